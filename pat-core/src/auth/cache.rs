@@ -1,0 +1,103 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use moka::sync::Cache as Moka;
+
+use super::slots::Slots;
+use crate::settings::Settings;
+use crate::{AuthError, Principal, TokenDigest};
+
+/// Known decisions by digest. It bounds memory; whether a kept grant still stands is decided by
+/// [`Floors`](super::Floors) and by the token's expiry on every hit.
+///
+/// Refusals have a cache of their own, so that a flood of junk cannot push out good tokens. Both
+/// hashers are seeded at random: an attacker who grinds digests cannot make them collide.
+#[derive(Debug)]
+pub(super) struct Cache {
+    /// `None` if the settings switch caching off.
+    grants: Option<Grants>,
+    refusals: Moka<TokenDigest, AuthError, ahash::RandomState>,
+    ttl: Duration,
+    turn: AtomicU64,
+}
+
+/// Tokens that are good: moka keeps to the number and age that the settings allow, and what is in
+/// use now is found in the slots before it.
+#[derive(Debug)]
+struct Grants {
+    slots: Slots,
+    cache: Moka<TokenDigest, Principal, ahash::RandomState>,
+}
+
+/// How many refusals are kept, about 200 bytes each.
+const MAX_REFUSALS: u64 = 10_000;
+/// How long a refusal is kept. Short, though "unknown", "revoked" and "expired" are final, so that a
+/// database restored from a backup is soon believed.
+const REFUSAL_TTL: Duration = Duration::from_secs(10);
+
+impl Cache {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let ttl = settings.auth_cache_expiry();
+        let grants = (!ttl.is_zero()).then(|| Grants {
+            slots: Slots::new(settings.auth_cache_max_items()),
+            cache: Moka::builder()
+                .max_capacity(u64::from(settings.auth_cache_max_items()))
+                .time_to_live(ttl)
+                .build_with_hasher(ahash::RandomState::new()),
+        });
+        let refusals = Moka::builder()
+            .max_capacity(MAX_REFUSALS)
+            .time_to_live(REFUSAL_TTL)
+            .build_with_hasher(ahash::RandomState::new());
+        Self {
+            grants,
+            refusals,
+            ttl,
+            turn: AtomicU64::new(0),
+        }
+    }
+
+    /// How long the next grant is kept: the set time, shortened by up to a tenth, so that what was
+    /// loaded together (after a restart) does not fall due together.
+    pub(super) fn time_to_live(&self) -> Duration {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % 64;
+        let steps = 640 - u32::try_from(turn).unwrap_or_default();
+        self.ttl / 640 * steps
+    }
+
+    pub(super) fn grant(&self, digest: &TokenDigest) -> Option<Principal> {
+        let Grants { slots, cache } = self.grants.as_ref()?;
+        slots.get(digest).or_else(|| {
+            let principal = cache.get(digest)?;
+            slots.put(&principal);
+            Some(principal)
+        })
+    }
+
+    pub(super) fn keep_grant(&self, principal: &Principal) {
+        if let Some(Grants { slots, cache }) = &self.grants {
+            cache.insert(principal.0.digest, principal.clone());
+            slots.put(principal);
+        }
+    }
+
+    pub(super) fn refusal(&self, digest: &TokenDigest) -> Option<AuthError> {
+        self.refusals.get(digest)
+    }
+
+    /// Keeps a refusal that is final. An owner who is not active now may be so again in a moment,
+    /// and a failure says nothing about the token.
+    pub(super) fn keep_refusal(&self, digest: TokenDigest, error: &AuthError) {
+        if let AuthError::Unknown | AuthError::Revoked(_) | AuthError::Expired(_) = error {
+            self.refusals.insert(digest, error.clone());
+        }
+    }
+
+    pub(super) fn clear(&self) {
+        if let Some(Grants { slots, cache }) = &self.grants {
+            cache.invalidate_all();
+            slots.clear();
+        }
+        self.refusals.invalidate_all();
+    }
+}

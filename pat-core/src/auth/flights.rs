@@ -1,0 +1,69 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use super::Verdict;
+use crate::{AuthError, TokenDigest, Unavailable};
+
+/// The loads that are under way, at most one per digest.
+#[derive(Debug, Default)]
+pub(super) struct Flights(Arc<Mutex<Map>>);
+
+type Map = HashMap<TokenDigest, watch::Receiver<Option<Verdict>>, ahash::RandomState>;
+
+impl Flights {
+    /// Waits for the load of this digest that is under way, or begins `load` in a task of its own.
+    pub(super) async fn join(
+        &self,
+        digest: TokenDigest,
+        load: impl Future<Output = Verdict> + Send + 'static,
+    ) -> Verdict {
+        let mut landing = self.landing(digest, load);
+        let verdict = match landing.wait_for(Option::is_some).await {
+            Ok(verdict) => verdict.clone(),
+            Err(_ended_early) => None,
+        };
+        verdict.unwrap_or(Err(AuthError::Unavailable(Unavailable::TaskEnded)))
+    }
+
+    fn landing(
+        &self,
+        digest: TokenDigest,
+        load: impl Future<Output = Verdict> + Send + 'static,
+    ) -> watch::Receiver<Option<Verdict>> {
+        let mut map = lock(&self.0);
+        if let Some(landing) = map.get(&digest) {
+            return landing.clone();
+        }
+        let (sender, landing) = watch::channel(None);
+        map.insert(digest, landing.clone());
+        drop(map);
+        let flight = Flight {
+            map: Arc::clone(&self.0),
+            digest,
+        };
+        tokio::spawn(async move {
+            let verdict = load.await;
+            drop(flight);
+            sender.send_replace(Some(verdict));
+        });
+        landing
+    }
+}
+
+/// Takes the flight out of the map when it ends, by whatever way.
+struct Flight {
+    map: Arc<Mutex<Map>>,
+    digest: TokenDigest,
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        lock(&self.map).remove(&self.digest);
+    }
+}
+
+fn lock(map: &Mutex<Map>) -> MutexGuard<'_, Map> {
+    map.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,108 @@
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use crate::clock::Moment;
+use crate::principal::Grant;
+use crate::store::Change;
+use crate::{Owner, TokenId};
+
+/// Stripes per array; two tokens (or owners) that share one are merely loaded again together.
+const STRIPES: usize = 4096;
+
+/// Decides whether a cached grant still stands. Correctness rests on this and not on the cache:
+/// dropping an entry there only frees memory.
+///
+/// Time is logical here: a local stamp that moves with every change this node learns of. A load
+/// reads the stamp *before* its query (`seen`). A change moves the stamp and raises the floors of
+/// its token or owner to it, *after* its commit. So a grant whose `seen` has reached the floor was
+/// read after the commit, and one below it is not used, no matter how late it was put into the
+/// cache. The stamp is the node's own and not the database's counter, so that a counter that goes
+/// backwards in a failover needs no special case.
+#[derive(Debug)]
+pub(crate) struct Floors {
+    stamp: AtomicU64,
+    tokens: Box<[AtomicU64]>,
+    owners: Box<[AtomicU64]>,
+    hasher: ahash::RandomState,
+    /// Boot time until which the change feed is known well enough to trust the cache.
+    fresh_until: AtomicI64,
+}
+
+impl Floors {
+    /// Floors for a store that other processes write to (`is_shared`), or for a private one, whose
+    /// changes are all known at once.
+    pub(crate) fn new(is_shared: bool) -> Self {
+        let stripes = || (0..STRIPES).map(|_| AtomicU64::new(0)).collect();
+        Self {
+            stamp: AtomicU64::new(0),
+            tokens: stripes(),
+            owners: stripes(),
+            hasher: ahash::RandomState::new(),
+            fresh_until: AtomicI64::new(if is_shared { i64::MIN } else { i64::MAX }),
+        }
+    }
+
+    /// The stamp that a load must read before its query.
+    pub(crate) fn stamp(&self) -> u64 {
+        self.stamp.load(Ordering::Acquire)
+    }
+
+    /// Where the floors of a token and its owner are, to be kept with its grant.
+    pub(crate) fn place(&self, id: TokenId, owner: &Owner) -> Place {
+        let token = stripe(self.hasher.hash_one(id.get()));
+        let owner = stripe(self.hasher.hash_one(owner.as_str()));
+        Place { token, owner }
+    }
+
+    /// Whether a grant from the cache may be used now.
+    ///
+    /// The lease is read before the floors, and a poll raises the floors before it extends the
+    /// lease: who sees the extended lease sees the floors that belong to it.
+    pub(crate) fn allows_cached(&self, grant: &Grant, now: Moment) -> bool {
+        now.boot < self.fresh_until.load(Ordering::Acquire)
+            && now.boot < grant.cached_until
+            && self.reached_by(grant)
+    }
+
+    /// Whether no change that concerns the grant was learned of since its load began.
+    pub(crate) fn reached_by(&self, grant: &Grant) -> bool {
+        let Place { token, owner } = grant.place;
+        grant.seen >= self.tokens[token].load(Ordering::Acquire)
+            && grant.seen >= self.owners[owner].load(Ordering::Acquire)
+    }
+
+    /// Puts an end to all grants that `change` concerns and that were read before this call.
+    pub(crate) fn raise(&self, change: &Change) {
+        let floor = match change {
+            Change::TokenRevoked(id) => &self.tokens[stripe(self.hasher.hash_one(id.get()))],
+            Change::OwnerChanged(owner) => {
+                &self.owners[stripe(self.hasher.hash_one(owner.as_str()))]
+            }
+        };
+        let stamp = self.stamp.fetch_add(1, Ordering::AcqRel) + 1;
+        floor.fetch_max(stamp, Ordering::AcqRel);
+    }
+
+    /// Puts an end to all grants that were read before this call.
+    pub(crate) fn raise_all(&self) {
+        let stamp = self.stamp.fetch_add(1, Ordering::AcqRel) + 1;
+        for floor in &self.tokens {
+            floor.fetch_max(stamp, Ordering::AcqRel);
+        }
+    }
+
+    /// Trusts the cache until `boot` time, in microseconds.
+    pub(crate) fn extend_lease(&self, boot: i64) {
+        self.fresh_until.fetch_max(boot, Ordering::AcqRel);
+    }
+}
+
+/// The indices of two floors.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    token: usize,
+    owner: usize,
+}
+
+fn stripe(hash: u64) -> usize {
+    usize::try_from(hash % STRIPES as u64).unwrap_or_default()
+}

@@ -1,0 +1,214 @@
+//! The decision whether a presented token authenticates: cache, floors, single flight.
+
+mod cache;
+mod flights;
+mod floors;
+mod slots;
+
+use std::sync::{Arc, OnceLock};
+
+use jiff::Timestamp;
+use tokio::time::timeout;
+
+use self::cache::Cache;
+use self::flights::Flights;
+pub(crate) use self::floors::{Floors, Place};
+use crate::clock::{Moment, Time, micros};
+use crate::event::{EventKind, Events};
+use crate::principal::Grant;
+use crate::settings::Settings;
+use crate::token::{Invalid, TokenFormat};
+use crate::usage::Usage;
+use crate::{
+    AuthError, Principal, StoreError, Token, TokenDigest, TokenStore, Unavailable, UserDirectory,
+};
+
+/// Longest string that is looked at as a token, in bytes.
+pub const MAX_TOKEN_LEN: usize = 256;
+
+/// Decides about presented tokens.
+#[derive(Debug)]
+pub(crate) struct Authenticator {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) store: Arc<dyn TokenStore>,
+    pub(crate) directory: Arc<dyn UserDirectory>,
+    pub(crate) formats: Vec<Arc<dyn TokenFormat>>,
+    pub(crate) time: Time,
+    pub(crate) floors: Floors,
+    pub(crate) usage: Usage,
+    pub(crate) events: Events,
+    cache: Cache,
+    flights: Flights,
+}
+
+/// What a load found out, shared by all requests that waited for it.
+pub(crate) type Verdict = Result<Principal, AuthError>;
+
+impl Authenticator {
+    pub(crate) fn new(
+        settings: Arc<Settings>,
+        store: Arc<dyn TokenStore>,
+        directory: Arc<dyn UserDirectory>,
+        formats: Vec<Arc<dyn TokenFormat>>,
+        time: Time,
+        events: Events,
+    ) -> Self {
+        Self {
+            cache: Cache::new(&settings),
+            floors: Floors::new(store.is_shared()),
+            flights: Flights::default(),
+            usage: Usage::default(),
+            settings,
+            store,
+            directory,
+            formats,
+            time,
+            events,
+        }
+    }
+
+    /// Recognises a token string and digests it; no I/O.
+    pub(crate) fn recognize(&self, presented: &[u8]) -> Result<TokenDigest, AuthError> {
+        let is_ours = presented.len() <= MAX_TOKEN_LEN
+            && self
+                .formats
+                .iter()
+                .any(|format| format.recognizes(presented));
+        let error = match (self.settings.enabled(), is_ours) {
+            (true, true) => return Ok(TokenDigest::of(presented)),
+            (false, true) => AuthError::Disabled,
+            (_, false) => AuthError::Foreign,
+        };
+        self.events
+            .emit_refusal(self.time.now().timestamp(), &error);
+        Err(error)
+    }
+
+    /// Decides from memory alone, if that is possible; notes the use.
+    pub(crate) fn check_cached(&self, digest: &TokenDigest) -> Option<Verdict> {
+        let now = self.time.now();
+        if let Some(principal) = self.cache.grant(digest)
+            && self.floors.allows_cached(&principal.0, now)
+            && !principal.0.is_expired(now)
+        {
+            principal.note_use(now);
+            return Some(Ok(principal));
+        }
+        let error = self.cache.refusal(digest)?;
+        self.events.emit_repeated_refusal(now.timestamp(), &error);
+        Some(Err(error))
+    }
+
+    /// Decides from the database; notes the use.
+    ///
+    /// However many ask about one digest at a time, one load answers them all. It runs in a task of
+    /// its own, so that it harms nobody when the request that began it is dropped.
+    pub(crate) async fn check(self: Arc<Self>, digest: TokenDigest) -> Verdict {
+        let deadline = self.settings.auth_database_timeout();
+        let Ok(verdict) = timeout(deadline, Arc::clone(&self).look_up(digest)).await else {
+            return Err(AuthError::Unavailable(StoreError::Timeout.into()));
+        };
+        let (principal, now) = (verdict?, self.time.now());
+        if principal.0.is_expired(now) {
+            return Err(AuthError::Expired(principal.token_id()));
+        }
+        principal.note_use(now);
+        Ok(principal)
+    }
+
+    async fn look_up(self: Arc<Self>, digest: TokenDigest) -> Verdict {
+        let started = self.time.now();
+        loop {
+            let load = Arc::clone(&self).load(digest);
+            let verdict = self.flights.join(digest, load).await;
+            match &verdict {
+                // A load that somebody else began may have read the row before a change that this
+                // request must see. Then it asks again.
+                Ok(principal) if !self.covers(&principal.0, started) => {}
+                _ => return verdict,
+            }
+        }
+    }
+
+    /// Whether what a load found may answer a request that came at `started`.
+    fn covers(&self, grant: &Grant, started: Moment) -> bool {
+        let max_staleness = micros(self.settings.auth_max_staleness());
+        let is_recent = !self.store.is_shared()
+            || grant.sent >= started.boot
+            || self.time.now().boot < grant.sent.saturating_add(max_staleness);
+        is_recent && self.floors.reached_by(grant)
+    }
+
+    async fn load(self: Arc<Self>, digest: TokenDigest) -> Verdict {
+        let seen = self.floors.stamp();
+        let sent = self.time.refresh();
+        let verdict = self.judge(digest, seen, sent).await;
+        match &verdict {
+            Ok(principal) => self.cache.keep_grant(principal),
+            Err(error) => {
+                self.cache.keep_refusal(digest, error);
+                self.events.emit_refusal(sent.timestamp(), error);
+            }
+        }
+        verdict
+    }
+
+    async fn judge(&self, digest: TokenDigest, seen: u64, sent: Moment) -> Verdict {
+        let limit = self.settings.auth_database_timeout();
+        let found = timeout(limit, self.store.find_by_digest(&digest)).await;
+        let token = found
+            .unwrap_or(Err(StoreError::Timeout))
+            .map_err(|error| AuthError::Unavailable(error.into()))?
+            .ok_or(AuthError::Unknown)?;
+        token
+            .validity(self.time.now().timestamp())
+            .map_err(|invalid| match invalid {
+                Invalid::Revoked => AuthError::Revoked(token.id),
+                Invalid::Expired => AuthError::Expired(token.id),
+            })?;
+        let owner = timeout(limit, self.directory.find(&token.owner)).await;
+        let owner = owner
+            .unwrap_or_else(|elapsed| Err(elapsed.into()))
+            .map_err(|error| AuthError::Unavailable(Unavailable::directory(error)))?
+            .ok_or(AuthError::OwnerGone(token.id))?;
+        if !owner.is_active {
+            return Err(AuthError::OwnerInactive(token.id));
+        }
+        Ok(self.grant(digest, token, seen, sent))
+    }
+
+    fn grant(&self, digest: TokenDigest, token: Token, seen: u64, sent: Moment) -> Principal {
+        let last_use = self.usage.stamp(&token);
+        if last_use.get() == 0 {
+            let kind = EventKind::FirstUsed {
+                token: token.id,
+                owner: token.owner.clone(),
+            };
+            self.events.emit(sent.timestamp(), kind);
+        }
+        let expires_micros = token.expires_at.map_or(i64::MAX, Timestamp::as_microsecond);
+        // Not beyond its expiry, though that is checked on every hit as well.
+        let cached_for =
+            micros(self.cache.time_to_live()).min(expires_micros.saturating_sub(sent.wall));
+        let place = self.floors.place(token.id, &token.owner);
+        Principal(Arc::new(Grant {
+            digest,
+            token_id: token.id,
+            owner: token.owner,
+            name: token.name.into(),
+            expires_at: token.expires_at,
+            expires_micros,
+            seen,
+            sent: sent.boot,
+            cached_until: sent.boot.saturating_add(cached_for),
+            place,
+            last_use,
+            derived: OnceLock::new(),
+        }))
+    }
+
+    /// Forgets all that is cached; a matter of memory, not of correctness.
+    pub(crate) fn clear(&self) {
+        self.cache.clear();
+    }
+}

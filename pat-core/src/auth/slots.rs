@@ -1,0 +1,50 @@
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+
+use crate::principal::Grant;
+use crate::{Principal, TokenDigest};
+
+/// A direct-mapped table in front of the bounded cache: each digest has one slot, and two that share
+/// it take turns. A read takes no lock and keeps no books, which is what most of a cache's time
+/// goes to.
+///
+/// Only tokens that are stored get here, and nobody can choose their digests, so the bare digest
+/// serves as hash.
+#[derive(Debug)]
+pub(super) struct Slots(Box<[ArcSwapOption<Grant>]>);
+
+/// Slots per cached token: with four, one token in nine shares its slot when the cache is full.
+const SPREAD: usize = 4;
+
+impl Slots {
+    /// Slots for about this many tokens, eight bytes each beside what they hold.
+    pub(super) fn new(tokens: u32) -> Self {
+        let count = (tokens as usize).saturating_mul(SPREAD).next_power_of_two();
+        Self((0..count).map(|_| ArcSwapOption::empty()).collect())
+    }
+
+    fn slot(&self, digest: &TokenDigest) -> &ArcSwapOption<Grant> {
+        let [a, b, c, d, ..] = *digest.as_bytes();
+        let hash = u32::from_le_bytes([a, b, c, d]) as usize;
+        // The number of slots is a power of two.
+        &self.0[hash & (self.0.len() - 1)]
+    }
+
+    pub(super) fn get(&self, digest: &TokenDigest) -> Option<Principal> {
+        let grant = self.slot(digest).load();
+        let grant = grant.as_ref().filter(|grant| grant.digest == *digest)?;
+        Some(Principal(Arc::clone(grant)))
+    }
+
+    pub(super) fn put(&self, principal: &Principal) {
+        self.slot(&principal.0.digest)
+            .store(Some(Arc::clone(&principal.0)));
+    }
+
+    pub(super) fn clear(&self) {
+        for slot in &self.0 {
+            slot.store(None);
+        }
+    }
+}

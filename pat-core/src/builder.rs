@@ -1,0 +1,116 @@
+use std::sync::Arc;
+
+use crate::auth::Authenticator;
+use crate::clock::{Clock, SystemClock, Time};
+use crate::cluster::Feed;
+use crate::directory::{OpenDirectory, UserDirectory};
+use crate::event::{EventSink, Events};
+use crate::service::Inner;
+use crate::settings::Settings;
+use crate::token::{FormatName, IdSource, TokenFormat};
+use crate::{Pats, TokenStore};
+
+/// Wires up a [`Pats`] from the host's plug-ins. What has a sensible default may be left out.
+///
+/// ```
+/// use pat_core::{MemoryStore, Pats, Settings};
+///
+/// let settings = Settings::builder().max_tokens_per_user(20).build()?;
+/// let pats = Pats::builder(MemoryStore::default()).settings(settings).build();
+/// # Ok::<(), pat_core::SettingsError>(())
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct PatsBuilder {
+    store: Arc<dyn TokenStore>,
+    directory: Arc<dyn UserDirectory>,
+    clock: Arc<dyn Clock>,
+    sinks: Vec<Arc<dyn EventSink>>,
+    settings: Settings,
+    issued_format: Option<Arc<dyn TokenFormat>>,
+    accepted_formats: Vec<Arc<dyn TokenFormat>>,
+}
+
+impl PatsBuilder {
+    pub(crate) fn new(store: Arc<dyn TokenStore>) -> Self {
+        Self {
+            store,
+            directory: Arc::new(OpenDirectory),
+            clock: Arc::new(SystemClock),
+            sinks: Vec::new(),
+            settings: Settings::default(),
+            issued_format: None,
+            accepted_formats: Vec::new(),
+        }
+    }
+
+    /// The host's users; without it every owner counts as active and nobody as an administrator.
+    pub fn users(mut self, directory: impl UserDirectory) -> Self {
+        self.directory = Arc::new(directory);
+        self
+    }
+
+    /// The settings; without it the documented defaults.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// One more taker of audit events.
+    pub fn events(mut self, sink: impl EventSink) -> Self {
+        self.sinks.push(Arc::new(sink));
+        self
+    }
+
+    /// Issues tokens in a format of the host's own instead of the one in the settings. Tokens of
+    /// the formats in the settings are still accepted.
+    pub fn issue(mut self, format: impl TokenFormat) -> Self {
+        self.issued_format = Some(Arc::new(format));
+        self
+    }
+
+    /// Accepts tokens of one more format, beside the one that is issued and those in the settings.
+    pub fn accept(mut self, format: impl TokenFormat) -> Self {
+        self.accepted_formats.push(Arc::new(format));
+        self
+    }
+
+    /// The clock; without it the machine's.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The service. Nothing runs in the background until [`Pats::start`].
+    #[must_use]
+    pub fn build(self) -> Pats {
+        let mut formats: Vec<_> = self
+            .settings
+            .accepted_formats()
+            .iter()
+            .map(FormatName::format)
+            .collect();
+        formats.extend(self.accepted_formats);
+        let issued_format = match self.issued_format {
+            Some(own) => {
+                formats.insert(0, Arc::clone(&own));
+                own
+            }
+            None => self.settings.issued_format().format(),
+        };
+        let auth = Authenticator::new(
+            Arc::new(self.settings),
+            self.store,
+            self.directory,
+            formats,
+            Time::new(self.clock),
+            Events::new(self.sinks),
+        );
+        Pats::new(Inner {
+            auth: Arc::new(auth),
+            issued_format,
+            ids: IdSource::default(),
+            feed: Feed::default(),
+        })
+    }
+}

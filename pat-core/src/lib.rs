@@ -1,0 +1,43 @@
+#![doc = include_str!("../README.md")]
+
+pub mod auth;
+mod builder;
+mod caller;
+mod clock;
+mod cluster;
+mod directory;
+mod error;
+pub mod event;
+pub mod guide {
+    #![doc = include_str!("docs/guide.md")]
+}
+mod jobs;
+mod memory;
+mod policy;
+mod principal;
+mod schedule;
+mod service;
+pub mod settings;
+pub mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod token;
+mod usage;
+
+pub use self::builder::PatsBuilder;
+pub use self::caller::Caller;
+pub use self::clock::{Clock, SystemClock};
+pub use self::directory::{OpenDirectory, User, UserDirectory};
+pub use self::error::{AccessError, AuthError, BoxError, CreateError, PolicyError, Unavailable};
+pub use self::event::EventSink;
+pub use self::jobs::Jobs;
+pub use self::memory::MemoryStore;
+pub use self::policy::TokenRequest;
+pub use self::principal::Principal;
+pub use self::schedule::{InvalidSchedule, Schedule, UnknownZone, Zone};
+pub use self::service::{CreatedToken, Pats};
+pub use self::settings::{Settings, SettingsError};
+pub use self::store::{StoreError, TokenStore};
+pub use self::token::{
+    Owner, PlainToken, RandomnessError, Token, TokenDigest, TokenFormat, TokenId, TokenStatus,
+};

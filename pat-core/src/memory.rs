@@ -1,0 +1,184 @@
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::store::{
+    Change, ChangeEntry, ChangePage, Cursor, Insertion, LastUse, NewToken, Revocation,
+    RevocationScope, RevokedToken, TokenStore,
+};
+use crate::{Owner, StoreError, Token, TokenDigest, TokenId};
+
+/// A store in this process's memory: for tests, examples and as the reference of the contract.
+///
+/// Everything is gone when it is dropped.
+#[derive(Debug, Default)]
+pub struct MemoryStore(Mutex<Tables>);
+
+#[derive(Debug, Default)]
+struct Tables {
+    tokens: BTreeMap<TokenId, Token>,
+    by_digest: HashMap<TokenDigest, TokenId>,
+    /// The entry at index n has generation n + 1, or shares one with its neighbours.
+    changes: Vec<ChangeEntry>,
+    generation: u64,
+}
+
+impl MemoryStore {
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    fn append(&mut self, changes: impl IntoIterator<Item = Change>) {
+        let generation = self.generation + 1;
+        // A memory has no failover, so the mark need not be random to be unique.
+        let entry = |change| ChangeEntry {
+            generation,
+            nonce: generation,
+            change,
+        };
+        self.changes.extend(changes.into_iter().map(entry));
+        self.generation = generation;
+    }
+
+    fn head(&self) -> Cursor {
+        let nonce = (self.generation > 0).then_some(self.generation);
+        Cursor {
+            generation: self.generation,
+            nonce,
+        }
+    }
+
+    fn in_scope(&self, scope: &RevocationScope) -> Vec<TokenId> {
+        let ids = |wanted: &dyn Fn(&Token) -> bool| {
+            self.tokens
+                .values()
+                .filter(|token| wanted(token))
+                .map(|token| token.id)
+                .collect()
+        };
+        match scope {
+            RevocationScope::Token(id) => vec![*id],
+            RevocationScope::TokenAndDescendants(id) => ids(&|token| self.descends(token, *id)),
+            RevocationScope::Owner(owner) => ids(&|token| token.owner == *owner),
+        }
+    }
+
+    fn descends(&self, token: &Token, ancestor: TokenId) -> bool {
+        let mut current = Some(token);
+        while let Some(token) = current {
+            if token.id == ancestor {
+                return true;
+            }
+            current = token.parent.and_then(|parent| self.tokens.get(&parent));
+        }
+        false
+    }
+}
+
+#[async_trait]
+impl TokenStore for MemoryStore {
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    async fn insert(&self, token: &NewToken, limit: u32) -> Result<Insertion, StoreError> {
+        let mut tables = self.tables();
+        if tables.tokens.contains_key(&token.id) || tables.by_digest.contains_key(&token.digest) {
+            return Ok(Insertion::Duplicate);
+        }
+        if let Some(parent) = token.parent {
+            let parent = tables.tokens.get(&parent);
+            if parent.is_none_or(|parent| parent.validity(token.created_at).is_err()) {
+                return Ok(Insertion::ParentInvalid);
+            }
+        }
+        let counts = |other: &&Token| other.owner == token.owner && other.revoked_at.is_none();
+        if tables.tokens.values().filter(counts).count() >= limit as usize {
+            return Ok(Insertion::LimitReached);
+        }
+        tables.by_digest.insert(token.digest, token.id);
+        tables.tokens.insert(token.id, token.clone().into_token());
+        Ok(Insertion::Stored)
+    }
+
+    async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Option<Token>, StoreError> {
+        let tables = self.tables();
+        Ok(tables
+            .by_digest
+            .get(digest)
+            .and_then(|id| tables.tokens.get(id))
+            .cloned())
+    }
+
+    async fn find(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
+        Ok(self.tables().tokens.get(&id).cloned())
+    }
+
+    async fn list(&self, owner: &Owner) -> Result<Vec<Token>, StoreError> {
+        let tables = self.tables();
+        let listed = |token: &&Token| token.owner == *owner && token.revoked_at.is_none();
+        Ok(tables.tokens.values().filter(listed).cloned().collect())
+    }
+
+    async fn revoke(
+        &self,
+        scope: &RevocationScope,
+        revocation: &Revocation,
+    ) -> Result<Vec<RevokedToken>, StoreError> {
+        let mut tables = self.tables();
+        let mut revoked = Vec::new();
+        for id in tables.in_scope(scope) {
+            if let Some(token) = tables.tokens.get_mut(&id)
+                && token.revoked_at.is_none()
+            {
+                token.revoked_at = Some(revocation.at);
+                revoked.push(RevokedToken {
+                    id,
+                    owner: token.owner.clone(),
+                });
+            }
+        }
+        if !revoked.is_empty() {
+            tables.append(revoked.iter().map(|token| Change::TokenRevoked(token.id)));
+        }
+        Ok(revoked)
+    }
+
+    async fn append_change(&self, change: &Change, _: Timestamp) -> Result<(), StoreError> {
+        self.tables().append([change.clone()]);
+        Ok(())
+    }
+
+    async fn changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, StoreError> {
+        let tables = self.tables();
+        let since = cursor.map_or(tables.generation, |cursor| cursor.generation);
+        let known = since > 0 && since <= tables.generation;
+        Ok(ChangePage {
+            head: tables.head(),
+            nonce_at_cursor: (cursor.is_some() && known).then_some(since),
+            entries: tables
+                .changes
+                .iter()
+                .filter(|entry| entry.generation > since)
+                .cloned()
+                .collect(),
+            database_time: None,
+        })
+    }
+
+    async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        for last_use in uses {
+            if let Some(token) = tables.tokens.get_mut(&last_use.id)
+                && token.revoked_at.is_none()
+            {
+                token.last_used_at = token.last_used_at.max(Some(last_use.at));
+            }
+        }
+        Ok(())
+    }
+}

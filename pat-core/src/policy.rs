@@ -1,0 +1,163 @@
+//! The rules for creating a token: pure, and the same for every way of creating one.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::settings::{CreateByToken, Settings};
+use crate::{PolicyError, Principal};
+
+/// What a user asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRequest {
+    /// The name; taken as it is, without trimming.
+    pub name: String,
+    /// The life span in days of 24 hours; `None` for a token that never expires.
+    pub lifetime_days: Option<i64>,
+}
+
+/// Decides when the requested token expires, or why it may not be created.
+///
+/// The checks come in the documented order; the limit per user follows in the store, since only it
+/// can count exactly.
+pub(crate) fn expiry(
+    settings: &Settings,
+    request: &TokenRequest,
+    parent: Option<&Principal>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, PolicyError> {
+    if !settings.enabled() {
+        return Err(PolicyError::Disabled);
+    }
+    if parent.is_some() && settings.create_by_token() == CreateByToken::Forbidden {
+        return Err(PolicyError::ForbiddenByToken);
+    }
+    check_name(settings, &request.name)?;
+    let cap = parent
+        .filter(|_| settings.create_by_token() == CreateByToken::Capped)
+        .and_then(Principal::expires_at);
+    let Some(days) = request.lifetime_days else {
+        return match cap {
+            Some(cap) => Ok(Some(cap)),
+            None if settings.eternal_tokens_enabled() => Ok(None),
+            None => Err(PolicyError::EternalNotAllowed),
+        };
+    };
+    let expires_at = end_of_life(settings, days, now)?;
+    if cap.is_some_and(|cap| expires_at > cap) {
+        return Err(PolicyError::OutlivesParent);
+    }
+    Ok(Some(expires_at))
+}
+
+fn check_name(settings: &Settings, name: &str) -> Result<(), PolicyError> {
+    if name.trim().is_empty() {
+        return Err(PolicyError::NameBlank);
+    }
+    let max = settings.token_name_length();
+    if name.chars().nth(max as usize).is_some() {
+        return Err(PolicyError::NameTooLong { max });
+    }
+    if name.chars().any(char::is_control) {
+        return Err(PolicyError::NameHasControlCharacter);
+    }
+    Ok(())
+}
+
+/// Days of exactly 24 hours, whatever the calendar does in between.
+fn end_of_life(settings: &Settings, days: i64, now: Timestamp) -> Result<Timestamp, PolicyError> {
+    let max = settings.max_tokens_expiry_days();
+    if days <= 0 {
+        return Err(PolicyError::DurationNotPositive);
+    }
+    if days > i64::from(max) {
+        return Err(PolicyError::DurationTooLong { max });
+    }
+    let lifetime = SignedDuration::from_hours(days * 24);
+    // Only past the year 9999 is there no such date; such a token must not become eternal.
+    now.checked_add(lifetime)
+        .map_err(|_| PolicyError::DurationTooLong { max })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn now() -> Timestamp {
+        "2026-02-28T12:00:00Z".parse().expect("date")
+    }
+
+    fn ask(
+        settings: &Settings,
+        name: &str,
+        days: Option<i64>,
+    ) -> Result<Option<Timestamp>, PolicyError> {
+        let request = TokenRequest {
+            name: name.into(),
+            lifetime_days: days,
+        };
+        expiry(settings, &request, None, now())
+    }
+
+    #[test]
+    fn days_are_24_hours_each() {
+        let settings = Settings::default();
+        let expected = now() + SignedDuration::from_hours(90 * 24);
+        assert_eq!(ask(&settings, "ci", Some(90)), Ok(Some(expected)));
+        assert_eq!(ask(&settings, "ci", None), Ok(None));
+    }
+
+    #[test]
+    fn checks_come_in_the_documented_order() {
+        let long = "x".repeat(41);
+        let off = Settings::builder()
+            .enabled(false)
+            .build()
+            .expect("settings");
+        assert_eq!(ask(&off, "", Some(0)), Err(PolicyError::Disabled));
+        let on = Settings::builder()
+            .eternal_tokens_enabled(false)
+            .build()
+            .expect("settings");
+        assert_eq!(ask(&on, " \t", Some(0)), Err(PolicyError::NameBlank));
+        assert_eq!(
+            ask(&on, &long, Some(0)),
+            Err(PolicyError::NameTooLong { max: 40 })
+        );
+        assert_eq!(
+            ask(&on, "a\nb", Some(0)),
+            Err(PolicyError::NameHasControlCharacter)
+        );
+        assert_eq!(
+            ask(&on, "ci", Some(0)),
+            Err(PolicyError::DurationNotPositive)
+        );
+        assert_eq!(
+            ask(&on, "ci", Some(366)),
+            Err(PolicyError::DurationTooLong { max: 365 })
+        );
+        assert_eq!(ask(&on, "ci", None), Err(PolicyError::EternalNotAllowed));
+    }
+
+    #[test]
+    fn names_count_unicode_scalar_values_and_are_not_trimmed() {
+        let settings = Settings::default();
+        assert!(ask(&settings, &"ä".repeat(40), None).is_ok());
+        assert!(ask(&settings, &"ä".repeat(41), None).is_err());
+        assert!(ask(&settings, " jira-cli / work ", None).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn a_duration_never_yields_an_unlimited_token(days: i64) {
+            let settings = Settings::default();
+            match ask(&settings, "ci", Some(days)) {
+                Ok(expires_at) => {
+                    prop_assert!((1..=365).contains(&days));
+                    prop_assert_eq!(expires_at, Some(now() + SignedDuration::from_hours(24 * days)));
+                }
+                Err(_) => prop_assert!(!(1..=365).contains(&days)),
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+use std::any::Any;
+use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use jiff::Timestamp;
+
+use crate::auth::Place;
+use crate::clock::Moment;
+use crate::{Owner, TokenDigest, TokenId};
+
+/// What an authenticated token proves: whose request it is, and by which token.
+///
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Principal(pub(crate) Arc<Grant>);
+
+/// A decision that a token is good, with all that is needed to see whether it still stands.
+#[derive(Debug)]
+pub(crate) struct Grant {
+    pub(crate) digest: TokenDigest,
+    pub(crate) token_id: TokenId,
+    pub(crate) owner: Owner,
+    pub(crate) name: Box<str>,
+    pub(crate) expires_at: Option<Timestamp>,
+    /// `expires_at` in microseconds since 1970; `i64::MAX` for never.
+    pub(crate) expires_micros: i64,
+    /// The node's change stamp before the query that this grant comes from.
+    pub(crate) seen: u64,
+    /// Boot time at which that query was sent.
+    pub(crate) sent: i64,
+    /// Boot time until which the grant may be used from the cache.
+    pub(crate) cached_until: i64,
+    /// Where its floors are.
+    pub(crate) place: Place,
+    pub(crate) last_use: Arc<LastUseStamp>,
+    pub(crate) derived: OnceLock<Box<dyn Any + Send + Sync>>,
+}
+
+impl Grant {
+    pub(crate) fn is_expired(&self, now: Moment) -> bool {
+        now.wall >= self.expires_micros
+    }
+}
+
+impl Principal {
+    /// The token's public number.
+    #[must_use]
+    pub fn token_id(&self) -> TokenId {
+        self.0.token_id
+    }
+
+    /// The digest of the token, for [`Pats::recheck`](crate::Pats::recheck).
+    #[must_use]
+    pub fn digest(&self) -> &TokenDigest {
+        &self.0.digest
+    }
+
+    /// The user who makes this request.
+    #[must_use]
+    pub fn owner(&self) -> &Owner {
+        &self.0.owner
+    }
+
+    /// The token's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// When the token expires; `None` for never.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.0.expires_at
+    }
+
+    /// How the request was authenticated: always `pat`.
+    #[must_use]
+    pub fn authentication_method(&self) -> &'static str {
+        "pat"
+    }
+
+    /// A value that a layer derives from this token, made once and kept as long as the token is
+    /// cached (a response header, say). There is one slot: `None` if it holds another type.
+    pub fn derived<T: Any + Send + Sync>(&self, make: impl FnOnce(&Self) -> T) -> Option<&T> {
+        self.0
+            .derived
+            .get_or_init(|| Box::new(make(self)))
+            .downcast_ref()
+    }
+
+    /// Notes that the token has authenticated a request.
+    pub(crate) fn note_use(&self, now: Moment) {
+        self.0.last_use.note(now.wall);
+    }
+}
+
+impl fmt::Debug for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Principal")
+            .field("token_id", &self.0.token_id.get())
+            .field("owner", &self.0.owner.as_str())
+            .field("expires_at", &self.0.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// When a token was last used, in microseconds since 1970; 0 before the first use.
+#[derive(Debug, Default)]
+pub(crate) struct LastUseStamp(AtomicI64);
+
+/// A stamp moves in steps of a millisecond, which is what clients see of it: so many cores that use
+/// one token read the same line of memory and seldom write it.
+const STEP_MICROS: i64 = 1_000;
+
+impl LastUseStamp {
+    pub(crate) fn new(micros: i64) -> Self {
+        Self(AtomicI64::new(micros))
+    }
+
+    pub(crate) fn note(&self, micros: i64) {
+        if micros - self.get() >= STEP_MICROS {
+            self.0.store(micros, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn get(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

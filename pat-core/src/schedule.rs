@@ -1,0 +1,382 @@
+//! When jobs run: Quartz cron expressions in a time zone.
+//!
+//! croner reckons with jiff 0.2; that version of jiff stays inside this module.
+
+use std::fmt;
+use std::str::FromStr;
+
+use croner::Cron;
+use croner::parser::{CronParser, Seconds, Year};
+use jiff::Timestamp;
+use jiff02::civil::DateTime;
+use jiff02::tz::{AmbiguousOffset, TimeZone};
+use jiff02::{Timestamp as Timestamp02, Zoned};
+
+/// A Quartz cron expression: six fields, seconds first, and an optional year; `?` in the day
+/// fields, weekdays from 1 = Sunday to 7 = Saturday, `0/5`, `L`, `W` and `#`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    text: Box<str>,
+    cron: Cron,
+}
+
+/// The time zone in which a [`Schedule`] counts: `local` or an IANA name.
+#[derive(Debug, Clone)]
+pub struct Zone {
+    name: Box<str>,
+    zone: TimeZone,
+}
+
+impl Schedule {
+    /// Every day at midnight: `0 0 0 * * ?`.
+    ///
+    /// # Panics
+    /// Never: the expression is a good one.
+    #[must_use]
+    pub fn daily() -> Self {
+        "0 0 0 * * ?".parse().expect("a schedule")
+    }
+
+    /// Every full hour: `0 0 * * * ?`.
+    ///
+    /// # Panics
+    /// Never: the expression is a good one.
+    #[must_use]
+    pub fn hourly() -> Self {
+        "0 0 * * * ?".parse().expect("a schedule")
+    }
+
+    /// The first time after `after` at which it fires; `None` if it never does again.
+    ///
+    /// A time that daylight saving skips fires once, right after the gap; one that it repeats fires
+    /// once, the first time round. A schedule that names no hours (`0 0 * * * ?`) counts real time:
+    /// a repeated hour is one more hour.
+    #[must_use]
+    pub fn next_after(&self, after: Timestamp, zone: &Zone) -> Option<Timestamp> {
+        let after = Timestamp02::from_microsecond(after.as_microsecond()).ok()?;
+        let after = after.to_zoned(zone.zone.clone());
+        let next = if self.names_hours() {
+            self.next_on_the_clock(&after)?
+        } else {
+            let next: Zoned = self.cron.find_next_occurrence(&after, false).ok()?;
+            next.timestamp()
+        };
+        Timestamp::from_microsecond(next.as_microsecond()).ok()
+    }
+
+    fn names_hours(&self) -> bool {
+        self.cron.pattern.hours.values().len() < 24
+    }
+
+    /// Walks the clock on the wall. croner itself keeps the daylight-saving rule only where hour,
+    /// minute and second are one number each; `0 0 2,14 * * ?` would lose and double times.
+    fn next_on_the_clock(&self, after: &Zoned) -> Option<Timestamp02> {
+        let mut on_the_clock = after.datetime();
+        loop {
+            on_the_clock = self.cron.find_next_occurrence(&on_the_clock, false).ok()?;
+            let next = instant(on_the_clock, after.time_zone())?;
+            // Within a repeated hour the times ahead on the clock may lie behind us.
+            if next > after.timestamp() {
+                return Some(next);
+            }
+        }
+    }
+}
+
+/// When the clock shows `time`: the first time round if that is repeated, the end of the gap if it
+/// is skipped. Later times never give earlier instants.
+fn instant(time: DateTime, zone: &TimeZone) -> Option<Timestamp02> {
+    let ambiguous = zone.to_ambiguous_timestamp(time);
+    let is_skipped = matches!(ambiguous.offset(), AmbiguousOffset::Gap { .. });
+    let earlier = ambiguous.earlier().ok()?;
+    if is_skipped {
+        // The earlier reading of a skipped time lies before the gap.
+        zone.following(earlier).next().map(|gap| gap.timestamp())
+    } else {
+        Some(earlier)
+    }
+}
+
+impl FromStr for Schedule {
+    type Err = InvalidSchedule;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSchedule> {
+        let fields = text.split_whitespace().count();
+        if !(6..=7).contains(&fields) {
+            return Err(InvalidSchedule::Fields(fields));
+        }
+        let cron = CronParser::builder()
+            .seconds(Seconds::Required)
+            .year(Year::Optional)
+            .alternative_weekdays(true)
+            .sloppy_ranges(true)
+            .build()
+            .parse(&saturday_for_lone_l(text))
+            .map_err(|error| InvalidSchedule::Syntax(error.to_string()))?;
+        let schedule = Self {
+            text: text.into(),
+            cron,
+        };
+        schedule
+            .next_after(FIRST_RELEASE, &Zone::utc())
+            .ok_or(InvalidSchedule::Never)?;
+        Ok(schedule)
+    }
+}
+
+/// In Quartz a weekday field of `L` alone is the last day of the week; croner would never fire.
+fn saturday_for_lone_l(text: &str) -> String {
+    let mut fields: Vec<_> = text.split_whitespace().collect();
+    if let Some(weekday) = fields.get_mut(5)
+        && weekday.eq_ignore_ascii_case("l")
+    {
+        *weekday = "7";
+    }
+    fields.join(" ")
+}
+
+/// 2026-01-01T00:00:00Z: what cannot fire after this never will.
+const FIRST_RELEASE: Timestamp = Timestamp::constant(1_767_225_600, 0);
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// A text that is no [`Schedule`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidSchedule {
+    /// The number of fields is wrong.
+    #[error("a schedule has six fields, seconds first, or seven with the year, not {0}")]
+    Fields(usize),
+    /// A field cannot be read.
+    #[error("{0}")]
+    Syntax(String),
+    /// There is no such date.
+    #[error("the schedule never fires")]
+    Never,
+}
+
+impl Zone {
+    /// The machine's own time zone.
+    #[must_use]
+    pub fn local() -> Self {
+        Self {
+            name: "local".into(),
+            zone: TimeZone::system(),
+        }
+    }
+
+    fn utc() -> Self {
+        Self {
+            name: "UTC".into(),
+            zone: TimeZone::UTC,
+        }
+    }
+}
+
+impl FromStr for Zone {
+    type Err = UnknownZone;
+
+    fn from_str(name: &str) -> Result<Self, UnknownZone> {
+        if name == "local" {
+            return Ok(Self::local());
+        }
+        let zone = TimeZone::get(name).map_err(|_| UnknownZone)?;
+        Ok(Self {
+            name: name.into(),
+            zone,
+        })
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// A name that is neither `local` nor in the time zone database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there is no such time zone")]
+pub struct UnknownZone;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fires(schedule: &str, zone: &str, from: &str, count: usize) -> Vec<String> {
+        let schedule: Schedule = schedule.parse().expect("a schedule");
+        let zone: Zone = zone.parse().expect("a zone");
+        let first: Timestamp = from.parse().expect("a date");
+        let next = |after: &Timestamp| schedule.next_after(*after, &zone);
+        std::iter::successors(Some(first), next)
+            .skip(1)
+            .take(count)
+            .map(|t| t.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn quartz_syntax_is_understood() {
+        let from = "2026-01-01T00:00:00Z";
+        for (schedule, expected) in [
+            ("0 0 0 * * ?", "2026-01-02T00:00:00Z"),
+            ("0 0/5 * * * ?", "2026-01-01T00:05:00Z"),
+            ("0 0 0 ? * 1", "2026-01-04T00:00:00Z"),
+            ("0 0 0 ? * 7", "2026-01-03T00:00:00Z"),
+            ("0 0 0 ? * MON-FRI", "2026-01-02T00:00:00Z"),
+            ("0 0 0 L * ?", "2026-01-31T00:00:00Z"),
+            ("0 0 0 ? * L", "2026-01-03T00:00:00Z"),
+            ("0 0 0 ? * 1L", "2026-01-25T00:00:00Z"),
+            ("0 0 0 LW * ?", "2026-01-30T00:00:00Z"),
+            ("0 0 0 15W 8 ?", "2026-08-14T00:00:00Z"),
+            ("0 0 0 ? * 6#3", "2026-01-16T00:00:00Z"),
+            ("0 0 0 1 1 ? 2030", "2030-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(fires(schedule, "UTC", from, 1), [expected], "{schedule}");
+        }
+    }
+
+    #[test]
+    fn a_skipped_time_fires_once_right_after_the_gap() {
+        // Berlin skips 02:00 to 03:00 on 2026-03-29.
+        assert_eq!(
+            fires("0 30 2 * * ?", "Europe/Berlin", "2026-03-28T12:00:00Z", 2),
+            ["2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"]
+        );
+    }
+
+    #[test]
+    fn a_repeated_time_fires_once() {
+        // Berlin repeats 02:00 to 03:00 on 2026-10-25.
+        assert_eq!(
+            fires("0 30 2 * * ?", "Europe/Berlin", "2026-10-24T12:00:00Z", 2),
+            ["2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"]
+        );
+    }
+
+    #[test]
+    fn every_skipped_time_of_a_gap_fires_together_once() {
+        for (schedule, expected) in [
+            (
+                "0 0/15 2 * * ?",
+                ["2026-03-29T01:00:00Z", "2026-03-30T00:00:00Z"],
+            ),
+            (
+                "0 30 2,14 * * ?",
+                ["2026-03-29T01:00:00Z", "2026-03-29T12:30:00Z"],
+            ),
+            (
+                "0 0 2,3 * * ?",
+                ["2026-03-29T01:00:00Z", "2026-03-30T00:00:00Z"],
+            ),
+        ] {
+            let fired = fires(schedule, "Europe/Berlin", "2026-03-28T22:00:00Z", 2);
+            assert_eq!(fired, expected, "{schedule}");
+        }
+        // Samoa skipped the whole of 2011-12-30 at 10:00 UTC.
+        assert_eq!(
+            fires("0 0 12 * * ?", "Pacific/Apia", "2011-12-29T23:00:00Z", 2),
+            ["2011-12-30T10:00:00Z", "2011-12-30T22:00:00Z"]
+        );
+    }
+
+    #[test]
+    fn every_repeated_time_of_an_overlap_fires_once() {
+        for (schedule, expected) in [
+            (
+                "0 0/30 2 * * ?",
+                [
+                    "2026-10-25T00:00:00Z",
+                    "2026-10-25T00:30:00Z",
+                    "2026-10-26T01:00:00Z",
+                ],
+            ),
+            (
+                "0 30 2,3 * * ?",
+                [
+                    "2026-10-25T00:30:00Z",
+                    "2026-10-25T02:30:00Z",
+                    "2026-10-26T01:30:00Z",
+                ],
+            ),
+        ] {
+            let fired = fires(schedule, "Europe/Berlin", "2026-10-24T22:00:00Z", 3);
+            assert_eq!(fired, expected, "{schedule}");
+        }
+    }
+
+    #[test]
+    fn a_start_within_the_second_round_does_not_fire_again() {
+        for schedule in ["0 30 2 * * ?", "0 30 2,2 * * ?", "0 0/30 2 * * ?"] {
+            let fired = fires(schedule, "Europe/Berlin", "2026-10-25T01:10:00Z", 1);
+            assert!(fired[0].starts_with("2026-10-26T01:"), "{fired:?}");
+        }
+    }
+
+    #[test]
+    fn a_schedule_of_every_hour_counts_real_hours() {
+        for from in ["2026-03-28T23:00:00Z", "2026-10-24T23:00:00Z"] {
+            let fired = fires("0 0 * * * ?", "Europe/Berlin", from, 5);
+            let start: Timestamp = from.parse().expect("a date");
+            for (hours, fired) in (1..).zip(fired) {
+                let expected = start + jiff::SignedDuration::from_hours(hours);
+                assert_eq!(fired, expected.to_string());
+            }
+        }
+    }
+
+    #[test]
+    fn fractions_of_a_second_do_not_fire_twice() {
+        assert_eq!(
+            fires("0 30 2 * * ?", "UTC", "2026-01-01T02:30:00.5Z", 1),
+            ["2026-01-02T02:30:00Z"]
+        );
+        assert_eq!(
+            fires("0 30 2 * * ?", "UTC", "2026-01-01T02:29:59.5Z", 1),
+            ["2026-01-01T02:30:00Z"]
+        );
+    }
+
+    #[test]
+    fn a_year_that_ends_never_fires_again() {
+        let from = "2030-01-01T00:00:00Z";
+        assert!(fires("0 0 0 1 1 ? 2030", "UTC", from, 1).is_empty());
+    }
+
+    #[test]
+    fn zones_are_local_or_iana_names() {
+        for name in ["local", "UTC", "Europe/Berlin"] {
+            let zone: Zone = name.parse().expect("a zone");
+            assert_eq!(zone.to_string(), name);
+        }
+        for name in ["", "Europe/Atlantis", "CET+1"] {
+            assert!(name.parse::<Zone>().is_err(), "{name}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_judged_without_a_panic(
+            fields in proptest::collection::vec("[0-9*?/,LW#-]{1,6}", 6..=7)
+        ) {
+            let _ = fields.join(" ").parse::<Schedule>();
+        }
+    }
+
+    #[test]
+    fn bad_schedules_say_why() {
+        let error = |text: &str| {
+            text.parse::<Schedule>()
+                .expect_err("a bad schedule")
+                .to_string()
+        };
+        assert!(error("0 0 * * *").contains("six fields, seconds first"));
+        assert_eq!(error("0 0 0 30 2 ?"), "the schedule never fires");
+        assert_eq!(error("0 0 0 1 1 ? 1999"), "the schedule never fires");
+        assert!("61 0 0 * * ?".parse::<Schedule>().is_err());
+    }
+}

@@ -1,0 +1,434 @@
+//! The service: everything a host does with tokens goes through [`Pats`].
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::{Authenticator, Verdict};
+use crate::cluster::Feed;
+use crate::event::EventKind;
+use crate::policy::{self, TokenRequest};
+use crate::settings::{CreateByToken, RevocationWait, Settings};
+use crate::store::{Change, Insertion, NewToken, Revocation, RevocationScope, RevokedToken};
+use crate::token::{IdSource, TokenFormat};
+use crate::{
+    AccessError, AuthError, Caller, CreateError, Jobs, Owner, PatsBuilder, PlainToken, PolicyError,
+    Principal, StoreError, Token, TokenDigest, TokenId, TokenStatus, TokenStore, Unavailable,
+};
+
+/// Personal access tokens: creates, lists, revokes and authenticates them.
+///
+/// Cheap to clone; all clones are one. Every method needs a tokio runtime.
+#[derive(Debug, Clone)]
+pub struct Pats(Arc<Inner>);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) auth: Arc<Authenticator>,
+    pub(crate) issued_format: Arc<dyn TokenFormat>,
+    pub(crate) ids: IdSource,
+    pub(crate) feed: Feed,
+}
+
+/// A token that has just been created, with its secret.
+#[derive(Debug)]
+pub struct CreatedToken {
+    /// What is stored of it.
+    pub token: Token,
+    /// The secret, to be shown once.
+    pub plain: PlainToken,
+}
+
+/// How often a new id is drawn when two nodes made the same one.
+const INSERT_ATTEMPTS: usize = 5;
+
+impl Pats {
+    /// Begins to wire up a service on this store; see [`PatsBuilder`].
+    pub fn builder(store: impl TokenStore) -> PatsBuilder {
+        PatsBuilder::new(Arc::new(store))
+    }
+
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    /// Starts the jobs: writing last uses, reading the change feed, handing out events.
+    ///
+    /// Without them nothing is wrong, but on a shared store every request asks the database, last
+    /// uses are written only by [`Pats::flush_last_use`], and event sinks get nothing.
+    pub fn start(&self) -> Jobs {
+        Jobs::start(self.clone())
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.0.auth.settings
+    }
+
+    /// Whether both are clones of one service.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    pub(crate) fn store(&self) -> &dyn TokenStore {
+        &*self.0.auth.store
+    }
+
+    /// Whether the store answers; for health checks.
+    ///
+    /// # Errors
+    /// It does not, within `pat.auth.database.timeout.ms`.
+    pub async fn ready(&self) -> Result<(), Unavailable> {
+        let limit = self.settings().auth_database_timeout();
+        let head = tokio::time::timeout(limit, self.store().changes_since(None)).await;
+        head.unwrap_or(Err(StoreError::Timeout))?;
+        Ok(())
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.auth.time.refresh().timestamp()
+    }
+
+    // Authentication
+
+    /// Whether `presented` could be a token of ours, and its digest; without I/O.
+    ///
+    /// # Errors
+    /// [`AuthError::Foreign`] if no accepted format recognises it, [`AuthError::Disabled`] if
+    /// tokens are switched off.
+    pub fn recognize(&self, presented: &[u8]) -> Result<TokenDigest, AuthError> {
+        self.0.auth.recognize(presented)
+    }
+
+    /// Decides from memory alone: `None` if the database must be asked ([`Pats::check`]).
+    ///
+    /// No I/O, no allocation, and no lock that is held across anything.
+    #[must_use]
+    pub fn check_cached(&self, digest: &TokenDigest) -> Option<Result<Principal, AuthError>> {
+        self.0.auth.check_cached(digest)
+    }
+
+    /// Decides by asking the database, within `pat.auth.database.timeout.ms`.
+    ///
+    /// However many ask about one token at a time, one query answers them all.
+    ///
+    /// # Errors
+    /// Why the token does not authenticate, or [`AuthError::Unavailable`] if nobody can say.
+    pub fn check(
+        &self,
+        digest: TokenDigest,
+    ) -> impl Future<Output = Result<Principal, AuthError>> + Send + 'static {
+        Arc::clone(&self.0.auth).check(digest)
+    }
+
+    /// Decides whether `presented` authenticates, and notes its use.
+    ///
+    /// The three steps above in one, for callers that need no more.
+    ///
+    /// # Errors
+    /// As of [`Pats::recognize`] and [`Pats::check`].
+    pub async fn authenticate(&self, presented: &[u8]) -> Verdict {
+        let digest = self.recognize(presented)?;
+        match self.check_cached(&digest) {
+            Some(verdict) => verdict,
+            None => self.check(digest).await,
+        }
+    }
+
+    /// Whether a token that authenticated earlier still does: for responses that last long, such
+    /// as event streams.
+    ///
+    /// # Errors
+    /// As of [`Pats::check`].
+    pub async fn recheck(&self, digest: TokenDigest) -> Verdict {
+        match self.check_cached(&digest) {
+            Some(verdict) => verdict,
+            None => self.check(digest).await,
+        }
+    }
+
+    // Self-service
+
+    /// Creates a token for the caller.
+    ///
+    /// # Errors
+    /// A rule forbids it, or the store cannot answer; then nothing was created.
+    pub async fn create(
+        &self,
+        caller: &Caller,
+        request: TokenRequest,
+    ) -> Result<CreatedToken, CreateError> {
+        let (pats, caller) = (self.clone(), caller.clone());
+        in_own_task(async move { pats.create_now(&caller, request).await }).await?
+    }
+
+    async fn create_now(
+        &self,
+        caller: &Caller,
+        request: TokenRequest,
+    ) -> Result<CreatedToken, CreateError> {
+        let now = self.now();
+        let expires_at = policy::expiry(self.settings(), &request, caller.token(), now)?;
+        let max = self.settings().max_tokens_per_user();
+        for _ in 0..INSERT_ATTEMPTS {
+            let plain = self.0.issued_format.generate().map_err(Unavailable::from)?;
+            let new = NewToken {
+                id: self.0.ids.next(now).map_err(Unavailable::from)?,
+                digest: plain.digest(),
+                owner: caller.owner().clone(),
+                name: request.name.clone(),
+                created_at: now,
+                expires_at,
+                parent: caller.token().map(Principal::token_id),
+            };
+            match self.store().insert(&new, max).await? {
+                Insertion::Stored => {
+                    let token = new.into_token();
+                    self.emit(
+                        now,
+                        EventKind::Created {
+                            token: token.id,
+                            owner: token.owner.clone(),
+                            expires_at: token.expires_at,
+                            parent: token.parent,
+                        },
+                    );
+                    return Ok(CreatedToken { token, plain });
+                }
+                Insertion::Duplicate => {}
+                Insertion::LimitReached => return Err(PolicyError::LimitReached { max }.into()),
+                Insertion::ParentInvalid => return Err(PolicyError::ParentInvalid.into()),
+            }
+        }
+        Err(StoreError::backend("the store calls every new token a duplicate").into())
+    }
+
+    /// The caller's own tokens in id order, expired ones included and revoked ones not, each with
+    /// its last use up to now.
+    ///
+    /// # Errors
+    /// The store cannot answer.
+    pub async fn list(&self, caller: &Caller) -> Result<Vec<Token>, AccessError> {
+        let mut tokens = self.store().list(caller.owner()).await?;
+        self.0.auth.usage.refresh(&mut tokens);
+        Ok(tokens)
+    }
+
+    /// A token that the caller may see: his own, or any if he is an administrator.
+    ///
+    /// # Errors
+    /// There is no such token (or it is revoked, or not for this caller), or the store cannot
+    /// answer.
+    pub async fn find(&self, caller: &Caller, id: TokenId) -> Result<Token, AccessError> {
+        let token = self.find_even_revoked(caller, id).await?;
+        if token.revoked_at.is_some() {
+            return Err(AccessError::NotFound);
+        }
+        let mut tokens = [token];
+        self.0.auth.usage.refresh(&mut tokens);
+        let [token] = tokens;
+        Ok(token)
+    }
+
+    async fn find_even_revoked(&self, caller: &Caller, id: TokenId) -> Result<Token, AccessError> {
+        let token = self.store().find(id).await?.ok_or(AccessError::NotFound)?;
+        if token.owner != *caller.owner() && !self.is_administrator(caller).await? {
+            return Err(AccessError::NotFound);
+        }
+        Ok(token)
+    }
+
+    /// Whether the caller may see and revoke the tokens of others; asks the host each time.
+    ///
+    /// # Errors
+    /// The host's directory cannot answer.
+    pub async fn is_administrator(&self, caller: &Caller) -> Result<bool, Unavailable> {
+        let answer = self.0.auth.directory.is_administrator(caller.owner()).await;
+        answer.map_err(Unavailable::directory)
+    }
+
+    /// What the host knows of a token's owner; `None` if he is gone.
+    ///
+    /// # Errors
+    /// The host's directory cannot answer.
+    pub async fn owner_of(&self, token: &Token) -> Result<Option<crate::User>, Unavailable> {
+        self.0
+            .auth
+            .directory
+            .find(&token.owner)
+            .await
+            .map_err(Unavailable::directory)
+    }
+
+    /// Revokes a token that the caller may see. Revoking it again is no error.
+    ///
+    /// When this returns, no request on this node is authenticated by the token any more, and with
+    /// `pat.revocation.wait=cluster` none on any node.
+    ///
+    /// # Errors
+    /// There is no such token (or not for this caller), or the store cannot answer: then the token
+    /// may or may not be revoked, and revoking again is safe.
+    pub async fn revoke(&self, caller: &Caller, id: TokenId) -> Result<(), AccessError> {
+        let token = self.find_even_revoked(caller, id).await?;
+        if token.revoked_at.is_some() {
+            return Ok(());
+        }
+        let scope = match self.settings().create_by_token() {
+            CreateByToken::Capped => RevocationScope::TokenAndDescendants(id),
+            CreateByToken::Allowed | CreateByToken::Forbidden => RevocationScope::Token(id),
+        };
+        self.revoke_all(scope, Some(caller.owner().clone()), None)
+            .await?;
+        Ok(())
+    }
+
+    /// Begins to show `token` as [`TokenStatus::ExpiresSoon`] this long before it expires, and says
+    /// what it is now.
+    #[must_use]
+    pub fn status(&self, token: &Token) -> TokenStatus {
+        let hours = i64::from(self.settings().expiry_warning_days()) * 24;
+        token.status(
+            self.0.auth.time.now().timestamp(),
+            SignedDuration::from_hours(hours),
+        )
+    }
+
+    // What the host tells
+
+    /// The host has changed a user: disabled, enabled, locked. All his tokens are judged anew on
+    /// all nodes within `pat.auth.max.staleness.ms`, and on this one at once.
+    ///
+    /// A host that forgets to call this is bounded by `atlassian.pats.auth.cache.expiry.mins`.
+    ///
+    /// # Errors
+    /// The store cannot answer; call again.
+    pub async fn user_changed(&self, owner: &Owner) -> Result<(), Unavailable> {
+        let (pats, owner) = (self.clone(), owner.clone());
+        in_own_task(async move {
+            let (at, change) = (pats.now(), Change::OwnerChanged(owner.clone()));
+            let result = pats.store().append_change(&change, at).await;
+            pats.0.auth.floors.raise(&change);
+            pats.emit(at, EventKind::OwnerChanged { owner });
+            pats.wait_for_cluster().await;
+            result
+        })
+        .await?
+        .map_err(Unavailable::from)
+    }
+
+    /// The host has deleted a user: all his tokens are revoked. Returns how many that were.
+    ///
+    /// # Errors
+    /// The store cannot answer; call again.
+    pub async fn user_deleted(&self, owner: &Owner) -> Result<usize, Unavailable> {
+        self.user_changed(owner).await?;
+        let scope = RevocationScope::Owner(owner.clone());
+        let reason = Some("the user was deleted".to_owned());
+        Ok(self.revoke_all(scope, None, reason).await?.len())
+    }
+
+    async fn revoke_all(
+        &self,
+        scope: RevocationScope,
+        by: Option<Owner>,
+        reason: Option<String>,
+    ) -> Result<Vec<RevokedToken>, Unavailable> {
+        let pats = self.clone();
+        in_own_task(async move {
+            let revocation = Revocation {
+                at: pats.now(),
+                by,
+                reason,
+            };
+            let result = pats.store().revoke(&scope, &revocation).await;
+            pats.raise_floors(&scope, &result);
+            let revoked = result?;
+            for token in &revoked {
+                pats.emit(
+                    revocation.at,
+                    EventKind::Revoked {
+                        token: token.id,
+                        owner: token.owner.clone(),
+                        by: revocation.by.clone(),
+                        reason: revocation.reason.clone(),
+                    },
+                );
+            }
+            pats.wait_for_cluster().await;
+            Ok(revoked)
+        })
+        .await?
+    }
+
+    /// After a revocation this node takes nothing from before it. If the store failed, the
+    /// revocation may have been committed all the same, so what was asked for counts.
+    fn raise_floors(
+        &self,
+        scope: &RevocationScope,
+        result: &Result<Vec<RevokedToken>, StoreError>,
+    ) {
+        let floors = &self.0.auth.floors;
+        for token in result.iter().flatten() {
+            floors.raise(&Change::TokenRevoked(token.id));
+        }
+        if result.is_err() {
+            match scope {
+                RevocationScope::Token(id) => floors.raise(&Change::TokenRevoked(*id)),
+                RevocationScope::TokenAndDescendants(_) => floors.raise_all(),
+                RevocationScope::Owner(owner) => floors.raise(&Change::OwnerChanged(owner.clone())),
+            }
+        }
+    }
+
+    /// With `pat.revocation.wait=cluster`: waits until no node can still trust what it knew before
+    /// the change. Whoever read the change feed before the commit has a lease that ends within the
+    /// staleness bound; a tenth more allows for clocks that run at different speeds.
+    async fn wait_for_cluster(&self) {
+        let settings = self.settings();
+        if settings.revocation_wait() == RevocationWait::Cluster && self.store().is_shared() {
+            tokio::time::sleep(settings.auth_max_staleness().mul_f64(1.1)).await;
+        }
+    }
+
+    // Jobs, each a plain function that a test can call
+
+    /// Writes the last uses noted since the last flush; returns how many tokens that were. Runs as
+    /// a job every `atlassian.pats.last.used.update.interval.mins`.
+    ///
+    /// # Errors
+    /// The store cannot take them; they stay noted for the next flush.
+    pub async fn flush_last_use(&self) -> Result<usize, StoreError> {
+        self.0.auth.usage.flush(self.store()).await
+    }
+
+    /// Reads the change feed once. Runs as a job every `pat.cluster.poll.interval.ms` where the
+    /// store is shared.
+    ///
+    /// # Errors
+    /// The store cannot answer. The cache is trusted until the lease of the last successful poll
+    /// ends, and then every request asks the database.
+    pub async fn poll_changes(&self) -> Result<(), StoreError> {
+        self.0.feed.poll(&self.0.auth).await
+    }
+
+    pub(crate) async fn deliver_events(&self, stop: &CancellationToken) {
+        self.0.auth.events.deliver(stop).await;
+    }
+
+    fn emit(&self, at: Timestamp, kind: EventKind) {
+        self.0.auth.events.emit(at, kind);
+    }
+}
+
+/// Runs a write in a task of its own: a client that hangs up must not stop it between its commit
+/// and what has to follow.
+async fn in_own_task<T: Send + 'static>(
+    write: impl Future<Output = T> + Send + 'static,
+) -> Result<T, Unavailable> {
+    tokio::spawn(write)
+        .await
+        .map_err(|_ended| Unavailable::TaskEnded)
+}

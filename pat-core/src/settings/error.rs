@@ -1,0 +1,69 @@
+/// A property that cannot be taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// There is no property of this name.
+    #[error("{name}: there is no such property; did you mean {nearest}?")]
+    Unknown {
+        /// The name that was given.
+        name: String,
+        /// The property whose name is most like it.
+        nearest: String,
+    },
+    /// The property cannot have this value.
+    #[error("{name}: {value:?} is not allowed; give {allowed}")]
+    NotAllowed {
+        /// The property.
+        name: &'static str,
+        /// The value that was given.
+        value: String,
+        /// What is allowed, in words.
+        allowed: &'static str,
+    },
+    /// Two properties contradict each other.
+    #[error("{name}: {value:?} contradicts {other}={other_value}; {remedy}")]
+    Contradiction {
+        /// One property.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// The other property.
+        other: &'static str,
+        /// Its value.
+        other_value: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A line of property text is no `name=value`.
+    #[error("line {line}: {text:?} is not allowed; give name=value")]
+    NoProperty {
+        /// The line, counted from 1.
+        line: usize,
+        /// What it holds.
+        text: String,
+    },
+    /// A line of property text cannot be taken.
+    #[error("line {line}: {source}")]
+    Line {
+        /// The line, counted from 1.
+        line: usize,
+        /// Why not.
+        source: Box<SettingsError>,
+    },
+    /// A property is given twice in one property text.
+    #[error("{name}: given on line {first} and again on line {second}; give it once")]
+    Twice {
+        /// The property.
+        name: &'static str,
+        /// The first line, counted from 1.
+        first: usize,
+        /// The second line.
+        second: usize,
+    },
+    /// A property is given twice in one document, whole and nested perhaps.
+    #[error("{name}: given twice; give it once")]
+    Repeated {
+        /// The property.
+        name: &'static str,
+    },
+}

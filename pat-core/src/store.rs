@@ -1,0 +1,275 @@
+//! The storage port.
+
+use std::error::Error;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::{Owner, Token, TokenDigest, TokenId};
+
+/// Where tokens live.
+///
+/// The contract of each method is in its docs; `pat_core::testing::store` has the suite that every
+/// store must pass, ours or a third party's. All times are stored with microsecond precision. Text
+/// is compared byte by byte: `alice` and `Alice` are two owners.
+///
+/// A method either does all it says or nothing. A lost race inside the database (a deadlock, a busy
+/// file) is tried again by the store and is no error.
+#[async_trait]
+pub trait TokenStore: Debug + Send + Sync + 'static {
+    /// Whether another process may change what this store holds; true unless the data lives in this
+    /// process alone.
+    ///
+    /// For a shared store a node trusts its cache only as long as it has lately read the change
+    /// feed ([`TokenStore::changes_since`]).
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    /// Stores a new token, unless that would break a rule that only the store can check.
+    ///
+    /// In one transaction, with all other creations for this owner kept out: the parent, if there
+    /// is one, must be unrevoked and unexpired at `token.created_at`, and the owner must have fewer
+    /// than `limit` tokens that are not revoked, expired ones included.
+    async fn insert(&self, token: &NewToken, limit: u32) -> Result<Insertion, StoreError>;
+
+    /// The token of this digest, revoked and expired ones included. Read from where writes go,
+    /// never from a replica that may be behind.
+    async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Option<Token>, StoreError>;
+
+    /// The token of this id, revoked and expired ones included.
+    async fn find(&self, id: TokenId) -> Result<Option<Token>, StoreError>;
+
+    /// The owner's tokens that are not revoked, expired ones included, in id order.
+    async fn list(&self, owner: &Owner) -> Result<Vec<Token>, StoreError>;
+
+    /// Revokes what is not revoked yet and returns what it revoked, in id order.
+    ///
+    /// In one transaction with the change entries ([`Change::TokenRevoked`] for each token); the
+    /// change counter moves by one if anything was revoked, and not at all otherwise. Nothing to
+    /// revoke is no error: the answer is empty. On return the revocation outlives a crash.
+    async fn revoke(
+        &self,
+        scope: &RevocationScope,
+        revocation: &Revocation,
+    ) -> Result<Vec<RevokedToken>, StoreError>;
+
+    /// Moves the change counter by one and appends `change`, without touching a token.
+    async fn append_change(&self, change: &Change, at: Timestamp) -> Result<(), StoreError>;
+
+    /// What has changed since `cursor`, read in one consistent view; see [`ChangePage`].
+    ///
+    /// Without a cursor only the head is read.
+    async fn changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, StoreError>;
+
+    /// Writes a batch of last uses, sorted by token id without duplicates.
+    ///
+    /// A last use never moves backwards, and nothing is written for a token that is revoked or
+    /// gone. The batch may be split into several transactions.
+    async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError>;
+}
+
+/// A shared store is a store: several services in one process may use it.
+#[async_trait]
+impl<T: TokenStore + ?Sized> TokenStore for Arc<T> {
+    fn is_shared(&self) -> bool {
+        (**self).is_shared()
+    }
+
+    async fn insert(&self, token: &NewToken, limit: u32) -> Result<Insertion, StoreError> {
+        (**self).insert(token, limit).await
+    }
+
+    async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Option<Token>, StoreError> {
+        (**self).find_by_digest(digest).await
+    }
+
+    async fn find(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
+        (**self).find(id).await
+    }
+
+    async fn list(&self, owner: &Owner) -> Result<Vec<Token>, StoreError> {
+        (**self).list(owner).await
+    }
+
+    async fn revoke(
+        &self,
+        scope: &RevocationScope,
+        revocation: &Revocation,
+    ) -> Result<Vec<RevokedToken>, StoreError> {
+        (**self).revoke(scope, revocation).await
+    }
+
+    async fn append_change(&self, change: &Change, at: Timestamp) -> Result<(), StoreError> {
+        (**self).append_change(change, at).await
+    }
+
+    async fn changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, StoreError> {
+        (**self).changes_since(cursor).await
+    }
+
+    async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError> {
+        (**self).record_use(uses).await
+    }
+}
+
+/// A token that is about to be stored.
+#[derive(Debug, Clone)]
+pub struct NewToken {
+    /// Its public number, unique.
+    pub id: TokenId,
+    /// Its digest, unique.
+    pub digest: TokenDigest,
+    /// Whom it authenticates.
+    pub owner: Owner,
+    /// Its name.
+    pub name: String,
+    /// When it is created.
+    pub created_at: Timestamp,
+    /// From when on it is refused; `None` for never.
+    pub expires_at: Option<Timestamp>,
+    /// The token that authenticates this creation, if one does.
+    pub parent: Option<TokenId>,
+}
+
+impl NewToken {
+    /// The description of this token once it is stored.
+    #[must_use]
+    pub fn into_token(self) -> Token {
+        Token {
+            id: self.id,
+            owner: self.owner,
+            name: self.name,
+            created_at: self.created_at,
+            expires_at: self.expires_at,
+            last_used_at: None,
+            revoked_at: None,
+            parent: self.parent,
+        }
+    }
+}
+
+/// What came of [`TokenStore::insert`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Insertion {
+    /// The token is stored, and survives a crash.
+    Stored,
+    /// The id or the digest is taken; nothing was stored. Another pair will do.
+    Duplicate,
+    /// The owner has as many tokens as he may; nothing was stored.
+    LimitReached,
+    /// The parent is revoked, expired or gone; nothing was stored.
+    ParentInvalid,
+}
+
+/// Which tokens [`TokenStore::revoke`] revokes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RevocationScope {
+    /// This token.
+    Token(TokenId),
+    /// This token, and every token that was created with it, directly or through others.
+    TokenAndDescendants(TokenId),
+    /// All tokens of this owner.
+    Owner(Owner),
+}
+
+/// When, by whom and why tokens are revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    /// When.
+    pub at: Timestamp,
+    /// Who revoked: the owner or an administrator; `None` when the host itself did.
+    pub by: Option<Owner>,
+    /// Why, in the revoker's words.
+    pub reason: Option<String>,
+}
+
+/// A token that has just been revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevokedToken {
+    /// Its public number.
+    pub id: TokenId,
+    /// Whose it was.
+    pub owner: Owner,
+}
+
+/// The last use of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastUse {
+    /// The token.
+    pub id: TokenId,
+    /// When it last authenticated a request.
+    pub at: Timestamp,
+}
+
+/// Everything that makes access *smaller*. All such paths go through this one type, so that none
+/// can forget to tell the other nodes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// A token was revoked.
+    TokenRevoked(TokenId),
+    /// What the host knows of an owner changed: disabled, enabled, locked, deleted.
+    OwnerChanged(Owner),
+}
+
+/// A change with its place in the order of all changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeEntry {
+    /// The value the change counter got in the transaction that made the change. Several entries
+    /// may share one.
+    pub generation: u64,
+    /// That transaction's random mark; see [`Cursor::nonce`].
+    pub nonce: u64,
+    /// The change.
+    pub change: Change,
+}
+
+/// How far a node has read the change feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// The change counter as read last; 0 before the first change.
+    pub generation: u64,
+    /// The random mark of that generation; `None` if there was no entry of it. A failover that
+    /// lost commits shows itself here, even when the counter has caught up again.
+    pub nonce: Option<u64>,
+}
+
+/// One look at the change feed.
+///
+/// The counter has no gaps and moves in the order of the commits: it is moved as the last step of a
+/// transaction, under a lock that is held until the commit. (A sequence would not do: it hands out
+/// numbers in another order than that of the commits, so a reader skips what commits late.)
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangePage {
+    /// Where the feed ends now.
+    pub head: Cursor,
+    /// The mark that the feed now has at the cursor's generation; `None` if it has no entry there.
+    pub nonce_at_cursor: Option<u64>,
+    /// The entries after the cursor, in order of generation. Old ones may have been trimmed; the
+    /// reader sees that by the gap. Empty when there was no cursor.
+    pub entries: Vec<ChangeEntry>,
+    /// The database's own clock, if it has one that differs from this machine's.
+    pub database_time: Option<Timestamp>,
+}
+
+/// The store could not do it. The request that needed it fails with "try again", never with "not
+/// allowed".
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The database did not answer in time.
+    #[error("the token store did not answer in time")]
+    Timeout,
+    /// The database failed.
+    #[error("the token store failed")]
+    Backend(#[source] Arc<dyn Error + Send + Sync>),
+}
+
+impl StoreError {
+    /// Wraps the database's own error.
+    pub fn backend(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Backend(Arc::from(source.into()))
+    }
+}

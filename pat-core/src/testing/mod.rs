@@ -1,0 +1,9 @@
+//! For tests of hosts and of plug-ins: conformance suites, recording plug-ins and a clock that a
+//! test sets. Behind the feature `testing`.
+
+mod clock;
+mod plugins;
+pub mod store;
+
+pub use self::clock::TestClock;
+pub use self::plugins::{RecordingSink, TestDirectory, check_directory, check_format};

@@ -1,0 +1,211 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::event::{Event, EventSink};
+use crate::{BoxError, Owner, TokenFormat, User, UserDirectory};
+
+/// Remembers every event it gets. Clones share one memory.
+#[derive(Debug, Clone, Default)]
+pub struct RecordingSink(Arc<Mutex<Vec<Event>>>);
+
+impl RecordingSink {
+    /// The events so far, oldest first.
+    #[must_use]
+    pub fn events(&self) -> Vec<Event> {
+        lock(&self.0).clone()
+    }
+}
+
+#[async_trait]
+impl EventSink for RecordingSink {
+    async fn record(&self, event: &Event) -> Result<(), BoxError> {
+        lock(&self.0).push(event.clone());
+        Ok(())
+    }
+}
+
+/// A directory that a test fills. Clones share one memory.
+#[derive(Debug, Clone, Default)]
+pub struct TestDirectory(Arc<Mutex<Users>>);
+
+#[derive(Debug, Default)]
+struct Users {
+    by_owner: BTreeMap<Owner, User>,
+    administrators: Vec<Owner>,
+    is_down: bool,
+}
+
+impl TestDirectory {
+    /// Adds an active user of this key and returns the key.
+    ///
+    /// # Panics
+    /// If `key` is no owner's key.
+    #[expect(clippy::must_use_candidate, reason = "called for its effect")]
+    pub fn add(&self, key: &str) -> Owner {
+        let owner = Owner::new(key).expect("an owner's key");
+        let user = User {
+            owner: owner.clone(),
+            username: key.into(),
+            full_name: format!("{key} the tester"),
+            email: Some(format!("{key}@example.com")),
+            is_active: true,
+        };
+        lock(&self.0).by_owner.insert(owner.clone(), user);
+        owner
+    }
+
+    /// Adds an active administrator of this key and returns the key.
+    ///
+    /// # Panics
+    /// If `key` is no owner's key.
+    #[expect(clippy::must_use_candidate, reason = "called for its effect")]
+    pub fn add_administrator(&self, key: &str) -> Owner {
+        let owner = self.add(key);
+        lock(&self.0).administrators.push(owner.clone());
+        owner
+    }
+
+    /// Enables or disables a user.
+    pub fn set_active(&self, owner: &Owner, is_active: bool) {
+        if let Some(user) = lock(&self.0).by_owner.get_mut(owner) {
+            user.is_active = is_active;
+        }
+    }
+
+    /// Deletes a user.
+    pub fn remove(&self, owner: &Owner) {
+        lock(&self.0).by_owner.remove(owner);
+    }
+
+    /// Lets every question fail, or be answered again.
+    pub fn set_down(&self, is_down: bool) {
+        lock(&self.0).is_down = is_down;
+    }
+
+    fn users(&self) -> Result<MutexGuard<'_, Users>, BoxError> {
+        let users = lock(&self.0);
+        if users.is_down {
+            Err("the directory is down".into())
+        } else {
+            Ok(users)
+        }
+    }
+}
+
+#[async_trait]
+impl UserDirectory for TestDirectory {
+    async fn find(&self, owner: &Owner) -> Result<Option<User>, BoxError> {
+        Ok(self.users()?.by_owner.get(owner).cloned())
+    }
+
+    async fn is_administrator(&self, owner: &Owner) -> Result<bool, BoxError> {
+        Ok(self.users()?.administrators.contains(owner))
+    }
+
+    async fn search(&self, contains: &str, limit: usize) -> Result<Vec<User>, BoxError> {
+        let contains = contains.to_lowercase();
+        let matches = |user: &&User| {
+            let email = user.email.as_deref().unwrap_or_default();
+            [user.owner.as_str(), &user.username, &user.full_name, email]
+                .iter()
+                .any(|text| text.to_lowercase().contains(&contains))
+        };
+        Ok(self
+            .users()?
+            .by_owner
+            .values()
+            .filter(matches)
+            .take(limit)
+            .cloned()
+            .collect())
+    }
+}
+
+/// Checks a directory against the contract of [`UserDirectory`], by one of its active users and
+/// a key that it does not know.
+///
+/// # Panics
+/// If the contract is broken; the message says where.
+pub async fn check_directory(directory: &dyn UserDirectory, known: &Owner, unknown: &Owner) {
+    let user = directory
+        .find(known)
+        .await
+        .expect("find")
+        .expect("the known user");
+    assert_eq!(
+        user.owner, *known,
+        "find answers with the user that was asked for"
+    );
+    assert!(user.is_active, "the known user is active");
+    assert_eq!(
+        directory.find(unknown).await.expect("find"),
+        None,
+        "an unknown key is None"
+    );
+    assert!(
+        !directory
+            .is_administrator(unknown)
+            .await
+            .expect("is_administrator"),
+        "an unknown key is no administrator"
+    );
+    let part = user.username.to_uppercase();
+    let found = directory.search(&part, 10).await.expect("search");
+    assert!(
+        found.contains(&user),
+        "search finds by name in any letter case"
+    );
+    assert!(
+        directory.search(&part, 0).await.expect("search").is_empty(),
+        "search keeps the limit"
+    );
+    let asked = [known.clone(), unknown.clone()];
+    let profiles = directory.profiles(&asked).await.expect("profiles");
+    assert_eq!(profiles, [user], "profiles passes over unknown keys");
+}
+
+/// Checks a format against the contract of [`TokenFormat`].
+///
+/// # Panics
+/// If the contract is broken; the message says where.
+pub fn check_format(format: &dyn TokenFormat) {
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..100 {
+        let token = format.generate().expect("randomness");
+        let text = token.expose();
+        assert!(
+            text.len() <= crate::auth::MAX_TOKEN_LEN,
+            "a token is at most 256 bytes"
+        );
+        let is_token68 = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+        assert!(text.bytes().all(is_token68), "a token is a token68");
+        assert!(
+            format.recognizes(text.as_bytes()),
+            "a format recognises its own tokens"
+        );
+        assert!(seen.insert(text.to_owned()), "no two tokens are the same");
+        for end in 0..text.len() {
+            assert!(
+                !format.recognizes(&text.as_bytes()[..end]),
+                "a truncated token is refused"
+            );
+        }
+        for affix in ["=", " ", "a", "0", "\n"] {
+            assert!(
+                !format.recognizes(format!("{text}{affix}").as_bytes()),
+                "a longer one too"
+            );
+            assert!(
+                !format.recognizes(format!("{affix}{text}").as_bytes()),
+                "a longer one too"
+            );
+        }
+    }
+    assert!(!format.recognizes(b""), "nothing is no token");
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

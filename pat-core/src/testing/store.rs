@@ -1,0 +1,651 @@
+//! The suite that every [`TokenStore`] must pass.
+//!
+//! ```
+//! use pat_core::{MemoryStore, testing};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! for case in testing::store::CASES {
+//!     // Each case wants an empty store of its own.
+//!     case.run(MemoryStore::default()).await;
+//! }
+//! # }
+//! ```
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::task::JoinSet;
+
+use crate::store::{
+    Change, Cursor, Insertion, LastUse, NewToken, Revocation, RevocationScope, TokenStore,
+};
+use crate::{Owner, Token, TokenDigest, TokenId};
+
+/// One case of the suite: a promise of the contract, tried on an empty store.
+#[derive(Clone, Copy)]
+pub struct Case {
+    /// What is promised, as a Rust name.
+    pub name: &'static str,
+    run: fn(Store) -> Run,
+}
+
+type Store = Arc<dyn TokenStore>;
+type Run = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Case {
+    /// Runs the case.
+    ///
+    /// # Panics
+    /// If the store breaks the promise; the message says where.
+    pub async fn run(&self, store: impl TokenStore) {
+        (self.run)(Arc::new(store)).await;
+    }
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+const fn case(name: &'static str, run: fn(Store) -> Run) -> Case {
+    Case { name, run }
+}
+
+/// All cases. Each wants an empty store.
+pub const CASES: &[Case] = &[
+    case("a_stored_token_is_found_unchanged", |s| {
+        Box::pin(round_trip(s))
+    }),
+    case("an_id_or_digest_is_taken_once", |s| Box::pin(duplicates(s))),
+    case("owners_and_names_are_compared_byte_by_byte", |s| {
+        Box::pin(exact_text(s))
+    }),
+    case("the_limit_counts_expired_and_not_revoked_tokens", |s| {
+        Box::pin(limit(s))
+    }),
+    case("the_limit_holds_under_concurrent_creates", |s| {
+        Box::pin(limit_race(s))
+    }),
+    case("a_child_needs_a_valid_parent", |s| Box::pin(parents(s))),
+    case("no_child_is_born_after_its_parent_is_revoked", |s| {
+        Box::pin(parent_race(s))
+    }),
+    case("a_revocation_happens_once", |s| Box::pin(revoke_once(s))),
+    case("one_of_many_concurrent_revocations_wins", |s| {
+        Box::pin(revoke_race(s))
+    }),
+    case("descendants_are_revoked_with_their_ancestor", |s| {
+        Box::pin(descendants(s))
+    }),
+    case("all_tokens_of_an_owner_are_revoked_together", |s| {
+        Box::pin(revoke_owner(s))
+    }),
+    case("the_feed_tells_every_change_once_and_in_order", |s| {
+        Box::pin(feed(s))
+    }),
+    case("the_feed_has_no_gap_under_concurrent_changes", |s| {
+        Box::pin(feed_race(s))
+    }),
+    case("the_feed_says_when_a_cursor_is_not_its_own", |s| {
+        Box::pin(foreign_cursor(s))
+    }),
+    case("last_use_never_moves_backwards", |s| Box::pin(last_use(s))),
+    case("last_use_of_ten_thousand_tokens_is_one_batch", |s| {
+        Box::pin(last_use_batch(s))
+    }),
+];
+
+fn at(seconds: i64) -> Timestamp {
+    // An odd microsecond, so that a store that rounds is found out.
+    Timestamp::from_microsecond(1_772_145_741_247_001 + seconds * 1_000_000).expect("a date")
+}
+
+fn owner(key: &str) -> Owner {
+    Owner::new(key).expect("an owner's key")
+}
+
+fn id(number: i64) -> TokenId {
+    TokenId::new(number).expect("an id")
+}
+
+fn new(number: i64, owner_key: &str) -> NewToken {
+    NewToken {
+        id: id(number),
+        digest: TokenDigest::of(&number.to_le_bytes()),
+        owner: owner(owner_key),
+        name: "ci".into(),
+        created_at: at(0),
+        expires_at: None,
+        parent: None,
+    }
+}
+
+fn revocation(seconds: i64) -> Revocation {
+    Revocation {
+        at: at(seconds),
+        by: Some(owner("admin")),
+        reason: Some("lost ✂ laptop".into()),
+    }
+}
+
+async fn store_token(store: &Store, token: &NewToken) -> Token {
+    let insertion = store.insert(token, 1_000_000).await.expect("insert");
+    assert_eq!(insertion, Insertion::Stored);
+    token.clone().into_token()
+}
+
+async fn revoke(store: &Store, scope: RevocationScope, seconds: i64) -> Vec<TokenId> {
+    let revoked = store
+        .revoke(&scope, &revocation(seconds))
+        .await
+        .expect("revoke");
+    revoked.into_iter().map(|token| token.id).collect()
+}
+
+async fn cursor(store: &Store) -> Cursor {
+    let page = store.changes_since(None).await.expect("changes_since");
+    assert!(
+        page.entries.is_empty(),
+        "without a cursor only the head is read"
+    );
+    page.head
+}
+
+async fn changes(store: &Store, since: Cursor) -> Vec<Change> {
+    let page = store
+        .changes_since(Some(since))
+        .await
+        .expect("changes_since");
+    assert_eq!(
+        page.nonce_at_cursor, since.nonce,
+        "the cursor is this feed's own"
+    );
+    page.entries.into_iter().map(|entry| entry.change).collect()
+}
+
+async fn round_trip(store: Store) {
+    assert_eq!(store.find(id(1)).await.expect("find"), None);
+    assert_eq!(
+        store
+            .find_by_digest(&TokenDigest::of(b"x"))
+            .await
+            .expect("find_by_digest"),
+        None
+    );
+    assert_eq!(store.list(&owner("alice")).await.expect("list"), []);
+    let mut full = new((1 << 53) - 1, "alice");
+    full.name = "jira-cli / work '\"`\\%_ ü 🎉 \u{202e}".into();
+    full.expires_at = Some(at(3600));
+    let plain = new(0, "alice");
+    for token in [&full, &plain] {
+        let stored = store_token(&store, token).await;
+        let found = store
+            .find_by_digest(&token.digest)
+            .await
+            .expect("find_by_digest");
+        assert_eq!(found.as_ref(), Some(&stored));
+        assert_eq!(store.find(token.id).await.expect("find"), Some(stored));
+    }
+    let listed = store.list(&owner("alice")).await.expect("list");
+    assert_eq!(
+        listed,
+        [plain.into_token(), full.into_token()],
+        "in id order"
+    );
+}
+
+async fn duplicates(store: Store) {
+    store_token(&store, &new(1, "alice")).await;
+    let same_id = NewToken {
+        digest: TokenDigest::of(b"other"),
+        ..new(1, "bob")
+    };
+    let same_digest = NewToken {
+        id: id(2),
+        ..new(1, "bob")
+    };
+    for token in [same_id, same_digest] {
+        assert_eq!(
+            store.insert(&token, 10).await.expect("insert"),
+            Insertion::Duplicate
+        );
+    }
+    assert_eq!(
+        store.list(&owner("bob")).await.expect("list"),
+        [],
+        "nothing is left behind"
+    );
+    let digest = TokenDigest::of(&1_i64.to_le_bytes());
+    let found = store
+        .find_by_digest(&digest)
+        .await
+        .expect("find_by_digest")
+        .expect("the first");
+    assert_eq!(found.owner, owner("alice"));
+}
+
+async fn exact_text(store: Store) {
+    let keys = [
+        "alice", "Alice", "alice ", "älice", "ALICE", "a'lice", "a%", "a_",
+    ];
+    for (number, key) in (1..).zip(keys) {
+        assert_eq!(
+            store.insert(&new(number, key), 1).await.expect("insert"),
+            Insertion::Stored
+        );
+    }
+    for (number, key) in (1..).zip(keys) {
+        let listed = store.list(&owner(key)).await.expect("list");
+        assert_eq!(
+            listed.iter().map(|token| token.id).collect::<Vec<_>>(),
+            [id(number)],
+            "{key}"
+        );
+    }
+}
+
+async fn limit(store: Store) {
+    let expired = NewToken {
+        expires_at: Some(at(-60)),
+        created_at: at(-120),
+        ..new(1, "alice")
+    };
+    assert_eq!(
+        store.insert(&expired, 2).await.expect("insert"),
+        Insertion::Stored
+    );
+    assert_eq!(
+        store.insert(&new(2, "alice"), 2).await.expect("insert"),
+        Insertion::Stored
+    );
+    let third = new(3, "alice");
+    assert_eq!(
+        store.insert(&third, 2).await.expect("insert"),
+        Insertion::LimitReached
+    );
+    assert_eq!(store.find(third.id).await.expect("find"), None);
+    assert_eq!(
+        store.insert(&new(4, "bob"), 2).await.expect("insert"),
+        Insertion::Stored
+    );
+    revoke(&store, RevocationScope::Token(id(2)), 1).await;
+    assert_eq!(
+        store.insert(&third, 2).await.expect("insert"),
+        Insertion::Stored
+    );
+}
+
+async fn limit_race(store: Store) {
+    let mut creates = JoinSet::new();
+    for number in 0..100 {
+        let store = Arc::clone(&store);
+        creates.spawn(async move { store.insert(&new(number, "alice"), 10).await });
+    }
+    let mut outcomes = Vec::new();
+    while let Some(outcome) = creates.join_next().await {
+        outcomes.push(
+            outcome
+                .expect("task")
+                .expect("no lock error reaches the caller"),
+        );
+    }
+    let stored = outcomes
+        .iter()
+        .filter(|outcome| **outcome == Insertion::Stored)
+        .count();
+    assert_eq!(stored, 10, "exactly the limit is stored");
+    assert_eq!(store.list(&owner("alice")).await.expect("list").len(), 10);
+}
+
+async fn parents(store: Store) {
+    let child = |number, parent| NewToken {
+        parent: Some(id(parent)),
+        ..new(number, "alice")
+    };
+    let orphan = store.insert(&child(2, 1), 10).await.expect("insert");
+    assert_eq!(orphan, Insertion::ParentInvalid, "an unknown parent");
+    let parent = NewToken {
+        expires_at: Some(at(60)),
+        ..new(1, "alice")
+    };
+    store_token(&store, &parent).await;
+    let stored = store_token(&store, &child(2, 1)).await;
+    assert_eq!(stored.parent, Some(id(1)));
+    assert_eq!(store.find(id(2)).await.expect("find"), Some(stored));
+    let late = NewToken {
+        created_at: at(60),
+        ..child(3, 1)
+    };
+    assert_eq!(
+        store.insert(&late, 10).await.expect("insert"),
+        Insertion::ParentInvalid
+    );
+    revoke(&store, RevocationScope::Token(id(1)), 1).await;
+    assert_eq!(
+        store.insert(&child(3, 1), 10).await.expect("insert"),
+        Insertion::ParentInvalid
+    );
+}
+
+async fn parent_race(store: Store) {
+    for round in 0..20 {
+        let parent = round * 100;
+        store_token(&store, &new(parent, "alice")).await;
+        let mut creates = JoinSet::new();
+        for number in parent + 1..parent + 6 {
+            let store = Arc::clone(&store);
+            let child = NewToken {
+                parent: Some(id(parent)),
+                ..new(number, "alice")
+            };
+            creates.spawn(async move { (store.insert(&child, 10_000).await, child.id) });
+        }
+        let scope = RevocationScope::TokenAndDescendants(id(parent));
+        revoke(&store, scope, 1).await;
+        while let Some(created) = creates.join_next().await {
+            let (outcome, child) = created.expect("task");
+            let child = store.find(child).await.expect("find");
+            match outcome.expect("no lock error reaches the caller") {
+                Insertion::Stored => {
+                    let child = child.expect("the stored child");
+                    assert!(
+                        child.revoked_at.is_some(),
+                        "born before, so revoked with its parent"
+                    );
+                }
+                _ => assert_eq!(child, None),
+            }
+        }
+    }
+}
+
+async fn revoke_once(store: Store) {
+    let scope = RevocationScope::Token(id(1));
+    assert_eq!(
+        revoke(&store, scope.clone(), 1).await,
+        [],
+        "an unknown token"
+    );
+    let token = store_token(&store, &new(1, "alice")).await;
+    let start = cursor(&store).await;
+    assert_eq!(revoke(&store, scope.clone(), 1).await, [id(1)]);
+    assert_eq!(
+        revoke(&store, scope, 2).await,
+        [],
+        "the second time there is nothing to do"
+    );
+    let expected = Token {
+        revoked_at: Some(at(1)),
+        ..token
+    };
+    assert_eq!(
+        store.find(id(1)).await.expect("find"),
+        Some(expected),
+        "the first time counts"
+    );
+    assert_eq!(
+        store.list(&owner("alice")).await.expect("list"),
+        [],
+        "not listed any more"
+    );
+    assert_eq!(changes(&store, start).await, [Change::TokenRevoked(id(1))]);
+}
+
+async fn revoke_race(store: Store) {
+    store_token(&store, &new(1, "alice")).await;
+    let mut revocations = JoinSet::new();
+    for second in 0..20 {
+        let store = Arc::clone(&store);
+        revocations
+            .spawn(async move { revoke(&store, RevocationScope::Token(id(1)), second).await });
+    }
+    let winners: Vec<_> = revocations.join_all().await.concat();
+    assert_eq!(winners, [id(1)]);
+    assert_eq!(cursor(&store).await.generation, 1, "the counter moved once");
+}
+
+async fn descendants(store: Store) {
+    store_token(&store, &new(1, "alice")).await;
+    for (number, parent) in [(2, 1), (3, 2), (4, 3)] {
+        store_token(
+            &store,
+            &NewToken {
+                parent: Some(id(parent)),
+                ..new(number, "alice")
+            },
+        )
+        .await;
+    }
+    store_token(&store, &new(5, "alice")).await;
+    revoke(&store, RevocationScope::Token(id(3)), 1).await;
+    let start = cursor(&store).await;
+    let revoked = revoke(&store, RevocationScope::TokenAndDescendants(id(1)), 2).await;
+    assert_eq!(
+        revoked,
+        [id(1), id(2), id(4)],
+        "also below a token that was revoked before"
+    );
+    let expected = revoked
+        .into_iter()
+        .map(Change::TokenRevoked)
+        .collect::<Vec<_>>();
+    assert_eq!(changes(&store, start).await, expected);
+    assert_eq!(
+        cursor(&store).await.generation,
+        start.generation + 1,
+        "one step for all"
+    );
+    let left = store.list(&owner("alice")).await.expect("list");
+    assert_eq!(
+        left.iter().map(|token| token.id).collect::<Vec<_>>(),
+        [id(5)]
+    );
+}
+
+async fn revoke_owner(store: Store) {
+    for number in 1..=3 {
+        store_token(&store, &new(number, "alice")).await;
+    }
+    store_token(&store, &new(4, "Alice")).await;
+    revoke(&store, RevocationScope::Token(id(2)), 1).await;
+    let scope = RevocationScope::Owner(owner("alice"));
+    assert_eq!(revoke(&store, scope.clone(), 2).await, [id(1), id(3)]);
+    let head = cursor(&store).await;
+    assert_eq!(revoke(&store, scope, 3).await, []);
+    assert_eq!(
+        cursor(&store).await,
+        head,
+        "nothing to revoke moves nothing"
+    );
+    assert_eq!(store.list(&owner("Alice")).await.expect("list").len(), 1);
+}
+
+async fn feed(store: Store) {
+    let start = cursor(&store).await;
+    assert_eq!(
+        start,
+        Cursor {
+            generation: 0,
+            nonce: None
+        },
+        "an empty feed"
+    );
+    store_token(&store, &new(1, "alice")).await;
+    assert_eq!(cursor(&store).await, start, "a creation is no change");
+    let disabled = Change::OwnerChanged(owner("alice"));
+    store
+        .append_change(&disabled, at(1))
+        .await
+        .expect("append_change");
+    revoke(&store, RevocationScope::Token(id(1)), 2).await;
+    let revoked = Change::TokenRevoked(id(1));
+    assert_eq!(
+        changes(&store, start).await,
+        [disabled.clone(), revoked.clone()]
+    );
+    let page = store
+        .changes_since(Some(start))
+        .await
+        .expect("changes_since");
+    let generations: Vec<_> = page.entries.iter().map(|entry| entry.generation).collect();
+    assert_eq!(generations, [1, 2]);
+    let first = Cursor {
+        generation: 1,
+        nonce: Some(page.entries[0].nonce),
+    };
+    assert_eq!(changes(&store, first).await, [revoked]);
+    assert_eq!(
+        page.head,
+        Cursor {
+            generation: 2,
+            nonce: Some(page.entries[1].nonce)
+        }
+    );
+    assert_eq!(changes(&store, page.head).await, []);
+}
+
+async fn feed_race(store: Store) {
+    let start = cursor(&store).await;
+    let mut writers = JoinSet::new();
+    for number in 0..50 {
+        let store = Arc::clone(&store);
+        writers.spawn(async move {
+            let change = Change::OwnerChanged(owner(&format!("user{number}")));
+            store
+                .append_change(&change, at(number))
+                .await
+                .expect("append_change");
+        });
+    }
+    let mut at_cursor = start;
+    let mut seen = 0;
+    while seen < 50 {
+        let page = store
+            .changes_since(Some(at_cursor))
+            .await
+            .expect("changes_since");
+        for entry in &page.entries {
+            seen += 1;
+            assert_eq!(
+                entry.generation,
+                start.generation + seen,
+                "no gap, no repetition"
+            );
+        }
+        assert_eq!(
+            page.head.generation,
+            start.generation + seen,
+            "one consistent view"
+        );
+        at_cursor = page.head;
+        tokio::task::yield_now().await;
+    }
+    writers.join_all().await;
+}
+
+async fn foreign_cursor(store: Store) {
+    for key in ["alice", "bob"] {
+        let change = Change::OwnerChanged(owner(key));
+        store
+            .append_change(&change, at(0))
+            .await
+            .expect("append_change");
+    }
+    let ahead = Cursor {
+        generation: 7,
+        nonce: Some(7),
+    };
+    let page = store
+        .changes_since(Some(ahead))
+        .await
+        .expect("changes_since");
+    assert_eq!((page.head.generation, page.nonce_at_cursor), (2, None));
+    assert!(page.entries.is_empty());
+}
+
+async fn last_use(store: Store) {
+    let uses = |seconds| {
+        [
+            LastUse {
+                id: id(1),
+                at: at(seconds),
+            },
+            LastUse {
+                id: id(9),
+                at: at(0),
+            },
+        ]
+    };
+    store_token(&store, &new(1, "alice")).await;
+    let read = async || {
+        store
+            .find(id(1))
+            .await
+            .expect("find")
+            .expect("the token")
+            .last_used_at
+    };
+    for (written, expected) in [(5, 5), (3, 5), (7, 7)] {
+        store
+            .record_use(&uses(written))
+            .await
+            .expect("an unknown token is passed over");
+        assert_eq!(read().await, Some(at(expected)));
+    }
+    let digest = TokenDigest::of(&1_i64.to_le_bytes());
+    let found = store
+        .find_by_digest(&digest)
+        .await
+        .expect("find_by_digest")
+        .expect("the token");
+    let listed = store.list(&owner("alice")).await.expect("list");
+    assert_eq!(found.last_used_at, Some(at(7)));
+    assert_eq!(listed[0].last_used_at, Some(at(7)));
+    revoke(&store, RevocationScope::Token(id(1)), 8).await;
+    store.record_use(&uses(9)).await.expect("record_use");
+    assert_eq!(read().await, Some(at(7)), "a revoked token is not touched");
+    assert_eq!(
+        store.find(id(9)).await.expect("find"),
+        None,
+        "and none is made"
+    );
+    store
+        .record_use(&[])
+        .await
+        .expect("an empty batch is nothing");
+}
+
+async fn last_use_batch(store: Store) {
+    let count = 10_000;
+    for number in (0..count).step_by(500) {
+        store_token(&store, &new(number, "alice")).await;
+    }
+    let later = at(0) + SignedDuration::from_secs(5);
+    let uses: Vec<_> = (0..count)
+        .map(|number| LastUse {
+            id: id(number),
+            at: later,
+        })
+        .collect();
+    store.record_use(&uses).await.expect("record_use");
+    let listed = store.list(&owner("alice")).await.expect("list");
+    assert_eq!(listed.len(), 20);
+    assert!(listed.iter().all(|token| token.last_used_at == Some(later)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MemoryStore;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn memory_store_passes() {
+        for case in CASES {
+            case.run(MemoryStore::default()).await;
+        }
+    }
+}

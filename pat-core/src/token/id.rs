@@ -1,0 +1,144 @@
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use jiff::Timestamp;
+
+use super::secret::{RandomnessError, fill_random};
+
+/// 2⁵³ − 1: the largest integer that every JSON reader keeps exact.
+const MAX_ID: i64 = (1 << 53) - 1;
+
+/// The public number of a token: not secret, and no part of the token string.
+///
+/// At most 2⁵³ − 1, so that a JSON number holds it. Ids order by creation up to clock skew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TokenId(i64);
+
+impl TokenId {
+    /// The id of this number; `None` unless it is 0 to 2⁵³ − 1.
+    #[must_use]
+    pub fn new(number: i64) -> Option<Self> {
+        (0..=MAX_ID).contains(&number).then_some(Self(number))
+    }
+
+    /// The number, 0 to 2⁵³ − 1.
+    #[must_use]
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl fmt::Display for TokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// 2020-01-01T00:00:00Z in milliseconds; the ids' own epoch.
+const EPOCH_MILLIS: i64 = 1_577_836_800_000;
+const LOW_BITS: u32 = 12;
+
+/// Makes token ids: 41 bits of milliseconds since 2020, which last until 2089, then 12 bits that
+/// start at random and count up. Monotone in one process; two nodes may make the same id, which the
+/// store reports as a duplicate so that another is made.
+#[derive(Debug, Default)]
+pub(crate) struct IdSource {
+    last: AtomicI64,
+}
+
+impl IdSource {
+    pub(crate) fn next(&self, now: Timestamp) -> Result<TokenId, RandomnessError> {
+        let mut random = [0; 2];
+        fill_random(&mut random)?;
+        let low = i64::from(u16::from_le_bytes(random)) & ((1 << LOW_BITS) - 1);
+        let millis = (now.as_millisecond() - EPOCH_MILLIS).clamp(0, MAX_ID >> LOW_BITS);
+        let candidate = millis << LOW_BITS | low;
+        let next = |last: i64| candidate.max(last.saturating_add(1)).min(MAX_ID);
+        let previous = self
+            .last
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
+                Some(next(last))
+            })
+            .unwrap_or_else(|last| last);
+        Ok(TokenId(next(previous)))
+    }
+}
+
+/// Whose token it is: the host's stable key of a user, 1 to 255 bytes.
+///
+/// A key names one person for ever. A host that gives a deleted user's key to somebody else hands
+/// over that user's tokens too.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Owner(Arc<str>);
+
+impl Owner {
+    /// Takes a user's key.
+    ///
+    /// # Errors
+    /// The key is empty, longer than 255 bytes, or has a control character.
+    pub fn new(key: impl Into<Arc<str>>) -> Result<Self, InvalidOwner> {
+        let key = key.into();
+        if key.is_empty() || key.len() > 255 || key.chars().any(char::is_control) {
+            return Err(InvalidOwner);
+        }
+        Ok(Self(key))
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Owner {
+    type Err = InvalidOwner;
+
+    fn from_str(key: &str) -> Result<Self, InvalidOwner> {
+        Self::new(key)
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A text that cannot be an [`Owner`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an owner's key is 1 to 255 bytes without control characters")]
+pub struct InvalidOwner;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_fit_a_json_number_and_grow() {
+        let source = IdSource::default();
+        let now: Timestamp = "2026-11-24T03:00:00Z".parse().expect("date");
+        let mut last = TokenId(0);
+        for _ in 0..10_000 {
+            let id = source.next(now).expect("randomness");
+            assert!(id > last && id.get() <= MAX_ID);
+            last = id;
+        }
+        let far: Timestamp = "9999-01-01T00:00:00Z".parse().expect("date");
+        assert!(source.next(far).expect("randomness").get() <= MAX_ID);
+        let before: Timestamp = "1970-01-01T00:00:00Z".parse().expect("date");
+        assert!(source.next(before).expect("randomness").get() <= MAX_ID);
+    }
+
+    #[test]
+    fn owners_are_short_texts_without_control_characters() {
+        assert!(Owner::new("alice").is_ok());
+        assert!(Owner::new("JIRAUSER10100 ä").is_ok());
+        for bad in ["", "a\nb", "a\0"] {
+            assert_eq!(Owner::new(bad), Err(InvalidOwner));
+        }
+        assert_eq!(Owner::new("x".repeat(256)), Err(InvalidOwner));
+    }
+}

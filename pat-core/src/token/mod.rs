@@ -1,0 +1,15 @@
+//! What a token is: its identity, its secret, its string formats and its stored description.
+
+mod format;
+mod id;
+mod record;
+mod secret;
+
+pub use self::format::{
+    AtlassianFormat, FormatName, InvalidFormatName, InvalidPrefix, PrefixedFormat, TokenFormat,
+    TokenPrefix,
+};
+pub(crate) use self::id::IdSource;
+pub use self::id::{InvalidOwner, Owner, TokenId};
+pub use self::record::{Invalid, Token, TokenStatus};
+pub use self::secret::{PlainToken, RandomnessError, TokenDigest};

@@ -1,0 +1,131 @@
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Owner, TokenId};
+
+/// What is known of a stored token; never its secret.
+///
+/// Times have microsecond precision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// Its public number.
+    pub id: TokenId,
+    /// Whom it authenticates.
+    pub owner: Owner,
+    /// The name its owner gave it; names need not be unique.
+    pub name: String,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// From when on it is refused; `None` for a token that never expires.
+    pub expires_at: Option<Timestamp>,
+    /// When it last authenticated a request; `None` before the first use.
+    pub last_used_at: Option<Timestamp>,
+    /// When it was revoked; `None` while it is not.
+    pub revoked_at: Option<Timestamp>,
+    /// The token that authenticated its creation, if one did.
+    pub parent: Option<TokenId>,
+}
+
+impl Token {
+    /// Whether the token authenticates at `now`: **the** rule, used for every decision.
+    ///
+    /// # Errors
+    /// The reason why it does not.
+    pub fn validity(&self, now: Timestamp) -> Result<(), Invalid> {
+        if self.revoked_at.is_some() {
+            return Err(Invalid::Revoked);
+        }
+        if is_expired(self.expires_at, now) {
+            return Err(Invalid::Expired);
+        }
+        Ok(())
+    }
+
+    /// What a list shows at `now`, with the warning beginning `warning` before expiry.
+    #[must_use]
+    pub fn status(&self, now: Timestamp, warning: SignedDuration) -> TokenStatus {
+        match self.expires_at {
+            Some(_) if is_expired(self.expires_at, now) => TokenStatus::Expired,
+            Some(at) if at.duration_since(now) <= warning => TokenStatus::ExpiresSoon,
+            _ => TokenStatus::Active,
+        }
+    }
+}
+
+/// A token is refused from the very microsecond of its expiry on.
+pub(crate) fn is_expired(expires_at: Option<Timestamp>, now: Timestamp) -> bool {
+    expires_at.is_some_and(|at| now >= at)
+}
+
+/// Why a stored token does not authenticate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Invalid {
+    /// Its owner or an administrator revoked it.
+    Revoked,
+    /// Its life span is over.
+    Expired,
+}
+
+/// A token's state as people see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TokenStatus {
+    /// It works, and will for longer than the warning period.
+    Active,
+    /// It works, and expires within the warning period.
+    ExpiresSoon,
+    /// It is refused; the row stays until it is pruned.
+    Expired,
+}
+
+impl TokenStatus {
+    /// The name on the wire: `ACTIVE`, `EXPIRES_SOON` or `EXPIRED`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::ExpiresSoon => "EXPIRES_SOON",
+            Self::Expired => "EXPIRED",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(expires_at: Option<Timestamp>) -> Token {
+        Token {
+            id: TokenId::new(1).expect("id"),
+            owner: Owner::new("alice").expect("owner"),
+            name: "ci".into(),
+            created_at: Timestamp::UNIX_EPOCH,
+            expires_at,
+            last_used_at: None,
+            revoked_at: None,
+            parent: None,
+        }
+    }
+
+    #[test]
+    fn expired_means_refused_to_the_microsecond() {
+        let at: Timestamp = "2026-01-01T00:00:00Z".parse().expect("date");
+        let microsecond = SignedDuration::from_micros(1);
+        let token = token(Some(at));
+        assert_eq!(token.validity(at - microsecond), Ok(()));
+        assert_eq!(token.validity(at), Err(Invalid::Expired));
+        assert_eq!(token.validity(at + microsecond), Err(Invalid::Expired));
+    }
+
+    #[test]
+    fn status_follows_expiry_and_warning_period() {
+        let at: Timestamp = "2026-01-10T00:00:00Z".parse().expect("date");
+        let warning = SignedDuration::from_hours(5 * 24);
+        let status = |now: &str| token(Some(at)).status(now.parse().expect("date"), warning);
+        assert_eq!(status("2026-01-04T23:59:59Z"), TokenStatus::Active);
+        assert_eq!(status("2026-01-05T00:00:00Z"), TokenStatus::ExpiresSoon);
+        assert_eq!(status("2026-01-10T00:00:00Z"), TokenStatus::Expired);
+        assert_eq!(
+            token(None).status(Timestamp::MAX, warning),
+            TokenStatus::Active
+        );
+    }
+}

@@ -1,0 +1,113 @@
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+/// A token as its owner sees it once: the secret itself.
+///
+/// It has no `Display`, no `Serialize` and a `Debug` that hides it, and its memory is wiped when it
+/// is dropped. [`PlainToken::expose`] is the one way to read it.
+pub struct PlainToken(Zeroizing<String>);
+
+impl PlainToken {
+    /// Wraps a token string that a [`TokenFormat`](crate::TokenFormat) made.
+    #[must_use]
+    pub fn new(token: String) -> Self {
+        Self(Zeroizing::new(token))
+    }
+
+    /// The token string, to be shown to its owner and to nobody else.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The digest under which the token is stored and found.
+    #[must_use]
+    pub fn digest(&self) -> TokenDigest {
+        TokenDigest::of(self.0.as_bytes())
+    }
+}
+
+impl fmt::Debug for PlainToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PlainToken(..)")
+    }
+}
+
+/// SHA-256 of a whole token string: all that is ever stored, cached or compared.
+///
+/// No salt and no password hash: the string carries at least 160 random bits, so there is nothing
+/// to guess (OWASP ASVS 6.5.2 asks for a password hash only below 112), and a salt would forbid
+/// looking a token up by its digest.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TokenDigest([u8; 32]);
+
+impl TokenDigest {
+    /// Digests the presented bytes.
+    #[must_use]
+    pub fn of(presented: &[u8]) -> Self {
+        Self(Sha256::digest(presented).into())
+    }
+
+    /// Takes a stored digest.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 bytes, as stored.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl Hash for TokenDigest {
+    /// Feeds the first eight bytes: they are as good as random already.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let (first, _) = self.0.split_first_chunk().expect("a digest has 32 bytes");
+        state.write_u64(u64::from_le_bytes(*first));
+    }
+}
+
+impl fmt::Debug for TokenDigest {
+    /// Hidden: a digest in a log is a hint at which row to steal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenDigest(..)")
+    }
+}
+
+/// The operating system gave no random bytes, so no token was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the operating system's random number generator failed: {0}")]
+pub struct RandomnessError(#[from] getrandom::Error);
+
+/// Fills `buffer` from the operating system's generator, the only source of secrets here.
+pub(super) fn fill_random(buffer: &mut [u8]) -> Result<(), RandomnessError> {
+    Ok(getrandom::fill(buffer)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let token = PlainToken::new("pat_secret".into());
+        assert_eq!(format!("{token:?}"), "PlainToken(..)");
+        assert_eq!(format!("{:?}", token.digest()), "TokenDigest(..)");
+    }
+
+    #[test]
+    fn digest_is_sha_256_of_the_whole_string() {
+        // FIPS 180-2, example B.1.
+        let expected = [
+            0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae,
+            0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61,
+            0xf2, 0x00, 0x15, 0xad,
+        ];
+        assert_eq!(TokenDigest::of(b"abc").as_bytes(), &expected);
+    }
+}
