@@ -1,0 +1,46 @@
+-- Times are UTC microseconds since 1970. Text is compared byte by byte (SQLite's default).
+
+CREATE TABLE IF NOT EXISTS pat_token (
+    id            BIGINT NOT NULL PRIMARY KEY,
+    digest        BLOB NOT NULL UNIQUE,          -- SHA-256 of the token, 32 bytes
+    owner         TEXT NOT NULL,
+    name          TEXT NOT NULL,
+    created_at    BIGINT NOT NULL,
+    expires_at    BIGINT,                        -- NULL: never
+    revoked_at    BIGINT,                        -- NULL: not revoked
+    revoked_by    TEXT,
+    revoke_reason TEXT,
+    parent_id     BIGINT                         -- the token that created this one
+);
+CREATE INDEX IF NOT EXISTS pat_token_by_owner ON pat_token (owner, id);
+CREATE INDEX IF NOT EXISTS pat_token_by_parent ON pat_token (parent_id);
+
+-- A table of its own: written in batches, and seldom with the rest of a token's row.
+CREATE TABLE IF NOT EXISTS pat_last_used (
+    token_id     BIGINT NOT NULL PRIMARY KEY,
+    last_used_at BIGINT NOT NULL
+);
+
+-- A row to lock while an owner's tokens are counted.
+CREATE TABLE IF NOT EXISTS pat_owner (
+    owner TEXT NOT NULL PRIMARY KEY
+);
+
+-- The change counter: moved as the last step of every transaction that makes access smaller.
+CREATE TABLE IF NOT EXISTS pat_clock (
+    id  BIGINT NOT NULL PRIMARY KEY,
+    gen BIGINT NOT NULL
+);
+INSERT INTO pat_clock (id, gen) VALUES (1, 0) ON CONFLICT DO NOTHING;
+
+-- What changed at each value of the counter.
+CREATE TABLE IF NOT EXISTS pat_change (
+    gen      BIGINT NOT NULL,
+    item     BIGINT NOT NULL,                    -- 0, 1, … within one gen
+    nonce    BIGINT NOT NULL,                    -- random, one for each gen
+    kind     BIGINT NOT NULL,                    -- 1: token_id was revoked, 2: owner changed
+    token_id BIGINT,
+    owner    TEXT,
+    at       BIGINT NOT NULL,
+    PRIMARY KEY (gen, item)
+);

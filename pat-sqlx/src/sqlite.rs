@@ -1,0 +1,108 @@
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::error::DatabaseError;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteQueryResult,
+    SqliteSynchronous,
+};
+use sqlx::{SqlSafeStr, Sqlite};
+
+use crate::{ConnectError, Dialect, SqlxStore};
+
+/// Tokens in a SQLite file: the embedded default.
+///
+/// Several processes may use one file: each sees the others' revocations within the staleness bound.
+pub type SqliteStore = SqlxStore<Sqlite>;
+
+/// How long a connection waits for another writer.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections for authentication, which nothing else may take.
+const AUTH_CONNECTIONS: u32 = 4;
+/// Connections for everything else.
+const CONNECTIONS: u32 = 4;
+
+impl SqliteStore {
+    /// Opens the database of this URL (`sqlite:pat.db`, `sqlite:///var/lib/app/pat.db`), creates
+    /// the file if there is none, and brings the tables up to date.
+    ///
+    /// The file is switched to write-ahead logging and every commit is synced to disk
+    /// (`synchronous=FULL`), so that a power cut loses no revocation that was acknowledged.
+    ///
+    /// # Errors
+    /// The URL is not one of a SQLite file, or the file cannot be opened, written or migrated.
+    pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        if !url.starts_with("sqlite:") {
+            return Err(ConnectError::NotSqlite);
+        }
+        let options = SqliteConnectOptions::from_str(url).map_err(ConnectError::Url)?;
+        if url.contains(":memory:") || url.contains("mode=memory") {
+            return Err(ConnectError::InMemory);
+        }
+        Self::connect_with(options).await
+    }
+
+    /// Opens the database in this file; see [`SqliteStore::connect`].
+    ///
+    /// # Errors
+    /// The file cannot be opened, written or migrated.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, ConnectError> {
+        Self::connect_with(SqliteConnectOptions::new().filename(path)).await
+    }
+
+    async fn connect_with(options: SqliteConnectOptions) -> Result<Self, ConnectError> {
+        let options = options
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT);
+        // A connection to a file does not go stale, so it need not be tested before use.
+        let pool = |connections| {
+            SqlitePoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(BUSY_TIMEOUT)
+                .test_before_acquire(false)
+        };
+        let general = pool(CONNECTIONS).connect_with(options.clone()).await;
+        let general = general.map_err(ConnectError::Open)?;
+        let store = Self::new(general, pool(AUTH_CONNECTIONS).connect_lazy_with(options));
+        store.migrate().await?;
+        Ok(store)
+    }
+}
+
+impl Dialect for Sqlite {
+    const BEGIN_WRITE: &'static str = "BEGIN IMMEDIATE";
+    const FOR_UPDATE: &'static str = "";
+    const OR_IGNORE: &'static str = " ON CONFLICT DO NOTHING";
+    const OR_KEEP_LATER: &'static str = " ON CONFLICT (token_id) DO UPDATE \
+         SET last_used_at = MAX(last_used_at, excluded.last_used_at)";
+
+    fn is_transient(error: &dyn DatabaseError) -> bool {
+        // SQLITE_BUSY, SQLITE_LOCKED, and the extended codes of the former.
+        matches!(
+            error.code().as_deref(),
+            Some("5" | "6" | "261" | "517" | "773")
+        )
+    }
+
+    fn rows_affected(result: &SqliteQueryResult) -> u64 {
+        result.rows_affected()
+    }
+
+    fn migrator() -> Migrator {
+        let migration = |version, name: &'static str, sql: &'static str| {
+            let sql = sql.into_sql_str();
+            Migration::new(version, name.into(), MigrationType::Simple, sql, false)
+        };
+        let tokens = include_str!("../migrations/sqlite/0001_tokens.sql");
+        let mut migrator = Migrator::with_migrations(vec![migration(1, "tokens", tokens)]);
+        // A table of our own, or the host's own migrations would find ours and refuse to run.
+        migrator.dangerous_set_table_name("pat_migrations");
+        // The lock is an advisory one, which not every pooler passes on; `migrate` does without.
+        migrator.set_locking(false);
+        migrator
+    }
+}

@@ -1,0 +1,301 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use pat_core::store::{
+    Change, ChangePage, Cursor, Insertion, LastUse, NewToken, Revocation, RevocationScope,
+    RevokedToken, TokenStore,
+};
+use pat_core::{Owner, StoreError, Token, TokenDigest, TokenId};
+use sqlx::migrate::MigrateError;
+use sqlx::{ColumnIndex, Decode, Encode, Executor, IntoArguments, Pool, QueryBuilder, Type};
+use tracing::instrument;
+
+use crate::Dialect;
+use crate::row::{self, TOKEN_COLUMNS, TOKENS};
+use crate::write::Write;
+
+/// Tokens in a database that sqlx speaks to.
+///
+/// Authentication has a pool of its own, so that long lists and bulk work cannot starve it.
+#[derive(Debug)]
+pub struct SqlxStore<DB: Dialect> {
+    pool: Pool<DB>,
+    auth_pool: Pool<DB>,
+}
+
+impl<DB: Dialect> Clone for SqlxStore<DB> {
+    fn clone(&self) -> Self {
+        Self {
+            pool: self.pool.clone(),
+            auth_pool: self.auth_pool.clone(),
+        }
+    }
+}
+
+/// How often a transaction is tried that lost a race (busy, deadlock, serialization).
+const ATTEMPTS: u32 = 5;
+/// How many rows one statement takes, well within every database's limit of parameters.
+pub(crate) const CHUNK: usize = 1_000;
+
+impl<DB: Dialect> SqlxStore<DB> {
+    /// A store on the host's own pools; `auth_pool` is for authentication alone.
+    ///
+    /// Call [`SqlxStore::migrate`] before first use. On SQLite the connections must be opened with
+    /// a busy timeout, write-ahead logging and `synchronous=FULL`, as `SqliteStore::connect` does.
+    #[must_use]
+    pub fn new(pool: Pool<DB>, auth_pool: Pool<DB>) -> Self {
+        Self { pool, auth_pool }
+    }
+
+    /// Creates the tables or brings them up to date. Safe to call from several processes at once,
+    /// and beside the host's own migrations in the same database, in either order.
+    ///
+    /// # Errors
+    /// The database refuses.
+    pub async fn migrate(&self) -> Result<(), MigrateError> {
+        let migrator = DB::migrator();
+        let mut result = migrator.run(&self.pool).await;
+        for attempt in 1..ATTEMPTS {
+            // Of two processes that begin together one may find the other's work half done.
+            if result.is_ok() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50) * attempt).await;
+            result = migrator.run(&self.pool).await;
+        }
+        result
+    }
+
+    /// Closes all connections; waits for those in use.
+    pub async fn close(&self) {
+        self.auth_pool.close().await;
+        self.pool.close().await;
+    }
+
+    /// Runs a transaction again if it lost a race.
+    async fn retry<T, F>(&self, transaction: impl Fn() -> F + Send) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, sqlx::Error>> + Send,
+    {
+        let mut attempt = 1;
+        loop {
+            match transaction().await {
+                Err(sqlx::Error::Database(error))
+                    if attempt < ATTEMPTS && DB::is_transient(&*error) =>
+                {
+                    tracing::debug!(attempt, "lost a race in the database; trying again");
+                    tokio::time::sleep(Duration::from_millis(10) * attempt).await;
+                    attempt += 1;
+                }
+                result => return result.map_err(store_error),
+            }
+        }
+    }
+}
+
+fn store_error(error: sqlx::Error) -> StoreError {
+    match error {
+        sqlx::Error::PoolTimedOut => StoreError::Timeout,
+        error => StoreError::backend(error),
+    }
+}
+
+// These bounds are the portability rule: what the one body of SQL may use of any database.
+impl<DB: Dialect> SqlxStore<DB>
+where
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    DB::Arguments: IntoArguments<DB>,
+    for<'q> i64: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
+    for<'q> Option<i64>: Encode<'q, DB>,
+    for<'q> String: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
+    for<'q> Option<String>: Encode<'q, DB>,
+    for<'q> Vec<u8>: Encode<'q, DB> + Type<DB>,
+    for<'i> &'i str: ColumnIndex<DB::Row>,
+{
+    async fn find_where(
+        &self,
+        pool: &Pool<DB>,
+        column: &'static str,
+        value: impl for<'q> Encode<'q, DB> + Type<DB> + Send,
+    ) -> Result<Option<Token>, sqlx::Error> {
+        let mut query = QueryBuilder::<DB>::new(format!(
+            "SELECT {TOKEN_COLUMNS} FROM {TOKENS} WHERE {column} = "
+        ));
+        query.push_bind(value);
+        let row = query
+            .build()
+            .fetch_optional(&mut *pool.acquire().await?)
+            .await?;
+        row.map(|row| row::token::<DB>(&row)).transpose()
+    }
+
+    async fn try_list(&self, owner: &Owner) -> Result<Vec<Token>, sqlx::Error> {
+        let mut query = QueryBuilder::<DB>::new(format!(
+            "SELECT {TOKEN_COLUMNS} FROM {TOKENS} WHERE t.owner = "
+        ));
+        query
+            .push_bind(owner.to_string())
+            .push(" AND t.revoked_at IS NULL ORDER BY t.id");
+        let rows = query
+            .build()
+            .fetch_all(&mut *self.pool.acquire().await?)
+            .await?;
+        rows.iter().map(row::token::<DB>).collect()
+    }
+
+    async fn try_insert(&self, token: &NewToken, limit: u32) -> Result<Insertion, sqlx::Error> {
+        let mut write = Write::begin(&self.pool).await?;
+        write.lock_owner(&token.owner).await?;
+        if let Some(parent) = token.parent
+            && !write.is_valid_parent(parent, token.created_at).await?
+        {
+            return Ok(Insertion::ParentInvalid);
+        }
+        if write.count_unrevoked(&token.owner).await? >= i64::from(limit) {
+            return Ok(Insertion::LimitReached);
+        }
+        match write.insert_token(token).await {
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+                return Ok(Insertion::Duplicate);
+            }
+            result => result?,
+        }
+        write.commit().await?;
+        Ok(Insertion::Stored)
+    }
+
+    async fn try_revoke(
+        &self,
+        scope: &RevocationScope,
+        revocation: &Revocation,
+    ) -> Result<Vec<RevokedToken>, sqlx::Error> {
+        let mut write = Write::begin(&self.pool).await?;
+        let tokens = write.lock_unrevoked(scope).await?;
+        if tokens.is_empty() {
+            return Ok(tokens);
+        }
+        for chunk in tokens.chunks(CHUNK) {
+            write.mark_revoked(chunk, revocation).await?;
+        }
+        let changes: Vec<_> = tokens
+            .iter()
+            .map(|token| Change::TokenRevoked(token.id))
+            .collect();
+        write.append_changes(&changes, revocation.at).await?;
+        write.commit().await?;
+        Ok(tokens)
+    }
+
+    async fn try_append(&self, change: &Change, at: Timestamp) -> Result<(), sqlx::Error> {
+        let mut write = Write::begin(&self.pool).await?;
+        write
+            .append_changes(std::slice::from_ref(change), at)
+            .await?;
+        write.commit().await
+    }
+
+    /// One statement, so one view of the feed: the head, the mark at the cursor, and each change
+    /// after it, in a row of its own.
+    async fn try_changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, sqlx::Error> {
+        let since = cursor.map_or(i64::MAX, |cursor| cursor.generation.cast_signed());
+        let mut query = QueryBuilder::<DB>::new(
+            "SELECT c.gen AS head_gen, \
+             (SELECT MIN(h.nonce) FROM pat_change h WHERE h.gen = c.gen) AS head_nonce, \
+             (SELECT MIN(s.nonce) FROM pat_change s WHERE s.gen = ",
+        );
+        query.push_bind(since).push(
+            ") AS cursor_nonce, x.gen AS change_gen, x.nonce, x.kind, x.token_id, x.owner \
+             FROM pat_clock c LEFT JOIN pat_change x ON x.gen > ",
+        );
+        query
+            .push_bind(since)
+            .push(" WHERE c.id = 1 ORDER BY x.gen, x.item");
+        let rows = query
+            .build()
+            .fetch_all(&mut *self.auth_pool.acquire().await?)
+            .await?;
+        row::change_page::<DB>(&rows)
+    }
+
+    async fn try_record_use(&self, uses: &[LastUse]) -> Result<(), sqlx::Error> {
+        let mut query = QueryBuilder::<DB>::new("WITH used (id, at) AS (");
+        query.push_values(uses, |mut row, last_use| {
+            row.push_bind(last_use.id.get())
+                .push_bind(last_use.at.as_microsecond());
+        });
+        query.push(
+            ") INSERT INTO pat_last_used (token_id, last_used_at) \
+             SELECT used.id, used.at FROM used JOIN pat_token t ON t.id = used.id \
+             WHERE t.revoked_at IS NULL",
+        );
+        query.push(DB::OR_KEEP_LATER);
+        query
+            .build()
+            .execute(&mut *self.pool.acquire().await?)
+            .await?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl<DB: Dialect> TokenStore for SqlxStore<DB>
+where
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    DB::Arguments: IntoArguments<DB>,
+    for<'q> i64: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
+    for<'q> Option<i64>: Encode<'q, DB>,
+    for<'q> String: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
+    for<'q> Option<String>: Encode<'q, DB>,
+    for<'q> Vec<u8>: Encode<'q, DB> + Type<DB>,
+    for<'i> &'i str: ColumnIndex<DB::Row>,
+{
+    #[instrument(name = "pat.store.insert", skip_all, fields(token.id = token.id.get()))]
+    async fn insert(&self, token: &NewToken, limit: u32) -> Result<Insertion, StoreError> {
+        self.retry(|| self.try_insert(token, limit)).await
+    }
+
+    #[instrument(name = "pat.store.find_by_digest", skip_all)]
+    async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Option<Token>, StoreError> {
+        self.retry(|| self.find_where(&self.auth_pool, "t.digest", digest.as_bytes().to_vec()))
+            .await
+    }
+
+    #[instrument(name = "pat.store.find", skip_all, fields(token.id = id.get()))]
+    async fn find(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
+        self.retry(|| self.find_where(&self.pool, "t.id", id.get()))
+            .await
+    }
+
+    #[instrument(name = "pat.store.list", skip_all, fields(%owner))]
+    async fn list(&self, owner: &Owner) -> Result<Vec<Token>, StoreError> {
+        self.retry(|| self.try_list(owner)).await
+    }
+
+    #[instrument(name = "pat.store.revoke", skip_all)]
+    async fn revoke(
+        &self,
+        scope: &RevocationScope,
+        revocation: &Revocation,
+    ) -> Result<Vec<RevokedToken>, StoreError> {
+        self.retry(|| self.try_revoke(scope, revocation)).await
+    }
+
+    #[instrument(name = "pat.store.append_change", skip_all)]
+    async fn append_change(&self, change: &Change, at: Timestamp) -> Result<(), StoreError> {
+        self.retry(|| self.try_append(change, at)).await
+    }
+
+    #[instrument(name = "pat.store.changes_since", level = "debug", skip_all)]
+    async fn changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, StoreError> {
+        self.retry(|| self.try_changes_since(cursor)).await
+    }
+
+    #[instrument(name = "pat.store.record_use", skip_all, fields(count = uses.len()))]
+    async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError> {
+        for chunk in uses.chunks(CHUNK) {
+            self.retry(|| self.try_record_use(chunk)).await?;
+        }
+        Ok(())
+    }
+}

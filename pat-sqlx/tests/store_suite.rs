@@ -1,0 +1,15 @@
+//! The SQLite store keeps every promise of the store suite.
+
+use pat_core::testing::store::CASES;
+use pat_sqlx::SqliteStore;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_store_passes() {
+    for case in CASES {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = SqliteStore::open(folder.path().join("pat.db"))
+            .await
+            .expect("a new database");
+        case.run(store).await;
+    }
+}
