@@ -1,0 +1,129 @@
+//! The REST router, by which users manage their own tokens.
+//!
+//! | method and path | answer |
+//! |---|---|
+//! | `POST /tokens` | 201, the new token with its secret in `rawToken` |
+//! | `GET /tokens` | 200, an array of the caller's tokens |
+//! | `GET /tokens/{id}`, `DELETE /tokens/{id}` | 200, 204; for the owner and administrators |
+//! | `GET /tokens/current`, `DELETE /tokens/current` | 200, 204; the token of this very request |
+//! | `GET /policy` | 200, the limits in force |
+//!
+//! Paths are relative to where the host mounts the router, which may be at several places. The
+//! router does not authenticate: it takes the caller from the request's extensions, where a
+//! [`PatLayer`](crate::PatLayer) has put its [`Pat`](crate::Pat) or the host a
+//! [`Caller`](pat_core::Caller). A token outranks a `Caller`; with neither the answer is 401.
+//!
+//! # Problem types
+//! Errors are `application/problem+json` (RFC 9457). Their `type` is `urn:problem-type:pat/` and
+//! one of these names, which are never changed or reused; `error`, `message` and
+//! `errorMessages` repeat `detail`, each for some existing client.
+//!
+//! | name | status | when |
+//! |---|---|---|
+//! | `not-signed-in` | 401 | no caller |
+//! | `invalid-token` | 401 | from the layer: the token does not authenticate |
+//! | `invalid-authorization-header` | 400 | from the layer: not one header with one token |
+//! | `temporarily-unavailable` | 503 | the database or the directory does not answer |
+//! | `cross-site-request` | 403 | another site made the browser send this |
+//! | `not-found` | 404 | no such path or token, or the token is somebody else's |
+//! | `method-not-allowed` | 405 | |
+//! | `malformed-body` | 400 | no JSON object of the right members and types |
+//! | `unsupported-media-type` | 415 | a body that is not `application/json` |
+//! | `body-too-large` | 413 | a body over 64 KiB |
+//! | `tokens-disabled` | 400 | `atlassian.pats.enabled` is off |
+//! | `invalid-name` | 400 | blank, too long, or with a control character |
+//! | `invalid-duration` | 400 | not a whole number of days from 1 to the limit |
+//! | `duration-required` | 400 | tokens that never expire are switched off |
+//! | `outlives-parent` | 400 | longer than the token it is created with |
+//! | `created-by-token` | 403 | tokens may not create tokens |
+//! | `token-limit-reached` | 403 | the user has as many tokens as he may |
+
+mod guard;
+mod problems;
+mod routes;
+mod wire;
+
+use axum::Router;
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::routing::{get, post};
+use pat_core::Pats;
+use tower_http::csrf::{ConfigError, CsrfLayer};
+use tower_http::limit::RequestBodyLimitLayer;
+
+use crate::challenge::Challenges;
+
+/// The largest body that the router reads, in bytes.
+const MAX_BODY_LEN: usize = 64 * 1024;
+
+/// Builds the router.
+///
+/// ```
+/// use axum::Router;
+/// use pat_core::{MemoryStore, Pats};
+/// use pat_tower::{PatLayer, api::Api};
+///
+/// let pats = Pats::builder(MemoryStore::default()).build();
+/// let api: Router = Api::new(pats.clone()).router();
+/// let app: Router = Router::new()
+///     .nest("/rest/pat/latest", api.clone())
+///     .nest("/rest/pat/1.0", api)
+///     .layer(PatLayer::optional(pats));
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Api {
+    pats: Pats,
+    csrf: CsrfLayer,
+}
+
+impl Api {
+    /// The router for the tokens of this service.
+    pub fn new(pats: Pats) -> Self {
+        Self {
+            pats,
+            csrf: CsrfLayer::new(),
+        }
+    }
+
+    /// Lets pages of another origin (`https://example.com`) send requests that change something
+    /// with the user's session. By default only pages of the same origin may.
+    ///
+    /// # Errors
+    /// The text is no origin.
+    pub fn trust_origin(mut self, origin: &str) -> Result<Self, ConfigError> {
+        self.csrf = self.csrf.add_trusted_origin(origin)?;
+        Ok(self)
+    }
+
+    /// The router, to be nested or merged into the host's, or served by itself.
+    pub fn router<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
+        let challenges = Challenges::new(self.pats.settings().realm());
+        let state = State {
+            pats: self.pats,
+            csrf: self.csrf,
+            challenges,
+        };
+        Router::new()
+            .route("/tokens", post(routes::create).get(routes::list))
+            .route(
+                "/tokens/current",
+                get(routes::current).delete(routes::revoke_current),
+            )
+            .route("/tokens/{id}", get(routes::find).delete(routes::revoke))
+            .route("/policy", get(routes::policy))
+            .fallback(problems::not_found)
+            .method_not_allowed_fallback(problems::method_not_allowed)
+            .layer(from_fn_with_state(state.clone(), guard::guard))
+            .layer(RequestBodyLimitLayer::new(MAX_BODY_LEN))
+            .layer(map_response(problems::finish))
+            .with_state(state)
+    }
+}
+
+/// What the handlers share.
+#[derive(Debug, Clone)]
+struct State {
+    pats: Pats,
+    csrf: CsrfLayer,
+    challenges: Challenges,
+}

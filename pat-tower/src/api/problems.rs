@@ -1,0 +1,150 @@
+//! Every problem of the router, and what becomes one.
+
+use axum::response::Response;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode};
+use pat_core::{AccessError, PolicyError, Unavailable};
+
+use super::MAX_BODY_LEN;
+use crate::problem::{Problem, ProblemType};
+
+pub(super) const CROSS_SITE_REQUEST: ProblemType = ProblemType::new(
+    "cross-site-request",
+    "Cross-site request",
+    StatusCode::FORBIDDEN,
+);
+pub(super) const NOT_FOUND: ProblemType =
+    ProblemType::new("not-found", "Not found", StatusCode::NOT_FOUND);
+const METHOD_NOT_ALLOWED: ProblemType = ProblemType::new(
+    "method-not-allowed",
+    "Method not allowed",
+    StatusCode::METHOD_NOT_ALLOWED,
+);
+pub(super) const MALFORMED_BODY: ProblemType =
+    ProblemType::new("malformed-body", "Malformed body", StatusCode::BAD_REQUEST);
+pub(super) const UNSUPPORTED_MEDIA_TYPE: ProblemType = ProblemType::new(
+    "unsupported-media-type",
+    "Unsupported media type",
+    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+);
+const BODY_TOO_LARGE: ProblemType = ProblemType::new(
+    "body-too-large",
+    "Body too large",
+    StatusCode::PAYLOAD_TOO_LARGE,
+);
+const TOKENS_DISABLED: ProblemType = ProblemType::new(
+    "tokens-disabled",
+    "Tokens are switched off",
+    StatusCode::BAD_REQUEST,
+);
+const INVALID_NAME: ProblemType =
+    ProblemType::new("invalid-name", "Invalid name", StatusCode::BAD_REQUEST);
+pub(super) const INVALID_DURATION: ProblemType = ProblemType::new(
+    "invalid-duration",
+    "Invalid duration",
+    StatusCode::BAD_REQUEST,
+);
+const DURATION_REQUIRED: ProblemType = ProblemType::new(
+    "duration-required",
+    "Duration required",
+    StatusCode::BAD_REQUEST,
+);
+const OUTLIVES_PARENT: ProblemType = ProblemType::new(
+    "outlives-parent",
+    "Outlives its parent",
+    StatusCode::BAD_REQUEST,
+);
+const CREATED_BY_TOKEN: ProblemType = ProblemType::new(
+    "created-by-token",
+    "Created by a token",
+    StatusCode::FORBIDDEN,
+);
+const TOKEN_LIMIT_REACHED: ProblemType = ProblemType::new(
+    "token-limit-reached",
+    "Token limit reached",
+    StatusCode::FORBIDDEN,
+);
+
+pub(super) async fn not_found() -> Problem {
+    Problem::new(NOT_FOUND, "There is nothing here.")
+}
+
+pub(super) async fn method_not_allowed() -> Problem {
+    Problem::new(METHOD_NOT_ALLOWED, "This method is not allowed here.")
+}
+
+/// There is no such token, or it is somebody else's: one text for both.
+pub(super) fn no_such_token() -> Problem {
+    Problem::new(NOT_FOUND, "There is no such token.")
+}
+
+/// The last touch on every answer: none is cached, and what axum or tower-http answered by
+/// themselves becomes a problem too.
+pub(super) async fn finish(mut response: Response) -> Response {
+    if response.status() == StatusCode::PAYLOAD_TOO_LARGE && !is_problem(&response) {
+        let detail = format!("The body is over {} KiB.", MAX_BODY_LEN / 1024);
+        response = Problem::new(BODY_TOO_LARGE, detail).into_response();
+    }
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn is_problem(response: &Response) -> bool {
+    response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value == "application/problem+json")
+}
+
+impl From<PolicyError> for Problem {
+    fn from(error: PolicyError) -> Self {
+        let kind = match error {
+            PolicyError::Disabled => TOKENS_DISABLED,
+            PolicyError::ForbiddenByToken => CREATED_BY_TOKEN,
+            PolicyError::NameBlank
+            | PolicyError::NameTooLong { .. }
+            | PolicyError::NameHasControlCharacter => INVALID_NAME,
+            PolicyError::DurationNotPositive | PolicyError::DurationTooLong { .. } => {
+                INVALID_DURATION
+            }
+            PolicyError::EternalNotAllowed => DURATION_REQUIRED,
+            PolicyError::OutlivesParent => OUTLIVES_PARENT,
+            PolicyError::LimitReached { .. } => TOKEN_LIMIT_REACHED,
+            _ => MALFORMED_BODY,
+        };
+        Self::new(kind, sentence(&error.to_string()))
+    }
+}
+
+/// Makes an error's text a sentence.
+pub(super) fn sentence(text: &str) -> String {
+    let mut rest = text.chars();
+    let first = rest.next().map(char::to_uppercase);
+    first
+        .into_iter()
+        .flatten()
+        .chain(rest)
+        .chain(['.'])
+        .collect()
+}
+
+impl From<Unavailable> for Problem {
+    fn from(error: Unavailable) -> Self {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "a request failed with 503"
+        );
+        Self::unavailable()
+    }
+}
+
+impl From<AccessError> for Problem {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::Unavailable(error) => error.into(),
+            _ => no_such_token(),
+        }
+    }
+}

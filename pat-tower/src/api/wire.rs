@@ -1,0 +1,146 @@
+//! What goes over the wire: names, types and order of the members are part of the contract.
+
+use pat_core::{CreatedToken, Pats, PlainToken, Token, TokenRequest, User};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Number;
+
+use super::problems::{INVALID_DURATION, MALFORMED_BODY, sentence};
+use crate::date::wire_date;
+use crate::problem::Problem;
+
+/// A token that never expires carries this date, since clients expect one.
+const NEVER: &str = "9999-12-31T00:00:00.000+00:00";
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TokenJson {
+    id: i64,
+    name: String,
+    created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_accessed_at: Option<String>,
+    expiring_at: String,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "expose")]
+    raw_token: Option<PlainToken>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_profile_resource: Option<UserJson>,
+}
+
+impl TokenJson {
+    pub(super) fn new(pats: &Pats, token: Token) -> Self {
+        Self {
+            id: token.id.get(),
+            status: pats.status(&token).as_str(),
+            name: token.name,
+            created_at: wire_date(token.created_at),
+            last_accessed_at: token.last_used_at.map(wire_date),
+            expiring_at: token.expires_at.map_or_else(|| NEVER.to_owned(), wire_date),
+            raw_token: None,
+            user_profile_resource: None,
+        }
+    }
+
+    pub(super) fn created(pats: &Pats, created: CreatedToken) -> Self {
+        Self {
+            raw_token: Some(created.plain),
+            ..Self::new(pats, created.token)
+        }
+    }
+
+    pub(super) fn with_owner(self, user: User) -> Self {
+        Self {
+            user_profile_resource: Some(user.into()),
+            ..self
+        }
+    }
+}
+
+/// The one place where a secret leaves the process.
+#[expect(clippy::ref_option, reason = "the signature that serde asks for")]
+fn expose<S: Serializer>(plain: &Option<PlainToken>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_some(&plain.as_ref().map(PlainToken::expose))
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct UserJson {
+    user_key: String,
+    username: String,
+    full_name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+}
+
+impl From<User> for UserJson {
+    fn from(user: User) -> Self {
+        Self {
+            user_key: user.owner.to_string(),
+            username: user.username,
+            full_name: user.full_name,
+            email: user.email,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PolicyJson {
+    enabled: bool,
+    eternal_tokens_enabled: bool,
+    max_tokens_expiry_days: u32,
+    max_tokens_per_user: u32,
+    token_name_length: u32,
+    expiry_warning_days: u32,
+}
+
+impl PolicyJson {
+    pub(super) fn new(pats: &Pats) -> Self {
+        let settings = pats.settings();
+        Self {
+            enabled: settings.enabled(),
+            eternal_tokens_enabled: settings.eternal_tokens_enabled(),
+            max_tokens_expiry_days: settings.max_tokens_expiry_days(),
+            max_tokens_per_user: settings.max_tokens_per_user(),
+            token_name_length: settings.token_name_length(),
+            expiry_warning_days: settings.expiry_warning_days(),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct CreateJson {
+    /// Missing is the same as blank.
+    #[serde(default)]
+    name: String,
+    expiration_duration: Option<Number>,
+}
+
+/// Reads the body of a creation.
+pub(super) fn token_request(body: &[u8]) -> Result<TokenRequest, Problem> {
+    let json: CreateJson = serde_json::from_slice(body)
+        .map_err(|error| Problem::new(MALFORMED_BODY, sentence(&error.to_string())))?;
+    let lifetime_days = json
+        .expiration_duration
+        .as_ref()
+        .map(whole_days)
+        .transpose()?;
+    Ok(TokenRequest {
+        name: json.name,
+        lifetime_days,
+    })
+}
+
+/// The number of days; one that is too large for the type is as large as the type allows, which is
+/// over every limit.
+fn whole_days(number: &Number) -> Result<i64, Problem> {
+    match (number.as_i64(), number.as_u64()) {
+        (Some(days), _) => Ok(days),
+        (None, Some(_)) => Ok(i64::MAX),
+        (None, None) => {
+            let detail = "expirationDuration must be a whole number of days.";
+            Err(Problem::new(INVALID_DURATION, detail))
+        }
+    }
+}

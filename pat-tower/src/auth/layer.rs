@@ -1,0 +1,364 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use pat_core::{AuthError, Pats, Principal, TokenDigest};
+use tower_layer::Layer;
+
+use super::PatService;
+use crate::bearer::{self, Presented};
+use crate::challenge::Challenges;
+use crate::date::wire_date;
+use crate::pat::{Outcome, Pat, Refusal, Verdict};
+use crate::problem::Problem;
+use crate::session::{Destroy, SessionInvalidator};
+
+/// Authenticates requests by personal access tokens.
+///
+/// Put it inside the session and CORS layers and outside of whatever must know who is calling. The
+/// inner service finds the token in the request's extensions ([`Pat`]), and no longer finds the
+/// `Authorization` header that held it.
+///
+/// The response body must be made of [`Bytes`] for the layer's own answers: `axum::body::Body` and
+/// `http_body_util::Full<Bytes>` are.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{Request, Response, StatusCode};
+/// use http_body_util::Full;
+/// use pat_core::{Caller, MemoryStore, Owner, Pats, TokenRequest};
+/// use pat_tower::{Pat, PatLayer};
+/// use tower::{ServiceBuilder, ServiceExt, service_fn};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let pats = Pats::builder(MemoryStore::default()).build();
+/// let alice = Caller::explicit(Owner::new("alice")?);
+/// let request = TokenRequest { name: "ci".into(), lifetime_days: Some(90) };
+/// let created = pats.create(&alice, request).await?;
+///
+/// let service = ServiceBuilder::new().layer(PatLayer::required(pats)).service(service_fn(
+///     async |request: Request<()>| {
+///         let pat = Pat::of(request.extensions()).expect("the layer lets nobody else in");
+///         let greeting = Bytes::from(format!("hello {}", pat.owner()));
+///         Ok::<_, std::convert::Infallible>(Response::new(Full::new(greeting)))
+///     },
+/// ));
+///
+/// let bearer = format!("Bearer {}", created.plain.expose());
+/// let request = Request::builder().header("authorization", bearer).body(())?;
+/// assert_eq!(service.clone().oneshot(request).await?.status(), StatusCode::OK);
+///
+/// let refused = service.oneshot(Request::new(())).await?;
+/// assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct PatLayer {
+    config: Arc<Config>,
+}
+
+impl PatLayer {
+    /// Lets only authenticated requests through.
+    pub fn required(pats: Pats) -> Self {
+        Self::new(pats, Mode::Required)
+    }
+
+    /// Lets requests without a Bearer token through as anonymous, for hosts that have other ways
+    /// to sign in. A token that is presented and bad is refused all the same.
+    pub fn optional(pats: Pats) -> Self {
+        Self::new(pats, Mode::Optional)
+    }
+
+    /// Like [`PatLayer::optional`], but a token that is presented and bad makes the request
+    /// anonymous instead of being refused, as Atlassian's products do.
+    ///
+    /// The danger: a script whose token has expired gets the answers of an anonymous user, and
+    /// takes an empty list for the truth.
+    pub fn dangerous_bad_token_is_anonymous(pats: Pats) -> Self {
+        Self::new(pats, Mode::Lenient)
+    }
+
+    fn new(pats: Pats, mode: Mode) -> Self {
+        let challenges = Challenges::new(pats.settings().realm());
+        let config = Config {
+            pats,
+            mode,
+            challenges,
+            passes_foreign: false,
+            keeps_header: false,
+            sessions: None,
+        };
+        Self {
+            config: Arc::new(config),
+        }
+    }
+
+    /// Passes Bearer values on untouched that no accepted format recognises, for hosts that accept
+    /// others too, such as JWTs. They count as anonymous here.
+    pub fn pass_foreign(self) -> Self {
+        self.with(|config| config.passes_foreign = true)
+    }
+
+    /// Leaves the `Authorization` header in the request, for hosts that pass it on. By default it
+    /// is removed, so that the token reaches no log, proxy or plug-in behind the layer.
+    pub fn keep_authorization_header(self) -> Self {
+        self.with(|config| config.keeps_header = true)
+    }
+
+    /// Invalidates the host's sessions, unless `atlassian.pats.invalidate.session.enabled` is off.
+    pub fn sessions(self, invalidator: impl SessionInvalidator) -> Self {
+        self.with(|config| {
+            if config.pats.settings().invalidate_session_enabled() {
+                config.sessions = Some(Arc::new(invalidator));
+            }
+        })
+    }
+
+    fn with(self, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Arc::unwrap_or_clone(self.config);
+        change(&mut config);
+        Self {
+            config: Arc::new(config),
+        }
+    }
+}
+
+impl<S> Layer<S> for PatLayer {
+    type Service = PatService<S>;
+
+    fn layer(&self, inner: S) -> PatService<S> {
+        PatService {
+            inner,
+            config: Arc::clone(&self.config),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) pats: Pats,
+    mode: Mode,
+    pub(crate) challenges: Challenges,
+    passes_foreign: bool,
+    keeps_header: bool,
+    sessions: Option<Arc<dyn SessionInvalidator>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Required,
+    Optional,
+    Lenient,
+}
+
+/// What to do with a request.
+pub(super) enum Decision {
+    /// It is decided.
+    Now(Next),
+    /// Ask the database first, then [`Config::apply`] its verdict.
+    Ask(TokenDigest),
+}
+
+pub(super) enum Next {
+    /// Call the inner service.
+    Call(After),
+    /// The same, after the session that came with the request is destroyed.
+    DestroySession(Destroy, After),
+    /// Answer right away, with the reason for whoever is outside.
+    Answer(Box<(Problem, Option<AuthError>)>),
+}
+
+/// What is to be added to the inner service's response.
+pub(super) enum After {
+    /// When the token expires.
+    Expiry(Principal),
+    /// That there is this way to sign in, if the inner service asks the caller to.
+    Challenge(Arc<Config>),
+}
+
+impl Next {
+    /// Boxed, so that the usual decision is small to move.
+    fn answer(problem: Problem, reason: Option<AuthError>) -> Self {
+        Self::Answer(Box::new((problem, reason)))
+    }
+}
+
+impl Config {
+    /// Decides about a request, from memory alone.
+    pub(super) fn decide<B>(self: &Arc<Self>, request: &mut Request<B>) -> Decision {
+        let token = match bearer::read(request.headers()) {
+            Presented::Bearer(token) => token,
+            Presented::Malformed => {
+                let challenge = self.challenges.invalid_request.clone();
+                return Decision::Now(Next::answer(
+                    Problem::invalid_authorization(challenge),
+                    None,
+                ));
+            }
+            Presented::Nothing => return Decision::Now(self.without_token(request)),
+            Presented::OtherScheme => return Decision::Now(self.without_judged_token(request)),
+        };
+        match self.pats.recognize(token) {
+            Ok(digest) => match self.known_verdict(request, digest) {
+                Some(verdict) => Decision::Now(self.apply(request, digest, verdict)),
+                None => Decision::Ask(digest),
+            },
+            Err(AuthError::Foreign) if self.passes_foreign => {
+                Decision::Now(self.without_judged_token(request))
+            }
+            Err(error) => Decision::Now(self.refuse(request, None, error)),
+        }
+    }
+
+    /// The verdict of an earlier layer of the same service, or of the cache.
+    fn known_verdict<B>(
+        &self,
+        request: &Request<B>,
+        digest: TokenDigest,
+    ) -> Option<Result<Principal, AuthError>> {
+        let memo = self.memo(request).and_then(|memo| memo.about(&digest));
+        memo.or_else(|| self.pats.check_cached(&digest))
+    }
+
+    fn memo<'r, B>(&self, request: &'r Request<B>) -> Option<&'r Verdict> {
+        let memo = Verdict::of(request.extensions())?;
+        memo.config.pats.is_same(&self.pats).then_some(memo)
+    }
+
+    /// A request with credentials that are none of our business.
+    fn without_judged_token<B>(self: &Arc<Self>, request: &mut Request<B>) -> Next {
+        mark_sensitive(request.headers_mut());
+        self.without_token(request)
+    }
+
+    /// A request that presents no token, or whose token an earlier layer has judged and removed.
+    fn without_token<B>(self: &Arc<Self>, request: &mut Request<B>) -> Next {
+        match self.memo(request).map(|memo| memo.outcome.clone()) {
+            Some(Outcome::Accepted(pat)) => Next::Call(After::Expiry(pat.0)),
+            Some(Outcome::Refused(refusal)) => {
+                self.refuse(request, refusal.digest, refusal.error.clone())
+            }
+            Some(Outcome::Anonymous) | None if self.mode == Mode::Required => {
+                let problem = Problem::not_signed_in(self.challenges.missing.clone());
+                Next::answer(problem, None)
+            }
+            Some(Outcome::Anonymous) | None => {
+                self.remember(request, Outcome::Anonymous);
+                self.call_anonymously()
+            }
+        }
+    }
+
+    fn call_anonymously(self: &Arc<Self>) -> Next {
+        Next::Call(After::Challenge(Arc::clone(self)))
+    }
+
+    /// Acts on the verdict about the request's token.
+    pub(super) fn apply<B>(
+        self: &Arc<Self>,
+        request: &mut Request<B>,
+        digest: TokenDigest,
+        verdict: Result<Principal, AuthError>,
+    ) -> Next {
+        let principal = match verdict {
+            Ok(principal) => principal,
+            Err(error) => return self.refuse(request, Some(digest), error),
+        };
+        self.remove_header(request.headers_mut());
+        self.remember(request, Outcome::Accepted(Pat(principal.clone())));
+        let sessions = self.sessions.as_ref();
+        match sessions.and_then(|sessions| sessions.detach(request.extensions_mut())) {
+            Some(destroy) => Next::DestroySession(destroy, After::Expiry(principal)),
+            None => Next::Call(After::Expiry(principal)),
+        }
+    }
+
+    fn refuse<B>(
+        self: &Arc<Self>,
+        request: &mut Request<B>,
+        digest: Option<TokenDigest>,
+        error: AuthError,
+    ) -> Next {
+        match error {
+            AuthError::Unavailable(_) => Next::answer(Problem::unavailable(), Some(error)),
+            error if self.mode == Mode::Lenient => {
+                self.remove_header(request.headers_mut());
+                let refusal = Arc::new(Refusal { digest, error });
+                self.remember(request, Outcome::Refused(refusal));
+                self.call_anonymously()
+            }
+            error => {
+                let challenge = self.challenges.invalid_token.clone();
+                Next::answer(Problem::invalid_token(challenge), Some(error))
+            }
+        }
+    }
+
+    fn remove_header(&self, headers: &mut HeaderMap) {
+        if self.keeps_header {
+            mark_sensitive(headers);
+        } else {
+            headers.remove(AUTHORIZATION);
+        }
+    }
+
+    fn remember<B>(self: &Arc<Self>, request: &mut Request<B>, outcome: Outcome) {
+        let config = Arc::clone(self);
+        request.extensions_mut().insert(Verdict { config, outcome });
+    }
+}
+
+fn mark_sensitive(headers: &mut HeaderMap) {
+    if let Some(value) = headers.get_mut(AUTHORIZATION) {
+        value.set_sensitive(true);
+    }
+}
+
+/// The layer's own answer. The reason is for the layers outside, not for the client.
+pub(super) fn answer<B: From<Bytes>>(
+    (problem, reason): (Problem, Option<AuthError>),
+) -> Response<B> {
+    let mut response = problem.into_response();
+    if let Some(reason) = reason {
+        response.extensions_mut().insert(reason);
+    }
+    response
+}
+
+impl After {
+    pub(super) fn complete<B>(&self, response: &mut Response<B>) {
+        match self {
+            Self::Expiry(principal) => add_expiry(response, principal),
+            Self::Challenge(config) => add_challenge(response, &config.challenges.missing),
+        }
+    }
+}
+
+/// Tells the client when its token expires.
+fn add_expiry<B>(response: &mut Response<B>, principal: &Principal) {
+    const PAT_EXPIRES_AT: HeaderName = HeaderName::from_static("pat-expires-at");
+    if let Some(expires_at) = principal.expires_at()
+        && let Some(value) = principal.derived(|_| HeaderValue::from_str(&wire_date(expires_at)))
+        && let Ok(value) = value
+    {
+        response.headers_mut().insert(PAT_EXPIRES_AT, value.clone());
+    }
+}
+
+/// Offers our way to sign in beside the host's own, where the host asks for one.
+fn add_challenge<B>(response: &mut Response<B>, challenge: &HeaderValue) {
+    if response.status() == StatusCode::UNAUTHORIZED {
+        let headers = response.headers_mut();
+        if !headers
+            .get_all(WWW_AUTHENTICATE)
+            .iter()
+            .any(|present| present == challenge)
+        {
+            headers.append(WWW_AUTHENTICATE, challenge.clone());
+        }
+    }
+}

@@ -1,0 +1,21 @@
+#![doc = include_str!("../README.md")]
+
+#[cfg(feature = "api")]
+pub mod api;
+mod auth;
+mod bearer;
+mod challenge;
+mod date;
+#[cfg(feature = "axum")]
+mod extract;
+mod pat;
+mod problem;
+mod session;
+
+pub use self::auth::{PatLayer, PatService, ResponseFuture};
+#[cfg(feature = "axum")]
+pub use self::extract::PatRejection;
+pub use self::pat::Pat;
+#[cfg(feature = "tower-sessions")]
+pub use self::session::TowerSessions;
+pub use self::session::{Destroy, SessionInvalidator};

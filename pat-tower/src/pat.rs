@@ -1,0 +1,73 @@
+use std::ops::Deref;
+use std::sync::Arc;
+
+use http::Extensions;
+use pat_core::{AuthError, Principal, TokenDigest};
+
+use crate::auth::Config;
+
+/// The personal access token that authenticated a request.
+///
+/// In axum it is an extractor; elsewhere [`Pat::of`] finds it in the request's extensions.
+#[derive(Debug, Clone)]
+pub struct Pat(pub Principal);
+
+impl Pat {
+    /// The token that authenticated the request with these extensions; `None` if none did.
+    #[must_use]
+    pub fn of(extensions: &Extensions) -> Option<&Self> {
+        match &Verdict::of(extensions)?.outcome {
+            Outcome::Accepted(pat) => Some(pat),
+            Outcome::Anonymous | Outcome::Refused(_) => None,
+        }
+    }
+}
+
+impl Deref for Pat {
+    type Target = Principal;
+
+    fn deref(&self) -> &Principal {
+        &self.0
+    }
+}
+
+/// What a layer decided about a request, kept in its extensions: for the handlers, and so that a
+/// second layer of the same service does not decide again.
+#[derive(Debug, Clone)]
+pub(crate) struct Verdict {
+    /// Who decided.
+    pub(crate) config: Arc<Config>,
+    pub(crate) outcome: Outcome,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Outcome {
+    Anonymous,
+    Accepted(Pat),
+    /// Let through all the same, in the lenient mode.
+    Refused(Arc<Refusal>),
+}
+
+/// A token that was refused; no digest if no format recognised it.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) digest: Option<TokenDigest>,
+    pub(crate) error: AuthError,
+}
+
+impl Verdict {
+    pub(crate) fn of(extensions: &Extensions) -> Option<&Self> {
+        extensions.get()
+    }
+
+    /// What was decided about the token of this digest, if it was this one.
+    pub(crate) fn about(&self, digest: &TokenDigest) -> Option<Result<Principal, AuthError>> {
+        match &self.outcome {
+            Outcome::Accepted(pat) if pat.digest() == digest => Some(Ok(pat.0.clone())),
+            Outcome::Refused(refusal) if refusal.digest.as_ref() == Some(digest) => {
+                Some(Err(refusal.error.clone()))
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,141 @@
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+use serde::Serialize;
+
+/// What an error answer is about: a stable name, its title and its status.
+///
+/// On the wire the type is `urn:problem-type:pat/` and the name. Names are never changed or reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ProblemType {
+    name: &'static str,
+    title: &'static str,
+    status: StatusCode,
+}
+
+impl ProblemType {
+    pub(crate) const fn new(name: &'static str, title: &'static str, status: StatusCode) -> Self {
+        Self {
+            name,
+            title,
+            status,
+        }
+    }
+}
+
+pub(crate) const NOT_SIGNED_IN: ProblemType =
+    ProblemType::new("not-signed-in", "Not signed in", StatusCode::UNAUTHORIZED);
+pub(crate) const INVALID_TOKEN: ProblemType =
+    ProblemType::new("invalid-token", "Invalid token", StatusCode::UNAUTHORIZED);
+pub(crate) const INVALID_AUTHORIZATION: ProblemType = ProblemType::new(
+    "invalid-authorization-header",
+    "Invalid Authorization header",
+    StatusCode::BAD_REQUEST,
+);
+pub(crate) const UNAVAILABLE: ProblemType = ProblemType::new(
+    "temporarily-unavailable",
+    "Temporarily unavailable",
+    StatusCode::SERVICE_UNAVAILABLE,
+);
+
+/// An error answer: `application/problem+json` (RFC 9457), with the members `error`, `message`
+/// and `errorMessages` that existing clients read.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem {
+    kind: ProblemType,
+    detail: String,
+    challenge: Option<HeaderValue>,
+}
+
+impl Problem {
+    /// A problem of this type; `detail` is a sentence for a person.
+    pub(crate) fn new(kind: ProblemType, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+            challenge: None,
+        }
+    }
+
+    /// No credentials were presented.
+    pub(crate) fn not_signed_in(challenge: HeaderValue) -> Self {
+        let detail =
+            "Sign in, or send a personal access token as \"Authorization: Bearer <token>\".";
+        Self {
+            challenge: Some(challenge),
+            ..Self::new(NOT_SIGNED_IN, detail)
+        }
+    }
+
+    /// The token does not authenticate. One text for all reasons, so that nobody learns which.
+    pub(crate) fn invalid_token(challenge: HeaderValue) -> Self {
+        let detail = "The access token is not valid: it may be mistyped, expired or revoked.";
+        Self {
+            challenge: Some(challenge),
+            ..Self::new(INVALID_TOKEN, detail)
+        }
+    }
+
+    /// The `Authorization` header cannot be read.
+    pub(crate) fn invalid_authorization(challenge: HeaderValue) -> Self {
+        let detail = "Send one Authorization header with \"Bearer\", a space and one token.";
+        Self {
+            challenge: Some(challenge),
+            ..Self::new(INVALID_AUTHORIZATION, detail)
+        }
+    }
+
+    /// Nobody can say now; the client should try again.
+    pub(crate) fn unavailable() -> Self {
+        Self::new(
+            UNAVAILABLE,
+            "The request cannot be answered now. Try again in a moment.",
+        )
+    }
+
+    /// The whole answer. It must not be cached, and says when to try again if that helps.
+    pub(crate) fn into_response<B: From<Bytes>>(self) -> Response<B> {
+        let mut response = Response::new(B::from(self.body()));
+        *response.status_mut() = self.kind.status;
+        let headers = response.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(challenge) = self.challenge {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if self.kind.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+
+    fn body(&self) -> Bytes {
+        let body = ProblemJson {
+            kind: format!("urn:problem-type:pat/{}", self.kind.name),
+            title: self.kind.title,
+            status: self.kind.status.as_u16(),
+            detail: &self.detail,
+            error: &self.detail,
+            message: &self.detail,
+            error_messages: [&self.detail],
+        };
+        // A struct of texts and numbers is always JSON.
+        serde_json::to_vec(&body).unwrap_or_default().into()
+    }
+}
+
+#[derive(Serialize)]
+struct ProblemJson<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    error: &'a str,
+    message: &'a str,
+    #[serde(rename = "errorMessages")]
+    error_messages: [&'a str; 1],
+}
