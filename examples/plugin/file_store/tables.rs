@@ -1,0 +1,189 @@
+use std::collections::{BTreeMap, HashMap};
+
+use pat_core::store::{
+    Change, ChangeEntry, ChangePage, Cursor, Insertion, LastUse, NewToken, RevocationScope,
+    RevokedToken,
+};
+use pat_core::{Owner, Token, TokenDigest, TokenId};
+
+use super::entry::Entry;
+
+/// What the log says. Everything is decided here, without I/O.
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    tokens: BTreeMap<TokenId, Token>,
+    by_digest: HashMap<TokenDigest, TokenId>,
+    changes: Vec<ChangeEntry>,
+    generation: u64,
+}
+
+/// An entry that does not fit what was before it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Contradiction {
+    #[error("the token is there already")]
+    Duplicate,
+    #[error("there is no token {0}")]
+    UnknownToken(TokenId),
+    #[error("the change counter should be {expected}")]
+    Generation { expected: u64 },
+}
+
+impl Tables {
+    /// Takes an entry in, whether it was just written or is read back.
+    pub(super) fn apply(&mut self, entry: Entry) -> Result<(), Contradiction> {
+        match entry {
+            Entry::Created(token) => self.create(token),
+            Entry::Revoked {
+                generation,
+                tokens,
+                revocation,
+            } => {
+                for id in &tokens {
+                    self.token(*id)?.revoked_at = Some(revocation.at);
+                }
+                self.append(generation, tokens.into_iter().map(Change::TokenRevoked))
+            }
+            Entry::Changed {
+                generation, change, ..
+            } => self.append(generation, [change]),
+            Entry::Used(last_use) => {
+                self.token(last_use.id)?.last_used_at = Some(last_use.at);
+                Ok(())
+            }
+        }
+    }
+
+    fn create(&mut self, token: NewToken) -> Result<(), Contradiction> {
+        if self.is_taken(&token) {
+            return Err(Contradiction::Duplicate);
+        }
+        if let Some(parent) = token.parent {
+            self.token(parent)?;
+        }
+        self.by_digest.insert(token.digest, token.id);
+        self.tokens.insert(token.id, token.into_token());
+        Ok(())
+    }
+
+    fn token(&mut self, id: TokenId) -> Result<&mut Token, Contradiction> {
+        let token = self.tokens.get_mut(&id);
+        token.ok_or(Contradiction::UnknownToken(id))
+    }
+
+    fn append(
+        &mut self,
+        generation: u64,
+        changes: impl IntoIterator<Item = Change>,
+    ) -> Result<(), Contradiction> {
+        let expected = self.next_generation();
+        if generation != expected {
+            return Err(Contradiction::Generation { expected });
+        }
+        // A file has no failover, so the mark need not be random to be unique.
+        let nonce = generation;
+        let entry = |change| ChangeEntry {
+            generation,
+            nonce,
+            change,
+        };
+        self.changes.extend(changes.into_iter().map(entry));
+        self.generation = generation;
+        Ok(())
+    }
+
+    /// What is to come of this insertion.
+    pub(super) fn insertion(&self, token: &NewToken, limit: u32) -> Insertion {
+        if self.is_taken(token) {
+            return Insertion::Duplicate;
+        }
+        if let Some(parent) = token.parent {
+            let parent = self.find(parent);
+            if parent.is_none_or(|parent| parent.validity(token.created_at).is_err()) {
+                return Insertion::ParentInvalid;
+            }
+        }
+        if self.unrevoked_of(&token.owner).count() >= limit as usize {
+            return Insertion::LimitReached;
+        }
+        Insertion::Stored
+    }
+
+    fn is_taken(&self, token: &NewToken) -> bool {
+        self.tokens.contains_key(&token.id) || self.by_digest.contains_key(&token.digest)
+    }
+
+    pub(super) fn find(&self, id: TokenId) -> Option<&Token> {
+        self.tokens.get(&id)
+    }
+
+    pub(super) fn find_by_digest(&self, digest: &TokenDigest) -> Option<&Token> {
+        self.find(*self.by_digest.get(digest)?)
+    }
+
+    pub(super) fn unrevoked_of(&self, owner: &Owner) -> impl Iterator<Item = &Token> {
+        self.unrevoked().filter(move |token| token.owner == *owner)
+    }
+
+    fn unrevoked(&self) -> impl Iterator<Item = &Token> {
+        self.tokens
+            .values()
+            .filter(|token| token.revoked_at.is_none())
+    }
+
+    /// The tokens that a revocation of this scope revokes, in id order.
+    pub(super) fn unrevoked_in(&self, scope: &RevocationScope) -> Vec<RevokedToken> {
+        let is_in_scope = |token: &&Token| match scope {
+            RevocationScope::Token(id) => token.id == *id,
+            RevocationScope::TokenAndDescendants(id) => self.descends(token, *id),
+            RevocationScope::Owner(owner) => token.owner == *owner,
+        };
+        let revoked = |token: &Token| RevokedToken {
+            id: token.id,
+            owner: token.owner.clone(),
+        };
+        self.unrevoked().filter(is_in_scope).map(revoked).collect()
+    }
+
+    fn descends(&self, token: &Token, ancestor: TokenId) -> bool {
+        let mut current = Some(token);
+        while let Some(token) = current {
+            if token.id == ancestor {
+                return true;
+            }
+            current = token.parent.and_then(|parent| self.find(parent));
+        }
+        false
+    }
+
+    /// Whether this use is later than the one known, of a token that is not revoked.
+    pub(super) fn is_news(&self, last_use: &LastUse) -> bool {
+        self.find(last_use.id).is_some_and(|token| {
+            token.revoked_at.is_none() && token.last_used_at < Some(last_use.at)
+        })
+    }
+
+    pub(super) fn next_generation(&self) -> u64 {
+        self.generation + 1
+    }
+
+    pub(super) fn changes_since(&self, cursor: Option<Cursor>) -> ChangePage {
+        let mark = |generation| {
+            (1..=self.generation)
+                .contains(&generation)
+                .then_some(generation)
+        };
+        let since = cursor.map_or(self.generation, |cursor| cursor.generation);
+        let first = self
+            .changes
+            .partition_point(|entry| entry.generation <= since);
+        ChangePage {
+            head: Cursor {
+                generation: self.generation,
+                nonce: mark(self.generation),
+            },
+            nonce_at_cursor: cursor.and_then(|cursor| mark(cursor.generation)),
+            entries: self.changes[first..].to_vec(),
+            database_time: None,
+        }
+    }
+}

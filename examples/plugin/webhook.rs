@@ -1,0 +1,159 @@
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pat_core::event::{Event, EventKind, EventSink};
+use pat_core::{BoxError, Owner, TokenId};
+use reqwest::{Client, StatusCode, Url};
+use serde_json::{Value, json};
+
+/// How often one event is sent before it is given up.
+const ATTEMPTS: u32 = 3;
+/// How long the receiver may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long to wait before the second attempt; twice as long before the third.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Sends each audit event as JSON to a URL.
+///
+/// An event is tried three times, so a receiver that takes it and then fails to say so gets it
+/// again. A receiver that refuses it (an answer of 3xx or 4xx) is not asked a second time.
+pub struct WebhookSink {
+    client: Client,
+    url: Url,
+    timeout: Duration,
+}
+
+impl WebhookSink {
+    /// Sends to this URL.
+    ///
+    /// # Errors
+    /// The HTTP client cannot be set up.
+    pub fn new(url: Url) -> Result<Self, reqwest::Error> {
+        let client = Client::builder()
+            // Events go where the operator said and nowhere else.
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()?;
+        Ok(Self {
+            client,
+            url,
+            timeout: TIMEOUT,
+        })
+    }
+
+    /// Waits this long for each answer instead of five seconds.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    async fn send(&self, body: &Value) -> Result<(), SendError> {
+        let request = self.client.post(self.url.clone()).timeout(self.timeout);
+        let response = request.json(body).send().await;
+        // The URL of a webhook is often a secret, and errors are logged.
+        match response.map_err(reqwest::Error::without_url)?.status() {
+            status if status.is_success() => Ok(()),
+            status => Err(SendError::Refused(status)),
+        }
+    }
+}
+
+#[async_trait]
+impl EventSink for WebhookSink {
+    async fn record(&self, event: &Event) -> Result<(), BoxError> {
+        let body = to_json(event);
+        for attempt in 1..ATTEMPTS {
+            match self.send(&body).await {
+                Err(error) if error.is_temporary() => tokio::time::sleep(PAUSE * attempt).await,
+                result => return Ok(result?),
+            }
+        }
+        Ok(self.send(&body).await?)
+    }
+}
+
+/// Shows the receiver's host only: the sink is named in logs, and the rest of the URL is often a
+/// secret.
+impl fmt::Debug for WebhookSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookSink")
+            .field("host", &self.url.host_str())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why one attempt failed.
+#[derive(Debug, thiserror::Error)]
+enum SendError {
+    #[error("the webhook did not answer")]
+    NoAnswer(#[from] reqwest::Error),
+    #[error("the webhook answered with {0}")]
+    Refused(StatusCode),
+}
+
+impl SendError {
+    /// Whether the next attempt may go better.
+    fn is_temporary(&self) -> bool {
+        match self {
+            Self::NoAnswer(_) => true,
+            Self::Refused(status) => {
+                status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
+            }
+        }
+    }
+}
+
+/// `{"at": "2026-02-26T22:42:21.247Z", "event": "created", "token": 7, …}`.
+fn to_json(event: &Event) -> Value {
+    let mut json = match &event.kind {
+        EventKind::Created {
+            token,
+            owner,
+            expires_at,
+            parent,
+        } => json!({
+            "event": "created",
+            "token": token.get(),
+            "owner": owner.as_str(),
+            "expiresAt": expires_at.map(|at| at.to_string()),
+            "parent": parent.map(TokenId::get),
+        }),
+        EventKind::FirstUsed { token, owner } => json!({
+            "event": "first-used",
+            "token": token.get(),
+            "owner": owner.as_str(),
+        }),
+        EventKind::Refused {
+            reason,
+            token,
+            unreported,
+        } => json!({
+            "event": "refused",
+            "reason": reason,
+            "token": token.map(TokenId::get),
+            "unreported": unreported,
+        }),
+        EventKind::Revoked {
+            token,
+            owner,
+            by,
+            reason,
+        } => json!({
+            "event": "revoked",
+            "token": token.get(),
+            "owner": owner.as_str(),
+            "by": by.as_ref().map(Owner::as_str),
+            "reason": reason,
+        }),
+        EventKind::OwnerChanged { owner } => json!({
+            "event": "owner-changed",
+            "owner": owner.as_str(),
+        }),
+        // A kind that is newer than this sink.
+        other => json!({"event": "other", "text": format!("{other:?}")}),
+    };
+    json["at"] = event.at.to_string().into();
+    json
+}

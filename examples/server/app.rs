@@ -1,0 +1,220 @@
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Extension, Request};
+use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use axum::{Router, serve};
+use pat_core::{Clock, Jobs, Pats};
+use pat_sqlx::{ConnectError, SqliteStore};
+use pat_tower::api::Api;
+use pat_tower::{PatLayer, TowerSessions};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tower::ServiceBuilder;
+use tower_http::ServiceBuilderExt as _;
+use tower_http::csrf::CsrfLayer;
+use tower_http::request_id::{MakeRequestUuid, RequestId};
+use tower_http::trace::TraceLayer;
+use tower_sessions::cookie::SameSite;
+use tower_sessions::{MemoryStore, SessionManagerLayer};
+
+use crate::config::Config;
+use crate::demo_api::{self, BaseUrl};
+use crate::sign_in::{self, SESSION_COOKIE};
+use crate::users::DemoUsers;
+
+/// The running parts of the server.
+#[derive(Debug)]
+pub struct App {
+    /// Everything it answers.
+    pub router: Router,
+    /// The token service.
+    pub pats: Pats,
+    /// The users.
+    pub users: DemoUsers,
+    jobs: Jobs,
+    store: SqliteStore,
+}
+
+/// Why the server does not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The address is taken, or is none of this machine's.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// The database cannot be used.
+    #[error("cannot use the database {url}")]
+    Database {
+        /// Its URL.
+        url: String,
+        /// What the store says.
+        source: ConnectError,
+    },
+    /// The listener failed while the server ran.
+    #[error("the server failed")]
+    Serve(#[source] std::io::Error),
+}
+
+/// How long a shutdown waits for requests that are under way.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Wires the server up and starts its jobs.
+///
+/// # Errors
+/// The database cannot be used.
+pub async fn app(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartError> {
+    let url = config.database_url;
+    let store = SqliteStore::connect(&url).await;
+    let store = store.map_err(|source| StartError::Database { url, source })?;
+    let users = DemoUsers::default();
+    let pats = Pats::builder(store.clone())
+        .users(users.clone())
+        .settings(config.settings)
+        .clock(clock)
+        .build();
+    let jobs = pats.start();
+    let base_url = pats.settings().base_url().map(str::to_owned);
+    let base_url = BaseUrl(base_url.unwrap_or_else(|| format!("http://{}", config.listen)));
+    // A browser sends a `Secure` cookie over plain HTTP to no other machine than its own.
+    let is_secure = !config.listen.ip().is_loopback();
+    let router = router(&pats, &users, base_url, is_secure);
+    Ok(App {
+        router,
+        pats,
+        users,
+        jobs,
+        store,
+    })
+}
+
+fn router(pats: &Pats, users: &DemoUsers, base_url: BaseUrl, is_secure: bool) -> Router {
+    let sessions = SessionManagerLayer::new(MemoryStore::default())
+        .with_name(SESSION_COOKIE)
+        .with_same_site(SameSite::Lax)
+        .with_secure(is_secure);
+    let tokens = Api::new(pats.clone()).router();
+    Router::new()
+        .route("/", get(sign_in::home))
+        .route("/login", get(sign_in::form).post(sign_in::submit))
+        .route("/logout", post(sign_in::sign_out))
+        .merge(demo_api::router())
+        // The token router has this check built in, for callers without a token.
+        .layer(CsrfLayer::new())
+        .nest("/rest/pat/latest", tokens.clone())
+        .nest("/rest/pat/1.0", tokens)
+        .layer(
+            // From the outside in: the session is found, then the token, then who is calling.
+            ServiceBuilder::new()
+                .layer(sessions)
+                .layer(PatLayer::optional(pats.clone()).sessions(TowerSessions))
+                .layer(from_fn_with_state(users.clone(), sign_in::resolve_caller)),
+        )
+        .route("/healthz", get(health))
+        .layer(Extension(pats.clone()))
+        .layer(Extension(base_url))
+        .layer(
+            ServiceBuilder::new()
+                .sensitive_request_headers(Arc::new([header::AUTHORIZATION, header::COOKIE]))
+                .sensitive_response_headers(Arc::new([header::SET_COOKIE]))
+                .set_x_request_id(MakeRequestUuid)
+                .layer(TraceLayer::new_for_http().make_span_with(request_span))
+                .propagate_x_request_id(),
+        )
+        .with_state(users.clone())
+}
+
+fn request_span<B>(request: &Request<B>) -> tracing::Span {
+    let id = request.extensions().get::<RequestId>();
+    let id = id
+        .and_then(|id| id.header_value().to_str().ok())
+        .unwrap_or_default();
+    tracing::info_span!("request", id, method = %request.method(), path = request.uri().path())
+}
+
+/// Whether the server can do its work: 503 while the database does not answer.
+async fn health(Extension(pats): Extension<Pats>) -> impl IntoResponse {
+    match pats.ready().await {
+        Ok(()) => (StatusCode::OK, "ok\n"),
+        Err(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the database does not answer\n",
+        ),
+    }
+}
+
+impl App {
+    /// Answers requests until `stop`, then finishes those under way, writes the last uses and
+    /// closes the database.
+    ///
+    /// # Errors
+    /// The listener failed.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), StartError> {
+        let stopping = tokio_util::sync::CancellationToken::new();
+        let signal = stopping.clone();
+        let serving = serve(listener, self.router).with_graceful_shutdown(async move {
+            stop.await;
+            tracing::info!("shutting down");
+            signal.cancel();
+        });
+        let result = tokio::select! {
+            result = serving.into_future() => result,
+            () = async { stopping.cancelled().await; tokio::time::sleep(SHUTDOWN_TIMEOUT).await } => {
+                tracing::warn!("some requests took too long and were cut off");
+                Ok(())
+            }
+        };
+        self.jobs.shutdown().await;
+        self.store.close().await;
+        result.map_err(StartError::Serve)
+    }
+}
+
+/// Takes the address that the configuration names, and puts the real port into the configuration.
+pub(crate) async fn listen(config: &mut Config) -> Result<TcpListener, StartError> {
+    let address = config.listen;
+    let listen_error = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(listen_error)?;
+    config.listen = listener.local_addr().map_err(listen_error)?;
+    Ok(listener)
+}
+
+/// Says where the server is, and how to try it. Nobody need be listening.
+pub(crate) fn greet(address: SocketAddr) {
+    let _ = writeln!(
+        std::io::stdout(),
+        "Listening on http://{address}\n\
+         Demo users, each with the name as password: alice, bob, admin (an administrator)\n\
+         \n\
+         Create a token, use it, revoke it:\n  \
+         curl -u alice:alice -H 'Content-Type: application/json' \
+         -d '{{\"name\":\"ci\",\"expirationDuration\":90}}' http://{address}/rest/pat/latest/tokens\n  \
+         curl -H 'Authorization: Bearer <rawToken>' http://{address}/rest/api/latest/myself\n  \
+         curl -u alice:alice -X DELETE http://{address}/rest/pat/latest/tokens/<id>"
+    );
+}
+
+/// Ends when the operating system asks the process to stop.
+pub(crate) async fn terminated() {
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        },
+        Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
+}

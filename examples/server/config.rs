@@ -1,0 +1,149 @@
+use std::ffi::OsString;
+use std::net::SocketAddr;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use pat_core::Settings;
+use tracing_subscriber::EnvFilter;
+
+/// The command line. Every option may be given in the environment instead.
+#[derive(Debug, Parser)]
+#[command(
+    name = "server",
+    version,
+    about = "Example server with personal access tokens"
+)]
+struct Args {
+    /// Address and port to listen on; port 0 picks a free one
+    #[arg(long, env = "PAT_LISTEN", default_value = "127.0.0.1:3000")]
+    listen: SocketAddr,
+
+    /// Where tokens are kept
+    #[arg(long, env = "DATABASE_URL", default_value = "sqlite:pat.db")]
+    database_url: String,
+
+    /// Sets a property, such as -Datlassian.pats.max.tokens.per.user=20; repeatable.
+    /// Also from the environment, as `ATLASSIAN_PATS_MAX_TOKENS_PER_USER=20`
+    #[arg(short = 'D', value_name = "PROPERTY=VALUE")]
+    properties: Vec<String>,
+
+    /// Lists all properties with their defaults, and exits
+    #[arg(long)]
+    properties_help: bool,
+
+    /// What to log, such as `info` or `pat_core=debug,tower_http=debug`
+    #[arg(long, env = "PAT_LOG", default_value = "info")]
+    log: String,
+
+    /// Keeps the demo users (whose passwords everybody knows) on an address that others can reach
+    #[arg(long, env = "PAT_DEMO_USERS_ANYWHERE")]
+    demo_users_anywhere: bool,
+}
+
+/// What the server is told at its start.
+#[derive(Debug)]
+pub struct Config {
+    /// Address and port to listen on.
+    pub listen: SocketAddr,
+    /// Where tokens are kept: `sqlite:` and a path.
+    pub database_url: String,
+    /// The properties.
+    pub settings: Settings,
+    log: String,
+}
+
+/// Why there is no [`Config`].
+#[derive(Debug)]
+pub(crate) enum ParseError {
+    /// Help or the version was asked for.
+    Help(String),
+    /// Something is wrong; one line that says what.
+    Invalid(String),
+}
+
+impl Config {
+    /// A configuration for tests: any free port on loopback, this database and these settings.
+    #[must_use]
+    pub fn for_test(database_url: String, settings: Settings) -> Self {
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self {
+            listen,
+            database_url,
+            settings,
+            log: "off".into(),
+        }
+    }
+
+    pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Self, ParseError> {
+        let args = Args::try_parse_from(args).map_err(|error| clap_error(&error))?;
+        if args.properties_help {
+            return Err(ParseError::Help(properties_help()));
+        }
+        EnvFilter::try_new(&args.log).map_err(|error| {
+            ParseError::Invalid(format!("--log {:?} is not a log filter: {error}", args.log))
+        })?;
+        if !args.listen.ip().is_loopback() && !args.demo_users_anywhere {
+            return Err(ParseError::Invalid(format!(
+                "{} can be reached by others, and everybody knows the demo users' passwords; \
+                 listen on 127.0.0.1 or give --demo-users-anywhere",
+                args.listen.ip()
+            )));
+        }
+        let settings =
+            settings(&args.properties).map_err(|error| ParseError::Invalid(error.to_string()))?;
+        let Args {
+            listen,
+            database_url,
+            log,
+            ..
+        } = args;
+        Ok(Self {
+            listen,
+            database_url,
+            settings,
+            log,
+        })
+    }
+
+    pub(crate) fn start_logging(&self) {
+        let filter = EnvFilter::new(&self.log);
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .init();
+    }
+}
+
+/// From the environment, and over it from the command line.
+fn settings(properties: &[String]) -> Result<Settings, pat_core::SettingsError> {
+    let mut builder = Settings::builder().from_env(std::env::vars_os())?;
+    for property in properties {
+        let (name, value) = property.split_once('=').unwrap_or((property, ""));
+        builder = builder.set(name, value)?;
+    }
+    builder.build()
+}
+
+fn properties_help() -> String {
+    let lines = Settings::properties().iter().map(|property| {
+        let (name, default) = (property.name(), property.default());
+        let (meaning, allowed) = (property.meaning(), property.allowed());
+        format!("\n{name}={default}\n    {meaning} ({allowed})\n")
+    });
+    lines.fold(
+        "Properties for -D, with their defaults:\n".to_owned(),
+        |help, line| help + &line,
+    )
+}
+
+fn clap_error(error: &clap::Error) -> ParseError {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ParseError::Help(error.to_string()),
+        _ => {
+            let text = error.to_string();
+            let line = text.lines().next().unwrap_or_default();
+            let line = line.strip_prefix("error: ").unwrap_or(line);
+            ParseError::Invalid(format!("{line}; see --help"))
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! A complete host app with personal access tokens: users and a login (demo ones), sessions, the
+//! token router, and a small protected API in the shape that clients of Atlassian's products
+//! expect.
+//!
+//! It is a library with a thin `main`, so that tests start the real thing with a clock of their
+//! own. For the same reason it has the plug-ins of the example `plugin`.
+
+mod app;
+mod config;
+mod demo_api;
+#[path = "../plugin/mod.rs"]
+pub mod plugin;
+mod sign_in;
+mod users;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use pat_core::SystemClock;
+
+pub use self::app::{App, StartError, app};
+pub use self::config::Config;
+pub use self::users::DemoUsers;
+
+/// Parses the command line, starts the server and runs it until SIGTERM or SIGINT.
+///
+/// What keeps it from starting is one line on stderr and exit code 2.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let config = match Config::parse(args) {
+        Ok(config) => config,
+        Err(config::ParseError::Help(text)) => {
+            print!("{text}");
+            return ExitCode::SUCCESS;
+        }
+        Err(config::ParseError::Invalid(line)) => return fail(&line),
+    };
+    match run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&one_line(&error)),
+    }
+}
+
+#[tokio::main]
+async fn run(mut config: Config) -> Result<(), StartError> {
+    config.start_logging();
+    // The port first: a second server on it must not touch the database.
+    let listener = app::listen(&mut config).await?;
+    let address = config.listen;
+    let app = app(config, Arc::new(SystemClock)).await?;
+    app::greet(address);
+    app.serve(listener, app::terminated()).await
+}
+
+fn fail(line: &str) -> ExitCode {
+    eprintln!("error: {line}");
+    ExitCode::from(2)
+}
+
+/// An error and its causes, without line breaks.
+fn one_line(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        // Some errors repeat their cause.
+        if !line.ends_with(&text) {
+            line = format!("{line}: {text}");
+        }
+        cause = error.source();
+    }
+    line.replace('\n', " ")
+}

@@ -1,0 +1,148 @@
+//! The host's own ways to sign in, and how all of them end in one [`Caller`].
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::{Form, Json};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use pat_core::{Caller, Owner, User};
+use pat_tower::Pat;
+use serde::Deserialize;
+use serde_json::json;
+use tower_sessions::Session;
+
+use crate::users::DemoUsers;
+
+/// The name of the session cookie.
+pub(crate) const SESSION_COOKIE: &str = "JSESSIONID";
+/// The session's member that holds the user's key.
+const USER: &str = "user";
+
+/// Finds out who is calling, by token, Basic or session, and puts the [`Caller`] into the request.
+pub(crate) async fn resolve_caller(
+    State(users): State<DemoUsers>,
+    session: Session,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Response> {
+    let caller = if let Some(pat) = Pat::of(request.extensions()) {
+        Some(Caller::with_token(pat.0.clone()))
+    } else if let Some(encoded) = basic_credentials(request.headers()) {
+        // Wrong credentials are refused even where none are needed, or a script would take the
+        // answers of an anonymous user for the truth.
+        let user = check_basic(&users, encoded).ok_or_else(unauthorized)?;
+        Some(Caller::ambient(user.owner))
+    } else {
+        let owner: Option<String> = session.get(USER).await.map_err(internal_error)?;
+        let user = owner.and_then(|key| users.active(&Owner::new(key).ok()?));
+        user.map(|user| Caller::ambient(user.owner))
+    };
+    if let Some(caller) = caller {
+        request.extensions_mut().insert(caller);
+    }
+    Ok(next.run(request).await)
+}
+
+/// What follows the scheme in a Basic header.
+fn basic_credentials(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, encoded) = value.split_at_checked(6)?;
+    scheme
+        .eq_ignore_ascii_case(b"Basic ")
+        .then_some(encoded.trim_ascii())
+}
+
+fn check_basic(users: &DemoUsers, encoded: &[u8]) -> Option<User> {
+    let text = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
+    let (username, password) = text.split_once(':')?;
+    users.sign_in(username, password)
+}
+
+/// A signed-in, active user, however he signed in; 401 otherwise.
+pub(crate) struct SignedIn(pub(crate) User);
+
+impl FromRequestParts<DemoUsers> for SignedIn {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, users: &DemoUsers) -> Result<Self, Response> {
+        let caller = parts.extensions.get::<Caller>().ok_or_else(unauthorized)?;
+        users
+            .active(caller.owner())
+            .map(Self)
+            .ok_or_else(unauthorized)
+    }
+}
+
+/// Asks for Basic; the layer adds that a Bearer token would do as well.
+pub(crate) fn unauthorized() -> Response {
+    let message = "You are not signed in. Use Basic, the sign-in form or a personal access token.";
+    let mut response =
+        (StatusCode::UNAUTHORIZED, Json(json!({"message": message}))).into_response();
+    let basic = HeaderValue::from_static("Basic realm=\"PAT example\", charset=\"UTF-8\"");
+    response
+        .headers_mut()
+        .insert(header::WWW_AUTHENTICATE, basic);
+    response
+}
+
+pub(crate) fn internal_error(error: impl std::error::Error) -> Response {
+    tracing::error!(%error, "the session store failed");
+    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Credentials {
+    username: String,
+    password: String,
+}
+
+/// Signs a session in, under a new id: one that somebody planted beforehand gives him nothing.
+pub(crate) async fn start_session(
+    users: &DemoUsers,
+    session: &Session,
+    credentials: &Credentials,
+) -> Result<User, Response> {
+    let user = users.sign_in(&credentials.username, &credentials.password);
+    let user = user.ok_or_else(unauthorized)?;
+    session.cycle_id().await.map_err(internal_error)?;
+    session
+        .insert(USER, user.owner.as_str())
+        .await
+        .map_err(internal_error)?;
+    session.save().await.map_err(internal_error)?;
+    Ok(user)
+}
+
+/// Says who is signed in.
+pub(crate) async fn home(user: Result<SignedIn, Response>) -> Response {
+    match user {
+        Ok(SignedIn(user)) => format!("Signed in as {}.\n", user.full_name).into_response(),
+        Err(_) => Redirect::to("/login").into_response(),
+    }
+}
+
+pub(crate) async fn form() -> Html<&'static str> {
+    Html(include_str!("sign_in.html"))
+}
+
+pub(crate) async fn submit(
+    State(users): State<DemoUsers>,
+    session: Session,
+    Form(credentials): Form<Credentials>,
+) -> Response {
+    match start_session(&users, &session, &credentials).await {
+        Ok(_) => Redirect::to("/").into_response(),
+        Err(response) if response.status() == StatusCode::UNAUTHORIZED => {
+            Redirect::to("/login#failed").into_response()
+        }
+        Err(response) => response,
+    }
+}
+
+pub(crate) async fn sign_out(session: Session) -> Result<Redirect, Response> {
+    session.flush().await.map_err(internal_error)?;
+    Ok(Redirect::to("/login"))
+}
