@@ -1,0 +1,257 @@
+//! What the behaviour tests share.
+
+pub(crate) mod gated;
+pub(crate) mod process;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use libtest_mimic::Trial;
+use pat_core::testing::TestClock;
+use pat_core::{Pats, Settings};
+use pat_example_server::{Config, DemoUsers, app};
+use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// A test in a runtime of its own.
+pub(crate) fn trial<F>(name: &str, test: impl FnOnce() -> F + Send + 'static) -> Trial
+where
+    F: Future<Output = ()>,
+{
+    Trial::test(name, move || {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        runtime
+            .worker_threads(2)
+            .enable_all()
+            .build()?
+            .block_on(test());
+        Ok(())
+    })
+}
+
+/// A test that needs something of this machine. Where it is missing, the test is reported as ignored
+/// with the reason, or fails if `PAT_TEST_REQUIRE` lists the need.
+pub(crate) fn trial_with_need<F>(
+    name: &str,
+    need: &str,
+    missing: Option<&'static str>,
+    test: impl FnOnce() -> F + Send + 'static,
+) -> Trial
+where
+    F: Future<Output = ()>,
+{
+    let required = std::env::var("PAT_TEST_REQUIRE").unwrap_or_default();
+    match missing {
+        None => trial(name, test),
+        Some(reason) if required.split(',').any(|required| required.trim() == need) => {
+            Trial::test(name, move || Err(reason.into()))
+        }
+        Some(reason) => trial(&format!("{name} ({reason})"), test).with_ignored_flag(true),
+    }
+}
+
+/// The example server, running in this process on a free port, with a clock that stands still.
+pub(crate) struct Server {
+    pub(crate) base: String,
+    pub(crate) pats: Pats,
+    pub(crate) users: DemoUsers,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) folder: tempfile::TempDir,
+    http: reqwest::Client,
+    stop: CancellationToken,
+    running: JoinHandle<()>,
+}
+
+impl Server {
+    /// With the default properties.
+    pub(crate) async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With these properties.
+    pub(crate) async fn with(properties: &[(&str, &str)]) -> Self {
+        let builder = properties
+            .iter()
+            .try_fold(Settings::builder(), |builder, (name, value)| {
+                builder.set(name, value)
+            });
+        let settings = builder.and_then(pat_core::settings::SettingsBuilder::build);
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let url = format!("sqlite:{}", folder.path().join("pat.db").display());
+        let config = Config::for_test(url, settings.expect("settings"));
+        let clock = Arc::new(TestClock::default());
+        let app = app(config, clock.clone()).await.expect("the server starts");
+        let (pats, users) = (app.pats.clone(), app.users.clone());
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let stop = CancellationToken::new();
+        let stopped = stop.clone().cancelled_owned();
+        let running = tokio::spawn(async move {
+            app.serve(listener, stopped).await.expect("the server runs");
+        });
+        // The first poll of the change feed has the cache trusted from the first request on.
+        pats.poll_changes().await.expect("a poll");
+        Self {
+            base,
+            pats,
+            users,
+            clock,
+            folder,
+            http: client(),
+            stop,
+            running,
+        }
+    }
+
+    /// Stops the server gracefully and leaves its folder.
+    pub(crate) async fn stop(self) -> tempfile::TempDir {
+        self.stop.cancel();
+        self.running.await.expect("a graceful stop");
+        self.folder
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.base))
+    }
+
+    pub(crate) fn get(&self, path: &str) -> RequestBuilder {
+        self.request(Method::GET, path)
+    }
+
+    pub(crate) fn post(&self, path: &str) -> RequestBuilder {
+        self.request(Method::POST, path)
+    }
+
+    pub(crate) fn delete(&self, path: &str) -> RequestBuilder {
+        self.request(Method::DELETE, path)
+    }
+
+    /// Creates a token of this user, for 90 days.
+    pub(crate) async fn create(&self, user: &str) -> NewToken {
+        let body = json!({"name": "ci", "expirationDuration": 90});
+        let answer = answer(self.post(TOKENS).basic_auth(user, Some(user)).json(&body)).await;
+        answer.created()
+    }
+
+    /// The status of a request for a protected resource with this token.
+    pub(crate) async fn try_token(&self, token: &str) -> StatusCode {
+        answer(self.get(MYSELF).bearer_auth(token)).await.status
+    }
+}
+
+pub(crate) const TOKENS: &str = "/rest/pat/latest/tokens";
+pub(crate) const MYSELF: &str = "/rest/api/latest/myself";
+
+/// An HTTP client without cookies that never hangs.
+pub(crate) fn client() -> reqwest::Client {
+    let builder = reqwest::Client::builder()
+        .timeout(Duration::from_secs(20))
+        .no_proxy();
+    builder
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .expect("an HTTP client")
+}
+
+/// A token that has just been created.
+pub(crate) struct NewToken {
+    pub(crate) id: i64,
+    pub(crate) raw: String,
+}
+
+impl NewToken {
+    pub(crate) fn path(&self) -> String {
+        format!("{TOKENS}/{}", self.id)
+    }
+}
+
+/// An answer that keeps the contract which every answer must keep.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).expect("a JSON body")
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .get(name)
+            .map(|value| value.to_str().expect("a text header"))
+    }
+
+    /// The values of `WWW-Authenticate`.
+    pub(crate) fn challenges(&self) -> Vec<&str> {
+        let values = self.headers.get_all("www-authenticate").iter();
+        values
+            .map(|value| value.to_str().expect("a text header"))
+            .collect()
+    }
+
+    /// The last part of a problem's type.
+    pub(crate) fn problem(&self) -> String {
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json"),
+            "{self:?}"
+        );
+        let json = self.json();
+        assert_eq!(json["status"], self.status.as_u16());
+        assert!(
+            json["detail"]
+                .as_str()
+                .is_some_and(|detail| detail.ends_with('.')),
+            "{json}"
+        );
+        for member in ["/error", "/message", "/errorMessages/0"] {
+            assert_eq!(json.pointer(member), Some(&json["detail"]), "{member}");
+        }
+        let kind = json["type"].as_str().expect("a type");
+        kind.strip_prefix("urn:problem-type:pat/")
+            .expect("one of our types")
+            .to_owned()
+    }
+
+    pub(crate) fn created(&self) -> NewToken {
+        assert_eq!(self.status, StatusCode::CREATED, "{}", self.body);
+        let json = self.json();
+        let raw = json["rawToken"].as_str().expect("a raw token").to_owned();
+        NewToken {
+            id: json["id"].as_i64().expect("an id"),
+            raw,
+        }
+    }
+}
+
+/// Sends a request; whatever comes back must keep the contract of every answer.
+pub(crate) async fn answer(request: RequestBuilder) -> Answer {
+    let response = request.send().await.expect("an answer");
+    let (status, headers) = (response.status(), response.headers().clone());
+    let body = response.text().await.expect("a body");
+    let answer = Answer {
+        status,
+        headers,
+        body,
+    };
+    if status == StatusCode::UNAUTHORIZED {
+        assert!(
+            !answer.challenges().is_empty(),
+            "401 without a challenge: {answer:?}"
+        );
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        assert!(
+            answer.header("retry-after").is_some(),
+            "503 without Retry-After: {answer:?}"
+        );
+    }
+    assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR, "{answer:?}");
+    answer
+}

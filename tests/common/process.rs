@@ -1,0 +1,96 @@
+//! The example server as a process of its own.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// Makes the test program be the server, with its arguments.
+pub(crate) const AS_SERVER: &str = "PAT_TEST_AS_SERVER";
+
+/// The server's command line, in this folder, without the surroundings' settings.
+pub(crate) fn command(folder: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this program's path"));
+    command.env_clear().env(AS_SERVER, "1").current_dir(folder);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// A running server; killed when it is dropped.
+pub(crate) struct Process {
+    pub(crate) base: String,
+    child: Child,
+}
+
+impl Process {
+    /// Starts a server on a free port and the database `pat.db` in this folder.
+    pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let mut command = command(folder);
+        command.args(["--log", "error"]).args(arguments);
+        Self::spawn(command.stderr(Stdio::inherit()))
+    }
+
+    /// The same, with all there is to log written into this file.
+    pub(crate) fn start_logging(folder: &Path, log: File) -> Self {
+        let mut command = command(folder);
+        Self::spawn(command.args(["--log", "trace"]).stderr(log))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let command = command.args(["--listen", "127.0.0.1:0"]);
+        let mut child = command.spawn().expect("the server starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let first = lines.next().expect("a greeting").expect("a line");
+        let base = first
+            .strip_prefix("Listening on ")
+            .expect("its address")
+            .to_owned();
+        Self { base, child }
+    }
+
+    /// Ends it as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("kill -9");
+        self.child.wait().expect("its end");
+    }
+
+    /// Asks it to end, as a service manager does; returns whether it ended well.
+    pub(crate) fn terminate(&mut self) -> bool {
+        let id = self.child.id().to_string();
+        let asked = Command::new("kill")
+            .args(["-TERM", &id])
+            .status()
+            .expect("kill -TERM");
+        asked.success() && self.child.wait().expect("its end").success()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            self.kill();
+        }
+    }
+}
+
+/// Runs the server to its end; its exit code, and what it wrote on stderr. One that does not end by
+/// itself is ended after ten seconds, without an exit code.
+pub(crate) fn run_to_end(command: &mut Command) -> (Option<i32>, String) {
+    let mut child = command.spawn().expect("the server starts");
+    for _ in 0..1_000 {
+        if child.try_wait().expect("its state").is_some() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let _ended_already = child.kill();
+    let output = child.wait_with_output().expect("its output");
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
+}

@@ -1,0 +1,17 @@
+//! What the documents say is so.
+
+use libtest_mimic::{Failed, Trial};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![Trial::test("docs::the_readme_shows_the_example", example)]
+}
+
+fn example() -> Result<(), Failed> {
+    let readme = include_str!("../README.md");
+    let shown = format!("```rust\n{}```", include_str!("../examples/axum.rs"));
+    if readme.contains(&shown) {
+        Ok(())
+    } else {
+        Err("README.md and examples/axum.rs differ; copy the example into the README".into())
+    }
+}

@@ -1,0 +1,1 @@
+//! Nothing here: the behaviour tests are in `main.rs`.

@@ -1,0 +1,46 @@
+//! Behaviour tests: whole flows through the example server, over HTTP, and the races and crashes
+//! that unit tests cannot make.
+//!
+//! Run under libtest-mimic, so that a test whose need is missing on this machine reports itself as
+//! ignored, with the reason. `PAT_TEST_REQUIRE=curl,python` makes that a failure.
+
+mod allocations;
+mod bearer;
+mod clients;
+mod common;
+mod crashes;
+mod csrf;
+mod docs;
+mod flow;
+mod plugin;
+mod processes;
+mod races;
+mod secrets;
+mod sessions;
+mod start;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // Tests that need a server as a process of its own start this very program in its place.
+    if std::env::var_os(common::process::AS_SERVER).is_some() {
+        return pat_example_server::main(std::env::args_os());
+    }
+    let arguments = libtest_mimic::Arguments::from_args();
+    let trials = [
+        allocations::trials(),
+        bearer::trials(),
+        clients::trials(),
+        crashes::trials(),
+        csrf::trials(),
+        docs::trials(),
+        flow::trials(),
+        plugin::trials(),
+        processes::trials(),
+        races::trials(),
+        secrets::trials(),
+        sessions::trials(),
+        start::trials(),
+    ];
+    libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code()
+}

@@ -1,0 +1,273 @@
+//! What keeps the server from starting is one clear line and exit code 2.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use libtest_mimic::Trial;
+
+use crate::common::process::{AS_SERVER, command, run_to_end};
+use crate::common::trial;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("start::bad_options_are_refused", bad_options),
+        trial("start::bad_environment_is_refused", bad_environment),
+        trial("start::a_taken_port_is_named", taken_port),
+        trial(
+            "start::a_database_that_cannot_be_used_is_named",
+            bad_database,
+        ),
+        trial("start::help_lists_options_and_properties", help),
+        disk::trial(),
+    ]
+}
+
+fn assert_refused(command: &mut Command, parts: &[&str]) {
+    let (code, stderr) = run_to_end(command);
+    assert_eq!(code, Some(2), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "one line: {stderr}");
+    assert!(
+        stderr.starts_with("error: ") && !stderr.contains("panicked"),
+        "{stderr}"
+    );
+    for part in parts {
+        assert!(stderr.contains(part), "{part} in {stderr}");
+    }
+}
+
+async fn bad_options() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let table: &[(&[&str], &[&str])] = &[
+        (&["--nonsense"], &["--nonsense"]),
+        (&["extra"], &["extra"]),
+        (&["--listen"], &["--listen"]),
+        (&["--listen", "nowhere"], &["--listen", "nowhere"]),
+        (&["--listen", "127.0.0.1:99999"], &["--listen", "99999"]),
+        (
+            &["--listen", "0.0.0.0:0"],
+            &["0.0.0.0", "--demo-users-anywhere"],
+        ),
+        (&["--log", "pat_core=loud"], &["--log", "loud"]),
+        (
+            &["-D", "atlassian.pats.enabled=maybe"],
+            &["atlassian.pats.enabled", "maybe", "true or false"],
+        ),
+        (
+            &["-Datlassian.pats.enabled"],
+            &["atlassian.pats.enabled", "true or false"],
+        ),
+        (
+            &["-Dpat.rellm=x"],
+            &["pat.rellm", "did you mean pat.realm?"],
+        ),
+        (
+            &["-Dpat.auth.max.staleness.ms=100"],
+            &[
+                "pat.cluster.poll.interval.ms",
+                "500",
+                "pat.auth.max.staleness.ms",
+                "100",
+            ],
+        ),
+        (
+            &["-Dpat.token.format=atlassian", "-Dpat.token.prefix=acme"],
+            &["pat.token.prefix", "acme"],
+        ),
+        (
+            &["-Datlassian.pats.pruning.schedule.cron=0 0 * * *"],
+            &["0 0 * * *", "six fields"],
+        ),
+    ];
+    for (arguments, parts) in table {
+        assert_refused(command(folder.path()).args(*arguments), parts);
+    }
+    assert!(
+        !folder.path().join("pat.db").exists(),
+        "nothing was touched"
+    );
+}
+
+async fn bad_environment() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let table: &[(&str, &str, &[&str])] = &[
+        (
+            "ATLASSIAN_PATS_MAX_TOKEN_PER_USER",
+            "5",
+            &["did you mean ATLASSIAN_PATS_MAX_TOKENS_PER_USER?"],
+        ),
+        (
+            "ATLASSIAN_PATS_ENABLED",
+            "2",
+            &["atlassian.pats.enabled", "true or false"],
+        ),
+        ("PAT_REALM", "a\"b", &["pat.realm"]),
+        ("PAT_LISTEN", "x", &["--listen"]),
+    ];
+    for (name, value, parts) in table {
+        assert_refused(command(folder.path()).env(name, value), parts);
+    }
+}
+
+async fn taken_port() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    assert_refused(
+        command(folder.path()).args(["--listen", &address]),
+        &[&address, "in use"],
+    );
+    assert!(
+        !folder.path().join("pat.db").exists(),
+        "the database was not touched"
+    );
+}
+
+async fn bad_database() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join("text.db"), "no database, ".repeat(100)).expect("a file");
+    let table: &[(&str, &str)] = &[
+        ("sqlite:/nonexistent/pat.db", "unable to open database file"),
+        ("sqlite:.", "unable to open database file"),
+        ("sqlite:text.db", "not a database"),
+        ("sqlite::memory:", "in-memory"),
+        ("postgres://localhost/x", "not a SQLite URL"),
+        ("nonsense", "not a SQLite URL"),
+        ("sqlite:pat.db?mode=ro", "pat.db"),
+    ];
+    for (url, part) in table {
+        let mut command = command(folder.path());
+        command.args([
+            "--listen",
+            "127.0.0.1:0",
+            "--log",
+            "off",
+            "--database-url",
+            url,
+        ]);
+        assert_refused(&mut command, &[url, part]);
+    }
+}
+
+async fn help() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (argument, parts) in [
+        (
+            "--help",
+            ["--listen", "PAT_LISTEN", "--database-url", "DATABASE_URL"],
+        ),
+        (
+            "--properties-help",
+            [
+                "atlassian.pats.enabled=true",
+                "0 0 0 * * ?",
+                "pat.realm=PAT",
+                "whole number",
+            ],
+        ),
+    ] {
+        let output = command(folder.path())
+            .arg(argument)
+            .output()
+            .expect("output");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success());
+        for part in parts {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
+}
+
+/// A disk that fills up, made of memory in a mount namespace; it needs root.
+mod disk {
+    use std::io::{BufRead as _, BufReader};
+
+    use reqwest::StatusCode;
+    use serde_json::json;
+
+    use super::{AS_SERVER, Command, Path, Stdio};
+    use crate::common::{MYSELF, TOKENS, answer, client, trial_with_need};
+
+    const SCRIPT: &str = "mount -t tmpfs -o size=$1 tmpfs \"$2\" && cd \"$2\" && exec \"$3\" \
+                          --listen 127.0.0.1:0 --log off \
+                          -D atlassian.pats.max.tokens.per.user=1000000";
+
+    fn server(folder: &Path, size: &str) -> Command {
+        let mut command = Command::new("unshare");
+        command
+            .args(["--mount", "sh", "-c", SCRIPT, "sh", size])
+            .arg(folder);
+        command.arg(std::env::current_exe().expect("this program's path"));
+        command
+            .env(AS_SERVER, "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    pub(super) fn trial() -> libtest_mimic::Trial {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut probe = Command::new("unshare");
+        let probe = probe.args(["--mount", "sh", "-c", "mount -t tmpfs tmpfs \"$1\"", "sh"]);
+        let probe = probe.arg(folder.path()).stderr(Stdio::null()).status();
+        let missing = match probe {
+            Ok(status) if status.success() => None,
+            _ => Some("needs root and unshare, to mount a small disk"),
+        };
+        trial_with_need(
+            "start::a_full_disk_is_no_refusal_and_no_crash",
+            "root",
+            missing,
+            full,
+        )
+    }
+
+    async fn full() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        super::assert_refused(
+            &mut server(folder.path(), "16k"),
+            &["sqlite:pat.db", "disk"],
+        );
+
+        let mut child = server(folder.path(), "400k")
+            .spawn()
+            .expect("the server starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let first = lines.next().expect("a greeting").expect("a line");
+        let base = first
+            .strip_prefix("Listening on ")
+            .expect("its address")
+            .to_owned();
+        let http = client();
+        let create = async || {
+            let request = http
+                .post(format!("{base}{TOKENS}"))
+                .basic_auth("alice", Some("alice"));
+            answer(request.json(&json!({"name": "x".repeat(40)}))).await
+        };
+        let token = create().await.created();
+        let mut refused = 0;
+        for _ in 0..5_000 {
+            let answer = create().await;
+            if answer.status == StatusCode::SERVICE_UNAVAILABLE {
+                assert_eq!(answer.problem(), "temporarily-unavailable");
+                refused += 1;
+            } else {
+                assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+            }
+            if refused == 3 {
+                break;
+            }
+        }
+        assert_eq!(refused, 3, "the disk fills up");
+        let request = http.get(format!("{base}{MYSELF}")).bearer_auth(&token.raw);
+        assert_eq!(
+            answer(request).await.status,
+            StatusCode::OK,
+            "tokens still authenticate"
+        );
+        child.kill().expect("kill");
+        child.wait().expect("its end");
+    }
+}
