@@ -268,6 +268,7 @@ async fn fill(store: &FileStore) {
         at: at(7),
         by: Some(owner("admin")),
         reason: Some("lost\nlaptop".into()),
+        notify: false,
     };
     let revoked = store.revoke(&scope, &revocation).await.expect("revoke");
     assert_eq!(revoked.len(), 2);
@@ -306,6 +307,7 @@ fn new(number: i64) -> NewToken {
         created_at: at(0),
         expires_at: None,
         parent: None,
+        notify: false,
     }
 }
 

@@ -1,4 +1,5 @@
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 
 use clap::Parser;
@@ -109,6 +110,7 @@ impl Config {
         let filter = EnvFilter::new(&self.log);
         tracing_subscriber::fmt()
             .with_env_filter(filter)
+            .with_ansi(std::io::stderr().is_terminal())
             .with_writer(std::io::stderr)
             .init();
     }

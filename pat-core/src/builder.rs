@@ -8,7 +8,7 @@ use crate::event::{EventSink, Events};
 use crate::service::Inner;
 use crate::settings::Settings;
 use crate::token::{FormatName, IdSource, TokenFormat};
-use crate::{Pats, TokenStore};
+use crate::{Mailer, Pats, TokenStore};
 
 /// Wires up a [`Pats`] from the host's plug-ins. What has a sensible default may be left out.
 ///
@@ -26,6 +26,7 @@ pub struct PatsBuilder {
     directory: Arc<dyn UserDirectory>,
     clock: Arc<dyn Clock>,
     sinks: Vec<Arc<dyn EventSink>>,
+    mailers: Vec<Arc<dyn Mailer>>,
     settings: Settings,
     issued_format: Option<Arc<dyn TokenFormat>>,
     accepted_formats: Vec<Arc<dyn TokenFormat>>,
@@ -38,6 +39,7 @@ impl PatsBuilder {
             directory: Arc::new(OpenDirectory),
             clock: Arc::new(SystemClock),
             sinks: Vec::new(),
+            mailers: Vec::new(),
             settings: Settings::default(),
             issued_format: None,
             accepted_formats: Vec::new(),
@@ -59,6 +61,12 @@ impl PatsBuilder {
     /// One more taker of audit events.
     pub fn events(mut self, sink: impl EventSink) -> Self {
         self.sinks.push(Arc::new(sink));
+        self
+    }
+
+    /// One more way by which notices reach owners. Without any, none are queued.
+    pub fn mailer(mut self, mailer: impl Mailer) -> Self {
+        self.mailers.push(Arc::new(mailer));
         self
     }
 

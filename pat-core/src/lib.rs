@@ -13,6 +13,7 @@ pub mod guide {
 }
 mod jobs;
 mod memory;
+pub mod notice;
 mod policy;
 mod principal;
 mod schedule;
@@ -32,6 +33,7 @@ pub use self::error::{AccessError, AuthError, BoxError, CreateError, PolicyError
 pub use self::event::EventSink;
 pub use self::jobs::Jobs;
 pub use self::memory::MemoryStore;
+pub use self::notice::{MailError, Mailer, Notice, NoticeKind};
 pub use self::policy::TokenRequest;
 pub use self::principal::Principal;
 pub use self::schedule::{InvalidSchedule, Schedule, UnknownZone, Zone};

@@ -183,6 +183,7 @@ impl Pats {
                 created_at: now,
                 expires_at,
                 parent: caller.token().map(Principal::token_id),
+                notify: false,
             };
             match self.store().insert(&new, max).await? {
                 Insertion::Stored => {
@@ -342,6 +343,7 @@ impl Pats {
                 at: pats.now(),
                 by,
                 reason,
+                notify: false,
             };
             let result = pats.store().revoke(&scope, &revocation).await;
             pats.raise_floors(&scope, &result);

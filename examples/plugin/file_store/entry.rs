@@ -140,6 +140,7 @@ impl TryFrom<Line> for Entry {
                 created_at: Timestamp::from_microsecond(created_at)?,
                 expires_at: expires_at.map(Timestamp::from_microsecond).transpose()?,
                 parent: parent.map(token_id).transpose()?,
+                notify: false,
             }),
             Line::Revoked {
                 generation,
@@ -154,6 +155,7 @@ impl TryFrom<Line> for Entry {
                     at: Timestamp::from_microsecond(at)?,
                     by: by.map(Owner::new).transpose()?,
                     reason,
+                    notify: false,
                 },
             },
             Line::TokenChanged { generation, id, at } => Self::Changed {

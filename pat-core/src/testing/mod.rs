@@ -6,4 +6,6 @@ mod plugins;
 pub mod store;
 
 pub use self::clock::TestClock;
-pub use self::plugins::{RecordingSink, TestDirectory, check_directory, check_format};
+pub use self::plugins::{
+    RecordingMailer, RecordingSink, TestDirectory, check_directory, check_format,
+};

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use crate::event::{Event, EventSink};
-use crate::{BoxError, Owner, TokenFormat, User, UserDirectory};
+use crate::{BoxError, MailError, Mailer, Notice, Owner, TokenFormat, User, UserDirectory};
 
 /// Remembers every event it gets. Clones share one memory.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +22,62 @@ impl RecordingSink {
 impl EventSink for RecordingSink {
     async fn record(&self, event: &Event) -> Result<(), BoxError> {
         lock(&self.0).push(event.clone());
+        Ok(())
+    }
+}
+
+/// Remembers every notice it sends, and fails when it is told to. Clones share one memory.
+#[derive(Debug, Clone, Default)]
+pub struct RecordingMailer(Arc<Mutex<Letters>>);
+
+#[derive(Debug, Default)]
+struct Letters {
+    sent: Vec<Notice>,
+    failures: Option<Failures>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Failures {
+    Temporary,
+    Permanent,
+}
+
+impl RecordingMailer {
+    /// The notices sent so far, oldest first.
+    #[must_use]
+    pub fn sent(&self) -> Vec<Notice> {
+        lock(&self.0).sent.clone()
+    }
+
+    /// Sends again after this, as at the beginning.
+    pub fn succeed(&self) {
+        lock(&self.0).failures = None;
+    }
+
+    /// Fails from now on, in a way that calls for another try.
+    pub fn fail_for_now(&self) {
+        lock(&self.0).failures = Some(Failures::Temporary);
+    }
+
+    /// Fails from now on, for good.
+    pub fn fail_for_good(&self) {
+        lock(&self.0).failures = Some(Failures::Permanent);
+    }
+}
+
+#[async_trait]
+impl Mailer for RecordingMailer {
+    fn name(&self) -> &'static str {
+        "recording"
+    }
+
+    async fn send(&self, notice: &Notice) -> Result<(), MailError> {
+        let mut letters = lock(&self.0);
+        match letters.failures {
+            None => letters.sent.push(notice.clone()),
+            Some(Failures::Temporary) => return Err(MailError::Temporary("try later".into())),
+            Some(Failures::Permanent) => return Err(MailError::Permanent("no such box".into())),
+        }
         Ok(())
     }
 }

@@ -121,6 +121,7 @@ fn new(number: i64, owner_key: &str) -> NewToken {
         created_at: at(0),
         expires_at: None,
         parent: None,
+        notify: false,
     }
 }
 
@@ -129,6 +130,7 @@ fn revocation(seconds: i64) -> Revocation {
         at: at(seconds),
         by: Some(owner("admin")),
         reason: Some("lost ✂ laptop".into()),
+        notify: false,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The storage port.
 
+mod jobs;
+
 use std::error::Error;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -7,6 +9,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+pub use self::jobs::{
+    Claim, DeadNotice, DueNotices, Job, JobStore, Lease, LeaseAnswer, LeaseRequest, Outbox,
+    Outcome, Prune, PrunedToken, QueuedNotice, Trim,
+};
 use crate::{Owner, Token, TokenDigest, TokenId};
 
 /// Where tokens live.
@@ -69,6 +75,12 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     /// A last use never moves backwards, and nothing is written for a token that is revoked or
     /// gone. The batch may be split into several transactions.
     async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError>;
+
+    /// What jobs need of the store; `None` if it cannot give it. Then old tokens are never pruned
+    /// and nobody is notified.
+    fn jobs(&self) -> Option<&dyn JobStore> {
+        None
+    }
 }
 
 /// A shared store is a store: several services in one process may use it.
@@ -113,6 +125,10 @@ impl<T: TokenStore + ?Sized> TokenStore for Arc<T> {
     async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError> {
         (**self).record_use(uses).await
     }
+
+    fn jobs(&self) -> Option<&dyn JobStore> {
+        (**self).jobs()
+    }
 }
 
 /// A token that is about to be stored.
@@ -132,6 +148,9 @@ pub struct NewToken {
     pub expires_at: Option<Timestamp>,
     /// The token that authenticates this creation, if one does.
     pub parent: Option<TokenId>,
+    /// Whether a [`NoticeKind::Created`](crate::notice::NoticeKind::Created) is queued with it, in
+    /// the same transaction. Never set for a store without [`TokenStore::jobs`].
+    pub notify: bool,
 }
 
 impl NewToken {
@@ -184,6 +203,10 @@ pub struct Revocation {
     pub by: Option<Owner>,
     /// Why, in the revoker's words.
     pub reason: Option<String>,
+    /// Whether a [`NoticeKind::RevokedByAdmin`](crate::notice::NoticeKind::RevokedByAdmin) is
+    /// queued for each owner, in the same transaction. Never set for a store without
+    /// [`TokenStore::jobs`].
+    pub notify: bool,
 }
 
 /// A token that has just been revoked.
@@ -262,6 +285,9 @@ pub enum StoreError {
     /// The database did not answer in time.
     #[error("the token store did not answer in time")]
     Timeout,
+    /// Another runner has taken the job over; this one must stop, and has changed nothing.
+    #[error("the lease was lost to another runner")]
+    LeaseLost,
     /// The database failed.
     #[error("the token store failed")]
     Backend(#[source] Arc<dyn Error + Send + Sync>),

@@ -1,0 +1,165 @@
+//! Notices: what owners are told about their tokens, and the port through which it reaches them.
+//!
+//! A notice is queued in the same transaction as the change that it tells of, and sent by a job
+//! ([`Pats::deliver_notices`](crate::Pats::deliver_notices)). So none is sent for a change that was
+//! rolled back, and none is lost when a process dies. One that dies at the wrong moment may have
+//! its last notice sent again, with the same [`NoticeId`]: nobody can do better (RFC 1047).
+
+use std::fmt::{self, Debug, Display};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::{BoxError, TokenId};
+
+/// Sends notices: by mail, to a chat, to a webhook.
+///
+/// Several may be plugged in; each gets every notice. They do not disturb each other: a notice that
+/// one of them took and another did not is offered again to the other alone.
+#[async_trait]
+pub trait Mailer: Debug + Send + Sync + 'static {
+    /// A short name that is this mailer's own among those that are plugged in, and stays the same:
+    /// 1 to 32 lower-case letters, digits and hyphens, such as `smtp`.
+    fn name(&self) -> &str;
+
+    /// Sends one notice. It is called for several notices at a time, and has two minutes.
+    ///
+    /// # Errors
+    /// It was not sent. [`MailError`] says whether to try again.
+    async fn send(&self, notice: &Notice) -> Result<(), MailError>;
+}
+
+/// Why a notice was not sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MailError {
+    /// It may go better later: no connection, a busy server, a wrong password of our own.
+    #[error("the notice could not be sent now")]
+    Temporary(#[source] BoxError),
+    /// It never will, such as for an address that does not exist. The notice becomes a dead letter.
+    #[error("the notice cannot be sent")]
+    Permanent(#[source] BoxError),
+}
+
+/// What a notice tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum NoticeKind {
+    /// A token was created.
+    Created,
+    /// A token expires within `atlassian.pats.expiry.warning.days`.
+    ExpiresSoon,
+    /// A token has expired.
+    Expired,
+    /// An expired token was deleted.
+    Pruned,
+    /// An administrator revoked a token.
+    RevokedByAdmin,
+}
+
+impl NoticeKind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Created,
+        Self::ExpiresSoon,
+        Self::Expired,
+        Self::Pruned,
+        Self::RevokedByAdmin,
+    ];
+
+    /// A fixed name, for files, logs and metrics: `created`, `expires-soon`, `expired`, `pruned` or
+    /// `revoked-by-admin`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::ExpiresSoon => "expires-soon",
+            Self::Expired => "expired",
+            Self::Pruned => "pruned",
+            Self::RevokedByAdmin => "revoked-by-admin",
+        }
+    }
+}
+
+impl fmt::Display for NoticeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The number of a queued notice, 0 to 2⁵³ − 1: the same for every attempt to send it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NoticeId(i64);
+
+impl NoticeId {
+    /// The id of this number.
+    #[must_use]
+    pub const fn new(number: i64) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl fmt::Display for NoticeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Display::fmt(&self.0, f)
+    }
+}
+
+/// What is to be told, to whom. It never holds a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The same for every attempt.
+    pub id: NoticeId,
+    /// What it tells.
+    pub kind: NoticeKind,
+    /// Whom it tells.
+    pub recipient: Recipient,
+    /// The tokens it is about: one or several, by expiry and then by id. Those of one owner that
+    /// fall due together share a notice.
+    pub tokens: Vec<NoticeToken>,
+    /// The full name of the administrator who revoked; `None` for other kinds.
+    pub by: Option<String>,
+    /// The administrator's reason, if he gave one.
+    pub reason: Option<String>,
+    /// When it was queued.
+    pub queued_at: Timestamp,
+    /// Where users reach the host (`pat.base.url`), without a slash at the end.
+    pub base_url: Option<String>,
+}
+
+/// Whom a notice tells.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Recipient {
+    /// The name people call him.
+    pub full_name: String,
+    /// His mail address, as the directory gives it.
+    pub email: String,
+}
+
+impl fmt::Debug for Recipient {
+    /// Without the address, which must not get into logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Recipient(..)")
+    }
+}
+
+/// A token as a notice shows it: as it was when the notice was queued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoticeToken {
+    /// Its public number.
+    pub id: TokenId,
+    /// Its name, as its owner gave it: any characters but control characters.
+    pub name: String,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it expires or has expired; `None` for never.
+    pub expires_at: Option<Timestamp>,
+    /// When it was last used; `None` if it never was.
+    pub last_used_at: Option<Timestamp>,
+}
