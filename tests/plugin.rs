@@ -16,7 +16,7 @@ use pat_core::store::{
     Change, ChangePage, Cursor, Insertion, LastUse, NewToken, Revocation, RevocationScope,
     TokenStore,
 };
-use pat_core::testing::{check_directory, check_format, store};
+use pat_core::testing::{Case, check_directory, check_format, store};
 use pat_core::token::{AtlassianFormat, RandomnessError};
 use pat_core::{
     Caller, CreatedToken, Jobs, MemoryStore, Owner, Pats, PlainToken, Token, TokenDigest,
@@ -72,7 +72,7 @@ fn trial(name: &str, test: impl Future<Output = ()> + Send + 'static) -> Trial {
 
 // The file store
 
-async fn run_case(case: store::Case) {
+async fn run_case(case: Case) {
     let folder = folder();
     case.run(open(&folder).await).await;
 }

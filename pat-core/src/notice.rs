@@ -10,7 +10,8 @@ use std::fmt::{self, Debug, Display};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::{BoxError, TokenId};
+use crate::token::random_u64;
+use crate::{BoxError, RandomnessError, Token, TokenId};
 
 /// Sends notices: by mail, to a chat, to a webhook.
 ///
@@ -98,6 +99,14 @@ impl NoticeId {
         Self(number)
     }
 
+    /// A new id, drawn at random.
+    ///
+    /// # Errors
+    /// The operating system has no randomness to give.
+    pub fn random() -> Result<Self, RandomnessError> {
+        Ok(Self((random_u64()? >> 11).cast_signed()))
+    }
+
     /// The number.
     #[must_use]
     pub const fn get(self) -> i64 {
@@ -162,4 +171,24 @@ pub struct NoticeToken {
     pub expires_at: Option<Timestamp>,
     /// When it was last used; `None` if it never was.
     pub last_used_at: Option<Timestamp>,
+}
+
+impl NoticeToken {
+    /// By expiry, never last, and then by id: the order in a notice.
+    #[must_use]
+    pub fn order(&self) -> (Timestamp, TokenId) {
+        (self.expires_at.unwrap_or(Timestamp::MAX), self.id)
+    }
+}
+
+impl From<&Token> for NoticeToken {
+    fn from(token: &Token) -> Self {
+        Self {
+            id: token.id,
+            name: token.name.clone(),
+            created_at: token.created_at,
+            expires_at: token.expires_at,
+            last_used_at: token.last_used_at,
+        }
+    }
 }

@@ -151,8 +151,6 @@ pub struct LeaseRequest {
     pub job: Job,
     /// When the occurrence that is to be run was scheduled.
     pub occurrence: Timestamp,
-    /// A number that is the runner's own.
-    pub holder: u64,
     /// Now.
     pub now: Timestamp,
     /// For how long.

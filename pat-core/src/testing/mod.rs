@@ -1,10 +1,13 @@
 //! For tests of hosts and of plug-ins: conformance suites, recording plug-ins and a clock that a
 //! test sets. Behind the feature `testing`.
 
+mod case;
 mod clock;
+pub mod jobs;
 mod plugins;
 pub mod store;
 
+pub use self::case::Case;
 pub use self::clock::TestClock;
 pub use self::plugins::{
     RecordingMailer, RecordingSink, TestDirectory, check_directory, check_format,

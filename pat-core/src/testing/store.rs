@@ -12,48 +12,14 @@
 //! # }
 //! ```
 
-use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use tokio::task::JoinSet;
 
-use crate::store::{
-    Change, Cursor, Insertion, LastUse, NewToken, Revocation, RevocationScope, TokenStore,
-};
-use crate::{Owner, Token, TokenDigest, TokenId};
-
-/// One case of the suite: a promise of the contract, tried on an empty store.
-#[derive(Clone, Copy)]
-pub struct Case {
-    /// What is promised, as a Rust name.
-    pub name: &'static str,
-    run: fn(Store) -> Run,
-}
-
-type Store = Arc<dyn TokenStore>;
-type Run = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-impl Case {
-    /// Runs the case.
-    ///
-    /// # Panics
-    /// If the store breaks the promise; the message says where.
-    pub async fn run(&self, store: impl TokenStore) {
-        (self.run)(Arc::new(store)).await;
-    }
-}
-
-impl fmt::Debug for Case {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
-    }
-}
-
-const fn case(name: &'static str, run: fn(Store) -> Run) -> Case {
-    Case { name, run }
-}
+use super::case::{Case, Store, at, case, id, new, owner, revoke, store_token};
+use crate::store::{Change, Cursor, Insertion, LastUse, NewToken, RevocationScope};
+use crate::{Token, TokenDigest};
 
 /// All cases. Each wants an empty store.
 pub const CASES: &[Case] = &[
@@ -98,55 +64,6 @@ pub const CASES: &[Case] = &[
         Box::pin(last_use_batch(s))
     }),
 ];
-
-fn at(seconds: i64) -> Timestamp {
-    // An odd microsecond, so that a store that rounds is found out.
-    Timestamp::from_microsecond(1_772_145_741_247_001 + seconds * 1_000_000).expect("a date")
-}
-
-fn owner(key: &str) -> Owner {
-    Owner::new(key).expect("an owner's key")
-}
-
-fn id(number: i64) -> TokenId {
-    TokenId::new(number).expect("an id")
-}
-
-fn new(number: i64, owner_key: &str) -> NewToken {
-    NewToken {
-        id: id(number),
-        digest: TokenDigest::of(&number.to_le_bytes()),
-        owner: owner(owner_key),
-        name: "ci".into(),
-        created_at: at(0),
-        expires_at: None,
-        parent: None,
-        notify: false,
-    }
-}
-
-fn revocation(seconds: i64) -> Revocation {
-    Revocation {
-        at: at(seconds),
-        by: Some(owner("admin")),
-        reason: Some("lost ✂ laptop".into()),
-        notify: false,
-    }
-}
-
-async fn store_token(store: &Store, token: &NewToken) -> Token {
-    let insertion = store.insert(token, 1_000_000).await.expect("insert");
-    assert_eq!(insertion, Insertion::Stored);
-    token.clone().into_token()
-}
-
-async fn revoke(store: &Store, scope: RevocationScope, seconds: i64) -> Vec<TokenId> {
-    let revoked = store
-        .revoke(&scope, &revocation(seconds))
-        .await
-        .expect("revoke");
-    revoked.into_iter().map(|token| token.id).collect()
-}
 
 async fn cursor(store: &Store) -> Cursor {
     let page = store.changes_since(None).await.expect("changes_since");

@@ -12,4 +12,5 @@ pub use self::format::{
 pub(crate) use self::id::IdSource;
 pub use self::id::{InvalidOwner, Owner, TokenId};
 pub use self::record::{Invalid, Token, TokenStatus};
+pub(crate) use self::secret::random_u64;
 pub use self::secret::{PlainToken, RandomnessError, TokenDigest};

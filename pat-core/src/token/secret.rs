@@ -89,6 +89,11 @@ pub(super) fn fill_random(buffer: &mut [u8]) -> Result<(), RandomnessError> {
     Ok(getrandom::fill(buffer)?)
 }
 
+/// A number from the operating system's generator, for marks and ids.
+pub(crate) fn random_u64() -> Result<u64, RandomnessError> {
+    Ok(getrandom::u64()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,11 +1,14 @@
+mod jobs;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use crate::notice::NoticeKind;
 use crate::store::{
-    Change, ChangeEntry, ChangePage, Cursor, Insertion, LastUse, NewToken, Revocation,
+    Change, ChangeEntry, ChangePage, Cursor, Insertion, JobStore, LastUse, NewToken, Revocation,
     RevocationScope, RevokedToken, TokenStore,
 };
 use crate::{Owner, StoreError, Token, TokenDigest, TokenId};
@@ -20,9 +23,12 @@ pub struct MemoryStore(Mutex<Tables>);
 struct Tables {
     tokens: BTreeMap<TokenId, Token>,
     by_digest: HashMap<TokenDigest, TokenId>,
-    /// The entry at index n has generation n + 1, or shares one with its neighbours.
+    /// In order of generation.
     changes: Vec<ChangeEntry>,
+    /// When the entry of the same index was appended.
+    changed_at: Vec<Timestamp>,
     generation: u64,
+    jobs: jobs::Tables,
 }
 
 impl MemoryStore {
@@ -32,7 +38,7 @@ impl MemoryStore {
 }
 
 impl Tables {
-    fn append(&mut self, changes: impl IntoIterator<Item = Change>) {
+    fn append(&mut self, changes: impl IntoIterator<Item = Change>, at: Timestamp) {
         let generation = self.generation + 1;
         // A memory has no failover, so the mark need not be random to be unique.
         let entry = |change| ChangeEntry {
@@ -41,6 +47,7 @@ impl Tables {
             change,
         };
         self.changes.extend(changes.into_iter().map(entry));
+        self.changed_at.resize(self.changes.len(), at);
         self.generation = generation;
     }
 
@@ -102,6 +109,9 @@ impl TokenStore for MemoryStore {
         }
         tables.by_digest.insert(token.digest, token.id);
         tables.tokens.insert(token.id, token.clone().into_token());
+        if token.notify {
+            tables.queue(NoticeKind::Created, &[token.id], token.created_at, None)?;
+        }
         Ok(Insertion::Stored)
     }
 
@@ -143,13 +153,19 @@ impl TokenStore for MemoryStore {
             }
         }
         if !revoked.is_empty() {
-            tables.append(revoked.iter().map(|token| Change::TokenRevoked(token.id)));
+            let changes = revoked.iter().map(|token| Change::TokenRevoked(token.id));
+            tables.append(changes, revocation.at);
+            if revocation.notify {
+                let ids: Vec<_> = revoked.iter().map(|token| token.id).collect();
+                let kind = NoticeKind::RevokedByAdmin;
+                tables.queue(kind, &ids, revocation.at, Some(revocation))?;
+            }
         }
         Ok(revoked)
     }
 
-    async fn append_change(&self, change: &Change, _: Timestamp) -> Result<(), StoreError> {
-        self.tables().append([change.clone()]);
+    async fn append_change(&self, change: &Change, at: Timestamp) -> Result<(), StoreError> {
+        self.tables().append([change.clone()], at);
         Ok(())
     }
 
@@ -180,5 +196,9 @@ impl TokenStore for MemoryStore {
             }
         }
         Ok(())
+    }
+
+    fn jobs(&self) -> Option<&dyn JobStore> {
+        Some(self)
     }
 }

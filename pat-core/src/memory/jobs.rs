@@ -1,0 +1,385 @@
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::MemoryStore;
+use crate::notice::{NoticeId, NoticeKind, NoticeToken};
+use crate::store::{
+    Claim, DeadNotice, DueNotices, Job, JobStore, Lease, LeaseAnswer, LeaseRequest, Outbox,
+    Outcome, Prune, PrunedToken, QueuedNotice, Revocation, Trim,
+};
+use crate::token::random_u64;
+use crate::{Owner, StoreError, Token, TokenId};
+
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    leases: HashMap<Job, LeaseRow>,
+    /// Which notice of expiry was queued last for a token.
+    told: HashMap<TokenId, NoticeKind>,
+    notices: BTreeMap<NoticeId, NoticeRow>,
+}
+
+#[derive(Debug, Default)]
+struct LeaseRow {
+    term: u64,
+    held_until: Timestamp,
+    /// The latest occurrence that is done.
+    done: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+struct NoticeRow {
+    notice: QueuedNotice,
+    state: State,
+    /// When it is to be tried (again), or when it was settled.
+    due_at: Timestamp,
+    error: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Pending,
+    Sent,
+    Dead,
+    Skipped,
+}
+
+impl Tables {
+    fn check(&self, lease: &Lease) -> Result<(), StoreError> {
+        match self.leases.get(&lease.job) {
+            Some(row) if row.term == lease.term => Ok(()),
+            _ => Err(StoreError::LeaseLost),
+        }
+    }
+
+    fn is_told(&self, id: TokenId, kind: NoticeKind) -> bool {
+        self.told.get(&id).is_some_and(|told| *told >= kind)
+    }
+}
+
+impl super::Tables {
+    /// Queues one notice for each owner of these tokens.
+    pub(super) fn queue(
+        &mut self,
+        kind: NoticeKind,
+        ids: &[TokenId],
+        now: Timestamp,
+        revocation: Option<&Revocation>,
+    ) -> Result<u64, StoreError> {
+        let mut by_owner: BTreeMap<Owner, Vec<NoticeToken>> = BTreeMap::new();
+        for token in ids.iter().filter_map(|id| self.tokens.get(id)) {
+            let tokens = by_owner.entry(token.owner.clone()).or_default();
+            tokens.push(NoticeToken::from(token));
+        }
+        let count = by_owner.len() as u64;
+        for (owner, mut tokens) in by_owner {
+            tokens.sort_by_key(NoticeToken::order);
+            let id = NoticeId::random().map_err(StoreError::backend)?;
+            let notice = QueuedNotice {
+                claim: Claim { id, mark: 0 },
+                kind,
+                owner,
+                tokens,
+                by: revocation.and_then(|revocation| revocation.by.clone()),
+                reason: revocation.and_then(|revocation| revocation.reason.clone()),
+                queued_at: now,
+                attempts: 0,
+                sent_by: Vec::new(),
+            };
+            let row = NoticeRow {
+                notice,
+                state: State::Pending,
+                due_at: now,
+                error: String::new(),
+            };
+            self.jobs.notices.insert(id, row);
+        }
+        Ok(count)
+    }
+
+    fn due(&self, due: &DueNotices) -> impl Iterator<Item = &Token> {
+        self.tokens.values().filter(move |token| {
+            let is_due = token.expires_at.is_some_and(|at| match due.kind {
+                NoticeKind::ExpiresSoon => at > due.now && at <= due.until,
+                _ => at <= due.now,
+            });
+            is_due && token.revoked_at.is_none() && !self.jobs.is_told(token.id, due.kind)
+        })
+    }
+
+    /// Whether a notice need still tell of a token.
+    fn is_worth_telling(&self, kind: NoticeKind, id: TokenId, now: Timestamp) -> bool {
+        let token = self.tokens.get(&id);
+        let is_unrevoked = token.is_some_and(|token| token.revoked_at.is_none());
+        match kind {
+            NoticeKind::Created | NoticeKind::Expired => is_unrevoked,
+            NoticeKind::ExpiresSoon => token.is_some_and(|token| token.validity(now).is_ok()),
+            NoticeKind::Pruned | NoticeKind::RevokedByAdmin => true,
+        }
+    }
+}
+
+#[async_trait]
+impl JobStore for MemoryStore {
+    async fn acquire_lease(&self, request: &LeaseRequest) -> Result<LeaseAnswer, StoreError> {
+        let mut tables = self.tables();
+        let row = tables.jobs.leases.entry(request.job).or_default();
+        if row.done >= Some(request.occurrence) {
+            return Ok(LeaseAnswer::Done);
+        }
+        if row.held_until > request.now {
+            return Ok(LeaseAnswer::Held);
+        }
+        row.term += 1;
+        row.held_until = request.now + request.ttl;
+        Ok(LeaseAnswer::Acquired(Lease {
+            job: request.job,
+            occurrence: request.occurrence,
+            term: row.term,
+        }))
+    }
+
+    async fn renew_lease(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        ttl: Duration,
+    ) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        tables.jobs.check(lease)?;
+        let row = tables.jobs.leases.entry(lease.job).or_default();
+        row.held_until = now + ttl;
+        Ok(())
+    }
+
+    async fn release_lease(&self, lease: &Lease, is_done: bool) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        tables.jobs.check(lease)?;
+        let row = tables.jobs.leases.entry(lease.job).or_default();
+        row.held_until = Timestamp::UNIX_EPOCH;
+        if is_done {
+            row.done = row.done.max(Some(lease.occurrence));
+        }
+        Ok(())
+    }
+
+    async fn queue_due_notices(
+        &self,
+        lease: &Lease,
+        due: &DueNotices,
+        max_owners: u32,
+    ) -> Result<u64, StoreError> {
+        let mut tables = self.tables();
+        tables.jobs.check(lease)?;
+        let mut by_owner: BTreeMap<&Owner, Vec<TokenId>> = BTreeMap::new();
+        for token in tables.due(due) {
+            by_owner.entry(&token.owner).or_default().push(token.id);
+        }
+        let ids: Vec<_> = by_owner
+            .into_values()
+            .take(max_owners as usize)
+            .flatten()
+            .collect();
+        tables
+            .jobs
+            .told
+            .extend(ids.iter().map(|id| (*id, due.kind)));
+        tables.queue(due.kind, &ids, due.now, None)
+    }
+
+    async fn prune(
+        &self,
+        lease: &Lease,
+        prune: &Prune,
+        limit: u32,
+    ) -> Result<Vec<PrunedToken>, StoreError> {
+        let mut tables = self.tables();
+        tables.jobs.check(lease)?;
+        let is_old = |at: Option<Timestamp>| at.is_some_and(|at| at <= prune.before);
+        let old: Vec<Token> = tables
+            .tokens
+            .values()
+            .filter(|token| is_old(token.expires_at) || is_old(token.revoked_at))
+            .take(limit as usize)
+            .cloned()
+            .collect();
+        if prune.notify {
+            let unrevoked = old.iter().filter(|token| token.revoked_at.is_none());
+            let ids: Vec<_> = unrevoked.map(|token| token.id).collect();
+            tables.queue(NoticeKind::Pruned, &ids, prune.now, None)?;
+        }
+        for token in &old {
+            tables.tokens.remove(&token.id);
+            tables.jobs.told.remove(&token.id);
+        }
+        tables
+            .by_digest
+            .retain(|_, id| old.binary_search_by_key(id, |token| token.id).is_err());
+        let pruned = |token: Token| PrunedToken {
+            id: token.id,
+            owner: token.owner,
+        };
+        Ok(old.into_iter().map(pruned).collect())
+    }
+
+    async fn trim(&self, lease: &Lease, trim: &Trim, limit: u32) -> Result<u64, StoreError> {
+        let mut tables = self.tables();
+        tables.jobs.check(lease)?;
+        let head = tables.generation;
+        let old_changes = std::iter::zip(&tables.changes, &tables.changed_at)
+            .take_while(|(entry, at)| entry.generation < head && **at < trim.changes_before)
+            .count()
+            .min(limit as usize);
+        tables.changes.drain(..old_changes);
+        tables.changed_at.drain(..old_changes);
+        let is_old =
+            |row: &NoticeRow| row.state != State::Pending && row.due_at < trim.notices_before;
+        let rows = tables.jobs.notices.iter();
+        let old_notices: Vec<_> = rows
+            .filter(|(_, row)| is_old(row))
+            .map(|(id, _)| *id)
+            .take(limit as usize)
+            .collect();
+        for id in &old_notices {
+            tables.jobs.notices.remove(id);
+        }
+        Ok((old_changes + old_notices.len()) as u64)
+    }
+
+    async fn owners_after(
+        &self,
+        after: Option<&Owner>,
+        limit: u32,
+    ) -> Result<Vec<Owner>, StoreError> {
+        let tables = self.tables();
+        let unrevoked = tables.tokens.values().filter(|t| t.revoked_at.is_none());
+        let owners: std::collections::BTreeSet<_> = unrevoked.map(|token| &token.owner).collect();
+        let later = owners.into_iter().filter(|owner| Some(*owner) > after);
+        Ok(later.take(limit as usize).cloned().collect())
+    }
+
+    async fn claim_notices(
+        &self,
+        now: Timestamp,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<QueuedNotice>, StoreError> {
+        let mut tables = self.tables();
+        let is_due = |row: &NoticeRow| row.state == State::Pending && row.due_at <= now;
+        let mut due: Vec<_> = tables
+            .jobs
+            .notices
+            .values()
+            .filter(|row| is_due(row))
+            .map(|row| (row.due_at, row.notice.clone()))
+            .collect();
+        due.sort_by_key(|(due_at, notice)| (*due_at, notice.claim.id));
+        due.truncate(limit as usize);
+        let mut claimed = Vec::new();
+        for (_, mut notice) in due {
+            let kind = notice.kind;
+            notice
+                .tokens
+                .retain(|token| tables.is_worth_telling(kind, token.id, now));
+            notice.claim.mark = random_u64().map_err(StoreError::backend)?;
+            notice.attempts += 1;
+            let is_empty = notice.tokens.is_empty();
+            let row = NoticeRow {
+                notice: notice.clone(),
+                state: if is_empty {
+                    State::Skipped
+                } else {
+                    State::Pending
+                },
+                due_at: if is_empty { now } else { until },
+                error: String::new(),
+            };
+            tables.jobs.notices.insert(notice.claim.id, row);
+            if !is_empty {
+                claimed.push(notice);
+            }
+        }
+        Ok(claimed)
+    }
+
+    async fn settle_notice(
+        &self,
+        claim: &Claim,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let Some(row) = tables.jobs.notices.get_mut(&claim.id) else {
+            return Ok(false);
+        };
+        if row.state != State::Pending || row.notice.claim != *claim {
+            return Ok(false);
+        }
+        // The claim is used up.
+        row.notice.claim.mark = 0;
+        row.due_at = now;
+        match outcome {
+            Outcome::Sent => row.state = State::Sent,
+            Outcome::Retry { at, error, sent_by } => {
+                row.due_at = *at;
+                row.error.clone_from(error);
+                row.notice.sent_by.clone_from(sent_by);
+            }
+            Outcome::Dead { error, sent_by } => {
+                row.state = State::Dead;
+                row.error.clone_from(error);
+                row.notice.sent_by.clone_from(sent_by);
+            }
+            Outcome::Skipped { reason } => {
+                row.state = State::Skipped;
+                row.error.clone_from(reason);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn outbox(&self) -> Result<Outbox, StoreError> {
+        let tables = self.tables();
+        let rows = || tables.jobs.notices.values();
+        let pending = || rows().filter(|row| row.state == State::Pending);
+        Ok(Outbox {
+            pending: pending().count() as u64,
+            oldest_pending_at: pending().map(|row| row.notice.queued_at).min(),
+            dead: rows().filter(|row| row.state == State::Dead).count() as u64,
+        })
+    }
+
+    async fn dead_notices(&self, limit: u32) -> Result<Vec<DeadNotice>, StoreError> {
+        let tables = self.tables();
+        let rows = tables.jobs.notices.values();
+        let mut dead: Vec<_> = rows
+            .filter(|row| row.state == State::Dead)
+            .map(|row| DeadNotice {
+                id: row.notice.claim.id,
+                kind: row.notice.kind,
+                owner: row.notice.owner.clone(),
+                queued_at: row.notice.queued_at,
+                attempts: row.notice.attempts,
+                error: row.error.clone(),
+            })
+            .collect();
+        dead.sort_by_key(|notice| std::cmp::Reverse((notice.queued_at, notice.id)));
+        dead.truncate(limit as usize);
+        Ok(dead)
+    }
+
+    async fn requeue_notice(&self, id: NoticeId, now: Timestamp) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        match tables.jobs.notices.get_mut(&id) {
+            Some(row) if row.state == State::Dead => {
+                row.state = State::Pending;
+                row.due_at = now;
+                row.notice.attempts = 0;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+}

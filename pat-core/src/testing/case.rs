@@ -1,0 +1,90 @@
+//! What the suites for stores share.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::store::{Insertion, NewToken, Revocation, RevocationScope, TokenStore};
+use crate::{Owner, Token, TokenDigest, TokenId};
+
+/// One case of a suite: a promise of a contract, tried on an empty store.
+#[derive(Clone, Copy)]
+pub struct Case {
+    /// What is promised, as a Rust name.
+    pub name: &'static str,
+    run: fn(Store) -> Run,
+}
+
+pub(super) type Store = Arc<dyn TokenStore>;
+pub(super) type Run = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Case {
+    /// Runs the case.
+    ///
+    /// # Panics
+    /// If the store breaks the promise; the message says where.
+    pub async fn run(&self, store: impl TokenStore) {
+        (self.run)(Arc::new(store)).await;
+    }
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+pub(super) const fn case(name: &'static str, run: fn(Store) -> Run) -> Case {
+    Case { name, run }
+}
+
+pub(super) fn at(seconds: i64) -> Timestamp {
+    // An odd microsecond, so that a store that rounds is found out.
+    Timestamp::from_microsecond(1_772_145_741_247_001 + seconds * 1_000_000).expect("a date")
+}
+
+pub(super) fn owner(key: &str) -> Owner {
+    Owner::new(key).expect("an owner's key")
+}
+
+pub(super) fn id(number: i64) -> TokenId {
+    TokenId::new(number).expect("an id")
+}
+
+pub(super) fn new(number: i64, owner_key: &str) -> NewToken {
+    NewToken {
+        id: id(number),
+        digest: TokenDigest::of(&number.to_le_bytes()),
+        owner: owner(owner_key),
+        name: "ci".into(),
+        created_at: at(0),
+        expires_at: None,
+        parent: None,
+        notify: false,
+    }
+}
+
+pub(super) fn revocation(seconds: i64) -> Revocation {
+    Revocation {
+        at: at(seconds),
+        by: Some(owner("admin")),
+        reason: Some("lost ✂ laptop".into()),
+        notify: false,
+    }
+}
+
+pub(super) async fn store_token(store: &Store, token: &NewToken) -> Token {
+    let insertion = store.insert(token, 1_000_000).await.expect("insert");
+    assert_eq!(insertion, Insertion::Stored);
+    token.clone().into_token()
+}
+
+pub(super) async fn revoke(store: &Store, scope: RevocationScope, seconds: i64) -> Vec<TokenId> {
+    let revoked = store
+        .revoke(&scope, &revocation(seconds))
+        .await
+        .expect("revoke");
+    revoked.into_iter().map(|token| token.id).collect()
+}

@@ -1,0 +1,633 @@
+//! The suite that every [`JobStore`] must pass, beside that for
+//! [`TokenStore`](super::store).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::case::{Case, Store, at, case, id, new, owner, revocation, revoke, store_token};
+use crate::notice::{NoticeKind, NoticeToken};
+use crate::store::{
+    Change, DueNotices, Job, JobStore, LastUse, Lease, LeaseAnswer, LeaseRequest, NewToken,
+    Outcome, Prune, QueuedNotice, Revocation, RevocationScope, Trim,
+};
+use crate::{StoreError, TokenId};
+
+/// All cases. Each wants an empty store that has [`TokenStore::jobs`](crate::TokenStore::jobs).
+pub const CASES: &[Case] = &[
+    case("an_occurrence_has_one_runner_and_is_done_once", |s| {
+        Box::pin(one_runner(s))
+    }),
+    case("one_of_many_concurrent_runners_gets_the_lease", |s| {
+        Box::pin(lease_race(s))
+    }),
+    case("a_runner_who_lost_the_lease_changes_nothing", |s| {
+        Box::pin(fencing(s))
+    }),
+    case("a_token_falls_due_once_for_each_kind", |s| {
+        Box::pin(due_once(s))
+    }),
+    case("tokens_of_one_owner_share_a_notice", |s| {
+        Box::pin(grouping(s))
+    }),
+    case("a_notice_is_queued_with_the_creation", |s| {
+        Box::pin(creation(s))
+    }),
+    case("a_notice_is_queued_with_the_revocation", |s| {
+        Box::pin(admin_revocation(s))
+    }),
+    case("old_tokens_are_pruned_in_batches", |s| Box::pin(pruning(s))),
+    case("a_claimed_notice_is_nobody_elses", |s| {
+        Box::pin(claim_race(s))
+    }),
+    case("a_claim_runs_out", |s| Box::pin(claim_runs_out(s))),
+    case("nobody_is_told_of_revoked_or_pruned_tokens", |s| {
+        Box::pin(not_worth_telling(s))
+    }),
+    case("a_notice_is_tried_again_or_becomes_a_dead_letter", |s| {
+        Box::pin(outcomes(s))
+    }),
+    case("old_rows_are_trimmed_and_the_feed_goes_on", |s| {
+        Box::pin(trimming(s))
+    }),
+    case("owners_are_walked_in_byte_order", |s| Box::pin(owners(s))),
+];
+
+const TTL: Duration = Duration::from_mins(1);
+
+fn jobs(store: &Store) -> &dyn JobStore {
+    store.jobs().expect("a store with jobs")
+}
+
+/// Asks for the lease of the occurrence at `scheduled`, at `now`, both in seconds.
+async fn ask(store: &Store, job: Job, scheduled: i64, now: i64) -> LeaseAnswer {
+    let request = LeaseRequest {
+        job,
+        occurrence: at(scheduled),
+        now: at(now),
+        ttl: TTL,
+    };
+    jobs(store)
+        .acquire_lease(&request)
+        .await
+        .expect("acquire_lease")
+}
+
+async fn lease(store: &Store, job: Job) -> Lease {
+    match ask(store, job, 1_000_000, 0).await {
+        LeaseAnswer::Acquired(lease) => lease,
+        other => panic!("an empty store has no leases: {other:?}"),
+    }
+}
+
+fn expiring(number: i64, owner_key: &str, seconds: i64) -> NewToken {
+    NewToken {
+        expires_at: Some(at(seconds)),
+        ..new(number, owner_key)
+    }
+}
+
+async fn queue_due(store: &Store, lease: &Lease, kind: NoticeKind, now: i64, until: i64) -> u64 {
+    let due = DueNotices {
+        kind,
+        now: at(now),
+        until: at(until),
+    };
+    jobs(store)
+        .queue_due_notices(lease, &due, 100)
+        .await
+        .expect("queue_due_notices")
+}
+
+async fn claim(store: &Store, now: i64) -> Vec<QueuedNotice> {
+    let claimed = jobs(store).claim_notices(at(now), at(now + 60), 100).await;
+    claimed.expect("claim_notices")
+}
+
+fn ids(notice: &QueuedNotice) -> Vec<TokenId> {
+    notice.tokens.iter().map(|token| token.id).collect()
+}
+
+async fn settle(store: &Store, notice: &QueuedNotice, outcome: Outcome, now: i64) -> bool {
+    let settled = jobs(store).settle_notice(&notice.claim, &outcome, at(now));
+    settled.await.expect("settle_notice")
+}
+
+async fn one_runner(store: Store) {
+    let LeaseAnswer::Acquired(first) = ask(&store, Job::Prune, 100, 100).await else {
+        panic!("nobody holds it")
+    };
+    assert_eq!((first.job, first.occurrence), (Job::Prune, at(100)));
+    assert_eq!(ask(&store, Job::Prune, 100, 159).await, LeaseAnswer::Held);
+    let other_job = ask(&store, Job::ExpiryCheck, 100, 100).await;
+    assert!(matches!(other_job, LeaseAnswer::Acquired(_)), "of its own");
+    jobs(&store)
+        .renew_lease(&first, at(150), TTL)
+        .await
+        .expect("renew_lease");
+    assert_eq!(ask(&store, Job::Prune, 100, 209).await, LeaseAnswer::Held);
+    let LeaseAnswer::Acquired(second) = ask(&store, Job::Prune, 100, 210).await else {
+        panic!("it has run out")
+    };
+    assert_eq!(second.term, first.term + 1);
+    jobs(&store)
+        .release_lease(&second, false)
+        .await
+        .expect("release_lease");
+    let LeaseAnswer::Acquired(third) = ask(&store, Job::Prune, 100, 211).await else {
+        panic!("it was given back, and the occurrence is not done")
+    };
+    jobs(&store)
+        .release_lease(&third, true)
+        .await
+        .expect("release_lease");
+    for scheduled in [100, 99] {
+        assert_eq!(
+            ask(&store, Job::Prune, scheduled, 300).await,
+            LeaseAnswer::Done
+        );
+    }
+    let next = ask(&store, Job::Prune, 101, 300).await;
+    assert!(matches!(next, LeaseAnswer::Acquired(_)));
+}
+
+async fn lease_race(store: Store) {
+    let mut runners = JoinSet::new();
+    for _ in 0..50 {
+        let store = store.clone();
+        runners.spawn(async move { ask(&store, Job::Prune, 100, 100).await });
+    }
+    let answers = runners.join_all().await;
+    let acquired = answers
+        .iter()
+        .filter(|answer| matches!(answer, LeaseAnswer::Acquired(_)));
+    assert_eq!(acquired.count(), 1);
+}
+
+async fn fencing(store: Store) {
+    store_token(&store, &expiring(1, "alice", 10)).await;
+    let LeaseAnswer::Acquired(stale) = ask(&store, Job::Prune, 100, 0).await else {
+        panic!("nobody holds it")
+    };
+    let LeaseAnswer::Acquired(current) = ask(&store, Job::Prune, 100, 60).await else {
+        panic!("it has run out")
+    };
+    let due = DueNotices {
+        kind: NoticeKind::Expired,
+        now: at(60),
+        until: at(60),
+    };
+    let prune = Prune {
+        now: at(60),
+        before: at(60),
+        notify: true,
+    };
+    let trim = Trim {
+        changes_before: at(60),
+        notices_before: at(60),
+    };
+    let jobs = jobs(&store);
+    let refused = [
+        jobs.renew_lease(&stale, at(60), TTL).await,
+        jobs.release_lease(&stale, true).await,
+        jobs.queue_due_notices(&stale, &due, 10).await.map(drop),
+        jobs.prune(&stale, &prune, 10).await.map(drop),
+        jobs.trim(&stale, &trim, 10).await.map(drop),
+    ];
+    for result in refused {
+        assert!(matches!(result, Err(StoreError::LeaseLost)), "{result:?}");
+    }
+    assert_eq!(claim(&store, 60).await, [], "nothing was queued");
+    assert!(store.find(id(1)).await.expect("find").is_some());
+    assert_eq!(ask(&store, Job::Prune, 100, 61).await, LeaseAnswer::Held);
+    let pruned = jobs.prune(&current, &prune, 10).await.expect("prune");
+    assert_eq!(pruned.len(), 1, "the current runner is not disturbed");
+}
+
+async fn due_once(store: Store) {
+    let lease = lease(&store, Job::ExpiryCheck).await;
+    store_token(&store, &new(1, "eternal")).await;
+    store_token(&store, &expiring(2, "alice", 1000)).await;
+    store_token(&store, &expiring(3, "revoked", 1000)).await;
+    revoke(&store, RevocationScope::Token(id(3)), 1).await;
+    let soon = NoticeKind::ExpiresSoon;
+    assert_eq!(queue_due(&store, &lease, soon, 899, 999).await, 0);
+    assert_eq!(
+        queue_due(&store, &lease, soon, 900, 1000).await,
+        1,
+        "to the microsecond"
+    );
+    assert_eq!(queue_due(&store, &lease, soon, 900, 1000).await, 0, "once");
+    let expired = NoticeKind::Expired;
+    assert_eq!(queue_due(&store, &lease, expired, 999, 999).await, 0);
+    assert_eq!(queue_due(&store, &lease, soon, 1000, 1100).await, 0);
+    assert_eq!(queue_due(&store, &lease, expired, 1000, 1000).await, 1);
+    assert_eq!(
+        queue_due(&store, &lease, expired, 1000, 1000).await,
+        0,
+        "once"
+    );
+    assert_eq!(queue_due(&store, &lease, soon, 1000, 9999).await, 0);
+
+    // About a token that expired unseen, only the second notice is due.
+    store_token(&store, &expiring(4, "bob", 2000)).await;
+    assert_eq!(queue_due(&store, &lease, expired, 5000, 5000).await, 1);
+    assert_eq!(queue_due(&store, &lease, soon, 5000, 9999).await, 0);
+}
+
+async fn grouping(store: Store) {
+    let lease = lease(&store, Job::ExpiryCheck).await;
+    let mut numbers = 1..;
+    for key in ["bob", "alice", "älice", "Alice"] {
+        for seconds in [300, 100, 200] {
+            let number = numbers.next().expect("a number");
+            store_token(&store, &expiring(number, key, seconds)).await;
+        }
+    }
+    let used = LastUse {
+        id: id(2),
+        at: at(50),
+    };
+    store.record_use(&[used]).await.expect("record_use");
+    let due = DueNotices {
+        kind: NoticeKind::ExpiresSoon,
+        now: at(60),
+        until: at(1000),
+    };
+    // In two batches, none of which parts an owner's tokens.
+    for expected in [3, 1, 0] {
+        let queued = jobs(&store).queue_due_notices(&lease, &due, 3).await;
+        assert_eq!(queued.expect("queue_due_notices"), expected);
+    }
+    let claimed = claim(&store, 60).await;
+    let by_owner: BTreeMap<_, _> = claimed
+        .iter()
+        .map(|notice| (notice.owner.as_str(), ids(notice)))
+        .collect();
+    let expected = [("Alice", 10), ("alice", 4), ("bob", 1), ("älice", 7)]
+        .map(|(key, first)| (key, [1, 2, 0].map(|place| id(first + place)).to_vec()));
+    assert_eq!(by_owner, BTreeMap::from(expected), "by expiry");
+    let bobs = claimed
+        .iter()
+        .find(|notice| notice.owner == owner("bob"))
+        .expect("bob's");
+    assert_eq!((bobs.kind, bobs.attempts), (NoticeKind::ExpiresSoon, 1));
+    assert_eq!(
+        (bobs.queued_at, &bobs.by, &bobs.reason),
+        (at(60), &None, &None)
+    );
+    let first = NoticeToken {
+        id: id(2),
+        name: "ci".into(),
+        created_at: at(0),
+        expires_at: Some(at(100)),
+        last_used_at: Some(at(50)),
+    };
+    assert_eq!(bobs.tokens[0], first);
+}
+
+async fn creation(store: Store) {
+    let told = |number| NewToken {
+        notify: true,
+        ..new(number, "alice")
+    };
+    store_token(&store, &told(1)).await;
+    let refused = store.insert(&told(2), 1).await.expect("insert");
+    assert_ne!(refused, crate::store::Insertion::Stored);
+    store_token(&store, &new(3, "bob")).await;
+    let claimed = claim(&store, 0).await;
+    assert_eq!(
+        claimed.len(),
+        1,
+        "for the token that was stored and asked for it"
+    );
+    assert_eq!(
+        (claimed[0].kind, ids(&claimed[0])),
+        (NoticeKind::Created, vec![id(1)])
+    );
+    assert_eq!(claimed[0].tokens[0].expires_at, None);
+}
+
+async fn admin_revocation(store: Store) {
+    for (number, key) in [(1, "alice"), (2, "alice"), (3, "bob")] {
+        store_token(&store, &new(number, key)).await;
+    }
+    let revocation = Revocation {
+        notify: true,
+        ..revocation(5)
+    };
+    let scope = RevocationScope::Owner(owner("alice"));
+    for _ in 0..2 {
+        store.revoke(&scope, &revocation).await.expect("revoke");
+    }
+    revoke(&store, RevocationScope::Token(id(3)), 6).await;
+    let claimed = claim(&store, 10).await;
+    assert_eq!(claimed.len(), 1, "once, and only where it was asked for");
+    let notice = &claimed[0];
+    assert_eq!(notice.kind, NoticeKind::RevokedByAdmin);
+    assert_eq!(
+        (&notice.owner, ids(notice)),
+        (&owner("alice"), vec![id(1), id(2)])
+    );
+    assert_eq!(notice.by, Some(owner("admin")));
+    assert_eq!(notice.reason.as_deref(), Some("lost ✂ laptop"));
+}
+
+async fn pruning(store: Store) {
+    let lease = lease(&store, Job::Prune).await;
+    for number in 1..=5 {
+        store_token(&store, &expiring(number, "alice", 100)).await;
+    }
+    store_token(&store, &expiring(6, "bob", 101)).await;
+    store_token(&store, &new(7, "bob")).await;
+    store_token(&store, &new(8, "carol")).await;
+    revoke(&store, RevocationScope::Token(id(5)), 50).await;
+    revoke(&store, RevocationScope::Token(id(8)), 100).await;
+    let prune = Prune {
+        now: at(500),
+        before: at(100),
+        notify: true,
+    };
+    let mut pruned = Vec::new();
+    let batches = [4, 2, 0];
+    for expected in batches {
+        let batch = jobs(&store).prune(&lease, &prune, 4).await.expect("prune");
+        assert_eq!(batch.len(), expected, "at most the limit");
+        pruned.extend(batch);
+    }
+    pruned.sort_by_key(|token| token.id);
+    let pruned: Vec<_> = pruned
+        .iter()
+        .map(|token| (token.id.get(), token.owner.as_str()))
+        .collect();
+    let alices = (1..=5).map(|number| (number, "alice"));
+    assert_eq!(pruned, alices.chain([(8, "carol")]).collect::<Vec<_>>());
+    for (number, _) in &pruned {
+        assert_eq!(store.find(id(*number)).await.expect("find"), None);
+    }
+    for number in [6, 7] {
+        assert!(store.find(id(number)).await.expect("find").is_some());
+    }
+    let claimed = claim(&store, 500).await;
+    let mut told: Vec<_> = claimed.iter().flat_map(ids).collect();
+    told.sort_unstable();
+    assert_eq!(told, [1, 2, 3, 4].map(id), "of those that were not revoked");
+    assert!(
+        claimed
+            .iter()
+            .all(|notice| notice.kind == NoticeKind::Pruned)
+    );
+    // The digest of a pruned token is free again.
+    store_token(&store, &expiring(1, "alice", 100)).await;
+}
+
+async fn claim_race(store: Store) {
+    for number in 0..40 {
+        let token = NewToken {
+            notify: true,
+            ..new(number, "alice")
+        };
+        store_token(&store, &token).await;
+    }
+    let mut workers = JoinSet::new();
+    for _ in 0..20 {
+        let store = store.clone();
+        workers.spawn(async move {
+            let claimed = jobs(&store).claim_notices(at(0), at(60), 4).await;
+            claimed.expect("no lock error reaches the caller")
+        });
+    }
+    let mut claimed: Vec<_> = workers
+        .join_all()
+        .await
+        .iter()
+        .flatten()
+        .flat_map(ids)
+        .collect();
+    claimed.sort_unstable();
+    let expected: Vec<_> = (0..40).map(id).collect();
+    assert_eq!(claimed, expected, "each by one worker");
+}
+
+async fn claim_runs_out(store: Store) {
+    let token = NewToken {
+        notify: true,
+        ..new(1, "alice")
+    };
+    store_token(&store, &token).await;
+    let first = claim(&store, 0).await.remove(0);
+    assert_eq!(claim(&store, 59).await, []);
+    let second = claim(&store, 60).await.remove(0);
+    assert_eq!(second.attempts, 2);
+    assert_eq!(second.claim.id, first.claim.id);
+    assert!(
+        !settle(&store, &first, Outcome::Sent, 61).await,
+        "no longer his"
+    );
+    assert!(settle(&store, &second, Outcome::Sent, 61).await);
+    assert!(
+        !settle(&store, &second, Outcome::Sent, 61).await,
+        "settled already"
+    );
+    assert_eq!(claim(&store, 1000).await, []);
+}
+
+async fn not_worth_telling(store: Store) {
+    let lease = lease(&store, Job::ExpiryCheck).await;
+    for number in 1..=4 {
+        store_token(&store, &expiring(number, "alice", 100)).await;
+    }
+    let told = NewToken {
+        notify: true,
+        ..expiring(5, "bob", 1000)
+    };
+    store_token(&store, &told).await;
+    queue_due(&store, &lease, NoticeKind::ExpiresSoon, 50, 100).await;
+    revoke(&store, RevocationScope::Token(id(2)), 51).await;
+    let soon = claim(&store, 60).await;
+    let alices = soon.iter().find(|notice| notice.owner == owner("alice"));
+    assert_eq!(
+        ids(alices.expect("alice's")),
+        [1, 3, 4].map(id),
+        "not of the revoked"
+    );
+
+    queue_due(&store, &lease, NoticeKind::Expired, 100, 100).await;
+    revoke(&store, RevocationScope::Token(id(3)), 101).await;
+    revoke(&store, RevocationScope::Owner(owner("bob")), 102).await;
+    let prune = Prune {
+        now: at(110),
+        before: at(101),
+        notify: false,
+    };
+    let pruned = jobs(&store).prune(&lease, &prune, 3).await.expect("prune");
+    assert_eq!(pruned.len(), 3);
+    let left = claim(&store, 1000).await;
+    let kinds: Vec<_> = left
+        .iter()
+        .map(|notice| (notice.kind, ids(notice)))
+        .collect();
+    let gone: Vec<_> = pruned.iter().map(|token| token.id).collect();
+    let expected: Vec<_> = [1, 4]
+        .map(id)
+        .into_iter()
+        .filter(|id| !gone.contains(id))
+        .collect();
+    match expected.as_slice() {
+        // "Soon" is nothing to tell after the expiry, and bob's token is revoked.
+        [] => assert_eq!(kinds, []),
+        _ => assert_eq!(kinds, [(NoticeKind::Expired, expected)]),
+    }
+    let outbox = jobs(&store).outbox().await.expect("outbox");
+    assert_eq!(
+        outbox.pending,
+        left.len() as u64,
+        "what is left without tokens is skipped"
+    );
+}
+
+async fn outcomes(store: Store) {
+    for number in 1..=2 {
+        let token = NewToken {
+            notify: true,
+            created_at: at(number),
+            ..new(number, "alice")
+        };
+        store_token(&store, &token).await;
+    }
+    let outbox = async || jobs(&store).outbox().await.expect("outbox");
+    let before = outbox().await;
+    assert_eq!((before.pending, before.dead), (2, 0));
+    assert_eq!(before.oldest_pending_at, Some(at(1)));
+    let claimed = claim(&store, 10).await;
+    let retry = Outcome::Retry {
+        at: at(100),
+        error: "try later".into(),
+        sent_by: vec!["chat".into(), "smtp".into()],
+    };
+    assert!(settle(&store, &claimed[0], retry, 11).await);
+    let dead = Outcome::Dead {
+        error: "no such box ✂".into(),
+        sent_by: vec!["chat".into()],
+    };
+    assert!(settle(&store, &claimed[1], dead, 12).await);
+    assert_eq!(claim(&store, 99).await, []);
+    let again = claim(&store, 100).await;
+    assert_eq!(again.len(), 1);
+    assert_eq!(again[0].attempts, 2);
+    assert_eq!(again[0].sent_by, ["chat", "smtp"]);
+    let skipped = Outcome::Skipped {
+        reason: "no address".into(),
+    };
+    assert!(settle(&store, &again[0], skipped, 101).await);
+
+    let after = outbox().await;
+    assert_eq!(
+        (after.pending, after.oldest_pending_at, after.dead),
+        (0, None, 1)
+    );
+    let dead = jobs(&store).dead_notices(10).await.expect("dead_notices");
+    assert_eq!(dead.len(), 1);
+    assert_eq!(
+        (dead[0].id, dead[0].kind),
+        (claimed[1].claim.id, NoticeKind::Created)
+    );
+    assert_eq!(
+        (dead[0].error.as_str(), dead[0].attempts),
+        ("no such box ✂", 1)
+    );
+    let requeue = async |id| {
+        let requeued = jobs(&store).requeue_notice(id, at(200)).await;
+        requeued.expect("requeue_notice")
+    };
+    assert!(!requeue(claimed[0].claim.id).await, "it is not dead");
+    assert!(requeue(dead[0].id).await);
+    assert!(!requeue(dead[0].id).await, "no longer");
+    let retried = claim(&store, 200).await.remove(0);
+    assert_eq!(
+        (retried.attempts, retried.sent_by),
+        (1, vec!["chat".to_owned()])
+    );
+}
+
+async fn trimming(store: Store) {
+    let lease = lease(&store, Job::Prune).await;
+    for (number, seconds) in [(1, 10), (2, 20), (3, 30)] {
+        let token = NewToken {
+            notify: true,
+            ..new(number, "alice")
+        };
+        store_token(&store, &token).await;
+        revoke(&store, RevocationScope::Token(id(number)), seconds).await;
+    }
+    let head = store.changes_since(None).await.expect("changes_since").head;
+    let sent = NewToken {
+        notify: true,
+        ..new(4, "bob")
+    };
+    store_token(&store, &sent).await;
+    // The notices of the revoked ones are skipped by this.
+    let claimed = claim(&store, 40).await;
+    assert_eq!(claimed.len(), 1);
+    assert!(settle(&store, &claimed[0], Outcome::Sent, 41).await);
+    let trim = |changes, notices| Trim {
+        changes_before: at(changes),
+        notices_before: at(notices),
+    };
+    let run = async |trim: Trim| jobs(&store).trim(&lease, &trim, 100).await.expect("trim");
+    assert_eq!(run(trim(10, 40)).await, 0, "nothing is that old");
+    assert_eq!(run(trim(11, 41)).await, 1 + 3);
+    assert_eq!(
+        run(trim(1000, 1000)).await,
+        1 + 1,
+        "the newest change stays"
+    );
+    let page = store
+        .changes_since(Some(head))
+        .await
+        .expect("changes_since");
+    assert_eq!((page.head, page.nonce_at_cursor), (head, head.nonce));
+    let change = Change::OwnerChanged(owner("bob"));
+    store
+        .append_change(&change, at(2000))
+        .await
+        .expect("append_change");
+    let page = store
+        .changes_since(Some(head))
+        .await
+        .expect("changes_since");
+    let changes: Vec<_> = page.entries.into_iter().map(|entry| entry.change).collect();
+    assert_eq!(changes, [change]);
+}
+
+async fn owners(store: Store) {
+    for (number, key) in (1..).zip(["b", "a", "ä", "A", "a", "gone"]) {
+        store_token(&store, &new(number, key)).await;
+    }
+    revoke(&store, RevocationScope::Owner(owner("gone")), 1).await;
+    let mut walked = Vec::new();
+    loop {
+        let page = jobs(&store).owners_after(walked.last(), 2).await;
+        let page = page.expect("owners_after");
+        if page.is_empty() {
+            break;
+        }
+        assert!(page.len() <= 2);
+        walked.extend(page);
+    }
+    assert_eq!(walked, ["A", "a", "b", "ä"].map(owner));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MemoryStore;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn memory_store_passes() {
+        for case in CASES {
+            case.run(MemoryStore::default()).await;
+        }
+    }
+}
