@@ -2,6 +2,7 @@
 
 mod dialect;
 mod error;
+mod jobs;
 mod row;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -1,7 +1,10 @@
 //! Between rows and domain types. A row that cannot be one of ours is an error, never a guess.
 
 use jiff::Timestamp;
-use pat_core::store::{Change, ChangeEntry, ChangePage, Cursor};
+use pat_core::notice::{NoticeId, NoticeKind, NoticeToken};
+use pat_core::store::{
+    Change, ChangeEntry, ChangePage, Claim, Cursor, DeadNotice, Outcome, QueuedNotice,
+};
 use pat_core::{Owner, Token, TokenId};
 use sqlx::{ColumnIndex, Database, Decode, Row, Type};
 
@@ -91,6 +94,99 @@ pub(crate) fn change_columns(change: &Change) -> (i64, Option<i64>, Option<Strin
         Change::TokenRevoked(id) => (TOKEN_REVOKED, Some(id.get()), None),
         Change::OwnerChanged(owner) => (OWNER_CHANGED, None, Some(owner.to_string())),
     }
+}
+
+/// The state of a notice that waits to be sent; see [`state_number`] for the others.
+pub(crate) const PENDING: i64 = 0;
+/// The state of a notice that could not be sent.
+pub(crate) const DEAD: i64 = 2;
+
+/// The column `state` of a notice after this.
+pub(crate) fn state_number(outcome: &Outcome) -> i64 {
+    match outcome {
+        Outcome::Retry { .. } => PENDING,
+        Outcome::Sent => 1,
+        Outcome::Dead { .. } => DEAD,
+        Outcome::Skipped { .. } => 3,
+    }
+}
+
+/// The column `kind` of a notice: its place in the list, from 1.
+pub(crate) fn kind_number(kind: NoticeKind) -> i64 {
+    let place = NoticeKind::ALL.iter().position(|other| *other == kind);
+    place.map_or(0, |place| place as i64 + 1)
+}
+
+fn kind(number: i64) -> Result<NoticeKind, sqlx::Error> {
+    let kind = NoticeKind::ALL
+        .into_iter()
+        .find(|kind| kind_number(*kind) == number);
+    kind.ok_or_else(|| corrupt(format!("pat_notice.kind is {number}")))
+}
+
+/// A claimed notice, without its tokens and as yet without a mark.
+pub(crate) fn queued_notice<DB: Database>(row: &DB::Row) -> Result<QueuedNotice, sqlx::Error>
+where
+    for<'r> i64: Decode<'r, DB> + Type<DB>,
+    for<'r> String: Decode<'r, DB> + Type<DB>,
+    for<'i> &'i str: ColumnIndex<DB::Row>,
+{
+    let sent_by: String = row.try_get("sent_by")?;
+    let by: Option<String> = row.try_get("revoked_by")?;
+    let id = NoticeId::new(row.try_get("id")?);
+    Ok(QueuedNotice {
+        claim: Claim { id, mark: 0 },
+        kind: kind(row.try_get("kind")?)?,
+        owner: owner(row.try_get("owner")?)?,
+        tokens: Vec::new(),
+        by: by.map(owner).transpose()?,
+        reason: row.try_get("reason")?,
+        queued_at: timestamp(row.try_get("queued_at")?)?,
+        attempts: count(row.try_get("attempts")?)?,
+        sent_by: names(&sent_by),
+    })
+}
+
+pub(crate) fn notice_token<DB: Database>(row: &DB::Row) -> Result<NoticeToken, sqlx::Error>
+where
+    for<'r> i64: Decode<'r, DB> + Type<DB>,
+    for<'r> String: Decode<'r, DB> + Type<DB>,
+    for<'i> &'i str: ColumnIndex<DB::Row>,
+{
+    let expires_at = Some(row.try_get("expires_at")?).filter(|micros| *micros != 0);
+    Ok(NoticeToken {
+        id: token_id(row.try_get("token_id")?)?,
+        name: row.try_get("name")?,
+        created_at: timestamp(row.try_get("created_at")?)?,
+        expires_at: optional(expires_at, timestamp)?,
+        last_used_at: optional(row.try_get("last_used_at")?, timestamp)?,
+    })
+}
+
+pub(crate) fn dead_notice<DB: Database>(row: &DB::Row) -> Result<DeadNotice, sqlx::Error>
+where
+    for<'r> i64: Decode<'r, DB> + Type<DB>,
+    for<'r> String: Decode<'r, DB> + Type<DB>,
+    for<'i> &'i str: ColumnIndex<DB::Row>,
+{
+    Ok(DeadNotice {
+        id: NoticeId::new(row.try_get("id")?),
+        kind: kind(row.try_get("kind")?)?,
+        owner: owner(row.try_get("owner")?)?,
+        queued_at: timestamp(row.try_get("queued_at")?)?,
+        attempts: count(row.try_get("attempts")?)?,
+        error: row.try_get("error")?,
+    })
+}
+
+/// Names separated by commas; none in an empty text.
+fn names(text: &str) -> Vec<String> {
+    let names = text.split(',').filter(|name| !name.is_empty());
+    names.map(str::to_owned).collect()
+}
+
+fn count(number: i64) -> Result<u32, sqlx::Error> {
+    u32::try_from(number).map_err(corrupt)
 }
 
 pub(crate) fn token_id(number: i64) -> Result<TokenId, sqlx::Error> {

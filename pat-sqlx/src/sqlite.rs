@@ -76,6 +76,8 @@ impl SqliteStore {
 impl Dialect for Sqlite {
     const BEGIN_WRITE: &'static str = "BEGIN IMMEDIATE";
     const FOR_UPDATE: &'static str = "";
+    const FOR_SHARE: &'static str = "";
+    const SKIP_LOCKED: &'static str = "";
     const OR_IGNORE: &'static str = " ON CONFLICT DO NOTHING";
     const OR_KEEP_LATER: &'static str = " ON CONFLICT (token_id) DO UPDATE \
          SET last_used_at = MAX(last_used_at, excluded.last_used_at)";
@@ -98,7 +100,11 @@ impl Dialect for Sqlite {
             Migration::new(version, name.into(), MigrationType::Simple, sql, false)
         };
         let tokens = include_str!("../migrations/sqlite/0001_tokens.sql");
-        let mut migrator = Migrator::with_migrations(vec![migration(1, "tokens", tokens)]);
+        let jobs = include_str!("../migrations/sqlite/0002_jobs.sql");
+        let mut migrator = Migrator::with_migrations(vec![
+            migration(1, "tokens", tokens),
+            migration(2, "jobs", jobs),
+        ]);
         // A table of our own, or the host's own migrations would find ours and refuse to run.
         migrator.dangerous_set_table_name("pat_migrations");
         // The lock is an advisory one, which not every pooler passes on; `migrate` does without.

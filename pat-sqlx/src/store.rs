@@ -3,10 +3,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pat_core::store::{
-    Change, ChangePage, Cursor, Insertion, LastUse, NewToken, Revocation, RevocationScope,
-    RevokedToken, TokenStore,
+    Change, ChangePage, Cursor, Insertion, JobStore, LastUse, NewToken, Revocation,
+    RevocationScope, RevokedToken, TokenStore,
 };
-use pat_core::{Owner, StoreError, Token, TokenDigest, TokenId};
+use pat_core::{NoticeKind, Owner, StoreError, Token, TokenDigest, TokenId};
 use sqlx::migrate::MigrateError;
 use sqlx::{ColumnIndex, Decode, Encode, Executor, IntoArguments, Pool, QueryBuilder, Type};
 use tracing::instrument;
@@ -20,7 +20,7 @@ use crate::write::Write;
 /// Authentication has a pool of its own, so that long lists and bulk work cannot starve it.
 #[derive(Debug)]
 pub struct SqlxStore<DB: Dialect> {
-    pool: Pool<DB>,
+    pub(crate) pool: Pool<DB>,
     auth_pool: Pool<DB>,
 }
 
@@ -37,6 +37,9 @@ impl<DB: Dialect> Clone for SqlxStore<DB> {
 const ATTEMPTS: u32 = 5;
 /// How many rows one statement takes, well within every database's limit of parameters.
 pub(crate) const CHUNK: usize = 1_000;
+/// How many last uses one statement takes: two parameters each, of the 32,766 that SQLite allows
+/// and the 65,535 of the others.
+const LAST_USES: usize = 10_000;
 
 impl<DB: Dialect> SqlxStore<DB> {
     /// A store on the host's own pools; `auth_pool` is for authentication alone.
@@ -74,7 +77,10 @@ impl<DB: Dialect> SqlxStore<DB> {
     }
 
     /// Runs a transaction again if it lost a race.
-    async fn retry<T, F>(&self, transaction: impl Fn() -> F + Send) -> Result<T, StoreError>
+    pub(crate) async fn retry<T, F>(
+        &self,
+        transaction: impl Fn() -> F + Send,
+    ) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, sqlx::Error>> + Send,
     {
@@ -161,6 +167,12 @@ where
             }
             result => result?,
         }
+        if token.notify {
+            let (kind, ids) = (NoticeKind::Created, [token.id]);
+            write
+                .queue_notices(kind, &ids, token.created_at, None)
+                .await?;
+        }
         write.commit().await?;
         Ok(Insertion::Stored)
     }
@@ -177,6 +189,13 @@ where
         }
         for chunk in tokens.chunks(CHUNK) {
             write.mark_revoked(chunk, revocation).await?;
+        }
+        if revocation.notify {
+            let ids: Vec<_> = tokens.iter().map(|token| token.id).collect();
+            let kind = NoticeKind::RevokedByAdmin;
+            write
+                .queue_notices(kind, &ids, revocation.at, Some(revocation))
+                .await?;
         }
         let changes: Vec<_> = tokens
             .iter()
@@ -230,8 +249,10 @@ where
              WHERE t.revoked_at IS NULL",
         );
         query.push(DB::OR_KEEP_LATER);
+        // Of another length each time, so of no use to the cache of prepared statements.
         query
             .build()
+            .persistent(false)
             .execute(&mut *self.pool.acquire().await?)
             .await?;
         Ok(())
@@ -293,9 +314,13 @@ where
 
     #[instrument(name = "pat.store.record_use", skip_all, fields(count = uses.len()))]
     async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError> {
-        for chunk in uses.chunks(CHUNK) {
+        for chunk in uses.chunks(LAST_USES) {
             self.retry(|| self.try_record_use(chunk)).await?;
         }
         Ok(())
+    }
+
+    fn jobs(&self) -> Option<&dyn JobStore> {
+        Some(self)
     }
 }

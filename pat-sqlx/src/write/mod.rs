@@ -1,3 +1,6 @@
+mod jobs;
+mod notices;
+
 use jiff::Timestamp;
 use pat_core::store::{Change, NewToken, Revocation, RevocationScope, RevokedToken};
 use pat_core::{Owner, TokenId};
@@ -6,6 +9,7 @@ use sqlx::{
     Type,
 };
 
+pub(crate) use self::jobs::LeaseRow;
 use crate::Dialect;
 use crate::row;
 use crate::store::CHUNK;
@@ -37,6 +41,12 @@ where
 
     async fn execute(&mut self, mut query: QueryBuilder<DB>) -> Result<(), sqlx::Error> {
         query.build().execute(&mut *self.0).await.map(drop)
+    }
+
+    /// Returns how many rows were touched.
+    async fn execute_counted(&mut self, mut query: QueryBuilder<DB>) -> Result<u64, sqlx::Error> {
+        let result = query.build().execute(&mut *self.0).await?;
+        Ok(DB::rows_affected(&result))
     }
 
     async fn fetch(&mut self, mut query: QueryBuilder<DB>) -> Result<Vec<DB::Row>, sqlx::Error> {
@@ -124,7 +134,10 @@ where
         Ok(tokens.into_iter().map(|(token, _)| token).collect())
     }
 
-    async fn lock_tokens(&mut self, ids: &[TokenId]) -> Result<Vec<Locked>, sqlx::Error> {
+    pub(crate) async fn lock_tokens(
+        &mut self,
+        ids: &[TokenId],
+    ) -> Result<Vec<Locked>, sqlx::Error> {
         let mut tokens = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(CHUNK) {
             let mut query = lock_query("id IN (");
@@ -228,7 +241,7 @@ where
 }
 
 /// A token whose row is locked, and whether it is revoked already.
-type Locked = (RevokedToken, bool);
+pub(crate) type Locked = (RevokedToken, bool);
 
 fn lock_query<DB: Dialect>(condition: &str) -> QueryBuilder<DB> {
     QueryBuilder::new(format!(
@@ -240,9 +253,16 @@ fn push_ids<DB: Dialect>(query: &mut QueryBuilder<DB>, ids: &[TokenId])
 where
     for<'q> i64: Encode<'q, DB> + Type<DB>,
 {
+    push_numbers(query, ids.iter().map(|id| id.get()));
+}
+
+fn push_numbers<DB: Dialect>(query: &mut QueryBuilder<DB>, numbers: impl Iterator<Item = i64>)
+where
+    for<'q> i64: Encode<'q, DB> + Type<DB>,
+{
     let mut list = query.separated(", ");
-    for id in ids {
-        list.push_bind(id.get());
+    for number in numbers {
+        list.push_bind(number);
     }
     query.push(")");
 }

@@ -1,0 +1,338 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use pat_core::notice::{NoticeId, NoticeKind};
+use pat_core::store::{
+    Claim, DeadNotice, DueNotices, JobStore, Lease, LeaseAnswer, LeaseRequest, Outbox, Outcome,
+    Prune, PrunedToken, QueuedNotice, Trim,
+};
+use pat_core::{Owner, StoreError};
+use sqlx::{ColumnIndex, Decode, Encode, Executor, IntoArguments, QueryBuilder, Row, Type};
+use tracing::instrument;
+
+use crate::row::{self, DEAD, PENDING};
+use crate::write::{LeaseRow, Write};
+use crate::{Dialect, SqlxStore};
+
+// What a lease protects answers `None` when the lease is lost.
+impl<DB: Dialect> SqlxStore<DB>
+where
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    DB::Arguments: IntoArguments<DB>,
+    for<'q> i64: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
+    for<'q> Option<i64>: Encode<'q, DB>,
+    for<'q> String: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
+    for<'q> Option<String>: Encode<'q, DB>,
+    for<'q> Vec<u8>: Encode<'q, DB> + Type<DB>,
+    for<'i> &'i str: ColumnIndex<DB::Row>,
+{
+    async fn try_acquire(&self, request: &LeaseRequest) -> Result<LeaseAnswer, sqlx::Error> {
+        let mut write = Write::begin(&self.pool).await?;
+        let row = write.lock_lease(request.job).await?;
+        if row.done >= request.occurrence.as_microsecond() {
+            return Ok(LeaseAnswer::Done);
+        }
+        if row.held_until > request.now.as_microsecond() {
+            return Ok(LeaseAnswer::Held);
+        }
+        let row = LeaseRow {
+            term: row.term + 1,
+            held_until: (request.now + request.ttl).as_microsecond(),
+            done: row.done,
+        };
+        write.put_lease(request.job, &row).await?;
+        write.commit().await?;
+        Ok(LeaseAnswer::Acquired(Lease {
+            job: request.job,
+            occurrence: request.occurrence,
+            term: row.term.cast_unsigned(),
+        }))
+    }
+
+    /// Changes the row of a lease that is still the latest.
+    async fn try_change_lease(
+        &self,
+        lease: &Lease,
+        change: impl Fn(LeaseRow) -> LeaseRow,
+    ) -> Result<Option<()>, sqlx::Error> {
+        let mut write = Write::begin(&self.pool).await?;
+        let row = write.lock_lease(lease.job).await?;
+        if row.term.cast_unsigned() != lease.term {
+            return Ok(None);
+        }
+        write.put_lease(lease.job, &change(row)).await?;
+        write.commit().await.map(Some)
+    }
+
+    async fn try_queue_due(
+        &self,
+        lease: &Lease,
+        due: &DueNotices,
+        max_owners: u32,
+    ) -> Result<Option<u64>, sqlx::Error> {
+        let mut write = Write::begin(&self.pool).await?;
+        if !write.holds(lease).await? {
+            return Ok(None);
+        }
+        let ids = write.lock_due(due, max_owners).await?;
+        write.mark_told(&ids, due).await?;
+        let count = write.queue_notices(due.kind, &ids, due.now, None).await?;
+        write.commit().await?;
+        Ok(Some(count))
+    }
+
+    async fn try_prune(
+        &self,
+        lease: &Lease,
+        prune: &Prune,
+        limit: u32,
+    ) -> Result<Option<Vec<PrunedToken>>, sqlx::Error> {
+        let mut write = Write::begin(&self.pool).await?;
+        if !write.holds(lease).await? {
+            return Ok(None);
+        }
+        let old = write.find_old(prune, limit).await?;
+        let locked = write.lock_tokens(&old).await?;
+        if prune.notify {
+            let unrevoked = locked.iter().filter(|(_, is_revoked)| !is_revoked);
+            let ids: Vec<_> = unrevoked.map(|(token, _)| token.id).collect();
+            let kind = NoticeKind::Pruned;
+            write.queue_notices(kind, &ids, prune.now, None).await?;
+        }
+        write.delete_tokens(&old).await?;
+        write.commit().await?;
+        let pruned = locked.into_iter().map(|(token, _)| PrunedToken {
+            id: token.id,
+            owner: token.owner,
+        });
+        Ok(Some(pruned.collect()))
+    }
+
+    async fn try_trim(
+        &self,
+        lease: &Lease,
+        trim: &Trim,
+        limit: u32,
+    ) -> Result<Option<u64>, sqlx::Error> {
+        let mut write = Write::begin(&self.pool).await?;
+        if !write.holds(lease).await? {
+            return Ok(None);
+        }
+        let notices = write.trim_notices(trim, limit).await?;
+        let changes = write.trim_changes(trim, limit).await?;
+        write.commit().await?;
+        Ok(Some(notices + changes))
+    }
+
+    async fn try_owners_after(
+        &self,
+        after: Option<&Owner>,
+        limit: u32,
+    ) -> Result<Vec<Owner>, sqlx::Error> {
+        let mut query = QueryBuilder::<DB>::new(
+            "SELECT DISTINCT owner FROM pat_token WHERE revoked_at IS NULL AND owner > ",
+        );
+        // No owner's key is empty.
+        query.push_bind(after.map(Owner::to_string).unwrap_or_default());
+        query.push(" ORDER BY owner LIMIT ");
+        query.push_bind(i64::from(limit));
+        let rows = self.fetch(query).await?;
+        rows.iter()
+            .map(|row| row::owner(row.try_get("owner")?))
+            .collect()
+    }
+
+    async fn try_claim(
+        &self,
+        now: Timestamp,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<QueuedNotice>, sqlx::Error> {
+        let mut write = Write::begin(&self.pool).await?;
+        let mut notices = write.lock_due_notices(now, limit).await?;
+        for notice in &notices {
+            write.put_claim(notice, until).await?;
+            if notice.tokens.is_empty() {
+                let skipped = Outcome::Skipped {
+                    reason: "its tokens are revoked, gone or expired".into(),
+                };
+                write.settle(&notice.claim, &skipped, now).await?;
+            }
+        }
+        write.commit().await?;
+        notices.retain(|notice| !notice.tokens.is_empty());
+        Ok(notices)
+    }
+
+    async fn try_settle(
+        &self,
+        claim: &Claim,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) -> Result<bool, sqlx::Error> {
+        let mut write = Write::begin(&self.pool).await?;
+        let settled = write.settle(claim, outcome, now).await?;
+        write.commit().await?;
+        Ok(settled)
+    }
+
+    async fn try_outbox(&self) -> Result<Outbox, sqlx::Error> {
+        let query = QueryBuilder::<DB>::new(format!(
+            "SELECT COUNT(*) AS pending, MIN(queued_at) AS oldest, \
+             (SELECT COUNT(*) FROM pat_notice WHERE state = {DEAD}) AS dead \
+             FROM pat_notice WHERE state = {PENDING}"
+        ));
+        let rows = self.fetch(query).await?;
+        let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+        Ok(Outbox {
+            pending: row.try_get::<i64, _>("pending")?.cast_unsigned(),
+            oldest_pending_at: row::optional(row.try_get("oldest")?, row::timestamp)?,
+            dead: row.try_get::<i64, _>("dead")?.cast_unsigned(),
+        })
+    }
+
+    async fn try_dead(&self, limit: u32) -> Result<Vec<DeadNotice>, sqlx::Error> {
+        let mut query = QueryBuilder::<DB>::new(format!(
+            "SELECT id, kind, owner, queued_at, attempts, error FROM pat_notice \
+             WHERE state = {DEAD} ORDER BY queued_at DESC, id DESC LIMIT "
+        ));
+        query.push_bind(i64::from(limit));
+        let rows = self.fetch(query).await?;
+        rows.iter().map(row::dead_notice::<DB>).collect()
+    }
+
+    async fn try_requeue(&self, id: NoticeId, now: Timestamp) -> Result<bool, sqlx::Error> {
+        let mut write = Write::begin(&self.pool).await?;
+        let requeued = write.requeue(id, now).await?;
+        write.commit().await?;
+        Ok(requeued)
+    }
+
+    async fn fetch(&self, mut query: QueryBuilder<DB>) -> Result<Vec<DB::Row>, sqlx::Error> {
+        let mut connection = self.pool.acquire().await?;
+        query.build().fetch_all(&mut *connection).await
+    }
+}
+
+#[async_trait]
+impl<DB: Dialect> JobStore for SqlxStore<DB>
+where
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    DB::Arguments: IntoArguments<DB>,
+    for<'q> i64: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
+    for<'q> Option<i64>: Encode<'q, DB>,
+    for<'q> String: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
+    for<'q> Option<String>: Encode<'q, DB>,
+    for<'q> Vec<u8>: Encode<'q, DB> + Type<DB>,
+    for<'i> &'i str: ColumnIndex<DB::Row>,
+{
+    #[instrument(name = "pat.store.acquire_lease", skip_all, fields(job = request.job.as_str()))]
+    async fn acquire_lease(&self, request: &LeaseRequest) -> Result<LeaseAnswer, StoreError> {
+        self.retry(|| self.try_acquire(request)).await
+    }
+
+    #[instrument(name = "pat.store.renew_lease", skip_all, fields(job = lease.job.as_str()))]
+    async fn renew_lease(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        ttl: Duration,
+    ) -> Result<(), StoreError> {
+        let renew = |row: LeaseRow| LeaseRow {
+            held_until: (now + ttl).as_microsecond(),
+            ..row
+        };
+        held(self.retry(|| self.try_change_lease(lease, renew)).await)
+    }
+
+    #[instrument(name = "pat.store.release_lease", skip_all, fields(job = lease.job.as_str()))]
+    async fn release_lease(&self, lease: &Lease, is_done: bool) -> Result<(), StoreError> {
+        let release = |row: LeaseRow| LeaseRow {
+            held_until: 0,
+            done: if is_done {
+                row.done.max(lease.occurrence.as_microsecond())
+            } else {
+                row.done
+            },
+            ..row
+        };
+        held(self.retry(|| self.try_change_lease(lease, release)).await)
+    }
+
+    #[instrument(name = "pat.store.queue_due_notices", skip_all, fields(kind = %due.kind))]
+    async fn queue_due_notices(
+        &self,
+        lease: &Lease,
+        due: &DueNotices,
+        max_owners: u32,
+    ) -> Result<u64, StoreError> {
+        held(
+            self.retry(|| self.try_queue_due(lease, due, max_owners))
+                .await,
+        )
+    }
+
+    #[instrument(name = "pat.store.prune", skip_all)]
+    async fn prune(
+        &self,
+        lease: &Lease,
+        prune: &Prune,
+        limit: u32,
+    ) -> Result<Vec<PrunedToken>, StoreError> {
+        held(self.retry(|| self.try_prune(lease, prune, limit)).await)
+    }
+
+    #[instrument(name = "pat.store.trim", skip_all)]
+    async fn trim(&self, lease: &Lease, trim: &Trim, limit: u32) -> Result<u64, StoreError> {
+        held(self.retry(|| self.try_trim(lease, trim, limit)).await)
+    }
+
+    #[instrument(name = "pat.store.owners_after", skip_all)]
+    async fn owners_after(
+        &self,
+        after: Option<&Owner>,
+        limit: u32,
+    ) -> Result<Vec<Owner>, StoreError> {
+        self.retry(|| self.try_owners_after(after, limit)).await
+    }
+
+    #[instrument(name = "pat.store.claim_notices", level = "debug", skip_all)]
+    async fn claim_notices(
+        &self,
+        now: Timestamp,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<QueuedNotice>, StoreError> {
+        self.retry(|| self.try_claim(now, until, limit)).await
+    }
+
+    #[instrument(name = "pat.store.settle_notice", skip_all, fields(notice.id = %claim.id))]
+    async fn settle_notice(
+        &self,
+        claim: &Claim,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.retry(|| self.try_settle(claim, outcome, now)).await
+    }
+
+    #[instrument(name = "pat.store.outbox", level = "debug", skip_all)]
+    async fn outbox(&self) -> Result<Outbox, StoreError> {
+        self.retry(|| self.try_outbox()).await
+    }
+
+    #[instrument(name = "pat.store.dead_notices", skip_all)]
+    async fn dead_notices(&self, limit: u32) -> Result<Vec<DeadNotice>, StoreError> {
+        self.retry(|| self.try_dead(limit)).await
+    }
+
+    #[instrument(name = "pat.store.requeue_notice", skip_all, fields(notice.id = %id))]
+    async fn requeue_notice(&self, id: NoticeId, now: Timestamp) -> Result<bool, StoreError> {
+        self.retry(|| self.try_requeue(id, now)).await
+    }
+}
+
+fn held<T>(result: Result<Option<T>, StoreError>) -> Result<T, StoreError> {
+    result?.ok_or(StoreError::LeaseLost)
+}
