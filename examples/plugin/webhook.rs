@@ -147,6 +147,11 @@ fn to_json(event: &Event) -> Value {
             "by": by.as_ref().map(Owner::as_str),
             "reason": reason,
         }),
+        EventKind::Pruned { token, owner } => json!({
+            "event": "pruned",
+            "token": token.get(),
+            "owner": owner.as_str(),
+        }),
         EventKind::OwnerChanged { owner } => json!({
             "event": "owner-changed",
             "owner": owner.as_str(),

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
 use crate::auth::Authenticator;
 use crate::clock::{Clock, SystemClock, Time};
 use crate::cluster::Feed;
@@ -119,6 +121,8 @@ impl PatsBuilder {
             issued_format,
             ids: IdSource::default(),
             feed: Feed::default(),
+            mailers: self.mailers,
+            notice_queued: Notify::new(),
         })
     }
 }

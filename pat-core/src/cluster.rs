@@ -42,6 +42,7 @@ impl Feed {
                         "the change feed is broken (a failover that lost commits?); \
                          the whole token cache is dropped"
                     );
+                    auth.metrics.feed_broken();
                     auth.floors.raise_all();
                     auth.clear();
                 }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use crate::notice::{NoticeId, NoticeKind};
 use crate::{AuthError, BoxError, Owner, TokenId};
 
 /// Something that happened.
@@ -64,6 +65,37 @@ pub enum EventKind {
         by: Option<Owner>,
         /// Why, in the revoker's words.
         reason: Option<String>,
+    },
+    /// An old token was deleted: it had expired, or been revoked, more than
+    /// `atlassian.pats.pruning.delay.days` ago.
+    Pruned {
+        /// The token.
+        token: TokenId,
+        /// Whose it was.
+        owner: Owner,
+    },
+    /// An owner was notified.
+    Notified {
+        /// The notice.
+        notice: NoticeId,
+        /// What it told.
+        kind: NoticeKind,
+        /// Whom it told.
+        owner: Owner,
+        /// Of which tokens.
+        tokens: Vec<TokenId>,
+    },
+    /// A notice could not be sent, and is not tried again unless somebody says so
+    /// ([`Pats::requeue_notice`](crate::Pats::requeue_notice)).
+    NoticeDead {
+        /// The notice.
+        notice: NoticeId,
+        /// What it should tell.
+        kind: NoticeKind,
+        /// Whom it should tell.
+        owner: Owner,
+        /// Why it could not be sent.
+        error: String,
     },
     /// The host said that an owner has changed; his tokens are judged anew everywhere.
     OwnerChanged {
@@ -242,6 +274,23 @@ fn trace(kind: &EventKind) {
         } => tracing::info!(
             token.id = token.get(), %owner, by = by.as_ref().map(Owner::as_str), "token revoked"
         ),
+        EventKind::Pruned { token, owner } => {
+            tracing::debug!(token.id = token.get(), %owner, "token pruned");
+        }
+        EventKind::Notified {
+            notice,
+            kind,
+            owner,
+            tokens,
+        } => tracing::info!(
+            notice.id = %notice, %kind, %owner, tokens = tokens.len(), "owner notified"
+        ),
+        EventKind::NoticeDead {
+            notice,
+            kind,
+            owner,
+            error,
+        } => tracing::error!(notice.id = %notice, %kind, %owner, error, "a notice cannot be sent"),
         EventKind::OwnerChanged { owner } => tracing::info!(%owner, "owner changed"),
     }
 }

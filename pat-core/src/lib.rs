@@ -10,9 +10,14 @@ mod error;
 pub mod event;
 pub mod guide {
     #![doc = include_str!("docs/guide.md")]
+
+    pub mod monitoring {
+        #![doc = include_str!("docs/metrics.md")]
+    }
 }
 mod jobs;
 mod memory;
+mod metrics;
 pub mod notice;
 mod policy;
 mod principal;
@@ -31,7 +36,7 @@ pub use self::clock::{Clock, SystemClock};
 pub use self::directory::{OpenDirectory, User, UserDirectory};
 pub use self::error::{AccessError, AuthError, BoxError, CreateError, PolicyError, Unavailable};
 pub use self::event::EventSink;
-pub use self::jobs::Jobs;
+pub use self::jobs::{JobRun, Jobs};
 pub use self::memory::MemoryStore;
 pub use self::notice::{MailError, Mailer, Notice, NoticeKind};
 pub use self::policy::TokenRequest;

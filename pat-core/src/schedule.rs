@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use jiff02::civil::DateTime;
 use jiff02::tz::{AmbiguousOffset, TimeZone};
 use jiff02::{Timestamp as Timestamp02, Zoned};
@@ -62,6 +62,19 @@ impl Schedule {
             next.timestamp()
         };
         Timestamp::from_microsecond(next.as_microsecond()).ok()
+    }
+
+    /// The last time up to `now` at which it fired; `None` if it never has.
+    #[must_use]
+    pub fn latest_at(&self, now: Timestamp, zone: &Zone) -> Option<Timestamp> {
+        // From further and further back, so that few occurrences are walked whatever their distance.
+        let first = LOOK_BACK.iter().find_map(|minutes| {
+            let start = now.checked_sub(SignedDuration::from_mins(*minutes));
+            let first = self.next_after(start.ok()?, zone)?;
+            (first <= now).then_some(first)
+        })?;
+        let next = |after: &Timestamp| self.next_after(*after, zone).filter(|next| *next <= now);
+        std::iter::successors(Some(first), next).last()
     }
 
     fn names_hours(&self) -> bool {
@@ -134,6 +147,17 @@ fn saturday_for_lone_l(text: &str) -> String {
     }
     fields.join(" ")
 }
+
+/// In minutes: a minute, an hour, a day, a month, a year, and the longest that 29 February can be
+/// away.
+const LOOK_BACK: [i64; 6] = [
+    1,
+    60,
+    24 * 60,
+    31 * 24 * 60,
+    366 * 24 * 60,
+    8 * 366 * 24 * 60,
+];
 
 /// 2026-01-01T00:00:00Z: what cannot fire after this never will.
 const FIRST_RELEASE: Timestamp = Timestamp::constant(1_767_225_600, 0);
@@ -326,6 +350,53 @@ mod tests {
                 let expected = start + jiff::SignedDuration::from_hours(hours);
                 assert_eq!(fired, expected.to_string());
             }
+        }
+    }
+
+    #[test]
+    fn the_latest_occurrence_is_found_however_far_back() {
+        for (schedule, now, expected) in [
+            (
+                "* * * * * ?",
+                "2026-03-01T12:00:00.5Z",
+                Some("2026-03-01T12:00:00Z"),
+            ),
+            (
+                "0 0 * * * ?",
+                "2026-03-01T12:00:00Z",
+                Some("2026-03-01T12:00:00Z"),
+            ),
+            (
+                "0 0 * * * ?",
+                "2026-03-01T11:59:59.999999Z",
+                Some("2026-03-01T11:00:00Z"),
+            ),
+            (
+                "0 0 0 * * ?",
+                "2026-03-01T12:00:00Z",
+                Some("2026-03-01T00:00:00Z"),
+            ),
+            (
+                "0 0 0 1 1 ?",
+                "2026-03-01T12:00:00Z",
+                Some("2026-01-01T00:00:00Z"),
+            ),
+            (
+                "0 0 0 29 2 ?",
+                "2028-02-28T12:00:00Z",
+                Some("2024-02-29T00:00:00Z"),
+            ),
+            ("0 0 0 1 1 ? 2030", "2029-03-01T12:00:00Z", None),
+            (
+                "0 0 0 1 1 ? 2030",
+                "2034-03-01T12:00:00Z",
+                Some("2030-01-01T00:00:00Z"),
+            ),
+        ] {
+            let parsed: Schedule = schedule.parse().expect("a schedule");
+            let now = now.parse().expect("a date");
+            let expected = expected.map(|date| date.parse().expect("a date"));
+            assert_eq!(parsed.latest_at(now, &Zone::utc()), expected, "{schedule}");
         }
     }
 

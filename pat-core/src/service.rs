@@ -3,18 +3,26 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Authenticator, Verdict};
+use crate::clock::Time;
 use crate::cluster::Feed;
 use crate::event::EventKind;
+use crate::metrics::Metrics;
+use crate::notice::NoticeId;
 use crate::policy::{self, TokenRequest};
 use crate::settings::{CreateByToken, RevocationWait, Settings};
-use crate::store::{Change, Insertion, NewToken, Revocation, RevocationScope, RevokedToken};
+use crate::store::{
+    Change, DeadNotice, Insertion, NewToken, Outbox, Revocation, RevocationScope, RevokedToken,
+};
 use crate::token::{IdSource, TokenFormat};
 use crate::{
-    AccessError, AuthError, Caller, CreateError, Jobs, Owner, PatsBuilder, PlainToken, PolicyError,
-    Principal, StoreError, Token, TokenDigest, TokenId, TokenStatus, TokenStore, Unavailable,
+    AccessError, AuthError, Caller, CreateError, Jobs, Mailer, Owner, PatsBuilder, PlainToken,
+    PolicyError, Principal, StoreError, Token, TokenDigest, TokenId, TokenStatus, TokenStore,
+    Unavailable, UserDirectory, Zone,
 };
 
 /// Personal access tokens: creates, lists, revokes and authenticates them.
@@ -29,6 +37,9 @@ pub(crate) struct Inner {
     pub(crate) issued_format: Arc<dyn TokenFormat>,
     pub(crate) ids: IdSource,
     pub(crate) feed: Feed,
+    pub(crate) mailers: Vec<Arc<dyn Mailer>>,
+    /// Wakes the delivery of notices.
+    pub(crate) notice_queued: Notify,
 }
 
 /// A token that has just been created, with its secret.
@@ -53,10 +64,12 @@ impl Pats {
         Self(Arc::new(inner))
     }
 
-    /// Starts the jobs: writing last uses, reading the change feed, handing out events.
+    /// Starts the jobs: writing last uses, reading the change feed, pruning, checking for expiry,
+    /// delivering notices and handing out events.
     ///
     /// Without them nothing is wrong, but on a shared store every request asks the database, last
-    /// uses are written only by [`Pats::flush_last_use`], and event sinks get nothing.
+    /// uses are written only by [`Pats::flush_last_use`], nothing is pruned, nobody is notified, and
+    /// event sinks get nothing.
     pub fn start(&self) -> Jobs {
         Jobs::start(self.clone())
     }
@@ -77,6 +90,33 @@ impl Pats {
         &*self.0.auth.store
     }
 
+    pub(crate) fn directory(&self) -> &dyn UserDirectory {
+        &*self.0.auth.directory
+    }
+
+    pub(crate) fn mailers(&self) -> &[Arc<dyn Mailer>] {
+        &self.0.mailers
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.auth.metrics
+    }
+
+    pub(crate) fn time(&self) -> &Time {
+        &self.0.auth.time
+    }
+
+    pub(crate) fn zone(&self) -> &Zone {
+        self.settings().time_zone()
+    }
+
+    /// Whether notices are queued and sent.
+    pub(crate) fn notifies(&self) -> bool {
+        self.settings().mail_notifications_enabled()
+            && !self.mailers().is_empty()
+            && self.store().jobs().is_some()
+    }
+
     /// Whether the store answers; for health checks.
     ///
     /// # Errors
@@ -89,7 +129,7 @@ impl Pats {
     }
 
     fn now(&self) -> Timestamp {
-        self.0.auth.time.refresh().timestamp()
+        self.time().refresh().timestamp()
     }
 
     // Authentication
@@ -183,10 +223,13 @@ impl Pats {
                 created_at: now,
                 expires_at,
                 parent: caller.token().map(Principal::token_id),
-                notify: false,
+                notify: self.notifies() && self.settings().notice_created(),
             };
             match self.store().insert(&new, max).await? {
                 Insertion::Stored => {
+                    if new.notify {
+                        self.wake_delivery();
+                    }
                     let token = new.into_token();
                     self.emit(
                         now,
@@ -247,7 +290,7 @@ impl Pats {
     /// # Errors
     /// The host's directory cannot answer.
     pub async fn is_administrator(&self, caller: &Caller) -> Result<bool, Unavailable> {
-        let answer = self.0.auth.directory.is_administrator(caller.owner()).await;
+        let answer = self.directory().is_administrator(caller.owner()).await;
         answer.map_err(Unavailable::directory)
     }
 
@@ -256,12 +299,8 @@ impl Pats {
     /// # Errors
     /// The host's directory cannot answer.
     pub async fn owner_of(&self, token: &Token) -> Result<Option<crate::User>, Unavailable> {
-        self.0
-            .auth
-            .directory
-            .find(&token.owner)
-            .await
-            .map_err(Unavailable::directory)
+        let found = self.directory().find(&token.owner).await;
+        found.map_err(Unavailable::directory)
     }
 
     /// Revokes a token that the caller may see. Revoking it again is no error.
@@ -281,7 +320,9 @@ impl Pats {
             CreateByToken::Capped => RevocationScope::TokenAndDescendants(id),
             CreateByToken::Allowed | CreateByToken::Forbidden => RevocationScope::Token(id),
         };
-        self.revoke_all(scope, Some(caller.owner().clone()), None)
+        let is_by_admin = token.owner != *caller.owner();
+        let notify = is_by_admin && self.settings().notice_revoked_by_admin();
+        self.revoke_all(scope, Some(caller.owner().clone()), None, notify)
             .await?;
         Ok(())
     }
@@ -328,14 +369,15 @@ impl Pats {
         self.user_changed(owner).await?;
         let scope = RevocationScope::Owner(owner.clone());
         let reason = Some("the user was deleted".to_owned());
-        Ok(self.revoke_all(scope, None, reason).await?.len())
+        Ok(self.revoke_all(scope, None, reason, false).await?.len())
     }
 
-    async fn revoke_all(
+    pub(crate) async fn revoke_all(
         &self,
         scope: RevocationScope,
         by: Option<Owner>,
         reason: Option<String>,
+        notify: bool,
     ) -> Result<Vec<RevokedToken>, Unavailable> {
         let pats = self.clone();
         in_own_task(async move {
@@ -343,10 +385,13 @@ impl Pats {
                 at: pats.now(),
                 by,
                 reason,
-                notify: false,
+                notify: notify && pats.notifies(),
             };
             let result = pats.store().revoke(&scope, &revocation).await;
             pats.raise_floors(&scope, &result);
+            if revocation.notify {
+                pats.wake_delivery();
+            }
             let revoked = result?;
             for token in &revoked {
                 pats.emit(
@@ -395,6 +440,53 @@ impl Pats {
         }
     }
 
+    // Notices
+
+    /// How many notices wait to be sent, and how many could not be. All zero for a store without
+    /// jobs.
+    ///
+    /// # Errors
+    /// The store cannot answer.
+    pub async fn outbox(&self) -> Result<Outbox, StoreError> {
+        match self.store().jobs() {
+            Some(jobs) => jobs.outbox().await,
+            None => Ok(Outbox::default()),
+        }
+    }
+
+    /// The newest notices that could not be sent, at most `limit`: for somebody to look at.
+    ///
+    /// # Errors
+    /// The store cannot answer.
+    pub async fn dead_notices(&self, limit: u32) -> Result<Vec<DeadNotice>, StoreError> {
+        match self.store().jobs() {
+            Some(jobs) => jobs.dead_notices(limit).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Has a notice tried again that could not be sent; false if it is none of those.
+    ///
+    /// # Errors
+    /// The store cannot answer.
+    pub async fn requeue_notice(&self, id: NoticeId) -> Result<bool, StoreError> {
+        let Some(jobs) = self.store().jobs() else {
+            return Ok(false);
+        };
+        let is_requeued = jobs.requeue_notice(id, self.now()).await?;
+        self.wake_delivery();
+        Ok(is_requeued)
+    }
+
+    /// Has the delivery look at the outbox now.
+    pub(crate) fn wake_delivery(&self) {
+        self.0.notice_queued.notify_one();
+    }
+
+    pub(crate) fn notice_queued(&self) -> Notified<'_> {
+        self.0.notice_queued.notified()
+    }
+
     // Jobs, each a plain function that a test can call
 
     /// Writes the last uses noted since the last flush; returns how many tokens that were. Runs as
@@ -403,7 +495,11 @@ impl Pats {
     /// # Errors
     /// The store cannot take them; they stay noted for the next flush.
     pub async fn flush_last_use(&self) -> Result<usize, StoreError> {
-        self.0.auth.usage.flush(self.store()).await
+        let result = self.0.auth.usage.flush(self.store()).await;
+        if result.is_ok() {
+            self.metrics().flushed(self.time().now());
+        }
+        result
     }
 
     /// Reads the change feed once. Runs as a job every `pat.cluster.poll.interval.ms` where the
@@ -416,11 +512,21 @@ impl Pats {
         self.0.feed.poll(&self.0.auth).await
     }
 
+    /// Sets the gauges that tell of the state of things.
+    pub(crate) async fn set_gauges(&self) -> Result<(), StoreError> {
+        let now = self.time().refresh();
+        self.metrics()
+            .set_gauges(now, self.0.auth.floors.fresh_until());
+        let outbox = self.outbox().await?;
+        self.metrics().set_outbox(now, &outbox);
+        Ok(())
+    }
+
     pub(crate) async fn deliver_events(&self, stop: &CancellationToken) {
         self.0.auth.events.deliver(stop).await;
     }
 
-    fn emit(&self, at: Timestamp, kind: EventKind) {
+    pub(crate) fn emit(&self, at: Timestamp, kind: EventKind) {
         self.0.auth.events.emit(at, kind);
     }
 }

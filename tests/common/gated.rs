@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use pat_core::store::{
-    Change, ChangePage, Cursor, Insertion, LastUse, NewToken, Revocation, RevocationScope,
-    RevokedToken,
+    Change, ChangePage, Cursor, Insertion, JobStore, LastUse, NewToken, Revocation,
+    RevocationScope, RevokedToken,
 };
 use pat_core::{Owner, StoreError, Token, TokenDigest, TokenId, TokenStore};
 use tokio::sync::watch;
@@ -134,6 +134,10 @@ impl TokenStore for Gated {
 
     async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError> {
         self.up()?.record_use(uses).await
+    }
+
+    fn jobs(&self) -> Option<&dyn JobStore> {
+        self.0.inner.jobs()
     }
 }
 

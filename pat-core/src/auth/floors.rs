@@ -90,6 +90,11 @@ impl Floors {
         }
     }
 
+    /// Boot time until which the cache is trusted, in microseconds.
+    pub(crate) fn fresh_until(&self) -> i64 {
+        self.fresh_until.load(Ordering::Relaxed)
+    }
+
     /// Trusts the cache until `boot` time, in microseconds.
     pub(crate) fn extend_lease(&self, boot: i64) {
         self.fresh_until.fetch_max(boot, Ordering::AcqRel);

@@ -15,6 +15,7 @@ use self::flights::Flights;
 pub(crate) use self::floors::{Floors, Place};
 use crate::clock::{Moment, Time, micros};
 use crate::event::{EventKind, Events};
+use crate::metrics::Metrics;
 use crate::principal::Grant;
 use crate::settings::Settings;
 use crate::token::{Invalid, TokenFormat};
@@ -37,6 +38,7 @@ pub(crate) struct Authenticator {
     pub(crate) floors: Floors,
     pub(crate) usage: Usage,
     pub(crate) events: Events,
+    pub(crate) metrics: Metrics,
     cache: Cache,
     flights: Flights,
 }
@@ -58,6 +60,7 @@ impl Authenticator {
             floors: Floors::new(store.is_shared()),
             flights: Flights::default(),
             usage: Usage::default(),
+            metrics: Metrics::new(),
             settings,
             store,
             directory,
@@ -79,6 +82,7 @@ impl Authenticator {
             (false, true) => AuthError::Disabled,
             (_, false) => AuthError::Foreign,
         };
+        self.metrics.refused(&error);
         self.events
             .emit_refusal(self.time.now().timestamp(), &error);
         Err(error)
@@ -92,9 +96,16 @@ impl Authenticator {
             && !principal.0.is_expired(now)
         {
             principal.note_use(now);
+            self.metrics.hit();
+            self.metrics.accepted();
             return Some(Ok(principal));
         }
-        let error = self.cache.refusal(digest)?;
+        let Some(error) = self.cache.refusal(digest) else {
+            self.metrics.miss();
+            return None;
+        };
+        self.metrics.hit();
+        self.metrics.refused(&error);
         self.events.emit_repeated_refusal(now.timestamp(), &error);
         Some(Err(error))
     }
@@ -104,6 +115,15 @@ impl Authenticator {
     /// However many ask about one digest at a time, one load answers them all. It runs in a task of
     /// its own, so that it harms nobody when the request that began it is dropped.
     pub(crate) async fn check(self: Arc<Self>, digest: TokenDigest) -> Verdict {
+        let verdict = Arc::clone(&self).check_in_time(digest).await;
+        match &verdict {
+            Ok(_) => self.metrics.accepted(),
+            Err(error) => self.metrics.refused(error),
+        }
+        verdict
+    }
+
+    async fn check_in_time(self: Arc<Self>, digest: TokenDigest) -> Verdict {
         let deadline = self.settings.auth_database_timeout();
         let Ok(verdict) = timeout(deadline, Arc::clone(&self).look_up(digest)).await else {
             return Err(AuthError::Unavailable(StoreError::Timeout.into()));

@@ -1,0 +1,250 @@
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::{ANSWER_TIMEOUT, in_time};
+use crate::event::EventKind;
+use crate::notice::{Mailer, Notice, Recipient};
+use crate::store::{JobStore, Outcome, QueuedNotice};
+use crate::token::random_u64;
+use crate::{BoxError, MailError, Owner, Pats, StoreError, User};
+
+/// How many notices are in hand at a time.
+const IN_HAND: u32 = 8;
+/// How long a mailer may take for one notice.
+const SEND_TIMEOUT: Duration = Duration::from_mins(2);
+/// How long a claim lasts: longer than the directory, a mailer and a few tries to settle take
+/// together, so that no other node sends what is still in hand.
+const CLAIM: Duration = Duration::from_mins(5);
+/// The first pause after a failure; each one after it is twice as long, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_mins(1);
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
+/// How often a notice is tried: with these pauses for about five days, as RFC 5321 section 4.5.4.1
+/// asks for.
+const MAX_ATTEMPTS: u32 = 125;
+/// How often it is tried to note that a notice was sent.
+const SETTLE_ATTEMPTS: u32 = 5;
+
+impl Pats {
+    /// Sends the notices that are due; returns how many were sent.
+    ///
+    /// Called by [`Pats::start`]'s jobs, and by tests. Several nodes may call it at a time: each
+    /// notice is in the hands of one.
+    ///
+    /// # Errors
+    /// The store cannot answer. What was sent and could not be noted may be sent again.
+    pub async fn deliver_notices(&self) -> Result<u64, StoreError> {
+        self.deliver_until(&CancellationToken::new()).await
+    }
+
+    /// As above; once `stop` is set, only what is in hand is still sent.
+    pub(super) async fn deliver_until(&self, stop: &CancellationToken) -> Result<u64, StoreError> {
+        let Some(store) = self.store().jobs().filter(|_| self.notifies()) else {
+            return Ok(0);
+        };
+        let mut count = 0;
+        while !stop.is_cancelled() {
+            let now = self.time().refresh().timestamp();
+            let until = now.saturating_add(CLAIM).unwrap_or(now);
+            let notices = in_time(store.claim_notices(now, until, IN_HAND)).await?;
+            if notices.is_empty() {
+                break;
+            }
+            let outcomes = notices
+                .into_iter()
+                .map(|notice| self.deliver(store, notice));
+            for outcome in join_all(outcomes).await {
+                count += u64::from(outcome? == Outcome::Sent);
+            }
+        }
+        Ok(count)
+    }
+
+    async fn deliver(
+        &self,
+        store: &dyn JobStore,
+        queued: QueuedNotice,
+    ) -> Result<Outcome, StoreError> {
+        let outcome = match self.address(&queued).await {
+            Ok(Ok(recipient)) => self.send(&queued, recipient).await,
+            Ok(Err(reason)) => Outcome::Skipped {
+                reason: reason.to_owned(),
+            },
+            Err(error) => self.again(&queued, one_line(&*error), queued.sent_by.clone()),
+        };
+        self.report(&queued, &outcome);
+        for attempt in 1.. {
+            let now = self.time().refresh().timestamp();
+            let settled = in_time(store.settle_notice(&queued.claim, &outcome, now)).await;
+            match settled {
+                Ok(_) => break,
+                Err(error) if attempt == SETTLE_ATTEMPTS => return Err(error),
+                Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Where a notice goes, or why it need not go anywhere.
+    async fn address(&self, queued: &QueuedNotice) -> Result<Result<Recipient, &str>, BoxError> {
+        let Some(user) = self.find_user(&queued.owner).await? else {
+            return Ok(Err("the owner is gone"));
+        };
+        if !user.is_active {
+            return Ok(Err("the owner is not active"));
+        }
+        let Some(email) = user.email else {
+            return Ok(Err("the owner has no address"));
+        };
+        Ok(Ok(Recipient {
+            full_name: user.full_name,
+            email,
+        }))
+    }
+
+    async fn find_user(&self, owner: &Owner) -> Result<Option<User>, BoxError> {
+        timeout(ANSWER_TIMEOUT, self.directory().find(owner)).await?
+    }
+
+    /// Offers a notice to every mailer that has not sent it yet.
+    async fn send(&self, queued: &QueuedNotice, recipient: Recipient) -> Outcome {
+        let by = match &queued.by {
+            None => None,
+            Some(by) => match self.find_user(by).await {
+                Ok(Some(user)) => Some(user.full_name),
+                _ => Some(by.to_string()),
+            },
+        };
+        let notice = Notice {
+            id: queued.claim.id,
+            kind: queued.kind,
+            recipient,
+            tokens: queued.tokens.clone(),
+            by,
+            reason: queued.reason.clone(),
+            queued_at: queued.queued_at,
+            base_url: self.settings().base_url().map(str::to_owned),
+        };
+        let mut sent_by = queued.sent_by.clone();
+        let mailers = self.mailers().iter();
+        let mailers: Vec<_> = mailers
+            .filter(|mailer| !sent_by.iter().any(|name| name == mailer.name()))
+            .collect();
+        let results = join_all(mailers.iter().map(|mailer| send_by(&***mailer, &notice))).await;
+        let (mut is_temporary, mut errors) = (false, Vec::new());
+        for (mailer, result) in mailers.into_iter().zip(results) {
+            match result {
+                Ok(()) => sent_by.push(mailer.name().to_owned()),
+                Err(error) => {
+                    is_temporary |= !matches!(error, MailError::Permanent(_));
+                    errors.push(format!("{}: {}", mailer.name(), one_line(&error)));
+                }
+            }
+        }
+        let error = errors.join("; ");
+        match (error.is_empty(), is_temporary) {
+            (true, _) => Outcome::Sent,
+            (false, true) => self.again(queued, error, sent_by),
+            (false, false) => Outcome::Dead { error, sent_by },
+        }
+    }
+
+    fn again(&self, queued: &QueuedNotice, error: String, sent_by: Vec<String>) -> Outcome {
+        if queued.attempts >= MAX_ATTEMPTS {
+            return Outcome::Dead { error, sent_by };
+        }
+        let now = self.time().refresh().timestamp();
+        let pause = pause_after(queued.attempts, random_u64().unwrap_or_default());
+        let at = now.saturating_add(pause).unwrap_or(Timestamp::MAX);
+        Outcome::Retry { at, error, sent_by }
+    }
+
+    fn report(&self, queued: &QueuedNotice, outcome: &Outcome) {
+        let at = self.time().now().timestamp();
+        let (notice, kind) = (queued.claim.id, queued.kind);
+        let owner = || queued.owner.clone();
+        let (name, event) = match outcome {
+            Outcome::Sent => {
+                let tokens = queued.tokens.iter().map(|token| token.id).collect();
+                let owner = owner();
+                let event = EventKind::Notified {
+                    notice,
+                    kind,
+                    owner,
+                    tokens,
+                };
+                ("sent", Some(event))
+            }
+            Outcome::Retry { error, .. } => {
+                tracing::warn!(
+                    notice.id = %notice, %kind, attempts = queued.attempts, error,
+                    "a notice was not sent; it is tried again"
+                );
+                ("retried", None)
+            }
+            Outcome::Dead { error, .. } => {
+                let event = EventKind::NoticeDead {
+                    notice,
+                    kind,
+                    owner: owner(),
+                    error: error.clone(),
+                };
+                ("dead", Some(event))
+            }
+            Outcome::Skipped { reason } => {
+                tracing::info!(notice.id = %notice, %kind, reason, "a notice is skipped");
+                ("skipped", None)
+            }
+        };
+        self.metrics().notice_settled(kind.as_str(), name);
+        if let Some(event) = event {
+            self.emit(at, event);
+        }
+    }
+}
+
+async fn send_by(mailer: &dyn Mailer, notice: &Notice) -> Result<(), MailError> {
+    let sending = AssertUnwindSafe(mailer.send(notice)).catch_unwind();
+    match timeout(SEND_TIMEOUT, sending).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_panic)) => Err(MailError::Temporary("the mailer panicked".into())),
+        Err(_elapsed) => Err(MailError::Temporary("the mailer took too long".into())),
+    }
+}
+
+/// How long to wait after so many attempts: twice as long each time, less up to a fifth, so that
+/// what failed together is not tried again together.
+fn pause_after(attempts: u32, random: u64) -> Duration {
+    let doubled = FIRST_PAUSE.saturating_mul(1_u32 << attempts.saturating_sub(1).min(16));
+    let longest = doubled.min(LONGEST_PAUSE);
+    let fraction = u32::try_from(random % 200).unwrap_or_default();
+    longest / 1_000 * (1_000 - fraction)
+}
+
+/// An error and its causes.
+fn one_line(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let texts: Vec<_> = causes.map(ToString::to_string).collect();
+    texts.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_an_hour_and_last_for_five_days() {
+        let minutes = |attempts| pause_after(attempts, 0).as_secs() / 60;
+        let pauses: Vec<_> = (1..=8).map(minutes).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
+        let total: u64 = (1..MAX_ATTEMPTS).map(minutes).sum();
+        assert_eq!(total / (24 * 60), 4);
+        assert!(total > 4 * 24 * 60);
+        assert!(pause_after(u32::MAX, u64::MAX) >= LONGEST_PAUSE / 5 * 4);
+    }
+}

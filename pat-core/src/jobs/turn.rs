@@ -1,0 +1,159 @@
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::{expiry, in_time, prune};
+use crate::clock::{Moment, micros};
+use crate::store::{Job, JobStore, Lease, LeaseAnswer, LeaseRequest};
+use crate::{Pats, Schedule, StoreError};
+
+/// What came of [`Pats::run_if_due`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobRun {
+    /// The occurrence was run to its end.
+    Done,
+    /// It was run already, or there is none.
+    NotDue,
+    /// Another runner is at it.
+    Held,
+    /// It was begun and not ended, because this node is shutting down; another goes on with it.
+    Interrupted,
+}
+
+/// How long a lease is held without being renewed.
+const LEASE_TTL: Duration = Duration::from_mins(1);
+
+impl Pats {
+    /// Runs a job if its schedule says so and no other node does or has done it.
+    ///
+    /// An occurrence that was missed because no node was up is caught up: the latest one, once.
+    /// Called by [`Pats::start`]'s jobs, and by tests with a clock of their own.
+    ///
+    /// # Errors
+    /// The store cannot answer, or another runner took over. What was done is kept; the rest is
+    /// done by the next run.
+    pub async fn run_if_due(&self, job: Job) -> Result<JobRun, StoreError> {
+        self.run_until(job, &CancellationToken::new()).await
+    }
+
+    pub(super) async fn run_until(
+        &self,
+        job: Job,
+        stop: &CancellationToken,
+    ) -> Result<JobRun, StoreError> {
+        let now = self.time().refresh();
+        let occurrence = self.schedule(job).latest_at(now.timestamp(), self.zone());
+        let (Some(store), Some(occurrence)) = (self.store().jobs(), occurrence) else {
+            return Ok(JobRun::NotDue);
+        };
+        let request = LeaseRequest {
+            job,
+            occurrence,
+            now: now.timestamp(),
+            ttl: LEASE_TTL,
+        };
+        let lease = match in_time(store.acquire_lease(&request)).await? {
+            LeaseAnswer::Acquired(lease) => lease,
+            LeaseAnswer::Held => return Ok(JobRun::Held),
+            LeaseAnswer::Done => return Ok(JobRun::NotDue),
+        };
+        tracing::debug!(job = job.as_str(), %occurrence, term = lease.term, "a job begins");
+        let mut turn = Turn {
+            pats: self,
+            store,
+            lease,
+            renewed: now.boot,
+            stop,
+        };
+        let result = match job {
+            Job::Prune => prune::run(&mut turn).await,
+            Job::ExpiryCheck => expiry::run(&mut turn).await,
+        };
+        turn.end(result).await
+    }
+
+    fn schedule(&self, job: Job) -> &Schedule {
+        match job {
+            Job::Prune => self.settings().pruning_schedule(),
+            Job::ExpiryCheck => self.settings().expiry_check_schedule(),
+        }
+    }
+
+    /// How long it is until a job is due again.
+    pub(super) fn until_next(&self, job: Job) -> Duration {
+        let now = self.time().refresh().timestamp();
+        let next = self.schedule(job).next_after(now, self.zone());
+        let wait = next.map(|next| next.duration_since(now));
+        wait.and_then(|wait| wait.try_into().ok())
+            .unwrap_or(Duration::MAX)
+    }
+}
+
+/// One run of a job, which lasts as long as its lease.
+pub(super) struct Turn<'a> {
+    pub(super) pats: &'a Pats,
+    pub(super) store: &'a dyn JobStore,
+    pub(super) lease: Lease,
+    /// Boot time at which the lease was last asked for.
+    renewed: i64,
+    stop: &'a CancellationToken,
+}
+
+/// Why a job ended early.
+pub(super) enum Early {
+    Stopped,
+    Failed(StoreError),
+}
+
+impl From<StoreError> for Early {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Turn<'_> {
+    /// To be called before each batch: renews the lease in good time, and says what time it is.
+    ///
+    /// A runner stops by himself before his lease can have run out elsewhere, on a clock that goes
+    /// on while the machine is suspended. (One that is paused just after this is stopped by the
+    /// store, which checks the term.)
+    pub(super) async fn keep(&mut self) -> Result<Timestamp, Early> {
+        if self.stop.is_cancelled() {
+            return Err(Early::Stopped);
+        }
+        let now = self.pats.time().refresh();
+        let ttl = micros(LEASE_TTL);
+        let age = now.boot - self.renewed;
+        if age > ttl / 5 * 4 {
+            return Err(StoreError::LeaseLost.into());
+        }
+        if age > ttl / 3 {
+            self.renew(now).await?;
+        }
+        Ok(now.timestamp())
+    }
+
+    async fn renew(&mut self, now: Moment) -> Result<(), StoreError> {
+        let renewal = self
+            .store
+            .renew_lease(&self.lease, now.timestamp(), LEASE_TTL);
+        in_time(renewal).await?;
+        self.renewed = now.boot;
+        Ok(())
+    }
+
+    async fn end(self, result: Result<(), Early>) -> Result<JobRun, StoreError> {
+        let is_done = result.is_ok();
+        let is_lost = matches!(result, Err(Early::Failed(StoreError::LeaseLost)));
+        // A lost lease is not ours to give back.
+        if !is_lost {
+            in_time(self.store.release_lease(&self.lease, is_done)).await?;
+        }
+        match result {
+            Ok(()) => Ok(JobRun::Done),
+            Err(Early::Stopped) => Ok(JobRun::Interrupted),
+            Err(Early::Failed(error)) => Err(error),
+        }
+    }
+}
