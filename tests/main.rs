@@ -14,6 +14,7 @@ mod docs;
 mod flow;
 mod plugin;
 mod processes;
+mod properties;
 mod races;
 mod secrets;
 mod sessions;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         flow::trials(),
         plugin::trials(),
         processes::trials(),
+        properties::trials(),
         races::trials(),
         secrets::trials(),
         sessions::trials(),

@@ -9,7 +9,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Router, serve};
-use pat_core::{Clock, Jobs, Pats};
+use pat_core::{Clock, Jobs, Pats, PatsBuilder};
 use pat_sqlx::{ConnectError, SqliteStore};
 use pat_tower::api::Api;
 use pat_tower::{PatLayer, TowerSessions};
@@ -78,11 +78,12 @@ pub async fn app(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartErro
     let store = SqliteStore::connect(&url).await;
     let store = store.map_err(|source| StartError::Database { url, source })?;
     let users = DemoUsers::default();
-    let pats = Pats::builder(store.clone())
+    let builder = Pats::builder(store.clone())
         .users(users.clone())
         .settings(config.settings)
-        .clock(clock)
-        .build();
+        .clock(clock);
+    let mailers = config.mailers.into_iter();
+    let pats = mailers.fold(builder, PatsBuilder::mailer).build();
     let jobs = pats.start();
     let base_url = pats.settings().base_url().map(str::to_owned);
     let base_url = BaseUrl(base_url.unwrap_or_else(|| format!("http://{}", config.listen)));

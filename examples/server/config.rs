@@ -1,10 +1,11 @@
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use pat_core::Settings;
+use pat_core::{Mailer, Settings};
 use tracing_subscriber::EnvFilter;
 
 /// The command line. Every option may be given in the environment instead.
@@ -50,6 +51,8 @@ pub struct Config {
     pub database_url: String,
     /// The properties.
     pub settings: Settings,
+    /// How notices reach users.
+    pub mailers: Vec<Arc<dyn Mailer>>,
     log: String,
 }
 
@@ -71,6 +74,7 @@ impl Config {
             listen,
             database_url,
             settings,
+            mailers: Vec::new(),
             log: "off".into(),
         }
     }
@@ -102,6 +106,7 @@ impl Config {
             listen,
             database_url,
             settings,
+            mailers: Vec::new(),
             log,
         })
     }

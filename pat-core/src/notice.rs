@@ -6,6 +6,7 @@
 //! its last notice sent again, with the same [`NoticeId`]: nobody can do better (RFC 1047).
 
 use std::fmt::{self, Debug, Display};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -28,6 +29,18 @@ pub trait Mailer: Debug + Send + Sync + 'static {
     /// # Errors
     /// It was not sent. [`MailError`] says whether to try again.
     async fn send(&self, notice: &Notice) -> Result<(), MailError>;
+}
+
+/// A shared mailer is a mailer.
+#[async_trait]
+impl<T: Mailer + ?Sized> Mailer for Arc<T> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    async fn send(&self, notice: &Notice) -> Result<(), MailError> {
+        (**self).send(notice).await
+    }
 }
 
 /// Why a notice was not sent.

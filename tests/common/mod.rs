@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use pat_core::testing::TestClock;
-use pat_core::{Pats, Settings};
+use pat_core::store::Job;
+use pat_core::testing::{RecordingMailer, TestClock};
+use pat_core::{JobRun, NoticeKind, Pats, Settings};
 use pat_example_server::{Config, DemoUsers, app};
 use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
@@ -60,6 +61,7 @@ pub(crate) struct Server {
     pub(crate) users: DemoUsers,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) folder: tempfile::TempDir,
+    pub(crate) mailer: RecordingMailer,
     http: reqwest::Client,
     stop: CancellationToken,
     running: JoinHandle<()>,
@@ -73,15 +75,21 @@ impl Server {
 
     /// With these properties.
     pub(crate) async fn with(properties: &[(&str, &str)]) -> Self {
+        Self::within(tempfile::tempdir().expect("a temporary folder"), properties).await
+    }
+
+    /// With the database in this folder, and these properties.
+    pub(crate) async fn within(folder: tempfile::TempDir, properties: &[(&str, &str)]) -> Self {
         let builder = properties
             .iter()
             .try_fold(Settings::builder(), |builder, (name, value)| {
                 builder.set(name, value)
             });
         let settings = builder.and_then(pat_core::settings::SettingsBuilder::build);
-        let folder = tempfile::tempdir().expect("a temporary folder");
         let url = format!("sqlite:{}", folder.path().join("pat.db").display());
-        let config = Config::for_test(url, settings.expect("settings"));
+        let mut config = Config::for_test(url, settings.expect("settings"));
+        let mailer = RecordingMailer::default();
+        config.mailers.push(Arc::new(mailer.clone()));
         let clock = Arc::new(TestClock::default());
         let app = app(config, clock.clone()).await.expect("the server starts");
         let (pats, users) = (app.pats.clone(), app.users.clone());
@@ -100,10 +108,43 @@ impl Server {
             users,
             clock,
             folder,
+            mailer,
             http: client(),
             stop,
             running,
         }
+    }
+
+    /// Runs the jobs that are due now, and delivers what they queue. (The server's own jobs may be
+    /// at it already, and then this waits for them.)
+    pub(crate) async fn run_jobs(&self) {
+        for job in [Job::ExpiryCheck, Job::Prune] {
+            while self.pats.run_if_due(job).await.expect("a job") == JobRun::Held {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        loop {
+            self.pats.deliver_notices().await.expect("a delivery");
+            if self.pats.outbox().await.expect("the outbox").pending == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Lets time pass, then runs the jobs.
+    pub(crate) async fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+        // The lease of the last poll is over.
+        self.pats.poll_changes().await.expect("a poll");
+        self.run_jobs().await;
+    }
+
+    /// What was told so far: the kinds of notices, whom, and about how many tokens.
+    pub(crate) fn told(&self) -> Vec<(NoticeKind, String, usize)> {
+        let sent = self.mailer.sent().into_iter();
+        sent.map(|notice| (notice.kind, notice.recipient.email, notice.tokens.len()))
+            .collect()
     }
 
     /// Stops the server gracefully and leaves its folder.

@@ -1,9 +1,11 @@
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use moka::sync::Cache as Moka;
 
 use super::slots::Slots;
+use crate::clock::Moment;
 use crate::settings::Settings;
 use crate::{AuthError, Principal, TokenDigest};
 
@@ -25,7 +27,8 @@ pub(super) struct Cache {
 /// use now is found in the slots before it.
 #[derive(Debug)]
 struct Grants {
-    slots: Slots,
+    /// Hold nothing for long that is not in `cache` too.
+    slots: Arc<Slots>,
     cache: Moka<TokenDigest, Principal, ahash::RandomState>,
 }
 
@@ -38,13 +41,7 @@ const REFUSAL_TTL: Duration = Duration::from_secs(10);
 impl Cache {
     pub(super) fn new(settings: &Settings) -> Self {
         let ttl = settings.auth_cache_expiry();
-        let grants = (!ttl.is_zero()).then(|| Grants {
-            slots: Slots::new(settings.auth_cache_max_items()),
-            cache: Moka::builder()
-                .max_capacity(u64::from(settings.auth_cache_max_items()))
-                .time_to_live(ttl)
-                .build_with_hasher(ahash::RandomState::new()),
-        });
+        let grants = (!ttl.is_zero()).then(|| Grants::new(settings.auth_cache_max_items(), ttl));
         let refusals = Moka::builder()
             .max_capacity(MAX_REFUSALS)
             .time_to_live(REFUSAL_TTL)
@@ -65,19 +62,14 @@ impl Cache {
         self.ttl / 640 * steps
     }
 
-    pub(super) fn grant(&self, digest: &TokenDigest) -> Option<Principal> {
-        let Grants { slots, cache } = self.grants.as_ref()?;
-        slots.get(digest).or_else(|| {
-            let principal = cache.get(digest)?;
-            slots.put(&principal);
-            Some(principal)
-        })
+    /// The grant of this digest, used at `now`.
+    pub(super) fn grant(&self, digest: &TokenDigest, now: Moment) -> Option<Principal> {
+        self.grants.as_ref()?.get(digest, now)
     }
 
     pub(super) fn keep_grant(&self, principal: &Principal) {
-        if let Some(Grants { slots, cache }) = &self.grants {
-            cache.insert(principal.0.digest, principal.clone());
-            slots.put(principal);
+        if let Some(grants) = &self.grants {
+            grants.put(principal);
         }
     }
 
@@ -101,3 +93,37 @@ impl Cache {
         self.refusals.invalidate_all();
     }
 }
+
+impl Grants {
+    fn new(capacity: u32, ttl: Duration) -> Self {
+        let slots = Arc::new(Slots::new(capacity));
+        let evicted_from = Arc::clone(&slots);
+        let cache = Moka::builder()
+            .max_capacity(u64::from(capacity))
+            .time_to_live(ttl)
+            .eviction_listener(move |_, principal, _| evicted_from.remove(&principal))
+            .build_with_hasher(ahash::RandomState::new());
+        Self { slots, cache }
+    }
+
+    fn get(&self, digest: &TokenDigest, now: Moment) -> Option<Principal> {
+        // Now and then the cache is asked, so that it learns what is in use and evicts the rest.
+        let is_sample = now.boot % SAMPLE == 0;
+        if !is_sample && let Some(principal) = self.slots.get(digest) {
+            return Some(principal);
+        }
+        let principal = self.cache.get(digest)?;
+        self.slots.put(&principal);
+        Some(principal)
+    }
+
+    fn put(&self, principal: &Principal) {
+        // The slot first: what is evicted at once is taken out of it again.
+        self.slots.put(principal);
+        self.cache.insert(principal.0.digest, principal.clone());
+    }
+}
+
+/// One hit in so many is looked up in the cache itself. The time of a hit in microseconds is as
+/// good as a die.
+const SAMPLE: i64 = 64;

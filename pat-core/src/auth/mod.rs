@@ -91,7 +91,7 @@ impl Authenticator {
     /// Decides from memory alone, if that is possible; notes the use.
     pub(crate) fn check_cached(&self, digest: &TokenDigest) -> Option<Verdict> {
         let now = self.time.now();
-        if let Some(principal) = self.cache.grant(digest)
+        if let Some(principal) = self.cache.grant(digest, now)
             && self.floors.allows_cached(&principal.0, now)
             && !principal.0.is_expired(now)
         {

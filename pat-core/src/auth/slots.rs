@@ -42,6 +42,12 @@ impl Slots {
             .store(Some(Arc::clone(&principal.0)));
     }
 
+    /// Empties the slot of a grant if that is still in it.
+    pub(super) fn remove(&self, principal: &Principal) {
+        let slot = self.slot(&principal.0.digest);
+        slot.compare_and_swap(&Some(Arc::clone(&principal.0)), None);
+    }
+
     pub(super) fn clear(&self) {
         for slot in &self.0 {
             slot.store(None);

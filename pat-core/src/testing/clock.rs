@@ -21,7 +21,7 @@ impl Default for TestClock {
     fn default() -> Self {
         Self {
             wall: AtomicI64::new(1_772_145_741_247_000),
-            boot: AtomicI64::new(1_000_000_000),
+            boot: AtomicI64::new(1_000_000_001),
         }
     }
 }
