@@ -102,7 +102,7 @@ impl Server {
         });
         // The first poll of the change feed has the cache trusted from the first request on.
         pats.poll_changes().await.expect("a poll");
-        Self {
+        let server = Self {
             base,
             pats,
             users,
@@ -112,7 +112,10 @@ impl Server {
             http: client(),
             stop,
             running,
-        }
+        };
+        // What the jobs do at a start is done with before the test begins.
+        server.run_jobs().await;
+        server
     }
 
     /// Runs the jobs that are due now, and delivers what they queue. (The server's own jobs may be
