@@ -1,1 +1,25 @@
 #![doc = include_str!("../README.md")]
+
+mod builder;
+mod connection;
+mod context;
+mod error;
+mod file;
+mod header;
+mod memory;
+mod message;
+mod plain_stream;
+mod reply;
+mod smtp;
+mod templates;
+mod text;
+mod url;
+
+pub use builder::ComposerBuilder;
+pub use error::{ComposeError, ComposerError, SmtpError, SmtpUrlError};
+pub use file::FileMailer;
+pub use memory::MemoryMailer;
+pub use message::{Composer, NoticeText};
+pub use reply::SmtpReply;
+pub use smtp::SmtpMailer;
+pub use url::SmtpUrl;

@@ -1,0 +1,274 @@
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+use lettre::message::Mailbox;
+use pat_core::notice::{NoticeId, NoticeToken, Recipient};
+use pat_core::{Notice, NoticeKind, TokenId};
+
+use crate::message::Composer;
+use crate::templates::{Sources, Templates};
+use crate::{ComposeError, ComposerError, header, text};
+
+/// Builds a [`Composer`]; made by [`Composer::builder`].
+#[derive(Debug, Clone)]
+pub struct ComposerBuilder {
+    from: String,
+    product: Option<String>,
+    token_page: String,
+    replacements: Vec<Replacement>,
+}
+
+#[derive(Debug, Clone)]
+enum Replacement {
+    Folder(PathBuf),
+    Template { name: String, source: String },
+}
+
+impl ComposerBuilder {
+    pub(crate) fn new(from: String) -> Self {
+        Self {
+            from,
+            product: None,
+            token_page: String::new(),
+            replacements: Vec::new(),
+        }
+    }
+
+    /// Sets the name by which users know the host. Unless set, it is the sender's name, or the
+    /// domain of the sender's address.
+    #[must_use]
+    pub fn product(mut self, name: impl Into<String>) -> Self {
+        self.product = Some(name.into());
+        self
+    }
+
+    /// Sets the path of the page where users see their tokens, such as `/profile/tokens`: mails
+    /// link to it. Unless set, they link to the host's base URL. A notice without a base URL makes
+    /// a mail without a link.
+    #[must_use]
+    pub fn token_page(mut self, path: impl Into<String>) -> Self {
+        self.token_page = path.into();
+        self
+    }
+
+    /// Takes the templates in a folder in place of those that are shipped with the same names;
+    /// the others stay. It is read once, by [`build`](Self::build). Of several replacements of one
+    /// template the last one counts.
+    #[must_use]
+    pub fn templates_from(mut self, folder: impl AsRef<Path>) -> Self {
+        let folder = folder.as_ref().to_owned();
+        self.replacements.push(Replacement::Folder(folder));
+        self
+    }
+
+    /// Takes one template from a string. The name is as in a folder, such as `expired/body.txt`.
+    #[must_use]
+    pub fn template(mut self, name: impl Into<String>, source: impl Into<String>) -> Self {
+        self.replacements.push(Replacement::Template {
+            name: name.into(),
+            source: source.into(),
+        });
+        self
+    }
+
+    /// Reads the templates, and tries each with sample data.
+    ///
+    /// # Errors
+    /// The sender, the token page or a template is wrong.
+    pub fn build(self) -> Result<Composer, ComposerError> {
+        let from = self.from.trim().parse::<Mailbox>();
+        let mut from = from.map_err(|error| ComposerError::InvalidFrom(error.into()))?;
+        from.name = from
+            .name
+            .map(|name| text::person(&name))
+            .filter(|name| !name.is_empty());
+        from.email = header::ascii_domain(&from.email);
+        if !is_page(&self.token_page) {
+            return Err(ComposerError::InvalidTokenPage);
+        }
+
+        let mut sources = Sources::shipped();
+        for replacement in self.replacements {
+            match replacement {
+                Replacement::Folder(folder) => sources.read(&folder)?,
+                Replacement::Template { name, source } => sources.set(&name, source)?,
+            }
+        }
+        let templates = Templates::parse(sources).map_err(ComposerError::from)?;
+
+        let product = self.product.map(|name| text::person(&name));
+        let product = product.filter(|name| !name.is_empty());
+        let product = product.or_else(|| from.name.clone());
+        let product = product.unwrap_or_else(|| from.email.domain().to_owned());
+        let composer = Composer::new(from, product, self.token_page, templates);
+        for notice in samples() {
+            composer.compose(&notice).map_err(|error| match error {
+                ComposeError::Template {
+                    template,
+                    line,
+                    source,
+                } => ComposerError::InvalidTemplate {
+                    template,
+                    line,
+                    source,
+                },
+                error => ComposerError::InvalidFrom(error.into()),
+            })?;
+        }
+        Ok(composer)
+    }
+}
+
+fn is_page(path: &str) -> bool {
+    let is_path = path.starts_with('/') && !path.starts_with("//");
+    let is_clean = !path.chars().any(|c| c.is_whitespace() || c.is_control());
+    path.is_empty() || (is_path && is_clean)
+}
+
+/// Notices of every kind that take every branch a template may have: one token and several, with
+/// and without what is optional.
+fn samples() -> impl Iterator<Item = Notice> {
+    let kinds = NoticeKind::ALL.into_iter();
+    kinds.flat_map(|kind| {
+        [(1, true), (1, false), (3, true), (3, false)]
+            .map(|(count, full)| sample(kind, count, full))
+    })
+}
+
+fn sample(kind: NoticeKind, count: i64, full: bool) -> Notice {
+    let now = Timestamp::UNIX_EPOCH;
+    let token = |number| NoticeToken {
+        id: TokenId::new(number).expect("small numbers are ids"),
+        name: format!("sample {number}"),
+        created_at: now,
+        expires_at: full.then(|| now + SignedDuration::from_hours(24 * number)),
+        last_used_at: full.then_some(now),
+    };
+    Notice {
+        id: NoticeId::new(0),
+        kind,
+        recipient: Recipient {
+            full_name: "Sample Person".to_owned(),
+            email: "sample@example.com".to_owned(),
+        },
+        tokens: (1..=count).map(token).collect(),
+        by: full.then(|| "Sample Administrator".to_owned()),
+        reason: full.then(|| "A sample.".to_owned()),
+        queued_at: now,
+        base_url: full.then(|| "https://example.com".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+    use std::fs;
+
+    use super::*;
+
+    const FROM: &str = "Example <noreply@example.com>";
+
+    #[test]
+    fn a_wrong_sender_or_page_is_refused() {
+        for from in [
+            "",
+            "Example",
+            "a@",
+            "a@b\r\nBcc: c@d",
+            "a@example.com, b@example.com",
+        ] {
+            let built = Composer::builder(from).build();
+            assert!(
+                matches!(built, Err(ComposerError::InvalidFrom(_))),
+                "{from}: {built:?}"
+            );
+        }
+        for page in ["profile", "//evil.example", "/a b", "/a\nb"] {
+            let built = Composer::builder(FROM).token_page(page).build();
+            assert!(
+                matches!(built, Err(ComposerError::InvalidTokenPage)),
+                "{page}"
+            );
+        }
+    }
+
+    #[test]
+    fn templates_are_replaced_one_by_one() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("expired")).unwrap();
+        fs::write(
+            folder.path().join("expired/subject.txt"),
+            "{{ token.name }} is gone\n",
+        )
+        .unwrap();
+        fs::write(folder.path().join("README.md"), "no template").unwrap();
+        let composer = Composer::builder(FROM)
+            .templates_from(&folder)
+            .build()
+            .unwrap();
+
+        let expired = composer
+            .text(&sample(NoticeKind::Expired, 1, true))
+            .unwrap();
+        assert_eq!(expired.subject, "\u{2068}sample 1\u{2069} is gone");
+        assert!(
+            expired
+                .body
+                .contains("Scripts and programs that use it no longer work.")
+        );
+        let pruned = composer.text(&sample(NoticeKind::Pruned, 1, true)).unwrap();
+        assert!(pruned.subject.contains("was deleted"));
+    }
+
+    #[test]
+    fn a_bad_template_is_named_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("created")).unwrap();
+        let file = folder.path().join("created/body.html");
+        for (bad, line) in [
+            ("a\n{% if %}", 2),
+            ("\n\n{{ nobody }}", 3),
+            ("{% include 'no.txt' %}", 1),
+        ] {
+            fs::write(&file, bad).unwrap();
+            let error = Composer::builder(FROM)
+                .templates_from(&folder)
+                .build()
+                .unwrap_err();
+            let expected = format!("the template {} is wrong at line {line}", file.display());
+            assert_eq!(error.to_string(), expected);
+            assert!(error.source().is_some());
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_missing_or_misspelt_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = Composer::builder(FROM)
+            .templates_from(folder.path().join("no"))
+            .build();
+        assert!(matches!(
+            missing,
+            Err(ComposerError::UnreadableTemplate { .. })
+        ));
+        fs::create_dir(folder.path().join("expires_soon")).unwrap();
+        fs::write(folder.path().join("expires_soon/body.txt"), "").unwrap();
+        let misspelt = Composer::builder(FROM).templates_from(&folder).build();
+        assert!(matches!(
+            misspelt,
+            Err(ComposerError::UnknownTemplate { .. })
+        ));
+    }
+
+    #[test]
+    fn a_string_may_replace_a_layout() {
+        let layout = "{% block body %}{% endblock %}\nBye, {{ product }}";
+        let composer = Composer::builder("noreply@example.com").template("layout.txt", layout);
+        let text = composer
+            .build()
+            .unwrap()
+            .text(&sample(NoticeKind::Created, 3, true))
+            .unwrap();
+        assert!(text.body.ends_with("\nBye, example.com\n"), "{}", text.body);
+    }
+}

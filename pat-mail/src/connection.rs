@@ -1,0 +1,177 @@
+//! Connections to the mail server: made with the protection that was asked for, and used again
+//! while there is more to send.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
+use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+use crate::SmtpError;
+use crate::plain_stream::PlainStream;
+use crate::smtp::failure;
+
+/// So many idle connections are kept; one more is closed after its message.
+const MAX_IDLE: usize = 4;
+/// How long a server may take to say goodbye.
+const QUIT_TIME: Duration = Duration::from_secs(5);
+
+/// A mail server, and how to talk to it.
+pub(crate) struct Server {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) tls: Tls,
+    pub(crate) login: Option<Credentials>,
+    pub(crate) hello: ClientId,
+}
+
+pub(crate) enum Tls {
+    None,
+    StartTls(TlsParameters),
+    Implicit(TlsParameters),
+}
+
+impl Server {
+    /// A connection that is protected and logged in.
+    async fn connect(&self) -> Result<AsyncSmtpConnection, SmtpError> {
+        let address = (self.host.as_str(), self.port);
+        let connection = match &self.tls {
+            Tls::None => {
+                AsyncSmtpConnection::connect_tokio1(address, None, &self.hello, None, None).await
+            }
+            Tls::Implicit(tls) => {
+                let tls = Some(tls.clone());
+                AsyncSmtpConnection::connect_tokio1(address, None, &self.hello, tls, None).await
+            }
+            Tls::StartTls(tls) => {
+                let tcp = TcpStream::connect(address).await;
+                let tcp = tcp.map_err(|error| SmtpError::Connection(error.into()))?;
+                let stream = Box::new(PlainStream::new(tcp));
+                let mut connection =
+                    AsyncSmtpConnection::connect_with_transport(stream, &self.hello)
+                        .await
+                        .map_err(|error| failure(&error, SmtpError::Refused))?;
+                if !connection.can_starttls() {
+                    connection.abort().await;
+                    return Err(SmtpError::Unsupported("it does not offer STARTTLS"));
+                }
+                let upgraded = connection.starttls(tls.clone(), &self.hello).await;
+                upgraded.map(|()| connection)
+            }
+        };
+        let mut connection = connection.map_err(|error| failure(&error, SmtpError::Refused))?;
+        if let Some(login) = &self.login {
+            let answer = connection.auth(DEFAULT_MECHANISMS, login).await;
+            answer.map_err(|error| failure(&error, SmtpError::Refused))?;
+        }
+        Ok(connection)
+    }
+}
+
+/// The connections to one server.
+///
+/// They are kept as long as any message is under way, so that a batch of notices shares them, and
+/// closed after the last one. A connection comes back only when its message is done: one whose
+/// future was dropped halfway, at a time-out, is closed, for the next message would read the answers
+/// to the last. (That is what the pool of `lettre` does, which is why it is not used.)
+pub(crate) struct Connections {
+    server: Server,
+    idle: Arc<Mutex<Idle>>,
+}
+
+#[derive(Default)]
+struct Idle {
+    leases: usize,
+    connections: Vec<AsyncSmtpConnection>,
+}
+
+impl Connections {
+    pub(crate) fn new(server: Server) -> Self {
+        Self {
+            server,
+            idle: Arc::default(),
+        }
+    }
+
+    /// Joins those who use the connections. The last one to leave closes them.
+    pub(crate) fn lease(&self) -> Lease<'_> {
+        lock(&self.idle).leases += 1;
+        Lease { connections: self }
+    }
+}
+
+/// The right to take connections and give them back.
+pub(crate) struct Lease<'a> {
+    connections: &'a Connections,
+}
+
+impl Lease<'_> {
+    /// A connection that works, made now if need be.
+    pub(crate) async fn take(&self) -> Result<AsyncSmtpConnection, SmtpError> {
+        while let Some(mut connection) = self.pop() {
+            if connection.test_connected().await {
+                return Ok(connection);
+            }
+        }
+        self.connections.server.connect().await
+    }
+
+    fn pop(&self) -> Option<AsyncSmtpConnection> {
+        lock(&self.connections.idle).connections.pop()
+    }
+
+    /// Gives back a connection whose message is done.
+    pub(crate) fn give_back(&self, connection: AsyncSmtpConnection) {
+        let mut idle = lock(&self.connections.idle);
+        if connection.has_broken() || idle.connections.len() >= MAX_IDLE {
+            drop(idle);
+            quit(vec![connection]);
+        } else {
+            idle.connections.push(connection);
+        }
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        let mut idle = lock(&self.connections.idle);
+        idle.leases -= 1;
+        if idle.leases == 0 {
+            let connections = std::mem::take(&mut idle.connections);
+            drop(idle);
+            quit(connections);
+        }
+    }
+}
+
+/// Says goodbye without making anybody wait. Outside a runtime the connections are just closed.
+fn quit(connections: Vec<AsyncSmtpConnection>) {
+    let Ok(runtime) = Handle::try_current() else {
+        return;
+    };
+    for mut connection in connections {
+        runtime.spawn(async move {
+            // A server that does not answer loses the connection all the same.
+            let _ = timeout(QUIT_TIME, connection.abort()).await;
+        });
+    }
+}
+
+fn lock(idle: &Mutex<Idle>) -> MutexGuard<'_, Idle> {
+    idle.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Connections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let server = format_args!("{}:{}", self.server.host, self.server.port).to_string();
+        f.debug_struct("Connections")
+            .field("server", &server)
+            .field("idle", &lock(&self.idle).connections.len())
+            .finish_non_exhaustive()
+    }
+}

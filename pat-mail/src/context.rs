@@ -1,0 +1,183 @@
+//! What templates are given. The fields are documented in the README, for those who write templates.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use pat_core::Notice;
+use pat_core::notice::NoticeToken;
+use serde::Serialize;
+
+use crate::text;
+
+/// Plain text and HTML keep a name apart from the text around it in different ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Names stand between isolates.
+    Text,
+    /// Templates put names into `<bdi>`; the engine escapes them.
+    Html,
+}
+
+impl Format {
+    fn name(self, name: String) -> String {
+        match self {
+            Self::Text => text::isolated(&name),
+            Self::Html => name,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Context {
+    kind: &'static str,
+    product: String,
+    recipient: String,
+    subject: Option<String>,
+    count: usize,
+    token: TokenContext,
+    tokens: Vec<TokenContext>,
+    by: Option<String>,
+    reason: Option<Vec<String>>,
+    link: Option<String>,
+    queued: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct TokenContext {
+    id: i64,
+    name: String,
+    created: String,
+    created_date: String,
+    expires: String,
+    expires_date: Option<String>,
+    last_used: String,
+    days_left: Option<i64>,
+    when: Option<String>,
+}
+
+impl Context {
+    /// `None` for a notice without tokens.
+    pub(crate) fn new(
+        notice: &Notice,
+        format: Format,
+        product: &str,
+        link: Option<String>,
+        subject: Option<&str>,
+    ) -> Option<Self> {
+        let tokens: Vec<_> = notice
+            .tokens
+            .iter()
+            .map(|token| TokenContext::new(token, notice.queued_at, format))
+            .collect();
+        let by = notice.by.as_deref().map(text::person);
+        let reason = notice.reason.as_deref().map(text::lines);
+        Some(Self {
+            kind: notice.kind.as_str(),
+            product: product.to_owned(),
+            recipient: format.name(recipient(notice)),
+            subject: subject.map(str::to_owned),
+            count: tokens.len(),
+            token: tokens.first()?.clone(),
+            tokens,
+            by: by
+                .filter(|name| !name.is_empty())
+                .map(|name| format.name(name)),
+            reason: reason
+                .filter(|lines| lines.iter().any(|line| !line.is_empty()))
+                .map(|lines| lines.into_iter().map(|line| format.name(line)).collect()),
+            link,
+            queued: date_and_time(notice.queued_at),
+        })
+    }
+}
+
+/// The recipient's name; people without one are greeted all the same.
+fn recipient(notice: &Notice) -> String {
+    let name = text::person(&notice.recipient.full_name);
+    if name.is_empty() {
+        "there".to_owned()
+    } else {
+        name
+    }
+}
+
+impl TokenContext {
+    /// Times are counted from when the notice was queued, so that every attempt has the same text.
+    fn new(token: &NoticeToken, queued_at: Timestamp, format: Format) -> Self {
+        let never = || "never".to_owned();
+        let days_left = token.expires_at.map(|at| days_between(queued_at, at));
+        Self {
+            id: token.id.get(),
+            name: format.name(text::one_line(&token.name)),
+            created: date_and_time(token.created_at),
+            created_date: date(token.created_at),
+            expires: token.expires_at.map_or_else(never, date_and_time),
+            expires_date: token.expires_at.map(date),
+            last_used: token.last_used_at.map_or_else(never, date_and_time),
+            days_left,
+            when: days_left.and_then(when),
+        }
+    }
+}
+
+fn when(days_left: i64) -> Option<String> {
+    match days_left {
+        ..0 => None,
+        0 => Some("today".to_owned()),
+        1 => Some("tomorrow".to_owned()),
+        days => Some(format!("in {days} days")),
+    }
+}
+
+fn date(at: Timestamp) -> String {
+    at.strftime("%-d %B %Y").to_string()
+}
+
+fn date_and_time(at: Timestamp) -> String {
+    at.strftime("%-d %B %Y, %H:%M UTC").to_string()
+}
+
+/// Days as people count them: from one date to the other, whatever the hours.
+fn days_between(from: Timestamp, to: Timestamp) -> i64 {
+    let day = |at: Timestamp| {
+        let midnight = TimeZone::UTC
+            .to_datetime(at)
+            .date()
+            .to_datetime(jiff::civil::Time::MIN);
+        TimeZone::UTC
+            .to_timestamp(midnight)
+            .map_or(0, Timestamp::as_second)
+            / 86_400
+    };
+    day(to) - day(from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn dates_are_written_out() {
+        assert_eq!(
+            date_and_time(at("2026-05-07T22:42:59Z")),
+            "7 May 2026, 22:42 UTC"
+        );
+        assert_eq!(date(at("2026-12-31T23:59:59Z")), "31 December 2026");
+    }
+
+    #[test]
+    fn days_are_counted_by_the_calendar() {
+        let queued = at("2026-05-20T23:00:00Z");
+        let days = |text| days_between(queued, at(text));
+        assert_eq!(days("2026-05-20T23:30:00Z"), 0);
+        assert_eq!(days("2026-05-21T00:10:00Z"), 1);
+        assert_eq!(days("2026-05-27T22:42:00Z"), 7);
+        assert_eq!(when(0).as_deref(), Some("today"));
+        assert_eq!(when(1).as_deref(), Some("tomorrow"));
+        assert_eq!(when(7).as_deref(), Some("in 7 days"));
+        assert_eq!(when(-1), None);
+    }
+}

@@ -1,0 +1,78 @@
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use pat_core::{MailError, Mailer, Notice};
+use tokio::fs;
+use tokio::io::AsyncWriteExt;
+
+use crate::Composer;
+
+/// Writes each mail into a folder, as `{kind}-{id}.eml`: for development, or for another program
+/// to send.
+///
+/// A file appears whole or not at all. A retry writes the same file again.
+#[derive(Debug)]
+pub struct FileMailer {
+    composer: Composer,
+    folder: PathBuf,
+    written: AtomicU64,
+}
+
+impl FileMailer {
+    /// A mailer that writes into this folder, and creates it if need be.
+    #[must_use]
+    pub fn new(composer: Composer, folder: impl Into<PathBuf>) -> Self {
+        Self {
+            composer,
+            folder: folder.into(),
+            written: AtomicU64::new(0),
+        }
+    }
+
+    /// Where it writes.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    async fn write(&self, name: &str, message: &[u8]) -> io::Result<()> {
+        fs::create_dir_all(&self.folder).await?;
+        // Several processes may share the folder, and several tasks this mailer.
+        let number = self.written.fetch_add(1, Ordering::Relaxed);
+        let part = self
+            .folder
+            .join(format!(".{name}.{}.{number}.part", std::process::id()));
+        let written = write_new(&part, message).await;
+        let moved = match written {
+            Ok(()) => fs::rename(&part, self.folder.join(name)).await,
+            Err(error) => Err(error),
+        };
+        if moved.is_err() {
+            // What went wrong first is what the caller must hear.
+            let _ = fs::remove_file(&part).await;
+        }
+        moved
+    }
+}
+
+async fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = fs::File::create(path).await?;
+    file.write_all(content).await?;
+    file.sync_all().await
+}
+
+#[async_trait]
+impl Mailer for FileMailer {
+    fn name(&self) -> &'static str {
+        "file"
+    }
+
+    async fn send(&self, notice: &Notice) -> Result<(), MailError> {
+        let message = self.composer.compose(notice)?.formatted();
+        let name = format!("{}-{}.eml", notice.kind, notice.id);
+        let written = self.write(&name, &message).await;
+        written.map_err(|error| MailError::Temporary(error.into()))
+    }
+}

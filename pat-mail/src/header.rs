@@ -1,0 +1,152 @@
+//! Headers and addresses whose exact form matters.
+
+use std::time::{Duration, SystemTime};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use lettre::Address;
+use lettre::message::Mailbox;
+use lettre::message::header::{HeaderName, HeaderValue};
+use pat_core::notice::Recipient;
+
+use crate::{ComposeError, text};
+
+/// Base64 of so many bytes makes an encoded word of 72 characters; RFC 2047 allows 75.
+const WORD_BYTES: usize = 45;
+/// RFC 5321, section 4.5.3.1.3, less the angle brackets.
+const MAX_ADDRESS: usize = 254;
+
+/// A `Subject` that is read back as it was given, whatever it holds. Plain ASCII stays readable;
+/// anything else is encoded whole, for between an encoded word and a plain one readers disagree
+/// about spaces.
+pub(crate) fn subject(subject: &str) -> HeaderValue {
+    let name = HeaderName::new_from_ascii_str("Subject");
+    let is_plain = subject.bytes().all(|b| matches!(b, b' '..=b'~'))
+        && subject
+            .split(' ')
+            .all(|word| !word.is_empty() && word.len() <= WORD_BYTES)
+        && !subject.contains("=?");
+    if is_plain {
+        return HeaderValue::new(name, subject.to_owned());
+    }
+    let words: Vec<_> = pieces(subject).map(encoded_word).collect();
+    HeaderValue::dangerous_new_pre_encoded(name, subject.to_owned(), words.join("\r\n "))
+}
+
+fn encoded_word(piece: &str) -> String {
+    format!("=?utf-8?B?{}?=", STANDARD.encode(piece))
+}
+
+/// Cuts the text between characters.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (piece, after) = rest.split_at(rest.floor_char_boundary(WORD_BYTES));
+        rest = after;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+/// A header that says that no person wrote the mail, so that no absence note answers it (RFC 3834).
+pub(crate) fn auto_submitted() -> HeaderValue {
+    let name = HeaderName::new_from_ascii_str("Auto-Submitted");
+    HeaderValue::new(name, "auto-generated".to_owned())
+}
+
+/// The `To` of a recipient whose address and name came from a directory.
+pub(crate) fn to(recipient: &Recipient) -> Result<Mailbox, ComposeError> {
+    let address = &recipient.email;
+    let is_clean = !address.chars().any(|c| c.is_whitespace() || c.is_control());
+    if !is_clean || address.len() > MAX_ADDRESS {
+        return Err(ComposeError::InvalidRecipient);
+    }
+    let address: Address = address
+        .parse()
+        .map_err(|_| ComposeError::InvalidRecipient)?;
+    let name = text::person(&recipient.full_name);
+    Ok(Mailbox::new(
+        (!name.is_empty()).then_some(name),
+        ascii_domain(&address),
+    ))
+}
+
+/// The address with an international domain as DNS and old servers know it (`xn--…`).
+pub(crate) fn ascii_domain(address: &Address) -> Address {
+    if address.domain().is_ascii() {
+        return address.clone();
+    }
+    let domain = url::Host::parse(address.domain()).map(|host| host.to_string());
+    let ascii = domain
+        .ok()
+        .and_then(|domain| Address::new(address.user(), domain).ok());
+    ascii.unwrap_or_else(|| address.clone())
+}
+
+/// The time for `Date`, which knows no years before 1970.
+pub(crate) fn date(at: Timestamp) -> SystemTime {
+    let seconds = u64::try_from(at.as_second()).unwrap_or(0);
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subjects_are_cut_between_characters() {
+        for text in ["é".repeat(255), "🎉".repeat(100), "a🎉é".repeat(50)] {
+            let pieces: Vec<_> = pieces(&text).collect();
+            assert_eq!(pieces.concat(), text);
+            assert!(pieces.iter().all(|piece| encoded_word(piece).len() <= 75));
+        }
+    }
+
+    #[test]
+    fn addresses_are_checked_and_never_shown() {
+        let to = |email: &str| {
+            to(&Recipient {
+                full_name: "Ada".into(),
+                email: email.into(),
+            })
+        };
+        for bad in [
+            "",
+            "ada",
+            "@example.com",
+            "ada@",
+            "a b@example.com",
+            "ada@exam ple.com",
+            "ada@example.com\r\nBcc: eve@example.com",
+            "\"a\r\nb\"@example.com",
+            "a@b, c@d",
+            "<ada@example.com>",
+            &format!("{}@example.com", "a".repeat(300)),
+        ] {
+            let error = to(bad).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "the recipient's mail address is not valid",
+                "{bad}"
+            );
+        }
+        assert_eq!(
+            to("o'hara+x@example.com").unwrap().email.to_string(),
+            "o'hara+x@example.com"
+        );
+        assert_eq!(
+            to("ada@bücher.example").unwrap().email.to_string(),
+            "ada@xn--bcher-kva.example"
+        );
+        assert_eq!(
+            to("ada@[192.0.2.1]").unwrap().email.to_string(),
+            "ada@[192.0.2.1]"
+        );
+    }
+
+    #[test]
+    fn dates_before_1970_do_no_harm() {
+        assert_eq!(date(Timestamp::MIN), SystemTime::UNIX_EPOCH);
+        assert!(date(Timestamp::MAX) > SystemTime::UNIX_EPOCH);
+    }
+}

@@ -1,0 +1,181 @@
+use std::fmt;
+use std::sync::Arc;
+
+use lettre::message::header::{ContentTransferEncoding, ContentType};
+use lettre::message::{Mailbox, MultiPart, SinglePart};
+use lettre::{Address, Message, address::Envelope};
+use pat_core::Notice;
+
+use crate::context::{Context, Format};
+use crate::templates::{TemplateFailure, Templates};
+use crate::{ComposeError, ComposerBuilder, ComposerError, header, text};
+
+/// Makes mails of notices.
+///
+/// A notice always makes the same mail, byte for byte: when a retry sends one a second time, mail
+/// programs and servers know it by its `Message-ID`. Clones share everything.
+#[derive(Clone)]
+pub struct Composer {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    from: Mailbox,
+    product: String,
+    token_page: String,
+    templates: Templates,
+}
+
+/// The text of a mail, without its HTML: for logs, or for ways other than mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NoticeText {
+    /// The subject, on one line.
+    pub subject: String,
+    /// The text, with a line feed after each line.
+    pub body: String,
+}
+
+impl Composer {
+    /// Starts a composer of mails from this sender, such as `Example <noreply@example.com>`.
+    pub fn builder(from: impl Into<String>) -> ComposerBuilder {
+        ComposerBuilder::new(from.into())
+    }
+
+    pub(crate) fn new(
+        from: Mailbox,
+        product: String,
+        token_page: String,
+        templates: Templates,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                from,
+                product,
+                token_page,
+                templates,
+            }),
+        }
+    }
+
+    /// Makes the mail: plain text and HTML.
+    ///
+    /// # Errors
+    /// The recipient's address is not valid, or a host's template fails with this notice.
+    pub fn compose(&self, notice: &Notice) -> Result<Message, ComposeError> {
+        let to = header::to(&notice.recipient)?;
+        let NoticeText { subject, body } = self.text(notice)?;
+        let html = self.render(notice, "body.html", Some(&subject))?;
+        let sender = &self.inner.from.email;
+        let envelope = Envelope::new(Some(sender.clone()), vec![to.email.clone()]);
+        let envelope = envelope.map_err(|error| ComposeError::Message(error.into()))?;
+
+        Message::builder()
+            .envelope(envelope)
+            .from(self.inner.from.clone())
+            .to(to)
+            .raw_header(header::subject(&subject))
+            .date(header::date(notice.queued_at))
+            .message_id(Some(message_id(notice, sender)))
+            .raw_header(header::auto_submitted())
+            .multipart(
+                MultiPart::alternative()
+                    .boundary(boundary(notice))
+                    .singlepart(part(ContentType::TEXT_PLAIN, body))
+                    .singlepart(part(ContentType::TEXT_HTML, html)),
+            )
+            .map_err(|error| ComposeError::Message(error.into()))
+    }
+
+    /// Makes only the subject and the plain text.
+    ///
+    /// # Errors
+    /// A host's template fails with this notice.
+    pub fn text(&self, notice: &Notice) -> Result<NoticeText, ComposeError> {
+        let subject = self.render(notice, "subject.txt", None)?;
+        let subject = text::unbroken(subject.trim());
+        let body = self.render(notice, "body.txt", Some(&subject))?;
+        Ok(NoticeText {
+            subject,
+            body: text::tidy(&body),
+        })
+    }
+
+    fn render(
+        &self,
+        notice: &Notice,
+        file: &str,
+        subject: Option<&str>,
+    ) -> Result<String, ComposeError> {
+        let format = if file == "body.html" {
+            Format::Html
+        } else {
+            Format::Text
+        };
+        let context = Context::new(
+            notice,
+            format,
+            &self.inner.product,
+            self.link(notice),
+            subject,
+        );
+        let context = context.ok_or(ComposeError::NoTokens)?;
+        Ok(self.inner.templates.render(notice.kind, file, &context)?)
+    }
+
+    /// The page of the tokens. Only a web address becomes a link.
+    fn link(&self, notice: &Notice) -> Option<String> {
+        let base = notice.base_url.as_deref()?;
+        let is_web = base.starts_with("https://") || base.starts_with("http://");
+        let is_clean = !base.chars().any(|c| c.is_whitespace() || c.is_control());
+        let base = base.trim_end_matches('/');
+        (is_web && is_clean).then(|| format!("{base}{}", self.inner.token_page))
+    }
+}
+
+impl fmt::Debug for Composer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Composer")
+            .field("product", &self.inner.product)
+            .field("token_page", &self.inner.token_page)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The same for every attempt, and for no other notice.
+fn message_id(notice: &Notice, sender: &Address) -> String {
+    let queued_at = notice.queued_at.as_microsecond();
+    format!("<pat-notice.{}.{queued_at}@{}>", notice.id, sender.domain())
+}
+
+/// The same for every attempt. `=_` stands in no quoted-printable text, so no part can hold it.
+fn boundary(notice: &Notice) -> String {
+    format!("=_pat-notice-{}", notice.id)
+}
+
+fn part(content_type: ContentType, body: String) -> SinglePart {
+    SinglePart::builder()
+        .header(content_type)
+        .header(ContentTransferEncoding::QuotedPrintable)
+        .body(body)
+}
+
+impl From<TemplateFailure> for ComposeError {
+    fn from(failure: TemplateFailure) -> Self {
+        Self::Template {
+            template: failure.template,
+            line: failure.line,
+            source: failure.source.into(),
+        }
+    }
+}
+
+impl From<TemplateFailure> for ComposerError {
+    fn from(failure: TemplateFailure) -> Self {
+        Self::InvalidTemplate {
+            template: failure.template,
+            line: failure.line,
+            source: failure.source.into(),
+        }
+    }
+}

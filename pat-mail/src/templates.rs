@@ -1,0 +1,241 @@
+//! The templates: those that are shipped, those that a host puts in their place, and the check that
+//! all of them work.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{Environment, UndefinedBehavior};
+use pat_core::NoticeKind;
+
+use crate::ComposerError;
+
+/// The files of each notice.
+const FILES: [&str; 3] = ["subject.txt", "body.txt", "body.html"];
+
+macro_rules! shipped {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("../templates/", $name)))),*]
+    };
+}
+
+const SHIPPED: [(&str, &str); 19] = shipped![
+    "layout.txt",
+    "layout.html",
+    "tokens.txt",
+    "tokens.html",
+    "created/subject.txt",
+    "created/body.txt",
+    "created/body.html",
+    "expires-soon/subject.txt",
+    "expires-soon/body.txt",
+    "expires-soon/body.html",
+    "expired/subject.txt",
+    "expired/body.txt",
+    "expired/body.html",
+    "pruned/subject.txt",
+    "pruned/body.txt",
+    "pruned/body.html",
+    "revoked-by-admin/subject.txt",
+    "revoked-by-admin/body.txt",
+    "revoked-by-admin/body.html",
+];
+
+/// The sources by name, and which of them came from a file.
+#[derive(Debug, Clone)]
+pub(crate) struct Sources {
+    by_name: BTreeMap<String, Source>,
+}
+
+#[derive(Debug, Clone)]
+struct Source {
+    text: String,
+    path: Option<PathBuf>,
+}
+
+impl Sources {
+    pub(crate) fn shipped() -> Self {
+        let mut sources = Self {
+            by_name: BTreeMap::new(),
+        };
+        for (name, text) in SHIPPED {
+            sources.insert(name.to_owned(), text.to_owned(), None);
+        }
+        sources
+    }
+
+    /// Takes a template, in the place of one of the same name if there is one.
+    pub(crate) fn set(&mut self, name: &str, text: String) -> Result<(), ComposerError> {
+        if !is_known_name(name) {
+            return Err(ComposerError::UnknownTemplate {
+                name: name.to_owned(),
+            });
+        }
+        self.insert(name.to_owned(), text, None);
+        Ok(())
+    }
+
+    /// Takes every template of the folder and of those in it.
+    pub(crate) fn read(&mut self, folder: &Path) -> Result<(), ComposerError> {
+        for path in entries(folder)? {
+            let inner = if path.is_dir() {
+                entries(&path)?
+            } else {
+                vec![path]
+            };
+            for path in inner.into_iter().filter(|path| is_template(path)) {
+                let name = path.strip_prefix(folder).unwrap_or(&path);
+                let name = name.to_string_lossy().replace('\\', "/");
+                if !is_known_name(&name) {
+                    let name = path.display().to_string();
+                    return Err(ComposerError::UnknownTemplate { name });
+                }
+                let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
+                self.insert(name, text, Some(path));
+            }
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, name: String, text: String, path: Option<PathBuf>) {
+        self.by_name.insert(name, Source { text, path });
+    }
+}
+
+/// A layout and other shared files stand beside the folders of the notices.
+fn is_known_name(name: &str) -> bool {
+    match name.split_once('/') {
+        None => is_template(Path::new(name)),
+        Some((folder, file)) => {
+            FILES.contains(&file) && NoticeKind::ALL.iter().any(|kind| kind.as_str() == folder)
+        }
+    }
+}
+
+fn is_template(path: &Path) -> bool {
+    let hidden = path
+        .file_name()
+        .is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    !hidden && matches!(extension, Some("txt" | "html"))
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, ComposerError> {
+    let entries = fs::read_dir(folder).map_err(|error| unreadable(folder, error))?;
+    let paths = entries
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_, _>>();
+    paths.map_err(|error| unreadable(folder, error))
+}
+
+fn unreadable(path: &Path, source: std::io::Error) -> ComposerError {
+    ComposerError::UnreadableTemplate {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// The parsed templates.
+#[derive(Debug)]
+pub(crate) struct Templates {
+    environment: Environment<'static>,
+    paths: BTreeMap<String, PathBuf>,
+}
+
+/// Where a template fails, and why.
+#[derive(Debug)]
+pub(crate) struct TemplateFailure {
+    pub(crate) template: String,
+    pub(crate) line: usize,
+    pub(crate) source: minijinja::Error,
+}
+
+impl Templates {
+    pub(crate) fn parse(sources: Sources) -> Result<Self, TemplateFailure> {
+        let mut environment = Environment::new();
+        let syntax = SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build();
+        environment.set_syntax(syntax.expect("the usual delimiters do not clash"));
+        // A misspelt field must show at the start, not as a gap in somebody's mail.
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        let mut templates = Self {
+            environment,
+            paths: BTreeMap::new(),
+        };
+        for (name, source) in sources.by_name {
+            if let Some(path) = source.path {
+                templates.paths.insert(name.clone(), path);
+            }
+            let added = templates
+                .environment
+                .add_template_owned(name.clone(), source.text);
+            added.map_err(|error| templates.failure(&name, error))?;
+        }
+        Ok(templates)
+    }
+
+    /// Renders one file of a notice: `file` is `subject.txt`, `body.txt` or `body.html`.
+    pub(crate) fn render(
+        &self,
+        kind: NoticeKind,
+        file: &str,
+        context: &impl serde::Serialize,
+    ) -> Result<String, TemplateFailure> {
+        let name = format!("{kind}/{file}");
+        let template = self.environment.get_template(&name);
+        template
+            .and_then(|template| template.render(Serde(context)))
+            .map_err(|error| self.failure(&name, error))
+    }
+
+    /// The engine names the template that fails, which may be one that `name` includes.
+    fn failure(&self, name: &str, error: minijinja::Error) -> TemplateFailure {
+        let name = error.name().unwrap_or(name);
+        let path = self.paths.get(name).map(|path| path.display().to_string());
+        TemplateFailure {
+            template: path.unwrap_or_else(|| name.to_owned()),
+            line: error.line().unwrap_or(1),
+            source: error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_every_notice_is_shipped() {
+        let sources = Sources::shipped();
+        for kind in NoticeKind::ALL {
+            for file in FILES {
+                assert!(
+                    sources.by_name.contains_key(&format!("{kind}/{file}")),
+                    "{kind}/{file}"
+                );
+            }
+        }
+        assert!(sources.by_name.keys().all(|name| is_known_name(name)));
+    }
+
+    #[test]
+    fn other_names_are_refused() {
+        for name in [
+            "soon/body.txt",
+            "expired/body.md",
+            "expired/a.txt",
+            "../x.txt/y",
+            "layout",
+        ] {
+            assert!(
+                Sources::shipped().set(name, String::new()).is_err(),
+                "{name}"
+            );
+        }
+        assert!(Sources::shipped().set("footer.html", String::new()).is_ok());
+    }
+}

@@ -1,0 +1,138 @@
+//! Text that people chose, made safe for mail: names cannot break lines, forge headers or turn the
+//! reading direction of what stands around them.
+
+/// FIRST STRONG ISOLATE: what follows cannot turn the text around it (Unicode UAX 9).
+const ISOLATE: char = '\u{2068}';
+/// POP DIRECTIONAL ISOLATE: ends it.
+const POP_ISOLATE: char = '\u{2069}';
+
+/// Lines are wrapped at spaces when they are longer. RFC 5322 asks for no more than 78.
+const WIDTH: usize = 76;
+
+/// A name on one line: control characters and line separators become spaces, and what would turn
+/// the reading direction is taken out.
+pub(crate) fn one_line(name: &str) -> String {
+    name.chars()
+        .filter(|c| !is_direction_control(*c))
+        .map(|c| if breaks_line(c) { ' ' } else { c })
+        .collect()
+}
+
+/// A rendered line, with its isolates, that may hold no line break.
+pub(crate) fn unbroken(line: &str) -> String {
+    line.chars()
+        .map(|c| if breaks_line(c) { ' ' } else { c })
+        .collect()
+}
+
+/// A person's name: as [`one_line`], and without needless spaces.
+pub(crate) fn person(name: &str) -> String {
+    let name = one_line(name);
+    name.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The lines of a longer text, each as [`one_line`], without empty ones at either end.
+pub(crate) fn lines(text: &str) -> Vec<String> {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    text.trim()
+        .split('\n')
+        .map(|line| one_line(line).trim_end().to_owned())
+        .collect()
+}
+
+/// A name for plain text, which has no `<bdi>`.
+pub(crate) fn isolated(name: &str) -> String {
+    format!("{ISOLATE}{name}{POP_ISOLATE}")
+}
+
+/// A rendered text body: no more than one empty line in a row, and long lines wrapped.
+pub(crate) fn tidy(body: &str) -> String {
+    let mut tidied = String::with_capacity(body.len());
+    let mut empty_before = true;
+    for line in body.lines() {
+        let empty = line.trim().is_empty();
+        if !(empty && empty_before) {
+            wrap_into(&mut tidied, if empty { "" } else { line });
+        }
+        empty_before = empty;
+    }
+    tidied.truncate(tidied.trim_end().len());
+    tidied.push('\n');
+    tidied
+}
+
+/// Appends the line. Where it goes on, it is indented and quoted as it began.
+fn wrap_into(out: &mut String, line: &str) {
+    let start = line.find(|c| !matches!(c, ' ' | '>')).unwrap_or(0);
+    let (lead, rest) = line.split_at(start);
+    if width(line) <= WIDTH {
+        out.push_str(line);
+        out.push('\n');
+        return;
+    }
+    let mut column = width(lead);
+    out.push_str(lead);
+    for (index, word) in rest.split(' ').enumerate() {
+        let needed = width(word) + 1;
+        if index > 0 && column + needed > WIDTH {
+            out.push('\n');
+            out.push_str(lead);
+            column = width(lead);
+        } else if index > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += width(word);
+    }
+    out.push('\n');
+}
+
+/// The number of characters that are seen.
+fn width(text: &str) -> usize {
+    text.chars().filter(|c| !is_direction_control(*c)).count()
+}
+
+fn is_direction_control(c: char) -> bool {
+    matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+fn breaks_line(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stay_on_one_line_in_one_direction() {
+        assert_eq!(one_line("a\r\nBcc: x\u{85}\t\0"), "a  Bcc: x   ");
+        assert_eq!(one_line("\u{202E}gnp.exe\u{2069}"), "gnp.exe");
+        assert_eq!(person("  Ada \n Lovelace "), "Ada Lovelace");
+        assert_eq!(lines("one\r\n\r\n.\rfour\n\n"), ["one", "", ".", "four"]);
+    }
+
+    #[test]
+    fn long_lines_are_wrapped_as_they_began() {
+        let tidied = tidy(&format!("> {}", "word ".repeat(40).trim()));
+        assert!(
+            tidied
+                .lines()
+                .all(|line| line.starts_with("> word") && line.len() <= WIDTH)
+        );
+        assert_eq!(tidied.matches("word").count(), 40);
+    }
+
+    #[test]
+    fn a_word_is_never_broken() {
+        let long = "é".repeat(255);
+        assert_eq!(tidy(&format!("  {long}")), format!("  {long}\n"));
+        assert!(tidy(&format!("Your tokens: {long}")).contains(&long));
+    }
+
+    #[test]
+    fn empty_lines_do_not_pile_up() {
+        assert_eq!(tidy("\n\na\n\n  \n\nb\n-- \nc\n\n"), "a\n\nb\n-- \nc\n");
+    }
+}
