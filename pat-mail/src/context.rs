@@ -20,8 +20,8 @@ pub(crate) enum Format {
 impl Format {
     fn name(self, name: String) -> String {
         match self {
-            Self::Text => text::isolated(&name),
-            Self::Html => name,
+            Self::Text if !name.is_empty() => text::isolated(&name),
+            Self::Text | Self::Html => name,
         }
     }
 }

@@ -12,8 +12,9 @@ use pat_core::notice::Recipient;
 
 use crate::{ComposeError, text};
 
-/// Base64 of so many bytes makes an encoded word of 72 characters; RFC 2047 allows 75.
-const WORD_BYTES: usize = 45;
+/// Base64 of so many bytes makes an encoded word of 64 characters, which stays within the 76 that
+/// RFC 2047 allows in a line when `Subject: ` stands before it.
+const WORD_BYTES: usize = 39;
 /// RFC 5321, section 4.5.3.1.3, less the angle brackets.
 const MAX_ADDRESS: usize = 254;
 
@@ -30,8 +31,33 @@ pub(crate) fn subject(subject: &str) -> HeaderValue {
     if is_plain {
         return HeaderValue::new(name, subject.to_owned());
     }
-    let words: Vec<_> = pieces(subject).map(encoded_word).collect();
-    HeaderValue::dangerous_new_pre_encoded(name, subject.to_owned(), words.join("\r\n "))
+    let encoded = encoded_words(subject);
+    HeaderValue::dangerous_new_pre_encoded(name, subject.to_owned(), encoded)
+}
+
+/// A `To` with the name as [`subject`] has its text: `lettre` would make lines that are too long.
+pub(crate) fn to_header(to: &Mailbox) -> HeaderValue {
+    let name = HeaderName::new_from_ascii_str("To");
+    let address = &to.email;
+    let encoded = match &to.name {
+        None => address.to_string(),
+        Some(name) if is_plain_name(name) => format!("\"{name}\"\r\n <{address}>"),
+        Some(name) => format!("{}\r\n <{address}>", encoded_words(name)),
+    };
+    HeaderValue::dangerous_new_pre_encoded(name, to.to_string(), encoded)
+}
+
+/// It stands in quotes as it is, on one line.
+fn is_plain_name(name: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'-' | b'_' | b'.');
+    name.len() <= WORD_BYTES && name.bytes().all(is_plain)
+}
+
+fn encoded_words(text: &str) -> String {
+    pieces(text)
+        .map(encoded_word)
+        .collect::<Vec<_>>()
+        .join("\r\n ")
 }
 
 fn encoded_word(piece: &str) -> String {
@@ -98,7 +124,7 @@ mod tests {
         for text in ["é".repeat(255), "🎉".repeat(100), "a🎉é".repeat(50)] {
             let pieces: Vec<_> = pieces(&text).collect();
             assert_eq!(pieces.concat(), text);
-            assert!(pieces.iter().all(|piece| encoded_word(piece).len() <= 75));
+            assert!(pieces.iter().all(|piece| encoded_word(piece).len() <= 64));
         }
     }
 

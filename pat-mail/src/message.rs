@@ -73,7 +73,7 @@ impl Composer {
         Message::builder()
             .envelope(envelope)
             .from(self.inner.from.clone())
-            .to(to)
+            .raw_header(header::to_header(&to))
             .raw_header(header::subject(&subject))
             .date(header::date(notice.queued_at))
             .message_id(Some(message_id(notice, sender)))

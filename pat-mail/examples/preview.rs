@@ -1,0 +1,76 @@
+//! Writes the mails of every kind as HTML and text into a folder, to look at them in a browser:
+//! `cargo run -p pat-mail --example preview -- FOLDER [TEMPLATES]`.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::{env, fs};
+
+use jiff::{SignedDuration, Timestamp};
+use pat_core::notice::{NoticeId, NoticeToken, Recipient};
+use pat_core::{Notice, NoticeKind, TokenId};
+use pat_mail::Composer;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = env::args_os().skip(1).map(PathBuf::from);
+    let folder = arguments.next().ok_or("the folder is missing")?;
+    let mut composer =
+        Composer::builder("Example <noreply@example.com>").token_page("/profile/tokens");
+    if let Some(templates) = arguments.next() {
+        composer = composer.templates_from(templates);
+    }
+    let composer = composer.build()?;
+
+    fs::create_dir_all(&folder)?;
+    for kind in NoticeKind::ALL {
+        for names in [
+            &["ci"][..],
+            &["ci", "backup of the wiki", "🎉 <release> \u{202e}bot"],
+        ] {
+            let notice = notice(kind, names)?;
+            let message = composer.compose(&notice)?.formatted();
+            let mail = mailparse::parse_mail(&message)?;
+            let file = folder.join(format!("{kind}-{}", names.len()));
+            fs::write(file.with_extension("txt"), mail.subparts[0].get_body()?)?;
+            fs::write(file.with_extension("html"), mail.subparts[1].get_body()?)?;
+            fs::write(file.with_extension("eml"), message)?;
+        }
+    }
+    println!("The mails are in {}", folder.display());
+    Ok(())
+}
+
+fn notice(kind: NoticeKind, names: &[&str]) -> Result<Notice, Box<dyn Error>> {
+    let queued_at: Timestamp = "2026-05-20T09:15:00Z".parse()?;
+    let days = |days| SignedDuration::from_hours(24 * days);
+    let (created_at, expires_at) = match kind {
+        NoticeKind::Created => (queued_at, queued_at + days(90)),
+        NoticeKind::Expired => (queued_at - days(90), queued_at - days(2)),
+        NoticeKind::Pruned => (queued_at - days(120), queued_at - days(30)),
+        _ => (queued_at - days(83), queued_at + days(7)),
+    };
+    let last_used_at = queued_at.min(expires_at) - SignedDuration::from_mins(7);
+    let tokens = names.iter().zip(0_u8..).map(|(name, index)| NoticeToken {
+        id: TokenId::new(i64::from(index)).expect("small numbers are ids"),
+        name: (*name).to_owned(),
+        created_at,
+        expires_at: Some(expires_at + days(i64::from(index))),
+        last_used_at: (index != 1).then_some(last_used_at),
+    });
+    let by_admin = kind == NoticeKind::RevokedByAdmin;
+    Ok(Notice {
+        id: NoticeId::new(7),
+        kind,
+        recipient: Recipient {
+            full_name: "Ada Lovelace".to_owned(),
+            email: "ada@example.com".to_owned(),
+        },
+        tokens: tokens.collect(),
+        by: by_admin.then(|| "Grace Hopper".to_owned()),
+        reason: by_admin.then(|| {
+            "The token was found in a public repository.\nPlease keep tokens in the secret store."
+                .to_owned()
+        }),
+        queued_at,
+        base_url: Some("https://example.com".to_owned()),
+    })
+}

@@ -1,0 +1,350 @@
+//! What arrives: the mails as a mail program reads them.
+
+use std::error::Error as _;
+use std::sync::LazyLock;
+
+use jiff::{SignedDuration, Timestamp};
+use mailparse::{MailHeaderMap, ParsedMail, parse_mail};
+use pat_core::notice::{MailError, Mailer, NoticeId, NoticeToken, Recipient};
+use pat_core::{Notice, NoticeKind, TokenId};
+use pat_mail::{Composer, FileMailer, MemoryMailer};
+use proptest::prelude::*;
+
+const HEADERS: [&str; 8] = [
+    "From",
+    "To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "Auto-Submitted",
+    "MIME-Version",
+    "Content-Type",
+];
+
+fn composer() -> Composer {
+    static COMPOSER: LazyLock<Composer> = LazyLock::new(|| {
+        let builder = Composer::builder("Example <noreply@example.com>");
+        builder.token_page("/profile/tokens").build().unwrap()
+    });
+    COMPOSER.clone()
+}
+
+fn notice(kind: NoticeKind, names: &[&str]) -> Notice {
+    let queued_at: Timestamp = "2026-05-20T09:15:00.123456Z".parse().unwrap();
+    let days = |days| SignedDuration::from_hours(24 * days);
+    let (created_at, expires_at) = match kind {
+        NoticeKind::Created => (queued_at, queued_at + days(90)),
+        NoticeKind::Expired => (queued_at - days(90), queued_at - days(2)),
+        NoticeKind::Pruned => (queued_at - days(120), queued_at - days(30)),
+        _ => (queued_at - days(83), queued_at + days(7)),
+    };
+    let tokens = names.iter().zip(0_u8..).map(|(name, index)| NoticeToken {
+        id: TokenId::new(i64::from(index)).unwrap(),
+        name: (*name).to_owned(),
+        created_at,
+        expires_at: Some(expires_at + days(i64::from(index))),
+        last_used_at: (index != 1).then(|| created_at + SignedDuration::from_mins(7)),
+    });
+    Notice {
+        id: NoticeId::new(41),
+        kind,
+        recipient: Recipient {
+            full_name: "Ada Lovelace".to_owned(),
+            email: "ada@example.com".to_owned(),
+        },
+        tokens: tokens.collect(),
+        by: (kind == NoticeKind::RevokedByAdmin).then(|| "Grace Hopper".to_owned()),
+        reason: (kind == NoticeKind::RevokedByAdmin).then(|| "It was in a public log.".to_owned()),
+        queued_at,
+        base_url: Some("https://example.com".to_owned()),
+    }
+}
+
+fn compose(notice: &Notice) -> Vec<u8> {
+    composer().compose(notice).unwrap().formatted()
+}
+
+fn header(mail: &ParsedMail<'_>, name: &str) -> String {
+    mail.headers.get_first_value(name).unwrap()
+}
+
+fn text(mail: &ParsedMail<'_>) -> String {
+    mail.subparts[0].get_body().unwrap().replace("\r\n", "\n")
+}
+
+fn html(mail: &ParsedMail<'_>) -> String {
+    mail.subparts[1].get_body().unwrap()
+}
+
+/// The mail has the headers that it must have, each once, and two parts.
+fn assert_sound(message: &[u8]) {
+    let mail = parse_mail(message).unwrap();
+    let names: Vec<_> = mail
+        .headers
+        .iter()
+        .map(mailparse::MailHeader::get_key)
+        .collect();
+    assert_eq!(names, HEADERS);
+    let kinds: Vec<_> = mail
+        .subparts
+        .iter()
+        .map(|part| part.ctype.mimetype.as_str())
+        .collect();
+    assert_eq!(kinds, ["text/plain", "text/html"]);
+    assert!(message.is_ascii(), "old servers take ASCII alone");
+    let text = str::from_utf8(message).unwrap();
+    assert!(
+        text.split("\r\n").all(|line| line.len() <= 78),
+        "lines are short"
+    );
+    assert!(
+        !text.replace("\r\n", "").contains(['\r', '\n']),
+        "lines end with CRLF"
+    );
+}
+
+#[test]
+fn each_kind_reads_well() {
+    for kind in NoticeKind::ALL {
+        for names in [&["ci"][..], &["ci", "backup of the wiki", "🎉 bot"]] {
+            let message = compose(&notice(kind, names));
+            assert_sound(&message);
+            let mail = parse_mail(&message).unwrap();
+            let read = format!("Subject: {}\n\n{}", header(&mail, "Subject"), text(&mail));
+            insta::assert_snapshot!(format!("{kind}-{}", names.len()), read);
+        }
+    }
+}
+
+#[test]
+fn mails_without_link_reason_or_name_read_well() {
+    let mut notice = notice(NoticeKind::RevokedByAdmin, &["ci"]);
+    notice.base_url = None;
+    notice.by = None;
+    notice.reason = Some(" \r\n ".to_owned());
+    notice.recipient.full_name = String::new();
+    notice.tokens[0].last_used_at = None;
+    let message = compose(&notice);
+    let mail = parse_mail(&message).unwrap();
+    assert_eq!(header(&mail, "To"), "ada@example.com");
+    assert!(!html(&mail).contains("href"));
+    insta::assert_snapshot!("bare", text(&mail));
+}
+
+#[test]
+fn headers_are_what_they_should_be() {
+    let message = compose(&notice(NoticeKind::ExpiresSoon, &["ci"]));
+    let mail = parse_mail(&message).unwrap();
+    for (name, value) in [
+        ("From", "Example <noreply@example.com>"),
+        ("To", "\"Ada Lovelace\" <ada@example.com>"),
+        (
+            "Subject",
+            "Your token “\u{2068}ci\u{2069}” expires on 27 May 2026",
+        ),
+        ("Date", "Wed, 20 May 2026 09:15:00 +0000"),
+        ("Message-ID", "<pat-notice.41.1779268500123456@example.com>"),
+        ("Auto-Submitted", "auto-generated"),
+        ("MIME-Version", "1.0"),
+    ] {
+        assert_eq!(header(&mail, name), value);
+    }
+}
+
+#[test]
+fn a_retry_sends_the_same_bytes() {
+    for kind in NoticeKind::ALL {
+        let notice = notice(kind, &["ci", "🎉"]);
+        assert_eq!(compose(&notice), compose(&notice));
+    }
+}
+
+#[test]
+fn no_name_does_harm() {
+    let long = "é".repeat(255);
+    for (name, shown) in [
+        ("a\r\nBcc: evil@example.com", "a  Bcc: evil@example.com"),
+        ("a\r\n\r\n.\r\nQUIT", "a    .  QUIT"),
+        (".", "."),
+        ("<script>alert(1)</script>", "<script>alert(1)</script>"),
+        ("\u{202e}gnp.exe", "gnp.exe"),
+        ("\u{2069}\u{2068}x", "x"),
+        ("a\u{0}\u{1b}[31m\u{85}b", "a  [31m b"),
+        ("🎉", "🎉"),
+        ("=?utf-8?Q?x?=", "=?utf-8?Q?x?="),
+        ("--=_pat-notice-41", "--=_pat-notice-41"),
+        ("{{ 7 * 7 }}{% raw %}", "{{ 7 * 7 }}{% raw %}"),
+        ("  spaced  out  ", "  spaced  out  "),
+        (long.as_str(), long.as_str()),
+    ] {
+        let mut notice = notice(NoticeKind::RevokedByAdmin, &[name]);
+        name.clone_into(&mut notice.recipient.full_name);
+        notice.by = Some(name.to_owned());
+        notice.reason = Some(name.to_owned());
+        let message = compose(&notice);
+        assert_sound(&message);
+
+        let mail = parse_mail(&message).unwrap();
+        let isolated = format!("“\u{2068}{shown}\u{2069}”");
+        assert!(
+            header(&mail, "Subject").contains(&isolated),
+            "{}",
+            header(&mail, "Subject")
+        );
+        assert!(text(&mail).contains(&isolated), "{}", text(&mail));
+        let escaped = shown
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;");
+        let escaped = escaped.replace('/', "&#x2f;");
+        assert!(
+            html(&mail).contains(&format!("<bdi>{escaped}</bdi>")),
+            "{}",
+            html(&mail)
+        );
+        assert!(!html(&mail).contains("<script"));
+        let to = mailparse::addrparse_header(mail.headers.get_first_header("To").unwrap());
+        let to = to.unwrap().extract_single_info().unwrap();
+        assert_eq!(to.addr, "ada@example.com");
+        let name: Vec<_> = shown.split_whitespace().collect();
+        assert_eq!(to.display_name.as_deref(), Some(name.join(" ").as_str()));
+    }
+}
+
+#[test]
+fn a_reason_keeps_its_lines_and_stays_quoted() {
+    let mut notice = notice(NoticeKind::RevokedByAdmin, &["ci"]);
+    notice.reason = Some("First.\r\n.\r\n\r\nDear user, <b>pay</b> here.\u{202e}\n".to_owned());
+    let message = compose(&notice);
+    let mail = parse_mail(&message).unwrap();
+    let quoted = "> \u{2068}First.\u{2069}\n> \u{2068}.\u{2069}\n> \n> \u{2068}Dear user, <b>pay</b> here.\u{2069}\n";
+    assert!(text(&mail).contains(quoted), "{}", text(&mail));
+    assert!(html(&mail).contains("<bdi>First.</bdi><br><bdi>.</bdi><br><bdi></bdi><br>"));
+}
+
+#[test]
+fn html_needs_nothing_from_elsewhere() {
+    for kind in NoticeKind::ALL {
+        let message = compose(&notice(kind, &["ci", "b"]));
+        let html = html(&parse_mail(&message).unwrap());
+        for outside in [
+            "src=", "url(", "@import", "<link", "<script", "<img", "http:",
+        ] {
+            assert!(!html.contains(outside), "{kind}: {outside}");
+        }
+        let links = html.matches("href=").count();
+        assert_eq!(
+            html.matches("href=\"https:&#x2f;&#x2f;example.com").count(),
+            links
+        );
+    }
+}
+
+#[test]
+fn only_a_web_address_becomes_a_link() {
+    let mut notice = notice(NoticeKind::Created, &["ci"]);
+    for (base, link) in [
+        (
+            "https://example.com/app",
+            Some("https://example.com/app/profile/tokens"),
+        ),
+        (
+            "http://localhost:8080",
+            Some("http://localhost:8080/profile/tokens"),
+        ),
+        ("javascript:alert(1)//", None),
+        ("https://exa mple.com", None),
+        ("", None),
+    ] {
+        notice.base_url = Some(base.to_owned());
+        let text = composer().text(&notice).unwrap().body;
+        let found = text
+            .lines()
+            .find_map(|line| line.strip_prefix("Your tokens: "));
+        assert_eq!(found, link, "{base}");
+    }
+}
+
+#[tokio::test]
+async fn mailers_send_what_was_composed() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = MemoryMailer::new(composer());
+    let files = FileMailer::new(composer(), folder.path().join("mails"));
+    let notice = notice(NoticeKind::ExpiresSoon, &["ci"]);
+    for _ in 0..2 {
+        memory.clone().send(&notice).await.unwrap();
+        files.send(&notice).await.unwrap();
+    }
+    assert_eq!(memory.messages(), [compose(&notice), compose(&notice)]);
+    let written: Vec<_> = std::fs::read_dir(files.folder())
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    let [file] = written.as_slice() else {
+        panic!("one notice makes one file: {written:?}");
+    };
+    assert_eq!(file.file_name(), "expires-soon-41.eml");
+    assert_eq!(std::fs::read(file.path()).unwrap(), compose(&notice));
+}
+
+#[tokio::test]
+async fn a_bad_address_is_final_and_never_shown() {
+    let mut notice = notice(NoticeKind::Expired, &["ci"]);
+    notice.recipient.email = "ada@exa mple.com".to_owned();
+    let error = MemoryMailer::new(composer())
+        .send(&notice)
+        .await
+        .unwrap_err();
+    let source = error.source().unwrap();
+    assert!(matches!(error, MailError::Permanent(_)));
+    assert!(!format!("{error} {error:?} {source} {source:?}").contains("ada"));
+
+    notice.recipient.email = "ada@example.com".to_owned();
+    notice.tokens.clear();
+    let error = MemoryMailer::new(composer())
+        .send(&notice)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, MailError::Permanent(_)));
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_written_is_for_later() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mailer = FileMailer::new(composer(), file.path().join("mails"));
+    let error = mailer
+        .send(&notice(NoticeKind::Expired, &["ci"]))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, MailError::Temporary(_)));
+}
+
+proptest! {
+    #[test]
+    fn any_name_makes_a_sound_mail(token in any::<String>(), person in any::<String>(), reason in any::<String>()) {
+        let mut notice = notice(NoticeKind::RevokedByAdmin, &[&token]);
+        notice.recipient.full_name = person;
+        notice.by = Some(token.clone());
+        notice.reason = Some(reason);
+        let message = compose(&notice);
+        assert_sound(&message);
+        let mail = parse_mail(&message).unwrap();
+        let subject = composer().text(&notice).unwrap().subject;
+        prop_assert_eq!(header(&mail, "Subject"), subject);
+        let to = mailparse::addrparse_header(mail.headers.get_first_header("To").unwrap()).unwrap();
+        prop_assert_eq!(to.extract_single_info().unwrap().addr, "ada@example.com");
+    }
+
+    #[test]
+    fn any_ascii_name_makes_a_sound_mail(name in "[ -~]{0,80}") {
+        let mut notice = notice(NoticeKind::Created, &[&name]);
+        notice.recipient.full_name.clone_from(&name);
+        let message = compose(&notice);
+        assert_sound(&message);
+        let mail = parse_mail(&message).unwrap();
+        let to = mailparse::addrparse_header(mail.headers.get_first_header("To").unwrap()).unwrap();
+        let shown: Vec<_> = name.split_whitespace().collect();
+        let shown = Some(shown.join(" ")).filter(|name| !name.is_empty());
+        prop_assert_eq!(to.extract_single_info().unwrap().display_name, shown);
+    }
+}
