@@ -25,6 +25,7 @@ use tower_sessions::{MemoryStore, SessionManagerLayer};
 
 use crate::config::Config;
 use crate::demo_api::{self, BaseUrl};
+use crate::metrics;
 use crate::sign_in::{self, SESSION_COOKIE};
 use crate::users::DemoUsers;
 
@@ -74,6 +75,8 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// # Errors
 /// The database cannot be used.
 pub async fn app(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartError> {
+    // Before the service, which counts from its first breath.
+    metrics::install();
     let url = config.database_url;
     let store = SqliteStore::connect(&url).await;
     let store = store.map_err(|source| StartError::Database { url, source })?;
@@ -122,6 +125,7 @@ fn router(pats: &Pats, users: &DemoUsers, base_url: BaseUrl, is_secure: bool) ->
                 .layer(from_fn_with_state(users.clone(), sign_in::resolve_caller)),
         )
         .route("/healthz", get(health))
+        .route("/metrics", get(metrics::metrics))
         .layer(Extension(pats.clone()))
         .layer(Extension(base_url))
         .layer(

@@ -1,12 +1,15 @@
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 use pat_core::{Mailer, Settings};
 use tracing_subscriber::EnvFilter;
+
+use crate::{mail, one_line};
 
 /// The command line. Every option may be given in the environment instead.
 #[derive(Debug, Parser)]
@@ -36,6 +39,24 @@ struct Args {
     /// What to log, such as `info` or `pat_core=debug,tower_http=debug`
     #[arg(long, env = "PAT_LOG", default_value = "info")]
     log: String,
+
+    /// Mail server for notices, such as `smtp://user:password@mail.example.com:587?tls=starttls`
+    #[arg(
+        long,
+        env = "PAT_SMTP_URL",
+        hide_env_values = true,
+        requires = "mail_from"
+    )]
+    smtp_url: Option<String>,
+
+    /// Sender of the notices, such as `Example <noreply@example.com>`
+    #[arg(long, env = "PAT_MAIL_FROM")]
+    mail_from: Option<String>,
+
+    /// Folder into which notices are written as .eml files, beside or instead of sending them.
+    /// Without a mail server and a folder they are only logged
+    #[arg(long, env = "PAT_MAIL_DIR")]
+    mail_dir: Option<PathBuf>,
 
     /// Keeps the demo users (whose passwords everybody knows) on an address that others can reach
     #[arg(long, env = "PAT_DEMO_USERS_ANYWHERE")]
@@ -94,19 +115,24 @@ impl Config {
                 args.listen.ip()
             )));
         }
-        let settings =
-            settings(&args.properties).map_err(|error| ParseError::Invalid(error.to_string()))?;
+        let settings = settings(args.listen, &args.properties)
+            .map_err(|error| ParseError::Invalid(error.to_string()))?;
         let Args {
             listen,
             database_url,
             log,
+            smtp_url,
+            mail_from,
+            mail_dir,
             ..
         } = args;
+        let mailers = mail::mailers(smtp_url.as_deref(), mail_from.as_deref(), mail_dir)
+            .map_err(|error| ParseError::Invalid(one_line(&error)))?;
         Ok(Self {
             listen,
             database_url,
             settings,
-            mailers: Vec::new(),
+            mailers,
             log,
         })
     }
@@ -121,9 +147,17 @@ impl Config {
     }
 }
 
-/// From the environment, and over it from the command line.
-fn settings(properties: &[String]) -> Result<Settings, pat_core::SettingsError> {
-    let mut builder = Settings::builder().from_env(std::env::vars_os())?;
+/// From the environment, and over it from the command line. Unless they say otherwise, users reach
+/// the server where it listens.
+fn settings(
+    listen: SocketAddr,
+    properties: &[String],
+) -> Result<Settings, pat_core::SettingsError> {
+    let mut builder = Settings::builder();
+    if listen.port() != 0 {
+        builder = builder.base_url(&format!("http://{listen}"));
+    }
+    builder = builder.from_env(std::env::vars_os())?;
     for property in properties {
         let (name, value) = property.split_once('=').unwrap_or((property, ""));
         builder = builder.set(name, value)?;

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum::{Json, Router};
+use pat_core::notice::NoticeId;
 use pat_core::{Caller, Owner, Pats, User};
 use pat_tower::Pat;
 use serde_json::{Value, json};
@@ -25,7 +26,9 @@ pub(crate) fn router() -> Router<DemoUsers> {
             "/rest/auth/1/session",
             get(session).post(open_session).delete(close_session),
         )
-        .route("/demo/users/{name}/{action}", post(set_active));
+        .route("/demo/users/{name}/{action}", post(set_active))
+        .route("/demo/notices/dead", get(dead_notices))
+        .route("/demo/notices/{id}/retry", post(retry_notice));
     for version in ["2", "latest"] {
         router = router
             .route(&format!("/rest/api/{version}/serverInfo"), get(server_info))
@@ -117,11 +120,7 @@ async fn set_active(
     caller: Option<Extension<Caller>>,
     Path((name, action)): Path<(String, String)>,
 ) -> Result<StatusCode, Response> {
-    let Extension(caller) = caller.ok_or_else(unauthorized)?;
-    let unavailable = |_| StatusCode::SERVICE_UNAVAILABLE.into_response();
-    if !pats.is_administrator(&caller).await.map_err(unavailable)? {
-        return Err(StatusCode::FORBIDDEN.into_response());
-    }
+    check_administrator(&pats, caller).await?;
     let not_found = || StatusCode::NOT_FOUND.into_response();
     let owner = Owner::new(name).map_err(|_| not_found())?;
     let is_active = match action.as_str() {
@@ -134,4 +133,53 @@ async fn set_active(
     }
     pats.user_changed(&owner).await.map_err(unavailable)?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The notices that could not be sent.
+async fn dead_notices(
+    Extension(pats): Extension<Pats>,
+    caller: Option<Extension<Caller>>,
+) -> Result<Json<Value>, Response> {
+    check_administrator(&pats, caller).await?;
+    let dead = pats.dead_notices(100).await.map_err(unavailable)?;
+    let json = dead.iter().map(|notice| {
+        json!({
+            "id": notice.id.get(),
+            "kind": notice.kind.as_str(),
+            "owner": notice.owner.as_str(),
+            "queuedAt": notice.queued_at.to_string(),
+            "attempts": notice.attempts,
+            "error": notice.error,
+        })
+    });
+    Ok(Json(json.collect()))
+}
+
+/// Has one of them tried again.
+async fn retry_notice(
+    Extension(pats): Extension<Pats>,
+    caller: Option<Extension<Caller>>,
+    Path(id): Path<i64>,
+) -> Result<StatusCode, Response> {
+    check_administrator(&pats, caller).await?;
+    let requeued = pats.requeue_notice(NoticeId::new(id)).await;
+    match requeued.map_err(unavailable)? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(StatusCode::NOT_FOUND.into_response()),
+    }
+}
+
+async fn check_administrator(
+    pats: &Pats,
+    caller: Option<Extension<Caller>>,
+) -> Result<(), Response> {
+    let Extension(caller) = caller.ok_or_else(unauthorized)?;
+    match pats.is_administrator(&caller).await.map_err(unavailable)? {
+        true => Ok(()),
+        false => Err(StatusCode::FORBIDDEN.into_response()),
+    }
+}
+
+fn unavailable<E>(_: E) -> Response {
+    StatusCode::SERVICE_UNAVAILABLE.into_response()
 }

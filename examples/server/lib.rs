@@ -8,6 +8,8 @@
 mod app;
 mod config;
 mod demo_api;
+mod mail;
+mod metrics;
 #[path = "../plugin/mod.rs"]
 pub mod plugin;
 mod sign_in;

@@ -111,17 +111,28 @@ pub(crate) fn state_number(outcome: &Outcome) -> i64 {
     }
 }
 
-/// The column `kind` of a notice: its place in the list, from 1.
+/// The column `kind` of a notice.
+const KINDS: [(i64, NoticeKind); 5] = [
+    (1, NoticeKind::Created),
+    (2, NoticeKind::ExpiresSoon),
+    (3, NoticeKind::Expired),
+    (4, NoticeKind::Pruned),
+    (5, NoticeKind::RevokedByAdmin),
+];
+
+/// # Panics
+/// The kind is newer than this crate, which is released with `pat-core`.
 pub(crate) fn kind_number(kind: NoticeKind) -> i64 {
-    let place = NoticeKind::ALL.iter().position(|other| *other == kind);
-    place.map_or(0, |place| place as i64 + 1)
+    let found = KINDS.into_iter().find(|(_, other)| *other == kind);
+    found.expect("every kind has a number").0
 }
 
 fn kind(number: i64) -> Result<NoticeKind, sqlx::Error> {
-    let kind = NoticeKind::ALL
-        .into_iter()
-        .find(|kind| kind_number(*kind) == number);
-    kind.ok_or_else(|| corrupt(format!("pat_notice.kind is {number}")))
+    let found = KINDS.into_iter().find(|(other, _)| *other == number);
+    found.map_or_else(
+        || Err(corrupt(format!("pat_notice.kind is {number}"))),
+        |(_, kind)| Ok(kind),
+    )
 }
 
 /// A claimed notice, without its tokens and as yet without a mark.

@@ -1,6 +1,6 @@
 use jiff::Timestamp;
-use pat_core::TokenId;
 use pat_core::store::{DueNotices, Job, Lease, Prune, Trim};
+use pat_core::{NoticeKind, TokenId};
 use sqlx::{ColumnIndex, Decode, Encode, Executor, IntoArguments, QueryBuilder, Row, Type};
 
 use super::{Write, push_ids};
@@ -191,18 +191,12 @@ where
 {
     let micros = Timestamp::as_microsecond;
     query.push("revoked_at IS NULL AND expires_at <= ");
-    match due.kind {
-        pat_core::NoticeKind::ExpiresSoon => {
-            query
-                .push_bind(micros(due.until))
-                .push(" AND expires_at > ");
-            query
-                .push_bind(micros(due.now))
-                .push(" AND expiry_notice = 0");
-        }
-        _ => {
-            query.push_bind(micros(due.now));
-            query.push(" AND expiry_notice IN (0, 2)");
-        }
+    if due.kind == NoticeKind::ExpiresSoon {
+        query.push_bind(micros(due.until));
+        query.push(" AND expires_at > ").push_bind(micros(due.now));
+        query.push(" AND expiry_notice = 0");
+    } else {
+        query.push_bind(micros(due.now));
+        query.push(" AND expiry_notice IN (0, 2)");
     }
 }
