@@ -12,6 +12,7 @@ mod crashes;
 mod csrf;
 mod docs;
 mod flow;
+mod jobs;
 mod plugin;
 mod processes;
 mod properties;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         csrf::trials(),
         docs::trials(),
         flow::trials(),
+        jobs::trials(),
         plugin::trials(),
         processes::trials(),
         properties::trials(),

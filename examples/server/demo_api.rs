@@ -163,9 +163,10 @@ async fn retry_notice(
 ) -> Result<StatusCode, Response> {
     check_administrator(&pats, caller).await?;
     let requeued = pats.requeue_notice(NoticeId::new(id)).await;
-    match requeued.map_err(unavailable)? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(StatusCode::NOT_FOUND.into_response()),
+    if requeued.map_err(unavailable)? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(StatusCode::NOT_FOUND.into_response())
     }
 }
 
@@ -174,9 +175,10 @@ async fn check_administrator(
     caller: Option<Extension<Caller>>,
 ) -> Result<(), Response> {
     let Extension(caller) = caller.ok_or_else(unauthorized)?;
-    match pats.is_administrator(&caller).await.map_err(unavailable)? {
-        true => Ok(()),
-        false => Err(StatusCode::FORBIDDEN.into_response()),
+    if pats.is_administrator(&caller).await.map_err(unavailable)? {
+        Ok(())
+    } else {
+        Err(StatusCode::FORBIDDEN.into_response())
     }
 }
 

@@ -229,6 +229,8 @@ pub struct UnknownZone;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn fires(schedule: &str, zone: &str, from: &str, count: usize) -> Vec<String> {
@@ -397,6 +399,66 @@ mod tests {
             let now = now.parse().expect("a date");
             let expected = expected.map(|date| date.parse().expect("a date"));
             assert_eq!(parsed.latest_at(now, &Zone::utc()), expected, "{schedule}");
+        }
+    }
+
+    /// How often `schedule` fires on each local day from 2026 to 2028.
+    fn firings_by_day(schedule: &str, zone: &str) -> BTreeMap<jiff02::civil::Date, usize> {
+        let schedule: Schedule = schedule.parse().expect("a schedule");
+        let zone: Zone = zone.parse().expect("a zone");
+        let date = |at: Timestamp| {
+            let at = Timestamp02::from_microsecond(at.as_microsecond()).expect("a date");
+            at.to_zoned(zone.zone.clone()).date()
+        };
+        let (first, end): (Timestamp, Timestamp) = (
+            "2025-12-30T00:00:00Z".parse().expect("a date"),
+            "2029-01-03T00:00:00Z".parse().expect("a date"),
+        );
+        let next = |after: &Timestamp| schedule.next_after(*after, &zone);
+        let fired = std::iter::successors(Some(first), next).skip(1);
+        let mut count = BTreeMap::new();
+        for at in fired.take_while(|at| *at < end) {
+            *count.entry(date(at)).or_default() += 1;
+        }
+        count.retain(|date, _| (2026..=2028).contains(&date.year()));
+        count
+    }
+
+    /// Zones of all kinds: changes at 02:00, at midnight and by half an hour, north and south, and
+    /// none.
+    const ZONES: [&str; 6] = [
+        "Europe/Berlin",
+        "America/New_York",
+        "America/Santiago",
+        "Africa/Cairo",
+        "Australia/Lord_Howe",
+        "Asia/Kolkata",
+    ];
+
+    #[test]
+    fn a_daily_schedule_fires_once_on_each_local_day_of_three_years() {
+        for zone in ZONES {
+            for schedule in [
+                "0 0 0 * * ?",
+                "0 30 0 * * ?",
+                "0 30 1 * * ?",
+                "0 15 2 * * ?",
+            ] {
+                let count = firings_by_day(schedule, zone);
+                assert_eq!(count.len(), 365 + 365 + 366, "{schedule} in {zone}");
+                let odd: Vec<_> = count.iter().filter(|(_, count)| **count != 1).collect();
+                assert!(odd.is_empty(), "{schedule} in {zone}: {odd:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_hourly_schedule_fires_once_in_each_real_hour_of_three_years() {
+        for zone in ZONES {
+            let count: usize = firings_by_day("0 0 * * * ?", zone).values().sum();
+            // Where the clock moves by half an hour, one full hour a year is never shown.
+            let skipped = if zone == "Australia/Lord_Howe" { 3 } else { 0 };
+            assert_eq!(count, (365 + 365 + 366) * 24 - skipped, "{zone}");
         }
     }
 

@@ -309,21 +309,11 @@ fn print_table() {
     );
     for stack in STACKS {
         let cells = ["uniform", "hot"].map(|keys| {
-            let median = |stack| median(keys, stack).unwrap_or(f64::NAN);
+            let median = |stack| pat_benches::median(keys, stack).unwrap_or(f64::NAN);
             let added = |stack| median(stack) - median(STACKS[0]);
             let ratio = added(stack) / added(STACKS[2]);
             format!("{:.0}, {:.0}, {ratio:.2}", median(stack), added(stack))
         });
         println!("| {stack} | {} |", cells.join(" | "));
     }
-}
-
-/// Reads what criterion has just written.
-fn median(keys: &str, stack: &str) -> Option<f64> {
-    let target = std::env::var("CARGO_TARGET_DIR")
-        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../target").to_owned());
-    let path = format!("{target}/criterion/{keys}/{stack}/new/estimates.json");
-    let json: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()?;
-    json["median"]["point_estimate"].as_f64()
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 use pat_core::store::Job;
-use pat_core::testing::{RecordingMailer, TestClock};
+use pat_core::testing::{RecordingMailer, TestClock, TestDirectory};
 use pat_core::{JobRun, NoticeKind, Pats, Settings};
 use pat_example_server::{Config, DemoUsers, app};
 use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
@@ -298,4 +298,13 @@ pub(crate) async fn answer(request: RequestBuilder) -> Answer {
     }
     assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR, "{answer:?}");
     answer
+}
+
+/// A directory with active users of these keys.
+pub(crate) fn named_users(keys: &[&str]) -> TestDirectory {
+    let users = TestDirectory::default();
+    for key in keys {
+        users.add(key);
+    }
+    users
 }

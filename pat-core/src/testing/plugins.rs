@@ -130,6 +130,13 @@ impl TestDirectory {
         }
     }
 
+    /// Changes a user's mail address, or takes it away.
+    pub fn set_email(&self, owner: &Owner, email: Option<&str>) {
+        if let Some(user) = lock(&self.0).by_owner.get_mut(owner) {
+            user.email = email.map(str::to_owned);
+        }
+    }
+
     /// Deletes a user.
     pub fn remove(&self, owner: &Owner) {
         lock(&self.0).by_owner.remove(owner);
