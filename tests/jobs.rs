@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use libtest_mimic::Trial;
 use pat_core::event::EventKind;
+use pat_core::settings::SettingsBuilder;
 use pat_core::store::{Job, JobStore as _, LastUse};
 use pat_core::testing::{RecordingMailer, RecordingSink, TestClock, TestDirectory};
 use pat_core::{
@@ -83,7 +84,7 @@ impl Node {
             .max_tokens_per_user(1_000_000)
             .set("pat.time.zone", "UTC");
         let pats = Pats::builder(store)
-            .settings(settings.and_then(|s| s.build()).expect("settings"))
+            .settings(settings.and_then(SettingsBuilder::build).expect("settings"))
             .users(asked)
             .mailer(mailer.clone())
             .events(events.clone())
@@ -255,13 +256,13 @@ async fn three_nodes() {
 
 /// A directory that does not answer while it is held.
 #[derive(Debug, Clone)]
-struct Held {
+struct SlowDirectory {
     users: TestDirectory,
     is_held: Arc<watch::Sender<bool>>,
     is_asked: Arc<watch::Sender<bool>>,
 }
 
-impl Held {
+impl SlowDirectory {
     fn new(users: TestDirectory) -> Self {
         Self {
             users,
@@ -272,7 +273,7 @@ impl Held {
 }
 
 #[async_trait]
-impl UserDirectory for Held {
+impl UserDirectory for SlowDirectory {
     async fn find(&self, owner: &Owner) -> Result<Option<User>, BoxError> {
         self.users.find(owner).await
     }
@@ -296,7 +297,7 @@ impl UserDirectory for Held {
 async fn paused_runner() {
     let folder = folder();
     let users = TestDirectory::default();
-    let held = Held::new(users.clone());
+    let held = SlowDirectory::new(users.clone());
     let paused = Node::with(sqlite(&folder).await, &users, held.clone());
     let other = Node::with(sqlite(&folder).await, &users, users.clone());
     let gone = paused.create("gone", 30).await;

@@ -16,7 +16,7 @@ use pat_core::store::{
     Change, ChangePage, Cursor, Insertion, LastUse, NewToken, Revocation, RevocationScope,
     TokenStore,
 };
-use pat_core::testing::{Case, check_directory, check_format, store};
+use pat_core::testing::{Case, check_directory, check_format, check_mailer, store};
 use pat_core::token::{AtlassianFormat, RandomnessError};
 use pat_core::{
     Caller, CreatedToken, Jobs, MemoryStore, Owner, Pats, PlainToken, Token, TokenDigest,
@@ -58,6 +58,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("plugin::hanging_webhook_holds_up_nobody", hanging()),
         trial("plugin::demo_users_keep_the_contract", demo_users()),
         trial("plugin::format_of_the_host_works", format_of_the_host()),
+        trial("plugin::mailers_keep_the_contract", mailers()),
     ]);
     trials
 }
@@ -515,6 +516,23 @@ async fn create(pats: &Pats) -> CreatedToken {
 
 async fn demo_users() {
     check_directory(&DemoUsers::default(), &owner("alice"), &owner("nobody")).await;
+}
+
+async fn mailers() {
+    let composer = pat_mail::Composer::builder("Example <pat@example.com>").build();
+    let composer = composer.expect("a composer");
+    let memory = pat_mail::MemoryMailer::new(composer.clone());
+    let sent = check_mailer(&memory).await;
+    assert_eq!(memory.messages().len(), sent.len());
+
+    let folder = folder();
+    let file = pat_mail::FileMailer::new(composer, folder.path().join("mails"));
+    let sent = check_mailer(&file).await;
+    for (notice, message) in sent.iter().zip(&memory.messages()) {
+        let name = format!("{}-{}.eml", notice.kind, notice.id);
+        let written = std::fs::read(folder.path().join("mails").join(name)).expect("a file");
+        assert!(written.len() > 500 && message.len() > 500);
+    }
 }
 
 async fn format_of_the_host() {

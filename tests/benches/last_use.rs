@@ -34,9 +34,8 @@ fn main() {
     };
     group.bench_function(BATCH, |b| {
         b.iter(|| {
-            runtime
-                .block_on(store.record_use(&uses()))
-                .expect("record_use")
+            let written = runtime.block_on(store.record_use(&uses()));
+            written.expect("record_use");
         });
     });
     group.bench_function(ONE_BY_ONE, |b| {

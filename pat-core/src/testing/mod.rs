@@ -10,5 +10,5 @@ pub mod store;
 pub use self::case::Case;
 pub use self::clock::TestClock;
 pub use self::plugins::{
-    RecordingMailer, RecordingSink, TestDirectory, check_directory, check_format,
+    RecordingMailer, RecordingSink, TestDirectory, check_directory, check_format, check_mailer,
 };

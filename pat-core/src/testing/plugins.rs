@@ -2,9 +2,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use crate::event::{Event, EventSink};
-use crate::{BoxError, MailError, Mailer, Notice, Owner, TokenFormat, User, UserDirectory};
+use crate::notice::{NoticeId, NoticeKind, NoticeToken, Recipient};
+use crate::{
+    BoxError, MailError, Mailer, Notice, Owner, TokenFormat, TokenId, User, UserDirectory,
+};
 
 /// Remembers every event it gets. Clones share one memory.
 #[derive(Debug, Clone, Default)]
@@ -227,6 +231,61 @@ pub async fn check_directory(directory: &dyn UserDirectory, known: &Owner, unkno
     let asked = [known.clone(), unknown.clone()];
     let profiles = directory.profiles(&asked).await.expect("profiles");
     assert_eq!(profiles, [user], "profiles passes over unknown keys");
+}
+
+/// Checks a mailer against the contract of [`Mailer`]: it must take a notice of every kind, about
+/// one token and about several, with names of any characters. Returns the notices it has sent.
+///
+/// # Panics
+/// If the contract is broken; the message says where.
+pub async fn check_mailer(mailer: &dyn Mailer) -> Vec<Notice> {
+    let name = mailer.name();
+    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    assert!(
+        (1..=32).contains(&name.len()) && name.bytes().all(is_word),
+        "a mailer's name is a short word: {name:?}"
+    );
+    let names = [
+        "ci",
+        ".",
+        "jira-cli / work",
+        "<b>\u{202e}🎉\"'&",
+        "=?utf-8?q?x?=",
+    ];
+    let at = |second| Timestamp::from_second(second).expect("a date");
+    let mut sent = Vec::new();
+    for kind in NoticeKind::ALL {
+        for count in [1, names.len()] {
+            let tokens = (0..)
+                .zip(&names[..count])
+                .map(|(number, name)| NoticeToken {
+                    id: TokenId::new(number).expect("an id"),
+                    name: (*name).to_owned(),
+                    created_at: at(1_772_000_000),
+                    expires_at: (number != 3).then(|| at(1_780_000_000 + number)),
+                    last_used_at: (number == 1).then(|| at(1_775_000_000)),
+                });
+            let is_revocation = kind == NoticeKind::RevokedByAdmin;
+            let notice = Notice {
+                id: NoticeId::random().expect("randomness"),
+                kind,
+                recipient: Recipient {
+                    full_name: "Älice \"of\" <Wonderland>".into(),
+                    email: "alice@example.com".into(),
+                },
+                tokens: tokens.collect(),
+                by: is_revocation.then(|| "Admin".into()),
+                reason: is_revocation.then(|| "found\nin a paste".into()),
+                queued_at: at(1_779_900_000),
+                base_url: (count > 1).then(|| "https://example.com/app".into()),
+            };
+            if let Err(error) = mailer.send(&notice).await {
+                panic!("a notice of {kind} about {count} tokens was not sent: {error:?}");
+            }
+            sent.push(notice);
+        }
+    }
+    sent
 }
 
 /// Checks a format against the contract of [`TokenFormat`].
