@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use lettre::transport::smtp::Error as Client;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
@@ -14,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::SmtpError;
 use crate::plain_stream::PlainStream;
-use crate::smtp::failure;
+use crate::smtp::{failure, tls_failure};
 
 /// So many idle connections are kept; one more is closed after its message.
 const MAX_IDLE: usize = 4;
@@ -25,52 +26,68 @@ const QUIT_TIME: Duration = Duration::from_secs(5);
 pub(crate) struct Server {
     pub(crate) host: String,
     pub(crate) port: u16,
-    pub(crate) tls: Tls,
+    pub(crate) protection: Protection,
     pub(crate) login: Option<Credentials>,
     pub(crate) hello: ClientId,
 }
 
-pub(crate) enum Tls {
+/// How the connection is protected, and by which trusted roots.
+pub(crate) enum Protection {
     None,
     StartTls(TlsParameters),
-    Implicit(TlsParameters),
+    Tls(TlsParameters),
 }
 
 impl Server {
     /// A connection that is protected and logged in.
     async fn connect(&self) -> Result<AsyncSmtpConnection, SmtpError> {
-        let address = (self.host.as_str(), self.port);
-        let connection = match &self.tls {
-            Tls::None => {
-                AsyncSmtpConnection::connect_tokio1(address, None, &self.hello, None, None).await
-            }
-            Tls::Implicit(tls) => {
-                let tls = Some(tls.clone());
-                AsyncSmtpConnection::connect_tokio1(address, None, &self.hello, tls, None).await
-            }
-            Tls::StartTls(tls) => {
-                let tcp = TcpStream::connect(address).await;
-                let tcp = tcp.map_err(|error| SmtpError::Connection(error.into()))?;
-                let stream = Box::new(PlainStream::new(tcp));
-                let mut connection =
-                    AsyncSmtpConnection::connect_with_transport(stream, &self.hello)
-                        .await
-                        .map_err(|error| failure(&error, SmtpError::Refused))?;
-                if !connection.can_starttls() {
-                    connection.abort().await;
-                    return Err(SmtpError::Unsupported("it does not offer STARTTLS"));
-                }
-                let upgraded = connection.starttls(tls.clone(), &self.hello).await;
-                upgraded.map(|()| connection)
-            }
+        let mut connection = match &self.protection {
+            Protection::None => self.open(None).await.map_err(refused)?,
+            Protection::Tls(tls) => self.open(Some(tls.clone())).await.map_err(tls_failure)?,
+            Protection::StartTls(tls) => self.open_and_upgrade(tls).await?,
         };
-        let mut connection = connection.map_err(|error| failure(&error, SmtpError::Refused))?;
         if let Some(login) = &self.login {
             let answer = connection.auth(DEFAULT_MECHANISMS, login).await;
-            answer.map_err(|error| failure(&error, SmtpError::Refused))?;
+            answer.map_err(|error| {
+                if error.is_client() {
+                    SmtpError::NoLogin
+                } else {
+                    failure(error, |reply| SmtpError::LoginRefused(reply.without_text()))
+                }
+            })?;
         }
         Ok(connection)
     }
+
+    async fn open(&self, tls: Option<TlsParameters>) -> Result<AsyncSmtpConnection, Client> {
+        // Time is limited for the whole message, not here.
+        let address = (self.host.as_str(), self.port);
+        AsyncSmtpConnection::connect_tokio1(address, None, &self.hello, tls, None).await
+    }
+
+    async fn open_and_upgrade(
+        &self,
+        tls: &TlsParameters,
+    ) -> Result<AsyncSmtpConnection, SmtpError> {
+        let tcp = TcpStream::connect((self.host.as_str(), self.port)).await;
+        let tcp = tcp.map_err(|error| SmtpError::Connection(error.into()))?;
+        // Without it each message waits for the acknowledgement of the part before.
+        let _ = tcp.set_nodelay(true);
+        let stream = Box::new(PlainStream::new(tcp));
+        let connection = AsyncSmtpConnection::connect_with_transport(stream, &self.hello).await;
+        let mut connection = connection.map_err(refused)?;
+        if !connection.can_starttls() {
+            connection.abort().await;
+            return Err(SmtpError::NoStartTls);
+        }
+        let upgraded = connection.starttls(tls.clone(), &self.hello).await;
+        upgraded.map_err(tls_failure)?;
+        Ok(connection)
+    }
+}
+
+fn refused(error: Client) -> SmtpError {
+    failure(error, SmtpError::Refused)
 }
 
 /// The connections to one server.

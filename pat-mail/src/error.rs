@@ -160,15 +160,21 @@ pub enum SmtpError {
     /// The server took too long.
     #[error("the mail server did not finish within {} seconds", .0.as_secs())]
     TimedOut(Duration),
-    /// The server refuses the connection or the login; the message was not tried.
+    /// The server refuses to serve anybody, or us; the message was not tried.
     #[error("the mail server refuses to serve us: {0}")]
     Refused(SmtpReply),
+    /// The server refuses the user name or the password.
+    #[error("the mail server refuses our login: {0}")]
+    LoginRefused(SmtpReply),
+    /// The server knows neither `PLAIN` nor `LOGIN`.
+    #[error("the mail server offers no known way to log in, though a login is configured")]
+    NoLogin,
+    /// The server does not offer STARTTLS, so it gets neither the login nor the message.
+    #[error("the mail server does not offer STARTTLS, which is required")]
+    NoStartTls,
     /// The server refuses the message.
     #[error("the mail server refuses the message: {0}")]
     Rejected(SmtpReply),
-    /// The server cannot do what is needed, such as STARTTLS.
-    #[error("the mail server cannot be used: {0}")]
-    Unsupported(&'static str),
     /// The recipient's address is not ASCII, and the server does not take such addresses.
     #[error("the mail server does not take the recipient's kind of address (SMTPUTF8)")]
     AddressNotAscii,

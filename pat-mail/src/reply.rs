@@ -23,6 +23,14 @@ impl SmtpReply {
         }
     }
 
+    /// The code alone, where the text may repeat a user name.
+    pub(crate) fn without_text(self) -> Self {
+        Self {
+            text: String::new(),
+            ..self
+        }
+    }
+
     /// The code, such as 550.
     #[must_use]
     pub const fn code(&self) -> u16 {

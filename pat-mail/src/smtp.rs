@@ -1,17 +1,18 @@
 use std::error::Error;
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
+use std::{fs, io};
 
 use async_trait::async_trait;
 use lettre::Message;
+use lettre::transport::smtp::Error as Client;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, TlsParameters};
 use lettre::transport::smtp::extension::{ClientId, Extension};
 use pat_core::{MailError, Mailer, Notice};
 use tokio::time::timeout;
 
-use crate::connection::{Connections, Server, Tls};
+use crate::connection::{Connections, Protection, Server};
 use crate::url::Security;
 use crate::{Composer, SmtpError, SmtpReply, SmtpUrl};
 
@@ -33,10 +34,10 @@ impl SmtpMailer {
     /// The root certificate of the URL cannot be read, or TLS cannot be set up.
     pub fn new(composer: Composer, url: &SmtpUrl) -> Result<Self, SmtpError> {
         let host = url.host_name();
-        let tls = match url.security {
-            Security::None => Tls::None,
-            Security::StartTls => Tls::StartTls(tls_parameters(&host, url.ca.as_deref())?),
-            Security::Tls => Tls::Implicit(tls_parameters(&host, url.ca.as_deref())?),
+        let protection = match url.security {
+            Security::None => Protection::None,
+            Security::StartTls => Protection::StartTls(tls_parameters(&host, url.ca.as_deref())?),
+            Security::Tls => Protection::Tls(tls_parameters(&host, url.ca.as_deref())?),
         };
         let login = url.login.as_ref();
         let login = login.map(|it| Credentials::new(it.user.clone(), it.password.clone()));
@@ -45,7 +46,7 @@ impl SmtpMailer {
             connections: Connections::new(Server {
                 host,
                 port: url.port,
-                tls,
+                protection,
                 login,
                 hello: ClientId::default(),
             }),
@@ -86,7 +87,7 @@ impl SmtpMailer {
         let sent = connection
             .send(message.envelope(), &message.formatted())
             .await;
-        sent.map_err(|error| failure(&error, SmtpError::Rejected))?;
+        sent.map_err(|error| failure(error, SmtpError::Rejected))?;
         lease.give_back(connection);
         Ok(())
     }
@@ -142,20 +143,249 @@ const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
 /// What an error of the client means; `refusal` is what a negative reply means at this point.
 ///
 /// The client's error is not kept where it repeats what the server said, which may be an address.
-pub(crate) fn failure(
-    error: &lettre::transport::smtp::Error,
-    refusal: impl Fn(SmtpReply) -> SmtpError,
-) -> SmtpError {
-    let source = || error.source().map(ToString::to_string).unwrap_or_default();
+pub(crate) fn failure(error: Client, refusal: impl Fn(SmtpReply) -> SmtpError) -> SmtpError {
     if let Some(code) = error.status() {
-        refusal(SmtpReply::new(code.into(), &source()))
-    } else if error.is_response() {
+        let text = error.source().map(ToString::to_string);
+        refusal(SmtpReply::new(code.into(), &text.unwrap_or_default()))
+    } else if error.is_response() || error.is_client() {
         SmtpError::Protocol
-    } else if error.is_client() {
-        SmtpError::Unsupported("it offers no way to log in that is known, or not what is needed")
     } else if error.is_tls() {
-        SmtpError::Tls(source().into())
+        SmtpError::Tls(error.into())
     } else {
-        SmtpError::Connection(source().into())
+        SmtpError::Connection(error.into())
+    }
+}
+
+/// As [`failure`], where TLS is being set up: the client gives its errors as those of a connection.
+pub(crate) fn tls_failure(error: Client) -> SmtpError {
+    let is_about_tls = std::iter::successors(error.source(), |&error| error.source())
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::InvalidData);
+    if is_about_tls {
+        SmtpError::Tls(error.into())
+    } else {
+        failure(error, SmtpError::Refused)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use jiff::Timestamp;
+    use pat_core::notice::{NoticeId, NoticeToken, Recipient};
+    use pat_core::{NoticeKind, TokenId};
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// A server that answers each command as it is told to, and writes down what it hears.
+    #[derive(Clone, Default)]
+    struct Script {
+        /// Pairs of the start of a command and the answer; an empty answer is none at all.
+        answers: &'static [(&'static str, &'static str)],
+        heard: Arc<Mutex<Vec<String>>>,
+    }
+
+    impl Script {
+        fn new(answers: &'static [(&'static str, &'static str)]) -> Self {
+            Self {
+                answers,
+                ..Self::default()
+            }
+        }
+
+        /// The mailer for it; `url` goes on after the port.
+        async fn start(&self, url: &str) -> SmtpMailer {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let script = self.clone();
+            tokio::spawn(async move {
+                while let Ok((client, _)) = listener.accept().await {
+                    tokio::spawn(script.clone().serve(client));
+                }
+            });
+            let composer = Composer::builder("noreply@example.com").build().unwrap();
+            let url = format!("smtp://user:secret@127.0.0.1:{port}{url}")
+                .parse()
+                .unwrap();
+            SmtpMailer::new(composer, &url).unwrap()
+        }
+
+        async fn serve(self, client: TcpStream) {
+            let mut client = BufReader::new(client);
+            let mut command = "CONNECT".to_owned();
+            let mut in_data = false;
+            loop {
+                if in_data {
+                    in_data = command != ".";
+                    command = "END".to_owned();
+                }
+                if !in_data {
+                    self.heard.lock().unwrap().push(command.clone());
+                    let answer = self.answer(&command);
+                    in_data = answer.starts_with("354");
+                    client.write_all(answer.as_bytes()).await.unwrap();
+                }
+                command.clear();
+                if client.read_line(&mut command).await.unwrap_or(0) == 0 {
+                    break;
+                }
+                command.truncate(command.trim_end().len());
+            }
+        }
+
+        fn answer(&self, command: &str) -> String {
+            let scripted = self
+                .answers
+                .iter()
+                .find(|(start, _)| command.starts_with(start));
+            let usual = match command.split(' ').next() {
+                Some("CONNECT") => "220 ready",
+                Some("EHLO") => "250-here\r\n250 AUTH PLAIN",
+                Some("AUTH") => "235 welcome",
+                Some("DATA") => "354 go on",
+                _ => "250 fine",
+            };
+            match scripted.map_or(usual, |(_, answer)| answer) {
+                "" => String::new(),
+                answer => format!("{answer}\r\n"),
+            }
+        }
+
+        fn times(&self, start: &str) -> usize {
+            let heard = self.heard.lock().unwrap();
+            heard
+                .iter()
+                .filter(|command| command.starts_with(start))
+                .count()
+        }
+    }
+
+    fn notice(email: &str) -> Notice {
+        Notice {
+            id: NoticeId::new(1),
+            kind: NoticeKind::Created,
+            recipient: Recipient {
+                full_name: "Ada".to_owned(),
+                email: email.to_owned(),
+            },
+            tokens: vec![NoticeToken {
+                id: TokenId::new(1).unwrap(),
+                name: ".".to_owned(),
+                created_at: Timestamp::UNIX_EPOCH,
+                expires_at: None,
+                last_used_at: None,
+            }],
+            by: None,
+            reason: None,
+            queued_at: Timestamp::UNIX_EPOCH,
+            base_url: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn only_a_refusal_of_the_message_is_final() {
+        for (answer, is_final) in [
+            (("CONNECT", "554 not you"), false),
+            (("CONNECT", "what?"), false),
+            (("EHLO", "550 not you"), false),
+            (("EHLO", "250 no login here"), false),
+            (("AUTH", "535 5.7.8 bad login for user"), false),
+            (("AUTH", "454 later"), false),
+            (("MAIL", "451 later"), false),
+            (("MAIL", "530 log in first"), false),
+            (("RCPT", "450 busy"), false),
+            (("RCPT", "550 5.1.1 <ada@example.com> unknown"), true),
+            (("RCPT", "553 bad"), true),
+            (("DATA", "421 bye"), false),
+            (("END", "452 full"), false),
+            (("END", "554 spam"), true),
+        ] {
+            let script = Script::new(Box::leak(Box::new([answer])));
+            let mailer = script.start("").await;
+            let error = mailer.send(&notice("ada@example.com")).await.unwrap_err();
+            assert_eq!(
+                matches!(error, MailError::Permanent(_)),
+                is_final,
+                "{answer:?}: {error:?}"
+            );
+            let cause = error.source().unwrap();
+            let shown = format!("{error:?} {cause}");
+            assert!(
+                !shown.contains("ada@") && !shown.contains("user"),
+                "{shown}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn without_starttls_nothing_is_said() {
+        let script = Script::default();
+        let mailer = script.start("?tls=starttls").await;
+        let error = mailer.check().await.unwrap_err();
+        assert!(matches!(error, SmtpError::NoStartTls), "{error:?}");
+        assert!(mailer.send(&notice("ada@example.com")).await.is_err());
+        assert_eq!(script.times("AUTH") + script.times("MAIL"), 0);
+    }
+
+    #[tokio::test]
+    async fn a_batch_shares_a_connection_and_then_closes_it() {
+        let script = Script::default();
+        let mailer = script.start("").await;
+        let batch = mailer.connections.lease();
+        for _ in 0..3 {
+            mailer.send(&notice("ada@example.com")).await.unwrap();
+        }
+        assert_eq!((script.times("CONNECT"), script.times("END")), (1, 3));
+        assert_eq!(script.times("QUIT"), 0);
+        drop(batch);
+        while script.times("QUIT") == 0 {
+            tokio::task::yield_now().await;
+        }
+        mailer.check().await.unwrap();
+        assert_eq!(script.times("CONNECT"), 2);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_timed_out_is_not_used_again() {
+        let script = Script::new(&[("RCPT TO:<slow@", "")]);
+        let mut mailer = script.start("").await;
+        mailer.timeout = Duration::from_millis(500);
+        let _batch = mailer.connections.lease();
+        let error = mailer.send(&notice("slow@example.com")).await.unwrap_err();
+        assert!(matches!(error, MailError::Temporary(_)));
+        mailer.send(&notice("ada@example.com")).await.unwrap();
+        assert_eq!(script.times("CONNECT"), 2);
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_not_ascii_needs_a_server_that_takes_it() {
+        let plain = Script::default().start("").await;
+        let error = plain.send(&notice("üser@example.com")).await.unwrap_err();
+        assert!(matches!(error, MailError::Permanent(_)));
+        let modern = Script::new(&[(
+            "EHLO",
+            "250-here\r\n250-SMTPUTF8\r\n250-8BITMIME\r\n250 AUTH PLAIN",
+        )]);
+        modern
+            .start("")
+            .await
+            .send(&notice("üser@example.com"))
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_login_is_never_shown() {
+        let mailer = Script::default().start("").await;
+        assert!(!format!("{mailer:?} {mailer:#?}").contains("secret"));
+        let missing = "smtps://user:secret@localhost?ca=/nowhere.pem"
+            .parse()
+            .unwrap();
+        let composer = Composer::builder("noreply@example.com").build().unwrap();
+        let error = SmtpMailer::new(composer, &missing).unwrap_err();
+        assert!(matches!(error, SmtpError::UnreadableCa { .. }));
     }
 }

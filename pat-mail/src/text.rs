@@ -35,7 +35,7 @@ pub(crate) fn person(name: &str) -> String {
 pub(crate) fn lines(text: &str) -> Vec<String> {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     text.trim()
-        .split('\n')
+        .lines()
         .map(|line| one_line(line).trim_end().to_owned())
         .collect()
 }

@@ -1,4 +1,5 @@
 //! What arrives: the mails as a mail program reads them.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 use std::error::Error as _;
 use std::sync::LazyLock;
