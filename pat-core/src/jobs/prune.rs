@@ -54,7 +54,9 @@ async fn delete_old_tokens(turn: &mut Turn<'_>) -> Result<(), Early> {
             break;
         }
     }
-    tracing::info!(count, "old tokens pruned");
+    if count > 0 {
+        tracing::info!(count, "old tokens pruned");
+    }
     Ok(())
 }
 
