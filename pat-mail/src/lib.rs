@@ -10,6 +10,8 @@ mod memory;
 mod message;
 mod plain_stream;
 mod reply;
+#[cfg(test)]
+mod scripted_server;
 mod smtp;
 mod templates;
 mod text;

@@ -1,0 +1,92 @@
+//! A mail server for tests.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::{Composer, SmtpMailer};
+
+/// A server that answers each command as it is told to, and writes down what it hears.
+#[derive(Clone, Default)]
+pub(crate) struct Script {
+    /// Pairs of the start of a command and the answer; an empty answer is none at all.
+    answers: &'static [(&'static str, &'static str)],
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+impl Script {
+    pub(crate) fn new(answers: &'static [(&'static str, &'static str)]) -> Self {
+        Self {
+            answers,
+            ..Self::default()
+        }
+    }
+
+    /// The mailer for it; `url` goes on after the port.
+    pub(crate) async fn start(&self, url: &str) -> SmtpMailer {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let script = self.clone();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(script.clone().serve(client));
+            }
+        });
+        let composer = Composer::builder("noreply@example.com").build().unwrap();
+        let url = format!("smtp://user:secret@127.0.0.1:{port}{url}")
+            .parse()
+            .unwrap();
+        SmtpMailer::new(composer, &url).unwrap()
+    }
+
+    async fn serve(self, client: TcpStream) {
+        let mut client = BufReader::new(client);
+        let mut command = "CONNECT".to_owned();
+        let mut in_data = false;
+        loop {
+            if in_data {
+                in_data = command != ".";
+                command = "END".to_owned();
+            }
+            if !in_data {
+                self.heard.lock().unwrap().push(command.clone());
+                let answer = self.answer(&command);
+                in_data = answer.starts_with("354");
+                client.write_all(answer.as_bytes()).await.unwrap();
+            }
+            command.clear();
+            if client.read_line(&mut command).await.unwrap_or(0) == 0 {
+                break;
+            }
+            command.truncate(command.trim_end().len());
+        }
+    }
+
+    fn answer(&self, command: &str) -> String {
+        let scripted = self
+            .answers
+            .iter()
+            .find(|(start, _)| command.starts_with(start));
+        let usual = match command.split(' ').next() {
+            Some("CONNECT") => "220 ready",
+            Some("EHLO") => "250-here\r\n250 AUTH PLAIN",
+            Some("AUTH") => "235 welcome",
+            Some("DATA") => "354 go on",
+            _ => "250 fine",
+        };
+        match scripted.map_or(usual, |(_, answer)| answer) {
+            "" => String::new(),
+            answer => format!("{answer}\r\n"),
+        }
+    }
+
+    /// How often a command was heard that starts so; `CONNECT`, and `END` of a message, are two.
+    pub(crate) fn times(&self, start: &str) -> usize {
+        let heard = self.heard.lock().unwrap();
+        heard
+            .iter()
+            .filter(|command| command.starts_with(start))
+            .count()
+    }
+}
