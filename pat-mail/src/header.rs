@@ -15,6 +15,8 @@ use crate::{ComposeError, text};
 /// Base64 of so many bytes makes an encoded word of 64 characters, which stays within the 76 that
 /// RFC 2047 allows in a line when `Subject: ` stands before it.
 const WORD_BYTES: usize = 39;
+/// What RFC 2047 allows in a line with encoded words.
+const MAX_LINE: usize = 76;
 /// RFC 5321, section 4.5.3.1.3, less the angle brackets.
 const MAX_ADDRESS: usize = 254;
 
@@ -38,13 +40,19 @@ pub(crate) fn subject(subject: &str) -> HeaderValue {
 /// A `To` with the name as [`subject`] has its text: `lettre` would make lines that are too long.
 pub(crate) fn to_header(to: &Mailbox) -> HeaderValue {
     let name = HeaderName::new_from_ascii_str("To");
-    let address = &to.email;
     let encoded = match &to.name {
-        None => address.to_string(),
-        Some(name) if is_plain_name(name) => format!("\"{name}\"\r\n <{address}>"),
-        Some(name) => format!("{}\r\n <{address}>", encoded_words(name)),
+        None => to.email.to_string(),
+        Some(name) if is_plain_name(name) => with_address(&format!("\"{name}\""), &to.email),
+        Some(name) => with_address(&encoded_words(name), &to.email),
     };
     HeaderValue::dangerous_new_pre_encoded(name, to.to_string(), encoded)
+}
+
+/// The name and the address, on one line if it is short enough.
+fn with_address(name: &str, address: &Address) -> String {
+    let line = format!("To: {name} <{address}>");
+    let fold = if line.len() <= MAX_LINE { "" } else { "\r\n" };
+    format!("{name}{fold} <{address}>")
 }
 
 /// It stands in quotes as it is, on one line.
