@@ -1,4 +1,4 @@
-//! The suite that every [`TokenStore`] must pass.
+//! The suite that every [`TokenStore`](crate::TokenStore) must pass.
 //!
 //! ```
 //! use pat_core::{MemoryStore, testing};
