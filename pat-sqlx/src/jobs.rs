@@ -8,25 +8,16 @@ use pat_core::store::{
     Prune, PrunedToken, QueuedNotice, Trim,
 };
 use pat_core::{Owner, StoreError};
-use sqlx::{ColumnIndex, Decode, Encode, Executor, IntoArguments, QueryBuilder, Row, Type};
 use tracing::instrument;
 
 use crate::row::{self, DEAD, PENDING};
-use crate::write::{LeaseRow, Write};
-use crate::{Dialect, SqlxStore};
+use crate::sql::Sql;
+use crate::store::fetch;
+use crate::write::{LeaseRow, Locked, Write};
+use crate::{Portable, SqlxStore};
 
 // What a lease protects answers `None` when the lease is lost.
-impl<DB: Dialect> SqlxStore<DB>
-where
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    DB::Arguments: IntoArguments<DB>,
-    for<'q> i64: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
-    for<'q> Option<i64>: Encode<'q, DB>,
-    for<'q> String: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
-    for<'q> Option<String>: Encode<'q, DB>,
-    for<'q> Vec<u8>: Encode<'q, DB> + Type<DB>,
-    for<'i> &'i str: ColumnIndex<DB::Row>,
-{
+impl<DB: Portable> SqlxStore<DB> {
     async fn try_acquire(&self, request: &LeaseRequest) -> Result<LeaseAnswer, sqlx::Error> {
         let mut write = Write::begin(&self.pool).await?;
         let row = write.lock_lease(request.job).await?;
@@ -95,14 +86,14 @@ where
         let old = write.find_old(prune, limit).await?;
         let locked = write.lock_tokens(&old).await?;
         if prune.notify {
-            let unrevoked = locked.iter().filter(|(_, is_revoked)| !is_revoked);
-            let ids: Vec<_> = unrevoked.map(|(token, _)| token.id).collect();
+            let unrevoked = locked.iter().filter(|locked| !locked.is_revoked);
+            let ids: Vec<_> = unrevoked.map(|locked| locked.token.id).collect();
             let kind = NoticeKind::Pruned;
             write.queue_notices(kind, &ids, prune.now, None).await?;
         }
         write.delete_tokens(&old).await?;
         write.commit().await?;
-        let pruned = locked.into_iter().map(|(token, _)| PrunedToken {
+        let pruned = locked.into_iter().map(|Locked { token, .. }| PrunedToken {
             id: token.id,
             owner: token.owner,
         });
@@ -130,17 +121,13 @@ where
         after: Option<&Owner>,
         limit: u32,
     ) -> Result<Vec<Owner>, sqlx::Error> {
-        let mut query = QueryBuilder::<DB>::new(
-            "SELECT DISTINCT owner FROM pat_token WHERE revoked_at IS NULL AND owner > ",
-        );
+        let mut sql =
+            Sql::new("SELECT DISTINCT owner FROM pat_token WHERE revoked_at IS NULL AND owner > ");
         // No owner's key is empty.
-        query.push_bind(after.map(Owner::to_string).unwrap_or_default());
-        query.push(" ORDER BY owner LIMIT ");
-        query.push_bind(i64::from(limit));
-        let rows = self.fetch(query).await?;
-        rows.iter()
-            .map(|row| row::owner(row.try_get("owner")?))
-            .collect()
+        sql.bind(after.map_or("", Owner::as_str));
+        sql.push(" ORDER BY owner LIMIT ").bind(limit);
+        let rows = fetch(&self.pool, sql).await?;
+        rows.iter().map(|row| row.owner("owner")).collect()
     }
 
     async fn try_claim(
@@ -178,28 +165,29 @@ where
     }
 
     async fn try_outbox(&self) -> Result<Outbox, sqlx::Error> {
-        let query = QueryBuilder::<DB>::new(format!(
+        let sql = Sql::new(format!(
             "SELECT COUNT(*) AS pending, MIN(queued_at) AS oldest, \
              (SELECT COUNT(*) FROM pat_notice WHERE state = {DEAD}) AS dead \
              FROM pat_notice WHERE state = {PENDING}"
         ));
-        let rows = self.fetch(query).await?;
+        let rows = fetch(&self.pool, sql).await?;
         let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
         Ok(Outbox {
-            pending: row.try_get::<i64, _>("pending")?.cast_unsigned(),
-            oldest_pending_at: row::optional(row.try_get("oldest")?, row::timestamp)?,
-            dead: row.try_get::<i64, _>("dead")?.cast_unsigned(),
+            pending: row.count("pending")?,
+            oldest_pending_at: row.optional_timestamp("oldest")?,
+            dead: row.count("dead")?,
         })
     }
 
     async fn try_dead(&self, limit: u32) -> Result<Vec<DeadNotice>, sqlx::Error> {
-        let mut query = QueryBuilder::<DB>::new(format!(
-            "SELECT id, kind, owner, queued_at, attempts, error FROM pat_notice \
-             WHERE state = {DEAD} ORDER BY queued_at DESC, id DESC LIMIT "
-        ));
-        query.push_bind(i64::from(limit));
-        let rows = self.fetch(query).await?;
-        rows.iter().map(row::dead_notice::<DB>).collect()
+        let mut sql = Sql::new(
+            "SELECT id, kind, owner, queued_at, attempts, error FROM pat_notice WHERE state = ",
+        );
+        sql.bind(DEAD);
+        sql.push(" ORDER BY queued_at DESC, id DESC LIMIT ")
+            .bind(limit);
+        let rows = fetch(&self.pool, sql).await?;
+        rows.iter().map(row::dead_notice).collect()
     }
 
     async fn try_requeue(&self, id: NoticeId, now: Timestamp) -> Result<bool, sqlx::Error> {
@@ -208,25 +196,10 @@ where
         write.commit().await?;
         Ok(requeued)
     }
-
-    async fn fetch(&self, mut query: QueryBuilder<DB>) -> Result<Vec<DB::Row>, sqlx::Error> {
-        let mut connection = self.pool.acquire().await?;
-        query.build().fetch_all(&mut *connection).await
-    }
 }
 
 #[async_trait]
-impl<DB: Dialect> JobStore for SqlxStore<DB>
-where
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    DB::Arguments: IntoArguments<DB>,
-    for<'q> i64: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
-    for<'q> Option<i64>: Encode<'q, DB>,
-    for<'q> String: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
-    for<'q> Option<String>: Encode<'q, DB>,
-    for<'q> Vec<u8>: Encode<'q, DB> + Type<DB>,
-    for<'i> &'i str: ColumnIndex<DB::Row>,
-{
+impl<DB: Portable> JobStore for SqlxStore<DB> {
     #[instrument(name = "pat.store.acquire_lease", skip_all, fields(job = request.job.as_str()))]
     async fn acquire_lease(&self, request: &LeaseRequest) -> Result<LeaseAnswer, StoreError> {
         self.retry(|| self.try_acquire(request)).await

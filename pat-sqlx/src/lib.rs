@@ -4,6 +4,7 @@ mod dialect;
 mod error;
 mod jobs;
 mod row;
+mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod store;
@@ -13,6 +14,7 @@ pub use sqlx;
 
 pub use self::dialect::Dialect;
 pub use self::error::ConnectError;
+pub use self::sql::{Portable, Value};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteStore;
 pub use self::store::SqlxStore;

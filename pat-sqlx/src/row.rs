@@ -1,12 +1,14 @@
-//! Between rows and domain types. A row that cannot be one of ours is an error, never a guess.
+//! Between rows and domain types.
 
-use jiff::Timestamp;
+use pat_core::Token;
 use pat_core::notice::{NoticeId, NoticeKind, NoticeToken};
 use pat_core::store::{
     Change, ChangeEntry, ChangePage, Claim, Cursor, DeadNotice, Outcome, QueuedNotice,
 };
-use pat_core::{Owner, Token, TokenId};
-use sqlx::{ColumnIndex, Database, Decode, Row, Type};
+use sqlx::Error;
+
+use crate::Portable;
+use crate::sql::{Row, Value, corrupt};
 
 /// The columns of [`token`], to be selected from [`TOKENS`].
 pub(crate) const TOKEN_COLUMNS: &str = "t.id, t.owner, t.name, t.created_at, t.expires_at, \
@@ -15,48 +17,32 @@ pub(crate) const TOKEN_COLUMNS: &str = "t.id, t.owner, t.name, t.created_at, t.e
 /// Tokens with their last use.
 pub(crate) const TOKENS: &str = "pat_token t LEFT JOIN pat_last_used u ON u.token_id = t.id";
 
-const TOKEN_REVOKED: i64 = 1;
-const OWNER_CHANGED: i64 = 2;
-
-pub(crate) fn token<DB: Database>(row: &DB::Row) -> Result<Token, sqlx::Error>
-where
-    for<'r> i64: Decode<'r, DB> + Type<DB>,
-    for<'r> String: Decode<'r, DB> + Type<DB>,
-    for<'i> &'i str: ColumnIndex<DB::Row>,
-{
+pub(crate) fn token<DB: Portable>(row: &Row<DB>) -> Result<Token, Error> {
     Ok(Token {
-        id: token_id(row.try_get("id")?)?,
-        owner: owner(row.try_get("owner")?)?,
-        name: row.try_get("name")?,
-        created_at: timestamp(row.try_get("created_at")?)?,
-        expires_at: optional(row.try_get("expires_at")?, timestamp)?,
-        last_used_at: optional(row.try_get("last_used_at")?, timestamp)?,
-        revoked_at: optional(row.try_get("revoked_at")?, timestamp)?,
-        parent: optional(row.try_get("parent_id")?, token_id)?,
+        id: row.token_id("id")?,
+        owner: row.owner("owner")?,
+        name: row.text("name")?,
+        created_at: row.timestamp("created_at")?,
+        expires_at: row.optional_timestamp("expires_at")?,
+        last_used_at: row.optional_timestamp("last_used_at")?,
+        revoked_at: row.optional_timestamp("revoked_at")?,
+        parent: row.optional_token_id("parent_id")?,
     })
 }
 
+const TOKEN_REVOKED: i64 = 1;
+const OWNER_CHANGED: i64 = 2;
+
 /// The page that these rows of one look at the feed make.
-pub(crate) fn change_page<DB: Database>(rows: &[DB::Row]) -> Result<ChangePage, sqlx::Error>
-where
-    for<'r> i64: Decode<'r, DB> + Type<DB>,
-    for<'r> String: Decode<'r, DB> + Type<DB>,
-    for<'i> &'i str: ColumnIndex<DB::Row>,
-{
+pub(crate) fn change_page<DB: Portable>(rows: &[Row<DB>]) -> Result<ChangePage, Error> {
     let first = rows
         .first()
         .ok_or_else(|| corrupt("pat_clock has no row"))?;
-    let nonce = |column| {
-        first
-            .try_get::<Option<i64>, _>(column)
-            .map(|n| n.map(i64::cast_unsigned))
-    };
-    let entries = rows
-        .iter()
-        .filter_map(|row| change_entry::<DB>(row).transpose());
+    let nonce = |column| Ok::<_, Error>(first.optional_int(column)?.map(i64::cast_unsigned));
+    let entries = rows.iter().filter_map(|row| change_entry(row).transpose());
     Ok(ChangePage {
         head: Cursor {
-            generation: first.try_get::<i64, _>("head_gen")?.cast_unsigned(),
+            generation: first.count("head_gen")?,
             nonce: nonce("head_nonce")?,
         },
         nonce_at_cursor: nonce("cursor_nonce")?,
@@ -66,33 +52,27 @@ where
 }
 
 /// The entry of a change row; `None` where an outer join found none.
-fn change_entry<DB: Database>(row: &DB::Row) -> Result<Option<ChangeEntry>, sqlx::Error>
-where
-    for<'r> i64: Decode<'r, DB> + Type<DB>,
-    for<'r> String: Decode<'r, DB> + Type<DB>,
-    for<'i> &'i str: ColumnIndex<DB::Row>,
-{
-    let Some(generation) = row.try_get::<Option<i64>, _>("change_gen")? else {
+fn change_entry<DB: Portable>(row: &Row<DB>) -> Result<Option<ChangeEntry>, Error> {
+    let Some(generation) = row.optional_int("change_gen")? else {
         return Ok(None);
     };
-    let change = match row.try_get("kind")? {
-        TOKEN_REVOKED => Change::TokenRevoked(token_id(row.try_get("token_id")?)?),
-        OWNER_CHANGED => Change::OwnerChanged(owner(row.try_get("owner")?)?),
+    let change = match row.int("kind")? {
+        TOKEN_REVOKED => Change::TokenRevoked(row.token_id("token_id")?),
+        OWNER_CHANGED => Change::OwnerChanged(row.owner("owner")?),
         kind => return Err(corrupt(format!("pat_change.kind is {kind}"))),
     };
-    let nonce = row.try_get::<i64, _>("nonce")?.cast_unsigned();
     Ok(Some(ChangeEntry {
         generation: generation.cast_unsigned(),
-        nonce,
+        nonce: row.int("nonce")?.cast_unsigned(),
         change,
     }))
 }
 
 /// The columns `kind`, `token_id` and `owner` of a change.
-pub(crate) fn change_columns(change: &Change) -> (i64, Option<i64>, Option<String>) {
+pub(crate) fn change_columns(change: &Change) -> [Value; 3] {
     match change {
-        Change::TokenRevoked(id) => (TOKEN_REVOKED, Some(id.get()), None),
-        Change::OwnerChanged(owner) => (OWNER_CHANGED, None, Some(owner.to_string())),
+        Change::TokenRevoked(id) => [TOKEN_REVOKED.into(), (*id).into(), Value::Text(None)],
+        Change::OwnerChanged(owner) => [OWNER_CHANGED.into(), Value::Int(None), owner.into()],
     }
 }
 
@@ -127,98 +107,59 @@ pub(crate) fn kind_number(kind: NoticeKind) -> i64 {
     found.expect("every kind has a number").0
 }
 
-fn kind(number: i64) -> Result<NoticeKind, sqlx::Error> {
+fn kind(number: i64) -> Result<NoticeKind, Error> {
     let found = KINDS.into_iter().find(|(other, _)| *other == number);
-    found.map_or_else(
-        || Err(corrupt(format!("pat_notice.kind is {number}"))),
-        |(_, kind)| Ok(kind),
-    )
+    let unknown = || corrupt(format!("pat_notice.kind is {number}"));
+    found.map(|(_, kind)| kind).ok_or_else(unknown)
 }
 
 /// A claimed notice, without its tokens and as yet without a mark.
-pub(crate) fn queued_notice<DB: Database>(row: &DB::Row) -> Result<QueuedNotice, sqlx::Error>
-where
-    for<'r> i64: Decode<'r, DB> + Type<DB>,
-    for<'r> String: Decode<'r, DB> + Type<DB>,
-    for<'i> &'i str: ColumnIndex<DB::Row>,
-{
-    let sent_by: String = row.try_get("sent_by")?;
-    let by: Option<String> = row.try_get("revoked_by")?;
-    let id = NoticeId::new(row.try_get("id")?);
+pub(crate) fn queued_notice<DB: Portable>(row: &Row<DB>) -> Result<QueuedNotice, Error> {
+    let sent_by = row.text("sent_by")?;
+    let sent_by = sent_by.split(',').filter(|name| !name.is_empty());
     Ok(QueuedNotice {
-        claim: Claim { id, mark: 0 },
-        kind: kind(row.try_get("kind")?)?,
-        owner: owner(row.try_get("owner")?)?,
+        claim: Claim {
+            id: NoticeId::new(row.int("id")?),
+            mark: 0,
+        },
+        kind: kind(row.int("kind")?)?,
+        owner: row.owner("owner")?,
         tokens: Vec::new(),
-        by: by.map(owner).transpose()?,
-        reason: row.try_get("reason")?,
-        queued_at: timestamp(row.try_get("queued_at")?)?,
-        attempts: count(row.try_get("attempts")?)?,
-        sent_by: names(&sent_by),
+        by: row.optional_owner("revoked_by")?,
+        reason: row.optional_text("reason")?,
+        queued_at: row.timestamp("queued_at")?,
+        attempts: attempts(row)?,
+        sent_by: sent_by.map(str::to_owned).collect(),
     })
 }
 
-pub(crate) fn notice_token<DB: Database>(row: &DB::Row) -> Result<NoticeToken, sqlx::Error>
-where
-    for<'r> i64: Decode<'r, DB> + Type<DB>,
-    for<'r> String: Decode<'r, DB> + Type<DB>,
-    for<'i> &'i str: ColumnIndex<DB::Row>,
-{
-    let expires_at = Some(row.try_get("expires_at")?).filter(|micros| *micros != 0);
+/// A token that never expires has the expiry 0 here, which is part of a key.
+pub(crate) fn notice_token<DB: Portable>(row: &Row<DB>) -> Result<NoticeToken, Error> {
+    let never_expires = row.int("expires_at")? == 0;
     Ok(NoticeToken {
-        id: token_id(row.try_get("token_id")?)?,
-        name: row.try_get("name")?,
-        created_at: timestamp(row.try_get("created_at")?)?,
-        expires_at: optional(expires_at, timestamp)?,
-        last_used_at: optional(row.try_get("last_used_at")?, timestamp)?,
+        id: row.token_id("token_id")?,
+        name: row.text("name")?,
+        created_at: row.timestamp("created_at")?,
+        expires_at: if never_expires {
+            None
+        } else {
+            row.optional_timestamp("expires_at")?
+        },
+        last_used_at: row.optional_timestamp("last_used_at")?,
     })
 }
 
-pub(crate) fn dead_notice<DB: Database>(row: &DB::Row) -> Result<DeadNotice, sqlx::Error>
-where
-    for<'r> i64: Decode<'r, DB> + Type<DB>,
-    for<'r> String: Decode<'r, DB> + Type<DB>,
-    for<'i> &'i str: ColumnIndex<DB::Row>,
-{
+pub(crate) fn dead_notice<DB: Portable>(row: &Row<DB>) -> Result<DeadNotice, Error> {
     Ok(DeadNotice {
-        id: NoticeId::new(row.try_get("id")?),
-        kind: kind(row.try_get("kind")?)?,
-        owner: owner(row.try_get("owner")?)?,
-        queued_at: timestamp(row.try_get("queued_at")?)?,
-        attempts: count(row.try_get("attempts")?)?,
-        error: row.try_get("error")?,
+        id: NoticeId::new(row.int("id")?),
+        kind: kind(row.int("kind")?)?,
+        owner: row.owner("owner")?,
+        queued_at: row.timestamp("queued_at")?,
+        attempts: attempts(row)?,
+        error: row.text("error")?,
     })
 }
 
-/// Names separated by commas; none in an empty text.
-fn names(text: &str) -> Vec<String> {
-    let names = text.split(',').filter(|name| !name.is_empty());
-    names.map(str::to_owned).collect()
-}
-
-fn count(number: i64) -> Result<u32, sqlx::Error> {
-    u32::try_from(number).map_err(corrupt)
-}
-
-pub(crate) fn token_id(number: i64) -> Result<TokenId, sqlx::Error> {
-    TokenId::new(number).ok_or_else(|| corrupt(format!("a token id is {number}")))
-}
-
-pub(crate) fn owner(key: String) -> Result<Owner, sqlx::Error> {
-    Owner::new(key).map_err(corrupt)
-}
-
-pub(crate) fn timestamp(micros: i64) -> Result<Timestamp, sqlx::Error> {
-    Timestamp::from_microsecond(micros).map_err(corrupt)
-}
-
-pub(crate) fn optional<T>(
-    value: Option<i64>,
-    read: fn(i64) -> Result<T, sqlx::Error>,
-) -> Result<Option<T>, sqlx::Error> {
-    value.map(read).transpose()
-}
-
-fn corrupt(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> sqlx::Error {
-    sqlx::Error::Decode(error.into())
+fn attempts<DB: Portable>(row: &Row<DB>) -> Result<u32, Error> {
+    row.int("attempts")?.try_into().map_err(corrupt)
 }

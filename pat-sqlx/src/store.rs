@@ -7,13 +7,14 @@ use pat_core::store::{
     RevocationScope, RevokedToken, TokenStore,
 };
 use pat_core::{NoticeKind, Owner, StoreError, Token, TokenDigest, TokenId};
+use sqlx::Pool;
 use sqlx::migrate::MigrateError;
-use sqlx::{ColumnIndex, Decode, Encode, Executor, IntoArguments, Pool, QueryBuilder, Type};
 use tracing::instrument;
 
-use crate::Dialect;
 use crate::row::{self, TOKEN_COLUMNS, TOKENS};
+use crate::sql::{Row, Sql, Value};
 use crate::write::Write;
+use crate::{Dialect, Portable};
 
 /// Tokens in a database that sqlx speaks to.
 ///
@@ -100,6 +101,14 @@ impl<DB: Dialect> SqlxStore<DB> {
     }
 }
 
+/// Runs a statement outside a transaction.
+pub(crate) async fn fetch<DB: Portable>(
+    pool: &Pool<DB>,
+    sql: Sql<DB>,
+) -> Result<Vec<Row<DB>>, sqlx::Error> {
+    sql.fetch(&mut *pool.acquire().await?).await
+}
+
 fn store_error(error: sqlx::Error) -> StoreError {
     match error {
         sqlx::Error::PoolTimedOut => StoreError::Timeout,
@@ -107,47 +116,29 @@ fn store_error(error: sqlx::Error) -> StoreError {
     }
 }
 
-// These bounds are the portability rule: what the one body of SQL may use of any database.
-impl<DB: Dialect> SqlxStore<DB>
-where
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    DB::Arguments: IntoArguments<DB>,
-    for<'q> i64: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
-    for<'q> Option<i64>: Encode<'q, DB>,
-    for<'q> String: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
-    for<'q> Option<String>: Encode<'q, DB>,
-    for<'q> Vec<u8>: Encode<'q, DB> + Type<DB>,
-    for<'i> &'i str: ColumnIndex<DB::Row>,
-{
+impl<DB: Portable> SqlxStore<DB> {
     async fn find_where(
         &self,
         pool: &Pool<DB>,
-        column: &'static str,
-        value: impl for<'q> Encode<'q, DB> + Type<DB> + Send,
+        column: &str,
+        value: impl Into<Value>,
     ) -> Result<Option<Token>, sqlx::Error> {
-        let mut query = QueryBuilder::<DB>::new(format!(
+        let mut sql = Sql::new(format!(
             "SELECT {TOKEN_COLUMNS} FROM {TOKENS} WHERE {column} = "
         ));
-        query.push_bind(value);
-        let row = query
-            .build()
-            .fetch_optional(&mut *pool.acquire().await?)
-            .await?;
-        row.map(|row| row::token::<DB>(&row)).transpose()
+        sql.bind(value);
+        let rows = fetch(pool, sql).await?;
+        rows.first().map(row::token).transpose()
     }
 
     async fn try_list(&self, owner: &Owner) -> Result<Vec<Token>, sqlx::Error> {
-        let mut query = QueryBuilder::<DB>::new(format!(
+        let mut sql = Sql::new(format!(
             "SELECT {TOKEN_COLUMNS} FROM {TOKENS} WHERE t.owner = "
         ));
-        query
-            .push_bind(owner.to_string())
-            .push(" AND t.revoked_at IS NULL ORDER BY t.id");
-        let rows = query
-            .build()
-            .fetch_all(&mut *self.pool.acquire().await?)
-            .await?;
-        rows.iter().map(row::token::<DB>).collect()
+        sql.bind(owner);
+        sql.push(" AND t.revoked_at IS NULL ORDER BY t.id");
+        let rows = fetch(&self.pool, sql).await?;
+        rows.iter().map(row::token).collect()
     }
 
     async fn try_insert(&self, token: &NewToken, limit: u32) -> Result<Insertion, sqlx::Error> {
@@ -158,7 +149,7 @@ where
         {
             return Ok(Insertion::ParentInvalid);
         }
-        if write.count_unrevoked(&token.owner).await? >= i64::from(limit) {
+        if write.count_unrevoked(&token.owner).await? >= u64::from(limit) {
             return Ok(Insertion::LimitReached);
         }
         match write.insert_token(token).await {
@@ -218,59 +209,40 @@ where
     /// after it, in a row of its own.
     async fn try_changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, sqlx::Error> {
         let since = cursor.map_or(i64::MAX, |cursor| cursor.generation.cast_signed());
-        let mut query = QueryBuilder::<DB>::new(
+        let mut sql = Sql::new(
             "SELECT c.gen AS head_gen, \
              (SELECT MIN(h.nonce) FROM pat_change h WHERE h.gen = c.gen) AS head_nonce, \
              (SELECT MIN(s.nonce) FROM pat_change s WHERE s.gen = ",
         );
-        query.push_bind(since).push(
+        sql.bind(since).push(
             ") AS cursor_nonce, x.gen AS change_gen, x.nonce, x.kind, x.token_id, x.owner \
              FROM pat_clock c LEFT JOIN pat_change x ON x.gen > ",
         );
-        query
-            .push_bind(since)
-            .push(" WHERE c.id = 1 ORDER BY x.gen, x.item");
-        let rows = query
-            .build()
-            .fetch_all(&mut *self.auth_pool.acquire().await?)
-            .await?;
-        row::change_page::<DB>(&rows)
+        sql.bind(since);
+        sql.push(" WHERE c.id = 1 ORDER BY x.gen, x.item");
+        let rows = fetch(&self.auth_pool, sql).await?;
+        row::change_page(&rows)
     }
 
     async fn try_record_use(&self, uses: &[LastUse]) -> Result<(), sqlx::Error> {
-        let mut query = QueryBuilder::<DB>::new("WITH used (id, at) AS (");
-        query.push_values(uses, |mut row, last_use| {
-            row.push_bind(last_use.id.get())
-                .push_bind(last_use.at.as_microsecond());
-        });
-        query.push(
+        let mut sql = Sql::<DB>::new("WITH used (id, at) AS (VALUES ");
+        sql.bind_rows(uses.iter().map(|used| [used.id.into(), used.at.into()]));
+        sql.push(
             ") INSERT INTO pat_last_used (token_id, last_used_at) \
              SELECT used.id, used.at FROM used JOIN pat_token t ON t.id = used.id \
              WHERE t.revoked_at IS NULL",
         );
-        query.push(DB::OR_KEEP_LATER);
+        sql.push(DB::OR_KEEP_LATER);
         // Of another length each time, so of no use to the cache of prepared statements.
-        query
-            .build()
-            .persistent(false)
-            .execute(&mut *self.pool.acquire().await?)
-            .await?;
-        Ok(())
+        let sql = sql.unprepared();
+        sql.execute(&mut *self.pool.acquire().await?)
+            .await
+            .map(drop)
     }
 }
 
 #[async_trait]
-impl<DB: Dialect> TokenStore for SqlxStore<DB>
-where
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    DB::Arguments: IntoArguments<DB>,
-    for<'q> i64: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
-    for<'q> Option<i64>: Encode<'q, DB>,
-    for<'q> String: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
-    for<'q> Option<String>: Encode<'q, DB>,
-    for<'q> Vec<u8>: Encode<'q, DB> + Type<DB>,
-    for<'i> &'i str: ColumnIndex<DB::Row>,
-{
+impl<DB: Portable> TokenStore for SqlxStore<DB> {
     #[instrument(name = "pat.store.insert", skip_all, fields(token.id = token.id.get()))]
     async fn insert(&self, token: &NewToken, limit: u32) -> Result<Insertion, StoreError> {
         self.retry(|| self.try_insert(token, limit)).await
@@ -278,14 +250,13 @@ where
 
     #[instrument(name = "pat.store.find_by_digest", skip_all)]
     async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Option<Token>, StoreError> {
-        self.retry(|| self.find_where(&self.auth_pool, "t.digest", digest.as_bytes().to_vec()))
+        self.retry(|| self.find_where(&self.auth_pool, "t.digest", *digest))
             .await
     }
 
     #[instrument(name = "pat.store.find", skip_all, fields(token.id = id.get()))]
     async fn find(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
-        self.retry(|| self.find_where(&self.pool, "t.id", id.get()))
-            .await
+        self.retry(|| self.find_where(&self.pool, "t.id", id)).await
     }
 
     #[instrument(name = "pat.store.list", skip_all, fields(%owner))]

@@ -1,11 +1,11 @@
-use jiff::Timestamp;
 use pat_core::store::{DueNotices, Job, Lease, Prune, Trim};
 use pat_core::{NoticeKind, TokenId};
-use sqlx::{ColumnIndex, Decode, Encode, Executor, IntoArguments, QueryBuilder, Row, Type};
+use sqlx::Error;
 
-use super::{Write, push_ids};
-use crate::Dialect;
+use super::Write;
+use crate::Portable;
 use crate::row;
+use crate::sql::Sql;
 use crate::store::CHUNK;
 
 /// The lease of a job, locked.
@@ -17,57 +17,39 @@ pub(crate) struct LeaseRow {
     pub(crate) done: i64,
 }
 
-impl<DB: Dialect> Write<DB>
-where
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    DB::Arguments: IntoArguments<DB>,
-    for<'q> i64: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
-    for<'q> Option<i64>: Encode<'q, DB>,
-    for<'q> String: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
-    for<'q> Option<String>: Encode<'q, DB>,
-    for<'q> Vec<u8>: Encode<'q, DB> + Type<DB>,
-    for<'i> &'i str: ColumnIndex<DB::Row>,
-{
+impl<DB: Portable> Write<DB> {
     /// Locks the lease of a job, and makes its row first where there is none.
-    pub(crate) async fn lock_lease(&mut self, job: Job) -> Result<LeaseRow, sqlx::Error> {
-        let mut insert =
-            QueryBuilder::new("INSERT INTO pat_lease (job, term, held_until, done) VALUES (");
-        insert
-            .push_bind(job.as_str().to_owned())
-            .push(", 0, 0, 0)")
-            .push(DB::OR_IGNORE);
+    pub(crate) async fn lock_lease(&mut self, job: Job) -> Result<LeaseRow, Error> {
+        let mut insert = Sql::new("INSERT INTO pat_lease (job, term, held_until, done) VALUES (");
+        insert.bind(job.as_str());
+        insert.push(", 0, 0, 0)").push(DB::OR_IGNORE);
         self.execute(insert).await?;
-        let mut query =
-            QueryBuilder::<DB>::new("SELECT term, held_until, done FROM pat_lease WHERE job = ");
-        query
-            .push_bind(job.as_str().to_owned())
-            .push(DB::FOR_UPDATE);
-        let row = query.build().fetch_one(&mut *self.0).await?;
+        let mut sql = Sql::new("SELECT term, held_until, done FROM pat_lease WHERE job = ");
+        sql.bind(job.as_str()).push(DB::FOR_UPDATE);
+        let row = self.fetch_one(sql).await?;
         Ok(LeaseRow {
-            term: row.try_get("term")?,
-            held_until: row.try_get("held_until")?,
-            done: row.try_get("done")?,
+            term: row.int("term")?,
+            held_until: row.int("held_until")?,
+            done: row.int("done")?,
         })
     }
 
-    pub(crate) async fn put_lease(&mut self, job: Job, row: &LeaseRow) -> Result<(), sqlx::Error> {
-        let mut query = QueryBuilder::new("UPDATE pat_lease SET term = ");
-        query.push_bind(row.term).push(", held_until = ");
-        query.push_bind(row.held_until).push(", done = ");
-        query.push_bind(row.done).push(" WHERE job = ");
-        query.push_bind(job.as_str().to_owned());
-        self.execute(query).await
+    pub(crate) async fn put_lease(&mut self, job: Job, row: &LeaseRow) -> Result<(), Error> {
+        let mut sql = Sql::new("UPDATE pat_lease SET term = ");
+        sql.bind(row.term);
+        sql.push(", held_until = ").bind(row.held_until);
+        sql.push(", done = ").bind(row.done);
+        sql.push(" WHERE job = ").bind(job.as_str());
+        self.execute(sql).await.map(drop)
     }
 
     /// Whether a lease is still the latest; nobody can acquire it until the end of the transaction.
-    pub(crate) async fn holds(&mut self, lease: &Lease) -> Result<bool, sqlx::Error> {
-        let mut query = QueryBuilder::new("SELECT term FROM pat_lease WHERE job = ");
-        query
-            .push_bind(lease.job.as_str().to_owned())
-            .push(DB::FOR_SHARE);
-        let rows = self.fetch(query).await?;
-        let term = rows.first().map(|row| row.try_get::<i64, _>("term"));
-        Ok(term.transpose()? == Some(lease.term.cast_signed()))
+    pub(crate) async fn holds(&mut self, lease: &Lease) -> Result<bool, Error> {
+        let mut sql = Sql::new("SELECT term FROM pat_lease WHERE job = ");
+        sql.bind(lease.job.as_str()).push(DB::FOR_SHARE);
+        let rows = self.fetch(sql).await?;
+        let term = rows.first().map(|row| row.count("term")).transpose()?;
+        Ok(term == Some(lease.term))
     }
 
     /// Locks the tokens about which notices are due, of up to `max_owners` owners, and returns
@@ -76,25 +58,19 @@ where
         &mut self,
         due: &DueNotices,
         max_owners: u32,
-    ) -> Result<Vec<TokenId>, sqlx::Error> {
-        let mut query = QueryBuilder::new("SELECT DISTINCT owner FROM pat_token WHERE ");
-        push_due(&mut query, due);
-        query.push(" LIMIT ").push_bind(i64::from(max_owners));
-        let mut owners = Vec::new();
-        for row in self.fetch(query).await? {
-            owners.push(row.try_get::<String, _>("owner")?);
-        }
+    ) -> Result<Vec<TokenId>, Error> {
+        let mut sql = Sql::new("SELECT DISTINCT owner FROM pat_token WHERE ");
+        push_due(&mut sql, due);
+        sql.push(" LIMIT ").bind(max_owners);
+        let rows = self.fetch(sql).await?;
+        let owners: Result<Vec<_>, _> = rows.iter().map(|row| row.owner("owner")).collect();
         let mut ids = Vec::new();
-        for chunk in owners.chunks(CHUNK) {
-            let mut query = QueryBuilder::new("SELECT id FROM pat_token WHERE ");
-            push_due(&mut query, due);
-            query.push(" AND owner IN (");
-            let mut list = query.separated(", ");
-            for owner in chunk {
-                list.push_bind(owner.clone());
-            }
-            query.push(") ORDER BY id").push(DB::FOR_UPDATE);
-            ids.extend(self.fetch_ids(query).await?);
+        for chunk in owners?.chunks(CHUNK) {
+            let mut sql = Sql::new("SELECT id FROM pat_token WHERE ");
+            push_due(&mut sql, due);
+            sql.push(" AND owner IN ").bind_list(chunk);
+            sql.push(" ORDER BY id").push(DB::FOR_UPDATE);
+            ids.extend(self.fetch_ids(sql).await?);
         }
         Ok(ids)
     }
@@ -104,14 +80,13 @@ where
         &mut self,
         ids: &[TokenId],
         due: &DueNotices,
-    ) -> Result<(), sqlx::Error> {
+    ) -> Result<(), Error> {
         for chunk in ids.chunks(CHUNK) {
-            let mut query = QueryBuilder::new("UPDATE pat_token SET expiry_notice = ");
-            query
-                .push_bind(row::kind_number(due.kind))
-                .push(" WHERE id IN (");
-            push_ids(&mut query, chunk);
-            self.execute(query).await?;
+            let mut sql = Sql::new("UPDATE pat_token SET expiry_notice = ");
+            sql.bind(row::kind_number(due.kind));
+            sql.push(" WHERE id IN ");
+            sql.bind_list(chunk.iter().copied());
+            self.execute(sql).await?;
         }
         Ok(())
     }
@@ -121,18 +96,16 @@ where
         &mut self,
         prune: &Prune,
         limit: u32,
-    ) -> Result<Vec<TokenId>, sqlx::Error> {
+    ) -> Result<Vec<TokenId>, Error> {
         let mut ids = Vec::new();
         // One query for each index.
         for condition in [
             "expiry_notice IN (0, 2, 3) AND expires_at <= ",
             "revoked_at <= ",
         ] {
-            let mut query =
-                QueryBuilder::new(format!("SELECT id FROM pat_token WHERE {condition}"));
-            query.push_bind(prune.before.as_microsecond());
-            query.push(" LIMIT ").push_bind(i64::from(limit));
-            ids.extend(self.fetch_ids(query).await?);
+            let mut sql = Sql::new(format!("SELECT id FROM pat_token WHERE {condition}"));
+            sql.bind(prune.before).push(" LIMIT ").bind(limit);
+            ids.extend(self.fetch_ids(sql).await?);
         }
         ids.sort_unstable();
         ids.dedup();
@@ -140,63 +113,52 @@ where
         Ok(ids)
     }
 
-    pub(crate) async fn delete_tokens(&mut self, ids: &[TokenId]) -> Result<(), sqlx::Error> {
-        for chunk in ids.chunks(CHUNK) {
-            for table in ["pat_last_used WHERE token_id", "pat_token WHERE id"] {
-                let mut query = QueryBuilder::new(format!("DELETE FROM {table} IN ("));
-                push_ids(&mut query, chunk);
-                self.execute(query).await?;
-            }
+    pub(crate) async fn delete_tokens(&mut self, ids: &[TokenId]) -> Result<(), Error> {
+        let ids: Vec<_> = ids.iter().map(|id| id.get()).collect();
+        self.delete("pat_last_used WHERE token_id", &ids).await?;
+        self.delete("pat_token WHERE id", &ids).await
+    }
+
+    /// Deletes the rows of these numbers.
+    pub(super) async fn delete(&mut self, column: &str, numbers: &[i64]) -> Result<(), Error> {
+        for chunk in numbers.chunks(CHUNK) {
+            let mut sql = Sql::new(format!("DELETE FROM {column} IN "));
+            sql.bind_list(chunk.iter().copied());
+            self.execute(sql).await?;
         }
         Ok(())
     }
 
     /// Deletes up to `limit` old entries of the change feed, whole generations at a time and never
     /// the newest; returns how many.
-    pub(crate) async fn trim_changes(
-        &mut self,
-        trim: &Trim,
-        limit: u32,
-    ) -> Result<u64, sqlx::Error> {
-        let mut query = QueryBuilder::new(
+    pub(crate) async fn trim_changes(&mut self, trim: &Trim, limit: u32) -> Result<u64, Error> {
+        let mut sql = Sql::new(
             "SELECT gen, at FROM pat_change \
              WHERE gen < (SELECT gen FROM pat_clock WHERE id = 1) ORDER BY gen LIMIT ",
         );
-        query.push_bind(i64::from(limit));
+        sql.bind(limit);
         let mut last = None;
-        for row in self.fetch(query).await? {
-            if row.try_get::<i64, _>("at")? >= trim.changes_before.as_microsecond() {
+        for row in self.fetch(sql).await? {
+            if row.timestamp("at")? >= trim.changes_before {
                 break;
             }
-            last = Some(row.try_get::<i64, _>("gen")?);
+            last = Some(row.int("gen")?);
         }
         let Some(last) = last else { return Ok(0) };
-        let mut query = QueryBuilder::new("DELETE FROM pat_change WHERE gen <= ");
-        query.push_bind(last);
-        self.execute_counted(query).await
-    }
-
-    async fn fetch_ids(&mut self, query: QueryBuilder<DB>) -> Result<Vec<TokenId>, sqlx::Error> {
-        let rows = self.fetch(query).await?;
-        rows.iter()
-            .map(|row| row::token_id(row.try_get("id")?))
-            .collect()
+        let mut sql = Sql::new("DELETE FROM pat_change WHERE gen <= ");
+        sql.bind(last);
+        self.execute(sql).await
     }
 }
 
 /// For which tokens a notice is due.
-fn push_due<DB: Dialect>(query: &mut QueryBuilder<DB>, due: &DueNotices)
-where
-    for<'q> i64: Encode<'q, DB> + Type<DB>,
-{
-    let micros = Timestamp::as_microsecond;
-    query.push("revoked_at IS NULL AND expires_at <= ");
+fn push_due<DB: Portable>(sql: &mut Sql<DB>, due: &DueNotices) {
+    sql.push("revoked_at IS NULL AND expires_at <= ");
     if due.kind == NoticeKind::ExpiresSoon {
-        query.push_bind(micros(due.until));
-        query.push(" AND expires_at > ").push_bind(micros(due.now));
-        query.push(" AND expiry_notice = 0");
+        sql.bind(due.until);
+        sql.push(" AND expires_at > ").bind(due.now);
+        sql.push(" AND expiry_notice = 0");
     } else {
-        query.push_bind(micros(due.now));
-        query.push(" AND expiry_notice IN (0, 2)");
+        sql.bind(due.now).push(" AND expiry_notice IN (0, 2)");
     }
 }

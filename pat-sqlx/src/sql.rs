@@ -1,0 +1,323 @@
+//! Statements and rows, as the one body of SQL uses them on any database.
+
+use std::fmt::Display;
+
+use jiff::Timestamp;
+use pat_core::{Owner, TokenDigest, TokenId};
+use sqlx::{
+    ColumnIndex, Decode, Encode, Error, Executor, IntoArguments, QueryBuilder, Row as _, Type,
+};
+
+use crate::Dialect;
+
+/// A database that knows all that the one body of SQL uses: 64-bit integers, text and bytes, and
+/// the lack of them.
+///
+/// Implemented for every [`Dialect`] whose driver does; the bounds of that implementation are the
+/// portability rule.
+pub trait Portable: Dialect {
+    /// Appends a placeholder with this value.
+    fn bind(query: &mut QueryBuilder<Self>, value: Value);
+
+    /// Runs a statement and returns its rows.
+    fn fetch(
+        query: QueryBuilder<Self>,
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<Vec<Self::Row>, Error>> + Send;
+
+    /// Runs a statement and returns how many rows it touched. One that is not `kept` is of another
+    /// length each time, so of no use to the cache of prepared statements.
+    fn execute(
+        query: QueryBuilder<Self>,
+        is_kept: bool,
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<u64, Error>> + Send;
+
+    /// The integer in a column; `None` for NULL.
+    ///
+    /// # Errors
+    /// There is no such column, or it holds something else.
+    fn int(row: &Self::Row, column: &str) -> Result<Option<i64>, Error>;
+
+    /// The text in a column; `None` for NULL.
+    ///
+    /// # Errors
+    /// There is no such column, or it holds something else.
+    fn text(row: &Self::Row, column: &str) -> Result<Option<String>, Error>;
+}
+
+impl<DB: Dialect> Portable for DB
+where
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    DB::Arguments: IntoArguments<DB>,
+    for<'q> i64: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
+    for<'q> Option<i64>: Encode<'q, DB>,
+    for<'q> String: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
+    for<'q> Option<String>: Encode<'q, DB>,
+    for<'q> Vec<u8>: Encode<'q, DB> + Type<DB>,
+    for<'i> &'i str: ColumnIndex<DB::Row>,
+{
+    fn bind(query: &mut QueryBuilder<DB>, value: Value) {
+        match value {
+            Value::Int(value) => query.push_bind(value),
+            Value::Text(value) => query.push_bind(value),
+            Value::Bytes(value) => query.push_bind(value),
+        };
+    }
+
+    async fn fetch(
+        mut query: QueryBuilder<DB>,
+        connection: &mut DB::Connection,
+    ) -> Result<Vec<DB::Row>, Error> {
+        query.build().fetch_all(connection).await
+    }
+
+    async fn execute(
+        mut query: QueryBuilder<DB>,
+        is_kept: bool,
+        connection: &mut DB::Connection,
+    ) -> Result<u64, Error> {
+        let result = query
+            .build()
+            .persistent(is_kept)
+            .execute(connection)
+            .await?;
+        Ok(DB::rows_affected(&result))
+    }
+
+    fn int(row: &DB::Row, column: &str) -> Result<Option<i64>, Error> {
+        row.try_get(column)
+    }
+
+    fn text(row: &DB::Row, column: &str) -> Result<Option<String>, Error> {
+        row.try_get(column)
+    }
+}
+
+/// A value in a statement.
+#[derive(Debug, Clone)]
+pub enum Value {
+    /// A `BIGINT` or NULL.
+    Int(Option<i64>),
+    /// A text or NULL.
+    Text(Option<String>),
+    /// Bytes.
+    Bytes(Vec<u8>),
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Self::Int(Some(value))
+    }
+}
+
+impl From<u32> for Value {
+    fn from(value: u32) -> Self {
+        i64::from(value).into()
+    }
+}
+
+impl From<TokenId> for Value {
+    fn from(value: TokenId) -> Self {
+        value.get().into()
+    }
+}
+
+impl From<Option<TokenId>> for Value {
+    fn from(value: Option<TokenId>) -> Self {
+        Self::Int(value.map(TokenId::get))
+    }
+}
+
+impl From<Timestamp> for Value {
+    fn from(value: Timestamp) -> Self {
+        value.as_microsecond().into()
+    }
+}
+
+impl From<Option<Timestamp>> for Value {
+    fn from(value: Option<Timestamp>) -> Self {
+        Self::Int(value.map(Timestamp::as_microsecond))
+    }
+}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::Text(Some(value.to_owned()))
+    }
+}
+
+impl From<Option<&str>> for Value {
+    fn from(value: Option<&str>) -> Self {
+        Self::Text(value.map(str::to_owned))
+    }
+}
+
+impl From<&Owner> for Value {
+    fn from(value: &Owner) -> Self {
+        value.as_str().into()
+    }
+}
+
+impl From<Option<&Owner>> for Value {
+    fn from(value: Option<&Owner>) -> Self {
+        value.map(Owner::as_str).into()
+    }
+}
+
+impl From<TokenDigest> for Value {
+    fn from(value: TokenDigest) -> Self {
+        Self::Bytes(value.as_bytes().to_vec())
+    }
+}
+
+/// A statement that is being put together.
+pub(crate) struct Sql<DB: Portable> {
+    query: QueryBuilder<DB>,
+    is_kept: bool,
+}
+
+impl<DB: Portable> Sql<DB> {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self {
+            query: QueryBuilder::new(text),
+            is_kept: true,
+        }
+    }
+
+    pub(crate) fn push(&mut self, text: impl Display) -> &mut Self {
+        self.query.push(text);
+        self
+    }
+
+    pub(crate) fn bind(&mut self, value: impl Into<Value>) -> &mut Self {
+        DB::bind(&mut self.query, value.into());
+        self
+    }
+
+    /// Appends `(a, b, c)`, of values of one type.
+    pub(crate) fn bind_list(
+        &mut self,
+        values: impl IntoIterator<Item = impl Into<Value>>,
+    ) -> &mut Self {
+        let mut separator = "(";
+        for value in values {
+            self.push(separator).bind(value);
+            separator = ", ";
+        }
+        self.push(")")
+    }
+
+    /// Appends `(a, b, c)`, of any values.
+    pub(crate) fn bind_row<const N: usize>(&mut self, values: [Value; N]) -> &mut Self {
+        self.bind_list(values)
+    }
+
+    /// Appends `(a, b), (c, d)`.
+    pub(crate) fn bind_rows<const N: usize>(
+        &mut self,
+        rows: impl IntoIterator<Item = [Value; N]>,
+    ) -> &mut Self {
+        let mut separator = "";
+        for row in rows {
+            self.push(separator).bind_row(row);
+            separator = ", ";
+        }
+        self
+    }
+
+    /// Keeps the statement out of the cache of prepared statements.
+    pub(crate) fn unprepared(mut self) -> Self {
+        self.is_kept = false;
+        self
+    }
+
+    pub(crate) async fn fetch(
+        self,
+        connection: &mut DB::Connection,
+    ) -> Result<Vec<Row<DB>>, Error> {
+        let rows = DB::fetch(self.query, connection).await?;
+        Ok(rows.into_iter().map(Row).collect())
+    }
+
+    /// The first row, of a statement that always has one.
+    pub(crate) async fn fetch_one(self, connection: &mut DB::Connection) -> Result<Row<DB>, Error> {
+        let rows = self.fetch(connection).await?;
+        rows.into_iter().next().ok_or(Error::RowNotFound)
+    }
+
+    /// Returns how many rows were touched.
+    pub(crate) async fn execute(self, connection: &mut DB::Connection) -> Result<u64, Error> {
+        DB::execute(self.query, self.is_kept, connection).await
+    }
+}
+
+/// A row. What a column holds is checked: a row that cannot be one of ours is an error, never a
+/// guess.
+pub(crate) struct Row<DB: Portable>(DB::Row);
+
+impl<DB: Portable> Row<DB> {
+    pub(crate) fn optional_int(&self, column: &str) -> Result<Option<i64>, Error> {
+        DB::int(&self.0, column)
+    }
+
+    pub(crate) fn int(&self, column: &str) -> Result<i64, Error> {
+        self.optional_int(column)?.ok_or_else(|| null(column))
+    }
+
+    pub(crate) fn count(&self, column: &str) -> Result<u64, Error> {
+        self.int(column)?.try_into().map_err(corrupt)
+    }
+
+    pub(crate) fn optional_text(&self, column: &str) -> Result<Option<String>, Error> {
+        DB::text(&self.0, column)
+    }
+
+    pub(crate) fn text(&self, column: &str) -> Result<String, Error> {
+        self.optional_text(column)?.ok_or_else(|| null(column))
+    }
+
+    pub(crate) fn optional_timestamp(&self, column: &str) -> Result<Option<Timestamp>, Error> {
+        self.optional_int(column)?.map(timestamp).transpose()
+    }
+
+    pub(crate) fn timestamp(&self, column: &str) -> Result<Timestamp, Error> {
+        timestamp(self.int(column)?)
+    }
+
+    pub(crate) fn optional_token_id(&self, column: &str) -> Result<Option<TokenId>, Error> {
+        self.optional_int(column)?.map(token_id).transpose()
+    }
+
+    pub(crate) fn token_id(&self, column: &str) -> Result<TokenId, Error> {
+        token_id(self.int(column)?)
+    }
+
+    pub(crate) fn optional_owner(&self, column: &str) -> Result<Option<Owner>, Error> {
+        self.optional_text(column)?.map(owner).transpose()
+    }
+
+    pub(crate) fn owner(&self, column: &str) -> Result<Owner, Error> {
+        owner(self.text(column)?)
+    }
+}
+
+fn token_id(number: i64) -> Result<TokenId, Error> {
+    TokenId::new(number).ok_or_else(|| corrupt(format!("a token id is {number}")))
+}
+
+fn owner(key: String) -> Result<Owner, Error> {
+    Owner::new(key).map_err(corrupt)
+}
+
+fn timestamp(micros: i64) -> Result<Timestamp, Error> {
+    Timestamp::from_microsecond(micros).map_err(corrupt)
+}
+
+fn null(column: &str) -> Error {
+    corrupt(format!("{column} is NULL"))
+}
+
+pub(crate) fn corrupt(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::Decode(error.into())
+}

@@ -1,0 +1,192 @@
+use jiff::Timestamp;
+use pat_core::store::{Change, NewToken, Revocation, RevocationScope, RevokedToken};
+use pat_core::{Owner, TokenId};
+use sqlx::Error;
+
+use super::Write;
+use crate::Portable;
+use crate::row;
+use crate::sql::Sql;
+use crate::store::CHUNK;
+
+/// A token whose row is locked.
+pub(crate) struct Locked {
+    pub(crate) token: RevokedToken,
+    pub(crate) is_revoked: bool,
+}
+
+impl<DB: Portable> Write<DB> {
+    /// Keeps all other creations for this owner out until the end of the transaction. Without it,
+    /// creations that run side by side all count before any of them inserts.
+    pub(crate) async fn lock_owner(&mut self, owner: &Owner) -> Result<(), Error> {
+        let mut insert = Sql::new("INSERT INTO pat_owner (owner) VALUES (");
+        insert.bind(owner).push(")").push(DB::OR_IGNORE);
+        self.execute(insert).await?;
+        if !DB::FOR_UPDATE.is_empty() {
+            let mut lock = Sql::new("SELECT owner FROM pat_owner WHERE owner = ");
+            lock.bind(owner).push(DB::FOR_UPDATE);
+            self.fetch(lock).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a token may still create others at `at`; it cannot be revoked until the end of the
+    /// transaction.
+    pub(crate) async fn is_valid_parent(
+        &mut self,
+        parent: TokenId,
+        at: Timestamp,
+    ) -> Result<bool, Error> {
+        let mut sql = Sql::new("SELECT id FROM pat_token WHERE id = ");
+        sql.bind(parent);
+        sql.push(" AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ");
+        sql.bind(at).push(")").push(DB::FOR_UPDATE);
+        Ok(!self.fetch(sql).await?.is_empty())
+    }
+
+    pub(crate) async fn count_unrevoked(&mut self, owner: &Owner) -> Result<u64, Error> {
+        let mut sql = Sql::new("SELECT COUNT(*) AS n FROM pat_token WHERE owner = ");
+        sql.bind(owner).push(" AND revoked_at IS NULL");
+        self.fetch_one(sql).await?.count("n")
+    }
+
+    pub(crate) async fn insert_token(&mut self, token: &NewToken) -> Result<(), Error> {
+        let mut sql = Sql::new(
+            "INSERT INTO pat_token \
+             (id, digest, owner, name, created_at, expires_at, parent_id) VALUES ",
+        );
+        sql.bind_row([
+            token.id.into(),
+            token.digest.into(),
+            (&token.owner).into(),
+            token.name.as_str().into(),
+            token.created_at.into(),
+            token.expires_at.into(),
+            token.parent.into(),
+        ]);
+        self.execute(sql).await.map(drop)
+    }
+
+    /// Locks the tokens of a scope and returns those that are not revoked, in id order.
+    pub(crate) async fn lock_unrevoked(
+        &mut self,
+        scope: &RevocationScope,
+    ) -> Result<Vec<RevokedToken>, Error> {
+        let mut tokens = match scope {
+            RevocationScope::Token(id) => self.lock_tokens(&[*id]).await?,
+            RevocationScope::TokenAndDescendants(id) => self.lock_descendants(*id).await?,
+            RevocationScope::Owner(owner) => {
+                // The owner first, so that no creation slips in between.
+                self.lock_owner(owner).await?;
+                let mut sql = lock_sql("owner = ");
+                sql.bind(owner);
+                self.fetch_locked(sql).await?
+            }
+        };
+        tokens.retain(|locked| !locked.is_revoked);
+        tokens.sort_unstable_by_key(|locked| locked.token.id);
+        Ok(tokens.into_iter().map(|locked| locked.token).collect())
+    }
+
+    pub(crate) async fn lock_tokens(&mut self, ids: &[TokenId]) -> Result<Vec<Locked>, Error> {
+        let mut tokens = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(CHUNK) {
+            let mut sql = lock_sql("id IN ");
+            sql.bind_list(chunk.iter().copied());
+            tokens.extend(self.fetch_locked(sql).await?);
+        }
+        Ok(tokens)
+    }
+
+    /// One level after the other: a creation locks its parent, so once a level is locked, no token
+    /// can be born below it any more.
+    async fn lock_descendants(&mut self, root: TokenId) -> Result<Vec<Locked>, Error> {
+        let mut family = Vec::new();
+        let mut level = vec![root];
+        while !level.is_empty() {
+            family.extend(self.lock_tokens(&level).await?);
+            let mut children = Vec::new();
+            for chunk in level.chunks(CHUNK) {
+                let mut sql = Sql::new("SELECT id FROM pat_token WHERE parent_id IN ");
+                sql.bind_list(chunk.iter().copied());
+                children.extend(self.fetch_ids(sql).await?);
+            }
+            level = children;
+        }
+        Ok(family)
+    }
+
+    async fn fetch_locked(&mut self, mut sql: Sql<DB>) -> Result<Vec<Locked>, Error> {
+        sql.push(" ORDER BY id").push(DB::FOR_UPDATE);
+        let mut locked = Vec::new();
+        for row in self.fetch(sql).await? {
+            let token = RevokedToken {
+                id: row.token_id("id")?,
+                owner: row.owner("owner")?,
+            };
+            let is_revoked = row.optional_int("revoked_at")?.is_some();
+            locked.push(Locked { token, is_revoked });
+        }
+        Ok(locked)
+    }
+
+    pub(super) async fn fetch_ids(&mut self, sql: Sql<DB>) -> Result<Vec<TokenId>, Error> {
+        let rows = self.fetch(sql).await?;
+        rows.iter().map(|row| row.token_id("id")).collect()
+    }
+
+    pub(crate) async fn mark_revoked(
+        &mut self,
+        tokens: &[RevokedToken],
+        revocation: &Revocation,
+    ) -> Result<(), Error> {
+        let mut sql = Sql::new("UPDATE pat_token SET revoked_at = ");
+        sql.bind(revocation.at);
+        sql.push(", revoked_by = ").bind(revocation.by.as_ref());
+        sql.push(", revoke_reason = ");
+        sql.bind(revocation.reason.as_deref());
+        sql.push(" WHERE revoked_at IS NULL AND id IN ");
+        sql.bind_list(tokens.iter().map(|token| token.id));
+        self.execute(sql).await.map(drop)
+    }
+
+    /// Moves the change counter by one and appends these changes under its new value: the last
+    /// step of a transaction, since the counter's row stays locked until the commit.
+    pub(crate) async fn append_changes(
+        &mut self,
+        changes: &[Change],
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        self.execute(Sql::new("UPDATE pat_clock SET gen = gen + 1 WHERE id = 1"))
+            .await?;
+        let read = Sql::new("SELECT gen FROM pat_clock WHERE id = 1");
+        let generation = self.fetch_one(read).await?.int("gen")?;
+        let nonce = getrandom::u64().map_err(|error| Error::Encode(error.into()))?;
+        for (first_item, chunk) in (0_i64..).step_by(CHUNK).zip(changes.chunks(CHUNK)) {
+            let mut sql = Sql::new(
+                "INSERT INTO pat_change (gen, item, nonce, kind, token_id, owner, at) VALUES ",
+            );
+            sql.bind_rows((first_item..).zip(chunk).map(|(item, change)| {
+                let [kind, token_id, owner] = row::change_columns(change);
+                let (generation, nonce) = (generation.into(), nonce.cast_signed().into());
+                [
+                    generation,
+                    item.into(),
+                    nonce,
+                    kind,
+                    token_id,
+                    owner,
+                    at.into(),
+                ]
+            }));
+            self.execute(sql).await?;
+        }
+        Ok(())
+    }
+}
+
+fn lock_sql<DB: Portable>(condition: &str) -> Sql<DB> {
+    Sql::new(format!(
+        "SELECT id, owner, revoked_at FROM pat_token WHERE {condition}"
+    ))
+}
