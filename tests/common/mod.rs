@@ -143,11 +143,13 @@ impl Server {
         self.run_jobs().await;
     }
 
-    /// What was told so far: the kinds of notices, whom, and about how many tokens.
+    /// What was told so far, by kind: the kinds of notices, whom, and about how many tokens.
     pub(crate) fn told(&self) -> Vec<(NoticeKind, String, usize)> {
         let sent = self.mailer.sent().into_iter();
-        sent.map(|notice| (notice.kind, notice.recipient.email, notice.tokens.len()))
-            .collect()
+        let told = sent.map(|notice| (notice.kind, notice.recipient.email, notice.tokens.len()));
+        let mut told: Vec<_> = told.collect();
+        told.sort_unstable();
+        told
     }
 
     /// Stops the server gracefully and leaves its folder.
