@@ -47,6 +47,8 @@ pub(crate) fn trials() -> Vec<Trial> {
             "flow::a_disabled_owner_is_out_at_once_and_in_again",
             disabled_owner,
         ),
+        trial("flow::a_stream_ends_with_its_token", stream_ends),
+        trial("flow::a_stream_ends_with_its_server", stream_stops),
         trial("flow::last_use_is_written_at_shutdown", last_use_survives),
         trial("flow::without_a_cache_it_works_as_well", without_cache),
         trial("flow::atlassian_format_and_old_prefixes", formats),
@@ -702,6 +704,55 @@ async fn disabled_owner() {
     assert_eq!(server.try_token(&token.raw).await, StatusCode::UNAUTHORIZED);
     assert_eq!(set("enable", "admin").await, StatusCode::NO_CONTENT);
     assert_eq!(server.try_token(&token.raw).await, StatusCode::OK);
+}
+
+/// Opens an event stream with this token, and reads its first event.
+async fn open_stream(server: &Server, token: &str) -> reqwest::Response {
+    let mut stream = server
+        .get("/demo/events")
+        .bearer_auth(token)
+        .send()
+        .await
+        .expect("a stream");
+    assert_eq!(stream.status(), StatusCode::OK);
+    let first = stream.chunk().await.expect("an event").expect("no end");
+    assert!(first.starts_with(b"data: 0"), "{first:?}");
+    stream
+}
+
+/// Whether the stream ends in good time: the staleness bound and a second.
+async fn ends(mut stream: reqwest::Response) -> bool {
+    let rest = async { while stream.chunk().await.expect("a good end").is_some() {} };
+    tokio::time::timeout(Duration::from_secs(3), rest)
+        .await
+        .is_ok()
+}
+
+async fn stream_ends() {
+    let server = Server::start().await;
+    let (revoked, kept) = (server.create("alice").await, server.create("alice").await);
+    let expires =
+        answer(by(server.post(TOKENS), "bob").json(&json!({"name": "a", "expirationDuration": 1})));
+    let expires = expires.await.created();
+    let by_revoked = open_stream(&server, &revoked.raw).await;
+    let by_kept = open_stream(&server, &kept.raw).await;
+    let by_expiring = open_stream(&server, &expires.raw).await;
+    answer(by(server.delete(&revoked.path()), "alice")).await;
+    assert!(ends(by_revoked).await);
+    assert!(!ends(by_kept).await, "that of another token goes on");
+    server.clock.advance(Duration::from_hours(24));
+    assert!(ends(by_expiring).await);
+    let anonymous = answer(server.get("/demo/events")).await;
+    assert_eq!(anonymous.status, StatusCode::UNAUTHORIZED);
+}
+
+async fn stream_stops() {
+    let server = Server::start().await;
+    let token = server.create("alice").await;
+    let stream = open_stream(&server, &token.raw).await;
+    let stopped = tokio::time::timeout(Duration::from_secs(5), server.stop());
+    let (stopped, ended) = tokio::join!(stopped, ends(stream));
+    assert!(stopped.is_ok() && ended);
 }
 
 async fn last_use_survives() {

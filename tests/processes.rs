@@ -15,6 +15,10 @@ pub(crate) fn trials() -> Vec<Trial> {
             "processes::each_sees_the_others_revocations_in_time",
             revocations,
         ),
+        trial(
+            "processes::a_stream_ends_when_another_process_revokes",
+            stream_ends,
+        ),
         trial("processes::the_limit_holds_across_processes", limit),
         trial(
             "processes::sigterm_writes_last_uses_and_ends_well",
@@ -79,6 +83,23 @@ async fn revocations() {
             );
         }
     }
+}
+
+async fn stream_ends() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let servers = [
+        Process::start(folder.path(), &[]),
+        Process::start(folder.path(), &[]),
+    ];
+    let token = create(&servers[0]).await.created();
+    let request = client().get(format!("{}/demo/events", servers[0].base));
+    let stream = request.bearer_auth(&token.raw).send().await;
+    let mut stream = stream.expect("a stream");
+    assert!(stream.chunk().await.expect("an event").is_some());
+    revoke(&servers[1], &token).await;
+    let rest = async { while stream.chunk().await.expect("a good end").is_some() {} };
+    let ended = tokio::time::timeout(Duration::from_millis(3_100), rest).await;
+    assert!(ended.is_ok(), "within the staleness bound and a second");
 }
 
 async fn limit() {

@@ -15,6 +15,7 @@ use pat_tower::api::Api;
 use pat_tower::{PatLayer, TowerSessions};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
 use tower_http::ServiceBuilderExt as _;
 use tower_http::csrf::CsrfLayer;
@@ -40,6 +41,8 @@ pub struct App {
     pub users: DemoUsers,
     jobs: Jobs,
     store: SqliteStore,
+    /// Set when the server shuts down, for responses that would last longer.
+    stopping: CancellationToken,
 }
 
 /// Why the server does not run.
@@ -92,13 +95,15 @@ pub async fn app(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartErro
     let base_url = BaseUrl(base_url.unwrap_or_else(|| format!("http://{}", config.listen)));
     // A browser sends a `Secure` cookie over plain HTTP to no other machine than its own.
     let is_secure = !config.listen.ip().is_loopback();
-    let router = router(&pats, &users, base_url, is_secure);
+    let stopping = CancellationToken::new();
+    let router = router(&pats, &users, base_url, is_secure).layer(Extension(stopping.clone()));
     Ok(App {
         router,
         pats,
         users,
         jobs,
         store,
+        stopping,
     })
 }
 
@@ -169,8 +174,7 @@ impl App {
         listener: TcpListener,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), StartError> {
-        let stopping = tokio_util::sync::CancellationToken::new();
-        let signal = stopping.clone();
+        let (stopping, signal) = (self.stopping.clone(), self.stopping);
         let serving = serve(listener, self.router).with_graceful_shutdown(async move {
             stop.await;
             tracing::info!("shutting down");

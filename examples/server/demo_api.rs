@@ -1,14 +1,20 @@
 //! A small API in the shape that clients of Atlassian's products expect, to try tokens on.
 
+use std::convert::Infallible;
+use std::time::Duration;
+
 use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
+use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum::{Json, Router};
+use futures_util::{StreamExt as _, stream};
 use pat_core::notice::NoticeId;
 use pat_core::{Caller, Owner, Pats, User};
 use pat_tower::Pat;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use tower_sessions::Session;
 
 use crate::sign_in::{
@@ -26,6 +32,7 @@ pub(crate) fn router() -> Router<DemoUsers> {
             "/rest/auth/1/session",
             get(session).post(open_session).delete(close_session),
         )
+        .route("/demo/events", get(events))
         .route("/demo/users/{name}/{action}", post(set_active))
         .route("/demo/notices/dead", get(dead_notices))
         .route("/demo/notices/{id}/retry", post(retry_notice));
@@ -111,6 +118,25 @@ async fn open_session(
 async fn close_session(session: Session) -> Result<StatusCode, Response> {
     session.flush().await.map_err(internal_error)?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// A stream of events, one a second, that lasts as long as its token does and the server runs.
+async fn events(
+    Extension(pats): Extension<Pats>,
+    Extension(stopping): Extension<CancellationToken>,
+    pat: Pat,
+) -> impl IntoResponse {
+    let ticks = stream::unfold(0_u64, async |tick| {
+        tokio::time::sleep(Duration::from_secs(u64::from(tick > 0))).await;
+        Some((
+            Ok::<_, Infallible>(Event::default().data(tick.to_string())),
+            tick + 1,
+        ))
+    });
+    let end = async move {
+        let _reason = stopping.run_until_cancelled(pats.until_invalid(&pat)).await;
+    };
+    Sse::new(ticks.take_until(Box::pin(end)))
 }
 
 /// `disable` or `enable` a user, as a host's own user administration does: it tells the tokens.

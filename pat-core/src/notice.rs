@@ -106,7 +106,7 @@ impl fmt::Display for NoticeKind {
 pub struct NoticeId(i64);
 
 impl NoticeId {
-    /// The id of this number.
+    /// The id of this number, which came from [`NoticeId::get`].
     #[must_use]
     pub const fn new(number: i64) -> Self {
         Self(number)

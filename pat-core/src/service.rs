@@ -1,6 +1,7 @@
 //! The service: everything a host does with tokens goes through [`Pats`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
@@ -187,6 +188,34 @@ impl Pats {
         match self.check_cached(&digest) {
             Some(verdict) => verdict,
             None => self.check(digest).await,
+        }
+    }
+
+    /// Ends when a token that authenticated earlier no longer does, and says why: for responses
+    /// that last long, such as event streams and web sockets, which would otherwise outlive the
+    /// token.
+    ///
+    /// It looks every `pat.cluster.poll.interval.ms`, but at least once a second, so after a
+    /// revocation it ends within the staleness bound and that time. It also ends, with
+    /// [`AuthError::Unavailable`], when nobody can say any more whether the token is good.
+    ///
+    /// ```
+    /// # use pat_core::{MemoryStore, Pats, Principal};
+    /// async fn stream(pats: Pats, principal: Principal, work: impl Future<Output = ()>) {
+    ///     tokio::select! {
+    ///         () = work => {}
+    ///         _reason = pats.until_invalid(&principal) => {}
+    ///     }
+    /// }
+    /// ```
+    pub async fn until_invalid(&self, principal: &Principal) -> AuthError {
+        const LONGEST: Duration = Duration::from_secs(1);
+        let interval = self.settings().cluster_poll_interval().min(LONGEST);
+        loop {
+            if let Err(error) = self.recheck(*principal.digest()).await {
+                return error;
+            }
+            tokio::time::sleep(interval).await;
         }
     }
 
