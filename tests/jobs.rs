@@ -15,6 +15,7 @@ use pat_core::{
     StoreError, TokenRequest, TokenStore, User, UserDirectory,
 };
 use pat_sqlx::SqliteStore;
+use pat_sqlx::sqlx::{self, AssertSqlSafe, SqlitePool};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -33,6 +34,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         ),
         trial("jobs::one_of_three_nodes_runs_each_occurrence", three_nodes),
         trial("jobs::a_paused_runner_has_no_effect", paused_runner),
+        trial("jobs::a_run_that_failed_is_run_again", failed_run),
+        trial(
+            "jobs::a_run_cut_short_by_a_shutdown_is_gone_on_with",
+            interrupted,
+        ),
         trial("jobs::tokens_of_gone_owners_are_revoked", gone_owners),
         trial("jobs::a_broken_directory_revokes_nothing", broken_directory),
         trial("jobs::who_cannot_be_told_is_skipped", skipped),
@@ -333,6 +339,52 @@ async fn paused_runner() {
         node.pats.start().shutdown().await;
     }
     assert_eq!((revoked(&paused), revoked(&other)), (0, 1));
+}
+
+async fn failed_run() {
+    let folder = folder();
+    let node = Node::on(sqlite(&folder).await);
+    node.create("alice", 3).await;
+    let rename = async |from: &str, to: &str| {
+        let sql = format!("ALTER TABLE {from} RENAME TO {to}");
+        let query = sqlx::query(AssertSqlSafe(sql));
+        query
+            .execute(&database(&folder).await)
+            .await
+            .expect("a renaming");
+    };
+    rename("pat_notice", "elsewhere").await;
+    let failed = node.pats.run_if_due(Job::ExpiryCheck).await;
+    assert!(matches!(failed, Err(StoreError::Backend(_))), "{failed:?}");
+    rename("elsewhere", "pat_notice").await;
+    assert_eq!(
+        node.run(Job::ExpiryCheck).await,
+        JobRun::Done,
+        "the same occurrence"
+    );
+    node.pats.deliver_notices().await.expect("a delivery");
+    assert_eq!(node.told(), [NoticeKind::ExpiresSoon]);
+}
+
+async fn interrupted() {
+    let folder = folder();
+    let users = TestDirectory::default();
+    let held = SlowDirectory::new(users.clone());
+    let stopping = Node::with(sqlite(&folder).await, &users, held.clone());
+    stopping.create("alice", 30).await;
+    held.is_held.send_replace(true);
+    let jobs = stopping.pats.start();
+    until("the run is in the middle", || *held.is_asked.borrow()).await;
+    let ((), ()) = tokio::join!(jobs.shutdown(), async {
+        tokio::task::yield_now().await;
+        held.is_held.send_replace(false);
+    });
+    let next = Node::with(sqlite(&folder).await, &users, users.clone());
+    assert_eq!(
+        next.run(Job::Prune).await,
+        JobRun::Done,
+        "not waiting for the lease to end"
+    );
 }
 
 async fn gone_owners() {
@@ -660,6 +712,13 @@ async fn many_old_tokens() {
     }
 }
 
+/// The database itself.
+async fn database(folder: &tempfile::TempDir) -> SqlitePool {
+    let url = format!("sqlite:{}", folder.path().join("pat.db").display());
+    let pool = SqlitePool::connect(&url).await;
+    pool.expect("the database")
+}
+
 async fn old_rows() {
     let folder = folder();
     let store = sqlite(&folder).await;
@@ -678,15 +737,11 @@ async fn old_rows() {
     node.check_and_deliver().await;
     node.pats.poll_changes().await.expect("a poll");
     let rows = async |table: &str| -> i64 {
-        let url = format!("sqlite:{}", folder.path().join("pat.db").display());
-        let pool = pat_sqlx::sqlx::SqlitePool::connect(&url)
-            .await
-            .expect("the database");
-        let query = pat_sqlx::sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM {table}"));
-        pat_sqlx::sqlx::query_scalar(query)
-            .fetch_one(&pool)
-            .await
-            .expect("a count")
+        let query = AssertSqlSafe(format!("SELECT COUNT(*) FROM {table}"));
+        let count = sqlx::query_scalar(query)
+            .fetch_one(&database(&folder).await)
+            .await;
+        count.expect("a count")
     };
     assert_eq!((rows("pat_change").await, rows("pat_notice").await), (5, 1));
     node.clock.advance(DAY * 40);
