@@ -127,7 +127,10 @@ async fn sqlite() -> (tempfile::TempDir, SqliteStore) {
 }
 
 fn many_tokens() -> SettingsBuilder {
-    Settings::builder().max_tokens_per_user(1_000_000)
+    // The long time is for busy machines.
+    Settings::builder()
+        .max_tokens_per_user(1_000_000)
+        .auth_database_timeout_ms(60_000)
 }
 
 /// Anything that checks tokens and revokes them.
