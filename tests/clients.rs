@@ -2,7 +2,6 @@
 //! documentation, and the Python packages that people use (`clients/*.py`).
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::sync::oneshot;
 
-use crate::common::trial_with_need;
+use crate::common::{python, trial_with_need};
 
 /// How long one run of a client may take.
 const CLIENT_TIMEOUT: Duration = Duration::from_mins(1);
@@ -147,24 +146,9 @@ impl Need {
                     std::env::split_paths(&path).any(|folder| folder.join("curl").is_file());
                 (!found).then_some("needs curl; run .ci/setup")
             }
-            Self::Python => {
-                let installed = std::fs::read_to_string(venv().join("requirements.txt"));
-                let is_current =
-                    installed.is_ok_and(|text| text == include_str!("clients/requirements.txt"));
-                (!is_current || !python().is_file())
-                    .then_some("needs clients-venv in the target folder; run .ci/setup")
-            }
+            Self::Python => python::missing(),
         }
     }
-}
-
-/// Where `.ci/setup` has installed the Python packages.
-fn venv() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("clients-venv")
-}
-
-fn python() -> PathBuf {
-    venv().join("bin/python")
 }
 
 /// A test of one client against a server of its own.
@@ -180,10 +164,12 @@ where
 /// A test that a script makes, which is told the server's base URL.
 fn python_trial(name: &str, script: &'static str) -> Trial {
     trial(name, Need::Python, async move |shell: Shell| {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
-        let mut command = client(python());
+        let mut command = client(python::program());
         // Isolated from the user's own packages and from the current folder.
-        command.arg("-I").arg(folder.join(script)).arg(shell.base());
+        command
+            .arg("-I")
+            .arg(python::script("clients").join(script))
+            .arg(shell.base());
         let output = run(command).await;
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(

@@ -1,7 +1,11 @@
 //! What the behaviour tests share.
 
 pub(crate) mod gated;
+pub(crate) mod mail;
+pub(crate) mod postfix;
 pub(crate) mod process;
+pub(crate) mod python;
+pub(crate) mod smtp;
 
 use std::sync::Arc;
 use std::time::Duration;
