@@ -19,6 +19,7 @@ mod properties;
 mod races;
 mod secrets;
 mod sessions;
+mod smtp;
 mod start;
 
 use std::process::ExitCode;
@@ -27,6 +28,10 @@ fn main() -> ExitCode {
     // Tests that need a server as a process of its own start this very program in its place.
     if std::env::var_os(common::process::AS_SERVER).is_some() {
         return pat_example_server::main(std::env::args_os());
+    }
+    // And tests that have a sender of mails die.
+    if std::env::var_os(smtp::AS_MAILER).is_some() {
+        return smtp::deliver_as_process();
     }
     let arguments = libtest_mimic::Arguments::from_args();
     let trials = [
@@ -44,6 +49,7 @@ fn main() -> ExitCode {
         races::trials(),
         secrets::trials(),
         sessions::trials(),
+        smtp::trials(),
         start::trials(),
     ];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code()

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
+use pat_core::notice::NoticeId;
 use pat_core::store::{
-    Change, ChangePage, Cursor, Insertion, JobStore, LastUse, NewToken, Revocation,
-    RevocationScope, RevokedToken,
+    Change, ChangePage, Claim, Cursor, DeadNotice, DueNotices, Insertion, JobStore, LastUse, Lease,
+    LeaseAnswer, LeaseRequest, NewToken, Outbox, Outcome, Prune, PrunedToken, QueuedNotice,
+    Revocation, RevocationScope, RevokedToken, Trim,
 };
 use pat_core::{Owner, StoreError, Token, TokenDigest, TokenId, TokenStore};
 use tokio::sync::watch;
@@ -88,6 +92,11 @@ impl Gated {
         }
         Ok(&*self.0.inner)
     }
+
+    fn jobs_up(&self) -> Result<&dyn JobStore, StoreError> {
+        let jobs = self.up()?.jobs();
+        jobs.ok_or_else(|| StoreError::backend("the store has no jobs"))
+    }
 }
 
 #[async_trait]
@@ -124,7 +133,7 @@ impl TokenStore for Gated {
         revoked
     }
 
-    async fn append_change(&self, change: &Change, at: jiff::Timestamp) -> Result<(), StoreError> {
+    async fn append_change(&self, change: &Change, at: Timestamp) -> Result<(), StoreError> {
         self.up()?.append_change(change, at).await
     }
 
@@ -137,16 +146,97 @@ impl TokenStore for Gated {
     }
 
     fn jobs(&self) -> Option<&dyn JobStore> {
-        self.0.inner.jobs()
+        self.0.inner.jobs().map(|_| self as &dyn JobStore)
+    }
+}
+
+#[async_trait]
+impl JobStore for Gated {
+    async fn acquire_lease(&self, request: &LeaseRequest) -> Result<LeaseAnswer, StoreError> {
+        self.jobs_up()?.acquire_lease(request).await
+    }
+
+    async fn renew_lease(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        ttl: Duration,
+    ) -> Result<(), StoreError> {
+        self.jobs_up()?.renew_lease(lease, now, ttl).await
+    }
+
+    async fn release_lease(&self, lease: &Lease, is_done: bool) -> Result<(), StoreError> {
+        self.jobs_up()?.release_lease(lease, is_done).await
+    }
+
+    async fn queue_due_notices(
+        &self,
+        lease: &Lease,
+        due: &DueNotices,
+        max_owners: u32,
+    ) -> Result<u64, StoreError> {
+        let jobs = self.jobs_up()?;
+        jobs.queue_due_notices(lease, due, max_owners).await
+    }
+
+    async fn prune(
+        &self,
+        lease: &Lease,
+        prune: &Prune,
+        limit: u32,
+    ) -> Result<Vec<PrunedToken>, StoreError> {
+        self.jobs_up()?.prune(lease, prune, limit).await
+    }
+
+    async fn trim(&self, lease: &Lease, trim: &Trim, limit: u32) -> Result<u64, StoreError> {
+        self.jobs_up()?.trim(lease, trim, limit).await
+    }
+
+    async fn owners_after(
+        &self,
+        after: Option<&Owner>,
+        limit: u32,
+    ) -> Result<Vec<Owner>, StoreError> {
+        self.jobs_up()?.owners_after(after, limit).await
+    }
+
+    async fn claim_notices(
+        &self,
+        now: Timestamp,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<QueuedNotice>, StoreError> {
+        self.jobs_up()?.claim_notices(now, until, limit).await
+    }
+
+    async fn settle_notice(
+        &self,
+        claim: &Claim,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.jobs_up()?.settle_notice(claim, outcome, now).await
+    }
+
+    async fn outbox(&self) -> Result<Outbox, StoreError> {
+        self.jobs_up()?.outbox().await
+    }
+
+    async fn dead_notices(&self, limit: u32) -> Result<Vec<DeadNotice>, StoreError> {
+        self.jobs_up()?.dead_notices(limit).await
+    }
+
+    async fn requeue_notice(&self, id: NoticeId, now: Timestamp) -> Result<bool, StoreError> {
+        self.jobs_up()?.requeue_notice(id, now).await
     }
 }
 
 /// Waits until something is so; fails after ten seconds.
 pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = std::time::Duration::from_secs(10);
+    let deadline = Duration::from_secs(10);
     let reached = tokio::time::timeout(deadline, async {
         while !is_so() {
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     });
     assert!(reached.await.is_ok(), "{what} did not happen in time");
