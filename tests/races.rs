@@ -50,6 +50,15 @@ pub(crate) fn trials() -> Vec<Trial> {
             "races::a_feed_that_was_rewritten_drops_the_cache",
             rewritten_feed,
         ),
+        trial("races::a_first_poll_trusts_nothing_from_before", first_poll),
+        trial(
+            "races::a_revocation_waits_for_those_who_do_not_know",
+            all_have_applied,
+        ),
+        trial(
+            "races::a_node_that_cannot_report_uses_no_cache",
+            silent_node,
+        ),
         trial("races::staleness_zero_asks_each_time", staleness_zero),
         trial(
             "races::waiting_for_the_cluster_waits_for_the_lease",
@@ -502,6 +511,68 @@ async fn staleness_zero() {
         .await
         .expect("a revocation");
     assert!(!b.accepts(&token).await, "at once, everywhere");
+}
+
+/// A process that has just started, and has answered a request before it first reads the feed.
+async fn first_poll() {
+    let (folder, a, _b, token) = pair(many_tokens()).await;
+    let other = SqliteStore::open(folder.path().join("pat.db")).await;
+    let started = Pats::builder(other.expect("the same database"))
+        .settings(many_tokens().build().expect("settings"))
+        .clock(Arc::new(TestClock::default()))
+        .build();
+    assert!(accepts(&started, token.plain.expose()).await);
+    a.pats
+        .revoke(&alice(), token.token.id)
+        .await
+        .expect("a revocation");
+    started.poll_changes().await.expect("a poll");
+    assert!(!accepts(&started, token.plain.expose()).await);
+}
+
+/// Nodes that follow the feed are not waited for any longer than it takes them.
+async fn all_have_applied() {
+    let waits = many_tokens()
+        .auth_max_staleness_ms(3_600_000)
+        .revocation_wait(RevocationWait::Cluster);
+    let (_folder, a, b, token) = pair(waits).await;
+    let revoking = a.pats.clone();
+    let id = token.token.id;
+    let revoke = tokio::spawn(async move { revoking.revoke(&alice(), id).await });
+    until("the revocation is committed", || a.store.revocations() > 0).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!revoke.is_finished(), "the other node does not know yet");
+    b.pats.poll_changes().await.expect("a poll");
+    let done = tokio::time::timeout(Duration::from_secs(10), revoke).await;
+    done.expect("long before an hour")
+        .expect("no panic")
+        .expect("a revocation");
+    assert!(!b.accepts(&token).await);
+
+    // A node that has left is not waited for; one that has died is, until it is forgotten.
+    let token = a.create().await;
+    b.pats.start().shutdown().await;
+    let caller = alice();
+    let revoke = a.pats.revoke(&caller, token.token.id);
+    let done = tokio::time::timeout(Duration::from_secs(10), revoke).await;
+    assert!(done.expect("nobody to wait for").is_ok());
+}
+
+/// A node that cannot report stops using its cache, so that those who no longer wait for it need
+/// not have waited.
+async fn silent_node() {
+    let patient = many_tokens().auth_max_staleness_ms(3_600_000);
+    let (_folder, a, b, token) = pair(patient).await;
+    b.store.set_down(true);
+    b.clock.advance(Duration::from_secs(29));
+    assert!(b.accepts(&token).await, "from the cache");
+    b.clock.advance(Duration::from_secs(1));
+    assert!(is_unavailable(&b, &token).await);
+    a.clock.advance(Duration::from_secs(61));
+    a.pats.poll_changes().await.expect("a poll");
+    b.store.set_down(false);
+    b.pats.poll_changes().await.expect("a poll");
+    assert!(b.accepts(&token).await);
 }
 
 async fn wait_for_cluster() {

@@ -1,59 +1,162 @@
 //! The change feed: how a node learns what others have changed, and for how long it may believe
 //! that it knows.
 
+use std::time::Duration;
+
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::StoreError;
 use crate::auth::Authenticator;
-use crate::clock::micros;
-use crate::store::{ChangePage, Cursor};
+use crate::clock::{Moment, micros};
+use crate::store::{ChangePage, Cursor, NODE_FORGOTTEN_AFTER, NodeReport};
+use crate::token::random_u64;
 
-/// Where this node has read the feed to.
+/// How far this node has read the feed, and what it has said about that.
 #[derive(Debug, Default)]
 pub(crate) struct Feed {
-    /// `None` before the first poll. The lock makes polls take turns.
-    cursor: Mutex<Option<Cursor>>,
+    /// The lock makes polls take turns.
+    progress: Mutex<Progress>,
 }
+
+#[derive(Debug, Default)]
+struct Progress {
+    /// This node's number; `None` before the first poll.
+    node: Option<u64>,
+    /// `None` before the first poll.
+    cursor: Option<Cursor>,
+    /// The last report, and the boot time at which it was sent.
+    reported: Option<(u64, i64)>,
+}
+
+/// How often a node reports at least.
+const REPORT_INTERVAL: Duration = Duration::from_secs(10);
+/// How long after its last report a node still uses its cache: half the time after which the
+/// others forget it, so that it has stopped long before they no longer wait for it.
+const REPORT_LASTS: Duration = NODE_FORGOTTEN_AFTER
+    .checked_div(2)
+    .expect("two is not zero");
 
 impl Feed {
     /// Reads the feed once: raises the floors of what has changed, then trusts the cache for
     /// another `pat.auth.max.staleness.ms`, counted from when the question was sent.
+    ///
+    /// A node reports before its first poll and after each one that found something new, so that
+    /// whoever has changed something can wait until no node is left that does not know.
     pub(crate) async fn poll(&self, auth: &Authenticator) -> Result<(), StoreError> {
-        let mut cursor = self.cursor.lock().await;
+        if !auth.store.is_shared() {
+            // All changes are made here, and known at once.
+            auth.time.refresh();
+            return Ok(());
+        }
+        let mut progress = self.progress.lock().await;
+        progress.poll(auth).await
+    }
+
+    /// The same, on a node that polls at all.
+    pub(crate) async fn catch_up(&self, auth: &Authenticator) -> Result<(), StoreError> {
+        let mut progress = self.progress.lock().await;
+        match progress.cursor {
+            Some(_) => progress.poll(auth).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Trusts the cache no longer, and has the others forget this node.
+    pub(crate) async fn leave(&self, auth: &Authenticator) -> Result<(), StoreError> {
+        let mut progress = self.progress.lock().await;
+        auth.floors.end_lease();
+        let Progress { node, .. } = std::mem::take(&mut *progress);
+        match node {
+            Some(node) => in_time(auth, auth.store.forget_node(node)).await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl Progress {
+    async fn poll(&mut self, auth: &Authenticator) -> Result<(), StoreError> {
+        let applied = self.cursor.map_or(0, |cursor| cursor.generation);
         let sent = auth.time.now();
-        let limit = auth.settings.auth_database_timeout();
-        let page = timeout(limit, auth.store.changes_since(*cursor))
-            .await
-            .unwrap_or(Err(StoreError::Timeout))?;
+        let is_due = |(_, at)| sent.boot - at >= micros(REPORT_INTERVAL);
+        if self.reported.is_none_or(is_due) {
+            self.report(auth, applied).await?;
+        }
+        let sent = auth.time.now();
+        let page = in_time(auth, auth.store.changes_since(self.cursor)).await?;
         match page.database_time {
             Some(now) => auth.time.follow(now),
             None => drop(auth.time.refresh()),
         }
-        if let Some(cursor) = *cursor {
-            match continuity(cursor, &page) {
-                Ok(()) => page
-                    .entries
-                    .iter()
-                    .for_each(|entry| auth.floors.raise(&entry.change)),
-                Err(gap) => {
-                    tracing::error!(
-                        gap = ?gap, at = cursor.generation, head = page.head.generation,
-                        "the change feed is broken (a failover that lost commits?); \
-                         the whole token cache is dropped"
-                    );
-                    auth.metrics.feed_broken();
-                    auth.floors.raise_all();
-                    auth.clear();
-                }
-            }
+        self.apply(auth, &page);
+        if self
+            .reported
+            .is_none_or(|(reported, _)| reported != page.head.generation)
+        {
+            self.report(auth, page.head.generation).await?;
         }
-        *cursor = Some(page.head);
-        let lease = auth.settings.auth_max_staleness();
-        auth.floors
-            .extend_lease(sent.boot.saturating_add(micros(lease)));
+        auth.floors.extend_lease(self.lease_end(auth, sent));
         Ok(())
     }
+
+    fn apply(&mut self, auth: &Authenticator, page: &ChangePage) {
+        match self.cursor.map(|cursor| (cursor, continuity(cursor, page))) {
+            // What was loaded before the first poll may have changed before it too.
+            None => auth.floors.raise_all(),
+            Some((_, Ok(()))) => page
+                .entries
+                .iter()
+                .for_each(|entry| auth.floors.raise(&entry.change)),
+            Some((cursor, Err(gap))) => {
+                tracing::error!(
+                    gap = ?gap, at = cursor.generation, head = page.head.generation,
+                    "the change feed is broken (a failover that lost commits?); \
+                     the whole token cache is dropped"
+                );
+                auth.metrics.feed_broken();
+                auth.floors.raise_all();
+                auth.clear();
+            }
+        }
+        self.cursor = Some(page.head);
+    }
+
+    async fn report(&mut self, auth: &Authenticator, applied: u64) -> Result<(), StoreError> {
+        let sent = auth.time.refresh();
+        let report = NodeReport {
+            node: self.node()?,
+            applied,
+            now: sent.timestamp(),
+        };
+        in_time(auth, auth.store.report_node(&report)).await?;
+        self.reported = Some((applied, sent.boot));
+        Ok(())
+    }
+
+    fn node(&mut self) -> Result<u64, StoreError> {
+        if let Some(node) = self.node {
+            return Ok(node);
+        }
+        // Stores have signed numbers.
+        let random = random_u64().map_err(StoreError::backend)?;
+        Ok(*self.node.insert(random >> 1))
+    }
+
+    fn lease_end(&self, auth: &Authenticator, sent: Moment) -> i64 {
+        let by_poll = micros(auth.settings.auth_max_staleness());
+        let by_poll = sent.boot.saturating_add(by_poll);
+        let reported = self.reported.map_or(i64::MIN, |(_, at)| at);
+        by_poll.min(reported.saturating_add(micros(REPORT_LASTS)))
+    }
+}
+
+/// The answer of the store, if it comes in time.
+async fn in_time<T>(
+    auth: &Authenticator,
+    answer: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let answer = timeout(auth.settings.auth_database_timeout(), answer).await;
+    answer.unwrap_or(Err(StoreError::Timeout))
 }
 
 /// Why the entries after a cursor cannot be all that happened after it.

@@ -379,10 +379,7 @@ impl Pats {
     pub async fn user_changed(&self, owner: &Owner) -> Result<(), Unavailable> {
         let (pats, owner) = (self.clone(), owner.clone());
         in_own_task(async move {
-            let (at, change) = (pats.now(), Change::OwnerChanged(owner.clone()));
-            let result = pats.store().append_change(&change, at).await;
-            pats.0.auth.floors.raise(&change);
-            pats.emit(at, EventKind::OwnerChanged { owner });
+            let result = pats.judge_anew(owner).await;
             pats.wait_for_cluster().await;
             result
         })
@@ -390,15 +387,27 @@ impl Pats {
         .map_err(Unavailable::from)
     }
 
+    async fn judge_anew(&self, owner: Owner) -> Result<(), StoreError> {
+        let (at, change) = (self.now(), Change::OwnerChanged(owner.clone()));
+        let result = self.store().append_change(&change, at).await;
+        self.0.auth.floors.raise(&change);
+        self.emit(at, EventKind::OwnerChanged { owner });
+        result
+    }
+
     /// The host has deleted a user: all his tokens are revoked. Returns how many that were.
     ///
     /// # Errors
     /// The store cannot answer; call again.
     pub async fn user_deleted(&self, owner: &Owner) -> Result<usize, Unavailable> {
-        self.user_changed(owner).await?;
-        let scope = RevocationScope::Owner(owner.clone());
-        let reason = Some("the user was deleted".to_owned());
-        Ok(self.revoke_all(scope, None, reason, false).await?.len())
+        let (pats, owner) = (self.clone(), owner.clone());
+        in_own_task(async move {
+            pats.judge_anew(owner.clone()).await?;
+            let scope = RevocationScope::Owner(owner);
+            let reason = Some("the user was deleted".to_owned());
+            Ok(pats.revoke_all(scope, None, reason, false).await?.len())
+        })
+        .await?
     }
 
     pub(crate) async fn revoke_all(
@@ -460,13 +469,45 @@ impl Pats {
     }
 
     /// With `pat.revocation.wait=cluster`: waits until no node can still trust what it knew before
-    /// the change. Whoever read the change feed before the commit has a lease that ends within the
-    /// staleness bound; a tenth more allows for clocks that run at different speeds.
+    /// the change.
+    ///
+    /// That is when all nodes have said so. A node that does not say so cannot be waited for: if it
+    /// read the change feed before the commit, it has a lease that ends within the staleness bound;
+    /// a tenth more allows for clocks that run at different speeds.
     async fn wait_for_cluster(&self) {
         let settings = self.settings();
         if settings.revocation_wait() == RevocationWait::Cluster && self.store().is_shared() {
-            tokio::time::sleep(settings.auth_max_staleness().mul_f64(1.1)).await;
+            let bound = settings.auth_max_staleness().mul_f64(1.1);
+            drop(tokio::time::timeout(bound, self.applied_everywhere()).await);
         }
+    }
+
+    /// Ends when every node has applied all changes up to now.
+    async fn applied_everywhere(&self) {
+        const PAUSE: Duration = Duration::from_millis(20);
+        let mut head = None;
+        loop {
+            if head.is_none() {
+                let page = self.store().changes_since(None).await;
+                head = page.ok().map(|page| page.head.generation);
+            }
+            let caught_up = self.0.feed.catch_up(&self.0.auth).await;
+            let slowest = self.store().slowest_node().await;
+            if let (Some(head), Ok(()), Ok(slowest)) = (head, caught_up, slowest)
+                && slowest.is_none_or(|applied| applied >= head)
+            {
+                return;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Ends this node's part in the cluster: it uses its cache no longer, and nobody waits for it.
+    pub(crate) async fn leave_cluster(&self) -> Result<(), StoreError> {
+        if self.store().is_shared() {
+            self.0.feed.leave(&self.0.auth).await?;
+        }
+        Ok(())
     }
 
     // Notices

@@ -130,14 +130,16 @@ impl<DB: Portable> SqlxStore<DB> {
         rows.iter().map(|row| row.owner("owner")).collect()
     }
 
+    /// `None` if nothing is due; empty if all that was taken is skipped.
     async fn try_claim(
         &self,
         now: Timestamp,
         until: Timestamp,
         limit: u32,
-    ) -> Result<Vec<QueuedNotice>, sqlx::Error> {
+    ) -> Result<Option<Vec<QueuedNotice>>, sqlx::Error> {
         let mut write = Write::begin(&self.pool).await?;
         let mut notices = write.lock_due_notices(now, limit).await?;
+        let is_any_due = !notices.is_empty();
         for notice in &notices {
             write.put_claim(notice, until).await?;
             if notice.tokens.is_empty() {
@@ -149,7 +151,7 @@ impl<DB: Portable> SqlxStore<DB> {
         }
         write.commit().await?;
         notices.retain(|notice| !notice.tokens.is_empty());
-        Ok(notices)
+        Ok(is_any_due.then_some(notices))
     }
 
     async fn try_settle(
@@ -277,7 +279,14 @@ impl<DB: Portable> JobStore for SqlxStore<DB> {
         until: Timestamp,
         limit: u32,
     ) -> Result<Vec<QueuedNotice>, StoreError> {
-        self.retry(|| self.try_claim(now, until, limit)).await
+        loop {
+            match self.retry(|| self.try_claim(now, until, limit)).await? {
+                None => return Ok(Vec::new()),
+                // All of them are skipped.
+                Some(claimed) if claimed.is_empty() => {}
+                Some(claimed) => return Ok(claimed),
+            }
+        }
     }
 
     #[instrument(name = "pat.store.settle_notice", skip_all, fields(notice.id = %claim.id))]

@@ -101,9 +101,11 @@ impl Dialect for Sqlite {
         };
         let tokens = include_str!("../migrations/sqlite/0001_tokens.sql");
         let jobs = include_str!("../migrations/sqlite/0002_jobs.sql");
+        let nodes = include_str!("../migrations/sqlite/0003_nodes.sql");
         let mut migrator = Migrator::with_migrations(vec![
             migration(1, "tokens", tokens),
             migration(2, "jobs", jobs),
+            migration(3, "nodes", nodes),
         ]);
         // A table of our own, or the host's own migrations would find ours and refuse to run.
         migrator.dangerous_set_table_name("pat_migrations");

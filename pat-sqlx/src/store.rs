@@ -3,7 +3,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pat_core::store::{
-    Change, ChangePage, Cursor, Insertion, JobStore, LastUse, NewToken, Revocation,
+    Change, ChangePage, Cursor, Insertion, JobStore, LastUse, NewToken, NodeReport, Revocation,
     RevocationScope, RevokedToken, TokenStore,
 };
 use pat_core::{NoticeKind, Owner, StoreError, Token, TokenDigest, TokenId};
@@ -224,6 +224,25 @@ impl<DB: Portable> SqlxStore<DB> {
         row::change_page(&rows)
     }
 
+    async fn try_report_node(&self, report: &NodeReport) -> Result<(), sqlx::Error> {
+        let mut write = Write::begin(&self.pool).await?;
+        write.put_node(report).await?;
+        write.commit().await
+    }
+
+    async fn try_forget_node(&self, node: u64) -> Result<(), sqlx::Error> {
+        let mut write = Write::begin(&self.pool).await?;
+        write.delete_node(node).await?;
+        write.commit().await
+    }
+
+    async fn try_slowest_node(&self) -> Result<Option<u64>, sqlx::Error> {
+        let sql = Sql::new("SELECT MIN(applied_gen) AS slowest FROM pat_node");
+        let rows = fetch(&self.pool, sql).await?;
+        let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+        Ok(row.optional_int("slowest")?.map(i64::cast_unsigned))
+    }
+
     async fn try_record_use(&self, uses: &[LastUse]) -> Result<(), sqlx::Error> {
         let mut sql = Sql::<DB>::new("WITH used (id, at) AS (VALUES ");
         sql.bind_rows(uses.iter().map(|used| [used.id.into(), used.at.into()]));
@@ -281,6 +300,21 @@ impl<DB: Portable> TokenStore for SqlxStore<DB> {
     #[instrument(name = "pat.store.changes_since", level = "debug", skip_all)]
     async fn changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, StoreError> {
         self.retry(|| self.try_changes_since(cursor)).await
+    }
+
+    #[instrument(name = "pat.store.report_node", level = "debug", skip_all)]
+    async fn report_node(&self, report: &NodeReport) -> Result<(), StoreError> {
+        self.retry(|| self.try_report_node(report)).await
+    }
+
+    #[instrument(name = "pat.store.forget_node", skip_all)]
+    async fn forget_node(&self, node: u64) -> Result<(), StoreError> {
+        self.retry(|| self.try_forget_node(node)).await
+    }
+
+    #[instrument(name = "pat.store.slowest_node", level = "debug", skip_all)]
+    async fn slowest_node(&self) -> Result<Option<u64>, StoreError> {
+        self.retry(|| self.try_slowest_node()).await
     }
 
     #[instrument(name = "pat.store.record_use", skip_all, fields(count = uses.len()))]

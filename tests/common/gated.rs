@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use pat_core::notice::NoticeId;
 use pat_core::store::{
     Change, ChangePage, Claim, Cursor, DeadNotice, DueNotices, Insertion, JobStore, LastUse, Lease,
-    LeaseAnswer, LeaseRequest, NewToken, Outbox, Outcome, Prune, PrunedToken, QueuedNotice,
-    Revocation, RevocationScope, RevokedToken, Trim,
+    LeaseAnswer, LeaseRequest, NewToken, NodeReport, Outbox, Outcome, Prune, PrunedToken,
+    QueuedNotice, Revocation, RevocationScope, RevokedToken, Trim,
 };
 use pat_core::{Owner, StoreError, Token, TokenDigest, TokenId, TokenStore};
 use tokio::sync::watch;
@@ -139,6 +139,18 @@ impl TokenStore for Gated {
 
     async fn changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, StoreError> {
         self.up()?.changes_since(cursor).await
+    }
+
+    async fn report_node(&self, report: &NodeReport) -> Result<(), StoreError> {
+        self.up()?.report_node(report).await
+    }
+
+    async fn forget_node(&self, node: u64) -> Result<(), StoreError> {
+        self.up()?.forget_node(node).await
+    }
+
+    async fn slowest_node(&self) -> Result<Option<u64>, StoreError> {
+        self.up()?.slowest_node().await
     }
 
     async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError> {

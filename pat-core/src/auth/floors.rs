@@ -95,6 +95,11 @@ impl Floors {
         self.fresh_until.load(Ordering::Relaxed)
     }
 
+    /// Trusts the cache no longer.
+    pub(crate) fn end_lease(&self) {
+        self.fresh_until.store(i64::MIN, Ordering::Release);
+    }
+
     /// Trusts the cache until `boot` time, in microseconds.
     pub(crate) fn extend_lease(&self, boot: i64) {
         self.fresh_until.fetch_max(boot, Ordering::AcqRel);

@@ -152,14 +152,21 @@ impl Authenticator {
 
     /// Whether what a load found may answer a request that came at `started`.
     fn covers(&self, grant: &Grant, started: Moment) -> bool {
+        let now = self.time.now();
         let max_staleness = micros(self.settings.auth_max_staleness());
-        let is_recent = !self.store.is_shared()
-            || grant.sent >= started.boot
-            || self.time.now().boot < grant.sent.saturating_add(max_staleness);
-        is_recent && self.floors.reached_by(grant)
+        let is_recent =
+            grant.sent >= started.boot || now.boot < grant.sent.saturating_add(max_staleness);
+        self.floors.allows_cached(grant, now) || is_recent && self.floors.reached_by(grant)
     }
 
     async fn load(self: Arc<Self>, digest: TokenDigest) -> Verdict {
+        let now = self.time.now();
+        if let Some(principal) = self.cache.grant(&digest, now)
+            && self.floors.allows_cached(&principal.0, now)
+        {
+            // Another load has ended since the request looked into the cache.
+            return Ok(principal);
+        }
         let seen = self.floors.stamp();
         let sent = self.time.refresh();
         let verdict = self.judge(digest, seen, sent).await;

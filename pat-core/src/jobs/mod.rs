@@ -79,6 +79,8 @@ impl Jobs {
     /// Stops the jobs: finishes the batch and the notices in hand, writes the last uses noted so
     /// far and hands queued events to their sinks.
     ///
+    /// From then on every request asks the database, until the jobs are started again.
+    ///
     /// What cannot be written is logged: a shutdown does not fail for it. It takes as long as the
     /// slowest mailer, two minutes at most.
     pub async fn shutdown(self) {
@@ -88,6 +90,12 @@ impl Jobs {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "last uses since the last flush are lost"
+            );
+        }
+        if let Err(error) = self.pats.leave_cluster().await {
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "the other nodes will take a minute to forget this one"
             );
         }
         self.stop_events.cancel();

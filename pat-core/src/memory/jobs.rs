@@ -276,9 +276,11 @@ impl JobStore for MemoryStore {
             .map(|row| (row.due_at, row.notice.clone()))
             .collect();
         due.sort_by_key(|(due_at, notice)| (*due_at, notice.claim.id));
-        due.truncate(limit as usize);
         let mut claimed = Vec::new();
         for (_, mut notice) in due {
+            if claimed.len() == limit as usize {
+                break;
+            }
             let kind = notice.kind;
             notice
                 .tokens

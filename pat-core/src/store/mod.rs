@@ -5,6 +5,7 @@ mod jobs;
 use std::error::Error;
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -70,6 +71,27 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     /// Without a cursor only the head is read.
     async fn changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, StoreError>;
 
+    /// Writes down how far a node has applied the change feed, at `report.now`, and forgets the
+    /// nodes that have not reported for [`NODE_FORGOTTEN_AFTER`].
+    ///
+    /// This and the next two are asked of a shared store only, which must have them.
+    async fn report_node(&self, report: &NodeReport) -> Result<(), StoreError> {
+        let _ = report;
+        Err(StoreError::private())
+    }
+
+    /// Forgets a node, which does not use its cache any more.
+    async fn forget_node(&self, node: u64) -> Result<(), StoreError> {
+        let _ = node;
+        Err(StoreError::private())
+    }
+
+    /// How far the slowest of the nodes that are not forgotten has applied the change feed; `None`
+    /// if there is no node.
+    async fn slowest_node(&self) -> Result<Option<u64>, StoreError> {
+        Err(StoreError::private())
+    }
+
     /// Writes a batch of last uses, sorted by token id without duplicates.
     ///
     /// A last use never moves backwards, and nothing is written for a token that is revoked or
@@ -120,6 +142,18 @@ impl<T: TokenStore + ?Sized> TokenStore for Arc<T> {
 
     async fn changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, StoreError> {
         (**self).changes_since(cursor).await
+    }
+
+    async fn report_node(&self, report: &NodeReport) -> Result<(), StoreError> {
+        (**self).report_node(report).await
+    }
+
+    async fn forget_node(&self, node: u64) -> Result<(), StoreError> {
+        (**self).forget_node(node).await
+    }
+
+    async fn slowest_node(&self) -> Result<Option<u64>, StoreError> {
+        (**self).slowest_node().await
     }
 
     async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError> {
@@ -259,6 +293,21 @@ pub struct Cursor {
     pub nonce: Option<u64>,
 }
 
+/// How far a node has applied the change feed: all changes up to a generation are in its floors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NodeReport {
+    /// A number that is the node's own, at most 2⁶³ − 1.
+    pub node: u64,
+    /// The generation.
+    pub applied: u64,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// How long after its last report a node is forgotten. It stops using its cache long before, so
+/// that whoever waits for all nodes need not wait for it.
+pub const NODE_FORGOTTEN_AFTER: Duration = Duration::from_mins(1);
+
 /// One look at the change feed.
 ///
 /// The counter has no gaps and moves in the order of the commits: it is moved as the last step of a
@@ -294,6 +343,10 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    fn private() -> Self {
+        Self::backend("the store says that it is shared, and keeps no nodes")
+    }
+
     /// Wraps the database's own error.
     pub fn backend(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Backend(Arc::from(source.into()))

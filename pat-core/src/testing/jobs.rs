@@ -45,6 +45,9 @@ pub const CASES: &[Case] = &[
     case("nobody_is_told_of_revoked_or_pruned_tokens", |s| {
         Box::pin(not_worth_telling(s))
     }),
+    case("skipped_notices_hold_up_nobody", |s| {
+        Box::pin(skipped_first(s))
+    }),
     case("a_notice_is_tried_again_or_becomes_a_dead_letter", |s| {
         Box::pin(outcomes(s))
     }),
@@ -485,6 +488,24 @@ async fn not_worth_telling(store: Store) {
         left.len() as u64,
         "what is left without tokens is skipped"
     );
+}
+
+async fn skipped_first(store: Store) {
+    for number in 1..=9 {
+        let key = if number == 9 { "bob" } else { "alice" };
+        let token = NewToken {
+            notify: true,
+            created_at: at(number),
+            ..new(number, key)
+        };
+        store_token(&store, &token).await;
+    }
+    revoke(&store, RevocationScope::Owner(owner("alice")), 10).await;
+    let claimed = jobs(&store).claim_notices(at(20), at(80), 2).await;
+    let claimed = claimed.expect("claim_notices");
+    assert_eq!(claimed.iter().flat_map(ids).collect::<Vec<_>>(), [id(9)]);
+    let outbox = jobs(&store).outbox().await.expect("outbox");
+    assert_eq!(outbox.pending, 1);
 }
 
 async fn outcomes(store: Store) {

@@ -18,7 +18,7 @@ use jiff::SignedDuration;
 use tokio::task::JoinSet;
 
 use super::case::{Case, Store, at, case, id, new, owner, revoke, store_token};
-use crate::store::{Change, Cursor, Insertion, LastUse, NewToken, RevocationScope};
+use crate::store::{Change, Cursor, Insertion, LastUse, NewToken, NodeReport, RevocationScope};
 use crate::{Token, TokenDigest};
 
 /// All cases. Each wants an empty store.
@@ -58,6 +58,9 @@ pub const CASES: &[Case] = &[
     }),
     case("the_feed_says_when_a_cursor_is_not_its_own", |s| {
         Box::pin(foreign_cursor(s))
+    }),
+    case("the_slowest_node_is_known_until_it_is_forgotten", |s| {
+        Box::pin(nodes(s))
     }),
     case("last_use_never_moves_backwards", |s| Box::pin(last_use(s))),
     case("last_use_of_ten_thousand_tokens_is_one_batch", |s| {
@@ -484,6 +487,46 @@ async fn foreign_cursor(store: Store) {
         .expect("changes_since");
     assert_eq!((page.head.generation, page.nonce_at_cursor), (2, None));
     assert!(page.entries.is_empty());
+}
+
+async fn nodes(store: Store) {
+    if !store.is_shared() {
+        return;
+    }
+    let report = async |node, applied, seconds| {
+        let report = NodeReport {
+            node,
+            applied,
+            now: at(seconds),
+        };
+        store.report_node(&report).await.expect("report_node");
+    };
+    let slowest = async || store.slowest_node().await.expect("slowest_node");
+    let largest = u64::MAX >> 1;
+    assert_eq!(slowest().await, None);
+    report(1, 5, 0).await;
+    report(largest, 3, 0).await;
+    assert_eq!(slowest().await, Some(3));
+    report(largest, 7, 30).await;
+    assert_eq!(slowest().await, Some(5));
+    report(largest, 7, 59).await;
+    assert_eq!(slowest().await, Some(5));
+    report(largest, 8, 60).await;
+    assert_eq!(
+        slowest().await,
+        Some(8),
+        "the other has not reported for a minute"
+    );
+    report(1, 0, 60).await;
+    assert_eq!(
+        slowest().await,
+        Some(0),
+        "it is back, and has applied nothing yet"
+    );
+    for node in [1, largest, largest, 4] {
+        store.forget_node(node).await.expect("forget_node");
+    }
+    assert_eq!(slowest().await, None);
 }
 
 async fn last_use(store: Store) {

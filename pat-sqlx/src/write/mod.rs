@@ -1,6 +1,7 @@
 //! Transactions that write.
 
 mod jobs;
+mod nodes;
 mod notices;
 mod tokens;
 
