@@ -1,12 +1,15 @@
 use sqlx::error::DatabaseError;
-use sqlx::migrate::Migrate;
-use sqlx::migrate::Migrator;
-use sqlx::{Database, database::HasStatementCache};
+use sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
+use sqlx::{Database, SqlSafeStr, database::HasStatementCache};
+
+use crate::ConnectError;
 
 /// What really differs between the databases; everything else is one body of SQL.
 pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
     /// Begins a transaction that will write. Where the database knows only one writer at a time,
-    /// the lock is taken here and not half-way.
+    /// the lock is taken here and not half-way. Elsewhere each statement sees what was committed
+    /// before it (`READ COMMITTED`), whatever the pool's default is: who has waited for a lock must
+    /// see what its holder has done.
     const BEGIN_WRITE: &'static str;
 
     /// Ends a `SELECT` that locks the rows it reads until the end of the transaction; empty where
@@ -20,11 +23,21 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
     /// Like [`Dialect::FOR_UPDATE`], but passes over rows that somebody else has locked.
     const SKIP_LOCKED: &'static str;
 
-    /// Ends an `INSERT` that does nothing if the row is there already.
-    const OR_IGNORE: &'static str;
+    /// The database's own clock, as an expression in microseconds since 1970 UTC that does not
+    /// stand still within a transaction. `NULL` where the database runs in this process and has no
+    /// clock of its own: then the caller's time counts.
+    const CLOCK: &'static str;
 
     /// Ends an `INSERT INTO pat_last_used` that keeps the later time if the row is there.
     const OR_KEEP_LATER: &'static str;
+
+    /// The migrations, in order. Each may be run again after it was done in part.
+    const MIGRATIONS: [&'static str; 2];
+
+    /// Ends an `INSERT` that does nothing if the row of this `key` is there already; `key` is the
+    /// column of the primary key. It must not lock the row for sharing: two that go on to lock it
+    /// for themselves would wait for each other.
+    fn or_ignore(key: &str) -> String;
 
     /// Whether losing this error's race calls for another try: busy, deadlock, serialization.
     fn is_transient(error: &dyn DatabaseError) -> bool;
@@ -32,6 +45,30 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
     /// How many rows a statement touched.
     fn rows_affected(result: &Self::QueryResult) -> u64;
 
-    /// The migrations of this database, in their own table.
-    fn migrator() -> Migrator;
+    /// Refuses a server that cannot keep the promises of a store.
+    ///
+    /// # Errors
+    /// What is wrong with it, or it does not answer.
+    fn check(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), ConnectError>> + Send;
 }
+
+/// The migrations of a database, in a table of their own.
+pub(crate) fn migrator<DB: Dialect>() -> Migrator {
+    let names = ["tokens", "jobs"];
+    let migrations = (1..).zip(names).zip(DB::MIGRATIONS);
+    let migrations = migrations.map(|((version, name), sql)| {
+        let sql = sql.into_sql_str();
+        Migration::new(version, name.into(), MigrationType::Simple, sql, false)
+    });
+    let mut migrator = Migrator::with_migrations(migrations.collect());
+    // A table of our own, or the host's own migrations would find ours and refuse to run.
+    migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
+    // The lock is an advisory one, which not every pooler and cluster passes on;
+    // `SqlxStore::migrate` does without.
+    migrator.set_locking(false);
+    migrator
+}
+
+pub(crate) const MIGRATIONS_TABLE: &str = "pat_migrations";

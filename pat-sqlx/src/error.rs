@@ -1,12 +1,23 @@
 use sqlx::migrate::MigrateError;
 
-/// The database cannot be used.
+/// The database cannot be used. No message has a URL or a password in it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
+    /// The URL is of no kind of database that there is a store for.
+    #[error("not a database URL; it must begin with sqlite:, postgres: or mysql:")]
+    UnknownScheme,
     /// The URL is of another kind of database.
-    #[error("not a SQLite URL; give sqlite: and the path of a file")]
-    NotSqlite,
+    #[error("not a {expected} URL; it must begin with {scheme}")]
+    WrongScheme {
+        /// The name of the database that was expected.
+        expected: &'static str,
+        /// How its URLs begin.
+        scheme: &'static str,
+    },
+    /// The store for this kind of database was not compiled in.
+    #[error("this program has no store for such a URL: pat-sqlx needs the feature {0:?}")]
+    MissingFeature(&'static str),
     /// The URL cannot be read.
     #[error("not a usable database URL")]
     Url(#[source] sqlx::Error),
@@ -16,6 +27,14 @@ pub enum ConnectError {
     /// The database cannot be opened or reached.
     #[error("cannot open the database")]
     Open(#[source] sqlx::Error),
+    /// The server cannot keep what a store promises.
+    #[error("the database does not do: {found}, but {needed} is needed")]
+    Unsuitable {
+        /// What there is.
+        found: String,
+        /// What is needed.
+        needed: &'static str,
+    },
     /// The tables cannot be created or brought up to date.
     #[error("cannot migrate the database")]
     Migrate(#[from] MigrateError),

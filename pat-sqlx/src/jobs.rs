@@ -24,12 +24,13 @@ impl<DB: Portable> SqlxStore<DB> {
         if row.done >= request.occurrence.as_microsecond() {
             return Ok(LeaseAnswer::Done);
         }
-        if row.held_until > request.now.as_microsecond() {
+        let now = write.now(request.now).await?;
+        if row.held_until > now.as_microsecond() {
             return Ok(LeaseAnswer::Held);
         }
         let row = LeaseRow {
             term: row.term + 1,
-            held_until: (request.now + request.ttl).as_microsecond(),
+            held_until: (now + request.ttl).as_microsecond(),
             done: row.done,
         };
         write.put_lease(request.job, &row).await?;
@@ -41,18 +42,41 @@ impl<DB: Portable> SqlxStore<DB> {
         }))
     }
 
-    /// Changes the row of a lease that is still the latest.
-    async fn try_change_lease(
+    async fn try_renew(
         &self,
         lease: &Lease,
-        change: impl Fn(LeaseRow) -> LeaseRow,
+        now: Timestamp,
+        ttl: Duration,
     ) -> Result<Option<()>, sqlx::Error> {
         let mut write = Write::begin(&self.pool).await?;
         let row = write.lock_lease(lease.job).await?;
         if row.term.cast_unsigned() != lease.term {
             return Ok(None);
         }
-        write.put_lease(lease.job, &change(row)).await?;
+        let now = write.now(now).await?;
+        let held_until = (now + ttl).as_microsecond();
+        let row = LeaseRow { held_until, ..row };
+        write.put_lease(lease.job, &row).await?;
+        write.commit().await.map(Some)
+    }
+
+    async fn try_release(&self, lease: &Lease, is_done: bool) -> Result<Option<()>, sqlx::Error> {
+        let mut write = Write::begin(&self.pool).await?;
+        let row = write.lock_lease(lease.job).await?;
+        if row.term.cast_unsigned() != lease.term {
+            return Ok(None);
+        }
+        let done = if is_done {
+            row.done.max(lease.occurrence.as_microsecond())
+        } else {
+            row.done
+        };
+        let row = LeaseRow {
+            held_until: 0,
+            done,
+            ..row
+        };
+        write.put_lease(lease.job, &row).await?;
         write.commit().await.map(Some)
     }
 
@@ -214,25 +238,12 @@ impl<DB: Portable> JobStore for SqlxStore<DB> {
         now: Timestamp,
         ttl: Duration,
     ) -> Result<(), StoreError> {
-        let renew = |row: LeaseRow| LeaseRow {
-            held_until: (now + ttl).as_microsecond(),
-            ..row
-        };
-        held(self.retry(|| self.try_change_lease(lease, renew)).await)
+        held(self.retry(|| self.try_renew(lease, now, ttl)).await)
     }
 
     #[instrument(name = "pat.store.release_lease", skip_all, fields(job = lease.job.as_str()))]
     async fn release_lease(&self, lease: &Lease, is_done: bool) -> Result<(), StoreError> {
-        let release = |row: LeaseRow| LeaseRow {
-            held_until: 0,
-            done: if is_done {
-                row.done.max(lease.occurrence.as_microsecond())
-            } else {
-                row.done
-            },
-            ..row
-        };
-        held(self.retry(|| self.try_change_lease(lease, release)).await)
+        held(self.retry(|| self.try_release(lease, is_done)).await)
     }
 
     #[instrument(name = "pat.store.queue_due_notices", skip_all, fields(kind = %due.kind))]

@@ -1,9 +1,16 @@
 #![doc = include_str!("../README.md")]
 
+mod connect;
 mod dialect;
 mod error;
 mod jobs;
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod row;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod server;
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -12,8 +19,13 @@ mod write;
 
 pub use sqlx;
 
+pub use self::connect::{AnyStore, connect};
 pub use self::dialect::Dialect;
 pub use self::error::ConnectError;
+#[cfg(feature = "mysql")]
+pub use self::mysql::MySqlStore;
+#[cfg(feature = "postgres")]
+pub use self::postgres::PostgresStore;
 pub use self::sql::{Portable, Value};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteStore;

@@ -47,7 +47,7 @@ pub(crate) fn change_page<DB: Portable>(rows: &[Row<DB>]) -> Result<ChangePage, 
         },
         nonce_at_cursor: nonce("cursor_nonce")?,
         entries: entries.collect::<Result<_, _>>()?,
-        database_time: None,
+        database_time: first.optional_timestamp("clock")?,
     })
 }
 

@@ -142,14 +142,15 @@ impl From<Option<Timestamp>> for Value {
 }
 
 impl From<&str> for Value {
+    /// PostgreSQL's text has no NUL. Only words for humans can have one: a reason, an error.
     fn from(value: &str) -> Self {
-        Self::Text(Some(value.to_owned()))
+        Self::Text(Some(value.replace('\0', "\u{fffd}")))
     }
 }
 
 impl From<Option<&str>> for Value {
     fn from(value: Option<&str>) -> Self {
-        Self::Text(value.map(str::to_owned))
+        value.map_or(Self::Text(None), Into::into)
     }
 }
 

@@ -2,13 +2,12 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
+use sqlx::Sqlite;
 use sqlx::error::DatabaseError;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteQueryResult,
-    SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions,
+    SqliteQueryResult, SqliteSynchronous,
 };
-use sqlx::{SqlSafeStr, Sqlite};
 
 use crate::{ConnectError, Dialect, SqlxStore};
 
@@ -35,7 +34,10 @@ impl SqliteStore {
     /// The URL is not one of a SQLite file, or the file cannot be opened, written or migrated.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
         if !url.starts_with("sqlite:") {
-            return Err(ConnectError::NotSqlite);
+            return Err(ConnectError::WrongScheme {
+                expected: "SQLite",
+                scheme: "sqlite:",
+            });
         }
         let options = SqliteConnectOptions::from_str(url).map_err(ConnectError::Url)?;
         if url.contains(":memory:") || url.contains("mode=memory") {
@@ -78,9 +80,18 @@ impl Dialect for Sqlite {
     const FOR_UPDATE: &'static str = "";
     const FOR_SHARE: &'static str = "";
     const SKIP_LOCKED: &'static str = "";
-    const OR_IGNORE: &'static str = " ON CONFLICT DO NOTHING";
+    const CLOCK: &'static str = "NULL";
     const OR_KEEP_LATER: &'static str = " ON CONFLICT (token_id) DO UPDATE \
-         SET last_used_at = MAX(last_used_at, excluded.last_used_at)";
+         SET last_used_at = excluded.last_used_at \
+         WHERE pat_last_used.last_used_at < excluded.last_used_at";
+    const MIGRATIONS: [&'static str; 2] = [
+        include_str!("../migrations/sqlite/0001_tokens.sql"),
+        include_str!("../migrations/sqlite/0002_jobs.sql"),
+    ];
+
+    fn or_ignore(_key: &str) -> String {
+        " ON CONFLICT DO NOTHING".into()
+    }
 
     fn is_transient(error: &dyn DatabaseError) -> bool {
         // SQLITE_BUSY, SQLITE_LOCKED, and the extended codes of the former.
@@ -94,23 +105,7 @@ impl Dialect for Sqlite {
         result.rows_affected()
     }
 
-    fn migrator() -> Migrator {
-        let migration = |version, name: &'static str, sql: &'static str| {
-            let sql = sql.into_sql_str();
-            Migration::new(version, name.into(), MigrationType::Simple, sql, false)
-        };
-        let tokens = include_str!("../migrations/sqlite/0001_tokens.sql");
-        let jobs = include_str!("../migrations/sqlite/0002_jobs.sql");
-        let nodes = include_str!("../migrations/sqlite/0003_nodes.sql");
-        let mut migrator = Migrator::with_migrations(vec![
-            migration(1, "tokens", tokens),
-            migration(2, "jobs", jobs),
-            migration(3, "nodes", nodes),
-        ]);
-        // A table of our own, or the host's own migrations would find ours and refuse to run.
-        migrator.dangerous_set_table_name("pat_migrations");
-        // The lock is an advisory one, which not every pooler passes on; `migrate` does without.
-        migrator.set_locking(false);
-        migrator
+    async fn check(_connection: &mut SqliteConnection) -> Result<(), ConnectError> {
+        Ok(())
     }
 }

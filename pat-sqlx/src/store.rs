@@ -14,7 +14,7 @@ use tracing::instrument;
 use crate::row::{self, TOKEN_COLUMNS, TOKENS};
 use crate::sql::{Row, Sql, Value};
 use crate::write::Write;
-use crate::{Dialect, Portable};
+use crate::{ConnectError, Dialect, Portable, dialect};
 
 /// Tokens in a database that sqlx speaks to.
 ///
@@ -36,6 +36,8 @@ impl<DB: Dialect> Clone for SqlxStore<DB> {
 
 /// How often a transaction is tried that lost a race (busy, deadlock, serialization).
 const ATTEMPTS: u32 = 5;
+/// How often the migrations are tried; with the pauses in between, for ten seconds.
+const MIGRATION_ATTEMPTS: u32 = 20;
 /// How many rows one statement takes, well within every database's limit of parameters.
 pub(crate) const CHUNK: usize = 1_000;
 /// How many last uses one statement takes: two parameters each, of the 32,766 that SQLite allows
@@ -56,19 +58,31 @@ impl<DB: Dialect> SqlxStore<DB> {
     /// and beside the host's own migrations in the same database, in either order.
     ///
     /// # Errors
-    /// The database refuses.
-    pub async fn migrate(&self) -> Result<(), MigrateError> {
-        let migrator = DB::migrator();
+    /// The database refuses, or is none that the store's promises can be kept on.
+    pub async fn migrate(&self) -> Result<(), ConnectError> {
+        let mut connection = self.pool.acquire().await.map_err(ConnectError::Open)?;
+        DB::check(&mut connection).await?;
+        drop(connection);
+        let migrator = dialect::migrator::<DB>();
         let mut result = migrator.run(&self.pool).await;
-        for attempt in 1..ATTEMPTS {
-            // Of two processes that begin together one may find the other's work half done.
+        for attempt in 1..MIGRATION_ATTEMPTS {
+            // Of several processes that begin together one may find another's work half done.
             if result.is_ok() {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(50) * attempt).await;
             result = migrator.run(&self.pool).await;
         }
-        result
+        if let Err(MigrateError::Dirty(version)) = result {
+            // A process ended half-way, where the database cannot undo what makes tables.
+            tracing::warn!(version, "a migration was left half done; doing it again");
+            let table = dialect::MIGRATIONS_TABLE;
+            let sql = Sql::<DB>::new(format!("DELETE FROM {table} WHERE success = FALSE"));
+            let mut connection = self.pool.acquire().await.map_err(ConnectError::Open)?;
+            sql.execute(&mut connection).await.map_err(ConnectError::Open)?;
+            result = migrator.run(&self.pool).await;
+        }
+        Ok(result?)
     }
 
     /// Closes all connections; waits for those in use.
@@ -209,11 +223,12 @@ impl<DB: Portable> SqlxStore<DB> {
     /// after it, in a row of its own.
     async fn try_changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, sqlx::Error> {
         let since = cursor.map_or(i64::MAX, |cursor| cursor.generation.cast_signed());
-        let mut sql = Sql::new(
-            "SELECT c.gen AS head_gen, \
+        let clock = DB::CLOCK;
+        let mut sql = Sql::new(format!(
+            "SELECT {clock} AS clock, c.gen AS head_gen, \
              (SELECT MIN(h.nonce) FROM pat_change h WHERE h.gen = c.gen) AS head_nonce, \
              (SELECT MIN(s.nonce) FROM pat_change s WHERE s.gen = ",
-        );
+        ));
         sql.bind(since).push(
             ") AS cursor_nonce, x.gen AS change_gen, x.nonce, x.kind, x.token_id, x.owner \
              FROM pat_clock c LEFT JOIN pat_change x ON x.gen > ",
@@ -244,19 +259,17 @@ impl<DB: Portable> SqlxStore<DB> {
     }
 
     async fn try_record_use(&self, uses: &[LastUse]) -> Result<(), sqlx::Error> {
-        let mut sql = Sql::<DB>::new("WITH used (id, at) AS (VALUES ");
-        sql.bind_rows(uses.iter().map(|used| [used.id.into(), used.at.into()]));
-        sql.push(
-            ") INSERT INTO pat_last_used (token_id, last_used_at) \
-             SELECT used.id, used.at FROM used JOIN pat_token t ON t.id = used.id \
-             WHERE t.revoked_at IS NULL",
-        );
-        sql.push(DB::OR_KEEP_LATER);
-        // Of another length each time, so of no use to the cache of prepared statements.
-        let sql = sql.unprepared();
-        sql.execute(&mut *self.pool.acquire().await?)
-            .await
-            .map(drop)
+        let mut write = Write::begin(&self.pool).await?;
+        let unrevoked = write
+            .find_unrevoked(uses.iter().map(|used| used.id))
+            .await?;
+        let uses = uses.iter().copied();
+        let uses: Vec<_> = uses.filter(|used| unrevoked.contains(&used.id)).collect();
+        if uses.is_empty() {
+            return Ok(());
+        }
+        write.put_last_uses(&uses).await?;
+        write.commit().await
     }
 }
 

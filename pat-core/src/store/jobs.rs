@@ -16,8 +16,10 @@ use crate::{Owner, TokenId};
 /// [`TokenStore::jobs`](super::TokenStore::jobs)) works, but nothing is pruned and nobody is
 /// notified.
 ///
-/// Times are given by the caller, who knows the database's clock; a store whose database has a
-/// clock of its own goes by that for leases.
+/// Times are given by the caller, who follows the database's clock
+/// ([`ChangePage::database_time`](super::ChangePage::database_time)). A store whose database has a
+/// clock of its own goes by that for leases all the same, since a node that has just started may
+/// not follow it yet. The suite passes either way.
 #[async_trait]
 pub trait JobStore: Debug + Send + Sync {
     /// Takes a job's lease for `ttl`, if an occurrence of the job at `request.occurrence` is still

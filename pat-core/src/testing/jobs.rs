@@ -65,11 +65,17 @@ fn jobs(store: &Store) -> &dyn JobStore {
 
 /// Asks for the lease of the occurrence at `scheduled`, at `now`, both in seconds.
 async fn ask(store: &Store, job: Job, scheduled: i64, now: i64) -> LeaseAnswer {
+    ask_for(store, job, scheduled, now, TTL).await
+}
+
+/// The same, for a lease of another length. One of no length has run out at once, by the caller's
+/// clock as well as by the store's own.
+async fn ask_for(store: &Store, job: Job, scheduled: i64, now: i64, ttl: Duration) -> LeaseAnswer {
     let request = LeaseRequest {
         job,
         occurrence: at(scheduled),
         now: at(now),
-        ttl: TTL,
+        ttl,
     };
     jobs(store)
         .acquire_lease(&request)
@@ -125,11 +131,13 @@ async fn one_runner(store: Store) {
     assert_eq!(ask(&store, Job::Prune, 100, 159).await, LeaseAnswer::Held);
     let other_job = ask(&store, Job::ExpiryCheck, 100, 100).await;
     assert!(matches!(other_job, LeaseAnswer::Acquired(_)), "of its own");
-    jobs(&store)
-        .renew_lease(&first, at(150), TTL)
-        .await
-        .expect("renew_lease");
+    let renew = async |now, ttl| {
+        let renewed = jobs(&store).renew_lease(&first, at(now), ttl).await;
+        renewed.expect("renew_lease");
+    };
+    renew(150, TTL).await;
     assert_eq!(ask(&store, Job::Prune, 100, 209).await, LeaseAnswer::Held);
+    renew(210, Duration::ZERO).await;
     let LeaseAnswer::Acquired(second) = ask(&store, Job::Prune, 100, 210).await else {
         panic!("it has run out")
     };
@@ -170,7 +178,8 @@ async fn lease_race(store: Store) {
 
 async fn fencing(store: Store) {
     store_token(&store, &expiring(1, "alice", 10)).await;
-    let LeaseAnswer::Acquired(stale) = ask(&store, Job::Prune, 100, 0).await else {
+    let stale = ask_for(&store, Job::Prune, 100, 60, Duration::ZERO).await;
+    let LeaseAnswer::Acquired(stale) = stale else {
         panic!("nobody holds it")
     };
     let LeaseAnswer::Acquired(current) = ask(&store, Job::Prune, 100, 60).await else {

@@ -10,10 +10,14 @@ CREATE TABLE IF NOT EXISTS pat_token (
     revoked_at    BIGINT,                        -- NULL: not revoked
     revoked_by    TEXT,
     revoke_reason TEXT,
-    parent_id     BIGINT                         -- the token that created this one
+    parent_id     BIGINT,                        -- the token that created this one
+    expiry_notice BIGINT NOT NULL DEFAULT 0      -- which notice of expiry was queued last: 0 none,
+                                                 -- 2 "expires soon", 3 "expired" (pat_notice.kind)
 );
 CREATE INDEX IF NOT EXISTS pat_token_by_owner ON pat_token (owner, id);
 CREATE INDEX IF NOT EXISTS pat_token_by_parent ON pat_token (parent_id);
+CREATE INDEX IF NOT EXISTS pat_token_by_expiry ON pat_token (expiry_notice, expires_at);
+CREATE INDEX IF NOT EXISTS pat_token_by_revocation ON pat_token (revoked_at);
 
 -- A table of its own: written in batches, and seldom with the rest of a token's row.
 CREATE TABLE IF NOT EXISTS pat_last_used (

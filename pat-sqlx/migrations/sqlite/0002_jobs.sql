@@ -1,8 +1,3 @@
--- Which notice of expiry was queued last: 0 none, 2 "expires soon", 3 "expired" (pat_notice.kind).
-ALTER TABLE pat_token ADD COLUMN expiry_notice BIGINT NOT NULL DEFAULT 0;
-CREATE INDEX IF NOT EXISTS pat_token_by_expiry ON pat_token (expiry_notice, expires_at);
-CREATE INDEX IF NOT EXISTS pat_token_by_revocation ON pat_token (revoked_at);
-
 -- Who runs a job: whoever made the latest term.
 CREATE TABLE IF NOT EXISTS pat_lease (
     job        TEXT NOT NULL PRIMARY KEY,

@@ -1,3 +1,4 @@
+use jiff::Timestamp;
 use pat_core::store::{DueNotices, Job, Lease, Prune, Trim};
 use pat_core::{NoticeKind, TokenId};
 use sqlx::Error;
@@ -22,7 +23,7 @@ impl<DB: Portable> Write<DB> {
     pub(crate) async fn lock_lease(&mut self, job: Job) -> Result<LeaseRow, Error> {
         let mut insert = Sql::new("INSERT INTO pat_lease (job, term, held_until, done) VALUES (");
         insert.bind(job.as_str());
-        insert.push(", 0, 0, 0)").push(DB::OR_IGNORE);
+        insert.push(", 0, 0, 0)").push(DB::or_ignore("job"));
         self.execute(insert).await?;
         let mut sql = Sql::new("SELECT term, held_until, done FROM pat_lease WHERE job = ");
         sql.bind(job.as_str()).push(DB::FOR_UPDATE);
@@ -32,6 +33,15 @@ impl<DB: Portable> Write<DB> {
             held_until: row.int("held_until")?,
             done: row.int("done")?,
         })
+    }
+
+    /// The time that leases go by: the database's where it has a clock of its own, so that nodes
+    /// with wrong clocks agree, else the caller's. To be read after the lock, which may have been
+    /// waited for.
+    pub(crate) async fn now(&mut self, callers: Timestamp) -> Result<Timestamp, Error> {
+        let sql = Sql::new(format!("SELECT {} AS clock", DB::CLOCK));
+        let clock = self.fetch_one(sql).await?.optional_timestamp("clock")?;
+        Ok(clock.unwrap_or(callers))
     }
 
     pub(crate) async fn put_lease(&mut self, job: Job, row: &LeaseRow) -> Result<(), Error> {

@@ -1,5 +1,7 @@
+use std::collections::HashSet;
+
 use jiff::Timestamp;
-use pat_core::store::{Change, NewToken, Revocation, RevocationScope, RevokedToken};
+use pat_core::store::{Change, LastUse, NewToken, Revocation, RevocationScope, RevokedToken};
 use pat_core::{Owner, TokenId};
 use sqlx::Error;
 
@@ -20,7 +22,7 @@ impl<DB: Portable> Write<DB> {
     /// creations that run side by side all count before any of them inserts.
     pub(crate) async fn lock_owner(&mut self, owner: &Owner) -> Result<(), Error> {
         let mut insert = Sql::new("INSERT INTO pat_owner (owner) VALUES (");
-        insert.bind(owner).push(")").push(DB::OR_IGNORE);
+        insert.bind(owner).push(")").push(DB::or_ignore("owner"));
         self.execute(insert).await?;
         if !DB::FOR_UPDATE.is_empty() {
             let mut lock = Sql::new("SELECT owner FROM pat_owner WHERE owner = ");
@@ -48,6 +50,28 @@ impl<DB: Portable> Write<DB> {
         let mut sql = Sql::new("SELECT COUNT(*) AS n FROM pat_token WHERE owner = ");
         sql.bind(owner).push(" AND revoked_at IS NULL");
         self.fetch_one(sql).await?.count("n")
+    }
+
+    /// Those of these tokens that are there and not revoked.
+    pub(crate) async fn find_unrevoked(
+        &mut self,
+        ids: impl Iterator<Item = TokenId>,
+    ) -> Result<HashSet<TokenId>, Error> {
+        let mut sql = Sql::new("SELECT id FROM pat_token WHERE revoked_at IS NULL AND id IN ");
+        sql.bind_list(ids);
+        Ok(self
+            .fetch_ids(sql.unprepared())
+            .await?
+            .into_iter()
+            .collect())
+    }
+
+    /// Writes these last uses where they are later than what is there.
+    pub(crate) async fn put_last_uses(&mut self, uses: &[LastUse]) -> Result<(), Error> {
+        let mut sql = Sql::new("INSERT INTO pat_last_used (token_id, last_used_at) VALUES ");
+        sql.bind_rows(uses.iter().map(|used| [used.id.into(), used.at.into()]));
+        sql.push(DB::OR_KEEP_LATER);
+        self.execute(sql.unprepared()).await.map(drop)
     }
 
     pub(crate) async fn insert_token(&mut self, token: &NewToken) -> Result<(), Error> {

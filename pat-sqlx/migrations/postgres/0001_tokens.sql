@@ -1,0 +1,50 @@
+-- Times are UTC microseconds since 1970. COLLATE "C" compares text byte by byte.
+
+CREATE TABLE IF NOT EXISTS pat_token (
+    id            BIGINT NOT NULL PRIMARY KEY,
+    digest        BYTEA NOT NULL UNIQUE,         -- SHA-256 of the token, 32 bytes
+    owner         TEXT COLLATE "C" NOT NULL,
+    name          TEXT COLLATE "C" NOT NULL,
+    created_at    BIGINT NOT NULL,
+    expires_at    BIGINT,                        -- NULL: never
+    revoked_at    BIGINT,                        -- NULL: not revoked
+    revoked_by    TEXT COLLATE "C",
+    revoke_reason TEXT COLLATE "C",
+    parent_id     BIGINT,                        -- the token that created this one
+    expiry_notice BIGINT NOT NULL DEFAULT 0      -- which notice of expiry was queued last: 0 none,
+                                                 -- 2 "expires soon", 3 "expired" (pat_notice.kind)
+);
+CREATE INDEX IF NOT EXISTS pat_token_by_owner ON pat_token (owner, id);
+CREATE INDEX IF NOT EXISTS pat_token_by_parent ON pat_token (parent_id);
+CREATE INDEX IF NOT EXISTS pat_token_by_expiry ON pat_token (expiry_notice, expires_at);
+CREATE INDEX IF NOT EXISTS pat_token_by_revocation ON pat_token (revoked_at);
+
+-- A table of its own: written in batches, and seldom with the rest of a token's row.
+CREATE TABLE IF NOT EXISTS pat_last_used (
+    token_id     BIGINT NOT NULL PRIMARY KEY,
+    last_used_at BIGINT NOT NULL
+);
+
+-- A row to lock while an owner's tokens are counted.
+CREATE TABLE IF NOT EXISTS pat_owner (
+    owner TEXT COLLATE "C" NOT NULL PRIMARY KEY
+);
+
+-- The change counter: moved as the last step of every transaction that makes access smaller.
+CREATE TABLE IF NOT EXISTS pat_clock (
+    id  BIGINT NOT NULL PRIMARY KEY,
+    gen BIGINT NOT NULL
+);
+INSERT INTO pat_clock (id, gen) VALUES (1, 0) ON CONFLICT DO NOTHING;
+
+-- What changed at each value of the counter.
+CREATE TABLE IF NOT EXISTS pat_change (
+    gen      BIGINT NOT NULL,
+    item     BIGINT NOT NULL,                    -- 0, 1, … within one gen
+    nonce    BIGINT NOT NULL,                    -- random, one for each gen
+    kind     BIGINT NOT NULL,                    -- 1: token_id was revoked, 2: owner changed
+    token_id BIGINT,
+    owner    TEXT COLLATE "C",
+    at       BIGINT NOT NULL,
+    PRIMARY KEY (gen, item)
+);

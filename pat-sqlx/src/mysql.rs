@@ -1,0 +1,145 @@
+use std::str::FromStr;
+
+use sqlx::error::DatabaseError;
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlQueryResult};
+use sqlx::{Error, Executor as _, MySql, Row as _};
+
+use crate::server::{self, Server};
+use crate::{ConnectError, Dialect, SqlxStore};
+
+/// Tokens in a MySQL or MariaDB database.
+pub type MySqlStore = SqlxStore<MySql>;
+
+impl MySqlStore {
+    /// Connects to the database of this URL (`mysql://user:password@host/database`, `mariadb:` will
+    /// do as well), and brings the tables up to date.
+    ///
+    /// The server must take writes, and be MariaDB 10.6 or MySQL 8.0.17 at least. Whether the
+    /// connection is encrypted is a matter of the URL and of sqlx's features; see the crate's
+    /// documentation. The connection's character set is utf8mb4, whatever the URL says.
+    ///
+    /// # Errors
+    /// The URL is not one of MySQL or MariaDB, the server cannot be reached, is too old or takes no
+    /// writes, or its tables cannot be migrated.
+    pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        if !["mysql:", "mariadb:"]
+            .iter()
+            .any(|scheme| url.starts_with(scheme))
+        {
+            return Err(ConnectError::WrongScheme {
+                expected: "MySQL or MariaDB",
+                scheme: "mysql: or mariadb:",
+            });
+        }
+        let options = MySqlConnectOptions::from_str(url).map_err(ConnectError::Url)?;
+        server::connect(options.charset("utf8mb4")).await
+    }
+}
+
+impl Dialect for MySql {
+    // The default, REPEATABLE READ, counts as of the first read, and locks the gaps between rows.
+    const BEGIN_WRITE: &'static str =
+        "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION";
+    const FOR_UPDATE: &'static str = " FOR UPDATE";
+    // `FOR SHARE` is MySQL's alone.
+    const FOR_SHARE: &'static str = " LOCK IN SHARE MODE";
+    const SKIP_LOCKED: &'static str = " FOR UPDATE SKIP LOCKED";
+    // Not UNIX_TIMESTAMP(), which reads the session's time zone, and so repeats an hour each autumn.
+    const CLOCK: &'static str = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))";
+    const OR_KEEP_LATER: &'static str = " ON DUPLICATE KEY UPDATE \
+         last_used_at = GREATEST(last_used_at, VALUES(last_used_at))";
+    const MIGRATIONS: [&'static str; 2] = [
+        include_str!("../migrations/mysql/0001_tokens.sql"),
+        include_str!("../migrations/mysql/0002_jobs.sql"),
+    ];
+
+    fn or_ignore(key: &str) -> String {
+        // `INSERT IGNORE` locks the row for sharing.
+        format!(" ON DUPLICATE KEY UPDATE {key} = {key}")
+    }
+
+    fn is_transient(error: &dyn DatabaseError) -> bool {
+        // A deadlock (or, on Galera, a certification that failed), a lock that was waited for too
+        // long, a row that has changed since it was read.
+        let error = error.try_downcast_ref::<MySqlDatabaseError>();
+        error.is_some_and(|error| matches!(error.number(), 1213 | 1205 | 1020))
+    }
+
+    fn rows_affected(result: &MySqlQueryResult) -> u64 {
+        result.rows_affected()
+    }
+
+    async fn check(connection: &mut MySqlConnection) -> Result<(), ConnectError> {
+        let row = connection.fetch_one("SELECT VERSION()").await;
+        let version: Result<String, _> = row.and_then(|row| row.try_get(0));
+        let version = version.map_err(ConnectError::Open)?;
+        if is_supported(&version) {
+            return Ok(());
+        }
+        Err(ConnectError::Unsuitable {
+            found: format!("its version is {version}"),
+            needed: "MariaDB 10.6 or MySQL 8.0.17",
+        })
+    }
+}
+
+impl Server for MySql {
+    // A number, or on newer MariaDB a word.
+    const IS_WRITABLE: &'static str =
+        "SELECT CONCAT(@@global.read_only) IN ('0', 'OFF') AS is_writable";
+
+    async fn start_session(connection: &mut MySqlConnection) -> Result<(), Error> {
+        // A text that is too long is an error, and is not cut off.
+        connection
+            .execute(
+                "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES'), \
+                 SESSION autocommit = 1, SESSION innodb_lock_wait_timeout = 5",
+            )
+            .await?;
+        // On Galera a node may be behind the one that acknowledged a revocation; have it catch up
+        // before it reads.
+        let wsrep = connection
+            .fetch_optional("SHOW VARIABLES LIKE 'wsrep_on'")
+            .await?;
+        let is_on = wsrep.map(|row| row.try_get::<String, _>(1)).transpose()?;
+        if is_on.as_deref() == Some("ON") {
+            connection
+                .execute("SET SESSION wsrep_sync_wait = 1")
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a server of this version has a collation without padding, and `SKIP LOCKED`.
+fn is_supported(version: &str) -> bool {
+    let is_mariadb = version.contains("MariaDB");
+    // Some servers of MariaDB put this in front, for the sake of old clients.
+    let number = version.strip_prefix("5.5.5-").unwrap_or(version);
+    let number = number.split(['-', '+', '~']).next().unwrap_or_default();
+    let parts: Option<Vec<u32>> = number.split('.').map(|part| part.parse().ok()).collect();
+    let least = if is_mariadb { [10, 6, 0] } else { [8, 0, 17] };
+    parts.is_some_and(|parts| parts.as_slice() >= least.as_slice())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_that_are_too_old_are_told_apart() {
+        for version in [
+            "10.6.0-MariaDB",
+            "5.5.5-10.11.19-MariaDB-0+deb12u1",
+            "11.4.2-MariaDB-ubu2404",
+            "8.0.17",
+            "8.4.0",
+            "9.1.0-commercial",
+        ] {
+            assert!(is_supported(version), "{version}");
+        }
+        for version in ["10.5.29-MariaDB", "5.7.44", "8.0.16", "8.0.16-log", "what"] {
+            assert!(!is_supported(version), "{version}");
+        }
+    }
+}

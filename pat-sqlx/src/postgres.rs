@@ -1,0 +1,89 @@
+use std::str::FromStr;
+
+use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgQueryResult};
+use sqlx::{Executor as _, Postgres, Row as _};
+
+use crate::server::{self, Server};
+use crate::{ConnectError, Dialect, SqlxStore};
+
+/// Tokens in a PostgreSQL database.
+pub type PostgresStore = SqlxStore<Postgres>;
+
+impl PostgresStore {
+    /// Connects to the database of this URL (`postgres://user:password@host/database`), and brings
+    /// the tables up to date.
+    ///
+    /// The server must be the primary. Whether the connection is encrypted is a matter of the URL
+    /// and of sqlx's features; see the crate's documentation.
+    ///
+    /// # Errors
+    /// The URL is not one of PostgreSQL, the server cannot be reached or takes no writes, or its
+    /// tables cannot be migrated.
+    pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        if !["postgres:", "postgresql:"]
+            .iter()
+            .any(|scheme| url.starts_with(scheme))
+        {
+            return Err(ConnectError::WrongScheme {
+                expected: "PostgreSQL",
+                scheme: "postgres:",
+            });
+        }
+        let options = PgConnectOptions::from_str(url).map_err(ConnectError::Url)?;
+        server::connect(options).await
+    }
+}
+
+impl Dialect for Postgres {
+    // Nobody waits for ever: not for a lock, and not for one that a node holds which was suspended
+    // in the middle of a transaction. Set here, so that it holds on the host's own pools and behind
+    // a pooler too.
+    const BEGIN_WRITE: &'static str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
+         SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '30s'";
+    const FOR_UPDATE: &'static str = " FOR UPDATE";
+    const FOR_SHARE: &'static str = " FOR SHARE";
+    const SKIP_LOCKED: &'static str = " FOR UPDATE SKIP LOCKED";
+    const CLOCK: &'static str = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::BIGINT";
+    const OR_KEEP_LATER: &'static str = " ON CONFLICT (token_id) DO UPDATE \
+         SET last_used_at = excluded.last_used_at \
+         WHERE pat_last_used.last_used_at < excluded.last_used_at";
+    const MIGRATIONS: [&'static str; 2] = [
+        include_str!("../migrations/postgres/0001_tokens.sql"),
+        include_str!("../migrations/postgres/0002_jobs.sql"),
+    ];
+
+    fn or_ignore(_key: &str) -> String {
+        " ON CONFLICT DO NOTHING".into()
+    }
+
+    fn is_transient(error: &dyn DatabaseError) -> bool {
+        // A serialization failure, a deadlock, a lock that was waited for too long.
+        matches!(error.code().as_deref(), Some("40001" | "40P01" | "55P03"))
+    }
+
+    fn rows_affected(result: &PgQueryResult) -> u64 {
+        result.rows_affected()
+    }
+
+    async fn check(connection: &mut PgConnection) -> Result<(), ConnectError> {
+        let row = connection.fetch_one("SHOW server_encoding").await;
+        let encoding: Result<String, _> = row.and_then(|row| row.try_get(0));
+        match encoding.map_err(ConnectError::Open)? {
+            encoding if encoding == "UTF8" => Ok(()),
+            encoding => Err(ConnectError::Unsuitable {
+                found: format!("its encoding is {encoding}"),
+                needed: "UTF8",
+            }),
+        }
+    }
+}
+
+impl Server for Postgres {
+    const IS_WRITABLE: &'static str =
+        "SELECT (current_setting('transaction_read_only') = 'off')::INT::BIGINT AS is_writable";
+
+    async fn start_session(_connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        Ok(())
+    }
+}

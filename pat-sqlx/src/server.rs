@@ -1,0 +1,69 @@
+//! What the stores on database servers share.
+
+use std::time::Duration;
+
+use sqlx::pool::PoolOptions;
+use sqlx::{Connection, Error, Pool, QueryBuilder};
+
+use crate::{ConnectError, Portable, SqlxStore};
+
+/// Connections for authentication, which nothing else may take. A miss is one short query, so a few
+/// are enough.
+const AUTH_CONNECTIONS: u32 = 4;
+/// Connections for everything else. Together with the above ten nodes take the 100 connections that
+/// PostgreSQL allows by default.
+const CONNECTIONS: u32 = 6;
+/// How long a call waits for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A database with a server of its own.
+pub(crate) trait Server: Portable {
+    /// Selects `is_writable`: 1 if the server takes writes, 0 if it is a replica.
+    const IS_WRITABLE: &'static str;
+
+    /// Sets up what a new connection needs beyond what the driver does.
+    fn start_session(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+pub(crate) async fn connect<DB: Server>(
+    options: <DB::Connection as Connection>::Options,
+) -> Result<SqlxStore<DB>, ConnectError> {
+    let general = pool::<DB>(CONNECTIONS).connect_with(options.clone()).await;
+    let general = general.map_err(ConnectError::Open)?;
+    let auth: Pool<DB> = pool(AUTH_CONNECTIONS).connect_lazy_with(options);
+    let store = SqlxStore::new(general, auth);
+    store.migrate().await?;
+    Ok(store)
+}
+
+/// A pool whose connections all lead to a server that takes writes.
+///
+/// After a failover, connections stay open to the old primary, which answers as a replica: behind
+/// the others, so that it would let revoked tokens in. The question takes the place of the driver's
+/// own test of a connection, and costs the same.
+fn pool<DB: Server>(connections: u32) -> PoolOptions<DB> {
+    PoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .before_acquire(|connection, _| Box::pin(is_writable::<DB>(connection)))
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                DB::start_session(connection).await?;
+                if is_writable::<DB>(connection).await? {
+                    Ok(())
+                } else {
+                    let what = "the server takes no writes; is it a replica?";
+                    Err(Error::Configuration(what.into()))
+                }
+            })
+        })
+}
+
+async fn is_writable<DB: Server>(connection: &mut DB::Connection) -> Result<bool, Error> {
+    let rows = DB::fetch(QueryBuilder::new(DB::IS_WRITABLE), connection).await?;
+    let row = rows.first().ok_or(Error::RowNotFound)?;
+    Ok(DB::int(row, "is_writable")? == Some(1))
+}
