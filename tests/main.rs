@@ -21,6 +21,7 @@ mod secrets;
 mod sessions;
 mod smtp;
 mod start;
+mod stores;
 
 use std::process::ExitCode;
 
@@ -51,6 +52,9 @@ fn main() -> ExitCode {
         sessions::trials(),
         smtp::trials(),
         start::trials(),
+        stores::trials(),
     ];
-    libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
+    common::database::stop_servers();
+    conclusion.exit_code()
 }

@@ -23,7 +23,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-fn assert_refused(command: &mut Command, parts: &[&str]) {
+fn assert_refused(command: &mut Command, parts: &[&str]) -> String {
     let (code, stderr) = run_to_end(command);
     assert_eq!(code, Some(2), "{stderr}");
     assert_eq!(stderr.lines().count(), 1, "one line: {stderr}");
@@ -34,6 +34,7 @@ fn assert_refused(command: &mut Command, parts: &[&str]) {
     for part in parts {
         assert!(stderr.contains(part), "{part} in {stderr}");
     }
+    stderr
 }
 
 async fn bad_options() {
@@ -126,26 +127,34 @@ async fn taken_port() {
 async fn bad_database() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     std::fs::write(folder.path().join("text.db"), "no database, ".repeat(100)).expect("a file");
-    let table: &[(&str, &str)] = &[
+    let table = [
         ("sqlite:/nonexistent/pat.db", "unable to open database file"),
         ("sqlite:.", "unable to open database file"),
         ("sqlite:text.db", "not a database"),
         ("sqlite::memory:", "in-memory"),
-        ("postgres://localhost/x", "not a SQLite URL"),
-        ("nonsense", "not a SQLite URL"),
         ("sqlite:pat.db?mode=ro", "pat.db"),
+        ("oracle://localhost/x", "must begin with sqlite:"),
+        ("postgres://127.0.0.1:1/x", "refused"),
+        ("mariadb://127.0.0.1:1/x", "refused"),
     ];
-    for (url, part) in table {
+    let run = |url: &str, parts: &[&str]| {
         let mut command = command(folder.path());
-        command.args([
-            "--listen",
-            "127.0.0.1:0",
-            "--log",
-            "off",
-            "--database-url",
-            url,
-        ]);
-        assert_refused(&mut command, &[url, part]);
+        command.args(["--listen", "127.0.0.1:0", "--log", "off"]);
+        assert_refused(command.args(["--database-url", url]), parts)
+    };
+    for (url, part) in table {
+        run(url, &[url, part]);
+    }
+    run("nonsense", &["must begin with sqlite:"]);
+    for url in [
+        "postgres://alice:s3cret@127.0.0.1:1/x",
+        "mysql://alice:s3cret@127.0.0.1:1/x",
+        "postgres://alice@127.0.0.1:1/x?password=s3cret",
+        "postgres://alice:s3cret@127.0.0.1:port/x",
+        "alice:s3cret@127.0.0.1:1/x",
+    ] {
+        let stderr = run(url, &["cannot use the database"]);
+        assert!(!stderr.contains("s3cret"), "{stderr}");
     }
 }
 

@@ -10,7 +10,7 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Router, serve};
 use pat_core::{Clock, Jobs, Pats, PatsBuilder};
-use pat_sqlx::{ConnectError, SqliteStore};
+use pat_sqlx::{AnyStore, ConnectError};
 use pat_tower::api::Api;
 use pat_tower::{PatLayer, TowerSessions};
 use tokio::net::TcpListener;
@@ -40,7 +40,7 @@ pub struct App {
     /// The users.
     pub users: DemoUsers,
     jobs: Jobs,
-    store: SqliteStore,
+    store: AnyStore,
     /// Set when the server shuts down, for responses that would last longer.
     stopping: CancellationToken,
 }
@@ -60,7 +60,7 @@ pub enum StartError {
     /// The database cannot be used.
     #[error("cannot use the database {url}")]
     Database {
-        /// Its URL.
+        /// Its URL, without a password.
         url: String,
         /// What the store says.
         source: ConnectError,
@@ -80,11 +80,13 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 pub async fn app(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartError> {
     // Before the service, which counts from its first breath.
     metrics::install();
-    let url = config.database_url;
-    let store = SqliteStore::connect(&url).await;
-    let store = store.map_err(|source| StartError::Database { url, source })?;
+    let store = pat_sqlx::connect(&config.database_url).await;
+    let store = store.map_err(|source| StartError::Database {
+        url: without_password(&config.database_url),
+        source,
+    })?;
     let users = DemoUsers::default();
-    let builder = Pats::builder(store.clone())
+    let builder = Pats::builder(store.tokens())
         .users(users.clone())
         .settings(config.settings)
         .clock(clock);
@@ -191,6 +193,19 @@ impl App {
         self.store.close().await;
         result.map_err(StartError::Serve)
     }
+}
+
+/// A database URL as it may be shown. A password is in front of the host or among the parameters.
+fn without_password(url: &str) -> String {
+    if url.starts_with("sqlite:") {
+        return url.to_owned();
+    }
+    let shown = url::Url::parse(url).ok().and_then(|mut url| {
+        url.set_password(None).ok()?;
+        url.set_query(None);
+        Some(url.into())
+    });
+    shown.unwrap_or_else(|| "that was given".to_owned())
 }
 
 /// Takes the address that the configuration names, and puts the real port into the configuration.

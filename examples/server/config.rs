@@ -23,8 +23,14 @@ struct Args {
     #[arg(long, env = "PAT_LISTEN", default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
 
-    /// Where tokens are kept
-    #[arg(long, env = "DATABASE_URL", default_value = "sqlite:pat.db")]
+    /// Where tokens are kept: `sqlite:` and a path, or a URL that begins with `postgres:` or
+    /// `mysql:`
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        default_value = "sqlite:pat.db"
+    )]
     database_url: String,
 
     /// Sets a property, such as -Datlassian.pats.max.tokens.per.user=20; repeatable.
@@ -68,7 +74,7 @@ struct Args {
 pub struct Config {
     /// Address and port to listen on.
     pub listen: SocketAddr,
-    /// Where tokens are kept: `sqlite:` and a path.
+    /// Where tokens are kept: a URL of SQLite, PostgreSQL, MySQL or MariaDB.
     pub database_url: String,
     /// The properties.
     pub settings: Settings,

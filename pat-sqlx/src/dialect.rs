@@ -1,6 +1,6 @@
 use sqlx::error::DatabaseError;
-use sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
-use sqlx::{Database, SqlSafeStr, database::HasStatementCache};
+use sqlx::migrate::Migrate;
+use sqlx::{Database, database::HasStatementCache};
 
 use crate::ConnectError;
 
@@ -53,22 +53,3 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<(), ConnectError>> + Send;
 }
-
-/// The migrations of a database, in a table of their own.
-pub(crate) fn migrator<DB: Dialect>() -> Migrator {
-    let names = ["tokens", "jobs"];
-    let migrations = (1..).zip(names).zip(DB::MIGRATIONS);
-    let migrations = migrations.map(|((version, name), sql)| {
-        let sql = sql.into_sql_str();
-        Migration::new(version, name.into(), MigrationType::Simple, sql, false)
-    });
-    let mut migrator = Migrator::with_migrations(migrations.collect());
-    // A table of our own, or the host's own migrations would find ours and refuse to run.
-    migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
-    // The lock is an advisory one, which not every pooler and cluster passes on;
-    // `SqlxStore::migrate` does without.
-    migrator.set_locking(false);
-    migrator
-}
-
-pub(crate) const MIGRATIONS_TABLE: &str = "pat_migrations";

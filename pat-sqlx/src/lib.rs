@@ -4,6 +4,7 @@ mod connect;
 mod dialect;
 mod error;
 mod jobs;
+mod migrate;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]

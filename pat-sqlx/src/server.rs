@@ -1,9 +1,11 @@
 //! What the stores on database servers share.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use sqlx::pool::PoolOptions;
-use sqlx::{Connection, Error, Pool, QueryBuilder};
+use sqlx::{ConnectOptions as _, Connection, Error, Pool, QueryBuilder};
+use tokio::time::timeout;
 
 use crate::{ConnectError, Portable, SqlxStore};
 
@@ -30,6 +32,11 @@ pub(crate) trait Server: Portable {
 pub(crate) async fn connect<DB: Server>(
     options: <DB::Connection as Connection>::Options,
 ) -> Result<SqlxStore<DB>, ConnectError> {
+    // Once without a pool, which says no more than that time has run out.
+    let first = timeout(ACQUIRE_TIMEOUT, options.connect()).await;
+    let first = first.unwrap_or_else(|_| Err(Error::Io(ErrorKind::TimedOut.into())));
+    let closed = first.map_err(ConnectError::Open)?.close().await;
+    closed.map_err(ConnectError::Open)?;
     let general = pool::<DB>(CONNECTIONS).connect_with(options.clone()).await;
     let general = general.map_err(ConnectError::Open)?;
     let auth: Pool<DB> = pool(AUTH_CONNECTIONS).connect_lazy_with(options);

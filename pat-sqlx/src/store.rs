@@ -8,13 +8,12 @@ use pat_core::store::{
 };
 use pat_core::{NoticeKind, Owner, StoreError, Token, TokenDigest, TokenId};
 use sqlx::Pool;
-use sqlx::migrate::MigrateError;
 use tracing::instrument;
 
 use crate::row::{self, TOKEN_COLUMNS, TOKENS};
 use crate::sql::{Row, Sql, Value};
 use crate::write::Write;
-use crate::{ConnectError, Dialect, Portable, dialect};
+use crate::{Dialect, Portable};
 
 /// Tokens in a database that sqlx speaks to.
 ///
@@ -36,8 +35,6 @@ impl<DB: Dialect> Clone for SqlxStore<DB> {
 
 /// How often a transaction is tried that lost a race (busy, deadlock, serialization).
 const ATTEMPTS: u32 = 5;
-/// How often the migrations are tried; with the pauses in between, for ten seconds.
-const MIGRATION_ATTEMPTS: u32 = 20;
 /// How many rows one statement takes, well within every database's limit of parameters.
 pub(crate) const CHUNK: usize = 1_000;
 /// How many last uses one statement takes: two parameters each, of the 32,766 that SQLite allows
@@ -52,37 +49,6 @@ impl<DB: Dialect> SqlxStore<DB> {
     #[must_use]
     pub fn new(pool: Pool<DB>, auth_pool: Pool<DB>) -> Self {
         Self { pool, auth_pool }
-    }
-
-    /// Creates the tables or brings them up to date. Safe to call from several processes at once,
-    /// and beside the host's own migrations in the same database, in either order.
-    ///
-    /// # Errors
-    /// The database refuses, or is none that the store's promises can be kept on.
-    pub async fn migrate(&self) -> Result<(), ConnectError> {
-        let mut connection = self.pool.acquire().await.map_err(ConnectError::Open)?;
-        DB::check(&mut connection).await?;
-        drop(connection);
-        let migrator = dialect::migrator::<DB>();
-        let mut result = migrator.run(&self.pool).await;
-        for attempt in 1..MIGRATION_ATTEMPTS {
-            // Of several processes that begin together one may find another's work half done.
-            if result.is_ok() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(50) * attempt).await;
-            result = migrator.run(&self.pool).await;
-        }
-        if let Err(MigrateError::Dirty(version)) = result {
-            // A process ended half-way, where the database cannot undo what makes tables.
-            tracing::warn!(version, "a migration was left half done; doing it again");
-            let table = dialect::MIGRATIONS_TABLE;
-            let sql = Sql::<DB>::new(format!("DELETE FROM {table} WHERE success = FALSE"));
-            let mut connection = self.pool.acquire().await.map_err(ConnectError::Open)?;
-            sql.execute(&mut connection).await.map_err(ConnectError::Open)?;
-            result = migrator.run(&self.pool).await;
-        }
-        Ok(result?)
     }
 
     /// Closes all connections; waits for those in use.

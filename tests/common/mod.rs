@@ -1,5 +1,6 @@
 //! What the behaviour tests share.
 
+pub(crate) mod database;
 pub(crate) mod gated;
 pub(crate) mod mail;
 pub(crate) mod postfix;
@@ -84,13 +85,22 @@ impl Server {
 
     /// With the database in this folder, and these properties.
     pub(crate) async fn within(folder: tempfile::TempDir, properties: &[(&str, &str)]) -> Self {
+        let url = format!("sqlite:{}", folder.path().join("pat.db").display());
+        Self::on(url, folder, properties).await
+    }
+
+    /// With this database, a folder, and these properties.
+    pub(crate) async fn on(
+        url: String,
+        folder: tempfile::TempDir,
+        properties: &[(&str, &str)],
+    ) -> Self {
         let builder = properties
             .iter()
             .try_fold(Settings::builder(), |builder, (name, value)| {
                 builder.set(name, value)
             });
         let settings = builder.and_then(pat_core::settings::SettingsBuilder::build);
-        let url = format!("sqlite:{}", folder.path().join("pat.db").display());
         let mut config = Config::for_test(url, settings.expect("settings"));
         let mailer = RecordingMailer::default();
         config.mailers.push(Arc::new(mailer.clone()));

@@ -1,0 +1,419 @@
+//! The stores on database servers: the suites, and what only a server can get wrong.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use libtest_mimic::Trial;
+use pat_core::store::{
+    Insertion, Job, LeaseAnswer, LeaseRequest, NewToken, Revocation, RevocationScope,
+};
+use pat_core::testing::{self, TestClock, TestDirectory};
+use pat_core::{AuthError, Caller, Owner, Pats, TokenDigest, TokenId, TokenRequest, TokenStore};
+use pat_sqlx::sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
+use pat_sqlx::sqlx::{self, Pool, SqlSafeStr as _};
+use pat_sqlx::{AnyStore, ConnectError, Portable, SqlxStore};
+use reqwest::StatusCode;
+use serde_json::json;
+
+use crate::common::database::{Database, Kind, trials_on_servers};
+use crate::common::{Server, TOKENS, answer, named_users, trial};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let suites = testing::store::CASES.iter().chain(testing::jobs::CASES);
+    let suites = suites.flat_map(|case| {
+        trials_on_servers(case.name, move |database| async move {
+            let store = open(&database).await;
+            case.run(store.tokens()).await;
+            store.close().await;
+        })
+    });
+    let mut trials: Vec<_> = suites.collect();
+    trials.extend(trials_on_servers(
+        "several_may_migrate_at_once",
+        migrate_at_once,
+    ));
+    trials.extend(trials_on_servers(
+        "a_migration_left_half_done_is_done_again",
+        half_done,
+    ));
+    trials.extend(trials_on_servers(
+        "the_hosts_migrations_live_beside_ours",
+        |database| async move {
+            match database.kind {
+                Kind::Postgres => host_migrations::<sqlx::Postgres>(&database.url).await,
+                Kind::MariaDb => host_migrations::<sqlx::MySql>(&database.url).await,
+            }
+        },
+    ));
+    trials.push(trial(
+        "stores::sqlite::the_hosts_migrations_live_beside_ours",
+        || async {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            for order in ["first", "last"] {
+                let path = folder.path().join(order);
+                let url = format!("sqlite:{}?mode=rwc", path.display());
+                one_order::<sqlx::Sqlite>(&url, order == "first").await;
+            }
+        },
+    ));
+    trials.extend(trials_on_servers("the_limit_holds_across_nodes", limit));
+    trials.extend(trials_on_servers(
+        "text_is_compared_byte_by_byte",
+        exact_text,
+    ));
+    trials.extend(trials_on_servers(
+        "leases_go_by_the_databases_clock",
+        wrong_clock,
+    ));
+    trials.extend(trials_on_servers(
+        "a_node_follows_the_databases_clock",
+        follows,
+    ));
+    trials.extend(trials_on_servers(
+        "each_node_sees_the_others_revocations",
+        two_nodes,
+    ));
+    trials.extend(trials_on_servers(
+        "connections_that_were_cut_harm_nobody",
+        cut,
+    ));
+    trials.extend(trials_on_servers(
+        "a_server_that_takes_no_writes_is_refused",
+        read_only,
+    ));
+    trials.extend(trials_on_servers(
+        "a_token_is_created_used_listed_and_revoked",
+        flow,
+    ));
+    trials
+}
+
+async fn open(database: &Database) -> AnyStore {
+    pat_sqlx::connect(&database.url).await.expect("a store")
+}
+
+async fn open_several(database: &Database, count: usize) -> Vec<AnyStore> {
+    join_all((0..count).map(|_| open(database))).await
+}
+
+async fn close(stores: Vec<AnyStore>) {
+    for store in stores {
+        store.close().await;
+    }
+}
+
+fn owner(key: &str) -> Owner {
+    key.parse().expect("an owner")
+}
+
+fn id(number: i64) -> TokenId {
+    TokenId::new(number).expect("an id")
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_772_145_741 + seconds).expect("a date")
+}
+
+fn new(number: i64, key: &str) -> NewToken {
+    NewToken {
+        id: id(number),
+        digest: TokenDigest::of(&number.to_le_bytes()),
+        owner: owner(key),
+        name: "ci".into(),
+        created_at: at(0),
+        expires_at: None,
+        parent: None,
+        notify: false,
+    }
+}
+
+async fn migrate_at_once(database: Database) {
+    let stores = open_several(&database, 4).await;
+    let stored = stores[3].tokens().insert(&new(1, "alice"), 1).await;
+    assert_eq!(stored.expect("insert"), Insertion::Stored);
+    close(stores).await;
+}
+
+/// Where tables are not made in a transaction, a process that ends half-way leaves such a state.
+async fn half_done(database: Database) {
+    open(&database).await.close().await;
+    for sql in [
+        "UPDATE pat_migrations SET success = FALSE WHERE version = 2",
+        "DROP TABLE pat_notice_token",
+    ] {
+        database.execute(sql).await;
+    }
+    open(&database).await.close().await;
+    database
+        .execute("SELECT notice_id FROM pat_notice_token")
+        .await;
+}
+
+/// In one database for each order.
+async fn host_migrations<DB: Portable>(url: &str)
+where
+    DB::Connection: Migrate,
+{
+    one_order::<DB>(url, true).await;
+    // Without the host's tables, and then without ours, it is as if the other were first.
+    for table in ["_sqlx_migrations", "host_user"] {
+        drop_table::<DB>(url, table).await;
+    }
+    one_order::<DB>(url, false).await;
+}
+
+async fn drop_table<DB: Portable>(url: &str, table: &str) {
+    let pool = Pool::<DB>::connect(url).await.expect("a pool");
+    let mut connection = pool.acquire().await.expect("a connection");
+    let query = sqlx::QueryBuilder::new(format!("DROP TABLE {table}"));
+    DB::execute(query, false, &mut connection)
+        .await
+        .expect("no table");
+    drop(connection);
+    pool.close().await;
+}
+
+async fn one_order<DB: Portable>(url: &str, is_host_first: bool)
+where
+    DB::Connection: Migrate,
+{
+    let pool = Pool::<DB>::connect(url).await.expect("a pool");
+    let store = SqlxStore::new(pool.clone(), pool.clone());
+    let sql = "CREATE TABLE host_user (id BIGINT NOT NULL PRIMARY KEY)".into_sql_str();
+    let host = Migration::new(1, "users".into(), MigrationType::Simple, sql, false);
+    let host = Migrator::with_migrations(vec![host]);
+    if is_host_first {
+        host.run(&pool).await.expect("the host's migrations");
+    }
+    // Again and again, as at each start.
+    for _ in 0..2 {
+        store.migrate().await.expect("our migrations");
+        host.run(&pool).await.expect("the host's migrations");
+    }
+    let insertion = store
+        .insert(&new(i64::from(is_host_first), "alice"), 10)
+        .await;
+    assert_eq!(insertion.expect("insert"), Insertion::Stored);
+    store.close().await;
+}
+
+async fn limit(database: Database) {
+    let stores = open_several(&database, 3).await;
+    let creations = (0..200).map(|number| {
+        let store = stores[number as usize % 3].tokens();
+        tokio::spawn(async move { store.insert(&new(number, "alice"), 10).await })
+    });
+    let outcomes = join_all(creations).await.into_iter().map(|outcome| {
+        outcome
+            .expect("a task")
+            .expect("no lock error reaches the caller")
+    });
+    let (stored, refused): (Vec<_>, Vec<_>) =
+        outcomes.partition(|outcome| *outcome == Insertion::Stored);
+    assert_eq!(stored.len(), 10);
+    assert!(
+        refused
+            .iter()
+            .all(|outcome| *outcome == Insertion::LimitReached)
+    );
+    close(stores).await;
+}
+
+async fn exact_text(database: Database) {
+    let store = open(&database).await;
+    let tokens = store.tokens();
+    let long = "ü".repeat(127);
+    let keys = [
+        "alice",
+        "alice ",
+        " alice",
+        "alice  ",
+        "Alice",
+        "álice",
+        "a\u{301}lice",
+        "ALICE",
+        "🎉",
+        "🎊",
+        "ß",
+        "ss",
+        "\u{200b}alice",
+        "%",
+        "_",
+        "\\",
+        "'",
+        &long,
+    ];
+    for (number, key) in (1..).zip(keys) {
+        let token = NewToken {
+            name: format!("{key} "),
+            ..new(number, key)
+        };
+        assert_eq!(
+            tokens.insert(&token, 1).await.expect("insert"),
+            Insertion::Stored,
+            "{key:?}"
+        );
+    }
+    for (number, key) in (1..).zip(keys) {
+        let listed = tokens.list(&owner(key)).await.expect("list");
+        let listed: Vec<_> = listed
+            .iter()
+            .map(|token| (token.id, token.name.as_str()))
+            .collect();
+        assert_eq!(
+            listed,
+            [(id(number), format!("{key} ").as_str())],
+            "{key:?}"
+        );
+    }
+    let revocation = Revocation {
+        at: at(1),
+        by: Some(owner("admin ")),
+        reason: Some("🎉 \0 '\\ ".repeat(10_000)),
+        notify: false,
+    };
+    let scope = RevocationScope::Owner(owner("alice"));
+    let revoked = tokens.revoke(&scope, &revocation).await.expect("revoke");
+    assert_eq!(revoked.len(), 1, "{revoked:?}");
+    store.close().await;
+}
+
+async fn wrong_clock(database: Database) {
+    let store = open(&database).await;
+    let tokens = store.tokens();
+    let jobs = tokens.jobs().expect("jobs");
+    let ask = async |now: &str| {
+        let request = LeaseRequest {
+            job: Job::Prune,
+            occurrence: at(0),
+            now: now.parse().expect("a date"),
+            ttl: Duration::from_mins(1),
+        };
+        jobs.acquire_lease(&request).await.expect("acquire_lease")
+    };
+    let first = ask("2001-01-01T00:00Z").await;
+    assert!(matches!(first, LeaseAnswer::Acquired(_)));
+    assert_eq!(ask("2099-01-01T00:00Z").await, LeaseAnswer::Held);
+    store.close().await;
+}
+
+/// The users of the nodes below.
+fn users() -> TestDirectory {
+    named_users(&["alice", "bob"])
+}
+
+fn month() -> TokenRequest {
+    TokenRequest {
+        name: "ci".into(),
+        lifetime_days: Some(30),
+    }
+}
+
+async fn follows(database: Database) {
+    let store = open(&database).await;
+    let clock = Arc::new(TestClock::default());
+    let pats = Pats::builder(store.tokens())
+        .users(users())
+        .clock(clock)
+        .build();
+    pats.poll_changes().await.expect("a poll");
+    let page = store
+        .tokens()
+        .changes_since(None)
+        .await
+        .expect("changes_since");
+    let databases = page.database_time.expect("its clock");
+    let alice = Caller::explicit(owner("alice"));
+    let request = month();
+    let created = pats.create(&alice, request).await.expect("a token").token;
+    let apart = created.created_at.duration_since(databases).abs();
+    assert!(
+        apart.as_secs() < 60,
+        "{} and {databases}",
+        created.created_at
+    );
+    store.close().await;
+}
+
+async fn two_nodes(database: Database) {
+    let stores = open_several(&database, 2).await;
+    let node = |store: &AnyStore| Pats::builder(store.tokens()).users(users()).build();
+    let nodes = [node(&stores[0]), node(&stores[1])];
+    let alice = Caller::explicit(owner("alice"));
+    for (here, there) in [(0, 1), (1, 0)] {
+        let request = month();
+        let created = nodes[here].create(&alice, request).await.expect("a token");
+        let secret = created.plain.expose().to_owned();
+        let accepts = async |node: &Pats| match node.authenticate(secret.as_bytes()).await {
+            Ok(_) => true,
+            Err(AuthError::Revoked(_)) => false,
+            Err(error) => panic!("{error:?}"),
+        };
+        for node in &nodes {
+            node.poll_changes().await.expect("a poll");
+            assert!(accepts(node).await);
+        }
+        nodes[here]
+            .revoke(&alice, created.token.id)
+            .await
+            .expect("a revocation");
+        assert!(!accepts(&nodes[here]).await);
+        nodes[there].poll_changes().await.expect("a poll");
+        assert!(!accepts(&nodes[there]).await, "within one poll");
+    }
+    close(stores).await;
+}
+
+async fn cut(database: Database) {
+    let store = open(&database).await;
+    let tokens = store.tokens();
+    for round in 1..=3 {
+        let stored = tokens.insert(&new(round, "alice"), 10).await;
+        assert_eq!(stored.expect("insert"), Insertion::Stored);
+        let digest = new(round, "alice").digest;
+        let found = tokens
+            .find_by_digest(&digest)
+            .await
+            .expect("find_by_digest");
+        assert!(found.is_some());
+        database.cut_connections().await;
+    }
+    store.close().await;
+}
+
+async fn read_only(database: Database) {
+    // On MariaDB it would be for all databases of the server.
+    if database.kind == Kind::MariaDb {
+        return;
+    }
+    open(&database).await.close().await;
+    database.make_read_only().await;
+    let refused = pat_sqlx::connect(&database.url)
+        .await
+        .expect_err("no store");
+    let ConnectError::Open(cause) = &refused else {
+        panic!("{refused:?}")
+    };
+    assert!(cause.to_string().contains("takes no writes"), "{cause}");
+}
+
+async fn flow(database: Database) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let server = Server::on(database.url.clone(), folder, &[]).await;
+    let token = server.create("alice").await;
+    assert_eq!(server.try_token(&token.raw).await, StatusCode::OK);
+    let list = answer(server.get(TOKENS).bearer_auth(&token.raw))
+        .await
+        .json();
+    assert_eq!((&list[0]["id"], &list[1]), (&json!(token.id), &json!(null)));
+    let revoked = server
+        .delete(&token.path())
+        .basic_auth("alice", Some("alice"));
+    assert_eq!(answer(revoked).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(server.try_token(&token.raw).await, StatusCode::UNAUTHORIZED);
+    let health = answer(server.get("/healthz")).await;
+    assert_eq!(health.status, StatusCode::OK);
+    server.stop().await;
+}
