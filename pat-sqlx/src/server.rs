@@ -33,10 +33,9 @@ pub(crate) async fn connect<DB: Server>(
     options: <DB::Connection as Connection>::Options,
 ) -> Result<SqlxStore<DB>, ConnectError> {
     // Once without a pool, which says no more than that time has run out.
-    let first = timeout(ACQUIRE_TIMEOUT, options.connect()).await;
+    let first = timeout(ACQUIRE_TIMEOUT, try_once::<DB>(&options)).await;
     let first = first.unwrap_or_else(|_| Err(Error::Io(ErrorKind::TimedOut.into())));
-    let closed = first.map_err(ConnectError::Open)?.close().await;
-    closed.map_err(ConnectError::Open)?;
+    first.map_err(ConnectError::Open)?;
     let general = pool::<DB>(CONNECTIONS).connect_with(options.clone()).await;
     let general = general.map_err(ConnectError::Open)?;
     let auth: Pool<DB> = pool(AUTH_CONNECTIONS).connect_lazy_with(options);
@@ -56,17 +55,25 @@ fn pool<DB: Server>(connections: u32) -> PoolOptions<DB> {
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
         .before_acquire(|connection, _| Box::pin(is_writable::<DB>(connection)))
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                DB::start_session(connection).await?;
-                if is_writable::<DB>(connection).await? {
-                    Ok(())
-                } else {
-                    let what = "the server takes no writes; is it a replica?";
-                    Err(Error::Configuration(what.into()))
-                }
-            })
-        })
+        .after_connect(|connection, _| Box::pin(prepare::<DB>(connection)))
+}
+
+async fn try_once<DB: Server>(
+    options: &<DB::Connection as Connection>::Options,
+) -> Result<(), Error> {
+    let mut connection = options.connect().await?;
+    prepare::<DB>(&mut connection).await?;
+    connection.close().await
+}
+
+async fn prepare<DB: Server>(connection: &mut DB::Connection) -> Result<(), Error> {
+    DB::start_session(connection).await?;
+    if is_writable::<DB>(connection).await? {
+        Ok(())
+    } else {
+        let what = "the server takes no writes; is it a replica?";
+        Err(Error::Configuration(what.into()))
+    }
 }
 
 async fn is_writable<DB: Server>(connection: &mut DB::Connection) -> Result<bool, Error> {

@@ -39,29 +39,37 @@ pub(crate) struct Database {
     name: String,
 }
 
-/// A test on each kind of server, with a database of its own; `name` without the name of the
-/// module, which is `stores`.
+/// A test on each kind of server; see [`trial_on`].
 pub(crate) fn trials_on_servers<F>(
     name: &str,
     test: impl Fn(Database) -> F + Clone + Send + 'static,
-) -> Vec<Trial>
+) -> [Trial; 2]
 where
     F: Future<Output = ()>,
 {
-    let trials = [Postgres, MariaDb].map(|kind| {
-        let test = test.clone();
-        let name = format!("stores::{}::{name}", kind.need());
-        trial_with_need(&name, kind.need(), kind.missing(), move || async move {
-            let database = Database::create(kind).await;
-            let (url, name) = (database.url.clone(), database.name.clone());
-            let result = AssertUnwindSafe(test(database)).catch_unwind().await;
-            Database { kind, url, name }.delete().await;
-            if let Err(panic) = result {
-                std::panic::resume_unwind(panic);
-            }
-        })
-    });
-    trials.into()
+    [Postgres, MariaDb].map(|kind| trial_on(kind, name, test.clone()))
+}
+
+/// A test on a server, with a database of its own; `name` without the name of the module, which is
+/// `stores`.
+pub(crate) fn trial_on<F>(
+    kind: Kind,
+    name: &str,
+    test: impl FnOnce(Database) -> F + Send + 'static,
+) -> Trial
+where
+    F: Future<Output = ()>,
+{
+    let name = format!("stores::{}::{name}", kind.need());
+    trial_with_need(&name, kind.need(), kind.missing(), move || async move {
+        let database = Database::create(kind).await;
+        let (url, name) = (database.url.clone(), database.name.clone());
+        let result = AssertUnwindSafe(test(database)).catch_unwind().await;
+        Database { kind, url, name }.delete().await;
+        if let Err(panic) = result {
+            std::panic::resume_unwind(panic);
+        }
+    })
 }
 
 impl Database {
