@@ -1,0 +1,246 @@
+//! Database servers to test on: whichever there is, started once for all tests of a run.
+
+mod docker;
+mod local;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use libtest_mimic::Trial;
+use pat_sqlx::sqlx::mysql::MySqlConnection;
+use pat_sqlx::sqlx::postgres::PgConnection;
+use pat_sqlx::sqlx::{AssertSqlSafe, Connection as _, Executor as _};
+
+use super::trial_with_need;
+
+/// A kind of database server: looked for in the environment, then in Docker, then among the
+/// programs of this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Postgres,
+    MariaDb,
+}
+
+use Kind::{MariaDb, Postgres};
+
+/// How long a server may take to start.
+const START_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// A database of a test's own.
+pub(crate) struct Database {
+    pub(crate) kind: Kind,
+    pub(crate) url: String,
+    name: String,
+}
+
+/// A test on each kind of server; see [`trial_on`].
+pub(crate) fn trials_on_servers<F>(
+    name: &str,
+    test: impl Fn(Database) -> F + Clone + Send + 'static,
+) -> [Trial; 2]
+where
+    F: Future<Output = ()>,
+{
+    [Postgres, MariaDb].map(|kind| trial_on(kind, name, test.clone()))
+}
+
+/// A test on a server, with a database of its own; `name` without the name of the module, which is
+/// `stores`.
+pub(crate) fn trial_on<F>(
+    kind: Kind,
+    name: &str,
+    test: impl FnOnce(Database) -> F + Send + 'static,
+) -> Trial
+where
+    F: Future<Output = ()>,
+{
+    let name = format!("stores::{}::{name}", kind.need());
+    trial_with_need(&name, kind.need(), kind.missing(), move || async move {
+        let database = Database::create(kind).await;
+        let (url, name) = (database.url.clone(), database.name.clone());
+        let result = AssertUnwindSafe(test(database)).catch_unwind().await;
+        Database { kind, url, name }.delete().await;
+        if let Err(panic) = result {
+            std::panic::resume_unwind(panic);
+        }
+    })
+}
+
+impl Database {
+    async fn create(kind: Kind) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+        let name = format!("pat_test_{}_{number}", std::process::id());
+        let server = kind.server();
+        server.execute(&format!("CREATE DATABASE {name}")).await;
+        let url = server.url(&name);
+        Self { kind, url, name }
+    }
+
+    async fn delete(self) {
+        let force = match self.kind {
+            Postgres => " WITH (FORCE)",
+            MariaDb => "",
+        };
+        let sql = format!("DROP DATABASE {}{force}", self.name);
+        self.kind.server().execute(&sql).await;
+    }
+
+    /// Runs a statement in this database.
+    pub(crate) async fn execute(&self, sql: &str) {
+        execute(self.kind, &self.url, sql).await.expect(sql);
+    }
+
+    /// Cuts all connections to this database, as a failover does.
+    pub(crate) async fn cut_connections(&self) {
+        match self.kind {
+            Postgres => {
+                let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ";
+                let sql = format!("{sql}'{}' AND pid <> pg_backend_pid()", self.name);
+                self.execute(&sql).await;
+            }
+            MariaDb => {
+                // KILL takes a number and no query, so the statements are made by one.
+                let sql = "BEGIN NOT ATOMIC FOR one IN (SELECT id FROM information_schema.processlist \
+                     WHERE db = DATABASE() AND id <> CONNECTION_ID()) DO \
+                     EXECUTE IMMEDIATE CONCAT('KILL ', one.id); END FOR; END";
+                self.execute(sql).await;
+            }
+        }
+    }
+
+    /// Has every new connection find a server that takes no writes.
+    pub(crate) async fn make_read_only(&self) {
+        let sql = format!(
+            "ALTER DATABASE {} SET default_transaction_read_only = on",
+            self.name
+        );
+        self.execute(&sql).await;
+    }
+}
+
+impl Kind {
+    /// The name in `PAT_TEST_REQUIRE`.
+    pub(crate) fn need(self) -> &'static str {
+        match self {
+            Postgres => "postgres",
+            MariaDb => "mariadb",
+        }
+    }
+
+    fn variable(self) -> &'static str {
+        match self {
+            Postgres => "PAT_TEST_POSTGRES_URL",
+            MariaDb => "PAT_TEST_MYSQL_URL",
+        }
+    }
+
+    /// Why there is no server of this kind; `None` if there is one, or one that can be started.
+    fn missing(self) -> Option<&'static str> {
+        if std::env::var_os(self.variable()).is_some()
+            || docker::answers()
+            || local::programs(self).is_some()
+        {
+            return None;
+        }
+        Some(match self {
+            Postgres => "no PAT_TEST_POSTGRES_URL, no Docker, and no PostgreSQL on this machine",
+            MariaDb => "no PAT_TEST_MYSQL_URL, no Docker, and no MariaDB on this machine",
+        })
+    }
+
+    /// The server of this kind, which is started by the first who asks.
+    fn server(self) -> &'static Server {
+        static POSTGRES: OnceLock<Result<Server, String>> = OnceLock::new();
+        static MARIADB: OnceLock<Result<Server, String>> = OnceLock::new();
+        let server = match self {
+            Postgres => &POSTGRES,
+            MariaDb => &MARIADB,
+        };
+        let server = server.get_or_init(|| {
+            let url = match std::env::var(self.variable()) {
+                Ok(url) => return Ok(Server { kind: self, url }),
+                Err(_) if docker::answers() => docker::start(self),
+                Err(_) => Err(String::new()),
+            };
+            // An image may be out of reach, where programs are not.
+            let url = url.or_else(|why| local::start(self).ok_or(why)?)?;
+            if await_answer(self, &url) {
+                Ok(Server { kind: self, url })
+            } else {
+                Err("it does not answer".into())
+            }
+        });
+        match server {
+            Ok(server) => server,
+            Err(why) => panic!("no server: {why}"),
+        }
+    }
+}
+
+/// A server that answers.
+struct Server {
+    kind: Kind,
+    /// With the name of a database that is always there, or of none.
+    url: String,
+}
+
+impl Server {
+    /// The URL of this database.
+    fn url(&self, database: &str) -> String {
+        let (url, parameters) = self.url.split_once('?').unwrap_or((&self.url, ""));
+        let (scheme, rest) = url.split_once("://").expect("a URL with a host");
+        let authority = rest.split('/').next().unwrap_or_default();
+        format!("{scheme}://{authority}/{database}?{parameters}")
+    }
+
+    async fn execute(&self, sql: &str) {
+        execute(self.kind, &self.url, sql).await.expect(sql);
+    }
+}
+
+async fn execute(kind: Kind, url: &str, sql: &str) -> Result<(), pat_sqlx::sqlx::Error> {
+    let sql = AssertSqlSafe(sql.to_owned());
+    match kind {
+        Postgres => {
+            let mut connection = PgConnection::connect(url).await?;
+            connection.execute(sql).await?;
+            connection.close().await
+        }
+        MariaDb => {
+            let mut connection = MySqlConnection::connect(url).await?;
+            connection.execute(sql).await?;
+            connection.close().await
+        }
+    }
+}
+
+/// Ends the servers that were started for the tests.
+pub(crate) fn stop_servers() {
+    docker::stop();
+    local::stop();
+}
+
+/// Waits until the server answers. In a thread and a runtime of its own, since this is called from
+/// within another.
+fn await_answer(kind: Kind, url: &str) -> bool {
+    let until_it_answers = async {
+        let answer = async {
+            while execute(kind, url, "SELECT 1").await.is_err() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(START_TIMEOUT, answer).await.is_ok()
+    };
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = runtime.enable_all().build().expect("a runtime");
+            runtime.block_on(until_it_answers)
+        });
+        asking.join().expect("no panic")
+    })
+}
