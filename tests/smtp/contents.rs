@@ -73,7 +73,7 @@ async fn control_characters() {
         "\r\n.\r\n",
         "lone\rreturn",
         "lone\nfeed",
-        "\0nul \u{1B}[31mred \u{7F} \u{85} \t tab",
+        "\u{1}heading \u{1B}[31mred \u{7F} \u{85} \t tab",
     ];
     let store = open(&host.folder).await;
     for (number, name) in (1..).zip(names) {
