@@ -80,10 +80,20 @@ pub(crate) fn trials() -> Vec<Trial> {
         cut,
     ));
     trials.push(trial_on(
+        Kind::MariaDb,
+        "a_transaction_that_was_left_open_harms_nobody",
+        left_open,
+    ));
+    trials.push(trial_on(
         // On MariaDB it would be for all databases of the server.
         Kind::Postgres,
         "a_server_that_takes_no_writes_is_refused",
         read_only,
+    ));
+    trials.push(trial_on(
+        Kind::Postgres,
+        "a_database_in_another_encoding_is_refused",
+        other_encoding,
     ));
     trials.extend(trials_on_servers(
         "a_token_is_created_used_listed_and_revoked",
@@ -385,6 +395,19 @@ async fn cut(database: Database) {
     store.close().await;
 }
 
+/// A caller who gives up at the wrong moment leaves an open transaction in the host's pool.
+async fn left_open(database: Database) {
+    let options = pat_sqlx::sqlx::mysql::MySqlPoolOptions::new().max_connections(1);
+    let pool = options.connect(&database.url).await.expect("a pool");
+    let store = SqlxStore::new(pool.clone(), pool.clone());
+    store.migrate().await.expect("our migrations");
+    let opened = sqlx::raw_sql("START TRANSACTION").execute(&pool).await;
+    opened.expect("an open transaction");
+    let insertion = store.insert(&new(1, "alice"), 10).await;
+    assert_eq!(insertion.expect("insert"), Insertion::Stored);
+    store.close().await;
+}
+
 async fn read_only(database: Database) {
     open(&database).await.close().await;
     database.make_read_only().await;
@@ -395,6 +418,20 @@ async fn read_only(database: Database) {
         panic!("{refused:?}")
     };
     assert!(cause.to_string().contains("takes no writes"), "{cause}");
+}
+
+async fn other_encoding(database: Database) {
+    let other = database.name("latin");
+    let create = "ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0";
+    database
+        .execute(&format!("CREATE DATABASE {other} {create}"))
+        .await;
+    let url = database.url.replace(&database.name(""), &other);
+    let refused = pat_sqlx::connect(&url).await.expect_err("no store");
+    database
+        .execute(&format!("DROP DATABASE {other} WITH (FORCE)"))
+        .await;
+    assert!(refused.to_string().contains("LATIN1"), "{refused}");
 }
 
 async fn flow(database: Database) {

@@ -38,8 +38,10 @@ impl MySqlStore {
 
 impl Dialect for MySql {
     // The default, REPEATABLE READ, counts as of the first read, and locks the gaps between rows.
+    // A caller who gave up in the middle of this leaves an open transaction on the connection, and
+    // within one the level cannot be set.
     const BEGIN_WRITE: &'static str =
-        "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION";
+        "ROLLBACK; SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION";
     const FOR_UPDATE: &'static str = " FOR UPDATE";
     // `FOR SHARE` is MySQL's alone.
     const FOR_SHARE: &'static str = " LOCK IN SHARE MODE";

@@ -89,6 +89,11 @@ impl Database {
         self.kind.server().execute(&sql).await;
     }
 
+    /// The name of this database, with something added.
+    pub(crate) fn name(&self, suffix: &str) -> String {
+        format!("{}{suffix}", self.name)
+    }
+
     /// Runs a statement in this database.
     pub(crate) async fn execute(&self, sql: &str) {
         execute(self.kind, &self.url, sql).await.expect(sql);
