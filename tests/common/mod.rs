@@ -151,6 +151,8 @@ impl Server {
 
     /// Lets time pass, then runs the jobs.
     pub(crate) async fn pass(&self, time: Duration) {
+        // Nothing may be in hand, or it would be taken for forgotten.
+        self.run_jobs().await;
         self.clock.advance(time);
         // The lease of the last poll is over.
         self.pats.poll_changes().await.expect("a poll");
