@@ -189,10 +189,20 @@ impl App {
                 Ok(())
             }
         };
-        self.jobs.shutdown().await;
-        self.store.close().await;
+        finish(self.jobs, self.store).await;
         result.map_err(StartError::Serve)
     }
+
+    /// Ends a server that was not asked to [`App::serve`]: writes the last uses and closes the
+    /// database.
+    pub async fn shutdown(self) {
+        finish(self.jobs, self.store).await;
+    }
+}
+
+async fn finish(jobs: Jobs, store: AnyStore) {
+    jobs.shutdown().await;
+    store.close().await;
 }
 
 /// A database URL as it may be shown. A password is in front of the host or among the parameters.

@@ -11,6 +11,9 @@ pub mod event;
 pub mod guide {
     #![doc = include_str!("docs/guide.md")]
 
+    pub mod cluster {
+        #![doc = include_str!("docs/cluster.md")]
+    }
     pub mod monitoring {
         #![doc = include_str!("docs/metrics.md")]
     }
