@@ -1,0 +1,171 @@
+//! The service: everything a host does with tokens goes through [`Pats`].
+
+mod authenticate;
+mod notices;
+mod revoke;
+mod tokens;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+pub use self::tokens::CreatedToken;
+use crate::auth::Authenticator;
+use crate::clock::Time;
+use crate::cluster::Feed;
+use crate::event::EventKind;
+use crate::metrics::Metrics;
+use crate::settings::Settings;
+use crate::token::{IdSource, TokenFormat};
+use crate::{Jobs, Mailer, PatsBuilder, StoreError, TokenStore, Unavailable, UserDirectory, Zone};
+
+/// Personal access tokens: creates, lists, revokes and authenticates them.
+///
+/// Cheap to clone; all clones are one. Every method needs a tokio runtime.
+#[derive(Debug, Clone)]
+pub struct Pats(Arc<Inner>);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) auth: Arc<Authenticator>,
+    pub(crate) issued_format: Arc<dyn TokenFormat>,
+    pub(crate) ids: IdSource,
+    pub(crate) feed: Feed,
+    pub(crate) mailers: Vec<Arc<dyn Mailer>>,
+    /// Wakes the delivery of notices.
+    pub(crate) notice_queued: Notify,
+}
+
+impl Pats {
+    /// Begins to wire up a service on this store; see [`PatsBuilder`].
+    pub fn builder(store: impl TokenStore) -> PatsBuilder {
+        PatsBuilder::new(Arc::new(store))
+    }
+
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    /// Starts the jobs: writing last uses, reading the change feed, pruning, checking for expiry,
+    /// delivering notices and handing out events.
+    ///
+    /// Without them nothing is wrong, but on a shared store every request asks the database, last
+    /// uses are written only by [`Pats::flush_last_use`], nothing is pruned, nobody is notified, and
+    /// event sinks get nothing.
+    pub fn start(&self) -> Jobs {
+        Jobs::start(self.clone())
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.0.auth.settings
+    }
+
+    /// Whether both are clones of one service.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    pub(crate) fn store(&self) -> &dyn TokenStore {
+        &*self.0.auth.store
+    }
+
+    pub(crate) fn directory(&self) -> &dyn UserDirectory {
+        &*self.0.auth.directory
+    }
+
+    pub(crate) fn mailers(&self) -> &[Arc<dyn Mailer>] {
+        &self.0.mailers
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.auth.metrics
+    }
+
+    pub(crate) fn time(&self) -> &Time {
+        &self.0.auth.time
+    }
+
+    pub(crate) fn zone(&self) -> &Zone {
+        self.settings().time_zone()
+    }
+
+    /// Whether notices are queued and sent.
+    pub(crate) fn notifies(&self) -> bool {
+        self.settings().mail_notifications_enabled()
+            && !self.mailers().is_empty()
+            && self.store().jobs().is_some()
+    }
+
+    /// Whether the store answers; for health checks.
+    ///
+    /// # Errors
+    /// It does not, within `pat.auth.database.timeout.ms`.
+    pub async fn ready(&self) -> Result<(), Unavailable> {
+        let limit = self.settings().auth_database_timeout();
+        let head = tokio::time::timeout(limit, self.store().changes_since(None)).await;
+        head.unwrap_or(Err(StoreError::Timeout))?;
+        Ok(())
+    }
+
+    fn now(&self) -> Timestamp {
+        self.time().refresh().timestamp()
+    }
+
+    // Jobs, each a plain function that a test can call
+
+    /// Writes the last uses noted since the last flush; returns how many tokens that were. Runs as
+    /// a job every `atlassian.pats.last.used.update.interval.mins`.
+    ///
+    /// # Errors
+    /// The store cannot take them; they stay noted for the next flush.
+    pub async fn flush_last_use(&self) -> Result<usize, StoreError> {
+        let result = self.0.auth.usage.flush(self.store()).await;
+        if result.is_ok() {
+            self.metrics().flushed(self.time().now());
+        }
+        result
+    }
+
+    /// Reads the change feed once. Runs as a job every `pat.cluster.poll.interval.ms` where the
+    /// store is shared.
+    ///
+    /// # Errors
+    /// The store cannot answer. The cache is trusted until the lease of the last successful poll
+    /// ends, and then every request asks the database.
+    pub async fn poll_changes(&self) -> Result<(), StoreError> {
+        self.0.feed.poll(&self.0.auth).await
+    }
+
+    /// Sets the gauges that tell of the state of things.
+    pub(crate) async fn set_gauges(&self) -> Result<(), StoreError> {
+        let now = self.time().refresh();
+        self.metrics()
+            .set_gauges(now, self.0.auth.floors.fresh_until());
+        let outbox = self.outbox().await?;
+        self.metrics().set_outbox(now, &outbox);
+        Ok(())
+    }
+
+    pub(crate) async fn deliver_events(&self, stop: &CancellationToken) {
+        self.0.auth.events.deliver(stop).await;
+    }
+
+    pub(crate) fn emit(&self, at: Timestamp, kind: EventKind) {
+        self.0.auth.events.emit(at, kind);
+    }
+}
+
+/// Runs a write in a task of its own: a client that hangs up must not stop it between its commit
+/// and what has to follow.
+async fn in_own_task<T: Send + 'static>(
+    write: impl Future<Output = T> + Send + 'static,
+) -> Result<T, Unavailable> {
+    tokio::spawn(write)
+        .await
+        .map_err(|_ended| Unavailable::TaskEnded)
+}

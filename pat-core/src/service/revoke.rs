@@ -1,0 +1,176 @@
+//! Everything that takes access away.
+
+use std::time::Duration;
+
+use super::in_own_task;
+use crate::event::EventKind;
+use crate::settings::{CreateByToken, RevocationWait};
+use crate::store::{Change, Revocation, RevocationScope, RevokedToken};
+use crate::{AccessError, Caller, Owner, Pats, StoreError, TokenId, Unavailable};
+
+impl Pats {
+    /// Revokes a token that the caller may see. Revoking it again is no error.
+    ///
+    /// When this returns, no request on this node is authenticated by the token any more, and with
+    /// `pat.revocation.wait=cluster` none on any node.
+    ///
+    /// # Errors
+    /// There is no such token (or not for this caller), or the store cannot answer: then the token
+    /// may or may not be revoked, and revoking again is safe.
+    pub async fn revoke(&self, caller: &Caller, id: TokenId) -> Result<(), AccessError> {
+        let token = self.find_even_revoked(caller, id).await?;
+        if token.revoked_at.is_some() {
+            return Ok(());
+        }
+        let scope = match self.settings().create_by_token() {
+            CreateByToken::Capped => RevocationScope::TokenAndDescendants(id),
+            CreateByToken::Allowed | CreateByToken::Forbidden => RevocationScope::Token(id),
+        };
+        let is_by_admin = token.owner != *caller.owner();
+        let notify = is_by_admin && self.settings().notice_revoked_by_admin();
+        self.revoke_all(scope, Some(caller.owner().clone()), None, notify)
+            .await?;
+        Ok(())
+    }
+
+    /// The host has changed a user: disabled, enabled, locked. All his tokens are judged anew on
+    /// all nodes within `pat.auth.max.staleness.ms`, and on this one at once.
+    ///
+    /// A host that forgets to call this is bounded by `atlassian.pats.auth.cache.expiry.mins`.
+    ///
+    /// # Errors
+    /// The store cannot answer; call again.
+    pub async fn user_changed(&self, owner: &Owner) -> Result<(), Unavailable> {
+        let (pats, owner) = (self.clone(), owner.clone());
+        in_own_task(async move {
+            let result = pats.judge_anew(owner).await;
+            pats.wait_for_cluster().await;
+            result
+        })
+        .await?
+        .map_err(Unavailable::from)
+    }
+
+    async fn judge_anew(&self, owner: Owner) -> Result<(), StoreError> {
+        let (at, change) = (self.now(), Change::OwnerChanged(owner.clone()));
+        let result = self.store().append_change(&change, at).await;
+        self.0.auth.floors.raise(&change);
+        self.emit(at, EventKind::OwnerChanged { owner });
+        result
+    }
+
+    /// The host has deleted a user: all his tokens are revoked. Returns how many that were.
+    ///
+    /// # Errors
+    /// The store cannot answer; call again.
+    pub async fn user_deleted(&self, owner: &Owner) -> Result<usize, Unavailable> {
+        let (pats, owner) = (self.clone(), owner.clone());
+        in_own_task(async move {
+            pats.judge_anew(owner.clone()).await?;
+            let scope = RevocationScope::Owner(owner);
+            let reason = Some("the user was deleted".to_owned());
+            Ok(pats.revoke_all(scope, None, reason, false).await?.len())
+        })
+        .await?
+    }
+
+    pub(crate) async fn revoke_all(
+        &self,
+        scope: RevocationScope,
+        by: Option<Owner>,
+        reason: Option<String>,
+        notify: bool,
+    ) -> Result<Vec<RevokedToken>, Unavailable> {
+        let pats = self.clone();
+        in_own_task(async move {
+            let revocation = Revocation {
+                at: pats.now(),
+                by,
+                reason,
+                notify: notify && pats.notifies(),
+            };
+            let result = pats.store().revoke(&scope, &revocation).await;
+            pats.raise_floors(&scope, &result);
+            if revocation.notify {
+                pats.wake_delivery();
+            }
+            let revoked = result?;
+            for token in &revoked {
+                pats.emit(
+                    revocation.at,
+                    EventKind::Revoked {
+                        token: token.id,
+                        owner: token.owner.clone(),
+                        by: revocation.by.clone(),
+                        reason: revocation.reason.clone(),
+                    },
+                );
+            }
+            pats.wait_for_cluster().await;
+            Ok(revoked)
+        })
+        .await?
+    }
+
+    /// After a revocation this node takes nothing from before it. If the store failed, the
+    /// revocation may have been committed all the same, so what was asked for counts.
+    fn raise_floors(
+        &self,
+        scope: &RevocationScope,
+        result: &Result<Vec<RevokedToken>, StoreError>,
+    ) {
+        let floors = &self.0.auth.floors;
+        for token in result.iter().flatten() {
+            floors.raise(&Change::TokenRevoked(token.id));
+        }
+        if result.is_err() {
+            match scope {
+                RevocationScope::Token(id) => floors.raise(&Change::TokenRevoked(*id)),
+                RevocationScope::TokenAndDescendants(_) => floors.raise_all(),
+                RevocationScope::Owner(owner) => floors.raise(&Change::OwnerChanged(owner.clone())),
+            }
+        }
+    }
+
+    /// With `pat.revocation.wait=cluster`: waits until no node can still trust what it knew before
+    /// the change.
+    ///
+    /// That is when all nodes have said so. A node that does not say so cannot be waited for: if it
+    /// read the change feed before the commit, it has a lease that ends within the staleness bound;
+    /// a tenth more allows for clocks that run at different speeds.
+    async fn wait_for_cluster(&self) {
+        let settings = self.settings();
+        if settings.revocation_wait() == RevocationWait::Cluster && self.store().is_shared() {
+            let bound = settings.auth_max_staleness().mul_f64(1.1);
+            drop(tokio::time::timeout(bound, self.applied_everywhere()).await);
+        }
+    }
+
+    /// Ends when every node has applied all changes up to now.
+    async fn applied_everywhere(&self) {
+        const PAUSE: Duration = Duration::from_millis(20);
+        let mut head = None;
+        loop {
+            if head.is_none() {
+                let page = self.store().changes_since(None).await;
+                head = page.ok().map(|page| page.head.generation);
+            }
+            let caught_up = self.0.feed.catch_up(&self.0.auth).await;
+            let slowest = self.store().slowest_node().await;
+            if let (Some(head), Ok(()), Ok(slowest)) = (head, caught_up, slowest)
+                && slowest.is_none_or(|applied| applied >= head)
+            {
+                return;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Ends this node's part in the cluster: it uses its cache no longer, and nobody waits for it.
+    pub(crate) async fn leave_cluster(&self) -> Result<(), StoreError> {
+        if self.store().is_shared() {
+            self.0.feed.leave(&self.0.auth).await?;
+        }
+        Ok(())
+    }
+}

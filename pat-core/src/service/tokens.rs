@@ -1,0 +1,150 @@
+use jiff::SignedDuration;
+
+use super::in_own_task;
+use crate::event::EventKind;
+use crate::policy::{self, TokenRequest};
+use crate::store::{Insertion, NewToken};
+use crate::{
+    AccessError, Caller, CreateError, Pats, PlainToken, PolicyError, Principal, StoreError, Token,
+    TokenId, TokenStatus, Unavailable,
+};
+
+/// A token that has just been created, with its secret.
+#[derive(Debug)]
+pub struct CreatedToken {
+    /// What is stored of it.
+    pub token: Token,
+    /// The secret, to be shown once.
+    pub plain: PlainToken,
+}
+
+/// How often a new id is drawn when two nodes made the same one.
+const INSERT_ATTEMPTS: usize = 5;
+
+impl Pats {
+    /// Creates a token for the caller.
+    ///
+    /// # Errors
+    /// A rule forbids it, or the store cannot answer; then nothing was created.
+    pub async fn create(
+        &self,
+        caller: &Caller,
+        request: TokenRequest,
+    ) -> Result<CreatedToken, CreateError> {
+        let (pats, caller) = (self.clone(), caller.clone());
+        in_own_task(async move { pats.create_now(&caller, request).await }).await?
+    }
+
+    async fn create_now(
+        &self,
+        caller: &Caller,
+        request: TokenRequest,
+    ) -> Result<CreatedToken, CreateError> {
+        let now = self.now();
+        let expires_at = policy::expiry(self.settings(), &request, caller.token(), now)?;
+        let max = self.settings().max_tokens_per_user();
+        for _ in 0..INSERT_ATTEMPTS {
+            let plain = self.0.issued_format.generate().map_err(Unavailable::from)?;
+            let new = NewToken {
+                id: self.0.ids.next(now).map_err(Unavailable::from)?,
+                digest: plain.digest(),
+                owner: caller.owner().clone(),
+                name: request.name.clone(),
+                created_at: now,
+                expires_at,
+                parent: caller.token().map(Principal::token_id),
+                notify: self.notifies() && self.settings().notice_created(),
+            };
+            match self.store().insert(&new, max).await? {
+                Insertion::Stored => {
+                    if new.notify {
+                        self.wake_delivery();
+                    }
+                    let token = new.into_token();
+                    self.emit(
+                        now,
+                        EventKind::Created {
+                            token: token.id,
+                            owner: token.owner.clone(),
+                            expires_at: token.expires_at,
+                            parent: token.parent,
+                        },
+                    );
+                    return Ok(CreatedToken { token, plain });
+                }
+                Insertion::Duplicate => {}
+                Insertion::LimitReached => return Err(PolicyError::LimitReached { max }.into()),
+                Insertion::ParentInvalid => return Err(PolicyError::ParentInvalid.into()),
+            }
+        }
+        Err(StoreError::backend("the store calls every new token a duplicate").into())
+    }
+
+    /// The caller's own tokens in id order, expired ones included and revoked ones not, each with
+    /// its last use up to now.
+    ///
+    /// # Errors
+    /// The store cannot answer.
+    pub async fn list(&self, caller: &Caller) -> Result<Vec<Token>, AccessError> {
+        let mut tokens = self.store().list(caller.owner()).await?;
+        self.0.auth.usage.refresh(&mut tokens);
+        Ok(tokens)
+    }
+
+    /// A token that the caller may see: his own, or any if he is an administrator.
+    ///
+    /// # Errors
+    /// There is no such token (or it is revoked, or not for this caller), or the store cannot
+    /// answer.
+    pub async fn find(&self, caller: &Caller, id: TokenId) -> Result<Token, AccessError> {
+        let token = self.find_even_revoked(caller, id).await?;
+        if token.revoked_at.is_some() {
+            return Err(AccessError::NotFound);
+        }
+        let mut tokens = [token];
+        self.0.auth.usage.refresh(&mut tokens);
+        let [token] = tokens;
+        Ok(token)
+    }
+
+    pub(super) async fn find_even_revoked(
+        &self,
+        caller: &Caller,
+        id: TokenId,
+    ) -> Result<Token, AccessError> {
+        let token = self.store().find(id).await?.ok_or(AccessError::NotFound)?;
+        if token.owner != *caller.owner() && !self.is_administrator(caller).await? {
+            return Err(AccessError::NotFound);
+        }
+        Ok(token)
+    }
+
+    /// Whether the caller may see and revoke the tokens of others; asks the host each time.
+    ///
+    /// # Errors
+    /// The host's directory cannot answer.
+    pub async fn is_administrator(&self, caller: &Caller) -> Result<bool, Unavailable> {
+        let answer = self.directory().is_administrator(caller.owner()).await;
+        answer.map_err(Unavailable::directory)
+    }
+
+    /// What the host knows of a token's owner; `None` if he is gone.
+    ///
+    /// # Errors
+    /// The host's directory cannot answer.
+    pub async fn owner_of(&self, token: &Token) -> Result<Option<crate::User>, Unavailable> {
+        let found = self.directory().find(&token.owner).await;
+        found.map_err(Unavailable::directory)
+    }
+
+    /// Begins to show `token` as [`TokenStatus::ExpiresSoon`] this long before it expires, and says
+    /// what it is now.
+    #[must_use]
+    pub fn status(&self, token: &Token) -> TokenStatus {
+        let hours = i64::from(self.settings().expiry_warning_days()) * 24;
+        token.status(
+            self.0.auth.time.now().timestamp(),
+            SignedDuration::from_hours(hours),
+        )
+    }
+}
