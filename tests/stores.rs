@@ -10,7 +10,9 @@ use pat_core::store::{
     Insertion, Job, LeaseAnswer, LeaseRequest, NewToken, Revocation, RevocationScope,
 };
 use pat_core::testing::{self, TestClock, TestDirectory};
-use pat_core::{AuthError, Caller, Owner, Pats, TokenDigest, TokenId, TokenRequest, TokenStore};
+use pat_core::{
+    AuthError, Caller, Owner, Pats, Settings, TokenDigest, TokenId, TokenRequest, TokenStore,
+};
 use pat_sqlx::sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
 use pat_sqlx::sqlx::{self, Pool, SqlSafeStr as _};
 use pat_sqlx::{AnyStore, ConnectError, Portable, SqlxStore};
@@ -89,6 +91,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         Kind::Postgres,
         "a_server_that_takes_no_writes_is_refused",
         read_only,
+    ));
+    trials.push(trial_on(
+        Kind::Postgres,
+        "hints_shorten_the_wait_for_the_next_poll",
+        hints,
     ));
     trials.push(trial_on(
         Kind::Postgres,
@@ -347,6 +354,48 @@ async fn follows(database: Database) {
         created.created_at
     );
     store.close().await;
+}
+
+/// Nodes that by themselves would look once an hour.
+async fn hints(database: Database) {
+    let stores = open_several(&database, 2).await;
+    let settings = Settings::builder()
+        .cluster_poll_interval_ms(3_000_000)
+        .auth_max_staleness_ms(3_600_000)
+        .max_tokens_per_user(100);
+    let settings = settings.build().expect("settings");
+    let pats = stores.iter().map(|store| {
+        Pats::builder(store.tokens())
+            .settings(settings.clone())
+            .build()
+    });
+    let nodes: Vec<_> = pats.collect();
+    let jobs: Vec<_> = nodes.iter().map(Pats::start).collect();
+    let alice = Caller::explicit(owner("alice"));
+    for is_cut in [false, true, false] {
+        if is_cut {
+            // The listeners too.
+            database.cut_connections().await;
+        }
+        let token = nodes[0].create(&alice, month()).await.expect("a token");
+        let plain = token.plain.expose().as_bytes();
+        nodes[1].authenticate(plain).await.expect("a good token");
+        nodes[0]
+            .revoke(&alice, token.token.id)
+            .await
+            .expect("a revocation");
+        let refused = async {
+            while nodes[1].authenticate(plain).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let refused = tokio::time::timeout(Duration::from_secs(10), refused).await;
+        assert!(refused.is_ok(), "long before an hour; cut: {is_cut}");
+    }
+    for jobs in jobs {
+        jobs.shutdown().await;
+    }
+    close(stores).await;
 }
 
 async fn two_nodes(database: Database) {

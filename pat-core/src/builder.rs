@@ -123,6 +123,7 @@ impl PatsBuilder {
             feed: Feed::default(),
             mailers: self.mailers,
             notice_queued: Notify::new(),
+            change_hinted: Notify::new(),
         })
     }
 }

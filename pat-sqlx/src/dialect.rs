@@ -1,6 +1,6 @@
 use sqlx::error::DatabaseError;
 use sqlx::migrate::Migrate;
-use sqlx::{Database, database::HasStatementCache};
+use sqlx::{Database, Pool, database::HasStatementCache};
 
 use crate::ConnectError;
 
@@ -44,6 +44,19 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
 
     /// How many rows a statement touched.
     fn rows_affected(result: &Self::QueryResult) -> u64;
+
+    /// Tells the other processes that something has changed; `None` where the database has no way
+    /// to do so.
+    const HINT: Option<&'static str>;
+
+    /// Calls `hint` at every [`Dialect::HINT`] of any process, until it can hear no more.
+    ///
+    /// # Errors
+    /// Why it can hear no more.
+    fn listen(
+        pool: &Pool<Self>,
+        hint: &(dyn Fn() + Send + Sync),
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
     /// Refuses a server that cannot keep the promises of a store.
     ///

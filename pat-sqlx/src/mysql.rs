@@ -2,7 +2,7 @@ use std::str::FromStr;
 
 use sqlx::error::DatabaseError;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlQueryResult};
-use sqlx::{Error, Executor as _, MySql, Row as _};
+use sqlx::{Error, Executor as _, MySql, Pool, Row as _};
 
 use crate::server::{self, Server};
 use crate::{ConnectError, Dialect, SqlxStore};
@@ -70,6 +70,12 @@ impl Dialect for MySql {
 
     fn rows_affected(result: &MySqlQueryResult) -> u64 {
         result.rows_affected()
+    }
+
+    const HINT: Option<&'static str> = None;
+
+    async fn listen(_: &Pool<Self>, _: &(dyn Fn() + Send + Sync)) -> Result<(), sqlx::Error> {
+        std::future::pending().await
     }
 
     async fn check(connection: &mut MySqlConnection) -> Result<(), ConnectError> {

@@ -1,10 +1,13 @@
 use std::str::FromStr;
+use std::time::Duration;
 
 use sqlx::error::DatabaseError;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgQueryResult};
-use sqlx::{Executor as _, Postgres, Row as _};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgQueryResult};
+use sqlx::{Executor as _, Pool, Postgres, Row as _};
+use tokio::time::timeout;
 
 use crate::server::{self, Server};
+use crate::sql::Sql;
 use crate::{ConnectError, Dialect, SqlxStore};
 
 /// Tokens in a PostgreSQL database.
@@ -34,6 +37,10 @@ impl PostgresStore {
         server::connect(options).await
     }
 }
+
+const HINT: &str = "SELECT pg_notify('pat_change', '')";
+/// How long nothing is heard before a listener asks whether it still hears.
+const SILENCE: Duration = Duration::from_secs(5);
 
 impl Dialect for Postgres {
     // Nobody waits for ever: not for a lock, and not for one that a node holds which was suspended
@@ -65,6 +72,37 @@ impl Dialect for Postgres {
 
     fn rows_affected(result: &PgQueryResult) -> u64 {
         result.rows_affected()
+    }
+
+    // In a transaction of its own, after the commit that it tells of: a notification holds a lock
+    // of the whole server while it is committed.
+    const HINT: Option<&'static str> = Some(HINT);
+
+    /// A connection may go deaf without an error (its peer was reset, say). So in a silence it
+    /// hints itself, and gives up if it does not hear even that.
+    async fn listen(pool: &Pool<Self>, hint: &(dyn Fn() + Send + Sync)) -> Result<(), sqlx::Error> {
+        let mut listener = PgListener::connect_with(pool).await?;
+        listener.listen("pat_change").await?;
+        // For what was said before.
+        hint();
+        let mut is_asked = false;
+        loop {
+            match timeout(SILENCE, listener.try_recv()).await {
+                Ok(Ok(Some(_notification))) => {
+                    is_asked = false;
+                    hint();
+                }
+                Ok(Ok(None)) => return Ok(()),
+                Ok(Err(error)) => return Err(error),
+                Err(_elapsed) if is_asked => return Err(sqlx::Error::PoolTimedOut),
+                Err(_elapsed) => {
+                    is_asked = true;
+                    Sql::<Self>::new(HINT)
+                        .execute(&mut *pool.acquire().await?)
+                        .await?;
+                }
+            }
+        }
     }
 
     async fn check(connection: &mut PgConnection) -> Result<(), ConnectError> {

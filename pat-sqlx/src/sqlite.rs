@@ -2,12 +2,12 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::Sqlite;
 use sqlx::error::DatabaseError;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions,
     SqliteQueryResult, SqliteSynchronous,
 };
+use sqlx::{Pool, Sqlite};
 
 use crate::{ConnectError, Dialect, SqlxStore};
 
@@ -104,6 +104,12 @@ impl Dialect for Sqlite {
 
     fn rows_affected(result: &SqliteQueryResult) -> u64 {
         result.rows_affected()
+    }
+
+    const HINT: Option<&'static str> = None;
+
+    async fn listen(_: &Pool<Self>, _: &(dyn Fn() + Send + Sync)) -> Result<(), sqlx::Error> {
+        std::future::pending().await
     }
 
     async fn check(_connection: &mut SqliteConnection) -> Result<(), ConnectError> {

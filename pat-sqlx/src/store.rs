@@ -37,6 +37,8 @@ impl<DB: Dialect> Clone for SqlxStore<DB> {
 const ATTEMPTS: u32 = 5;
 /// How many rows one statement takes, well within every database's limit of parameters.
 pub(crate) const CHUNK: usize = 1_000;
+/// How long a hint may hold up the answer to a change.
+const HINT_TIMEOUT: Duration = Duration::from_millis(500);
 /// How many last uses one statement takes: two parameters each, of the 32,766 that SQLite allows
 /// and the 65,535 of the others.
 const LAST_USES: usize = 10_000;
@@ -217,6 +219,21 @@ impl<DB: Portable> SqlxStore<DB> {
         write.commit().await
     }
 
+    /// Tells the other processes of a change that is committed. They find it without that too, so a
+    /// failure is of no account.
+    async fn hint(&self) {
+        let Some(hint) = DB::HINT else { return };
+        let told = tokio::time::timeout(HINT_TIMEOUT, async {
+            let mut connection = self.pool.acquire().await?;
+            Sql::<DB>::new(hint).execute(&mut connection).await
+        });
+        match told.await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "a change was not hinted at"),
+            Err(_elapsed) => tracing::debug!("a change was not hinted at in time"),
+        }
+    }
+
     async fn try_slowest_node(&self) -> Result<Option<u64>, sqlx::Error> {
         let sql = Sql::new("SELECT MIN(applied_gen) AS slowest FROM pat_node");
         let rows = fetch(&self.pool, sql).await?;
@@ -268,17 +285,29 @@ impl<DB: Portable> TokenStore for SqlxStore<DB> {
         scope: &RevocationScope,
         revocation: &Revocation,
     ) -> Result<Vec<RevokedToken>, StoreError> {
-        self.retry(|| self.try_revoke(scope, revocation)).await
+        let revoked = self.retry(|| self.try_revoke(scope, revocation)).await?;
+        if !revoked.is_empty() {
+            self.hint().await;
+        }
+        Ok(revoked)
     }
 
     #[instrument(name = "pat.store.append_change", skip_all)]
     async fn append_change(&self, change: &Change, at: Timestamp) -> Result<(), StoreError> {
-        self.retry(|| self.try_append(change, at)).await
+        self.retry(|| self.try_append(change, at)).await?;
+        self.hint().await;
+        Ok(())
     }
 
     #[instrument(name = "pat.store.changes_since", level = "debug", skip_all)]
     async fn changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, StoreError> {
         self.retry(|| self.try_changes_since(cursor)).await
+    }
+
+    async fn follow_hints(&self, hint: &(dyn Fn() + Send + Sync)) {
+        if let Err(error) = DB::listen(&self.pool, hint).await {
+            tracing::debug!(%error, "hints at changes are not heard; listening anew");
+        }
     }
 
     #[instrument(name = "pat.store.report_node", level = "debug", skip_all)]

@@ -141,6 +141,10 @@ impl TokenStore for Gated {
         self.up()?.changes_since(cursor).await
     }
 
+    async fn follow_hints(&self, hint: &(dyn Fn() + Send + Sync)) {
+        self.0.inner.follow_hints(hint).await;
+    }
+
     async fn report_node(&self, report: &NodeReport) -> Result<(), StoreError> {
         self.up()?.report_node(report).await
     }

@@ -114,7 +114,11 @@ impl Jobs {
         let interval = self.pats.settings().cluster_poll_interval();
         self.run("change-poll", move |pats, _stop| async move {
             pats.poll_changes().await?;
-            Ok(Pause::For(interval))
+            Ok(Pause::ForHint(interval))
+        });
+        self.run("change-hints", |pats, stop| async move {
+            stop.run_until_cancelled(pats.follow_hints()).await;
+            Ok(Pause::For(RETRY_PAUSE))
         });
     }
 
@@ -195,6 +199,8 @@ impl Drop for Jobs {
 /// What a job does until its next round.
 enum Pause {
     For(Duration),
+    /// For so long, or until the store hints at a change.
+    ForHint(Duration),
     /// Until a notice is queued on this node, or for a while.
     ForNotice,
 }
@@ -203,6 +209,9 @@ impl Pause {
     async fn wait(self, pats: &Pats) {
         match self {
             Self::For(time) => tokio::time::sleep(time).await,
+            Self::ForHint(time) => {
+                drop(tokio::time::timeout(time, pats.change_hinted()).await);
+            }
             Self::ForNotice => {
                 drop(tokio::time::timeout(OUTBOX_INTERVAL, pats.notice_queued()).await);
             }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use tokio_util::sync::CancellationToken;
 
 pub use self::tokens::CreatedToken;
@@ -36,6 +37,8 @@ pub(crate) struct Inner {
     pub(crate) mailers: Vec<Arc<dyn Mailer>>,
     /// Wakes the delivery of notices.
     pub(crate) notice_queued: Notify,
+    /// Wakes the poll of the change feed.
+    pub(crate) change_hinted: Notify,
 }
 
 impl Pats {
@@ -139,6 +142,18 @@ impl Pats {
     /// ends, and then every request asks the database.
     pub async fn poll_changes(&self) -> Result<(), StoreError> {
         self.0.feed.poll(&self.0.auth).await
+    }
+
+    /// Has the change feed read at every hint of the store's, until it gives no more.
+    pub(crate) async fn follow_hints(&self) {
+        let hint = || self.0.change_hinted.notify_one();
+        self.store().follow_hints(&hint).await;
+        // What was missed since is to be read now.
+        hint();
+    }
+
+    pub(crate) fn change_hinted(&self) -> Notified<'_> {
+        self.0.change_hinted.notified()
     }
 
     /// Sets the gauges that tell of the state of things.

@@ -71,6 +71,17 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     /// Without a cursor only the head is read.
     async fn changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, StoreError>;
 
+    /// Calls `hint` whenever another process may have changed something, so that this one looks at
+    /// the change feed at once instead of in its own time.
+    ///
+    /// Hints are worth time and nothing else: they may get lost, come late or come without reason.
+    /// Returns when it can hear no more, and is called again then; never, where the database gives
+    /// no hints.
+    async fn follow_hints(&self, hint: &(dyn Fn() + Send + Sync)) {
+        let _ = hint;
+        std::future::pending::<()>().await;
+    }
+
     /// Writes down how far a node has applied the change feed, at `report.now`, and forgets the
     /// nodes that have not reported for [`NODE_FORGOTTEN_AFTER`].
     ///
@@ -142,6 +153,10 @@ impl<T: TokenStore + ?Sized> TokenStore for Arc<T> {
 
     async fn changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, StoreError> {
         (**self).changes_since(cursor).await
+    }
+
+    async fn follow_hints(&self, hint: &(dyn Fn() + Send + Sync)) {
+        (**self).follow_hints(hint).await;
     }
 
     async fn report_node(&self, report: &NodeReport) -> Result<(), StoreError> {
