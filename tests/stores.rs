@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use libtest_mimic::Trial;
+use pat_core::Clock as _;
 use pat_core::store::{
-    Insertion, Job, LeaseAnswer, LeaseRequest, NewToken, Revocation, RevocationScope,
+    Insertion, Job, LeaseAnswer, LeaseRequest, NewToken, Revocation, RevocationScope, Trim,
 };
 use pat_core::testing::{self, TestClock, TestDirectory};
 use pat_core::{
-    AuthError, Caller, Owner, Pats, Settings, TokenDigest, TokenId, TokenRequest, TokenStore,
+    AuthError, Caller, Owner, Pats, Settings, SystemClock, TokenDigest, TokenId, TokenRequest,
+    TokenStore,
 };
 use pat_sqlx::sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
 use pat_sqlx::sqlx::{self, Pool, SqlSafeStr as _};
@@ -59,6 +61,14 @@ pub(crate) fn trials() -> Vec<Trial> {
                 one_order::<sqlx::Sqlite>(&url, order == "first").await;
             }
         },
+    ));
+    trials.extend(trials_on_servers(
+        "audit_events_are_written_and_trimmed",
+        audit_on_server,
+    ));
+    trials.push(trial(
+        "stores::sqlite::audit_events_are_written_and_trimmed",
+        audit_on_sqlite,
     ));
     trials.extend(trials_on_servers("the_limit_holds_across_nodes", limit));
     trials.extend(trials_on_servers(
@@ -354,6 +364,95 @@ async fn follows(database: Database) {
         created.created_at
     );
     store.close().await;
+}
+
+async fn audit_on_server(database: Database) {
+    let count = async || match database.kind {
+        Kind::Postgres => count_events::<sqlx::Postgres>(&database.url).await,
+        Kind::MariaDb => count_events::<sqlx::MySql>(&database.url).await,
+    };
+    audit(open(&database).await, count).await;
+}
+
+async fn audit_on_sqlite() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = format!("sqlite:{}", folder.path().join("pat.db").display());
+    let store = pat_sqlx::connect(&url).await.expect("a store");
+    audit(store, async || count_events::<sqlx::Sqlite>(&url).await).await;
+}
+
+/// What there is of each kind, by the names of the kinds.
+async fn count_events<DB: Portable>(url: &str) -> Vec<(String, i64)>
+where
+    for<'c> &'c mut DB::Connection: sqlx::Executor<'c, Database = DB>,
+    for<'q> DB::Arguments: sqlx::IntoArguments<DB>,
+    (String, i64): for<'r> sqlx::FromRow<'r, DB::Row>,
+{
+    let pool = Pool::<DB>::connect(url).await.expect("the database");
+    let sql = "SELECT kind, COUNT(*) FROM pat_event GROUP BY kind ORDER BY kind";
+    let mut connection = pool.acquire().await.expect("a connection");
+    let counts = sqlx::query_as(sql).fetch_all(&mut *connection).await;
+    counts.expect("counts")
+}
+
+/// The life of a token, as the table of events tells it.
+async fn audit<F: Future<Output = Vec<(String, i64)>>>(store: AnyStore, count: impl Fn() -> F) {
+    let pats = Pats::builder(store.tokens())
+        .events(store.events())
+        .users(named_users(&["alice"]))
+        .build();
+    let alice = Caller::explicit(owner("alice"));
+    let jobs = pats.start();
+    // A first poll would have the token loaded again, and its first use told twice.
+    pats.poll_changes().await.expect("a poll");
+    let token = pats.create(&alice, month()).await.expect("a token");
+    let plain = token.plain.expose().as_bytes();
+    pats.authenticate(plain).await.expect("a good token");
+    pats.revoke(&alice, token.token.id)
+        .await
+        .expect("a revocation");
+    assert!(pats.authenticate(plain).await.is_err());
+    pats.user_changed(&owner("alice")).await.expect("a change");
+    jobs.shutdown().await;
+    let counted = count().await;
+    let counted: Vec<_> = counted
+        .iter()
+        .map(|(kind, count)| (kind.as_str(), *count))
+        .collect();
+    let expected = [
+        "created",
+        "first-used",
+        "owner-changed",
+        "refused",
+        "revoked",
+    ];
+    assert_eq!(counted, expected.map(|kind| (kind, 1)));
+
+    let jobs = store.tokens();
+    let jobs = jobs.jobs().expect("a store with jobs");
+    let request = LeaseRequest {
+        job: Job::Prune,
+        occurrence: SystemClock.wall() + SignedDuration::from_hours(24),
+        now: SystemClock.wall(),
+        ttl: Duration::from_mins(1),
+    };
+    let LeaseAnswer::Acquired(lease) = jobs.acquire_lease(&request).await.expect("a lease") else {
+        panic!("nobody else is here");
+    };
+    let trim = async |days: i64| {
+        let before = Timestamp::UNIX_EPOCH;
+        let trim = Trim {
+            changes_before: before,
+            notices_before: before,
+            events_before: SystemClock.wall() + SignedDuration::from_hours(24 * days),
+        };
+        jobs.trim(&lease, &trim, 3).await.expect("a trimming")
+    };
+    assert_eq!(trim(-1).await, 0);
+    assert_eq!(trim(1).await, 3, "in batches");
+    assert_eq!(trim(1).await, 2);
+    assert_eq!(count().await, []);
+    close(vec![store]).await;
 }
 
 /// Nodes that by themselves would look once an hour.

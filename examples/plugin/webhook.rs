@@ -114,14 +114,12 @@ fn to_json(event: &Event) -> Value {
             expires_at,
             parent,
         } => json!({
-            "event": "created",
             "token": token.get(),
             "owner": owner.as_str(),
             "expiresAt": expires_at.map(|at| at.to_string()),
             "parent": parent.map(TokenId::get),
         }),
-        EventKind::FirstUsed { token, owner } => json!({
-            "event": "first-used",
+        EventKind::FirstUsed { token, owner } | EventKind::Pruned { token, owner } => json!({
             "token": token.get(),
             "owner": owner.as_str(),
         }),
@@ -130,7 +128,6 @@ fn to_json(event: &Event) -> Value {
             token,
             unreported,
         } => json!({
-            "event": "refused",
             "reason": reason,
             "token": token.map(TokenId::get),
             "unreported": unreported,
@@ -141,24 +138,18 @@ fn to_json(event: &Event) -> Value {
             by,
             reason,
         } => json!({
-            "event": "revoked",
             "token": token.get(),
             "owner": owner.as_str(),
             "by": by.as_ref().map(Owner::as_str),
             "reason": reason,
         }),
-        EventKind::Pruned { token, owner } => json!({
-            "event": "pruned",
-            "token": token.get(),
-            "owner": owner.as_str(),
-        }),
         EventKind::OwnerChanged { owner } => json!({
-            "event": "owner-changed",
             "owner": owner.as_str(),
         }),
         // A kind that is newer than this sink.
-        other => json!({"event": "other", "text": format!("{other:?}")}),
+        other => json!({"text": format!("{other:?}")}),
     };
+    json["event"] = event.kind.as_str().into();
     json["at"] = event.at.to_string().into();
     json
 }

@@ -87,6 +87,7 @@ pub async fn app(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartErro
     })?;
     let users = DemoUsers::default();
     let builder = Pats::builder(store.tokens())
+        .events(store.events())
         .users(users.clone())
         .settings(config.settings)
         .clock(clock);

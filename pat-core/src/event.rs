@@ -104,6 +104,24 @@ pub enum EventKind {
     },
 }
 
+impl EventKind {
+    /// A fixed name, for tables, files and metrics: `created`, `first-used`, `refused`, `revoked`,
+    /// `pruned`, `notified`, `notice-dead` or `owner-changed`.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Created { .. } => "created",
+            Self::FirstUsed { .. } => "first-used",
+            Self::Refused { .. } => "refused",
+            Self::Revoked { .. } => "revoked",
+            Self::Pruned { .. } => "pruned",
+            Self::Notified { .. } => "notified",
+            Self::NoticeDead { .. } => "notice-dead",
+            Self::OwnerChanged { .. } => "owner-changed",
+        }
+    }
+}
+
 /// Takes audit events: a table, a queue, a webhook.
 ///
 /// Every event goes to `tracing` (target `pat_core::event`) anyway. Each sink has a queue of its
@@ -116,6 +134,14 @@ pub trait EventSink: Debug + Send + Sync + 'static {
     /// # Errors
     /// The sink could not take it. The error is logged and the event is not offered again.
     async fn record(&self, event: &Event) -> Result<(), BoxError>;
+}
+
+/// A shared sink is a sink.
+#[async_trait]
+impl<T: EventSink + ?Sized> EventSink for Arc<T> {
+    async fn record(&self, event: &Event) -> Result<(), BoxError> {
+        (**self).record(event).await
+    }
 }
 
 /// How many events may wait for one sink.

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use pat_core::TokenStore;
+use pat_core::{EventSink, TokenStore};
 
 use crate::{ConnectError, Portable, SqlxStore};
 
@@ -53,6 +53,12 @@ impl AnyStore {
         self.0.clone()
     }
 
+    /// The table of audit events, for [`PatsBuilder::events`](pat_core::PatsBuilder::events).
+    #[must_use]
+    pub fn events(&self) -> Arc<dyn EventSink> {
+        self.0.clone()
+    }
+
     /// Closes all connections; waits for those in use.
     pub async fn close(&self) {
         self.0.close().await;
@@ -60,7 +66,7 @@ impl AnyStore {
 }
 
 #[async_trait]
-trait Closing: TokenStore {
+trait Closing: TokenStore + EventSink {
     async fn close(&self);
 }
 

@@ -135,9 +135,10 @@ impl<DB: Portable> SqlxStore<DB> {
             return Ok(None);
         }
         let notices = write.trim_notices(trim, limit).await?;
+        let events = write.trim_events(trim, limit).await?;
         let changes = write.trim_changes(trim, limit).await?;
         write.commit().await?;
-        Ok(Some(notices + changes))
+        Ok(Some(notices + events + changes))
     }
 
     async fn try_owners_after(

@@ -3,6 +3,7 @@
 mod connect;
 mod dialect;
 mod error;
+mod events;
 mod jobs;
 mod migrate;
 #[cfg(feature = "mysql")]

@@ -58,9 +58,12 @@ impl Floors {
     /// The lease is read before the floors, and a poll raises the floors before it extends the
     /// lease: who sees the extended lease sees the floors that belong to it.
     pub(crate) fn allows_cached(&self, grant: &Grant, now: Moment) -> bool {
+        self.is_fresh(now) && now.boot < grant.cached_until && self.reached_by(grant)
+    }
+
+    /// Whether the change feed is known well enough to trust the cache.
+    pub(crate) fn is_fresh(&self, now: Moment) -> bool {
         now.boot < self.fresh_until.load(Ordering::Acquire)
-            && now.boot < grant.cached_until
-            && self.reached_by(grant)
     }
 
     /// Whether no change that concerns the grant was learned of since its load began.

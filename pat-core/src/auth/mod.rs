@@ -152,11 +152,10 @@ impl Authenticator {
 
     /// Whether what a load found may answer a request that came at `started`.
     fn covers(&self, grant: &Grant, started: Moment) -> bool {
-        let now = self.time.now();
-        let max_staleness = micros(self.settings.auth_max_staleness());
-        let is_recent =
-            grant.sent >= started.boot || now.boot < grant.sent.saturating_add(max_staleness);
-        self.floors.allows_cached(grant, now) || is_recent && self.floors.reached_by(grant)
+        // An older one may, like one from the cache, only while all changes are known: nobody waits
+        // for a node that does not follow them.
+        let may_be_older = self.floors.is_fresh(self.time.now());
+        (may_be_older || grant.sent >= started.boot) && self.floors.reached_by(grant)
     }
 
     async fn load(self: Arc<Self>, digest: TokenDigest) -> Verdict {

@@ -16,6 +16,8 @@ const BATCH: u32 = 500;
 const CHANGES_KEPT: Duration = Duration::from_hours(24);
 /// How long notices are kept after they were sent, skipped or given up.
 const NOTICES_KEPT: Duration = Duration::from_hours(30 * 24);
+/// How long audit events are kept: a year, and a month to look at it.
+const EVENTS_KEPT: Duration = Duration::from_hours(396 * 24);
 /// How many owners may be gone at a time, if the directory is to be believed; or half of all, if
 /// those are more.
 const BELIEVABLE: usize = 10;
@@ -66,6 +68,7 @@ async fn trim(turn: &mut Turn<'_>) -> Result<(), Early> {
         let trim = Trim {
             changes_before: earlier(now, CHANGES_KEPT),
             notices_before: earlier(now, NOTICES_KEPT),
+            events_before: earlier(now, EVENTS_KEPT),
         };
         if in_time(turn.store.trim(&turn.lease, &trim, BATCH)).await? < u64::from(BATCH) {
             return Ok(());

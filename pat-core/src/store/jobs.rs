@@ -79,8 +79,8 @@ pub trait JobStore: Debug + Send + Sync {
     ) -> Result<Vec<PrunedToken>, StoreError>;
 
     /// Deletes old rows that nobody needs any more: entries of the change feed, except those of
-    /// its newest generation, and notices that were sent or skipped, or gave up, before the times
-    /// given. At most `limit` of each; returns how many. Under the lease.
+    /// its newest generation, notices that were sent or skipped, or gave up, and audit events, each
+    /// from before the time given. At most `limit` of each; returns how many. Under the lease.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] if somebody else has acquired the lease since.
@@ -220,6 +220,8 @@ pub struct Trim {
     pub changes_before: Timestamp,
     /// Notices that were settled before this.
     pub notices_before: Timestamp,
+    /// Audit events from before this, where the store keeps any.
+    pub events_before: Timestamp,
 }
 
 /// A notice in the hands of a worker.

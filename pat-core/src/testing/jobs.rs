@@ -198,6 +198,7 @@ async fn fencing(store: Store) {
     let trim = Trim {
         changes_before: at(60),
         notices_before: at(60),
+        events_before: at(60),
     };
     let jobs = jobs(&store);
     let refused = [
@@ -604,6 +605,7 @@ async fn trimming(store: Store) {
     let trim = |changes, notices| Trim {
         changes_before: at(changes),
         notices_before: at(notices),
+        events_before: at(notices),
     };
     let run = async |trim: Trim| jobs(&store).trim(&lease, &trim, 100).await.expect("trim");
     assert_eq!(run(trim(10, 40)).await, 0, "nothing is that old");

@@ -1,5 +1,6 @@
 //! Transactions that write.
 
+mod events;
 mod jobs;
 mod nodes;
 mod notices;

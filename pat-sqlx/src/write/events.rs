@@ -1,0 +1,42 @@
+use pat_core::notice::NoticeId;
+use pat_core::store::Trim;
+use sqlx::Error;
+
+use super::Write;
+use crate::Portable;
+use crate::events::EventRow;
+use crate::sql::Sql;
+
+impl<DB: Portable> Write<DB> {
+    pub(crate) async fn insert_event(&mut self, event: &EventRow<'_>) -> Result<(), Error> {
+        // A number drawn at random, like that of a notice.
+        let id = NoticeId::random().map_err(|error| Error::Encode(error.into()))?;
+        let mut sql = Sql::new(
+            "INSERT INTO pat_event \
+             (id, at, kind, token_id, owner, revoked_by, reason, related_id, number) VALUES ",
+        );
+        sql.bind_row([
+            id.get().into(),
+            event.at.into(),
+            event.kind.into(),
+            event.token.into(),
+            event.owner.into(),
+            event.by.into(),
+            event.reason.into(),
+            crate::Value::Int(event.related),
+            event.count.into(),
+        ]);
+        self.execute(sql).await.map(drop)
+    }
+
+    /// Deletes up to `limit` old events; returns how many.
+    pub(crate) async fn trim_events(&mut self, trim: &Trim, limit: u32) -> Result<u64, Error> {
+        let mut sql = Sql::new("SELECT id FROM pat_event WHERE at < ");
+        sql.bind(trim.events_before).push(" LIMIT ").bind(limit);
+        let rows = self.fetch(sql).await?;
+        let ids: Result<Vec<_>, _> = rows.iter().map(|row| row.int("id")).collect();
+        let ids = ids?;
+        self.delete("pat_event WHERE id", &ids).await?;
+        Ok(ids.len() as u64)
+    }
+}
