@@ -17,6 +17,7 @@ mod plugin;
 mod processes;
 mod properties;
 mod races;
+mod revocation;
 mod secrets;
 mod sessions;
 mod smtp;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         processes::trials(),
         properties::trials(),
         races::trials(),
+        revocation::trials(),
         secrets::trials(),
         sessions::trials(),
         smtp::trials(),

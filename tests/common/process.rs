@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -34,6 +35,13 @@ impl Process {
         Self::spawn(command.stderr(Stdio::inherit()))
     }
 
+    /// The same, without a word about what goes wrong, for tests that see to it that much does.
+    pub(crate) fn start_silent(folder: &Path, arguments: &[String]) -> Self {
+        let mut command = command(folder);
+        command.args(["--log", "off"]).args(arguments);
+        Self::spawn(command.stderr(Stdio::inherit()))
+    }
+
     /// The same, with all there is to log written into this file.
     pub(crate) fn start_logging(folder: &Path, log: File) -> Self {
         let mut command = command(folder);
@@ -60,13 +68,70 @@ impl Process {
 
     /// Asks it to end, as a service manager does; returns whether it ended well.
     pub(crate) fn terminate(&mut self) -> bool {
-        let id = self.child.id().to_string();
-        let asked = Command::new("kill")
-            .args(["-TERM", &id])
-            .status()
-            .expect("kill -TERM");
-        asked.success() && self.child.wait().expect("its end").success()
+        signal("TERM", &[self.child.id()]) && self.child.wait().expect("its end").success()
     }
+
+    /// The number the operating system knows it by.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+/// Sends a signal to processes; returns whether all of them were there.
+pub(crate) fn signal(name: &str, processes: &[u32]) -> bool {
+    let status = Command::new("kill")
+        .arg(format!("-{name}"))
+        .args(processes.iter().map(u32::to_string))
+        .stderr(Stdio::null())
+        .status();
+    status.expect("kill").success()
+}
+
+/// Processes that stand still until this is dropped, or until the tests are killed.
+pub(crate) struct Frozen {
+    /// Has them go on when its input ends.
+    waker: Child,
+}
+
+impl Frozen {
+    pub(crate) fn new(processes: &[u32]) -> Self {
+        signal("STOP", processes);
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "read -r line; kill -CONT \"$@\"", "sh"])
+            .args(processes.iter().map(u32::to_string))
+            // A Ctrl+C is for the tests.
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stderr(Stdio::null());
+        let waker = command.spawn().expect("a shell");
+        Self { waker }
+    }
+
+    /// The same, with all the processes that this one has started.
+    pub(crate) fn with_children(process: u32) -> Self {
+        // The parent first, so that it starts no more of them.
+        signal("STOP", &[process]);
+        let mut processes = children(process);
+        processes.push(process);
+        Self::new(&processes)
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        drop(self.waker.stdin.take());
+        let _status = self.waker.wait();
+    }
+}
+
+fn children(process: u32) -> Vec<u32> {
+    let path = format!("/proc/{process}/task");
+    let threads = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let lists = threads.map(|thread| std::fs::read_to_string(thread.path().join("children")));
+    let lists: Vec<_> = lists.filter_map(Result::ok).collect();
+    let ids = lists.iter().flat_map(|list| list.split_whitespace());
+    ids.filter_map(|id| id.parse().ok()).collect()
 }
 
 impl Drop for Process {

@@ -59,8 +59,8 @@ pub(super) fn stop() {
 }
 
 /// Makes a server in a temporary folder, reachable by a socket in it and by nothing else, and
-/// returns its URL; `None` without the programs.
-pub(super) fn start(kind: Kind) -> Option<Result<String, String>> {
+/// returns its URL and its process; `None` without the programs.
+pub(super) fn start(kind: Kind) -> Option<Result<(String, u32), String>> {
     let [install, serve] = programs(kind)?;
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path();
@@ -109,8 +109,9 @@ pub(super) fn start(kind: Kind) -> Option<Result<String, String>> {
         MariaDb => format!("mariadb://root@localhost?socket={socket}"),
     };
     let child = spawn_and_keep(command);
+    let id = child.id();
     STARTED.lock().expect("the list").push((child, folder));
-    Some(Ok(url))
+    Some(Ok((url, id)))
 }
 
 /// Makes the folder of a server. Its own rules of comparing text are a language's, so that a test

@@ -30,9 +30,12 @@ use Kind::{MariaDb, Postgres};
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A database of a test's own.
+#[derive(Clone)]
 pub(crate) struct Database {
     pub(crate) kind: Kind,
     pub(crate) url: String,
+    /// The process of the server, if it serves this test alone.
+    pub(crate) process: Option<u32>,
     name: String,
 }
 
@@ -59,14 +62,39 @@ where
 {
     let name = format!("stores::{}::{name}", kind.need());
     trial_with_need(&name, kind.need(), kind.missing(), move || async move {
-        let database = Database::create(kind).await;
-        let (url, name) = (database.url.clone(), database.name.clone());
-        let result = AssertUnwindSafe(test(database)).catch_unwind().await;
-        Database { kind, url, name }.delete().await;
-        if let Err(panic) = result {
-            std::panic::resume_unwind(panic);
+        with_database(Database::create(kind).await, test).await;
+    })
+}
+
+/// A test that may stop the server: it has one of its own where one can be started on this machine,
+/// and otherwise a database on the server of all.
+pub(crate) fn trial_alone<F>(
+    kind: Kind,
+    name: &str,
+    test: impl FnOnce(Database) -> F + Send + 'static,
+) -> Trial
+where
+    F: Future<Output = ()>,
+{
+    trial_with_need(name, kind.need(), kind.missing(), move || async move {
+        let own = Database::create_alone(kind);
+        match own {
+            Some(database) => test(database).await,
+            None => with_database(Database::create(kind).await, test).await,
         }
     })
+}
+
+async fn with_database<F>(database: Database, test: impl FnOnce(Database) -> F)
+where
+    F: Future<Output = ()>,
+{
+    let kept = database.clone();
+    let result = AssertUnwindSafe(test(database)).catch_unwind().await;
+    kept.delete().await;
+    if let Err(panic) = result {
+        std::panic::resume_unwind(panic);
+    }
 }
 
 impl Database {
@@ -76,8 +104,33 @@ impl Database {
         let name = format!("pat_test_{}_{number}", std::process::id());
         let server = kind.server();
         server.execute(&format!("CREATE DATABASE {name}")).await;
-        let url = server.url(&name);
-        Self { kind, url, name }
+        Self {
+            kind,
+            url: server.url(&name),
+            process: None,
+            name,
+        }
+    }
+
+    /// On a server that nobody else uses; `None` if the environment names a server, or none can be
+    /// started here.
+    fn create_alone(kind: Kind) -> Option<Self> {
+        if std::env::var_os(kind.variable()).is_some() {
+            return None;
+        }
+        let (url, process) = local::start(kind)?.expect("a server");
+        assert!(await_answer(kind, &url), "it does not answer");
+        // A database that every server of this kind has.
+        let name = match kind {
+            Postgres => "postgres",
+            MariaDb => "mysql",
+        };
+        Some(Self {
+            kind,
+            url: Server { kind, url }.url(name),
+            process: Some(process),
+            name: name.to_owned(),
+        })
     }
 
     async fn delete(self) {
@@ -172,7 +225,10 @@ impl Kind {
                 Err(_) => Err(String::new()),
             };
             // An image may be out of reach, where programs are not.
-            let url = url.or_else(|why| local::start(self).ok_or(why)?)?;
+            let url = url.or_else(|why| {
+                let local = local::start(self).ok_or(why)?;
+                local.map(|(url, _process)| url)
+            })?;
             if await_answer(self, &url) {
                 Ok(Server { kind: self, url })
             } else {
