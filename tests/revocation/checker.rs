@@ -45,6 +45,8 @@ pub(super) struct Report {
     /// For each revocation, in ascending order: how long after it another node was last sent a
     /// request that it accepted; zero if none was.
     staleness: Vec<Duration>,
+    /// For each revocation, in ascending order: how long its acknowledgement took.
+    waits: Vec<Duration>,
 }
 
 /// What a history says about one token.
@@ -127,6 +129,12 @@ pub(super) fn check(history: &[Entry], faults: &[Window], rules: Rules) -> Repor
     }
     report.staleness = staleness.into_values().collect();
     report.staleness.sort_unstable();
+    let acknowledged = |entry: &&Entry| entry.op == Op::Revoke && entry.status == Some(204);
+    let waits = history.iter().filter(acknowledged);
+    report.waits = waits
+        .map(|entry| entry.returned.saturating_sub(entry.invoked))
+        .collect();
+    report.waits.sort_unstable();
     report
 }
 
@@ -153,16 +161,19 @@ fn lives(history: &[Entry]) -> HashMap<i64, Life> {
 }
 
 impl Report {
-    /// The staleness that this share of the revocations keeps below.
-    fn quantile(&self, percent: usize) -> Duration {
-        let last = self.staleness.len().saturating_sub(1);
-        let index = last * percent / 100;
-        self.staleness.get(index).copied().unwrap_or_default()
-    }
-
+    /// The longest time after a revocation at which a token was sent and accepted elsewhere.
     pub(super) fn longest(&self) -> Duration {
-        self.quantile(100)
+        quantile(&self.staleness, 100)
     }
+}
+
+/// What this share of them is not above.
+fn quantile(ascending: &[Duration], percent: usize) -> Duration {
+    let last = ascending.len().saturating_sub(1);
+    ascending
+        .get(last * percent / 100)
+        .copied()
+        .unwrap_or_default()
 }
 
 impl fmt::Display for Report {
@@ -171,7 +182,7 @@ impl fmt::Display for Report {
             formatter,
             "{} revocations, {} authentications ({} accepted, {} refused, {} unavailable, {} \
              unanswered), {} accepted too late, {} false refusals, {} outages without a fault, \
-             last accepted p50 {} ms, p99 {} ms, max {} ms",
+             last accepted p50 {} ms, p99 {} ms, max {} ms, acknowledged p50 {} ms, p99 {} ms",
             self.revocations,
             self.authentications,
             self.accepted,
@@ -181,9 +192,11 @@ impl fmt::Display for Report {
             self.late.len(),
             self.false_refusals.len(),
             self.outages.len(),
-            self.quantile(50).as_millis(),
-            self.quantile(99).as_millis(),
+            quantile(&self.staleness, 50).as_millis(),
+            quantile(&self.staleness, 99).as_millis(),
             self.longest().as_millis(),
+            quantile(&self.waits, 50).as_millis(),
+            quantile(&self.waits, 99).as_millis(),
         )
     }
 }

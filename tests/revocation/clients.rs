@@ -21,7 +21,7 @@ const READERS: usize = 2;
 /// still.
 const WRITERS: usize = 12;
 /// Tokens that stay alive, so that they are in every cache when their turn comes.
-const LIVE: usize = 24;
+const LIVE: usize = 48;
 /// Tokens that were revoked last and are tried again and again. At the rate of these clients, they
 /// were revoked within more than the staleness bound.
 const REVOKED: usize = 512;
@@ -31,7 +31,7 @@ const READ_TIMEOUT: Duration = Duration::from_millis(1_500);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
-struct Token {
+pub(super) struct Token {
     id: i64,
     raw: Arc<str>,
 }
@@ -47,6 +47,9 @@ pub(super) struct Clients {
     nodes: Arc<Nodes>,
     history: Arc<History>,
     tokens: Mutex<Tokens>,
+    /// For many requests at once. It keeps its connections, so that a node that wakes up has the
+    /// requests in its hands.
+    http: reqwest::Client,
     stop: CancellationToken,
 }
 
@@ -61,6 +64,7 @@ impl Clients {
             nodes,
             history,
             tokens: Mutex::default(),
+            http: client(WRITE_TIMEOUT),
             stop: CancellationToken::new(),
         });
         let mut tasks = JoinSet::new();
@@ -204,16 +208,17 @@ impl Clients {
         (entry, response)
     }
 
-    /// Sends a node one request with each of many revoked tokens, all at once.
-    pub(super) async fn burst(&self, node: usize) {
-        let tokens: Vec<_> = self.tokens().revoked.iter().step_by(4).cloned().collect();
-        let http = client(WRITE_TIMEOUT);
-        join_all(
-            tokens
-                .iter()
-                .map(|token| self.authenticate(&http, node, token)),
-        )
-        .await;
+    /// The tokens that are live now.
+    pub(super) fn live(&self) -> Vec<Token> {
+        self.tokens().live.clone()
+    }
+
+    /// Sends a node one request with each of these, all at once.
+    pub(super) async fn burst(&self, node: usize, tokens: &[Token]) {
+        let requests = tokens
+            .iter()
+            .map(|token| self.authenticate(&self.http, node, token));
+        join_all(requests).await;
     }
 }
 

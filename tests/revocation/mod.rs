@@ -15,6 +15,9 @@
 //! That it finds such things is tested too: with made-up histories, and with nodes that trust what
 //! they know for a minute.
 //!
+//! A database server that was started here is also reached through a [`proxy`] by one of the nodes,
+//! which makes that way slow, deaf or a dead end.
+//!
 //! Each run prints its figures and its seed. `PAT_TEST_REVOCATION_SECONDS` makes the runs longer,
 //! and `PAT_TEST_REVOCATION_SEED` has the same faults again, though not the same history.
 
@@ -23,8 +26,10 @@ mod clients;
 mod faults;
 mod history;
 mod nodes;
+mod proxy;
 mod random;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +40,7 @@ use self::clients::Clients;
 use self::faults::{Broken, Fault, Faults};
 use self::history::{Entry, History};
 use self::nodes::Nodes;
+use self::proxy::Proxy;
 use self::random::Random;
 use crate::common::database::{Database, Kind, trial_alone};
 use crate::common::trial;
@@ -85,6 +91,10 @@ pub(crate) fn trials() -> Vec<Trial> {
             "revocation::nodes_that_do_not_listen_are_found_out",
             deaf_nodes,
         ),
+        trial(
+            "revocation::a_node_that_wakes_up_with_old_knowledge_is_found_out",
+            sleepy_node,
+        ),
     ];
     for (wait, name) in [
         (Wait::None, "the_bound_holds_under_faults"),
@@ -128,9 +138,24 @@ impl Engine {
         let mut faults = vec![Fault::NodeFrozen, Fault::NodeKilled];
         match self {
             Self::Sqlite => faults.push(Fault::DatabaseLocked),
-            Self::Server(database) => faults.extend(database.process.map(Fault::DatabaseFrozen)),
+            Self::Server(database) => {
+                if let Some(process) = database.process {
+                    faults.push(Fault::DatabaseFrozen(process));
+                    faults.extend(Fault::NETWORK);
+                }
+            }
         }
         faults
+    }
+
+    /// In front of a server that was started here, and so has a socket.
+    fn proxy(&self, folder: &Path) -> Option<Proxy> {
+        match self {
+            Self::Server(database) if database.process.is_some() => {
+                Some(Proxy::start(database, folder))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -212,6 +237,30 @@ async fn deaf_nodes() {
     }
 }
 
+/// The nodes poll as they should, and trust what they know for a minute: only what cannot poll for a
+/// while accepts too much. A node that wakes up may still be quick enough with its poll, so there
+/// are several tries.
+async fn sleepy_node() {
+    let properties = ["pat.auth.max.staleness.ms=60000"];
+    let rules = Rules {
+        bound: BOUND,
+        recovery: RECOVERY,
+    };
+    for _ in 0..6 {
+        // The first fault is five seconds long, and there is no second one.
+        let (length, seed) = (Duration::from_secs(6), 27);
+        let kinds = vec![Fault::NodeFrozen];
+        let (history, broken) = run(&Engine::Sqlite, &properties, kinds, length, seed).await;
+        let report = check(&history, &broken.windows, rules);
+        println!("sqlite, sleepy node, seed {seed}: {report}; {broken}");
+        assert!(report.false_refusals.is_empty(), "{report}");
+        if !report.late.is_empty() {
+            return;
+        }
+    }
+    panic!("nothing was accepted too late");
+}
+
 async fn run(
     engine: &Engine,
     properties: &[&str],
@@ -224,7 +273,13 @@ async fn run(
     let properties = properties.iter().chain([&limit]);
     let properties: Vec<_> = properties.map(|&property| property.to_owned()).collect();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let databases = [engine.url(), engine.url(), engine.url()];
+    let proxy = engine.proxy(folder.path());
+    let last = proxy.as_ref().map(|proxy| proxy.url.clone());
+    let databases = [
+        engine.url(),
+        engine.url(),
+        last.unwrap_or_else(|| engine.url()),
+    ];
     let nodes = Arc::new(Nodes::start(folder, databases, &properties).await);
     let history = Arc::new(History::new());
     let (clients, tasks) =
@@ -238,6 +293,7 @@ async fn run(
             nodes,
             clients: Arc::clone(&clients),
             history: Arc::clone(&history),
+            proxy,
             random,
         };
         faults.run(length).await
