@@ -78,7 +78,7 @@ impl Process {
 }
 
 /// Sends a signal to processes; returns whether all of them were there.
-pub(crate) fn signal(name: &str, processes: &[u32]) -> bool {
+fn signal(name: &str, processes: &[u32]) -> bool {
     let status = Command::new("kill")
         .arg(format!("-{name}"))
         .args(processes.iter().map(u32::to_string))

@@ -159,6 +159,7 @@ impl Engine {
     }
 }
 
+/// A run with all faults keeps all promises.
 async fn assert_kept(engine: Engine, wait: Wait) {
     let seconds = std::env::var("PAT_TEST_REVOCATION_SECONDS").ok();
     let seconds = seconds.map(|text| text.parse().expect("PAT_TEST_REVOCATION_SECONDS"));
@@ -261,6 +262,7 @@ async fn sleepy_node() {
     panic!("nothing was accepted too late");
 }
 
+/// What happens in this time on nodes with these properties, while things of these kinds are broken.
 async fn run(
     engine: &Engine,
     properties: &[&str],

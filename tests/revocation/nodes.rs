@@ -34,8 +34,7 @@ impl Running {
 }
 
 impl Nodes {
-    /// Starts them with these databases, one for each (by several ways to the same, if not
-    /// literally the same), and properties.
+    /// Starts them, each with its own URL of the database they share, and all with these properties.
     pub(super) async fn start(
         folder: TempDir,
         databases: [String; NODES],
