@@ -240,14 +240,14 @@ async fn deaf_nodes() {
 
 /// The nodes poll as they should, and trust what they know for a minute: only what cannot poll for a
 /// while accepts too much. A node that wakes up may still be quick enough with its poll, so there
-/// are several tries.
+/// are many tries, of which about every second one finds something.
 async fn sleepy_node() {
     let properties = ["pat.auth.max.staleness.ms=60000"];
     let rules = Rules {
         bound: BOUND,
         recovery: RECOVERY,
     };
-    for _ in 0..6 {
+    for _ in 0..12 {
         // The first fault is five seconds long, and there is no second one.
         let (length, seed) = (Duration::from_secs(6), 27);
         let kinds = vec![Fault::NodeFrozen];
