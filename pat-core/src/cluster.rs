@@ -4,12 +4,11 @@
 use std::time::Duration;
 
 use tokio::sync::Mutex;
-use tokio::time::timeout;
 
 use crate::StoreError;
 use crate::auth::Authenticator;
 use crate::clock::{Moment, micros};
-use crate::store::{ChangePage, Cursor, NODE_FORGOTTEN_AFTER, NodeReport};
+use crate::store::{ChangePage, Cursor, NODE_FORGOTTEN_AFTER, NodeReport, within};
 use crate::token::random_u64;
 
 /// How far this node has read the feed, and what it has said about that.
@@ -66,9 +65,10 @@ impl Feed {
     pub(crate) async fn leave(&self, auth: &Authenticator) -> Result<(), StoreError> {
         let mut progress = self.progress.lock().await;
         auth.floors.end_lease();
+        let limit = auth.settings.auth_database_timeout();
         let Progress { node, .. } = std::mem::take(&mut *progress);
         match node {
-            Some(node) => in_time(auth, auth.store.forget_node(node)).await,
+            Some(node) => within(limit, auth.store.forget_node(node)).await,
             None => Ok(()),
         }
     }
@@ -83,7 +83,8 @@ impl Progress {
             self.report(auth, applied).await?;
         }
         let sent = auth.time.now();
-        let page = in_time(auth, auth.store.changes_since(self.cursor)).await?;
+        let limit = auth.settings.auth_database_timeout();
+        let page = within(limit, auth.store.changes_since(self.cursor)).await?;
         match page.database_time {
             Some(now) => auth.time.follow(now),
             None => drop(auth.time.refresh()),
@@ -123,12 +124,13 @@ impl Progress {
 
     async fn report(&mut self, auth: &Authenticator, applied: u64) -> Result<(), StoreError> {
         let sent = auth.time.refresh();
+        let limit = auth.settings.auth_database_timeout();
         let report = NodeReport {
             node: self.node()?,
             applied,
             now: sent.timestamp(),
         };
-        in_time(auth, auth.store.report_node(&report)).await?;
+        within(limit, auth.store.report_node(&report)).await?;
         self.reported = Some((applied, sent.boot));
         Ok(())
     }
@@ -148,15 +150,6 @@ impl Progress {
         let reported = self.reported.map_or(i64::MIN, |(_, at)| at);
         by_poll.min(reported.saturating_add(micros(REPORT_LASTS)))
     }
-}
-
-/// The answer of the store, if it comes in time.
-async fn in_time<T>(
-    auth: &Authenticator,
-    answer: impl Future<Output = Result<T, StoreError>>,
-) -> Result<T, StoreError> {
-    let answer = timeout(auth.settings.auth_database_timeout(), answer).await;
-    answer.unwrap_or(Err(StoreError::Timeout))
 }
 
 /// Why the entries after a cursor cannot be all that happened after it.

@@ -18,6 +18,7 @@ use crate::event::{EventKind, Events};
 use crate::metrics::Metrics;
 use crate::principal::Grant;
 use crate::settings::Settings;
+use crate::store::within;
 use crate::token::{Invalid, TokenFormat};
 use crate::usage::Usage;
 use crate::{
@@ -91,10 +92,7 @@ impl Authenticator {
     /// Decides from memory alone, if that is possible; notes the use.
     pub(crate) fn check_cached(&self, digest: &TokenDigest) -> Option<Verdict> {
         let now = self.time.now();
-        if let Some(principal) = self.cache.grant(digest, now)
-            && self.floors.allows_cached(&principal.0, now)
-            && !principal.0.is_expired(now)
-        {
+        if let Some(principal) = self.known_grant(digest, now) {
             principal.note_use(now);
             self.metrics.hit();
             self.metrics.accepted();
@@ -108,6 +106,13 @@ impl Authenticator {
         self.metrics.refused(&error);
         self.events.emit_repeated_refusal(now.timestamp(), &error);
         Some(Err(error))
+    }
+
+    /// A grant from the cache that still stands at `now`.
+    fn known_grant(&self, digest: &TokenDigest, now: Moment) -> Option<Principal> {
+        let principal = self.cache.grant(digest, now)?;
+        let stands = self.floors.allows_cached(&principal.0, now) && !principal.0.is_expired(now);
+        stands.then_some(principal)
     }
 
     /// Decides from the database; notes the use.
@@ -159,10 +164,7 @@ impl Authenticator {
     }
 
     async fn load(self: Arc<Self>, digest: TokenDigest) -> Verdict {
-        let now = self.time.now();
-        if let Some(principal) = self.cache.grant(&digest, now)
-            && self.floors.allows_cached(&principal.0, now)
-        {
+        if let Some(principal) = self.known_grant(&digest, self.time.now()) {
             // Another load has ended since the request looked into the cache.
             return Ok(principal);
         }
@@ -181,9 +183,8 @@ impl Authenticator {
 
     async fn judge(&self, digest: TokenDigest, seen: u64, sent: Moment) -> Verdict {
         let limit = self.settings.auth_database_timeout();
-        let found = timeout(limit, self.store.find_by_digest(&digest)).await;
+        let found = within(limit, self.store.find_by_digest(&digest)).await;
         let token = found
-            .unwrap_or(Err(StoreError::Timeout))
             .map_err(|error| AuthError::Unavailable(error.into()))?
             .ok_or(AuthError::Unknown)?;
         token

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::turn::JobRun;
-use crate::store::Job;
+use crate::store::{Job, within};
 use crate::{Pats, StoreError};
 
 /// The running jobs of one [`Pats`]; see [`Pats::start`].
@@ -243,8 +243,7 @@ impl Health {
     }
 }
 
-/// The answer of the store, if it comes in time.
+/// The answer of the store, if it comes in time for a job.
 async fn in_time<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    let answer = tokio::time::timeout(ANSWER_TIMEOUT, answer).await;
-    answer.unwrap_or(Err(StoreError::Timeout))
+    within(ANSWER_TIMEOUT, answer).await
 }

@@ -19,6 +19,7 @@ use crate::cluster::Feed;
 use crate::event::EventKind;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
+use crate::store::within;
 use crate::token::{IdSource, TokenFormat};
 use crate::{Jobs, Mailer, PatsBuilder, StoreError, TokenStore, Unavailable, UserDirectory, Zone};
 
@@ -110,8 +111,7 @@ impl Pats {
     /// It does not, within `pat.auth.database.timeout.ms`.
     pub async fn ready(&self) -> Result<(), Unavailable> {
         let limit = self.settings().auth_database_timeout();
-        let head = tokio::time::timeout(limit, self.store().changes_since(None)).await;
-        head.unwrap_or(Err(StoreError::Timeout))?;
+        within(limit, self.store().changes_since(None)).await?;
         Ok(())
     }
 

@@ -357,6 +357,15 @@ pub enum StoreError {
     Backend(#[source] Arc<dyn Error + Send + Sync>),
 }
 
+/// The answer of a store, if it comes within this time.
+pub(crate) async fn within<T>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let answer = tokio::time::timeout(limit, answer).await;
+    answer.unwrap_or(Err(StoreError::Timeout))
+}
+
 impl StoreError {
     fn private() -> Self {
         Self::backend("the store says that it is shared, and keeps no nodes")
