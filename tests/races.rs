@@ -59,6 +59,10 @@ pub(crate) fn trials() -> Vec<Trial> {
             "races::a_node_that_cannot_report_uses_no_cache",
             silent_node,
         ),
+        trial(
+            "races::a_repeated_revocation_holds_as_the_first",
+            repeated_revocation,
+        ),
         trial("races::staleness_zero_asks_each_time", staleness_zero),
         trial(
             "races::waiting_for_the_cluster_waits_for_the_lease",
@@ -556,6 +560,39 @@ async fn all_have_applied() {
     let revoke = a.pats.revoke(&caller, token.token.id);
     let done = tokio::time::timeout(Duration::from_secs(10), revoke).await;
     assert!(done.expect("nobody to wait for").is_ok());
+}
+
+/// A client that asks again, perhaps of another node, for what one has revoked.
+async fn repeated_revocation() {
+    for settings in [
+        many_tokens(),
+        many_tokens().create_by_token(CreateByToken::Capped),
+    ] {
+        let (_folder, a, b, token) = pair(settings).await;
+        let (caller, id) = (alice(), token.token.id);
+        a.pats.revoke(&caller, id).await.expect("a revocation");
+        assert!(b.accepts(&token).await, "it does not know yet");
+        b.pats.revoke(&caller, id).await.expect("again");
+        assert!(
+            !b.accepts(&token).await,
+            "what it has acknowledged holds on it"
+        );
+    }
+
+    let waits = many_tokens()
+        .auth_max_staleness_ms(1_000)
+        .revocation_wait(RevocationWait::Cluster);
+    let (_folder, a, b, token) = pair(waits).await;
+    let (pats, id) = (a.pats.clone(), token.token.id);
+    let first = tokio::spawn(async move { pats.revoke(&alice(), id).await });
+    until("the revocation is committed", || a.store.revocations() > 0).await;
+    let caller = alice();
+    let again = a.pats.revoke(&caller, id);
+    let early = tokio::time::timeout(Duration::from_millis(300), again).await;
+    assert!(early.is_err(), "not while another node accepts it");
+    assert!(b.accepts(&token).await);
+    let first = first.await.expect("no panic");
+    first.expect("a revocation");
 }
 
 /// A node that cannot report stops using its cache, so that those who no longer wait for it need

@@ -19,9 +19,7 @@ impl Pats {
     /// may or may not be revoked, and revoking again is safe.
     pub async fn revoke(&self, caller: &Caller, id: TokenId) -> Result<(), AccessError> {
         let token = self.find_even_revoked(caller, id).await?;
-        if token.revoked_at.is_some() {
-            return Ok(());
-        }
+        // Also if it is revoked already: another node may have done so, and this one not know yet.
         let scope = match self.settings().create_by_token() {
             CreateByToken::Capped => RevocationScope::TokenAndDescendants(id),
             CreateByToken::Allowed | CreateByToken::Forbidden => RevocationScope::Token(id),
@@ -112,23 +110,26 @@ impl Pats {
         .await?
     }
 
-    /// After a revocation this node takes nothing from before it. If the store failed, the
-    /// revocation may have been committed all the same, so what was asked for counts.
+    /// After a revocation this node takes nothing from before it: of what was asked for, whether it
+    /// was revoked just now, earlier on another node, or (where the store failed) perhaps.
     fn raise_floors(
         &self,
         scope: &RevocationScope,
         result: &Result<Vec<RevokedToken>, StoreError>,
     ) {
         let floors = &self.0.auth.floors;
-        for token in result.iter().flatten() {
-            floors.raise(&Change::TokenRevoked(token.id));
-        }
-        if result.is_err() {
-            match scope {
-                RevocationScope::Token(id) => floors.raise(&Change::TokenRevoked(*id)),
-                RevocationScope::TokenAndDescendants(_) => floors.raise_all(),
-                RevocationScope::Owner(owner) => floors.raise(&Change::OwnerChanged(owner.clone())),
+        match (scope, result) {
+            (RevocationScope::Token(id), _) => floors.raise(&Change::TokenRevoked(*id)),
+            (RevocationScope::Owner(owner), _) => {
+                floors.raise(&Change::OwnerChanged(owner.clone()));
             }
+            (RevocationScope::TokenAndDescendants(id), Ok(revoked)) => {
+                floors.raise(&Change::TokenRevoked(*id));
+                for token in revoked {
+                    floors.raise(&Change::TokenRevoked(token.id));
+                }
+            }
+            (RevocationScope::TokenAndDescendants(_), Err(_)) => floors.raise_all(),
         }
     }
 
