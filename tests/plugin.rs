@@ -264,7 +264,7 @@ async fn fill(store: &FileStore) {
         at: at(seconds),
     });
     store.record_use(&uses).await.expect("record_use");
-    let scope = RevocationScope::TokenAndDescendants(id(3));
+    let scope = RevocationScope::TokensAndDescendants(vec![id(3)]);
     let revocation = Revocation {
         at: at(7),
         by: Some(owner("admin")),

@@ -25,8 +25,12 @@ use crate::common::database::{Database, Kind, trial_on, trials_on_servers};
 use crate::common::{Server, TOKENS, answer, named_users, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let suites = testing::store::CASES.iter().chain(testing::jobs::CASES);
-    let suites = suites.flat_map(|case| {
+    let suites = [
+        testing::store::CASES,
+        testing::jobs::CASES,
+        testing::search::CASES,
+    ];
+    let suites = suites.into_iter().flatten().flat_map(|case| {
         trials_on_servers(case.name, move |database| async move {
             let store = open(&database).await;
             case.run(store.tokens()).await;

@@ -132,14 +132,11 @@ fn to_json(event: &Event) -> Value {
             "token": token.map(TokenId::get),
             "unreported": unreported,
         }),
-        EventKind::Revoked {
-            token,
-            owner,
-            by,
-            reason,
-        } => json!({
-            "token": token.get(),
-            "owner": owner.as_str(),
+        EventKind::Revoked { tokens, by, reason } => json!({
+            "tokens": tokens.iter().map(|token| json!({
+                "token": token.id.get(),
+                "owner": token.owner.as_str(),
+            })).collect::<Vec<_>>(),
             "by": by.as_ref().map(Owner::as_str),
             "reason": reason,
         }),

@@ -164,6 +164,39 @@ pub enum AccessError {
     Unavailable(#[from] Unavailable),
 }
 
+/// Why an administrator's wish was not carried out. Nothing was done, unless it is
+/// [`AdminError::Unavailable`].
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum AdminError {
+    /// The caller is no administrator.
+    #[error("only administrators may do this")]
+    NotAdministrator,
+    /// The store cannot be searched ([`TokenStore::search`](crate::TokenStore::search)).
+    #[error("the token store cannot be searched")]
+    NotSupported,
+    /// Tokens were to be revoked by a filter that restricts nothing.
+    #[error("the filter restricts nothing; give it at least one criterion")]
+    NoCriterion,
+    /// The filter does not match as many tokens as the administrator saw.
+    #[error("the filter matches {found} tokens and not {expected}; nothing was revoked")]
+    CountMismatch {
+        /// How many he expected.
+        expected: u64,
+        /// How many there are.
+        found: u64,
+    },
+    /// Nobody can say in time.
+    #[error("the tokens cannot be read or changed now")]
+    Unavailable(#[from] Unavailable),
+}
+
+impl From<StoreError> for AdminError {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
+
 impl From<StoreError> for AccessError {
     fn from(error: StoreError) -> Self {
         Self::Unavailable(error.into())

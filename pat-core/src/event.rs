@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::notice::{NoticeId, NoticeKind};
+use crate::store::RevokedToken;
 use crate::{AuthError, BoxError, Owner, TokenId};
 
 /// Something that happened.
@@ -55,12 +56,10 @@ pub enum EventKind {
         /// How many refusals for the same reason went before without an event.
         unreported: u64,
     },
-    /// A token was revoked.
+    /// Tokens were revoked, in one transaction.
     Revoked {
-        /// The token.
-        token: TokenId,
-        /// Whose it was.
-        owner: Owner,
+        /// Which, and whose they were; at least one.
+        tokens: Vec<RevokedToken>,
         /// Who revoked it; `None` when the host did.
         by: Option<Owner>,
         /// Why, in the revoker's words.
@@ -144,6 +143,8 @@ impl<T: EventSink + ?Sized> EventSink for Arc<T> {
     }
 }
 
+/// How many tokens of a revocation get a line of their own in the log; sinks get all.
+const MOST_TRACED: usize = 100;
 /// How many events may wait for one sink.
 pub const QUEUE_LEN: usize = 1024;
 
@@ -295,11 +296,7 @@ fn trace(kind: &EventKind) {
             unreported,
             "token refused"
         ),
-        EventKind::Revoked {
-            token, owner, by, ..
-        } => tracing::info!(
-            token.id = token.get(), %owner, by = by.as_ref().map(Owner::as_str), "token revoked"
-        ),
+        EventKind::Revoked { tokens, by, .. } => trace_revoked(tokens, by.as_ref()),
         EventKind::Pruned { token, owner } => {
             tracing::debug!(token.id = token.get(), %owner, "token pruned");
         }
@@ -318,6 +315,20 @@ fn trace(kind: &EventKind) {
             error,
         } => tracing::error!(notice.id = %notice, %kind, %owner, error, "a notice cannot be sent"),
         EventKind::OwnerChanged { owner } => tracing::info!(%owner, "owner changed"),
+    }
+}
+
+fn trace_revoked(tokens: &[RevokedToken], by: Option<&Owner>) {
+    let by = by.map(Owner::as_str);
+    for RevokedToken { id, owner } in tokens.iter().take(MOST_TRACED) {
+        tracing::info!(token.id = id.get(), %owner, by, "token revoked");
+    }
+    if tokens.len() > MOST_TRACED {
+        tracing::info!(
+            tokens = tokens.len(),
+            by,
+            "more tokens were revoked with these"
+        );
     }
 }
 

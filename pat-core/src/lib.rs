@@ -25,6 +25,7 @@ pub mod notice;
 mod policy;
 mod principal;
 mod schedule;
+pub mod search;
 mod service;
 pub mod settings;
 pub mod store;
@@ -37,7 +38,9 @@ pub use self::builder::PatsBuilder;
 pub use self::caller::Caller;
 pub use self::clock::{Clock, SystemClock};
 pub use self::directory::{OpenDirectory, User, UserDirectory};
-pub use self::error::{AccessError, AuthError, BoxError, CreateError, PolicyError, Unavailable};
+pub use self::error::{
+    AccessError, AdminError, AuthError, BoxError, CreateError, PolicyError, Unavailable,
+};
 pub use self::event::EventSink;
 pub use self::jobs::{JobRun, Jobs};
 pub use self::memory::MemoryStore;
@@ -45,7 +48,7 @@ pub use self::notice::{MailError, Mailer, Notice, NoticeKind};
 pub use self::policy::TokenRequest;
 pub use self::principal::Principal;
 pub use self::schedule::{InvalidSchedule, Schedule, UnknownZone, Zone};
-pub use self::service::{CreatedToken, Pats};
+pub use self::service::{Administration, CreatedToken, Pats, SearchPage};
 pub use self::settings::{Settings, SettingsError};
 pub use self::store::{StoreError, TokenStore};
 pub use self::token::{

@@ -1,13 +1,16 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pat_core::event::{Event, EventKind, EventSink};
+use pat_core::store::RevokedToken;
 use pat_core::{BoxError, Owner, TokenId};
 use tracing::instrument;
 
+use crate::store::CHUNK;
 use crate::write::Write;
 use crate::{Portable, SqlxStore};
 
 /// A row of `pat_event`.
+#[derive(Clone, Copy)]
 pub(crate) struct EventRow<'a> {
     pub(crate) at: Timestamp,
     pub(crate) kind: &'static str,
@@ -24,7 +27,8 @@ pub(crate) struct EventRow<'a> {
 }
 
 impl<'a> EventRow<'a> {
-    fn new(event: &'a Event) -> Self {
+    /// The rows of an event: one for each token that was revoked, one for anything else.
+    fn all(event: &'a Event) -> Vec<Self> {
         let row = Self {
             at: event.at,
             kind: event.kind.as_str(),
@@ -36,6 +40,23 @@ impl<'a> EventRow<'a> {
             count: 1,
         };
         match &event.kind {
+            EventKind::Revoked { tokens, by, reason } => {
+                let revoked = tokens.iter().map(|RevokedToken { id, owner }| Self {
+                    token: Some(*id),
+                    owner: Some(owner),
+                    by: by.as_ref(),
+                    reason: reason.as_deref(),
+                    ..row
+                });
+                revoked.collect()
+            }
+            kind => vec![row.of(kind)],
+        }
+    }
+
+    fn of(self, kind: &'a EventKind) -> Self {
+        let row = self;
+        match kind {
             EventKind::Created {
                 token,
                 owner,
@@ -60,18 +81,6 @@ impl<'a> EventRow<'a> {
                 token: *token,
                 reason: Some(reason),
                 count: unreported.saturating_add(1).cast_signed(),
-                ..row
-            },
-            EventKind::Revoked {
-                token,
-                owner,
-                by,
-                reason,
-            } => Self {
-                token: Some(*token),
-                owner: Some(owner),
-                by: by.as_ref(),
-                reason: reason.as_deref(),
                 ..row
             },
             EventKind::Notified {
@@ -115,10 +124,12 @@ impl<'a> EventRow<'a> {
 impl<DB: Portable> EventSink for SqlxStore<DB> {
     #[instrument(name = "pat.store.record_event", level = "debug", skip_all)]
     async fn record(&self, event: &Event) -> Result<(), BoxError> {
-        let row = EventRow::new(event);
+        let rows = EventRow::all(event);
         let recorded = self.retry(async || {
             let mut write = Write::begin(&self.pool).await?;
-            write.insert_event(&row).await?;
+            for rows in rows.chunks(CHUNK) {
+                write.insert_events(rows).await?;
+            }
             write.commit().await
         });
         Ok(recorded.await?)

@@ -11,6 +11,7 @@ mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod row;
+mod search;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod server;
 mod sql;

@@ -12,7 +12,7 @@ use crate::sql::{Row, Value, corrupt};
 
 /// The columns of [`token`], to be selected from [`TOKENS`].
 pub(crate) const TOKEN_COLUMNS: &str = "t.id, t.owner, t.name, t.created_at, t.expires_at, \
-     t.revoked_at, t.parent_id, u.last_used_at";
+     t.revoked_at, t.parent_id, NULLIF(u.last_used_at, 0) AS last_used_at";
 
 /// Tokens with their last use.
 pub(crate) const TOKENS: &str = "pat_token t LEFT JOIN pat_last_used u ON u.token_id = t.id";
@@ -32,6 +32,7 @@ pub(crate) fn token<DB: Portable>(row: &Row<DB>) -> Result<Token, Error> {
 
 const TOKEN_REVOKED: i64 = 1;
 const OWNER_CHANGED: i64 = 2;
+const EVERYTHING: i64 = 3;
 
 /// The page that these rows of one look at the feed make.
 pub(crate) fn change_page<DB: Portable>(rows: &[Row<DB>]) -> Result<ChangePage, Error> {
@@ -59,6 +60,7 @@ fn change_entry<DB: Portable>(row: &Row<DB>) -> Result<Option<ChangeEntry>, Erro
     let change = match row.int("kind")? {
         TOKEN_REVOKED => Change::TokenRevoked(row.token_id("token_id")?),
         OWNER_CHANGED => Change::OwnerChanged(row.owner("owner")?),
+        EVERYTHING => Change::Everything,
         kind => return Err(corrupt(format!("pat_change.kind is {kind}"))),
     };
     Ok(Some(ChangeEntry {
@@ -73,6 +75,7 @@ pub(crate) fn change_columns(change: &Change) -> [Value; 3] {
     match change {
         Change::TokenRevoked(id) => [TOKEN_REVOKED.into(), (*id).into(), Value::Text(None)],
         Change::OwnerChanged(owner) => [OWNER_CHANGED.into(), Value::Int(None), owner.into()],
+        Change::Everything => [EVERYTHING.into(), Value::Int(None), Value::Text(None)],
     }
 }
 

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use pat_core::store::{
     Change, ChangePage, Cursor, Insertion, JobStore, LastUse, NewToken, NodeReport, Revocation,
-    RevocationScope, RevokedToken, TokenStore,
+    RevocationScope, RevokedToken, SearchStore, TokenStore,
 };
 use pat_core::{NoticeKind, Owner, StoreError, Token, TokenDigest, TokenId};
 use sqlx::Pool;
@@ -39,7 +39,7 @@ const ATTEMPTS: u32 = 5;
 pub(crate) const CHUNK: usize = 1_000;
 /// How long a hint may hold up the answer to a change.
 const HINT_TIMEOUT: Duration = Duration::from_millis(500);
-/// How many last uses one statement takes: two parameters each, of the 32,766 that SQLite allows
+/// How many last uses one statement takes: three parameters each, of the 32,766 that SQLite allows
 /// and the 65,535 of the others.
 const LAST_USES: usize = 10_000;
 
@@ -170,10 +170,7 @@ impl<DB: Portable> SqlxStore<DB> {
                 .queue_notices(kind, &ids, revocation.at, Some(revocation))
                 .await?;
         }
-        let changes: Vec<_> = tokens
-            .iter()
-            .map(|token| Change::TokenRevoked(token.id))
-            .collect();
+        let changes = Change::of_revoked(&tokens);
         write.append_changes(&changes, revocation.at).await?;
         write.commit().await?;
         Ok(tokens)
@@ -246,8 +243,10 @@ impl<DB: Portable> SqlxStore<DB> {
         let unrevoked = write
             .find_unrevoked(uses.iter().map(|used| used.id))
             .await?;
-        let uses = uses.iter().copied();
-        let uses: Vec<_> = uses.filter(|used| unrevoked.contains(&used.id)).collect();
+        let uses = uses.iter();
+        let uses: Vec<_> = uses
+            .filter_map(|used| Some((*used, *unrevoked.get(&used.id)?)))
+            .collect();
         if uses.is_empty() {
             return Ok(());
         }
@@ -334,6 +333,10 @@ impl<DB: Portable> TokenStore for SqlxStore<DB> {
     }
 
     fn jobs(&self) -> Option<&dyn JobStore> {
+        Some(self)
+    }
+
+    fn search(&self) -> Option<&dyn SearchStore> {
         Some(self)
     }
 }

@@ -5,6 +5,8 @@ pub mod api;
 mod auth;
 mod bearer;
 mod challenge;
+#[cfg(feature = "api")]
+mod cursor;
 mod date;
 #[cfg(feature = "axum")]
 mod extract;

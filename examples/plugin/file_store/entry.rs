@@ -50,6 +50,10 @@ enum Line {
         owner: String,
         at: i64,
     },
+    EverythingChanged {
+        generation: u64,
+        at: i64,
+    },
     Used {
         id: i64,
         at: i64,
@@ -111,6 +115,14 @@ impl From<&Entry> for Line {
                 owner: owner.to_string(),
                 at: at.as_microsecond(),
             },
+            Entry::Changed {
+                generation,
+                change: Change::Everything,
+                at,
+            } => Self::EverythingChanged {
+                generation: *generation,
+                at: at.as_microsecond(),
+            },
             Entry::Used(last_use) => Self::Used {
                 id: last_use.id.get(),
                 at: last_use.at.as_microsecond(),
@@ -170,6 +182,11 @@ impl TryFrom<Line> for Entry {
             } => Self::Changed {
                 generation,
                 change: Change::OwnerChanged(Owner::new(owner)?),
+                at: Timestamp::from_microsecond(at)?,
+            },
+            Line::EverythingChanged { generation, at } => Self::Changed {
+                generation,
+                change: Change::Everything,
                 at: Timestamp::from_microsecond(at)?,
             },
             Line::Used { id, at } => Self::Used(LastUse {

@@ -38,10 +38,14 @@ impl Tables {
                 tokens,
                 revocation,
             } => {
-                for id in &tokens {
-                    self.token(*id)?.revoked_at = Some(revocation.at);
+                let mut revoked = Vec::with_capacity(tokens.len());
+                for id in tokens {
+                    let token = self.token(id)?;
+                    token.revoked_at = Some(revocation.at);
+                    let owner = token.owner.clone();
+                    revoked.push(RevokedToken { id, owner });
                 }
-                self.append(generation, tokens.into_iter().map(Change::TokenRevoked))
+                self.append(generation, Change::of_revoked(&revoked))
             }
             Entry::Changed {
                 generation, change, ..
@@ -133,8 +137,8 @@ impl Tables {
     /// The tokens that a revocation of this scope revokes, in id order.
     pub(super) fn unrevoked_in(&self, scope: &RevocationScope) -> Vec<RevokedToken> {
         let is_in_scope = |token: &&Token| match scope {
-            RevocationScope::Token(id) => token.id == *id,
-            RevocationScope::TokenAndDescendants(id) => self.descends(token, *id),
+            RevocationScope::Tokens(ids) => ids.contains(&token.id),
+            RevocationScope::TokensAndDescendants(ids) => self.descends(token, ids),
             RevocationScope::Owner(owner) => token.owner == *owner,
         };
         let revoked = |token: &Token| RevokedToken {
@@ -144,10 +148,10 @@ impl Tables {
         self.unrevoked().filter(is_in_scope).map(revoked).collect()
     }
 
-    fn descends(&self, token: &Token, ancestor: TokenId) -> bool {
+    fn descends(&self, token: &Token, ancestors: &[TokenId]) -> bool {
         let mut current = Some(token);
         while let Some(token) = current {
-            if token.id == ancestor {
+            if ancestors.contains(&token.id) {
                 return true;
             }
             current = token.parent.and_then(|parent| self.find(parent));

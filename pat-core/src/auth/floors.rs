@@ -80,6 +80,7 @@ impl Floors {
             Change::OwnerChanged(owner) => {
                 &self.owners[stripe(self.hasher.hash_one(owner.as_str()))]
             }
+            Change::Everything => return self.raise_all(),
         };
         let stamp = self.stamp.fetch_add(1, Ordering::AcqRel) + 1;
         floor.fetch_max(stamp, Ordering::AcqRel);

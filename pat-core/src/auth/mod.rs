@@ -73,20 +73,25 @@ impl Authenticator {
 
     /// Recognises a token string and digests it; no I/O.
     pub(crate) fn recognize(&self, presented: &[u8]) -> Result<TokenDigest, AuthError> {
-        let is_ours = presented.len() <= MAX_TOKEN_LEN
-            && self
-                .formats
-                .iter()
-                .any(|format| format.recognizes(presented));
-        let error = match (self.settings.enabled(), is_ours) {
-            (true, true) => return Ok(TokenDigest::of(presented)),
-            (false, true) => AuthError::Disabled,
-            (_, false) => AuthError::Foreign,
+        let error = match (self.settings.enabled(), self.digest_of(presented)) {
+            (true, Some(digest)) => return Ok(digest),
+            (false, Some(_)) => AuthError::Disabled,
+            (_, None) => AuthError::Foreign,
         };
         self.metrics.refused(&error);
         self.events
             .emit_refusal(self.time.now().timestamp(), &error);
         Err(error)
+    }
+
+    /// The digest of what looks like one of our tokens.
+    pub(crate) fn digest_of(&self, presented: &[u8]) -> Option<TokenDigest> {
+        let is_ours = presented.len() <= MAX_TOKEN_LEN
+            && self
+                .formats
+                .iter()
+                .any(|format| format.recognizes(presented));
+        is_ours.then(|| TokenDigest::of(presented))
     }
 
     /// Decides from memory alone, if that is possible; notes the use.

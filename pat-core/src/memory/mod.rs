@@ -1,6 +1,7 @@
 mod jobs;
+mod search;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -9,7 +10,7 @@ use jiff::Timestamp;
 use crate::notice::NoticeKind;
 use crate::store::{
     Change, ChangeEntry, ChangePage, Cursor, Insertion, JobStore, LastUse, NewToken, Revocation,
-    RevocationScope, RevokedToken, TokenStore,
+    RevocationScope, RevokedToken, SearchStore, TokenStore,
 };
 use crate::{Owner, StoreError, Token, TokenDigest, TokenId};
 
@@ -68,16 +69,22 @@ impl Tables {
                 .collect()
         };
         match scope {
-            RevocationScope::Token(id) => vec![*id],
-            RevocationScope::TokenAndDescendants(id) => ids(&|token| self.descends(token, *id)),
+            RevocationScope::Tokens(named) => {
+                let named: BTreeSet<_> = named.iter().copied().collect();
+                named.into_iter().collect()
+            }
+            RevocationScope::TokensAndDescendants(named) => {
+                let named: BTreeSet<_> = named.iter().copied().collect();
+                ids(&|token| self.descends(token, &named))
+            }
             RevocationScope::Owner(owner) => ids(&|token| token.owner == *owner),
         }
     }
 
-    fn descends(&self, token: &Token, ancestor: TokenId) -> bool {
+    fn descends(&self, token: &Token, ancestors: &BTreeSet<TokenId>) -> bool {
         let mut current = Some(token);
         while let Some(token) = current {
-            if token.id == ancestor {
+            if ancestors.contains(&token.id) {
                 return true;
             }
             current = token.parent.and_then(|parent| self.tokens.get(&parent));
@@ -153,8 +160,7 @@ impl TokenStore for MemoryStore {
             }
         }
         if !revoked.is_empty() {
-            let changes = revoked.iter().map(|token| Change::TokenRevoked(token.id));
-            tables.append(changes, revocation.at);
+            tables.append(Change::of_revoked(&revoked), revocation.at);
             if revocation.notify {
                 let ids: Vec<_> = revoked.iter().map(|token| token.id).collect();
                 let kind = NoticeKind::RevokedByAdmin;
@@ -199,6 +205,10 @@ impl TokenStore for MemoryStore {
     }
 
     fn jobs(&self) -> Option<&dyn JobStore> {
+        Some(self)
+    }
+
+    fn search(&self) -> Option<&dyn SearchStore> {
         Some(self)
     }
 }

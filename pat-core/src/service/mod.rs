@@ -1,5 +1,6 @@
 //! The service: everything a host does with tokens goes through [`Pats`].
 
+mod administration;
 mod authenticate;
 mod notices;
 mod revoke;
@@ -12,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio_util::sync::CancellationToken;
 
+pub use self::administration::{Administration, SearchPage};
 pub use self::tokens::CreatedToken;
 use crate::auth::Authenticator;
 use crate::clock::Time;

@@ -20,15 +20,20 @@ impl Pats {
     pub async fn revoke(&self, caller: &Caller, id: TokenId) -> Result<(), AccessError> {
         let token = self.find_even_revoked(caller, id).await?;
         // Also if it is revoked already: another node may have done so, and this one not know yet.
-        let scope = match self.settings().create_by_token() {
-            CreateByToken::Capped => RevocationScope::TokenAndDescendants(id),
-            CreateByToken::Allowed | CreateByToken::Forbidden => RevocationScope::Token(id),
-        };
+        let scope = self.scope_of(vec![id]);
         let is_by_admin = token.owner != *caller.owner();
         let notify = is_by_admin && self.settings().notice_revoked_by_admin();
         self.revoke_all(scope, Some(caller.owner().clone()), None, notify)
             .await?;
         Ok(())
+    }
+
+    /// What falls with these tokens.
+    pub(super) fn scope_of(&self, ids: Vec<TokenId>) -> RevocationScope {
+        match self.settings().create_by_token() {
+            CreateByToken::Capped => RevocationScope::TokensAndDescendants(ids),
+            CreateByToken::Allowed | CreateByToken::Forbidden => RevocationScope::Tokens(ids),
+        }
     }
 
     /// The host has changed a user: disabled, enabled, locked. All his tokens are judged anew on
@@ -93,16 +98,13 @@ impl Pats {
                 pats.wake_delivery();
             }
             let revoked = result?;
-            for token in &revoked {
-                pats.emit(
-                    revocation.at,
-                    EventKind::Revoked {
-                        token: token.id,
-                        owner: token.owner.clone(),
-                        by: revocation.by.clone(),
-                        reason: revocation.reason.clone(),
-                    },
-                );
+            if !revoked.is_empty() {
+                let event = EventKind::Revoked {
+                    tokens: revoked.clone(),
+                    by: revocation.by,
+                    reason: revocation.reason,
+                };
+                pats.emit(revocation.at, event);
             }
             pats.wait_for_cluster().await;
             Ok(revoked)
@@ -118,18 +120,23 @@ impl Pats {
         result: &Result<Vec<RevokedToken>, StoreError>,
     ) {
         let floors = &self.0.auth.floors;
+        let raise_tokens = |ids: &[TokenId]| {
+            for id in ids {
+                floors.raise(&Change::TokenRevoked(*id));
+            }
+        };
         match (scope, result) {
-            (RevocationScope::Token(id), _) => floors.raise(&Change::TokenRevoked(*id)),
+            (RevocationScope::Tokens(ids), _) => raise_tokens(ids),
             (RevocationScope::Owner(owner), _) => {
                 floors.raise(&Change::OwnerChanged(owner.clone()));
             }
-            (RevocationScope::TokenAndDescendants(id), Ok(revoked)) => {
-                floors.raise(&Change::TokenRevoked(*id));
-                for token in revoked {
-                    floors.raise(&Change::TokenRevoked(token.id));
+            (RevocationScope::TokensAndDescendants(ids), Ok(revoked)) => {
+                raise_tokens(ids);
+                for change in Change::of_revoked(revoked) {
+                    floors.raise(&change);
                 }
             }
-            (RevocationScope::TokenAndDescendants(_), Err(_)) => floors.raise_all(),
+            (RevocationScope::TokensAndDescendants(_), Err(_)) => floors.raise_all(),
         }
     }
 

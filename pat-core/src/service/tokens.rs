@@ -3,6 +3,7 @@ use jiff::SignedDuration;
 use super::in_own_task;
 use crate::event::EventKind;
 use crate::policy::{self, TokenRequest};
+use crate::search::Filter;
 use crate::store::{Insertion, NewToken};
 use crate::{
     AccessError, Caller, CreateError, Pats, PlainToken, PolicyError, Principal, StoreError, Token,
@@ -141,10 +142,18 @@ impl Pats {
     /// what it is now.
     #[must_use]
     pub fn status(&self, token: &Token) -> TokenStatus {
-        let hours = i64::from(self.settings().expiry_warning_days()) * 24;
-        token.status(
-            self.0.auth.time.now().timestamp(),
-            SignedDuration::from_hours(hours),
-        )
+        token.status(self.0.auth.time.now().timestamp(), self.warning())
+    }
+
+    /// Narrows a filter to the tokens that have this status now.
+    #[must_use]
+    pub fn with_status(&self, filter: Filter, status: TokenStatus) -> Filter {
+        let now = self.0.auth.time.now().timestamp();
+        filter.with_status(status, now, self.warning())
+    }
+
+    /// How long before its expiry a token expires soon.
+    fn warning(&self) -> SignedDuration {
+        SignedDuration::from_hours(i64::from(self.settings().expiry_warning_days()) * 24)
     }
 }

@@ -1,6 +1,7 @@
 //! The storage port.
 
 mod jobs;
+mod search;
 
 use std::error::Error;
 use std::fmt::Debug;
@@ -14,6 +15,7 @@ pub use self::jobs::{
     Claim, DeadNotice, DueNotices, Job, JobStore, Lease, LeaseAnswer, LeaseRequest, Outbox,
     Outcome, Prune, PrunedToken, QueuedNotice, Trim,
 };
+pub use self::search::SearchStore;
 use crate::{Owner, Token, TokenDigest, TokenId};
 
 /// Where tokens live.
@@ -54,9 +56,9 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
 
     /// Revokes what is not revoked yet and returns what it revoked, in id order.
     ///
-    /// In one transaction with the change entries ([`Change::TokenRevoked`] for each token); the
-    /// change counter moves by one if anything was revoked, and not at all otherwise. Nothing to
-    /// revoke is no error: the answer is empty. On return the revocation outlives a crash.
+    /// In one transaction with the change entries ([`Change::of_revoked`]); the change counter moves
+    /// by one if anything was revoked, and not at all otherwise. Nothing to revoke is no error: the
+    /// answer is empty. On return the revocation outlives a crash.
     async fn revoke(
         &self,
         scope: &RevocationScope,
@@ -112,6 +114,12 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     /// What jobs need of the store; `None` if it cannot give it. Then old tokens are never pruned
     /// and nobody is notified.
     fn jobs(&self) -> Option<&dyn JobStore> {
+        None
+    }
+
+    /// What the administration needs of the store; `None` if it cannot give it. Then administrators
+    /// can revoke tokens by their ids, and not look for them.
+    fn search(&self) -> Option<&dyn SearchStore> {
         None
     }
 }
@@ -178,6 +186,10 @@ impl<T: TokenStore + ?Sized> TokenStore for Arc<T> {
     fn jobs(&self) -> Option<&dyn JobStore> {
         (**self).jobs()
     }
+
+    fn search(&self) -> Option<&dyn SearchStore> {
+        (**self).search()
+    }
 }
 
 /// A token that is about to be stored.
@@ -235,10 +247,10 @@ pub enum Insertion {
 /// Which tokens [`TokenStore::revoke`] revokes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RevocationScope {
-    /// This token.
-    Token(TokenId),
-    /// This token, and every token that was created with it, directly or through others.
-    TokenAndDescendants(TokenId),
+    /// These tokens, as far as they exist.
+    Tokens(Vec<TokenId>),
+    /// These tokens, and every token that was created with one of them, directly or through others.
+    TokensAndDescendants(Vec<TokenId>),
     /// All tokens of this owner.
     Owner(Owner),
 }
@@ -284,6 +296,25 @@ pub enum Change {
     TokenRevoked(TokenId),
     /// What the host knows of an owner changed: disabled, enabled, locked, deleted.
     OwnerChanged(Owner),
+    /// So much was revoked at once that all nodes judge every token anew.
+    Everything,
+}
+
+impl Change {
+    /// How many revoked tokens the feed names one by one. More in one transaction are told as
+    /// [`Change::Everything`]: to read a million entries would take a node longer than the staleness
+    /// bound, while to load its tokens again costs one query for each that is in use.
+    pub const MOST_NAMED: usize = 1_000;
+
+    /// The entries of a transaction that has revoked these tokens.
+    #[must_use]
+    pub fn of_revoked(tokens: &[RevokedToken]) -> Vec<Self> {
+        if tokens.len() > Self::MOST_NAMED {
+            return vec![Self::Everything];
+        }
+        let named = tokens.iter().map(|token| Self::TokenRevoked(token.id));
+        named.collect()
+    }
 }
 
 /// A change with its place in the order of all changes.

@@ -223,7 +223,7 @@ async fn due_once(store: Store) {
     store_token(&store, &new(1, "eternal")).await;
     store_token(&store, &expiring(2, "alice", 1000)).await;
     store_token(&store, &expiring(3, "revoked", 1000)).await;
-    revoke(&store, RevocationScope::Token(id(3)), 1).await;
+    revoke(&store, RevocationScope::Tokens(vec![id(3)]), 1).await;
     let soon = NoticeKind::ExpiresSoon;
     assert_eq!(queue_due(&store, &lease, soon, 899, 999).await, 0);
     assert_eq!(
@@ -334,7 +334,7 @@ async fn admin_revocation(store: Store) {
     for _ in 0..2 {
         store.revoke(&scope, &revocation).await.expect("revoke");
     }
-    revoke(&store, RevocationScope::Token(id(3)), 6).await;
+    revoke(&store, RevocationScope::Tokens(vec![id(3)]), 6).await;
     let claimed = claim(&store, 10).await;
     assert_eq!(claimed.len(), 1, "once, and only where it was asked for");
     let notice = &claimed[0];
@@ -355,8 +355,8 @@ async fn pruning(store: Store) {
     store_token(&store, &expiring(6, "bob", 101)).await;
     store_token(&store, &new(7, "bob")).await;
     store_token(&store, &new(8, "carol")).await;
-    revoke(&store, RevocationScope::Token(id(5)), 50).await;
-    revoke(&store, RevocationScope::Token(id(8)), 100).await;
+    revoke(&store, RevocationScope::Tokens(vec![id(5)]), 50).await;
+    revoke(&store, RevocationScope::Tokens(vec![id(8)]), 100).await;
     let prune = Prune {
         now: at(500),
         before: at(100),
@@ -457,7 +457,7 @@ async fn not_worth_telling(store: Store) {
     };
     store_token(&store, &told).await;
     queue_due(&store, &lease, NoticeKind::ExpiresSoon, 50, 100).await;
-    revoke(&store, RevocationScope::Token(id(2)), 51).await;
+    revoke(&store, RevocationScope::Tokens(vec![id(2)]), 51).await;
     let soon = claim(&store, 60).await;
     let alices = soon.iter().find(|notice| notice.owner == owner("alice"));
     assert_eq!(
@@ -467,7 +467,7 @@ async fn not_worth_telling(store: Store) {
     );
 
     queue_due(&store, &lease, NoticeKind::Expired, 100, 100).await;
-    revoke(&store, RevocationScope::Token(id(3)), 101).await;
+    revoke(&store, RevocationScope::Tokens(vec![id(3)]), 101).await;
     revoke(&store, RevocationScope::Owner(owner("bob")), 102).await;
     let prune = Prune {
         now: at(110),
@@ -590,7 +590,7 @@ async fn trimming(store: Store) {
             ..new(number, "alice")
         };
         store_token(&store, &token).await;
-        revoke(&store, RevocationScope::Token(id(number)), seconds).await;
+        revoke(&store, RevocationScope::Tokens(vec![id(number)]), seconds).await;
     }
     let head = store.changes_since(None).await.expect("changes_since").head;
     let sent = NewToken {

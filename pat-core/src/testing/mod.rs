@@ -5,6 +5,7 @@ mod case;
 mod clock;
 pub mod jobs;
 mod plugins;
+pub mod search;
 pub mod store;
 
 pub use self::case::Case;

@@ -50,6 +50,13 @@ pub const CASES: &[Case] = &[
     case("all_tokens_of_an_owner_are_revoked_together", |s| {
         Box::pin(revoke_owner(s))
     }),
+    case("several_tokens_are_revoked_together", |s| {
+        Box::pin(revoke_several(s))
+    }),
+    case(
+        "a_thousand_revocations_are_told_one_by_one_and_no_more",
+        |s| Box::pin(revoke_many(s)),
+    ),
     case("the_feed_tells_every_change_once_and_in_order", |s| {
         Box::pin(feed(s))
     }),
@@ -118,6 +125,50 @@ async fn round_trip(store: Store) {
         [plain.into_token(), full.into_token()],
         "in id order"
     );
+}
+
+async fn revoke_several(store: Store) {
+    for (number, parent) in [(1, None), (2, Some(1)), (3, Some(2)), (4, None), (5, None)] {
+        let token = NewToken {
+            parent: parent.map(id),
+            ..new(number, "alice")
+        };
+        store_token(&store, &token).await;
+    }
+    revoke(&store, RevocationScope::Tokens(vec![id(5)]), 1).await;
+    let since = cursor(&store).await;
+    // In no order, one twice, one that is gone and one that never was.
+    let named = [4, 5, 2, 4, 99].map(id).to_vec();
+    let scope = RevocationScope::Tokens(named.clone());
+    assert_eq!(revoke(&store, scope, 2).await, [2, 4].map(id));
+    // The third comes by the second, which is revoked already, and by the first.
+    let named = [named, vec![id(1)]].concat();
+    let scope = RevocationScope::TokensAndDescendants(named);
+    assert_eq!(revoke(&store, scope.clone(), 3).await, [1, 3].map(id));
+    assert_eq!(revoke(&store, scope, 4).await, []);
+    let expected = [2, 4, 1, 3].map(|number| Change::TokenRevoked(id(number)));
+    assert_eq!(changes(&store, since).await, expected);
+    let nothing = RevocationScope::Tokens(Vec::new());
+    assert_eq!(revoke(&store, nothing, 5).await, []);
+}
+
+async fn revoke_many(store: Store) {
+    let most = i64::try_from(Change::MOST_NAMED).expect("a number");
+    let numbers = || (1..=2 * most + 1).map(id);
+    for id in numbers() {
+        let owner = format!("user {}", id.get() % 64);
+        store_token(&store, &new(id.get(), &owner)).await;
+    }
+    let since = cursor(&store).await;
+    let few = numbers().take(Change::MOST_NAMED).collect();
+    let revoked = revoke(&store, RevocationScope::Tokens(few), 1).await;
+    assert_eq!(revoked.len(), Change::MOST_NAMED);
+    assert_eq!(changes(&store, since).await.len(), Change::MOST_NAMED);
+    let since = cursor(&store).await;
+    let all = numbers().collect();
+    let revoked = revoke(&store, RevocationScope::Tokens(all), 2).await;
+    assert_eq!(revoked.len(), Change::MOST_NAMED + 1);
+    assert_eq!(changes(&store, since).await, [Change::Everything]);
 }
 
 async fn duplicates(store: Store) {
@@ -194,7 +245,7 @@ async fn limit(store: Store) {
         store.insert(&new(4, "bob"), 2).await.expect("insert"),
         Insertion::Stored
     );
-    revoke(&store, RevocationScope::Token(id(2)), 1).await;
+    revoke(&store, RevocationScope::Tokens(vec![id(2)]), 1).await;
     assert_eq!(
         store.insert(&third, 2).await.expect("insert"),
         Insertion::Stored
@@ -246,7 +297,7 @@ async fn parents(store: Store) {
         store.insert(&late, 10).await.expect("insert"),
         Insertion::ParentInvalid
     );
-    revoke(&store, RevocationScope::Token(id(1)), 1).await;
+    revoke(&store, RevocationScope::Tokens(vec![id(1)]), 1).await;
     assert_eq!(
         store.insert(&child(3, 1), 10).await.expect("insert"),
         Insertion::ParentInvalid
@@ -266,7 +317,7 @@ async fn parent_race(store: Store) {
             };
             creates.spawn(async move { (store.insert(&child, 10_000).await, child.id) });
         }
-        let scope = RevocationScope::TokenAndDescendants(id(parent));
+        let scope = RevocationScope::TokensAndDescendants(vec![id(parent)]);
         revoke(&store, scope, 1).await;
         while let Some(created) = creates.join_next().await {
             let (outcome, child) = created.expect("task");
@@ -286,7 +337,7 @@ async fn parent_race(store: Store) {
 }
 
 async fn revoke_once(store: Store) {
-    let scope = RevocationScope::Token(id(1));
+    let scope = RevocationScope::Tokens(vec![id(1)]);
     assert_eq!(
         revoke(&store, scope.clone(), 1).await,
         [],
@@ -322,8 +373,9 @@ async fn revoke_race(store: Store) {
     let mut revocations = JoinSet::new();
     for second in 0..20 {
         let store = Arc::clone(&store);
-        revocations
-            .spawn(async move { revoke(&store, RevocationScope::Token(id(1)), second).await });
+        revocations.spawn(async move {
+            revoke(&store, RevocationScope::Tokens(vec![id(1)]), second).await
+        });
     }
     let winners: Vec<_> = revocations.join_all().await.concat();
     assert_eq!(winners, [id(1)]);
@@ -343,9 +395,14 @@ async fn descendants(store: Store) {
         .await;
     }
     store_token(&store, &new(5, "alice")).await;
-    revoke(&store, RevocationScope::Token(id(3)), 1).await;
+    revoke(&store, RevocationScope::Tokens(vec![id(3)]), 1).await;
     let start = cursor(&store).await;
-    let revoked = revoke(&store, RevocationScope::TokenAndDescendants(id(1)), 2).await;
+    let revoked = revoke(
+        &store,
+        RevocationScope::TokensAndDescendants(vec![id(1)]),
+        2,
+    )
+    .await;
     assert_eq!(
         revoked,
         [id(1), id(2), id(4)],
@@ -373,7 +430,7 @@ async fn revoke_owner(store: Store) {
         store_token(&store, &new(number, "alice")).await;
     }
     store_token(&store, &new(4, "Alice")).await;
-    revoke(&store, RevocationScope::Token(id(2)), 1).await;
+    revoke(&store, RevocationScope::Tokens(vec![id(2)]), 1).await;
     let scope = RevocationScope::Owner(owner("alice"));
     assert_eq!(revoke(&store, scope.clone(), 2).await, [id(1), id(3)]);
     let head = cursor(&store).await;
@@ -403,7 +460,7 @@ async fn feed(store: Store) {
         .append_change(&disabled, at(1))
         .await
         .expect("append_change");
-    revoke(&store, RevocationScope::Token(id(1)), 2).await;
+    revoke(&store, RevocationScope::Tokens(vec![id(1)]), 2).await;
     let revoked = Change::TokenRevoked(id(1));
     assert_eq!(
         changes(&store, start).await,
@@ -567,7 +624,7 @@ async fn last_use(store: Store) {
     let listed = store.list(&owner("alice")).await.expect("list");
     assert_eq!(found.last_used_at, Some(at(7)));
     assert_eq!(listed[0].last_used_at, Some(at(7)));
-    revoke(&store, RevocationScope::Token(id(1)), 8).await;
+    revoke(&store, RevocationScope::Tokens(vec![id(1)]), 8).await;
     store.record_use(&uses(9)).await.expect("record_use");
     assert_eq!(read().await, Some(at(7)), "a revoked token is not touched");
     assert_eq!(

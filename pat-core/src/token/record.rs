@@ -44,6 +44,7 @@ impl Token {
     #[must_use]
     pub fn status(&self, now: Timestamp, warning: SignedDuration) -> TokenStatus {
         match self.expires_at {
+            _ if self.revoked_at.is_some() => TokenStatus::Revoked,
             Some(_) if is_expired(self.expires_at, now) => TokenStatus::Expired,
             Some(at) if at.duration_since(now) <= warning => TokenStatus::ExpiresSoon,
             _ => TokenStatus::Active,
@@ -74,16 +75,31 @@ pub enum TokenStatus {
     ExpiresSoon,
     /// It is refused; the row stays until it is pruned.
     Expired,
+    /// It is refused, and only administrators who ask for it see it until it is pruned.
+    Revoked,
 }
 
 impl TokenStatus {
-    /// The name on the wire: `ACTIVE`, `EXPIRES_SOON` or `EXPIRED`.
+    /// The status of this [name](TokenStatus::as_str).
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let all = [
+            Self::Active,
+            Self::ExpiresSoon,
+            Self::Expired,
+            Self::Revoked,
+        ];
+        all.into_iter().find(|status| status.as_str() == name)
+    }
+
+    /// The name on the wire: `ACTIVE`, `EXPIRES_SOON`, `EXPIRED` or `REVOKED`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Active => "ACTIVE",
             Self::ExpiresSoon => "EXPIRES_SOON",
             Self::Expired => "EXPIRED",
+            Self::Revoked => "REVOKED",
         }
     }
 }

@@ -8,24 +8,28 @@ use crate::events::EventRow;
 use crate::sql::Sql;
 
 impl<DB: Portable> Write<DB> {
-    pub(crate) async fn insert_event(&mut self, event: &EventRow<'_>) -> Result<(), Error> {
-        // A number drawn at random, like that of a notice.
-        let id = NoticeId::random().map_err(|error| Error::Encode(error.into()))?;
+    pub(crate) async fn insert_events(&mut self, events: &[EventRow<'_>]) -> Result<(), Error> {
+        let mut rows = Vec::with_capacity(events.len());
+        for event in events {
+            // A number drawn at random, like that of a notice.
+            let id = NoticeId::random().map_err(|error| Error::Encode(error.into()))?;
+            rows.push([
+                id.get().into(),
+                event.at.into(),
+                event.kind.into(),
+                event.token.into(),
+                event.owner.into(),
+                event.by.into(),
+                event.reason.into(),
+                crate::Value::Int(event.related),
+                event.count.into(),
+            ]);
+        }
         let mut sql = Sql::new(
             "INSERT INTO pat_event \
              (id, at, kind, token_id, owner, revoked_by, reason, related_id, number) VALUES ",
         );
-        sql.bind_row([
-            id.get().into(),
-            event.at.into(),
-            event.kind.into(),
-            event.token.into(),
-            event.owner.into(),
-            event.by.into(),
-            event.reason.into(),
-            crate::Value::Int(event.related),
-            event.count.into(),
-        ]);
+        sql.bind_rows(rows);
         self.execute(sql).await.map(drop)
     }
 

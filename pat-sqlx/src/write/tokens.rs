@@ -1,6 +1,7 @@
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use jiff::Timestamp;
+use pat_core::search::fold;
 use pat_core::store::{Change, LastUse, NewToken, Revocation, RevocationScope, RevokedToken};
 use pat_core::{Owner, TokenId};
 use sqlx::Error;
@@ -52,24 +53,32 @@ impl<DB: Portable> Write<DB> {
         self.fetch_one(sql).await?.count("n")
     }
 
-    /// Those of these tokens that are there and not revoked.
+    /// Those of these tokens that are there and not revoked, with the times of their creation.
     pub(crate) async fn find_unrevoked(
         &mut self,
         ids: impl Iterator<Item = TokenId>,
-    ) -> Result<HashSet<TokenId>, Error> {
-        let mut sql = Sql::new("SELECT id FROM pat_token WHERE revoked_at IS NULL AND id IN ");
+    ) -> Result<HashMap<TokenId, Timestamp>, Error> {
+        let mut sql =
+            Sql::new("SELECT id, created_at FROM pat_token WHERE revoked_at IS NULL AND id IN ");
         sql.bind_list(ids);
-        Ok(self
-            .fetch_ids(sql.unprepared())
-            .await?
-            .into_iter()
-            .collect())
+        let rows = self.fetch(sql.unprepared()).await?;
+        rows.iter()
+            .map(|row| Ok((row.token_id("id")?, row.timestamp("created_at")?)))
+            .collect()
     }
 
-    /// Writes these last uses where they are later than what is there.
-    pub(crate) async fn put_last_uses(&mut self, uses: &[LastUse]) -> Result<(), Error> {
-        let mut sql = Sql::new("INSERT INTO pat_last_used (token_id, last_used_at) VALUES ");
-        sql.bind_rows(uses.iter().map(|used| [used.id.into(), used.at.into()]));
+    /// Writes these last uses, of tokens created at these times, where they are later than what is
+    /// there.
+    pub(crate) async fn put_last_uses(
+        &mut self,
+        uses: &[(LastUse, Timestamp)],
+    ) -> Result<(), Error> {
+        let mut sql =
+            Sql::new("INSERT INTO pat_last_used (token_id, created_at, last_used_at) VALUES ");
+        sql.bind_rows(
+            uses.iter()
+                .map(|(used, created_at)| [used.id.into(), (*created_at).into(), used.at.into()]),
+        );
         sql.push(DB::OR_KEEP_LATER);
         self.execute(sql.unprepared()).await.map(drop)
     }
@@ -77,17 +86,22 @@ impl<DB: Portable> Write<DB> {
     pub(crate) async fn insert_token(&mut self, token: &NewToken) -> Result<(), Error> {
         let mut sql = Sql::new(
             "INSERT INTO pat_token \
-             (id, digest, owner, name, created_at, expires_at, parent_id) VALUES ",
+             (id, digest, owner, name, name_folded, created_at, expires_at, parent_id) VALUES ",
         );
         sql.bind_row([
             token.id.into(),
             token.digest.into(),
             (&token.owner).into(),
             token.name.as_str().into(),
+            fold(&token.name).as_str().into(),
             token.created_at.into(),
             token.expires_at.into(),
             token.parent.into(),
         ]);
+        self.execute(sql).await?;
+        let mut sql =
+            Sql::new("INSERT INTO pat_last_used (token_id, created_at, last_used_at) VALUES ");
+        sql.bind_row([token.id.into(), token.created_at.into(), 0_i64.into()]);
         self.execute(sql).await.map(drop)
     }
 
@@ -97,8 +111,10 @@ impl<DB: Portable> Write<DB> {
         scope: &RevocationScope,
     ) -> Result<Vec<RevokedToken>, Error> {
         let mut tokens = match scope {
-            RevocationScope::Token(id) => self.lock_tokens(&[*id]).await?,
-            RevocationScope::TokenAndDescendants(id) => self.lock_descendants(*id).await?,
+            RevocationScope::Tokens(ids) => self.lock_tokens(&sorted(ids)).await?,
+            RevocationScope::TokensAndDescendants(ids) => {
+                self.lock_descendants(sorted(ids)).await?
+            }
             RevocationScope::Owner(owner) => {
                 // The owner first, so that no creation slips in between.
                 self.lock_owner(owner).await?;
@@ -108,7 +124,9 @@ impl<DB: Portable> Write<DB> {
             }
         };
         tokens.retain(|locked| !locked.is_revoked);
+        // A token may be named itself and be a descendant of another one.
         tokens.sort_unstable_by_key(|locked| locked.token.id);
+        tokens.dedup_by_key(|locked| locked.token.id);
         Ok(tokens.into_iter().map(|locked| locked.token).collect())
     }
 
@@ -123,10 +141,10 @@ impl<DB: Portable> Write<DB> {
     }
 
     /// One level after the other: a creation locks its parent, so once a level is locked, no token
-    /// can be born below it any more.
-    async fn lock_descendants(&mut self, root: TokenId) -> Result<Vec<Locked>, Error> {
+    /// can be born below it any more. A child is younger than its parent, so the levels end.
+    async fn lock_descendants(&mut self, roots: Vec<TokenId>) -> Result<Vec<Locked>, Error> {
         let mut family = Vec::new();
-        let mut level = vec![root];
+        let mut level = roots;
         while !level.is_empty() {
             family.extend(self.lock_tokens(&level).await?);
             let mut children = Vec::new();
@@ -135,7 +153,7 @@ impl<DB: Portable> Write<DB> {
                 sql.bind_list(chunk.iter().copied());
                 children.extend(self.fetch_ids(sql).await?);
             }
-            level = children;
+            level = sorted(&children);
         }
         Ok(family)
     }
@@ -207,6 +225,14 @@ impl<DB: Portable> Write<DB> {
         }
         Ok(())
     }
+}
+
+/// In the order in which tokens are locked, each once.
+fn sorted(ids: &[TokenId]) -> Vec<TokenId> {
+    let mut ids = ids.to_vec();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
 }
 
 fn lock_sql<DB: Portable>(condition: &str) -> Sql<DB> {

@@ -8,6 +8,16 @@
 //! | `GET /tokens/current`, `DELETE /tokens/current` | 200, 204; the token of this very request |
 //! | `GET /policy` | 200, the limits in force |
 //!
+//! and administrators those of all users.
+//!
+//! | method and path | answer |
+//! |---|---|
+//! | `POST /tokens/search` | 200, a page of tokens with their owners |
+//! | `GET /tokens/search/user?contains=…&limit=20` | 200, an array of users |
+//! | `DELETE /admin/tokens` with `[1,2,3]` | 204; revokes these tokens |
+//! | `POST /admin/tokens/revoke` | 200, `{"count":n}`; revokes by ids or by filter |
+//! | `POST /admin/tokens/identify` with `{"token":"…"}` | 200, the token that this string is; 404 |
+//!
 //! Paths are relative to where the host mounts the router, which may be at several places. The
 //! router does not authenticate: it takes the caller from the request's extensions, where a
 //! [`PatLayer`](crate::PatLayer) has put its [`Pat`](crate::Pat) or the host a
@@ -29,7 +39,7 @@
 //! | `method-not-allowed` | 405 | |
 //! | `malformed-body` | 400 | no JSON object of the right members and types |
 //! | `unsupported-media-type` | 415 | a body that is not `application/json` |
-//! | `body-too-large` | 413 | a body over 64 KiB |
+//! | `body-too-large` | 413 | a body over 64 KiB; over 1 MiB where tokens are revoked by ids |
 //! | `tokens-disabled` | 400 | `atlassian.pats.enabled` is off |
 //! | `invalid-name` | 400 | blank, too long, or with a control character |
 //! | `invalid-duration` | 400 | not a whole number of days from 1 to the limit |
@@ -37,15 +47,22 @@
 //! | `outlives-parent` | 400 | longer than the token it is created with |
 //! | `created-by-token` | 403 | tokens may not create tokens |
 //! | `token-limit-reached` | 403 | the user has as many tokens as he may |
+//! | `not-an-administrator` | 403 | only administrators may do this |
+//! | `invalid-search` | 400 | a bad date, order, page, limit or cursor |
+//! | `no-criterion` | 400 | a revocation by a filter that restricts nothing |
+//! | `count-mismatch` | 409 | the filter matches another number of tokens; nothing was done |
+//! | `search-not-supported` | 501 | the host's store cannot be searched |
 
+mod admin;
 mod guard;
 mod problems;
 mod routes;
+mod search;
 mod wire;
 
 use axum::Router;
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use pat_core::Pats;
 use tower_http::csrf::{ConfigError, CsrfLayer};
 use tower_http::limit::RequestBodyLimitLayer;
@@ -54,6 +71,8 @@ use crate::challenge::Challenges;
 
 /// The largest body that the router reads, in bytes.
 const MAX_BODY_LEN: usize = 64 * 1024;
+/// The largest body with ids of tokens, in bytes.
+const MAX_IDS_BODY_LEN: usize = 1024 * 1024;
 
 /// Builds the router.
 ///
@@ -111,10 +130,19 @@ impl Api {
             )
             .route("/tokens/{id}", get(routes::find).delete(routes::revoke))
             .route("/policy", get(routes::policy))
+            .route("/tokens/search", post(admin::search))
+            .route("/tokens/search/user", get(admin::search_users))
+            .route("/admin/tokens/identify", post(admin::identify))
+            .layer(RequestBodyLimitLayer::new(MAX_BODY_LEN))
+            .merge(
+                Router::new()
+                    .route("/admin/tokens", delete(admin::revoke))
+                    .route("/admin/tokens/revoke", post(admin::revoke_matching))
+                    .layer(RequestBodyLimitLayer::new(MAX_IDS_BODY_LEN)),
+            )
             .fallback(problems::not_found)
             .method_not_allowed_fallback(problems::method_not_allowed)
             .layer(from_fn_with_state(state.clone(), guard::guard))
-            .layer(RequestBodyLimitLayer::new(MAX_BODY_LEN))
             .layer(map_response(problems::finish))
             .with_state(state)
     }

@@ -3,9 +3,8 @@
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
-use pat_core::{AccessError, PolicyError, Unavailable};
+use pat_core::{AccessError, AdminError, PolicyError, Unavailable};
 
-use super::MAX_BODY_LEN;
 use crate::problem::{Problem, ProblemType};
 
 pub(super) const CROSS_SITE_REQUEST: ProblemType = ProblemType::new(
@@ -65,6 +64,23 @@ const TOKEN_LIMIT_REACHED: ProblemType = ProblemType::new(
     StatusCode::FORBIDDEN,
 );
 
+const NOT_AN_ADMINISTRATOR: ProblemType = ProblemType::new(
+    "not-an-administrator",
+    "Not an administrator",
+    StatusCode::FORBIDDEN,
+);
+pub(super) const INVALID_SEARCH: ProblemType =
+    ProblemType::new("invalid-search", "Invalid search", StatusCode::BAD_REQUEST);
+const NO_CRITERION: ProblemType =
+    ProblemType::new("no-criterion", "No criterion", StatusCode::BAD_REQUEST);
+const COUNT_MISMATCH: ProblemType =
+    ProblemType::new("count-mismatch", "Count mismatch", StatusCode::CONFLICT);
+const SEARCH_NOT_SUPPORTED: ProblemType = ProblemType::new(
+    "search-not-supported",
+    "Search not supported",
+    StatusCode::NOT_IMPLEMENTED,
+);
+
 pub(super) async fn not_found() -> Problem {
     Problem::new(NOT_FOUND, "There is nothing here.")
 }
@@ -82,8 +98,7 @@ pub(super) fn no_such_token() -> Problem {
 /// themselves becomes a problem too.
 pub(super) async fn finish(mut response: Response) -> Response {
     if response.status() == StatusCode::PAYLOAD_TOO_LARGE && !is_problem(&response) {
-        let detail = format!("The body is over {} KiB.", MAX_BODY_LEN / 1024);
-        response = Problem::new(BODY_TOO_LARGE, detail).into_response();
+        response = Problem::new(BODY_TOO_LARGE, "The body is too large.").into_response();
     }
     response
         .headers_mut()
@@ -146,5 +161,19 @@ impl From<AccessError> for Problem {
             AccessError::Unavailable(error) => error.into(),
             _ => no_such_token(),
         }
+    }
+}
+
+impl From<AdminError> for Problem {
+    fn from(error: AdminError) -> Self {
+        let kind = match error {
+            AdminError::Unavailable(error) => return error.into(),
+            AdminError::NotAdministrator => NOT_AN_ADMINISTRATOR,
+            AdminError::NotSupported => SEARCH_NOT_SUPPORTED,
+            AdminError::NoCriterion => NO_CRITERION,
+            AdminError::CountMismatch { .. } => COUNT_MISMATCH,
+            _ => return Self::unavailable(),
+        };
+        Self::new(kind, sentence(&error.to_string()))
     }
 }

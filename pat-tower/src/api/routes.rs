@@ -11,7 +11,7 @@ use super::wire::{PolicyJson, TokenJson, token_request};
 use crate::challenge::Challenges;
 use crate::problem::Problem;
 
-type Answer<T> = Result<T, Problem>;
+pub(super) type Answer<T> = Result<T, Problem>;
 
 pub(super) async fn create(
     AxumState(state): AxumState<State>,

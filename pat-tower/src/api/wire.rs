@@ -1,6 +1,7 @@
 //! What goes over the wire: names, types and order of the members are part of the contract.
 
 use pat_core::{CreatedToken, Pats, PlainToken, Token, TokenRequest, User};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Number;
 
@@ -21,6 +22,8 @@ pub(super) struct TokenJson {
     last_accessed_at: Option<String>,
     expiring_at: String,
     status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "expose")]
     raw_token: Option<PlainToken>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,6 +39,7 @@ impl TokenJson {
             created_at: wire_date(token.created_at),
             last_accessed_at: token.last_used_at.map(wire_date),
             expiring_at: token.expires_at.map_or_else(|| NEVER.to_owned(), wire_date),
+            revoked_at: token.revoked_at.map(wire_date),
             raw_token: None,
             user_profile_resource: None,
         }
@@ -64,7 +68,7 @@ fn expose<S: Serializer>(plain: &Option<PlainToken>, serializer: S) -> Result<S:
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct UserJson {
+pub(super) struct UserJson {
     user_key: String,
     username: String,
     full_name: String,
@@ -117,10 +121,18 @@ struct CreateJson {
     expiration_duration: Option<Number>,
 }
 
+/// Reads a body.
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(body).map_err(|error| malformed(&sentence(&error.to_string())))
+}
+
+pub(super) fn malformed(detail: &str) -> Problem {
+    Problem::new(MALFORMED_BODY, detail)
+}
+
 /// Reads the body of a creation.
 pub(super) fn token_request(body: &[u8]) -> Result<TokenRequest, Problem> {
-    let json: CreateJson = serde_json::from_slice(body)
-        .map_err(|error| Problem::new(MALFORMED_BODY, sentence(&error.to_string())))?;
+    let json: CreateJson = read(body)?;
     let lifetime_days = json
         .expiration_duration
         .as_ref()

@@ -1,0 +1,46 @@
+use async_trait::async_trait;
+
+use super::MemoryStore;
+use crate::search::{Filter, Search, Start};
+use crate::store::SearchStore;
+use crate::{StoreError, Token, TokenId};
+
+impl MemoryStore {
+    /// In id order.
+    fn matching(&self, filter: &Filter) -> Vec<Token> {
+        let tables = self.tables();
+        let tokens = tables.tokens.values();
+        tokens
+            .filter(|token| filter.matches(token))
+            .cloned()
+            .collect()
+    }
+}
+
+#[async_trait]
+impl SearchStore for MemoryStore {
+    async fn search(&self, search: &Search) -> Result<Vec<Token>, StoreError> {
+        let tokens = self.matching(&search.filter).into_iter();
+        let mut found: Vec<_> = tokens
+            .map(|token| (search.sort.position_of(&token), token))
+            .collect();
+        found.sort_by(|(one, _), (two, _)| search.sort.compare(one, two));
+        let before = match &search.start {
+            Start::Offset(offset) => *offset as usize,
+            Start::After(place) => {
+                found.partition_point(|(other, _)| search.sort.compare(other, place).is_le())
+            }
+        };
+        let found = found.into_iter().skip(before).take(search.limit as usize);
+        Ok(found.map(|(_, token)| token).collect())
+    }
+
+    async fn count(&self, filter: &Filter) -> Result<u64, StoreError> {
+        Ok(self.matching(filter).len() as u64)
+    }
+
+    async fn ids(&self, filter: &Filter) -> Result<Vec<TokenId>, StoreError> {
+        let tokens = self.matching(filter);
+        Ok(tokens.into_iter().map(|token| token.id).collect())
+    }
+}

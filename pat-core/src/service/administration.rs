@@ -1,0 +1,192 @@
+use std::collections::HashMap;
+
+use crate::search::{Filter, Position, Revoked, Search};
+use crate::store::SearchStore;
+use crate::{AdminError, Caller, Owner, Pats, Token, TokenId, Unavailable, User};
+
+/// What an administrator may do with the tokens of all users.
+///
+/// To have one is to be an administrator: the host was asked a moment ago. So get one for each
+/// request ([`Pats::administration`]) and keep none.
+#[derive(Debug)]
+pub struct Administration {
+    pats: Pats,
+    by: Owner,
+}
+
+/// Some tokens of a search.
+#[derive(Debug)]
+pub struct SearchPage {
+    /// The tokens, each with its last use up to now.
+    pub tokens: Vec<Token>,
+    /// Where the next page begins; `None` if this is the last one.
+    pub next: Option<Position>,
+}
+
+impl Pats {
+    /// What the caller may do as an administrator; asks the host each time.
+    ///
+    /// # Errors
+    /// He is none, or the host's directory cannot answer.
+    pub async fn administration(&self, caller: &Caller) -> Result<Administration, AdminError> {
+        if !self.is_administrator(caller).await? {
+            return Err(AdminError::NotAdministrator);
+        }
+        Ok(Administration {
+            pats: self.clone(),
+            by: caller.owner().clone(),
+        })
+    }
+}
+
+impl Administration {
+    fn store(&self) -> Result<&dyn SearchStore, AdminError> {
+        self.pats.store().search().ok_or(AdminError::NotSupported)
+    }
+
+    /// Looks through all tokens.
+    ///
+    /// # Errors
+    /// The store cannot answer, or is one that cannot be searched.
+    pub async fn search(&self, search: &Search) -> Result<SearchPage, AdminError> {
+        // One more tells whether there is more.
+        let more = Search {
+            limit: search.limit.saturating_add(1),
+            ..search.clone()
+        };
+        let mut tokens = self.store()?.search(&more).await?;
+        let limit = search.limit as usize;
+        let is_last = tokens.len() <= limit;
+        tokens.truncate(limit);
+        let last = tokens.last().filter(|_| !is_last);
+        // As the store sees it, so before uses are added that the store does not know of.
+        let next = last.map(|token| search.sort.position_of(token));
+        self.pats.0.auth.usage.refresh(&mut tokens);
+        Ok(SearchPage { tokens, next })
+    }
+
+    /// How many tokens a filter matches.
+    ///
+    /// # Errors
+    /// As of [`Administration::search`].
+    pub async fn count(&self, filter: &Filter) -> Result<u64, AdminError> {
+        Ok(self.store()?.count(filter).await?)
+    }
+
+    /// Revokes these tokens in one transaction, and returns how many that were: unknown ones and
+    /// those that are revoked already are passed over. Their owners are notified.
+    ///
+    /// When this returns, no request on this node is authenticated by one of them any more, and with
+    /// `pat.revocation.wait=cluster` none on any node.
+    ///
+    /// # Errors
+    /// The store cannot answer: then all of them are revoked or none is, and revoking again is safe.
+    pub async fn revoke(
+        &self,
+        ids: Vec<TokenId>,
+        reason: Option<String>,
+    ) -> Result<u64, AdminError> {
+        let scope = self.pats.scope_of(ids);
+        let notify = self.pats.settings().notice_revoked_by_admin();
+        let by = Some(self.by.clone());
+        let revoked = self.pats.revoke_all(scope, by, reason, notify).await?;
+        Ok(revoked.len() as u64)
+    }
+
+    /// How many tokens [`Administration::revoke_matching`] would revoke, leaving out descendants.
+    ///
+    /// # Errors
+    /// The filter restricts nothing, or as of [`Administration::search`].
+    pub async fn count_revocable(&self, filter: &Filter) -> Result<u64, AdminError> {
+        self.count(&revocable(filter)?).await
+    }
+
+    /// Revokes the tokens that a filter matches, if these are as many as expected; as
+    /// [`Administration::revoke`]. Returns how many were revoked, which with
+    /// `pat.create.by.token=capped` includes their descendants.
+    ///
+    /// The tokens are those that match when this looks. One that is created meanwhile is not
+    /// revoked, and one that somebody else revokes meanwhile is not counted.
+    ///
+    /// # Errors
+    /// The filter restricts nothing, or matches another number of tokens: then nothing was done. Or
+    /// as above.
+    pub async fn revoke_matching(
+        &self,
+        filter: &Filter,
+        expected: u64,
+        reason: Option<String>,
+    ) -> Result<u64, AdminError> {
+        let ids = self.store()?.ids(&revocable(filter)?).await?;
+        let found = ids.len() as u64;
+        if found != expected {
+            return Err(AdminError::CountMismatch { expected, found });
+        }
+        self.revoke(ids, reason).await
+    }
+
+    /// The token that this string is, revoked and expired ones included; `None` if it is none of
+    /// ours. The string is not logged, and this does not count as a use.
+    ///
+    /// # Errors
+    /// The store cannot answer.
+    pub async fn identify(&self, presented: &[u8]) -> Result<Option<Token>, AdminError> {
+        let Some(digest) = self.pats.0.auth.digest_of(presented) else {
+            return Ok(None);
+        };
+        let mut found = self.pats.store().find_by_digest(&digest).await?;
+        self.pats.0.auth.usage.refresh(found.as_mut_slice());
+        Ok(found)
+    }
+
+    /// What the host knows of the owners of these tokens. One that it does not know (any more) is
+    /// made up of his key.
+    ///
+    /// # Errors
+    /// The host's directory cannot answer.
+    pub async fn owners_of(&self, tokens: &[Token]) -> Result<HashMap<Owner, User>, AdminError> {
+        let mut owners: Vec<_> = tokens.iter().map(|token| token.owner.clone()).collect();
+        owners.sort_unstable();
+        owners.dedup();
+        let known = self.pats.directory().profiles(&owners).await;
+        let known = known.map_err(Unavailable::directory)?.into_iter();
+        let mut users: HashMap<_, _> = known.map(|user| (user.owner.clone(), user)).collect();
+        for owner in owners {
+            users.entry(owner.clone()).or_insert_with(|| User {
+                username: owner.to_string(),
+                full_name: owner.to_string(),
+                email: None,
+                is_active: false,
+                owner,
+            });
+        }
+        Ok(users)
+    }
+
+    /// At most `limit` users of the host whose key, name or mail address contains this text.
+    ///
+    /// # Errors
+    /// The host's directory cannot answer.
+    pub async fn search_users(
+        &self,
+        contains: &str,
+        limit: usize,
+    ) -> Result<Vec<User>, AdminError> {
+        let found = self.pats.directory().search(contains, limit).await;
+        let mut users = found.map_err(Unavailable::directory)?;
+        users.truncate(limit);
+        Ok(users)
+    }
+}
+
+/// The filter without what is revoked already, unless that leaves all there is.
+fn revocable(filter: &Filter) -> Result<Filter, AdminError> {
+    let filter = Filter {
+        revoked: Revoked::Excluded,
+        ..filter.clone()
+    };
+    filter
+        .is_effective()
+        .then_some(filter)
+        .ok_or(AdminError::NoCriterion)
+}

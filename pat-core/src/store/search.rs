@@ -1,0 +1,24 @@
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+use crate::search::{Filter, Search};
+use crate::{StoreError, Token, TokenId};
+
+/// What the administration needs of a store, beyond [`TokenStore`](crate::TokenStore): to look
+/// through the tokens of all owners.
+///
+/// What is in which order is said by [`Filter::matches`] and
+/// [`Sort::compare`](crate::search::Sort::compare); `pat_core::testing::search` has the suite. A
+/// search may take long, so it must not use what authentication needs.
+#[async_trait]
+pub trait SearchStore: Debug + Send + Sync {
+    /// At most `search.limit` tokens that match, in the order asked for.
+    async fn search(&self, search: &Search) -> Result<Vec<Token>, StoreError>;
+
+    /// How many tokens match.
+    async fn count(&self, filter: &Filter) -> Result<u64, StoreError>;
+
+    /// Which tokens match, in id order.
+    async fn ids(&self, filter: &Filter) -> Result<Vec<TokenId>, StoreError>;
+}

@@ -1,0 +1,317 @@
+//! The suite that every [`SearchStore`] must pass, beside that for its
+//! [`TokenStore`](crate::TokenStore).
+
+use super::case::{Case, Store, at, case, id, new, owner, revoke, store_token};
+use crate::search::{DateRange, Filter, Revoked, Search, Sort, SortKey, Start};
+use crate::store::{LastUse, NewToken, RevocationScope, SearchStore};
+use crate::{Token, TokenId};
+
+/// All cases. Each wants an empty store.
+pub const CASES: &[Case] = &[
+    case("a_search_finds_what_matches_and_nothing_else", |s| {
+        Box::pin(filters(s))
+    }),
+    case("a_search_is_in_order_on_every_page", |s| {
+        Box::pin(orders(s))
+    }),
+    case("a_part_of_a_name_is_found_in_any_case_and_as_it_is", |s| {
+        Box::pin(names(s))
+    }),
+    case("a_walk_sees_once_what_is_there_throughout", |s| {
+        Box::pin(changing(s))
+    }),
+    case("revoked_tokens_are_found_by_those_who_ask", |s| {
+        Box::pin(revoked(s))
+    }),
+];
+
+const KEYS: [SortKey; 5] = [
+    SortKey::CreatedAt,
+    SortKey::ExpiresAt,
+    SortKey::LastUsedAt,
+    SortKey::Name,
+    SortKey::Owner,
+];
+
+fn searched(store: &Store) -> &dyn SearchStore {
+    store.search().expect("a store that can be searched")
+}
+
+/// Tokens of many kinds, with equals in everything but the id.
+async fn populate(store: &Store) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    for number in 1..=60_i64 {
+        // From short lists of different lengths, so that all combinations come about.
+        let turn = usize::try_from(number).expect("a number");
+        let names = ["ci", "CI", "deploy", "Ärger", "zebra \u{1f993}"];
+        let expiries = [None, Some(at(1_000)), Some(at(2_000))];
+        let token = NewToken {
+            name: names[turn % names.len()].into(),
+            created_at: at([0, 0, 10, 20][turn % 4]),
+            expires_at: expiries[turn % expiries.len()],
+            ..new(number, ["alice", "Alice", "bob"][turn / 3 % 3])
+        };
+        let mut token = store_token(store, &token).await;
+        token.last_used_at = [None, Some(at(30)), Some(at(40 + number))][turn / 2 % 3];
+        tokens.push(token);
+    }
+    let used = tokens.iter().filter_map(|token| {
+        let (id, at) = (token.id, token.last_used_at?);
+        Some(LastUse { id, at })
+    });
+    let used: Vec<_> = used.collect();
+    store.record_use(&used).await.expect("record_use");
+    tokens
+}
+
+fn ids(tokens: &[Token]) -> Vec<TokenId> {
+    tokens.iter().map(|token| token.id).collect()
+}
+
+/// All that a search finds, page by page.
+async fn walk(store: &Store, filter: &Filter, sort: Sort, limit: u32) -> Vec<Token> {
+    let mut found = Vec::new();
+    let mut start = Start::Offset(0);
+    loop {
+        let search = Search {
+            filter: filter.clone(),
+            sort,
+            start,
+            limit,
+        };
+        let page = searched(store).search(&search).await.expect("search");
+        assert!(page.len() <= limit as usize, "a page is too long");
+        let Some(last) = page.last() else {
+            return found;
+        };
+        start = Start::After(sort.position_of(last));
+        found.extend(page);
+        assert!(found.len() <= 1_000, "the walk does not end");
+    }
+}
+
+async fn filters(store: Store) {
+    let tokens = populate(&store).await;
+    let range = |from, to| DateRange { from, to };
+    let some = |seconds| Some(at(seconds));
+    let filters = [
+        Filter::default(),
+        Filter {
+            owners: vec![owner("alice")],
+            ..Filter::default()
+        },
+        Filter {
+            owners: vec![owner("Alice"), owner("bob"), owner("nobody")],
+            ..Filter::default()
+        },
+        Filter {
+            created: range(some(10), None),
+            ..Filter::default()
+        },
+        Filter {
+            created: range(None, some(10)),
+            name: "C".into(),
+            ..Filter::default()
+        },
+        Filter {
+            expires: range(some(1_000), some(1_000)),
+            ..Filter::default()
+        },
+        Filter {
+            expires: range(some(1_001), None),
+            ..Filter::default()
+        },
+        Filter {
+            last_used: range(None, some(30)),
+            ..Filter::default()
+        },
+        Filter {
+            last_used: range(some(31), some(60)),
+            is_used: Some(true),
+            ..Filter::default()
+        },
+        Filter {
+            is_used: Some(true),
+            ..Filter::default()
+        },
+        Filter {
+            is_used: Some(false),
+            name: "deploy".into(),
+            owners: vec![owner("bob")],
+            ..Filter::default()
+        },
+        // Nothing can be both.
+        Filter {
+            last_used: range(some(0), None),
+            is_used: Some(false),
+            ..Filter::default()
+        },
+    ];
+    for filter in filters {
+        let expected = tokens.iter().filter(|token| filter.matches(token));
+        let expected: Vec<_> = expected.cloned().collect();
+        let sort = Sort {
+            key: SortKey::CreatedAt,
+            is_descending: true,
+        };
+        let mut found = walk(&store, &filter, sort, 1_000).await;
+        found.sort_by_key(|token| token.id);
+        assert_eq!(found, expected, "{filter:?}");
+        let listed = searched(&store).ids(&filter).await.expect("ids");
+        assert_eq!(listed, ids(&expected), "{filter:?}");
+        let count = searched(&store).count(&filter).await.expect("count");
+        assert_eq!(count, expected.len() as u64, "{filter:?}");
+    }
+}
+
+async fn orders(store: Store) {
+    let tokens = populate(&store).await;
+    let filter = Filter::default();
+    for key in KEYS {
+        for is_descending in [false, true] {
+            let sort = Sort { key, is_descending };
+            let mut expected = tokens.clone();
+            expected
+                .sort_by(|one, two| sort.compare(&sort.position_of(one), &sort.position_of(two)));
+            for limit in [1, 7, 60] {
+                let found = walk(&store, &filter, sort, limit).await;
+                assert_eq!(found, expected, "{sort:?} in pages of {limit}");
+            }
+            let search = Search {
+                filter: filter.clone(),
+                sort,
+                start: Start::Offset(17),
+                limit: 5,
+            };
+            let page = searched(&store).search(&search).await.expect("search");
+            assert_eq!(page, expected[17..22], "{sort:?}");
+        }
+    }
+}
+
+async fn names(store: Store) {
+    let names = [
+        "100 %",
+        "100 x",
+        "a_b",
+        "aXb",
+        "wow!",
+        "ÄRGER",
+        "back\\slash",
+        "it's",
+        "\u{1f389}",
+    ];
+    for (number, name) in (1..).zip(names) {
+        let token = NewToken {
+            name: name.into(),
+            ..new(number, "alice")
+        };
+        store_token(&store, &token).await;
+    }
+    for (part, expected) in [
+        ("0 %", vec![1]),
+        ("A_B", vec![3]),
+        ("!", vec![5]),
+        ("ärg", vec![6]),
+        ("\\", vec![7]),
+        ("T'S", vec![8]),
+        ("\u{1f389}", vec![9]),
+        ("100", vec![1, 2]),
+        ("nothing", vec![]),
+        ("\0", vec![]),
+    ] {
+        let filter = Filter {
+            name: part.into(),
+            ..Filter::default()
+        };
+        let found = searched(&store).ids(&filter).await.expect("ids");
+        let expected: Vec<_> = expected.into_iter().map(id).collect();
+        assert_eq!(found, expected, "{part:?}");
+    }
+}
+
+async fn changing(store: Store) {
+    let tokens = populate(&store).await;
+    let filter = Filter::default();
+    let keys = KEYS.into_iter().filter(|key| *key != SortKey::LastUsedAt);
+    let mut gone = Vec::new();
+    let mut number = 1_000;
+    for (key, is_descending) in keys.zip([false, true].into_iter().cycle()) {
+        let sort = Sort { key, is_descending };
+        let mut seen = Vec::new();
+        let mut start = Start::Offset(0);
+        loop {
+            let search = Search {
+                filter: filter.clone(),
+                sort,
+                start,
+                limit: 8,
+            };
+            let page = searched(&store).search(&search).await.expect("search");
+            let Some(last) = page.last() else { break };
+            start = Start::After(sort.position_of(last));
+            seen.extend(ids(&page));
+            // The very token that the next page begins after goes, and others come everywhere.
+            gone.push(last.id);
+            revoke(&store, RevocationScope::Tokens(vec![last.id]), 100).await;
+            // For a while, else there would be one more after the last, always.
+            let few = seen.len() < 40;
+            for owner in ["Alice", "alice", "carol"].into_iter().filter(|_| few) {
+                number += 1;
+                store_token(&store, &new(number, owner)).await;
+            }
+            assert!(seen.len() < 2_000, "{sort:?}: the walk does not end");
+        }
+        let stayed = tokens.iter().map(|token| token.id);
+        for id in stayed.filter(|id| !gone.contains(id)) {
+            let times = seen.iter().filter(|other| **other == id).count();
+            assert_eq!(times, 1, "{sort:?}: token {id} was seen {times} times");
+        }
+        let mut unique = seen.clone();
+        unique.sort_unstable();
+        unique.dedup();
+        assert_eq!(unique.len(), seen.len(), "{sort:?}: a token came twice");
+    }
+}
+
+async fn revoked(store: Store) {
+    for number in 1..=3 {
+        store_token(&store, &new(number, "alice")).await;
+    }
+    revoke(&store, RevocationScope::Tokens(vec![id(2)]), 1).await;
+    for (revoked, expected) in [
+        (Revoked::Excluded, vec![1, 3]),
+        (Revoked::Included, vec![1, 2, 3]),
+        (Revoked::Only, vec![2]),
+    ] {
+        let filter = Filter {
+            revoked,
+            ..Filter::default()
+        };
+        let sort = Sort {
+            key: SortKey::Name,
+            is_descending: false,
+        };
+        let found = walk(&store, &filter, sort, 10).await;
+        let expected: Vec<_> = expected.into_iter().map(id).collect();
+        assert_eq!(ids(&found), expected, "{revoked:?}");
+        assert!(
+            found
+                .iter()
+                .all(|token| { (token.id == id(2)) == (token.revoked_at == Some(at(1))) })
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MemoryStore;
+
+    #[tokio::test]
+    async fn memory_store_passes() {
+        for case in CASES {
+            case.run(MemoryStore::default()).await;
+        }
+    }
+}

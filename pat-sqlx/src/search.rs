@@ -1,0 +1,242 @@
+//! Looking through the tokens of all owners.
+
+use async_trait::async_trait;
+use pat_core::search::{
+    DateRange, Filter, Position, Revoked, Search, Sort, SortKey, SortValue, Start, fold,
+};
+use pat_core::store::SearchStore;
+use pat_core::{StoreError, Token, TokenId};
+use sqlx::Error;
+use tracing::instrument;
+
+use crate::row::{self, TOKEN_COLUMNS, TOKENS};
+use crate::sql::{Sql, Value};
+use crate::{Portable, SqlxStore};
+
+/// The columns of an order: what is sorted by, and what decides between equals.
+struct Columns {
+    value: &'static str,
+    created_at: &'static str,
+    id: &'static str,
+}
+
+impl Columns {
+    /// Each is what one index has.
+    fn of(key: SortKey) -> Self {
+        let (value, [created_at, id]) = match key {
+            SortKey::LastUsedAt => ("u.last_used_at", ["u.created_at", "u.token_id"]),
+            SortKey::CreatedAt => ("t.created_at", ["t.created_at", "t.id"]),
+            SortKey::ExpiresAt => ("t.expires_key", ["t.created_at", "t.id"]),
+            SortKey::Name => ("t.name_folded", ["t.created_at", "t.id"]),
+            SortKey::Owner => ("t.owner", ["t.created_at", "t.id"]),
+        };
+        Self {
+            value,
+            created_at,
+            id,
+        }
+    }
+}
+
+/// A part of the tokens after a place, that is one range of an index. All of one part come before
+/// all of the next.
+#[derive(Clone, Copy)]
+enum Part<'a> {
+    /// From the beginning.
+    All,
+    /// Equal but for the id.
+    SameTime(&'a Position),
+    /// Equal but for the time of creation.
+    SameValue(&'a Position),
+    /// The rest.
+    OtherValue(&'a Position),
+}
+
+impl<'a> Part<'a> {
+    fn all_after(position: &'a Position) -> [Self; 3] {
+        [
+            Self::SameTime(position),
+            Self::SameValue(position),
+            Self::OtherValue(position),
+        ]
+    }
+
+    fn push<DB: Portable>(self, sql: &mut Sql<DB>, sort: Sort) {
+        let Columns {
+            value,
+            created_at,
+            id,
+        } = Columns::of(sort.key);
+        let beyond = if sort.is_descending { " < " } else { " > " };
+        match self {
+            Self::All => {}
+            Self::SameTime(place) => {
+                push_and(sql, value, " = ", value_of(place));
+                push_and(sql, created_at, " = ", place.created_at.into());
+                push_and(sql, id, " > ", place.id.into());
+            }
+            Self::SameValue(place) => {
+                push_and(sql, value, " = ", value_of(place));
+                push_and(sql, created_at, " < ", place.created_at.into());
+            }
+            Self::OtherValue(place) => push_and(sql, value, beyond, value_of(place)),
+        }
+    }
+}
+
+fn value_of(position: &Position) -> Value {
+    match &position.value {
+        SortValue::Time(at) => (*at).into(),
+        SortValue::Text(text) => text.as_str().into(),
+    }
+}
+
+fn push_and<DB: Portable>(sql: &mut Sql<DB>, column: &str, relation: &str, value: Value) {
+    sql.push(" AND ").push(column).push(relation).bind(value);
+}
+
+/// Begins a condition that further ones are appended to.
+fn push_filter<DB: Portable>(sql: &mut Sql<DB>, filter: &Filter) {
+    sql.push(match filter.revoked {
+        Revoked::Excluded => " WHERE t.revoked_at IS NULL",
+        Revoked::Included => " WHERE 1 = 1",
+        Revoked::Only => " WHERE t.revoked_at IS NOT NULL",
+    });
+    if !filter.name.is_empty() {
+        let pattern = format!("%{}%", escaped(&fold(&filter.name)));
+        sql.push(" AND t.name_folded LIKE ").bind(pattern.as_str());
+        sql.push(" ESCAPE '!'");
+    }
+    if !filter.owners.is_empty() {
+        sql.push(" AND t.owner IN ").bind_list(&filter.owners);
+    }
+    push_range(sql, "t.created_at", filter.created);
+    push_range(sql, "t.expires_key", filter.expires);
+    push_range(sql, "u.last_used_at", filter.last_used);
+    if filter.is_used == Some(true) || !filter.last_used.is_open() {
+        sql.push(" AND u.last_used_at > 0");
+    }
+    if filter.is_used == Some(false) {
+        sql.push(" AND u.last_used_at = 0");
+    }
+}
+
+fn push_range<DB: Portable>(sql: &mut Sql<DB>, column: &str, range: DateRange) {
+    if let Some(from) = range.from {
+        push_and(sql, column, " >= ", from.into());
+    }
+    if let Some(to) = range.to {
+        push_and(sql, column, " <= ", to.into());
+    }
+}
+
+/// A text as a pattern that matches itself.
+fn escaped(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(character, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(character);
+    }
+    pattern
+}
+
+/// Where the tokens of a filter are. Their last uses are left out where nothing asks for them.
+fn tables_of(filter: &Filter) -> &'static str {
+    if filter.last_used.is_open() && filter.is_used.is_none() {
+        "pat_token t"
+    } else {
+        TOKENS
+    }
+}
+
+impl<DB: Portable> SqlxStore<DB> {
+    /// One statement for each part that is needed. A row that is there throughout is in one of
+    /// them, and in none of them twice, whatever happens between two.
+    async fn try_search(&self, search: &Search) -> Result<Vec<Token>, Error> {
+        let mut connection = self.pool.acquire().await?;
+        let (parts, offset) = match &search.start {
+            Start::Offset(offset) => (vec![Part::All], *offset),
+            Start::After(place) => (Part::all_after(place).to_vec(), 0),
+        };
+        let limit = search.limit as usize;
+        let mut tokens = Vec::with_capacity(limit);
+        for part in parts {
+            let rest = i64::try_from(limit - tokens.len()).unwrap_or(i64::MAX);
+            if rest == 0 {
+                break;
+            }
+            let mut sql = part_sql::<DB>(search, part);
+            sql.push(" LIMIT ").bind(rest);
+            sql.push(" OFFSET ").bind(offset);
+            for row in sql.fetch(&mut connection).await? {
+                tokens.push(row::token(&row)?);
+            }
+        }
+        Ok(tokens)
+    }
+
+    async fn try_count(&self, filter: &Filter) -> Result<u64, Error> {
+        let tables = tables_of(filter);
+        let mut sql = Sql::<DB>::new(format!("SELECT COUNT(*) AS n FROM {tables}"));
+        push_filter(&mut sql, filter);
+        let mut connection = self.pool.acquire().await?;
+        sql.fetch_one(&mut connection).await?.count("n")
+    }
+
+    async fn try_ids(&self, filter: &Filter) -> Result<Vec<TokenId>, Error> {
+        let tables = tables_of(filter);
+        let mut sql = Sql::<DB>::new(format!("SELECT t.id FROM {tables}"));
+        push_filter(&mut sql, filter);
+        sql.push(" ORDER BY t.id");
+        let mut connection = self.pool.acquire().await?;
+        let rows = sql.fetch(&mut connection).await?;
+        rows.iter().map(|row| row.token_id("id")).collect()
+    }
+}
+
+fn part_sql<DB: Portable>(search: &Search, part: Part<'_>) -> Sql<DB> {
+    let Search { filter, sort, .. } = search;
+    let Columns {
+        value,
+        created_at,
+        id,
+    } = Columns::of(sort.key);
+    let tables = match sort.key {
+        // By the index of the one, with the rest from the other.
+        SortKey::LastUsedAt => "pat_last_used u JOIN pat_token t ON t.id = u.token_id",
+        _ => TOKENS,
+    };
+    let mut sql = Sql::new(format!("SELECT {TOKEN_COLUMNS} FROM {tables}"));
+    push_filter(&mut sql, filter);
+    part.push(&mut sql, *sort);
+    let direction = if sort.is_descending { "DESC" } else { "ASC" };
+    match (part, sort.key) {
+        (Part::SameTime(_), _) => sql.push(format_args!(" ORDER BY {id}")),
+        (Part::SameValue(_), _) => sql.push(format_args!(" ORDER BY {created_at} DESC, {id}")),
+        (_, SortKey::CreatedAt) => sql.push(format_args!(" ORDER BY {value} {direction}, {id}")),
+        _ => sql.push(format_args!(
+            " ORDER BY {value} {direction}, {created_at} DESC, {id}"
+        )),
+    };
+    sql
+}
+
+#[async_trait]
+impl<DB: Portable> SearchStore for SqlxStore<DB> {
+    #[instrument(name = "pat.store.search", skip_all)]
+    async fn search(&self, search: &Search) -> Result<Vec<Token>, StoreError> {
+        self.retry(|| self.try_search(search)).await
+    }
+
+    #[instrument(name = "pat.store.count", skip_all)]
+    async fn count(&self, filter: &Filter) -> Result<u64, StoreError> {
+        self.retry(|| self.try_count(filter)).await
+    }
+
+    #[instrument(name = "pat.store.ids", skip_all)]
+    async fn ids(&self, filter: &Filter) -> Result<Vec<TokenId>, StoreError> {
+        self.retry(|| self.try_ids(filter)).await
+    }
+}

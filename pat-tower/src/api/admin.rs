@@ -1,0 +1,180 @@
+//! What administrators do with the tokens of all users.
+
+use std::collections::HashMap;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Extension, RawQuery, State as AxumState};
+use http::StatusCode;
+use pat_core::{Administration, Caller, Owner, Token, TokenId, User};
+use serde::{Deserialize, Serialize};
+
+use super::State;
+use super::problems::{INVALID_SEARCH, no_such_token};
+use super::routes::Answer;
+use super::search::{FilterJson, PageJson, SearchJson};
+use super::wire::{TokenJson, UserJson, malformed, read};
+use crate::problem::Problem;
+
+/// The most users that one answer has.
+const MAX_USERS: usize = 1_000;
+/// The longest reason, in Unicode scalar values: it goes into a mail.
+const MAX_REASON_LEN: usize = 1_000;
+
+async fn administration(state: &State, caller: &Caller) -> Answer<Administration> {
+    Ok(state.pats.administration(caller).await?)
+}
+
+pub(super) async fn search(
+    AxumState(state): AxumState<State>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Answer<Json<PageJson>> {
+    let admin = administration(&state, &caller).await?;
+    let asked = read::<SearchJson>(&body)?.into_search(&state.pats)?;
+    let page = admin.search(&asked.search).await?;
+    let total = match asked.page {
+        Some(_) => Some(admin.count(&asked.search.filter).await?),
+        None => None,
+    };
+    let owners = admin.owners_of(&page.tokens).await?;
+    let tokens = page.tokens.into_iter();
+    let values = tokens.map(|token| with_owner(&state, &owners, token));
+    Ok(Json(asked.page_json(values.collect(), page.next, total)))
+}
+
+fn with_owner(state: &State, owners: &HashMap<Owner, User>, token: Token) -> TokenJson {
+    let owner = owners.get(&token.owner).cloned();
+    let json = TokenJson::new(&state.pats, token);
+    match owner {
+        Some(owner) => json.with_owner(owner),
+        None => json,
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct UsersQuery {
+    #[serde(default)]
+    contains: String,
+    #[serde(default = "twenty")]
+    limit: usize,
+}
+
+fn twenty() -> usize {
+    20
+}
+
+pub(super) async fn search_users(
+    AxumState(state): AxumState<State>,
+    Extension(caller): Extension<Caller>,
+    RawQuery(query): RawQuery,
+) -> Answer<Json<Vec<UserJson>>> {
+    let admin = administration(&state, &caller).await?;
+    let query = serde_urlencoded::from_str(query.as_deref().unwrap_or_default());
+    let UsersQuery { contains, limit } = query
+        .ok()
+        .filter(|query: &UsersQuery| query.limit <= MAX_USERS)
+        .ok_or_else(|| {
+            let detail = format!("limit must be a whole number up to {MAX_USERS}.");
+            Problem::new(INVALID_SEARCH, detail)
+        })?;
+    let users = admin.search_users(&contains, limit).await?;
+    Ok(Json(users.into_iter().map(UserJson::from).collect()))
+}
+
+pub(super) async fn revoke(
+    AxumState(state): AxumState<State>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Answer<StatusCode> {
+    let admin = administration(&state, &caller).await?;
+    admin
+        .revoke(token_ids(&read::<Vec<i64>>(&body)?), None)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What cannot be an id is as unknown as any other.
+fn token_ids(numbers: &[i64]) -> Vec<TokenId> {
+    numbers.iter().copied().filter_map(TokenId::new).collect()
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RevokeJson {
+    ids: Option<Vec<i64>>,
+    filter: Option<FilterJson>,
+    expected_count: Option<u64>,
+    dry_run: Option<bool>,
+    reason: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct CountJson {
+    count: u64,
+}
+
+pub(super) async fn revoke_matching(
+    AxumState(state): AxumState<State>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Answer<Json<CountJson>> {
+    let admin = administration(&state, &caller).await?;
+    let json: RevokeJson = read(&body)?;
+    let reason = reason(json.reason)?;
+    let is_dry_run = json.dry_run.unwrap_or(false);
+    let count = match (json.ids, json.filter) {
+        (Some(ids), None) => {
+            if is_dry_run || json.expected_count.is_some() {
+                let detail = "dryRun and expectedCount go with a filter; leave them out with ids.";
+                return Err(malformed(detail));
+            }
+            admin.revoke(token_ids(&ids), reason).await?
+        }
+        (None, Some(filter)) => {
+            let filter = filter.into_strict_filter(&state.pats)?;
+            match json.expected_count {
+                _ if is_dry_run => admin.count_revocable(&filter).await?,
+                Some(expected) => admin.revoke_matching(&filter, expected, reason).await?,
+                None => {
+                    let detail = "Say how many tokens you expect the filter to match in \
+                                  expectedCount; dryRun tells you.";
+                    return Err(malformed(detail));
+                }
+            }
+        }
+        _ => return Err(malformed("Give either ids or a filter.")),
+    };
+    Ok(Json(CountJson { count }))
+}
+
+fn reason(text: Option<String>) -> Answer<Option<String>> {
+    let text = text.filter(|text| !text.trim().is_empty());
+    if text
+        .as_ref()
+        .is_some_and(|text| text.chars().count() > MAX_REASON_LEN)
+    {
+        let detail = format!("The reason is longer than {MAX_REASON_LEN} characters.");
+        return Err(malformed(&detail));
+    }
+    Ok(text)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IdentifyJson {
+    token: String,
+}
+
+pub(super) async fn identify(
+    AxumState(state): AxumState<State>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Answer<Json<TokenJson>> {
+    let admin = administration(&state, &caller).await?;
+    let IdentifyJson { token } = read(&body)?;
+    let found = admin.identify(token.trim().as_bytes()).await?;
+    let token = found.ok_or_else(no_such_token)?;
+    let owners = admin.owners_of(std::slice::from_ref(&token)).await?;
+    Ok(Json(with_owner(&state, &owners, token)))
+}

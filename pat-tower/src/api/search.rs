@@ -1,0 +1,282 @@
+//! A search as it comes over the wire, and its answer.
+
+use std::collections::BTreeMap;
+
+use jiff::fmt::temporal::DateTimeParser;
+use jiff::{SignedDuration, Timestamp};
+use pat_core::search::{DateRange, Filter, Position, Revoked, Search, Sort, SortKey, Start};
+use pat_core::{Owner, Pats, TokenStatus};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::problems::INVALID_SEARCH;
+use super::wire::{TokenJson, malformed};
+use crate::cursor::Cursor;
+use crate::problem::Problem;
+
+/// The most tokens of a page.
+const MAX_LIMIT: u32 = 1_000;
+/// How deep a page without a cursor may begin: the database counts its way there.
+const MAX_OFFSET: u32 = 10_000;
+
+/// The filter of a search. An empty text or list restricts nothing, as does what is left out.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct FilterJson {
+    name: Option<String>,
+    user_keys: Option<Vec<String>>,
+    token_created_date_from: Option<String>,
+    token_created_date_to: Option<String>,
+    token_expiry_date_from: Option<String>,
+    token_expiry_date_to: Option<String>,
+    last_authenticated_date_from: Option<String>,
+    last_authenticated_date_to: Option<String>,
+    is_used: Option<IsUsed>,
+    status: Option<String>,
+    include_revoked: Option<bool>,
+    #[serde(flatten)]
+    unknown: BTreeMap<String, Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum IsUsed {
+    Known(bool),
+    Text(String),
+}
+
+/// The body of a search.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct SearchJson {
+    page: Option<u32>,
+    limit: Option<u32>,
+    cursor: Option<String>,
+    sort_by: Option<String>,
+    order_by: Option<String>,
+    #[serde(flatten)]
+    filter: FilterJson,
+}
+
+/// A search, and what its answer repeats of the question.
+pub(super) struct Asked {
+    pub(super) search: Search,
+    /// The page, unless a cursor says where to begin.
+    pub(super) page: Option<u32>,
+}
+
+/// A page of tokens.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PageJson {
+    values: Vec<TokenJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page: Option<u32>,
+    limit: u32,
+    size: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total_pages: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total_count: Option<u64>,
+    is_last_page: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+impl Asked {
+    pub(super) fn page_json(
+        &self,
+        values: Vec<TokenJson>,
+        next: Option<Position>,
+        total: Option<u64>,
+    ) -> PageJson {
+        let Search { sort, limit, .. } = self.search;
+        PageJson {
+            size: values.len(),
+            values,
+            page: self.page,
+            limit,
+            total_pages: total.map(|total| total.div_ceil(limit.into())),
+            total_count: total,
+            is_last_page: next.is_none(),
+            next_cursor: next.map(|after| Cursor { sort, after }.encode()),
+        }
+    }
+}
+
+fn invalid(detail: impl Into<String>) -> Problem {
+    Problem::new(INVALID_SEARCH, detail)
+}
+
+impl SearchJson {
+    pub(super) fn into_search(self, pats: &Pats) -> Result<Asked, Problem> {
+        let limit = self.limit.unwrap_or(100);
+        if !(1..=MAX_LIMIT).contains(&limit) {
+            return Err(invalid(format!("limit must be from 1 to {MAX_LIMIT}.")));
+        }
+        let cursor = self.cursor.filter(|text| !text.is_empty());
+        let (key, is_descending) = (sort_key(self.sort_by)?, order(self.order_by)?);
+        let (sort, start, page) = match cursor {
+            None => {
+                let page = self.page.unwrap_or(0);
+                let sort = Sort {
+                    key: key.unwrap_or(SortKey::Name),
+                    is_descending: is_descending.unwrap_or(false),
+                };
+                (sort, Start::Offset(offset(page, limit)?), Some(page))
+            }
+            Some(_) if self.page.is_some() => {
+                return Err(invalid("Give either page or cursor."));
+            }
+            Some(text) => {
+                let cursor = Cursor::decode(&text);
+                let Cursor { sort, after } = cursor.ok_or_else(|| {
+                    invalid("cursor is none that a search has given as nextCursor.")
+                })?;
+                if key.is_some_and(|key| key != sort.key)
+                    || is_descending.is_some_and(|other| other != sort.is_descending)
+                {
+                    let detail = "cursor comes from a search with another sortBy or orderBy.";
+                    return Err(invalid(detail));
+                }
+                (sort, Start::After(after), None)
+            }
+        };
+        let search = Search {
+            filter: self.filter.into_filter(pats)?,
+            sort,
+            start,
+            limit,
+        };
+        Ok(Asked { search, page })
+    }
+}
+
+fn offset(page: u32, limit: u32) -> Result<u32, Problem> {
+    let offset = page
+        .checked_mul(limit)
+        .filter(|offset| *offset <= MAX_OFFSET);
+    offset.ok_or_else(|| {
+        let detail = format!(
+            "Pages begin within the first {MAX_OFFSET} tokens; \
+             to go deeper, pass nextCursor of a page as cursor of the next."
+        );
+        invalid(detail)
+    })
+}
+
+fn sort_key(text: Option<String>) -> Result<Option<SortKey>, Problem> {
+    let Some(text) = given(text) else {
+        return Ok(None);
+    };
+    Ok(Some(match text.as_str() {
+        "createdAt" => SortKey::CreatedAt,
+        "expiringAt" => SortKey::ExpiresAt,
+        "lastAccessedAt" => SortKey::LastUsedAt,
+        "name" => SortKey::Name,
+        "userKey" => SortKey::Owner,
+        _ => {
+            let detail = "sortBy must be createdAt, expiringAt, lastAccessedAt, name or userKey.";
+            return Err(invalid(detail));
+        }
+    }))
+}
+
+/// Whether the order is a descending one.
+fn order(text: Option<String>) -> Result<Option<bool>, Problem> {
+    match given(text) {
+        None => Ok(None),
+        Some(text) if text.eq_ignore_ascii_case("asc") => Ok(Some(false)),
+        Some(text) if text.eq_ignore_ascii_case("desc") => Ok(Some(true)),
+        Some(_) => Err(invalid("orderBy must be asc or desc.")),
+    }
+}
+
+fn given(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+impl FilterJson {
+    /// The filter of a revocation: a misspelt criterion must not widen it.
+    pub(super) fn into_strict_filter(self, pats: &Pats) -> Result<Filter, Problem> {
+        if let Some(name) = self.unknown.keys().next() {
+            return Err(malformed(&format!("A filter has no member {name:?}.")));
+        }
+        self.into_filter(pats)
+    }
+
+    fn into_filter(self, pats: &Pats) -> Result<Filter, Problem> {
+        let owners = self.user_keys.unwrap_or_default().into_iter();
+        let owners: Result<_, _> = owners.map(Owner::new).collect();
+        let is_used = match self.is_used {
+            None => None,
+            Some(IsUsed::Known(is_used)) => Some(is_used),
+            Some(IsUsed::Text(text)) if text.is_empty() => None,
+            Some(IsUsed::Text(_)) => return Err(invalid("isUsed must be true or false.")),
+        };
+        let filter = Filter {
+            name: self.name.unwrap_or_default(),
+            owners: owners.map_err(|_| invalid("A user key is empty or too long."))?,
+            created: range(
+                ("tokenCreatedDateFrom", self.token_created_date_from),
+                ("tokenCreatedDateTo", self.token_created_date_to),
+            )?,
+            expires: range(
+                ("tokenExpiryDateFrom", self.token_expiry_date_from),
+                ("tokenExpiryDateTo", self.token_expiry_date_to),
+            )?,
+            last_used: range(
+                (
+                    "lastAuthenticatedDateFrom",
+                    self.last_authenticated_date_from,
+                ),
+                ("lastAuthenticatedDateTo", self.last_authenticated_date_to),
+            )?,
+            is_used,
+            revoked: match self.include_revoked {
+                Some(true) => Revoked::Included,
+                _ => Revoked::Excluded,
+            },
+        };
+        let Some(status) = given(self.status) else {
+            return Ok(filter);
+        };
+        let status = TokenStatus::from_name(&status)
+            .ok_or_else(|| invalid("status must be ACTIVE, EXPIRES_SOON, EXPIRED or REVOKED."))?;
+        Ok(pats.with_status(filter, status))
+    }
+}
+
+type Field = (&'static str, Option<String>);
+
+fn range(from: Field, to: Field) -> Result<DateRange, Problem> {
+    // Dates on the wire end with the millisecond: the range ends with the end of it.
+    let millisecond_end = |at: Timestamp| {
+        let is_whole = at.as_microsecond() % 1_000 == 0;
+        let rest = SignedDuration::from_micros(if is_whole { 999 } else { 0 });
+        at.checked_add(rest).unwrap_or(Timestamp::MAX)
+    };
+    Ok(DateRange {
+        from: date(from)?,
+        to: date(to)?.map(millisecond_end),
+    })
+}
+
+fn date((name, text): Field) -> Result<Option<Timestamp>, Problem> {
+    let Some(text) = given(text) else {
+        return Ok(None);
+    };
+    if let Ok(at) = text.parse() {
+        return Ok(Some(at));
+    }
+    // What a token that never expires carries is a little more than a timestamp can hold.
+    let pieces = DateTimeParser::new().parse_pieces(&text).ok();
+    let pieces = pieces.filter(|pieces| pieces.offset().is_some() && pieces.time().is_some());
+    match pieces.map(|pieces| pieces.date().year()) {
+        Some(9999) => Ok(Some(Timestamp::MAX)),
+        Some(-9999) => Ok(Some(Timestamp::MIN)),
+        _ => Err(invalid(format!(
+            "{name} must be a date with a time and a zone, such as 2026-02-26T22:42:21.247+00:00."
+        ))),
+    }
+}
