@@ -4,6 +4,7 @@
 //! Run under libtest-mimic, so that a test whose need is missing on this machine reports itself as
 //! ignored, with the reason. `PAT_TEST_REQUIRE=curl,python` makes that a failure.
 
+mod admin;
 mod allocations;
 mod bearer;
 mod clients;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
     }
     let arguments = libtest_mimic::Arguments::from_args();
     let trials = [
+        admin::trials(),
         allocations::trials(),
         bearer::trials(),
         clients::trials(),
