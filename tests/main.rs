@@ -14,6 +14,7 @@ mod csrf;
 mod docs;
 mod flow;
 mod jobs;
+mod openapi;
 mod plugin;
 mod processes;
 mod properties;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         docs::trials(),
         flow::trials(),
         jobs::trials(),
+        openapi::trials(),
         plugin::trials(),
         processes::trials(),
         properties::trials(),

@@ -127,12 +127,16 @@ impl Problem {
     }
 }
 
+/// A problem (RFC 9457). `error`, `message` and `errorMessages` repeat `detail`.
 #[derive(Serialize)]
-struct ProblemJson<'a> {
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema), schema(as = Problem))]
+pub(crate) struct ProblemJson<'a> {
+    /// `urn:problem-type:pat/` and a name.
     #[serde(rename = "type")]
     kind: String,
     title: &'a str,
     status: u16,
+    /// A sentence for people.
     detail: &'a str,
     error: &'a str,
     message: &'a str,

@@ -8,8 +8,10 @@ use axum::extract::{Extension, RawQuery, State as AxumState};
 use http::StatusCode;
 use pat_core::{Administration, Caller, Owner, Token, TokenId, User};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::State;
+use super::openapi::{ADMINISTRATION, NO_SUCH_TOKEN};
 use super::problems::{INVALID_SEARCH, no_such_token};
 use super::routes::Answer;
 use super::search::{FilterJson, PageJson, SearchJson};
@@ -25,6 +27,19 @@ async fn administration(state: &State, caller: &Caller) -> Answer<Administration
     Ok(state.pats.administration(caller).await?)
 }
 
+/// Searches the tokens of all users
+///
+/// What is left out or empty restricts nothing. `page` begins with 0; to go on while tokens come
+/// and go, and deeper than 10,000, pass `nextCursor` as `cursor` instead, which leaves out the
+/// totals. Of equal tokens the one created last comes first.
+#[utoipa::path(
+    post,
+    path = "/tokens/search",
+    operation_id = "searchTokens",
+    tag = ADMINISTRATION,
+    request_body = SearchJson,
+    responses((status = 200, description = "A page of tokens", body = PageJson)),
+)]
 pub(super) async fn search(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
@@ -52,11 +67,16 @@ fn with_owner(state: &State, owners: &HashMap<Owner, User>, token: Token) -> Tok
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct UsersQuery {
+    /// A part of the key, name or mail address.
     #[serde(default)]
+    #[param(default = "")]
     contains: String,
+    /// How many at most.
     #[serde(default = "twenty")]
+    #[param(default = 20, maximum = 1000)]
     limit: usize,
 }
 
@@ -64,6 +84,20 @@ fn twenty() -> usize {
     20
 }
 
+/// Searches the users of the host
+///
+/// For a field that completes the author of tokens.
+#[utoipa::path(
+    get,
+    path = "/tokens/search/user",
+    operation_id = "searchUsers",
+    tag = ADMINISTRATION,
+    params(UsersQuery),
+    responses(
+        (status = 200, description = "The users", body = Vec<UserJson>),
+        (status = 400, description = "A limit that is none"),
+    ),
+)]
 pub(super) async fn search_users(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
@@ -82,6 +116,17 @@ pub(super) async fn search_users(
     Ok(Json(users.into_iter().map(UserJson::from).collect()))
 }
 
+/// Revokes tokens
+///
+/// In one transaction. Unknown ids, and tokens that are revoked already, are passed over.
+#[utoipa::path(
+    delete,
+    path = "/admin/tokens",
+    operation_id = "revokeTokens",
+    tag = ADMINISTRATION,
+    request_body(content = Vec<i64>, description = "Their ids"),
+    responses((status = 204, description = "None of them authenticates any more")),
+)]
 pub(super) async fn revoke(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
@@ -99,21 +144,44 @@ fn token_ids(numbers: &[i64]) -> Vec<TokenId> {
     numbers.iter().copied().filter_map(TokenId::new).collect()
 }
 
-#[derive(Debug, Deserialize)]
+/// Which tokens to revoke: either `ids`, or a `filter` with `expectedCount` or `dryRun`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = Revocation)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct RevokeJson {
+pub(super) struct RevokeJson {
     ids: Option<Vec<i64>>,
+    /// As of a search, with at least one criterion and no unknown one.
     filter: Option<FilterJson>,
+    /// How many tokens the filter is to match; if it matches another number, nothing is done.
     expected_count: Option<u64>,
+    /// Only counts.
     dry_run: Option<bool>,
+    /// For the owners' mails and the audit.
+    #[schema(max_length = 1000)]
     reason: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// How many tokens.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Count)]
 pub(super) struct CountJson {
     count: u64,
 }
 
+/// Revokes tokens by ids or by filter
+///
+/// In one transaction. With `dryRun` it only tells how many tokens the filter matches.
+#[utoipa::path(
+    post,
+    path = "/admin/tokens/revoke",
+    operation_id = "revokeMatchingTokens",
+    tag = ADMINISTRATION,
+    request_body = RevokeJson,
+    responses(
+        (status = 200, description = "How many were revoked", body = CountJson),
+        (status = 409, description = "The filter matches another number; nothing was done"),
+    ),
+)]
 pub(super) async fn revoke_matching(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
@@ -160,12 +228,25 @@ fn reason(text: Option<String>) -> Answer<Option<String>> {
     Ok(text)
 }
 
-#[derive(Deserialize)]
+/// A string to be looked up.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Presented)]
 #[serde(deny_unknown_fields)]
-struct IdentifyJson {
+pub(super) struct IdentifyJson {
     token: String,
 }
 
+/// Tells whose token a string is
+///
+/// Revoked and expired ones included. The string is not logged, and this is no use of the token.
+#[utoipa::path(
+    post,
+    path = "/admin/tokens/identify",
+    operation_id = "identifyToken",
+    tag = ADMINISTRATION,
+    request_body = IdentifyJson,
+    responses((status = 200, description = "The token", body = TokenJson), (status = 404, description = NO_SUCH_TOKEN)),
+)]
 pub(super) async fn identify(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,

@@ -18,6 +18,9 @@
 //! | `POST /admin/tokens/revoke` | 200, `{"count":n}`; revokes by ids or by filter |
 //! | `POST /admin/tokens/identify` with `{"token":"…"}` | 200, the token that this string is; 404 |
 //!
+//! `GET /openapi.json` describes all of it (OpenAPI 3.1), made from the same types; anybody may read
+//! that.
+//!
 //! Paths are relative to where the host mounts the router, which may be at several places. The
 //! router does not authenticate: it takes the caller from the request's extensions, where a
 //! [`PatLayer`](crate::PatLayer) has put its [`Pat`](crate::Pat) or the host a
@@ -55,17 +58,22 @@
 
 mod admin;
 mod guard;
+mod openapi;
 mod problems;
 mod routes;
 mod search;
 mod wire;
 
-use axum::Router;
+use std::sync::Arc;
+
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::routing::{delete, get, post};
+use axum::routing::get;
+use axum::{Extension, Router};
 use pat_core::Pats;
 use tower_http::csrf::{ConfigError, CsrfLayer};
 use tower_http::limit::RequestBodyLimitLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::challenge::Challenges;
 
@@ -122,27 +130,32 @@ impl Api {
             csrf: self.csrf,
             challenges,
         };
-        Router::new()
-            .route("/tokens", post(routes::create).get(routes::list))
-            .route(
-                "/tokens/current",
-                get(routes::current).delete(routes::revoke_current),
-            )
-            .route("/tokens/{id}", get(routes::find).delete(routes::revoke))
-            .route("/policy", get(routes::policy))
-            .route("/tokens/search", post(admin::search))
-            .route("/tokens/search/user", get(admin::search_users))
-            .route("/admin/tokens/identify", post(admin::identify))
+        let lists = OpenApiRouter::new()
+            .routes(routes!(admin::revoke))
+            .routes(routes!(admin::revoke_matching))
+            .layer(RequestBodyLimitLayer::new(MAX_IDS_BODY_LEN));
+        let (guarded, document) = OpenApiRouter::new()
+            .routes(routes!(routes::create, routes::list))
+            .routes(routes!(routes::current, routes::revoke_current))
+            .routes(routes!(routes::find, routes::revoke))
+            .routes(routes!(routes::policy))
+            .routes(routes!(admin::search))
+            .routes(routes!(admin::search_users))
+            .routes(routes!(admin::identify))
             .layer(RequestBodyLimitLayer::new(MAX_BODY_LEN))
-            .merge(
-                Router::new()
-                    .route("/admin/tokens", delete(admin::revoke))
-                    .route("/admin/tokens/revoke", post(admin::revoke_matching))
-                    .layer(RequestBodyLimitLayer::new(MAX_IDS_BODY_LEN)),
-            )
+            .merge(lists)
+            .split_for_parts();
+        let document = openapi::complete(document, state.pats.settings());
+        let guarded = guarded
             .fallback(problems::not_found)
             .method_not_allowed_fallback(problems::method_not_allowed)
-            .layer(from_fn_with_state(state.clone(), guard::guard))
+            .layer(from_fn_with_state(state.clone(), guard::guard));
+        Router::new()
+            // For anybody: it tells nothing of any user.
+            .route("/openapi.json", get(openapi::serve))
+            .method_not_allowed_fallback(problems::method_not_allowed)
+            .layer(Extension(Arc::new(document)))
+            .merge(guarded)
             .layer(map_response(problems::finish))
             .with_state(state)
     }

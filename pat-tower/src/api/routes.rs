@@ -6,19 +6,39 @@ use http::StatusCode;
 use pat_core::{Caller, CreateError, PolicyError, Principal, TokenId};
 
 use super::State;
+use super::openapi::{Id, NO_SUCH_TOKEN, TOKENS};
 use super::problems::no_such_token;
-use super::wire::{PolicyJson, TokenJson, token_request};
+use super::wire::{CreateJson, PolicyJson, TokenJson, read};
 use crate::challenge::Challenges;
 use crate::problem::Problem;
 
 pub(super) type Answer<T> = Result<T, Problem>;
 
+/// Creates a token
+///
+/// The secret is in `rawToken` of this answer and nowhere else, ever again.
+#[utoipa::path(
+    post,
+    path = "/tokens",
+    operation_id = "createToken",
+    tag = TOKENS,
+    request_body = CreateJson,
+    responses((
+        status = 201,
+        description = "The new token",
+        body = TokenJson,
+        links(
+            ("find" = (operation_id = "findToken", parameters(("id" = "$response.body#/id")))),
+            ("revoke" = (operation_id = "revokeToken", parameters(("id" = "$response.body#/id")))),
+        ),
+    )),
+)]
 pub(super) async fn create(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
     body: Bytes,
 ) -> Answer<Response> {
-    let request = token_request(&body)?;
+    let request = read::<CreateJson>(&body)?.into_request()?;
     let created = state.pats.create(&caller, request).await;
     let created = created.map_err(|error| create_problem(error, &state.challenges))?;
     let json = Json(TokenJson::created(&state.pats, created));
@@ -36,6 +56,16 @@ fn create_problem(error: CreateError, challenges: &Challenges) -> Problem {
     }
 }
 
+/// Lists the caller's tokens
+///
+/// Those that are not revoked, in order of their ids. Expired ones are there until they are pruned.
+#[utoipa::path(
+    get,
+    path = "/tokens",
+    operation_id = "listTokens",
+    tag = TOKENS,
+    responses((status = 200, description = "The tokens", body = Vec<TokenJson>)),
+)]
 pub(super) async fn list(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
@@ -47,6 +77,17 @@ pub(super) async fn list(
     Ok(Json(json.collect()))
 }
 
+/// Finds a token
+///
+/// One of the caller's own, or any if he is an administrator.
+#[utoipa::path(
+    get,
+    path = "/tokens/{id}",
+    operation_id = "findToken",
+    tag = TOKENS,
+    params(Id),
+    responses((status = 200, description = "The token", body = TokenJson), (status = 404, description = NO_SUCH_TOKEN)),
+)]
 pub(super) async fn find(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
@@ -55,6 +96,17 @@ pub(super) async fn find(
     find_by_id(&state, &caller, parse_id(&id)?).await
 }
 
+/// Revokes a token
+///
+/// One of the caller's own, or any if he is an administrator. To do so again is no error.
+#[utoipa::path(
+    delete,
+    path = "/tokens/{id}",
+    operation_id = "revokeToken",
+    tag = TOKENS,
+    params(Id),
+    responses((status = 204, description = "It authenticates no more"), (status = 404, description = NO_SUCH_TOKEN)),
+)]
 pub(super) async fn revoke(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
@@ -64,6 +116,14 @@ pub(super) async fn revoke(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Finds the token that this very request was made with
+#[utoipa::path(
+    get,
+    path = "/tokens/current",
+    operation_id = "findCurrentToken",
+    tag = TOKENS,
+    responses((status = 200, description = "The token", body = TokenJson), (status = 404, description = NO_SUCH_TOKEN)),
+)]
 pub(super) async fn current(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
@@ -71,6 +131,14 @@ pub(super) async fn current(
     find_by_id(&state, &caller, presented_token(&caller)?).await
 }
 
+/// Revokes the token that this very request was made with
+#[utoipa::path(
+    delete,
+    path = "/tokens/current",
+    operation_id = "revokeCurrentToken",
+    tag = TOKENS,
+    responses((status = 204, description = "It authenticates no more"), (status = 404, description = NO_SUCH_TOKEN)),
+)]
 pub(super) async fn revoke_current(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
@@ -82,6 +150,14 @@ pub(super) async fn revoke_current(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Tells the limits in force
+#[utoipa::path(
+    get,
+    path = "/policy",
+    operation_id = "policy",
+    tag = TOKENS,
+    responses((status = 200, description = "The limits", body = PolicyJson)),
+)]
 pub(super) async fn policy(AxumState(state): AxumState<State>) -> Json<PolicyJson> {
     Json(PolicyJson::new(&state.pats))
 }

@@ -8,6 +8,7 @@ use pat_core::search::{DateRange, Filter, Position, Revoked, Search, Sort, SortK
 use pat_core::{Owner, Pats, TokenStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::problems::INVALID_SEARCH;
 use super::wire::{TokenJson, malformed};
@@ -20,21 +21,34 @@ const MAX_LIMIT: u32 = 1_000;
 const MAX_OFFSET: u32 = 10_000;
 
 /// The filter of a search. An empty text or list restricts nothing, as does what is left out.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Filter)]
 pub(super) struct FilterJson {
+    /// A part of the name, in any letter case.
     name: Option<String>,
+    /// The keys of the owners.
     user_keys: Option<Vec<String>>,
+    #[schema(format = DateTime)]
     token_created_date_from: Option<String>,
+    #[schema(format = DateTime)]
     token_created_date_to: Option<String>,
+    #[schema(format = DateTime)]
     token_expiry_date_from: Option<String>,
+    #[schema(format = DateTime)]
     token_expiry_date_to: Option<String>,
+    #[schema(format = DateTime)]
     last_authenticated_date_from: Option<String>,
+    #[schema(format = DateTime)]
     last_authenticated_date_to: Option<String>,
+    #[schema(value_type = Option<bool>)]
     is_used: Option<IsUsed>,
+    /// `ACTIVE`, `EXPIRES_SOON`, `EXPIRED` or `REVOKED`.
     status: Option<String>,
+    /// Has tokens listed that are revoked and not yet pruned.
     include_revoked: Option<bool>,
     #[serde(flatten)]
+    #[schema(ignore)]
     unknown: BTreeMap<String, Value>,
 }
 
@@ -46,13 +60,20 @@ enum IsUsed {
 }
 
 /// The body of a search.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Search)]
 pub(super) struct SearchJson {
+    /// From 0; not beyond the first 10,000 tokens.
     page: Option<u32>,
+    /// How many tokens a page has: 100 unless told.
+    #[schema(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
+    /// `nextCursor` of the page before, instead of `page`.
     cursor: Option<String>,
+    /// `createdAt`, `expiringAt`, `lastAccessedAt`, `name` (unless told) or `userKey`.
     sort_by: Option<String>,
+    /// `asc` (unless told) or `desc`.
     order_by: Option<String>,
     #[serde(flatten)]
     filter: FilterJson,
@@ -66,20 +87,25 @@ pub(super) struct Asked {
 }
 
 /// A page of tokens.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Page)]
 pub(super) struct PageJson {
     values: Vec<TokenJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     page: Option<u32>,
     limit: u32,
     size: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     total_pages: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     total_count: Option<u64>,
     is_last_page: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     next_cursor: Option<String>,
 }
 

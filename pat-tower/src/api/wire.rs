@@ -4,6 +4,7 @@ use pat_core::{CreatedToken, Pats, PlainToken, Token, TokenRequest, User};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Number;
+use utoipa::ToSchema;
 
 use super::problems::{INVALID_DURATION, MALFORMED_BODY, sentence};
 use crate::date::wire_date;
@@ -12,21 +13,36 @@ use crate::problem::Problem;
 /// A token that never expires carries this date, since clients expect one.
 const NEVER: &str = "9999-12-31T00:00:00.000+00:00";
 
-#[derive(Debug, Serialize)]
+/// A token. Dates are UTC with exactly three fraction digits and `+00:00`.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Token)]
 pub(super) struct TokenJson {
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     id: i64,
     name: String,
+    #[schema(format = DateTime)]
     created_at: String,
+    /// Left out before the first use.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime, nullable = false)]
     last_accessed_at: Option<String>,
+    /// `9999-12-31T00:00:00.000+00:00` for a token that never expires.
+    #[schema(format = DateTime)]
     expiring_at: String,
+    /// `ACTIVE`, `EXPIRES_SOON`, `EXPIRED` or, for administrators who ask for such, `REVOKED`.
     status: &'static str,
+    /// Only of a revoked token, for administrators who ask for such.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime, nullable = false)]
     revoked_at: Option<String>,
+    /// The secret; only in the answer to its creation.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "expose")]
+    #[schema(value_type = String, required = false)]
     raw_token: Option<PlainToken>,
+    /// The owner; only for administrators.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = UserJson, required = false)]
     user_profile_resource: Option<UserJson>,
 }
 
@@ -66,13 +82,16 @@ fn expose<S: Serializer>(plain: &Option<PlainToken>, serializer: S) -> Result<S:
     serializer.serialize_some(&plain.as_ref().map(PlainToken::expose))
 }
 
-#[derive(Debug, Serialize)]
+/// A user of the host.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = User)]
 pub(super) struct UserJson {
     user_key: String,
     username: String,
     full_name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     email: Option<String>,
 }
 
@@ -87,8 +106,10 @@ impl From<User> for UserJson {
     }
 }
 
-#[derive(Debug, Serialize)]
+/// The limits in force.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Policy)]
 pub(super) struct PolicyJson {
     enabled: bool,
     eternal_tokens_enabled: bool,
@@ -112,12 +133,18 @@ impl PolicyJson {
     }
 }
 
-#[derive(Debug, Deserialize)]
+/// A token to be created.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct CreateJson {
-    /// Missing is the same as blank.
+#[schema(as = NewToken)]
+pub(super) struct CreateJson {
+    /// Any text but a blank one, without control characters. Names need not be unique.
+    // Missing is the same as blank.
     #[serde(default)]
+    #[schema(required = true, min_length = 1)]
     name: String,
+    /// Whole days until it expires. Left out, it never does, where such tokens are allowed.
+    #[schema(value_type = Option<i64>, required = false, minimum = 1)]
     expiration_duration: Option<Number>,
 }
 
@@ -130,18 +157,14 @@ pub(super) fn malformed(detail: &str) -> Problem {
     Problem::new(MALFORMED_BODY, detail)
 }
 
-/// Reads the body of a creation.
-pub(super) fn token_request(body: &[u8]) -> Result<TokenRequest, Problem> {
-    let json: CreateJson = read(body)?;
-    let lifetime_days = json
-        .expiration_duration
-        .as_ref()
-        .map(whole_days)
-        .transpose()?;
-    Ok(TokenRequest {
-        name: json.name,
-        lifetime_days,
-    })
+impl CreateJson {
+    pub(super) fn into_request(self) -> Result<TokenRequest, Problem> {
+        let days = self.expiration_duration.as_ref().map(whole_days);
+        Ok(TokenRequest {
+            name: self.name,
+            lifetime_days: days.transpose()?,
+        })
+    }
 }
 
 /// The number of days; one that is too large for the type is as large as the type allows, which is

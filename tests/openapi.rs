@@ -1,0 +1,213 @@
+//! The description of the REST router is true, and whoever follows it finds no hole.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use libtest_mimic::Trial;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::common::{Server, answer, python, trial, trial_with_need};
+
+const MOUNT: &str = "/rest/pat/latest";
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("openapi::it_names_every_route", routes),
+        trial("openapi::it_says_where_it_is_and_what_is_allowed", limits),
+        trial("openapi::no_route_lets_anybody_in_who_may_not", walk),
+        trial_with_need(
+            "openapi::schemathesis_finds_nothing",
+            "python",
+            python::missing(),
+            schemathesis,
+        ),
+    ]
+}
+
+async fn document(server: &Server, mount: &str) -> Value {
+    let found = answer(server.get(&format!("{mount}/openapi.json"))).await;
+    assert_eq!(found.status, StatusCode::OK);
+    found.json()
+}
+
+/// The operations of a document, with their descriptions.
+fn operations(document: &Value) -> Vec<(Method, String, &Value)> {
+    let paths = document["paths"].as_object().expect("paths");
+    let operations = paths.iter().flat_map(|(path, item)| {
+        let item = item.as_object().expect("a path");
+        item.iter().map(move |(method, operation)| {
+            let method = method.to_uppercase().parse().expect("a method");
+            (method, path.clone(), operation)
+        })
+    });
+    operations.collect()
+}
+
+async fn routes() {
+    let server = Server::start().await;
+    let document = document(&server, MOUNT).await;
+    let operations = operations(&document);
+    let names = operations
+        .iter()
+        .map(|(method, path, operation)| {
+            format!(
+                "{method} {path} {}",
+                operation["operationId"].as_str().expect("an id")
+            )
+        })
+        .collect::<Vec<_>>();
+    let expected = [
+        "DELETE /admin/tokens revokeTokens",
+        "POST /admin/tokens/identify identifyToken",
+        "POST /admin/tokens/revoke revokeMatchingTokens",
+        "GET /policy policy",
+        "GET /tokens listTokens",
+        "POST /tokens createToken",
+        "DELETE /tokens/current revokeCurrentToken",
+        "GET /tokens/current findCurrentToken",
+        "POST /tokens/search searchTokens",
+        "GET /tokens/search/user searchUsers",
+        "DELETE /tokens/{id} revokeToken",
+        "GET /tokens/{id} findToken",
+    ];
+    assert_eq!(names, expected);
+    let links = &document["paths"]["/tokens"]["post"]["responses"]["201"]["links"];
+    for (link, operation) in [("find", "findToken"), ("revoke", "revokeToken")] {
+        assert_eq!(links[link]["operationId"], operation);
+        assert_eq!(links[link]["parameters"]["id"], "$response.body#/id");
+    }
+    for (method, path, operation) in &operations {
+        let responses = operation["responses"].as_object().expect("responses");
+        for status in ["401", "403", "503"] {
+            let problem = &responses[status]["content"]["application/problem+json"];
+            assert_eq!(
+                problem["schema"]["$ref"], "#/components/schemas/Problem",
+                "{method} {path} {status}"
+            );
+        }
+    }
+    assert!(document["components"]["schemas"]["Problem"].is_object());
+    let other = answer(server.post(&format!("{MOUNT}/openapi.json"))).await;
+    assert_eq!(other.problem(), "method-not-allowed");
+}
+
+async fn limits() {
+    let server = Server::with(&[
+        ("atlassian.pats.token.name.length", "17"),
+        ("atlassian.pats.max.tokens.expiry.days", "30"),
+        ("atlassian.pats.eternal.tokens.enabled", "false"),
+    ])
+    .await;
+    for mount in [MOUNT, "/rest/pat/1.0"] {
+        let document = document(&server, mount).await;
+        assert_eq!(document["openapi"], "3.1.0");
+        assert_eq!(document["servers"], json!([{"url": mount}]));
+        let new = &document["components"]["schemas"]["NewToken"];
+        assert_eq!(new["properties"]["name"]["maxLength"], 17);
+        assert_eq!(new["properties"]["expirationDuration"]["maximum"], 30);
+        assert_eq!(new["required"], json!(["name", "expirationDuration"]));
+    }
+}
+
+/// Every operation, by everybody who may not.
+async fn walk() {
+    let server = Server::start().await;
+    let document = document(&server, MOUNT).await;
+    let others = server.create("bob").await;
+    let mine = server.create("alice").await;
+    for (method, path, operation) in operations(&document) {
+        let route = format!("{method} {path}");
+        let path = path.replace("{id}", &others.id.to_string());
+        let request = || {
+            let request = server.request(method.clone(), &format!("{MOUNT}{path}"));
+            if operation.get("requestBody").is_some() {
+                request.json(&json!({}))
+            } else {
+                request
+            }
+        };
+        for anonymous in [request(), request().bearer_auth("pat_x")] {
+            let refused = answer(anonymous).await;
+            assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{route}");
+        }
+        let forged = request()
+            .basic_auth("alice", Some("alice"))
+            .header("sec-fetch-site", "cross-site");
+        let forged = answer(forged).await;
+        if method != Method::GET {
+            assert_eq!(forged.problem(), "cross-site-request", "{route}");
+        }
+        let is_for_administrators = operation["tags"] == json!(["Administration"]);
+        for other in [
+            request().basic_auth("alice", Some("alice")),
+            request().bearer_auth(&mine.raw),
+        ] {
+            if path.ends_with("/current") && method == Method::DELETE {
+                continue;
+            }
+            let seen = answer(other).await;
+            assert!(!seen.body.contains("bob"), "{route}: {}", seen.body);
+            assert!(!seen.body.contains(&others.id.to_string()), "{route}");
+            if is_for_administrators {
+                assert_eq!(seen.problem(), "not-an-administrator", "{route}");
+            } else if path.contains(&others.id.to_string()) {
+                assert_eq!(seen.problem(), "not-found", "{route}");
+            }
+        }
+    }
+    for token in [&others, &mine] {
+        assert_eq!(server.try_token(&token.raw).await, StatusCode::OK);
+    }
+}
+
+/// A fuzzer that reads the description.
+async fn schemathesis() {
+    let limit = ("atlassian.pats.max.tokens.per.user", "1000000");
+    let server = Server::with(&[limit]).await;
+    // It signs in as an administrator by Basic, which is a matter of the host.
+    let mut document = document(&server, MOUNT).await;
+    document["components"]["securitySchemes"] =
+        json!({"basic": {"type": "http", "scheme": "basic"}});
+    let paths = document["paths"].as_object_mut().expect("paths");
+    for operation in paths.values_mut().filter_map(Value::as_object_mut) {
+        for operation in operation.values_mut() {
+            operation["security"] = json!([{"basic": []}]);
+        }
+    }
+    let path = server.folder.path().join("openapi.json");
+    std::fs::write(&path, document.to_string()).expect("a file");
+    let examples = std::env::var("PAT_TEST_SCHEMATHESIS_EXAMPLES");
+    let run = Command::new(python::program().with_file_name("schemathesis"))
+        .current_dir(server.folder.path())
+        .env("PYTHONPATH", python::script("clients"))
+        .env("SCHEMATHESIS_HOOKS", "openapi_hooks")
+        .args([
+            "--config-file",
+            &python::script("clients/schemathesis.toml").to_string_lossy(),
+        ])
+        .args([
+            "run",
+            "openapi.json",
+            "--checks",
+            "all",
+            "--auth",
+            "admin:admin",
+        ])
+        .args(["--url", &format!("{}{MOUNT}", server.base)])
+        .args(["--max-examples", examples.as_deref().unwrap_or("20")])
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let run = tokio::time::timeout(Duration::from_mins(10), run).await;
+    let run = run.expect("an end").expect("schemathesis");
+    let output = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success(), "{output}");
+    assert!(
+        output.contains("Operations:       12 selected / 12 total"),
+        "{output}"
+    );
+    let found = output.lines().filter(|line| line.contains("generated"));
+    println!("schemathesis: {}", found.collect::<String>().trim());
+}
