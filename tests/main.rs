@@ -20,6 +20,7 @@ mod processes;
 mod properties;
 mod races;
 mod revocation;
+mod search;
 mod secrets;
 mod sessions;
 mod smtp;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         properties::trials(),
         races::trials(),
         revocation::trials(),
+        search::trials(),
         secrets::trials(),
         sessions::trials(),
         smtp::trials(),

@@ -172,7 +172,7 @@ pub enum AdminError {
     /// The caller is no administrator.
     #[error("only administrators may do this")]
     NotAdministrator,
-    /// The store cannot be searched ([`TokenStore::search`](crate::TokenStore::search)).
+    /// The store cannot be searched ([`TokenStore::search_store`](crate::TokenStore::search_store)).
     #[error("the token store cannot be searched")]
     NotSupported,
     /// Tokens were to be revoked by a filter that restricts nothing.

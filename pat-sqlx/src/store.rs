@@ -336,7 +336,7 @@ impl<DB: Portable> TokenStore for SqlxStore<DB> {
         Some(self)
     }
 
-    fn search(&self) -> Option<&dyn SearchStore> {
+    fn search_store(&self) -> Option<&dyn SearchStore> {
         Some(self)
     }
 }

@@ -208,7 +208,7 @@ impl TokenStore for MemoryStore {
         Some(self)
     }
 
-    fn search(&self) -> Option<&dyn SearchStore> {
+    fn search_store(&self) -> Option<&dyn SearchStore> {
         Some(self)
     }
 }

@@ -41,7 +41,10 @@ impl Pats {
 
 impl Administration {
     fn store(&self) -> Result<&dyn SearchStore, AdminError> {
-        self.pats.store().search().ok_or(AdminError::NotSupported)
+        self.pats
+            .store()
+            .search_store()
+            .ok_or(AdminError::NotSupported)
     }
 
     /// Looks through all tokens.

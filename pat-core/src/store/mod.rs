@@ -119,7 +119,7 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
 
     /// What the administration needs of the store; `None` if it cannot give it. Then administrators
     /// can revoke tokens by their ids, and not look for them.
-    fn search(&self) -> Option<&dyn SearchStore> {
+    fn search_store(&self) -> Option<&dyn SearchStore> {
         None
     }
 }
@@ -187,8 +187,8 @@ impl<T: TokenStore + ?Sized> TokenStore for Arc<T> {
         (**self).jobs()
     }
 
-    fn search(&self) -> Option<&dyn SearchStore> {
-        (**self).search()
+    fn search_store(&self) -> Option<&dyn SearchStore> {
+        (**self).search_store()
     }
 }
 

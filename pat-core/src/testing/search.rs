@@ -34,7 +34,7 @@ const KEYS: [SortKey; 5] = [
 ];
 
 fn searched(store: &Store) -> &dyn SearchStore {
-    store.search().expect("a store that can be searched")
+    store.search_store().expect("a store that can be searched")
 }
 
 /// Tokens of many kinds, with equals in everything but the id.
