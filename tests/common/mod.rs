@@ -43,20 +43,26 @@ where
 pub(crate) fn trial_with_need<F>(
     name: &str,
     need: &str,
-    missing: Option<&'static str>,
+    missing: Option<&str>,
     test: impl FnOnce() -> F + Send + 'static,
 ) -> Trial
 where
     F: Future<Output = ()>,
 {
-    let required = std::env::var("PAT_TEST_REQUIRE").unwrap_or_default();
     match missing {
         None => trial(name, test),
-        Some(reason) if required.split(',').any(|required| required.trim() == need) => {
+        Some(reason) if is_required(need) => {
+            let reason = reason.to_owned();
             Trial::test(name, move || Err(reason.into()))
         }
         Some(reason) => trial(&format!("{name} ({reason})"), test).with_ignored_flag(true),
     }
+}
+
+/// Whether `PAT_TEST_REQUIRE` lists this need.
+fn is_required(need: &str) -> bool {
+    let required = std::env::var("PAT_TEST_REQUIRE").unwrap_or_default();
+    required.split(',').any(|required| required.trim() == need)
 }
 
 /// The example server, running in this process on a free port, with a clock that stands still.

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use testcontainers::core::IntoContainerPort as _;
+use testcontainers::core::client::docker_client_instance;
 use testcontainers::runners::SyncRunner as _;
 use testcontainers::{Container, GenericImage, ImageExt as _, TestcontainersError};
 
@@ -36,27 +37,72 @@ pub(super) fn stop() {
     }
 }
 
-/// Starts a container of the official image, or of one that the environment names, and returns the
-/// URL of the server in it.
+/// The official image, or the one that the environment names.
+pub(super) fn image_name(kind: Kind) -> String {
+    let (variable, default) = match kind {
+        Postgres => ("PAT_TEST_POSTGRES_IMAGE", "postgres:17"),
+        MariaDb => ("PAT_TEST_MYSQL_IMAGE", "mariadb:11.4"),
+    };
+    std::env::var(variable).unwrap_or_else(|_| default.to_owned())
+}
+
+fn image(kind: Kind) -> GenericImage {
+    let name = image_name(kind);
+    let (name, tag) = name.rsplit_once(':').unwrap_or((&name, "latest"));
+    GenericImage::new(name, tag)
+}
+
+/// Sees to it that the image is there, once; returns whether it is.
+pub(super) fn pull(kind: Kind) -> bool {
+    static POSTGRES: OnceLock<bool> = OnceLock::new();
+    static MARIADB: OnceLock<bool> = OnceLock::new();
+    let pulled = match kind {
+        Postgres => &POSTGRES,
+        MariaDb => &MARIADB,
+    };
+    *pulled.get_or_init(|| {
+        let pulled = in_own_thread(|| try_pull(kind));
+        if let Err(why) = &pulled {
+            eprintln!("{}: {why}", kind.need());
+        }
+        pulled.is_ok()
+    })
+}
+
+fn try_pull(kind: Kind) -> Result<(), TestcontainersError> {
+    let is_there = async {
+        let daemon = docker_client_instance().await?;
+        Ok::<_, TestcontainersError>(daemon.inspect_image(&image_name(kind)).await.is_ok())
+    };
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let is_there = runtime.enable_all().build()?.block_on(is_there)?;
+    if !is_there {
+        drop(image(kind).pull_image()?);
+    }
+    Ok(())
+}
+
+/// Starts a container and returns the URL of the server in it.
 pub(super) fn start(kind: Kind) -> Result<String, String> {
-    // In a thread of its own, since this is called from within a runtime and makes another.
-    let url = std::thread::scope(|scope| {
-        let starting = scope.spawn(|| try_start(kind));
-        starting.join().expect("no panic")
-    });
-    url.map_err(|error| error.to_string())
+    in_own_thread(|| try_start(kind))
+}
+
+/// These calls come from within a runtime, and make another.
+fn in_own_thread<T: Send>(
+    call: impl FnOnce() -> Result<T, TestcontainersError> + Send,
+) -> Result<T, String> {
+    let result = std::thread::scope(|scope| scope.spawn(call).join().expect("no panic"));
+    result.map_err(|error| error.to_string())
 }
 
 fn try_start(kind: Kind) -> Result<String, TestcontainersError> {
-    let (variable, default, port) = match kind {
-        Postgres => ("PAT_TEST_POSTGRES_IMAGE", "postgres:17", 5432),
-        MariaDb => ("PAT_TEST_MYSQL_IMAGE", "mariadb:11.4", 3306),
+    let port = match kind {
+        Postgres => 5432,
+        MariaDb => 3306,
     };
-    let image = std::env::var(variable).unwrap_or_else(|_| default.to_owned());
-    let (name, tag) = image.rsplit_once(':').unwrap_or((&image, "latest"));
-    let image = GenericImage::new(name, tag).with_exposed_port(port.tcp());
     // A server without a password, on loopback, for a minute. Each image reads its own.
-    let container = image
+    let container = image(kind)
+        .with_exposed_port(port.tcp())
         .with_env_var("POSTGRES_HOST_AUTH_METHOD", "trust")
         .with_env_var("MARIADB_ALLOW_EMPTY_ROOT_PASSWORD", "1")
         .with_env_var("MYSQL_ALLOW_EMPTY_PASSWORD", "1")

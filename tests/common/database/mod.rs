@@ -2,6 +2,7 @@
 
 mod docker;
 mod local;
+mod source;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::OnceLock;
@@ -12,7 +13,8 @@ use futures_util::FutureExt as _;
 use libtest_mimic::Trial;
 use pat_sqlx::sqlx::mysql::MySqlConnection;
 use pat_sqlx::sqlx::postgres::PgConnection;
-use pat_sqlx::sqlx::{AssertSqlSafe, Connection as _, Executor as _};
+use pat_sqlx::sqlx::{AssertSqlSafe, Connection as _, Executor as _, query_scalar};
+use tokio::time::timeout;
 
 use super::trial_with_need;
 
@@ -61,7 +63,8 @@ where
     F: Future<Output = ()>,
 {
     let name = format!("stores::{}::{name}", kind.need());
-    trial_with_need(&name, kind.need(), kind.missing(), move || async move {
+    let missing = source::missing(kind);
+    trial_with_need(&name, kind.need(), missing.as_deref(), move || async move {
         with_database(Database::create(kind).await, test).await;
     })
 }
@@ -76,7 +79,8 @@ pub(crate) fn trial_alone<F>(
 where
     F: Future<Output = ()>,
 {
-    trial_with_need(name, kind.need(), kind.missing(), move || async move {
+    let missing = source::missing(kind);
+    trial_with_need(name, kind.need(), missing.as_deref(), move || async move {
         let own = Database::create_alone(kind);
         match own {
             Some(database) => test(database).await,
@@ -119,7 +123,8 @@ impl Database {
             return None;
         }
         let (url, process) = local::start(kind)?.expect("a server");
-        assert!(await_answer(kind, &url), "it does not answer");
+        let version = await_answer(kind, &url).expect("a server that answers");
+        eprintln!("{}: {version}, of this machine, for one test", kind.need());
         // A database that every server of this kind has.
         let name = match kind {
             Postgres => "postgres",
@@ -196,20 +201,6 @@ impl Kind {
         }
     }
 
-    /// Why there is no server of this kind; `None` if there is one, or one that can be started.
-    fn missing(self) -> Option<&'static str> {
-        if std::env::var_os(self.variable()).is_some()
-            || docker::answers()
-            || local::programs(self).is_some()
-        {
-            return None;
-        }
-        Some(match self {
-            Postgres => "no PAT_TEST_POSTGRES_URL, no Docker, and no PostgreSQL on this machine",
-            MariaDb => "no PAT_TEST_MYSQL_URL, no Docker, and no MariaDB on this machine",
-        })
-    }
-
     /// The server of this kind, which is started by the first who asks.
     fn server(self) -> &'static Server {
         static POSTGRES: OnceLock<Result<Server, String>> = OnceLock::new();
@@ -218,24 +209,7 @@ impl Kind {
             Postgres => &POSTGRES,
             MariaDb => &MARIADB,
         };
-        let server = server.get_or_init(|| {
-            let url = match std::env::var(self.variable()) {
-                Ok(url) => return Ok(Server { kind: self, url }),
-                Err(_) if docker::answers() => docker::start(self),
-                Err(_) => Err(String::new()),
-            };
-            // An image may be out of reach, where programs are not.
-            let url = url.or_else(|why| {
-                let local = local::start(self).ok_or(why)?;
-                local.map(|(url, _process)| url)
-            })?;
-            if await_answer(self, &url) {
-                Ok(Server { kind: self, url })
-            } else {
-                Err("it does not answer".into())
-            }
-        });
-        match server {
+        match server.get_or_init(|| source::first_server(self)) {
             Ok(server) => server,
             Err(why) => panic!("no server: {why}"),
         }
@@ -285,23 +259,39 @@ pub(crate) fn stop_servers() {
     local::stop();
 }
 
-/// Waits until the server answers. In a thread and a runtime of its own, since this is called from
-/// within another.
-fn await_answer(kind: Kind, url: &str) -> bool {
+/// Waits until the server answers, and returns its version. In a thread and a runtime of its own,
+/// since this is called from within another.
+fn await_answer(kind: Kind, url: &str) -> Result<String, String> {
     let until_it_answers = async {
-        let answer = async {
-            while execute(kind, url, "SELECT 1").await.is_err() {
-                tokio::time::sleep(Duration::from_millis(50)).await;
+        loop {
+            match version(kind, url).await {
+                Ok(version) => break version,
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             }
-        };
-        tokio::time::timeout(START_TIMEOUT, answer).await.is_ok()
+        }
     };
     std::thread::scope(|scope| {
         let asking = scope.spawn(|| {
             let mut runtime = tokio::runtime::Builder::new_current_thread();
             let runtime = runtime.enable_all().build().expect("a runtime");
-            runtime.block_on(until_it_answers)
+            runtime.block_on(async { timeout(START_TIMEOUT, until_it_answers).await })
         });
-        asking.join().expect("no panic")
+        let answer = asking.join().expect("no panic");
+        answer.map_err(|_| "it does not answer".to_owned())
     })
+}
+
+async fn version(kind: Kind, url: &str) -> Result<String, pat_sqlx::sqlx::Error> {
+    match kind {
+        Postgres => {
+            let mut connection = PgConnection::connect(url).await?;
+            let version = "SELECT 'PostgreSQL ' || current_setting('server_version')";
+            query_scalar(version).fetch_one(&mut connection).await
+        }
+        MariaDb => {
+            let mut connection = MySqlConnection::connect(url).await?;
+            let version = "SELECT CONCAT(@@version_comment, ' ', @@version)";
+            query_scalar(version).fetch_one(&mut connection).await
+        }
+    }
 }
