@@ -15,6 +15,7 @@ mod docs;
 mod flow;
 mod jobs;
 mod openapi;
+mod outages;
 mod plugin;
 mod processes;
 mod properties;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         flow::trials(),
         jobs::trials(),
         openapi::trials(),
+        outages::trials(),
         plugin::trials(),
         processes::trials(),
         properties::trials(),

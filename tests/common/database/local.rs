@@ -41,21 +41,57 @@ fn find(program: &str) -> Option<PathBuf> {
     files.find(|file| file.is_file())
 }
 
-/// The servers that were started here, with their folders.
-static STARTED: Mutex<Vec<(Child, TempDir)>> = Mutex::new(Vec::new());
+/// A server that was started here.
+struct Started {
+    server: Child,
+    /// What starts it again.
+    command: Command,
+    /// Goes with it.
+    _folder: TempDir,
+}
+
+impl Started {
+    fn end(&mut self) {
+        // PostgreSQL takes this as "at once"; MariaDB has nothing to lose.
+        let id = self.server.id().to_string();
+        let _status = Command::new("kill").args(["-QUIT", &id]).status();
+        std::thread::sleep(Duration::from_millis(200));
+        let _ended_already = self.server.kill();
+        let _status = self.server.wait();
+    }
+}
+
+static STARTED: Mutex<Vec<Started>> = Mutex::new(Vec::new());
 
 /// Ends the servers that were started for the tests.
 pub(super) fn stop() {
     let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
-    for (mut server, folder) in started.drain(..) {
-        // PostgreSQL takes this as "at once"; MariaDB has nothing to lose.
-        let id = server.id().to_string();
-        let _status = Command::new("kill").args(["-QUIT", &id]).status();
-        std::thread::sleep(Duration::from_millis(200));
-        let _ended_already = server.kill();
-        let _status = server.wait();
-        drop(folder);
+    for mut server in started.drain(..) {
+        server.end();
     }
+}
+
+/// Takes the server of this process out of the list of those that are to be ended.
+fn take(process: u32) -> Started {
+    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    let index = started.iter().position(|one| one.server.id() == process);
+    started.swap_remove(index.expect("a server that was started here"))
+}
+
+/// Ends the server of this process, runs `meanwhile`, and starts the server again, with all that
+/// was in it.
+pub(super) async fn restart_after(process: u32, meanwhile: impl Future<Output = ()>) {
+    let mut server = take(process);
+    server.end();
+    meanwhile.await;
+    let (child, command) = spawn_and_keep(server.command);
+    let server = Started {
+        server: child,
+        command,
+        ..server
+    };
+    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    started.push(server);
 }
 
 /// Makes a server in a temporary folder, reachable by a socket in it and by nothing else, and
@@ -108,9 +144,14 @@ pub(super) fn start(kind: Kind) -> Option<Result<(String, u32), String>> {
         Postgres => format!("postgres://postgres@localhost/postgres?host={socket}"),
         MariaDb => format!("mariadb://root@localhost?socket={socket}"),
     };
-    let child = spawn_and_keep(command);
-    let id = child.id();
-    STARTED.lock().expect("the list").push((child, folder));
+    let (server, command) = spawn_and_keep(command);
+    let id = server.id();
+    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    started.push(Started {
+        server,
+        command,
+        _folder: folder,
+    });
     Some(Ok((url, id)))
 }
 
@@ -177,14 +218,15 @@ fn unprivileged(program: &Path) -> Command {
 
 /// Starts a program from a thread that never ends: the operating system takes the end of that
 /// thread for the end of the parent.
-fn spawn_and_keep(mut command: Command) -> Child {
+fn spawn_and_keep(mut command: Command) -> (Child, Command) {
     let (send, receive) = mpsc::channel();
     std::thread::spawn(move || {
-        let _sent = send.send(command.spawn());
+        let child = command.spawn();
+        let _sent = send.send((child, command));
         loop {
             std::thread::park();
         }
     });
-    let child = receive.recv().expect("an answer");
-    child.expect("the server starts")
+    let (child, command) = receive.recv().expect("an answer");
+    (child.expect("the server starts"), command)
 }

@@ -89,6 +89,27 @@ where
     })
 }
 
+/// A test that stops the server: it has one of its own, and is ignored where none can be started.
+pub(crate) fn trial_that_stops<F>(
+    kind: Kind,
+    name: &str,
+    test: impl FnOnce(Database) -> F + Send + 'static,
+) -> Trial
+where
+    F: Future<Output = ()>,
+{
+    let missing = if std::env::var_os(kind.variable()).is_some() {
+        Some("the server that is there is not for stopping")
+    } else if local::programs(kind).is_none() {
+        Some("no programs of a server on this machine")
+    } else {
+        None
+    };
+    trial_with_need(name, kind.need(), missing, move || async move {
+        test(Database::create_alone(kind).expect("a server")).await;
+    })
+}
+
 async fn with_database<F>(database: Database, test: impl FnOnce(Database) -> F)
 where
     F: Future<Output = ()>,
@@ -171,6 +192,37 @@ impl Database {
                      WHERE db = DATABASE() AND id <> CONNECTION_ID()) DO \
                      EXECUTE IMMEDIATE CONCAT('KILL ', one.id); END FOR; END";
                 self.execute(sql).await;
+            }
+        }
+    }
+
+    /// Ends the server, which is this test's own, and starts it again after `meanwhile`; returns
+    /// when it answers.
+    pub(crate) async fn restart_after(&self, meanwhile: impl Future<Output = ()>) {
+        let process = self.process.expect("a server of this test's own");
+        local::restart_after(process, meanwhile).await;
+        let again = async {
+            while version(self.kind, &self.url).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let again = timeout(START_TIMEOUT, again).await;
+        again.expect("it starts again");
+    }
+
+    /// Has the server, which is this test's own, take no writes on any connection, or take them
+    /// again.
+    pub(crate) async fn set_read_only(&self, is_read_only: bool) {
+        let value = if is_read_only { "ON" } else { "OFF" };
+        match self.kind {
+            Postgres => {
+                let sql = format!("ALTER SYSTEM SET default_transaction_read_only = {value}");
+                self.execute(&sql).await;
+                self.execute("SELECT pg_reload_conf()").await;
+            }
+            MariaDb => {
+                let sql = format!("SET GLOBAL read_only = {value}");
+                self.execute(&sql).await;
             }
         }
     }

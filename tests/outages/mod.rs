@@ -1,0 +1,157 @@
+//! A database that does not answer: the server says so in time and lets nobody in who might be
+//! refused, and goes on by itself once the database is back.
+//!
+//! Each test breaks the database of a server for some seconds, while clients keep asking with tokens
+//! that the server does not know, with one that it knows, and for changes. Its figures are printed.
+
+mod hole;
+mod load;
+mod report;
+
+use std::time::Duration;
+
+use libtest_mimic::Trial;
+use pat_sqlx::sqlx::{Connection as _, Executor as _, MySqlConnection, PgConnection};
+use pat_sqlx::sqlx::{SqliteConnection, sqlite::SqliteConnectOptions};
+use reqwest::StatusCode;
+
+use self::hole::Hole;
+use self::load::{Load, Node};
+use crate::common::database::{Database, Kind, trial_that_stops};
+use crate::common::process::Frozen;
+use crate::common::trial;
+
+/// How long the database is broken: well beyond the lease and the deadlines.
+const LENGTH: Duration = Duration::from_secs(8);
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let faults = [
+        (Fault::Down, "a_server_that_is_down"),
+        (Fault::Frozen, "a_server_that_is_frozen"),
+        (Fault::BlackHole, "a_network_that_swallows_all"),
+        (Fault::Locked, "a_table_that_is_locked"),
+        (Fault::Demoted, "a_server_that_takes_no_writes_any_more"),
+    ];
+    let on_servers = [Kind::Postgres, Kind::MariaDb]
+        .into_iter()
+        .flat_map(|kind| {
+            faults.into_iter().map(move |(fault, name)| {
+                let name = format!("outages::{}::{name}", kind.need());
+                trial_that_stops(kind, &name, move |database| on_server(database, fault))
+            })
+        });
+    let mut trials: Vec<_> = on_servers.collect();
+    trials.push(trial(
+        "outages::sqlite::a_write_lock_that_is_held",
+        held_lock,
+    ));
+    trials
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    Down,
+    Frozen,
+    BlackHole,
+    /// All connections for authentication wait for a lock, and what comes after waits for them.
+    Locked,
+    /// As after a failover, to which the connections have not followed.
+    Demoted,
+}
+
+async fn on_server(database: Database, fault: Fault) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let hole = Hole::start(&database, folder.path());
+    let node = Node::start(folder.path(), &hole.url).await;
+    let mut load = Load::start(node).await;
+    let broken = || tokio::time::sleep(LENGTH);
+    match fault {
+        Fault::Down => {
+            let meanwhile = async {
+                load.broken();
+                broken().await;
+            };
+            database.restart_after(meanwhile).await;
+        }
+        Fault::Frozen => {
+            let process = database.process.expect("a server of this test's own");
+            let frozen = Frozen::with_children(process);
+            load.broken();
+            broken().await;
+            drop(frozen);
+        }
+        Fault::BlackHole => {
+            hole.set_open(false);
+            load.broken();
+            broken().await;
+            hole.set_open(true);
+        }
+        Fault::Locked => {
+            lock_tokens(&database, async {
+                load.broken();
+                broken().await;
+            })
+            .await;
+        }
+        Fault::Demoted => {
+            database.set_read_only(true).await;
+            // It is told to its processes one after the other.
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            load.broken();
+            broken().await;
+            database.set_read_only(false).await;
+        }
+    }
+    load.back();
+    let report = load.finish().await;
+    println!("outages: {}, {fault:?}: {report}", database.kind.need());
+    // Where only the tokens are locked, the feed can be read, and the lease goes on.
+    report.assert_closed(fault != Fault::Locked);
+}
+
+/// Keeps everybody from the table of tokens.
+async fn lock_tokens(database: &Database, meanwhile: impl Future<Output = ()>) {
+    match database.kind {
+        Kind::Postgres => {
+            let mut holder = PgConnection::connect(&database.url)
+                .await
+                .expect("a connection");
+            let lock = "BEGIN; LOCK TABLE pat_token IN ACCESS EXCLUSIVE MODE";
+            holder.execute(lock).await.expect("a lock");
+            meanwhile.await;
+            holder.close().await.expect("an end");
+        }
+        Kind::MariaDb => {
+            let mut holder = MySqlConnection::connect(&database.url)
+                .await
+                .expect("a connection");
+            let lock = "LOCK TABLES pat_token WRITE";
+            holder.execute(lock).await.expect("a lock");
+            meanwhile.await;
+            holder.close().await.expect("an end");
+        }
+    }
+}
+
+/// Another process that holds the lock keeps nobody from reading, so only changes fail.
+async fn held_lock() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("pat.db");
+    let node = Node::start(folder.path(), &format!("sqlite:{}", path.display())).await;
+    let mut load = Load::start(node).await;
+    let options = SqliteConnectOptions::new().filename(path);
+    let options = options.busy_timeout(Duration::from_secs(5));
+    let mut holder = SqliteConnection::connect_with(&options)
+        .await
+        .expect("a connection");
+    holder.execute("BEGIN IMMEDIATE").await.expect("the lock");
+    load.broken();
+    tokio::time::sleep(LENGTH).await;
+    holder.execute("ROLLBACK").await.expect("its end");
+    load.back();
+    let report = load.finish().await;
+    println!("outages: sqlite, held lock: {report}");
+    report.assert_changes_fail_in_time();
+    assert_eq!(report.cold_statuses(), [StatusCode::OK], "reading goes on");
+    holder.close().await.expect("a closed connection");
+}
