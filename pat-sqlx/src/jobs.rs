@@ -10,9 +10,9 @@ use pat_core::store::{
 use pat_core::{Owner, StoreError};
 use tracing::instrument;
 
+use crate::lent::fetch;
 use crate::row::{self, DEAD, PENDING};
 use crate::sql::Sql;
-use crate::store::fetch;
 use crate::write::{LeaseRow, Locked, Write};
 use crate::{Portable, SqlxStore};
 

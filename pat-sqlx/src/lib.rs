@@ -5,6 +5,7 @@ mod dialect;
 mod error;
 mod events;
 mod jobs;
+mod lent;
 mod migrate;
 #[cfg(feature = "mysql")]
 mod mysql;

@@ -6,6 +6,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgQueryResult};
 use sqlx::{Executor as _, Pool, Postgres, Row as _};
 use tokio::time::timeout;
 
+use crate::lent::fetch;
 use crate::server::{self, Server};
 use crate::sql::Sql;
 use crate::{ConnectError, Dialect, SqlxStore};
@@ -98,9 +99,7 @@ impl Dialect for Postgres {
                 Err(_elapsed) if is_asked => return Err(sqlx::Error::PoolTimedOut),
                 Err(_elapsed) => {
                     is_asked = true;
-                    Sql::<Self>::new(HINT)
-                        .execute(&mut *pool.acquire().await?)
-                        .await?;
+                    fetch(pool, Sql::new(HINT)).await?;
                 }
             }
         }

@@ -1,12 +1,14 @@
 //! What the stores on database servers share.
 
 use std::io::ErrorKind;
+use std::pin::pin;
 use std::time::Duration;
 
 use sqlx::pool::PoolOptions;
 use sqlx::{ConnectOptions as _, Connection, Error, Pool, QueryBuilder};
 use tokio::time::timeout;
 
+use crate::lent::may_lose_one;
 use crate::{ConnectError, Portable, SqlxStore};
 
 /// Connections for authentication, which nothing else may take. A miss is one short query, so a few
@@ -17,6 +19,8 @@ const AUTH_CONNECTIONS: u32 = 4;
 const CONNECTIONS: u32 = 6;
 /// How long a call waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection that comes back to a pool may take to answer.
+const RETURN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A database with a server of its own.
 pub(crate) trait Server: Portable {
@@ -55,6 +59,7 @@ fn pool<DB: Server>(connections: u32) -> PoolOptions<DB> {
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
         .before_acquire(|connection, _| Box::pin(is_writable::<DB>(connection)))
+        .after_release(|connection, _| Box::pin(answers::<DB>(connection)))
         .after_connect(|connection, _| Box::pin(prepare::<DB>(connection)))
 }
 
@@ -74,6 +79,17 @@ async fn prepare<DB: Server>(connection: &mut DB::Connection) -> Result<(), Erro
         let what = "the server takes no writes; is it a replica?";
         Err(Error::Configuration(what.into()))
     }
+}
+
+/// Whether a connection can be used again. The driver asks for itself, and would wait for ever.
+async fn answers<DB: Server>(connection: &mut DB::Connection) -> Result<bool, Error> {
+    let mut answer = pin!(connection.ping());
+    let answer = match timeout(RETURN_TIMEOUT, &mut answer).await {
+        Ok(answer) => answer,
+        Err(_elapsed) if may_lose_one() => Err(Error::Io(ErrorKind::TimedOut.into())),
+        Err(_elapsed) => answer.await,
+    };
+    answer.map(|()| true)
 }
 
 async fn is_writable<DB: Server>(connection: &mut DB::Connection) -> Result<bool, Error> {

@@ -10,8 +10,9 @@ use pat_core::{NoticeKind, Owner, StoreError, Token, TokenDigest, TokenId};
 use sqlx::Pool;
 use tracing::instrument;
 
+use crate::lent::fetch;
 use crate::row::{self, TOKEN_COLUMNS, TOKENS};
-use crate::sql::{Row, Sql, Value};
+use crate::sql::{Sql, Value};
 use crate::write::Write;
 use crate::{Dialect, Portable};
 
@@ -81,14 +82,6 @@ impl<DB: Dialect> SqlxStore<DB> {
             }
         }
     }
-}
-
-/// Runs a statement outside a transaction.
-pub(crate) async fn fetch<DB: Portable>(
-    pool: &Pool<DB>,
-    sql: Sql<DB>,
-) -> Result<Vec<Row<DB>>, sqlx::Error> {
-    sql.fetch(&mut *pool.acquire().await?).await
 }
 
 fn store_error(error: sqlx::Error) -> StoreError {
@@ -221,8 +214,7 @@ impl<DB: Portable> SqlxStore<DB> {
     async fn hint(&self) {
         let Some(hint) = DB::HINT else { return };
         let told = tokio::time::timeout(HINT_TIMEOUT, async {
-            let mut connection = self.pool.acquire().await?;
-            Sql::<DB>::new(hint).execute(&mut connection).await
+            fetch(&self.pool, Sql::new(hint)).await
         });
         match told.await {
             Ok(Ok(_)) => {}

@@ -99,6 +99,7 @@ pub(super) struct Load {
     shared: Arc<Shared>,
     phase: watch::Sender<Phase>,
     broken_at: Option<Duration>,
+    mended_at: Option<Duration>,
     back_at: Option<Duration>,
 }
 
@@ -135,7 +136,7 @@ impl Shared {
         while *phase.borrow() != Phase::Over {
             let sent = self.start.elapsed();
             let status = answer(self.request(ask)).await.status;
-            let took = self.start.elapsed() - sent;
+            let took = self.start.elapsed().saturating_sub(sent);
             let told = Told {
                 ask,
                 sent,
@@ -187,6 +188,7 @@ impl Load {
             shared,
             phase,
             broken_at: None,
+            mended_at: None,
             back_at: None,
         }
     }
@@ -195,6 +197,11 @@ impl Load {
     pub(super) fn broken(&mut self) {
         self.broken_at = Some(self.shared.start.elapsed());
         self.phase.send_replace(Phase::Broken);
+    }
+
+    /// From now on somebody may, but not everybody yet.
+    pub(super) fn mended(&mut self) {
+        self.mended_at = Some(self.shared.start.elapsed());
     }
 
     /// Everybody does again.
@@ -210,7 +217,13 @@ impl Load {
         };
         let report = loop {
             let told = self.shared.told().clone();
-            let report = Report { told, broken, back };
+            let mended = self.mended_at.unwrap_or(back);
+            let report = Report {
+                told,
+                broken,
+                mended,
+                back,
+            };
             if report.is_back() || self.shared.start.elapsed() > back + BACK_WITHIN {
                 break report;
             }

@@ -70,6 +70,7 @@ async fn on_server(database: Database, fault: Fault) {
             let meanwhile = async {
                 load.broken();
                 broken().await;
+                load.mended();
             };
             database.restart_after(meanwhile).await;
         }
@@ -105,7 +106,7 @@ async fn on_server(database: Database, fault: Fault) {
     load.back();
     let report = load.finish().await;
     println!("outages: {}, {fault:?}: {report}", database.kind.need());
-    // Where only the tokens are locked, the feed can be read, and the lease goes on.
+    // Where only the tokens are locked, the change feed may be read.
     report.assert_closed(fault != Fault::Locked);
 }
 

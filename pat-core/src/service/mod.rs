@@ -7,6 +7,7 @@ mod revoke;
 mod tokens;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -24,6 +25,9 @@ use crate::settings::Settings;
 use crate::store::within;
 use crate::token::{IdSource, TokenFormat};
 use crate::{Jobs, Mailer, PatsBuilder, StoreError, TokenStore, Unavailable, UserDirectory, Zone};
+
+/// How long the store may take for what nobody waits for any more.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Personal access tokens: creates, lists, revokes and authenticates them.
 ///
@@ -121,6 +125,12 @@ impl Pats {
         self.time().refresh().timestamp()
     }
 
+    /// How long a request other than authentication waits for the store. Longer than that one does,
+    /// since a change may have to wait for its turn.
+    fn patience(&self) -> Duration {
+        self.settings().auth_database_timeout() * 5
+    }
+
     // Jobs, each a plain function that a test can call
 
     /// Writes the last uses noted since the last flush; returns how many tokens that were. Runs as
@@ -129,7 +139,8 @@ impl Pats {
     /// # Errors
     /// The store cannot take them; they stay noted for the next flush.
     pub async fn flush_last_use(&self) -> Result<usize, StoreError> {
-        let result = self.0.auth.usage.flush(self.store()).await;
+        let flush = self.0.auth.usage.flush(self.store());
+        let result = within(WRITE_TIMEOUT, flush).await;
         if result.is_ok() {
             self.metrics().flushed(self.time().now());
         }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use super::in_own_task;
+use tokio::time::timeout;
+
+use super::{WRITE_TIMEOUT, in_own_task};
 use crate::event::EventKind;
 use crate::settings::{CreateByToken, RevocationWait};
-use crate::store::{Change, Revocation, RevocationScope, RevokedToken};
+use crate::store::{Change, Revocation, RevocationScope, RevokedToken, within};
 use crate::{AccessError, Caller, Owner, Pats, StoreError, TokenId, Unavailable};
 
 impl Pats {
@@ -45,18 +47,17 @@ impl Pats {
     /// The store cannot answer; call again.
     pub async fn user_changed(&self, owner: &Owner) -> Result<(), Unavailable> {
         let (pats, owner) = (self.clone(), owner.clone());
-        in_own_task(async move {
+        self.see_through(async move {
             let result = pats.judge_anew(owner).await;
             pats.wait_for_cluster().await;
-            result
+            Ok(result?)
         })
-        .await?
-        .map_err(Unavailable::from)
+        .await
     }
 
     async fn judge_anew(&self, owner: Owner) -> Result<(), StoreError> {
         let (at, change) = (self.now(), Change::OwnerChanged(owner.clone()));
-        let result = self.store().append_change(&change, at).await;
+        let result = within(WRITE_TIMEOUT, self.store().append_change(&change, at)).await;
         self.0.auth.floors.raise(&change);
         self.emit(at, EventKind::OwnerChanged { owner });
         result
@@ -68,13 +69,13 @@ impl Pats {
     /// The store cannot answer; call again.
     pub async fn user_deleted(&self, owner: &Owner) -> Result<usize, Unavailable> {
         let (pats, owner) = (self.clone(), owner.clone());
-        in_own_task(async move {
+        self.see_through(async move {
             pats.judge_anew(owner.clone()).await?;
             let scope = RevocationScope::Owner(owner);
             let reason = Some("the user was deleted".to_owned());
             Ok(pats.revoke_all(scope, None, reason, false).await?.len())
         })
-        .await?
+        .await
     }
 
     pub(crate) async fn revoke_all(
@@ -85,14 +86,15 @@ impl Pats {
         notify: bool,
     ) -> Result<Vec<RevokedToken>, Unavailable> {
         let pats = self.clone();
-        in_own_task(async move {
+        self.see_through(async move {
             let revocation = Revocation {
                 at: pats.now(),
                 by,
                 reason,
                 notify: notify && pats.notifies(),
             };
-            let result = pats.store().revoke(&scope, &revocation).await;
+            let revoke = pats.store().revoke(&scope, &revocation);
+            let result = within(WRITE_TIMEOUT, revoke).await;
             pats.raise_floors(&scope, &result);
             if revocation.notify {
                 pats.wake_delivery();
@@ -109,7 +111,20 @@ impl Pats {
             pats.wait_for_cluster().await;
             Ok(revoked)
         })
-        .await?
+        .await
+    }
+
+    /// Runs a change in a task of its own, which goes on when nobody waits for it any more: better
+    /// late than not at all. Who has waited for long is told that it may or may not be done.
+    async fn see_through<T: Send + 'static>(
+        &self,
+        change: impl Future<Output = Result<T, Unavailable>> + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        let limit = self.patience() + self.cluster_bound().unwrap_or_default();
+        match timeout(limit, in_own_task(change)).await {
+            Ok(result) => result?,
+            Err(_elapsed) => Err(StoreError::Timeout.into()),
+        }
     }
 
     /// After a revocation this node takes nothing from before it: of what was asked for, whether it
@@ -147,11 +162,17 @@ impl Pats {
     /// read the change feed before the commit, it has a lease that ends within the staleness bound;
     /// a tenth more allows for clocks that run at different speeds.
     async fn wait_for_cluster(&self) {
-        let settings = self.settings();
-        if settings.revocation_wait() == RevocationWait::Cluster && self.store().is_shared() {
-            let bound = settings.auth_max_staleness().mul_f64(1.1);
-            drop(tokio::time::timeout(bound, self.applied_everywhere()).await);
+        if let Some(bound) = self.cluster_bound() {
+            drop(timeout(bound, self.applied_everywhere()).await);
         }
+    }
+
+    /// How long a change waits for other nodes at most; `None` if it does not.
+    fn cluster_bound(&self) -> Option<Duration> {
+        let settings = self.settings();
+        let waits =
+            settings.revocation_wait() == RevocationWait::Cluster && self.store().is_shared();
+        waits.then(|| settings.auth_max_staleness().mul_f64(1.1))
     }
 
     /// Ends when every node has applied all changes up to now.

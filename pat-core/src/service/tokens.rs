@@ -4,7 +4,7 @@ use super::in_own_task;
 use crate::event::EventKind;
 use crate::policy::{self, TokenRequest};
 use crate::search::Filter;
-use crate::store::{Insertion, NewToken};
+use crate::store::{Insertion, NewToken, within};
 use crate::{
     AccessError, Caller, CreateError, Pats, PlainToken, PolicyError, Principal, StoreError, Token,
     TokenId, TokenStatus, Unavailable,
@@ -26,7 +26,8 @@ impl Pats {
     /// Creates a token for the caller.
     ///
     /// # Errors
-    /// A rule forbids it, or the store cannot answer; then nothing was created.
+    /// A rule forbids it, or the store cannot answer in time; then nothing was created, or at most
+    /// a token that nobody knows and the owner sees in his list.
     pub async fn create(
         &self,
         caller: &Caller,
@@ -56,7 +57,7 @@ impl Pats {
                 parent: caller.token().map(Principal::token_id),
                 notify: self.notifies() && self.settings().notice_created(),
             };
-            match self.store().insert(&new, max).await? {
+            match within(self.patience(), self.store().insert(&new, max)).await? {
                 Insertion::Stored => {
                     if new.notify {
                         self.wake_delivery();
@@ -87,7 +88,8 @@ impl Pats {
     /// # Errors
     /// The store cannot answer.
     pub async fn list(&self, caller: &Caller) -> Result<Vec<Token>, AccessError> {
-        let mut tokens = self.store().list(caller.owner()).await?;
+        let tokens = self.store().list(caller.owner());
+        let mut tokens = within(self.patience(), tokens).await?;
         self.0.auth.usage.refresh(&mut tokens);
         Ok(tokens)
     }
@@ -113,7 +115,8 @@ impl Pats {
         caller: &Caller,
         id: TokenId,
     ) -> Result<Token, AccessError> {
-        let token = self.store().find(id).await?.ok_or(AccessError::NotFound)?;
+        let found = within(self.patience(), self.store().find(id)).await?;
+        let token = found.ok_or(AccessError::NotFound)?;
         if token.owner != *caller.owner() && !self.is_administrator(caller).await? {
             return Err(AccessError::NotFound);
         }

@@ -1,0 +1,67 @@
+//! Connections on which a call was given up half-way.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::{Database, Error, Pool};
+
+use crate::Portable;
+use crate::sql::{Row, Sql};
+
+/// How many connections this process gives up for lost at a time: all of one store.
+const MAX_LOST: usize = 10;
+/// How long one counts as lost. By then a server has ended what it was asked, or knows that nobody
+/// is there.
+const LOST_FOR: Duration = Duration::from_mins(1);
+
+/// Whether a connection on which no answer comes may be closed, so that its pool can open another;
+/// to be asked once for each.
+///
+/// A pool takes a connection back by asking whether it still works, and waits for that answer. Where
+/// a network swallows everything that is until the operating system gives up, after many minutes; a
+/// few of those, and the pool has none left though the database is long back. But a server that only
+/// takes long still works on what it was asked, whether or not somebody is there to hear it. So only
+/// some are closed, or a table that is locked would fill the server with connections.
+pub(crate) fn may_lose_one() -> bool {
+    static LOST: AtomicUsize = AtomicUsize::new(0);
+    let one_more = |lost| (lost < MAX_LOST).then_some(lost + 1);
+    let may = LOST
+        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more)
+        .is_ok();
+    if may {
+        tokio::spawn(async {
+            tokio::time::sleep(LOST_FOR).await;
+            LOST.fetch_sub(1, Ordering::SeqCst);
+        });
+    }
+    may
+}
+
+/// A connection for one call.
+struct Lent<DB: Database> {
+    connection: PoolConnection<DB>,
+    is_answered: bool,
+}
+
+impl<DB: Database> Drop for Lent<DB> {
+    fn drop(&mut self) {
+        if !self.is_answered && may_lose_one() {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+/// Runs a statement outside a transaction.
+pub(crate) async fn fetch<DB: Portable>(
+    pool: &Pool<DB>,
+    sql: Sql<DB>,
+) -> Result<Vec<Row<DB>>, Error> {
+    let mut lent = Lent {
+        connection: pool.acquire().await?,
+        is_answered: false,
+    };
+    let rows = sql.fetch(&mut lent.connection).await;
+    lent.is_answered = true;
+    rows
+}
