@@ -10,6 +10,7 @@ mod bearer;
 mod clients;
 mod common;
 mod crashes;
+mod crowds;
 mod csrf;
 mod docs;
 mod flow;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         bearer::trials(),
         clients::trials(),
         crashes::trials(),
+        crowds::trials(),
         csrf::trials(),
         docs::trials(),
         flow::trials(),

@@ -144,7 +144,8 @@ pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "pat.auth.database.timeout.ms",
         default: "1000",
-        meaning: "longest time in milliseconds for which a request waits for the database",
+        meaning: "longest time in milliseconds for which authentication waits for the database; \
+                  any other request waits up to five times as long",
         allowed: "a whole number from 1 to 60000",
         read: |s, text| put(&mut s.auth_database_timeout_ms, number(text, 1..=60_000)),
         show: |s| s.auth_database_timeout_ms.to_string(),

@@ -1,0 +1,124 @@
+//! Many requests at once: a user's limit on three servers, and a token that nobody has asked for
+//! yet.
+
+use std::time::Instant;
+
+use futures_util::future::join_all;
+use libtest_mimic::Trial;
+use pat_core::{Caller, Pats, Settings, TokenRequest};
+use reqwest::{Client, StatusCode};
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use crate::common::database::{Database, trials_on_servers};
+use crate::common::gated::Gated;
+use crate::common::process::Process;
+use crate::common::{TOKENS, answer, client, trial};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let mut trials = vec![
+        trial(
+            "stores::sqlite::a_crowd_on_three_servers_stays_within_the_limit",
+            || on_sqlite(limit),
+        ),
+        trial(
+            "stores::sqlite::a_crowd_with_a_cold_token_asks_once",
+            || on_sqlite(herd),
+        ),
+    ];
+    trials.extend(trials_on_servers(
+        "a_crowd_on_three_servers_stays_within_the_limit",
+        on_server(limit),
+    ));
+    trials.extend(trials_on_servers(
+        "a_crowd_with_a_cold_token_asks_once",
+        on_server(herd),
+    ));
+    trials
+}
+
+async fn on_sqlite<F: Future<Output = ()>>(test: impl FnOnce(&'static str, String) -> F) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = format!("sqlite:{}", folder.path().join("pat.db").display());
+    test("sqlite", url).await;
+}
+
+fn on_server<F: Future<Output = ()>>(
+    test: fn(&'static str, String) -> F,
+) -> impl Fn(Database) -> F + Clone {
+    move |database| test(database.kind.need(), database.url)
+}
+
+/// The default of `atlassian.pats.max.tokens.per.user`.
+const LIMIT: usize = 10;
+/// How many of them the user has before the crowd comes.
+const BEFORE: usize = 7;
+const CROWD: usize = 200;
+
+#[expect(clippy::disallowed_methods, reason = "prints how long it took")]
+async fn limit(database: &'static str, url: String) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let arguments = ["--database-url".to_owned(), url];
+    let start = || Process::start_silent(folder.path(), &arguments);
+    let servers = [start(), start(), start()];
+    let http = client();
+    for _ in 0..BEFORE {
+        assert_eq!(create(&http, &servers[0]).await, StatusCode::CREATED);
+    }
+    let started = Instant::now();
+    let crowd = servers.iter().cycle().take(CROWD);
+    let statuses = join_all(crowd.map(|server| create(&http, server))).await;
+    let took = started.elapsed();
+    let count = |status| statuses.iter().filter(|one| **one == status).count();
+    let (created, refused) = (count(StatusCode::CREATED), count(StatusCode::FORBIDDEN));
+    println!(
+        "crowds: {database}, {CROWD} creations: {created} done, {refused} refused in {took:.2?}"
+    );
+    assert_eq!((created, refused), (LIMIT - BEFORE, CROWD - LIMIT + BEFORE));
+    let list = http.get(format!("{}{TOKENS}", servers[1].base));
+    let list = answer(list.basic_auth("alice", Some("alice"))).await.json();
+    let ids = list.as_array().expect("a list").iter();
+    assert_eq!(ids.filter(|token| token["id"].is_i64()).count(), LIMIT);
+}
+
+async fn create(http: &Client, server: &Process) -> StatusCode {
+    let request = http.post(format!("{}{TOKENS}", server.base));
+    let body = json!({"name": "ci", "expirationDuration": 90});
+    let request = request.basic_auth("alice", Some("alice")).json(&body);
+    answer(request).await.status
+}
+
+/// How many ask at once with the same token.
+const HERD: usize = 5_000;
+
+#[expect(clippy::disallowed_methods, reason = "prints how long it took")]
+async fn herd(database: &'static str, url: String) {
+    let store = pat_sqlx::connect(&url).await.expect("a store");
+    let counted = Gated::new(store.tokens());
+    // The machine may be busy with other tests.
+    let settings = Settings::builder().auth_database_timeout_ms(20_000);
+    let pats = Pats::builder(counted.clone())
+        .settings(settings.build().expect("settings"))
+        .build();
+    pats.poll_changes().await.expect("a poll");
+    let request = TokenRequest {
+        name: "ci".into(),
+        lifetime_days: Some(90),
+    };
+    let alice = Caller::explicit("alice".parse().expect("an owner"));
+    let token = pats.create(&alice, request).await.expect("a token");
+    let started = Instant::now();
+    let mut requests = JoinSet::new();
+    for _ in 0..HERD {
+        let (pats, text) = (pats.clone(), token.plain.expose().to_owned());
+        requests.spawn(async move { pats.authenticate(text.as_bytes()).await.is_ok() });
+    }
+    let accepted = requests.join_all().await;
+    let (took, queries) = (started.elapsed(), counted.lookups());
+    println!(
+        "crowds: {database}, {HERD} requests with a cold token: {queries} queries in {took:.2?}"
+    );
+    assert!(accepted.into_iter().all(|accepted| accepted));
+    assert!((1..=2).contains(&queries), "{queries}");
+    store.close().await;
+}
