@@ -1,0 +1,132 @@
+//! The expiry check: whom it tells, and of what.
+
+use std::time::Duration;
+
+use libtest_mimic::Trial;
+use pat_core::store::{Job, JobStore as _};
+use pat_core::{Caller, NoticeKind, TokenStore};
+
+use super::{DAY, Node, folder, sqlite};
+use crate::common::trial;
+
+pub(super) fn trials() -> Vec<Trial> {
+    vec![
+        trial("jobs::a_token_is_told_of_twice_in_its_life", whole_life),
+        trial("jobs::an_outage_of_days_loses_no_notice", outage),
+        trial("jobs::a_token_that_expired_unseen_is_told_of_once", unseen),
+        trial("jobs::who_cannot_be_told_is_skipped", skipped),
+        trial("jobs::nobody_is_told_of_a_revoked_token", revoked),
+    ]
+}
+
+async fn whole_life() {
+    let folder = folder();
+    let node = Node::on(sqlite(&folder).await);
+    let token = node.create("alice", 30).await.token;
+    let mut told_on_day = Vec::new();
+    for day in 0..70 {
+        for _ in 0..8 {
+            node.check_and_deliver().await;
+            node.run(Job::Prune).await;
+            node.clock.advance(Duration::from_hours(3));
+        }
+        told_on_day.resize(node.told().len(), day);
+    }
+    assert_eq!(node.told(), [NoticeKind::ExpiresSoon, NoticeKind::Expired]);
+    assert_eq!(told_on_day, [25, 30]);
+    let notice = &node.mailer.sent()[0];
+    assert_eq!(notice.recipient.email, "alice@example.com");
+    assert_eq!(notice.tokens.len(), 1);
+    assert_eq!(notice.tokens[0].id, token.id);
+    assert_eq!(notice.tokens[0].expires_at, token.expires_at);
+    let alice = Caller::explicit(token.owner);
+    assert!(
+        node.pats.list(&alice).await.expect("a list").is_empty(),
+        "pruned"
+    );
+}
+
+async fn outage() {
+    let folder = folder();
+    let node = Node::on(sqlite(&folder).await);
+    node.check_and_deliver().await;
+    let (early, late) = (
+        node.create("early", 10).await,
+        node.create("late", 13).await,
+    );
+    // Across the warning of one token and the expiry of the other.
+    node.clock.advance(DAY * 11);
+    node.check_and_deliver().await;
+    let mut told: Vec<_> = node
+        .mailer
+        .sent()
+        .into_iter()
+        .map(|n| (n.kind, n.tokens[0].id))
+        .collect();
+    told.sort_unstable();
+    let (soon, expired) = (NoticeKind::ExpiresSoon, NoticeKind::Expired);
+    assert_eq!(told, [(soon, late.token.id), (expired, early.token.id)]);
+    // A token that lives for less than the warning is told of at the next check.
+    node.create("short", 2).await;
+    node.clock.advance(Duration::from_hours(1));
+    node.check_and_deliver().await;
+    assert_eq!(node.told().len(), 3);
+    assert_eq!(node.mailer.sent()[2].recipient.email, "short@example.com");
+}
+
+async fn unseen() {
+    let folder = folder();
+    let node = Node::on(sqlite(&folder).await);
+    node.create("alice", 1).await;
+    node.create("alice", 2).await;
+    node.clock.advance(DAY * 5);
+    for _ in 0..3 {
+        node.check_and_deliver().await;
+        node.clock.advance(DAY);
+    }
+    assert_eq!(node.told(), [NoticeKind::Expired]);
+    assert_eq!(node.mailer.sent()[0].tokens.len(), 2, "in one mail");
+}
+
+async fn skipped() {
+    let folder = folder();
+    let node = Node::on(sqlite(&folder).await);
+    let nobody = node.create("nobody", 1).await.token.owner;
+    let absent = node.create("absent", 1).await.token.owner;
+    let gone = node.create("gone", 1).await.token.owner;
+    node.create("alice", 1).await;
+    node.users.set_email(&nobody, None);
+    node.users.set_active(&absent, false);
+    node.users.remove(&gone);
+    node.check_and_deliver().await;
+    let sent = node.mailer.sent();
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].recipient.email, "alice@example.com");
+    let outbox = node.pats.outbox().await.expect("an outbox");
+    assert_eq!((outbox.pending, outbox.dead), (0, 0), "skipped for good");
+}
+
+async fn revoked() {
+    let folder = folder();
+    let node = Node::on(sqlite(&folder).await);
+    let (kept, revoked) = (node.create("alice", 3).await, node.create("alice", 3).await);
+    let alone = node.create("bob", 3).await;
+    node.run(Job::ExpiryCheck).await;
+    // Between the check and the delivery.
+    for token in [&revoked, &alone] {
+        let owner = Caller::explicit(token.token.owner.clone());
+        node.pats
+            .revoke(&owner, token.token.id)
+            .await
+            .expect("a revocation");
+    }
+    node.pats.deliver_notices().await.expect("a delivery");
+    let sent = node.mailer.sent();
+    let told: Vec<_> = sent
+        .iter()
+        .flat_map(|notice| &notice.tokens)
+        .map(|token| token.id)
+        .collect();
+    assert_eq!(told, [kept.token.id]);
+    assert_eq!(node.pats.outbox().await.expect("an outbox").pending, 0);
+}

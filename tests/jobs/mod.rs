@@ -1,0 +1,115 @@
+//! Pruning, expiry checks and notices: on one node and on several, in time that a test moves.
+
+mod delivery;
+mod expiry;
+mod last_use;
+mod leases;
+mod metrics;
+mod prune;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use libtest_mimic::Trial;
+use pat_core::settings::SettingsBuilder;
+use pat_core::store::Job;
+use pat_core::testing::{RecordingMailer, RecordingSink, TestClock, TestDirectory};
+use pat_core::{
+    Caller, CreatedToken, JobRun, NoticeKind, Pats, Settings, TokenRequest, TokenStore,
+    UserDirectory,
+};
+use pat_sqlx::SqliteStore;
+use pat_sqlx::sqlx::SqlitePool;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let trials = [
+        expiry::trials(),
+        leases::trials(),
+        prune::trials(),
+        delivery::trials(),
+        last_use::trials(),
+        metrics::trials(),
+    ];
+    trials.into_iter().flatten().collect()
+}
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// A service on a database that may have others, with all that stands around it.
+struct Node {
+    pats: Pats,
+    clock: Arc<TestClock>,
+    users: TestDirectory,
+    mailer: RecordingMailer,
+    events: RecordingSink,
+}
+
+impl Node {
+    fn on(store: impl TokenStore) -> Self {
+        let users = TestDirectory::default();
+        Self::with(store, &users, users.clone())
+    }
+
+    /// With a directory that is asked instead of `users`.
+    fn with(store: impl TokenStore, users: &TestDirectory, asked: impl UserDirectory) -> Self {
+        let (clock, mailer) = (Arc::new(TestClock::default()), RecordingMailer::default());
+        let events = RecordingSink::default();
+        let settings = Settings::builder()
+            .max_tokens_per_user(1_000_000)
+            .set("pat.time.zone", "UTC");
+        let pats = Pats::builder(store)
+            .settings(settings.and_then(SettingsBuilder::build).expect("settings"))
+            .users(asked)
+            .mailer(mailer.clone())
+            .events(events.clone())
+            .clock(clock.clone())
+            .build();
+        Self {
+            pats,
+            clock,
+            users: users.clone(),
+            mailer,
+            events,
+        }
+    }
+
+    /// A token that lives for so many days, of a user who exists from now on.
+    async fn create(&self, user: &str, days: i64) -> CreatedToken {
+        let caller = Caller::explicit(self.users.add(user));
+        let request = TokenRequest {
+            name: "ci".into(),
+            lifetime_days: Some(days),
+        };
+        self.pats.create(&caller, request).await.expect("a token")
+    }
+
+    async fn run(&self, job: Job) -> JobRun {
+        self.pats.run_if_due(job).await.expect("a job")
+    }
+
+    async fn check_and_deliver(&self) {
+        self.run(Job::ExpiryCheck).await;
+        self.pats.deliver_notices().await.expect("a delivery");
+    }
+
+    fn told(&self) -> Vec<NoticeKind> {
+        let sent = self.mailer.sent();
+        sent.iter().map(|notice| notice.kind).collect()
+    }
+}
+
+async fn sqlite(folder: &tempfile::TempDir) -> SqliteStore {
+    let store = SqliteStore::open(folder.path().join("pat.db")).await;
+    store.expect("a database")
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+/// The database itself.
+async fn database(folder: &tempfile::TempDir) -> SqlitePool {
+    let url = format!("sqlite:{}", folder.path().join("pat.db").display());
+    let pool = SqlitePool::connect(&url).await;
+    pool.expect("the database")
+}
