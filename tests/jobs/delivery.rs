@@ -6,7 +6,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use libtest_mimic::Trial;
 use pat_core::event::EventKind;
-use pat_core::store::JobStore as _;
 use pat_core::testing::{RecordingMailer, RecordingSink, TestClock};
 use pat_core::{Caller, Mailer, Notice, Pats, Settings, TokenRequest};
 use reqwest::StatusCode;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use pat_core::store::{Job, JobStore as _};
-use pat_core::{Caller, NoticeKind, TokenStore};
+use pat_core::store::Job;
+use pat_core::{Caller, NoticeKind};
 
 use super::{DAY, Node, folder, sqlite};
 use crate::common::trial;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use libtest_mimic::Trial;
 use pat_core::store::LastUse;
-use pat_core::{Caller, TokenStore, UserDirectory};
+use pat_core::{Caller, TokenStore};
 
 use super::{Node, folder, sqlite};
 use crate::common::trial;

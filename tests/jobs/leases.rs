@@ -8,7 +8,7 @@ use libtest_mimic::Trial;
 use pat_core::event::EventKind;
 use pat_core::store::Job;
 use pat_core::testing::TestDirectory;
-use pat_core::{BoxError, JobRun, NoticeKind, Owner, StoreError, TokenStore, User, UserDirectory};
+use pat_core::{BoxError, JobRun, NoticeKind, Owner, StoreError, User, UserDirectory};
 use pat_sqlx::sqlx::{self, AssertSqlSafe};
 use tokio::sync::watch;
 

@@ -2,7 +2,7 @@
 
 use libtest_mimic::Trial;
 use pat_core::store::{Job, JobStore as _};
-use pat_core::{Caller, JobRun, TokenStore};
+use pat_core::{Caller, JobRun};
 use pat_sqlx::sqlx::{self, AssertSqlSafe};
 
 use super::{DAY, Node, database, folder, sqlite};
