@@ -8,8 +8,8 @@ use libtest_mimic::Trial;
 use pat_core::settings::{CreateByToken, RevocationWait, SettingsBuilder};
 use pat_core::testing::{TestClock, TestDirectory};
 use pat_core::{
-    AuthError, Caller, CreateError, CreatedToken, MemoryStore, Pats, PolicyError, Settings,
-    TokenDigest, TokenRequest, TokenStore,
+    AccessError, AuthError, Caller, CreateError, CreatedToken, MemoryStore, Pats, PolicyError,
+    Settings, TokenDigest, TokenRequest, TokenStore,
 };
 use pat_sqlx::SqliteStore;
 use tokio::task::JoinSet;
@@ -62,6 +62,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(
             "races::a_repeated_revocation_holds_as_the_first",
             repeated_revocation,
+        ),
+        trial(
+            "races::a_revocation_goes_on_when_nobody_waits_any_more",
+            late_revocation,
         ),
         trial("races::staleness_zero_asks_each_time", staleness_zero),
         trial(
@@ -595,6 +599,26 @@ async fn repeated_revocation() {
     first.expect("a revocation");
 }
 
+/// The one who asked is told in time that nobody knows; the change is seen through all the same.
+async fn late_revocation() {
+    let (_folder, a, _b, token) = pair(many_tokens().auth_database_timeout_ms(100)).await;
+    a.store.hold_revocations(true);
+    let caller = alice();
+    let told = a.pats.revoke(&caller, token.token.id);
+    let told = tokio::time::timeout(Duration::from_secs(5), told).await;
+    let told = told.expect("long before five seconds");
+    assert!(matches!(told, Err(AccessError::Unavailable(_))), "{told:?}");
+    assert!(a.accepts(&token).await, "nothing was promised yet");
+    a.store.hold_revocations(false);
+    let refused = async {
+        while a.accepts(&token).await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let refused = tokio::time::timeout(Duration::from_secs(5), refused).await;
+    assert!(refused.is_ok(), "without being asked for again");
+}
+
 /// A node that cannot report stops using its cache, so that those who no longer wait for it need
 /// not have waited.
 async fn silent_node() {
@@ -650,7 +674,7 @@ async fn database_down() {
     assert!(a.pats.poll_changes().await.is_err() && a.pats.ready().await.is_err());
     assert!(is_unavailable(&a, &token).await, "the lease is out");
     let revoke = a.pats.revoke(&alice(), token.token.id).await;
-    assert!(matches!(revoke, Err(pat_core::AccessError::Unavailable(_))));
+    assert!(matches!(revoke, Err(AccessError::Unavailable(_))));
     a.store.set_down(false);
     assert!(
         a.accepts(&token).await && a.accepts(&cold).await,
