@@ -9,6 +9,7 @@ use pat_core::{StoreError, Token, TokenId};
 use sqlx::Error;
 use tracing::instrument;
 
+use crate::lent::fetch;
 use crate::row::{self, TOKEN_COLUMNS, TOKENS};
 use crate::sql::{Sql, Value};
 use crate::{Portable, SqlxStore};
@@ -155,7 +156,6 @@ impl<DB: Portable> SqlxStore<DB> {
     /// One statement for each part that is needed. A row that is there throughout is in one of
     /// them, and in none of them twice, whatever happens between two.
     async fn try_search(&self, search: &Search) -> Result<Vec<Token>, Error> {
-        let mut connection = self.pool.acquire().await?;
         let (parts, offset) = match &search.start {
             Start::Offset(offset) => (vec![Part::All], *offset),
             Start::After(place) => (Part::all_after(place).to_vec(), 0),
@@ -170,7 +170,7 @@ impl<DB: Portable> SqlxStore<DB> {
             let mut sql = part_sql::<DB>(search, part);
             sql.push(" LIMIT ").bind(rest);
             sql.push(" OFFSET ").bind(offset);
-            for row in sql.fetch(&mut connection).await? {
+            for row in fetch(&self.pool, sql).await? {
                 tokens.push(row::token(&row)?);
             }
         }
@@ -181,8 +181,8 @@ impl<DB: Portable> SqlxStore<DB> {
         let tables = tables_of(filter);
         let mut sql = Sql::<DB>::new(format!("SELECT COUNT(*) AS n FROM {tables}"));
         push_filter(&mut sql, filter);
-        let mut connection = self.pool.acquire().await?;
-        sql.fetch_one(&mut connection).await?.count("n")
+        let rows = fetch(&self.pool, sql).await?;
+        rows.first().ok_or(Error::RowNotFound)?.count("n")
     }
 
     async fn try_ids(&self, filter: &Filter) -> Result<Vec<TokenId>, Error> {
@@ -190,8 +190,7 @@ impl<DB: Portable> SqlxStore<DB> {
         let mut sql = Sql::<DB>::new(format!("SELECT t.id FROM {tables}"));
         push_filter(&mut sql, filter);
         sql.push(" ORDER BY t.id");
-        let mut connection = self.pool.acquire().await?;
-        let rows = sql.fetch(&mut connection).await?;
+        let rows = fetch(&self.pool, sql).await?;
         rows.iter().map(|row| row.token_id("id")).collect()
     }
 }

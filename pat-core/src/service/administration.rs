@@ -1,8 +1,12 @@
 use std::collections::HashMap;
+use std::time::Duration;
 
 use crate::search::{Filter, Position, Revoked, Search};
-use crate::store::SearchStore;
+use crate::store::{SearchStore, within};
 use crate::{AdminError, Caller, Owner, Pats, Token, TokenId, Unavailable, User};
+
+/// How long a search may take: one for a part of a name reads every token there is.
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What an administrator may do with the tokens of all users.
 ///
@@ -57,7 +61,7 @@ impl Administration {
             limit: search.limit.saturating_add(1),
             ..search.clone()
         };
-        let mut tokens = self.store()?.search(&more).await?;
+        let mut tokens = within(SEARCH_TIMEOUT, self.store()?.search(&more)).await?;
         let limit = search.limit as usize;
         let is_last = tokens.len() <= limit;
         tokens.truncate(limit);
@@ -73,7 +77,7 @@ impl Administration {
     /// # Errors
     /// As of [`Administration::search`].
     pub async fn count(&self, filter: &Filter) -> Result<u64, AdminError> {
-        Ok(self.store()?.count(filter).await?)
+        Ok(within(SEARCH_TIMEOUT, self.store()?.count(filter)).await?)
     }
 
     /// Revokes these tokens in one transaction, and returns how many that were: unknown ones and
@@ -120,7 +124,8 @@ impl Administration {
         expected: u64,
         reason: Option<String>,
     ) -> Result<u64, AdminError> {
-        let ids = self.store()?.ids(&revocable(filter)?).await?;
+        let filter = revocable(filter)?;
+        let ids = within(SEARCH_TIMEOUT, self.store()?.ids(&filter)).await?;
         let found = ids.len() as u64;
         if found != expected {
             return Err(AdminError::CountMismatch { expected, found });
@@ -137,7 +142,8 @@ impl Administration {
         let Some(digest) = self.pats.0.auth.digest_of(presented) else {
             return Ok(None);
         };
-        let mut found = self.pats.store().find_by_digest(&digest).await?;
+        let find = self.pats.store().find_by_digest(&digest);
+        let mut found = within(self.pats.patience(), find).await?;
         self.pats.0.auth.usage.refresh(found.as_mut_slice());
         Ok(found)
     }

@@ -47,7 +47,7 @@ impl Pats {
     /// The store cannot answer; call again.
     pub async fn user_changed(&self, owner: &Owner) -> Result<(), Unavailable> {
         let (pats, owner) = (self.clone(), owner.clone());
-        self.see_through(async move {
+        self.see_through(Duration::ZERO, async move {
             let result = pats.judge_anew(owner).await;
             pats.wait_for_cluster().await;
             Ok(result?)
@@ -69,7 +69,7 @@ impl Pats {
     /// The store cannot answer; call again.
     pub async fn user_deleted(&self, owner: &Owner) -> Result<usize, Unavailable> {
         let (pats, owner) = (self.clone(), owner.clone());
-        self.see_through(async move {
+        self.see_through(Duration::ZERO, async move {
             pats.judge_anew(owner.clone()).await?;
             let scope = RevocationScope::Owner(owner);
             let reason = Some("the user was deleted".to_owned());
@@ -85,8 +85,8 @@ impl Pats {
         reason: Option<String>,
         notify: bool,
     ) -> Result<Vec<RevokedToken>, Unavailable> {
-        let pats = self.clone();
-        self.see_through(async move {
+        let (pats, more) = (self.clone(), allowance(&scope));
+        self.see_through(more, async move {
             let revocation = Revocation {
                 at: pats.now(),
                 by,
@@ -94,7 +94,7 @@ impl Pats {
                 notify: notify && pats.notifies(),
             };
             let revoke = pats.store().revoke(&scope, &revocation);
-            let result = within(WRITE_TIMEOUT, revoke).await;
+            let result = within(WRITE_TIMEOUT + more, revoke).await;
             pats.raise_floors(&scope, &result);
             if revocation.notify {
                 pats.wake_delivery();
@@ -115,12 +115,14 @@ impl Pats {
     }
 
     /// Runs a change in a task of its own, which goes on when nobody waits for it any more: better
-    /// late than not at all. Who has waited for long is told that it may or may not be done.
+    /// late than not at all. Who has waited for long, and for so much more, is told that it may or
+    /// may not be done.
     async fn see_through<T: Send + 'static>(
         &self,
+        more: Duration,
         change: impl Future<Output = Result<T, Unavailable>> + Send + 'static,
     ) -> Result<T, Unavailable> {
-        let limit = self.patience() + self.cluster_bound().unwrap_or_default();
+        let limit = self.patience() + more + self.cluster_bound().unwrap_or_default();
         match timeout(limit, in_own_task(change)).await {
             Ok(result) => result?,
             Err(_elapsed) => Err(StoreError::Timeout.into()),
@@ -202,4 +204,15 @@ impl Pats {
         }
         Ok(())
     }
+}
+
+/// How much longer than a single revocation one of many tokens may take: about ten times what it
+/// does.
+fn allowance(scope: &RevocationScope) -> Duration {
+    const PER_TOKEN: Duration = Duration::from_millis(1);
+    let count = match scope {
+        RevocationScope::Tokens(ids) | RevocationScope::TokensAndDescendants(ids) => ids.len(),
+        RevocationScope::Owner(_) => 0,
+    };
+    PER_TOKEN * u32::try_from(count).unwrap_or(u32::MAX)
 }
