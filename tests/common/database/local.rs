@@ -111,7 +111,7 @@ pub(super) fn start(kind: Kind) -> Option<Result<(String, u32), String>> {
     if let Err(log) = make(kind, &install, &data, &log) {
         return Some(Err(log));
     }
-    let mut command = unprivileged(&serve);
+    let mut command = unprivileged(&serve, path);
     match kind {
         Postgres => command
             .arg("-D")
@@ -158,7 +158,7 @@ pub(super) fn start(kind: Kind) -> Option<Result<(String, u32), String>> {
 /// Makes the folder of a server. Its own rules of comparing text are a language's, so that a test
 /// finds out where ours are not asked for.
 fn make(kind: Kind, install: &Path, data: &Path, log: &Path) -> Result<(), String> {
-    let mut command = unprivileged(install);
+    let mut command = unprivileged(install, data.parent().expect("the server's folder"));
     match kind {
         Postgres => command
             .arg("-D")
@@ -199,8 +199,10 @@ fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
 }
 
-/// A program that does not run as root, and does not outlive the tests even if they are killed.
-fn unprivileged(program: &Path) -> Command {
+/// A program that does not run as root, and does not outlive the tests even if they are killed. What
+/// it keeps for a moment is in this folder: where several of them share one, MariaDB takes what is
+/// another's for its own leftovers, and removes it.
+fn unprivileged(program: &Path, scratch: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "QUIT"]);
     if is_root() {
@@ -210,6 +212,7 @@ fn unprivileged(program: &Path) -> Command {
     // A Ctrl+C is for the tests, which then end the server.
     command
         .arg(program)
+        .env("TMPDIR", scratch)
         .process_group(0)
         .stdin(Stdio::null())
         .current_dir("/");
