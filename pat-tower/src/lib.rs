@@ -5,11 +5,15 @@ pub mod api;
 mod auth;
 mod bearer;
 mod challenge;
-#[cfg(feature = "api")]
+#[cfg(any(feature = "api", feature = "pages"))]
+mod cross_site;
+#[cfg(any(feature = "api", feature = "pages"))]
 mod cursor;
 mod date;
 #[cfg(feature = "axum")]
 mod extract;
+#[cfg(feature = "pages")]
+pub mod pages;
 mod pat;
 mod problem;
 mod session;

@@ -2,6 +2,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use http::Extensions;
+#[cfg(any(feature = "api", feature = "pages"))]
+use pat_core::Caller;
 use pat_core::{AuthError, Principal, TokenDigest};
 
 use crate::auth::Config;
@@ -28,6 +30,15 @@ impl Deref for Pat {
 
     fn deref(&self) -> &Principal {
         &self.0
+    }
+}
+
+/// Who is calling: the owner of a token, or else whom the host has put into the extensions.
+#[cfg(any(feature = "api", feature = "pages"))]
+pub(crate) fn caller_of(extensions: &Extensions) -> Option<Caller> {
+    match Pat::of(extensions) {
+        Some(pat) => Some(Caller::with_token(pat.0.clone())),
+        None => extensions.get().cloned(),
     }
 }
 

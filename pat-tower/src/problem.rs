@@ -143,3 +143,16 @@ pub(crate) struct ProblemJson<'a> {
     #[serde(rename = "errorMessages")]
     error_messages: [&'a str; 1],
 }
+
+/// Makes an error's text a sentence.
+#[cfg(any(feature = "api", feature = "pages"))]
+pub(crate) fn sentence(text: &str) -> String {
+    let mut rest = text.chars();
+    let first = rest.next().map(char::to_uppercase);
+    first
+        .into_iter()
+        .flatten()
+        .chain(rest)
+        .chain(['.'])
+        .collect()
+}

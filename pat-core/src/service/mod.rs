@@ -121,7 +121,9 @@ impl Pats {
         Ok(())
     }
 
-    fn now(&self) -> Timestamp {
+    /// The time by which tokens are judged.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
         self.time().refresh().timestamp()
     }
 

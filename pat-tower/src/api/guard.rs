@@ -1,18 +1,14 @@
-use std::convert::Infallible;
-use std::future::ready;
-
 use axum::extract::{Request, State as AxumState};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, StatusCode};
 use http_body::Body as _;
-use pat_core::Caller;
-use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use super::State;
 use super::problems::{CROSS_SITE_REQUEST, UNSUPPORTED_MEDIA_TYPE};
-use crate::Pat;
+use crate::cross_site::{head, is_cross_site};
+use crate::pat::caller_of;
 use crate::problem::Problem;
 
 /// Lets a request through that has a caller, was not forged by another site, and whose body, if
@@ -22,12 +18,9 @@ pub(super) async fn guard(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let caller = match Pat::of(request.extensions()) {
-        Some(pat) => Some(Caller::with_token(pat.0.clone())),
-        None => request.extensions().get::<Caller>().cloned(),
-    };
+    let caller = caller_of(request.extensions());
     let caller = caller.ok_or_else(|| Problem::not_signed_in(state.challenges.missing.clone()))?;
-    if caller.is_ambient() && is_cross_site(&state, head(&request)).await {
+    if caller.is_ambient() && is_cross_site(&state.csrf, head(&request)).await {
         let detail = "This request was made by another web site, so it was not carried out.";
         return Err(Problem::new(CROSS_SITE_REQUEST, detail));
     }
@@ -37,25 +30,6 @@ pub(super) async fn guard(
     }
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
-}
-
-/// Asks tower-http's middleware about the head of a request.
-async fn is_cross_site(state: &State, head: http::Request<()>) -> bool {
-    let passed = service_fn(|_| ready(Ok::<_, Infallible>(http::Response::new(()))));
-    let answer = ServiceBuilder::new()
-        .layer(&state.csrf)
-        .service(passed)
-        .oneshot(head)
-        .await;
-    answer.is_ok_and(|answer| answer.status() == StatusCode::FORBIDDEN)
-}
-
-fn head(request: &Request) -> http::Request<()> {
-    let mut head = http::Request::new(());
-    head.method_mut().clone_from(request.method());
-    head.uri_mut().clone_from(request.uri());
-    head.headers_mut().clone_from(request.headers());
-    head
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -5,6 +5,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use pat_core::{AccessError, AdminError, PolicyError, Unavailable};
 
+pub(super) use crate::problem::sentence;
 use crate::problem::{Problem, ProblemType};
 
 pub(super) const CROSS_SITE_REQUEST: ProblemType = ProblemType::new(
@@ -131,18 +132,6 @@ impl From<PolicyError> for Problem {
         };
         Self::new(kind, sentence(&error.to_string()))
     }
-}
-
-/// Makes an error's text a sentence.
-pub(super) fn sentence(text: &str) -> String {
-    let mut rest = text.chars();
-    let first = rest.next().map(char::to_uppercase);
-    first
-        .into_iter()
-        .flatten()
-        .chain(rest)
-        .chain(['.'])
-        .collect()
 }
 
 impl From<Unavailable> for Problem {

@@ -1,0 +1,77 @@
+// What the pages about personal access tokens do better with JavaScript. They work without it.
+(() => {
+  "use strict";
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+  // Dates in the viewer's time zone; the title keeps them in UTC.
+  const format = new Intl.DateTimeFormat(document.documentElement.lang || undefined, {
+    dateStyle: "medium", timeStyle: "short",
+  });
+  for (const time of all("time[datetime]")) {
+    const at = new Date(time.dateTime);
+    if (!Number.isNaN(at.getTime())) time.textContent = format.format(at);
+  }
+
+  // Questions as a dialog instead of a page.
+  const ask = document.getElementById("pat-ask");
+  if (ask?.showModal) {
+    for (const link of all("a[data-ask]")) {
+      link.addEventListener("click", (event) => {
+        if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+        event.preventDefault();
+        ask.querySelector("form").action = link.href;
+        ask.querySelector("h2").textContent = link.dataset.ask;
+        ask.showModal();
+        // The way out comes first for those who only press Enter.
+        ask.querySelector("[data-close]").focus();
+      });
+    }
+    for (const button of all("[data-close]", ask)) {
+      button.addEventListener("click", () => ask.close());
+    }
+  }
+
+  // Copying, or marking where that is not allowed.
+  const said = document.getElementById("pat-said");
+  for (const button of all("button[data-copy]")) {
+    const source = document.getElementById(button.dataset.copy);
+    const label = button.textContent;
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      let words = button.dataset.copied;
+      try {
+        await navigator.clipboard.writeText(source.textContent);
+      } catch {
+        getSelection().selectAllChildren(source);
+        words = button.dataset.failed;
+      }
+      button.textContent = words;
+      if (said) said.textContent = words;
+      setTimeout(() => { button.textContent = label; }, 4000);
+    });
+  }
+
+  // A reload goes to the list instead of sending the form again.
+  for (const part of all("[data-forget]")) {
+    history.replaceState(null, "", part.dataset.forget);
+  }
+
+  // A token is not shown again to whoever presses "back" later.
+  addEventListener("pagehide", () => {
+    for (const secret of all("[data-secret]")) {
+      secret.textContent = secret.closest("[data-gone]").dataset.gone;
+    }
+  });
+
+  // A double click sends a form once. One that comes back by "back" can be sent again.
+  for (const form of all("form[data-once]")) {
+    const buttons = all("button:not([type=button])", form).filter((button) => !button.disabled);
+    form.addEventListener("submit", () => {
+      setTimeout(() => buttons.forEach((button) => { button.disabled = true; }));
+    });
+    addEventListener("pageshow", () => buttons.forEach((button) => { button.disabled = false; }));
+  }
+
+  // The first field that is wrong.
+  document.querySelector("[aria-invalid=true], .pat-error[tabindex]")?.focus();
+})();

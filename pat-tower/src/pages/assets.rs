@@ -1,0 +1,40 @@
+//! The style sheet and the script.
+
+use std::sync::LazyLock;
+
+use axum::extract::{Path, RawQuery};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::StatusCode;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use sha2::{Digest as _, Sha256};
+
+const STYLE: &str = include_str!("../../assets/pat.css");
+const SCRIPT: &str = include_str!("../../assets/pat.js");
+
+/// Changes with the assets; the pages put it behind their addresses, so that they may be cached for
+/// ever.
+pub(super) static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let digest = Sha256::new().chain_update(STYLE).chain_update(SCRIPT);
+    URL_SAFE_NO_PAD.encode(&digest.finalize()[..6])
+});
+
+pub(super) async fn file(Path(file): Path<String>, RawQuery(query): RawQuery) -> Response {
+    let (kind, content) = match file.as_str() {
+        "pat.css" => ("text/css; charset=utf-8", STYLE),
+        "pat.js" => ("text/javascript; charset=utf-8", SCRIPT),
+        _ => return StatusCode::NOT_FOUND.into_response(),
+    };
+    let caching = if query.as_deref() == Some(VERSION.as_str()) {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
+    let headers = [
+        (CONTENT_TYPE, kind),
+        (CACHE_CONTROL, caching),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, content).into_response()
+}

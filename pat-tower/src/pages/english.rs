@@ -1,0 +1,152 @@
+use std::borrow::Cow;
+
+use pat_core::{PolicyError, TokenStatus};
+
+use super::texts::{Text, isolate};
+
+/// What a text says in English.
+#[must_use]
+#[expect(clippy::too_many_lines, reason = "a list of texts")]
+pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
+    let words = match *text {
+        Text::SkipToContent => "Skip to content",
+        Text::Navigation => "Main",
+        Text::Tokens => "Personal access tokens",
+        Text::Administration => "Administering personal access tokens",
+        Text::ErrorTitle(title) => return format!("Error: {title}").into(),
+        Text::Days(days) => return counted(days, "day", "days"),
+        Text::Status(TokenStatus::Active) => "Active",
+        Text::Status(TokenStatus::ExpiresSoon) => "Expires soon",
+        Text::Status(TokenStatus::Expired) => "Expired",
+        Text::Never | Text::NeverUsed => "Never",
+        Text::Cancel => "Cancel",
+
+        Text::TokensIntroduction => {
+            "A personal access token lets a script or another program act as you without your \
+             password. Keep it as safe as a password."
+        }
+        Text::CreateToken => "Create token",
+        Text::NoTokens => "You have no tokens yet",
+        Text::NoTokensHint => {
+            "Create one for each script or program, so that you can see when it was last used and \
+             revoke it without touching the others."
+        }
+        Text::TokenCount { count, max } => {
+            return format!("{count} of {}", counted(max, "token", "tokens")).into();
+        }
+        Text::LimitReached(max) => {
+            let tokens = counted(max, "token", "tokens");
+            return format!(
+                "You have {tokens}, which is as many as allowed. Expired ones count too. Revoke \
+                 one to create another."
+            )
+            .into();
+        }
+        Text::SwitchedOff => {
+            "Personal access tokens are switched off. None can be created, and existing ones are \
+             refused until they are switched on again."
+        }
+        Text::Name => "Name",
+        Text::StatusHead => "Status",
+        Text::Created => "Created",
+        Text::LastUsed => "Last used",
+        Text::Expires => "Expires",
+        Text::Actions => "Actions",
+        Text::Revoke => "Revoke",
+        Text::RevokeNamed(name) => return format!("Revoke {}", isolate(name)).into(),
+        Text::RevokeQuestion(name) => return format!("Revoke “{}”?", isolate(name)).into(),
+        Text::RevokeConsequence => {
+            "Whatever uses this token is refused from now on. This cannot be undone."
+        }
+        Text::Revoked => "The token was revoked.",
+
+        Text::NewToken => "Create a token",
+        Text::NameLabel => "Name",
+        Text::NameHint(max) => {
+            return format!(
+                "Say what will use it, such as “backup script”. At most {}.",
+                counted(max, "character", "characters")
+            )
+            .into();
+        }
+        Text::ExpiryLabel => "Expires after",
+        Text::ExpiryHint {
+            max_days,
+            may_be_eternal,
+        } => {
+            let longest = counted(max_days, "day", "days");
+            let or_never = if may_be_eternal { ", or never" } else { "" };
+            return format!("At most {longest}{or_never}. You are told before it expires.").into();
+        }
+        Text::OtherDays => "Another number of days",
+        Text::DaysLabel(max) => return format!("Days, 1 to {max}").into(),
+        Text::OnDate => "A date",
+        Text::DateLabel => "Date on which it expires, at the time of day it was created",
+        Text::NoExpiry => "Never",
+        Text::NoExpiryWarning => {
+            "A token that never expires works until you revoke it, also if it gets lost."
+        }
+        Text::Refused(error) => return refused(error).into(),
+        Text::ExpiryMissing => "Choose when the token expires.",
+        Text::DaysUnreadable(max) => {
+            return format!("Enter a whole number of days, from 1 to {max}.").into();
+        }
+        Text::DateUnreadable => "Enter a date, such as 2030-12-31.",
+        Text::DateNotFuture => "Choose a date after today.",
+        Text::DateTooFar(max) => {
+            let longest = counted(max, "day", "days");
+            return format!("Choose a date that is at most {longest} away.").into();
+        }
+        Text::TokensChanged => {
+            "Nothing was created just now: your tokens have changed since this form was opened. \
+             If you sent the form twice, the token exists already; its secret was in the first \
+             answer. To create another one, send the form again."
+        }
+
+        Text::TokenCreated => "Your new token",
+        Text::ShownOnce => {
+            "Copy the token now. It is shown only this once, and nobody can look it up later."
+        }
+        Text::PlainToken(name) => return format!("Token “{}”", isolate(name)).into(),
+        Text::Copy => "Copy",
+        Text::Copied => "Copied",
+        Text::CopyFailed => "Marked; press Ctrl+C or ⌘C",
+        Text::TryIt => "Use it like this:",
+        Text::BackToTokens => "Back to your tokens",
+        Text::PlainTokenGone => "(no longer shown)",
+
+        Text::NotSignedIn => "You are not signed in",
+        Text::NotSignedInHint => "Sign in, and open this page again.",
+        Text::NotFound => "Not found",
+        Text::NotFoundHint => {
+            "There is no such page or token. It may have been revoked or deleted meanwhile."
+        }
+        Text::Forbidden => "For administrators only",
+        Text::ForbiddenHint => "Ask an administrator if you need this.",
+        Text::FormRefused => "This form can no longer be sent",
+        Text::FormRefusedHint => {
+            "Nothing was done. You may have signed in anew since the form was opened, or it came \
+             from another web site. Open the page again and repeat what you did."
+        }
+        Text::BadRequest => "That did not work",
+        Text::BadRequestHint => {
+            "What the browser sent cannot be understood. Nothing was done. Open the page again."
+        }
+        Text::Unavailable => "Temporarily unavailable",
+        Text::UnavailableHint => {
+            "This cannot be answered now. Try again in a moment. If you were changing something, \
+             look first whether it was done."
+        }
+    };
+    words.into()
+}
+
+fn counted(count: u32, one: &str, many: &str) -> Cow<'static, str> {
+    let noun = if count == 1 { one } else { many };
+    format!("{count} {noun}").into()
+}
+
+/// Why a token is not created, for a person.
+fn refused(error: &PolicyError) -> String {
+    crate::problem::sentence(&error.to_string())
+}

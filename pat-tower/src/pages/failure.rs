@@ -1,0 +1,88 @@
+//! Pages that say what went wrong.
+
+use askama::Template;
+use axum::Extension;
+use axum::response::Response;
+use http::HeaderValue;
+use http::StatusCode;
+use http::header::{ALLOW, RETRY_AFTER};
+use pat_core::{AccessError, Unavailable};
+
+use super::page::Page;
+use super::texts::Text;
+
+#[derive(Template)]
+#[template(path = "failure.html")]
+struct FailurePage<'a> {
+    page: &'a Page,
+    title: &'a str,
+    hint: &'a str,
+}
+
+impl Page {
+    fn fail(&self, status: StatusCode, title: Text<'_>, hint: Text<'_>) -> Response {
+        let (title, hint) = (self.t(title), self.t(hint));
+        let template = FailurePage {
+            page: self,
+            title: &title,
+            hint: &hint,
+        };
+        self.show(status, &template)
+    }
+
+    pub(super) fn not_signed_in(&self) -> Response {
+        let hint = Text::NotSignedInHint;
+        self.fail(StatusCode::UNAUTHORIZED, Text::NotSignedIn, hint)
+    }
+
+    pub(super) fn not_found(&self) -> Response {
+        self.fail(StatusCode::NOT_FOUND, Text::NotFound, Text::NotFoundHint)
+    }
+
+    pub(super) fn form_refused(&self) -> Response {
+        let hint = Text::FormRefusedHint;
+        self.fail(StatusCode::FORBIDDEN, Text::FormRefused, hint)
+    }
+
+    pub(super) fn bad_request(&self, status: StatusCode) -> Response {
+        self.fail(status, Text::BadRequest, Text::BadRequestHint)
+    }
+
+    pub(super) fn unavailable(&self, error: &Unavailable) -> Response {
+        tracing::error!(
+            error = error as &dyn std::error::Error,
+            "a page failed with 503"
+        );
+        let (status, title) = (StatusCode::SERVICE_UNAVAILABLE, Text::Unavailable);
+        let mut response = self.fail(status, title, Text::UnavailableHint);
+        let seconds = HeaderValue::from_static("1");
+        response.headers_mut().insert(RETRY_AFTER, seconds);
+        response
+    }
+
+    pub(super) fn inaccessible(&self, error: &AccessError) -> Response {
+        match error {
+            AccessError::Unavailable(error) => self.unavailable(error),
+            _ => self.not_found(),
+        }
+    }
+}
+
+pub(super) async fn not_found(Extension(page): Extension<Page>) -> Response {
+    page.not_found()
+}
+
+pub(super) async fn method_not_allowed(page: Option<Extension<Page>>) -> Response {
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    let mut response = match page {
+        Some(Extension(page)) => page.bad_request(status),
+        None => {
+            let mut response = Response::default();
+            *response.status_mut() = status;
+            response
+        }
+    };
+    let allowed = HeaderValue::from_static("GET, HEAD, POST");
+    response.headers_mut().insert(ALLOW, allowed);
+    response
+}

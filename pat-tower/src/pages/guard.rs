@@ -1,0 +1,186 @@
+use axum::body::{Bytes, to_bytes};
+use axum::extract::{OriginalUri, Request, State as AxumState};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{ACCEPT, SET_COOKIE, WWW_AUTHENTICATE};
+use http::{HeaderMap, Method, StatusCode};
+use pat_core::Caller;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::fields::Fields;
+use super::form_token::FormKey;
+use super::page::{FORM_TOKEN, Page, see_other};
+use super::{Section, State, Visit};
+use crate::cross_site::{head, is_cross_site};
+use crate::pat::caller_of;
+
+/// The largest form that is read, in bytes.
+const MAX_FORM_LEN: usize = 64 * 1024;
+
+/// What may stand in the return path as it is.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.');
+
+/// Stands before every page, so that none can be added without it. Lets a request through that has
+/// a caller, was not forged by another site, and whose form, if it is one, holds the token that
+/// this caller's forms hold. Handlers find the [`Page`] and the [`Fields`] in the extensions.
+///
+/// A caller who is not ambient (a script with a token) needs no form token: nobody else can make
+/// his program send what it sends.
+pub(super) async fn guard(
+    AxumState(state): AxumState<State>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let key = FormKey::of(request.headers(), state.transport);
+    let is_new = key.is_none();
+    let Ok(key) = key.map_or_else(FormKey::generate, Ok) else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
+    let caller = caller_of(request.extensions());
+    let mut visit = visit(&request, caller.clone());
+    if let Some(caller) = &caller {
+        // While nobody can tell, there is just no link to the administration.
+        let answer = state.pats.is_administrator(caller).await;
+        visit.is_administrator = answer.unwrap_or_default();
+    }
+    let form_token = caller.as_ref().map(|caller| key.token(caller.owner()));
+    let page = Page {
+        state,
+        visit,
+        form_token: form_token.unwrap_or_default(),
+    };
+    let Some(caller) = caller else {
+        return sign_in(&page, &request);
+    };
+    if caller.is_ambient() && is_cross_site(&page.state.csrf, head(&request)).await {
+        return page.form_refused();
+    }
+    if !is_read_only(request.method()) {
+        let body = std::mem::take(request.body_mut());
+        let Ok(body) = to_bytes(body, MAX_FORM_LEN).await else {
+            return page.bad_request(StatusCode::PAYLOAD_TOO_LARGE);
+        };
+        let fields = Fields::parse(&body);
+        let is_ours = || !is_new && key.is_token(caller.owner(), fields.get(FORM_TOKEN));
+        if caller.is_ambient() && !is_ours() {
+            return page.form_refused();
+        }
+        request.extensions_mut().insert(fields);
+        *request.body_mut() = Bytes::new().into();
+    }
+    let cookie = key.set_cookie(page.state.transport);
+    request.extensions_mut().insert(page);
+    let mut response = next.run(request).await;
+    // Nothing but a cookie of the host's own sign-in is left by a token.
+    if let Some(cookie) = cookie.filter(|_| is_new && caller.is_ambient()) {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    response
+}
+
+fn is_read_only(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+fn visit(request: &Request, caller: Option<Caller>) -> Visit {
+    let path = request.uri().path();
+    let section = if path.starts_with("/admin/") {
+        Section::Administration
+    } else {
+        Section::Tokens
+    };
+    // From a path of n segments, the mount point is n − 1 segments up.
+    let depth = path.matches('/').count().saturating_sub(1);
+    Visit {
+        caller,
+        is_administrator: false,
+        root: "../".repeat(depth),
+        section: Some(section),
+        extensions: request.extensions().clone(),
+    }
+}
+
+/// A browser is sent to the sign-in, and comes back to where it wanted to go.
+fn sign_in(page: &Page, request: &Request) -> Response {
+    let address = page.state.sign_in.as_deref();
+    if let Some(address) = address.filter(|_| is_for_person(request.headers())) {
+        let wanted = wanted(request);
+        let wanted = utf8_percent_encode(&wanted, PLAIN);
+        return see_other(&format!("{address}{wanted}"));
+    }
+    let mut response = page.not_signed_in();
+    let challenge = page.state.challenges.missing.clone();
+    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    response
+}
+
+/// Browsers ask for HTML by name where a person is to see the answer; scripts do not.
+fn is_for_person(headers: &HeaderMap) -> bool {
+    let fields = headers.get_all(ACCEPT).iter();
+    fields
+        .filter_map(|field| field.to_str().ok())
+        .any(|field| field.contains("text/html"))
+}
+
+/// Where a browser should be after the sign-in, as the browser sees it. A form that was sent is
+/// lost, since what it would do is for its sender to decide anew: then it is the list.
+fn wanted(request: &Request) -> String {
+    let original = request.extensions().get::<OriginalUri>();
+    let uri = original.map_or(request.uri(), |OriginalUri(uri)| uri);
+    if is_read_only(request.method()) {
+        return uri
+            .path_and_query()
+            .map_or("/", |wanted| wanted.as_str())
+            .to_owned();
+    }
+    let inner = request.uri().path();
+    let mount = uri.path().strip_suffix(inner).unwrap_or_default();
+    let list = if inner.starts_with("/admin/") {
+        "/admin/tokens"
+    } else {
+        "/tokens"
+    };
+    format!("{mount}{list}")
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Uri;
+
+    use super::*;
+
+    #[test]
+    fn what_was_wanted_is_as_the_browser_sees_it() {
+        for (method, original, inner, expected) in [
+            (
+                "GET",
+                "/a/tokens/new?name=x",
+                "/tokens/new?name=x",
+                "/a/tokens/new?name=x",
+            ),
+            (
+                "POST",
+                "/a/tokens/5/revoke",
+                "/tokens/5/revoke",
+                "/a/tokens",
+            ),
+            (
+                "POST",
+                "/a/b/admin/tokens/revoke",
+                "/admin/tokens/revoke",
+                "/a/b/admin/tokens",
+            ),
+        ] {
+            let mut request = Request::new(axum::body::Body::empty());
+            *request.method_mut() = method.parse().expect("a method");
+            *request.uri_mut() = inner.parse().expect("a URI");
+            let original: Uri = original.parse().expect("a URI");
+            request.extensions_mut().insert(OriginalUri(original));
+            assert_eq!(wanted(&request), expected);
+        }
+    }
+}

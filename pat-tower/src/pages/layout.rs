@@ -1,0 +1,111 @@
+use std::fmt::Debug;
+
+use http::Extensions;
+use pat_core::Caller;
+
+/// What the host adds to each page: HTML that is taken as it is.
+///
+/// The pages allow no script, style, image or font from elsewhere and none inside of the HTML. The
+/// host's own go into files, which [`Layout::head`] links: colours and fonts, for example, by
+/// setting the custom properties of the style sheet on `:root`.
+///
+/// ```
+/// use pat_tower::pages::{Layout, Visit};
+///
+/// #[derive(Debug)]
+/// struct Intranet;
+///
+/// impl Layout for Intranet {
+///     fn head(&self, _: &Visit) -> String {
+///         // In it, for example: :root { --pat-accent: #b3005e; --pat-font: Inter, sans-serif }
+///         r#"<link rel="stylesheet" href="/brand.css">"#.to_owned()
+///     }
+///
+///     fn header(&self, _: &Visit) -> String {
+///         r#"<a href="/"><img src="/logo.svg" alt="Intranet" height="32"></a>"#.to_owned()
+///     }
+/// }
+/// ```
+pub trait Layout: Debug + Send + Sync + 'static {
+    /// What comes after a page's name in the title of its window, such as the product's name.
+    fn title(&self) -> String {
+        String::new()
+    }
+
+    /// The end of the element `head`: links to style sheets, icons and scripts.
+    fn head(&self, visit: &Visit) -> String {
+        let _ = visit;
+        String::new()
+    }
+
+    /// What is in the element `header`: the logo, a way home, the navigation. By default it is
+    /// empty and not shown.
+    fn header(&self, visit: &Visit) -> String {
+        let _ = visit;
+        String::new()
+    }
+
+    /// What is in the element `footer`. By default it is empty and not shown.
+    fn footer(&self, visit: &Visit) -> String {
+        let _ = visit;
+        String::new()
+    }
+}
+
+/// Nothing around the pages.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Bare;
+
+impl Layout for Bare {}
+
+/// A request for a page, as a [`Layout`] sees it.
+#[derive(Debug, Clone)]
+pub struct Visit {
+    pub(super) caller: Option<Caller>,
+    pub(super) is_administrator: bool,
+    pub(super) root: String,
+    pub(super) section: Option<Section>,
+    pub(super) extensions: Extensions,
+}
+
+/// Which of the pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    /// One's own tokens.
+    Tokens,
+    /// The tokens of all users.
+    Administration,
+}
+
+impl Visit {
+    /// Who is signed in, if anybody is.
+    #[must_use]
+    pub fn caller(&self) -> Option<&Caller> {
+        self.caller.as_ref()
+    }
+
+    /// Whether he is an administrator. False while the host's directory cannot tell.
+    #[must_use]
+    pub fn is_administrator(&self) -> bool {
+        self.is_administrator
+    }
+
+    /// The way from this page to where the router is mounted: empty, or `../` some times. Put
+    /// before `tokens` or `admin/tokens` it makes a link to these pages.
+    #[must_use]
+    pub fn root(&self) -> &str {
+        &self.root
+    }
+
+    /// Where in the pages this is; nothing on a page that says that there is no such page.
+    #[must_use]
+    pub fn section(&self) -> Option<Section> {
+        self.section
+    }
+
+    /// The extensions of the request, where the host may have left something for its layout.
+    #[must_use]
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+}

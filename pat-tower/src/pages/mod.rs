@@ -1,0 +1,179 @@
+//! Pages on which people manage their tokens, and administrators those of everybody.
+//!
+//! | path | page |
+//! |---|---|
+//! | `tokens` | one's own tokens |
+//! | `tokens/new` | the form for a new one; `?name=ci&expires=90` fills it in |
+//! | `tokens/{id}/revoke` | asks whether to revoke it |
+//! | `admin/tokens` | the tokens of all users, for administrators |
+//! | `tokens/assets/…` | the style sheet and the script |
+//!
+//! Merge the router into the host's, or nest it at any path. Links are relative, so it works behind
+//! a proxy that takes a prefix off, too. The pages need no JavaScript; with it, dates are in the
+//! viewer's time zone, questions are dialogs, and there are buttons that copy. They load nothing
+//! from elsewhere.
+//!
+//! Like the REST router, this one does not authenticate: it takes the caller from the request's
+//! extensions, where a [`PatLayer`](crate::PatLayer) has put its [`Pat`](crate::Pat) or the host a
+//! [`Caller`](pat_core::Caller). With neither, a browser is sent to [`Pages::sign_in`].
+//!
+//! # What protects them
+//! - A request that another site made the browser send is refused, as by the REST router.
+//! - Besides, each form holds a token that is good for one user in one browser session, by way of
+//!   the cookie `__Host-pat-form`. It goes out only over TLS; see [`Pages::dangerous_plain_http`].
+//! - `Content-Security-Policy` forbids whatever is not the host's own, inline scripts and styles,
+//!   and frames. Nothing but the assets may be cached.
+//! - A new token is in the answer to the form and nowhere else: in no address, no cookie, no log.
+//!   Sending the form again, as by a reload, does not create another one.
+//!
+//! # The look
+//! The style sheet follows the system's light or dark scheme. Its custom properties are for the host
+//! to set, in a style sheet that its [`Layout`] links:
+//!
+//! | property | what it is |
+//! |---|---|
+//! | `--pat-font` | the font |
+//! | `--pat-accent`, `--pat-on-accent` | the colour of links and main buttons, and of the text on it |
+//! | `--pat-background`, `--pat-surface` | behind the page, and behind tables and forms |
+//! | `--pat-text`, `--pat-muted` | text, and text of less weight |
+//! | `--pat-border`, `--pat-radius` | lines, and how round corners are |
+
+mod assets;
+mod english;
+mod failure;
+mod fields;
+mod form_token;
+mod guard;
+mod headers;
+mod layout;
+mod own;
+mod page;
+mod texts;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::routing::get;
+use jiff::tz::TimeZone;
+use pat_core::Pats;
+use tower_http::csrf::CsrfLayer;
+
+pub use self::english::english;
+use self::form_token::Transport;
+use self::layout::Bare;
+pub use self::layout::{Layout, Section, Visit};
+pub use self::texts::{English, Text, Texts, isolate};
+use crate::challenge::Challenges;
+
+/// Builds the router.
+///
+/// ```
+/// use axum::Router;
+/// use pat_core::{MemoryStore, Pats};
+/// use pat_tower::{PatLayer, pages::Pages};
+///
+/// let pats = Pats::builder(MemoryStore::default()).build();
+/// let pages: Router = Pages::new(pats.clone())
+///     .sign_in("/login?return_to=")
+///     .example_url("https://example.com/rest/api/latest/myself")
+///     .router();
+/// let app: Router = Router::new()
+///     .nest("/settings", pages)
+///     .layer(PatLayer::optional(pats));
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Pages(State);
+
+/// What the handlers share.
+#[derive(Debug, Clone)]
+struct State {
+    pats: Pats,
+    csrf: CsrfLayer,
+    challenges: Challenges,
+    texts: Arc<dyn Texts>,
+    layout: Arc<dyn Layout>,
+    sign_in: Option<Arc<str>>,
+    example_url: Option<Arc<str>>,
+    zone: TimeZone,
+    transport: Transport,
+    creations: own::Creations,
+}
+
+impl Pages {
+    /// The pages for the tokens of this service.
+    pub fn new(pats: Pats) -> Self {
+        let challenges = Challenges::new(pats.settings().realm());
+        Self(State {
+            pats,
+            csrf: CsrfLayer::new(),
+            challenges,
+            texts: Arc::new(English),
+            layout: Arc::new(Bare),
+            sign_in: None,
+            example_url: None,
+            zone: TimeZone::UTC,
+            transport: Transport::Tls,
+            creations: own::Creations::default(),
+        })
+    }
+
+    /// Sends a browser that is not signed in to this address, with the path that it wanted put
+    /// behind it, percent-encoded: such as `/login?return_to=`. Without it, and for everybody else
+    /// than browsers, the answer is 401.
+    ///
+    /// The host has to check the path when it comes back: anybody can make a link to the sign-in.
+    pub fn sign_in(mut self, address: &str) -> Self {
+        self.0.sign_in = Some(address.into());
+        self
+    }
+
+    /// An address that a new token can be tried on. The page with the token shows how.
+    pub fn example_url(mut self, url: &str) -> Self {
+        self.0.example_url = Some(url.into());
+        self
+    }
+
+    /// What is around the pages: the host's head, header and footer.
+    pub fn layout(mut self, layout: impl Layout) -> Self {
+        self.0.layout = Arc::new(layout);
+        self
+    }
+
+    /// The words of the pages; English by default.
+    pub fn texts(mut self, texts: impl Texts) -> Self {
+        self.0.texts = Arc::new(texts);
+        self
+    }
+
+    /// The time zone of dates that are typed in, and of those that are shown to browsers that run
+    /// no script; UTC by default.
+    pub fn time_zone(mut self, zone: TimeZone) -> Self {
+        self.0.zone = zone;
+        self
+    }
+
+    /// Has the cookie of the forms sent without TLS too, under the name `pat-form`, which neighbours
+    /// under the same domain and whoever is on the network can replace. For trying things out on
+    /// one's own machine, where not every browser keeps secure cookies.
+    pub fn dangerous_plain_http(mut self) -> Self {
+        self.0.transport = Transport::Plain;
+        self
+    }
+
+    /// The router, to be merged into the host's or nested.
+    pub fn router<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
+        let state = self.0;
+        Router::new()
+            .route("/tokens", get(own::list))
+            .route("/tokens/new", get(own::form).post(own::create))
+            .route("/tokens/{id}/revoke", get(own::ask).post(own::revoke))
+            .route("/tokens/{*rest}", get(failure::not_found))
+            .method_not_allowed_fallback(failure::method_not_allowed)
+            .route_layer(from_fn_with_state(state.clone(), guard::guard))
+            .route_layer(map_response(headers::protect))
+            .route("/tokens/assets/{file}", get(assets::file))
+            .with_state(state)
+    }
+}

@@ -1,0 +1,258 @@
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::RawQuery;
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::StatusCode;
+use jiff::ToSpan as _;
+use pat_core::{CreateError, CreatedToken, Owner, PolicyError, Token, TokenRequest};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::expiry::{Expiry, offered, today};
+use super::list::obstacle;
+use crate::pages::fields::Fields;
+use crate::pages::page::{FORM_TOKEN, Page, Time};
+use crate::pages::texts::Text;
+
+/// The name of the field that says which tokens there were when the form was opened.
+const SEEN: &str = "seen";
+
+#[derive(Template)]
+#[template(path = "create.html")]
+struct CreatePage<'a> {
+    page: &'a Page,
+    name: &'a str,
+    expiry: &'a Expiry,
+    offered: Vec<Offer>,
+    seen: String,
+    obstacle: Option<String>,
+    errors: Errors,
+    name_hint: String,
+    max_name_len: u32,
+    expiry_hint: String,
+    max_days: u32,
+    days_label: String,
+    may_be_eternal: bool,
+    first_date: String,
+    last_date: String,
+}
+
+struct Offer {
+    value: String,
+    label: String,
+}
+
+/// What is wrong with a form, each beside its field.
+#[derive(Debug, Default)]
+struct Errors {
+    form: Option<String>,
+    name: Option<String>,
+    expiry: Option<String>,
+}
+
+impl Errors {
+    fn is_any(&self) -> bool {
+        self.form.is_some() || self.name.is_some() || self.expiry.is_some()
+    }
+}
+
+#[derive(Template)]
+#[template(path = "created.html")]
+struct CreatedPage<'a> {
+    page: &'a Page,
+    label: String,
+    plain: &'a str,
+    name: &'a str,
+    expires: Option<Time>,
+    curl: Option<String>,
+}
+
+pub(in crate::pages) async fn form(
+    Extension(page): Extension<Page>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Response> {
+    let fields = Fields::of_query(query.as_deref());
+    let expiry = Expiry::of_link(&fields, page.pats().settings());
+    let tokens = own_tokens(&page).await?;
+    let errors = Errors::default();
+    Ok(show_form(
+        &page,
+        StatusCode::OK,
+        &fields,
+        &expiry,
+        &tokens,
+        errors,
+    ))
+}
+
+/// Creates a token and answers with it: it is in this one answer and nowhere else.
+///
+/// An answer to POST can be asked for again, by a reload or a double click, and must not create a
+/// second token that nobody looks for. So the form says which tokens there were when it was opened,
+/// and is shown again if there are others now. Two that come at once wait for each other; but only
+/// on one node, since the limit of tokens per user bounds the harm.
+pub(in crate::pages) async fn create(
+    Extension(page): Extension<Page>,
+    Extension(fields): Extension<Fields>,
+) -> Result<Response, Response> {
+    let _turn = page.state.creations.turn(page.caller().owner()).await;
+    let expiry = Expiry::of_form(&fields);
+    let tokens = own_tokens(&page).await?;
+    let again = |status, errors| show_form(&page, status, &fields, &expiry, &tokens, errors);
+    if fields
+        .find(SEEN)
+        .is_some_and(|seen| seen != digest(&tokens))
+    {
+        let form = Some(page.t(Text::TokensChanged).into_owned());
+        let errors = Errors {
+            form,
+            ..Errors::default()
+        };
+        return Err(again(StatusCode::CONFLICT, errors));
+    }
+    let lifetime_days = expiry.lifetime(&page).map_err(|text| {
+        let expiry = Some(page.t(text).into_owned());
+        again(
+            StatusCode::BAD_REQUEST,
+            Errors {
+                expiry,
+                ..Errors::default()
+            },
+        )
+    })?;
+    let request = TokenRequest {
+        name: fields.get("name").to_owned(),
+        lifetime_days,
+    };
+    match page.pats().create(page.caller(), request).await {
+        Ok(created) => Ok(show_created(&page, &created)),
+        Err(CreateError::Refused(error)) => Err(again(status(&error), place(&page, &error))),
+        Err(CreateError::Unavailable(error)) => Err(page.unavailable(&error)),
+        Err(_) => Err(page.bad_request(StatusCode::BAD_REQUEST)),
+    }
+}
+
+fn status(error: &PolicyError) -> StatusCode {
+    match error {
+        PolicyError::LimitReached { .. } | PolicyError::ForbiddenByToken => StatusCode::FORBIDDEN,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+/// Puts the reason for a refusal beside the field that it is about.
+fn place(page: &Page, error: &PolicyError) -> Errors {
+    let text = Some(page.t(Text::Refused(error)).into_owned());
+    let mut errors = Errors::default();
+    match error {
+        PolicyError::NameBlank
+        | PolicyError::NameTooLong { .. }
+        | PolicyError::NameHasControlCharacter => errors.name = text,
+        PolicyError::DurationNotPositive
+        | PolicyError::DurationTooLong { .. }
+        | PolicyError::EternalNotAllowed
+        | PolicyError::OutlivesParent => errors.expiry = text,
+        _ => errors.form = text,
+    }
+    errors
+}
+
+async fn own_tokens(page: &Page) -> Result<Vec<Token>, Response> {
+    let tokens = page.pats().list(page.caller()).await;
+    tokens.map_err(|error| page.inaccessible(&error))
+}
+
+/// Stands for the set of a user's tokens.
+fn digest(tokens: &[Token]) -> String {
+    let digest = tokens.iter().fold(Sha256::new(), |digest, token| {
+        digest.chain_update(token.id.get().to_be_bytes())
+    });
+    URL_SAFE_NO_PAD.encode(&digest.finalize()[..12])
+}
+
+fn show_form(
+    page: &Page,
+    status: StatusCode,
+    fields: &Fields,
+    expiry: &Expiry,
+    tokens: &[Token],
+    mut errors: Errors,
+) -> Response {
+    let settings = page.pats().settings();
+    let count = u32::try_from(tokens.len()).unwrap_or(u32::MAX);
+    let obstacle = obstacle(page, count);
+    if obstacle.is_some() {
+        // It says the same.
+        errors.form = None;
+    }
+    let max_days = settings.max_tokens_expiry_days();
+    let may_be_eternal = settings.eternal_tokens_enabled();
+    let offered = offered(settings).into_iter().map(|days| Offer {
+        value: days.to_string(),
+        label: page.t(Text::Days(days)).into_owned(),
+    });
+    let max_name_len = settings.token_name_length();
+    let date = |days: u32| {
+        today(page)
+            .saturating_add(i64::from(days).days())
+            .to_string()
+    };
+    let expiry_hint = Text::ExpiryHint {
+        max_days,
+        may_be_eternal,
+    };
+    let template = CreatePage {
+        page,
+        name: fields.get("name"),
+        expiry,
+        offered: offered.collect(),
+        seen: digest(tokens),
+        obstacle,
+        errors,
+        name_hint: page.t(Text::NameHint(max_name_len)).into_owned(),
+        max_name_len,
+        expiry_hint: page.t(expiry_hint).into_owned(),
+        max_days,
+        days_label: page.t(Text::DaysLabel(max_days)).into_owned(),
+        may_be_eternal,
+        first_date: date(1),
+        last_date: date(max_days),
+    };
+    page.show(status, &template)
+}
+
+fn show_created(page: &Page, created: &CreatedToken) -> Response {
+    let (token, plain) = (&created.token, created.plain.expose());
+    let url = page.state.example_url.as_deref();
+    let template = CreatedPage {
+        page,
+        label: page.t(Text::PlainToken(&token.name)).into_owned(),
+        plain,
+        name: &token.name,
+        expires: token.expires_at.map(|at| page.time(at)),
+        curl: url.map(|url| format!("curl -H \"Authorization: Bearer {plain}\" {url}")),
+    };
+    page.show(StatusCode::CREATED, &template)
+}
+
+/// Has creations of one user come one after the other on this node. Users share a few locks.
+#[derive(Debug, Clone, Default)]
+pub(in crate::pages) struct Creations(Arc<Turns>);
+
+#[derive(Debug, Default)]
+struct Turns {
+    hasher: RandomState,
+    locks: [Mutex<()>; 32],
+}
+
+impl Creations {
+    async fn turn(&self, owner: &Owner) -> MutexGuard<'_, ()> {
+        let Turns { hasher, locks } = &*self.0;
+        let index = usize::try_from(hasher.hash_one(owner) % 32).unwrap_or_default();
+        locks[index].lock().await
+    }
+}

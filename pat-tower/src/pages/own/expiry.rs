@@ -1,0 +1,197 @@
+//! How long a new token shall live, as a person says it.
+
+use jiff::Unit;
+use jiff::civil::Date;
+use pat_core::Settings;
+
+use crate::pages::fields::Fields;
+use crate::pages::page::Page;
+use crate::pages::texts::Text;
+
+/// The life spans that are offered, in days, as far as they are allowed.
+const OFFERED: [u32; 6] = [7, 30, 60, 90, 180, 365];
+/// What is chosen unless something else is asked for, if it is allowed.
+const USUAL: u32 = 90;
+
+/// What a form or a link says about the life span, as it was typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Expiry {
+    /// A number of days that is offered, `days`, `date` or `never`.
+    pub(super) choice: String,
+    pub(super) days: String,
+    pub(super) date: String,
+}
+
+/// The life spans that are offered under these settings: never none.
+pub(super) fn offered(settings: &Settings) -> Vec<u32> {
+    let max = settings.max_tokens_expiry_days();
+    let mut offered: Vec<_> = OFFERED.into_iter().filter(|days| *days <= max).collect();
+    if max < 365 && !offered.contains(&max) {
+        offered.push(max);
+    }
+    offered
+}
+
+impl Expiry {
+    /// As a form says it.
+    pub(super) fn of_form(fields: &Fields) -> Self {
+        Self {
+            choice: fields.get("expires").to_owned(),
+            days: fields.get("days").to_owned(),
+            date: fields.get("date").to_owned(),
+        }
+    }
+
+    /// As a link says it, in `expires`: a number of days, a date, `never`, or nothing.
+    pub(super) fn of_link(fields: &Fields, settings: &Settings) -> Self {
+        let offered = offered(settings);
+        let wanted = fields.get("expires").trim();
+        let days: Option<u32> = wanted.parse().ok();
+        let mut expiry = Self::default();
+        if days.is_some_and(|days| offered.contains(&days)) || wanted == "never" {
+            wanted.clone_into(&mut expiry.choice);
+        } else if wanted.parse::<Date>().is_ok() {
+            "date".clone_into(&mut expiry.choice);
+            wanted.clone_into(&mut expiry.date);
+        } else if days.is_some() {
+            "days".clone_into(&mut expiry.choice);
+            wanted.clone_into(&mut expiry.days);
+        } else {
+            let usual = Some(USUAL).filter(|usual| offered.contains(usual));
+            let usual = usual.or(offered.last().copied());
+            expiry.choice = usual.map(|days| days.to_string()).unwrap_or_default();
+        }
+        expiry
+    }
+
+    /// The life span in days; `None` for ever. Whether it is allowed is for the policy to say.
+    pub(super) fn lifetime(&self, page: &Page) -> Result<Option<i64>, Text<'static>> {
+        let max = page.pats().settings().max_tokens_expiry_days();
+        match self.choice.as_str() {
+            "" => Err(Text::ExpiryMissing),
+            "never" => Ok(None),
+            "date" => self.days_until_date(today(page), max).map(Some),
+            "days" => parse_days(&self.days)
+                .map(Some)
+                .ok_or(Text::DaysUnreadable(max)),
+            offered => parse_days(offered).map(Some).ok_or(Text::ExpiryMissing),
+        }
+    }
+
+    fn days_until_date(&self, today: Date, max: u32) -> Result<i64, Text<'static>> {
+        let date: Date = self.date.trim().parse().map_err(|_| Text::DateUnreadable)?;
+        let span = today
+            .until((Unit::Day, date))
+            .map_err(|_| Text::DateUnreadable)?;
+        match i64::from(span.get_days()) {
+            ..=0 => Err(Text::DateNotFuture),
+            days if days > i64::from(max) => Err(Text::DateTooFar(max)),
+            days => Ok(days),
+        }
+    }
+}
+
+/// A whole number of days. One that is too large for the type is as large as the type allows, which
+/// is over every limit.
+fn parse_days(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().unwrap_or(i64::MAX))
+}
+
+/// Today in the time zone of the pages.
+pub(super) fn today(page: &Page) -> Date {
+    page.pats()
+        .now()
+        .to_zoned_datetime(page.state.zone.clone())
+        .date()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(query: &str) -> Expiry {
+        Expiry::of_link(&Fields::parse(query.as_bytes()), &Settings::default())
+    }
+
+    #[test]
+    fn links_choose_what_they_say() {
+        for (query, choice, days, date) in [
+            ("expires=30", "30", "", ""),
+            ("expires=31", "days", "31", ""),
+            ("expires=100000", "days", "100000", ""),
+            ("expires=never", "never", "", ""),
+            ("expires=2026-12-31", "date", "", "2026-12-31"),
+            ("", "90", "", ""),
+            ("expires=%3Cscript%3E", "90", "", ""),
+            ("expires=-5", "90", "", ""),
+        ] {
+            let expected = Expiry {
+                choice: choice.into(),
+                days: days.into(),
+                date: date.into(),
+            };
+            assert_eq!(link(query), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn something_is_offered_under_every_limit() {
+        for (max, expected) in [
+            ("1", vec![1]),
+            ("10", vec![7, 10]),
+            ("90", vec![7, 30, 60, 90]),
+            ("1000", vec![7, 30, 60, 90, 180, 365]),
+        ] {
+            let name = "atlassian.pats.max.tokens.expiry.days";
+            let settings = Settings::builder().set(name, max).expect("a limit");
+            let settings = settings.build().expect("settings");
+            assert_eq!(offered(&settings), expected, "{max}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_days_never_wrap() {
+        for (text, expected) in [
+            ("90", Some(90)),
+            (" 90 ", Some(90)),
+            ("-1", Some(-1)),
+            ("0", Some(0)),
+            ("99999999999999999999", Some(i64::MAX)),
+            ("-99999999999999999999", Some(i64::MAX)),
+            ("1.5", None),
+            ("1e3", None),
+            ("", None),
+            ("-", None),
+            ("٣", None),
+        ] {
+            assert_eq!(parse_days(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn dates_are_counted_in_days() {
+        let today = jiff::civil::date(2026, 2, 26);
+        let days = |date: &str| {
+            let expiry = Expiry {
+                date: date.into(),
+                ..Expiry::default()
+            };
+            expiry.days_until_date(today, 365)
+        };
+        assert!(matches!(days("2026-02-27"), Ok(1)));
+        assert!(matches!(days("2027-02-26"), Ok(365)));
+        assert!(matches!(days("2027-02-27"), Err(Text::DateTooFar(365))));
+        assert!(matches!(days("2026-02-26"), Err(Text::DateNotFuture)));
+        assert!(matches!(days("9999-12-31"), Err(Text::DateTooFar(365))));
+        assert!(matches!(days("-9999-01-01"), Err(_)));
+        for nonsense in ["", "tomorrow", "2026-13-01", "2026-02-30"] {
+            assert!(
+                matches!(days(nonsense), Err(Text::DateUnreadable)),
+                "{nonsense}"
+            );
+        }
+    }
+}

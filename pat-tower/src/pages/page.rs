@@ -1,0 +1,139 @@
+use std::borrow::Cow;
+
+use askama::Template;
+use axum::response::{Html, IntoResponse, Response};
+use http::header::LOCATION;
+use http::{HeaderValue, StatusCode};
+use jiff::Timestamp;
+use pat_core::{Caller, Pats, TokenStatus};
+
+use super::texts::Text;
+use super::{State, Visit, assets};
+
+/// What every page is made with; the guard puts it into the request.
+#[derive(Debug, Clone)]
+pub(super) struct Page {
+    pub(super) state: State,
+    pub(super) visit: Visit,
+    pub(super) form_token: String,
+}
+
+/// The name of the field that holds the token of a form.
+pub(super) const FORM_TOKEN: &str = "form_token";
+
+impl Page {
+    /// Who is signed in; the guard lets nobody else through to a handler.
+    pub(super) fn caller(&self) -> &Caller {
+        self.visit
+            .caller
+            .as_ref()
+            .expect("the guard has found a caller")
+    }
+
+    pub(super) fn pats(&self) -> &Pats {
+        &self.state.pats
+    }
+
+    // For templates
+
+    pub(super) fn t<'a>(&self, text: Text<'a>) -> Cow<'a, str> {
+        self.state.texts.text(&text)
+    }
+
+    pub(super) fn root(&self) -> &str {
+        &self.visit.root
+    }
+
+    pub(super) fn language(&self) -> &'static str {
+        self.state.texts.language()
+    }
+
+    pub(super) fn direction(&self) -> &'static str {
+        self.state.texts.direction()
+    }
+
+    pub(super) fn assets_version(&self) -> &'static str {
+        &assets::VERSION
+    }
+
+    /// What the window is called.
+    pub(super) fn window_title(&self, title: &str) -> String {
+        match self.state.layout.title() {
+            product if product.is_empty() => title.to_owned(),
+            product => format!("{title} · {product}"),
+        }
+    }
+
+    pub(super) fn head(&self) -> String {
+        self.state.layout.head(&self.visit)
+    }
+
+    pub(super) fn header(&self) -> String {
+        self.state.layout.header(&self.visit)
+    }
+
+    pub(super) fn footer(&self) -> String {
+        self.state.layout.footer(&self.visit)
+    }
+
+    pub(super) fn time(&self, at: Timestamp) -> Time {
+        Time {
+            machine: at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            utc: at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+            shown: self
+                .state
+                .texts
+                .date_time(&at.to_zoned_datetime(self.state.zone.clone())),
+        }
+    }
+
+    pub(super) fn badge(&self, status: TokenStatus) -> Badge {
+        let class = match status {
+            TokenStatus::Active => "active",
+            TokenStatus::ExpiresSoon => "soon",
+            TokenStatus::Expired => "expired",
+        };
+        let words = self.t(Text::Status(status)).into_owned();
+        Badge { class, words }
+    }
+
+    // Answers
+
+    pub(super) fn show(&self, status: StatusCode, template: &impl Template) -> Response {
+        match template.render() {
+            Ok(html) => (status, Html(html)).into_response(),
+            Err(error) => {
+                tracing::error!(%error, "a page could not be rendered");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
+        }
+    }
+
+    /// Sends the browser on with GET, to a path from where the router is mounted.
+    pub(super) fn go_to(&self, path: &str) -> Response {
+        see_other(&format!("{}{path}", self.root()))
+    }
+}
+
+/// A redirect that has the browser send a GET.
+pub(super) fn see_other(address: &str) -> Response {
+    match HeaderValue::from_str(address) {
+        Ok(location) => (StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response(),
+        Err(_) => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// A date as the element `time` shows it.
+#[derive(Debug, Clone)]
+pub(super) struct Time {
+    pub(super) machine: String,
+    pub(super) utc: String,
+    pub(super) shown: String,
+}
+
+/// A state as a page shows it.
+#[derive(Debug, Clone)]
+pub(super) struct Badge {
+    pub(super) class: &'static str,
+    pub(super) words: String,
+}

@@ -1,0 +1,228 @@
+use std::borrow::Cow;
+use std::fmt::Debug;
+
+use jiff::ZonedDateTime;
+use pat_core::{PolicyError, TokenStatus};
+
+use super::english::english;
+
+/// The words of the pages. A host that speaks another language implements this.
+///
+/// ```
+/// use std::borrow::Cow;
+/// use pat_tower::pages::{Text, Texts, english};
+///
+/// #[derive(Debug)]
+/// struct German;
+///
+/// impl Texts for German {
+///     fn language(&self) -> &'static str {
+///         "de"
+///     }
+///
+///     fn text<'a>(&self, text: &Text<'a>) -> Cow<'a, str> {
+///         match *text {
+///             Text::CreateToken => "Token anlegen".into(),
+///             Text::Days(1) => "1 Tag".into(),
+///             Text::Days(days) => format!("{days} Tage").into(),
+///             // What is not translated yet.
+///             _ => english(text),
+///         }
+///     }
+/// }
+/// ```
+pub trait Texts: Debug + Send + Sync + 'static {
+    /// The language, as a BCP 47 tag such as `de` or `pt-BR`. The script shows dates in it.
+    fn language(&self) -> &'static str {
+        "en"
+    }
+
+    /// The direction that the language is written in: `ltr` or `rtl`.
+    fn direction(&self) -> &'static str {
+        "ltr"
+    }
+
+    /// What a text says. What it says is escaped where it is shown.
+    ///
+    /// Names come from users. Put them between U+2068 and U+2069, as [`isolate`] does, so that they
+    /// cannot turn the reading direction of the words around them.
+    fn text<'a>(&self, text: &Text<'a>) -> Cow<'a, str> {
+        english(text)
+    }
+
+    /// A date with its time and zone, as it is shown to those whose browser runs no script.
+    fn date_time(&self, at: &ZonedDateTime) -> String {
+        at.strftime("%-d %b %Y, %H:%M %Z").to_string()
+    }
+}
+
+/// The texts in English.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct English;
+
+impl Texts for English {}
+
+/// Keeps the reading direction of a name to itself.
+#[must_use]
+pub fn isolate(name: &str) -> String {
+    format!("\u{2068}{name}\u{2069}")
+}
+
+/// Something that a page says.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Text<'a> {
+    // All pages
+    /// A link for the keyboard that leads past the navigation.
+    SkipToContent,
+    /// The name of the navigation, for screen readers.
+    Navigation,
+    /// The title of the page with one's own tokens.
+    Tokens,
+    /// The title of the administrators' page.
+    Administration,
+    /// What is put before the title of a page that shows an error.
+    ErrorTitle(&'a str),
+    /// How many days.
+    Days(u32),
+    /// A state.
+    Status(TokenStatus),
+    /// That a token never expires.
+    Never,
+    /// That a token was never used.
+    NeverUsed,
+    /// A button or link that leaves things as they are.
+    Cancel,
+
+    // One's own tokens
+    /// What tokens are for.
+    TokensIntroduction,
+    /// A link to the form for a new token.
+    CreateToken,
+    /// That there are no tokens yet.
+    NoTokens,
+    /// What to do then.
+    NoTokensHint,
+    /// How many tokens one has, and may have.
+    TokenCount {
+        /// How many there are.
+        count: u32,
+        /// How many there may be.
+        max: u32,
+    },
+    /// That one has as many tokens as allowed, and what to do.
+    LimitReached(u32),
+    /// That tokens are switched off.
+    SwitchedOff,
+    /// The head of a column: names.
+    Name,
+    /// The head of a column: states.
+    StatusHead,
+    /// The head of a column: dates of creation.
+    Created,
+    /// The head of a column: last uses.
+    LastUsed,
+    /// The head of a column: dates of expiry.
+    Expires,
+    /// The head of a column: what can be done.
+    Actions,
+    /// A button or link that revokes.
+    Revoke,
+    /// The same with the token's name, for screen readers.
+    RevokeNamed(&'a str),
+    /// The question whether to revoke a token.
+    RevokeQuestion(&'a str),
+    /// What that leads to.
+    RevokeConsequence,
+    /// That a token was revoked.
+    Revoked,
+
+    // A new token
+    /// The title of the form.
+    NewToken,
+    /// The label of the name.
+    NameLabel,
+    /// What names are for, and how long they may be.
+    NameHint(u32),
+    /// The label of the choice of a life span.
+    ExpiryLabel,
+    /// How long a token may live.
+    ExpiryHint {
+        /// The longest, in days.
+        max_days: u32,
+        /// Whether a token may live for ever.
+        may_be_eternal: bool,
+    },
+    /// The choice of another number of days.
+    OtherDays,
+    /// The label of that number.
+    DaysLabel(u32),
+    /// The choice of a date.
+    OnDate,
+    /// The label of that date.
+    DateLabel,
+    /// The choice of no end.
+    NoExpiry,
+    /// What is wrong with that.
+    NoExpiryWarning,
+    /// That a rule forbids what was asked for.
+    Refused(&'a PolicyError),
+    /// That no life span was chosen.
+    ExpiryMissing,
+    /// That the number of days is none.
+    DaysUnreadable(u32),
+    /// That the date is none.
+    DateUnreadable,
+    /// That the date is not in the future.
+    DateNotFuture,
+    /// That the date is too far away.
+    DateTooFar(u32),
+    /// That nothing was created, since the list has changed after the form was opened.
+    TokensChanged,
+
+    // The token that was created
+    /// The title.
+    TokenCreated,
+    /// That the token is shown only now.
+    ShownOnce,
+    /// The label of the token itself.
+    PlainToken(&'a str),
+    /// A button that copies.
+    Copy,
+    /// That it was copied.
+    Copied,
+    /// That it could not be copied, and is marked instead.
+    CopyFailed,
+    /// What the line is that uses the token.
+    TryIt,
+    /// A link back to the list.
+    BackToTokens,
+    /// What stands in the token's place when one comes back to the page.
+    PlainTokenGone,
+
+    // What went wrong
+    /// The title: nobody is signed in.
+    NotSignedIn,
+    /// What to do then.
+    NotSignedInHint,
+    /// The title: there is no such page or token.
+    NotFound,
+    /// What that may come from.
+    NotFoundHint,
+    /// The title: for administrators only.
+    Forbidden,
+    /// What to do then.
+    ForbiddenHint,
+    /// The title: the form came from another site or another session.
+    FormRefused,
+    /// What to do then.
+    FormRefusedHint,
+    /// The title: the request cannot be understood.
+    BadRequest,
+    /// What to do then.
+    BadRequestHint,
+    /// The title: the database does not answer.
+    Unavailable,
+    /// What to do then.
+    UnavailableHint,
+}
