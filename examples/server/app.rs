@@ -9,9 +9,10 @@ use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Router, serve};
-use pat_core::{Clock, Jobs, Pats, PatsBuilder};
+use pat_core::{BoxError, Clock, Jobs, Pats, PatsBuilder};
 use pat_sqlx::{AnyStore, ConnectError};
 use pat_tower::api::Api;
+use pat_tower::pages::Pages;
 use pat_tower::{PatLayer, TowerSessions};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,8 +27,10 @@ use tower_sessions::{MemoryStore, SessionManagerLayer};
 
 use crate::config::Config;
 use crate::demo_api::{self, BaseUrl};
+use crate::demo_data;
 use crate::metrics;
 use crate::sign_in::{self, SESSION_COOKIE};
+use crate::site::Site;
 use crate::users::DemoUsers;
 
 /// The running parts of the server.
@@ -65,6 +68,9 @@ pub enum StartError {
         /// What the store says.
         source: ConnectError,
     },
+    /// The tokens to look at could not be made.
+    #[error("cannot make the demo data")]
+    DemoData(#[source] BoxError),
     /// The listener failed while the server ran.
     #[error("the server failed")]
     Serve(#[source] std::io::Error),
@@ -93,6 +99,11 @@ pub async fn app(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartErro
         .clock(clock);
     let mailers = config.mailers.into_iter();
     let pats = mailers.fold(builder, PatsBuilder::mailer).build();
+    if config.demo_data > 0 {
+        let tokens = store.tokens();
+        let filled = demo_data::fill(&*tokens, &users, pats.now(), config.demo_data);
+        filled.await.map_err(StartError::DemoData)?;
+    }
     let jobs = pats.start();
     let base_url = pats.settings().base_url().map(str::to_owned);
     let base_url = BaseUrl(base_url.unwrap_or_else(|| format!("http://{}", config.listen)));
@@ -116,13 +127,21 @@ fn router(pats: &Pats, users: &DemoUsers, base_url: BaseUrl, is_secure: bool) ->
         .with_same_site(SameSite::Lax)
         .with_secure(is_secure);
     let tokens = Api::new(pats.clone()).router();
+    let mut pages = Pages::new(pats.clone())
+        .sign_in("/login?return_to=")
+        .example_url(&format!("{}/rest/api/latest/myself", base_url.0))
+        .layout(Site(users.clone()));
+    if !is_secure {
+        pages = pages.dangerous_plain_http();
+    }
     Router::new()
         .route("/", get(sign_in::home))
         .route("/login", get(sign_in::form).post(sign_in::submit))
         .route("/logout", post(sign_in::sign_out))
         .merge(demo_api::router())
-        // The token router has this check built in, for callers without a token.
+        // The token routers have this check built in, for callers without a token.
         .layer(CsrfLayer::new())
+        .merge(pages.router())
         .nest("/rest/pat/latest", tokens.clone())
         .nest("/rest/pat/1.0", tokens)
         .layer(
@@ -234,6 +253,7 @@ pub(crate) fn greet(address: SocketAddr) {
         std::io::stdout(),
         "Listening on http://{address}\n\
          Demo users, each with the name as password: alice, bob, admin (an administrator)\n\
+         Their tokens: http://{address}/tokens\n\
          \n\
          Create a token, use it, revoke it:\n  \
          curl -u alice:alice -H 'Content-Type: application/json' \

@@ -64,6 +64,10 @@ struct Args {
     #[arg(long, env = "PAT_MAIL_DIR")]
     mail_dir: Option<PathBuf>,
 
+    /// Adds so many tokens of several users to the database, in all states, to look at
+    #[arg(long, value_name = "N", env = "PAT_DEMO_DATA", default_value_t = 0)]
+    demo_data: u32,
+
     /// Keeps the demo users (whose passwords everybody knows) on an address that others can reach
     #[arg(long, env = "PAT_DEMO_USERS_ANYWHERE")]
     demo_users_anywhere: bool,
@@ -80,6 +84,8 @@ pub struct Config {
     pub settings: Settings,
     /// How notices reach users.
     pub mailers: Vec<Arc<dyn Mailer>>,
+    /// How many tokens of several users are added to the database at the start.
+    pub demo_data: u32,
     log: String,
 }
 
@@ -102,6 +108,7 @@ impl Config {
             database_url,
             settings,
             mailers: Vec::new(),
+            demo_data: 0,
             log: "off".into(),
         }
     }
@@ -130,6 +137,7 @@ impl Config {
             smtp_url,
             mail_from,
             mail_dir,
+            demo_data,
             ..
         } = args;
         let mailers = mail::mailers(smtp_url.as_deref(), mail_from.as_deref(), mail_dir)
@@ -139,6 +147,7 @@ impl Config {
             database_url,
             settings,
             mailers,
+            demo_data,
             log,
         })
     }

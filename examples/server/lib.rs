@@ -8,11 +8,13 @@
 mod app;
 mod config;
 mod demo_api;
+mod demo_data;
 mod mail;
 mod metrics;
 #[path = "../plugin/mod.rs"]
 pub mod plugin;
 mod sign_in;
+mod site;
 mod users;
 
 use std::ffi::OsString;

@@ -27,7 +27,9 @@ pub(crate) fn mailers(
     from: Option<&str>,
     folder: Option<PathBuf>,
 ) -> Result<Vec<Arc<dyn Mailer>>, MailSetupError> {
-    let composer = Composer::builder(from.unwrap_or(LOCAL_SENDER)).build()?;
+    let composer = Composer::builder(from.unwrap_or(LOCAL_SENDER))
+        .token_page("/tokens")
+        .build()?;
     let mut mailers: Vec<Arc<dyn Mailer>> = Vec::new();
     if let Some(url) = smtp_url {
         let url: SmtpUrl = url.parse()?;

@@ -1,19 +1,21 @@
 //! The host's own ways to sign in, and how all of them end in one [`Caller`].
 
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{Extension, FromRequestParts, Query, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use pat_core::{Caller, Owner, User};
+use pat_core::{Caller, Owner, Pats, User};
 use pat_tower::Pat;
 use serde::Deserialize;
 use serde_json::json;
 use tower_sessions::Session;
+use url::{Position, Url};
 
+use crate::site;
 use crate::users::DemoUsers;
 
 /// The name of the session cookie.
@@ -116,33 +118,94 @@ pub(crate) async fn start_session(
     Ok(user)
 }
 
-/// Says who is signed in.
-pub(crate) async fn home(user: Result<SignedIn, Response>) -> Response {
-    match user {
-        Ok(SignedIn(user)) => format!("Signed in as {}.\n", user.full_name).into_response(),
-        Err(_) => Redirect::to("/login").into_response(),
+/// Greets, or asks to sign in.
+pub(crate) async fn home(
+    Extension(pats): Extension<Pats>,
+    caller: Option<Extension<Caller>>,
+    user: Result<SignedIn, Response>,
+) -> Response {
+    let (Some(Extension(caller)), Ok(SignedIn(user))) = (caller, user) else {
+        return Redirect::to("/login").into_response();
+    };
+    let is_administrator = pats.is_administrator(&caller).await.unwrap_or_default();
+    site::home(&user, is_administrator)
+}
+
+/// Where to go after the sign-in.
+#[derive(Deserialize)]
+pub(crate) struct ReturnTo {
+    #[serde(default)]
+    return_to: String,
+}
+
+impl ReturnTo {
+    /// A path of this server; anybody can make a link to the sign-in, so it may be anything.
+    fn path(&self) -> String {
+        let here = Url::parse("http://here/").ok();
+        let path = here.and_then(|here| {
+            let url = here.join(&self.return_to).ok()?;
+            let path = &url[Position::BeforePath..Position::AfterQuery];
+            (url.origin() == here.origin() && !path.starts_with("//")).then(|| path.to_owned())
+        });
+        path.unwrap_or_else(|| "/".to_owned())
     }
 }
 
-pub(crate) async fn form() -> Html<&'static str> {
-    Html(include_str!("sign_in.html"))
+pub(crate) async fn form(Query(query): Query<ReturnTo>) -> Response {
+    site::sign_in(&query.return_to, None)
 }
 
 pub(crate) async fn submit(
     State(users): State<DemoUsers>,
     session: Session,
-    Form(credentials): Form<Credentials>,
+    Form(form): Form<SignInForm>,
 ) -> Response {
-    match start_session(&users, &session, &credentials).await {
-        Ok(_) => Redirect::to("/").into_response(),
+    match start_session(&users, &session, &form.credentials).await {
+        Ok(_) => Redirect::to(&form.return_to.path()).into_response(),
         Err(response) if response.status() == StatusCode::UNAUTHORIZED => {
-            Redirect::to("/login#failed").into_response()
+            let username = Some(form.credentials.username.as_str());
+            site::sign_in(&form.return_to.return_to, username)
         }
         Err(response) => response,
     }
 }
 
+#[derive(Deserialize)]
+pub(crate) struct SignInForm {
+    #[serde(flatten)]
+    credentials: Credentials,
+    #[serde(flatten)]
+    return_to: ReturnTo,
+}
+
 pub(crate) async fn sign_out(session: Session) -> Result<Redirect, Response> {
     session.flush().await.map_err(internal_error)?;
     Ok(Redirect::to("/login"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sign_in_leads_nowhere_else() {
+        for (asked, expected) in [
+            ("/tokens/new?name=a%20b", "/tokens/new?name=a%20b"),
+            ("", "/"),
+            ("https://evil.example/", "/"),
+            ("//evil.example/", "/"),
+            ("/\\evil.example/", "/"),
+            ("\\\\evil.example/", "/"),
+            ("/%09//evil.example", "/%09//evil.example"),
+            ("\t//evil.example", "/"),
+            ("/.//evil.example", "/"),
+            ("javascript:alert(1)", "/"),
+            ("http://here:8080/", "/"),
+        ] {
+            let return_to = ReturnTo {
+                return_to: asked.into(),
+            };
+            assert_eq!(return_to.path(), expected, "{asked:?}");
+        }
+    }
 }

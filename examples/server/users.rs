@@ -55,6 +55,11 @@ impl DemoUsers {
         self.active(&owner).filter(|_| username == password)
     }
 
+    /// Adds a user, or replaces the one of the same key.
+    pub fn add(&self, user: User) {
+        self.users().insert(user.owner.clone(), user);
+    }
+
     /// Enables or disables a user; false if there is none of this key.
     #[must_use]
     pub fn set_active(&self, owner: &Owner, is_active: bool) -> bool {

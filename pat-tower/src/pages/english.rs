@@ -18,6 +18,7 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         Text::Status(TokenStatus::Active) => "Active",
         Text::Status(TokenStatus::ExpiresSoon) => "Expires soon",
         Text::Status(TokenStatus::Expired) => "Expired",
+        Text::Status(TokenStatus::Revoked) => "Revoked",
         Text::Never | Text::NeverUsed => "Never",
         Text::Cancel => "Cancel",
 

@@ -92,6 +92,7 @@ impl Page {
             TokenStatus::Active => "active",
             TokenStatus::ExpiresSoon => "soon",
             TokenStatus::Expired => "expired",
+            TokenStatus::Revoked => "revoked",
         };
         let words = self.t(Text::Status(status)).into_owned();
         Badge { class, words }

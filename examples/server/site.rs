@@ -1,0 +1,112 @@
+//! What people see: the host's own pages, and its head and navigation around the token pages.
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY};
+use axum::response::{Html, IntoResponse, Response};
+use pat_core::User;
+use pat_tower::pages::{Layout, Section, Visit};
+
+use crate::users::DemoUsers;
+
+/// The same as around the token pages.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
+                      frame-ancestors 'none'; base-uri 'none'";
+
+/// Where in the site a page is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    SignIn,
+    Home,
+    Tokens,
+    Administration,
+}
+
+#[derive(Template)]
+#[template(path = "header.html")]
+struct Header<'a> {
+    user: Option<&'a User>,
+    is_administrator: bool,
+    place: Place,
+}
+
+fn header(user: Option<&User>, is_administrator: bool, place: Place) -> String {
+    let header = Header {
+        user,
+        is_administrator,
+        place,
+    };
+    header.render().unwrap_or_default()
+}
+
+/// The host's look around the token pages.
+#[derive(Debug)]
+pub(crate) struct Site(pub(crate) DemoUsers);
+
+impl Layout for Site {
+    fn title(&self) -> String {
+        "PAT example".to_owned()
+    }
+
+    fn header(&self, visit: &Visit) -> String {
+        let user = visit
+            .caller()
+            .and_then(|caller| self.0.active(caller.owner()));
+        let place = match visit.section() {
+            Some(Section::Administration) => Place::Administration,
+            _ => Place::Tokens,
+        };
+        header(user.as_ref(), visit.is_administrator(), place)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct Home<'a> {
+    header: String,
+    user: &'a User,
+    is_administrator: bool,
+}
+
+pub(crate) fn home(user: &User, is_administrator: bool) -> Response {
+    let template = Home {
+        header: header(Some(user), is_administrator, Place::Home),
+        user,
+        is_administrator,
+    };
+    show(StatusCode::OK, &template)
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignIn<'a> {
+    header: String,
+    username: &'a str,
+    return_to: &'a str,
+    has_failed: bool,
+}
+
+/// The sign-in form; with a user name if that one has just failed.
+pub(crate) fn sign_in(return_to: &str, failed: Option<&str>) -> Response {
+    let template = SignIn {
+        header: header(None, false, Place::SignIn),
+        username: failed.unwrap_or_default(),
+        return_to,
+        has_failed: failed.is_some(),
+    };
+    // Not 401, which is for credentials in headers.
+    let status = failed.map_or(StatusCode::OK, |_| StatusCode::FORBIDDEN);
+    show(status, &template)
+}
+
+fn show(status: StatusCode, template: &impl Template) -> Response {
+    let Ok(html) = template.render() else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let headers = [
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (REFERRER_POLICY, "same-origin"),
+        (CACHE_CONTROL, "no-store"),
+    ];
+    (status, headers, Html(html)).into_response()
+}
