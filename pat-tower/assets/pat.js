@@ -72,6 +72,30 @@
     addEventListener("pageshow", () => buttons.forEach((button) => { button.disabled = false; }));
   }
 
+  // How many are selected, and all on the page at once.
+  for (const form of all("form[data-select]")) {
+    const boxes = all("input[name=id]", form);
+    const whole = form.querySelector("[data-all]");
+    const number = form.querySelector("[data-selected]");
+    if (!whole) continue;
+    const button = form.querySelector("button[value=selected]");
+    const show = () => {
+      const count = boxes.filter((box) => box.checked).length;
+      number.textContent = count;
+      number.parentElement.hidden = count === 0;
+      button.disabled = count === 0;
+      whole.checked = count > 0 && count === boxes.length;
+      whole.indeterminate = count > 0 && count < boxes.length;
+    };
+    whole.hidden = boxes.length === 0;
+    whole.addEventListener("change", () => {
+      for (const box of boxes) box.checked = whole.checked;
+      show();
+    });
+    form.addEventListener("change", show);
+    addEventListener("pageshow", show);
+  }
+
   // The first field that is wrong.
   document.querySelector("[aria-invalid=true], .pat-error[tabindex]")?.focus();
 })();

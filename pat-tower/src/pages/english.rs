@@ -116,6 +116,65 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         Text::BackToTokens => "Back to your tokens",
         Text::PlainTokenGone => "(no longer shown)",
 
+        Text::AdministrationIntroduction => {
+            "See and revoke the tokens of all users. Nobody, administrators included, can see the \
+             tokens themselves or use them."
+        }
+        Text::Owner => "Owner",
+        Text::Filter => "Filter",
+        Text::OwnerHint => "User name, full name or mail address",
+        Text::AnyStatus => "Any but revoked",
+        Text::From => "From",
+        Text::To => "To",
+        Text::FromNamed(what) => return format!("{what}, from").into(),
+        Text::ToNamed(what) => return format!("{what}, to").into(),
+        Text::DatesIn(zone) => return format!("Days in {zone}, both included.").into(),
+        Text::Apply => "Apply",
+        Text::ClearFilter => "Clear",
+        Text::Found(count) => return counted(count, "token", "tokens"),
+        Text::NothingFound => "No token matches the filter.",
+        Text::SelectPage => "Select all on this page",
+        Text::SelectNamed(name) => return format!("Select {}", isolate(name)).into(),
+        Text::Selected => "Selected:",
+        Text::RevokeSelected => "Revoke selected…",
+        Text::RevokeFound(count) => {
+            return format!("Revoke all {count} that match…").into();
+        }
+        Text::RevokeFoundHint => "To revoke all that match, set a filter first.",
+        Text::NextPage => "Next page",
+        Text::FirstPage => "First page",
+        Text::Export => "Export CSV",
+        Text::TableLabel => "Tokens of all users",
+        Text::NothingSelected => "Select at least one token that is not revoked already.",
+        Text::RevokeManyQuestion(count) => {
+            return format!("Revoke {}?", counted(count, "token", "tokens")).into();
+        }
+        Text::RevokeManyConsequence => {
+            "Whatever uses them is refused from now on, and their owners are told. This cannot be \
+             undone."
+        }
+        Text::ReasonLabel => "Reason (optional)",
+        Text::ReasonHint(max) => {
+            let most = counted(max, "character", "characters");
+            return format!("The owners read it in the notice. At most {most}.").into();
+        }
+        Text::ReasonTooLong(max) => {
+            let most = counted(max, "character", "characters");
+            return format!("Shorten the reason to {most}.").into();
+        }
+        Text::CountChanged(found) => {
+            let tokens = counted(found, "token", "tokens");
+            return format!(
+                "Nothing was revoked: meanwhile another number of tokens matches the filter, \
+                 which is {tokens} now. Check and confirm again."
+            )
+            .into();
+        }
+        Text::RevokedMany(count) => {
+            return format!("Revoked: {}.", counted(count, "token", "tokens")).into();
+        }
+        Text::CursorUnreadable => "This page of the list is not there. Here is the first one.",
+
         Text::NotSignedIn => "You are not signed in",
         Text::NotSignedInHint => "Sign in, and open this page again.",
         Text::NotFound => "Not found",
@@ -133,6 +192,10 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         Text::BadRequestHint => {
             "What the browser sent cannot be understood. Nothing was done. Open the page again."
         }
+        Text::NotSupported => "Not available here",
+        Text::NotSupportedHint => {
+            "This installation keeps its tokens where they cannot be searched."
+        }
         Text::Unavailable => "Temporarily unavailable",
         Text::UnavailableHint => {
             "This cannot be answered now. Try again in a moment. If you were changing something, \
@@ -142,7 +205,8 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
     words.into()
 }
 
-fn counted(count: u32, one: &str, many: &str) -> Cow<'static, str> {
+fn counted(count: impl Into<u64>, one: &str, many: &str) -> Cow<'static, str> {
+    let count = count.into();
     let noun = if count == 1 { one } else { many };
     format!("{count} {noun}").into()
 }

@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::HeaderValue;
 use http::StatusCode;
 use http::header::{ALLOW, RETRY_AFTER};
-use pat_core::{AccessError, Unavailable};
+use pat_core::{AccessError, AdminError, Unavailable};
 
 use super::page::Page;
 use super::texts::Text;
@@ -58,6 +58,22 @@ impl Page {
         let seconds = HeaderValue::from_static("1");
         response.headers_mut().insert(RETRY_AFTER, seconds);
         response
+    }
+
+    pub(super) fn not_administered(&self, error: &AdminError) -> Response {
+        let (status, title, hint) = match error {
+            AdminError::Unavailable(error) => return self.unavailable(error),
+            AdminError::NotAdministrator => {
+                (StatusCode::FORBIDDEN, Text::Forbidden, Text::ForbiddenHint)
+            }
+            AdminError::NotSupported => (
+                StatusCode::NOT_IMPLEMENTED,
+                Text::NotSupported,
+                Text::NotSupportedHint,
+            ),
+            _ => return self.bad_request(StatusCode::BAD_REQUEST),
+        };
+        self.fail(status, title, hint)
     }
 
     pub(super) fn inaccessible(&self, error: &AccessError) -> Response {

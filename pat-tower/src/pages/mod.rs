@@ -6,6 +6,8 @@
 //! | `tokens/new` | the form for a new one; `?name=ci&expires=90` fills it in |
 //! | `tokens/{id}/revoke` | asks whether to revoke it |
 //! | `admin/tokens` | the tokens of all users, for administrators |
+//! | `admin/tokens/revoke` | asks whether to revoke some of them |
+//! | `admin/tokens/export` | what the filter finds, as CSV |
 //! | `tokens/assets/…` | the style sheet and the script |
 //!
 //! Merge the router into the host's, or nest it at any path. Links are relative, so it works behind
@@ -38,6 +40,7 @@
 //! | `--pat-text`, `--pat-muted` | text, and text of less weight |
 //! | `--pat-border`, `--pat-radius` | lines, and how round corners are |
 
+mod admin;
 mod assets;
 mod english;
 mod failure;
@@ -169,7 +172,10 @@ impl Pages {
             .route("/tokens", get(own::list))
             .route("/tokens/new", get(own::form).post(own::create))
             .route("/tokens/{id}/revoke", get(own::ask).post(own::revoke))
-            .route("/tokens/{*rest}", get(failure::not_found))
+            .route("/tokens/{id}", get(failure::not_found))
+            .route("/admin/tokens", get(admin::list))
+            .route("/admin/tokens/revoke", get(admin::ask).post(admin::revoke))
+            .route("/admin/tokens/export", get(admin::export))
             .method_not_allowed_fallback(failure::method_not_allowed)
             .route_layer(from_fn_with_state(state.clone(), guard::guard))
             .route_layer(map_response(headers::protect))

@@ -87,6 +87,13 @@ impl Page {
         }
     }
 
+    /// The time zone that typed dates are in.
+    pub(super) fn zone_name(&self) -> String {
+        let now = self.pats().now().to_zoned_datetime(self.state.zone.clone());
+        let name = self.state.zone.iana_name().map(str::to_owned);
+        name.unwrap_or_else(|| now.strftime("%Z").to_string())
+    }
+
     pub(super) fn badge(&self, status: TokenStatus) -> Badge {
         let class = match status {
             TokenStatus::Active => "active",

@@ -200,6 +200,74 @@ pub enum Text<'a> {
     /// What stands in the token's place when one comes back to the page.
     PlainTokenGone,
 
+    // The tokens of all users
+    /// What administrators can do.
+    AdministrationIntroduction,
+    /// The head of a column: whose tokens they are.
+    Owner,
+    /// The title of the filter.
+    Filter,
+    /// What can be typed for the owner.
+    OwnerHint,
+    /// The choice of no status in particular.
+    AnyStatus,
+    /// The start of a range of dates.
+    From,
+    /// The end of a range of dates.
+    To,
+    /// The same with what the range is about, for screen readers.
+    FromNamed(&'a str),
+    /// The same with what the range is about, for screen readers.
+    ToNamed(&'a str),
+    /// The time zone that typed dates are in.
+    DatesIn(&'a str),
+    /// A button that filters.
+    Apply,
+    /// A link that shows all.
+    ClearFilter,
+    /// How many tokens the filter finds.
+    Found(u64),
+    /// That it finds none.
+    NothingFound,
+    /// A box that selects all tokens of the page.
+    SelectPage,
+    /// A box that selects this token.
+    SelectNamed(&'a str),
+    /// What stands before the number of selected tokens.
+    Selected,
+    /// A button that revokes what is selected.
+    RevokeSelected,
+    /// A button that revokes all that the filter finds.
+    RevokeFound(u64),
+    /// That for revoking all that is found, the filter must be set.
+    RevokeFoundHint,
+    /// A link to the next page.
+    NextPage,
+    /// A link to the first page.
+    FirstPage,
+    /// A link to the list as a CSV file.
+    Export,
+    /// The name of the part of the page with the table, for screen readers.
+    TableLabel,
+    /// That no token was selected.
+    NothingSelected,
+    /// The question whether to revoke so many tokens.
+    RevokeManyQuestion(u64),
+    /// What that leads to.
+    RevokeManyConsequence,
+    /// The label of the reason.
+    ReasonLabel,
+    /// Who reads it, and how long it may be.
+    ReasonHint(u32),
+    /// That the reason is too long.
+    ReasonTooLong(u32),
+    /// That the filter finds another number of tokens now.
+    CountChanged(u64),
+    /// How many tokens were revoked.
+    RevokedMany(u64),
+    /// That the link to a page is no longer good.
+    CursorUnreadable,
+
     // What went wrong
     /// The title: nobody is signed in.
     NotSignedIn,
@@ -221,6 +289,10 @@ pub enum Text<'a> {
     BadRequest,
     /// What to do then.
     BadRequestHint,
+    /// The title: the host's store cannot be searched.
+    NotSupported,
+    /// What that means.
+    NotSupportedHint,
     /// The title: the database does not answer.
     Unavailable,
     /// What to do then.

@@ -1,0 +1,197 @@
+//! The filter and the order of the list, as they are typed.
+
+use axum::response::Response;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use pat_core::search::{DateRange, Filter, Sort, SortKey};
+use pat_core::{Administration, Owner, TokenStatus};
+
+use crate::pages::fields::Fields;
+use crate::pages::page::Page;
+
+/// The fields of the filter, in the order of the page.
+const NAMES: [&str; 9] = [
+    "name",
+    "owner",
+    "status",
+    "created_from",
+    "created_to",
+    "used_from",
+    "used_to",
+    "expires_from",
+    "expires_to",
+];
+/// How many users a part of a name may stand for.
+const MAX_OWNERS: usize = 1_000;
+
+/// What was typed into the filter.
+#[derive(Debug, Clone)]
+pub(super) struct FilterForm(Fields);
+
+/// A field that cannot be read: its name.
+#[derive(Debug)]
+pub(super) struct Unreadable(pub(super) &'static str);
+
+impl FilterForm {
+    pub(super) fn new(fields: Fields) -> Self {
+        Self(fields)
+    }
+
+    pub(super) fn get<'a>(&'a self, name: &'a str) -> &'a str {
+        self.0.get(name)
+    }
+
+    /// The fields that say something, to be put into links and forms.
+    pub(super) fn pairs(&self) -> Vec<(&'static str, &str)> {
+        let pairs = NAMES.iter().map(|name| (*name, self.0.get(name)));
+        pairs.filter(|(_, value)| !value.is_empty()).collect()
+    }
+
+    /// What a link to the same filter has in its query, and these fields behind it.
+    pub(super) fn query(&self, more: &[(&str, &str)]) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(self.pairs());
+        query.extend_pairs(more.iter().filter(|(_, value)| !value.is_empty()));
+        query.finish()
+    }
+
+    /// What a link to the same filter has in its query.
+    pub(super) fn query_of_filter(&self) -> String {
+        self.query(&[])
+    }
+
+    /// The filter, unless a field cannot be read. Whom the owner's name means is for
+    /// [`FilterForm::complete`] to find out.
+    fn without_owner(&self, page: &Page) -> Result<Filter, Unreadable> {
+        let range = |from: &'static str, to: &'static str| {
+            let zone = &page.state.zone;
+            Ok(DateRange {
+                from: self.day(from)?.map(|day| start_of(day, zone)).transpose()?,
+                to: self.day(to)?.map(|day| end_of(day, zone)).transpose()?,
+            })
+            .map_err(|Unreadable(name)| Unreadable(if name.is_empty() { from } else { name }))
+        };
+        let filter = Filter {
+            name: self.get("name").to_owned(),
+            created: range("created_from", "created_to")?,
+            expires: range("expires_from", "expires_to")?,
+            last_used: range("used_from", "used_to")?,
+            ..Filter::default()
+        };
+        match self.get("status") {
+            "" => Ok(filter),
+            status => {
+                let status = TokenStatus::from_name(status).ok_or(Unreadable("status"))?;
+                Ok(page.pats().with_status(filter, status))
+            }
+        }
+    }
+
+    /// The filter with its owners: all users that the typed text fits, or those whose user name or
+    /// key it is. Tokens stay when their owner has left the host, so it may be his key as well.
+    pub(super) async fn complete(
+        &self,
+        page: &Page,
+        admin: &Administration,
+    ) -> Result<Result<Filter, Unreadable>, Response> {
+        let mut filter = match self.without_owner(page) {
+            Ok(filter) => filter,
+            Err(unreadable) => return Ok(Err(unreadable)),
+        };
+        let wanted = self.get("owner").trim();
+        if wanted.is_empty() {
+            return Ok(Ok(filter));
+        }
+        let found = admin.search_users(wanted, MAX_OWNERS).await;
+        let mut users = found.map_err(|error| page.not_administered(&error))?;
+        let is_exact = |user: &pat_core::User| {
+            user.username.eq_ignore_ascii_case(wanted) || user.owner.as_str() == wanted
+        };
+        if users.iter().any(is_exact) {
+            users.retain(is_exact);
+        }
+        filter.owners = users.into_iter().map(|user| user.owner).collect();
+        match Owner::new(wanted) {
+            Ok(key) if !filter.owners.contains(&key) => filter.owners.push(key),
+            Ok(_) => {}
+            // Without an owner the filter would find the tokens of all.
+            Err(_) if filter.owners.is_empty() => return Ok(Err(Unreadable("owner"))),
+            Err(_) => {}
+        }
+        Ok(Ok(filter))
+    }
+
+    fn day(&self, name: &'static str) -> Result<Option<Date>, Unreadable> {
+        match self.get(name).trim() {
+            "" => Ok(None),
+            text => text.parse().map(Some).map_err(|_| Unreadable(name)),
+        }
+    }
+}
+
+fn start_of(day: Date, zone: &TimeZone) -> Result<Timestamp, Unreadable> {
+    let start = zone.to_ambiguous_timestamp(day.to_datetime(jiff::civil::Time::midnight()));
+    start.compatible().map_err(|_| Unreadable(""))
+}
+
+/// The last microsecond of a day.
+fn end_of(day: Date, zone: &TimeZone) -> Result<Timestamp, Unreadable> {
+    let next = day.tomorrow().map_err(|_| Unreadable(""))?;
+    start_of(next, zone)?
+        .checked_sub(SignedDuration::from_micros(1))
+        .map_err(|_| Unreadable(""))
+}
+
+/// How the columns are called in links.
+pub(super) const COLUMNS: [(&str, SortKey); 5] = [
+    ("name", SortKey::Name),
+    ("owner", SortKey::Owner),
+    ("created", SortKey::CreatedAt),
+    ("used", SortKey::LastUsedAt),
+    ("expires", SortKey::ExpiresAt),
+];
+
+/// The order that a link asks for; the newest first unless it asks for one.
+pub(super) fn sort(fields: &Fields) -> Sort {
+    let wanted = fields.get("sort");
+    let column = COLUMNS.iter().find(|(name, _)| *name == wanted);
+    match column {
+        Some((_, key)) => Sort {
+            key: *key,
+            is_descending: fields.get("order") == "desc",
+        },
+        None => Sort {
+            key: SortKey::CreatedAt,
+            is_descending: true,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_begin_and_end_in_their_zone() {
+        let zone = TimeZone::get("Europe/Berlin").expect("a zone");
+        // The day on which summer time begins has 23 hours.
+        let day: Date = "2026-03-29".parse().expect("a day");
+        let start = start_of(day, &zone).expect("a time");
+        let end = end_of(day, &zone).expect("a time");
+        assert_eq!(start.to_string(), "2026-03-28T23:00:00Z");
+        assert_eq!(end.to_string(), "2026-03-29T21:59:59.999999Z");
+        assert!(end_of(Date::MAX, &zone).is_err());
+    }
+
+    #[test]
+    fn links_keep_the_filter_and_nothing_else() {
+        let typed = "name=a%26b&owner=&cursor=x&status=EXPIRED&evil=1&sort=name";
+        let form = FilterForm::new(Fields::parse(typed.as_bytes()));
+        assert_eq!(form.query(&[("order", "")]), "name=a%26b&status=EXPIRED");
+        assert_eq!(
+            form.query(&[("sort", "owner")]),
+            "name=a%26b&status=EXPIRED&sort=owner"
+        );
+    }
+}

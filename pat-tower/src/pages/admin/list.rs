@@ -1,0 +1,274 @@
+use std::collections::HashMap;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::RawQuery;
+use axum::response::Response;
+use http::StatusCode;
+use pat_core::search::{Filter, Search, Sort, Start};
+use pat_core::{Administration, Owner, Token, TokenStatus, User};
+
+use super::administration;
+use super::filter::{COLUMNS, FilterForm, sort};
+use crate::cursor::Cursor;
+use crate::pages::fields::Fields;
+use crate::pages::page::{Badge, Page, Time};
+use crate::pages::texts::Text;
+
+/// How many tokens a page of the list has.
+const PAGE_LEN: u32 = 50;
+
+#[derive(Template)]
+#[template(path = "admin.html")]
+struct AdminPage<'a> {
+    page: &'a Page,
+    form: &'a FilterForm,
+    /// What is wrong with which field.
+    error: Option<(&'static str, String)>,
+    statuses: Vec<Choice>,
+    ranges: Vec<Range>,
+    zone: String,
+    columns: Vec<Column>,
+    found: Found,
+    done: Option<String>,
+    note: Option<String>,
+}
+
+struct Choice {
+    value: &'static str,
+    label: String,
+    is_chosen: bool,
+}
+
+/// A range of dates in the filter.
+struct Range {
+    label: String,
+    /// From and to.
+    days: [Day; 2],
+}
+
+struct Day {
+    name: &'static str,
+    label: String,
+    value: String,
+}
+
+struct Column {
+    label: String,
+    /// The query that sorts by it.
+    query: String,
+    /// What `aria-sort` says.
+    order: Option<&'static str>,
+}
+
+/// What the filter finds.
+#[derive(Default)]
+struct Found {
+    rows: Vec<Row>,
+    count_label: String,
+    revoke_label: Option<String>,
+    export: String,
+    first: Option<String>,
+    next: Option<String>,
+}
+
+struct Row {
+    id: i64,
+    name: String,
+    owner: User,
+    badge: Badge,
+    created: Time,
+    last_used: Option<Time>,
+    expires: Option<Time>,
+    is_revoked: bool,
+    select_label: String,
+    revoke_label: String,
+    revoke_query: String,
+}
+
+impl Row {
+    fn new(page: &Page, form: &FilterForm, token: Token, owners: &HashMap<Owner, User>) -> Self {
+        Self {
+            id: token.id.get(),
+            badge: page.badge(page.pats().status(&token)),
+            created: page.time(token.created_at),
+            last_used: token.last_used_at.map(|at| page.time(at)),
+            expires: token.expires_at.map(|at| page.time(at)),
+            is_revoked: token.revoked_at.is_some(),
+            select_label: page.t(Text::SelectNamed(&token.name)).into_owned(),
+            revoke_label: page.t(Text::RevokeNamed(&token.name)).into_owned(),
+            revoke_query: form.query(&[("id", &token.id.to_string())]),
+            owner: owner_of(&token, owners),
+            name: token.name,
+        }
+    }
+}
+
+/// What is known of a token's owner: at least his key.
+pub(super) fn owner_of(token: &Token, owners: &HashMap<Owner, User>) -> User {
+    owners.get(&token.owner).cloned().unwrap_or_else(|| User {
+        owner: token.owner.clone(),
+        username: token.owner.to_string(),
+        full_name: token.owner.to_string(),
+        email: None,
+        is_active: false,
+    })
+}
+
+pub(in crate::pages) async fn list(
+    Extension(page): Extension<Page>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Response> {
+    let admin = administration(&page).await?;
+    let fields = Fields::of_query(query.as_deref());
+    let form = FilterForm::new(fields.clone());
+    let sort = sort(&fields);
+    let mut template = AdminPage {
+        page: &page,
+        form: &form,
+        error: None,
+        statuses: statuses(&page, form.get("status")),
+        ranges: ranges(&page, &form),
+        zone: page.zone_name(),
+        columns: columns(&page, &form, sort),
+        found: Found::default(),
+        done: fields
+            .get("revoked")
+            .parse()
+            .ok()
+            .map(|count: u64| page.t(Text::RevokedMany(count)).into_owned()),
+        note: fields
+            .find("nothing")
+            .map(|_| page.t(Text::NothingSelected).into_owned()),
+    };
+    let filter = match form.complete(&page, &admin).await? {
+        Ok(filter) => filter,
+        Err(unreadable) => {
+            let text = page.t(Text::DateUnreadable).into_owned();
+            template.error = Some((unreadable.0, text));
+            return Ok(page.show(StatusCode::BAD_REQUEST, &template));
+        }
+    };
+    let cursor = fields.get("cursor");
+    let start = Cursor::decode(cursor).filter(|cursor| cursor.sort == sort);
+    if start.is_none() && !cursor.is_empty() {
+        template.note = Some(page.t(Text::CursorUnreadable).into_owned());
+    }
+    template.found = find(&page, &admin, &form, filter, sort, start).await?;
+    Ok(page.show(StatusCode::OK, &template))
+}
+
+async fn find(
+    page: &Page,
+    admin: &Administration,
+    form: &FilterForm,
+    filter: Filter,
+    sort: Sort,
+    cursor: Option<Cursor>,
+) -> Result<Found, Response> {
+    let fail = |error| page.not_administered(&error);
+    let is_first = cursor.is_none();
+    let count = admin.count(&filter).await.map_err(fail)?;
+    let revocable = if filter.is_effective() {
+        admin.count_revocable(&filter).await.map_err(fail)?
+    } else {
+        0
+    };
+    let search = Search {
+        filter,
+        sort,
+        start: cursor.map_or(Start::Offset(0), |cursor| Start::After(cursor.after)),
+        limit: PAGE_LEN,
+    };
+    let found = admin.search(&search).await.map_err(fail)?;
+    let owners = admin.owners_of(&found.tokens).await.map_err(fail)?;
+    let rows = found.tokens.into_iter();
+    let (key, order) = names_of(sort);
+    let sorted = [("sort", key), ("order", order)];
+    let next = found.next.map(|after| {
+        let cursor = Cursor { sort, after }.encode();
+        form.query(&[sorted[0], sorted[1], ("cursor", &cursor)])
+    });
+    Ok(Found {
+        rows: rows
+            .map(|token| Row::new(page, form, token, &owners))
+            .collect(),
+        count_label: page.t(Text::Found(count)).into_owned(),
+        revoke_label: (revocable > 0).then(|| page.t(Text::RevokeFound(revocable)).into_owned()),
+        export: form.query(&sorted),
+        first: (!is_first).then(|| form.query(&sorted)),
+        next,
+    })
+}
+
+fn names_of(sort: Sort) -> (&'static str, &'static str) {
+    let column = COLUMNS.iter().find(|(_, key)| *key == sort.key);
+    let order = if sort.is_descending { "desc" } else { "asc" };
+    (column.map_or("", |(name, _)| name), order)
+}
+
+/// The heads of the columns; following one sorts by it, and once more the other way round.
+fn columns(page: &Page, form: &FilterForm, sort: Sort) -> Vec<Column> {
+    let columns = COLUMNS.iter().map(|(name, key)| {
+        let is_sorted = *key == sort.key;
+        let order = match (is_sorted, sort.is_descending) {
+            (true, false) => "desc",
+            _ => "asc",
+        };
+        let label = match *name {
+            "owner" => Text::Owner,
+            "created" => Text::Created,
+            "used" => Text::LastUsed,
+            "expires" => Text::Expires,
+            _ => Text::Name,
+        };
+        Column {
+            label: page.t(label).into_owned(),
+            query: form.query(&[("sort", name), ("order", order)]),
+            order: is_sorted.then_some(if sort.is_descending {
+                "descending"
+            } else {
+                "ascending"
+            }),
+        }
+    });
+    columns.collect()
+}
+
+fn statuses(page: &Page, chosen: &str) -> Vec<Choice> {
+    let all = [
+        TokenStatus::Active,
+        TokenStatus::ExpiresSoon,
+        TokenStatus::Expired,
+        TokenStatus::Revoked,
+    ];
+    let choices = all.into_iter().map(|status| Choice {
+        value: status.as_str(),
+        label: page.t(Text::Status(status)).into_owned(),
+        is_chosen: status.as_str() == chosen,
+    });
+    choices.collect()
+}
+
+fn ranges(page: &Page, form: &FilterForm) -> Vec<Range> {
+    let range = |label, from, to| {
+        let label = page.t(label).into_owned();
+        let day = |name, text: Text<'_>| Day {
+            name,
+            label: page.t(text).into_owned(),
+            value: form.get(name).to_owned(),
+        };
+        Range {
+            days: [
+                day(from, Text::FromNamed(&label)),
+                day(to, Text::ToNamed(&label)),
+            ],
+            label,
+        }
+    };
+    vec![
+        range(Text::Created, "created_from", "created_to"),
+        range(Text::LastUsed, "used_from", "used_to"),
+        range(Text::Expires, "expires_from", "expires_to"),
+    ]
+}
