@@ -97,5 +97,5 @@
   }
 
   // The first field that is wrong.
-  document.querySelector("[aria-invalid=true], .pat-error[tabindex]")?.focus();
+  document.querySelector("[aria-invalid=true]")?.focus();
 })();

@@ -9,6 +9,7 @@ use pat_core::{Administration, Owner, TokenStatus};
 
 use crate::pages::fields::Fields;
 use crate::pages::page::Page;
+use crate::pages::texts::Text;
 
 /// The fields of the filter, in the order of the page.
 const NAMES: [&str; 9] = [
@@ -54,6 +55,19 @@ impl FilterForm {
         query.extend_pairs(self.pairs());
         query.extend_pairs(more.iter().filter(|(_, value)| !value.is_empty()));
         query.finish()
+    }
+
+    /// The same in words.
+    pub(super) fn criteria(&self, page: &Page) -> Vec<(String, String)> {
+        let criteria = self.pairs().into_iter().map(|(name, value)| {
+            let status = TokenStatus::from_name(value).filter(|_| name == "status");
+            let value = match status {
+                Some(status) => page.t(Text::Status(status)).into_owned(),
+                None => value.to_owned(),
+            };
+            (label(page, name), value)
+        });
+        criteria.collect()
     }
 
     /// What a link to the same filter has in its query.
@@ -127,6 +141,24 @@ impl FilterForm {
             "" => Ok(None),
             text => text.parse().map(Some).map_err(|_| Unreadable(name)),
         }
+    }
+}
+
+/// How a field of the filter is called.
+fn label(page: &Page, name: &str) -> String {
+    let (what, end) = name.rsplit_once('_').unwrap_or((name, ""));
+    let what = page.t(match what {
+        "owner" => Text::Owner,
+        "status" => Text::StatusHead,
+        "created" => Text::Created,
+        "used" => Text::LastUsed,
+        "expires" => Text::Expires,
+        _ => Text::Name,
+    });
+    match end {
+        "from" => page.t(Text::FromNamed(&what)).into_owned(),
+        "to" => page.t(Text::ToNamed(&what)).into_owned(),
+        _ => what.into_owned(),
     }
 }
 

@@ -24,6 +24,8 @@ struct RevokeManyPage<'a> {
     form: &'a FilterForm,
     question: String,
     tokens: Vec<Selected>,
+    /// What the filter says, if that is what is to be revoked.
+    criteria: Vec<(String, String)>,
     /// How many the filter finds, if that is what is to be revoked.
     expected: Option<u64>,
     reason: &'a str,
@@ -156,8 +158,13 @@ impl<'a> Request<'a> {
                 (tokens.len() as u64, selected.collect(), None)
             }
         };
+        let criteria = match &self.target {
+            Target::Found => self.form.criteria(page),
+            Target::Tokens(_) => Vec::new(),
+        };
         let template = RevokeManyPage {
             page,
+            criteria,
             form: &self.form,
             question: page.t(Text::RevokeManyQuestion(count)).into_owned(),
             tokens,
