@@ -7,6 +7,7 @@
 mod admin;
 mod allocations;
 mod bearer;
+mod browser;
 mod clients;
 mod common;
 mod crashes;
@@ -17,6 +18,7 @@ mod flow;
 mod jobs;
 mod openapi;
 mod outages;
+mod pages;
 mod plugin;
 mod processes;
 mod properties;
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         admin::trials(),
         allocations::trials(),
         bearer::trials(),
+        browser::trials(),
         clients::trials(),
         crashes::trials(),
         crowds::trials(),
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         jobs::trials(),
         openapi::trials(),
         outages::trials(),
+        pages::trials(),
         plugin::trials(),
         processes::trials(),
         properties::trials(),

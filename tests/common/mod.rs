@@ -1,5 +1,6 @@
 //! What the behaviour tests share.
 
+pub(crate) mod browser;
 pub(crate) mod database;
 pub(crate) mod gated;
 pub(crate) mod mail;

@@ -1,0 +1,374 @@
+//! The pages as people see them: in a browser, with and without JavaScript, on wide and narrow
+//! screens, in light and dark.
+
+use std::time::Duration;
+
+use libtest_mimic::Trial;
+use reqwest::StatusCode;
+use serde_json::json;
+use thirtyfour::Key;
+
+use crate::common::browser::{Browser, axe_missing, missing};
+use crate::common::{Server, TOKENS, answer, trial_with_need};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial_with_need(
+            "browser::a_token_from_creation_to_refusal",
+            "browser",
+            missing(),
+            life,
+        ),
+        trial_with_need(
+            "browser::forms_work_without_scripts",
+            "browser",
+            missing(),
+            no_script,
+        ),
+        trial_with_need(
+            "browser::an_administrator_filters_and_revokes",
+            "browser",
+            missing(),
+            admin,
+        ),
+        trial_with_need(
+            "browser::pages_are_accessible",
+            "axe",
+            axe_missing(),
+            accessibility,
+        ),
+    ]
+}
+
+const DAY: Duration = Duration::from_hours(24);
+
+async fn life() {
+    let server = Server::with(&[("atlassian.pats.max.tokens.per.user", "3")]).await;
+    let browser = Browser::start(&server.base).await;
+    let clipboard = json!({"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]});
+    browser.cdp("Browser.grantPermissions", clipboard).await;
+    let zone = json!({"timezoneId": "America/New_York"});
+    browser.cdp("Emulation.setTimezoneOverride", zone).await;
+
+    // A link fills the form in, also past the sign-in.
+    browser
+        .go("/tokens/new?name=deploy%20%26%20go&expires=30")
+        .await;
+    browser.fill("#username", "alice").await;
+    browser.fill("#password", "alice").await;
+    browser.follow("main button").await;
+    let name = browser.find("#pat-name").await;
+    assert_eq!(
+        name.value().await.expect("a value").as_deref(),
+        Some("deploy & go")
+    );
+    assert!(
+        browser
+            .find("[name=expires][value='30']")
+            .await
+            .is_selected()
+            .await
+            .expect("a box")
+    );
+
+    // The token is shown, and copied.
+    browser.follow("main button.pat-primary").await;
+    let token = browser.text("#pat-plain").await;
+    browser.click("[data-copy=pat-plain]").await;
+    let copied = "navigator.clipboard.readText().then(arguments[0], e => arguments[0](String(e)))";
+    let copied = browser
+        .driver
+        .execute_async(copied, Vec::new())
+        .await
+        .expect("a script");
+    assert_eq!(copied.json(), &json!(token));
+    assert_eq!(browser.text("[data-copy=pat-plain]").await, "Copied");
+    assert!(browser.text("#pat-curl").await.contains(&token));
+
+    // A reload creates no other, and shows it no more; nor does going back.
+    browser.driver.refresh().await.expect("a reload");
+    browser.find(".pat-table").await;
+    assert_eq!(browser.path().await, "/tokens");
+    assert_eq!(browser.count("tbody tr").await, 1);
+    browser.driver.back().await.expect("the page before");
+    assert!(
+        !browser
+            .driver
+            .source()
+            .await
+            .expect("a page")
+            .contains(&token)
+    );
+
+    // It works, and its use shows, in the viewer's time zone.
+    browser.go("/tokens").await;
+    assert_eq!(
+        browser.text("td[data-label='Last used']").await.trim(),
+        "Never"
+    );
+    assert_eq!(server.try_token(&token).await, StatusCode::OK);
+    browser.driver.refresh().await.expect("a reload");
+    let used = browser.find("td[data-label='Last used'] time").await;
+    assert!(
+        used.text().await.expect("a text").contains("5:42"),
+        "22:42 UTC in New York"
+    );
+    let title = used.attr("title").await.expect("a title");
+    assert_eq!(title.as_deref(), Some("2026-02-26 22:42:21 UTC"));
+
+    // Its state follows the clock.
+    assert_eq!(browser.text(".pat-badge").await, "ACTIVE");
+    server.clock.advance(DAY * 26);
+    browser.driver.refresh().await.expect("a reload");
+    assert_eq!(browser.text(".pat-badge").await, "EXPIRES SOON");
+    server.clock.advance(DAY * 5);
+    browser.driver.refresh().await.expect("a reload");
+    assert_eq!(browser.text(".pat-badge").await, "EXPIRED");
+
+    // What is wrong stands beside the field, and what was typed stays.
+    browser.go("/tokens/new").await;
+    browser.fill("#pat-name", "again").await;
+    browser.click("[name=expires][value=days]").await;
+    browser.fill("#pat-days", "366").await;
+    browser.follow("main button.pat-primary").await;
+    assert!(browser.text("#pat-expiry-error").await.contains("365 days"));
+    let focused = "return document.activeElement.id";
+    assert_eq!(browser.run(focused).await, "pat-days");
+    browser.fill("#pat-days", "20").await;
+    browser.follow("main button.pat-primary").await;
+    let token = browser.text("#pat-plain").await;
+
+    // It is revoked in a dialog, which the keyboard closes, and then refused.
+    browser.follow(".pat-buttons a").await;
+    browser.click("tbody tr:first-child [data-ask]").await;
+    assert!(browser.text("#pat-ask-title").await.contains("again"));
+    let dialog = browser.find("#pat-ask").await;
+    dialog.send_keys(Key::Escape + "").await.expect("a key");
+    assert!(!dialog.is_displayed().await.expect("a dialog"));
+    assert_eq!(server.try_token(&token).await, StatusCode::OK);
+    browser.click("tbody tr:first-child [data-ask]").await;
+    browser.follow("#pat-ask .pat-danger").await;
+    assert_eq!(
+        browser.text("[role=status]").await,
+        "The token was revoked."
+    );
+    assert_eq!(browser.path().await, "/tokens");
+    assert_eq!(browser.count("tbody tr").await, 1);
+    assert_eq!(server.try_token(&token).await, StatusCode::UNAUTHORIZED);
+
+    // Who has as many as allowed is told so beforehand.
+    let (_second, _third) = (server.create("alice").await, server.create("alice").await);
+    browser.go("/tokens").await;
+    assert!(
+        browser
+            .text(".pat-warn")
+            .await
+            .contains("as many as allowed")
+    );
+    assert_eq!(browser.count("a[href='tokens/new']").await, 0);
+    browser.follow("header form button").await;
+    browser.find("#username").await;
+    browser.stop().await;
+}
+
+async fn no_script() {
+    let server = Server::start().await;
+    let browser = Browser::start(&server.base).await;
+    let script = json!({"urls": ["*pat.js*"]});
+    browser.cdp("Network.enable", json!({})).await;
+    browser.cdp("Network.setBlockedURLs", script).await;
+    let none = json!({"value": true});
+    browser
+        .cdp("Emulation.setScriptExecutionDisabled", none)
+        .await;
+    browser.sign_in("alice").await;
+    browser.go("/tokens").await;
+    assert!(browser.text(".pat-empty").await.contains("no tokens yet"));
+    browser.follow(".pat-heading a").await;
+    browser.fill("#pat-name", "by hand").await;
+    browser.click("[name=expires][value='7']").await;
+    browser.follow("main button.pat-primary").await;
+    let token = browser.text("#pat-plain").await;
+    assert_eq!(server.try_token(&token).await, StatusCode::OK);
+    // Buttons that would do nothing are not there.
+    let copy = browser.find("[data-copy]").await;
+    assert!(!copy.is_displayed().await.expect("a button"));
+    browser.follow(".pat-buttons a").await;
+    assert!(
+        browser
+            .text("td[data-label=Created]")
+            .await
+            .contains("26 Feb 2026, 22:42 UTC")
+    );
+    browser.follow("tbody .pat-actions a").await;
+    assert!(browser.path().await.ends_with("/revoke"));
+    browser.follow("main .pat-danger").await;
+    assert_eq!(
+        browser.text("[role=status]").await,
+        "The token was revoked."
+    );
+    assert_eq!(server.try_token(&token).await, StatusCode::UNAUTHORIZED);
+    browser.stop().await;
+}
+
+/// Creates a token by the REST interface.
+async fn create(server: &Server, user: &str, name: &str, days: u32) -> String {
+    let body = json!({"name": name, "expirationDuration": days});
+    let request = server.post(TOKENS).basic_auth(user, Some(user)).json(&body);
+    answer(request).await.created().raw
+}
+
+async fn admin() {
+    let server = Server::with(&[("atlassian.pats.max.tokens.per.user", "100")]).await;
+    let mut tokens = Vec::new();
+    for number in 0..6 {
+        tokens.push(create(&server, "alice", &format!("build {number}"), 30).await);
+    }
+    let backup = create(&server, "bob", "backup", 90).await;
+    let other = create(&server, "bob", "build of bob", 3).await;
+    let browser = Browser::start(&server.base).await;
+    browser.sign_in("admin").await;
+    browser.follow("header a[href='/admin/tokens']").await;
+    assert_eq!(browser.text(".pat-count").await, "8 tokens");
+
+    // Filters work together, and the order can be turned round.
+    browser.fill("#pat-f-name", "BUILD").await;
+    browser.fill("#pat-f-owner", "liddell").await;
+    browser.follow(".pat-filter .pat-primary").await;
+    assert_eq!(browser.text(".pat-count").await, "6 tokens");
+    browser.follow("thead th:nth-child(2) a").await;
+    assert_eq!(
+        browser.text("tbody tr:first-child .pat-name").await,
+        "build 0"
+    );
+    browser.follow("thead th:nth-child(2) a").await;
+    assert_eq!(
+        browser.text("tbody tr:first-child .pat-name").await,
+        "build 5"
+    );
+    let order = browser
+        .find("thead th:nth-child(2)")
+        .await
+        .attr("aria-sort")
+        .await;
+    assert_eq!(order.expect("an attribute").as_deref(), Some("descending"));
+
+    // All on the page, but one of them not.
+    browser.click("[data-all]").await;
+    browser.click("tbody tr:first-child input").await;
+    assert_eq!(browser.text(".pat-selected").await, "Selected: 5");
+    browser.follow("button[value=selected]").await;
+    assert_eq!(browser.text("h1").await, "Revoke 5 tokens?");
+    assert_eq!(browser.count(".pat-selection li").await, 5);
+    browser.fill("#pat-reason", "the old build is gone").await;
+    browser.follow("main .pat-danger").await;
+    assert_eq!(browser.text(".pat-good").await, "Revoked: 5 tokens.");
+    assert_eq!(browser.text(".pat-count").await, "1 token");
+    for (number, token) in tokens.iter().enumerate() {
+        let expected = if number == 5 {
+            StatusCode::OK
+        } else {
+            StatusCode::UNAUTHORIZED
+        };
+        assert_eq!(server.try_token(token).await, expected, "{number}");
+    }
+
+    // All that match, but not if there are more of them meanwhile.
+    browser.go("/admin/tokens?status=EXPIRES_SOON").await;
+    assert_eq!(browser.text(".pat-count").await, "1 token");
+    browser.follow("button[value=found]").await;
+    assert_eq!(browser.text("h1").await, "Revoke 1 token?");
+    let late = create(&server, "alice", "late", 2).await;
+    browser.follow("main .pat-danger").await;
+    assert!(browser.text(".pat-warn").await.contains("2 tokens now"));
+    assert_eq!(server.try_token(&other).await, StatusCode::OK);
+    browser.follow("main .pat-danger").await;
+    assert_eq!(browser.text(".pat-good").await, "Revoked: 2 tokens.");
+    for (token, expected) in [
+        (&other, StatusCode::UNAUTHORIZED),
+        (&late, StatusCode::UNAUTHORIZED),
+        (&backup, StatusCode::OK),
+    ] {
+        assert_eq!(server.try_token(token).await, expected);
+    }
+    // Nothing is revoked by the filter before there is one.
+    browser.go("/admin/tokens").await;
+    assert_eq!(browser.count("button[value=found]").await, 0);
+    browser.stop().await;
+}
+
+/// Every page: who sees it, and where.
+const PAGES: [(&str, &str); 13] = [
+    ("", "/login"),
+    ("alice", "/"),
+    ("alice", "/tokens"),
+    ("alice", "/tokens?revoked"),
+    ("alice", "/tokens/new"),
+    ("alice", "/tokens/new?expires=2026-03-31"),
+    ("alice", "/tokens/5/revoke"),
+    ("alice", "/admin/tokens"),
+    ("admin", "/tokens"),
+    ("admin", "/admin/tokens"),
+    ("admin", "/admin/tokens?created_from=x"),
+    ("admin", "/admin/tokens?name=nothing-at-all"),
+    (
+        "admin",
+        "/admin/tokens/revoke?what=found&status=EXPIRES_SOON",
+    ),
+];
+
+async fn accessibility() {
+    let server = Server::with(&[("atlassian.pats.max.tokens.per.user", "100")]).await;
+    for (name, days) in [
+        ("ci", 90),
+        ("a-very-long-name-without-any-space-in-it", 3),
+        ("report\u{202e}fdp.exe", 1),
+        ("<b>نسخة</b>", 30),
+    ] {
+        create(&server, "alice", name, days).await;
+    }
+    server.clock.advance(DAY);
+    let browser = Browser::start(&server.base).await;
+    let mut user = "";
+    for (wanted, path) in PAGES {
+        if wanted != user {
+            browser.sign_in(wanted).await;
+            user = wanted;
+        }
+        browser.go(path).await;
+        check(&browser, path).await;
+    }
+    browser.go("/tokens").await;
+    // And those that follow a form.
+    browser.sign_in("alice").await;
+    browser.go("/tokens").await;
+    browser.click("[data-ask]").await;
+    check(&browser, "the dialog").await;
+    browser.go("/tokens/new").await;
+    browser.follow("main button.pat-primary").await;
+    browser.find("#pat-name-error").await;
+    check(&browser, "the form with an error").await;
+    browser.fill("#pat-name", "new").await;
+    browser.follow("main button.pat-primary").await;
+    browser.find("#pat-plain").await;
+    check(&browser, "the new token").await;
+    browser.stop().await;
+}
+
+/// Nothing sticks out of a narrow screen, and axe-core has nothing to say.
+async fn check(browser: &Browser, page: &str) {
+    for (width, is_dark) in [(1200, false), (360, true), (360, false), (1200, true)] {
+        browser.screen(width, is_dark).await;
+        let excess = "return document.documentElement.scrollWidth - window.innerWidth";
+        let excess = browser.run(excess).await;
+        assert!(
+            excess.as_i64() <= Some(0),
+            "{page} at {width}: {excess} too wide"
+        );
+        let found = browser.accessibility().await;
+        assert!(
+            found.is_empty(),
+            "{page} at {width}, dark: {is_dark}: {found:#?}"
+        );
+    }
+}
