@@ -8,6 +8,7 @@ use libtest_mimic::Trial;
 use pat_core::search::{Filter, Search, Sort, SortKey, Start};
 use pat_core::store::{Job, SearchStore};
 use pat_core::{Caller, JobRun, Owner, Pats, TokenId, TokenRequest};
+use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use pat_sqlx::sqlx::{MySql, Pool, Postgres, QueryBuilder, Sqlite};
 use pat_sqlx::{Portable, SqlxStore};
 use tokio::time::Instant;
@@ -25,9 +26,10 @@ pub(crate) fn trials() -> Vec<Trial> {
             let store = pat_sqlx::SqliteStore::open(&path)
                 .await
                 .expect("a database");
-            let pool = Pool::<Sqlite>::connect(&path.to_string_lossy())
-                .await
-                .expect("a pool");
+            // What fills it need not outlive a power cut.
+            let options = SqliteConnectOptions::new().filename(&path);
+            let options = options.synchronous(SqliteSynchronous::Off);
+            let pool = Pool::<Sqlite>::connect_with(options).await.expect("a pool");
             walk("sqlite", store, &pool, |i| {
                 format!("CAST(printf('%032d', {i}) AS BLOB)")
             })

@@ -4,9 +4,11 @@
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
   // Dates in the viewer's time zone; the title keeps them in UTC.
-  const format = new Intl.DateTimeFormat(document.documentElement.lang || undefined, {
-    dateStyle: "medium", timeStyle: "short",
-  });
+  const base = (tag) => tag.split("-")[0].toLowerCase();
+  const language = document.documentElement.lang;
+  // Of the page's language, the viewer's own kind: an English page shows British dates to a Briton.
+  const locale = navigator.languages.find((tag) => base(tag) === base(language)) ?? language;
+  const format = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
   for (const time of all("time[datetime]")) {
     const at = new Date(time.dateTime);
     if (!Number.isNaN(at.getTime())) time.textContent = format.format(at);

@@ -74,10 +74,16 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         Text::ExpiryHint {
             max_days,
             may_be_eternal,
+            is_announced,
         } => {
             let longest = counted(max_days, "day", "days");
             let or_never = if may_be_eternal { ", or never" } else { "" };
-            return format!("At most {longest}{or_never}. You are told before it expires.").into();
+            let announced = if is_announced {
+                " You are told before it expires."
+            } else {
+                ""
+            };
+            return format!("At most {longest}{or_never}.{announced}").into();
         }
         Text::OtherDays => "Another number of days",
         Text::DaysLabel(max) => return format!("Days, 1 to {max}").into(),
@@ -149,14 +155,22 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         Text::RevokeManyQuestion(count) => {
             return format!("Revoke {}?", counted(count, "token", "tokens")).into();
         }
-        Text::RevokeManyConsequence => {
+        Text::RevokeManyConsequence(true) => {
             "Whatever uses them is refused from now on, and their owners are told. This cannot be \
              undone."
         }
+        Text::RevokeManyConsequence(false) => {
+            "Whatever uses them is refused from now on. This cannot be undone."
+        }
         Text::ReasonLabel => "Reason (optional)",
-        Text::ReasonHint(max) => {
+        Text::ReasonHint { is_told, max } => {
+            let readers = if is_told {
+                "The owners read it in the notice."
+            } else {
+                "It is kept with the event."
+            };
             let most = counted(max, "character", "characters");
-            return format!("The owners read it in the notice. At most {most}.").into();
+            return format!("{readers} At most {most}.").into();
         }
         Text::ReasonTooLong(max) => {
             let most = counted(max, "character", "characters");

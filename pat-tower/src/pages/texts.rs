@@ -152,6 +152,8 @@ pub enum Text<'a> {
         max_days: u32,
         /// Whether a token may live for ever.
         may_be_eternal: bool,
+        /// Whether its owner is told beforehand.
+        is_announced: bool,
     },
     /// The choice of another number of days.
     OtherDays,
@@ -253,12 +255,17 @@ pub enum Text<'a> {
     NothingSelected,
     /// The question whether to revoke so many tokens.
     RevokeManyQuestion(u64),
-    /// What that leads to.
-    RevokeManyConsequence,
+    /// What that leads to; and whether the owners are told.
+    RevokeManyConsequence(bool),
     /// The label of the reason.
     ReasonLabel,
     /// Who reads it, and how long it may be.
-    ReasonHint(u32),
+    ReasonHint {
+        /// Whether the owners are told.
+        is_told: bool,
+        /// How many characters it may have.
+        max: u32,
+    },
     /// That the reason is too long.
     ReasonTooLong(u32),
     /// That the filter finds another number of tokens now.

@@ -23,6 +23,7 @@ struct RevokeManyPage<'a> {
     page: &'a Page,
     form: &'a FilterForm,
     question: String,
+    consequence: String,
     tokens: Vec<Selected>,
     /// What the filter says, if that is what is to be revoked.
     criteria: Vec<(String, String)>,
@@ -162,6 +163,12 @@ impl<'a> Request<'a> {
             Target::Found => self.form.criteria(page),
             Target::Tokens(_) => Vec::new(),
         };
+        let settings = page.pats().settings();
+        let is_told = settings.mail_notifications_enabled() && settings.notice_revoked_by_admin();
+        let reason_hint = Text::ReasonHint {
+            is_told,
+            max: MAX_REASON_LEN,
+        };
         let template = RevokeManyPage {
             page,
             criteria,
@@ -170,7 +177,8 @@ impl<'a> Request<'a> {
             tokens,
             expected,
             reason: self.fields.get("reason"),
-            reason_hint: page.t(Text::ReasonHint(MAX_REASON_LEN)).into_owned(),
+            consequence: page.t(Text::RevokeManyConsequence(is_told)).into_owned(),
+            reason_hint: page.t(reason_hint).into_owned(),
             reason_error,
             changed,
         };

@@ -204,6 +204,7 @@ fn show_form(
     let expiry_hint = Text::ExpiryHint {
         max_days,
         may_be_eternal,
+        is_announced: settings.mail_notifications_enabled(),
     };
     let template = CreatePage {
         page,

@@ -1,0 +1,136 @@
+//! What the lists show.
+
+use pat_core::Caller;
+use reqwest::StatusCode;
+use serde_json::json;
+
+use super::Session;
+use crate::common::{Server, TOKENS, answer};
+
+pub(super) async fn names() {
+    let server = Server::start().await;
+    for name in [
+        "<img src=x onerror=alert(1)>",
+        "\"><script>1</script>",
+        "a\u{202e}b",
+        "=1+1",
+    ] {
+        let body = json!({"name": name, "expirationDuration": 9});
+        let request = server
+            .post(TOKENS)
+            .basic_auth("alice", Some("alice"))
+            .json(&body);
+        let id = answer(request).await.created().id;
+        let alice = Session::start(&server, "alice").await;
+        let admin = Session::start(&server, "admin").await;
+        let escaped = name
+            .replace('"', "&#34;")
+            .replace('<', "&#60;")
+            .replace('>', "&#62;");
+        let filled = format!("/tokens/new?name={}", name.replace('+', "%2B"));
+        for (session, path, is_isolated) in [
+            (&alice, "/tokens".to_owned(), true),
+            (&alice, format!("/tokens/{id}/revoke"), false),
+            (&alice, filled, false),
+            (&admin, "/admin/tokens".to_owned(), true),
+            (
+                &admin,
+                format!("/admin/tokens/revoke?id={id}&name={name}"),
+                false,
+            ),
+        ] {
+            let page = session.get(&server, &path).await;
+            assert_eq!(page.status, StatusCode::OK, "{path}");
+            assert!(page.body.contains(&escaped), "{path}: {name}");
+            assert!(
+                !page.body.contains("<img") && !page.body.contains("<script>"),
+                "{path}"
+            );
+            let isolated = format!("<bdi>{escaped}</bdi>");
+            assert!(
+                !is_isolated || page.body.contains(&isolated),
+                "{path}: {name}"
+            );
+        }
+        let question = alice.get(&server, &format!("/tokens/{id}/revoke")).await;
+        assert!(
+            question
+                .body
+                .contains(&format!("\u{2068}{escaped}\u{2069}"))
+        );
+    }
+    let csv = server
+        .get("/admin/tokens/export")
+        .basic_auth("admin", Some("admin"));
+    let csv = answer(csv).await;
+    assert!(csv.body.contains("\"'=1+1\""), "{}", csv.body);
+    assert!(csv.body.contains("\"\"\"><script>1</script>\""));
+}
+
+pub(super) async fn csv() {
+    let server = Server::with(&[("atlassian.pats.max.tokens.per.user", "2000")]).await;
+    let caller = Caller::explicit("alice".parse().expect("an owner"));
+    let mut ids = Vec::new();
+    for number in 0..1_203 {
+        let request = pat_core::TokenRequest {
+            name: format!("n{}", number % 7),
+            lifetime_days: (number % 2 == 0).then_some(9),
+        };
+        let created = server.pats.create(&caller, request).await.expect("a token");
+        ids.push(created.token.id.get().to_string());
+    }
+    for (query, keep) in [
+        ("", 1_203),
+        ("?sort=name", 1_203),
+        ("?name=n3&sort=expires", 172),
+    ] {
+        let request = server.get(&format!("/admin/tokens/export{query}"));
+        let csv = answer(request.basic_auth("admin", Some("admin"))).await;
+        let kind = csv.header("content-type").expect("a type");
+        assert!(kind.starts_with("text/csv; charset=utf-8"), "{kind}");
+        let name = csv.header("content-disposition").expect("a name");
+        assert!(
+            name.starts_with("attachment") && name.contains(".csv\""),
+            "{name}"
+        );
+        let body = csv.body.trim_start_matches('\u{feff}');
+        let mut lines = body.split_terminator("\r\n");
+        assert!(
+            lines
+                .next()
+                .is_some_and(|head| head.starts_with("\"id\",\"name\",\"owner\""))
+        );
+        let mut found: Vec<_> = lines
+            .map(|line| line.split('"').nth(1).expect("an id"))
+            .collect();
+        assert_eq!(found.len(), keep, "{query}");
+        found.sort_unstable();
+        found.dedup();
+        assert_eq!(found.len(), keep, "{query}");
+        assert!(found.iter().all(|id| ids.iter().any(|known| known == id)));
+    }
+    // The pages of the list have each token once, too.
+    let admin = Session::start(&server, "admin").await;
+    let mut path = "/admin/tokens?sort=name".to_owned();
+    let mut seen = std::collections::BTreeSet::new();
+    let mut pages = 0;
+    loop {
+        let page = admin.get(&server, &path).await;
+        assert_eq!(page.status, StatusCode::OK, "{path}");
+        for part in page.body.split("name=\"id\" value=\"").skip(1) {
+            let id = part.split('"').next().expect("an id").to_owned();
+            assert!(seen.insert(id), "a token came twice");
+        }
+        pages += 1;
+        let Some((_, rest)) = page.body.split_once("rel=\"next\" href=\"") else {
+            break;
+        };
+        let next = rest
+            .split('"')
+            .next()
+            .expect("a link")
+            .replace("&#38;", "&");
+        path = format!("/{next}");
+    }
+    assert_eq!((seen.len(), pages), (1_203, 25));
+}

@@ -1,0 +1,128 @@
+//! The pages over HTTP: who gets what, forged forms, headers, and what is escaped.
+
+mod access;
+mod forms;
+mod lists;
+mod mounting;
+
+use libtest_mimic::Trial;
+use reqwest::{Method, RequestBuilder};
+use serde_json::json;
+
+use crate::common::{Answer, Server, answer, trial};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial(
+            "pages::strangers_are_sent_to_the_sign_in",
+            access::strangers,
+        ),
+        trial("pages::others_see_and_revoke_nothing", access::others),
+        trial("pages::forged_forms_do_nothing", access::forged),
+        trial("pages::every_answer_has_the_headers", access::headers),
+        trial("pages::names_are_text", lists::names),
+        trial("pages::a_token_is_in_one_answer", forms::one_answer),
+        trial(
+            "pages::a_form_that_comes_twice_creates_one_token",
+            forms::twice,
+        ),
+        trial("pages::nonsense_is_never_a_failure", forms::nonsense),
+        trial("pages::an_outage_is_a_page_too", mounting::outage),
+        trial(
+            "pages::they_work_wherever_they_are_mounted",
+            mounting::mounted,
+        ),
+        trial("pages::a_csv_has_every_token_once", lists::csv),
+        trial("pages::the_limits_are_those_of_the_policy", forms::limits),
+    ]
+}
+
+const ADMIN: &str = "/admin/tokens";
+
+/// A browser session: the cookies of the sign-in and of the forms, and the token of its forms.
+struct Session {
+    cookies: String,
+    form_token: String,
+}
+
+impl Session {
+    async fn start(server: &Server, user: &str) -> Self {
+        let credentials = json!({"username": user, "password": user});
+        let signed_in = answer(server.post("/rest/auth/1/session").json(&credentials)).await;
+        let session = cookie(&signed_in);
+        let page = answer(server.get("/tokens/new").header("cookie", &session)).await;
+        Self {
+            cookies: format!("{session}; {}", cookie(&page)),
+            form_token: field(&page.body, "form_token"),
+        }
+    }
+
+    async fn get(&self, server: &Server, path: &str) -> Answer {
+        answer(server.get(path).header("cookie", &self.cookies)).await
+    }
+
+    fn post(&self, server: &Server, path: &str, fields: &[(&str, &str)]) -> RequestBuilder {
+        let mut fields = fields.to_vec();
+        fields.push(("form_token", &self.form_token));
+        form(server, path, &fields).header("cookie", &self.cookies)
+    }
+
+    /// The answer to the form for a new token.
+    async fn create(&self, server: &Server, name: &str) -> Answer {
+        let page = self.get(server, "/tokens/new").await;
+        let seen = field(&page.body, "seen");
+        let fields = [("name", name), ("expires", "30"), ("seen", &seen)];
+        answer(self.post(server, "/tokens/new", &fields)).await
+    }
+}
+
+fn form(server: &Server, path: &str, fields: &[(&str, &str)]) -> RequestBuilder {
+    let mut body = url::form_urlencoded::Serializer::new(String::new());
+    body.extend_pairs(fields);
+    let request = server.post(path).body(body.finish());
+    request.header("content-type", "application/x-www-form-urlencoded")
+}
+
+fn cookie(answer: &Answer) -> String {
+    let cookie = answer.header("set-cookie").expect("a cookie");
+    cookie.split(';').next().expect("name and value").to_owned()
+}
+
+/// The value of a hidden field.
+fn field(html: &str, name: &str) -> String {
+    let start = format!("name=\"{name}\" value=\"");
+    let (_, rest) = html
+        .split_once(&start)
+        .unwrap_or_else(|| panic!("no {name}"));
+    rest.split('"').next().expect("a value").to_owned()
+}
+
+/// The token that a page shows.
+fn shown(html: &str) -> String {
+    let (_, rest) = html.split_once("data-secret>").expect("a token");
+    rest.split('<').next().expect("a token").to_owned()
+}
+
+/// Every page and form, for this token.
+fn paths(id: i64) -> Vec<(Method, String)> {
+    let mut paths = Vec::new();
+    for path in ["/tokens", "/tokens/new", ADMIN] {
+        paths.push((Method::GET, path.to_owned()));
+    }
+    for path in [
+        format!("/tokens/{id}/revoke"),
+        format!("{ADMIN}/revoke?id={id}"),
+        format!("{ADMIN}/export"),
+        format!("/tokens/{id}"),
+    ] {
+        paths.push((Method::GET, path));
+    }
+    for path in [
+        "/tokens/new".to_owned(),
+        format!("/tokens/{id}/revoke"),
+        format!("{ADMIN}/revoke"),
+    ] {
+        paths.push((Method::POST, path));
+    }
+    paths
+}

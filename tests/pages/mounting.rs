@@ -1,0 +1,144 @@
+//! The router by itself: nested, and without its database.
+
+use axum::body::Body;
+use axum::{Extension, Router};
+use http::Request;
+use http_body_util::BodyExt as _;
+use pat_core::testing::TestDirectory;
+use pat_core::{Caller, MemoryStore, Pats};
+use pat_tower::pages::Pages;
+use reqwest::StatusCode;
+use tower::ServiceExt as _;
+
+use super::{cookie, field, paths};
+use crate::common::gated::Gated;
+use crate::common::{Answer, named_users};
+
+/// The pages without a server, for one caller.
+fn alone(pages: Pages, user: &str) -> Router {
+    let caller = Caller::ambient(user.parse().expect("an owner"));
+    Router::new()
+        .nest("/a", Router::new().nest("/b", pages.router()))
+        .layer(Extension(caller))
+}
+
+async fn call(
+    app: &Router,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Answer {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request
+        .body(Body::from(body.to_owned()))
+        .expect("a request");
+    let response = app.clone().oneshot(request).await.expect("an answer");
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.expect("a body").to_bytes();
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body: String::from_utf8_lossy(&body).into_owned(),
+    }
+}
+
+pub(super) async fn outage() {
+    let store = Gated::new(MemoryStore::default());
+    let users: TestDirectory = named_users(&["alice"]);
+    users.add_administrator("alice");
+    let pats = Pats::builder(store.clone()).users(users.clone()).build();
+    let app = alone(Pages::new(pats), "alice");
+    // This store cannot be searched.
+    for path in ["/a/b/admin/tokens", "/a/b/admin/tokens/export"] {
+        let unknown = call(&app, "GET", path, &[], "").await;
+        assert_eq!(unknown.status, StatusCode::NOT_IMPLEMENTED, "{path}");
+    }
+    let before = call(&app, "GET", "/a/b/tokens/new", &[], "").await;
+    let cookie = cookie(&before);
+    let body = format!(
+        "form_token={}&name=a&expires=30",
+        field(&before.body, "form_token")
+    );
+    store.set_down(true);
+    users.set_down(true);
+    for (method, path) in paths(1).into_iter().filter(|(_, path)| path != "/tokens/1") {
+        let path = format!("/a/b{path}");
+        let body = format!("{body}&id=1");
+        let headers = [("cookie", cookie.as_str())];
+        let down = call(&app, method.as_str(), &path, &headers, &body).await;
+        assert_eq!(
+            down.status,
+            StatusCode::SERVICE_UNAVAILABLE,
+            "{method} {path}"
+        );
+        assert_eq!(down.header("retry-after"), Some("1"), "{method} {path}");
+        assert!(
+            down.body.contains("Temporarily unavailable"),
+            "{method} {path}"
+        );
+    }
+}
+
+pub(super) async fn mounted() {
+    let pats = Pats::builder(MemoryStore::default())
+        .users(named_users(&["alice"]))
+        .build();
+    let app = alone(Pages::new(pats).sign_in("/in?to="), "alice");
+    let page = call(&app, "GET", "/a/b/tokens/new", &[], "").await;
+    assert_eq!(page.status, StatusCode::OK);
+    let cookie = page.header("set-cookie").expect("a cookie");
+    assert!(cookie.starts_with("__Host-pat-form="), "{cookie}");
+    assert!(
+        cookie.ends_with("; Path=/; HttpOnly; SameSite=Lax; Secure"),
+        "{cookie}"
+    );
+    let cookie = cookie.split(';').next().expect("name and value").to_owned();
+    // Every link leads to something.
+    let here = url::Url::parse("https://host/a/b/tokens/new").expect("an address");
+    let links: Vec<_> = page
+        .body
+        .split("href=\"")
+        .chain(page.body.split("src=\""))
+        .collect();
+    let links = links.iter().filter_map(|rest| rest.split('"').next());
+    let links: Vec<_> = links.filter(|link| link.starts_with("..")).collect();
+    assert!(links.len() >= 3, "{links:?}");
+    for link in links {
+        let target = here.join(link).expect("a link");
+        let path = &target[url::Position::BeforePath..];
+        let followed = call(&app, "GET", path, &[], "").await;
+        assert_eq!(followed.status, StatusCode::OK, "{link}");
+    }
+    let body = format!(
+        "form_token={}&name=a&expires=30",
+        field(&page.body, "form_token")
+    );
+    let created = call(
+        &app,
+        "POST",
+        "/a/b/tokens/new",
+        &[("cookie", &cookie)],
+        &body,
+    )
+    .await;
+    assert_eq!(created.status, StatusCode::CREATED);
+    let list = call(&app, "GET", "/a/b/tokens", &[("cookie", &cookie)], "").await;
+    let mut links = list
+        .body
+        .split("href=\"")
+        .filter_map(|rest| rest.split('"').next());
+    let link = links
+        .find(|link| link.ends_with("/revoke"))
+        .expect("a link");
+    let path = format!("/a/b/{link}");
+    let revoked = call(&app, "POST", &path, &[("cookie", &cookie)], &body).await;
+    let target = url::Url::parse(&format!("https://host{path}")).expect("an address");
+    let target = target
+        .join(revoked.header("location").expect("a redirect"))
+        .expect("a link");
+    assert_eq!(target.as_str(), "https://host/a/b/tokens?revoked");
+}
