@@ -56,7 +56,7 @@ pub(crate) async fn fill(
     }
     let known = ["alice", "carol", "bob", "dvora", "zoe", "alice", "gone"];
     let format = PrefixedFormat::new(TokenPrefix::default());
-    let mut uses = Vec::new();
+    let mut last_uses = Vec::new();
     for (index, number) in (0..count).zip(0_usize..) {
         let ago = |hours: i64| now - SignedDuration::from_hours(hours);
         let (created, expires, used) = LIVES[number % LIVES.len()];
@@ -75,7 +75,7 @@ pub(crate) async fn fill(
             notify: false,
         };
         store.insert(&token, u32::MAX).await?;
-        uses.extend(used.map(|hours| LastUse { id, at: ago(hours) }));
+        last_uses.extend(used.map(|hours| LastUse { id, at: ago(hours) }));
         if number % 11 == 10 {
             let revocation = Revocation {
                 at: now,
@@ -88,6 +88,6 @@ pub(crate) async fn fill(
                 .await?;
         }
     }
-    store.record_use(&uses).await?;
+    store.record_use(&last_uses).await?;
     Ok(())
 }

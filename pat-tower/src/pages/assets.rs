@@ -15,10 +15,14 @@ const SCRIPT: &str = include_str!("../../assets/pat.js");
 
 /// Changes with the assets; the pages put it behind their addresses, so that they may be cached for
 /// ever.
-pub(super) static VERSION: LazyLock<String> = LazyLock::new(|| {
+static VERSION: LazyLock<String> = LazyLock::new(|| {
     let digest = Sha256::new().chain_update(STYLE).chain_update(SCRIPT);
     URL_SAFE_NO_PAD.encode(&digest.finalize()[..6])
 });
+
+pub(super) fn version() -> &'static str {
+    &VERSION
+}
 
 pub(super) async fn file(Path(file): Path<String>, RawQuery(query): RawQuery) -> Response {
     let (kind, content) = match file.as_str() {

@@ -19,7 +19,7 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         Text::Status(TokenStatus::ExpiresSoon) => "Expires soon",
         Text::Status(TokenStatus::Expired) => "Expired",
         Text::Status(TokenStatus::Revoked) => "Revoked",
-        Text::Never | Text::NeverUsed => "Never",
+        Text::Never | Text::NeverUsed | Text::NoExpiry => "Never",
         Text::Cancel => "Cancel",
 
         Text::TokensIntroduction => {
@@ -47,7 +47,7 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
             "Personal access tokens are switched off. None can be created, and existing ones are \
              refused until they are switched on again."
         }
-        Text::Name => "Name",
+        Text::Name | Text::NameLabel => "Name",
         Text::StatusHead => "Status",
         Text::Created => "Created",
         Text::LastUsed => "Last used",
@@ -62,7 +62,6 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         Text::Revoked => "The token was revoked.",
 
         Text::NewToken => "Create a token",
-        Text::NameLabel => "Name",
         Text::NameHint(max) => {
             return format!(
                 "Say what will use it, such as “backup script”. At most {}.",
@@ -89,7 +88,6 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         Text::DaysLabel(max) => return format!("Days, 1 to {max}").into(),
         Text::OnDate => "A date",
         Text::DateLabel => "Date on which it expires, at the time of day it was created",
-        Text::NoExpiry => "Never",
         Text::NoExpiryWarning => {
             "A token that never expires works until you revoke it, also if it gets lost."
         }

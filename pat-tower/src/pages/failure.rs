@@ -2,13 +2,13 @@
 
 use askama::Template;
 use axum::Extension;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use http::HeaderValue;
 use http::StatusCode;
 use http::header::{ALLOW, RETRY_AFTER};
 use pat_core::{AccessError, AdminError, Unavailable};
 
-use super::page::Page;
+use super::page::{Page, show};
 use super::texts::Text;
 
 #[derive(Template)]
@@ -27,7 +27,7 @@ impl Page {
             title: &title,
             hint: &hint,
         };
-        self.show(status, &template)
+        show(status, &template)
     }
 
     pub(super) fn not_signed_in(&self) -> Response {
@@ -90,14 +90,10 @@ pub(super) async fn not_found(Extension(page): Extension<Page>) -> Response {
 
 pub(super) async fn method_not_allowed(page: Option<Extension<Page>>) -> Response {
     let status = StatusCode::METHOD_NOT_ALLOWED;
-    let mut response = match page {
-        Some(Extension(page)) => page.bad_request(status),
-        None => {
-            let mut response = Response::default();
-            *response.status_mut() = status;
-            response
-        }
-    };
+    let mut response = page.map_or_else(
+        || status.into_response(),
+        |Extension(page)| page.bad_request(status),
+    );
     let allowed = HeaderValue::from_static("GET, HEAD, POST");
     response.headers_mut().insert(ALLOW, allowed);
     response

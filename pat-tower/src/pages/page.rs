@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use pat_core::{Caller, Pats, TokenStatus};
 
 use super::texts::Text;
-use super::{State, Visit, assets};
+use super::{State, Visit};
 
 /// What every page is made with; the guard puts it into the request.
 #[derive(Debug, Clone)]
@@ -50,10 +50,6 @@ impl Page {
 
     pub(super) fn direction(&self) -> &'static str {
         self.state.texts.direction()
-    }
-
-    pub(super) fn assets_version(&self) -> &'static str {
-        &assets::VERSION
     }
 
     /// What the window is called.
@@ -107,19 +103,19 @@ impl Page {
 
     // Answers
 
-    pub(super) fn show(&self, status: StatusCode, template: &impl Template) -> Response {
-        match template.render() {
-            Ok(html) => (status, Html(html)).into_response(),
-            Err(error) => {
-                tracing::error!(%error, "a page could not be rendered");
-                StatusCode::INTERNAL_SERVER_ERROR.into_response()
-            }
-        }
-    }
-
     /// Sends the browser on with GET, to a path from where the router is mounted.
     pub(super) fn go_to(&self, path: &str) -> Response {
         see_other(&format!("{}{path}", self.root()))
+    }
+}
+
+pub(super) fn show(status: StatusCode, template: &impl Template) -> Response {
+    match template.render() {
+        Ok(html) => (status, Html(html)).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a page could not be rendered");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
     }
 }
 

@@ -128,10 +128,9 @@ impl FilterForm {
         filter.owners = users.into_iter().map(|user| user.owner).collect();
         match Owner::new(wanted) {
             Ok(key) if !filter.owners.contains(&key) => filter.owners.push(key),
-            Ok(_) => {}
             // Without an owner the filter would find the tokens of all.
             Err(_) if filter.owners.is_empty() => return Ok(Err(Unreadable("owner"))),
-            Err(_) => {}
+            Ok(_) | Err(_) => {}
         }
         Ok(Ok(filter))
     }

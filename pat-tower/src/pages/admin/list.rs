@@ -12,7 +12,7 @@ use super::administration;
 use super::filter::{COLUMNS, FilterForm, sort};
 use crate::cursor::Cursor;
 use crate::pages::fields::Fields;
-use crate::pages::page::{Badge, Page, Time};
+use crate::pages::page::{Badge, Page, Time, show};
 use crate::pages::texts::Text;
 
 /// How many tokens a page of the list has.
@@ -146,7 +146,7 @@ pub(in crate::pages) async fn list(
         Err(unreadable) => {
             let text = page.t(Text::DateUnreadable).into_owned();
             template.error = Some((unreadable.0, text));
-            return Ok(page.show(StatusCode::BAD_REQUEST, &template));
+            return Ok(show(StatusCode::BAD_REQUEST, &template));
         }
     };
     let cursor = fields.get("cursor");
@@ -155,7 +155,7 @@ pub(in crate::pages) async fn list(
         template.note = Some(page.t(Text::CursorUnreadable).into_owned());
     }
     template.found = find(&page, &admin, &form, filter, sort, start).await?;
-    Ok(page.show(StatusCode::OK, &template))
+    Ok(show(StatusCode::OK, &template))
 }
 
 async fn find(

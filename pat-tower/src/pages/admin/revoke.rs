@@ -9,7 +9,7 @@ use super::administration;
 use super::filter::FilterForm;
 use super::list::owner_of;
 use crate::pages::fields::Fields;
-use crate::pages::page::{FORM_TOKEN, Page};
+use crate::pages::page::{FORM_TOKEN, Page, show};
 use crate::pages::texts::Text;
 
 /// The longest reason, in Unicode scalar values: it goes into a mail.
@@ -182,7 +182,7 @@ impl<'a> Request<'a> {
             reason_error,
             changed,
         };
-        Ok(page.show(status, &template))
+        Ok(show(status, &template))
     }
 }
 

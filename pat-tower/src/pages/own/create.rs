@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::expiry::{Expiry, offered, today};
 use super::list::obstacle;
 use crate::pages::fields::Fields;
-use crate::pages::page::{FORM_TOKEN, Page, Time};
+use crate::pages::page::{FORM_TOKEN, Page, Time, show};
 use crate::pages::texts::Text;
 
 /// The name of the field that says which tokens there were when the form was opened.
@@ -223,7 +223,7 @@ fn show_form(
         first_date: date(1),
         last_date: date(max_days),
     };
-    page.show(status, &template)
+    show(status, &template)
 }
 
 fn show_created(page: &Page, created: &CreatedToken) -> Response {
@@ -237,7 +237,7 @@ fn show_created(page: &Page, created: &CreatedToken) -> Response {
         expires: token.expires_at.map(|at| page.time(at)),
         curl: url.map(|url| format!("curl -H \"Authorization: Bearer {plain}\" {url}")),
     };
-    page.show(StatusCode::CREATED, &template)
+    show(StatusCode::CREATED, &template)
 }
 
 /// Has creations of one user come one after the other on this node. Users share a few locks.

@@ -6,7 +6,7 @@ use http::StatusCode;
 use pat_core::Token;
 
 use crate::pages::fields::Fields;
-use crate::pages::page::{Badge, FORM_TOKEN, Page, Time};
+use crate::pages::page::{Badge, FORM_TOKEN, Page, Time, show};
 use crate::pages::texts::Text;
 
 #[derive(Template)]
@@ -66,7 +66,7 @@ pub(in crate::pages) async fn list(
         done: is_done.then(|| page.t(Text::Revoked).into_owned()),
         page: &page,
     };
-    page.show(StatusCode::OK, &template)
+    show(StatusCode::OK, &template)
 }
 
 /// Why a user with so many tokens can create none.

@@ -6,7 +6,7 @@ use http::StatusCode;
 use pat_core::Token;
 
 use super::parse_id;
-use crate::pages::page::{Badge, FORM_TOKEN, Page, Time};
+use crate::pages::page::{Badge, FORM_TOKEN, Page, Time, show};
 use crate::pages::texts::Text;
 
 /// Asks; with JavaScript, the list does that in a dialog.
@@ -34,12 +34,13 @@ pub(in crate::pages) async fn ask(
         expires: token.expires_at.map(|at| page.time(at)),
         page: &page,
     };
-    Ok(page.show(StatusCode::OK, &template))
+    Ok(show(StatusCode::OK, &template))
 }
 
 /// One's own token: an administrator revokes others' on the page made for that.
 async fn own_token(page: &Page, id: &str) -> Result<Token, Response> {
-    let found = page.pats().find(page.caller(), parse_id(page, id)?).await;
+    let id = parse_id(id).ok_or_else(|| page.not_found())?;
+    let found = page.pats().find(page.caller(), id).await;
     let token = found.map_err(|error| page.inaccessible(&error))?;
     if token.owner == *page.caller().owner() {
         Ok(token)
