@@ -16,6 +16,10 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("openapi::it_names_every_route", routes),
         trial("openapi::it_says_where_it_is_and_what_is_allowed", limits),
+        trial(
+            "openapi::the_reference_loads_nothing_from_elsewhere",
+            reference,
+        ),
         trial("openapi::no_route_lets_anybody_in_who_may_not", walk),
         trial_with_need(
             "openapi::schemathesis_finds_nothing",
@@ -109,6 +113,29 @@ async fn limits() {
         assert_eq!(new["properties"]["expirationDuration"]["maximum"], 30);
         assert_eq!(new["required"], json!(["name", "expirationDuration"]));
     }
+}
+
+/// The pages of the example server that show it.
+async fn reference() {
+    let server = Server::start().await;
+    let page = answer(server.get("/reference/")).await;
+    assert_eq!(page.status, StatusCode::OK);
+    let sources = page.body.split(['"', '\'']).filter(|text| {
+        [".js", ".css", ".png"]
+            .iter()
+            .any(|end| text.ends_with(end))
+    });
+    let sources: Vec<_> = sources.collect();
+    assert!(sources.len() >= 3, "{}", page.body);
+    assert!(!page.body.contains("://"), "{}", page.body);
+    for source in sources {
+        let path = format!("/reference/{}", source.trim_start_matches("./"));
+        let status = server.get(&path).send().await.expect("an answer").status();
+        assert_eq!(status, StatusCode::OK, "{path}");
+    }
+    let initializer = answer(server.get("/reference/swagger-initializer.js")).await;
+    let document = "/rest/pat/latest/openapi.json";
+    assert!(initializer.body.contains(document), "{}", initializer.body);
 }
 
 /// Every operation, by everybody who may not.

@@ -24,6 +24,7 @@ use tower_http::request_id::{MakeRequestUuid, RequestId};
 use tower_http::trace::TraceLayer;
 use tower_sessions::cookie::SameSite;
 use tower_sessions::{MemoryStore, SessionManagerLayer};
+use utoipa_swagger_ui::SwaggerUi;
 
 use crate::config::Config;
 use crate::demo_api::{self, BaseUrl};
@@ -151,6 +152,7 @@ fn router(pats: &Pats, users: &DemoUsers, base_url: BaseUrl, is_secure: bool) ->
                 .layer(PatLayer::optional(pats.clone()).sessions(TowerSessions))
                 .layer(from_fn_with_state(users.clone(), sign_in::resolve_caller)),
         )
+        .merge(reference())
         .route("/healthz", get(health))
         .route("/metrics", get(metrics::metrics))
         .layer(Extension(pats.clone()))
@@ -164,6 +166,14 @@ fn router(pats: &Pats, users: &DemoUsers, base_url: BaseUrl, is_secure: bool) ->
                 .propagate_x_request_id(),
         )
         .with_state(users.clone())
+}
+
+/// The description of the token router, as pages that load nothing from elsewhere.
+fn reference<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    let config = utoipa_swagger_ui::Config::from("/rest/pat/latest/openapi.json")
+        .try_it_out_enabled(true)
+        .validator_url("none");
+    SwaggerUi::new("/reference").config(config).into()
 }
 
 fn request_span<B>(request: &Request<B>) -> tracing::Span {
