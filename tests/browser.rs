@@ -125,6 +125,24 @@ async fn life() {
     browser.driver.refresh().await.expect("a reload");
     assert_eq!(browser.text(".pat-badge").await, "EXPIRED");
 
+    mistakes_and_dialog(&server, &browser).await;
+
+    // Who has as many as allowed is told so beforehand.
+    let (_second, _third) = (server.create("alice").await, server.create("alice").await);
+    browser.go("/tokens").await;
+    assert!(
+        browser
+            .text(".pat-warn")
+            .await
+            .contains("as many as allowed")
+    );
+    assert_eq!(browser.count("a[href='tokens/new']").await, 0);
+    browser.follow("header form button").await;
+    browser.find("#username").await;
+    browser.stop().await;
+}
+
+async fn mistakes_and_dialog(server: &Server, browser: &Browser) {
     // What is wrong stands beside the field, and what was typed stays.
     browser.go("/tokens/new").await;
     browser.fill("#pat-name", "again").await;
@@ -155,20 +173,6 @@ async fn life() {
     assert_eq!(browser.path().await, "/tokens");
     assert_eq!(browser.count("tbody tr").await, 1);
     assert_eq!(server.try_token(&token).await, StatusCode::UNAUTHORIZED);
-
-    // Who has as many as allowed is told so beforehand.
-    let (_second, _third) = (server.create("alice").await, server.create("alice").await);
-    browser.go("/tokens").await;
-    assert!(
-        browser
-            .text(".pat-warn")
-            .await
-            .contains("as many as allowed")
-    );
-    assert_eq!(browser.count("a[href='tokens/new']").await, 0);
-    browser.follow("header form button").await;
-    browser.find("#username").await;
-    browser.stop().await;
 }
 
 async fn no_script() {

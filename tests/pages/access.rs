@@ -1,7 +1,6 @@
 //! Who gets what, and what is forged.
 
 use reqwest::{Method, StatusCode};
-use serde_json::json;
 
 use super::{ADMIN, Session, form, paths};
 use crate::common::{Server, TOKENS, answer};
@@ -84,14 +83,14 @@ pub(super) async fn forged() {
     let second = Session::start(&server, "alice").await;
     let admin = Session::start(&server, "admin").await;
     let own = format!("/tokens/{id}/revoke");
-    let forms: [(&Session, &str, Vec<(&str, &str)>); 3] = [
+    let forms = [
         (
             &alice,
             "/tokens/new",
             vec![("name", "forged"), ("expires", "30")],
         ),
-        (&alice, &own, vec![]),
-        (&admin, "/admin/tokens/revoke", vec![("id", &id)]),
+        (&alice, own.as_str(), vec![]),
+        (&admin, "/admin/tokens/revoke", vec![("id", id.as_str())]),
     ];
     for (session, path, fields) in &forms {
         let send = async |form_token: Option<&str>, headers: &[(&str, &str)]| {

@@ -1,7 +1,6 @@
 //! The form for a new token, and nonsense in all of them.
 
 use reqwest::{Method, StatusCode};
-use serde_json::json;
 
 use super::{ADMIN, Session, field, paths, shown};
 use crate::common::{Server, TOKENS, answer};

@@ -50,8 +50,8 @@ pub(super) async fn outage() {
     let store = Gated::new(MemoryStore::default());
     let users: TestDirectory = named_users(&["alice"]);
     users.add_administrator("alice");
-    let pats = Pats::builder(store.clone()).users(users.clone()).build();
-    let app = alone(Pages::new(pats), "alice");
+    let service = Pats::builder(store.clone()).users(users.clone()).build();
+    let app = alone(Pages::new(service), "alice");
     // This store cannot be searched.
     for path in ["/a/b/admin/tokens", "/a/b/admin/tokens/export"] {
         let unknown = call(&app, "GET", path, &[], "").await;
@@ -84,10 +84,10 @@ pub(super) async fn outage() {
 }
 
 pub(super) async fn mounted() {
-    let pats = Pats::builder(MemoryStore::default())
+    let service = Pats::builder(MemoryStore::default())
         .users(named_users(&["alice"]))
         .build();
-    let app = alone(Pages::new(pats).sign_in("/in?to="), "alice");
+    let app = alone(Pages::new(service).sign_in("/in?to="), "alice");
     let page = call(&app, "GET", "/a/b/tokens/new", &[], "").await;
     assert_eq!(page.status, StatusCode::OK);
     let cookie = page.header("set-cookie").expect("a cookie");
