@@ -359,16 +359,19 @@ async fn accessibility() {
     browser.stop().await;
 }
 
-/// Nothing sticks out of a narrow screen, and axe-core has nothing to say.
+/// Nothing sticks out of any screen, and axe-core has nothing to say.
 async fn check(browser: &Browser, page: &str) {
-    for (width, is_dark) in [(1200, false), (360, true), (360, false), (1200, true)] {
-        browser.screen(width, is_dark).await;
-        let excess = "return document.documentElement.scrollWidth - window.innerWidth";
+    let excess = "return document.documentElement.scrollWidth - window.innerWidth";
+    for width in [1200, 1000, 840, 600, 360] {
+        browser.screen(width, false).await;
         let excess = browser.run(excess).await;
         assert!(
             excess.as_i64() <= Some(0),
             "{page} at {width}: {excess} too wide"
         );
+    }
+    for (width, is_dark) in [(1200, false), (360, true), (360, false), (1200, true)] {
+        browser.screen(width, is_dark).await;
         let found = browser.accessibility().await;
         assert!(
             found.is_empty(),
