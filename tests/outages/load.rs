@@ -51,7 +51,9 @@ impl Node {
     }
 
     fn revoke(&self, token: &NewToken) -> RequestBuilder {
-        let request = self.http.delete(self.process.base.clone() + &token.path());
+        let request = self
+            .http
+            .delete(format!("{}{}", self.process.base, token.path()));
         request.basic_auth("alice", Some("alice"))
     }
 
