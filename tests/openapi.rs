@@ -46,7 +46,12 @@ fn operations(document: &Value) -> Vec<(Method, String, &Value)> {
             (method, path.clone(), operation)
         })
     });
-    operations.collect()
+    let mut operations: Vec<_> = operations.collect();
+    // Whether JSON objects keep their order depends on what else is built.
+    operations.sort_by(|(one, one_path, _), (two, two_path, _)| {
+        (one_path, one.as_str()).cmp(&(two_path, two.as_str()))
+    });
+    operations
 }
 
 async fn routes() {
