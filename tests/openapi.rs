@@ -42,7 +42,7 @@ fn operations(document: &Value) -> Vec<(Method, String, &Value)> {
     let operations = paths.iter().flat_map(|(path, item)| {
         let item = item.as_object().expect("a path");
         item.iter().map(move |(method, operation)| {
-            let method = method.to_uppercase().parse().expect("a method");
+            let method: Method = method.to_uppercase().parse().expect("a method");
             (method, path.clone(), operation)
         })
     });
