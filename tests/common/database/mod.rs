@@ -2,7 +2,9 @@
 
 mod docker;
 mod local;
+mod pooler;
 
+use std::net::Ipv4Addr;
 use std::panic::AssertUnwindSafe;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,8 +14,11 @@ use futures_util::FutureExt as _;
 use libtest_mimic::Trial;
 use pat_sqlx::sqlx::mysql::MySqlConnection;
 use pat_sqlx::sqlx::postgres::PgConnection;
-use pat_sqlx::sqlx::{AssertSqlSafe, Connection as _, Executor as _};
+use pat_sqlx::sqlx::{AssertSqlSafe, Connection as _, Error, Executor as _, Row as _};
 
+pub(crate) use self::local::start_standby;
+pub(crate) use self::pooler::Pooler;
+use super::programs::Started;
 use super::trial_with_need;
 
 /// A kind of database server: looked for in the environment, then in Docker, then among the
@@ -34,8 +39,8 @@ const START_TIMEOUT: Duration = Duration::from_mins(1);
 pub(crate) struct Database {
     pub(crate) kind: Kind,
     pub(crate) url: String,
-    /// The process of the server, if it serves this test alone.
-    pub(crate) process: Option<u32>,
+    /// The server, if it serves this test alone.
+    pub(crate) server: Option<Started>,
     name: String,
 }
 
@@ -77,8 +82,7 @@ where
     F: Future<Output = ()>,
 {
     trial_with_need(name, kind.need(), kind.missing(), move || async move {
-        let own = Database::create_alone(kind);
-        match own {
+        match Database::create_alone(kind, &[]) {
             Some(database) => test(database).await,
             None => with_database(Database::create(kind).await, test).await,
         }
@@ -107,18 +111,18 @@ impl Database {
         Self {
             kind,
             url: server.url(&name),
-            process: None,
+            server: None,
             name,
         }
     }
 
-    /// On a server that nobody else uses; `None` if the environment names a server, or none can be
-    /// started here.
-    fn create_alone(kind: Kind) -> Option<Self> {
+    /// On a server that nobody else uses, and that is reached by its socket and these addresses;
+    /// `None` if the environment names a server, or none can be started here.
+    pub(crate) fn create_alone(kind: Kind, addresses: &[Ipv4Addr]) -> Option<Self> {
         if std::env::var_os(kind.variable()).is_some() {
             return None;
         }
-        let (url, process) = local::start(kind)?.expect("a server");
+        let (url, server) = local::start(kind, addresses)?.expect("a server");
         assert!(await_answer(kind, &url), "it does not answer");
         // A database that every server of this kind has.
         let name = match kind {
@@ -128,9 +132,25 @@ impl Database {
         Some(Self {
             kind,
             url: Server { kind, url }.url(name),
-            process: Some(process),
+            server: Some(server),
             name: name.to_owned(),
         })
+    }
+
+    /// Waits until the server answers, as it does again some time after it was started.
+    pub(crate) fn await_answer(&self) {
+        assert!(await_answer(self.kind, &self.url), "it does not answer");
+    }
+
+    /// The database on a server that was started as this one's standby.
+    pub(crate) fn on_standby(&self, url: String, server: Started) -> Self {
+        let database = Self {
+            url,
+            server: Some(server),
+            ..self.clone()
+        };
+        database.await_answer();
+        database
     }
 
     async fn delete(self) {
@@ -140,6 +160,39 @@ impl Database {
         };
         let sql = format!("DROP DATABASE {}{force}", self.name);
         self.kind.server().execute(&sql).await;
+    }
+
+    /// Runs statements on one connection, which stays open and idle for so long after them.
+    pub(crate) async fn hold(&self, statements: &[&str], length: Duration) -> Result<(), Error> {
+        let statements = statements.iter().map(|sql| AssertSqlSafe((*sql).to_owned()));
+        match self.kind {
+            Postgres => {
+                let mut connection = PgConnection::connect(&self.url).await?;
+                for sql in statements {
+                    connection.execute(sql).await?;
+                }
+                tokio::time::sleep(length).await;
+                connection.close().await
+            }
+            MariaDb => {
+                let mut connection = MySqlConnection::connect(&self.url).await?;
+                for sql in statements {
+                    connection.execute(sql).await?;
+                }
+                tokio::time::sleep(length).await;
+                connection.close().await
+            }
+        }
+    }
+
+    /// The number that a query selects.
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        assert_eq!(self.kind, Postgres, "only PostgreSQL is asked this way");
+        let mut connection = PgConnection::connect(&self.url).await.expect("an answer");
+        let row = connection.fetch_one(AssertSqlSafe(sql.to_owned())).await;
+        let number = row.and_then(|row| row.try_get(0));
+        connection.close().await.expect("an end");
+        number.expect(sql)
     }
 
     /// The name of this database, with something added.
@@ -197,7 +250,7 @@ impl Kind {
     }
 
     /// Why there is no server of this kind; `None` if there is one, or one that can be started.
-    fn missing(self) -> Option<&'static str> {
+    pub(crate) fn missing(self) -> Option<&'static str> {
         if std::env::var_os(self.variable()).is_some()
             || docker::answers()
             || local::programs(self).is_some()
@@ -207,6 +260,17 @@ impl Kind {
         Some(match self {
             Postgres => "no PAT_TEST_POSTGRES_URL, no Docker, and no PostgreSQL on this machine",
             MariaDb => "no PAT_TEST_MYSQL_URL, no Docker, and no MariaDB on this machine",
+        })
+    }
+
+    /// Why no server of a test's own can be started here; `None` if one can.
+    pub(crate) fn missing_here(self) -> Option<&'static str> {
+        if std::env::var_os(self.variable()).is_none() && local::programs(self).is_some() {
+            return None;
+        }
+        Some(match self {
+            Postgres => "PAT_TEST_POSTGRES_URL is set, or no PostgreSQL on this machine",
+            MariaDb => "PAT_TEST_MYSQL_URL is set, or no MariaDB on this machine",
         })
     }
 
@@ -226,8 +290,8 @@ impl Kind {
             };
             // An image may be out of reach, where programs are not.
             let url = url.or_else(|why| {
-                let local = local::start(self).ok_or(why)?;
-                local.map(|(url, _process)| url)
+                let local = local::start(self, &[]).ok_or(why)?;
+                local.map(|(url, _server)| url)
             })?;
             if await_answer(self, &url) {
                 Ok(Server { kind: self, url })
@@ -263,7 +327,7 @@ impl Server {
     }
 }
 
-async fn execute(kind: Kind, url: &str, sql: &str) -> Result<(), pat_sqlx::sqlx::Error> {
+async fn execute(kind: Kind, url: &str, sql: &str) -> Result<(), Error> {
     let sql = AssertSqlSafe(sql.to_owned());
     match kind {
         Postgres => {
@@ -282,7 +346,7 @@ async fn execute(kind: Kind, url: &str, sql: &str) -> Result<(), pat_sqlx::sqlx:
 /// Ends the servers that were started for the tests.
 pub(crate) fn stop_servers() {
     docker::stop();
-    local::stop();
+    super::programs::stop();
 }
 
 /// Waits until the server answers. In a thread and a runtime of its own, since this is called from
