@@ -241,7 +241,11 @@ pub(super) mod tests {
     /// A token from 0 to 101 ms, and one authentication.
     fn with(authentication: Entry) -> [Entry; 3] {
         let create = entry(Op::Create, 0, 201);
-        [create, entry(Op::Revoke(Way::ByOwner), 100, 204), authentication]
+        [
+            create,
+            entry(Op::Revoke(Way::ByOwner), 100, 204),
+            authentication,
+        ]
     }
 
     fn checked(authentication: Entry, rules: Rules) -> Report {

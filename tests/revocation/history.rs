@@ -25,6 +25,10 @@ pub(super) enum Way {
     ByItself,
     /// The token that one was created with is revoked.
     WithParent,
+    /// An administrator revokes some by their ids.
+    ByIds,
+    /// An administrator revokes all that a filter matches.
+    ByFilter,
     /// The owner is disabled.
     WithDisabledOwner,
     /// The owner is deleted.
@@ -32,11 +36,13 @@ pub(super) enum Way {
 }
 
 impl Way {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::ByOwner,
         Self::ByAdmin,
         Self::ByItself,
         Self::WithParent,
+        Self::ByIds,
+        Self::ByFilter,
         Self::WithDisabledOwner,
         Self::WithDeletedOwner,
     ];

@@ -25,7 +25,7 @@
 //!
 //! | variable | meaning |
 //! |---|---|
-//! | `PAT_TEST_REVOCATION_SECONDS` | how long a run is; 10 unless set |
+//! | `PAT_TEST_REVOCATION_SECONDS` | how long a run is; 8 unless set |
 //! | `PAT_TEST_REVOCATION_SEED` | has the same faults again, though not the same history |
 //! | `PAT_TEST_REVOCATION_FAULTS` | `none` breaks nothing, for the figures of a healthy cluster |
 //! | `PAT_TEST_REVOCATION_HISTORY` | the folder for the histories of runs that fail; in the target folder unless set |
@@ -59,7 +59,6 @@ use self::random::Random;
 use self::run::{Ground, Run};
 use crate::common::database::{Database, Kind, Pooler, trial_alone};
 use crate::common::{trial, trial_with_need};
-
 
 /// The default of `pat.auth.max.staleness.ms`, and some time for the way.
 const BOUND: Duration = Duration::from_millis(2_100);
@@ -164,8 +163,12 @@ async fn assert_kept(ground: Ground, wait: Wait) {
         properties: vec![wait.property()],
         flaw: None,
         ways: Way::ALL.to_vec(),
-        faults: if breaks_nothing() { vec![] } else { ground.faults() },
-        length: Duration::from_secs(seconds.unwrap_or(10)),
+        faults: if breaks_nothing() {
+            vec![]
+        } else {
+            ground.faults()
+        },
+        length: Duration::from_secs(seconds.unwrap_or(8)),
         ground,
     };
     let (history, broken) = run.go(seed).await;
@@ -194,7 +197,9 @@ fn judge(report: &Report, history: &[Entry], broken: &Broken) -> Result<(), Stri
     }
     if report.outages.len() * 100 > report.authentications {
         let (count, first) = (report.outages.len(), report.outages[0]);
-        return Err(format!("{count} outages without a fault; the first: {first:?}"));
+        return Err(format!(
+            "{count} outages without a fault; the first: {first:?}"
+        ));
     }
     // Else there was nothing to find.
     if broken.windows.is_empty() && !breaks_nothing() {

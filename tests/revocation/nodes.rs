@@ -108,7 +108,9 @@ impl Nodes {
                 .env(CLOCK_STEP, clock_step.to_string())
                 .current_dir(&folder)
                 .stdin(Stdio::piped())
-                .stdout(Stdio::piped());
+                .stdout(Stdio::piped())
+                // That much goes wrong is what it is there for.
+                .stderr(Stdio::null());
             command
         };
         let starting = tokio::task::spawn_blocking(move || Running::start(command));

@@ -34,7 +34,14 @@ pub(super) enum Loss {
 const DROP: &[&str] = &["-j", "DROP"];
 const RESET: &[&str] = &["-j", "REJECT", "--reject-with", "tcp-reset"];
 const ONE_IN_TWENTY: &[&str] = &[
-    "-m", "statistic", "--mode", "random", "--probability", "0.05", "-j", "DROP",
+    "-m",
+    "statistic",
+    "--mode",
+    "random",
+    "--probability",
+    "0.05",
+    "-j",
+    "DROP",
 ];
 
 impl Loss {
@@ -170,9 +177,23 @@ impl Namespace {
         // The pair goes with the namespace.
         let pair = ["type", "veth", "peer", "name", "eth0", "netns", name];
         run(ip(), &[&["link", "add", &device], &pair[..]].concat());
-        run(ip(), &["addr", "add", &format!("{outer}/30"), "dev", &device]);
+        run(
+            ip(),
+            &["addr", "add", &format!("{outer}/30"), "dev", &device],
+        );
         run(ip(), &["link", "set", &device, "up"]);
-        run(ip(), &["-n", name, "addr", "add", &format!("{inner}/30"), "dev", "eth0"]);
+        run(
+            ip(),
+            &[
+                "-n",
+                name,
+                "addr",
+                "add",
+                &format!("{inner}/30"),
+                "dev",
+                "eth0",
+            ],
+        );
         for device in ["eth0", "lo"] {
             run(ip(), &["-n", name, "link", "set", device, "up"]);
         }
@@ -199,5 +220,8 @@ impl Drop for Namespace {
 
 fn run(program: PathBuf, arguments: &[&str]) {
     let status = Command::new(&program).args(arguments).status();
-    assert!(status.expect("a program").success(), "{program:?} {arguments:?}");
+    assert!(
+        status.expect("a program").success(),
+        "{program:?} {arguments:?}"
+    );
 }

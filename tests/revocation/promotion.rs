@@ -45,7 +45,10 @@ const REACHED: Duration = Duration::from_secs(5);
 async fn promotion(catches_up: bool) {
     let cluster = Cluster::start().await;
     let known = cluster.create(COUNT + COUNT + 1).await;
-    let ([early, late], secret) = ([&known[..COUNT], &known[COUNT..2 * COUNT]], &known[2 * COUNT]);
+    let ([early, late], secret) = (
+        [&known[..COUNT], &known[COUNT..2 * COUNT]],
+        &known[2 * COUNT],
+    );
     let standby = cluster.standby().await;
     cluster.revoke(early).await;
     cluster.await_refused(early).await;
@@ -57,7 +60,11 @@ async fn promotion(catches_up: bool) {
     lose_touch(&standby).await;
     cluster.revoke(late).await;
     cluster.await_refused(late).await;
-    assert_eq!(cluster.status(0, secret).await, StatusCode::OK, "in the cache");
+    assert_eq!(
+        cluster.status(0, secret).await,
+        StatusCode::OK,
+        "in the cache"
+    );
 
     cluster.primary.server.expect("a server").kill();
     promote(&standby).await;
@@ -68,7 +75,10 @@ async fn promotion(catches_up: bool) {
             let change = Change::TokenRevoked(TokenId::new(1).expect("an id"));
             store.append_change(&change, now()).await.expect("a change");
         }
-        assert_eq!(generation(&standby).await, i64::try_from(lost).expect("a count"));
+        assert_eq!(
+            generation(&standby).await,
+            i64::try_from(lost).expect("a count")
+        );
     }
     // No change tells of this one: it is refused only by a node that asks again.
     let revoke = "UPDATE pat_token SET revoked_at = created_at WHERE id";
@@ -183,10 +193,17 @@ impl Cluster {
         let mut noticed = None;
         loop {
             for token in early {
-                assert_ne!(self.status(node, token).await, StatusCode::OK, "node {node}");
+                assert_ne!(
+                    self.status(node, token).await,
+                    StatusCode::OK,
+                    "node {node}"
+                );
             }
             let secret = self.status(node, secret).await;
-            assert!(noticed.is_none() || secret != StatusCode::OK, "node {node} keeps its cache");
+            assert!(
+                noticed.is_none() || secret != StatusCode::OK,
+                "node {node} keeps its cache"
+            );
             let is_in_time = start.elapsed() < REACHED;
             match self.feed_breaks(node).await {
                 0 => assert!(is_in_time, "node {node} notices nothing"),
@@ -206,7 +223,9 @@ impl Cluster {
     async fn feed_breaks(&self, node: usize) -> u64 {
         let metrics = self.http.get(format!("{}/metrics", self.nodes.base(node)));
         let text = answer(metrics).await.body;
-        let line = text.lines().find_map(|line| line.strip_prefix("pat_feed_breaks_total "));
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("pat_feed_breaks_total "));
         line.map_or(0, |count| count.parse().expect("a count"))
     }
 }
@@ -218,7 +237,9 @@ async fn generation(database: &Database) -> i64 {
 
 /// The standby hears nothing of the primary any more.
 async fn lose_touch(standby: &Database) {
-    standby.execute("ALTER SYSTEM SET primary_conninfo = ''").await;
+    standby
+        .execute("ALTER SYSTEM SET primary_conninfo = ''")
+        .await;
     standby.execute("SELECT pg_reload_conf()").await;
     until("the standby loses touch", async || {
         let sql = "SELECT COUNT(*) FROM pg_stat_wal_receiver";

@@ -47,10 +47,9 @@ impl Proxy {
         let own = folder.join(server.file_name().expect("the name of a socket"));
         let listener = UnixListener::bind(&own).expect("a socket");
         let (theirs, ours) = (server.parent().expect("a folder"), folder);
-        let url = database.url.replace(
-            &theirs.display().to_string(),
-            &ours.display().to_string(),
-        );
+        let url = database
+            .url
+            .replace(&theirs.display().to_string(), &ours.display().to_string());
         let proxy = Self {
             url,
             way: watch::Sender::new(Way::Open),

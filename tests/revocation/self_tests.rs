@@ -62,10 +62,15 @@ pub(super) fn trials() -> Vec<Trial> {
             // These are flaws of transactions that run at the same time, and of hints.
             Flaw::SequenceCursor | Flaw::HintsOnly => {
                 let kind = Kind::Postgres;
-                trial_with_need(&name, kind.need(), kind.missing_here(), move || async move {
-                    let database = Database::create_alone(kind, &[]).expect("a server");
-                    flawed(flaw, || Ground::Server(database.clone())).await;
-                })
+                trial_with_need(
+                    &name,
+                    kind.need(),
+                    kind.missing_here(),
+                    move || async move {
+                        let database = Database::create_alone(kind, &[]).expect("a server");
+                        flawed(flaw, || Ground::Server(database.clone())).await;
+                    },
+                )
             }
         });
     }

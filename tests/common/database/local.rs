@@ -157,5 +157,8 @@ pub(crate) fn start_standby(primary: Started) -> (String, Started) {
     assert!(command.status().expect("a backup").success());
     let [_, serve] = programs(Postgres).expect("the server");
     let arguments = postgres(&path, &data, &[]);
-    (url(Postgres, &path), Started::start(folder, serve, arguments))
+    (
+        url(Postgres, &path),
+        Started::start(folder, serve, arguments),
+    )
 }

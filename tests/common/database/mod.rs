@@ -164,7 +164,9 @@ impl Database {
 
     /// Runs statements on one connection, which stays open and idle for so long after them.
     pub(crate) async fn hold(&self, statements: &[&str], length: Duration) -> Result<(), Error> {
-        let statements = statements.iter().map(|sql| AssertSqlSafe((*sql).to_owned()));
+        let statements = statements
+            .iter()
+            .map(|sql| AssertSqlSafe((*sql).to_owned()));
         match self.kind {
             Postgres => {
                 let mut connection = PgConnection::connect(&self.url).await?;

@@ -28,12 +28,14 @@ impl Pooler {
             "[databases]\n* = host={server} user=postgres\n[pgbouncer]\npool_mode = session\n\
              auth_type = any\nunix_socket_dir = {shown}\nlisten_port = 5432\n\
              max_client_conn = 300\ndefault_pool_size = 200\n\
-             ignore_startup_parameters = extra_float_digits\n"
+             server_login_retry = 1\n"
         );
         let file = path.join("pgbouncer.ini");
         fs::write(&file, configuration).expect("a configuration");
         let program = find("pgbouncer").expect("PgBouncer");
-        let url = database.url.replace(&server.to_string(), &shown.to_string());
+        let url = database
+            .url
+            .replace(&server.to_string(), &shown.to_string());
         let program = Started::start(folder, program, vec![file.into()]);
         assert!(await_answer(Kind::Postgres, &url), "it does not answer");
         Self { url, program }

@@ -145,7 +145,11 @@ impl Faults {
                 if self.history.now() + Duration::from_millis(1_500) > until {
                     break 'run;
                 }
-                let second = if self.random.once_in(3) { kinds.next() } else { None };
+                let second = if self.random.once_in(3) {
+                    kinds.next()
+                } else {
+                    None
+                };
                 self.make_both(fault, second, &mut broken).await;
             }
         }

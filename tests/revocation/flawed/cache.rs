@@ -80,6 +80,7 @@ impl Cached {
         let concerns = |token: &Token| match change {
             Change::TokenRevoked(id) => token.id == *id,
             Change::OwnerChanged(owner) => token.owner == *owner,
+            Change::Everything => true,
         };
         for (digest, token) in &self.tokens {
             if token.as_ref().is_some_and(concerns) {

@@ -40,10 +40,15 @@ impl Sequence {
     }
 
     /// Begins the transaction of a change, which has its number from now on.
-    async fn begin(&self, token: TokenId) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    async fn begin(
+        &self,
+        tokens: &[TokenId],
+    ) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
         let mut transaction = self.pool.begin().await?;
-        let insert = sqlx::query("INSERT INTO flawed_change (token_id) VALUES ($1)");
-        insert.bind(token.get()).execute(&mut *transaction).await?;
+        for token in tokens {
+            let insert = sqlx::query("INSERT INTO flawed_change (token_id) VALUES ($1)");
+            insert.bind(token.get()).execute(&mut *transaction).await?;
+        }
         Ok(transaction)
     }
 
@@ -52,8 +57,9 @@ impl Sequence {
         let (last, count) = &mut *read;
         let mut entries = Vec::new();
         if since.is_some() {
-            let rows = sqlx::query("SELECT id, token_id FROM flawed_change WHERE id > $1 ORDER BY id")
-                .bind(*last);
+            let rows =
+                sqlx::query("SELECT id, token_id FROM flawed_change WHERE id > $1 ORDER BY id")
+                    .bind(*last);
             for row in rows.fetch_all(&self.pool).await? {
                 *last = row.try_get("id")?;
                 *count += 1;
@@ -87,10 +93,11 @@ impl Wrong for Sequence {
         scope: &RevocationScope,
         revocation: &Revocation,
     ) -> Result<Vec<RevokedToken>, StoreError> {
-        let (RevocationScope::Token(id) | RevocationScope::TokenAndDescendants(id)) = scope else {
+        let (RevocationScope::Tokens(ids) | RevocationScope::TokensAndDescendants(ids)) = scope
+        else {
             return inner.revoke(scope, revocation).await;
         };
-        let transaction = self.begin(*id).await.map_err(StoreError::backend)?;
+        let transaction = self.begin(ids).await.map_err(StoreError::backend)?;
         let revoked = inner.revoke(scope, revocation).await?;
         let long = revocation.at.as_microsecond() % 2 == 0;
         tokio::time::sleep(COMMIT * u32::from(long)).await;

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use pat_core::store::{
     Change, ChangePage, Cursor, Insertion, JobStore, LastUse, NewToken, NodeReport, Revocation,
-    RevocationScope, RevokedToken,
+    RevocationScope, RevokedToken, SearchStore,
 };
 use pat_core::{Owner, StoreError, Token, TokenDigest, TokenId, TokenStore};
 
@@ -157,12 +157,12 @@ impl TokenStore for Flawed {
         self.inner.report_node(report).await
     }
 
-    async fn forget_node(&self, node: u64) -> Result<(), StoreError> {
-        self.inner.forget_node(node).await
+    async fn forget_node(&self, report: &NodeReport) -> Result<(), StoreError> {
+        self.inner.forget_node(report).await
     }
 
-    async fn slowest_node(&self) -> Result<Option<u64>, StoreError> {
-        self.inner.slowest_node().await
+    async fn nodes(&self) -> Result<Vec<NodeReport>, StoreError> {
+        self.inner.nodes().await
     }
 
     async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError> {
@@ -171,5 +171,9 @@ impl TokenStore for Flawed {
 
     fn jobs(&self) -> Option<&dyn JobStore> {
         self.inner.jobs()
+    }
+
+    fn search(&self) -> Option<&dyn SearchStore> {
+        self.inner.search()
     }
 }
