@@ -1,5 +1,6 @@
 //! Who asks the nodes.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -38,6 +40,8 @@ pub(super) struct Clients {
     /// By which ways tokens are revoked, in turn.
     ways: Vec<Way>,
     turn: AtomicUsize,
+    /// Those by which some were, acknowledged.
+    used: watch::Sender<BTreeSet<Way>>,
     users: AtomicUsize,
     /// For many requests at once. It keeps its connections, so that a node that wakes up has the
     /// requests in its hands.
@@ -59,6 +63,7 @@ impl Clients {
             tokens: Mutex::default(),
             ways,
             turn: AtomicUsize::new(0),
+            used: watch::Sender::default(),
             users: AtomicUsize::new(0),
             http: client(WRITE_TIMEOUT),
             stop: CancellationToken::new(),
@@ -71,6 +76,14 @@ impl Clients {
             tasks.spawn(Arc::clone(&clients).read(node, random.fork()));
         }
         (clients, tasks)
+    }
+
+    /// Waits until tokens were revoked by each way: on a busy machine that may take a while.
+    pub(super) async fn used_all_ways(&self) {
+        let mut used = self.used.subscribe();
+        let all = used.wait_for(|used| self.ways.iter().all(|way| used.contains(way)));
+        let in_time = tokio::time::timeout(Duration::from_mins(1), all).await;
+        assert!(in_time.is_ok(), "only {:?}", self.used.borrow());
     }
 
     /// Has all clients end after what they are at.
@@ -294,7 +307,11 @@ impl Clients {
                 ..entry
             });
         }
-        entry.status == Some(204)
+        let is_acknowledged = entry.status == Some(204);
+        if is_acknowledged {
+            self.used.send_if_modified(|used| used.insert(*way));
+        }
+        is_acknowledged
     }
 
     /// Sends a request; the entry about it still lacks its token.

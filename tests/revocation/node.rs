@@ -62,6 +62,8 @@ impl SetClock {
             for line in std::io::stdin().lock().lines().map_while(Result::ok) {
                 step.store(seconds(line), Ordering::SeqCst);
             }
+            // The tests are gone, by whatever way.
+            std::process::exit(1);
         });
         clock
     }

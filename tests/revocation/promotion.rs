@@ -39,8 +39,8 @@ pub(super) fn trials() -> Vec<Trial> {
 
 /// How many are revoked before the standby loses touch, and as many after.
 const COUNT: usize = 6;
-/// How long a node may take to reach a database again, which has its poll tried again each second.
-const REACHED: Duration = Duration::from_secs(5);
+/// How long a node may take to reach a database again: it tries each second, on a busy machine.
+const REACHED: Duration = Duration::from_secs(20);
 
 async fn promotion(catches_up: bool) {
     let cluster = Cluster::start().await;
@@ -207,7 +207,7 @@ impl Cluster {
             let is_in_time = start.elapsed() < REACHED;
             match self.feed_breaks(node).await {
                 0 => assert!(is_in_time, "node {node} notices nothing"),
-                1 => drop(noticed.get_or_insert(start.elapsed())),
+                1 => noticed = noticed.or_else(|| Some(start.elapsed())),
                 more => panic!("node {node} notices {more} times"),
             }
             if let Some(noticed) = noticed
@@ -257,14 +257,14 @@ async fn promote(standby: &Database) {
     .await;
 }
 
-/// Waits until something is so; fails after ten seconds.
+/// Waits until something is so; fails after thirty seconds.
 async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     let reached = async {
         while !is_so().await {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    let reached = tokio::time::timeout(Duration::from_secs(10), reached).await;
+    let reached = tokio::time::timeout(Duration::from_secs(30), reached).await;
     assert!(reached.is_ok(), "{what} did not happen in time");
 }
 

@@ -135,6 +135,7 @@ impl Run {
             };
             faults.run(self.length).await
         };
+        clients.used_all_ways().await;
         clients.stop();
         tasks.join_all().await;
         drop(clients);
