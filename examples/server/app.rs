@@ -46,6 +46,7 @@ pub struct App {
 }
 
 /// What the server is made of beside its configuration. Tests put something else in a part's place.
+#[derive(Debug)]
 pub struct Parts {
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
@@ -54,7 +55,7 @@ pub struct Parts {
     /// What the token service is told about users.
     pub directory: Arc<dyn UserDirectory>,
     /// Wraps what the token service keeps its tokens in.
-    pub wrap_store: Box<dyn FnOnce(Arc<dyn TokenStore>) -> Arc<dyn TokenStore> + Send>,
+    pub wrap_store: fn(Arc<dyn TokenStore>) -> Arc<dyn TokenStore>,
 }
 
 impl Default for Parts {
@@ -64,14 +65,8 @@ impl Default for Parts {
             clock: Arc::new(SystemClock),
             directory: Arc::new(users.clone()),
             users,
-            wrap_store: Box::new(|store| store),
+            wrap_store: |store| store,
         }
-    }
-}
-
-impl std::fmt::Debug for Parts {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Parts").finish_non_exhaustive()
     }
 }
 
@@ -108,18 +103,24 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// # Errors
 /// The database cannot be used.
 pub async fn app(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartError> {
-    let parts = Parts {
+    let made_of = Parts {
         clock,
         ..Parts::default()
     };
-    app_of(config, parts).await
+    app_of(config, made_of).await
 }
 
 /// The same, of these parts.
 ///
 /// # Errors
 /// The database cannot be used.
-pub async fn app_of(config: Config, parts: Parts) -> Result<App, StartError> {
+pub async fn app_of(config: Config, made_of: Parts) -> Result<App, StartError> {
+    let Parts {
+        clock,
+        users,
+        directory,
+        wrap_store,
+    } = made_of;
     // Before the service, which counts from its first breath.
     metrics::install();
     let store = pat_sqlx::connect(&config.database_url).await;
@@ -127,12 +128,11 @@ pub async fn app_of(config: Config, parts: Parts) -> Result<App, StartError> {
         url: without_password(&config.database_url),
         source,
     })?;
-    let users = parts.users;
-    let builder = Pats::builder((parts.wrap_store)(store.tokens()))
+    let builder = Pats::builder(wrap_store(store.tokens()))
         .events(store.events())
-        .users(parts.directory)
+        .users(directory)
         .settings(config.settings)
-        .clock(parts.clock);
+        .clock(clock);
     let mailers = config.mailers.into_iter();
     let pats = mailers.fold(builder, PatsBuilder::mailer).build();
     let jobs = pats.start();

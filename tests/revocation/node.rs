@@ -32,7 +32,6 @@ pub(crate) fn run() -> ExitCode {
     for number in 0..USERS {
         users.add(&user(number), "");
     }
-    let flaw = std::env::var(AS_NODE).unwrap_or_default();
     let parts = Parts {
         clock: Arc::new(SetClock::start()),
         directory: Arc::new(Directory {
@@ -40,9 +39,12 @@ pub(crate) fn run() -> ExitCode {
             folder: ".".into(),
         }),
         users,
-        wrap_store: match Flaw::named(&flaw) {
-            Some(flaw) => Box::new(move |store| flaw.wrap(store)),
-            None => Box::new(|store| store),
+        wrap_store: |store| {
+            let flaw = std::env::var(AS_NODE).unwrap_or_default();
+            match Flaw::named(&flaw) {
+                Some(flaw) => flaw.wrap(store),
+                None => store,
+            }
         },
     };
     pat_example_server::main_of(std::env::args_os(), parts)

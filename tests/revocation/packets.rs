@@ -171,31 +171,25 @@ struct Namespace {
 impl Namespace {
     fn start(name: String, [outer, inner]: [Ipv4Addr; 2]) -> Self {
         let device = name.clone();
-        run(ip(), &["netns", "add", &name]);
+        run_ip(&["netns", "add", &name]);
         let namespace = Self { name, outer, inner };
         let name = &namespace.name;
         // The pair goes with the namespace.
         let pair = ["type", "veth", "peer", "name", "eth0", "netns", name];
-        run(ip(), &[&["link", "add", &device], &pair[..]].concat());
-        run(
-            ip(),
-            &["addr", "add", &format!("{outer}/30"), "dev", &device],
-        );
-        run(ip(), &["link", "set", &device, "up"]);
-        run(
-            ip(),
-            &[
-                "-n",
-                name,
-                "addr",
-                "add",
-                &format!("{inner}/30"),
-                "dev",
-                "eth0",
-            ],
-        );
+        run_ip(&[&["link", "add", &device], &pair[..]].concat());
+        run_ip(&["addr", "add", &format!("{outer}/30"), "dev", &device]);
+        run_ip(&["link", "set", &device, "up"]);
+        run_ip(&[
+            "-n",
+            name,
+            "addr",
+            "add",
+            &format!("{inner}/30"),
+            "dev",
+            "eth0",
+        ]);
         for device in ["eth0", "lo"] {
-            run(ip(), &["-n", name, "link", "set", device, "up"]);
+            run_ip(&["-n", name, "link", "set", device, "up"]);
         }
         namespace
     }
@@ -204,7 +198,7 @@ impl Namespace {
         let iptables = find("iptables").expect("the program iptables");
         let iptables = iptables.to_str().expect("a plain path");
         let within = ["netns", "exec", &self.name, iptables, "-w"];
-        run(ip(), &[&within[..], arguments].concat());
+        run_ip(&[&within[..], arguments].concat());
     }
 }
 
@@ -218,10 +212,7 @@ impl Drop for Namespace {
     }
 }
 
-fn run(program: PathBuf, arguments: &[&str]) {
-    let status = Command::new(&program).args(arguments).status();
-    assert!(
-        status.expect("a program").success(),
-        "{program:?} {arguments:?}"
-    );
+fn run_ip(arguments: &[&str]) {
+    let status = Command::new(ip()).args(arguments).status();
+    assert!(status.expect("a program").success(), "ip {arguments:?}");
 }

@@ -111,7 +111,7 @@ impl Cluster {
         let primary = Database::create_alone(Kind::Postgres, &[]).expect("a server");
         let folder = Folder::new();
         let proxy = Proxy::start(&primary, folder.path());
-        let places = [const { () }; NODES].map(|()| Place::here(proxy.url.clone()));
+        let places = std::array::from_fn(|_| Place::here(proxy.url.clone()));
         let properties = vec!["atlassian.pats.max.tokens.per.user=1000".into()];
         Self {
             primary,
