@@ -82,8 +82,8 @@ impl Clients {
     pub(super) async fn used_all_ways(&self) {
         let mut used = self.used.subscribe();
         let all = used.wait_for(|used| self.ways.iter().all(|way| used.contains(way)));
-        let in_time = tokio::time::timeout(Duration::from_mins(1), all).await;
-        assert!(in_time.is_ok(), "only {:?}", self.used.borrow());
+        let in_time = tokio::time::timeout(Duration::from_mins(3), all).await;
+        assert!(in_time.is_ok(), "only {:?}", *self.used.borrow());
     }
 
     /// Has all clients end after what they are at.

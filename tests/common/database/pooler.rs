@@ -28,7 +28,7 @@ impl Pooler {
             "[databases]\n* = host={server} user=postgres\n[pgbouncer]\npool_mode = session\n\
              auth_type = any\nunix_socket_dir = {shown}\nlisten_port = 5432\n\
              max_client_conn = 300\ndefault_pool_size = 200\n\
-             server_login_retry = 1\n"
+             ignore_startup_parameters = extra_float_digits\nserver_login_retry = 1\n"
         );
         let file = path.join("pgbouncer.ini");
         fs::write(&file, configuration).expect("a configuration");
