@@ -118,26 +118,28 @@ impl Run {
             self.ways,
             &mut random.fork(),
         );
-        let broken = if kinds.is_empty() {
+        let mut faults = Faults {
+            kinds,
+            nodes,
+            clients: Arc::clone(&clients),
+            history: Arc::clone(&history),
+            database,
+            pooler,
+            proxy,
+            packets,
+            random,
+        };
+        let broken = if faults.kinds.is_empty() {
             tokio::time::sleep(self.length).await;
             Broken::default()
         } else {
-            let faults = Faults {
-                kinds,
-                nodes,
-                clients: Arc::clone(&clients),
-                history: Arc::clone(&history),
-                database,
-                pooler,
-                proxy,
-                packets,
-                random,
-            };
             faults.run(self.length).await
         };
         clients.used_all_ways().await;
         clients.stop();
         tasks.join_all().await;
+        // The networks of the nodes go with it, so not before.
+        drop(faults);
         drop(clients);
         let history = Arc::into_inner(history).expect("no client is left");
         (history.into_entries(), broken)

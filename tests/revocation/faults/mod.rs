@@ -132,7 +132,7 @@ pub(super) struct Broken {
 
 impl Faults {
     /// Goes on until this time of the history: each kind once in a random order, then all again.
-    pub(super) async fn run(mut self, until: Duration) -> Broken {
+    pub(super) async fn run(&mut self, until: Duration) -> Broken {
         let mut broken = Broken::default();
         // Some tokens first.
         tokio::time::sleep(Duration::from_secs(1)).await;
