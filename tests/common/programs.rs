@@ -40,8 +40,10 @@ pub(crate) fn folder() -> TempDir {
     folder
 }
 
-/// A program that does not run as root, and does not outlive the tests even if they are killed.
-pub(crate) fn unprivileged(program: &Path) -> Command {
+/// A program that does not run as root, and does not outlive the tests even if they are killed. What
+/// it keeps for a moment is in this folder: where several of them share one, MariaDB takes what is
+/// another's for its own leftovers, and removes it.
+pub(crate) fn unprivileged(program: &Path, scratch: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "QUIT"]);
     if is_root() {
@@ -51,6 +53,7 @@ pub(crate) fn unprivileged(program: &Path) -> Command {
     // A Ctrl+C is for the tests, which then end the program.
     command
         .arg(program)
+        .env("TMPDIR", scratch)
         .process_group(0)
         .stdin(Stdio::null())
         .current_dir("/");
@@ -128,7 +131,7 @@ impl Started {
 }
 
 fn spawn(folder: &Path, program: &Path, arguments: &[OsString]) -> Child {
-    let mut command = unprivileged(program);
+    let mut command = unprivileged(program, folder);
     let mut log = File::options();
     let log = log.create(true).append(true).open(folder.join("log"));
     let log = log.expect("a log");

@@ -96,7 +96,7 @@ fn join(addresses: &[Ipv4Addr]) -> String {
 /// Makes the folder of a server. Its own rules of comparing text are a language's, so that a test
 /// finds out where ours are not asked for.
 fn make(kind: Kind, install: &Path, data: &Path, log: &Path) -> Result<(), String> {
-    let mut command = unprivileged(install);
+    let mut command = unprivileged(install, data.parent().expect("the server's folder"));
     match kind {
         Postgres => command
             .arg("-D")
@@ -147,7 +147,7 @@ pub(crate) fn start_standby(primary: Started) -> (String, Started) {
     let path = folder.path().to_owned();
     let data = path.join("data");
     let program = find("pg_basebackup").expect("it comes with the server");
-    let mut command = unprivileged(&program);
+    let mut command = unprivileged(&program, &path);
     command
         .args(["--write-recovery-conf", "--no-sync", "--checkpoint=fast"])
         .args(["--username=postgres", "--wal-method=stream", "--pgdata"])
