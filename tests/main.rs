@@ -38,6 +38,9 @@ fn main() -> ExitCode {
     if std::env::var_os(common::process::AS_SERVER).is_some() {
         return pat_example_server::main(std::env::args_os());
     }
+    if std::env::var_os(revocation::AS_NODE).is_some() {
+        return revocation::run_as_node();
+    }
     // And tests that have a sender of mails die.
     if std::env::var_os(smtp::AS_MAILER).is_some() {
         return smtp::deliver_as_process();

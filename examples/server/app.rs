@@ -9,7 +9,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Router, serve};
-use pat_core::{BoxError, Clock, Jobs, Pats, PatsBuilder};
+use pat_core::{BoxError, Clock, Jobs, Pats, PatsBuilder, SystemClock, TokenStore, UserDirectory};
 use pat_sqlx::{AnyStore, ConnectError};
 use pat_tower::api::Api;
 use pat_tower::pages::Pages;
@@ -49,6 +49,31 @@ pub struct App {
     stopping: CancellationToken,
 }
 
+/// What the server is made of beside its configuration. Tests put something else in a part's place.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Who may sign in.
+    pub users: DemoUsers,
+    /// What the token service is told about users.
+    pub directory: Arc<dyn UserDirectory>,
+    /// Wraps what the token service keeps its tokens in.
+    pub wrap_store: fn(Arc<dyn TokenStore>) -> Arc<dyn TokenStore>,
+}
+
+impl Default for Parts {
+    fn default() -> Self {
+        let users = DemoUsers::default();
+        Self {
+            clock: Arc::new(SystemClock),
+            directory: Arc::new(users.clone()),
+            users,
+            wrap_store: |store| store,
+        }
+    }
+}
+
 /// Why the server does not run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -80,11 +105,29 @@ pub enum StartError {
 /// How long a shutdown waits for requests that are under way.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Wires the server up and starts its jobs.
+/// Wires the server up with this clock and starts its jobs.
 ///
 /// # Errors
 /// The database cannot be used.
 pub async fn app(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartError> {
+    let made_of = Parts {
+        clock,
+        ..Parts::default()
+    };
+    app_of(config, made_of).await
+}
+
+/// The same, of these parts.
+///
+/// # Errors
+/// The database cannot be used.
+pub async fn app_of(config: Config, made_of: Parts) -> Result<App, StartError> {
+    let Parts {
+        clock,
+        users,
+        directory,
+        wrap_store,
+    } = made_of;
     // Before the service, which counts from its first breath.
     metrics::install();
     let store = pat_sqlx::connect(&config.database_url).await;
@@ -92,10 +135,9 @@ pub async fn app(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartErro
         url: without_password(&config.database_url),
         source,
     })?;
-    let users = DemoUsers::default();
-    let builder = Pats::builder(store.tokens())
+    let builder = Pats::builder(wrap_store(store.tokens()))
         .events(store.events())
-        .users(users.clone())
+        .users(directory)
         .settings(config.settings)
         .clock(clock);
     let mailers = config.mailers.into_iter();

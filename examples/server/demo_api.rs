@@ -7,7 +7,7 @@ use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{any, delete, get, post};
 use axum::{Json, Router};
 use futures_util::{StreamExt as _, stream};
 use pat_core::notice::NoticeId;
@@ -33,6 +33,7 @@ pub(crate) fn router() -> Router<DemoUsers> {
             get(session).post(open_session).delete(close_session),
         )
         .route("/demo/events", get(events))
+        .route("/demo/users/{name}", delete(delete_user))
         .route("/demo/users/{name}/{action}", post(set_active))
         .route("/demo/notices/dead", get(dead_notices))
         .route("/demo/notices/{id}/retry", post(retry_notice));
@@ -159,6 +160,26 @@ async fn set_active(
     }
     pats.user_changed(&owner).await.map_err(unavailable)?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Deletes a user, and with him all his tokens.
+async fn delete_user(
+    State(users): State<DemoUsers>,
+    Extension(pats): Extension<Pats>,
+    caller: Option<Extension<Caller>>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Response> {
+    check_administrator(&pats, caller).await?;
+    let not_found = || StatusCode::NOT_FOUND.into_response();
+    let owner = Owner::new(name).map_err(|_| not_found())?;
+    // First, so that he creates no more tokens meanwhile.
+    let was_there = users.remove(&owner);
+    let revoked = pats.user_deleted(&owner).await.map_err(unavailable)?;
+    if was_there || revoked > 0 {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(not_found())
+    }
 }
 
 /// The notices that could not be sent.

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use pat_core::store::{LastUse, NewToken, Revocation, RevocationScope};
 use pat_core::token::{PrefixedFormat, TokenPrefix};
-use pat_core::{BoxError, Owner, TokenFormat as _, TokenId, TokenStore, User};
+use pat_core::{BoxError, Owner, TokenFormat as _, TokenId, TokenStore};
 
 use crate::users::DemoUsers;
 
@@ -46,14 +46,9 @@ pub(crate) async fn fill(
     count: u32,
 ) -> Result<(), BoxError> {
     for (key, full_name) in USERS {
-        users.add(User {
-            owner: Owner::new(key)?,
-            username: key.to_owned(),
-            full_name: full_name.to_owned(),
-            email: Some(format!("{key}@example.com")),
-            is_active: key != "zoe",
-        });
+        users.add(key, full_name);
     }
+    let _is_there = users.set_active(&Owner::new("zoe")?, false);
     let known = ["alice", "carol", "bob", "dvora", "zoe", "alice", "gone"];
     let format = PrefixedFormat::new(TokenPrefix::default());
     let mut last_uses = Vec::new();

@@ -19,11 +19,8 @@ mod users;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use pat_core::SystemClock;
-
-pub use self::app::{App, StartError, app};
+pub use self::app::{App, Parts, StartError, app, app_of};
 pub use self::config::Config;
 pub use self::users::DemoUsers;
 
@@ -31,6 +28,11 @@ pub use self::users::DemoUsers;
 ///
 /// What keeps it from starting is one line on stderr and exit code 2.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    main_of(args, Parts::default())
+}
+
+/// The same, of other parts.
+pub fn main_of(args: impl IntoIterator<Item = OsString>, parts: Parts) -> ExitCode {
     let config = match Config::parse(args) {
         Ok(config) => config,
         Err(config::ParseError::Help(text)) => {
@@ -39,19 +41,19 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Err(config::ParseError::Invalid(line)) => return fail(&line),
     };
-    match run(config) {
+    match run(config, parts) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&one_line(&error)),
     }
 }
 
 #[tokio::main]
-async fn run(mut config: Config) -> Result<(), StartError> {
+async fn run(mut config: Config, parts: Parts) -> Result<(), StartError> {
     config.start_logging();
     // The port first: a second server on it must not touch the database.
     let listener = app::listen(&mut config).await?;
     let address = config.listen;
-    let app = app(config, Arc::new(SystemClock)).await?;
+    let app = app_of(config, parts).await?;
     app::greet(address);
     app.serve(listener, app::terminated()).await
 }

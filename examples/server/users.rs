@@ -14,29 +14,40 @@ const ADMINISTRATOR: &str = "admin";
 
 impl Default for DemoUsers {
     fn default() -> Self {
-        let names = [
+        let users = Self(Arc::default());
+        for (name, full_name) in [
             ("alice", "Alice Liddell"),
             ("bob", "Bob Baumeister"),
             (ADMINISTRATOR, "Admin"),
-        ];
-        let users = names.into_iter().filter_map(|(name, full_name)| {
-            let owner = Owner::new(name).ok()?;
-            let user = User {
-                owner: owner.clone(),
-                username: name.to_owned(),
-                full_name: full_name.to_owned(),
-                email: Some(format!("{name}@example.com")),
-                is_active: true,
-            };
-            Some((owner, user))
-        });
-        Self(Arc::new(Mutex::new(users.collect())))
+        ] {
+            users.add(name, full_name);
+        }
+        users
     }
 }
 
 impl DemoUsers {
     fn users(&self) -> MutexGuard<'_, BTreeMap<Owner, User>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a user with this name, key and password, unless it is no name at all.
+    pub fn add(&self, name: &str, full_name: &str) {
+        let Ok(owner) = Owner::new(name) else { return };
+        let user = User {
+            owner: owner.clone(),
+            username: name.to_owned(),
+            full_name: full_name.to_owned(),
+            email: Some(format!("{name}@example.com")),
+            is_active: true,
+        };
+        self.users().insert(owner, user);
+    }
+
+    /// Deletes a user; false if there is none of this key.
+    #[must_use]
+    pub fn remove(&self, owner: &Owner) -> bool {
+        self.users().remove(owner).is_some()
     }
 
     /// The active user of this key.
@@ -53,11 +64,6 @@ impl DemoUsers {
     pub fn sign_in(&self, username: &str, password: &str) -> Option<User> {
         let owner = Owner::new(username).ok()?;
         self.active(&owner).filter(|_| username == password)
-    }
-
-    /// Adds a user, or replaces the one of the same key.
-    pub fn add(&self, user: User) {
-        self.users().insert(user.owner.clone(), user);
     }
 
     /// Enables or disables a user; false if there is none of this key.

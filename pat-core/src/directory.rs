@@ -1,6 +1,7 @@
 //! What the host knows of its users.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -46,6 +47,26 @@ pub trait UserDirectory: Debug + Send + Sync + 'static {
             users.extend(self.find(owner).await?);
         }
         Ok(users)
+    }
+}
+
+/// A shared directory is a directory.
+#[async_trait]
+impl<T: UserDirectory + ?Sized> UserDirectory for Arc<T> {
+    async fn find(&self, owner: &Owner) -> Result<Option<User>, BoxError> {
+        (**self).find(owner).await
+    }
+
+    async fn is_administrator(&self, owner: &Owner) -> Result<bool, BoxError> {
+        (**self).is_administrator(owner).await
+    }
+
+    async fn search(&self, contains: &str, limit: usize) -> Result<Vec<User>, BoxError> {
+        (**self).search(contains, limit).await
+    }
+
+    async fn profiles(&self, owners: &[Owner]) -> Result<Vec<User>, BoxError> {
+        (**self).profiles(owners).await
     }
 }
 

@@ -3,7 +3,7 @@
 use pat_core::Token;
 use pat_core::notice::{NoticeId, NoticeKind, NoticeToken};
 use pat_core::store::{
-    Change, ChangeEntry, ChangePage, Claim, Cursor, DeadNotice, Outcome, QueuedNotice,
+    Change, ChangeEntry, ChangePage, Claim, Cursor, DeadNotice, NodeReport, Outcome, QueuedNotice,
 };
 use sqlx::Error;
 
@@ -68,6 +68,14 @@ fn change_entry<DB: Portable>(row: &Row<DB>) -> Result<Option<ChangeEntry>, Erro
         nonce: row.int("nonce")?.cast_unsigned(),
         change,
     }))
+}
+
+pub(crate) fn node_report<DB: Portable>(row: &Row<DB>) -> Result<NodeReport, Error> {
+    Ok(NodeReport {
+        node: row.int("id")?.cast_unsigned(),
+        applied: row.count("applied_gen")?,
+        now: row.timestamp("reported_at")?,
+    })
 }
 
 /// The columns `kind`, `token_id` and `owner` of a change.

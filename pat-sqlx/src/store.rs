@@ -203,9 +203,9 @@ impl<DB: Portable> SqlxStore<DB> {
         write.commit().await
     }
 
-    async fn try_forget_node(&self, node: u64) -> Result<(), sqlx::Error> {
+    async fn try_forget_node(&self, report: &NodeReport) -> Result<(), sqlx::Error> {
         let mut write = Write::begin(&self.pool).await?;
-        write.delete_node(node).await?;
+        write.delete_node(report).await?;
         write.commit().await
     }
 
@@ -223,11 +223,10 @@ impl<DB: Portable> SqlxStore<DB> {
         }
     }
 
-    async fn try_slowest_node(&self) -> Result<Option<u64>, sqlx::Error> {
-        let sql = Sql::new("SELECT MIN(applied_gen) AS slowest FROM pat_node");
+    async fn try_nodes(&self) -> Result<Vec<NodeReport>, sqlx::Error> {
+        let sql = Sql::new("SELECT id, applied_gen, reported_at FROM pat_node");
         let rows = fetch(&self.pool, sql).await?;
-        let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-        Ok(row.optional_int("slowest")?.map(i64::cast_unsigned))
+        rows.iter().map(row::node_report).collect()
     }
 
     async fn try_record_use(&self, uses: &[LastUse]) -> Result<(), sqlx::Error> {
@@ -307,13 +306,13 @@ impl<DB: Portable> TokenStore for SqlxStore<DB> {
     }
 
     #[instrument(name = "pat.store.forget_node", skip_all)]
-    async fn forget_node(&self, node: u64) -> Result<(), StoreError> {
-        self.retry(|| self.try_forget_node(node)).await
+    async fn forget_node(&self, report: &NodeReport) -> Result<(), StoreError> {
+        self.retry(|| self.try_forget_node(report)).await
     }
 
-    #[instrument(name = "pat.store.slowest_node", level = "debug", skip_all)]
-    async fn slowest_node(&self) -> Result<Option<u64>, StoreError> {
-        self.retry(|| self.try_slowest_node()).await
+    #[instrument(name = "pat.store.nodes", level = "debug", skip_all)]
+    async fn nodes(&self) -> Result<Vec<NodeReport>, StoreError> {
+        self.retry(|| self.try_nodes()).await
     }
 
     #[instrument(name = "pat.store.record_use", skip_all, fields(count = uses.len()))]

@@ -149,12 +149,12 @@ impl TokenStore for Gated {
         self.up()?.report_node(report).await
     }
 
-    async fn forget_node(&self, node: u64) -> Result<(), StoreError> {
-        self.up()?.forget_node(node).await
+    async fn forget_node(&self, report: &NodeReport) -> Result<(), StoreError> {
+        self.up()?.forget_node(report).await
     }
 
-    async fn slowest_node(&self) -> Result<Option<u64>, StoreError> {
-        self.up()?.slowest_node().await
+    async fn nodes(&self) -> Result<Vec<NodeReport>, StoreError> {
+        self.up()?.nodes().await
     }
 
     async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError> {

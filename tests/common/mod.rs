@@ -6,6 +6,7 @@ pub(crate) mod gated;
 pub(crate) mod mail;
 pub(crate) mod postfix;
 pub(crate) mod process;
+pub(crate) mod programs;
 pub(crate) mod python;
 pub(crate) mod smtp;
 

@@ -1,7 +1,7 @@
 //! The example server as a process of its own.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -50,14 +50,30 @@ impl Process {
 
     fn spawn(command: &mut Command) -> Self {
         let command = command.args(["--listen", "127.0.0.1:0"]);
+        Self::try_spawn(command).expect("a greeting")
+    }
+
+    /// Starts what greets like a server; `None` if it ends without a greeting.
+    pub(crate) fn try_spawn(command: &mut Command) -> Option<Self> {
         let mut child = command.spawn().expect("the server starts");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-        let first = lines.next().expect("a greeting").expect("a line");
-        let base = first
-            .strip_prefix("Listening on ")
-            .expect("its address")
-            .to_owned();
-        Self { base, child }
+        let Some(first) = lines.next() else {
+            child.wait().expect("its end");
+            return None;
+        };
+        let first = first.expect("a line");
+        let base = first.strip_prefix("Listening on ").expect("its address");
+        Some(Self {
+            base: base.to_owned(),
+            child,
+        })
+    }
+
+    /// Writes a line to its input, if that is a pipe and still read.
+    pub(crate) fn tell(&mut self, line: &str) {
+        if let Some(input) = &mut self.child.stdin {
+            let _ = writeln!(input, "{line}");
+        }
     }
 
     /// Ends it as a power cut would.
@@ -78,7 +94,10 @@ impl Process {
 }
 
 /// Sends a signal to processes; returns whether all of them were there.
-fn signal(name: &str, processes: &[u32]) -> bool {
+pub(crate) fn signal(name: &str, processes: &[u32]) -> bool {
+    if processes.is_empty() {
+        return true;
+    }
     let status = Command::new("kill")
         .arg(format!("-{name}"))
         .args(processes.iter().map(u32::to_string))
@@ -125,7 +144,8 @@ impl Drop for Frozen {
     }
 }
 
-fn children(process: u32) -> Vec<u32> {
+/// The processes that this one has started, as far as they run.
+pub(crate) fn children(process: u32) -> Vec<u32> {
     let path = format!("/proc/{process}/task");
     let threads = std::fs::read_dir(path).into_iter().flatten().flatten();
     let lists = threads.map(|thread| std::fs::read_to_string(thread.path().join("children")));

@@ -75,8 +75,8 @@ async fn on_server(database: Database, fault: Fault) {
             database.restart_after(meanwhile).await;
         }
         Fault::Frozen => {
-            let process = database.process.expect("a server of this test's own");
-            let frozen = Frozen::with_children(process);
+            let server = database.server.expect("a server of this test's own");
+            let frozen = Frozen::with_children(server.id());
             load.broken();
             broken().await;
             drop(frozen);

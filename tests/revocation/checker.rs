@@ -1,10 +1,10 @@
 //! Decides, after a run, whether a history keeps the promises.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::time::Duration;
 
-use super::history::{Entry, Op};
+use super::history::{Entry, Op, Way};
 
 /// What is promised.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +28,8 @@ pub(super) struct Window {
 pub(super) struct Report {
     /// Those that were acknowledged.
     pub(super) revocations: usize,
+    /// How many of them there were by each way.
+    pub(super) ways: BTreeMap<Way, usize>,
     pub(super) authentications: usize,
     pub(super) accepted: usize,
     pub(super) refused: usize,
@@ -62,6 +64,7 @@ struct Life {
 struct Acknowledged {
     at: Duration,
     node: usize,
+    way: Way,
 }
 
 impl Life {
@@ -83,6 +86,9 @@ pub(super) fn check(history: &[Entry], faults: &[Window], rules: Rules) -> Repor
         revocations: staleness.len(),
         ..Report::default()
     };
+    for revoked in lives.values().filter_map(|life| life.revoked) {
+        *report.ways.entry(revoked.way).or_default() += 1;
+    }
     for entry in history.iter().filter(|entry| entry.op == Op::Authenticate) {
         let life = lives.get(&entry.token).copied().unwrap_or_default();
         report.authentications += 1;
@@ -129,7 +135,8 @@ pub(super) fn check(history: &[Entry], faults: &[Window], rules: Rules) -> Repor
     }
     report.staleness = staleness.into_values().collect();
     report.staleness.sort_unstable();
-    let acknowledged = |entry: &&Entry| entry.op == Op::Revoke && entry.status == Some(204);
+    let acknowledged =
+        |entry: &&Entry| matches!(entry.op, Op::Revoke(_)) && entry.status == Some(204);
     let waits = history.iter().filter(acknowledged);
     report.waits = waits
         .map(|entry| entry.returned.saturating_sub(entry.invoked))
@@ -144,13 +151,14 @@ fn lives(history: &[Entry]) -> HashMap<i64, Life> {
         let life = lives.entry(entry.token).or_default();
         match (entry.op, entry.status) {
             (Op::Create, Some(201)) => life.created = Some(entry.returned),
-            (Op::Revoke, status) => {
+            (Op::Revoke(way), status) => {
                 let earliest = life.revoking.unwrap_or(entry.invoked);
                 life.revoking = Some(earliest.min(entry.invoked));
                 if status == Some(204) {
                     life.revoked = Some(Acknowledged {
                         at: entry.returned,
                         node: entry.node,
+                        way,
                     });
                 }
             }
@@ -180,10 +188,11 @@ impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "{} revocations, {} authentications ({} accepted, {} refused, {} unavailable, {} \
+            "{} revocations {:?}, {} authentications ({} accepted, {} refused, {} unavailable, {} \
              unanswered), {} accepted too late, {} false refusals, {} outages without a fault, \
              last accepted p50 {} ms, p99 {} ms, max {} ms, acknowledged p50 {} ms, p99 {} ms",
             self.revocations,
+            self.ways,
             self.authentications,
             self.accepted,
             self.refused,
@@ -206,7 +215,7 @@ pub(super) mod tests {
     use std::time::Duration;
 
     use super::{Report, Rules, Window, check};
-    use crate::revocation::history::{Entry, Op};
+    use crate::revocation::history::{Entry, Op, Way};
 
     const RULES: Rules = Rules {
         bound: Duration::from_millis(2_100),
@@ -232,7 +241,11 @@ pub(super) mod tests {
     /// A token from 0 to 101 ms, and one authentication.
     fn with(authentication: Entry) -> [Entry; 3] {
         let create = entry(Op::Create, 0, 201);
-        [create, entry(Op::Revoke, 100, 204), authentication]
+        [
+            create,
+            entry(Op::Revoke(Way::ByOwner), 100, 204),
+            authentication,
+        ]
     }
 
     fn checked(authentication: Entry, rules: Rules) -> Report {

@@ -1,52 +1,48 @@
 //! Who asks the nodes.
 
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::history::{Entry, History, Op};
+use super::history::{Entry, History, Op, Way};
+use super::node::{self, USERS, user};
 use super::nodes::{NODES, Nodes};
 use super::random::Random;
+use super::tokens::{Group, Token, Tokens};
 use crate::common::{MYSELF, TOKENS};
+
+const ADMIN_TOKENS: &str = "/rest/pat/latest/admin/tokens";
 
 /// Tasks that authenticate, for each node.
 const READERS: usize = 2;
 /// Tasks that create and revoke. Most of them wait: for the cluster, or for a node that stands
 /// still.
 const WRITERS: usize = 12;
-/// Tokens that stay alive, so that they are in every cache when their turn comes.
-const LIVE: usize = 48;
-/// Tokens that were revoked last and are tried again and again. At the rate of these clients, they
-/// were revoked within more than the staleness bound.
-const REVOKED: usize = 512;
 /// A server answers within its own deadline of a second.
 const READ_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// A revocation may wait for the staleness bound, and for a database.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
-
-#[derive(Clone)]
-pub(super) struct Token {
-    id: i64,
-    raw: Arc<str>,
-}
-
-#[derive(Default)]
-struct Tokens {
-    live: Vec<Token>,
-    /// Newest first; the newest may still be on their way.
-    revoked: VecDeque<Token>,
-}
+/// How long a token is followed that was just revoked: longer than any node may accept it.
+const CHASE: Duration = Duration::from_secs(4);
 
 pub(super) struct Clients {
     nodes: Arc<Nodes>,
     history: Arc<History>,
     tokens: Mutex<Tokens>,
+    /// By which ways tokens are revoked, in turn.
+    ways: Vec<Way>,
+    turn: AtomicUsize,
+    /// Those by which some were, acknowledged.
+    used: watch::Sender<BTreeSet<Way>>,
+    users: AtomicUsize,
     /// For many requests at once. It keeps its connections, so that a node that wakes up has the
     /// requests in its hands.
     http: reqwest::Client,
@@ -58,12 +54,17 @@ impl Clients {
     pub(super) fn start(
         nodes: Arc<Nodes>,
         history: Arc<History>,
+        ways: Vec<Way>,
         random: &mut Random,
     ) -> (Arc<Self>, JoinSet<()>) {
         let clients = Arc::new(Self {
             nodes,
             history,
             tokens: Mutex::default(),
+            ways,
+            turn: AtomicUsize::new(0),
+            used: watch::Sender::default(),
+            users: AtomicUsize::new(0),
             http: client(WRITE_TIMEOUT),
             stop: CancellationToken::new(),
         });
@@ -77,6 +78,14 @@ impl Clients {
         (clients, tasks)
     }
 
+    /// Waits until tokens were revoked by each way: on a busy machine that may take a while.
+    pub(super) async fn used_all_ways(&self) {
+        let mut used = self.used.subscribe();
+        let all = used.wait_for(|used| self.ways.iter().all(|way| used.contains(way)));
+        let in_time = tokio::time::timeout(Duration::from_mins(3), all).await;
+        assert!(in_time.is_ok(), "only {:?}", *self.used.borrow());
+    }
+
     /// Has all clients end after what they are at.
     pub(super) fn stop(&self) {
         self.stop.cancel();
@@ -86,10 +95,13 @@ impl Clients {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    // Readers
+
     async fn read(self: Arc<Self>, node: usize, mut random: Random) {
         let http = client(READ_TIMEOUT);
         while !self.stop.is_cancelled() {
-            let status = match self.any(&mut random) {
+            let token = self.tokens().any(&mut random);
+            let status = match token {
                 Some(token) => self.authenticate(&http, node, &token).await,
                 None => None,
             };
@@ -100,18 +112,6 @@ impl Clients {
             };
             tokio::time::sleep(pause).await;
         }
-    }
-
-    /// A live token, one that was just revoked, or one that was revoked before.
-    fn any(&self, random: &mut Random) -> Option<Token> {
-        let tokens = self.tokens();
-        let (live, revoked) = (tokens.live.len(), tokens.revoked.len());
-        if revoked == 0 || random.once_in(3) {
-            return (live > 0).then(|| tokens.live[random.below(live)].clone());
-        }
-        let newest = if random.once_in(2) { 12 } else { REVOKED };
-        let index = random.below(revoked.min(newest));
-        Some(tokens.revoked[index].clone())
     }
 
     async fn authenticate(
@@ -132,40 +132,127 @@ impl Clients {
         status
     }
 
+    /// The tokens that are live now.
+    pub(super) fn live(&self) -> Vec<Token> {
+        self.tokens().live()
+    }
+
+    /// Sends a node one request with each of these, all at once.
+    pub(super) async fn burst(&self, node: usize, tokens: &[Token]) {
+        let requests = tokens
+            .iter()
+            .map(|token| self.authenticate(&self.http, node, token));
+        join_all(requests).await;
+    }
+
+    /// Tries a token that was just revoked on the nodes that did not do it, until they refuse it:
+    /// how long that takes is what the figures are about.
+    async fn chase(&self, http: &reqwest::Client, revoker: usize, token: &Token) {
+        let chases = (0..NODES).filter(|node| *node != revoker);
+        join_all(chases.map(async |node| {
+            let until = self.history.now() + CHASE;
+            let mut pause = Duration::from_millis(1);
+            while self.authenticate(http, node, token).await == Some(200)
+                && self.history.now() < until
+            {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_millis(16));
+            }
+        }))
+        .await;
+    }
+
+    // Writers
+
     async fn write(self: Arc<Self>, mut random: Random) {
         let http = client(WRITE_TIMEOUT);
         while !self.stop.is_cancelled() {
-            let node = self.nodes.pick(&mut random);
-            self.create(&http, node).await;
-            let oldest = {
-                let mut tokens = self.tokens();
-                (tokens.live.len() > LIVE).then(|| {
-                    let token = tokens.live.remove(0);
-                    tokens.revoked.push_front(token.clone());
-                    tokens.revoked.truncate(REVOKED);
-                    token
-                })
-            };
-            if let Some(token) = oldest {
+            if random.once_in(8) {
+                self.race(&http, &mut random).await;
+            }
+            if let Some(group) = self.create(&http, &mut random).await {
+                self.tokens().put(group);
+            }
+            let oldest = self.tokens().take();
+            if let Some(group) = oldest {
                 let node = self.nodes.pick(&mut random);
-                self.revoke(&http, node, &token).await;
+                if self.revoke(&http, node, &group).await {
+                    self.chase(&http, node, &group.tokens[0]).await;
+                }
             }
             tokio::time::sleep(random.millis(20, 80)).await;
         }
     }
 
-    async fn create(&self, http: &reqwest::Client, node: usize) {
-        let request = http
-            .post(format!("{}{TOKENS}", self.nodes.base(node)))
-            .basic_auth("alice", Some("alice"))
-            .json(&json!({"name": "ci", "expirationDuration": 90}));
+    /// Revokes a token while all nodes are at looking it up for the first time.
+    async fn race(&self, http: &reqwest::Client, random: &mut Random) {
+        let node = self.nodes.pick(random);
+        let Some(token) = self.create_one(http, node, "alice", None).await else {
+            return;
+        };
+        let group = Group {
+            owner: "alice".into(),
+            tokens: vec![token.clone()],
+            way: Way::ByOwner,
+        };
+        let pauses: Vec<_> = (0..4 * NODES).map(|_| random.millis(0, 20)).collect();
+        let requests = pauses.into_iter().enumerate().map(async |(index, pause)| {
+            tokio::time::sleep(pause).await;
+            self.authenticate(http, index % NODES, &token).await;
+        });
+        let late = random.millis(0, 20);
+        let revocation = async {
+            tokio::time::sleep(late).await;
+            self.revoke(http, node, &group).await
+        };
+        tokio::join!(revocation, join_all(requests));
+        self.tokens().put_revoked(&group.tokens);
+        for node in 0..NODES {
+            self.authenticate(http, node, &token).await;
+        }
+    }
+
+    /// Tokens for the way that is next.
+    async fn create(&self, http: &reqwest::Client, random: &mut Random) -> Option<Group> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let way = self.ways[turn % self.ways.len()];
+        let owner = match way {
+            Way::ByFilter | Way::WithDisabledOwner | Way::WithDeletedOwner => {
+                user(self.users.fetch_add(1, Ordering::Relaxed) % USERS)
+            }
+            _ => "alice".into(),
+        };
+        let count = match way {
+            Way::ByOwner | Way::ByAdmin | Way::ByItself => 1,
+            _ => 2,
+        };
+        let mut tokens: Vec<Token> = Vec::new();
+        for _ in 0..count {
+            let node = self.nodes.pick(random);
+            let parent = tokens.last().filter(|_| way == Way::WithParent);
+            tokens.extend(self.create_one(http, node, &owner, parent).await);
+        }
+        let group = Group { owner, tokens, way };
+        (group.tokens.len() == count).then_some(group)
+    }
+
+    async fn create_one(
+        &self,
+        http: &reqwest::Client,
+        node: usize,
+        owner: &str,
+        parent: Option<&Token>,
+    ) -> Option<Token> {
+        let request = http.post(format!("{}{TOKENS}", self.nodes.base(node)));
+        let (request, days) = match parent {
+            // A child lives no longer than its parent.
+            Some(parent) => (request.bearer_auth(&parent.raw), 30),
+            None => (request.basic_auth(owner, Some(owner)), 90),
+        };
+        let request = request.json(&json!({"name": "ci", "expirationDuration": days}));
         let (entry, response) = self.send(Op::Create, node, request).await;
-        let Some(response) = response.filter(|response| response.status() == 201) else {
-            return;
-        };
-        let Ok(body) = response.json::<Value>().await else {
-            return;
-        };
+        let response = response.filter(|response| response.status() == 201)?;
+        let body = response.json::<Value>().await.ok()?;
         let token = Token {
             id: body["id"].as_i64().expect("an id"),
             raw: body["rawToken"].as_str().expect("a raw token").into(),
@@ -174,18 +261,57 @@ impl Clients {
             token: token.id,
             ..entry
         });
-        self.tokens().live.push(token);
+        Some(token)
     }
 
-    async fn revoke(&self, http: &reqwest::Client, node: usize, token: &Token) {
-        let request = http
-            .delete(format!("{}{TOKENS}/{}", self.nodes.base(node), token.id))
-            .basic_auth("alice", Some("alice"));
-        let (entry, _) = self.send(Op::Revoke, node, request).await;
-        self.history.push(Entry {
-            token: token.id,
-            ..entry
-        });
+    /// Takes the power from a group, by its way; whether that was acknowledged.
+    async fn revoke(&self, http: &reqwest::Client, node: usize, group: &Group) -> bool {
+        let base = self.nodes.base(node);
+        let Group { owner, tokens, way } = group;
+        let first = &tokens[0];
+        let one = http.delete(format!("{base}{TOKENS}/{}", first.id));
+        let by_admin = |request: RequestBuilder| request.basic_auth("admin", Some("admin"));
+        let request = match way {
+            Way::ByOwner | Way::WithParent => one.basic_auth(owner, Some(owner)),
+            Way::ByAdmin => by_admin(one),
+            Way::ByItself => {
+                let current = http.delete(format!("{base}{TOKENS}/current"));
+                current.bearer_auth(&first.raw)
+            }
+            Way::ByIds => {
+                let ids: Vec<_> = tokens.iter().map(|token| token.id).collect();
+                by_admin(http.delete(format!("{base}{ADMIN_TOKENS}"))).json(&ids)
+            }
+            Way::ByFilter => {
+                let body = json!({"filter": {"userKeys": [owner]}, "expectedCount": tokens.len()});
+                by_admin(http.post(format!("{base}{ADMIN_TOKENS}/revoke"))).json(&body)
+            }
+            Way::WithDisabledOwner => {
+                by_admin(http.post(format!("{base}/demo/users/{owner}/disable")))
+            }
+            Way::WithDeletedOwner => by_admin(http.delete(format!("{base}/demo/users/{owner}"))),
+        };
+        let started = self.history.now();
+        if *way == Way::WithDisabledOwner && !node::disable(self.nodes.folder(), owner) {
+            return false;
+        }
+        let (mut entry, _) = self.send(Op::Revoke(*way), node, request).await;
+        if entry.status == Some(200) {
+            // With a count, which is the expected one.
+            entry.status = Some(204);
+        }
+        for token in tokens {
+            self.history.push(Entry {
+                token: token.id,
+                invoked: started,
+                ..entry
+            });
+        }
+        let is_acknowledged = entry.status == Some(204);
+        if is_acknowledged {
+            self.used.send_if_modified(|used| used.insert(*way));
+        }
+        is_acknowledged
     }
 
     /// Sends a request; the entry about it still lacks its token.
@@ -206,19 +332,6 @@ impl Clients {
             status: response.as_ref().map(|response| response.status().as_u16()),
         };
         (entry, response)
-    }
-
-    /// The tokens that are live now.
-    pub(super) fn live(&self) -> Vec<Token> {
-        self.tokens().live.clone()
-    }
-
-    /// Sends a node one request with each of these, all at once.
-    pub(super) async fn burst(&self, node: usize, tokens: &[Token]) {
-        let requests = tokens
-            .iter()
-            .map(|token| self.authenticate(&self.http, node, token));
-        join_all(requests).await;
     }
 }
 

@@ -1,13 +1,51 @@
 //! What the clients did and saw.
 
+use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use super::checker::Window;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Op {
     Create,
-    Revoke,
+    Revoke(Way),
     Authenticate,
+}
+
+/// A way by which tokens lose their power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Way {
+    /// The owner revokes one.
+    ByOwner,
+    /// An administrator does.
+    ByAdmin,
+    /// A token revokes itself.
+    ByItself,
+    /// The token that one was created with is revoked.
+    WithParent,
+    /// An administrator revokes some by their ids.
+    ByIds,
+    /// An administrator revokes all that a filter matches.
+    ByFilter,
+    /// The owner is disabled.
+    WithDisabledOwner,
+    /// The owner is deleted.
+    WithDeletedOwner,
+}
+
+impl Way {
+    pub(super) const ALL: [Self; 8] = [
+        Self::ByOwner,
+        Self::ByAdmin,
+        Self::ByItself,
+        Self::WithParent,
+        Self::ByIds,
+        Self::ByFilter,
+        Self::WithDisabledOwner,
+        Self::WithDeletedOwner,
+    ];
 }
 
 /// One request and its answer.
@@ -62,4 +100,33 @@ impl History {
 )]
 fn instant() -> Instant {
     Instant::now()
+}
+
+/// Writes a history down and says where: in the folder that `PAT_TEST_REVOCATION_HISTORY` names, or
+/// in cargo's for such things.
+pub(super) fn save(run: &str, windows: &[Window], history: &[Entry]) -> PathBuf {
+    let folder = std::env::var_os("PAT_TEST_REVOCATION_HISTORY");
+    let folder = folder.map_or_else(|| env!("CARGO_TARGET_TMPDIR").into(), PathBuf::from);
+    let name = run.replace(|char: char| !char.is_ascii_alphanumeric(), "-");
+    let mut text = format!("{run}\n");
+    for Window { from, until } in windows {
+        let _ = writeln!(text, "broken\t{}\t{}", from.as_micros(), until.as_micros());
+    }
+    text += "op\tnode\ttoken\tinvoked (us)\treturned (us)\tstatus\n";
+    for entry in history {
+        let _ = writeln!(
+            text,
+            "{:?}\t{}\t{}\t{}\t{}\t{}",
+            entry.op,
+            entry.node,
+            entry.token,
+            entry.invoked.as_micros(),
+            entry.returned.as_micros(),
+            entry.status.unwrap_or_default(),
+        );
+    }
+    let path = folder.join(format!("revocation-{name}.tsv"));
+    std::fs::create_dir_all(&folder).expect("a folder for histories");
+    std::fs::write(&path, text).expect("a history on disk");
+    path
 }

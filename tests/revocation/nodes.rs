@@ -1,22 +1,51 @@
 //! Three processes of the example server on one database.
 
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::join_all;
-use tempfile::TempDir;
 
+use super::disk::Folder;
+use super::flawed::Flaw;
+use super::node::{AS_NODE, CLOCK_STEP};
 use super::random::Random;
 use crate::common::process::{Frozen, Process};
 
 pub(super) const NODES: usize = 3;
 
+/// Where a node is.
+#[derive(Clone)]
+pub(super) struct Place {
+    /// The database, by this node's way.
+    pub(super) database: String,
+    /// The command that starts a program there; empty for here.
+    pub(super) within: Vec<OsString>,
+    pub(super) listen: String,
+}
+
+impl Place {
+    /// On this machine's own network.
+    pub(super) fn here(database: String) -> Self {
+        Self {
+            database,
+            within: Vec::new(),
+            listen: "127.0.0.1:0".into(),
+        }
+    }
+}
+
 pub(super) struct Nodes {
-    folder: TempDir,
-    /// What each is started with.
-    arguments: [Vec<String>; NODES],
+    folder: Folder,
+    places: [Place; NODES],
+    properties: Vec<String>,
+    flaw: Option<Flaw>,
     running: Mutex<Vec<Running>>,
-    /// The node that is broken just now.
-    broken: Mutex<Option<usize>>,
+    /// How many faults each has just now.
+    broken: [AtomicUsize; NODES],
 }
 
 struct Running {
@@ -26,44 +55,73 @@ struct Running {
 }
 
 impl Running {
-    fn start(folder: &std::path::Path, arguments: &[String]) -> Self {
-        let process = Process::start_silent(folder, arguments);
-        let base = process.base.clone();
-        Self { process, base }
+    /// Starts a node, again and again until its database lets it start.
+    fn start(command: impl Fn() -> Command) -> Self {
+        for _ in 0..60 {
+            if let Some(process) = Process::try_spawn(&mut command()) {
+                let base = process.base.clone();
+                return Self { process, base };
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        panic!("a node does not start");
     }
 }
 
 impl Nodes {
-    /// Starts them, each with its own URL of the database they share, and all with these properties.
+    /// Starts them at these places, all with these properties and this flaw.
     pub(super) async fn start(
-        folder: TempDir,
-        databases: [String; NODES],
-        properties: &[String],
+        folder: Folder,
+        places: [Place; NODES],
+        properties: Vec<String>,
+        flaw: Option<Flaw>,
     ) -> Self {
-        let arguments = databases.map(|database| {
-            let database = ["--database-url".to_owned(), database];
-            let properties = properties.iter().flat_map(|one| ["-D".into(), one.clone()]);
-            database.into_iter().chain(properties).collect::<Vec<_>>()
-        });
-        let starting = arguments.clone().map(|arguments| {
-            let folder = folder.path().to_owned();
-            tokio::task::spawn_blocking(move || Running::start(&folder, &arguments))
-        });
-        let running = join_all(starting).await;
-        let running = running.into_iter().map(|node| node.expect("a node"));
-        Self {
+        let nodes = Self {
             folder,
-            arguments,
-            running: Mutex::new(running.collect()),
-            broken: Mutex::default(),
-        }
+            places,
+            properties,
+            flaw,
+            running: Mutex::default(),
+            broken: Default::default(),
+        };
+        let running = join_all((0..NODES).map(|node| nodes.start_one(node, 0))).await;
+        *nodes.running() = running;
+        nodes
+    }
+
+    async fn start_one(&self, node: usize, clock_step: i64) -> Running {
+        let place = self.places[node].clone();
+        let (folder, flaw) = (self.folder().to_owned(), self.flaw.map_or("", Flaw::name));
+        let properties = self.properties.clone();
+        let command = move || {
+            let mut words = place.within.clone();
+            words.push(std::env::current_exe().expect("this program's path").into());
+            let mut command = Command::new(&words[0]);
+            command
+                .args(&words[1..])
+                .args(["--log", "off", "--demo-users-anywhere"])
+                .args(["--database-url", &place.database])
+                .args(["--listen", &place.listen])
+                .args(properties.iter().flat_map(|one| ["-D", one]))
+                .env_clear()
+                .env(AS_NODE, flaw)
+                .env(CLOCK_STEP, clock_step.to_string())
+                .current_dir(&folder)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                // That much goes wrong is what it is there for.
+                .stderr(Stdio::null());
+            command
+        };
+        let starting = tokio::task::spawn_blocking(move || Running::start(command));
+        starting.await.expect("a node")
     }
 
     fn running(&self) -> MutexGuard<'_, Vec<Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn folder(&self) -> &std::path::Path {
+    pub(super) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
@@ -72,18 +130,23 @@ impl Nodes {
         self.running()[node].base.clone()
     }
 
-    /// A node for a change: seldom the broken one, where the client would only wait.
+    /// A node for a change: seldom a broken one, where the client would only wait.
     pub(super) fn pick(&self, random: &mut Random) -> usize {
         let node = random.below(NODES);
-        let broken = *self.broken.lock().unwrap_or_else(PoisonError::into_inner);
-        if broken == Some(node) && !random.once_in(10) {
+        if self.is_broken(node) && !random.once_in(10) {
             return (node + 1 + random.below(NODES - 1)) % NODES;
         }
         node
     }
 
-    pub(super) fn mark_broken(&self, node: Option<usize>) {
-        *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = node;
+    fn is_broken(&self, node: usize) -> bool {
+        self.broken[node].load(Ordering::SeqCst) > 0
+    }
+
+    /// Has changes made on other nodes until the answer is dropped.
+    pub(super) fn mark_broken(&self, node: usize) -> Mark<'_> {
+        self.broken[node].fetch_add(1, Ordering::SeqCst);
+        Mark(&self.broken[node])
     }
 
     /// Has a node stand still until the answer is dropped.
@@ -91,16 +154,28 @@ impl Nodes {
         Frozen::new(&[self.running()[node].process.id()])
     }
 
+    /// Sets the clock of a node wrong by so many seconds.
+    pub(super) fn step_clock(&self, node: usize, seconds: i64) {
+        self.running()[node].process.tell(&seconds.to_string());
+    }
+
     /// Ends a node as a power cut would.
     pub(super) fn kill(&self, node: usize) {
         self.running()[node].process.kill();
     }
 
-    /// Starts a node that was killed. It has another port then.
-    pub(super) async fn restart(&self, node: usize) {
-        let (folder, arguments) = (self.folder().to_owned(), self.arguments[node].clone());
-        let starting = tokio::task::spawn_blocking(move || Running::start(&folder, &arguments));
-        let started = starting.await.expect("a node");
+    /// Starts a node that was killed, with a clock that is wrong by so many seconds. It has another
+    /// port then.
+    pub(super) async fn restart(&self, node: usize, clock_step: i64) {
+        let started = self.start_one(node, clock_step).await;
         self.running()[node] = started;
+    }
+}
+
+pub(super) struct Mark<'a>(&'a AtomicUsize);
+
+impl Drop for Mark<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }

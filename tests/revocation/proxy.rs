@@ -37,31 +37,34 @@ pub(super) struct Proxy {
     pub(super) url: String,
     way: watch::Sender<Way>,
     cuts: broadcast::Sender<Cut>,
+    server: watch::Sender<PathBuf>,
 }
 
 impl Proxy {
     /// Listens in this folder.
     pub(super) fn start(database: &Database, folder: &Path) -> Self {
-        let (parameter, name) = match database.kind {
-            // The URL has the folder of the socket.
-            Kind::Postgres => ("host=", Some(".s.PGSQL.5432")),
-            Kind::MariaDb => ("socket=", None),
-        };
-        let (start, path) = database.url.split_once(parameter).expect("a socket");
-        let (server, own) = match name {
-            Some(name) => (Path::new(path).join(name), folder.join(name)),
-            None => (path.into(), folder.join("socket")),
-        };
+        let server = socket(database);
+        let own = folder.join(server.file_name().expect("the name of a socket"));
         let listener = UnixListener::bind(&own).expect("a socket");
-        let shown = if name.is_some() { folder } else { &own };
+        let (theirs, ours) = (server.parent().expect("a folder"), folder);
+        let url = database
+            .url
+            .replace(&theirs.display().to_string(), &ours.display().to_string());
         let proxy = Self {
-            url: format!("{start}{parameter}{}", shown.display()),
+            url,
             way: watch::Sender::new(Way::Open),
             cuts: broadcast::Sender::new(8),
+            server: watch::Sender::new(server),
         };
         let (way, cuts) = (proxy.way.clone(), proxy.cuts.clone());
-        tokio::spawn(accept(listener, server, way, cuts));
+        tokio::spawn(accept(listener, proxy.server.subscribe(), way, cuts));
         proxy
+    }
+
+    /// Leads to another server from now on.
+    pub(super) fn lead_to(&self, database: &Database) {
+        self.server.send_replace(socket(database));
+        self.cut(Cut::Both);
     }
 
     pub(super) fn set(&self, way: Way) {
@@ -74,13 +77,24 @@ impl Proxy {
     }
 }
 
+/// Where the server listens, as the URL has it.
+fn socket(database: &Database) -> PathBuf {
+    let (parameter, name) = match database.kind {
+        Kind::Postgres => ("host=", Some(".s.PGSQL.5432")),
+        Kind::MariaDb => ("socket=", None),
+    };
+    let (_, path) = database.url.split_once(parameter).expect("a socket");
+    name.map_or_else(|| path.into(), |name| Path::new(path).join(name))
+}
+
 async fn accept(
     listener: UnixListener,
-    server: PathBuf,
+    server: watch::Receiver<PathBuf>,
     way: watch::Sender<Way>,
     cuts: broadcast::Sender<Cut>,
 ) {
     while let Ok((node, _)) = listener.accept().await {
+        let server = server.borrow().clone();
         if let Ok(server) = UnixStream::connect(&server).await {
             tokio::spawn(connection(node, server, way.subscribe(), cuts.subscribe()));
         }

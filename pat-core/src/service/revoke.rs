@@ -187,9 +187,9 @@ impl Pats {
                 head = page.ok().map(|page| page.head.generation);
             }
             let caught_up = self.0.feed.catch_up(&self.0.auth).await;
-            let slowest = self.store().slowest_node().await;
-            if let (Some(head), Ok(()), Ok(slowest)) = (head, caught_up, slowest)
-                && slowest.is_none_or(|applied| applied >= head)
+            let nodes = self.store().nodes().await;
+            if let (Some(head), Ok(()), Ok(nodes)) = (head, caught_up, nodes)
+                && nodes.iter().all(|node| node.applied >= head)
             {
                 return;
             }

@@ -84,8 +84,7 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
         std::future::pending::<()>().await;
     }
 
-    /// Writes down how far a node has applied the change feed, at `report.now`, and forgets the
-    /// nodes that have not reported for [`NODE_FORGOTTEN_AFTER`].
+    /// Writes down how far a node has applied the change feed, in place of its last report.
     ///
     /// This and the next two are asked of a shared store only, which must have them.
     async fn report_node(&self, report: &NodeReport) -> Result<(), StoreError> {
@@ -93,15 +92,14 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
         Err(StoreError::private())
     }
 
-    /// Forgets a node, which does not use its cache any more.
-    async fn forget_node(&self, node: u64) -> Result<(), StoreError> {
-        let _ = node;
+    /// Forgets a node, which does not use its cache any more, if this is still its last report.
+    async fn forget_node(&self, report: &NodeReport) -> Result<(), StoreError> {
+        let _ = report;
         Err(StoreError::private())
     }
 
-    /// How far the slowest of the nodes that are not forgotten has applied the change feed; `None`
-    /// if there is no node.
-    async fn slowest_node(&self) -> Result<Option<u64>, StoreError> {
+    /// The last report of each node that is not forgotten, in any order.
+    async fn nodes(&self) -> Result<Vec<NodeReport>, StoreError> {
         Err(StoreError::private())
     }
 
@@ -171,12 +169,12 @@ impl<T: TokenStore + ?Sized> TokenStore for Arc<T> {
         (**self).report_node(report).await
     }
 
-    async fn forget_node(&self, node: u64) -> Result<(), StoreError> {
-        (**self).forget_node(node).await
+    async fn forget_node(&self, report: &NodeReport) -> Result<(), StoreError> {
+        (**self).forget_node(report).await
     }
 
-    async fn slowest_node(&self) -> Result<Option<u64>, StoreError> {
-        (**self).slowest_node().await
+    async fn nodes(&self) -> Result<Vec<NodeReport>, StoreError> {
+        (**self).nodes().await
     }
 
     async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError> {
@@ -346,11 +344,12 @@ pub struct NodeReport {
     pub node: u64,
     /// The generation.
     pub applied: u64,
-    /// Now.
+    /// Now, by a clock that may be wrong: it tells two reports of a node apart, and is compared with
+    /// no other time.
     pub now: Timestamp,
 }
 
-/// How long after its last report a node is forgotten. It stops using its cache long before, so
+/// How long after its last report a node is forgotten, by the clock of each who forgets it. It stops using its cache long before, so
 /// that whoever waits for all nodes need not wait for it.
 pub const NODE_FORGOTTEN_AFTER: Duration = Duration::from_mins(1);
 

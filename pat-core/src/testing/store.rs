@@ -66,9 +66,10 @@ pub const CASES: &[Case] = &[
     case("the_feed_says_when_a_cursor_is_not_its_own", |s| {
         Box::pin(foreign_cursor(s))
     }),
-    case("the_slowest_node_is_known_until_it_is_forgotten", |s| {
-        Box::pin(nodes(s))
-    }),
+    case(
+        "nodes_are_known_by_their_last_reports_until_they_are_forgotten",
+        |s| Box::pin(nodes(s)),
+    ),
     case("last_use_never_moves_backwards", |s| Box::pin(last_use(s))),
     case("last_use_of_ten_thousand_tokens_is_one_batch", |s| {
         Box::pin(last_use_batch(s))
@@ -550,40 +551,39 @@ async fn nodes(store: Store) {
     if !store.is_shared() {
         return;
     }
-    let report = async |node, applied, seconds| {
-        let report = NodeReport {
-            node,
-            applied,
-            now: at(seconds),
-        };
-        store.report_node(&report).await.expect("report_node");
+    let report = |node, applied, seconds| NodeReport {
+        node,
+        applied,
+        now: at(seconds),
     };
-    let slowest = async || store.slowest_node().await.expect("slowest_node");
+    let put = async |report| store.report_node(&report).await.expect("report_node");
+    let forget = async |report| store.forget_node(&report).await.expect("forget_node");
+    let nodes = async || {
+        let mut nodes = store.nodes().await.expect("nodes");
+        nodes.sort_unstable_by_key(|report| report.node);
+        nodes
+    };
     let largest = u64::MAX >> 1;
-    assert_eq!(slowest().await, None);
-    report(1, 5, 0).await;
-    report(largest, 3, 0).await;
-    assert_eq!(slowest().await, Some(3));
-    report(largest, 7, 30).await;
-    assert_eq!(slowest().await, Some(5));
-    report(largest, 7, 59).await;
-    assert_eq!(slowest().await, Some(5));
-    report(largest, 8, 60).await;
-    assert_eq!(
-        slowest().await,
-        Some(8),
-        "the other has not reported for a minute"
-    );
-    report(1, 0, 60).await;
-    assert_eq!(
-        slowest().await,
-        Some(0),
-        "it is back, and has applied nothing yet"
-    );
-    for node in [1, largest, largest, 4] {
-        store.forget_node(node).await.expect("forget_node");
+    assert_eq!(nodes().await, []);
+    put(report(1, 5, 0)).await;
+    put(report(largest, 3, 600)).await;
+    assert_eq!(nodes().await, [report(1, 5, 0), report(largest, 3, 600)]);
+    for replaced in [
+        report(largest, 7, 600),
+        report(largest, 7, 0),
+        report(largest, 0, 90_000),
+    ] {
+        put(replaced).await;
+        assert_eq!(nodes().await, [report(1, 5, 0), replaced], "no date counts");
     }
-    assert_eq!(slowest().await, None);
+    for other in [report(1, 4, 0), report(1, 5, 1), report(4, 5, 0)] {
+        forget(other).await;
+    }
+    assert_eq!(nodes().await.len(), 2, "these are not their last reports");
+    for last in [report(1, 5, 0), report(largest, 0, 90_000), report(1, 5, 0)] {
+        forget(last).await;
+    }
+    assert_eq!(nodes().await, []);
 }
 
 async fn last_use(store: Store) {

@@ -1,5 +1,4 @@
-use jiff::Timestamp;
-use pat_core::store::{NODE_FORGOTTEN_AFTER, NodeReport};
+use pat_core::store::NodeReport;
 use sqlx::Error;
 
 use super::Write;
@@ -7,13 +6,11 @@ use crate::Portable;
 use crate::sql::Sql;
 
 impl<DB: Portable> Write<DB> {
-    /// Puts a node's report in place of its last one, and forgets the nodes that are silent.
+    /// Puts a node's report in place of its last one.
     pub(crate) async fn put_node(&mut self, report: &NodeReport) -> Result<(), Error> {
-        let silent = report.now.saturating_sub(NODE_FORGOTTEN_AFTER);
-        let mut sql = Sql::new("DELETE FROM pat_node WHERE reported_at <= ");
-        sql.bind(silent.unwrap_or(Timestamp::MIN));
+        let mut sql = Sql::new("DELETE FROM pat_node WHERE id = ");
+        sql.bind(report.node.cast_signed());
         self.execute(sql).await?;
-        self.delete_node(report.node).await?;
         let mut sql = Sql::new("INSERT INTO pat_node (id, applied_gen, reported_at) VALUES ");
         sql.bind_row([
             report.node.cast_signed().into(),
@@ -23,9 +20,12 @@ impl<DB: Portable> Write<DB> {
         self.execute(sql).await.map(drop)
     }
 
-    pub(crate) async fn delete_node(&mut self, node: u64) -> Result<(), Error> {
+    pub(crate) async fn delete_node(&mut self, report: &NodeReport) -> Result<(), Error> {
         let mut sql = Sql::new("DELETE FROM pat_node WHERE id = ");
-        sql.bind(node.cast_signed());
+        sql.bind(report.node.cast_signed());
+        sql.push(" AND applied_gen = ");
+        sql.bind(report.applied.cast_signed());
+        sql.push(" AND reported_at = ").bind(report.now);
         self.execute(sql).await.map(drop)
     }
 }

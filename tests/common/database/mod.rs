@@ -2,8 +2,10 @@
 
 mod docker;
 mod local;
+mod pooler;
 mod source;
 
+use std::net::Ipv4Addr;
 use std::panic::AssertUnwindSafe;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,9 +15,14 @@ use futures_util::FutureExt as _;
 use libtest_mimic::Trial;
 use pat_sqlx::sqlx::mysql::MySqlConnection;
 use pat_sqlx::sqlx::postgres::PgConnection;
-use pat_sqlx::sqlx::{AssertSqlSafe, Connection as _, Executor as _, query_scalar};
+use pat_sqlx::sqlx::{
+    AssertSqlSafe, Connection as _, Error, Executor as _, Row as _, query_scalar,
+};
 use tokio::time::timeout;
 
+pub(crate) use self::local::start_standby;
+pub(crate) use self::pooler::Pooler;
+use super::programs::Started;
 use super::trial_with_need;
 
 /// A kind of database server: looked for in the environment, then in Docker, then among the
@@ -36,8 +43,8 @@ const START_TIMEOUT: Duration = Duration::from_mins(1);
 pub(crate) struct Database {
     pub(crate) kind: Kind,
     pub(crate) url: String,
-    /// The process of the server, if it serves this test alone.
-    pub(crate) process: Option<u32>,
+    /// The server, if it serves this test alone.
+    pub(crate) server: Option<Started>,
     name: String,
 }
 
@@ -81,8 +88,7 @@ where
 {
     let missing = source::missing(kind);
     trial_with_need(name, kind.need(), missing.as_deref(), move || async move {
-        let own = Database::create_alone(kind);
-        match own {
+        match Database::create_alone(kind, &[]) {
             Some(database) => test(database).await,
             None => with_database(Database::create(kind).await, test).await,
         }
@@ -98,15 +104,8 @@ pub(crate) fn trial_that_stops<F>(
 where
     F: Future<Output = ()>,
 {
-    let missing = if std::env::var_os(kind.variable()).is_some() {
-        Some("the server that is there is not for stopping")
-    } else if local::programs(kind).is_none() {
-        Some("no programs of a server on this machine")
-    } else {
-        None
-    };
-    trial_with_need(name, kind.need(), missing, move || async move {
-        test(Database::create_alone(kind).expect("a server")).await;
+    trial_with_need(name, kind.need(), kind.missing_here(), move || async move {
+        test(Database::create_alone(kind, &[]).expect("a server")).await;
     })
 }
 
@@ -132,18 +131,18 @@ impl Database {
         Self {
             kind,
             url: server.url(&name),
-            process: None,
+            server: None,
             name,
         }
     }
 
-    /// On a server that nobody else uses; `None` if the environment names a server, or none can be
-    /// started here.
-    fn create_alone(kind: Kind) -> Option<Self> {
+    /// On a server that nobody else uses, and that is reached by its socket and these addresses;
+    /// `None` if the environment names a server, or none can be started here.
+    pub(crate) fn create_alone(kind: Kind, addresses: &[Ipv4Addr]) -> Option<Self> {
         if std::env::var_os(kind.variable()).is_some() {
             return None;
         }
-        let (url, process) = local::start(kind)?.expect("a server");
+        let (url, server) = local::start(kind, addresses)?.expect("a server");
         let version = await_answer(kind, &url).expect("a server that answers");
         eprintln!("{}: {version}, of this machine, for one test", kind.need());
         // A database that every server of this kind has.
@@ -154,9 +153,25 @@ impl Database {
         Some(Self {
             kind,
             url: Server { kind, url }.url(name),
-            process: Some(process),
+            server: Some(server),
             name: name.to_owned(),
         })
+    }
+
+    /// Waits until the server answers, as it does again some time after it was started.
+    pub(crate) fn await_answer(&self) {
+        await_answer(self.kind, &self.url).expect("it answers");
+    }
+
+    /// The database on a server that was started as this one's standby.
+    pub(crate) fn on_standby(&self, url: String, server: Started) -> Self {
+        let database = Self {
+            url,
+            server: Some(server),
+            ..self.clone()
+        };
+        database.await_answer();
+        database
     }
 
     async fn delete(self) {
@@ -166,6 +181,41 @@ impl Database {
         };
         let sql = format!("DROP DATABASE {}{force}", self.name);
         self.kind.server().execute(&sql).await;
+    }
+
+    /// Runs statements on one connection, which stays open and idle for so long after them.
+    pub(crate) async fn hold(&self, statements: &[&str], length: Duration) -> Result<(), Error> {
+        let statements = statements
+            .iter()
+            .map(|sql| AssertSqlSafe((*sql).to_owned()));
+        match self.kind {
+            Postgres => {
+                let mut connection = PgConnection::connect(&self.url).await?;
+                for sql in statements {
+                    connection.execute(sql).await?;
+                }
+                tokio::time::sleep(length).await;
+                connection.close().await
+            }
+            MariaDb => {
+                let mut connection = MySqlConnection::connect(&self.url).await?;
+                for sql in statements {
+                    connection.execute(sql).await?;
+                }
+                tokio::time::sleep(length).await;
+                connection.close().await
+            }
+        }
+    }
+
+    /// The number that a query selects.
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        assert_eq!(self.kind, Postgres, "only PostgreSQL is asked this way");
+        let mut connection = PgConnection::connect(&self.url).await.expect("an answer");
+        let row = connection.fetch_one(AssertSqlSafe(sql.to_owned())).await;
+        let number = row.and_then(|row| row.try_get(0));
+        connection.close().await.expect("an end");
+        number.expect(sql)
     }
 
     /// The name of this database, with something added.
@@ -199,8 +249,10 @@ impl Database {
     /// Ends the server, which is this test's own, and starts it again after `meanwhile`; returns
     /// when it answers.
     pub(crate) async fn restart_after(&self, meanwhile: impl Future<Output = ()>) {
-        let process = self.process.expect("a server of this test's own");
-        local::restart_after(process, meanwhile).await;
+        let server = self.server.expect("a server of this test's own");
+        server.kill();
+        meanwhile.await;
+        server.restart();
         let again = async {
             while version(self.kind, &self.url).await.is_err() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -253,6 +305,17 @@ impl Kind {
         }
     }
 
+    /// Why no server of a test's own can be started here; `None` if one can.
+    pub(crate) fn missing_here(self) -> Option<&'static str> {
+        if std::env::var_os(self.variable()).is_some() {
+            Some("the server that is there is not for stopping")
+        } else if local::programs(self).is_none() {
+            Some("no programs of a server on this machine")
+        } else {
+            None
+        }
+    }
+
     /// The server of this kind, which is started by the first who asks.
     fn server(self) -> &'static Server {
         static POSTGRES: OnceLock<Result<Server, String>> = OnceLock::new();
@@ -289,7 +352,7 @@ impl Server {
     }
 }
 
-async fn execute(kind: Kind, url: &str, sql: &str) -> Result<(), pat_sqlx::sqlx::Error> {
+async fn execute(kind: Kind, url: &str, sql: &str) -> Result<(), Error> {
     let sql = AssertSqlSafe(sql.to_owned());
     match kind {
         Postgres => {
@@ -308,7 +371,7 @@ async fn execute(kind: Kind, url: &str, sql: &str) -> Result<(), pat_sqlx::sqlx:
 /// Ends the servers that were started for the tests.
 pub(crate) fn stop_servers() {
     docker::stop();
-    local::stop();
+    super::programs::stop();
 }
 
 /// Waits until the server answers, and returns its version. In a thread and a runtime of its own,

@@ -1,10 +1,13 @@
 //! The change feed: how a node learns what others have changed, and for how long it may believe
 //! that it knows.
 
+mod silence;
+
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 
+use self::silence::Silence;
 use crate::StoreError;
 use crate::auth::Authenticator;
 use crate::clock::{Moment, micros};
@@ -25,7 +28,8 @@ struct Progress {
     /// `None` before the first poll.
     cursor: Option<Cursor>,
     /// The last report, and the boot time at which it was sent.
-    reported: Option<(u64, i64)>,
+    reported: Option<(NodeReport, i64)>,
+    silence: Silence,
 }
 
 /// How often a node reports at least.
@@ -66,9 +70,9 @@ impl Feed {
         let mut progress = self.progress.lock().await;
         auth.floors.end_lease();
         let limit = auth.settings.auth_database_timeout();
-        let Progress { node, .. } = std::mem::take(&mut *progress);
-        match node {
-            Some(node) => within(limit, auth.store.forget_node(node)).await,
+        let Progress { reported, .. } = std::mem::take(&mut *progress);
+        match reported {
+            Some((report, _)) => within(limit, auth.store.forget_node(&report)).await,
             None => Ok(()),
         }
     }
@@ -92,7 +96,7 @@ impl Progress {
         self.apply(auth, &page);
         if self
             .reported
-            .is_none_or(|(reported, _)| reported != page.head.generation)
+            .is_none_or(|(reported, _)| reported.applied != page.head.generation)
         {
             self.report(auth, page.head.generation).await?;
         }
@@ -131,7 +135,11 @@ impl Progress {
             now: sent.timestamp(),
         };
         within(limit, auth.store.report_node(&report)).await?;
-        self.reported = Some((applied, sent.boot));
+        self.reported = Some((report, sent.boot));
+        let reports = within(limit, auth.store.nodes()).await?;
+        for silent in self.silence.listen(reports, auth.time.now().boot) {
+            within(limit, auth.store.forget_node(&silent)).await?;
+        }
         Ok(())
     }
 

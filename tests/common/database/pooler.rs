@@ -1,0 +1,43 @@
+//! `PgBouncer` between nodes and their database.
+
+use std::fs;
+
+use super::{Database, Kind, await_answer};
+use crate::common::programs::{Started, find, folder};
+
+/// A pooler that gives each connection one of the server's for as long as it lasts.
+pub(crate) struct Pooler {
+    /// The database, by this way.
+    pub(crate) url: String,
+    pub(crate) program: Started,
+}
+
+impl Pooler {
+    /// Why there is none; `None` if there is one.
+    pub(crate) fn missing() -> Option<&'static str> {
+        let program = find("pgbouncer");
+        program.is_none().then_some("no PgBouncer on this machine")
+    }
+
+    pub(crate) fn start(database: &Database) -> Self {
+        let server = database.server.expect("a server of the test's own");
+        let folder = folder();
+        let (path, server) = (folder.path().to_owned(), server.folder());
+        let (shown, server) = (path.display(), server.display());
+        let configuration = format!(
+            "[databases]\n* = host={server} user=postgres\n[pgbouncer]\npool_mode = session\n\
+             auth_type = any\nunix_socket_dir = {shown}\nlisten_port = 5432\n\
+             max_client_conn = 300\ndefault_pool_size = 200\n\
+             ignore_startup_parameters = extra_float_digits\nserver_login_retry = 1\n"
+        );
+        let file = path.join("pgbouncer.ini");
+        fs::write(&file, configuration).expect("a configuration");
+        let program = find("pgbouncer").expect("PgBouncer");
+        let url = database
+            .url
+            .replace(&server.to_string(), &shown.to_string());
+        let program = Started::start(folder, program, vec![file.into()]);
+        await_answer(Kind::Postgres, &url).expect("it answers");
+        Self { url, program }
+    }
+}

@@ -1,0 +1,157 @@
+//! Programs of this machine, started for the tests and ended with them.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::process::{children, signal};
+
+/// An account without rights, which programs run as if the tests run as root.
+const NOBODY: u32 = 65_534;
+
+/// A program of this machine. Debian keeps those of PostgreSQL out of the path.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<_> = std::env::split_paths(&path).collect();
+    folders.push("/usr/sbin".into());
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    folders.extend(versions.flatten().map(|version| version.path().join("bin")));
+    let mut files = folders.into_iter().map(|folder| folder.join(program));
+    files.find(|file| file.is_file())
+}
+
+pub(crate) fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
+}
+
+/// A temporary folder that an [`unprivileged`] program may write to.
+pub(crate) fn folder() -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    if is_root() {
+        let owner = Some(NOBODY);
+        std::os::unix::fs::chown(folder.path(), owner, owner).expect("a folder of nobody's");
+    }
+    folder
+}
+
+/// A program that does not run as root, and does not outlive the tests even if they are killed. What
+/// it keeps for a moment is in this folder: where several of them share one, MariaDB takes what is
+/// another's for its own leftovers, and removes it.
+pub(crate) fn unprivileged(program: &Path, scratch: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "QUIT"]);
+    if is_root() {
+        let id = NOBODY.to_string();
+        command.args(["--reuid", &id, "--regid", &id, "--clear-groups"]);
+    }
+    // A Ctrl+C is for the tests, which then end the program.
+    command
+        .arg(program)
+        .env("TMPDIR", scratch)
+        .process_group(0)
+        .stdin(Stdio::null())
+        .current_dir("/");
+    command
+}
+
+/// A server that was started here. It runs until [`stop`], unless somebody ends it before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Started(usize);
+
+struct Entry {
+    /// Ends before its folder is deleted.
+    child: Child,
+    folder: TempDir,
+    program: PathBuf,
+    arguments: Vec<OsString>,
+}
+
+static STARTED: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
+
+fn started() -> MutexGuard<'static, Vec<Entry>> {
+    STARTED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends the servers that were started for the tests.
+pub(crate) fn stop() {
+    for mut entry in started().drain(..) {
+        // PostgreSQL takes this as "at once"; MariaDB has nothing to lose.
+        signal("QUIT", &[entry.child.id()]);
+        std::thread::sleep(Duration::from_millis(200));
+        let _ended_already = entry.child.kill();
+        let _status = entry.child.wait();
+        drop(entry.folder);
+    }
+}
+
+impl Started {
+    /// Starts a program that keeps all it has in this folder, and writes there what it has to say.
+    pub(crate) fn start(folder: TempDir, program: PathBuf, arguments: Vec<OsString>) -> Self {
+        let child = spawn(folder.path(), &program, &arguments);
+        let mut started = started();
+        started.push(Entry {
+            child,
+            folder,
+            program,
+            arguments,
+        });
+        Self(started.len() - 1)
+    }
+
+    /// The number the operating system knows its first process by.
+    pub(crate) fn id(self) -> u32 {
+        started()[self.0].child.id()
+    }
+
+    pub(crate) fn folder(self) -> PathBuf {
+        started()[self.0].folder.path().to_owned()
+    }
+
+    /// Ends it, with all its processes, without a chance to clean up.
+    pub(crate) fn kill(self) {
+        let child = &mut started()[self.0].child;
+        // The parent first, so that it starts no more of them.
+        let processes = children(child.id());
+        let _ended_already = child.kill();
+        let _status = child.wait();
+        signal("KILL", &processes);
+    }
+
+    /// Starts it again after it was killed.
+    pub(crate) fn restart(self) {
+        let entry = &mut started()[self.0];
+        entry.child = spawn(entry.folder.path(), &entry.program, &entry.arguments);
+    }
+}
+
+fn spawn(folder: &Path, program: &Path, arguments: &[OsString]) -> Child {
+    let mut command = unprivileged(program, folder);
+    let mut log = File::options();
+    let log = log.create(true).append(true).open(folder.join("log"));
+    let log = log.expect("a log");
+    command
+        .args(arguments)
+        .stdout(log.try_clone().expect("the log"))
+        .stderr(log);
+    spawn_and_keep(command)
+}
+
+/// Starts a program from a thread that never ends: the operating system takes the end of that
+/// thread for the end of the parent.
+fn spawn_and_keep(mut command: Command) -> Child {
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || {
+        let _sent = send.send(command.spawn());
+        loop {
+            std::thread::park();
+        }
+    });
+    let child = receive.recv().expect("an answer");
+    child.expect("the server starts")
+}

@@ -1,0 +1,179 @@
+//! Nodes that are broken on purpose, in the ways that token caches and change feeds commonly are: a
+//! harness that does not find them out proves nothing.
+//!
+//! Each flaw is a wrapper around the store of a node and comes in front of the service's own
+//! protections, so that nothing of it need be in the libraries. What a flawed store says wrongly,
+//! the service cannot know better.
+
+mod cache;
+mod feed;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use pat_core::store::{
+    Change, ChangePage, Cursor, Insertion, JobStore, LastUse, NewToken, NodeReport, Revocation,
+    RevocationScope, RevokedToken, SearchStore,
+};
+use pat_core::{Owner, StoreError, Token, TokenDigest, TokenId, TokenStore};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flaw {
+    /// A cache by the book: `get_with` to look up, `invalidate` at a change. A load that is under
+    /// way puts back what it has read before.
+    NaiveCache,
+    /// A cache that keeps nothing which has changed since the load began, but looks at that just
+    /// before it keeps it.
+    CheckThenInsert,
+    /// A change feed whose cursor is a number from a sequence. A transaction gets its number before
+    /// it commits, so that a reader has passed it by then.
+    SequenceCursor,
+    /// A feed that is read only when the database tells of a change. A listener that has gone deaf
+    /// takes silence for peace.
+    HintsOnly,
+}
+
+impl Flaw {
+    pub(super) const ALL: [Self; 4] = [
+        Self::NaiveCache,
+        Self::CheckThenInsert,
+        Self::SequenceCursor,
+        Self::HintsOnly,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::NaiveCache => "naive_cache",
+            Self::CheckThenInsert => "check_then_insert",
+            Self::SequenceCursor => "sequence_cursor",
+            Self::HintsOnly => "hints_only",
+        }
+    }
+
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|flaw| flaw.name() == name)
+    }
+
+    pub(super) fn wrap(self, inner: Arc<dyn TokenStore>) -> Arc<dyn TokenStore> {
+        let wrong: Box<dyn Wrong> = match self {
+            Self::NaiveCache => Box::new(cache::Cached::naive()),
+            Self::CheckThenInsert => Box::new(cache::Cached::checking()),
+            Self::SequenceCursor => Box::new(feed::Sequence::from_arguments()),
+            Self::HintsOnly => Box::new(feed::HintsOnly::default()),
+        };
+        Arc::new(Flawed { inner, wrong })
+    }
+}
+
+/// What a flaw does in place of a store; all else is done by the store.
+#[async_trait]
+trait Wrong: Debug + Send + Sync + 'static {
+    async fn find(
+        &self,
+        inner: &dyn TokenStore,
+        digest: TokenDigest,
+    ) -> Result<Option<Token>, StoreError> {
+        inner.find_by_digest(&digest).await
+    }
+
+    async fn revoke(
+        &self,
+        inner: &dyn TokenStore,
+        scope: &RevocationScope,
+        revocation: &Revocation,
+    ) -> Result<Vec<RevokedToken>, StoreError> {
+        inner.revoke(scope, revocation).await
+    }
+
+    async fn append(
+        &self,
+        inner: &dyn TokenStore,
+        change: &Change,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        inner.append_change(change, at).await
+    }
+
+    async fn changes(
+        &self,
+        inner: &dyn TokenStore,
+        since: Option<Cursor>,
+    ) -> Result<ChangePage, StoreError> {
+        inner.changes_since(since).await
+    }
+
+    async fn follow(&self, inner: &dyn TokenStore, hint: &(dyn Fn() + Send + Sync)) {
+        inner.follow_hints(hint).await;
+    }
+}
+
+#[derive(Debug)]
+struct Flawed {
+    inner: Arc<dyn TokenStore>,
+    wrong: Box<dyn Wrong>,
+}
+
+#[async_trait]
+impl TokenStore for Flawed {
+    async fn insert(&self, token: &NewToken, limit: u32) -> Result<Insertion, StoreError> {
+        self.inner.insert(token, limit).await
+    }
+
+    async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Option<Token>, StoreError> {
+        self.wrong.find(&*self.inner, *digest).await
+    }
+
+    async fn find(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
+        self.inner.find(id).await
+    }
+
+    async fn list(&self, owner: &Owner) -> Result<Vec<Token>, StoreError> {
+        self.inner.list(owner).await
+    }
+
+    async fn revoke(
+        &self,
+        scope: &RevocationScope,
+        revocation: &Revocation,
+    ) -> Result<Vec<RevokedToken>, StoreError> {
+        self.wrong.revoke(&*self.inner, scope, revocation).await
+    }
+
+    async fn append_change(&self, change: &Change, at: Timestamp) -> Result<(), StoreError> {
+        self.wrong.append(&*self.inner, change, at).await
+    }
+
+    async fn changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, StoreError> {
+        self.wrong.changes(&*self.inner, cursor).await
+    }
+
+    async fn follow_hints(&self, hint: &(dyn Fn() + Send + Sync)) {
+        self.wrong.follow(&*self.inner, hint).await;
+    }
+
+    async fn report_node(&self, report: &NodeReport) -> Result<(), StoreError> {
+        self.inner.report_node(report).await
+    }
+
+    async fn forget_node(&self, report: &NodeReport) -> Result<(), StoreError> {
+        self.inner.forget_node(report).await
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeReport>, StoreError> {
+        self.inner.nodes().await
+    }
+
+    async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError> {
+        self.inner.record_use(uses).await
+    }
+
+    fn jobs(&self) -> Option<&dyn JobStore> {
+        self.inner.jobs()
+    }
+
+    fn search_store(&self) -> Option<&dyn SearchStore> {
+        self.inner.search_store()
+    }
+}

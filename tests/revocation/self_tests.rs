@@ -1,0 +1,155 @@
+//! The harness finds out what is broken.
+
+use std::time::Duration;
+
+use libtest_mimic::Trial;
+
+use super::checker::{check, tests as checker};
+use super::faults::Fault;
+use super::flawed::Flaw;
+use super::history::Way;
+use super::random::Random;
+use super::run::{Ground, Run};
+use super::{RECOVERY, Wait};
+use crate::common::database::{Database, Kind};
+use crate::common::{trial, trial_with_need};
+
+pub(super) fn trials() -> Vec<Trial> {
+    let mut trials = vec![
+        trial(
+            "revocation::checker::a_late_acceptance_on_the_same_node_is_found",
+            checker::late_on_the_same_node,
+        ),
+        trial(
+            "revocation::checker::a_late_acceptance_on_another_node_is_found",
+            checker::late_on_another_node,
+        ),
+        trial(
+            "revocation::checker::a_cluster_that_waits_has_no_time_left",
+            checker::late_in_a_cluster_that_waits,
+        ),
+        trial(
+            "revocation::checker::nothing_is_promised_without_a_204",
+            checker::no_promise_without_an_acknowledgement,
+        ),
+        trial(
+            "revocation::checker::a_false_refusal_is_found",
+            checker::false_refusal,
+        ),
+        trial(
+            "revocation::checker::an_outage_without_a_fault_is_found",
+            checker::outage_without_a_fault,
+        ),
+        trial(
+            "revocation::checker::a_strange_answer_is_found",
+            checker::strange_answer,
+        ),
+        trial(
+            "revocation::nodes_that_do_not_listen_are_found_out",
+            deaf_nodes,
+        ),
+        trial(
+            "revocation::a_node_that_wakes_up_with_old_knowledge_is_found_out",
+            sleepy_node,
+        ),
+    ];
+    for flaw in Flaw::ALL {
+        let name = format!("revocation::flawed::{}_is_found_out", flaw.name());
+        trials.push(match flaw {
+            Flaw::NaiveCache | Flaw::CheckThenInsert => {
+                trial(&name, move || flawed(flaw, || Ground::Sqlite))
+            }
+            // These are flaws of transactions that run at the same time, and of hints.
+            Flaw::SequenceCursor | Flaw::HintsOnly => {
+                let kind = Kind::Postgres;
+                trial_with_need(
+                    &name,
+                    kind.need(),
+                    kind.missing_here(),
+                    move || async move {
+                        let database = Database::create_alone(kind, &[]).expect("a server");
+                        flawed(flaw, || Ground::Server(database.clone())).await;
+                    },
+                )
+            }
+        });
+    }
+    trials
+}
+
+/// Nodes with this flaw accept too late. Chance has a part in that, so there are some tries.
+async fn flawed(flaw: Flaw, ground: impl Fn() -> Ground) {
+    for _ in 0..3 {
+        let (faults, seconds) = match flaw {
+            Flaw::HintsOnly => (vec![Fault::NetworkDeaf], 6),
+            _ => (vec![], 4),
+        };
+        let run = Run {
+            ground: ground(),
+            properties: vec![Wait::None.property()],
+            flaw: Some(flaw),
+            // So that it is this flaw which is found, and not what else it brings along.
+            ways: vec![Way::ByOwner],
+            faults,
+            length: Duration::from_secs(seconds),
+        };
+        let seed = Random::seed();
+        let (history, broken) = run.go(seed).await;
+        let report = check(&history, &broken.windows, Wait::None.rules(RECOVERY));
+        println!("{}, seed {seed}: {report}; {broken}", flaw.name());
+        assert!(report.false_refusals.is_empty(), "{report}");
+        if !report.late.is_empty() {
+            return;
+        }
+    }
+    panic!("nothing was accepted too late");
+}
+
+/// The nodes trust what they know for a minute, and ask nobody for about as long.
+async fn deaf_nodes() {
+    let run = Run {
+        ground: Ground::Sqlite,
+        properties: vec![
+            "pat.auth.max.staleness.ms=60000",
+            "pat.cluster.poll.interval.ms=59000",
+        ],
+        flaw: None,
+        ways: Way::ALL.to_vec(),
+        faults: vec![],
+        length: Duration::from_secs(5),
+    };
+    let seed = Random::seed();
+    let (history, broken) = run.go(seed).await;
+    for wait in [Wait::None, Wait::Cluster] {
+        let report = check(&history, &broken.windows, wait.rules(RECOVERY));
+        println!("sqlite, deaf nodes, rules of {wait:?}, seed {seed}: {report}");
+        assert!(!report.late.is_empty(), "{report}");
+        assert!(report.false_refusals.is_empty(), "{report}");
+    }
+}
+
+/// The nodes poll as they should, and trust what they know for a minute: only what cannot poll for a
+/// while accepts too much. A node that wakes up may still be quick enough with its poll, so there
+/// are many tries, of which about every second one finds something.
+async fn sleepy_node() {
+    for _ in 0..12 {
+        let run = Run {
+            ground: Ground::Sqlite,
+            properties: vec!["pat.auth.max.staleness.ms=60000"],
+            flaw: None,
+            ways: Way::ALL.to_vec(),
+            faults: vec![Fault::NodeFrozen],
+            // One fault, and no second one.
+            length: Duration::from_secs(6),
+        };
+        let seed = Random::seed();
+        let (history, broken) = run.go(seed).await;
+        let report = check(&history, &broken.windows, Wait::None.rules(RECOVERY));
+        println!("sqlite, sleepy node, seed {seed}: {report}; {broken}");
+        assert!(report.false_refusals.is_empty(), "{report}");
+        if !report.late.is_empty() {
+            return;
+        }
+    }
+    panic!("nothing was accepted too late");
+}
