@@ -2,7 +2,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use pat_core::TokenId;
-use pat_core::search::{Position, Sort, SortKey, SortValue};
+use pat_core::search::{NEVER, Position, Sort, SortKey, SortValue};
 use serde::{Deserialize, Serialize};
 
 /// Where the next page of a search begins. Opaque to clients, who get it as a text.
@@ -73,7 +73,7 @@ impl Cursor {
             Key::Owner => SortKey::Owner,
         };
         let value = match (json.time, json.text) {
-            (Some(micros), None) => SortValue::Time(Timestamp::from_microsecond(micros).ok()?),
+            (Some(micros), None) => SortValue::Time(time(micros)?),
             (None, Some(text)) => SortValue::Text(text),
             _ => return None,
         };
@@ -88,6 +88,15 @@ impl Cursor {
         };
         key.fits(&after.value).then_some(Self { sort, after })
     }
+}
+
+/// The time of so many microseconds. What never expires is sorted by the last time there is, which
+/// has a fraction that `from_microsecond` does not take.
+fn time(micros: i64) -> Option<Timestamp> {
+    if micros == NEVER.as_microsecond() {
+        return Some(NEVER);
+    }
+    Timestamp::from_microsecond(micros).ok()
 }
 
 #[cfg(test)]
@@ -110,11 +119,10 @@ mod tests {
 
     #[test]
     fn a_cursor_comes_back_as_it_went() {
-        let last = Timestamp::from_microsecond(Timestamp::MAX.as_microsecond()).expect("a date");
         for cursor in [
             cursor(SortKey::Name, SortValue::Text("\u{202e}\"ci\\".into())),
             cursor(SortKey::Owner, SortValue::Text(String::new())),
-            cursor(SortKey::ExpiresAt, SortValue::Time(last)),
+            cursor(SortKey::ExpiresAt, SortValue::Time(NEVER)),
             cursor(SortKey::LastUsedAt, SortValue::Time(Timestamp::UNIX_EPOCH)),
         ] {
             assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor));
