@@ -79,18 +79,21 @@ async fn on_server(database: Database, fault: Fault) {
             let frozen = Frozen::with_children(server.id());
             load.broken();
             broken().await;
+            load.mended();
             drop(frozen);
         }
         Fault::BlackHole => {
             hole.set_open(false);
             load.broken();
             broken().await;
+            load.mended();
             hole.set_open(true);
         }
         Fault::Locked => {
             lock_tokens(&database, async {
                 load.broken();
                 broken().await;
+                load.mended();
             })
             .await;
         }
@@ -100,6 +103,7 @@ async fn on_server(database: Database, fault: Fault) {
             tokio::time::sleep(Duration::from_millis(200)).await;
             load.broken();
             broken().await;
+            load.mended();
             database.set_read_only(false).await;
         }
     }
