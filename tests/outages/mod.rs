@@ -152,6 +152,7 @@ async fn held_lock() {
     holder.execute("BEGIN IMMEDIATE").await.expect("the lock");
     load.broken();
     tokio::time::sleep(LENGTH).await;
+    load.mended();
     holder.execute("ROLLBACK").await.expect("its end");
     load.back();
     let report = load.finish().await;
