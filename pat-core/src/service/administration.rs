@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::search::{Filter, Position, Revoked, Search};
@@ -148,28 +148,22 @@ impl Administration {
         Ok(found)
     }
 
-    /// What the host knows of the owners of these tokens. One that it does not know (any more) is
-    /// made up of his key.
+    /// What the host knows of the owners of these tokens: one user for each token, in their order.
+    /// One whom the host does not know (any more) is made up of his key.
     ///
     /// # Errors
     /// The host's directory cannot answer.
-    pub async fn owners_of(&self, tokens: &[Token]) -> Result<HashMap<Owner, User>, AdminError> {
-        let mut owners: Vec<_> = tokens.iter().map(|token| token.owner.clone()).collect();
-        owners.sort_unstable();
-        owners.dedup();
+    pub async fn owners_of(&self, tokens: &[Token]) -> Result<Vec<User>, AdminError> {
+        let owners: BTreeSet<_> = tokens.iter().map(|token| &token.owner).collect();
+        let owners: Vec<_> = owners.into_iter().cloned().collect();
         let known = self.pats.directory().profiles(&owners).await;
         let known = known.map_err(Unavailable::directory)?.into_iter();
-        let mut users: HashMap<_, _> = known.map(|user| (user.owner.clone(), user)).collect();
-        for owner in owners {
-            users.entry(owner.clone()).or_insert_with(|| User {
-                username: owner.to_string(),
-                full_name: owner.to_string(),
-                email: None,
-                is_active: false,
-                owner,
-            });
-        }
-        Ok(users)
+        let known: HashMap<_, _> = known.map(|user| (user.owner.clone(), user)).collect();
+        let user = |token: &Token| match known.get(&token.owner) {
+            Some(user) => user.clone(),
+            None => made_up(&token.owner),
+        };
+        Ok(tokens.iter().map(user).collect())
     }
 
     /// At most `limit` users of the host whose key, name or mail address contains this text.
@@ -198,4 +192,14 @@ fn revocable(filter: &Filter) -> Result<Filter, AdminError> {
         .is_effective()
         .then_some(filter)
         .ok_or(AdminError::NoCriterion)
+}
+
+fn made_up(owner: &Owner) -> User {
+    User {
+        owner: owner.clone(),
+        username: owner.to_string(),
+        full_name: owner.to_string(),
+        email: None,
+        is_active: false,
+    }
 }

@@ -1,12 +1,10 @@
 //! What administrators do with the tokens of all users.
 
-use std::collections::HashMap;
-
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Extension, RawQuery, State as AxumState};
 use http::StatusCode;
-use pat_core::{Administration, Caller, Owner, Token, TokenId, User};
+use pat_core::{Administration, Caller, TokenId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -53,18 +51,9 @@ pub(super) async fn search(
         None => None,
     };
     let owners = admin.owners_of(&page.tokens).await?;
-    let tokens = page.tokens.into_iter();
-    let values = tokens.map(|token| with_owner(&state, &owners, token));
+    let tokens = page.tokens.into_iter().zip(owners);
+    let values = tokens.map(|(token, owner)| TokenJson::new(&state.pats, token).with_owner(owner));
     Ok(Json(asked.page_json(values.collect(), page.next, total)))
-}
-
-fn with_owner(state: &State, owners: &HashMap<Owner, User>, token: Token) -> TokenJson {
-    let owner = owners.get(&token.owner).cloned();
-    let json = TokenJson::new(&state.pats, token);
-    match owner {
-        Some(owner) => json.with_owner(owner),
-        None => json,
-    }
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -257,5 +246,6 @@ pub(super) async fn identify(
     let found = admin.identify(token.trim().as_bytes()).await?;
     let token = found.ok_or_else(no_such_token)?;
     let owners = admin.owners_of(std::slice::from_ref(&token)).await?;
-    Ok(Json(with_owner(&state, &owners, token)))
+    let json = TokenJson::new(&state.pats, token);
+    Ok(Json(owners.into_iter().fold(json, TokenJson::with_owner)))
 }

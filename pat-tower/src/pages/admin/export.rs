@@ -10,7 +10,6 @@ use pat_core::{AdminError, Administration};
 
 use super::administration;
 use super::filter::{FilterForm, sort};
-use super::list::owner_of;
 use crate::date::wire_date;
 use crate::pages::fields::Fields;
 use crate::pages::page::Page;
@@ -82,8 +81,7 @@ async fn chunk(
 ) -> Result<(String, Option<Position>), AdminError> {
     let found = admin.search(search).await?;
     let owners = admin.owners_of(&found.tokens).await?;
-    let rows = found.tokens.iter().map(|token| {
-        let owner = owner_of(token, &owners);
+    let rows = found.tokens.iter().zip(owners).map(|(token, owner)| {
         line(&[
             token.id.to_string(),
             token.name.clone(),

@@ -1,12 +1,10 @@
-use std::collections::HashMap;
-
 use askama::Template;
 use axum::Extension;
 use axum::extract::RawQuery;
 use axum::response::Response;
 use http::StatusCode;
 use pat_core::search::{Filter, Search, Sort, Start};
-use pat_core::{Administration, Owner, Token, TokenStatus, User};
+use pat_core::{Administration, Token, TokenStatus, User};
 
 use super::administration;
 use super::filter::{COLUMNS, FilterForm, sort};
@@ -87,7 +85,7 @@ struct Row {
 }
 
 impl Row {
-    fn new(page: &Page, form: &FilterForm, token: Token, owners: &HashMap<Owner, User>) -> Self {
+    fn new(page: &Page, form: &FilterForm, token: Token, owner: User) -> Self {
         Self {
             id: token.id.get(),
             badge: page.badge(page.pats().status(&token)),
@@ -98,21 +96,10 @@ impl Row {
             select_label: page.t(Text::SelectNamed(&token.name)).into_owned(),
             revoke_label: page.t(Text::RevokeNamed(&token.name)).into_owned(),
             revoke_query: form.query(&[("id", &token.id.to_string())]),
-            owner: owner_of(&token, owners),
+            owner,
             name: token.name,
         }
     }
-}
-
-/// What is known of a token's owner: at least his key.
-pub(super) fn owner_of(token: &Token, owners: &HashMap<Owner, User>) -> User {
-    owners.get(&token.owner).cloned().unwrap_or_else(|| User {
-        owner: token.owner.clone(),
-        username: token.owner.to_string(),
-        full_name: token.owner.to_string(),
-        email: None,
-        is_active: false,
-    })
 }
 
 pub(in crate::pages) async fn list(
@@ -182,7 +169,7 @@ async fn find(
     };
     let found = admin.search(&search).await.map_err(fail)?;
     let owners = admin.owners_of(&found.tokens).await.map_err(fail)?;
-    let rows = found.tokens.into_iter();
+    let rows = found.tokens.into_iter().zip(owners);
     let (key, order) = names_of(sort);
     let sorted = [("sort", key), ("order", order)];
     let next = found.next.map(|after| {
@@ -191,7 +178,7 @@ async fn find(
     });
     Ok(Found {
         rows: rows
-            .map(|token| Row::new(page, form, token, &owners))
+            .map(|(token, owner)| Row::new(page, form, token, owner))
             .collect(),
         count_label: page.t(Text::Found(count)).into_owned(),
         revoke_label: (revocable > 0).then(|| page.t(Text::RevokeFound(revocable)).into_owned()),

@@ -7,7 +7,6 @@ use pat_core::{AdminError, Administration, Token, TokenId, User};
 
 use super::administration;
 use super::filter::FilterForm;
-use super::list::owner_of;
 use crate::pages::fields::Fields;
 use crate::pages::page::{FORM_TOKEN, Page, show};
 use crate::pages::texts::Text;
@@ -151,10 +150,10 @@ impl<'a> Request<'a> {
             }
             Target::Tokens(tokens) => {
                 let owners = self.admin.owners_of(tokens).await.map_err(fail)?;
-                let selected = tokens.iter().map(|token| Selected {
+                let selected = tokens.iter().zip(owners).map(|(token, owner)| Selected {
                     id: token.id.get(),
                     name: token.name.clone(),
-                    owner: owner_of(token, &owners),
+                    owner,
                 });
                 (tokens.len() as u64, selected.collect(), None)
             }
