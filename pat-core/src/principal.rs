@@ -16,25 +16,28 @@ use crate::{Owner, TokenDigest, TokenId};
 pub struct Principal(pub(crate) Arc<Grant>);
 
 /// A decision that a token is good, with all that is needed to see whether it still stands.
+///
+/// In this order in memory: what a cache hit reads comes first and takes up two lines, not four.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Grant {
     pub(crate) digest: TokenDigest,
+    /// Boot time until which the grant may be used from the cache.
+    pub(crate) cached_until: i64,
+    /// The node's change stamp before the query that this grant comes from.
+    pub(crate) seen: u64,
+    /// `expires_at` in microseconds since 1970; `i64::MAX` for never.
+    pub(crate) expires_micros: i64,
+    pub(crate) last_use: Arc<LastUseStamp>,
+    /// Where its floors are.
+    pub(crate) place: Place,
+    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) derived: OnceLock<Box<dyn Any + Send + Sync>>,
+    /// Boot time at which that query was sent.
+    pub(crate) sent: i64,
     pub(crate) token_id: TokenId,
     pub(crate) owner: Owner,
     pub(crate) name: Box<str>,
-    pub(crate) expires_at: Option<Timestamp>,
-    /// `expires_at` in microseconds since 1970; `i64::MAX` for never.
-    pub(crate) expires_micros: i64,
-    /// The node's change stamp before the query that this grant comes from.
-    pub(crate) seen: u64,
-    /// Boot time at which that query was sent.
-    pub(crate) sent: i64,
-    /// Boot time until which the grant may be used from the cache.
-    pub(crate) cached_until: i64,
-    /// Where its floors are.
-    pub(crate) place: Place,
-    pub(crate) last_use: Arc<LastUseStamp>,
-    pub(crate) derived: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 impl Grant {

@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -5,7 +6,6 @@ use std::time::Duration;
 use moka::sync::Cache as Moka;
 
 use super::slots::Slots;
-use crate::clock::Moment;
 use crate::settings::Settings;
 use crate::{AuthError, Principal, TokenDigest};
 
@@ -62,9 +62,9 @@ impl Cache {
         self.ttl / 640 * steps
     }
 
-    /// The grant of this digest, used at `now`.
-    pub(super) fn grant(&self, digest: &TokenDigest, now: Moment) -> Option<Principal> {
-        self.grants.as_ref()?.get(digest, now)
+    /// The grant of this digest.
+    pub(super) fn grant(&self, digest: &TokenDigest) -> Option<Principal> {
+        self.grants.as_ref()?.get(digest)
     }
 
     pub(super) fn keep_grant(&self, principal: &Principal) {
@@ -106,10 +106,12 @@ impl Grants {
         Self { slots, cache }
     }
 
-    fn get(&self, digest: &TokenDigest, now: Moment) -> Option<Principal> {
+    fn get(&self, digest: &TokenDigest) -> Option<Principal> {
         // Now and then the cache is asked, so that it learns what is in use and evicts the rest.
-        let is_sample = now.boot % SAMPLE == 0;
-        if !is_sample && let Some(principal) = self.slots.get(digest) {
+        let turn = TURN.replace(TURN.get().wrapping_add(1));
+        if !turn.is_multiple_of(SAMPLE)
+            && let Some(principal) = self.slots.get(digest)
+        {
             return Some(principal);
         }
         let principal = self.cache.get(digest)?;
@@ -124,6 +126,11 @@ impl Grants {
     }
 }
 
-/// One hit in so many is looked up in the cache itself. The time of a hit in microseconds is as
-/// good as a die.
-const SAMPLE: i64 = 64;
+/// One hit in so many is looked up in the cache itself: no divisor of the round numbers in which
+/// clients take turns, so that each token's turn comes.
+const SAMPLE: u16 = 61;
+
+thread_local! {
+    /// Counts this thread's hits.
+    static TURN: Cell<u16> = const { Cell::new(0) };
+}

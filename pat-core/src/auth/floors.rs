@@ -6,7 +6,7 @@ use crate::store::Change;
 use crate::{Owner, TokenId};
 
 /// Stripes per array; two tokens (or owners) that share one are merely loaded again together.
-const STRIPES: usize = 4096;
+const STRIPES: u16 = 4096;
 
 /// Decides whether a cached grant still stands. Correctness rests on this and not on the cache:
 /// dropping an entry there only frees memory.
@@ -69,16 +69,18 @@ impl Floors {
     /// Whether no change that concerns the grant was learned of since its load began.
     pub(crate) fn reached_by(&self, grant: &Grant) -> bool {
         let Place { token, owner } = grant.place;
-        grant.seen >= self.tokens[token].load(Ordering::Acquire)
-            && grant.seen >= self.owners[owner].load(Ordering::Acquire)
+        grant.seen >= self.tokens[usize::from(token)].load(Ordering::Acquire)
+            && grant.seen >= self.owners[usize::from(owner)].load(Ordering::Acquire)
     }
 
     /// Puts an end to all grants that `change` concerns and that were read before this call.
     pub(crate) fn raise(&self, change: &Change) {
         let floor = match change {
-            Change::TokenRevoked(id) => &self.tokens[stripe(self.hasher.hash_one(id.get()))],
+            Change::TokenRevoked(id) => {
+                &self.tokens[usize::from(stripe(self.hasher.hash_one(id.get())))]
+            }
             Change::OwnerChanged(owner) => {
-                &self.owners[stripe(self.hasher.hash_one(owner.as_str()))]
+                &self.owners[usize::from(stripe(self.hasher.hash_one(owner.as_str())))]
             }
             Change::Everything => return self.raise_all(),
         };
@@ -113,10 +115,10 @@ impl Floors {
 /// The indices of two floors.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {
-    token: usize,
-    owner: usize,
+    token: u16,
+    owner: u16,
 }
 
-fn stripe(hash: u64) -> usize {
-    usize::try_from(hash % STRIPES as u64).unwrap_or_default()
+fn stripe(hash: u64) -> u16 {
+    u16::try_from(hash % u64::from(STRIPES)).expect("there are no more stripes")
 }

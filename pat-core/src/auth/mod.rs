@@ -28,6 +28,10 @@ use crate::{
 /// Longest string that is looked at as a token, in bytes.
 pub const MAX_TOKEN_LEN: usize = 256;
 
+/// How near the end of a token, grant or lease the time is read precisely, in microseconds: ten times
+/// as much as coarse time may be behind.
+const ENDS_SOON: i64 = 1_000_000;
+
 /// Decides about presented tokens.
 #[derive(Debug)]
 pub(crate) struct Authenticator {
@@ -96,8 +100,7 @@ impl Authenticator {
 
     /// Decides from memory alone, if that is possible; notes the use.
     pub(crate) fn check_cached(&self, digest: &TokenDigest) -> Option<Verdict> {
-        let now = self.time.now();
-        if let Some(principal) = self.known_grant(digest, now) {
+        if let Some((principal, now)) = self.known_grant(digest) {
             principal.note_use(now);
             self.metrics.hit();
             self.metrics.accepted();
@@ -109,15 +112,29 @@ impl Authenticator {
         };
         self.metrics.hit();
         self.metrics.refused(&error);
-        self.events.emit_repeated_refusal(now.timestamp(), &error);
+        let now = self.time.now().timestamp();
+        self.events.emit_repeated_refusal(now, &error);
         Some(Err(error))
     }
 
-    /// A grant from the cache that still stands at `now`.
-    fn known_grant(&self, digest: &TokenDigest, now: Moment) -> Option<Principal> {
-        let principal = self.cache.grant(digest, now)?;
-        let stands = self.floors.allows_cached(&principal.0, now) && !principal.0.is_expired(now);
-        stands.then_some(principal)
+    /// A grant from the cache that still stands, and the time at which it does.
+    ///
+    /// Coarse time will do as long as nothing ends soon.
+    fn known_grant(&self, digest: &TokenDigest) -> Option<(Principal, Moment)> {
+        let principal = self.cache.grant(digest)?;
+        let grant = &*principal.0;
+        let mut now = self.time.coarse();
+        if !self.stands(grant, now.later(ENDS_SOON)) {
+            now = self.time.now();
+            if !self.stands(grant, now) {
+                return None;
+            }
+        }
+        Some((principal, now))
+    }
+
+    fn stands(&self, grant: &Grant, now: Moment) -> bool {
+        self.floors.allows_cached(grant, now) && !grant.is_expired(now)
     }
 
     /// Decides from the database; notes the use.
@@ -169,7 +186,7 @@ impl Authenticator {
     }
 
     async fn load(self: Arc<Self>, digest: TokenDigest) -> Verdict {
-        if let Some(principal) = self.known_grant(&digest, self.time.now()) {
+        if let Some((principal, _)) = self.known_grant(&digest) {
             // Another load has ended since the request looked into the cache.
             return Ok(principal);
         }
