@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
@@ -94,6 +95,7 @@ impl PatsBuilder {
     /// The service. Nothing runs in the background until [`Pats::start`].
     #[must_use]
     pub fn build(self) -> Pats {
+        static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
         let mut formats: Vec<_> = self
             .settings
             .accepted_formats()
@@ -117,6 +119,7 @@ impl PatsBuilder {
             Events::new(self.sinks),
         );
         Pats::new(Inner {
+            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             auth: Arc::new(auth),
             issued_format,
             ids: IdSource::default(),

@@ -1,36 +1,42 @@
 //! Reading the `Authorization` header (RFC 9110 section 11.4, RFC 6750 section 2.1).
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 use pat_core::auth::MAX_TOKEN_LEN;
 
-/// What a request presents.
+/// The `Authorization` header of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Authorization {
+    Nothing,
+    One(HeaderValue),
+    Several,
+}
+
+/// What a header presents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Presented<'a> {
-    /// No `Authorization` header.
-    Nothing,
     /// Credentials of another scheme, which are none of our business.
     OtherScheme,
     /// One token68 with the scheme `Bearer`.
     Bearer(&'a [u8]),
-    /// Several `Authorization` headers, or `Bearer` with something that is not one token68 of at
-    /// most 256 bytes.
+    /// `Bearer` with something that is not one token68 of at most 256 bytes.
     Malformed,
 }
 
 const SCHEME: &[u8] = b"bearer";
 
-/// Reads the header as bytes: it need not be UTF-8.
-pub(crate) fn read(headers: &HeaderMap) -> Presented<'_> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    match (values.next(), values.next()) {
-        (None, _) => Presented::Nothing,
-        (Some(value), None) => read_value(value.as_bytes()),
-        (Some(_), Some(_)) => Presented::Malformed,
+/// Takes the header out, which finds it only once; whoever wants it to stay puts it back.
+pub(crate) fn take(headers: &mut HeaderMap) -> Authorization {
+    let before = headers.len();
+    match headers.remove(AUTHORIZATION) {
+        None => Authorization::Nothing,
+        Some(value) if headers.len() + 1 == before => Authorization::One(value),
+        Some(_) => Authorization::Several,
     }
 }
 
-fn read_value(value: &[u8]) -> Presented<'_> {
+/// Reads the header as bytes: it need not be UTF-8.
+pub(crate) fn read(value: &[u8]) -> Presented<'_> {
     let is_bearer = value
         .get(..SCHEME.len())
         .is_some_and(|s| s.eq_ignore_ascii_case(SCHEME));
@@ -78,74 +84,71 @@ fn is_token68_byte(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
     use proptest::prelude::*;
 
     use super::*;
 
-    fn headers(values: &[&[u8]]) -> HeaderMap {
+    #[test]
+    fn the_header_is_taken_out_and_several_are_told_from_one() {
         let mut headers = HeaderMap::new();
-        for value in values {
-            let value = HeaderValue::from_bytes(value).expect("a header value");
-            headers.append(AUTHORIZATION, value);
+        headers.append("accept", HeaderValue::from_static("text/html"));
+        headers.append("accept", HeaderValue::from_static("text/plain"));
+        assert_eq!(take(&mut headers), Authorization::Nothing);
+        let value = HeaderValue::from_static("Bearer abc");
+        headers.append(AUTHORIZATION, value.clone());
+        assert_eq!(take(&mut headers), Authorization::One(value.clone()));
+        assert_eq!(take(&mut headers), Authorization::Nothing);
+        for count in [2, 3] {
+            for _ in 0..count {
+                headers.append(AUTHORIZATION, value.clone());
+            }
+            assert_eq!(take(&mut headers), Authorization::Several);
+            assert_eq!(headers.len(), 2);
         }
-        headers
     }
 
     #[test]
-    fn exactly_one_bearer_token_is_read() {
+    fn one_bearer_token_is_read() {
         let long = [b"Bearer ".as_slice(), &[b'a'; 256]].concat();
         let too_long = [b"Bearer ".as_slice(), &[b'a'; 257]].concat();
-        let table: &[(&[&[u8]], Presented<'_>)] = &[
-            (&[], Presented::Nothing),
-            (&[b"Bearer abc"], Presented::Bearer(b"abc")),
-            (&[b"bearer abc"], Presented::Bearer(b"abc")),
-            (&[b"BEARER   abc"], Presented::Bearer(b"abc")),
-            (&[b"bEaReR a-._~+/9=="], Presented::Bearer(b"a-._~+/9==")),
-            (&[&long], Presented::Bearer(&[b'a'; 256])),
-            (&[&too_long], Presented::Malformed),
-            (&[b"Bearer"], Presented::Malformed),
-            (&[b"Bearer "], Presented::Malformed),
-            (&[b"Bearer    "], Presented::Malformed),
-            (&[b"Bearer ="], Presented::Malformed),
-            (&[b"Bearer a b"], Presented::Malformed),
-            (&[b"Bearer a,b"], Presented::Malformed),
-            (&[b"Bearer a "], Presented::Malformed),
-            (&[b"Bearer a=b"], Presented::Malformed),
-            (&[b"Bearer\tabc"], Presented::Malformed),
-            (&[b"Bearer \tabc"], Presented::Malformed),
-            (&[b"Bearer \"abc\""], Presented::Malformed),
-            (&[b"Bearer ab\xe4c"], Presented::Malformed),
-            (&[b"Bearer: abc"], Presented::Malformed),
-            (&[b"Bearer,abc"], Presented::Malformed),
-            (&[b"Bearer abc", b"Bearer abc"], Presented::Malformed),
-            (&[b"Basic YTpi", b"Bearer abc"], Presented::Malformed),
-            (&[b"Basic YTpi"], Presented::OtherScheme),
-            (&[b"Bearerx abc"], Presented::OtherScheme),
-            (&[b"Bearer2 abc"], Presented::OtherScheme),
-            (&[b"Bear er abc"], Presented::OtherScheme),
-            (&[b"Digest username=\"\xff\""], Presented::OtherScheme),
-            (&[b""], Presented::OtherScheme),
-            (
-                &[b"\xf0\x9f\x8e\x89\xf0\x9f\x8e\x89"],
-                Presented::OtherScheme,
-            ),
+        let table: &[(&[u8], Presented<'_>)] = &[
+            (b"Bearer abc", Presented::Bearer(b"abc")),
+            (b"bearer abc", Presented::Bearer(b"abc")),
+            (b"BEARER   abc", Presented::Bearer(b"abc")),
+            (b"bEaReR a-._~+/9==", Presented::Bearer(b"a-._~+/9==")),
+            (&long, Presented::Bearer(&[b'a'; 256])),
+            (&too_long, Presented::Malformed),
+            (b"Bearer", Presented::Malformed),
+            (b"Bearer ", Presented::Malformed),
+            (b"Bearer    ", Presented::Malformed),
+            (b"Bearer =", Presented::Malformed),
+            (b"Bearer a b", Presented::Malformed),
+            (b"Bearer a,b", Presented::Malformed),
+            (b"Bearer a ", Presented::Malformed),
+            (b"Bearer a=b", Presented::Malformed),
+            (b"Bearer\tabc", Presented::Malformed),
+            (b"Bearer \tabc", Presented::Malformed),
+            (b"Bearer \"abc\"", Presented::Malformed),
+            (b"Bearer ab\xe4c", Presented::Malformed),
+            (b"Bearer: abc", Presented::Malformed),
+            (b"Bearer,abc", Presented::Malformed),
+            (b"Basic YTpi", Presented::OtherScheme),
+            (b"Bearerx abc", Presented::OtherScheme),
+            (b"Bearer2 abc", Presented::OtherScheme),
+            (b"Bear er abc", Presented::OtherScheme),
+            (b"Digest username=\"\xff\"", Presented::OtherScheme),
+            (b"", Presented::OtherScheme),
+            (b"\xf0\x9f\x8e\x89\xf0\x9f\x8e\x89", Presented::OtherScheme),
         ];
-        for (values, expected) in table {
-            let headers = headers(values);
-            assert_eq!(
-                read(&headers),
-                *expected,
-                "{}",
-                values.concat().escape_ascii()
-            );
+        for (value, expected) in table {
+            assert_eq!(read(value), *expected, "{}", value.escape_ascii());
         }
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_read_without_a_panic(value in proptest::collection::vec(any::<u8>(), 0..400)) {
-            if let Presented::Bearer(token) = read_value(&value) {
+            if let Presented::Bearer(token) = read(&value) {
                 prop_assert!(value.ends_with(token) && is_token68(token));
             }
         }
@@ -153,7 +156,7 @@ mod tests {
         #[test]
         fn every_token68_is_read_whole(token in "[A-Za-z0-9._~+/-]{1,200}={0,2}", spaces in 1_usize..9) {
             let value = format!("Bearer{}{token}", " ".repeat(spaces));
-            prop_assert_eq!(read_value(value.as_bytes()), Presented::Bearer(token.as_bytes()));
+            prop_assert_eq!(read(value.as_bytes()), Presented::Bearer(token.as_bytes()));
         }
     }
 }

@@ -1,8 +1,8 @@
 use axum_core::body::Body;
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
-use http::StatusCode;
 use http::request::Parts;
+use http::{HeaderValue, StatusCode};
 
 use crate::pat::{Outcome, Pat, Verdict};
 use crate::problem::Problem;
@@ -17,12 +17,13 @@ impl<S: Sync> FromRequestParts<S> for Pat {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, PatRejection> {
         let verdict = Verdict::of(&parts.extensions).ok_or(PatRejection(Kind::MissingLayer))?;
-        match &verdict.outcome {
-            Outcome::Accepted(pat) => Ok(pat.clone()),
-            Outcome::Anonymous | Outcome::Refused(_) => {
-                Err(PatRejection(Kind::NotSignedIn(verdict.clone())))
-            }
-        }
+        let config = match &verdict.outcome {
+            Outcome::Accepted(pat) => return Ok(pat.clone()),
+            Outcome::Anonymous(config) => config,
+            Outcome::Refused(refusal) => &refusal.config,
+        };
+        let challenge = config.challenges.missing.clone();
+        Err(PatRejection(Kind::NotSignedIn(challenge)))
     }
 }
 
@@ -47,7 +48,7 @@ pub struct PatRejection(Kind);
 #[derive(Debug, Clone)]
 enum Kind {
     MissingLayer,
-    NotSignedIn(Verdict),
+    NotSignedIn(HeaderValue),
 }
 
 impl IntoResponse for PatRejection {
@@ -59,8 +60,7 @@ impl IntoResponse for PatRejection {
                  Add it with `Router::layer` after the last route.",
             )
                 .into_response(),
-            Kind::NotSignedIn(verdict) => {
-                let challenge = verdict.config.challenges.missing.clone();
+            Kind::NotSignedIn(challenge) => {
                 Problem::not_signed_in(challenge).into_response::<Body>()
             }
         }

@@ -20,7 +20,7 @@ impl Pat {
     pub fn of(extensions: &Extensions) -> Option<&Self> {
         match &Verdict::of(extensions)?.outcome {
             Outcome::Accepted(pat) => Some(pat),
-            Outcome::Anonymous | Outcome::Refused(_) => None,
+            Outcome::Anonymous(_) | Outcome::Refused(_) => None,
         }
     }
 }
@@ -44,16 +44,20 @@ pub(crate) fn caller_of(extensions: &Extensions) -> Option<Caller> {
 
 /// What a layer decided about a request, kept in its extensions: for the handlers, and so that a
 /// second layer of the same service does not decide again.
+///
+/// One that accepts shares nothing but the principal, whose count is the only one that a request
+/// with a good token moves: cores that count the same thing wait for each other.
 #[derive(Debug, Clone)]
 pub(crate) struct Verdict {
-    /// Who decided.
-    pub(crate) config: Arc<Config>,
+    /// The number of the service that decided.
+    pub(crate) service: u64,
     pub(crate) outcome: Outcome,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) enum Outcome {
-    Anonymous,
+    /// With the layer's configuration, for handlers that insist on a token.
+    Anonymous(Arc<Config>),
     Accepted(Pat),
     /// Let through all the same, in the lenient mode.
     Refused(Arc<Refusal>),
@@ -62,6 +66,7 @@ pub(crate) enum Outcome {
 /// A token that was refused; no digest if no format recognised it.
 #[derive(Debug)]
 pub(crate) struct Refusal {
+    pub(crate) config: Arc<Config>,
     pub(crate) digest: Option<TokenDigest>,
     pub(crate) error: AuthError,
 }

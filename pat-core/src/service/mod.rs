@@ -37,6 +37,7 @@ pub struct Pats(Arc<Inner>);
 
 #[derive(Debug)]
 pub(crate) struct Inner {
+    pub(crate) number: u64,
     pub(crate) auth: Arc<Authenticator>,
     pub(crate) issued_format: Arc<dyn TokenFormat>,
     pub(crate) ids: IdSource,
@@ -74,10 +75,10 @@ impl Pats {
         &self.0.auth.settings
     }
 
-    /// Whether both are clones of one service.
+    /// A number that no other service of this process has; clones of one have the same.
     #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+    pub fn number(&self) -> u64 {
+        self.0.number
     }
 
     pub(crate) fn store(&self) -> &dyn TokenStore {

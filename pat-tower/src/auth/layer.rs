@@ -2,12 +2,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use pat_core::{AuthError, Pats, Principal, TokenDigest};
 use tower_layer::Layer;
 
 use super::PatService;
-use crate::bearer::{self, Presented};
+use crate::bearer::{self, Authorization, Presented};
 use crate::challenge::Challenges;
 use crate::date::wire_date;
 use crate::pat::{Outcome, Pat, Refusal, Verdict};
@@ -174,8 +174,8 @@ pub(super) enum Next {
 
 /// What is to be added to the inner service's response.
 pub(super) enum After {
-    /// When the token expires.
-    Expiry(Principal),
+    /// When the token expires, if it does.
+    Expiry(Option<HeaderValue>),
     /// That there is this way to sign in, if the inner service asks the caller to.
     Challenge(Arc<Config>),
 }
@@ -190,28 +190,37 @@ impl Next {
 impl Config {
     /// Decides about a request, from memory alone.
     pub(super) fn decide<B>(self: &Arc<Self>, request: &mut Request<B>) -> Decision {
-        let token = match bearer::read(request.headers()) {
-            Presented::Bearer(token) => token,
-            Presented::Malformed => {
-                let challenge = self.challenges.invalid_request.clone();
-                return Decision::Now(Next::answer(
-                    Problem::invalid_authorization(challenge),
-                    None,
-                ));
-            }
-            Presented::Nothing => return Decision::Now(self.without_token(request)),
-            Presented::OtherScheme => return Decision::Now(self.without_judged_token(request)),
+        let header = match bearer::take(request.headers_mut()) {
+            Authorization::One(header) => header,
+            Authorization::Nothing => return Decision::Now(self.without_token(request)),
+            Authorization::Several => return Decision::Now(self.malformed()),
         };
-        match self.pats.recognize(token) {
+        let token = match bearer::read(header.as_bytes()) {
+            Presented::Bearer(token) => token,
+            Presented::Malformed => return Decision::Now(self.malformed()),
+            Presented::OtherScheme => {
+                put_back(request, header);
+                return Decision::Now(self.without_token(request));
+            }
+        };
+        let recognized = self.pats.recognize(token);
+        let is_passed = self.passes_foreign && matches!(recognized, Err(AuthError::Foreign));
+        if is_passed || self.keeps_header {
+            put_back(request, header);
+        }
+        match recognized {
             Ok(digest) => match self.known_verdict(request, digest) {
                 Some(verdict) => Decision::Now(self.apply(request, digest, verdict)),
                 None => Decision::Ask(digest),
             },
-            Err(AuthError::Foreign) if self.passes_foreign => {
-                Decision::Now(self.without_judged_token(request))
-            }
+            Err(_) if is_passed => Decision::Now(self.without_token(request)),
             Err(error) => Decision::Now(self.refuse(request, None, error)),
         }
+    }
+
+    fn malformed(&self) -> Next {
+        let challenge = self.challenges.invalid_request.clone();
+        Next::answer(Problem::invalid_authorization(challenge), None)
     }
 
     /// The verdict of an earlier layer of the same service, or of the cache.
@@ -226,28 +235,22 @@ impl Config {
 
     fn memo<'r, B>(&self, request: &'r Request<B>) -> Option<&'r Verdict> {
         let memo = Verdict::of(request.extensions())?;
-        memo.config.pats.is_same(&self.pats).then_some(memo)
-    }
-
-    /// A request with credentials that are none of our business.
-    fn without_judged_token<B>(self: &Arc<Self>, request: &mut Request<B>) -> Next {
-        mark_sensitive(request.headers_mut());
-        self.without_token(request)
+        (memo.service == self.pats.number()).then_some(memo)
     }
 
     /// A request that presents no token, or whose token an earlier layer has judged and removed.
     fn without_token<B>(self: &Arc<Self>, request: &mut Request<B>) -> Next {
         match self.memo(request).map(|memo| memo.outcome.clone()) {
-            Some(Outcome::Accepted(pat)) => Next::Call(After::Expiry(pat.0)),
+            Some(Outcome::Accepted(pat)) => Next::Call(After::Expiry(expiry(&pat))),
             Some(Outcome::Refused(refusal)) => {
                 self.refuse(request, refusal.digest, refusal.error.clone())
             }
-            Some(Outcome::Anonymous) | None if self.mode == Mode::Required => {
+            Some(Outcome::Anonymous(_)) | None if self.mode == Mode::Required => {
                 let problem = Problem::not_signed_in(self.challenges.missing.clone());
                 Next::answer(problem, None)
             }
-            Some(Outcome::Anonymous) | None => {
-                self.remember(request, Outcome::Anonymous);
+            Some(Outcome::Anonymous(_)) | None => {
+                self.remember(request, Outcome::Anonymous(Arc::clone(self)));
                 self.call_anonymously()
             }
         }
@@ -268,12 +271,12 @@ impl Config {
             Ok(principal) => principal,
             Err(error) => return self.refuse(request, Some(digest), error),
         };
-        self.remove_header(request.headers_mut());
-        self.remember(request, Outcome::Accepted(Pat(principal.clone())));
+        let after = After::Expiry(expiry(&principal));
+        self.remember(request, Outcome::Accepted(Pat(principal)));
         let sessions = self.sessions.as_ref();
         match sessions.and_then(|sessions| sessions.detach(request.extensions_mut())) {
-            Some(destroy) => Next::DestroySession(destroy, After::Expiry(principal)),
-            None => Next::Call(After::Expiry(principal)),
+            Some(destroy) => Next::DestroySession(destroy, after),
+            None => Next::Call(after),
         }
     }
 
@@ -286,8 +289,12 @@ impl Config {
         match error {
             AuthError::Unavailable(_) => Next::answer(Problem::unavailable(), Some(error)),
             error if self.mode == Mode::Lenient => {
-                self.remove_header(request.headers_mut());
-                let refusal = Arc::new(Refusal { digest, error });
+                let config = Arc::clone(self);
+                let refusal = Arc::new(Refusal {
+                    config,
+                    digest,
+                    error,
+                });
                 self.remember(request, Outcome::Refused(refusal));
                 self.call_anonymously()
             }
@@ -298,24 +305,18 @@ impl Config {
         }
     }
 
-    fn remove_header(&self, headers: &mut HeaderMap) {
-        if self.keeps_header {
-            mark_sensitive(headers);
-        } else {
-            headers.remove(AUTHORIZATION);
-        }
-    }
-
-    fn remember<B>(self: &Arc<Self>, request: &mut Request<B>, outcome: Outcome) {
-        let config = Arc::clone(self);
-        request.extensions_mut().insert(Verdict { config, outcome });
+    fn remember<B>(&self, request: &mut Request<B>, outcome: Outcome) {
+        let service = self.pats.number();
+        request
+            .extensions_mut()
+            .insert(Verdict { service, outcome });
     }
 }
 
-fn mark_sensitive(headers: &mut HeaderMap) {
-    if let Some(value) = headers.get_mut(AUTHORIZATION) {
-        value.set_sensitive(true);
-    }
+/// Leaves credentials to whoever is inside, marked so that they get into no log.
+fn put_back<B>(request: &mut Request<B>, mut header: HeaderValue) {
+    header.set_sensitive(true);
+    request.headers_mut().insert(AUTHORIZATION, header);
 }
 
 /// The layer's own answer. The reason is for the layers outside, not for the client.
@@ -330,23 +331,24 @@ pub(super) fn answer<B: From<Bytes>>(
 }
 
 impl After {
-    pub(super) fn complete<B>(&self, response: &mut Response<B>) {
+    pub(super) fn complete<B>(&mut self, response: &mut Response<B>) {
+        const PAT_EXPIRES_AT: HeaderName = HeaderName::from_static("pat-expires-at");
         match self {
-            Self::Expiry(principal) => add_expiry(response, principal),
+            Self::Expiry(value) => {
+                if let Some(value) = value.take() {
+                    response.headers_mut().insert(PAT_EXPIRES_AT, value);
+                }
+            }
             Self::Challenge(config) => add_challenge(response, &config.challenges.missing),
         }
     }
 }
 
-/// Tells the client when its token expires.
-fn add_expiry<B>(response: &mut Response<B>, principal: &Principal) {
-    const PAT_EXPIRES_AT: HeaderName = HeaderName::from_static("pat-expires-at");
-    if let Some(expires_at) = principal.expires_at()
-        && let Some(value) = principal.derived(|_| HeaderValue::from_str(&wire_date(expires_at)))
-        && let Ok(value) = value
-    {
-        response.headers_mut().insert(PAT_EXPIRES_AT, value.clone());
-    }
+/// What tells the client when its token expires, made once for each token.
+fn expiry(principal: &Principal) -> Option<HeaderValue> {
+    let expires_at = principal.expires_at()?;
+    let value = principal.derived(|_| HeaderValue::from_str(&wire_date(expires_at)).ok())?;
+    value.clone()
 }
 
 /// Offers our way to sign in beside the host's own, where the host asks for one.
