@@ -14,6 +14,7 @@ mod crashes;
 mod crowds;
 mod csrf;
 mod docs;
+mod flood;
 mod flow;
 mod jobs;
 mod openapi;
@@ -45,6 +46,10 @@ fn main() -> ExitCode {
     if std::env::var_os(smtp::AS_MAILER).is_some() {
         return smtp::deliver_as_process();
     }
+    // The memory of a flood is measured in a process that does nothing else.
+    if std::env::var_os(flood::AS_FLOOD).is_some() {
+        return flood::flood_as_process();
+    }
     let arguments = libtest_mimic::Arguments::from_args();
     let trials = [
         admin::trials(),
@@ -56,6 +61,7 @@ fn main() -> ExitCode {
         crowds::trials(),
         csrf::trials(),
         docs::trials(),
+        flood::trials(),
         flow::trials(),
         jobs::trials(),
         openapi::trials(),

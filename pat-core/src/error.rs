@@ -84,6 +84,10 @@ pub enum Unavailable {
     /// A task of ours ended without an answer, because it panicked or the runtime is shutting down.
     #[error("the task that should have answered ended early")]
     TaskEnded,
+    /// So many unknown tokens are presented that those which this node does not know are not looked
+    /// up for now.
+    #[error("too many unknown tokens are presented")]
+    TooManyUnknown,
 }
 
 impl Unavailable {

@@ -23,6 +23,7 @@ pub(crate) struct Gated(Arc<State>);
 struct State {
     inner: Arc<dyn TokenStore>,
     lookups: Gate,
+    found: AtomicUsize,
     revocations: Gate,
     is_down: AtomicBool,
 }
@@ -56,6 +57,7 @@ impl Gated {
         Self(Arc::new(State {
             inner: Arc::new(inner),
             lookups: Gate::default(),
+            found: AtomicUsize::new(0),
             revocations: Gate::default(),
             is_down: AtomicBool::new(false),
         }))
@@ -79,6 +81,11 @@ impl Gated {
     /// How many look-ups have read their row.
     pub(crate) fn lookups(&self) -> usize {
         self.0.lookups.passed.load(Ordering::SeqCst)
+    }
+
+    /// How many of them found a token.
+    pub(crate) fn found(&self) -> usize {
+        self.0.found.load(Ordering::SeqCst)
     }
 
     /// How many revocations have been committed.
@@ -111,6 +118,10 @@ impl TokenStore for Gated {
 
     async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Option<Token>, StoreError> {
         let found = self.up()?.find_by_digest(digest).await;
+        let is_found = matches!(found, Ok(Some(_)));
+        self.0
+            .found
+            .fetch_add(usize::from(is_found), Ordering::SeqCst);
         self.0.lookups.pass().await;
         found
     }

@@ -2,6 +2,7 @@
 
 mod cache;
 mod flights;
+mod flood;
 mod floors;
 mod slots;
 
@@ -12,6 +13,7 @@ use tokio::time::timeout;
 
 use self::cache::Cache;
 use self::flights::Flights;
+use self::flood::Flood;
 pub(crate) use self::floors::{Floors, Place};
 use crate::clock::{Moment, Time, micros};
 use crate::event::{EventKind, Events};
@@ -45,6 +47,7 @@ pub(crate) struct Authenticator {
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
     cache: Cache,
+    flood: Flood,
     flights: Flights,
 }
 
@@ -62,6 +65,7 @@ impl Authenticator {
     ) -> Self {
         Self {
             cache: Cache::new(&settings),
+            flood: Flood::new(settings.auth_cache_max_items()),
             floors: Floors::new(store.is_shared()),
             flights: Flights::default(),
             usage: Usage::default(),
@@ -165,6 +169,9 @@ impl Authenticator {
 
     async fn look_up(self: Arc<Self>, digest: TokenDigest) -> Verdict {
         let started = self.time.now();
+        if !self.flood.admits(&digest, started) {
+            return Err(AuthError::Unavailable(Unavailable::TooManyUnknown));
+        }
         loop {
             let load = Arc::clone(&self).load(digest);
             let verdict = self.flights.join(digest, load).await;
@@ -194,8 +201,14 @@ impl Authenticator {
         let sent = self.time.refresh();
         let verdict = self.judge(digest, seen, sent).await;
         match &verdict {
-            Ok(principal) => self.cache.keep_grant(principal),
+            Ok(principal) => {
+                self.flood.note_good(&digest);
+                self.cache.keep_grant(principal);
+            }
             Err(error) => {
+                if let AuthError::Unknown = error {
+                    self.flood.note_unknown(sent);
+                }
                 self.cache.keep_refusal(digest, error);
                 self.events.emit_refusal(sent.timestamp(), error);
             }
@@ -254,6 +267,11 @@ impl Authenticator {
             last_use,
             derived: OnceLock::new(),
         }))
+    }
+
+    /// Expects a token that was created here to be presented soon.
+    pub(crate) fn expect(&self, digest: &TokenDigest) {
+        self.flood.note_good(digest);
     }
 
     /// Forgets all that is cached; a matter of memory, not of correctness.

@@ -59,6 +59,7 @@ impl Pats {
             };
             match within(self.patience(), self.store().insert(&new, max)).await? {
                 Insertion::Stored => {
+                    self.0.auth.expect(&new.digest);
                     if new.notify {
                         self.wake_delivery();
                     }

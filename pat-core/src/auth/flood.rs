@@ -1,0 +1,139 @@
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+
+use crate::TokenDigest;
+use crate::clock::Moment;
+
+/// Bounds how many queries a second the unknown tokens of a flood can cause.
+///
+/// Nothing tells a token that is unknown from one that is merely not cached, but the query. So once
+/// too many were unknown, tokens that this node has never found good have to wait; the others go on
+/// being looked up.
+#[derive(Debug)]
+pub(super) struct Flood {
+    /// Boot time at which the unknown tokens of the past are paid for, in microseconds.
+    paid_at: AtomicI64,
+    /// Boot time of the last warning, in microseconds.
+    warned_at: AtomicI64,
+    /// A trace of each digest that was found good, at a place that it shares with others. That one
+    /// passes for another's is as unlikely as that 32 random bits agree.
+    traces: Box<[AtomicU32]>,
+}
+
+/// How many unknown tokens a second are looked up in the long run.
+pub(super) const UNKNOWN_PER_SECOND: i64 = 2_000;
+/// How far they may be ahead of that, in microseconds: as many as in one second at once.
+const AHEAD: i64 = 1_000_000;
+/// How long nothing is said after a warning, in microseconds.
+const SILENCE: i64 = 10_000_000;
+
+impl Flood {
+    /// For about this many good tokens.
+    pub(super) fn new(tokens: u32) -> Self {
+        let count = (tokens as usize).saturating_mul(2).next_power_of_two();
+        Self {
+            paid_at: AtomicI64::new(0),
+            warned_at: AtomicI64::new(i64::MIN),
+            traces: (0..count).map(|_| AtomicU32::new(0)).collect(),
+        }
+    }
+
+    /// Whether the store may be asked about this token.
+    pub(super) fn admits(&self, digest: &TokenDigest, now: Moment) -> bool {
+        let ahead = self.paid_at.load(Ordering::Relaxed) - now.boot;
+        let is_admitted = ahead <= AHEAD || self.is_known(digest);
+        if !is_admitted {
+            self.warn(now);
+        }
+        is_admitted
+    }
+
+    /// Notes that a token was looked up and is unknown.
+    pub(super) fn note_unknown(&self, now: Moment) {
+        const COST: i64 = 1_000_000 / UNKNOWN_PER_SECOND;
+        let pay = |paid_at: i64| Some(paid_at.max(now.boot) + COST);
+        let _ = self
+            .paid_at
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, pay);
+    }
+
+    /// Notes that a token is good.
+    pub(super) fn note_good(&self, digest: &TokenDigest) {
+        let (place, trace) = self.place(digest);
+        place.store(trace, Ordering::Relaxed);
+    }
+
+    fn is_known(&self, digest: &TokenDigest) -> bool {
+        let (place, trace) = self.place(digest);
+        place.load(Ordering::Relaxed) == trace
+    }
+
+    fn place(&self, digest: &TokenDigest) -> (&AtomicU32, u32) {
+        const INVARIANT: &str = "a digest has 32 bytes";
+        let (place, rest) = digest.as_bytes().split_first_chunk().expect(INVARIANT);
+        let (trace, _) = rest.split_first_chunk().expect(INVARIANT);
+        let place = u32::from_le_bytes(*place) as usize;
+        // An empty place has the trace 0, and so nothing else may have it.
+        let trace = u32::from_le_bytes(*trace).max(1);
+        // The number of places is a power of two.
+        (&self.traces[place & (self.traces.len() - 1)], trace)
+    }
+
+    fn warn(&self, now: Moment) {
+        let last = self.warned_at.load(Ordering::Relaxed);
+        let is_first = last.saturating_add(SILENCE) <= now.boot
+            && self
+                .warned_at
+                .compare_exchange(last, now.boot, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok();
+        if is_first {
+            tracing::warn!(
+                "more than {UNKNOWN_PER_SECOND} unknown tokens a second are presented; \
+                 tokens that this node does not know have to wait"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(boot: i64) -> Moment {
+        Moment { boot, wall: 0 }
+    }
+
+    #[test]
+    fn unknown_tokens_are_looked_up_at_the_set_rate() {
+        let flood = Flood::new(10);
+        let junk = TokenDigest::of(b"junk");
+        let looked_up = |from: i64, to: i64| {
+            // A hundred thousand a second.
+            let times = (from..to).step_by(10).map(at);
+            let admitted = times.filter(|now| {
+                let is_admitted = flood.admits(&junk, *now);
+                if is_admitted {
+                    flood.note_unknown(*now);
+                }
+                is_admitted
+            });
+            i64::try_from(admitted.count()).expect("few")
+        };
+        let first = looked_up(0, 1_000_000);
+        assert!((first - 2 * UNKNOWN_PER_SECOND).abs() <= 2, "{first}");
+        let second = looked_up(1_000_000, 2_000_000);
+        assert!((second - UNKNOWN_PER_SECOND).abs() <= 2, "{second}");
+    }
+
+    #[test]
+    fn a_token_that_was_found_good_is_looked_up_all_the_same() {
+        let flood = Flood::new(10);
+        let (good, other) = (TokenDigest::of(b"good"), TokenDigest::of(b"other"));
+        flood.note_good(&good);
+        for _ in 0..=UNKNOWN_PER_SECOND {
+            flood.note_unknown(at(0));
+        }
+        assert!(flood.admits(&good, at(0)));
+        assert!(!flood.admits(&other, at(0)));
+        assert!(flood.admits(&other, at(1_000_000)));
+    }
+}

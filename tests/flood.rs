@@ -1,0 +1,221 @@
+//! A flood of well-formed tokens that nobody has: what it costs in memory and in queries, and what
+//! those notice who present good ones meanwhile.
+//!
+//! `PAT_TEST_FLOOD_TOKENS` says how many; 300,000 unless set.
+
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use libtest_mimic::{Failed, Trial};
+use pat_core::token::{PrefixedFormat, TokenFormat as _, TokenPrefix};
+use pat_core::{AuthError, Caller, MemoryStore, Owner, Pats, TokenRequest, Unavailable};
+use tokio::time::Instant;
+
+use crate::common::gated::Gated;
+
+/// Makes the test program be the flood.
+pub(crate) const AS_FLOOD: &str = "PAT_TEST_AS_FLOOD";
+
+const TOKENS: &str = "PAT_TEST_FLOOD_TOKENS";
+/// How many clients there are at a time.
+const CLIENTS: u64 = 64;
+/// How many good tokens there are.
+const GOOD: usize = 1_000;
+/// Every so many tokens a client presents a good one.
+const GOOD_EVERY: u64 = 20;
+/// Promise D6.
+const MAX_GROWTH_KIB: u64 = 32 * 1024;
+/// What the layer looks up at most, in a second and at once.
+const UNKNOWN_PER_SECOND: u64 = 2_000;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![Trial::test(
+        "flood::unknown_tokens_cost_little_and_good_ones_notice_nothing",
+        flood_in_a_process_of_its_own,
+    )]
+}
+
+fn flood_in_a_process_of_its_own() -> Result<(), Failed> {
+    let mut command = Command::new(std::env::current_exe()?);
+    let output = command.env(AS_FLOOD, "1").output()?;
+    print!("{}", String::from_utf8_lossy(&output.stdout));
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned().into())
+    }
+}
+
+pub(crate) fn flood_as_process() -> ExitCode {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(flood());
+    ExitCode::SUCCESS
+}
+
+async fn flood() {
+    let total: u64 = match std::env::var(TOKENS) {
+        Ok(number) => number.parse().expect("a number of tokens"),
+        Err(_) => 300_000,
+    };
+    let store = Gated::new(MemoryStore::default());
+    let pats = Pats::builder(store.clone()).build();
+    let good = good_tokens(&pats).await;
+    let idle = present(&pats, &good, 0, GOOD as u64 * 20).await;
+    let (lookups, found, memory) = (store.lookups(), store.found(), resident_kib());
+
+    let start = Instant::now();
+    let clients = (0..CLIENTS).map(|client| {
+        let (pats, good) = (pats.clone(), good.clone());
+        let offset = usize::try_from(client).expect("small") * 7;
+        tokio::spawn(async move {
+            let mut seen = Seen::default();
+            let mut most = 0;
+            let mut left = total / CLIENTS;
+            while left > 0 {
+                let junk = left.min(1_000);
+                seen.add(present_mixed(&pats, &good, offset, junk).await);
+                most = most.max(resident_kib());
+                left -= junk;
+            }
+            (seen, most)
+        })
+    });
+    let (mut seen, mut most) = (Seen::default(), 0);
+    for client in futures_util::future::join_all(clients).await {
+        let (by_client, memory) = client.expect("a client that did not panic");
+        seen.add(by_client);
+        most = most.max(memory);
+    }
+    let elapsed = start.elapsed();
+
+    let growth = most.saturating_sub(memory);
+    let reloaded = store.found() - found;
+    let queries = store.lookups() - lookups - reloaded;
+    println!(
+        "{} junk tokens in {:.1} s: {growth} KiB more memory, {queries} queries for junk, \
+         {} refused without a query; {} good tokens presented, {reloaded} of them looked up; \
+         in the median {} ns, {} ns before the flood",
+        seen.unknown + seen.put_off,
+        elapsed.as_secs_f64(),
+        seen.put_off,
+        seen.good.count(),
+        seen.good.median_nanos(),
+        idle.good.median_nanos(),
+    );
+    assert!(growth <= MAX_GROWTH_KIB, "{growth} KiB");
+    // What is looked up in a second, a second's worth at once, and what was under way meanwhile.
+    let allowed = UNKNOWN_PER_SECOND * (elapsed.as_secs() + 2) + CLIENTS;
+    assert!(queries as u64 <= allowed, "{queries} of {allowed} queries");
+    assert!(
+        reloaded as u64 * 100 <= seen.good.count(),
+        "{reloaded} looked up"
+    );
+}
+
+async fn good_tokens(pats: &Pats) -> Vec<String> {
+    let mut good = Vec::with_capacity(GOOD);
+    for number in 0..GOOD {
+        let owner = Owner::new(format!("user{number}")).expect("an owner");
+        let request = TokenRequest {
+            name: "ci".into(),
+            lifetime_days: Some(90),
+        };
+        let created = pats.create(&Caller::explicit(owner), request).await;
+        let token = created.expect("a token").plain.expose().to_owned();
+        pats.authenticate(token.as_bytes()).await.expect("good");
+        good.push(token);
+    }
+    good
+}
+
+/// What clients have seen.
+#[derive(Default)]
+struct Seen {
+    /// How many were refused as unknown, and how many because there were too many.
+    unknown: u64,
+    put_off: u64,
+    /// How many answers about good tokens took how long, in steps of a fiftieth of a microsecond: of a
+    /// fixed size, because memory is what is measured.
+    good: Histogram,
+}
+
+impl Seen {
+    fn add(&mut self, other: Self) {
+        self.unknown += other.unknown;
+        self.put_off += other.put_off;
+        self.good.add(&other.good);
+    }
+}
+
+async fn present_mixed(pats: &Pats, good: &[String], offset: usize, junk: u64) -> Seen {
+    let format = PrefixedFormat::new(TokenPrefix::default());
+    let mut seen = Seen::default();
+    for number in 0..junk {
+        let token = format.generate().expect("randomness");
+        match pats.authenticate(token.expose().as_bytes()).await {
+            Err(AuthError::Unknown) => seen.unknown += 1,
+            Err(AuthError::Unavailable(Unavailable::TooManyUnknown)) => seen.put_off += 1,
+            other => panic!("junk is answered with {other:?}"),
+        }
+        if number % GOOD_EVERY == 0 {
+            seen.add(present(pats, good, offset + number as usize, 1).await);
+        }
+    }
+    seen
+}
+
+/// Presents this many good tokens, and takes the time.
+async fn present(pats: &Pats, good: &[String], offset: usize, count: u64) -> Seen {
+    let mut seen = Seen::default();
+    for token in good.iter().cycle().skip(offset % GOOD).take(count as usize) {
+        let start = Instant::now();
+        let verdict = pats.authenticate(token.as_bytes()).await;
+        seen.good.note(start.elapsed());
+        verdict.expect("a good token is accepted during a flood");
+    }
+    seen
+}
+
+struct Histogram([u64; 500]);
+
+const STEP_NANOS: u128 = 20;
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self([0; 500])
+    }
+}
+
+impl Histogram {
+    fn note(&mut self, took: Duration) {
+        let step = usize::try_from(took.as_nanos() / STEP_NANOS).expect("short");
+        self.0[step.min(499)] += 1;
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (mine, others) in self.0.iter_mut().zip(&other.0) {
+            *mine += others;
+        }
+    }
+
+    fn count(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    fn median_nanos(&self) -> u128 {
+        let (half, mut passed) = (self.count() / 2, 0);
+        let step = self.0.iter().position(|count| {
+            passed += count;
+            passed > half
+        });
+        step.unwrap_or_default() as u128 * STEP_NANOS
+    }
+}
+
+/// This process's memory that is in RAM.
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().next());
+    kib.and_then(|kib| kib.parse().ok()).expect("a size")
+}
