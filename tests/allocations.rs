@@ -12,13 +12,20 @@ use pat_core::{Caller, MemoryStore, Pats, TokenRequest};
 use pat_tower::{Pat, PatLayer};
 use tower::{Layer, Service};
 
+use crate::common::gated::Gated;
 use crate::common::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![trial(
-        "allocations::a_cache_hit_allocates_only_its_extension_slot",
-        hit,
-    )]
+    vec![
+        trial(
+            "allocations::a_cache_hit_allocates_only_its_extension_slot",
+            hit,
+        ),
+        Trial::test("allocations::a_cached_token_takes_little_memory", || {
+            memory();
+            Ok(())
+        }),
+    ]
 }
 
 /// An inner service that allocates nothing by itself.
@@ -88,4 +95,44 @@ async fn hit() {
         let usual = counts.iter().filter(|count| Some(**count) == least).count();
         assert!(usual >= 45, "filled: {is_filled}, counts: {counts:?}");
     }
+}
+
+/// All that a full cache of the default size holds, whatever belongs to it, in bytes per token.
+fn memory() {
+    const TOKENS: u64 = 5_000;
+    const MAX_BYTES: u64 = 650;
+    // Allocations are counted for each thread, so everything runs on this one.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let store = Gated::new(MemoryStore::default());
+    let tokens = runtime.block_on(async {
+        let pats = Pats::builder(store.clone()).build();
+        let mut tokens = Vec::new();
+        for number in 0..TOKENS {
+            let owner = format!("user{number}").parse().expect("an owner");
+            let request = TokenRequest {
+                name: "continuous integration".into(),
+                lifetime_days: Some(90),
+            };
+            let created = pats.create(&Caller::explicit(owner), request).await;
+            tokens.push(created.expect("a token").plain);
+        }
+        tokens
+    });
+    let mut kept = None;
+    let allocated = allocation_counter::measure(|| {
+        let pats = Pats::builder(store.clone()).build();
+        runtime.block_on(async {
+            for token in &tokens {
+                let verdict = pats.authenticate(token.expose().as_bytes()).await;
+                verdict.expect("a good token");
+            }
+        });
+        kept = Some(pats);
+    });
+    let bytes = u64::try_from(allocated.bytes_current).expect("more than before") / TOKENS;
+    println!("{bytes} bytes per cached token");
+    assert!(bytes <= MAX_BYTES, "{bytes} bytes");
 }
