@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
@@ -43,59 +45,69 @@ pub(crate) const UNAVAILABLE: ProblemType = ProblemType::new(
 #[derive(Debug, Clone)]
 pub(crate) struct Problem {
     kind: ProblemType,
-    detail: String,
+    body: Bytes,
     challenge: Option<HeaderValue>,
 }
 
 impl Problem {
     /// A problem of this type; `detail` is a sentence for a person.
-    pub(crate) fn new(kind: ProblemType, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: ProblemType, detail: impl AsRef<str>) -> Self {
         Self {
             kind,
-            detail: detail.into(),
+            body: body(kind, detail.as_ref()),
             challenge: None,
+        }
+    }
+
+    /// What the layer says itself, as often as junk is sent: with a body that is made once.
+    fn fixed(kind: ProblemType, body: &Bytes, challenge: Option<HeaderValue>) -> Self {
+        Self {
+            kind,
+            body: body.clone(),
+            challenge,
         }
     }
 
     /// No credentials were presented.
     pub(crate) fn not_signed_in(challenge: HeaderValue) -> Self {
-        let detail =
-            "Sign in, or send a personal access token as \"Authorization: Bearer <token>\".";
-        Self {
-            challenge: Some(challenge),
-            ..Self::new(NOT_SIGNED_IN, detail)
-        }
+        static BODY: LazyLock<Bytes> = LazyLock::new(|| {
+            let detail =
+                "Sign in, or send a personal access token as \"Authorization: Bearer <token>\".";
+            body(NOT_SIGNED_IN, detail)
+        });
+        Self::fixed(NOT_SIGNED_IN, &BODY, Some(challenge))
     }
 
     /// The token does not authenticate. One text for all reasons, so that nobody learns which.
     pub(crate) fn invalid_token(challenge: HeaderValue) -> Self {
-        let detail = "The access token is not valid: it may be mistyped, expired or revoked.";
-        Self {
-            challenge: Some(challenge),
-            ..Self::new(INVALID_TOKEN, detail)
-        }
+        static BODY: LazyLock<Bytes> = LazyLock::new(|| {
+            let detail = "The access token is not valid: it may be mistyped, expired or revoked.";
+            body(INVALID_TOKEN, detail)
+        });
+        Self::fixed(INVALID_TOKEN, &BODY, Some(challenge))
     }
 
     /// The `Authorization` header cannot be read.
     pub(crate) fn invalid_authorization(challenge: HeaderValue) -> Self {
-        let detail = "Send one Authorization header with \"Bearer\", a space and one token.";
-        Self {
-            challenge: Some(challenge),
-            ..Self::new(INVALID_AUTHORIZATION, detail)
-        }
+        static BODY: LazyLock<Bytes> = LazyLock::new(|| {
+            let detail = "Send one Authorization header with \"Bearer\", a space and one token.";
+            body(INVALID_AUTHORIZATION, detail)
+        });
+        Self::fixed(INVALID_AUTHORIZATION, &BODY, Some(challenge))
     }
 
     /// Nobody can say now; the client should try again.
     pub(crate) fn unavailable() -> Self {
-        Self::new(
-            UNAVAILABLE,
-            "The request cannot be answered now. Try again in a moment.",
-        )
+        static BODY: LazyLock<Bytes> = LazyLock::new(|| {
+            let detail = "The request cannot be answered now. Try again in a moment.";
+            body(UNAVAILABLE, detail)
+        });
+        Self::fixed(UNAVAILABLE, &BODY, None)
     }
 
     /// The whole answer. It must not be cached, and says when to try again if that helps.
     pub(crate) fn into_response<B: From<Bytes>>(self) -> Response<B> {
-        let mut response = Response::new(B::from(self.body()));
+        let mut response = Response::new(B::from(self.body));
         *response.status_mut() = self.kind.status;
         let headers = response.headers_mut();
         headers.insert(
@@ -111,20 +123,20 @@ impl Problem {
         }
         response
     }
+}
 
-    fn body(&self) -> Bytes {
-        let body = ProblemJson {
-            kind: format!("urn:problem-type:pat/{}", self.kind.name),
-            title: self.kind.title,
-            status: self.kind.status.as_u16(),
-            detail: &self.detail,
-            error: &self.detail,
-            message: &self.detail,
-            error_messages: [&self.detail],
-        };
-        // A struct of texts and numbers is always JSON.
-        serde_json::to_vec(&body).unwrap_or_default().into()
-    }
+fn body(kind: ProblemType, detail: &str) -> Bytes {
+    let body = ProblemJson {
+        kind: format!("urn:problem-type:pat/{}", kind.name),
+        title: kind.title,
+        status: kind.status.as_u16(),
+        detail,
+        error: detail,
+        message: detail,
+        error_messages: [detail],
+    };
+    // A struct of texts and numbers is always JSON.
+    serde_json::to_vec(&body).unwrap_or_default().into()
 }
 
 /// A problem (RFC 9457). `error`, `message` and `errorMessages` repeat `detail`.

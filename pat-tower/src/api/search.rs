@@ -130,7 +130,7 @@ impl Asked {
     }
 }
 
-fn invalid(detail: impl Into<String>) -> Problem {
+fn invalid(detail: impl AsRef<str>) -> Problem {
     Problem::new(INVALID_SEARCH, detail)
 }
 

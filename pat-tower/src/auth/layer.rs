@@ -174,8 +174,8 @@ pub(super) enum Next {
 
 /// What is to be added to the inner service's response.
 pub(super) enum After {
-    /// When the token expires, if it does.
-    Expiry(Option<HeaderValue>),
+    /// When the token expires; `None` for one that does not, which then is not counted here.
+    Expiry(Option<Principal>),
     /// That there is this way to sign in, if the inner service asks the caller to.
     Challenge(Arc<Config>),
 }
@@ -241,7 +241,7 @@ impl Config {
     /// A request that presents no token, or whose token an earlier layer has judged and removed.
     fn without_token<B>(self: &Arc<Self>, request: &mut Request<B>) -> Next {
         match self.memo(request).map(|memo| memo.outcome.clone()) {
-            Some(Outcome::Accepted(pat)) => Next::Call(After::Expiry(expiry(&pat))),
+            Some(Outcome::Accepted(pat)) => Next::Call(After::expiry(&pat)),
             Some(Outcome::Refused(refusal)) => {
                 self.refuse(request, refusal.digest, refusal.error.clone())
             }
@@ -271,7 +271,7 @@ impl Config {
             Ok(principal) => principal,
             Err(error) => return self.refuse(request, Some(digest), error),
         };
-        let after = After::Expiry(expiry(&principal));
+        let after = After::expiry(&principal);
         self.remember(request, Outcome::Accepted(Pat(principal)));
         let sessions = self.sessions.as_ref();
         match sessions.and_then(|sessions| sessions.detach(request.extensions_mut())) {
@@ -331,24 +331,28 @@ pub(super) fn answer<B: From<Bytes>>(
 }
 
 impl After {
-    pub(super) fn complete<B>(&mut self, response: &mut Response<B>) {
-        const PAT_EXPIRES_AT: HeaderName = HeaderName::from_static("pat-expires-at");
+    fn expiry(principal: &Principal) -> Self {
+        Self::Expiry(principal.expires_at().map(|_| principal.clone()))
+    }
+
+    pub(super) fn complete<B>(&self, response: &mut Response<B>) {
         match self {
-            Self::Expiry(value) => {
-                if let Some(value) = value.take() {
-                    response.headers_mut().insert(PAT_EXPIRES_AT, value);
-                }
-            }
+            Self::Expiry(None) => {}
+            Self::Expiry(Some(principal)) => add_expiry(response, principal),
             Self::Challenge(config) => add_challenge(response, &config.challenges.missing),
         }
     }
 }
 
-/// What tells the client when its token expires, made once for each token.
-fn expiry(principal: &Principal) -> Option<HeaderValue> {
-    let expires_at = principal.expires_at()?;
-    let value = principal.derived(|_| HeaderValue::from_str(&wire_date(expires_at)).ok())?;
-    value.clone()
+/// Tells the client when its token expires.
+fn add_expiry<B>(response: &mut Response<B>, principal: &Principal) {
+    const PAT_EXPIRES_AT: HeaderName = HeaderName::from_static("pat-expires-at");
+    if let Some(expires_at) = principal.expires_at()
+        && let Some(value) = principal.derived(|_| HeaderValue::from_str(&wire_date(expires_at)))
+        && let Ok(value) = value
+    {
+        response.headers_mut().insert(PAT_EXPIRES_AT, value.clone());
+    }
 }
 
 /// Offers our way to sign in beside the host's own, where the host asks for one.
