@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
 
 use crate::TokenDigest;
 use crate::clock::Moment;
@@ -14,9 +14,9 @@ pub(super) struct Flood {
     paid_at: AtomicI64,
     /// Boot time of the last warning, in microseconds.
     warned_at: AtomicI64,
-    /// A trace of each digest that was found good, at a place that it shares with others. That one
-    /// passes for another's is as unlikely as that 32 random bits agree.
-    traces: Box<[AtomicU32]>,
+    /// A trace of each digest that was found good, at a place that it shares with others. One unknown
+    /// token in 65,536 passes for a good one, which is one more query.
+    traces: Box<[AtomicU16]>,
 }
 
 /// How many unknown tokens a second are looked up in the long run.
@@ -33,7 +33,7 @@ impl Flood {
         Self {
             paid_at: AtomicI64::new(0),
             warned_at: AtomicI64::new(i64::MIN),
-            traces: (0..count).map(|_| AtomicU32::new(0)).collect(),
+            traces: (0..count).map(|_| AtomicU16::new(0)).collect(),
         }
     }
 
@@ -67,13 +67,13 @@ impl Flood {
         place.load(Ordering::Relaxed) == trace
     }
 
-    fn place(&self, digest: &TokenDigest) -> (&AtomicU32, u32) {
+    fn place(&self, digest: &TokenDigest) -> (&AtomicU16, u16) {
         const INVARIANT: &str = "a digest has 32 bytes";
         let (place, rest) = digest.as_bytes().split_first_chunk().expect(INVARIANT);
         let (trace, _) = rest.split_first_chunk().expect(INVARIANT);
         let place = u32::from_le_bytes(*place) as usize;
         // An empty place has the trace 0, and so nothing else may have it.
-        let trace = u32::from_le_bytes(*trace).max(1);
+        let trace = u16::from_le_bytes(*trace).max(1);
         // The number of places is a power of two.
         (&self.traces[place & (self.traces.len() - 1)], trace)
     }
