@@ -1,0 +1,172 @@
+//! What the layer costs beside its peers, in this process and in one run: only the ratios count.
+//!
+//! `cargo bench -p pat-benches --bench comparison` takes turns between all stacks, many times, and
+//! takes the medians, so that whatever else the machine does meets all of them alike. It writes a
+//! Markdown table and a plot into `pat-core/src/docs`, or into the folder that `PAT_BENCH_OUTPUT`
+//! names. `PAT_BENCH_ROUNDS` says how many turns each stack has; 201 unless set.
+//! `PAT_BENCH_ONLY` picks one stack by a part of its name, to be profiled with one hot token.
+
+mod ours;
+mod peers;
+mod report;
+
+use std::sync::Barrier;
+
+use tokio::time::Instant;
+
+/// How many tokens are live.
+const TOKENS: u32 = 5_000;
+
+/// Which of the tokens come: all equally often, or always the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keys {
+    Uniform,
+    Hot,
+}
+
+/// Serves one request, from building it to dropping the response.
+type Serve = Box<dyn FnMut()>;
+
+/// A stack to be measured.
+struct Stack {
+    name: &'static str,
+    /// Makes a server for the thread that calls this; threads share what a process would share.
+    make: Box<dyn Fn(Keys) -> Serve + Sync>,
+}
+
+impl Stack {
+    fn new(name: &'static str, make: impl Fn(Keys) -> Serve + Sync + 'static) -> Self {
+        let make = Box::new(make);
+        Self { name, make }
+    }
+}
+
+/// Median nanoseconds per request.
+#[derive(Debug, Clone, Copy)]
+struct Measured {
+    name: &'static str,
+    uniform: f64,
+    hot: f64,
+    /// With two threads at once, uniform: per request of one thread.
+    two_threads: f64,
+}
+
+const NO_AUTH: &str = "no auth";
+const LIMIT: &str = "limit";
+const PAT_LAYER: &str = "`PatLayer`";
+
+fn main() {
+    // Asked for by `cargo test --benches`, which only wants to see that it builds.
+    if std::env::args().any(|argument| argument == "--test") {
+        return;
+    }
+    let rounds = std::env::var("PAT_BENCH_ROUNDS");
+    let rounds = rounds.map_or(201, |rounds| rounds.parse().expect("a number of rounds"));
+    let mut stacks = ours::stacks();
+    stacks.extend(peers::stacks());
+    if let Ok(part) = std::env::var("PAT_BENCH_ONLY") {
+        return profile(&stacks, &part, rounds);
+    }
+    let before = pat_benches::load();
+    let uniform = medians(&stacks, Keys::Uniform, rounds);
+    let hot = medians(&stacks, Keys::Hot, rounds);
+    let measured: Vec<_> = stacks
+        .iter()
+        .enumerate()
+        .map(|(index, stack)| Measured {
+            name: stack.name,
+            uniform: uniform[index],
+            hot: hot[index],
+            two_threads: two_threads(stack, rounds),
+        })
+        .collect();
+    report::write(&measured, rounds, &before);
+}
+
+/// Runs one stack alone, for a profiler: the first whose name has this in it.
+fn profile(stacks: &[Stack], part: &str, rounds: usize) {
+    let stack = stacks.iter().find(|stack| stack.name.contains(part));
+    let mut serve = (stack.expect("a stack of that name").make)(Keys::Hot);
+    let count = batch_len(&mut serve);
+    let times = (0..rounds).flat_map(|_| turn(&mut serve, count).collect::<Vec<_>>());
+    println!("{:.0} ns", pat_benches::middle(times.collect()));
+}
+
+/// How long a batch of requests takes at least, in nanoseconds: long beside reading the clock, short
+/// beside the time for which an operating system leaves a thread on its core.
+const BATCH_NANOS: f64 = 200_000.0;
+/// How many batches a turn has, and how many of them only fill the processor's caches again, which
+/// the others' turns have filled with their own.
+const BATCHES: usize = 30;
+const WARM_UP: usize = 20;
+/// A stack with requests that take longer than a batch gets fewer turns, of one batch.
+const SLOW_EVERY: usize = 20;
+
+fn medians(stacks: &[Stack], keys: Keys, rounds: usize) -> Vec<f64> {
+    let mut running: Vec<_> = stacks
+        .iter()
+        .map(|stack| {
+            let mut serve = (stack.make)(keys);
+            let count = batch_len(&mut serve);
+            (serve, count, Vec::with_capacity(rounds))
+        })
+        .collect();
+    for round in 0..rounds {
+        for (serve, count, times) in &mut running {
+            if *count > 1 {
+                times.extend(turn(serve, *count));
+            } else if round % SLOW_EVERY == 0 {
+                times.push(batch(serve, 1));
+            }
+        }
+    }
+    running
+        .into_iter()
+        .map(|(_, _, times)| pat_benches::middle(times))
+        .collect()
+}
+
+/// How many requests make a batch. The caches of the stack and of the processor fill up meanwhile.
+fn batch_len(serve: &mut Serve) -> u32 {
+    serve();
+    let mut count = 1;
+    while batch(serve, count) * f64::from(count) < BATCH_NANOS {
+        count *= 2;
+    }
+    count
+}
+
+fn turn(serve: &mut Serve, count: u32) -> impl Iterator<Item = f64> {
+    let batches = (0..BATCHES).map(move |_| batch(serve, count));
+    batches.skip(WARM_UP)
+}
+
+/// Nanoseconds per request.
+fn batch(serve: &mut Serve, count: u32) -> f64 {
+    let start = Instant::now();
+    for _ in 0..count {
+        serve();
+    }
+    start.elapsed().as_secs_f64() * 1e9 / f64::from(count)
+}
+
+/// The same, of two threads that begin together.
+fn two_threads(stack: &Stack, rounds: usize) -> f64 {
+    let barrier = Barrier::new(2);
+    let run = || {
+        let mut serve = (stack.make)(Keys::Uniform);
+        let count = batch_len(&mut serve);
+        let mut times = Vec::new();
+        for _ in 0..rounds.div_ceil(8) {
+            barrier.wait();
+            times.extend(turn(&mut serve, count));
+        }
+        times
+    };
+    std::thread::scope(|scope| {
+        let other = scope.spawn(run);
+        let mut times = run();
+        times.extend(other.join().expect("a thread that did not panic"));
+        pat_benches::middle(times)
+    })
+}
