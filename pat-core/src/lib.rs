@@ -17,6 +17,12 @@ pub mod guide {
     pub mod monitoring {
         #![doc = include_str!("docs/metrics.md")]
     }
+    pub mod performance {
+        #![doc = include_str!("docs/performance.md")]
+        #![doc = include_str!("docs/comparison.md")]
+        #![doc = include_str!("docs/comparison.svg")]
+        #![doc = include_str!("docs/http.md")]
+    }
 }
 mod jobs;
 mod memory;
