@@ -18,11 +18,11 @@ pub(crate) const AS_FLOOD: &str = "PAT_TEST_AS_FLOOD";
 
 const TOKENS: &str = "PAT_TEST_FLOOD_TOKENS";
 /// How many clients there are at a time.
-const CLIENTS: u64 = 64;
+const CLIENTS: usize = 64;
 /// How many good tokens there are.
 const GOOD: usize = 1_000;
 /// Every so many tokens a client presents a good one.
-const GOOD_EVERY: u64 = 20;
+const GOOD_EVERY: usize = 20;
 /// Promise D6.
 const MAX_GROWTH_KIB: u64 = 32 * 1024;
 /// What the layer looks up at most, in a second and at once.
@@ -53,27 +53,27 @@ pub(crate) fn flood_as_process() -> ExitCode {
 }
 
 async fn flood() {
-    let total: u64 = match std::env::var(TOKENS) {
+    let total: usize = match std::env::var(TOKENS) {
         Ok(number) => number.parse().expect("a number of tokens"),
         Err(_) => 300_000,
     };
     let store = Gated::new(MemoryStore::default());
     let pats = Pats::builder(store.clone()).build();
     let good = good_tokens(&pats).await;
-    let idle = present(&pats, &good, 0, GOOD as u64 * 20).await;
+    let idle = present(&pats, &good, 0, GOOD * 20).await;
     let (lookups, found, memory) = (store.lookups(), store.found(), resident_kib());
 
     let start = Instant::now();
     let clients = (0..CLIENTS).map(|client| {
         let (pats, good) = (pats.clone(), good.clone());
-        let offset = usize::try_from(client).expect("small") * 7;
+        let offset = client * 7;
         tokio::spawn(async move {
             let mut seen = Seen::default();
             let mut most = 0;
             let mut left = total / CLIENTS;
             while left > 0 {
                 let junk = left.min(1_000);
-                seen.add(present_mixed(&pats, &good, offset, junk).await);
+                seen.add(&present_mixed(&pats, &good, offset, junk).await);
                 most = most.max(resident_kib());
                 left -= junk;
             }
@@ -83,7 +83,7 @@ async fn flood() {
     let (mut seen, mut most) = (Seen::default(), 0);
     for client in futures_util::future::join_all(clients).await {
         let (by_client, memory) = client.expect("a client that did not panic");
-        seen.add(by_client);
+        seen.add(&by_client);
         most = most.max(memory);
     }
     let elapsed = start.elapsed();
@@ -104,7 +104,7 @@ async fn flood() {
     );
     assert!(growth <= MAX_GROWTH_KIB, "{growth} KiB");
     // What is looked up in a second, a second's worth at once, and what was under way meanwhile.
-    let allowed = UNKNOWN_PER_SECOND * (elapsed.as_secs() + 2) + CLIENTS;
+    let allowed = UNKNOWN_PER_SECOND * (elapsed.as_secs() + 2) + CLIENTS as u64;
     assert!(queries as u64 <= allowed, "{queries} of {allowed} queries");
     assert!(
         reloaded as u64 * 100 <= seen.good.count(),
@@ -140,14 +140,14 @@ struct Seen {
 }
 
 impl Seen {
-    fn add(&mut self, other: Self) {
+    fn add(&mut self, other: &Self) {
         self.unknown += other.unknown;
         self.put_off += other.put_off;
         self.good.add(&other.good);
     }
 }
 
-async fn present_mixed(pats: &Pats, good: &[String], offset: usize, junk: u64) -> Seen {
+async fn present_mixed(pats: &Pats, good: &[String], offset: usize, junk: usize) -> Seen {
     let format = PrefixedFormat::new(TokenPrefix::default());
     let mut seen = Seen::default();
     for number in 0..junk {
@@ -157,17 +157,17 @@ async fn present_mixed(pats: &Pats, good: &[String], offset: usize, junk: u64) -
             Err(AuthError::Unavailable(Unavailable::TooManyUnknown)) => seen.put_off += 1,
             other => panic!("junk is answered with {other:?}"),
         }
-        if number % GOOD_EVERY == 0 {
-            seen.add(present(pats, good, offset + number as usize, 1).await);
+        if number.is_multiple_of(GOOD_EVERY) {
+            seen.add(&present(pats, good, offset + number, 1).await);
         }
     }
     seen
 }
 
 /// Presents this many good tokens, and takes the time.
-async fn present(pats: &Pats, good: &[String], offset: usize, count: u64) -> Seen {
+async fn present(pats: &Pats, good: &[String], offset: usize, count: usize) -> Seen {
     let mut seen = Seen::default();
-    for token in good.iter().cycle().skip(offset % GOOD).take(count as usize) {
+    for token in good.iter().cycle().skip(offset % GOOD).take(count) {
         let start = Instant::now();
         let verdict = pats.authenticate(token.as_bytes()).await;
         seen.good.note(start.elapsed());

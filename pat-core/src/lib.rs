@@ -17,6 +17,10 @@ pub mod guide {
     pub mod monitoring {
         #![doc = include_str!("docs/metrics.md")]
     }
+    #[expect(
+        clippy::doc_markdown,
+        reason = "the labels of the plot are no Markdown"
+    )]
     pub mod performance {
         #![doc = include_str!("docs/performance.md")]
         #![doc = include_str!("docs/comparison.md")]

@@ -74,8 +74,9 @@ struct Entry {
 
 impl Entry {
     fn new() -> Arc<Self> {
-        let _owner = Owner::new("alice").expect("an owner");
-        Arc::new(Self { _owner })
+        Arc::new(Self {
+            _owner: Owner::new("alice").expect("an owner"),
+        })
     }
 }
 
@@ -199,10 +200,13 @@ fn cached_tokens(lifetime_days: Option<u32>) -> (Pats, Vec<String>) {
     (pats, tokens)
 }
 
+/// Makes a server for these tokens.
+type MakeWithTokens = Box<dyn Fn(&[String], Keys) -> Serve + Sync>;
+
 pub(crate) fn stacks() -> Vec<Stack> {
     let (pats, tokens) = cached_tokens(None);
     let tokens: Arc<[String]> = tokens.into();
-    let stack = |name, make: Box<dyn Fn(&[String], Keys) -> Serve + Sync>| {
+    let stack = |name, make: MakeWithTokens| {
         let tokens = Arc::clone(&tokens);
         Stack::new(name, move |keys| make(&tokens, keys))
     };
@@ -218,7 +222,7 @@ pub(crate) fn stacks() -> Vec<Stack> {
     };
     let moka = moka::future::Cache::builder()
         .max_capacity(u64::from(2 * TOKENS))
-        .time_to_live(std::time::Duration::from_secs(3_600))
+        .time_to_live(std::time::Duration::from_hours(1))
         .build();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     for token in &*tokens {

@@ -48,11 +48,11 @@ fn added(stack: f64, bare: f64, limit: f64) -> String {
 
 /// What each stack adds to a request without authentication, on a logarithmic scale.
 fn plot(measured: &[Measured]) -> String {
-    let bare = of(measured, NO_AUTH).uniform;
+    let unprotected = of(measured, NO_AUTH).uniform;
     let mut bars: Vec<_> = measured
         .iter()
         .filter(|stack| stack.name != NO_AUTH)
-        .map(|stack| (stack.name, (stack.uniform - bare).max(1.0)))
+        .map(|stack| (stack.name, (stack.uniform - unprotected).max(1.0)))
         .collect();
     bars.sort_by(|one, other| other.1.total_cmp(&one.1));
     let mut text = String::new();
@@ -65,7 +65,7 @@ const ROW: u32 = 30;
 
 fn draw(bars: &[(&str, f64)], text: &mut String) -> Result<(), Box<dyn std::error::Error>> {
     let count = i32::try_from(bars.len())?;
-    let size = (WIDTH, ROW * (bars.len() as u32 + 3));
+    let size = (WIDTH, ROW * (u32::try_from(bars.len())? + 3));
     let root = SVGBackend::with_string(text, size).into_drawing_area();
     root.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&root)
