@@ -11,6 +11,9 @@ use crate::{BoxError, Owner, StoreError};
 
 /// How many rows one transaction deletes: few enough that authentication does not wait for it.
 const BATCH: u32 = 500;
+/// How long others have their turn between two such transactions. Who waits to write to a SQLite file
+/// tries again ten times a second, and without a pause would hardly ever find it free.
+const PAUSE: Duration = Duration::from_millis(20);
 /// How long entries of the change feed are kept. A node that was away for longer drops its whole
 /// cache, which costs it a query for each token.
 const CHANGES_KEPT: Duration = Duration::from_hours(24);
@@ -55,6 +58,7 @@ async fn delete_old_tokens(turn: &mut Turn<'_>) -> Result<(), Early> {
         if pruned.len() < BATCH as usize {
             break;
         }
+        tokio::time::sleep(PAUSE).await;
     }
     if count > 0 {
         tracing::info!(count, "old tokens pruned");
@@ -73,6 +77,7 @@ async fn trim(turn: &mut Turn<'_>) -> Result<(), Early> {
         if in_time(turn.store.trim(&turn.lease, &trim, BATCH)).await? < u64::from(BATCH) {
             return Ok(());
         }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
