@@ -39,6 +39,10 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
     /// for themselves would wait for each other.
     fn or_ignore(key: &str) -> String;
 
+    /// Follows the name of a table, and has it read by this index; empty where the database may be
+    /// trusted to find that out by itself. It has to be an index that the statement can use.
+    fn by_index(index: &str) -> String;
+
     /// Whether losing this error's race calls for another try: busy, deadlock, serialization.
     fn is_transient(error: &dyn DatabaseError) -> bool;
 

@@ -62,6 +62,10 @@ impl Dialect for MySql {
         format!(" ON DUPLICATE KEY UPDATE {key} = {key}")
     }
 
+    fn by_index(_index: &str) -> String {
+        String::new()
+    }
+
     fn is_transient(error: &dyn DatabaseError) -> bool {
         // A deadlock (or, on Galera, a certification that failed), a lock that was waited for too
         // long, a row that has changed since it was read.

@@ -19,23 +19,48 @@ struct Columns {
     value: &'static str,
     created_at: &'static str,
     id: &'static str,
+    /// What has these columns.
+    index: &'static str,
 }
 
 impl Columns {
-    /// Each is what one index has.
     fn of(key: SortKey) -> Self {
-        let (value, [created_at, id]) = match key {
-            SortKey::LastUsedAt => ("u.last_used_at", ["u.created_at", "u.token_id"]),
-            SortKey::CreatedAt => ("t.created_at", ["t.created_at", "t.id"]),
-            SortKey::ExpiresAt => ("t.expires_key", ["t.created_at", "t.id"]),
-            SortKey::Name => ("t.name_folded", ["t.created_at", "t.id"]),
-            SortKey::Owner => ("t.owner", ["t.created_at", "t.id"]),
-        };
-        Self {
+        let of_token = |value, index| Self {
             value,
-            created_at,
-            id,
+            created_at: "t.created_at",
+            id: "t.id",
+            index,
+        };
+        match key {
+            SortKey::LastUsedAt => Self {
+                value: "u.last_used_at",
+                created_at: "u.created_at",
+                id: "u.token_id",
+                index: "pat_last_used_by_time",
+            },
+            SortKey::CreatedAt => of_token("t.created_at", "pat_token_by_creation"),
+            SortKey::ExpiresAt => of_token("t.expires_key", "pat_token_by_end"),
+            SortKey::Name => of_token("t.name_folded", "pat_token_by_name"),
+            SortKey::Owner => of_token("t.owner", BY_OWNER),
         }
+    }
+}
+
+const BY_OWNER: &str = "pat_token_by_owner";
+
+/// Where the tokens of a search are: those of an owner by the index of owners, and others by the one
+/// that has them in order, of which a page reads no more than it shows.
+fn tables_of<DB: Portable>(search: &Search) -> String {
+    let has_owners = !search.filter.owners.is_empty();
+    let index = DB::by_index(if has_owners {
+        BY_OWNER
+    } else {
+        Columns::of(search.sort.key).index
+    });
+    if search.sort.key == SortKey::LastUsedAt && !has_owners {
+        format!("pat_last_used u{index} JOIN pat_token t ON t.id = u.token_id")
+    } else {
+        format!("pat_token t{index} LEFT JOIN pat_last_used u ON u.token_id = t.id")
     }
 }
 
@@ -67,6 +92,7 @@ impl<'a> Part<'a> {
             value,
             created_at,
             id,
+            ..
         } = Columns::of(sort.key);
         let beyond = if sort.is_descending { " < " } else { " > " };
         match self {
@@ -143,8 +169,8 @@ fn escaped(text: &str) -> String {
     pattern
 }
 
-/// Where the tokens of a filter are. Their last uses are left out where nothing asks for them.
-fn tables_of(filter: &Filter) -> &'static str {
+/// Where tokens are counted. Their last uses are left out where nothing asks for them.
+fn counted_tables(filter: &Filter) -> &'static str {
     if filter.last_used.is_open() && filter.is_used.is_none() {
         "pat_token t"
     } else {
@@ -179,7 +205,7 @@ impl<DB: Portable> SqlxStore<DB> {
     }
 
     async fn try_count(&self, filter: &Filter) -> Result<u64, Error> {
-        let tables = tables_of(filter);
+        let tables = counted_tables(filter);
         let mut sql = Sql::<DB>::new(format!("SELECT COUNT(*) AS n FROM {tables}"));
         push_filter(&mut sql, filter);
         let rows = fetch(&self.pool, sql).await?;
@@ -187,7 +213,7 @@ impl<DB: Portable> SqlxStore<DB> {
     }
 
     async fn try_ids(&self, filter: &Filter) -> Result<Vec<TokenId>, Error> {
-        let tables = tables_of(filter);
+        let tables = counted_tables(filter);
         let mut sql = Sql::<DB>::new(format!("SELECT t.id FROM {tables}"));
         push_filter(&mut sql, filter);
         sql.push(" ORDER BY t.id");
@@ -202,12 +228,9 @@ fn part_sql<DB: Portable>(search: &Search, part: Part<'_>) -> Sql<DB> {
         value,
         created_at,
         id,
+        ..
     } = Columns::of(sort.key);
-    let tables = match sort.key {
-        // By the index of the one, with the rest from the other.
-        SortKey::LastUsedAt => "pat_last_used u JOIN pat_token t ON t.id = u.token_id",
-        _ => TOKENS,
-    };
+    let tables = tables_of::<DB>(search);
     let mut sql = Sql::new(format!("SELECT {TOKEN_COLUMNS} FROM {tables}"));
     push_filter(&mut sql, filter);
     part.push(&mut sql, *sort);
