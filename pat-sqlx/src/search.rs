@@ -1,8 +1,9 @@
 //! Looking through the tokens of all owners.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use pat_core::search::{
-    DateRange, Filter, Position, Revoked, Search, Sort, SortKey, SortValue, Start, fold,
+    DateRange, Filter, NEVER, Position, Revoked, Search, Sort, SortKey, SortValue, Start, fold,
 };
 use pat_core::store::SearchStore;
 use pat_core::{StoreError, Token, TokenId};
@@ -122,6 +123,11 @@ fn push_and<DB: Portable>(sql: &mut Sql<DB>, column: &str, relation: &str, value
     sql.push(" AND ").push(column).push(relation).bind(value);
 }
 
+const LATEST_EXPIRY: Sort = Sort {
+    key: SortKey::ExpiresAt,
+    is_descending: true,
+};
+
 /// Begins a condition that further ones are appended to.
 fn push_filter<DB: Portable>(sql: &mut Sql<DB>, filter: &Filter) {
     sql.push(match filter.revoked {
@@ -182,9 +188,20 @@ impl<DB: Portable> SqlxStore<DB> {
     /// One statement for each part that is needed. A row that is there throughout is in one of
     /// them, and in none of them twice, whatever happens between two.
     async fn try_search(&self, search: &Search) -> Result<Vec<Token>, Error> {
-        let (parts, offset) = match &search.start {
-            Start::Offset(offset) => (vec![Part::All], *offset),
-            Start::After(place) => (Part::all_after(place).to_vec(), 0),
+        // Those that never expire may be many. As equals of each other they are in order in the
+        // index; read from its end, the index alone does not have them in order.
+        let before_all = TokenId::new(0)
+            .filter(|_| search.sort == LATEST_EXPIRY)
+            .map(|id| Position {
+                value: SortValue::Time(NEVER),
+                created_at: Timestamp::MAX,
+                id,
+            });
+        let (parts, offset) = match (&search.start, &before_all) {
+            (Start::After(place), _) | (Start::Offset(0), Some(place)) => {
+                (Part::all_after(place).to_vec(), 0)
+            }
+            (Start::Offset(offset), _) => (vec![Part::All], *offset),
         };
         let limit = search.limit as usize;
         let mut tokens = Vec::with_capacity(limit);
