@@ -1,19 +1,20 @@
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::turn::{Early, Turn};
 use super::{ANSWER_TIMEOUT, in_time};
+use crate::clock::Moment;
 use crate::event::EventKind;
 use crate::store::{Prune, RevocationScope, Trim};
 use crate::{BoxError, Owner, StoreError};
 
 /// How many rows one transaction deletes: few enough that authentication does not wait for it.
 const BATCH: u32 = 500;
-/// How long others have their turn between two such transactions. Who waits to write to a SQLite file
-/// tries again ten times a second, and without a pause would hardly ever find it free.
-const PAUSE: Duration = Duration::from_millis(20);
+/// How long others have their turn between two such transactions, at least and at most.
+const GAPS: RangeInclusive<Duration> = Duration::from_millis(20)..=Duration::from_secs(1);
 /// How long entries of the change feed are kept. A node that was away for longer drops its whole
 /// cache, which costs it a query for each token.
 const CHANGES_KEPT: Duration = Duration::from_hours(24);
@@ -43,6 +44,7 @@ async fn delete_old_tokens(turn: &mut Turn<'_>) -> Result<(), Early> {
             before: earlier(now, settings.pruning_delay()),
             notify,
         };
+        let begun = turn.pats.time().now();
         let pruned = in_time(turn.store.prune(&turn.lease, &prune, BATCH)).await?;
         count += pruned.len();
         for token in &pruned {
@@ -58,12 +60,20 @@ async fn delete_old_tokens(turn: &mut Turn<'_>) -> Result<(), Early> {
         if pruned.len() < BATCH as usize {
             break;
         }
-        tokio::time::sleep(PAUSE).await;
+        leave_gap(turn, begun).await;
     }
     if count > 0 {
         tracing::info!(count, "old tokens pruned");
     }
     Ok(())
+}
+
+/// Lets others write for as long as a transaction has kept them out. Who waits for a SQLite file looks
+/// ten times a second whether it is free, and would hardly ever find it so.
+async fn leave_gap(turn: &Turn<'_>, begun: Moment) {
+    let took = turn.pats.time().now().boot - begun.boot;
+    let took = Duration::from_micros(u64::try_from(took).unwrap_or_default());
+    tokio::time::sleep(took.clamp(*GAPS.start(), *GAPS.end())).await;
 }
 
 async fn trim(turn: &mut Turn<'_>) -> Result<(), Early> {
@@ -74,10 +84,11 @@ async fn trim(turn: &mut Turn<'_>) -> Result<(), Early> {
             notices_before: earlier(now, NOTICES_KEPT),
             events_before: earlier(now, EVENTS_KEPT),
         };
+        let begun = turn.pats.time().now();
         if in_time(turn.store.trim(&turn.lease, &trim, BATCH)).await? < u64::from(BATCH) {
             return Ok(());
         }
-        tokio::time::sleep(PAUSE).await;
+        leave_gap(turn, begun).await;
     }
 }
 
