@@ -82,8 +82,8 @@ async fn fill<DB: Portable>(pool: &Pool<DB>, count: usize, digest: impl Fn(&str)
         let tokens = format!(
             "INSERT INTO pat_token \
              (id, digest, owner, name, name_folded, created_at, expires_at) {rows} \
-             SELECT {i}, {digest}, CONCAT('user ', {i} % 997), CONCAT('Token ', {i} * 7919 % 1000003), \
-             CONCAT('token ', {i} * 7919 % 1000003), {now} - 90 * {day} + {i}, \
+             SELECT {i}, {digest}, CONCAT('user ', {i} % 997), CONCAT('Token ', {i} * 1009 % 1000003), \
+             CONCAT('token ', {i} * 1009 % 1000003), {now} - 90 * {day} + {i}, \
              CASE WHEN {i} % 5 = 0 THEN NULL WHEN {i} % 7 = 0 THEN {now} - 60 * {day} \
              ELSE {now} + {i} % 365 * {day} + {i} END FROM numbers"
         );
@@ -230,7 +230,7 @@ async fn time(name: &str, searched: &dyn SearchStore, count: usize) {
         // In the middle by creation, so nowhere in particular by the others.
         let all = Search {
             filter: Filter {
-                name: format!("token {}", middle.get() * 7919 % 1_000_003),
+                name: format!("token {}", middle.get() * 1009 % 1_000_003),
                 ..Filter::default()
             },
             limit: 1_000,
