@@ -16,10 +16,8 @@ CREATE TABLE IF NOT EXISTS pat_token (
     parent_id     BIGINT,                        -- the token that created this one
     expiry_notice BIGINT NOT NULL DEFAULT 0,     -- which notice of expiry was queued last: 0 none,
                                                  -- 2 "expires soon", 3 "expired" (pat_notice.kind)
-    expires_key   BIGINT AS (COALESCE(expires_at, 253402207200999999)) STORED,
-                                                 -- the last instant of all if there is none; stored,
-                                                 -- since a search by an index of a virtual column has
-                                                 -- missed rows while others were deleted
+    expires_key   BIGINT AS (COALESCE(expires_at, 253402207200999999)) VIRTUAL,
+                                                 -- the last instant of all if there is none
     INDEX pat_token_by_owner (owner, created_at DESC, id),
     INDEX pat_token_by_name (name_folded, created_at DESC, id),
     INDEX pat_token_by_creation (created_at, id),
