@@ -3,7 +3,7 @@ use axum::Extension;
 use axum::extract::RawQuery;
 use axum::response::Response;
 use http::StatusCode;
-use pat_core::search::{Filter, Search, Sort, Start};
+use pat_core::search::{Filter, Revoked, Search, Sort, Start};
 use pat_core::{Administration, Token, TokenStatus, User};
 
 use super::administration;
@@ -156,11 +156,9 @@ async fn find(
     let fail = |error| page.not_administered(&error);
     let is_first = cursor.is_none();
     let count = admin.count(&filter).await.map_err(fail)?;
-    let revocable = if filter.is_effective() {
-        admin.count_revocable(&filter).await.map_err(fail)?
-    } else {
-        0
-    };
+    // What is found is what can be revoked, unless it is revoked already.
+    let is_revocable = filter.is_effective() && filter.revoked == Revoked::Excluded;
+    let revocable = if is_revocable { count } else { 0 };
     let search = Search {
         filter,
         sort,
