@@ -134,3 +134,20 @@ pub(super) async fn csv() {
     }
     assert_eq!((seen.len(), pages), (1_203, 25));
 }
+
+/// A revoked token is shown to an administrator who asks for such, and is not offered for revocation.
+pub(super) async fn revoked() {
+    let server = Server::start().await;
+    let token = server.create("alice").await;
+    answer(
+        server
+            .delete(&token.path())
+            .basic_auth("alice", Some("alice")),
+    )
+    .await;
+    let path = "/admin/tokens?status=REVOKED";
+    let page = answer(server.get(path).basic_auth("admin", Some("admin"))).await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+    assert!(page.body.contains("1 token"), "{}", page.body);
+    assert!(!page.body.contains("Revoke all"), "{}", page.body);
+}

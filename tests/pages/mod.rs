@@ -21,6 +21,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("pages::forged_forms_do_nothing", access::forged),
         trial("pages::every_answer_has_the_headers", access::headers),
         trial("pages::names_are_text", lists::names),
+        trial("pages::revoked_tokens_are_listed", lists::revoked),
         trial("pages::a_token_is_in_one_answer", forms::one_answer),
         trial(
             "pages::a_form_that_comes_twice_creates_one_token",
