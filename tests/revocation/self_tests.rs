@@ -77,9 +77,10 @@ pub(super) fn trials() -> Vec<Trial> {
     trials
 }
 
-/// Nodes with this flaw accept too late. Chance has a part in that, so there are some tries.
+/// Nodes with this flaw accept too late. Chance has a part in that, so there are many tries, of which
+/// the first one mostly finds something.
 async fn flawed(flaw: Flaw, ground: impl Fn() -> Ground) {
-    for _ in 0..3 {
+    for _ in 0..12 {
         let (faults, seconds) = match flaw {
             Flaw::HintsOnly => (vec![Fault::NetworkDeaf], 6),
             _ => (vec![], 4),

@@ -16,7 +16,7 @@ use super::Wrong;
 
 /// How long the moment lasts in which all goes wrong: as long as a thread may have to wait for a
 /// processor, or a query for its answer.
-const MOMENT: Duration = Duration::from_millis(10);
+const MOMENT: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 pub(super) struct Cached {
