@@ -4,7 +4,8 @@
 //! takes the medians, so that whatever else the machine does meets all of them alike. It writes a
 //! Markdown table and a plot into `pat-core/src/docs`, or into the folder that `PAT_BENCH_OUTPUT`
 //! names. `PAT_BENCH_ROUNDS` says how many turns each stack has; 201 unless set.
-//! `PAT_BENCH_ONLY` picks one stack by a part of its name, to be profiled with one hot token.
+//! `PAT_BENCH_ONLY` picks stacks by parts of their names, with commas between; the table of these is
+//! printed and not written.
 
 mod ours;
 mod peers;
@@ -64,10 +65,14 @@ fn main() {
     let rounds = rounds.map_or(201, |rounds| rounds.parse().expect("a number of rounds"));
     let mut stacks = ours::stacks();
     stacks.extend(peers::stacks());
-    if let Ok(part) = std::env::var("PAT_BENCH_ONLY") {
-        return profile(&stacks, &part, rounds);
+    let only = std::env::var("PAT_BENCH_ONLY").ok();
+    if let Some(only) = &only {
+        stacks.retain(|stack| {
+            let is_picked = only.split(',').any(|part| stack.name.contains(part));
+            is_picked || [NO_AUTH, LIMIT].contains(&stack.name)
+        });
     }
-    let before = pat_benches::load();
+    let load_before = pat_benches::load();
     let uniform = medians(&stacks, Keys::Uniform, rounds);
     let hot = medians(&stacks, Keys::Hot, rounds);
     let measured: Vec<_> = stacks
@@ -80,16 +85,12 @@ fn main() {
             two_threads: two_threads(stack, rounds),
         })
         .collect();
-    report::write(&measured, rounds, &before);
-}
-
-/// Runs one stack alone, for a profiler: the first whose name has this in it.
-fn profile(stacks: &[Stack], part: &str, rounds: usize) {
-    let stack = stacks.iter().find(|stack| stack.name.contains(part));
-    let mut serve = (stack.expect("a stack of that name").make)(Keys::Hot);
-    let count = batch_len(&mut serve);
-    let times = (0..rounds).flat_map(|_| turn(&mut serve, count).collect::<Vec<_>>());
-    println!("{:.0} ns", pat_benches::middle(times.collect()));
+    let table = report::table(&measured, rounds, &load_before);
+    println!("{table}");
+    if only.is_none() {
+        pat_benches::write("comparison.md", &table);
+        pat_benches::write("comparison.svg", &report::plot(&measured));
+    }
 }
 
 /// How long a batch of requests takes at least, in nanoseconds: long beside reading the clock, short

@@ -6,19 +6,12 @@ use plotters::prelude::*;
 
 use crate::{LIMIT, Measured, NO_AUTH, PAT_LAYER};
 
-pub(crate) fn write(measured: &[Measured], rounds: usize, load_before: &str) {
-    let table = table(measured, rounds, load_before);
-    println!("{table}");
-    pat_benches::write("comparison.md", &table);
-    pat_benches::write("comparison.svg", &plot(measured));
-}
-
 fn of(measured: &[Measured], name: &str) -> Measured {
     let found = measured.iter().find(|measured| measured.name == name);
     *found.expect("every stack is measured")
 }
 
-fn table(measured: &[Measured], rounds: usize, load_before: &str) -> String {
+pub(crate) fn table(measured: &[Measured], rounds: usize, load_before: &str) -> String {
     let (bare, limit) = (of(measured, NO_AUTH), of(measured, LIMIT));
     let mut table = format!(
         "\n# Beside other ways to authenticate\n\n\
@@ -47,7 +40,7 @@ fn added(stack: f64, bare: f64, limit: f64) -> String {
 }
 
 /// What each stack adds to a request without authentication, on a logarithmic scale.
-fn plot(measured: &[Measured]) -> String {
+pub(crate) fn plot(measured: &[Measured]) -> String {
     let unprotected = of(measured, NO_AUTH).uniform;
     let mut bars: Vec<_> = measured
         .iter()
