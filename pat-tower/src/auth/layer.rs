@@ -204,7 +204,11 @@ impl Config {
             }
         };
         let recognized = self.pats.recognize(token);
-        let is_passed = self.passes_foreign && matches!(recognized, Err(AuthError::Foreign));
+        let is_foreign = matches!(recognized, Err(AuthError::Foreign));
+        if is_foreign && !bearer::is_token68(token) {
+            return Decision::Now(self.malformed());
+        }
+        let is_passed = self.passes_foreign && is_foreign;
         if is_passed || self.keeps_header {
             put_back(request, header);
         }
@@ -333,6 +337,10 @@ pub(super) fn answer<B: From<Bytes>>(
 impl After {
     fn expiry(principal: &Principal) -> Self {
         Self::Expiry(principal.expires_at().map(|_| principal.clone()))
+    }
+
+    pub(super) fn is_nothing(&self) -> bool {
+        matches!(self, Self::Expiry(None))
     }
 
     pub(super) fn complete<B>(&self, response: &mut Response<B>) {
