@@ -56,7 +56,7 @@ pub use self::jobs::{JobRun, Jobs};
 pub use self::memory::MemoryStore;
 pub use self::notice::{MailError, Mailer, Notice, NoticeKind};
 pub use self::policy::TokenRequest;
-pub use self::principal::Principal;
+pub use self::principal::{Derived, Principal};
 pub use self::schedule::{InvalidSchedule, Schedule, UnknownZone, Zone};
 pub use self::service::{Administration, CreatedToken, Pats, SearchPage};
 pub use self::settings::{Settings, SettingsError};

@@ -1,4 +1,3 @@
-use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -17,7 +16,8 @@ pub struct Principal(pub(crate) Arc<Grant>);
 
 /// A decision that a token is good, with all that is needed to see whether it still stands.
 ///
-/// In this order in memory: what a cache hit reads comes first and takes up two lines, not four.
+/// In this order in memory: what a cache hit reads comes first and takes up two lines, not four. What
+/// it writes is there too, since a line that is not at hand costs as much as all the rest of a hit.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Grant {
@@ -26,19 +26,21 @@ pub(crate) struct Grant {
     pub(crate) cached_until: i64,
     /// The node's change stamp before the query that this grant comes from.
     pub(crate) seen: u64,
-    /// `expires_at` in microseconds since 1970; `i64::MAX` for never.
+    /// When the token expires, in microseconds since 1970; `i64::MAX` for never.
     pub(crate) expires_micros: i64,
-    pub(crate) last_use: Arc<LastUseStamp>,
+    pub(crate) last_use: LastUseStamp,
     /// Where its floors are.
     pub(crate) place: Place,
-    pub(crate) expires_at: Option<Timestamp>,
-    pub(crate) derived: OnceLock<Box<dyn Any + Send + Sync>>,
+    pub(crate) derived: OnceLock<Derived>,
     /// Boot time at which that query was sent.
     pub(crate) sent: i64,
     pub(crate) token_id: TokenId,
     pub(crate) owner: Owner,
     pub(crate) name: Box<str>,
 }
+
+/// What [`Principal::derived`] keeps: as much as is at hand with the rest.
+pub type Derived = [u8; 32];
 
 impl Grant {
     pub(crate) fn is_expired(&self, now: Moment) -> bool {
@@ -74,7 +76,10 @@ impl Principal {
     /// When the token expires; `None` for never.
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
-        self.0.expires_at
+        match self.0.expires_micros {
+            i64::MAX => None,
+            micros => Timestamp::from_microsecond(micros).ok(),
+        }
     }
 
     /// How the request was authenticated: always `pat`.
@@ -83,13 +88,10 @@ impl Principal {
         "pat"
     }
 
-    /// A value that a layer derives from this token, made once and kept as long as the token is
-    /// cached (a response header, say). There is one slot: `None` if it holds another type.
-    pub fn derived<T: Any + Send + Sync>(&self, make: impl FnOnce(&Self) -> T) -> Option<&T> {
-        self.0
-            .derived
-            .get_or_init(|| Box::new(make(self)))
-            .downcast_ref()
+    /// What a layer derives from this token (the text of a response header, say), made once and kept
+    /// as long as the token is cached, beside what a request reads anyway.
+    pub fn derived(&self, make: impl FnOnce(&Self) -> Derived) -> &Derived {
+        self.0.derived.get_or_init(|| make(self))
     }
 
     /// Notes that the token has authenticated a request.
@@ -103,7 +105,7 @@ impl fmt::Debug for Principal {
         f.debug_struct("Principal")
             .field("token_id", &self.0.token_id.get())
             .field("owner", &self.0.owner.as_str())
-            .field("expires_at", &self.0.expires_at)
+            .field("expires_at", &self.expires_at())
             .finish_non_exhaustive()
     }
 }
@@ -117,10 +119,6 @@ pub(crate) struct LastUseStamp(AtomicI64);
 const STEP_MICROS: i64 = 1_000;
 
 impl LastUseStamp {
-    pub(crate) fn new(micros: i64) -> Self {
-        Self(AtomicI64::new(micros))
-    }
-
     pub(crate) fn note(&self, micros: i64) {
         if micros - self.get() >= STEP_MICROS {
             self.0.store(micros, Ordering::Relaxed);

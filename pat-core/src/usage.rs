@@ -5,52 +5,101 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use crate::principal::LastUseStamp;
+use crate::principal::Grant;
 use crate::store::LastUse;
 use crate::{StoreError, Token, TokenId, TokenStore};
 
 /// How many last uses one statement writes at most.
 const BATCH_LEN: usize = 1_000;
 
-/// The last-use stamps of all tokens that this node has loaded and may still use.
+/// How many grants may be held before it is first looked which of them are still in use.
+const FEW: usize = 1_000;
+
+/// The last uses of all tokens that this node has loaded.
 #[derive(Debug, Default)]
 pub(crate) struct Usage {
-    tracked: Mutex<HashMap<TokenId, Tracked>>,
+    table: Mutex<Table>,
     /// One flush at a time, so that an old batch is never written after a newer one was marked.
     flushing: tokio::sync::Mutex<()>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
+struct Table {
+    tokens: HashMap<TokenId, Tracked>,
+    /// How many grants are held at most, and how many there were when they were last looked through.
+    held: usize,
+    in_use: usize,
+}
+
+#[derive(Debug, Default)]
 struct Tracked {
-    stamp: Arc<LastUseStamp>,
+    /// The grants in which uses may still be noted: nearly always one, the one in the cache.
+    grants: Vec<Arc<Grant>>,
+    /// The last use that was noted in others, in microseconds since 1970.
+    earlier: i64,
     /// What the store has, in microseconds since 1970.
     written: i64,
 }
 
-impl Usage {
-    fn tracked(&self) -> MutexGuard<'_, HashMap<TokenId, Tracked>> {
-        self.tracked.lock().unwrap_or_else(PoisonError::into_inner)
+impl Tracked {
+    /// Microseconds since 1970; 0 for never.
+    fn last_use(&self) -> i64 {
+        let noted = self.grants.iter().map(|grant| grant.last_use.get());
+        noted.fold(self.earlier, i64::max)
     }
 
-    /// The stamp of this token, which has just been loaded. Every load of a token gets the same
-    /// stamp as long as one of them is in use.
-    pub(crate) fn stamp(&self, token: &Token) -> Arc<LastUseStamp> {
-        let written = token.last_used_at.map_or(0, Timestamp::as_microsecond);
-        let mut tracked = self.tracked();
-        let entry = tracked.entry(token.id).or_insert_with(|| Tracked {
-            stamp: Arc::new(LastUseStamp::new(written)),
-            written,
+    /// Lets go of the grants that nobody else has.
+    fn settle(&mut self) {
+        self.grants.retain_mut(|grant| {
+            // Exclusive access makes sure that the last note is seen.
+            let Some(grant) = Arc::get_mut(grant) else {
+                return true;
+            };
+            self.earlier = self.earlier.max(grant.last_use.get());
+            false
         });
-        Arc::clone(&entry.stamp)
+    }
+}
+
+impl Table {
+    fn settle(&mut self) {
+        self.tokens.values_mut().for_each(Tracked::settle);
+        self.in_use = self.tokens.values().map(|entry| entry.grants.len()).sum();
+        self.held = self.in_use;
+    }
+}
+
+impl Usage {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Follows a grant of a token that has just been loaded. It starts with the last use that is
+    /// known of the token; whether there is one.
+    pub(crate) fn follow(&self, grant: &Arc<Grant>, token: &Token) -> bool {
+        let mut table = self.table();
+        if table.held >= 2 * table.in_use.max(FEW) {
+            table.settle();
+        }
+        table.held += 1;
+        let written = token.last_used_at.map_or(0, Timestamp::as_microsecond);
+        let entry = table.tokens.entry(token.id).or_insert_with(|| Tracked {
+            written,
+            ..Tracked::default()
+        });
+        let last_use = written.max(entry.last_use());
+        grant.last_use.note(last_use);
+        entry.grants.push(Arc::clone(grant));
+        last_use > 0
     }
 
     /// Fills in last uses that are not written yet.
     pub(crate) fn refresh(&self, tokens: &mut [Token]) {
-        let tracked = self.tracked();
+        let table = self.table();
         for token in tokens {
-            let stamp = tracked.get(&token.id).map_or(0, |entry| entry.stamp.get());
-            if stamp > 0 {
-                let at = Timestamp::from_microsecond(stamp).ok();
+            let last_use = table.tokens.get(&token.id).map_or(0, Tracked::last_use);
+            if last_use > 0 {
+                let at = Timestamp::from_microsecond(last_use).ok();
                 token.last_used_at = token.last_used_at.max(at);
             }
         }
@@ -64,9 +113,9 @@ impl Usage {
         let new = self.unwritten();
         for batch in new.chunks(BATCH_LEN) {
             store.record_use(batch).await?;
-            let mut tracked = self.tracked();
+            let mut table = self.table();
             for last_use in batch {
-                if let Some(entry) = tracked.get_mut(&last_use.id) {
+                if let Some(entry) = table.tokens.get_mut(&last_use.id) {
                     entry.written = last_use.at.as_microsecond();
                 }
             }
@@ -77,11 +126,13 @@ impl Usage {
 
     fn unwritten(&self) -> Vec<LastUse> {
         let mut new: Vec<_> = self
-            .tracked()
+            .table()
+            .tokens
             .iter()
-            .filter(|(_, entry)| entry.stamp.get() > entry.written)
-            .filter_map(|(id, entry)| {
-                let at = Timestamp::from_microsecond(entry.stamp.get()).ok()?;
+            .map(|(id, entry)| (id, entry.last_use(), entry.written))
+            .filter(|(_, last_use, written)| last_use > written)
+            .filter_map(|(id, last_use, _)| {
+                let at = Timestamp::from_microsecond(last_use).ok()?;
                 Some(LastUse { id: *id, at })
             })
             .collect();
@@ -89,10 +140,12 @@ impl Usage {
         new
     }
 
-    /// Drops the stamps that no cached token holds any more and that are written.
+    /// Drops the tokens of which no grant is in use any more and whose last use is written.
     fn forget_unused(&self) {
-        self.tracked().retain(|_, entry| {
-            Arc::strong_count(&entry.stamp) > 1 || entry.stamp.get() > entry.written
-        });
+        let mut table = self.table();
+        table.settle();
+        table
+            .tokens
+            .retain(|_, entry| !entry.grants.is_empty() || entry.earlier > entry.written);
     }
 }

@@ -60,11 +60,29 @@ fn is_scheme_byte(byte: u8) -> bool {
 }
 
 /// Whether this is one token68 (RFC 9110 section 11.2), which every token of ours is.
+///
+/// Looks at every byte, without a branch on each, which compilers turn into vector instructions.
 pub(crate) fn is_token68(text: &[u8]) -> bool {
     let padding = text.iter().rev().take_while(|byte| **byte == b'=').count();
     let body = &text[..text.len() - padding];
-    let is_body = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte);
-    !body.is_empty() && body.iter().all(is_body)
+    !body.is_empty()
+        && body
+            .iter()
+            .fold(true, |all, byte| all & is_token68_byte(*byte))
+}
+
+#[expect(
+    clippy::needless_bitwise_bool,
+    reason = "a lazy operator would branch on each byte"
+)]
+fn is_token68_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        | (byte == b'-')
+        | (byte == b'.')
+        | (byte == b'_')
+        | (byte == b'~')
+        | (byte == b'+')
+        | (byte == b'/')
 }
 
 #[cfg(test)]

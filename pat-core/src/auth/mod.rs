@@ -18,7 +18,7 @@ pub(crate) use self::floors::{Floors, Place};
 use crate::clock::{Moment, Time, micros};
 use crate::event::{EventKind, Events};
 use crate::metrics::Metrics;
-use crate::principal::Grant;
+use crate::principal::{Grant, LastUseStamp};
 use crate::settings::Settings;
 use crate::store::within;
 use crate::token::{Invalid, TokenFormat};
@@ -240,33 +240,29 @@ impl Authenticator {
     }
 
     fn grant(&self, digest: TokenDigest, token: Token, seen: u64, sent: Moment) -> Principal {
-        let last_use = self.usage.stamp(&token);
-        if last_use.get() == 0 {
-            let kind = EventKind::FirstUsed {
-                token: token.id,
-                owner: token.owner.clone(),
-            };
-            self.events.emit(sent.timestamp(), kind);
-        }
         let expires_micros = token.expires_at.map_or(i64::MAX, Timestamp::as_microsecond);
         // Not beyond its expiry, though that is checked on every hit as well.
         let cached_for =
             micros(self.cache.time_to_live()).min(expires_micros.saturating_sub(sent.wall));
-        let place = self.floors.place(token.id, &token.owner);
-        Principal(Arc::new(Grant {
+        let grant = Arc::new(Grant {
             digest,
             token_id: token.id,
-            owner: token.owner,
-            name: token.name.into(),
-            expires_at: token.expires_at,
+            owner: token.owner.clone(),
+            name: token.name.as_str().into(),
             expires_micros,
             seen,
             sent: sent.boot,
             cached_until: sent.boot.saturating_add(cached_for),
-            place,
-            last_use,
+            place: self.floors.place(token.id, &token.owner),
+            last_use: LastUseStamp::default(),
             derived: OnceLock::new(),
-        }))
+        });
+        if !self.usage.follow(&grant, &token) {
+            let (token, owner) = (token.id, token.owner);
+            let kind = EventKind::FirstUsed { token, owner };
+            self.events.emit(sent.timestamp(), kind);
+        }
+        Principal(grant)
     }
 
     /// Expects a token that was created here to be presented soon.

@@ -3,13 +3,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
-use pat_core::{AuthError, Pats, Principal, TokenDigest};
+use pat_core::{AuthError, Derived, Pats, Principal, TokenDigest};
 use tower_layer::Layer;
 
 use super::PatService;
 use crate::bearer::{self, Authorization, Presented};
 use crate::challenge::Challenges;
-use crate::date::wire_date;
+use crate::date::{DATE_LEN, wire_date};
 use crate::pat::{Outcome, Pat, Refusal, Verdict};
 use crate::problem::Problem;
 use crate::session::{Destroy, SessionInvalidator};
@@ -174,8 +174,8 @@ pub(super) enum Next {
 
 /// What is to be added to the inner service's response.
 pub(super) enum After {
-    /// When the token expires; `None` for one that does not, which then is not counted here.
-    Expiry(Option<Principal>),
+    /// When the token expires; `None` for one that does not.
+    Expiry(Option<[u8; DATE_LEN]>),
     /// That there is this way to sign in, if the inner service asks the caller to.
     Challenge(Arc<Config>),
 }
@@ -336,7 +336,15 @@ pub(super) fn answer<B: From<Bytes>>(
 
 impl After {
     fn expiry(principal: &Principal) -> Self {
-        Self::Expiry(principal.expires_at().map(|_| principal.clone()))
+        Self::Expiry(principal.expires_at().and_then(|at| {
+            let derived = principal.derived(|_| {
+                let mut derived = Derived::default();
+                let date = wire_date(at);
+                derived[..date.len()].copy_from_slice(date.as_bytes());
+                derived
+            });
+            derived.first_chunk().copied()
+        }))
     }
 
     pub(super) fn is_nothing(&self) -> bool {
@@ -346,20 +354,17 @@ impl After {
     pub(super) fn complete<B>(&self, response: &mut Response<B>) {
         match self {
             Self::Expiry(None) => {}
-            Self::Expiry(Some(principal)) => add_expiry(response, principal),
+            Self::Expiry(Some(date)) => add_expiry(response, date),
             Self::Challenge(config) => add_challenge(response, &config.challenges.missing),
         }
     }
 }
 
 /// Tells the client when its token expires.
-fn add_expiry<B>(response: &mut Response<B>, principal: &Principal) {
+fn add_expiry<B>(response: &mut Response<B>, date: &[u8]) {
     const PAT_EXPIRES_AT: HeaderName = HeaderName::from_static("pat-expires-at");
-    if let Some(expires_at) = principal.expires_at()
-        && let Some(value) = principal.derived(|_| HeaderValue::from_str(&wire_date(expires_at)))
-        && let Ok(value) = value
-    {
-        response.headers_mut().insert(PAT_EXPIRES_AT, value.clone());
+    if let Ok(date) = HeaderValue::from_bytes(date) {
+        response.headers_mut().insert(PAT_EXPIRES_AT, date);
     }
 }
 
