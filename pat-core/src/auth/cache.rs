@@ -6,6 +6,7 @@ use std::time::Duration;
 use moka::sync::Cache as Moka;
 
 use super::slots::Slots;
+use crate::principal::Grant;
 use crate::settings::Settings;
 use crate::{AuthError, Principal, TokenDigest};
 
@@ -62,9 +63,13 @@ impl Cache {
         self.ttl / 640 * steps
     }
 
-    /// The grant of this digest.
-    pub(super) fn grant(&self, digest: &TokenDigest) -> Option<Principal> {
-        self.grants.as_ref()?.get(digest)
+    /// The grant of this digest, if it is kept and `stands`.
+    pub(super) fn grant(
+        &self,
+        digest: &TokenDigest,
+        stands: impl FnOnce(&Grant) -> bool,
+    ) -> Option<Principal> {
+        self.grants.as_ref()?.get(digest, stands)
     }
 
     pub(super) fn keep_grant(&self, principal: &Principal) {
@@ -106,17 +111,20 @@ impl Grants {
         Self { slots, cache }
     }
 
-    fn get(&self, digest: &TokenDigest) -> Option<Principal> {
+    fn get(&self, digest: &TokenDigest, stands: impl FnOnce(&Grant) -> bool) -> Option<Principal> {
         // Now and then the cache is asked, so that it learns what is in use and evicts the rest.
         let turn = TURN.replace(TURN.get().wrapping_add(1));
         if !turn.is_multiple_of(SAMPLE)
-            && let Some(principal) = self.slots.get(digest)
+            && let Some(grant) = &*self.slots.get(digest)
+            && grant.digest == *digest
         {
-            return Some(principal);
+            // Counted last, when all that decides has been read: a processor reads nothing ahead of
+            // a count that others share.
+            return stands(grant).then(|| Principal(Arc::clone(grant)));
         }
         let principal = self.cache.get(digest)?;
         self.slots.put(&principal);
-        Some(principal)
+        stands(&principal.0).then_some(principal)
     }
 
     fn put(&self, principal: &Principal) {

@@ -122,19 +122,25 @@ impl Authenticator {
     }
 
     /// A grant from the cache that still stands, and the time at which it does.
+    fn known_grant(&self, digest: &TokenDigest) -> Option<(Principal, Moment)> {
+        let mut now = None;
+        let principal = self.cache.grant(digest, |grant| {
+            now = self.standing(grant);
+            now.is_some()
+        });
+        principal.zip(now)
+    }
+
+    /// The time now, if the grant still stands.
     ///
     /// Coarse time will do as long as nothing ends soon.
-    fn known_grant(&self, digest: &TokenDigest) -> Option<(Principal, Moment)> {
-        let principal = self.cache.grant(digest)?;
-        let grant = &*principal.0;
-        let mut now = self.time.coarse();
-        if !self.stands(grant, now.later(ENDS_SOON)) {
-            now = self.time.now();
-            if !self.stands(grant, now) {
-                return None;
-            }
+    fn standing(&self, grant: &Grant) -> Option<Moment> {
+        let now = self.time.coarse();
+        if self.stands(grant, now.later(ENDS_SOON)) {
+            return Some(now);
         }
-        Some((principal, now))
+        let now = self.time.now();
+        self.stands(grant, now).then_some(now)
     }
 
     fn stands(&self, grant: &Grant, now: Moment) -> bool {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwapOption, Guard};
 
 use crate::principal::Grant;
 use crate::{Principal, TokenDigest};
@@ -31,10 +31,9 @@ impl Slots {
         &self.0[hash & (self.0.len() - 1)]
     }
 
-    pub(super) fn get(&self, digest: &TokenDigest) -> Option<Principal> {
-        let grant = self.slot(digest).load();
-        let grant = grant.as_ref().filter(|grant| grant.digest == *digest)?;
-        Some(Principal(Arc::clone(grant)))
+    /// What is in the slot of this digest: its own grant, or another's, or none.
+    pub(super) fn get(&self, digest: &TokenDigest) -> Guard<Option<Arc<Grant>>> {
+        self.slot(digest).load()
     }
 
     pub(super) fn put(&self, principal: &Principal) {

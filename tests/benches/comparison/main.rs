@@ -25,6 +25,10 @@ enum Keys {
     Hot,
 }
 
+impl Keys {
+    const BOTH: [Self; 2] = [Self::Uniform, Self::Hot];
+}
+
 /// Serves one request, from building it to dropping the response.
 type Serve = Box<dyn FnMut()>;
 
@@ -42,14 +46,15 @@ impl Stack {
     }
 }
 
-/// Median nanoseconds per request.
+/// Median nanoseconds per request of one thread.
 #[derive(Debug, Clone, Copy)]
 struct Measured {
     name: &'static str,
     uniform: f64,
     hot: f64,
-    /// With two threads at once, uniform: per request of one thread.
-    two_threads: f64,
+    /// While another thread does the same.
+    uniform_beside: f64,
+    hot_beside: f64,
 }
 
 const NO_AUTH: &str = "no auth";
@@ -73,16 +78,15 @@ fn main() {
         });
     }
     let load_before = pat_benches::load();
-    let uniform = medians(&stacks, Keys::Uniform, rounds);
-    let hot = medians(&stacks, Keys::Hot, rounds);
-    let measured: Vec<_> = stacks
-        .iter()
-        .enumerate()
-        .map(|(index, stack)| Measured {
-            name: stack.name,
+    let [uniform, hot] = Keys::BOTH.map(|keys| medians(&stacks, keys, 1, rounds));
+    let [uniform_beside, hot_beside] = Keys::BOTH.map(|keys| medians(&stacks, keys, 2, rounds));
+    let measured: Vec<_> = (0..stacks.len())
+        .map(|index| Measured {
+            name: stacks[index].name,
             uniform: uniform[index],
             hot: hot[index],
-            two_threads: two_threads(stack, rounds),
+            uniform_beside: uniform_beside[index],
+            hot_beside: hot_beside[index],
         })
         .collect();
     let table = report::table(&measured, rounds, &load_before);
@@ -103,7 +107,25 @@ const WARM_UP: usize = 20;
 /// A stack with requests that take longer than a batch gets fewer turns, of one batch.
 const SLOW_EVERY: usize = 20;
 
-fn medians(stacks: &[Stack], keys: Keys, rounds: usize) -> Vec<f64> {
+/// The medians of all stacks, with so many threads at once, each of which measures its own requests.
+fn medians(stacks: &[Stack], keys: Keys, threads: usize, rounds: usize) -> Vec<f64> {
+    let barrier = Barrier::new(threads);
+    let run = || turns(stacks, keys, rounds, &barrier);
+    let mut times: Vec<Vec<f64>> = vec![Vec::new(); stacks.len()];
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
+        for thread in threads {
+            let theirs = thread.join().expect("a thread that did not panic");
+            for (times, theirs) in times.iter_mut().zip(theirs) {
+                times.extend(theirs);
+            }
+        }
+    });
+    times.into_iter().map(pat_benches::middle).collect()
+}
+
+/// What one thread measures of each stack; with other threads it begins each turn together.
+fn turns(stacks: &[Stack], keys: Keys, rounds: usize, barrier: &Barrier) -> Vec<Vec<f64>> {
     let mut running: Vec<_> = stacks
         .iter()
         .map(|stack| {
@@ -114,6 +136,7 @@ fn medians(stacks: &[Stack], keys: Keys, rounds: usize) -> Vec<f64> {
         .collect();
     for round in 0..rounds {
         for (serve, count, times) in &mut running {
+            barrier.wait();
             if *count > 1 {
                 times.extend(turn(serve, *count));
             } else if round % SLOW_EVERY == 0 {
@@ -121,10 +144,7 @@ fn medians(stacks: &[Stack], keys: Keys, rounds: usize) -> Vec<f64> {
             }
         }
     }
-    running
-        .into_iter()
-        .map(|(_, _, times)| pat_benches::middle(times))
-        .collect()
+    running.into_iter().map(|(_, _, times)| times).collect()
 }
 
 /// How many requests make a batch. The caches of the stack and of the processor fill up meanwhile.
@@ -149,25 +169,4 @@ fn batch(serve: &mut Serve, count: u32) -> f64 {
         serve();
     }
     start.elapsed().as_secs_f64() * 1e9 / f64::from(count)
-}
-
-/// The same, of two threads that begin together.
-fn two_threads(stack: &Stack, rounds: usize) -> f64 {
-    let barrier = Barrier::new(2);
-    let run = || {
-        let mut serve = (stack.make)(Keys::Uniform);
-        let count = batch_len(&mut serve);
-        let mut times = Vec::new();
-        for _ in 0..rounds.div_ceil(8) {
-            barrier.wait();
-            times.extend(turn(&mut serve, count));
-        }
-        times
-    };
-    std::thread::scope(|scope| {
-        let other = scope.spawn(run);
-        let mut times = run();
-        times.extend(other.join().expect("a thread that did not panic"));
-        pat_benches::middle(times)
-    })
 }

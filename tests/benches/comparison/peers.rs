@@ -1,5 +1,6 @@
 //! Other ways to authenticate a request.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Ready;
 use std::pin::Pin;
@@ -7,14 +8,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
-use http::{Request, Response, header};
+use axum::body::Body as AxumBody;
+use axum::extract::State;
+use axum::middleware::{Next, from_fn_with_state};
+use axum_login::{AuthManagerLayerBuilder, AuthSession, AuthUser, AuthnBackend};
+use http::{Request, Response, StatusCode, header};
 use http_body_util::Full;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use pat_core::{TokenDigest, TokenStore as _};
-use pat_sqlx::SqliteStore;
+use pat_sqlx::sqlx::{self, SqlitePool};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use tokio::runtime::{Builder, Runtime};
-use tower::{Layer, Service};
+use tower::{Layer, Service, service_fn};
 use tower_sessions::{MemoryStore, Session, SessionManagerLayer};
 
 use crate::ours::{Body, Inner, Requests, serve};
@@ -37,6 +42,7 @@ pub(crate) fn stacks() -> Vec<Stack> {
         hs256.stack("JWT, HS256"),
         eddsa.stack("JWT, `EdDSA`"),
         sessions(),
+        logins(),
         query_per_request(),
         argon2_per_request(),
     ]
@@ -160,21 +166,161 @@ fn sessions() -> Stack {
     })
 }
 
-/// The digest looked up in SQLite for each request, by the statement that this project uses.
-fn query_per_request() -> Stack {
-    Stack::new("a query to SQLite per request", |_keys: Keys| -> Serve {
-        let (runtime, folder) = (current_thread(), tempfile::tempdir().expect("a folder"));
-        let store = runtime.block_on(SqliteStore::open(folder.path().join("pat.db")));
-        let store = store.expect("a database");
-        let mut number = 0_u64;
+#[derive(Debug, Clone)]
+struct User {
+    key: String,
+    password_hash: Vec<u8>,
+}
+
+impl AuthUser for User {
+    type Id = String;
+
+    fn id(&self) -> String {
+        self.key.clone()
+    }
+
+    fn session_auth_hash(&self) -> &[u8] {
+        &self.password_hash
+    }
+}
+
+/// Users in memory.
+#[derive(Clone)]
+struct Users(Arc<HashMap<String, User>>);
+
+impl Users {
+    fn new() -> Self {
+        let users = (0..TOKENS).map(|number| {
+            let key = format!("user{number}");
+            let password_hash = Sha256::digest(&key).to_vec();
+            let user = User {
+                key: key.clone(),
+                password_hash,
+            };
+            (key, user)
+        });
+        Self(Arc::new(users.collect()))
+    }
+}
+
+impl AuthnBackend for Users {
+    type User = User;
+    type Credentials = String;
+    type Error = Infallible;
+
+    async fn authenticate(&self, key: String) -> Result<Option<User>, Infallible> {
+        self.get_user(&key).await
+    }
+
+    async fn get_user(&self, key: &String) -> Result<Option<User>, Infallible> {
+        Ok(self.0.get(key).cloned())
+    }
+}
+
+/// axum-login, which has a version of tower-sessions of its own.
+fn logins() -> Stack {
+    use tower_sessions_014::{MemoryStore, SessionManagerLayer};
+
+    type Extension = AuthSession<Users>;
+    let (store, users) = (MemoryStore::default(), Users::new());
+    let layer =
+        AuthManagerLayerBuilder::new(users.clone(), SessionManagerLayer::new(store)).build();
+    let log_in = service_fn(async |mut request: Request<User>| {
+        let mut session: Extension = request.extensions_mut().remove().expect("a session");
+        session
+            .login(request.body())
+            .await
+            .expect("the store answers");
+        Ok::<_, Infallible>(Response::new(Body::default()))
+    });
+    let mut log_in = layer.layer(log_in);
+    let cookies = current_thread().block_on(async {
+        let mut cookies = Vec::with_capacity(TOKENS as usize);
+        for user in users.0.values() {
+            let response = log_in.call(Request::new(user.clone())).await;
+            let headers = response.expect("an answer").headers().clone();
+            let cookie = headers[header::SET_COOKIE].to_str().expect("a cookie");
+            let (cookie, _attributes) = cookie.split_once(';').expect("attributes");
+            cookies.push(cookie.to_owned());
+        }
+        cookies
+    });
+    Stack::new("axum-login, in memory", move |keys| {
+        let mut service = layer.layer(service_fn(async |request: Request<()>| {
+            let session: &Extension = request.extensions().get().expect("a session");
+            assert!(session.user.is_some(), "the user is known");
+            Ok::<_, Infallible>(Response::new(Body::default()))
+        }));
+        let mut requests = Requests::new(header::COOKIE, cookies.iter(), keys);
+        let runtime = current_thread();
         Box::new(move || {
-            let _kept = &folder;
-            number += 1;
-            let digest = TokenDigest::of(&number.to_le_bytes());
-            let found = runtime.block_on(store.find_by_digest(&digest));
-            assert!(found.is_ok_and(|found| found.is_none()));
+            let response = runtime.block_on(service.call(requests.next()));
+            assert!(response.is_ok_and(|response| response.status().is_success()));
         })
     })
+}
+
+/// What one writes in an afternoon: axum's `from_fn`, and a query to SQLite for each request.
+fn query_per_request() -> Stack {
+    let tokens: Vec<_> = (0..TOKENS)
+        .map(|number| format!("pat_{number:049}"))
+        .collect();
+    Stack::new("`from_fn` and a query to SQLite", move |keys| {
+        let (runtime, folder) = (current_thread(), tempfile::tempdir().expect("a folder"));
+        let url = format!(
+            "sqlite:{}?mode=rwc",
+            folder.path().join("tokens.db").display()
+        );
+        let pool = runtime.block_on(table(&url, &tokens)).expect("a database");
+        let inner = service_fn(async |_: Request<AxumBody>| {
+            Ok::<_, Infallible>(Response::new(AxumBody::empty()))
+        });
+        let mut service = from_fn_with_state(pool, query).layer(inner);
+        let mut requests = Requests::bearers(&tokens, keys);
+        Box::new(move || {
+            let _kept = &folder;
+            let request = requests.next().map(|()| AxumBody::empty());
+            let response = runtime.block_on(service.call(request));
+            assert!(response.is_ok_and(|response| response.status().is_success()));
+        })
+    })
+}
+
+async fn table(url: &str, tokens: &[String]) -> Result<SqlitePool, sqlx::Error> {
+    let pool = SqlitePool::connect(url).await?;
+    sqlx::query("PRAGMA journal_mode = WAL")
+        .execute(&pool)
+        .await?;
+    sqlx::query("CREATE TABLE token (digest BLOB PRIMARY KEY, owner TEXT NOT NULL)")
+        .execute(&pool)
+        .await?;
+    let mut transaction = pool.begin().await?;
+    for token in tokens {
+        sqlx::query("INSERT INTO token VALUES (?, 'alice')")
+            .bind(&Sha256::digest(token)[..])
+            .execute(&mut *transaction)
+            .await?;
+    }
+    transaction.commit().await?;
+    Ok(pool)
+}
+
+async fn query(
+    State(pool): State<SqlitePool>,
+    mut request: Request<AxumBody>,
+    next: Next,
+) -> Result<Response<AxumBody>, StatusCode> {
+    let header = request.headers().get(header::AUTHORIZATION);
+    let token = header.and_then(|header| header.as_bytes().strip_prefix(b"Bearer "));
+    let digest = Sha256::digest(token.ok_or(StatusCode::UNAUTHORIZED)?);
+    let owner: Option<String> = sqlx::query_scalar("SELECT owner FROM token WHERE digest = ?")
+        .bind(&digest[..])
+        .fetch_optional(&pool)
+        .await
+        .map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+    let owner = owner.ok_or(StatusCode::UNAUTHORIZED)?;
+    request.extensions_mut().insert(owner);
+    Ok(next.run(request).await)
 }
 
 /// What crates do that treat an API key as a password.

@@ -15,28 +15,30 @@ pub(crate) fn table(measured: &[Measured], rounds: usize, load_before: &str) -> 
     let (bare, limit) = (of(measured, NO_AUTH), of(measured, LIMIT));
     let mut table = format!(
         "\n# Beside other ways to authenticate\n\n\
-         {}, by `cargo bench -p pat-benches --bench comparison`; medians of {rounds} turns.\n\n\
-         | stack | uniform: ns | added | ÷ limit | hot: ns | added | ÷ limit | two threads ÷ one |\n\
-         |---|---:|---:|---:|---:|---:|---:|---:|\n",
+         {}, by `cargo bench -p pat-benches --bench comparison`; medians of {rounds} turns. \
+         \"÷ limit\" compares what is added to a request without authentication.\n\n\
+         | stack | uniform: ns | ÷ limit | hot: ns | ÷ limit \
+         | two threads, uniform: ns | ÷ limit | hot: ns | ÷ limit | two threads ÷ one |\n\
+         |---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
         pat_benches::surroundings(load_before)
     );
+    let settings: [fn(&Measured) -> f64; 4] = [
+        |stack| stack.uniform,
+        |stack| stack.hot,
+        |stack| stack.uniform_beside,
+        |stack| stack.hot_beside,
+    ];
     for stack in measured {
-        let uniform = added(stack.uniform, bare.uniform, limit.uniform);
-        let hot = added(stack.hot, bare.hot, limit.hot);
-        let threads = 2.0 * stack.uniform / stack.two_threads;
-        writeln!(
-            table,
-            "| {} | {uniform} | {hot} | {threads:.2} |",
-            stack.name
-        )
-        .expect("a string takes it");
+        write!(table, "| {} |", stack.name).expect("a string takes it");
+        for time in settings {
+            let [time, bare, limit] = [stack, &bare, &limit].map(time);
+            let ratio = (time - bare) / (limit - bare);
+            write!(table, " {time:.0} | {ratio:.2} |").expect("a string takes it");
+        }
+        let threads = 2.0 * stack.uniform / stack.uniform_beside;
+        writeln!(table, " {threads:.2} |").expect("a string takes it");
     }
     table
-}
-
-fn added(stack: f64, bare: f64, limit: f64) -> String {
-    let (added, limit) = (stack - bare, limit - bare);
-    format!("{stack:.0} | {added:.0} | {:.2}", added / limit)
 }
 
 /// What each stack adds to a request without authentication, on a logarithmic scale.
