@@ -2,9 +2,16 @@
 //!
 //! `cargo bench -p pat-benches --bench http` runs the server on the first core and `wrk` (a Debian
 //! package) on the second, so a machine with two idle ones is needed. All stacks take turns, and the
-//! medians count. It writes a Markdown table into `pat-core/src/docs`, or into the folder that
+//! medians count. It writes a Markdown table and a plot into `pat-core/src/docs`, or into the folder that
 //! `PAT_BENCH_OUTPUT` names. `PAT_BENCH_HTTP_ROUNDS` says how many turns of two seconds each stack
 //! has; 7 unless set.
+
+#[path = "by_query.rs"]
+mod by_query;
+#[path = "jwt.rs"]
+mod jwt;
+#[path = "plot.rs"]
+mod plot;
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
@@ -12,21 +19,30 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use pat_core::{Caller, MemoryStore, Owner, Pats, Settings, TokenRequest, TokenStore};
 use pat_sqlx::SqliteStore;
 use pat_tower::PatLayer;
+use tower_http::validate_request::ValidateRequestHeaderLayer;
+
+use self::jwt::Jwts;
 
 /// Makes this program be the server of a stack.
 const SERVE: &str = "PAT_BENCH_SERVE";
 /// How many tokens are live.
-const TOKENS: usize = 5_000;
+const TOKENS: u32 = 5_000;
+/// The only one that tower-http's layer knows.
+const ONE: &str = "pat_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLM";
 
 const BARE: &str = "bare axum";
+const STATIC: &str = "tower-http static bearer";
 const LAYER: &str = "`PatLayer`";
 const REFUSED: &str = "`PatLayer`, every token with a wrong checksum";
 const UNCACHED: &str = "`PatLayer` without a cache, SQLite";
-const STACKS: [&str; 4] = [BARE, LAYER, REFUSED, UNCACHED];
+const JWT: &str = "JWT, HS256";
+const QUERY: &str = "`from_fn` and a query to SQLite";
+const STACKS: [&str; 7] = [BARE, STATIC, LAYER, REFUSED, UNCACHED, JWT, QUERY];
 
 fn main() {
     // Asked for by `cargo test --benches`, which only wants to see that it builds.
@@ -49,18 +65,35 @@ fn serve(stack: &str) {
         let app = match stack {
             BARE => {
                 // The same headers come here, and nobody looks at them.
-                tokens(MemoryStore::default(), "60", "").await;
+                pats(MemoryStore::default(), "60", "").await;
                 app
             }
+            STATIC => {
+                write_tokens(&[ONE.to_owned()]);
+                #[expect(deprecated, reason = "the peer that it is measured against")]
+                app.layer(ValidateRequestHeaderLayer::bearer(ONE))
+            }
             LAYER => app.layer(PatLayer::required(
-                tokens(MemoryStore::default(), "60", "").await,
+                pats(MemoryStore::default(), "60", "").await,
             )),
             REFUSED => app.layer(PatLayer::required(
-                tokens(MemoryStore::default(), "60", "0").await,
+                pats(MemoryStore::default(), "60", "0").await,
             )),
             UNCACHED => {
                 let store = SqliteStore::open("pat.db").await.expect("a database");
-                app.layer(PatLayer::required(tokens(store, "0", "").await))
+                app.layer(PatLayer::required(pats(store, "0", "").await))
+            }
+            JWT => {
+                let Jwts { tokens, verify } = Jwts::hs256(TOKENS);
+                write_tokens(&tokens);
+                app.layer(verify)
+            }
+            QUERY => {
+                let tokens: Vec<_> = by_query::tokens(TOKENS).collect();
+                let pool = by_query::database(Path::new("tokens.db"), &tokens).await;
+                write_tokens(&tokens);
+                let pool = pool.expect("a database");
+                app.layer(from_fn_with_state(pool, by_query::authenticate))
             }
             other => panic!("no stack is called {other}"),
         };
@@ -71,14 +104,14 @@ fn serve(stack: &str) {
     });
 }
 
-/// A service with tokens, which it writes into the file `tokens`, each followed by `suffix`.
-async fn tokens(store: impl TokenStore, cache_minutes: &str, suffix: &str) -> Pats {
+/// A service with tokens, which it writes down, each followed by `suffix`.
+async fn pats(store: impl TokenStore, cache_minutes: &str, suffix: &str) -> Pats {
     let settings = Settings::builder()
         .set("atlassian.pats.auth.cache.expiry.mins", cache_minutes)
         .expect("a property");
     let settings = settings.build().expect("settings");
     let pats = Pats::builder(store).settings(settings).build();
-    let mut file = String::new();
+    let mut tokens = Vec::new();
     for number in 0..TOKENS {
         let owner = Owner::new(format!("user{number}")).expect("an owner");
         let request = TokenRequest {
@@ -87,10 +120,15 @@ async fn tokens(store: impl TokenStore, cache_minutes: &str, suffix: &str) -> Pa
         };
         let created = pats.create(&Caller::explicit(owner), request).await;
         let plain = created.expect("a token").plain;
-        writeln!(file, "{}{suffix}", plain.expose()).expect("a string takes it");
+        tokens.push(format!("{}{suffix}", plain.expose()));
     }
-    std::fs::write("tokens", file).expect("the folder can be written to");
+    write_tokens(&tokens);
     pats
+}
+
+/// Tells the load generator what to present.
+fn write_tokens(tokens: &[String]) {
+    std::fs::write("tokens", tokens.join("\n")).expect("the folder can be written to");
 }
 
 /// A server in a folder of its own; killed when it is dropped.
@@ -119,8 +157,9 @@ impl Server {
         }
     }
 
-    /// Requests a second, for two seconds.
-    fn load(&self, script: &Path) -> f64 {
+    /// Puts load on the server for two seconds.
+    fn load(&self, script: &Path) -> Turn {
+        let before = self.busy();
         let output = on_core(1, "wrk".as_ref())
             .args(["-t1", "-c32", "-d2s", "-s"])
             .arg(script)
@@ -133,8 +172,38 @@ impl Server {
             .lines()
             .find_map(|line| line.strip_prefix("Requests/sec:"));
         let rate = rate.and_then(|rate| rate.trim().parse().ok());
-        rate.unwrap_or_else(|| panic!("wrk (a Debian package) says: {output:?}"))
+        let rate = rate.unwrap_or_else(|| panic!("wrk (a Debian package) says: {output:?}"));
+        let busy = (self.busy() - before) / SECONDS;
+        Turn {
+            rate,
+            micros: busy / rate * 1e6,
+            busy,
+        }
     }
+
+    /// Seconds of a processor that the server has used.
+    fn busy(&self) -> f64 {
+        let path = format!("/proc/{}/stat", self.child.id());
+        let stat = std::fs::read_to_string(path).expect("the server runs");
+        // User and system time are fields 14 and 15, in hundredths of a second; see proc(5).
+        let (_, fields) = stat.rsplit_once(')').expect("a name in brackets");
+        let fields = fields.split_whitespace().skip(11).take(2);
+        let ticks = fields.map(|field| field.parse::<f64>().expect("a number"));
+        ticks.sum::<f64>() / 100.0
+    }
+}
+
+/// How long a turn is.
+const SECONDS: f64 = 2.0;
+
+/// What the server did in a turn.
+struct Turn {
+    /// Requests a second.
+    rate: f64,
+    /// Processor time per request, in microseconds.
+    micros: f64,
+    /// How much of a core the server used: with less than all of it, something else was the limit.
+    busy: f64,
 }
 
 impl Drop for Server {
@@ -170,28 +239,51 @@ fn compare() {
     let script = folder.path().join("tokens.lua");
     std::fs::write(&script, SCRIPT).expect("the folder can be written to");
     let servers = STACKS.map(Server::start);
-    let mut rates = STACKS.map(|_| Vec::with_capacity(rounds));
+    let mut turns = STACKS.map(|_| Vec::with_capacity(rounds));
     let before = pat_benches::load();
     for round in 0..=rounds {
-        for (server, rates) in servers.iter().zip(&mut rates) {
-            let rate = server.load(&script);
+        for (server, turns) in servers.iter().zip(&mut turns) {
+            let turn = server.load(&script);
             // The first turn fills the caches.
             if round > 0 {
-                rates.push(rate);
+                turns.push(turn);
             }
         }
     }
-    let medians = rates.map(pat_benches::middle);
+    let medians = turns.map(|turns| {
+        let middle = |what: fn(&Turn) -> f64| pat_benches::middle(turns.iter().map(what).collect());
+        Turn {
+            rate: middle(|turn| turn.rate),
+            micros: middle(|turn| turn.micros),
+            busy: middle(|turn| turn.busy),
+        }
+    });
     let mut table = format!(
         "\n# Over HTTP/1.1\n\n\
          {}, by `cargo bench -p pat-benches --bench http`; medians of {rounds} turns of two seconds.\n\n\
-         | server | requests a second | ÷ bare |\n|---|---:|---:|\n",
+         | server | requests a second | ÷ bare | processor time per request: µs | ÷ bare | core in use |\n\
+         |---|---:|---:|---:|---:|---:|\n",
         pat_benches::surroundings(&before)
     );
-    for (name, rate) in STACKS.iter().zip(medians) {
-        writeln!(table, "| {name} | {rate:.0} | {:.2} |", rate / medians[0])
-            .expect("a string takes it");
+    let without = &medians[0];
+    for (name, Turn { rate, micros, busy }) in STACKS.iter().zip(&medians) {
+        let (by_rate, by_time) = (rate / without.rate, micros / without.micros);
+        writeln!(
+            table,
+            "| {name} | {rate:.0} | {by_rate:.2} | {micros:.1} | {by_time:.2} | {:.0} % |",
+            busy * 100.0
+        )
+        .expect("a string takes it");
     }
     print!("{table}");
     pat_benches::write("http.md", &table);
+    let mut bars: Vec<_> = STACKS
+        .iter()
+        .zip(&medians)
+        .map(|(name, turn)| (*name, turn.rate))
+        .collect();
+    bars.sort_by(|one, other| one.1.total_cmp(&other.1));
+    let most = bars.last().map_or(1.0, |(_, rate)| *rate);
+    let plot = plot::bars("requests a second", &bars, 0.0..most);
+    pat_benches::write("http.svg", &plot);
 }

@@ -2,45 +2,37 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::future::Ready;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use axum::body::Body as AxumBody;
-use axum::extract::State;
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum_login::{AuthManagerLayerBuilder, AuthSession, AuthUser, AuthnBackend};
-use http::{Request, Response, StatusCode, header};
+use http::{Request, Response, header};
 use http_body_util::Full;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use pat_sqlx::sqlx::{self, SqlitePool};
-use serde::{Deserialize, Serialize};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use sha2::{Digest, Sha256};
 use tokio::runtime::{Builder, Runtime};
 use tower::{Layer, Service, service_fn};
 use tower_sessions::{MemoryStore, Session, SessionManagerLayer};
 
+use crate::by_query::{self, authenticate};
+use crate::jwt::Jwts;
 use crate::ours::{Body, Inner, Requests, serve};
 use crate::{Keys, Serve, Stack, TOKENS};
 
 pub(crate) fn stacks() -> Vec<Stack> {
-    let secret = [7; 32];
-    let hs256 = Jwt::new(
-        Algorithm::HS256,
-        &EncodingKey::from_secret(&secret),
-        DecodingKey::from_secret(&secret),
-    );
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("a key");
-    let eddsa = Jwt::new(
-        Algorithm::EdDSA,
-        &EncodingKey::from_ed_der(&key.serialize_der()),
-        DecodingKey::from_ed_der(key.public_key_raw()),
-    );
+    let signing = EncodingKey::from_ed_der(&key.serialize_der());
+    let key = DecodingKey::from_ed_der(key.public_key_raw());
     vec![
-        hs256.stack("JWT, HS256"),
-        eddsa.stack("JWT, `EdDSA`"),
+        jwts("JWT, HS256", Jwts::hs256(TOKENS)),
+        jwts(
+            "JWT, `EdDSA`",
+            Jwts::new(TOKENS, Algorithm::EdDSA, &signing, key),
+        ),
         sessions(),
         logins(),
         query_per_request(),
@@ -48,70 +40,10 @@ pub(crate) fn stacks() -> Vec<Stack> {
     ]
 }
 
-#[derive(Clone)]
-struct Verify {
-    inner: Inner,
-    key: DecodingKey,
-    validation: Validation,
-}
-
-#[derive(Serialize, Deserialize, Clone)]
-struct Claims {
-    sub: String,
-    exp: u64,
-}
-
-impl Service<Request<()>> for Verify {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Ready<Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, mut request: Request<()>) -> Self::Future {
-        let value = request.headers().get(header::AUTHORIZATION);
-        let value = value.expect("a header").as_bytes();
-        let token = value.strip_prefix(b"Bearer ").expect("a token");
-        let verified = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation);
-        let claims = verified.expect("a good token").claims;
-        request.extensions_mut().insert(claims);
-        self.inner.call(request)
-    }
-}
-
-struct Jwt {
-    verify: Verify,
-    tokens: Vec<String>,
-}
-
-impl Jwt {
-    fn new(algorithm: Algorithm, signing: &EncodingKey, key: DecodingKey) -> Self {
-        let token = |number| {
-            let claims = Claims {
-                sub: format!("user{number}"),
-                exp: 4_000_000_000,
-            };
-            jsonwebtoken::encode(&Header::new(algorithm), &claims, signing).expect("a token")
-        };
-        let verify = Verify {
-            inner: Inner,
-            key,
-            validation: Validation::new(algorithm),
-        };
-        Self {
-            verify,
-            tokens: (0..TOKENS).map(token).collect(),
-        }
-    }
-
-    fn stack(self, name: &'static str) -> Stack {
-        Stack::new(name, move |keys| {
-            let requests = Requests::bearers(&self.tokens, keys);
-            serve(self.verify.clone(), requests, true)
-        })
-    }
+fn jwts(name: &'static str, Jwts { verify, tokens }: Jwts) -> Stack {
+    Stack::new(name, move |keys| {
+        serve(verify.layer(Inner), Requests::bearers(&tokens, keys), true)
+    })
 }
 
 fn current_thread() -> Runtime {
@@ -260,22 +192,18 @@ fn logins() -> Stack {
     })
 }
 
-/// What one writes in an afternoon: axum's `from_fn`, and a query to SQLite for each request.
+/// What one writes in an afternoon.
 fn query_per_request() -> Stack {
-    let tokens: Vec<_> = (0..TOKENS)
-        .map(|number| format!("pat_{number:049}"))
-        .collect();
+    let tokens: Vec<_> = by_query::tokens(TOKENS).collect();
     Stack::new("`from_fn` and a query to SQLite", move |keys| {
         let (runtime, folder) = (current_thread(), tempfile::tempdir().expect("a folder"));
-        let url = format!(
-            "sqlite:{}?mode=rwc",
-            folder.path().join("tokens.db").display()
-        );
-        let pool = runtime.block_on(table(&url, &tokens)).expect("a database");
+        let path = folder.path().join("tokens.db");
+        let pool = runtime.block_on(by_query::database(&path, &tokens));
+        let pool = pool.expect("a database");
         let inner = service_fn(async |_: Request<AxumBody>| {
             Ok::<_, Infallible>(Response::new(AxumBody::empty()))
         });
-        let mut service = from_fn_with_state(pool, query).layer(inner);
+        let mut service = from_fn_with_state(pool, authenticate).layer(inner);
         let mut requests = Requests::bearers(&tokens, keys);
         Box::new(move || {
             let _kept = &folder;
@@ -284,43 +212,6 @@ fn query_per_request() -> Stack {
             assert!(response.is_ok_and(|response| response.status().is_success()));
         })
     })
-}
-
-async fn table(url: &str, tokens: &[String]) -> Result<SqlitePool, sqlx::Error> {
-    let pool = SqlitePool::connect(url).await?;
-    sqlx::query("PRAGMA journal_mode = WAL")
-        .execute(&pool)
-        .await?;
-    sqlx::query("CREATE TABLE token (digest BLOB PRIMARY KEY, owner TEXT NOT NULL)")
-        .execute(&pool)
-        .await?;
-    let mut transaction = pool.begin().await?;
-    for token in tokens {
-        sqlx::query("INSERT INTO token VALUES (?, 'alice')")
-            .bind(&Sha256::digest(token)[..])
-            .execute(&mut *transaction)
-            .await?;
-    }
-    transaction.commit().await?;
-    Ok(pool)
-}
-
-async fn query(
-    State(pool): State<SqlitePool>,
-    mut request: Request<AxumBody>,
-    next: Next,
-) -> Result<Response<AxumBody>, StatusCode> {
-    let header = request.headers().get(header::AUTHORIZATION);
-    let token = header.and_then(|header| header.as_bytes().strip_prefix(b"Bearer "));
-    let digest = Sha256::digest(token.ok_or(StatusCode::UNAUTHORIZED)?);
-    let owner: Option<String> = sqlx::query_scalar("SELECT owner FROM token WHERE digest = ?")
-        .bind(&digest[..])
-        .fetch_optional(&pool)
-        .await
-        .map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
-    let owner = owner.ok_or(StatusCode::UNAUTHORIZED)?;
-    request.extensions_mut().insert(owner);
-    Ok(next.run(request).await)
 }
 
 /// What crates do that treat an API key as a password.
