@@ -47,12 +47,12 @@ pub(crate) fn plot(measured: &[Measured]) -> String {
     let mut bars: Vec<_> = measured
         .iter()
         .filter(|stack| stack.name != NO_AUTH)
-        .map(|stack| (stack.name, (stack.uniform - unprotected).max(1.0)))
+        .map(|stack| (stack.name, (stack.uniform - unprotected).max(10.0)))
         .collect();
     bars.sort_by(|one, other| other.1.total_cmp(&one.1));
     plot::bars(
-        "nanoseconds added to a request",
+        "nanoseconds added to a request (logarithmic scale)",
         &bars,
-        (10.0..1e8).log_scale(),
+        (9.0..1e8).log_scale(),
     )
 }
