@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use smallvec::SmallVec;
 
 use crate::principal::Grant;
 use crate::store::LastUse;
@@ -34,7 +35,7 @@ struct Table {
 #[derive(Debug, Default)]
 struct Tracked {
     /// The grants in which uses may still be noted: nearly always one, the one in the cache.
-    grants: Vec<Arc<Grant>>,
+    grants: SmallVec<[Arc<Grant>; 1]>,
     /// The last use that was noted in others, in microseconds since 1970.
     earlier: i64,
     /// What the store has, in microseconds since 1970.
