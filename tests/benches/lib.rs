@@ -1,5 +1,7 @@
 //! What the benchmarks share.
 
+pub mod turns;
+
 use std::path::{Path, PathBuf};
 
 use pat_core::{Clock as _, SystemClock};

@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body_util::Full;
+use pat_benches::turns::{Choice, Keys, Serve, Stack};
 use pat_core::{Caller, MemoryStore, Owner, Pats, Settings, TokenRequest};
 use pat_tower::PatLayer;
 use sha2::{Digest, Sha256};
@@ -18,7 +19,7 @@ use tower::{Layer, Service};
 use tower_http::auth::AsyncRequireAuthorizationLayer;
 use tower_http::validate_request::ValidateRequestHeaderLayer;
 
-use crate::{Keys, LIMIT, NO_AUTH, PAT_LAYER, Serve, Stack, TOKENS};
+use crate::{LIMIT, NO_AUTH, PAT_LAYER, TOKENS};
 
 pub(crate) type Body = Full<Bytes>;
 
@@ -111,12 +112,11 @@ impl Service<Request<()>> for Limit {
     }
 }
 
-/// Requests with one of these headers each, chosen by a generator that costs next to nothing.
+/// Requests with one of these headers each.
 pub(crate) struct Requests {
     name: header::HeaderName,
     values: Vec<HeaderValue>,
-    keys: Keys,
-    state: u64,
+    choice: Choice,
 }
 
 impl Requests {
@@ -130,8 +130,7 @@ impl Requests {
         Self {
             name,
             values: texts.map(|text| value(text.as_ref())).collect(),
-            keys,
-            state: 42,
+            choice: Choice::new(keys),
         }
     }
 
@@ -141,15 +140,7 @@ impl Requests {
     }
 
     pub(crate) fn next(&mut self) -> Request<()> {
-        self.state = self
-            .state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        let random = usize::try_from(self.state >> 33).unwrap_or_default();
-        let index = match self.keys {
-            Keys::Uniform => random % self.values.len(),
-            Keys::Hot => 0,
-        };
+        let index = self.choice.next(self.values.len());
         let value = self.values[index].clone();
         Request::builder()
             .header(&self.name, value)

@@ -13,15 +13,16 @@ use axum_login::{AuthManagerLayerBuilder, AuthSession, AuthUser, AuthnBackend};
 use http::{Request, Response, header};
 use http_body_util::Full;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use pat_benches::turns::{Keys, Serve, Stack};
 use sha2::{Digest, Sha256};
 use tokio::runtime::{Builder, Runtime};
 use tower::{Layer, Service, service_fn};
 use tower_sessions::{MemoryStore, Session, SessionManagerLayer};
 
+use crate::TOKENS;
 use crate::by_query::{self, authenticate};
 use crate::jwt::Jwts;
 use crate::ours::{Body, Inner, Requests, serve};
-use crate::{Keys, Serve, Stack, TOKENS};
 
 pub(crate) fn stacks() -> Vec<Stack> {
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("a key");

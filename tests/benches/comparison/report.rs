@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
+use pat_benches::turns::Measured;
 use plotters::prelude::IntoLogRange as _;
 
-use crate::{LIMIT, Measured, NO_AUTH, plot};
+use crate::{LIMIT, NO_AUTH, plot};
 
 fn of(measured: &[Measured], name: &str) -> Measured {
     let found = measured.iter().find(|measured| measured.name == name);
