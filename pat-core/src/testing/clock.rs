@@ -8,7 +8,8 @@ use crate::clock::micros;
 
 /// A clock that stands still until a test moves it.
 ///
-/// Starts at 2026-02-26T22:42:21.247Z.
+/// Starts at 2026-02-26T22:42:21.247Z. Its coarse readings are as far behind as any may be, so that what
+/// must be precise and is not shows.
 #[derive(Debug)]
 pub struct TestClock {
     /// Microseconds since 1970.
@@ -55,5 +56,9 @@ impl Clock for TestClock {
 
     fn boot(&self) -> Duration {
         Duration::from_micros(self.boot.load(Ordering::SeqCst).unsigned_abs())
+    }
+
+    fn boot_coarse(&self) -> Duration {
+        self.boot().saturating_sub(Duration::from_millis(100))
     }
 }
