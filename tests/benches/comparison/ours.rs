@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use http_body_util::Full;
 use pat_benches::turns::{Choice, Keys, Serve, Stack};
 use pat_core::{Caller, MemoryStore, Owner, Pats, Settings, TokenRequest};
@@ -47,6 +47,8 @@ impl Service<Request<()>> for Inner {
 #[derive(Clone)]
 struct Limit {
     inner: Inner,
+    /// Put into the response, as when a token expires.
+    header: Option<HeaderValue>,
     entries: Arc<HashMap<[u8; 32], Arc<Entry>, ByDigest>>,
 }
 
@@ -108,7 +110,15 @@ impl Service<Request<()>> for Limit {
         let digest: [u8; 32] = Sha256::digest(token).into();
         let entry = self.entries.get(&digest).expect("an entry").clone();
         request.extensions_mut().insert(entry);
-        self.inner.call(request)
+        let mut response = self.inner.call(request);
+        if let Some(header) = &self.header {
+            response = ready(response.into_inner().map(|mut response| {
+                let name = HeaderName::from_static("pat-expires-at");
+                response.headers_mut().insert(name, header.clone());
+                response
+            }));
+        }
+        response
     }
 }
 
@@ -204,12 +214,17 @@ pub(crate) fn stacks() -> Vec<Stack> {
     let digest = |token: &String| -> [u8; 32] { Sha256::digest(token).into() };
     let limit = Limit {
         inner: Inner,
+        header: None,
         entries: Arc::new(
             tokens
                 .iter()
                 .map(|token| (digest(token), Entry::new()))
                 .collect(),
         ),
+    };
+    let limit_with_header = Limit {
+        header: Some(HeaderValue::from_static("2026-02-26T22:42:21.247+00:00")),
+        ..limit.clone()
     };
     let moka = moka::future::Cache::builder()
         .max_capacity(u64::from(2 * TOKENS))
@@ -246,6 +261,13 @@ pub(crate) fn stacks() -> Vec<Stack> {
             PAT_LAYER,
             Box::new(move |tokens, keys| {
                 serve(layer.layer(Inner), Requests::bearers(tokens, keys), true)
+            }),
+        ),
+        stack(
+            "limit, and a header in the response",
+            Box::new(move |tokens, keys| {
+                let requests = Requests::bearers(tokens, keys);
+                serve(limit_with_header.clone(), requests, true)
             }),
         ),
         Stack::new("`PatLayer`, tokens that expire", move |keys| {
