@@ -1,9 +1,11 @@
-//! What the behaviour tests and the benchmarks start on this machine. (The tests are in `main.rs`.)
+//! What the behaviour tests and the benchmarks share: servers that they start on this machine, and
+//! what these are filled with. (The tests are in `main.rs`.)
 #![expect(
     clippy::missing_panics_doc,
     reason = "a test that cannot have what it needs panics"
 )]
 
+pub mod rows;
 pub mod servers;
 
 /// Whether `PAT_TEST_REQUIRE` lists this need.

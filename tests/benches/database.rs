@@ -12,7 +12,8 @@ use std::sync::Arc;
 use pat_core::{Caller, Owner, Pats, Settings, TokenDigest, TokenId, TokenRequest, TokenStore};
 use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use pat_sqlx::sqlx::{MySqlPool, PgPool, Pool, QueryBuilder};
-use pat_sqlx::{AnyStore, Portable, Value};
+use pat_sqlx::{AnyStore, Portable};
+use pat_tests::rows::{digest, insert};
 use pat_tests::servers::{Database, Kind, await_answer, missing, stop_servers};
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
@@ -179,7 +180,10 @@ async fn measure<DB: Portable>(
     let mut filled = 0;
     for tokens in sizes.iter().copied() {
         let begun = Instant::now();
-        fill(pool, filled..tokens, settle).await;
+        insert(pool, filled..tokens, "somebody", None).await;
+        let mut connection = pool.acquire().await.expect("a connection");
+        let settled = DB::fetch(QueryBuilder::new(settle), &mut connection).await;
+        settled.expect("its end");
         filled = tokens;
         println!("{name}: {tokens} tokens, filled in {:.1?}", begun.elapsed());
         let pats = pats(store);
@@ -198,48 +202,6 @@ async fn measure<DB: Portable>(
         });
     }
     measured
-}
-
-/// Adds tokens with these numbers. No database digests as we do, so the digests go along.
-async fn fill<DB: Portable>(pool: &Pool<DB>, numbers: std::ops::Range<usize>, settle: &str) {
-    const EACH: usize = 1_000;
-    const IN_A_TRANSACTION: usize = 1_000_000;
-    let created = 1_790_000_000_000_000_i64;
-    for first in numbers.clone().step_by(IN_A_TRANSACTION) {
-        let mut write = pool.begin().await.expect("a transaction");
-        let end = numbers.end.min(first + IN_A_TRANSACTION);
-        for first in (first..end).step_by(EACH) {
-            let count = EACH.min(end - first);
-            let digests = (first..first + count).map(digest);
-            let digests = digests.flat_map(|digest| *digest.as_bytes()).collect();
-            let rows = format!(
-                "WITH RECURSIVE numbers (i) AS \
-                 (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < {count}) SELECT {first} + i, "
-            );
-            let mut insert = QueryBuilder::new(format!(
-                "INSERT INTO pat_token (id, digest, owner, name, name_folded, created_at) {rows} SUBSTR("
-            ));
-            DB::bind(&mut insert, Value::Bytes(digests));
-            insert.push(format!(
-                ", 32 * i - 31, 32), CONCAT('user ', ({first} + i) % 99991), CONCAT('Token ', i), \
-                 CONCAT('token ', i), {created} + {first} + i FROM numbers"
-            ));
-            DB::execute(insert, false, &mut write).await.expect("rows");
-            let insert = QueryBuilder::new(format!(
-                "INSERT INTO pat_last_used (token_id, created_at, last_used_at) {rows} \
-                 {created} + {first} + i, 0 FROM numbers"
-            ));
-            DB::execute(insert, false, &mut write).await.expect("rows");
-        }
-        write.commit().await.expect("a commit");
-    }
-    let mut connection = pool.acquire().await.expect("a connection");
-    let settled = DB::fetch(QueryBuilder::new(settle), &mut connection).await;
-    settled.expect("its end");
-}
-
-fn digest(number: usize) -> TokenDigest {
-    TokenDigest::of(&number.to_le_bytes())
 }
 
 /// A number below `end` that looks chosen at random, another for each seed.
