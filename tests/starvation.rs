@@ -109,7 +109,7 @@ async fn beside_administrators<DB: Portable>(name: &str, store: &AnyStore, pool:
         "{name}: old ones left"
     );
     let young = count(&*store.tokens(), &Filter::default()).await;
-    assert_eq!(young as usize, listed + revoked + PRESENTED, "{name}");
+    assert_eq!(young, (listed + revoked + PRESENTED) as u64, "{name}");
 
     let administrator = Caller::explicit(clients.users.add_administrator("admin"));
     let administration = clients.cached.administration(&administrator).await;
@@ -126,7 +126,7 @@ async fn beside_administrators<DB: Portable>(name: &str, store: &AnyStore, pool:
         })
         .await;
     println!("{name}: {walked} tokens listed and {gone} revoked: {times}");
-    assert_eq!((walked, gone as usize), (listed, revoked), "{name}");
+    assert_eq!((walked, gone), (listed, revoked as u64), "{name}");
     assert_eq!(count(&*store.tokens(), &leavers).await, 0, "{name}");
     drop(clients);
     store.close().await;
