@@ -1,1 +1,16 @@
-//! Nothing here: the behaviour tests are in `main.rs`.
+//! What the behaviour tests and the benchmarks share: servers that they start on this machine, and
+//! what these are filled with. (The tests are in `main.rs`.)
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a test that cannot have what it needs panics"
+)]
+
+pub mod rows;
+pub mod servers;
+
+/// Whether `PAT_TEST_REQUIRE` lists this need.
+#[must_use]
+pub fn is_required(need: &str) -> bool {
+    let required = std::env::var("PAT_TEST_REQUIRE").unwrap_or_default();
+    required.split(',').any(|required| required.trim() == need)
+}

@@ -30,6 +30,7 @@ mod secrets;
 mod sessions;
 mod smtp;
 mod start;
+mod starvation;
 mod stores;
 
 use std::process::ExitCode;
@@ -77,6 +78,7 @@ fn main() -> ExitCode {
         sessions::trials(),
         smtp::trials(),
         start::trials(),
+        starvation::trials(),
         stores::trials(),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());

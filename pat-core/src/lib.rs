@@ -26,6 +26,7 @@ pub mod guide {
         #![doc = include_str!("docs/comparison.md")]
         #![doc = include_str!("docs/comparison.svg")]
         #![doc = include_str!("docs/http.md")]
+        #![doc = include_str!("docs/database.md")]
     }
 }
 mod jobs;

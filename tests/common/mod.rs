@@ -6,7 +6,6 @@ pub(crate) mod gated;
 pub(crate) mod mail;
 pub(crate) mod postfix;
 pub(crate) mod process;
-pub(crate) mod programs;
 pub(crate) mod python;
 pub(crate) mod smtp;
 
@@ -18,6 +17,7 @@ use pat_core::store::Job;
 use pat_core::testing::{RecordingMailer, TestClock, TestDirectory};
 use pat_core::{JobRun, NoticeKind, Pats, Settings};
 use pat_example_server::{Config, DemoUsers, app};
+use pat_tests::is_required;
 use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -59,12 +59,6 @@ where
         }
         Some(reason) => trial(&format!("{name} ({reason})"), test).with_ignored_flag(true),
     }
-}
-
-/// Whether `PAT_TEST_REQUIRE` lists this need.
-fn is_required(need: &str) -> bool {
-    let required = std::env::var("PAT_TEST_REQUIRE").unwrap_or_default();
-    required.split(',').any(|required| required.trim() == need)
 }
 
 /// The example server, running in this process on a free port, with a clock that stands still.

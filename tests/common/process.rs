@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use pat_tests::servers::programs::{children, signal};
+
 /// Makes the test program be the server, with its arguments.
 pub(crate) const AS_SERVER: &str = "PAT_TEST_AS_SERVER";
 
@@ -93,19 +95,6 @@ impl Process {
     }
 }
 
-/// Sends a signal to processes; returns whether all of them were there.
-pub(crate) fn signal(name: &str, processes: &[u32]) -> bool {
-    if processes.is_empty() {
-        return true;
-    }
-    let status = Command::new("kill")
-        .arg(format!("-{name}"))
-        .args(processes.iter().map(u32::to_string))
-        .stderr(Stdio::null())
-        .status();
-    status.expect("kill").success()
-}
-
 /// Processes that stand still until this is dropped, or until the tests are killed.
 pub(crate) struct Frozen {
     /// Has them go on when its input ends.
@@ -142,16 +131,6 @@ impl Drop for Frozen {
         drop(self.waker.stdin.take());
         let _status = self.waker.wait();
     }
-}
-
-/// The processes that this one has started, as far as they run.
-pub(crate) fn children(process: u32) -> Vec<u32> {
-    let path = format!("/proc/{process}/task");
-    let threads = std::fs::read_dir(path).into_iter().flatten().flatten();
-    let lists = threads.map(|thread| std::fs::read_to_string(thread.path().join("children")));
-    let lists: Vec<_> = lists.filter_map(Result::ok).collect();
-    let ids = lists.iter().flat_map(|list| list.split_whitespace());
-    ids.filter_map(|id| id.parse().ok()).collect()
 }
 
 impl Drop for Process {

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::common::programs::is_root;
+use pat_tests::servers::programs::is_root;
 
 /// Enough for a run of an hour.
 const SIZE: &str = "size=256m";

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::nodes::NODES;
 use crate::common::database::Kind;
-use crate::common::programs::{find, is_root};
+use pat_tests::servers::programs::{find, is_root};
 
 /// What becomes of packets between a node and its database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

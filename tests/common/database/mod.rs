@@ -1,52 +1,16 @@
-//! Database servers to test on: whichever there is, started once for all tests of a run.
+//! Tests on database servers.
 
-mod docker;
-mod local;
 mod pooler;
-mod source;
 
-use std::net::Ipv4Addr;
 use std::panic::AssertUnwindSafe;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use libtest_mimic::Trial;
-use pat_sqlx::sqlx::mysql::MySqlConnection;
-use pat_sqlx::sqlx::postgres::PgConnection;
-use pat_sqlx::sqlx::{
-    AssertSqlSafe, Connection as _, Error, Executor as _, Row as _, query_scalar,
-};
-use tokio::time::timeout;
+use pat_tests::servers::missing;
+pub(crate) use pat_tests::servers::{Database, Kind, start_standby, stop_servers};
 
-pub(crate) use self::local::start_standby;
 pub(crate) use self::pooler::Pooler;
-use super::programs::Started;
 use super::trial_with_need;
-
-/// A kind of database server: looked for in the environment, then in Docker, then among the
-/// programs of this machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Postgres,
-    MariaDb,
-}
-
-use Kind::{MariaDb, Postgres};
-
-/// How long a server may take to start.
-const START_TIMEOUT: Duration = Duration::from_mins(1);
-
-/// A database of a test's own.
-#[derive(Clone)]
-pub(crate) struct Database {
-    pub(crate) kind: Kind,
-    pub(crate) url: String,
-    /// The server, if it serves this test alone.
-    pub(crate) server: Option<Started>,
-    name: String,
-}
 
 /// A test on each kind of server; see [`trial_on`].
 pub(crate) fn trials_on_servers<F>(
@@ -56,7 +20,7 @@ pub(crate) fn trials_on_servers<F>(
 where
     F: Future<Output = ()>,
 {
-    [Postgres, MariaDb].map(|kind| trial_on(kind, name, test.clone()))
+    [Kind::Postgres, Kind::MariaDb].map(|kind| trial_on(kind, name, test.clone()))
 }
 
 /// A test on a server, with a database of its own; `name` without the name of the module, which is
@@ -70,7 +34,7 @@ where
     F: Future<Output = ()>,
 {
     let name = format!("stores::{}::{name}", kind.need());
-    let missing = source::missing(kind);
+    let missing = missing(kind);
     trial_with_need(&name, kind.need(), missing.as_deref(), move || async move {
         with_database(Database::create(kind).await, test).await;
     })
@@ -86,7 +50,7 @@ pub(crate) fn trial_alone<F>(
 where
     F: Future<Output = ()>,
 {
-    let missing = source::missing(kind);
+    let missing = missing(kind);
     trial_with_need(name, kind.need(), missing.as_deref(), move || async move {
         match Database::create_alone(kind, &[]) {
             Some(database) => test(database).await,
@@ -118,295 +82,5 @@ where
     kept.delete().await;
     if let Err(panic) = result {
         std::panic::resume_unwind(panic);
-    }
-}
-
-impl Database {
-    async fn create(kind: Kind) -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::SeqCst);
-        let name = format!("pat_test_{}_{number}", std::process::id());
-        let server = kind.server();
-        server.execute(&format!("CREATE DATABASE {name}")).await;
-        Self {
-            kind,
-            url: server.url(&name),
-            server: None,
-            name,
-        }
-    }
-
-    /// On a server that nobody else uses, and that is reached by its socket and these addresses;
-    /// `None` if the environment names a server, or none can be started here.
-    pub(crate) fn create_alone(kind: Kind, addresses: &[Ipv4Addr]) -> Option<Self> {
-        if std::env::var_os(kind.variable()).is_some() {
-            return None;
-        }
-        let (url, server) = local::start(kind, addresses)?.expect("a server");
-        let version = await_answer(kind, &url).expect("a server that answers");
-        eprintln!("{}: {version}, of this machine, for one test", kind.need());
-        // A database that every server of this kind has.
-        let name = match kind {
-            Postgres => "postgres",
-            MariaDb => "mysql",
-        };
-        Some(Self {
-            kind,
-            url: Server { kind, url }.url(name),
-            server: Some(server),
-            name: name.to_owned(),
-        })
-    }
-
-    /// Waits until the server answers, as it does again some time after it was started.
-    pub(crate) fn await_answer(&self) {
-        await_answer(self.kind, &self.url).expect("it answers");
-    }
-
-    /// The database on a server that was started as this one's standby.
-    pub(crate) fn on_standby(&self, url: String, server: Started) -> Self {
-        let database = Self {
-            url,
-            server: Some(server),
-            ..self.clone()
-        };
-        database.await_answer();
-        database
-    }
-
-    async fn delete(self) {
-        let force = match self.kind {
-            Postgres => " WITH (FORCE)",
-            MariaDb => "",
-        };
-        let sql = format!("DROP DATABASE {}{force}", self.name);
-        self.kind.server().execute(&sql).await;
-    }
-
-    /// Runs statements on one connection, which stays open and idle for so long after them.
-    pub(crate) async fn hold(&self, statements: &[&str], length: Duration) -> Result<(), Error> {
-        let statements = statements
-            .iter()
-            .map(|sql| AssertSqlSafe((*sql).to_owned()));
-        match self.kind {
-            Postgres => {
-                let mut connection = PgConnection::connect(&self.url).await?;
-                for sql in statements {
-                    connection.execute(sql).await?;
-                }
-                tokio::time::sleep(length).await;
-                connection.close().await
-            }
-            MariaDb => {
-                let mut connection = MySqlConnection::connect(&self.url).await?;
-                for sql in statements {
-                    connection.execute(sql).await?;
-                }
-                tokio::time::sleep(length).await;
-                connection.close().await
-            }
-        }
-    }
-
-    /// The number that a query selects.
-    pub(crate) async fn number(&self, sql: &str) -> i64 {
-        assert_eq!(self.kind, Postgres, "only PostgreSQL is asked this way");
-        let mut connection = PgConnection::connect(&self.url).await.expect("an answer");
-        let row = connection.fetch_one(AssertSqlSafe(sql.to_owned())).await;
-        let number = row.and_then(|row| row.try_get(0));
-        connection.close().await.expect("an end");
-        number.expect(sql)
-    }
-
-    /// The name of this database, with something added.
-    pub(crate) fn name(&self, suffix: &str) -> String {
-        format!("{}{suffix}", self.name)
-    }
-
-    /// Runs a statement in this database.
-    pub(crate) async fn execute(&self, sql: &str) {
-        execute(self.kind, &self.url, sql).await.expect(sql);
-    }
-
-    /// Cuts all connections to this database, as a failover does.
-    pub(crate) async fn cut_connections(&self) {
-        match self.kind {
-            Postgres => {
-                let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ";
-                let sql = format!("{sql}'{}' AND pid <> pg_backend_pid()", self.name);
-                self.execute(&sql).await;
-            }
-            MariaDb => {
-                // KILL takes a number and no query, so the statements are made by one.
-                let sql = "BEGIN NOT ATOMIC FOR one IN (SELECT id FROM information_schema.processlist \
-                     WHERE db = DATABASE() AND id <> CONNECTION_ID()) DO \
-                     EXECUTE IMMEDIATE CONCAT('KILL ', one.id); END FOR; END";
-                self.execute(sql).await;
-            }
-        }
-    }
-
-    /// Ends the server, which is this test's own, and starts it again after `meanwhile`; returns
-    /// when it answers.
-    pub(crate) async fn restart_after(&self, meanwhile: impl Future<Output = ()>) {
-        let server = self.server.expect("a server of this test's own");
-        server.kill();
-        meanwhile.await;
-        server.restart();
-        let again = async {
-            while version(self.kind, &self.url).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let again = timeout(START_TIMEOUT, again).await;
-        again.expect("it starts again");
-    }
-
-    /// Has the server, which is this test's own, take no writes on any connection, or take them
-    /// again.
-    pub(crate) async fn set_read_only(&self, is_read_only: bool) {
-        let value = if is_read_only { "ON" } else { "OFF" };
-        match self.kind {
-            Postgres => {
-                let sql = format!("ALTER SYSTEM SET default_transaction_read_only = {value}");
-                self.execute(&sql).await;
-                self.execute("SELECT pg_reload_conf()").await;
-            }
-            MariaDb => {
-                let sql = format!("SET GLOBAL read_only = {value}");
-                self.execute(&sql).await;
-            }
-        }
-    }
-
-    /// Has every new connection find a server that takes no writes.
-    pub(crate) async fn make_read_only(&self) {
-        let sql = format!(
-            "ALTER DATABASE {} SET default_transaction_read_only = on",
-            self.name
-        );
-        self.execute(&sql).await;
-    }
-}
-
-impl Kind {
-    /// The name in `PAT_TEST_REQUIRE`.
-    pub(crate) fn need(self) -> &'static str {
-        match self {
-            Postgres => "postgres",
-            MariaDb => "mariadb",
-        }
-    }
-
-    fn variable(self) -> &'static str {
-        match self {
-            Postgres => "PAT_TEST_POSTGRES_URL",
-            MariaDb => "PAT_TEST_MYSQL_URL",
-        }
-    }
-
-    /// Why no server of a test's own can be started here; `None` if one can.
-    pub(crate) fn missing_here(self) -> Option<&'static str> {
-        if std::env::var_os(self.variable()).is_some() {
-            Some("the server that is there is not for stopping")
-        } else if local::programs(self).is_none() {
-            Some("no programs of a server on this machine")
-        } else {
-            None
-        }
-    }
-
-    /// The server of this kind, which is started by the first who asks.
-    fn server(self) -> &'static Server {
-        static POSTGRES: OnceLock<Result<Server, String>> = OnceLock::new();
-        static MARIADB: OnceLock<Result<Server, String>> = OnceLock::new();
-        let server = match self {
-            Postgres => &POSTGRES,
-            MariaDb => &MARIADB,
-        };
-        match server.get_or_init(|| source::first_server(self)) {
-            Ok(server) => server,
-            Err(why) => panic!("no server: {why}"),
-        }
-    }
-}
-
-/// A server that answers.
-struct Server {
-    kind: Kind,
-    /// With the name of a database that is always there, or of none.
-    url: String,
-}
-
-impl Server {
-    /// The URL of this database.
-    fn url(&self, database: &str) -> String {
-        let (url, parameters) = self.url.split_once('?').unwrap_or((&self.url, ""));
-        let (scheme, rest) = url.split_once("://").expect("a URL with a host");
-        let authority = rest.split('/').next().unwrap_or_default();
-        format!("{scheme}://{authority}/{database}?{parameters}")
-    }
-
-    async fn execute(&self, sql: &str) {
-        execute(self.kind, &self.url, sql).await.expect(sql);
-    }
-}
-
-async fn execute(kind: Kind, url: &str, sql: &str) -> Result<(), Error> {
-    let sql = AssertSqlSafe(sql.to_owned());
-    match kind {
-        Postgres => {
-            let mut connection = PgConnection::connect(url).await?;
-            connection.execute(sql).await?;
-            connection.close().await
-        }
-        MariaDb => {
-            let mut connection = MySqlConnection::connect(url).await?;
-            connection.execute(sql).await?;
-            connection.close().await
-        }
-    }
-}
-
-/// Ends the servers that were started for the tests.
-pub(crate) fn stop_servers() {
-    docker::stop();
-    super::programs::stop();
-}
-
-/// Waits until the server answers, and returns its version. In a thread and a runtime of its own,
-/// since this is called from within another.
-fn await_answer(kind: Kind, url: &str) -> Result<String, String> {
-    let until_it_answers = async {
-        loop {
-            match version(kind, url).await {
-                Ok(version) => break version,
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        let asking = scope.spawn(|| {
-            let mut runtime = tokio::runtime::Builder::new_current_thread();
-            let runtime = runtime.enable_all().build().expect("a runtime");
-            runtime.block_on(async { timeout(START_TIMEOUT, until_it_answers).await })
-        });
-        let answer = asking.join().expect("no panic");
-        answer.map_err(|_| "it does not answer".to_owned())
-    })
-}
-
-async fn version(kind: Kind, url: &str) -> Result<String, pat_sqlx::sqlx::Error> {
-    match kind {
-        Postgres => {
-            let mut connection = PgConnection::connect(url).await?;
-            let version = "SELECT 'PostgreSQL ' || current_setting('server_version')";
-            query_scalar(version).fetch_one(&mut connection).await
-        }
-        MariaDb => {
-            let mut connection = MySqlConnection::connect(url).await?;
-            let version = "SELECT CONCAT(@@version_comment, ' ', @@version)";
-            query_scalar(version).fetch_one(&mut connection).await
-        }
     }
 }

@@ -2,8 +2,10 @@
 
 use std::fs;
 
-use super::{Database, Kind, await_answer};
-use crate::common::programs::{Started, find, folder};
+use pat_tests::servers::await_answer;
+use pat_tests::servers::programs::{Started, find, folder};
+
+use super::{Database, Kind};
 
 /// A pooler that gives each connection one of the server's for as long as it lasts.
 pub(crate) struct Pooler {

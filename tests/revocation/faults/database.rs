@@ -8,9 +8,9 @@ use pat_sqlx::sqlx::{Connection as _, Executor as _};
 use super::Faults;
 use crate::common::database::{Database, Kind};
 use crate::common::process::Frozen;
-use crate::common::programs::Started;
 use crate::revocation::disk::Full;
 use crate::revocation::random::Random;
+use pat_tests::servers::programs::Started;
 
 impl Faults {
     fn database(&self) -> &Database {

@@ -10,13 +10,12 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::process::{children, signal};
-
 /// An account without rights, which programs run as if the tests run as root.
 const NOBODY: u32 = 65_534;
 
 /// A program of this machine. Debian keeps those of PostgreSQL out of the path.
-pub(crate) fn find(program: &str) -> Option<PathBuf> {
+#[must_use]
+pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<_> = std::env::split_paths(&path).collect();
     folders.push("/usr/sbin".into());
@@ -26,12 +25,15 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
     files.find(|file| file.is_file())
 }
 
-pub(crate) fn is_root() -> bool {
+/// Whether this process may do everything.
+#[must_use]
+pub fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
 }
 
 /// A temporary folder that an [`unprivileged`] program may write to.
-pub(crate) fn folder() -> TempDir {
+#[must_use]
+pub fn folder() -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     if is_root() {
         let owner = Some(NOBODY);
@@ -43,7 +45,8 @@ pub(crate) fn folder() -> TempDir {
 /// A program that does not run as root, and does not outlive the tests even if they are killed. What
 /// it keeps for a moment is in this folder: where several of them share one, MariaDB takes what is
 /// another's for its own leftovers, and removes it.
-pub(crate) fn unprivileged(program: &Path, scratch: &Path) -> Command {
+#[must_use]
+pub fn unprivileged(program: &Path, scratch: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "QUIT"]);
     if is_root() {
@@ -62,7 +65,7 @@ pub(crate) fn unprivileged(program: &Path, scratch: &Path) -> Command {
 
 /// A server that was started here. It runs until [`stop`], unless somebody ends it before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Started(usize);
+pub struct Started(usize);
 
 struct Entry {
     /// Ends before its folder is deleted.
@@ -79,7 +82,7 @@ fn started() -> MutexGuard<'static, Vec<Entry>> {
 }
 
 /// Ends the servers that were started for the tests.
-pub(crate) fn stop() {
+pub fn stop() {
     for mut entry in started().drain(..) {
         // PostgreSQL takes this as "at once"; MariaDB has nothing to lose.
         signal("QUIT", &[entry.child.id()]);
@@ -92,7 +95,8 @@ pub(crate) fn stop() {
 
 impl Started {
     /// Starts a program that keeps all it has in this folder, and writes there what it has to say.
-    pub(crate) fn start(folder: TempDir, program: PathBuf, arguments: Vec<OsString>) -> Self {
+    #[must_use]
+    pub fn start(folder: TempDir, program: PathBuf, arguments: Vec<OsString>) -> Self {
         let child = spawn(folder.path(), &program, &arguments);
         let mut started = started();
         started.push(Entry {
@@ -105,16 +109,19 @@ impl Started {
     }
 
     /// The number the operating system knows its first process by.
-    pub(crate) fn id(self) -> u32 {
+    #[must_use]
+    pub fn id(self) -> u32 {
         started()[self.0].child.id()
     }
 
-    pub(crate) fn folder(self) -> PathBuf {
+    /// The folder that all it has is in.
+    #[must_use]
+    pub fn folder(self) -> PathBuf {
         started()[self.0].folder.path().to_owned()
     }
 
     /// Ends it, with all its processes, without a chance to clean up.
-    pub(crate) fn kill(self) {
+    pub fn kill(self) {
         let child = &mut started()[self.0].child;
         // The parent first, so that it starts no more of them.
         let processes = children(child.id());
@@ -124,7 +131,7 @@ impl Started {
     }
 
     /// Starts it again after it was killed.
-    pub(crate) fn restart(self) {
+    pub fn restart(self) {
         let entry = &mut started()[self.0];
         entry.child = spawn(entry.folder.path(), &entry.program, &entry.arguments);
     }
@@ -154,4 +161,27 @@ fn spawn_and_keep(mut command: Command) -> Child {
     });
     let child = receive.recv().expect("an answer");
     child.expect("the server starts")
+}
+
+/// Sends a signal to processes; returns whether all of them were there.
+pub fn signal(name: &str, processes: &[u32]) -> bool {
+    if processes.is_empty() {
+        return true;
+    }
+    let status = Command::new("kill")
+        .arg(format!("-{name}"))
+        .args(processes.iter().map(u32::to_string))
+        .stderr(Stdio::null())
+        .status();
+    status.expect("kill").success()
+}
+
+/// The processes that this one has started, as far as they run.
+pub fn children(process: u32) -> Vec<u32> {
+    let path = format!("/proc/{process}/task");
+    let threads = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let lists = threads.map(|thread| std::fs::read_to_string(thread.path().join("children")));
+    let lists: Vec<_> = lists.filter_map(Result::ok).collect();
+    let ids = lists.iter().flat_map(|list| list.split_whitespace());
+    ids.filter_map(|id| id.parse().ok()).collect()
 }

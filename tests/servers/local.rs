@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use super::Kind::{self, MariaDb, Postgres};
-use crate::common::programs::{Started, find, folder, unprivileged};
+use super::programs::{Started, find, folder, unprivileged};
 
 /// The programs that make a server's folder, and that are the server.
 pub(super) fn programs(kind: Kind) -> Option<[PathBuf; 2]> {
@@ -26,10 +26,12 @@ pub(super) fn programs(kind: Kind) -> Option<[PathBuf; 2]> {
 }
 
 /// Makes a server in a temporary folder, reachable by a socket in it and by nothing else but these
-/// addresses, and returns its URL; `None` without the programs.
+/// addresses, and returns its URL; `None` without the programs. `more` are arguments that overrule
+/// ours.
 pub(super) fn start(
     kind: Kind,
     addresses: &[Ipv4Addr],
+    more: &[&str],
 ) -> Option<Result<(String, Started), String>> {
     let [install, serve] = programs(kind)?;
     let folder = folder();
@@ -39,11 +41,24 @@ pub(super) fn start(
         return Some(Err(log));
     }
     let url = url(kind, path);
-    let arguments = match kind {
+    let mut arguments = match kind {
         Postgres => postgres(path, &data, addresses),
         MariaDb => mariadb(path, &data, addresses),
     };
+    arguments.extend(more.iter().map(OsString::from));
     Some(Ok((url, Started::start(folder, serve, arguments))))
+}
+
+/// Has a server sync each commit to disk and keep much in memory, as one in earnest does.
+pub(super) fn in_earnest(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Postgres => &["-c", "fsync=on", "-c", "shared_buffers=1GB"],
+        MariaDb => &[
+            "--innodb-flush-log-at-trx-commit=1",
+            "--innodb-flush-method=fsync",
+            "--innodb-buffer-pool-size=1G",
+        ],
+    }
 }
 
 fn url(kind: Kind, folder: &Path) -> String {
@@ -142,7 +157,8 @@ fn option(name: &str, value: &Path) -> String {
 
 /// Makes a server that follows this one, which loses what it has not yet been told when the other
 /// is killed.
-pub(crate) fn start_standby(primary: Started) -> (String, Started) {
+#[must_use]
+pub fn start_standby(primary: Started) -> (String, Started) {
     let folder = folder();
     let path = folder.path().to_owned();
     let data = path.join("data");

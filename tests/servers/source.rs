@@ -2,7 +2,7 @@
 
 use super::Kind::{self, MariaDb, Postgres};
 use super::{Server, await_answer, docker, local};
-use crate::common::is_required;
+use crate::is_required;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Source {
@@ -70,7 +70,7 @@ impl Source {
             }
             Self::Local => {
                 let [.., program] = local::programs(kind).ok_or("no programs")?;
-                let (url, _server) = local::start(kind, &[]).ok_or("no programs")??;
+                let (url, _server) = local::start(kind, &[], &[]).ok_or("no programs")??;
                 Ok((url, format!("of this machine, {}", program.display())))
             }
         }
@@ -78,7 +78,8 @@ impl Source {
 }
 
 /// Why there is no server of this kind; `None` if there is one, or one that can be started.
-pub(super) fn missing(kind: Kind) -> Option<String> {
+#[must_use]
+pub fn missing(kind: Kind) -> Option<String> {
     let mut sources = Source::all();
     // Docker may have to pull an image first, so it is asked last.
     sources.sort_by_key(|source| matches!(source, Source::Docker));
