@@ -25,7 +25,9 @@ pub mod guide {
         #![doc = include_str!("docs/performance.md")]
         #![doc = include_str!("docs/comparison.md")]
         #![doc = include_str!("docs/comparison.svg")]
+        #![doc = include_str!("docs/look_up.md")]
         #![doc = include_str!("docs/http.md")]
+        #![doc = include_str!("docs/http.svg")]
         #![doc = include_str!("docs/database.md")]
     }
 }

@@ -19,11 +19,15 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt as _;
 use pat_core::{Caller, MemoryStore, Owner, Pats, Settings, TokenRequest, TokenStore};
 use pat_sqlx::SqliteStore;
 use pat_tower::PatLayer;
+use tower::ServiceExt as _;
 use tower_http::validate_request::ValidateRequestHeaderLayer;
 
 use self::jwt::Jwts;
@@ -39,10 +43,20 @@ const BARE: &str = "bare axum";
 const STATIC: &str = "tower-http static bearer";
 const LAYER: &str = "`PatLayer`";
 const REFUSED: &str = "`PatLayer`, every token with a wrong checksum";
+const SAME_ANSWER: &str = "axum that answers all with that refusal";
 const UNCACHED: &str = "`PatLayer` without a cache, SQLite";
 const JWT: &str = "JWT, HS256";
 const QUERY: &str = "`from_fn` and a query to SQLite";
-const STACKS: [&str; 7] = [BARE, STATIC, LAYER, REFUSED, UNCACHED, JWT, QUERY];
+const STACKS: [&str; 8] = [
+    BARE,
+    STATIC,
+    LAYER,
+    REFUSED,
+    SAME_ANSWER,
+    UNCACHED,
+    JWT,
+    QUERY,
+];
 
 fn main() {
     // Asked for by `cargo test --benches`, which only wants to see that it builds.
@@ -79,6 +93,10 @@ fn serve(stack: &str) {
             REFUSED => app.layer(PatLayer::required(
                 pats(MemoryStore::default(), "60", "0").await,
             )),
+            SAME_ANSWER => {
+                let layer = PatLayer::required(pats(MemoryStore::default(), "60", "0").await);
+                Router::new().route("/", get(refusal(app.layer(layer)).await))
+            }
             UNCACHED => {
                 let store = SqliteStore::open("pat.db").await.expect("a database");
                 app.layer(PatLayer::required(pats(store, "0", "").await))
@@ -102,6 +120,18 @@ fn serve(stack: &str) {
         println!("{}", listener.local_addr().expect("an address"));
         axum::serve(listener, app).await.expect("the server runs");
     });
+}
+
+/// What this answers to a token that is none.
+async fn refusal(app: Router) -> (StatusCode, HeaderMap, Bytes) {
+    let request = Request::builder()
+        .uri("/")
+        .header("authorization", "Bearer junk");
+    let request = request.body(Body::empty()).expect("a request");
+    let Ok(response) = app.oneshot(request).await;
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.expect("a body").to_bytes();
+    (head.status, head.headers, body)
 }
 
 /// A service with tokens, which it writes down, each followed by `suffix`.

@@ -2,6 +2,7 @@
 //! alike.
 
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::time::Instant;
 
@@ -26,10 +27,12 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// Always the same choices.
+    /// Choices of its own, so that threads do not go through the keys side by side.
     #[must_use]
     pub fn new(keys: Keys) -> Self {
-        Self { keys, state: 42 }
+        static SEED: AtomicU64 = AtomicU64::new(42);
+        let state = SEED.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+        Self { keys, state }
     }
 
     /// The index of the next key, of `count`.
