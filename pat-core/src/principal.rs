@@ -16,11 +16,13 @@ pub struct Principal(pub(crate) Arc<Grant>);
 
 /// A decision that a token is good, with all that is needed to see whether it still stands.
 ///
-/// In this order in memory: what a cache hit reads comes first and takes up two lines, not four. What
-/// it writes is there too, since a line that is not at hand costs as much as all the rest of a hit.
+/// In this order in memory: what a cache hit reads comes first and takes up two lines, not four.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Grant {
+    /// First, beside the count of references: what is written makes other cores wait for its line, and
+    /// the rest is only read.
+    pub(crate) last_use: LastUseStamp,
     pub(crate) digest: TokenDigest,
     /// Boot time until which the grant may be used from the cache.
     pub(crate) cached_until: i64,
@@ -28,7 +30,6 @@ pub(crate) struct Grant {
     pub(crate) seen: u64,
     /// When the token expires, in microseconds since 1970; `i64::MAX` for never.
     pub(crate) expires_micros: i64,
-    pub(crate) last_use: LastUseStamp,
     /// Where its floors are.
     pub(crate) place: Place,
     pub(crate) derived: OnceLock<Derived>,
