@@ -108,9 +108,9 @@ pub fn measure(stacks: &[Stack], rounds: usize) -> Vec<Measured> {
 /// beside the time for which an operating system leaves a thread on its core.
 const BATCH_NANOS: f64 = 200_000.0;
 /// How many batches a turn has, and how many of them only fill the processor's caches again, which
-/// the others' turns have filled with their own.
-const BATCHES: usize = 30;
-const WARM_UP: usize = 20;
+/// the others' turns have filled with their own: enough that each of 5,000 keys has come.
+const BATCHES: usize = 70;
+const WARM_UP: usize = 60;
 /// A stack whose requests take longer than this, in nanoseconds, gets fewer turns, of one request.
 const SLOW_NANOS: f64 = 2_000_000.0;
 const SLOW_EVERY: usize = 20;

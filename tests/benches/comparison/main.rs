@@ -3,7 +3,7 @@
 //! `cargo bench -p pat-benches --bench comparison` takes turns between all stacks, many times, and
 //! takes the medians, so that whatever else the machine does meets all of them alike. It writes a
 //! Markdown table and a plot into `pat-core/src/docs`, or into the folder that `PAT_BENCH_OUTPUT`
-//! names. `PAT_BENCH_ROUNDS` says how many turns each stack has; 201 unless set.
+//! names. `PAT_BENCH_ROUNDS` says how many turns each stack has; 101 unless set.
 //! `PAT_BENCH_ONLY` picks stacks by parts of their names, with commas between; the table of these is
 //! printed and not written.
 
@@ -32,7 +32,7 @@ fn main() {
         return;
     }
     let rounds = std::env::var("PAT_BENCH_ROUNDS");
-    let rounds = rounds.map_or(201, |rounds| rounds.parse().expect("a number of rounds"));
+    let rounds = rounds.map_or(101, |rounds| rounds.parse().expect("a number of rounds"));
     let mut stacks = ours::stacks();
     stacks.extend(peers::stacks());
     let only = std::env::var("PAT_BENCH_ONLY").ok();
