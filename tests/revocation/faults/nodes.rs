@@ -22,7 +22,7 @@ impl Faults {
         tokio::time::sleep(length).await;
         let wake = async {
             // By then the requests are in its queue.
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(300)).await;
             drop(frozen);
         };
         tokio::join!(self.clients.burst(node, &known), wake);

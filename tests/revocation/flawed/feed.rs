@@ -146,3 +146,22 @@ impl Wrong for HintsOnly {
         inner.follow_hints(&tell).await;
     }
 }
+
+/// Answers late.
+#[derive(Debug)]
+pub(super) struct SlowFeed;
+
+/// Long beside what a node serves from memory, and short beside the staleness bound.
+const SLOW: Duration = Duration::from_millis(300);
+
+#[async_trait]
+impl Wrong for SlowFeed {
+    async fn changes(
+        &self,
+        inner: &dyn TokenStore,
+        since: Option<Cursor>,
+    ) -> Result<ChangePage, StoreError> {
+        tokio::time::sleep(SLOW).await;
+        inner.changes_since(since).await
+    }
+}

@@ -33,10 +33,13 @@ pub(super) enum Flaw {
     /// A feed that is read only when the database tells of a change. A listener that has gone deaf
     /// takes silence for peace.
     HintsOnly,
+    /// A feed that takes its time to answer, which is no flaw in a node that asks in time.
+    SlowFeed,
 }
 
 impl Flaw {
-    pub(super) const ALL: [Self; 4] = [
+    /// Those that are found out whatever else a node does.
+    pub(super) const REAL: [Self; 4] = [
         Self::NaiveCache,
         Self::CheckThenInsert,
         Self::SequenceCursor,
@@ -49,11 +52,13 @@ impl Flaw {
             Self::CheckThenInsert => "check_then_insert",
             Self::SequenceCursor => "sequence_cursor",
             Self::HintsOnly => "hints_only",
+            Self::SlowFeed => "slow_feed",
         }
     }
 
     pub(super) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|flaw| flaw.name() == name)
+        let mut all = Self::REAL.into_iter().chain([Self::SlowFeed]);
+        all.find(|flaw| flaw.name() == name)
     }
 
     pub(super) fn wrap(self, inner: Arc<dyn TokenStore>) -> Arc<dyn TokenStore> {
@@ -62,6 +67,7 @@ impl Flaw {
             Self::CheckThenInsert => Box::new(cache::Cached::checking()),
             Self::SequenceCursor => Box::new(feed::Sequence::from_arguments()),
             Self::HintsOnly => Box::new(feed::HintsOnly::default()),
+            Self::SlowFeed => Box::new(feed::SlowFeed),
         };
         Arc::new(Flawed { inner, wrong })
     }
