@@ -55,6 +55,15 @@ pub(crate) fn trials() -> Vec<Trial> {
             "races::a_revocation_waits_for_those_who_do_not_know",
             all_have_applied,
         ),
+        trial("races::a_node_that_has_died_is_waited_for_once", dead_node),
+        trial(
+            "races::a_node_that_was_not_waited_for_uses_no_cache",
+            late_node,
+        ),
+        trial(
+            "races::a_poll_that_outlasts_the_lease_does_not_renew_it",
+            late_poll,
+        ),
         trial(
             "races::a_node_that_cannot_report_uses_no_cache",
             silent_node,
@@ -557,13 +566,105 @@ async fn all_have_applied() {
         .expect("a revocation");
     assert!(!b.accepts(&token).await);
 
-    // A node that has left is not waited for; one that has died is, until it is forgotten.
+    // A node that has left is not waited for.
     let token = a.create().await;
     b.pats.start().shutdown().await;
     let caller = alice();
     let revoke = a.pats.revoke(&caller, token.token.id);
     let done = tokio::time::timeout(Duration::from_secs(10), revoke).await;
     assert!(done.expect("nobody to wait for").is_ok());
+}
+
+/// After one revocation has waited for a node's lease to end, the next ones do not wait for it.
+async fn dead_node() {
+    let waits = many_tokens()
+        .auth_max_staleness_ms(1_000)
+        .revocation_wait(RevocationWait::Cluster);
+    let (_folder, a, b, token) = pair(waits).await;
+    let caller = alice();
+    let revoke = async |token: &CreatedToken| {
+        let revoke = a.pats.revoke(&caller, token.token.id);
+        tokio::time::timeout(Duration::from_millis(500), revoke).await
+    };
+    let early = revoke(&token).await;
+    assert!(early.is_err(), "it may still trust its cache");
+    a.pats.poll_changes().await.expect("a poll");
+    a.clock.advance(Duration::from_millis(1_100));
+    for _ in 0..3 {
+        let token = a.create().await;
+        let done = revoke(&token).await;
+        assert!(matches!(done, Ok(Ok(()))), "{done:?}");
+    }
+
+    // It was only away, and is back.
+    b.clock.advance(Duration::from_millis(1_100));
+    b.pats.poll_changes().await.expect("a poll");
+    let token = a.create().await;
+    assert!(b.accepts(&token).await);
+    let early = revoke(&token).await;
+    assert!(early.is_err(), "it trusts its cache again");
+}
+
+/// A node that was away begins with a report, so that none takes it for one that is still away
+/// when it trusts its cache again.
+async fn late_node() {
+    let waits = many_tokens()
+        .auth_max_staleness_ms(1_000)
+        .revocation_wait(RevocationWait::Cluster);
+    let (_folder, a, b, token) = pair(waits).await;
+    let caller = alice();
+    let revoke = a.pats.revoke(&caller, token.token.id);
+    let early = tokio::time::timeout(Duration::from_millis(500), revoke).await;
+    assert!(early.is_err(), "it may still trust its cache");
+    a.clock.advance(Duration::from_millis(1_100));
+    b.clock.advance(Duration::from_millis(1_100));
+
+    let token = a.create().await;
+    assert!(b.accepts(&token).await, "it asks the database");
+    // It reads the feed, and is held up before it can say so.
+    b.store.hold_changes(true);
+    let polling = b.pats.clone();
+    let poll = tokio::spawn(async move { polling.poll_changes().await });
+    until("the feed is read", || b.store.polls() > 1).await;
+    let revoking = (a.pats.clone(), caller.clone(), token.token.id);
+    let revoke = tokio::spawn(async move {
+        let (pats, caller, id) = revoking;
+        pats.revoke(&caller, id).await
+    });
+    until("the revocation is committed", || a.store.revocations() > 1).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(
+        !revoke.is_finished(),
+        "it is about to trust its cache again"
+    );
+    b.store.hold_changes(false);
+    poll.await.expect("no panic").expect("a poll");
+    assert!(b.accepts(&token).await, "nothing is acknowledged yet");
+    b.pats.poll_changes().await.expect("a poll");
+    assert!(!b.accepts(&token).await);
+    revoke.await.expect("no panic").expect("a revocation");
+}
+
+/// By the time that its answer is there, others may have ceased to wait for this node.
+async fn late_poll() {
+    let settings = many_tokens()
+        .cluster_poll_interval_ms(500)
+        .auth_max_staleness_ms(1_000);
+    let (_folder, _a, b, token) = pair(settings).await;
+    b.clock.advance(Duration::from_millis(900));
+    b.store.hold_changes(true);
+    let polling = b.pats.clone();
+    let poll = tokio::spawn(async move { polling.poll_changes().await });
+    until("the feed is read", || b.store.polls() > 1).await;
+    b.clock.advance(Duration::from_millis(500));
+    b.store.hold_changes(false);
+    poll.await.expect("no panic").expect("a poll");
+    b.store.set_down(true);
+    assert!(is_unavailable(&b, &token).await, "the lease had ended");
+    b.store.set_down(false);
+    b.pats.poll_changes().await.expect("a poll");
+    b.store.set_down(true);
+    assert!(b.accepts(&token).await, "from the cache");
 }
 
 /// A client that asks again, perhaps of another node, for what one has revoked.

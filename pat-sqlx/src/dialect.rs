@@ -28,9 +28,6 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
     /// clock of its own: then the caller's time counts.
     const CLOCK: &'static str;
 
-    /// Ends an `INSERT INTO pat_last_used` that keeps the later time if the row is there.
-    const OR_KEEP_LATER: &'static str;
-
     /// The migrations, in order. Each may be run again after it was done in part.
     const MIGRATIONS: [&'static str; 4];
 
@@ -38,6 +35,11 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
     /// column of the primary key. It must not lock the row for sharing: two that go on to lock it
     /// for themselves would wait for each other.
     fn or_ignore(key: &str) -> String;
+
+    /// Ends an `INSERT` into `table` that, where the row of this `key` is there, puts these
+    /// `columns` in place of its own if its `time` is earlier, and else does nothing. `time` is the
+    /// last of the columns.
+    fn or_keep_later(table: &str, key: &str, columns: &[&str], time: &str) -> String;
 
     /// Follows the name of a table, and has it read by this index; empty where the database may be
     /// trusted to find that out by itself. It has to be an index that the statement can use.
@@ -69,4 +71,19 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
     fn check(
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<(), ConnectError>> + Send;
+}
+
+/// [`Dialect::or_keep_later`], on PostgreSQL and SQLite.
+pub(crate) fn on_conflict_keep_later(
+    table: &str,
+    key: &str,
+    columns: &[&str],
+    time: &str,
+) -> String {
+    let columns = columns.iter();
+    let columns: Vec<_> = columns
+        .map(|column| format!("{column} = excluded.{column}"))
+        .collect();
+    let columns = columns.join(", ");
+    format!(" ON CONFLICT ({key}) DO UPDATE SET {columns} WHERE {table}.{time} < excluded.{time}")
 }

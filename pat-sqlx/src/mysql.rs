@@ -48,8 +48,6 @@ impl Dialect for MySql {
     const SKIP_LOCKED: &'static str = " FOR UPDATE SKIP LOCKED";
     // Not UNIX_TIMESTAMP(), which reads the session's time zone, and so repeats an hour each autumn.
     const CLOCK: &'static str = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))";
-    const OR_KEEP_LATER: &'static str = " ON DUPLICATE KEY UPDATE \
-         last_used_at = GREATEST(last_used_at, VALUES(last_used_at))";
     const MIGRATIONS: [&'static str; 4] = [
         include_str!("../migrations/mysql/0001_tokens.sql"),
         include_str!("../migrations/mysql/0002_jobs.sql"),
@@ -60,6 +58,16 @@ impl Dialect for MySql {
     fn or_ignore(key: &str) -> String {
         // `INSERT IGNORE` locks the row for sharing.
         format!(" ON DUPLICATE KEY UPDATE {key} = {key}")
+    }
+
+    fn or_keep_later(_table: &str, _key: &str, columns: &[&str], time: &str) -> String {
+        // One after the other, so the time is changed last.
+        let columns = columns.iter();
+        let later = columns.map(|column| {
+            format!("{column} = IF({time} < VALUES({time}), VALUES({column}), {column})")
+        });
+        let later: Vec<_> = later.collect();
+        format!(" ON DUPLICATE KEY UPDATE {}", later.join(", "))
     }
 
     fn by_index(_index: &str) -> String {

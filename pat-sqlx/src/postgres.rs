@@ -6,6 +6,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgQueryResult};
 use sqlx::{Executor as _, Pool, Postgres, Row as _};
 use tokio::time::timeout;
 
+use crate::dialect::on_conflict_keep_later;
 use crate::lent::fetch;
 use crate::server::{self, Server};
 use crate::sql::Sql;
@@ -53,9 +54,6 @@ impl Dialect for Postgres {
     const FOR_SHARE: &'static str = " FOR SHARE";
     const SKIP_LOCKED: &'static str = " FOR UPDATE SKIP LOCKED";
     const CLOCK: &'static str = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::BIGINT";
-    const OR_KEEP_LATER: &'static str = " ON CONFLICT (token_id) DO UPDATE \
-         SET last_used_at = excluded.last_used_at \
-         WHERE pat_last_used.last_used_at < excluded.last_used_at";
     const MIGRATIONS: [&'static str; 4] = [
         include_str!("../migrations/postgres/0001_tokens.sql"),
         include_str!("../migrations/postgres/0002_jobs.sql"),
@@ -65,6 +63,10 @@ impl Dialect for Postgres {
 
     fn or_ignore(_key: &str) -> String {
         " ON CONFLICT DO NOTHING".into()
+    }
+
+    fn or_keep_later(table: &str, key: &str, columns: &[&str], time: &str) -> String {
+        on_conflict_keep_later(table, key, columns, time)
     }
 
     fn by_index(_index: &str) -> String {

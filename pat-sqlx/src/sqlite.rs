@@ -9,6 +9,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Pool, Sqlite};
 
+use crate::dialect::on_conflict_keep_later;
 use crate::{ConnectError, Dialect, SqlxStore};
 
 /// Tokens in a SQLite file: the embedded default.
@@ -81,9 +82,6 @@ impl Dialect for Sqlite {
     const FOR_SHARE: &'static str = "";
     const SKIP_LOCKED: &'static str = "";
     const CLOCK: &'static str = "NULL";
-    const OR_KEEP_LATER: &'static str = " ON CONFLICT (token_id) DO UPDATE \
-         SET last_used_at = excluded.last_used_at \
-         WHERE pat_last_used.last_used_at < excluded.last_used_at";
     const MIGRATIONS: [&'static str; 4] = [
         include_str!("../migrations/sqlite/0001_tokens.sql"),
         include_str!("../migrations/sqlite/0002_jobs.sql"),
@@ -93,6 +91,10 @@ impl Dialect for Sqlite {
 
     fn or_ignore(_key: &str) -> String {
         " ON CONFLICT DO NOTHING".into()
+    }
+
+    fn or_keep_later(table: &str, key: &str, columns: &[&str], time: &str) -> String {
+        on_conflict_keep_later(table, key, columns, time)
     }
 
     fn by_index(index: &str) -> String {

@@ -25,6 +25,7 @@ struct State {
     lookups: Gate,
     found: AtomicUsize,
     revocations: Gate,
+    changes: Gate,
     is_down: AtomicBool,
 }
 
@@ -59,6 +60,7 @@ impl Gated {
             lookups: Gate::default(),
             found: AtomicUsize::new(0),
             revocations: Gate::default(),
+            changes: Gate::default(),
             is_down: AtomicBool::new(false),
         }))
     }
@@ -71,6 +73,16 @@ impl Gated {
     /// Revocations commit, but do not answer until this is opened again.
     pub(crate) fn hold_revocations(&self, is_closed: bool) {
         self.0.revocations.is_closed.send_replace(is_closed);
+    }
+
+    /// The change feed is read, but its reader does not get it until this is opened again.
+    pub(crate) fn hold_changes(&self, is_closed: bool) {
+        self.0.changes.is_closed.send_replace(is_closed);
+    }
+
+    /// How often the change feed was read.
+    pub(crate) fn polls(&self) -> usize {
+        self.0.changes.passed.load(Ordering::SeqCst)
     }
 
     /// Every call fails, or none does.
@@ -149,7 +161,9 @@ impl TokenStore for Gated {
     }
 
     async fn changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, StoreError> {
-        self.up()?.changes_since(cursor).await
+        let page = self.up()?.changes_since(cursor).await;
+        self.0.changes.pass().await;
+        page
     }
 
     async fn follow_hints(&self, hint: &(dyn Fn() + Send + Sync)) {

@@ -1,12 +1,15 @@
 //! The change feed: how a node learns what others have changed, and for how long it may believe
 //! that it knows.
 
+mod lapsed;
 mod silence;
 
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 
+use self::lapsed::Lapsed;
 use self::silence::Silence;
 use crate::StoreError;
 use crate::auth::Authenticator;
@@ -19,6 +22,7 @@ use crate::token::random_u64;
 pub(crate) struct Feed {
     /// The lock makes polls take turns.
     progress: Mutex<Progress>,
+    lapsed: Mutex<Lapsed>,
 }
 
 #[derive(Debug, Default)]
@@ -29,6 +33,8 @@ struct Progress {
     cursor: Option<Cursor>,
     /// The last report, and the boot time at which it was sent.
     reported: Option<(NodeReport, i64)>,
+    /// The time in the last report, whether or not it arrived.
+    last_said: Timestamp,
     silence: Silence,
 }
 
@@ -45,7 +51,9 @@ impl Feed {
     /// another `pat.auth.max.staleness.ms`, counted from when the question was sent.
     ///
     /// A node reports before its first poll and after each one that found something new, so that
-    /// whoever has changed something can wait until no node is left that does not know.
+    /// whoever has changed something can wait until no node is left that does not know. It also
+    /// reports before a poll if by then its lease has ended, so that nobody need wait for one who
+    /// was not heard of for so long.
     pub(crate) async fn poll(&self, auth: &Authenticator) -> Result<(), StoreError> {
         if !auth.store.is_shared() {
             // All changes are made here, and known at once.
@@ -65,6 +73,20 @@ impl Feed {
         }
     }
 
+    /// Whether no node can still trust what it knew before the generation `head`, which is known to
+    /// be there: each has said so, or was not heard of for `bound`, by when its lease has ended.
+    pub(crate) async fn is_known_everywhere(
+        &self,
+        auth: &Authenticator,
+        head: u64,
+        bound: Duration,
+    ) -> Result<bool, StoreError> {
+        let asked = auth.time.now().boot;
+        let nodes = auth.store.nodes().await?;
+        let mut lapsed = self.lapsed.lock().await;
+        Ok(lapsed.all_know(head, &nodes, asked, bound))
+    }
+
     /// Trusts the cache no longer, and has the others forget this node.
     pub(crate) async fn leave(&self, auth: &Authenticator) -> Result<(), StoreError> {
         let mut progress = self.progress.lock().await;
@@ -81,9 +103,10 @@ impl Feed {
 impl Progress {
     async fn poll(&mut self, auth: &Authenticator) -> Result<(), StoreError> {
         let applied = self.cursor.map_or(0, |cursor| cursor.generation);
-        let sent = auth.time.now();
-        let is_due = |(_, at)| sent.boot - at >= micros(REPORT_INTERVAL);
-        if self.reported.is_none_or(is_due) {
+        let now = auth.time.now();
+        let is_due = |(_, at)| now.boot - at >= micros(REPORT_INTERVAL);
+        let reports_first = self.reported.is_none_or(is_due) || !auth.floors.is_fresh(now);
+        if reports_first {
             self.report(auth, applied).await?;
         }
         let sent = auth.time.now();
@@ -100,7 +123,10 @@ impl Progress {
         {
             self.report(auth, page.head.generation).await?;
         }
-        auth.floors.extend_lease(self.lease_end(auth, sent));
+        // Or else the next poll counts, which reports first.
+        if reports_first || auth.floors.is_fresh(auth.time.now()) {
+            auth.floors.extend_lease(self.lease_end(auth, sent));
+        }
         Ok(())
     }
 
@@ -132,7 +158,7 @@ impl Progress {
         let report = NodeReport {
             node: self.node()?,
             applied,
-            now: sent.timestamp(),
+            now: self.later(sent.timestamp()),
         };
         within(limit, auth.store.report_node(&report)).await?;
         self.reported = Some((report, sent.boot));
@@ -141,6 +167,14 @@ impl Progress {
             within(limit, auth.store.forget_node(&silent)).await?;
         }
         Ok(())
+    }
+
+    /// This time, or one that is later than all that were returned before.
+    fn later(&mut self, now: Timestamp) -> Timestamp {
+        const RESOLUTION: SignedDuration = SignedDuration::from_micros(1);
+        let least = self.last_said.saturating_add(RESOLUTION);
+        self.last_said = now.max(least.unwrap_or(Timestamp::MAX));
+        self.last_said
     }
 
     fn node(&mut self) -> Result<u64, StoreError> {

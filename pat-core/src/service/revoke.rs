@@ -162,10 +162,11 @@ impl Pats {
     ///
     /// That is when all nodes have said so. A node that does not say so cannot be waited for: if it
     /// read the change feed before the commit, it has a lease that ends within the staleness bound;
-    /// a tenth more allows for clocks that run at different speeds.
+    /// a tenth more allows for clocks that run at different speeds. The next change does not wait
+    /// for it again.
     async fn wait_for_cluster(&self) {
         if let Some(bound) = self.cluster_bound() {
-            drop(timeout(bound, self.applied_everywhere()).await);
+            drop(timeout(bound, self.known_everywhere(bound)).await);
         }
     }
 
@@ -177,19 +178,19 @@ impl Pats {
         waits.then(|| settings.auth_max_staleness().mul_f64(1.1))
     }
 
-    /// Ends when every node has applied all changes up to now.
-    async fn applied_everywhere(&self) {
+    /// Ends when no node can still trust what it knew before all changes up to now.
+    async fn known_everywhere(&self, bound: Duration) {
         const PAUSE: Duration = Duration::from_millis(20);
+        let (auth, feed) = (&self.0.auth, &self.0.feed);
         let mut head = None;
         loop {
             if head.is_none() {
                 let page = self.store().changes_since(None).await;
                 head = page.ok().map(|page| page.head.generation);
             }
-            let caught_up = self.0.feed.catch_up(&self.0.auth).await;
-            let nodes = self.store().nodes().await;
-            if let (Some(head), Ok(()), Ok(nodes)) = (head, caught_up, nodes)
-                && nodes.iter().all(|node| node.applied >= head)
+            let caught_up = feed.catch_up(auth).await;
+            if let (Some(head), Ok(())) = (head, caught_up)
+                && let Ok(true) = feed.is_known_everywhere(auth, head, bound).await
             {
                 return;
             }

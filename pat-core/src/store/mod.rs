@@ -84,7 +84,9 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
         std::future::pending::<()>().await;
     }
 
-    /// Writes down how far a node has applied the change feed, in place of its last report.
+    /// Writes down how far a node has applied the change feed, in place of its last report. Does
+    /// nothing if that one is as late or later: a report that its node gave up may arrive after the
+    /// next.
     ///
     /// This and the next two are asked of a shared store only, which must have them.
     async fn report_node(&self, report: &NodeReport) -> Result<(), StoreError> {
@@ -344,13 +346,13 @@ pub struct NodeReport {
     pub node: u64,
     /// The generation.
     pub applied: u64,
-    /// Now, by a clock that may be wrong: it tells two reports of a node apart, and is compared with
-    /// no other time.
+    /// Now, by a clock that may be wrong, and later than in the report before: it tells which of two
+    /// reports of one node is the later, and is compared with no other time.
     pub now: Timestamp,
 }
 
-/// How long after its last report a node is forgotten, by the clock of each who forgets it. It stops using its cache long before, so
-/// that whoever waits for all nodes need not wait for it.
+/// How long after its last report a node is forgotten, by the clock of each who forgets it. It stops
+/// using its cache long before, so that whoever waits for all nodes need not wait for it.
 pub const NODE_FORGOTTEN_AFTER: Duration = Duration::from_mins(1);
 
 /// One look at the change feed.

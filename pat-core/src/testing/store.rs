@@ -568,13 +568,14 @@ async fn nodes(store: Store) {
     put(report(1, 5, 0)).await;
     put(report(largest, 3, 600)).await;
     assert_eq!(nodes().await, [report(1, 5, 0), report(largest, 3, 600)]);
-    for replaced in [
-        report(largest, 7, 600),
-        report(largest, 7, 0),
-        report(largest, 0, 90_000),
-    ] {
+    for replaced in [report(largest, 7, 601), report(largest, 0, 90_000)] {
         put(replaced).await;
-        assert_eq!(nodes().await, [report(1, 5, 0), replaced], "no date counts");
+        assert_eq!(nodes().await, [report(1, 5, 0), replaced]);
+    }
+    for late in [report(largest, 9, 89_999), report(largest, 9, 90_000)] {
+        put(late).await;
+        let last = report(largest, 0, 90_000);
+        assert_eq!(nodes().await, [report(1, 5, 0), last], "it is no later");
     }
     for other in [report(1, 4, 0), report(1, 5, 1), report(4, 5, 0)] {
         forget(other).await;

@@ -6,17 +6,17 @@ use crate::Portable;
 use crate::sql::Sql;
 
 impl<DB: Portable> Write<DB> {
-    /// Puts a node's report in place of its last one.
+    /// Puts a node's report in place of an earlier one. In one statement: of two that come at the
+    /// same time, the later must win.
     pub(crate) async fn put_node(&mut self, report: &NodeReport) -> Result<(), Error> {
-        let mut sql = Sql::new("DELETE FROM pat_node WHERE id = ");
-        sql.bind(report.node.cast_signed());
-        self.execute(sql).await?;
         let mut sql = Sql::new("INSERT INTO pat_node (id, applied_gen, reported_at) VALUES ");
         sql.bind_row([
             report.node.cast_signed().into(),
             report.applied.cast_signed().into(),
             report.now.into(),
         ]);
+        let columns = ["applied_gen", "reported_at"];
+        sql.push(DB::or_keep_later("pat_node", "id", &columns, columns[1]));
         self.execute(sql).await.map(drop)
     }
 

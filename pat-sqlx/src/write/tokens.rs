@@ -79,7 +79,13 @@ impl<DB: Portable> Write<DB> {
             uses.iter()
                 .map(|(used, created_at)| [used.id.into(), (*created_at).into(), used.at.into()]),
         );
-        sql.push(DB::OR_KEEP_LATER);
+        let time = "last_used_at";
+        sql.push(DB::or_keep_later(
+            "pat_last_used",
+            "token_id",
+            &[time],
+            time,
+        ));
         self.execute(sql.unprepared()).await.map(drop)
     }
 
