@@ -9,6 +9,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -113,8 +114,13 @@ impl Jobs {
     fn run_change_poll(&self) {
         let interval = self.pats.settings().cluster_poll_interval();
         self.run("change-poll", move |pats, _stop| async move {
+            let began = Instant::now();
             pats.poll_changes().await?;
-            Ok(Pause::ForHint(interval))
+            Ok(Pause::UntilHint(next_round(
+                began,
+                Instant::now(),
+                interval,
+            )))
         });
         self.run("change-hints", |pats, stop| async move {
             stop.run_until_cancelled(pats.follow_hints()).await;
@@ -199,8 +205,8 @@ impl Drop for Jobs {
 /// What a job does until its next round.
 enum Pause {
     For(Duration),
-    /// For so long, or until the store hints at a change.
-    ForHint(Duration),
+    /// Until then, or until the store hints at a change.
+    UntilHint(Instant),
     /// Until a notice is queued on this node, or for a while.
     ForNotice,
 }
@@ -209,14 +215,20 @@ impl Pause {
     async fn wait(self, pats: &Pats) {
         match self {
             Self::For(time) => tokio::time::sleep(time).await,
-            Self::ForHint(time) => {
-                drop(tokio::time::timeout(time, pats.change_hinted()).await);
+            Self::UntilHint(time) => {
+                drop(tokio::time::timeout_at(time, pats.change_hinted()).await);
             }
             Self::ForNotice => {
                 drop(tokio::time::timeout(OUTBOX_INTERVAL, pats.notice_queued()).await);
             }
         }
     }
+}
+
+/// From the beginning of one round to that of the next it is an interval: what a round has to wait for
+/// must not put off the next. But there is some pause after each.
+fn next_round(began: Instant, ended: Instant, interval: Duration) -> Instant {
+    (began + interval).max(ended + interval / 10)
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -246,4 +258,18 @@ impl Health {
 /// The answer of the store, if it comes in time for a job.
 async fn in_time<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     within(ANSWER_TIMEOUT, answer).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_round_does_not_put_off_the_next() {
+        let (began, millis) = (Instant::now(), Duration::from_millis);
+        for (ended, next) in [(0, 500), (300, 500), (499, 549), (900, 950)] {
+            let found = next_round(began, began + millis(ended), millis(500));
+            assert_eq!(found - began, millis(next), "{ended}");
+        }
+    }
 }
