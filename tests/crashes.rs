@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use libtest_mimic::Trial;
+use pat_tests::number;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -30,10 +31,7 @@ struct Acknowledged {
 
 /// `PAT_TEST_KILL_ROUNDS` makes it longer.
 async fn kill_9() {
-    let rounds = std::env::var("PAT_TEST_KILL_ROUNDS")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    let rounds: u64 = rounds.unwrap_or(5);
+    let rounds: u64 = number("PAT_TEST_KILL_ROUNDS", 5);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let options = ["-D", "atlassian.pats.max.tokens.per.user=1000000"];
     let acknowledged = Arc::new(Mutex::new(Acknowledged::default()));

@@ -9,6 +9,7 @@ use std::time::Duration;
 use libtest_mimic::{Failed, Trial};
 use pat_core::token::{PrefixedFormat, TokenFormat as _, TokenPrefix};
 use pat_core::{AuthError, Caller, MemoryStore, Owner, Pats, TokenRequest, Unavailable};
+use pat_tests::number;
 use tokio::time::Instant;
 
 use crate::common::gated::Gated;
@@ -53,10 +54,7 @@ pub(crate) fn flood_as_process() -> ExitCode {
 }
 
 async fn flood() {
-    let total: usize = match std::env::var(TOKENS) {
-        Ok(number) => number.parse().expect("a number of tokens"),
-        Err(_) => 300_000,
-    };
+    let total: usize = number(TOKENS, 300_000);
     let store = Gated::new(MemoryStore::default());
     let pats = Pats::builder(store.clone()).build();
     let good = good_tokens(&pats).await;

@@ -12,6 +12,7 @@ use pat_core::{
     Settings, TokenDigest, TokenRequest, TokenStore,
 };
 use pat_sqlx::SqliteStore;
+use pat_tests::number;
 use tokio::task::JoinSet;
 
 use crate::common::gated::{Gated, until};
@@ -264,10 +265,7 @@ async fn naive_cache_is_found_out() {
 /// Revocations against a hundred requests at a time, cold and warm; `PAT_TEST_RACE_ROUNDS` makes
 /// it longer.
 async fn many_rounds() {
-    let rounds = std::env::var("PAT_TEST_RACE_ROUNDS")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    let rounds: usize = rounds.unwrap_or(100);
+    let rounds: usize = number("PAT_TEST_RACE_ROUNDS", 100);
     let (_folder, sqlite) = sqlite().await;
     let nodes = [
         Node::on(MemoryStore::default(), many_tokens()).await,

@@ -11,6 +11,7 @@ use pat_core::{Caller, JobRun, Owner, Pats, TokenId, TokenRequest};
 use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use pat_sqlx::sqlx::{MySql, Pool, Postgres, QueryBuilder, Sqlite};
 use pat_sqlx::{Portable, SqlxStore};
+use pat_tests::number;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -116,8 +117,7 @@ async fn walk<DB: Portable>(
     pool: &Pool<DB>,
     digest: impl Fn(&str) -> String,
 ) {
-    let count = std::env::var("PAT_TEST_SEARCH_TOKENS").ok();
-    let count = count.map_or(3_000, |text| text.parse().expect("PAT_TEST_SEARCH_TOKENS"));
+    let count = number("PAT_TEST_SEARCH_TOKENS", 3_000);
     fill(pool, count, digest).await;
     let searched: &dyn SearchStore = &store;
     time(name, searched, count).await;

@@ -18,7 +18,7 @@ use pat_core::{
 use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use pat_sqlx::sqlx::{MySqlPool, PgPool, Pool, SqlitePool};
 use pat_sqlx::{AnyStore, Portable};
-use pat_tests::rows;
+use pat_tests::{number, rows};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -64,15 +64,10 @@ async fn open(url: &str) -> AnyStore {
     pat_sqlx::connect(url).await.expect("a database")
 }
 
-fn size(variable: &str, default: usize) -> usize {
-    let text = std::env::var(variable).ok();
-    text.map_or(default, |text| text.parse().expect("a number of rows"))
-}
-
 async fn beside_administrators<DB: Portable>(name: &str, store: &AnyStore, pool: &Pool<DB>) {
-    let old = size("PAT_TEST_PRUNE_ROWS", 10_000);
-    let listed = size("PAT_TEST_LIST_ROWS", 5_000);
-    let revoked = size("PAT_TEST_REVOKE_ROWS", 1_000);
+    let old = number("PAT_TEST_PRUNE_ROWS", 10_000);
+    let listed = number("PAT_TEST_LIST_ROWS", 5_000);
+    let revoked = number("PAT_TEST_REVOKE_ROWS", 1_000);
     let long_ago = SystemClock.wall() - Duration::from_hours(24 * 365);
     let all = old + listed + revoked;
     rows::insert(pool, 0..old, "old", Some(long_ago)).await;

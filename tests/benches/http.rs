@@ -26,6 +26,7 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use pat_core::{Caller, MemoryStore, Owner, Pats, Settings, TokenRequest, TokenStore};
 use pat_sqlx::SqliteStore;
+use pat_tests::number;
 use pat_tower::PatLayer;
 use tower::ServiceExt as _;
 use tower_http::validate_request::ValidateRequestHeaderLayer;
@@ -263,8 +264,7 @@ end
 "#;
 
 fn compare() {
-    let rounds = std::env::var("PAT_BENCH_HTTP_ROUNDS");
-    let rounds = rounds.map_or(7, |rounds| rounds.parse().expect("a number of rounds"));
+    let rounds = number("PAT_BENCH_HTTP_ROUNDS", 7);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let script = folder.path().join("tokens.lua");
     std::fs::write(&script, SCRIPT).expect("the folder can be written to");

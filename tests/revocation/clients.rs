@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use pat_tests::number;
 use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -23,8 +24,8 @@ const ADMIN_TOKENS: &str = "/rest/pat/latest/admin/tokens";
 
 /// Tasks that authenticate, for each node.
 const READERS: usize = 2;
-/// Tasks that create and revoke. Most of them wait: for the cluster, or for a node that stands
-/// still.
+/// Tasks that create and revoke, unless the environment says otherwise. Most of them wait: for the
+/// cluster, or for a node that stands still.
 const WRITERS: usize = 12;
 /// A server answers within its own deadline of a second.
 const READ_TIMEOUT: Duration = Duration::from_millis(1_500);
@@ -69,7 +70,7 @@ impl Clients {
             stop: CancellationToken::new(),
         });
         let mut tasks = JoinSet::new();
-        for _ in 0..WRITERS {
+        for _ in 0..number("PAT_TEST_REVOCATION_WRITERS", WRITERS) {
             tasks.spawn(Arc::clone(&clients).write(random.fork()));
         }
         for node in (0..NODES).cycle().take(NODES * READERS) {

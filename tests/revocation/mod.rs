@@ -26,6 +26,7 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `PAT_TEST_REVOCATION_SECONDS` | how long a run is; 8 unless set |
+//! | `PAT_TEST_REVOCATION_WRITERS` | how many clients create and revoke at a time; 12 unless set |
 //! | `PAT_TEST_REVOCATION_SEED` | has the same faults again, though not the same history |
 //! | `PAT_TEST_REVOCATION_FAULTS` | `none` breaks nothing, for the figures of a healthy cluster |
 //! | `PAT_TEST_REVOCATION_HISTORY` | the folder for the histories of runs that fail; in the target folder unless set |
@@ -49,6 +50,7 @@ mod tokens;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
+use pat_tests::number;
 
 use self::checker::{Report, Rules, check};
 use self::faults::Broken;
@@ -151,8 +153,6 @@ async fn assert_kept_without_packets(kind: Kind, wait: Wait) {
 
 /// A run with all faults keeps all promises.
 async fn assert_kept(ground: Ground, wait: Wait) {
-    let seconds = std::env::var("PAT_TEST_REVOCATION_SECONDS").ok();
-    let seconds = seconds.map(|text| text.parse().expect("PAT_TEST_REVOCATION_SECONDS"));
     let seed = Random::seed();
     let name = format!("{}, {}, seed {seed}", ground.name(), wait.property());
     let recovery = match ground {
@@ -168,7 +168,7 @@ async fn assert_kept(ground: Ground, wait: Wait) {
         } else {
             ground.faults()
         },
-        length: Duration::from_secs(seconds.unwrap_or(8)),
+        length: Duration::from_secs(number("PAT_TEST_REVOCATION_SECONDS", 8)),
         ground,
     };
     let (history, broken) = run.go(seed).await;

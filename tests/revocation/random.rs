@@ -3,6 +3,8 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
+use pat_tests::number;
+
 /// `SplitMix64`: good enough to choose among faults, and the same for the same seed everywhere.
 #[derive(Debug, Clone)]
 pub(super) struct Random(u64);
@@ -14,9 +16,8 @@ impl Random {
 
     /// The seed that the environment gives, or any.
     pub(super) fn seed() -> u64 {
-        let given = std::env::var("PAT_TEST_REVOCATION_SEED").ok();
-        let given = given.map(|text| text.parse().expect("PAT_TEST_REVOCATION_SEED"));
-        given.unwrap_or_else(|| RandomState::new().hash_one(0) >> 32)
+        let any = RandomState::new().hash_one(0) >> 32;
+        number("PAT_TEST_REVOCATION_SEED", any)
     }
 
     /// Another source that depends on this one.

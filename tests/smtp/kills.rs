@@ -13,6 +13,7 @@ use pat_core::testing::{TestClock, TestDirectory};
 use pat_core::{Clock as _, TokenDigest, TokenId};
 use pat_sqlx::SqliteStore;
 use pat_sqlx::sqlx::{self, Connection as _, SqliteConnection};
+use pat_tests::number;
 
 use super::{Host, open, owner, pats, trial};
 use crate::common::gated::{Gated, until};
@@ -92,9 +93,9 @@ enum Moment {
 
 /// `PAT_TEST_MAIL_NOTICES` and `PAT_TEST_KILL_ROUNDS` make it longer.
 async fn kill_9() {
-    let notices = number_from("PAT_TEST_MAIL_NOTICES", 1_000);
+    let notices = number("PAT_TEST_MAIL_NOTICES", 1_000);
     let mut moments = vec![Moment::BeforeData, Moment::BeforeReply];
-    moments.extend((0..number_from("PAT_TEST_KILL_ROUNDS", 5)).map(|_| {
+    moments.extend((0..number("PAT_TEST_KILL_ROUNDS", 5)).map(|_| {
         let random = RandomState::new().hash_one(0);
         Moment::After(Duration::from_millis(random % 300))
     }));
@@ -263,11 +264,6 @@ fn name_in(mail: &Mail) -> String {
 /// Whether the server has cut the connection instead of acknowledging this mail.
 fn is_cut(mail: &Mail) -> bool {
     mail.envelope["cut"] == true
-}
-
-fn number_from(variable: &str, default: usize) -> usize {
-    let number = std::env::var(variable).ok();
-    number.and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 /// The database goes away after half of the notices are sent.
