@@ -21,7 +21,7 @@ use pat_sqlx::{AnyStore, ConnectError, Portable, SqlxStore};
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::common::database::{Database, Kind, trial_on, trials_on_servers};
+use crate::common::database::{Database, Kind, trial_on, trial_that_stops, trials_on_servers};
 use crate::common::{Server, TOKENS, answer, named_users, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -95,6 +95,13 @@ pub(crate) fn trials() -> Vec<Trial> {
         "connections_that_were_cut_harm_nobody",
         cut,
     ));
+    trials.extend([Kind::Postgres, Kind::MariaDb].map(|kind| {
+        let name = format!(
+            "stores::{}::a_primary_that_was_demoted_is_not_asked",
+            kind.need()
+        );
+        trial_that_stops(kind, &name, demoted)
+    }));
     trials.push(trial_on(
         Kind::MariaDb,
         "a_transaction_that_was_left_open_harms_nobody",
@@ -543,6 +550,37 @@ async fn cut(database: Database) {
             .expect("find_by_digest");
         assert!(found.is_some());
         database.cut_connections().await;
+    }
+    store.close().await;
+}
+
+/// Also on pools of the host's own, which know nothing of primaries.
+async fn demoted(database: Database) {
+    match database.kind {
+        Kind::Postgres => demoted_under::<sqlx::Postgres>(&database).await,
+        Kind::MariaDb => demoted_under::<sqlx::MySql>(&database).await,
+    }
+}
+
+async fn demoted_under<DB: Portable>(database: &Database) {
+    let pool = Pool::<DB>::connect(&database.url).await.expect("a pool");
+    let store = SqlxStore::new(pool.clone(), pool);
+    store.migrate().await.expect("our migrations");
+    let token = new(1, "alice");
+    let insertion = store.insert(&token, 10).await;
+    assert_eq!(insertion.expect("insert"), Insertion::Stored);
+    for is_demoted in [false, true, false] {
+        database.set_read_only(is_demoted).await;
+        // It is told to its processes one after the other.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let found = store.find_by_digest(&token.digest).await;
+        let polled = store.changes_since(None).await;
+        if is_demoted {
+            assert!(found.is_err() && polled.is_err(), "{found:?}, {polled:?}");
+        } else {
+            assert!(found.expect("find_by_digest").is_some());
+            polled.expect("changes_since");
+        }
     }
     store.close().await;
 }

@@ -28,6 +28,9 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
     /// clock of its own: then the caller's time counts.
     const CLOCK: &'static str;
 
+    /// Whether the server takes writes, as an expression: 1, or 0 for a replica.
+    const IS_WRITABLE: &'static str;
+
     /// The migrations, in order. Each may be run again after it was done in part.
     const MIGRATIONS: [&'static str; 4];
 
@@ -44,6 +47,9 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
     /// Follows the name of a table, and has it read by this index; empty where the database may be
     /// trusted to find that out by itself. It has to be an index that the statement can use.
     fn by_index(index: &str) -> String;
+
+    /// Whether the server says by this error that it ends the connection.
+    fn is_farewell(error: &dyn DatabaseError) -> bool;
 
     /// Whether losing this error's race calls for another try: busy, deadlock, serialization.
     fn is_transient(error: &dyn DatabaseError) -> bool;

@@ -48,6 +48,8 @@ impl Dialect for MySql {
     const SKIP_LOCKED: &'static str = " FOR UPDATE SKIP LOCKED";
     // Not UNIX_TIMESTAMP(), which reads the session's time zone, and so repeats an hour each autumn.
     const CLOCK: &'static str = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))";
+    // A number, or on newer MariaDB a word.
+    const IS_WRITABLE: &'static str = "CONCAT(@@global.read_only) IN ('0', 'OFF')";
     const MIGRATIONS: [&'static str; 4] = [
         include_str!("../migrations/mysql/0001_tokens.sql"),
         include_str!("../migrations/mysql/0002_jobs.sql"),
@@ -72,6 +74,12 @@ impl Dialect for MySql {
 
     fn by_index(_index: &str) -> String {
         String::new()
+    }
+
+    fn is_farewell(error: &dyn DatabaseError) -> bool {
+        // The server stops, or somebody killed the connection.
+        let error = error.try_downcast_ref::<MySqlDatabaseError>();
+        error.is_some_and(|error| matches!(error.number(), 1053 | 1927))
     }
 
     fn is_transient(error: &dyn DatabaseError) -> bool {
@@ -106,10 +114,6 @@ impl Dialect for MySql {
 }
 
 impl Server for MySql {
-    // A number, or on newer MariaDB a word.
-    const IS_WRITABLE: &'static str =
-        "SELECT CONCAT(@@global.read_only) IN ('0', 'OFF') AS is_writable";
-
     async fn start_session(connection: &mut MySqlConnection) -> Result<(), Error> {
         // A text that is too long is an error, and is not cut off.
         connection

@@ -54,6 +54,8 @@ impl Dialect for Postgres {
     const FOR_SHARE: &'static str = " FOR SHARE";
     const SKIP_LOCKED: &'static str = " FOR UPDATE SKIP LOCKED";
     const CLOCK: &'static str = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::BIGINT";
+    const IS_WRITABLE: &'static str =
+        "(current_setting('transaction_read_only') = 'off')::INT::BIGINT";
     const MIGRATIONS: [&'static str; 4] = [
         include_str!("../migrations/postgres/0001_tokens.sql"),
         include_str!("../migrations/postgres/0002_jobs.sql"),
@@ -71,6 +73,11 @@ impl Dialect for Postgres {
 
     fn by_index(_index: &str) -> String {
         String::new()
+    }
+
+    fn is_farewell(error: &dyn DatabaseError) -> bool {
+        // Ended by an administrator, after another session's crash, or not yet up again.
+        matches!(error.code().as_deref(), Some("57P01" | "57P02" | "57P03"))
     }
 
     fn is_transient(error: &dyn DatabaseError) -> bool {
@@ -125,9 +132,6 @@ impl Dialect for Postgres {
 }
 
 impl Server for Postgres {
-    const IS_WRITABLE: &'static str =
-        "SELECT (current_setting('transaction_read_only') = 'off')::INT::BIGINT AS is_writable";
-
     async fn start_session(_connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         Ok(())
     }

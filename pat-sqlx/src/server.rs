@@ -5,10 +5,11 @@ use std::pin::pin;
 use std::time::Duration;
 
 use sqlx::pool::PoolOptions;
-use sqlx::{ConnectOptions as _, Connection, Error, Pool, QueryBuilder};
+use sqlx::{ConnectOptions as _, Connection, Error, Pool};
 use tokio::time::timeout;
 
-use crate::lent::may_lose_one;
+use crate::lent::{may_lose_one, not_writable};
+use crate::sql::Sql;
 use crate::{ConnectError, Portable, SqlxStore};
 
 /// Connections for authentication, which nothing else may take. A miss is one short query, so a few
@@ -24,9 +25,6 @@ const RETURN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A database with a server of its own.
 pub(crate) trait Server: Portable {
-    /// Selects `is_writable`: 1 if the server takes writes, 0 if it is a replica.
-    const IS_WRITABLE: &'static str;
-
     /// Sets up what a new connection needs beyond what the driver does.
     fn start_session(
         connection: &mut Self::Connection,
@@ -40,25 +38,27 @@ pub(crate) async fn connect<DB: Server>(
     let first = timeout(ACQUIRE_TIMEOUT, try_once::<DB>(&options)).await;
     let first = first.unwrap_or_else(|_| Err(Error::Io(ErrorKind::TimedOut.into())));
     first.map_err(ConnectError::Open)?;
-    let general = pool::<DB>(CONNECTIONS).connect_with(options.clone()).await;
-    let general = general.map_err(ConnectError::Open)?;
+    let general = pool::<DB>(CONNECTIONS)
+        .before_acquire(|connection, _| Box::pin(is_writable::<DB>(connection)))
+        .connect_with(options.clone());
+    let general = general.await.map_err(ConnectError::Open)?;
+    // What is asked there asks for that itself; see `fetch_from_primary`.
     let auth: Pool<DB> = pool(AUTH_CONNECTIONS).connect_lazy_with(options);
     let store = SqlxStore::new(general, auth);
     store.migrate().await?;
     Ok(store)
 }
 
-/// A pool whose connections all lead to a server that takes writes.
+/// A pool whose new connections all lead to a server that takes writes.
 ///
 /// After a failover, connections stay open to the old primary, which answers as a replica: behind
-/// the others, so that it would let revoked tokens in. The question takes the place of the driver's
-/// own test of a connection, and costs the same.
+/// the others, so that it would let revoked tokens in. So they are asked again before each use. The
+/// question takes the place of the driver's own test of a connection.
 fn pool<DB: Server>(connections: u32) -> PoolOptions<DB> {
     PoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
-        .before_acquire(|connection, _| Box::pin(is_writable::<DB>(connection)))
         .after_release(|connection, _| Box::pin(answers::<DB>(connection)))
         .after_connect(|connection, _| Box::pin(prepare::<DB>(connection)))
 }
@@ -76,8 +76,7 @@ async fn prepare<DB: Server>(connection: &mut DB::Connection) -> Result<(), Erro
     if is_writable::<DB>(connection).await? {
         Ok(())
     } else {
-        let what = "the server takes no writes; is it a replica?";
-        Err(Error::Configuration(what.into()))
+        Err(not_writable())
     }
 }
 
@@ -93,7 +92,6 @@ async fn answers<DB: Server>(connection: &mut DB::Connection) -> Result<bool, Er
 }
 
 async fn is_writable<DB: Server>(connection: &mut DB::Connection) -> Result<bool, Error> {
-    let rows = DB::fetch(QueryBuilder::new(DB::IS_WRITABLE), connection).await?;
-    let row = rows.first().ok_or(Error::RowNotFound)?;
-    Ok(DB::int(row, "is_writable")? == Some(1))
+    let sql = Sql::<DB>::new(format!("SELECT {} AS is_writable", DB::IS_WRITABLE));
+    Ok(sql.fetch_one(connection).await?.int("is_writable")? == 1)
 }

@@ -82,6 +82,7 @@ impl Dialect for Sqlite {
     const FOR_SHARE: &'static str = "";
     const SKIP_LOCKED: &'static str = "";
     const CLOCK: &'static str = "NULL";
+    const IS_WRITABLE: &'static str = "1";
     const MIGRATIONS: [&'static str; 4] = [
         include_str!("../migrations/sqlite/0001_tokens.sql"),
         include_str!("../migrations/sqlite/0002_jobs.sql"),
@@ -101,6 +102,10 @@ impl Dialect for Sqlite {
         // Nobody gathers statistics here, and without them it takes "is not revoked" for rare, and
         // sorts all tokens for each page.
         format!(" INDEXED BY {index}")
+    }
+
+    fn is_farewell(_error: &dyn DatabaseError) -> bool {
+        false
     }
 
     fn is_transient(error: &dyn DatabaseError) -> bool {

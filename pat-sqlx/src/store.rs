@@ -10,9 +10,9 @@ use pat_core::{NoticeKind, Owner, StoreError, Token, TokenDigest, TokenId};
 use sqlx::Pool;
 use tracing::instrument;
 
-use crate::lent::fetch;
+use crate::lent::{fetch, fetch_from_primary};
 use crate::row::{self, TOKEN_COLUMNS, TOKENS};
-use crate::sql::{Sql, Value};
+use crate::sql::Sql;
 use crate::write::Write;
 use crate::{Dialect, Portable};
 
@@ -92,17 +92,29 @@ fn store_error(error: sqlx::Error) -> StoreError {
 }
 
 impl<DB: Portable> SqlxStore<DB> {
-    async fn find_where(
-        &self,
-        pool: &Pool<DB>,
-        column: &str,
-        value: impl Into<Value>,
-    ) -> Result<Option<Token>, sqlx::Error> {
+    async fn try_find_by_digest(&self, digest: &TokenDigest) -> Result<Option<Token>, sqlx::Error> {
+        let is_writable = DB::IS_WRITABLE;
+        let rows = fetch_from_primary(&self.auth_pool, || {
+            let mut sql = Sql::new(format!(
+                "SELECT {is_writable} AS is_writable, {TOKEN_COLUMNS} \
+                 FROM (SELECT 1 AS one) o LEFT JOIN pat_token t ON t.digest = "
+            ));
+            sql.bind(*digest);
+            sql.push(" LEFT JOIN pat_last_used u ON u.token_id = t.id");
+            sql
+        });
+        let rows = rows.await?;
+        let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+        let is_found = row.optional_token_id("id")?.is_some();
+        is_found.then(|| row::token(row)).transpose()
+    }
+
+    async fn try_find(&self, id: TokenId) -> Result<Option<Token>, sqlx::Error> {
         let mut sql = Sql::new(format!(
-            "SELECT {TOKEN_COLUMNS} FROM {TOKENS} WHERE {column} = "
+            "SELECT {TOKEN_COLUMNS} FROM {TOKENS} WHERE t.id = "
         ));
-        sql.bind(value);
-        let rows = fetch(pool, sql).await?;
+        sql.bind(id);
+        let rows = fetch(&self.pool, sql).await?;
         rows.first().map(row::token).transpose()
     }
 
@@ -181,20 +193,22 @@ impl<DB: Portable> SqlxStore<DB> {
     /// after it, in a row of its own.
     async fn try_changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, sqlx::Error> {
         let since = cursor.map_or(i64::MAX, |cursor| cursor.generation.cast_signed());
-        let clock = DB::CLOCK;
-        let mut sql = Sql::new(format!(
-            "SELECT {clock} AS clock, c.gen AS head_gen, \
-             (SELECT MIN(h.nonce) FROM pat_change h WHERE h.gen = c.gen) AS head_nonce, \
-             (SELECT MIN(s.nonce) FROM pat_change s WHERE s.gen = ",
-        ));
-        sql.bind(since).push(
-            ") AS cursor_nonce, x.gen AS change_gen, x.nonce, x.kind, x.token_id, x.owner \
-             FROM pat_clock c LEFT JOIN pat_change x ON x.gen > ",
-        );
-        sql.bind(since);
-        sql.push(" WHERE c.id = 1 ORDER BY x.gen, x.item");
-        let rows = fetch(&self.auth_pool, sql).await?;
-        row::change_page(&rows)
+        let (is_writable, clock) = (DB::IS_WRITABLE, DB::CLOCK);
+        let rows = fetch_from_primary(&self.auth_pool, || {
+            let mut sql = Sql::new(format!(
+                "SELECT {is_writable} AS is_writable, {clock} AS clock, c.gen AS head_gen, \
+                 (SELECT MIN(h.nonce) FROM pat_change h WHERE h.gen = c.gen) AS head_nonce, \
+                 (SELECT MIN(s.nonce) FROM pat_change s WHERE s.gen = ",
+            ));
+            sql.bind(since).push(
+                ") AS cursor_nonce, x.gen AS change_gen, x.nonce, x.kind, x.token_id, x.owner \
+                 FROM pat_clock c LEFT JOIN pat_change x ON x.gen > ",
+            );
+            sql.bind(since);
+            sql.push(" WHERE c.id = 1 ORDER BY x.gen, x.item");
+            sql
+        });
+        row::change_page(&rows.await?)
     }
 
     async fn try_report_node(&self, report: &NodeReport) -> Result<(), sqlx::Error> {
@@ -255,13 +269,12 @@ impl<DB: Portable> TokenStore for SqlxStore<DB> {
 
     #[instrument(name = "pat.store.find_by_digest", skip_all)]
     async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Option<Token>, StoreError> {
-        self.retry(|| self.find_where(&self.auth_pool, "t.digest", *digest))
-            .await
+        self.retry(|| self.try_find_by_digest(digest)).await
     }
 
     #[instrument(name = "pat.store.find", skip_all, fields(token.id = id.get()))]
     async fn find(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
-        self.retry(|| self.find_where(&self.pool, "t.id", id)).await
+        self.retry(|| self.try_find(id)).await
     }
 
     #[instrument(name = "pat.store.list", skip_all, fields(%owner))]
