@@ -1,6 +1,7 @@
 //! The stores on database servers: the suites, and what only a server can get wrong.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -20,24 +21,29 @@ use pat_sqlx::sqlx::{self, Pool, SqlSafeStr as _};
 use pat_sqlx::{AnyStore, ConnectError, Portable, SqlxStore};
 use reqwest::StatusCode;
 use serde_json::json;
+use tokio::time::timeout;
 
 use crate::common::database::{Database, Kind, trial_on, trial_that_stops, trials_on_servers};
 use crate::common::{Server, TOKENS, answer, named_users, trial};
 
-pub(crate) fn trials() -> Vec<Trial> {
+/// What every store has to do.
+fn suites() -> impl Iterator<Item = Trial> {
     let suites = [
         testing::store::CASES,
         testing::jobs::CASES,
         testing::search::CASES,
     ];
-    let suites = suites.into_iter().flatten().flat_map(|case| {
+    suites.into_iter().flatten().flat_map(|case| {
         trials_on_servers(case.name, move |database| async move {
             let store = open(&database).await;
             case.run(store.tokens()).await;
             store.close().await;
         })
-    });
-    let mut trials: Vec<_> = suites.collect();
+    })
+}
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let mut trials: Vec<_> = suites().collect();
     trials.extend(trials_on_servers(
         "several_may_migrate_at_once",
         migrate_at_once,
@@ -94,6 +100,10 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials.extend(trials_on_servers(
         "connections_that_were_cut_harm_nobody",
         cut,
+    ));
+    trials.extend(trials_on_servers(
+        "changes_that_wait_leave_connections_for_authentication",
+        waiting_changes,
     ));
     trials.extend([Kind::Postgres, Kind::MariaDb].map(|kind| {
         let name = format!(
@@ -551,6 +561,43 @@ async fn cut(database: Database) {
         assert!(found.is_some());
         database.cut_connections().await;
     }
+    store.close().await;
+}
+
+/// More changes than there are connections wait for a lock.
+async fn waiting_changes(database: Database) {
+    const LOCKED: Duration = Duration::from_secs(3);
+    let store = open(&database).await;
+    let token = new(1, "alice");
+    let insertion = store.tokens().insert(&token, 10).await;
+    assert_eq!(insertion.expect("insert"), Insertion::Stored);
+    let lock: &[&str] = match database.kind {
+        Kind::Postgres => &["BEGIN", "LOCK TABLE pat_owner IN ACCESS EXCLUSIVE MODE"],
+        Kind::MariaDb => &["LOCK TABLES pat_owner WRITE"],
+    };
+    let waiting = AtomicU32::new(0);
+    let changes = join_all((2..=40).map(async |number| {
+        waiting.fetch_add(1, Ordering::SeqCst);
+        let inserted = store.tokens().insert(&new(number, "alice"), 10).await;
+        waiting.fetch_sub(1, Ordering::SeqCst);
+        drop(inserted);
+    }));
+    let look_ups = async {
+        // By now the lock is taken, and every connection waits for it.
+        tokio::time::sleep(LOCKED / 3).await;
+        for _ in 0..100 {
+            let found = timeout(LOCKED / 6, store.tokens().find_by_digest(&token.digest)).await;
+            assert!(found.expect("in time").expect("an answer").is_some());
+        }
+        waiting.load(Ordering::SeqCst)
+    };
+    let locked = database.hold(lock, LOCKED);
+    let (waiting, locked, ()) = tokio::join!(look_ups, locked, async {
+        tokio::time::sleep(LOCKED / 6).await;
+        changes.await;
+    });
+    locked.expect("a lock");
+    assert!(waiting > 10, "{waiting}");
     store.close().await;
 }
 
