@@ -94,6 +94,10 @@ pub(crate) fn trials() -> Vec<Trial> {
             "races::a_directory_that_is_down_is_no_refusal",
             directory_down,
         ),
+        trial(
+            "races::a_directory_that_hangs_is_given_up_in_time",
+            directory_hangs,
+        ),
         trial("races::junk_does_not_push_out_good_tokens", junk_flood),
         trial("races::last_use_outlives_a_failed_flush", failed_flush),
         trial("races::clock_steps_make_no_token_eternal", clock_steps),
@@ -822,6 +826,32 @@ async fn directory_down() {
     pats.user_changed(&owner).await.expect("a change");
     let verdict = pats.authenticate(token.plain.expose().as_bytes()).await;
     assert!(matches!(verdict, Err(AuthError::OwnerGone(_))));
+}
+
+async fn directory_hangs() {
+    let settings = many_tokens().auth_database_timeout_ms(100);
+    let directory = TestDirectory::default();
+    directory.add("alice");
+    let pats = Pats::builder(MemoryStore::default())
+        .users(directory.clone())
+        .settings(settings.build().expect("settings"))
+        .build();
+    let request = TokenRequest {
+        name: "ci".into(),
+        lifetime_days: None,
+    };
+    let token = pats.create(&alice(), request).await.expect("a token");
+    directory.set_silent(true);
+    let given_up = async {
+        let verdict = pats.authenticate(token.plain.expose().as_bytes()).await;
+        assert!(matches!(verdict, Err(AuthError::Unavailable(_))));
+        pats.is_administrator(&alice()).await.expect_err("who says");
+        pats.owner_of(&token.token).await.expect_err("who says");
+    };
+    let given_up = tokio::time::timeout(Duration::from_secs(5), given_up).await;
+    assert!(given_up.is_ok(), "long before five seconds");
+    directory.set_silent(false);
+    assert!(accepts(&pats, token.plain.expose()).await);
 }
 
 async fn junk_flood() {

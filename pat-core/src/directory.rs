@@ -2,10 +2,12 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::timeout;
 
-use crate::{BoxError, Owner};
+use crate::{BoxError, Owner, Unavailable};
 
 /// The host's users, as far as tokens need to know them.
 ///
@@ -48,6 +50,17 @@ pub trait UserDirectory: Debug + Send + Sync + 'static {
         }
         Ok(users)
     }
+}
+
+/// The directory's answer, if it comes within `limit`.
+pub(crate) async fn within<T>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, BoxError>>,
+) -> Result<T, Unavailable> {
+    let answer = timeout(limit, answer).await;
+    answer
+        .unwrap_or_else(|elapsed| Err(elapsed.into()))
+        .map_err(Unavailable::directory)
 }
 
 /// A shared directory is a directory.

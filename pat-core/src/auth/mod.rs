@@ -16,6 +16,7 @@ use self::flights::Flights;
 use self::flood::Flood;
 pub(crate) use self::floors::{Floors, Place};
 use crate::clock::{Moment, Time, micros};
+use crate::directory;
 use crate::event::{EventKind, Events};
 use crate::metrics::Metrics;
 use crate::principal::{Grant, LastUseStamp};
@@ -234,10 +235,9 @@ impl Authenticator {
                 Invalid::Revoked => AuthError::Revoked(token.id),
                 Invalid::Expired => AuthError::Expired(token.id),
             })?;
-        let owner = timeout(limit, self.directory.find(&token.owner)).await;
+        let owner = directory::within(limit, self.directory.find(&token.owner)).await;
         let owner = owner
-            .unwrap_or_else(|elapsed| Err(elapsed.into()))
-            .map_err(|error| AuthError::Unavailable(Unavailable::directory(error)))?
+            .map_err(AuthError::Unavailable)?
             .ok_or(AuthError::OwnerGone(token.id))?;
         if !owner.is_active {
             return Err(AuthError::OwnerInactive(token.id));

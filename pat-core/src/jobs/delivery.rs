@@ -8,11 +8,12 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::{ANSWER_TIMEOUT, in_time};
+use crate::directory;
 use crate::event::EventKind;
 use crate::notice::{Mailer, Notice, Recipient};
 use crate::store::{JobStore, Outcome, QueuedNotice};
 use crate::token::random_u64;
-use crate::{BoxError, MailError, Owner, Pats, StoreError, User};
+use crate::{MailError, Owner, Pats, StoreError, Unavailable, User};
 
 /// How many notices are in hand at a time.
 const IN_HAND: u32 = 8;
@@ -75,7 +76,7 @@ impl Pats {
             Ok(Err(reason)) => Outcome::Skipped {
                 reason: reason.to_owned(),
             },
-            Err(error) => self.again(&queued, one_line(&*error), queued.sent_by.clone()),
+            Err(error) => self.again(&queued, one_line(&error), queued.sent_by.clone()),
         };
         self.report(&queued, &outcome);
         for attempt in 1.. {
@@ -91,7 +92,7 @@ impl Pats {
     }
 
     /// Where a notice goes, or why it need not go anywhere.
-    async fn address(&self, queued: &QueuedNotice) -> Result<Result<Recipient, &str>, BoxError> {
+    async fn address(&self, queued: &QueuedNotice) -> Result<Result<Recipient, &str>, Unavailable> {
         let Some(user) = self.find_user(&queued.owner).await? else {
             return Ok(Err("the owner is gone"));
         };
@@ -107,8 +108,8 @@ impl Pats {
         }))
     }
 
-    async fn find_user(&self, owner: &Owner) -> Result<Option<User>, BoxError> {
-        timeout(ANSWER_TIMEOUT, self.directory().find(owner)).await?
+    async fn find_user(&self, owner: &Owner) -> Result<Option<User>, Unavailable> {
+        directory::within(ANSWER_TIMEOUT, self.directory().find(owner)).await
     }
 
     /// Offers a notice to every mailer that has not sent it yet.

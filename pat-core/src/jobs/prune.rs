@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::turn::{Early, Turn};
 use super::{ANSWER_TIMEOUT, in_time};
 use crate::clock::Moment;
+use crate::directory;
 use crate::event::EventKind;
 use crate::store::{Prune, RevocationScope, Trim};
 use crate::{BoxError, Owner, StoreError};
@@ -145,11 +146,11 @@ async fn revoke_orphans(turn: &mut Turn<'_>) -> Result<(), Early> {
 /// The owners whom the directory does not know, asked about each of them once more.
 async fn unknown(turn: &Turn<'_>, owners: &[Owner]) -> Result<Vec<Owner>, BoxError> {
     let directory = turn.pats.directory();
-    let profiles = tokio::time::timeout(ANSWER_TIMEOUT, directory.profiles(owners)).await??;
+    let profiles = directory::within(ANSWER_TIMEOUT, directory.profiles(owners)).await?;
     let known: HashSet<_> = profiles.into_iter().map(|user| user.owner).collect();
     let mut unknown = Vec::new();
     for owner in owners.iter().filter(|owner| !known.contains(owner)) {
-        let found = tokio::time::timeout(ANSWER_TIMEOUT, directory.find(owner)).await??;
+        let found = directory::within(ANSWER_TIMEOUT, directory.find(owner)).await?;
         if found.is_none() {
             unknown.push(owner.clone());
         }

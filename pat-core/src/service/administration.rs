@@ -1,11 +1,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
+use crate::directory;
 use crate::search::{Filter, Position, Revoked, Search};
 use crate::store::{SearchStore, within};
-use crate::{AdminError, Caller, Owner, Pats, Token, TokenId, Unavailable, User};
+use crate::{AdminError, Caller, Owner, Pats, Token, TokenId, User};
 
-/// How long a search may take: one for a part of a name reads every token there is.
+/// How long a search may take: one for a part of a name reads every token there is, and a directory
+/// may have to be asked for one owner after the other.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What an administrator may do with the tokens of all users.
@@ -156,8 +158,9 @@ impl Administration {
     pub async fn owners_of(&self, tokens: &[Token]) -> Result<Vec<User>, AdminError> {
         let owners: BTreeSet<_> = tokens.iter().map(|token| &token.owner).collect();
         let owners: Vec<_> = owners.into_iter().cloned().collect();
-        let known = self.pats.directory().profiles(&owners).await;
-        let known = known.map_err(Unavailable::directory)?.into_iter();
+        let known =
+            directory::within(SEARCH_TIMEOUT, self.pats.directory().profiles(&owners)).await?;
+        let known = known.into_iter();
         let known: HashMap<_, _> = known.map(|user| (user.owner.clone(), user)).collect();
         let user = |token: &Token| match known.get(&token.owner) {
             Some(user) => user.clone(),
@@ -175,8 +178,8 @@ impl Administration {
         contains: &str,
         limit: usize,
     ) -> Result<Vec<User>, AdminError> {
-        let found = self.pats.directory().search(contains, limit).await;
-        let mut users = found.map_err(Unavailable::directory)?;
+        let found = self.pats.directory().search(contains, limit);
+        let mut users = directory::within(SEARCH_TIMEOUT, found).await?;
         users.truncate(limit);
         Ok(users)
     }

@@ -1,6 +1,7 @@
 use jiff::SignedDuration;
 
 use super::in_own_task;
+use crate::directory;
 use crate::event::EventKind;
 use crate::policy::{self, TokenRequest};
 use crate::search::Filter;
@@ -129,8 +130,8 @@ impl Pats {
     /// # Errors
     /// The host's directory cannot answer.
     pub async fn is_administrator(&self, caller: &Caller) -> Result<bool, Unavailable> {
-        let answer = self.directory().is_administrator(caller.owner()).await;
-        answer.map_err(Unavailable::directory)
+        let answer = self.directory().is_administrator(caller.owner());
+        directory::within(self.patience(), answer).await
     }
 
     /// What the host knows of a token's owner; `None` if he is gone.
@@ -138,8 +139,7 @@ impl Pats {
     /// # Errors
     /// The host's directory cannot answer.
     pub async fn owner_of(&self, token: &Token) -> Result<Option<crate::User>, Unavailable> {
-        let found = self.directory().find(&token.owner).await;
-        found.map_err(Unavailable::directory)
+        directory::within(self.patience(), self.directory().find(&token.owner)).await
     }
 
     /// Begins to show `token` as [`TokenStatus::ExpiresSoon`] this long before it expires, and says

@@ -94,7 +94,16 @@ pub struct TestDirectory(Arc<Mutex<Users>>);
 struct Users {
     by_owner: BTreeMap<Owner, User>,
     administrators: Vec<Owner>,
-    is_down: bool,
+    state: State,
+}
+
+/// How questions are answered.
+#[derive(Debug, Default, Clone, Copy)]
+enum State {
+    #[default]
+    Up,
+    Down,
+    Silent,
 }
 
 impl TestDirectory {
@@ -148,15 +157,21 @@ impl TestDirectory {
 
     /// Lets every question fail, or be answered again.
     pub fn set_down(&self, is_down: bool) {
-        lock(&self.0).is_down = is_down;
+        lock(&self.0).state = if is_down { State::Down } else { State::Up };
     }
 
-    fn users(&self) -> Result<MutexGuard<'_, Users>, BoxError> {
-        let users = lock(&self.0);
-        if users.is_down {
-            Err("the directory is down".into())
-        } else {
-            Ok(users)
+    /// Lets every question from now on stay without an answer for ever, or be answered again.
+    pub fn set_silent(&self, is_silent: bool) {
+        lock(&self.0).state = if is_silent { State::Silent } else { State::Up };
+    }
+
+    /// An answer, out of the users.
+    async fn answer<T>(&self, answer: impl FnOnce(&Users) -> T) -> Result<T, BoxError> {
+        let state = lock(&self.0).state;
+        match state {
+            State::Up => Ok(answer(&lock(&self.0))),
+            State::Down => Err("the directory is down".into()),
+            State::Silent => std::future::pending().await,
         }
     }
 }
@@ -164,11 +179,13 @@ impl TestDirectory {
 #[async_trait]
 impl UserDirectory for TestDirectory {
     async fn find(&self, owner: &Owner) -> Result<Option<User>, BoxError> {
-        Ok(self.users()?.by_owner.get(owner).cloned())
+        self.answer(|users| users.by_owner.get(owner).cloned())
+            .await
     }
 
     async fn is_administrator(&self, owner: &Owner) -> Result<bool, BoxError> {
-        Ok(self.users()?.administrators.contains(owner))
+        self.answer(|users| users.administrators.contains(owner))
+            .await
     }
 
     async fn search(&self, contains: &str, limit: usize) -> Result<Vec<User>, BoxError> {
@@ -179,14 +196,11 @@ impl UserDirectory for TestDirectory {
                 .iter()
                 .any(|text| text.to_lowercase().contains(&contains))
         };
-        Ok(self
-            .users()?
-            .by_owner
-            .values()
-            .filter(matches)
-            .take(limit)
-            .cloned()
-            .collect())
+        self.answer(|users| {
+            let found = users.by_owner.values().filter(matches);
+            found.take(limit).cloned().collect()
+        })
+        .await
     }
 }
 
