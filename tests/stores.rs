@@ -166,7 +166,7 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_772_145_741 + seconds).expect("a date")
 }
 
-fn new(number: i64, key: &str) -> NewToken {
+pub(crate) fn new(number: i64, key: &str) -> NewToken {
     NewToken {
         id: id(number),
         digest: TokenDigest::of(&number.to_le_bytes()),

@@ -40,8 +40,13 @@ impl Dialect for MySql {
     // The default, REPEATABLE READ, counts as of the first read, and locks the gaps between rows.
     // A caller who gave up in the middle of this leaves an open transaction on the connection, and
     // within one the level cannot be set.
-    const BEGIN_WRITE: &'static str =
-        "ROLLBACK; SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION";
+    //
+    // And nobody waits for ever for a lock of a node that was suspended or cut off in the middle of
+    // this. MySQL knows no such limit but the one of all idle connections, so that one that has
+    // written is closed there when nothing has used it for that long.
+    const BEGIN_WRITE: &'static str = "ROLLBACK; \
+         SET /*M! SESSION idle_transaction_timeout = 10 */ /*!80017 SESSION wait_timeout = 30 */; \
+         SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION";
     const FOR_UPDATE: &'static str = " FOR UPDATE";
     // `FOR SHARE` is MySQL's alone.
     const FOR_SHARE: &'static str = " LOCK IN SHARE MODE";
@@ -77,9 +82,9 @@ impl Dialect for MySql {
     }
 
     fn is_farewell(error: &dyn DatabaseError) -> bool {
-        // The server stops, or somebody killed the connection.
+        // The server stops, somebody killed the connection, or it was idle for too long.
         let error = error.try_downcast_ref::<MySqlDatabaseError>();
-        error.is_some_and(|error| matches!(error.number(), 1053 | 1927))
+        error.is_some_and(|error| matches!(error.number(), 1053 | 1927 | 4031))
     }
 
     fn is_transient(error: &dyn DatabaseError) -> bool {

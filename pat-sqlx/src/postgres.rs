@@ -46,10 +46,10 @@ const SILENCE: Duration = Duration::from_secs(5);
 
 impl Dialect for Postgres {
     // Nobody waits for ever: not for a lock, and not for one that a node holds which was suspended
-    // in the middle of a transaction. Set here, so that it holds on the host's own pools and behind
-    // a pooler too.
+    // or cut off in the middle of a transaction. Set here, so that it holds on the host's own pools
+    // and behind a pooler too.
     const BEGIN_WRITE: &'static str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
-         SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '30s'";
+         SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'";
     const FOR_UPDATE: &'static str = " FOR UPDATE";
     const FOR_SHARE: &'static str = " FOR SHARE";
     const SKIP_LOCKED: &'static str = " FOR UPDATE SKIP LOCKED";

@@ -45,6 +45,7 @@ mod proxy;
 mod random;
 mod run;
 mod self_tests;
+mod stranded;
 mod tokens;
 
 use std::time::Duration;
@@ -102,6 +103,7 @@ impl Wait {
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = self_tests::trials();
     trials.extend(promotion::trials());
+    trials.extend(stranded::trials());
     for (wait, name) in Wait::BOTH {
         trials.push(trial(
             &format!("revocation::sqlite::{name}"),
