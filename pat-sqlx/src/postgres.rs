@@ -132,7 +132,12 @@ impl Dialect for Postgres {
 }
 
 impl Server for Postgres {
-    async fn start_session(_connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    async fn start_session(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        // Where a network is cut the server is not told, and would keep for hours what it has only so
+        // many of.
+        let give_up_in_half_a_minute = "SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 5; \
+             SET tcp_keepalives_count = 3; SET tcp_user_timeout = 30000";
+        connection.execute(give_up_in_half_a_minute).await?;
         Ok(())
     }
 }

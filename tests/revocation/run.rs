@@ -146,7 +146,7 @@ impl Run {
     }
 }
 
-fn networked(kind: Kind, networks: &Packets, node: usize) -> Place {
+pub(super) fn networked(kind: Kind, networks: &Packets, node: usize) -> Place {
     let [database, own] = networks.addresses_of(node);
     let database = match kind {
         Kind::Postgres => format!("postgres://postgres@{database}/postgres"),

@@ -1,5 +1,4 @@
-//! A transaction whose node falls silent in the middle, with the change counter locked: the way to its
-//! server is cut, or it is suspended. No other node can revoke anything until the server ends it.
+//! What a node that falls silent leaves behind in its database server, which is not told.
 
 use std::time::Duration;
 
@@ -8,25 +7,43 @@ use pat_core::store::{Revocation, RevocationScope};
 use pat_sqlx::AnyStore;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::disk::Folder;
+use super::nodes::Nodes;
+use super::packets::{Loss, Packets};
 use super::proxy::{Proxy, Way};
+use super::run::networked;
 use crate::common::database::{Database, Kind, trial_that_stops};
+use crate::common::trial_with_need;
 use crate::stores::new;
 
 /// How long a server bears with an open transaction in which nothing happens, and some time to notice
 /// and to try again.
 const BOUND: Duration = Duration::from_secs(10 + 10);
 
-pub(super) fn trials() -> impl Iterator<Item = Trial> {
-    [Kind::Postgres, Kind::MariaDb].into_iter().map(|kind| {
+/// How long PostgreSQL keeps a connection whose other end does not answer, and some time to notice.
+const LOST: Duration = Duration::from_secs(30 + 15);
+
+pub(super) fn trials() -> Vec<Trial> {
+    let transactions = [Kind::Postgres, Kind::MariaDb].map(|kind| {
         let name = format!(
             "revocation::{}::a_stranded_transaction_does_not_last",
             kind.need()
         );
-        trial_that_stops(kind, &name, stranded)
-    })
+        trial_that_stops(kind, &name, transaction)
+    });
+    let kind = Kind::Postgres;
+    let connections = trial_with_need(
+        "revocation::postgres::stranded_connections_are_given_back",
+        "netns",
+        Packets::missing().or_else(|| kind.missing_here()),
+        connections,
+    );
+    transactions.into_iter().chain([connections]).collect()
 }
 
-async fn stranded(database: Database) {
+/// In the middle of a transaction, with the change counter locked, the way to the server is cut. No
+/// other node can revoke anything until the server ends it.
+async fn transaction(database: Database) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let proxy = Proxy::start(&database, folder.path());
     let silent = pat_sqlx::connect(&proxy.url).await.expect("a store");
@@ -53,6 +70,36 @@ async fn stranded(database: Database) {
     println!("{}: locked for {:?}", database.kind.need(), began.elapsed());
     assert!(revoked.is_ok(), "the lock is still held");
     assert!(began.elapsed() > Duration::from_secs(2), "it was held");
+}
+
+/// A server has only so many connections. If those of a node that was cut off were kept for hours, it
+/// could not come back.
+async fn connections() {
+    let kind = Kind::Postgres;
+    let packets = Packets::start(kind);
+    let database = Database::create_alone(kind, &packets.addresses()).expect("a server");
+    let places = std::array::from_fn(|node| networked(kind, &packets, node));
+    let nodes = Nodes::start(Folder::new(), places, vec![], None).await;
+    let [_, address] = packets.addresses_of(0);
+    let count = format!("SELECT COUNT(*) FROM pg_stat_activity WHERE client_addr = '{address}'");
+    assert!(database.number(&count).await > 0);
+
+    packets.lose(0, Loss::All);
+    nodes.kill(0);
+    // One that has something to say waits for another answer than those that are idle.
+    database.execute("SELECT pg_notify('pat_change', '')").await;
+    let began = Instant::now();
+    let given_back = timeout(LOST, async {
+        while database.number(&count).await > 0 {
+            sleep(Duration::from_millis(500)).await;
+        }
+    });
+    let given_back = given_back.await;
+    println!("postgres: connections kept for {:?}", began.elapsed());
+    assert!(given_back.is_ok(), "they are still there");
+    // The networks go last.
+    drop(nodes);
+    drop(packets);
 }
 
 /// Whether the token of this number is revoked now.
