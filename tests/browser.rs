@@ -197,7 +197,14 @@ async fn no_script() {
     // Buttons that would do nothing are not there.
     let copy = browser.find("[data-copy]").await;
     assert!(!copy.is_displayed().await.expect("a button"));
+    // A reload sends the form again, which creates nothing and shows the token no more.
+    browser.driver.refresh().await.expect("a reload");
+    assert_eq!(browser.text("h1").await, "This token was created already");
+    let source = browser.driver.source().await.expect("a page");
+    assert!(!source.contains(&token) && source.contains("by hand"));
+    assert_eq!(server.try_token(&token).await, StatusCode::OK);
     browser.follow(".pat-buttons a").await;
+    assert_eq!(browser.count("tbody tr").await, 1);
     assert!(
         browser
             .text("td[data-label=Created]")

@@ -27,6 +27,14 @@ pub(crate) fn trials() -> Vec<Trial> {
             "pages::a_form_that_comes_twice_creates_one_token",
             forms::twice,
         ),
+        trial(
+            "pages::a_form_is_remembered_when_its_token_is_gone",
+            forms::remembered,
+        ),
+        trial(
+            "pages::a_form_is_good_whatever_else_was_created",
+            forms::unrelated,
+        ),
         trial("pages::nonsense_is_never_a_failure", forms::nonsense),
         trial("pages::an_outage_is_a_page_too", mounting::outage),
         trial(
@@ -70,10 +78,46 @@ impl Session {
 
     /// The answer to the form for a new token.
     async fn create(&self, server: &Server, name: &str) -> Answer {
-        let page = self.get(server, "/tokens/new").await;
-        let seen = field(&page.body, "seen");
-        let fields = [("name", name), ("expires", "30"), ("seen", &seen)];
-        answer(self.post(server, "/tokens/new", &fields)).await
+        let fields = self.open(server, name).await;
+        answer(self.post(server, "/tokens/new", &fields.pairs())).await
+    }
+
+    /// The form for a new token, filled in.
+    async fn open(&self, server: &Server, name: &str) -> Opened {
+        Opened::new(&self.get(server, "/tokens/new").await.body, name)
+    }
+
+    /// Takes the cookie of the forms from this answer, as a browser does.
+    fn take_cookie(&mut self, answer: &Answer) {
+        let session = self.cookies.split("; ").next().expect("a session");
+        self.cookies = format!("{session}; {}", cookie(answer));
+    }
+}
+
+/// A form for a new token, as it was opened.
+#[derive(Clone)]
+struct Opened {
+    name: String,
+    sheet: String,
+    seen: String,
+}
+
+impl Opened {
+    fn new(html: &str, name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            sheet: field(html, "sheet"),
+            seen: field(html, "seen"),
+        }
+    }
+
+    fn pairs(&self) -> [(&str, &str); 4] {
+        [
+            ("name", &self.name),
+            ("expires", "30"),
+            ("sheet", &self.sheet),
+            ("seen", &self.seen),
+        ]
     }
 }
 

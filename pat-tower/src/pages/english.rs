@@ -102,11 +102,13 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
             let longest = counted(max, "day", "days");
             return format!("Choose a date that is at most {longest} away.").into();
         }
-        Text::TokensChanged => {
-            "Nothing was created just now: your tokens have changed since this form was opened. \
-             If you sent the form twice, the token exists already; its secret was in the first \
-             answer. To create another one, send the form again."
+        Text::CreatedAlready => "This token was created already",
+        Text::CreatedAlreadyHint => {
+            "The form was sent twice, and the second time nothing was created. The secret was \
+             shown once, in the first answer. If you do not have it, revoke the token and create \
+             another."
         }
+        Text::CreateAnother => "Create another",
 
         Text::TokenCreated => "Your new token",
         Text::ShownOnce => {

@@ -26,7 +26,9 @@
 //! - `Content-Security-Policy` forbids whatever is not the host's own, inline scripts and styles,
 //!   and frames. Nothing but the assets may be cached.
 //! - A new token is in the answer to the form and nowhere else: in no address, no cookie, no log.
-//!   Sending the form again, as by a reload, does not create another one.
+//!   Sending the form again, as by a reload, does not create another one: the answer says that the
+//!   token exists already. The browser's cookie and the form itself tell, so it holds on any node and
+//!   after a restart; but two that arrive at once on two nodes may both create one.
 //!
 //! # The look
 //! The style sheet follows the system's light or dark scheme. Its custom properties are for the host

@@ -179,8 +179,12 @@ pub enum Text<'a> {
     DateNotFuture,
     /// That the date is too far away.
     DateTooFar(u32),
-    /// That nothing was created, since the list has changed after the form was opened.
-    TokensChanged,
+    /// The title of the answer to a form that was sent again: its token exists.
+    CreatedAlready,
+    /// That nothing was created this time, and what to do without the secret.
+    CreatedAlreadyHint,
+    /// A link to a form for another token.
+    CreateAnother,
 
     // The token that was created
     /// The title.
