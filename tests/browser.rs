@@ -143,6 +143,20 @@ async fn life() {
 }
 
 async fn mistakes_and_dialog(server: &Server, browser: &Browser) {
+    // All that is wrong is told at once, and the first of it has the focus.
+    browser.go("/tokens/new").await;
+    let choose_none = "document.querySelector('[name=expires]:checked').checked = false";
+    browser.run(choose_none).await;
+    browser.follow("main button.pat-primary").await;
+    assert!(browser.text("#pat-name-error").await.contains("a name"));
+    assert!(browser.text("#pat-expiry-error").await.contains("Choose"));
+    let focused = "return document.activeElement.id || document.activeElement.value";
+    assert_eq!(browser.run(focused).await, "pat-name");
+    browser.fill("#pat-name", "again").await;
+    browser.follow("main button.pat-primary").await;
+    assert_eq!(browser.count("#pat-name-error").await, 0);
+    assert_eq!(browser.run(focused).await, "7");
+
     // What is wrong stands beside the field, and what was typed stays.
     browser.go("/tokens/new").await;
     browser.fill("#pat-name", "again").await;
@@ -150,7 +164,6 @@ async fn mistakes_and_dialog(server: &Server, browser: &Browser) {
     browser.fill("#pat-days", "366").await;
     browser.follow("main button.pat-primary").await;
     assert!(browser.text("#pat-expiry-error").await.contains("365 days"));
-    let focused = "return document.activeElement.id";
     assert_eq!(browser.run(focused).await, "pat-days");
     browser.fill("#pat-days", "20").await;
     browser.follow("main button.pat-primary").await;

@@ -99,5 +99,6 @@
   }
 
   // The first field that is wrong.
-  document.querySelector("[aria-invalid=true]")?.focus();
+  const wrong = ["[aria-invalid=true]", "[data-wrong] :checked", "[data-wrong] input"];
+  wrong.map((selector) => document.querySelector(selector)).find((field) => field)?.focus();
 })();

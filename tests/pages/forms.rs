@@ -224,6 +224,61 @@ pub(super) async fn nonsense() {
     assert_eq!(listed.body, "[]");
 }
 
+/// Each field is told what is wrong with it, in one answer.
+pub(super) async fn both_wrong() {
+    let server = Server::start().await;
+    let alice = Session::start(&server, "alice").await;
+    for (name, name_says) in [
+        ("", "Give the token a name"),
+        ("a\nb", "control character"),
+        (&"x".repeat(41), "longer than 40 characters"),
+    ] {
+        for (expiry, expiry_says) in [
+            (vec![], "Choose when"),
+            (vec![("expires", "days"), ("days", "x")], "a whole number"),
+            (vec![("expires", "days"), ("days", "0")], "at least one day"),
+            (vec![("expires", "days"), ("days", "366")], "365 days"),
+            (vec![("expires", "date"), ("date", "x")], "Enter a date"),
+            (
+                vec![("expires", "date"), ("date", "2026-02-26")],
+                "after today",
+            ),
+        ] {
+            let mut fields = expiry.clone();
+            fields.push(("name", name));
+            let got = answer(alice.post(&server, "/tokens/new", &fields)).await;
+            assert_eq!(got.status, StatusCode::BAD_REQUEST, "{fields:?}");
+            for (id, says) in [
+                ("pat-name-error", name_says),
+                ("pat-expiry-error", expiry_says),
+            ] {
+                let (_, text) = got.body.split_once(&format!("id=\"{id}\">")).expect(id);
+                let text = text.split('<').next().expect("a text");
+                assert!(text.contains(says), "{fields:?}: {text}");
+            }
+            // Who uses no script begins with the first of them, too.
+            assert!(
+                got.body.contains("aria-invalid=\"true\" autofocus"),
+                "{}",
+                got.body
+            );
+        }
+    }
+    let off = Server::with(&[("atlassian.pats.eternal.tokens.enabled", "false")]).await;
+    let alice = Session::start(&off, "alice").await;
+    let fields = [("name", ""), ("expires", "never")];
+    let got = answer(alice.post(&off, "/tokens/new", &fields)).await;
+    assert!(got.body.contains("Give the token a name") && got.body.contains("duration is needed"));
+    // The REST interface says one thing, as ever.
+    let body = serde_json::json!({"name": "", "expirationDuration": 0});
+    let request = server.post(TOKENS).basic_auth("alice", Some("alice"));
+    let got = answer(request.json(&body)).await;
+    assert_eq!(
+        (got.status.as_u16(), &*got.problem()),
+        (400, "invalid-name")
+    );
+}
+
 pub(super) async fn limits() {
     let server = Server::with(&[
         ("atlassian.pats.max.tokens.expiry.days", "10"),

@@ -42,6 +42,10 @@ pub(crate) fn trials() -> Vec<Trial> {
             mounting::mounted,
         ),
         trial("pages::a_csv_has_every_token_once", lists::csv),
+        trial(
+            "pages::all_that_is_wrong_is_told_at_once",
+            forms::both_wrong,
+        ),
         trial("pages::the_limits_are_those_of_the_policy", forms::limits),
     ]
 }

@@ -132,37 +132,54 @@ pub(in crate::pages) async fn create(
     let expiry = Expiry::of_form(&fields);
     let tokens = own_tokens(&page).await?;
     let again = |status, errors| show_form(&page, status, &fields, &expiry, &tokens, errors);
-    let unreadable = || page.bad_request(StatusCode::BAD_REQUEST);
-    let seen = fields
-        .find(SEEN)
-        .map(|text| Seen::decode(text).ok_or_else(unreadable));
-    let sheet = fields
-        .find(SHEET)
-        .map(|text| Sheet::decode(text).ok_or_else(unreadable));
-    let (seen, sheet) = (seen.transpose()?, sheet.transpose()?);
-    let twin = seen.and_then(|seen| seen.newcomer(&tokens, fields.get("name")));
+    let Some(origin) = Origin::of(&fields) else {
+        return Err(page.bad_request(StatusCode::BAD_REQUEST));
+    };
+    let name = fields.get("name");
+    let sheet = origin.sheet;
+    let twin = origin.seen.and_then(|seen| seen.newcomer(&tokens, name));
     if twin.is_some() || sheet.is_some_and(|sheet| page.form_key.has_sent(sheet)) {
         return Err(show_repeated(&page, &fields, &expiry, twin));
     }
-    let lifetime_days = expiry.lifetime(&page).map_err(|text| {
-        let expiry = Some(page.t(text).into_owned());
-        again(
-            StatusCode::BAD_REQUEST,
-            Errors {
-                expiry,
-                ..Errors::default()
-            },
-        )
-    })?;
+    let lifetime_days = match check(&page, name, &expiry) {
+        Ok(lifetime_days) => lifetime_days,
+        Err(errors) => return Err(again(StatusCode::BAD_REQUEST, errors)),
+    };
     let request = TokenRequest {
-        name: fields.get("name").to_owned(),
+        name: name.to_owned(),
         lifetime_days,
     };
     match page.pats().create(page.caller(), request).await {
         Ok(created) => Ok(remember(&page, sheet, show_created(&page, &created))),
-        Err(CreateError::Refused(error)) => Err(again(status(&error), place(&page, &error))),
+        Err(CreateError::Refused(error)) => {
+            // Of the fields nothing is wrong.
+            let form = Some(page.t(Text::Refused(&error)).into_owned());
+            let (name, expiry) = (None, None);
+            Err(again(status(&error), Errors { form, name, expiry }))
+        }
         Err(CreateError::Unavailable(error)) => Err(page.unavailable(&error)),
         Err(_) => Err(page.bad_request(StatusCode::BAD_REQUEST)),
+    }
+}
+
+/// The life span that was asked for, or what is wrong with each of the fields.
+fn check(page: &Page, name: &str, expiry: &Expiry) -> Result<Option<i64>, Errors> {
+    let pats = page.pats();
+    let refused = |error| page.t(Text::Refused(&error)).into_owned();
+    let lifetime = match expiry.lifetime(page) {
+        Ok(days) => {
+            let checked = pats.check_lifetime(page.caller(), days);
+            checked.map(|()| days).map_err(refused)
+        }
+        Err(text) => Err(page.t(text).into_owned()),
+    };
+    match (pats.check_name(name), lifetime) {
+        (Ok(()), Ok(days)) => Ok(days),
+        (name, lifetime) => Err(Errors {
+            form: None,
+            name: name.err().map(refused),
+            expiry: lifetime.err(),
+        }),
     }
 }
 
@@ -171,23 +188,6 @@ fn status(error: &PolicyError) -> StatusCode {
         PolicyError::LimitReached { .. } | PolicyError::ForbiddenByToken => StatusCode::FORBIDDEN,
         _ => StatusCode::BAD_REQUEST,
     }
-}
-
-/// Puts the reason for a refusal beside the field that it is about.
-fn place(page: &Page, error: &PolicyError) -> Errors {
-    let text = Some(page.t(Text::Refused(error)).into_owned());
-    let mut errors = Errors::default();
-    match error {
-        PolicyError::NameBlank
-        | PolicyError::NameTooLong { .. }
-        | PolicyError::NameHasControlCharacter => errors.name = text,
-        PolicyError::DurationNotPositive
-        | PolicyError::DurationTooLong { .. }
-        | PolicyError::EternalNotAllowed
-        | PolicyError::OutlivesParent => errors.expiry = text,
-        _ => errors.form = text,
-    }
-    errors
 }
 
 async fn own_tokens(page: &Page) -> Result<Vec<Token>, Response> {
@@ -199,12 +199,30 @@ async fn own_tokens(page: &Page) -> Result<Vec<Token>, Response> {
 fn remember(page: &Page, sheet: Option<Sheet>, mut response: Response) -> Response {
     if let Some(sheet) = sheet.filter(|_| page.caller().is_ambient()) {
         let key = page.form_key.clone().and_sent(sheet);
-        let cookie = key.set_cookie(page.state.transport);
-        response
-            .headers_mut()
-            .extend(cookie.map(|cookie| (SET_COOKIE, cookie)));
+        if let Some(cookie) = key.set_cookie(page.state.transport) {
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
     }
     response
+}
+
+/// What a form says of itself; one that nobody was shown, nothing.
+struct Origin {
+    sheet: Option<Sheet>,
+    seen: Option<Seen>,
+}
+
+impl Origin {
+    /// `None` if no form of ours says that.
+    fn of(fields: &Fields) -> Option<Self> {
+        let sheet = fields.find(SHEET).map(Sheet::decode);
+        let seen = fields.find(SEEN).map(Seen::decode);
+        let is_ours = sheet != Some(None) && !matches!(seen, Some(None));
+        is_ours.then(|| Self {
+            sheet: sheet.flatten(),
+            seen: seen.flatten(),
+        })
+    }
 }
 
 /// The tokens that there were when a form was opened: of each the end of its id.
