@@ -260,6 +260,20 @@ async fn admin() {
     browser.fill("#pat-f-owner", "liddell").await;
     browser.follow(".pat-filter .pat-primary").await;
     assert_eq!(browser.text(".pat-count").await, "6 tokens");
+    // Owners are suggested as one types: the key goes into the field.
+    browser.fill("#pat-f-owner", "LIDD").await;
+    let suggested = browser.find("#pat-f-owners option[value=alice]").await;
+    let label = suggested.attr("label").await.expect("an attribute");
+    let label = label
+        .expect("a label")
+        .replace(['\u{2068}', '\u{2069}'], "");
+    assert_eq!(label, "Alice Liddell · alice · alice@example.com");
+    assert_eq!(browser.count("#pat-f-owners option").await, 1);
+    browser.fill("#pat-f-owner", "b").await;
+    browser.find("#pat-f-owners option[value=bob]").await;
+    browser.fill("#pat-f-owner", "alice").await;
+    browser.follow(".pat-filter .pat-primary").await;
+    assert_eq!(browser.text(".pat-count").await, "6 tokens");
     browser.follow("thead th:nth-child(2) a").await;
     assert_eq!(
         browser.text("tbody tr:first-child .pat-name").await,

@@ -74,7 +74,31 @@
     addEventListener("pageshow", () => buttons.forEach((button) => { button.disabled = false; }));
   }
 
-  // How many are selected, and all on the page at once.
+  // Users are suggested as one types. Without an answer the field takes any text, as ever.
+  for (const field of all("input[data-suggest]")) {
+    let timer;
+    let asked;
+    field.addEventListener("input", () => {
+      clearTimeout(timer);
+      asked?.abort();
+      const text = field.value.trim();
+      const isChosen = [...field.list.options].some((option) => option.value === text);
+      if (text === "" || isChosen) return;
+      timer = setTimeout(async () => {
+        asked = new AbortController();
+        const query = new URLSearchParams({ contains: text });
+        try {
+          const answer = await fetch(`${field.dataset.suggest}?${query}`, { signal: asked.signal });
+          if (!answer.ok) return;
+          const users = await answer.json();
+          field.list.replaceChildren(...users.map(({ key, label }) =>
+            Object.assign(document.createElement("option"), { value: key, label })));
+        } catch { /* another is asked, or the host does not answer */ }
+      }, 150);
+    });
+  }
+
+  // How many are selected, all on the page at once, and then all that the filter finds.
   for (const form of all("form[data-select]")) {
     const boxes = all("input[name=id]", form);
     const whole = form.querySelector("[data-all]");

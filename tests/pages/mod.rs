@@ -20,6 +20,18 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("pages::others_see_and_revoke_nothing", access::others),
         trial("pages::forged_forms_do_nothing", access::forged),
         trial("pages::every_answer_has_the_headers", access::headers),
+        trial(
+            "pages::owners_are_suggested_to_administrators",
+            access::suggestions,
+        ),
+        trial(
+            "pages::all_that_is_wrong_with_a_filter_is_told",
+            lists::wrong_filter,
+        ),
+        trial(
+            "pages::whose_tokens_a_filter_finds_is_told_before",
+            lists::whose,
+        ),
         trial("pages::names_are_text", lists::names),
         trial("pages::revoked_tokens_are_listed", lists::revoked),
         trial("pages::a_token_is_in_one_answer", forms::one_answer),
@@ -162,6 +174,7 @@ fn paths(id: i64) -> Vec<(Method, String)> {
         format!("/tokens/{id}/revoke"),
         format!("{ADMIN}/revoke?id={id}"),
         format!("{ADMIN}/export"),
+        format!("{ADMIN}/owners?contains=li"),
         format!("/tokens/{id}"),
     ] {
         paths.push((Method::GET, path));

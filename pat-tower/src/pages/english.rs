@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use pat_core::{PolicyError, TokenStatus};
+use pat_core::{PolicyError, TokenStatus, User};
 
 use super::texts::{Text, isolate};
 
@@ -128,7 +128,11 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         }
         Text::Owner => "Owner",
         Text::Filter => "Filter",
-        Text::OwnerHint => "User name, full name or mail address",
+        Text::OwnerHint => "Name or mail address",
+        Text::OwnerSuggestion(user) => return known_as(user).into(),
+        Text::OwnerUnreadable => "No user can be called that.",
+        Text::StatusUnreadable => "Choose one of these.",
+        Text::DayBeforeStart => "The end is before the start.",
         Text::AnyStatus => "Any but revoked",
         Text::From => "From",
         Text::To => "To",
@@ -223,6 +227,19 @@ fn counted(count: impl Into<u64>, one: &str, many: &str) -> Cow<'static, str> {
     let count = count.into();
     let noun = if count == 1 { one } else { many };
     format!("{count} {noun}").into()
+}
+
+/// All that a user is known by: browsers suggest only what has the typed text in it.
+fn known_as(user: &User) -> String {
+    let mut names = vec![user.full_name.as_str()];
+    let email = user.email.as_deref().unwrap_or_default();
+    for name in [&user.username, user.owner.as_str(), email] {
+        if !name.is_empty() && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let names: Vec<_> = names.into_iter().map(isolate).collect();
+    names.join(" · ")
 }
 
 /// Why a token is not created, for a person.

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 
 use jiff::ZonedDateTime;
-use pat_core::{PolicyError, TokenStatus};
+use pat_core::{PolicyError, TokenStatus, User};
 
 use super::english::english;
 
@@ -215,6 +215,14 @@ pub enum Text<'a> {
     Filter,
     /// What can be typed for the owner.
     OwnerHint,
+    /// A user as the field of the owner suggests him; his key is what will be in the field.
+    OwnerSuggestion(&'a User),
+    /// That nobody can be called what was typed for the owner.
+    OwnerUnreadable,
+    /// That there is no such status.
+    StatusUnreadable,
+    /// That a range of dates ends before it begins.
+    DayBeforeStart,
     /// The choice of no status in particular.
     AnyStatus,
     /// The start of a range of dates.

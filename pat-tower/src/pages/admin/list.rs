@@ -7,9 +7,10 @@ use pat_core::search::{Filter, Revoked, Search, Sort, Start};
 use pat_core::{Administration, Token, TokenStatus, User};
 
 use super::administration;
-use super::filter::{COLUMNS, FilterForm, sort};
+use super::filter::{COLUMNS, FilterForm, Wrong, sort};
 use crate::cursor::Cursor;
 use crate::pages::fields::Fields;
+use crate::pages::headers::connecting;
 use crate::pages::page::{Badge, Page, Time, show};
 use crate::pages::texts::Text;
 
@@ -22,7 +23,7 @@ struct AdminPage<'a> {
     page: &'a Page,
     form: &'a FilterForm,
     /// What is wrong with which field.
-    error: Option<(&'static str, String)>,
+    errors: Vec<(&'static str, String)>,
     statuses: Vec<Choice>,
     ranges: Vec<Range>,
     zone: String,
@@ -30,6 +31,15 @@ struct AdminPage<'a> {
     found: Found,
     done: Option<String>,
     note: Option<String>,
+}
+
+impl AdminPage<'_> {
+    fn error(&self, name: &str) -> Option<&str> {
+        let mut errors = self.errors.iter();
+        errors
+            .find(|(field, _)| *field == name)
+            .map(|(_, text)| text.as_str())
+    }
 }
 
 struct Choice {
@@ -113,7 +123,7 @@ pub(in crate::pages) async fn list(
     let mut template = AdminPage {
         page: &page,
         form: &form,
-        error: None,
+        errors: Vec::new(),
         statuses: statuses(&page, form.get("status")),
         ranges: ranges(&page, &form),
         zone: page.zone_name(),
@@ -130,10 +140,11 @@ pub(in crate::pages) async fn list(
     };
     let filter = match form.complete(&page, &admin).await? {
         Ok(filter) => filter,
-        Err(unreadable) => {
-            let text = page.t(Text::DateUnreadable).into_owned();
-            template.error = Some((unreadable.0, text));
-            return Ok(show(StatusCode::BAD_REQUEST, &template));
+        Err(wrong) => {
+            let errors = wrong.into_iter();
+            let errors = errors.map(|Wrong(name, text)| (name, page.t(text).into_owned()));
+            template.errors = errors.collect();
+            return Ok(connecting(show(StatusCode::BAD_REQUEST, &template)));
         }
     };
     let cursor = fields.get("cursor");
@@ -142,7 +153,7 @@ pub(in crate::pages) async fn list(
         template.note = Some(page.t(Text::CursorUnreadable).into_owned());
     }
     template.found = find(&page, &admin, &form, filter, sort, start).await?;
-    Ok(show(StatusCode::OK, &template))
+    Ok(connecting(show(StatusCode::OK, &template)))
 }
 
 async fn find(

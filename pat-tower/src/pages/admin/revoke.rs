@@ -25,7 +25,7 @@ struct RevokeManyPage<'a> {
     consequence: String,
     tokens: Vec<Selected>,
     /// What the filter says, if that is what is to be revoked.
-    criteria: Vec<(String, String)>,
+    criteria: Vec<(String, Vec<String>)>,
     /// How many the filter finds, if that is what is to be revoked.
     expected: Option<u64>,
     reason: &'a str,
@@ -159,7 +159,7 @@ impl<'a> Request<'a> {
             }
         };
         let criteria = match &self.target {
-            Target::Found => self.form.criteria(page),
+            Target::Found => self.form.criteria(page, self.admin).await?,
             Target::Tokens(_) => Vec::new(),
         };
         let settings = page.pats().settings();
