@@ -232,6 +232,19 @@ async fn no_script() {
         "The token was revoked."
     );
     assert_eq!(server.try_token(&token).await, StatusCode::UNAUTHORIZED);
+
+    // What an administrator's filter finds is revoked by a button of its own.
+    create(&server, "alice", "by filter", 2).await;
+    let kept = create(&server, "alice", "kept", 30).await;
+    browser.sign_in("admin").await;
+    browser.go("/admin/tokens?name=by+filter").await;
+    let each = browser.find("[data-each]").await;
+    assert!(!each.is_displayed().await.expect("a box"));
+    browser.follow("button[value=found]").await;
+    assert_eq!(browser.text("h1").await, "Revoke 1 token?");
+    browser.follow("main .pat-danger").await;
+    assert_eq!(browser.text(".pat-good").await, "Revoked: 1 token.");
+    assert_eq!(server.try_token(&kept).await, StatusCode::OK);
     browser.stop().await;
 }
 
@@ -292,7 +305,10 @@ async fn admin() {
     assert_eq!(order.expect("an attribute").as_deref(), Some("descending"));
 
     // All on the page, but one of them not.
-    browser.click("[data-all]").await;
+    browser.click("[data-each]").await;
+    assert_eq!(browser.text(".pat-selected").await, "Selected: 6");
+    // There are no more than these to be selected.
+    assert_eq!(browser.count("[data-all]").await, 0);
     browser.click("tbody tr:first-child input").await;
     assert_eq!(browser.text(".pat-selected").await, "Selected: 5");
     browser.follow("button[value=selected]").await;
@@ -311,28 +327,80 @@ async fn admin() {
         assert_eq!(server.try_token(token).await, expected, "{number}");
     }
 
-    // All that match, but not if there are more of them meanwhile.
-    browser.go("/admin/tokens?status=EXPIRES_SOON").await;
-    assert_eq!(browser.text(".pat-count").await, "1 token");
-    browser.follow("button[value=found]").await;
-    assert_eq!(browser.text("h1").await, "Revoke 1 token?");
-    let late = create(&server, "alice", "late", 2).await;
-    browser.follow("main .pat-danger").await;
-    assert!(browser.text(".pat-warn").await.contains("2 tokens now"));
-    assert_eq!(server.try_token(&other).await, StatusCode::OK);
-    browser.follow("main .pat-danger").await;
-    assert_eq!(browser.text(".pat-good").await, "Revoked: 2 tokens.");
+    all_that_match(&server, &browser).await;
     for (token, expected) in [
         (&other, StatusCode::UNAUTHORIZED),
-        (&late, StatusCode::UNAUTHORIZED),
         (&backup, StatusCode::OK),
     ] {
         assert_eq!(server.try_token(token).await, expected);
     }
+    browser.stop().await;
+}
+
+/// All that a filter finds is selected beyond the page, and not revoked if there are more meanwhile.
+async fn all_that_match(server: &Server, browser: &Browser) {
+    for number in 0..52 {
+        create(server, "alice", &format!("late {number}"), 2).await;
+    }
+    let is_shown = async |selector: &str| {
+        let element = browser.find(selector).await;
+        element.is_displayed().await.expect("an element")
+    };
+    browser.go("/admin/tokens?status=EXPIRES_SOON").await;
+    assert_eq!(browser.text(".pat-count").await, "53 tokens");
+    assert!(!is_shown("[data-all=page]").await && !is_shown("[data-unscripted]").await);
+    browser.click("[data-each]").await;
+    assert_eq!(browser.text(".pat-selected").await, "Selected: 50");
+    let offer = browser.text("[data-all=page]").await;
+    let lines = [
+        "All 50 on this page are selected.",
+        "Select all 53 that match",
+    ];
+    assert_eq!(offer, lines.join("\n"));
+    // By the keyboard, which finds itself where the next choice is.
+    let button = browser.find("[data-all=page] button").await;
+    button.send_keys(Key::Enter + "").await.expect("a key");
+    let selected = browser.text("[data-all=found]").await;
+    let lines = ["All 53 that match are selected.", "Clear selection"];
+    assert_eq!(selected, lines.join("\n"));
+    assert!(!is_shown("[data-all=page]").await);
+    let focused = "return document.activeElement.textContent";
+    assert_eq!(browser.run(focused).await, "Clear selection");
+    // One that is left out leaves all but the page's out.
+    browser.click("tbody tr:first-child input").await;
+    assert!(!is_shown("[data-all=found]").await && !is_shown("[data-all=page]").await);
+    assert_eq!(browser.text(".pat-selected").await, "Selected: 49");
+    assert_eq!(browser.count("button[value=found]").await, 1);
+    browser.click("tbody tr:first-child input").await;
+    browser.click("[data-all=page] button").await;
+    browser.click("[data-all=found] button").await;
+    assert_eq!(browser.count("input[name=id]:checked").await, 0);
+
+    // On a narrow screen, where each token is a card, the same is there.
+    browser.screen(360, false).await;
+    browser.click("[data-each]").await;
+    browser.click("[data-all=page] button").await;
+    browser.wide(false).await;
+    browser
+        .follow("form[data-select] button:not([data-unscripted])[name=what]")
+        .await;
+    assert_eq!(browser.text("h1").await, "Revoke 53 tokens?");
+    create(server, "alice", "later", 2).await;
+    browser.follow("main .pat-danger").await;
+    assert!(browser.text(".pat-warn").await.contains("54 tokens now"));
+    browser.follow("main .pat-danger").await;
+    assert_eq!(browser.text(".pat-good").await, "Revoked: 54 tokens.");
+
     // Nothing is revoked by the filter before there is one.
+    for number in 0..52 {
+        create(server, "alice", &format!("more {number}"), 30).await;
+    }
     browser.go("/admin/tokens").await;
     assert_eq!(browser.count("button[value=found]").await, 0);
-    browser.stop().await;
+    browser.click("[data-each]").await;
+    let hint = browser.text("[data-all=page]").await;
+    assert!(hint.ends_with("set a filter first."), "{hint}");
+    assert_eq!(browser.count("[data-all] button").await, 0);
 }
 
 /// Every page: who sees it, and where.

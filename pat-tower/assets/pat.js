@@ -101,23 +101,42 @@
   // How many are selected, all on the page at once, and then all that the filter finds.
   for (const form of all("form[data-select]")) {
     const boxes = all("input[name=id]", form);
-    const whole = form.querySelector("[data-all]");
-    const number = form.querySelector("[data-selected]");
-    if (!whole) continue;
-    const button = form.querySelector("button[value=selected]");
+    const each = form.querySelector("[data-each]");
+    if (!each) continue;
+    const count = form.querySelector("[data-selected]");
+    const revoke = form.querySelector("button[value=selected]");
+    const page = form.querySelector("[data-all=page]");
+    const found = form.querySelector("[data-all=found]");
+    let isFound = false;
     const show = () => {
-      const count = boxes.filter((box) => box.checked).length;
-      number.textContent = count;
-      number.parentElement.hidden = count === 0;
-      button.disabled = count === 0;
-      whole.checked = count > 0 && count === boxes.length;
-      whole.indeterminate = count > 0 && count < boxes.length;
+      const number = boxes.filter((box) => box.checked).length;
+      const isPage = number > 0 && number === boxes.length;
+      isFound &&= isPage;
+      count.textContent = number > 0 && !isFound ? `${count.dataset.selected} ${number}` : "";
+      revoke.disabled = number === 0;
+      revoke.value = isFound ? "found" : "selected";
+      each.checked = isPage;
+      each.indeterminate = number > 0 && !isPage;
+      if (page) page.hidden = !isPage || isFound;
+      if (found) found.hidden = !isFound;
     };
-    whole.hidden = boxes.length === 0;
-    whole.addEventListener("change", () => {
-      for (const box of boxes) box.checked = whole.checked;
+    const select = (isSelected, isAll = false) => {
+      for (const box of boxes) box.checked = isSelected;
+      isFound = isAll;
       show();
+    };
+    each.hidden = false;
+    each.addEventListener("change", () => select(each.checked));
+    // A button that goes away hands the focus on.
+    page?.querySelector("button")?.addEventListener("click", () => {
+      select(true, true);
+      found.querySelector("button").focus();
     });
+    found?.querySelector("button").addEventListener("click", () => {
+      select(false);
+      each.focus();
+    });
+    for (const button of all("[data-unscripted]", form)) button.hidden = true;
     form.addEventListener("change", show);
     addEventListener("pageshow", show);
   }

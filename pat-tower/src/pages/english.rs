@@ -143,6 +143,7 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         Text::ClearFilter => "Clear",
         Text::Found(count) => return counted(count, "token", "tokens"),
         Text::NothingFound => "No token matches the filter.",
+        Text::SortBy => "Sort by:",
         Text::SelectPage => "Select all on this page",
         Text::SelectNamed(name) => return format!("Select {}", isolate(name)).into(),
         Text::Selected => "Selected:",
@@ -150,6 +151,14 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         Text::RevokeFound(count) => {
             return format!("Revoke all {count} that match…").into();
         }
+        Text::PageSelected(count) => {
+            return format!("All {count} on this page are selected.").into();
+        }
+        Text::SelectFound(count) => return format!("Select all {count} that match").into(),
+        Text::FoundSelected(count) => {
+            return format!("All {count} that match are selected.").into();
+        }
+        Text::ClearSelection => "Clear selection",
         Text::RevokeFoundHint => "To revoke all that match, set a filter first.",
         Text::NextPage => "Next page",
         Text::FirstPage => "First page",

@@ -243,6 +243,8 @@ pub enum Text<'a> {
     Found(u64),
     /// That it finds none.
     NothingFound,
+    /// What stands before the names of columns on narrow screens, where they only sort.
+    SortBy,
     /// A box that selects all tokens of the page.
     SelectPage,
     /// A box that selects this token.
@@ -253,6 +255,14 @@ pub enum Text<'a> {
     RevokeSelected,
     /// A button that revokes all that the filter finds.
     RevokeFound(u64),
+    /// That all of the page are selected, so many.
+    PageSelected(u64),
+    /// A button that selects all that the filter finds.
+    SelectFound(u64),
+    /// That these are selected.
+    FoundSelected(u64),
+    /// A button that selects none.
+    ClearSelection,
     /// That for revoking all that is found, the filter must be set.
     RevokeFoundHint,
     /// A link to the next page.

@@ -73,11 +73,23 @@ struct Column {
 #[derive(Default)]
 struct Found {
     rows: Vec<Row>,
+    /// Whether there is one that can be selected.
+    is_selectable: bool,
     count_label: String,
     revoke_label: Option<String>,
+    /// If there are more than on this page.
+    all: Option<All>,
     export: String,
     first: Option<String>,
     next: Option<String>,
+}
+
+/// What the script offers to whoever has selected all on the page.
+struct All {
+    page_selected: String,
+    /// The offer to select all that is found, if that can be revoked.
+    select: Option<String>,
+    found_selected: String,
 }
 
 struct Row {
@@ -178,6 +190,13 @@ async fn find(
     };
     let found = admin.search(&search).await.map_err(fail)?;
     let owners = admin.owners_of(&found.tokens).await.map_err(fail)?;
+    let on_page = found.tokens.len() as u64;
+    let all = (count > on_page).then(|| All {
+        page_selected: page.t(Text::PageSelected(on_page)).into_owned(),
+        select: (revocable > 0).then(|| page.t(Text::SelectFound(revocable)).into_owned()),
+        found_selected: page.t(Text::FoundSelected(revocable)).into_owned(),
+    });
+    let is_selectable = found.tokens.iter().any(|token| token.revoked_at.is_none());
     let rows = found.tokens.into_iter().zip(owners);
     let (key, order) = names_of(sort);
     let sorted = [("sort", key), ("order", order)];
@@ -189,8 +208,10 @@ async fn find(
         rows: rows
             .map(|(token, owner)| Row::new(page, form, token, owner))
             .collect(),
+        is_selectable,
         count_label: page.t(Text::Found(count)).into_owned(),
         revoke_label: (revocable > 0).then(|| page.t(Text::RevokeFound(revocable)).into_owned()),
+        all,
         export: form.query(&sorted),
         first: (!is_first).then(|| form.query(&sorted)),
         next,
