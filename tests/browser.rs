@@ -317,6 +317,8 @@ async fn admin() {
     browser.fill("#pat-reason", "the old build is gone").await;
     browser.follow("main .pat-danger").await;
     assert_eq!(browser.text(".pat-good").await, "Revoked: 5 tokens.");
+    // A reload does not say it again, and keeps the filter.
+    assert_eq!(browser.path().await, "/admin/tokens?name=BUILD&owner=alice");
     assert_eq!(browser.text(".pat-count").await, "1 token");
     for (number, token) in tokens.iter().enumerate() {
         let expected = if number == 5 {
@@ -404,7 +406,7 @@ async fn all_that_match(server: &Server, browser: &Browser) {
 }
 
 /// Every page: who sees it, and where.
-const PAGES: [(&str, &str); 13] = [
+const PAGES: [(&str, &str); 15] = [
     ("", "/login"),
     ("alice", "/"),
     ("alice", "/tokens"),
@@ -416,6 +418,11 @@ const PAGES: [(&str, &str); 13] = [
     ("admin", "/tokens"),
     ("admin", "/admin/tokens"),
     ("admin", "/admin/tokens?created_from=x"),
+    (
+        "admin",
+        "/admin/tokens?used_from=2026-02-02&used_to=2026-01-01&status=x&owner=%00",
+    ),
+    ("admin", "/admin/tokens?status=REVOKED"),
     ("admin", "/admin/tokens?name=nothing-at-all"),
     (
         "admin",
@@ -444,6 +451,21 @@ async fn accessibility() {
         browser.go(path).await;
         check(&browser, path).await;
     }
+    // A list to select from, all of it selected, and the question that follows.
+    browser.go("/admin/tokens?status=EXPIRES_SOON").await;
+    browser.click("[data-each]").await;
+    check(&browser, "selected tokens").await;
+    browser.follow("button[value=selected]").await;
+    browser.find(".pat-selection time").await;
+    check(&browser, "the question about selected tokens").await;
+    for number in 0..50 {
+        create(&server, "alice", &format!("n {number}"), 30).await;
+    }
+    browser.go("/admin/tokens?status=ACTIVE").await;
+    browser.click("[data-each]").await;
+    check(&browser, "a selected page").await;
+    browser.click("[data-all=page] button").await;
+    check(&browser, "all that match").await;
     browser.go("/tokens").await;
     // And those that follow a form.
     browser.sign_in("alice").await;
@@ -458,6 +480,19 @@ async fn accessibility() {
     browser.follow("main button.pat-primary").await;
     browser.find("#pat-plain").await;
     check(&browser, "the new token").await;
+    // The policy has no script of this page ask for anything.
+    let ask = "return fetch('/tokens').then(() => 'answered', String)";
+    assert_eq!(browser.run(ask).await, "TypeError: Failed to fetch");
+    // And the answer to a reload.
+    let no_script = |value: bool| json!({"value": value});
+    let command = "Emulation.setScriptExecutionDisabled";
+    browser.cdp(command, no_script(true)).await;
+    browser.go("/tokens/new?name=twice").await;
+    browser.follow("main button.pat-primary").await;
+    browser.driver.refresh().await.expect("a reload");
+    browser.cdp(command, no_script(false)).await;
+    assert_eq!(browser.text("h1").await, "This token was created already");
+    check(&browser, "the answer to a reload").await;
     browser.stop().await;
 }
 

@@ -9,9 +9,12 @@
   // Of the page's language, the viewer's own kind: an English page shows British dates to a Briton.
   const locale = navigator.languages.find((tag) => base(tag) === base(language)) ?? language;
   const format = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
+  const clock = new Intl.DateTimeFormat(locale, { timeStyle: "short" });
+  // No line ends between "5:42" and "PM".
+  const shown = (at) => format.format(at).replace(clock.format(at), (time) => time.replaceAll(" ", "\u00a0"));
   for (const time of all("time[datetime]")) {
     const at = new Date(time.dateTime);
-    if (!Number.isNaN(at.getTime())) time.textContent = format.format(at);
+    if (!Number.isNaN(at.getTime())) time.textContent = shown(at);
   }
 
   // Questions as a dialog instead of a page.

@@ -52,7 +52,7 @@ pub trait Texts: Debug + Send + Sync + 'static {
 
     /// A date with its time and zone, as it is shown to those whose browser runs no script.
     fn date_time(&self, at: &ZonedDateTime) -> String {
-        at.strftime("%-d %b %Y, %H:%M %Z").to_string()
+        at.strftime("%-d %b %Y, %H:%M\u{a0}%Z").to_string()
     }
 }
 
