@@ -150,6 +150,8 @@ pub(super) async fn revoked() {
     assert_eq!(page.status, StatusCode::OK, "{}", page.body);
     assert!(page.body.contains("1 token"), "{}", page.body);
     assert!(!page.body.contains("Revoke all"), "{}", page.body);
+    assert!(!page.body.contains("Revoke selected"), "{}", page.body);
+    assert!(!page.body.contains("type=\"checkbox\""), "{}", page.body);
 }
 
 /// Each field of the filter is told what is wrong with it, in one answer.
