@@ -143,6 +143,20 @@ async fn life() {
 }
 
 async fn mistakes_and_dialog(server: &Server, browser: &Browser) {
+    // All that is wrong is told at once, and the first of it has the focus.
+    browser.go("/tokens/new").await;
+    let choose_none = "document.querySelector('[name=expires]:checked').checked = false";
+    browser.run(choose_none).await;
+    browser.follow("main button.pat-primary").await;
+    assert!(browser.text("#pat-name-error").await.contains("a name"));
+    assert!(browser.text("#pat-expiry-error").await.contains("Choose"));
+    let focused = "return document.activeElement.id || document.activeElement.value";
+    assert_eq!(browser.run(focused).await, "pat-name");
+    browser.fill("#pat-name", "again").await;
+    browser.follow("main button.pat-primary").await;
+    assert_eq!(browser.count("#pat-name-error").await, 0);
+    assert_eq!(browser.run(focused).await, "7");
+
     // What is wrong stands beside the field, and what was typed stays.
     browser.go("/tokens/new").await;
     browser.fill("#pat-name", "again").await;
@@ -150,7 +164,6 @@ async fn mistakes_and_dialog(server: &Server, browser: &Browser) {
     browser.fill("#pat-days", "366").await;
     browser.follow("main button.pat-primary").await;
     assert!(browser.text("#pat-expiry-error").await.contains("365 days"));
-    let focused = "return document.activeElement.id";
     assert_eq!(browser.run(focused).await, "pat-days");
     browser.fill("#pat-days", "20").await;
     browser.follow("main button.pat-primary").await;
@@ -197,7 +210,14 @@ async fn no_script() {
     // Buttons that would do nothing are not there.
     let copy = browser.find("[data-copy]").await;
     assert!(!copy.is_displayed().await.expect("a button"));
+    // A reload sends the form again, which creates nothing and shows the token no more.
+    browser.driver.refresh().await.expect("a reload");
+    assert_eq!(browser.text("h1").await, "This token was created already");
+    let source = browser.driver.source().await.expect("a page");
+    assert!(!source.contains(&token) && source.contains("by hand"));
+    assert_eq!(server.try_token(&token).await, StatusCode::OK);
     browser.follow(".pat-buttons a").await;
+    assert_eq!(browser.count("tbody tr").await, 1);
     assert!(
         browser
             .text("td[data-label=Created]")
@@ -212,6 +232,19 @@ async fn no_script() {
         "The token was revoked."
     );
     assert_eq!(server.try_token(&token).await, StatusCode::UNAUTHORIZED);
+
+    // What an administrator's filter finds is revoked by a button of its own.
+    create(&server, "alice", "by filter", 2).await;
+    let kept = create(&server, "alice", "kept", 30).await;
+    browser.sign_in("admin").await;
+    browser.go("/admin/tokens?name=by+filter").await;
+    let each = browser.find("[data-each]").await;
+    assert!(!each.is_displayed().await.expect("a box"));
+    browser.follow("button[value=found]").await;
+    assert_eq!(browser.text("h1").await, "Revoke 1 token?");
+    browser.follow("main .pat-danger").await;
+    assert_eq!(browser.text(".pat-good").await, "Revoked: 1 token.");
+    assert_eq!(server.try_token(&kept).await, StatusCode::OK);
     browser.stop().await;
 }
 
@@ -240,6 +273,20 @@ async fn admin() {
     browser.fill("#pat-f-owner", "liddell").await;
     browser.follow(".pat-filter .pat-primary").await;
     assert_eq!(browser.text(".pat-count").await, "6 tokens");
+    // Owners are suggested as one types: the key goes into the field.
+    browser.fill("#pat-f-owner", "LIDD").await;
+    let suggested = browser.find("#pat-f-owners option[value=alice]").await;
+    let label = suggested.attr("label").await.expect("an attribute");
+    let label = label
+        .expect("a label")
+        .replace(['\u{2068}', '\u{2069}'], "");
+    assert_eq!(label, "Alice Liddell · alice · alice@example.com");
+    assert_eq!(browser.count("#pat-f-owners option").await, 1);
+    browser.fill("#pat-f-owner", "b").await;
+    browser.find("#pat-f-owners option[value=bob]").await;
+    browser.fill("#pat-f-owner", "alice").await;
+    browser.follow(".pat-filter .pat-primary").await;
+    assert_eq!(browser.text(".pat-count").await, "6 tokens");
     browser.follow("thead th:nth-child(2) a").await;
     assert_eq!(
         browser.text("tbody tr:first-child .pat-name").await,
@@ -258,7 +305,10 @@ async fn admin() {
     assert_eq!(order.expect("an attribute").as_deref(), Some("descending"));
 
     // All on the page, but one of them not.
-    browser.click("[data-all]").await;
+    browser.click("[data-each]").await;
+    assert_eq!(browser.text(".pat-selected").await, "Selected: 6");
+    // There are no more than these to be selected.
+    assert_eq!(browser.count("[data-all]").await, 0);
     browser.click("tbody tr:first-child input").await;
     assert_eq!(browser.text(".pat-selected").await, "Selected: 5");
     browser.follow("button[value=selected]").await;
@@ -267,6 +317,8 @@ async fn admin() {
     browser.fill("#pat-reason", "the old build is gone").await;
     browser.follow("main .pat-danger").await;
     assert_eq!(browser.text(".pat-good").await, "Revoked: 5 tokens.");
+    // A reload does not say it again, and keeps the filter.
+    assert_eq!(browser.path().await, "/admin/tokens?name=BUILD&owner=alice");
     assert_eq!(browser.text(".pat-count").await, "1 token");
     for (number, token) in tokens.iter().enumerate() {
         let expected = if number == 5 {
@@ -277,32 +329,84 @@ async fn admin() {
         assert_eq!(server.try_token(token).await, expected, "{number}");
     }
 
-    // All that match, but not if there are more of them meanwhile.
-    browser.go("/admin/tokens?status=EXPIRES_SOON").await;
-    assert_eq!(browser.text(".pat-count").await, "1 token");
-    browser.follow("button[value=found]").await;
-    assert_eq!(browser.text("h1").await, "Revoke 1 token?");
-    let late = create(&server, "alice", "late", 2).await;
-    browser.follow("main .pat-danger").await;
-    assert!(browser.text(".pat-warn").await.contains("2 tokens now"));
-    assert_eq!(server.try_token(&other).await, StatusCode::OK);
-    browser.follow("main .pat-danger").await;
-    assert_eq!(browser.text(".pat-good").await, "Revoked: 2 tokens.");
+    all_that_match(&server, &browser).await;
     for (token, expected) in [
         (&other, StatusCode::UNAUTHORIZED),
-        (&late, StatusCode::UNAUTHORIZED),
         (&backup, StatusCode::OK),
     ] {
         assert_eq!(server.try_token(token).await, expected);
     }
-    // Nothing is revoked by the filter before there is one.
-    browser.go("/admin/tokens").await;
-    assert_eq!(browser.count("button[value=found]").await, 0);
     browser.stop().await;
 }
 
+/// All that a filter finds is selected beyond the page, and not revoked if there are more meanwhile.
+async fn all_that_match(server: &Server, browser: &Browser) {
+    for number in 0..52 {
+        create(server, "alice", &format!("late {number}"), 2).await;
+    }
+    let is_shown = async |selector: &str| {
+        let element = browser.find(selector).await;
+        element.is_displayed().await.expect("an element")
+    };
+    browser.go("/admin/tokens?status=EXPIRES_SOON").await;
+    assert_eq!(browser.text(".pat-count").await, "53 tokens");
+    assert!(!is_shown("[data-all=page]").await && !is_shown("[data-unscripted]").await);
+    browser.click("[data-each]").await;
+    assert_eq!(browser.text(".pat-selected").await, "Selected: 50");
+    let offer = browser.text("[data-all=page]").await;
+    let lines = [
+        "All 50 on this page are selected.",
+        "Select all 53 that match",
+    ];
+    assert_eq!(offer, lines.join("\n"));
+    // By the keyboard, which finds itself where the next choice is.
+    let button = browser.find("[data-all=page] button").await;
+    button.send_keys(Key::Enter + "").await.expect("a key");
+    let selected = browser.text("[data-all=found]").await;
+    let lines = ["All 53 that match are selected.", "Clear selection"];
+    assert_eq!(selected, lines.join("\n"));
+    assert!(!is_shown("[data-all=page]").await);
+    let focused = "return document.activeElement.textContent";
+    assert_eq!(browser.run(focused).await, "Clear selection");
+    // One that is left out leaves all but the page's out.
+    browser.click("tbody tr:first-child input").await;
+    assert!(!is_shown("[data-all=found]").await && !is_shown("[data-all=page]").await);
+    assert_eq!(browser.text(".pat-selected").await, "Selected: 49");
+    assert_eq!(browser.count("button[value=found]").await, 1);
+    browser.click("tbody tr:first-child input").await;
+    browser.click("[data-all=page] button").await;
+    browser.click("[data-all=found] button").await;
+    assert_eq!(browser.count("input[name=id]:checked").await, 0);
+
+    // On a narrow screen, where each token is a card, the same is there.
+    browser.screen(360, false).await;
+    browser.click("[data-each]").await;
+    browser.click("[data-all=page] button").await;
+    browser.wide(false).await;
+    browser
+        .follow("form[data-select] button:not([data-unscripted])[name=what]")
+        .await;
+    assert_eq!(browser.text("h1").await, "Revoke 53 tokens?");
+    create(server, "alice", "later", 2).await;
+    browser.follow("main .pat-danger").await;
+    assert!(browser.text(".pat-warn").await.contains("54 tokens now"));
+    browser.follow("main .pat-danger").await;
+    assert_eq!(browser.text(".pat-good").await, "Revoked: 54 tokens.");
+
+    // Nothing is revoked by the filter before there is one.
+    for number in 0..52 {
+        create(server, "alice", &format!("more {number}"), 30).await;
+    }
+    browser.go("/admin/tokens").await;
+    assert_eq!(browser.count("button[value=found]").await, 0);
+    browser.click("[data-each]").await;
+    let hint = browser.text("[data-all=page]").await;
+    assert!(hint.ends_with("set a filter first."), "{hint}");
+    assert_eq!(browser.count("[data-all] button").await, 0);
+}
+
 /// Every page: who sees it, and where.
-const PAGES: [(&str, &str); 13] = [
+const PAGES: [(&str, &str); 15] = [
     ("", "/login"),
     ("alice", "/"),
     ("alice", "/tokens"),
@@ -314,6 +418,11 @@ const PAGES: [(&str, &str); 13] = [
     ("admin", "/tokens"),
     ("admin", "/admin/tokens"),
     ("admin", "/admin/tokens?created_from=x"),
+    (
+        "admin",
+        "/admin/tokens?used_from=2026-02-02&used_to=2026-01-01&status=x&owner=%00",
+    ),
+    ("admin", "/admin/tokens?status=REVOKED"),
     ("admin", "/admin/tokens?name=nothing-at-all"),
     (
         "admin",
@@ -342,6 +451,21 @@ async fn accessibility() {
         browser.go(path).await;
         check(&browser, path).await;
     }
+    // A list to select from, all of it selected, and the question that follows.
+    browser.go("/admin/tokens?status=EXPIRES_SOON").await;
+    browser.click("[data-each]").await;
+    check(&browser, "selected tokens").await;
+    browser.follow("button[value=selected]").await;
+    browser.find(".pat-selection time").await;
+    check(&browser, "the question about selected tokens").await;
+    for number in 0..50 {
+        create(&server, "alice", &format!("n {number}"), 30).await;
+    }
+    browser.go("/admin/tokens?status=ACTIVE").await;
+    browser.click("[data-each]").await;
+    check(&browser, "a selected page").await;
+    browser.click("[data-all=page] button").await;
+    check(&browser, "all that match").await;
     browser.go("/tokens").await;
     // And those that follow a form.
     browser.sign_in("alice").await;
@@ -356,6 +480,19 @@ async fn accessibility() {
     browser.follow("main button.pat-primary").await;
     browser.find("#pat-plain").await;
     check(&browser, "the new token").await;
+    // The policy has no script of this page ask for anything.
+    let ask = "return fetch('/tokens').then(() => 'answered', String)";
+    assert_eq!(browser.run(ask).await, "TypeError: Failed to fetch");
+    // And the answer to a reload.
+    let no_script = |value: bool| json!({"value": value});
+    let command = "Emulation.setScriptExecutionDisabled";
+    browser.cdp(command, no_script(true)).await;
+    browser.go("/tokens/new?name=twice").await;
+    browser.follow("main button.pat-primary").await;
+    browser.driver.refresh().await.expect("a reload");
+    browser.cdp(command, no_script(false)).await;
+    assert_eq!(browser.text("h1").await, "This token was created already");
+    check(&browser, "the answer to a reload").await;
     browser.stop().await;
 }
 

@@ -31,10 +31,20 @@ pub(crate) fn expiry(
         return Err(PolicyError::ForbiddenByToken);
     }
     check_name(settings, &request.name)?;
+    end(settings, request.lifetime_days, parent, now)
+}
+
+/// When a token of this life span expires, or why it may not live so long.
+pub(crate) fn end(
+    settings: &Settings,
+    lifetime_days: Option<i64>,
+    parent: Option<&Principal>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, PolicyError> {
     let cap = parent
         .filter(|_| settings.create_by_token() == CreateByToken::Capped)
         .and_then(Principal::expires_at);
-    let Some(days) = request.lifetime_days else {
+    let Some(days) = lifetime_days else {
         return match cap {
             Some(cap) => Ok(Some(cap)),
             None if settings.eternal_tokens_enabled() => Ok(None),
@@ -48,7 +58,8 @@ pub(crate) fn expiry(
     Ok(Some(expires_at))
 }
 
-fn check_name(settings: &Settings, name: &str) -> Result<(), PolicyError> {
+/// Whether a token may be called so.
+pub(crate) fn check_name(settings: &Settings, name: &str) -> Result<(), PolicyError> {
     if name.trim().is_empty() {
         return Err(PolicyError::NameBlank);
     }
@@ -148,6 +159,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn fields_are_checked_as_the_whole_is(name in "[ a\\n]{0,50}", days: Option<i16>) {
+            let settings = Settings::default();
+            let days = days.map(i64::from);
+            let whole = ask(&settings, &name, days);
+            let fields = check_name(&settings, &name).and_then(|()| end(&settings, days, None, now()));
+            prop_assert_eq!(whole, fields);
+        }
+
         #[test]
         fn a_duration_never_yields_an_unlimited_token(days: i64) {
             let settings = Settings::default();

@@ -9,9 +9,12 @@
   // Of the page's language, the viewer's own kind: an English page shows British dates to a Briton.
   const locale = navigator.languages.find((tag) => base(tag) === base(language)) ?? language;
   const format = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
+  const clock = new Intl.DateTimeFormat(locale, { timeStyle: "short" });
+  // No line ends between "5:42" and "PM".
+  const shown = (at) => format.format(at).replace(clock.format(at), (time) => time.replaceAll(" ", "\u00a0"));
   for (const time of all("time[datetime]")) {
     const at = new Date(time.dateTime);
-    if (!Number.isNaN(at.getTime())) time.textContent = format.format(at);
+    if (!Number.isNaN(at.getTime())) time.textContent = shown(at);
   }
 
   // Questions as a dialog instead of a page.
@@ -74,30 +77,74 @@
     addEventListener("pageshow", () => buttons.forEach((button) => { button.disabled = false; }));
   }
 
-  // How many are selected, and all on the page at once.
+  // Users are suggested as one types. Without an answer the field takes any text, as ever.
+  for (const field of all("input[data-suggest]")) {
+    let timer;
+    let asked;
+    field.addEventListener("input", () => {
+      clearTimeout(timer);
+      asked?.abort();
+      const text = field.value.trim();
+      const isChosen = [...field.list.options].some((option) => option.value === text);
+      if (text === "" || isChosen) return;
+      timer = setTimeout(async () => {
+        asked = new AbortController();
+        const query = new URLSearchParams({ contains: text });
+        try {
+          const answer = await fetch(`${field.dataset.suggest}?${query}`, { signal: asked.signal });
+          if (!answer.ok) return;
+          const users = await answer.json();
+          field.list.replaceChildren(...users.map(({ key, label }) =>
+            Object.assign(document.createElement("option"), { value: key, label })));
+        } catch { /* another is asked, or the host does not answer */ }
+      }, 150);
+    });
+  }
+
+  // How many are selected, all on the page at once, and then all that the filter finds.
   for (const form of all("form[data-select]")) {
     const boxes = all("input[name=id]", form);
-    const whole = form.querySelector("[data-all]");
-    const number = form.querySelector("[data-selected]");
-    if (!whole) continue;
-    const button = form.querySelector("button[value=selected]");
+    const each = form.querySelector("[data-each]");
+    if (!each) continue;
+    const count = form.querySelector("[data-selected]");
+    const revoke = form.querySelector("button[value=selected]");
+    const page = form.querySelector("[data-all=page]");
+    const found = form.querySelector("[data-all=found]");
+    let isFound = false;
     const show = () => {
-      const count = boxes.filter((box) => box.checked).length;
-      number.textContent = count;
-      number.parentElement.hidden = count === 0;
-      button.disabled = count === 0;
-      whole.checked = count > 0 && count === boxes.length;
-      whole.indeterminate = count > 0 && count < boxes.length;
+      const number = boxes.filter((box) => box.checked).length;
+      const isPage = number > 0 && number === boxes.length;
+      isFound &&= isPage;
+      count.textContent = number > 0 && !isFound ? `${count.dataset.selected} ${number}` : "";
+      revoke.disabled = number === 0;
+      revoke.value = isFound ? "found" : "selected";
+      each.checked = isPage;
+      each.indeterminate = number > 0 && !isPage;
+      if (page) page.hidden = !isPage || isFound;
+      if (found) found.hidden = !isFound;
     };
-    whole.hidden = boxes.length === 0;
-    whole.addEventListener("change", () => {
-      for (const box of boxes) box.checked = whole.checked;
+    const select = (isSelected, isAll = false) => {
+      for (const box of boxes) box.checked = isSelected;
+      isFound = isAll;
       show();
+    };
+    each.hidden = false;
+    each.addEventListener("change", () => select(each.checked));
+    // A button that goes away hands the focus on.
+    page?.querySelector("button")?.addEventListener("click", () => {
+      select(true, true);
+      found.querySelector("button").focus();
     });
+    found?.querySelector("button").addEventListener("click", () => {
+      select(false);
+      each.focus();
+    });
+    for (const button of all("[data-unscripted]", form)) button.hidden = true;
     form.addEventListener("change", show);
     addEventListener("pageshow", show);
   }
 
   // The first field that is wrong.
-  document.querySelector("[aria-invalid=true]")?.focus();
+  const wrong = ["[aria-invalid=true]", "[data-wrong] :checked", "[data-wrong] input"];
+  wrong.map((selector) => document.querySelector(selector)).find((field) => field)?.focus();
 })();

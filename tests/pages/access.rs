@@ -1,6 +1,7 @@
 //! Who gets what, and what is forged.
 
 use reqwest::{Method, StatusCode};
+use serde_json::json;
 
 use super::{ADMIN, Session, form, paths};
 use crate::common::{Server, TOKENS, answer};
@@ -155,6 +156,42 @@ pub(super) async fn forged() {
     assert_eq!(created.header("set-cookie"), None);
 }
 
+/// The field of the owner suggests users to administrators: to nobody else, and nothing unasked.
+pub(super) async fn suggestions() {
+    let server = Server::start().await;
+    let admin = Session::start(&server, "admin").await;
+    let ask = async |query: &str| {
+        let path = format!("{ADMIN}/owners{query}");
+        let answer = admin.get(&server, &path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{query}");
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        answer.json()
+    };
+    let alice =
+        "\u{2068}Alice Liddell\u{2069} · \u{2068}alice\u{2069} · \u{2068}alice@example.com\u{2069}";
+    for query in ["?contains=LIDD", "?contains=%20alice%40 "] {
+        assert_eq!(ask(query).await, json!([{"key": "alice", "label": alice}]));
+    }
+    for query in [
+        "",
+        "?contains=",
+        "?contains=%20",
+        "?contains=nobody",
+        "?contains=%ff",
+    ] {
+        assert_eq!(ask(query).await, json!([]), "{query}");
+    }
+    for number in 0..30 {
+        server.users.add(&format!("user{number}"), "One of many");
+    }
+    let many = ask("?contains=many").await;
+    assert_eq!(many.as_array().map(Vec::len), Some(20));
+    let off = Server::with(&[("pat.admin.enabled", "false")]).await;
+    let path = format!("{ADMIN}/owners?contains=a");
+    let none = off.get(&path).basic_auth("admin", Some("admin"));
+    assert_eq!(answer(none).await.status, StatusCode::NOT_FOUND);
+}
+
 pub(super) async fn headers() {
     let server = Server::start().await;
     let token = server.create("alice").await;
@@ -190,6 +227,10 @@ pub(super) async fn headers() {
             );
         }
         assert!(!policy.contains("unsafe"));
+        // Scripts ask the host for something on one page.
+        let connects = policy.contains("connect-src 'self'");
+        let is_list = path == ADMIN && answer.status == StatusCode::OK;
+        assert_eq!(connects, is_list, "{path}: {policy}");
         for (name, value) in [
             ("cache-control", "no-store"),
             ("referrer-policy", "same-origin"),

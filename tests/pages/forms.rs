@@ -2,7 +2,7 @@
 
 use reqwest::{Method, StatusCode};
 
-use super::{ADMIN, Session, field, paths, shown};
+use super::{ADMIN, Opened, Session, paths, shown};
 use crate::common::{Server, TOKENS, answer};
 
 pub(super) async fn one_answer() {
@@ -46,30 +46,103 @@ async fn server_token(server: &Server) -> (String, i64) {
 pub(super) async fn twice() {
     let server = Server::start().await;
     let alice = Session::start(&server, "alice").await;
-    let page = alice.get(&server, "/tokens/new").await;
-    let seen = field(&page.body, "seen");
-    let fields = [
-        ("name", "kept <as> typed"),
-        ("expires", "30"),
-        ("seen", &seen),
-    ];
-    let send = || answer(alice.post(&server, "/tokens/new", &fields));
-    // A double click, then a reload.
+    let fields = alice.open(&server, "kept <as> typed").await;
+    let send = || answer(alice.post(&server, "/tokens/new", &fields.pairs()));
+    // A double click, then a reload that has not got the first answer.
     let (one, two) = tokio::join!(send(), send());
     let three = send().await;
     let mut statuses = [one.status, two.status, three.status];
     statuses.sort_unstable();
     let conflict = StatusCode::CONFLICT;
     assert_eq!(statuses, [StatusCode::CREATED, conflict, conflict]);
-    assert!(three.body.contains("Nothing was created just now"));
-    assert!(three.body.contains("value=\"kept &#60;as&#62; typed\""));
-    let listed = answer(server.get(TOKENS).basic_auth("alice", Some("alice"))).await;
-    assert_eq!(listed.json().as_array().expect("an array").len(), 1);
-    // Whoever means it, sends the form that is shown then.
-    let seen = field(&three.body, "seen");
-    let fields = [("name", "second"), ("expires", "30"), ("seen", &seen)];
-    let meant = answer(alice.post(&server, "/tokens/new", &fields)).await;
+    let (_, id) = server_token(&server).await;
+    let secret = shown(
+        if one.status == conflict { &two } else { &one }
+            .body
+            .as_str(),
+    );
+    assert!(three.body.contains("created already"), "{}", three.body);
+    assert!(three.body.contains("kept &#60;as&#62; typed"));
+    assert!(!three.body.contains(&secret[4..]));
+    assert!(
+        three
+            .body
+            .contains(&format!("href=\"../tokens/{id}/revoke\""))
+    );
+    assert!(three.body.contains("href=\"../tokens\""));
+    assert_eq!(count(&server).await, 1);
+    // Whoever means it has another form, filled in alike.
+    let (_, again) = three.body.split_once("tokens/new?").expect("a link");
+    let again = again.split('"').next().expect("a link");
+    let again = format!("/tokens/new?{}", again.replace("&#38;", "&"));
+    let page = alice.get(&server, &again).await;
+    assert!(page.body.contains("value=\"kept &#60;as&#62; typed\""));
+    let fields = Opened::new(&page.body, "kept <as> typed");
+    let meant = answer(alice.post(&server, "/tokens/new", &fields.pairs())).await;
     assert_eq!(meant.status, StatusCode::CREATED);
+    assert_eq!(count(&server).await, 2);
+}
+
+/// The browser knows that it has sent a form, also when its token is there no more.
+pub(super) async fn remembered() {
+    let server = Server::start().await;
+    let mut alice = Session::start(&server, "alice").await;
+    let fields = alice.open(&server, "ci").await;
+    let created = answer(alice.post(&server, "/tokens/new", &fields.pairs())).await;
+    assert_eq!(created.status, StatusCode::CREATED);
+    alice.take_cookie(&created);
+    let (_, id) = server_token(&server).await;
+    let revoked = answer(alice.post(&server, &format!("/tokens/{id}/revoke"), &[])).await;
+    assert_eq!(revoked.status, StatusCode::SEE_OTHER);
+    let again = answer(alice.post(&server, "/tokens/new", &fields.pairs())).await;
+    assert_eq!(again.status, StatusCode::CONFLICT);
+    assert!(again.body.contains("created already") && !again.body.contains("/revoke"));
+    assert_eq!(count(&server).await, 0);
+    // A form that was refused may be sent again, and others stay as good as they were.
+    let fields = alice.open(&server, "").await;
+    let refused = answer(alice.post(&server, "/tokens/new", &fields.pairs())).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    assert_eq!(refused.header("set-cookie"), None);
+    let other = Opened {
+        name: "other".into(),
+        ..fields
+    };
+    let created = answer(alice.post(&server, "/tokens/new", &other.pairs())).await;
+    assert_eq!(created.status, StatusCode::CREATED);
+}
+
+/// What else has come or gone since a form was opened is no reason to refuse it.
+pub(super) async fn unrelated() {
+    let server = Server::start().await;
+    let alice = Session::start(&server, "alice").await;
+    let gone = server.create("alice").await;
+    let (one, two) = (
+        alice.open(&server, "one").await,
+        alice.open(&server, "two").await,
+    );
+    for fields in [one, two] {
+        let created = answer(alice.post(&server, "/tokens/new", &fields.pairs())).await;
+        assert_eq!(created.status, StatusCode::CREATED);
+    }
+    let fields = alice.open(&server, "ci").await;
+    let path = format!("/tokens/{}/revoke", gone.id);
+    answer(alice.post(&server, &path, &[])).await;
+    // And names need not be unique.
+    for name in ["one", "ci"] {
+        let fields = Opened {
+            name: name.into(),
+            ..fields.clone()
+        };
+        let created = answer(alice.post(&server, "/tokens/new", &fields.pairs())).await;
+        assert_eq!(created.status, StatusCode::CREATED, "{name}");
+    }
+    assert_eq!(count(&server).await, 4);
+}
+
+/// How many tokens Alice has.
+async fn count(server: &Server) -> usize {
+    let listed = answer(server.get(TOKENS).basic_auth("alice", Some("alice"))).await;
+    listed.json().as_array().expect("an array").len()
 }
 
 pub(super) async fn nonsense() {
@@ -120,6 +193,10 @@ pub(super) async fn nonsense() {
                 "/tokens/new",
                 vec![("name", value), ("expires", "30"), ("seen", value)],
             ),
+            (
+                "/tokens/new",
+                vec![("name", value), ("expires", "30"), ("sheet", value)],
+            ),
         ] {
             let got = answer(alice.post(&server, path, &fields)).await;
             assert!(got.status.is_client_error(), "{fields:?}: {}", got.status);
@@ -145,6 +222,61 @@ pub(super) async fn nonsense() {
     assert_eq!(huge.status, StatusCode::PAYLOAD_TOO_LARGE);
     let listed = answer(server.get(TOKENS).basic_auth("alice", Some("alice"))).await;
     assert_eq!(listed.body, "[]");
+}
+
+/// Each field is told what is wrong with it, in one answer.
+pub(super) async fn both_wrong() {
+    let server = Server::start().await;
+    let alice = Session::start(&server, "alice").await;
+    for (name, name_says) in [
+        ("", "Give the token a name"),
+        ("a\nb", "control character"),
+        (&"x".repeat(41), "longer than 40 characters"),
+    ] {
+        for (expiry, expiry_says) in [
+            (vec![], "Choose when"),
+            (vec![("expires", "days"), ("days", "x")], "a whole number"),
+            (vec![("expires", "days"), ("days", "0")], "at least one day"),
+            (vec![("expires", "days"), ("days", "366")], "365 days"),
+            (vec![("expires", "date"), ("date", "x")], "Enter a date"),
+            (
+                vec![("expires", "date"), ("date", "2026-02-26")],
+                "after today",
+            ),
+        ] {
+            let mut fields = expiry.clone();
+            fields.push(("name", name));
+            let got = answer(alice.post(&server, "/tokens/new", &fields)).await;
+            assert_eq!(got.status, StatusCode::BAD_REQUEST, "{fields:?}");
+            for (id, says) in [
+                ("pat-name-error", name_says),
+                ("pat-expiry-error", expiry_says),
+            ] {
+                let (_, text) = got.body.split_once(&format!("id=\"{id}\">")).expect(id);
+                let text = text.split('<').next().expect("a text");
+                assert!(text.contains(says), "{fields:?}: {text}");
+            }
+            // Who uses no script begins with the first of them, too.
+            assert!(
+                got.body.contains("aria-invalid=\"true\" autofocus"),
+                "{}",
+                got.body
+            );
+        }
+    }
+    let off = Server::with(&[("atlassian.pats.eternal.tokens.enabled", "false")]).await;
+    let alice = Session::start(&off, "alice").await;
+    let fields = [("name", ""), ("expires", "never")];
+    let got = answer(alice.post(&off, "/tokens/new", &fields)).await;
+    assert!(got.body.contains("Give the token a name") && got.body.contains("duration is needed"));
+    // The REST interface says one thing, as ever.
+    let body = serde_json::json!({"name": "", "expirationDuration": 0});
+    let request = server.post(TOKENS).basic_auth("alice", Some("alice"));
+    let got = answer(request.json(&body)).await;
+    assert_eq!(
+        (got.status.as_u16(), &*got.problem()),
+        (400, "invalid-name")
+    );
 }
 
 pub(super) async fn limits() {

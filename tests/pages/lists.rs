@@ -150,4 +150,80 @@ pub(super) async fn revoked() {
     assert_eq!(page.status, StatusCode::OK, "{}", page.body);
     assert!(page.body.contains("1 token"), "{}", page.body);
     assert!(!page.body.contains("Revoke all"), "{}", page.body);
+    assert!(!page.body.contains("Revoke selected"), "{}", page.body);
+    assert!(!page.body.contains("type=\"checkbox\""), "{}", page.body);
+}
+
+/// Each field of the filter is told what is wrong with it, in one answer.
+pub(super) async fn wrong_filter() {
+    let server = Server::start().await;
+    let admin = Session::start(&server, "admin").await;
+    let path = "/admin/tokens?created_from=x&created_to=2026-02-30&used_from=2026-02-02\
+                &used_to=2026-02-01&expires_to=9999-12-31&status=LATE&owner=%00";
+    let page = admin.get(&server, path).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    for (name, says) in [
+        ("created_from", "Enter a date"),
+        ("created_to", "Enter a date"),
+        ("used_to", "before the start"),
+        ("expires_to", "Enter a date"),
+        ("status", "Choose one"),
+        ("owner", "No user"),
+    ] {
+        let id = format!("id=\"pat-f-error-{name}\">");
+        let (_, text) = page.body.split_once(&id).expect(name);
+        assert!(
+            text.split('<')
+                .next()
+                .is_some_and(|text| text.contains(says)),
+            "{name}"
+        );
+        let described = format!("aria-invalid=\"true\" aria-describedby=\"pat-f-error-{name}\"");
+        assert!(page.body.contains(&described), "{name}");
+    }
+    assert_eq!(page.body.matches("aria-invalid").count(), 6);
+    assert!(!page.body.contains("<table"));
+    let export = admin
+        .get(&server, &path.replace("tokens?", "tokens/export?"))
+        .await;
+    assert_eq!(export.status, StatusCode::BAD_REQUEST);
+    // A day by itself is a range, too.
+    let day = "/admin/tokens?created_from=2026-02-26&created_to=2026-02-26";
+    assert_eq!(admin.get(&server, day).await.status, StatusCode::OK);
+}
+
+/// Before all that a filter finds is revoked, the page names the users whom the typed owner fits.
+pub(super) async fn whose() {
+    let server = Server::start().await;
+    let admin = Session::start(&server, "admin").await;
+    let ask = async |owner: &str| {
+        let path = format!("/admin/tokens/revoke?what=found&status=ACTIVE&owner={owner}");
+        let page = admin.get(&server, &path).await;
+        assert_eq!(page.status, StatusCode::OK, "{owner}");
+        page.body
+    };
+    let (alice, bob) = (
+        "\u{2068}Alice Liddell\u{2069} · ",
+        "\u{2068}Bob Baumeister\u{2069} · ",
+    );
+    for (owner, fits_alice, fits_bob) in [
+        ("b", false, true),
+        ("example.com", true, true),
+        ("alice", true, false),
+        ("nobody", false, false),
+    ] {
+        let page = ask(owner).await;
+        assert!(
+            page.contains(&format!("<bdi>{owner}</bdi>")) && page.contains("<bdi>Active</bdi>")
+        );
+        assert_eq!(page.contains(alice), fits_alice, "{owner}");
+        assert_eq!(page.contains(bob), fits_bob, "{owner}");
+        assert!(!page.contains("<bdi>…</bdi>"), "{owner}");
+    }
+    for number in 0..6 {
+        server.users.add(&format!("user{number}"), "One of many");
+    }
+    let page = ask("many").await;
+    assert_eq!(page.matches("One of many").count(), 5);
+    assert!(page.contains("<bdi>…</bdi>"));
 }

@@ -20,12 +20,32 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("pages::others_see_and_revoke_nothing", access::others),
         trial("pages::forged_forms_do_nothing", access::forged),
         trial("pages::every_answer_has_the_headers", access::headers),
+        trial(
+            "pages::owners_are_suggested_to_administrators",
+            access::suggestions,
+        ),
+        trial(
+            "pages::all_that_is_wrong_with_a_filter_is_told",
+            lists::wrong_filter,
+        ),
+        trial(
+            "pages::whose_tokens_a_filter_finds_is_told_before",
+            lists::whose,
+        ),
         trial("pages::names_are_text", lists::names),
         trial("pages::revoked_tokens_are_listed", lists::revoked),
         trial("pages::a_token_is_in_one_answer", forms::one_answer),
         trial(
             "pages::a_form_that_comes_twice_creates_one_token",
             forms::twice,
+        ),
+        trial(
+            "pages::a_form_is_remembered_when_its_token_is_gone",
+            forms::remembered,
+        ),
+        trial(
+            "pages::a_form_is_good_whatever_else_was_created",
+            forms::unrelated,
         ),
         trial("pages::nonsense_is_never_a_failure", forms::nonsense),
         trial("pages::an_outage_is_a_page_too", mounting::outage),
@@ -34,6 +54,10 @@ pub(crate) fn trials() -> Vec<Trial> {
             mounting::mounted,
         ),
         trial("pages::a_csv_has_every_token_once", lists::csv),
+        trial(
+            "pages::all_that_is_wrong_is_told_at_once",
+            forms::both_wrong,
+        ),
         trial("pages::the_limits_are_those_of_the_policy", forms::limits),
     ]
 }
@@ -70,10 +94,46 @@ impl Session {
 
     /// The answer to the form for a new token.
     async fn create(&self, server: &Server, name: &str) -> Answer {
-        let page = self.get(server, "/tokens/new").await;
-        let seen = field(&page.body, "seen");
-        let fields = [("name", name), ("expires", "30"), ("seen", &seen)];
-        answer(self.post(server, "/tokens/new", &fields)).await
+        let fields = self.open(server, name).await;
+        answer(self.post(server, "/tokens/new", &fields.pairs())).await
+    }
+
+    /// The form for a new token, filled in.
+    async fn open(&self, server: &Server, name: &str) -> Opened {
+        Opened::new(&self.get(server, "/tokens/new").await.body, name)
+    }
+
+    /// Takes the cookie of the forms from this answer, as a browser does.
+    fn take_cookie(&mut self, answer: &Answer) {
+        let session = self.cookies.split("; ").next().expect("a session");
+        self.cookies = format!("{session}; {}", cookie(answer));
+    }
+}
+
+/// A form for a new token, as it was opened.
+#[derive(Clone)]
+struct Opened {
+    name: String,
+    sheet: String,
+    seen: String,
+}
+
+impl Opened {
+    fn new(html: &str, name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            sheet: field(html, "sheet"),
+            seen: field(html, "seen"),
+        }
+    }
+
+    fn pairs(&self) -> [(&str, &str); 4] {
+        [
+            ("name", &self.name),
+            ("expires", "30"),
+            ("sheet", &self.sheet),
+            ("seen", &self.seen),
+        ]
     }
 }
 
@@ -114,6 +174,7 @@ fn paths(id: i64) -> Vec<(Method, String)> {
         format!("/tokens/{id}/revoke"),
         format!("{ADMIN}/revoke?id={id}"),
         format!("{ADMIN}/export"),
+        format!("{ADMIN}/owners?contains=li"),
         format!("/tokens/{id}"),
     ] {
         paths.push((Method::GET, path));

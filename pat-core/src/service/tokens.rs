@@ -38,6 +38,29 @@ impl Pats {
         in_own_task(async move { pats.create_now(&caller, request).await }).await?
     }
 
+    /// Why a token may not be called so, by the same rule as of [`Pats::create`], for a form that
+    /// says of each field what is wrong with it.
+    ///
+    /// # Errors
+    /// A rule forbids it.
+    pub fn check_name(&self, name: &str) -> Result<(), PolicyError> {
+        policy::check_name(self.settings(), name)
+    }
+
+    /// Why a token of the caller's may not live so many days, by the same rule as of
+    /// [`Pats::create`]; `None` is for ever.
+    ///
+    /// # Errors
+    /// A rule forbids it.
+    pub fn check_lifetime(
+        &self,
+        caller: &Caller,
+        lifetime_days: Option<i64>,
+    ) -> Result<(), PolicyError> {
+        let end = policy::end(self.settings(), lifetime_days, caller.token(), self.now());
+        end.map(drop)
+    }
+
     async fn create_now(
         &self,
         caller: &Caller,

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use pat_core::{PolicyError, TokenStatus};
+use pat_core::{PolicyError, TokenStatus, User};
 
 use super::texts::{Text, isolate};
 
@@ -102,11 +102,13 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
             let longest = counted(max, "day", "days");
             return format!("Choose a date that is at most {longest} away.").into();
         }
-        Text::TokensChanged => {
-            "Nothing was created just now: your tokens have changed since this form was opened. \
-             If you sent the form twice, the token exists already; its secret was in the first \
-             answer. To create another one, send the form again."
+        Text::CreatedAlready => "This token was created already",
+        Text::CreatedAlreadyHint => {
+            "The form was sent twice, and the second time nothing was created. The secret was \
+             shown once, in the first answer. If you do not have it, revoke the token and create \
+             another."
         }
+        Text::CreateAnother => "Create another",
 
         Text::TokenCreated => "Your new token",
         Text::ShownOnce => {
@@ -126,7 +128,11 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         }
         Text::Owner => "Owner",
         Text::Filter => "Filter",
-        Text::OwnerHint => "User name, full name or mail address",
+        Text::OwnerHint => "Name or mail address",
+        Text::OwnerSuggestion(user) => return known_as(user).into(),
+        Text::OwnerUnreadable => "No user can be called that.",
+        Text::StatusUnreadable => "Choose one of these.",
+        Text::DayBeforeStart => "The end is before the start.",
         Text::AnyStatus => "Any but revoked",
         Text::From => "From",
         Text::To => "To",
@@ -137,6 +143,7 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         Text::ClearFilter => "Clear",
         Text::Found(count) => return counted(count, "token", "tokens"),
         Text::NothingFound => "No token matches the filter.",
+        Text::SortBy => "Sort by:",
         Text::SelectPage => "Select all on this page",
         Text::SelectNamed(name) => return format!("Select {}", isolate(name)).into(),
         Text::Selected => "Selected:",
@@ -144,6 +151,14 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         Text::RevokeFound(count) => {
             return format!("Revoke all {count} that match…").into();
         }
+        Text::PageSelected(count) => {
+            return format!("All {count} on this page are selected.").into();
+        }
+        Text::SelectFound(count) => return format!("Select all {count} that match").into(),
+        Text::FoundSelected(count) => {
+            return format!("All {count} that match are selected.").into();
+        }
+        Text::ClearSelection => "Clear selection",
         Text::RevokeFoundHint => "To revoke all that match, set a filter first.",
         Text::NextPage => "Next page",
         Text::FirstPage => "First page",
@@ -221,6 +236,19 @@ fn counted(count: impl Into<u64>, one: &str, many: &str) -> Cow<'static, str> {
     let count = count.into();
     let noun = if count == 1 { one } else { many };
     format!("{count} {noun}").into()
+}
+
+/// All that a user is known by: browsers suggest only what has the typed text in it.
+fn known_as(user: &User) -> String {
+    let mut names = vec![user.full_name.as_str()];
+    let email = user.email.as_deref().unwrap_or_default();
+    for name in [&user.username, user.owner.as_str(), email] {
+        if !name.is_empty() && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let names: Vec<_> = names.into_iter().map(isolate).collect();
+    names.join(" · ")
 }
 
 /// Why a token is not created, for a person.

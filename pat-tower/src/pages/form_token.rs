@@ -1,5 +1,7 @@
 //! What proves that a form comes from a page that this browser was shown.
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cookie::Cookie;
@@ -15,12 +17,54 @@ use sha2::Sha256;
 /// send the cookie, but can neither read it nor make the MAC; and a form that was opened by one
 /// user, or in one session, does not work in another. Nothing is stored, and nodes share no key.
 ///
+/// The cookie also remembers which forms for a new token were sent last ([`Sheet`]), so that one that
+/// is sent again creates nothing, on whichever node it arrives. What the browser makes of that is
+/// its own affair: a sheet that is forgotten or made up only concerns its own user.
+///
 /// What remains is somebody who *plants* a cookie whose secret he knows. `__Host-` forbids that to
 /// everybody but the host itself over TLS, neighbours under the same domain included. It is
 /// `SameSite=Lax` and not `Strict`: who comes here by a link in a mail would otherwise arrive
 /// without it and get a new one, and forms that are open in other tabs would stop working.
 #[derive(Clone)]
-pub(super) struct FormKey([u8; 32]);
+pub(super) struct FormKey {
+    secret: [u8; SECRET_LEN],
+    /// The forms that created a token, the last one first.
+    sent: Vec<Sheet>,
+}
+
+const SECRET_LEN: usize = 32;
+/// How many forms a browser remembers: a reload or "back" is about one of the last.
+const MAX_SENT: usize = 8;
+
+/// One form as it was shown once, told apart from the same form shown another time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sheet([u8; SHEET_LEN]);
+
+const SHEET_LEN: usize = 9;
+
+impl Sheet {
+    pub(super) fn generate() -> Result<Self, getrandom::Error> {
+        let mut sheet = [0; SHEET_LEN];
+        getrandom::fill(&mut sheet)?;
+        Ok(Self(sheet))
+    }
+
+    /// As it stands in the form.
+    pub(super) fn encode(self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0)
+    }
+
+    pub(super) fn decode(text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        Some(Self(bytes.try_into().ok()?))
+    }
+}
+
+impl fmt::Debug for FormKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FormKey").finish_non_exhaustive()
+    }
+}
 
 /// How the cookie is named and where browsers take it from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,14 +93,38 @@ impl FormKey {
             .filter(|cookie| cookie.name() == transport.cookie_name())
             .find_map(|cookie| {
                 let bytes = URL_SAFE_NO_PAD.decode(cookie.value()).ok()?;
-                Some(Self(bytes.try_into().ok()?))
+                Self::from_bytes(&bytes)
             })
     }
 
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (secret, sent) = bytes.split_first_chunk()?;
+        let (sent, rest) = sent.as_chunks();
+        (rest.is_empty() && sent.len() <= MAX_SENT).then(|| Self {
+            secret: *secret,
+            sent: sent.iter().copied().map(Sheet).collect(),
+        })
+    }
+
     pub(super) fn generate() -> Result<Self, getrandom::Error> {
-        let mut key = [0; 32];
-        getrandom::fill(&mut key)?;
-        Ok(Self(key))
+        let mut secret = [0; SECRET_LEN];
+        getrandom::fill(&mut secret)?;
+        Ok(Self {
+            secret,
+            sent: Vec::new(),
+        })
+    }
+
+    /// Whether this form has created a token, as far as the browser remembers.
+    pub(super) fn has_sent(&self, sheet: Sheet) -> bool {
+        self.sent.contains(&sheet)
+    }
+
+    /// The same, with one more form that has created a token.
+    pub(super) fn and_sent(mut self, sheet: Sheet) -> Self {
+        self.sent.insert(0, sheet);
+        self.sent.truncate(MAX_SENT);
+        self
     }
 
     /// The value of `Set-Cookie`.
@@ -65,7 +133,9 @@ impl FormKey {
             Transport::Tls => "; Secure",
             Transport::Plain => "",
         };
-        let (name, value) = (transport.cookie_name(), URL_SAFE_NO_PAD.encode(self.0));
+        let mut bytes = self.secret.to_vec();
+        bytes.extend(self.sent.iter().flat_map(|sheet| sheet.0));
+        let (name, value) = (transport.cookie_name(), URL_SAFE_NO_PAD.encode(bytes));
         let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}");
         HeaderValue::from_str(&cookie).ok()
     }
@@ -82,7 +152,7 @@ impl FormKey {
     }
 
     fn mac(&self, owner: &Owner) -> Hmac<Sha256> {
-        let mac = Hmac::<Sha256>::new_from_slice(&self.0);
+        let mac = Hmac::<Sha256>::new_from_slice(&self.secret);
         let mut mac = mac.expect("HMAC takes a key of any length");
         mac.update(b"pat form\0");
         mac.update(owner.as_str().as_bytes());
@@ -94,13 +164,20 @@ impl FormKey {
 mod tests {
     use super::*;
 
+    fn key(byte: u8) -> FormKey {
+        FormKey {
+            secret: [byte; SECRET_LEN],
+            sent: Vec::new(),
+        }
+    }
+
     fn owner(key: &str) -> Owner {
         Owner::new(key).expect("an owner")
     }
 
     #[test]
     fn a_token_is_good_for_one_user_and_one_session() {
-        let (one, other) = (FormKey([1; 32]), FormKey([2; 32]));
+        let (one, other) = (key(1), key(2));
         let token = one.token(&owner("alice"));
         assert!(one.is_token(&owner("alice"), &token));
         assert!(!one.is_token(&owner("bob"), &token));
@@ -116,7 +193,7 @@ mod tests {
             (Transport::Tls, "; Path=/; HttpOnly; SameSite=Lax; Secure"),
             (Transport::Plain, "; Path=/; HttpOnly; SameSite=Lax"),
         ] {
-            let cookie = FormKey([7; 32]).set_cookie(transport).expect("a cookie");
+            let cookie = key(7).set_cookie(transport).expect("a cookie");
             let cookie = cookie.to_str().expect("a text");
             let (pair, attributes) = cookie.split_at(cookie.find(';').expect("attributes"));
             assert_eq!(attributes, expected);
@@ -125,13 +202,38 @@ mod tests {
             let sent = format!("a=b; {pair}; c=d");
             headers.insert(COOKIE, HeaderValue::from_str(&sent).expect("a header"));
             let key = FormKey::of(&headers, transport).expect("the key");
-            assert_eq!(key.0, [7; 32]);
+            assert_eq!(key.secret, [7; SECRET_LEN]);
         }
     }
 
     #[test]
+    fn the_last_forms_are_remembered() {
+        let sheets: Vec<_> = (0..20).map(|byte| Sheet([byte; SHEET_LEN])).collect();
+        let mut known = key(7);
+        for (index, sheet) in sheets.iter().enumerate() {
+            assert_eq!(Sheet::decode(&sheet.encode()), Some(*sheet));
+            assert!(!known.has_sent(*sheet));
+            let cookie = known.and_sent(*sheet).set_cookie(Transport::Plain);
+            let mut headers = HeaderMap::new();
+            headers.insert(COOKIE, cookie.expect("a cookie"));
+            known = FormKey::of(&headers, Transport::Plain).expect("the key");
+            assert_eq!(known.secret, [7; SECRET_LEN]);
+            for (before, sheet) in sheets[..=index].iter().rev().enumerate() {
+                assert_eq!(known.has_sent(*sheet), before < MAX_SENT, "{before}");
+            }
+        }
+        let token = key(7).token(&owner("alice"));
+        assert!(known.is_token(&owner("alice"), &token));
+    }
+
+    #[test]
     fn nonsense_in_the_cookie_is_no_key() {
+        let odd = format!("pat-form={}", URL_SAFE_NO_PAD.encode([1; SECRET_LEN + 1]));
+        let long = URL_SAFE_NO_PAD.encode([1; SECRET_LEN + 9 * SHEET_LEN]);
+        let long = format!("pat-form={long}");
         for value in [
+            odd.as_str(),
+            &long,
             "pat-form=",
             "pat-form=AAAA",
             "pat-form=%%%",

@@ -52,6 +52,7 @@ pub(super) async fn guard(
         state,
         visit,
         form_token: form_token.unwrap_or_default(),
+        form_key: key.clone(),
     };
     let Some(caller) = caller else {
         return sign_in(&page, &request);

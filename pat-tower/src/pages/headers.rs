@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use axum::response::Response;
 use http::HeaderValue;
 use http::header::{
@@ -10,6 +12,22 @@ use http::header::{
 /// still do nothing.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
                       font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// The same for a page whose script asks the host for something.
+static CONNECTING_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let policy = format!("{POLICY}; connect-src 'self'");
+    HeaderValue::from_str(&policy).expect("a policy is visible ASCII")
+});
+
+/// Marks an answer.
+#[derive(Clone)]
+struct Connecting;
+
+/// Lets the script of this page ask the host for something.
+pub(super) fn connecting(mut response: Response) -> Response {
+    response.extensions_mut().insert(Connecting);
+    response
+}
 
 /// The headers of every page.
 const HEADERS: [(HeaderName, &str); 6] = [
@@ -31,6 +49,12 @@ pub(super) async fn protect(mut response: Response) -> Response {
     for (name, value) in HEADERS {
         let value = HeaderValue::from_static(value);
         response.headers_mut().insert(name, value);
+    }
+    if response.extensions_mut().remove::<Connecting>().is_some() {
+        let policy = CONNECTING_POLICY.clone();
+        response
+            .headers_mut()
+            .insert(CONTENT_SECURITY_POLICY, policy);
     }
     response
 }

@@ -8,12 +8,13 @@
 //! | `admin/tokens` | the tokens of all users, for administrators |
 //! | `admin/tokens/revoke` | asks whether to revoke some of them |
 //! | `admin/tokens/export` | what the filter finds, as CSV |
+//! | `admin/tokens/owners` | users that a text fits, as JSON, for the script |
 //! | `tokens/assets/…` | the style sheet and the script |
 //!
 //! Merge the router into the host's, or nest it at any path. Links are relative, so it works behind
 //! a proxy that takes a prefix off, too. The pages need no JavaScript; with it, dates are in the
-//! viewer's time zone, questions are dialogs, and there are buttons that copy. They load nothing
-//! from elsewhere.
+//! viewer's time zone, questions are dialogs, there are buttons that copy, owners are suggested as
+//! one types, and all that a filter finds can be selected. They load nothing from elsewhere.
 //!
 //! Like the REST router, this one does not authenticate: it takes the caller from the request's
 //! extensions, where a [`PatLayer`](crate::PatLayer) has put its [`Pat`](crate::Pat) or the host a
@@ -24,9 +25,11 @@
 //! - Besides, each form holds a token that is good for one user in one browser session, by way of
 //!   the cookie `__Host-pat-form`. It goes out only over TLS; see [`Pages::dangerous_plain_http`].
 //! - `Content-Security-Policy` forbids whatever is not the host's own, inline scripts and styles,
-//!   and frames. Nothing but the assets may be cached.
+//!   frames, and requests of scripts but for the suggestions on the administrators' page. Nothing but the assets may be cached.
 //! - A new token is in the answer to the form and nowhere else: in no address, no cookie, no log.
-//!   Sending the form again, as by a reload, does not create another one.
+//!   Sending the form again, as by a reload, does not create another one: the answer says that the
+//!   token exists already. The browser's cookie and the form itself tell, so it holds on any node and
+//!   after a restart; but two that arrive at once on two nodes may both create one.
 //!
 //! # The look
 //! The style sheet follows the system's light or dark scheme. Its custom properties are for the host
@@ -176,6 +179,7 @@ impl Pages {
             .route("/admin/tokens", get(admin::list))
             .route("/admin/tokens/revoke", get(admin::ask).post(admin::revoke))
             .route("/admin/tokens/export", get(admin::export))
+            .route("/admin/tokens/owners", get(admin::owners))
             .method_not_allowed_fallback(failure::method_not_allowed)
             .route_layer(from_fn_with_state(state.clone(), guard::guard))
             .route_layer(map_response(headers::protect))

@@ -7,6 +7,7 @@ use http::{HeaderValue, StatusCode};
 use jiff::Timestamp;
 use pat_core::{Caller, Pats, TokenStatus};
 
+use super::form_token::FormKey;
 use super::texts::Text;
 use super::{State, Visit};
 
@@ -16,6 +17,7 @@ pub(super) struct Page {
     pub(super) state: State,
     pub(super) visit: Visit,
     pub(super) form_token: String,
+    pub(super) form_key: FormKey,
 }
 
 /// The name of the field that holds the token of a form.

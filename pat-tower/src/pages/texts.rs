@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 
 use jiff::ZonedDateTime;
-use pat_core::{PolicyError, TokenStatus};
+use pat_core::{PolicyError, TokenStatus, User};
 
 use super::english::english;
 
@@ -52,7 +52,7 @@ pub trait Texts: Debug + Send + Sync + 'static {
 
     /// A date with its time and zone, as it is shown to those whose browser runs no script.
     fn date_time(&self, at: &ZonedDateTime) -> String {
-        at.strftime("%-d %b %Y, %H:%M %Z").to_string()
+        at.strftime("%-d %b %Y, %H:%M\u{a0}%Z").to_string()
     }
 }
 
@@ -179,8 +179,12 @@ pub enum Text<'a> {
     DateNotFuture,
     /// That the date is too far away.
     DateTooFar(u32),
-    /// That nothing was created, since the list has changed after the form was opened.
-    TokensChanged,
+    /// The title of the answer to a form that was sent again: its token exists.
+    CreatedAlready,
+    /// That nothing was created this time, and what to do without the secret.
+    CreatedAlreadyHint,
+    /// A link to a form for another token.
+    CreateAnother,
 
     // The token that was created
     /// The title.
@@ -211,6 +215,14 @@ pub enum Text<'a> {
     Filter,
     /// What can be typed for the owner.
     OwnerHint,
+    /// A user as the field of the owner suggests him; his key is what will be in the field.
+    OwnerSuggestion(&'a User),
+    /// That nobody can be called what was typed for the owner.
+    OwnerUnreadable,
+    /// That there is no such status.
+    StatusUnreadable,
+    /// That a range of dates ends before it begins.
+    DayBeforeStart,
     /// The choice of no status in particular.
     AnyStatus,
     /// The start of a range of dates.
@@ -231,6 +243,8 @@ pub enum Text<'a> {
     Found(u64),
     /// That it finds none.
     NothingFound,
+    /// What stands before the names of columns on narrow screens, where they only sort.
+    SortBy,
     /// A box that selects all tokens of the page.
     SelectPage,
     /// A box that selects this token.
@@ -241,6 +255,14 @@ pub enum Text<'a> {
     RevokeSelected,
     /// A button that revokes all that the filter finds.
     RevokeFound(u64),
+    /// That all of the page are selected, so many.
+    PageSelected(u64),
+    /// A button that selects all that the filter finds.
+    SelectFound(u64),
+    /// That these are selected.
+    FoundSelected(u64),
+    /// A button that selects none.
+    ClearSelection,
     /// That for revoking all that is found, the filter must be set.
     RevokeFoundHint,
     /// A link to the next page.

@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use pat_core::search::{DateRange, Filter, Sort, SortKey};
-use pat_core::{Administration, Owner, TokenStatus};
+use pat_core::{Administration, Owner, TokenStatus, User};
 
 use crate::pages::fields::Fields;
 use crate::pages::page::Page;
@@ -25,14 +25,16 @@ const NAMES: [&str; 9] = [
 ];
 /// How many users a part of a name may stand for.
 const MAX_OWNERS: usize = 1_000;
+/// How many of them are named where the filter is put into words.
+const MAX_NAMED: usize = 5;
 
 /// What was typed into the filter.
 #[derive(Debug, Clone)]
 pub(super) struct FilterForm(Fields);
 
-/// A field that cannot be read: its name.
+/// A field with which something is wrong: its name, and what.
 #[derive(Debug)]
-pub(super) struct Unreadable(pub(super) &'static str);
+pub(super) struct Wrong(pub(super) &'static str, pub(super) Text<'static>);
 
 impl FilterForm {
     pub(super) fn new(fields: Fields) -> Self {
@@ -57,17 +59,28 @@ impl FilterForm {
         query.finish()
     }
 
-    /// The same in words.
-    pub(super) fn criteria(&self, page: &Page) -> Vec<(String, String)> {
-        let criteria = self.pairs().into_iter().map(|(name, value)| {
-            let status = TokenStatus::from_name(value).filter(|_| name == "status");
-            let value = match status {
-                Some(status) => page.t(Text::Status(status)).into_owned(),
-                None => value.to_owned(),
+    /// The same in words: what each field is called, and what it says. What was typed for the owner
+    /// may fit several users, so they are named.
+    pub(super) async fn criteria(
+        &self,
+        page: &Page,
+        admin: &Administration,
+    ) -> Result<Vec<(String, Vec<String>)>, Response> {
+        let mut criteria = Vec::new();
+        for (name, value) in self.pairs() {
+            let mut values = match TokenStatus::from_name(value).filter(|_| name == "status") {
+                Some(status) => vec![page.t(Text::Status(status)).into_owned()],
+                None => vec![value.to_owned()],
             };
-            (label(page, name), value)
-        });
-        criteria.collect()
+            if name == "owner" {
+                let users = self.users(page, admin).await?;
+                let named = users.iter().take(MAX_NAMED);
+                values.extend(named.map(|user| page.t(Text::OwnerSuggestion(user)).into_owned()));
+                values.extend((users.len() > MAX_NAMED).then(|| "…".to_owned()));
+            }
+            criteria.push((label(page, name), values));
+        }
+        Ok(criteria)
     }
 
     /// What a link to the same filter has in its query.
@@ -75,31 +88,38 @@ impl FilterForm {
         self.query(&[])
     }
 
-    /// The filter, unless a field cannot be read. Whom the owner's name means is for
-    /// [`FilterForm::complete`] to find out.
-    fn without_owner(&self, page: &Page) -> Result<Filter, Unreadable> {
-        let range = |from: &'static str, to: &'static str| {
-            let zone = &page.state.zone;
-            Ok(DateRange {
-                from: self.day(from)?.map(|day| start_of(day, zone)).transpose()?,
-                to: self.day(to)?.map(|day| end_of(day, zone)).transpose()?,
-            })
-            .map_err(|Unreadable(name)| Unreadable(if name.is_empty() { from } else { name }))
+    /// The filter as far as it can be read, and all that is wrong with it. Whom the owner's name
+    /// means is for [`FilterForm::complete`] to find out.
+    fn without_owner(&self, page: &Page) -> (Filter, Vec<Wrong>) {
+        let zone = &page.state.zone;
+        let mut wrong = Vec::new();
+        let mut range = |from, to| {
+            let range = DateRange {
+                from: self.instant(from, |day| start_of(day, zone), &mut wrong),
+                to: self.instant(to, |day| end_of(day, zone), &mut wrong),
+            };
+            if range.from.zip(range.to).is_some_and(|(from, to)| from > to) {
+                wrong.push(Wrong(to, Text::DayBeforeStart));
+            }
+            range
         };
         let filter = Filter {
             name: self.get("name").to_owned(),
-            created: range("created_from", "created_to")?,
-            expires: range("expires_from", "expires_to")?,
-            last_used: range("used_from", "used_to")?,
+            created: range("created_from", "created_to"),
+            last_used: range("used_from", "used_to"),
+            expires: range("expires_from", "expires_to"),
             ..Filter::default()
         };
-        match self.get("status") {
-            "" => Ok(filter),
-            status => {
-                let status = TokenStatus::from_name(status).ok_or(Unreadable("status"))?;
-                Ok(page.pats().with_status(filter, status))
+        let status = self.get("status");
+        let filter = match TokenStatus::from_name(status) {
+            Some(status) => page.pats().with_status(filter, status),
+            None if status.is_empty() => filter,
+            None => {
+                wrong.push(Wrong("status", Text::StatusUnreadable));
+                filter
             }
-        }
+        };
+        (filter, wrong)
     }
 
     /// The filter with its owners: all users that the typed text fits, or those whose user name or
@@ -108,38 +128,58 @@ impl FilterForm {
         &self,
         page: &Page,
         admin: &Administration,
-    ) -> Result<Result<Filter, Unreadable>, Response> {
-        let mut filter = match self.without_owner(page) {
-            Ok(filter) => filter,
-            Err(unreadable) => return Ok(Err(unreadable)),
-        };
+    ) -> Result<Result<Filter, Vec<Wrong>>, Response> {
+        let (mut filter, mut wrong) = self.without_owner(page);
         let wanted = self.get("owner").trim();
-        if wanted.is_empty() {
-            return Ok(Ok(filter));
+        if !wanted.is_empty() {
+            let users = self.users(page, admin).await?.into_iter();
+            filter.owners = users.map(|user| user.owner).collect();
+            match Owner::new(wanted) {
+                Ok(key) if !filter.owners.contains(&key) => filter.owners.push(key),
+                // Without an owner the filter would find the tokens of all.
+                Err(_) if filter.owners.is_empty() => {
+                    wrong.push(Wrong("owner", Text::OwnerUnreadable));
+                }
+                Ok(_) | Err(_) => {}
+            }
         }
+        Ok(if wrong.is_empty() {
+            Ok(filter)
+        } else {
+            Err(wrong)
+        })
+    }
+
+    /// The users whom the owner's name fits, or those whose user name or key it is.
+    async fn users(&self, page: &Page, admin: &Administration) -> Result<Vec<User>, Response> {
+        let wanted = self.get("owner").trim();
         let found = admin.search_users(wanted, MAX_OWNERS).await;
         let mut users = found.map_err(|error| page.not_administered(&error))?;
-        let is_exact = |user: &pat_core::User| {
+        let is_exact = |user: &User| {
             user.username.eq_ignore_ascii_case(wanted) || user.owner.as_str() == wanted
         };
         if users.iter().any(is_exact) {
             users.retain(is_exact);
         }
-        filter.owners = users.into_iter().map(|user| user.owner).collect();
-        match Owner::new(wanted) {
-            Ok(key) if !filter.owners.contains(&key) => filter.owners.push(key),
-            // Without an owner the filter would find the tokens of all.
-            Err(_) if filter.owners.is_empty() => return Ok(Err(Unreadable("owner"))),
-            Ok(_) | Err(_) => {}
-        }
-        Ok(Ok(filter))
+        Ok(users)
     }
 
-    fn day(&self, name: &'static str) -> Result<Option<Date>, Unreadable> {
-        match self.get(name).trim() {
-            "" => Ok(None),
-            text => text.parse().map(Some).map_err(|_| Unreadable(name)),
+    /// An end of a range of days.
+    fn instant(
+        &self,
+        name: &'static str,
+        at: impl FnOnce(Date) -> Option<Timestamp>,
+        wrong: &mut Vec<Wrong>,
+    ) -> Option<Timestamp> {
+        let text = self.get(name).trim();
+        if text.is_empty() {
+            return None;
         }
+        let instant = text.parse().ok().and_then(at);
+        if instant.is_none() {
+            wrong.push(Wrong(name, Text::DateUnreadable));
+        }
+        instant
     }
 }
 
@@ -161,17 +201,15 @@ fn label(page: &Page, name: &str) -> String {
     }
 }
 
-fn start_of(day: Date, zone: &TimeZone) -> Result<Timestamp, Unreadable> {
+fn start_of(day: Date, zone: &TimeZone) -> Option<Timestamp> {
     let start = zone.to_ambiguous_timestamp(day.to_datetime(jiff::civil::Time::midnight()));
-    start.compatible().map_err(|_| Unreadable(""))
+    start.compatible().ok()
 }
 
 /// The last microsecond of a day.
-fn end_of(day: Date, zone: &TimeZone) -> Result<Timestamp, Unreadable> {
-    let next = day.tomorrow().map_err(|_| Unreadable(""))?;
-    start_of(next, zone)?
-        .checked_sub(SignedDuration::from_micros(1))
-        .map_err(|_| Unreadable(""))
+fn end_of(day: Date, zone: &TimeZone) -> Option<Timestamp> {
+    let next = start_of(day.tomorrow().ok()?, zone)?;
+    next.checked_sub(SignedDuration::from_micros(1)).ok()
 }
 
 /// How the columns are called in links.
@@ -212,7 +250,7 @@ mod tests {
         let end = end_of(day, &zone).expect("a time");
         assert_eq!(start.to_string(), "2026-03-28T23:00:00Z");
         assert_eq!(end.to_string(), "2026-03-29T21:59:59.999999Z");
-        assert!(end_of(Date::MAX, &zone).is_err());
+        assert_eq!(end_of(Date::MAX, &zone), None);
     }
 
     #[test]

@@ -7,9 +7,10 @@ use pat_core::search::{Filter, Revoked, Search, Sort, Start};
 use pat_core::{Administration, Token, TokenStatus, User};
 
 use super::administration;
-use super::filter::{COLUMNS, FilterForm, sort};
+use super::filter::{COLUMNS, FilterForm, Wrong, sort};
 use crate::cursor::Cursor;
 use crate::pages::fields::Fields;
+use crate::pages::headers::connecting;
 use crate::pages::page::{Badge, Page, Time, show};
 use crate::pages::texts::Text;
 
@@ -22,7 +23,7 @@ struct AdminPage<'a> {
     page: &'a Page,
     form: &'a FilterForm,
     /// What is wrong with which field.
-    error: Option<(&'static str, String)>,
+    errors: Vec<(&'static str, String)>,
     statuses: Vec<Choice>,
     ranges: Vec<Range>,
     zone: String,
@@ -30,6 +31,15 @@ struct AdminPage<'a> {
     found: Found,
     done: Option<String>,
     note: Option<String>,
+}
+
+impl AdminPage<'_> {
+    fn error(&self, name: &str) -> Option<&str> {
+        let mut errors = self.errors.iter();
+        errors
+            .find(|(field, _)| *field == name)
+            .map(|(_, text)| text.as_str())
+    }
 }
 
 struct Choice {
@@ -63,11 +73,23 @@ struct Column {
 #[derive(Default)]
 struct Found {
     rows: Vec<Row>,
+    /// Whether there is one that can be selected.
+    is_selectable: bool,
     count_label: String,
     revoke_label: Option<String>,
+    /// If there are more than on this page.
+    all: Option<All>,
     export: String,
     first: Option<String>,
     next: Option<String>,
+}
+
+/// What the script offers to whoever has selected all on the page.
+struct All {
+    page_selected: String,
+    /// The offer to select all that is found, if that can be revoked.
+    select: Option<String>,
+    found_selected: String,
 }
 
 struct Row {
@@ -113,7 +135,7 @@ pub(in crate::pages) async fn list(
     let mut template = AdminPage {
         page: &page,
         form: &form,
-        error: None,
+        errors: Vec::new(),
         statuses: statuses(&page, form.get("status")),
         ranges: ranges(&page, &form),
         zone: page.zone_name(),
@@ -130,10 +152,11 @@ pub(in crate::pages) async fn list(
     };
     let filter = match form.complete(&page, &admin).await? {
         Ok(filter) => filter,
-        Err(unreadable) => {
-            let text = page.t(Text::DateUnreadable).into_owned();
-            template.error = Some((unreadable.0, text));
-            return Ok(show(StatusCode::BAD_REQUEST, &template));
+        Err(wrong) => {
+            let errors = wrong.into_iter();
+            let errors = errors.map(|Wrong(name, text)| (name, page.t(text).into_owned()));
+            template.errors = errors.collect();
+            return Ok(connecting(show(StatusCode::BAD_REQUEST, &template)));
         }
     };
     let cursor = fields.get("cursor");
@@ -142,7 +165,7 @@ pub(in crate::pages) async fn list(
         template.note = Some(page.t(Text::CursorUnreadable).into_owned());
     }
     template.found = find(&page, &admin, &form, filter, sort, start).await?;
-    Ok(show(StatusCode::OK, &template))
+    Ok(connecting(show(StatusCode::OK, &template)))
 }
 
 async fn find(
@@ -167,6 +190,13 @@ async fn find(
     };
     let found = admin.search(&search).await.map_err(fail)?;
     let owners = admin.owners_of(&found.tokens).await.map_err(fail)?;
+    let on_page = found.tokens.len() as u64;
+    let all = (count > on_page).then(|| All {
+        page_selected: page.t(Text::PageSelected(on_page)).into_owned(),
+        select: (revocable > 0).then(|| page.t(Text::SelectFound(revocable)).into_owned()),
+        found_selected: page.t(Text::FoundSelected(revocable)).into_owned(),
+    });
+    let is_selectable = found.tokens.iter().any(|token| token.revoked_at.is_none());
     let rows = found.tokens.into_iter().zip(owners);
     let (key, order) = names_of(sort);
     let sorted = [("sort", key), ("order", order)];
@@ -178,8 +208,10 @@ async fn find(
         rows: rows
             .map(|(token, owner)| Row::new(page, form, token, owner))
             .collect(),
+        is_selectable,
         count_label: page.t(Text::Found(count)).into_owned(),
         revoke_label: (revocable > 0).then(|| page.t(Text::RevokeFound(revocable)).into_owned()),
+        all,
         export: form.query(&sorted),
         first: (!is_first).then(|| form.query(&sorted)),
         next,

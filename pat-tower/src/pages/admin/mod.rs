@@ -3,6 +3,7 @@
 mod export;
 mod filter;
 mod list;
+mod owners;
 mod revoke;
 
 use axum::response::Response;
@@ -10,6 +11,7 @@ use pat_core::Administration;
 
 pub(super) use self::export::export;
 pub(super) use self::list::list;
+pub(super) use self::owners::owners;
 pub(super) use self::revoke::{ask, revoke};
 use super::page::Page;
 

@@ -8,7 +8,7 @@ use pat_core::{AdminError, Administration, Token, TokenId, User};
 use super::administration;
 use super::filter::FilterForm;
 use crate::pages::fields::Fields;
-use crate::pages::page::{FORM_TOKEN, Page, show};
+use crate::pages::page::{FORM_TOKEN, Page, Time, show};
 use crate::pages::texts::Text;
 
 /// The longest reason, in Unicode scalar values: it goes into a mail.
@@ -25,7 +25,7 @@ struct RevokeManyPage<'a> {
     consequence: String,
     tokens: Vec<Selected>,
     /// What the filter says, if that is what is to be revoked.
-    criteria: Vec<(String, String)>,
+    criteria: Vec<(String, Vec<String>)>,
     /// How many the filter finds, if that is what is to be revoked.
     expected: Option<u64>,
     reason: &'a str,
@@ -38,6 +38,7 @@ struct Selected {
     id: i64,
     name: String,
     owner: User,
+    created: Time,
 }
 
 /// What is to be revoked.
@@ -154,12 +155,13 @@ impl<'a> Request<'a> {
                     id: token.id.get(),
                     name: token.name.clone(),
                     owner,
+                    created: page.time(token.created_at),
                 });
                 (tokens.len() as u64, selected.collect(), None)
             }
         };
         let criteria = match &self.target {
-            Target::Found => self.form.criteria(page),
+            Target::Found => self.form.criteria(page, self.admin).await?,
             Target::Tokens(_) => Vec::new(),
         };
         let settings = page.pats().settings();

@@ -4,21 +4,24 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Extension;
 use axum::extract::RawQuery;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
+use http::header::SET_COOKIE;
 use jiff::ToSpan as _;
 use pat_core::{CreateError, CreatedToken, Owner, PolicyError, Token, TokenRequest};
-use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::expiry::{Expiry, offered, today};
 use super::list::obstacle;
 use crate::pages::fields::Fields;
+use crate::pages::form_token::Sheet;
 use crate::pages::page::{FORM_TOKEN, Page, Time, show};
 use crate::pages::texts::Text;
 
+/// The name of the field that tells a form that is sent again from one that was opened anew.
+const SHEET: &str = "sheet";
 /// The name of the field that says which tokens there were when the form was opened.
 const SEEN: &str = "seen";
 
@@ -29,6 +32,7 @@ struct CreatePage<'a> {
     name: &'a str,
     expiry: &'a Expiry,
     offered: Vec<Offer>,
+    sheet: String,
     seen: String,
     obstacle: Option<String>,
     errors: Errors,
@@ -90,12 +94,36 @@ pub(in crate::pages) async fn form(
     ))
 }
 
+/// The answer to a form that was sent again.
+#[derive(Template)]
+#[template(path = "repeated.html")]
+struct RepeatedPage<'a> {
+    page: &'a Page,
+    name: &'a str,
+    /// The token, if it is still there.
+    token: Option<Kept>,
+    /// The query that fills a new form in likewise.
+    again: String,
+}
+
+struct Kept {
+    id: i64,
+    created: Time,
+    expires: Option<Time>,
+    revoke_label: String,
+}
+
 /// Creates a token and answers with it: it is in this one answer and nowhere else.
 ///
-/// An answer to POST can be asked for again, by a reload or a double click, and must not create a
-/// second token that nobody looks for. So the form says which tokens there were when it was opened,
-/// and is shown again if there are others now. Two that come at once wait for each other; but only
-/// on one node, since the limit of tokens per user bounds the harm.
+/// An answer to POST can be asked for again, by a reload, "back" or a double click, and must not
+/// create a second token that nobody looks for. Two things tell, and neither is kept on a node:
+///
+/// - The browser's cookie remembers which forms have created a token.
+/// - The form says which tokens there were when it was opened. One of the same name that has come
+///   since is the form's own, whose answer got lost on the way or is on its way still.
+///
+/// Two that come at once wait for each other. That holds on one node only; on two, a double click
+/// may create two tokens, and the limit per user bounds the harm.
 pub(in crate::pages) async fn create(
     Extension(page): Extension<Page>,
     Extension(fields): Extension<Fields>,
@@ -104,36 +132,54 @@ pub(in crate::pages) async fn create(
     let expiry = Expiry::of_form(&fields);
     let tokens = own_tokens(&page).await?;
     let again = |status, errors| show_form(&page, status, &fields, &expiry, &tokens, errors);
-    if fields
-        .find(SEEN)
-        .is_some_and(|seen| seen != digest(&tokens))
-    {
-        let form = Some(page.t(Text::TokensChanged).into_owned());
-        let errors = Errors {
-            form,
-            ..Errors::default()
-        };
-        return Err(again(StatusCode::CONFLICT, errors));
+    let Some(origin) = Origin::of(&fields) else {
+        return Err(page.bad_request(StatusCode::BAD_REQUEST));
+    };
+    let name = fields.get("name");
+    let sheet = origin.sheet;
+    let twin = origin.seen.and_then(|seen| seen.newcomer(&tokens, name));
+    if twin.is_some() || sheet.is_some_and(|sheet| page.form_key.has_sent(sheet)) {
+        return Err(show_repeated(&page, &fields, &expiry, twin));
     }
-    let lifetime_days = expiry.lifetime(&page).map_err(|text| {
-        let expiry = Some(page.t(text).into_owned());
-        again(
-            StatusCode::BAD_REQUEST,
-            Errors {
-                expiry,
-                ..Errors::default()
-            },
-        )
-    })?;
+    let lifetime_days = match check(&page, name, &expiry) {
+        Ok(lifetime_days) => lifetime_days,
+        Err(errors) => return Err(again(StatusCode::BAD_REQUEST, errors)),
+    };
     let request = TokenRequest {
-        name: fields.get("name").to_owned(),
+        name: name.to_owned(),
         lifetime_days,
     };
     match page.pats().create(page.caller(), request).await {
-        Ok(created) => Ok(show_created(&page, &created)),
-        Err(CreateError::Refused(error)) => Err(again(status(&error), place(&page, &error))),
+        Ok(created) => Ok(remember(&page, sheet, show_created(&page, &created))),
+        Err(CreateError::Refused(error)) => {
+            // Of the fields nothing is wrong.
+            let form = Some(page.t(Text::Refused(&error)).into_owned());
+            let (name, expiry) = (None, None);
+            Err(again(status(&error), Errors { form, name, expiry }))
+        }
         Err(CreateError::Unavailable(error)) => Err(page.unavailable(&error)),
         Err(_) => Err(page.bad_request(StatusCode::BAD_REQUEST)),
+    }
+}
+
+/// The life span that was asked for, or what is wrong with each of the fields.
+fn check(page: &Page, name: &str, expiry: &Expiry) -> Result<Option<i64>, Errors> {
+    let pats = page.pats();
+    let refused = |error| page.t(Text::Refused(&error)).into_owned();
+    let lifetime = match expiry.lifetime(page) {
+        Ok(days) => {
+            let checked = pats.check_lifetime(page.caller(), days);
+            checked.map(|()| days).map_err(refused)
+        }
+        Err(text) => Err(page.t(text).into_owned()),
+    };
+    match (pats.check_name(name), lifetime) {
+        (Ok(()), Ok(days)) => Ok(days),
+        (name, lifetime) => Err(Errors {
+            form: None,
+            name: name.err().map(refused),
+            expiry: lifetime.err(),
+        }),
     }
 }
 
@@ -144,34 +190,69 @@ fn status(error: &PolicyError) -> StatusCode {
     }
 }
 
-/// Puts the reason for a refusal beside the field that it is about.
-fn place(page: &Page, error: &PolicyError) -> Errors {
-    let text = Some(page.t(Text::Refused(error)).into_owned());
-    let mut errors = Errors::default();
-    match error {
-        PolicyError::NameBlank
-        | PolicyError::NameTooLong { .. }
-        | PolicyError::NameHasControlCharacter => errors.name = text,
-        PolicyError::DurationNotPositive
-        | PolicyError::DurationTooLong { .. }
-        | PolicyError::EternalNotAllowed
-        | PolicyError::OutlivesParent => errors.expiry = text,
-        _ => errors.form = text,
-    }
-    errors
-}
-
 async fn own_tokens(page: &Page) -> Result<Vec<Token>, Response> {
     let tokens = page.pats().list(page.caller()).await;
     tokens.map_err(|error| page.inaccessible(&error))
 }
 
-/// Stands for the set of a user's tokens.
-fn digest(tokens: &[Token]) -> String {
-    let digest = tokens.iter().fold(Sha256::new(), |digest, token| {
-        digest.chain_update(token.id.get().to_be_bytes())
-    });
-    URL_SAFE_NO_PAD.encode(&digest.finalize()[..12])
+/// Has the browser remember that this form has created a token.
+fn remember(page: &Page, sheet: Option<Sheet>, mut response: Response) -> Response {
+    if let Some(sheet) = sheet.filter(|_| page.caller().is_ambient()) {
+        let key = page.form_key.clone().and_sent(sheet);
+        if let Some(cookie) = key.set_cookie(page.state.transport) {
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
+    }
+    response
+}
+
+/// What a form says of itself; one that nobody was shown, nothing.
+struct Origin {
+    sheet: Option<Sheet>,
+    seen: Option<Seen>,
+}
+
+impl Origin {
+    /// `None` if no form of ours says that.
+    fn of(fields: &Fields) -> Option<Self> {
+        let sheet = fields.find(SHEET).map(Sheet::decode);
+        let seen = fields.find(SEEN).map(Seen::decode);
+        let is_ours = sheet != Some(None) && !matches!(seen, Some(None));
+        is_ours.then(|| Self {
+            sheet: sheet.flatten(),
+            seen: seen.flatten(),
+        })
+    }
+}
+
+/// The tokens that there were when a form was opened: of each the end of its id.
+struct Seen(Vec<[u8; 4]>);
+
+impl Seen {
+    fn new(tokens: &[Token]) -> Self {
+        Self(tokens.iter().map(Self::mark).collect())
+    }
+
+    fn mark(token: &Token) -> [u8; 4] {
+        let [.., a, b, c, d] = token.id.get().to_be_bytes();
+        [a, b, c, d]
+    }
+
+    fn encode(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0.as_flattened())
+    }
+
+    fn decode(text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (marks, rest) = bytes.as_chunks();
+        rest.is_empty().then(|| Self(marks.to_vec()))
+    }
+
+    /// The last token of this name that was not there then.
+    fn newcomer<'a>(&self, tokens: &'a [Token], name: &str) -> Option<&'a Token> {
+        let is_new = |token: &&Token| token.name == name && !self.0.contains(&Self::mark(token));
+        tokens.iter().rev().find(is_new)
+    }
 }
 
 fn show_form(
@@ -182,6 +263,9 @@ fn show_form(
     tokens: &[Token],
     mut errors: Errors,
 ) -> Response {
+    let Ok(sheet) = Sheet::generate() else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
     let settings = page.pats().settings();
     let count = u32::try_from(tokens.len()).unwrap_or(u32::MAX);
     let obstacle = obstacle(page, count);
@@ -211,7 +295,8 @@ fn show_form(
         name: fields.get("name"),
         expiry,
         offered: offered.collect(),
-        seen: digest(tokens),
+        sheet: sheet.encode(),
+        seen: Seen::new(tokens).encode(),
         obstacle,
         errors,
         name_hint: page.t(Text::NameHint(max_name_len)).into_owned(),
@@ -238,6 +323,25 @@ fn show_created(page: &Page, created: &CreatedToken) -> Response {
         curl: url.map(|url| format!("curl -H \"Authorization: Bearer {plain}\" {url}")),
     };
     show(StatusCode::CREATED, &template)
+}
+
+fn show_repeated(page: &Page, fields: &Fields, expiry: &Expiry, token: Option<&Token>) -> Response {
+    let name = fields.get("name");
+    let mut again = form_urlencoded::Serializer::new(String::new());
+    again.append_pair("name", name);
+    again.append_pair("expires", expiry.as_link());
+    let template = RepeatedPage {
+        page,
+        name,
+        token: token.map(|token| Kept {
+            id: token.id.get(),
+            created: page.time(token.created_at),
+            expires: token.expires_at.map(|at| page.time(at)),
+            revoke_label: page.t(Text::RevokeNamed(name)).into_owned(),
+        }),
+        again: again.finish(),
+    };
+    show(StatusCode::CONFLICT, &template)
 }
 
 /// Has creations of one user come one after the other on this node. Users share a few locks.

@@ -64,6 +64,15 @@ impl Expiry {
         expiry
     }
 
+    /// What a link would say, to have a form filled in like this.
+    pub(super) fn as_link(&self) -> &str {
+        match self.choice.as_str() {
+            "days" => &self.days,
+            "date" => &self.date,
+            choice => choice,
+        }
+    }
+
     /// The life span in days; `None` for ever. Whether it is allowed is for the policy to say.
     pub(super) fn lifetime(&self, page: &Page) -> Result<Option<i64>, Text<'static>> {
         let max = page.pats().settings().max_tokens_expiry_days();
@@ -134,6 +143,8 @@ mod tests {
                 date: date.into(),
             };
             assert_eq!(link(query), expected, "{query}");
+            let again = format!("expires={}", expected.as_link());
+            assert_eq!(link(&again), expected, "{query}");
         }
     }
 
