@@ -25,7 +25,8 @@
 //! - Besides, each form holds a token that is good for one user in one browser session, by way of
 //!   the cookie `__Host-pat-form`. It goes out only over TLS; see [`Pages::dangerous_plain_http`].
 //! - `Content-Security-Policy` forbids whatever is not the host's own, inline scripts and styles,
-//!   frames, and requests of scripts but for the suggestions on the administrators' page. Nothing but the assets may be cached.
+//!   frames, and requests of scripts but for the suggestions on the administrators' page. Nothing but
+//!   the assets may be cached.
 //! - A new token is in the answer to the form and nowhere else: in no address, no cookie, no log.
 //!   Sending the form again, as by a reload, does not create another one: the answer says that the
 //!   token exists already. The browser's cookie and the form itself tell, so it holds on any node and
