@@ -43,6 +43,10 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
     /// trusted to find that out by itself. It has to be an index that the statement can use.
     fn by_index(index: &str) -> String;
 
+    /// The same for a statement that locks the first rows of an index; empty where it locks no others
+    /// in any case. Other writers would find nothing that is not locked.
+    fn lock_by_index(index: &str) -> String;
+
     /// Whether losing this error's race calls for another try: busy, deadlock, serialization.
     fn is_transient(error: &dyn DatabaseError) -> bool;
 

@@ -66,6 +66,12 @@ impl Dialect for MySql {
         String::new()
     }
 
+    fn lock_by_index(index: &str) -> String {
+        // MySQL sorts all rows that match if its statistics are from when there were hardly any, and
+        // so locks all of them.
+        format!(" FORCE INDEX ({index})")
+    }
+
     fn is_transient(error: &dyn DatabaseError) -> bool {
         // A deadlock (or, on Galera, a certification that failed), a lock that was waited for too
         // long, a row that has changed since it was read.

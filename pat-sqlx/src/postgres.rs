@@ -71,6 +71,10 @@ impl Dialect for Postgres {
         String::new()
     }
 
+    fn lock_by_index(_index: &str) -> String {
+        String::new()
+    }
+
     fn is_transient(error: &dyn DatabaseError) -> bool {
         // A serialization failure, a deadlock, a lock that was waited for too long.
         matches!(error.code().as_deref(), Some("40001" | "40P01" | "55P03"))

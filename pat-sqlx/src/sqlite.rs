@@ -101,6 +101,10 @@ impl Dialect for Sqlite {
         format!(" INDEXED BY {index}")
     }
 
+    fn lock_by_index(_index: &str) -> String {
+        String::new()
+    }
+
     fn is_transient(error: &dyn DatabaseError) -> bool {
         // SQLITE_BUSY, SQLITE_LOCKED, and the extended codes of the former.
         matches!(
