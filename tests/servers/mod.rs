@@ -182,11 +182,17 @@ impl Database {
                 self.execute(&sql).await;
             }
             MariaDb => {
-                // KILL takes a number and no query, so the statements are made by one.
-                let sql = "BEGIN NOT ATOMIC FOR one IN (SELECT id FROM information_schema.processlist \
-                     WHERE db = DATABASE() AND id <> CONNECTION_ID()) DO \
-                     EXECUTE IMMEDIATE CONCAT('KILL ', one.id); END FOR; END";
-                self.execute(sql).await;
+                let mut connection = MySqlConnection::connect(&self.url).await.expect("cut");
+                let others = "SELECT CAST(id AS SIGNED) FROM information_schema.processlist \
+                     WHERE db = DATABASE() AND id <> CONNECTION_ID()";
+                let others = query_scalar::<_, i64>(others).fetch_all(&mut connection);
+                // KILL takes a number and no query. Who has gone meanwhile is not there to be cut.
+                for id in others.await.expect("their numbers") {
+                    let _gone = connection
+                        .execute(AssertSqlSafe(format!("KILL {id}")))
+                        .await;
+                }
+                connection.close().await.expect("an end");
             }
         }
     }
@@ -355,7 +361,9 @@ async fn version(kind: Kind, url: &str) -> Result<String, pat_sqlx::sqlx::Error>
         }
         MariaDb => {
             let mut connection = MySqlConnection::connect(url).await?;
-            let version = "SELECT CONCAT(@@version_comment, ' ', @@version)";
+            // MariaDB says in its version what it is.
+            let version = "SELECT CONCAT(IF(@@version LIKE '%MariaDB%', '', 'MySQL '), \
+                 @@version, ', ', @@version_comment)";
             query_scalar(version).fetch_one(&mut connection).await
         }
     }
