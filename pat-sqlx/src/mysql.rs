@@ -50,11 +50,12 @@ impl Dialect for MySql {
     const CLOCK: &'static str = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))";
     const OR_KEEP_LATER: &'static str = " ON DUPLICATE KEY UPDATE \
          last_used_at = GREATEST(last_used_at, VALUES(last_used_at))";
-    const MIGRATIONS: [&'static str; 4] = [
+    const MIGRATIONS: [&'static str; 5] = [
         include_str!("../migrations/mysql/0001_tokens.sql"),
         include_str!("../migrations/mysql/0002_jobs.sql"),
         include_str!("../migrations/mysql/0003_nodes.sql"),
         include_str!("../migrations/mysql/0004_events.sql"),
+        include_str!("../migrations/mysql/0005_stored_end.sql"),
     ];
 
     fn or_ignore(key: &str) -> String {

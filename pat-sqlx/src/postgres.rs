@@ -56,11 +56,12 @@ impl Dialect for Postgres {
     const OR_KEEP_LATER: &'static str = " ON CONFLICT (token_id) DO UPDATE \
          SET last_used_at = excluded.last_used_at \
          WHERE pat_last_used.last_used_at < excluded.last_used_at";
-    const MIGRATIONS: [&'static str; 4] = [
+    const MIGRATIONS: [&'static str; 5] = [
         include_str!("../migrations/postgres/0001_tokens.sql"),
         include_str!("../migrations/postgres/0002_jobs.sql"),
         include_str!("../migrations/postgres/0003_nodes.sql"),
         include_str!("../migrations/postgres/0004_events.sql"),
+        include_str!("../migrations/postgres/0005_stored_end.sql"),
     ];
 
     fn or_ignore(_key: &str) -> String {
