@@ -22,6 +22,7 @@ use pat_sqlx::{AnyStore, ConnectError, Portable, SqlxStore};
 use reqwest::StatusCode;
 use serde_json::json;
 use tokio::time::timeout;
+use url::Url;
 
 use crate::common::database::{Database, Kind, trial_on, trial_that_stops, trials_on_servers};
 use crate::common::{Server, TOKENS, answer, named_users, trial};
@@ -116,6 +117,12 @@ pub(crate) fn trials() -> Vec<Trial> {
         Kind::MariaDb,
         "a_transaction_that_was_left_open_harms_nobody",
         left_open,
+    ));
+    trials.push(trial_on(
+        // The PostgreSQL servers of the tests ask nobody for a password.
+        Kind::MariaDb,
+        "an_account_with_a_password_is_let_in",
+        account,
     ));
     trials.push(trial_on(
         // On MariaDB it would be for all databases of the server.
@@ -641,6 +648,27 @@ async fn left_open(database: Database) {
     let opened = sqlx::raw_sql("START TRANSACTION").execute(&pool).await;
     opened.expect("an open transaction");
     let insertion = store.insert(&new(1, "alice"), 10).await;
+    assert_eq!(insertion.expect("insert"), Insertion::Stored);
+    store.close().await;
+}
+
+/// An account such as a host has: with a password, and with rights in its database alone. MySQL has
+/// not seen the password yet, and so wants more than a proof that the other side knows it.
+async fn account(database: Database) {
+    let name = database.name("");
+    for sql in [
+        format!("CREATE USER {name} IDENTIFIED BY 'secret'"),
+        format!("GRANT ALL ON {name}.* TO {name}"),
+    ] {
+        database.execute(&sql).await;
+    }
+    let mut url = Url::parse(&database.url).expect("a URL");
+    url.set_username(&name).expect("a name");
+    url.set_password(Some("secret")).expect("a password");
+    let opened = pat_sqlx::connect(url.as_str()).await;
+    database.execute(&format!("DROP USER {name}")).await;
+    let store = opened.expect("a store");
+    let insertion = store.tokens().insert(&new(1, "alice"), 10).await;
     assert_eq!(insertion.expect("insert"), Insertion::Stored);
     store.close().await;
 }

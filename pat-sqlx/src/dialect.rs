@@ -51,6 +51,10 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
     /// Whether the server says by this error that it ends the connection.
     fn is_farewell(error: &dyn DatabaseError) -> bool;
 
+    /// The same for a statement that locks the first rows of an index; empty where it locks no others
+    /// in any case. Other writers would find nothing that is not locked.
+    fn lock_by_index(index: &str) -> String;
+
     /// Whether losing this error's race calls for another try: busy, deadlock, serialization.
     fn is_transient(error: &dyn DatabaseError) -> bool;
 

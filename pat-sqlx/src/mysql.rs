@@ -81,6 +81,12 @@ impl Dialect for MySql {
         String::new()
     }
 
+    fn lock_by_index(index: &str) -> String {
+        // MySQL sorts all rows that match if its statistics are from when there were hardly any, and
+        // so locks all of them.
+        format!(" FORCE INDEX ({index})")
+    }
+
     fn is_farewell(error: &dyn DatabaseError) -> bool {
         // The server stops, somebody killed the connection, or it was idle for too long.
         let error = error.try_downcast_ref::<MySqlDatabaseError>();

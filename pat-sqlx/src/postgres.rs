@@ -75,6 +75,10 @@ impl Dialect for Postgres {
         String::new()
     }
 
+    fn lock_by_index(_index: &str) -> String {
+        String::new()
+    }
+
     fn is_farewell(error: &dyn DatabaseError) -> bool {
         // Ended by an administrator, after another session's crash, or not yet up again.
         matches!(error.code().as_deref(), Some("57P01" | "57P02" | "57P03"))

@@ -68,7 +68,10 @@ async fn try_once<DB: Server>(
 ) -> Result<(), Error> {
     let mut connection = options.connect().await?;
     prepare::<DB>(&mut connection).await?;
-    connection.close().await
+    // It worked. A server of MySQL's kind hangs up at once, and on a local socket the driver's own end
+    // of TLS then fails.
+    let _closed = connection.close().await;
+    Ok(())
 }
 
 async fn prepare<DB: Server>(connection: &mut DB::Connection) -> Result<(), Error> {

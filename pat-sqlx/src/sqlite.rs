@@ -104,6 +104,10 @@ impl Dialect for Sqlite {
         format!(" INDEXED BY {index}")
     }
 
+    fn lock_by_index(_index: &str) -> String {
+        String::new()
+    }
+
     fn is_farewell(_error: &dyn DatabaseError) -> bool {
         false
     }

@@ -17,7 +17,7 @@ use reqwest::StatusCode;
 
 use self::hole::Hole;
 use self::load::{Load, Node};
-use crate::common::database::{Database, Kind, trial_that_stops};
+use crate::common::database::{Database, Kind, close, trial_that_stops};
 use crate::common::process::Frozen;
 use crate::common::trial;
 
@@ -124,7 +124,7 @@ async fn lock_tokens(database: &Database, meanwhile: impl Future<Output = ()>) {
             let lock = "BEGIN; LOCK TABLE pat_token IN ACCESS EXCLUSIVE MODE";
             holder.execute(lock).await.expect("a lock");
             meanwhile.await;
-            holder.close().await.expect("an end");
+            close(holder).await;
         }
         Kind::MariaDb => {
             let mut holder = MySqlConnection::connect(&database.url)
@@ -133,7 +133,7 @@ async fn lock_tokens(database: &Database, meanwhile: impl Future<Output = ()>) {
             let lock = "LOCK TABLES pat_token WRITE";
             holder.execute(lock).await.expect("a lock");
             meanwhile.await;
-            holder.close().await.expect("an end");
+            close(holder).await;
         }
     }
 }

@@ -12,9 +12,7 @@ use std::time::Duration;
 
 use pat_sqlx::sqlx::mysql::MySqlConnection;
 use pat_sqlx::sqlx::postgres::PgConnection;
-use pat_sqlx::sqlx::{
-    AssertSqlSafe, Connection as _, Error, Executor as _, Row as _, query_scalar,
-};
+use pat_sqlx::sqlx::{AssertSqlSafe, Connection, Error, Executor as _, Row as _, query_scalar};
 use tokio::time::timeout;
 
 pub use self::local::start_standby;
@@ -139,7 +137,7 @@ impl Database {
                     connection.execute(sql).await?;
                 }
                 tokio::time::sleep(length).await;
-                connection.close().await
+                close(connection).await;
             }
             MariaDb => {
                 let mut connection = MySqlConnection::connect(&self.url).await?;
@@ -147,9 +145,10 @@ impl Database {
                     connection.execute(sql).await?;
                 }
                 tokio::time::sleep(length).await;
-                connection.close().await
+                close(connection).await;
             }
         }
+        Ok(())
     }
 
     /// The number that a query selects.
@@ -158,7 +157,7 @@ impl Database {
         let mut connection = PgConnection::connect(&self.url).await.expect("an answer");
         let row = connection.fetch_one(AssertSqlSafe(sql.to_owned())).await;
         let number = row.and_then(|row| row.try_get(0));
-        connection.close().await.expect("an end");
+        close(connection).await;
         number.expect(sql)
     }
 
@@ -182,11 +181,17 @@ impl Database {
                 self.execute(&sql).await;
             }
             MariaDb => {
-                // KILL takes a number and no query, so the statements are made by one.
-                let sql = "BEGIN NOT ATOMIC FOR one IN (SELECT id FROM information_schema.processlist \
-                     WHERE db = DATABASE() AND id <> CONNECTION_ID()) DO \
-                     EXECUTE IMMEDIATE CONCAT('KILL ', one.id); END FOR; END";
-                self.execute(sql).await;
+                let mut connection = MySqlConnection::connect(&self.url).await.expect("cut");
+                let others = "SELECT CAST(id AS SIGNED) FROM information_schema.processlist \
+                     WHERE db = DATABASE() AND id <> CONNECTION_ID()";
+                let others = query_scalar::<_, i64>(others).fetch_all(&mut connection);
+                // KILL takes a number and no query. Who has gone meanwhile is not there to be cut.
+                for id in others.await.expect("their numbers") {
+                    let _gone = connection
+                        .execute(AssertSqlSafe(format!("KILL {id}")))
+                        .await;
+                }
+                close(connection).await;
             }
         }
     }
@@ -305,14 +310,20 @@ async fn execute(kind: Kind, url: &str, sql: &str) -> Result<(), Error> {
         Postgres => {
             let mut connection = PgConnection::connect(url).await?;
             connection.execute(sql).await?;
-            connection.close().await
+            close(connection).await;
         }
         MariaDb => {
             let mut connection = MySqlConnection::connect(url).await?;
             connection.execute(sql).await?;
-            connection.close().await
+            close(connection).await;
         }
     }
+    Ok(())
+}
+
+/// Says goodbye. On a local socket with TLS, MySQL hangs up before all of it is said.
+pub async fn close(connection: impl Connection) {
+    let _hung_up = connection.close().await;
 }
 
 /// Ends the servers that were started for the tests.
@@ -355,7 +366,9 @@ async fn version(kind: Kind, url: &str) -> Result<String, pat_sqlx::sqlx::Error>
         }
         MariaDb => {
             let mut connection = MySqlConnection::connect(url).await?;
-            let version = "SELECT CONCAT(@@version_comment, ' ', @@version)";
+            // MariaDB says in its version what it is.
+            let version = "SELECT CONCAT(IF(@@version LIKE '%MariaDB%', '', 'MySQL '), \
+                 @@version, ', ', @@version_comment)";
             query_scalar(version).fetch_one(&mut connection).await
         }
     }

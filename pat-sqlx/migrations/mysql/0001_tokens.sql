@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS pat_token (
     expires_key   BIGINT AS (COALESCE(expires_at, 253402207200999999)) STORED,
                                                  -- the last instant of all if there is none;
                                                  -- not VIRTUAL: by an index of such a column
-                                                 -- MariaDB (10.11) misses rows beside those that
+                                                 -- MariaDB (10.11, 11.8) misses rows beside those that
                                                  -- others change
     INDEX pat_token_by_owner (owner, created_at DESC, id),
     INDEX pat_token_by_name (name_folded, created_at DESC, id),

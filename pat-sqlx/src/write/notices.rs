@@ -105,10 +105,11 @@ impl<DB: Portable> Write<DB> {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<QueuedNotice>, Error> {
-        let mut sql = Sql::new(
+        let index = DB::lock_by_index("pat_notice_by_state");
+        let mut sql = Sql::new(format!(
             "SELECT id, kind, owner, revoked_by, reason, queued_at, attempts, sent_by \
-             FROM pat_notice WHERE state = ",
-        );
+             FROM pat_notice{index} WHERE state = "
+        ));
         sql.bind(PENDING).push(" AND due_at <= ").bind(now);
         sql.push(" ORDER BY due_at, id LIMIT ").bind(limit);
         sql.push(DB::SKIP_LOCKED);
