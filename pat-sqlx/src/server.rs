@@ -52,8 +52,8 @@ pub(crate) async fn connect<DB: Server>(
 /// A pool whose new connections all lead to a server that takes writes.
 ///
 /// After a failover, connections stay open to the old primary, which answers as a replica: behind
-/// the others, so that it would let revoked tokens in. So they are asked again before each use. The
-/// question takes the place of the driver's own test of a connection.
+/// the others, so that it would let revoked tokens in. So they are to be asked again at each use,
+/// which takes the place of the driver's own test of a connection.
 fn pool<DB: Server>(connections: u32) -> PoolOptions<DB> {
     PoolOptions::new()
         .max_connections(connections)

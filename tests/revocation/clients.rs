@@ -43,7 +43,8 @@ pub(super) struct Clients {
     turn: AtomicUsize,
     /// Those by which some were, acknowledged.
     used: watch::Sender<BTreeSet<Way>>,
-    users: AtomicUsize,
+    /// The numbers of those who had no token yet. A user who was disabled stays so.
+    users: Mutex<Vec<usize>>,
     /// For many requests at once. It keeps its connections, so that a node that wakes up has the
     /// requests in its hands.
     http: reqwest::Client,
@@ -65,7 +66,7 @@ impl Clients {
             ways,
             turn: AtomicUsize::new(0),
             used: watch::Sender::default(),
-            users: AtomicUsize::new(0),
+            users: Mutex::new((0..USERS).collect()),
             http: client(WRITE_TIMEOUT),
             stop: CancellationToken::new(),
         });
@@ -94,6 +95,10 @@ impl Clients {
 
     fn tokens(&self) -> MutexGuard<'_, Tokens> {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn users(&self) -> MutexGuard<'_, Vec<usize>> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     // Readers
@@ -217,12 +222,13 @@ impl Clients {
     async fn create(&self, http: &reqwest::Client, random: &mut Random) -> Option<Group> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let way = self.ways[turn % self.ways.len()];
-        let owner = match way {
+        let own_user = match way {
             Way::ByFilter | Way::WithDisabledOwner | Way::WithDeletedOwner => {
-                user(self.users.fetch_add(1, Ordering::Relaxed) % USERS)
+                Some(self.users().pop()?)
             }
-            _ => "alice".into(),
+            _ => None,
         };
+        let owner = own_user.map_or_else(|| "alice".into(), user);
         let count = match way {
             Way::ByOwner | Way::ByAdmin | Way::ByItself => 1,
             _ => 2,
@@ -232,6 +238,9 @@ impl Clients {
             let node = self.nodes.pick(random);
             let parent = tokens.last().filter(|_| way == Way::WithParent);
             tokens.extend(self.create_one(http, node, &owner, parent).await);
+        }
+        if tokens.is_empty() {
+            self.users().extend(own_user);
         }
         let group = Group { owner, tokens, way };
         (group.tokens.len() == count).then_some(group)
