@@ -1,20 +1,19 @@
 //! Which nodes no longer trust what they knew before a change, though they have not said so.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
+use super::last_reports::LastReports;
 use crate::clock::micros;
 use crate::store::NodeReport;
 
-/// The last report of each node that was seen to lack a change, and the boot time since which it
-/// lacks one.
+/// What those nodes have said last that were seen to lack a change, and since when they lack one.
 ///
 /// Such a node was killed, is suspended or cannot reach the database. Its lease, from a poll before
 /// that change, ends within the bound, and by then it has no other: what a poll finds is reported
 /// before it counts. From there on it reports *before* it polls. So as long as the same report is
 /// read after a later change, its next poll will see that one too, and nobody need wait for it.
 #[derive(Debug, Default)]
-pub(super) struct Lapsed(HashMap<u64, (NodeReport, i64)>);
+pub(super) struct Lapsed(LastReports);
 
 impl Lapsed {
     /// Whether no node can trust what it knew before the generation `head`.
@@ -29,15 +28,9 @@ impl Lapsed {
         bound: Duration,
     ) -> bool {
         let lagging = nodes.iter().filter(|node| node.applied < head);
-        let lagging = lagging.map(|report| {
-            let before = self.0.get(&report.node);
-            let since = before.filter(|(last, _)| last == report);
-            let since = since.map_or(asked, |(_, since)| *since);
-            (report.node, (*report, since))
-        });
-        self.0 = lagging.collect();
-        let has_lapsed = |since: i64| asked - since >= micros(bound);
-        self.0.values().all(|(_, since)| has_lapsed(*since))
+        self.0.listen(lagging.copied(), asked);
+        let mut lagging = self.0.iter();
+        lagging.all(|(_, since)| asked - since >= micros(bound))
     }
 }
 

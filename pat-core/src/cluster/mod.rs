@@ -2,6 +2,7 @@
 //! that it knows.
 
 mod lapsed;
+mod last_reports;
 mod silence;
 
 use std::time::Duration;

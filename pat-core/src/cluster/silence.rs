@@ -1,34 +1,21 @@
 //! Which nodes have gone without a word.
 
-use std::collections::HashMap;
-
+use super::last_reports::LastReports;
 use crate::clock::micros;
 use crate::store::{NODE_FORGOTTEN_AFTER, NodeReport};
 
-/// The last report of each node, and the boot time at which this node first saw it.
-///
-/// So a silence is measured with the clock of the one who listens, and no two clocks are compared:
-/// a node whose date is wrong must not take the others for silent, or whoever waits for all nodes
-/// would not wait for them.
+/// What all nodes have said last.
 #[derive(Debug, Default)]
-pub(super) struct Silence(HashMap<u64, (NodeReport, i64)>);
+pub(super) struct Silence(LastReports);
 
 impl Silence {
     /// Takes in what all nodes have reported, as read at this boot time, and returns the reports of
     /// those that have said nothing else for [`NODE_FORGOTTEN_AFTER`].
     pub(super) fn listen(&mut self, reports: Vec<NodeReport>, now: i64) -> Vec<NodeReport> {
-        let heard = reports.into_iter().map(|report| {
-            let before = self.0.get(&report.node);
-            let since = before.filter(|(last, _)| *last == report);
-            (
-                report.node,
-                (report, since.map_or(now, |(_, since)| *since)),
-            )
-        });
-        self.0 = heard.collect();
-        let is_silent = |since: i64| now - since >= micros(NODE_FORGOTTEN_AFTER);
-        let silent = self.0.values().filter(|(_, since)| is_silent(*since));
-        silent.map(|(report, _)| *report).collect()
+        self.0.listen(reports, now);
+        let is_silent = |since| now - since >= micros(NODE_FORGOTTEN_AFTER);
+        let silent = self.0.iter().filter(|(_, since)| is_silent(*since));
+        silent.map(|(report, _)| report).collect()
     }
 }
 
