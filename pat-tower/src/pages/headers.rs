@@ -19,19 +19,17 @@ static CONNECTING_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     HeaderValue::from_str(&policy).expect("a policy is visible ASCII")
 });
 
-/// Marks an answer.
-#[derive(Clone)]
-struct Connecting;
-
 /// Lets the script of this page ask the host for something.
 pub(super) fn connecting(mut response: Response) -> Response {
-    response.extensions_mut().insert(Connecting);
+    let policy = CONNECTING_POLICY.clone();
+    response
+        .headers_mut()
+        .insert(CONTENT_SECURITY_POLICY, policy);
     response
 }
 
-/// The headers of every page.
-const HEADERS: [(HeaderName, &str); 6] = [
-    (CONTENT_SECURITY_POLICY, POLICY),
+/// The headers of every page, besides its policy.
+const HEADERS: [(HeaderName, &str); 5] = [
     // `no-referrer` would make browsers say `Origin: null` of our own forms.
     (REFERRER_POLICY, "same-origin"),
     (CACHE_CONTROL, "no-store"),
@@ -46,15 +44,11 @@ const HEADERS: [(HeaderName, &str); 6] = [
 
 /// The last touch on every answer of a page.
 pub(super) async fn protect(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    let policy = headers.entry(CONTENT_SECURITY_POLICY);
+    policy.or_insert(HeaderValue::from_static(POLICY));
     for (name, value) in HEADERS {
-        let value = HeaderValue::from_static(value);
-        response.headers_mut().insert(name, value);
-    }
-    if response.extensions_mut().remove::<Connecting>().is_some() {
-        let policy = CONNECTING_POLICY.clone();
-        response
-            .headers_mut()
-            .insert(CONTENT_SECURITY_POLICY, policy);
+        headers.insert(name, HeaderValue::from_static(value));
     }
     response
 }
