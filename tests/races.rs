@@ -806,30 +806,8 @@ async fn database_hangs() {
     assert!(node.accepts(&token).await);
 }
 
-async fn directory_down() {
-    let directory = TestDirectory::default();
-    let owner = directory.add("alice");
-    let pats = Pats::builder(MemoryStore::default())
-        .users(directory.clone())
-        .build();
-    let request = TokenRequest {
-        name: "ci".into(),
-        lifetime_days: None,
-    };
-    let token = pats.create(&alice(), request).await.expect("a token");
-    directory.set_down(true);
-    let verdict = pats.authenticate(token.plain.expose().as_bytes()).await;
-    assert!(matches!(verdict, Err(AuthError::Unavailable(_))));
-    directory.set_down(false);
-    assert!(accepts(&pats, token.plain.expose()).await);
-    directory.remove(&owner);
-    pats.user_changed(&owner).await.expect("a change");
-    let verdict = pats.authenticate(token.plain.expose().as_bytes()).await;
-    assert!(matches!(verdict, Err(AuthError::OwnerGone(_))));
-}
-
-async fn directory_hangs() {
-    let settings = many_tokens().auth_database_timeout_ms(100);
+/// A service that asks a directory, and a token of its only user.
+async fn with_directory(settings: SettingsBuilder) -> (TestDirectory, Pats, CreatedToken) {
     let directory = TestDirectory::default();
     directory.add("alice");
     let pats = Pats::builder(MemoryStore::default())
@@ -841,6 +819,25 @@ async fn directory_hangs() {
         lifetime_days: None,
     };
     let token = pats.create(&alice(), request).await.expect("a token");
+    (directory, pats, token)
+}
+
+async fn directory_down() {
+    let (directory, pats, token) = with_directory(Settings::builder()).await;
+    directory.set_down(true);
+    let verdict = pats.authenticate(token.plain.expose().as_bytes()).await;
+    assert!(matches!(verdict, Err(AuthError::Unavailable(_))));
+    directory.set_down(false);
+    assert!(accepts(&pats, token.plain.expose()).await);
+    directory.remove(alice().owner());
+    pats.user_changed(alice().owner()).await.expect("a change");
+    let verdict = pats.authenticate(token.plain.expose().as_bytes()).await;
+    assert!(matches!(verdict, Err(AuthError::OwnerGone(_))));
+}
+
+async fn directory_hangs() {
+    let settings = many_tokens().auth_database_timeout_ms(100);
+    let (directory, pats, token) = with_directory(settings).await;
     directory.set_silent(true);
     let given_up = async {
         let verdict = pats.authenticate(token.plain.expose().as_bytes()).await;
