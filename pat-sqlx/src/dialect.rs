@@ -39,21 +39,20 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
     /// for themselves would wait for each other.
     fn or_ignore(key: &str) -> String;
 
-    /// Ends an `INSERT` into `table` that, where the row of this `key` is there, puts these
-    /// `columns` in place of its own if its `time` is earlier, and else does nothing. `time` is the
-    /// last of the columns.
-    fn or_keep_later(table: &str, key: &str, columns: &[&str], time: &str) -> String;
+    /// Ends an `INSERT` into `table` that, where the row of this `key` is there, puts the new `time`
+    /// and `others` in place of its own if its time is earlier, and else does nothing.
+    fn or_keep_later(table: &str, key: &str, time: &str, others: &[&str]) -> String;
 
     /// Follows the name of a table, and has it read by this index; empty where the database may be
     /// trusted to find that out by itself. It has to be an index that the statement can use.
     fn by_index(index: &str) -> String;
 
-    /// Whether the server says by this error that it ends the connection.
-    fn is_farewell(error: &dyn DatabaseError) -> bool;
-
     /// The same for a statement that locks the first rows of an index; empty where it locks no others
     /// in any case. Other writers would find nothing that is not locked.
     fn lock_by_index(index: &str) -> String;
+
+    /// Whether the server says by this error that it ends the connection.
+    fn is_farewell(error: &dyn DatabaseError) -> bool;
 
     /// Whether losing this error's race calls for another try: busy, deadlock, serialization.
     fn is_transient(error: &dyn DatabaseError) -> bool;
@@ -87,10 +86,10 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
 pub(crate) fn on_conflict_keep_later(
     table: &str,
     key: &str,
-    columns: &[&str],
     time: &str,
+    others: &[&str],
 ) -> String {
-    let columns = columns.iter();
+    let columns = others.iter().chain([&time]);
     let columns: Vec<_> = columns
         .map(|column| format!("{column} = excluded.{column}"))
         .collect();

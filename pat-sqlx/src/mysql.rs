@@ -67,9 +67,9 @@ impl Dialect for MySql {
         format!(" ON DUPLICATE KEY UPDATE {key} = {key}")
     }
 
-    fn or_keep_later(_table: &str, _key: &str, columns: &[&str], time: &str) -> String {
+    fn or_keep_later(_table: &str, _key: &str, time: &str, others: &[&str]) -> String {
         // One after the other, so the time is changed last.
-        let columns = columns.iter();
+        let columns = others.iter().chain([&time]);
         let later = columns.map(|column| {
             format!("{column} = IF({time} < VALUES({time}), VALUES({column}), {column})")
         });

@@ -94,8 +94,8 @@ impl Dialect for Sqlite {
         " ON CONFLICT DO NOTHING".into()
     }
 
-    fn or_keep_later(table: &str, key: &str, columns: &[&str], time: &str) -> String {
-        on_conflict_keep_later(table, key, columns, time)
+    fn or_keep_later(table: &str, key: &str, time: &str, others: &[&str]) -> String {
+        on_conflict_keep_later(table, key, time, others)
     }
 
     fn by_index(index: &str) -> String {

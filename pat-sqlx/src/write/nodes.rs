@@ -15,8 +15,8 @@ impl<DB: Portable> Write<DB> {
             report.applied.cast_signed().into(),
             report.now.into(),
         ]);
-        let columns = ["applied_gen", "reported_at"];
-        sql.push(DB::or_keep_later("pat_node", "id", &columns, columns[1]));
+        let others = ["applied_gen"];
+        sql.push(DB::or_keep_later("pat_node", "id", "reported_at", &others));
         self.execute(sql).await.map(drop)
     }
 

@@ -79,12 +79,11 @@ impl<DB: Portable> Write<DB> {
             uses.iter()
                 .map(|(used, created_at)| [used.id.into(), (*created_at).into(), used.at.into()]),
         );
-        let time = "last_used_at";
         sql.push(DB::or_keep_later(
             "pat_last_used",
             "token_id",
-            &[time],
-            time,
+            "last_used_at",
+            &[],
         ));
         self.execute(sql.unprepared()).await.map(drop)
     }
