@@ -9,11 +9,13 @@ mod allocations;
 mod bearer;
 mod browser;
 mod clients;
+mod coherence;
 mod common;
 mod crashes;
 mod crowds;
 mod csrf;
 mod docs;
+mod faults;
 mod flood;
 mod flow;
 mod jobs;
@@ -58,10 +60,12 @@ fn main() -> ExitCode {
         bearer::trials(),
         browser::trials(),
         clients::trials(),
+        coherence::trials(),
         crashes::trials(),
         crowds::trials(),
         csrf::trials(),
         docs::trials(),
+        faults::trials(),
         flood::trials(),
         flow::trials(),
         jobs::trials(),

@@ -1,7 +1,7 @@
 //! The stores on database servers: the suites, and what only a server can get wrong.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -21,11 +21,10 @@ use pat_sqlx::sqlx::{self, Pool, SqlSafeStr as _};
 use pat_sqlx::{AnyStore, ConnectError, Portable, SqlxStore};
 use reqwest::StatusCode;
 use serde_json::json;
-use tokio::time::timeout;
 use url::Url;
 
 use crate::common::database::{Database, Kind, trial_on, trial_that_stops, trials_on_servers};
-use crate::common::{Server, TOKENS, answer, named_users, trial};
+use crate::common::{Server, TOKENS, answer, named_users, trial, until};
 
 /// What every store has to do.
 fn suites() -> impl Iterator<Item = Trial> {
@@ -573,38 +572,33 @@ async fn cut(database: Database) {
 
 /// More changes than there are connections wait for a lock.
 async fn waiting_changes(database: Database) {
-    const LOCKED: Duration = Duration::from_secs(3);
+    // The store has six connections for them.
+    const CONNECTIONS: i64 = 6;
+    const CHANGES: usize = 40;
     let store = open(&database).await;
     let token = new(1, "alice");
     let insertion = store.tokens().insert(&token, 10).await;
     assert_eq!(insertion.expect("insert"), Insertion::Stored);
-    let lock: &[&str] = match database.kind {
-        Kind::Postgres => &["BEGIN", "LOCK TABLE pat_owner IN ACCESS EXCLUSIVE MODE"],
-        Kind::MariaDb => &["LOCK TABLES pat_owner WRITE"],
-    };
-    let waiting = AtomicU32::new(0);
-    let changes = join_all((2..=40).map(async |number| {
-        waiting.fetch_add(1, Ordering::SeqCst);
+    let lock = database.lock_table("pat_owner").await.expect("a lock");
+    let ended = AtomicUsize::new(0);
+    let changes = join_all((2..).take(CHANGES).map(async |number| {
         let inserted = store.tokens().insert(&new(number, "alice"), 10).await;
-        waiting.fetch_sub(1, Ordering::SeqCst);
+        ended.fetch_add(1, Ordering::SeqCst);
         drop(inserted);
     }));
     let look_ups = async {
-        // By now the lock is taken, and every connection waits for it.
-        tokio::time::sleep(LOCKED / 3).await;
+        until("all connections wait", async || {
+            database.waiting().await == CONNECTIONS
+        })
+        .await;
         for _ in 0..100 {
-            let found = timeout(LOCKED / 6, store.tokens().find_by_digest(&token.digest)).await;
-            assert!(found.expect("in time").expect("an answer").is_some());
+            let found = store.tokens().find_by_digest(&token.digest).await;
+            assert!(found.expect("an answer").is_some());
         }
-        waiting.load(Ordering::SeqCst)
+        assert!(ended.load(Ordering::SeqCst) < CHANGES, "some still wait");
+        lock.close().await;
     };
-    let locked = database.hold(lock, LOCKED);
-    let (waiting, locked, ()) = tokio::join!(look_ups, locked, async {
-        tokio::time::sleep(LOCKED / 6).await;
-        changes.await;
-    });
-    locked.expect("a lock");
-    assert!(waiting > 10, "{waiting}");
+    tokio::join!(look_ups, changes);
     store.close().await;
 }
 
@@ -625,16 +619,14 @@ async fn demoted_under<DB: Portable>(database: &Database) {
     assert_eq!(insertion.expect("insert"), Insertion::Stored);
     for is_demoted in [false, true, false] {
         database.set_read_only(is_demoted).await;
-        // It is told to its processes one after the other.
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        let found = store.find_by_digest(&token.digest).await;
-        let polled = store.changes_since(None).await;
-        if is_demoted {
-            assert!(found.is_err() && polled.is_err(), "{found:?}, {polled:?}");
-        } else {
-            assert!(found.expect("find_by_digest").is_some());
-            polled.expect("changes_since");
-        }
+        // The server tells its processes one after the other.
+        until("it is asked, or not", async || {
+            let found = store.find_by_digest(&token.digest).await;
+            let polled = store.changes_since(None).await;
+            let is_asked = matches!(found, Ok(Some(_)));
+            (is_asked, polled.is_ok()) == (!is_demoted, !is_demoted)
+        })
+        .await;
     }
     store.close().await;
 }

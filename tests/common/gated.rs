@@ -271,14 +271,3 @@ impl JobStore for Gated {
         self.jobs_up()?.requeue_notice(id, now).await
     }
 }
-
-/// Waits until something is so; fails after ten seconds.
-pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Duration::from_secs(10);
-    let reached = tokio::time::timeout(deadline, async {
-        while !is_so() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    });
-    assert!(reached.await.is_ok(), "{what} did not happen in time");
-}

@@ -4,6 +4,7 @@ pub(crate) mod browser;
 pub(crate) mod database;
 pub(crate) mod gated;
 pub(crate) mod mail;
+pub(crate) mod node;
 pub(crate) mod postfix;
 pub(crate) mod process;
 pub(crate) mod python;
@@ -327,4 +328,15 @@ pub(crate) fn named_users(keys: &[&str]) -> TestDirectory {
         users.add(key);
     }
     users
+}
+
+/// Waits until something is so; fails after thirty seconds.
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let reached = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let reached = tokio::time::timeout(Duration::from_secs(30), reached).await;
+    assert!(reached.is_ok(), "{what} did not happen in time");
 }

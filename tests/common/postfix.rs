@@ -9,9 +9,9 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use super::gated::until;
 use super::mail::Mail;
 use super::smtp::Ca;
+use super::until;
 
 /// Where Debian has it.
 const MASTER: &str = "/usr/lib/postfix/sbin/master";
@@ -73,7 +73,7 @@ impl Postfix {
             folder,
             master: master.expect("postfix starts"),
         };
-        until("postfix listens", || {
+        until("postfix listens", async || {
             let ports = [starttls_port, smtps_port];
             ports.map(is_open) == [true, true]
         })
@@ -85,7 +85,7 @@ impl Postfix {
     pub(crate) async fn mails(&self, count: usize) -> Vec<Mail> {
         let inbox = self.folder.path().join("mail/inbox/new");
         let files = || fs::read_dir(&inbox).into_iter().flatten();
-        until("delivery", || files().count() >= count).await;
+        until("delivery", async || files().count() >= count).await;
         files()
             .map(|file| {
                 let path = file.expect("an entry").path();

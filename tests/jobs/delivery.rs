@@ -13,8 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{folder, sqlite};
-use crate::common::gated::until;
-use crate::common::{Server, answer, trial};
+use crate::common::{Server, answer, trial, until};
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![
@@ -214,7 +213,10 @@ async fn shutdown() {
         pats.create(&alice, request).await.expect("a token");
     }
     let jobs = pats.start();
-    until("the first batch is in hand", || *slow.begun.borrow() > 0).await;
+    until("the first batch is in hand", async || {
+        *slow.begun.borrow() > 0
+    })
+    .await;
     jobs.shutdown().await;
     let (begun, sent) = (*slow.begun.borrow(), slow.sent.sent().len());
     assert_eq!(begun, sent, "what was begun is finished");
@@ -230,5 +232,5 @@ async fn shutdown() {
 async fn at_once() {
     let server = Server::with(&[("pat.notice.created", "true")]).await;
     server.create("alice").await;
-    until("the notice is sent", || server.told().len() == 1).await;
+    until("the notice is sent", async || server.told().len() == 1).await;
 }

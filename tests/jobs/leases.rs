@@ -13,8 +13,7 @@ use pat_sqlx::sqlx::{self, AssertSqlSafe};
 use tokio::sync::watch;
 
 use super::{DAY, Node, database, folder, sqlite};
-use crate::common::gated::until;
-use crate::common::trial;
+use crate::common::{trial, until};
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![
@@ -138,7 +137,7 @@ async fn paused_runner() {
     held.is_held.send_replace(true);
     let pats = paused.pats.clone();
     let run = tokio::spawn(async move { pats.run_if_due(Job::Prune).await });
-    until("the paused node is in the middle", || {
+    until("the paused node is in the middle", async || {
         *held.is_asked.borrow()
     })
     .await;
@@ -198,7 +197,7 @@ async fn interrupted() {
     stopping.create("alice", 30).await;
     held.is_held.send_replace(true);
     let jobs = stopping.pats.start();
-    until("the run is in the middle", || *held.is_asked.borrow()).await;
+    until("the run is in the middle", async || *held.is_asked.borrow()).await;
     let ((), ()) = tokio::join!(jobs.shutdown(), async {
         tokio::task::yield_now().await;
         held.is_held.send_replace(false);

@@ -11,13 +11,13 @@ mod report;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use pat_sqlx::sqlx::{Connection as _, Executor as _, MySqlConnection, PgConnection};
-use pat_sqlx::sqlx::{SqliteConnection, sqlite::SqliteConnectOptions};
+use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use pat_sqlx::sqlx::{Connection as _, Executor as _};
 use reqwest::StatusCode;
 
 use self::hole::Hole;
 use self::load::{Load, Node};
-use crate::common::database::{Database, Kind, close, trial_that_stops};
+use crate::common::database::{Database, Kind, trial_that_stops};
 use crate::common::process::Frozen;
 use crate::common::trial;
 
@@ -90,17 +90,16 @@ async fn on_server(database: Database, fault: Fault) {
             hole.set_open(true);
         }
         Fault::Locked => {
-            lock_tokens(&database, async {
-                load.broken();
-                broken().await;
-                load.mended();
-            })
-            .await;
+            let lock = database.lock_table("pat_token").await.expect("a lock");
+            load.broken();
+            broken().await;
+            load.mended();
+            lock.close().await;
         }
         Fault::Demoted => {
             database.set_read_only(true).await;
             // It is told to its processes one after the other.
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
             load.broken();
             broken().await;
             load.mended();
@@ -112,30 +111,6 @@ async fn on_server(database: Database, fault: Fault) {
     println!("outages: {}, {fault:?}: {report}", database.kind.need());
     // Where only the tokens are locked, the change feed may be read.
     report.assert_closed(fault != Fault::Locked);
-}
-
-/// Keeps everybody from the table of tokens.
-async fn lock_tokens(database: &Database, meanwhile: impl Future<Output = ()>) {
-    match database.kind {
-        Kind::Postgres => {
-            let mut holder = PgConnection::connect(&database.url)
-                .await
-                .expect("a connection");
-            let lock = "BEGIN; LOCK TABLE pat_token IN ACCESS EXCLUSIVE MODE";
-            holder.execute(lock).await.expect("a lock");
-            meanwhile.await;
-            close(holder).await;
-        }
-        Kind::MariaDb => {
-            let mut holder = MySqlConnection::connect(&database.url)
-                .await
-                .expect("a connection");
-            let lock = "LOCK TABLES pat_token WRITE";
-            holder.execute(lock).await.expect("a lock");
-            meanwhile.await;
-            close(holder).await;
-        }
-    }
 }
 
 /// Another process that holds the lock keeps nobody from reading, so only changes fail.

@@ -20,7 +20,7 @@ use super::disk::Folder;
 use super::nodes::{NODES, Nodes, Place};
 use super::proxy::Proxy;
 use crate::common::database::{Database, Kind, start_standby};
-use crate::common::{MYSELF, NewToken, TOKENS, answer, client, trial_with_need};
+use crate::common::{MYSELF, NewToken, TOKENS, answer, client, trial_with_need, until};
 
 pub(super) fn trials() -> Vec<Trial> {
     let kind = Kind::Postgres;
@@ -255,17 +255,6 @@ async fn promote(standby: &Database) {
         standby.number(sql).await == 0
     })
     .await;
-}
-
-/// Waits until something is so; fails after thirty seconds.
-async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
-    let reached = async {
-        while !is_so().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let reached = tokio::time::timeout(Duration::from_secs(30), reached).await;
-    assert!(reached.is_ok(), "{what} did not happen in time");
 }
 
 #[expect(

@@ -13,7 +13,7 @@ use super::packets::{Loss, Packets};
 use super::proxy::{Proxy, Way};
 use super::run::networked;
 use crate::common::database::{Database, Kind, trial_that_stops};
-use crate::common::trial_with_need;
+use crate::common::{trial_with_need, until};
 use crate::stores::new;
 
 /// How long a server bears with an open transaction in which nothing happens, and some time to notice
@@ -53,17 +53,16 @@ async fn transaction(database: Database) {
         stored.expect("a token");
     }
 
-    let lock: &[&str] = &["BEGIN", "UPDATE pat_clock SET gen = gen WHERE id = 1"];
-    let falls_silent = async {
-        sleep(Duration::from_millis(500)).await;
-        tokio::spawn(async move { revoke(&silent, 1).await });
-        // By now it waits for the lock, which it gets after nothing from it arrives any more.
-        sleep(Duration::from_millis(500)).await;
-        proxy.set(Way::HoldsQuestions);
-    };
-    let locked = database.hold(lock, Duration::from_secs(2));
-    let (locked, ()) = tokio::join!(locked, falls_silent);
-    locked.expect("a lock");
+    let lock = ["BEGIN", "UPDATE pat_clock SET gen = gen WHERE id = 1"];
+    let lock = database.hold(&lock).await.expect("a lock");
+    tokio::spawn(async move { revoke(&silent, 1).await });
+    until("it waits for the lock", async || {
+        database.waiting().await > 0
+    })
+    .await;
+    // It gets the lock after nothing from it arrives any more.
+    proxy.set(Way::HoldsQuestions);
+    lock.close().await;
 
     let began = Instant::now();
     let revoked = timeout(BOUND, async { while !revoke(&other, 2).await {} }).await;

@@ -3,6 +3,7 @@
 mod docker;
 mod local;
 pub mod programs;
+mod session;
 mod source;
 
 use std::net::Ipv4Addr;
@@ -10,13 +11,12 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use pat_sqlx::sqlx::mysql::MySqlConnection;
-use pat_sqlx::sqlx::postgres::PgConnection;
-use pat_sqlx::sqlx::{AssertSqlSafe, Connection, Error, Executor as _, Row as _, query_scalar};
+use pat_sqlx::sqlx::Error;
 use tokio::time::timeout;
 
 pub use self::local::start_standby;
 use self::programs::Started;
+pub use self::session::Session;
 pub use self::source::missing;
 
 /// A kind of database server: looked for in the environment, then in Docker, then among the
@@ -122,43 +122,56 @@ impl Database {
         self.kind.server().execute(&sql).await;
     }
 
-    /// Runs statements on one connection, which stays open and idle for so long after them.
+    /// Runs statements on one connection, which stays open and idle after them.
     ///
     /// # Errors
     /// The server does not take one of them.
-    pub async fn hold(&self, statements: &[&str], length: Duration) -> Result<(), Error> {
-        let statements = statements
-            .iter()
-            .map(|sql| AssertSqlSafe((*sql).to_owned()));
+    pub async fn hold(&self, statements: &[&str]) -> Result<Session, Error> {
+        let mut session = Session::connect(self.kind, &self.url).await?;
+        for sql in statements {
+            session.execute(sql).await?;
+        }
+        Ok(session)
+    }
+
+    /// Keeps everybody else from this table until the session is closed.
+    ///
+    /// # Errors
+    /// The server gives no lock.
+    pub async fn lock_table(&self, table: &str) -> Result<Session, Error> {
         match self.kind {
             Postgres => {
-                let mut connection = PgConnection::connect(&self.url).await?;
-                for sql in statements {
-                    connection.execute(sql).await?;
-                }
-                tokio::time::sleep(length).await;
-                close(connection).await;
+                let lock = format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
+                self.hold(&["BEGIN", &lock]).await
+            }
+            MariaDb => self.hold(&[&format!("LOCK TABLES {table} WRITE")]).await,
+        }
+    }
+
+    /// How many connections to this database wait for a lock that another holds.
+    pub async fn waiting(&self) -> i64 {
+        self.number(match self.kind {
+            Postgres => {
+                "SELECT COUNT(*) FROM pg_stat_activity \
+                 WHERE datname = current_database() AND wait_event_type = 'Lock'"
             }
             MariaDb => {
-                let mut connection = MySqlConnection::connect(&self.url).await?;
-                for sql in statements {
-                    connection.execute(sql).await?;
-                }
-                tokio::time::sleep(length).await;
-                close(connection).await;
+                "SELECT COUNT(*) FROM information_schema.processlist connection \
+                 LEFT JOIN information_schema.innodb_trx transaction \
+                 ON transaction.trx_mysql_thread_id = connection.id \
+                 WHERE connection.db = DATABASE() AND (transaction.trx_state = 'LOCK WAIT' \
+                 OR connection.state LIKE 'Waiting for table%lock')"
             }
-        }
-        Ok(())
+        })
+        .await
     }
 
     /// The number that a query selects.
     pub async fn number(&self, sql: &str) -> i64 {
-        assert_eq!(self.kind, Postgres, "only PostgreSQL is asked this way");
-        let mut connection = PgConnection::connect(&self.url).await.expect("an answer");
-        let row = connection.fetch_one(AssertSqlSafe(sql.to_owned())).await;
-        let number = row.and_then(|row| row.try_get(0));
-        close(connection).await;
-        number.expect(sql)
+        let mut session = self.hold(&[]).await.expect("a connection");
+        let numbers = session.select(sql).await.expect(sql);
+        session.close().await;
+        numbers[0]
     }
 
     /// The name of this database, with something added.
@@ -181,17 +194,14 @@ impl Database {
                 self.execute(&sql).await;
             }
             MariaDb => {
-                let mut connection = MySqlConnection::connect(&self.url).await.expect("cut");
                 let others = "SELECT CAST(id AS SIGNED) FROM information_schema.processlist \
                      WHERE db = DATABASE() AND id <> CONNECTION_ID()";
-                let others = query_scalar::<_, i64>(others).fetch_all(&mut connection);
+                let mut session = self.hold(&[]).await.expect("a connection");
                 // KILL takes a number and no query. Who has gone meanwhile is not there to be cut.
-                for id in others.await.expect("their numbers") {
-                    let _gone = connection
-                        .execute(AssertSqlSafe(format!("KILL {id}")))
-                        .await;
+                for id in session.select::<i64>(others).await.expect("their numbers") {
+                    let _gone = session.execute(&format!("KILL {id}")).await;
                 }
-                close(connection).await;
+                session.close().await;
             }
         }
     }
@@ -305,25 +315,10 @@ impl Server {
 }
 
 async fn execute(kind: Kind, url: &str, sql: &str) -> Result<(), Error> {
-    let sql = AssertSqlSafe(sql.to_owned());
-    match kind {
-        Postgres => {
-            let mut connection = PgConnection::connect(url).await?;
-            connection.execute(sql).await?;
-            close(connection).await;
-        }
-        MariaDb => {
-            let mut connection = MySqlConnection::connect(url).await?;
-            connection.execute(sql).await?;
-            close(connection).await;
-        }
-    }
+    let mut session = Session::connect(kind, url).await?;
+    session.execute(sql).await?;
+    session.close().await;
     Ok(())
-}
-
-/// Says goodbye. On a local socket with TLS, MySQL hangs up before all of it is said.
-pub async fn close(connection: impl Connection) {
-    let _hung_up = connection.close().await;
 }
 
 /// Ends the servers that were started for the tests.
@@ -336,40 +331,45 @@ pub fn stop_servers() {
 /// since this is called from within another.
 ///
 /// # Errors
-/// It does not answer within a minute.
+/// Why it did not answer within a minute.
 pub fn await_answer(kind: Kind, url: &str) -> Result<String, String> {
-    let until_it_answers = async {
-        loop {
-            match version(kind, url).await {
-                Ok(version) => break version,
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-            }
-        }
-    };
     std::thread::scope(|scope| {
         let asking = scope.spawn(|| {
             let mut runtime = tokio::runtime::Builder::new_current_thread();
             let runtime = runtime.enable_all().build().expect("a runtime");
-            runtime.block_on(async { timeout(START_TIMEOUT, until_it_answers).await })
+            runtime.block_on(first_answer(kind, url))
         });
-        let answer = asking.join().expect("no panic");
-        answer.map_err(|_| "it does not answer".to_owned())
+        asking.join().expect("no panic")
     })
 }
 
-async fn version(kind: Kind, url: &str) -> Result<String, pat_sqlx::sqlx::Error> {
-    match kind {
-        Postgres => {
-            let mut connection = PgConnection::connect(url).await?;
-            let version = "SELECT 'PostgreSQL ' || current_setting('server_version')";
-            query_scalar(version).fetch_one(&mut connection).await
+async fn first_answer(kind: Kind, url: &str) -> Result<String, String> {
+    let mut why = "it does not answer".to_owned();
+    let until_it_answers = async {
+        loop {
+            match version(kind, url).await {
+                Ok(version) => break version,
+                Err(error) => why = error.to_string(),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    };
+    timeout(START_TIMEOUT, until_it_answers)
+        .await
+        .map_err(|_| why)
+}
+
+async fn version(kind: Kind, url: &str) -> Result<String, Error> {
+    let mut session = Session::connect(kind, url).await?;
+    let versions = session.select(match kind {
+        Postgres => "SELECT 'PostgreSQL ' || current_setting('server_version')",
+        // MariaDB says in its version what it is.
         MariaDb => {
-            let mut connection = MySqlConnection::connect(url).await?;
-            // MariaDB says in its version what it is.
-            let version = "SELECT CONCAT(IF(@@version LIKE '%MariaDB%', '', 'MySQL '), \
-                 @@version, ', ', @@version_comment)";
-            query_scalar(version).fetch_one(&mut connection).await
+            "SELECT CONCAT(IF(@@version LIKE '%MariaDB%', '', 'MySQL '), @@version, ', ', \
+             @@version_comment)"
         }
-    }
+    });
+    let mut versions = versions.await?;
+    session.close().await;
+    Ok(versions.remove(0))
 }

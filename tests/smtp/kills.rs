@@ -16,9 +16,10 @@ use pat_sqlx::sqlx::{self, Connection as _, SqliteConnection};
 use pat_tests::number;
 
 use super::{Host, open, owner, pats, trial};
-use crate::common::gated::{Gated, until};
+use crate::common::gated::Gated;
 use crate::common::mail::Mail;
 use crate::common::smtp::{Sink, mailer};
+use crate::common::until;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -190,11 +191,11 @@ async fn wait_for(moment: Moment, sink: &Sink) {
     let (count, hanging) = (sink.count(), sink.hanging());
     sink.fail(fault);
     if let Moment::After(time) = moment {
-        until("a message", || sink.count() > count).await;
+        until("a message", async || sink.count() > count).await;
         tokio::time::sleep(time).await;
     } else {
         let all = hanging + IN_HAND;
-        until("waiting", || sink.hanging() == all).await;
+        until("waiting", async || sink.hanging() == all).await;
     }
 }
 
@@ -278,7 +279,7 @@ async fn database_lost() {
         it.mailer(sink.mailer())
     });
     let delivering = tokio::spawn(async move { gated.deliver_notices().await });
-    until("half of the mails", || sink.count() >= NOTICES / 2).await;
+    until("half of the mails", async || sink.count() >= NOTICES / 2).await;
     store.set_down(true);
     let result = delivering.await.expect("no panic");
     assert!(result.is_err(), "it was noticed: {result:?}");

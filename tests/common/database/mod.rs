@@ -7,7 +7,7 @@ use std::panic::AssertUnwindSafe;
 use futures_util::FutureExt as _;
 use libtest_mimic::Trial;
 use pat_tests::servers::missing;
-pub(crate) use pat_tests::servers::{Database, Kind, close, start_standby, stop_servers};
+pub(crate) use pat_tests::servers::{Database, Kind, start_standby, stop_servers};
 
 pub(crate) use self::pooler::Pooler;
 use super::trial_with_need;

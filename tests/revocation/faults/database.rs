@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use pat_sqlx::sqlx::{Connection as _, Executor as _};
+use pat_sqlx::sqlx::{self, Connection as _, Executor as _};
+use pat_tests::servers::Session;
+use pat_tests::servers::programs::Started;
 
 use super::Faults;
 use crate::common::database::{Database, Kind};
 use crate::common::process::Frozen;
 use crate::revocation::disk::Full;
 use crate::revocation::random::Random;
-use pat_tests::servers::programs::Started;
 
 impl Faults {
     fn database(&self) -> &Database {
@@ -59,17 +60,12 @@ impl Faults {
             Kind::MariaDb => &["BEGIN"],
         };
         let row = "SELECT gen FROM pat_clock WHERE id = 1 FOR UPDATE";
-        let _ended = database.hold(&[lock, &[row]].concat(), length).await;
+        keep(database.hold(&[lock, &[row]].concat()).await, length).await;
     }
 
     pub(super) async fn exhaust_pool(&self, random: &mut Random) {
         let length = random.millis(1_000, 3_000);
-        let database = self.database();
-        let lock: &[&str] = match database.kind {
-            Kind::Postgres => &["BEGIN", "LOCK TABLE pat_token IN ACCESS EXCLUSIVE MODE"],
-            Kind::MariaDb => &["LOCK TABLES pat_token WRITE"],
-        };
-        let _ended = database.hold(lock, length).await;
+        keep(self.database().lock_table("pat_token").await, length).await;
     }
 
     async fn lock_file(&self, length: Duration) {
@@ -94,5 +90,13 @@ impl Faults {
         let full = Full::fill(self.nodes.folder());
         tokio::time::sleep(length).await;
         drop(full);
+    }
+}
+
+/// Keeps what was locked, if the server gave it.
+async fn keep(lock: Result<Session, sqlx::Error>, length: Duration) {
+    if let Ok(lock) = lock {
+        tokio::time::sleep(length).await;
+        lock.close().await;
     }
 }

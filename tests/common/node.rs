@@ -1,0 +1,95 @@
+//! A service in this process, or two that share a database.
+
+use std::sync::Arc;
+
+use pat_core::settings::SettingsBuilder;
+use pat_core::testing::TestClock;
+use pat_core::{AuthError, Caller, CreatedToken, Pats, Settings, TokenRequest, TokenStore};
+use pat_sqlx::SqliteStore;
+
+use super::gated::Gated;
+
+/// A service and what stands around it.
+pub(crate) struct Node {
+    pub(crate) pats: Pats,
+    pub(crate) store: Gated,
+    pub(crate) clock: Arc<TestClock>,
+}
+
+impl Node {
+    pub(crate) async fn on(store: impl TokenStore, settings: SettingsBuilder) -> Self {
+        let (store, clock) = (Gated::new(store), Arc::new(TestClock::default()));
+        let settings = settings.build().expect("settings");
+        let pats = Pats::builder(store.clone())
+            .settings(settings)
+            .clock(clock.clone())
+            .build();
+        pats.poll_changes().await.expect("a poll");
+        Self { pats, store, clock }
+    }
+
+    pub(crate) async fn create(&self) -> CreatedToken {
+        let request = TokenRequest {
+            name: "ci".into(),
+            lifetime_days: Some(90),
+        };
+        self.pats.create(&alice(), request).await.expect("a token")
+    }
+
+    pub(crate) async fn accepts(&self, token: &CreatedToken) -> bool {
+        accepts(&self.pats, token.plain.expose()).await
+    }
+}
+
+pub(crate) async fn accepts(pats: &Pats, token: &str) -> bool {
+    match pats.authenticate(token.as_bytes()).await {
+        Ok(_) => true,
+        Err(AuthError::Unavailable(error)) => panic!("a database that answers: {error:?}"),
+        Err(_) => false,
+    }
+}
+
+pub(crate) fn alice() -> Caller {
+    Caller::explicit("alice".parse().expect("an owner"))
+}
+
+/// A SQLite store in a folder of its own.
+pub(crate) async fn sqlite() -> (tempfile::TempDir, SqliteStore) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = SqliteStore::open(folder.path().join("pat.db"))
+        .await
+        .expect("a database");
+    (folder, store)
+}
+
+pub(crate) fn many_tokens() -> SettingsBuilder {
+    // The long time is for busy machines.
+    Settings::builder()
+        .max_tokens_per_user(1_000_000)
+        .auth_database_timeout_ms(60_000)
+}
+
+/// Two nodes on one file, both with the token in their caches.
+pub(crate) async fn pair(
+    settings: SettingsBuilder,
+) -> (tempfile::TempDir, Node, Node, CreatedToken) {
+    let (folder, store) = sqlite().await;
+    let other = SqliteStore::open(folder.path().join("pat.db"))
+        .await
+        .expect("the same database");
+    let (a, b) = (
+        Node::on(store, settings.clone()).await,
+        Node::on(other, settings).await,
+    );
+    let token = a.create().await;
+    assert!(a.accepts(&token).await && b.accepts(&token).await);
+    (folder, a, b, token)
+}
+
+pub(crate) async fn is_unavailable(node: &Node, token: &CreatedToken) -> bool {
+    let verdict = node
+        .pats
+        .authenticate(token.plain.expose().as_bytes())
+        .await;
+    matches!(verdict, Err(AuthError::Unavailable(_)))
+}
