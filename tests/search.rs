@@ -8,14 +8,16 @@ use libtest_mimic::Trial;
 use pat_core::search::{Filter, Search, Sort, SortKey, Start};
 use pat_core::store::{Job, SearchStore};
 use pat_core::{Caller, JobRun, Owner, Pats, TokenId, TokenRequest};
+use pat_sqlx::sqlx::pool::PoolOptions;
 use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
-use pat_sqlx::sqlx::{MySql, Pool, Postgres, QueryBuilder, Sqlite};
+use pat_sqlx::sqlx::{MySql, Pool, Postgres, QueryBuilder, Sqlite, query_as};
 use pat_sqlx::{Portable, SqlxStore};
 use pat_tests::number;
+use pat_tests::rows::insert_selected;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::common::database::{Kind, trials_on_servers};
+use crate::common::database::{Database, Kind, trial_on, trials_on_servers};
 use crate::common::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -31,10 +33,8 @@ pub(crate) fn trials() -> Vec<Trial> {
             let options = SqliteConnectOptions::new().filename(&path);
             let options = options.synchronous(SqliteSynchronous::Off);
             let pool = Pool::<Sqlite>::connect_with(options).await.expect("a pool");
-            walk("sqlite", store, &pool, |i| {
-                format!("CAST(printf('%032d', {i}) AS BLOB)")
-            })
-            .await;
+            let digest = "CAST(printf('%032d', i) AS BLOB)";
+            walk("sqlite", store, &pool, digest).await;
         },
     )];
     trials.extend(trials_on_servers(
@@ -47,59 +47,108 @@ pub(crate) fn trials() -> Vec<Trial> {
                     let pool = Pool::<Postgres>::connect(&database.url)
                         .await
                         .expect("a pool");
-                    let digest =
-                        |i: &str| format!("convert_to(lpad(CAST({i} AS TEXT), 32, '0'), 'UTF8')");
+                    let digest = "convert_to(lpad(CAST(i AS TEXT), 32, '0'), 'UTF8')";
                     walk(name, store.expect("a database"), &pool, digest).await;
                 }
                 Kind::MariaDb => {
                     let store = pat_sqlx::MySqlStore::connect(&database.url).await;
                     let pool = Pool::<MySql>::connect(&database.url).await.expect("a pool");
-                    walk(name, store.expect("a database"), &pool, |i| {
-                        format!("LPAD({i}, 32, '0')")
-                    })
-                    .await;
+                    walk(name, store.expect("a database"), &pool, MYSQL_DIGEST).await;
                 }
             }
         },
     ));
+    trials.push(trial_on(
+        // It counts the rows that it reads.
+        Kind::MariaDb,
+        "a_page_reads_few_rows",
+        few_rows,
+    ));
     trials
 }
 
-/// Every fifth token never expires, every seventh is to be pruned, every eleventh was used.
-async fn fill<DB: Portable>(pool: &Pool<DB>, count: usize, digest: impl Fn(&str) -> String) {
-    let day = 86_400_000_000_i64;
-    let now = 1_790_000_000_000_000_i64;
-    let numbers = |max| {
-        format!(
-            "WITH RECURSIVE numbers (i) AS \
-             (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < {max}) "
-        )
+/// However many tokens there are, in whichever order, and also where a page ends among equals: most
+/// tokens were never used, and a fifth never expires.
+async fn few_rows(database: Database) {
+    const TOKENS: usize = 20_000;
+    const USED: u32 = 20_000 / 11;
+    const LIMIT: u32 = 100;
+    // All on one connection, whose reads the server counts.
+    let pool = PoolOptions::<MySql>::new().max_connections(1);
+    let pool = pool.connect(&database.url).await.expect("a pool");
+    let store = SqlxStore::new(pool.clone(), pool.clone());
+    store.migrate().await.expect("our migrations");
+    fill(&pool, TOKENS, MYSQL_DIGEST).await;
+    let reads = async || {
+        let counts = "SHOW STATUS LIKE 'Handler\\_read\\_%'";
+        let counts = query_as::<_, (String, String)>(counts)
+            .fetch_all(&pool)
+            .await;
+        let counts = counts.expect("counts").into_iter();
+        counts
+            .map(|(_, count)| count.parse::<u32>().expect("a number"))
+            .sum::<u32>()
     };
-    // A recursion has a limit in MariaDB, so by thousands.
-    for first in (0..count).step_by(1_000) {
-        let i = format!("({first} + i)");
-        let digest = digest(&i);
-        let rows = numbers(1_000.min(count - first));
-        let tokens = format!(
-            "INSERT INTO pat_token \
-             (id, digest, owner, name, name_folded, created_at, expires_at) {rows} \
-             SELECT {i}, {digest}, CONCAT('user ', {i} % 997), CONCAT('Token ', {i} * 1009 % 1000003), \
-             CONCAT('token ', {i} * 1009 % 1000003), {now} - 90 * {day} + {i}, \
-             CASE WHEN {i} % 5 = 0 THEN NULL WHEN {i} % 7 = 0 THEN {now} - 60 * {day} \
-             ELSE {now} + {i} % 365 * {day} + {i} END FROM numbers"
-        );
-        let uses = format!(
-            "INSERT INTO pat_last_used (token_id, created_at, last_used_at) {rows} \
-             SELECT {i}, {now} - 90 * {day} + {i}, \
-             CASE WHEN {i} % 11 = 0 THEN {now} - {i} % 80 * {day} + {i} ELSE 0 END FROM numbers"
-        );
-        for sql in [tokens, uses] {
-            let mut connection = pool.acquire().await.expect("a connection");
-            DB::execute(QueryBuilder::new(sql), false, &mut connection)
-                .await
-                .expect("rows");
+    for (key, is_descending) in all_orders() {
+        let sort = Sort { key, is_descending };
+        let page = async |start, limit| {
+            let search = Search {
+                filter: Filter::default(),
+                sort,
+                start,
+                limit,
+            };
+            store.search(&search).await.expect("search")
+        };
+        // Somewhat before the last of those that were used.
+        let place = page(Start::Offset(USED - 50), 1).await;
+        let place = Start::After(sort.position_of(&place[0]));
+        for start in [Start::Offset(0), Start::Offset(LIMIT), place] {
+            let before = reads().await;
+            let found = page(start.clone(), LIMIT).await;
+            let read = reads().await - before;
+            assert_eq!(found.len(), LIMIT as usize);
+            // Each with its last use, and those before it, and once more where a page ends.
+            assert!(read < 15 * LIMIT, "{read} for {sort:?}, {start:?}");
         }
     }
+    store.close().await;
+}
+
+fn all_orders() -> impl Iterator<Item = (SortKey, bool)> {
+    let keys = [
+        SortKey::Name,
+        SortKey::CreatedAt,
+        SortKey::ExpiresAt,
+        SortKey::LastUsedAt,
+        SortKey::Owner,
+    ];
+    keys.into_iter().flat_map(|key| [(key, false), (key, true)])
+}
+
+const MYSQL_DIGEST: &str = "LPAD(i, 32, '0')";
+
+/// Every fifth token never expires, every seventh is to be pruned, every eleventh was used.
+async fn fill<DB: Portable>(pool: &Pool<DB>, count: usize, digest: &str) {
+    let day = 86_400_000_000_i64;
+    let now = 1_790_000_000_000_000_i64;
+    insert_selected(pool, 0..count, |numbers, _| {
+        let tokens = format!(
+            "INSERT INTO pat_token \
+             (id, digest, owner, name, name_folded, created_at, expires_at) {numbers} \
+             SELECT i, {digest}, CONCAT('user ', i % 997), CONCAT('Token ', i * 1009 % 1000003), \
+             CONCAT('token ', i * 1009 % 1000003), {now} - 90 * {day} + i, \
+             CASE WHEN i % 5 = 0 THEN NULL WHEN i % 7 = 0 THEN {now} - 60 * {day} \
+             ELSE {now} + i % 365 * {day} + i END FROM numbers"
+        );
+        let uses = format!(
+            "INSERT INTO pat_last_used (token_id, created_at, last_used_at) {numbers} \
+             SELECT i, {now} - 90 * {day} + i, \
+             CASE WHEN i % 11 = 0 THEN {now} - i % 80 * {day} + i ELSE 0 END FROM numbers"
+        );
+        [tokens, uses].map(QueryBuilder::new)
+    })
+    .await;
     let mut connection = pool.acquire().await.expect("a connection");
     let analyze = if DB::NAME == "MySQL" {
         "ANALYZE TABLE pat_token, pat_last_used"
@@ -111,12 +160,7 @@ async fn fill<DB: Portable>(pool: &Pool<DB>, count: usize, digest: impl Fn(&str)
         .expect("statistics");
 }
 
-async fn walk<DB: Portable>(
-    name: &str,
-    store: SqlxStore<DB>,
-    pool: &Pool<DB>,
-    digest: impl Fn(&str) -> String,
-) {
+async fn walk<DB: Portable>(name: &str, store: SqlxStore<DB>, pool: &Pool<DB>, digest: &str) {
     let count = number("PAT_TEST_SEARCH_TOKENS", 3_000);
     fill(pool, count, digest).await;
     let searched: &dyn SearchStore = &store;
@@ -214,15 +258,8 @@ async fn change(pats: Pats, stop: CancellationToken) -> usize {
 
 /// Prints how long some searches take.
 async fn time(name: &str, searched: &dyn SearchStore, count: usize) {
-    let keys = [
-        SortKey::Name,
-        SortKey::CreatedAt,
-        SortKey::ExpiresAt,
-        SortKey::LastUsedAt,
-        SortKey::Owner,
-    ];
     let middle = TokenId::new(i64::try_from(count / 2).expect("a number")).expect("an id");
-    for (key, is_descending) in keys.into_iter().flat_map(|key| [(key, false), (key, true)]) {
+    for (key, is_descending) in all_orders() {
         let sort = Sort { key, is_descending };
         let mut search = Search {
             filter: Filter::default(),
@@ -256,6 +293,13 @@ async fn time(name: &str, searched: &dyn SearchStore, count: usize) {
             "part of a name",
             Filter {
                 name: "99999".into(),
+                ..Filter::default()
+            },
+        ),
+        (
+            "part of every name",
+            Filter {
+                name: "oken".into(),
                 ..Filter::default()
             },
         ),

@@ -43,6 +43,13 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
     /// and `others` in place of its own if its time is earlier, and else does nothing.
     fn or_keep_later(table: &str, key: &str, time: &str, others: &[&str]) -> String;
 
+    /// Whether the database knows by itself how many rows have which values.
+    const KEEPS_STATISTICS: bool;
+
+    /// Joins two tables of which the first is to be read first, in order; where the database may be
+    /// trusted to find that out by itself, a `JOIN` like any other.
+    const JOIN_IN_ORDER: &'static str;
+
     /// Follows the name of a table, and has it read by this index; empty where the database may be
     /// trusted to find that out by itself. It has to be an index that the statement can use.
     fn by_index(index: &str) -> String;

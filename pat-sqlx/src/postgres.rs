@@ -71,6 +71,9 @@ impl Dialect for Postgres {
         on_conflict_keep_later(table, key, time, others)
     }
 
+    const KEEPS_STATISTICS: bool = true;
+    const JOIN_IN_ORDER: &'static str = "JOIN";
+
     fn by_index(_index: &str) -> String {
         String::new()
     }

@@ -98,6 +98,9 @@ impl Dialect for Sqlite {
         on_conflict_keep_later(table, key, time, others)
     }
 
+    const KEEPS_STATISTICS: bool = false;
+    const JOIN_IN_ORDER: &'static str = "CROSS JOIN";
+
     fn by_index(index: &str) -> String {
         // Nobody gathers statistics here, and without them it takes "is not revoked" for rare, and
         // sorts all tokens for each page.

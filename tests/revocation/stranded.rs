@@ -55,7 +55,7 @@ async fn transaction(database: Database) {
 
     let lock = ["BEGIN", "UPDATE pat_clock SET gen = gen WHERE id = 1"];
     let lock = database.hold(&lock).await.expect("a lock");
-    tokio::spawn(async move { revoke(&silent, 1).await });
+    tokio::spawn(async move { while !revoke(&silent, 1).await {} });
     until("it waits for the lock", async || {
         database.waiting().await > 0
     })

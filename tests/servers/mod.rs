@@ -150,20 +150,22 @@ impl Database {
 
     /// How many connections to this database wait for a lock that another holds.
     pub async fn waiting(&self) -> i64 {
-        self.number(match self.kind {
+        let sql = match self.kind {
             Postgres => {
                 "SELECT COUNT(*) FROM pg_stat_activity \
                  WHERE datname = current_database() AND wait_event_type = 'Lock'"
             }
             MariaDb => {
+                // InnoDB says the same as before to who asks again within a tenth of a second.
+                tokio::time::sleep(Duration::from_millis(150)).await;
                 "SELECT COUNT(*) FROM information_schema.processlist connection \
                  LEFT JOIN information_schema.innodb_trx transaction \
                  ON transaction.trx_mysql_thread_id = connection.id \
                  WHERE connection.db = DATABASE() AND (transaction.trx_state = 'LOCK WAIT' \
                  OR connection.state LIKE 'Waiting for table%lock')"
             }
-        })
-        .await
+        };
+        self.number(sql).await
     }
 
     /// The number that a query selects.
