@@ -11,7 +11,7 @@ use pat_sqlx::SqliteStore;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
-use crate::common::{Answer, MYSELF, Server, TOKENS, answer, trial};
+use crate::common::{Answer, MYSELF, NewToken, Server, TOKENS, answer, trial};
 
 const SEARCH: &str = "/rest/pat/latest/tokens/search";
 const USERS: &str = "/rest/pat/latest/tokens/search/user";
@@ -37,6 +37,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("admin::owners_and_auditors_are_told", told),
         trial("admin::a_found_string_is_identified", identify),
         trial("admin::nobody_else_gets_in", no_administrator),
+        trial("admin::it_can_be_switched_off", switched_off),
     ]
 }
 
@@ -251,6 +252,7 @@ async fn bad_searches() {
         (json!({"isUsed": "maybe"}), "isUsed must be"),
         (json!({"status": "active"}), "status must be"),
         (json!({"userKeys": [""]}), "user key"),
+        (json!({"userKeys": vec!["a"; 1_001]}), "userKeys"),
         (json!({"cursor": "nonsense"}), "cursor"),
         (
             json!({"cursor": cursor, "page": 0}),
@@ -623,27 +625,54 @@ async fn identify() {
     }
 }
 
+/// Every request that only an administrator may send, about this token.
+fn requests(token: &NewToken) -> [(Method, &'static str, Value); 6] {
+    [
+        (Method::POST, SEARCH, json!({})),
+        (Method::GET, USERS, Value::Null),
+        (Method::DELETE, BULK, json!([token.id])),
+        (Method::POST, REVOKE, json!({"ids": [token.id]})),
+        (Method::POST, REVOKE, json!("nonsense")),
+        (Method::POST, IDENTIFY, json!({"token": token.raw})),
+    ]
+}
+
+fn request(server: &Server, method: Method, path: &str, body: &Value) -> RequestBuilder {
+    let request = server.request(method, path);
+    if body.is_null() {
+        request
+    } else {
+        request.json(body)
+    }
+}
+
+async fn switched_off() {
+    let server = Server::with(&[("pat.admin.enabled", "false")]).await;
+    let token = server.create("alice").await;
+    for (method, path, body) in requests(&token) {
+        let request = request(&server, method, path, &body);
+        let none = answer(request.basic_auth("admin", Some("admin"))).await;
+        assert_eq!(none.status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(none.problem(), "not-found", "{path}");
+    }
+    let admin = |request: RequestBuilder| answer(request.basic_auth("admin", Some("admin")));
+    let home = admin(server.get("/tokens")).await;
+    assert!(!home.body.contains("/admin/tokens"), "{}", home.body);
+    // One token is an administrator's as before.
+    assert_eq!(
+        admin(server.get(&token.path())).await.status,
+        StatusCode::OK
+    );
+    let revoked = admin(server.delete(&token.path())).await;
+    assert_eq!(revoked.status, StatusCode::NO_CONTENT);
+}
+
 async fn no_administrator() {
     let server = Server::start().await;
     let token = server.create("alice").await;
     let others = server.create("bob").await;
-    let requests = [
-        (Method::POST, SEARCH, json!({})),
-        (Method::GET, USERS, Value::Null),
-        (Method::DELETE, BULK, json!([others.id])),
-        (Method::POST, REVOKE, json!({"ids": [others.id]})),
-        (Method::POST, REVOKE, json!("nonsense")),
-        (Method::POST, IDENTIFY, json!({"token": others.raw})),
-    ];
-    for (method, path, body) in requests {
-        let request = || {
-            let request = server.request(method.clone(), path);
-            if body.is_null() {
-                request
-            } else {
-                request.json(&body)
-            }
-        };
+    for (method, path, body) in requests(&others) {
+        let request = || request(&server, method.clone(), path, &body);
         let anonymous = answer(request()).await;
         assert_eq!(anonymous.status, StatusCode::UNAUTHORIZED, "{path}");
         for request in [

@@ -127,8 +127,8 @@ pub(crate) async fn home(
     let (Some(Extension(caller)), Ok(SignedIn(user))) = (caller, user) else {
         return Redirect::to("/login").into_response();
     };
-    let is_administrator = pats.is_administrator(&caller).await.unwrap_or_default();
-    site::home(&user, is_administrator)
+    let may_administer = pats.administration(&caller).await.is_ok();
+    site::home(&user, may_administer)
 }
 
 /// Where to go after the sign-in.

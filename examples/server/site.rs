@@ -26,14 +26,14 @@ pub(crate) enum Place {
 #[template(path = "header.html")]
 struct Header<'a> {
     user: Option<&'a User>,
-    is_administrator: bool,
+    may_administer: bool,
     place: Place,
 }
 
-fn header(user: Option<&User>, is_administrator: bool, place: Place) -> String {
+fn header(user: Option<&User>, may_administer: bool, place: Place) -> String {
     let header = Header {
         user,
-        is_administrator,
+        may_administer,
         place,
     };
     header.render().unwrap_or_default()
@@ -56,7 +56,7 @@ impl Layout for Site {
             Some(Section::Administration) => Place::Administration,
             _ => Place::Tokens,
         };
-        header(user.as_ref(), visit.is_administrator(), place)
+        header(user.as_ref(), visit.may_administer(), place)
     }
 }
 
@@ -65,14 +65,14 @@ impl Layout for Site {
 struct Home<'a> {
     header: String,
     user: &'a User,
-    is_administrator: bool,
+    may_administer: bool,
 }
 
-pub(crate) fn home(user: &User, is_administrator: bool) -> Response {
+pub(crate) fn home(user: &User, may_administer: bool) -> Response {
     let template = Home {
-        header: header(Some(user), is_administrator, Place::Home),
+        header: header(Some(user), may_administer, Place::Home),
         user,
-        is_administrator,
+        may_administer,
     };
     show(StatusCode::OK, &template)
 }

@@ -173,6 +173,9 @@ pub enum AccessError {
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdminError {
+    /// The administration is switched off (`pat.admin.enabled`).
+    #[error("the administration of tokens is switched off")]
+    Disabled,
     /// The caller is no administrator.
     #[error("only administrators may do this")]
     NotAdministrator,

@@ -70,12 +70,16 @@ fn change_entry<DB: Portable>(row: &Row<DB>) -> Result<Option<ChangeEntry>, Erro
     }))
 }
 
-pub(crate) fn node_report<DB: Portable>(row: &Row<DB>) -> Result<NodeReport, Error> {
-    Ok(NodeReport {
-        node: row.int("id")?.cast_unsigned(),
+/// `None` where there is no node.
+pub(crate) fn node_report<DB: Portable>(row: &Row<DB>) -> Result<Option<NodeReport>, Error> {
+    let Some(node) = row.optional_int("id")? else {
+        return Ok(None);
+    };
+    Ok(Some(NodeReport {
+        node: node.cast_unsigned(),
         applied: row.count("applied_gen")?,
         now: row.timestamp("reported_at")?,
-    })
+    }))
 }
 
 /// The columns `kind`, `token_id` and `owner` of a change.

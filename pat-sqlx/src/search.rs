@@ -11,7 +11,7 @@ use tracing::instrument;
 
 use crate::lent::fetch;
 use crate::row::{self, TOKEN_COLUMNS, TOKENS};
-use crate::sql::{Row, Sql, Value, corrupt};
+use crate::sql::{Sql, Value};
 use crate::{Portable, SqlxStore};
 
 /// The columns of an order: what is sorted by, and what decides between equals.
@@ -49,26 +49,34 @@ impl Columns {
 
 const BY_OWNER: &str = "pat_token_by_owner";
 
-/// Where the tokens of a search are: those of an owner by the index of owners, and others by the one
-/// that has them in order, of which a page reads no more than it shows. Where dates are given too,
-/// their index may be the better one, if the database can tell.
+/// The index of what is rare enough to be sorted for each page: the tokens of some owners, or those
+/// that were revoked not long ago.
+fn narrow_index(filter: &Filter) -> Option<&'static str> {
+    if !filter.owners.is_empty() {
+        Some(BY_OWNER)
+    } else if filter.revoked == Revoked::Only {
+        Some("pat_token_by_revocation")
+    } else {
+        None
+    }
+}
+
+/// Where the tokens of a search are: rare ones by their own index, and others by the one that has
+/// them in order, of which a page reads no more than it shows. Where dates are given too, their index
+/// may be the better one, if the database can tell.
 fn tables_of<DB: Portable>(search: &Search) -> String {
     let Search { filter, sort, .. } = search;
-    let has_owners = !filter.owners.is_empty();
+    let narrow = narrow_index(filter);
+    let index = narrow.unwrap_or(Columns::of(sort.key).index);
     let has_dates = [filter.created, filter.expires, filter.last_used]
         .iter()
         .any(|range| !range.is_open());
-    let index = if has_owners {
-        BY_OWNER
-    } else {
-        Columns::of(sort.key).index
-    };
     let (index, join) = if has_dates && DB::KEEPS_STATISTICS {
         (String::new(), "JOIN")
     } else {
         (DB::by_index(index), DB::JOIN_IN_ORDER)
     };
-    if sort.key == SortKey::LastUsedAt && !has_owners {
+    if sort.key == SortKey::LastUsedAt && narrow.is_none() {
         format!("pat_last_used u{index} {join} pat_token t ON t.id = u.token_id")
     } else {
         format!("pat_token t{index} LEFT JOIN pat_last_used u ON u.token_id = t.id")
@@ -93,7 +101,7 @@ impl<'a> Part<'a> {
         vec![
             Self::SameTime(position),
             Self::SameValue(position),
-            Self::Between(Some(value_of(position)), None),
+            Self::Between(Some(bound(&position.value)), None),
         ]
     }
 
@@ -106,12 +114,12 @@ impl<'a> Part<'a> {
         } = Columns::of(sort.key);
         match self {
             Self::SameTime(place) => {
-                push_and(sql, value, " = ", value_of(place));
+                push_and(sql, value, " = ", bound(&place.value));
                 push_and(sql, created_at, " = ", place.created_at.into());
                 push_and(sql, id, " > ", place.id.into());
             }
             Self::SameValue(place) => {
-                push_and(sql, value, " = ", value_of(place));
+                push_and(sql, value, " = ", bound(&place.value));
                 push_and(sql, created_at, " < ", place.created_at.into());
             }
             Self::Equals(to) => push_and(sql, value, " = ", to.clone()),
@@ -132,7 +140,7 @@ impl<'a> Part<'a> {
     }
 
     /// By what the tokens differ.
-    fn push_order<DB: Portable>(&self, sql: &mut Sql<DB>, sort: Sort) {
+    fn order(&self, sort: Sort) -> String {
         let Columns {
             value,
             created_at,
@@ -141,22 +149,16 @@ impl<'a> Part<'a> {
         } = Columns::of(sort.key);
         let direction = if sort.is_descending { "DESC" } else { "ASC" };
         match (self, sort.key) {
-            (Self::SameTime(_), _) => sql.push(format_args!(" ORDER BY {id}")),
-            (Self::SameValue(_) | Self::Equals(_), _) => {
-                sql.push(format_args!(" ORDER BY {created_at} DESC, {id}"))
-            }
-            (Self::Between(..), SortKey::CreatedAt) => {
-                sql.push(format_args!(" ORDER BY {value} {direction}, {id}"))
-            }
-            (Self::Between(..), _) => sql.push(format_args!(
-                " ORDER BY {value} {direction}, {created_at} DESC, {id}"
-            )),
-        };
+            (Self::SameTime(_), _) => id.to_owned(),
+            (Self::SameValue(_) | Self::Equals(_), _) => format!("{created_at} DESC, {id}"),
+            (Self::Between(..), SortKey::CreatedAt) => format!("{value} {direction}, {id}"),
+            (Self::Between(..), _) => format!("{value} {direction}, {created_at} DESC, {id}"),
+        }
     }
 }
 
-fn value_of(position: &Position) -> Value {
-    match &position.value {
+fn bound(value: &SortValue) -> Value {
+    match value {
         SortValue::Time(at) => (*at).into(),
         SortValue::Text(text) => text.as_str().into(),
     }
@@ -213,8 +215,6 @@ fn escaped(text: &str) -> String {
     pattern
 }
 
-const COUNT: &str = "COUNT(*) AS n";
-
 /// Where tokens are counted. Their last uses are left out where nothing asks for them.
 fn counted_tables(filter: &Filter) -> &'static str {
     if filter.last_used.is_open() && filter.is_used.is_none() {
@@ -222,21 +222,6 @@ fn counted_tables(filter: &Filter) -> &'static str {
     } else {
         TOKENS
     }
-}
-
-/// `columns` of the tokens of a part, and as yet in no order.
-fn part_sql<DB: Portable>(columns: &str, search: &Search, part: &Part<'_>) -> Sql<DB> {
-    let tables = tables_of::<DB>(search);
-    let mut sql = Sql::new(format!("SELECT {columns} FROM {tables}"));
-    push_filter(&mut sql, &search.filter);
-    part.push_condition(&mut sql, search.sort);
-    sql
-}
-
-/// As a number in the text: whoever plans the statement then knows that few rows are wanted, and
-/// takes the index that has them in order.
-fn push_limit<DB: Portable>(sql: &mut Sql<DB>, offset: usize, limit: usize) {
-    sql.push(format_args!(" LIMIT {limit} OFFSET {offset}"));
 }
 
 impl<DB: Portable> SqlxStore<DB> {
@@ -247,106 +232,101 @@ impl<DB: Portable> SqlxStore<DB> {
             Start::After(place) => (Part::all_after(place), 0),
             Start::Offset(offset) => (vec![Part::Between(None, None)], *offset as usize),
         };
-        let is_against_index = search.sort.is_descending && search.filter.owners.is_empty();
+        let is_against_index = search.sort.is_descending && narrow_index(&search.filter).is_none();
         let limit = search.limit as usize;
-        let mut rows = Vec::with_capacity(limit);
+        let mut tokens = Vec::with_capacity(limit);
         for part in parts {
-            let rest = limit - rows.len();
+            let rest = limit - tokens.len();
             if rest == 0 {
                 break;
             }
-            rows.extend(match part {
+            tokens.extend(match part {
                 Part::Between(after, _) if is_against_index => {
                     self.descend(search, after, offset, rest).await?
                 }
-                part => self.page(search, &part, offset, rest).await?,
+                part => {
+                    let order = part.order(search.sort);
+                    self.page(search, &part, &order, offset, rest).await?
+                }
             });
         }
-        rows.iter().map(row::token).collect()
+        Ok(tokens)
     }
 
     async fn page(
         &self,
         search: &Search,
         part: &Part<'_>,
+        order: &str,
         offset: usize,
         limit: usize,
-    ) -> Result<Vec<Row<DB>>, Error> {
-        let mut sql = part_sql(TOKEN_COLUMNS, search, part);
-        part.push_order(&mut sql, search.sort);
-        push_limit(&mut sql, offset, limit);
-        fetch(&self.pool, sql).await
+    ) -> Result<Vec<Token>, Error> {
+        let tables = tables_of::<DB>(search);
+        let mut sql = Sql::new(format!("SELECT {TOKEN_COLUMNS} FROM {tables}"));
+        push_filter(&mut sql, &search.filter);
+        part.push_condition(&mut sql, search.sort);
+        // The limit as a number in the text: whoever plans the statement then knows that few rows
+        // are wanted, and takes the index that has them in order.
+        sql.push(format_args!(
+            " ORDER BY {order} LIMIT {limit} OFFSET {offset}"
+        ));
+        let rows = fetch(&self.pool, sql).await?;
+        rows.iter().map(row::token).collect()
     }
 
     /// A page of falling values.
     ///
-    /// Read from its end, an index has the values in this order, but not equals. Databases then sort
-    /// all equals, of which there may be very many (all that never expire, or were never used), and
-    /// MySQL and MariaDB sort everything. So the value of the last row is looked up first: above it
-    /// are few, and its equals are in order in the index.
+    /// Read from its end, an index has the values in this order, but not equals. Databases that are
+    /// asked for that order sort all equals, of which there may be very many (all that never expire,
+    /// or were never used), and MySQL and MariaDB sort everything. So they are asked for the values
+    /// alone. What comes before the last value is sorted here, and its equals are in order in the
+    /// index.
     async fn descend(
         &self,
         search: &Search,
         mut after: Option<Value>,
         mut offset: usize,
         limit: usize,
-    ) -> Result<Vec<Row<DB>>, Error> {
-        let mut rows = Vec::with_capacity(limit);
+    ) -> Result<Vec<Token>, Error> {
+        let sort = search.sort;
+        let by_value = format!("{} DESC", Columns::of(sort.key).value);
+        let mut page = Vec::with_capacity(limit);
         loop {
-            let rest = limit - rows.len();
-            let all = Part::Between(after.clone(), None);
-            let last = self.value_at(search, &all, offset + rest - 1).await?;
-            let above = Part::Between(after, last.clone());
-            rows.extend(self.page(search, &above, offset, rest).await?);
-            let (Some(last), true) = (last, rows.len() < limit) else {
-                return Ok(rows);
+            let wanted = offset + limit - page.len();
+            let rest = Part::Between(after, None);
+            let found = self.page(search, &rest, &by_value, 0, wanted).await?;
+            let found = found.into_iter();
+            let mut found: Vec<_> = found
+                .map(|token| (sort.position_of(&token), token))
+                .collect();
+            let last = found.get(wanted - 1).map(|(place, _)| place.value.clone());
+            found.retain(|(place, _)| Some(&place.value) != last.as_ref());
+            found.sort_by(|(one, _), (two, _)| sort.compare(one, two));
+            let before = found.len();
+            page.extend(found.into_iter().skip(offset).map(|(_, token)| token));
+            let Some(last) = last else {
+                // Those were all.
+                return Ok(page);
             };
-            if offset > 0 {
-                let count = self.count_by(part_sql(COUNT, search, &above)).await?;
-                offset = offset.saturating_sub(usize::try_from(count).map_err(corrupt)?);
+            offset = offset.saturating_sub(before);
+            let equals = Part::Equals(bound(&last));
+            let wanted = limit - page.len();
+            page.extend(
+                self.page(search, &equals, &equals.order(sort), offset, wanted)
+                    .await?,
+            );
+            if page.len() == limit {
+                return Ok(page);
             }
-            let equals = Part::Equals(last.clone());
-            let rest = limit - rows.len();
-            rows.extend(self.page(search, &equals, offset, rest).await?);
-            if rows.len() == limit {
-                return Ok(rows);
-            }
-            // Some have gone since the value was looked up.
-            (after, offset) = (Some(last), 0);
+            // Some have gone since.
+            (after, offset) = (Some(bound(&last)), 0);
         }
-    }
-
-    /// The value of the token that has so many of a part before it; `None` if there are not as many.
-    async fn value_at(
-        &self,
-        search: &Search,
-        part: &Part<'_>,
-        offset: usize,
-    ) -> Result<Option<Value>, Error> {
-        let key = search.sort.key;
-        let value = Columns::of(key).value;
-        let mut sql = part_sql(&format!("{value} AS value"), search, part);
-        sql.push(format_args!(" ORDER BY {value} DESC"));
-        push_limit(&mut sql, offset, 1);
-        let rows = fetch(&self.pool, sql).await?;
-        let value = rows.first().map(|row| match key {
-            SortKey::Name | SortKey::Owner => row.text("value").map(|text| text.as_str().into()),
-            SortKey::CreatedAt | SortKey::ExpiresAt | SortKey::LastUsedAt => {
-                row.int("value").map(Value::from)
-            }
-        });
-        value.transpose()
     }
 
     async fn try_count(&self, filter: &Filter) -> Result<u64, Error> {
         let tables = counted_tables(filter);
-        let mut sql = Sql::<DB>::new(format!("SELECT {COUNT} FROM {tables}"));
+        let mut sql = Sql::<DB>::new(format!("SELECT COUNT(*) AS n FROM {tables}"));
         push_filter(&mut sql, filter);
-        self.count_by(sql).await
-    }
-
-    /// What a statement that selects [`COUNT`] counts.
-    async fn count_by(&self, sql: Sql<DB>) -> Result<u64, Error> {
         let rows = fetch(&self.pool, sql).await?;
         rows.first().ok_or(Error::RowNotFound)?.count("n")
     }

@@ -238,9 +238,17 @@ impl<DB: Portable> SqlxStore<DB> {
     }
 
     async fn try_nodes(&self) -> Result<Vec<NodeReport>, sqlx::Error> {
-        let sql = Sql::new("SELECT id, applied_gen, reported_at FROM pat_node");
-        let rows = fetch(&self.pool, sql).await?;
-        rows.iter().map(row::node_report).collect()
+        let is_writable = DB::IS_WRITABLE;
+        let rows = fetch_from_primary(&self.pool, || {
+            Sql::new(format!(
+                "SELECT {is_writable} AS is_writable, n.id, n.applied_gen, n.reported_at \
+                 FROM (SELECT 1 AS one) o LEFT JOIN pat_node n ON 1 = 1"
+            ))
+        });
+        let rows = rows.await?;
+        let rows = rows.iter();
+        rows.filter_map(|row| row::node_report(row).transpose())
+            .collect()
     }
 
     async fn try_record_use(&self, uses: &[LastUse]) -> Result<(), sqlx::Error> {

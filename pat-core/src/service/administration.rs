@@ -33,8 +33,12 @@ impl Pats {
     /// What the caller may do as an administrator; asks the host each time.
     ///
     /// # Errors
-    /// He is none, or the host's directory cannot answer.
+    /// He is none, the administration is switched off (`pat.admin.enabled`), or the host's directory
+    /// cannot answer.
     pub async fn administration(&self, caller: &Caller) -> Result<Administration, AdminError> {
+        if !self.settings().admin_enabled() {
+            return Err(AdminError::Disabled);
+        }
         if !self.is_administrator(caller).await? {
             return Err(AdminError::NotAdministrator);
         }

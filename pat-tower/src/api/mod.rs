@@ -38,7 +38,7 @@
 //! | `invalid-authorization-header` | 400 | from the layer: not one header with one token |
 //! | `temporarily-unavailable` | 503 | the database or the directory does not answer |
 //! | `cross-site-request` | 403 | another site made the browser send this |
-//! | `not-found` | 404 | no such path or token, or the token is somebody else's |
+//! | `not-found` | 404 | no such path or token, the token is somebody else's, or `pat.admin.enabled` is off |
 //! | `method-not-allowed` | 405 | |
 //! | `malformed-body` | 400 | no JSON object of the right members and types |
 //! | `unsupported-media-type` | 415 | a body that is not `application/json` |

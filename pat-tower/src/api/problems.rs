@@ -157,6 +157,7 @@ impl From<AdminError> for Problem {
     fn from(error: AdminError) -> Self {
         let kind = match error {
             AdminError::Unavailable(error) => return error.into(),
+            AdminError::Disabled => NOT_FOUND,
             AdminError::NotAdministrator => NOT_AN_ADMINISTRATOR,
             AdminError::NotSupported => SEARCH_NOT_SUPPORTED,
             AdminError::NoCriterion => NO_CRITERION,

@@ -20,6 +20,9 @@ const MAX_LIMIT: u32 = 1_000;
 /// How deep a page without a cursor may begin: the database counts its way there.
 const MAX_OFFSET: u32 = 10_000;
 
+/// Of how many owners a filter may tell: databases limit the values in a statement.
+const MAX_OWNERS: usize = 1_000;
+
 /// The filter of a search. An empty text or list restricts nothing, as does what is left out.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -28,6 +31,7 @@ pub(super) struct FilterJson {
     /// A part of the name, in any letter case.
     name: Option<String>,
     /// The keys of the owners.
+    #[schema(max_items = 1000)]
     user_keys: Option<Vec<String>>,
     #[schema(format = DateTime)]
     token_created_date_from: Option<String>,
@@ -232,8 +236,12 @@ impl FilterJson {
     }
 
     fn into_filter(self, pats: &Pats) -> Result<Filter, Problem> {
-        let owners = self.user_keys.unwrap_or_default().into_iter();
-        let owners: Result<_, _> = owners.map(Owner::new).collect();
+        let owners = self.user_keys.unwrap_or_default();
+        if owners.len() > MAX_OWNERS {
+            let detail = format!("userKeys must have at most {MAX_OWNERS} members.");
+            return Err(invalid(detail));
+        }
+        let owners: Result<_, _> = owners.into_iter().map(Owner::new).collect();
         let is_used = match self.is_used {
             None => None,
             Some(IsUsed::Known(is_used)) => Some(is_used),

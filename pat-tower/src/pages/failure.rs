@@ -63,6 +63,7 @@ impl Page {
     pub(super) fn not_administered(&self, error: &AdminError) -> Response {
         let (status, title, hint) = match error {
             AdminError::Unavailable(error) => return self.unavailable(error),
+            AdminError::Disabled => return self.not_found(),
             AdminError::NotAdministrator => {
                 (StatusCode::FORBIDDEN, Text::Forbidden, Text::ForbiddenHint)
             }

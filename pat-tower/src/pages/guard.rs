@@ -44,8 +44,7 @@ pub(super) async fn guard(
     let mut visit = visit(&request, caller.clone());
     if let Some(caller) = &caller {
         // While nobody can tell, there is just no link to the administration.
-        let answer = state.pats.is_administrator(caller).await;
-        visit.is_administrator = answer.unwrap_or_default();
+        visit.may_administer = state.pats.administration(caller).await.is_ok();
     }
     let form_token = caller.as_ref().map(|caller| key.token(caller.owner()));
     let page = Page {
@@ -98,7 +97,7 @@ fn visit(request: &Request, caller: Option<Caller>) -> Visit {
     let depth = path.matches('/').count().saturating_sub(1);
     Visit {
         caller,
-        is_administrator: false,
+        may_administer: false,
         root: "../".repeat(depth),
         section: Some(section),
         extensions: request.extensions().clone(),

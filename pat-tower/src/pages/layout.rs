@@ -62,7 +62,7 @@ impl Layout for Bare {}
 #[derive(Debug, Clone)]
 pub struct Visit {
     pub(super) caller: Option<Caller>,
-    pub(super) is_administrator: bool,
+    pub(super) may_administer: bool,
     pub(super) root: String,
     pub(super) section: Option<Section>,
     pub(super) extensions: Extensions,
@@ -84,10 +84,11 @@ impl Visit {
         self.caller.as_ref()
     }
 
-    /// Whether he is an administrator. False while the host's directory cannot tell.
+    /// Whether there is an administration for him: he is an administrator, and `pat.admin.enabled`
+    /// is on. False while the host's directory cannot tell.
     #[must_use]
-    pub fn is_administrator(&self) -> bool {
-        self.is_administrator
+    pub fn may_administer(&self) -> bool {
+        self.may_administer
     }
 
     /// The way from this page to where the router is mounted: empty, or `../` some times. Put

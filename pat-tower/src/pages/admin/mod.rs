@@ -17,9 +17,6 @@ use super::page::Page;
 
 /// What the caller may do here; asks the host on each request.
 async fn administration(page: &Page) -> Result<Administration, Response> {
-    if !page.pats().settings().admin_enabled() {
-        return Err(page.not_found());
-    }
     let administration = page.pats().administration(page.caller()).await;
     administration.map_err(|error| page.not_administered(&error))
 }
