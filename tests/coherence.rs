@@ -230,6 +230,7 @@ async fn dead_node() {
     let (soon, before_any_lease_ends) = (Duration::from_millis(500), Duration::from_secs(5));
     let early = revoke(&token, soon).await;
     assert!(early.is_err(), "it may still trust its cache");
+    silence_is_noticed(&a).await;
     a.pats.poll_changes().await.expect("a poll");
     a.clock.advance(Duration::from_secs(12));
     for _ in 0..3 {
@@ -247,6 +248,20 @@ async fn dead_node() {
     assert!(early.is_err(), "it trusts its cache again");
 }
 
+/// Waits until what the others have said was read after this node's first revocation.
+async fn silence_is_noticed(node: &Node) {
+    until("the revocation is committed", async || {
+        node.store.revocations() > 0
+    })
+    .await;
+    let reads = node.store.node_reads();
+    // One read may have begun before.
+    until("the reports are read", async || {
+        node.store.node_reads() > reads + 1
+    })
+    .await;
+}
+
 /// A node that was away begins with a report, so that none takes it for one that is still away
 /// when it trusts its cache again.
 async fn late_node() {
@@ -258,6 +273,7 @@ async fn late_node() {
     let revoke = a.pats.revoke(&caller, token.token.id);
     let early = tokio::time::timeout(Duration::from_millis(500), revoke).await;
     assert!(early.is_err(), "it may still trust its cache");
+    silence_is_noticed(&a).await;
     a.clock.advance(Duration::from_secs(12));
     b.clock.advance(Duration::from_secs(12));
 

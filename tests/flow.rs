@@ -750,7 +750,7 @@ async fn stream_stops() {
     let server = Server::start().await;
     let token = server.create("alice").await;
     let stream = open_stream(&server, &token.raw).await;
-    let stopped = tokio::time::timeout(Duration::from_secs(5), server.stop());
+    let stopped = tokio::time::timeout(Duration::from_secs(20), server.stop());
     let (stopped, ended) = tokio::join!(stopped, ends(stream));
     assert!(stopped.is_ok() && ended);
 }

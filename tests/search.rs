@@ -177,6 +177,8 @@ async fn walk<DB: Portable>(name: &str, store: SqlxStore<DB>, pool: &Pool<DB>, d
         (SortKey::ExpiresAt, false),
         (SortKey::Owner, true),
         (SortKey::CreatedAt, false),
+        (SortKey::CreatedAt, true),
+        (SortKey::Name, true),
     ];
     let walked = count.min(100_000);
     // Short ones many times: what a database misses, it misses once in many.

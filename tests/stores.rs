@@ -511,7 +511,10 @@ async fn hints(database: Database) {
             .await
             .expect("a revocation");
         let refused = async {
-            while nodes[1].authenticate(plain).await.is_ok() {
+            while !matches!(
+                nodes[1].authenticate(plain).await,
+                Err(AuthError::Revoked(_))
+            ) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };

@@ -97,7 +97,7 @@ impl Browser {
     /// The one element of this selector, which may take a moment to appear.
     pub(crate) async fn find(&self, selector: &str) -> WebElement {
         let found = self.driver.query(By::Css(selector));
-        let found = found.wait(Duration::from_secs(5), Duration::from_millis(20));
+        let found = found.wait(Duration::from_secs(20), Duration::from_millis(20));
         found
             .first()
             .await

@@ -26,6 +26,7 @@ struct State {
     found: AtomicUsize,
     revocations: Gate,
     changes: Gate,
+    nodes: AtomicUsize,
     is_down: AtomicBool,
 }
 
@@ -61,6 +62,7 @@ impl Gated {
             found: AtomicUsize::new(0),
             revocations: Gate::default(),
             changes: Gate::default(),
+            nodes: AtomicUsize::new(0),
             is_down: AtomicBool::new(false),
         }))
     }
@@ -83,6 +85,11 @@ impl Gated {
     /// How often the change feed was read.
     pub(crate) fn polls(&self) -> usize {
         self.0.changes.passed.load(Ordering::SeqCst)
+    }
+
+    /// How often the reports of all nodes were read.
+    pub(crate) fn node_reads(&self) -> usize {
+        self.0.nodes.load(Ordering::SeqCst)
     }
 
     /// Every call fails, or none does.
@@ -179,7 +186,9 @@ impl TokenStore for Gated {
     }
 
     async fn nodes(&self) -> Result<Vec<NodeReport>, StoreError> {
-        self.up()?.nodes().await
+        let nodes = self.up()?.nodes().await;
+        self.0.nodes.fetch_add(1, Ordering::SeqCst);
+        nodes
     }
 
     async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError> {
