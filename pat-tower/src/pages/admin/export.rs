@@ -32,7 +32,8 @@ const HEAD: [&str; 10] = [
 ];
 
 /// All tokens that the filter finds, read and sent piece by piece. A failure after the first piece
-/// breaks the transfer off, so that half a list is not taken for a whole one.
+/// breaks the transfer off, so that half a list is not taken for a whole one. By last use, a token that
+/// is used meanwhile may be missing or come twice.
 pub(in crate::pages) async fn export(
     Extension(page): Extension<Page>,
     RawQuery(query): RawQuery,
