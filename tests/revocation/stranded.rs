@@ -60,9 +60,11 @@ async fn transaction(database: Database) {
         database.waiting().await > 0
     })
     .await;
-    // It gets the lock after nothing from it arrives any more.
+    // It gets the lock after nothing from it arrives any more. (Who comes before it has woken up could
+    // take the lock away from it.)
     proxy.set(Way::HoldsQuestions);
     lock.close().await;
+    until("it has the lock", async || database.waiting().await == 0).await;
 
     let began = Instant::now();
     let revoked = timeout(BOUND, async { while !revoke(&other, 2).await {} }).await;
