@@ -60,21 +60,23 @@ async fn measure(nodes: &[Node]) -> Result<Vec<Duration>, BoxError> {
     let mut figures = Vec::new();
     for revoking in nodes.iter().cycle().take(REVOCATIONS) {
         let token = revoking.create().await?;
-        if try_join_all(nodes.iter().map(|node| node.accepts(&token))).await? != [true; NODES] {
+        if accepted(nodes, &token).await?.contains(&false) {
             return Err("a new token is refused".into());
         }
         revoking.revoke(&token).await?;
         let acknowledged = SystemClock.boot();
         let mut last = Duration::ZERO;
-        while try_join_all(nodes.iter().map(|node| node.accepts(&token)))
-            .await?
-            .contains(&true)
-        {
+        while accepted(nodes, &token).await?.contains(&true) {
             last = SystemClock.boot().saturating_sub(acknowledged);
         }
         figures.push(last);
     }
     Ok(figures)
+}
+
+/// Whether each node accepts it.
+async fn accepted(nodes: &[Node], token: &Token) -> Result<Vec<bool>, BoxError> {
+    try_join_all(nodes.iter().map(|node| node.accepts(token))).await
 }
 
 /// The example server, running.

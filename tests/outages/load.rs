@@ -235,10 +235,9 @@ impl Load {
         while let Some(client) = self.clients.join_next().await {
             client.expect("a client that is always answered");
         }
-        if report.back_after(Ask::Revoke).is_some() {
-            let verdict = self.verdict_on_revoked().await;
-            assert_eq!(verdict, StatusCode::UNAUTHORIZED);
-        }
+        let acknowledged = report.back_after(Ask::Revoke).is_some();
+        let verdict = self.verdict_on_revoked().await;
+        assert_eq!(acknowledged, verdict == StatusCode::UNAUTHORIZED);
         report
     }
 

@@ -122,12 +122,16 @@ impl Database {
         self.kind.server().execute(&sql).await;
     }
 
+    async fn session(&self) -> Result<Session, Error> {
+        Session::connect(self.kind, &self.url).await
+    }
+
     /// Runs statements on one connection, which stays open and idle after them.
     ///
     /// # Errors
     /// The server does not take one of them.
     pub async fn hold(&self, statements: &[&str]) -> Result<Session, Error> {
-        let mut session = Session::connect(self.kind, &self.url).await?;
+        let mut session = self.session().await?;
         for sql in statements {
             session.execute(sql).await?;
         }
@@ -170,7 +174,7 @@ impl Database {
 
     /// The number that a query selects.
     pub async fn number(&self, sql: &str) -> i64 {
-        let mut session = self.hold(&[]).await.expect("a connection");
+        let mut session = self.session().await.expect("a connection");
         let numbers = session.select(sql).await.expect(sql);
         session.close().await;
         numbers[0]
@@ -198,7 +202,7 @@ impl Database {
             MariaDb => {
                 let others = "SELECT CAST(id AS SIGNED) FROM information_schema.processlist \
                      WHERE db = DATABASE() AND id <> CONNECTION_ID()";
-                let mut session = self.hold(&[]).await.expect("a connection");
+                let mut session = self.session().await.expect("a connection");
                 // KILL takes a number and no query. Who has gone meanwhile is not there to be cut.
                 for id in session.select::<i64>(others).await.expect("their numbers") {
                     let _gone = session.execute(&format!("KILL {id}")).await;
