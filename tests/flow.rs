@@ -6,7 +6,7 @@ use libtest_mimic::Trial;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
-use crate::common::{Answer, MYSELF, Server, TOKENS, answer, trial};
+use crate::common::{Answer, MYSELF, Server, TOKENS, answer, answer_to_long, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -295,20 +295,22 @@ async fn media_types_and_sizes() {
     );
 
     let large = json!({"name": "x".repeat(64 * 1024)}).to_string();
-    let request = by(server.post(TOKENS), "alice").header("content-type", "application/json");
-    let whole = answer(request.body(large.clone())).await;
+    let request = || by(server.post(TOKENS), "alice").header("content-type", "application/json");
+    let whole = answer_to_long(|| request().body(large.clone())).await;
     assert_eq!(
         (whole.status, whole.problem().as_str()),
         (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large")
     );
-    let chunks = large
-        .into_bytes()
-        .chunks(1000)
-        .map(|c| Ok::<_, std::io::Error>(c.to_vec()))
-        .collect::<Vec<_>>();
-    let chunked = reqwest::Body::wrap_stream(futures_util::stream::iter(chunks));
-    let request = by(server.post(TOKENS), "alice").header("content-type", "application/json");
-    let chunked = answer(request.body(chunked)).await;
+    let chunked = answer_to_long(|| {
+        let chunks = large.as_bytes().chunks(1000);
+        let chunks: Vec<_> = chunks
+            .map(|c| Ok::<_, std::io::Error>(c.to_vec()))
+            .collect();
+        request().body(reqwest::Body::wrap_stream(futures_util::stream::iter(
+            chunks,
+        )))
+    });
+    let chunked = chunked.await;
     assert_eq!(
         (chunked.status, chunked.problem().as_str()),
         (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large")
