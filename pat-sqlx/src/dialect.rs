@@ -32,7 +32,7 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
     const IS_WRITABLE: &'static str;
 
     /// The migrations, in order. Each may be run again after it was done in part.
-    const MIGRATIONS: [&'static str; 4];
+    const MIGRATIONS: [&'static str; 5];
 
     /// Ends an `INSERT` that does nothing if the row of this `key` is there already; `key` is the
     /// column of the primary key. It must not lock the row for sharing: two that go on to lock it

@@ -10,7 +10,7 @@ use crate::{ConnectError, Portable, SqlxStore};
 /// run.
 const TABLE: &str = "pat_migrations";
 /// The names of the migrations, in order.
-const NAMES: [&str; 4] = ["tokens", "jobs", "nodes", "events"];
+const NAMES: [&str; 5] = ["tokens", "jobs", "nodes", "events", "time and audit"];
 /// How often the migrations are tried; with the pauses in between, for ten seconds.
 const ATTEMPTS: u32 = 20;
 

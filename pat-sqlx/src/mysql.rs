@@ -55,11 +55,12 @@ impl Dialect for MySql {
     const CLOCK: &'static str = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))";
     // A number, or on newer MariaDB a word.
     const IS_WRITABLE: &'static str = "CONCAT(@@global.read_only) IN ('0', 'OFF')";
-    const MIGRATIONS: [&'static str; 4] = [
+    const MIGRATIONS: [&'static str; 5] = [
         include_str!("../migrations/mysql/0001_tokens.sql"),
         include_str!("../migrations/mysql/0002_jobs.sql"),
         include_str!("../migrations/mysql/0003_nodes.sql"),
         include_str!("../migrations/mysql/0004_events.sql"),
+        include_str!("../migrations/mysql/0005_time_and_audit.sql"),
     ];
 
     fn or_ignore(key: &str) -> String {

@@ -56,11 +56,12 @@ impl Dialect for Postgres {
     const CLOCK: &'static str = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::BIGINT";
     const IS_WRITABLE: &'static str =
         "(current_setting('transaction_read_only') = 'off')::INT::BIGINT";
-    const MIGRATIONS: [&'static str; 4] = [
+    const MIGRATIONS: [&'static str; 5] = [
         include_str!("../migrations/postgres/0001_tokens.sql"),
         include_str!("../migrations/postgres/0002_jobs.sql"),
         include_str!("../migrations/postgres/0003_nodes.sql"),
         include_str!("../migrations/postgres/0004_events.sql"),
+        include_str!("../migrations/postgres/0005_time_and_audit.sql"),
     ];
 
     fn or_ignore(_key: &str) -> String {

@@ -83,11 +83,12 @@ impl Dialect for Sqlite {
     const SKIP_LOCKED: &'static str = "";
     const CLOCK: &'static str = "NULL";
     const IS_WRITABLE: &'static str = "1";
-    const MIGRATIONS: [&'static str; 4] = [
+    const MIGRATIONS: [&'static str; 5] = [
         include_str!("../migrations/sqlite/0001_tokens.sql"),
         include_str!("../migrations/sqlite/0002_jobs.sql"),
         include_str!("../migrations/sqlite/0003_nodes.sql"),
         include_str!("../migrations/sqlite/0004_events.sql"),
+        include_str!("../migrations/sqlite/0005_time_and_audit.sql"),
     ];
 
     fn or_ignore(_key: &str) -> String {

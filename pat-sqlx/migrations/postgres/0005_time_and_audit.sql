@@ -1,0 +1,21 @@
+-- The mark: a time that the database vouches for. It follows the server's clock no faster than the
+-- nodes' boot clocks explain, so what is deleted for its age is old by more than one clock.
+ALTER TABLE pat_clock ADD COLUMN IF NOT EXISTS mark BIGINT NOT NULL DEFAULT 0;    -- 0: not set
+-- Which version of this schema the tables have, and the oldest one that may read them.
+ALTER TABLE pat_clock ADD COLUMN IF NOT EXISTS version BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE pat_clock ADD COLUMN IF NOT EXISTS readable_from BIGINT NOT NULL DEFAULT 0;
+-- Tokens were created and used by then, unless the clock says otherwise.
+UPDATE pat_clock SET mark = LEAST(
+    (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::BIGINT,
+    GREATEST((SELECT COALESCE(MAX(created_at), 0) FROM pat_token),
+             (SELECT COALESCE(MAX(last_used_at), 0) FROM pat_last_used)))
+    WHERE id = 1 AND mark = 0;
+
+ALTER TABLE pat_node ADD COLUMN IF NOT EXISTS version BIGINT NOT NULL DEFAULT 0;
+
+-- Counted up by whoever must keep others out: a write that changes the row is a lock on every
+-- database, also on those that replicate writes and not locks.
+ALTER TABLE pat_owner ADD COLUMN IF NOT EXISTS seq BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE pat_lease ADD COLUMN IF NOT EXISTS seq BIGINT NOT NULL DEFAULT 0;
+-- Since when the directory does not know the owner; NULL while it does.
+ALTER TABLE pat_owner ADD COLUMN IF NOT EXISTS missing_since BIGINT;
