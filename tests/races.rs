@@ -73,8 +73,8 @@ impl Verifier for NaiveCache {
     async fn accepts(&self, token: &str) -> bool {
         let digest = TokenDigest::of(token.as_bytes());
         let load = async {
-            let token = self.store.find_by_digest(&digest).await.expect("a row");
-            token.is_some_and(|token| token.revoked_at.is_none())
+            let found = self.store.find_by_digest(&digest).await.expect("a row");
+            found.token.is_some_and(|token| token.revoked_at.is_none())
         };
         self.cache.get_with(digest, load).await
     }

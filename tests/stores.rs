@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use libtest_mimic::Trial;
 use pat_core::Clock as _;
 use pat_core::store::{
-    Insertion, Job, LeaseAnswer, LeaseRequest, NewToken, Revocation, RevocationScope, Trim,
+    Insertion, Job, LeaseAnswer, LeaseRequest, MarkBounds, NewToken, Revocation, RevocationScope,
+    Trim,
 };
 use pat_core::testing::{self, TestClock, TestDirectory};
 use pat_core::{
@@ -37,7 +38,8 @@ fn suites() -> impl Iterator<Item = Trial> {
     suites.into_iter().flatten().flat_map(|case| {
         trials_on_servers(case.name, move |database| async move {
             let store = open(&database).await;
-            case.run(store.tokens()).await;
+            // The cases move the time.
+            case.run(store.dangerous_with_callers_clock()).await;
             store.close().await;
         })
     })
@@ -181,15 +183,21 @@ pub(crate) fn new(number: i64, key: &str) -> NewToken {
         name: "ci".into(),
         created_at: at(0),
         expires_at: None,
+        expires_by: None,
         parent: None,
         notify: false,
     }
 }
 
+/// Stores a token, which nothing speaks against.
+async fn insert(store: &dyn TokenStore, token: &NewToken) {
+    let insertion = store.insert(token, 10).await.expect("insert");
+    assert!(matches!(insertion, Insertion::Stored(_)), "{insertion:?}");
+}
+
 async fn migrate_at_once(database: Database) {
     let stores = open_several(&database, 4).await;
-    let insertion = stores[3].tokens().insert(&new(1, "alice"), 1).await;
-    assert_eq!(insertion.expect("insert"), Insertion::Stored);
+    insert(&stores[3].tokens(), &new(1, "alice")).await;
     close(stores).await;
 }
 
@@ -249,10 +257,7 @@ where
         store.migrate().await.expect("our migrations");
         host.run(&pool).await.expect("the host's migrations");
     }
-    let insertion = store
-        .insert(&new(i64::from(is_host_first), "alice"), 10)
-        .await;
-    assert_eq!(insertion.expect("insert"), Insertion::Stored);
+    insert(&store, &new(i64::from(is_host_first), "alice")).await;
     store.close().await;
 }
 
@@ -268,7 +273,7 @@ async fn limit(database: Database) {
             .expect("no lock error reaches the caller")
     });
     let (created, refused): (Vec<_>, Vec<_>) =
-        outcomes.partition(|outcome| *outcome == Insertion::Stored);
+        outcomes.partition(|outcome| matches!(outcome, Insertion::Stored(_)));
     assert_eq!(created.len(), 10);
     assert!(
         refused
@@ -307,12 +312,10 @@ async fn exact_text(database: Database) {
             name: format!("{key} "),
             ..new(number, key)
         };
-        assert_eq!(
-            tokens.insert(&token, 1).await.expect("insert"),
-            Insertion::Stored,
-            "{key:?}"
-        );
+        insert(&tokens, &token).await;
     }
+    let limited = tokens.insert(&new(99, "alice"), 1).await;
+    assert_eq!(limited.expect("insert"), Insertion::LimitReached);
     for (number, key) in (1..).zip(keys) {
         let listed = tokens.list(&owner(key)).await.expect("list");
         let listed: Vec<_> = listed
@@ -333,7 +336,7 @@ async fn exact_text(database: Database) {
     };
     let scope = RevocationScope::Owner(owner("alice"));
     let revoked = tokens.revoke(&scope, &revocation).await.expect("revoke");
-    assert_eq!(revoked.len(), 1, "{revoked:?}");
+    assert_eq!(revoked.tokens.len(), 1, "{revoked:?}");
     store.close().await;
 }
 
@@ -344,16 +347,26 @@ async fn wrong_clock(database: Database) {
     let ask = async |now: &str| {
         let request = LeaseRequest {
             job: Job::Prune,
-            occurrence: at(0),
             now: now.parse().expect("a date"),
             ttl: Duration::from_mins(1),
+            due: &|now| Some(now),
+            mark: unmoved(),
         };
-        jobs.acquire_lease(&request).await.expect("acquire_lease")
+        jobs.acquire_lease(&request).await.expect("acquire_lease").0
     };
     let first = ask("2001-01-01T00:00Z").await;
     assert!(matches!(first, LeaseAnswer::Acquired(_)));
     assert_eq!(ask("2099-01-01T00:00Z").await, LeaseAnswer::Held);
     store.close().await;
+}
+
+/// Bounds within which a mark does not move.
+fn unmoved() -> MarkBounds {
+    MarkBounds {
+        at_least: Timestamp::MIN,
+        at_most: Timestamp::MIN,
+        clock: SystemClock.wall(),
+    }
 }
 
 /// The users of the nodes below.
@@ -381,7 +394,7 @@ async fn follows(database: Database) {
         .changes_since(None)
         .await
         .expect("changes_since");
-    let databases = page.database_time.expect("its clock");
+    let databases = page.time.clock.expect("its clock");
     let alice = Caller::explicit(owner("alice"));
     let request = month();
     let created = pats.create(&alice, request).await.expect("a token").token;
@@ -460,25 +473,34 @@ async fn audit<F: Future<Output = Vec<(String, i64)>>>(store: AnyStore, count: i
     let jobs = jobs.jobs().expect("a store with jobs");
     let request = LeaseRequest {
         job: Job::Prune,
-        occurrence: SystemClock.wall() + SignedDuration::from_hours(24),
         now: SystemClock.wall(),
         ttl: Duration::from_mins(1),
+        due: &|now| Some(now),
+        mark: unmoved(),
     };
-    let LeaseAnswer::Acquired(lease) = jobs.acquire_lease(&request).await.expect("a lease") else {
+    let (LeaseAnswer::Acquired(lease), _) = jobs.acquire_lease(&request).await.expect("a lease")
+    else {
         panic!("nobody else is here");
     };
-    let trim = async |days: i64| {
-        let before = Timestamp::UNIX_EPOCH;
+    let trim = async |events| {
+        let now = SystemClock.wall();
         let trim = Trim {
-            changes_before: before,
-            notices_before: before,
-            events_before: SystemClock.wall() + SignedDuration::from_hours(24 * days),
+            now,
+            vouched: now,
+            changes: Duration::from_hours(24),
+            notices: Duration::from_hours(24),
+            events,
         };
         jobs.trim(&lease, &trim, 3).await.expect("a trimming")
     };
-    assert_eq!(trim(-1).await, 0);
-    assert_eq!(trim(1).await, 3, "in batches");
-    assert_eq!(trim(1).await, 2);
+    assert_eq!(trim(Duration::from_hours(24)).await, 0);
+    store
+        .tokens()
+        .accept_clock(SystemClock.wall())
+        .await
+        .expect("the clock");
+    assert_eq!(trim(Duration::ZERO).await, 3, "in batches");
+    assert_eq!(trim(Duration::ZERO).await, 2);
     assert_eq!(count().await, []);
     close(vec![store]).await;
 }
@@ -561,14 +583,13 @@ async fn cut(database: Database) {
     let store = open(&database).await;
     let tokens = store.tokens();
     for round in 1..=3 {
-        let stored = tokens.insert(&new(round, "alice"), 10).await;
-        assert_eq!(stored.expect("insert"), Insertion::Stored);
+        insert(&tokens, &new(round, "alice")).await;
         let digest = new(round, "alice").digest;
         let found = tokens
             .find_by_digest(&digest)
             .await
             .expect("find_by_digest");
-        assert!(found.is_some());
+        assert!(found.token.is_some());
         database.cut_connections().await;
     }
     store.close().await;
@@ -583,8 +604,7 @@ async fn waiting_changes(database: Database) {
     const SOON: Duration = Duration::from_millis(500);
     let store = open(&database).await;
     let token = new(1, "alice");
-    let insertion = store.tokens().insert(&token, 10).await;
-    assert_eq!(insertion.expect("insert"), Insertion::Stored);
+    insert(&store.tokens(), &token).await;
     let lock = database.lock_table("pat_owner").await.expect("a lock");
     let ended = AtomicUsize::new(0);
     let changes = join_all((2..).take(CHANGES).map(async |number| {
@@ -599,7 +619,7 @@ async fn waiting_changes(database: Database) {
         .await;
         for _ in 0..100 {
             let found = timeout(SOON, store.tokens().find_by_digest(&token.digest)).await;
-            assert!(found.expect("in time").expect("an answer").is_some());
+            assert!(found.expect("in time").expect("an answer").token.is_some());
         }
         let waiting = CHANGES - ended.load(Ordering::SeqCst);
         assert!(waiting > 10, "{waiting}");
@@ -622,14 +642,14 @@ async fn demoted_under<DB: Portable>(database: &Database) {
     let store = SqlxStore::new(pool.clone(), pool);
     store.migrate().await.expect("our migrations");
     let token = new(1, "alice");
-    let insertion = store.insert(&token, 10).await;
-    assert_eq!(insertion.expect("insert"), Insertion::Stored);
+    insert(&store, &token).await;
     for is_demoted in [false, true, false] {
         database.set_read_only(is_demoted).await;
         // The server tells its processes one after the other.
         until("it is asked, or not", async || {
             let found = store.find_by_digest(&token.digest).await;
-            assert!(!matches!(found, Ok(None)), "a replica's word is taken");
+            let is_unknown = found.as_ref().is_ok_and(|found| found.token.is_none());
+            assert!(!is_unknown, "a replica's word is taken");
             let polled = store.changes_since(None).await;
             let nodes = store.nodes().await;
             [found.is_err(), polled.is_err(), nodes.is_err()] == [is_demoted; 3]
@@ -647,8 +667,7 @@ async fn left_open(database: Database) {
     store.migrate().await.expect("our migrations");
     let opened = sqlx::raw_sql("START TRANSACTION").execute(&pool).await;
     opened.expect("an open transaction");
-    let insertion = store.insert(&new(1, "alice"), 10).await;
-    assert_eq!(insertion.expect("insert"), Insertion::Stored);
+    insert(&store, &new(1, "alice")).await;
     store.close().await;
 }
 
@@ -668,8 +687,7 @@ async fn account(database: Database) {
     let opened = pat_sqlx::connect(url.as_str()).await;
     database.execute(&format!("DROP USER {name}")).await;
     let store = opened.expect("a store");
-    let insertion = store.tokens().insert(&new(1, "alice"), 10).await;
-    assert_eq!(insertion.expect("insert"), Insertion::Stored);
+    insert(&store.tokens(), &new(1, "alice")).await;
     store.close().await;
 }
 

@@ -66,6 +66,7 @@ pub(crate) async fn fill(
             name: NAMES[(number * 5 + number / 12) % NAMES.len()].to_owned(),
             created_at,
             expires_at: expires.map(ago),
+            expires_by: None,
             parent: None,
             notify: false,
         };

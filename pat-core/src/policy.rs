@@ -41,9 +41,7 @@ pub(crate) fn end(
     parent: Option<&Principal>,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, PolicyError> {
-    let cap = parent
-        .filter(|_| settings.create_by_token() == CreateByToken::Capped)
-        .and_then(Principal::expires_at);
+    let cap = cap(settings, parent);
     let Some(days) = lifetime_days else {
         return match cap {
             Some(cap) => Ok(Some(cap)),
@@ -56,6 +54,13 @@ pub(crate) fn end(
         return Err(PolicyError::OutlivesParent);
     }
     Ok(Some(expires_at))
+}
+
+/// The end of the token that a token is created with, where that must not live longer.
+pub(crate) fn cap(settings: &Settings, parent: Option<&Principal>) -> Option<Timestamp> {
+    parent
+        .filter(|_| settings.create_by_token() == CreateByToken::Capped)
+        .and_then(Principal::expires_at)
 }
 
 /// Whether a token may be called so.

@@ -59,6 +59,13 @@ impl AnyStore {
         self.0.clone()
     }
 
+    /// The store, going by its callers' clock; see
+    /// [`SqlxStore::dangerous_with_callers_clock`].
+    #[must_use]
+    pub fn dangerous_with_callers_clock(&self) -> Arc<dyn TokenStore> {
+        self.0.with_callers_clock()
+    }
+
     /// Closes all connections; waits for those in use.
     pub async fn close(&self) {
         self.0.close().await;
@@ -67,11 +74,17 @@ impl AnyStore {
 
 #[async_trait]
 trait Closing: TokenStore + EventSink {
+    fn with_callers_clock(&self) -> Arc<dyn TokenStore>;
+
     async fn close(&self);
 }
 
 #[async_trait]
 impl<DB: Portable> Closing for SqlxStore<DB> {
+    fn with_callers_clock(&self) -> Arc<dyn TokenStore> {
+        Arc::new(self.clone().dangerous_with_callers_clock())
+    }
+
     async fn close(&self) {
         self.close().await;
     }

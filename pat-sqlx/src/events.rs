@@ -126,7 +126,7 @@ impl<DB: Portable> EventSink for SqlxStore<DB> {
     async fn record(&self, event: &Event) -> Result<(), BoxError> {
         let rows = EventRow::all(event);
         let recorded = self.retry(async || {
-            let mut write = Write::begin(&self.pool).await?;
+            let mut write = Write::begin_timeless(self).await?;
             for rows in rows.chunks(CHUNK) {
                 write.insert_events(rows).await?;
             }

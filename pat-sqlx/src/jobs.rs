@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use pat_core::notice::{NoticeId, NoticeKind};
 use pat_core::store::{
     Claim, DeadNotice, DueNotices, JobStore, Lease, LeaseAnswer, LeaseRequest, Outbox, Outcome,
-    Prune, PrunedToken, QueuedNotice, Trim,
+    Prune, Pruned, PrunedToken, QueuedNotice, StoreTime, Trim,
 };
 use pat_core::{Owner, StoreError};
 use tracing::instrument;
@@ -18,28 +18,20 @@ use crate::{Portable, SqlxStore};
 
 // What a lease protects answers `None` when the lease is lost.
 impl<DB: Portable> SqlxStore<DB> {
-    async fn try_acquire(&self, request: &LeaseRequest) -> Result<LeaseAnswer, sqlx::Error> {
-        let mut write = Write::begin(&self.pool).await?;
+    async fn try_acquire(
+        &self,
+        request: &LeaseRequest<'_>,
+    ) -> Result<(LeaseAnswer, StoreTime), sqlx::Error> {
+        let mut write = Write::begin(self, request.now).await?;
         let row = write.lock_lease(request.job).await?;
-        if row.done >= request.occurrence.as_microsecond() {
-            return Ok(LeaseAnswer::Done);
+        // After the lock, which may have been waited for.
+        let time = write.move_mark(&request.mark).await?;
+        let (row, answer) = acquire(&row, request, write.now());
+        if let Some(row) = row {
+            write.put_lease(request.job, &row).await?;
         }
-        let now = write.now(request.now).await?;
-        if row.held_until > now.as_microsecond() {
-            return Ok(LeaseAnswer::Held);
-        }
-        let row = LeaseRow {
-            term: row.term + 1,
-            held_until: (now + request.ttl).as_microsecond(),
-            done: row.done,
-        };
-        write.put_lease(request.job, &row).await?;
         write.commit().await?;
-        Ok(LeaseAnswer::Acquired(Lease {
-            job: request.job,
-            occurrence: request.occurrence,
-            term: row.term.cast_unsigned(),
-        }))
+        Ok((answer, time))
     }
 
     async fn try_renew(
@@ -48,20 +40,20 @@ impl<DB: Portable> SqlxStore<DB> {
         now: Timestamp,
         ttl: Duration,
     ) -> Result<Option<()>, sqlx::Error> {
-        let mut write = Write::begin(&self.pool).await?;
+        let mut write = Write::begin(self, now).await?;
         let row = write.lock_lease(lease.job).await?;
         if row.term.cast_unsigned() != lease.term {
             return Ok(None);
         }
-        let now = write.now(now).await?;
-        let held_until = (now + ttl).as_microsecond();
+        write.read_time().await?;
+        let held_until = (write.now() + ttl).as_microsecond();
         let row = LeaseRow { held_until, ..row };
         write.put_lease(lease.job, &row).await?;
         write.commit().await.map(Some)
     }
 
     async fn try_release(&self, lease: &Lease, is_done: bool) -> Result<Option<()>, sqlx::Error> {
-        let mut write = Write::begin(&self.pool).await?;
+        let mut write = Write::begin_timeless(self).await?;
         let row = write.lock_lease(lease.job).await?;
         if row.term.cast_unsigned() != lease.term {
             return Ok(None);
@@ -86,10 +78,17 @@ impl<DB: Portable> SqlxStore<DB> {
         due: &DueNotices,
         max_owners: u32,
     ) -> Result<Option<u64>, sqlx::Error> {
-        let mut write = Write::begin(&self.pool).await?;
+        let mut write = Write::begin(self, due.now).await?;
         if !write.holds(lease).await? {
             return Ok(None);
         }
+        if write.leaps_too_far() {
+            return Ok(Some(0));
+        }
+        let due = &DueNotices {
+            now: write.now(),
+            ..due.clone()
+        };
         let ids = write.lock_due(due, max_owners).await?;
         write.mark_told(&ids, due).await?;
         let count = write.queue_notices(due.kind, &ids, due.now, None).await?;
@@ -102,8 +101,9 @@ impl<DB: Portable> SqlxStore<DB> {
         lease: &Lease,
         prune: &Prune,
         limit: u32,
-    ) -> Result<Option<Vec<PrunedToken>>, sqlx::Error> {
-        let mut write = Write::begin(&self.pool).await?;
+    ) -> Result<Option<Pruned>, sqlx::Error> {
+        let mut write = Write::begin(self, prune.now).await?;
+        let at = write.now();
         if !write.holds(lease).await? {
             return Ok(None);
         }
@@ -113,7 +113,7 @@ impl<DB: Portable> SqlxStore<DB> {
             let unrevoked = locked.iter().filter(|locked| !locked.is_revoked);
             let ids: Vec<_> = unrevoked.map(|locked| locked.token.id).collect();
             let kind = NoticeKind::Pruned;
-            write.queue_notices(kind, &ids, prune.now, None).await?;
+            write.queue_notices(kind, &ids, at, None).await?;
         }
         write.delete_tokens(&old).await?;
         write.commit().await?;
@@ -121,7 +121,10 @@ impl<DB: Portable> SqlxStore<DB> {
             id: token.id,
             owner: token.owner,
         });
-        Ok(Some(pruned.collect()))
+        Ok(Some(Pruned {
+            at,
+            tokens: pruned.collect(),
+        }))
     }
 
     async fn try_trim(
@@ -130,7 +133,7 @@ impl<DB: Portable> SqlxStore<DB> {
         trim: &Trim,
         limit: u32,
     ) -> Result<Option<u64>, sqlx::Error> {
-        let mut write = Write::begin(&self.pool).await?;
+        let mut write = Write::begin(self, trim.now).await?;
         if !write.holds(lease).await? {
             return Ok(None);
         }
@@ -139,6 +142,17 @@ impl<DB: Portable> SqlxStore<DB> {
         let changes = write.trim_changes(trim, limit).await?;
         write.commit().await?;
         Ok(Some(notices + events + changes))
+    }
+
+    async fn try_mend_future(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+    ) -> Result<Option<u64>, sqlx::Error> {
+        let mut write = Write::begin(self, now).await?;
+        let mended = write.mend_future_under(lease).await?;
+        write.commit().await?;
+        Ok(mended)
     }
 
     async fn try_owners_after(
@@ -159,14 +173,15 @@ impl<DB: Portable> SqlxStore<DB> {
     async fn try_claim(
         &self,
         now: Timestamp,
-        until: Timestamp,
+        ttl: Duration,
         limit: u32,
     ) -> Result<Option<Vec<QueuedNotice>>, sqlx::Error> {
-        let mut write = Write::begin(&self.pool).await?;
+        let mut write = Write::begin(self, now).await?;
+        let now = write.now();
         let mut notices = write.lock_due_notices(now, limit).await?;
         let is_any_due = !notices.is_empty();
         for notice in &notices {
-            write.put_claim(notice, until).await?;
+            write.put_claim(notice, now + ttl).await?;
             if notice.tokens.is_empty() {
                 let skipped = Outcome::Skipped {
                     reason: "its tokens are revoked, gone or expired".into(),
@@ -185,8 +200,8 @@ impl<DB: Portable> SqlxStore<DB> {
         outcome: &Outcome,
         now: Timestamp,
     ) -> Result<bool, sqlx::Error> {
-        let mut write = Write::begin(&self.pool).await?;
-        let settled = write.settle(claim, outcome, now).await?;
+        let mut write = Write::begin(self, now).await?;
+        let settled = write.settle(claim, outcome, write.now()).await?;
         write.commit().await?;
         Ok(settled)
     }
@@ -218,8 +233,8 @@ impl<DB: Portable> SqlxStore<DB> {
     }
 
     async fn try_requeue(&self, id: NoticeId, now: Timestamp) -> Result<bool, sqlx::Error> {
-        let mut write = Write::begin(&self.pool).await?;
-        let requeued = write.requeue(id, now).await?;
+        let mut write = Write::begin(self, now).await?;
+        let requeued = write.requeue(id, write.now()).await?;
         write.commit().await?;
         Ok(requeued)
     }
@@ -228,7 +243,10 @@ impl<DB: Portable> SqlxStore<DB> {
 #[async_trait]
 impl<DB: Portable> JobStore for SqlxStore<DB> {
     #[instrument(name = "pat.store.acquire_lease", skip_all, fields(job = request.job.as_str()))]
-    async fn acquire_lease(&self, request: &LeaseRequest) -> Result<LeaseAnswer, StoreError> {
+    async fn acquire_lease(
+        &self,
+        request: &LeaseRequest<'_>,
+    ) -> Result<(LeaseAnswer, StoreTime), StoreError> {
         self.retry(|| self.try_acquire(request)).await
     }
 
@@ -261,18 +279,18 @@ impl<DB: Portable> JobStore for SqlxStore<DB> {
     }
 
     #[instrument(name = "pat.store.prune", skip_all)]
-    async fn prune(
-        &self,
-        lease: &Lease,
-        prune: &Prune,
-        limit: u32,
-    ) -> Result<Vec<PrunedToken>, StoreError> {
+    async fn prune(&self, lease: &Lease, prune: &Prune, limit: u32) -> Result<Pruned, StoreError> {
         held(self.retry(|| self.try_prune(lease, prune, limit)).await)
     }
 
     #[instrument(name = "pat.store.trim", skip_all)]
     async fn trim(&self, lease: &Lease, trim: &Trim, limit: u32) -> Result<u64, StoreError> {
         held(self.retry(|| self.try_trim(lease, trim, limit)).await)
+    }
+
+    #[instrument(name = "pat.store.mend_future", skip_all)]
+    async fn mend_future(&self, lease: &Lease, now: Timestamp) -> Result<u64, StoreError> {
+        held(self.retry(|| self.try_mend_future(lease, now)).await)
     }
 
     #[instrument(name = "pat.store.owners_after", skip_all)]
@@ -288,11 +306,11 @@ impl<DB: Portable> JobStore for SqlxStore<DB> {
     async fn claim_notices(
         &self,
         now: Timestamp,
-        until: Timestamp,
+        ttl: Duration,
         limit: u32,
     ) -> Result<Vec<QueuedNotice>, StoreError> {
         loop {
-            match self.retry(|| self.try_claim(now, until, limit)).await? {
+            match self.retry(|| self.try_claim(now, ttl, limit)).await? {
                 None => return Ok(Vec::new()),
                 // All of them are skipped.
                 Some(claimed) if claimed.is_empty() => {}
@@ -325,6 +343,36 @@ impl<DB: Portable> JobStore for SqlxStore<DB> {
     async fn requeue_notice(&self, id: NoticeId, now: Timestamp) -> Result<bool, StoreError> {
         self.retry(|| self.try_requeue(id, now)).await
     }
+}
+
+/// What comes of a request for a lease, and the row that is to be written for it. What is later than
+/// it can be was written while a clock was wrong, and counts as not set.
+fn acquire(
+    row: &LeaseRow,
+    request: &LeaseRequest<'_>,
+    now: Timestamp,
+) -> (Option<LeaseRow>, LeaseAnswer) {
+    let now_micros = now.as_microsecond();
+    let held_until = (now + request.ttl).as_microsecond();
+    let done = if row.done > now_micros { 0 } else { row.done };
+    let occurrence = (request.due)(now);
+    let Some(occurrence) = occurrence.filter(|due| done < due.as_microsecond()) else {
+        return (None, LeaseAnswer::Done);
+    };
+    if now_micros < row.held_until && row.held_until <= held_until {
+        return (None, LeaseAnswer::Held);
+    }
+    let row = LeaseRow {
+        term: row.term + 1,
+        held_until,
+        done,
+    };
+    let lease = Lease {
+        job: request.job,
+        occurrence,
+        term: row.term.cast_unsigned(),
+    };
+    (Some(row), LeaseAnswer::Acquired(lease))
 }
 
 fn held<T>(result: Result<Option<T>, StoreError>) -> Result<T, StoreError> {

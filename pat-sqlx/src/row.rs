@@ -3,7 +3,8 @@
 use pat_core::Token;
 use pat_core::notice::{NoticeId, NoticeKind, NoticeToken};
 use pat_core::store::{
-    Change, ChangeEntry, ChangePage, Claim, Cursor, DeadNotice, NodeReport, Outcome, QueuedNotice,
+    Change, ChangeEntry, ChangePage, Claim, Cursor, DeadNotice, MOST_READ, NodeReport, Outcome,
+    QueuedNotice, ReportMode,
 };
 use sqlx::Error;
 
@@ -40,7 +41,13 @@ pub(crate) fn change_page<DB: Portable>(rows: &[Row<DB>]) -> Result<ChangePage, 
         .first()
         .ok_or_else(|| corrupt("pat_clock has no row"))?;
     let nonce = |column| Ok::<_, Error>(first.optional_int(column)?.map(i64::cast_unsigned));
-    let entries = rows.iter().filter_map(|row| change_entry(row).transpose());
+    // Of too many, none is read.
+    let read = if rows.len() as u64 > MOST_READ {
+        &[]
+    } else {
+        rows
+    };
+    let entries = read.iter().filter_map(|row| change_entry(row).transpose());
     Ok(ChangePage {
         head: Cursor {
             generation: first.count("head_gen")?,
@@ -48,7 +55,7 @@ pub(crate) fn change_page<DB: Portable>(rows: &[Row<DB>]) -> Result<ChangePage, 
         },
         nonce_at_cursor: nonce("cursor_nonce")?,
         entries: entries.collect::<Result<_, _>>()?,
-        database_time: first.optional_timestamp("clock")?,
+        time: first.store_time()?,
     })
 }
 
@@ -79,7 +86,26 @@ pub(crate) fn node_report<DB: Portable>(row: &Row<DB>) -> Result<Option<NodeRepo
         node: node.cast_unsigned(),
         applied: row.count("applied_gen")?,
         now: row.timestamp("reported_at")?,
+        mode: mode(row.int("mode")?),
     }))
+}
+
+/// The column `mode` of a node.
+pub(crate) fn mode_number(mode: ReportMode) -> i64 {
+    match mode {
+        ReportMode::Seldom => 0,
+        ReportMode::EachChange => 1,
+        ReportMode::EachChangeAndWaits => 2,
+    }
+}
+
+/// One that this version does not know promises nothing.
+fn mode(number: i64) -> ReportMode {
+    match number {
+        1 => ReportMode::EachChange,
+        2 => ReportMode::EachChangeAndWaits,
+        _ => ReportMode::Seldom,
+    }
 }
 
 /// The columns `kind`, `token_id` and `owner` of a change.

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use jiff::Timestamp;
+use pat_core::store::StoreTime;
 use pat_core::{Owner, TokenDigest, TokenId};
 use sqlx::{
     ColumnIndex, Decode, Encode, Error, Executor, IntoArguments, QueryBuilder, Row as _, Type,
@@ -91,6 +92,25 @@ where
 
     fn text(row: &DB::Row, column: &str) -> Result<Option<String>, Error> {
         row.try_get(column)
+    }
+}
+
+/// Whose clock a store goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClockSource {
+    /// The database's, where it has one.
+    Database,
+    /// The caller's.
+    Caller,
+}
+
+impl ClockSource {
+    /// An expression for the time; NULL where the caller's counts.
+    pub(crate) const fn expression<DB: Dialect>(self) -> &'static str {
+        match self {
+            Self::Database => DB::CLOCK,
+            Self::Caller => "NULL",
+        }
     }
 }
 
@@ -284,6 +304,15 @@ impl<DB: Portable> Row<DB> {
 
     pub(crate) fn timestamp(&self, column: &str) -> Result<Timestamp, Error> {
         timestamp(self.int(column)?)
+    }
+
+    /// The time that the columns `clock` and `mark` tell; a mark of 0 is none.
+    pub(crate) fn store_time(&self) -> Result<StoreTime, Error> {
+        let mark = self.optional_int("mark")?.filter(|mark| *mark != 0);
+        Ok(StoreTime {
+            clock: self.optional_timestamp("clock")?,
+            mark: mark.map(timestamp).transpose()?,
+        })
     }
 
     pub(crate) fn optional_token_id(&self, column: &str) -> Result<Option<TokenId>, Error> {

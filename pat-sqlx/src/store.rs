@@ -3,8 +3,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pat_core::store::{
-    Change, ChangePage, Cursor, Insertion, JobStore, LastUse, NewToken, NodeReport, Revocation,
-    RevocationScope, RevokedToken, SearchStore, TokenStore,
+    Change, ChangePage, Cursor, Insertion, JobStore, LastUse, Lookup, MOST_READ, MarkBounds,
+    NewToken, NodeReport, Revocation, RevocationScope, Revoked, SearchStore, StoreTime, TokenStore,
 };
 use pat_core::{NoticeKind, Owner, StoreError, Token, TokenDigest, TokenId};
 use sqlx::Pool;
@@ -12,7 +12,7 @@ use tracing::instrument;
 
 use crate::lent::{fetch, fetch_from_primary};
 use crate::row::{self, TOKEN_COLUMNS, TOKENS};
-use crate::sql::Sql;
+use crate::sql::{ClockSource, Sql, corrupt};
 use crate::write::Write;
 use crate::{Dialect, Portable};
 
@@ -23,6 +23,7 @@ use crate::{Dialect, Portable};
 pub struct SqlxStore<DB: Dialect> {
     pub(crate) pool: Pool<DB>,
     auth_pool: Pool<DB>,
+    pub(crate) clock: ClockSource,
 }
 
 impl<DB: Dialect> Clone for SqlxStore<DB> {
@@ -30,6 +31,7 @@ impl<DB: Dialect> Clone for SqlxStore<DB> {
         Self {
             pool: self.pool.clone(),
             auth_pool: self.auth_pool.clone(),
+            clock: self.clock,
         }
     }
 }
@@ -51,7 +53,22 @@ impl<DB: Dialect> SqlxStore<DB> {
     /// a busy timeout, write-ahead logging and `synchronous=FULL`, as `SqliteStore::connect` does.
     #[must_use]
     pub fn new(pool: Pool<DB>, auth_pool: Pool<DB>) -> Self {
-        Self { pool, auth_pool }
+        Self {
+            pool,
+            auth_pool,
+            clock: ClockSource::Database,
+        }
+    }
+
+    /// Has the store go by its callers' clock, whatever that of the database and the mark say: for
+    /// tests that move the time, and to bring in tokens that were created elsewhere. In service, a
+    /// node with a wrong clock would do harm.
+    #[must_use]
+    pub fn dangerous_with_callers_clock(self) -> Self {
+        Self {
+            clock: ClockSource::Caller,
+            ..self
+        }
     }
 
     /// Closes all connections; waits for those in use.
@@ -92,21 +109,26 @@ fn store_error(error: sqlx::Error) -> StoreError {
 }
 
 impl<DB: Portable> SqlxStore<DB> {
-    async fn try_find_by_digest(&self, digest: &TokenDigest) -> Result<Option<Token>, sqlx::Error> {
-        let is_writable = DB::IS_WRITABLE;
+    async fn try_find_by_digest(&self, digest: &TokenDigest) -> Result<Lookup, sqlx::Error> {
+        let (is_writable, clock) = (DB::IS_WRITABLE, self.clock.expression::<DB>());
         let rows = fetch_from_primary(&self.auth_pool, || {
             let mut sql = Sql::new(format!(
-                "SELECT {is_writable} AS is_writable, {TOKEN_COLUMNS} \
-                 FROM (SELECT 1 AS one) o LEFT JOIN pat_token t ON t.digest = "
+                "SELECT {is_writable} AS is_writable, {clock} AS clock, c.mark, {TOKEN_COLUMNS} \
+                 FROM pat_clock c LEFT JOIN pat_token t ON t.digest = "
             ));
             sql.bind(*digest);
-            sql.push(" LEFT JOIN pat_last_used u ON u.token_id = t.id");
+            sql.push(" LEFT JOIN pat_last_used u ON u.token_id = t.id WHERE c.id = 1");
             sql
         });
         let rows = rows.await?;
-        let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+        let row = rows
+            .first()
+            .ok_or_else(|| corrupt("pat_clock has no row"))?;
         let is_found = row.optional_token_id("id")?.is_some();
-        is_found.then(|| row::token(row)).transpose()
+        Ok(Lookup {
+            token: is_found.then(|| row::token(row)).transpose()?,
+            time: row.store_time()?,
+        })
     }
 
     async fn try_find(&self, id: TokenId) -> Result<Option<Token>, sqlx::Error> {
@@ -129,8 +151,9 @@ impl<DB: Portable> SqlxStore<DB> {
     }
 
     async fn try_insert(&self, token: &NewToken, limit: u32) -> Result<Insertion, sqlx::Error> {
-        let mut write = Write::begin(&self.pool).await?;
+        let mut write = Write::begin_timeless(self).await?;
         write.lock_owner(&token.owner).await?;
+        let token = &write.created_now(token).await?;
         if let Some(parent) = token.parent
             && !write.is_valid_parent(parent, token.created_at).await?
         {
@@ -152,19 +175,24 @@ impl<DB: Portable> SqlxStore<DB> {
                 .await?;
         }
         write.commit().await?;
-        Ok(Insertion::Stored)
+        Ok(Insertion::Stored(token.clone().into_token()))
     }
 
     async fn try_revoke(
         &self,
         scope: &RevocationScope,
         revocation: &Revocation,
-    ) -> Result<Vec<RevokedToken>, sqlx::Error> {
-        let mut write = Write::begin(&self.pool).await?;
+    ) -> Result<Revoked, sqlx::Error> {
+        let mut write = Write::begin(self, revocation.at).await?;
         let tokens = write.lock_unrevoked(scope).await?;
+        let at = write.now();
         if tokens.is_empty() {
-            return Ok(tokens);
+            return Ok(Revoked { at, tokens });
         }
+        let revocation = &Revocation {
+            at,
+            ..revocation.clone()
+        };
         for chunk in tokens.chunks(CHUNK) {
             write.mark_revoked(chunk, revocation).await?;
         }
@@ -172,31 +200,34 @@ impl<DB: Portable> SqlxStore<DB> {
             let ids: Vec<_> = tokens.iter().map(|token| token.id).collect();
             let kind = NoticeKind::RevokedByAdmin;
             write
-                .queue_notices(kind, &ids, revocation.at, Some(revocation))
+                .queue_notices(kind, &ids, at, Some(revocation))
                 .await?;
         }
         let changes = Change::of_revoked(&tokens);
-        write.append_changes(&changes, revocation.at).await?;
+        write.append_changes(&changes, at).await?;
         write.commit().await?;
-        Ok(tokens)
+        Ok(Revoked { at, tokens })
     }
 
-    async fn try_append(&self, change: &Change, at: Timestamp) -> Result<(), sqlx::Error> {
-        let mut write = Write::begin(&self.pool).await?;
+    async fn try_append(&self, change: &Change, now: Timestamp) -> Result<Timestamp, sqlx::Error> {
+        let mut write = Write::begin(self, now).await?;
+        let at = write.now();
         write
             .append_changes(std::slice::from_ref(change), at)
             .await?;
-        write.commit().await
+        write.commit().await?;
+        Ok(at)
     }
 
     /// One statement, so one view of the feed: the head, the mark at the cursor, and each change
-    /// after it, in a row of its own.
+    /// after it, in a row of its own: one more than are read, so that it shows if that is too few.
     async fn try_changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, sqlx::Error> {
         let since = cursor.map_or(i64::MAX, |cursor| cursor.generation.cast_signed());
-        let (is_writable, clock) = (DB::IS_WRITABLE, DB::CLOCK);
+        let most = MOST_READ.cast_signed() + 1;
+        let (is_writable, clock) = (DB::IS_WRITABLE, self.clock.expression::<DB>());
         let rows = fetch_from_primary(&self.auth_pool, || {
             let mut sql = Sql::new(format!(
-                "SELECT {is_writable} AS is_writable, {clock} AS clock, c.gen AS head_gen, \
+                "SELECT {is_writable} AS is_writable, {clock} AS clock, c.mark, c.gen AS head_gen, \
                  (SELECT MIN(h.nonce) FROM pat_change h WHERE h.gen = c.gen) AS head_nonce, \
                  (SELECT MIN(s.nonce) FROM pat_change s WHERE s.gen = ",
             ));
@@ -205,20 +236,39 @@ impl<DB: Portable> SqlxStore<DB> {
                  FROM pat_clock c LEFT JOIN pat_change x ON x.gen > ",
             );
             sql.bind(since);
-            sql.push(" WHERE c.id = 1 ORDER BY x.gen, x.item");
+            sql.push(" AND x.gen <= ").bind(since.saturating_add(most));
+            sql.push(" WHERE c.id = 1 ORDER BY x.gen, x.item LIMIT ")
+                .bind(most);
             sql
         });
         row::change_page(&rows.await?)
     }
 
-    async fn try_report_node(&self, report: &NodeReport) -> Result<(), sqlx::Error> {
-        let mut write = Write::begin(&self.pool).await?;
+    async fn try_report_node(
+        &self,
+        report: &NodeReport,
+        mark: &MarkBounds,
+    ) -> Result<StoreTime, sqlx::Error> {
+        let mut write = Write::begin_timeless(self).await?;
         write.put_node(report).await?;
-        write.commit().await
+        let time = write.move_mark(mark).await?;
+        write.commit().await?;
+        Ok(time)
+    }
+
+    async fn try_accept_clock(&self, now: Timestamp) -> Result<StoreTime, sqlx::Error> {
+        let mut write = Write::begin(self, now).await?;
+        let time = write.accept_clock(now).await?;
+        write.mend_future().await?;
+        write
+            .append_changes(&[Change::Everything], write.now())
+            .await?;
+        write.commit().await?;
+        Ok(time)
     }
 
     async fn try_forget_node(&self, report: &NodeReport) -> Result<(), sqlx::Error> {
-        let mut write = Write::begin(&self.pool).await?;
+        let mut write = Write::begin_timeless(self).await?;
         write.delete_node(report).await?;
         write.commit().await
     }
@@ -241,7 +291,7 @@ impl<DB: Portable> SqlxStore<DB> {
         let is_writable = DB::IS_WRITABLE;
         let rows = fetch_from_primary(&self.pool, || {
             Sql::new(format!(
-                "SELECT {is_writable} AS is_writable, n.id, n.applied_gen, n.reported_at \
+                "SELECT {is_writable} AS is_writable, n.id, n.applied_gen, n.reported_at, n.mode \
                  FROM (SELECT 1 AS one) o LEFT JOIN pat_node n ON 1 = 1"
             ))
         });
@@ -252,7 +302,9 @@ impl<DB: Portable> SqlxStore<DB> {
     }
 
     async fn try_record_use(&self, uses: &[LastUse]) -> Result<(), sqlx::Error> {
-        let mut write = Write::begin(&self.pool).await?;
+        // The latest use by the caller's clock stands for that clock.
+        let latest = uses.iter().map(|used| used.at).max();
+        let mut write = Write::begin(self, latest.unwrap_or_default()).await?;
         let unrevoked = write
             .find_unrevoked(uses.iter().map(|used| used.id))
             .await?;
@@ -276,7 +328,7 @@ impl<DB: Portable> TokenStore for SqlxStore<DB> {
     }
 
     #[instrument(name = "pat.store.find_by_digest", skip_all)]
-    async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Option<Token>, StoreError> {
+    async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Lookup, StoreError> {
         self.retry(|| self.try_find_by_digest(digest)).await
     }
 
@@ -295,19 +347,23 @@ impl<DB: Portable> TokenStore for SqlxStore<DB> {
         &self,
         scope: &RevocationScope,
         revocation: &Revocation,
-    ) -> Result<Vec<RevokedToken>, StoreError> {
+    ) -> Result<Revoked, StoreError> {
         let revoked = self.retry(|| self.try_revoke(scope, revocation)).await?;
-        if !revoked.is_empty() {
+        if !revoked.tokens.is_empty() {
             self.hint().await;
         }
         Ok(revoked)
     }
 
     #[instrument(name = "pat.store.append_change", skip_all)]
-    async fn append_change(&self, change: &Change, at: Timestamp) -> Result<(), StoreError> {
-        self.retry(|| self.try_append(change, at)).await?;
+    async fn append_change(
+        &self,
+        change: &Change,
+        now: Timestamp,
+    ) -> Result<Timestamp, StoreError> {
+        let at = self.retry(|| self.try_append(change, now)).await?;
         self.hint().await;
-        Ok(())
+        Ok(at)
     }
 
     #[instrument(name = "pat.store.changes_since", level = "debug", skip_all)]
@@ -322,8 +378,12 @@ impl<DB: Portable> TokenStore for SqlxStore<DB> {
     }
 
     #[instrument(name = "pat.store.report_node", level = "debug", skip_all)]
-    async fn report_node(&self, report: &NodeReport) -> Result<(), StoreError> {
-        self.retry(|| self.try_report_node(report)).await
+    async fn report_node(
+        &self,
+        report: &NodeReport,
+        mark: &MarkBounds,
+    ) -> Result<StoreTime, StoreError> {
+        self.retry(|| self.try_report_node(report, mark)).await
     }
 
     #[instrument(name = "pat.store.forget_node", skip_all)]
@@ -342,6 +402,13 @@ impl<DB: Portable> TokenStore for SqlxStore<DB> {
             self.retry(|| self.try_record_use(chunk)).await?;
         }
         Ok(())
+    }
+
+    #[instrument(name = "pat.store.accept_clock", skip_all)]
+    async fn accept_clock(&self, now: Timestamp) -> Result<StoreTime, StoreError> {
+        let time = self.retry(|| self.try_accept_clock(now)).await?;
+        self.hint().await;
+        Ok(time)
     }
 
     fn jobs(&self) -> Option<&dyn JobStore> {

@@ -225,7 +225,7 @@ async fn look_up(store: &Arc<dyn TokenStore>, tokens: usize, tasks: usize) -> f6
                     let seed = (turn * tasks + task) * each + number;
                     let digest = digest(at_random(seed, tokens));
                     let found = store.find_by_digest(&digest).await;
-                    found.expect("an answer").expect("a token");
+                    found.expect("an answer").token.expect("a token");
                 }
             }
         });

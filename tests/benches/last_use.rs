@@ -81,6 +81,7 @@ async fn filled(folder: &tempfile::TempDir) -> SqliteStore {
             name: "ci".into(),
             created_at: Timestamp::UNIX_EPOCH,
             expires_at: None,
+            expires_by: None,
             parent: None,
             notify: false,
         };

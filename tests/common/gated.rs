@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use pat_core::notice::NoticeId;
 use pat_core::store::{
     Change, ChangePage, Claim, Cursor, DeadNotice, DueNotices, Insertion, JobStore, LastUse, Lease,
-    LeaseAnswer, LeaseRequest, NewToken, NodeReport, Outbox, Outcome, Prune, PrunedToken,
-    QueuedNotice, Revocation, RevocationScope, RevokedToken, Trim,
+    LeaseAnswer, LeaseRequest, Lookup, MarkBounds, NewToken, NodeReport, Outbox, Outcome, Prune,
+    Pruned, QueuedNotice, Revocation, RevocationScope, Revoked, StoreTime, Trim,
 };
 use pat_core::{Owner, StoreError, Token, TokenDigest, TokenId, TokenStore};
 use tokio::sync::watch;
@@ -135,9 +135,9 @@ impl TokenStore for Gated {
         self.up()?.insert(token, limit).await
     }
 
-    async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Option<Token>, StoreError> {
+    async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Lookup, StoreError> {
         let found = self.up()?.find_by_digest(digest).await;
-        let is_found = matches!(found, Ok(Some(_)));
+        let is_found = found.as_ref().is_ok_and(|found| found.token.is_some());
         self.0
             .found
             .fetch_add(usize::from(is_found), Ordering::SeqCst);
@@ -157,14 +157,18 @@ impl TokenStore for Gated {
         &self,
         scope: &RevocationScope,
         revocation: &Revocation,
-    ) -> Result<Vec<RevokedToken>, StoreError> {
+    ) -> Result<Revoked, StoreError> {
         let revoked = self.up()?.revoke(scope, revocation).await;
         self.0.revocations.pass().await;
         revoked
     }
 
-    async fn append_change(&self, change: &Change, at: Timestamp) -> Result<(), StoreError> {
-        self.up()?.append_change(change, at).await
+    async fn append_change(
+        &self,
+        change: &Change,
+        now: Timestamp,
+    ) -> Result<Timestamp, StoreError> {
+        self.up()?.append_change(change, now).await
     }
 
     async fn changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, StoreError> {
@@ -177,8 +181,12 @@ impl TokenStore for Gated {
         self.0.inner.follow_hints(hint).await;
     }
 
-    async fn report_node(&self, report: &NodeReport) -> Result<(), StoreError> {
-        self.up()?.report_node(report).await
+    async fn report_node(
+        &self,
+        report: &NodeReport,
+        mark: &MarkBounds,
+    ) -> Result<StoreTime, StoreError> {
+        self.up()?.report_node(report, mark).await
     }
 
     async fn forget_node(&self, report: &NodeReport) -> Result<(), StoreError> {
@@ -195,6 +203,10 @@ impl TokenStore for Gated {
         self.up()?.record_use(uses).await
     }
 
+    async fn accept_clock(&self, now: Timestamp) -> Result<StoreTime, StoreError> {
+        self.up()?.accept_clock(now).await
+    }
+
     fn jobs(&self) -> Option<&dyn JobStore> {
         self.0.inner.jobs().map(|_| self as &dyn JobStore)
     }
@@ -202,7 +214,10 @@ impl TokenStore for Gated {
 
 #[async_trait]
 impl JobStore for Gated {
-    async fn acquire_lease(&self, request: &LeaseRequest) -> Result<LeaseAnswer, StoreError> {
+    async fn acquire_lease(
+        &self,
+        request: &LeaseRequest<'_>,
+    ) -> Result<(LeaseAnswer, StoreTime), StoreError> {
         self.jobs_up()?.acquire_lease(request).await
     }
 
@@ -229,17 +244,16 @@ impl JobStore for Gated {
         jobs.queue_due_notices(lease, due, max_owners).await
     }
 
-    async fn prune(
-        &self,
-        lease: &Lease,
-        prune: &Prune,
-        limit: u32,
-    ) -> Result<Vec<PrunedToken>, StoreError> {
+    async fn prune(&self, lease: &Lease, prune: &Prune, limit: u32) -> Result<Pruned, StoreError> {
         self.jobs_up()?.prune(lease, prune, limit).await
     }
 
     async fn trim(&self, lease: &Lease, trim: &Trim, limit: u32) -> Result<u64, StoreError> {
         self.jobs_up()?.trim(lease, trim, limit).await
+    }
+
+    async fn mend_future(&self, lease: &Lease, now: Timestamp) -> Result<u64, StoreError> {
+        self.jobs_up()?.mend_future(lease, now).await
     }
 
     async fn owners_after(
@@ -253,10 +267,10 @@ impl JobStore for Gated {
     async fn claim_notices(
         &self,
         now: Timestamp,
-        until: Timestamp,
+        ttl: Duration,
         limit: u32,
     ) -> Result<Vec<QueuedNotice>, StoreError> {
-        self.jobs_up()?.claim_notices(now, until, limit).await
+        self.jobs_up()?.claim_notices(now, ttl, limit).await
     }
 
     async fn settle_notice(

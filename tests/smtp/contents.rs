@@ -84,11 +84,12 @@ async fn control_characters() {
             name: name.to_owned(),
             created_at: host.clock.wall(),
             expires_at: Some(host.clock.wall() + SignedDuration::from_hours(30 * 24)),
+            expires_by: None,
             parent: None,
             notify: false,
         };
         let insertion = store.insert(&token, 1).await.expect("insert");
-        assert_eq!(insertion, Insertion::Stored);
+        assert!(matches!(insertion, Insertion::Stored(_)), "{insertion:?}");
     }
     host.check_expiry().await;
     assert_eq!(host.deliver().await, names.len() as u64);

@@ -145,6 +145,7 @@ impl TryFrom<Line> for Entry {
                 expires_at,
                 parent,
             } => Self::Created(NewToken {
+                expires_by: None,
                 id: token_id(id)?,
                 digest: TokenDigest::from_bytes(unhex(&digest).ok_or("not a digest")?),
                 owner: Owner::new(owner)?,

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pat_core::store::{
-    Change, ChangePage, Cursor, Insertion, LastUse, NewToken, Revocation, RevocationScope,
-    RevokedToken,
+    Change, ChangePage, Cursor, Insertion, LastUse, Lookup, NewToken, Revocation, RevocationScope,
+    Revoked, StoreTime,
 };
 use pat_core::{Owner, StoreError, Token, TokenDigest, TokenId, TokenStore};
 
@@ -115,14 +115,17 @@ impl TokenStore for FileStore {
     async fn insert(&self, token: &NewToken, limit: u32) -> Result<Insertion, StoreError> {
         let token = token.clone();
         let decide = move |tables: &Tables| match tables.insertion(&token, limit) {
-            Insertion::Stored => (vec![Entry::Created(token)], Insertion::Stored),
+            stored @ Insertion::Stored(_) => (vec![Entry::Created(token)], stored),
             refusal => (Vec::new(), refusal),
         };
         self.write(decide).await
     }
 
-    async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Option<Token>, StoreError> {
-        Ok(self.0.tables()?.find_by_digest(digest).cloned())
+    async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Lookup, StoreError> {
+        Ok(Lookup {
+            token: self.0.tables()?.find_by_digest(digest).cloned(),
+            time: StoreTime::default(),
+        })
     }
 
     async fn find(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
@@ -137,16 +140,19 @@ impl TokenStore for FileStore {
         &self,
         scope: &RevocationScope,
         revocation: &Revocation,
-    ) -> Result<Vec<RevokedToken>, StoreError> {
+    ) -> Result<Revoked, StoreError> {
         let (scope, revocation) = (scope.clone(), revocation.clone());
         let decide = move |tables: &Tables| {
-            let revoked = tables.unrevoked_in(&scope);
-            if revoked.is_empty() {
+            let revoked = Revoked {
+                at: revocation.at,
+                tokens: tables.unrevoked_in(&scope),
+            };
+            if revoked.tokens.is_empty() {
                 return (Vec::new(), revoked);
             }
             let entry = Entry::Revoked {
                 generation: tables.next_generation(),
-                tokens: revoked.iter().map(|token| token.id).collect(),
+                tokens: revoked.tokens.iter().map(|token| token.id).collect(),
                 revocation,
             };
             (vec![entry], revoked)
@@ -154,7 +160,7 @@ impl TokenStore for FileStore {
         self.write(decide).await
     }
 
-    async fn append_change(&self, change: &Change, at: Timestamp) -> Result<(), StoreError> {
+    async fn append_change(&self, change: &Change, at: Timestamp) -> Result<Timestamp, StoreError> {
         let change = change.clone();
         let decide = move |tables: &Tables| {
             let entry = Entry::Changed {
@@ -162,7 +168,7 @@ impl TokenStore for FileStore {
                 change,
                 at,
             };
-            (vec![entry], ())
+            (vec![entry], at)
         };
         self.write(decide).await
     }

@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use pat_core::store::{
-    Change, ChangeEntry, ChangePage, Cursor, Insertion, LastUse, NewToken, RevocationScope,
-    RevokedToken,
+    Change, ChangeEntry, ChangePage, Cursor, Insertion, LastUse, MOST_READ, NewToken,
+    RevocationScope, RevokedToken, StoreTime,
 };
 use pat_core::{Owner, Token, TokenDigest, TokenId};
 
@@ -109,7 +109,7 @@ impl Tables {
         if self.unrevoked_of(&token.owner).count() >= limit as usize {
             return Insertion::LimitReached;
         }
-        Insertion::Stored
+        Insertion::Stored(token.clone().into_token())
     }
 
     fn is_taken(&self, token: &NewToken) -> bool {
@@ -180,14 +180,20 @@ impl Tables {
         let first = self
             .changes
             .partition_point(|entry| entry.generation <= since);
+        let missed = &self.changes[first..];
+        let is_too_much = missed.len() as u64 > MOST_READ;
         ChangePage {
             head: Cursor {
                 generation: self.generation,
                 nonce: mark(self.generation),
             },
             nonce_at_cursor: cursor.and_then(|cursor| mark(cursor.generation)),
-            entries: self.changes[first..].to_vec(),
-            database_time: None,
+            entries: if is_too_much {
+                Vec::new()
+            } else {
+                missed.to_vec()
+            },
+            time: StoreTime::default(),
         }
     }
 }

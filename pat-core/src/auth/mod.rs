@@ -21,7 +21,7 @@ use crate::event::{EventKind, Events};
 use crate::metrics::Metrics;
 use crate::principal::{Grant, LastUseStamp};
 use crate::settings::Settings;
-use crate::store::within;
+use crate::store::{StoreTime, within};
 use crate::token::{Invalid, TokenFormat};
 use crate::usage::Usage;
 use crate::{
@@ -205,7 +205,7 @@ impl Authenticator {
             return Ok(principal);
         }
         let seen = self.floors.stamp();
-        let sent = self.time.refresh();
+        let sent = self.time.now();
         let verdict = self.judge(digest, seen, sent).await;
         match &verdict {
             Ok(principal) => {
@@ -226,11 +226,12 @@ impl Authenticator {
     async fn judge(&self, digest: TokenDigest, seen: u64, sent: Moment) -> Verdict {
         let limit = self.settings.auth_database_timeout();
         let found = within(limit, self.store.find_by_digest(&digest)).await;
-        let token = found
-            .map_err(|error| AuthError::Unavailable(error.into()))?
-            .ok_or(AuthError::Unknown)?;
+        let found = found.map_err(|error| AuthError::Unavailable(error.into()))?;
+        self.observe(sent, found.time);
+        let token = found.token.ok_or(AuthError::Unknown)?;
+        let now = self.time.now();
         token
-            .validity(self.time.now().timestamp())
+            .validity(now.timestamp())
             .map_err(|invalid| match invalid {
                 Invalid::Revoked => AuthError::Revoked(token.id),
                 Invalid::Expired => AuthError::Expired(token.id),
@@ -242,14 +243,28 @@ impl Authenticator {
         if !owner.is_active {
             return Err(AuthError::OwnerInactive(token.id));
         }
-        Ok(self.grant(digest, token, seen, sent))
+        Ok(self.grant(digest, token, seen, (sent, now)))
     }
 
-    fn grant(&self, digest: TokenDigest, token: Token, seen: u64, sent: Moment) -> Principal {
+    /// The decision that a token is good, which was asked for at the first of these times and made
+    /// at the second.
+    fn grant(
+        &self,
+        digest: TokenDigest,
+        token: Token,
+        seen: u64,
+        (sent, now): (Moment, Moment),
+    ) -> Principal {
         let expires_micros = token.expires_at.map_or(i64::MAX, Timestamp::as_microsecond);
-        // Not beyond its expiry, though that is checked on every hit as well.
-        let cached_for =
-            micros(self.cache.time_to_live()).min(expires_micros.saturating_sub(sent.wall));
+        // Its end counts twice: as a date, which is checked on every hit, and here on the boot
+        // clock, which nobody can set back.
+        let ends = now
+            .boot
+            .saturating_add(expires_micros.saturating_sub(now.wall));
+        let cached_until = sent
+            .boot
+            .saturating_add(micros(self.cache.time_to_live()))
+            .min(ends);
         let grant = Arc::new(Grant {
             digest,
             token_id: token.id,
@@ -258,7 +273,7 @@ impl Authenticator {
             expires_micros,
             seen,
             sent: sent.boot,
-            cached_until: sent.boot.saturating_add(cached_for),
+            cached_until,
             place: self.floors.place(token.id, &token.owner),
             last_use: LastUseStamp::default(),
             derived: OnceLock::new(),
@@ -269,6 +284,27 @@ impl Authenticator {
             self.events.emit(sent.timestamp(), kind);
         }
         Principal(grant)
+    }
+
+    /// Takes over what the store has said of the time, in an answer to a question that was sent then.
+    /// If the date has moved, everything is judged anew.
+    pub(crate) fn observe(&self, sent: Moment, time: StoreTime) {
+        if self.time.observe(sent.boot, time) {
+            self.judge_anew();
+        }
+    }
+
+    /// The same, of an answer to a question that has moved the mark.
+    pub(crate) fn observe_moved(&self, sent: Moment, time: StoreTime) {
+        if self.time.observe_moved(sent.boot, time) {
+            self.judge_anew();
+        }
+    }
+
+    /// Takes nothing that was judged before this for granted.
+    pub(crate) fn judge_anew(&self) {
+        self.floors.raise_all();
+        self.clear();
     }
 
     /// Expects a token that was created here to be presented soon.

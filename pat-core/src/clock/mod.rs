@@ -2,13 +2,15 @@
 
 #[cfg(target_os = "linux")]
 mod coarse;
+mod mark;
+mod time;
 
 use std::fmt::Debug;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
+
+pub(crate) use self::time::{Moment, Time};
 
 /// Where the time comes from.
 ///
@@ -93,89 +95,6 @@ impl Clock for SystemClock {
             passed,
         };
         passed
-    }
-}
-
-/// One reading of the time, in microseconds.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Moment {
-    /// Since the boot clock's fixed point.
-    pub(crate) boot: i64,
-    /// Since 1970, UTC.
-    pub(crate) wall: i64,
-}
-
-impl Moment {
-    pub(crate) fn later(self, micros: i64) -> Self {
-        Self {
-            boot: self.boot.saturating_add(micros),
-            wall: self.wall.saturating_add(micros),
-        }
-    }
-
-    /// The date and time.
-    pub(crate) fn timestamp(self) -> Timestamp {
-        Timestamp::from_microsecond(self.wall).unwrap_or(Timestamp::MAX)
-    }
-}
-
-/// The time as decisions use it: the boot clock plus its measured distance from real time.
-///
-/// So a decision reads one clock, and a step of the real-time clock is taken over at defined
-/// moments (each poll, load and write) rather than in the middle of a decision. Where the database
-/// has a clock of its own, that one counts, so that nodes with wrong clocks agree.
-#[derive(Debug)]
-pub(crate) struct Time {
-    clock: Arc<dyn Clock>,
-    wall_minus_boot: AtomicI64,
-    follows_database: AtomicBool,
-}
-
-impl Time {
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        let time = Self {
-            clock,
-            wall_minus_boot: AtomicI64::new(0),
-            follows_database: AtomicBool::new(false),
-        };
-        time.refresh();
-        time
-    }
-
-    pub(crate) fn now(&self) -> Moment {
-        self.moment(self.clock.boot())
-    }
-
-    /// The time, behind by up to a tenth of a second.
-    pub(crate) fn coarse(&self) -> Moment {
-        self.moment(self.clock.boot_coarse())
-    }
-
-    fn moment(&self, boot: Duration) -> Moment {
-        let boot = micros(boot);
-        let wall = boot.saturating_add(self.wall_minus_boot.load(Ordering::Relaxed));
-        Moment { boot, wall }
-    }
-
-    /// Reads the time after measuring the distance anew from this machine's real-time clock,
-    /// unless the database's clock counts.
-    pub(crate) fn refresh(&self) -> Moment {
-        if !self.follows_database.load(Ordering::Relaxed) {
-            self.set_wall(self.clock.wall());
-        }
-        self.now()
-    }
-
-    /// Takes over the database's clock, as read just now.
-    pub(crate) fn follow(&self, database: Timestamp) {
-        self.follows_database.store(true, Ordering::Relaxed);
-        self.set_wall(database);
-    }
-
-    fn set_wall(&self, wall: Timestamp) {
-        let boot = micros(self.clock.boot());
-        let distance = wall.as_microsecond().saturating_sub(boot);
-        self.wall_minus_boot.store(distance, Ordering::Relaxed);
     }
 }
 

@@ -12,6 +12,7 @@ use crate::store::NodeReport;
 /// that change, ends within the bound, and by then it has no other: what a poll finds is reported
 /// before it counts. From there on it reports *before* it polls. So as long as the same report is
 /// read after a later change, its next poll will see that one too, and nobody need wait for it.
+/// (Not so a node that reports seldom: it is waited for anew after each change.)
 #[derive(Debug, Default)]
 pub(super) struct Lapsed(LastReports);
 
@@ -28,7 +29,7 @@ impl Lapsed {
         bound: Duration,
     ) -> bool {
         let lagging = nodes.iter().filter(|node| node.applied < head);
-        self.0.listen(lagging.copied(), asked);
+        self.0.listen(lagging.copied(), asked, head);
         let mut lagging = self.0.iter();
         lagging.all(|(_, since)| asked - since >= micros(bound))
     }
@@ -39,6 +40,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::store::ReportMode;
 
     const BOUND: Duration = Duration::from_secs(2);
     const SECOND: i64 = 1_000_000;
@@ -48,6 +50,7 @@ mod tests {
             node: 1,
             applied,
             now: Timestamp::from_second(second).expect("a time"),
+            mode: ReportMode::EachChange,
         }
     }
 
@@ -71,6 +74,23 @@ mod tests {
         let late = 5 + 2 * SECOND;
         assert!(lapsed.all_know(8, &[report(7, 0)], late, BOUND));
         assert!(lapsed.all_know(9, &[report(7, 0)], late + 1, BOUND));
+    }
+
+    #[test]
+    fn a_node_that_reports_seldom_is_waited_for_each_time() {
+        let mut lapsed = Lapsed::default();
+        let seldom = NodeReport {
+            mode: ReportMode::Seldom,
+            ..report(7, 0)
+        };
+        lapsed.all_know(8, &[seldom], 0, BOUND);
+        let late = 2 * SECOND;
+        assert!(lapsed.all_know(8, &[seldom], late, BOUND));
+        assert!(
+            !lapsed.all_know(9, &[seldom], late, BOUND),
+            "it may have polled"
+        );
+        assert!(lapsed.all_know(9, &[seldom], 2 * late, BOUND));
     }
 
     #[test]

@@ -15,7 +15,10 @@ use self::silence::Silence;
 use crate::StoreError;
 use crate::auth::Authenticator;
 use crate::clock::{Moment, micros};
-use crate::store::{ChangePage, Cursor, NODE_FORGOTTEN_AFTER, NodeReport, within};
+use crate::settings::RevocationWait;
+use crate::store::{
+    ChangePage, Cursor, MOST_READ, NODE_FORGOTTEN_AFTER, NodeReport, ReportMode, StoreTime, within,
+};
 use crate::token::random_u64;
 
 /// How far this node has read the feed, and what it has said about that.
@@ -34,6 +37,8 @@ struct Progress {
     cursor: Option<Cursor>,
     /// The last report, and the boot time at which it was sent.
     reported: Option<(NodeReport, i64)>,
+    /// Whether another node waits for this one to know of changes.
+    somebody_waits: bool,
     /// The time in the last report, whether or not it arrived.
     last_said: Timestamp,
     silence: Silence,
@@ -51,14 +56,14 @@ impl Feed {
     /// Reads the feed once: raises the floors of what has changed, then trusts the cache for
     /// another `pat.auth.max.staleness.ms`, counted from when the question was sent.
     ///
-    /// A node reports before its first poll and after each one that found something new, so that
-    /// whoever has changed something can wait until no node is left that does not know. It also
-    /// reports before a poll if by then its lease has ended, so that nobody need wait for one who
-    /// was not heard of for so long.
+    /// A node reports before its first poll and, where some node waits for that, after each one that
+    /// found something new, so that whoever has changed something can wait until no node is left that
+    /// does not know. It also reports before a poll if by then its lease has ended, so that nobody
+    /// need wait for one who was not heard of for so long.
     pub(crate) async fn poll(&self, auth: &Authenticator) -> Result<(), StoreError> {
         if !auth.store.is_shared() {
             // All changes are made here, and known at once.
-            auth.time.refresh();
+            auth.observe(auth.time.now(), StoreTime::default());
             return Ok(());
         }
         let mut progress = self.progress.lock().await;
@@ -107,21 +112,18 @@ impl Progress {
         let now = auth.time.now();
         let is_due = |(_, at)| now.boot - at >= micros(REPORT_INTERVAL);
         let reports_first = self.reported.is_none_or(is_due) || !auth.floors.is_fresh(now);
+        let mut result = Ok(());
         if reports_first {
-            self.report(auth, applied).await?;
+            result = self.report(auth, applied).await;
         }
+        // What has changed and what time it is must be known even if nothing can be written.
         let sent = auth.time.now();
         let limit = auth.settings.auth_database_timeout();
         let page = within(limit, auth.store.changes_since(self.cursor)).await?;
-        match page.database_time {
-            Some(now) => auth.time.follow(now),
-            None => drop(auth.time.refresh()),
-        }
+        auth.observe(sent, page.time);
         self.apply(auth, &page);
-        if self
-            .reported
-            .is_none_or(|(reported, _)| reported.applied != page.head.generation)
-        {
+        result?;
+        if self.is_news(auth, page.head.generation) {
             self.report(auth, page.head.generation).await?;
         }
         // Or else the next poll counts, which reports first.
@@ -129,6 +131,26 @@ impl Progress {
             auth.floors.extend_lease(self.lease_end(auth, sent));
         }
         Ok(())
+    }
+
+    /// Whether it is to be reported at once that all changes up to this generation are known.
+    fn is_news(&self, auth: &Authenticator, applied: u64) -> bool {
+        match self.reported {
+            None => true,
+            Some((reported, _)) => {
+                let mode = self.mode(auth);
+                mode != reported.mode || mode > ReportMode::Seldom && applied != reported.applied
+            }
+        }
+    }
+
+    /// Every change is reported where somebody waits for that: this node or another one.
+    fn mode(&self, auth: &Authenticator) -> ReportMode {
+        match auth.settings.revocation_wait() {
+            RevocationWait::Cluster => ReportMode::EachChangeAndWaits,
+            RevocationWait::None if self.somebody_waits => ReportMode::EachChange,
+            RevocationWait::None => ReportMode::Seldom,
+        }
     }
 
     fn apply(&mut self, auth: &Authenticator, page: &ChangePage) {
@@ -139,6 +161,14 @@ impl Progress {
                 .entries
                 .iter()
                 .for_each(|entry| auth.floors.raise(&entry.change)),
+            Some((cursor, Err(Gap::Behind))) => {
+                tracing::warn!(
+                    at = cursor.generation,
+                    head = page.head.generation,
+                    "this node has missed so many changes that it judges all tokens anew"
+                );
+                auth.judge_anew();
+            }
             Some((cursor, Err(gap))) => {
                 tracing::error!(
                     gap = ?gap, at = cursor.generation, head = page.head.generation,
@@ -146,24 +176,29 @@ impl Progress {
                      the whole token cache is dropped"
                 );
                 auth.metrics.feed_broken();
-                auth.floors.raise_all();
-                auth.clear();
+                auth.judge_anew();
             }
         }
         self.cursor = Some(page.head);
     }
 
     async fn report(&mut self, auth: &Authenticator, applied: u64) -> Result<(), StoreError> {
-        let sent = auth.time.refresh();
+        let sent = auth.time.now();
         let limit = auth.settings.auth_database_timeout();
         let report = NodeReport {
             node: self.node()?,
             applied,
             now: self.later(sent.timestamp()),
+            mode: self.mode(auth),
         };
-        within(limit, auth.store.report_node(&report)).await?;
+        let bounds = auth.time.mark_bounds();
+        let time = within(limit, auth.store.report_node(&report, &bounds)).await?;
+        auth.observe_moved(sent, time);
         self.reported = Some((report, sent.boot));
         let reports = within(limit, auth.store.nodes()).await?;
+        self.somebody_waits = reports
+            .iter()
+            .any(|other| other.mode == ReportMode::EachChangeAndWaits && other.node != report.node);
         for silent in self.silence.listen(reports, auth.time.now().boot) {
             within(limit, auth.store.forget_node(&silent)).await?;
         }
@@ -204,6 +239,8 @@ enum Gap {
     Rewritten,
     /// Entries between the cursor and the head are missing.
     Trimmed,
+    /// All of them are left out, being too many.
+    Behind,
 }
 
 /// Decides whether a page continues where the cursor stands, without a gap.
@@ -213,6 +250,10 @@ fn continuity(cursor: Cursor, page: &ChangePage) -> Result<(), Gap> {
     }
     if page.nonce_at_cursor != cursor.nonce {
         return Err(Gap::Rewritten);
+    }
+    let missed = page.head.generation - cursor.generation;
+    if page.entries.is_empty() && missed > MOST_READ {
+        return Err(Gap::Behind);
     }
     let mut expected = cursor.generation;
     for entry in &page.entries {
@@ -247,7 +288,7 @@ mod tests {
             },
             nonce_at_cursor,
             entries: generations.iter().map(entry).collect(),
-            database_time: None,
+            time: StoreTime::default(),
         }
     }
 
@@ -282,6 +323,12 @@ mod tests {
             Err(Gap::Rewritten)
         );
         assert_eq!(continuity(AT_5, &page(6, None, &[6])), Err(Gap::Rewritten));
+    }
+
+    #[test]
+    fn a_node_that_is_far_behind_is_told_nothing_in_particular() {
+        let far = page(6 + MOST_READ, Some(5), &[]);
+        assert_eq!(continuity(AT_5, &far), Err(Gap::Behind));
     }
 
     #[test]

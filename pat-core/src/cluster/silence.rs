@@ -12,7 +12,7 @@ impl Silence {
     /// Takes in what all nodes have reported, as read at this boot time, and returns the reports of
     /// those that have said nothing else for [`NODE_FORGOTTEN_AFTER`].
     pub(super) fn listen(&mut self, reports: Vec<NodeReport>, now: i64) -> Vec<NodeReport> {
-        self.0.listen(reports, now);
+        self.0.listen(reports, now, 0);
         let is_silent = |since| now - since >= micros(NODE_FORGOTTEN_AFTER);
         let silent = self.0.iter().filter(|(_, since)| is_silent(*since));
         silent.map(|(report, _)| report).collect()
@@ -24,12 +24,14 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::store::ReportMode;
 
     fn report(node: u64, applied: u64, second: i64) -> NodeReport {
         NodeReport {
             node,
             applied,
             now: Timestamp::from_second(second).expect("a time"),
+            mode: ReportMode::Seldom,
         }
     }
 

@@ -3,7 +3,6 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
-use jiff::Timestamp;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -51,8 +50,7 @@ impl Pats {
         let mut count = 0;
         while !stop.is_cancelled() {
             let now = self.time().refresh().timestamp();
-            let until = now.saturating_add(CLAIM).unwrap_or(now);
-            let notices = in_time(store.claim_notices(now, until, IN_HAND)).await?;
+            let notices = in_time(store.claim_notices(now, CLAIM, IN_HAND)).await?;
             if notices.is_empty() {
                 break;
             }
@@ -159,10 +157,12 @@ impl Pats {
         if queued.attempts >= MAX_ATTEMPTS {
             return Outcome::Dead { error, sent_by };
         }
-        let now = self.time().refresh().timestamp();
-        let pause = pause_after(queued.attempts, random_u64().unwrap_or_default());
-        let at = now.saturating_add(pause).unwrap_or(Timestamp::MAX);
-        Outcome::Retry { at, error, sent_by }
+        let after = pause_after(queued.attempts, random_u64().unwrap_or_default());
+        Outcome::Retry {
+            after,
+            error,
+            sent_by,
+        }
     }
 
     fn report(&self, queued: &QueuedNotice, outcome: &Outcome) {

@@ -1,4 +1,4 @@
-use jiff::SignedDuration;
+use std::time::Duration;
 
 use super::in_time;
 use super::turn::{Early, Turn};
@@ -17,15 +17,14 @@ pub(super) async fn run(turn: &mut Turn<'_>) -> Result<(), Early> {
         return Ok(());
     }
     let days = turn.pats.settings().expiry_warning_days();
-    let warning = SignedDuration::from_hours(i64::from(days) * 24);
+    let warning = Duration::from_hours(u64::from(days) * 24);
     for kind in [NoticeKind::Expired, NoticeKind::ExpiresSoon] {
         loop {
-            let now = turn.keep().await?;
-            let until = match kind {
-                NoticeKind::ExpiresSoon => now.saturating_add(warning).unwrap_or(now),
-                _ => now,
+            let due = DueNotices {
+                kind,
+                now: turn.keep().await?,
+                within: warning,
             };
-            let due = DueNotices { kind, now, until };
             let queued = turn
                 .store
                 .queue_due_notices(&turn.lease, &due, BATCH_OWNERS);

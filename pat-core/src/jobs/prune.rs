@@ -2,14 +2,12 @@ use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::turn::{Early, Turn};
 use super::{ANSWER_TIMEOUT, in_time};
 use crate::clock::Moment;
 use crate::directory;
 use crate::event::EventKind;
-use crate::store::{Prune, RevocationScope, Trim};
+use crate::store::{Prune, Pruned, RevocationScope, Trim};
 use crate::{BoxError, Owner, StoreError};
 
 /// How many rows one transaction deletes: few enough that authentication does not wait for it.
@@ -42,18 +40,20 @@ async fn delete_old_tokens(turn: &mut Turn<'_>) -> Result<(), Early> {
         let now = turn.keep().await?;
         let prune = Prune {
             now,
-            before: earlier(now, settings.pruning_delay()),
+            vouched: turn.pats.time().vouched(),
+            keep: settings.pruning_delay(),
             notify,
         };
         let begun = turn.pats.time().now();
-        let pruned = in_time(turn.store.prune(&turn.lease, &prune, BATCH)).await?;
+        let Pruned { at, tokens: pruned } =
+            in_time(turn.store.prune(&turn.lease, &prune, BATCH)).await?;
         count += pruned.len();
         for token in &pruned {
             let kind = EventKind::Pruned {
                 token: token.id,
                 owner: token.owner.clone(),
             };
-            turn.pats.emit(now, kind);
+            turn.pats.emit(at, kind);
         }
         if notify && !pruned.is_empty() {
             turn.pats.wake_delivery();
@@ -81,9 +81,11 @@ async fn trim(turn: &mut Turn<'_>) -> Result<(), Early> {
     loop {
         let now = turn.keep().await?;
         let trim = Trim {
-            changes_before: earlier(now, CHANGES_KEPT),
-            notices_before: earlier(now, NOTICES_KEPT),
-            events_before: earlier(now, EVENTS_KEPT),
+            now,
+            vouched: turn.pats.time().vouched(),
+            changes: CHANGES_KEPT,
+            notices: NOTICES_KEPT,
+            events: EVENTS_KEPT,
         };
         let begun = turn.pats.time().now();
         if in_time(turn.store.trim(&turn.lease, &trim, BATCH)).await? < u64::from(BATCH) {
@@ -91,10 +93,6 @@ async fn trim(turn: &mut Turn<'_>) -> Result<(), Early> {
         }
         leave_gap(turn, begun).await;
     }
-}
-
-fn earlier(now: Timestamp, by: Duration) -> Timestamp {
-    now.saturating_sub(by).unwrap_or(Timestamp::MIN)
 }
 
 /// Revokes the tokens of owners whom the directory no longer knows, in case the host forgot to

@@ -43,21 +43,24 @@ impl Pats {
         stop: &CancellationToken,
     ) -> Result<JobRun, StoreError> {
         let now = self.time().refresh();
-        let occurrence = self.schedule(job).latest_at(now.timestamp(), self.zone());
-        let (Some(store), Some(occurrence)) = (self.store().jobs(), occurrence) else {
+        let Some(store) = self.store().jobs() else {
             return Ok(JobRun::NotDue);
         };
         let request = LeaseRequest {
             job,
-            occurrence,
             now: now.timestamp(),
             ttl: LEASE_TTL,
+            due: &|now| self.schedule(job).latest_at(now, self.zone()),
+            mark: self.time().mark_bounds(),
         };
-        let lease = match in_time(store.acquire_lease(&request)).await? {
+        let (answer, time) = in_time(store.acquire_lease(&request)).await?;
+        self.auth().observe_moved(now, time);
+        let lease = match answer {
             LeaseAnswer::Acquired(lease) => lease,
             LeaseAnswer::Held => return Ok(JobRun::Held),
             LeaseAnswer::Done => return Ok(JobRun::NotDue),
         };
+        let occurrence = lease.occurrence;
         tracing::debug!(job = job.as_str(), %occurrence, term = lease.term, "a job begins");
         let mut turn = Turn {
             pats: self,
@@ -66,10 +69,7 @@ impl Pats {
             renewed: now.boot,
             stop,
         };
-        let result = match job {
-            Job::Prune => prune::run(&mut turn).await,
-            Job::ExpiryCheck => expiry::run(&mut turn).await,
-        };
+        let result = turn.run(job).await;
         turn.end(result).await
     }
 
@@ -113,6 +113,22 @@ impl From<StoreError> for Early {
 }
 
 impl Turn<'_> {
+    async fn run(&mut self, job: Job) -> Result<(), Early> {
+        let now = self.keep().await?;
+        let mended = in_time(self.store.mend_future(&self.lease, now)).await?;
+        if mended > 0 {
+            tracing::warn!(
+                tokens = mended,
+                "tokens were created by a clock that was ahead; they are moved back to now"
+            );
+            self.pats.auth().judge_anew();
+        }
+        match job {
+            Job::Prune => prune::run(self).await,
+            Job::ExpiryCheck => expiry::run(self).await,
+        }
+    }
+
     /// To be called before each batch: renews the lease in good time, and says what time it is.
     ///
     /// A runner stops by himself before his lease can have run out elsewhere, on a clock that goes

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::MemoryStore;
 use crate::notice::{NoticeId, NoticeKind, NoticeToken};
 use crate::store::{
-    Claim, DeadNotice, DueNotices, Job, JobStore, Lease, LeaseAnswer, LeaseRequest, Outbox,
-    Outcome, Prune, PrunedToken, QueuedNotice, Revocation, Trim,
+    Claim, DeadNotice, DueNotices, Job, JobStore, LONGEST_DELAY, Lease, LeaseAnswer, LeaseRequest,
+    Outbox, Outcome, Prune, Pruned, PrunedToken, QueuedNotice, Revocation, StoreTime, Trim,
 };
 use crate::token::random_u64;
 use crate::{Owner, StoreError, Token, TokenId};
@@ -27,6 +27,28 @@ struct LeaseRow {
     held_until: Timestamp,
     /// The latest occurrence that is done.
     done: Option<Timestamp>,
+}
+
+impl LeaseRow {
+    fn acquire(&mut self, request: &LeaseRequest<'_>) -> LeaseAnswer {
+        let now = request.now;
+        // What is later than it can be was written while the clock was wrong.
+        let done = self.done.filter(|done| *done <= now);
+        let Some(occurrence) = (request.due)(now).filter(|due| done < Some(*due)) else {
+            return LeaseAnswer::Done;
+        };
+        if now < self.held_until && self.held_until <= now + request.ttl {
+            return LeaseAnswer::Held;
+        }
+        self.term += 1;
+        self.held_until = now + request.ttl;
+        self.done = done;
+        LeaseAnswer::Acquired(Lease {
+            job: request.job,
+            occurrence,
+            term: self.term,
+        })
+    }
 }
 
 #[derive(Debug)]
@@ -100,9 +122,10 @@ impl super::Tables {
     }
 
     fn due(&self, due: &DueNotices) -> impl Iterator<Item = &Token> {
+        let until = due.now + due.within;
         self.tokens.values().filter(move |token| {
             let is_due = token.expires_at.is_some_and(|at| match due.kind {
-                NoticeKind::ExpiresSoon => at > due.now && at <= due.until,
+                NoticeKind::ExpiresSoon => at > due.now && at <= until,
                 _ => at <= due.now,
             });
             is_due && token.revoked_at.is_none() && !self.jobs.is_told(token.id, due.kind)
@@ -123,22 +146,13 @@ impl super::Tables {
 
 #[async_trait]
 impl JobStore for MemoryStore {
-    async fn acquire_lease(&self, request: &LeaseRequest) -> Result<LeaseAnswer, StoreError> {
+    async fn acquire_lease(
+        &self,
+        request: &LeaseRequest<'_>,
+    ) -> Result<(LeaseAnswer, StoreTime), StoreError> {
         let mut tables = self.tables();
         let row = tables.jobs.leases.entry(request.job).or_default();
-        if row.done >= Some(request.occurrence) {
-            return Ok(LeaseAnswer::Done);
-        }
-        if row.held_until > request.now {
-            return Ok(LeaseAnswer::Held);
-        }
-        row.term += 1;
-        row.held_until = request.now + request.ttl;
-        Ok(LeaseAnswer::Acquired(Lease {
-            job: request.job,
-            occurrence: request.occurrence,
-            term: row.term,
-        }))
+        Ok((row.acquire(request), StoreTime::default()))
     }
 
     async fn renew_lease(
@@ -189,15 +203,11 @@ impl JobStore for MemoryStore {
         tables.queue(due.kind, &ids, due.now, None)
     }
 
-    async fn prune(
-        &self,
-        lease: &Lease,
-        prune: &Prune,
-        limit: u32,
-    ) -> Result<Vec<PrunedToken>, StoreError> {
+    async fn prune(&self, lease: &Lease, prune: &Prune, limit: u32) -> Result<Pruned, StoreError> {
         let mut tables = self.tables();
         tables.jobs.check(lease)?;
-        let is_old = |at: Option<Timestamp>| at.is_some_and(|at| at <= prune.before);
+        let cutoff = StoreTime::default().cutoff(prune.vouched, prune.keep);
+        let is_old = |at: Option<Timestamp>| at.is_some_and(|at| at <= cutoff);
         let old: Vec<Token> = tables
             .tokens
             .values()
@@ -221,21 +231,25 @@ impl JobStore for MemoryStore {
             id: token.id,
             owner: token.owner,
         };
-        Ok(old.into_iter().map(pruned).collect())
+        Ok(Pruned {
+            at: prune.now,
+            tokens: old.into_iter().map(pruned).collect(),
+        })
     }
 
     async fn trim(&self, lease: &Lease, trim: &Trim, limit: u32) -> Result<u64, StoreError> {
         let mut tables = self.tables();
         tables.jobs.check(lease)?;
         let head = tables.generation;
+        let cutoff = |kept| StoreTime::default().cutoff(trim.vouched, kept);
+        let (changes_before, notices_before) = (cutoff(trim.changes), cutoff(trim.notices));
         let old_changes = std::iter::zip(&tables.changes, &tables.changed_at)
-            .take_while(|(entry, at)| entry.generation < head && **at < trim.changes_before)
+            .take_while(|(entry, at)| entry.generation < head && **at < changes_before)
             .count()
             .min(limit as usize);
         tables.changes.drain(..old_changes);
         tables.changed_at.drain(..old_changes);
-        let is_old =
-            |row: &NoticeRow| row.state != State::Pending && row.due_at < trim.notices_before;
+        let is_old = |row: &NoticeRow| row.state != State::Pending && row.due_at < notices_before;
         let rows = tables.jobs.notices.iter();
         let old_notices: Vec<_> = rows
             .filter(|(_, row)| is_old(row))
@@ -263,11 +277,14 @@ impl JobStore for MemoryStore {
     async fn claim_notices(
         &self,
         now: Timestamp,
-        until: Timestamp,
+        ttl: Duration,
         limit: u32,
     ) -> Result<Vec<QueuedNotice>, StoreError> {
         let mut tables = self.tables();
-        let is_due = |row: &NoticeRow| row.state == State::Pending && row.due_at <= now;
+        let is_due = |row: &NoticeRow| {
+            let is_put_off = now < row.due_at && row.due_at <= now + LONGEST_DELAY;
+            row.state == State::Pending && !is_put_off
+        };
         let mut due: Vec<_> = tables
             .jobs
             .notices
@@ -295,7 +312,7 @@ impl JobStore for MemoryStore {
                 } else {
                     State::Pending
                 },
-                due_at: if is_empty { now } else { until },
+                due_at: if is_empty { now } else { now + ttl },
                 error: String::new(),
             };
             tables.jobs.notices.insert(notice.claim.id, row);
@@ -324,8 +341,12 @@ impl JobStore for MemoryStore {
         row.due_at = now;
         match outcome {
             Outcome::Sent => row.state = State::Sent,
-            Outcome::Retry { at, error, sent_by } => {
-                row.due_at = *at;
+            Outcome::Retry {
+                after,
+                error,
+                sent_by,
+            } => {
+                row.due_at = now + *after;
                 row.error.clone_from(error);
                 row.notice.sent_by.clone_from(sent_by);
             }

@@ -9,8 +9,9 @@ use jiff::Timestamp;
 
 use crate::notice::NoticeKind;
 use crate::store::{
-    Change, ChangeEntry, ChangePage, Cursor, Insertion, JobStore, LastUse, NewToken, Revocation,
-    RevocationScope, RevokedToken, SearchStore, TokenStore,
+    Change, ChangeEntry, ChangePage, Cursor, Insertion, JobStore, LastUse, Lookup, MOST_READ,
+    NewToken, Revocation, RevocationScope, Revoked, RevokedToken, SearchStore, StoreTime,
+    TokenStore,
 };
 use crate::{Owner, StoreError, Token, TokenDigest, TokenId};
 
@@ -115,20 +116,21 @@ impl TokenStore for MemoryStore {
             return Ok(Insertion::LimitReached);
         }
         tables.by_digest.insert(token.digest, token.id);
-        tables.tokens.insert(token.id, token.clone().into_token());
+        let stored = token.clone().into_token();
+        tables.tokens.insert(token.id, stored.clone());
         if token.notify {
             tables.queue(NoticeKind::Created, &[token.id], token.created_at, None)?;
         }
-        Ok(Insertion::Stored)
+        Ok(Insertion::Stored(stored))
     }
 
-    async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Option<Token>, StoreError> {
+    async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Lookup, StoreError> {
         let tables = self.tables();
-        Ok(tables
-            .by_digest
-            .get(digest)
-            .and_then(|id| tables.tokens.get(id))
-            .cloned())
+        let id = tables.by_digest.get(digest);
+        Ok(Lookup {
+            token: id.and_then(|id| tables.tokens.get(id)).cloned(),
+            time: StoreTime::default(),
+        })
     }
 
     async fn find(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
@@ -145,7 +147,7 @@ impl TokenStore for MemoryStore {
         &self,
         scope: &RevocationScope,
         revocation: &Revocation,
-    ) -> Result<Vec<RevokedToken>, StoreError> {
+    ) -> Result<Revoked, StoreError> {
         let mut tables = self.tables();
         let mut revoked = Vec::new();
         for id in tables.in_scope(scope) {
@@ -167,28 +169,33 @@ impl TokenStore for MemoryStore {
                 tables.queue(kind, &ids, revocation.at, Some(revocation))?;
             }
         }
-        Ok(revoked)
+        Ok(Revoked {
+            at: revocation.at,
+            tokens: revoked,
+        })
     }
 
-    async fn append_change(&self, change: &Change, at: Timestamp) -> Result<(), StoreError> {
-        self.tables().append([change.clone()], at);
-        Ok(())
+    async fn append_change(
+        &self,
+        change: &Change,
+        now: Timestamp,
+    ) -> Result<Timestamp, StoreError> {
+        self.tables().append([change.clone()], now);
+        Ok(now)
     }
 
     async fn changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, StoreError> {
         let tables = self.tables();
         let since = cursor.map_or(tables.generation, |cursor| cursor.generation);
         let known = since > 0 && since <= tables.generation;
+        let missed = tables.changes.iter();
+        let missed = missed.filter(|entry| entry.generation > since);
+        let is_too_much = missed.clone().count() as u64 > MOST_READ;
         Ok(ChangePage {
             head: tables.head(),
             nonce_at_cursor: (cursor.is_some() && known).then_some(since),
-            entries: tables
-                .changes
-                .iter()
-                .filter(|entry| entry.generation > since)
-                .cloned()
-                .collect(),
-            database_time: None,
+            entries: missed.filter(|_| !is_too_much).cloned().collect(),
+            time: StoreTime::default(),
         })
     }
 

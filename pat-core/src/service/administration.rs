@@ -149,7 +149,7 @@ impl Administration {
             return Ok(None);
         };
         let find = self.pats.store().find_by_digest(&digest);
-        let mut found = within(self.pats.patience(), find).await?;
+        let mut found = within(self.pats.patience(), find).await?.token;
         self.pats.0.auth.usage.refresh(found.as_mut_slice());
         Ok(found)
     }

@@ -9,7 +9,7 @@ mod tokens;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio_util::sync::CancellationToken;
@@ -81,6 +81,10 @@ impl Pats {
         self.0.number
     }
 
+    pub(crate) fn auth(&self) -> &Authenticator {
+        &self.0.auth
+    }
+
     pub(crate) fn store(&self) -> &dyn TokenStore {
         &*self.0.auth.store
     }
@@ -126,6 +130,26 @@ impl Pats {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.time().refresh().timestamp()
+    }
+
+    /// Believes the clock as it is now: the database's, or this machine's where that has none.
+    ///
+    /// For an operator who has looked at it, after a log line has said that the clock is far from
+    /// what the database vouches for ([`StoreTime`](crate::store::StoreTime)). Until then nothing is
+    /// deleted for its age if the clock is ahead, and the clock is passed over if it is behind; in
+    /// time either goes away by itself. Returns how far the clock was ahead of the mark.
+    ///
+    /// # Errors
+    /// The store cannot answer.
+    pub async fn accept_clock(&self) -> Result<SignedDuration, StoreError> {
+        let auth = &self.0.auth;
+        let sent = auth.time.now();
+        let accepted = self.store().accept_clock(auth.time.machine());
+        let time = within(WRITE_TIMEOUT, accepted).await?;
+        let leap = auth.time.leap();
+        auth.observe_moved(sent, time);
+        auth.judge_anew();
+        Ok(SignedDuration::from_micros(leap))
     }
 
     /// How long a request other than authentication waits for the store. Longer than that one does,

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use super::{WRITE_TIMEOUT, in_own_task};
 use crate::event::EventKind;
 use crate::settings::{CreateByToken, RevocationWait};
-use crate::store::{Change, Revocation, RevocationScope, RevokedToken, within};
+use crate::store::{Change, Revocation, RevocationScope, Revoked, RevokedToken, within};
 use crate::{AccessError, Caller, Owner, Pats, StoreError, TokenId, Unavailable};
 
 impl Pats {
@@ -56,11 +56,12 @@ impl Pats {
     }
 
     async fn judge_anew(&self, owner: Owner) -> Result<(), StoreError> {
-        let (at, change) = (self.now(), Change::OwnerChanged(owner.clone()));
-        let result = within(WRITE_TIMEOUT, self.store().append_change(&change, at)).await;
+        let (now, change) = (self.now(), Change::OwnerChanged(owner.clone()));
+        let result = within(WRITE_TIMEOUT, self.store().append_change(&change, now)).await;
         self.0.auth.floors.raise(&change);
+        let at = result.as_ref().map_or(now, |at| *at);
         self.emit(at, EventKind::OwnerChanged { owner });
-        result
+        result.map(drop)
     }
 
     /// The host has deleted a user: all his tokens are revoked. Returns how many that were.
@@ -99,14 +100,17 @@ impl Pats {
             if revocation.notify {
                 pats.wake_delivery();
             }
-            let revoked = result?;
+            let Revoked {
+                at,
+                tokens: revoked,
+            } = result?;
             if !revoked.is_empty() {
                 let event = EventKind::Revoked {
                     tokens: revoked.clone(),
                     by: revocation.by,
                     reason: revocation.reason,
                 };
-                pats.emit(revocation.at, event);
+                pats.emit(at, event);
             }
             pats.wait_for_cluster().await;
             Ok(revoked)
@@ -131,11 +135,7 @@ impl Pats {
 
     /// After a revocation this node takes nothing from before it: of what was asked for, whether it
     /// was revoked just now, earlier on another node, or (where the store failed) perhaps.
-    fn raise_floors(
-        &self,
-        scope: &RevocationScope,
-        result: &Result<Vec<RevokedToken>, StoreError>,
-    ) {
+    fn raise_floors(&self, scope: &RevocationScope, result: &Result<Revoked, StoreError>) {
         let floors = &self.0.auth.floors;
         let raise_tokens = |ids: &[TokenId]| {
             for id in ids {
@@ -149,7 +149,7 @@ impl Pats {
             }
             (RevocationScope::TokensAndDescendants(ids), Ok(revoked)) => {
                 raise_tokens(ids);
-                for change in Change::of_revoked(revoked) {
+                for change in Change::of_revoked(&revoked.tokens) {
                     floors.raise(&change);
                 }
             }

@@ -68,6 +68,7 @@ impl Pats {
     ) -> Result<CreatedToken, CreateError> {
         let now = self.now();
         let expires_at = policy::expiry(self.settings(), &request, caller.token(), now)?;
+        let expires_by = policy::cap(self.settings(), caller.token());
         let max = self.settings().max_tokens_per_user();
         for _ in 0..INSERT_ATTEMPTS {
             let plain = self.0.issued_format.generate().map_err(Unavailable::from)?;
@@ -78,18 +79,18 @@ impl Pats {
                 name: request.name.clone(),
                 created_at: now,
                 expires_at,
+                expires_by,
                 parent: caller.token().map(Principal::token_id),
                 notify: self.notifies() && self.settings().notice_created(),
             };
             match within(self.patience(), self.store().insert(&new, max)).await? {
-                Insertion::Stored => {
+                Insertion::Stored(token) => {
                     self.0.auth.expect(&new.digest);
                     if new.notify {
                         self.wake_delivery();
                     }
-                    let token = new.into_token();
                     self.emit(
-                        now,
+                        token.created_at,
                         EventKind::Created {
                             token: token.id,
                             owner: token.owner.clone(),

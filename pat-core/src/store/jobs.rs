@@ -1,12 +1,12 @@
 //! The part of the storage port that jobs need: leases, pruning and the outbox of notices.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::StoreError;
+use super::{MarkBounds, StoreError, StoreTime};
 use crate::notice::{NoticeId, NoticeKind, NoticeToken};
 use crate::{Owner, TokenId};
 
@@ -16,18 +16,23 @@ use crate::{Owner, TokenId};
 /// [`TokenStore::jobs`](super::TokenStore::jobs)) works, but nothing is pruned and nobody is
 /// notified.
 ///
-/// Times are given by the caller, who follows the database's clock
-/// ([`ChangePage::database_time`](super::ChangePage::database_time)). A store whose database has a
-/// clock of its own goes by that for leases all the same, since a node that has just started may
-/// not follow it yet. The suite passes either way.
+/// A job has no time of its own: callers say what time they think it is, and a store whose database
+/// has a clock goes by that, in the transaction that acts. What lies in a future in which it cannot
+/// lie, because some clock was wrong when it was written, counts as not set: a lease that lasts
+/// longer than leases do, an occurrence that is done but has not come, a notice that is due later
+/// than any is put off.
 #[async_trait]
 pub trait JobStore: Debug + Send + Sync {
-    /// Takes a job's lease for `ttl`, if an occurrence of the job at `request.occurrence` is still
-    /// to be run and nobody else holds the lease.
+    /// Takes a job's lease for `request.ttl`, if the occurrence that is due (`request.due`) is still
+    /// to be run and nobody else holds the lease. Moves the mark within the bounds of the request,
+    /// and returns the time as well.
     ///
     /// The term grows by one with every acquisition, so that a runner who was paused past the end
     /// of his lease is told from the next one.
-    async fn acquire_lease(&self, request: &LeaseRequest) -> Result<LeaseAnswer, StoreError>;
+    async fn acquire_lease(
+        &self,
+        request: &LeaseRequest<'_>,
+    ) -> Result<(LeaseAnswer, StoreTime), StoreError>;
 
     /// Prolongs a lease to `ttl` from `now` on.
     ///
@@ -50,9 +55,10 @@ pub trait JobStore: Debug + Send + Sync {
     /// Queues the notices of one kind that are due, for all tokens of up to `max_owners` owners:
     /// one notice for each owner. Returns how many that were; 0 if nothing is due any more.
     ///
-    /// `ExpiresSoon` is due for an unrevoked token that is not expired at `now`, expires at or
-    /// before `until`, and about which no notice of expiry was queued yet; `Expired` for one that
-    /// is expired at `now` and about which no `Expired` was queued. (`until` is `now` then.)
+    /// `ExpiresSoon` is due for an unrevoked token that is not expired now, expires within
+    /// `due.within`, and about which no notice of expiry was queued yet; `Expired` for one that is
+    /// expired now and about which no `Expired` was queued. Nothing is due while the clock is more
+    /// than [`LONGEST_LEAP`] ahead of the mark: the owners would be told what is not so.
     ///
     /// In one transaction, so that a token falls due once, under the lease.
     ///
@@ -65,26 +71,36 @@ pub trait JobStore: Debug + Send + Sync {
         max_owners: u32,
     ) -> Result<u64, StoreError>;
 
-    /// Deletes up to `limit` tokens that expired, or were revoked, at or before `prune.before`, and
-    /// returns them. If `prune.notify` is set, queues one [`NoticeKind::Pruned`] for each owner of
+    /// Deletes up to `limit` tokens that expired, or were revoked, `prune.keep` ago or longer by the
+    /// time that is vouched for, and returns them. If `prune.notify` is set, queues one [`NoticeKind::Pruned`] for each owner of
     /// those among them that were not revoked, in the same transaction. Under the lease.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] if somebody else has acquired the lease since.
-    async fn prune(
-        &self,
-        lease: &Lease,
-        prune: &Prune,
-        limit: u32,
-    ) -> Result<Vec<PrunedToken>, StoreError>;
+    async fn prune(&self, lease: &Lease, prune: &Prune, limit: u32) -> Result<Pruned, StoreError>;
 
     /// Deletes old rows that nobody needs any more: entries of the change feed, except those of
     /// its newest generation, notices that were sent or skipped, or gave up, and audit events, each
-    /// from before the time given. At most `limit` of each; returns how many. Under the lease.
+    /// older than given, by the time that is vouched for. At most `limit` of each; returns how many.
+    /// Under the lease.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] if somebody else has acquired the lease since.
     async fn trim(&self, lease: &Lease, trim: &Trim, limit: u32) -> Result<u64, StoreError>;
+
+    /// Puts right what was written while a clock was wrong that is right again, under the lease:
+    /// tokens that were created in a future that did not come are moved back to now, and their ends
+    /// by as much; last uses, notices and the like in such a future count as not set. Returns how
+    /// many tokens were moved; all nodes judge everything anew if any was ([`Change::Everything`]).
+    ///
+    /// Nothing is moved while the clock is behind the mark: then it is the clock that is wrong.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] if somebody else has acquired the lease since.
+    async fn mend_future(&self, lease: &Lease, now: Timestamp) -> Result<u64, StoreError> {
+        let _ = (lease, now);
+        Ok(0)
+    }
 
     /// Up to `limit` owners of unrevoked tokens, in byte order, from the one after `after` on.
     async fn owners_after(
@@ -93,8 +109,8 @@ pub trait JobStore: Debug + Send + Sync {
         limit: u32,
     ) -> Result<Vec<Owner>, StoreError>;
 
-    /// Takes up to `limit` notices that are due at `now`, oldest first, so that no other worker
-    /// gets them before `until`; counts the attempt.
+    /// Takes up to `limit` notices that are due, oldest first, so that no other worker gets them for
+    /// as long as `ttl`; counts the attempt.
     ///
     /// Tokens that a notice need not tell of any more are taken out of it for good: for
     /// `Created`, `ExpiresSoon` and `Expired` those that are revoked or gone, for `ExpiresSoon`
@@ -103,7 +119,7 @@ pub trait JobStore: Debug + Send + Sync {
     async fn claim_notices(
         &self,
         now: Timestamp,
-        until: Timestamp,
+        ttl: Duration,
         limit: u32,
     ) -> Result<Vec<QueuedNotice>, StoreError>;
 
@@ -148,16 +164,30 @@ impl Job {
 }
 
 /// Who wants which lease.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeaseRequest {
+#[derive(Clone, Copy)]
+pub struct LeaseRequest<'a> {
     /// The job.
     pub job: Job,
-    /// When the occurrence that is to be run was scheduled.
-    pub occurrence: Timestamp,
-    /// Now.
+    /// Now, by the caller's clock.
     pub now: Timestamp,
     /// For how long.
     pub ttl: Duration,
+    /// When the occurrence of the job was scheduled that is due at a time; `None` if none is. Asked
+    /// with the store's time.
+    pub due: &'a (dyn Fn(Timestamp) -> Option<Timestamp> + Sync),
+    /// Where the mark may be moved to.
+    pub mark: MarkBounds,
+}
+
+impl fmt::Debug for LeaseRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LeaseRequest")
+            .field("job", &self.job)
+            .field("now", &self.now)
+            .field("ttl", &self.ttl)
+            .field("mark", &self.mark)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What came of [`JobStore::acquire_lease`].
@@ -167,7 +197,7 @@ pub enum LeaseAnswer {
     Acquired(Lease),
     /// Another runner holds it.
     Held,
-    /// The occurrence was run already.
+    /// The occurrence was run already, or there is none.
     Done,
 }
 
@@ -187,21 +217,39 @@ pub struct Lease {
 pub struct DueNotices {
     /// [`NoticeKind::ExpiresSoon`] or [`NoticeKind::Expired`].
     pub kind: NoticeKind,
-    /// Now.
+    /// Now, by the caller's clock.
     pub now: Timestamp,
-    /// For tokens that expire at or before this.
-    pub until: Timestamp,
+    /// For tokens that expire within this time from now; without meaning for `Expired`.
+    pub within: Duration,
 }
+
+/// How far the clock may be ahead of the mark while notices are queued: a machine that was off for
+/// six days still tells what is due, and one whose clock is a year ahead does not.
+pub const LONGEST_LEAP: Duration = Duration::from_hours(7 * 24);
+
+/// The longest time for which a notice is put off; one that is due later is due now.
+pub const LONGEST_DELAY: Duration = Duration::from_hours(2);
 
 /// Which tokens are pruned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prune {
-    /// Now.
+    /// Now, by the caller's clock.
     pub now: Timestamp,
-    /// Tokens that expired or were revoked at or before this.
-    pub before: Timestamp,
+    /// The time that the caller vouches for ([`StoreTime::mark`]), for stores that keep no mark.
+    pub vouched: Timestamp,
+    /// Tokens that expired or were revoked this long ago or longer.
+    pub keep: Duration,
     /// Whether their owners are told.
     pub notify: bool,
+}
+
+/// What came of [`JobStore::prune`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pruned {
+    /// When, by the store's clock.
+    pub at: Timestamp,
+    /// The tokens that were deleted.
+    pub tokens: Vec<PrunedToken>,
 }
 
 /// A token that has just been deleted.
@@ -216,12 +264,16 @@ pub struct PrunedToken {
 /// What is old.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trim {
-    /// Entries of the change feed from before this.
-    pub changes_before: Timestamp,
-    /// Notices that were settled before this.
-    pub notices_before: Timestamp,
-    /// Audit events from before this, where the store keeps any.
-    pub events_before: Timestamp,
+    /// Now, by the caller's clock.
+    pub now: Timestamp,
+    /// The time that the caller vouches for ([`StoreTime::mark`]), for stores that keep no mark.
+    pub vouched: Timestamp,
+    /// How long entries of the change feed are kept.
+    pub changes: Duration,
+    /// How long notices are kept after they were settled.
+    pub notices: Duration,
+    /// How long audit events are kept, where the store keeps any.
+    pub events: Duration,
 }
 
 /// A notice in the hands of a worker.
@@ -263,8 +315,8 @@ pub enum Outcome {
     Sent,
     /// It is to be tried again.
     Retry {
-        /// When.
-        at: Timestamp,
+        /// After how long from now, at most [`LONGEST_DELAY`].
+        after: Duration,
         /// Why it was not sent.
         error: String,
         /// The names of the mailers that have sent it already.

@@ -2,6 +2,7 @@
 
 mod jobs;
 mod search;
+mod time;
 
 use std::error::Error;
 use std::fmt::Debug;
@@ -12,10 +13,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 pub use self::jobs::{
-    Claim, DeadNotice, DueNotices, Job, JobStore, Lease, LeaseAnswer, LeaseRequest, Outbox,
-    Outcome, Prune, PrunedToken, QueuedNotice, Trim,
+    Claim, DeadNotice, DueNotices, Job, JobStore, LONGEST_DELAY, LONGEST_LEAP, Lease, LeaseAnswer,
+    LeaseRequest, Outbox, Outcome, Prune, Pruned, PrunedToken, QueuedNotice, Trim,
 };
 pub use self::search::SearchStore;
+pub use self::time::{MarkBounds, StoreTime};
 use crate::{Owner, Token, TokenDigest, TokenId};
 
 /// Where tokens live.
@@ -23,6 +25,10 @@ use crate::{Owner, Token, TokenDigest, TokenId};
 /// The contract of each method is in its docs; `pat_core::testing::store` has the suite that every
 /// store must pass, ours or a third party's. All times are stored with microsecond precision. Text
 /// is compared byte by byte: `alice` and `Alice` are two owners.
+///
+/// Callers pass the time as they know it, which may be wrong. A store whose database has a clock of
+/// its own stores and judges by that instead, read in the transaction that acts, so that a node with
+/// a wrong clock does no harm. See [`StoreTime`] for the time that a database vouches for.
 ///
 /// A method either does all it says or nothing. A lost race inside the database (a deadlock, a busy
 /// file) is tried again by the store and is no error.
@@ -42,11 +48,13 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     /// In one transaction, with all other creations for this owner kept out: the parent, if there
     /// is one, must be unrevoked and unexpired at `token.created_at`, and the owner must have fewer
     /// than `limit` tokens that are not revoked, expired ones included.
+    ///
+    /// A store with a clock of its own stores [`NewToken::created_now`] in place of the token.
     async fn insert(&self, token: &NewToken, limit: u32) -> Result<Insertion, StoreError>;
 
     /// The token of this digest, revoked and expired ones included. Read from where writes go,
-    /// never from a replica that may be behind.
-    async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Option<Token>, StoreError>;
+    /// never from a replica that may be behind, together with the time.
+    async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Lookup, StoreError>;
 
     /// The token of this id, revoked and expired ones included.
     async fn find(&self, id: TokenId) -> Result<Option<Token>, StoreError>;
@@ -54,7 +62,7 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     /// The owner's tokens that are not revoked, expired ones included, in id order.
     async fn list(&self, owner: &Owner) -> Result<Vec<Token>, StoreError>;
 
-    /// Revokes what is not revoked yet and returns what it revoked, in id order.
+    /// Revokes what is not revoked yet and returns what it revoked, in id order, and when.
     ///
     /// In one transaction with the change entries ([`Change::of_revoked`]); the change counter moves
     /// by one if anything was revoked, and not at all otherwise. Nothing to revoke is no error: the
@@ -63,14 +71,16 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
         &self,
         scope: &RevocationScope,
         revocation: &Revocation,
-    ) -> Result<Vec<RevokedToken>, StoreError>;
+    ) -> Result<Revoked, StoreError>;
 
-    /// Moves the change counter by one and appends `change`, without touching a token.
-    async fn append_change(&self, change: &Change, at: Timestamp) -> Result<(), StoreError>;
+    /// Moves the change counter by one and appends `change`, without touching a token. Returns
+    /// when that was.
+    async fn append_change(&self, change: &Change, now: Timestamp)
+    -> Result<Timestamp, StoreError>;
 
     /// What has changed since `cursor`, read in one consistent view; see [`ChangePage`].
     ///
-    /// Without a cursor only the head is read.
+    /// Without a cursor only the head is read. Of more than [`MOST_READ`] entries all are left out.
     async fn changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, StoreError>;
 
     /// Calls `hint` whenever another process may have changed something, so that this one looks at
@@ -85,12 +95,17 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     }
 
     /// Writes down how far a node has applied the change feed, in place of its last report. Does
-    /// nothing if that one is as late or later: a report that its node gave up may arrive after the
-    /// next.
+    /// nothing to that if it is as late or later: a report that its node gave up may arrive after
+    /// the next. Moves the mark ([`StoreTime::mark`]) within the bounds that the report gives, and
+    /// returns the time as it is after that.
     ///
     /// This and the next two are asked of a shared store only, which must have them.
-    async fn report_node(&self, report: &NodeReport) -> Result<(), StoreError> {
-        let _ = report;
+    async fn report_node(
+        &self,
+        report: &NodeReport,
+        mark: &MarkBounds,
+    ) -> Result<StoreTime, StoreError> {
+        let _ = (report, mark);
         Err(StoreError::private())
     }
 
@@ -108,8 +123,20 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     /// Writes a batch of last uses, sorted by token id without duplicates.
     ///
     /// A last use never moves backwards, and nothing is written for a token that is revoked or
-    /// gone. The batch may be split into several transactions.
+    /// gone. The batch may be split into several transactions. A store with a clock of its own takes
+    /// a use that is later than now for one of now.
     async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError>;
+
+    /// Believes the clock as it is now, whatever the mark says: sets the mark to it and has all
+    /// nodes judge everything anew ([`Change::Everything`]). Tokens that were created in a future
+    /// that did not come are moved back to now, and their ends by as much. `now` is the machine's own
+    /// real time, for stores without a clock of their own.
+    ///
+    /// Returns the time before and after; a store without a mark has nothing to do.
+    async fn accept_clock(&self, now: Timestamp) -> Result<StoreTime, StoreError> {
+        let _ = now;
+        Ok(StoreTime::default())
+    }
 
     /// What jobs need of the store; `None` if it cannot give it. Then old tokens are never pruned
     /// and nobody is notified.
@@ -135,7 +162,7 @@ impl<T: TokenStore + ?Sized> TokenStore for Arc<T> {
         (**self).insert(token, limit).await
     }
 
-    async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Option<Token>, StoreError> {
+    async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Lookup, StoreError> {
         (**self).find_by_digest(digest).await
     }
 
@@ -151,12 +178,16 @@ impl<T: TokenStore + ?Sized> TokenStore for Arc<T> {
         &self,
         scope: &RevocationScope,
         revocation: &Revocation,
-    ) -> Result<Vec<RevokedToken>, StoreError> {
+    ) -> Result<Revoked, StoreError> {
         (**self).revoke(scope, revocation).await
     }
 
-    async fn append_change(&self, change: &Change, at: Timestamp) -> Result<(), StoreError> {
-        (**self).append_change(change, at).await
+    async fn append_change(
+        &self,
+        change: &Change,
+        now: Timestamp,
+    ) -> Result<Timestamp, StoreError> {
+        (**self).append_change(change, now).await
     }
 
     async fn changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, StoreError> {
@@ -167,8 +198,12 @@ impl<T: TokenStore + ?Sized> TokenStore for Arc<T> {
         (**self).follow_hints(hint).await;
     }
 
-    async fn report_node(&self, report: &NodeReport) -> Result<(), StoreError> {
-        (**self).report_node(report).await
+    async fn report_node(
+        &self,
+        report: &NodeReport,
+        mark: &MarkBounds,
+    ) -> Result<StoreTime, StoreError> {
+        (**self).report_node(report, mark).await
     }
 
     async fn forget_node(&self, report: &NodeReport) -> Result<(), StoreError> {
@@ -181,6 +216,10 @@ impl<T: TokenStore + ?Sized> TokenStore for Arc<T> {
 
     async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError> {
         (**self).record_use(uses).await
+    }
+
+    async fn accept_clock(&self, now: Timestamp) -> Result<StoreTime, StoreError> {
+        (**self).accept_clock(now).await
     }
 
     fn jobs(&self) -> Option<&dyn JobStore> {
@@ -203,10 +242,12 @@ pub struct NewToken {
     pub owner: Owner,
     /// Its name.
     pub name: String,
-    /// When it is created.
+    /// When it is created, by the caller's clock.
     pub created_at: Timestamp,
-    /// From when on it is refused; `None` for never.
+    /// From when on it is refused, by the same clock; `None` for never.
     pub expires_at: Option<Timestamp>,
+    /// It expires at this time at the latest, whenever it is created.
+    pub expires_by: Option<Timestamp>,
     /// The token that authenticates this creation, if one does.
     pub parent: Option<TokenId>,
     /// Whether a [`NoticeKind::Created`](crate::notice::NoticeKind::Created) is queued with it, in
@@ -215,6 +256,23 @@ pub struct NewToken {
 }
 
 impl NewToken {
+    /// The token as it is when it is created at `now` instead: with the same life span, and the time
+    /// of its creation in its id.
+    #[must_use]
+    pub fn created_now(&self, now: Timestamp) -> Self {
+        let expires_at = self.expires_at.map(|at| {
+            let moved = at.saturating_add(now.duration_since(self.created_at));
+            let moved = moved.unwrap_or(Timestamp::MAX);
+            self.expires_by.map_or(moved, |latest| moved.min(latest))
+        });
+        Self {
+            id: self.id.moved(self.created_at, now),
+            created_at: now,
+            expires_at,
+            ..self.clone()
+        }
+    }
+
     /// The description of this token once it is stored.
     #[must_use]
     pub fn into_token(self) -> Token {
@@ -232,10 +290,10 @@ impl NewToken {
 }
 
 /// What came of [`TokenStore::insert`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Insertion {
-    /// The token is stored, and survives a crash.
-    Stored,
+    /// The token is stored like this, and survives a crash.
+    Stored(Token),
     /// The id or the digest is taken; nothing was stored. Another pair will do.
     Duplicate,
     /// The owner has as many tokens as he may; nothing was stored.
@@ -258,7 +316,7 @@ pub enum RevocationScope {
 /// When, by whom and why tokens are revoked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
-    /// When.
+    /// When, by the caller's clock.
     pub at: Timestamp,
     /// Who revoked: the owner or an administrator; `None` when the host itself did.
     pub by: Option<Owner>,
@@ -268,6 +326,24 @@ pub struct Revocation {
     /// queued for each owner, in the same transaction. Never set for a store without
     /// [`TokenStore::jobs`].
     pub notify: bool,
+}
+
+/// What came of [`TokenStore::revoke`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revoked {
+    /// When, by the store's clock.
+    pub at: Timestamp,
+    /// The tokens that were revoked, in id order.
+    pub tokens: Vec<RevokedToken>,
+}
+
+/// What came of [`TokenStore::find_by_digest`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lookup {
+    /// The token, if there is one.
+    pub token: Option<Token>,
+    /// The time when it was looked for.
+    pub time: StoreTime,
 }
 
 /// A token that has just been revoked.
@@ -349,11 +425,30 @@ pub struct NodeReport {
     /// Now, by a clock that may be wrong, and later than in the report before: it tells which of two
     /// reports of one node is the later, and is compared with no other time.
     pub now: Timestamp,
+    /// When the node reports.
+    pub mode: ReportMode,
+}
+
+/// When a node reports, beside every ten seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ReportMode {
+    /// At no other time. Whoever waits for such a node to know a change waits for the end of the
+    /// time for which it may trust its cache.
+    Seldom,
+    /// After each change it has learned of, and before it trusts its cache again.
+    EachChange,
+    /// The same; and it waits itself for other nodes (`pat.revocation.wait=cluster`), so that these
+    /// should report each change.
+    EachChangeAndWaits,
 }
 
 /// How long after its last report a node is forgotten, by the clock of each who forgets it. It stops
 /// using its cache long before, so that whoever waits for all nodes need not wait for it.
 pub const NODE_FORGOTTEN_AFTER: Duration = Duration::from_mins(1);
+
+/// How many entries of the change feed are read at once. A node that has missed more judges all
+/// tokens anew: to load those that are in use again takes less time than to read on.
+pub const MOST_READ: u64 = 2_000;
 
 /// One look at the change feed.
 ///
@@ -367,10 +462,11 @@ pub struct ChangePage {
     /// The mark that the feed now has at the cursor's generation; `None` if it has no entry there.
     pub nonce_at_cursor: Option<u64>,
     /// The entries after the cursor, in order of generation. Old ones may have been trimmed; the
-    /// reader sees that by the gap. Empty when there was no cursor.
+    /// reader sees that by the gap. Empty when there was no cursor, or they are more than
+    /// [`MOST_READ`].
     pub entries: Vec<ChangeEntry>,
-    /// The database's own clock, if it has one that differs from this machine's.
-    pub database_time: Option<Timestamp>,
+    /// The time when this was read.
+    pub time: StoreTime,
 }
 
 /// The store could not do it. The request that needed it fails with "try again", never with "not

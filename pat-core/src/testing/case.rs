@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::store::{Insertion, NewToken, Revocation, RevocationScope, TokenStore};
+use crate::store::{Insertion, NewToken, Revocation, RevocationScope, Revoked, TokenStore};
 use crate::{Owner, Token, TokenDigest, TokenId};
 
 /// One case of a suite: a promise of a contract, tried on an empty store.
@@ -61,6 +61,7 @@ pub(super) fn new(number: i64, owner_key: &str) -> NewToken {
         name: "ci".into(),
         created_at: at(0),
         expires_at: None,
+        expires_by: None,
         parent: None,
         notify: false,
     }
@@ -76,15 +77,15 @@ pub(super) fn revocation(seconds: i64) -> Revocation {
 }
 
 pub(super) async fn store_token(store: &Store, token: &NewToken) -> Token {
+    let stored = token.clone().into_token();
     let insertion = store.insert(token, 1_000_000).await.expect("insert");
-    assert_eq!(insertion, Insertion::Stored);
-    token.clone().into_token()
+    assert_eq!(insertion, Insertion::Stored(stored.clone()));
+    stored
 }
 
 pub(super) async fn revoke(store: &Store, scope: RevocationScope, seconds: i64) -> Vec<TokenId> {
-    let revoked = store
-        .revoke(&scope, &revocation(seconds))
-        .await
-        .expect("revoke");
-    revoked.into_iter().map(|token| token.id).collect()
+    let revoked = store.revoke(&scope, &revocation(seconds)).await;
+    let Revoked { at: when, tokens } = revoked.expect("revoke");
+    assert_eq!(when, at(seconds));
+    tokens.into_iter().map(|token| token.id).collect()
 }

@@ -9,8 +9,8 @@ use tokio::task::JoinSet;
 use super::case::{Case, Store, at, case, id, new, owner, revocation, revoke, store_token};
 use crate::notice::{NoticeKind, NoticeToken};
 use crate::store::{
-    Change, DueNotices, Job, JobStore, LastUse, Lease, LeaseAnswer, LeaseRequest, NewToken,
-    Outcome, Prune, QueuedNotice, Revocation, RevocationScope, Trim,
+    Change, DueNotices, Job, JobStore, LastUse, Lease, LeaseAnswer, LeaseRequest, MarkBounds,
+    NewToken, Outcome, Prune, QueuedNotice, Revocation, RevocationScope, Trim,
 };
 use crate::{StoreError, TokenId};
 
@@ -18,6 +18,9 @@ use crate::{StoreError, TokenId};
 pub const CASES: &[Case] = &[
     case("an_occurrence_has_one_runner_and_is_done_once", |s| {
         Box::pin(one_runner(s))
+    }),
+    case("what_lies_in_an_impossible_future_is_not_set", |s| {
+        Box::pin(impossible_future(s))
     }),
     case("one_of_many_concurrent_runners_gets_the_lease", |s| {
         Box::pin(lease_race(s))
@@ -73,14 +76,17 @@ async fn ask(store: &Store, job: Job, scheduled: i64, now: i64) -> LeaseAnswer {
 async fn ask_for(store: &Store, job: Job, scheduled: i64, now: i64, ttl: Duration) -> LeaseAnswer {
     let request = LeaseRequest {
         job,
-        occurrence: at(scheduled),
         now: at(now),
         ttl,
+        due: &|_| Some(at(scheduled)),
+        mark: MarkBounds {
+            at_least: at(now),
+            at_most: at(now),
+            clock: at(now),
+        },
     };
-    jobs(store)
-        .acquire_lease(&request)
-        .await
-        .expect("acquire_lease")
+    let acquired = jobs(store).acquire_lease(&request).await;
+    acquired.expect("acquire_lease").0
 }
 
 async fn lease(store: &Store, job: Job) -> Lease {
@@ -101,7 +107,7 @@ async fn queue_due(store: &Store, lease: &Lease, kind: NoticeKind, now: i64, unt
     let due = DueNotices {
         kind,
         now: at(now),
-        until: at(until),
+        within: seconds(until - now),
     };
     jobs(store)
         .queue_due_notices(lease, &due, 100)
@@ -110,8 +116,12 @@ async fn queue_due(store: &Store, lease: &Lease, kind: NoticeKind, now: i64, unt
 }
 
 async fn claim(store: &Store, now: i64) -> Vec<QueuedNotice> {
-    let claimed = jobs(store).claim_notices(at(now), at(now + 60), 100).await;
+    let claimed = jobs(store).claim_notices(at(now), TTL, 100).await;
     claimed.expect("claim_notices")
+}
+
+fn seconds(count: i64) -> Duration {
+    Duration::from_secs(count.unsigned_abs())
 }
 
 fn ids(notice: &QueuedNotice) -> Vec<TokenId> {
@@ -163,6 +173,43 @@ async fn one_runner(store: Store) {
     assert!(matches!(next, LeaseAnswer::Acquired(_)));
 }
 
+async fn impossible_future(store: Store) {
+    const YEAR: i64 = 400 * 24 * 3600;
+    let LeaseAnswer::Acquired(_) = ask(&store, Job::Prune, YEAR, YEAR).await else {
+        panic!("nobody holds it")
+    };
+    let LeaseAnswer::Acquired(lease) = ask(&store, Job::Prune, 100, 100).await else {
+        panic!("no lease lasts so long")
+    };
+    jobs(&store)
+        .release_lease(&lease, false)
+        .await
+        .expect("release_lease");
+    let LeaseAnswer::Acquired(far) = ask(&store, Job::Prune, YEAR, YEAR).await else {
+        panic!("it was given back")
+    };
+    jobs(&store)
+        .release_lease(&far, true)
+        .await
+        .expect("release_lease");
+    let LeaseAnswer::Acquired(lease) = ask(&store, Job::Prune, 101, 101).await else {
+        panic!("what has not come is not done")
+    };
+    jobs(&store)
+        .release_lease(&lease, true)
+        .await
+        .expect("release_lease");
+    assert_eq!(ask(&store, Job::Prune, 101, 102).await, LeaseAnswer::Done);
+    // A notice is put off by an hour or two at most.
+    let token = NewToken {
+        notify: true,
+        created_at: at(YEAR),
+        ..new(1, "alice")
+    };
+    store_token(&store, &token).await;
+    assert_eq!(claim(&store, 200).await.len(), 1);
+}
+
 async fn lease_race(store: Store) {
     let mut runners = JoinSet::new();
     for _ in 0..50 {
@@ -188,18 +235,15 @@ async fn fencing(store: Store) {
     let due = DueNotices {
         kind: NoticeKind::Expired,
         now: at(60),
-        until: at(60),
+        within: Duration::ZERO,
     };
     let prune = Prune {
         now: at(60),
-        before: at(60),
+        vouched: at(60),
+        keep: Duration::ZERO,
         notify: true,
     };
-    let trim = Trim {
-        changes_before: at(60),
-        notices_before: at(60),
-        events_before: at(60),
-    };
+    let trim = trim_at(60, 60, 60);
     let jobs = jobs(&store);
     let refused = [
         jobs.renew_lease(&stale, at(60), TTL).await,
@@ -215,7 +259,11 @@ async fn fencing(store: Store) {
     assert!(store.find(id(1)).await.expect("find").is_some());
     assert_eq!(ask(&store, Job::Prune, 100, 61).await, LeaseAnswer::Held);
     let pruned = jobs.prune(&current, &prune, 10).await.expect("prune");
-    assert_eq!(pruned.len(), 1, "the current runner is not disturbed");
+    assert_eq!(
+        pruned.tokens.len(),
+        1,
+        "the current runner is not disturbed"
+    );
 }
 
 async fn due_once(store: Store) {
@@ -266,7 +314,7 @@ async fn grouping(store: Store) {
     let due = DueNotices {
         kind: NoticeKind::ExpiresSoon,
         now: at(60),
-        until: at(1000),
+        within: seconds(940),
     };
     // In two batches, none of which parts an owner's tokens.
     for expected in [3, 1, 0] {
@@ -307,7 +355,7 @@ async fn creation(store: Store) {
     };
     store_token(&store, &told(1)).await;
     let refused = store.insert(&told(2), 1).await.expect("insert");
-    assert_ne!(refused, crate::store::Insertion::Stored);
+    assert_eq!(refused, crate::store::Insertion::LimitReached);
     store_token(&store, &new(3, "bob")).await;
     let claimed = claim(&store, 0).await;
     assert_eq!(
@@ -359,15 +407,17 @@ async fn pruning(store: Store) {
     revoke(&store, RevocationScope::Tokens(vec![id(8)]), 100).await;
     let prune = Prune {
         now: at(500),
-        before: at(100),
+        vouched: at(500),
+        keep: seconds(400),
         notify: true,
     };
     let mut pruned = Vec::new();
     let batches = [4, 2, 0];
     for expected in batches {
         let batch = jobs(&store).prune(&lease, &prune, 4).await.expect("prune");
-        assert_eq!(batch.len(), expected, "at most the limit");
-        pruned.extend(batch);
+        assert_eq!(batch.at, at(500));
+        assert_eq!(batch.tokens.len(), expected, "at most the limit");
+        pruned.extend(batch.tokens);
     }
     pruned.sort_by_key(|token| token.id);
     let pruned: Vec<_> = pruned
@@ -407,7 +457,7 @@ async fn claim_race(store: Store) {
     for _ in 0..20 {
         let store = store.clone();
         workers.spawn(async move {
-            let claimed = jobs(&store).claim_notices(at(0), at(60), 4).await;
+            let claimed = jobs(&store).claim_notices(at(0), TTL, 4).await;
             claimed.expect("no lock error reaches the caller")
         });
     }
@@ -471,10 +521,12 @@ async fn not_worth_telling(store: Store) {
     revoke(&store, RevocationScope::Owner(owner("bob")), 102).await;
     let prune = Prune {
         now: at(110),
-        before: at(101),
+        vouched: at(110),
+        keep: seconds(9),
         notify: false,
     };
     let pruned = jobs(&store).prune(&lease, &prune, 3).await.expect("prune");
+    let pruned = pruned.tokens;
     assert_eq!(pruned.len(), 3);
     let left = claim(&store, 1000).await;
     let kinds: Vec<_> = left
@@ -511,7 +563,7 @@ async fn skipped_first(store: Store) {
         store_token(&store, &token).await;
     }
     revoke(&store, RevocationScope::Owner(owner("alice")), 10).await;
-    let claimed = jobs(&store).claim_notices(at(20), at(80), 2).await;
+    let claimed = jobs(&store).claim_notices(at(20), TTL, 2).await;
     let claimed = claimed.expect("claim_notices");
     assert_eq!(claimed.iter().flat_map(ids).collect::<Vec<_>>(), [id(9)]);
     let outbox = jobs(&store).outbox().await.expect("outbox");
@@ -533,7 +585,7 @@ async fn outcomes(store: Store) {
     assert_eq!(before.oldest_pending_at, Some(at(1)));
     let claimed = claim(&store, 10).await;
     let retry = Outcome::Retry {
-        at: at(100),
+        after: seconds(89),
         error: "try later".into(),
         sent_by: vec!["chat".into(), "smtp".into()],
     };
@@ -582,6 +634,17 @@ async fn outcomes(store: Store) {
     );
 }
 
+/// What is older than these times, at `now`, all in seconds.
+fn trim_at(now: i64, changes: i64, notices: i64) -> Trim {
+    Trim {
+        now: at(now),
+        vouched: at(now),
+        changes: seconds(now - changes),
+        notices: seconds(now - notices),
+        events: seconds(now - notices),
+    }
+}
+
 async fn trimming(store: Store) {
     let lease = lease(&store, Job::Prune).await;
     for (number, seconds) in [(1, 10), (2, 20), (3, 30)] {
@@ -602,16 +665,11 @@ async fn trimming(store: Store) {
     let claimed = claim(&store, 40).await;
     assert_eq!(claimed.len(), 1);
     assert!(settle(&store, &claimed[0], Outcome::Sent, 41).await);
-    let trim = |changes, notices| Trim {
-        changes_before: at(changes),
-        notices_before: at(notices),
-        events_before: at(notices),
-    };
     let run = async |trim: Trim| jobs(&store).trim(&lease, &trim, 100).await.expect("trim");
-    assert_eq!(run(trim(10, 40)).await, 0, "nothing is that old");
-    assert_eq!(run(trim(11, 41)).await, 1 + 3);
+    assert_eq!(run(trim_at(2000, 10, 40)).await, 0, "nothing is that old");
+    assert_eq!(run(trim_at(2000, 11, 41)).await, 1 + 3);
     assert_eq!(
-        run(trim(1000, 1000)).await,
+        run(trim_at(2000, 1000, 1000)).await,
         1 + 1,
         "the newest change stays"
     );

@@ -18,7 +18,10 @@ use jiff::SignedDuration;
 use tokio::task::JoinSet;
 
 use super::case::{Case, Store, at, case, id, new, owner, revoke, store_token};
-use crate::store::{Change, Cursor, Insertion, LastUse, NewToken, NodeReport, RevocationScope};
+use crate::store::{
+    Change, Cursor, Insertion, LastUse, MOST_READ, MarkBounds, NewToken, NodeReport, ReportMode,
+    RevocationScope,
+};
 use crate::{Token, TokenDigest};
 
 /// All cases. Each wants an empty store.
@@ -66,6 +69,10 @@ pub const CASES: &[Case] = &[
     case("the_feed_says_when_a_cursor_is_not_its_own", |s| {
         Box::pin(foreign_cursor(s))
     }),
+    case("the_feed_leaves_out_what_is_too_much", |s| {
+        Box::pin(long_feed(s))
+    }),
+    case("the_mark_moves_within_its_bounds", |s| Box::pin(mark(s))),
     case(
         "nodes_are_known_by_their_last_reports_until_they_are_forgotten",
         |s| Box::pin(nodes(s)),
@@ -97,15 +104,14 @@ async fn changes(store: &Store, since: Cursor) -> Vec<Change> {
     page.entries.into_iter().map(|entry| entry.change).collect()
 }
 
+async fn find_by_digest(store: &Store, digest: &TokenDigest) -> Option<Token> {
+    let found = store.find_by_digest(digest).await;
+    found.expect("find_by_digest").token
+}
+
 async fn round_trip(store: Store) {
     assert_eq!(store.find(id(1)).await.expect("find"), None);
-    assert_eq!(
-        store
-            .find_by_digest(&TokenDigest::of(b"x"))
-            .await
-            .expect("find_by_digest"),
-        None
-    );
+    assert_eq!(find_by_digest(&store, &TokenDigest::of(b"x")).await, None);
     assert_eq!(store.list(&owner("alice")).await.expect("list"), []);
     let mut full = new((1 << 53) - 1, "alice");
     full.name = "jira-cli / work '\"`\\%_ ü 🎉 \u{202e}".into();
@@ -113,10 +119,7 @@ async fn round_trip(store: Store) {
     let plain = new(0, "alice");
     for token in [&full, &plain] {
         let stored = store_token(&store, token).await;
-        let found = store
-            .find_by_digest(&token.digest)
-            .await
-            .expect("find_by_digest");
+        let found = find_by_digest(&store, &token.digest).await;
         assert_eq!(found.as_ref(), Some(&stored));
         assert_eq!(store.find(token.id).await.expect("find"), Some(stored));
     }
@@ -194,11 +197,7 @@ async fn duplicates(store: Store) {
         "nothing is left behind"
     );
     let digest = TokenDigest::of(&1_i64.to_le_bytes());
-    let found = store
-        .find_by_digest(&digest)
-        .await
-        .expect("find_by_digest")
-        .expect("the first");
+    let found = find_by_digest(&store, &digest).await.expect("the first");
     assert_eq!(found.owner, owner("alice"));
 }
 
@@ -209,7 +208,7 @@ async fn exact_text(store: Store) {
     for (number, key) in (1..).zip(keys) {
         assert_eq!(
             store.insert(&new(number, key), 1).await.expect("insert"),
-            Insertion::Stored
+            Insertion::Stored(new(number, key).into_token())
         );
     }
     for (number, key) in (1..).zip(keys) {
@@ -223,34 +222,21 @@ async fn exact_text(store: Store) {
 }
 
 async fn limit(store: Store) {
+    let insert = async |token: &NewToken| store.insert(token, 2).await.expect("insert");
+    let is_stored = async |token: &NewToken| matches!(insert(token).await, Insertion::Stored(_));
     let expired = NewToken {
         expires_at: Some(at(-60)),
         created_at: at(-120),
         ..new(1, "alice")
     };
-    assert_eq!(
-        store.insert(&expired, 2).await.expect("insert"),
-        Insertion::Stored
-    );
-    assert_eq!(
-        store.insert(&new(2, "alice"), 2).await.expect("insert"),
-        Insertion::Stored
-    );
+    assert!(is_stored(&expired).await);
+    assert!(is_stored(&new(2, "alice")).await);
     let third = new(3, "alice");
-    assert_eq!(
-        store.insert(&third, 2).await.expect("insert"),
-        Insertion::LimitReached
-    );
+    assert_eq!(insert(&third).await, Insertion::LimitReached);
     assert_eq!(store.find(third.id).await.expect("find"), None);
-    assert_eq!(
-        store.insert(&new(4, "bob"), 2).await.expect("insert"),
-        Insertion::Stored
-    );
+    assert!(is_stored(&new(4, "bob")).await);
     revoke(&store, RevocationScope::Tokens(vec![id(2)]), 1).await;
-    assert_eq!(
-        store.insert(&third, 2).await.expect("insert"),
-        Insertion::Stored
-    );
+    assert!(is_stored(&third).await);
 }
 
 async fn limit_race(store: Store) {
@@ -269,7 +255,7 @@ async fn limit_race(store: Store) {
     }
     let stored = outcomes
         .iter()
-        .filter(|outcome| **outcome == Insertion::Stored)
+        .filter(|outcome| matches!(outcome, Insertion::Stored(_)))
         .count();
     assert_eq!(stored, 10, "exactly the limit is stored");
     assert_eq!(store.list(&owner("alice")).await.expect("list").len(), 10);
@@ -324,7 +310,7 @@ async fn parent_race(store: Store) {
             let (outcome, child) = created.expect("task");
             let child = store.find(child).await.expect("find");
             match outcome.expect("no lock error reaches the caller") {
-                Insertion::Stored => {
+                Insertion::Stored(_) => {
                     let child = child.expect("the stored child");
                     assert!(
                         child.revoked_at.is_some(),
@@ -547,6 +533,73 @@ async fn foreign_cursor(store: Store) {
     assert!(page.entries.is_empty());
 }
 
+/// Many changes in few transactions, so that it does not take long to make them.
+async fn long_feed(store: Store) {
+    let most = i64::try_from(MOST_READ).expect("a number");
+    let start = cursor(&store).await;
+    let mut cursors = vec![start];
+    let step = i64::try_from(Change::MOST_NAMED).expect("a number");
+    for first in (0..=most).step_by(Change::MOST_NAMED) {
+        let numbers = first..(first + step).min(most + 1);
+        for number in numbers.clone() {
+            store_token(&store, &new(number, &format!("user {number}"))).await;
+        }
+        let ids = numbers.map(id).collect();
+        revoke(&store, RevocationScope::Tokens(ids), 1).await;
+        cursors.push(cursor(&store).await);
+    }
+    let missed = async |since| changes(&store, since).await.len();
+    assert_eq!(
+        missed(cursors[1]).await,
+        MOST_READ as usize + 1 - Change::MOST_NAMED
+    );
+    assert_eq!(missed(start).await, 0, "one too many");
+}
+
+async fn mark(store: Store) {
+    if !store.is_shared() {
+        return;
+    }
+    let mut second = 0;
+    let mut report = async |least, most, clock| {
+        second += 1;
+        let report = NodeReport {
+            node: 1,
+            applied: 0,
+            now: at(second),
+            mode: ReportMode::Seldom,
+        };
+        let bounds = MarkBounds {
+            at_least: at(least),
+            at_most: at(most),
+            clock: at(clock),
+        };
+        let time = store
+            .report_node(&report, &bounds)
+            .await
+            .expect("report_node");
+        let page = store.changes_since(None).await.expect("changes_since");
+        let found = store.find_by_digest(&TokenDigest::of(b"x")).await;
+        let marks = [page.time, found.expect("find_by_digest").time].map(|time| time.mark);
+        assert_eq!(marks, [time.mark; 2], "told with every answer");
+        time.mark
+    };
+    if report(-100, -100, 0).await.is_none() {
+        // It keeps none.
+        return;
+    }
+    store_token(&store, &new(1, "alice")).await;
+    for (least, most, clock, expected) in [
+        (5, 10, 7, 7),
+        (8, 10, 400, 10),
+        (12, 15, -400, 12),
+        (-9, -9, 50, 12),
+        (5, 10, 11, 12),
+    ] {
+        assert_eq!(report(least, most, clock).await, Some(at(expected)));
+    }
+}
+
 async fn nodes(store: Store) {
     if !store.is_shared() {
         return;
@@ -555,8 +608,17 @@ async fn nodes(store: Store) {
         node,
         applied,
         now: at(seconds),
+        mode: ReportMode::EachChange,
     };
-    let put = async |report| store.report_node(&report).await.expect("report_node");
+    let bounds = MarkBounds {
+        at_least: at(0),
+        at_most: at(0),
+        clock: at(0),
+    };
+    let put = async |report| {
+        let reported = store.report_node(&report, &bounds).await;
+        reported.expect("report_node");
+    };
     let forget = async |report| store.forget_node(&report).await.expect("forget_node");
     let nodes = async || {
         let mut nodes = store.nodes().await.expect("nodes");
@@ -571,6 +633,16 @@ async fn nodes(store: Store) {
     for replaced in [report(largest, 7, 601), report(largest, 0, 90_000)] {
         put(replaced).await;
         assert_eq!(nodes().await, [report(1, 5, 0), replaced]);
+    }
+    for mode in [ReportMode::Seldom, ReportMode::EachChangeAndWaits] {
+        let seconds = 100_000 + i64::from(mode == ReportMode::Seldom);
+        let changed = NodeReport {
+            mode,
+            ..report(2, 0, seconds)
+        };
+        put(changed).await;
+        assert!(nodes().await.contains(&changed));
+        forget(changed).await;
     }
     for late in [report(largest, 9, 89_999), report(largest, 9, 90_000)] {
         put(late).await;
@@ -617,11 +689,7 @@ async fn last_use(store: Store) {
         assert_eq!(read().await, Some(at(expected)));
     }
     let digest = TokenDigest::of(&1_i64.to_le_bytes());
-    let found = store
-        .find_by_digest(&digest)
-        .await
-        .expect("find_by_digest")
-        .expect("the token");
+    let found = find_by_digest(&store, &digest).await.expect("the token");
     let listed = store.list(&owner("alice")).await.expect("list");
     assert_eq!(found.last_used_at, Some(at(7)));
     assert_eq!(listed[0].last_used_at, Some(at(7)));

@@ -18,10 +18,13 @@ UPDATE pat_clock SET mark = LEAST(
              (SELECT COALESCE(MAX(last_used_at), 0) FROM pat_last_used)))
     WHERE id = 1 AND mark = 0;
 
+-- `mode` says when the node reports: 0 every ten seconds, 1 after each change too, 2 so and it waits
+-- for others.
 SET @pat = (SELECT COUNT(*) FROM information_schema.columns
     WHERE table_schema = DATABASE() AND table_name = 'pat_node' AND column_name = 'version');
 SET @pat = IF(@pat > 0, 'DO 0', 'ALTER TABLE pat_node
-    ADD COLUMN version BIGINT NOT NULL DEFAULT 0');
+    ADD COLUMN version BIGINT NOT NULL DEFAULT 0,
+    ADD COLUMN mode BIGINT NOT NULL DEFAULT 0');
 PREPARE pat FROM @pat; EXECUTE pat; DEALLOCATE PREPARE pat;
 
 -- `seq` is counted up by whoever must keep others out: a write that changes the row is a lock on

@@ -12,6 +12,8 @@ UPDATE pat_clock SET mark = LEAST(
     WHERE id = 1 AND mark = 0;
 
 ALTER TABLE pat_node ADD COLUMN IF NOT EXISTS version BIGINT NOT NULL DEFAULT 0;
+-- When the node reports: 0 every ten seconds, 1 after each change too, 2 so and it waits for others.
+ALTER TABLE pat_node ADD COLUMN IF NOT EXISTS mode BIGINT NOT NULL DEFAULT 0;
 
 -- Counted up by whoever must keep others out: a write that changes the row is a lock on every
 -- database, also on those that replicate writes and not locks.

@@ -12,6 +12,8 @@ UPDATE pat_clock SET mark = MIN(
     WHERE id = 1;
 
 ALTER TABLE pat_node ADD COLUMN version BIGINT NOT NULL DEFAULT 0;
+-- When the node reports: 0 every ten seconds, 1 after each change too, 2 so and it waits for others.
+ALTER TABLE pat_node ADD COLUMN mode BIGINT NOT NULL DEFAULT 0;
 
 -- Counted up where a write must be a lock; here `BEGIN IMMEDIATE` is.
 ALTER TABLE pat_owner ADD COLUMN seq BIGINT NOT NULL DEFAULT 0;

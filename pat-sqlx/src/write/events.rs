@@ -36,7 +36,9 @@ impl<DB: Portable> Write<DB> {
     /// Deletes up to `limit` old events; returns how many.
     pub(crate) async fn trim_events(&mut self, trim: &Trim, limit: u32) -> Result<u64, Error> {
         let mut sql = Sql::new("SELECT id FROM pat_event WHERE at < ");
-        sql.bind(trim.events_before).push(" LIMIT ").bind(limit);
+        sql.bind(self.cutoff(trim.vouched, trim.events))
+            .push(" LIMIT ")
+            .bind(limit);
         let rows = self.fetch(sql).await?;
         let ids: Result<Vec<_>, _> = rows.iter().map(|row| row.int("id")).collect();
         let ids = ids?;

@@ -1,4 +1,3 @@
-use jiff::Timestamp;
 use pat_core::store::{DueNotices, Job, Lease, Prune, Trim};
 use pat_core::{NoticeKind, TokenId};
 use sqlx::Error;
@@ -33,15 +32,6 @@ impl<DB: Portable> Write<DB> {
             held_until: row.int("held_until")?,
             done: row.int("done")?,
         })
-    }
-
-    /// The time that leases go by: the database's where it has a clock of its own, so that nodes
-    /// with wrong clocks agree, else the caller's. To be read after the lock, which may have been
-    /// waited for.
-    pub(crate) async fn now(&mut self, callers: Timestamp) -> Result<Timestamp, Error> {
-        let sql = Sql::new(format!("SELECT {} AS clock", DB::CLOCK));
-        let clock = self.fetch_one(sql).await?.optional_timestamp("clock")?;
-        Ok(clock.unwrap_or(callers))
     }
 
     pub(crate) async fn put_lease(&mut self, job: Job, row: &LeaseRow) -> Result<(), Error> {
@@ -107,6 +97,7 @@ impl<DB: Portable> Write<DB> {
         prune: &Prune,
         limit: u32,
     ) -> Result<Vec<TokenId>, Error> {
+        let cutoff = self.cutoff(prune.vouched, prune.keep);
         let mut ids = Vec::new();
         // One query for each index.
         for condition in [
@@ -114,7 +105,7 @@ impl<DB: Portable> Write<DB> {
             "revoked_at <= ",
         ] {
             let mut sql = Sql::new(format!("SELECT id FROM pat_token WHERE {condition}"));
-            sql.bind(prune.before).push(" LIMIT ").bind(limit);
+            sql.bind(cutoff).push(" LIMIT ").bind(limit);
             ids.extend(self.fetch_ids(sql).await?);
         }
         ids.sort_unstable();
@@ -142,6 +133,7 @@ impl<DB: Portable> Write<DB> {
     /// Deletes up to `limit` old entries of the change feed, whole generations at a time and never
     /// the newest; returns how many.
     pub(crate) async fn trim_changes(&mut self, trim: &Trim, limit: u32) -> Result<u64, Error> {
+        let cutoff = self.cutoff(trim.vouched, trim.changes);
         let mut sql = Sql::new(
             "SELECT gen, at FROM pat_change \
              WHERE gen < (SELECT gen FROM pat_clock WHERE id = 1) ORDER BY gen LIMIT ",
@@ -149,7 +141,7 @@ impl<DB: Portable> Write<DB> {
         sql.bind(limit);
         let mut last = None;
         for row in self.fetch(sql).await? {
-            if row.timestamp("at")? >= trim.changes_before {
+            if row.timestamp("at")? >= cutoff {
                 break;
             }
             last = Some(row.int("gen")?);
@@ -165,7 +157,7 @@ impl<DB: Portable> Write<DB> {
 fn push_due<DB: Portable>(sql: &mut Sql<DB>, due: &DueNotices) {
     sql.push("revoked_at IS NULL AND expires_at <= ");
     if due.kind == NoticeKind::ExpiresSoon {
-        sql.bind(due.until);
+        sql.bind(due.now + due.within);
         sql.push(" AND expires_at > ").bind(due.now);
         sql.push(" AND expiry_notice = 0");
     } else {

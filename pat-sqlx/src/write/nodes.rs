@@ -3,19 +3,21 @@ use sqlx::Error;
 
 use super::Write;
 use crate::Portable;
+use crate::row;
 use crate::sql::Sql;
 
 impl<DB: Portable> Write<DB> {
     /// Puts a node's report in place of an earlier one. In one statement: of two that come at the
     /// same time, the later must win.
     pub(crate) async fn put_node(&mut self, report: &NodeReport) -> Result<(), Error> {
-        let mut sql = Sql::new("INSERT INTO pat_node (id, applied_gen, reported_at) VALUES ");
+        let mut sql = Sql::new("INSERT INTO pat_node (id, applied_gen, reported_at, mode) VALUES ");
         sql.bind_row([
             report.node.cast_signed().into(),
             report.applied.cast_signed().into(),
             report.now.into(),
+            row::mode_number(report.mode).into(),
         ]);
-        let others = ["applied_gen"];
+        let others = ["applied_gen", "mode"];
         sql.push(DB::or_keep_later("pat_node", "id", "reported_at", &others));
         self.execute(sql).await.map(drop)
     }

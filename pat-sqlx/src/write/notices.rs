@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use pat_core::notice::{NoticeId, NoticeKind, NoticeToken};
-use pat_core::store::{Claim, Outcome, QueuedNotice, Revocation, Trim};
+use pat_core::store::{Claim, LONGEST_DELAY, Outcome, QueuedNotice, Revocation, Trim};
 use pat_core::{Owner, TokenId};
 use sqlx::Error;
 
@@ -110,7 +110,10 @@ impl<DB: Portable> Write<DB> {
             "SELECT id, kind, owner, revoked_by, reason, queued_at, attempts, sent_by \
              FROM pat_notice{index} WHERE state = "
         ));
-        sql.bind(PENDING).push(" AND due_at <= ").bind(now);
+        // What is due later than any is put off was put off by a clock that was wrong.
+        sql.bind(PENDING).push(" AND (due_at <= ").bind(now);
+        sql.push(" OR due_at > ").bind(now + LONGEST_DELAY);
+        sql.push(")");
         sql.push(" ORDER BY due_at, id LIMIT ").bind(limit);
         sql.push(DB::SKIP_LOCKED);
         let rows = self.fetch(sql).await?;
@@ -186,7 +189,11 @@ impl<DB: Portable> Write<DB> {
     ) -> Result<bool, Error> {
         let (at, error, sent_by) = match outcome {
             Outcome::Sent => (now, "", None),
-            Outcome::Retry { at, error, sent_by } => (*at, error.as_str(), Some(sent_by)),
+            Outcome::Retry {
+                after,
+                error,
+                sent_by,
+            } => (now + *after, error.as_str(), Some(sent_by)),
             Outcome::Dead { error, sent_by } => (now, error.as_str(), Some(sent_by)),
             Outcome::Skipped { reason } => (now, reason.as_str(), None),
         };
@@ -215,7 +222,8 @@ impl<DB: Portable> Write<DB> {
     /// Deletes up to `limit` notices that were settled long ago; returns how many.
     pub(crate) async fn trim_notices(&mut self, trim: &Trim, limit: u32) -> Result<u64, Error> {
         let mut sql = Sql::new("SELECT id FROM pat_notice WHERE state IN (1, 2, 3) ");
-        sql.push("AND due_at < ").bind(trim.notices_before);
+        sql.push("AND due_at < ");
+        sql.bind(self.cutoff(trim.vouched, trim.notices));
         sql.push(" LIMIT ").bind(limit);
         let rows = self.fetch(sql).await?;
         let ids: Result<Vec<_>, _> = rows.iter().map(|row| row.int("id")).collect();

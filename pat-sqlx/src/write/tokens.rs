@@ -33,6 +33,14 @@ impl<DB: Portable> Write<DB> {
         Ok(())
     }
 
+    /// The token as it is created now; to be asked after the owner's lock, which may have been waited
+    /// for.
+    pub(crate) async fn created_now(&mut self, token: &NewToken) -> Result<NewToken, Error> {
+        self.callers = token.created_at;
+        self.read_time().await?;
+        Ok(token.created_now(self.now()))
+    }
+
     /// Whether a token may still create others at `at`; it cannot be revoked until the end of the
     /// transaction.
     pub(crate) async fn is_valid_parent(
@@ -73,12 +81,14 @@ impl<DB: Portable> Write<DB> {
         &mut self,
         uses: &[(LastUse, Timestamp)],
     ) -> Result<(), Error> {
+        // A clock that was ahead when they were noted must not make them last for ever.
+        let now = self.now();
         let mut sql =
             Sql::new("INSERT INTO pat_last_used (token_id, created_at, last_used_at) VALUES ");
-        sql.bind_rows(
-            uses.iter()
-                .map(|(used, created_at)| [used.id.into(), (*created_at).into(), used.at.into()]),
-        );
+        sql.bind_rows(uses.iter().map(|(used, created_at)| {
+            let at = used.at.min(now);
+            [used.id.into(), (*created_at).into(), at.into()]
+        }));
         sql.push(DB::or_keep_later(
             "pat_last_used",
             "token_id",

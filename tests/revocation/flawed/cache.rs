@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use moka::future::Cache;
 use pat_core::store::{
-    Change, ChangePage, Cursor, Revocation, RevocationScope, RevokedToken, TokenStore,
+    Change, ChangePage, Cursor, Lookup, Revocation, RevocationScope, Revoked, StoreTime, TokenStore,
 };
 use pat_core::{StoreError, Token, TokenDigest};
 
@@ -50,9 +50,9 @@ impl Cached {
         digest: TokenDigest,
     ) -> Result<Option<Token>, StoreError> {
         let load = async {
-            let token = inner.find_by_digest(&digest).await;
+            let found = inner.find_by_digest(&digest).await;
             tokio::time::sleep(MOMENT).await;
-            token
+            found.map(|found| found.token)
         };
         let token = self.tokens.try_get_with(digest, load).await;
         token.map_err(|error: Arc<StoreError>| (*error).clone())
@@ -67,7 +67,7 @@ impl Cached {
             return Ok(token);
         }
         let before = self.generation.load(Ordering::SeqCst);
-        let token = inner.find_by_digest(&digest).await?;
+        let token = inner.find_by_digest(&digest).await?.token;
         if self.generation.load(Ordering::SeqCst) == before {
             tokio::time::sleep(MOMENT).await;
             self.tokens.insert(digest, token.clone()).await;
@@ -96,12 +96,16 @@ impl Wrong for Cached {
         &self,
         inner: &dyn TokenStore,
         digest: TokenDigest,
-    ) -> Result<Option<Token>, StoreError> {
-        if self.checks {
-            self.check_then_insert(inner, digest).await
+    ) -> Result<Lookup, StoreError> {
+        let token = if self.checks {
+            self.check_then_insert(inner, digest).await?
         } else {
-            self.get_with(inner, digest).await
-        }
+            self.get_with(inner, digest).await?
+        };
+        Ok(Lookup {
+            token,
+            time: StoreTime::default(),
+        })
     }
 
     async fn revoke(
@@ -109,9 +113,9 @@ impl Wrong for Cached {
         inner: &dyn TokenStore,
         scope: &RevocationScope,
         revocation: &Revocation,
-    ) -> Result<Vec<RevokedToken>, StoreError> {
+    ) -> Result<Revoked, StoreError> {
         let revoked = inner.revoke(scope, revocation).await?;
-        for token in &revoked {
+        for token in &revoked.tokens {
             self.forget(&Change::TokenRevoked(token.id)).await;
         }
         Ok(revoked)
@@ -121,11 +125,11 @@ impl Wrong for Cached {
         &self,
         inner: &dyn TokenStore,
         change: &Change,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
-        inner.append_change(change, at).await?;
+        now: Timestamp,
+    ) -> Result<Timestamp, StoreError> {
+        let at = inner.append_change(change, now).await?;
         self.forget(change).await;
-        Ok(())
+        Ok(at)
     }
 
     async fn changes(

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pat_core::store::{
-    Change, ChangeEntry, ChangePage, Cursor, Revocation, RevocationScope, RevokedToken, TokenStore,
+    Change, ChangeEntry, ChangePage, Cursor, Revocation, RevocationScope, Revoked, StoreTime,
+    TokenStore,
 };
 use pat_core::{StoreError, TokenId};
 use pat_sqlx::sqlx::{self, PgPool, Postgres, Row as _, Transaction};
@@ -80,7 +81,7 @@ impl Sequence {
             },
             nonce_at_cursor: since.and(Some(1)),
             entries,
-            database_time: None,
+            time: StoreTime::default(),
         })
     }
 }
@@ -92,7 +93,7 @@ impl Wrong for Sequence {
         inner: &dyn TokenStore,
         scope: &RevocationScope,
         revocation: &Revocation,
-    ) -> Result<Vec<RevokedToken>, StoreError> {
+    ) -> Result<Revoked, StoreError> {
         let (RevocationScope::Tokens(ids) | RevocationScope::TokensAndDescendants(ids)) = scope
         else {
             return inner.revoke(scope, revocation).await;
@@ -132,7 +133,7 @@ impl Wrong for HintsOnly {
                 head: cursor,
                 nonce_at_cursor: cursor.nonce,
                 entries: Vec::new(),
-                database_time: None,
+                time: StoreTime::default(),
             }),
             _ => inner.changes_since(since).await,
         }

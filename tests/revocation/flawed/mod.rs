@@ -14,8 +14,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pat_core::store::{
-    Change, ChangePage, Cursor, Insertion, JobStore, LastUse, NewToken, NodeReport, Revocation,
-    RevocationScope, RevokedToken, SearchStore,
+    Change, ChangePage, Cursor, Insertion, JobStore, LastUse, Lookup, MarkBounds, NewToken,
+    NodeReport, Revocation, RevocationScope, Revoked, SearchStore, StoreTime,
 };
 use pat_core::{Owner, StoreError, Token, TokenDigest, TokenId, TokenStore};
 
@@ -80,7 +80,7 @@ trait Wrong: Debug + Send + Sync + 'static {
         &self,
         inner: &dyn TokenStore,
         digest: TokenDigest,
-    ) -> Result<Option<Token>, StoreError> {
+    ) -> Result<Lookup, StoreError> {
         inner.find_by_digest(&digest).await
     }
 
@@ -89,7 +89,7 @@ trait Wrong: Debug + Send + Sync + 'static {
         inner: &dyn TokenStore,
         scope: &RevocationScope,
         revocation: &Revocation,
-    ) -> Result<Vec<RevokedToken>, StoreError> {
+    ) -> Result<Revoked, StoreError> {
         inner.revoke(scope, revocation).await
     }
 
@@ -97,9 +97,9 @@ trait Wrong: Debug + Send + Sync + 'static {
         &self,
         inner: &dyn TokenStore,
         change: &Change,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
-        inner.append_change(change, at).await
+        now: Timestamp,
+    ) -> Result<Timestamp, StoreError> {
+        inner.append_change(change, now).await
     }
 
     async fn changes(
@@ -127,7 +127,7 @@ impl TokenStore for Flawed {
         self.inner.insert(token, limit).await
     }
 
-    async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Option<Token>, StoreError> {
+    async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Lookup, StoreError> {
         self.wrong.find(&*self.inner, *digest).await
     }
 
@@ -143,12 +143,16 @@ impl TokenStore for Flawed {
         &self,
         scope: &RevocationScope,
         revocation: &Revocation,
-    ) -> Result<Vec<RevokedToken>, StoreError> {
+    ) -> Result<Revoked, StoreError> {
         self.wrong.revoke(&*self.inner, scope, revocation).await
     }
 
-    async fn append_change(&self, change: &Change, at: Timestamp) -> Result<(), StoreError> {
-        self.wrong.append(&*self.inner, change, at).await
+    async fn append_change(
+        &self,
+        change: &Change,
+        now: Timestamp,
+    ) -> Result<Timestamp, StoreError> {
+        self.wrong.append(&*self.inner, change, now).await
     }
 
     async fn changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, StoreError> {
@@ -159,8 +163,12 @@ impl TokenStore for Flawed {
         self.wrong.follow(&*self.inner, hint).await;
     }
 
-    async fn report_node(&self, report: &NodeReport) -> Result<(), StoreError> {
-        self.inner.report_node(report).await
+    async fn report_node(
+        &self,
+        report: &NodeReport,
+        mark: &MarkBounds,
+    ) -> Result<StoreTime, StoreError> {
+        self.inner.report_node(report, mark).await
     }
 
     async fn forget_node(&self, report: &NodeReport) -> Result<(), StoreError> {

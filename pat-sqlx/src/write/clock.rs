@@ -1,0 +1,132 @@
+use std::time::Duration;
+
+use jiff::Timestamp;
+use pat_core::store::{Change, LONGEST_DELAY, LONGEST_LEAP, Lease, MarkBounds, StoreTime};
+use sqlx::Error;
+
+use super::Write;
+use crate::Portable;
+use crate::row::PENDING;
+use crate::sql::{ClockSource, Sql};
+
+/// How far a creation may lie in the future: the clocks of two servers, of which one replaces the
+/// other, are not exactly the same.
+const TOLERANCE: Duration = Duration::from_mins(1);
+
+impl<DB: Portable> Write<DB> {
+    /// The time by which this transaction judges, and which it stores.
+    pub(crate) fn now(&self) -> Timestamp {
+        match self.clock {
+            ClockSource::Database => self.time.now(self.callers),
+            ClockSource::Caller => self.callers,
+        }
+    }
+
+    /// What is from before this is older than `kept`. `vouched` is the time that the caller vouches
+    /// for, which counts where the database has none.
+    pub(crate) fn cutoff(&self, vouched: Timestamp, kept: Duration) -> Timestamp {
+        let time = match self.clock {
+            ClockSource::Database => self.time,
+            ClockSource::Caller => StoreTime::default(),
+        };
+        time.cutoff(vouched, kept)
+    }
+
+    /// Reads the time anew, after a lock that may have been waited for.
+    pub(crate) async fn read_time(&mut self) -> Result<StoreTime, Error> {
+        let clock = self.clock.expression::<DB>();
+        let sql = Sql::new(format!(
+            "SELECT {clock} AS clock, mark FROM pat_clock WHERE id = 1"
+        ));
+        self.time = self.fetch_one(sql).await?.store_time()?;
+        Ok(self.time)
+    }
+
+    /// What the clock says: the server's, or else that of the machine.
+    fn clock(&self, machines: Timestamp) -> Timestamp {
+        self.time.clock.unwrap_or(machines)
+    }
+
+    /// Moves the mark within these bounds. Where there is nothing yet that could be deleted too
+    /// early, it is the clock.
+    pub(crate) async fn move_mark(&mut self, bounds: &MarkBounds) -> Result<StoreTime, Error> {
+        let StoreTime { mark, .. } = self.read_time().await?;
+        let clock = self.clock(bounds.clock);
+        let mut next = bounds.next(mark, clock);
+        if next != clock && self.is_empty().await? {
+            next = clock;
+        }
+        if Some(next) != mark {
+            // Unless somebody else has moved it meanwhile.
+            let mut sql = Sql::new("UPDATE pat_clock SET mark = ");
+            sql.bind(next).push(" WHERE id = 1 AND mark = ");
+            sql.bind(mark.map_or(0, Timestamp::as_microsecond));
+            self.execute(sql).await?;
+        }
+        self.read_time().await
+    }
+
+    /// Whether the clock is so far ahead of the mark that owners would be told what is not so.
+    pub(crate) fn leaps_too_far(&self) -> bool {
+        let clock = self.clock(self.callers);
+        let leaps = |mark| clock > mark + LONGEST_LEAP;
+        self.clock == ClockSource::Database && self.time.mark.is_some_and(leaps)
+    }
+
+    async fn is_empty(&mut self) -> Result<bool, Error> {
+        let sql = Sql::new(
+            "SELECT (SELECT COUNT(*) FROM (SELECT id FROM pat_token LIMIT 1) t) + \
+             (SELECT COUNT(*) FROM (SELECT id FROM pat_event LIMIT 1) e) AS n",
+        );
+        Ok(self.fetch_one(sql).await?.count("n")? == 0)
+    }
+
+    /// Sets the mark to what the clock says, whatever it was.
+    pub(crate) async fn accept_clock(&mut self, machines: Timestamp) -> Result<StoreTime, Error> {
+        self.read_time().await?;
+        let mut sql = Sql::new("UPDATE pat_clock SET mark = ");
+        sql.bind(self.clock(machines)).push(" WHERE id = 1");
+        self.execute(sql).await?;
+        self.read_time().await
+    }
+
+    /// Puts right what lies in a future that did not come; returns how many tokens that were.
+    pub(crate) async fn mend_future(&mut self) -> Result<u64, Error> {
+        let now = self.now();
+        let latest = now + TOLERANCE;
+        // An assignment reads the columns as they were, but on MySQL as the ones before it left
+        // them.
+        let mut sql = Sql::new("UPDATE pat_token SET expires_at = expires_at - (created_at - ");
+        sql.bind(now).push("), created_at = ").bind(now);
+        sql.push(" WHERE created_at > ").bind(latest);
+        let tokens = self.execute(sql).await?;
+        let mut sql = Sql::new("UPDATE pat_last_used SET created_at = ");
+        sql.bind(now).push(" WHERE created_at > ").bind(latest);
+        self.execute(sql).await?;
+        let mut sql = Sql::new("UPDATE pat_last_used SET last_used_at = 0 WHERE last_used_at > ");
+        sql.bind(latest);
+        self.execute(sql).await?;
+        let mut sql = Sql::new("UPDATE pat_notice SET due_at = ");
+        sql.bind(now).push(" WHERE state = ").bind(PENDING);
+        sql.push(" AND due_at > ").bind(now + LONGEST_DELAY);
+        self.execute(sql).await?;
+        if tokens > 0 {
+            self.append_changes(&[Change::Everything], now).await?;
+        }
+        Ok(tokens)
+    }
+
+    /// The same under a lease, unless the clock is behind the mark: then it is the clock that is
+    /// wrong. `None` if the lease is lost.
+    pub(crate) async fn mend_future_under(&mut self, lease: &Lease) -> Result<Option<u64>, Error> {
+        if !self.holds(lease).await? {
+            return Ok(None);
+        }
+        let StoreTime { mark, .. } = self.read_time().await?;
+        let is_behind = mark.is_some_and(|mark| self.clock(self.callers) + TOLERANCE < mark);
+        if is_behind {
+            return Ok(Some(0));
+        }
+        self.mend_future().await.map(Some)
+    }
+}
