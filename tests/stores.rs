@@ -318,15 +318,8 @@ async fn exact_text(database: Database) {
     assert_eq!(limited.expect("insert"), Insertion::LimitReached);
     for (number, key) in (1..).zip(keys) {
         let listed = tokens.list(&owner(key)).await.expect("list");
-        let listed: Vec<_> = listed
-            .iter()
-            .map(|token| (token.id, token.name.as_str()))
-            .collect();
-        assert_eq!(
-            listed,
-            [(id(number), format!("{key} ").as_str())],
-            "{key:?}"
-        );
+        let names: Vec<_> = listed.iter().map(|token| token.name.as_str()).collect();
+        assert_eq!(names, [format!("{key} ").as_str()], "{key:?}");
     }
     let revocation = Revocation {
         at: at(1),

@@ -9,7 +9,9 @@ use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Router, serve};
-use pat_core::{BoxError, Clock, Jobs, Pats, PatsBuilder, SystemClock, TokenStore, UserDirectory};
+use pat_core::{
+    BoxError, Clock, Jobs, Pats, PatsBuilder, StoreError, SystemClock, TokenStore, UserDirectory,
+};
 use pat_sqlx::{AnyStore, ConnectError};
 use pat_tower::api::Api;
 use pat_tower::pages::Pages;
@@ -97,6 +99,9 @@ pub enum StartError {
     /// The tokens to look at could not be made.
     #[error("cannot make the demo data")]
     DemoData(#[source] BoxError),
+    /// The clock could not be accepted.
+    #[error("cannot accept the clock")]
+    Clock(#[source] StoreError),
     /// The listener failed while the server ran.
     #[error("the server failed")]
     Serve(#[source] std::io::Error),
@@ -142,8 +147,13 @@ pub async fn app_of(config: Config, made_of: Parts) -> Result<App, StartError> {
         .clock(clock);
     let mailers = config.mailers.into_iter();
     let pats = mailers.fold(builder, PatsBuilder::mailer).build();
+    if config.accept_clock {
+        let leap = pats.accept_clock().await.map_err(StartError::Clock)?;
+        tracing::warn!("the clock is believed, which was {leap:#} ahead of what was vouched for");
+    }
     if config.demo_data > 0 {
-        let tokens = store.tokens();
+        // They were created long ago.
+        let tokens = store.dangerous_with_callers_clock();
         let filled = demo_data::fill(&*tokens, &users, pats.now(), config.demo_data);
         filled.await.map_err(StartError::DemoData)?;
     }

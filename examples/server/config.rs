@@ -68,6 +68,11 @@ struct Args {
     #[arg(long, value_name = "N", env = "PAT_DEMO_DATA", default_value_t = 0)]
     demo_data: u32,
 
+    /// Believes the clock as it is now (the database server's, or with SQLite this machine's), after
+    /// the log has said that it is far from the time that the database vouches for
+    #[arg(long)]
+    accept_clock: bool,
+
     /// Keeps the demo users (whose passwords everybody knows) on an address that others can reach
     #[arg(long, env = "PAT_DEMO_USERS_ANYWHERE")]
     demo_users_anywhere: bool,
@@ -86,6 +91,8 @@ pub struct Config {
     pub mailers: Vec<Arc<dyn Mailer>>,
     /// How many tokens of several users are added to the database at the start.
     pub demo_data: u32,
+    /// Whether the clock is believed as it is.
+    pub accept_clock: bool,
     log: String,
 }
 
@@ -109,6 +116,7 @@ impl Config {
             settings,
             mailers: Vec::new(),
             demo_data: 0,
+            accept_clock: false,
             log: "off".into(),
         }
     }
@@ -138,6 +146,7 @@ impl Config {
             mail_from,
             mail_dir,
             demo_data,
+            accept_clock,
             ..
         } = args;
         let mailers = mail::mailers(smtp_url.as_deref(), mail_from.as_deref(), mail_dir)
@@ -148,6 +157,7 @@ impl Config {
             settings,
             mailers,
             demo_data,
+            accept_clock,
             log,
         })
     }

@@ -30,7 +30,7 @@ mod off {
         pub(crate) fn notice_settled(&self, _kind: &'static str, _outcome: &'static str) {}
         pub(crate) fn feed_broken(&self) {}
         pub(crate) fn flushed(&self, _: Moment) {}
-        pub(crate) fn set_gauges(&self, _: Moment, _fresh_until: i64) {}
+        pub(crate) fn set_gauges(&self, _: Moment, _fresh_until: i64, _leap: i64) {}
         pub(crate) fn set_outbox(&self, _: Moment, _: &Outbox) {}
     }
 }
@@ -105,7 +105,8 @@ mod on {
             self.flushed.store(now.boot, Ordering::Relaxed);
         }
 
-        pub(crate) fn set_gauges(&self, now: Moment, fresh_until: i64) {
+        pub(crate) fn set_gauges(&self, now: Moment, fresh_until: i64, leap: i64) {
+            gauge!("pat_clock_leap_seconds").set(seconds(leap));
             let flushed = self.flushed.load(Ordering::Relaxed);
             if flushed > 0 {
                 gauge!("pat_last_used_flush_lag_seconds").set(seconds(now.boot - flushed));

@@ -62,6 +62,8 @@ struct State {
     keeper: Keeper,
     /// The clock minus the mark, as last seen, in microseconds.
     leap: i64,
+    /// Boot time at which it was last said that they are apart; `None` while they are not.
+    warned: Option<i64>,
 }
 
 /// Who keeps the time.
@@ -81,6 +83,10 @@ const TOLERANCE: i64 = 1_000_000;
 /// How long the shortest way of an answer counts. After that a longer one may be as good, since
 /// clocks drift.
 const MEASURED_FOR: i64 = 60_000_000;
+/// How far the clock may be ahead of the mark without a word: a short restart.
+const SHORT_LEAP: i64 = 60_000_000;
+/// How often it is said that clock and mark are apart.
+const WARN_AGAIN_AFTER: i64 = 10 * 60_000_000;
 
 impl Time {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
@@ -99,6 +105,7 @@ impl Time {
                 mark: Some(mark),
                 keeper: Keeper::Process,
                 leap: 0,
+                warned: None,
             }),
             clock,
             started,
@@ -253,8 +260,172 @@ impl Time {
         self.state().leap
     }
 
+    /// Logs when clock and mark come apart, now and then while they are, and when they no longer are.
+    pub(crate) fn report_leap(&self) {
+        let boot = self.refresh().boot;
+        let mut state = self.state();
+        let leap_seconds = state.leap / 1_000_000;
+        if (-TOLERANCE..=SHORT_LEAP).contains(&state.leap) {
+            if state.warned.take().is_some() {
+                tracing::info!("the clock agrees again with the time that the store vouches for");
+            }
+            return;
+        }
+        let is_due = |last: i64| boot.saturating_sub(last) >= WARN_AGAIN_AFTER;
+        if !state.warned.is_none_or(is_due) {
+            return;
+        }
+        state.warned = Some(boot);
+        if state.leap > 0 {
+            tracing::warn!(
+                leap_seconds,
+                "the clock is ahead of the time that the store vouches for: tokens expire by the \
+                 clock, and what is old is deleted by the other; if the clock is right, this passes, \
+                 sooner if you call Pats::accept_clock"
+            );
+        } else {
+            tracing::warn!(
+                leap_seconds,
+                "the clock is behind the time that the store vouches for, and is not believed; \
+                 set it right, or if it is, call Pats::accept_clock"
+            );
+        }
+    }
+
     /// This machine's real-time clock, which may be wrong.
     pub(crate) fn machine(&self) -> Timestamp {
         self.clock.wall()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::testing::TestClock;
+
+    const DAY: i64 = 24 * 3600;
+
+    fn times() -> (Arc<TestClock>, Time) {
+        let clock = Arc::new(TestClock::default());
+        let time = Time::new(clock.clone());
+        (clock, time)
+    }
+
+    fn seconds(count: i64) -> SignedDuration {
+        SignedDuration::from_secs(count)
+    }
+
+    /// What a store says whose clock and mark are as far from this.
+    fn said(base: Timestamp, clock: i64, mark: i64) -> StoreTime {
+        StoreTime {
+            clock: Some(base + seconds(clock)),
+            mark: Some(base + seconds(mark)),
+        }
+    }
+
+    fn at(time: &Time) -> Timestamp {
+        time.now().timestamp()
+    }
+
+    #[test]
+    fn the_databases_clock_counts_from_when_it_was_asked() {
+        let (clock, time) = times();
+        let base = clock.wall();
+        let asked = time.now().boot;
+        clock.advance(Duration::from_millis(150));
+        assert!(time.observe(asked, said(base, 3600, 3600)));
+        // By the answer it was 3600 s, at some time within the 150 ms.
+        assert_eq!(
+            at(&time),
+            base + seconds(3600) + SignedDuration::from_millis(150)
+        );
+        // A quicker answer tells more, and moves nothing worth a word.
+        let asked = time.now().boot;
+        clock.advance(Duration::from_millis(10));
+        assert!(!time.observe(asked, said(base, 3600, 3600)));
+        assert_eq!(
+            at(&time),
+            base + seconds(3600) + SignedDuration::from_millis(10)
+        );
+        // A slower one tells less, also if it is the way back that was quick.
+        let asked = time.now().boot;
+        clock.advance(Duration::from_millis(500));
+        let now = base + seconds(3600) + SignedDuration::from_millis(510);
+        let late = StoreTime {
+            clock: Some(now),
+            mark: Some(base + seconds(3600)),
+        };
+        assert!(!time.observe(asked, late));
+        assert_eq!(at(&time), now);
+    }
+
+    #[test]
+    fn a_clock_behind_the_mark_is_not_believed() {
+        let (clock, time) = times();
+        let base = clock.wall();
+        for behind in [400 * DAY, 2 * DAY, 600] {
+            let asked = time.now().boot;
+            let _moved = time.observe(asked, said(base, -behind, 0));
+            assert_eq!(at(&time), base);
+            assert_eq!(time.leap(), -behind * 1_000_000);
+        }
+        // And time goes on, also when the mark is not moved.
+        clock.advance(Duration::from_mins(5));
+        let asked = time.now().boot;
+        assert!(!time.observe(asked, said(base, -2 * DAY + 300, 0)));
+        assert_eq!(at(&time), base + seconds(300));
+    }
+
+    #[test]
+    fn a_clock_ahead_of_the_mark_counts_until_it_is_right_again() {
+        let (clock, time) = times();
+        let base = clock.wall();
+        let asked = time.now().boot;
+        assert!(time.observe(asked, said(base, 400 * DAY, 0)));
+        assert_eq!(at(&time), base + seconds(400 * DAY));
+        clock.advance(Duration::from_mins(1));
+        assert_eq!(time.vouched(), base + seconds(60), "time that has passed");
+        let asked = time.now().boot;
+        assert!(time.observe(asked, said(base, 60, 60)));
+        assert_eq!(at(&time), base + seconds(60));
+    }
+
+    #[test]
+    fn the_machines_clock_does_not_go_back_in_a_process() {
+        let (clock, time) = times();
+        let base = clock.wall();
+        clock.step_wall(seconds(-2 * DAY));
+        assert_eq!(time.refresh().timestamp(), base);
+        clock.step_wall(seconds(402 * DAY));
+        assert_eq!(time.refresh().timestamp(), base + seconds(400 * DAY));
+        assert_eq!(time.vouched(), base, "nobody vouches for that");
+        clock.step_wall(seconds(-400 * DAY));
+        assert_eq!(time.refresh().timestamp(), base, "right again");
+    }
+
+    #[test]
+    fn a_node_with_a_wrong_date_follows_the_first_answer() {
+        for wrong in [400 * DAY, -400 * DAY] {
+            let (clock, time) = times();
+            let base = clock.wall() + seconds(wrong);
+            assert!(time.observe(time.now().boot, said(base, 0, 0)));
+            assert_eq!(at(&time), base);
+        }
+    }
+
+    #[test]
+    fn the_mark_moves_by_the_time_that_passes() {
+        let (clock, time) = times();
+        let base = clock.wall();
+        let _moved = time.observe_moved(time.now().boot, said(base, 400 * DAY, 0));
+        clock.advance(Duration::from_secs(10));
+        let bounds = time.mark_bounds();
+        let moved = bounds.next(Some(base), base + seconds(400 * DAY));
+        assert_eq!(moved, base + seconds(10));
+        let moved = bounds.next(Some(base), base + seconds(-400 * DAY));
+        assert_eq!(moved, base + seconds(10));
+        assert_eq!(bounds.next(None, base), base, "the first one is the clock");
     }
 }

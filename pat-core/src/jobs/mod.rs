@@ -39,7 +39,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 const OUTBOX_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a job waits after a round that failed.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
-/// How often gauges are set.
+/// How often gauges are set, and the clock is compared with what the store vouches for.
 const GAUGES_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a job waits for an answer of the store or the directory: half the time of a lease.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -69,6 +69,7 @@ impl Jobs {
         if jobs.pats.notifies() {
             jobs.run_delivery();
         }
+        jobs.run_clock_watch();
         if cfg!(feature = "metrics") {
             jobs.run_gauges();
         }
@@ -139,6 +140,13 @@ impl Jobs {
         self.run("notice-delivery", move |pats, stop| async move {
             pats.deliver_until(&stop).await?;
             Ok(Pause::ForNotice)
+        });
+    }
+
+    fn run_clock_watch(&self) {
+        self.run("clock-watch", move |pats, _stop| async move {
+            pats.time().report_leap();
+            Ok(Pause::For(GAUGES_INTERVAL))
         });
     }
 

@@ -22,7 +22,7 @@ use crate::cluster::Feed;
 use crate::event::EventKind;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
-use crate::store::within;
+use crate::store::{StoreTime, within};
 use crate::token::{IdSource, TokenFormat};
 use crate::{Jobs, Mailer, PatsBuilder, StoreError, TokenStore, Unavailable, UserDirectory, Zone};
 
@@ -135,7 +135,7 @@ impl Pats {
     /// Believes the clock as it is now: the database's, or this machine's where that has none.
     ///
     /// For an operator who has looked at it, after a log line has said that the clock is far from
-    /// what the database vouches for ([`StoreTime`](crate::store::StoreTime)). Until then nothing is
+    /// what the database vouches for ([`StoreTime`]). Until then nothing is
     /// deleted for its age if the clock is ahead, and the clock is passed over if it is behind; in
     /// time either goes away by itself. Returns how far the clock was ahead of the mark.
     ///
@@ -144,12 +144,18 @@ impl Pats {
     pub async fn accept_clock(&self) -> Result<SignedDuration, StoreError> {
         let auth = &self.0.auth;
         let sent = auth.time.now();
-        let accepted = self.store().accept_clock(auth.time.machine());
-        let time = within(WRITE_TIMEOUT, accepted).await?;
-        let leap = auth.time.leap();
-        auth.observe_moved(sent, time);
+        let machines = auth.time.machine();
+        let accepted = self.store().accept_clock(machines);
+        let before = within(WRITE_TIMEOUT, accepted).await?;
+        let clock = before.clock.unwrap_or(machines);
+        let accepted = StoreTime {
+            mark: before.mark.map(|_| clock),
+            ..before
+        };
+        auth.observe_moved(sent, accepted);
         auth.judge_anew();
-        Ok(SignedDuration::from_micros(leap))
+        let leap = before.mark.map(|mark| clock.duration_since(mark));
+        Ok(leap.unwrap_or_default())
     }
 
     /// How long a request other than authentication waits for the store. Longer than that one does,
@@ -200,7 +206,7 @@ impl Pats {
     pub(crate) async fn set_gauges(&self) -> Result<(), StoreError> {
         let now = self.time().refresh();
         self.metrics()
-            .set_gauges(now, self.0.auth.floors.fresh_until());
+            .set_gauges(now, self.0.auth.floors.fresh_until(), self.time().leap());
         let outbox = self.outbox().await?;
         self.metrics().set_outbox(now, &outbox);
         Ok(())

@@ -132,7 +132,7 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     /// that did not come are moved back to now, and their ends by as much. `now` is the machine's own
     /// real time, for stores without a clock of their own.
     ///
-    /// Returns the time before and after; a store without a mark has nothing to do.
+    /// Returns the time as it was before. A store without a mark has nothing to do.
     async fn accept_clock(&self, now: Timestamp) -> Result<StoreTime, StoreError> {
         let _ = now;
         Ok(StoreTime::default())

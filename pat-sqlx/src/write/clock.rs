@@ -81,13 +81,14 @@ impl<DB: Portable> Write<DB> {
         Ok(self.fetch_one(sql).await?.count("n")? == 0)
     }
 
-    /// Sets the mark to what the clock says, whatever it was.
+    /// Sets the mark to what the clock says, whatever it was; returns the time before.
     pub(crate) async fn accept_clock(&mut self, machines: Timestamp) -> Result<StoreTime, Error> {
-        self.read_time().await?;
+        let before = self.read_time().await?;
         let mut sql = Sql::new("UPDATE pat_clock SET mark = ");
         sql.bind(self.clock(machines)).push(" WHERE id = 1");
         self.execute(sql).await?;
-        self.read_time().await
+        self.read_time().await?;
+        Ok(before)
     }
 
     /// Puts right what lies in a future that did not come; returns how many tokens that were.
