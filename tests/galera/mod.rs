@@ -109,7 +109,8 @@ impl Node {
     async fn create(&self, caller: &Caller) -> Result<CreatedToken, CreateError> {
         let request = TokenRequest {
             name: "ci".into(),
-            lifetime_days: Some(1),
+            // A child ends before its parent.
+            lifetime_days: Some(if caller.token().is_some() { 1 } else { 30 }),
         };
         self.pats.create(caller, request).await
     }
