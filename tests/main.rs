@@ -18,6 +18,7 @@ mod docs;
 mod faults;
 mod flood;
 mod flow;
+mod galera;
 mod jobs;
 mod openapi;
 mod outages;
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         faults::trials(),
         flood::trials(),
         flow::trials(),
+        galera::trials(),
         jobs::trials(),
         openapi::trials(),
         outages::trials(),

@@ -12,13 +12,15 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
     /// see what its holder has done.
     const BEGIN_WRITE: &'static str;
 
-    /// Ends a `SELECT` that locks the rows it reads until the end of the transaction; empty where
-    /// [`Dialect::BEGIN_WRITE`] keeps all other writers out.
-    const FOR_UPDATE: &'static str;
+    /// Whether [`Dialect::BEGIN_WRITE`] keeps all other writers out, so that no row has to be locked.
+    const HAS_ONE_WRITER: bool;
 
-    /// Ends a `SELECT` that keeps others from changing the rows it reads until the end of the
-    /// transaction; empty as above.
-    const FOR_SHARE: &'static str;
+    /// Ends a `SELECT` that locks the rows it reads until the end of the transaction; empty where
+    /// there is one writer at a time.
+    ///
+    /// Only for what may be done twice: on a cluster of servers (Galera) such a lock is known to one
+    /// of them, and what a promise rests on is locked by [`Dialect::or_count_up`].
+    const FOR_UPDATE: &'static str;
 
     /// Like [`Dialect::FOR_UPDATE`], but passes over rows that somebody else has locked.
     const SKIP_LOCKED: &'static str;
@@ -38,6 +40,12 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
     /// column of the primary key. It must not lock the row for sharing: two that go on to lock it
     /// for themselves would wait for each other.
     fn or_ignore(key: &str) -> String;
+
+    /// Ends an `INSERT` into `table` that, where the row of this `key` is there, adds 1 to its
+    /// column `seq`: a lock, kept until the end of the transaction, that a cluster of servers knows
+    /// of. It sees a conflict only between writes, and a write that changes nothing is none. Where
+    /// there is one writer at a time the row is left as it is.
+    fn or_count_up(table: &str, key: &str) -> String;
 
     /// Ends an `INSERT` into `table` that, where the row of this `key` is there, puts the new `time`
     /// and `others` in place of its own if its time is earlier, and else does nothing.

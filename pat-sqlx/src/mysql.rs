@@ -47,9 +47,8 @@ impl Dialect for MySql {
     const BEGIN_WRITE: &'static str = "ROLLBACK; \
          SET /*M! SESSION idle_transaction_timeout = 10 */ /*!80017 SESSION wait_timeout = 30 */; \
          SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION";
+    const HAS_ONE_WRITER: bool = false;
     const FOR_UPDATE: &'static str = " FOR UPDATE";
-    // `FOR SHARE` is MySQL's alone.
-    const FOR_SHARE: &'static str = " LOCK IN SHARE MODE";
     const SKIP_LOCKED: &'static str = " FOR UPDATE SKIP LOCKED";
     // Not UNIX_TIMESTAMP(), which reads the session's time zone, and so repeats an hour each autumn.
     const CLOCK: &'static str = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))";
@@ -66,6 +65,10 @@ impl Dialect for MySql {
     fn or_ignore(key: &str) -> String {
         // `INSERT IGNORE` locks the row for sharing.
         format!(" ON DUPLICATE KEY UPDATE {key} = {key}")
+    }
+
+    fn or_count_up(_table: &str, _key: &str) -> String {
+        " ON DUPLICATE KEY UPDATE seq = seq + 1".into()
     }
 
     fn or_keep_later(_table: &str, _key: &str, time: &str, others: &[&str]) -> String {

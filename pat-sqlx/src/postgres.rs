@@ -50,8 +50,8 @@ impl Dialect for Postgres {
     // and behind a pooler too.
     const BEGIN_WRITE: &'static str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
          SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'";
+    const HAS_ONE_WRITER: bool = false;
     const FOR_UPDATE: &'static str = " FOR UPDATE";
-    const FOR_SHARE: &'static str = " FOR SHARE";
     const SKIP_LOCKED: &'static str = " FOR UPDATE SKIP LOCKED";
     const CLOCK: &'static str = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::BIGINT";
     const IS_WRITABLE: &'static str =
@@ -66,6 +66,10 @@ impl Dialect for Postgres {
 
     fn or_ignore(_key: &str) -> String {
         " ON CONFLICT DO NOTHING".into()
+    }
+
+    fn or_count_up(table: &str, key: &str) -> String {
+        format!(" ON CONFLICT ({key}) DO UPDATE SET seq = {table}.seq + 1")
     }
 
     fn or_keep_later(table: &str, key: &str, time: &str, others: &[&str]) -> String {

@@ -78,8 +78,8 @@ impl SqliteStore {
 
 impl Dialect for Sqlite {
     const BEGIN_WRITE: &'static str = "BEGIN IMMEDIATE";
+    const HAS_ONE_WRITER: bool = true;
     const FOR_UPDATE: &'static str = "";
-    const FOR_SHARE: &'static str = "";
     const SKIP_LOCKED: &'static str = "";
     const CLOCK: &'static str = "NULL";
     const IS_WRITABLE: &'static str = "1";
@@ -93,6 +93,10 @@ impl Dialect for Sqlite {
 
     fn or_ignore(_key: &str) -> String {
         " ON CONFLICT DO NOTHING".into()
+    }
+
+    fn or_count_up(_table: &str, key: &str) -> String {
+        Self::or_ignore(key)
     }
 
     fn or_keep_later(table: &str, key: &str, time: &str, others: &[&str]) -> String {

@@ -8,6 +8,7 @@ use pat_core::store::{
 };
 use pat_core::{NoticeKind, Owner, StoreError, Token, TokenDigest, TokenId};
 use sqlx::Pool;
+use tokio::time::Instant;
 use tracing::instrument;
 
 use crate::lent::{fetch, fetch_from_primary};
@@ -36,8 +37,12 @@ impl<DB: Dialect> Clone for SqlxStore<DB> {
     }
 }
 
-/// How often a transaction is tried that lost a race (busy, deadlock, serialization).
-const ATTEMPTS: u32 = 5;
+/// How long a transaction is tried again that loses races (busy, deadlock, serialization); who
+/// waits for it may have given up long before. On a cluster of servers the first to commit wins, so
+/// that in a crowd a transaction may lose many.
+const RETRY_FOR: Duration = Duration::from_secs(30);
+/// The longest pause before the second attempt, and before any.
+const PAUSES: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(100)];
 /// How many rows one statement takes, well within every database's limit of parameters.
 pub(crate) const CHUNK: usize = 1_000;
 /// How long a hint may hold up the answer to a change.
@@ -77,7 +82,7 @@ impl<DB: Dialect> SqlxStore<DB> {
         self.pool.close().await;
     }
 
-    /// Runs a transaction again if it lost a race.
+    /// Runs a transaction again as long as it loses races.
     pub(crate) async fn retry<T, F>(
         &self,
         transaction: impl Fn() -> F + Send,
@@ -85,20 +90,27 @@ impl<DB: Dialect> SqlxStore<DB> {
     where
         F: Future<Output = Result<T, sqlx::Error>> + Send,
     {
-        let mut attempt = 1;
+        let begun = Instant::now();
+        let [mut pause, longest] = PAUSES;
         loop {
             match transaction().await {
                 Err(sqlx::Error::Database(error))
-                    if attempt < ATTEMPTS && DB::is_transient(&*error) =>
+                    if begun.elapsed() < RETRY_FOR && DB::is_transient(&*error) =>
                 {
-                    tracing::debug!(attempt, "lost a race in the database; trying again");
-                    tokio::time::sleep(Duration::from_millis(10) * attempt).await;
-                    attempt += 1;
+                    tracing::debug!("lost a race in the database; trying again");
+                    tokio::time::sleep(part_of(pause)).await;
+                    pause = longest.min(pause * 2);
                 }
                 result => return result.map_err(store_error),
             }
         }
     }
+}
+
+/// Some part of this, by chance: two that have met are not to meet again.
+fn part_of(pause: Duration) -> Duration {
+    let random = getrandom::u32().unwrap_or(u32::MAX);
+    pause.mul_f64(f64::from(random) / f64::from(u32::MAX))
 }
 
 fn store_error(error: sqlx::Error) -> StoreError {
@@ -152,7 +164,7 @@ impl<DB: Portable> SqlxStore<DB> {
 
     async fn try_insert(&self, token: &NewToken, limit: u32) -> Result<Insertion, sqlx::Error> {
         let mut write = Write::begin_timeless(self).await?;
-        write.lock_owner(&token.owner).await?;
+        write.lock_owners_of_new(token).await?;
         let token = &write.created_now(token).await?;
         if let Some(parent) = token.parent
             && !write.is_valid_parent(parent, token.created_at).await?

@@ -61,7 +61,7 @@ pub(super) fn in_earnest(kind: Kind) -> &'static [&'static str] {
     }
 }
 
-fn url(kind: Kind, folder: &Path) -> String {
+pub(super) fn url(kind: Kind, folder: &Path) -> String {
     let folder = folder.display();
     match kind {
         Postgres => format!("postgres://postgres@localhost/postgres?host={folder}"),
@@ -82,7 +82,7 @@ fn postgres(folder: &Path, data: &Path, addresses: &[Ipv4Addr]) -> Vec<OsString>
     arguments
 }
 
-fn mariadb(folder: &Path, data: &Path, addresses: &[Ipv4Addr]) -> Vec<OsString> {
+pub(super) fn mariadb(folder: &Path, data: &Path, addresses: &[Ipv4Addr]) -> Vec<OsString> {
     let network = if addresses.is_empty() {
         "--skip-networking".to_owned()
     } else {
@@ -110,7 +110,7 @@ fn join(addresses: &[Ipv4Addr]) -> String {
 
 /// Makes the folder of a server. Its own rules of comparing text are a language's, so that a test
 /// finds out where ours are not asked for.
-fn make(kind: Kind, install: &Path, data: &Path, log: &Path) -> Result<(), String> {
+pub(super) fn make(kind: Kind, install: &Path, data: &Path, log: &Path) -> Result<(), String> {
     let mut command = unprivileged(install, data.parent().expect("the server's folder"));
     match kind {
         Postgres => command

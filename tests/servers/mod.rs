@@ -1,6 +1,7 @@
 //! Database servers to test on: whichever there is, started once for all tests of a run.
 
 mod docker;
+pub mod galera;
 mod local;
 pub mod programs;
 mod session;
@@ -49,9 +50,7 @@ pub struct Database {
 impl Database {
     /// On the server of all.
     pub async fn create(kind: Kind) -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::SeqCst);
-        let name = format!("pat_test_{}_{number}", std::process::id());
+        let name = next_name();
         let server = kind.server();
         server.execute(&format!("CREATE DATABASE {name}")).await;
         Self {
@@ -253,6 +252,13 @@ impl Database {
         );
         self.execute(&sql).await;
     }
+}
+
+/// The name of a database that no other test has.
+fn next_name() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+    format!("pat_test_{}_{number}", std::process::id())
 }
 
 impl Kind {

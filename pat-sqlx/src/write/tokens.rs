@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use pat_core::search::fold;
@@ -19,18 +19,46 @@ pub(crate) struct Locked {
 }
 
 impl<DB: Portable> Write<DB> {
-    /// Keeps all other creations for this owner out until the end of the transaction. Without it,
-    /// creations that run side by side all count before any of them inserts.
-    pub(crate) async fn lock_owner(&mut self, owner: &Owner) -> Result<(), Error> {
-        let mut insert = Sql::new("INSERT INTO pat_owner (owner) VALUES (");
-        insert.bind(owner).push(")").push(DB::or_ignore("owner"));
-        self.execute(insert).await?;
-        if !DB::FOR_UPDATE.is_empty() {
-            let mut lock = Sql::new("SELECT owner FROM pat_owner WHERE owner = ");
-            lock.bind(owner).push(DB::FOR_UPDATE);
-            self.fetch(lock).await?;
+    /// Keeps all other creations and revocations for these owners out until the end of the
+    /// transaction. Without it, creations that run side by side all count before any of them inserts,
+    /// and a token that creates another while it is revoked leaves that behind.
+    ///
+    /// The row is changed and not only locked, so that it is so on a cluster whose members know of
+    /// each other's writes alone.
+    pub(crate) async fn lock_owners(&mut self, owners: &BTreeSet<Owner>) -> Result<(), Error> {
+        // In order, so that no two of them wait for each other.
+        let owners: Vec<_> = owners.iter().collect();
+        for chunk in owners.chunks(CHUNK) {
+            let mut sql = Sql::new("INSERT INTO pat_owner (owner, seq) VALUES ");
+            sql.bind_rows(chunk.iter().map(|owner| [(*owner).into(), 0_i64.into()]));
+            sql.push(DB::or_count_up("pat_owner", "owner"));
+            self.execute(sql).await?;
         }
         Ok(())
+    }
+
+    /// Locks the owner of a token that is to be created, and that of its parent, which may be
+    /// another one's.
+    pub(crate) async fn lock_owners_of_new(&mut self, token: &NewToken) -> Result<(), Error> {
+        let mut owners = self.owners_to_lock(token.parent.as_slice()).await?;
+        owners.insert(token.owner.clone());
+        self.lock_owners(&owners).await
+    }
+
+    /// The owners of these tokens; none where there is one writer at a time.
+    async fn owners_to_lock(&mut self, ids: &[TokenId]) -> Result<BTreeSet<Owner>, Error> {
+        let mut owners = BTreeSet::new();
+        if DB::HAS_ONE_WRITER {
+            return Ok(owners);
+        }
+        for chunk in ids.chunks(CHUNK) {
+            let mut sql = Sql::new("SELECT DISTINCT owner FROM pat_token WHERE id IN ");
+            sql.bind_list(chunk.iter().copied());
+            for row in self.fetch(sql).await? {
+                owners.insert(row.owner("owner")?);
+            }
+        }
+        Ok(owners)
     }
 
     /// The token as it is created now; to be asked after the owner's lock, which may have been waited
@@ -126,13 +154,18 @@ impl<DB: Portable> Write<DB> {
         scope: &RevocationScope,
     ) -> Result<Vec<RevokedToken>, Error> {
         let mut tokens = match scope {
-            RevocationScope::Tokens(ids) => self.lock_tokens(&sorted(ids)).await?,
+            RevocationScope::Tokens(ids) => {
+                let ids = sorted(ids);
+                let owners = self.owners_to_lock(&ids).await?;
+                self.lock_owners(&owners).await?;
+                self.lock_tokens(&ids).await?
+            }
             RevocationScope::TokensAndDescendants(ids) => {
                 self.lock_descendants(sorted(ids)).await?
             }
             RevocationScope::Owner(owner) => {
                 // The owner first, so that no creation slips in between.
-                self.lock_owner(owner).await?;
+                self.lock_owners(&BTreeSet::from([owner.clone()])).await?;
                 let mut sql = lock_sql("owner = ");
                 sql.bind(owner);
                 self.fetch_locked(sql).await?
@@ -155,19 +188,30 @@ impl<DB: Portable> Write<DB> {
         Ok(tokens)
     }
 
-    /// One level after the other: a creation locks its parent, so once a level is locked, no token
-    /// can be born below it any more. A child is younger than its parent, so the levels end.
+    /// One level after the other: a creation locks its parent's owner, so once that one is locked,
+    /// no token can be born below a level any more. A child is younger than its parent, so the levels
+    /// end. It has the same owner; where an import has made it another's, he is locked late, and those
+    /// who wait for each other then are told so by the database and try again.
     async fn lock_descendants(&mut self, roots: Vec<TokenId>) -> Result<Vec<Locked>, Error> {
         let mut family = Vec::new();
+        let mut owners = self.owners_to_lock(&roots).await?;
+        self.lock_owners(&owners).await?;
         let mut level = roots;
         while !level.is_empty() {
             family.extend(self.lock_tokens(&level).await?);
             let mut children = Vec::new();
+            let mut others = BTreeSet::new();
             for chunk in level.chunks(CHUNK) {
-                let mut sql = Sql::new("SELECT id FROM pat_token WHERE parent_id IN ");
+                let mut sql = Sql::new("SELECT id, owner FROM pat_token WHERE parent_id IN ");
                 sql.bind_list(chunk.iter().copied());
-                children.extend(self.fetch_ids(sql).await?);
+                for row in self.fetch(sql).await? {
+                    children.push(row.token_id("id")?);
+                    others.insert(row.owner("owner")?);
+                }
             }
+            others.retain(|owner| !DB::HAS_ONE_WRITER && !owners.contains(owner));
+            self.lock_owners(&others).await?;
+            owners.append(&mut others);
             level = sorted(&children);
         }
         Ok(family)

@@ -1,0 +1,73 @@
+//! How many tokens an owner may have.
+
+use futures_util::future::join_all;
+use pat_core::testing::TestDirectory;
+use pat_core::{CreateError, PolicyError};
+use pat_tests::number;
+use pat_tests::servers::galera::Cluster;
+
+use super::{caller, close, nodes, overtake, settings};
+
+/// The default of `atlassian.pats.max.tokens.per.user`.
+const LIMIT: usize = 10;
+const CROWD: usize = 45;
+
+/// Creations by one owner on all members at once, again and again; `PAT_TEST_GALERA_ROUNDS` makes it
+/// longer.
+pub(super) async fn crowd(cluster: Cluster) {
+    let rounds: usize = number("PAT_TEST_GALERA_ROUNDS", 6);
+    let users = TestDirectory::default();
+    let nodes = nodes(&cluster, &users, settings()).await;
+    let before = cluster.conflicts().await;
+    for round in 0..rounds {
+        let owner = users.add(&format!("user-{round}"));
+        let creations = nodes.iter().cycle().take(CROWD).map(|node| {
+            let (node, owner) = (node.clone(), caller(&owner));
+            tokio::spawn(async move { node.create(&owner).await })
+        });
+        let mut created = 0;
+        for creation in join_all(creations).await {
+            match creation.expect("no panic") {
+                Ok(_) => created += 1,
+                Err(error) => assert!(is_limit(&error), "{error:?}"),
+            }
+        }
+        assert_eq!(created, LIMIT, "round {round}");
+        for node in &nodes {
+            let listed = node.pats.list(&caller(&owner)).await.expect("a list");
+            assert_eq!(listed.len(), LIMIT, "round {round}");
+        }
+    }
+    let conflicts = cluster.conflicts().await - before;
+    println!(
+        "galera: {rounds} x {CROWD} creations, {LIMIT} each time; {conflicts} conflicts behind that"
+    );
+    // Each of them was tried again.
+    assert!(conflicts > 0);
+    close(nodes).await;
+}
+
+fn is_limit(error: &CreateError) -> bool {
+    matches!(
+        error,
+        CreateError::Refused(PolicyError::LimitReached { .. })
+    )
+}
+
+pub(super) async fn overtaken(cluster: Cluster) {
+    let users = TestDirectory::default();
+    let nodes = nodes(&cluster, &users, settings().max_tokens_per_user(1)).await;
+    let alice = caller(&users.add("alice"));
+    // The first time nobody has asked for this owner yet.
+    for _ in 0..2 {
+        let (first, owner) = (nodes[0].clone(), alice.clone());
+        let first = async move { first.create(&owner).await };
+        let second = nodes[1].create(&alice);
+        let (first, second) = overtake(&cluster, "pat_last_used", first, second).await;
+        let second = second.expect("the one that is allowed");
+        assert!(is_limit(&first.expect_err("one too many")));
+        let revocation = nodes[2].pats.revoke(&alice, second.token.id).await;
+        revocation.expect("a revocation");
+    }
+    close(nodes).await;
+}
