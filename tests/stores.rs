@@ -1,5 +1,6 @@
 //! The stores on database servers: the suites, and what only a server can get wrong.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use libtest_mimic::Trial;
 use pat_core::Clock as _;
+use pat_core::settings::RevocationWait;
 use pat_core::store::{
     Insertion, Job, LeaseAnswer, LeaseRequest, MarkBounds, NewToken, Revocation, RevocationScope,
     Trim,
@@ -26,6 +28,8 @@ use tokio::time::timeout;
 use url::Url;
 
 use crate::common::database::{Database, Kind, trial_on, trial_that_stops, trials_on_servers};
+use pat_tests::rows;
+
 use crate::common::{Server, TOKENS, answer, named_users, trial, until};
 
 /// What every store has to do.
@@ -99,6 +103,26 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials.extend(trials_on_servers(
         "each_node_sees_the_others_revocations",
         two_nodes,
+    ));
+    trials.extend(trials_on_servers(
+        "a_node_that_is_far_behind_judges_all_anew",
+        |database| async move {
+            match database.kind {
+                Kind::Postgres => far_behind::<sqlx::Postgres>(&database.url).await,
+                Kind::MariaDb => far_behind::<sqlx::MySql>(&database.url).await,
+            }
+        },
+    ));
+    trials.push(trial(
+        "stores::sqlite::a_node_that_is_far_behind_judges_all_anew",
+        || async {
+            let (_folder, url) = sqlite();
+            far_behind::<sqlx::Sqlite>(&url).await;
+        },
+    ));
+    trials.push(trial(
+        "stores::sqlite::changes_are_reported_where_somebody_waits",
+        reports,
     ));
     trials.extend(trials_on_servers(
         "connections_that_were_cut_harm_nobody",
@@ -570,6 +594,92 @@ async fn two_nodes(database: Database) {
         assert!(!accepts(&nodes[there]).await, "within one poll");
     }
     close(stores).await;
+}
+
+/// A folder that goes when it is dropped, and the URL of a file in it.
+fn sqlite() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = format!("sqlite:{}?mode=rwc", folder.path().join("pat.db").display());
+    (folder, url)
+}
+
+/// Many more changes than a node reads, among them one that it must not miss.
+async fn far_behind<DB: Portable>(url: &str) {
+    const CHANGES: usize = 50_000;
+    let store = pat_sqlx::connect(url).await.expect("a store");
+    let pats = Pats::builder(store.tokens()).users(users()).build();
+    pats.poll_changes().await.expect("a poll");
+    let alice = Caller::explicit(owner("alice"));
+    let created = pats.create(&alice, month()).await.expect("a token");
+    let secret = created.plain.expose().as_bytes();
+    pats.authenticate(secret).await.expect("a good token");
+    let pool = Pool::<DB>::connect(url).await.expect("a pool");
+    rows::insert_selected(&pool, 0..CHANGES, |numbers, of| {
+        let end = of.end;
+        let changes = sqlx::QueryBuilder::new(format!(
+            "INSERT INTO pat_change (gen, item, nonce, kind, owner, at) {numbers} \
+             SELECT i, 0, i, 2, 'bob', 0 FROM numbers"
+        ));
+        let counter = format!("UPDATE pat_clock SET gen = {end} WHERE id = 1");
+        [changes, sqlx::QueryBuilder::new(counter)]
+    })
+    .await;
+    let revoked = sqlx::QueryBuilder::new("UPDATE pat_token SET revoked_at = created_at");
+    let mut connection = pool.acquire().await.expect("a connection");
+    DB::execute(revoked, false, &mut connection)
+        .await
+        .expect("revoked");
+    drop(connection);
+    pool.close().await;
+    assert!(
+        pats.authenticate(secret).await.is_ok(),
+        "it is in the cache"
+    );
+    pats.poll_changes().await.expect("a poll in time");
+    assert!(pats.authenticate(secret).await.is_err());
+    // From there on it reads changes one by one again.
+    pats.user_changed(&owner("bob")).await.expect("a change");
+    let head = store
+        .tokens()
+        .changes_since(None)
+        .await
+        .expect("the head")
+        .head;
+    assert_eq!(head.generation, CHANGES as u64 + 1);
+    store.close().await;
+}
+
+/// A node that waits for no other makes none of them report each change.
+async fn reports() {
+    for (wait, expected) in [(RevocationWait::None, 0), (RevocationWait::Cluster, 2)] {
+        let (_folder, url) = sqlite();
+        let stores = join_all([0, 1].map(|_| pat_sqlx::connect(&url))).await;
+        let stores: Vec<_> = stores
+            .into_iter()
+            .map(|store| store.expect("a store"))
+            .collect();
+        let settings = Settings::builder().revocation_wait(wait).build();
+        let waiting = Pats::builder(stores[0].tokens())
+            .settings(settings.expect("settings"))
+            .build();
+        let other = Pats::builder(stores[1].tokens()).build();
+        for node in [&waiting, &other] {
+            node.poll_changes().await.expect("a poll");
+        }
+        let alice = owner("alice");
+        let mut change = pin!(waiting.user_changed(&alice));
+        loop {
+            tokio::select! {
+                changed = &mut change => break changed.expect("a change"),
+                polled = other.poll_changes() => polled.expect("a poll"),
+            }
+        }
+        other.poll_changes().await.expect("a poll");
+        let nodes = stores[0].tokens().nodes().await.expect("nodes");
+        let know = nodes.iter().filter(|node| node.applied == 1).count();
+        assert_eq!((nodes.len(), know), (2, expected), "{wait:?}");
+        close(stores).await;
+    }
 }
 
 async fn cut(database: Database) {
