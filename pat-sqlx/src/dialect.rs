@@ -3,6 +3,7 @@ use sqlx::migrate::Migrate;
 use sqlx::{Database, Pool, database::HasStatementCache};
 
 use crate::ConnectError;
+use crate::privileges::Grants;
 
 /// What really differs between the databases; everything else is one body of SQL.
 pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
@@ -71,6 +72,24 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
 
     /// Whether losing this error's race calls for another try: busy, deadlock, serialization.
     fn is_transient(error: &dyn DatabaseError) -> bool;
+
+    /// Whether the error says that a table is not there.
+    fn is_missing_table(error: &dyn DatabaseError) -> bool;
+
+    /// Whether a migration may fail by this because another process is in the middle of the same
+    /// one: what it makes is there already, or changes under its hands.
+    fn is_half_done(error: &dyn DatabaseError) -> bool;
+
+    /// Whether the error says that the account may not do it.
+    fn is_forbidden(error: &dyn DatabaseError) -> bool;
+
+    /// The statements that allow this connection's account to use the store.
+    ///
+    /// # Errors
+    /// The database does not say which account that is.
+    fn grants(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<Grants, sqlx::Error>> + Send;
 
     /// How many rows a statement touched.
     fn rows_affected(result: &Self::QueryResult) -> u64;

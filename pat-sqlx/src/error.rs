@@ -1,5 +1,7 @@
 use sqlx::migrate::MigrateError;
 
+use crate::privileges::advice;
+
 /// The database cannot be used. No message has a URL or a password in it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -34,6 +36,36 @@ pub enum ConnectError {
         found: String,
         /// What is needed.
         needed: &'static str,
+    },
+    /// The database account may not do what is needed.
+    #[error(
+        "the database account lacks privileges; {}",
+        advice(to_run, to_migrate)
+    )]
+    Forbidden {
+        /// Statements that allow the account to use tables that are up to date. PostgreSQL takes
+        /// them once the tables are there.
+        to_run: Vec<String>,
+        /// Statements that allow it to create the tables or bring them up to date; empty if that is
+        /// not to be done.
+        to_migrate: Vec<String>,
+        /// The statement that was refused.
+        source: sqlx::Error,
+    },
+    /// The tables hold what only newer versions of this program understand.
+    #[error(
+        "this program is too old for the tables: it knows version {program} of them, they are of \
+         version {tables}, and only programs that know version {readable_from} may use them; start \
+         a newer version of it"
+    )]
+    Outdated {
+        /// The version of the tables that this program knows
+        /// ([`SCHEMA_VERSION`](pat_core::store::SCHEMA_VERSION)).
+        program: u64,
+        /// The version that the tables have.
+        tables: u64,
+        /// The version that a program must know at least.
+        readable_from: u64,
     },
     /// The tables cannot be created or brought up to date.
     #[error("cannot migrate the database")]

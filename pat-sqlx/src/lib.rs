@@ -11,6 +11,7 @@ mod migrate;
 mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod privileges;
 mod row;
 mod search;
 #[cfg(any(feature = "postgres", feature = "mysql"))]

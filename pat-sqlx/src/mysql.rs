@@ -4,6 +4,7 @@ use sqlx::error::DatabaseError;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlQueryResult};
 use sqlx::{Error, Executor as _, MySql, Pool, Row as _};
 
+use crate::privileges::Grants;
 use crate::server::{self, Server};
 use crate::{ConnectError, Dialect, SqlxStore};
 
@@ -97,15 +98,44 @@ impl Dialect for MySql {
 
     fn is_farewell(error: &dyn DatabaseError) -> bool {
         // The server stops, somebody killed the connection, or it was idle for too long.
-        let error = error.try_downcast_ref::<MySqlDatabaseError>();
-        error.is_some_and(|error| matches!(error.number(), 1053 | 1927 | 4031))
+        matches!(number(error), Some(1053 | 1927 | 4031))
     }
 
     fn is_transient(error: &dyn DatabaseError) -> bool {
         // A deadlock (or, on Galera, a certification that failed), a lock that was waited for too
         // long, a row that has changed since it was read.
-        let error = error.try_downcast_ref::<MySqlDatabaseError>();
-        error.is_some_and(|error| matches!(error.number(), 1213 | 1205 | 1020))
+        matches!(number(error), Some(1213 | 1205 | 1020))
+    }
+
+    fn is_missing_table(error: &dyn DatabaseError) -> bool {
+        number(error) == Some(1146)
+    }
+
+    fn is_half_done(error: &dyn DatabaseError) -> bool {
+        // A table, a column or an index that is there already, or that changes meanwhile.
+        matches!(number(error), Some(1050 | 1060 | 1061 | 1412 | 1615 | 1684))
+    }
+
+    fn is_forbidden(error: &dyn DatabaseError) -> bool {
+        // On a database, a table, a column, or in general.
+        matches!(number(error), Some(1044 | 1142 | 1143 | 1227))
+    }
+
+    async fn grants(connection: &mut MySqlConnection) -> Result<Grants, Error> {
+        let row = connection
+            .fetch_one("SELECT CURRENT_USER(), DATABASE()")
+            .await?;
+        let (account, database): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        let (user, host) = account.rsplit_once('@').unwrap_or((&account, "%"));
+        let account = format!("{}@{}", quoted(user, '\''), quoted(host, '\''));
+        // In a grant these two stand for any text.
+        let database = database.replace('_', r"\_").replace('%', r"\%");
+        let database = quoted(&database, '`');
+        let grant = |what| vec![format!("GRANT {what} ON {database}.* TO {account}")];
+        Ok(Grants {
+            to_run: grant("SELECT, INSERT, UPDATE, DELETE"),
+            to_migrate: grant("CREATE, ALTER, INDEX"),
+        })
     }
 
     fn rows_affected(result: &MySqlQueryResult) -> u64 {
@@ -154,6 +184,16 @@ impl Server for MySql {
         }
         Ok(())
     }
+}
+
+fn number(error: &dyn DatabaseError) -> Option<u16> {
+    let error = error.try_downcast_ref::<MySqlDatabaseError>();
+    error.map(MySqlDatabaseError::number)
+}
+
+fn quoted(name: &str, quote: char) -> String {
+    let doubled = String::from_iter([quote, quote]);
+    format!("{quote}{}{quote}", name.replace(quote, &doubled))
 }
 
 /// Whether a server of this version has a collation without padding, and `SKIP LOCKED`.

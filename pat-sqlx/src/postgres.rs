@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use crate::dialect::on_conflict_keep_later;
 use crate::lent::fetch;
+use crate::privileges::{Grants, TABLES};
 use crate::server::{self, Server};
 use crate::sql::Sql;
 use crate::{ConnectError, Dialect, SqlxStore};
@@ -95,6 +96,60 @@ impl Dialect for Postgres {
     fn is_transient(error: &dyn DatabaseError) -> bool {
         // A serialization failure, a deadlock, a lock that was waited for too long.
         matches!(error.code().as_deref(), Some("40001" | "40P01" | "55P03"))
+    }
+
+    fn is_missing_table(error: &dyn DatabaseError) -> bool {
+        error.code().as_deref() == Some("42P01")
+    }
+
+    fn is_half_done(error: &dyn DatabaseError) -> bool {
+        // A table, an index or a column that is there already. In its own catalogue a lost race is a
+        // row that another one has changed ("tuple concurrently updated"), which has no code.
+        matches!(
+            error.code().as_deref(),
+            Some("42P07" | "42710" | "42701" | "XX000")
+        )
+    }
+
+    fn is_forbidden(error: &dyn DatabaseError) -> bool {
+        // It lacks a privilege, or sees no schema in which it could make a table.
+        matches!(error.code().as_deref(), Some("42501" | "3F000"))
+    }
+
+    async fn grants(connection: &mut PgConnection) -> Result<Grants, sqlx::Error> {
+        // An account that may not use the schema does not see our tables, but they are listed.
+        let row = connection
+            .fetch_one(
+                "SELECT quote_ident(current_user) AS account, quote_ident(s.name) AS schema, \
+                 t.tableowner IS NOT NULL AND NOT has_schema_privilege(s.name, 'USAGE') \
+                 AS is_hidden, \
+                 quote_ident(NULLIF(t.tableowner, current_user)) AS owner \
+                 FROM (SELECT COALESCE( \
+                     (SELECT schemaname FROM pg_tables WHERE tablename = 'pat_migrations' \
+                      ORDER BY schemaname = current_schema() DESC NULLS LAST LIMIT 1), \
+                     current_schema(), 'public')::TEXT AS name) s \
+                 LEFT JOIN pg_tables t ON t.schemaname = s.name AND t.tablename = 'pat_token'",
+            )
+            .await?;
+        let (account, schema): (String, String) = (row.try_get("account")?, row.try_get("schema")?);
+        let (is_hidden, owner): (bool, Option<String>) =
+            (row.try_get("is_hidden")?, row.try_get("owner")?);
+        let tables = TABLES.map(|table| format!("{schema}.{table}")).join(", ");
+        let to_run = vec![
+            format!("GRANT USAGE ON SCHEMA {schema} TO {account}"),
+            format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {account}"),
+            format!("GRANT SELECT ON {schema}.pat_migrations TO {account}"),
+        ];
+        let mut to_migrate = Vec::new();
+        // Whether hidden tables are up to date is seen once they are not hidden any more.
+        if !is_hidden {
+            to_migrate.push(format!(
+                "GRANT USAGE, CREATE ON SCHEMA {schema} TO {account}"
+            ));
+            // Only its owner may alter a table.
+            to_migrate.extend(owner.map(|owner| format!("GRANT {owner} TO {account}")));
+        }
+        Ok(Grants { to_run, to_migrate })
     }
 
     fn rows_affected(result: &PgQueryResult) -> u64 {

@@ -68,7 +68,13 @@ fn change_entry<DB: Portable>(row: &Row<DB>) -> Result<Option<ChangeEntry>, Erro
         TOKEN_REVOKED => Change::TokenRevoked(row.token_id("token_id")?),
         OWNER_CHANGED => Change::OwnerChanged(row.owner("owner")?),
         EVERYTHING => Change::Everything,
-        kind => return Err(corrupt(format!("pat_change.kind is {kind}"))),
+        kind => {
+            tracing::debug!(
+                kind,
+                "a change of a newer version's; everything is judged anew"
+            );
+            Change::Everything
+        }
     };
     Ok(Some(ChangeEntry {
         generation: generation.cast_unsigned(),
@@ -146,6 +152,12 @@ const KINDS: [(i64, NoticeKind); 5] = [
 pub(crate) fn kind_number(kind: NoticeKind) -> i64 {
     let found = KINDS.into_iter().find(|(_, other)| *other == kind);
     found.expect("every kind has a number").0
+}
+
+/// The kinds of notices that this version knows. Others are a newer version's, which is to send
+/// them.
+pub(crate) fn known_kinds() -> impl Iterator<Item = i64> {
+    KINDS.into_iter().map(|(number, _)| number)
 }
 
 fn kind(number: i64) -> Result<NoticeKind, Error> {

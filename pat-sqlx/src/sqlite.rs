@@ -10,6 +10,7 @@ use sqlx::sqlite::{
 use sqlx::{Pool, Sqlite};
 
 use crate::dialect::on_conflict_keep_later;
+use crate::privileges::Grants;
 use crate::{ConnectError, Dialect, SqlxStore};
 
 /// Tokens in a SQLite file: the embedded default.
@@ -126,6 +127,25 @@ impl Dialect for Sqlite {
             error.code().as_deref(),
             Some("5" | "6" | "261" | "517" | "773")
         )
+    }
+
+    fn is_missing_table(error: &dyn DatabaseError) -> bool {
+        error.message().starts_with("no such table")
+    }
+
+    fn is_half_done(error: &dyn DatabaseError) -> bool {
+        // It has no code of its own for this.
+        let message = error.message();
+        message.starts_with("duplicate column name") || message.ends_with("already exists")
+    }
+
+    fn is_forbidden(_error: &dyn DatabaseError) -> bool {
+        // There are no accounts.
+        false
+    }
+
+    async fn grants(_connection: &mut SqliteConnection) -> Result<Grants, sqlx::Error> {
+        Ok(Grants::default())
     }
 
     fn rows_affected(result: &SqliteQueryResult) -> u64 {

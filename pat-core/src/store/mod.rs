@@ -442,6 +442,13 @@ pub enum ReportMode {
     EachChangeAndWaits,
 }
 
+/// The version of what stores keep, as this crate knows it: each release that keeps more counts up
+/// from the one before.
+///
+/// Programs of several versions may use one store: a newer version only adds. Once it has begun to
+/// use what an older one would misread, it says so in the store.
+pub const SCHEMA_VERSION: u64 = 5;
+
 /// How long after its last report a node is forgotten, by the clock of each who forgets it. It stops
 /// using its cache long before, so that whoever waits for all nodes need not wait for it.
 pub const NODE_FORGOTTEN_AFTER: Duration = Duration::from_mins(1);

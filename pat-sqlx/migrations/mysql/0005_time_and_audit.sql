@@ -11,6 +11,7 @@ SET @pat = IF(@pat > 0, 'DO 0', 'ALTER TABLE pat_clock
     ADD COLUMN version BIGINT NOT NULL DEFAULT 0,
     ADD COLUMN readable_from BIGINT NOT NULL DEFAULT 0');
 PREPARE pat FROM @pat; EXECUTE pat; DEALLOCATE PREPARE pat;
+UPDATE pat_clock SET version = 5 WHERE id = 1 AND version < 5;
 -- Tokens were created and used by then, unless the clock says otherwise.
 UPDATE pat_clock SET mark = LEAST(
     TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)),

@@ -4,6 +4,7 @@ ALTER TABLE pat_clock ADD COLUMN mark BIGINT NOT NULL DEFAULT 0;                
 -- Which version of this schema the tables have, and the oldest one that may read them.
 ALTER TABLE pat_clock ADD COLUMN version BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE pat_clock ADD COLUMN readable_from BIGINT NOT NULL DEFAULT 0;
+UPDATE pat_clock SET version = 5 WHERE id = 1 AND version < 5;
 -- Tokens were created and used by then, unless the clock says otherwise.
 UPDATE pat_clock SET mark = MIN(
     CAST(strftime('%s', 'now') AS INTEGER) * 1000000,

@@ -98,7 +98,7 @@ impl<DB: Portable> Write<DB> {
         self.execute(sql).await.map(drop)
     }
 
-    /// Locks up to `limit` notices that are due, and which no other worker is about to take, with
+    /// Locks up to `limit` notices of known kinds that are due, and which no other worker is about to take, with
     /// the tokens that they still have to tell of; forgets the other tokens.
     pub(crate) async fn lock_due_notices(
         &mut self,
@@ -114,6 +114,7 @@ impl<DB: Portable> Write<DB> {
         sql.bind(PENDING).push(" AND (due_at <= ").bind(now);
         sql.push(" OR due_at > ").bind(now + LONGEST_DELAY);
         sql.push(")");
+        sql.push(" AND kind IN ").bind_list(row::known_kinds());
         sql.push(" ORDER BY due_at, id LIMIT ").bind(limit);
         sql.push(DB::SKIP_LOCKED);
         let rows = self.fetch(sql).await?;
