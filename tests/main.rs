@@ -35,6 +35,7 @@ mod smtp;
 mod start;
 mod starvation;
 mod stores;
+mod versions;
 
 use std::process::ExitCode;
 
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
         start::trials(),
         starvation::trials(),
         stores::trials(),
+        versions::trials(),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
     common::database::stop_servers();

@@ -151,6 +151,15 @@ pub enum PolicyError {
         /// The most that are allowed.
         max: u32,
     },
+    /// An older version of this service runs, which would take the token for more than it is.
+    #[error(
+        "{feature} cannot be used yet: an older version of this service, which does not know it, runs \
+         or has just run; try again once all of it is of this version"
+    )]
+    OlderNodes {
+        /// What the token would have that older versions do not know.
+        feature: &'static str,
+    },
     /// The token that the caller came with was revoked or expired meanwhile.
     #[error("the token used for this request is no longer valid")]
     ParentInvalid,

@@ -1,3 +1,4 @@
+use pat_core::StoreError;
 use sqlx::migrate::MigrateError;
 
 use crate::privileges::advice;
@@ -53,20 +54,10 @@ pub enum ConnectError {
         source: sqlx::Error,
     },
     /// The tables hold what only newer versions of this program understand.
-    #[error(
-        "this program is too old for the tables: it knows version {program} of them, they are of \
-         version {tables}, and only programs that know version {readable_from} may use them; start \
-         a newer version of it"
-    )]
-    Outdated {
-        /// The version of the tables that this program knows
-        /// ([`SCHEMA_VERSION`](pat_core::store::SCHEMA_VERSION)).
-        program: u64,
-        /// The version that the tables have.
-        tables: u64,
-        /// The version that a program must know at least.
-        readable_from: u64,
-    },
+    ///
+    /// The cause is [`StoreError::Outdated`], with the numbers.
+    #[error(transparent)]
+    Outdated(StoreError),
     /// The tables cannot be created or brought up to date.
     #[error("cannot migrate the database")]
     Migrate(#[from] MigrateError),

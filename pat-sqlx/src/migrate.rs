@@ -6,7 +6,7 @@ use sqlx::{Error, SqlSafeStr as _};
 
 use crate::privileges::{explain, is_database_error, is_forbidden};
 use crate::sql::{Sql, corrupt};
-use crate::{ConnectError, Portable, SqlxStore};
+use crate::{ConnectError, Portable, SqlxStore, row};
 
 /// Ours, or the host's own migrations would find our rows in sqlx's default table, and refuse to
 /// run.
@@ -96,19 +96,11 @@ impl<DB: Portable> SqlxStore<DB> {
             Err(error) => return Err(explain::<DB>(error, false, &mut connection).await),
         };
         let row = rows.first().ok_or_else(|| corrupt("pat_clock has no row"));
-        let row = row.map_err(ConnectError::Open)?;
-        let tables = row.count("version").map_err(ConnectError::Open)?;
-        let readable_from = row.count("readable_from").map_err(ConnectError::Open)?;
-        if readable_from > SCHEMA_VERSION {
-            return Err(ConnectError::Outdated {
-                program: SCHEMA_VERSION,
-                tables,
-                readable_from,
-            });
-        }
-        if tables > SCHEMA_VERSION {
+        let versions = row.and_then(row::versions).map_err(ConnectError::Open)?;
+        versions.check().map_err(ConnectError::Outdated)?;
+        if versions.version > SCHEMA_VERSION {
             tracing::info!(
-                tables,
+                tables = versions.version,
                 program = SCHEMA_VERSION,
                 "the tables are of a newer version than this program, which may use them"
             );

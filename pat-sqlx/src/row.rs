@@ -4,7 +4,7 @@ use pat_core::Token;
 use pat_core::notice::{NoticeId, NoticeKind, NoticeToken};
 use pat_core::store::{
     Change, ChangeEntry, ChangePage, Claim, Cursor, DeadNotice, MOST_READ, NodeReport, Outcome,
-    QueuedNotice, ReportMode,
+    QueuedNotice, ReportMode, StoreVersions,
 };
 use sqlx::Error;
 
@@ -56,6 +56,15 @@ pub(crate) fn change_page<DB: Portable>(rows: &[Row<DB>]) -> Result<ChangePage, 
         nonce_at_cursor: nonce("cursor_nonce")?,
         entries: entries.collect::<Result<_, _>>()?,
         time: first.store_time()?,
+        versions: versions(first)?,
+    })
+}
+
+/// Which versions may use the tables.
+pub(crate) fn versions<DB: Portable>(row: &Row<DB>) -> Result<StoreVersions, Error> {
+    Ok(StoreVersions {
+        version: row.count("version")?,
+        readable_from: row.count("readable_from")?,
     })
 }
 
@@ -93,6 +102,7 @@ pub(crate) fn node_report<DB: Portable>(row: &Row<DB>) -> Result<Option<NodeRepo
         applied: row.count("applied_gen")?,
         now: row.timestamp("reported_at")?,
         mode: mode(row.int("mode")?),
+        version: row.count("version")?,
     }))
 }
 

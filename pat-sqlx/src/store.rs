@@ -239,7 +239,8 @@ impl<DB: Portable> SqlxStore<DB> {
         let (is_writable, clock) = (DB::IS_WRITABLE, self.clock.expression::<DB>());
         let rows = fetch_from_primary(&self.auth_pool, || {
             let mut sql = Sql::new(format!(
-                "SELECT {is_writable} AS is_writable, {clock} AS clock, c.mark, c.gen AS head_gen, \
+                "SELECT {is_writable} AS is_writable, {clock} AS clock, c.mark, c.version, \
+                 c.readable_from, c.gen AS head_gen, \
                  (SELECT MIN(h.nonce) FROM pat_change h WHERE h.gen = c.gen) AS head_nonce, \
                  (SELECT MIN(s.nonce) FROM pat_change s WHERE s.gen = ",
             ));
@@ -254,6 +255,12 @@ impl<DB: Portable> SqlxStore<DB> {
             sql
         });
         row::change_page(&rows.await?)
+    }
+
+    async fn try_raise(&self, version: u64) -> Result<(), sqlx::Error> {
+        let mut write = Write::begin_timeless(self).await?;
+        write.raise_readable_from(version).await?;
+        write.commit().await
     }
 
     async fn try_report_node(
@@ -303,7 +310,8 @@ impl<DB: Portable> SqlxStore<DB> {
         let is_writable = DB::IS_WRITABLE;
         let rows = fetch_from_primary(&self.pool, || {
             Sql::new(format!(
-                "SELECT {is_writable} AS is_writable, n.id, n.applied_gen, n.reported_at, n.mode \
+                "SELECT {is_writable} AS is_writable, n.id, n.applied_gen, n.reported_at, n.mode, \
+                 n.version \
                  FROM (SELECT 1 AS one) o LEFT JOIN pat_node n ON 1 = 1"
             ))
         });
@@ -406,6 +414,11 @@ impl<DB: Portable> TokenStore for SqlxStore<DB> {
     #[instrument(name = "pat.store.nodes", level = "debug", skip_all)]
     async fn nodes(&self) -> Result<Vec<NodeReport>, StoreError> {
         self.retry(|| self.try_nodes()).await
+    }
+
+    #[instrument(name = "pat.store.raise_readable_from", skip(self))]
+    async fn raise_readable_from(&self, version: u64) -> Result<(), StoreError> {
+        self.retry(|| self.try_raise(version)).await
     }
 
     #[instrument(name = "pat.store.record_use", skip_all, fields(count = uses.len()))]

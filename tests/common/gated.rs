@@ -199,6 +199,10 @@ impl TokenStore for Gated {
         nodes
     }
 
+    async fn raise_readable_from(&self, version: u64) -> Result<(), StoreError> {
+        self.up()?.raise_readable_from(version).await
+    }
+
     async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError> {
         self.up()?.record_use(uses).await
     }

@@ -18,6 +18,8 @@ pub(super) enum Entry {
         at: Timestamp,
     },
     Used(LastUse),
+    /// Versions before this one may not read the log.
+    ReadableFrom(u64),
 }
 
 /// An entry as it is written. Times are microseconds since 1970.
@@ -57,6 +59,9 @@ enum Line {
     Used {
         id: i64,
         at: i64,
+    },
+    ReadableFrom {
+        version: u64,
     },
 }
 
@@ -127,6 +132,7 @@ impl From<&Entry> for Line {
                 id: last_use.id.get(),
                 at: last_use.at.as_microsecond(),
             },
+            Entry::ReadableFrom(version) => Self::ReadableFrom { version: *version },
         }
     }
 }
@@ -194,6 +200,7 @@ impl TryFrom<Line> for Entry {
                 id: token_id(id)?,
                 at: Timestamp::from_microsecond(at)?,
             }),
+            Line::ReadableFrom { version } => Self::ReadableFrom(version),
         })
     }
 }

@@ -44,6 +44,14 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// Only newer versions of this program may read the file.
+    #[error("cannot read the token log {path}")]
+    Outdated {
+        /// The file.
+        path: PathBuf,
+        /// Which versions may.
+        source: pat_core::StoreError,
+    },
     /// A line makes no sense, and is not just the last one cut short.
     #[error("line {line} of the token log {path} is corrupt")]
     Corrupt {
@@ -71,6 +79,12 @@ pub(super) enum LogError {
 }
 
 impl Log {
+    /// The error of a log that only newer versions may read.
+    pub(super) fn outdated(&self, source: pat_core::StoreError) -> OpenError {
+        let path = self.path.clone();
+        OpenError::Outdated { path, source }
+    }
+
     /// Opens and locks the file, and reads its entries, each with the number of its line.
     pub(super) fn open(path: PathBuf) -> Result<(Self, Vec<(usize, Entry)>), OpenError> {
         let io_error = |source| OpenError::Io {

@@ -43,8 +43,8 @@ impl FileStore {
     /// acknowledged: it is removed.
     ///
     /// # Errors
-    /// Another process has the file open, it is no log of ours, a line in it makes no sense, or the
-    /// file system says no.
+    /// Another process has the file open, it is no log of ours or one for newer versions only, a
+    /// line in it makes no sense, or the file system says no.
     pub async fn open(path: impl Into<PathBuf>) -> Result<Self, OpenError> {
         let path = path.into();
         let open = move || {
@@ -55,6 +55,8 @@ impl FileStore {
                     .apply(entry)
                     .map_err(|source| log.corrupt(line, source))?;
             }
+            let may_read = tables.versions().check();
+            may_read.map_err(|source| log.outdated(source))?;
             let (log, tables) = (Mutex::new(log), RwLock::new(tables));
             Ok(Self(Arc::new(Shared { log, tables })))
         };
@@ -175,6 +177,15 @@ impl TokenStore for FileStore {
 
     async fn changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, StoreError> {
         Ok(self.0.tables()?.changes_since(cursor))
+    }
+
+    async fn raise_readable_from(&self, version: u64) -> Result<(), StoreError> {
+        let decide = move |tables: &Tables| {
+            let is_news = tables.versions().readable_from < version;
+            let entry = is_news.then_some(Entry::ReadableFrom(version));
+            (entry.into_iter().collect(), ())
+        };
+        self.write(decide).await
     }
 
     async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError> {

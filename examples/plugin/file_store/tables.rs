@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use pat_core::store::{
     Change, ChangeEntry, ChangePage, Cursor, Insertion, LastUse, MOST_READ, NewToken,
-    RevocationScope, RevokedToken, StoreTime,
+    RevocationScope, RevokedToken, StoreTime, StoreVersions,
 };
 use pat_core::{Owner, Token, TokenDigest, TokenId};
 
@@ -15,6 +15,7 @@ pub(super) struct Tables {
     by_digest: HashMap<TokenDigest, TokenId>,
     changes: Vec<ChangeEntry>,
     generation: u64,
+    versions: StoreVersions,
 }
 
 /// An entry that does not fit what was before it.
@@ -52,6 +53,10 @@ impl Tables {
             } => self.append(generation, [change]),
             Entry::Used(last_use) => {
                 self.token(last_use.id)?.last_used_at = Some(last_use.at);
+                Ok(())
+            }
+            Entry::ReadableFrom(version) => {
+                self.versions.readable_from = version;
                 Ok(())
             }
         }
@@ -194,6 +199,12 @@ impl Tables {
                 missed.to_vec()
             },
             time: StoreTime::default(),
+            versions: self.versions,
         }
+    }
+
+    /// Which versions may read the log.
+    pub(super) fn versions(&self) -> StoreVersions {
+        self.versions
     }
 }

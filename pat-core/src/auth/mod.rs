@@ -16,12 +16,13 @@ use self::flights::Flights;
 use self::flood::Flood;
 pub(crate) use self::floors::{Floors, Place};
 use crate::clock::{Moment, Time, micros};
+use crate::cluster::versions::Versions;
 use crate::directory;
 use crate::event::{EventKind, Events};
 use crate::metrics::Metrics;
 use crate::principal::{Grant, LastUseStamp};
 use crate::settings::Settings;
-use crate::store::{StoreTime, within};
+use crate::store::{StoreTime, StoreVersions, within};
 use crate::token::{Invalid, TokenFormat};
 use crate::usage::Usage;
 use crate::{
@@ -47,6 +48,7 @@ pub(crate) struct Authenticator {
     pub(crate) usage: Usage,
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
+    pub(crate) versions: Versions,
     cache: Cache,
     flood: Flood,
     flights: Flights,
@@ -71,6 +73,7 @@ impl Authenticator {
             flights: Flights::default(),
             usage: Usage::default(),
             metrics: Metrics::new(),
+            versions: Versions::default(),
             settings,
             store,
             directory,
@@ -310,6 +313,24 @@ impl Authenticator {
     /// Expects a token that was created here to be presented soon.
     pub(crate) fn expect(&self, digest: &TokenDigest) {
         self.flood.note_good(digest);
+    }
+
+    /// Takes in what the store has just said of the versions that may use it.
+    ///
+    /// # Errors
+    /// This one may not. From then on nothing is taken from the cache.
+    pub(crate) fn observe_versions(&self, said: StoreVersions) -> Result<(), StoreError> {
+        let was_outdated = self.versions.check().is_err();
+        self.versions.observe(said, self.time.now().boot);
+        let is_outdated = self.versions.check();
+        if is_outdated.is_err() {
+            self.floors.end_lease();
+            if !was_outdated {
+                self.floors.raise_all();
+                self.clear();
+            }
+        }
+        is_outdated
     }
 
     /// Forgets all that is cached; a matter of memory, not of correctness.

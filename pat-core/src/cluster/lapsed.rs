@@ -51,6 +51,7 @@ mod tests {
             applied,
             now: Timestamp::from_second(second).expect("a time"),
             mode: ReportMode::EachChange,
+            version: 5,
         }
     }
 

@@ -4,6 +4,7 @@
 mod lapsed;
 mod last_reports;
 mod silence;
+pub(crate) mod versions;
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::auth::Authenticator;
 use crate::clock::{Moment, micros};
 use crate::settings::RevocationWait;
 use crate::store::{
-    ChangePage, Cursor, MOST_READ, NODE_FORGOTTEN_AFTER, NodeReport, ReportMode, StoreTime, within,
+    ChangePage, Cursor, MOST_READ, NODE_FORGOTTEN_AFTER, NodeReport, ReportMode, SCHEMA_VERSION, StoreTime, within,
 };
 use crate::token::random_u64;
 
@@ -122,12 +123,13 @@ impl Progress {
         let page = within(limit, auth.store.changes_since(self.cursor)).await?;
         auth.observe(sent, page.time);
         self.apply(auth, &page);
+        let is_outdated = auth.observe_versions(page.versions).is_err();
         result?;
         if self.is_news(auth, page.head.generation) {
             self.report(auth, page.head.generation).await?;
         }
         // Or else the next poll counts, which reports first.
-        if reports_first || auth.floors.is_fresh(auth.time.now()) {
+        if !is_outdated && (reports_first || auth.floors.is_fresh(auth.time.now())) {
             auth.floors.extend_lease(self.lease_end(auth, sent));
         }
         Ok(())
@@ -190,6 +192,7 @@ impl Progress {
             applied,
             now: self.later(sent.timestamp()),
             mode: self.mode(auth),
+            version: SCHEMA_VERSION,
         };
         let bounds = auth.time.mark_bounds();
         let time = within(limit, auth.store.report_node(&report, &bounds)).await?;
@@ -273,7 +276,7 @@ fn continuity(cursor: Cursor, page: &ChangePage) -> Result<(), Gap> {
 mod tests {
     use super::*;
     use crate::TokenId;
-    use crate::store::{Change, ChangeEntry};
+    use crate::store::{Change, ChangeEntry, StoreVersions};
 
     fn page(head: u64, nonce_at_cursor: Option<u64>, generations: &[u64]) -> ChangePage {
         let entry = |generation: &u64| ChangeEntry {
@@ -289,6 +292,7 @@ mod tests {
             nonce_at_cursor,
             entries: generations.iter().map(entry).collect(),
             time: StoreTime::default(),
+            versions: StoreVersions::default(),
         }
     }
 

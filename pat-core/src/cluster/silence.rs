@@ -32,6 +32,7 @@ mod tests {
             applied,
             now: Timestamp::from_second(second).expect("a time"),
             mode: ReportMode::Seldom,
+            version: 5,
         }
     }
 

@@ -44,7 +44,7 @@ impl Pats {
 
     /// As above; once `stop` is set, only what is in hand is still sent.
     pub(super) async fn deliver_until(&self, stop: &CancellationToken) -> Result<u64, StoreError> {
-        let Some(store) = self.store().jobs().filter(|_| self.notifies()) else {
+        let Some(store) = self.job_store()?.filter(|_| self.notifies()) else {
             return Ok(0);
         };
         let mut count = 0;

@@ -55,10 +55,10 @@ impl Jobs {
         };
         jobs.run_last_use_flush();
         jobs.run_event_delivery();
-        if jobs.pats.store().is_shared() && !jobs.pats.settings().auth_max_staleness().is_zero() {
+        if jobs.pats.is_shared() && !jobs.pats.settings().auth_max_staleness().is_zero() {
             jobs.run_change_poll();
         }
-        if jobs.pats.store().jobs().is_some() {
+        if jobs.pats.has_jobs() {
             jobs.run_scheduled(Job::Prune);
             jobs.run_scheduled(Job::ExpiryCheck);
         } else {

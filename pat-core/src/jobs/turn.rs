@@ -43,7 +43,7 @@ impl Pats {
         stop: &CancellationToken,
     ) -> Result<JobRun, StoreError> {
         let now = self.time().refresh();
-        let Some(store) = self.store().jobs() else {
+        let Some(store) = self.job_store()? else {
             return Ok(JobRun::NotDue);
         };
         let request = LeaseRequest {

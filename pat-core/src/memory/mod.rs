@@ -11,7 +11,7 @@ use crate::notice::NoticeKind;
 use crate::store::{
     Change, ChangeEntry, ChangePage, Cursor, Insertion, JobStore, LastUse, Lookup, MOST_READ,
     NewToken, Revocation, RevocationScope, Revoked, RevokedToken, SearchStore, StoreTime,
-    TokenStore,
+    StoreVersions, TokenStore,
 };
 use crate::{Owner, StoreError, Token, TokenDigest, TokenId};
 
@@ -30,6 +30,7 @@ struct Tables {
     /// When the entry of the same index was appended.
     changed_at: Vec<Timestamp>,
     generation: u64,
+    versions: StoreVersions,
     jobs: jobs::Tables,
 }
 
@@ -196,7 +197,15 @@ impl TokenStore for MemoryStore {
             nonce_at_cursor: (cursor.is_some() && known).then_some(since),
             entries: missed.filter(|_| !is_too_much).cloned().collect(),
             time: StoreTime::default(),
+            versions: tables.versions,
         })
+    }
+
+    async fn raise_readable_from(&self, version: u64) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        let raised = tables.versions.readable_from.max(version);
+        tables.versions.readable_from = raised;
+        Ok(())
     }
 
     async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError> {

@@ -52,7 +52,7 @@ impl Pats {
 impl Administration {
     fn store(&self) -> Result<&dyn SearchStore, AdminError> {
         self.pats
-            .store()
+            .store()?
             .search_store()
             .ok_or(AdminError::NotSupported)
     }
@@ -148,7 +148,7 @@ impl Administration {
         let Some(digest) = self.pats.0.auth.digest_of(presented) else {
             return Ok(None);
         };
-        let find = self.pats.store().find_by_digest(&digest);
+        let find = self.pats.store()?.find_by_digest(&digest);
         let mut found = within(self.pats.patience(), find).await?.token;
         self.pats.0.auth.usage.refresh(found.as_mut_slice());
         Ok(found)

@@ -22,7 +22,7 @@ use crate::cluster::Feed;
 use crate::event::EventKind;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
-use crate::store::{StoreTime, within};
+use crate::store::{JobStore, StoreTime, within};
 use crate::token::{IdSource, TokenFormat};
 use crate::{Jobs, Mailer, PatsBuilder, StoreError, TokenStore, Unavailable, UserDirectory, Zone};
 
@@ -85,8 +85,29 @@ impl Pats {
         &self.0.auth
     }
 
-    pub(crate) fn store(&self) -> &dyn TokenStore {
-        &*self.0.auth.store
+    /// The store, for anything that needs to understand what it holds.
+    ///
+    /// # Errors
+    /// [`StoreError::Outdated`] if this version does not.
+    pub(crate) fn store(&self) -> Result<&dyn TokenStore, StoreError> {
+        self.0.auth.versions.check()?;
+        Ok(&*self.0.auth.store)
+    }
+
+    /// The jobs' part of it, where it has one.
+    ///
+    /// # Errors
+    /// As above.
+    pub(crate) fn job_store(&self) -> Result<Option<&dyn JobStore>, StoreError> {
+        Ok(self.store()?.jobs())
+    }
+
+    pub(crate) fn is_shared(&self) -> bool {
+        self.0.auth.store.is_shared()
+    }
+
+    pub(crate) fn has_jobs(&self) -> bool {
+        self.0.auth.store.jobs().is_some()
     }
 
     pub(crate) fn directory(&self) -> &dyn UserDirectory {
@@ -113,17 +134,18 @@ impl Pats {
     pub(crate) fn notifies(&self) -> bool {
         self.settings().mail_notifications_enabled()
             && !self.mailers().is_empty()
-            && self.store().jobs().is_some()
+            && self.has_jobs()
     }
 
-    /// Whether the store answers; for health checks.
+    /// Whether the store answers, and this version may use it; for health checks.
     ///
     /// # Errors
-    /// It does not, within `pat.auth.database.timeout.ms`.
+    /// It does not, within `pat.auth.database.timeout.ms`, or it may not
+    /// ([`StoreError::Outdated`]).
     pub async fn ready(&self) -> Result<(), Unavailable> {
         let limit = self.settings().auth_database_timeout();
-        within(limit, self.store().changes_since(None)).await?;
-        Ok(())
+        let page = within(limit, self.0.auth.store.changes_since(None)).await?;
+        Ok(self.0.auth.observe_versions(page.versions)?)
     }
 
     /// The time by which tokens are judged.
@@ -172,7 +194,7 @@ impl Pats {
     /// # Errors
     /// The store cannot take them; they stay noted for the next flush.
     pub async fn flush_last_use(&self) -> Result<usize, StoreError> {
-        let flush = self.0.auth.usage.flush(self.store());
+        let flush = self.0.auth.usage.flush(&*self.0.auth.store);
         let result = within(WRITE_TIMEOUT, flush).await;
         if result.is_ok() {
             self.metrics().flushed(self.time().now());
@@ -193,7 +215,7 @@ impl Pats {
     /// Has the change feed read at every hint of the store's, until it gives no more.
     pub(crate) async fn follow_hints(&self) {
         let hint = || self.0.change_hinted.notify_one();
-        self.store().follow_hints(&hint).await;
+        self.0.auth.store.follow_hints(&hint).await;
         // What was missed since is to be read now.
         hint();
     }

@@ -11,7 +11,7 @@ impl Pats {
     /// # Errors
     /// The store cannot answer.
     pub async fn outbox(&self) -> Result<Outbox, StoreError> {
-        match self.store().jobs() {
+        match self.job_store()? {
             Some(jobs) => jobs.outbox().await,
             None => Ok(Outbox::default()),
         }
@@ -22,7 +22,7 @@ impl Pats {
     /// # Errors
     /// The store cannot answer.
     pub async fn dead_notices(&self, limit: u32) -> Result<Vec<DeadNotice>, StoreError> {
-        match self.store().jobs() {
+        match self.job_store()? {
             Some(jobs) => jobs.dead_notices(limit).await,
             None => Ok(Vec::new()),
         }
@@ -33,7 +33,7 @@ impl Pats {
     /// # Errors
     /// The store cannot answer.
     pub async fn requeue_notice(&self, id: NoticeId) -> Result<bool, StoreError> {
-        let Some(jobs) = self.store().jobs() else {
+        let Some(jobs) = self.job_store()? else {
             return Ok(false);
         };
         let is_requeued = jobs.requeue_notice(id, self.now()).await?;

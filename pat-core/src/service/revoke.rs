@@ -94,7 +94,7 @@ impl Pats {
                 reason,
                 notify: notify && pats.notifies(),
             };
-            let revoke = pats.store().revoke(&scope, &revocation);
+            let revoke = pats.store()?.revoke(&scope, &revocation);
             let result = within(WRITE_TIMEOUT + more, revoke).await;
             pats.raise_floors(&scope, &result);
             if revocation.notify {
@@ -173,8 +173,7 @@ impl Pats {
     /// How long a change waits for other nodes at most; `None` if it does not.
     fn cluster_bound(&self) -> Option<Duration> {
         let settings = self.settings();
-        let waits =
-            settings.revocation_wait() == RevocationWait::Cluster && self.store().is_shared();
+        let waits = settings.revocation_wait() == RevocationWait::Cluster && self.is_shared();
         waits.then(|| settings.auth_max_staleness().mul_f64(1.1))
     }
 
@@ -185,7 +184,7 @@ impl Pats {
         let mut head = None;
         loop {
             if head.is_none() {
-                let page = self.store().changes_since(None).await;
+                let page = self.0.auth.store.changes_since(None).await;
                 head = page.ok().map(|page| page.head.generation);
             }
             let caught_up = feed.catch_up(auth).await;
@@ -200,7 +199,7 @@ impl Pats {
 
     /// Ends this node's part in the cluster: it uses its cache no longer, and nobody waits for it.
     pub(crate) async fn leave_cluster(&self) -> Result<(), StoreError> {
-        if self.store().is_shared() {
+        if self.is_shared() {
             self.0.feed.leave(&self.0.auth).await?;
         }
         Ok(())

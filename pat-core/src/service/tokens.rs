@@ -69,6 +69,13 @@ impl Pats {
         let now = self.now();
         let expires_at = policy::expiry(self.settings(), &request, caller.token(), now)?;
         let expires_by = policy::cap(self.settings(), caller.token());
+        let feature = self.0.auth.versions.feature_of(&request);
+        if let Some(feature) = feature
+            && !self.0.auth.enable(feature).await?
+        {
+            let feature = feature.name;
+            return Err(PolicyError::OlderNodes { feature }.into());
+        }
         let max = self.settings().max_tokens_per_user();
         for _ in 0..INSERT_ATTEMPTS {
             let plain = self.0.issued_format.generate().map_err(Unavailable::from)?;
@@ -83,7 +90,7 @@ impl Pats {
                 parent: caller.token().map(Principal::token_id),
                 notify: self.notifies() && self.settings().notice_created(),
             };
-            match within(self.patience(), self.store().insert(&new, max)).await? {
+            match within(self.patience(), self.store()?.insert(&new, max)).await? {
                 Insertion::Stored(token) => {
                     self.0.auth.expect(&new.digest);
                     if new.notify {
@@ -114,7 +121,7 @@ impl Pats {
     /// # Errors
     /// The store cannot answer.
     pub async fn list(&self, caller: &Caller) -> Result<Vec<Token>, AccessError> {
-        let tokens = self.store().list(caller.owner());
+        let tokens = self.store()?.list(caller.owner());
         let mut tokens = within(self.patience(), tokens).await?;
         self.0.auth.usage.refresh(&mut tokens);
         Ok(tokens)
@@ -141,7 +148,7 @@ impl Pats {
         caller: &Caller,
         id: TokenId,
     ) -> Result<Token, AccessError> {
-        let found = within(self.patience(), self.store().find(id)).await?;
+        let found = within(self.patience(), self.store()?.find(id)).await?;
         let token = found.ok_or(AccessError::NotFound)?;
         if token.owner != *caller.owner() && !self.is_administrator(caller).await? {
             return Err(AccessError::NotFound);

@@ -3,6 +3,7 @@
 mod jobs;
 mod search;
 mod time;
+mod versions;
 
 use std::error::Error;
 use std::fmt::Debug;
@@ -18,6 +19,7 @@ pub use self::jobs::{
 };
 pub use self::search::SearchStore;
 pub use self::time::{MarkBounds, StoreTime};
+pub use self::versions::{SCHEMA_VERSION, StoreVersions};
 use crate::{Owner, Token, TokenDigest, TokenId};
 
 /// Where tokens live.
@@ -120,6 +122,10 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
         Err(StoreError::private())
     }
 
+    /// Has versions before this one use the store no more ([`StoreVersions::readable_from`]). Does
+    /// nothing if that is so already: it never goes back. On return it outlives a crash.
+    async fn raise_readable_from(&self, version: u64) -> Result<(), StoreError>;
+
     /// Writes a batch of last uses, sorted by token id without duplicates.
     ///
     /// A last use never moves backwards, and nothing is written for a token that is revoked or
@@ -212,6 +218,10 @@ impl<T: TokenStore + ?Sized> TokenStore for Arc<T> {
 
     async fn nodes(&self) -> Result<Vec<NodeReport>, StoreError> {
         (**self).nodes().await
+    }
+
+    async fn raise_readable_from(&self, version: u64) -> Result<(), StoreError> {
+        (**self).raise_readable_from(version).await
     }
 
     async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError> {
@@ -427,6 +437,8 @@ pub struct NodeReport {
     pub now: Timestamp,
     /// When the node reports.
     pub mode: ReportMode,
+    /// The version of the store that the node knows ([`SCHEMA_VERSION`]); 0 for one that did not say.
+    pub version: u64,
 }
 
 /// When a node reports, beside every ten seconds.
@@ -441,13 +453,6 @@ pub enum ReportMode {
     /// should report each change.
     EachChangeAndWaits,
 }
-
-/// The version of what stores keep, as this crate knows it: each release that keeps more counts up
-/// from the one before.
-///
-/// Programs of several versions may use one store: a newer version only adds. Once it has begun to
-/// use what an older one would misread, it says so in the store.
-pub const SCHEMA_VERSION: u64 = 5;
 
 /// How long after its last report a node is forgotten, by the clock of each who forgets it. It stops
 /// using its cache long before, so that whoever waits for all nodes need not wait for it.
@@ -474,6 +479,8 @@ pub struct ChangePage {
     pub entries: Vec<ChangeEntry>,
     /// The time when this was read.
     pub time: StoreTime,
+    /// Which versions may use the store.
+    pub versions: StoreVersions,
 }
 
 /// The store could not do it. The request that needed it fails with "try again", never with "not
@@ -487,6 +494,20 @@ pub enum StoreError {
     /// Another runner has taken the job over; this one must stop, and has changed nothing.
     #[error("the lease was lost to another runner")]
     LeaseLost,
+    /// Only newer versions of this program may use the store.
+    #[error(
+        "this program is too old for the token store: it knows version {program} of it, the store is \
+         of version {store}, and only programs that know version {readable_from} may use it; start a \
+         newer version of it"
+    )]
+    Outdated {
+        /// The version that this program knows ([`SCHEMA_VERSION`]).
+        program: u64,
+        /// The version of the store.
+        store: u64,
+        /// The version that a program must know at least.
+        readable_from: u64,
+    },
     /// The database failed.
     #[error("the token store failed")]
     Backend(#[source] Arc<dyn Error + Send + Sync>),

@@ -3,6 +3,7 @@
 
 mod case;
 mod clock;
+mod features;
 pub mod jobs;
 mod plugins;
 pub mod search;
@@ -10,6 +11,7 @@ pub mod store;
 
 pub use self::case::Case;
 pub use self::clock::TestClock;
+pub use self::features::need_feature;
 pub use self::plugins::{
     RecordingMailer, RecordingSink, TestDirectory, check_directory, check_format, check_mailer,
 };

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use super::case::{Case, Store, at, case, id, new, owner, revoke, store_token};
 use crate::store::{
     Change, Cursor, Insertion, LastUse, MOST_READ, MarkBounds, NewToken, NodeReport, ReportMode,
-    RevocationScope,
+    RevocationScope, SCHEMA_VERSION,
 };
 use crate::{Token, TokenDigest};
 
@@ -77,6 +77,9 @@ pub const CASES: &[Case] = &[
         "nodes_are_known_by_their_last_reports_until_they_are_forgotten",
         |s| Box::pin(nodes(s)),
     ),
+    case("older_versions_are_kept_out_for_good", |s| {
+        Box::pin(versions(s))
+    }),
     case("last_use_never_moves_backwards", |s| Box::pin(last_use(s))),
     case("last_use_of_ten_thousand_tokens_is_one_batch", |s| {
         Box::pin(last_use_batch(s))
@@ -609,6 +612,7 @@ async fn nodes(store: Store) {
         applied,
         now: at(seconds),
         mode: ReportMode::EachChange,
+        version: applied + 1,
     };
     let bounds = MarkBounds {
         at_least: at(0),
@@ -657,6 +661,25 @@ async fn nodes(store: Store) {
         forget(last).await;
     }
     assert_eq!(nodes().await, []);
+}
+
+async fn versions(store: Store) {
+    let readable_from = async || {
+        let page = store.changes_since(None).await.expect("changes_since");
+        assert!(page.versions.version >= SCHEMA_VERSION, "{page:?}");
+        page.versions.readable_from
+    };
+    assert_eq!(readable_from().await, 0);
+    for (raised, is) in [
+        (2, 2),
+        (1, 2),
+        (SCHEMA_VERSION, SCHEMA_VERSION),
+        (0, SCHEMA_VERSION),
+    ] {
+        let raise = store.raise_readable_from(raised).await;
+        raise.expect("raise_readable_from");
+        assert_eq!(readable_from().await, is);
+    }
 }
 
 async fn last_use(store: Store) {

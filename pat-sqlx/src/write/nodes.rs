@@ -10,15 +10,27 @@ impl<DB: Portable> Write<DB> {
     /// Puts a node's report in place of an earlier one. In one statement: of two that come at the
     /// same time, the later must win.
     pub(crate) async fn put_node(&mut self, report: &NodeReport) -> Result<(), Error> {
-        let mut sql = Sql::new("INSERT INTO pat_node (id, applied_gen, reported_at, mode) VALUES ");
+        let mut sql = Sql::new(
+            "INSERT INTO pat_node (id, applied_gen, version, reported_at, mode) VALUES ",
+        );
         sql.bind_row([
             report.node.cast_signed().into(),
             report.applied.cast_signed().into(),
+            report.version.cast_signed().into(),
             report.now.into(),
             row::mode_number(report.mode).into(),
         ]);
-        let others = ["applied_gen", "mode"];
+        let others = ["applied_gen", "version", "mode"];
         sql.push(DB::or_keep_later("pat_node", "id", "reported_at", &others));
+        self.execute(sql).await.map(drop)
+    }
+
+    /// Has older versions read the tables no more; never goes back.
+    pub(crate) async fn raise_readable_from(&mut self, version: u64) -> Result<(), Error> {
+        let mut sql = Sql::new("UPDATE pat_clock SET readable_from = ");
+        sql.bind(version.cast_signed());
+        sql.push(" WHERE id = 1 AND readable_from < ");
+        sql.bind(version.cast_signed());
         self.execute(sql).await.map(drop)
     }
 

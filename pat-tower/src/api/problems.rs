@@ -59,6 +59,11 @@ const CREATED_BY_TOKEN: ProblemType = ProblemType::new(
     "Created by a token",
     StatusCode::FORBIDDEN,
 );
+const OLDER_NODES: ProblemType = ProblemType::new(
+    "older-nodes",
+    "Older nodes are running",
+    StatusCode::CONFLICT,
+);
 const TOKEN_LIMIT_REACHED: ProblemType = ProblemType::new(
     "token-limit-reached",
     "Token limit reached",
@@ -128,6 +133,7 @@ impl From<PolicyError> for Problem {
             PolicyError::EternalNotAllowed => DURATION_REQUIRED,
             PolicyError::OutlivesParent => OUTLIVES_PARENT,
             PolicyError::LimitReached { .. } => TOKEN_LIMIT_REACHED,
+            PolicyError::OlderNodes { .. } => OLDER_NODES,
             _ => MALFORMED_BODY,
         };
         Self::new(kind, sentence(&error.to_string()))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pat_core::store::{
     Change, ChangeEntry, ChangePage, Cursor, Revocation, RevocationScope, Revoked, StoreTime,
-    TokenStore,
+    StoreVersions, TokenStore,
 };
 use pat_core::{StoreError, TokenId};
 use pat_sqlx::sqlx::{self, PgPool, Postgres, Row as _, Transaction};
@@ -82,6 +82,7 @@ impl Sequence {
             nonce_at_cursor: since.and(Some(1)),
             entries,
             time: StoreTime::default(),
+            versions: StoreVersions::default(),
         })
     }
 }
@@ -134,6 +135,7 @@ impl Wrong for HintsOnly {
                 nonce_at_cursor: cursor.nonce,
                 entries: Vec::new(),
                 time: StoreTime::default(),
+                versions: StoreVersions::default(),
             }),
             _ => inner.changes_since(since).await,
         }

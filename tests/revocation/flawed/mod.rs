@@ -179,6 +179,10 @@ impl TokenStore for Flawed {
         self.inner.nodes().await
     }
 
+    async fn raise_readable_from(&self, version: u64) -> Result<(), StoreError> {
+        self.inner.raise_readable_from(version).await
+    }
+
     async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError> {
         self.inner.record_use(uses).await
     }

@@ -1,0 +1,219 @@
+//! Nodes of several versions on one store: which of them may use it, and what of.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::auth::Authenticator;
+use crate::clock::micros;
+use crate::store::{SCHEMA_VERSION, StoreVersions, within};
+use crate::{StoreError, TokenRequest};
+
+/// Something that makes a token weaker than a version before `since` takes it for: that one would
+/// let the token do what it must not.
+///
+/// It is usable once the store says that no version before `since` may read it
+/// ([`StoreVersions::readable_from`]), and all nodes must have noticed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Feature {
+    /// How it is called in a sentence about it.
+    pub(crate) name: &'static str,
+    /// The first version that heeds it.
+    pub(crate) since: u64,
+}
+
+/// What the store has said last of the versions that may use it.
+#[derive(Debug)]
+pub(crate) struct Versions(Mutex<Seen>);
+
+#[derive(Debug)]
+struct Seen {
+    said: StoreVersions,
+    /// The boot time from which on nothing else was said of who may read.
+    since: i64,
+    /// What a test has every token need.
+    #[cfg(any(test, feature = "testing"))]
+    made_up: Option<Feature>,
+}
+
+impl Default for Versions {
+    fn default() -> Self {
+        Self(Mutex::new(Seen {
+            said: StoreVersions::default(),
+            since: i64::MAX,
+            #[cfg(any(test, feature = "testing"))]
+            made_up: None,
+        }))
+    }
+}
+
+impl Versions {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in what the store has said, in an answer that is there at this boot time.
+    pub(crate) fn observe(&self, said: StoreVersions, now: i64) {
+        let mut seen = self.seen();
+        if seen.said.readable_from != said.readable_from || seen.since == i64::MAX {
+            let is_outdated = [seen.said, said].map(|said| said.check().is_err());
+            match is_outdated {
+                [false, true] => tracing::error!(
+                    version = SCHEMA_VERSION,
+                    readable_from = said.readable_from,
+                    "this program is too old for the store and answers nothing from now on; start \
+                     a newer version of it"
+                ),
+                [true, false] => tracing::warn!(
+                    version = SCHEMA_VERSION,
+                    readable_from = said.readable_from,
+                    "this program may use the store again"
+                ),
+                _ => {}
+            }
+            seen.since = now;
+        }
+        seen.said = said;
+    }
+
+    /// Whether this version may use the store.
+    ///
+    /// # Errors
+    /// [`StoreError::Outdated`] if it may not.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        self.seen().said.check()
+    }
+
+    /// What a token that is asked for like this has that older versions do not heed.
+    pub(crate) fn feature_of(&self, _request: &TokenRequest) -> Option<Feature> {
+        #[cfg(any(test, feature = "testing"))]
+        return self.seen().made_up;
+        #[cfg(not(any(test, feature = "testing")))]
+        None
+    }
+
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn make_up(&self, feature: Feature) {
+        self.seen().made_up = Some(feature);
+    }
+
+    fn standing(&self, feature: Feature, bound: Duration, now: i64) -> Standing {
+        let seen = self.seen();
+        if seen.said.readable_from < feature.since {
+            Standing::MayBeMisread
+        } else if now.saturating_sub(seen.since) < micros(bound) {
+            Standing::MayBeUnnoticed
+        } else {
+            Standing::Usable
+        }
+    }
+}
+
+/// How far a feature has come.
+#[derive(Debug, PartialEq, Eq)]
+enum Standing {
+    /// Older versions may read the store.
+    MayBeMisread,
+    /// They may not, but one may not have noticed yet.
+    MayBeUnnoticed,
+    Usable,
+}
+
+impl Authenticator {
+    /// Waits until a feature can be used: has older versions not read the store any more, if none
+    /// of them runs, and then lets the time pass in which one could still answer from its cache.
+    /// False if an older one runs, or that time is longer than anybody waits for an answer.
+    ///
+    /// That is once in the life of a store. So a version that only runs beside newer tables keeps
+    /// nobody from going back to the one before; its first use of a feature does.
+    pub(crate) async fn enable(&self, feature: Feature) -> Result<bool, StoreError> {
+        let limit = self.settings.auth_database_timeout() * 5;
+        let enabled = tokio::time::timeout(limit, self.until_usable(feature)).await;
+        enabled.unwrap_or(Ok(false))
+    }
+
+    async fn until_usable(&self, feature: Feature) -> Result<bool, StoreError> {
+        const PAUSE: Duration = Duration::from_millis(20);
+        // A cache may be trusted for as long; a tenth more allows for clocks that run at different
+        // speeds. A store of this process alone has no other readers.
+        let bound = if self.store.is_shared() {
+            self.settings.auth_max_staleness().mul_f64(1.1)
+        } else {
+            Duration::ZERO
+        };
+        loop {
+            match self.versions.standing(feature, bound, self.time.now().boot) {
+                Standing::Usable => return Ok(true),
+                Standing::MayBeUnnoticed => tokio::time::sleep(PAUSE).await,
+                Standing::MayBeMisread if self.has_older_nodes(feature).await? => return Ok(false),
+                Standing::MayBeMisread => self.keep_older_out(feature).await?,
+            }
+        }
+    }
+
+    async fn has_older_nodes(&self, feature: Feature) -> Result<bool, StoreError> {
+        if !self.store.is_shared() {
+            return Ok(false);
+        }
+        let limit = self.settings.auth_database_timeout();
+        let nodes = within(limit, self.store.nodes()).await?;
+        Ok(nodes.iter().any(|node| node.version < feature.since))
+    }
+
+    async fn keep_older_out(&self, feature: Feature) -> Result<(), StoreError> {
+        let limit = self.settings.auth_database_timeout();
+        within(limit, self.store.raise_readable_from(feature.since)).await?;
+        let page = within(limit, self.store.changes_since(None)).await?;
+        self.observe_versions(page.versions)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUND: Duration = Duration::from_secs(2);
+    const SECOND: i64 = 1_000_000;
+    const FEATURE: Feature = Feature {
+        name: "something made up",
+        since: 5,
+    };
+
+    fn said(readable_from: u64) -> StoreVersions {
+        StoreVersions {
+            version: 9,
+            readable_from,
+        }
+    }
+
+    #[test]
+    fn a_feature_is_usable_once_older_versions_must_have_noticed() {
+        let versions = Versions::default();
+        let standing = |now| versions.standing(FEATURE, BOUND, now);
+        assert_eq!(standing(0), Standing::MayBeMisread);
+        versions.observe(said(4), SECOND);
+        assert_eq!(standing(9 * SECOND), Standing::MayBeMisread);
+        versions.observe(said(5), 10 * SECOND);
+        assert_eq!(standing(12 * SECOND - 1), Standing::MayBeUnnoticed);
+        versions.observe(said(5), 11 * SECOND);
+        assert_eq!(standing(12 * SECOND), Standing::Usable);
+        // A failover has lost it.
+        versions.observe(said(0), 13 * SECOND);
+        assert_eq!(standing(20 * SECOND), Standing::MayBeMisread);
+        versions.observe(said(6), 21 * SECOND);
+        assert_eq!(standing(22 * SECOND), Standing::MayBeUnnoticed);
+    }
+
+    #[test]
+    fn a_version_that_may_not_read_does_not() {
+        let versions = Versions::default();
+        for (readable_from, may) in [
+            (0, true),
+            (SCHEMA_VERSION, true),
+            (SCHEMA_VERSION + 1, false),
+            (SCHEMA_VERSION, true),
+        ] {
+            versions.observe(said(readable_from), 0);
+            assert_eq!(versions.check().is_ok(), may, "{readable_from}");
+        }
+    }
+}
