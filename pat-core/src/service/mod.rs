@@ -167,7 +167,7 @@ impl Pats {
         let auth = &self.0.auth;
         let sent = auth.time.now();
         let machines = auth.time.machine();
-        let accepted = self.store().accept_clock(machines);
+        let accepted = self.store()?.accept_clock(machines);
         let before = within(WRITE_TIMEOUT, accepted).await?;
         let clock = before.clock.unwrap_or(machines);
         let accepted = StoreTime {
