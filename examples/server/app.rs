@@ -236,14 +236,12 @@ fn request_span<B>(request: &Request<B>) -> tracing::Span {
     tracing::info_span!("request", id, method = %request.method(), path = request.uri().path())
 }
 
-/// Whether the server can do its work: 503 while the database does not answer.
+/// Whether the server can do its work: 503 while the database does not answer, or is for newer
+/// versions only.
 async fn health(Extension(pats): Extension<Pats>) -> impl IntoResponse {
     match pats.ready().await {
-        Ok(()) => (StatusCode::OK, "ok\n"),
-        Err(_) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the database does not answer\n",
-        ),
+        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
     }
 }
 

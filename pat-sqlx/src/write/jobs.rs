@@ -108,11 +108,8 @@ impl<DB: Portable> Write<DB> {
     ) -> Result<Vec<TokenId>, Error> {
         let cutoff = self.cutoff(prune.vouched, prune.keep);
         let mut ids = Vec::new();
-        // One query for each index.
-        for condition in [
-            "expiry_notice IN (0, 2, 3) AND expires_at <= ",
-            "revoked_at <= ",
-        ] {
+        // One query for each index. A token that never expires has a last instant there.
+        for condition in ["expires_key <= ", "revoked_at <= "] {
             let mut sql = Sql::new(format!("SELECT id FROM pat_token WHERE {condition}"));
             sql.bind(cutoff).push(" LIMIT ").bind(limit);
             ids.extend(self.fetch_ids(sql).await?);
