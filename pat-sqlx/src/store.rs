@@ -125,7 +125,8 @@ impl<DB: Portable> SqlxStore<DB> {
         let (is_writable, clock) = (DB::IS_WRITABLE, self.clock.expression::<DB>());
         let rows = fetch_from_primary(&self.auth_pool, || {
             let mut sql = Sql::new(format!(
-                "SELECT {is_writable} AS is_writable, {clock} AS clock, c.mark, {TOKEN_COLUMNS} \
+                "SELECT {is_writable} AS is_writable, {clock} AS clock, c.mark, c.version, \
+                 c.readable_from, {TOKEN_COLUMNS} \
                  FROM pat_clock c LEFT JOIN pat_token t ON t.digest = "
             ));
             sql.bind(*digest);
@@ -140,6 +141,7 @@ impl<DB: Portable> SqlxStore<DB> {
         Ok(Lookup {
             token: is_found.then(|| row::token(row)).transpose()?,
             time: row.store_time()?,
+            versions: row::versions(row)?,
         })
     }
 

@@ -124,9 +124,11 @@ impl TokenStore for FileStore {
     }
 
     async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Lookup, StoreError> {
+        let tables = self.0.tables()?;
         Ok(Lookup {
-            token: self.0.tables()?.find_by_digest(digest).cloned(),
+            token: tables.find_by_digest(digest).cloned(),
             time: StoreTime::default(),
+            versions: tables.versions(),
         })
     }
 

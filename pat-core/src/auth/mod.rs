@@ -231,6 +231,8 @@ impl Authenticator {
         let found = within(limit, self.store.find_by_digest(&digest)).await;
         let found = found.map_err(|error| AuthError::Unavailable(error.into()))?;
         self.observe(sent, found.time);
+        let may_use = self.observe_versions(found.versions);
+        may_use.map_err(|error| AuthError::Unavailable(error.into()))?;
         let token = found.token.ok_or(AuthError::Unknown)?;
         let now = self.time.now();
         token

@@ -18,7 +18,8 @@ use crate::auth::Authenticator;
 use crate::clock::{Moment, micros};
 use crate::settings::RevocationWait;
 use crate::store::{
-    ChangePage, Cursor, MOST_READ, NODE_FORGOTTEN_AFTER, NodeReport, ReportMode, SCHEMA_VERSION, StoreTime, within,
+    ChangePage, Cursor, MOST_READ, NODE_FORGOTTEN_AFTER, NodeReport, ReportMode, SCHEMA_VERSION,
+    StoreTime, within,
 };
 use crate::token::random_u64;
 

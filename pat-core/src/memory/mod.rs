@@ -131,6 +131,7 @@ impl TokenStore for MemoryStore {
         Ok(Lookup {
             token: id.and_then(|id| tables.tokens.get(id)).cloned(),
             time: StoreTime::default(),
+            versions: tables.versions,
         })
     }
 

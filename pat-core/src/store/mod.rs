@@ -354,6 +354,8 @@ pub struct Lookup {
     pub token: Option<Token>,
     /// The time when it was looked for.
     pub time: StoreTime,
+    /// Which versions may use the store.
+    pub versions: StoreVersions,
 }
 
 /// A token that has just been revoked.

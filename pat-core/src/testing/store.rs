@@ -570,6 +570,7 @@ async fn mark(store: Store) {
             node: 1,
             applied: 0,
             now: at(second),
+            version: SCHEMA_VERSION,
             mode: ReportMode::Seldom,
         };
         let bounds = MarkBounds {
@@ -667,6 +668,9 @@ async fn versions(store: Store) {
     let readable_from = async || {
         let page = store.changes_since(None).await.expect("changes_since");
         assert!(page.versions.version >= SCHEMA_VERSION, "{page:?}");
+        let digest = TokenDigest::of(b"unknown");
+        let found = store.find_by_digest(&digest).await;
+        assert_eq!(found.expect("find_by_digest").versions, page.versions);
         page.versions.readable_from
     };
     assert_eq!(readable_from().await, 0);

@@ -10,9 +10,8 @@ impl<DB: Portable> Write<DB> {
     /// Puts a node's report in place of an earlier one. In one statement: of two that come at the
     /// same time, the later must win.
     pub(crate) async fn put_node(&mut self, report: &NodeReport) -> Result<(), Error> {
-        let mut sql = Sql::new(
-            "INSERT INTO pat_node (id, applied_gen, version, reported_at, mode) VALUES ",
-        );
+        let mut sql =
+            Sql::new("INSERT INTO pat_node (id, applied_gen, version, reported_at, mode) VALUES ");
         sql.bind_row([
             report.node.cast_signed().into(),
             report.applied.cast_signed().into(),

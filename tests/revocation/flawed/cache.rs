@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use moka::future::Cache;
 use pat_core::store::{
-    Change, ChangePage, Cursor, Lookup, Revocation, RevocationScope, Revoked, StoreTime, TokenStore,
+    Change, ChangePage, Cursor, Lookup, Revocation, RevocationScope, Revoked, StoreTime,
+    StoreVersions, TokenStore,
 };
 use pat_core::{StoreError, Token, TokenDigest};
 
@@ -105,6 +106,7 @@ impl Wrong for Cached {
         Ok(Lookup {
             token,
             time: StoreTime::default(),
+            versions: StoreVersions::default(),
         })
     }
 
