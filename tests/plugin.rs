@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use libtest_mimic::Trial;
 use pat_core::store::{
     Change, ChangePage, Cursor, Insertion, LastUse, NewToken, Revocation, RevocationScope,
-    TokenStore,
+    SCHEMA_VERSION, TokenStore,
 };
 use pat_core::testing::{Case, check_directory, check_format, check_mailer, store};
 use pat_core::token::{AtlassianFormat, RandomnessError};
@@ -48,6 +48,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         ),
         trial("plugin::foreign_file_is_left_alone", foreign_file()),
         trial("plugin::second_open_is_refused", second_open_is_refused()),
+        trial("plugin::log_of_a_newer_version_is_refused", newer_log()),
         trial("plugin::webhook_gets_events_in_order", events_in_order()),
         trial("plugin::webhook_is_tried_again_after_500", tried_again()),
         trial(
@@ -94,6 +95,18 @@ async fn state_survives() {
     assert_eq!(after.feed.head.generation, 4);
     drop(store);
     assert_eq!(Snapshot::of(&open(&folder).await).await, after);
+}
+
+async fn newer_log() {
+    let folder = folder();
+    for readable_from in [SCHEMA_VERSION, SCHEMA_VERSION + 1] {
+        let store = open(&folder).await;
+        let raised = store.raise_readable_from(readable_from).await;
+        raised.expect("raise_readable_from");
+    }
+    let refused = FileStore::open(log_path(&folder)).await;
+    let refused = refused.expect_err("it is for newer versions");
+    assert!(matches!(refused, OpenError::Outdated { .. }), "{refused:?}");
 }
 
 async fn log_holds_no_secret() {

@@ -13,6 +13,7 @@ use pat_sqlx::ConnectError;
 
 use super::place::{Place, trials_on_all};
 use crate::common::named_users;
+use crate::common::process::{command, run_to_end};
 
 /// Every table that the store writes rows into.
 const TABLES: [&str; 10] = [
@@ -108,6 +109,14 @@ async fn refused(place: Place) {
     for part in ["version 9999", &format!("version {next}"), "start a newer"] {
         assert!(text.contains(part), "{part} in {text}");
     }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut server = command(folder.path());
+    server.args(["--listen", "127.0.0.1:0", "--log", "off"]);
+    let (code, stderr) = run_to_end(server.args(["--database-url", &place.url()]));
+    assert_eq!(code, Some(2), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(stderr.contains("start a newer version"), "{stderr}");
+
     // This version is new enough again.
     let lower = format!("UPDATE pat_clock SET readable_from = {SCHEMA_VERSION}");
     place.execute(&lower).await;

@@ -106,7 +106,10 @@ impl Account {
     async fn assert_works(&self) {
         let store = self.connect().await.expect("a store");
         let insertion = store.tokens().insert(&new(1, "alice"), 10).await;
-        assert!(matches!(insertion, Ok(Insertion::Stored(_))), "{insertion:?}");
+        assert!(
+            matches!(insertion, Ok(Insertion::Stored(_))),
+            "{insertion:?}"
+        );
         store.tokens().changes_since(None).await.expect("a poll");
         store.close().await;
     }
@@ -132,6 +135,16 @@ async fn current(database: Database) {
     assert_eq!(to_migrate, Vec::<String>::new(), "nothing is to be made");
     account.grant(&to_run).await;
     account.assert_works().await;
+    if database.kind == Kind::Postgres {
+        // Each table is named. On MariaDB it is the whole database.
+        let forgotten = format!(
+            "SELECT COUNT(*) FROM pg_tables WHERE tablename LIKE 'pat%' \
+             AND tablename <> 'pat_migrations' \
+             AND NOT has_table_privilege('{}', quote_ident(tablename), 'DELETE')",
+            account.name
+        );
+        assert_eq!(database.number(&forgotten).await, 0);
+    }
     account.delete().await;
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use libtest_mimic::Trial;
-use pat_core::store::{Change, Cursor};
+use pat_core::store::{Change, Cursor, SCHEMA_VERSION, StoreVersions};
 use pat_core::testing::RecordingMailer;
 use pat_core::{AuthError, NoticeKind, Pats, Token, TokenId};
 
@@ -117,6 +117,11 @@ async fn upgrade(place: &Place) {
     };
     let page = tokens.changes_since(Some(cursor)).await.expect("changes");
     assert_eq!(page.nonce_at_cursor, cursor.nonce);
+    let versions = StoreVersions {
+        version: SCHEMA_VERSION,
+        readable_from: 0,
+    };
+    assert_eq!(page.versions, versions);
     let head = Cursor {
         generation: 3,
         nonce: Some(77),
