@@ -48,6 +48,15 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
     /// there is one writer at a time the row is left as it is.
     fn or_count_up(table: &str, key: &str) -> String;
 
+    /// Has the statements of a transaction lock what they change on all servers of a cluster at
+    /// once, and not only when it commits; then has that end. `None` where there are no such
+    /// clusters. On a server that is in none the first of the two fails, and harms nothing.
+    ///
+    /// Without it the first to commit wins, so that somebody who creates tokens in a hurry on one
+    /// server could keep off their revocation on another, which takes longer. It takes time, so only
+    /// who has lost some races insists.
+    const LOCK_EVERYWHERE: Option<[&'static str; 2]>;
+
     /// Ends an `INSERT` into `table` that, where the row of this `key` is there, puts the new `time`
     /// and `others` in place of its own if its time is earlier, and else does nothing.
     fn or_keep_later(table: &str, key: &str, time: &str, others: &[&str]) -> String;

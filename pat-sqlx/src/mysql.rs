@@ -72,6 +72,13 @@ impl Dialect for MySql {
         " ON DUPLICATE KEY UPDATE seq = seq + 1".into()
     }
 
+    // Galera's streaming replication: what a statement has changed goes to the other members at once,
+    // and once it is there nobody else can win.
+    const LOCK_EVERYWHERE: Option<[&'static str; 2]> = Some([
+        "SET SESSION wsrep_trx_fragment_unit = 'statements', SESSION wsrep_trx_fragment_size = 1",
+        "SET SESSION wsrep_trx_fragment_size = 0",
+    ]);
+
     fn or_keep_later(_table: &str, _key: &str, time: &str, others: &[&str]) -> String {
         // One after the other, so the time is changed last.
         let columns = others.iter().chain([&time]);

@@ -73,6 +73,8 @@ impl Dialect for Postgres {
         format!(" ON CONFLICT ({key}) DO UPDATE SET seq = {table}.seq + 1")
     }
 
+    const LOCK_EVERYWHERE: Option<[&'static str; 2]> = None;
+
     fn or_keep_later(table: &str, key: &str, time: &str, others: &[&str]) -> String {
         on_conflict_keep_later(table, key, time, others)
     }

@@ -100,6 +100,8 @@ impl Dialect for Sqlite {
         Self::or_ignore(key)
     }
 
+    const LOCK_EVERYWHERE: Option<[&'static str; 2]> = None;
+
     fn or_keep_later(table: &str, key: &str, time: &str, others: &[&str]) -> String {
         on_conflict_keep_later(table, key, time, others)
     }

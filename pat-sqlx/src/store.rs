@@ -43,6 +43,8 @@ impl<DB: Dialect> Clone for SqlxStore<DB> {
 const RETRY_FOR: Duration = Duration::from_secs(30);
 /// The longest pause before the second attempt, and before any.
 const PAUSES: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(100)];
+/// How many races a transaction loses before it insists; see [`Dialect::LOCK_EVERYWHERE`].
+const PATIENCE: u32 = 3;
 /// How many rows one statement takes, well within every database's limit of parameters.
 pub(crate) const CHUNK: usize = 1_000;
 /// How long a hint may hold up the answer to a change.
@@ -90,16 +92,29 @@ impl<DB: Dialect> SqlxStore<DB> {
     where
         F: Future<Output = Result<T, sqlx::Error>> + Send,
     {
+        self.retry_insisting(move |_| transaction()).await
+    }
+
+    /// The same; the transaction is told when it has lost so many that it is to insist.
+    async fn retry_insisting<T, F>(
+        &self,
+        transaction: impl Fn(bool) -> F + Send,
+    ) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, sqlx::Error>> + Send,
+    {
         let begun = Instant::now();
         let [mut pause, longest] = PAUSES;
+        let mut lost = 0;
         loop {
-            match transaction().await {
+            match transaction(lost >= PATIENCE).await {
                 Err(sqlx::Error::Database(error))
                     if begun.elapsed() < RETRY_FOR && DB::is_transient(&*error) =>
                 {
                     tracing::debug!("lost a race in the database; trying again");
                     tokio::time::sleep(part_of(pause)).await;
                     pause = longest.min(pause * 2);
+                    lost += 1;
                 }
                 result => return result.map_err(store_error),
             }
@@ -164,8 +179,13 @@ impl<DB: Portable> SqlxStore<DB> {
         rows.iter().map(row::token).collect()
     }
 
-    async fn try_insert(&self, token: &NewToken, limit: u32) -> Result<Insertion, sqlx::Error> {
-        let mut write = Write::begin_timeless(self).await?;
+    async fn try_insert(
+        &self,
+        token: &NewToken,
+        limit: u32,
+        insists: bool,
+    ) -> Result<Insertion, sqlx::Error> {
+        let mut write = Write::begin_timeless(self).await?.insisting(insists);
         write.lock_owners_of_new(token).await?;
         let token = &write.created_now(token).await?;
         if let Some(parent) = token.parent
@@ -196,8 +216,10 @@ impl<DB: Portable> SqlxStore<DB> {
         &self,
         scope: &RevocationScope,
         revocation: &Revocation,
+        insists: bool,
     ) -> Result<Revoked, sqlx::Error> {
-        let mut write = Write::begin(self, revocation.at).await?;
+        let write = Write::begin(self, revocation.at).await?;
+        let mut write = write.insisting(insists);
         let tokens = write.lock_unrevoked(scope).await?;
         let at = write.now();
         if tokens.is_empty() {
@@ -223,8 +245,13 @@ impl<DB: Portable> SqlxStore<DB> {
         Ok(Revoked { at, tokens })
     }
 
-    async fn try_append(&self, change: &Change, now: Timestamp) -> Result<Timestamp, sqlx::Error> {
-        let mut write = Write::begin(self, now).await?;
+    async fn try_append(
+        &self,
+        change: &Change,
+        now: Timestamp,
+        insists: bool,
+    ) -> Result<Timestamp, sqlx::Error> {
+        let mut write = Write::begin(self, now).await?.insisting(insists);
         let at = write.now();
         write
             .append_changes(std::slice::from_ref(change), at)
@@ -346,7 +373,8 @@ impl<DB: Portable> SqlxStore<DB> {
 impl<DB: Portable> TokenStore for SqlxStore<DB> {
     #[instrument(name = "pat.store.insert", skip_all, fields(token.id = token.id.get()))]
     async fn insert(&self, token: &NewToken, limit: u32) -> Result<Insertion, StoreError> {
-        self.retry(|| self.try_insert(token, limit)).await
+        self.retry_insisting(|insists| self.try_insert(token, limit, insists))
+            .await
     }
 
     #[instrument(name = "pat.store.find_by_digest", skip_all)]
@@ -370,7 +398,8 @@ impl<DB: Portable> TokenStore for SqlxStore<DB> {
         scope: &RevocationScope,
         revocation: &Revocation,
     ) -> Result<Revoked, StoreError> {
-        let revoked = self.retry(|| self.try_revoke(scope, revocation)).await?;
+        let revoke = |insists| self.try_revoke(scope, revocation, insists);
+        let revoked = self.retry_insisting(revoke).await?;
         if !revoked.tokens.is_empty() {
             self.hint().await;
         }
@@ -383,7 +412,8 @@ impl<DB: Portable> TokenStore for SqlxStore<DB> {
         change: &Change,
         now: Timestamp,
     ) -> Result<Timestamp, StoreError> {
-        let at = self.retry(|| self.try_append(change, now)).await?;
+        let append = |insists| self.try_append(change, now, insists);
+        let at = self.retry_insisting(append).await?;
         self.hint().await;
         Ok(at)
     }

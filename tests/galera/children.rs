@@ -71,7 +71,7 @@ impl Family {
 /// Creations by tokens on two members, and their revocation on the third one meanwhile.
 /// `PAT_TEST_GALERA_ROUNDS` makes it longer.
 pub(super) async fn crowd(cluster: Cluster) {
-    let rounds: usize = number("PAT_TEST_GALERA_ROUNDS", 6);
+    let rounds: usize = number("PAT_TEST_GALERA_ROUNDS", 4);
     let users = TestDirectory::default();
     let admin = caller(&users.add_administrator("admin"));
     let nodes = nodes(&cluster, &users, capped()).await;

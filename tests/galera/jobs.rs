@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use pat_core::store::{DueNotices, Job, Lease, LeaseAnswer, LeaseRequest, Prune, Trim};
+use pat_core::store::{DueNotices, Job, Lease, LeaseAnswer, LeaseRequest, MarkBounds, Prune, Trim};
 use pat_core::testing::TestDirectory;
 use pat_core::{NoticeKind, StoreError, TokenId, TokenStore as _};
 use pat_tests::servers::galera::Cluster;
@@ -17,10 +17,16 @@ enum Effect {
     Prune,
     Trim,
     QueueNotices,
+    MendFuture,
 }
 
 impl Effect {
-    const ALL: [Self; 3] = [Self::Prune, Self::Trim, Self::QueueNotices];
+    const ALL: [Self; 4] = [
+        Self::MendFuture,
+        Self::QueueNotices,
+        Self::Trim,
+        Self::Prune,
+    ];
 
     /// What it comes to late, and what counts its prey.
     fn table_and_count(self) -> (&'static str, &'static str) {
@@ -30,6 +36,10 @@ impl Effect {
             Self::QueueNotices => (
                 "pat_notice_token",
                 "SELECT COUNT(*) FROM pat_token WHERE expiry_notice = 0",
+            ),
+            Self::MendFuture => (
+                "pat_last_used",
+                "SELECT COUNT(*) FROM pat_token WHERE created_at = 4000000000000000",
             ),
         }
     }
@@ -42,17 +52,20 @@ impl Effect {
             Self::Prune => {
                 let prune = Prune {
                     now,
-                    before: now,
+                    vouched: now,
+                    keep: Duration::ZERO,
                     notify: false,
                 };
                 let pruned = jobs.prune(lease, &prune, 100).await;
-                pruned.map(|pruned| pruned.len() as u64)
+                pruned.map(|pruned| pruned.tokens.len() as u64)
             }
             Self::Trim => {
                 let trim = Trim {
-                    changes_before: now,
-                    notices_before: now,
-                    events_before: now,
+                    now,
+                    vouched: now,
+                    changes: Duration::ZERO,
+                    notices: Duration::ZERO,
+                    events: Duration::ZERO,
                 };
                 jobs.trim(lease, &trim, 100).await
             }
@@ -60,10 +73,11 @@ impl Effect {
                 let due = DueNotices {
                     kind: NoticeKind::Expired,
                     now,
-                    until: now,
+                    within: Duration::ZERO,
                 };
                 jobs.queue_due_notices(lease, &due, 100).await
             }
+            Self::MendFuture => jobs.mend_future(lease, now).await,
         }
     }
 }
@@ -77,13 +91,20 @@ fn now() -> Timestamp {
 async fn acquire(node: &Node) -> Lease {
     let tokens = node.store.tokens();
     let jobs = tokens.jobs().expect("jobs");
+    let now = now();
     let request = LeaseRequest {
         job: Job::Prune,
-        occurrence: now(),
-        now: now(),
+        now,
         ttl: Duration::ZERO,
+        due: &|now| Some(now),
+        mark: MarkBounds {
+            at_least: now,
+            at_most: now,
+            clock: now,
+        },
     };
-    match jobs.acquire_lease(&request).await.expect("an answer") {
+    let (answer, _time) = jobs.acquire_lease(&request).await.expect("an answer");
+    match answer {
         LeaseAnswer::Acquired(lease) => lease,
         answer => panic!("{answer:?}"),
     }
@@ -101,9 +122,10 @@ pub(super) async fn overtaken(cluster: Cluster) {
             .await
             .expect("a change");
     }
-    // Old enough for everything.
+    // Old enough for everything, and one from a future that did not come.
     for sql in [
         "UPDATE pat_token SET expires_at = 1",
+        "UPDATE pat_token SET created_at = 4000000000000000 ORDER BY id LIMIT 1",
         "UPDATE pat_change SET at = 1",
     ] {
         cluster.members[0].execute(sql).await;
@@ -131,7 +153,7 @@ pub(super) async fn overtaken(cluster: Cluster) {
     }
     // The latest runner does what the others have not.
     let lease = acquire(&nodes[2]).await;
-    for effect in [Effect::QueueNotices, Effect::Trim, Effect::Prune] {
+    for effect in Effect::ALL {
         let done = effect.run(&nodes[2], &lease).await.expect("an effect");
         assert!(done > 0, "{effect:?}");
     }
@@ -142,8 +164,8 @@ pub(super) async fn overtaken(cluster: Cluster) {
 async fn claim(node: Node, limit: u32) -> Vec<TokenId> {
     let tokens = node.store.tokens();
     let jobs = tokens.jobs().expect("jobs");
-    let until = now() + Duration::from_mins(5);
-    let claimed = jobs.claim_notices(now(), until, limit).await;
+    let ttl = Duration::from_mins(5);
+    let claimed = jobs.claim_notices(now(), ttl, limit).await;
     let claimed = claimed.expect("an answer");
     let tokens = claimed.iter().flat_map(|notice| &notice.tokens);
     tokens.map(|token| token.id).collect()

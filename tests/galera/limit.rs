@@ -15,7 +15,7 @@ const CROWD: usize = 45;
 /// Creations by one owner on all members at once, again and again; `PAT_TEST_GALERA_ROUNDS` makes it
 /// longer.
 pub(super) async fn crowd(cluster: Cluster) {
-    let rounds: usize = number("PAT_TEST_GALERA_ROUNDS", 6);
+    let rounds: usize = number("PAT_TEST_GALERA_ROUNDS", 4);
     let users = TestDirectory::default();
     let nodes = nodes(&cluster, &users, settings()).await;
     let before = cluster.conflicts().await;

@@ -27,6 +27,7 @@ pub(crate) struct Write<DB: Portable> {
     callers: Timestamp,
     /// The time as last read in this transaction.
     time: StoreTime,
+    insists: bool,
 }
 
 impl<DB: Portable> Write<DB> {
@@ -37,6 +38,7 @@ impl<DB: Portable> Write<DB> {
             clock: store.clock,
             callers: Timestamp::UNIX_EPOCH,
             time: StoreTime::default(),
+            insists: false,
         })
     }
 
@@ -51,6 +53,11 @@ impl<DB: Portable> Write<DB> {
         Ok(write)
     }
 
+    /// Has this transaction insist on its locks ([`Dialect::LOCK_EVERYWHERE`](crate::Dialect)).
+    pub(crate) fn insisting(self, insists: bool) -> Self {
+        Self { insists, ..self }
+    }
+
     pub(crate) async fn commit(self) -> Result<(), Error> {
         self.transaction.commit().await
     }
@@ -58,6 +65,24 @@ impl<DB: Portable> Write<DB> {
     /// Returns how many rows were touched.
     async fn execute(&mut self, sql: Sql<DB>) -> Result<u64, Error> {
         sql.execute(&mut self.transaction).await
+    }
+
+    /// Runs a statement that takes a lock.
+    async fn execute_lock(&mut self, sql: Sql<DB>) -> Result<u64, Error> {
+        let Some([everywhere, here]) = DB::LOCK_EVERYWHERE.filter(|_| self.insists) else {
+            return self.execute(sql).await;
+        };
+        match self.execute(Sql::new(everywhere)).await {
+            // There is no cluster. (A transaction that has lost another race is over: what came now
+            // would be outside of it.)
+            Err(Error::Database(error)) if !DB::is_transient(&*error) => {
+                return self.execute(sql).await;
+            }
+            result => result?,
+        };
+        let locked = self.execute(sql).await;
+        self.execute(Sql::new(here)).await?;
+        locked
     }
 
     async fn fetch(&mut self, sql: Sql<DB>) -> Result<Vec<Row<DB>>, Error> {

@@ -32,7 +32,7 @@ impl<DB: Portable> Write<DB> {
             let mut sql = Sql::new("INSERT INTO pat_owner (owner, seq) VALUES ");
             sql.bind_rows(chunk.iter().map(|owner| [(*owner).into(), 0_i64.into()]));
             sql.push(DB::or_count_up("pat_owner", "owner"));
-            self.execute(sql).await?;
+            self.execute_lock(sql).await?;
         }
         Ok(())
     }
@@ -258,7 +258,7 @@ impl<DB: Portable> Write<DB> {
         changes: &[Change],
         at: Timestamp,
     ) -> Result<(), Error> {
-        self.execute(Sql::new("UPDATE pat_clock SET gen = gen + 1 WHERE id = 1"))
+        self.execute_lock(Sql::new("UPDATE pat_clock SET gen = gen + 1 WHERE id = 1"))
             .await?;
         let read = Sql::new("SELECT gen FROM pat_clock WHERE id = 1");
         let generation = self.fetch_one(read).await?.int("gen")?;
