@@ -11,6 +11,7 @@ mod browser;
 mod clients;
 mod coherence;
 mod common;
+mod connections;
 mod crashes;
 mod crowds;
 mod csrf;
@@ -31,10 +32,12 @@ mod revocation;
 mod search;
 mod secrets;
 mod sessions;
+mod settings_of_servers;
 mod smtp;
 mod start;
 mod starvation;
 mod stores;
+mod unsuitable;
 mod versions;
 
 use std::process::ExitCode;
@@ -46,6 +49,9 @@ fn main() -> ExitCode {
     }
     if std::env::var_os(revocation::AS_NODE).is_some() {
         return revocation::run_as_node();
+    }
+    if std::env::var_os(connections::AS_LIMITED).is_some() {
+        return connections::run_as_limited();
     }
     // And tests that have a sender of mails die.
     if std::env::var_os(smtp::AS_MAILER).is_some() {
@@ -63,6 +69,7 @@ fn main() -> ExitCode {
         browser::trials(),
         clients::trials(),
         coherence::trials(),
+        connections::trials(),
         crashes::trials(),
         crowds::trials(),
         csrf::trials(),
@@ -83,10 +90,12 @@ fn main() -> ExitCode {
         search::trials(),
         secrets::trials(),
         sessions::trials(),
+        settings_of_servers::trials(),
         smtp::trials(),
         start::trials(),
         starvation::trials(),
         stores::trials(),
+        unsuitable::trials(),
         versions::trials(),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());

@@ -132,6 +132,10 @@ async fn bad_database() {
         ("sqlite:.", "unable to open database file"),
         ("sqlite:text.db", "not a database"),
         ("sqlite::memory:", "in-memory"),
+        ("sqlite:", "name a file"),
+        ("sqlite://", "name a file"),
+        ("sqlite:?mode=rwc", "name a file"),
+        ("sqlite:x?mode=memory", "in-memory"),
         ("sqlite:pat.db?mode=ro", "pat.db"),
         ("oracle://localhost/x", "must begin with sqlite:"),
         ("postgres://127.0.0.1:1/x", "refused"),
@@ -239,7 +243,7 @@ mod disk {
             &["sqlite:pat.db", "disk"],
         );
 
-        let mut child = server(folder.path(), "400k")
+        let mut child = server(folder.path(), "600k")
             .spawn()
             .expect("the server starts");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();

@@ -20,8 +20,8 @@ use pat_core::{
     TokenStore,
 };
 use pat_sqlx::sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
-use pat_sqlx::sqlx::{self, Pool, SqlSafeStr as _};
-use pat_sqlx::{AnyStore, ConnectError, Portable, SqlxStore};
+use pat_sqlx::sqlx::{self, Connection, Pool, SqlSafeStr as _};
+use pat_sqlx::{AnyStore, ConnectError, Portable, SqlxStore, prepare_connection};
 use reqwest::StatusCode;
 use serde_json::json;
 use tokio::time::timeout;
@@ -243,7 +243,7 @@ async fn half_done(database: Database) {
 /// In one database for each order.
 async fn host_migrations<DB: Portable>(url: &str)
 where
-    DB::Connection: Migrate,
+    DB::Connection: Migrate + Connection<Database = DB>,
 {
     one_order::<DB>(url, true).await;
     // Without the host's tables, and then without ours, it is as if the other were first.
@@ -266,9 +266,11 @@ async fn drop_table<DB: Portable>(url: &str, table: &str) {
 
 async fn one_order<DB: Portable>(url: &str, is_host_first: bool)
 where
-    DB::Connection: Migrate,
+    DB::Connection: Migrate + Connection<Database = DB>,
 {
-    let pool = Pool::<DB>::connect(url).await.expect("a pool");
+    let pool = sqlx::pool::PoolOptions::<DB>::new()
+        .after_connect(|connection, _| Box::pin(prepare_connection(connection)));
+    let pool = pool.connect(url).await.expect("a pool");
     let store = SqlxStore::new(pool.clone(), pool.clone());
     let sql = "CREATE TABLE host_user (id BIGINT NOT NULL PRIMARY KEY)".into_sql_str();
     let host = Migration::new(1, "users".into(), MigrationType::Simple, sql, false);

@@ -206,6 +206,7 @@ fn router(pats: &Pats, users: &DemoUsers, base_url: BaseUrl, is_secure: bool) ->
         )
         .merge(reference())
         .route("/healthz", get(health))
+        .route("/livez", get(async || "ok\n"))
         .route("/metrics", get(metrics::metrics))
         .layer(Extension(pats.clone()))
         .layer(Extension(base_url))
@@ -236,8 +237,9 @@ fn request_span<B>(request: &Request<B>) -> tracing::Span {
     tracing::info_span!("request", id, method = %request.method(), path = request.uri().path())
 }
 
-/// Whether the server can do its work: 503 while the database does not answer, or is for newer
-/// versions only.
+/// Whether the server can do its work: 503 while the database does not answer, takes no writes, or is
+/// for newer versions only. A restart would not help; whether one would is `/livez`, which asks
+/// nothing.
 async fn health(Extension(pats): Extension<Pats>) -> impl IntoResponse {
     match pats.ready().await {
         Ok(()) => (StatusCode::OK, "ok\n".to_owned()),

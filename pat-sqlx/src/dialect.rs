@@ -2,8 +2,8 @@ use sqlx::error::DatabaseError;
 use sqlx::migrate::Migrate;
 use sqlx::{Database, Pool, database::HasStatementCache};
 
-use crate::ConnectError;
 use crate::privileges::Grants;
+use crate::{ConnectError, Setting};
 
 /// What really differs between the databases; everything else is one body of SQL.
 pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
@@ -15,6 +15,13 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
 
     /// Whether [`Dialect::BEGIN_WRITE`] keeps all other writers out, so that no row has to be locked.
     const HAS_ONE_WRITER: bool;
+
+    /// Ends such a transaction, and begins no other one, whatever the session is set to.
+    const COMMIT: &'static str;
+
+    /// Undoes such a transaction, and begins no other one. It fails where the database has done so
+    /// by itself, if its driver may not know.
+    const ROLLBACK: &'static str;
 
     /// Ends a `SELECT` that locks the rows it reads until the end of the transaction; empty where
     /// there is one writer at a time.
@@ -30,6 +37,10 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
     /// stand still within a transaction. `NULL` where the database runs in this process and has no
     /// clock of its own: then the caller's time counts.
     const CLOCK: &'static str;
+
+    /// Whether the database has a server, which goes on with what it was asked after its caller has
+    /// given up, and which may be gone and come back.
+    const HAS_SERVER: bool;
 
     /// Whether the server takes writes, as an expression: 1, or 0 for a replica.
     const IS_WRITABLE: &'static str;
@@ -76,7 +87,9 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
     /// in any case. Other writers would find nothing that is not locked.
     fn lock_by_index(index: &str) -> String;
 
-    /// Whether the server says by this error that it ends the connection.
+    /// Whether by this error the server ends the connection, or says that it can be of no use on any
+    /// other statement: it stops, it is not up yet, it has become a replica. What was asked on it is
+    /// asked again on another one.
     fn is_farewell(error: &dyn DatabaseError) -> bool;
 
     /// Whether losing this error's race calls for another try: busy, deadlock, serialization.
@@ -116,12 +129,41 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
         hint: &(dyn Fn() + Send + Sync),
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
+    /// All that [`Dialect::pin`] sets, and what else can change the meaning of statements.
+    const SETTINGS: &'static [Setting];
+
+    /// Sets what a new connection needs beyond what the driver does.
+    ///
+    /// # Errors
+    /// The database refuses.
+    fn pin(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Those of [`Dialect::SETTINGS`] that this database has, with their values on this connection.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    fn read_settings(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<Vec<(Setting, String)>, sqlx::Error>> + Send;
+
     /// Refuses a server that cannot keep the promises of a store.
     ///
     /// # Errors
     /// What is wrong with it, or it does not answer.
     fn check(
         connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), ConnectError>> + Send;
+
+    /// Refuses a pooler between, if by these two connections it is seen to give another session to
+    /// each transaction: what is set on a connection would then be another one's.
+    ///
+    /// # Errors
+    /// There is one, or the server does not answer.
+    fn check_pair(
+        one: &mut Self::Connection,
+        other: &mut Self::Connection,
     ) -> impl Future<Output = Result<(), ConnectError>> + Send;
 }
 

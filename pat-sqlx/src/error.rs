@@ -24,8 +24,12 @@ pub enum ConnectError {
     /// The URL cannot be read.
     #[error("not a usable database URL")]
     Url(#[source] sqlx::Error),
-    /// An in-memory database would be a separate one for each connection.
-    #[error("an in-memory SQLite database cannot be shared; use a file, or pat_core::MemoryStore")]
+    /// An in-memory database would be a separate one for each connection; so would be the temporary
+    /// one that SQLite makes where no file is named.
+    #[error(
+        "an in-memory SQLite database, or one without the name of a file, cannot be shared; \
+         name a file, as in sqlite:pat.db, or use pat_core::MemoryStore"
+    )]
     InMemory,
     /// The database cannot be opened or reached.
     #[error("cannot open the database")]
@@ -58,7 +62,43 @@ pub enum ConnectError {
     /// The cause is [`StoreError::Outdated`], with the numbers.
     #[error(transparent)]
     Outdated(StoreError),
+    /// A setting of the connection would change what the store's statements mean, or what its commits
+    /// are worth. On the store's own pools it is set, so there the database did not take it.
+    #[error("the database's setting {name} is {found:?}: {needed}")]
+    Setting {
+        /// The name of the setting.
+        name: &'static str,
+        /// What it is.
+        found: String,
+        /// What it has to be.
+        needed: String,
+    },
+    /// The database takes no writes into one of the store's tables.
+    #[error("cannot write to {table}")]
+    NotWritable {
+        /// Which table.
+        table: &'static str,
+        /// What the database says.
+        #[source]
+        source: sqlx::Error,
+    },
     /// The tables cannot be created or brought up to date.
     #[error("cannot migrate the database")]
     Migrate(#[from] MigrateError),
+}
+
+impl ConnectError {
+    /// What went wrong while a connection was opened: what [`prepare_connection`] found, or whatever
+    /// else.
+    ///
+    /// [`prepare_connection`]: crate::prepare_connection
+    pub(crate) fn open(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Configuration(error) => match error.downcast() {
+                Ok(found) => *found,
+                Err(error) => Self::Open(sqlx::Error::Configuration(error)),
+            },
+            error => Self::Open(error),
+        }
+    }
 }

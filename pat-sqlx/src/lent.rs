@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::{Database, Error, Pool};
+use sqlx::{Connection as _, Database, Error, Pool};
+use tokio::time::timeout;
 
 use crate::sql::{Row, Sql};
 use crate::{Dialect, Portable};
@@ -14,6 +15,9 @@ const MAX_LOST: usize = 10;
 /// How long one counts as lost. By then a server has ended what it was asked, or knows that nobody
 /// is there.
 const LOST_FOR: Duration = Duration::from_mins(1);
+
+/// By when a server has answered what it was asked, which waits for a lock at most.
+pub(crate) const ANSWERED_AFTER: Duration = Duration::from_secs(10);
 
 /// Whether a connection on which no answer comes may be closed, so that its pool can open another;
 /// to be asked once for each.
@@ -38,16 +42,49 @@ pub(crate) fn may_lose_one() -> bool {
     may
 }
 
+/// Closes a connection on which something was asked and not answered.
+///
+/// It never goes back to its pool. A driver may take a late answer for that of the next question, or
+/// wait for one to a question that it has not sent (MySQL's does both, if a call is given up while it
+/// prepares a statement). If it may not be closed at once it keeps its place until the server has
+/// answered, or must have.
+pub(crate) fn give_up<DB: Database>(connection: PoolConnection<DB>) {
+    let mut closing = Closing(Some(connection));
+    if may_lose_one() {
+        return;
+    }
+    tokio::spawn(async move {
+        if let Some(connection) = &mut closing.0 {
+            let _answered = timeout(ANSWERED_AFTER, connection.ping()).await;
+        }
+    });
+}
+
+/// A connection that is closed, unless it is taken out before.
+pub(crate) struct Closing<DB: Database>(pub(crate) Option<PoolConnection<DB>>);
+
+impl<DB: Database> Drop for Closing<DB> {
+    fn drop(&mut self) {
+        if let Some(connection) = &mut self.0 {
+            connection.close_on_drop();
+        }
+    }
+}
+
 /// A connection for one call.
-struct Lent<DB: Database> {
-    connection: PoolConnection<DB>,
+struct Lent<DB: Dialect> {
+    /// `None` once it is given back.
+    connection: Option<PoolConnection<DB>>,
     is_answered: bool,
 }
 
-impl<DB: Database> Drop for Lent<DB> {
+impl<DB: Dialect> Drop for Lent<DB> {
     fn drop(&mut self) {
-        if !self.is_answered && may_lose_one() {
-            self.connection.close_on_drop();
+        if let Some(connection) = self.connection.take()
+            && !self.is_answered
+            && DB::HAS_SERVER
+        {
+            give_up(connection);
         }
     }
 }
@@ -55,15 +92,28 @@ impl<DB: Database> Drop for Lent<DB> {
 impl<DB: Portable> Lent<DB> {
     async fn of(pool: &Pool<DB>) -> Result<Self, Error> {
         Ok(Self {
-            connection: pool.acquire().await?,
+            connection: Some(pool.acquire().await?),
             is_answered: false,
         })
     }
 
-    async fn fetch(&mut self, sql: Sql<DB>) -> Result<Vec<Row<DB>>, Error> {
-        let rows = sql.fetch(&mut self.connection).await;
+    async fn fetch(
+        &mut self,
+        sql: Sql<DB>,
+        accept: impl Fn(Vec<Row<DB>>) -> Result<Vec<Row<DB>>, Error>,
+    ) -> Result<Vec<Row<DB>>, Error> {
+        let Some(connection) = &mut self.connection else {
+            return Err(Error::Protocol("the connection was given back".into()));
+        };
+        let rows = sql.fetch(connection).await.and_then(accept);
         self.is_answered = true;
-        rows
+        rows.map_err(|error| {
+            if leads_nowhere::<DB>(&error) {
+                connection.close_on_drop();
+                return LostConnection::error(error);
+            }
+            error
+        })
     }
 }
 
@@ -72,34 +122,20 @@ pub(crate) async fn fetch<DB: Portable>(
     pool: &Pool<DB>,
     sql: Sql<DB>,
 ) -> Result<Vec<Row<DB>>, Error> {
-    Lent::of(pool).await?.fetch(sql).await
+    Lent::of(pool).await?.fetch(sql, Ok).await
 }
 
 /// Runs a statement outside a transaction, on a server that takes writes: a replica may not know of a
 /// revocation yet. The statement has a row whatever it finds, and selects `is_writable`
 /// ([`Dialect::IS_WRITABLE`]).
 ///
-/// After a failover the pool's connections lead to what was the primary, or nowhere. Each that does
-/// is closed, and the next one asked.
+/// After a failover the pool's connections lead to what was the primary, or nowhere. One that does is
+/// closed, and the error says that the next one may do better.
 pub(crate) async fn fetch_from_primary<DB: Portable>(
     pool: &Pool<DB>,
-    sql: impl Fn() -> Sql<DB>,
+    sql: Sql<DB>,
 ) -> Result<Vec<Row<DB>>, Error> {
-    let mut others = pool.options().get_max_connections();
-    loop {
-        let mut lent = Lent::of(pool).await?;
-        let rows = lent.fetch(sql()).await.and_then(if_writable);
-        match rows {
-            Err(error) if leads_nowhere::<DB>(&error) => {
-                lent.connection.close_on_drop();
-                if others == 0 {
-                    return Err(error);
-                }
-                others -= 1;
-            }
-            rows => return rows,
-        }
-    }
+    Lent::of(pool).await?.fetch(sql, if_writable).await
 }
 
 fn if_writable<DB: Portable>(rows: Vec<Row<DB>>) -> Result<Vec<Row<DB>>, Error> {
@@ -114,10 +150,32 @@ pub(crate) fn not_writable() -> Error {
 }
 
 /// Whether a connection on which this came up is of no use, but another one may be.
-fn leads_nowhere<DB: Dialect>(error: &Error) -> bool {
+pub(crate) fn leads_nowhere<DB: Dialect>(error: &Error) -> bool {
     match error {
-        Error::Configuration(_) | Error::Io(_) | Error::Protocol(_) => true,
+        Error::Configuration(_) | Error::Io(_) | Error::Protocol(_) | Error::WorkerCrashed => true,
         Error::Database(error) => DB::is_farewell(&**error),
         _ => false,
+    }
+}
+
+/// A connection ended while a statement was on it, and nothing that was asked on it is committed. So
+/// all of that may be asked again on another one.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(crate) struct LostConnection(Error);
+
+impl LostConnection {
+    /// As an error of a call that would otherwise return this one.
+    pub(crate) fn error(error: Error) -> Error {
+        Error::Io(std::io::Error::other(Self(error)))
+    }
+
+    pub(crate) fn is(error: &Error) -> bool {
+        match error {
+            Error::Io(error) => error
+                .get_ref()
+                .is_some_and(<dyn std::error::Error + Send + Sync>::is::<Self>),
+            _ => false,
+        }
     }
 }

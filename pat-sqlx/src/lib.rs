@@ -12,10 +12,12 @@ mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod privileges;
+mod proof;
 mod row;
 mod search;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod server;
+mod settings;
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -31,6 +33,7 @@ pub use self::error::ConnectError;
 pub use self::mysql::MySqlStore;
 #[cfg(feature = "postgres")]
 pub use self::postgres::PostgresStore;
+pub use self::settings::{Needed, Setting, prepare_connection};
 pub use self::sql::{Portable, Value};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteStore;

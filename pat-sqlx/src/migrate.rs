@@ -6,7 +6,7 @@ use sqlx::{Error, SqlSafeStr as _};
 
 use crate::privileges::{explain, is_database_error, is_forbidden};
 use crate::sql::{Sql, corrupt};
-use crate::{ConnectError, Portable, SqlxStore, row};
+use crate::{ConnectError, Portable, SqlxStore, row, settings};
 
 /// Ours, or the host's own migrations would find our rows in sqlx's default table, and refuse to
 /// run.
@@ -33,17 +33,21 @@ impl<DB: Portable> SqlxStore<DB> {
     /// that allow it; [`ConnectError::Outdated`] if the tables are for newer versions only;
     /// otherwise the database fails, or is none that the store's promises can be kept on.
     pub async fn migrate(&self) -> Result<(), ConnectError> {
+        for pool in [&self.pool, &self.auth_pool] {
+            settings::check(pool).await?;
+        }
+        self.check().await?;
         let migrator = migrator::<DB>();
         let is_up_to_date = {
             let acquired = self.pool.acquire().await;
             let mut connection = acquired.map_err(ConnectError::Open)?;
-            DB::check(&mut connection).await?;
             is_up_to_date::<DB>(&migrator, &mut connection).await?
         };
         if !is_up_to_date {
             self.bring_up_to_date(&migrator).await?;
         }
-        self.check_version().await
+        self.check_version().await?;
+        self.prove_or_explain().await
     }
 
     async fn bring_up_to_date(&self, migrator: &Migrator) -> Result<(), ConnectError> {
@@ -84,6 +88,37 @@ impl<DB: Portable> SqlxStore<DB> {
         let mut connection = acquired.map_err(ConnectError::Open)?;
         let forgotten = sql.execute(&mut connection).await;
         forgotten.map(drop).map_err(ConnectError::Open)
+    }
+
+    /// Refuses a server that cannot keep the store's promises, and a pooler that lets no connection
+    /// keep its session.
+    async fn check(&self) -> Result<(), ConnectError> {
+        let acquired = self.pool.acquire().await;
+        let mut connection = acquired.map_err(ConnectError::open)?;
+        DB::check(&mut connection).await?;
+        let pools = [&self.pool, &self.auth_pool];
+        // They may be one and the same.
+        if pools
+            .iter()
+            .any(|pool| pool.options().get_max_connections() < 2)
+        {
+            return Ok(());
+        }
+        let other = self.auth_pool.acquire().await;
+        let mut other = other.map_err(ConnectError::open)?;
+        DB::check_pair(&mut connection, &mut other).await
+    }
+
+    /// Proves that the tables can be used, or says what the account lacks.
+    async fn prove_or_explain(&self) -> Result<(), ConnectError> {
+        match self.prove().await {
+            Err(ConnectError::NotWritable { source, .. }) if is_forbidden::<DB>(&source) => {
+                let acquired = self.pool.acquire().await;
+                let mut connection = acquired.map_err(ConnectError::open)?;
+                Err(explain::<DB>(source, false, &mut connection).await)
+            }
+            result => result,
+        }
     }
 
     /// Refuses tables that this version would misread.

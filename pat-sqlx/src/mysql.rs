@@ -2,10 +2,12 @@ use std::str::FromStr;
 
 use sqlx::error::DatabaseError;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlQueryResult};
-use sqlx::{Error, Executor as _, MySql, Pool, Row as _};
+use sqlx::{AssertSqlSafe, Error, Executor as _, MySql, Pool, Row as _};
 
 use crate::privileges::Grants;
-use crate::server::{self, Server};
+use crate::server;
+use crate::settings::Needed::{Any, List, NoneOf, OneOf};
+use crate::settings::Setting;
 use crate::{ConnectError, Dialect, SqlxStore};
 
 /// Tokens in a MySQL or MariaDB database.
@@ -45,15 +47,18 @@ impl Dialect for MySql {
     // And nobody waits for ever for a lock of a node that was suspended or cut off in the middle of
     // this. MySQL knows no such limit but the one of all idle connections, so that one that has
     // written is closed there when nothing has used it for that long.
-    const BEGIN_WRITE: &'static str = "ROLLBACK; \
+    const BEGIN_WRITE: &'static str = "ROLLBACK AND NO CHAIN NO RELEASE; \
          SET /*M! SESSION idle_transaction_timeout = 10 */ /*!80017 SESSION wait_timeout = 30 */; \
          SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION";
     const HAS_ONE_WRITER: bool = false;
+    const COMMIT: &'static str = "COMMIT AND NO CHAIN NO RELEASE";
+    const ROLLBACK: &'static str = "ROLLBACK AND NO CHAIN NO RELEASE";
     const FOR_UPDATE: &'static str = " FOR UPDATE";
     const SKIP_LOCKED: &'static str = " FOR UPDATE SKIP LOCKED";
     // Not UNIX_TIMESTAMP(), which reads the session's time zone, and so repeats an hour each autumn.
     const CLOCK: &'static str = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))";
     // A number, or on newer MariaDB a word.
+    const HAS_SERVER: bool = true;
     const IS_WRITABLE: &'static str = "CONCAT(@@global.read_only) IN ('0', 'OFF')";
     const MIGRATIONS: [&'static str; 5] = [
         include_str!("../migrations/mysql/0001_tokens.sql"),
@@ -104,8 +109,7 @@ impl Dialect for MySql {
     }
 
     fn is_farewell(error: &dyn DatabaseError) -> bool {
-        // The server stops, somebody killed the connection, or it was idle for too long.
-        matches!(number(error), Some(1053 | 1927 | 4031))
+        number(error).is_some_and(is_farewell)
     }
 
     fn is_transient(error: &dyn DatabaseError) -> bool {
@@ -159,38 +163,179 @@ impl Dialect for MySql {
         let row = connection.fetch_one("SELECT VERSION()").await;
         let version: Result<String, _> = row.and_then(|row| row.try_get(0));
         let version = version.map_err(ConnectError::Open)?;
-        if is_supported(&version) {
-            return Ok(());
+        if !is_supported(&version) {
+            return Err(ConnectError::Unsuitable {
+                found: format!("its version is {version}"),
+                needed: "MariaDB 10.6 or MySQL 8.0.17",
+            });
         }
-        Err(ConnectError::Unsuitable {
-            found: format!("its version is {version}"),
-            needed: "MariaDB 10.6 or MySQL 8.0.17",
-        })
-    }
-}
-
-impl Server for MySql {
-    async fn start_session(connection: &mut MySqlConnection) -> Result<(), Error> {
-        // A text that is too long is an error, and is not cut off.
-        connection
-            .execute(
-                "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES'), \
-                 SESSION autocommit = 1, SESSION innodb_lock_wait_timeout = 5",
-            )
-            .await?;
-        // On Galera a node may be behind the one that acknowledged a revocation; have it catch up
-        // before it reads.
-        let wsrep = connection
-            .fetch_optional("SHOW VARIABLES LIKE 'wsrep_on'")
-            .await?;
-        let is_on = wsrep.map(|row| row.try_get::<String, _>(1)).transpose()?;
-        if is_on.as_deref() == Some("ON") {
-            connection
-                .execute("SET SESSION wsrep_sync_wait = 1")
-                .await?;
+        let log = read(connection, &["log_bin", "binlog_format"]).await;
+        let log = log.map_err(ConnectError::Open)?;
+        let is = |name: &str, value: &str| log.iter().any(|(n, v)| n == name && v == value);
+        if is("log_bin", "ON") && is("binlog_format", "STATEMENT") {
+            return Err(ConnectError::Setting {
+                name: "binlog_format",
+                found: "STATEMENT".into(),
+                needed: "it must be ROW or MIXED, since a log of statements takes no writes of \
+                         READ COMMITTED transactions"
+                    .into(),
+            });
         }
         Ok(())
     }
+
+    async fn check_pair(
+        _: &mut MySqlConnection,
+        _: &mut MySqlConnection,
+    ) -> Result<(), ConnectError> {
+        Ok(())
+    }
+
+    const SETTINGS: &'static [Setting] = &[
+        // Others cut lists, also those of what a bulk revocation is to revoke.
+        Setting::new("sql_select_limit", NO_LIMIT, OneOf(&[NO_LIMIT])),
+        // Strict: a text that is too long is an error, and is not cut off.
+        Setting::new("sql_mode", SQL_MODE, List(STRICT, STRANGE)),
+        Setting::new("sql_safe_updates", "OFF", Any),
+        Setting::new("sql_big_selects", "ON", Any),
+        Setting::new("sql_auto_is_null", "OFF", Any),
+        Setting::new("autocommit", "ON", OneOf(&["ON"])),
+        // A commit would begin a transaction that nobody knows of, and later reads were of its time.
+        Setting::new("completion_type", "NO_CHAIN", OneOf(&["NO_CHAIN"])),
+        // The one name or the other. What is not committed may never be.
+        Setting::new("transaction_isolation", READ_COMMITTED, NoneOf(UNCOMMITTED)),
+        Setting::new("tx_isolation", READ_COMMITTED, NoneOf(UNCOMMITTED)),
+        Setting::new("transaction_read_only", "OFF", OneOf(&["OFF"])),
+        Setting::new("tx_read_only", "OFF", OneOf(&["OFF"])),
+        Setting::new("unique_checks", "ON", OneOf(&["ON"])),
+        Setting::new("foreign_key_checks", "ON", Any),
+        Setting::new("check_constraint_checks", "ON", Any),
+        // For the table of migrations, which the driver makes.
+        Setting::new("default_storage_engine", "InnoDB", Any),
+        // A folded name has 512 characters of up to four bytes, of which a part would be compared;
+        // but all sorting is by an index.
+        Setting::new("max_sort_length", "4096", Any),
+        Setting::new("character_set_client", "utf8mb4", OneOf(&["utf8mb4"])),
+        Setting::new("character_set_connection", "utf8mb4", OneOf(&["utf8mb4"])),
+        Setting::new("character_set_results", "utf8mb4", OneOf(&["utf8mb4"])),
+        Setting::new("time_zone", "+00:00", Any),
+        // What waits is given up by the store itself, but for locks, which nobody waits for for ever.
+        Setting::new("max_statement_time", "0", Any),
+        Setting::new("max_execution_time", "0", Any),
+        Setting::new("innodb_lock_wait_timeout", "5", Any),
+        Setting::new("lock_wait_timeout", "30", Any),
+        Setting::only_read("wait_timeout", Any),
+        Setting::new("idle_readonly_transaction_timeout", "0", Any),
+        Setting::new("idle_write_transaction_timeout", "0", Any),
+        // What a replica is not told of it does not know after a failover.
+        Setting::only_read("sql_log_bin", OneOf(&["ON"])),
+    ];
+
+    async fn pin(connection: &mut MySqlConnection) -> Result<(), Error> {
+        let set = format!(
+            "SET SESSION sql_select_limit = {NO_LIMIT}, SESSION sql_mode = '{SQL_MODE}', \
+             SESSION sql_safe_updates = 0, SESSION sql_big_selects = 1, \
+             SESSION sql_auto_is_null = 0, SESSION autocommit = 1, \
+             SESSION completion_type = NO_CHAIN, SESSION unique_checks = 1, \
+             SESSION foreign_key_checks = 1, SESSION default_storage_engine = InnoDB, \
+             SESSION max_sort_length = 4096, \
+             SESSION time_zone = '+00:00', SESSION innodb_lock_wait_timeout = 5, \
+             SESSION lock_wait_timeout = 30, SESSION wait_timeout = 1800 \
+             /*M! , SESSION max_statement_time = 0, SESSION check_constraint_checks = 1, \
+             SESSION idle_readonly_transaction_timeout = 0, \
+             SESSION idle_write_transaction_timeout = 0 */ \
+             /*!80017 , SESSION max_execution_time = 0 */, NAMES utf8mb4; \
+             SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE"
+        );
+        connection.execute(AssertSqlSafe(set)).await?;
+        if is_on_galera(connection).await? {
+            connection.execute(GALERA).await?;
+        }
+        Ok(())
+    }
+
+    async fn read_settings(
+        connection: &mut MySqlConnection,
+    ) -> Result<Vec<(Setting, String)>, Error> {
+        // `SHOW` below is cut by it as well.
+        let limit = connection
+            .fetch_optional("SELECT CONCAT(@@sql_select_limit)")
+            .await?;
+        let limit = limit.map(|row| row.try_get::<String, _>(0)).transpose()?;
+        let limit = limit.unwrap_or_else(|| "0".into());
+        let (first, others) = (Self::SETTINGS[0], &Self::SETTINGS[1..]);
+        if limit != NO_LIMIT {
+            return Ok(vec![(first, limit)]);
+        }
+        let names: Vec<_> = others.iter().map(|setting| setting.name).collect();
+        let mut found = vec![(first, limit)];
+        for (name, value) in read(connection, &names).await? {
+            let setting = others.iter().find(|setting| setting.name == name);
+            found.extend(setting.map(|setting| (*setting, value)));
+        }
+        if is_on_galera(connection).await? {
+            for (name, value) in read(connection, &["wsrep_sync_wait", "wsrep_dirty_reads"]).await?
+            {
+                let setting = ON_GALERA.iter().find(|setting| setting.name == name);
+                found.extend(setting.map(|setting| (*setting, value)));
+            }
+        }
+        Ok(found)
+    }
+}
+
+const NO_LIMIT: &str = "18446744073709551615";
+const SQL_MODE: &str = "STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION";
+const STRICT: &[&str] = &["STRICT_TRANS_TABLES", "STRICT_ALL_TABLES"];
+/// Modes in which a statement of ours would mean something else.
+const STRANGE: &[&str] = &["EMPTY_STRING_IS_NULL", "SIMULTANEOUS_ASSIGNMENT"];
+const READ_COMMITTED: &str = "READ-COMMITTED";
+const UNCOMMITTED: &[&str] = &["READ-UNCOMMITTED"];
+
+/// On Galera a node may be behind the one that acknowledged a revocation; it has to catch up before
+/// it reads. And one that has lost the others knows nothing of what they revoke.
+const GALERA: &str = "SET SESSION wsrep_sync_wait = 1, SESSION wsrep_dirty_reads = 0";
+const ON_GALERA: &[Setting] = &[
+    Setting::new(
+        "wsrep_sync_wait",
+        "1",
+        OneOf(&["1", "3", "5", "7", "9", "11", "13", "15"]),
+    ),
+    Setting::new("wsrep_dirty_reads", "OFF", OneOf(&["OFF"])),
+];
+
+async fn is_on_galera(connection: &mut MySqlConnection) -> Result<bool, Error> {
+    let found = read(connection, &["wsrep_on"]).await?;
+    Ok(found.iter().any(|(_, value)| value == "ON"))
+}
+
+/// Those of these variables that the server has.
+async fn read(
+    connection: &mut MySqlConnection,
+    names: &[&str],
+) -> Result<Vec<(String, String)>, Error> {
+    let sql = format!(
+        "SHOW SESSION VARIABLES WHERE variable_name IN ('{}')",
+        names.join("', '")
+    );
+    let rows = connection.fetch_all(AssertSqlSafe(sql)).await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+        .collect()
+}
+
+/// Whether a server ends the connection by the error of this number, or says that another one may do
+/// better.
+fn is_farewell(number: u16) -> bool {
+    // In this order: it stops, or has ended this session; the connection was aborted, or what came on
+    // it could not be read in time; what clients say of a connection that is gone, and proxies
+    // repeat; it was idle for too long; a member of a Galera cluster is not ready, or has lost the
+    // others; it has become a replica, or is taken out of service.
+    const FAREWELLS: [u16; 23] = [
+        1053, 1077, 1079, 1927, 1152, 1184, 3169, 1156, 1157, 1158, 1159, 1160, 1161, 2002, 2003,
+        2006, 2013, 2055, 4031, 1047, 1290, 1836, 3032,
+    ];
+    FAREWELLS.contains(&number)
 }
 
 fn number(error: &dyn DatabaseError) -> Option<u16> {
@@ -217,6 +362,18 @@ fn is_supported(version: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn farewells_are_told_from_errors_of_a_statement() {
+        for number in [1047, 1053, 1152, 1158, 1161, 1927, 2006, 2013, 3169, 4031] {
+            assert!(is_farewell(number), "{number}");
+        }
+        // A duplicate, a deadlock, a lock that was waited for too long, a statement that was ended,
+        // a table that is not there.
+        for number in [1062, 1213, 1205, 1317, 1969, 3024, 1146] {
+            assert!(!is_farewell(number), "{number}");
+        }
+    }
 
     #[test]
     fn servers_that_are_too_old_are_told_apart() {

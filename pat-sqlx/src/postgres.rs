@@ -3,13 +3,15 @@ use std::time::Duration;
 
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgQueryResult};
-use sqlx::{Executor as _, Pool, Postgres, Row as _};
+use sqlx::{AssertSqlSafe, Executor as _, Pool, Postgres, Row as _};
 use tokio::time::timeout;
 
 use crate::dialect::on_conflict_keep_later;
 use crate::lent::fetch;
 use crate::privileges::{Grants, TABLES};
-use crate::server::{self, Server};
+use crate::server;
+use crate::settings::Needed::{Any, NoneOf, OneOf};
+use crate::settings::Setting;
 use crate::sql::Sql;
 use crate::{ConnectError, Dialect, SqlxStore};
 
@@ -52,9 +54,12 @@ impl Dialect for Postgres {
     const BEGIN_WRITE: &'static str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
          SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'";
     const HAS_ONE_WRITER: bool = false;
+    const COMMIT: &'static str = "COMMIT AND NO CHAIN";
+    const ROLLBACK: &'static str = "ROLLBACK AND NO CHAIN";
     const FOR_UPDATE: &'static str = " FOR UPDATE";
     const SKIP_LOCKED: &'static str = " FOR UPDATE SKIP LOCKED";
     const CLOCK: &'static str = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::BIGINT";
+    const HAS_SERVER: bool = true;
     const IS_WRITABLE: &'static str =
         "(current_setting('transaction_read_only') = 'off')::INT::BIGINT";
     const MIGRATIONS: [&'static str; 5] = [
@@ -91,8 +96,7 @@ impl Dialect for Postgres {
     }
 
     fn is_farewell(error: &dyn DatabaseError) -> bool {
-        // Ended by an administrator, after another session's crash, or not yet up again.
-        matches!(error.code().as_deref(), Some("57P01" | "57P02" | "57P03"))
+        error.code().is_some_and(|code| is_farewell(&code))
     }
 
     fn is_transient(error: &dyn DatabaseError) -> bool {
@@ -190,23 +194,174 @@ impl Dialect for Postgres {
     async fn check(connection: &mut PgConnection) -> Result<(), ConnectError> {
         let row = connection.fetch_one("SHOW server_encoding").await;
         let encoding: Result<String, _> = row.and_then(|row| row.try_get(0));
-        match encoding.map_err(ConnectError::Open)? {
-            encoding if encoding == "UTF8" => Ok(()),
-            encoding => Err(ConnectError::Unsuitable {
+        let encoding = encoding.map_err(ConnectError::Open)?;
+        if encoding != "UTF8" {
+            return Err(ConnectError::Unsuitable {
                 found: format!("its encoding is {encoding}"),
                 needed: "UTF8",
+            });
+        }
+        let row = connection.fetch_one("SELECT current_schema()::TEXT").await;
+        let schema: Result<Option<String>, _> = row.and_then(|row| row.try_get(0));
+        if schema.map_err(ConnectError::Open)?.is_none() {
+            return Err(ConnectError::Setting {
+                name: "search_path",
+                found: "none of a schema that is there".into(),
+                needed: "it must begin with the schema that the tables are in".into(),
+            });
+        }
+        // On the store's own pools a statement would fail, and would not say which table is meant.
+        let hidden = "SELECT relname::TEXT FROM pg_class WHERE relkind = 'r' \
+             AND relname LIKE 'pat\\_%' AND pg_table_is_visible(oid) AND row_security_active(oid)";
+        let row = connection.fetch_optional(hidden).await;
+        let table = row.and_then(|row| row.map(|row| row.try_get::<String, _>(0)).transpose());
+        match table.map_err(ConnectError::Open)? {
+            None => Ok(()),
+            Some(table) => Err(ConnectError::Unsuitable {
+                found: format!("row-level security hides rows of {table} from this account"),
+                needed: "an account that sees all rows (BYPASSRLS, or the owner of the tables)",
             }),
         }
     }
+
+    async fn check_pair(
+        one: &mut PgConnection,
+        other: &mut PgConnection,
+    ) -> Result<(), ConnectError> {
+        for _ in 0..ROUNDS {
+            if share_a_session(one, other)
+                .await
+                .map_err(ConnectError::Open)?
+            {
+                return Err(ConnectError::Unsuitable {
+                    found: "a pooler gives each transaction another session (PgBouncer with \
+                            pool_mode = transaction)"
+                        .into(),
+                    needed: "a session for each connection (pool_mode = session)",
+                });
+            }
+        }
+        Ok(())
+    }
+
+    const SETTINGS: &'static [Setting] = &[
+        // What waits is given up by the store itself, and a transaction has limits of its own.
+        Setting::new("statement_timeout", "0", Any),
+        Setting::new("lock_timeout", "0", Any),
+        Setting::new("idle_in_transaction_session_timeout", "0", Any),
+        Setting::new("idle_session_timeout", "0", Any),
+        Setting::new("transaction_timeout", "0", Any),
+        Setting::new("default_transaction_isolation", "read committed", Any),
+        Setting::new("default_transaction_deferrable", "off", Any),
+        // Rows that a policy hides would be passed over without a word; this way it is an error.
+        Setting::new("row_security", "off", Any),
+        // A commit that was acknowledged must not be lost. `remote_apply` is left, which is more.
+        Setting {
+            name: "synchronous_commit",
+            pinned: None,
+            needed: NoneOf(&["off"]),
+        },
+        Setting::new("exit_on_error", "off", Any),
+        Setting::new("transform_null_equals", "off", Any),
+        Setting::new("standard_conforming_strings", "on", Any),
+        Setting::new("client_encoding", "UTF8", OneOf(&["UTF8"])),
+        Setting::new("TimeZone", "UTC", Any),
+    ];
+
+    async fn pin(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let pinned = Self::SETTINGS.iter().filter_map(|setting| {
+            let Setting { name, pinned, .. } = setting;
+            pinned.map(|value| format!("('{name}', '{value}')"))
+        });
+        let pinned: Vec<_> = pinned.collect();
+        // Each that this version knows. Where a network is cut the server is not told, and would
+        // keep for hours what it has only so many of; this has it give up in half a minute.
+        let set = format!(
+            "SELECT set_config(name, value, false) FROM (VALUES {}, \
+             ('synchronous_commit', CASE current_setting('synchronous_commit') \
+             WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END), \
+             ('tcp_keepalives_idle', '15'), ('tcp_keepalives_interval', '5'), \
+             ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '30000')) AS pinned (name, value) \
+             WHERE current_setting(name, true) IS NOT NULL",
+            pinned.join(", ")
+        );
+        connection.execute(AssertSqlSafe(set)).await.map(drop)
+    }
+
+    async fn read_settings(
+        connection: &mut PgConnection,
+    ) -> Result<Vec<(Setting, String)>, sqlx::Error> {
+        let names = Self::SETTINGS
+            .iter()
+            .map(|Setting { name, .. }| format!("('{name}')"));
+        let names: Vec<_> = names.collect();
+        let read = format!(
+            "SELECT name, current_setting(name, true) FROM (VALUES {}) AS setting (name)",
+            names.join(", ")
+        );
+        let rows = connection.fetch_all(AssertSqlSafe(read)).await?;
+        let mut found = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (name, value): (String, Option<String>) = (row.try_get(0)?, row.try_get(1)?);
+            let setting = Self::SETTINGS.iter().find(|setting| setting.name == name);
+            found.extend(setting.copied().zip(value));
+        }
+        Ok(found)
+    }
 }
 
-impl Server for Postgres {
-    async fn start_session(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        // Where a network is cut the server is not told, and would keep for hours what it has only so
-        // many of.
-        let give_up_in_half_a_minute = "SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 5; \
-             SET tcp_keepalives_count = 3; SET tcp_user_timeout = 30000";
-        connection.execute(give_up_in_half_a_minute).await?;
-        Ok(())
+/// How often two connections are looked at whether they share sessions, since other clients of a
+/// pooler may come in between.
+const ROUNDS: u32 = 3;
+
+/// Whether one connection leads to the session in which the other is in a transaction, or to another
+/// one than before while it is.
+async fn share_a_session(
+    one: &mut PgConnection,
+    other: &mut PgConnection,
+) -> Result<bool, sqlx::Error> {
+    let before = session(one).await?;
+    let begin = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '10s'";
+    other.execute(begin).await?;
+    let others = session(other).await?;
+    let after = session(one).await?;
+    other.execute("ROLLBACK").await?;
+    Ok(before == others || before != after)
+}
+
+/// The number of the process that serves a connection.
+async fn session(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
+    let row = connection.fetch_one("SELECT pg_backend_pid()").await?;
+    row.try_get(0)
+}
+
+/// Whether a server ends the connection by this error, or says that another one may do better.
+fn is_farewell(code: &str) -> bool {
+    // In this order: it was idle in a transaction for too long, or the transaction took too long; the
+    // server takes no writes any more; it was ended by an administrator, after another session's
+    // crash; it is not up yet; its database is gone; it was idle for too long.
+    const FAREWELLS: [&str; 8] = [
+        "25P03", "25P04", "25006", "57P01", "57P02", "57P03", "57P04", "57P05",
+    ];
+    // And the class of connections that are broken.
+    FAREWELLS.contains(&code) || code.starts_with("08")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn farewells_are_told_from_errors_of_a_statement() {
+        for code in [
+            "08000", "08006", "25006", "25P03", "25P04", "57P01", "57P02", "57P03", "57P05",
+        ] {
+            assert!(is_farewell(code), "{code}");
+        }
+        // A duplicate, a deadlock, a lock that was waited for too long, a statement that was ended, a
+        // failed transaction, a full disk.
+        for code in ["23505", "40P01", "55P03", "57014", "25P02", "53100", ""] {
+            assert!(!is_farewell(code), "{code}");
+        }
     }
 }

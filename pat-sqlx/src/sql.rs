@@ -7,6 +7,7 @@ use pat_core::store::StoreTime;
 use pat_core::{Owner, TokenDigest, TokenId};
 use sqlx::{
     ColumnIndex, Decode, Encode, Error, Executor, IntoArguments, QueryBuilder, Row as _, Type,
+    raw_sql,
 };
 
 use crate::Dialect;
@@ -33,6 +34,12 @@ pub trait Portable: Dialect {
         is_kept: bool,
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<u64, Error>> + Send;
+
+    /// Runs statements without values, which need not be such as can be prepared.
+    fn run(
+        sql: &'static str,
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// The integer in a column; `None` for NULL.
     ///
@@ -84,6 +91,10 @@ where
             .execute(connection)
             .await?;
         Ok(DB::rows_affected(&result))
+    }
+
+    async fn run(sql: &'static str, connection: &mut DB::Connection) -> Result<(), Error> {
+        raw_sql(sql).execute(connection).await.map(drop)
     }
 
     fn int(row: &DB::Row, column: &str) -> Result<Option<i64>, Error> {

@@ -7,11 +7,16 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions,
     SqliteQueryResult, SqliteSynchronous,
 };
-use sqlx::{Pool, Sqlite};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Error, Executor as _, Pool, Row as _,
+    Sqlite,
+};
 
 use crate::dialect::on_conflict_keep_later;
 use crate::privileges::Grants;
-use crate::{ConnectError, Dialect, SqlxStore};
+use crate::settings::Needed::{Any, AtLeast, OneOf};
+use crate::settings::Setting;
+use crate::{ConnectError, Dialect, SqlxStore, prepare_connection};
 
 /// Tokens in a SQLite file: the embedded default.
 ///
@@ -42,7 +47,7 @@ impl SqliteStore {
             });
         }
         let options = SqliteConnectOptions::from_str(url).map_err(ConnectError::Url)?;
-        if url.contains(":memory:") || url.contains("mode=memory") {
+        if url.contains("mode=memory") {
             return Err(ConnectError::InMemory);
         }
         Self::connect_with(options).await
@@ -57,32 +62,51 @@ impl SqliteStore {
     }
 
     async fn connect_with(options: SqliteConnectOptions) -> Result<Self, ConnectError> {
+        if is_in_memory(&options) {
+            return Err(ConnectError::InMemory);
+        }
         let options = options
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
+        // Once without a pool, which says no more than that time has run out.
+        let mut first = options.connect().await.map_err(ConnectError::Open)?;
+        let prepared = prepare_connection(&mut first).await;
+        prepared.map_err(ConnectError::open)?;
+        first.close().await.map_err(ConnectError::Open)?;
         // A connection to a file does not go stale, so it need not be tested before use.
         let pool = |connections| {
             SqlitePoolOptions::new()
                 .max_connections(connections)
                 .acquire_timeout(BUSY_TIMEOUT)
                 .test_before_acquire(false)
+                .after_connect(|connection, _| Box::pin(prepare_connection(connection)))
         };
         let general = pool(CONNECTIONS).connect_with(options.clone()).await;
-        let general = general.map_err(ConnectError::Open)?;
+        let general = general.map_err(ConnectError::open)?;
         let store = Self::new(general, pool(AUTH_CONNECTIONS).connect_lazy_with(options));
         store.migrate().await?;
         Ok(store)
     }
 }
 
+/// Whether each connection would have a database of its own: one in memory, or a temporary file,
+/// which SQLite makes where no file is named.
+fn is_in_memory(options: &SqliteConnectOptions) -> bool {
+    let name = options.get_filename().to_string_lossy();
+    name.is_empty() || name.contains(":memory:") || name.contains("sqlx-in-memory")
+}
+
 impl Dialect for Sqlite {
     const BEGIN_WRITE: &'static str = "BEGIN IMMEDIATE";
     const HAS_ONE_WRITER: bool = true;
+    const COMMIT: &'static str = "COMMIT";
+    const ROLLBACK: &'static str = "ROLLBACK";
     const FOR_UPDATE: &'static str = "";
     const SKIP_LOCKED: &'static str = "";
     const CLOCK: &'static str = "NULL";
+    const HAS_SERVER: bool = false;
     const IS_WRITABLE: &'static str = "1";
     const MIGRATIONS: [&'static str; 5] = [
         include_str!("../migrations/sqlite/0001_tokens.sql"),
@@ -160,7 +184,65 @@ impl Dialect for Sqlite {
         std::future::pending().await
     }
 
-    async fn check(_connection: &mut SqliteConnection) -> Result<(), ConnectError> {
+    async fn check(_: &mut SqliteConnection) -> Result<(), ConnectError> {
         Ok(())
+    }
+
+    async fn check_pair(
+        _: &mut SqliteConnection,
+        _: &mut SqliteConnection,
+    ) -> Result<(), ConnectError> {
+        Ok(())
+    }
+
+    const SETTINGS: &'static [Setting] = &[
+        Setting::new("busy_timeout", "5000", AtLeast(1_000)),
+        // What was acknowledged must survive a power cut, and readers must not wait for writers.
+        Setting::new("journal_mode", "wal", OneOf(&["wal"])),
+        Setting::new("synchronous", "2", OneOf(&["2", "3"])),
+        // Other processes are to see the file too.
+        Setting::new("locking_mode", "normal", OneOf(&["normal"])),
+        Setting::new("query_only", "0", OneOf(&["0"])),
+        Setting::new("read_uncommitted", "0", OneOf(&["0"])),
+        Setting::new("ignore_check_constraints", "0", Any),
+        Setting::new("foreign_keys", "1", Any),
+        Setting::new("recursive_triggers", "0", Any),
+        Setting::new("reverse_unordered_selects", "0", Any),
+        // Columns are found by their names.
+        Setting::new("full_column_names", "0", OneOf(&["0"])),
+        Setting::new("short_column_names", "1", OneOf(&["1"])),
+        // Texts are compared by their bytes, so that their order is the same everywhere.
+        Setting::only_read("encoding", OneOf(&["UTF-8"])),
+    ];
+
+    async fn pin(connection: &mut SqliteConnection) -> Result<(), Error> {
+        let pinned = Self::SETTINGS.iter().filter_map(|setting| {
+            let Setting { name, pinned, .. } = setting;
+            pinned.map(|value| format!("PRAGMA {name} = {value}"))
+        });
+        let pinned: Vec<_> = pinned.collect();
+        connection
+            .execute(AssertSqlSafe(pinned.join("; ")))
+            .await
+            .map(drop)
+    }
+
+    async fn read_settings(
+        connection: &mut SqliteConnection,
+    ) -> Result<Vec<(Setting, String)>, Error> {
+        let mut found = Vec::with_capacity(Self::SETTINGS.len());
+        for setting in Self::SETTINGS {
+            let read = AssertSqlSafe(format!("PRAGMA {}", setting.name));
+            // None where the library was compiled without it.
+            let Some(row) = connection.fetch_optional(read).await? else {
+                continue;
+            };
+            let value = match row.try_get::<i64, _>(0) {
+                Ok(number) => number.to_string(),
+                Err(_no_number) => row.try_get(0)?,
+            };
+            found.push((*setting, value));
+        }
+        Ok(found)
     }
 }

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,7 +12,7 @@ use sqlx::Pool;
 use tokio::time::Instant;
 use tracing::instrument;
 
-use crate::lent::{fetch, fetch_from_primary};
+use crate::lent::{LostConnection, fetch, fetch_from_primary};
 use crate::row::{self, TOKEN_COLUMNS, TOKENS};
 use crate::sql::{ClockSource, Sql, corrupt};
 use crate::write::Write;
@@ -20,11 +21,17 @@ use crate::{Dialect, Portable};
 /// Tokens in a database that sqlx speaks to.
 ///
 /// Authentication has a pool of its own, so that long lists and bulk work cannot starve it.
-#[derive(Debug)]
 pub struct SqlxStore<DB: Dialect> {
     pub(crate) pool: Pool<DB>,
-    auth_pool: Pool<DB>,
+    pub(crate) auth_pool: Pool<DB>,
     pub(crate) clock: ClockSource,
+}
+
+/// Without the pools, which would tell how to connect and how each is set up.
+impl<DB: Dialect> fmt::Debug for SqlxStore<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlxStore").finish_non_exhaustive()
+    }
 }
 
 impl<DB: Dialect> Clone for SqlxStore<DB> {
@@ -84,7 +91,8 @@ impl<DB: Dialect> SqlxStore<DB> {
         self.pool.close().await;
     }
 
-    /// Runs a transaction again as long as it loses races.
+    /// Runs a transaction again as long as it loses races, and if its connection ended before it was
+    /// committed: then on another one, until no old one can be left.
     pub(crate) async fn retry<T, F>(
         &self,
         transaction: impl Fn() -> F + Send,
@@ -106,6 +114,9 @@ impl<DB: Dialect> SqlxStore<DB> {
         let begun = Instant::now();
         let [mut pause, longest] = PAUSES;
         let mut lost = 0;
+        let pools = [&self.pool, &self.auth_pool];
+        let connections = pools.map(|pool| pool.options().get_max_connections());
+        let mut others = connections[0].max(connections[1]);
         loop {
             match transaction(lost >= PATIENCE).await {
                 Err(sqlx::Error::Database(error))
@@ -115,6 +126,10 @@ impl<DB: Dialect> SqlxStore<DB> {
                     tokio::time::sleep(part_of(pause)).await;
                     pause = longest.min(pause * 2);
                     lost += 1;
+                }
+                Err(error) if others > 0 && LostConnection::is(&error) => {
+                    tracing::debug!(%error, "a connection to the database ended; trying another");
+                    others -= 1;
                 }
                 result => return result.map_err(store_error),
             }
@@ -138,7 +153,7 @@ fn store_error(error: sqlx::Error) -> StoreError {
 impl<DB: Portable> SqlxStore<DB> {
     async fn try_find_by_digest(&self, digest: &TokenDigest) -> Result<Lookup, sqlx::Error> {
         let (is_writable, clock) = (DB::IS_WRITABLE, self.clock.expression::<DB>());
-        let rows = fetch_from_primary(&self.auth_pool, || {
+        let rows = fetch_from_primary(&self.auth_pool, {
             let mut sql = Sql::new(format!(
                 "SELECT {is_writable} AS is_writable, {clock} AS clock, c.mark, c.version, \
                  c.readable_from, {TOKEN_COLUMNS} \
@@ -266,7 +281,7 @@ impl<DB: Portable> SqlxStore<DB> {
         let since = cursor.map_or(i64::MAX, |cursor| cursor.generation.cast_signed());
         let most = MOST_READ.cast_signed() + 1;
         let (is_writable, clock) = (DB::IS_WRITABLE, self.clock.expression::<DB>());
-        let rows = fetch_from_primary(&self.auth_pool, || {
+        let rows = fetch_from_primary(&self.auth_pool, {
             let mut sql = Sql::new(format!(
                 "SELECT {is_writable} AS is_writable, {clock} AS clock, c.mark, c.version, \
                  c.readable_from, c.gen AS head_gen, \
@@ -337,7 +352,7 @@ impl<DB: Portable> SqlxStore<DB> {
 
     async fn try_nodes(&self) -> Result<Vec<NodeReport>, sqlx::Error> {
         let is_writable = DB::IS_WRITABLE;
-        let rows = fetch_from_primary(&self.pool, || {
+        let rows = fetch_from_primary(&self.pool, {
             Sql::new(format!(
                 "SELECT {is_writable} AS is_writable, n.id, n.applied_gen, n.reported_at, n.mode, \
                  n.version \

@@ -12,13 +12,13 @@ use pat_tests::servers::programs::is_root;
 /// Enough for a run of an hour.
 const SIZE: &str = "size=256m";
 
-pub(super) struct Folder {
+pub(crate) struct Folder {
     folder: TempDir,
     is_small: bool,
 }
 
 impl Folder {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             folder: tempfile::tempdir().expect("a temporary folder"),
             is_small: false,
@@ -26,7 +26,7 @@ impl Folder {
     }
 
     /// On a small disk of its own, where there are the rights to have one.
-    pub(super) fn on_small_disk() -> Self {
+    pub(crate) fn on_small_disk() -> Self {
         let mut folder = Self::new();
         folder.is_small = is_root()
             && Command::new("mount")
@@ -38,11 +38,11 @@ impl Folder {
         folder
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    pub(super) fn is_small(&self) -> bool {
+    pub(crate) fn is_small(&self) -> bool {
         self.is_small
     }
 }
@@ -58,12 +58,12 @@ impl Drop for Folder {
 }
 
 /// A disk without a free byte, until this is dropped.
-pub(super) struct Full<'a>(&'a Path);
+pub(crate) struct Full<'a>(&'a Path);
 
 const FILLING: &str = "filling";
 
 impl<'a> Full<'a> {
-    pub(super) fn fill(folder: &'a Path) -> Self {
+    pub(crate) fn fill(folder: &'a Path) -> Self {
         let full = Self(folder);
         let mut file = File::create(folder.join(FILLING)).expect("a file");
         for block in [1 << 20, 4096, 1] {

@@ -33,7 +33,7 @@
 
 mod checker;
 mod clients;
-mod disk;
+pub(crate) mod disk;
 mod faults;
 mod flawed;
 mod history;

@@ -74,6 +74,26 @@ impl Database {
         Self::create_on_new_server(kind, &[], local::in_earnest(kind))
     }
 
+    /// The same, on a server that was started with these arguments too.
+    #[must_use]
+    pub fn create_with(kind: Kind, more: &[&str]) -> Option<Self> {
+        Self::create_on_new_server(kind, &[], more)
+    }
+
+    /// One more database on the same server, which is this test's own.
+    pub async fn another(&self, name: &str) -> Self {
+        self.execute(&format!("CREATE DATABASE {name}")).await;
+        let server = Server {
+            kind: self.kind,
+            url: self.url.clone(),
+        };
+        Self {
+            url: server.url(name),
+            name: name.to_owned(),
+            ..self.clone()
+        }
+    }
+
     fn create_on_new_server(kind: Kind, addresses: &[Ipv4Addr], more: &[&str]) -> Option<Self> {
         if std::env::var_os(kind.variable()).is_some() {
             return None;

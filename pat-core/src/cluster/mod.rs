@@ -6,6 +6,7 @@ mod last_reports;
 mod silence;
 pub(crate) mod versions;
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -29,6 +30,8 @@ pub(crate) struct Feed {
     /// The lock makes polls take turns.
     progress: Mutex<Progress>,
     lapsed: Mutex<Lapsed>,
+    /// Until which boot time the last report that was read back counts; see [`Feed::is_reported`].
+    reported_until: AtomicI64,
 }
 
 #[derive(Debug, Default)]
@@ -39,6 +42,8 @@ struct Progress {
     cursor: Option<Cursor>,
     /// The last report, and the boot time at which it was sent.
     reported: Option<(NodeReport, i64)>,
+    /// When the last report was sent that was committed, and then read among all nodes'.
+    read_back: Option<i64>,
     /// Whether another node waits for this one to know of changes.
     somebody_waits: bool,
     /// The time in the last report, whether or not it arrived.
@@ -48,6 +53,9 @@ struct Progress {
 
 /// How often a node reports at least.
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);
+/// How long after its last report a node is said to be able to work: in that time two reports were
+/// due, so one of them may have failed.
+const READY_FOR: Duration = Duration::from_secs(25);
 /// How long after its last report a node still uses its cache: half the time after which the
 /// others forget it, so that it has stopped long before they no longer wait for it.
 const REPORT_LASTS: Duration = NODE_FORGOTTEN_AFTER
@@ -69,7 +77,12 @@ impl Feed {
             return Ok(());
         }
         let mut progress = self.progress.lock().await;
-        progress.poll(auth).await
+        let polled = progress.poll(auth).await;
+        if let Some(at) = progress.read_back {
+            let until = at.saturating_add(micros(READY_FOR));
+            self.reported_until.store(until, Ordering::SeqCst);
+        }
+        polled
     }
 
     /// The same, on a node that polls at all.
@@ -79,6 +92,12 @@ impl Feed {
             Some(_) => progress.poll(auth).await,
             None => Ok(()),
         }
+    }
+
+    /// Whether a report of this node was committed and read back a short time ago: the database takes
+    /// what is written, and shows it to others.
+    pub(crate) fn is_reported(&self, auth: &Authenticator) -> bool {
+        auth.time.now().boot < self.reported_until.load(Ordering::SeqCst)
     }
 
     /// Whether no node can still trust what it knew before the generation `head`, which is known to
@@ -99,6 +118,7 @@ impl Feed {
     pub(crate) async fn leave(&self, auth: &Authenticator) -> Result<(), StoreError> {
         let mut progress = self.progress.lock().await;
         auth.floors.end_lease();
+        self.reported_until.store(i64::MIN, Ordering::SeqCst);
         let limit = auth.settings.auth_database_timeout();
         let Progress { reported, .. } = std::mem::take(&mut *progress);
         match reported {
@@ -200,6 +220,9 @@ impl Progress {
         auth.observe_moved(sent, time);
         self.reported = Some((report, sent.boot));
         let reports = within(limit, auth.store.nodes()).await?;
+        if reports.iter().any(|other| other.node == report.node) {
+            self.read_back = Some(sent.boot);
+        }
         self.somebody_waits = reports
             .iter()
             .any(|other| other.mode == ReportMode::EachChangeAndWaits && other.node != report.node);

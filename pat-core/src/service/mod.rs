@@ -137,15 +137,30 @@ impl Pats {
             && self.has_jobs()
     }
 
-    /// Whether the store answers, and this version may use it; for health checks.
+    /// Whether this node can do its work, for checks of readiness: the store answers, and the last
+    /// report of this node ([`TokenStore::report_node`]) was committed and read back less than 25
+    /// seconds ago, and this version may use it. A database that answers and takes no writes is found out by that. Where no job
+    /// reports ([`Pats::start`]), this does.
+    ///
+    /// A check of liveness has nothing to ask here: a process that answers is alive, and one that
+    /// cannot reach its database gets no better by being started again.
     ///
     /// # Errors
-    /// It does not, within `pat.auth.database.timeout.ms`, or it may not
+    /// It cannot, or not within twice `pat.auth.database.timeout.ms`, or it may not
     /// ([`StoreError::Outdated`]).
     pub async fn ready(&self) -> Result<(), Unavailable> {
+        let (auth, feed) = (&self.0.auth, &self.0.feed);
         let limit = self.settings().auth_database_timeout();
-        let page = within(limit, self.0.auth.store.changes_since(None)).await?;
-        Ok(self.0.auth.observe_versions(page.versions)?)
+        let page = within(limit, auth.store.changes_since(None)).await?;
+        auth.observe_versions(page.versions)?;
+        if !auth.store.is_shared() || feed.is_reported(auth) {
+            return Ok(());
+        }
+        within(limit, feed.poll(auth)).await?;
+        if feed.is_reported(auth) {
+            return Ok(());
+        }
+        Err(StoreError::backend("the last report of this node is not read back").into())
     }
 
     /// The time by which tokens are judged.

@@ -9,7 +9,7 @@ use sqlx::Error;
 use super::Write;
 use crate::Portable;
 use crate::row;
-use crate::sql::Sql;
+use crate::sql::{Sql, corrupt};
 use crate::store::CHUNK;
 
 /// A token whose row is locked.
@@ -168,7 +168,11 @@ impl<DB: Portable> Write<DB> {
                 self.lock_owners(&BTreeSet::from([owner.clone()])).await?;
                 let mut sql = lock_sql("owner = ");
                 sql.bind(owner);
-                self.fetch_locked(sql).await?
+                let locked = self.fetch_locked(sql).await?;
+                let mut count = count_sql("owner = ");
+                count.bind(owner);
+                self.assert_all(locked.len(), count).await?;
+                locked
             }
         };
         tokens.retain(|locked| !locked.is_revoked);
@@ -183,7 +187,13 @@ impl<DB: Portable> Write<DB> {
         for chunk in ids.chunks(CHUNK) {
             let mut sql = lock_sql("id IN ");
             sql.bind_list(chunk.iter().copied());
-            tokens.extend(self.fetch_locked(sql).await?);
+            let locked = self.fetch_locked(sql).await?;
+            if chunk.len() > 1 {
+                let mut count = count_sql("id IN ");
+                count.bind_list(chunk.iter().copied());
+                self.assert_all(locked.len(), count).await?;
+            }
+            tokens.extend(locked);
         }
         Ok(tokens)
     }
@@ -204,7 +214,13 @@ impl<DB: Portable> Write<DB> {
             for chunk in level.chunks(CHUNK) {
                 let mut sql = Sql::new("SELECT id, owner FROM pat_token WHERE parent_id IN ");
                 sql.bind_list(chunk.iter().copied());
-                for row in self.fetch(sql).await? {
+                let rows = self.fetch(sql).await?;
+                if !rows.is_empty() {
+                    let mut count = count_sql("parent_id IN ");
+                    count.bind_list(chunk.iter().copied());
+                    self.assert_all(rows.len(), count).await?;
+                }
+                for row in rows {
                     children.push(row.token_id("id")?);
                     others.insert(row.owner("owner")?);
                 }
@@ -231,6 +247,17 @@ impl<DB: Portable> Write<DB> {
         Ok(locked)
     }
 
+    /// Refuses to go on with a part of the rows: a session may be set to cut what is selected.
+    async fn assert_all(&mut self, found: usize, count: Sql<DB>) -> Result<(), Error> {
+        let there = self.fetch_one(count).await?.count("n")?;
+        if found as u64 == there {
+            return Ok(());
+        }
+        Err(corrupt(format!(
+            "the database has {there} rows and shows {found}; is sql_select_limit set?"
+        )))
+    }
+
     pub(super) async fn fetch_ids(&mut self, sql: Sql<DB>) -> Result<Vec<TokenId>, Error> {
         let rows = self.fetch(sql).await?;
         rows.iter().map(|row| row.token_id("id")).collect()
@@ -248,7 +275,14 @@ impl<DB: Portable> Write<DB> {
         sql.bind(revocation.reason.as_deref());
         sql.push(" WHERE revoked_at IS NULL AND id IN ");
         sql.bind_list(tokens.iter().map(|token| token.id));
-        self.execute(sql).await.map(drop)
+        let marked = self.execute(sql).await?;
+        if marked == tokens.len() as u64 {
+            return Ok(());
+        }
+        Err(corrupt(format!(
+            "{marked} of {} locked tokens were marked as revoked",
+            tokens.len()
+        )))
     }
 
     /// Moves the change counter by one and appends these changes under its new value: the last
@@ -297,5 +331,11 @@ fn sorted(ids: &[TokenId]) -> Vec<TokenId> {
 fn lock_sql<DB: Portable>(condition: &str) -> Sql<DB> {
     Sql::new(format!(
         "SELECT id, owner, revoked_at FROM pat_token WHERE {condition}"
+    ))
+}
+
+fn count_sql<DB: Portable>(condition: &str) -> Sql<DB> {
+    Sql::new(format!(
+        "SELECT COUNT(*) AS n FROM pat_token WHERE {condition}"
     ))
 }

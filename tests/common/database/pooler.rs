@@ -22,12 +22,17 @@ impl Pooler {
     }
 
     pub(crate) fn start(database: &Database) -> Self {
+        Self::start_in(database, "session")
+    }
+
+    /// One that gives each connection another one of the server's for each transaction, say.
+    pub(crate) fn start_in(database: &Database, mode: &str) -> Self {
         let server = database.server.expect("a server of the test's own");
         let folder = folder();
         let (path, server) = (folder.path().to_owned(), server.folder());
         let (shown, server) = (path.display(), server.display());
         let configuration = format!(
-            "[databases]\n* = host={server} user=postgres\n[pgbouncer]\npool_mode = session\n\
+            "[databases]\n* = host={server} user=postgres\n[pgbouncer]\npool_mode = {mode}\n\
              auth_type = any\nunix_socket_dir = {shown}\nlisten_port = 5432\n\
              max_client_conn = 300\ndefault_pool_size = 200\n\
              ignore_startup_parameters = extra_float_digits\nserver_login_retry = 1\n"
