@@ -9,6 +9,7 @@ mod allocations;
 mod bearer;
 mod browser;
 mod clients;
+mod clocks;
 mod coherence;
 mod common;
 mod crashes;
@@ -47,6 +48,10 @@ fn main() -> ExitCode {
     if std::env::var_os(revocation::AS_NODE).is_some() {
         return revocation::run_as_node();
     }
+    // As does one that shows what date programs have.
+    if std::env::var_os(clocks::AS_TELLER).is_some() {
+        return clocks::tell();
+    }
     // And tests that have a sender of mails die.
     if std::env::var_os(smtp::AS_MAILER).is_some() {
         return smtp::deliver_as_process();
@@ -62,6 +67,7 @@ fn main() -> ExitCode {
         bearer::trials(),
         browser::trials(),
         clients::trials(),
+        clocks::trials(),
         coherence::trials(),
         crashes::trials(),
         crowds::trials(),
