@@ -17,8 +17,8 @@ const A_DAY: i64 = DAY * 1_000_000;
 enum Meaning {
     /// The time at which a row was written; 0 for never.
     Written,
-    /// A time up to a minute later than that.
-    WrittenAndAMinute,
+    /// A time up to some minutes later: until then a lease is held, or a notice is in hand.
+    Until,
     /// When a token ends that was created for a day then.
     Ends,
     /// A public number of a token, which has the time of its creation within.
@@ -26,7 +26,7 @@ enum Meaning {
     NoTime,
 }
 
-use Meaning::{Ends, NoTime, Token, Written, WrittenAndAMinute};
+use Meaning::{Ends, NoTime, Token, Until, Written};
 
 /// All columns of numbers.
 const COLUMNS: &[(&str, Meaning)] = &[
@@ -55,13 +55,13 @@ const COLUMNS: &[(&str, Meaning)] = &[
     ("pat_change.at", Written),
     ("pat_lease.term", NoTime),
     ("pat_lease.seq", NoTime),
-    ("pat_lease.held_until", WrittenAndAMinute),
+    ("pat_lease.held_until", Until),
     ("pat_lease.done", Written),
     ("pat_notice.id", NoTime),
     ("pat_notice.kind", NoTime),
     ("pat_notice.queued_at", Written),
     ("pat_notice.state", NoTime),
-    ("pat_notice.due_at", Written),
+    ("pat_notice.due_at", Until),
     ("pat_notice.attempts", NoTime),
     ("pat_notice.mark", NoTime),
     ("pat_notice_token.notice_id", NoTime),
@@ -74,6 +74,7 @@ const COLUMNS: &[(&str, Meaning)] = &[
     ("pat_node.applied_gen", NoTime),
     ("pat_node.reported_at", Written),
     ("pat_node.version", NoTime),
+    ("pat_node.mode", NoTime),
     ("pat_event.id", NoTime),
     ("pat_event.at", Written),
     ("pat_event.token_id", Token),
@@ -131,7 +132,7 @@ fn numbers(kind: Kind) -> &'static str {
         Kind::MariaDb => {
             "SELECT CONCAT(table_name, '.', column_name) FROM information_schema.columns \
              WHERE table_schema = DATABASE() AND table_name <> 'pat_migrations' \
-             AND data_type NOT IN ('text', 'varchar', 'binary', 'varbinary')"
+             AND NOT data_type REGEXP 'text|char|binary|blob'"
         }
     }
 }
@@ -165,7 +166,7 @@ impl Meaning {
     fn bounds(self, value: i64, now: i64) -> (i64, i64, i64) {
         match self {
             NoTime | Written => (value, now - MINUTE, now + SOON),
-            WrittenAndAMinute => (value, now - MINUTE, now + MINUTE + SOON),
+            Until => (value, now - MINUTE, now + 10 * MINUTE),
             Ends => (value - A_DAY, now - MINUTE, now + SOON),
             Token => (created_at(value), now - MINUTE, now + SOON),
         }

@@ -23,6 +23,9 @@ pub(super) async fn nothing_is_accepted_after_its_end(kind: Kind) {
     let patient = ["-D", "pat.auth.database.timeout.ms=5000"];
     let node = Node::start(&tables, None, &patient).await;
     tables.url = direct;
+    let never = tokens::insert(&tables, 10, None, None).await;
+    // What it has learned of the time while it connected is soon known better.
+    node.accepts_for(&never, Duration::from_secs(2)).await;
     for number in 0..3 {
         let end = tables.clock().await + 2_000_000;
         let token = tokens::insert(&tables, 20 + number, Some(end), None).await;

@@ -141,6 +141,15 @@ impl Node {
         }
     }
 
+    /// Fails if a token is refused meanwhile.
+    pub(super) async fn accepts_for(&self, token: &str, time: Duration) {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            assert_eq!(self.status(token).await, StatusCode::OK);
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Waits until it accepts all tokens that are to be accepted.
     pub(super) async fn accepts_live_again(&self, tokens: &Tokens) {
         for token in &tokens.live {
