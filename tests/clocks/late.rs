@@ -25,8 +25,8 @@ pub(super) async fn nothing_is_accepted_after_its_end(kind: Kind) {
     tables.url = direct;
     let never = tokens::insert(&tables, 10, None, None).await;
     // What it has learned of the time while it connected is soon known better.
-    node.accepts_for(&never, Duration::from_secs(2)).await;
-    for number in 0..3 {
+    node.accepts_for(&never, Duration::from_millis(1_500)).await;
+    for number in 0..2 {
         let end = tables.clock().await + 2_000_000;
         let token = tokens::insert(&tables, 20 + number, Some(end), None).await;
         let mut accepted = 0;

@@ -12,6 +12,7 @@ use pat_core::{Clock as _, SystemClock};
 use super::node::{Node, log};
 use super::shift::{DAY, Shift};
 use super::tables::{Connection, Tables};
+use super::teller::assert_seen_by;
 use super::tokens::{Tokens, assert_all_kept, assert_told, insert_old};
 use crate::common::database::{Database, Kind};
 use crate::common::until;
@@ -29,7 +30,7 @@ const OFFSETS: [Offset; 6] = [
 ];
 
 /// How long the date is wrong: some polls, and a run of each job.
-const WRONG: Duration = Duration::from_millis(2_500);
+const WRONG: Duration = Duration::from_millis(1_700);
 /// How long it is right again before a node is stopped: a poll.
 const RIGHT: Duration = Duration::from_millis(700);
 
@@ -242,19 +243,17 @@ pub(super) async fn of_nodes_on_files() {
 
 /// The date of a node is wrong, on a server whose date is right.
 pub(super) async fn of_nodes_on(kind: Kind) {
-    let database = Database::create_alone(kind, &[]).expect("a server");
     let test = format!("{}::node", kind.need());
     let number = match kind {
         Kind::Postgres => 1,
         Kind::MariaDb => 2,
     };
     let mut failures = vec![];
-    for (round, offset) in offsets(&test, number).into_iter().enumerate() {
-        let tables = async |cell| {
-            let name = format!("pat_{round}_{cell}");
-            Tables::on(&database.create_beside(&name).await).await
-        };
+    for offset in offsets(&test, number) {
+        let databases = join_all((0..4).map(|_| Database::create(kind))).await;
+        let tables = async |cell: usize| Tables::on(&databases[cell]).await;
         failures.extend(of_nodes(offset, tables).await);
+        join_all(databases.into_iter().map(Database::delete)).await;
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
@@ -282,6 +281,7 @@ pub(super) async fn of_servers(kind: Kind) {
         Kind::Postgres => 4,
         Kind::MariaDb => 5,
     };
+    assert_seen_by(&database, &shift).await;
     let mut failures = vec![];
     for (round, offset) in offsets(&test, number).into_iter().enumerate() {
         for from in [From::Running, From::Start] {

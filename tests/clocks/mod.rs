@@ -15,6 +15,7 @@ mod tokens;
 mod wrong_node;
 
 use libtest_mimic::Trial;
+use pat_tests::servers::missing;
 
 use self::shift::Shift;
 pub(crate) use self::teller::{AS_TELLER, run as tell};
@@ -30,57 +31,40 @@ pub(crate) fn trials() -> Vec<Trial> {
         on_file("a_leap_may_be_accepted", leaps::accepted_on_file),
     ];
     for kind in [Kind::Postgres, Kind::MariaDb] {
-        let mut add = |trial| trials.push(trial);
-        add(on_server(
-            kind,
-            "a_server_has_the_date_it_is_given",
-            teller::of_servers,
-        ));
-        add(on_server(
-            kind,
-            "a_nodes_date_may_be_wrong",
-            matrix::of_nodes_on,
-        ));
-        add(on_server(
-            kind,
-            "a_servers_date_may_be_wrong",
-            matrix::of_servers,
-        ));
-        add(on_server(
-            kind,
-            "a_node_ahead_runs_jobs_on_time",
-            wrong_node::runs_jobs_on_time,
-        ));
-        add(on_server(
-            kind,
-            "a_node_behind_refuses_from_the_first_request",
-            wrong_node::refuses_from_the_first_request,
-        ));
-        add(on_server(
-            kind,
-            "a_token_ends_by_the_servers_time",
-            wrong_node::creates_by_the_servers_time,
-        ));
-        add(on_server(
-            kind,
-            "all_times_are_the_servers",
-            columns::are_the_databases,
-        ));
-        add(on_server(
-            kind,
-            "a_server_that_leaps_stops_jobs",
-            leaps::of_running_server,
-        ));
-        add(on_server(
-            kind,
-            "a_weekend_off_stops_nothing",
-            leaps::of_weekend,
-        ));
-        add(on_server(
-            kind,
-            "answers_may_be_late",
-            late::nothing_is_accepted_after_its_end,
-        ));
+        trials.extend([
+            own_server(kind, "a_servers_date_may_be_wrong", matrix::of_servers),
+            own_server(
+                kind,
+                "a_leap_of_a_server_deletes_nothing",
+                leaps::of_running_server,
+            ),
+            own_server(
+                kind,
+                "answers_may_be_late",
+                late::nothing_is_accepted_after_its_end,
+            ),
+            on_server(kind, "a_nodes_date_may_be_wrong", matrix::of_nodes_on),
+            on_server(
+                kind,
+                "a_node_ahead_runs_jobs_on_time",
+                wrong_node::runs_jobs_on_time,
+            ),
+            on_server(
+                kind,
+                "a_node_behind_refuses_at_once",
+                wrong_node::refuses_at_once,
+            ),
+            on_server(
+                kind,
+                "tokens_end_by_the_servers_time",
+                wrong_node::creates_for_a_day,
+            ),
+            on_server(
+                kind,
+                "all_times_are_the_servers",
+                columns::are_the_databases,
+            ),
+        ]);
     }
     trials
 }
@@ -93,14 +77,35 @@ where
     trial_with_need(&name, "cc", Shift::missing(), test)
 }
 
-/// A test that starts servers of its own.
+/// A test on the server of all.
 fn on_server<F>(kind: Kind, name: &str, test: impl FnOnce(Kind) -> F + Send + 'static) -> Trial
 where
     F: Future<Output = ()>,
 {
+    trial(kind, name, missing(kind), test)
+}
+
+/// A test that starts a server of its own.
+fn own_server<F>(kind: Kind, name: &str, test: impl FnOnce(Kind) -> F + Send + 'static) -> Trial
+where
+    F: Future<Output = ()>,
+{
+    trial(kind, name, kind.missing_here().map(str::to_owned), test)
+}
+
+fn trial<F>(
+    kind: Kind,
+    name: &str,
+    no_server: Option<String>,
+    test: impl FnOnce(Kind) -> F + Send + 'static,
+) -> Trial
+where
+    F: Future<Output = ()>,
+{
     let name = format!("clocks::{}::{name}", kind.need());
-    let missing = Shift::missing();
-    let need = if missing.is_some() { "cc" } else { kind.need() };
-    let missing = missing.or_else(|| kind.missing_here());
-    trial_with_need(&name, need, missing, move || test(kind))
+    let (need, missing) = match Shift::missing() {
+        Some(reason) => ("cc", Some(reason.to_owned())),
+        None => (kind.need(), no_server),
+    };
+    trial_with_need(&name, need, missing.as_deref(), move || test(kind))
 }

@@ -9,7 +9,7 @@ use pat_sqlx::sqlx::{Connection as _, query_scalar};
 
 use super::shift::{DAY, Shift};
 use super::tables::clock;
-use crate::common::database::{Database, Kind};
+use crate::common::database::Database;
 
 /// Makes the test program tell the time for each line that it reads.
 pub(crate) const AS_TELLER: &str = "PAT_TEST_AS_TELLER";
@@ -95,13 +95,11 @@ pub(super) async fn of_programs() {
 }
 
 /// And so has a database server, in connections that were open before as well.
-pub(super) async fn of_servers(kind: Kind) {
-    let shift = Shift::new(-2 * DAY);
-    let database = Database::create_with(kind, &shift.variables()).expect("a server");
+pub(super) async fn assert_seen_by(database: &Database, shift: &Shift) {
     let mut session = database.hold(&[]).await.expect("a connection");
     for by in [-2 * DAY, 400 * DAY, 0] {
         shift.set(by);
-        let now: Vec<i64> = session.select(clock(kind)).await.expect("a date");
+        let now: Vec<i64> = session.select(clock(database.kind)).await.expect("a date");
         let right = SystemClock.wall().as_second();
         assert_shifted(now[0] / 1_000_000, right, by);
     }

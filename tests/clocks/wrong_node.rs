@@ -41,7 +41,7 @@ pub(super) async fn runs_jobs_on_time(kind: Kind) {
 }
 
 /// One that is behind refuses what has ended, from its first request on.
-pub(super) async fn refuses_from_the_first_request(kind: Kind) {
+pub(super) async fn refuses_at_once(kind: Kind) {
     let database = Database::create(kind).await;
     let tables = Tables::on(&database).await;
     let tokens = Tokens::insert(&tables).await;
@@ -66,27 +66,27 @@ pub(super) async fn refuses_from_the_first_request(kind: Kind) {
 }
 
 /// What is created by one that is ahead ends when it should, also if it has never reported.
-pub(super) async fn creates_by_the_servers_time(kind: Kind) {
+pub(super) async fn creates_for_a_day(kind: Kind) {
     let database = Database::create(kind).await;
     let tables = Tables::on(&database).await;
     let shift = Shift::new(400 * DAY);
     let lock = tables.lock_reports().await;
     if let Some(node) = Node::try_start(&tables, Some(&shift), &[]).await {
-        creates_for_a_day(&node, &tables).await;
+        assert_lives_a_day(&node, &tables).await;
         drop(node);
     }
     lock.close().await;
     let node = Node::start(&tables, Some(&shift), &[]).await;
-    creates_for_a_day(&node, &tables).await;
+    assert_lives_a_day(&node, &tables).await;
     let lock = tables.lock_reports().await;
     shift.set(-400 * DAY);
-    creates_for_a_day(&node, &tables).await;
+    assert_lives_a_day(&node, &tables).await;
     lock.close().await;
     node.stop().await;
     database.delete().await;
 }
 
-async fn creates_for_a_day(node: &Node, tables: &Tables) {
+async fn assert_lives_a_day(node: &Node, tables: &Tables) {
     let token = node.create().await;
     let sql = format!("SELECT expires_at FROM pat_token WHERE id = {}", token.id);
     let ends_in = tables.number(&sql).await - tables.clock().await;
