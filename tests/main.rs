@@ -9,6 +9,7 @@ mod allocations;
 mod bearer;
 mod browser;
 mod clients;
+mod clocks;
 mod coherence;
 mod common;
 mod connections;
@@ -53,6 +54,10 @@ fn main() -> ExitCode {
     if std::env::var_os(connections::AS_LIMITED).is_some() {
         return connections::run_as_limited();
     }
+    // As does one that shows what date programs have.
+    if std::env::var_os(clocks::AS_TELLER).is_some() {
+        return clocks::tell();
+    }
     // And tests that have a sender of mails die.
     if std::env::var_os(smtp::AS_MAILER).is_some() {
         return smtp::deliver_as_process();
@@ -68,6 +73,7 @@ fn main() -> ExitCode {
         bearer::trials(),
         browser::trials(),
         clients::trials(),
+        clocks::trials(),
         coherence::trials(),
         connections::trials(),
         crashes::trials(),

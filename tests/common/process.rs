@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use pat_tests::servers::programs::{children, signal};
@@ -55,11 +56,15 @@ impl Process {
         Self::try_spawn(command).expect("a greeting")
     }
 
-    /// Starts what greets like a server; `None` if it ends without a greeting.
+    /// Starts what greets like a server; `None` if it ends without a greeting, or is ended because
+    /// there was none for a minute.
     pub(crate) fn try_spawn(command: &mut Command) -> Option<Self> {
         let mut child = command.spawn().expect("the server starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-        let Some(first) = lines.next() else {
+        let output = BufReader::new(child.stdout.take().expect("its output"));
+        let (send, receive) = mpsc::channel();
+        std::thread::spawn(move || send.send(output.lines().next()));
+        let Ok(Some(first)) = receive.recv_timeout(Duration::from_mins(1)) else {
+            let _ended_already = child.kill();
             child.wait().expect("its end");
             return None;
         };

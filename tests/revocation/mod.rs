@@ -41,7 +41,7 @@ mod node;
 mod nodes;
 mod packets;
 mod promotion;
-mod proxy;
+pub(crate) mod proxy;
 mod random;
 mod run;
 mod self_tests;

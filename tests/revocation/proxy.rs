@@ -13,10 +13,12 @@ use crate::common::database::{Database, Kind};
 /// What happens to what is sent. Nothing of it is lost for good while a connection lasts: where a
 /// network drops packets, the operating system sends them again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(crate) enum Way {
     Open,
     /// All is late by this much, both ways.
     Slow(Duration),
+    /// What the server sends is late by this much.
+    LateAnswers(Duration),
     /// What the node sends waits.
     HoldsQuestions,
     /// What the server sends waits.
@@ -25,16 +27,16 @@ pub(super) enum Way {
 
 /// An end of all connections there are.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Cut {
+pub(crate) enum Cut {
     Both,
     /// The node is not told, and waits for answers that never come.
     ServerOnly,
 }
 
 /// Stands between a node and the socket of a server.
-pub(super) struct Proxy {
+pub(crate) struct Proxy {
     /// The database, by this way.
-    pub(super) url: String,
+    pub(crate) url: String,
     way: watch::Sender<Way>,
     cuts: broadcast::Sender<Cut>,
     server: watch::Sender<PathBuf>,
@@ -42,7 +44,7 @@ pub(super) struct Proxy {
 
 impl Proxy {
     /// Listens in this folder.
-    pub(super) fn start(database: &Database, folder: &Path) -> Self {
+    pub(crate) fn start(database: &Database, folder: &Path) -> Self {
         let server = socket(database);
         let own = folder.join(server.file_name().expect("the name of a socket"));
         let listener = UnixListener::bind(&own).expect("a socket");
@@ -62,16 +64,16 @@ impl Proxy {
     }
 
     /// Leads to another server from now on.
-    pub(super) fn lead_to(&self, database: &Database) {
+    pub(crate) fn lead_to(&self, database: &Database) {
         self.server.send_replace(socket(database));
         self.cut(Cut::Both);
     }
 
-    pub(super) fn set(&self, way: Way) {
+    pub(crate) fn set(&self, way: Way) {
         self.way.send_replace(way);
     }
 
-    pub(super) fn cut(&self, cut: Cut) {
+    pub(crate) fn cut(&self, cut: Cut) {
         // There may be no connections.
         let _ = self.cuts.send(cut);
     }
@@ -134,9 +136,12 @@ async fn carry(
         let Ok(now) = way.wait_for(|way| *way != held).await.map(|way| *way) else {
             return;
         };
-        if let Way::Slow(late) = now {
-            tokio::time::sleep(late).await;
-        }
+        let late = match now {
+            Way::Slow(late) => late,
+            Way::LateAnswers(late) if held == Way::HoldsAnswers => late,
+            _ => Duration::ZERO,
+        };
+        tokio::time::sleep(late).await;
         if to.write_all(&bytes[..read]).await.is_err() {
             return;
         }

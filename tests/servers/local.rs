@@ -27,11 +27,12 @@ pub(super) fn programs(kind: Kind) -> Option<[PathBuf; 2]> {
 
 /// Makes a server in a temporary folder, reachable by a socket in it and by nothing else but these
 /// addresses, and returns its URL; `None` without the programs. `more` are arguments that overrule
-/// ours.
+/// ours, and `variables` what is added to its environment.
 pub(super) fn start(
     kind: Kind,
     addresses: &[Ipv4Addr],
     more: &[&str],
+    variables: &[(OsString, OsString)],
 ) -> Option<Result<(String, Started), String>> {
     let [install, serve] = programs(kind)?;
     let folder = folder();
@@ -46,7 +47,8 @@ pub(super) fn start(
         MariaDb => mariadb(path, &data, addresses),
     };
     arguments.extend(more.iter().map(OsString::from));
-    Some(Ok((url, Started::start(folder, serve, arguments))))
+    let started = Started::start_with(folder, serve, arguments, variables);
+    Some(Ok((url, started)))
 }
 
 /// Has a server sync each commit to disk and keep much in memory, as one in earnest does.

@@ -7,6 +7,7 @@ pub mod programs;
 mod session;
 mod source;
 
+use std::ffi::OsString;
 use std::net::Ipv4Addr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -65,19 +66,37 @@ impl Database {
     /// `None` if the environment names a server, or none can be started here.
     #[must_use]
     pub fn create_alone(kind: Kind, addresses: &[Ipv4Addr]) -> Option<Self> {
-        Self::create_on_new_server(kind, addresses, &[])
+        Self::create_on_new_server(kind, addresses, &[], &[])
+    }
+
+    /// The same, on a server that finds more variables in its environment, and is reached by its
+    /// socket alone.
+    #[must_use]
+    pub fn create_with(kind: Kind, variables: &[(OsString, OsString)]) -> Option<Self> {
+        Self::create_on_new_server(kind, &[], &[], variables)
+    }
+
+    /// Another one, on the same server, which is this test's own.
+    pub async fn create_beside(&self, name: &str) -> Self {
+        self.execute(&format!("CREATE DATABASE {name}")).await;
+        let (kind, url) = (self.kind, self.url.clone());
+        Self {
+            url: Server { kind, url }.url(name),
+            name: name.to_owned(),
+            ..self.clone()
+        }
     }
 
     /// The same, on a server that is set up as one in earnest.
     #[must_use]
     pub fn create_in_earnest(kind: Kind) -> Option<Self> {
-        Self::create_on_new_server(kind, &[], local::in_earnest(kind))
+        Self::create_on_new_server(kind, &[], local::in_earnest(kind), &[])
     }
 
     /// The same, on a server that was started with these arguments too.
     #[must_use]
     pub fn create_with(kind: Kind, more: &[&str]) -> Option<Self> {
-        Self::create_on_new_server(kind, &[], more)
+        Self::create_on_new_server(kind, &[], more, &[])
     }
 
     /// One more database on the same server, which is this test's own.
@@ -94,11 +113,16 @@ impl Database {
         }
     }
 
-    fn create_on_new_server(kind: Kind, addresses: &[Ipv4Addr], more: &[&str]) -> Option<Self> {
+    fn create_on_new_server(
+        kind: Kind,
+        addresses: &[Ipv4Addr],
+        more: &[&str],
+        variables: &[(OsString, OsString)],
+    ) -> Option<Self> {
         if std::env::var_os(kind.variable()).is_some() {
             return None;
         }
-        let (url, server) = local::start(kind, addresses, more)?.expect("a server");
+        let (url, server) = local::start(kind, addresses, more, variables)?.expect("a server");
         let version = await_answer(kind, &url).expect("a server that answers");
         eprintln!("{}: {version}, of this machine, for one test", kind.need());
         // A database that every server of this kind has.

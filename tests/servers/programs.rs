@@ -73,6 +73,7 @@ struct Entry {
     folder: TempDir,
     program: PathBuf,
     arguments: Vec<OsString>,
+    variables: Vec<(OsString, OsString)>,
 }
 
 static STARTED: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
@@ -97,13 +98,26 @@ impl Started {
     /// Starts a program that keeps all it has in this folder, and writes there what it has to say.
     #[must_use]
     pub fn start(folder: TempDir, program: PathBuf, arguments: Vec<OsString>) -> Self {
-        let child = spawn(folder.path(), &program, &arguments);
+        Self::start_with(folder, program, arguments, &[])
+    }
+
+    /// The same, with more variables in its environment, also when it is started again.
+    #[must_use]
+    pub fn start_with(
+        folder: TempDir,
+        program: PathBuf,
+        arguments: Vec<OsString>,
+        variables: &[(OsString, OsString)],
+    ) -> Self {
+        let variables = variables.to_vec();
+        let child = spawn(folder.path(), &program, &arguments, &variables);
         let mut started = started();
         started.push(Entry {
             child,
             folder,
             program,
             arguments,
+            variables,
         });
         Self(started.len() - 1)
     }
@@ -133,17 +147,28 @@ impl Started {
     /// Starts it again after it was killed.
     pub fn restart(self) {
         let entry = &mut started()[self.0];
-        entry.child = spawn(entry.folder.path(), &entry.program, &entry.arguments);
+        entry.child = spawn(
+            entry.folder.path(),
+            &entry.program,
+            &entry.arguments,
+            &entry.variables,
+        );
     }
 }
 
-fn spawn(folder: &Path, program: &Path, arguments: &[OsString]) -> Child {
+fn spawn(
+    folder: &Path,
+    program: &Path,
+    arguments: &[OsString],
+    variables: &[(OsString, OsString)],
+) -> Child {
     let mut command = unprivileged(program, folder);
     let mut log = File::options();
     let log = log.create(true).append(true).open(folder.join("log"));
     let log = log.expect("a log");
     command
         .args(arguments)
+        .envs(variables.iter().cloned())
         .stdout(log.try_clone().expect("the log"))
         .stderr(log);
     spawn_and_keep(command)

@@ -70,7 +70,7 @@ impl Source {
             }
             Self::Local => {
                 let [.., program] = local::programs(kind).ok_or("no programs")?;
-                let (url, _server) = local::start(kind, &[], &[]).ok_or("no programs")??;
+                let (url, _server) = local::start(kind, &[], &[], &[]).ok_or("no programs")??;
                 Ok((url, format!("of this machine, {}", program.display())))
             }
         }

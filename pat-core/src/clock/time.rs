@@ -173,7 +173,9 @@ impl Time {
             _ => state.keeper,
         };
         if std::mem::replace(&mut state.keeper, keeper) != keeper {
+            // What this process took for the time until now counts no longer.
             state.measured = None;
+            state.mark = None;
         }
         if let Some(mark) = time.mark {
             let read = Mark {
@@ -230,13 +232,16 @@ impl Time {
         }
     }
 
-    /// How far the mark may be moved now.
+    /// How far the mark may be moved now: not at all by a process that has not read it yet.
     pub(crate) fn mark_bounds(&self) -> MarkBounds {
         let now = micros(self.clock.boot());
         let clock = self.clock.wall();
-        let (least, most) = match self.state().mark {
-            Some(mark) => (mark.at_least(now), mark.at_most(now, self.started)),
-            None => (i64::MIN, i64::MIN),
+        let state = self.state();
+        let (least, most) = match state.mark {
+            Some(mark) if state.keeper != Keeper::Process => {
+                (mark.at_least(now), mark.at_most(now, self.started))
+            }
+            _ => (i64::MIN, i64::MIN),
         };
         let bound = |micros| Timestamp::from_microsecond(micros).unwrap_or(Timestamp::MIN);
         MarkBounds {

@@ -130,6 +130,9 @@ impl Feed {
 
 impl Progress {
     async fn poll(&mut self, auth: &Authenticator) -> Result<(), StoreError> {
+        if self.node.is_none() {
+            learn_time(auth).await?;
+        }
         let applied = self.cursor.map_or(0, |cursor| cursor.generation);
         let now = auth.time.now();
         let is_due = |(_, at)| now.boot - at >= micros(REPORT_INTERVAL);
@@ -255,6 +258,15 @@ impl Progress {
         let reported = self.reported.map_or(i64::MIN, |(_, at)| at);
         by_poll.min(reported.saturating_add(micros(REPORT_LASTS)))
     }
+}
+
+/// Asks the store for its time, before the first report: that has the time in it.
+async fn learn_time(auth: &Authenticator) -> Result<(), StoreError> {
+    let sent = auth.time.now();
+    let limit = auth.settings.auth_database_timeout();
+    let page = within(limit, auth.store.changes_since(None)).await?;
+    auth.observe(sent, page.time);
+    Ok(())
 }
 
 /// Why the entries after a cursor cannot be all that happened after it.

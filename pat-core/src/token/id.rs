@@ -48,9 +48,13 @@ impl fmt::Display for TokenId {
 const EPOCH_MILLIS: i64 = 1_577_836_800_000;
 const LOW_BITS: u32 = 12;
 
+/// A minute: a clock that goes back by more has been wrong, and what it has told is not to be kept to.
+const SET_BACK: i64 = 60_000 << LOW_BITS;
+
 /// Makes token ids: 41 bits of milliseconds since 2020, which last until 2089, then 12 bits that
-/// start at random and count up. Monotone in one process; two nodes may make the same id, which the
-/// store reports as a duplicate so that another is made.
+/// start at random and count up. Monotone in one process, unless its clock is set back by more than a
+/// minute; two nodes may make the same id, which the store reports as a duplicate so that another is
+/// made.
 #[derive(Debug, Default)]
 pub(crate) struct IdSource {
     last: AtomicI64,
@@ -63,7 +67,12 @@ impl IdSource {
         let low = i64::from(u16::from_le_bytes(random)) & ((1 << LOW_BITS) - 1);
         let millis = (now.as_millisecond() - EPOCH_MILLIS).clamp(0, MAX_ID >> LOW_BITS);
         let candidate = millis << LOW_BITS | low;
-        let next = |last: i64| candidate.max(last.saturating_add(1)).min(MAX_ID);
+        let next = |last: i64| {
+            if last - candidate > SET_BACK {
+                return candidate;
+            }
+            candidate.max(last.saturating_add(1)).min(MAX_ID)
+        };
         let previous = self
             .last
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
@@ -122,6 +131,8 @@ pub struct InvalidOwner;
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
 
     #[test]
@@ -138,6 +149,18 @@ mod tests {
         assert!(source.next(far).expect("randomness").get() <= MAX_ID);
         let before: Timestamp = "1970-01-01T00:00:00Z".parse().expect("date");
         assert!(source.next(before).expect("randomness").get() <= MAX_ID);
+    }
+
+    #[test]
+    fn ids_follow_a_clock_that_was_wrong() {
+        let source = IdSource::default();
+        let now = Timestamp::from_second(1_772_145_741).expect("a time");
+        let id = |now| source.next(now).expect("randomness");
+        let ahead = id(now + SignedDuration::from_hours(24));
+        let right = id(now);
+        assert!(right < ahead);
+        // But for a correction it does not go back.
+        assert!(id(now - SignedDuration::from_secs(30)) > right);
     }
 
     #[test]
