@@ -7,6 +7,7 @@
 mod admin;
 mod allocations;
 mod bearer;
+mod bounds;
 mod browser;
 mod clients;
 mod coherence;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         admin::trials(),
         allocations::trials(),
         bearer::trials(),
+        bounds::trials(),
         browser::trials(),
         clients::trials(),
         coherence::trials(),

@@ -5,6 +5,7 @@ mod events;
 mod jobs;
 mod nodes;
 mod notices;
+mod owners;
 mod tokens;
 
 use jiff::Timestamp;
