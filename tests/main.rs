@@ -7,6 +7,7 @@
 mod admin;
 mod allocations;
 mod bearer;
+mod bounds;
 mod browser;
 mod clients;
 mod clocks;
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
         admin::trials(),
         allocations::trials(),
         bearer::trials(),
+        bounds::trials(),
         browser::trials(),
         clients::trials(),
         clocks::trials(),

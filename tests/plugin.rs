@@ -322,6 +322,7 @@ fn new(number: i64) -> NewToken {
         expires_at: None,
         expires_by: None,
         parent: None,
+        max_rows: 10_000,
         notify: false,
     }
 }

@@ -37,6 +37,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("properties::base_url", base_url),
         trial("properties::realm", realm),
         trial("properties::time_zone", time_zone),
+        trial("properties::max_rows_per_user", max_rows),
     ]
 }
 
@@ -217,6 +218,38 @@ async fn max_tokens() {
         third().await.status,
         StatusCode::CREATED,
         "pruned ones do not"
+    );
+}
+
+/// One who creates and revokes by turns stays within the limit of tokens, and not of rows.
+async fn max_rows() {
+    let server = Server::with(&[
+        ("atlassian.pats.max.tokens.per.user", "1"),
+        ("pat.max.rows.per.user", "100"),
+    ])
+    .await;
+    for _ in 0..100 {
+        let token = create(&server, 30).await;
+        let revoked = server
+            .delete(&token.path())
+            .basic_auth("alice", Some("alice"));
+        assert_eq!(answer(revoked).await.status, StatusCode::NO_CONTENT);
+    }
+    let one_more = async || ask(&server, json!({"name": "ci"})).await;
+    let refused = one_more().await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert_eq!(refused.problem(), "too-many-rows");
+    assert_eq!(
+        refused.json()["detail"],
+        "You have created too many tokens: 100 are kept, revoked and expired ones included; each \
+         is deleted 30 days after its end, and then you can create another."
+    );
+    server.create("bob").await;
+    server.pass(DAY * 31).await;
+    assert_eq!(
+        one_more().await.status,
+        StatusCode::CREATED,
+        "pruned ones do not count"
     );
 }
 

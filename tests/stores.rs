@@ -209,6 +209,7 @@ pub(crate) fn new(number: i64, key: &str) -> NewToken {
         expires_at: None,
         expires_by: None,
         parent: None,
+        max_rows: 10_000,
         notify: false,
     }
 }

@@ -21,6 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
 use tower_http::ServiceBuilderExt as _;
+use tower_http::classify::ServerErrorsFailureClass;
 use tower_http::csrf::CsrfLayer;
 use tower_http::request_id::{MakeRequestUuid, RequestId};
 use tower_http::trace::TraceLayer;
@@ -215,7 +216,11 @@ fn router(pats: &Pats, users: &DemoUsers, base_url: BaseUrl, is_secure: bool) ->
                 .sensitive_request_headers(Arc::new([header::AUTHORIZATION, header::COOKIE]))
                 .sensitive_response_headers(Arc::new([header::SET_COOKIE]))
                 .set_x_request_id(MakeRequestUuid)
-                .layer(TraceLayer::new_for_http().make_span_with(request_span))
+                .layer(
+                    TraceLayer::new_for_http()
+                        .make_span_with(request_span)
+                        .on_failure(log_failure),
+                )
                 .propagate_x_request_id(),
         )
         .with_state(users.clone())
@@ -235,6 +240,16 @@ fn request_span<B>(request: &Request<B>) -> tracing::Span {
         .and_then(|id| id.header_value().to_str().ok())
         .unwrap_or_default();
     tracing::info_span!("request", id, method = %request.method(), path = request.uri().path())
+}
+
+/// Logs an answer that blames the server, but not each 503: pat-core tells once what does not answer.
+fn log_failure(failure: ServerErrorsFailureClass, latency: Duration, _span: &tracing::Span) {
+    match failure {
+        ServerErrorsFailureClass::StatusCode(StatusCode::SERVICE_UNAVAILABLE) => {
+            tracing::debug!(?latency, "the answer is 503");
+        }
+        failure => tracing::error!(%failure, ?latency, "a request failed"),
+    }
 }
 
 /// Whether the server can do its work: 503 while the database does not answer, takes no writes, or is

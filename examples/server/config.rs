@@ -42,8 +42,9 @@ struct Args {
     #[arg(long)]
     properties_help: bool,
 
-    /// What to log, such as `info` or `pat_core=debug,tower_http=debug`
-    #[arg(long, env = "PAT_LOG", default_value = "info")]
+    /// What to log, such as `info` or `pat_core=debug,tower_http=debug`. The default leaves out what
+    /// the database driver says of each connection: an outage is told of once
+    #[arg(long, env = "PAT_LOG", default_value = "info,sqlx=off")]
     log: String,
 
     /// Mail server for notices, such as `smtp://user:password@mail.example.com:587?tls=starttls`

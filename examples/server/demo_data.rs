@@ -68,6 +68,7 @@ pub(crate) async fn fill(
             expires_at: expires.map(ago),
             expires_by: None,
             parent: None,
+            max_rows: u32::MAX,
             notify: false,
         };
         store.insert(&token, u32::MAX).await?;

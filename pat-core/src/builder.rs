@@ -8,6 +8,7 @@ use crate::clock::{Clock, SystemClock, Time};
 use crate::cluster::Feed;
 use crate::directory::{OpenDirectory, UserDirectory};
 use crate::event::{EventSink, Events};
+use crate::outage::Outages;
 use crate::service::Inner;
 use crate::settings::Settings;
 use crate::token::{FormatName, IdSource, TokenFormat};
@@ -110,6 +111,7 @@ impl PatsBuilder {
             }
             None => self.settings.issued_format().format(),
         };
+        let outages = Arc::new(Outages::new(Arc::clone(&self.clock)));
         let auth = Authenticator::new(
             Arc::new(self.settings),
             self.store,
@@ -117,6 +119,7 @@ impl PatsBuilder {
             formats,
             Time::new(self.clock),
             Events::new(self.sinks),
+            outages,
         );
         Pats::new(Inner {
             number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),

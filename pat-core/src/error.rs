@@ -160,9 +160,29 @@ pub enum PolicyError {
         /// What the token would have that older versions do not know.
         feature: &'static str,
     },
+    /// The owner has `pat.max.rows.per.user` tokens, revoked and expired ones included.
+    #[error(
+        "you have created too many tokens: {max} are kept, revoked and expired ones included; \
+         each is deleted {} its end, and then you can create another",
+        days_after(*days)
+    )]
+    TooManyRows {
+        /// The most that are kept.
+        max: u32,
+        /// How many days after its end a token is deleted (`atlassian.pats.pruning.delay.days`).
+        days: u32,
+    },
     /// The token that the caller came with was revoked or expired meanwhile.
     #[error("the token used for this request is no longer valid")]
     ParentInvalid,
+}
+
+fn days_after(days: u32) -> String {
+    match days {
+        0 => "at the first pruning after".to_owned(),
+        1 => "a day after".to_owned(),
+        days => format!("{days} days after"),
+    }
 }
 
 /// Why a token was not found or not revoked.

@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::notice::{NoticeId, NoticeKind};
+use crate::outage::{Cause, Outages};
 use crate::store::RevokedToken;
 use crate::{AuthError, BoxError, Owner, TokenId};
 
@@ -158,6 +159,8 @@ pub(crate) struct Events {
 #[derive(Debug)]
 struct Queue {
     sink: Arc<dyn EventSink>,
+    /// Which one it is among those that are plugged in, from 1 on.
+    number: usize,
     sender: mpsc::Sender<Event>,
     /// Taken by the delivery job while it runs.
     receiver: Mutex<mpsc::Receiver<Event>>,
@@ -166,17 +169,18 @@ struct Queue {
 
 impl Events {
     pub(crate) fn new(sinks: Vec<Arc<dyn EventSink>>) -> Self {
-        let queue = |sink| {
+        let queue = |(number, sink)| {
             let (sender, receiver) = mpsc::channel(QUEUE_LEN);
             Queue {
                 sink,
+                number,
                 sender,
                 receiver: Mutex::new(receiver),
                 dropped: AtomicU64::new(0),
             }
         };
         Self {
-            sinks: sinks.into_iter().map(queue).collect(),
+            sinks: (1..).zip(sinks).map(queue).collect(),
             anonymous_refusals: Default::default(),
         }
     }
@@ -222,26 +226,30 @@ impl Events {
     }
 
     /// Hands queued events to the sinks until `stop`, then what is still queued.
-    pub(crate) async fn deliver(&self, stop: &CancellationToken) {
-        futures_util::future::join_all(self.sinks.iter().map(|queue| queue.deliver(stop))).await;
+    pub(crate) async fn deliver(&self, stop: &CancellationToken, outages: &Outages) {
+        let queues = self.sinks.iter();
+        let deliveries = queues.map(|queue| queue.deliver(stop, outages));
+        futures_util::future::join_all(deliveries).await;
     }
 }
 
 impl Queue {
-    async fn deliver(&self, stop: &CancellationToken) {
+    async fn deliver(&self, stop: &CancellationToken, outages: &Outages) {
         let mut receiver = self.receiver.lock().await;
         while let Some(Some(event)) = stop.run_until_cancelled(receiver.recv()).await {
-            self.record(&event).await;
+            self.record(&event, outages).await;
         }
         while let Ok(event) = receiver.try_recv() {
-            self.record(&event).await;
+            self.record(&event, outages).await;
         }
     }
 
-    async fn record(&self, event: &Event) {
-        if let Err(error) = self.sink.record(event).await {
-            tracing::warn!(sink = ?self.sink, error = &*error as &dyn std::error::Error,
-                "an event sink failed; the event is lost to it");
+    /// Offers an event to the sink. One that it does not take is lost to it.
+    async fn record(&self, event: &Event, outages: &Outages) {
+        let cause = Cause::Sink(self.number);
+        match self.sink.record(event).await {
+            Ok(()) => outages.works(&cause),
+            Err(error) => outages.failed(cause, &*error),
         }
     }
 
@@ -249,8 +257,11 @@ impl Queue {
         let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
         // At 1, 2, 4, 8, …: often enough to notice, seldom enough not to flood.
         if dropped.is_power_of_two() {
-            tracing::warn!(sink = ?self.sink, dropped,
-                "an event sink is too slow, or Pats::start was not called; events are dropped");
+            tracing::warn!(
+                sink = self.number,
+                dropped,
+                "an event sink is too slow, or Pats::start was not called; events are dropped"
+            );
         }
     }
 }

@@ -35,6 +35,7 @@ mod jobs;
 mod memory;
 mod metrics;
 pub mod notice;
+mod outage;
 mod policy;
 mod principal;
 mod schedule;

@@ -1,6 +1,6 @@
 //! Last use: noted in memory on the hot path, written in batches.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -47,6 +47,12 @@ impl Tracked {
     fn last_use(&self) -> i64 {
         let noted = self.grants.iter().map(|grant| grant.last_use.get());
         noted.fold(self.earlier, i64::max)
+    }
+
+    fn unwritten(&self, id: TokenId) -> Option<LastUse> {
+        let last_use = self.last_use();
+        let at = Timestamp::from_microsecond(last_use).ok()?;
+        (last_use > self.written).then_some(LastUse { id, at })
     }
 
     /// Lets go of the grants that nobody else has.
@@ -111,7 +117,22 @@ impl Usage {
     /// What could not be written stays noted for the next flush.
     pub(crate) async fn flush(&self, store: &dyn TokenStore) -> Result<usize, StoreError> {
         let _turn = self.flushing.lock().await;
-        let new = self.unwritten();
+        let count = self.write(store, self.unwritten()).await?;
+        self.forget_unused();
+        Ok(count)
+    }
+
+    /// The same, of these tokens only.
+    pub(crate) async fn flush_of(
+        &self,
+        ids: &[TokenId],
+        store: &dyn TokenStore,
+    ) -> Result<usize, StoreError> {
+        let _turn = self.flushing.lock().await;
+        self.write(store, self.unwritten_of(ids)).await
+    }
+
+    async fn write(&self, store: &dyn TokenStore, new: Vec<LastUse>) -> Result<usize, StoreError> {
         for batch in new.chunks(BATCH_LEN) {
             store.record_use(batch).await?;
             let mut table = self.table();
@@ -121,24 +142,26 @@ impl Usage {
                 }
             }
         }
-        self.forget_unused();
         Ok(new.len())
     }
 
+    /// What is not written yet, by id.
     fn unwritten(&self) -> Vec<LastUse> {
-        let mut new: Vec<_> = self
-            .table()
-            .tokens
-            .iter()
-            .map(|(id, entry)| (id, entry.last_use(), entry.written))
-            .filter(|(_, last_use, written)| last_use > written)
-            .filter_map(|(id, last_use, _)| {
-                let at = Timestamp::from_microsecond(last_use).ok()?;
-                Some(LastUse { id: *id, at })
-            })
-            .collect();
+        let table = self.table();
+        let tokens = table.tokens.iter();
+        let new = tokens.filter_map(|(id, entry)| entry.unwritten(*id));
+        let mut new: Vec<_> = new.collect();
         new.sort_unstable_by_key(|last_use| last_use.id);
         new
+    }
+
+    fn unwritten_of(&self, ids: &[TokenId]) -> Vec<LastUse> {
+        let ids: BTreeSet<_> = ids.iter().copied().collect();
+        let table = self.table();
+        let new = ids
+            .into_iter()
+            .filter_map(|id| table.tokens.get(&id)?.unwritten(id));
+        new.collect()
     }
 
     /// Drops the tokens of which no grant is in use any more and whose last use is written.

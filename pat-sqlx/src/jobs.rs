@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use pat_core::notice::{NoticeId, NoticeKind};
 use pat_core::store::{
-    Claim, DeadNotice, DueNotices, JobStore, Lease, LeaseAnswer, LeaseRequest, Outbox, Outcome,
-    Prune, Pruned, PrunedToken, QueuedNotice, StoreTime, Trim,
+    Claim, DeadNotice, DueNotices, JobStore, Lease, LeaseAnswer, LeaseRequest, ListedOwner,
+    MissingOwners, Outbox, Outcome, Prune, Pruned, PrunedToken, QueuedNotice, StoreTime, Trim,
 };
 use pat_core::{Owner, StoreError};
 use tracing::instrument;
@@ -159,14 +159,38 @@ impl<DB: Portable> SqlxStore<DB> {
         &self,
         after: Option<&Owner>,
         limit: u32,
-    ) -> Result<Vec<Owner>, sqlx::Error> {
-        let mut sql =
-            Sql::new("SELECT DISTINCT owner FROM pat_token WHERE revoked_at IS NULL AND owner > ");
+    ) -> Result<Vec<ListedOwner>, sqlx::Error> {
+        let mut sql = Sql::new(
+            "SELECT t.owner, o.missing_since FROM (\
+             SELECT DISTINCT owner FROM pat_token WHERE revoked_at IS NULL AND owner > ",
+        );
         // No owner's key is empty.
         sql.bind(after.map_or("", Owner::as_str));
         sql.push(" ORDER BY owner LIMIT ").bind(limit);
+        sql.push(") t LEFT JOIN pat_owner o ON o.owner = t.owner ORDER BY t.owner");
         let rows = fetch(&self.pool, sql).await?;
-        rows.iter().map(|row| row.owner("owner")).collect()
+        let listed = rows.iter().map(|row| {
+            Ok(ListedOwner {
+                owner: row.owner("owner")?,
+                missing_since: row.optional_timestamp("missing_since")?,
+            })
+        });
+        listed.collect()
+    }
+
+    async fn try_note_missing(
+        &self,
+        lease: &Lease,
+        noted: &MissingOwners,
+    ) -> Result<Option<Vec<Owner>>, sqlx::Error> {
+        let mut write = Write::begin(self, noted.now).await?;
+        if !write.holds(lease).await? {
+            return Ok(None);
+        }
+        write.note_present(&noted.present).await?;
+        let gone = write.note_missing(noted).await?;
+        write.commit().await?;
+        Ok(Some(gone))
     }
 
     /// `None` if nothing is due; empty if all that was taken is skipped.
@@ -299,8 +323,17 @@ impl<DB: Portable> JobStore for SqlxStore<DB> {
         &self,
         after: Option<&Owner>,
         limit: u32,
-    ) -> Result<Vec<Owner>, StoreError> {
+    ) -> Result<Vec<ListedOwner>, StoreError> {
         self.retry(|| self.try_owners_after(after, limit)).await
+    }
+
+    #[instrument(name = "pat.store.note_missing", skip_all)]
+    async fn note_missing(
+        &self,
+        lease: &Lease,
+        noted: &MissingOwners,
+    ) -> Result<Vec<Owner>, StoreError> {
+        held(self.retry(|| self.try_note_missing(lease, noted)).await)
     }
 
     #[instrument(name = "pat.store.claim_notices", level = "debug", skip_all)]

@@ -44,6 +44,13 @@ impl<DB: Dialect> Clone for SqlxStore<DB> {
     }
 }
 
+impl<DB: Dialect> fmt::Debug for SqlxStore<DB> {
+    /// Without the pools, whose state and options are nothing for a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SqlxStore<{}>", DB::NAME)
+    }
+}
+
 /// How long a transaction is tried again that loses races (busy, deadlock, serialization); who
 /// waits for it may have given up long before. On a cluster of servers the first to commit wins, so
 /// that in a crowd a transaction may lose many.
@@ -208,7 +215,11 @@ impl<DB: Portable> SqlxStore<DB> {
         {
             return Ok(Insertion::ParentInvalid);
         }
-        if write.count_unrevoked(&token.owner).await? >= u64::from(limit) {
+        let count = write.count_tokens(&token.owner, token.max_rows).await?;
+        if count.all >= u64::from(token.max_rows) {
+            return Ok(Insertion::TooManyRows);
+        }
+        if count.all - count.revoked >= u64::from(limit) {
             return Ok(Insertion::LimitReached);
         }
         match write.insert_token(token).await {
@@ -369,12 +380,10 @@ impl<DB: Portable> SqlxStore<DB> {
         // The latest use by the caller's clock stands for that clock.
         let latest = uses.iter().map(|used| used.at).max();
         let mut write = Write::begin(self, latest.unwrap_or_default()).await?;
-        let unrevoked = write
-            .find_unrevoked(uses.iter().map(|used| used.id))
-            .await?;
+        let created = write.find_created(uses.iter().map(|used| used.id)).await?;
         let uses = uses.iter();
         let uses: Vec<_> = uses
-            .filter_map(|used| Some((*used, *unrevoked.get(&used.id)?)))
+            .filter_map(|used| Some((*used, *created.get(&used.id)?)))
             .collect();
         if uses.is_empty() {
             return Ok(());

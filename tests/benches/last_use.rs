@@ -83,6 +83,7 @@ async fn filled(folder: &tempfile::TempDir) -> SqliteStore {
             expires_at: None,
             expires_by: None,
             parent: None,
+            max_rows: 10_000,
             notify: false,
         };
         store.insert(&token, 1).await.expect("insert");

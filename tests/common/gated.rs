@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use pat_core::notice::NoticeId;
 use pat_core::store::{
     Change, ChangePage, Claim, Cursor, DeadNotice, DueNotices, Insertion, JobStore, LastUse, Lease,
-    LeaseAnswer, LeaseRequest, Lookup, MarkBounds, NewToken, NodeReport, Outbox, Outcome, Prune,
-    Pruned, QueuedNotice, Revocation, RevocationScope, Revoked, StoreTime, Trim,
+    LeaseAnswer, LeaseRequest, ListedOwner, Lookup, MarkBounds, MissingOwners, NewToken,
+    NodeReport, Outbox, Outcome, Prune, Pruned, QueuedNotice, Revocation, RevocationScope, Revoked,
+    StoreTime, Trim,
 };
 use pat_core::{Owner, StoreError, Token, TokenDigest, TokenId, TokenStore};
 use tokio::sync::watch;
@@ -264,8 +265,16 @@ impl JobStore for Gated {
         &self,
         after: Option<&Owner>,
         limit: u32,
-    ) -> Result<Vec<Owner>, StoreError> {
+    ) -> Result<Vec<ListedOwner>, StoreError> {
         self.jobs_up()?.owners_after(after, limit).await
+    }
+
+    async fn note_missing(
+        &self,
+        lease: &Lease,
+        noted: &MissingOwners,
+    ) -> Result<Vec<Owner>, StoreError> {
+        self.jobs_up()?.note_missing(lease, noted).await
     }
 
     async fn claim_notices(

@@ -8,6 +8,7 @@ pub(crate) mod node;
 pub(crate) mod postfix;
 pub(crate) mod process;
 pub(crate) mod python;
+pub(crate) mod silent;
 pub(crate) mod smtp;
 
 use std::sync::Arc;

@@ -45,6 +45,12 @@ impl Process {
         Self::spawn(command.stderr(Stdio::inherit()))
     }
 
+    /// The same, with what is logged by default written into this file.
+    pub(crate) fn start_usual(folder: &Path, arguments: &[String], log: File) -> Self {
+        let mut command = command(folder);
+        Self::spawn(command.args(arguments).stderr(log))
+    }
+
     /// The same, with all there is to log written into this file.
     pub(crate) fn start_logging(folder: &Path, log: File) -> Self {
         let mut command = command(folder);

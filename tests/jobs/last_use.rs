@@ -4,10 +4,16 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use libtest_mimic::Trial;
+use pat_core::search::{Filter, Revoked, Search, Sort, SortKey, Start};
+use pat_core::settings::{CreateByToken, RevocationWait};
 use pat_core::store::LastUse;
-use pat_core::{Caller, TokenStore};
+use pat_core::testing::TestDirectory;
+use pat_core::{
+    Administration, Caller, CreatedToken, NoticeKind, Pats, Settings, TokenRequest, TokenStore,
+};
 
 use super::{Node, folder, sqlite};
+use crate::common::silent::{Fault, Silent};
 use crate::common::trial;
 
 pub(super) fn trials() -> Vec<Trial> {
@@ -17,6 +23,15 @@ pub(super) fn trials() -> Vec<Trial> {
             lost_interval,
         ),
         trial("jobs::ten_thousand_last_uses_are_one_batch", last_use_batch),
+        trial("jobs::a_revocation_tells_the_last_use", told_use),
+        trial(
+            "jobs::a_use_noted_elsewhere_is_written_for_a_revoked_token",
+            use_elsewhere,
+        ),
+        trial(
+            "jobs::a_revocation_does_not_wait_for_last_uses",
+            uses_unwritten,
+        ),
     ]
 }
 
@@ -93,10 +108,165 @@ async fn last_use_batch() {
             .await
             .expect("find")
             .expect("the token");
-        let expected = (token.id != gone.id).then(|| at(10));
+        assert_eq!(found.last_used_at, Some(at(10)), "never backwards");
         assert_eq!(
-            found.last_used_at, expected,
-            "never backwards, nothing of a revoked one"
+            found.revoked_at.is_some(),
+            token.id == gone.id,
+            "the revoked one stays so"
         );
+    }
+}
+
+/// What the administration shows of all tokens, revoked ones included: names and last uses.
+async fn shown(administration: &Administration) -> Vec<(String, Option<Timestamp>)> {
+    let search = Search {
+        filter: Filter {
+            revoked: Revoked::Included,
+            ..Filter::default()
+        },
+        sort: Sort {
+            key: SortKey::CreatedAt,
+            is_descending: false,
+        },
+        start: Start::Offset(0),
+        limit: 100,
+    };
+    let page = administration.search(&search).await.expect("a search");
+    let tokens = page.tokens.into_iter();
+    tokens
+        .map(|token| (token.name, token.last_used_at))
+        .collect()
+}
+
+async fn administration(node: &Node) -> Administration {
+    let admin = Caller::explicit(node.users.add_administrator("admin"));
+    let administration = node.pats.administration(&admin).await;
+    administration.expect("an administrator")
+}
+
+async fn use_it(pats: &Pats, token: &CreatedToken) {
+    let plain = token.plain.expose().as_bytes();
+    pats.authenticate(plain).await.expect("a good token");
+}
+
+/// A token is used three times and then revoked by an administrator, all before the next flush: the
+/// notice, the page and who asks whose token it is are told the same.
+async fn told_use() {
+    // By its id, by a filter, and with the token by which it was created.
+    for way in 0..3 {
+        let folder = folder();
+        let node = Node::on(sqlite(&folder).await);
+        let token = node.create("alice", 300).await;
+        for _ in 0..3 {
+            node.clock.advance(Duration::from_secs(5));
+            use_it(&node.pats, &token).await;
+        }
+        let alice = Caller::explicit(token.token.owner.clone());
+        let listed = node.pats.list(&alice).await.expect("a list");
+        let used = listed[0].last_used_at.expect("a last use");
+        let administration = administration(&node).await;
+        let revoked = match way {
+            0 => administration.revoke(vec![token.token.id], None).await,
+            1 => {
+                let filter = Filter {
+                    owners: vec![token.token.owner.clone()],
+                    ..Filter::default()
+                };
+                administration.revoke_matching(&filter, 1, None).await
+            }
+            _ => {
+                let admin = Caller::explicit("admin".parse().expect("an owner"));
+                let by_id = node.pats.revoke(&admin, token.token.id);
+                by_id.await.map(|()| 1).map_err(|error| panic!("{error:?}"))
+            }
+        };
+        assert_eq!(revoked.expect("a revocation"), 1);
+        node.pats.deliver_notices().await.expect("a delivery");
+        let sent = node.mailer.sent();
+        assert_eq!(sent.len(), 1);
+        assert_eq!(sent[0].kind, NoticeKind::RevokedByAdmin);
+        assert_eq!(sent[0].tokens[0].last_used_at, Some(used), "the notice");
+        assert_eq!(shown(&administration).await[0].1, Some(used), "the page");
+        let presented = token.plain.expose().as_bytes();
+        let identified = administration.identify(presented).await;
+        let identified = identified.expect("an answer").expect("a token");
+        assert_eq!(identified.last_used_at, Some(used), "whose it is");
+        // On a node that has noted nothing.
+        let other = Node::on(sqlite(&folder).await);
+        assert_eq!(
+            shown(&self::administration(&other).await).await[0].1,
+            Some(used)
+        );
+    }
+}
+
+/// Another node has noted a use when the token is revoked: its next flush writes it.
+async fn use_elsewhere() {
+    let folder = folder();
+    let (node, other) = (
+        Node::on(sqlite(&folder).await),
+        Node::on(sqlite(&folder).await),
+    );
+    let token = node.create("alice", 300).await;
+    other.users.add("alice");
+    other.clock.advance(Duration::from_secs(30));
+    use_it(&other.pats, &token).await;
+    let scope = vec![token.token.id];
+    let revoked = administration(&node).await.revoke(scope, None).await;
+    assert_eq!(revoked.expect("a revocation"), 1);
+    assert_eq!(shown(&administration(&node).await).await[0].1, None);
+    assert_eq!(other.pats.flush_last_use().await.expect("a flush"), 1);
+    let at = shown(&administration(&node).await).await[0].1;
+    assert!(at.is_some_and(|at| at > token.token.created_at), "{at:?}");
+    let plain = token.plain.expose().as_bytes();
+    node.pats.authenticate(plain).await.expect_err("revoked");
+    let fresh = Node::on(sqlite(&folder).await);
+    fresh.users.add("alice");
+    fresh
+        .pats
+        .authenticate(plain)
+        .await
+        .expect_err("not revived");
+}
+
+/// Last uses that cannot be written fail no revocation, and hold none up for long.
+async fn uses_unwritten() {
+    for fault in [Fault::Failing, Fault::Silent] {
+        for scope in ["the token", "its owner", "its family"] {
+            let (store, directory) = (Silent::default(), TestDirectory::default());
+            let alice = Caller::explicit(directory.add("alice"));
+            let settings = Settings::builder()
+                .auth_database_timeout_ms(300)
+                .create_by_token(if scope == "its family" {
+                    CreateByToken::Capped
+                } else {
+                    CreateByToken::Allowed
+                })
+                .revocation_wait(RevocationWait::None);
+            let pats = Pats::builder(store.clone())
+                .users(directory)
+                .settings(settings.build().expect("settings"))
+                .build();
+            let request = TokenRequest {
+                name: "ci".into(),
+                lifetime_days: None,
+            };
+            let token = pats.create(&alice, request).await.expect("a token");
+            use_it(&pats, &token).await;
+            store.set(&["record_use"], fault);
+            if scope == "its owner" {
+                let revoked = pats.user_deleted(alice.owner()).await;
+                assert_eq!(revoked.expect("a revocation"), 1);
+            } else {
+                let revoked = pats.revoke(&alice, token.token.id).await;
+                revoked.expect("a revocation");
+            }
+            let plain = token.plain.expose().as_bytes();
+            pats.authenticate(plain).await.expect_err("revoked");
+            store.set(&[], fault);
+            assert_eq!(pats.flush_last_use().await.expect("a flush"), 1, "late");
+            let found = store.find(token.token.id).await.expect("find");
+            assert!(found.expect("the token").last_used_at.is_some());
+        }
     }
 }

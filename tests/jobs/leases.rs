@@ -134,6 +134,11 @@ async fn paused_runner() {
         paused.create(user, 30).await;
     }
     users.remove(&gone.token.owner);
+    // He is missing for the first time, and a day later the second.
+    assert_eq!(other.run(Job::Prune).await, JobRun::Done);
+    for node in [&paused, &other] {
+        node.clock.advance(DAY + Duration::from_hours(1));
+    }
     held.is_held.send_replace(true);
     let pats = paused.pats.clone();
     let run = tokio::spawn(async move { pats.run_if_due(Job::Prune).await });

@@ -1,5 +1,7 @@
 //! The prune job: old tokens, old rows, and tokens of owners who are gone.
 
+use std::time::Duration;
+
 use libtest_mimic::Trial;
 use pat_core::store::{Job, JobStore as _};
 use pat_core::{Caller, JobRun};
@@ -8,10 +10,24 @@ use pat_sqlx::sqlx::{self, AssertSqlSafe};
 use super::{DAY, Node, database, folder, sqlite};
 use crate::common::trial;
 
+const HOUR: Duration = Duration::from_hours(1);
+
 pub(super) fn trials() -> Vec<Trial> {
     vec![
         trial("jobs::tokens_of_gone_owners_are_revoked", gone_owners),
         trial("jobs::a_broken_directory_revokes_nothing", broken_directory),
+        trial(
+            "jobs::a_directory_that_knows_nobody_revokes_nothing",
+            empty_directory,
+        ),
+        trial(
+            "jobs::an_owner_who_comes_and_goes_keeps_his_tokens",
+            owner_comes_and_goes,
+        ),
+        trial(
+            "jobs::no_leap_of_the_clock_makes_an_owner_missing_for_long",
+            clock_leaps_over_the_missing,
+        ),
         trial(
             "jobs::many_old_tokens_are_pruned_in_batches",
             many_old_tokens,
@@ -37,9 +53,15 @@ async fn gone_owners() {
         accepted
     };
     assert_eq!(accepted().await, [true; 6]);
-    node.users.remove(&tokens[2].token.owner);
-    assert_eq!(node.run(Job::Prune).await, JobRun::Done);
+    let bob = &tokens[2].token.owner;
+    node.users.remove(bob);
+    node.pats.user_changed(bob).await.expect("a change");
     assert_eq!(accepted().await, [true, true, false, false, true, true]);
+    assert_eq!(node.run(Job::Prune).await, JobRun::Done);
+    assert_eq!(unrevoked(&folder).await, 3, "missing for a moment");
+    node.clock.advance(DAY + HOUR);
+    assert_eq!(node.run(Job::Prune).await, JobRun::Done);
+    assert_eq!(unrevoked(&folder).await, 2, "missing for a day");
     // For good: even if somebody of this key turns up again.
     node.users.add("bob");
     node.pats
@@ -49,33 +71,104 @@ async fn gone_owners() {
     assert_eq!(accepted().await, [true, true, false, false, true, true]);
 }
 
-async fn broken_directory() {
-    let folder = folder();
-    let node = Node::on(sqlite(&folder).await);
-    for number in 0..25 {
+/// How many owners of tokens there are.
+async fn unrevoked(folder: &tempfile::TempDir) -> usize {
+    let store = sqlite(folder).await;
+    let owners = store.owners_after(None, 100).await;
+    owners.expect("owners").len()
+}
+
+/// A node with tokens of so many users, who are all there.
+async fn crowd(folder: &tempfile::TempDir, users: usize) -> Node {
+    let node = Node::on(sqlite(folder).await);
+    for number in 0..users {
         node.create(&format!("user-{number}"), 300).await;
     }
-    let unrevoked = async || {
-        let store = sqlite(&folder).await;
-        store.owners_after(None, 100).await.expect("owners").len()
-    };
-    // It fails.
+    node
+}
+
+/// Prunes so long after the last time; returns how many owners of tokens are left.
+async fn prune_after(node: &Node, folder: &tempfile::TempDir, time: Duration) -> usize {
+    node.clock.advance(time);
+    node.pats.poll_changes().await.expect("a poll");
+    assert_eq!(node.run(Job::Prune).await, JobRun::Done);
+    unrevoked(folder).await
+}
+
+fn remove(node: &Node, number: usize) {
+    let key = format!("user-{number}");
+    node.users.remove(&key.parse().expect("an owner"));
+}
+
+async fn broken_directory() {
+    let folder = folder();
+    let node = crowd(&folder, 25).await;
+    let (day, prune) = (DAY + HOUR, async |time| {
+        prune_after(&node, &folder, time).await
+    });
+    remove(&node, 0);
+    assert_eq!(prune(day).await, 25, "missing for the first time");
+    // It fails, which is one more pruning at which nobody is missing.
     node.users.set_down(true);
-    assert_eq!(node.run(Job::Prune).await, JobRun::Done);
+    assert_eq!(prune(day).await, 25);
     node.users.set_down(false);
-    assert_eq!(unrevoked().await, 25);
+    assert_eq!(prune(day).await, 25, "missing for the first time again");
     // It answers, and suddenly knows hardly anybody.
-    for number in 0..13 {
-        node.users
-            .remove(&format!("user-{number}").parse().expect("an owner"));
+    for number in 1..13 {
+        remove(&node, number);
     }
-    node.clock.advance(DAY);
-    assert_eq!(node.run(Job::Prune).await, JobRun::Done);
-    assert_eq!(unrevoked().await, 25, "not believed");
+    assert_eq!(prune(day).await, 25, "not believed");
+    assert_eq!(prune(day).await, 25, "however often it says so");
     node.users.add("user-0");
-    node.clock.advance(DAY);
-    assert_eq!(node.run(Job::Prune).await, JobRun::Done);
-    assert_eq!(unrevoked().await, 13, "twelve of 25 are believed");
+    assert_eq!(prune(day).await, 25, "twelve of 25 are believed");
+    node.users.add("user-1");
+    assert_eq!(prune(day).await, 14, "eleven are still missing");
+}
+
+/// A directory of six owners that knows nobody, at one pruning and at several.
+async fn empty_directory() {
+    let folder = folder();
+    let node = crowd(&folder, 6).await;
+    let prune = async |time| prune_after(&node, &folder, time).await;
+    for number in 0..6 {
+        remove(&node, number);
+    }
+    for _ in 0..3 {
+        assert_eq!(prune(DAY + HOUR).await, 6);
+    }
+    for number in 0..6 {
+        node.users.add(&format!("user-{number}"));
+    }
+    assert_eq!(prune(DAY + HOUR).await, 6);
+    // One of six, at two prunings 25 hours apart.
+    remove(&node, 3);
+    assert_eq!(prune(DAY).await, 6);
+    assert_eq!(prune(DAY + HOUR).await, 5);
+}
+
+/// Who turns up in between was not missing for a day, however long ago he was first.
+async fn owner_comes_and_goes() {
+    let folder = folder();
+    let node = crowd(&folder, 6).await;
+    let prune = async |time| prune_after(&node, &folder, time).await;
+    for _ in 0..3 {
+        remove(&node, 3);
+        assert_eq!(prune(DAY).await, 6);
+        node.users.add("user-3");
+        assert_eq!(prune(DAY).await, 6);
+    }
+}
+
+/// A clock that leaps makes nobody missing for long.
+async fn clock_leaps_over_the_missing() {
+    let folder = folder();
+    let node = crowd(&folder, 6).await;
+    remove(&node, 3);
+    let prune = async |time| prune_after(&node, &folder, time).await;
+    assert_eq!(prune(DAY).await, 6);
+    node.clock
+        .step_wall(jiff::SignedDuration::from_hours(400 * 24));
+    assert_eq!(prune(HOUR).await, 6, "an hour has passed and not a year");
 }
 
 async fn many_old_tokens() {

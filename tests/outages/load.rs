@@ -1,6 +1,7 @@
 //! Who asks the server meanwhile, and what they were told.
 
-use std::path::Path;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ const COLD: usize = 40;
 /// A server in a process of its own, with tokens.
 pub(super) struct Node {
     process: Process,
+    log: PathBuf,
     http: Client,
     /// Of each [`Ask::Warm`] and [`Ask::Revoke`] one, and many of [`Ask::Cold`].
     tokens: Vec<NewToken>,
@@ -32,8 +34,11 @@ impl Node {
     pub(super) async fn start(folder: &Path, database: &str) -> Self {
         let limit = "atlassian.pats.max.tokens.per.user=1000".to_owned();
         let arguments = ["--database-url".into(), database.into(), "-D".into(), limit];
+        let log = folder.join("server.log");
+        let file = File::create(&log).expect("a file");
         let mut node = Self {
-            process: Process::start_silent(folder, &arguments),
+            process: Process::start_usual(folder, &arguments, file),
+            log,
             http: client(),
             tokens: vec![],
         };
@@ -220,8 +225,10 @@ impl Load {
         let report = loop {
             let told = self.shared.told().clone();
             let mended = self.mended_at.unwrap_or(back);
+            let log = fs::read_to_string(&self.shared.node.log);
             let report = Report {
                 told,
+                log: log.expect("the log"),
                 broken,
                 mended,
                 back,

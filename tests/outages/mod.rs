@@ -5,6 +5,7 @@
 //! that the server does not know, with one that it knows, and for changes. Its figures are printed.
 
 mod hole;
+mod lines;
 mod load;
 mod report;
 
@@ -45,6 +46,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         "outages::sqlite::a_write_lock_that_is_held",
         held_lock,
     ));
+    trials.push(lines::trial());
     trials
 }
 

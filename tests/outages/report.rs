@@ -16,6 +16,10 @@ const CHANGE_DEADLINE: Duration = Duration::from_secs(5);
 /// What a busy machine may add to either.
 const ROOM: Duration = Duration::from_millis(1_500);
 
+/// How many lines of an outage the log has at most: of the store and of the sink of events when that
+/// begins, of the events that are dropped, and of a job that has lost its lease.
+const MOST_LINES: usize = 20;
+
 /// An answer; the times are those since the start of the load.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Told {
@@ -27,6 +31,8 @@ pub(super) struct Told {
 
 pub(super) struct Report {
     pub(super) told: Vec<Told>,
+    /// What the server has logged.
+    pub(super) log: String,
     pub(super) broken: Duration,
     pub(super) mended: Duration,
     pub(super) back: Duration,
@@ -100,6 +106,26 @@ impl Report {
     pub(super) fn assert_changes_fail_in_time(&self) {
         self.assert_in_time(&[Ask::Create, Ask::Revoke], CHANGE_DEADLINE);
         assert!(self.is_back(), "it does not recover by itself");
+        self.assert_told_of_once();
+    }
+
+    /// However many requests and jobs meet an outage, it is a few lines, and they tell no secret.
+    fn assert_told_of_once(&self) {
+        let lines = self.warnings();
+        let begun = lines
+            .iter()
+            .filter(|line| line.contains("an outage begins"));
+        assert!((1..=2).contains(&begun.count()), "{lines:#?}");
+        assert!(lines.len() <= MOST_LINES, "{lines:#?}");
+        for secret in ["password", "Pool", "Options"] {
+            assert!(!self.log.contains(secret), "{secret} in {}", self.log);
+        }
+    }
+
+    fn warnings(&self) -> Vec<&str> {
+        let lines = self.log.lines();
+        let is_warning = |line: &&str| line.contains(" WARN ") || line.contains(" ERROR ");
+        lines.filter(is_warning).collect()
     }
 
     /// How tokens were judged that the server did not know.
@@ -132,6 +158,7 @@ impl fmt::Display for Report {
                 "{count} {what}, p50 {half:.2?}, p99 {most:.2?}; "
             )?;
         }
+        write!(formatter, "{} warnings; ", self.warnings().len())?;
         write!(
             formatter,
             "known token accepted for {:.2?}; back after",

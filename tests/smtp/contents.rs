@@ -86,6 +86,7 @@ async fn control_characters() {
             expires_at: Some(host.clock.wall() + SignedDuration::from_hours(30 * 24)),
             expires_by: None,
             parent: None,
+            max_rows: 10_000,
             notify: false,
         };
         let insertion = store.insert(&token, 1).await.expect("insert");

@@ -215,6 +215,7 @@ async fn queue(store: &SqliteStore, notices: usize) {
             expires_at: None,
             expires_by: None,
             parent: None,
+            max_rows: 10_000,
             notify: true,
         };
         let insertion = store.insert(&token, u32::MAX).await.expect("insert");

@@ -159,6 +159,7 @@ impl TryFrom<Line> for Entry {
                 created_at: Timestamp::from_microsecond(created_at)?,
                 expires_at: expires_at.map(Timestamp::from_microsecond).transpose()?,
                 parent: parent.map(token_id).transpose()?,
+                max_rows: u32::MAX,
                 notify: false,
             }),
             Line::Revoked {

@@ -111,6 +111,11 @@ impl Tables {
                 return Insertion::ParentInvalid;
             }
         }
+        let tokens = self.tokens.values();
+        let rows = tokens.filter(|other| other.owner == token.owner).count();
+        if rows >= token.max_rows as usize {
+            return Insertion::TooManyRows;
+        }
         if self.unrevoked_of(&token.owner).count() >= limit as usize {
             return Insertion::LimitReached;
         }
@@ -164,11 +169,10 @@ impl Tables {
         false
     }
 
-    /// Whether this use is later than the one known, of a token that is not revoked.
+    /// Whether this use is later than the one known of the token.
     pub(super) fn is_news(&self, last_use: &LastUse) -> bool {
-        self.find(last_use.id).is_some_and(|token| {
-            token.revoked_at.is_none() && token.last_used_at < Some(last_use.at)
-        })
+        self.find(last_use.id)
+            .is_some_and(|token| token.last_used_at < Some(last_use.at))
     }
 
     pub(super) fn next_generation(&self) -> u64 {

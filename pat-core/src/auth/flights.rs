@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::Verdict;
-use crate::{AuthError, TokenDigest, Unavailable};
+use crate::outage::Outages;
+use crate::{AuthError, TokenDigest};
 
 /// The loads that are under way, at most one per digest.
 #[derive(Debug, Default)]
@@ -18,13 +19,14 @@ impl Flights {
         &self,
         digest: TokenDigest,
         load: impl Future<Output = Verdict> + Send + 'static,
+        outages: &Outages,
     ) -> Verdict {
         let mut landing = self.landing(digest, load);
         let verdict = match landing.wait_for(Option::is_some).await {
             Ok(verdict) => verdict.clone(),
             Err(_ended_early) => None,
         };
-        verdict.unwrap_or(Err(AuthError::Unavailable(Unavailable::TaskEnded)))
+        verdict.unwrap_or_else(|| Err(AuthError::Unavailable(outages.task_ended())))
     }
 
     fn landing(

@@ -17,12 +17,12 @@ use self::flood::Flood;
 pub(crate) use self::floors::{Floors, Place};
 use crate::clock::{Moment, Time, micros};
 use crate::cluster::versions::Versions;
-use crate::directory;
 use crate::event::{EventKind, Events};
 use crate::metrics::Metrics;
+use crate::outage::Outages;
 use crate::principal::{Grant, LastUseStamp};
 use crate::settings::Settings;
-use crate::store::{StoreTime, StoreVersions, within};
+use crate::store::{StoreTime, StoreVersions};
 use crate::token::{Invalid, TokenFormat};
 use crate::usage::Usage;
 use crate::{
@@ -49,6 +49,7 @@ pub(crate) struct Authenticator {
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
     pub(crate) versions: Versions,
+    pub(crate) outages: Arc<Outages>,
     cache: Cache,
     flood: Flood,
     flights: Flights,
@@ -65,6 +66,7 @@ impl Authenticator {
         formats: Vec<Arc<dyn TokenFormat>>,
         time: Time,
         events: Events,
+        outages: Arc<Outages>,
     ) -> Self {
         Self {
             cache: Cache::new(&settings),
@@ -74,6 +76,7 @@ impl Authenticator {
             usage: Usage::default(),
             metrics: Metrics::new(),
             versions: Versions::default(),
+            outages,
             settings,
             store,
             directory,
@@ -167,7 +170,7 @@ impl Authenticator {
     async fn check_in_time(self: Arc<Self>, digest: TokenDigest) -> Verdict {
         let deadline = self.settings.auth_database_timeout();
         let Ok(verdict) = timeout(deadline, Arc::clone(&self).look_up(digest)).await else {
-            return Err(AuthError::Unavailable(StoreError::Timeout.into()));
+            return Err(AuthError::Unavailable(self.outages.gave_up()));
         };
         let (principal, now) = (verdict?, self.time.now());
         if principal.0.is_expired(now) {
@@ -184,7 +187,7 @@ impl Authenticator {
         }
         loop {
             let load = Arc::clone(&self).load(digest);
-            let verdict = self.flights.join(digest, load).await;
+            let verdict = self.flights.join(digest, load, &self.outages).await;
             match &verdict {
                 // A load that somebody else began may have read the row before a change that this
                 // request must see. Then it asks again.
@@ -228,7 +231,10 @@ impl Authenticator {
 
     async fn judge(&self, digest: TokenDigest, seen: u64, sent: Moment) -> Verdict {
         let limit = self.settings.auth_database_timeout();
-        let found = within(limit, self.store.find_by_digest(&digest)).await;
+        let found = self
+            .outages
+            .store(limit, self.store.find_by_digest(&digest))
+            .await;
         let found = found.map_err(|error| AuthError::Unavailable(error.into()))?;
         self.observe(sent, found.time);
         let may_use = self.observe_versions(found.versions);
@@ -241,7 +247,10 @@ impl Authenticator {
                 Invalid::Revoked => AuthError::Revoked(token.id),
                 Invalid::Expired => AuthError::Expired(token.id),
             })?;
-        let owner = directory::within(limit, self.directory.find(&token.owner)).await;
+        let owner = self
+            .outages
+            .directory(limit, self.directory.find(&token.owner))
+            .await;
         let owner = owner
             .map_err(AuthError::Unavailable)?
             .ok_or(AuthError::OwnerGone(token.id))?;

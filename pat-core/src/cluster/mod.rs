@@ -20,7 +20,7 @@ use crate::clock::{Moment, micros};
 use crate::settings::RevocationWait;
 use crate::store::{
     ChangePage, Cursor, MOST_READ, NODE_FORGOTTEN_AFTER, NodeReport, ReportMode, SCHEMA_VERSION,
-    StoreTime, within,
+    StoreTime,
 };
 use crate::token::random_u64;
 
@@ -109,7 +109,8 @@ impl Feed {
         bound: Duration,
     ) -> Result<bool, StoreError> {
         let asked = auth.time.now().boot;
-        let nodes = auth.store.nodes().await?;
+        let limit = auth.settings.auth_database_timeout();
+        let nodes = auth.outages.store(limit, auth.store.nodes()).await?;
         let mut lapsed = self.lapsed.lock().await;
         Ok(lapsed.all_know(head, &nodes, asked, bound))
     }
@@ -122,7 +123,11 @@ impl Feed {
         let limit = auth.settings.auth_database_timeout();
         let Progress { reported, .. } = std::mem::take(&mut *progress);
         match reported {
-            Some((report, _)) => within(limit, auth.store.forget_node(&report)).await,
+            Some((report, _)) => {
+                auth.outages
+                    .store(limit, auth.store.forget_node(&report))
+                    .await
+            }
             None => Ok(()),
         }
     }
@@ -144,7 +149,10 @@ impl Progress {
         // What has changed and what time it is must be known even if nothing can be written.
         let sent = auth.time.now();
         let limit = auth.settings.auth_database_timeout();
-        let page = within(limit, auth.store.changes_since(self.cursor)).await?;
+        let page = auth
+            .outages
+            .store(limit, auth.store.changes_since(self.cursor))
+            .await?;
         auth.observe(sent, page.time);
         self.apply(auth, &page);
         let is_outdated = auth.observe_versions(page.versions).is_err();
@@ -212,27 +220,35 @@ impl Progress {
         let sent = auth.time.now();
         let limit = auth.settings.auth_database_timeout();
         let report = NodeReport {
-            node: self.node()?,
+            node: self.node(auth)?,
             applied,
             now: self.later(sent.timestamp()),
             mode: self.mode(auth),
             version: SCHEMA_VERSION,
         };
         let bounds = auth.time.mark_bounds();
-        let time = within(limit, auth.store.report_node(&report, &bounds)).await?;
+        let time = auth
+            .outages
+            .store(limit, auth.store.report_node(&report, &bounds))
+            .await?;
         auth.observe_moved(sent, time);
         self.reported = Some((report, sent.boot));
-        let reports = within(limit, auth.store.nodes()).await?;
+        let reports = auth.outages.store(limit, auth.store.nodes()).await?;
         if reports.iter().any(|other| other.node == report.node) {
             self.read_back = Some(sent.boot);
         }
         self.somebody_waits = reports
             .iter()
             .any(|other| other.mode == ReportMode::EachChangeAndWaits && other.node != report.node);
-        for silent in self.silence.listen(reports, auth.time.now().boot) {
-            within(limit, auth.store.forget_node(&silent)).await?;
-        }
-        Ok(())
+        let silent = self.silence.listen(reports, auth.time.now().boot);
+        // However many there are, in the time of one.
+        let forget = async {
+            for node in &silent {
+                auth.store.forget_node(node).await?;
+            }
+            Ok(())
+        };
+        auth.outages.store(limit, forget).await
     }
 
     /// This time, or one that is later than all that were returned before.
@@ -243,12 +259,13 @@ impl Progress {
         self.last_said
     }
 
-    fn node(&mut self) -> Result<u64, StoreError> {
+    fn node(&mut self, auth: &Authenticator) -> Result<u64, StoreError> {
         if let Some(node) = self.node {
             return Ok(node);
         }
         // Stores have signed numbers.
-        let random = random_u64().map_err(StoreError::backend)?;
+        let random = auth.outages.random(random_u64());
+        let random = random.map_err(StoreError::backend)?;
         Ok(*self.node.insert(random >> 1))
     }
 

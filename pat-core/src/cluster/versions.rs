@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::auth::Authenticator;
 use crate::clock::micros;
-use crate::store::{SCHEMA_VERSION, StoreVersions, within};
+use crate::store::{SCHEMA_VERSION, StoreVersions};
 use crate::{StoreError, TokenRequest};
 
 /// Something that makes a token weaker than a version before `since` takes it for: that one would
@@ -155,14 +155,19 @@ impl Authenticator {
             return Ok(false);
         }
         let limit = self.settings.auth_database_timeout();
-        let nodes = within(limit, self.store.nodes()).await?;
+        let nodes = self.outages.store(limit, self.store.nodes()).await?;
         Ok(nodes.iter().any(|node| node.version < feature.since))
     }
 
     async fn keep_older_out(&self, feature: Feature) -> Result<(), StoreError> {
         let limit = self.settings.auth_database_timeout();
-        within(limit, self.store.raise_readable_from(feature.since)).await?;
-        let page = within(limit, self.store.changes_since(None)).await?;
+        self.outages
+            .store(limit, self.store.raise_readable_from(feature.since))
+            .await?;
+        let page = self
+            .outages
+            .store(limit, self.store.changes_since(None))
+            .await?;
         self.observe_versions(page.versions)
     }
 }

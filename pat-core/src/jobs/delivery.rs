@@ -6,10 +6,10 @@ use futures_util::future::join_all;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{ANSWER_TIMEOUT, in_time};
-use crate::directory;
+use super::ANSWER_TIMEOUT;
 use crate::event::EventKind;
 use crate::notice::{Mailer, Notice, Recipient};
+use crate::outage::Cause;
 use crate::store::{JobStore, Outcome, QueuedNotice};
 use crate::token::random_u64;
 use crate::{MailError, Owner, Pats, StoreError, Unavailable, User};
@@ -50,7 +50,9 @@ impl Pats {
         let mut count = 0;
         while !stop.is_cancelled() {
             let now = self.time().refresh().timestamp();
-            let notices = in_time(store.claim_notices(now, CLAIM, IN_HAND)).await?;
+            let notices = self
+                .in_time(store.claim_notices(now, CLAIM, IN_HAND))
+                .await?;
             if notices.is_empty() {
                 break;
             }
@@ -79,7 +81,9 @@ impl Pats {
         self.report(&queued, &outcome);
         for attempt in 1.. {
             let now = self.time().refresh().timestamp();
-            let settled = in_time(store.settle_notice(&queued.claim, &outcome, now)).await;
+            let settled = self
+                .in_time(store.settle_notice(&queued.claim, &outcome, now))
+                .await;
             match settled {
                 Ok(_) => break,
                 Err(error) if attempt == SETTLE_ATTEMPTS => return Err(error),
@@ -107,7 +111,8 @@ impl Pats {
     }
 
     async fn find_user(&self, owner: &Owner) -> Result<Option<User>, Unavailable> {
-        directory::within(ANSWER_TIMEOUT, self.directory().find(owner)).await
+        self.ask_directory(ANSWER_TIMEOUT, self.directory().find(owner))
+            .await
     }
 
     /// Offers a notice to every mailer that has not sent it yet.
@@ -138,8 +143,16 @@ impl Pats {
         let (mut is_temporary, mut errors) = (false, Vec::new());
         for (mailer, result) in mailers.into_iter().zip(results) {
             match result {
-                Ok(()) => sent_by.push(mailer.name().to_owned()),
+                Ok(()) => {
+                    self.outages()
+                        .works(&Cause::Mailer(mailer.name().to_owned()));
+                    sent_by.push(mailer.name().to_owned());
+                }
                 Err(error) => {
+                    if let MailError::Temporary(error) = &error {
+                        let cause = Cause::Mailer(mailer.name().to_owned());
+                        self.outages().failed(cause, &**error);
+                    }
                     is_temporary |= !matches!(error, MailError::Permanent(_));
                     errors.push(format!("{}: {}", mailer.name(), one_line(&error)));
                 }
@@ -182,7 +195,7 @@ impl Pats {
                 ("sent", Some(event))
             }
             Outcome::Retry { error, .. } => {
-                tracing::warn!(
+                tracing::debug!(
                     notice.id = %notice, %kind, attempts = queued.attempts, error,
                     "a notice was not sent; it is tried again"
                 );

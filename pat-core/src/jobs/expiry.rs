@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use super::in_time;
 use super::turn::{Early, Turn};
 use crate::notice::NoticeKind;
 use crate::store::DueNotices;
@@ -28,7 +27,7 @@ pub(super) async fn run(turn: &mut Turn<'_>) -> Result<(), Early> {
             let queued = turn
                 .store
                 .queue_due_notices(&turn.lease, &due, BATCH_OWNERS);
-            let queued = in_time(queued).await?;
+            let queued = turn.pats.in_time(queued).await?;
             if queued == 0 {
                 break;
             }

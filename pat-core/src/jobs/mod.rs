@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::turn::JobRun;
-use crate::store::{Job, within};
+use crate::store::Job;
 use crate::{Pats, StoreError};
 
 /// The running jobs of one [`Pats`]; see [`Pats::start`].
@@ -163,8 +163,8 @@ impl Jobs {
             .spawn(async move { pats.deliver_events(&stop).await });
     }
 
-    /// Runs a job in rounds, each of which says how long to pause after it. A round that fails or
-    /// panics is logged (once until one succeeds again), and tried again.
+    /// Runs a job in rounds, each of which says how long to pause after it. One that fails is tried
+    /// again; one that panics is logged as well, once until one succeeds again.
     fn run<F>(
         &self,
         name: &'static str,
@@ -189,7 +189,7 @@ impl Jobs {
                         pause
                     }
                     Ok(Err(error)) => {
-                        health.bad(&error);
+                        health.failed(&error);
                         Pause::For(RETRY_PAUSE)
                     }
                     Err(_panic) => {
@@ -261,11 +261,30 @@ impl Health {
             tracing::warn!(job = self.name, error, "a job fails; it is tried again");
         }
     }
+
+    /// A round that has failed. What does not answer is told of as an outage, once for all jobs.
+    fn failed(&mut self, error: &StoreError) {
+        match error {
+            StoreError::Timeout | StoreError::Backend(_) => {
+                tracing::debug!(
+                    job = self.name,
+                    error = error as &dyn std::error::Error,
+                    "a job fails; it is tried again"
+                );
+            }
+            StoreError::LeaseLost | StoreError::Outdated { .. } => self.bad(error),
+        }
+    }
 }
 
-/// The answer of the store, if it comes in time for a job.
-async fn in_time<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    within(ANSWER_TIMEOUT, answer).await
+impl Pats {
+    /// The answer of the store, if it comes in time for a job.
+    async fn in_time<T>(
+        &self,
+        answer: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.ask(ANSWER_TIMEOUT, answer).await
+    }
 }
 
 #[cfg(test)]

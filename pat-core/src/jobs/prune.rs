@@ -2,13 +2,12 @@ use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::ANSWER_TIMEOUT;
 use super::turn::{Early, Turn};
-use super::{ANSWER_TIMEOUT, in_time};
 use crate::clock::Moment;
-use crate::directory;
 use crate::event::EventKind;
-use crate::store::{Prune, Pruned, RevocationScope, Trim};
-use crate::{BoxError, Owner, StoreError};
+use crate::store::{ListedOwner, MissingOwners, Prune, Pruned, RevocationScope, Trim};
+use crate::{Owner, StoreError, Unavailable};
 
 /// How many rows one transaction deletes: few enough that authentication does not wait for it.
 const BATCH: u32 = 500;
@@ -21,9 +20,10 @@ const CHANGES_KEPT: Duration = Duration::from_hours(24);
 const NOTICES_KEPT: Duration = Duration::from_hours(30 * 24);
 /// How long audit events are kept: a year, and a month to look at it.
 const EVENTS_KEPT: Duration = Duration::from_hours(396 * 24);
-/// How many owners may be gone at a time, if the directory is to be believed; or half of all, if
-/// those are more.
-const BELIEVABLE: usize = 10;
+/// How long an owner must be missing before his tokens are revoked.
+const MISSING_FOR: Duration = Duration::from_hours(24);
+/// For how many owners of a page the directory may fail before it is given up.
+const FAILURES: usize = 10;
 
 /// Deletes old tokens and other old rows, and revokes the tokens of owners who are gone.
 pub(super) async fn run(turn: &mut Turn<'_>) -> Result<(), Early> {
@@ -45,8 +45,10 @@ async fn delete_old_tokens(turn: &mut Turn<'_>) -> Result<(), Early> {
             notify,
         };
         let begun = turn.pats.time().now();
-        let Pruned { at, tokens: pruned } =
-            in_time(turn.store.prune(&turn.lease, &prune, BATCH)).await?;
+        let Pruned { at, tokens: pruned } = turn
+            .pats
+            .in_time(turn.store.prune(&turn.lease, &prune, BATCH))
+            .await?;
         count += pruned.len();
         for token in &pruned {
             let kind = EventKind::Pruned {
@@ -88,7 +90,12 @@ async fn trim(turn: &mut Turn<'_>) -> Result<(), Early> {
             events: EVENTS_KEPT,
         };
         let begun = turn.pats.time().now();
-        if in_time(turn.store.trim(&turn.lease, &trim, BATCH)).await? < u64::from(BATCH) {
+        if turn
+            .pats
+            .in_time(turn.store.trim(&turn.lease, &trim, BATCH))
+            .await?
+            < u64::from(BATCH)
+        {
             return Ok(());
         }
         leave_gap(turn, begun).await;
@@ -98,40 +105,23 @@ async fn trim(turn: &mut Turn<'_>) -> Result<(), Early> {
 /// Revokes the tokens of owners whom the directory no longer knows, in case the host forgot to
 /// say so with [`Pats::user_deleted`](crate::Pats::user_deleted).
 ///
-/// A directory that fails is asked again another day. One that suddenly knows hardly anybody is
-/// not believed: more likely it is broken.
+/// For good, and so with care: an owner must be missing at every pruning for a day. A pruning at
+/// which the directory fails, or knows hardly anybody, since then it is more likely broken, is one
+/// at which nobody is missing. Tokens of a missing owner are refused meanwhile.
 async fn revoke_orphans(turn: &mut Turn<'_>) -> Result<(), Early> {
-    let (mut checked, mut gone) = (0, Vec::new());
-    let mut last = None;
-    loop {
-        turn.keep().await?;
-        let owners = in_time(turn.store.owners_after(last.as_ref(), BATCH)).await?;
-        checked += owners.len();
-        match unknown(turn, &owners).await {
-            Ok(unknown) => gone.extend(unknown),
-            Err(error) => {
-                tracing::warn!(
-                    error = &*error as &dyn std::error::Error,
-                    "the directory does not say whose owners are gone; asking at the next pruning"
-                );
-                return Ok(());
-            }
-        }
-        match owners.into_iter().next_back() {
-            Some(owner) => last = Some(owner),
-            None => break,
-        }
+    let Census {
+        missing, present, ..
+    } = take_census(turn).await?.believed();
+    let mut gone = Vec::new();
+    for chunk in missing.chunks(BATCH as usize) {
+        gone.extend(note(turn, chunk, &[]).await?);
     }
-    if gone.len() > BELIEVABLE.max(checked / 2) {
-        tracing::error!(
-            gone = gone.len(),
-            owners = checked,
-            "the directory no longer knows most owners of tokens; nothing is revoked"
-        );
-        return Ok(());
+    for chunk in present.chunks(BATCH as usize) {
+        note(turn, &[], chunk).await?;
     }
     for owner in gone {
-        turn.keep().await?;
+        // First, so that a user of this key who turns up later begins anew.
+        note(turn, &[], std::slice::from_ref(&owner)).await?;
         let reason = Some("the user no longer exists".to_owned());
         let revoked = turn
             .pats
@@ -141,17 +131,170 @@ async fn revoke_orphans(turn: &mut Turn<'_>) -> Result<(), Early> {
     Ok(())
 }
 
-/// The owners whom the directory does not know, asked about each of them once more.
-async fn unknown(turn: &Turn<'_>, owners: &[Owner]) -> Result<Vec<Owner>, BoxError> {
-    let directory = turn.pats.directory();
-    let profiles = directory::within(ANSWER_TIMEOUT, directory.profiles(owners)).await?;
-    let known: HashSet<_> = profiles.into_iter().map(|user| user.owner).collect();
-    let mut unknown = Vec::new();
-    for owner in owners.iter().filter(|owner| !known.contains(owner)) {
-        let found = directory::within(ANSWER_TIMEOUT, directory.find(owner)).await?;
-        if found.is_none() {
-            unknown.push(owner.clone());
+async fn note(
+    turn: &mut Turn<'_>,
+    missing: &[Owner],
+    present: &[Owner],
+) -> Result<Vec<Owner>, Early> {
+    let noted = MissingOwners {
+        now: turn.keep().await?,
+        vouched: turn.pats.time().vouched(),
+        missing: missing.to_vec(),
+        present: present.to_vec(),
+        at_least: MISSING_FOR,
+    };
+    let noting = turn.store.note_missing(&turn.lease, &noted);
+    Ok(turn.pats.in_time(noting).await?)
+}
+
+/// What the directory says of the owners of tokens.
+#[derive(Debug, Default)]
+struct Census {
+    /// How many owners there are.
+    owners: usize,
+    /// Those whom it does not know.
+    missing: Vec<Owner>,
+    /// Those who are noted as missing, and no longer are.
+    present: Vec<Owner>,
+    /// Why it is not asked any more.
+    failure: Option<Unavailable>,
+}
+
+impl Census {
+    fn is_believable(&self) -> bool {
+        self.failure.is_none() && (self.missing.len() <= 1 || self.missing.len() <= self.owners / 2)
+    }
+
+    /// The census, or, if the directory is not to be believed, one by which nobody is missing.
+    fn believed(mut self) -> Self {
+        if self.is_believable() {
+            return self;
+        }
+        match &self.failure {
+            Some(error) => tracing::warn!(
+                error = error as &dyn std::error::Error,
+                "the directory does not say whose owners are gone; asking at the next pruning"
+            ),
+            None => tracing::error!(
+                missing = self.missing.len(),
+                owners = self.owners,
+                "the directory does not know most owners of tokens; it is not believed, and \
+                 nobody counts as missing"
+            ),
+        }
+        self.present.append(&mut self.missing);
+        self
+    }
+
+    /// Takes in what the directory says of one who may be noted as missing already.
+    fn add(&mut self, listed: ListedOwner, is_missing: bool) {
+        self.owners += 1;
+        if is_missing {
+            self.missing.push(listed.owner);
+        } else if listed.missing_since.is_some() {
+            self.present.push(listed.owner);
         }
     }
-    Ok(unknown)
+}
+
+/// Asks the directory for all owners, until it fails; those of whom it does not say anything are
+/// not missing.
+async fn take_census(turn: &mut Turn<'_>) -> Result<Census, Early> {
+    let mut census = Census::default();
+    let mut last: Option<Owner> = None;
+    loop {
+        turn.keep().await?;
+        let page = turn.store.owners_after(last.as_ref(), BATCH);
+        let page = turn.pats.in_time(page).await?;
+        let Some(listed) = page.last() else {
+            return Ok(census);
+        };
+        last = Some(listed.owner.clone());
+        let owners: Vec<_> = page.iter().map(|listed| listed.owner.clone()).collect();
+        let missing = match census.failure {
+            Some(_) => HashSet::new(),
+            None => missing_of(turn, &owners, &mut census.failure).await?,
+        };
+        for listed in page {
+            let is_missing = missing.contains(&listed.owner);
+            census.add(listed, is_missing);
+        }
+    }
+}
+
+/// The owners whom the directory does not know, asked about each of them once more. One about whom
+/// it fails is not among them.
+async fn missing_of(
+    turn: &mut Turn<'_>,
+    owners: &[Owner],
+    failure: &mut Option<Unavailable>,
+) -> Result<HashSet<Owner>, Early> {
+    let mut missing = HashSet::new();
+    let pats = turn.pats;
+    let profiles = pats.directory().profiles(owners);
+    let profiles = match pats.ask_directory(ANSWER_TIMEOUT, profiles).await {
+        Ok(profiles) => profiles,
+        Err(error) => {
+            *failure = Some(error);
+            return Ok(missing);
+        }
+    };
+    let known: HashSet<_> = profiles.into_iter().map(|user| user.owner).collect();
+    let mut failures = 0;
+    for owner in owners.iter().filter(|owner| !known.contains(owner)) {
+        turn.keep().await?;
+        let found = pats.directory().find(owner);
+        match pats.ask_directory(ANSWER_TIMEOUT, found).await {
+            Ok(None) => {
+                missing.insert(owner.clone());
+            }
+            Ok(Some(_)) => {}
+            Err(error) if failures >= FAILURES => {
+                *failure = Some(error);
+                break;
+            }
+            Err(_) => failures += 1,
+        }
+    }
+    Ok(missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn census(missing: usize, owners: usize) -> Census {
+        let mut census = Census::default();
+        for number in 0..owners {
+            let listed = ListedOwner {
+                owner: Owner::new(format!("user-{number}")).expect("an owner"),
+                missing_since: None,
+            };
+            census.add(listed, number < missing);
+        }
+        census
+    }
+
+    #[test]
+    fn a_directory_that_does_not_know_most_owners_is_not_believed() {
+        for (missing, owners, expected) in [
+            (0, 0, true),
+            (1, 1, true),
+            (1, 2, true),
+            (2, 2, false),
+            (2, 3, false),
+            (2, 4, true),
+            (3, 5, false),
+            (6, 6, false),
+            (50, 100, true),
+            (51, 100, false),
+        ] {
+            let census = census(missing, owners);
+            assert_eq!(census.is_believable(), expected, "{missing} of {owners}");
+            let believed = census.believed();
+            let counted = if expected { missing } else { 0 };
+            assert_eq!(believed.missing.len(), counted, "{missing} of {owners}");
+            assert_eq!(believed.present.len(), missing - counted);
+        }
+    }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::{expiry, in_time, prune};
+use super::{expiry, prune};
 use crate::clock::{Moment, micros};
 use crate::store::{Job, JobStore, Lease, LeaseAnswer, LeaseRequest};
 use crate::{Pats, Schedule, StoreError};
@@ -53,7 +53,7 @@ impl Pats {
             due: &|now| self.schedule(job).latest_at(now, self.zone()),
             mark: self.time().mark_bounds(),
         };
-        let (answer, time) = in_time(store.acquire_lease(&request)).await?;
+        let (answer, time) = self.in_time(store.acquire_lease(&request)).await?;
         self.auth().observe_moved(now, time);
         let lease = match answer {
             LeaseAnswer::Acquired(lease) => lease,
@@ -115,7 +115,10 @@ impl From<StoreError> for Early {
 impl Turn<'_> {
     async fn run(&mut self, job: Job) -> Result<(), Early> {
         let now = self.keep().await?;
-        let mended = in_time(self.store.mend_future(&self.lease, now)).await?;
+        let mended = self
+            .pats
+            .in_time(self.store.mend_future(&self.lease, now))
+            .await?;
         if mended > 0 {
             tracing::warn!(
                 tokens = mended,
@@ -154,7 +157,7 @@ impl Turn<'_> {
         let renewal = self
             .store
             .renew_lease(&self.lease, now.timestamp(), LEASE_TTL);
-        in_time(renewal).await?;
+        self.pats.in_time(renewal).await?;
         self.renewed = now.boot;
         Ok(())
     }
@@ -164,7 +167,9 @@ impl Turn<'_> {
         let is_lost = matches!(result, Err(Early::Failed(StoreError::LeaseLost)));
         // A lost lease is not ours to give back.
         if !is_lost {
-            in_time(self.store.release_lease(&self.lease, is_done)).await?;
+            self.pats
+                .in_time(self.store.release_lease(&self.lease, is_done))
+                .await?;
         }
         match result {
             Ok(()) => Ok(JobRun::Done),

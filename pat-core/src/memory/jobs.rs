@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,7 +8,8 @@ use super::MemoryStore;
 use crate::notice::{NoticeId, NoticeKind, NoticeToken};
 use crate::store::{
     Claim, DeadNotice, DueNotices, Job, JobStore, LONGEST_DELAY, Lease, LeaseAnswer, LeaseRequest,
-    Outbox, Outcome, Prune, Pruned, PrunedToken, QueuedNotice, Revocation, StoreTime, Trim,
+    ListedOwner, MissingOwners, Outbox, Outcome, Prune, Pruned, PrunedToken, QueuedNotice,
+    Revocation, StoreTime, Trim,
 };
 use crate::token::random_u64;
 use crate::{Owner, StoreError, Token, TokenId};
@@ -19,6 +20,7 @@ pub(super) struct Tables {
     /// Which notice of expiry was queued last for a token.
     told: HashMap<TokenId, NoticeKind>,
     notices: BTreeMap<NoticeId, NoticeRow>,
+    missing_since: HashMap<Owner, Timestamp>,
 }
 
 #[derive(Debug, Default)]
@@ -266,12 +268,39 @@ impl JobStore for MemoryStore {
         &self,
         after: Option<&Owner>,
         limit: u32,
-    ) -> Result<Vec<Owner>, StoreError> {
+    ) -> Result<Vec<ListedOwner>, StoreError> {
         let tables = self.tables();
         let unrevoked = tables.tokens.values().filter(|t| t.revoked_at.is_none());
-        let owners: std::collections::BTreeSet<_> = unrevoked.map(|token| &token.owner).collect();
+        let owners: BTreeSet<_> = unrevoked.map(|token| &token.owner).collect();
         let later = owners.into_iter().filter(|owner| Some(*owner) > after);
-        Ok(later.take(limit as usize).cloned().collect())
+        let listed = later.take(limit as usize).map(|owner| ListedOwner {
+            owner: owner.clone(),
+            missing_since: tables.jobs.missing_since.get(owner).copied(),
+        });
+        Ok(listed.collect())
+    }
+
+    async fn note_missing(
+        &self,
+        lease: &Lease,
+        noted: &MissingOwners,
+    ) -> Result<Vec<Owner>, StoreError> {
+        let mut tables = self.tables();
+        tables.jobs.check(lease)?;
+        let missing_since = &mut tables.jobs.missing_since;
+        missing_since.retain(|owner, _| !noted.present.contains(owner));
+        let vouched = StoreTime::default().vouched(noted.vouched);
+        let long_ago = StoreTime::default().cutoff(noted.vouched, noted.at_least);
+        let mut gone = Vec::new();
+        for owner in &noted.missing {
+            let since = missing_since.entry(owner.clone()).or_insert(vouched);
+            // What lies in the future was noted while a clock was wrong.
+            *since = vouched.min(*since);
+            if *since <= long_ago {
+                gone.push(owner.clone());
+            }
+        }
+        Ok(gone)
     }
 
     async fn claim_notices(

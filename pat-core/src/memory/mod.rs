@@ -112,8 +112,14 @@ impl TokenStore for MemoryStore {
                 return Ok(Insertion::ParentInvalid);
             }
         }
-        let counts = |other: &&Token| other.owner == token.owner && other.revoked_at.is_none();
-        if tables.tokens.values().filter(counts).count() >= limit as usize {
+        let tokens = tables
+            .tokens
+            .values()
+            .filter(|other| other.owner == token.owner);
+        if tokens.clone().count() >= token.max_rows as usize {
+            return Ok(Insertion::TooManyRows);
+        }
+        if tokens.filter(|other| other.revoked_at.is_none()).count() >= limit as usize {
             return Ok(Insertion::LimitReached);
         }
         tables.by_digest.insert(token.digest, token.id);
@@ -212,9 +218,7 @@ impl TokenStore for MemoryStore {
     async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError> {
         let mut tables = self.tables();
         for last_use in uses {
-            if let Some(token) = tables.tokens.get_mut(&last_use.id)
-                && token.revoked_at.is_none()
-            {
+            if let Some(token) = tables.tokens.get_mut(&last_use.id) {
                 token.last_used_at = token.last_used_at.max(Some(last_use.at));
             }
         }

@@ -1,9 +1,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use crate::directory;
 use crate::search::{Filter, Position, Revoked, Search};
-use crate::store::{SearchStore, within};
+use crate::store::SearchStore;
 use crate::{AdminError, Caller, Owner, Pats, Token, TokenId, User};
 
 /// How long a search may take: one for a part of a name reads every token there is, and a directory
@@ -67,7 +66,10 @@ impl Administration {
             limit: search.limit.saturating_add(1),
             ..search.clone()
         };
-        let mut tokens = within(SEARCH_TIMEOUT, self.store()?.search(&more)).await?;
+        let mut tokens = self
+            .pats
+            .ask(SEARCH_TIMEOUT, self.store()?.search(&more))
+            .await?;
         let limit = search.limit as usize;
         let is_last = tokens.len() <= limit;
         tokens.truncate(limit);
@@ -83,7 +85,10 @@ impl Administration {
     /// # Errors
     /// As of [`Administration::search`].
     pub async fn count(&self, filter: &Filter) -> Result<u64, AdminError> {
-        Ok(within(SEARCH_TIMEOUT, self.store()?.count(filter)).await?)
+        Ok(self
+            .pats
+            .ask(SEARCH_TIMEOUT, self.store()?.count(filter))
+            .await?)
     }
 
     /// Revokes these tokens in one transaction, and returns how many that were: unknown ones and
@@ -131,7 +136,10 @@ impl Administration {
         reason: Option<String>,
     ) -> Result<u64, AdminError> {
         let filter = revocable(filter)?;
-        let ids = within(SEARCH_TIMEOUT, self.store()?.ids(&filter)).await?;
+        let ids = self
+            .pats
+            .ask(SEARCH_TIMEOUT, self.store()?.ids(&filter))
+            .await?;
         let found = ids.len() as u64;
         if found != expected {
             return Err(AdminError::CountMismatch { expected, found });
@@ -149,7 +157,7 @@ impl Administration {
             return Ok(None);
         };
         let find = self.pats.store()?.find_by_digest(&digest);
-        let mut found = within(self.pats.patience(), find).await?.token;
+        let mut found = self.pats.ask(self.pats.patience(), find).await?.token;
         self.pats.0.auth.usage.refresh(found.as_mut_slice());
         Ok(found)
     }
@@ -162,8 +170,10 @@ impl Administration {
     pub async fn owners_of(&self, tokens: &[Token]) -> Result<Vec<User>, AdminError> {
         let owners: BTreeSet<_> = tokens.iter().map(|token| &token.owner).collect();
         let owners: Vec<_> = owners.into_iter().cloned().collect();
-        let known =
-            directory::within(SEARCH_TIMEOUT, self.pats.directory().profiles(&owners)).await?;
+        let known = self
+            .pats
+            .ask_directory(SEARCH_TIMEOUT, self.pats.directory().profiles(&owners))
+            .await?;
         let known = known.into_iter();
         let known: HashMap<_, _> = known.map(|user| (user.owner.clone(), user)).collect();
         let user = |token: &Token| match known.get(&token.owner) {
@@ -183,7 +193,7 @@ impl Administration {
         limit: usize,
     ) -> Result<Vec<User>, AdminError> {
         let found = self.pats.directory().search(contains, limit);
-        let mut users = directory::within(SEARCH_TIMEOUT, found).await?;
+        let mut users = self.pats.ask_directory(SEARCH_TIMEOUT, found).await?;
         users.truncate(limit);
         Ok(users)
     }

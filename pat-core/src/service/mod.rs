@@ -21,10 +21,13 @@ use crate::clock::Time;
 use crate::cluster::Feed;
 use crate::event::EventKind;
 use crate::metrics::Metrics;
+use crate::outage::{Cause, Outages};
 use crate::settings::Settings;
-use crate::store::{JobStore, StoreTime, within};
+use crate::store::{JobStore, StoreTime};
 use crate::token::{IdSource, TokenFormat};
-use crate::{Jobs, Mailer, PatsBuilder, StoreError, TokenStore, Unavailable, UserDirectory, Zone};
+use crate::{
+    BoxError, Jobs, Mailer, PatsBuilder, StoreError, TokenStore, Unavailable, UserDirectory, Zone,
+};
 
 /// How long the store may take for what nobody waits for any more.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -139,8 +142,8 @@ impl Pats {
 
     /// Whether this node can do its work, for checks of readiness: the store answers, and the last
     /// report of this node ([`TokenStore::report_node`]) was committed and read back less than 25
-    /// seconds ago, and this version may use it. A database that answers and takes no writes is found out by that. Where no job
-    /// reports ([`Pats::start`]), this does.
+    /// seconds ago, and this version may use it. A database that answers and takes no writes is found
+    /// out by that. Where no job reports ([`Pats::start`]), this does.
     ///
     /// A check of liveness has nothing to ask here: a process that answers is alive, and one that
     /// cannot reach its database gets no better by being started again.
@@ -151,7 +154,7 @@ impl Pats {
     pub async fn ready(&self) -> Result<(), Unavailable> {
         let (auth, feed) = (&self.0.auth, &self.0.feed);
         let limit = self.settings().auth_database_timeout();
-        let page = within(limit, auth.store.changes_since(None)).await?;
+        let page = self.ask(limit, auth.store.changes_since(None)).await?;
         auth.observe_versions(page.versions)?;
         if !auth.store.is_shared() || feed.is_reported(auth) {
             return Ok(());
@@ -183,7 +186,7 @@ impl Pats {
         let sent = auth.time.now();
         let machines = auth.time.machine();
         let accepted = self.store()?.accept_clock(machines);
-        let before = within(WRITE_TIMEOUT, accepted).await?;
+        let before = self.ask(WRITE_TIMEOUT, accepted).await?;
         let clock = before.clock.unwrap_or(machines);
         let accepted = StoreTime {
             mark: before.mark.map(|_| clock),
@@ -201,6 +204,47 @@ impl Pats {
         self.settings().auth_database_timeout() * 5
     }
 
+    /// The store's answer, if it comes in time.
+    pub(crate) async fn ask<T>(
+        &self,
+        limit: Duration,
+        answer: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.outages().store(limit, answer).await
+    }
+
+    /// The directory's answer, if it comes in time.
+    pub(crate) async fn ask_directory<T>(
+        &self,
+        limit: Duration,
+        answer: impl Future<Output = Result<T, BoxError>>,
+    ) -> Result<T, Unavailable> {
+        self.outages().directory(limit, answer).await
+    }
+
+    /// Takes in whether a session was ended that came with a request, so that a session layer that
+    /// fails is told of as an outage, not once for each request. For layers around a service.
+    #[doc(hidden)]
+    pub fn report_sessions(&self, ended: &Result<(), BoxError>) {
+        match ended {
+            Ok(()) => self.outages().works(&Cause::Sessions),
+            Err(error) => self.outages().failed(Cause::Sessions, &**error),
+        }
+    }
+
+    pub(crate) fn outages(&self) -> &Outages {
+        &self.0.auth.outages
+    }
+
+    /// Runs a write in a task of its own: a client that hangs up must not stop it between its
+    /// commit and what has to follow.
+    async fn in_own_task<T: Send + 'static>(
+        &self,
+        write: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        self.outages().task(tokio::spawn(write).await)
+    }
+
     // Jobs, each a plain function that a test can call
 
     /// Writes the last uses noted since the last flush; returns how many tokens that were. Runs as
@@ -210,7 +254,7 @@ impl Pats {
     /// The store cannot take them; they stay noted for the next flush.
     pub async fn flush_last_use(&self) -> Result<usize, StoreError> {
         let flush = self.0.auth.usage.flush(&*self.0.auth.store);
-        let result = within(WRITE_TIMEOUT, flush).await;
+        let result = self.ask(WRITE_TIMEOUT, flush).await;
         if result.is_ok() {
             self.metrics().flushed(self.time().now());
         }
@@ -250,20 +294,10 @@ impl Pats {
     }
 
     pub(crate) async fn deliver_events(&self, stop: &CancellationToken) {
-        self.0.auth.events.deliver(stop).await;
+        self.0.auth.events.deliver(stop, self.outages()).await;
     }
 
     pub(crate) fn emit(&self, at: Timestamp, kind: EventKind) {
         self.0.auth.events.emit(at, kind);
     }
-}
-
-/// Runs a write in a task of its own: a client that hangs up must not stop it between its commit
-/// and what has to follow.
-async fn in_own_task<T: Send + 'static>(
-    write: impl Future<Output = T> + Send + 'static,
-) -> Result<T, Unavailable> {
-    tokio::spawn(write)
-        .await
-        .map_err(|_ended| Unavailable::TaskEnded)
 }

@@ -9,10 +9,10 @@ impl Pats {
     /// jobs.
     ///
     /// # Errors
-    /// The store cannot answer.
+    /// The store cannot answer in time.
     pub async fn outbox(&self) -> Result<Outbox, StoreError> {
         match self.job_store()? {
-            Some(jobs) => jobs.outbox().await,
+            Some(jobs) => self.ask(self.patience(), jobs.outbox()).await,
             None => Ok(Outbox::default()),
         }
     }
@@ -20,10 +20,10 @@ impl Pats {
     /// The newest notices that could not be sent, at most `limit`: for somebody to look at.
     ///
     /// # Errors
-    /// The store cannot answer.
+    /// The store cannot answer in time.
     pub async fn dead_notices(&self, limit: u32) -> Result<Vec<DeadNotice>, StoreError> {
         match self.job_store()? {
-            Some(jobs) => jobs.dead_notices(limit).await,
+            Some(jobs) => self.ask(self.patience(), jobs.dead_notices(limit)).await,
             None => Ok(Vec::new()),
         }
     }
@@ -31,12 +31,13 @@ impl Pats {
     /// Has a notice tried again that could not be sent; false if it is none of those.
     ///
     /// # Errors
-    /// The store cannot answer.
+    /// The store cannot answer in time.
     pub async fn requeue_notice(&self, id: NoticeId) -> Result<bool, StoreError> {
         let Some(jobs) = self.job_store()? else {
             return Ok(false);
         };
-        let is_requeued = jobs.requeue_notice(id, self.now()).await?;
+        let requeue = jobs.requeue_notice(id, self.now());
+        let is_requeued = self.ask(self.patience(), requeue).await?;
         self.wake_delivery();
         Ok(is_requeued)
     }

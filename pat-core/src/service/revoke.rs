@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::{WRITE_TIMEOUT, in_own_task};
+use super::WRITE_TIMEOUT;
 use crate::event::EventKind;
 use crate::settings::{CreateByToken, RevocationWait};
-use crate::store::{Change, Revocation, RevocationScope, Revoked, RevokedToken, within};
+use crate::store::{Change, Revocation, RevocationScope, Revoked, RevokedToken};
 use crate::{AccessError, Caller, Owner, Pats, StoreError, TokenId, Unavailable};
 
 impl Pats {
@@ -59,7 +59,9 @@ impl Pats {
         let (now, change) = (self.now(), Change::OwnerChanged(owner.clone()));
         // Also from a version that may not use the store: the others are to judge anew, not this one.
         let store = &self.0.auth.store;
-        let result = within(WRITE_TIMEOUT, store.append_change(&change, now)).await;
+        let result = self
+            .ask(WRITE_TIMEOUT, store.append_change(&change, now))
+            .await;
         self.0.auth.floors.raise(&change);
         let at = result.as_ref().map_or(now, |at| *at);
         self.emit(at, EventKind::OwnerChanged { owner });
@@ -90,6 +92,7 @@ impl Pats {
     ) -> Result<Vec<RevokedToken>, Unavailable> {
         let (pats, more) = (self.clone(), allowance(&scope));
         self.see_through(more, async move {
+            pats.write_noted_uses(&scope).await;
             let revocation = Revocation {
                 at: pats.now(),
                 by,
@@ -97,7 +100,7 @@ impl Pats {
                 notify: notify && pats.notifies(),
             };
             let revoke = pats.store()?.revoke(&scope, &revocation);
-            let result = within(WRITE_TIMEOUT + more, revoke).await;
+            let result = pats.ask(WRITE_TIMEOUT + more, revoke).await;
             pats.raise_floors(&scope, &result);
             if revocation.notify {
                 pats.wake_delivery();
@@ -120,6 +123,27 @@ impl Pats {
         .await
     }
 
+    /// Writes the last uses that this node has noted of the tokens that are to be revoked, so that
+    /// the notice to their owners says what the pages say. A revocation does not fail for it, nor
+    /// wait for long: what is not written now is by the next flush.
+    async fn write_noted_uses(&self, scope: &RevocationScope) {
+        let (usage, store) = (&self.0.auth.usage, &*self.0.auth.store);
+        let limit = self.settings().auth_database_timeout();
+        let written = match scope {
+            RevocationScope::Tokens(ids) => self.ask(limit, usage.flush_of(ids, store)).await,
+            // Which tokens these are is known to the store.
+            RevocationScope::TokensAndDescendants(_) | RevocationScope::Owner(_) => {
+                self.ask(limit, usage.flush(store)).await
+            }
+        };
+        if let Err(error) = written {
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "last uses are not written before a revocation"
+            );
+        }
+    }
+
     /// Runs a change in a task of its own, which goes on when nobody waits for it any more: better
     /// late than not at all. Who has waited for long, and for so much more, is told that it may or
     /// may not be done.
@@ -129,9 +153,9 @@ impl Pats {
         change: impl Future<Output = Result<T, Unavailable>> + Send + 'static,
     ) -> Result<T, Unavailable> {
         let limit = self.patience() + more + self.cluster_bound().unwrap_or_default();
-        match timeout(limit, in_own_task(change)).await {
+        match timeout(limit, self.in_own_task(change)).await {
             Ok(result) => result?,
-            Err(_elapsed) => Err(StoreError::Timeout.into()),
+            Err(_elapsed) => Err(self.outages().gave_up()),
         }
     }
 
@@ -186,7 +210,10 @@ impl Pats {
         let mut head = None;
         loop {
             if head.is_none() {
-                let page = self.0.auth.store.changes_since(None).await;
+                let read = self.0.auth.store.changes_since(None);
+                let page = self
+                    .ask(self.settings().auth_database_timeout(), read)
+                    .await;
                 head = page.ok().map(|page| page.head.generation);
             }
             let caught_up = feed.catch_up(auth).await;

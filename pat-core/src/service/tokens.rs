@@ -1,11 +1,9 @@
 use jiff::SignedDuration;
 
-use super::in_own_task;
-use crate::directory;
 use crate::event::EventKind;
 use crate::policy::{self, TokenRequest};
 use crate::search::Filter;
-use crate::store::{Insertion, NewToken, within};
+use crate::store::{Insertion, NewToken};
 use crate::{
     AccessError, Caller, CreateError, Pats, PlainToken, PolicyError, Principal, StoreError, Token,
     TokenId, TokenStatus, Unavailable,
@@ -35,7 +33,8 @@ impl Pats {
         request: TokenRequest,
     ) -> Result<CreatedToken, CreateError> {
         let (pats, caller) = (self.clone(), caller.clone());
-        in_own_task(async move { pats.create_now(&caller, request).await }).await?
+        self.in_own_task(async move { pats.create_now(&caller, request).await })
+            .await?
     }
 
     /// Why a token may not be called so, by the same rule as of [`Pats::create`], for a form that
@@ -78,9 +77,9 @@ impl Pats {
         }
         let max = self.settings().max_tokens_per_user();
         for _ in 0..INSERT_ATTEMPTS {
-            let plain = self.0.issued_format.generate().map_err(Unavailable::from)?;
+            let plain = self.outages().random(self.0.issued_format.generate())?;
             let new = NewToken {
-                id: self.0.ids.next(now).map_err(Unavailable::from)?,
+                id: self.outages().random(self.0.ids.next(now))?,
                 digest: plain.digest(),
                 owner: caller.owner().clone(),
                 name: request.name.clone(),
@@ -88,9 +87,13 @@ impl Pats {
                 expires_at,
                 expires_by,
                 parent: caller.token().map(Principal::token_id),
+                max_rows: self.settings().max_rows_per_user(),
                 notify: self.notifies() && self.settings().notice_created(),
             };
-            match within(self.patience(), self.store()?.insert(&new, max)).await? {
+            match self
+                .ask(self.patience(), self.store()?.insert(&new, max))
+                .await?
+            {
                 Insertion::Stored(token) => {
                     self.0.auth.expect(&new.digest);
                     if new.notify {
@@ -109,10 +112,20 @@ impl Pats {
                 }
                 Insertion::Duplicate => {}
                 Insertion::LimitReached => return Err(PolicyError::LimitReached { max }.into()),
+                Insertion::TooManyRows => return Err(self.too_many_rows().into()),
                 Insertion::ParentInvalid => return Err(PolicyError::ParentInvalid.into()),
             }
         }
         Err(StoreError::backend("the store calls every new token a duplicate").into())
+    }
+
+    fn too_many_rows(&self) -> PolicyError {
+        const DAY: u64 = 24 * 60 * 60;
+        let days = self.settings().pruning_delay().as_secs() / DAY;
+        PolicyError::TooManyRows {
+            max: self.settings().max_rows_per_user(),
+            days: u32::try_from(days).unwrap_or(u32::MAX),
+        }
     }
 
     /// The caller's own tokens in id order, expired ones included and revoked ones not, each with
@@ -122,7 +135,7 @@ impl Pats {
     /// The store cannot answer.
     pub async fn list(&self, caller: &Caller) -> Result<Vec<Token>, AccessError> {
         let tokens = self.store()?.list(caller.owner());
-        let mut tokens = within(self.patience(), tokens).await?;
+        let mut tokens = self.ask(self.patience(), tokens).await?;
         self.0.auth.usage.refresh(&mut tokens);
         Ok(tokens)
     }
@@ -148,7 +161,7 @@ impl Pats {
         caller: &Caller,
         id: TokenId,
     ) -> Result<Token, AccessError> {
-        let found = within(self.patience(), self.store()?.find(id)).await?;
+        let found = self.ask(self.patience(), self.store()?.find(id)).await?;
         let token = found.ok_or(AccessError::NotFound)?;
         if token.owner != *caller.owner() && !self.is_administrator(caller).await? {
             return Err(AccessError::NotFound);
@@ -162,7 +175,7 @@ impl Pats {
     /// The host's directory cannot answer.
     pub async fn is_administrator(&self, caller: &Caller) -> Result<bool, Unavailable> {
         let answer = self.directory().is_administrator(caller.owner());
-        directory::within(self.patience(), answer).await
+        self.ask_directory(self.patience(), answer).await
     }
 
     /// What the host knows of a token's owner; `None` if he is gone.
@@ -170,7 +183,8 @@ impl Pats {
     /// # Errors
     /// The host's directory cannot answer.
     pub async fn owner_of(&self, token: &Token) -> Result<Option<crate::User>, Unavailable> {
-        directory::within(self.patience(), self.directory().find(&token.owner)).await
+        self.ask_directory(self.patience(), self.directory().find(&token.owner))
+            .await
     }
 
     /// Begins to show `token` as [`TokenStatus::ExpiresSoon`] this long before it expires, and says

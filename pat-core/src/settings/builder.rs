@@ -13,6 +13,8 @@ pub struct SettingsBuilder {
     settings: Settings,
     /// Whether the prefix was chosen, rather than left alone.
     has_prefix: bool,
+    /// Whether the number of rows was chosen, rather than left alone.
+    has_max_rows: bool,
     error: Option<SettingsError>,
 }
 
@@ -50,9 +52,15 @@ impl Default for Settings {
             notice_pruned: false,
             notice_revoked_by_admin: true,
             time_zone: Zone::local(),
+            max_rows_per_user: 10_000,
         }
     }
 }
+
+const MAX_ROWS: &str = "pat.max.rows.per.user";
+/// How many rows a user may have for each token, so that whoever replaces his tokens every few hours
+/// never meets that limit before the old ones are pruned.
+const ROWS_PER_TOKEN: u32 = 100;
 
 /// The property of this full name.
 pub(super) fn find(name: &str) -> Result<&'static Property, SettingsError> {
@@ -86,6 +94,7 @@ impl SettingsBuilder {
 
     pub(super) fn put(&mut self, property: &Property, value: &str) -> Result<(), SettingsError> {
         self.has_prefix |= property.name() == "pat.token.prefix";
+        self.has_max_rows |= property.name() == MAX_ROWS;
         (property.read)(&mut self.settings, value).ok_or_else(|| SettingsError::NotAllowed {
             name: property.name(),
             value: value.to_owned(),
@@ -133,6 +142,18 @@ impl SettingsBuilder {
                 remedy: "leave the prefix out: tokens of that format have none",
             });
         }
+        let least = settings.max_tokens_per_user.saturating_mul(ROWS_PER_TOKEN);
+        if self.has_max_rows && settings.max_rows_per_user < least {
+            return Err(SettingsError::Contradiction {
+                name: MAX_ROWS,
+                value: settings.max_rows_per_user.to_string(),
+                other: "atlassian.pats.max.tokens.per.user",
+                other_value: settings.max_tokens_per_user.to_string(),
+                remedy: "keep at least a hundred rows for each token that a user may have, or \
+                         leave it out",
+            });
+        }
+        settings.max_rows_per_user = settings.max_rows_per_user.max(least);
         settings.accepted_formats = vec![settings.issued_format()];
         for format in &settings.token_accepted {
             if !settings.accepted_formats.contains(format) {
@@ -291,6 +312,12 @@ impl SettingsBuilder {
     pub fn time_zone(self, zone: &Zone) -> Self {
         self.with("pat.time.zone", zone)
     }
+
+    /// Sets `pat.max.rows.per.user`. Left alone, it is 10,000, or a hundred times
+    /// [`SettingsBuilder::max_tokens_per_user`] if that is more.
+    pub fn max_rows_per_user(self, count: u32) -> Self {
+        self.with(MAX_ROWS, &count)
+    }
 }
 
 #[cfg(test)]
@@ -345,6 +372,24 @@ mod tests {
             prefix.build(),
             Err(SettingsError::Contradiction { .. })
         ));
+    }
+
+    #[test]
+    fn there_is_room_for_a_hundred_rows_for_each_token() {
+        let builder = || Settings::builder().max_tokens_per_user(200);
+        let few = builder().max_rows_per_user(19_999).build();
+        assert_eq!(
+            few.expect_err("a contradiction").to_string(),
+            "pat.max.rows.per.user: \"19999\" contradicts \
+             atlassian.pats.max.tokens.per.user=200; keep at least a hundred rows for each token \
+             that a user may have, or leave it out"
+        );
+        let rows = |builder: SettingsBuilder| builder.build().map(|s| s.max_rows_per_user());
+        assert_eq!(rows(builder().max_rows_per_user(20_000)), Ok(20_000));
+        assert_eq!(rows(builder()), Ok(20_000), "left alone, it follows");
+        assert_eq!(rows(Settings::builder()), Ok(10_000));
+        let many = Settings::builder().max_tokens_per_user(1_000_000);
+        assert_eq!(rows(many), Ok(100_000_000));
     }
 
     #[test]

@@ -78,6 +78,7 @@ pub struct Settings {
     notice_pruned: bool,
     notice_revoked_by_admin: bool,
     time_zone: Zone,
+    max_rows_per_user: u32,
 }
 
 /// Whether a token may create tokens (`pat.create.by.token`).
@@ -169,6 +170,13 @@ impl Settings {
     #[must_use]
     pub fn max_tokens_per_user(&self) -> u32 {
         self.max_tokens_per_user
+    }
+
+    /// How many tokens of one user the store keeps, revoked and expired ones included, until they
+    /// are pruned: at least a hundred times [`Settings::max_tokens_per_user`].
+    #[must_use]
+    pub fn max_rows_per_user(&self) -> u32 {
+        self.max_rows_per_user
     }
 
     /// How long an authenticated token stays cached at most; zero for no cache.

@@ -259,6 +259,16 @@ pub(super) const PROPERTIES: &[Property] = &[
         read: |s, text| put(&mut s.time_zone, text.parse().ok()),
         show: |s| s.time_zone.to_string(),
     },
+    Property {
+        name: "pat.max.rows.per.user",
+        default: "10000",
+        meaning: "most tokens of one user that are kept until they are pruned, revoked and \
+                  expired ones included; at least 100 times max.tokens.per.user, to which it is \
+                  raised unless it is set",
+        allowed: "a whole number from 100 to 100000000",
+        read: |s, text| put(&mut s.max_rows_per_user, number(text, 100..=100_000_000)),
+        show: |s| s.max_rows_per_user.to_string(),
+    },
 ];
 
 const CRON: &str = "a Quartz cron expression of six fields, seconds first, or seven with the \

@@ -106,6 +106,7 @@ const VALUES: &[(&str, &str, &[&str])] = &[
     ("pat.notice.pruned", "true", BAD_BOOLEANS),
     ("pat.notice.revoked.by.admin", "false", BAD_BOOLEANS),
     ("pat.time.zone", "Europe/Berlin", &["Europe/Atlantis", ""]),
+    ("pat.max.rows.per.user", "1000", &["99", "100000001", "x"]),
 ];
 const BAD_BOOLEANS: &[&str] = &["", "yes", "1", "tru"];
 const BAD_CRONS: &[&str] = &[
@@ -213,7 +214,7 @@ fn every_number_takes_exactly_the_documented_range() {
         }
         numbers += 1;
     }
-    assert_eq!(numbers, 11);
+    assert_eq!(numbers, 12);
 }
 
 #[test]
@@ -266,6 +267,7 @@ fn every_typed_setter_sets_the_property_of_its_name() {
         builder().notice_pruned(true),
         builder().notice_revoked_by_admin(false),
         builder().time_zone(&zone),
+        builder().max_rows_per_user(1_000),
     ];
     assert_eq!(set.len(), VALUES.len());
     for (set, (name, good, _)) in set.into_iter().zip(VALUES) {

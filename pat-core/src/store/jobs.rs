@@ -107,6 +107,21 @@ pub trait JobStore: Debug + Send + Sync {
         &self,
         after: Option<&Owner>,
         limit: u32,
+    ) -> Result<Vec<ListedOwner>, StoreError>;
+
+    /// Notes which owners the directory does not know, and since when: of each of `noted.missing` the
+    /// first time in a row that he is among them, of each of `noted.present` that he is not missing.
+    /// Returns those of `noted.missing` that have been so for `noted.at_least`.
+    ///
+    /// Both are by the time that is vouched for. What lies in its future counts as not set. Under the
+    /// lease.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] if somebody else has acquired the lease since.
+    async fn note_missing(
+        &self,
+        lease: &Lease,
+        noted: &MissingOwners,
     ) -> Result<Vec<Owner>, StoreError>;
 
     /// Takes up to `limit` notices that are due, oldest first, so that no other worker gets them for
@@ -259,6 +274,30 @@ pub struct PrunedToken {
     pub id: TokenId,
     /// Whose it was.
     pub owner: Owner,
+}
+
+/// An owner of tokens that are not revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedOwner {
+    /// His key.
+    pub owner: Owner,
+    /// Since when he is noted as missing ([`JobStore::note_missing`]).
+    pub missing_since: Option<Timestamp>,
+}
+
+/// Which owners the directory does not know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingOwners {
+    /// Now, by the caller's clock.
+    pub now: Timestamp,
+    /// The time that the caller vouches for ([`StoreTime::mark`]), for stores that keep no mark.
+    pub vouched: Timestamp,
+    /// Those whom it does not know, each once.
+    pub missing: Vec<Owner>,
+    /// Others, each once.
+    pub present: Vec<Owner>,
+    /// How long one must have been missing to be returned.
+    pub at_least: Duration,
 }
 
 /// What is old.

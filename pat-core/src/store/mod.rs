@@ -15,7 +15,8 @@ use jiff::Timestamp;
 
 pub use self::jobs::{
     Claim, DeadNotice, DueNotices, Job, JobStore, LONGEST_DELAY, LONGEST_LEAP, Lease, LeaseAnswer,
-    LeaseRequest, Outbox, Outcome, Prune, Pruned, PrunedToken, QueuedNotice, Trim,
+    LeaseRequest, ListedOwner, MissingOwners, Outbox, Outcome, Prune, Pruned, PrunedToken,
+    QueuedNotice, Trim,
 };
 pub use self::search::SearchStore;
 pub use self::time::{MarkBounds, StoreTime};
@@ -49,7 +50,8 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     ///
     /// In one transaction, with all other creations for this owner kept out: the parent, if there
     /// is one, must be unrevoked and unexpired at `token.created_at`, and the owner must have fewer
-    /// than `limit` tokens that are not revoked, expired ones included.
+    /// than `limit` tokens that are not revoked, expired ones included, and fewer than
+    /// `token.max_rows` in all. To find that out costs no more than to count to that number.
     ///
     /// A store with a clock of its own stores [`NewToken::created_now`] in place of the token.
     async fn insert(&self, token: &NewToken, limit: u32) -> Result<Insertion, StoreError>;
@@ -128,7 +130,8 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
 
     /// Writes a batch of last uses, sorted by token id without duplicates.
     ///
-    /// A last use never moves backwards, and nothing is written for a token that is revoked or
+    /// A last use never moves backwards. It is written for a revoked token too, which stays revoked:
+    /// another node may learn of a use after the revocation. Nothing is written for a token that is
     /// gone. The batch may be split into several transactions. A store with a clock of its own takes
     /// a use that is later than now for one of now.
     async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError>;
@@ -260,6 +263,9 @@ pub struct NewToken {
     pub expires_by: Option<Timestamp>,
     /// The token that authenticates this creation, if one does.
     pub parent: Option<TokenId>,
+    /// How many tokens of the owner the store may hold with this one, revoked and expired ones
+    /// included.
+    pub max_rows: u32,
     /// Whether a [`NoticeKind::Created`](crate::notice::NoticeKind::Created) is queued with it, in
     /// the same transaction. Never set for a store without [`TokenStore::jobs`].
     pub notify: bool,
@@ -308,6 +314,9 @@ pub enum Insertion {
     Duplicate,
     /// The owner has as many tokens as he may; nothing was stored.
     LimitReached,
+    /// The store holds as many tokens of the owner's as it may ([`NewToken::max_rows`]), revoked and
+    /// expired ones included; nothing was stored.
+    TooManyRows,
     /// The parent is revoked, expired or gone; nothing was stored.
     ParentInvalid,
 }

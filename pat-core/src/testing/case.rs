@@ -63,6 +63,7 @@ pub(super) fn new(number: i64, owner_key: &str) -> NewToken {
         expires_at: None,
         expires_by: None,
         parent: None,
+        max_rows: 1_000_000,
         notify: false,
     }
 }

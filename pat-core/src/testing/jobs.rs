@@ -10,7 +10,7 @@ use super::case::{Case, Store, at, case, id, new, owner, revocation, revoke, sto
 use crate::notice::{NoticeKind, NoticeToken};
 use crate::store::{
     Change, DueNotices, Job, JobStore, LastUse, Lease, LeaseAnswer, LeaseRequest, MarkBounds,
-    NewToken, Outcome, Prune, QueuedNotice, Revocation, RevocationScope, Trim,
+    MissingOwners, NewToken, Outcome, Prune, QueuedNotice, Revocation, RevocationScope, Trim,
 };
 use crate::{StoreError, TokenId};
 
@@ -58,6 +58,9 @@ pub const CASES: &[Case] = &[
         Box::pin(trimming(s))
     }),
     case("owners_are_walked_in_byte_order", |s| Box::pin(owners(s))),
+    case("owners_are_gone_when_they_were_missing_for_long", |s| {
+        Box::pin(missing_owners(s))
+    }),
 ];
 
 const TTL: Duration = Duration::from_mins(1);
@@ -704,9 +707,58 @@ async fn owners(store: Store) {
             break;
         }
         assert!(page.len() <= 2);
-        walked.extend(page);
+        assert!(page.iter().all(|listed| listed.missing_since.is_none()));
+        walked.extend(page.into_iter().map(|listed| listed.owner));
     }
     assert_eq!(walked, ["A", "a", "b", "ä"].map(owner));
+}
+
+async fn missing_owners(store: Store) {
+    for (number, key) in (1..).zip(["alice", "bob", "Bob", "carol"]) {
+        store_token(&store, &new(number, key)).await;
+    }
+    let lease = lease(&store, Job::Prune).await;
+    let noted = |missing: &[&str], present: &[&str], at_least| MissingOwners {
+        now: at(0),
+        vouched: at(0),
+        missing: missing.iter().copied().map(owner).collect(),
+        present: present.iter().copied().map(owner).collect(),
+        at_least,
+    };
+    let note = async |missing: &[&str], present: &[&str], at_least| {
+        let noted = noted(missing, present, at_least);
+        let gone = jobs(&store).note_missing(&lease, &noted).await;
+        gone.expect("note_missing")
+    };
+    let since = async || {
+        let listed = jobs(&store).owners_after(None, 10).await;
+        let since = listed.expect("owners_after").into_iter();
+        let since = since.filter_map(|listed| Some((listed.owner, listed.missing_since?)));
+        since.collect::<Vec<_>>()
+    };
+    let (day, no_time) = (Duration::from_hours(24), Duration::ZERO);
+    assert_eq!(since().await, []);
+    // Nobody is gone who was there a moment ago. One without tokens is noted all the same.
+    assert_eq!(note(&["bob", "carol", "dave"], &[], day).await, []);
+    let first = since().await;
+    let missing: Vec<_> = first.iter().map(|(owner, _)| owner.clone()).collect();
+    assert_eq!(missing, ["bob", "carol"].map(owner));
+    let gone = note(&["bob", "carol", "dave"], &[], no_time).await;
+    assert_eq!(gone, ["bob", "carol", "dave"].map(owner));
+    assert_eq!(since().await, first, "the first time in a row counts");
+    // One who turns up begins anew, and so does nobody else.
+    assert_eq!(note(&["bob"], &["carol", "alice", "nobody"], day).await, []);
+    assert_eq!(since().await, first[..1]);
+    assert_eq!(note(&[], &[], no_time).await, []);
+    // Who has lost the lease changes nothing.
+    let lost = Lease {
+        term: lease.term + 1,
+        ..lease.clone()
+    };
+    let noted = noted(&["carol"], &["bob"], no_time);
+    let refused = jobs(&store).note_missing(&lost, &noted).await;
+    assert!(matches!(refused, Err(StoreError::LeaseLost)), "{refused:?}");
+    assert_eq!(since().await, first[..1]);
 }
 
 #[cfg(test)]

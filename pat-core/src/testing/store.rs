@@ -36,6 +36,9 @@ pub const CASES: &[Case] = &[
     case("the_limit_counts_expired_and_not_revoked_tokens", |s| {
         Box::pin(limit(s))
     }),
+    case("the_limit_of_rows_counts_all_tokens", |s| {
+        Box::pin(row_limit(s))
+    }),
     case("the_limit_holds_under_concurrent_creates", |s| {
         Box::pin(limit_race(s))
     }),
@@ -240,6 +243,29 @@ async fn limit(store: Store) {
     assert!(is_stored(&new(4, "bob")).await);
     revoke(&store, RevocationScope::Tokens(vec![id(2)]), 1).await;
     assert!(is_stored(&third).await);
+}
+
+async fn row_limit(store: Store) {
+    let of = |number, max_rows| NewToken {
+        max_rows,
+        ..new(number, "alice")
+    };
+    let insert = async |number, max_rows, limit| {
+        let inserted = store.insert(&of(number, max_rows), limit).await;
+        inserted.expect("insert")
+    };
+    for number in 1..=4 {
+        store_token(&store, &of(number, 4)).await;
+        revoke(&store, RevocationScope::Tokens(vec![id(number)]), 1).await;
+    }
+    store_token(&store, &new(10, "bob")).await;
+    assert_eq!(insert(5, 4, 1).await, Insertion::TooManyRows);
+    assert_eq!(store.find(id(5)).await.expect("find"), None);
+    store_token(&store, &of(5, 5)).await;
+    assert_eq!(insert(6, 9, 1).await, Insertion::LimitReached);
+    // Then it helps nothing to revoke one.
+    assert_eq!(insert(6, 5, 1).await, Insertion::TooManyRows);
+    store_token(&store, &new(11, "bob")).await;
 }
 
 async fn limit_race(store: Store) {
@@ -721,8 +747,13 @@ async fn last_use(store: Store) {
     assert_eq!(found.last_used_at, Some(at(7)));
     assert_eq!(listed[0].last_used_at, Some(at(7)));
     revoke(&store, RevocationScope::Tokens(vec![id(1)]), 8).await;
-    store.record_use(&uses(9)).await.expect("record_use");
-    assert_eq!(read().await, Some(at(7)), "a revoked token is not touched");
+    for (written, expected) in [(9, 9), (8, 9)] {
+        store.record_use(&uses(written)).await.expect("record_use");
+        assert_eq!(read().await, Some(at(expected)), "of a revoked token too");
+    }
+    let found = store.find(id(1)).await.expect("find").expect("the token");
+    assert_eq!(found.revoked_at, Some(at(8)), "which stays revoked");
+    assert_eq!(store.list(&owner("alice")).await.expect("list"), []);
     assert_eq!(
         store.find(id(9)).await.expect("find"),
         None,

@@ -5,6 +5,7 @@ mod events;
 mod jobs;
 mod nodes;
 mod notices;
+mod owners;
 mod proof;
 mod tokens;
 

@@ -18,6 +18,12 @@ pub(crate) struct Locked {
     pub(crate) is_revoked: bool,
 }
 
+/// How many tokens an owner has.
+pub(crate) struct Count {
+    pub(crate) all: u64,
+    pub(crate) revoked: u64,
+}
+
 impl<DB: Portable> Write<DB> {
     /// Keeps all other creations and revocations for these owners out until the end of the
     /// transaction. Without it, creations that run side by side all count before any of them inserts,
@@ -83,19 +89,26 @@ impl<DB: Portable> Write<DB> {
         Ok(!self.fetch(sql).await?.is_empty())
     }
 
-    pub(crate) async fn count_unrevoked(&mut self, owner: &Owner) -> Result<u64, Error> {
-        let mut sql = Sql::new("SELECT COUNT(*) AS n FROM pat_token WHERE owner = ");
-        sql.bind(owner).push(" AND revoked_at IS NULL");
-        self.fetch_one(sql).await?.count("n")
+    /// Counts the tokens of an owner, up to so many.
+    pub(crate) async fn count_tokens(&mut self, owner: &Owner, most: u32) -> Result<Count, Error> {
+        let mut sql = Sql::new(
+            "SELECT COUNT(*) AS n, COUNT(revoked_at) AS revoked \
+             FROM (SELECT revoked_at FROM pat_token WHERE owner = ",
+        );
+        sql.bind(owner).push(" LIMIT ").bind(most).push(") t");
+        let row = self.fetch_one(sql).await?;
+        Ok(Count {
+            all: row.count("n")?,
+            revoked: row.count("revoked")?,
+        })
     }
 
-    /// Those of these tokens that are there and not revoked, with the times of their creation.
-    pub(crate) async fn find_unrevoked(
+    /// Those of these tokens that are there, revoked or not, with the times of their creation.
+    pub(crate) async fn find_created(
         &mut self,
         ids: impl Iterator<Item = TokenId>,
     ) -> Result<HashMap<TokenId, Timestamp>, Error> {
-        let mut sql =
-            Sql::new("SELECT id, created_at FROM pat_token WHERE revoked_at IS NULL AND id IN ");
+        let mut sql = Sql::new("SELECT id, created_at FROM pat_token WHERE id IN ");
         sql.bind_list(ids);
         let rows = self.fetch(sql.unprepared()).await?;
         rows.iter()

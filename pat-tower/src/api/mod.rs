@@ -51,6 +51,7 @@
 //! | `created-by-token` | 403 | tokens may not create tokens |
 //! | `token-limit-reached` | 403 | the user has as many tokens as he may |
 //! | `older-nodes` | 409 | the token would have something that an older version, which runs as well, does not know |
+//! | `too-many-rows` | 403 | so many of the user's tokens, revoked and expired ones included, wait to be pruned |
 //! | `not-an-administrator` | 403 | only administrators may do this |
 //! | `invalid-search` | 400 | a bad date, order, page, limit or cursor |
 //! | `no-criterion` | 400 | a revocation by a filter that restricts nothing |

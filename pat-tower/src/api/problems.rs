@@ -69,6 +69,8 @@ const TOKEN_LIMIT_REACHED: ProblemType = ProblemType::new(
     "Token limit reached",
     StatusCode::FORBIDDEN,
 );
+const TOO_MANY_ROWS: ProblemType =
+    ProblemType::new("too-many-rows", "Too many rows", StatusCode::FORBIDDEN);
 
 const NOT_AN_ADMINISTRATOR: ProblemType = ProblemType::new(
     "not-an-administrator",
@@ -134,6 +136,7 @@ impl From<PolicyError> for Problem {
             PolicyError::OutlivesParent => OUTLIVES_PARENT,
             PolicyError::LimitReached { .. } => TOKEN_LIMIT_REACHED,
             PolicyError::OlderNodes { .. } => OLDER_NODES,
+            PolicyError::TooManyRows { .. } => TOO_MANY_ROWS,
             _ => MALFORMED_BODY,
         };
         Self::new(kind, sentence(&error.to_string()))
@@ -142,9 +145,10 @@ impl From<PolicyError> for Problem {
 
 impl From<Unavailable> for Problem {
     fn from(error: Unavailable) -> Self {
-        tracing::error!(
+        // What is behind it has been told where it was asked, once for all requests.
+        tracing::debug!(
             error = &error as &dyn std::error::Error,
-            "a request failed with 503"
+            "a request fails with 503"
         );
         Self::unavailable()
     }

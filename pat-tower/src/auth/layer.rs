@@ -279,9 +279,19 @@ impl Config {
         self.remember(request, Outcome::Accepted(Pat(principal)));
         let sessions = self.sessions.as_ref();
         match sessions.and_then(|sessions| sessions.detach(request.extensions_mut())) {
-            Some(destroy) => Next::DestroySession(destroy, after),
+            Some(destroy) => Next::DestroySession(self.reported(destroy), after),
             None => Next::Call(after),
         }
+    }
+
+    /// The same, and how it ended is reported.
+    fn reported(&self, destroy: Destroy) -> Destroy {
+        let pats = self.pats.clone();
+        Box::pin(async move {
+            let ended = destroy.await;
+            pats.report_sessions(&ended);
+            ended
+        })
     }
 
     fn refuse<B>(

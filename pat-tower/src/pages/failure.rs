@@ -49,9 +49,10 @@ impl Page {
     }
 
     pub(super) fn unavailable(&self, error: &Unavailable) -> Response {
-        tracing::error!(
+        // What is behind it has been told where it was asked, once for all requests.
+        tracing::debug!(
             error = error as &dyn std::error::Error,
-            "a page failed with 503"
+            "a page fails with 503"
         );
         let (status, title) = (StatusCode::SERVICE_UNAVAILABLE, Text::Unavailable);
         let mut response = self.fail(status, title, Text::UnavailableHint);

@@ -185,7 +185,9 @@ fn check(page: &Page, name: &str, expiry: &Expiry) -> Result<Option<i64>, Errors
 
 fn status(error: &PolicyError) -> StatusCode {
     match error {
-        PolicyError::LimitReached { .. } | PolicyError::ForbiddenByToken => StatusCode::FORBIDDEN,
+        PolicyError::LimitReached { .. }
+        | PolicyError::TooManyRows { .. }
+        | PolicyError::ForbiddenByToken => StatusCode::FORBIDDEN,
         PolicyError::OlderNodes { .. } => StatusCode::CONFLICT,
         _ => StatusCode::BAD_REQUEST,
     }

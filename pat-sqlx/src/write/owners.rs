@@ -1,0 +1,56 @@
+use std::time::Duration;
+
+use pat_core::Owner;
+use pat_core::store::MissingOwners;
+use sqlx::Error;
+
+use super::Write;
+use crate::Portable;
+use crate::sql::Sql;
+use crate::store::CHUNK;
+
+impl<DB: Portable> Write<DB> {
+    /// Notes that these owners are not missing.
+    pub(crate) async fn note_present(&mut self, owners: &[Owner]) -> Result<(), Error> {
+        for chunk in owners.chunks(CHUNK) {
+            let mut sql = Sql::new(
+                "UPDATE pat_owner SET missing_since = NULL \
+                 WHERE missing_since IS NOT NULL AND owner IN ",
+            );
+            sql.bind_list(chunk);
+            self.execute(sql.unprepared()).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes since when owners are missing; returns those that have been so for long.
+    pub(crate) async fn note_missing(
+        &mut self,
+        noted: &MissingOwners,
+    ) -> Result<Vec<Owner>, Error> {
+        let vouched = self.cutoff(noted.vouched, Duration::ZERO);
+        let long_ago = self.cutoff(noted.vouched, noted.at_least);
+        let mut gone = Vec::new();
+        for chunk in noted.missing.chunks(CHUNK) {
+            // A token that came by another way than a creation has no row of its owner yet.
+            let mut sql = Sql::new("INSERT INTO pat_owner (owner) VALUES ");
+            sql.bind_rows(chunk.iter().map(|owner| [owner.into()]));
+            sql.push(DB::or_ignore("owner"));
+            self.execute(sql.unprepared()).await?;
+            // What lies in the future was noted while a clock was wrong.
+            let mut sql = Sql::new("UPDATE pat_owner SET missing_since = ");
+            sql.bind(vouched);
+            sql.push(" WHERE (missing_since IS NULL OR missing_since > ");
+            sql.bind(vouched).push(") AND owner IN ").bind_list(chunk);
+            self.execute(sql.unprepared()).await?;
+            let mut sql = Sql::new("SELECT owner FROM pat_owner WHERE missing_since <= ");
+            sql.bind(long_ago);
+            sql.push(" AND owner IN ").bind_list(chunk);
+            sql.push(" ORDER BY owner");
+            for row in self.fetch(sql.unprepared()).await? {
+                gone.push(row.owner("owner")?);
+            }
+        }
+        Ok(gone)
+    }
+}

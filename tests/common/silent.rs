@@ -1,0 +1,321 @@
+//! A shared store of which a test chooses the methods that never answer, or fail.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use pat_core::notice::NoticeId;
+use pat_core::search::{Filter, Search};
+use pat_core::store::{
+    Change, ChangePage, Claim, Cursor, DeadNotice, DueNotices, Insertion, JobStore, LastUse, Lease,
+    LeaseAnswer, LeaseRequest, ListedOwner, Lookup, MarkBounds, MissingOwners, NewToken,
+    NodeReport, Outbox, Outcome, Prune, Pruned, QueuedNotice, Revocation, RevocationScope, Revoked,
+    SearchStore, StoreTime, Trim,
+};
+use pat_core::{MemoryStore, Owner, StoreError, Token, TokenDigest, TokenId, TokenStore};
+
+/// Every method of the port by which something is asked.
+pub(crate) const METHODS: &[&str] = &[
+    "insert",
+    "find_by_digest",
+    "find",
+    "list",
+    "revoke",
+    "append_change",
+    "changes_since",
+    "report_node",
+    "forget_node",
+    "nodes",
+    "record_use",
+    "accept_clock",
+    "acquire_lease",
+    "renew_lease",
+    "release_lease",
+    "queue_due_notices",
+    "prune",
+    "trim",
+    "owners_after",
+    "note_missing",
+    "mend_future",
+    "claim_notices",
+    "settle_notice",
+    "outbox",
+    "dead_notices",
+    "requeue_notice",
+    "search",
+    "count",
+    "ids",
+];
+
+/// What a method does instead of its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It never answers.
+    Silent,
+    /// It fails at once.
+    Failing,
+}
+
+/// A store in memory that says that it is shared. Clones share one state.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Silent(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    inner: MemoryStore,
+    nodes: Mutex<BTreeMap<u64, NodeReport>>,
+    faults: Mutex<BTreeMap<&'static str, Fault>>,
+}
+
+impl Silent {
+    /// From now on these methods are at fault, and no others.
+    pub(crate) fn set(&self, methods: &[&'static str], fault: Fault) {
+        let faults = methods.iter().map(|method| (*method, fault));
+        *self.0.faults.lock().expect("the faults") = faults.collect();
+    }
+
+    /// The store, unless this method is at fault.
+    async fn pass(&self, method: &'static str) -> Result<&MemoryStore, StoreError> {
+        assert!(METHODS.contains(&method), "{method} is in the table");
+        let fault = self
+            .0
+            .faults
+            .lock()
+            .expect("the faults")
+            .get(method)
+            .copied();
+        match fault {
+            None => Ok(&self.0.inner),
+            Some(Fault::Silent) => std::future::pending().await,
+            Some(Fault::Failing) => Err(StoreError::backend("the database is down")),
+        }
+    }
+}
+
+#[async_trait]
+impl TokenStore for Silent {
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    async fn insert(&self, token: &NewToken, limit: u32) -> Result<Insertion, StoreError> {
+        self.pass("insert").await?.insert(token, limit).await
+    }
+
+    async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Lookup, StoreError> {
+        self.pass("find_by_digest")
+            .await?
+            .find_by_digest(digest)
+            .await
+    }
+
+    async fn find(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
+        self.pass("find").await?.find(id).await
+    }
+
+    async fn list(&self, owner: &Owner) -> Result<Vec<Token>, StoreError> {
+        self.pass("list").await?.list(owner).await
+    }
+
+    async fn revoke(
+        &self,
+        scope: &RevocationScope,
+        revocation: &Revocation,
+    ) -> Result<Revoked, StoreError> {
+        self.pass("revoke").await?.revoke(scope, revocation).await
+    }
+
+    async fn append_change(
+        &self,
+        change: &Change,
+        now: Timestamp,
+    ) -> Result<Timestamp, StoreError> {
+        self.pass("append_change")
+            .await?
+            .append_change(change, now)
+            .await
+    }
+
+    async fn changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, StoreError> {
+        self.pass("changes_since")
+            .await?
+            .changes_since(cursor)
+            .await
+    }
+
+    async fn report_node(
+        &self,
+        report: &NodeReport,
+        _: &MarkBounds,
+    ) -> Result<StoreTime, StoreError> {
+        self.pass("report_node").await?;
+        let mut nodes = self.0.nodes.lock().expect("the nodes");
+        nodes.insert(report.node, *report);
+        Ok(StoreTime::default())
+    }
+
+    async fn forget_node(&self, report: &NodeReport) -> Result<(), StoreError> {
+        self.pass("forget_node").await?;
+        self.0.nodes.lock().expect("the nodes").remove(&report.node);
+        Ok(())
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeReport>, StoreError> {
+        self.pass("nodes").await?;
+        Ok(self
+            .0
+            .nodes
+            .lock()
+            .expect("the nodes")
+            .values()
+            .copied()
+            .collect())
+    }
+
+    async fn accept_clock(&self, now: Timestamp) -> Result<StoreTime, StoreError> {
+        self.pass("accept_clock").await?.accept_clock(now).await
+    }
+
+    async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError> {
+        self.pass("record_use").await?.record_use(uses).await
+    }
+
+    fn jobs(&self) -> Option<&dyn JobStore> {
+        Some(self)
+    }
+
+    fn search_store(&self) -> Option<&dyn SearchStore> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl JobStore for Silent {
+    async fn acquire_lease(
+        &self,
+        request: &LeaseRequest<'_>,
+    ) -> Result<(LeaseAnswer, StoreTime), StoreError> {
+        let store = self.pass("acquire_lease").await?;
+        store.acquire_lease(request).await
+    }
+
+    async fn renew_lease(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        ttl: Duration,
+    ) -> Result<(), StoreError> {
+        self.pass("renew_lease")
+            .await?
+            .renew_lease(lease, now, ttl)
+            .await
+    }
+
+    async fn release_lease(&self, lease: &Lease, is_done: bool) -> Result<(), StoreError> {
+        self.pass("release_lease")
+            .await?
+            .release_lease(lease, is_done)
+            .await
+    }
+
+    async fn queue_due_notices(
+        &self,
+        lease: &Lease,
+        due: &DueNotices,
+        max_owners: u32,
+    ) -> Result<u64, StoreError> {
+        let store = self.pass("queue_due_notices").await?;
+        store.queue_due_notices(lease, due, max_owners).await
+    }
+
+    async fn prune(&self, lease: &Lease, prune: &Prune, limit: u32) -> Result<Pruned, StoreError> {
+        self.pass("prune").await?.prune(lease, prune, limit).await
+    }
+
+    async fn mend_future(&self, lease: &Lease, now: Timestamp) -> Result<u64, StoreError> {
+        let store = self.pass("mend_future").await?;
+        store.mend_future(lease, now).await
+    }
+
+    async fn trim(&self, lease: &Lease, trim: &Trim, limit: u32) -> Result<u64, StoreError> {
+        self.pass("trim").await?.trim(lease, trim, limit).await
+    }
+
+    async fn owners_after(
+        &self,
+        after: Option<&Owner>,
+        limit: u32,
+    ) -> Result<Vec<ListedOwner>, StoreError> {
+        self.pass("owners_after")
+            .await?
+            .owners_after(after, limit)
+            .await
+    }
+
+    async fn note_missing(
+        &self,
+        lease: &Lease,
+        noted: &MissingOwners,
+    ) -> Result<Vec<Owner>, StoreError> {
+        self.pass("note_missing")
+            .await?
+            .note_missing(lease, noted)
+            .await
+    }
+
+    async fn claim_notices(
+        &self,
+        now: Timestamp,
+        ttl: Duration,
+        limit: u32,
+    ) -> Result<Vec<QueuedNotice>, StoreError> {
+        self.pass("claim_notices")
+            .await?
+            .claim_notices(now, ttl, limit)
+            .await
+    }
+
+    async fn settle_notice(
+        &self,
+        claim: &Claim,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.pass("settle_notice")
+            .await?
+            .settle_notice(claim, outcome, now)
+            .await
+    }
+
+    async fn outbox(&self) -> Result<Outbox, StoreError> {
+        self.pass("outbox").await?.outbox().await
+    }
+
+    async fn dead_notices(&self, limit: u32) -> Result<Vec<DeadNotice>, StoreError> {
+        self.pass("dead_notices").await?.dead_notices(limit).await
+    }
+
+    async fn requeue_notice(&self, id: NoticeId, now: Timestamp) -> Result<bool, StoreError> {
+        self.pass("requeue_notice")
+            .await?
+            .requeue_notice(id, now)
+            .await
+    }
+}
+
+#[async_trait]
+impl SearchStore for Silent {
+    async fn search(&self, search: &Search) -> Result<Vec<Token>, StoreError> {
+        self.pass("search").await?.search(search).await
+    }
+
+    async fn count(&self, filter: &Filter) -> Result<u64, StoreError> {
+        self.pass("count").await?.count(filter).await
+    }
+
+    async fn ids(&self, filter: &Filter) -> Result<Vec<TokenId>, StoreError> {
+        self.pass("ids").await?.ids(filter).await
+    }
+}
