@@ -281,7 +281,10 @@ impl Progress {
 async fn learn_time(auth: &Authenticator) -> Result<(), StoreError> {
     let sent = auth.time.now();
     let limit = auth.settings.auth_database_timeout();
-    let page = within(limit, auth.store.changes_since(None)).await?;
+    let page = auth
+        .outages
+        .store(limit, auth.store.changes_since(None))
+        .await?;
     auth.observe(sent, page.time);
     Ok(())
 }

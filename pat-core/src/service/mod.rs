@@ -159,7 +159,7 @@ impl Pats {
         if !auth.store.is_shared() || feed.is_reported(auth) {
             return Ok(());
         }
-        within(limit, feed.poll(auth)).await?;
+        self.ask(limit, feed.poll(auth)).await?;
         if feed.is_reported(auth) {
             return Ok(());
         }
