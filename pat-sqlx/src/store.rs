@@ -27,13 +27,6 @@ pub struct SqlxStore<DB: Dialect> {
     pub(crate) clock: ClockSource,
 }
 
-/// Without the pools, which would tell how to connect and how each is set up.
-impl<DB: Dialect> fmt::Debug for SqlxStore<DB> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqlxStore").finish_non_exhaustive()
-    }
-}
-
 impl<DB: Dialect> Clone for SqlxStore<DB> {
     fn clone(&self) -> Self {
         Self {
