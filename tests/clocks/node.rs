@@ -54,10 +54,18 @@ impl Node {
         })
     }
 
+    /// What it says of a token. A machine that is busy with other things may keep it from saying that
+    /// in time; then it is asked again.
     pub(super) async fn status(&self, token: &str) -> StatusCode {
-        self.get(MYSELF, |request| request.bearer_auth(token))
-            .await
-            .status
+        let mut status = StatusCode::SERVICE_UNAVAILABLE;
+        for _ in 0..20 {
+            let answer = self.get(MYSELF, |request| request.bearer_auth(token));
+            status = answer.await.status;
+            if status != StatusCode::SERVICE_UNAVAILABLE {
+                break;
+            }
+        }
+        status
     }
 
     pub(super) async fn is_ready(&self) -> bool {
