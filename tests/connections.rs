@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use libtest_mimic::Trial;
 use pat_core::store::{
     Change, Insertion, Job, LastUse, LeaseAnswer, LeaseRequest, MarkBounds, NewToken, NodeReport,
-    Outcome, Prune, ReportMode, Revocation, RevocationScope, TokenStore,
+    Outcome, Prune, ReportMode, Revocation, RevocationScope, SCHEMA_VERSION, TokenStore,
 };
 use pat_core::{Owner, StoreError, TokenDigest, TokenId};
 use pat_sqlx::sqlx::pool::PoolOptions;
@@ -115,6 +115,7 @@ fn new() -> NewToken {
         expires_at: None,
         expires_by: None,
         parent: None,
+        max_rows: u32::MAX,
         notify: true,
     }
 }
@@ -196,6 +197,7 @@ impl Call {
                     applied: 1,
                     now: now(),
                     mode: ReportMode::Seldom,
+                    version: SCHEMA_VERSION,
                 };
                 store.report_node(&report, &bounds()).await?;
                 store.changes_since(None).await?;

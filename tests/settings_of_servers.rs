@@ -228,7 +228,11 @@ async fn suites_on_server(server: Database, settings: &'static [(&'static str, &
     for (round, group) in groups(settings).into_iter().enumerate() {
         let mut databases = Vec::new();
         for number in 0..cases().count() {
-            databases.push(server.another(&format!("worst_{round}_{number}")).await);
+            databases.push(
+                server
+                    .create_beside(&format!("worst_{round}_{number}"))
+                    .await,
+            );
         }
         let mut before = Vec::new();
         match server.kind {

@@ -129,7 +129,7 @@ pub(super) async fn accepted_on_file() {
 /// owner is told, and the node says by how much. Then it is right again.
 pub(super) async fn of_running_server(kind: Kind) {
     let shift = Shift::new(0);
-    let database = Database::create_with(kind, &shift.variables()).expect("a server");
+    let database = Database::create_in_environment(kind, &shift.variables()).expect("a server");
     let tables = Tables::on(&database.create_beside("pat").await).await;
     let tokens = Tokens::insert(&tables).await;
     let node = Node::start(&tables, None, &[]).await;

@@ -275,7 +275,7 @@ async fn of_nodes(offset: Offset, tables: impl AsyncFn(usize) -> Tables) -> Vec<
 /// The date of a server is wrong.
 pub(super) async fn of_servers(kind: Kind) {
     let shift = Shift::new(0);
-    let database = Database::create_with(kind, &shift.variables()).expect("a server");
+    let database = Database::create_in_environment(kind, &shift.variables()).expect("a server");
     let test = format!("{}::server", kind.need());
     let number = match kind {
         Kind::Postgres => 4,

@@ -28,6 +28,7 @@ pub(crate) const METHODS: &[&str] = &[
     "report_node",
     "forget_node",
     "nodes",
+    "raise_readable_from",
     "record_use",
     "accept_clock",
     "acquire_lease",
@@ -154,6 +155,11 @@ impl TokenStore for Silent {
         let mut nodes = self.0.nodes.lock().expect("the nodes");
         nodes.insert(report.node, *report);
         Ok(StoreTime::default())
+    }
+
+    async fn raise_readable_from(&self, version: u64) -> Result<(), StoreError> {
+        let inner = self.pass("raise_readable_from").await?;
+        inner.raise_readable_from(version).await
     }
 
     async fn forget_node(&self, report: &NodeReport) -> Result<(), StoreError> {

@@ -72,7 +72,7 @@ impl Database {
     /// The same, on a server that finds more variables in its environment, and is reached by its
     /// socket alone.
     #[must_use]
-    pub fn create_with(kind: Kind, variables: &[(OsString, OsString)]) -> Option<Self> {
+    pub fn create_in_environment(kind: Kind, variables: &[(OsString, OsString)]) -> Option<Self> {
         Self::create_on_new_server(kind, &[], &[], variables)
     }
 
@@ -97,20 +97,6 @@ impl Database {
     #[must_use]
     pub fn create_with(kind: Kind, more: &[&str]) -> Option<Self> {
         Self::create_on_new_server(kind, &[], more, &[])
-    }
-
-    /// One more database on the same server, which is this test's own.
-    pub async fn another(&self, name: &str) -> Self {
-        self.execute(&format!("CREATE DATABASE {name}")).await;
-        let server = Server {
-            kind: self.kind,
-            url: self.url.clone(),
-        };
-        Self {
-            url: server.url(name),
-            name: name.to_owned(),
-            ..self.clone()
-        }
     }
 
     fn create_on_new_server(
