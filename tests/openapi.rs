@@ -69,6 +69,7 @@ async fn routes() {
         .collect::<Vec<_>>();
     let expected = [
         "DELETE /admin/tokens revokeTokens",
+        "GET /admin/events readEvents",
         "POST /admin/tokens/identify identifyToken",
         "POST /admin/tokens/revoke revokeMatchingTokens",
         "GET /policy policy",
