@@ -75,7 +75,7 @@ async fn read() {
     let second = server.create("bob").await;
     let revoke = server
         .delete(&format!("/rest/pat/latest/tokens/{}", first.id))
-        .basic_auth("admin", Some("admin"));
+        .basic_auth("alice", Some("alice"));
     assert_eq!(answer(revoke).await.status, StatusCode::NO_CONTENT);
     let all = lines(&server, "").await;
     let brief: Vec<_> = all
@@ -95,7 +95,7 @@ async fn read() {
         json!([3, "revoked", first.id, "alice"]),
     ];
     assert_eq!(brief, expected);
-    assert_eq!(all[2]["revokedBy"], "admin");
+    assert_eq!(all[2]["revokedBy"], "alice");
     assert_eq!(lines(&server, "?after=2").await, all[2..]);
     assert_eq!(lines(&server, "?after=1&limit=1").await, all[1..2]);
     assert_eq!(lines(&server, "?after=3").await, Vec::<Value>::new());
