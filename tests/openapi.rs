@@ -68,8 +68,8 @@ async fn routes() {
         })
         .collect::<Vec<_>>();
     let expected = [
-        "DELETE /admin/tokens revokeTokens",
         "GET /admin/events readEvents",
+        "DELETE /admin/tokens revokeTokens",
         "POST /admin/tokens/identify identifyToken",
         "POST /admin/tokens/revoke revokeMatchingTokens",
         "GET /policy policy",

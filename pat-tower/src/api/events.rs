@@ -18,6 +18,8 @@ use crate::problem::Problem;
 
 /// The most events that one answer has.
 const MAX_EVENTS: u32 = 1_000;
+/// The largest number that every JSON parser reads exactly.
+const MAX_SEQ: u64 = (1 << 53) - 1;
 /// One JSON object a line.
 const NDJSON: &str = "application/x-ndjson";
 
@@ -26,7 +28,7 @@ const NDJSON: &str = "application/x-ndjson";
 struct EventsQuery {
     /// The `seq` of the last event that is known already.
     #[serde(default)]
-    #[param(default = 0)]
+    #[param(default = 0, minimum = 0, maximum = 9_007_199_254_740_991_u64)]
     after: u64,
     /// How many at most.
     #[serde(default = "thousand")]
@@ -200,10 +202,13 @@ pub(super) async fn events(
     let query = serde_urlencoded::from_str(query.as_deref().unwrap_or_default());
     let EventsQuery { after, limit } = query
         .ok()
-        .filter(|query: &EventsQuery| (1..=MAX_EVENTS).contains(&query.limit))
+        .filter(|query: &EventsQuery| {
+            query.after <= MAX_SEQ && (1..=MAX_EVENTS).contains(&query.limit)
+        })
         .ok_or_else(|| {
             let detail = format!(
-                "after must be a whole number from 0 on, and limit one from 1 to {MAX_EVENTS}."
+                "after must be a whole number from 0 to {MAX_SEQ}, and limit one from 1 to \
+                 {MAX_EVENTS}."
             );
             Problem::new(INVALID_SEARCH, detail)
         })?;
