@@ -272,7 +272,7 @@ pub trait EventSink: Debug + Send + Sync + 'static {
         None
     }
 
-    /// Takes one event. Called for one event at a time, and given up after 30 seconds (two while
+    /// Takes one event. Called for one event at a time, and given up after half a minute (two seconds while
     /// the process shuts down).
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use crate::outage::{Cause, Outages};
 
 /// How many events may wait for one process sink.
 pub const QUEUE_LEN: usize = 1024;
-/// How long a sink may take for one event.
+/// How long a sink may take for one event, beside what it has at the end.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(30);
 /// The same, once the process shuts down.
 const LAST_RECORD_TIMEOUT: Duration = Duration::from_secs(2);
@@ -150,8 +150,7 @@ async fn record_in_time(
 ) -> Result<(), RecordError> {
     let recording = AssertUnwindSafe(async { sink.record(event).await }).catch_unwind();
     let too_long = async {
-        stop.run_until_cancelled(sleep(RECORD_TIMEOUT - LAST_RECORD_TIMEOUT))
-            .await;
+        stop.run_until_cancelled(sleep(RECORD_TIMEOUT)).await;
         sleep(LAST_RECORD_TIMEOUT).await;
     };
     tokio::select! {

@@ -388,8 +388,8 @@ async fn positions(store: Store) {
     put(&current, "webhook", 7).await.expect("put");
     put(&current, "queue", 3).await.expect("put");
     put(&current, "webhook", 9).await.expect("put");
-    let lost = put(&stale, "webhook", 8).await;
-    assert!(matches!(lost, Err(StoreError::LeaseLost)), "{lost:?}");
+    let refused = put(&stale, "webhook", 8).await;
+    assert!(matches!(refused, Err(StoreError::LeaseLost)), "{refused:?}");
     assert_eq!(position("webhook").await, Some(9));
     assert_eq!(position("queue").await, Some(3));
     let last = audit(&store).last_event_number().await;
