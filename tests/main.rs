@@ -6,6 +6,7 @@
 
 mod admin;
 mod allocations;
+mod audit;
 mod bearer;
 mod bounds;
 mod browser;
@@ -63,6 +64,10 @@ fn main() -> ExitCode {
     if std::env::var_os(smtp::AS_MAILER).is_some() {
         return smtp::deliver_as_process();
     }
+    // And those that look for lost events, somebody who changes things and dies.
+    if std::env::var_os(audit::AS_CHANGER).is_some() {
+        return audit::change_as_process();
+    }
     // The memory of a flood is measured in a process that does nothing else.
     if std::env::var_os(flood::AS_FLOOD).is_some() {
         return flood::flood_as_process();
@@ -71,6 +76,7 @@ fn main() -> ExitCode {
     let trials = [
         admin::trials(),
         allocations::trials(),
+        audit::trials(),
         bearer::trials(),
         bounds::trials(),
         browser::trials(),

@@ -68,6 +68,7 @@ async fn routes() {
         })
         .collect::<Vec<_>>();
     let expected = [
+        "GET /admin/events readEvents",
         "DELETE /admin/tokens revokeTokens",
         "POST /admin/tokens/identify identifyToken",
         "POST /admin/tokens/revoke revokeMatchingTokens",

@@ -38,6 +38,7 @@ fn suites() -> impl Iterator<Item = Trial> {
         testing::store::CASES,
         testing::jobs::CASES,
         testing::search::CASES,
+        testing::audit::CASES,
     ];
     suites.into_iter().flatten().flat_map(|case| {
         trials_on_servers(case.name, move |database| async move {
@@ -459,7 +460,6 @@ where
 /// The life of a token, as the table of events tells it.
 async fn audit<F: Future<Output = Vec<(String, i64)>>>(store: AnyStore, count: impl Fn() -> F) {
     let pats = Pats::builder(store.tokens())
-        .events(store.events())
         .users(named_users(&["alice"]))
         .build();
     let alice = Caller::explicit(owner("alice"));

@@ -18,10 +18,14 @@ const PAUSE: Duration = Duration::from_millis(200);
 ///
 /// An event is tried three times, so a receiver that takes it and then fails to say so gets it
 /// again. A receiver that refuses it (an answer of 3xx or 4xx) is not asked a second time.
+///
+/// By default the sink gets the events of its own process, and one that cannot be sent is lost. A
+/// [shared](WebhookSink::shared) one gets those of all nodes from the store, each until it is sent.
 pub struct WebhookSink {
     client: Client,
     url: Url,
     timeout: Duration,
+    name: Option<String>,
 }
 
 impl WebhookSink {
@@ -39,6 +43,7 @@ impl WebhookSink {
             client,
             url,
             timeout: TIMEOUT,
+            name: None,
         })
     }
 
@@ -46,6 +51,14 @@ impl WebhookSink {
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Sends the events of all nodes, at least once: a receiver passes over the `id`s that it has.
+    /// The store keeps under this name how far the receiver has got.
+    #[must_use]
+    pub fn shared(mut self, name: &str) -> Self {
+        self.name = Some(name.to_owned());
         self
     }
 
@@ -62,6 +75,10 @@ impl WebhookSink {
 
 #[async_trait]
 impl EventSink for WebhookSink {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
     async fn record(&self, event: &Event) -> Result<(), BoxError> {
         let body = to_json(event);
         for attempt in 1..ATTEMPTS {
@@ -119,9 +136,15 @@ fn to_json(event: &Event) -> Value {
             "expiresAt": expires_at.map(|at| at.to_string()),
             "parent": parent.map(TokenId::get),
         }),
-        EventKind::FirstUsed { token, owner } | EventKind::Pruned { token, owner } => json!({
+        EventKind::FirstUsed { token, owner } => json!({
             "token": token.get(),
             "owner": owner.as_str(),
+        }),
+        EventKind::Pruned { tokens } => json!({
+            "tokens": tokens.iter().map(|token| json!({
+                "token": token.id.get(),
+                "owner": token.owner.as_str(),
+            })).collect::<Vec<_>>(),
         }),
         EventKind::Refused {
             reason,
@@ -148,5 +171,12 @@ fn to_json(event: &Event) -> Value {
     };
     json["event"] = event.kind.as_str().into();
     json["at"] = event.at.to_string().into();
+    if let Some(row) = event.row {
+        json["id"] = row.id.into();
+        json["seq"] = row.seq.into();
+    }
+    if let Some(id) = &event.request_id {
+        json["request"] = (&**id).into();
+    }
     json
 }

@@ -110,6 +110,8 @@ pub enum StartError {
 
 /// How long a shutdown waits for requests that are under way.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long it waits for the database to close its connections.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Wires the server up with this clock and starts its jobs.
 ///
@@ -142,7 +144,6 @@ pub async fn app_of(config: Config, made_of: Parts) -> Result<App, StartError> {
         source,
     })?;
     let builder = Pats::builder(wrap_store(store.tokens()))
-        .events(store.events())
         .users(directory)
         .settings(config.settings)
         .clock(clock);
@@ -299,7 +300,13 @@ impl App {
 
 async fn finish(jobs: Jobs, store: AnyStore) {
     jobs.shutdown().await;
-    store.close().await;
+    // A database that does not answer must not keep the process.
+    if tokio::time::timeout(CLOSE_TIMEOUT, store.close())
+        .await
+        .is_err()
+    {
+        tracing::warn!("the database did not let go of its connections in time");
+    }
 }
 
 /// A database URL as it may be shown. A password is in front of the host or among the parameters.

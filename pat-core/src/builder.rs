@@ -62,7 +62,8 @@ impl PatsBuilder {
         self
     }
 
-    /// One more taker of audit events.
+    /// Adds an audit event sink: a process sink, or a shared one if it has a
+    /// [name](EventSink::name).
     pub fn events(mut self, sink: impl EventSink) -> Self {
         self.sinks.push(Arc::new(sink));
         self
@@ -112,13 +113,16 @@ impl PatsBuilder {
             None => self.settings.issued_format().format(),
         };
         let outages = Arc::new(Outages::new(Arc::clone(&self.clock)));
+        // A store with events and without leases cannot have them fed by one node.
+        let is_stored = self.store.audit().is_some() && self.store.jobs().is_some();
+        let events = Events::new(self.sinks, is_stored);
         let auth = Authenticator::new(
             Arc::new(self.settings),
             self.store,
             self.directory,
             formats,
             Time::new(self.clock),
-            Events::new(self.sinks),
+            events,
             outages,
         );
         Pats::new(Inner {

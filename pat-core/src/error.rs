@@ -211,6 +211,9 @@ pub enum AdminError {
     /// The store cannot be searched ([`TokenStore::search_store`](crate::TokenStore::search_store)).
     #[error("the token store cannot be searched")]
     NotSupported,
+    /// The store keeps no audit events ([`TokenStore::audit`](crate::TokenStore::audit)).
+    #[error("the token store keeps no audit events")]
+    NoAudit,
     /// Tokens were to be revoked by a filter that restricts nothing.
     #[error("the filter restricts nothing; give it at least one criterion")]
     NoCriterion,

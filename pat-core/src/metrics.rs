@@ -29,6 +29,8 @@ mod off {
         pub(crate) fn job_ran(&self, _: &'static str, _is_good: bool) {}
         pub(crate) fn notice_settled(&self, _kind: &'static str, _outcome: &'static str) {}
         pub(crate) fn feed_broken(&self) {}
+        pub(crate) fn events_dropped(_: u64) {}
+        pub(crate) fn events_missed(_sink: &str, _: u64) {}
         pub(crate) fn flushed(&self, _: Moment) {}
         pub(crate) fn set_gauges(&self, _: Moment, _fresh_until: i64, _leap: i64) {}
         pub(crate) fn set_outbox(&self, _: Moment, _: &Outbox) {}
@@ -99,6 +101,14 @@ mod on {
 
         pub(crate) fn feed_broken(&self) {
             counter!("pat_feed_breaks_total").increment(1);
+        }
+
+        pub(crate) fn events_dropped(count: u64) {
+            counter!("pat_events_dropped_total").increment(count);
+        }
+
+        pub(crate) fn events_missed(sink: &str, count: u64) {
+            counter!("pat_events_missed_total", "sink" => sink.to_owned()).increment(count);
         }
 
         pub(crate) fn flushed(&self, now: Moment) {

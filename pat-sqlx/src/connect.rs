@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use pat_core::{EventSink, TokenStore};
+use pat_core::TokenStore;
 
 use crate::{ConnectError, Portable, SqlxStore};
 
@@ -53,12 +53,6 @@ impl AnyStore {
         self.0.clone()
     }
 
-    /// The table of audit events, for [`PatsBuilder::events`](pat_core::PatsBuilder::events).
-    #[must_use]
-    pub fn events(&self) -> Arc<dyn EventSink> {
-        self.0.clone()
-    }
-
     /// The store, going by its callers' clock; see
     /// [`SqlxStore::dangerous_with_callers_clock`].
     #[must_use]
@@ -73,7 +67,7 @@ impl AnyStore {
 }
 
 #[async_trait]
-trait Closing: TokenStore + EventSink {
+trait Closing: TokenStore {
     fn with_callers_clock(&self) -> Arc<dyn TokenStore>;
 
     async fn close(&self);

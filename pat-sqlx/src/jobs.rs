@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use pat_core::event::EventKind;
 use pat_core::notice::{NoticeId, NoticeKind};
 use pat_core::store::{
     Claim, DeadNotice, DueNotices, JobStore, Lease, LeaseAnswer, LeaseRequest, ListedOwner,
@@ -116,15 +117,18 @@ impl<DB: Portable> SqlxStore<DB> {
             write.queue_notices(kind, &ids, at, None).await?;
         }
         write.delete_tokens(&old).await?;
-        write.commit().await?;
         let pruned = locked.into_iter().map(|Locked { token, .. }| PrunedToken {
             id: token.id,
             owner: token.owner,
         });
-        Ok(Some(Pruned {
+        let pruned = Pruned {
             at,
             tokens: pruned.collect(),
-        }))
+        };
+        let tokens = pruned.tokens.clone();
+        write.record(at, EventKind::Pruned { tokens }).await?;
+        write.commit().await?;
+        Ok(Some(pruned))
     }
 
     async fn try_trim(
@@ -225,7 +229,11 @@ impl<DB: Portable> SqlxStore<DB> {
         now: Timestamp,
     ) -> Result<bool, sqlx::Error> {
         let mut write = Write::begin(self, now).await?;
-        let settled = write.settle(claim, outcome, write.now()).await?;
+        let at = write.now();
+        let settled = write.settle(claim, outcome, at).await?;
+        if settled {
+            write.record_settled(claim, outcome, at).await?;
+        }
         write.commit().await?;
         Ok(settled)
     }

@@ -170,7 +170,7 @@ pub(crate) fn known_kinds() -> impl Iterator<Item = i64> {
     KINDS.into_iter().map(|(number, _)| number)
 }
 
-fn kind(number: i64) -> Result<NoticeKind, Error> {
+pub(crate) fn kind(number: i64) -> Result<NoticeKind, Error> {
     let found = KINDS.into_iter().find(|(other, _)| *other == number);
     let unknown = || corrupt(format!("pat_notice.kind is {number}"));
     found.map(|(_, kind)| kind).ok_or_else(unknown)

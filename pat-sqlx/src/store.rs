@@ -3,9 +3,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use pat_core::event::EventKind;
 use pat_core::store::{
-    Change, ChangePage, Cursor, Insertion, JobStore, LastUse, Lookup, MOST_READ, MarkBounds,
-    NewToken, NodeReport, Revocation, RevocationScope, Revoked, SearchStore, StoreTime, TokenStore,
+    AuditStore, Change, ChangePage, Cursor, Insertion, JobStore, LastUse, Lookup, MOST_READ,
+    MarkBounds, NewToken, NodeReport, Revocation, RevocationScope, Revoked, SearchStore, StoreTime,
+    TokenStore,
 };
 use pat_core::{NoticeKind, Owner, StoreError, Token, TokenDigest, TokenId};
 use sqlx::Pool;
@@ -227,6 +229,13 @@ impl<DB: Portable> SqlxStore<DB> {
                 .queue_notices(kind, &ids, token.created_at, None)
                 .await?;
         }
+        let created = EventKind::Created {
+            token: token.id,
+            owner: token.owner.clone(),
+            expires_at: token.expires_at,
+            parent: token.parent,
+        };
+        write.record(token.created_at, created).await?;
         write.commit().await?;
         Ok(Insertion::Stored(token.clone().into_token()))
     }
@@ -258,6 +267,13 @@ impl<DB: Portable> SqlxStore<DB> {
                 .queue_notices(kind, &ids, at, Some(revocation))
                 .await?;
         }
+        let event = EventKind::Revoked {
+            tokens: tokens.clone(),
+            by: revocation.by.clone(),
+            reason: revocation.reason.clone(),
+        };
+        write.record(at, event).await?;
+        // Last, since the counter's row stays locked until the commit.
         let changes = Change::of_revoked(&tokens);
         write.append_changes(&changes, at).await?;
         write.commit().await?;
@@ -272,6 +288,10 @@ impl<DB: Portable> SqlxStore<DB> {
     ) -> Result<Timestamp, sqlx::Error> {
         let mut write = Write::begin(self, now).await?.insisting(insists);
         let at = write.now();
+        if let Change::OwnerChanged(owner) = change {
+            let owner = owner.clone();
+            write.record(at, EventKind::OwnerChanged { owner }).await?;
+        }
         write
             .append_changes(std::slice::from_ref(change), at)
             .await?;
@@ -490,6 +510,10 @@ impl<DB: Portable> TokenStore for SqlxStore<DB> {
     }
 
     fn search_store(&self) -> Option<&dyn SearchStore> {
+        Some(self)
+    }
+
+    fn audit(&self) -> Option<&dyn AuditStore> {
         Some(self)
     }
 }

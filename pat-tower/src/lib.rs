@@ -16,6 +16,8 @@ mod extract;
 pub mod pages;
 mod pat;
 mod problem;
+#[cfg(any(feature = "api", feature = "pages"))]
+mod request_id;
 mod session;
 
 pub use self::auth::{PatLayer, PatService, ResponseFuture};

@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use pat_core::notice::NoticeId;
 use pat_core::store::{
-    Change, ChangePage, Claim, Cursor, DeadNotice, DueNotices, Insertion, JobStore, LastUse, Lease,
-    LeaseAnswer, LeaseRequest, ListedOwner, Lookup, MarkBounds, MissingOwners, NewToken,
-    NodeReport, Outbox, Outcome, Prune, Pruned, QueuedNotice, Revocation, RevocationScope, Revoked,
-    StoreTime, Trim,
+    AuditStore, Change, ChangePage, Claim, Cursor, DeadNotice, DueNotices, Insertion, JobStore,
+    LastUse, Lease, LeaseAnswer, LeaseRequest, ListedOwner, Lookup, MarkBounds, MissingOwners,
+    NewToken, NodeReport, Outbox, Outcome, Prune, Pruned, QueuedNotice, Revocation,
+    RevocationScope, Revoked, StoreTime, Trim,
 };
 use pat_core::{Owner, StoreError, Token, TokenDigest, TokenId, TokenStore};
 use tokio::sync::watch;
@@ -214,6 +214,10 @@ impl TokenStore for Gated {
 
     fn jobs(&self) -> Option<&dyn JobStore> {
         self.0.inner.jobs().map(|_| self as &dyn JobStore)
+    }
+
+    fn audit(&self) -> Option<&dyn AuditStore> {
+        self.0.inner.audit()
     }
 }
 

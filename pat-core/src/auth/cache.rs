@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use moka::sync::Cache as Moka;
 
+use super::Refusal;
 use super::slots::Slots;
 use crate::principal::Grant;
 use crate::settings::Settings;
@@ -19,7 +20,7 @@ use crate::{AuthError, Principal, TokenDigest};
 pub(super) struct Cache {
     /// `None` if the settings switch caching off.
     grants: Option<Grants>,
-    refusals: Moka<TokenDigest, AuthError, ahash::RandomState>,
+    refusals: Moka<TokenDigest, Refusal, ahash::RandomState>,
     ttl: Duration,
     turn: AtomicU64,
 }
@@ -36,8 +37,9 @@ struct Grants {
 /// How many refusals are kept, about 200 bytes each.
 const MAX_REFUSALS: u64 = 10_000;
 /// How long a refusal is kept. Short, though "unknown", "revoked" and "expired" are final, so that a
-/// database restored from a backup is soon believed.
-const REFUSAL_TTL: Duration = Duration::from_secs(10);
+/// database restored from a backup is soon believed; and an owner may be active again though the host
+/// has not said so.
+pub(super) const REFUSAL_TTL: Duration = Duration::from_secs(10);
 
 impl Cache {
     pub(super) fn new(settings: &Settings) -> Self {
@@ -45,7 +47,8 @@ impl Cache {
         let grants = (!ttl.is_zero()).then(|| Grants::new(settings.auth_cache_max_items(), ttl));
         let refusals = Moka::builder()
             .max_capacity(MAX_REFUSALS)
-            .time_to_live(REFUSAL_TTL)
+            // To free memory. How long one stands is a matter of the clock that decides.
+            .time_to_live(REFUSAL_TTL * 6)
             .build_with_hasher(ahash::RandomState::new());
         Self {
             grants,
@@ -78,15 +81,25 @@ impl Cache {
         }
     }
 
-    pub(super) fn refusal(&self, digest: &TokenDigest) -> Option<AuthError> {
-        self.refusals.get(digest)
+    /// The refusal of this digest, if it is kept and `stands`.
+    pub(super) fn refusal(
+        &self,
+        digest: &TokenDigest,
+        stands: impl FnOnce(&Refusal) -> bool,
+    ) -> Option<AuthError> {
+        let refusal = self.refusals.get(digest)?;
+        stands(&refusal).then_some(refusal.error)
     }
 
-    /// Keeps a refusal that is final. An owner who is not active now may be so again in a moment,
-    /// and a failure says nothing about the token.
-    pub(super) fn keep_refusal(&self, digest: TokenDigest, error: &AuthError) {
-        if let AuthError::Unknown | AuthError::Revoked(_) | AuthError::Expired(_) = error {
-            self.refusals.insert(digest, error.clone());
+    /// Keeps a refusal that is final, or stands until a change of the owner. A failure says nothing
+    /// about the token.
+    pub(super) fn keep_refusal(&self, digest: TokenDigest, refusal: &Refusal) {
+        let is_final = matches!(
+            refusal.error,
+            AuthError::Unknown | AuthError::Revoked(_) | AuthError::Expired(_)
+        );
+        if is_final || refusal.owner_epoch.is_some() {
+            self.refusals.insert(digest, refusal.clone());
         }
     }
 

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use super::Verdict;
+use super::Loaded;
 use crate::outage::Outages;
 use crate::{AuthError, TokenDigest};
 
@@ -11,29 +11,29 @@ use crate::{AuthError, TokenDigest};
 #[derive(Debug, Default)]
 pub(super) struct Flights(Arc<Mutex<Map>>);
 
-type Map = HashMap<TokenDigest, watch::Receiver<Option<Verdict>>, ahash::RandomState>;
+type Map = HashMap<TokenDigest, watch::Receiver<Option<Loaded>>, ahash::RandomState>;
 
 impl Flights {
     /// Waits for the load of this digest that is under way, or begins `load` in a task of its own.
     pub(super) async fn join(
         &self,
         digest: TokenDigest,
-        load: impl Future<Output = Verdict> + Send + 'static,
+        load: impl Future<Output = Loaded> + Send + 'static,
         outages: &Outages,
-    ) -> Verdict {
+    ) -> Loaded {
         let mut landing = self.landing(digest, load);
         let verdict = match landing.wait_for(Option::is_some).await {
             Ok(verdict) => verdict.clone(),
             Err(_ended_early) => None,
         };
-        verdict.unwrap_or_else(|| Err(AuthError::Unavailable(outages.task_ended())))
+        verdict.unwrap_or_else(|| Err(AuthError::Unavailable(outages.task_ended()).into()))
     }
 
     fn landing(
         &self,
         digest: TokenDigest,
-        load: impl Future<Output = Verdict> + Send + 'static,
-    ) -> watch::Receiver<Option<Verdict>> {
+        load: impl Future<Output = Loaded> + Send + 'static,
+    ) -> watch::Receiver<Option<Loaded>> {
         let mut map = lock(&self.0);
         if let Some(landing) = map.get(&digest) {
             return landing.clone();

@@ -62,6 +62,14 @@ impl Flood {
         place.store(trace, Ordering::Relaxed);
     }
 
+    /// Notes that a token that may have been good is refused.
+    pub(super) fn note_refused(&self, digest: &TokenDigest, now: Moment) {
+        let (place, trace) = self.place(digest);
+        // If it is another token's, that one is looked up once more.
+        let _ = place.compare_exchange(trace, 0, Ordering::Relaxed, Ordering::Relaxed);
+        self.note_unknown(now);
+    }
+
     fn is_known(&self, digest: &TokenDigest) -> bool {
         let (place, trace) = self.place(digest);
         place.load(Ordering::Relaxed) == trace
@@ -122,6 +130,18 @@ mod tests {
         assert!((first - 2 * UNKNOWN_PER_SECOND).abs() <= 2, "{first}");
         let second = looked_up(1_000_000, 2_000_000);
         assert!((second - UNKNOWN_PER_SECOND).abs() <= 2, "{second}");
+    }
+
+    #[test]
+    fn a_token_that_is_refused_counts_and_has_to_wait() {
+        let flood = Flood::new(10);
+        let token = TokenDigest::of(b"of a disabled user");
+        flood.note_good(&token);
+        for _ in 0..=UNKNOWN_PER_SECOND {
+            assert!(flood.admits(&token, at(0)));
+            flood.note_refused(&token, at(0));
+        }
+        assert!(!flood.admits(&token, at(0)));
     }
 
     #[test]

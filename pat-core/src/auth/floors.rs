@@ -58,7 +58,9 @@ impl Floors {
     /// The lease is read before the floors, and a poll raises the floors before it extends the
     /// lease: who sees the extended lease sees the floors that belong to it.
     pub(crate) fn allows_cached(&self, grant: &Grant, now: Moment) -> bool {
-        self.is_fresh(now) && now.boot < grant.cached_until && self.reached_by(grant)
+        self.is_fresh(now)
+            && now.boot < grant.cached_until
+            && self.is_current(grant.place, grant.seen)
     }
 
     /// Whether the change feed is known well enough to trust the cache.
@@ -66,11 +68,11 @@ impl Floors {
         now.boot < self.fresh_until.load(Ordering::Acquire)
     }
 
-    /// Whether no change that concerns the grant was learned of since its load began.
-    pub(crate) fn reached_by(&self, grant: &Grant) -> bool {
-        let Place { token, owner } = grant.place;
-        grant.seen >= self.tokens[usize::from(token)].load(Ordering::Acquire)
-            && grant.seen >= self.owners[usize::from(owner)].load(Ordering::Acquire)
+    /// Whether no change that concerns a token or its owner was learned of since this stamp.
+    pub(crate) fn is_current(&self, place: Place, seen: u64) -> bool {
+        let Place { token, owner } = place;
+        seen >= self.tokens[usize::from(token)].load(Ordering::Acquire)
+            && seen >= self.owners[usize::from(owner)].load(Ordering::Acquire)
     }
 
     /// Puts an end to all grants that `change` concerns and that were read before this call.

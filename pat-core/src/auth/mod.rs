@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use jiff::Timestamp;
 use tokio::time::timeout;
 
-use self::cache::Cache;
+use self::cache::{Cache, REFUSAL_TTL};
 use self::flights::Flights;
 use self::flood::Flood;
 pub(crate) use self::floors::{Floors, Place};
@@ -58,6 +58,30 @@ pub(crate) struct Authenticator {
 /// What a load found out, shared by all requests that waited for it.
 pub(crate) type Verdict = Result<Principal, AuthError>;
 
+/// The same, with what tells how long a refusal stands.
+type Loaded = Result<Principal, Refusal>;
+
+/// Why a token is refused.
+#[derive(Debug, Clone)]
+struct Refusal {
+    error: AuthError,
+    /// Boot time at which the question was sent, in microseconds.
+    sent: i64,
+    /// For an owner who is gone or not active: he may be back at any time. Where his floors are, and
+    /// their stamp from before the question.
+    owner_epoch: Option<(Place, u64)>,
+}
+
+impl From<AuthError> for Refusal {
+    fn from(error: AuthError) -> Self {
+        Self {
+            error,
+            sent: 0,
+            owner_epoch: None,
+        }
+    }
+}
+
 impl Authenticator {
     pub(crate) fn new(
         settings: Arc<Settings>,
@@ -94,8 +118,7 @@ impl Authenticator {
             (_, None) => AuthError::Foreign,
         };
         self.metrics.refused(&error);
-        self.events
-            .emit_refusal(self.time.now().timestamp(), &error);
+        self.events.emit_refusal(self.time.now(), &error);
         Err(error)
     }
 
@@ -117,14 +140,13 @@ impl Authenticator {
             self.metrics.accepted();
             return Some(Ok(principal));
         }
-        let Some(error) = self.cache.refusal(digest) else {
+        let Some(error) = self.known_refusal(digest) else {
             self.metrics.miss();
             return None;
         };
         self.metrics.hit();
         self.metrics.refused(&error);
-        let now = self.time.now().timestamp();
-        self.events.emit_repeated_refusal(now, &error);
+        self.events.emit_repeated_refusal(self.time.now(), &error);
         Some(Err(error))
     }
 
@@ -136,6 +158,17 @@ impl Authenticator {
             now.is_some()
         });
         principal.zip(now)
+    }
+
+    /// A refusal from the cache that still stands.
+    fn known_refusal(&self, digest: &TokenDigest) -> Option<AuthError> {
+        self.cache.refusal(digest, |refusal| {
+            let now = self.time.now();
+            let is_current =
+                |(place, seen)| self.floors.is_fresh(now) && self.floors.is_current(place, seen);
+            now.boot < refusal.sent.saturating_add(micros(REFUSAL_TTL))
+                && refusal.owner_epoch.is_none_or(is_current)
+        })
     }
 
     /// The time now, if the grant still stands.
@@ -187,49 +220,65 @@ impl Authenticator {
         }
         loop {
             let load = Arc::clone(&self).load(digest);
-            let verdict = self.flights.join(digest, load, &self.outages).await;
-            match &verdict {
-                // A load that somebody else began may have read the row before a change that this
-                // request must see. Then it asks again.
-                Ok(principal) if !self.covers(&principal.0, started) => {}
-                _ => return verdict,
+            let loaded = self.flights.join(digest, load, &self.outages).await;
+            // A load that somebody else began may have read the row before a change that this
+            // request must see. Then it asks again.
+            if self.covers(&loaded, started) {
+                return loaded.map_err(|refusal| refusal.error);
             }
         }
     }
 
     /// Whether what a load found may answer a request that came at `started`.
-    fn covers(&self, grant: &Grant, started: Moment) -> bool {
+    fn covers(&self, loaded: &Loaded, started: Moment) -> bool {
+        let (place, seen, sent) = match loaded {
+            Ok(Principal(grant)) => (grant.place, grant.seen, grant.sent),
+            Err(refusal) => match refusal.owner_epoch {
+                Some((place, seen)) => (place, seen, refusal.sent),
+                None => return true,
+            },
+        };
         // An older one may, like one from the cache, only while all changes are known: nobody waits
         // for a node that does not follow them.
         let may_be_older = self.floors.is_fresh(self.time.now());
-        (may_be_older || grant.sent >= started.boot) && self.floors.reached_by(grant)
+        (may_be_older || sent >= started.boot) && self.floors.is_current(place, seen)
     }
 
-    async fn load(self: Arc<Self>, digest: TokenDigest) -> Verdict {
+    async fn load(self: Arc<Self>, digest: TokenDigest) -> Loaded {
+        // Another load may have ended since the request looked into the cache.
         if let Some((principal, _)) = self.known_grant(&digest) {
-            // Another load has ended since the request looked into the cache.
             return Ok(principal);
+        }
+        if let Some(error) = self.known_refusal(&digest) {
+            return Err(error.into());
         }
         let seen = self.floors.stamp();
         let sent = self.time.now();
-        let verdict = self.judge(digest, seen, sent).await;
-        match &verdict {
+        let loaded = self.judge(digest, seen, sent).await;
+        let loaded = loaded.map_err(|refusal| Refusal {
+            sent: sent.boot,
+            ..refusal
+        });
+        match &loaded {
             Ok(principal) => {
                 self.flood.note_good(&digest);
                 self.cache.keep_grant(principal);
             }
-            Err(error) => {
-                if let AuthError::Unknown = error {
+            Err(refusal) => {
+                if let AuthError::Unknown = refusal.error {
                     self.flood.note_unknown(sent);
                 }
-                self.cache.keep_refusal(digest, error);
-                self.events.emit_refusal(sent.timestamp(), error);
+                if refusal.owner_epoch.is_some() {
+                    self.flood.note_refused(&digest, sent);
+                }
+                self.cache.keep_refusal(digest, refusal);
+                self.events.emit_refusal(sent, &refusal.error);
             }
         }
-        verdict
+        loaded
     }
 
-    async fn judge(&self, digest: TokenDigest, seen: u64, sent: Moment) -> Verdict {
+    async fn judge(&self, digest: TokenDigest, seen: u64, sent: Moment) -> Loaded {
         let limit = self.settings.auth_database_timeout();
         let found = self
             .outages
@@ -251,13 +300,18 @@ impl Authenticator {
             .outages
             .directory(limit, self.directory.find(&token.owner))
             .await;
-        let owner = owner
-            .map_err(AuthError::Unavailable)?
-            .ok_or(AuthError::OwnerGone(token.id))?;
-        if !owner.is_active {
-            return Err(AuthError::OwnerInactive(token.id));
-        }
-        Ok(self.grant(digest, token, seen, (sent, now)))
+        let error = match owner.map_err(AuthError::Unavailable)? {
+            Some(owner) if owner.is_active => {
+                return Ok(self.grant(digest, token, seen, (sent, now)));
+            }
+            Some(_) => AuthError::OwnerInactive(token.id),
+            None => AuthError::OwnerGone(token.id),
+        };
+        let place = self.floors.place(token.id, &token.owner);
+        Err(Refusal {
+            owner_epoch: Some((place, seen)),
+            ..error.into()
+        })
     }
 
     /// The decision that a token is good, which was asked for at the first of these times and made
@@ -295,7 +349,7 @@ impl Authenticator {
         if !self.usage.follow(&grant, &token) {
             let (token, owner) = (token.id, token.owner);
             let kind = EventKind::FirstUsed { token, owner };
-            self.events.emit(sent.timestamp(), kind);
+            self.events.emit_sample(sent.timestamp(), kind);
         }
         Principal(grant)
     }

@@ -78,14 +78,16 @@ impl Pats {
             },
             Err(error) => self.again(&queued, one_line(&error), queued.sent_by.clone()),
         };
-        self.report(&queued, &outcome);
         for attempt in 1.. {
             let now = self.time().refresh().timestamp();
             let settled = self
                 .in_time(store.settle_notice(&queued.claim, &outcome, now))
                 .await;
             match settled {
-                Ok(_) => break,
+                Ok(is_settled) => {
+                    self.report(&queued, &outcome, is_settled);
+                    break;
+                }
                 Err(error) if attempt == SETTLE_ATTEMPTS => return Err(error),
                 Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
             }
@@ -178,46 +180,28 @@ impl Pats {
         }
     }
 
-    fn report(&self, queued: &QueuedNotice, outcome: &Outcome) {
+    /// Tells what came of a notice. It is an event only if it was settled by this worker.
+    fn report(&self, queued: &QueuedNotice, outcome: &Outcome, is_settled: bool) {
         let at = self.time().now().timestamp();
         let (notice, kind) = (queued.claim.id, queued.kind);
-        let owner = || queued.owner.clone();
-        let (name, event) = match outcome {
-            Outcome::Sent => {
-                let tokens = queued.tokens.iter().map(|token| token.id).collect();
-                let owner = owner();
-                let event = EventKind::Notified {
-                    notice,
-                    kind,
-                    owner,
-                    tokens,
-                };
-                ("sent", Some(event))
-            }
+        let name = match outcome {
+            Outcome::Sent => "sent",
             Outcome::Retry { error, .. } => {
                 tracing::debug!(
                     notice.id = %notice, %kind, attempts = queued.attempts, error,
                     "a notice was not sent; it is tried again"
                 );
-                ("retried", None)
+                "retried"
             }
-            Outcome::Dead { error, .. } => {
-                let event = EventKind::NoticeDead {
-                    notice,
-                    kind,
-                    owner: owner(),
-                    error: error.clone(),
-                };
-                ("dead", Some(event))
-            }
+            Outcome::Dead { .. } => "dead",
             Outcome::Skipped { reason } => {
                 tracing::info!(notice.id = %notice, %kind, reason, "a notice is skipped");
-                ("skipped", None)
+                "skipped"
             }
         };
         self.metrics().notice_settled(kind.as_str(), name);
-        if let Some(event) = event {
-            self.emit(at, event);
+        if let Some(event) = EventKind::of_settled(queued, outcome).filter(|_| is_settled) {
+            self.emit_change(at, event);
         }
     }
 }

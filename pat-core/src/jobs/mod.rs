@@ -2,6 +2,7 @@
 
 mod delivery;
 mod expiry;
+mod feed;
 mod prune;
 mod turn;
 
@@ -9,9 +10,10 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use tokio::time::Instant;
+use futures_util::future::join_all;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 pub use self::turn::JobRun;
 use crate::store::Job;
@@ -24,10 +26,10 @@ use crate::{Pats, StoreError};
 #[must_use = "dropping the handle stops the jobs"]
 pub struct Jobs {
     pats: Pats,
-    tasks: TaskTracker,
+    tasks: Vec<Task>,
     stop: CancellationToken,
     /// Handing out events, which goes on until the other jobs have told theirs.
-    event_delivery: TaskTracker,
+    event_tasks: Vec<Task>,
     stop_events: CancellationToken,
 }
 
@@ -44,17 +46,25 @@ const GAUGES_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a job waits for an answer of the store or the directory: half the time of a lease.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long a node waits that finds the event sinks fed by another.
+const FEED_HELD_PAUSE: Duration = Duration::from_secs(5);
+/// How long a shutdown waits for the jobs; for last uses and the farewell to the cluster; for the
+/// sinks of events.
+const JOBS_LIMIT: Duration = Duration::from_secs(7);
+const LAST_WRITE_LIMIT: Duration = Duration::from_secs(2);
+const EVENTS_LIMIT: Duration = Duration::from_secs(10);
+
 impl Jobs {
     pub(crate) fn start(pats: Pats) -> Self {
-        let jobs = Self {
+        let mut jobs = Self {
             pats,
-            tasks: TaskTracker::new(),
+            tasks: Vec::new(),
             stop: CancellationToken::new(),
-            event_delivery: TaskTracker::new(),
+            event_tasks: Vec::new(),
             stop_events: CancellationToken::new(),
         };
         jobs.run_last_use_flush();
-        jobs.run_event_delivery();
+        jobs.run_events();
         if jobs.pats.is_shared() && !jobs.pats.settings().auth_max_staleness().is_zero() {
             jobs.run_change_poll();
         }
@@ -73,38 +83,61 @@ impl Jobs {
         if cfg!(feature = "metrics") {
             jobs.run_gauges();
         }
-        jobs.tasks.close();
-        jobs.event_delivery.close();
         jobs
     }
 
     /// Stops the jobs: finishes the batch and the notices in hand, writes the last uses noted so
-    /// far and hands queued events to their sinks.
+    /// far, and hands queued events to their process sinks.
     ///
     /// From then on every request asks the database, until the jobs are started again.
     ///
-    /// What cannot be written is logged: a shutdown does not fail for it. It takes as long as the
-    /// slowest mailer, two minutes at most.
-    pub async fn shutdown(self) {
+    /// It takes 20 seconds at most, whatever the database, the directory, mailers and event sinks
+    /// do: 7 for the jobs, 2 to write last uses, 10 for events, of which a sink has 2 for each. What
+    /// could not be written or delivered by then is logged: a shutdown does not fail for it. A
+    /// notice in hand is sent again later, perhaps for the second time; events for shared sinks are
+    /// in the store.
+    pub async fn shutdown(mut self) {
         self.stop.cancel();
-        self.tasks.wait().await;
-        if let Err(error) = self.pats.flush_last_use().await {
+        let unfinished = finish(&mut self.tasks, JOBS_LIMIT).await;
+        if !unfinished.is_empty() {
+            tracing::warn!(
+                jobs = ?unfinished,
+                "jobs did not end in time and were cut off; what they had in hand is done later"
+            );
+        }
+        tokio::join!(self.write_last_uses(), self.leave_cluster());
+        self.stop_events.cancel();
+        finish(&mut self.event_tasks, EVENTS_LIMIT).await;
+        self.pats.events().report_undelivered();
+    }
+
+    async fn write_last_uses(&self) {
+        let flushed = self
+            .pats
+            .ask(LAST_WRITE_LIMIT, self.pats.flush_last_use())
+            .await;
+        if let Err(error) = flushed {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "last uses since the last flush are lost"
             );
         }
-        if let Err(error) = self.pats.leave_cluster().await {
+    }
+
+    async fn leave_cluster(&self) {
+        let left = self
+            .pats
+            .ask(LAST_WRITE_LIMIT, self.pats.leave_cluster())
+            .await;
+        if let Err(error) = left {
             tracing::debug!(
                 error = &error as &dyn std::error::Error,
                 "the other nodes will take a minute to forget this one"
             );
         }
-        self.stop_events.cancel();
-        self.event_delivery.wait().await;
     }
 
-    fn run_last_use_flush(&self) {
+    fn run_last_use_flush(&mut self) {
         let interval = self.pats.settings().last_used_update_interval();
         self.run("last-used-flush", move |pats, _stop| async move {
             pats.flush_last_use().await?;
@@ -112,7 +145,7 @@ impl Jobs {
         });
     }
 
-    fn run_change_poll(&self) {
+    fn run_change_poll(&mut self) {
         let interval = self.pats.settings().cluster_poll_interval();
         self.run("change-poll", move |pats, _stop| async move {
             let began = Instant::now();
@@ -129,51 +162,89 @@ impl Jobs {
         });
     }
 
-    fn run_scheduled(&self, job: Job) {
+    fn run_scheduled(&mut self, job: Job) {
         self.run(job.as_str(), move |pats, stop| async move {
             pats.run_until(job, &stop).await?;
             Ok(Pause::For(pats.until_next(job).min(LONGEST_SLEEP)))
         });
     }
 
-    fn run_delivery(&self) {
+    fn run_delivery(&mut self) {
         self.run("notice-delivery", move |pats, stop| async move {
             pats.deliver_until(&stop).await?;
             Ok(Pause::ForNotice)
         });
     }
 
-    fn run_clock_watch(&self) {
+    fn run_clock_watch(&mut self) {
         self.run("clock-watch", move |pats, _stop| async move {
             pats.time().report_leap();
             Ok(Pause::For(GAUGES_INTERVAL))
         });
     }
 
-    fn run_gauges(&self) {
+    fn run_gauges(&mut self) {
         self.run("gauges", move |pats, _stop| async move {
             pats.set_gauges().await?;
             Ok(Pause::For(GAUGES_INTERVAL))
         });
     }
 
-    fn run_event_delivery(&self) {
-        let (pats, stop) = (self.pats.clone(), self.stop_events.clone());
-        self.event_delivery
-            .spawn(async move { pats.deliver_events(&stop).await });
+    fn run_events(&mut self) {
+        for sink in 0..self.pats.events().process_sinks() {
+            self.run_event_task("event-sink", move |pats, stop| async move {
+                pats.events().deliver(sink, &stop, pats.outages()).await;
+            });
+        }
+        if self.pats.audit_store().is_none() {
+            tracing::warn!(
+                "the store keeps no audit events: event sinks are fed from memory, and what is \
+                 queued when the process dies is lost to them"
+            );
+            return;
+        }
+        self.run_event_task("event-samples", |pats, stop| async move {
+            if let Some((audit, _)) = pats.audit_store() {
+                pats.events().store_samples(audit, &stop).await;
+            }
+        });
+        if !self.pats.events().shared_sinks().is_empty() {
+            self.run_feed();
+        }
+    }
+
+    fn run_event_task<F>(
+        &mut self,
+        name: &'static str,
+        work: impl FnOnce(Pats, CancellationToken) -> F,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let task = tokio::spawn(work(self.pats.clone(), self.stop_events.clone()));
+        self.event_tasks.push(Task { name, task });
+    }
+
+    fn run_feed(&mut self) {
+        self.run(Job::EventFeed.as_str(), |pats, stop| async move {
+            let run = pats.run_until(Job::EventFeed, &stop).await?;
+            Ok(Pause::For(match run {
+                JobRun::Held => FEED_HELD_PAUSE,
+                _ => RETRY_PAUSE,
+            }))
+        });
     }
 
     /// Runs a job in rounds, each of which says how long to pause after it. One that fails is tried
     /// again; one that panics is logged as well, once until one succeeds again.
     fn run<F>(
-        &self,
+        &mut self,
         name: &'static str,
         round: impl Fn(Pats, CancellationToken) -> F + Send + 'static,
     ) where
-        F: Future<Output = Result<Pause, StoreError>> + Send,
+        F: Future<Output = Result<Pause, StoreError>> + Send + 'static,
     {
         let (pats, stop) = (self.pats.clone(), self.stop.clone());
-        self.tasks.spawn(async move {
+        let task = tokio::spawn(async move {
             let mut health = Health {
                 name,
                 is_bad: false,
@@ -200,7 +271,28 @@ impl Jobs {
                 stop.run_until_cancelled(pause.wait(&pats)).await;
             }
         });
+        self.tasks.push(Task { name, task });
     }
+}
+
+/// A task of ours, by the name of its job.
+#[derive(Debug)]
+struct Task {
+    name: &'static str,
+    task: JoinHandle<()>,
+}
+
+/// Waits for tasks that were told to end; those that have not ended by then are cut off, and named.
+async fn finish(tasks: &mut Vec<Task>, limit: Duration) -> Vec<&'static str> {
+    let all = join_all(tasks.iter_mut().map(|Task { task, .. }| task));
+    // One that ended by a panic has ended.
+    drop(timeout(limit, all).await);
+    let is_unfinished = |task: &Task| (!task.task.is_finished()).then_some(task.name);
+    let unfinished = tasks.iter().filter_map(is_unfinished).collect();
+    for Task { task, .. } in tasks.drain(..) {
+        task.abort();
+    }
+    unfinished
 }
 
 impl Drop for Jobs {

@@ -50,17 +50,15 @@ async fn delete_old_tokens(turn: &mut Turn<'_>) -> Result<(), Early> {
             .in_time(turn.store.prune(&turn.lease, &prune, BATCH))
             .await?;
         count += pruned.len();
-        for token in &pruned {
-            let kind = EventKind::Pruned {
-                token: token.id,
-                owner: token.owner.clone(),
-            };
-            turn.pats.emit(at, kind);
+        let is_last = pruned.len() < BATCH as usize;
+        if !pruned.is_empty() {
+            if notify {
+                turn.pats.wake_delivery();
+            }
+            turn.pats
+                .emit_change(at, EventKind::Pruned { tokens: pruned });
         }
-        if notify && !pruned.is_empty() {
-            turn.pats.wake_delivery();
-        }
-        if pruned.len() < BATCH as usize {
+        if is_last {
             break;
         }
         leave_gap(turn, begun).await;

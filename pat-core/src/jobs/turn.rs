@@ -3,6 +3,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use super::feed::{self, Rounds};
 use super::{expiry, prune};
 use crate::clock::{Moment, micros};
 use crate::store::{Job, JobStore, Lease, LeaseAnswer, LeaseRequest};
@@ -34,12 +35,23 @@ impl Pats {
     /// The store cannot answer, or another runner took over. What was done is kept; the rest is
     /// done by the next run.
     pub async fn run_if_due(&self, job: Job) -> Result<JobRun, StoreError> {
-        self.run_until(job, &CancellationToken::new()).await
+        self.run_leased(job, Rounds::One, &CancellationToken::new())
+            .await
     }
 
+    /// As above, until `stop`; [`Job::EventFeed`] goes on until then.
     pub(super) async fn run_until(
         &self,
         job: Job,
+        stop: &CancellationToken,
+    ) -> Result<JobRun, StoreError> {
+        self.run_leased(job, Rounds::UntilStopped, stop).await
+    }
+
+    async fn run_leased(
+        &self,
+        job: Job,
+        rounds: Rounds,
         stop: &CancellationToken,
     ) -> Result<JobRun, StoreError> {
         let now = self.time().refresh();
@@ -50,7 +62,7 @@ impl Pats {
             job,
             now: now.timestamp(),
             ttl: LEASE_TTL,
-            due: &|now| self.schedule(job).latest_at(now, self.zone()),
+            due: &|now| self.occurrence(job, now),
             mark: self.time().mark_bounds(),
         };
         let (answer, time) = self.in_time(store.acquire_lease(&request)).await?;
@@ -69,21 +81,32 @@ impl Pats {
             renewed: now.boot,
             stop,
         };
-        let result = turn.run(job).await;
+        let result = turn.run(job, rounds).await;
         turn.end(result).await
     }
 
-    fn schedule(&self, job: Job) -> &Schedule {
+    /// The schedule of a job, unless it is always due.
+    fn schedule(&self, job: Job) -> Option<&Schedule> {
         match job {
-            Job::Prune => self.settings().pruning_schedule(),
-            Job::ExpiryCheck => self.settings().expiry_check_schedule(),
+            Job::Prune => Some(self.settings().pruning_schedule()),
+            Job::ExpiryCheck => Some(self.settings().expiry_check_schedule()),
+            Job::EventFeed => None,
+        }
+    }
+
+    /// When a job was due last.
+    fn occurrence(&self, job: Job, now: Timestamp) -> Option<Timestamp> {
+        match self.schedule(job) {
+            Some(schedule) => schedule.latest_at(now, self.zone()),
+            None => Some(now),
         }
     }
 
     /// How long it is until a job is due again.
     pub(super) fn until_next(&self, job: Job) -> Duration {
         let now = self.time().refresh().timestamp();
-        let next = self.schedule(job).next_after(now, self.zone());
+        let schedule = self.schedule(job);
+        let next = schedule.and_then(|schedule| schedule.next_after(now, self.zone()));
         let wait = next.map(|next| next.duration_since(now));
         wait.and_then(|wait| wait.try_into().ok())
             .unwrap_or(Duration::MAX)
@@ -97,7 +120,7 @@ pub(super) struct Turn<'a> {
     pub(super) lease: Lease,
     /// Boot time at which the lease was last asked for.
     renewed: i64,
-    stop: &'a CancellationToken,
+    pub(super) stop: &'a CancellationToken,
 }
 
 /// Why a job ended early.
@@ -113,7 +136,21 @@ impl From<StoreError> for Early {
 }
 
 impl Turn<'_> {
-    async fn run(&mut self, job: Job) -> Result<(), Early> {
+    async fn run(&mut self, job: Job, rounds: Rounds) -> Result<(), Early> {
+        match job {
+            Job::EventFeed => feed::run(self, rounds).await,
+            Job::Prune => {
+                self.mend_future().await?;
+                prune::run(self).await
+            }
+            Job::ExpiryCheck => {
+                self.mend_future().await?;
+                expiry::run(self).await
+            }
+        }
+    }
+
+    async fn mend_future(&mut self) -> Result<(), Early> {
         let now = self.keep().await?;
         let mended = self
             .pats
@@ -126,10 +163,7 @@ impl Turn<'_> {
             );
             self.pats.auth().judge_anew();
         }
-        match job {
-            Job::Prune => prune::run(self).await,
-            Job::ExpiryCheck => expiry::run(self).await,
-        }
+        Ok(())
     }
 
     /// To be called before each batch: renews the lease in good time, and says what time it is.
@@ -143,14 +177,18 @@ impl Turn<'_> {
         }
         let now = self.pats.time().refresh();
         let ttl = micros(LEASE_TTL);
-        let age = now.boot - self.renewed;
-        if age > ttl / 5 * 4 {
+        if now.boot > self.held_until() {
             return Err(StoreError::LeaseLost.into());
         }
-        if age > ttl / 3 {
+        if now.boot - self.renewed > ttl / 3 {
             self.renew(now).await?;
         }
         Ok(now.timestamp())
+    }
+
+    /// Boot time until which this runner may rely on the lease, in microseconds.
+    pub(super) fn held_until(&self) -> i64 {
+        self.renewed + micros(LEASE_TTL) / 5 * 4
     }
 
     async fn renew(&mut self, now: Moment) -> Result<(), StoreError> {
@@ -163,7 +201,8 @@ impl Turn<'_> {
     }
 
     async fn end(self, result: Result<(), Early>) -> Result<JobRun, StoreError> {
-        let is_done = result.is_ok();
+        // What is always due is never done.
+        let is_done = result.is_ok() && self.pats.schedule(self.lease.job).is_some();
         let is_lost = matches!(result, Err(Early::Failed(StoreError::LeaseLost)));
         // A lost lease is not ours to give back.
         if !is_lost {

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::MemoryStore;
+use crate::event::EventKind;
 use crate::notice::{NoticeId, NoticeKind, NoticeToken};
 use crate::store::{
     Claim, DeadNotice, DueNotices, Job, JobStore, LONGEST_DELAY, Lease, LeaseAnswer, LeaseRequest,
@@ -71,7 +72,7 @@ enum State {
 }
 
 impl Tables {
-    fn check(&self, lease: &Lease) -> Result<(), StoreError> {
+    pub(super) fn check(&self, lease: &Lease) -> Result<(), StoreError> {
         match self.leases.get(&lease.job) {
             Some(row) if row.term == lease.term => Ok(()),
             _ => Err(StoreError::LeaseLost),
@@ -233,10 +234,15 @@ impl JobStore for MemoryStore {
             id: token.id,
             owner: token.owner,
         };
-        Ok(Pruned {
+        let pruned = Pruned {
             at: prune.now,
             tokens: old.into_iter().map(pruned).collect(),
-        })
+        };
+        let tokens = pruned.tokens.clone();
+        tables
+            .audit
+            .record(pruned.at, EventKind::Pruned { tokens })?;
+        Ok(pruned)
     }
 
     async fn trim(&self, lease: &Lease, trim: &Trim, limit: u32) -> Result<u64, StoreError> {
@@ -261,7 +267,8 @@ impl JobStore for MemoryStore {
         for id in &old_notices {
             tables.jobs.notices.remove(id);
         }
-        Ok((old_changes + old_notices.len()) as u64)
+        let old_events = tables.audit.trim(cutoff(trim.events), limit as usize);
+        Ok((old_changes + old_notices.len() + old_events) as u64)
     }
 
     async fn owners_after(
@@ -367,6 +374,7 @@ impl JobStore for MemoryStore {
         }
         // The claim is used up.
         row.notice.claim.mark = 0;
+        let event = EventKind::of_settled(&row.notice, outcome);
         row.due_at = now;
         match outcome {
             Outcome::Sent => row.state = State::Sent,
@@ -388,6 +396,9 @@ impl JobStore for MemoryStore {
                 row.state = State::Skipped;
                 row.error.clone_from(reason);
             }
+        }
+        if let Some(event) = event {
+            tables.audit.record(now, event)?;
         }
         Ok(true)
     }

@@ -1,3 +1,4 @@
+mod audit;
 mod jobs;
 mod search;
 
@@ -7,17 +8,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use crate::event::EventKind;
 use crate::notice::NoticeKind;
 use crate::store::{
-    Change, ChangeEntry, ChangePage, Cursor, Insertion, JobStore, LastUse, Lookup, MOST_READ,
-    NewToken, Revocation, RevocationScope, Revoked, RevokedToken, SearchStore, StoreTime,
-    StoreVersions, TokenStore,
+    AuditStore, Change, ChangeEntry, ChangePage, Cursor, Insertion, JobStore, LastUse, Lookup,
+    MOST_READ, NewToken, Revocation, RevocationScope, Revoked, RevokedToken, SearchStore,
+    StoreTime, StoreVersions, TokenStore,
 };
 use crate::{Owner, StoreError, Token, TokenDigest, TokenId};
 
 /// A store in this process's memory: for tests, examples and as the reference of the contract.
 ///
-/// Everything is gone when it is dropped.
+/// Everything is gone when it is dropped. Of audit events it keeps the last 10,000.
 #[derive(Debug, Default)]
 pub struct MemoryStore(Mutex<Tables>);
 
@@ -32,6 +34,7 @@ struct Tables {
     generation: u64,
     versions: StoreVersions,
     jobs: jobs::Tables,
+    audit: audit::Tables,
 }
 
 impl MemoryStore {
@@ -128,6 +131,13 @@ impl TokenStore for MemoryStore {
         if token.notify {
             tables.queue(NoticeKind::Created, &[token.id], token.created_at, None)?;
         }
+        let created = EventKind::Created {
+            token: stored.id,
+            owner: stored.owner.clone(),
+            expires_at: stored.expires_at,
+            parent: stored.parent,
+        };
+        tables.audit.record(stored.created_at, created)?;
         Ok(Insertion::Stored(stored))
     }
 
@@ -176,6 +186,12 @@ impl TokenStore for MemoryStore {
                 let kind = NoticeKind::RevokedByAdmin;
                 tables.queue(kind, &ids, revocation.at, Some(revocation))?;
             }
+            let event = EventKind::Revoked {
+                tokens: revoked.clone(),
+                by: revocation.by.clone(),
+                reason: revocation.reason.clone(),
+            };
+            tables.audit.record(revocation.at, event)?;
         }
         Ok(Revoked {
             at: revocation.at,
@@ -188,7 +204,14 @@ impl TokenStore for MemoryStore {
         change: &Change,
         now: Timestamp,
     ) -> Result<Timestamp, StoreError> {
-        self.tables().append([change.clone()], now);
+        let mut tables = self.tables();
+        tables.append([change.clone()], now);
+        if let Change::OwnerChanged(owner) = change {
+            let owner = owner.clone();
+            tables
+                .audit
+                .record(now, EventKind::OwnerChanged { owner })?;
+        }
         Ok(now)
     }
 
@@ -230,6 +253,10 @@ impl TokenStore for MemoryStore {
     }
 
     fn search_store(&self) -> Option<&dyn SearchStore> {
+        Some(self)
+    }
+
+    fn audit(&self) -> Option<&dyn AuditStore> {
         Some(self)
     }
 }

@@ -1,6 +1,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
+use crate::event::Event;
 use crate::search::{Filter, Position, Revoked, Search};
 use crate::store::SearchStore;
 use crate::{AdminError, Caller, Owner, Pats, Token, TokenId, User};
@@ -145,6 +146,39 @@ impl Administration {
             return Err(AdminError::CountMismatch { expected, found });
         }
         self.revoke(ids, reason).await
+    }
+
+    /// Returns up to `limit` audit events with numbers ([`EventRow::seq`](crate::event::EventRow))
+    /// after `after`, in their order; 0 begins with the oldest that is kept. Each names one token at
+    /// most.
+    ///
+    /// Whoever goes on after the last number that he got misses no event, whichever node wrote it.
+    ///
+    /// # Errors
+    /// [`AdminError::NoAudit`] if the store keeps no events; [`AdminError::Unavailable`] if it
+    /// cannot answer.
+    pub async fn events(&self, after: u64, limit: u32) -> Result<Vec<Event>, AdminError> {
+        let (audit, _) = self.pats.audit_store().ok_or(AdminError::NoAudit)?;
+        let read = async || {
+            self.pats
+                .ask(SEARCH_TIMEOUT, audit.events_after(after, limit))
+                .await
+        };
+        let events = read().await?;
+        let missing = u64::from(limit).saturating_sub(events.len() as u64);
+        let missing = u32::try_from(missing).unwrap_or_default();
+        if missing == 0 {
+            return Ok(events);
+        }
+        // What has no number yet comes after all of these.
+        match self
+            .pats
+            .ask(SEARCH_TIMEOUT, audit.number_events(missing))
+            .await?
+        {
+            0 => Ok(events),
+            _ => Ok(read().await?),
+        }
     }
 
     /// The token that this string is, revoked and expired ones included; `None` if it is none of

@@ -12,18 +12,18 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
-use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 pub use self::administration::{Administration, SearchPage};
 pub use self::tokens::CreatedToken;
 use crate::auth::Authenticator;
 use crate::clock::Time;
 use crate::cluster::Feed;
-use crate::event::EventKind;
+use crate::event::{EventKind, Events, carry_request_id};
 use crate::metrics::Metrics;
 use crate::outage::{Cause, Outages};
 use crate::settings::Settings;
-use crate::store::{JobStore, StoreTime};
+use crate::store::{AuditStore, JobStore, StoreTime};
 use crate::token::{IdSource, TokenFormat};
 use crate::{
     BoxError, Jobs, Mailer, PatsBuilder, StoreError, TokenStore, Unavailable, UserDirectory, Zone,
@@ -67,7 +67,7 @@ impl Pats {
     ///
     /// Without them nothing is wrong, but on a shared store every request asks the database, last
     /// uses are written only by [`Pats::flush_last_use`], nothing is pruned, nobody is notified, and
-    /// event sinks get nothing.
+    /// event sinks get nothing. (The store keeps the events of changes all the same.)
     pub fn start(&self) -> Jobs {
         Jobs::start(self.clone())
     }
@@ -242,7 +242,9 @@ impl Pats {
         &self,
         write: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Unavailable> {
-        self.outages().task(tokio::spawn(write).await)
+        // The log of the request goes on with what it began.
+        let task = tokio::spawn(carry_request_id(write).in_current_span());
+        self.outages().task(task.await)
     }
 
     // Jobs, each a plain function that a test can call
@@ -293,11 +295,18 @@ impl Pats {
         Ok(())
     }
 
-    pub(crate) async fn deliver_events(&self, stop: &CancellationToken) {
-        self.0.auth.events.deliver(stop, self.outages()).await;
+    pub(crate) fn events(&self) -> &Events {
+        &self.0.auth.events
     }
 
-    pub(crate) fn emit(&self, at: Timestamp, kind: EventKind) {
-        self.0.auth.events.emit(at, kind);
+    /// What the audit needs of the store, with what the jobs need, if it has both.
+    pub(crate) fn audit_store(&self) -> Option<(&dyn AuditStore, &dyn JobStore)> {
+        let store = &self.0.auth.store;
+        store.audit().zip(store.jobs())
+    }
+
+    /// Tells of a change that is committed.
+    pub(crate) fn emit_change(&self, at: Timestamp, kind: EventKind) {
+        self.events().emit_change(at, kind);
     }
 }

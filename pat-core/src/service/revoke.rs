@@ -63,8 +63,9 @@ impl Pats {
             .ask(WRITE_TIMEOUT, store.append_change(&change, now))
             .await;
         self.0.auth.floors.raise(&change);
-        let at = result.as_ref().map_or(now, |at| *at);
-        self.emit(at, EventKind::OwnerChanged { owner });
+        if let Ok(at) = result {
+            self.emit_change(at, EventKind::OwnerChanged { owner });
+        }
         result.map(drop)
     }
 
@@ -115,7 +116,7 @@ impl Pats {
                     by: revocation.by,
                     reason: revocation.reason,
                 };
-                pats.emit(at, event);
+                pats.emit_change(at, event);
             }
             pats.wait_for_cluster().await;
             Ok(revoked)

@@ -99,7 +99,7 @@ impl Pats {
                     if new.notify {
                         self.wake_delivery();
                     }
-                    self.emit(
+                    self.emit_change(
                         token.created_at,
                         EventKind::Created {
                             token: token.id,

@@ -165,15 +165,18 @@ pub enum Job {
     Prune,
     /// Queues notices about expiry.
     ExpiryCheck,
+    /// Feeds the shared event sinks. It has no occurrences: it is always due.
+    EventFeed,
 }
 
 impl Job {
-    /// A fixed name, for the store, logs and metrics: `prune` or `expiry-check`.
+    /// A fixed name, for the store, logs and metrics: `prune`, `expiry-check` or `event-feed`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Prune => "prune",
             Self::ExpiryCheck => "expiry-check",
+            Self::EventFeed => "event-feed",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The storage port.
 
+mod audit;
 mod jobs;
 mod search;
 mod time;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+pub use self::audit::AuditStore;
 pub use self::jobs::{
     Claim, DeadNotice, DueNotices, Job, JobStore, LONGEST_DELAY, LONGEST_LEAP, Lease, LeaseAnswer,
     LeaseRequest, ListedOwner, MissingOwners, Outbox, Outcome, Prune, Pruned, PrunedToken,
@@ -158,6 +160,15 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     fn search_store(&self) -> Option<&dyn SearchStore> {
         None
     }
+
+    /// Returns what the audit needs of the store; `None` if it keeps no events. Then all event sinks
+    /// are fed from memory, best effort, and administrators cannot read events.
+    ///
+    /// A store that has it writes the event of each change in the change's own transaction; see
+    /// [`AuditStore`]. It must have [`TokenStore::jobs`] too.
+    fn audit(&self) -> Option<&dyn AuditStore> {
+        None
+    }
 }
 
 /// A shared store is a store: several services in one process may use it.
@@ -241,6 +252,10 @@ impl<T: TokenStore + ?Sized> TokenStore for Arc<T> {
 
     fn search_store(&self) -> Option<&dyn SearchStore> {
         (**self).search_store()
+    }
+
+    fn audit(&self) -> Option<&dyn AuditStore> {
+        (**self).audit()
     }
 }
 

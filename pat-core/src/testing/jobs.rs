@@ -65,7 +65,7 @@ pub const CASES: &[Case] = &[
 
 const TTL: Duration = Duration::from_mins(1);
 
-fn jobs(store: &Store) -> &dyn JobStore {
+pub(super) fn jobs(store: &Store) -> &dyn JobStore {
     store.jobs().expect("a store with jobs")
 }
 
@@ -92,11 +92,40 @@ async fn ask_for(store: &Store, job: Job, scheduled: i64, now: i64, ttl: Duratio
     acquired.expect("acquire_lease").0
 }
 
-async fn lease(store: &Store, job: Job) -> Lease {
+pub(super) async fn lease(store: &Store, job: Job) -> Lease {
     match ask(store, job, 1_000_000, 0).await {
         LeaseAnswer::Acquired(lease) => lease,
         other => panic!("an empty store has no leases: {other:?}"),
     }
+}
+
+/// A lease that has run out, and the next one.
+pub(super) async fn lapsed_lease(store: &Store, job: Job) -> (Lease, Lease) {
+    let stale = ask_for(store, job, 100, 60, Duration::ZERO).await;
+    let current = ask(store, job, 100, 60).await;
+    let (LeaseAnswer::Acquired(stale), LeaseAnswer::Acquired(current)) = (stale, current) else {
+        panic!("nobody holds it")
+    };
+    (stale, current)
+}
+
+/// Deletes all tokens that are revoked or expired, whatever the store's time is.
+pub(super) async fn prune_all(store: &Store, lease: &Lease) -> Vec<TokenId> {
+    let prune = Prune {
+        now: at(1_000),
+        vouched: at(1_000),
+        keep: Duration::ZERO,
+        notify: false,
+    };
+    let pruned = jobs(store).prune(lease, &prune, 100).await.expect("prune");
+    let tokens = pruned.tokens.into_iter();
+    tokens.map(|token| token.id).collect()
+}
+
+/// Deletes events from before the beginning of the suite.
+pub(super) async fn trim_events(store: &Store, lease: &Lease) -> u64 {
+    let trim = trim_at(1_000, -100, -100);
+    jobs(store).trim(lease, &trim, 100).await.expect("trim")
 }
 
 fn expiring(number: i64, owner_key: &str, seconds: i64) -> NewToken {
@@ -118,7 +147,7 @@ async fn queue_due(store: &Store, lease: &Lease, kind: NoticeKind, now: i64, unt
         .expect("queue_due_notices")
 }
 
-async fn claim(store: &Store, now: i64) -> Vec<QueuedNotice> {
+pub(super) async fn claim(store: &Store, now: i64) -> Vec<QueuedNotice> {
     let claimed = jobs(store).claim_notices(at(now), TTL, 100).await;
     claimed.expect("claim_notices")
 }
@@ -131,7 +160,12 @@ fn ids(notice: &QueuedNotice) -> Vec<TokenId> {
     notice.tokens.iter().map(|token| token.id).collect()
 }
 
-async fn settle(store: &Store, notice: &QueuedNotice, outcome: Outcome, now: i64) -> bool {
+pub(super) async fn settle(
+    store: &Store,
+    notice: &QueuedNotice,
+    outcome: Outcome,
+    now: i64,
+) -> bool {
     let settled = jobs(store).settle_notice(&notice.claim, &outcome, at(now));
     settled.await.expect("settle_notice")
 }
@@ -228,13 +262,7 @@ async fn lease_race(store: Store) {
 
 async fn fencing(store: Store) {
     store_token(&store, &expiring(1, "alice", 10)).await;
-    let stale = ask_for(&store, Job::Prune, 100, 60, Duration::ZERO).await;
-    let LeaseAnswer::Acquired(stale) = stale else {
-        panic!("nobody holds it")
-    };
-    let LeaseAnswer::Acquired(current) = ask(&store, Job::Prune, 100, 60).await else {
-        panic!("it has run out")
-    };
+    let (stale, current) = lapsed_lease(&store, Job::Prune).await;
     let due = DueNotices {
         kind: NoticeKind::Expired,
         now: at(60),
@@ -644,7 +672,8 @@ fn trim_at(now: i64, changes: i64, notices: i64) -> Trim {
         vouched: at(now),
         changes: seconds(now - changes),
         notices: seconds(now - notices),
-        events: seconds(now - notices),
+        // Of events that a change leaves there is a suite of its own.
+        events: seconds(now + 100),
     }
 }
 

@@ -1,6 +1,7 @@
 //! For tests of hosts and of plug-ins: conformance suites, recording plug-ins and a clock that a
 //! test sets. Behind the feature `testing`.
 
+pub mod audit;
 mod case;
 mod clock;
 mod features;

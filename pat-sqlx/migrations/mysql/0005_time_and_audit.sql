@@ -42,3 +42,22 @@ SET @pat = (SELECT COUNT(*) FROM information_schema.columns
 SET @pat = IF(@pat > 0, 'DO 0', 'ALTER TABLE pat_lease
     ADD COLUMN seq BIGINT NOT NULL DEFAULT 0');
 PREPARE pat FROM @pat; EXECUTE pat; DEALLOCATE PREPARE pat;
+
+-- The events of changes are written with the changes. `seq` is 0 until an event that is committed is
+-- numbered, and -1 for those from before, which nobody waits for. `expires_at` is of a new token,
+-- `notice` the kind of a notice.
+SET @pat = (SELECT COUNT(*) FROM information_schema.columns
+    WHERE table_schema = DATABASE() AND table_name = 'pat_event' AND column_name = 'seq');
+SET @pat = IF(@pat > 0, 'DO 0', 'ALTER TABLE pat_event
+    ADD COLUMN seq BIGINT NOT NULL DEFAULT -1,
+    ADD COLUMN expires_at BIGINT,
+    ADD COLUMN notice VARCHAR(255),
+    ADD INDEX pat_event_by_seq (seq, at, id)');
+PREPARE pat FROM @pat; EXECUTE pat; DEALLOCATE PREPARE pat;
+-- Up to which event each shared sink has got them; '' has the number that was given last.
+CREATE TABLE IF NOT EXISTS pat_sink (
+    name VARCHAR(255) NOT NULL PRIMARY KEY,
+    seq  BIGINT NOT NULL
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4
+    /*M! COLLATE utf8mb4_nopad_bin */ /*!80017 COLLATE utf8mb4_0900_bin */;
+INSERT IGNORE INTO pat_sink (name, seq) VALUES ('', 0);

@@ -22,3 +22,16 @@ ALTER TABLE pat_owner ADD COLUMN IF NOT EXISTS seq BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE pat_lease ADD COLUMN IF NOT EXISTS seq BIGINT NOT NULL DEFAULT 0;
 -- Since when the directory does not know the owner; NULL while it does.
 ALTER TABLE pat_owner ADD COLUMN IF NOT EXISTS missing_since BIGINT;
+
+-- The events of changes are written with the changes. `seq` is 0 until an event that is committed is
+-- numbered, and -1 for those from before, which nobody waits for.
+ALTER TABLE pat_event ADD COLUMN IF NOT EXISTS seq BIGINT NOT NULL DEFAULT -1;
+ALTER TABLE pat_event ADD COLUMN IF NOT EXISTS expires_at BIGINT;                 -- of a new token
+ALTER TABLE pat_event ADD COLUMN IF NOT EXISTS notice TEXT COLLATE "C";           -- its kind
+CREATE INDEX IF NOT EXISTS pat_event_by_seq ON pat_event (seq, at, id);
+-- Up to which event each shared sink has got them; '' has the number that was given last.
+CREATE TABLE IF NOT EXISTS pat_sink (
+    name TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    seq  BIGINT NOT NULL
+);
+INSERT INTO pat_sink (name, seq) VALUES ('', 0) ON CONFLICT (name) DO NOTHING;

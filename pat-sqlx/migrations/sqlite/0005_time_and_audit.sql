@@ -21,3 +21,16 @@ ALTER TABLE pat_owner ADD COLUMN seq BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE pat_lease ADD COLUMN seq BIGINT NOT NULL DEFAULT 0;
 -- Since when the directory does not know the owner; NULL while it does.
 ALTER TABLE pat_owner ADD COLUMN missing_since BIGINT;
+
+-- The events of changes are written with the changes. `seq` is 0 until an event that is committed is
+-- numbered, and -1 for those from before, which nobody waits for.
+ALTER TABLE pat_event ADD COLUMN seq BIGINT NOT NULL DEFAULT -1;
+ALTER TABLE pat_event ADD COLUMN expires_at BIGINT;                              -- of a new token
+ALTER TABLE pat_event ADD COLUMN notice TEXT;                                    -- its kind
+CREATE INDEX IF NOT EXISTS pat_event_by_seq ON pat_event (seq, at, id);
+-- Up to which event each shared sink has got them; '' has the number that was given last.
+CREATE TABLE IF NOT EXISTS pat_sink (
+    name TEXT NOT NULL PRIMARY KEY,
+    seq  BIGINT NOT NULL
+);
+INSERT OR IGNORE INTO pat_sink (name, seq) VALUES ('', 0);

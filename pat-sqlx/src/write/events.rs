@@ -1,35 +1,187 @@
-use pat_core::notice::NoticeId;
-use pat_core::store::Trim;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jiff::Timestamp;
+use pat_core::event::{Event, EventKind};
+use pat_core::store::{Claim, Outcome, Trim};
 use sqlx::Error;
 
 use super::Write;
-use crate::Portable;
-use crate::events::EventRow;
+use crate::events::Columns;
+use crate::row;
 use crate::sql::Sql;
+use crate::store::CHUNK;
+use crate::{Portable, Value};
+
+/// How many events are numbered by one statement: the time that one takes grows with the square.
+const NUMBER_CHUNK: i64 = 500;
+
+/// How many bits of an id are drawn at random; those above count.
+const RANDOM_BITS: u32 = 32;
+/// How many bits count, so that an id has 53.
+const COUNTING_BITS: u32 = 21;
+
+/// The id of another event. Events of one process that have the same time are numbered in the order
+/// of their ids, which is that in which they came.
+fn next_id() -> Result<i64, getrandom::Error> {
+    static NEXT: OnceLock<AtomicU64> = OnceLock::new();
+    let random = getrandom::u64()?;
+    // Anywhere, so that nodes and lives of a process have different ones.
+    let next = NEXT.get_or_init(|| AtomicU64::new(random >> RANDOM_BITS));
+    let count = next.fetch_add(1, Ordering::Relaxed) % (1 << COUNTING_BITS);
+    let random = random % (1 << RANDOM_BITS);
+    Ok(((count << RANDOM_BITS) | random).cast_signed())
+}
 
 impl<DB: Portable> Write<DB> {
-    pub(crate) async fn insert_events(&mut self, events: &[EventRow<'_>]) -> Result<(), Error> {
+    /// Writes the event of this very transaction.
+    pub(crate) async fn record(&mut self, at: Timestamp, kind: EventKind) -> Result<(), Error> {
+        self.insert_events(&[Event::new(at, kind)]).await
+    }
+
+    /// Writes a row for each token of these events, many in one statement.
+    pub(crate) async fn insert_events(&mut self, events: &[Event]) -> Result<(), Error> {
+        let rows = events.iter().flat_map(|event| {
+            let kinds = event.kind.clone().per_token().into_iter();
+            kinds.map(|kind| (event.at, kind))
+        });
+        let rows: Vec<_> = rows.collect();
+        for chunk in rows.chunks(CHUNK) {
+            self.insert_event_rows(chunk).await?;
+        }
+        Ok(())
+    }
+
+    async fn insert_event_rows(&mut self, events: &[(Timestamp, EventKind)]) -> Result<(), Error> {
         let mut rows = Vec::with_capacity(events.len());
-        for event in events {
-            // A number drawn at random, like that of a notice.
-            let id = NoticeId::random().map_err(|error| Error::Encode(error.into()))?;
+        for (at, kind) in events {
+            let id = next_id().map_err(|error| Error::Encode(error.into()))?;
+            let columns = Columns::of(kind);
+            let number = i64::try_from(columns.others.saturating_add(1)).unwrap_or(i64::MAX);
             rows.push([
-                id.get().into(),
-                event.at.into(),
-                event.kind.into(),
-                event.token.into(),
-                event.owner.into(),
-                event.by.into(),
-                event.reason.into(),
-                crate::Value::Int(event.related),
-                event.count.into(),
+                id.into(),
+                (*at).into(),
+                kind.as_str().into(),
+                columns.token.into(),
+                columns.owner.into(),
+                columns.by.into(),
+                columns.reason.into(),
+                Value::Int(columns.related),
+                number.into(),
+                0_i64.into(),
+                columns.expires_at.into(),
+                columns.notice.into(),
             ]);
         }
         let mut sql = Sql::new(
-            "INSERT INTO pat_event \
-             (id, at, kind, token_id, owner, revoked_by, reason, related_id, number) VALUES ",
+            "INSERT INTO pat_event (id, at, kind, token_id, owner, revoked_by, reason, related_id, \
+             number, seq, expires_at, notice) VALUES ",
         );
         sql.bind_rows(rows);
+        // The statement for one event is worth keeping.
+        let sql = if events.len() == 1 {
+            sql
+        } else {
+            sql.unprepared()
+        };
+        self.execute(sql).await.map(drop)
+    }
+
+    /// Writes the event of a notice that has just been settled so, if that is one.
+    pub(crate) async fn record_settled(
+        &mut self,
+        claim: &Claim,
+        outcome: &Outcome,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        if matches!(outcome, Outcome::Retry { .. } | Outcome::Skipped { .. }) {
+            return Ok(());
+        }
+        let mut sql = Sql::new("SELECT kind, owner FROM pat_notice WHERE id = ");
+        sql.bind(claim.id.get());
+        let found = self.fetch_one(sql).await?;
+        let (notice, kind, owner) = (
+            claim.id,
+            row::kind(found.int("kind")?)?,
+            found.owner("owner")?,
+        );
+        let event = match outcome {
+            Outcome::Dead { error, .. } => EventKind::NoticeDead {
+                notice,
+                kind,
+                owner,
+                error: error.clone(),
+            },
+            _ => {
+                let mut sql =
+                    Sql::new("SELECT token_id AS id FROM pat_notice_token WHERE notice_id = ");
+                sql.bind(notice.get()).push(" ORDER BY token_id");
+                EventKind::Notified {
+                    notice,
+                    kind,
+                    owner,
+                    tokens: self.fetch_ids(sql).await?,
+                }
+            }
+        };
+        self.record(at, event).await
+    }
+
+    /// Gives numbers to up to `limit` committed events that have none; returns how many those were.
+    ///
+    /// The row of the last number is locked first, by a write that changes it, and until the commit:
+    /// so numbers become visible in their order, whichever nodes give them.
+    pub(crate) async fn number_events(&mut self, limit: u32) -> Result<u64, Error> {
+        let mut left = i64::from(limit);
+        let mut last = self.move_last_number(left).await? - left;
+        while left > 0 {
+            let mut sql = Sql::new("SELECT id FROM pat_event WHERE seq = 0 ORDER BY at, id LIMIT ");
+            sql.bind(left.min(NUMBER_CHUNK));
+            let rows = self.fetch(sql).await?;
+            if rows.is_empty() {
+                break;
+            }
+            let ids: Result<Vec<_>, _> = rows.iter().map(|row| row.int("id")).collect();
+            let ids = ids?;
+            self.put_numbers(&ids, last + 1).await?;
+            let count = i64::try_from(ids.len()).unwrap_or(left);
+            last += count;
+            left -= count;
+        }
+        if left > 0 {
+            self.move_last_number(-left).await?;
+        }
+        Ok(u64::from(limit) - left.cast_unsigned())
+    }
+
+    /// Moves the number that was given last, and returns it.
+    async fn move_last_number(&mut self, by: i64) -> Result<i64, Error> {
+        let mut sql = Sql::new("UPDATE pat_sink SET seq = seq + ");
+        sql.bind(by).push(" WHERE name = ''");
+        self.execute(sql).await?;
+        let sql = Sql::new("SELECT seq FROM pat_sink WHERE name = ''");
+        self.fetch_one(sql).await?.int("seq")
+    }
+
+    async fn put_numbers(&mut self, ids: &[i64], first: i64) -> Result<(), Error> {
+        let mut sql = Sql::new("UPDATE pat_event SET seq = CASE id");
+        for (seq, id) in (first..).zip(ids) {
+            sql.push(" WHEN ").bind(*id);
+            sql.push(" THEN ").bind(seq);
+        }
+        sql.push(" ELSE seq END WHERE id IN ");
+        sql.bind_list(ids.iter().copied());
+        self.execute(sql.unprepared()).await.map(drop)
+    }
+
+    pub(crate) async fn put_position(&mut self, sink: &str, seq: u64) -> Result<(), Error> {
+        let mut insert = Sql::new("INSERT INTO pat_sink (name, seq) VALUES ");
+        insert.bind_row([sink.into(), 0_i64.into()]);
+        insert.push(DB::or_ignore("name"));
+        self.execute(insert).await?;
+        let mut sql = Sql::new("UPDATE pat_sink SET seq = ");
+        sql.bind(seq.cast_signed());
+        sql.push(" WHERE name = ").bind(sink);
         self.execute(sql).await.map(drop)
     }
 

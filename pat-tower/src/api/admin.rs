@@ -21,7 +21,7 @@ const MAX_USERS: usize = 1_000;
 /// The longest reason, in Unicode scalar values: it goes into a mail.
 const MAX_REASON_LEN: usize = 1_000;
 
-async fn administration(state: &State, caller: &Caller) -> Answer<Administration> {
+pub(super) async fn administration(state: &State, caller: &Caller) -> Answer<Administration> {
     Ok(state.pats.administration(caller).await?)
 }
 

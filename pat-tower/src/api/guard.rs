@@ -10,6 +10,7 @@ use super::problems::{CROSS_SITE_REQUEST, UNSUPPORTED_MEDIA_TYPE};
 use crate::cross_site::{head, is_cross_site};
 use crate::pat::caller_of;
 use crate::problem::Problem;
+use crate::request_id::{request_id, within_request};
 
 /// Lets a request through that has a caller, was not forged by another site, and whose body, if
 /// there is one, is JSON. Stands before every route, so that none can be added without it.
@@ -29,7 +30,8 @@ pub(super) async fn guard(
         return Err(Problem::new(UNSUPPORTED_MEDIA_TYPE, detail));
     }
     request.extensions_mut().insert(caller);
-    Ok(next.run(request).await)
+    let id = request_id(request.headers()).map(str::to_owned);
+    Ok(within_request(id, next.run(request)).await)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -17,6 +17,7 @@
 //! | `DELETE /admin/tokens` with `[1,2,3]` | 204; revokes these tokens |
 //! | `POST /admin/tokens/revoke` | 200, `{"count":n}`; revokes by ids or by filter |
 //! | `POST /admin/tokens/identify` with `{"token":"…"}` | 200, the token that this string is; 404 |
+//! | `GET /admin/events?after=0&limit=1000` | 200, audit events after a number, one JSON object a line |
 //!
 //! `GET /openapi.json` describes all of it (OpenAPI 3.1), made from the same types; anybody may read
 //! that.
@@ -57,8 +58,10 @@
 //! | `no-criterion` | 400 | a revocation by a filter that restricts nothing |
 //! | `count-mismatch` | 409 | the filter matches another number of tokens; nothing was done |
 //! | `search-not-supported` | 501 | the host's store cannot be searched |
+//! | `audit-not-supported` | 501 | the host's store keeps no audit events |
 
 mod admin;
+mod events;
 mod guard;
 mod openapi;
 mod problems;
@@ -144,6 +147,7 @@ impl Api {
             .routes(routes!(admin::search))
             .routes(routes!(admin::search_users))
             .routes(routes!(admin::identify))
+            .routes(routes!(events::events))
             .layer(RequestBodyLimitLayer::new(MAX_BODY_LEN))
             .merge(lists)
             .split_for_parts();

@@ -83,6 +83,11 @@ const NO_CRITERION: ProblemType =
     ProblemType::new("no-criterion", "No criterion", StatusCode::BAD_REQUEST);
 const COUNT_MISMATCH: ProblemType =
     ProblemType::new("count-mismatch", "Count mismatch", StatusCode::CONFLICT);
+const AUDIT_NOT_SUPPORTED: ProblemType = ProblemType::new(
+    "audit-not-supported",
+    "Audit not supported",
+    StatusCode::NOT_IMPLEMENTED,
+);
 const SEARCH_NOT_SUPPORTED: ProblemType = ProblemType::new(
     "search-not-supported",
     "Search not supported",
@@ -170,6 +175,7 @@ impl From<AdminError> for Problem {
             AdminError::Disabled => NOT_FOUND,
             AdminError::NotAdministrator => NOT_AN_ADMINISTRATOR,
             AdminError::NotSupported => SEARCH_NOT_SUPPORTED,
+            AdminError::NoAudit => AUDIT_NOT_SUPPORTED,
             AdminError::NoCriterion => NO_CRITERION,
             AdminError::CountMismatch { .. } => COUNT_MISMATCH,
             _ => return Self::unavailable(),

@@ -13,6 +13,7 @@ use super::page::{FORM_TOKEN, Page, see_other};
 use super::{Section, State, Visit};
 use crate::cross_site::{head, is_cross_site};
 use crate::pat::caller_of;
+use crate::request_id::{request_id, within_request};
 
 /// The largest form that is read, in bytes.
 const MAX_FORM_LEN: usize = 64 * 1024;
@@ -74,7 +75,8 @@ pub(super) async fn guard(
     }
     let cookie = key.set_cookie(page.state.transport);
     request.extensions_mut().insert(page);
-    let mut response = next.run(request).await;
+    let id = request_id(request.headers()).map(str::to_owned);
+    let mut response = within_request(id, next.run(request)).await;
     // Nothing but a cookie of the host's own sign-in is left by a token.
     if let Some(cookie) = cookie.filter(|_| is_new && caller.is_ambient()) {
         response.headers_mut().append(SET_COOKIE, cookie);

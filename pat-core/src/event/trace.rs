@@ -1,0 +1,69 @@
+use super::EventKind;
+use crate::store::{PrunedToken, RevokedToken};
+use crate::{Owner, TokenId};
+
+/// How many tokens of a revocation get a line of their own in the log; sinks get all.
+const MOST_TRACED: usize = 100;
+
+/// Writes an event to the log.
+pub(super) fn trace(kind: &EventKind) {
+    match kind {
+        EventKind::Created {
+            token,
+            owner,
+            parent,
+            ..
+        } => tracing::info!(
+            token.id = token.get(), %owner, parent = parent.map(TokenId::get), "token created"
+        ),
+        EventKind::FirstUsed { token, owner } => {
+            tracing::info!(token.id = token.get(), %owner, "token used for the first time");
+        }
+        EventKind::Refused {
+            reason,
+            token,
+            unreported,
+        } => tracing::debug!(
+            %reason,
+            token.id = token.map(TokenId::get),
+            unreported,
+            "token refused"
+        ),
+        EventKind::Revoked { tokens, by, .. } => trace_revoked(tokens, by.as_ref()),
+        EventKind::Pruned { tokens } => {
+            for PrunedToken { id, owner } in tokens {
+                tracing::debug!(token.id = id.get(), %owner, "token pruned");
+            }
+        }
+        EventKind::Notified {
+            notice,
+            kind,
+            owner,
+            tokens,
+        } => tracing::info!(
+            notice.id = %notice, %kind, %owner, tokens = tokens.len(), "owner notified"
+        ),
+        EventKind::NoticeDead {
+            notice,
+            kind,
+            owner,
+            error,
+        } => tracing::error!(notice.id = %notice, %kind, %owner, error, "a notice cannot be sent"),
+        EventKind::OwnerChanged { owner } => tracing::info!(%owner, "owner changed"),
+        EventKind::Other { .. } => {}
+    }
+}
+
+fn trace_revoked(tokens: &[RevokedToken], by: Option<&Owner>) {
+    let by = by.map(Owner::as_str);
+    for RevokedToken { id, owner } in tokens.iter().take(MOST_TRACED) {
+        tracing::info!(token.id = id.get(), %owner, by, "token revoked");
+    }
+    if tokens.len() > MOST_TRACED {
+        tracing::info!(
+            tokens = tokens.len(),
+            by,
+            "more tokens were revoked with these"
+        );
+    }
+}

@@ -1,0 +1,262 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::turn::{Early, Turn};
+use crate::event::{Plugged, RecordError, record};
+use crate::metrics::Metrics;
+use crate::store::{AuditStore, Lease};
+use crate::{Pats, StoreError};
+
+/// How many events are numbered in one transaction.
+const NUMBER_BATCH: u32 = 500;
+/// How many events are read at a time for a sink.
+const READ_BATCH: u32 = 200;
+/// How often the table is looked at for events of other nodes.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// How long it is from one look to the next at least, so that many events are numbered together.
+const LOOK_PAUSE: Duration = Duration::from_millis(200);
+/// How often the position of a busy sink is kept.
+const KEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a sink has peace after it failed: twice as long each time, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// How often a lease is looked after while sinks are fed.
+const LEASE_INTERVAL: Duration = Duration::from_secs(5);
+/// How long a sink's task has to end.
+const END_LIMIT: Duration = Duration::from_secs(3);
+
+/// How long the sinks are fed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rounds {
+    /// Until each has what there is now, or has failed.
+    One,
+    UntilStopped,
+}
+
+/// Feeds the shared event sinks from the store, each in a task of its own.
+pub(super) async fn run(turn: &mut Turn<'_>, rounds: Rounds) -> Result<(), Early> {
+    let Some((audit, _)) = turn.pats.audit_store() else {
+        return Ok(());
+    };
+    let (head, _) = watch::channel(number_all(turn, audit).await?);
+    let held_until = Arc::new(AtomicI64::new(turn.held_until()));
+    // Whatever ends this, the tasks are told; those that do not listen are cut off with their set.
+    let stop = turn.stop.child_token();
+    let _stopping = stop.clone().drop_guard();
+    let mut tasks = JoinSet::new();
+    for sink in turn.pats.events().shared_sinks() {
+        let feeder = Feeder {
+            pats: turn.pats.clone(),
+            sink: sink.clone(),
+            lease: turn.lease.clone(),
+            held_until: Arc::clone(&held_until),
+            stop: stop.clone(),
+        };
+        tasks.spawn(feeder.run(head.subscribe(), rounds));
+    }
+    let result = match rounds {
+        Rounds::One => wait_for_all(turn, &mut tasks, &held_until).await,
+        Rounds::UntilStopped => number_until_stopped(turn, audit, &head, &held_until).await,
+    };
+    stop.cancel();
+    drop(
+        timeout(END_LIMIT, async {
+            while tasks.join_next().await.is_some() {}
+        })
+        .await,
+    );
+    result
+}
+
+async fn wait_for_all(
+    turn: &mut Turn<'_>,
+    tasks: &mut JoinSet<()>,
+    held_until: &AtomicI64,
+) -> Result<(), Early> {
+    let mut all = std::pin::pin!(async { while tasks.join_next().await.is_some() {} });
+    while timeout(LEASE_INTERVAL, &mut all).await.is_err() {
+        turn.keep().await?;
+        held_until.store(turn.held_until(), Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+async fn number_until_stopped(
+    turn: &mut Turn<'_>,
+    audit: &dyn AuditStore,
+    head: &watch::Sender<u64>,
+    held_until: &AtomicI64,
+) -> Result<(), Early> {
+    loop {
+        let recorded = turn.pats.events().recorded.notified();
+        let looking = async {
+            sleep(LOOK_PAUSE).await;
+            drop(timeout(LOOK_INTERVAL, recorded).await);
+        };
+        turn.stop.run_until_cancelled(looking).await;
+        let last = number_all(turn, audit).await?;
+        held_until.store(turn.held_until(), Ordering::Relaxed);
+        head.send_if_modified(|head| std::mem::replace(head, last) != last);
+    }
+}
+
+/// Numbers what is committed; returns the last number.
+async fn number_all(turn: &mut Turn<'_>, audit: &dyn AuditStore) -> Result<u64, Early> {
+    loop {
+        turn.keep().await?;
+        let numbered = turn.pats.in_time(audit.number_events(NUMBER_BATCH)).await?;
+        if numbered < u64::from(NUMBER_BATCH) {
+            return Ok(turn.pats.in_time(audit.last_event_number()).await?);
+        }
+    }
+}
+
+/// Feeds one sink.
+struct Feeder {
+    pats: Pats,
+    sink: Plugged,
+    lease: Lease,
+    /// Boot time until which the lease may be relied on, in microseconds.
+    held_until: Arc<AtomicI64>,
+    stop: CancellationToken,
+}
+
+/// Why a sink is not fed on.
+#[derive(Debug, thiserror::Error)]
+enum FeedError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Sink(#[from] RecordError),
+}
+
+impl Feeder {
+    async fn run(self, mut head: watch::Receiver<u64>, rounds: Rounds) {
+        let mut pause = FIRST_PAUSE;
+        while self.may_go_on() {
+            let last = *head.borrow_and_update();
+            match self.feed(last).await {
+                Ok(true) => pause = FIRST_PAUSE,
+                Ok(false) if rounds == Rounds::One => return,
+                Ok(false) => {
+                    // An error is that of a runner who has ended.
+                    if !matches!(
+                        self.stop.run_until_cancelled(head.changed()).await,
+                        Some(Ok(()))
+                    ) {
+                        return;
+                    }
+                }
+                Err(FeedError::Store(StoreError::LeaseLost)) => return,
+                Err(error) => {
+                    tracing::debug!(sink = self.name(), %error, "an event sink waits to be fed");
+                    if rounds == Rounds::One {
+                        return;
+                    }
+                    self.stop.run_until_cancelled(sleep(pause)).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    fn may_go_on(&self) -> bool {
+        !self.stop.is_cancelled()
+            && self.pats.time().now().boot <= self.held_until.load(Ordering::Relaxed)
+    }
+
+    /// Hands over some of the events up to the number `last`; returns whether there are more.
+    async fn feed(&self, last: u64) -> Result<bool, FeedError> {
+        let position = self.position(last).await?;
+        if position >= last {
+            // Of a database that was set back it is a later one that counts.
+            if position > last {
+                self.keep_position(last).await?;
+            }
+            return Ok(false);
+        }
+        let events = self
+            .pats
+            .in_time(self.audit()?.events_after(position, READ_BATCH))
+            .await?;
+        let (mut taken, mut kept) = (position, Instant::now());
+        let mut result = Ok(());
+        for event in &events {
+            let Some(row) = event.row else { continue };
+            // One that was numbered after the last look waits for the next.
+            let before = (row.seq - 1).min(last);
+            self.report_missed(before - taken);
+            taken = before;
+            if row.seq > last || !self.may_go_on() {
+                break;
+            }
+            result = record(&self.sink, event, &self.stop, self.pats.outages()).await;
+            if result.is_err() {
+                break;
+            }
+            taken = row.seq;
+            if kept.elapsed() > KEEP_INTERVAL {
+                self.keep_position(taken).await?;
+                kept = Instant::now();
+            }
+        }
+        if events.is_empty() {
+            self.report_missed(last - taken);
+            taken = last;
+        }
+        if taken > position {
+            self.keep_position(taken).await?;
+        }
+        result?;
+        Ok(taken < last)
+    }
+
+    fn audit(&self) -> Result<&dyn AuditStore, StoreError> {
+        let audit = self.pats.store()?.audit();
+        audit.ok_or_else(|| StoreError::backend("the store keeps no audit events any more"))
+    }
+
+    fn name(&self) -> &str {
+        self.sink.sink.name().unwrap_or_default()
+    }
+
+    /// The number of the last event that the sink has taken. One that is new begins with the oldest
+    /// event that is kept.
+    async fn position(&self, last: u64) -> Result<u64, StoreError> {
+        let audit = self.audit()?;
+        if let Some(position) = self.pats.in_time(audit.sink_position(self.name())).await? {
+            return Ok(position);
+        }
+        let oldest = self.pats.in_time(audit.events_after(0, 1)).await?;
+        let oldest = oldest.first().and_then(|event| event.row);
+        let position = oldest.map_or(last, |row| row.seq - 1);
+        self.keep_position(position).await?;
+        Ok(position)
+    }
+
+    async fn keep_position(&self, seq: u64) -> Result<(), StoreError> {
+        let audit = self.audit()?;
+        self.pats
+            .in_time(audit.put_sink_position(&self.lease, self.name(), seq))
+            .await
+    }
+
+    /// Reports events that were trimmed before the sink took them.
+    fn report_missed(&self, events: u64) {
+        if events > 0 {
+            Metrics::events_missed(self.name(), events);
+            let sink = self.name();
+            tracing::error!(
+                sink,
+                events,
+                "an event sink was behind for so long that events were trimmed before it took them"
+            );
+        }
+    }
+}

@@ -1,0 +1,113 @@
+use std::collections::{HashMap, VecDeque};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::MemoryStore;
+use crate::StoreError;
+use crate::event::{Event, EventKind, EventRow};
+use crate::store::{AuditStore, Lease};
+use crate::token::random_u64;
+
+/// How many events are kept.
+const MAX_EVENTS: usize = 10_000;
+
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    /// Oldest first: those with a number, then the others.
+    events: VecDeque<Row>,
+    last_number: u64,
+    /// By the names of the sinks.
+    positions: HashMap<String, u64>,
+}
+
+#[derive(Debug)]
+struct Row {
+    id: i64,
+    seq: Option<u64>,
+    event: Event,
+}
+
+impl Tables {
+    pub(super) fn record(&mut self, at: Timestamp, kind: EventKind) -> Result<(), StoreError> {
+        for kind in kind.per_token() {
+            let random = random_u64().map_err(StoreError::backend)?;
+            if self.events.len() == MAX_EVENTS {
+                self.events.pop_front();
+            }
+            self.events.push_back(Row {
+                id: (random >> 11).cast_signed(),
+                seq: None,
+                event: Event::new(at, kind),
+            });
+        }
+        Ok(())
+    }
+
+    /// Deletes up to `limit` events from before this; returns how many.
+    pub(super) fn trim(&mut self, before: Timestamp, limit: usize) -> usize {
+        let len = self.events.len();
+        let mut left = limit;
+        self.events.retain(|row| {
+            let is_old = left > 0 && row.event.at < before;
+            left -= usize::from(is_old);
+            !is_old
+        });
+        len - self.events.len()
+    }
+}
+
+#[async_trait]
+impl AuditStore for MemoryStore {
+    async fn record_events(&self, events: &[Event]) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        for event in events {
+            tables.audit.record(event.at, event.kind.clone())?;
+        }
+        Ok(())
+    }
+
+    async fn number_events(&self, limit: u32) -> Result<u64, StoreError> {
+        let mut tables = self.tables();
+        let audit = &mut tables.audit;
+        let before = audit.last_number;
+        let new = audit.events.iter_mut().filter(|row| row.seq.is_none());
+        for row in new.take(limit as usize) {
+            audit.last_number += 1;
+            row.seq = Some(audit.last_number);
+        }
+        Ok(audit.last_number - before)
+    }
+
+    async fn last_event_number(&self) -> Result<u64, StoreError> {
+        Ok(self.tables().audit.last_number)
+    }
+
+    async fn events_after(&self, seq: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
+        let tables = self.tables();
+        let numbered = tables.audit.events.iter().filter_map(|row| {
+            let seq = row.seq.filter(|found| *found > seq)?;
+            Some(Event {
+                row: Some(EventRow { id: row.id, seq }),
+                ..row.event.clone()
+            })
+        });
+        Ok(numbered.take(limit as usize).collect())
+    }
+
+    async fn sink_position(&self, sink: &str) -> Result<Option<u64>, StoreError> {
+        Ok(self.tables().audit.positions.get(sink).copied())
+    }
+
+    async fn put_sink_position(
+        &self,
+        lease: &Lease,
+        sink: &str,
+        seq: u64,
+    ) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        tables.jobs.check(lease)?;
+        tables.audit.positions.insert(sink.to_owned(), seq);
+        Ok(())
+    }
+}

@@ -1,0 +1,433 @@
+//! The suite that every [`AuditStore`] must pass, beside those for
+//! [`TokenStore`](super::store) and [`JobStore`](super::jobs).
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use tokio::task::JoinSet;
+
+use super::case::{Case, Store, at, case, id, new, owner, revocation, revoke, store_token};
+use super::jobs::{claim, jobs, lapsed_lease, lease, prune_all, settle, trim_events};
+use crate::event::{Event, EventKind};
+use crate::notice::NoticeKind;
+use crate::store::{
+    AuditStore, Change, Insertion, Job, NewToken, Outcome, PrunedToken, Revocation,
+    RevocationScope, RevokedToken,
+};
+use crate::{StoreError, TokenDigest};
+
+/// All cases. Each wants an empty store that has [`TokenStore::audit`](crate::TokenStore::audit).
+pub const CASES: &[Case] = &[
+    case("a_creation_has_its_event", |s| Box::pin(creation(s))),
+    case("each_revoked_token_has_its_event", |s| {
+        Box::pin(revocations(s))
+    }),
+    case("a_changed_owner_has_his_event", |s| {
+        Box::pin(changed_owner(s))
+    }),
+    case("each_pruned_token_has_its_event", |s| Box::pin(pruning(s))),
+    case("a_settled_notice_has_its_events", |s| Box::pin(notices(s))),
+    case("what_changes_nothing_has_no_event", |s| {
+        Box::pin(no_change(s))
+    }),
+    case("events_without_a_change_are_kept_unchanged", |s| {
+        Box::pin(samples(s))
+    }),
+    case("two_thousand_events_of_one_change_are_all_there", |s| {
+        Box::pin(many(s))
+    }),
+    case("each_event_gets_one_number_without_a_gap", |s| {
+        Box::pin(number_race(s))
+    }),
+    case("a_sink_has_its_position_under_the_lease", |s| {
+        Box::pin(positions(s))
+    }),
+    case("old_events_are_trimmed_numbered_or_not", |s| {
+        Box::pin(trimming(s))
+    }),
+];
+
+fn audit(store: &Store) -> &dyn AuditStore {
+    store.audit().expect("a store with an audit")
+}
+
+/// Numbers all events and returns those after `seq`.
+async fn after(store: &Store, seq: u64) -> Vec<Event> {
+    while audit(store)
+        .number_events(100)
+        .await
+        .expect("number_events")
+        > 0
+    {}
+    let events = audit(store).events_after(seq, 10_000).await;
+    events.expect("events_after")
+}
+
+/// The kinds of all events, in order.
+async fn kinds(store: &Store) -> Vec<EventKind> {
+    let events = after(store, 0).await.into_iter();
+    events.map(|event| event.kind).collect()
+}
+
+fn revoked(number: i64, owner_key: &str) -> EventKind {
+    let Revocation { by, reason, .. } = revocation(0);
+    let token = RevokedToken {
+        id: id(number),
+        owner: owner(owner_key),
+    };
+    EventKind::Revoked {
+        tokens: vec![token],
+        by,
+        reason,
+    }
+}
+
+fn created(token: &NewToken) -> EventKind {
+    EventKind::Created {
+        token: token.id,
+        owner: token.owner.clone(),
+        expires_at: None,
+        parent: token.parent,
+    }
+}
+
+async fn creation(store: Store) {
+    let parent = new(1, "älice");
+    let child = NewToken {
+        parent: Some(id(1)),
+        ..new(2, "älice")
+    };
+    for token in [&parent, &child] {
+        let stored = store_token(&store, token).await;
+        let last = after(&store, 0).await.pop().expect("an event");
+        assert_eq!(last.kind, created(token));
+        assert_eq!(last.at, stored.created_at, "the time that is stored");
+    }
+    let expiring = NewToken {
+        expires_at: Some(at(3600)),
+        ..new(3, "älice")
+    };
+    let stored = store_token(&store, &expiring).await;
+    let last = kinds(&store).await.pop();
+    let Some(EventKind::Created { expires_at, .. }) = last else {
+        panic!("the third creation: {last:?}")
+    };
+    assert_eq!(expires_at, stored.expires_at);
+    assert_eq!(kinds(&store).await.len(), 3);
+}
+
+async fn revocations(store: Store) {
+    for (number, key) in [(1, "alice"), (2, "alice"), (3, "bob"), (4, "bob")] {
+        store_token(&store, &new(number, key)).await;
+    }
+    revoke(&store, RevocationScope::Tokens(vec![id(1)]), 1).await;
+    let all = RevocationScope::Tokens(vec![id(1), id(2), id(3), id(9)]);
+    revoke(&store, all, 2).await;
+    revoke(&store, RevocationScope::Owner(owner("bob")), 3).await;
+    let events = after(&store, 4).await;
+    let kinds: Vec<_> = events.iter().map(|event| event.kind.clone()).collect();
+    assert_eq!(kinds[0], revoked(1, "alice"));
+    assert!(kinds[1..3].contains(&revoked(2, "alice")));
+    assert!(kinds[1..3].contains(&revoked(3, "bob")));
+    assert_eq!(kinds[3], revoked(4, "bob"));
+    assert_eq!(kinds.len(), 4, "once each");
+    let token = store.find(id(4)).await.expect("find").expect("a token");
+    assert_eq!(Some(events[3].at), token.revoked_at);
+    let nobodys = Revocation {
+        by: None,
+        reason: None,
+        ..revocation(4)
+    };
+    store_token(&store, &new(5, "bob")).await;
+    let scope = RevocationScope::Tokens(vec![id(5)]);
+    store.revoke(&scope, &nobodys).await.expect("revoke");
+    let last = after(&store, 0).await.pop().map(|event| event.kind);
+    let expected = EventKind::Revoked {
+        tokens: vec![RevokedToken {
+            id: id(5),
+            owner: owner("bob"),
+        }],
+        by: None,
+        reason: None,
+    };
+    assert_eq!(last, Some(expected));
+}
+
+async fn changed_owner(store: Store) {
+    let change = Change::OwnerChanged(owner("bob"));
+    store
+        .append_change(&change, at(1))
+        .await
+        .expect("append_change");
+    let expected = EventKind::OwnerChanged {
+        owner: owner("bob"),
+    };
+    assert_eq!(kinds(&store).await, [expected]);
+}
+
+async fn pruning(store: Store) {
+    for number in 1..=3 {
+        store_token(&store, &new(number, "alice")).await;
+    }
+    let scope = RevocationScope::Tokens(vec![id(1), id(2)]);
+    revoke(&store, scope, 1).await;
+    let lease = lease(&store, Job::Prune).await;
+    let pruned = prune_all(&store, &lease).await;
+    assert_eq!(pruned, [id(1), id(2)]);
+    let events = after(&store, 5).await;
+    let kinds: Vec<_> = events.into_iter().map(|event| event.kind).collect();
+    let expected = |number| EventKind::Pruned {
+        tokens: vec![PrunedToken {
+            id: id(number),
+            owner: owner("alice"),
+        }],
+    };
+    assert!(kinds.contains(&expected(1)) && kinds.contains(&expected(2)));
+    assert_eq!(kinds.len(), 2);
+}
+
+async fn notices(store: Store) {
+    for number in 1..=2 {
+        let token = NewToken {
+            notify: true,
+            ..new(number, "alice")
+        };
+        store_token(&store, &token).await;
+    }
+    let scope = RevocationScope::Owner(owner("alice"));
+    let revocation = Revocation {
+        notify: true,
+        ..revocation(1)
+    };
+    store.revoke(&scope, &revocation).await.expect("revoke");
+    let notices = claim(&store, 1).await;
+    let [notice] = &notices[..] else {
+        panic!("of tokens that are revoked only the revocation is told: {notices:?}")
+    };
+    let retry = Outcome::Dead {
+        error: "no such box".into(),
+        sent_by: Vec::new(),
+    };
+    assert!(settle(&store, notice, retry, 2).await);
+    let dead = EventKind::NoticeDead {
+        notice: notice.claim.id,
+        kind: NoticeKind::RevokedByAdmin,
+        owner: owner("alice"),
+        error: "no such box".into(),
+    };
+    assert_eq!(kinds(&store).await[4..], [dead]);
+    let requeued = jobs(&store).requeue_notice(notice.claim.id, at(3)).await;
+    assert!(requeued.expect("requeue_notice"));
+    let notices = claim(&store, 4).await;
+    assert!(settle(&store, &notices[0], Outcome::Sent, 5).await);
+    let notified = |number| EventKind::Notified {
+        notice: notice.claim.id,
+        kind: NoticeKind::RevokedByAdmin,
+        owner: owner("alice"),
+        tokens: vec![id(number)],
+    };
+    let told = kinds(&store).await.split_off(5);
+    assert!(told.contains(&notified(1)) && told.contains(&notified(2)));
+    assert_eq!(told.len(), 2);
+}
+
+async fn no_change(store: Store) {
+    let told = NewToken {
+        notify: true,
+        ..new(1, "alice")
+    };
+    store_token(&store, &told).await;
+    let again = store.insert(&new(1, "bob"), 10).await.expect("insert");
+    assert_eq!(again, Insertion::Duplicate);
+    let taken = NewToken {
+        digest: TokenDigest::of(&1_i64.to_le_bytes()),
+        ..new(2, "bob")
+    };
+    let again = store.insert(&taken, 10).await.expect("insert");
+    assert_eq!(again, Insertion::Duplicate);
+    let limited = store.insert(&new(3, "alice"), 1).await.expect("insert");
+    assert_eq!(limited, Insertion::LimitReached);
+    let orphan = NewToken {
+        parent: Some(id(9)),
+        ..new(4, "alice")
+    };
+    let orphan = store.insert(&orphan, 10).await.expect("insert");
+    assert_eq!(orphan, Insertion::ParentInvalid);
+    revoke(&store, RevocationScope::Tokens(vec![id(9)]), 1).await;
+    let change = Change::Everything;
+    store
+        .append_change(&change, at(1))
+        .await
+        .expect("append_change");
+    let claimed = claim(&store, 1).await;
+    let retry = Outcome::Skipped {
+        reason: "no address".into(),
+    };
+    assert!(settle(&store, &claimed[0], retry, 2).await);
+    assert!(!settle(&store, &claimed[0], Outcome::Sent, 3).await);
+    assert_eq!(kinds(&store).await, [created(&new(1, "alice"))]);
+}
+
+async fn samples(store: Store) {
+    let refused = |token, unreported| EventKind::Refused {
+        reason: Cow::Borrowed("owner_inactive"),
+        token,
+        unreported,
+    };
+    let kinds = [
+        refused(None, 0),
+        refused(Some(id(1)), 3),
+        EventKind::FirstUsed {
+            token: id((1 << 53) - 1),
+            owner: owner("älice"),
+        },
+        EventKind::Revoked {
+            tokens: vec![RevokedToken {
+                id: id(7),
+                owner: owner("alice"),
+            }],
+            by: Some(owner("admin")),
+            reason: Some("lost ✂ laptop \u{202e}".into()),
+        },
+        EventKind::Other {
+            kind: "made-up".into(),
+            token: Some(id(1)),
+            owner: Some(owner("alice")),
+        },
+        EventKind::Other {
+            kind: "made-up-too".into(),
+            token: None,
+            owner: None,
+        },
+    ];
+    // Their times are in order, so their numbers are.
+    let events = (0..).zip(&kinds);
+    let events: Vec<_> = events
+        .map(|(seconds, kind)| Event::new(at(seconds), kind.clone()))
+        .collect();
+    audit(&store)
+        .record_events(&events)
+        .await
+        .expect("record_events");
+    let unnumbered = audit(&store).events_after(0, 10).await;
+    assert_eq!(unnumbered.expect("events_after"), []);
+    let found = after(&store, 0).await;
+    let without_rows = found.iter().map(|event| Event {
+        row: None,
+        ..event.clone()
+    });
+    assert_eq!(without_rows.collect::<Vec<_>>(), events);
+    let rows = found.iter().map(|event| event.row.expect("a row"));
+    let (ids, seqs): (BTreeSet<_>, Vec<_>) = rows.map(|row| (row.id, row.seq)).unzip();
+    assert_eq!((ids.len(), &seqs[..]), (6, &[1, 2, 3, 4, 5, 6][..]));
+    assert_eq!(after(&store, 0).await, found, "the same each time");
+    assert_eq!(after(&store, 4).await, found[4..]);
+    let first = audit(&store).events_after(1, 2).await;
+    assert_eq!(first.expect("events_after"), found[1..3]);
+}
+
+async fn many(store: Store) {
+    const COUNT: i64 = 2_001;
+    let tokens: Vec<_> = (1..=COUNT)
+        .map(|number| RevokedToken {
+            id: id(number),
+            owner: owner("alice"),
+        })
+        .collect();
+    let kind = EventKind::Revoked {
+        tokens: tokens.clone(),
+        by: None,
+        reason: None,
+    };
+    audit(&store)
+        .record_events(&[Event::new(at(0), kind)])
+        .await
+        .expect("record_events");
+    let mut found = BTreeSet::new();
+    for kind in kinds(&store).await {
+        let EventKind::Revoked { tokens, .. } = kind else {
+            panic!("no revocation: {kind:?}")
+        };
+        found.extend(tokens.into_iter().map(|token| token.id));
+    }
+    assert_eq!(found, (1..=COUNT).map(id).collect());
+}
+
+async fn number_race(store: Store) {
+    let mut tasks = JoinSet::new();
+    for number in 1..=40 {
+        let store = store.clone();
+        tasks.spawn(async move {
+            store_token(&store, &new(number, &format!("user-{number}"))).await;
+            let numbered = audit(&store).number_events(3).await;
+            numbered.expect("number_events")
+        });
+    }
+    let numbered: u64 = tasks.join_all().await.into_iter().sum();
+    let events = after(&store, 0).await;
+    assert!(numbered <= 40);
+    let seqs = events.iter().map(|event| event.row.map(|row| row.seq));
+    assert_eq!(
+        seqs.collect::<Vec<_>>(),
+        (1..=40).map(Some).collect::<Vec<_>>()
+    );
+    let last = audit(&store).last_event_number().await;
+    assert_eq!(last.expect("last_event_number"), 40);
+    let numbered = audit(&store).number_events(3).await;
+    assert_eq!(numbered.expect("number_events"), 0, "nothing is left");
+}
+
+async fn positions(store: Store) {
+    let position = async |sink| {
+        let found = audit(&store).sink_position(sink).await;
+        found.expect("sink_position")
+    };
+    let (stale, current) = lapsed_lease(&store, Job::EventFeed).await;
+    assert_eq!(position("webhook").await, None);
+    let put = async |lease, sink, seq| audit(&store).put_sink_position(lease, sink, seq).await;
+    put(&current, "webhook", 7).await.expect("put");
+    put(&current, "queue", 3).await.expect("put");
+    put(&current, "webhook", 9).await.expect("put");
+    let refused = put(&stale, "webhook", 8).await;
+    assert!(matches!(refused, Err(StoreError::LeaseLost)), "{refused:?}");
+    assert_eq!(position("webhook").await, Some(9));
+    assert_eq!(position("queue").await, Some(3));
+    let last = audit(&store).last_event_number().await;
+    assert_eq!(last.expect("last_event_number"), 0, "not a sink's");
+}
+
+async fn trimming(store: Store) {
+    let event = |seconds| {
+        let owner = owner("alice");
+        Event::new(at(seconds), EventKind::OwnerChanged { owner })
+    };
+    let record = async |seconds| {
+        let recorded = audit(&store).record_events(&[event(seconds)]).await;
+        recorded.expect("record_events");
+    };
+    record(-1_000).await;
+    assert_eq!(after(&store, 0).await.len(), 1);
+    record(-999).await;
+    record(1_000_000_000).await;
+    let lease = lease(&store, Job::Prune).await;
+    assert_eq!(trim_events(&store, &lease).await, 2);
+    let left = after(&store, 0).await;
+    let [left] = &left[..] else {
+        panic!("one is left: {left:?}")
+    };
+    assert_eq!(left.at, at(1_000_000_000));
+    assert!(left.row.is_some_and(|row| row.seq >= 2), "{left:?}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MemoryStore;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn memory_store_passes() {
+        for case in CASES {
+            case.run(MemoryStore::default()).await;
+        }
+    }
+}
