@@ -92,7 +92,7 @@ impl Outages {
         match &result {
             // Then the store works well.
             Ok(_) | Err(StoreError::LeaseLost | StoreError::Outdated { .. }) => {
-                self.works(&Cause::Store)
+                self.works(&Cause::Store);
             }
             Err(error) => self.failed(Cause::Store, error),
         }

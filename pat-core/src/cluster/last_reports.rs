@@ -32,10 +32,10 @@ impl LastReports {
         now: i64,
         head: u64,
     ) {
-        let heard = reports.into_iter().map(|report| {
-            let before = self.0.get(&report.node).filter(|heard| {
-                let still_holds = report.mode > ReportMode::Seldom || heard.head >= head;
-                heard.report == report && still_holds
+        let latest = reports.into_iter().map(|report| {
+            let before = self.0.get(&report.node).filter(|before| {
+                let still_holds = report.mode > ReportMode::Seldom || before.head >= head;
+                before.report == report && still_holds
             });
             let new = Heard {
                 report,
@@ -44,7 +44,7 @@ impl LastReports {
             };
             (report.node, before.copied().unwrap_or(new))
         });
-        self.0 = heard.collect();
+        self.0 = latest.collect();
     }
 
     /// The reports, each with the boot time since which it has been the last of its node.

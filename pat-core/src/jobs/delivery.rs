@@ -76,7 +76,7 @@ impl Pats {
             Ok(Err(reason)) => Outcome::Skipped {
                 reason: reason.to_owned(),
             },
-            Err(error) => self.again(&queued, one_line(&error), queued.sent_by.clone()),
+            Err(error) => again(&queued, one_line(&error), queued.sent_by.clone()),
         };
         for attempt in 1.. {
             let now = self.time().refresh().timestamp();
@@ -163,20 +163,8 @@ impl Pats {
         let error = errors.join("; ");
         match (error.is_empty(), is_temporary) {
             (true, _) => Outcome::Sent,
-            (false, true) => self.again(queued, error, sent_by),
+            (false, true) => again(queued, error, sent_by),
             (false, false) => Outcome::Dead { error, sent_by },
-        }
-    }
-
-    fn again(&self, queued: &QueuedNotice, error: String, sent_by: Vec<String>) -> Outcome {
-        if queued.attempts >= MAX_ATTEMPTS {
-            return Outcome::Dead { error, sent_by };
-        }
-        let after = pause_after(queued.attempts, random_u64().unwrap_or_default());
-        Outcome::Retry {
-            after,
-            error,
-            sent_by,
         }
     }
 
@@ -203,6 +191,19 @@ impl Pats {
         if let Some(event) = EventKind::of_settled(queued, outcome).filter(|_| is_settled) {
             self.emit_change(at, event);
         }
+    }
+}
+
+/// What comes of a notice that was not sent now.
+fn again(queued: &QueuedNotice, error: String, sent_by: Vec<String>) -> Outcome {
+    if queued.attempts >= MAX_ATTEMPTS {
+        return Outcome::Dead { error, sent_by };
+    }
+    let after = pause_after(queued.attempts, random_u64().unwrap_or_default());
+    Outcome::Retry {
+        after,
+        error,
+        sent_by,
     }
 }
 

@@ -168,17 +168,18 @@ impl Census {
         if self.is_believable() {
             return self;
         }
-        match &self.failure {
-            Some(error) => tracing::warn!(
+        if let Some(error) = &self.failure {
+            tracing::warn!(
                 error = error as &dyn std::error::Error,
                 "the directory does not say whose owners are gone; asking at the next pruning"
-            ),
-            None => tracing::error!(
+            );
+        } else {
+            tracing::error!(
                 missing = self.missing.len(),
                 owners = self.owners,
                 "the directory does not know most owners of tokens; it is not believed, and \
                  nobody counts as missing"
-            ),
+            );
         }
         self.present.append(&mut self.missing);
         self

@@ -580,7 +580,7 @@ async fn long_feed(store: Store) {
     let missed = async |since| changes(&store, since).await.len();
     assert_eq!(
         missed(cursors[1]).await,
-        MOST_READ as usize + 1 - Change::MOST_NAMED
+        usize::try_from(MOST_READ).expect("a number") + 1 - Change::MOST_NAMED
     );
     assert_eq!(missed(start).await, 0, "one too many");
 }
