@@ -1,12 +1,18 @@
 //! How many tokens an owner may have.
 
+use std::collections::BTreeSet;
+
 use futures_util::future::join_all;
+use pat_core::store::Insertion;
 use pat_core::testing::TestDirectory;
 use pat_core::{CreateError, PolicyError};
 use pat_tests::number;
+use pat_tests::servers::Database;
 use pat_tests::servers::galera::Cluster;
 
 use super::{caller, close, nodes, overtake, settings};
+use crate::common::until;
+use crate::stores::new;
 
 /// The default of `atlassian.pats.max.tokens.per.user`.
 const LIMIT: usize = 10;
@@ -70,4 +76,29 @@ pub(super) async fn overtaken(cluster: Cluster) {
         revocation.expect("a revocation");
     }
     close(nodes).await;
+}
+
+/// What has a transaction insist fails where there is no cluster, and harms nobody.
+pub(super) async fn without_cluster(database: Database) {
+    let store = pat_sqlx::connect(&database.url).await.expect("a store");
+    let lock = "INSERT INTO pat_owner (owner) VALUES ('alice')";
+    let lock = database.hold(&["START TRANSACTION", lock]).await;
+    let lock = lock.expect("a lock");
+    let tokens = store.tokens();
+    let creation = tokio::spawn(async move { tokens.insert(&new(1, "alice"), 1).await });
+    // Each of its transactions gives up after five seconds.
+    let waiting = "SELECT COALESCE(MAX(CAST(t.trx_id AS SIGNED)), 0) \
+         FROM information_schema.innodb_trx t JOIN information_schema.processlist p \
+         ON p.id = t.trx_mysql_thread_id WHERE p.db = DATABASE() AND t.trx_state = 'LOCK WAIT'";
+    let mut seen = BTreeSet::new();
+    until("it has lost three times", async || {
+        seen.insert(database.number(waiting).await);
+        seen.remove(&0);
+        seen.len() > 3
+    })
+    .await;
+    lock.close().await;
+    let created = creation.await.expect("no panic").expect("an answer");
+    assert!(matches!(created, Insertion::Stored(_)), "{created:?}");
+    store.close().await;
 }

@@ -17,10 +17,11 @@ use pat_core::settings::SettingsBuilder;
 use pat_core::testing::{RecordingMailer, TestDirectory};
 use pat_core::{Caller, CreateError, CreatedToken, Owner, Pats, Settings, TokenRequest};
 use pat_sqlx::AnyStore;
-use pat_tests::servers::Database;
 use pat_tests::servers::galera::{self, Cluster, Lagging, MEMBERS};
+use pat_tests::servers::{Database, Kind};
 use tokio::sync::Mutex;
 
+use crate::common::database::trial_on;
 use crate::common::{trial_with_need, until};
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -28,6 +29,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         on_cluster(
             "a_crowd_on_three_members_stays_within_the_limit",
             limit::crowd,
+        ),
+        trial_on(
+            Kind::MariaDb,
+            "who_has_lost_three_races_is_served_without_a_cluster",
+            limit::without_cluster,
         ),
         on_cluster(
             "what_a_member_has_not_heard_of_is_counted",
