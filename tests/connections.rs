@@ -156,8 +156,8 @@ impl Call {
                 store.revoke(&scope, &revocation).await?;
             }
             Self::Flush => {
-                let used = |id: &TokenId| LastUse { id: *id, at: now() };
-                let uses: Vec<_> = prepared.tokens.iter().map(used).collect();
+                let last_use = |id: &TokenId| LastUse { id: *id, at: now() };
+                let uses: Vec<_> = prepared.tokens.iter().map(last_use).collect();
                 store.record_use(&uses).await?;
             }
             Self::Prune => {
@@ -379,7 +379,7 @@ struct FullDisk<'a> {
 }
 
 impl Fault for FullDisk<'_> {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "full"
     }
 
@@ -425,7 +425,7 @@ impl Limit {
 }
 
 impl Fault for Limit {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "input or output"
     }
 

@@ -93,6 +93,12 @@ pub(crate) fn trials() -> Vec<Trial> {
         "text_is_compared_byte_by_byte",
         exact_text,
     ));
+    trials.extend(trials_on_nodes_and_connections());
+    trials
+}
+
+fn trials_on_nodes_and_connections() -> Vec<Trial> {
+    let mut trials = Vec::new();
     trials.extend(trials_on_servers(
         "leases_go_by_the_databases_clock",
         wrong_clock,

@@ -220,8 +220,8 @@ async fn trimmed() {
         create(&pats).await;
     }
     run().await;
-    let path = folder.path().join("pat.db");
-    let pool = SqlitePool::connect(&path.to_string_lossy()).await;
+    let file = folder.path().join("pat.db");
+    let pool = SqlitePool::connect(&file.to_string_lossy()).await;
     let pool = pool.expect("the database");
     let delete = async |sql: &'static str| {
         let deleted = sqlx::query(sql).execute(&pool).await;
@@ -245,8 +245,8 @@ async fn trimmed() {
 async fn mass() {
     const TOKENS: usize = 20_000;
     let (folder, store) = sqlite().await;
-    let path = folder.path().join("pat.db");
-    let pool = SqlitePool::connect(&path.to_string_lossy()).await;
+    let file = folder.path().join("pat.db");
+    let pool = SqlitePool::connect(&file.to_string_lossy()).await;
     let pool = pool.expect("the database");
     rows::insert(&pool, 0..TOKENS, "alice", None).await;
     let sink = Shared::default();
@@ -265,7 +265,8 @@ async fn mass() {
     assert!(sink.seqs().into_iter().eq(1..=TOKENS as u64 + 1));
     let mut told = tokens(&sink.taken.events(), "revoked");
     told.sort_unstable();
-    let all = (1..=TOKENS as i64).filter_map(TokenId::new);
+    let last = i64::try_from(TOKENS).expect("a number");
+    let all = (1..=last).filter_map(TokenId::new);
     assert!(told.into_iter().eq(all), "each token once");
 }
 

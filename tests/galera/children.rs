@@ -149,7 +149,7 @@ pub(super) async fn overtaken(cluster: Cluster) {
             let (node, holder) = (nodes[0].clone(), nodes[0].holder(parent).await);
             let creation = async move { node.create(&holder).await };
             let end = family.end(&nodes[1], &admin, end);
-            let (child, ()) = overtake(&cluster, "pat_last_used", creation, end).await;
+            let (child, ()) = Box::pin(overtake(&cluster, "pat_last_used", creation, end)).await;
             assert!(is_refused(&child.expect_err("a child of a revoked token")));
         }
     }

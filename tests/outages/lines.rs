@@ -72,10 +72,10 @@ struct Sink(Arc<AtomicBool>);
 #[async_trait]
 impl EventSink for Sink {
     async fn record(&self, _: &Event) -> Result<(), BoxError> {
-        match self.0.load(Ordering::SeqCst) {
-            true => Err("the queue is gone".into()),
-            false => Ok(()),
+        if self.0.load(Ordering::SeqCst) {
+            return Err("the queue is gone".into());
         }
+        Ok(())
     }
 }
 
