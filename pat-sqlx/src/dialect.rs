@@ -19,8 +19,7 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
     /// Ends such a transaction, and begins no other one, whatever the session is set to.
     const COMMIT: &'static str;
 
-    /// Undoes such a transaction, and begins no other one. It fails where the database has done so
-    /// by itself, if its driver may not know.
+    /// Undoes such a transaction, and begins no other one.
     const ROLLBACK: &'static str;
 
     /// Ends a `SELECT` that locks the rows it reads until the end of the transaction; empty where

@@ -208,13 +208,17 @@ impl<DB: Portable> SqlxStore<DB> {
         if let Some(parent) = token.parent
             && !write.is_valid_parent(parent, token.created_at).await?
         {
+            // At once: others wait for its locks.
+            write.rollback().await?;
             return Ok(Insertion::ParentInvalid);
         }
         let count = write.count_tokens(&token.owner, token.max_rows).await?;
         if count.all >= u64::from(token.max_rows) {
+            write.rollback().await?;
             return Ok(Insertion::TooManyRows);
         }
         if count.all - count.revoked >= u64::from(limit) {
+            write.rollback().await?;
             return Ok(Insertion::LimitReached);
         }
         match write.insert_token(token).await {

@@ -1,4 +1,5 @@
 use pat_core::TokenDigest;
+use pat_core::store::SCHEMA_VERSION;
 use sqlx::Error;
 
 use super::Write;
@@ -146,5 +147,7 @@ fn node(number: i64) -> Columns {
         ("id", number.into()),
         ("applied_gen", i64::MAX.into()),
         ("reported_at", 0_i64.into()),
+        // None that others would wait for as an older one.
+        ("version", SCHEMA_VERSION.cast_signed().into()),
     ]
 }
