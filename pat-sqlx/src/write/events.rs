@@ -105,23 +105,22 @@ impl<DB: Portable> Write<DB> {
             row::kind(found.int("kind")?)?,
             found.owner("owner")?,
         );
-        let event = match outcome {
-            Outcome::Dead { error, .. } => EventKind::NoticeDead {
+        let event = if let Outcome::Dead { error, .. } = outcome {
+            EventKind::NoticeDead {
                 notice,
                 kind,
                 owner,
                 error: error.clone(),
-            },
-            _ => {
-                let mut sql =
-                    Sql::new("SELECT token_id AS id FROM pat_notice_token WHERE notice_id = ");
-                sql.bind(notice.get()).push(" ORDER BY token_id");
-                EventKind::Notified {
-                    notice,
-                    kind,
-                    owner,
-                    tokens: self.fetch_ids(sql).await?,
-                }
+            }
+        } else {
+            let mut sql =
+                Sql::new("SELECT token_id AS id FROM pat_notice_token WHERE notice_id = ");
+            sql.bind(notice.get()).push(" ORDER BY token_id");
+            EventKind::Notified {
+                notice,
+                kind,
+                owner,
+                tokens: self.fetch_ids(sql).await?,
             }
         };
         self.record(at, event).await
