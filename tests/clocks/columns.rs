@@ -80,6 +80,9 @@ const COLUMNS: &[(&str, Meaning)] = &[
     ("pat_event.token_id", Token),
     ("pat_event.related_id", NoTime),
     ("pat_event.number", NoTime),
+    ("pat_event.seq", NoTime),
+    ("pat_event.expires_at", Ends),
+    ("pat_sink.seq", NoTime),
 ];
 
 /// Those in which no number need be: nothing happens here that is written there.
