@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use pat_core::{Clock as _, SystemClock};
 
-use super::node::{Node, log};
+use super::node::Node;
 use super::shift::{DAY, Shift};
 use super::tables::{Connection, Tables};
 use super::teller::assert_seen_by;
@@ -124,12 +124,10 @@ impl Cell {
 
     /// A node that is started while the date is wrong; `None` where it cannot write, and gives up.
     async fn cold_node(&self, shift: Option<&Shift>) -> Option<Node> {
-        let node = Node::try_start(&self.tables, shift, &[]).await;
-        if node.is_none() {
-            let log = log(&self.tables);
-            assert_eq!(self.polls, Polls::Blocked, "it does not start: {log}");
+        match self.polls {
+            Polls::Free => Some(Node::start(&self.tables, shift, &[]).await),
+            Polls::Blocked => Node::try_start(&self.tables, shift, &[]).await,
         }
-        node
     }
 
     /// The date of the node is wrong.

@@ -19,6 +19,10 @@ const OFTEN: [&str; 2] = [
     "atlassian.pats.expiry.check.schedule.cron=* * * * * ?",
 ];
 
+const START_LIMIT: Duration = Duration::from_mins(1);
+/// How long a node is waited for that may not start.
+const BLOCKED_LIMIT: Duration = Duration::from_secs(4);
+
 pub(super) struct Node {
     process: Process,
     http: Client,
@@ -27,12 +31,22 @@ pub(super) struct Node {
 impl Node {
     /// Starts one with these arguments more.
     pub(super) async fn start(tables: &Tables, shift: Option<&Shift>, more: &[&str]) -> Self {
-        let node = Self::try_start(tables, shift, more).await;
+        let node = Self::start_within(START_LIMIT, tables, shift, more).await;
         node.unwrap_or_else(|| panic!("it does not start: {}", log(tables)))
     }
 
-    /// The same; `None` if it gives up, as it may where its database does not let it write.
+    /// The same, where the database does not let it write; `None` if it does not start for that. It
+    /// tries for longer than this waits.
     pub(super) async fn try_start(
+        tables: &Tables,
+        shift: Option<&Shift>,
+        more: &[&str],
+    ) -> Option<Self> {
+        Self::start_within(BLOCKED_LIMIT, tables, shift, more).await
+    }
+
+    async fn start_within(
+        limit: Duration,
         tables: &Tables,
         shift: Option<&Shift>,
         more: &[&str],
@@ -47,7 +61,8 @@ impl Node {
             .args(OFTEN.iter().flat_map(|property| ["-D", property]))
             .args(more)
             .stderr(log.expect("a log"));
-        let starting = tokio::task::spawn_blocking(move || Process::try_spawn(&mut command));
+        let starting =
+            tokio::task::spawn_blocking(move || Process::try_spawn_within(limit, &mut command));
         Some(Self {
             process: starting.await.expect("a node")?,
             http: client(),

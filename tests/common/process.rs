@@ -65,11 +65,16 @@ impl Process {
     /// Starts what greets like a server; `None` if it ends without a greeting, or is ended because
     /// there was none for a minute.
     pub(crate) fn try_spawn(command: &mut Command) -> Option<Self> {
+        Self::try_spawn_within(Duration::from_mins(1), command)
+    }
+
+    /// The same, with another time to wait.
+    pub(crate) fn try_spawn_within(limit: Duration, command: &mut Command) -> Option<Self> {
         let mut child = command.spawn().expect("the server starts");
         let output = BufReader::new(child.stdout.take().expect("its output"));
         let (send, receive) = mpsc::channel();
         std::thread::spawn(move || send.send(output.lines().next()));
-        let Ok(Some(first)) = receive.recv_timeout(Duration::from_mins(1)) else {
+        let Ok(Some(first)) = receive.recv_timeout(limit) else {
             let _ended_already = child.kill();
             child.wait().expect("its end");
             return None;
