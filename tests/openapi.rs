@@ -238,7 +238,7 @@ async fn schemathesis() {
     let output = String::from_utf8_lossy(&run.stdout);
     assert!(run.status.success(), "{output}");
     assert!(
-        output.contains("Operations:       12 selected / 12 total"),
+        output.contains("Operations:       13 selected / 13 total"),
         "{output}"
     );
     let found = output.lines().filter(|line| line.contains("generated"));
