@@ -7,17 +7,20 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use libtest_mimic::Trial;
+use pat_core::event::Event;
 use pat_core::search::{Filter, Search, Sort, SortKey, Start};
 use pat_core::settings::{RevocationWait, SettingsBuilder};
 use pat_core::store::Job;
 use pat_core::testing::{TestClock, TestDirectory};
 use pat_core::{
-    AccessError, AdminError, Administration, AuthError, Caller, CreateError, CreatedToken,
-    MailError, Mailer, Notice, Pats, Principal, Settings, StoreError, TokenRequest, Unavailable,
+    AccessError, AdminError, Administration, AuthError, BoxError, Caller, CreateError,
+    CreatedToken, EventSink, MailError, Mailer, Notice, Pats, Principal, Settings, StoreError,
+    TokenRequest, Unavailable,
 };
 
 use crate::common::silent::{Fault, METHODS, Silent};
@@ -45,6 +48,7 @@ struct World {
     store: Silent,
     directory: TestDirectory,
     mailer: StuckMailer,
+    sink: StuckSink,
     caller: Caller,
     administration: Administration,
     token: CreatedToken,
@@ -53,7 +57,7 @@ struct World {
 
 /// Sends nothing, and says so or not.
 #[derive(Debug, Clone, Default)]
-struct StuckMailer(Arc<std::sync::atomic::AtomicBool>);
+struct StuckMailer(Arc<AtomicBool>);
 
 #[async_trait]
 impl Mailer for StuckMailer {
@@ -62,7 +66,25 @@ impl Mailer for StuckMailer {
     }
 
     async fn send(&self, _: &Notice) -> Result<(), MailError> {
-        if self.0.load(std::sync::atomic::Ordering::SeqCst) {
+        if self.0.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        Ok(())
+    }
+}
+
+/// A shared sink that takes what it gets, or never says so.
+#[derive(Debug, Clone, Default)]
+struct StuckSink(Arc<AtomicBool>);
+
+#[async_trait]
+impl EventSink for StuckSink {
+    fn name(&self) -> Option<&str> {
+        Some("stuck")
+    }
+
+    async fn record(&self, _: &Event) -> Result<(), BoxError> {
+        if self.0.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
         Ok(())
@@ -74,7 +96,7 @@ impl World {
         let (store, directory) = (Silent::default(), TestDirectory::default());
         let (alice, admin) = (directory.add("alice"), directory.add_administrator("admin"));
         let clock = Arc::new(TestClock::default());
-        let mailer = StuckMailer::default();
+        let (mailer, sink) = (StuckMailer::default(), StuckSink::default());
         // Nothing is answered from the cache.
         let settings = Settings::builder()
             .auth_cache_expiry_mins(0)
@@ -85,6 +107,7 @@ impl World {
         let pats = Pats::builder(store.clone())
             .users(directory.clone())
             .mailer(mailer.clone())
+            .events(sink.clone())
             .clock(clock.clone())
             .settings(settings)
             .build();
@@ -109,6 +132,7 @@ impl World {
             store,
             directory,
             mailer,
+            sink,
             caller,
             token,
             principal,
@@ -352,10 +376,11 @@ const CALLS: &[Call] = &[
         })
     }),
     // Each step of a job has thirty seconds, half the time of its lease.
-    call("Pats::run_if_due", 240, Asks::Store, |w| {
+    call("Pats::run_if_due", 300, Asks::Store, |w| {
         Box::pin(async {
             let checked = w.run(Job::ExpiryCheck).await;
-            w.run(Job::Prune).await.and(checked)
+            let fed = w.run(Job::EventFeed).await;
+            w.run(Job::Prune).await.and(checked).and(fed)
         })
     }),
     // A notice stays in hand for the directory, a mailer and five tries to settle it.
@@ -405,6 +430,13 @@ const CALLS: &[Call] = &[
             Ok(())
         })
     }),
+    // It reads, numbers what has none yet, and reads again.
+    call("Administration::events", 90, Asks::Store, |w| {
+        Box::pin(async {
+            w.administration.events(0, 100).await?;
+            Ok(())
+        })
+    }),
     call("Administration::identify", 5, Asks::Store, |w| {
         Box::pin(async {
             let presented = w.token.plain.expose().as_bytes();
@@ -447,11 +479,18 @@ enum Mute {
     Store,
     Directory,
     Mailer,
+    Sink,
 }
 
 fn every_fault() {
     let methods = METHODS.iter().copied().map(Mute::Method);
-    let others = [Mute::Nothing, Mute::Store, Mute::Directory, Mute::Mailer];
+    let others = [
+        Mute::Nothing,
+        Mute::Store,
+        Mute::Directory,
+        Mute::Mailer,
+        Mute::Sink,
+    ];
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
@@ -473,9 +512,17 @@ fn every_fault() {
     }
 }
 
-/// Without these a call goes on, or waits no longer than for a node that is gone. (The last is asked
-/// for by the first use of a feature that older versions do not heed, of which there is none yet.)
-const BEST_EFFORT: &[&str] = &["forget_node", "renew_lease", "raise_readable_from"];
+/// Without these a call goes on, or they are not asked for here: what is asked about a node that is
+/// silent for a minute, by a job that runs for long, for a feature that older versions do not know (of
+/// which there is none yet), and by tasks of their own that store or hand out events.
+const BEST_EFFORT: &[&str] = &[
+    "forget_node",
+    "renew_lease",
+    "raise_readable_from",
+    "record_events",
+    "sink_position",
+    "put_sink_position",
+];
 
 /// Makes a call while something is mute; whether it failed for it.
 async fn make(call: &Call, mute: Mute) -> bool {
@@ -485,10 +532,8 @@ async fn make(call: &Call, mute: Mute) -> bool {
         Mute::Method(method) => world.store.set(&[method], Fault::Silent),
         Mute::Store => world.store.set(METHODS, Fault::Silent),
         Mute::Directory => world.directory.set_silent(true),
-        Mute::Mailer => world
-            .mailer
-            .0
-            .store(true, std::sync::atomic::Ordering::SeqCst),
+        Mute::Mailer => world.mailer.0.store(true, Ordering::SeqCst),
+        Mute::Sink => world.sink.0.store(true, Ordering::SeqCst),
     }
     let begun = tokio::time::Instant::now();
     let longest = Duration::from_hours(24);
@@ -504,7 +549,7 @@ async fn make(call: &Call, mute: Mute) -> bool {
     let must_fail = match mute {
         Mute::Store => call.asks != Asks::Directory,
         Mute::Directory => call.asks != Asks::Store,
-        Mute::Nothing | Mute::Mailer => {
+        Mute::Nothing | Mute::Mailer | Mute::Sink => {
             assert!(!has_failed, "{name} while {mute:?} is mute");
             false
         }

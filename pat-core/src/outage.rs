@@ -89,14 +89,19 @@ impl Outages {
         answer: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let result = store::within(limit, answer).await;
-        match &result {
+        self.store_said(&result);
+        result
+    }
+
+    /// What the store has answered to somebody who has kept to a limit himself.
+    pub(crate) fn store_said<T>(&self, result: &Result<T, StoreError>) {
+        match result {
             // Then the store works well.
             Ok(_) | Err(StoreError::LeaseLost | StoreError::Outdated { .. }) => {
                 self.works(&Cause::Store);
             }
             Err(error) => self.failed(Cause::Store, error),
         }
-        result
     }
 
     /// The directory's answer, if it comes within this time.

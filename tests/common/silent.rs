@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use pat_core::event::Event;
 use pat_core::notice::NoticeId;
 use pat_core::search::{Filter, Search};
 use pat_core::store::{
-    Change, ChangePage, Claim, Cursor, DeadNotice, DueNotices, Insertion, JobStore, LastUse, Lease,
-    LeaseAnswer, LeaseRequest, ListedOwner, Lookup, MarkBounds, MissingOwners, NewToken,
-    NodeReport, Outbox, Outcome, Prune, Pruned, QueuedNotice, Revocation, RevocationScope, Revoked,
-    SearchStore, StoreTime, Trim,
+    AuditStore, Change, ChangePage, Claim, Cursor, DeadNotice, DueNotices, Insertion, JobStore,
+    LastUse, Lease, LeaseAnswer, LeaseRequest, ListedOwner, Lookup, MarkBounds, MissingOwners,
+    NewToken, NodeReport, Outbox, Outcome, Prune, Pruned, QueuedNotice, Revocation,
+    RevocationScope, Revoked, SearchStore, StoreTime, Trim,
 };
 use pat_core::{MemoryStore, Owner, StoreError, Token, TokenDigest, TokenId, TokenStore};
 
@@ -48,6 +49,12 @@ pub(crate) const METHODS: &[&str] = &[
     "search",
     "count",
     "ids",
+    "record_events",
+    "number_events",
+    "last_event_number",
+    "events_after",
+    "sink_position",
+    "put_sink_position",
 ];
 
 /// What a method does instead of its work.
@@ -195,6 +202,10 @@ impl TokenStore for Silent {
     fn search_store(&self) -> Option<&dyn SearchStore> {
         Some(self)
     }
+
+    fn audit(&self) -> Option<&dyn AuditStore> {
+        Some(self)
+    }
 }
 
 #[async_trait]
@@ -323,5 +334,45 @@ impl SearchStore for Silent {
 
     async fn ids(&self, filter: &Filter) -> Result<Vec<TokenId>, StoreError> {
         self.pass("ids").await?.ids(filter).await
+    }
+}
+
+#[async_trait]
+impl AuditStore for Silent {
+    async fn record_events(&self, events: &[Event]) -> Result<(), StoreError> {
+        self.pass("record_events")
+            .await?
+            .record_events(events)
+            .await
+    }
+
+    async fn number_events(&self, limit: u32) -> Result<u64, StoreError> {
+        self.pass("number_events").await?.number_events(limit).await
+    }
+
+    async fn last_event_number(&self) -> Result<u64, StoreError> {
+        let store = self.pass("last_event_number").await?;
+        store.last_event_number().await
+    }
+
+    async fn events_after(&self, seq: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
+        self.pass("events_after")
+            .await?
+            .events_after(seq, limit)
+            .await
+    }
+
+    async fn sink_position(&self, sink: &str) -> Result<Option<u64>, StoreError> {
+        self.pass("sink_position").await?.sink_position(sink).await
+    }
+
+    async fn put_sink_position(
+        &self,
+        lease: &Lease,
+        sink: &str,
+        seq: u64,
+    ) -> Result<(), StoreError> {
+        let store = self.pass("put_sink_position").await?;
+        store.put_sink_position(lease, sink, seq).await
     }
 }

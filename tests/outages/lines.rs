@@ -61,7 +61,12 @@ impl Log {
             let is_warning = line.contains("WARN ") || line.contains("ERROR ");
             is_warning || line.contains("outage") || line.contains("works again")
         });
-        lines.map(str::to_owned).collect()
+        let lines = lines.map(str::to_owned);
+        // What an outage has cost the audit is told when something is stored again.
+        let (lost, lines): (Vec<_>, Vec<_>) =
+            lines.partition(|line| line.contains("missing in the audit"));
+        assert!(lost.len() <= 1, "{lost:#?}");
+        lines
     }
 }
 

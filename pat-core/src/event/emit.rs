@@ -159,30 +159,34 @@ impl Events {
         }
     }
 
-    /// Stores refusals and first uses: until `stop` as they come, then what is left.
-    pub(crate) async fn store_samples(&self, store: &dyn AuditStore, stop: &CancellationToken) {
+    /// Stores refusals and first uses: until `stop` as they come, then what is left. What is lost in
+    /// an outage is told once that is over.
+    pub(crate) async fn store_samples(
+        &self,
+        store: &dyn AuditStore,
+        stop: &CancellationToken,
+        outages: &Outages,
+    ) {
         let Some(samples) = &self.samples else { return };
         let mut outlet = samples.open().await;
+        let mut lost = 0;
         loop {
             let events = outlet.next(SAMPLES_BATCH, stop).await;
             if events.is_empty() {
-                return;
+                break;
             }
-            match store_in_time(store, events, stop).await {
-                Ok(()) => self.recorded.notify_one(),
-                Err(error) => {
-                    if let Some(dropped) = samples.drop_events(events.len() as u64) {
-                        let error = &error as &dyn std::error::Error;
-                        tracing::warn!(
-                            dropped,
-                            error,
-                            "refusals and first uses cannot be stored; some are missing in the \
-                             audit"
-                        );
-                    }
-                }
+            let stored = store_in_time(store, events, stop).await;
+            outages.store_said(&stored);
+            if stored.is_ok() {
+                self.recorded.notify_one();
+                report_lost(std::mem::take(&mut lost));
+            } else {
+                let count = events.len() as u64;
+                lost += count;
+                samples.drop_events(count);
             }
         }
+        report_lost(lost);
     }
 
     /// Says which events are still undelivered when the process ends.
@@ -204,6 +208,15 @@ impl Events {
                 "the shutdown leaves refusals and first uses unstored"
             );
         }
+    }
+}
+
+fn report_lost(events: u64) {
+    if events > 0 {
+        tracing::warn!(
+            events,
+            "refusals and first uses could not be stored and are missing in the audit"
+        );
     }
 }
 

@@ -205,7 +205,9 @@ impl Jobs {
         }
         self.run_event_task("event-samples", |pats, stop| async move {
             if let Some((audit, _)) = pats.audit_store() {
-                pats.events().store_samples(audit, &stop).await;
+                pats.events()
+                    .store_samples(audit, &stop, pats.outages())
+                    .await;
             }
         });
         if !self.pats.events().shared_sinks().is_empty() {
