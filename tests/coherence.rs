@@ -282,8 +282,9 @@ async fn late_node() {
     // It reads the feed, and is held up before it can say so.
     b.store.hold_changes(true);
     let polling = b.pats.clone();
+    let polls = b.store.polls();
     let poll = tokio::spawn(async move { polling.poll_changes().await });
-    until("the feed is read", async || b.store.polls() > 1).await;
+    until("the feed is read", async || b.store.polls() > polls).await;
     let revoking = (a.pats.clone(), caller.clone(), token.token.id);
     let revoke = tokio::spawn(async move {
         let (pats, caller, id) = revoking;
@@ -315,8 +316,9 @@ async fn late_poll() {
     b.clock.advance(Duration::from_millis(900));
     b.store.hold_changes(true);
     let polling = b.pats.clone();
+    let polls = b.store.polls();
     let poll = tokio::spawn(async move { polling.poll_changes().await });
-    until("the feed is read", async || b.store.polls() > 1).await;
+    until("the feed is read", async || b.store.polls() > polls).await;
     b.clock.advance(Duration::from_millis(500));
     b.store.hold_changes(false);
     poll.await.expect("no panic").expect("a poll");

@@ -5,8 +5,9 @@ use jiff::Timestamp;
 use pat_core::event::EventKind;
 use pat_core::notice::{NoticeId, NoticeKind};
 use pat_core::store::{
-    Claim, DeadNotice, DueNotices, JobStore, Lease, LeaseAnswer, LeaseRequest, ListedOwner,
-    MissingOwners, Outbox, Outcome, Prune, Pruned, PrunedToken, QueuedNotice, StoreTime, Trim,
+    CLOCK_TOLERANCE, Claim, DeadNotice, DueNotices, JobStore, Lease, LeaseAnswer, LeaseRequest,
+    ListedOwner, MissingOwners, Outbox, Outcome, Prune, Pruned, PrunedToken, QueuedNotice,
+    StoreTime, Trim,
 };
 use pat_core::{Owner, StoreError};
 use tracing::instrument;
@@ -396,12 +397,14 @@ fn acquire(
 ) -> (Option<LeaseRow>, LeaseAnswer) {
     let now_micros = now.as_microsecond();
     let held_until = (now + request.ttl).as_microsecond();
-    let done = if row.done > now_micros { 0 } else { row.done };
+    let latest = (now + CLOCK_TOLERANCE).as_microsecond();
+    let done = if row.done > latest { 0 } else { row.done };
     let occurrence = (request.due)(now);
     let Some(occurrence) = occurrence.filter(|due| done < due.as_microsecond()) else {
         return (None, LeaseAnswer::Done);
     };
-    if now_micros < row.held_until && row.held_until <= held_until {
+    let longest = (now + request.ttl + CLOCK_TOLERANCE).as_microsecond();
+    if now_micros < row.held_until && row.held_until <= longest {
         return (None, LeaseAnswer::Held);
     }
     let row = LeaseRow {

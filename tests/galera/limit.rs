@@ -85,18 +85,21 @@ pub(super) async fn without_cluster(database: Database) {
     let lock = database.hold(&["START TRANSACTION", lock]).await;
     let lock = lock.expect("a lock");
     let tokens = store.tokens();
-    let creation = tokio::spawn(async move { tokens.insert(&new(1, "alice"), 1).await });
+    let mut creation = tokio::spawn(async move { tokens.insert(&new(1, "alice"), 1).await });
     // Each of its transactions gives up after five seconds.
     let waiting = "SELECT COALESCE(MAX(CAST(t.trx_id AS SIGNED)), 0) \
          FROM information_schema.innodb_trx t JOIN information_schema.processlist p \
          ON p.id = t.trx_mysql_thread_id WHERE p.db = DATABASE() AND t.trx_state = 'LOCK WAIT'";
     let mut seen = BTreeSet::new();
-    until("it has lost three times", async || {
+    let loses = until("it has lost three times", async || {
         seen.insert(database.number(waiting).await);
         seen.remove(&0);
         seen.len() > 3
-    })
-    .await;
+    });
+    tokio::select! {
+        () = loses => {}
+        created = &mut creation => panic!("it has given up: {created:?}"),
+    }
     lock.close().await;
     let created = creation.await.expect("no panic").expect("an answer");
     assert!(matches!(created, Insertion::Stored(_)), "{created:?}");

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use pat_core::store::{Revocation, RevocationScope};
+use pat_core::store::{Insertion, Revocation, RevocationScope};
+use pat_core::{Clock as _, SystemClock, TokenId};
 use pat_sqlx::AnyStore;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -48,14 +49,19 @@ async fn transaction(database: Database) {
     let proxy = Proxy::start(&database, folder.path());
     let silent = pat_sqlx::connect(&proxy.url).await.expect("a store");
     let other = pat_sqlx::connect(&database.url).await.expect("a store");
+    let mut ids = Vec::new();
     for number in [1, 2] {
         let stored = other.tokens().insert(&new(number, "alice"), 10).await;
-        stored.expect("a token");
+        let Insertion::Stored(token) = stored.expect("an answer") else {
+            panic!("nothing speaks against it")
+        };
+        ids.push(token.id);
     }
+    let (first, second) = (ids[0], ids[1]);
 
     let lock = ["BEGIN", "UPDATE pat_clock SET gen = gen WHERE id = 1"];
     let lock = database.hold(&lock).await.expect("a lock");
-    tokio::spawn(async move { while !revoke(&silent, 1).await {} });
+    tokio::spawn(async move { while !revoke(&silent, first).await {} });
     until("it waits for the lock", async || {
         database.waiting().await > 0
     })
@@ -67,7 +73,7 @@ async fn transaction(database: Database) {
     until("it has the lock", async || database.waiting().await == 0).await;
 
     let began = Instant::now();
-    let revoked = timeout(BOUND, async { while !revoke(&other, 2).await {} }).await;
+    let revoked = timeout(BOUND, async { while !revoke(&other, second).await {} }).await;
     println!("{}: locked for {:?}", database.kind.need(), began.elapsed());
     assert!(revoked.is_ok(), "the lock is still held");
     assert!(began.elapsed() > Duration::from_secs(2), "it was held");
@@ -103,15 +109,14 @@ async fn connections() {
     drop(packets);
 }
 
-/// Whether the token of this number is revoked now.
-async fn revoke(store: &AnyStore, number: i64) -> bool {
-    let token = new(number, "alice");
+/// Whether the token of this id is revoked now.
+async fn revoke(store: &AnyStore, id: TokenId) -> bool {
     let revocation = Revocation {
-        at: token.created_at,
+        at: SystemClock.wall(),
         by: None,
         reason: None,
         notify: false,
     };
-    let scope = RevocationScope::Tokens(vec![token.id]);
+    let scope = RevocationScope::Tokens(vec![id]);
     store.tokens().revoke(&scope, &revocation).await.is_ok()
 }

@@ -19,7 +19,7 @@ use crate::store::AuditStore;
 use crate::{AuthError, StoreError};
 
 /// How many refusals and first uses may wait to be stored.
-const SAMPLES_LEN: usize = 8 * QUEUE_LEN;
+const SAMPLES_LEN: usize = QUEUE_LEN;
 /// How many of them one transaction stores.
 const SAMPLES_BATCH: usize = 500;
 /// How long that may take.

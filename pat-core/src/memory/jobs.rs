@@ -8,9 +8,9 @@ use super::MemoryStore;
 use crate::event::EventKind;
 use crate::notice::{NoticeId, NoticeKind, NoticeToken};
 use crate::store::{
-    Claim, DeadNotice, DueNotices, Job, JobStore, LONGEST_DELAY, Lease, LeaseAnswer, LeaseRequest,
-    ListedOwner, MissingOwners, Outbox, Outcome, Prune, Pruned, PrunedToken, QueuedNotice,
-    Revocation, StoreTime, Trim,
+    CLOCK_TOLERANCE, Claim, DeadNotice, DueNotices, Job, JobStore, LONGEST_DELAY, Lease,
+    LeaseAnswer, LeaseRequest, ListedOwner, MissingOwners, Outbox, Outcome, Prune, Pruned,
+    PrunedToken, QueuedNotice, Revocation, StoreTime, Trim,
 };
 use crate::token::random_u64;
 use crate::{Owner, StoreError, Token, TokenId};
@@ -36,11 +36,11 @@ impl LeaseRow {
     fn acquire(&mut self, request: &LeaseRequest<'_>) -> LeaseAnswer {
         let now = request.now;
         // What is later than it can be was written while the clock was wrong.
-        let done = self.done.filter(|done| *done <= now);
+        let done = self.done.filter(|done| *done <= now + CLOCK_TOLERANCE);
         let Some(occurrence) = (request.due)(now).filter(|due| done < Some(*due)) else {
             return LeaseAnswer::Done;
         };
-        if now < self.held_until && self.held_until <= now + request.ttl {
+        if now < self.held_until && self.held_until <= now + request.ttl + CLOCK_TOLERANCE {
             return LeaseAnswer::Held;
         }
         self.term += 1;

@@ -245,6 +245,11 @@ pub struct DueNotices {
 /// six days still tells what is due, and one whose clock is a year ahead does not.
 pub const LONGEST_LEAP: Duration = Duration::from_hours(7 * 24);
 
+/// How far apart two clocks may be that are both right: a caller may have read his before he waited for
+/// a lock, and one server that takes another's place does not agree with it to the millisecond. What is
+/// no further ahead lies in no impossible future.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
+
 /// The longest time for which a notice is put off; one that is due later is due now.
 pub const LONGEST_DELAY: Duration = Duration::from_hours(2);
 

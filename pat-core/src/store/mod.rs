@@ -16,9 +16,9 @@ use jiff::Timestamp;
 
 pub use self::audit::AuditStore;
 pub use self::jobs::{
-    Claim, DeadNotice, DueNotices, Job, JobStore, LONGEST_DELAY, LONGEST_LEAP, Lease, LeaseAnswer,
-    LeaseRequest, ListedOwner, MissingOwners, Outbox, Outcome, Prune, Pruned, PrunedToken,
-    QueuedNotice, Trim,
+    CLOCK_TOLERANCE, Claim, DeadNotice, DueNotices, Job, JobStore, LONGEST_DELAY, LONGEST_LEAP,
+    Lease, LeaseAnswer, LeaseRequest, ListedOwner, MissingOwners, Outbox, Outcome, Prune, Pruned,
+    PrunedToken, QueuedNotice, Trim,
 };
 pub use self::search::SearchStore;
 pub use self::time::{MarkBounds, StoreTime};

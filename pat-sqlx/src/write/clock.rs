@@ -1,17 +1,15 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use pat_core::store::{Change, LONGEST_DELAY, LONGEST_LEAP, Lease, MarkBounds, StoreTime};
+use pat_core::store::{
+    CLOCK_TOLERANCE, Change, LONGEST_DELAY, LONGEST_LEAP, Lease, MarkBounds, StoreTime,
+};
 use sqlx::Error;
 
 use super::Write;
 use crate::Portable;
 use crate::row::PENDING;
 use crate::sql::{ClockSource, Sql};
-
-/// How far a creation may lie in the future: the clocks of two servers, of which one replaces the
-/// other, are not exactly the same.
-const TOLERANCE: Duration = Duration::from_mins(1);
 
 impl<DB: Portable> Write<DB> {
     /// The time by which this transaction judges, and which it stores.
@@ -94,7 +92,7 @@ impl<DB: Portable> Write<DB> {
     /// Puts right what lies in a future that did not come; returns how many tokens that were.
     pub(crate) async fn mend_future(&mut self) -> Result<u64, Error> {
         let now = self.now();
-        let latest = now + TOLERANCE;
+        let latest = now + CLOCK_TOLERANCE;
         // An assignment reads the columns as they were, but on MySQL as the ones before it left
         // them.
         let mut sql = Sql::new("UPDATE pat_token SET expires_at = expires_at - (created_at - ");
@@ -124,7 +122,7 @@ impl<DB: Portable> Write<DB> {
             return Ok(None);
         }
         let StoreTime { mark, .. } = self.read_time().await?;
-        let is_behind = mark.is_some_and(|mark| self.clock(self.callers) + TOLERANCE < mark);
+        let is_behind = mark.is_some_and(|mark| self.clock(self.callers) + CLOCK_TOLERANCE < mark);
         if is_behind {
             return Ok(Some(0));
         }

@@ -131,6 +131,8 @@ impl<DB: Portable> Write<DB> {
             // There is no cluster. (A transaction that has lost another race is over: what came now
             // would be outside of it.)
             Err(Error::Database(error)) if !DB::is_transient(&*error) => {
+                // Nothing was done, and the transaction goes on.
+                self.state = State::Open;
                 return self.execute(sql).await;
             }
             result => result?,
