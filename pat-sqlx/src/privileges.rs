@@ -6,7 +6,7 @@ use sqlx::error::DatabaseError;
 use crate::{ConnectError, Portable};
 
 /// The tables that the store reads and writes.
-pub(crate) const TABLES: [&str; 10] = [
+pub(crate) const TABLES: [&str; 11] = [
     "pat_token",
     "pat_last_used",
     "pat_owner",
@@ -17,6 +17,7 @@ pub(crate) const TABLES: [&str; 10] = [
     "pat_notice",
     "pat_notice_token",
     "pat_event",
+    "pat_sink",
 ];
 
 /// Statements that an administrator runs, so that an account may use the store.
