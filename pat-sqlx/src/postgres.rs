@@ -129,6 +129,8 @@ impl Dialect for Postgres {
                 "SELECT quote_ident(current_user) AS account, quote_ident(s.name) AS schema, \
                  t.tableowner IS NOT NULL AND NOT has_schema_privilege(s.name, 'USAGE') \
                  AS is_hidden, \
+                 ARRAY(SELECT p.tablename::TEXT FROM pg_tables p WHERE p.schemaname = s.name) \
+                 AS tables, \
                  quote_ident(NULLIF(t.tableowner, current_user)) AS owner \
                  FROM (SELECT COALESCE( \
                      (SELECT schemaname FROM pg_tables WHERE tablename = 'pat_migrations' \
@@ -140,7 +142,15 @@ impl Dialect for Postgres {
         let (account, schema): (String, String) = (row.try_get("account")?, row.try_get("schema")?);
         let (is_hidden, owner): (bool, Option<String>) =
             (row.try_get("is_hidden")?, row.try_get("owner")?);
-        let tables = TABLES.map(|table| format!("{schema}.{table}")).join(", ");
+        // Of tables of an older version, those that there are: whoever makes the others owns them.
+        let there: Vec<String> = row.try_get("tables")?;
+        let is_there = |table: &&str| there.iter().any(|other| other == table);
+        let is_any_there = TABLES.iter().any(is_there);
+        let tables = TABLES
+            .iter()
+            .filter(|table| !is_any_there || is_there(table));
+        let tables: Vec<_> = tables.map(|table| format!("{schema}.{table}")).collect();
+        let tables = tables.join(", ");
         let to_run = vec![
             format!("GRANT USAGE ON SCHEMA {schema} TO {account}"),
             format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {account}"),
