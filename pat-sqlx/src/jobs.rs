@@ -24,7 +24,7 @@ impl<DB: Portable> SqlxStore<DB> {
         &self,
         request: &LeaseRequest<'_>,
     ) -> Result<(LeaseAnswer, StoreTime), sqlx::Error> {
-        let mut write = Write::begin(self, request.now).await?;
+        let mut write = Write::begin_unread(self, request.now).await?;
         let row = write.lock_lease(request.job).await?;
         // After the lock, which may have been waited for.
         let time = write.move_mark(&request.mark).await?;
@@ -42,7 +42,7 @@ impl<DB: Portable> SqlxStore<DB> {
         now: Timestamp,
         ttl: Duration,
     ) -> Result<Option<()>, sqlx::Error> {
-        let mut write = Write::begin(self, now).await?;
+        let mut write = Write::begin_unread(self, now).await?;
         let row = write.lock_lease(lease.job).await?;
         if row.term.cast_unsigned() != lease.term {
             return Ok(None);
@@ -154,7 +154,7 @@ impl<DB: Portable> SqlxStore<DB> {
         lease: &Lease,
         now: Timestamp,
     ) -> Result<Option<u64>, sqlx::Error> {
-        let mut write = Write::begin(self, now).await?;
+        let mut write = Write::begin_unread(self, now).await?;
         let mended = write.mend_future_under(lease).await?;
         write.commit().await?;
         Ok(mended)

@@ -202,7 +202,8 @@ impl<DB: Portable> SqlxStore<DB> {
         limit: u32,
         insists: bool,
     ) -> Result<Insertion, sqlx::Error> {
-        let mut write = Write::begin_timeless(self).await?.insisting(insists);
+        let write = Write::begin_unread(self, token.created_at).await?;
+        let mut write = write.insisting(insists);
         write.lock_owners_of_new(token).await?;
         let token = &write.created_now(token).await?;
         if let Some(parent) = token.parent

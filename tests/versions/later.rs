@@ -16,7 +16,7 @@ use crate::common::named_users;
 use crate::common::process::{command, run_to_end};
 
 /// Every table that the store writes rows into.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "pat_token",
     "pat_last_used",
     "pat_owner",
@@ -27,6 +27,7 @@ const TABLES: [&str; 10] = [
     "pat_notice",
     "pat_notice_token",
     "pat_event",
+    "pat_sink",
 ];
 
 pub(super) fn trials() -> Vec<Trial> {

@@ -391,8 +391,7 @@ impl Authenticator {
         if is_outdated.is_err() {
             self.floors.end_lease();
             if !was_outdated {
-                self.floors.raise_all();
-                self.clear();
+                self.judge_anew();
             }
         }
         is_outdated

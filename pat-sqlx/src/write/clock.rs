@@ -89,7 +89,8 @@ impl<DB: Portable> Write<DB> {
         Ok(before)
     }
 
-    /// Puts right what lies in a future that did not come; returns how many tokens that were.
+    /// Puts right what lies in a future that did not come; returns how many tokens that were, which
+    /// all nodes then have to judge anew.
     pub(crate) async fn mend_future(&mut self) -> Result<u64, Error> {
         let now = self.now();
         let latest = now + CLOCK_TOLERANCE;
@@ -109,9 +110,6 @@ impl<DB: Portable> Write<DB> {
         sql.bind(now).push(" WHERE state = ").bind(PENDING);
         sql.push(" AND due_at > ").bind(now + LONGEST_DELAY);
         self.execute(sql).await?;
-        if tokens > 0 {
-            self.append_changes(&[Change::Everything], now).await?;
-        }
         Ok(tokens)
     }
 
@@ -126,6 +124,11 @@ impl<DB: Portable> Write<DB> {
         if is_behind {
             return Ok(Some(0));
         }
-        self.mend_future().await.map(Some)
+        let tokens = self.mend_future().await?;
+        if tokens > 0 {
+            self.append_changes(&[Change::Everything], self.now())
+                .await?;
+        }
+        Ok(Some(tokens))
     }
 }

@@ -82,9 +82,18 @@ impl<DB: Portable> Write<DB> {
     /// Begins a transaction, and reads the time. `callers` is the caller's clock, which counts where
     /// the database has none.
     pub(crate) async fn begin(store: &SqlxStore<DB>, callers: Timestamp) -> Result<Self, Error> {
+        let mut write = Self::begin_unread(store, callers).await?;
+        write.read_time().await?;
+        Ok(write)
+    }
+
+    /// The same, for one that reads the time after a lock, which may have to be waited for.
+    pub(crate) async fn begin_unread(
+        store: &SqlxStore<DB>,
+        callers: Timestamp,
+    ) -> Result<Self, Error> {
         let mut write = Self::begin_timeless(store).await?;
         write.callers = callers;
-        write.read_time().await?;
         Ok(write)
     }
 

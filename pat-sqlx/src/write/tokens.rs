@@ -70,7 +70,6 @@ impl<DB: Portable> Write<DB> {
     /// The token as it is created now; to be asked after the owner's lock, which may have been waited
     /// for.
     pub(crate) async fn created_now(&mut self, token: &NewToken) -> Result<NewToken, Error> {
-        self.callers = token.created_at;
         self.read_time().await?;
         Ok(token.created_now(self.now()))
     }
