@@ -1,5 +1,6 @@
 //! Pruning, expiry checks and notices: on one node and on several, in time that a test moves.
 
+mod clocks;
 mod delivery;
 mod expiry;
 mod last_use;
@@ -23,6 +24,7 @@ use pat_sqlx::sqlx::SqlitePool;
 
 pub(crate) fn trials() -> Vec<Trial> {
     let trials = [
+        clocks::trials(),
         expiry::trials(),
         leases::trials(),
         prune::trials(),

@@ -151,11 +151,11 @@ impl Turn<'_> {
     }
 
     async fn mend_future(&mut self) -> Result<(), Early> {
-        let now = self.keep().await?;
-        let mended = self
-            .pats
-            .in_time(self.store.mend_future(&self.lease, now))
-            .await?;
+        self.keep().await?;
+        // Not the time that decisions go by, which is never behind the mark.
+        let machines = self.pats.time().machine();
+        let mended = self.store.mend_future(&self.lease, machines);
+        let mended = self.pats.in_time(mended).await?;
         if mended > 0 {
             tracing::warn!(
                 tokens = mended,

@@ -91,9 +91,11 @@ pub trait JobStore: Debug + Send + Sync {
     /// Puts right what was written while a clock was wrong that is right again, under the lease:
     /// tokens that were created in a future that did not come are moved back to now, and their ends
     /// by as much; last uses, notices and the like in such a future count as not set. Returns how
-    /// many tokens were moved; all nodes judge everything anew if any was ([`Change::Everything`](super::Change::Everything)).
+    /// many tokens were moved; all nodes judge everything anew if any was
+    /// ([`Change::Everything`](super::Change::Everything)).
     ///
-    /// Nothing is moved while the clock is behind the mark: then it is the clock that is wrong.
+    /// Nothing is moved while the clock is behind the mark: then it is the clock that is wrong. `now`
+    /// is the machine's own real time, for stores without a clock of their own.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] if somebody else has acquired the lease since.
