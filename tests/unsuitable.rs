@@ -82,6 +82,7 @@ async fn tables_of_sqlite() {
         ("pat_notice", "INSERT"),
         ("pat_notice_token", "INSERT"),
         ("pat_event", "INSERT"),
+        ("pat_sink", "INSERT"),
         ("pat_node", "INSERT"),
         ("pat_change", "INSERT"),
         ("pat_clock", "UPDATE OF gen"),

@@ -9,7 +9,8 @@ use pat_core::event::{Event, EventSink, with_request_id};
 use pat_core::store::Job;
 use pat_core::testing::RecordingSink;
 use pat_core::{BoxError, JobRun, MemoryStore, Pats, TokenId, TokenRequest, TokenStore};
-use pat_sqlx::sqlx::{self, Connection as _, SqlitePool};
+use pat_sqlx::Portable;
+use pat_sqlx::sqlx::{self, Pool, SqlitePool};
 use pat_tests::rows;
 
 use super::{stored, tokens};
@@ -305,34 +306,26 @@ async fn from_memory() {
     assert_eq!(events[0].row, None);
 }
 
+/// Writes an event, has another one numbered, and only then commits.
+async fn commit_late<DB: Portable>(url: &str, pats: &Pats, store: &dyn TokenStore) {
+    let pool = Pool::<DB>::connect(url).await.expect("a pool");
+    let mut late = pool.begin().await.expect("a transaction");
+    let row = DB::execute(sqlx::QueryBuilder::new(LATE), false, &mut late);
+    row.await.expect("a row");
+    assert_eq!(numbered(pats, store).await.len(), 1);
+    late.commit().await.expect("a commit");
+    pool.close().await;
+}
+
 /// Somebody else's transaction writes an event early and commits late.
 async fn late_commit(database: Database) {
     let any = pat_sqlx::connect(&database.url).await.expect("a store");
     let store = any.tokens();
     let pats = Pats::builder(store.clone()).build();
+    let url = &database.url;
     match database.kind {
-        Kind::Postgres => {
-            let mut late = sqlx::PgConnection::connect(&database.url).await;
-            let mut late = late.as_mut().expect("a connection").begin().await;
-            let late = late.as_mut().expect("a transaction");
-            sqlx::query(LATE).execute(&mut **late).await.expect("a row");
-            assert_eq!(numbered(&pats, &*store).await.len(), 1);
-            sqlx::query("COMMIT")
-                .execute(&mut **late)
-                .await
-                .expect("a commit");
-        }
-        Kind::MariaDb => {
-            let mut late = sqlx::MySqlConnection::connect(&database.url).await;
-            let mut late = late.as_mut().expect("a connection").begin().await;
-            let late = late.as_mut().expect("a transaction");
-            sqlx::query(LATE).execute(&mut **late).await.expect("a row");
-            assert_eq!(numbered(&pats, &*store).await.len(), 1);
-            sqlx::query("COMMIT")
-                .execute(&mut **late)
-                .await
-                .expect("a commit");
-        }
+        Kind::Postgres => commit_late::<sqlx::Postgres>(url, &pats, &*store).await,
+        Kind::MariaDb => commit_late::<sqlx::MySql>(url, &pats, &*store).await,
     }
     create(&pats).await;
     let audit = store.audit().expect("an audit");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use libtest_mimic::Trial;
 use pat_core::store::{Change, Job};
-use pat_core::{Clock as _, JobRun, TokenStore as _};
+use pat_core::{Clock as _, JobRun, NoticeKind, TokenStore as _};
 
 use super::{Node, folder, sqlite};
 use crate::common::trial;
@@ -14,6 +14,10 @@ pub(super) fn trials() -> Vec<Trial> {
     vec![
         trial("jobs::tokens_of_a_false_leap_are_moved_back", moved_back),
         trial("jobs::no_token_is_moved_while_the_clock_is_behind", behind),
+        trial(
+            "jobs::a_notice_that_waits_outlasts_a_false_leap",
+            waiting_notice,
+        ),
     ]
 }
 
@@ -38,6 +42,20 @@ async fn moved_back() {
     let feed = store.changes_since(Some(start)).await.expect("the feed");
     let changes: Vec<_> = feed.entries.into_iter().map(|entry| entry.change).collect();
     assert_eq!(changes, [Change::Everything]);
+}
+
+/// A token that expires soon has expired by a clock that is far ahead, which is not believed there.
+async fn waiting_notice() {
+    let folder = folder();
+    let node = Node::on(sqlite(&folder).await);
+    node.create("alice", 3).await;
+    node.pats.poll_changes().await.expect("a poll");
+    assert_eq!(node.run(Job::ExpiryCheck).await, JobRun::Done);
+    node.clock.step_wall(YEAR);
+    node.pats.deliver_notices().await.expect("a delivery");
+    node.clock.step_wall(-YEAR);
+    node.pats.deliver_notices().await.expect("a delivery");
+    assert_eq!(node.told(), [NoticeKind::ExpiresSoon]);
 }
 
 /// The mark lags behind the time in which a machine was off or reported nothing. A token of that time

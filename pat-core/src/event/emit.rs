@@ -1,14 +1,12 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
-use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::queue::{Plugged, Queue};
+use super::queue::{Plugged, Queue, in_time};
 use super::request::current_request_id;
 use super::sampler::{Sampler, TokenSampler};
 use super::trace::trace;
@@ -22,10 +20,6 @@ use crate::{AuthError, StoreError};
 const SAMPLES_LEN: usize = QUEUE_LEN;
 /// How many of them one transaction stores.
 const SAMPLES_BATCH: usize = 500;
-/// How long that may take.
-const SAMPLES_TIMEOUT: Duration = Duration::from_secs(30);
-/// The same, once the process shuts down.
-const LAST_SAMPLES_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Sends events to `tracing`, to process sinks, and to the store what goes with no change.
 #[derive(Debug)]
@@ -175,7 +169,8 @@ impl Events {
             if events.is_empty() {
                 break;
             }
-            let stored = store_in_time(store, events, stop).await;
+            let stored = in_time(store.record_events(events), stop).await;
+            let stored = stored.unwrap_or(Err(StoreError::Timeout));
             outages.store_said(&stored);
             if stored.is_ok() {
                 self.recorded.notify_one();
@@ -217,22 +212,6 @@ fn report_lost(events: u64) {
             events,
             "refusals and first uses could not be stored and are missing in the audit"
         );
-    }
-}
-
-async fn store_in_time(
-    store: &dyn AuditStore,
-    events: &[Event],
-    stop: &CancellationToken,
-) -> Result<(), StoreError> {
-    let too_long = async {
-        stop.run_until_cancelled(sleep(SAMPLES_TIMEOUT)).await;
-        sleep(LAST_SAMPLES_TIMEOUT).await;
-    };
-    tokio::select! {
-        biased;
-        result = store.record_events(events) => result,
-        () = too_long => Err(StoreError::Timeout),
     }
 }
 

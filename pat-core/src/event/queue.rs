@@ -15,10 +15,11 @@ use crate::outage::{Cause, Outages};
 
 /// How many events may wait for one process sink.
 pub const QUEUE_LEN: usize = 1024;
-/// How long a sink may take for one event, beside what it has at the end.
-const RECORD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a sink may take for one event and the store for a batch, beside what they have at the
+/// end.
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// The same, once the process shuts down.
-const LAST_RECORD_TIMEOUT: Duration = Duration::from_secs(2);
+const LAST_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Events in memory that wait for somebody to take them.
 #[derive(Debug)]
@@ -149,16 +150,25 @@ async fn record_in_time(
     stop: &CancellationToken,
 ) -> Result<(), RecordError> {
     let recording = AssertUnwindSafe(async { sink.record(event).await }).catch_unwind();
+    match in_time(recording, stop).await {
+        Some(Ok(result)) => result.map_err(RecordError::Failed),
+        Some(Err(_panic)) => Err(RecordError::Panicked),
+        None => Err(RecordError::TimedOut),
+    }
+}
+
+/// What comes of handing events on, if it comes in time.
+pub(super) async fn in_time<T>(
+    work: impl Future<Output = T>,
+    stop: &CancellationToken,
+) -> Option<T> {
     let too_long = async {
-        stop.run_until_cancelled(sleep(RECORD_TIMEOUT)).await;
-        sleep(LAST_RECORD_TIMEOUT).await;
+        stop.run_until_cancelled(sleep(TIMEOUT)).await;
+        sleep(LAST_TIMEOUT).await;
     };
     tokio::select! {
         biased;
-        result = recording => match result {
-            Ok(result) => result.map_err(RecordError::Failed),
-            Err(_panic) => Err(RecordError::Panicked),
-        },
-        () = too_long => Err(RecordError::TimedOut),
+        result = work => Some(result),
+        () = too_long => None,
     }
 }

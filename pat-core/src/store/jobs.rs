@@ -131,7 +131,8 @@ pub trait JobStore: Debug + Send + Sync {
     ///
     /// Tokens that a notice need not tell of any more are taken out of it for good: for
     /// `Created`, `ExpiresSoon` and `Expired` those that are revoked or gone, for `ExpiresSoon`
-    /// also those that have expired. A notice that is left without tokens is skipped, and the next
+    /// also those that have expired (by the mark, while the clock is more than [`LONGEST_LEAP`] ahead
+    /// of it). A notice that is left without tokens is skipped, and the next
     /// one taken in its place: the answer is empty only if nothing is due.
     async fn claim_notices(
         &self,

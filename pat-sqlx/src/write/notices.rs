@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use pat_core::notice::{NoticeId, NoticeKind, NoticeToken};
@@ -120,10 +121,16 @@ impl<DB: Portable> Write<DB> {
         let rows = self.fetch(sql).await?;
         let notices: Result<Vec<_>, _> = rows.iter().map(row::queued_notice).collect();
         let mut notices = notices?;
+        // A token that a notice forgets is never told of again, so a leap must not decide that.
+        let ends_by = if self.leaps_too_far() {
+            self.cutoff(now, Duration::ZERO)
+        } else {
+            now
+        };
         for notice in &mut notices {
             notice.claim.mark = getrandom::u64().map_err(|e| Error::Encode(e.into()))?;
             notice.attempts += 1;
-            self.load_tokens(notice, now).await?;
+            self.load_tokens(notice, ends_by).await?;
         }
         Ok(notices)
     }
@@ -131,7 +138,7 @@ impl<DB: Portable> Write<DB> {
     async fn load_tokens(
         &mut self,
         notice: &mut QueuedNotice,
-        now: Timestamp,
+        ends_by: Timestamp,
     ) -> Result<(), Error> {
         let mut sql = Sql::new(
             "SELECT n.token_id, n.name, n.created_at, n.expires_at, n.last_used_at, \
@@ -147,7 +154,7 @@ impl<DB: Portable> Write<DB> {
                 row.optional_int("live_id")?.is_some() && row.optional_int("revoked_at")?.is_none();
             let is_worth_telling = match notice.kind {
                 NoticeKind::Created | NoticeKind::Expired => is_live,
-                NoticeKind::ExpiresSoon => is_live && token.expires_at > Some(now),
+                NoticeKind::ExpiresSoon => is_live && token.expires_at > Some(ends_by),
                 _ => true,
             };
             if is_worth_telling {

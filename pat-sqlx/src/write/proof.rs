@@ -56,7 +56,7 @@ pub(crate) fn proof_owner(number: i64) -> String {
     format!("proof {number}")
 }
 
-fn rows(number: i64) -> [(&'static str, Columns); 9] {
+fn rows(number: i64) -> [(&'static str, Columns); 10] {
     let id = || Value::from(number);
     let zero = || Value::from(0_i64);
     let owner = proof_owner(number);
@@ -128,6 +128,7 @@ fn rows(number: i64) -> [(&'static str, Columns); 9] {
                 ("number", zero()),
             ],
         ),
+        ("pat_sink", vec![("name", owner()), ("seq", zero())]),
         ("pat_node", node(number)),
         (
             "pat_change",
