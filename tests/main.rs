@@ -114,5 +114,15 @@ fn main() -> ExitCode {
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
     common::database::stop_servers();
+    // A part of them says nothing of the budgets.
+    if arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.list {
+        common::budget::print(threads(&arguments));
+    }
     conclusion.exit_code()
+}
+
+/// How many tests run at a time.
+fn threads(arguments: &libtest_mimic::Arguments) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    arguments.test_threads.unwrap_or_else(cores)
 }

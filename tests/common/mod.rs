@@ -1,6 +1,7 @@
 //! What the behaviour tests share.
 
 pub(crate) mod browser;
+pub(crate) mod budget;
 pub(crate) mod database;
 pub(crate) mod gated;
 pub(crate) mod mail;
@@ -24,20 +25,27 @@ use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// A test in a runtime of its own.
+use self::budget::Watch;
+
+/// A test in a runtime of its own, which fails when it takes too long.
 pub(crate) fn trial<F>(name: &str, test: impl FnOnce() -> F + Send + 'static) -> Trial
 where
     F: Future<Output = ()>,
 {
+    let watched = name.to_owned();
     Trial::test(name, move || {
+        let _watch = Watch::start(&watched);
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
-        runtime
-            .worker_threads(2)
-            .enable_all()
-            .build()?
-            .block_on(test());
+        let runtime = runtime.worker_threads(2).enable_all().build()?;
+        let limit = budget::limit();
+        let ended = runtime.block_on(async { timeout(limit, test()).await });
+        if ended.is_err() {
+            runtime.shutdown_background();
+            return Err(format!("it takes longer than {limit:?}").into());
+        }
         Ok(())
     })
 }
