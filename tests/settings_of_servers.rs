@@ -209,6 +209,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         testing::store::CASES,
         testing::jobs::CASES,
         testing::search::CASES,
+        testing::audit::CASES,
     ];
     suites.into_iter().flatten()
 }
