@@ -20,7 +20,9 @@ use pat_core::store::{
 };
 use pat_core::{Owner, StoreError, TokenDigest, TokenId};
 use pat_sqlx::sqlx::pool::PoolOptions;
-use pat_sqlx::sqlx::{Connection, Executor, MySql, Pool, Postgres, Sqlite, raw_sql};
+use pat_sqlx::sqlx::{
+    Connection, Executor, MySql, Pool, Postgres, Sqlite, SqliteConnection, raw_sql,
+};
 use pat_sqlx::{Portable, SqlxStore, prepare_connection};
 use tokio::time::timeout;
 
@@ -28,7 +30,7 @@ use crate::common::database::{Database, Kind, trial_on};
 use crate::common::{trial, trial_with_need, until};
 use crate::revocation::disk::{Folder, Full};
 
-/// Makes the test program try a disk that gives errors.
+/// Makes the test program try a disk that gives errors, and have no memory left.
 pub(crate) const AS_LIMITED: &str = "PAT_TEST_AS_LIMITED";
 /// How many connections each pool of the tests has.
 const CONNECTIONS: u32 = 3;
@@ -45,7 +47,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             full_disk,
         ),
         trial(
-            "connections::sqlite::a_disk_with_errors_leaves_no_connection_in_a_transaction",
+            "connections::sqlite::errors_of_the_disk_and_no_memory_leave_no_connection_in_a_transaction",
             limited,
         ),
         trial(
@@ -438,7 +440,51 @@ impl Fault for Limit {
     }
 }
 
-/// In a process of its own, since the limit is for all of its files.
+/// Memory that SQLite is not given, since a table in memory has all that it may have.
+#[derive(Default)]
+struct Memory(std::cell::RefCell<Option<SqliteConnection>>);
+
+impl Memory {
+    /// What SQLite may have in the process. It can only be lowered.
+    const LIMIT: &str = "PRAGMA hard_heap_limit = 20000000";
+
+    async fn take() -> SqliteConnection {
+        let connection = SqliteConnection::connect("sqlite::memory:").await;
+        let mut connection = connection.expect("a table in memory");
+        for sql in [Self::LIMIT, "CREATE TABLE memory (taken BLOB)"] {
+            raw_sql(sql).execute(&mut connection).await.expect(sql);
+        }
+        for taken in [
+            "INSERT INTO memory VALUES (zeroblob(1000000))",
+            "INSERT INTO memory VALUES (zeroblob(1000))",
+        ] {
+            while raw_sql(taken).execute(&mut connection).await.is_ok() {}
+        }
+        connection
+    }
+}
+
+impl Fault for Memory {
+    fn name(&self) -> &'static str {
+        "out of memory"
+    }
+
+    fn begin(&self) -> futures_util::future::LocalBoxFuture<'_, ()> {
+        Box::pin(async {
+            let taken = Self::take().await;
+            self.0.replace(Some(taken));
+        })
+    }
+
+    fn end(&self) -> futures_util::future::LocalBoxFuture<'_, ()> {
+        Box::pin(async {
+            let taken = self.0.take().expect("what was taken");
+            taken.close().await.expect("an end");
+        })
+    }
+}
+
+/// In a process of its own, since the limits are for all of its files and memory.
 async fn limited() {
     let mut command = Command::new("sh");
     let ended = command
@@ -459,7 +505,7 @@ pub(crate) fn run_as_limited() -> ExitCode {
     runtime.block_on(async {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let bench = sqlite(folder.path()).await;
-        bench.try_faults(&[&Limit]).await;
+        bench.try_faults(&[&Limit, &Memory::default()]).await;
         bench.store.close().await;
     });
     ExitCode::SUCCESS
@@ -513,7 +559,7 @@ const TABLES: [&str; 5] = [
     "pat_change",
 ];
 
-/// As after a lack of memory or of space, the transaction is over and the driver does not know.
+/// As after some lacks of space, the transaction is over and the driver does not know.
 async fn ended_on_sqlite() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let bench = sqlite(folder.path()).await;

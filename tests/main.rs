@@ -122,7 +122,8 @@ fn main() -> ExitCode {
 }
 
 /// How many tests run at a time.
-fn threads(arguments: &libtest_mimic::Arguments) -> usize {
+fn threads(arguments: &libtest_mimic::Arguments) -> u32 {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    arguments.test_threads.unwrap_or_else(cores)
+    let threads = arguments.test_threads.unwrap_or_else(cores);
+    threads.try_into().expect("a few")
 }

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// What a group may take in a run of all tests, in seconds. What is longer takes its length from a
 /// variable of the environment.
@@ -35,7 +37,7 @@ impl Drop for Watch {
 }
 
 /// Prints what was taken, where the budgets count: in a run of all tests.
-pub(crate) fn print(threads: usize) {
+pub(crate) fn print(threads: u32) {
     let mut taken = std::mem::take(&mut *TAKEN.lock().expect("no poison"));
     let mut groups = BTreeMap::<_, Duration>::new();
     for (name, time) in &taken {
@@ -44,7 +46,7 @@ pub(crate) fn print(threads: usize) {
     }
     println!("seconds of each group, with {threads} tests at a time:");
     for (group, time) in &groups {
-        let seconds = time.as_secs_f64() / threads as f64;
+        let seconds = (*time / threads).as_secs_f64();
         let budget = BUDGETS.iter().find(|(name, _)| name == group);
         match budget {
             None => println!("{seconds:8.1}  {group}"),

@@ -99,8 +99,8 @@ impl<DB: Portable> Write<DB> {
         self.execute(sql).await.map(drop)
     }
 
-    /// Locks up to `limit` notices of known kinds that are due, and which no other worker is about to take, with
-    /// the tokens that they still have to tell of; forgets the other tokens.
+    /// Locks up to `limit` notices of known kinds that are due, and which no other worker is about to
+    /// take, with the tokens that they still have to tell of; forgets the other tokens.
     pub(crate) async fn lock_due_notices(
         &mut self,
         now: Timestamp,
