@@ -13,7 +13,7 @@ use pat_tower::{Pat, PatLayer, PatService};
 use tower::{Layer, Service};
 
 use crate::common::gated::Gated;
-use crate::common::trial;
+use crate::common::{blocking_trial, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -21,7 +21,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             "allocations::a_cache_hit_allocates_only_its_extension_slot",
             hit,
         ),
-        Trial::test("allocations::a_cached_token_takes_little_memory", || {
+        blocking_trial("allocations::a_cached_token_takes_little_memory", || {
             memory();
             Ok(())
         }),

@@ -23,11 +23,12 @@ use pat_core::{
     TokenRequest, Unavailable,
 };
 
+use crate::common::blocking_trial;
 use crate::common::silent::{Fault, METHODS, Silent};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let trial = |name: &str, test: fn()| {
-        Trial::test(name, move || {
+        blocking_trial(name, move || {
             test();
             Ok(())
         })

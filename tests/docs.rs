@@ -2,8 +2,13 @@
 
 use libtest_mimic::{Failed, Trial};
 
+use crate::common::blocking_trial;
+
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![Trial::test("docs::the_readme_shows_the_example", example)]
+    vec![blocking_trial(
+        "docs::the_readme_shows_the_example",
+        example,
+    )]
 }
 
 fn example() -> Result<(), Failed> {

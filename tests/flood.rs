@@ -12,6 +12,7 @@ use pat_core::{AuthError, Caller, MemoryStore, Owner, Pats, TokenRequest, Unavai
 use pat_tests::number;
 use tokio::time::Instant;
 
+use crate::common::blocking_trial;
 use crate::common::gated::Gated;
 
 /// Makes the test program be the flood.
@@ -30,7 +31,7 @@ const MAX_GROWTH_KIB: u64 = 32 * 1024;
 const UNKNOWN_PER_SECOND: u64 = 2_000;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![Trial::test(
+    vec![blocking_trial(
         "flood::unknown_tokens_cost_little_and_good_ones_notice_nothing",
         flood_in_a_process_of_its_own,
     )]

@@ -112,6 +112,7 @@ fn main() -> ExitCode {
         unsuitable::trials(),
         versions::trials(),
     ];
+    common::budget::enforce();
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
     common::database::stop_servers();
     // A part of them says nothing of the budgets.

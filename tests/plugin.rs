@@ -65,11 +65,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 fn trial(name: &str, test: impl Future<Output = ()> + Send + 'static) -> Trial {
-    Trial::test(name, move || {
-        let runtime = tokio::runtime::Runtime::new()?;
-        runtime.block_on(test);
-        Ok(())
-    })
+    crate::common::trial(name, move || test)
 }
 
 // The file store

@@ -10,14 +10,14 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::common::gated::Gated;
-use crate::common::{Answer, MYSELF, Server, TOKENS, answer, trial};
+use crate::common::{Answer, MYSELF, Server, TOKENS, answer, blocking_trial, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("properties::enabled", enabled),
         trial("properties::eternal_tokens_enabled", eternal),
         trial("properties::mail_notifications_enabled", notifications),
-        Trial::test("properties::last_used_update_interval_mins", || {
+        blocking_trial("properties::last_used_update_interval_mins", || {
             last_used_update_interval();
             Ok(())
         }),

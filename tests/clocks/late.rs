@@ -19,7 +19,7 @@ pub(super) async fn nothing_is_accepted_after_its_end(kind: Kind) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let proxy = Proxy::start(&beside, folder.path());
     let direct = std::mem::replace(&mut tables.url, proxy.url.clone());
-    proxy.set(Way::LateAnswers(Duration::from_millis(150)));
+    proxy.set(Way::LateAnswers(Duration::from_millis(60)));
     let patient = ["-D", "pat.auth.database.timeout.ms=5000"];
     let node = Node::start(&tables, None, &patient).await;
     tables.url = direct;

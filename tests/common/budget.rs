@@ -2,38 +2,64 @@
 //! which are printed beside what was used.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::process;
+use std::sync::{LazyLock, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use super::database::stop_servers;
 
 /// What a group may take in a run of all tests, in seconds. What is longer takes its length from a
 /// variable of the environment.
 const BUDGETS: [(&str, u64); 3] = [("clocks", 60), ("galera", 120), ("settings", 60)];
 /// How many of the slowest tests are listed.
 const SLOWEST: usize = 15;
+/// How long a test that is too long has to end by itself, with all that it started.
+const GRACE: Duration = Duration::from_secs(30);
 
+static RUNNING: Mutex<BTreeMap<String, Instant>> = Mutex::new(BTreeMap::new());
 static TAKEN: Mutex<Vec<(String, Duration)>> = Mutex::new(vec![]);
 
-/// How long one test may take, or the seconds in `PAT_TEST_LIMIT`.
-pub(crate) fn limit() -> Duration {
-    Duration::from_secs(pat_tests::number("PAT_TEST_LIMIT", 300))
-}
+/// How long one test may take: 300 s, or the seconds in `PAT_TEST_LIMIT`.
+pub(crate) static LIMIT: LazyLock<Duration> =
+    LazyLock::new(|| Duration::from_secs(pat_tests::number("PAT_TEST_LIMIT", 300)));
 
-/// Notes how long a test took, when it is dropped.
-pub(crate) struct Watch(String, Instant);
+/// Notes how long a test takes, until it is dropped.
+pub(crate) struct Watch(String);
 
 impl Watch {
-    pub(crate) fn start(name: &str) -> Self {
-        Self(name.to_owned(), Instant::now())
+    pub(crate) fn start(name: String) -> Self {
+        let mut running = RUNNING.lock().expect("no poison");
+        running.insert(name.clone(), Instant::now());
+        Self(name)
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        let taken = (std::mem::take(&mut self.0), self.1.elapsed());
-        TAKEN.lock().expect("no poison").push(taken);
+        let begun = RUNNING.lock().expect("no poison").remove(&self.0);
+        let taken = begun.map_or(Duration::ZERO, |begun| begun.elapsed());
+        let name = std::mem::take(&mut self.0);
+        TAKEN.lock().expect("no poison").push((name, taken));
     }
+}
+
+/// Ends the process when a test does not end.
+pub(crate) fn enforce() {
+    thread::spawn(|| {
+        loop {
+            thread::sleep(Duration::from_secs(1));
+            let running = RUNNING.lock().expect("no poison");
+            let stuck = |begun: &Instant| begun.elapsed() > *LIMIT + GRACE;
+            if let Some((name, begun)) = running.iter().find(|(_, begun)| stuck(begun)) {
+                eprintln!("{name} has not ended after {:?}", begun.elapsed());
+                stop_servers();
+                process::exit(1);
+            }
+        }
+    });
 }
 
 /// Prints what was taken, where the budgets count: in a run of all tests.

@@ -15,7 +15,7 @@ pub(crate) mod smtp;
 use std::sync::Arc;
 use std::time::Duration;
 
-use libtest_mimic::Trial;
+use libtest_mimic::{Failed, Trial};
 use pat_core::store::Job;
 use pat_core::testing::{RecordingMailer, TestClock, TestDirectory};
 use pat_core::{JobRun, NoticeKind, Pats, Settings};
@@ -28,25 +28,34 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use self::budget::Watch;
+use self::budget::{LIMIT, Watch};
 
 /// A test in a runtime of its own, which fails when it takes too long.
 pub(crate) fn trial<F>(name: &str, test: impl FnOnce() -> F + Send + 'static) -> Trial
 where
     F: Future<Output = ()>,
 {
-    let watched = name.to_owned();
-    Trial::test(name, move || {
-        let _watch = Watch::start(&watched);
+    blocking_trial(name, move || {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime.worker_threads(2).enable_all().build()?;
-        let limit = budget::limit();
-        let ended = runtime.block_on(async { timeout(limit, test()).await });
+        let ended = runtime.block_on(async { timeout(*LIMIT, test()).await });
         if ended.is_err() {
             runtime.shutdown_background();
-            return Err(format!("it takes longer than {limit:?}").into());
+            return Err(format!("it takes longer than {:?}", *LIMIT).into());
         }
         Ok(())
+    })
+}
+
+/// A test that makes a runtime of its own, if it needs any.
+pub(crate) fn blocking_trial(
+    name: &str,
+    test: impl FnOnce() -> Result<(), Failed> + Send + 'static,
+) -> Trial {
+    let watched = name.to_owned();
+    Trial::test(name, move || {
+        let _watch = Watch::start(watched);
+        test()
     })
 }
 
@@ -65,7 +74,7 @@ where
         None => trial(name, test),
         Some(reason) if is_required(need) => {
             let reason = reason.to_owned();
-            Trial::test(name, move || Err(reason.into()))
+            blocking_trial(name, move || Err(reason.into()))
         }
         Some(reason) => trial(&format!("{name} ({reason})"), test).with_ignored_flag(true),
     }

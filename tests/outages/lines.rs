@@ -19,10 +19,11 @@ use pat_tower::PatLayer;
 use pat_tower::api::Api;
 use tower::ServiceExt as _;
 
+use crate::common::blocking_trial;
 use crate::common::silent::{Fault, METHODS, Silent};
 
 pub(super) fn trial() -> Trial {
-    Trial::test("outages::the_log_has_one_line_for_a_cause", || {
+    blocking_trial("outages::the_log_has_one_line_for_a_cause", || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .start_paused(true)
