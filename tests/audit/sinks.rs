@@ -1,7 +1,7 @@
 //! Who gets events, and what becomes of those who cannot take them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use libtest_mimic::Trial;
@@ -65,6 +65,7 @@ enum Way {
 struct Broken {
     way: Way,
     name: Option<&'static str>,
+    asked: Arc<AtomicUsize>,
 }
 
 #[async_trait]
@@ -74,6 +75,7 @@ impl EventSink for Broken {
     }
 
     async fn record(&self, _: &Event) -> Result<(), BoxError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
         match self.way {
             Way::Panics => panic!("a sink of the host's"),
             Way::Hangs => std::future::pending().await,
@@ -127,10 +129,18 @@ fn kinds(events: &[Event]) -> Vec<String> {
 async fn no_other() {
     let (_folder, store) = sqlite().await;
     let (process, shared) = (RecordingSink::default(), Shared::default());
-    let broken = |way, name| Broken { way, name };
+    let panics = Arc::new(AtomicUsize::new(0));
+    let broken = |way, name| Broken {
+        way,
+        name,
+        asked: Arc::default(),
+    };
     let pats = Pats::builder(store)
         .settings(many_tokens().build().expect("settings"))
-        .events(broken(Way::Panics, None))
+        .events(Broken {
+            asked: panics.clone(),
+            ..broken(Way::Panics, None)
+        })
         .events(broken(Way::Hangs, None))
         .events(broken(Way::Fails, None))
         .events(process.clone())
@@ -154,6 +164,10 @@ async fn no_other() {
     create(&pats).await;
     until("both go on", async || {
         process.events().len() == 4 && shared.taken.events().len() == 4
+    })
+    .await;
+    until("who panics is asked again", async || {
+        panics.load(Ordering::SeqCst) == 4
     })
     .await;
 }
