@@ -115,10 +115,7 @@ fn main() -> ExitCode {
     common::budget::enforce();
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
     common::database::stop_servers();
-    // A part of them says nothing of the budgets.
-    if arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.list {
-        common::budget::print(threads(&arguments));
-    }
+    common::budget::print(threads(&arguments));
     conclusion.exit_code()
 }
 

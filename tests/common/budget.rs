@@ -14,7 +14,7 @@ use super::database::stop_servers;
 /// What a group may take in a run of all tests, in seconds. What is longer takes its length from a
 /// variable of the environment.
 const BUDGETS: [(&str, u64); 3] = [("clocks", 60), ("galera", 120), ("settings", 60)];
-/// How many of the slowest tests are listed.
+/// How many of the slowest tests are listed, where more than these have run.
 const SLOWEST: usize = 15;
 /// How long a test that is too long has to end by itself, with all that it started.
 const GRACE: Duration = Duration::from_secs(30);
@@ -62,9 +62,12 @@ pub(crate) fn enforce() {
     });
 }
 
-/// Prints what was taken, where the budgets count: in a run of all tests.
+/// Prints what was taken.
 pub(crate) fn print(threads: u32) {
     let mut taken = std::mem::take(&mut *TAKEN.lock().expect("no poison"));
+    if taken.len() <= SLOWEST {
+        return;
+    }
     let mut groups = BTreeMap::<_, Duration>::new();
     for (name, time) in &taken {
         let (group, _rest) = name.split_once("::").unwrap_or((name, ""));
