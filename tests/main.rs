@@ -24,6 +24,7 @@ mod flood;
 mod flow;
 mod galera;
 mod jobs;
+mod layer;
 mod openapi;
 mod outages;
 mod pages;
@@ -93,6 +94,7 @@ fn main() -> ExitCode {
         flow::trials(),
         galera::trials(),
         jobs::trials(),
+        layer::trials(),
         openapi::trials(),
         outages::trials(),
         pages::trials(),

@@ -23,6 +23,14 @@ pub(crate) fn trials() -> Vec<Trial> {
             "sessions::a_session_store_that_fails_harms_no_answer",
             handlers::failing_store,
         ),
+        trial(
+            "sessions::a_second_layer_ends_the_session_too",
+            handlers::second_layer,
+        ),
+        trial(
+            "sessions::a_session_layer_inside_or_of_another_version_is_an_error",
+            handlers::misplaced,
+        ),
     ]
 }
 
@@ -171,7 +179,7 @@ mod handlers {
     use http::{Request, Response, StatusCode, header};
     use pat_core::{Caller, Pats, TokenRequest};
     use pat_tower::{PatLayer, TowerSessions};
-    use tower::{Layer as _, ServiceExt as _};
+    use tower::ServiceExt as _;
     use tower_sessions::session::{Id, Record};
     use tower_sessions::session_store::{Error, Result};
     use tower_sessions::{MemoryStore, Session, SessionManagerLayer, SessionStore};
@@ -183,21 +191,14 @@ mod handlers {
         before.unwrap_or_default()
     }
 
-    async fn call(
-        store: impl SessionStore + Clone,
-        cookie: Option<Id>,
-    ) -> (Response<Body>, String) {
-        let pats = Pats::builder(pat_core::MemoryStore::default()).build();
+    /// Calls `app` with a good token of `pats`, and perhaps a session.
+    async fn call(pats: &Pats, app: Router, cookie: Option<Id>) -> (Response<Body>, String) {
         let alice = Caller::explicit("alice".parse().expect("an owner"));
         let request = TokenRequest {
             name: "ci".into(),
             lifetime_days: None,
         };
         let created = pats.create(&alice, request).await.expect("a token");
-        let app = Router::new()
-            .route("/", get(write))
-            .layer(PatLayer::optional(pats).sessions(TowerSessions));
-        let app = SessionManagerLayer::new(store).layer(app);
         let bearer = format!("Bearer {}", created.plain.expose());
         let mut request = Request::builder().header(header::AUTHORIZATION, bearer);
         if let Some(id) = cookie {
@@ -211,6 +212,18 @@ mod handlers {
         (Response::from_parts(head, Body::empty()), text)
     }
 
+    fn pats() -> Pats {
+        Pats::builder(pat_core::MemoryStore::default()).build()
+    }
+
+    /// A host with its session layer outside of ours.
+    fn host(store: impl SessionStore + Clone, pats: &Pats) -> Router {
+        Router::new()
+            .route("/", get(write))
+            .layer(PatLayer::optional(pats.clone()).sessions(TowerSessions))
+            .layer(SessionManagerLayer::new(store))
+    }
+
     async fn stored(store: &MemoryStore) -> Id {
         let session = Session::new(None, Arc::new(store.clone()), None);
         session.insert("user", "victim").await.expect("a session");
@@ -220,7 +233,9 @@ mod handlers {
 
     pub(super) async fn thrown_away() {
         let store = MemoryStore::default();
-        let (response, before) = call(store.clone(), None).await;
+        let pats = pats();
+        let app = host(store.clone(), &pats);
+        let (response, before) = call(&pats, app.clone(), None).await;
         assert_eq!((response.status(), before.as_str()), (StatusCode::OK, ""));
         assert_eq!(
             response.headers().get(header::SET_COOKIE),
@@ -229,7 +244,7 @@ mod handlers {
         );
 
         let id = stored(&store).await;
-        let (response, before) = call(store.clone(), Some(id)).await;
+        let (response, before) = call(&pats, app, Some(id)).await;
         assert_eq!(
             before, "",
             "the handler does not see the session that came along"
@@ -271,12 +286,60 @@ mod handlers {
     pub(super) async fn failing_store() {
         let store = MemoryStore::default();
         let id = stored(&store).await;
-        let (response, before) = call(Undeletable(store), Some(id)).await;
+        let pats = pats();
+        let app = host(Undeletable(store), &pats);
+        let (response, before) = call(&pats, app, Some(id)).await;
         assert_eq!((response.status(), before.as_str()), (StatusCode::OK, ""));
         assert_eq!(
             response.headers().get(header::SET_COOKIE),
             None,
             "no cookie for a live session"
         );
+    }
+
+    /// The outer layer, which judges the token, knows of no sessions.
+    pub(super) async fn second_layer() {
+        let (store, pats) = (MemoryStore::default(), pats());
+        let id = stored(&store).await;
+        for outer in [
+            PatLayer::optional(pats.clone()),
+            PatLayer::optional(pats.clone()).keep_authorization_header(),
+        ] {
+            let app = Router::new()
+                .route("/", get(write))
+                .layer(PatLayer::required(pats.clone()).sessions(TowerSessions))
+                .layer(outer)
+                .layer(SessionManagerLayer::new(store.clone()));
+            let (response, before) = call(&pats, app, Some(id)).await;
+            assert_eq!((response.status(), before.as_str()), (StatusCode::OK, ""));
+            assert_eq!(store.load(&id).await.expect("a store"), None, "destroyed");
+        }
+    }
+
+    /// Nothing goes on with a session that our layer cannot see.
+    pub(super) async fn misplaced() {
+        async fn unreachable() -> &'static str {
+            "reached"
+        }
+        let pats = pats();
+        let ours = || PatLayer::optional(pats.clone()).sessions(TowerSessions);
+        let route = || Router::new().route("/", get(unreachable));
+        let store = MemoryStore::default();
+        let id = stored(&store).await;
+        let inside = route()
+            .layer(SessionManagerLayer::new(store.clone()))
+            .layer(ours());
+        let older = tower_sessions_014::SessionManagerLayer::new(
+            tower_sessions_014::MemoryStore::default(),
+        );
+        for app in [inside, route().layer(ours()).layer(older)] {
+            let (response, text) = call(&pats, app, Some(id)).await;
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            assert!(
+                text.contains("urn:problem-type:pat/misconfigured"),
+                "{text}"
+            );
+        }
+        assert!(store.load(&id).await.expect("a store").is_some());
     }
 }

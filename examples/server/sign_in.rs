@@ -31,7 +31,7 @@ pub(crate) async fn resolve_caller(
     next: Next,
 ) -> Result<Response, Response> {
     let caller = if let Some(pat) = Pat::of(request.extensions()) {
-        Some(Caller::with_token(pat.0.clone()))
+        Some(Caller::with_token(pat.principal().clone()))
     } else if let Some(encoded) = basic_credentials(request.headers()) {
         // Wrong credentials are refused even where none are needed, or a script would take the
         // answers of an anonymous user for the truth.

@@ -362,3 +362,20 @@ fn null(column: &str) -> Error {
 pub(crate) fn corrupt(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::Decode(error.into())
 }
+
+/// Two statements of one transaction have met different rows. Others have changed them between the
+/// two (prunings do, and the other members of a cluster), or the session is set to cut what is
+/// selected. Which of them, a second attempt shows.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Disagreement(String);
+
+impl Disagreement {
+    pub(crate) fn error(what: String) -> Error {
+        corrupt(Self(what))
+    }
+
+    pub(crate) fn is(error: &Error) -> bool {
+        matches!(error, Error::Decode(error) if error.is::<Self>())
+    }
+}

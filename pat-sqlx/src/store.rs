@@ -16,7 +16,7 @@ use tracing::instrument;
 
 use crate::lent::{LostConnection, fetch, fetch_from_primary};
 use crate::row::{self, TOKEN_COLUMNS, TOKENS};
-use crate::sql::{ClockSource, Sql, corrupt};
+use crate::sql::{ClockSource, Disagreement, Sql, corrupt};
 use crate::write::Write;
 use crate::{Dialect, Portable};
 
@@ -54,6 +54,8 @@ const RETRY_FOR: Duration = Duration::from_secs(30);
 const PAUSES: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(100)];
 /// How many races a transaction loses before it insists; see [`Dialect::LOCK_EVERYWHERE`].
 const PATIENCE: u32 = 3;
+/// How often two statements of a transaction may disagree before the session is to blame.
+const DOUBTS: u32 = 5;
 /// How many rows one statement takes, well within every database's limit of parameters.
 pub(crate) const CHUNK: usize = 1_000;
 /// How long a hint may hold up the answer to a change.
@@ -119,6 +121,7 @@ impl<DB: Dialect> SqlxStore<DB> {
         let pools = [&self.pool, &self.auth_pool];
         let connections = pools.map(|pool| pool.options().get_max_connections());
         let mut others = connections[0].max(connections[1]);
+        let mut doubts = DOUBTS;
         loop {
             match transaction(lost >= PATIENCE).await {
                 Err(sqlx::Error::Database(error))
@@ -128,6 +131,11 @@ impl<DB: Dialect> SqlxStore<DB> {
                     tokio::time::sleep(part_of(pause)).await;
                     pause = longest.min(pause * 2);
                     lost += 1;
+                }
+                Err(error) if doubts > 0 && Disagreement::is(&error) => {
+                    tracing::debug!(%error, "rows have changed meanwhile, it seems; trying again");
+                    tokio::time::sleep(part_of(pause)).await;
+                    doubts -= 1;
                 }
                 Err(error) if others > 0 && LostConnection::is(&error) => {
                     tracing::debug!(%error, "a connection to the database ended; trying another");

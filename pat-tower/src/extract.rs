@@ -4,7 +4,7 @@ use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 
-use crate::pat::{Outcome, Pat, Verdict};
+use crate::pat::{Pat, Unauthenticated, Why};
 use crate::problem::Problem;
 
 /// The token that authenticated the request. A request without one is answered with 401.
@@ -16,11 +16,13 @@ impl<S: Sync> FromRequestParts<S> for Pat {
     type Rejection = PatRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, PatRejection> {
-        let verdict = Verdict::of(&parts.extensions).ok_or(PatRejection(Kind::MissingLayer))?;
-        let config = match &verdict.outcome {
-            Outcome::Accepted(pat) => return Ok(pat.clone()),
-            Outcome::Anonymous(config) => config,
-            Outcome::Refused(refusal) => &refusal.config,
+        if let Some(pat) = Self::of(&parts.extensions) {
+            return Ok(pat.clone());
+        }
+        let verdict = Unauthenticated::of(&parts.extensions);
+        let config = match &verdict.ok_or(PatRejection(Kind::MissingLayer))?.why {
+            Why::Anonymous(config) => config,
+            Why::Refused(refusal) => &refusal.config,
         };
         let challenge = config.challenges.missing.clone();
         Err(PatRejection(Kind::NotSignedIn(challenge)))
@@ -34,8 +36,9 @@ impl<S: Sync> OptionalFromRequestParts<S> for Pat {
     type Rejection = PatRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, PatRejection> {
-        match Verdict::of(&parts.extensions) {
-            Some(_) => Ok(Self::of(&parts.extensions).cloned()),
+        match Self::of(&parts.extensions) {
+            Some(pat) => Ok(Some(pat.clone())),
+            None if Unauthenticated::of(&parts.extensions).is_some() => Ok(None),
             None => Err(PatRejection(Kind::MissingLayer)),
         }
     }

@@ -10,18 +10,30 @@ use crate::auth::Config;
 
 /// The personal access token that authenticated a request.
 ///
-/// In axum it is an extractor; elsewhere [`Pat::of`] finds it in the request's extensions.
+/// In axum it is an extractor; elsewhere [`Pat::of`] finds it in the request's extensions, where it
+/// lies under this very type.
 #[derive(Debug, Clone)]
-pub struct Pat(pub Principal);
+pub struct Pat {
+    principal: Principal,
+    /// The number of the service whose layer accepted it.
+    service: u64,
+}
 
 impl Pat {
+    pub(crate) fn new(principal: Principal, service: u64) -> Self {
+        Self { principal, service }
+    }
+
     /// The token that authenticated the request with these extensions; `None` if none did.
     #[must_use]
     pub fn of(extensions: &Extensions) -> Option<&Self> {
-        match &Verdict::of(extensions)?.outcome {
-            Outcome::Accepted(pat) => Some(pat),
-            Outcome::Anonymous(_) | Outcome::Refused(_) => None,
-        }
+        extensions.get()
+    }
+
+    /// What the token proves.
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        &self.principal
     }
 }
 
@@ -29,7 +41,7 @@ impl Deref for Pat {
     type Target = Principal;
 
     fn deref(&self) -> &Principal {
-        &self.0
+        &self.principal
     }
 }
 
@@ -37,29 +49,30 @@ impl Deref for Pat {
 #[cfg(any(feature = "api", feature = "pages"))]
 pub(crate) fn caller_of(extensions: &Extensions) -> Option<Caller> {
     match Pat::of(extensions) {
-        Some(pat) => Some(Caller::with_token(pat.0.clone())),
+        Some(pat) => Some(Caller::with_token(pat.principal.clone())),
         None => extensions.get().cloned(),
     }
 }
 
-/// What a layer decided about a request, kept in its extensions: for the handlers, and so that a
-/// second layer of the same service does not decide again.
+/// What a layer of a service has decided about a request, kept in its extensions: for the handlers,
+/// and so that a second layer of the same service does not decide again. The extensions have this or a
+/// [`Pat`], of the layer that decided last.
 ///
-/// One that accepts shares nothing but the principal, whose count is the only one that a request
-/// with a good token moves: cores that count the same thing wait for each other.
+/// A `Pat` shares nothing but the principal, whose count is the only one that a request with a good
+/// token moves: cores that count the same thing wait for each other.
 #[derive(Debug, Clone)]
-pub(crate) struct Verdict {
-    /// The number of the service that decided.
-    pub(crate) service: u64,
-    pub(crate) outcome: Outcome,
+pub(crate) struct Unauthenticated {
+    /// The number of the service.
+    service: u64,
+    pub(crate) why: Why,
 }
 
+/// Why a request that was let through has no token.
 #[derive(Debug, Clone)]
-pub(crate) enum Outcome {
-    /// With the layer's configuration, for handlers that insist on a token.
+pub(crate) enum Why {
+    /// It presents none. With the layer's configuration, for handlers that insist on one.
     Anonymous(Arc<Config>),
-    Accepted(Pat),
-    /// Let through all the same, in the lenient mode.
+    /// It is not good, which in the lenient mode comes to the same.
     Refused(Arc<Refusal>),
 }
 
@@ -71,19 +84,48 @@ pub(crate) struct Refusal {
     pub(crate) error: AuthError,
 }
 
-impl Verdict {
+impl Unauthenticated {
     pub(crate) fn of(extensions: &Extensions) -> Option<&Self> {
         extensions.get()
     }
+}
 
-    /// What was decided about the token of this digest, if it was this one.
+/// What an earlier layer of a service has decided.
+pub(crate) enum Verdict<'e> {
+    Accepted(&'e Pat),
+    Not(&'e Why),
+}
+
+impl<'e> Verdict<'e> {
+    /// The verdict of the service of this number, if it has decided last.
+    pub(crate) fn of(extensions: &'e Extensions, number: u64) -> Option<Self> {
+        if let Some(pat) = Pat::of(extensions) {
+            return (pat.service == number).then_some(Self::Accepted(pat));
+        }
+        let not = Unauthenticated::of(extensions)?;
+        (not.service == number).then_some(Self::Not(&not.why))
+    }
+
+    /// What it says of the token of this digest, if it is about that.
     pub(crate) fn about(&self, digest: &TokenDigest) -> Option<Result<Principal, AuthError>> {
-        match &self.outcome {
-            Outcome::Accepted(pat) if pat.digest() == digest => Some(Ok(pat.0.clone())),
-            Outcome::Refused(refusal) if refusal.digest.as_ref() == Some(digest) => {
+        match self {
+            Self::Accepted(pat) if pat.digest() == digest => Some(Ok(pat.principal.clone())),
+            Self::Not(Why::Refused(refusal)) if refusal.digest.as_ref() == Some(digest) => {
                 Some(Err(refusal.error.clone()))
             }
             _ => None,
         }
     }
+}
+
+/// Keeps that a token was accepted.
+pub(crate) fn remember_accepted(extensions: &mut Extensions, pat: Pat) {
+    extensions.remove::<Unauthenticated>();
+    extensions.insert(pat);
+}
+
+/// Keeps that a service has let a request through without a token.
+pub(crate) fn remember_unauthenticated(extensions: &mut Extensions, service: u64, why: Why) {
+    extensions.remove::<Pat>();
+    extensions.insert(Unauthenticated { service, why });
 }

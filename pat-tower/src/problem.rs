@@ -34,6 +34,11 @@ pub(crate) const INVALID_AUTHORIZATION: ProblemType = ProblemType::new(
     "Invalid Authorization header",
     StatusCode::BAD_REQUEST,
 );
+pub(crate) const MISCONFIGURED: ProblemType = ProblemType::new(
+    "misconfigured",
+    "Misconfigured",
+    StatusCode::INTERNAL_SERVER_ERROR,
+);
 pub(crate) const UNAVAILABLE: ProblemType = ProblemType::new(
     "temporarily-unavailable",
     "Temporarily unavailable",
@@ -103,6 +108,12 @@ impl Problem {
             body(UNAVAILABLE, detail)
         });
         Self::fixed(UNAVAILABLE, &BODY, None)
+    }
+
+    /// The host is put together wrongly.
+    pub(crate) fn misconfigured() -> Self {
+        let detail = "The server is set up wrongly. Its log says what to change.";
+        Self::new(MISCONFIGURED, detail)
     }
 
     /// The whole answer. It must not be cached, and says when to try again if that helps.

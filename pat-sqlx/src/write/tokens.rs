@@ -9,7 +9,7 @@ use sqlx::Error;
 use super::Write;
 use crate::Portable;
 use crate::row;
-use crate::sql::{Sql, corrupt};
+use crate::sql::{Disagreement, Sql};
 use crate::store::CHUNK;
 
 /// A token whose row is locked.
@@ -265,7 +265,7 @@ impl<DB: Portable> Write<DB> {
         if found as u64 == there {
             return Ok(());
         }
-        Err(corrupt(format!(
+        Err(Disagreement::error(format!(
             "the database has {there} rows and shows {found}; is sql_select_limit set?"
         )))
     }
@@ -291,7 +291,7 @@ impl<DB: Portable> Write<DB> {
         if marked == tokens.len() as u64 {
             return Ok(());
         }
-        Err(corrupt(format!(
+        Err(Disagreement::error(format!(
             "{marked} of {} locked tokens were marked as revoked",
             tokens.len()
         )))

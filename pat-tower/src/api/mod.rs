@@ -37,6 +37,7 @@
 //! | `not-signed-in` | 401 | no caller |
 //! | `invalid-token` | 401 | from the layer: the token does not authenticate |
 //! | `invalid-authorization-header` | 400 | from the layer: not one header with one token |
+//! | `misconfigured` | 500 | from the layer: sessions are to be invalidated, and there is no session layer outside |
 //! | `temporarily-unavailable` | 503 | the database or the directory does not answer |
 //! | `cross-site-request` | 403 | another site made the browser send this |
 //! | `not-found` | 404 | no such path or token, the token is somebody else's, or `pat.admin.enabled` is off |

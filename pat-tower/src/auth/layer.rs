@@ -10,7 +10,7 @@ use super::PatService;
 use crate::bearer::{self, Authorization, Presented};
 use crate::challenge::Challenges;
 use crate::date::{DATE_LEN, wire_date};
-use crate::pat::{Outcome, Pat, Refusal, Verdict};
+use crate::pat::{Pat, Refusal, Verdict, Why, remember_accepted, remember_unauthenticated};
 use crate::problem::Problem;
 use crate::session::{Destroy, SessionInvalidator};
 
@@ -237,24 +237,27 @@ impl Config {
         memo.or_else(|| self.pats.check_cached(&digest))
     }
 
-    fn memo<'r, B>(&self, request: &'r Request<B>) -> Option<&'r Verdict> {
-        let memo = Verdict::of(request.extensions())?;
-        (memo.service == self.pats.number()).then_some(memo)
+    fn memo<'r, B>(&self, request: &'r Request<B>) -> Option<Verdict<'r>> {
+        Verdict::of(request.extensions(), self.pats.number())
     }
 
     /// A request that presents no token, or whose token an earlier layer has judged and removed.
     fn without_token<B>(self: &Arc<Self>, request: &mut Request<B>) -> Next {
-        match self.memo(request).map(|memo| memo.outcome.clone()) {
-            Some(Outcome::Accepted(pat)) => Next::Call(After::expiry(&pat)),
-            Some(Outcome::Refused(refusal)) => {
-                self.refuse(request, refusal.digest, refusal.error.clone())
+        match self.memo(request) {
+            Some(Verdict::Accepted(pat)) => {
+                let pat = pat.clone();
+                self.accept(request, pat)
             }
-            Some(Outcome::Anonymous(_)) | None if self.mode == Mode::Required => {
+            Some(Verdict::Not(Why::Refused(refusal))) => {
+                let (digest, error) = (refusal.digest, refusal.error.clone());
+                self.refuse(request, digest, error)
+            }
+            Some(Verdict::Not(Why::Anonymous(_))) | None if self.mode == Mode::Required => {
                 let problem = Problem::not_signed_in(self.challenges.missing.clone());
                 Next::answer(problem, None)
             }
-            Some(Outcome::Anonymous(_)) | None => {
-                self.remember(request, Outcome::Anonymous(Arc::clone(self)));
+            Some(Verdict::Not(Why::Anonymous(_))) | None => {
+                self.remember(request, Why::Anonymous(Arc::clone(self)));
                 self.call_anonymously()
             }
         }
@@ -275,12 +278,23 @@ impl Config {
             Ok(principal) => principal,
             Err(error) => return self.refuse(request, Some(digest), error),
         };
-        let after = After::expiry(&principal);
-        self.remember(request, Outcome::Accepted(Pat(principal)));
-        let sessions = self.sessions.as_ref();
-        match sessions.and_then(|sessions| sessions.detach(request.extensions_mut())) {
-            Some(destroy) => Next::DestroySession(self.reported(destroy), after),
-            None => Next::Call(after),
+        self.accept(request, Pat::new(principal, self.pats.number()))
+    }
+
+    /// Lets a request in by its token, and by nothing else.
+    fn accept<B>(&self, request: &mut Request<B>, pat: Pat) -> Next {
+        let after = After::expiry(&pat);
+        remember_accepted(request.extensions_mut(), pat);
+        let Some(sessions) = &self.sessions else {
+            return Next::Call(after);
+        };
+        match sessions.detach(request.extensions_mut()) {
+            Ok(Some(destroy)) => Next::DestroySession(self.reported(destroy), after),
+            Ok(None) => Next::Call(after),
+            Err(error) => {
+                tracing::error!(%error, "sessions cannot be invalidated; requests with a token are refused");
+                Next::answer(Problem::misconfigured(), None)
+            }
         }
     }
 
@@ -309,7 +323,7 @@ impl Config {
                     digest,
                     error,
                 });
-                self.remember(request, Outcome::Refused(refusal));
+                self.remember(request, Why::Refused(refusal));
                 self.call_anonymously()
             }
             error => {
@@ -319,11 +333,8 @@ impl Config {
         }
     }
 
-    fn remember<B>(&self, request: &mut Request<B>, outcome: Outcome) {
-        let service = self.pats.number();
-        request
-            .extensions_mut()
-            .insert(Verdict { service, outcome });
+    fn remember<B>(&self, request: &mut Request<B>, why: Why) {
+        remember_unauthenticated(request.extensions_mut(), self.pats.number(), why);
     }
 }
 

@@ -37,7 +37,11 @@ where
                 let inner = self.take_ready_inner();
                 ResponseFuture::destroying_session(destroy, after, request, inner)
             }
-            Decision::Now(Next::Answer(what)) => ResponseFuture::answering(answer(*what)),
+            Decision::Now(Next::Answer(what)) => {
+                // What it was made ready with (a permit, say) is for a call that does not come.
+                drop(self.take_ready_inner());
+                ResponseFuture::answering(answer(*what))
+            }
             Decision::Ask(digest) => {
                 let inner = self.take_ready_inner();
                 ResponseFuture::checking(Arc::clone(&self.config), digest, request, inner)

@@ -1,0 +1,130 @@
+//! The layer as a piece of a tower: what it leaves in requests, and in the services around it.
+
+use std::convert::Infallible;
+use std::task::Poll;
+
+use axum::body::Body;
+use axum::routing::get;
+use axum::{Extension, Router};
+use futures_util::poll;
+use http::{Request, Response, StatusCode, header};
+use libtest_mimic::Trial;
+use pat_core::{Caller, MemoryStore, Pats, TokenRequest};
+use pat_tower::{Pat, PatLayer};
+use tower::limit::ConcurrencyLimitLayer;
+use tower::{Service, ServiceBuilder, ServiceExt as _, service_fn};
+
+use crate::common::trial;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("layer::the_token_is_an_extension", extension),
+        trial("layer::the_last_layer_says_who_calls", last_layer),
+        trial("layer::a_refusal_keeps_no_permit", permits),
+    ]
+}
+
+fn pats() -> Pats {
+    Pats::builder(MemoryStore::default()).build()
+}
+
+/// A token of alice's, as it is presented.
+async fn bearer(pats: &Pats) -> String {
+    let alice = Caller::explicit("alice".parse().expect("an owner"));
+    let request = TokenRequest {
+        name: "ci".into(),
+        lifetime_days: None,
+    };
+    let created = pats.create(&alice, request).await.expect("a token");
+    format!("Bearer {}", created.plain.expose())
+}
+
+fn request(bearer: Option<&str>) -> Request<Body> {
+    let mut request = Request::builder();
+    if let Some(bearer) = bearer {
+        request = request.header(header::AUTHORIZATION, bearer);
+    }
+    request.body(Body::empty()).expect("a request")
+}
+
+async fn said(app: Router, bearer: Option<&str>) -> String {
+    let response = app.oneshot(request(bearer)).await.expect("an answer");
+    let body = axum::body::to_bytes(response.into_body(), 1000).await;
+    String::from_utf8(body.expect("a body").to_vec()).expect("text")
+}
+
+/// However a host asks for it.
+async fn extension() {
+    async fn ways(
+        extracted: Option<Pat>,
+        extension: Option<Extension<Pat>>,
+        request: Request<Body>,
+    ) -> String {
+        let owners = [
+            extracted.as_ref().map(|pat| pat.owner().as_str()),
+            extension.as_ref().map(|pat| pat.owner().as_str()),
+            request
+                .extensions()
+                .get::<Pat>()
+                .map(|pat| pat.owner().as_str()),
+            Pat::of(request.extensions()).map(|pat| pat.owner().as_str()),
+        ];
+        format!("{owners:?}")
+    }
+    let pats = pats();
+    let bearer = bearer(&pats).await;
+    let app = Router::new()
+        .route("/", get(ways))
+        .layer(PatLayer::optional(pats));
+    let all = |owner: Option<&str>| format!("{:?}", [owner; 4]);
+    assert_eq!(said(app.clone(), Some(&bearer)).await, all(Some("alice")));
+    assert_eq!(said(app, None).await, all(None));
+}
+
+/// Two services side by side: the inner one does not take the outer one's word.
+async fn last_layer() {
+    async fn owner(pat: Option<Pat>) -> String {
+        pat.map_or("nobody".into(), |pat| pat.owner().to_string())
+    }
+    let (ours, others) = (pats(), pats());
+    let token = bearer(&ours).await;
+    let app = |outer: &Pats, inner: &Pats| {
+        Router::new()
+            .route("/", get(owner))
+            .layer(PatLayer::dangerous_bad_token_is_anonymous(inner.clone()))
+            .layer(
+                PatLayer::dangerous_bad_token_is_anonymous(outer.clone())
+                    .keep_authorization_header(),
+            )
+    };
+    assert_eq!(said(app(&others, &ours), Some(&token)).await, "alice");
+    assert_eq!(said(app(&ours, &others), Some(&token)).await, "nobody");
+}
+
+/// What an inner service was made ready with is free again once the layer has answered by itself.
+async fn permits() {
+    let pats = pats();
+    let good = bearer(&pats).await;
+    let inner =
+        service_fn(async |_: Request<Body>| Ok::<_, Infallible>(Response::new(Body::empty())));
+    let limited = ServiceBuilder::new()
+        .layer(ConcurrencyLimitLayer::new(1))
+        .service(inner);
+    let mut first = tower::Layer::layer(&PatLayer::required(pats), limited);
+    let mut second = first.clone();
+    for (bearer, expected) in [
+        (None, StatusCode::UNAUTHORIZED),
+        (Some("Bearer pat_x"), StatusCode::UNAUTHORIZED),
+        (Some("Bearer two words"), StatusCode::BAD_REQUEST),
+        (Some(good.as_str()), StatusCode::OK),
+    ] {
+        let ready = first.ready().await.expect("it is ready");
+        let response = ready.call(request(bearer)).await.expect("an answer");
+        assert_eq!(response.status(), expected);
+        let ready = poll!(std::pin::pin!(second.ready()));
+        assert!(matches!(ready, Poll::Ready(Ok(_))), "after {expected}");
+        // And the other one gives it back.
+        let response = second.call(request(None)).await.expect("an answer");
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    }
+}
