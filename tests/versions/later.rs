@@ -78,7 +78,6 @@ async fn suites(place: Place) {
         testing::store::CASES,
         testing::jobs::CASES,
         testing::search::CASES,
-        testing::audit::CASES,
     ];
     for case in suites.into_iter().flatten() {
         let passed = AssertUnwindSafe(case.run(store.clone())).catch_unwind();
