@@ -304,9 +304,11 @@ mod modes {
     use bytes::Bytes;
     use http::{Request, Response, StatusCode, header};
     use http_body_util::{BodyExt as _, Full};
-    use pat_core::{AuthError, Caller, MemoryStore, Pats, TokenRequest};
+    use pat_core::{AuthError, MemoryStore, Pats};
     use pat_tower::{Pat, PatLayer};
     use tower::{Layer as _, ServiceExt as _, service_fn};
+
+    use crate::common::node::bearer;
 
     /// Answers with who is calling and what is left of the `Authorization` header.
     async fn echo(request: Request<()>) -> Result<Response<Full<Bytes>>, Infallible> {
@@ -358,13 +360,7 @@ mod modes {
 
     pub(super) async fn all() {
         let pats = Pats::builder(MemoryStore::default()).build();
-        let alice = Caller::explicit("alice".parse().expect("an owner"));
-        let request = TokenRequest {
-            name: "ci".into(),
-            lifetime_days: None,
-        };
-        let created = pats.create(&alice, request).await.expect("a token");
-        let bearer = format!("Bearer {}", created.plain.expose());
+        let bearer = bearer(&pats).await;
         let good = Some(bearer.as_str());
         let (bad, foreign) = (Some("Bearer pat_x"), Some("Bearer eyJ.e30.x"));
         let (basic, malformed) = (Some("Basic YTph"), Some("Bearer a b"));

@@ -9,11 +9,12 @@ use axum::{Extension, Router};
 use futures_util::poll;
 use http::{Request, Response, StatusCode, header};
 use libtest_mimic::Trial;
-use pat_core::{Caller, MemoryStore, Pats, TokenRequest};
+use pat_core::{MemoryStore, Pats};
 use pat_tower::{Pat, PatLayer};
 use tower::limit::ConcurrencyLimitLayer;
 use tower::{Service, ServiceBuilder, ServiceExt as _, service_fn};
 
+use crate::common::node::bearer;
 use crate::common::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -26,17 +27,6 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 fn pats() -> Pats {
     Pats::builder(MemoryStore::default()).build()
-}
-
-/// A token of alice's, as it is presented.
-async fn bearer(pats: &Pats) -> String {
-    let alice = Caller::explicit("alice".parse().expect("an owner"));
-    let request = TokenRequest {
-        name: "ci".into(),
-        lifetime_days: None,
-    };
-    let created = pats.create(&alice, request).await.expect("a token");
-    format!("Bearer {}", created.plain.expose())
 }
 
 fn request(bearer: Option<&str>) -> Request<Body> {

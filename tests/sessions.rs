@@ -177,12 +177,14 @@ mod handlers {
     use axum::body::Body;
     use axum::routing::get;
     use http::{Request, Response, StatusCode, header};
-    use pat_core::{Caller, Pats, TokenRequest};
+    use pat_core::Pats;
     use pat_tower::{PatLayer, TowerSessions};
     use tower::ServiceExt as _;
     use tower_sessions::session::{Id, Record};
     use tower_sessions::session_store::{Error, Result};
     use tower_sessions::{MemoryStore, Session, SessionManagerLayer, SessionStore};
+
+    use crate::common::node::bearer;
 
     async fn write(session: Session) -> String {
         let before: Option<String> = session.get("user").await.expect("a session");
@@ -193,14 +195,7 @@ mod handlers {
 
     /// Calls `app` with a good token of `pats`, and perhaps a session.
     async fn call(pats: &Pats, app: Router, cookie: Option<Id>) -> (Response<Body>, String) {
-        let alice = Caller::explicit("alice".parse().expect("an owner"));
-        let request = TokenRequest {
-            name: "ci".into(),
-            lifetime_days: None,
-        };
-        let created = pats.create(&alice, request).await.expect("a token");
-        let bearer = format!("Bearer {}", created.plain.expose());
-        let mut request = Request::builder().header(header::AUTHORIZATION, bearer);
+        let mut request = Request::builder().header(header::AUTHORIZATION, bearer(pats).await);
         if let Some(id) = cookie {
             request = request.header(header::COOKIE, format!("id={id}"));
         }

@@ -55,15 +55,15 @@ pub(crate) fn caller_of(extensions: &Extensions) -> Option<Caller> {
 }
 
 /// What a layer of a service has decided about a request, kept in its extensions: for the handlers,
-/// and so that a second layer of the same service does not decide again. The extensions have this or a
-/// [`Pat`], of the layer that decided last.
+/// and so that a second layer of the same service does not decide again. A [`Pat`] beside it is later and
+/// counts; a layer that decides for this takes an earlier one out.
 ///
 /// A `Pat` shares nothing but the principal, whose count is the only one that a request with a good
 /// token moves: cores that count the same thing wait for each other.
 #[derive(Debug, Clone)]
 pub(crate) struct Unauthenticated {
     /// The number of the service.
-    service: u64,
+    pub(crate) service: u64,
     pub(crate) why: Why,
 }
 
@@ -116,16 +116,4 @@ impl<'e> Verdict<'e> {
             _ => None,
         }
     }
-}
-
-/// Keeps that a token was accepted.
-pub(crate) fn remember_accepted(extensions: &mut Extensions, pat: Pat) {
-    extensions.remove::<Unauthenticated>();
-    extensions.insert(pat);
-}
-
-/// Keeps that a service has let a request through without a token.
-pub(crate) fn remember_unauthenticated(extensions: &mut Extensions, service: u64, why: Why) {
-    extensions.remove::<Pat>();
-    extensions.insert(Unauthenticated { service, why });
 }

@@ -53,6 +53,16 @@ pub(crate) fn alice() -> Caller {
     Caller::explicit("alice".parse().expect("an owner"))
 }
 
+/// An `Authorization` header with a new token of alice's.
+pub(crate) async fn bearer(pats: &Pats) -> String {
+    let request = TokenRequest {
+        name: "ci".into(),
+        lifetime_days: None,
+    };
+    let created = pats.create(&alice(), request).await.expect("a token");
+    format!("Bearer {}", created.plain.expose())
+}
+
 /// A SQLite store in a folder of its own.
 pub(crate) async fn sqlite() -> (tempfile::TempDir, SqliteStore) {
     let folder = tempfile::tempdir().expect("a temporary folder");

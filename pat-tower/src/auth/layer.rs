@@ -10,7 +10,7 @@ use super::PatService;
 use crate::bearer::{self, Authorization, Presented};
 use crate::challenge::Challenges;
 use crate::date::{DATE_LEN, wire_date};
-use crate::pat::{Pat, Refusal, Verdict, Why, remember_accepted, remember_unauthenticated};
+use crate::pat::{Pat, Refusal, Unauthenticated, Verdict, Why};
 use crate::problem::Problem;
 use crate::session::{Destroy, SessionInvalidator};
 
@@ -284,7 +284,7 @@ impl Config {
     /// Lets a request in by its token, and by nothing else.
     fn accept<B>(&self, request: &mut Request<B>, pat: Pat) -> Next {
         let after = After::expiry(&pat);
-        remember_accepted(request.extensions_mut(), pat);
+        request.extensions_mut().insert(pat);
         let Some(sessions) = &self.sessions else {
             return Next::Call(after);
         };
@@ -292,7 +292,7 @@ impl Config {
             Ok(Some(destroy)) => Next::DestroySession(self.reported(destroy), after),
             Ok(None) => Next::Call(after),
             Err(error) => {
-                tracing::error!(%error, "sessions cannot be invalidated; requests with a token are refused");
+                tracing::error!(%error, "a session may be left beside a token; refused");
                 Next::answer(Problem::misconfigured(), None)
             }
         }
@@ -334,7 +334,10 @@ impl Config {
     }
 
     fn remember<B>(&self, request: &mut Request<B>, why: Why) {
-        remember_unauthenticated(request.extensions_mut(), self.pats.number(), why);
+        let service = self.pats.number();
+        let extensions = request.extensions_mut();
+        extensions.remove::<Pat>();
+        extensions.insert(Unauthenticated { service, why });
     }
 }
 
