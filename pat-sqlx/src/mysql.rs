@@ -47,12 +47,19 @@ impl Dialect for MySql {
     // And nobody waits for ever for a lock of a node that was suspended or cut off in the middle of
     // this. MySQL knows no such limit but the one of all idle connections, so that one that has
     // written is closed there when nothing has used it for that long.
+    //
+    // On Galera another member may end a transaction at any moment, and the error that says so gets
+    // lost where statements are prepared and closed in the same moment: the next ones then run outside
+    // of it, without its locks. So nothing is committed that does not have the savepoint of its
+    // beginning, and without `autocommit` nothing is kept before.
     const BEGIN_WRITE: &'static str = "ROLLBACK AND NO CHAIN NO RELEASE; \
-         SET /*M! SESSION idle_transaction_timeout = 10 */ /*!80017 SESSION wait_timeout = 30 */; \
-         SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION";
+         SET SESSION autocommit = 0 /*M! , SESSION idle_transaction_timeout = 10 */ \
+         /*!80017 , SESSION wait_timeout = 30 */; \
+         SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION; SAVEPOINT pat";
     const HAS_ONE_WRITER: bool = false;
-    const COMMIT: &'static str = "COMMIT AND NO CHAIN NO RELEASE";
-    const ROLLBACK: &'static str = "ROLLBACK AND NO CHAIN NO RELEASE";
+    const COMMIT: &'static str = "RELEASE SAVEPOINT pat; COMMIT AND NO CHAIN NO RELEASE; \
+         SET SESSION autocommit = 1";
+    const ROLLBACK: &'static str = "ROLLBACK AND NO CHAIN NO RELEASE; SET SESSION autocommit = 1";
     const FOR_UPDATE: &'static str = " FOR UPDATE";
     const SKIP_LOCKED: &'static str = " FOR UPDATE SKIP LOCKED";
     // Not UNIX_TIMESTAMP(), which reads the session's time zone, and so repeats an hour each autumn.
@@ -114,8 +121,9 @@ impl Dialect for MySql {
 
     fn is_transient(error: &dyn DatabaseError) -> bool {
         // A deadlock (or, on Galera, a certification that failed), a lock that was waited for too
-        // long, a row that has changed since it was read.
-        matches!(number(error), Some(1213 | 1205 | 1020))
+        // long, a row that has changed since it was read, and a transaction that has lost its
+        // savepoint.
+        matches!(number(error), Some(1213 | 1205 | 1020 | 1305))
     }
 
     fn is_missing_table(error: &dyn DatabaseError) -> bool {

@@ -107,7 +107,7 @@ impl Cluster {
     /// How many transactions on this member wait for those that the others have committed before.
     pub async fn committing(member: &Database) -> i64 {
         let sql = "SELECT COUNT(*) FROM information_schema.processlist \
-             WHERE db = DATABASE() AND state = 'Waiting for certification'";
+             WHERE db = DATABASE() AND state IN ('Waiting for certification', 'Commit')";
         member.number(sql).await
     }
 
