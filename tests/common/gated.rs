@@ -27,7 +27,7 @@ struct State {
     found: AtomicUsize,
     revocations: Gate,
     changes: Gate,
-    nodes: AtomicUsize,
+    nodes: Gate,
     is_down: AtomicBool,
 }
 
@@ -63,7 +63,7 @@ impl Gated {
             found: AtomicUsize::new(0),
             revocations: Gate::default(),
             changes: Gate::default(),
-            nodes: AtomicUsize::new(0),
+            nodes: Gate::default(),
             is_down: AtomicBool::new(false),
         }))
     }
@@ -83,6 +83,12 @@ impl Gated {
         self.0.changes.is_closed.send_replace(is_closed);
     }
 
+    /// The reports of all nodes are read, but their reader does not get them until this is opened
+    /// again.
+    pub(crate) fn hold_nodes(&self, is_closed: bool) {
+        self.0.nodes.is_closed.send_replace(is_closed);
+    }
+
     /// How often the change feed was read.
     pub(crate) fn polls(&self) -> usize {
         self.0.changes.passed.load(Ordering::SeqCst)
@@ -90,7 +96,7 @@ impl Gated {
 
     /// How often the reports of all nodes were read.
     pub(crate) fn node_reads(&self) -> usize {
-        self.0.nodes.load(Ordering::SeqCst)
+        self.0.nodes.passed.load(Ordering::SeqCst)
     }
 
     /// Every call fails, or none does.
@@ -196,7 +202,7 @@ impl TokenStore for Gated {
 
     async fn nodes(&self) -> Result<Vec<NodeReport>, StoreError> {
         let nodes = self.up()?.nodes().await;
-        self.0.nodes.fetch_add(1, Ordering::SeqCst);
+        self.0.nodes.pass().await;
         nodes
     }
 

@@ -1,0 +1,191 @@
+//! What the promises rest on.
+
+use crate::Part;
+
+/// A rule of the protocol. Taken away, something breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Assumption {
+    /// Changes are committed before the epochs are bumped.
+    CommitBeforeBump,
+    /// A look-up reads the epoch before its query.
+    EpochBeforeQuery,
+    /// A cached refusal has an epoch.
+    RefusalHasEpoch,
+    /// Freshness is counted from when a poll was sent.
+    FreshnessFromSending,
+    /// Each generation has a nonce.
+    Nonce,
+    /// A node whose freshness has ended reports before it polls.
+    ReportBeforePoll,
+    /// The report before a poll is young when the poll ends.
+    ReportIsYoung,
+    /// What a poll found is reported before the cache is trusted again.
+    ReportBeforeTrust,
+    /// The wait for the cluster allows for clocks of different speeds.
+    DriftAllowance,
+    /// Commits that were acknowledged are not lost.
+    Durability,
+    /// The mark moves only by time that boot clocks explain.
+    MarkByBootClock,
+    /// The database's clock is not believed behind the mark.
+    MarkOverServers,
+    /// An answer's time counts from when the question was sent.
+    DistanceFromSending,
+    /// What is old is so by the earlier of clock and mark.
+    OldByTheEarlier,
+    /// An effect checks the term of its lease.
+    LeaseTerm,
+    /// Occurrences go by the database's clock.
+    OccurrenceByDatabase,
+    /// An event is written in the transaction of its change.
+    EventInTransaction,
+    /// A lock is a write.
+    LockIsWrite,
+    /// A child's creation reads its parent under the lock of the parent's owner.
+    ParentLocked,
+    /// An older version is kept out before a token is made weaker.
+    ReadableFrom,
+    /// The first use of a feature waits for as long as a cache may be trusted.
+    FeatureWait,
+}
+
+impl Assumption {
+    /// All of them.
+    pub const ALL: [Self; 21] = [
+        Self::CommitBeforeBump,
+        Self::EpochBeforeQuery,
+        Self::RefusalHasEpoch,
+        Self::FreshnessFromSending,
+        Self::Nonce,
+        Self::ReportBeforePoll,
+        Self::ReportIsYoung,
+        Self::ReportBeforeTrust,
+        Self::DriftAllowance,
+        Self::Durability,
+        Self::MarkByBootClock,
+        Self::MarkOverServers,
+        Self::DistanceFromSending,
+        Self::OldByTheEarlier,
+        Self::LeaseTerm,
+        Self::OccurrenceByDatabase,
+        Self::EventInTransaction,
+        Self::LockIsWrite,
+        Self::ParentLocked,
+        Self::ReadableFrom,
+        Self::FeatureWait,
+    ];
+
+    /// What is assumed, in one line; `pat_core::guide::cluster` has the same.
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::CommitBeforeBump => {
+                "A revocation commits, then bumps this node's epochs, then is acknowledged."
+            }
+            Self::EpochBeforeQuery => "A look-up reads the epoch before it sends its query.",
+            Self::RefusalHasEpoch => {
+                "A cached refusal for an owner carries the epoch from before its query."
+            }
+            Self::FreshnessFromSending => {
+                "A cache is trusted for a time that counts from when the poll was sent."
+            }
+            Self::Nonce => "Each generation of the change feed carries a random nonce.",
+            Self::ReportBeforePoll => {
+                "A node that has ceased to trust its cache reports before it polls."
+            }
+            Self::ReportIsYoung => {
+                "A poll whose report before it is older than the bound by its end does not count."
+            }
+            Self::ReportBeforeTrust => {
+                "A node reports what a poll found before it trusts its cache again."
+            }
+            Self::DriftAllowance => {
+                "Boot clocks differ in speed by less than a tenth, and who waits adds that."
+            }
+            Self::Durability => "A commit that the database acknowledged is not lost.",
+            Self::MarkByBootClock => "The mark follows a clock no faster than boot clocks explain.",
+            Self::MarkOverServers => {
+                "A server's clock that is behind the mark is not believed, and some node moves the mark."
+            }
+            Self::DistanceFromSending => {
+                "The time in an answer counts from when its question was sent."
+            }
+            Self::OldByTheEarlier => "Tokens are deleted by the earlier of clock and mark.",
+            Self::LeaseTerm => {
+                "Each effect of a job checks the term of its lease, in its own transaction."
+            }
+            Self::OccurrenceByDatabase => {
+                "Whether an occurrence is due is decided by the database's clock."
+            }
+            Self::EventInTransaction => {
+                "The audit event of a change is written in the transaction of the change."
+            }
+            Self::LockIsWrite => {
+                "A lock that a promise rests on is a write of a value that changes."
+            }
+            Self::ParentLocked => {
+                "A creation by a token reads that token again, under the lock that its revocation takes."
+            }
+            Self::ReadableFrom => {
+                "Before a token is made weaker, versions that would misread it are kept out."
+            }
+            Self::FeatureWait => {
+                "The first use of such a feature waits for as long as a cache may be trusted."
+            }
+        }
+    }
+
+    /// What the model does without it.
+    #[must_use]
+    pub fn without(self) -> &'static str {
+        match self {
+            Self::CommitBeforeBump => "the epochs are bumped before the commit",
+            Self::EpochBeforeQuery => "the epoch is read when the answer is there",
+            Self::RefusalHasEpoch => "a refusal is cached without an epoch",
+            Self::FreshnessFromSending => "freshness counts from when the answer came",
+            Self::Nonce => "the nonce is not compared",
+            Self::ReportBeforePoll => "the report comes after the poll",
+            Self::ReportIsYoung => "a poll counts however long ago the report before it was",
+            Self::ReportBeforeTrust => "the cache is trusted before the report",
+            Self::DriftAllowance => "the wait has no allowance for slow clocks",
+            Self::Durability => "an acknowledged commit may be lost",
+            Self::MarkByBootClock => "the mark is moved by a leap",
+            Self::MarkOverServers => "each of two servers' clocks is believed",
+            Self::DistanceFromSending => "the distance counts from the answer's end",
+            Self::OldByTheEarlier => "tokens are deleted by the later of clock and mark",
+            Self::LeaseTerm => "a lease has no term",
+            Self::OccurrenceByDatabase => "an occurrence goes by the machine's clock",
+            Self::EventInTransaction => "the event is written after the commit",
+            Self::LockIsWrite => "the lock is a SELECT … FOR UPDATE",
+            Self::ParentLocked => {
+                "a creation by a token believes what the token was when it was presented"
+            }
+            Self::ReadableFrom => "an older version reads a weaker token",
+            Self::FeatureWait => "a feature is used at once",
+        }
+    }
+
+    /// Where it matters.
+    #[must_use]
+    pub fn part(self) -> Part {
+        match self {
+            Self::CommitBeforeBump | Self::EpochBeforeQuery | Self::RefusalHasEpoch => {
+                Part::Acknowledgement
+            }
+            Self::FreshnessFromSending
+            | Self::Nonce
+            | Self::ReportBeforePoll
+            | Self::ReportIsYoung
+            | Self::ReportBeforeTrust
+            | Self::DriftAllowance
+            | Self::Durability => Part::Staleness,
+            Self::MarkByBootClock
+            | Self::MarkOverServers
+            | Self::DistanceFromSending
+            | Self::OldByTheEarlier => Part::Clocks,
+            Self::LeaseTerm | Self::OccurrenceByDatabase | Self::EventInTransaction => Part::Jobs,
+            Self::LockIsWrite | Self::ParentLocked => Part::Locks,
+            Self::ReadableFrom | Self::FeatureWait => Part::Versions,
+        }
+    }
+}

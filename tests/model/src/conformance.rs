@@ -1,0 +1,237 @@
+//! Which function does what an action of the models stands for.
+//!
+//! A test searches the sources for these, and others replay runs of [`crate::staleness`] on real
+//! nodes (`tests/conformance.rs`).
+
+use crate::Part;
+
+/// An action, or several that belong together, and the function that implements it.
+#[derive(Debug, Clone, Copy)]
+pub struct Implemented {
+    /// The part.
+    pub part: Part,
+    /// The actions, as the part calls them.
+    pub actions: &'static str,
+    /// The file, from the workspace's folder on.
+    pub file: &'static str,
+    /// The function.
+    pub function: &'static str,
+}
+
+const fn row(
+    part: Part,
+    actions: &'static str,
+    file: &'static str,
+    function: &'static str,
+) -> Implemented {
+    Implemented {
+        part,
+        actions,
+        file,
+        function,
+    }
+}
+
+/// All of them.
+pub const IMPLEMENTED: &[Implemented] = &[
+    row(
+        Part::Acknowledgement,
+        "Start",
+        "pat-core/src/auth/floors.rs",
+        "stamp",
+    ),
+    row(
+        Part::Acknowledgement,
+        "Read",
+        "pat-core/src/auth/mod.rs",
+        "judge",
+    ),
+    row(
+        Part::Acknowledgement,
+        "Answer",
+        "pat-core/src/auth/mod.rs",
+        "load",
+    ),
+    row(
+        Part::Acknowledgement,
+        "Answer (joined)",
+        "pat-core/src/auth/mod.rs",
+        "covers",
+    ),
+    row(
+        Part::Acknowledgement,
+        "Ask, Acknowledge",
+        "pat-core/src/service/revoke.rs",
+        "revoke_all",
+    ),
+    row(
+        Part::Acknowledgement,
+        "Ask (owner)",
+        "pat-core/src/service/revoke.rs",
+        "user_changed",
+    ),
+    row(
+        Part::Acknowledgement,
+        "Commit",
+        "pat-sqlx/src/write/mod.rs",
+        "commit",
+    ),
+    row(
+        Part::Acknowledgement,
+        "Bump, AnswerLost",
+        "pat-core/src/service/revoke.rs",
+        "raise_floors",
+    ),
+    row(
+        Part::Staleness,
+        "Commit",
+        "pat-sqlx/src/write/tokens.rs",
+        "append_changes",
+    ),
+    row(
+        Part::Staleness,
+        "Listen",
+        "pat-core/src/cluster/lapsed.rs",
+        "all_know",
+    ),
+    row(
+        Part::Staleness,
+        "Acknowledge",
+        "pat-core/src/service/revoke.rs",
+        "wait_for_cluster",
+    ),
+    row(
+        Part::Staleness,
+        "Begin, Send, ReadFeed",
+        "pat-core/src/cluster/mod.rs",
+        "poll",
+    ),
+    row(
+        Part::Staleness,
+        "Apply",
+        "pat-core/src/cluster/mod.rs",
+        "apply",
+    ),
+    row(
+        Part::Staleness,
+        "Apply (nonce)",
+        "pat-core/src/cluster/mod.rs",
+        "continuity",
+    ),
+    row(
+        Part::Staleness,
+        "Report, ReportLate",
+        "pat-core/src/cluster/mod.rs",
+        "report",
+    ),
+    row(
+        Part::Staleness,
+        "LateArrives",
+        "pat-sqlx/src/write/nodes.rs",
+        "put_node",
+    ),
+    row(
+        Part::Staleness,
+        "Trust",
+        "pat-core/src/auth/floors.rs",
+        "extend_lease",
+    ),
+    row(
+        Part::Clocks,
+        "Report",
+        "pat-sqlx/src/write/clock.rs",
+        "move_mark",
+    ),
+    row(
+        Part::Clocks,
+        "Report (bounds)",
+        "pat-core/src/clock/time.rs",
+        "mark_bounds",
+    ),
+    row(
+        Part::Clocks,
+        "Answer",
+        "pat-core/src/clock/time.rs",
+        "measure",
+    ),
+    row(
+        Part::Clocks,
+        "Answer (the token)",
+        "pat-core/src/auth/mod.rs",
+        "grant",
+    ),
+    row(
+        Part::Clocks,
+        "Prune",
+        "pat-sqlx/src/write/clock.rs",
+        "cutoff",
+    ),
+    row(
+        Part::Jobs,
+        "Acquire",
+        "pat-sqlx/src/write/jobs.rs",
+        "lock_lease",
+    ),
+    row(
+        Part::Jobs,
+        "Acquire (due)",
+        "pat-core/src/jobs/turn.rs",
+        "occurrence",
+    ),
+    row(
+        Part::Jobs,
+        "Renew, GiveUp",
+        "pat-core/src/jobs/turn.rs",
+        "keep",
+    ),
+    row(Part::Jobs, "Look", "pat-core/src/jobs/prune.rs", "run"),
+    row(
+        Part::Jobs,
+        "Check, Commit",
+        "pat-sqlx/src/write/jobs.rs",
+        "holds",
+    ),
+    row(
+        Part::Jobs,
+        "Commit (event)",
+        "pat-sqlx/src/write/events.rs",
+        "insert_events",
+    ),
+    row(Part::Jobs, "End", "pat-core/src/jobs/turn.rs", "end"),
+    row(
+        Part::Locks,
+        "Lock",
+        "pat-sqlx/src/write/tokens.rs",
+        "lock_owners",
+    ),
+    row(
+        Part::Locks,
+        "Read, Commit",
+        "pat-sqlx/src/write/tokens.rs",
+        "lock_owners_of_new",
+    ),
+    row(
+        Part::Versions,
+        "FindNone",
+        "pat-core/src/cluster/versions.rs",
+        "has_older_nodes",
+    ),
+    row(
+        Part::Versions,
+        "KeepOut",
+        "pat-core/src/cluster/versions.rs",
+        "keep_older_out",
+    ),
+    row(
+        Part::Versions,
+        "Weaken",
+        "pat-core/src/cluster/versions.rs",
+        "until_usable",
+    ),
+    row(
+        Part::Versions,
+        "Apply, Answer",
+        "pat-core/src/auth/mod.rs",
+        "observe_versions",
+    ),
+];

@@ -1,0 +1,289 @@
+//! A newer node that makes a token weaker, and an older one that would not heed it.
+
+use stateright::{Model, Property};
+
+use crate::{ALLOWANCE, Assumption, BOUND, Fault, Faults};
+
+/// The part, as a model.
+#[derive(Debug, Clone)]
+pub struct Versions {
+    /// What is taken away.
+    pub without: Option<Assumption>,
+    /// How long a run lasts.
+    pub ticks: u8,
+}
+
+/// How far the first use of the feature has come, on the newer node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Use {
+    /// It is not asked for, or was refused.
+    None,
+    /// No older node has reported.
+    NoneOlder,
+    /// Older versions may not read the store since so many ticks.
+    KeptOut(u8),
+    /// The token is weaker, and that is acknowledged.
+    Weaker,
+}
+
+/// A question of the older node that is under way, and whether it may use the store by the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Question {
+    ago: u8,
+    may_use: Option<bool>,
+}
+
+/// The older node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Older {
+    is_up: bool,
+    has_reported: bool,
+    is_outdated: bool,
+    fresh_for: u8,
+    /// Whether the token is cached as the stronger one that it was, or is taken for.
+    cached: bool,
+    poll: Option<Question>,
+    look_up: Option<Question>,
+}
+
+/// A state.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct State {
+    now: u8,
+    /// Whether the store says that older versions may not read it.
+    keeps_out: bool,
+    /// Whether there is a report of the older node.
+    row: bool,
+    first_use: Use,
+    older: Older,
+    faults: Faults,
+}
+
+/// A step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Time passes.
+    Tick,
+    /// The same, but the older node's boot clock does not count it.
+    SlowTick,
+    /// The older node starts, if the store lets it.
+    Start,
+    /// It stops, and has the others forget it.
+    Stop,
+    /// It is killed.
+    Crash,
+    /// It reports if it has to, and sends a poll.
+    Poll,
+    /// The database reads the feed for it.
+    ReadFeed,
+    /// It has the answer.
+    Apply,
+    /// It sends a look-up.
+    LookUp,
+    /// The database reads the row for it.
+    ReadRow,
+    /// It has the answer.
+    Answer,
+    /// The newer node finds that no older one has reported.
+    FindNone,
+    /// It has older versions kept out.
+    KeepOut,
+    /// It makes the token weaker.
+    Weaken,
+}
+
+impl State {
+    fn tick(&mut self, older_counts: bool) {
+        self.now += 1;
+        if let Use::KeptOut(ago) = &mut self.first_use {
+            *ago = (*ago + 1).min(BOUND + ALLOWANCE);
+        }
+        if older_counts {
+            self.older.fresh_for = self.older.fresh_for.saturating_sub(1);
+            if let Some(poll) = &mut self.older.poll {
+                poll.ago = (poll.ago + 1).min(BOUND);
+            }
+        }
+    }
+
+    /// Takes in whether the older node may use the store.
+    fn learn(&mut self, may_use: bool) {
+        let older = &mut self.older;
+        older.is_outdated = !may_use;
+        if !may_use {
+            older.fresh_for = 0;
+            older.cached = false;
+        }
+    }
+}
+
+impl Versions {
+    fn lacks(&self, assumption: Assumption) -> bool {
+        self.without == Some(assumption)
+    }
+
+    fn wait(&self) -> u8 {
+        if self.lacks(Assumption::FeatureWait) {
+            0
+        } else {
+            BOUND + ALLOWANCE
+        }
+    }
+
+    fn older_actions(state: &State, actions: &mut Vec<Action>) {
+        let older = state.older;
+        if !older.is_up {
+            actions.push(Action::Start);
+            return;
+        }
+        actions.push(Action::Stop);
+        if !state.faults.had(Fault::Crash) {
+            actions.push(Action::Crash);
+        }
+        actions.push(match older.poll {
+            None => Action::Poll,
+            Some(Question { may_use: None, .. }) => Action::ReadFeed,
+            Some(_) => Action::Apply,
+        });
+        actions.push(match older.look_up {
+            None => Action::LookUp,
+            Some(Question { may_use: None, .. }) => Action::ReadRow,
+            Some(_) => Action::Answer,
+        });
+    }
+
+    fn older_step(state: &mut State, action: Action) -> Option<()> {
+        let may_use = !state.keeps_out;
+        match action {
+            Action::Start if may_use => {
+                state.older = Older {
+                    is_up: true,
+                    ..Older::default()
+                }
+            }
+            Action::Stop => {
+                state.older = Older::default();
+                state.row = false;
+            }
+            Action::Poll => {
+                // Reports first where it does not trust its cache, as always at its start.
+                state.row |= state.older.fresh_for == 0;
+                state.older.has_reported = true;
+                state.older.poll = Some(Question {
+                    ago: 0,
+                    may_use: None,
+                });
+            }
+            Action::ReadFeed => state.older.poll.as_mut()?.may_use = Some(may_use),
+            Action::Apply => {
+                let Question { ago, may_use } = state.older.poll.take()?;
+                let may_use = may_use?;
+                state.learn(may_use);
+                if may_use {
+                    state.older.fresh_for = state.older.fresh_for.max(BOUND.saturating_sub(ago));
+                }
+            }
+            Action::LookUp => {
+                state.older.look_up = Some(Question {
+                    ago: 0,
+                    may_use: None,
+                })
+            }
+            Action::ReadRow => state.older.look_up.as_mut()?.may_use = Some(may_use),
+            Action::Answer => {
+                let may_use = state.older.look_up.take()?.may_use?;
+                state.learn(may_use);
+                state.older.cached |= may_use;
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+impl Model for Versions {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        vec![State {
+            now: 0,
+            keeps_out: false,
+            row: false,
+            first_use: Use::None,
+            older: Older::default(),
+            faults: Faults::default(),
+        }]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        if state.now < self.ticks {
+            actions.push(Action::Tick);
+            if !state.faults.had(Fault::SlowClock) {
+                actions.push(Action::SlowTick);
+            }
+        }
+        Self::older_actions(state, actions);
+        match state.first_use {
+            Use::None if !state.row || self.lacks(Assumption::ReadableFrom) => {
+                actions.push(Action::FindNone)
+            }
+            Use::NoneOlder => actions.push(Action::KeepOut),
+            Use::KeptOut(ago) if ago >= self.wait() => actions.push(Action::Weaken),
+            Use::None | Use::KeptOut(_) | Use::Weaker => {}
+        }
+    }
+
+    fn next_state(&self, last: &State, action: Action) -> Option<State> {
+        let mut state = last.clone();
+        match action {
+            Action::Tick => state.tick(true),
+            Action::SlowTick => {
+                state.faults.happen(Fault::SlowClock);
+                state.tick(false);
+            }
+            Action::Crash => {
+                state.faults.happen(Fault::Crash);
+                state.older = Older::default();
+            }
+            Action::FindNone => state.first_use = Use::NoneOlder,
+            Action::KeepOut => {
+                state.keeps_out = !self.lacks(Assumption::ReadableFrom);
+                state.first_use = Use::KeptOut(0);
+            }
+            Action::Weaken => state.first_use = Use::Weaker,
+            _ => Self::older_step(&mut state, action)?,
+        }
+        (state != *last).then_some(state)
+    }
+
+    fn format_action(&self, action: &Action) -> String {
+        match action {
+            Action::Tick => "A tick passes.",
+            Action::SlowTick => "A tick passes that the older node's boot clock does not count.",
+            Action::Start => "The older node starts: the store lets it.",
+            Action::Stop => "The older node stops, and is forgotten.",
+            Action::Crash => "The older node is killed.",
+            Action::Poll => "The older node sends a poll, after a report if it does not trust its cache.",
+            Action::ReadFeed => "The database reads the change feed for it, and which versions may.",
+            Action::Apply => "The older node has the answer, and trusts its cache if it may use the store.",
+            Action::LookUp => "The older node looks the token up.",
+            Action::ReadRow => "The database reads the row for it, and which versions may.",
+            Action::Answer => "The older node has the answer, and caches the token if it may use the store.",
+            Action::FindNone => "The newer node is asked for what the older one would misread, and finds no report of it.",
+            Action::KeepOut => "The newer node has older versions kept out.",
+            Action::Weaken => "The newer node makes the token weaker and acknowledges that.",
+        }
+        .into()
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![Property::always(
+            "an older version never takes a weaker token for what it was",
+            |_, state: &State| {
+                let older = state.older;
+                !(state.first_use == Use::Weaker && older.cached && older.fresh_for > 0)
+            },
+        )]
+    }
+}
