@@ -14,6 +14,10 @@ use crate::staleness::Staleness;
 use crate::versions::Versions;
 use crate::{Assumption, TICKS};
 
+/// How many ticks of the clocks are explored: twice the life of the token that is judged. Eight have
+/// some five times as many states, and are walked at random.
+const CLOCK_TICKS: u8 = 6;
+
 /// A part of the protocol with a space of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Part {
@@ -82,7 +86,7 @@ pub fn check(part: Part, without: Option<Assumption>, limit: Duration) -> Report
         Part::Clocks => explore(
             Clocks {
                 without,
-                ticks: TICKS,
+                ticks: CLOCK_TICKS,
             },
             limit,
         ),
