@@ -279,13 +279,13 @@ impl Model for Acknowledgement {
                 state.left -= 1;
             }
             Action::Commit(at) | Action::Bump(at) => {
-                let (change, stage) = state.changes[at]?;
+                let (change, before) = state.changes[at]?;
                 if action == Action::Commit(at) {
                     state.apply(change);
                 } else {
                     state.bump(change, !self.lacks(Assumption::RefusalHasEpoch));
                 }
-                let next = if stage == Stage::Asked {
+                let next = if before == Stage::Asked {
                     Stage::Half
                 } else {
                     Stage::Done

@@ -167,7 +167,7 @@ where
         reason = "it measures the checker and decides nothing"
     )]
     let begun = Instant::now();
-    report(builder(model, limit).spawn_bfs().join(), begun, limit)
+    report(&builder(model, limit).spawn_bfs().join(), begun, limit)
 }
 
 fn walk<M>(model: M, seed: u64, limit: Duration) -> Report
@@ -182,10 +182,10 @@ where
     )]
     let begun = Instant::now();
     let walks = builder(model, limit).spawn_simulation(seed, UniformChooser);
-    report(walks.join(), begun, limit)
+    report(&walks.join(), begun, limit)
 }
 
-fn report<M: Model>(checker: impl Checker<M>, begun: Instant, limit: Duration) -> Report
+fn report<M: Model>(checker: &impl Checker<M>, begun: Instant, limit: Duration) -> Report
 where
     M::State: Clone + Debug + Hash + PartialEq,
     M::Action: Clone + Debug + PartialEq,

@@ -156,13 +156,13 @@ impl Jobs {
         }
         let occurrence = index(run.occurrence);
         state.effects[occurrence] += 1;
-        let mut stage = Stage::Finished;
+        let mut next = Stage::Finished;
         if self.lacks(Assumption::EventInTransaction) {
-            stage = Stage::Unrecorded;
+            next = Stage::Unrecorded;
         } else {
             state.events[occurrence] += 1;
         }
-        state.runs[at] = Some(Run { stage, ..run });
+        state.runs[at] = Some(Run { stage: next, ..run });
         Some(())
     }
 
@@ -170,7 +170,7 @@ impl Jobs {
         let run = state.runs[at]?;
         let occurrence = index(run.occurrence);
         let is_current = self.is_current(state, run);
-        let stage = match action {
+        let next = match action {
             Action::Renew(_) if is_current => {
                 state.lease.held_until = state.now + TTL;
                 state.runs[at] = Some(Run {
@@ -198,7 +198,7 @@ impl Jobs {
                 return Some(());
             }
         };
-        state.runs[at] = Some(Run { stage, ..run });
+        state.runs[at] = Some(Run { stage: next, ..run });
         Some(())
     }
 }

@@ -355,7 +355,7 @@ impl Staleness {
         }
     }
 
-    fn fault_actions(&self, state: &State, actions: &mut Vec<Action>) {
+    fn fault_actions(state: &State, actions: &mut Vec<Action>) {
         if state.late.is_some() {
             actions.push(Action::LateArrives);
         }
@@ -464,7 +464,7 @@ impl Model for Staleness {
         let live = (0..2).filter(|token| !state.is_revoked(*token) && !state.cached[*token]);
         actions.extend(live.map(Action::Cache));
         self.poll_actions(state, actions);
-        self.fault_actions(state, actions);
+        Self::fault_actions(state, actions);
     }
 
     fn next_state(&self, last: &State, action: Action) -> Option<State> {

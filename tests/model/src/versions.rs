@@ -37,8 +37,6 @@ pub struct Question {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Older {
     is_up: bool,
-    has_reported: bool,
-    is_outdated: bool,
     fresh_for: u8,
     /// Whether the token is cached as the stronger one that it was, or is taken for.
     cached: bool,
@@ -109,7 +107,6 @@ impl State {
     /// Takes in whether the older node may use the store.
     fn learn(&mut self, may_use: bool) {
         let older = &mut self.older;
-        older.is_outdated = !may_use;
         if !may_use {
             older.fresh_for = 0;
             older.cached = false;
@@ -168,13 +165,14 @@ impl Versions {
             Action::Poll => {
                 // Reports first where it does not trust its cache, as always at its start.
                 state.row |= state.older.fresh_for == 0;
-                state.older.has_reported = true;
                 state.older.poll = Some(Question {
                     ago: 0,
                     may_use: None,
                 });
             }
-            Action::ReadFeed => state.older.poll.as_mut()?.may_use = Some(may_use),
+            Action::ReadFeed => {
+                state.older.poll.as_mut()?.may_use = Some(may_use);
+            }
             Action::Apply => {
                 let Question { ago, may_use } = state.older.poll.take()?;
                 let may_use = may_use?;
@@ -187,7 +185,7 @@ impl Versions {
                 state.older.look_up = Some(Question {
                     ago: 0,
                     may_use: None,
-                })
+                });
             }
             Action::ReadRow => state.older.look_up.as_mut()?.may_use = Some(may_use),
             Action::Answer => {
@@ -226,7 +224,7 @@ impl Model for Versions {
         Self::older_actions(state, actions);
         match state.first_use {
             Use::None if !state.row || self.lacks(Assumption::ReadableFrom) => {
-                actions.push(Action::FindNone)
+                actions.push(Action::FindNone);
             }
             Use::NoneOlder => actions.push(Action::KeepOut),
             Use::KeptOut(ago) if ago >= self.wait() => actions.push(Action::Weaken),
