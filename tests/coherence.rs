@@ -43,6 +43,10 @@ pub(crate) fn trials() -> Vec<Trial> {
             late_node,
         ),
         trial(
+            "coherence::a_node_that_was_away_reports_before_it_polls",
+            report_comes_first,
+        ),
+        trial(
             "coherence::a_poll_that_outlasts_the_lease_does_not_renew_it",
             late_poll,
         ),
@@ -305,6 +309,21 @@ async fn late_node() {
     b.pats.poll_changes().await.expect("a poll");
     assert!(!b.accepts(&token).await);
     revoke.await.expect("no panic").expect("a revocation");
+}
+
+/// What others wait for is known to them before the node trusts anything that it reads.
+async fn report_comes_first() {
+    let (_folder, _a, b, _token) = pair(many_tokens()).await;
+    b.clock.advance(Duration::from_secs(12));
+    b.store.hold_nodes(true);
+    let (polls, reads) = (b.store.polls(), b.store.node_reads());
+    let polling = b.pats.clone();
+    let poll = tokio::spawn(async move { polling.poll_changes().await });
+    until("it has reported", async || b.store.node_reads() > reads).await;
+    assert_eq!(b.store.polls(), polls, "it has not polled");
+    b.store.hold_nodes(false);
+    poll.await.expect("no panic").expect("a poll");
+    assert!(b.store.polls() > polls);
 }
 
 /// By the time that its answer is there, others may have ceased to wait for this node.
