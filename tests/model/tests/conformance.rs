@@ -173,7 +173,7 @@ impl Replay {
         let (pats, polls) = (self.b.pats.clone(), self.b.store.polls());
         self.b.store.hold_changes(true);
         self.poll = Some(tokio::spawn(async move {
-            pats.poll_changes().await.expect("a poll")
+            pats.poll_changes().await.expect("a poll");
         }));
         let store = self.b.store.clone();
         until("the feed is read", || store.polls() > polls).await;
