@@ -146,6 +146,7 @@ impl Progress {
         if reports_first {
             result = self.report(auth, applied).await;
         }
+        let reported_at = self.reported.map_or(i64::MIN, |(_, at)| at);
         // What has changed and what time it is must be known even if nothing can be written.
         let sent = auth.time.now();
         let limit = auth.settings.auth_database_timeout();
@@ -160,8 +161,12 @@ impl Progress {
         if self.is_news(auth, page.head.generation) {
             self.report(auth, page.head.generation).await?;
         }
-        // Or else the next poll counts, which reports first.
-        if !is_outdated && (reports_first || auth.floors.is_fresh(auth.time.now())) {
+        // Who waits for this node takes it for gone when its report is older than the bound, and its
+        // cache must not be trusted again after that. Or else the next poll counts, which reports first.
+        let now = auth.time.now();
+        let bound = micros(auth.settings.auth_max_staleness());
+        let is_waited_for = now.boot < reported_at.saturating_add(bound);
+        if !is_outdated && ((reports_first && is_waited_for) || auth.floors.is_fresh(now)) {
             auth.floors.extend_lease(self.lease_end(auth, sent));
         }
         Ok(())

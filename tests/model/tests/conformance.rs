@@ -258,7 +258,6 @@ async fn what_the_model_accepts_real_nodes_accept() {
 /// The counterexample to [`pat_model::Assumption::ReportIsYoung`]: between its report and its poll
 /// node B is held up for longer than others wait for it.
 #[tokio::test]
-#[ignore = "the nodes do not do so yet: a poll counts however long ago the report before it was"]
 async fn a_poll_whose_report_is_old_does_not_count() {
     let settings = settings()
         .auth_max_staleness_ms(10_000)
