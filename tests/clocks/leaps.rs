@@ -35,7 +35,7 @@ pub(super) async fn ahead_on_file() {
     let node = Node::start(&tables, Some(&shift), &[]).await;
     let created = node.create().await;
     assert_eq!(node.status(&created.raw).await, 200);
-    let refuses = node.keeps_refusing(&tokens, Duration::from_secs(2));
+    let refuses = node.keeps_refusing(&tokens, Duration::from_secs(1));
     join(refuses, leap_is(&node, 400.0)).await;
     until_logged(&tables, "the clock is ahead").await;
     node.stop().await;
@@ -125,8 +125,8 @@ pub(super) async fn accepted_on_file() {
     node.stop().await;
 }
 
-/// The date of a server is set ahead by four hundred days while a node runs: nothing is deleted, no
-/// owner is told, and the node says by how much. Then it is right again.
+/// The date of a server is set ahead or back by days while a node runs: no job runs, no owner is told,
+/// and the node says by how much, and that it is not ready. Then it is right again.
 pub(super) async fn of_running_server(kind: Kind) {
     let shift = Shift::new(0);
     let database = Database::create_in_environment(kind, &shift.variables()).expect("a server");
@@ -134,11 +134,21 @@ pub(super) async fn of_running_server(kind: Kind) {
     let tokens = Tokens::insert(&tables).await;
     let node = Node::start(&tables, None, &[]).await;
     jobs_run(&tables, tables.clock().await).await;
-    shift.set(400 * DAY);
-    let refuses = node.keeps_refusing(&tokens, Duration::from_secs(2));
-    join(refuses, leap_is(&node, 400.0)).await;
-    until_logged(&tables, "the clock is ahead").await;
-    shift.set(0);
+    for days in [2_i32, -2, 400] {
+        shift.set(i64::from(days) * DAY);
+        until("it is not ready", async || !node.is_ready().await).await;
+        let done = "SELECT MAX(done) FROM pat_lease";
+        let before = tables.number(done).await;
+        let refuses = node.keeps_refusing(&tokens, Duration::from_secs(1));
+        join(refuses, leap_is(&node, f64::from(days))).await;
+        assert_eq!(tables.number(done).await, before, "no job runs");
+        assert!(!node.is_ready().await);
+        if days > 0 {
+            until_logged(&tables, "the clock is ahead").await;
+        }
+        shift.set(0);
+        until("it is ready again", async || node.is_ready().await).await;
+    }
     node.accepts_live_again(&tokens).await;
     node.refuses_ended(&tokens).await;
     jobs_run(&tables, tables.clock().await).await;

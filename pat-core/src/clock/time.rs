@@ -62,6 +62,8 @@ struct State {
     keeper: Keeper,
     /// The clock minus the mark, as last seen, in microseconds.
     leap: i64,
+    /// Whether the clock has leapt while this process ran, and has not agreed with the mark since.
+    has_leapt: bool,
     /// Boot time at which it was last said that they are apart; `None` while they are not.
     warned: Option<i64>,
 }
@@ -88,6 +90,11 @@ const SHORT_LEAP: i64 = 60_000_000;
 /// How often it is said that clock and mark are apart.
 const WARN_AGAIN_AFTER: i64 = 10 * 60_000_000;
 
+/// Whether the clock is no further from the mark than a short restart would put it.
+fn agree(leap: i64) -> bool {
+    (-TOLERANCE..=SHORT_LEAP).contains(&leap)
+}
+
 impl Time {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         let started = micros(clock.boot());
@@ -105,6 +112,7 @@ impl Time {
                 mark: Some(mark),
                 keeper: Keeper::Process,
                 leap: 0,
+                has_leapt: false,
                 warned: None,
             }),
             clock,
@@ -200,11 +208,14 @@ impl Time {
     fn measure(&self, state: &mut State, clock: i64, asked: Range<i64>) {
         let old = self.distance.load(Ordering::Relaxed);
         let vouched = state.mark.map(|mark| mark.at_least(asked.end));
-        state.leap = vouched.map_or(0, |vouched| clock.saturating_sub(vouched));
+        let leap = vouched.map_or(0, |vouched| clock.saturating_sub(vouched));
         // The distance lies between these.
         let least = clock.saturating_sub(asked.end);
         let most = clock.saturating_sub(asked.start);
         let is_first = state.measured.is_none();
+        let leapt = leap.abs_diff(state.leap) > SHORT_LEAP.unsigned_abs();
+        state.has_leapt = !agree(leap) && (state.has_leapt || leapt && !is_first);
+        state.leap = leap;
         let new = match vouched {
             Some(vouched) if state.leap < -TOLERANCE => {
                 // The clock is behind what is vouched for, so it says nothing. This one goes on.
@@ -265,12 +276,19 @@ impl Time {
         self.state().leap
     }
 
+    /// How far the database's clock is ahead of the mark, in microseconds, if it has leapt while this
+    /// process ran: then either of them is wrong, and nobody knows which.
+    pub(crate) fn doubtful_leap(&self) -> Option<i64> {
+        let state = self.state();
+        (state.keeper == Keeper::Database && state.has_leapt).then_some(state.leap)
+    }
+
     /// Logs when clock and mark come apart, now and then while they are, and when they no longer are.
     pub(crate) fn report_leap(&self) {
         let boot = self.refresh().boot;
         let mut state = self.state();
         let leap_seconds = state.leap / 1_000_000;
-        if (-TOLERANCE..=SHORT_LEAP).contains(&state.leap) {
+        if agree(state.leap) {
             if state.warned.take().is_some() {
                 tracing::info!("the clock agrees again with the time that the store vouches for");
             }
@@ -332,6 +350,24 @@ mod tests {
 
     fn at(time: &Time) -> Timestamp {
         time.now().timestamp()
+    }
+
+    #[test]
+    fn a_clock_is_doubted_that_leaps_meanwhile_and_not_one_that_was_found_so() {
+        for leap in [2 * DAY, -2 * DAY, 3600] {
+            let (clock, time) = times();
+            let base = clock.wall();
+            let observe = |clock, mark| time.observe(time.now().boot, said(base, clock, mark));
+            let _ = observe(leap, 0);
+            assert_eq!(time.doubtful_leap(), None, "it was so at the start");
+            let _ = observe(0, 0);
+            assert_eq!(time.doubtful_leap(), None);
+            let _ = observe(leap, 0);
+            let _ = observe(leap + 1, 1);
+            assert_eq!(time.doubtful_leap(), Some(leap * 1_000_000));
+            let _ = observe(1, 1);
+            assert_eq!(time.doubtful_leap(), None, "they agree again");
+        }
     }
 
     #[test]

@@ -14,7 +14,8 @@ use crate::{Pats, Schedule, StoreError};
 pub enum JobRun {
     /// The occurrence was run to its end.
     Done,
-    /// It was run already, or there is none.
+    /// It was run already, or there is none; or nobody knows, since the database's clock has leapt
+    /// while this node ran (see [`Pats::ready`]).
     NotDue,
     /// Another runner is at it.
     Held,
@@ -58,6 +59,9 @@ impl Pats {
         let Some(store) = self.job_store()? else {
             return Ok(JobRun::NotDue);
         };
+        if self.is_timeless(job) {
+            return Ok(JobRun::NotDue);
+        }
         let request = LeaseRequest {
             job,
             now: now.timestamp(),
@@ -81,8 +85,18 @@ impl Pats {
             renewed: now.boot,
             stop,
         };
-        let result = turn.run(job, rounds).await;
+        // The clock may have leapt since it was last heard of.
+        let result = if self.is_timeless(job) {
+            Err(Early::Stopped)
+        } else {
+            turn.run(job, rounds).await
+        };
         turn.end(result).await
+    }
+
+    /// Whether nobody knows if this job is due, since the database's clock has leapt.
+    fn is_timeless(&self, job: Job) -> bool {
+        self.schedule(job).is_some() && self.time().doubtful_leap().is_some()
     }
 
     /// The schedule of a job, unless it is always due.

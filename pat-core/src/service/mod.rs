@@ -145,6 +145,11 @@ impl Pats {
     /// seconds ago, and this version may use it. A database that answers and takes no writes is found
     /// out by that. Where no job reports ([`Pats::start`]), this does.
     ///
+    /// Nor is it ready while the database's clock is more than a minute from what the database vouches
+    /// for ([`StoreTime`]) and was not when this node first asked: it was set, or is that of another
+    /// server after a failover, and what expires by it may be none. It is again once they agree, by
+    /// themselves or by [`Pats::accept_clock`]. Jobs that go by a schedule wait as well.
+    ///
     /// A check of liveness has nothing to ask here: a process that answers is alive, and one that
     /// cannot reach its database gets no better by being started again.
     ///
@@ -156,6 +161,14 @@ impl Pats {
         let limit = self.settings().auth_database_timeout();
         let page = self.ask(limit, auth.store.changes_since(None)).await?;
         auth.observe_versions(page.versions)?;
+        if let Some(leap) = self.time().doubtful_leap() {
+            return Err(StoreError::backend(format!(
+                "the database's clock has leapt by {} s; set it right, or if it is, call \
+                 Pats::accept_clock",
+                leap / 1_000_000
+            ))
+            .into());
+        }
         if !auth.store.is_shared() || feed.is_reported(auth) {
             return Ok(());
         }
