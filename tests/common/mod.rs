@@ -5,6 +5,7 @@ pub(crate) mod budget;
 pub(crate) mod database;
 pub(crate) mod gated;
 pub(crate) mod mail;
+pub(crate) mod nginx;
 pub(crate) mod node;
 pub(crate) mod postfix;
 pub(crate) mod process;
