@@ -17,6 +17,9 @@ pub mod guide {
     pub mod monitoring {
         #![doc = include_str!("docs/metrics.md")]
     }
+    pub mod proxies {
+        #![doc = include_str!("docs/proxies.md")]
+    }
     #[expect(
         clippy::doc_markdown,
         reason = "the labels of the plot are no Markdown"

@@ -17,6 +17,8 @@ pub mod pages;
 mod pat;
 mod problem;
 #[cfg(any(feature = "api", feature = "pages"))]
+mod request_body;
+#[cfg(any(feature = "api", feature = "pages"))]
 mod request_id;
 mod session;
 

@@ -1,7 +1,9 @@
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
@@ -52,6 +54,8 @@ pub(crate) struct Problem {
     kind: ProblemType,
     body: Bytes,
     challenge: Option<HeaderValue>,
+    /// What else goes with it beside the body; rare, and so boxed.
+    header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 impl Problem {
@@ -61,6 +65,16 @@ impl Problem {
             kind,
             body: body(kind, detail.as_ref()),
             challenge: None,
+            header: None,
+        }
+    }
+
+    /// The same, with one more header.
+    #[cfg(feature = "api")]
+    pub(crate) fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
+        Self {
+            header: Some(Box::new((name, value))),
+            ..self
         }
     }
 
@@ -70,6 +84,7 @@ impl Problem {
             kind,
             body: body.clone(),
             challenge,
+            header: None,
         }
     }
 
@@ -126,8 +141,12 @@ impl Problem {
             HeaderValue::from_static("application/problem+json"),
         );
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Some(challenge) = self.challenge {
             headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if let Some((name, value)) = self.header.map(|header| *header) {
+            headers.insert(name, value);
         }
         if self.kind.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
@@ -161,8 +180,11 @@ pub(crate) struct ProblemJson<'a> {
     status: u16,
     /// A sentence for people.
     detail: &'a str,
+    /// The same as `detail`.
     error: &'a str,
+    /// The same as `detail`.
     message: &'a str,
+    /// `detail` in a list.
     #[serde(rename = "errorMessages")]
     error_messages: [&'a str; 1],
 }

@@ -1,19 +1,21 @@
 //! What administrators do with the tokens of all users.
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{Extension, RawQuery, State as AxumState};
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use pat_core::{Administration, Caller, TokenId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::State;
+use super::body::{JsonBody, MAX_IDS_LEN, malformed};
+use super::ignored::{StrictQuery, tell};
 use super::openapi::{ADMINISTRATION, NO_SUCH_TOKEN};
 use super::problems::{INVALID_SEARCH, no_such_token};
 use super::routes::Answer;
 use super::search::{FilterJson, PageJson, SearchJson};
-use super::wire::{TokenJson, UserJson, malformed, read};
+use super::wire::{TokenJson, UserJson};
 use crate::problem::Problem;
 
 /// The most users that one answer has.
@@ -29,22 +31,32 @@ pub(super) async fn administration(state: &State, caller: &Caller) -> Answer<Adm
 ///
 /// What is left out or empty restricts nothing. `page` begins with 0; to go on while tokens come
 /// and go, and deeper than 10,000, pass `nextCursor` as `cursor` instead, which leaves out the
-/// totals. Of equal tokens the one created last comes first.
+/// totals. Of equal tokens the one created last comes first. Members that are not known are ignored
+/// and named in `PAT-Ignored-Fields`.
 #[utoipa::path(
     post,
     path = "/tokens/search",
     operation_id = "searchTokens",
     tag = ADMINISTRATION,
+    params(StrictQuery),
     request_body = SearchJson,
-    responses((status = 200, description = "A page of tokens", body = PageJson)),
+    responses((
+        status = 200,
+        description = "A page of tokens",
+        body = PageJson,
+        headers(("PAT-Ignored-Fields" = String, description = "The members that are not known")),
+    )),
 )]
 pub(super) async fn search(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
-    body: Bytes,
-) -> Answer<Json<PageJson>> {
+    RawQuery(query): RawQuery,
+    body: JsonBody,
+) -> Answer<Response> {
     let admin = administration(&state, &caller).await?;
-    let asked = read::<SearchJson>(&body)?.into_search(&state.pats)?;
+    let search: SearchJson = body.read()?;
+    let ignored = tell(&StrictQuery::parse(query.as_deref())?, search.unknown())?;
+    let asked = search.into_search(&state.pats)?;
     let page = admin.search(&asked.search).await?;
     let total = match asked.page {
         Some(_) => Some(admin.count(&asked.search.filter).await?),
@@ -53,7 +65,10 @@ pub(super) async fn search(
     let owners = admin.owners_of(&page.tokens).await?;
     let tokens = page.tokens.into_iter().zip(owners);
     let values = tokens.map(|(token, owner)| TokenJson::new(&state.pats, token).with_owner(owner));
-    Ok(Json(asked.page_json(values.collect(), page.next, total)))
+    let json = Json(asked.page_json(values.collect(), page.next, total));
+    let mut response = json.into_response();
+    response.headers_mut().extend(ignored);
+    Ok(response)
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -119,11 +134,11 @@ pub(super) async fn search_users(
 pub(super) async fn revoke(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
-    body: Bytes,
+    body: JsonBody<MAX_IDS_LEN>,
 ) -> Answer<StatusCode> {
     let admin = administration(&state, &caller).await?;
     admin
-        .revoke(token_ids(&read::<Vec<i64>>(&body)?), None)
+        .revoke(token_ids(&body.read::<Vec<i64>>()?), None)
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -174,10 +189,10 @@ pub(super) struct CountJson {
 pub(super) async fn revoke_matching(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
-    body: Bytes,
+    body: JsonBody<MAX_IDS_LEN>,
 ) -> Answer<Json<CountJson>> {
     let admin = administration(&state, &caller).await?;
-    let json: RevokeJson = read(&body)?;
+    let json: RevokeJson = body.read()?;
     let reason = reason(json.reason)?;
     let is_dry_run = json.dry_run.unwrap_or(false);
     let count = match (json.ids, json.filter) {
@@ -239,10 +254,10 @@ pub(super) struct IdentifyJson {
 pub(super) async fn identify(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
-    body: Bytes,
+    body: JsonBody,
 ) -> Answer<Json<TokenJson>> {
     let admin = administration(&state, &caller).await?;
-    let IdentifyJson { token } = read(&body)?;
+    let IdentifyJson { token } = body.read()?;
     let found = admin.identify(token.trim().as_bytes()).await?;
     let token = found.ok_or_else(no_such_token)?;
     let owners = admin.owners_of(std::slice::from_ref(&token)).await?;

@@ -12,7 +12,7 @@
 //!
 //! | method and path | answer |
 //! |---|---|
-//! | `POST /tokens/search` | 200, a page of tokens with their owners |
+//! | `POST /tokens/search` | 200, a page of tokens with their owners; `PAT-Ignored-Fields` names members that are not known, and `?strict=true` refuses them |
 //! | `GET /tokens/search/user?contains=…&limit=20` | 200, an array of users |
 //! | `DELETE /admin/tokens` with `[1,2,3]` | 204; revokes these tokens |
 //! | `POST /admin/tokens/revoke` | 200, `{"count":n}`; revokes by ids or by filter |
@@ -21,6 +21,10 @@
 //!
 //! `GET /openapi.json` describes all of it (OpenAPI 3.1), made from the same types; anybody may read
 //! that.
+//!
+//! A slash at the end of a path changes nothing. A body is read where one is wanted, and only one that
+//! has bytes must be called JSON; no answer repeats what it held, but for the names that
+//! `PAT-Ignored-Fields` tells.
 //!
 //! Paths are relative to where the host mounts the router, which may be at several places. The
 //! router does not authenticate: it takes the caller from the request's extensions, where a
@@ -43,7 +47,7 @@
 //! | `not-found` | 404 | no such path or token, the token is somebody else's, or `pat.admin.enabled` is off |
 //! | `method-not-allowed` | 405 | |
 //! | `malformed-body` | 400 | no JSON object of the right members and types |
-//! | `unsupported-media-type` | 415 | a body that is not `application/json` |
+//! | `unsupported-media-type` | 415 | a body that is not `application/json`, or has a `Content-Encoding` |
 //! | `body-too-large` | 413 | a body over 64 KiB; over 1 MiB where tokens are revoked by ids |
 //! | `tokens-disabled` | 400 | `atlassian.pats.enabled` is off |
 //! | `invalid-name` | 400 | blank, too long, or with a control character |
@@ -55,15 +59,17 @@
 //! | `older-nodes` | 409 | the token would have something that an older version, which runs as well, does not know |
 //! | `too-many-rows` | 403 | so many of the user's tokens, revoked and expired ones included, wait to be pruned |
 //! | `not-an-administrator` | 403 | only administrators may do this |
-//! | `invalid-search` | 400 | a bad date, order, page, limit or cursor |
+//! | `invalid-search` | 400 | a bad date, order, page, limit or cursor; an unknown member with `?strict=true` |
 //! | `no-criterion` | 400 | a revocation by a filter that restricts nothing |
 //! | `count-mismatch` | 409 | the filter matches another number of tokens; nothing was done |
 //! | `search-not-supported` | 501 | the host's store cannot be searched |
 //! | `audit-not-supported` | 501 | the host's store keeps no audit events |
 
 mod admin;
+mod body;
 mod events;
 mod guard;
+mod ignored;
 mod openapi;
 mod problems;
 mod routes;
@@ -72,21 +78,17 @@ mod wire;
 
 use std::sync::Arc;
 
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use pat_core::Pats;
-use tower_http::csrf::{ConfigError, CsrfLayer};
-use tower_http::limit::RequestBodyLimitLayer;
-use utoipa_axum::router::OpenApiRouter;
+use tower_http::csrf::ConfigError;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use crate::challenge::Challenges;
-
-/// The largest body that the router reads, in bytes.
-const MAX_BODY_LEN: usize = 64 * 1024;
-/// The largest body with ids of tokens, in bytes.
-const MAX_IDS_BODY_LEN: usize = 1024 * 1024;
+use crate::cross_site::CrossSite;
+use crate::request_body::read_on;
 
 /// Builds the router.
 ///
@@ -106,26 +108,44 @@ const MAX_IDS_BODY_LEN: usize = 1024 * 1024;
 #[must_use]
 pub struct Api {
     pats: Pats,
-    csrf: CsrfLayer,
+    cross_site: CrossSite,
+    sign_ins: Vec<openapi::SignIn>,
 }
 
 impl Api {
     /// The router for the tokens of this service.
     pub fn new(pats: Pats) -> Self {
+        let cross_site = CrossSite::new(pats.settings());
         Self {
             pats,
-            csrf: CsrfLayer::new(),
+            cross_site,
+            sign_ins: Vec::new(),
         }
     }
 
     /// Lets pages of another origin (`https://example.com`) send requests that change something
-    /// with the user's session. By default only pages of the same origin may.
+    /// with the user's session. By default only pages of the same origin may: of the request's
+    /// `Host`, or of `pat.base.url`.
     ///
     /// # Errors
     /// The text is no origin.
     pub fn trust_origin(mut self, origin: &str) -> Result<Self, ConfigError> {
-        self.csrf = self.csrf.add_trusted_origin(origin)?;
+        self.cross_site = self.cross_site.trust_origin(origin)?;
         Ok(self)
+    }
+
+    /// Has the OpenAPI document say that callers may sign in by Basic, beside a token: that is a matter
+    /// of the host, which the router cannot know.
+    pub fn describe_basic(mut self) -> Self {
+        self.sign_ins.push(openapi::SignIn::Basic);
+        self
+    }
+
+    /// Has the OpenAPI document say that callers may sign in by a session in the cookie of this name.
+    pub fn describe_session_cookie(mut self, name: &str) -> Self {
+        self.sign_ins
+            .push(openapi::SignIn::Session(name.to_owned()));
+        self
     }
 
     /// The router, to be nested or merged into the host's, or served by itself.
@@ -133,26 +153,24 @@ impl Api {
         let challenges = Challenges::new(self.pats.settings().realm());
         let state = State {
             pats: self.pats,
-            csrf: self.csrf,
+            cross_site: self.cross_site,
             challenges,
         };
-        let lists = OpenApiRouter::new()
-            .routes(routes!(admin::revoke))
-            .routes(routes!(admin::revoke_matching))
-            .layer(RequestBodyLimitLayer::new(MAX_IDS_BODY_LEN));
-        let (guarded, document) = OpenApiRouter::new()
-            .routes(routes!(routes::create, routes::list))
-            .routes(routes!(routes::current, routes::revoke_current))
-            .routes(routes!(routes::find, routes::revoke))
-            .routes(routes!(routes::policy))
-            .routes(routes!(admin::search))
-            .routes(routes!(admin::search_users))
-            .routes(routes!(admin::identify))
-            .routes(routes!(events::events))
-            .layer(RequestBodyLimitLayer::new(MAX_BODY_LEN))
-            .merge(lists)
-            .split_for_parts();
-        let document = openapi::complete(document, state.pats.settings());
+        let routes = [
+            routes!(routes::create, routes::list),
+            routes!(routes::current, routes::revoke_current),
+            routes!(routes::find, routes::revoke),
+            routes!(routes::policy),
+            routes!(admin::search),
+            routes!(admin::search_users),
+            routes!(admin::identify),
+            routes!(admin::revoke),
+            routes!(admin::revoke_matching),
+            routes!(events::events),
+        ];
+        let all = routes.into_iter().fold(OpenApiRouter::new(), add_routes);
+        let (guarded, document) = all.split_for_parts();
+        let document = openapi::complete(document, state.pats.settings(), &self.sign_ins);
         let guarded = guarded
             .fallback(problems::not_found)
             .method_not_allowed_fallback(problems::method_not_allowed)
@@ -160,18 +178,33 @@ impl Api {
         Router::new()
             // For anybody: it tells nothing of any user.
             .route("/openapi.json", get(openapi::serve))
+            .route("/openapi.json/", get(openapi::serve))
             .method_not_allowed_fallback(problems::method_not_allowed)
             .layer(Extension(Arc::new(document)))
             .merge(guarded)
+            .layer(from_fn(read_on))
             .layer(map_response(problems::finish))
             .with_state(state)
     }
+}
+
+/// Adds the routes of a path, and the same, undescribed, with a slash at its end.
+fn add_routes(
+    router: OpenApiRouter<State>,
+    handlers: UtoipaMethodRouter<State>,
+) -> OpenApiRouter<State> {
+    let (_, described, methods) = &handlers;
+    let paths = described.paths.keys();
+    let router = paths.fold(router, |router, path| {
+        router.route(&format!("{path}/"), methods.clone())
+    });
+    router.routes(handlers)
 }
 
 /// What the handlers share.
 #[derive(Debug, Clone)]
 struct State {
     pats: Pats,
-    csrf: CsrfLayer,
+    cross_site: CrossSite,
     challenges: Challenges,
 }

@@ -5,9 +5,16 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Extension, OriginalUri};
 use pat_core::Settings;
+use utoipa::openapi::header::{Header, HeaderBuilder};
+use utoipa::openapi::info::{ContactBuilder, Info, License};
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Content, InfoBuilder, OpenApi, Ref, RefOr, ResponseBuilder, Schema, Server};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::tag::{Tag, TagBuilder};
+use utoipa::openapi::{
+    Content, InfoBuilder, Object, OpenApi, Ref, RefOr, ResponseBuilder, Schema, Server, Type,
+};
 use utoipa::{IntoParams, PartialSchema as _, ToSchema as _};
 
 use crate::problem::ProblemJson;
@@ -35,16 +42,35 @@ pub(super) const NO_SUCH_TOKEN: &str = "There is no such token, or it is somebod
 
 const BEARER: &str = "bearer";
 
-/// Adds what all operations have in common, and the limits in force.
-pub(super) fn complete(mut document: OpenApi, settings: &Settings) -> OpenApi {
-    document.info = InfoBuilder::new()
-        .title("Personal access tokens")
-        .version(env!("CARGO_PKG_VERSION"))
-        .description(Some(
-            "How users manage the tokens by which their scripts sign in, and administrators those \
-             of all users. Callers sign in as the application has them do, or with a token.",
-        ))
-        .build();
+/// A way to sign in that is the host's own.
+#[derive(Debug, Clone)]
+pub(super) enum SignIn {
+    Basic,
+    /// A session, in the cookie of this name.
+    Session(String),
+}
+
+impl SignIn {
+    fn scheme(&self) -> (&'static str, SecurityScheme) {
+        match self {
+            Self::Basic => (
+                "basic",
+                SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)),
+            ),
+            Self::Session(cookie) => {
+                let description = "The session that the application's own sign-in begins.";
+                let cookie = ApiKeyValue::with_description(cookie.as_str(), description);
+                ("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)))
+            }
+        }
+    }
+}
+
+/// Adds what all operations have in common, and tells of the limits in force. They are in
+/// descriptions alone, since clients that are made from the document of one host talk to others too.
+pub(super) fn complete(mut document: OpenApi, settings: &Settings, sign_ins: &[SignIn]) -> OpenApi {
+    document.info = info(settings);
+    document.tags = Some(tags());
     let components = document.components.get_or_insert_default();
     let mut schemas = Vec::new();
     ProblemJson::schemas(&mut schemas);
@@ -52,40 +78,129 @@ pub(super) fn complete(mut document: OpenApi, settings: &Settings) -> OpenApi {
     components
         .schemas
         .insert("Problem".into(), ProblemJson::schema());
-    components.add_security_scheme(
-        BEARER,
-        SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
-    );
+    let mut bearer = Http::new(HttpAuthScheme::Bearer);
+    bearer.description = Some("A personal access token.".into());
+    let ways = [(BEARER, SecurityScheme::Http(bearer))];
+    let ways: Vec<_> = ways
+        .into_iter()
+        .chain(sign_ins.iter().map(SignIn::scheme))
+        .collect();
+    let names: Vec<_> = ways.iter().map(|(name, _)| *name).collect();
+    for (name, scheme) in ways {
+        components.add_security_scheme(name, scheme);
+    }
     if let Some(RefOr::T(Schema::Object(new))) = components.schemas.get_mut("NewToken") {
-        limit(new, settings);
+        describe_limits(new, settings);
     }
     for item in document.paths.paths.values_mut() {
         let operations = [&mut item.get, &mut item.post, &mut item.delete];
         for operation in operations.into_iter().flatten() {
+            let ways = names.iter();
+            let ways = ways.map(|name| SecurityRequirement::new::<_, _, String>(*name, []));
+            operation.security = Some(ways.collect());
             add_common(operation);
         }
     }
     document
 }
 
-/// What may be created is a matter of the settings.
-fn limit(new: &mut utoipa::openapi::Object, settings: &Settings) {
-    if let Some(RefOr::T(Schema::Object(name))) = new.properties.get_mut("name") {
-        name.max_length = usize::try_from(settings.token_name_length()).ok();
-        // No control character, and not white space alone.
-        name.pattern =
-            Some(r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*$".into());
-    }
-    if let Some(RefOr::T(Schema::Object(days))) = new.properties.get_mut("expirationDuration") {
-        days.maximum = Some(settings.max_tokens_expiry_days().into());
-    }
-    if !settings.eternal_tokens_enabled() {
-        new.required.push("expirationDuration".into());
+fn info(settings: &Settings) -> Info {
+    let contact = ContactBuilder::new()
+        .name(Some("The administrators of this application"))
+        .url(settings.base_url())
+        .build();
+    let mut license = License::new("MIT OR Apache-2.0");
+    license.identifier = Some("MIT OR Apache-2.0".into());
+    InfoBuilder::new()
+        .title("Personal access tokens")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(
+            "How users manage the tokens by which their scripts sign in, and administrators those \
+             of all users. Callers sign in as the application has them do, or with a token.",
+        ))
+        .contact(Some(contact))
+        .license(Some(license))
+        .build()
+}
+
+fn tags() -> Vec<Tag> {
+    let tags = [
+        (TOKENS, "What users do with their own tokens."),
+        (
+            ADMINISTRATION,
+            "What administrators do with the tokens of all users.",
+        ),
+    ];
+    let tags = tags.into_iter();
+    tags.map(|(name, description)| {
+        TagBuilder::new()
+            .name(name)
+            .description(Some(description))
+            .build()
+    })
+    .collect()
+}
+
+/// Says what this instance allows; `/policy` tells it too.
+fn describe_limits(new: &mut Object, settings: &Settings) {
+    let never = if settings.eternal_tokens_enabled() {
+        "left out, it never expires"
+    } else {
+        "it must be given"
+    };
+    let limits = [
+        (
+            "name",
+            format!("here {} characters at most", settings.token_name_length()),
+        ),
+        (
+            "expirationDuration",
+            format!(
+                "here {} at most, and {never}",
+                settings.max_tokens_expiry_days()
+            ),
+        ),
+    ];
+    for (member, limit) in limits {
+        if let Some(RefOr::T(Schema::Object(member))) = new.properties.get_mut(member) {
+            let text = member.description.take().unwrap_or_default();
+            member.description = Some(format!("{} ({limit}).", text.trim_end_matches('.')));
+        }
     }
 }
 
+fn header(description: &str) -> RefOr<Header> {
+    let text = Object::with_type(Type::String);
+    RefOr::T(
+        HeaderBuilder::new()
+            .schema(Some(text))
+            .description(Some(description))
+            .build(),
+    )
+}
+
+/// The headers of an answer of this status.
+fn headers_of(status: &str) -> Option<(&'static str, RefOr<Header>)> {
+    Some(match status {
+        "401" => (
+            "WWW-Authenticate",
+            header("How to sign in: `Bearer`, and what the application has besides."),
+        ),
+        "503" => (
+            "Retry-After",
+            header("After how many seconds to try again."),
+        ),
+        success if success.starts_with('2') => (
+            "PAT-Expires-At",
+            header(
+                "When the token of this request expires; absent if it does not, or there is none.",
+            ),
+        ),
+        _ => return None,
+    })
+}
+
 fn add_common(operation: &mut Operation) {
-    operation.security = Some(vec![SecurityRequirement::new::<_, _, String>(BEARER, [])]);
     let mut common = vec![
         ("401", "Nobody is signed in, or the token is not valid"),
         ("403", "The caller may not do this"),
@@ -103,12 +218,15 @@ fn add_common(operation: &mut Operation) {
         let response = ResponseBuilder::new().description(description).build();
         responses.insert(status.into(), RefOr::T(response));
     }
-    // Every error is a problem.
-    let errors = responses
-        .iter_mut()
-        .filter(|(status, _)| status.as_str() >= "4");
-    for (_, response) in errors {
-        if let RefOr::T(response) = response {
+    for (status, response) in responses.iter_mut() {
+        let RefOr::T(response) = response else {
+            continue;
+        };
+        response
+            .headers
+            .extend(headers_of(status).map(|(name, header)| (name.to_owned(), header)));
+        // Every error is a problem.
+        if status.as_str() >= "4" {
             let problem = Content::new(Some(Ref::from_schema_name("Problem")));
             let media_type = "application/problem+json".to_owned();
             response.content.insert(media_type, problem.into());
@@ -121,7 +239,10 @@ pub(super) async fn serve(
     OriginalUri(uri): OriginalUri,
     Extension(document): Extension<Arc<OpenApi>>,
 ) -> Json<OpenApi> {
-    let mount = uri.path().trim_end_matches("/openapi.json");
+    let mount = uri
+        .path()
+        .trim_end_matches('/')
+        .trim_end_matches("/openapi.json");
     let mut document = OpenApi::clone(&document);
     document.servers = Some(vec![Server::new(if mount.is_empty() {
         "/"

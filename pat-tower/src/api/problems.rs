@@ -1,7 +1,7 @@
 //! Every problem of the router, and what becomes one.
 
 use axum::response::Response;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
 use pat_core::{AccessError, AdminError, PolicyError, Unavailable};
 
@@ -27,7 +27,7 @@ pub(super) const UNSUPPORTED_MEDIA_TYPE: ProblemType = ProblemType::new(
     "Unsupported media type",
     StatusCode::UNSUPPORTED_MEDIA_TYPE,
 );
-const BODY_TOO_LARGE: ProblemType = ProblemType::new(
+pub(super) const BODY_TOO_LARGE: ProblemType = ProblemType::new(
     "body-too-large",
     "Body too large",
     StatusCode::PAYLOAD_TOO_LARGE,
@@ -107,23 +107,12 @@ pub(super) fn no_such_token() -> Problem {
     Problem::new(NOT_FOUND, "There is no such token.")
 }
 
-/// The last touch on every answer: none is cached, and what axum or tower-http answered by
-/// themselves becomes a problem too.
+/// The last touch on every answer: none is cached, nor taken for anything but what it says it is.
 pub(super) async fn finish(mut response: Response) -> Response {
-    if response.status() == StatusCode::PAYLOAD_TOO_LARGE && !is_problem(&response) {
-        response = Problem::new(BODY_TOO_LARGE, "The body is too large.").into_response();
-    }
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
-        .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-fn is_problem(response: &Response) -> bool {
-    response
-        .headers()
-        .get(CONTENT_TYPE)
-        .is_some_and(|value| value == "application/problem+json")
 }
 
 impl From<PolicyError> for Problem {

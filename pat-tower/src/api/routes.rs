@@ -1,14 +1,15 @@
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Extension, Path, State as AxumState};
+use axum::extract::{Extension, FromRequestParts, Path, State as AxumState};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use http::request::Parts;
 use pat_core::{Caller, CreateError, PolicyError, Principal, TokenId};
 
 use super::State;
+use super::body::JsonBody;
 use super::openapi::{Id, NO_SUCH_TOKEN, TOKENS};
 use super::problems::no_such_token;
-use super::wire::{CreateJson, PolicyJson, TokenJson, read};
+use super::wire::{CreateJson, PolicyJson, TokenJson};
 use crate::challenge::Challenges;
 use crate::problem::Problem;
 
@@ -36,9 +37,9 @@ pub(super) type Answer<T> = Result<T, Problem>;
 pub(super) async fn create(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
-    body: Bytes,
+    body: JsonBody,
 ) -> Answer<Response> {
-    let request = read::<CreateJson>(&body)?.into_request()?;
+    let request = body.read::<CreateJson>()?.into_request()?;
     let created = state.pats.create(&caller, request).await;
     let created = created.map_err(|error| create_problem(error, &state.challenges))?;
     let json = Json(TokenJson::created(&state.pats, created));
@@ -91,9 +92,9 @@ pub(super) async fn list(
 pub(super) async fn find(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    id: PathId,
 ) -> Answer<Json<TokenJson>> {
-    find_by_id(&state, &caller, parse_id(&id)?).await
+    find_by_id(&state, &caller, id.0).await
 }
 
 /// Revokes a token
@@ -110,13 +111,15 @@ pub(super) async fn find(
 pub(super) async fn revoke(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    id: PathId,
 ) -> Answer<StatusCode> {
-    state.pats.revoke(&caller, parse_id(&id)?).await?;
+    state.pats.revoke(&caller, id.0).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Finds the token that this very request was made with
+///
+/// So a client knows which of the listed tokens it holds.
 #[utoipa::path(
     get,
     path = "/tokens/current",
@@ -132,6 +135,8 @@ pub(super) async fn current(
 }
 
 /// Revokes the token that this very request was made with
+///
+/// For a client that has done its work.
 #[utoipa::path(
     delete,
     path = "/tokens/current",
@@ -151,6 +156,8 @@ pub(super) async fn revoke_current(
 }
 
 /// Tells the limits in force
+///
+/// They are those of this instance, for tokens that are created from now on.
 #[utoipa::path(
     get,
     path = "/policy",
@@ -179,12 +186,21 @@ async fn find_by_id(state: &State, caller: &Caller, id: TokenId) -> Answer<Json<
 }
 
 /// An id in a path: digits without a leading zero, or there is no such token.
-fn parse_id(text: &str) -> Answer<TokenId> {
-    let number = text
-        .parse()
-        .ok()
-        .filter(|number: &i64| number.to_string() == text);
-    number.and_then(TokenId::new).ok_or_else(no_such_token)
+pub(super) struct PathId(TokenId);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Answer<Self> {
+        let text = Path::<String>::from_request_parts(parts, state).await.ok();
+        let id = text.and_then(|Path(text)| {
+            let number: i64 = text.parse().ok()?;
+            (number.to_string() == text).then_some(number)
+        });
+        id.and_then(TokenId::new)
+            .map(Self)
+            .ok_or_else(no_such_token)
+    }
 }
 
 fn presented_token(caller: &Caller) -> Answer<TokenId> {

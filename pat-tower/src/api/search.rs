@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::body::malformed;
 use super::problems::INVALID_SEARCH;
-use super::wire::{TokenJson, malformed};
+use super::wire::TokenJson;
 use crate::cursor::Cursor;
 use crate::problem::Problem;
 
@@ -22,6 +23,11 @@ const MAX_OFFSET: u32 = 10_000;
 
 /// Of how many owners a filter may tell: databases limit the values in a statement.
 const MAX_OWNERS: usize = 1_000;
+
+/// What a filter may have.
+const MEMBERS: &str = "name, userKeys, tokenCreatedDateFrom, tokenCreatedDateTo, \
+                       tokenExpiryDateFrom, tokenExpiryDateTo, lastAuthenticatedDateFrom, \
+                       lastAuthenticatedDateTo, isUsed, status and includeRevoked";
 
 /// The filter of a search. An empty text or list restricts nothing, as does what is left out.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -47,7 +53,7 @@ pub(super) struct FilterJson {
     last_authenticated_date_to: Option<String>,
     #[schema(value_type = Option<bool>)]
     is_used: Option<IsUsed>,
-    /// `ACTIVE`, `EXPIRES_SOON`, `EXPIRED` or `REVOKED`.
+    /// `ACTIVE`, `EXPIRES_SOON`, `EXPIRED` or `REVOKED`; an empty text restricts nothing.
     status: Option<String>,
     /// Has tokens listed that are revoked and not yet pruned.
     include_revoked: Option<bool>,
@@ -139,6 +145,11 @@ fn invalid(detail: impl AsRef<str>) -> Problem {
 }
 
 impl SearchJson {
+    /// The names of members that are not known.
+    pub(super) fn unknown(&self) -> impl Iterator<Item = &String> {
+        self.filter.unknown.keys()
+    }
+
     pub(super) fn into_search(self, pats: &Pats) -> Result<Asked, Problem> {
         let limit = self.limit.unwrap_or(100);
         if !(1..=MAX_LIMIT).contains(&limit) {
@@ -229,8 +240,9 @@ fn given(text: Option<String>) -> Option<String> {
 impl FilterJson {
     /// The filter of a revocation: a misspelt criterion must not widen it.
     pub(super) fn into_strict_filter(self, pats: &Pats) -> Result<Filter, Problem> {
-        if let Some(name) = self.unknown.keys().next() {
-            return Err(malformed(&format!("A filter has no member {name:?}.")));
+        if !self.unknown.is_empty() {
+            let detail = format!("The filter has members that are not known; {MEMBERS} are.");
+            return Err(malformed(&detail));
         }
         self.into_filter(pats)
     }

@@ -1,12 +1,11 @@
 //! What goes over the wire: names, types and order of the members are part of the contract.
 
 use pat_core::{CreatedToken, Pats, PlainToken, Token, TokenRequest, User};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Number;
 use utoipa::ToSchema;
 
-use super::problems::{INVALID_DURATION, MALFORMED_BODY, sentence};
+use super::problems::INVALID_DURATION;
 use crate::date::wire_date;
 use crate::problem::Problem;
 
@@ -30,7 +29,8 @@ pub(super) struct TokenJson {
     /// `9999-12-31T00:00:00.000+00:00` for a token that never expires.
     #[schema(format = DateTime)]
     expiring_at: String,
-    /// `ACTIVE`, `EXPIRES_SOON`, `EXPIRED` or, for administrators who ask for such, `REVOKED`.
+    /// `REVOKED` only for administrators who ask for such.
+    #[schema(value_type = StatusName)]
     status: &'static str,
     /// Only of a revoked token, for administrators who ask for such.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,6 +80,25 @@ impl TokenJson {
 #[expect(clippy::ref_option, reason = "the signature that serde asks for")]
 fn expose<S: Serializer>(plain: &Option<PlainToken>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_some(&plain.as_ref().map(PlainToken::expose))
+}
+
+/// What a token is now: `EXPIRES_SOON` is active for some days more.
+#[derive(ToSchema)]
+#[schema(as = Status)]
+#[expect(
+    dead_code,
+    reason = "the names come from pat-core; this describes them"
+)]
+#[expect(
+    non_camel_case_types,
+    clippy::upper_case_acronyms,
+    reason = "as on the wire"
+)]
+pub(super) enum StatusName {
+    ACTIVE,
+    EXPIRES_SOON,
+    EXPIRED,
+    REVOKED,
 }
 
 /// A user of the host.
@@ -141,20 +160,15 @@ pub(super) struct CreateJson {
     /// Any text but a blank one, without control characters. Names need not be unique.
     // Missing is the same as blank.
     #[serde(default)]
-    #[schema(required = true, min_length = 1)]
+    #[schema(
+        required = true,
+        min_length = 1,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     name: String,
-    /// Whole days until it expires. Left out, it never does, where such tokens are allowed.
+    /// Whole days until it expires.
     #[schema(value_type = Option<i64>, required = false, minimum = 1)]
     expiration_duration: Option<Number>,
-}
-
-/// Reads a body.
-pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body).map_err(|error| malformed(&sentence(&error.to_string())))
-}
-
-pub(super) fn malformed(detail: &str) -> Problem {
-    Problem::new(MALFORMED_BODY, detail)
 }
 
 impl CreateJson {

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -24,11 +25,14 @@ pub(super) fn version() -> &'static str {
     &VERSION
 }
 
-pub(super) async fn file(Path(file): Path<String>, RawQuery(query): RawQuery) -> Response {
-    let (kind, content) = match file.as_str() {
+pub(super) async fn file(
+    file: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let (kind, content) = match file.as_ref().map_or("", |Path(file)| file) {
         "pat.css" => ("text/css; charset=utf-8", STYLE),
         "pat.js" => ("text/javascript; charset=utf-8", SCRIPT),
-        _ => return StatusCode::NOT_FOUND.into_response(),
+        _ => return (StatusCode::NOT_FOUND, "There is no such file.\n").into_response(),
     };
     let caching = if query.as_deref() == Some(VERSION.as_str()) {
         "public, max-age=31536000, immutable"

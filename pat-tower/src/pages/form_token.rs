@@ -4,7 +4,6 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cookie::Cookie;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
@@ -85,14 +84,14 @@ impl Transport {
 impl FormKey {
     /// The one that the browser sent; `None` if it sent none, or something else under its name.
     pub(super) fn of(headers: &HeaderMap, transport: Transport) -> Option<Self> {
+        let name = transport.cookie_name().as_bytes();
+        // Pair by pair and as bytes: others write into this header too, and not always in ASCII.
         let fields = headers.get_all(COOKIE).iter();
         fields
-            .filter_map(|field| field.to_str().ok())
-            .flat_map(Cookie::split_parse)
-            .filter_map(Result::ok)
-            .filter(|cookie| cookie.name() == transport.cookie_name())
-            .find_map(|cookie| {
-                let bytes = URL_SAFE_NO_PAD.decode(cookie.value()).ok()?;
+            .flat_map(|field| field.as_bytes().split(|byte| *byte == b';'))
+            .filter_map(|pair| pair.trim_ascii().strip_prefix(name)?.strip_prefix(b"="))
+            .find_map(|value| {
+                let bytes = URL_SAFE_NO_PAD.decode(value).ok()?;
                 Self::from_bytes(&bytes)
             })
     }

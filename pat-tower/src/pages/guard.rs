@@ -1,4 +1,4 @@
-use axum::body::{Bytes, to_bytes};
+use axum::body::Bytes;
 use axum::extract::{OriginalUri, Request, State as AxumState};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -11,8 +11,9 @@ use super::fields::Fields;
 use super::form_token::FormKey;
 use super::page::{FORM_TOKEN, Page, see_other};
 use super::{Section, State, Visit};
-use crate::cross_site::{head, is_cross_site};
+use crate::cross_site::head;
 use crate::pat::caller_of;
+use crate::request_body::{BodyError, is_encoded, read_whole};
 use crate::request_id::{request_id, within_request};
 
 /// The largest form that is read, in bytes.
@@ -57,14 +58,19 @@ pub(super) async fn guard(
     let Some(caller) = caller else {
         return sign_in(&page, &request);
     };
-    if caller.is_ambient() && is_cross_site(&page.state.csrf, head(&request)).await {
+    if caller.is_ambient() && page.state.cross_site.made(head(&request)).await {
         return page.form_refused();
     }
     if !is_read_only(request.method()) {
         let body = std::mem::take(request.body_mut());
-        let Ok(body) = to_bytes(body, MAX_FORM_LEN).await else {
-            return page.bad_request(StatusCode::PAYLOAD_TOO_LARGE);
+        let body = match read_whole(body, MAX_FORM_LEN).await {
+            Ok(body) => body,
+            Err(BodyError::TooLong) => return page.bad_request(StatusCode::PAYLOAD_TOO_LARGE),
+            Err(BodyError::Broken) => return page.bad_request(StatusCode::BAD_REQUEST),
         };
+        if is_encoded(request.headers()) && !body.is_empty() {
+            return page.bad_request(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        }
         let fields = Fields::parse(&body);
         let is_ours = || !is_new && key.is_token(caller.owner(), fields.get(FORM_TOKEN));
         if caller.is_ambient() && !is_ours() {
@@ -110,9 +116,12 @@ fn visit(request: &Request, caller: Option<Caller>) -> Visit {
 fn sign_in(page: &Page, request: &Request) -> Response {
     let address = page.state.sign_in.as_deref();
     if let Some(address) = address.filter(|_| is_for_person(request.headers())) {
-        let wanted = wanted(request);
+        let wanted = format!("{}{}", page.state.stripped_prefix, wanted(request));
         let wanted = utf8_percent_encode(&wanted, PLAIN);
-        return see_other(&format!("{address}{wanted}"));
+        return see_other(&format!(
+            "{}{address}{wanted}",
+            page.state.prefix_of(address)
+        ));
     }
     let mut response = page.not_signed_in();
     let challenge = page.state.challenges.missing.clone();
@@ -123,9 +132,10 @@ fn sign_in(page: &Page, request: &Request) -> Response {
 /// Browsers ask for HTML by name where a person is to see the answer; scripts do not.
 fn is_for_person(headers: &HeaderMap) -> bool {
     let fields = headers.get_all(ACCEPT).iter();
-    fields
-        .filter_map(|field| field.to_str().ok())
-        .any(|field| field.contains("text/html"))
+    let ranges = fields.flat_map(|field| field.as_bytes().split(|byte| *byte == b','));
+    ranges
+        .filter_map(|range| range.split(|byte| *byte == b';').next())
+        .any(|range| range.trim_ascii().eq_ignore_ascii_case(b"text/html"))
 }
 
 /// Where a browser should be after the sign-in, as the browser sees it. A form that was sent is

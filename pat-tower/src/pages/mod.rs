@@ -53,6 +53,7 @@ mod form_token;
 mod guard;
 mod headers;
 mod layout;
+mod mount;
 mod own;
 mod page;
 mod texts;
@@ -60,11 +61,11 @@ mod texts;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::get;
 use jiff::tz::TimeZone;
 use pat_core::Pats;
-use tower_http::csrf::CsrfLayer;
+use tower_http::csrf::ConfigError;
 
 pub use self::english::english;
 use self::form_token::Transport;
@@ -72,6 +73,8 @@ use self::layout::Bare;
 pub use self::layout::{Layout, Section, Visit};
 pub use self::texts::{English, Text, Texts, isolate};
 use crate::challenge::Challenges;
+use crate::cross_site::CrossSite;
+use crate::request_body::read_on;
 
 /// Builds the router.
 ///
@@ -97,11 +100,13 @@ pub struct Pages(State);
 #[derive(Debug, Clone)]
 struct State {
     pats: Pats,
-    csrf: CsrfLayer,
+    cross_site: CrossSite,
     challenges: Challenges,
     texts: Arc<dyn Texts>,
     layout: Arc<dyn Layout>,
     sign_in: Option<Arc<str>>,
+    /// Begins with a slash and does not end with one, unless it is empty.
+    stripped_prefix: Arc<str>,
     example_url: Option<Arc<str>>,
     zone: TimeZone,
     transport: Transport,
@@ -112,13 +117,15 @@ impl Pages {
     /// The pages for the tokens of this service.
     pub fn new(pats: Pats) -> Self {
         let challenges = Challenges::new(pats.settings().realm());
+        let cross_site = CrossSite::new(pats.settings());
         Self(State {
             pats,
-            csrf: CsrfLayer::new(),
+            cross_site,
             challenges,
             texts: Arc::new(English),
             layout: Arc::new(Bare),
             sign_in: None,
+            stripped_prefix: "".into(),
             example_url: None,
             zone: TimeZone::UTC,
             transport: Transport::Tls,
@@ -134,6 +141,29 @@ impl Pages {
     pub fn sign_in(mut self, address: &str) -> Self {
         self.0.sign_in = Some(address.into());
         self
+    }
+
+    /// Tells what a proxy takes off the front of each path before the request gets here, such as
+    /// `/app`. It is put before the path that a browser comes back to after the sign-in, and before
+    /// the address of the sign-in if that is a path: the host names both as it serves them itself.
+    /// Nothing else needs it, since the pages' own links are relative.
+    pub fn stripped_prefix(mut self, prefix: &str) -> Self {
+        let prefix = prefix.trim_matches('/');
+        self.0.stripped_prefix = match prefix {
+            "" => "".into(),
+            prefix => format!("/{prefix}").into(),
+        };
+        self
+    }
+
+    /// Lets pages of another origin (`https://example.com`) send the forms of a signed-in user. By
+    /// default only pages of the same origin may: of the request's `Host`, or of `pat.base.url`.
+    ///
+    /// # Errors
+    /// The text is no origin.
+    pub fn trust_origin(mut self, origin: &str) -> Result<Self, ConfigError> {
+        self.0.cross_site = self.0.cross_site.trust_origin(origin)?;
+        Ok(self)
     }
 
     /// An address that a new token can be tried on. The page with the token shows how.
@@ -183,8 +213,18 @@ impl Pages {
             .route("/admin/tokens/owners", get(admin::owners))
             .method_not_allowed_fallback(failure::method_not_allowed)
             .route_layer(from_fn_with_state(state.clone(), guard::guard))
+            .merge(mount::with_slash())
             .route_layer(map_response(headers::protect))
             .route("/tokens/assets/{file}", get(assets::file))
+            .route_layer(from_fn(read_on))
             .with_state(state)
+    }
+}
+
+impl State {
+    /// What a browser has to put before this address, if it is a path of the host.
+    fn prefix_of(&self, address: &str) -> &str {
+        let is_path = address.starts_with('/') && !address.starts_with("//");
+        if is_path { &self.stripped_prefix } else { "" }
     }
 }

@@ -3,8 +3,8 @@ use axum::body::{Body, Bytes};
 use axum::extract::RawQuery;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use http::StatusCode;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use http::{HeaderName, StatusCode};
 use pat_core::search::{Position, Search, Start};
 use pat_core::{AdminError, Administration};
 
@@ -71,6 +71,8 @@ pub(in crate::pages) async fn export(
             CONTENT_DISPOSITION,
             "attachment; filename=\"personal-access-tokens.csv\"",
         ),
+        // A proxy that gathers answers before it passes them on would show nothing of a long one.
+        (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
     Ok((headers, Body::from_stream(pieces)).into_response())
 }

@@ -1,11 +1,10 @@
 use askama::Template;
 use axum::Extension;
-use axum::extract::Path;
 use axum::response::Response;
 use http::StatusCode;
 use pat_core::Token;
 
-use super::parse_id;
+use super::PathId;
 use crate::pages::page::{Badge, FORM_TOKEN, Page, Time, show};
 use crate::pages::texts::Text;
 
@@ -23,9 +22,9 @@ struct RevokePage<'a> {
 
 pub(in crate::pages) async fn ask(
     Extension(page): Extension<Page>,
-    Path(id): Path<String>,
+    id: PathId,
 ) -> Result<Response, Response> {
-    let token = own_token(&page, &id).await?;
+    let token = own_token(&page, id).await?;
     let template = RevokePage {
         question: page.t(Text::RevokeQuestion(&token.name)).into_owned(),
         badge: page.badge(page.pats().status(&token)),
@@ -38,8 +37,8 @@ pub(in crate::pages) async fn ask(
 }
 
 /// One's own token: an administrator revokes others' on the page made for that.
-async fn own_token(page: &Page, id: &str) -> Result<Token, Response> {
-    let id = parse_id(id).ok_or_else(|| page.not_found())?;
+async fn own_token(page: &Page, PathId(id): PathId) -> Result<Token, Response> {
+    let id = id.ok_or_else(|| page.not_found())?;
     let found = page.pats().find(page.caller(), id).await;
     let token = found.map_err(|error| page.inaccessible(&error))?;
     if token.owner == *page.caller().owner() {
@@ -51,9 +50,9 @@ async fn own_token(page: &Page, id: &str) -> Result<Token, Response> {
 
 pub(in crate::pages) async fn revoke(
     Extension(page): Extension<Page>,
-    Path(id): Path<String>,
+    id: PathId,
 ) -> Result<Response, Response> {
-    let revoked = match own_token(&page, &id).await {
+    let revoked = match own_token(&page, id).await {
         Ok(token) => page.pats().revoke(page.caller(), token.id).await,
         Err(response) => return Err(response),
     };
