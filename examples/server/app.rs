@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Extension, Request};
-use axum::http::{StatusCode, header};
-use axum::middleware::from_fn_with_state;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Router, serve};
@@ -22,16 +22,20 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
 use tower_http::ServiceBuilderExt as _;
 use tower_http::classify::ServerErrorsFailureClass;
-use tower_http::csrf::CsrfLayer;
 use tower_http::request_id::{MakeRequestUuid, RequestId};
+use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
 use tower_sessions::cookie::SameSite;
 use tower_sessions::{MemoryStore, SessionManagerLayer};
 use utoipa_swagger_ui::SwaggerUi;
 
+use crate::atlassian::{self, BaseUrl};
 use crate::config::Config;
-use crate::demo_api::{self, BaseUrl};
+use crate::cross_site;
+use crate::demo_api;
 use crate::demo_data;
+use crate::failures;
+use crate::headers;
 use crate::metrics;
 use crate::sign_in::{self, SESSION_COOKIE};
 use crate::site::Site;
@@ -181,7 +185,10 @@ fn router(pats: &Pats, users: &DemoUsers, base_url: BaseUrl, is_secure: bool) ->
         .with_name(SESSION_COOKIE)
         .with_same_site(SameSite::Lax)
         .with_secure(is_secure);
-    let tokens = Api::new(pats.clone()).router();
+    let tokens = Api::new(pats.clone())
+        .describe_basic()
+        .describe_session_cookie(SESSION_COOKIE)
+        .router();
     let mut pages = Pages::new(pats.clone())
         .sign_in("/login?return_to=")
         .example_url(&format!("{}/rest/api/latest/myself", base_url.0))
@@ -193,18 +200,24 @@ fn router(pats: &Pats, users: &DemoUsers, base_url: BaseUrl, is_secure: bool) ->
         .route("/", get(sign_in::home))
         .route("/login", get(sign_in::form).post(sign_in::submit))
         .route("/logout", post(sign_in::sign_out))
+        .merge(atlassian::router())
         .merge(demo_api::router())
         // The token routers have this check built in, for callers without a token.
-        .layer(CsrfLayer::new())
+        .layer(cross_site::protection(&base_url))
+        .layer(from_fn(cross_site::log_refusal))
         .merge(pages.router())
         .nest("/rest/pat/latest", tokens.clone())
         .nest("/rest/pat/1.0", tokens)
+        // Before the layer, which covers no other than this one.
+        .fallback(failures::not_found)
         .layer(
             // From the outside in: the session is found, then the token, then who is calling.
             ServiceBuilder::new()
+                .layer(from_fn(headers::drop_unreadable_cookies))
                 .layer(sessions)
                 .layer(PatLayer::optional(pats.clone()).sessions(TowerSessions))
-                .layer(from_fn_with_state(users.clone(), sign_in::resolve_caller)),
+                .layer(from_fn_with_state(users.clone(), sign_in::resolve_caller))
+                .layer(from_fn(failures::as_json)),
         )
         .merge(reference())
         .route("/healthz", get(health))
@@ -232,7 +245,13 @@ fn reference<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let config = utoipa_swagger_ui::Config::from("/rest/pat/latest/openapi.json")
         .try_it_out_enabled(true)
         .validator_url("none");
-    SwaggerUi::new("/reference").config(config).into()
+    let pages: Router<S> = SwaggerUi::new("/reference").config(config).into();
+    headers::OF_REFERENCE
+        .into_iter()
+        .fold(pages, |pages, (name, value)| {
+            let value = HeaderValue::from_static(value);
+            pages.route_layer(SetResponseHeaderLayer::overriding(name, value))
+        })
 }
 
 fn request_span<B>(request: &Request<B>) -> tracing::Span {

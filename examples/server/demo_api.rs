@@ -1,4 +1,4 @@
-//! A small API in the shape that clients of Atlassian's products expect, to try tokens on.
+//! What a host has beside tokens: a stream of events, and an administration of users and notices.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -7,118 +7,25 @@ use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, delete, get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use futures_util::{StreamExt as _, stream};
 use pat_core::notice::NoticeId;
-use pat_core::{Caller, Owner, Pats, User};
+use pat_core::{Caller, Owner, Pats};
 use pat_tower::Pat;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
-use tower_sessions::Session;
 
-use crate::sign_in::{
-    Credentials, SESSION_COOKIE, SignedIn, internal_error, start_session, unauthorized,
-};
+use crate::sign_in::unauthorized;
 use crate::users::DemoUsers;
 
 pub(crate) fn router() -> Router<DemoUsers> {
-    let mut router = Router::new()
-        .route("/rest/api/2/project", get(projects))
-        .route("/rest/api/content", get(contents))
-        .route("/rest/api/content/search", get(contents))
-        .route("/rest/api/search", get(contents))
-        .route(
-            "/rest/auth/1/session",
-            get(session).post(open_session).delete(close_session),
-        )
+    Router::new()
         .route("/demo/events", get(events))
         .route("/demo/users/{name}", delete(delete_user))
         .route("/demo/users/{name}/{action}", post(set_active))
         .route("/demo/notices/dead", get(dead_notices))
-        .route("/demo/notices/{id}/retry", post(retry_notice));
-    for version in ["2", "latest"] {
-        router = router
-            .route(&format!("/rest/api/{version}/serverInfo"), get(server_info))
-            .route(&format!("/rest/api/{version}/myself"), get(myself))
-            .route(&format!("/rest/api/{version}/field"), get(fields))
-            .route(&format!("/rest/api/{version}/search"), any(search));
-    }
-    router
-}
-
-async fn server_info(Extension(base_url): Extension<BaseUrl>) -> Json<Value> {
-    Json(json!({
-        "baseUrl": base_url.0,
-        "version": "9.12.0",
-        "versionNumbers": [9, 12, 0],
-        "deploymentType": "Server",
-        "serverTitle": "PAT example",
-    }))
-}
-
-/// Where this server is reached.
-#[derive(Debug, Clone)]
-pub(crate) struct BaseUrl(pub(crate) String);
-
-fn user_json(user: &User, base_url: &BaseUrl) -> Value {
-    json!({
-        "self": format!("{}/rest/api/2/user?username={}", base_url.0, user.username),
-        "key": user.owner.as_str(),
-        "name": user.username,
-        "emailAddress": user.email,
-        "displayName": user.full_name,
-        "active": user.is_active,
-    })
-}
-
-async fn myself(Extension(base_url): Extension<BaseUrl>, SignedIn(user): SignedIn) -> Json<Value> {
-    Json(user_json(&user, &base_url))
-}
-
-async fn projects(_: SignedIn) -> Json<Value> {
-    Json(json!([]))
-}
-
-/// The Python client `jira` reads the fields before it searches.
-async fn fields(_: SignedIn) -> Json<Value> {
-    Json(json!([]))
-}
-
-async fn search(_: SignedIn) -> Json<Value> {
-    Json(json!({"startAt": 0, "maxResults": 50, "total": 0, "issues": []}))
-}
-
-async fn contents(_: SignedIn) -> Json<Value> {
-    Json(json!({"results": [], "start": 0, "limit": 25, "size": 0, "_links": {}}))
-}
-
-async fn session(Extension(base_url): Extension<BaseUrl>, SignedIn(user): SignedIn) -> Json<Value> {
-    let url = format!("{}/rest/api/2/user?username={}", base_url.0, user.username);
-    Json(json!({"self": url, "name": user.username, "loginInfo": {}}))
-}
-
-async fn open_session(
-    State(users): State<DemoUsers>,
-    pat: Option<Pat>,
-    session: Session,
-    Json(credentials): Json<Credentials>,
-) -> Result<Json<Value>, Response> {
-    if pat.is_some() {
-        // Its session would be thrown away.
-        let message = "A request with a personal access token has no session.";
-        return Err((StatusCode::BAD_REQUEST, Json(json!({"message": message}))).into_response());
-    }
-    start_session(&users, &session, &credentials).await?;
-    let id = session.id().map(|id| id.to_string());
-    Ok(Json(
-        json!({"session": {"name": SESSION_COOKIE, "value": id}, "loginInfo": {}}),
-    ))
-}
-
-async fn close_session(session: Session) -> Result<StatusCode, Response> {
-    session.flush().await.map_err(internal_error)?;
-    Ok(StatusCode::NO_CONTENT)
+        .route("/demo/notices/{id}/retry", post(retry_notice))
 }
 
 /// A stream of events, one a second, that lasts as long as its token does and the server runs.
@@ -137,7 +44,9 @@ async fn events(
     let end = async move {
         let _reason = stopping.run_until_cancelled(pats.until_invalid(&pat)).await;
     };
-    Sse::new(ticks.take_until(Box::pin(end)))
+    // A proxy that gathers answers before it passes them on would show nothing of this one.
+    let unbuffered = [("x-accel-buffering", "no")];
+    (unbuffered, Sse::new(ticks.take_until(Box::pin(end))))
 }
 
 /// `disable` or `enable` a user, as a host's own user administration does: it tells the tokens.

@@ -6,9 +6,13 @@
 //! own. For the same reason it has the plug-ins of the example `plugin`.
 
 mod app;
+mod atlassian;
 mod config;
+mod cross_site;
 mod demo_api;
 mod demo_data;
+mod failures;
+mod headers;
 mod mail;
 mod metrics;
 #[path = "../plugin/mod.rs"]

@@ -1,20 +1,20 @@
 //! The host's own ways to sign in, and how all of them end in one [`Caller`].
 
+use axum::Form;
 use axum::extract::{Extension, FromRequestParts, Query, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::{Form, Json};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pat_core::{Caller, Owner, Pats, User};
 use pat_tower::Pat;
 use serde::Deserialize;
-use serde_json::json;
 use tower_sessions::Session;
 use url::{Position, Url};
 
+use crate::failures::failure;
 use crate::site;
 use crate::users::DemoUsers;
 
@@ -81,8 +81,7 @@ impl FromRequestParts<DemoUsers> for SignedIn {
 /// Asks for Basic; the layer adds that a Bearer token would do as well.
 pub(crate) fn unauthorized() -> Response {
     let message = "You are not signed in. Use Basic, the sign-in form or a personal access token.";
-    let mut response =
-        (StatusCode::UNAUTHORIZED, Json(json!({"message": message}))).into_response();
+    let mut response = failure(StatusCode::UNAUTHORIZED, message);
     let basic = HeaderValue::from_static("Basic realm=\"PAT example\", charset=\"UTF-8\"");
     response
         .headers_mut()
