@@ -11,7 +11,7 @@ use pat_sqlx::SqliteStore;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
-use crate::common::{Answer, MYSELF, NewToken, Server, TOKENS, answer, answer_to_long, trial};
+use crate::common::{Answer, MYSELF, NewToken, Server, TOKENS, answer, trial};
 
 const SEARCH: &str = "/rest/pat/latest/tokens/search";
 const USERS: &str = "/rest/pat/latest/tokens/search/user";
@@ -376,9 +376,9 @@ async fn bulk() {
         let read = answer(request().body(body)).await;
         assert_eq!(read.status, StatusCode::NO_CONTENT);
     }
-    let refused = answer_to_long(|| request().body(format!("{longest}  "))).await;
+    let refused = answer(request().body(format!("{longest}  "))).await;
     assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
-    let refused = answer_to_long(|| {
+    let refused = answer({
         let request = by_admin(server.post(SEARCH)).header("content-type", "application/json");
         request.body(" ".repeat(65 * 1024))
     });

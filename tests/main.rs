@@ -32,6 +32,7 @@ mod plugin;
 mod processes;
 mod properties;
 mod races;
+mod requests;
 mod revocation;
 mod search;
 mod secrets;
@@ -102,6 +103,7 @@ fn main() -> ExitCode {
         processes::trials(),
         properties::trials(),
         races::trials(),
+        requests::trials(),
         revocation::trials(),
         search::trials(),
         secrets::trials(),

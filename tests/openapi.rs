@@ -1,5 +1,6 @@
 //! The description of the REST router is true, and whoever follows it finds no hole.
 
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use libtest_mimic::Trial;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::process::Command;
+use tower::ServiceExt as _;
 
 use crate::common::{Server, answer, python, trial, trial_with_need};
 
@@ -21,6 +23,13 @@ pub(crate) fn trials() -> Vec<Trial> {
             reference,
         ),
         trial("openapi::no_route_lets_anybody_in_who_may_not", walk),
+        trial("openapi::it_says_what_clients_are_made_of", common_parts),
+        trial_with_need(
+            "openapi::linters_find_nothing",
+            "npm",
+            linters_missing(),
+            linters,
+        ),
         trial_with_need(
             "openapi::schemathesis_finds_nothing",
             "python",
@@ -114,10 +123,123 @@ async fn limits() {
         let document = document(&server, mount).await;
         assert_eq!(document["openapi"], "3.1.0");
         assert_eq!(document["servers"], json!([{"url": mount}]));
+        // Of one instance, in words alone: clients that are made from this talk to others too.
         let new = &document["components"]["schemas"]["NewToken"];
-        assert_eq!(new["properties"]["name"]["maxLength"], 17);
-        assert_eq!(new["properties"]["expirationDuration"]["maximum"], 30);
-        assert_eq!(new["required"], json!(["name", "expirationDuration"]));
+        let (name, days) = (
+            &new["properties"]["name"],
+            &new["properties"]["expirationDuration"],
+        );
+        for (member, limits) in [(name, &["17"][..]), (days, &["30", "it must be given"])] {
+            let description = member["description"].as_str().expect("a description");
+            for limit in limits {
+                assert!(description.contains(limit), "{description}");
+            }
+            assert!(member.get("maxLength").or(member.get("maximum")).is_none());
+        }
+        assert_eq!(new["required"], json!(["name"]));
+    }
+}
+
+/// What clients are made of besides paths and bodies.
+async fn common_parts() {
+    let server = Server::start().await;
+    let document = document(&server, MOUNT).await;
+    assert_eq!(
+        document["info"]["license"]["identifier"],
+        "MIT OR Apache-2.0"
+    );
+    assert!(document["info"]["contact"]["name"].is_string());
+    let tags = document["tags"].as_array().expect("tags");
+    let tags: Vec<_> = tags.iter().map(|tag| &tag["name"]).collect();
+    assert_eq!(tags, ["Tokens", "Administration"]);
+    let components = &document["components"];
+    let ways_in = components["securitySchemes"].as_object().expect("schemes");
+    assert_eq!(ways_in.len(), 3);
+    assert_eq!(ways_in["session"]["name"], "JSESSIONID");
+    for (method, path, operation) in operations(&document) {
+        let route = format!("{method} {path}");
+        let ways = json!([{"bearer": []}, {"basic": []}, {"session": []}]);
+        assert_eq!(operation["security"], ways, "{route}");
+        for (status, response) in operation["responses"].as_object().expect("responses") {
+            let header = match status.as_str() {
+                "401" => "WWW-Authenticate",
+                "503" => "Retry-After",
+                success if success.starts_with('2') => "PAT-Expires-At",
+                _ => continue,
+            };
+            assert!(response["headers"][header].is_object(), "{route} {status}");
+        }
+    }
+    let search = &document["paths"]["/tokens/search"]["post"]["responses"]["200"];
+    assert!(search["headers"]["PAT-Ignored-Fields"].is_object());
+    let schemas = &components["schemas"];
+    let status = &schemas["Status"]["enum"];
+    assert_eq!(
+        *status,
+        json!(["ACTIVE", "EXPIRES_SOON", "EXPIRED", "REVOKED"])
+    );
+    for (schema, member) in [
+        ("Problem", "errorMessages"),
+        ("Problem", "message"),
+        ("Problem", "error"),
+        ("Token", "revokedAt"),
+    ] {
+        let member = &schemas[schema]["properties"][member];
+        assert!(member["description"].is_string(), "{schema}: {member}");
+    }
+    // A host that has said nothing of its own ways to sign in.
+    let pats = pat_core::Pats::builder(pat_core::MemoryStore::default()).build();
+    let api: axum::Router = pat_tower::api::Api::new(pats).router();
+    let request = http::Request::get("/openapi.json").body(axum::body::Body::empty());
+    let response = api.oneshot(request.expect("a request")).await;
+    let body = response.expect("an answer").into_body();
+    let body = axum::body::to_bytes(body, usize::MAX)
+        .await
+        .expect("a body");
+    let document: Value = serde_json::from_slice(&body).expect("JSON");
+    let ways = &document["paths"]["/policy"]["get"]["security"];
+    assert_eq!(*ways, json!([{"bearer": []}]));
+}
+
+/// Where `.ci/setup` puts the two: beside the folder that cargo calls `CARGO_TARGET_TMPDIR`.
+fn linter(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("openapi-lint");
+    folder.join("node_modules/.bin").join(name)
+}
+
+fn linters_missing() -> Option<&'static str> {
+    let are_there = linter("redocly").is_file() && linter("spectral").is_file();
+    (!are_there).then_some("needs redocly and spectral; run .ci/setup")
+}
+
+/// What others hold descriptions to, at their strictest.
+async fn linters() {
+    let server = Server::with(&[("pat.base.url", "https://pat.example")]).await;
+    let document = document(&server, MOUNT).await;
+    let folder = server.folder.path();
+    std::fs::write(folder.join("openapi.json"), document.to_string()).expect("a file");
+    let rules = r#"{"extends": ["spectral:oas"]}"#;
+    std::fs::write(folder.join("rules.json"), rules).expect("a file");
+    for (program, arguments) in [
+        ("redocly", &["lint", "--extends", "recommended-strict"][..]),
+        (
+            "spectral",
+            &["lint", "-r", "rules.json", "--fail-severity", "hint"],
+        ),
+    ] {
+        let run = Command::new(linter(program))
+            .args(arguments)
+            .arg("openapi.json")
+            .current_dir(folder)
+            .env("REDOCLY_TELEMETRY", "off")
+            .env("REDOCLY_SUPPRESS_UPDATE_NOTICE", "true")
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        let run = run.await.expect("a linter");
+        let output = [run.stdout, run.stderr].concat();
+        let output = String::from_utf8_lossy(&output);
+        assert!(run.status.success(), "{program}: {output}");
     }
 }
 

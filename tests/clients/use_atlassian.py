@@ -34,11 +34,30 @@ confluence = Confluence(url=base, token=second["rawToken"])
 # Use them.
 assert jira.myself()["name"] == "alice", jira.myself()
 assert jira.get_server_info()["deploymentType"] == "Server", jira.get_server_info()
-assert jira.projects() == [], jira.projects()
-assert jira.jql("assignee = currentUser()")["issues"] == []
-assert confluence.get("rest/api/content")["results"] == []
-assert confluence.cql("type = page")["results"] == []
-assert list(confluence.get_all_pages_from_space("DEMO")) == []
+assert [project["key"] for project in jira.projects()] == ["DEMO"], jira.projects()
+found = jira.jql("project = DEMO", start=1, limit=1)
+assert [issue["key"] for issue in found["issues"]] == ["DEMO-2"], found
+assert (found["startAt"], found["maxResults"], found["total"]) == (1, 1, 3), found
+assert jira.issue("DEMO-1")["fields"]["summary"] == "Try a token"
+jira.issue_add_comment("DEMO-1", "done")
+[comment] = jira.issue_get_comments("DEMO-1")["comments"]
+assert (comment["body"], comment["author"]["name"]) == ("done", "alice"), comment
+[page] = confluence.get("rest/api/content")["results"]
+assert confluence.get(f"rest/api/content/{page['id']}")["title"] == page["title"]
+assert confluence.get("rest/api/user/current")["username"] == "alice"
+assert confluence.get("rest/api/space")["results"][0]["key"] == "DEMO"
+assert len(confluence.cql("type = page")["results"]) == 1
+assert [one["title"] for one in confluence.get_all_pages_from_space("DEMO")] == [page["title"]]
+assert list(confluence.get_all_pages_from_space("NONE")) == []
+
+# What is not there is said so in words.
+try:
+    jira.issue("DEMO-9")
+except HTTPError as error:
+    assert error.response.status_code == 404, error
+    assert "There is no such issue." in str(error), error
+else:
+    raise AssertionError("there is an issue")
 
 # List them: in the order of their creation, without their secrets.
 listed = jira.get(tokens)

@@ -31,10 +31,36 @@ token = created.json()
 jira = JIRA(base, token_auth=token["rawToken"])
 assert jira.myself()["name"] == "alice", jira.myself()
 assert jira.session().name == "alice", jira.session()
-assert jira.projects() == [], jira.projects()
+assert [project.key for project in jira.projects()] == ["DEMO"], jira.projects()
+assert jira.project("DEMO").name == "Demo project"
 for use_post in (False, True):
-    found = jira.search_issues("assignee = currentUser()", use_post=use_post)
-    assert (list(found), found.total) == ([], 0), found
+    found = jira.search_issues("project = DEMO", use_post=use_post)
+    assert ([issue.key for issue in found], found.total) == (["DEMO-1", "DEMO-2", "DEMO-3"], 3)
+    part = jira.search_issues("", startAt=1, maxResults=1, use_post=use_post)
+    assert ([issue.key for issue in part], part.total) == (["DEMO-2"], 3), part
+    all_pages = jira.search_issues("", maxResults=False, use_post=use_post)
+    assert len(all_pages) == 3, all_pages
+
+# Read an issue and comment on it. What is not there is said so in words.
+issue = jira.issue("DEMO-1")
+assert issue.fields.summary == "Try a token", issue.raw
+comment = jira.add_comment(issue, "Done — über ein Token.")
+assert (comment.author.name, comment.body) == ("alice", "Done — über ein Token."), comment.raw
+assert [one.id for one in jira.comments("DEMO-1")] == [comment.id]
+assert jira.issue("DEMO-1").fields.comment.total == 1
+for call, status, words in (
+    (lambda: jira.issue("DEMO-9"), 404, "There is no such issue."),
+    (lambda: jira.add_comment("DEMO-9", "x"), 404, "There is no such issue."),
+    (lambda: jira.project("NONE"), 404, "There is no such project."),
+    (lambda: jira.dashboards(), 404, "There is nothing here."),
+    (lambda: issue.delete(), 405, "This method is not allowed here."),
+):
+    try:
+        call()
+    except JIRAError as error:
+        assert (error.status_code, error.text) == (status, words), error
+    else:
+        raise AssertionError(words)
 
 # List with it: exactly this token, used, and without its secret.
 [listed] = jira._session.get(tokens).json()

@@ -319,18 +319,6 @@ pub(crate) async fn answer(request: RequestBuilder) -> Answer {
     contract_kept(request.send().await.expect("an answer")).await
 }
 
-/// The same, of a request that is too long. The server does not read it to its end, and hangs up after
-/// its answer; a client that is still writing may notice that first, and has to ask again.
-pub(crate) async fn answer_to_long(request: impl Fn() -> RequestBuilder) -> Answer {
-    for _ in 0..20 {
-        match request().send().await {
-            Ok(response) => return contract_kept(response).await,
-            Err(error) => assert!(error.is_request(), "{error:?}"),
-        }
-    }
-    panic!("no answer can be read");
-}
-
 async fn contract_kept(response: reqwest::Response) -> Answer {
     let (status, headers) = (response.status(), response.headers().clone());
     let body = response.text().await.expect("a body");

@@ -23,9 +23,7 @@ fn program() -> Option<PathBuf> {
 
 /// A running proxy; ended when it is dropped.
 pub(crate) struct Nginx {
-    /// Where it listens on 127.0.0.1.
-    pub(crate) port: u16,
-    /// The same as the beginning of a URL, without a slash at its end.
+    /// Where it listens, as the beginning of a URL without a slash at its end.
     pub(crate) base: String,
     /// What relative paths of the configuration begin from.
     _folder: tempfile::TempDir,
@@ -49,7 +47,6 @@ impl Nginx {
         let command = command.args(["-e", "stderr"]).stdin(Stdio::null());
         let master = command.spawn().expect("nginx starts");
         let nginx = Self {
-            port,
             base: format!("http://127.0.0.1:{port}"),
             _folder: folder,
             master,
