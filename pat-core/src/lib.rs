@@ -48,6 +48,7 @@ pub mod settings;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod text;
 pub mod token;
 mod usage;
 

@@ -125,12 +125,12 @@ fn is_page(path: &str) -> bool {
     path.is_empty() || (is_path && is_clean)
 }
 
-/// Notices of every kind that take every branch a template may have: one token and several, with
-/// and without what is optional.
+/// Notices of every kind that take every branch a template may have: one token, several, and more than
+/// are shown, with and without what is optional.
 fn samples() -> impl Iterator<Item = Notice> {
     let kinds = NoticeKind::ALL.into_iter();
     kinds.flat_map(|kind| {
-        [(1, true), (1, false), (3, true), (3, false)]
+        [(1, true), (1, false), (3, true), (3, false), (30, true)]
             .map(|(count, full)| sample(kind, count, full))
     })
 }

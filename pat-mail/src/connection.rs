@@ -1,21 +1,25 @@
 //! Connections to the mail server: made with the protection that was asked for, and used again
 //! while there is more to send.
 
-use std::fmt;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use std::{fmt, io};
 
 use lettre::transport::smtp::Error as Client;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
+use lettre::transport::smtp::commands::Starttls;
 use lettre::transport::smtp::extension::ClientId;
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use crate::SmtpError;
-use crate::plain_stream::PlainStream;
+use crate::hello::hello;
+use crate::reply_stream::{Lent, ReplyStream};
 use crate::smtp::{failure, tls_failure};
+use crate::tls::Tls;
 
 /// So many idle connections are kept; one more is closed after its message.
 const MAX_IDLE: usize = 4;
@@ -28,23 +32,36 @@ pub(crate) struct Server {
     pub(crate) port: u16,
     pub(crate) protection: Protection,
     pub(crate) login: Option<Credentials>,
-    pub(crate) hello: ClientId,
+    /// The name for `EHLO`, unless the mailer finds one.
+    pub(crate) hello: Option<ClientId>,
 }
 
 /// How the connection is protected, and by which trusted roots.
 pub(crate) enum Protection {
     None,
-    StartTls(TlsParameters),
-    Tls(TlsParameters),
+    StartTls(Tls),
+    Tls(Tls),
 }
 
 impl Server {
     /// A connection that is protected and logged in.
     async fn connect(&self) -> Result<AsyncSmtpConnection, SmtpError> {
+        let tcp = TcpStream::connect((self.host.as_str(), self.port)).await;
+        let tcp = tcp.map_err(|error| SmtpError::Connection(error.into()))?;
+        // Without it each message waits for the acknowledgement of the part before.
+        let _ = tcp.set_nodelay(true);
+        let ends = Ends::of(&tcp, self.hello.as_ref());
+        let ends = ends.map_err(|error| SmtpError::Connection(error.into()))?;
         let mut connection = match &self.protection {
-            Protection::None => self.open(None).await.map_err(refused)?,
-            Protection::Tls(tls) => self.open(Some(tls.clone())).await.map_err(tls_failure)?,
-            Protection::StartTls(tls) => self.open_and_upgrade(tls).await?,
+            Protection::None => ends
+                .open(ReplyStream::new(tcp, ends.peer))
+                .await
+                .map_err(refused)?,
+            Protection::Tls(tls) => {
+                let stream = ReplyStream::new(tls.connect(tcp).await?, ends.peer);
+                ends.open(stream).await.map_err(tls_failure)?
+            }
+            Protection::StartTls(tls) => ends.open_and_upgrade(tcp, tls).await?,
         };
         if let Some(login) = &self.login {
             let answer = connection.auth(DEFAULT_MECHANISMS, login).await;
@@ -58,31 +75,48 @@ impl Server {
         }
         Ok(connection)
     }
+}
 
-    async fn open(&self, tls: Option<TlsParameters>) -> Result<AsyncSmtpConnection, Client> {
-        // Time is limited for the whole message, not here.
-        let address = (self.host.as_str(), self.port);
-        AsyncSmtpConnection::connect_tokio1(address, None, &self.hello, tls, None).await
+/// The two ends of a connection: who the server is, and the name that the mailer has for it.
+struct Ends {
+    peer: SocketAddr,
+    hello: ClientId,
+}
+
+impl Ends {
+    fn of(tcp: &TcpStream, given: Option<&ClientId>) -> io::Result<Self> {
+        Ok(Self {
+            peer: tcp.peer_addr()?,
+            hello: hello(given, tcp.local_addr()?.ip()),
+        })
     }
 
+    async fn open(
+        &self,
+        stream: impl AsyncTokioStream + 'static,
+    ) -> Result<AsyncSmtpConnection, Client> {
+        AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello).await
+    }
+
+    /// Asks for STARTTLS, and begins anew on the protected connection: nothing that was said before is
+    /// believed (RFC 3207, section 4.2).
     async fn open_and_upgrade(
         &self,
-        tls: &TlsParameters,
+        tcp: TcpStream,
+        tls: &Tls,
     ) -> Result<AsyncSmtpConnection, SmtpError> {
-        let tcp = TcpStream::connect((self.host.as_str(), self.port)).await;
-        let tcp = tcp.map_err(|error| SmtpError::Connection(error.into()))?;
-        // Without it each message waits for the acknowledgement of the part before.
-        let _ = tcp.set_nodelay(true);
-        let stream = Box::new(PlainStream::new(tcp));
-        let connection = AsyncSmtpConnection::connect_with_transport(stream, &self.hello).await;
-        let mut connection = connection.map_err(refused)?;
+        let lent = Lent::new(tcp);
+        let stream = ReplyStream::new(lent.clone(), self.peer);
+        let mut connection = self.open(stream).await.map_err(refused)?;
         if !connection.can_starttls() {
             connection.abort().await;
             return Err(SmtpError::NoStartTls);
         }
-        let upgraded = connection.starttls(tls.clone(), &self.hello).await;
-        upgraded.map_err(tls_failure)?;
-        Ok(connection)
+        connection.command(Starttls).await.map_err(refused)?;
+        drop(connection);
+        let tcp = lent.take_back().ok_or(SmtpError::Protocol)?;
+        let stream = ReplyStream::greeted(tls.connect(tcp).await?, self.peer);
+        self.open(stream).await.map_err(tls_failure)
     }
 }
 

@@ -8,6 +8,9 @@ use serde::Serialize;
 
 use crate::text;
 
+/// So many tokens are shown in a mail, which would have no end otherwise: a user may have thousands.
+const MAX_ROWS: usize = 20;
+
 /// Plain text and HTML keep a name apart from the text around it in different ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -20,7 +23,7 @@ pub(crate) enum Format {
 impl Format {
     fn name(self, name: String) -> String {
         match self {
-            Self::Text if !name.is_empty() => text::isolated(&name),
+            Self::Text if !name.is_empty() => pat_core::text::isolate(&name),
             Self::Text | Self::Html => name,
         }
     }
@@ -35,6 +38,7 @@ pub(crate) struct Context {
     count: usize,
     token: TokenContext,
     tokens: Vec<TokenContext>,
+    more: usize,
     by: Option<String>,
     reason: Option<Vec<String>>,
     link: Option<String>,
@@ -66,6 +70,7 @@ impl Context {
         let tokens: Vec<_> = notice
             .tokens
             .iter()
+            .take(MAX_ROWS)
             .map(|token| TokenContext::new(token, notice.queued_at, format))
             .collect();
         let by = notice.by.as_deref().map(text::person);
@@ -75,7 +80,8 @@ impl Context {
             product: product.to_owned(),
             recipient: format.name(recipient(notice)),
             subject: subject.map(str::to_owned),
-            count: tokens.len(),
+            count: notice.tokens.len(),
+            more: notice.tokens.len() - tokens.len(),
             token: tokens.first()?.clone(),
             tokens,
             by: by

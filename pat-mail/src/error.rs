@@ -108,7 +108,7 @@ pub enum SmtpUrlError {
     #[error("the {0} in the SMTP URL must be percent-encoded UTF-8 without control characters")]
     Encoding(&'static str),
     /// A parameter is not known.
-    #[error("the parameters of the SMTP URL are tls, ca and timeout")]
+    #[error("the parameters of the SMTP URL are tls, ca, timeout and ehlo")]
     UnknownParameter,
     /// A parameter is there twice.
     #[error("the parameter {0} is in the SMTP URL twice")]
@@ -131,6 +131,12 @@ pub enum SmtpUrlError {
     /// `timeout` is no number of seconds in the allowed range.
     #[error("timeout in the SMTP URL must be 1 to 100 seconds")]
     Timeout,
+    /// `ehlo` is no host name and no address in brackets.
+    #[error(
+        "ehlo in the SMTP URL must be a host name such as app.example.com, or an address in \
+         brackets such as [192.0.2.1] or [IPv6:2001:db8::1]"
+    )]
+    Ehlo,
 }
 
 /// Why an [`SmtpMailer`](crate::SmtpMailer) cannot be made, or did not send.

@@ -37,20 +37,22 @@ pub(crate) fn subject(subject: &str) -> HeaderValue {
     HeaderValue::dangerous_new_pre_encoded(name, subject.to_owned(), encoded)
 }
 
-/// A `To` with the name as [`subject`] has its text: `lettre` would make lines that are too long.
-pub(crate) fn to_header(to: &Mailbox) -> HeaderValue {
-    let name = HeaderName::new_from_ascii_str("To");
-    let encoded = match &to.name {
-        None => to.email.to_string(),
-        Some(name) if is_plain_name(name) => with_address(&format!("\"{name}\""), &to.email),
-        Some(name) => with_address(&encoded_words(name), &to.email),
+/// A `To` or `From` with the name as [`subject`] has its text: `lettre` would make lines that are too
+/// long.
+pub(crate) fn mailbox_header(header: &'static str, mailbox: &Mailbox) -> HeaderValue {
+    let name = HeaderName::new_from_ascii_str(header);
+    let email = &mailbox.email;
+    let encoded = match &mailbox.name {
+        None => email.to_string(),
+        Some(name) if is_plain_name(name) => with_address(header, &format!("\"{name}\""), email),
+        Some(name) => with_address(header, &encoded_words(name), email),
     };
-    HeaderValue::dangerous_new_pre_encoded(name, to.to_string(), encoded)
+    HeaderValue::dangerous_new_pre_encoded(name, mailbox.to_string(), encoded)
 }
 
 /// The name and the address, on one line if it is short enough.
-fn with_address(name: &str, address: &Address) -> String {
-    let line = format!("To: {name} <{address}>");
+fn with_address(header: &str, name: &str, address: &Address) -> String {
+    let line = format!("{header}: {name} <{address}>");
     let fold = if line.len() <= MAX_LINE { "" } else { "\r\n" };
     format!("{name}{fold} <{address}>")
 }

@@ -6,15 +6,17 @@ mod context;
 mod error;
 mod file;
 mod header;
+mod hello;
 mod memory;
 mod message;
-mod plain_stream;
 mod reply;
+mod reply_stream;
 #[cfg(test)]
 mod scripted_server;
 mod smtp;
 mod templates;
 mod text;
+mod tls;
 mod url;
 
 pub use builder::ComposerBuilder;

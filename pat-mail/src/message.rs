@@ -72,8 +72,8 @@ impl Composer {
 
         Message::builder()
             .envelope(envelope)
-            .from(self.inner.from.clone())
-            .raw_header(header::to_header(&to))
+            .raw_header(header::mailbox_header("From", &self.inner.from))
+            .raw_header(header::mailbox_header("To", &to))
             .raw_header(header::subject(&subject))
             .date(header::date(notice.queued_at))
             .message_id(Some(message_id(notice, sender)))

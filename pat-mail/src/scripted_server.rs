@@ -10,7 +10,8 @@ use crate::{Composer, SmtpMailer};
 /// A server that answers each command as it is told to, and writes down what it hears.
 #[derive(Clone, Default)]
 pub(crate) struct Script {
-    /// Pairs of the start of a command and the answer; an empty answer is none at all.
+    /// Pairs of the start of a command and the answer; an empty answer is none at all. They
+    /// are sent as Latin-1.
     answers: &'static [(&'static str, &'static str)],
     heard: Arc<Mutex<Vec<String>>>,
 }
@@ -53,7 +54,7 @@ impl Script {
                 self.heard.lock().unwrap().push(command.clone());
                 let answer = self.answer(&command);
                 in_data = answer.starts_with("354");
-                client.write_all(answer.as_bytes()).await.unwrap();
+                client.write_all(&latin1(&answer)).await.unwrap();
             }
             command.clear();
             if client.read_line(&mut command).await.unwrap_or(0) == 0 {
@@ -83,10 +84,17 @@ impl Script {
 
     /// How often a command was heard that starts so; `CONNECT`, and `END` of a message, are two.
     pub(crate) fn times(&self, start: &str) -> usize {
-        let heard = self.heard.lock().unwrap();
-        heard
-            .iter()
-            .filter(|command| command.starts_with(start))
-            .count()
+        self.heard(start).len()
     }
+
+    /// The commands that were heard and start so.
+    pub(crate) fn heard(&self, start: &str) -> Vec<String> {
+        let heard = self.heard.lock().unwrap();
+        let heard = heard.iter().filter(|command| command.starts_with(start));
+        heard.cloned().collect()
+    }
+}
+
+fn latin1(text: &str) -> Vec<u8> {
+    text.chars().map(|c| u8::try_from(c).unwrap()).collect()
 }

@@ -1,18 +1,17 @@
 use std::error::Error;
-use std::path::Path;
+use std::io;
 use std::time::Duration;
-use std::{fs, io};
 
 use async_trait::async_trait;
 use lettre::Message;
 use lettre::transport::smtp::Error as Client;
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, TlsParameters};
-use lettre::transport::smtp::extension::{ClientId, Extension};
+use lettre::transport::smtp::extension::Extension;
 use pat_core::{MailError, Mailer, Notice};
 use tokio::time::timeout;
 
 use crate::connection::{Connections, Protection, Server};
+use crate::tls::Tls;
 use crate::url::Security;
 use crate::{Composer, SmtpError, SmtpReply, SmtpUrl};
 
@@ -36,8 +35,8 @@ impl SmtpMailer {
         let host = url.host_name();
         let protection = match url.security {
             Security::None => Protection::None,
-            Security::StartTls => Protection::StartTls(tls_parameters(&host, url.ca.as_deref())?),
-            Security::Tls => Protection::Tls(tls_parameters(&host, url.ca.as_deref())?),
+            Security::StartTls => Protection::StartTls(Tls::new(&host, url.ca.as_deref())?),
+            Security::Tls => Protection::Tls(Tls::new(&host, url.ca.as_deref())?),
         };
         let login = url.login.as_ref();
         let login = login.map(|it| Credentials::new(it.user.clone(), it.password.clone()));
@@ -48,7 +47,7 @@ impl SmtpMailer {
                 port: url.port,
                 protection,
                 login,
-                hello: ClientId::default(),
+                hello: url.hello.clone(),
             }),
             timeout: url.timeout,
         })
@@ -116,30 +115,6 @@ impl Mailer for SmtpMailer {
     }
 }
 
-fn tls_parameters(host: &str, ca: Option<&Path>) -> Result<TlsParameters, SmtpError> {
-    let mut parameters = TlsParameters::builder(host.to_owned());
-    if let Some(path) = ca {
-        let pem = fs::read(path).map_err(|source| SmtpError::UnreadableCa {
-            path: path.to_owned(),
-            source,
-        })?;
-        let invalid = || SmtpError::InvalidCa {
-            path: path.to_owned(),
-        };
-        // Without a certificate in it, the file would be taken and add nothing.
-        let has_certificate = pem
-            .windows(CERTIFICATE.len())
-            .any(|bytes| bytes == CERTIFICATE);
-        let certificate = Certificate::from_pem(&pem).ok().filter(|_| has_certificate);
-        parameters = parameters.add_root_certificate(certificate.ok_or_else(invalid)?);
-    }
-    parameters
-        .build()
-        .map_err(|error| SmtpError::Tls(error.into()))
-}
-
-const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
-
 /// What an error of the client means; `refusal` is what a negative reply means at this point.
 ///
 /// The client's error is not kept where it repeats what the server said, which may be an address.
@@ -149,8 +124,6 @@ pub(crate) fn failure(error: Client, refusal: impl Fn(SmtpReply) -> SmtpError) -
         refusal(SmtpReply::new(code.into(), &text.unwrap_or_default()))
     } else if error.is_response() || error.is_client() {
         SmtpError::Protocol
-    } else if error.is_tls() {
-        SmtpError::Tls(error.into())
     } else {
         SmtpError::Connection(error.into())
     }
@@ -232,6 +205,51 @@ mod tests {
                 "{shown}"
             );
         }
+    }
+
+    /// The scripted server sends Latin-1.
+    #[tokio::test]
+    async fn the_code_of_a_reply_decides_whatever_its_text() {
+        let long = Box::leak(format!("250 {}", "x".repeat(3_000)).into_boxed_str());
+        for (answer, is_sent) in [
+            (("CONNECT", "220 Grüezi"), true),
+            (("EHLO", "250-hiér\r\n250 AUTH PLAIN"), true),
+            (("AUTH", "235 angemeldet für user"), true),
+            (("RCPT", "250 Empfänger ok"), true),
+            (("DATA", "354 los gehts, müde"), true),
+            (("END", "250 angenommen für Zustellung"), true),
+            (("END", "250"), true),
+            (("END", &*long), true),
+            (("RCPT", "550 Empfänger unbekannt"), false),
+            (("RCPT", "550"), false),
+            (("END", "554-Müll\r\n554 Spam\u{ff}"), false),
+        ] {
+            let script = Script::new(Box::leak(Box::new([answer])));
+            let mailer = script.start("").await;
+            let sent = mailer.send(&notice("ada@example.com")).await;
+            let is_final = matches!(sent, Err(MailError::Permanent(_)));
+            assert_eq!(
+                (sent.is_ok(), is_final),
+                (is_sent, !is_sent),
+                "{answer:?}: {sent:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn the_server_is_greeted_by_the_given_name() {
+        for (url, name) in [
+            ("?ehlo=app.example.com", "app.example.com"),
+            ("?ehlo=[192.0.2.1]", "[192.0.2.1]"),
+        ] {
+            let script = Script::default();
+            script.start(url).await.check().await.unwrap();
+            assert_eq!(script.times(&format!("EHLO {name}")), 1, "{url}");
+        }
+        let script = Script::default();
+        script.start("").await.check().await.unwrap();
+        let is_full = |command: &str| command.starts_with("EHLO [") || command.contains('.');
+        assert!(script.heard("EHLO").iter().all(|command| is_full(command)));
     }
 
     #[tokio::test]

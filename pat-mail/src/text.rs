@@ -1,10 +1,7 @@
 //! Text that people chose, made safe for mail: names cannot break lines, forge headers or turn the
 //! reading direction of what stands around them.
 
-/// FIRST STRONG ISOLATE: what follows cannot turn the text around it (Unicode UAX 9).
-const ISOLATE: char = '\u{2068}';
-/// POP DIRECTIONAL ISOLATE: ends it.
-const POP_ISOLATE: char = '\u{2069}';
+use pat_core::text::{breaks_line, is_bidi_control};
 
 /// Lines are wrapped at spaces when they are longer. RFC 5322 asks for no more than 78.
 const WIDTH: usize = 76;
@@ -13,7 +10,7 @@ const WIDTH: usize = 76;
 /// the reading direction is taken out.
 pub(crate) fn one_line(name: &str) -> String {
     name.chars()
-        .filter(|c| !is_direction_control(*c))
+        .filter(|c| !is_bidi_control(*c))
         .map(|c| if breaks_line(c) { ' ' } else { c })
         .collect()
 }
@@ -38,11 +35,6 @@ pub(crate) fn lines(text: &str) -> Vec<String> {
         .lines()
         .map(|line| one_line(line).trim_end().to_owned())
         .collect()
-}
-
-/// A name for plain text, which has no `<bdi>`.
-pub(crate) fn isolated(name: &str) -> String {
-    format!("{ISOLATE}{name}{POP_ISOLATE}")
 }
 
 /// A rendered text body: no more than one empty line in a row, and long lines wrapped.
@@ -90,15 +82,7 @@ fn wrap_into(out: &mut String, line: &str) {
 
 /// The number of characters that are seen.
 fn width(text: &str) -> usize {
-    text.chars().filter(|c| !is_direction_control(*c)).count()
-}
-
-fn is_direction_control(c: char) -> bool {
-    matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
-}
-
-fn breaks_line(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
+    text.chars().filter(|c| !is_bidi_control(*c)).count()
 }
 
 #[cfg(test)]

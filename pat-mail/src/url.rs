@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use lettre::transport::smtp::extension::ClientId;
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
-use crate::SmtpUrlError;
+use crate::{SmtpUrlError, hello};
 
 const SUBMISSION_PORT: u16 = 587;
 const SUBMISSIONS_PORT: u16 = 465;
@@ -29,6 +30,7 @@ pub struct SmtpUrl {
     pub(crate) login: Option<Login>,
     pub(crate) ca: Option<PathBuf>,
     pub(crate) timeout: Duration,
+    pub(crate) hello: Option<ClientId>,
 }
 
 /// How the connection is protected. There is no "TLS if the server offers it": whoever sits between
@@ -96,6 +98,7 @@ impl FromStr for SmtpUrl {
             login: login(&url)?,
             ca: parameters.ca()?,
             timeout: parameters.timeout()?,
+            hello: parameters.hello()?,
         })
     }
 }
@@ -147,6 +150,7 @@ struct Parameters {
     tls: Option<String>,
     ca: Option<String>,
     timeout: Option<String>,
+    ehlo: Option<String>,
 }
 
 impl Parameters {
@@ -158,6 +162,7 @@ impl Parameters {
                 "tls" => ("tls", &mut parameters.tls),
                 "ca" => ("ca", &mut parameters.ca),
                 "timeout" => ("timeout", &mut parameters.timeout),
+                "ehlo" => ("ehlo", &mut parameters.ehlo),
                 _ => return Err(SmtpUrlError::UnknownParameter),
             };
             if slot.replace(decode(value, name)?).is_some() {
@@ -172,6 +177,12 @@ impl Parameters {
             Some("") => Err(SmtpUrlError::Ca),
             path => Ok(path.map(PathBuf::from)),
         }
+    }
+
+    fn hello(&self) -> Result<Option<ClientId>, SmtpUrlError> {
+        let hello = self.ehlo.as_deref();
+        let hello = hello.map(|name| hello::parse(name).ok_or(SmtpUrlError::Ehlo));
+        hello.transpose()
     }
 
     fn timeout(&self) -> Result<Duration, SmtpUrlError> {
@@ -308,6 +319,13 @@ mod tests {
             ("smtp://h?timeout=0", E::Timeout),
             ("smtp://h?timeout=101", E::Timeout),
             ("smtp://h?timeout=30s", E::Timeout),
+            ("smtp://h?ehlo=", E::Ehlo),
+            ("smtp://h?ehlo=my_host", E::Ehlo),
+            ("smtp://h?ehlo=a%20b", E::Ehlo),
+            ("smtp://h?ehlo=a..b", E::Ehlo),
+            ("smtp://h?ehlo=[192.0.2.256]", E::Ehlo),
+            ("smtp://h?ehlo=[IPv6:192.0.2.1]", E::Ehlo),
+            ("smtp://h?ehlo=a&ehlo=a", E::RepeatedParameter("ehlo")),
         ] {
             let found = parse(url).unwrap_err();
             assert_eq!(found, error, "{url}");

@@ -105,6 +105,65 @@ fn assert_sound(message: &[u8]) {
 }
 
 #[test]
+fn a_mail_about_many_tokens_is_short() {
+    let names: Vec<_> = (0..200).map(|number| format!("token {number}.")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    for kind in NoticeKind::ALL {
+        let message = compose(&notice(kind, &names));
+        assert_sound(&message);
+        assert!(message.len() < 50_000, "{kind}: {}", message.len());
+        let mail = parse_mail(&message).unwrap();
+        assert!(header(&mail, "Subject").contains("200"), "{kind}");
+        for body in [text(&mail), html(&mail)] {
+            for (number, name) in names.iter().enumerate() {
+                assert_eq!(body.contains(name), number < 20, "{kind}: {name}");
+            }
+            assert!(body.contains("and 180 more"), "{kind}: {body}");
+        }
+        assert!(text(&mail).contains("https://example.com/profile/tokens"));
+        assert!(html(&mail).contains("Review your tokens"));
+    }
+}
+
+#[test]
+fn a_sender_with_any_name_keeps_the_lines_short() {
+    for name in [
+        "Größe und Maß der persönlichen Zugriffsschlüssel",
+        "個人アクセストークンの管理サービスからのお知らせ",
+        "Plain",
+        "Example, Inc. (\"PAT\")",
+        "A plain name of many words that is longer than one line of a header may ever be",
+    ] {
+        let sender = format!(
+            "\"{}\" <noreply@mail.department.example.com>",
+            name.replace('"', "\\\"")
+        );
+        let composer = Composer::builder(sender).build().unwrap();
+        let message = composer
+            .compose(&notice(NoticeKind::Created, &["ci"]))
+            .unwrap()
+            .formatted();
+        assert_sound(&message);
+        let head = str::from_utf8(&message)
+            .unwrap()
+            .split("\r\n\r\n")
+            .next()
+            .unwrap();
+        for line in head.split("\r\n").filter(|line| line.contains("=?")) {
+            assert!(line.len() <= 76, "{line}");
+        }
+        let mail = parse_mail(&message).unwrap();
+        let from = mail.headers.get_first_header("From").unwrap();
+        let from = mailparse::addrparse_header(from).unwrap();
+        let from = from.extract_single_info().unwrap();
+        assert_eq!(from.addr, "noreply@mail.department.example.com");
+        if !name.contains('"') {
+            assert_eq!(from.display_name.as_deref(), Some(name));
+        }
+    }
+}
+
+#[test]
 fn each_kind_reads_well() {
     for kind in NoticeKind::ALL {
         for names in [&["ci"][..], &["ci", "backup of the wiki", "🎉 bot"]] {
@@ -137,7 +196,7 @@ fn headers_are_what_they_should_be() {
     let message = compose(&notice(NoticeKind::ExpiresSoon, &["ci"]));
     let mail = parse_mail(&message).unwrap();
     for (name, value) in [
-        ("From", "Example <noreply@example.com>"),
+        ("From", "\"Example\" <noreply@example.com>"),
         ("To", "\"Ada Lovelace\" <ada@example.com>"),
         (
             "Subject",

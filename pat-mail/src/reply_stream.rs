@@ -1,0 +1,239 @@
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use lettre::transport::smtp::client::AsyncTokioStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// How much of a reply's line is kept. RFC 5321, section 4.5.3.1.5, allows 512 bytes, and the client
+/// of `lettre` gives up on lines of 1,000.
+const MAX_LINE: usize = 510;
+/// The length of a reply's code.
+const CODE_LEN: usize = 3;
+
+/// A connection whose replies any client can read.
+///
+/// The code alone decides what a reply means (RFC 5321, section 4.2). Its text may be in any encoding
+/// or too long, its lines may end with a bare line feed, and there may be no text at all. The client
+/// of `lettre` takes such a reply for a lost connection, although the server has already accepted the
+/// message, so the same mail would be sent again and again. This stream makes the text ASCII, shortens
+/// it and completes the line ends.
+#[derive(Debug)]
+pub(crate) struct ReplyStream<S> {
+    inner: S,
+    peer: SocketAddr,
+    line_len: usize,
+    readable: Vec<u8>,
+}
+
+impl<S> ReplyStream<S> {
+    pub(crate) const fn new(inner: S, peer: SocketAddr) -> Self {
+        Self {
+            inner,
+            peer,
+            line_len: 0,
+            readable: Vec::new(),
+        }
+    }
+
+    /// A stream on which the server has greeted already, which the client waits for.
+    pub(crate) fn greeted(inner: S, peer: SocketAddr) -> Self {
+        Self {
+            readable: b"220 \r\n".to_vec(),
+            ..Self::new(inner, peer)
+        }
+    }
+
+    fn take_in(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            match byte {
+                b'\n' => self.end_line(),
+                b'\r' => {}
+                _ if self.line_len < MAX_LINE => {
+                    let is_text = matches!(byte, b' '..=b'~' | b'\t');
+                    self.readable.push(if is_text { byte } else { b'?' });
+                    self.line_len += 1;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn end_line(&mut self) {
+        // A code without a space and a text is a whole reply too.
+        if self.line_len == CODE_LEN {
+            self.readable.push(b' ');
+        }
+        self.readable.extend_from_slice(b"\r\n");
+        self.line_len = 0;
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for ReplyStream<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        while self.readable.is_empty() {
+            let mut bytes = [0; 1024];
+            let mut read = ReadBuf::new(&mut bytes);
+            ready!(Pin::new(&mut self.inner).poll_read(cx, &mut read))?;
+            if read.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            self.take_in(read.filled());
+        }
+        let len = self.readable.len().min(buf.remaining());
+        buf.put_slice(&self.readable[..len]);
+        self.readable.drain(..len);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for ReplyStream<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+impl<S> AsyncTokioStream for ReplyStream<S>
+where
+    S: AsyncRead + AsyncWrite + Send + Sync + Unpin + std::fmt::Debug,
+{
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.peer)
+    }
+}
+
+/// A connection before STARTTLS, lent to a client and taken back for the upgrade.
+///
+/// It gives out one byte at a time. So nothing that follows the server's answer to STARTTLS can lie
+/// in a buffer above it and be taken, after the upgrade, for an answer that came through TLS: whoever
+/// sits between could put words into the server's mouth that way (CVE-2021-38371 and its kin). What
+/// was slipped in meets the TLS handshake, which fails.
+#[derive(Debug, Clone)]
+pub(crate) struct Lent(Arc<Mutex<TcpStream>>);
+
+impl Lent {
+    pub(crate) fn new(tcp: TcpStream) -> Self {
+        Self(Arc::new(Mutex::new(tcp)))
+    }
+
+    /// The connection, once no client has it any more.
+    pub(crate) fn take_back(self) -> Option<TcpStream> {
+        let tcp = Arc::into_inner(self.0)?;
+        Some(tcp.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn tcp(&self) -> MutexGuard<'_, TcpStream> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AsyncRead for Lent {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut byte = [0];
+        let mut one = ReadBuf::new(&mut byte);
+        ready!(Pin::new(&mut *self.tcp()).poll_read(cx, &mut one))?;
+        buf.put_slice(one.filled());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Lent {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.tcp()).poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.tcp()).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.tcp()).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const PEER: SocketAddr =
+        SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
+
+    #[tokio::test]
+    async fn a_reply_is_made_readable_whatever_its_text() {
+        let long = format!("250 {}\r\n", "x".repeat(5_000));
+        let cut = format!("250 {}\r\n", "x".repeat(MAX_LINE - 4));
+        for (sent, read) in [
+            (&b"250 ok\r\n"[..], "250 ok\r\n"),
+            (b"250 angenommen f\xfcr\r\n", "250 angenommen f?r\r\n"),
+            (
+                b"550-\xff\xfe\r\n550 \x00\xe2\x82\r\n",
+                "550-??\r\n550 ???\r\n",
+            ),
+            (b"250\r\n", "250 \r\n"),
+            (b"250 ok\n", "250 ok\r\n"),
+            (b"250-a\n250\n", "250-a\r\n250 \r\n"),
+            (long.as_bytes(), &cut),
+        ] {
+            let mut stream = ReplyStream::new(sent, PEER);
+            let mut found = String::new();
+            stream.read_to_string(&mut found).await.unwrap();
+            assert_eq!(found, read);
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_read_ahead_before_the_upgrade() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = TcpStream::connect(address).await.unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        server
+            .write_all(b"220 go\r\n250 injected\r\n")
+            .await
+            .unwrap();
+
+        let lent = Lent::new(client);
+        let mut stream = ReplyStream::new(lent.clone(), address);
+        let mut buf = [0; 64];
+        let mut reply = Vec::new();
+        while !reply.ends_with(b"\r\n") {
+            let len = stream.read(&mut buf).await.unwrap();
+            reply.extend_from_slice(&buf[..len]);
+        }
+        assert_eq!(reply, b"220 go\r\n");
+        drop(stream);
+        let mut tcp = lent.take_back().unwrap();
+        let len = tcp.read(&mut buf).await.unwrap();
+        assert_eq!(&buf[..len], b"250 injected\r\n");
+    }
+}
