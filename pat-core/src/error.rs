@@ -118,8 +118,8 @@ pub enum PolicyError {
     /// `pat.create.by.token` is `forbidden` and the caller came with a token.
     #[error("a token cannot be created with a token; sign in instead")]
     ForbiddenByToken,
-    /// The name is missing or has nothing but white space.
-    #[error("give the token a name")]
+    /// The name is missing, or nothing of it can be seen ([`text::is_blank`](crate::text::is_blank)).
+    #[error("give the token a name that can be seen")]
     NameBlank,
     /// The name is longer than `atlassian.pats.token.name.length` characters.
     #[error("the name is longer than {max} characters")]
@@ -127,9 +127,16 @@ pub enum PolicyError {
         /// The longest that is allowed, in Unicode scalar values.
         max: u32,
     },
-    /// The name has a control character, such as a line break.
-    #[error("the name has a control character")]
+    /// The name has a control character, or a separator of lines or paragraphs.
+    #[error("the name has a control character or a line break; write it on one line")]
     NameHasControlCharacter,
+    /// The name has a character that steers the direction of text, such as U+202E or U+200E, and so
+    /// could show as another name.
+    #[error(
+        "the name has an invisible character that turns the direction of text, such as U+202E; leave \
+         it out"
+    )]
+    NameHasBidiControl,
     /// The duration is zero or negative.
     #[error("the duration must be at least one day")]
     DurationNotPositive,

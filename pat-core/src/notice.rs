@@ -176,7 +176,8 @@ impl fmt::Debug for Recipient {
 pub struct NoticeToken {
     /// Its public number.
     pub id: TokenId,
-    /// Its name, as its owner gave it: any characters but control characters.
+    /// Its name, as its owner gave it. A name that an older version stored may hold bidi controls
+    /// and line separators ([`text`](crate::text)).
     pub name: String,
     /// When it was created.
     pub created_at: Timestamp,

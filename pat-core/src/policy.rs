@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::settings::{CreateByToken, Settings};
-use crate::{PolicyError, Principal};
+use crate::{PolicyError, Principal, text};
 
 /// What a user asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,15 +65,18 @@ pub(crate) fn cap(settings: &Settings, parent: Option<&Principal>) -> Option<Tim
 
 /// Whether a token may be called so.
 pub(crate) fn check_name(settings: &Settings, name: &str) -> Result<(), PolicyError> {
-    if name.trim().is_empty() {
+    if text::is_blank(name) {
         return Err(PolicyError::NameBlank);
     }
     let max = settings.token_name_length();
     if name.chars().nth(max as usize).is_some() {
         return Err(PolicyError::NameTooLong { max });
     }
-    if name.chars().any(char::is_control) {
+    if name.chars().any(text::breaks_line) {
         return Err(PolicyError::NameHasControlCharacter);
+    }
+    if name.chars().any(text::is_bidi_control) {
+        return Err(PolicyError::NameHasBidiControl);
     }
     Ok(())
 }
@@ -161,6 +164,44 @@ mod tests {
         assert!(ask(&settings, &"ä".repeat(40), None).is_ok());
         assert!(ask(&settings, &"ä".repeat(41), None).is_err());
         assert!(ask(&settings, " jira-cli / work ", None).is_ok());
+    }
+
+    #[test]
+    fn a_name_shows_something_and_only_itself() {
+        let settings = Settings::default();
+        for (name, error) in [
+            ("\u{200B}", PolicyError::NameBlank),
+            ("\u{2060} \u{FEFF}", PolicyError::NameBlank),
+            ("\u{3164}", PolicyError::NameBlank),
+            ("\u{AD}", PolicyError::NameBlank),
+            ("\u{202E}", PolicyError::NameBlank),
+            ("\u{E0061}", PolicyError::NameBlank),
+            ("\u{2800}", PolicyError::NameBlank),
+            ("a\u{2028}b", PolicyError::NameHasControlCharacter),
+            ("a\u{2029}b", PolicyError::NameHasControlCharacter),
+            ("a\u{85}b", PolicyError::NameHasControlCharacter),
+            ("report\u{202E}fdp.exe", PolicyError::NameHasBidiControl),
+            ("a\u{200E}", PolicyError::NameHasBidiControl),
+            ("a\u{200F}", PolicyError::NameHasBidiControl),
+            ("\u{61C}a", PolicyError::NameHasBidiControl),
+            ("a\u{2066}b\u{2069}", PolicyError::NameHasBidiControl),
+        ] {
+            assert_eq!(check_name(&settings, name), Err(error), "{name:?}");
+        }
+        for name in [
+            "jira-cli / work",
+            " outer blanks ",
+            "👩\u{200D}👩\u{200D}👧",
+            "❤\u{FE0F}",
+            "🏴\u{E0067}\u{E0062}\u{E0065}\u{E006E}\u{E0067}\u{E007F}",
+            "نسخة احتياطية",
+            "می\u{200C}خواهم",
+            "דבורה",
+            "a\u{200B}b",
+            "क्\u{200D}ष",
+        ] {
+            assert_eq!(check_name(&settings, name), Ok(()), "{name:?}");
+        }
     }
 
     proptest! {
