@@ -95,6 +95,7 @@ pub(super) async fn csv() {
         );
         let body = csv.body.trim_start_matches('\u{feff}');
         let mut lines = body.split_terminator("\r\n");
+        assert_eq!(lines.next(), Some("sep=,"));
         assert!(
             lines
                 .next()

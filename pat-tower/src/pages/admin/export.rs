@@ -6,6 +6,7 @@ use futures_util::stream;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http::{HeaderName, StatusCode};
 use pat_core::search::{Position, Search, Start};
+use pat_core::text::{is_bidi_control, is_invisible, isolate};
 use pat_core::{AdminError, Administration};
 
 use super::administration;
@@ -14,6 +15,8 @@ use crate::date::wire_date;
 use crate::pages::fields::Fields;
 use crate::pages::page::Page;
 
+/// Says what separates the cells: programs for tables go by the country otherwise.
+const SEPARATOR: &str = "sep=,\r\n";
 /// How many tokens are read at a time.
 const CHUNK_LEN: u32 = 500;
 /// Programs for tables take the file for UTF-8 if it begins with this mark.
@@ -52,7 +55,7 @@ pub(in crate::pages) async fn export(
     };
     let first = chunk(&page, &admin, &search).await;
     let (rows, next) = first.map_err(|error| page.not_administered(&error))?;
-    let first = format!("{MARK}{}{rows}", line(&HEAD.map(str::to_owned)));
+    let first = format!("{MARK}{SEPARATOR}{}{rows}", line(&HEAD.map(str::to_owned)));
     let state = (page, admin, search, Some(first), next);
     let pieces = stream::try_unfold(state, async |(page, admin, mut search, first, next)| {
         let (rows, next) = match (first, next) {
@@ -108,12 +111,37 @@ fn line(cells: &[String]) -> String {
 }
 
 /// A cell that programs for tables show and do not calculate: names come from users, and one that
-/// begins like a formula would be run by whoever opens the file.
+/// begins like a formula would be run by whoever opens the file. Where a program splits lines at other
+/// separators than the comma, a part of a name is a cell too. A name that would turn the direction of
+/// the line is isolated.
 fn quoted(cell: &str) -> String {
-    let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let mark = if is_formula { "'" } else { "" };
-    format!("\"{mark}{}\"", cell.replace('"', "\"\""))
+    let parts = cell.split_inclusive(SEPARATORS);
+    let marked: String = parts.flat_map(|part| [mark(part), part]).collect();
+    let shown = if marked.chars().any(is_bidi_control) {
+        isolate(&marked)
+    } else {
+        marked
+    };
+    format!("\"{}\"", shown.replace('"', "\"\""))
 }
+
+/// What keeps a part of a cell from being a formula. Programs skip what cannot be seen in front of it,
+/// and take the full-width and small forms of the signs too.
+fn mark(part: &str) -> &'static str {
+    let sign = part.trim_start_matches(is_invisible).chars().next();
+    let is_formula = sign.is_some_and(|sign| FORMULA_SIGNS.contains(&sign));
+    if is_formula || part.starts_with(['\t', '\r']) {
+        "'"
+    } else {
+        ""
+    }
+}
+
+/// What separates the cells of a line, or its lines, in one country or program or another.
+const SEPARATORS: [char; 6] = [',', ';', '|', '\t', '\r', '\n'];
+const FORMULA_SIGNS: [char; 13] = [
+    '=', '+', '-', '@', '＝', '＋', '－', '＠', '﹦', '﹢', '﹣', '﹫', '−',
+];
 
 #[cfg(test)]
 mod tests {
@@ -131,6 +159,23 @@ mod tests {
             ("\t=1", "\"'\t=1\""),
             ("\r=1", "\"'\r=1\""),
             ("1=1", "\"1=1\""),
+            ("ci;=1+1", "\"ci;'=1+1\""),
+            ("ci, -1", "\"ci,' -1\""),
+            ("ci|@x|+1", "\"ci|'@x|'+1\""),
+            ("ci\t=1", "\"ci\t'=1\""),
+            ("＝1＋1", "\"'＝1＋1\""),
+            ("＋1", "\"'＋1\""),
+            ("－1", "\"'－1\""),
+            ("＠x", "\"'＠x\""),
+            ("\u{FEFF}=1", "\"'\u{FEFF}=1\""),
+            ("\u{200B}\u{200B}=1", "\"'\u{200B}\u{200B}=1\""),
+            ("  =1", "\"'  =1\""),
+            ("a;\u{200B}＝1", "\"a;'\u{200B}＝1\""),
+            ("a\";=1", "\"a\"\";'=1\""),
+            ("jira-cli / work", "\"jira-cli / work\""),
+            ("a; b, c", "\"a; b, c\""),
+            ("نسخة", "\"نسخة\""),
+            ("report\u{202E}fdp.exe", "\"\u{2068}reportfdp.exe\u{2069}\""),
         ] {
             assert_eq!(quoted(cell), expected);
         }
