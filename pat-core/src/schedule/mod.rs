@@ -1,23 +1,26 @@
 //! When jobs run: Quartz cron expressions in a time zone.
-//!
-//! croner reckons with jiff 0.2; that version of jiff stays inside this module.
+
+mod expression;
+#[cfg(test)]
+mod oracle;
 
 use std::fmt;
 use std::str::FromStr;
 
-use croner::Cron;
-use croner::parser::{CronParser, Seconds, Year};
+use jiff::civil::DateTime;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
-use jiff02::civil::DateTime;
-use jiff02::tz::{AmbiguousOffset, TimeZone};
-use jiff02::{Timestamp as Timestamp02, Zoned};
+
+use self::expression::Expression;
 
 /// A Quartz cron expression: six fields, seconds first, and an optional year; `?` in the day
-/// fields, weekdays from 1 = Sunday to 7 = Saturday, `0/5`, `L`, `W` and `#`.
+/// fields, weekdays from 1 = Sunday to 7 = Saturday, `0/5`, `22-2`, `L`, `L-3`, `W` and `#`.
+///
+/// It fires when Quartz 2.3.2 fires, and what Quartz refuses is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
     text: Box<str>,
-    cron: Cron,
+    expression: Expression,
 }
 
 /// The time zone in which a [`Schedule`] counts: `local` or an IANA name.
@@ -53,15 +56,11 @@ impl Schedule {
     /// a repeated hour is one more hour.
     #[must_use]
     pub fn next_after(&self, after: Timestamp, zone: &Zone) -> Option<Timestamp> {
-        let after = Timestamp02::from_microsecond(after.as_microsecond()).ok()?;
-        let after = after.to_zoned(zone.zone.clone());
-        let next = if self.names_hours() {
-            self.next_on_the_clock(&after)?
+        if self.expression.is_in_every_hour() {
+            self.next_in_real_time(after, &zone.zone)
         } else {
-            let next: Zoned = self.cron.find_next_occurrence(&after, false).ok()?;
-            next.timestamp()
-        };
-        Timestamp::from_microsecond(next.as_microsecond()).ok()
+            self.next_on_the_clock(after, &zone.zone)
+        }
     }
 
     /// The last time up to `now` at which it fired; `None` if it never has.
@@ -77,19 +76,34 @@ impl Schedule {
         std::iter::successors(Some(first), next).last()
     }
 
-    fn names_hours(&self) -> bool {
-        self.cron.pattern.hours.values().len() < 24
+    /// Walks from one change of the clock to the next. In between, real time and the clock run alike.
+    fn next_in_real_time(&self, after: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        let mut from = after;
+        let mut shown = zone.to_datetime(after);
+        loop {
+            let change = zone.following(from).next().map(|change| change.timestamp());
+            let next = self.expression.next_after(shown)?;
+            let next = zone.to_offset(from).to_timestamp(next).ok()?;
+            match change {
+                Some(change) if next >= change => {
+                    from = change;
+                    // What fires at the very moment of the change counts.
+                    let before = SignedDuration::from_nanos(1);
+                    shown = zone.to_offset(change).to_datetime(change) - before;
+                }
+                _ => return Some(next),
+            }
+        }
     }
 
-    /// Walks the clock on the wall. croner itself keeps the daylight-saving rule only where hour,
-    /// minute and second are one number each; `0 0 2,14 * * ?` would lose and double times.
-    fn next_on_the_clock(&self, after: &Zoned) -> Option<Timestamp02> {
-        let mut on_the_clock = after.datetime();
+    /// Walks the clock on the wall, so that a time fires once on each day whose clock shows it.
+    fn next_on_the_clock(&self, after: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        let mut on_the_clock = zone.to_datetime(after);
         loop {
-            on_the_clock = self.cron.find_next_occurrence(&on_the_clock, false).ok()?;
-            let next = instant(on_the_clock, after.time_zone())?;
+            on_the_clock = self.expression.next_after(on_the_clock)?;
+            let next = instant(on_the_clock, zone)?;
             // Within a repeated hour the times ahead on the clock may lie behind us.
-            if next > after.timestamp() {
+            if next > after {
                 return Some(next);
             }
         }
@@ -98,7 +112,7 @@ impl Schedule {
 
 /// When the clock shows `time`: the first time round if that is repeated, the end of the gap if it
 /// is skipped. Later times never give earlier instants.
-fn instant(time: DateTime, zone: &TimeZone) -> Option<Timestamp02> {
+fn instant(time: DateTime, zone: &TimeZone) -> Option<Timestamp> {
     let ambiguous = zone.to_ambiguous_timestamp(time);
     let is_skipped = matches!(ambiguous.offset(), AmbiguousOffset::Gap { .. });
     let earlier = ambiguous.earlier().ok()?;
@@ -114,38 +128,15 @@ impl FromStr for Schedule {
     type Err = InvalidSchedule;
 
     fn from_str(text: &str) -> Result<Self, InvalidSchedule> {
-        let fields = text.split_whitespace().count();
-        if !(6..=7).contains(&fields) {
-            return Err(InvalidSchedule::Fields(fields));
-        }
-        let cron = CronParser::builder()
-            .seconds(Seconds::Required)
-            .year(Year::Optional)
-            .alternative_weekdays(true)
-            .sloppy_ranges(true)
-            .build()
-            .parse(&saturday_for_lone_l(text))
-            .map_err(|error| InvalidSchedule::Syntax(error.to_string()))?;
         let schedule = Self {
             text: text.into(),
-            cron,
+            expression: Expression::parse(text)?,
         };
         schedule
             .next_after(FIRST_RELEASE, &Zone::utc())
             .ok_or(InvalidSchedule::Never)?;
         Ok(schedule)
     }
-}
-
-/// In Quartz a weekday field of `L` alone is the last day of the week; croner would never fire.
-fn saturday_for_lone_l(text: &str) -> String {
-    let mut fields: Vec<_> = text.split_whitespace().collect();
-    if let Some(weekday) = fields.get_mut(5)
-        && weekday.eq_ignore_ascii_case("l")
-    {
-        *weekday = "7";
-    }
-    fields.join(" ")
 }
 
 /// In minutes: a minute, an hour, a day, a month, a year, and the longest that 29 February can be
@@ -176,8 +167,13 @@ pub enum InvalidSchedule {
     #[error("a schedule has six fields, seconds first, or seven with the year, not {0}")]
     Fields(usize),
     /// A field cannot be read.
-    #[error("{0}")]
-    Syntax(String),
+    #[error("the {field} of a schedule: {reason}")]
+    Field {
+        /// The field's name, such as `day of month`.
+        field: &'static str,
+        /// What is wrong with it, and what is allowed.
+        reason: String,
+    },
     /// There is no such date.
     #[error("the schedule never fires")]
     Never,
@@ -403,13 +399,10 @@ mod tests {
     }
 
     /// How often `schedule` fires on each local day from 2026 to 2028.
-    fn firings_by_day(schedule: &str, zone: &str) -> BTreeMap<jiff02::civil::Date, usize> {
+    fn firings_by_day(schedule: &str, zone: &str) -> BTreeMap<jiff::civil::Date, usize> {
         let schedule: Schedule = schedule.parse().expect("a schedule");
         let zone: Zone = zone.parse().expect("a zone");
-        let date = |at: Timestamp| {
-            let at = Timestamp02::from_microsecond(at.as_microsecond()).expect("a date");
-            at.to_zoned(zone.zone.clone()).date()
-        };
+        let date = |at: Timestamp| zone.zone.to_datetime(at).date();
         let (first, end): (Timestamp, Timestamp) = (
             "2025-12-30T00:00:00Z".parse().expect("a date"),
             "2029-01-03T00:00:00Z".parse().expect("a date"),
@@ -510,6 +503,33 @@ mod tests {
         assert!(error("0 0 * * *").contains("six fields, seconds first"));
         assert_eq!(error("0 0 0 30 2 ?"), "the schedule never fires");
         assert_eq!(error("0 0 0 1 1 ? 1999"), "the schedule never fires");
-        assert!("61 0 0 * * ?".parse::<Schedule>().is_err());
+        for (text, field, allowed) in [
+            ("61 0 0 * * ?", "seconds", "0 to 59"),
+            ("0 60 0 * * ?", "minutes", "0 to 59"),
+            ("0 0/60 0 * * ?", "minutes", "1 to 59"),
+            ("0 0 24 * * ?", "hours", "0 to 23"),
+            ("0 0 ? * * ?", "hours", "? can only stand"),
+            ("0 0 0 32 * ?", "day of month", "1 to 31"),
+            ("0 0 0 L,15 * ?", "day of month", "alone"),
+            ("0 0 0 LW-2 * ?", "day of month", "alone"),
+            ("0 0 0 L-31 * ?", "day of month", "no month"),
+            ("0 0 0 1 13 ?", "month", "1 to 12 or JAN to DEC"),
+            ("0 0 0 1 JUNE ?", "month", "JAN to DEC"),
+            ("0 0 0 ? * 8", "day of week", "1 to 7 or SUN to SAT"),
+            ("0 0 0 ? * 6#6", "day of week", "1 to 5"),
+            ("0 0 0 ? * MON,6L", "day of week", "alone"),
+            ("0 0 0 ? * ?", "day of week", "one of"),
+            ("0 0 0 15 * MON", "day of week", "must be ?"),
+            ("0 0 0 * * *", "day of week", "must be ?"),
+            ("0 0 0 1 1 ? 2030-2026", "year", "before it begins"),
+            ("0 0 0 1 1 ? 20x6", "year", "1970"),
+        ] {
+            let error = error(text);
+            assert!(
+                error.contains(&format!("the {field} of")),
+                "{text}: {error}"
+            );
+            assert!(error.contains(allowed), "{text}: {error}");
+        }
     }
 }
