@@ -435,7 +435,7 @@ async fn accessibility() {
     for (name, days) in [
         ("ci", 90),
         ("a-very-long-name-without-any-space-in-it", 3),
-        ("report\u{202e}fdp.exe", 1),
+        ("נסחה report", 1),
         ("<b>نسخة</b>", 30),
     ] {
         create(&server, "alice", name, days).await;

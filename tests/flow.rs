@@ -327,7 +327,7 @@ async fn names() {
         "<b>\"'&",
         "'; DROP TABLE pat_token; --",
         "%_\\",
-        "\u{202e}gnp.exe",
+        "نسخة",
         "🎉👩‍👩‍👧",
         "\u{1F600}".repeat(40).leak(),
         "ﬀ",

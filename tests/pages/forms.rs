@@ -230,7 +230,10 @@ pub(super) async fn both_wrong() {
     let alice = Session::start(&server, "alice").await;
     for (name, name_says) in [
         ("", "Give the token a name"),
+        ("\u{200b}\u{3164}", "Give the token a name"),
         ("a\nb", "control character"),
+        ("report\u{202e}fdp.exe", "turns the direction"),
+        ("a\u{2028}b", "line break"),
         (&"x".repeat(41), "longer than 40 characters"),
     ] {
         for (expiry, expiry_says) in [

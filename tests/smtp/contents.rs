@@ -20,7 +20,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 /// Names that users may choose.
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 16] = [
     ".",
     "..",
     "a . b .",
@@ -33,11 +33,9 @@ const NAMES: [&str; 18] = [
     "Bcc: eve@example.com",
     "--=_pat-notice",
     "=0D=0A.=0D=0A",
-    "\u{202E}gnp.exe\u{202C}\u{2066}",
     "🎉👩\u{200D}💻 emoji",
     "𝔘𝔫𝔦𝔠𝔬𝔡𝔢 \u{10FFFD}",
     "עברית and العربية",
-    "two\u{2028}lines\u{2029}",
     "trailing space ",
 ];
 

@@ -50,7 +50,7 @@
 //! | `unsupported-media-type` | 415 | a body that is not `application/json`, or has a `Content-Encoding` |
 //! | `body-too-large` | 413 | a body over 64 KiB; over 1 MiB where tokens are revoked by ids |
 //! | `tokens-disabled` | 400 | `atlassian.pats.enabled` is off |
-//! | `invalid-name` | 400 | blank, too long, or with a control character |
+//! | `invalid-name` | 400 | nothing of it can be seen, too long, or with a control character, line separator or bidi control |
 //! | `invalid-duration` | 400 | not a whole number of days from 1 to the limit |
 //! | `duration-required` | 400 | tokens that never expire are switched off |
 //! | `outlives-parent` | 400 | longer than the token it is created with |

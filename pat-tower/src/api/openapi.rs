@@ -90,6 +90,7 @@ pub(super) fn complete(mut document: OpenApi, settings: &Settings, sign_ins: &[S
         components.add_security_scheme(name, scheme);
     }
     if let Some(RefOr::T(Schema::Object(new))) = components.schemas.get_mut("NewToken") {
+        describe_name(new);
         describe_limits(new, settings);
     }
     for item in document.paths.paths.values_mut() {
@@ -139,6 +140,24 @@ fn tags() -> Vec<Tag> {
             .build()
     })
     .collect()
+}
+
+/// What names may not have, as in a regular expression: see `pat_core::text`.
+const REFUSED: &str = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069";
+/// What is not seen alone.
+const INVISIBLE: &str = concat!(
+    r"\x00-\x20\x7f-\xa0\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890-\u0891\u08e2\u115f\u1160",
+    r"\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164",
+    r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb",
+    "\u{110bd}\u{110cd}\u{13430}-\u{1343f}\u{16fe4}\u{1bca0}-\u{1bca3}\u{1d159}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}",
+);
+
+/// What a name may be, on every instance.
+fn describe_name(new: &mut Object) {
+    if let Some(RefOr::T(Schema::Object(name))) = new.properties.get_mut("name") {
+        // No control character, separator or bidi control, and something that can be seen.
+        name.pattern = Some(format!("^[^{REFUSED}]*[^{INVISIBLE}][^{REFUSED}]*$"));
+    }
 }
 
 /// Says what this instance allows; `/policy` tells it too.

@@ -122,7 +122,8 @@ impl From<PolicyError> for Problem {
             PolicyError::ForbiddenByToken => CREATED_BY_TOKEN,
             PolicyError::NameBlank
             | PolicyError::NameTooLong { .. }
-            | PolicyError::NameHasControlCharacter => INVALID_NAME,
+            | PolicyError::NameHasControlCharacter
+            | PolicyError::NameHasBidiControl => INVALID_NAME,
             PolicyError::DurationNotPositive | PolicyError::DurationTooLong { .. } => {
                 INVALID_DURATION
             }

@@ -157,14 +157,11 @@ impl PolicyJson {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = NewToken)]
 pub(super) struct CreateJson {
-    /// Any text but a blank one, without control characters. Names need not be unique.
+    /// Any text of which something can be seen, without control characters, line separators and bidi
+    /// controls. Names need not be unique.
     // Missing is the same as blank.
     #[serde(default)]
-    #[schema(
-        required = true,
-        min_length = 1,
-        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*$"
-    )]
+    #[schema(required = true, min_length = 1)]
     name: String,
     /// Whole days until it expires.
     #[schema(value_type = Option<i64>, required = false, minimum = 1)]

@@ -62,11 +62,7 @@ pub struct English;
 
 impl Texts for English {}
 
-/// Keeps the reading direction of a name to itself.
-#[must_use]
-pub fn isolate(name: &str) -> String {
-    format!("\u{2068}{name}\u{2069}")
-}
+pub use pat_core::text::isolate;
 
 /// Something that a page says.
 #[derive(Debug, Clone, Copy)]

@@ -135,7 +135,8 @@ pub(in crate::pages) async fn create(
     let Some(origin) = Origin::of(&fields) else {
         return Err(page.bad_request(StatusCode::BAD_REQUEST));
     };
-    let name = fields.get("name");
+    // Nobody means the blanks around what was typed or pasted.
+    let name = fields.get("name").trim();
     let sheet = origin.sheet;
     let twin = origin.seen.and_then(|seen| seen.newcomer(&tokens, name));
     if twin.is_some() || sheet.is_some_and(|sheet| page.form_key.has_sent(sheet)) {
