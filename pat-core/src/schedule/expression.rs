@@ -107,13 +107,12 @@ impl Expression {
                 [from[1], from[2]]
             };
             let minutes = self.minutes.iter().filter(|minute| **minute >= bound[0]);
-            minutes
-                .filter_map(|&minute| {
-                    let bound = if minute > bound[0] { 0 } else { bound[1] };
-                    let second = self.seconds.iter().find(|second| **second >= bound)?;
-                    Some([hour, minute, *second])
-                })
-                .next()
+            let mut minutes = minutes;
+            minutes.find_map(|&minute| {
+                let bound = if minute > bound[0] { 0 } else { bound[1] };
+                let second = self.seconds.iter().find(|second| **second >= bound)?;
+                Some([hour, minute, *second])
+            })
         });
         let [hour, minute, second] = times.next()?.map(|value| i8::try_from(value).ok());
         Time::new(hour?, minute?, second?, 0).ok()
@@ -295,12 +294,14 @@ impl Field {
         let value = value.filter(|value| (self.first..=self.last).contains(value));
         value.ok_or_else(|| {
             let (first, last) = (self.first, self.last);
-            let names = match self.names {
+            let or_named = match self.names {
                 [] => String::new(),
                 [first, .., last] => format!(" or {first} to {last}"),
                 [only] => format!(" or {only}"),
             };
-            self.wrong(format!("a value is {first} to {last}{names}, not {text:?}"))
+            self.wrong(format!(
+                "a value is {first} to {last}{or_named}, not {text:?}"
+            ))
         })
     }
 }

@@ -48,7 +48,7 @@ struct Part<T> {
 
 fn numbers(last: u16) -> impl Strategy<Value = Part<BTreeSet<u16>>> {
     let single = (0..=last).prop_map(|n| (n.to_string(), vec![n]));
-    let list = prop::collection::vec(0..=last, 1..4).prop_map(|all| {
+    let several = prop::collection::vec(0..=last, 1..4).prop_map(|all| {
         (
             all.iter().map(u16::to_string).collect::<Vec<_>>().join(","),
             all,
@@ -68,7 +68,7 @@ fn numbers(last: u16) -> impl Strategy<Value = Part<BTreeSet<u16>>> {
         let values = (a..=last).filter(|n| (n - a) % step == 0);
         (format!("{a}/{step}"), values.collect::<Vec<_>>())
     });
-    prop_oneof![single, list, range, step].prop_map(|(text, values)| Part {
+    prop_oneof![single, several, range, step].prop_map(|(text, values)| Part {
         text,
         values: values.into_iter().collect(),
     })
