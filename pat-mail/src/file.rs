@@ -12,7 +12,8 @@ use crate::Composer;
 /// Writes each mail into a folder, as `{kind}-{id}.eml`: for development, or for another program
 /// to send.
 ///
-/// A file appears whole or not at all. A retry writes the same file again.
+/// A file appears whole or not at all, and on Unix only its owner can read it. A retry writes the same
+/// file again.
 #[derive(Debug)]
 pub struct FileMailer {
     composer: Composer,
@@ -29,6 +30,17 @@ impl FileMailer {
             folder: folder.into(),
             written: AtomicU64::new(0),
         }
+    }
+
+    /// Writes a file and deletes it, for start-up diagnostics.
+    ///
+    /// # Errors
+    /// The folder cannot be created, or takes no files.
+    pub fn check(&self) -> io::Result<()> {
+        std::fs::create_dir_all(&self.folder)?;
+        let path = self.folder.join(format!(".check.{}", std::process::id()));
+        std::fs::write(&path, "check")?;
+        std::fs::remove_file(&path)
     }
 
     /// Where it writes.
@@ -58,7 +70,11 @@ impl FileMailer {
 }
 
 async fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = fs::File::create(path).await?;
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    options.mode(0o600);
+    let mut file = options.open(path).await?;
     file.write_all(content).await?;
     file.sync_all().await
 }

@@ -70,6 +70,7 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
+        keep_private(options.get_filename());
         // Once without a pool, which says no more than that time has run out.
         let mut first = options.connect().await.map_err(ConnectError::Open)?;
         let prepared = prepare_connection(&mut first).await;
@@ -93,6 +94,16 @@ impl SqliteStore {
 
 /// Whether each connection would have a database of its own: one in memory, or a temporary file,
 /// which SQLite makes where no file is named.
+/// Makes a file that is not there yet, for its owner alone: SQLite would let everybody read it. The
+/// files beside it get the same mode. What cannot be made is for SQLite to tell.
+fn keep_private(path: &Path) {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let _is_there_or_told_later = options.open(path);
+}
+
 fn is_in_memory(options: &SqliteConnectOptions) -> bool {
     let name = options.get_filename().to_string_lossy();
     name.is_empty() || name.contains(":memory:") || name.contains("sqlx-in-memory")
