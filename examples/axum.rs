@@ -10,6 +10,7 @@ use pat_sqlx::SqliteStore;
 use pat_tower::api::Api;
 use pat_tower::{Pat, PatLayer};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
@@ -32,10 +33,19 @@ async fn main() -> Result<(), BoxError> {
     println!("  curl -H 'Authorization: Bearer <rawToken>' http://{address}/whoami");
 
     serve(listener, app)
-        .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
+        .with_graceful_shutdown(stopped())
         .await?;
     jobs.shutdown().await;
     Ok(())
+}
+
+/// Ends when the process is asked to end: by SIGTERM, as service managers do, or by Ctrl-C.
+async fn stopped() {
+    let mut terminate = signal(SignalKind::terminate()).expect("signals can be listened to");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
 }
 
 /// Needs a token: without one the answer is 401.

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::pin;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -14,6 +15,7 @@ use pat_core::{BoxError, Caller, MemoryStore, Owner, Pats};
 use pat_tower::api::Api;
 use pat_tower::{Pat, PatLayer};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tower::{Layer, ServiceExt, service_fn};
 
 const TOKENS: &str = "/rest/pat/latest";
@@ -37,7 +39,8 @@ async fn main() -> Result<(), BoxError> {
 
     let server = auto::Builder::new(TokioExecutor::new());
     let connections = GracefulShutdown::new();
-    let mut stop = pin!(tokio::signal::ctrl_c());
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = pin!(tokio::signal::ctrl_c());
     loop {
         tokio::select! {
             accepted = listener.accept() => {
@@ -46,10 +49,12 @@ async fn main() -> Result<(), BoxError> {
                 let connection = server.serve_connection(TokioIo::new(stream), app.clone());
                 tokio::spawn(connections.watch(connection.into_owned()));
             }
-            _ = &mut stop => break,
+            _ = terminate.recv() => break,
+            _ = &mut interrupt => break,
         }
     }
-    connections.shutdown().await;
+    // An open stream must not keep the process.
+    let _ = tokio::time::timeout(Duration::from_secs(10), connections.shutdown()).await;
     jobs.shutdown().await;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! What keeps the server from starting is one clear line and exit code 2.
 
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -18,6 +19,8 @@ pub(crate) fn trials() -> Vec<Trial> {
             "start::a_database_that_cannot_be_used_is_named",
             bad_database,
         ),
+        trial("start::the_printed_lines_work_in_order", printed_lines),
+        trial("start::only_the_owner_can_read_the_files", private_files),
         trial("start::help_lists_options_and_properties", help),
         disk::trial(),
     ]
@@ -42,6 +45,18 @@ async fn bad_options() {
     let table: &[(&[&str], &[&str])] = &[
         (&["--nonsense"], &["--nonsense"]),
         (&["extra"], &["extra"]),
+        (
+            &["--listn", "x"],
+            &["--listn", "similar argument", "--listen"],
+        ),
+        (
+            &["--smtp-url", "smtp://localhost"],
+            &["not provided", "--mail-from"],
+        ),
+        (
+            &["--mail-dir", "/proc/nowhere"],
+            &["--mail-dir /proc/nowhere cannot be written"],
+        ),
         (&["--listen"], &["--listen"]),
         (&["--listen", "nowhere"], &["--listen", "nowhere"]),
         (&["--listen", "127.0.0.1:99999"], &["--listen", "99999"]),
@@ -160,6 +175,52 @@ async fn bad_database() {
         let stderr = run(url, &["cannot use the database"]);
         assert!(!stderr.contains("s3cret"), "{stderr}");
     }
+}
+
+/// What the server prints, pasted into a shell.
+async fn printed_lines() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut server = command(folder.path())
+        .args(["--listen", "127.0.0.1:0", "--log", "off"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a server");
+    let output = BufReader::new(server.stdout.take().expect("its output")).lines();
+    let lines = output.map(|line| line.expect("a line"));
+    let printed: Vec<_> = lines
+        .skip_while(|line| !line.starts_with("Create a token"))
+        .skip(1)
+        .take(3)
+        .collect();
+    let script = format!("set -e\n{}\necho code=$?", printed.join("\n"));
+    let shell = Command::new("sh").args(["-c", &script]).output();
+    let shell = shell.expect("a shell");
+    server.kill().expect("its end");
+    server.wait().expect("its end");
+    let text = String::from_utf8_lossy(&shell.stdout);
+    assert!(
+        text.contains("\"name\":\"alice\"") && text.ends_with("code=0\n"),
+        "{script}\n{text}"
+    );
+    assert!(!text.contains("errorMessages"), "{text}");
+}
+
+#[cfg(unix)]
+async fn private_files() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("pat.db");
+    let store = pat_sqlx::SqliteStore::open(&path).await.expect("a store");
+    let files = std::fs::read_dir(folder.path()).expect("its files");
+    let mut count = 0;
+    for file in files.map(|file| file.expect("a file")) {
+        let mode = file.metadata().expect("its mode").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", file.file_name().display());
+        count += 1;
+    }
+    assert!(count >= 1);
+    drop(store);
 }
 
 async fn help() {

@@ -3,12 +3,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::body::Body;
 use axum::extract::{Extension, Request};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use axum::{Router, serve};
 use pat_core::{
     BoxError, Clock, Jobs, Pats, PatsBuilder, StoreError, SystemClock, TokenStore, UserDirectory,
 };
@@ -24,6 +25,7 @@ use tower_http::ServiceBuilderExt as _;
 use tower_http::classify::ServerErrorsFailureClass;
 use tower_http::request_id::{MakeRequestUuid, RequestId};
 use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 use tower_http::trace::TraceLayer;
 use tower_sessions::cookie::SameSite;
 use tower_sessions::{MemoryStore, SessionManagerLayer};
@@ -31,6 +33,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::atlassian::{self, BaseUrl};
 use crate::config::Config;
+use crate::connections::{self, BODY_TIMEOUT};
 use crate::cross_site;
 use crate::demo_api;
 use crate::demo_data;
@@ -107,9 +110,6 @@ pub enum StartError {
     /// The clock could not be accepted.
     #[error("cannot accept the clock")]
     Clock(#[source] StoreError),
-    /// The listener failed while the server ran.
-    #[error("the server failed")]
-    Serve(#[source] std::io::Error),
 }
 
 /// How long a shutdown waits for requests that are under way.
@@ -285,29 +285,24 @@ async fn health(Extension(pats): Extension<Pats>) -> impl IntoResponse {
 impl App {
     /// Answers requests until `stop`, then finishes those under way, writes the last uses and
     /// closes the database.
-    ///
-    /// # Errors
-    /// The listener failed.
-    pub async fn serve(
-        self,
-        listener: TcpListener,
-        stop: impl Future<Output = ()> + Send + 'static,
-    ) -> Result<(), StartError> {
-        let (stopping, signal) = (self.stopping.clone(), self.stopping);
-        let serving = serve(listener, self.router).with_graceful_shutdown(async move {
+    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
+        let router = self.router.layer(
+            ServiceBuilder::new()
+                .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
+                .map_request_body(Body::new),
+        );
+        let serving = connections::serve(listener, router, self.stopping.clone());
+        let stopping = async {
             stop.await;
             tracing::info!("shutting down");
-            signal.cancel();
-        });
-        let result = tokio::select! {
-            result = serving.into_future() => result,
-            () = async { stopping.cancelled().await; tokio::time::sleep(SHUTDOWN_TIMEOUT).await } => {
-                tracing::warn!("some requests took too long and were cut off");
-                Ok(())
-            }
+            self.stopping.cancel();
+            tokio::time::sleep(SHUTDOWN_TIMEOUT).await;
         };
+        tokio::select! {
+            () = serving => {}
+            () = stopping => tracing::warn!("some requests took too long and were cut off"),
+        }
         finish(self.jobs, self.store).await;
-        result.map_err(StartError::Serve)
     }
 
     /// Ends a server that was not asked to [`App::serve`]: writes the last uses and closes the
@@ -359,10 +354,13 @@ pub(crate) fn greet(address: SocketAddr) {
          Their tokens: http://{address}/tokens\n\
          \n\
          Create a token, use it, revoke it:\n  \
-         curl -u alice:alice -H 'Content-Type: application/json' \
-         -d '{{\"name\":\"ci\",\"expirationDuration\":90}}' http://{address}/rest/pat/latest/tokens\n  \
-         curl -H 'Authorization: Bearer <rawToken>' http://{address}/rest/api/latest/myself\n  \
-         curl -u alice:alice -X DELETE http://{address}/rest/pat/latest/tokens/<id>"
+         TOKEN=$(curl -s -u alice:alice -H 'Content-Type: application/json' \
+         -d '{{\"name\":\"ci\",\"expirationDuration\":90}}' \
+         http://{address}/rest/pat/latest/tokens \
+         | sed -n 's/.*\"rawToken\":\"\\([^\"]*\\)\".*/\\1/p')\n  \
+         curl -H \"Authorization: Bearer $TOKEN\" http://{address}/rest/api/latest/myself\n  \
+         curl -H \"Authorization: Bearer $TOKEN\" -X DELETE \
+         http://{address}/rest/pat/latest/tokens/current"
     );
 }
 

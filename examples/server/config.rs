@@ -208,8 +208,14 @@ fn clap_error(error: &clap::Error) -> ParseError {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ParseError::Help(error.to_string()),
         _ => {
             let text = error.to_string();
-            let line = text.lines().next().unwrap_or_default();
-            let line = line.strip_prefix("error: ").unwrap_or(line);
+            // What is missing or meant stands on the lines after the first; then comes the usage.
+            let lines = text.lines().map(str::trim);
+            let lines = lines.take_while(|line| {
+                !line.starts_with("Usage:") && !line.starts_with("For more information")
+            });
+            let lines: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
+            let line = lines.join(" ");
+            let line = line.strip_prefix("error: ").unwrap_or(&line);
             ParseError::Invalid(format!("{line}; see --help"))
         }
     }

@@ -8,6 +8,7 @@
 mod app;
 mod atlassian;
 mod config;
+mod connections;
 mod cross_site;
 mod demo_api;
 mod demo_data;
@@ -59,7 +60,8 @@ async fn run(mut config: Config, parts: Parts) -> Result<(), StartError> {
     let address = config.listen;
     let app = app_of(config, parts).await?;
     app::greet(address);
-    app.serve(listener, app::terminated()).await
+    app.serve(listener, app::terminated()).await;
+    Ok(())
 }
 
 fn fail(line: &str) -> ExitCode {

@@ -19,6 +19,8 @@ pub(crate) enum MailSetupError {
     Smtp(#[from] SmtpError),
     #[error("--mail-from")]
     From(#[from] ComposerError),
+    #[error("--mail-dir {} cannot be written", .0.display())]
+    Folder(PathBuf, #[source] std::io::Error),
 }
 
 /// One mailer for each way that is given, or the log.
@@ -36,7 +38,11 @@ pub(crate) fn mailers(
         mailers.push(Arc::new(SmtpMailer::new(composer.clone(), &url)?));
     }
     if let Some(folder) = folder {
-        mailers.push(Arc::new(FileMailer::new(composer.clone(), folder)));
+        let mailer = FileMailer::new(composer.clone(), &folder);
+        mailer
+            .check()
+            .map_err(|source| MailSetupError::Folder(folder, source))?;
+        mailers.push(Arc::new(mailer));
     }
     if mailers.is_empty() {
         mailers.push(Arc::new(LogMailer(composer)));
