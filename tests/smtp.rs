@@ -183,7 +183,7 @@ async fn plain() {
     assert_eq!(mail.envelope["from"], "noreply@example.net");
     assert_eq!(mail.envelope["to"], json!(["alice@example.com"]));
     assert_eq!(mail.envelope["tls"], false);
-    assert_eq!(mail.header("From"), "Example <noreply@example.net>");
+    assert_eq!(mail.header("From"), "\"Example\" <noreply@example.net>");
     assert_eq!(
         mail.header("To").replace('"', ""),
         "alice the tester <alice@example.com>"
