@@ -32,6 +32,12 @@ pub(crate) fn trials() -> Vec<Trial> {
             admin,
         ),
         trial_with_need(
+            "browser::the_reference_works_under_its_policy",
+            "browser",
+            missing(),
+            reference,
+        ),
+        trial_with_need(
             "browser::pages_are_accessible",
             "axe",
             axe_missing(),
@@ -245,6 +251,71 @@ async fn no_script() {
     browser.follow("main .pat-danger").await;
     assert_eq!(browser.text(".pat-good").await, "Revoked: 1 token.");
     assert_eq!(server.try_token(&kept).await, StatusCode::OK);
+    browser.stop().await;
+}
+
+/// The description of the REST router is read, shown and tried, and nothing is blocked or fetched from
+/// elsewhere.
+async fn reference() {
+    let server = Server::start().await;
+    let browser = Browser::start(&server.base).await;
+    let note = "window.refused = []; document.addEventListener('securitypolicyviolation', \
+                event => refused.push(event.violatedDirective + ' ' + event.blockedURI));";
+    let note = json!({"source": note});
+    browser
+        .cdp("Page.addScriptToEvaluateOnNewDocument", note)
+        .await;
+    browser.sign_in("alice").await;
+    browser.go("/reference/").await;
+    let operation = "#operations-Tokens-createToken";
+    browser.click(&format!("{operation} button")).await;
+    assert_eq!(browser.count(".opblock").await, 13);
+    assert!(
+        browser
+            .text(&format!("{operation} .opblock-body"))
+            .await
+            .contains("Names need not be unique")
+    );
+    let body = json!({"name": "by hand", "expirationDuration": 5});
+    browser
+        .fill(&format!("{operation} textarea"), &body.to_string())
+        .await;
+    // The session of this browser counts.
+    browser.click(&format!("{operation} .execute")).await;
+    let answer = format!("{operation} .live-responses-table .response");
+    let answer = browser.text(&answer).await;
+    assert!(
+        answer.contains("201") && answer.contains("rawToken"),
+        "{answer}"
+    );
+    // A token counts too, once it is given.
+    let token = server.create("bob").await;
+    browser.go("/reference/").await;
+    browser.click(".btn.authorize").await;
+    browser
+        .fill(".auth-container input[type=text]", &token.raw)
+        .await;
+    browser.click(".auth-btn-wrapper .authorize").await;
+    browser.click(".auth-btn-wrapper .btn-done").await;
+    let operation = "#operations-Tokens-findCurrentToken";
+    browser.click(&format!("{operation} button")).await;
+    browser.click(&format!("{operation} .execute")).await;
+    let answer = format!("{operation} .live-responses-table .response");
+    let answer = browser.text(&answer).await;
+    assert!(
+        answer.contains("200") && answer.contains(&token.id.to_string()),
+        "{answer}"
+    );
+    assert_eq!(browser.run("return refused").await, json!([]));
+    let elsewhere = "return performance.getEntriesByType('resource').map(entry => entry.name)\
+                     .filter(name => /^https?:/.test(name) && !name.startsWith(location.origin))";
+    assert_eq!(browser.run(elsewhere).await, json!([]));
+    // The policy is in force, and what it refuses is noted.
+    browser
+        .run("document.body.appendChild(document.createElement('script')).text = '1'")
+        .await;
+    let refused = browser.run("return refused.join()").await;
+    assert_eq!(refused, "script-src-elem inline");
     browser.stop().await;
 }
 
