@@ -218,11 +218,13 @@ impl Turn<'_> {
         // What is always due is never done.
         let is_done = result.is_ok() && self.pats.schedule(self.lease.job).is_some();
         let is_lost = matches!(result, Err(Early::Failed(StoreError::LeaseLost)));
-        // A lost lease is not ours to give back.
+        let released = self
+            .pats
+            .in_time(self.store.release_lease(&self.lease, is_done))
+            .await;
+        // Who was suspended may have the lease all the same, and others would wait for its end.
         if !is_lost {
-            self.pats
-                .in_time(self.store.release_lease(&self.lease, is_done))
-                .await?;
+            released?;
         }
         match result {
             Ok(()) => Ok(JobRun::Done),
