@@ -270,12 +270,10 @@ async fn reference() {
     let operation = "#operations-Tokens-createToken";
     browser.click(&format!("{operation} button")).await;
     assert_eq!(browser.count(".opblock").await, 13);
-    assert!(
-        browser
-            .text(&format!("{operation} .opblock-body"))
-            .await
-            .contains("Names need not be unique")
-    );
+    // What is proposed can be read.
+    let proposed = browser.find(&format!("{operation} textarea")).await;
+    let proposed = proposed.value().await.expect("a value").expect("a body");
+    assert!(proposed.contains("\"name\": \"ci\""), "{proposed}");
     let body = json!({"name": "by hand", "expirationDuration": 5});
     browser
         .fill(&format!("{operation} textarea"), &body.to_string())
@@ -292,10 +290,9 @@ async fn reference() {
     let token = server.create("bob").await;
     browser.go("/reference/").await;
     browser.click(".btn.authorize").await;
-    browser
-        .fill(".auth-container input[type=text]", &token.raw)
-        .await;
-    browser.click(".auth-btn-wrapper .authorize").await;
+    browser.fill("#auth-bearer-value", &token.raw).await;
+    let form = ".auth-container:has(#auth-bearer-value)";
+    browser.click(&format!("{form} .authorize")).await;
     browser.click(".auth-btn-wrapper .btn-done").await;
     let operation = "#operations-Tokens-findCurrentToken";
     browser.click(&format!("{operation} button")).await;
