@@ -157,6 +157,8 @@ fn describe_name(new: &mut Object) {
     if let Some(RefOr::T(Schema::Object(name))) = new.properties.get_mut("name") {
         // No control character, separator or bidi control, and something that can be seen.
         name.pattern = Some(format!("^[^{REFUSED}]*[^{INVISIBLE}][^{REFUSED}]*$"));
+        // Programs that show the document make one up from the pattern otherwise.
+        name.examples = vec!["ci".into()];
     }
 }
 
