@@ -52,8 +52,9 @@ impl Service<Request<()>> for Inner {
 struct Filler;
 
 async fn hit() {
-    // The answer tells when a token expires: its headers were empty, and get room and a value.
-    for (lifetime_days, with_header) in [(None, 0), (Some(90.into()), 3)] {
+    // The answer says that it is for nobody else, and when a token expires: its headers were empty, and
+    // get room, and a value.
+    for (lifetime_days, with_header) in [(None, 2), (Some(90.into()), 3)] {
         let pats = Pats::builder(MemoryStore::default()).build();
         let alice = Caller::explicit("alice".parse().expect("an owner"));
         let request = TokenRequest {

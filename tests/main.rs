@@ -10,6 +10,7 @@ mod audit;
 mod bearer;
 mod bounds;
 mod browser;
+mod caches;
 mod clients;
 mod clocks;
 mod coherence;
@@ -82,6 +83,7 @@ fn main() -> ExitCode {
         bearer::trials(),
         bounds::trials(),
         browser::trials(),
+        caches::trials(),
         clients::trials(),
         clocks::trials(),
         coherence::trials(),

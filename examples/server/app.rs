@@ -196,6 +196,8 @@ fn router(pats: &Pats, users: &DemoUsers, base_url: BaseUrl, is_secure: bool) ->
     if !is_secure {
         pages = pages.dangerous_plain_http();
     }
+    // What is the same for everybody is outside of what finds out who is calling.
+    let (pages, assets) = pages.router_and_assets();
     Router::new()
         .route("/", get(sign_in::home))
         .route("/login", get(sign_in::form).post(sign_in::submit))
@@ -205,7 +207,7 @@ fn router(pats: &Pats, users: &DemoUsers, base_url: BaseUrl, is_secure: bool) ->
         // The token routers have this check built in, for callers without a token.
         .layer(cross_site::protection(&base_url))
         .layer(from_fn(cross_site::log_refusal))
-        .merge(pages.router())
+        .merge(pages)
         .nest("/rest/pat/latest", tokens.clone())
         .nest("/rest/pat/1.0", tokens)
         // Before the layer, which covers no other than this one.
@@ -219,6 +221,7 @@ fn router(pats: &Pats, users: &DemoUsers, base_url: BaseUrl, is_secure: bool) ->
                 .layer(from_fn_with_state(users.clone(), sign_in::resolve_caller))
                 .layer(from_fn(failures::as_json)),
         )
+        .merge(assets)
         .merge(reference())
         .route("/healthz", get(health))
         .route("/livez", get(async || "ok\n"))

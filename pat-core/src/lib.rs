@@ -64,11 +64,12 @@ pub use self::jobs::{JobRun, Jobs};
 pub use self::memory::MemoryStore;
 pub use self::notice::{MailError, Mailer, Notice, NoticeKind};
 pub use self::policy::TokenRequest;
-pub use self::principal::{Derived, Principal};
+pub use self::principal::Principal;
 pub use self::schedule::{InvalidSchedule, Schedule, UnknownZone, Zone};
 pub use self::service::{Administration, CreatedToken, Pats, SearchPage};
 pub use self::settings::{Settings, SettingsError};
 pub use self::store::{StoreError, TokenStore};
 pub use self::token::{
-    Owner, PlainToken, RandomnessError, Token, TokenDigest, TokenFormat, TokenId, TokenStatus,
+    DateText, Owner, PlainToken, RandomnessError, Token, TokenDigest, TokenFormat, TokenId,
+    TokenStatus,
 };

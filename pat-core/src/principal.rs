@@ -1,12 +1,12 @@
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
 use crate::auth::Place;
 use crate::clock::Moment;
-use crate::{Owner, TokenDigest, TokenId};
+use crate::{DateText, Owner, TokenDigest, TokenId};
 
 /// What an authenticated token proves: whose request it is, and by which token.
 ///
@@ -32,16 +32,14 @@ pub(crate) struct Grant {
     pub(crate) expires_micros: i64,
     /// Where its floors are.
     pub(crate) place: Place,
-    pub(crate) derived: OnceLock<Derived>,
+    /// The same as a text; `None` for never.
+    pub(crate) expires_at: Option<DateText>,
     /// Boot time at which that query was sent.
     pub(crate) sent: i64,
     pub(crate) token_id: TokenId,
     pub(crate) owner: Owner,
     pub(crate) name: Box<str>,
 }
-
-/// What [`Principal::derived`] keeps: as much as is at hand with the rest.
-pub type Derived = [u8; 32];
 
 impl Grant {
     pub(crate) fn is_expired(&self, now: Moment) -> bool {
@@ -89,10 +87,11 @@ impl Principal {
         "pat"
     }
 
-    /// What a layer derives from this token (the text of a response header, say), made once and kept
-    /// as long as the token is cached, beside what a request reads anyway.
-    pub fn derived(&self, make: impl FnOnce(&Self) -> Derived) -> &Derived {
-        self.0.derived.get_or_init(|| make(self))
+    /// The same as [`Principal::expires_at`] as clients get it, for a response header: made once for
+    /// as long as the token is cached.
+    #[must_use]
+    pub fn expires_at_text(&self) -> Option<&DateText> {
+        self.0.expires_at.as_ref()
     }
 
     /// Notes that the token has authenticated a request.

@@ -206,7 +206,7 @@ mod tests {
             expires_micros: i64::MAX,
             last_use: LastUseStamp::default(),
             place: Floors::new(false).place(token.id, &token.owner),
-            derived: OnceLock::new(),
+            expires_at: None,
             sent: 0,
             token_id: token.id,
             owner: token.owner.clone(),

@@ -6,7 +6,7 @@ mod flood;
 mod floors;
 mod slots;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::time::timeout;
@@ -26,7 +26,8 @@ use crate::store::{StoreTime, StoreVersions};
 use crate::token::{Invalid, TokenFormat};
 use crate::usage::Usage;
 use crate::{
-    AuthError, Principal, StoreError, Token, TokenDigest, TokenStore, Unavailable, UserDirectory,
+    AuthError, DateText, Principal, StoreError, Token, TokenDigest, TokenStore, Unavailable,
+    UserDirectory,
 };
 
 /// Longest string that is looked at as a token, in bytes.
@@ -344,7 +345,7 @@ impl Authenticator {
             cached_until,
             place: self.floors.place(token.id, &token.owner),
             last_use: LastUseStamp::default(),
-            derived: OnceLock::new(),
+            expires_at: token.expires_at.map(DateText::new),
         });
         if !self.usage.follow(&grant, &token) {
             let (token, owner) = (token.id, token.owner);

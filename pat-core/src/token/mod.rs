@@ -1,10 +1,12 @@
 //! What a token is: its identity, its secret, its string formats and its stored description.
 
+mod date;
 mod format;
 mod id;
 mod record;
 mod secret;
 
+pub use self::date::DateText;
 pub use self::format::{
     AtlassianFormat, FormatName, InvalidFormatName, InvalidPrefix, PrefixedFormat, TokenFormat,
     TokenPrefix,

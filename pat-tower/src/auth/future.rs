@@ -166,10 +166,6 @@ where
                         after: after.take().expect(POLLED_AGAIN),
                     }
                 }
-                // Usual, and worth not moving the response.
-                StateProj::Calling { future, after } if after.is_nothing() => {
-                    return future.poll(cx);
-                }
                 StateProj::Calling { future, after } => {
                     let mut response = ready!(future.poll(cx))?;
                     after.complete(&mut response);

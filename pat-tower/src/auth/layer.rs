@@ -3,13 +3,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
-use pat_core::{AuthError, Derived, Pats, Principal, TokenDigest};
+use pat_core::{AuthError, DateText, Pats, Principal, TokenDigest};
 use tower_layer::Layer;
 
 use super::PatService;
+use super::caching::{make_private, vary_by_authorization};
 use crate::bearer::{self, Authorization, Presented};
 use crate::challenge::Challenges;
-use crate::date::{DATE_LEN, wire_date};
 use crate::pat::{Pat, Refusal, Unauthenticated, Verdict, Why};
 use crate::problem::Problem;
 use crate::session::{Destroy, SessionInvalidator};
@@ -19,6 +19,15 @@ use crate::session::{Destroy, SessionInvalidator};
 /// Put it inside the session and CORS layers and outside of whatever must know who is calling. The
 /// inner service finds the token in the request's extensions ([`Pat`]), and no longer finds the
 /// `Authorization` header that held it.
+///
+/// # Caches
+/// A shared cache that keeps an answer gives it to whoever asks for the same address. So answers to
+/// the holder of a token become `Cache-Control: private`, unless they are `no-store`: `public` and
+/// `s-maxage` go, and so do headers for some shared caches alone (`CDN-Cache-Control`,
+/// `Surrogate-Control`, `X-Accel-Expires`). What the browser or the script may keep is as the handler
+/// says. Where requests without a token are let through, every answer has `Vary: Authorization`, so
+/// that a cache that has the anonymous one still asks about a token. What is the same for everybody (a
+/// style sheet) belongs outside of the layer.
 ///
 /// The response body must be made of [`Bytes`] for the layer's own answers: `axum::body::Body` and
 /// `http_body_util::Full<Bytes>` are.
@@ -172,12 +181,17 @@ pub(super) enum Next {
     Answer(Box<(Problem, Option<AuthError>)>),
 }
 
-/// What is to be added to the inner service's response.
+/// What is to be done to the inner service's response.
 pub(super) enum After {
-    /// When the token expires; `None` for one that does not.
-    Expiry(Option<[u8; DATE_LEN]>),
-    /// That there is this way to sign in, if the inner service asks the caller to.
-    Challenge(Arc<Config>),
+    /// To the answer for the holder of a token.
+    Accepted {
+        /// When the token expires; `None` for one that does not.
+        expires_at: Option<DateText>,
+        /// Whether another request may be let through without a token.
+        is_optional: bool,
+    },
+    /// To an answer for nobody: there is this way to sign in, if the inner service asks the caller to.
+    Anonymous(Arc<Config>),
 }
 
 impl Next {
@@ -264,7 +278,7 @@ impl Config {
     }
 
     fn call_anonymously(self: &Arc<Self>) -> Next {
-        Next::Call(After::Challenge(Arc::clone(self)))
+        Next::Call(After::Anonymous(Arc::clone(self)))
     }
 
     /// Acts on the verdict about the request's token.
@@ -283,7 +297,7 @@ impl Config {
 
     /// Lets a request in by its token, and by nothing else.
     fn accept<B>(&self, request: &mut Request<B>, pat: Pat) -> Next {
-        let after = After::expiry(&pat);
+        let after = After::accepted(&pat, self.mode);
         request.extensions_mut().insert(pat);
         let Some(sessions) = &self.sessions else {
             return Next::Call(after);
@@ -359,49 +373,57 @@ pub(super) fn answer<B: From<Bytes>>(
 }
 
 impl After {
-    fn expiry(principal: &Principal) -> Self {
-        Self::Expiry(principal.expires_at().and_then(|at| {
-            let derived = principal.derived(|_| {
-                let mut derived = Derived::default();
-                let date = wire_date(at);
-                derived[..date.len()].copy_from_slice(date.as_bytes());
-                derived
-            });
-            derived.first_chunk().copied()
-        }))
-    }
-
-    pub(super) fn is_nothing(&self) -> bool {
-        matches!(self, Self::Expiry(None))
+    fn accepted(principal: &Principal, mode: Mode) -> Self {
+        Self::Accepted {
+            expires_at: principal.expires_at_text().copied(),
+            is_optional: mode != Mode::Required,
+        }
     }
 
     pub(super) fn complete<B>(&self, response: &mut Response<B>) {
         match self {
-            Self::Expiry(None) => {}
-            Self::Expiry(Some(date)) => add_expiry(response, date),
-            Self::Challenge(config) => add_challenge(response, &config.challenges.missing),
+            Self::Accepted {
+                expires_at,
+                is_optional,
+            } => {
+                if let Some(date) = expires_at {
+                    add_expiry(response, date);
+                }
+                if *is_optional {
+                    vary_by_authorization(response.headers_mut());
+                }
+                // A cache that kept it would go on giving it out after the token has been revoked.
+                make_private(response.headers_mut());
+            }
+            Self::Anonymous(config) => {
+                vary_by_authorization(response.headers_mut());
+                if add_challenge(response, &config.challenges.missing) {
+                    make_private(response.headers_mut());
+                }
+            }
         }
     }
 }
 
 /// Tells the client when its token expires.
-fn add_expiry<B>(response: &mut Response<B>, date: &[u8]) {
+fn add_expiry<B>(response: &mut Response<B>, date: &DateText) {
     const PAT_EXPIRES_AT: HeaderName = HeaderName::from_static("pat-expires-at");
-    if let Ok(date) = HeaderValue::from_bytes(date) {
+    if let Ok(date) = HeaderValue::from_str(date.as_str()) {
         response.headers_mut().insert(PAT_EXPIRES_AT, date);
     }
 }
 
-/// Offers our way to sign in beside the host's own, where the host asks for one.
-fn add_challenge<B>(response: &mut Response<B>, challenge: &HeaderValue) {
-    if response.status() == StatusCode::UNAUTHORIZED {
-        let headers = response.headers_mut();
-        if !headers
-            .get_all(WWW_AUTHENTICATE)
-            .iter()
-            .any(|present| present == challenge)
-        {
-            headers.append(WWW_AUTHENTICATE, challenge.clone());
-        }
+/// Offers our way to sign in beside the host's own, where the host asks for one. Returns whether it
+/// does so only now.
+fn add_challenge<B>(response: &mut Response<B>, challenge: &HeaderValue) -> bool {
+    if response.status() != StatusCode::UNAUTHORIZED {
+        return false;
     }
+    let headers = response.headers_mut();
+    let mut present = headers.get_all(WWW_AUTHENTICATE).iter();
+    let is_missing = !present.any(|present| present == challenge);
+    if is_missing {
+        headers.append(WWW_AUTHENTICATE, challenge.clone());
+    }
+    is_missing
 }

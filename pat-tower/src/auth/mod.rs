@@ -1,5 +1,6 @@
 //! The layer that authenticates requests by their Bearer token.
 
+mod caching;
 mod future;
 mod layer;
 mod service;

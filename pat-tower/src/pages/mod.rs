@@ -201,8 +201,32 @@ impl Pages {
 
     /// The router, to be merged into the host's or nested.
     pub fn router<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
+        let (pages, assets) = self.router_and_assets();
+        pages.merge(assets)
+    }
+
+    /// The pages, and the style sheet and script apart from them. Mounted at the same path, but
+    /// outside of the [`PatLayer`](crate::PatLayer) and the session layer, these are the same for
+    /// everybody, so that caches on the way may keep them whoever asks.
+    ///
+    /// ```
+    /// use axum::Router;
+    /// use pat_core::{MemoryStore, Pats};
+    /// use pat_tower::{PatLayer, pages::Pages};
+    ///
+    /// let pats = Pats::builder(MemoryStore::default()).build();
+    /// let (pages, assets) = Pages::new(pats.clone()).router_and_assets();
+    /// let app: Router = Router::new()
+    ///     .nest("/settings", pages)
+    ///     .layer(PatLayer::optional(pats))
+    ///     .nest("/settings", assets);
+    /// ```
+    pub fn router_and_assets<S: Clone + Send + Sync + 'static>(self) -> (Router<S>, Router<S>) {
+        let assets = Router::new()
+            .route("/tokens/assets/{file}", get(assets::file))
+            .route_layer(from_fn(read_on));
         let state = self.0;
-        Router::new()
+        let pages = Router::new()
             .route("/tokens", get(own::list))
             .route("/tokens/new", get(own::form).post(own::create))
             .route("/tokens/{id}/revoke", get(own::ask).post(own::revoke))
@@ -215,9 +239,9 @@ impl Pages {
             .route_layer(from_fn_with_state(state.clone(), guard::guard))
             .merge(mount::with_slash())
             .route_layer(map_response(headers::protect))
-            .route("/tokens/assets/{file}", get(assets::file))
             .route_layer(from_fn(read_on))
-            .with_state(state)
+            .with_state(state);
+        (pages, assets)
     }
 }
 

@@ -1,0 +1,68 @@
+use std::fmt;
+
+use jiff::Timestamp;
+use jiff::fmt::temporal::DateTimePrinter;
+use jiff::tz::Offset;
+
+/// A date in the one format in which clients get it: UTC with exactly three fraction digits and
+/// `+00:00`.
+///
+/// Never `Z` and never another precision: a published client loops for ever on anything else.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct DateText([u8; LEN]);
+
+/// Bytes of a date in the years from 0 to 9999.
+const LEN: usize = 29;
+
+impl DateText {
+    /// The text of this date. One before the year 0, which no token has, is shown as its beginning.
+    #[must_use]
+    pub fn new(at: Timestamp) -> Self {
+        const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
+        const FIRST: [u8; LEN] = *b"0000-01-01T00:00:00.000+00:00";
+        let text = PRINTER.timestamp_with_offset_to_string(&at, Offset::UTC);
+        Self(text.as_bytes().try_into().unwrap_or(FIRST))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // A date is ASCII.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for DateText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for DateText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_have_three_fraction_digits_and_an_offset() {
+        for (date, expected) in [
+            ("2026-02-26T22:42:21.247Z", "2026-02-26T22:42:21.247+00:00"),
+            ("2026-02-26T22:42:21Z", "2026-02-26T22:42:21.000+00:00"),
+            (
+                "2026-02-26T22:42:21.9999999Z",
+                "2026-02-26T22:42:21.999+00:00",
+            ),
+            ("9999-12-30T00:00:00Z", "9999-12-30T00:00:00.000+00:00"),
+            ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000+00:00"),
+            ("-000001-01-01T00:00:00Z", "0000-01-01T00:00:00.000+00:00"),
+        ] {
+            let text = DateText::new(date.parse().expect("a date"));
+            assert_eq!(text.as_str(), expected);
+        }
+    }
+}
