@@ -118,7 +118,9 @@ async fn retry_notice(
     Path(id): Path<i64>,
 ) -> Result<StatusCode, Response> {
     check_administrator(&pats, caller).await?;
-    let requeued = pats.requeue_notice(NoticeId::new(id)).await;
+    let not_found = || StatusCode::NOT_FOUND.into_response();
+    let id = NoticeId::new(id).ok_or_else(not_found)?;
+    let requeued = pats.requeue_notice(id).await;
     if requeued.map_err(unavailable)? {
         Ok(StatusCode::NO_CONTENT)
     } else {

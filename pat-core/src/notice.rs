@@ -93,6 +93,24 @@ impl NoticeKind {
             Self::RevokedByAdmin => "revoked-by-admin",
         }
     }
+
+    /// A fixed number, for stores. Numbers are never changed or reused.
+    #[must_use]
+    pub const fn number(self) -> i64 {
+        match self {
+            Self::Created => 1,
+            Self::ExpiresSoon => 2,
+            Self::Expired => 3,
+            Self::Pruned => 4,
+            Self::RevokedByAdmin => 5,
+        }
+    }
+
+    /// The kind of this [number](NoticeKind::number); `None` for one that this version does not know.
+    #[must_use]
+    pub fn from_number(number: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.number() == number)
+    }
 }
 
 impl fmt::Display for NoticeKind {
@@ -105,11 +123,17 @@ impl fmt::Display for NoticeKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NoticeId(i64);
 
+/// The largest number of a notice.
+const MAX_ID: i64 = (1 << 53) - 1;
+
 impl NoticeId {
-    /// The id of this number, which came from [`NoticeId::get`].
+    /// The id of this number; `None` if it is out of this range.
     #[must_use]
-    pub const fn new(number: i64) -> Self {
-        Self(number)
+    pub const fn new(number: i64) -> Option<Self> {
+        match number {
+            0..=MAX_ID => Some(Self(number)),
+            _ => None,
+        }
     }
 
     /// A new id, drawn at random.
@@ -204,5 +228,31 @@ impl From<&Token> for NoticeToken {
             expires_at: token.expires_at,
             last_used_at: token.last_used_at,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_in_the_range_of_those_that_are_drawn() {
+        for number in [0, 1, MAX_ID] {
+            assert_eq!(NoticeId::new(number).map(NoticeId::get), Some(number));
+        }
+        for number in [i64::MIN, -1, MAX_ID + 1, i64::MAX] {
+            assert_eq!(NoticeId::new(number), None, "{number}");
+        }
+        let drawn = NoticeId::random().expect("randomness");
+        assert_eq!(NoticeId::new(drawn.get()), Some(drawn));
+    }
+
+    #[test]
+    fn each_kind_has_a_number_of_its_own() {
+        for kind in NoticeKind::ALL {
+            assert_eq!(NoticeKind::from_number(kind.number()), Some(kind));
+        }
+        assert_eq!(NoticeKind::from_number(0), None);
+        assert_eq!(NoticeKind::from_number(6), None);
     }
 }

@@ -58,7 +58,7 @@ fn notice(kind: NoticeKind, names: &[&str]) -> Result<Notice, Box<dyn Error>> {
     });
     let by_admin = kind == NoticeKind::RevokedByAdmin;
     Ok(Notice {
-        id: NoticeId::new(7),
+        id: NoticeId::new(7).expect("small numbers are ids"),
         kind,
         recipient: Recipient {
             full_name: "Ada Lovelace".to_owned(),

@@ -145,7 +145,7 @@ fn sample(kind: NoticeKind, count: i64, full: bool) -> Notice {
         last_used_at: full.then_some(now),
     };
     Notice {
-        id: NoticeId::new(0),
+        id: NoticeId::new(0).expect("small numbers are ids"),
         kind,
         recipient: Recipient {
             full_name: "Sample Person".to_owned(),

@@ -152,7 +152,7 @@ mod tests {
 
     fn notice(email: &str) -> Notice {
         Notice {
-            id: NoticeId::new(1),
+            id: NoticeId::new(1).expect("small numbers are ids"),
             kind: NoticeKind::Created,
             recipient: Recipient {
                 full_name: "Ada".to_owned(),

@@ -47,7 +47,7 @@ fn notice(kind: NoticeKind, names: &[&str]) -> Notice {
         last_used_at: (index != 1).then(|| created_at + SignedDuration::from_mins(7)),
     });
     Notice {
-        id: NoticeId::new(41),
+        id: NoticeId::new(41).expect("small numbers are ids"),
         kind,
         recipient: Recipient {
             full_name: "Ada Lovelace".to_owned(),

@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pat_core::event::{Event, EventKind, EventRow};
-use pat_core::notice::{NoticeId, NoticeKind};
+use pat_core::notice::NoticeKind;
 use pat_core::store::{AuditStore, Lease, PrunedToken, RevokedToken};
 use pat_core::{Owner, StoreError, TokenId};
 use sqlx::Error;
@@ -130,7 +130,7 @@ fn event<DB: Portable>(row: &Row<DB>) -> Result<Option<Event>, Error> {
 fn event_kind<DB: Portable>(row: &Row<DB>) -> Result<EventKind, Error> {
     let token = || row.token_id("token_id");
     let owner = || row.owner("owner");
-    let notice = || Ok::<_, Error>(NoticeId::new(row.int("related_id")?));
+    let notice = || crate::row::notice_id(row.int("related_id")?);
     let kind = row.text("kind")?;
     // A newer version may have more kinds of both.
     let notice_kind = notice_kind(row)?;

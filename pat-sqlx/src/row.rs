@@ -148,32 +148,20 @@ pub(crate) fn state_number(outcome: &Outcome) -> i64 {
     }
 }
 
-/// The column `kind` of a notice.
-const KINDS: [(i64, NoticeKind); 5] = [
-    (1, NoticeKind::Created),
-    (2, NoticeKind::ExpiresSoon),
-    (3, NoticeKind::Expired),
-    (4, NoticeKind::Pruned),
-    (5, NoticeKind::RevokedByAdmin),
-];
-
-/// # Panics
-/// The kind is newer than this crate, which is released with `pat-core`.
-pub(crate) fn kind_number(kind: NoticeKind) -> i64 {
-    let found = KINDS.into_iter().find(|(_, other)| *other == kind);
-    found.expect("every kind has a number").0
-}
-
 /// The kinds of notices that this version knows. Others are a newer version's, which is to send
 /// them.
 pub(crate) fn known_kinds() -> impl Iterator<Item = i64> {
-    KINDS.into_iter().map(|(number, _)| number)
+    NoticeKind::ALL.into_iter().map(NoticeKind::number)
 }
 
 pub(crate) fn kind(number: i64) -> Result<NoticeKind, Error> {
-    let found = KINDS.into_iter().find(|(other, _)| *other == number);
     let unknown = || corrupt(format!("pat_notice.kind is {number}"));
-    found.map(|(_, kind)| kind).ok_or_else(unknown)
+    NoticeKind::from_number(number).ok_or_else(unknown)
+}
+
+pub(crate) fn notice_id(number: i64) -> Result<NoticeId, Error> {
+    let wrong = || corrupt(format!("the number of a notice is {number}"));
+    NoticeId::new(number).ok_or_else(wrong)
 }
 
 /// A claimed notice, without its tokens and as yet without a mark.
@@ -182,7 +170,7 @@ pub(crate) fn queued_notice<DB: Portable>(row: &Row<DB>) -> Result<QueuedNotice,
     let sent_by = sent_by.split(',').filter(|name| !name.is_empty());
     Ok(QueuedNotice {
         claim: Claim {
-            id: NoticeId::new(row.int("id")?),
+            id: notice_id(row.int("id")?)?,
             mark: 0,
         },
         kind: kind(row.int("kind")?)?,
@@ -214,7 +202,7 @@ pub(crate) fn notice_token<DB: Portable>(row: &Row<DB>) -> Result<NoticeToken, E
 
 pub(crate) fn dead_notice<DB: Portable>(row: &Row<DB>) -> Result<DeadNotice, Error> {
     Ok(DeadNotice {
-        id: NoticeId::new(row.int("id")?),
+        id: notice_id(row.int("id")?)?,
         kind: kind(row.int("kind")?)?,
         owner: row.owner("owner")?,
         queued_at: row.timestamp("queued_at")?,

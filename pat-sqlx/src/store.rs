@@ -9,9 +9,10 @@ use pat_core::store::{
     MarkBounds, NewToken, NodeReport, Revocation, RevocationScope, Revoked, SearchStore, StoreTime,
     TokenStore,
 };
-use pat_core::{NoticeKind, Owner, StoreError, Token, TokenDigest, TokenId};
+use pat_core::{
+    Clock as _, NoticeKind, Owner, StoreError, SystemClock, Token, TokenDigest, TokenId,
+};
 use sqlx::Pool;
-use tokio::time::Instant;
 use tracing::instrument;
 
 use crate::lent::{LostConnection, fetch, fetch_from_primary};
@@ -115,7 +116,7 @@ impl<DB: Dialect> SqlxStore<DB> {
     where
         F: Future<Output = Result<T, sqlx::Error>> + Send,
     {
-        let begun = Instant::now();
+        let begun = SystemClock.boot();
         let [mut pause, longest] = PAUSES;
         let mut lost = 0;
         let pools = [&self.pool, &self.auth_pool];
@@ -125,7 +126,7 @@ impl<DB: Dialect> SqlxStore<DB> {
         loop {
             match transaction(lost >= PATIENCE).await {
                 Err(sqlx::Error::Database(error))
-                    if begun.elapsed() < RETRY_FOR && DB::is_transient(&*error) =>
+                    if is_early(begun) && DB::is_transient(&*error) =>
                 {
                     tracing::debug!("lost a race in the database; trying again");
                     tokio::time::sleep(part_of(pause)).await;
@@ -145,6 +146,11 @@ impl<DB: Dialect> SqlxStore<DB> {
             }
         }
     }
+}
+
+/// Whether a transaction that was begun at this boot time may be tried again.
+fn is_early(begun: Duration) -> bool {
+    SystemClock.boot().saturating_sub(begun) < RETRY_FOR
 }
 
 /// Some part of this, by chance: two that have met are not to meet again.

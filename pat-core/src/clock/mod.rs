@@ -9,6 +9,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 pub(crate) use self::time::{Moment, Time};
 
@@ -32,6 +33,12 @@ pub trait Clock: Debug + Send + Sync + 'static {
     fn boot_coarse(&self) -> Duration {
         self.boot()
     }
+}
+
+/// Now, as tokio's timers have it: for the pace of work, and never for a decision.
+#[expect(clippy::disallowed_methods, reason = "timers go by no other clock")]
+pub(crate) fn timer_now() -> Instant {
+    Instant::now()
 }
 
 /// The machine's own clocks: real time, and `CLOCK_BOOTTIME` on Linux.

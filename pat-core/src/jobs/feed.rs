@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::turn::{Early, Turn};
+use crate::clock::timer_now;
 use crate::event::{Plugged, RecordError, record};
 use crate::metrics::Metrics;
 use crate::store::{AuditStore, Lease};
@@ -185,7 +186,7 @@ impl Feeder {
             .pats
             .in_time(self.audit()?.events_after(position, READ_BATCH))
             .await?;
-        let (mut taken, mut kept) = (position, Instant::now());
+        let (mut taken, mut kept) = (position, timer_now());
         let mut result = Ok(());
         for event in &events {
             let Some(row) = event.row else { continue };
@@ -203,7 +204,7 @@ impl Feeder {
             taken = row.seq;
             if kept.elapsed() > KEEP_INTERVAL {
                 self.keep_position(taken).await?;
-                kept = Instant::now();
+                kept = timer_now();
             }
         }
         if events.is_empty() {

@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 pub use self::turn::JobRun;
+use crate::clock::timer_now;
 use crate::store::Job;
 use crate::{Pats, StoreError};
 
@@ -148,13 +149,9 @@ impl Jobs {
     fn run_change_poll(&mut self) {
         let interval = self.pats.settings().cluster_poll_interval();
         self.run("change-poll", move |pats, _stop| async move {
-            let began = Instant::now();
+            let began = timer_now();
             pats.poll_changes().await?;
-            Ok(Pause::UntilHint(next_round(
-                began,
-                Instant::now(),
-                interval,
-            )))
+            Ok(Pause::UntilHint(next_round(began, timer_now(), interval)))
         });
         self.run("change-hints", |pats, stop| async move {
             stop.run_until_cancelled(pats.follow_hints()).await;
@@ -387,7 +384,7 @@ mod tests {
 
     #[test]
     fn a_slow_round_does_not_put_off_the_next() {
-        let (began, millis) = (Instant::now(), Duration::from_millis);
+        let (began, millis) = (timer_now(), Duration::from_millis);
         for (ended, next) in [(0, 500), (300, 500), (499, 549), (900, 950)] {
             let found = next_round(began, began + millis(ended), millis(500));
             assert_eq!(found - began, millis(next), "{ended}");

@@ -4,7 +4,6 @@ use sqlx::Error;
 
 use super::Write;
 use crate::Portable;
-use crate::row;
 use crate::sql::Sql;
 use crate::store::CHUNK;
 
@@ -92,7 +91,7 @@ impl<DB: Portable> Write<DB> {
     ) -> Result<(), Error> {
         for chunk in ids.chunks(CHUNK) {
             let mut sql = Sql::new("UPDATE pat_token SET expiry_notice = ");
-            sql.bind(row::kind_number(due.kind));
+            sql.bind(due.kind.number());
             sql.push(" WHERE id IN ");
             sql.bind_list(chunk.iter().copied());
             self.execute(sql).await?;

@@ -60,7 +60,7 @@ impl<DB: Portable> Write<DB> {
         );
         sql.bind_row([
             id.get().into(),
-            row::kind_number(kind).into(),
+            kind.number().into(),
             owner.into(),
             by.into(),
             reason.into(),
@@ -89,7 +89,7 @@ impl<DB: Portable> Write<DB> {
             [
                 id.get().into(),
                 token.id.into(),
-                row::kind_number(kind).into(),
+                kind.number().into(),
                 token.name.as_str().into(),
                 token.created_at.into(),
                 token.expires_at.unwrap_or(Timestamp::UNIX_EPOCH).into(),
