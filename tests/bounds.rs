@@ -51,7 +51,7 @@ struct World {
     mailer: StuckMailer,
     sink: StuckSink,
     caller: Caller,
-    administration: Administration,
+    administration: Administration<'static>,
     token: CreatedToken,
     principal: Principal,
 }
@@ -125,8 +125,9 @@ impl World {
         let gone = Caller::explicit(directory.add("gone"));
         pats.create(&gone, request(None)).await.expect("a token");
         directory.remove(gone.owner());
-        let admin = Caller::explicit(admin);
-        let administration = pats.administration(&admin).await;
+        // For all that it is asked of: until the test ends.
+        let of: &'static _ = Box::leak(Box::new((pats.clone(), Caller::explicit(admin))));
+        let administration = of.0.administration(&of.1).await;
         Self {
             administration: administration.expect("an administrator"),
             pats,
@@ -353,7 +354,7 @@ const CALLS: &[Call] = &[
     }),
     call("Pats::requeue_notice", 5, Asks::Store, |w| {
         Box::pin(async {
-            let id = pat_core::notice::NoticeId::new(1);
+            let id = pat_core::notice::NoticeId::new(1).expect("small numbers are ids");
             w.pats.requeue_notice(id).await?;
             Ok(())
         })
@@ -526,6 +527,10 @@ const BEST_EFFORT: &[&str] = &[
 ];
 
 /// Makes a call while something is mute; whether it failed for it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tokio's time, which the test stops"
+)]
 async fn make(call: &Call, mute: Mute) -> bool {
     let world = World::new().await;
     match mute {

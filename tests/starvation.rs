@@ -128,7 +128,7 @@ async fn beside_administrators<DB: Portable>(name: &str, store: &AnyStore, pool:
 }
 
 /// Looks at every token of an owner, page by page; returns how many there are.
-async fn walk(administration: &pat_core::Administration, owner: &str) -> usize {
+async fn walk(administration: &pat_core::Administration<'_>, owner: &str) -> usize {
     let mut search = Search {
         filter: Filter {
             owners: vec![owner.parse().expect("an owner")],

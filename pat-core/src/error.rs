@@ -215,6 +215,9 @@ pub enum AdminError {
     /// The caller is no administrator.
     #[error("only administrators may do this")]
     NotAdministrator,
+    /// The token that the caller came with is no longer good.
+    #[error("the token used for this request is no longer valid")]
+    TokenInvalid(#[source] AuthError),
     /// The store cannot be searched ([`TokenStore::search_store`](crate::TokenStore::search_store)).
     #[error("the token store cannot be searched")]
     NotSupported,
@@ -240,6 +243,15 @@ pub enum AdminError {
 impl From<StoreError> for AdminError {
     fn from(error: StoreError) -> Self {
         Self::Unavailable(error.into())
+    }
+}
+
+impl From<AuthError> for AdminError {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Unavailable(error) => Self::Unavailable(error),
+            error => Self::TokenInvalid(error),
+        }
     }
 }
 

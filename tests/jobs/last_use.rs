@@ -118,7 +118,7 @@ async fn last_use_batch() {
 }
 
 /// What the administration shows of all tokens, revoked ones included: names and last uses.
-async fn shown(administration: &Administration) -> Vec<(String, Option<Timestamp>)> {
+async fn shown(administration: &Administration<'_>) -> Vec<(String, Option<Timestamp>)> {
     let search = Search {
         filter: Filter {
             revoked: Revoked::Included,
@@ -138,9 +138,12 @@ async fn shown(administration: &Administration) -> Vec<(String, Option<Timestamp
         .collect()
 }
 
-async fn administration(node: &Node) -> Administration {
-    let admin = Caller::explicit(node.users.add_administrator("admin"));
-    let administration = node.pats.administration(&admin).await;
+async fn administration(node: &Node) -> Administration<'_> {
+    // Until the test ends.
+    let admin = Box::leak(Box::new(Caller::explicit(
+        node.users.add_administrator("admin"),
+    )));
+    let administration = node.pats.administration(admin).await;
     administration.expect("an administrator")
 }
 

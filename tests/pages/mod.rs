@@ -1,6 +1,7 @@
 //! The pages over HTTP: who gets what, forged forms, headers, and what is escaped.
 
 mod access;
+mod export;
 mod forms;
 mod lists;
 mod mounting;
@@ -9,7 +10,7 @@ use libtest_mimic::Trial;
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
-use crate::common::{Answer, Server, answer, trial};
+use crate::common::{Answer, Server, answer, blocking_trial, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -54,6 +55,13 @@ pub(crate) fn trials() -> Vec<Trial> {
             mounting::mounted,
         ),
         trial("pages::a_csv_has_every_token_once", lists::csv),
+        trial("pages::a_csv_ends_with_the_right_to_it", export::ends),
+        blocking_trial("pages::forms_wait_for_their_own_users_alone", || {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = runtime.enable_all().start_paused(true).build()?;
+            runtime.block_on(mounting::queues());
+            Ok(())
+        }),
         trial(
             "pages::all_that_is_wrong_is_told_at_once",
             forms::both_wrong,

@@ -12,12 +12,13 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What an administrator may do with the tokens of all users.
 ///
-/// To have one is to be an administrator: the host was asked a moment ago. So get one for each
-/// request ([`Pats::administration`]) and keep none.
+/// Proof that the caller was an administrator when it was made. It borrows the caller, so that it does
+/// not outlast the request. Where one answer takes long, get a new one for each part of it: meanwhile
+/// the caller's token may be revoked, or he may be no administrator any more.
 #[derive(Debug)]
-pub struct Administration {
-    pats: Pats,
-    by: Owner,
+pub struct Administration<'r> {
+    pats: &'r Pats,
+    by: &'r Owner,
 }
 
 /// Some tokens of a search.
@@ -30,26 +31,33 @@ pub struct SearchPage {
 }
 
 impl Pats {
-    /// What the caller may do as an administrator; asks the host each time.
+    /// What the caller may do as an administrator; looks each time whether the token that he came
+    /// with is still good, and asks the host.
     ///
     /// # Errors
-    /// He is none, the administration is switched off (`pat.admin.enabled`), or the host's directory
-    /// cannot answer.
-    pub async fn administration(&self, caller: &Caller) -> Result<Administration, AdminError> {
+    /// He is none, his token is no longer good, the administration is switched off
+    /// (`pat.admin.enabled`), or the store or the host's directory cannot answer.
+    pub async fn administration<'r>(
+        &'r self,
+        caller: &'r Caller,
+    ) -> Result<Administration<'r>, AdminError> {
         if !self.settings().admin_enabled() {
             return Err(AdminError::Disabled);
+        }
+        if let Some(token) = caller.token() {
+            self.recheck(*token.digest()).await?;
         }
         if !self.is_administrator(caller).await? {
             return Err(AdminError::NotAdministrator);
         }
         Ok(Administration {
-            pats: self.clone(),
-            by: caller.owner().clone(),
+            pats: self,
+            by: caller.owner(),
         })
     }
 }
 
-impl Administration {
+impl Administration<'_> {
     fn store(&self) -> Result<&dyn SearchStore, AdminError> {
         self.pats
             .store()?

@@ -184,8 +184,11 @@ impl UserDirectory for TestDirectory {
     }
 
     async fn is_administrator(&self, owner: &Owner) -> Result<bool, BoxError> {
-        self.answer(|users| users.administrators.contains(owner))
-            .await
+        self.answer(|users| {
+            let user = users.by_owner.get(owner);
+            user.is_some_and(|user| user.is_active) && users.administrators.contains(owner)
+        })
+        .await
     }
 
     async fn search(&self, contains: &str, limit: usize) -> Result<Vec<User>, BoxError> {

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Extension, RawQuery, State as AxumState};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use pat_core::{Administration, Caller, TokenId};
+use pat_core::{AdminError, Administration, Caller, TokenId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -23,8 +23,17 @@ const MAX_USERS: usize = 1_000;
 /// The longest reason, in Unicode scalar values: it goes into a mail.
 const MAX_REASON_LEN: usize = 1_000;
 
-pub(super) async fn administration(state: &State, caller: &Caller) -> Answer<Administration> {
-    Ok(state.pats.administration(caller).await?)
+pub(super) async fn administration<'r>(
+    state: &'r State,
+    caller: &'r Caller,
+) -> Answer<Administration<'r>> {
+    let administration = state.pats.administration(caller).await;
+    administration.map_err(|error| match error {
+        AdminError::TokenInvalid(_) => {
+            Problem::invalid_token(state.challenges.invalid_token.clone())
+        }
+        error => error.into(),
+    })
 }
 
 /// Searches the tokens of all users

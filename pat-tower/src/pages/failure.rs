@@ -54,6 +54,11 @@ impl Page {
             error = error as &dyn std::error::Error,
             "a page fails with 503"
         );
+        self.busy()
+    }
+
+    /// It cannot be answered now, and may be done or not.
+    pub(super) fn busy(&self) -> Response {
         let (status, title) = (StatusCode::SERVICE_UNAVAILABLE, Text::Unavailable);
         let mut response = self.fail(status, title, Text::UnavailableHint);
         let seconds = HeaderValue::from_static("1");
@@ -68,6 +73,7 @@ impl Page {
             AdminError::NotAdministrator => {
                 (StatusCode::FORBIDDEN, Text::Forbidden, Text::ForbiddenHint)
             }
+            AdminError::TokenInvalid(_) => return self.not_signed_in(),
             AdminError::NotSupported => (
                 StatusCode::NOT_IMPLEMENTED,
                 Text::NotSupported,

@@ -5,11 +5,11 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http::{HeaderName, StatusCode};
+use jiff::{SignedDuration, Timestamp};
 use pat_core::search::{Position, Search, Start};
 use pat_core::text::{is_bidi_control, is_invisible, isolate};
-use pat_core::{AdminError, Administration};
+use pat_core::{AdminError, BoxError};
 
-use super::administration;
 use super::filter::{FilterForm, sort};
 use crate::date::wire_date;
 use crate::pages::fields::Fields;
@@ -19,6 +19,8 @@ use crate::pages::page::Page;
 const SEPARATOR: &str = "sep=,\r\n";
 /// How many tokens are read at a time.
 const CHUNK_LEN: u32 = 500;
+/// How long all of it may take.
+const LIMIT: SignedDuration = SignedDuration::from_mins(10);
 /// Programs for tables take the file for UTF-8 if it begins with this mark.
 const MARK: &str = "\u{feff}";
 const HEAD: [&str; 10] = [
@@ -34,18 +36,22 @@ const HEAD: [&str; 10] = [
     "revoked_at",
 ];
 
-/// All tokens that the filter finds, read and sent piece by piece. A failure after the first piece
+/// All tokens that the filter finds, read and sent piece by piece. Each piece is for somebody who is
+/// an administrator by then, and none comes after the time is up. A failure after the first piece
 /// breaks the transfer off, so that half a list is not taken for a whole one. By last use, a token that
 /// is used meanwhile may be missing or come twice.
 pub(in crate::pages) async fn export(
     Extension(page): Extension<Page>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Response> {
-    let admin = administration(&page).await?;
+    let ends_at = page.pats().now().saturating_add(LIMIT);
+    let ends_at = ends_at.unwrap_or(Timestamp::MAX);
     let fields = Fields::of_query(query.as_deref());
-    let filter = FilterForm::new(fields.clone())
-        .complete(&page, &admin)
-        .await?;
+    let filter = {
+        let admin = super::administration(&page).await?;
+        let form = FilterForm::new(fields.clone());
+        form.complete(&page, &admin).await?
+    };
     let filter = filter.map_err(|_| page.bad_request(StatusCode::BAD_REQUEST))?;
     let search = Search {
         filter,
@@ -53,20 +59,20 @@ pub(in crate::pages) async fn export(
         start: Start::Offset(0),
         limit: CHUNK_LEN,
     };
-    let first = chunk(&page, &admin, &search).await;
+    let first = chunk(&page, &search).await;
     let (rows, next) = first.map_err(|error| page.not_administered(&error))?;
     let first = format!("{MARK}{SEPARATOR}{}{rows}", line(&HEAD.map(str::to_owned)));
-    let state = (page, admin, search, Some(first), next);
-    let pieces = stream::try_unfold(state, async |(page, admin, mut search, first, next)| {
+    let state = (page, search, Some(first), next);
+    let pieces = stream::try_unfold(state, move |(page, mut search, first, next)| async move {
         let (rows, next) = match (first, next) {
             (Some(first), next) => (first, next),
-            (None, None) => return Ok::<_, AdminError>(None),
+            (None, None) => return Ok::<_, BoxError>(None),
             (None, Some(after)) => {
                 search.start = Start::After(after);
-                chunk(&page, &admin, &search).await?
+                further(&page, &search, ends_at).await?
             }
         };
-        Ok(Some((Bytes::from(rows), (page, admin, search, None, next))))
+        Ok(Some((Bytes::from(rows), (page, search, None, next))))
     });
     let headers = [
         (CONTENT_TYPE, "text/csv; charset=utf-8; header=present"),
@@ -80,11 +86,22 @@ pub(in crate::pages) async fn export(
     Ok((headers, Body::from_stream(pieces)).into_response())
 }
 
-async fn chunk(
+/// A piece after the first.
+async fn further(
     page: &Page,
-    admin: &Administration,
     search: &Search,
-) -> Result<(String, Option<Position>), AdminError> {
+    ends_at: Timestamp,
+) -> Result<(String, Option<Position>), BoxError> {
+    let piece = if page.pats().now() < ends_at {
+        chunk(page, search).await.map_err(BoxError::from)
+    } else {
+        Err(format!("it takes longer than {LIMIT:#}").into())
+    };
+    piece.inspect_err(|error| tracing::warn!(%error, "an export is broken off"))
+}
+
+async fn chunk(page: &Page, search: &Search) -> Result<(String, Option<Position>), AdminError> {
+    let admin = page.pats().administration(page.caller()).await?;
     let found = admin.search(search).await?;
     let owners = admin.owners_of(&found.tokens).await?;
     let rows = found.tokens.iter().zip(owners).map(|(token, owner)| {

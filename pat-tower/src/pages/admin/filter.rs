@@ -64,7 +64,7 @@ impl FilterForm {
     pub(super) async fn criteria(
         &self,
         page: &Page,
-        admin: &Administration,
+        admin: &Administration<'_>,
     ) -> Result<Vec<(String, Vec<String>)>, Response> {
         let mut criteria = Vec::new();
         for (name, value) in self.pairs() {
@@ -127,7 +127,7 @@ impl FilterForm {
     pub(super) async fn complete(
         &self,
         page: &Page,
-        admin: &Administration,
+        admin: &Administration<'_>,
     ) -> Result<Result<Filter, Vec<Wrong>>, Response> {
         let (mut filter, mut wrong) = self.without_owner(page);
         let wanted = self.get("owner").trim();
@@ -151,7 +151,7 @@ impl FilterForm {
     }
 
     /// The users whom the owner's name fits, or those whose user name or key it is.
-    async fn users(&self, page: &Page, admin: &Administration) -> Result<Vec<User>, Response> {
+    async fn users(&self, page: &Page, admin: &Administration<'_>) -> Result<Vec<User>, Response> {
         let wanted = self.get("owner").trim();
         let found = admin.search_users(wanted, MAX_OWNERS).await;
         let mut users = found.map_err(|error| page.not_administered(&error))?;

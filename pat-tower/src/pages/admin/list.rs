@@ -170,7 +170,7 @@ pub(in crate::pages) async fn list(
 
 async fn find(
     page: &Page,
-    admin: &Administration,
+    admin: &Administration<'_>,
     form: &FilterForm,
     filter: Filter,
     sort: Sort,

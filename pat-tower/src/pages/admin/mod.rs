@@ -16,7 +16,7 @@ pub(super) use self::revoke::{ask, revoke};
 use super::page::Page;
 
 /// What the caller may do here; asks the host on each request.
-async fn administration(page: &Page) -> Result<Administration, Response> {
+async fn administration(page: &Page) -> Result<Administration<'_>, Response> {
     let administration = page.pats().administration(page.caller()).await;
     administration.map_err(|error| page.not_administered(&error))
 }

@@ -98,7 +98,7 @@ pub(in crate::pages) async fn revoke(
 /// A wish to revoke, confirmed or not.
 struct Request<'a> {
     page: &'a Page,
-    admin: &'a Administration,
+    admin: &'a Administration<'a>,
     fields: Fields,
     form: FilterForm,
     target: Target,
@@ -107,7 +107,7 @@ struct Request<'a> {
 impl<'a> Request<'a> {
     async fn new(
         page: &'a Page,
-        admin: &'a Administration,
+        admin: &'a Administration<'a>,
         fields: Fields,
     ) -> Result<Self, Response> {
         let form = FilterForm::new(fields.clone());
