@@ -1,5 +1,7 @@
 //! The router by itself: nested, and without its database.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::{Extension, Router};
 use http::Request;
@@ -8,10 +10,12 @@ use pat_core::testing::TestDirectory;
 use pat_core::{Caller, MemoryStore, Pats};
 use pat_tower::pages::Pages;
 use reqwest::StatusCode;
+use tokio::time::Instant;
 use tower::ServiceExt as _;
 
 use super::{cookie, field, paths};
 use crate::common::gated::Gated;
+use crate::common::silent::{Fault, Silent};
 use crate::common::{Answer, named_users};
 
 /// The pages without a server, for one caller.
@@ -141,4 +145,44 @@ pub(super) async fn mounted() {
         .join(revoked.header("location").expect("a redirect"))
         .expect("a link");
     assert_eq!(target.as_str(), "https://host/a/b/tokens?revoked");
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tokio's time, which the test stops"
+)]
+/// Each form is answered in five seconds while the database says nothing; a fifth that would wait is
+/// answered at once, and another user waits for nobody.
+pub(super) async fn queues() {
+    let store = Silent::default();
+    let users = named_users(&["alice", "bob"]);
+    let service = Pats::builder(store.clone()).users(users).build();
+    let pages = Pages::new(service);
+    let [alice, bob] = ["alice", "bob"].map(|user| {
+        let caller = Caller::explicit(user.parse().expect("an owner"));
+        let pages = Router::new().nest("/a/b", pages.clone().router());
+        pages.layer(Extension(caller))
+    });
+    store.set(&["list"], Fault::Silent);
+    let begun = Instant::now();
+    let send = async |app: &Router| {
+        let form = "name=a&expires=30";
+        let answer = call(app, "POST", "/a/b/tokens/new", &[], form).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.header("retry-after"), Some("1"));
+        begun.elapsed().as_secs()
+    };
+    let forms = futures_util::future::join_all((0..12).map(|_| send(&alice)));
+    let others = async {
+        // Behind them.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        send(&bob).await
+    };
+    let (mut seconds, others) = futures_util::join!(forms, others);
+    seconds.sort_unstable();
+    assert_eq!(seconds, [0, 0, 0, 0, 0, 0, 0, 5, 5, 5, 5, 5]);
+    assert_eq!(others, 5);
+    store.set(&[], Fault::Silent);
+    let page = call(&bob, "GET", "/a/b/tokens", &[], "").await;
+    assert!(!page.body.contains("/revoke"), "nothing was created later");
 }

@@ -17,7 +17,7 @@ pub(super) fn current_request_id() -> Option<Arc<str>> {
 }
 
 /// Has a future that is going to run in another task keep the id of the request at hand.
-pub(crate) fn carry_request_id<T>(operation: impl Future<Output = T>) -> impl Future<Output = T> {
+pub fn carry_request_id<T>(operation: impl Future<Output = T>) -> impl Future<Output = T> {
     let id = current_request_id();
     async move {
         match id {

@@ -1,5 +1,4 @@
-use std::hash::{BuildHasher as _, RandomState};
-use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
 use axum::Extension;
@@ -10,8 +9,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use http::header::SET_COOKIE;
 use jiff::ToSpan as _;
-use pat_core::{CreateError, CreatedToken, Owner, PolicyError, Token, TokenRequest};
-use tokio::sync::{Mutex, MutexGuard};
+use pat_core::event::carry_request_id;
+use pat_core::{CreateError, CreatedToken, PolicyError, Token, TokenRequest};
+use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use super::expiry::{Expiry, offered, today};
 use super::list::obstacle;
@@ -24,6 +25,9 @@ use crate::pages::texts::Text;
 const SHEET: &str = "sheet";
 /// The name of the field that says which tokens there were when the form was opened.
 const SEEN: &str = "seen";
+
+/// How long a form waits for those before it and is worked at, in all.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Template)]
 #[template(path = "create.html")]
@@ -128,11 +132,33 @@ pub(in crate::pages) async fn create(
     Extension(page): Extension<Page>,
     Extension(fields): Extension<Fields>,
 ) -> Result<Response, Response> {
-    let _turn = page.state.creations.turn(page.caller().owner()).await;
-    let expiry = Expiry::of_form(&fields);
-    let tokens = own_tokens(&page).await?;
-    let again = |status, errors| show_form(&page, status, &fields, &expiry, &tokens, errors);
-    let Some(origin) = Origin::of(&fields) else {
+    let patient = page.clone();
+    match timeout(PATIENCE, create_in_turn(page, fields)).await {
+        Ok(Some(answer)) => answer,
+        Ok(None) | Err(_) => Err(patient.busy()),
+    }
+}
+
+/// `None` if there are too many before it, or it ended early.
+async fn create_in_turn(page: Page, fields: Fields) -> Option<Result<Response, Response>> {
+    let place = page.state.creations.enter(page.caller().owner())?;
+    let turn = place.turn().await;
+    let work = async move {
+        let answer = create_now(&page, &fields).await;
+        drop(turn);
+        answer
+    };
+    // In a task of its own, since the turn lasts until it is done, also when nobody waits.
+    tokio::spawn(carry_request_id(work).in_current_span())
+        .await
+        .ok()
+}
+
+async fn create_now(page: &Page, fields: &Fields) -> Result<Response, Response> {
+    let expiry = Expiry::of_form(fields);
+    let tokens = own_tokens(page).await?;
+    let again = |status, errors| show_form(page, status, fields, &expiry, &tokens, errors);
+    let Some(origin) = Origin::of(fields) else {
         return Err(page.bad_request(StatusCode::BAD_REQUEST));
     };
     // Nobody means the blanks around what was typed or pasted.
@@ -140,9 +166,9 @@ pub(in crate::pages) async fn create(
     let sheet = origin.sheet;
     let twin = origin.seen.and_then(|seen| seen.newcomer(&tokens, name));
     if twin.is_some() || sheet.is_some_and(|sheet| page.form_key.has_sent(sheet)) {
-        return Err(show_repeated(&page, &fields, &expiry, twin));
+        return Err(show_repeated(page, fields, &expiry, twin));
     }
-    let lifetime_days = match check(&page, name, &expiry) {
+    let lifetime_days = match check(page, name, &expiry) {
         Ok(lifetime_days) => lifetime_days,
         Err(errors) => return Err(again(StatusCode::BAD_REQUEST, errors)),
     };
@@ -151,7 +177,7 @@ pub(in crate::pages) async fn create(
         lifetime_days,
     };
     match page.pats().create(page.caller(), request).await {
-        Ok(created) => Ok(remember(&page, sheet, show_created(&page, &created))),
+        Ok(created) => Ok(remember(page, sheet, show_created(page, &created))),
         Err(CreateError::Refused(error)) => {
             // Of the fields nothing is wrong.
             let form = Some(page.t(Text::Refused(&error)).into_owned());
@@ -346,22 +372,4 @@ fn show_repeated(page: &Page, fields: &Fields, expiry: &Expiry, token: Option<&T
         again: again.finish(),
     };
     show(StatusCode::CONFLICT, &template)
-}
-
-/// Has creations of one user come one after the other on this node. Users share a few locks.
-#[derive(Debug, Clone, Default)]
-pub(in crate::pages) struct Creations(Arc<Turns>);
-
-#[derive(Debug, Default)]
-struct Turns {
-    hasher: RandomState,
-    locks: [Mutex<()>; 32],
-}
-
-impl Creations {
-    async fn turn(&self, owner: &Owner) -> MutexGuard<'_, ()> {
-        let Turns { hasher, locks } = &*self.0;
-        let index = usize::try_from(hasher.hash_one(owner) % 32).unwrap_or_default();
-        locks[index].lock().await
-    }
 }

@@ -4,6 +4,7 @@ mod create;
 mod expiry;
 mod list;
 mod revoke;
+mod turns;
 
 use std::convert::Infallible;
 
@@ -11,9 +12,10 @@ use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 use pat_core::TokenId;
 
-pub(super) use self::create::{Creations, create, form};
+pub(super) use self::create::{create, form};
 pub(super) use self::list::list;
 pub(super) use self::revoke::{ask, revoke};
+pub(super) use self::turns::Creations;
 
 /// An id in a path: digits without a leading zero, or there is none.
 pub(super) struct PathId(Option<TokenId>);
