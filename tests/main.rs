@@ -30,6 +30,7 @@ mod openapi;
 mod outages;
 mod pages;
 mod plugin;
+mod probing;
 mod processes;
 mod properties;
 mod races;
@@ -102,6 +103,7 @@ fn main() -> ExitCode {
         outages::trials(),
         pages::trials(),
         plugin::trials(),
+        probing::trials(),
         processes::trials(),
         properties::trials(),
         races::trials(),

@@ -110,7 +110,10 @@ impl<DB: Portable> SqlxStore<DB> {
             return Ok(None);
         }
         let old = write.find_old(prune, limit).await?;
+        // Before the tokens, as revocations do.
+        write.lock_owners_of_parents(&old).await?;
         let locked = write.lock_tokens(&old).await?;
+        write.adopt_children(&old).await?;
         if prune.notify {
             let unrevoked = locked.iter().filter(|locked| !locked.is_revoked);
             let ids: Vec<_> = unrevoked.map(|locked| locked.token.id).collect();

@@ -223,9 +223,18 @@ impl JobStore for MemoryStore {
             let ids: Vec<_> = unrevoked.map(|token| token.id).collect();
             tables.queue(NoticeKind::Pruned, &ids, prune.now, None)?;
         }
+        let mut gone = BTreeMap::new();
         for token in &old {
             tables.tokens.remove(&token.id);
             tables.jobs.told.remove(&token.id);
+            gone.insert(token.id, token.parent);
+        }
+        for token in tables.tokens.values_mut() {
+            let mut ancestor = token.parent;
+            while let Some(parent) = ancestor.and_then(|id| gone.get(&id)) {
+                ancestor = *parent;
+            }
+            token.parent = ancestor.or(token.parent);
         }
         tables
             .by_digest

@@ -75,6 +75,10 @@ pub trait JobStore: Debug + Send + Sync {
     /// time that is vouched for, and returns them. If `prune.notify` is set, queues one [`NoticeKind::Pruned`] for each owner of
     /// those among them that were not revoked, in the same transaction. Under the lease.
     ///
+    /// In that transaction too, tokens whose parent is deleted become children of its nearest ancestor
+    /// that stays, so that they are still descendants of that one
+    /// ([`RevocationScope::TokensAndDescendants`](super::RevocationScope::TokensAndDescendants)).
+    ///
     /// # Errors
     /// [`StoreError::LeaseLost`] if somebody else has acquired the lease since.
     async fn prune(&self, lease: &Lease, prune: &Prune, limit: u32) -> Result<Pruned, StoreError>;

@@ -41,6 +41,10 @@ pub const CASES: &[Case] = &[
         Box::pin(admin_revocation(s))
     }),
     case("old_tokens_are_pruned_in_batches", |s| Box::pin(pruning(s))),
+    case(
+        "descendants_of_a_pruned_token_fall_with_its_ancestor",
+        |s| Box::pin(pruned_parent(s)),
+    ),
     case("a_claimed_notice_is_nobody_elses", |s| {
         Box::pin(claim_race(s))
     }),
@@ -474,6 +478,32 @@ async fn pruning(store: Store) {
     );
     // The digest of a pruned token is free again.
     store_token(&store, &expiring(1, "alice", 100)).await;
+}
+
+async fn pruned_parent(store: Store) {
+    let lease = lease(&store, Job::Prune).await;
+    // 1 → 2 → 3 → 4 and 1 → 2 → 5; 6 → 7.
+    let parents = [(1, None), (2, Some(1)), (3, Some(2)), (4, Some(3))];
+    for (number, parent) in parents
+        .into_iter()
+        .chain([(5, Some(2)), (6, None), (7, Some(6))])
+    {
+        let parent = parent.map(id);
+        let token = NewToken {
+            parent,
+            ..new(number, "alice")
+        };
+        store_token(&store, &token).await;
+    }
+    let old = [2, 3, 6].map(id);
+    revoke(&store, RevocationScope::Tokens(old.to_vec()), 1).await;
+    assert_eq!(prune_all(&store, &lease).await, old);
+    let first = RevocationScope::TokensAndDescendants(vec![id(1)]);
+    let revoked = revoke(&store, first, 2).await;
+    let revoked: Vec<_> = revoked.iter().map(|token| token.id).collect();
+    assert_eq!(revoked, [1, 4, 5].map(id));
+    let orphan = store.find(id(7)).await.expect("find").expect("a token");
+    assert_eq!(orphan.revoked_at, None);
 }
 
 async fn claim_race(store: Store) {

@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use pat_core::search::fold;
@@ -65,6 +65,87 @@ impl<DB: Portable> Write<DB> {
             }
         }
         Ok(owners)
+    }
+
+    /// Locks the owners of those of these tokens that have children: a revocation that walks from
+    /// their ancestors to their descendants must not miss those that are moved meanwhile.
+    pub(crate) async fn lock_owners_of_parents(&mut self, ids: &[TokenId]) -> Result<(), Error> {
+        let mut owners = BTreeSet::new();
+        for chunk in ids.chunks(CHUNK) {
+            if DB::HAS_ONE_WRITER {
+                break;
+            }
+            let mut sql = Sql::new(
+                "SELECT DISTINCT p.owner FROM pat_token c JOIN pat_token p ON p.id = c.parent_id \
+                 WHERE c.parent_id IN ",
+            );
+            sql.bind_list(chunk.iter().copied());
+            for row in self.fetch(sql).await? {
+                owners.insert(row.owner("owner")?);
+            }
+        }
+        self.lock_owners(&owners).await
+    }
+
+    /// Has the children of these tokens, which are to be deleted, descend from the nearest ancestor
+    /// that stays, so that they go on falling with it. Without one they keep the parent that they had.
+    pub(crate) async fn adopt_children(&mut self, ids: &[TokenId]) -> Result<(), Error> {
+        let gone: BTreeSet<_> = ids.iter().copied().collect();
+        let mut children = Vec::new();
+        for chunk in ids.chunks(CHUNK) {
+            let mut sql = Sql::new("SELECT id, parent_id FROM pat_token WHERE parent_id IN ");
+            sql.bind_list(chunk.iter().copied());
+            let rows = self.fetch(sql).await?;
+            if !rows.is_empty() {
+                let mut count = count_sql("parent_id IN ");
+                count.bind_list(chunk.iter().copied());
+                self.assert_all(rows.len(), count).await?;
+            }
+            for row in rows {
+                let child = row.token_id("id")?;
+                if !gone.contains(&child) {
+                    children.push((child, row.token_id("parent_id")?));
+                }
+            }
+        }
+        if children.is_empty() {
+            return Ok(());
+        }
+        let parents = self.parents_of(ids).await?;
+        let mut adopted: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (child, parent) in children {
+            let mut ancestor = parents.get(&parent);
+            while let Some(id) = ancestor.filter(|id| gone.contains(id)) {
+                ancestor = parents.get(id);
+            }
+            if let Some(ancestor) = ancestor {
+                adopted.entry(*ancestor).or_default().push(child);
+            }
+        }
+        for (ancestor, children) in adopted {
+            for chunk in children.chunks(CHUNK) {
+                let mut sql = Sql::new("UPDATE pat_token SET parent_id = ");
+                sql.bind(ancestor).push(" WHERE id IN ");
+                sql.bind_list(chunk.iter().copied());
+                self.execute(sql).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The parents of those of these tokens that have one.
+    async fn parents_of(&mut self, ids: &[TokenId]) -> Result<BTreeMap<TokenId, TokenId>, Error> {
+        let mut parents = BTreeMap::new();
+        for chunk in ids.chunks(CHUNK) {
+            let mut sql = Sql::new("SELECT id, parent_id FROM pat_token WHERE id IN ");
+            sql.bind_list(chunk.iter().copied());
+            for row in self.fetch(sql).await? {
+                if let Some(parent) = row.optional_token_id("parent_id")? {
+                    parents.insert(row.token_id("id")?, parent);
+                }
+            }
+        }
+        Ok(parents)
     }
 
     /// The token as it is created now; to be asked after the owner's lock, which may have been waited
