@@ -524,6 +524,7 @@ const BEST_EFFORT: &[&str] = &[
     "record_events",
     "sink_position",
     "put_sink_position",
+    "recent_digests",
 ];
 
 /// Makes a call while something is mute; whether it failed for it.

@@ -4,16 +4,18 @@
 //! `PAT_TEST_FLOOD_TOKENS` says how many; 300,000 unless set.
 
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
+use pat_core::testing::TestClock;
 use pat_core::token::{PrefixedFormat, TokenFormat as _, TokenPrefix};
 use pat_core::{AuthError, Caller, MemoryStore, Owner, Pats, TokenRequest, Unavailable};
 use pat_tests::number;
 use tokio::time::Instant;
 
-use crate::common::blocking_trial;
 use crate::common::gated::Gated;
+use crate::common::{blocking_trial, trial};
 
 /// Makes the test program be the flood.
 pub(crate) const AS_FLOOD: &str = "PAT_TEST_AS_FLOOD";
@@ -31,10 +33,16 @@ const MAX_GROWTH_KIB: u64 = 32 * 1024;
 const UNKNOWN_PER_SECOND: u64 = 2_000;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![blocking_trial(
-        "flood::unknown_tokens_cost_little_and_good_ones_notice_nothing",
-        flood_in_a_process_of_its_own,
-    )]
+    vec![
+        blocking_trial(
+            "flood::unknown_tokens_cost_little_and_good_ones_notice_nothing",
+            flood_in_a_process_of_its_own,
+        ),
+        trial(
+            "flood::a_node_that_starts_knows_tokens_in_use",
+            restarted_in_a_flood,
+        ),
+    ]
 }
 
 fn flood_in_a_process_of_its_own() -> Result<(), Failed> {
@@ -108,6 +116,43 @@ async fn flood() {
     assert!(
         reloaded as u64 * 100 <= seen.good.count(),
         "{reloaded} looked up"
+    );
+}
+
+/// A node that has just started tells tokens in use, and those created lately, from junk.
+async fn restarted_in_a_flood() {
+    let store = Arc::new(MemoryStore::default());
+    let before = Pats::builder(Arc::clone(&store)).build();
+    let good = good_tokens(&before).await;
+    before.flush_last_use().await.expect("last uses");
+    let is_known_at_once = async |is_started: bool| {
+        // Its time stands still, so that those who wait do so for ever.
+        let clock = Arc::new(TestClock::default());
+        let node = Pats::builder(Arc::clone(&store)).clock(clock).build();
+        let jobs = is_started.then(|| node.start());
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let format = PrefixedFormat::new(TokenPrefix::default());
+        let mut looked_up = 0;
+        loop {
+            let junk = format.generate().expect("randomness");
+            match node.authenticate(junk.expose().as_bytes()).await {
+                Err(AuthError::Unknown) => looked_up += 1,
+                Err(AuthError::Unavailable(Unavailable::TooManyUnknown)) => break,
+                other => panic!("junk is answered with {other:?}"),
+            }
+            assert!(looked_up < 10_000, "there is no end to what is looked up");
+        }
+        let mut known = 0;
+        for token in &good {
+            known += usize::from(node.authenticate(token.as_bytes()).await.is_ok());
+        }
+        drop(jobs);
+        known
+    };
+    assert_eq!(is_known_at_once(true).await, GOOD);
+    assert!(
+        is_known_at_once(false).await < GOOD,
+        "it is by what is learned"
     );
 }
 

@@ -52,6 +52,12 @@ pub trait Portable: Dialect {
     /// # Errors
     /// There is no such column, or it holds something else.
     fn text(row: &Self::Row, column: &str) -> Result<Option<String>, Error>;
+
+    /// The bytes in a column, which is never NULL.
+    ///
+    /// # Errors
+    /// There is no such column, or it holds something else.
+    fn bytes(row: &Self::Row, column: &str) -> Result<Vec<u8>, Error>;
 }
 
 impl<DB: Dialect> Portable for DB
@@ -62,7 +68,7 @@ where
     for<'q> Option<i64>: Encode<'q, DB>,
     for<'q> String: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
     for<'q> Option<String>: Encode<'q, DB>,
-    for<'q> Vec<u8>: Encode<'q, DB> + Type<DB>,
+    for<'q> Vec<u8>: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
     for<'i> &'i str: ColumnIndex<DB::Row>,
 {
     fn bind(query: &mut QueryBuilder<DB>, value: Value) {
@@ -102,6 +108,10 @@ where
     }
 
     fn text(row: &DB::Row, column: &str) -> Result<Option<String>, Error> {
+        row.try_get(column)
+    }
+
+    fn bytes(row: &DB::Row, column: &str) -> Result<Vec<u8>, Error> {
         row.try_get(column)
     }
 }
@@ -332,6 +342,12 @@ impl<DB: Portable> Row<DB> {
 
     pub(crate) fn token_id(&self, column: &str) -> Result<TokenId, Error> {
         token_id(self.int(column)?)
+    }
+
+    pub(crate) fn digest(&self, column: &str) -> Result<TokenDigest, Error> {
+        let bytes = <[u8; 32]>::try_from(DB::bytes(&self.0, column)?);
+        let wrong = |bytes: Vec<u8>| corrupt(format!("a digest has {} bytes", bytes.len()));
+        bytes.map(TokenDigest::from_bytes).map_err(wrong)
     }
 
     pub(crate) fn optional_owner(&self, column: &str) -> Result<Option<Owner>, Error> {

@@ -191,6 +191,34 @@ impl<DB: Portable> SqlxStore<DB> {
         })
     }
 
+    async fn try_recent_digests(&self, limit: u32) -> Result<Vec<TokenDigest>, sqlx::Error> {
+        let mut digests = Vec::new();
+        // Each as its index is sorted, read from the end.
+        let mut used = Sql::new(
+            "SELECT t.digest FROM (\
+             SELECT token_id, last_used_at FROM pat_last_used WHERE last_used_at > 0 \
+             ORDER BY last_used_at DESC, created_at, token_id DESC LIMIT ",
+        );
+        used.bind(limit).push(
+            ") u JOIN pat_token t ON t.id = u.token_id WHERE t.revoked_at IS NULL \
+             ORDER BY u.last_used_at DESC",
+        );
+        let mut created = Sql::new(
+            "SELECT t.digest FROM (\
+             SELECT id, digest, revoked_at, created_at FROM pat_token \
+             ORDER BY created_at DESC, id DESC LIMIT ",
+        );
+        created
+            .bind(limit)
+            .push(") t WHERE t.revoked_at IS NULL ORDER BY t.created_at DESC, t.id DESC");
+        for sql in [used, created] {
+            for row in fetch(&self.pool, sql).await? {
+                digests.push(row.digest("digest")?);
+            }
+        }
+        Ok(digests)
+    }
+
     async fn try_find(&self, id: TokenId) -> Result<Option<Token>, sqlx::Error> {
         let mut sql = Sql::new(format!(
             "SELECT {TOKEN_COLUMNS} FROM {TOKENS} WHERE t.id = "
@@ -436,6 +464,11 @@ impl<DB: Portable> TokenStore for SqlxStore<DB> {
     #[instrument(name = "pat.store.find_by_digest", skip_all)]
     async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Lookup, StoreError> {
         self.retry(|| self.try_find_by_digest(digest)).await
+    }
+
+    #[instrument(name = "pat.store.recent_digests", skip_all)]
+    async fn recent_digests(&self, limit: u32) -> Result<Vec<TokenDigest>, StoreError> {
+        self.retry(|| self.try_recent_digests(limit)).await
     }
 
     #[instrument(name = "pat.store.find", skip_all, fields(token.id = id.get()))]

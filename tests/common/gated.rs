@@ -152,6 +152,10 @@ impl TokenStore for Gated {
         found
     }
 
+    async fn recent_digests(&self, limit: u32) -> Result<Vec<TokenDigest>, StoreError> {
+        self.up()?.recent_digests(limit).await
+    }
+
     async fn find(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
         self.up()?.find(id).await
     }

@@ -21,6 +21,7 @@ use pat_core::{MemoryStore, Owner, StoreError, Token, TokenDigest, TokenId, Toke
 pub(crate) const METHODS: &[&str] = &[
     "insert",
     "find_by_digest",
+    "recent_digests",
     "find",
     "list",
     "revoke",
@@ -117,6 +118,11 @@ impl TokenStore for Silent {
             .await?
             .find_by_digest(digest)
             .await
+    }
+
+    async fn recent_digests(&self, limit: u32) -> Result<Vec<TokenDigest>, StoreError> {
+        let inner = self.pass("recent_digests").await?;
+        inner.recent_digests(limit).await
     }
 
     async fn find(&self, id: TokenId) -> Result<Option<Token>, StoreError> {

@@ -6,7 +6,8 @@ use crate::clock::Moment;
 /// Bounds how many queries a second the unknown tokens of a flood can cause.
 ///
 /// Nothing tells a token that is unknown from one that is merely not cached, but the query. So once
-/// too many were unknown, tokens that this node has never found good have to wait; the others go on
+/// too many were unknown, tokens that this node has neither found good nor learned of at its start
+/// ([`TokenStore::recent_digests`](crate::TokenStore::recent_digests)) have to wait; the others go on
 /// being looked up.
 #[derive(Debug)]
 pub(super) struct Flood {

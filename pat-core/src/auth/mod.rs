@@ -7,6 +7,7 @@ mod floors;
 mod slots;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::timeout;
@@ -32,6 +33,12 @@ use crate::{
 
 /// Longest string that is looked at as a token, in bytes.
 pub const MAX_TOKEN_LEN: usize = 256;
+
+/// How many of the tokens that were used last, and of those created last, a node learns at its start:
+/// three megabytes of each.
+const MOST_LEARNED: u32 = 100_000;
+/// How long the store may take to name them.
+const LEARN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How near the end of a token, grant or lease the time is read precisely, in microseconds: ten times
 /// as much as coarse time may be behind.
@@ -374,6 +381,20 @@ impl Authenticator {
     pub(crate) fn judge_anew(&self) {
         self.floors.raise_all();
         self.clear();
+    }
+
+    /// Learns from the store which tokens are in use, so that they need not wait if there is a flood
+    /// of unknown ones before they are first presented here.
+    pub(crate) async fn learn_known(&self) -> Result<(), StoreError> {
+        let limit = self.settings.auth_cache_max_items().min(MOST_LEARNED);
+        let digests = self
+            .outages
+            .store(LEARN_TIMEOUT, self.store.recent_digests(limit));
+        // The latest come first, and are to stay where several share a place.
+        for digest in digests.await?.iter().rev() {
+            self.flood.note_good(digest);
+        }
+        Ok(())
     }
 
     /// Expects a token that was created here to be presented soon.

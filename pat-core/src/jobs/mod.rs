@@ -64,6 +64,7 @@ impl Jobs {
             event_tasks: Vec::new(),
             stop_events: CancellationToken::new(),
         };
+        jobs.run_learning();
         jobs.run_last_use_flush();
         jobs.run_events();
         if jobs.pats.is_shared() && !jobs.pats.settings().auth_max_staleness().is_zero() {
@@ -136,6 +137,14 @@ impl Jobs {
                 "the other nodes will take a minute to forget this one"
             );
         }
+    }
+
+    fn run_learning(&mut self) {
+        self.run("known-tokens", |pats, _stop| async move {
+            pats.store()?;
+            pats.auth().learn_known().await?;
+            Ok(Pause::ForEver)
+        });
     }
 
     fn run_last_use_flush(&mut self) {
@@ -308,6 +317,8 @@ enum Pause {
     UntilHint(Instant),
     /// Until a notice is queued on this node, or for a while.
     ForNotice,
+    /// It is done.
+    ForEver,
 }
 
 impl Pause {
@@ -317,6 +328,7 @@ impl Pause {
             Self::UntilHint(time) => {
                 drop(tokio::time::timeout_at(time, pats.change_hinted()).await);
             }
+            Self::ForEver => std::future::pending().await,
             Self::ForNotice => {
                 drop(tokio::time::timeout(OUTBOX_INTERVAL, pats.notice_queued()).await);
             }

@@ -2,6 +2,7 @@ mod audit;
 mod jobs;
 mod search;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -139,6 +140,29 @@ impl TokenStore for MemoryStore {
         };
         tables.audit.record(stored.created_at, created)?;
         Ok(Insertion::Stored(stored))
+    }
+
+    async fn recent_digests(&self, limit: u32) -> Result<Vec<TokenDigest>, StoreError> {
+        let tables = self.tables();
+        let digests = tables.by_digest.iter();
+        let mut tokens: Vec<_> = digests
+            .filter_map(|(digest, id)| Some((digest, tables.tokens.get(id)?)))
+            .filter(|(_, token)| token.revoked_at.is_none())
+            .collect();
+        let mut recent = Vec::new();
+        tokens.sort_by_key(|(_, token)| Reverse(token.last_used_at));
+        let used = tokens
+            .iter()
+            .filter(|(_, token)| token.last_used_at.is_some());
+        recent.extend(used.take(limit as usize).map(|(digest, _)| **digest));
+        tokens.sort_by_key(|(_, token)| Reverse((token.created_at, token.id)));
+        recent.extend(
+            tokens
+                .iter()
+                .take(limit as usize)
+                .map(|(digest, _)| **digest),
+        );
+        Ok(recent)
     }
 
     async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Lookup, StoreError> {

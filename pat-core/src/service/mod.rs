@@ -63,7 +63,8 @@ impl Pats {
     }
 
     /// Starts the jobs: writing last uses, reading the change feed, pruning, checking for expiry,
-    /// delivering notices and handing out events.
+    /// delivering notices and handing out events. Learns once which tokens are in use, so that a flood
+    /// of unknown ones does not keep them waiting.
     ///
     /// Without them nothing is wrong, but on a shared store every request asks the database, last
     /// uses are written only by [`Pats::flush_last_use`], nothing is pruned, nobody is notified, and

@@ -68,6 +68,16 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     /// The owner's tokens that are not revoked, expired ones included, in id order.
     async fn list(&self, owner: &Owner) -> Result<Vec<Token>, StoreError>;
 
+    /// Digests of tokens that are not revoked: of up to `limit` that were used last, and after them of
+    /// up to `limit` that were created last, the latest first. Some may come twice.
+    ///
+    /// A node that starts asks for them, so that it can tell them from unknown ones if there is a flood
+    /// of these. Nothing else rests on the answer, and a store may leave out any.
+    async fn recent_digests(&self, limit: u32) -> Result<Vec<TokenDigest>, StoreError> {
+        let _ = limit;
+        Ok(Vec::new())
+    }
+
     /// Revokes what is not revoked yet and returns what it revoked, in id order, and when.
     ///
     /// In one transaction with the change entries ([`Change::of_revoked`]); the change counter moves
@@ -192,6 +202,10 @@ impl<T: TokenStore + ?Sized> TokenStore for Arc<T> {
 
     async fn list(&self, owner: &Owner) -> Result<Vec<Token>, StoreError> {
         (**self).list(owner).await
+    }
+
+    async fn recent_digests(&self, limit: u32) -> Result<Vec<TokenDigest>, StoreError> {
+        (**self).recent_digests(limit).await
     }
 
     async fn revoke(

@@ -83,6 +83,9 @@ pub const CASES: &[Case] = &[
     case("older_versions_are_kept_out_for_good", |s| {
         Box::pin(versions(s))
     }),
+    case("recent_tokens_are_named_and_revoked_ones_are_not", |s| {
+        Box::pin(recent(s))
+    }),
     case("last_use_never_moves_backwards", |s| Box::pin(last_use(s))),
     case("last_use_of_ten_thousand_tokens_is_one_batch", |s| {
         Box::pin(last_use_batch(s))
@@ -225,6 +228,40 @@ async fn exact_text(store: Store) {
             "{key}"
         );
     }
+}
+
+async fn recent(store: Store) {
+    for number in 1..=6 {
+        let created_at = at(number);
+        let token = NewToken {
+            created_at,
+            ..new(number, "alice")
+        };
+        store_token(&store, &token).await;
+    }
+    let used = |number, seconds| LastUse {
+        id: id(number),
+        at: at(seconds),
+    };
+    let uses = [used(1, 30), used(2, 20), used(3, 10)];
+    store.record_use(&uses).await.expect("record_use");
+    revoke(&store, RevocationScope::Tokens(vec![id(6)]), 40).await;
+    let recent = async |limit| {
+        let digests = store.recent_digests(limit).await.expect("recent_digests");
+        let number =
+            |digest| (1..=6).find(|number: &i64| digest == TokenDigest::of(&number.to_le_bytes()));
+        let numbers: Vec<_> = digests.into_iter().filter_map(number).collect();
+        numbers
+    };
+    let all = recent(10).await;
+    // A store may leave out any.
+    if all.is_empty() {
+        return;
+    }
+    assert_eq!(all, [1, 2, 3, 5, 4, 3, 2, 1]);
+    let few = recent(2).await;
+    assert!(few.starts_with(&[1, 2]) && few.len() <= 4, "{few:?}");
+    assert!(!few.contains(&6), "it is revoked");
 }
 
 async fn limit(store: Store) {

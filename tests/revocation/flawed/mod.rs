@@ -131,6 +131,10 @@ impl TokenStore for Flawed {
         self.wrong.find(&*self.inner, *digest).await
     }
 
+    async fn recent_digests(&self, limit: u32) -> Result<Vec<TokenDigest>, StoreError> {
+        self.inner.recent_digests(limit).await
+    }
+
     async fn find(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
         self.inner.find(id).await
     }
