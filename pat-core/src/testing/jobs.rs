@@ -500,7 +500,6 @@ async fn pruned_parent(store: Store) {
     assert_eq!(prune_all(&store, &lease).await, old);
     let first = RevocationScope::TokensAndDescendants(vec![id(1)]);
     let revoked = revoke(&store, first, 2).await;
-    let revoked: Vec<_> = revoked.iter().map(|token| token.id).collect();
     assert_eq!(revoked, [1, 4, 5].map(id));
     let orphan = store.find(id(7)).await.expect("find").expect("a token");
     assert_eq!(orphan.revoked_at, None);
