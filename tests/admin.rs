@@ -33,6 +33,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             by_filter,
         ),
         trial("admin::children_fall_with_their_parents_in_bulk", capped),
+        trial("admin::what_outlives_a_revocation_is_counted", family),
         trial("admin::more_than_a_thousand_are_revoked_at_once", many),
         trial("admin::owners_and_auditors_are_told", told),
         trial("admin::a_found_string_is_identified", identify),
@@ -397,11 +398,11 @@ async fn twin() {
     let revoked = post(&server, REVOKE, &body).await;
     assert_eq!(
         (revoked.status, revoked.json()),
-        (StatusCode::OK, json!({"count": 1}))
+        (StatusCode::OK, json!({"count": 1, "children": 0}))
     );
     assert_eq!(server.try_token(&token.raw).await, StatusCode::UNAUTHORIZED);
     let again = post(&server, REVOKE, &body).await;
-    assert_eq!(again.json(), json!({"count": 0}));
+    assert_eq!(again.json(), json!({"count": 0, "children": 0}));
     for body in [
         json!({}),
         json!({"ids": [1], "filter": {"name": "x"}, "expectedCount": 1}),
@@ -468,7 +469,7 @@ async fn by_filter() {
         }
     }
     let revoked = revoke(json!({"filter": filter, "expectedCount": 2, "reason": "leak"})).await;
-    assert_eq!(revoked.json(), json!({"count": 2}));
+    assert_eq!(revoked.json(), json!({"count": 2, "children": 0}));
     let left: Vec<_> = [&mine[0], &mine[1], &mine[2]].map(raw).to_vec();
     let mut statuses = Vec::new();
     for raw in left {
@@ -479,13 +480,31 @@ async fn by_filter() {
     assert_eq!(names(&page), ["deploy 3", "other"]);
 }
 
+/// Administrators are told what outlives a revocation, and may have it revoked too.
+async fn family() {
+    let server = Server::start().await;
+    let parent = server.create("alice").await;
+    let request = server.post(TOKENS).bearer_auth(&parent.raw);
+    let child = answer(request.json(&json!({"name": "child"}))).await.json();
+    let revoked = post(&server, REVOKE, &json!({"ids": [parent.id]})).await;
+    assert_eq!(revoked.json(), json!({"count": 1, "children": 1}));
+    assert_eq!(server.try_token(raw(&child)).await, StatusCode::OK);
+    let with_family = json!({"ids": [parent.id], "family": true});
+    let revoked = post(&server, REVOKE, &with_family).await;
+    assert_eq!(revoked.json(), json!({"count": 1, "children": 0}));
+    assert_eq!(
+        server.try_token(raw(&child)).await,
+        StatusCode::UNAUTHORIZED
+    );
+}
+
 async fn capped() {
     let server = Server::with(&[("pat.create.by.token", "capped")]).await;
     let parent = server.create("alice").await;
     let request = server.post(TOKENS).bearer_auth(&parent.raw);
     let child = answer(request.json(&json!({"name": "child"}))).await.json();
     let revoked = post(&server, REVOKE, &json!({"ids": [parent.id]})).await;
-    assert_eq!(revoked.json(), json!({"count": 2}));
+    assert_eq!(revoked.json(), json!({"count": 2, "children": 0}));
     assert_eq!(
         server.try_token(raw(&child)).await,
         StatusCode::UNAUTHORIZED
@@ -522,7 +541,7 @@ async fn many() {
     }
     let body = json!({"filter": {"userKeys": ["bob"]}, "expectedCount": count});
     let revoked = post(&server, REVOKE, &body).await;
-    assert_eq!(revoked.json(), json!({"count": count}));
+    assert_eq!(revoked.json(), json!({"count": count, "children": 0}));
     for raw in &known {
         assert_eq!(server.try_token(raw).await, StatusCode::UNAUTHORIZED);
     }
@@ -554,7 +573,7 @@ async fn told() {
     let body = json!({"ids": ids, "reason": "found in a public repository"});
     assert_eq!(
         post(&server, REVOKE, &body).await.json(),
-        json!({"count": 3})
+        json!({"count": 3, "children": 0})
     );
     server.run_jobs().await;
     let told = server.told();

@@ -322,6 +322,13 @@ const CALLS: &[Call] = &[
             Ok(())
         })
     }),
+    call("Pats::revoke_with", 13, Asks::Store, |w| {
+        Box::pin(async {
+            let (id, family) = (w.token.token.id, pat_core::Family::Included);
+            w.pats.revoke_with(&w.caller, id, family).await?;
+            Ok(())
+        })
+    }),
     call("Pats::user_changed", 8, Asks::Store, |w| {
         Box::pin(async {
             w.pats.user_changed(w.caller.owner()).await?;
@@ -426,6 +433,29 @@ const CALLS: &[Call] = &[
             Ok(())
         })
     }),
+    call("Administration::revoke_with", 8, Asks::Store, |w| {
+        Box::pin(async {
+            let ids = vec![w.token.token.id];
+            let family = pat_core::Family::Configured;
+            w.administration.revoke_with(ids, None, family).await?;
+            Ok(())
+        })
+    }),
+    call(
+        "Administration::revoke_matching_with",
+        38,
+        Asks::Store,
+        |w| {
+            Box::pin(async {
+                let (found, family) = (named(), pat_core::Family::Configured);
+                let revoked = w
+                    .administration
+                    .revoke_matching_with(&found, 3, None, family);
+                revoked.await?;
+                Ok(())
+            })
+        },
+    ),
     call("Administration::revoke_matching", 38, Asks::Store, |w| {
         Box::pin(async {
             w.administration.revoke_matching(&named(), 3, None).await?;

@@ -35,6 +35,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("flow::administrators_see_and_revoke_all", administrators),
         trial("flow::no_route_answers_a_stranger", strangers),
         trial("flow::a_token_may_create_tokens", create_by_token_allowed),
+        trial("flow::a_revocation_says_what_outlives_it", live_children),
         trial(
             "flow::capped_children_live_and_die_with_their_parent",
             create_by_token_capped,
@@ -650,6 +651,49 @@ async fn create_by_token_allowed() {
         StatusCode::OK,
         "it stands on its own"
     );
+}
+
+/// By default tokens outlive the one that created them; whoever revokes that is told how many, and may
+/// have them revoked too.
+async fn live_children() {
+    const LIVE_CHILDREN: &str = "pat-live-children";
+    let server = Server::start().await;
+    let parent = server.create("alice").await;
+    let middle = child(&server, &parent.raw, json!(30)).await.created();
+    let first = child(&server, &middle.raw, json!(30)).await.created();
+    let second = child(&server, &parent.raw, json!(30)).await.created();
+    let unrelated = server.create("alice").await;
+    let delete = async |path: &str| answer(by(server.delete(path), "alice")).await;
+    let childless = delete(&first.path()).await;
+    assert_eq!(childless.status, StatusCode::NO_CONTENT);
+    assert_eq!(childless.header(LIVE_CHILDREN), None);
+    let third = child(&server, &middle.raw, json!(30)).await.created();
+    assert_eq!(
+        delete(&middle.path()).await.header(LIVE_CHILDREN),
+        Some("1")
+    );
+    // Through one that is revoked.
+    let outlived = delete(&parent.path()).await;
+    assert_eq!(outlived.header(LIVE_CHILDREN), Some("2"));
+    for token in [&second, &third, &unrelated] {
+        assert_eq!(server.try_token(&token.raw).await, StatusCode::OK);
+    }
+    let wrong = delete(&format!("{}?family=2", parent.path())).await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    let with_family = delete(&format!("{}?family=true", parent.path())).await;
+    assert_eq!(with_family.status, StatusCode::NO_CONTENT);
+    assert_eq!(with_family.header(LIVE_CHILDREN), None);
+    for token in [&second, &third] {
+        assert_eq!(server.try_token(&token.raw).await, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(server.try_token(&unrelated.raw).await, StatusCode::OK);
+    // A token that revokes itself and its children.
+    let parent = server.create("alice").await;
+    let child = child(&server, &parent.raw, json!(30)).await.created();
+    let current = server.delete(&format!("{TOKENS}/current?family=true"));
+    let current = answer(current.bearer_auth(&parent.raw)).await;
+    assert_eq!(current.status, StatusCode::NO_CONTENT);
+    assert_eq!(server.try_token(&child.raw).await, StatusCode::UNAUTHORIZED);
 }
 
 async fn create_by_token_capped() {

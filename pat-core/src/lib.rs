@@ -66,7 +66,7 @@ pub use self::notice::{MailError, Mailer, Notice, NoticeKind};
 pub use self::policy::TokenRequest;
 pub use self::principal::Principal;
 pub use self::schedule::{InvalidSchedule, Schedule, UnknownZone, Zone};
-pub use self::service::{Administration, CreatedToken, Pats, SearchPage};
+pub use self::service::{Administration, CreatedToken, Family, Pats, RevokedCount, SearchPage};
 pub use self::settings::{Settings, SettingsError};
 pub use self::store::{StoreError, TokenStore};
 pub use self::token::{

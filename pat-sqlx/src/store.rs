@@ -298,7 +298,12 @@ impl<DB: Portable> SqlxStore<DB> {
         let tokens = write.lock_unrevoked(scope).await?;
         let at = write.now();
         if tokens.is_empty() {
-            return Ok(Revoked { at, tokens });
+            let live_children = write.count_live_children(scope, at).await?;
+            return Ok(Revoked {
+                at,
+                tokens,
+                live_children,
+            });
         }
         let revocation = &Revocation {
             at,
@@ -320,11 +325,16 @@ impl<DB: Portable> SqlxStore<DB> {
             reason: revocation.reason.clone(),
         };
         write.record(at, event).await?;
+        let live_children = write.count_live_children(scope, at).await?;
         // Last, since the counter's row stays locked until the commit.
         let changes = Change::of_revoked(&tokens);
         write.append_changes(&changes, at).await?;
         write.commit().await?;
-        Ok(Revoked { at, tokens })
+        Ok(Revoked {
+            at,
+            tokens,
+            live_children,
+        })
     }
 
     async fn try_append(

@@ -15,6 +15,8 @@ mod extract;
 #[cfg(feature = "pages")]
 pub mod pages;
 mod pat;
+#[cfg(any(feature = "api", feature = "pages"))]
+mod path_id;
 mod problem;
 #[cfg(any(feature = "api", feature = "pages"))]
 mod request_body;

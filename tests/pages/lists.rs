@@ -155,6 +155,56 @@ pub(super) async fn revoked() {
     assert!(!page.body.contains("type=\"checkbox\""), "{}", page.body);
 }
 
+/// Who revokes a token that has created others is asked about these, and told of those that stay.
+pub(super) async fn children() {
+    let server = Server::start().await;
+    let parent = server.create("alice").await;
+    let mut raw = Vec::new();
+    for name in ["one", "two"] {
+        let request = server.post(TOKENS).bearer_auth(&parent.raw);
+        let child = answer(request.json(&json!({"name": name}))).await;
+        raw.push(child.created());
+    }
+    let alice = Session::start(&server, "alice").await;
+    let list = alice.get(&server, "/tokens").await;
+    // Those that have children are asked about on a page, not in the dialog.
+    assert_eq!(list.body.matches("data-ask=").count(), 2, "{}", list.body);
+    let path = format!("/tokens/{}/revoke", parent.id);
+    let page = alice.get(&server, &path).await;
+    assert!(page.body.contains("name=\"family\""), "{}", page.body);
+    let childless = alice
+        .get(&server, &format!("/tokens/{}/revoke", raw[0].id))
+        .await;
+    assert!(
+        !childless.body.contains("name=\"family\""),
+        "{}",
+        childless.body
+    );
+    let without = answer(alice.post(&server, &path, &[])).await;
+    let target = without.header("location").expect("a link").to_owned();
+    assert!(target.ends_with("tokens?revoked&children=2"), "{target}");
+    let told = alice.get(&server, "/tokens?revoked&children=2").await;
+    assert!(told.body.contains("Still valid: 2 tokens"), "{}", told.body);
+    assert_eq!(server.try_token(&raw[0].raw).await, StatusCode::OK);
+    // An administrator's box.
+    let admin = Session::start(&server, "admin").await;
+    let selected = raw[0].id.to_string();
+    let ask = admin
+        .get(&server, &format!("/admin/tokens/revoke?id={selected}"))
+        .await;
+    assert!(ask.body.contains("name=\"family\""), "{}", ask.body);
+    let other = server.create("alice").await;
+    let request = server.post(TOKENS).bearer_auth(&other.raw);
+    let child = answer(request.json(&json!({"name": "child"})))
+        .await
+        .created();
+    let id = other.id.to_string();
+    let fields = [("id", id.as_str()), ("family", "true")];
+    let revoked = answer(admin.post(&server, "/admin/tokens/revoke", &fields)).await;
+    assert_eq!(revoked.status, StatusCode::SEE_OTHER, "{}", revoked.body);
+    assert_eq!(server.try_token(&child.raw).await, StatusCode::UNAUTHORIZED);
+}
+
 /// Each field of the filter is told what is wrong with it, in one answer.
 pub(super) async fn wrong_filter() {
     let server = Server::start().await;

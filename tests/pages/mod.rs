@@ -55,6 +55,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             mounting::mounted,
         ),
         trial("pages::a_csv_has_every_token_once", lists::csv),
+        trial("pages::a_box_revokes_children_too", lists::children),
         trial("pages::a_csv_ends_with_the_right_to_it", export::ends),
         blocking_trial("pages::forms_wait_for_their_own_users_alone", || {
             let mut runtime = tokio::runtime::Builder::new_current_thread();

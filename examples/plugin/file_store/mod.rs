@@ -150,6 +150,7 @@ impl TokenStore for FileStore {
             let revoked = Revoked {
                 at: revocation.at,
                 tokens: tables.unrevoked_in(&scope),
+                live_children: tables.live_children(&scope, revocation.at),
             };
             if revoked.tokens.is_empty() {
                 return (Vec::new(), revoked);

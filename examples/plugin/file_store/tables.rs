@@ -158,6 +158,17 @@ impl Tables {
         self.unrevoked().filter(is_in_scope).map(revoked).collect()
     }
 
+    /// How many tokens outlive the revocation of those that they were created with.
+    pub(super) fn live_children(&self, scope: &RevocationScope, now: Timestamp) -> u64 {
+        let RevocationScope::Tokens(ids) = scope else {
+            return 0;
+        };
+        let live = self.unrevoked().filter(|token| {
+            !ids.contains(&token.id) && token.validity(now).is_ok() && self.descends(token, ids)
+        });
+        live.count() as u64
+    }
+
     fn descends(&self, token: &Token, ancestors: &[TokenId]) -> bool {
         let mut current = Some(token);
         while let Some(token) = current {

@@ -87,6 +87,15 @@ impl Tables {
         }
     }
 
+    fn live_children(&self, ids: &[TokenId], now: Timestamp) -> u64 {
+        let named: BTreeSet<_> = ids.iter().copied().collect();
+        let live = self
+            .tokens
+            .values()
+            .filter(|token| token.validity(now).is_ok() && self.descends(token, &named));
+        live.count() as u64
+    }
+
     fn descends(&self, token: &Token, ancestors: &BTreeSet<TokenId>) -> bool {
         let mut current = Some(token);
         while let Some(token) = current {
@@ -217,9 +226,14 @@ impl TokenStore for MemoryStore {
             };
             tables.audit.record(revocation.at, event)?;
         }
+        let live_children = match scope {
+            RevocationScope::Tokens(ids) => tables.live_children(ids, revocation.at),
+            _ => 0,
+        };
         Ok(Revoked {
             at: revocation.at,
             tokens: revoked,
+            live_children,
         })
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 use crate::event::Event;
 use crate::search::{Filter, Position, Revoked, Search};
 use crate::store::SearchStore;
-use crate::{AdminError, Caller, Owner, Pats, Token, TokenId, User};
+use crate::{AdminError, Caller, Family, Owner, Pats, RevokedCount, Token, TokenId, User};
 
 /// How long a search may take: one for a part of a name reads every token there is, and a directory
 /// may have to be asked for one owner after the other.
@@ -113,11 +113,26 @@ impl Administration<'_> {
         ids: Vec<TokenId>,
         reason: Option<String>,
     ) -> Result<u64, AdminError> {
-        let scope = self.pats.scope_of(ids);
+        let revoked = self.revoke_with(ids, reason, Family::Configured).await?;
+        Ok(revoked.revoked)
+    }
+
+    /// The same, with the tokens that were created with these as `family` says; returns too how many
+    /// of those outlive them.
+    ///
+    /// # Errors
+    /// As of [`Administration::revoke`].
+    pub async fn revoke_with(
+        &self,
+        ids: Vec<TokenId>,
+        reason: Option<String>,
+        family: Family,
+    ) -> Result<RevokedCount, AdminError> {
+        let scope = self.pats.scope_of(ids, family);
         let notify = self.pats.settings().notice_revoked_by_admin();
         let by = Some(self.by.clone());
         let revoked = self.pats.revoke_all(scope, by, reason, notify).await?;
-        Ok(revoked.len() as u64)
+        Ok(RevokedCount::new(&revoked))
     }
 
     /// How many tokens [`Administration::revoke_matching`] would revoke, leaving out descendants.
@@ -144,6 +159,23 @@ impl Administration<'_> {
         expected: u64,
         reason: Option<String>,
     ) -> Result<u64, AdminError> {
+        let family = Family::Configured;
+        let revoked = self.revoke_matching_with(filter, expected, reason, family);
+        Ok(revoked.await?.revoked)
+    }
+
+    /// The same, with the tokens that were created with these as `family` says; returns too how many
+    /// of those outlive them.
+    ///
+    /// # Errors
+    /// As of [`Administration::revoke_matching`].
+    pub async fn revoke_matching_with(
+        &self,
+        filter: &Filter,
+        expected: u64,
+        reason: Option<String>,
+        family: Family,
+    ) -> Result<RevokedCount, AdminError> {
         let filter = revocable(filter)?;
         let ids = self
             .pats
@@ -153,7 +185,7 @@ impl Administration<'_> {
         if found != expected {
             return Err(AdminError::CountMismatch { expected, found });
         }
-        self.revoke(ids, reason).await
+        self.revoke_with(ids, reason, family).await
     }
 
     /// Returns up to `limit` audit events with numbers ([`EventRow::seq`](crate::event::EventRow))

@@ -15,6 +15,7 @@ use tokio::sync::futures::Notified;
 use tracing::Instrument as _;
 
 pub use self::administration::{Administration, SearchPage};
+pub use self::revoke::{Family, RevokedCount};
 pub use self::tokens::CreatedToken;
 use crate::auth::Authenticator;
 use crate::clock::Time;

@@ -7,8 +7,37 @@ use tokio::time::timeout;
 use super::WRITE_TIMEOUT;
 use crate::event::EventKind;
 use crate::settings::{CreateByToken, RevocationWait};
-use crate::store::{Change, Revocation, RevocationScope, Revoked, RevokedToken};
+use crate::store::{Change, Revocation, RevocationScope, Revoked};
 use crate::{AccessError, Caller, Owner, Pats, StoreError, TokenId, Unavailable};
+
+/// Whether tokens that were created with a token are revoked with it, directly or through others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Family {
+    /// If `pat.create.by.token` is `capped`.
+    #[default]
+    Configured,
+    /// In any case.
+    Included,
+}
+
+/// What came of a revocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RevokedCount {
+    /// How many tokens were revoked.
+    pub revoked: u64,
+    /// How many tokens that were created with these go on authenticating.
+    pub live_children: u64,
+}
+
+impl RevokedCount {
+    pub(super) fn new(revoked: &Revoked) -> Self {
+        Self {
+            revoked: revoked.tokens.len() as u64,
+            live_children: revoked.live_children,
+        }
+    }
+}
 
 impl Pats {
     /// Revokes a token that the caller may see. Revoking it again is no error.
@@ -20,21 +49,41 @@ impl Pats {
     /// There is no such token (or not for this caller), or the store cannot answer: then the token
     /// may or may not be revoked, and revoking again is safe.
     pub async fn revoke(&self, caller: &Caller, id: TokenId) -> Result<(), AccessError> {
+        let revoked = self.revoke_with(caller, id, Family::Configured).await;
+        revoked.map(drop)
+    }
+
+    /// Revokes a token as [`Pats::revoke`] does, and the tokens that were created with it as `family`
+    /// says. Returns how many were revoked, and how many that were created with it outlive it.
+    ///
+    /// # Errors
+    /// As of [`Pats::revoke`].
+    pub async fn revoke_with(
+        &self,
+        caller: &Caller,
+        id: TokenId,
+        family: Family,
+    ) -> Result<RevokedCount, AccessError> {
         let token = self.find_even_revoked(caller, id).await?;
         // Also if it is revoked already: another node may have done so, and this one not know yet.
-        let scope = self.scope_of(vec![id]);
+        let scope = self.scope_of(vec![id], family);
         let is_by_admin = token.owner != *caller.owner();
         let notify = is_by_admin && self.settings().notice_revoked_by_admin();
-        self.revoke_all(scope, Some(caller.owner().clone()), None, notify)
+        let revoked = self
+            .revoke_all(scope, Some(caller.owner().clone()), None, notify)
             .await?;
-        Ok(())
+        Ok(RevokedCount::new(&revoked))
     }
 
     /// What falls with these tokens.
-    pub(super) fn scope_of(&self, ids: Vec<TokenId>) -> RevocationScope {
-        match self.settings().create_by_token() {
-            CreateByToken::Capped => RevocationScope::TokensAndDescendants(ids),
-            CreateByToken::Allowed | CreateByToken::Forbidden => RevocationScope::Tokens(ids),
+    pub(super) fn scope_of(&self, ids: Vec<TokenId>, family: Family) -> RevocationScope {
+        match (family, self.settings().create_by_token()) {
+            (Family::Included, _) | (Family::Configured, CreateByToken::Capped) => {
+                RevocationScope::TokensAndDescendants(ids)
+            }
+            (Family::Configured, CreateByToken::Allowed | CreateByToken::Forbidden) => {
+                RevocationScope::Tokens(ids)
+            }
         }
     }
 
@@ -79,7 +128,11 @@ impl Pats {
             pats.judge_anew(owner.clone()).await?;
             let scope = RevocationScope::Owner(owner);
             let reason = Some("the user was deleted".to_owned());
-            Ok(pats.revoke_all(scope, None, reason, false).await?.len())
+            Ok(pats
+                .revoke_all(scope, None, reason, false)
+                .await?
+                .tokens
+                .len())
         })
         .await
     }
@@ -90,7 +143,7 @@ impl Pats {
         by: Option<Owner>,
         reason: Option<String>,
         notify: bool,
-    ) -> Result<Vec<RevokedToken>, Unavailable> {
+    ) -> Result<Revoked, Unavailable> {
         let (pats, more) = (self.clone(), allowance(&scope));
         self.see_through(more, async move {
             pats.write_noted_uses(&scope).await;
@@ -106,17 +159,14 @@ impl Pats {
             if revocation.notify {
                 pats.wake_delivery();
             }
-            let Revoked {
-                at,
-                tokens: revoked,
-            } = result?;
-            if !revoked.is_empty() {
+            let revoked = result?;
+            if !revoked.tokens.is_empty() {
                 let event = EventKind::Revoked {
-                    tokens: revoked.clone(),
+                    tokens: revoked.tokens.clone(),
                     by: revocation.by,
                     reason: revocation.reason,
                 };
-                pats.emit_change(at, event);
+                pats.emit_change(revoked.at, event);
             }
             pats.wait_for_cluster().await;
             Ok(revoked)

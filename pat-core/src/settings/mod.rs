@@ -84,7 +84,9 @@ pub struct Settings {
 /// Whether a token may create tokens (`pat.create.by.token`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CreateByToken {
-    /// It may; the new token records which one created it.
+    /// It may; the new token records which one created it, and outlives it. So who revokes a token that
+    /// has leaked must see to what was created with it ([`Pats::revoke_with`](crate::Pats::revoke_with));
+    /// unless tokens are meant to create such that last longer, [`CreateByToken::Capped`] is better.
     Allowed,
     /// It may, but what it creates lives no longer than itself and is revoked with it.
     Capped,

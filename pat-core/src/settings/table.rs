@@ -175,7 +175,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     Property {
         name: "pat.create.by.token",
         default: "allowed",
-        meaning: "whether a token may create tokens; capped: none that outlives it",
+        meaning: "whether a token may create tokens; capped (recommended): none that outlives it",
         allowed: "allowed, capped or forbidden",
         read: |s, text| put(&mut s.create_by_token, choice(CREATE_BY_TOKEN, text)),
         show: |s| name_of(CREATE_BY_TOKEN, s.create_by_token),

@@ -383,6 +383,9 @@ pub struct Revoked {
     pub at: Timestamp,
     /// The tokens that were revoked, in id order.
     pub tokens: Vec<RevokedToken>,
+    /// How many tokens go on authenticating that were created with a token of
+    /// [`RevocationScope::Tokens`], directly or through others. Of that scope alone; 0 for the others.
+    pub live_children: u64,
 }
 
 /// What came of [`TokenStore::find_by_digest`].

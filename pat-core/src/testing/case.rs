@@ -86,7 +86,9 @@ pub(super) async fn store_token(store: &Store, token: &NewToken) -> Token {
 
 pub(super) async fn revoke(store: &Store, scope: RevocationScope, seconds: i64) -> Vec<TokenId> {
     let revoked = store.revoke(&scope, &revocation(seconds)).await;
-    let Revoked { at: when, tokens } = revoked.expect("revoke");
+    let Revoked {
+        at: when, tokens, ..
+    } = revoked.expect("revoke");
     assert_eq!(when, at(seconds));
     tokens.into_iter().map(|token| token.id).collect()
 }

@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::{Extension, RawQuery, State as AxumState};
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
 use pat_core::{AdminError, Administration, Caller, TokenId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -13,7 +12,7 @@ use super::body::{JsonBody, MAX_IDS_LEN, malformed};
 use super::ignored::{StrictQuery, tell};
 use super::openapi::{ADMINISTRATION, NO_SUCH_TOKEN};
 use super::problems::{INVALID_SEARCH, no_such_token};
-use super::routes::Answer;
+use super::routes::{Answer, FamilyQuery, LIVE_CHILDREN_MEANING, family, no_content};
 use super::search::{FilterJson, PageJson, SearchJson};
 use super::wire::{TokenJson, UserJson};
 use crate::problem::Problem;
@@ -137,19 +136,24 @@ pub(super) async fn search_users(
     path = "/admin/tokens",
     operation_id = "revokeTokens",
     tag = ADMINISTRATION,
+    params(FamilyQuery),
     request_body(content = Vec<i64>, description = "Their ids"),
-    responses((status = 204, description = "None of them authenticates any more")),
+    responses((
+        status = 204,
+        description = "None of them authenticates any more",
+        headers(("PAT-Live-Children" = u64, description = LIVE_CHILDREN_MEANING)),
+    )),
 )]
 pub(super) async fn revoke(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
+    RawQuery(query): RawQuery,
     body: JsonBody<MAX_IDS_LEN>,
-) -> Answer<StatusCode> {
+) -> Answer<Response> {
     let admin = administration(&state, &caller).await?;
-    admin
-        .revoke(token_ids(&body.read::<Vec<i64>>()?), None)
-        .await?;
-    Ok(StatusCode::NO_CONTENT)
+    let family = FamilyQuery::parse(query.as_deref())?;
+    let ids = token_ids(&body.read::<Vec<i64>>()?);
+    Ok(no_content(admin.revoke_with(ids, None, family).await?))
 }
 
 /// What cannot be an id is as unknown as any other.
@@ -169,6 +173,8 @@ pub(super) struct RevokeJson {
     expected_count: Option<u64>,
     /// Only counts.
     dry_run: Option<bool>,
+    /// Revokes tokens that were created with these too, directly or through others.
+    family: Option<bool>,
     /// For the owners' mails and the audit.
     #[schema(max_length = 1000)]
     reason: Option<String>,
@@ -179,6 +185,9 @@ pub(super) struct RevokeJson {
 #[schema(as = Count)]
 pub(super) struct CountJson {
     count: u64,
+    /// How many tokens that were created with these go on authenticating; of a revocation alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    children: Option<u64>,
 }
 
 /// Revokes tokens by ids or by filter
@@ -204,19 +213,27 @@ pub(super) async fn revoke_matching(
     let json: RevokeJson = body.read()?;
     let reason = reason(json.reason)?;
     let is_dry_run = json.dry_run.unwrap_or(false);
-    let count = match (json.ids, json.filter) {
+    let family = family(json.family.unwrap_or(false));
+    let revoked = match (json.ids, json.filter) {
         (Some(ids), None) => {
             if is_dry_run || json.expected_count.is_some() {
                 let detail = "dryRun and expectedCount go with a filter; leave them out with ids.";
                 return Err(malformed(detail));
             }
-            admin.revoke(token_ids(&ids), reason).await?
+            admin.revoke_with(token_ids(&ids), reason, family).await?
         }
         (None, Some(filter)) => {
             let filter = filter.into_strict_filter(&state.pats)?;
             match json.expected_count {
-                _ if is_dry_run => admin.count_revocable(&filter).await?,
-                Some(expected) => admin.revoke_matching(&filter, expected, reason).await?,
+                _ if is_dry_run => {
+                    let count = admin.count_revocable(&filter).await?;
+                    let children = None;
+                    return Ok(Json(CountJson { count, children }));
+                }
+                Some(expected) => {
+                    let revoked = admin.revoke_matching_with(&filter, expected, reason, family);
+                    revoked.await?
+                }
                 None => {
                     let detail = "Say how many tokens you expect the filter to match in \
                                   expectedCount; dryRun tells you.";
@@ -226,7 +243,10 @@ pub(super) async fn revoke_matching(
         }
         _ => return Err(malformed("Give either ids or a filter.")),
     };
-    Ok(Json(CountJson { count }))
+    Ok(Json(CountJson {
+        count: revoked.revoked,
+        children: Some(revoked.live_children),
+    }))
 }
 
 fn reason(text: Option<String>) -> Answer<Option<String>> {

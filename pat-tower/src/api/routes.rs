@@ -1,16 +1,18 @@
 use axum::Json;
-use axum::extract::{Extension, FromRequestParts, Path, State as AxumState};
+use axum::extract::{Extension, RawQuery, State as AxumState};
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
-use http::request::Parts;
-use pat_core::{Caller, CreateError, PolicyError, Principal, TokenId};
+use http::{HeaderName, StatusCode};
+use pat_core::{Caller, CreateError, Family, PolicyError, Principal, RevokedCount, TokenId};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::State;
-use super::body::JsonBody;
+use super::body::{JsonBody, malformed};
 use super::openapi::{Id, NO_SUCH_TOKEN, TOKENS};
 use super::problems::no_such_token;
 use super::wire::{CreateJson, PolicyJson, TokenJson};
 use crate::challenge::Challenges;
+use crate::path_id::PathId;
 use crate::problem::Problem;
 
 pub(super) type Answer<T> = Result<T, Problem>;
@@ -92,29 +94,42 @@ pub(super) async fn list(
 pub(super) async fn find(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
-    id: PathId,
+    PathId(id): PathId,
 ) -> Answer<Json<TokenJson>> {
-    find_by_id(&state, &caller, id.0).await
+    let id = id.ok_or_else(no_such_token)?;
+    find_by_id(&state, &caller, id).await
 }
 
 /// Revokes a token
 ///
-/// One of the caller's own, or any if he is an administrator. To do so again is no error.
+/// One of the caller's own, or any if he is an administrator. To do so again is no error. With
+/// `family=true`, tokens that were created with it are revoked too, directly or through others, which
+/// `pat.create.by.token=capped` does in any case.
 #[utoipa::path(
     delete,
     path = "/tokens/{id}",
     operation_id = "revokeToken",
     tag = TOKENS,
-    params(Id),
-    responses((status = 204, description = "It authenticates no more"), (status = 404, description = NO_SUCH_TOKEN)),
+    params(Id, FamilyQuery),
+    responses(
+        (
+            status = 204,
+            description = "It authenticates no more",
+            headers(("PAT-Live-Children" = u64, description = LIVE_CHILDREN_MEANING)),
+        ),
+        (status = 404, description = NO_SUCH_TOKEN),
+    ),
 )]
 pub(super) async fn revoke(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
-    id: PathId,
-) -> Answer<StatusCode> {
-    state.pats.revoke(&caller, id.0).await?;
-    Ok(StatusCode::NO_CONTENT)
+    PathId(id): PathId,
+    RawQuery(query): RawQuery,
+) -> Answer<Response> {
+    let id = id.ok_or_else(no_such_token)?;
+    let family = FamilyQuery::parse(query.as_deref())?;
+    let revoked = state.pats.revoke_with(&caller, id, family).await?;
+    Ok(no_content(revoked))
 }
 
 /// Finds the token that this very request was made with
@@ -142,17 +157,66 @@ pub(super) async fn current(
     path = "/tokens/current",
     operation_id = "revokeCurrentToken",
     tag = TOKENS,
-    responses((status = 204, description = "It authenticates no more"), (status = 404, description = NO_SUCH_TOKEN)),
+    params(FamilyQuery),
+    responses(
+        (
+            status = 204,
+            description = "It authenticates no more",
+            headers(("PAT-Live-Children" = u64, description = LIVE_CHILDREN_MEANING)),
+        ),
+        (status = 404, description = NO_SUCH_TOKEN),
+    ),
 )]
 pub(super) async fn revoke_current(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
-) -> Answer<StatusCode> {
-    state
-        .pats
-        .revoke(&caller, presented_token(&caller)?)
-        .await?;
-    Ok(StatusCode::NO_CONTENT)
+    RawQuery(query): RawQuery,
+) -> Answer<Response> {
+    let family = FamilyQuery::parse(query.as_deref())?;
+    let id = presented_token(&caller)?;
+    let revoked = state.pats.revoke_with(&caller, id, family).await?;
+    Ok(no_content(revoked))
+}
+
+/// What falls with a token.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct FamilyQuery {
+    /// Whether tokens that were created with it are revoked too.
+    #[serde(default)]
+    #[param(default = false)]
+    family: bool,
+}
+
+impl FamilyQuery {
+    pub(super) fn parse(query: Option<&str>) -> Answer<Family> {
+        let query = serde_urlencoded::from_str(query.unwrap_or_default());
+        let query: Self = query.map_err(|_| malformed("family must be true or false."))?;
+        Ok(family(query.family))
+    }
+}
+
+pub(super) fn family(is_included: bool) -> Family {
+    if is_included {
+        Family::Included
+    } else {
+        Family::Configured
+    }
+}
+
+/// What `PAT-Live-Children` says.
+pub(super) const LIVE_CHILDREN_MEANING: &str = "How many tokens that were created with it, directly or \
+     through others, go on authenticating; left out if none does";
+
+/// Revoked, and perhaps outlived by tokens that were created with it.
+pub(super) fn no_content(revoked: RevokedCount) -> Response {
+    const PAT_LIVE_CHILDREN: HeaderName = HeaderName::from_static("pat-live-children");
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    if revoked.live_children > 0 {
+        let headers = response.headers_mut();
+        headers.insert(PAT_LIVE_CHILDREN, revoked.live_children.into());
+    }
+    response
 }
 
 /// Tells the limits in force
@@ -183,24 +247,6 @@ async fn find_by_id(state: &State, caller: &Caller, id: TokenId) -> Answer<Json<
         Some(owner) => json.with_owner(owner),
         None => json,
     }))
-}
-
-/// An id in a path: digits without a leading zero, or there is no such token.
-pub(super) struct PathId(TokenId);
-
-impl<S: Send + Sync> FromRequestParts<S> for PathId {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Answer<Self> {
-        let text = Path::<String>::from_request_parts(parts, state).await.ok();
-        let id = text.and_then(|Path(text)| {
-            let number: i64 = text.parse().ok()?;
-            (number.to_string() == text).then_some(number)
-        });
-        id.and_then(TokenId::new)
-            .map(Self)
-            .ok_or_else(no_such_token)
-    }
 }
 
 fn presented_token(caller: &Caller) -> Answer<TokenId> {

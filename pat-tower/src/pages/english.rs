@@ -60,6 +60,11 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
             "Whatever uses this token is refused from now on. This cannot be undone."
         }
         Text::Revoked => "The token was revoked.",
+        Text::RevokeFamily => "Revoke what was created with it, too",
+        Text::LiveChildren(count) => {
+            let tokens = counted(count, "token", "tokens");
+            return format!("Still valid: {tokens} created with what was revoked.").into();
+        }
 
         Text::NewToken => "Create a token",
         Text::NameHint(max) => {

@@ -132,6 +132,10 @@ pub enum Text<'a> {
     RevokeConsequence,
     /// That a token was revoked.
     Revoked,
+    /// The label of a box: to revoke tokens too that were created with the one, or with these.
+    RevokeFamily,
+    /// That so many tokens go on working that were created with those that were revoked.
+    LiveChildren(u64),
 
     // A new token
     /// The title of the form.

@@ -11,6 +11,7 @@ use super::filter::{COLUMNS, FilterForm, Wrong, sort};
 use crate::cursor::Cursor;
 use crate::pages::fields::Fields;
 use crate::pages::headers::connecting;
+use crate::pages::own::outlived;
 use crate::pages::page::{Badge, Page, Time, show};
 use crate::pages::texts::Text;
 
@@ -148,7 +149,8 @@ pub(in crate::pages) async fn list(
             .map(|count: u64| page.t(Text::RevokedMany(count)).into_owned()),
         note: fields
             .find("nothing")
-            .map(|_| page.t(Text::NothingSelected).into_owned()),
+            .map(|_| page.t(Text::NothingSelected).into_owned())
+            .or_else(|| outlived(&page, &fields)),
     };
     let filter = match form.complete(&page, &admin).await? {
         Ok(filter) => filter,

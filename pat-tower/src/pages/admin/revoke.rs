@@ -3,11 +3,13 @@ use axum::Extension;
 use axum::extract::RawQuery;
 use axum::response::Response;
 use http::StatusCode;
+use pat_core::settings::CreateByToken;
 use pat_core::{AdminError, Administration, Token, TokenId, User};
 
 use super::administration;
 use super::filter::FilterForm;
 use crate::pages::fields::Fields;
+use crate::pages::own::family;
 use crate::pages::page::{FORM_TOKEN, Page, Time, show};
 use crate::pages::texts::Text;
 
@@ -32,6 +34,8 @@ struct RevokeManyPage<'a> {
     reason_hint: String,
     reason_error: Option<String>,
     changed: Option<String>,
+    /// Whether to ask if tokens that were created with these are to be revoked too.
+    asks_for_family: bool,
 }
 
 struct Selected {
@@ -70,21 +74,27 @@ pub(in crate::pages) async fn revoke(
             .await;
     }
     let reason = (!reason.is_empty()).then(|| reason.to_owned());
+    let family = family(&request.fields);
     let revoked = match &request.target {
         Target::Tokens(tokens) => {
             let ids = tokens.iter().map(|token| token.id).collect();
-            admin.revoke(ids, reason).await
+            admin.revoke_with(ids, reason, family).await
         }
         Target::Found => {
             let expected = request.fields.get("expected").parse();
             let expected = expected.map_err(|_| page.bad_request(StatusCode::BAD_REQUEST))?;
             let filter = request.filter().await?;
-            admin.revoke_matching(&filter, expected, reason).await
+            let revoked = admin.revoke_matching_with(&filter, expected, reason, family);
+            revoked.await
         }
     };
     match revoked {
-        Ok(count) => {
-            let query = request.form.query(&[("revoked", &count.to_string())]);
+        Ok(revoked) => {
+            let (count, children) = (revoked.revoked, revoked.live_children);
+            let query = request.form.query(&[
+                ("revoked", &count.to_string()),
+                ("children", &children.to_string()),
+            ]);
             Ok(page.go_to(&format!("admin/tokens?{query}")))
         }
         Err(AdminError::CountMismatch { found, .. }) => {
@@ -182,6 +192,7 @@ impl<'a> Request<'a> {
             reason_hint: page.t(reason_hint).into_owned(),
             reason_error,
             changed,
+            asks_for_family: settings.create_by_token() != CreateByToken::Capped,
         };
         Ok(show(status, &template))
     }

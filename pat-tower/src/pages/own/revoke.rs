@@ -2,13 +2,19 @@ use askama::Template;
 use axum::Extension;
 use axum::response::Response;
 use http::StatusCode;
-use pat_core::Token;
+use pat_core::settings::CreateByToken;
+use pat_core::{Family, Token};
 
-use super::PathId;
+use crate::pages::fields::Fields;
 use crate::pages::page::{Badge, FORM_TOKEN, Page, Time, show};
 use crate::pages::texts::Text;
+use crate::path_id::PathId;
 
-/// Asks; with JavaScript, the list does that in a dialog.
+/// The name of the box by which tokens that were created with one are revoked too.
+const FAMILY: &str = "family";
+
+/// Asks; with JavaScript, the list does that in a dialog, unless
+/// there is more to ask.
 #[derive(Template)]
 #[template(path = "revoke.html")]
 struct RevokePage<'a> {
@@ -18,6 +24,8 @@ struct RevokePage<'a> {
     created: Time,
     last_used: Option<Time>,
     expires: Option<Time>,
+    /// Whether to ask if tokens that were created with it are to be revoked too.
+    has_children: bool,
 }
 
 pub(in crate::pages) async fn ask(
@@ -31,6 +39,7 @@ pub(in crate::pages) async fn ask(
         created: page.time(token.created_at),
         last_used: token.last_used_at.map(|at| page.time(at)),
         expires: token.expires_at.map(|at| page.time(at)),
+        has_children: has_live_children(&page, &token).await?,
         page: &page,
     };
     Ok(show(StatusCode::OK, &template))
@@ -50,12 +59,33 @@ async fn own_token(page: &Page, PathId(id): PathId) -> Result<Token, Response> {
 
 pub(in crate::pages) async fn revoke(
     Extension(page): Extension<Page>,
+    Extension(fields): Extension<Fields>,
     id: PathId,
 ) -> Result<Response, Response> {
-    let revoked = match own_token(&page, id).await {
-        Ok(token) => page.pats().revoke(page.caller(), token.id).await,
-        Err(response) => return Err(response),
-    };
-    revoked.map_err(|error| page.inaccessible(&error))?;
-    Ok(page.go_to("tokens?revoked"))
+    let token = own_token(&page, id).await?;
+    let family = family(&fields);
+    let revoked = page.pats().revoke_with(page.caller(), token.id, family);
+    let revoked = revoked.await.map_err(|error| page.inaccessible(&error))?;
+    Ok(match revoked.live_children {
+        0 => page.go_to("tokens?revoked"),
+        count => page.go_to(&format!("tokens?revoked&children={count}")),
+    })
+}
+
+/// As the box of the form says.
+pub(in crate::pages) fn family(fields: &Fields) -> Family {
+    match fields.find(FAMILY) {
+        Some(_) => Family::Included,
+        None => Family::Configured,
+    }
+}
+
+/// Whether a token has a child, or a child's child, that would outlive it.
+async fn has_live_children(page: &Page, token: &Token) -> Result<bool, Response> {
+    if page.pats().settings().create_by_token() == CreateByToken::Capped {
+        return Ok(false);
+    }
+    let listed = page.pats().list(page.caller()).await;
+    let listed = listed.map_err(|error| page.inaccessible(&error))?;
+    Ok(listed.iter().any(|other| other.parent == Some(token.id)))
 }
