@@ -15,10 +15,13 @@ pub(super) struct Flood {
     paid_at: AtomicI64,
     /// Boot time of the last warning, in microseconds.
     warned_at: AtomicI64,
-    /// A trace of each digest that was found good, at a place that it shares with others. One unknown
-    /// token in 65,536 passes for a good one, which is one more query.
-    traces: Box<[AtomicU16]>,
+    /// A trace of each digest that was found good, among those of others in the same bucket. One unknown
+    /// token in 16,384 passes for a good one, which is one more query.
+    traces: Box<[Bucket]>,
 }
+
+/// So many that hardly any is full, as long as there are half as many tokens as places.
+type Bucket = [AtomicU16; 4];
 
 /// How many unknown tokens a second are looked up in the long run.
 pub(super) const UNKNOWN_PER_SECOND: i64 = 2_000;
@@ -30,11 +33,11 @@ const SILENCE: i64 = 10_000_000;
 impl Flood {
     /// For about this many good tokens.
     pub(super) fn new(tokens: u32) -> Self {
-        let count = (tokens as usize).saturating_mul(2).next_power_of_two();
+        let count = (tokens as usize).div_ceil(2).next_power_of_two();
         Self {
             paid_at: AtomicI64::new(0),
             warned_at: AtomicI64::new(i64::MIN),
-            traces: (0..count).map(|_| AtomicU16::new(0)).collect(),
+            traces: (0..count).map(|_| Bucket::default()).collect(),
         }
     }
 
@@ -59,32 +62,39 @@ impl Flood {
 
     /// Notes that a token is good.
     pub(super) fn note_good(&self, digest: &TokenDigest) {
-        let (place, trace) = self.place(digest);
-        place.store(trace, Ordering::Relaxed);
+        let (bucket, trace) = self.bucket(digest);
+        let is = |wanted| bucket.iter().position(|place| place.load(Ordering::Relaxed) == wanted);
+        // If it is full, one that is chosen by chance has to make room.
+        let index = is(trace).or_else(|| is(0));
+        let index = index.unwrap_or(usize::from(trace) % bucket.len());
+        bucket[index].store(trace, Ordering::Relaxed);
     }
 
     /// Notes that a token that may have been good is refused.
     pub(super) fn note_refused(&self, digest: &TokenDigest, now: Moment) {
-        let (place, trace) = self.place(digest);
-        // If it is another token's, that one is looked up once more.
-        let _ = place.compare_exchange(trace, 0, Ordering::Relaxed, Ordering::Relaxed);
+        let (bucket, trace) = self.bucket(digest);
+        for place in bucket {
+            // If it is another token's, that one is looked up once more.
+            let _ = place.compare_exchange(trace, 0, Ordering::Relaxed, Ordering::Relaxed);
+        }
         self.note_unknown(now);
     }
 
     fn is_known(&self, digest: &TokenDigest) -> bool {
-        let (place, trace) = self.place(digest);
-        place.load(Ordering::Relaxed) == trace
+        let (bucket, trace) = self.bucket(digest);
+        let is_trace = |place: &AtomicU16| place.load(Ordering::Relaxed) == trace;
+        bucket.iter().any(is_trace)
     }
 
-    fn place(&self, digest: &TokenDigest) -> (&AtomicU16, u16) {
+    fn bucket(&self, digest: &TokenDigest) -> (&Bucket, u16) {
         const INVARIANT: &str = "a digest has 32 bytes";
-        let (place, rest) = digest.as_bytes().split_first_chunk().expect(INVARIANT);
+        let (index, rest) = digest.as_bytes().split_first_chunk().expect(INVARIANT);
         let (trace, _) = rest.split_first_chunk().expect(INVARIANT);
-        let place = u32::from_le_bytes(*place) as usize;
+        let index = u32::from_le_bytes(*index) as usize;
         // An empty place has the trace 0, and so nothing else may have it.
         let trace = u16::from_le_bytes(*trace).max(1);
-        // The number of places is a power of two.
-        (&self.traces[place & (self.traces.len() - 1)], trace)
+        // The number of buckets is a power of two.
+        (&self.traces[index & (self.traces.len() - 1)], trace)
     }
 
     fn warn(&self, now: Moment) {
@@ -143,6 +153,20 @@ mod tests {
             flood.note_refused(&token, at(0));
         }
         assert!(!flood.admits(&token, at(0)));
+    }
+
+    #[test]
+    fn tokens_that_are_found_good_do_not_displace_each_other() {
+        let flood = Flood::new(5_000);
+        let digests = (0..5_000_u32).map(|number| TokenDigest::of(&number.to_le_bytes()));
+        let digests: Vec<_> = digests.collect();
+        for digest in &digests {
+            flood.note_good(digest);
+        }
+        let known = digests.iter().filter(|digest| flood.is_known(digest));
+        assert!(known.count() >= 4_950);
+        let junk = (5_000..105_000_u32).map(|number| TokenDigest::of(&number.to_le_bytes()));
+        assert!(junk.filter(|digest| flood.is_known(digest)).count() < 20);
     }
 
     #[test]
