@@ -149,7 +149,9 @@ async fn restarted_in_a_flood() {
         drop(jobs);
         known
     };
-    assert_eq!(is_known_at_once(true).await, GOOD);
+    // By chance some may share what they are known by.
+    let known = is_known_at_once(true).await;
+    assert!(known * 100 >= GOOD * 99, "{known}");
     assert!(
         is_known_at_once(false).await < GOOD,
         "it is by what is learned"
