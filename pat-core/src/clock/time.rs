@@ -213,8 +213,8 @@ impl Time {
         let least = clock.saturating_sub(asked.end);
         let most = clock.saturating_sub(asked.start);
         let is_first = state.measured.is_none();
-        let leapt = leap.abs_diff(state.leap) > SHORT_LEAP.unsigned_abs();
-        state.has_leapt = !agree(leap) && (state.has_leapt || leapt && !is_first);
+        let is_new = leap.abs_diff(state.leap) > SHORT_LEAP.unsigned_abs();
+        state.has_leapt = !agree(leap) && (state.has_leapt || is_new && !is_first);
         state.leap = leap;
         let new = match vouched {
             Some(vouched) if state.leap < -TOLERANCE => {
