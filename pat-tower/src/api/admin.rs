@@ -12,7 +12,7 @@ use super::body::{JsonBody, MAX_IDS_LEN, malformed};
 use super::ignored::{StrictQuery, tell};
 use super::openapi::{ADMINISTRATION, NO_SUCH_TOKEN};
 use super::problems::{INVALID_SEARCH, no_such_token};
-use super::routes::{Answer, FamilyQuery, LIVE_CHILDREN_MEANING, family, no_content};
+use super::routes::{Answer, FamilyQuery, family, no_content};
 use super::search::{FilterJson, PageJson, SearchJson};
 use super::wire::{TokenJson, UserJson};
 use crate::problem::Problem;
@@ -141,7 +141,7 @@ pub(super) async fn search_users(
     responses((
         status = 204,
         description = "None of them authenticates any more",
-        headers(("PAT-Live-Children" = u64, description = LIVE_CHILDREN_MEANING)),
+        headers(("PAT-Live-Children" = u64, description = "How many tokens that were created with it go on authenticating")),
     )),
 )]
 pub(super) async fn revoke(

@@ -115,7 +115,7 @@ pub(super) async fn find(
         (
             status = 204,
             description = "It authenticates no more",
-            headers(("PAT-Live-Children" = u64, description = LIVE_CHILDREN_MEANING)),
+            headers(("PAT-Live-Children" = u64, description = "How many tokens that were created with it go on authenticating")),
         ),
         (status = 404, description = NO_SUCH_TOKEN),
     ),
@@ -162,7 +162,7 @@ pub(super) async fn current(
         (
             status = 204,
             description = "It authenticates no more",
-            headers(("PAT-Live-Children" = u64, description = LIVE_CHILDREN_MEANING)),
+            headers(("PAT-Live-Children" = u64, description = "How many tokens that were created with it go on authenticating")),
         ),
         (status = 404, description = NO_SUCH_TOKEN),
     ),
@@ -203,10 +203,6 @@ pub(super) fn family(is_included: bool) -> Family {
         Family::Configured
     }
 }
-
-/// What `PAT-Live-Children` says.
-pub(super) const LIVE_CHILDREN_MEANING: &str = "How many tokens that were created with it, directly or \
-     through others, go on authenticating; left out if none does";
 
 /// Revoked, and perhaps outlived by tokens that were created with it.
 pub(super) fn no_content(revoked: RevokedCount) -> Response {
