@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, HashMap};
 
+use jiff::Timestamp;
 use pat_core::store::{
     Change, ChangeEntry, ChangePage, Cursor, Insertion, LastUse, MOST_READ, NewToken,
     RevocationScope, RevokedToken, StoreTime, StoreVersions,
