@@ -84,7 +84,8 @@ async fn token_of(pats: &Pats, user: &str, lifetime_days: Option<i64>) -> (Calle
 
 /// Whoever came before, and whatever the handler says: everybody gets his own answer.
 async fn whose() {
-    let modes: [(&str, fn(Pats) -> PatLayer); 3] = [
+    type Mode = (&'static str, fn(Pats) -> PatLayer);
+    let modes: [Mode; 3] = [
         ("optional", PatLayer::optional),
         ("lenient", PatLayer::dangerous_bad_token_is_anonymous),
         ("required", PatLayer::required),

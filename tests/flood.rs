@@ -12,10 +12,9 @@ use pat_core::testing::TestClock;
 use pat_core::token::{PrefixedFormat, TokenFormat as _, TokenPrefix};
 use pat_core::{AuthError, Caller, MemoryStore, Owner, Pats, TokenRequest, Unavailable};
 use pat_tests::number;
-use tokio::time::Instant;
 
 use crate::common::gated::Gated;
-use crate::common::{blocking_trial, trial};
+use crate::common::{blocking_trial, timer_now, trial};
 
 /// Makes the test program be the flood.
 pub(crate) const AS_FLOOD: &str = "PAT_TEST_AS_FLOOD";
@@ -70,7 +69,7 @@ async fn flood() {
     let idle = present(&pats, &good, 0, GOOD * 20).await;
     let (lookups, found, memory) = (store.lookups(), store.found(), resident_kib());
 
-    let start = Instant::now();
+    let start = timer_now();
     let clients = (0..CLIENTS).map(|client| {
         let (pats, good) = (pats.clone(), good.clone());
         let offset = client * 7;
@@ -214,7 +213,7 @@ async fn present_mixed(pats: &Pats, good: &[String], offset: usize, junk: usize)
 async fn present(pats: &Pats, good: &[String], offset: usize, count: usize) -> Seen {
     let mut seen = Seen::default();
     for token in good.iter().cycle().skip(offset % GOOD).take(count) {
-        let start = Instant::now();
+        let start = timer_now();
         let verdict = pats.authenticate(token.as_bytes()).await;
         seen.good.note(start.elapsed());
         verdict.expect("a good token is accepted during a flood");

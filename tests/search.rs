@@ -14,11 +14,10 @@ use pat_sqlx::sqlx::{MySql, Pool, Postgres, QueryBuilder, Sqlite, query_as};
 use pat_sqlx::{Portable, SqlxStore};
 use pat_tests::number;
 use pat_tests::rows::insert_selected;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::common::database::{Database, Kind, trial_on, trials_on_servers};
-use crate::common::trial;
+use crate::common::{timer_now, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = vec![trial(
@@ -343,7 +342,7 @@ async fn timed<T, E: std::fmt::Debug>(search: impl AsyncFn() -> Result<T, E>) ->
     let mut times = Vec::new();
     let mut answer = search().await.expect("an answer");
     for _ in 0..5 {
-        let begun = Instant::now();
+        let begun = timer_now();
         answer = search().await.expect("an answer");
         times.push(begun.elapsed());
     }

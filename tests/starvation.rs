@@ -20,11 +20,10 @@ use pat_sqlx::sqlx::{MySqlPool, PgPool, Pool, SqlitePool};
 use pat_sqlx::{AnyStore, Portable};
 use pat_tests::{number, rows};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::common::database::{Kind, trials_on_servers};
-use crate::common::trial;
+use crate::common::{timer_now, trial};
 
 /// How many tokens are presented.
 const PRESENTED: usize = 50;
@@ -81,7 +80,7 @@ async fn beside_administrators<DB: Portable>(name: &str, store: &AnyStore, pool:
     let watched = store.tokens();
     let (times, (took, seen)) = clients
         .beside(async {
-            let begun = Instant::now();
+            let begun = timer_now();
             let stop = CancellationToken::new();
             let watch = tokio::spawn(watch_old(watched, stop.clone(), pause(old)));
             let run = clients.cached.run_if_due(Job::Prune).await;
@@ -284,7 +283,7 @@ async fn present(
         if stop.is_cancelled() {
             break;
         }
-        let begun = Instant::now();
+        let begun = timer_now();
         let verdict = pats.authenticate(token.expose().as_bytes()).await;
         times.push(begun.elapsed());
         let principal = verdict.expect("a good token, and an answer in time");

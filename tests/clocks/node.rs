@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::shift::Shift;
 use super::tables::Tables;
 use super::tokens::Tokens;
 use crate::common::process::{Process, command};
-use crate::common::{Answer, MYSELF, NewToken, TOKENS, answer, client, until};
+use crate::common::{Answer, MYSELF, NewToken, TOKENS, answer, client, timer_now, until};
 
 /// Both jobs run each second, so that what they would do wrong is soon seen.
 const OFTEN: [&str; 2] = [
@@ -149,8 +149,8 @@ impl Node {
 
     /// The same, again and again for this long.
     pub(super) async fn keeps_refusing(&self, tokens: &Tokens, time: Duration) {
-        let end = Instant::now() + time;
-        while Instant::now() < end {
+        let end = timer_now() + time;
+        while timer_now() < end {
             self.refuses_ended(tokens).await;
             sleep(Duration::from_millis(50)).await;
         }
@@ -166,8 +166,8 @@ impl Node {
 
     /// Fails if a token is refused meanwhile.
     pub(super) async fn accepts_for(&self, token: &str, time: Duration) {
-        let end = Instant::now() + time;
-        while Instant::now() < end {
+        let end = timer_now() + time;
+        while timer_now() < end {
             assert_eq!(self.status(token).await, StatusCode::OK);
             sleep(Duration::from_millis(50)).await;
         }

@@ -32,7 +32,7 @@ pub(crate) struct Watch(String);
 impl Watch {
     pub(crate) fn start(name: String) -> Self {
         let mut running = RUNNING.lock().expect("no poison");
-        running.insert(name.clone(), Instant::now());
+        running.insert(name.clone(), super::timer_now());
         Self(name)
     }
 }

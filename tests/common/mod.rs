@@ -314,6 +314,15 @@ impl Answer {
     }
 }
 
+/// Now, as tokio's timers have it, for tests that take the time.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long something takes is no decision"
+)]
+pub(crate) fn timer_now() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}
+
 /// Sends a request; whatever comes back must keep the contract of every answer.
 pub(crate) async fn answer(request: RequestBuilder) -> Answer {
     contract_kept(request.send().await.expect("an answer")).await

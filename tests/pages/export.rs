@@ -72,7 +72,7 @@ impl World {
                 return (lines, false);
             };
             let data = frame.into_data().expect("data");
-            lines += data.iter().filter(|byte| **byte == b'\n').count();
+            lines += data.split(|byte| *byte == b'\n').count() - 1;
             if let Some(event) = event.take() {
                 event(self).await;
             }
@@ -95,11 +95,11 @@ pub(super) async fn ends() {
         let (all, is_complete) = world.export(by_token, async |_| {}).await;
         assert!(is_complete && all > TOKENS as usize, "{all}");
         let late = world.export(by_token, async |world| {
-            world.clock.advance(Duration::from_secs(9 * 60));
+            world.clock.advance(Duration::from_mins(9));
         });
         assert_eq!(late.await, (all, true), "it may take some time");
         let too_late = world.export(by_token, async |world| {
-            world.clock.advance(Duration::from_secs(10 * 60));
+            world.clock.advance(Duration::from_mins(10));
         });
         assert_ended(too_late.await, all, "its time is up");
         let disabled = world.export(by_token, async |world| {

@@ -6,7 +6,7 @@ use libtest_mimic::Trial;
 use pat_core::store::{Insertion, Revocation, RevocationScope};
 use pat_core::{Clock as _, SystemClock, TokenId};
 use pat_sqlx::AnyStore;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::disk::Folder;
 use super::nodes::Nodes;
@@ -14,7 +14,7 @@ use super::packets::{Loss, Packets};
 use super::proxy::{Proxy, Way};
 use super::run::networked;
 use crate::common::database::{Database, Kind, trial_that_stops};
-use crate::common::{trial_with_need, until};
+use crate::common::{timer_now, trial_with_need, until};
 use crate::stores::new;
 
 /// How long a server bears with an open transaction in which nothing happens, and some time to notice
@@ -72,7 +72,7 @@ async fn transaction(database: Database) {
     lock.close().await;
     until("it has the lock", async || database.waiting().await == 0).await;
 
-    let began = Instant::now();
+    let began = timer_now();
     let revoked = timeout(BOUND, async { while !revoke(&other, second).await {} }).await;
     println!("{}: locked for {:?}", database.kind.need(), began.elapsed());
     assert!(revoked.is_ok(), "the lock is still held");
@@ -95,7 +95,7 @@ async fn connections() {
     nodes.kill(0);
     // One that has something to say waits for another answer than those that are idle.
     database.execute("SELECT pg_notify('pat_change', '')").await;
-    let began = Instant::now();
+    let began = timer_now();
     let given_back = timeout(LOST, async {
         while database.number(&count).await > 0 {
             sleep(Duration::from_millis(500)).await;

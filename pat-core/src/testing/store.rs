@@ -243,8 +243,8 @@ async fn recent(store: Store) {
         id: id(number),
         at: at(seconds),
     };
-    let uses = [used(1, 30), used(2, 20), used(3, 10)];
-    store.record_use(&uses).await.expect("record_use");
+    let batch = [used(1, 30), used(2, 20), used(3, 10)];
+    store.record_use(&batch).await.expect("record_use");
     revoke(&store, RevocationScope::Tokens(vec![id(6)]), 40).await;
     let recent = async |limit| {
         let digests = store.recent_digests(limit).await.expect("recent_digests");
