@@ -171,6 +171,7 @@ fn sizes(variable: &str) -> Vec<usize> {
 }
 
 /// Fills the database up to each of these sizes, and measures there.
+#[expect(clippy::disallowed_methods, reason = "a benchmark takes the time")]
 async fn measure<DB: Portable>(
     name: &str,
     store: &AnyStore,
@@ -280,6 +281,7 @@ fn share(alone: usize, tasks: usize) -> usize {
 }
 
 /// Microseconds for each of `each` things that every task does.
+#[expect(clippy::disallowed_methods, reason = "a benchmark takes the time")]
 async fn timed<F>(tasks: usize, each: usize, mut work: impl FnMut(usize) -> F) -> f64
 where
     F: Future<Output = ()> + Send + 'static,

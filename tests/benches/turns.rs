@@ -172,6 +172,7 @@ fn turn(serve: &mut Serve, count: u32) -> impl Iterator<Item = f64> {
 }
 
 /// Nanoseconds per request.
+#[expect(clippy::disallowed_methods, reason = "a benchmark takes the time")]
 fn batch(serve: &mut Serve, count: u32) -> f64 {
     let start = Instant::now();
     for _ in 0..count {
