@@ -90,11 +90,12 @@ pub(in crate::pages) async fn revoke(
     };
     match revoked {
         Ok(revoked) => {
-            let (count, children) = (revoked.revoked, revoked.live_children);
-            let query = request.form.query(&[
-                ("revoked", &count.to_string()),
-                ("children", &children.to_string()),
-            ]);
+            let [count, children] = [revoked.revoked, revoked.live_children].map(|n| n.to_string());
+            let mut said = vec![("revoked", count.as_str())];
+            if revoked.live_children > 0 {
+                said.push(("children", &children));
+            }
+            let query = request.form.query(&said);
             Ok(page.go_to(&format!("admin/tokens?{query}")))
         }
         Err(AdminError::CountMismatch { found, .. }) => {
