@@ -176,7 +176,6 @@ impl Usage {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::OnceLock;
 
     use super::*;
     use crate::auth::Floors;
