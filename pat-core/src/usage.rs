@@ -176,7 +176,6 @@ impl Usage {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
     use crate::auth::Floors;
     use crate::principal::LastUseStamp;
