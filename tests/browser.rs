@@ -136,12 +136,8 @@ async fn life() {
     // Who has as many as allowed is told so beforehand.
     let (_second, _third) = (server.create("alice").await, server.create("alice").await);
     browser.go("/tokens").await;
-    assert!(
-        browser
-            .text(".pat-warn")
-            .await
-            .contains("as many as allowed")
-    );
+    let warning = browser.text(".pat-warn").await;
+    assert!(warning.contains("at most 3 are allowed"), "{warning}");
     assert_eq!(browser.count("a[href='tokens/new']").await, 0);
     browser.follow("header form button").await;
     browser.find("#username").await;

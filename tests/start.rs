@@ -177,11 +177,12 @@ async fn bad_database() {
     }
 }
 
-/// What the server prints, pasted into a shell.
+/// What the server prints, pasted into a shell, also with tokens to look at.
 async fn printed_lines() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut server = command(folder.path())
         .args(["--listen", "127.0.0.1:0", "--log", "off"])
+        .args(["--demo-data", "105"])
         .stdout(Stdio::piped())
         .spawn()
         .expect("a server");

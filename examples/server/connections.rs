@@ -25,6 +25,8 @@ use tower::{ServiceExt as _, service_fn};
 const MAX_CONNECTIONS: usize = 900;
 /// How long a client may take for the head of a request, and be silent between two.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long the head of a request may be, in bytes, whatever version of HTTP it comes in.
+const MAX_HEAD_LEN: u16 = u16::MAX;
 /// How long a client may take for the next piece of a body.
 pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -34,12 +36,14 @@ pub(crate) async fn serve(mut listener: TcpListener, router: Router, stopping: C
     server
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT);
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD_LEN.into());
     server
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(HEAD_TIMEOUT)
-        .keep_alive_timeout(HEAD_TIMEOUT);
+        .keep_alive_timeout(HEAD_TIMEOUT)
+        .max_header_list_size(MAX_HEAD_LEN.into());
     let connections = GracefulShutdown::new();
     let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {

@@ -5,7 +5,7 @@ use futures_util::{StreamExt as _, stream};
 use reqwest::{Body, Method, RequestBuilder, StatusCode, Version};
 use serde_json::{Value, json};
 
-use super::{send, status};
+use super::{http2, send, status};
 use crate::common::{Answer, Server, TOKENS, answer};
 
 const SEARCH: &str = "/rest/pat/latest/tokens/search";
@@ -20,11 +20,7 @@ fn by(request: RequestBuilder, user: &str) -> RequestBuilder {
 /// An empty body in chunks, and over HTTP/2 an empty frame with the end.
 pub(super) async fn empty() {
     let server = Server::start().await;
-    let http2 = reqwest::Client::builder()
-        .http2_prior_knowledge()
-        .no_proxy()
-        .build()
-        .expect("a client");
+    let http2 = http2();
     for version in [Version::HTTP_11, Version::HTTP_2] {
         for kind in [None, Some("text/plain"), Some("application/octet-stream")] {
             let token = server.create("alice").await;

@@ -34,6 +34,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         ),
         trial("requests::a_slash_at_the_end_is_served", paths::slashes),
         trial("requests::every_answer_has_the_headers", paths::headers),
+        trial("requests::a_long_head_is_taken", paths::long_heads),
         trial(
             "requests::a_bad_token_is_told_from_a_good_one_everywhere",
             paths::covered,
@@ -79,6 +80,14 @@ async fn send(server: &Server, request: &[u8]) -> std::io::Result<String> {
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// A client that speaks HTTP/2 from its first byte on.
+fn http2() -> reqwest::Client {
+    let client = reqwest::Client::builder()
+        .http2_prior_knowledge()
+        .no_proxy();
+    client.build().expect("a client")
 }
 
 /// The status of an answer.

@@ -1,8 +1,8 @@
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use super::{send, status};
-use crate::common::{MYSELF, Server, TOKENS, answer};
+use super::{http2, send, status};
+use crate::common::{MYSELF, Server, TOKENS, answer, client};
 
 /// What others write into the same headers, which is not always ASCII.
 pub(super) async fn foreign_headers() {
@@ -174,7 +174,13 @@ pub(super) async fn headers() {
 }
 
 /// What the example serves to whoever asks, outside of the layer.
-const PUBLIC: [&str; 4] = ["/healthz", "/livez", "/metrics", "/reference/"];
+const PUBLIC: [&str; 5] = [
+    "/healthz",
+    "/livez",
+    "/metrics",
+    "/reference/",
+    "/tokens/assets/pat.css",
+];
 
 /// Every path of the example, and some that are none.
 const PATHS: &[&str] = &[
@@ -186,8 +192,6 @@ const PATHS: &[&str] = &[
     "/tokens/new",
     "/tokens/1",
     "/tokens/1/revoke",
-    "/tokens/assets/pat.css",
-    "/tokens/assets/nothing",
     "/admin/tokens",
     "/admin/tokens/revoke",
     "/admin/tokens/export",
@@ -315,4 +319,27 @@ pub(super) async fn failures() {
     let forged = answer(forged.header("origin", "https://evil.example")).await;
     assert_eq!(forged.status, StatusCode::FORBIDDEN);
     assert!(forged.json()["errorMessages"][0].is_string());
+}
+
+/// A head is as long as it may be, over either version of HTTP.
+pub(super) async fn long_heads() {
+    let server = Server::start().await;
+    let token = server.create("alice").await;
+    let (http1, http2) = (client(), http2());
+    for (len, is_taken) in [(40_000, true), (60_000, true), (70_000, false)] {
+        for http in [&http1, &http2] {
+            let request = http.get(format!("{}{MYSELF}", server.base));
+            let request = request
+                .bearer_auth(&token.raw)
+                .header("x-long", "x".repeat(len));
+            // Who is still writing may find the connection closed.
+            let status = request.send().await.map(|answer| answer.status().as_u16());
+            if is_taken {
+                assert_eq!(status.expect("an answer"), 200, "{len}");
+            } else {
+                assert!(matches!(status, Ok(431) | Err(_)), "{len}: {status:?}");
+            }
+        }
+    }
+    assert_eq!(server.try_token(&token.raw).await, StatusCode::OK);
 }

@@ -46,7 +46,7 @@
 //! | `cross-site-request` | 403 | another site made the browser send this |
 //! | `not-found` | 404 | no such path or token, the token is somebody else's, or `pat.admin.enabled` is off |
 //! | `method-not-allowed` | 405 | |
-//! | `malformed-body` | 400 | no JSON object of the right members and types |
+//! | `malformed-body` | 400 | no JSON object of the right members and types; a `family` that is neither true nor false |
 //! | `unsupported-media-type` | 415 | a body that is not `application/json`, or has a `Content-Encoding` |
 //! | `body-too-large` | 413 | a body over 64 KiB; over 1 MiB where tokens are revoked by ids |
 //! | `tokens-disabled` | 400 | `atlassian.pats.enabled` is off |

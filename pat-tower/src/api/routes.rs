@@ -117,6 +117,7 @@ pub(super) async fn find(
             description = "It authenticates no more",
             headers(("PAT-Live-Children" = u64, description = "How many tokens that were created with it go on authenticating")),
         ),
+        (status = 400, description = NO_SUCH_FAMILY),
         (status = 404, description = NO_SUCH_TOKEN),
     ),
 )]
@@ -164,6 +165,7 @@ pub(super) async fn current(
             description = "It authenticates no more",
             headers(("PAT-Live-Children" = u64, description = "How many tokens that were created with it go on authenticating")),
         ),
+        (status = 400, description = NO_SUCH_FAMILY),
         (status = 404, description = NO_SUCH_TOKEN),
     ),
 )]

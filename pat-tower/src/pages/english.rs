@@ -35,11 +35,12 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         Text::TokenCount { count, max } => {
             return format!("{count} of {}", counted(max, "token", "tokens")).into();
         }
-        Text::LimitReached(max) => {
-            let tokens = counted(max, "token", "tokens");
+        Text::LimitReached { count, max } => {
+            let tokens = counted(count, "token", "tokens");
+            let surplus = count.saturating_sub(max).saturating_add(1);
             return format!(
-                "You have {tokens}, which is as many as allowed. Expired ones count too. Revoke \
-                 one to create another."
+                "You have {tokens}; at most {max} are allowed, expired ones included. Revoke \
+                 {surplus} to create another."
             )
             .into();
         }

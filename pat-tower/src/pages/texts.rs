@@ -106,8 +106,13 @@ pub enum Text<'a> {
         /// How many there may be.
         max: u32,
     },
-    /// That one has as many tokens as allowed, and what to do.
-    LimitReached(u32),
+    /// That one has as many tokens as allowed, or more, and what to do.
+    LimitReached {
+        /// How many there are.
+        count: u32,
+        /// How many are allowed.
+        max: u32,
+    },
     /// That tokens are switched off.
     SwitchedOff,
     /// The head of a column: names.

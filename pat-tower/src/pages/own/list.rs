@@ -97,7 +97,7 @@ pub(super) fn obstacle(page: &Page, count: u32) -> Option<String> {
     let text = if !settings.enabled() {
         Text::SwitchedOff
     } else if count >= max {
-        Text::LimitReached(max)
+        Text::LimitReached { count, max }
     } else {
         return None;
     };
