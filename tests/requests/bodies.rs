@@ -1,9 +1,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use futures_util::{StreamExt as _, stream};
 use reqwest::{Body, Method, RequestBuilder, StatusCode, Version};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::{http2, send, status};
 use crate::common::{Answer, Server, TOKENS, answer};
@@ -294,4 +297,29 @@ pub(super) async fn ignored() {
     assert_eq!(strict.header("pat-ignored-fields"), Some(r#""nmae""#));
     let nonsense = search("?strict=maybe", &json!({})).await;
     assert_eq!(nonsense.problem(), "invalid-search");
+}
+
+/// Who begins a request and does not go on keeps nothing for long.
+pub(super) async fn halves() {
+    let server = Server::start().await;
+    let head = format!("POST {TOKENS} HTTP/1.1\r\nHost: here\r\n");
+    // alice:alice
+    let body = format!(
+        "{head}Authorization: Basic YWxpY2U6YWxpY2U=\r\nContent-Type: application/json\r\n\
+         Content-Length: 20\r\n\r\n{{"
+    );
+    let address = server.base.strip_prefix("http://").expect("an address");
+    let halves = ["", &head[..9], &head, &body];
+    let ends = halves.map(async |half| {
+        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        stream.write_all(half.as_bytes()).await.expect("a half");
+        let mut answer = Vec::new();
+        let end = stream.read_to_end(&mut answer);
+        // However it ends.
+        let ended = tokio::time::timeout(Duration::from_secs(40), end).await;
+        assert!(ended.is_ok(), "{half:?} is waited for");
+    });
+    join_all(ends).await;
+    let listed = answer(by(server.get(TOKENS), "alice")).await;
+    assert_eq!(listed.json(), json!([]), "nothing was created");
 }

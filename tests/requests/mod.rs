@@ -35,6 +35,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("requests::a_slash_at_the_end_is_served", paths::slashes),
         trial("requests::every_answer_has_the_headers", paths::headers),
         trial("requests::a_long_head_is_taken", paths::long_heads),
+        trial("requests::who_sends_half_is_hung_up_on", bodies::halves),
         trial(
             "requests::a_bad_token_is_told_from_a_good_one_everywhere",
             paths::covered,

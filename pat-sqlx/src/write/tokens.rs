@@ -9,7 +9,7 @@ use sqlx::Error;
 use super::Write;
 use crate::Portable;
 use crate::row;
-use crate::sql::{Disagreement, Sql};
+use crate::sql::{Disagreement, Row, Sql};
 use crate::store::CHUNK;
 
 /// A token whose row is locked.
@@ -93,15 +93,7 @@ impl<DB: Portable> Write<DB> {
         let gone: BTreeSet<_> = ids.iter().copied().collect();
         let mut children = Vec::new();
         for chunk in ids.chunks(CHUNK) {
-            let mut sql = Sql::new("SELECT id, parent_id FROM pat_token WHERE parent_id IN ");
-            sql.bind_list(chunk.iter().copied());
-            let rows = self.fetch(sql).await?;
-            if !rows.is_empty() {
-                let mut count = count_sql("parent_id IN ");
-                count.bind_list(chunk.iter().copied());
-                self.assert_all(rows.len(), count).await?;
-            }
-            for row in rows {
+            for row in self.children_of(chunk, "id, parent_id").await? {
                 let child = row.token_id("id")?;
                 if !gone.contains(&child) {
                     children.push((child, row.token_id("parent_id")?));
@@ -305,15 +297,7 @@ impl<DB: Portable> Write<DB> {
             let mut children = Vec::new();
             let mut others = BTreeSet::new();
             for chunk in level.chunks(CHUNK) {
-                let mut sql = Sql::new("SELECT id, owner FROM pat_token WHERE parent_id IN ");
-                sql.bind_list(chunk.iter().copied());
-                let rows = self.fetch(sql).await?;
-                if !rows.is_empty() {
-                    let mut count = count_sql("parent_id IN ");
-                    count.bind_list(chunk.iter().copied());
-                    self.assert_all(rows.len(), count).await?;
-                }
-                for row in rows {
+                for row in self.children_of(chunk, "id, owner").await? {
                     children.push(row.token_id("id")?);
                     others.insert(row.owner("owner")?);
                 }
@@ -324,6 +308,25 @@ impl<DB: Portable> Write<DB> {
             level = sorted(&children);
         }
         Ok(family)
+    }
+
+    /// These columns of all children of these tokens, of which there are a [`CHUNK`] at most.
+    async fn children_of(
+        &mut self,
+        parents: &[TokenId],
+        columns: &str,
+    ) -> Result<Vec<Row<DB>>, Error> {
+        let mut sql = Sql::new(format!(
+            "SELECT {columns} FROM pat_token WHERE parent_id IN "
+        ));
+        sql.bind_list(parents.iter().copied());
+        let rows = self.fetch(sql).await?;
+        if !rows.is_empty() {
+            let mut count = count_sql("parent_id IN ");
+            count.bind_list(parents.iter().copied());
+            self.assert_all(rows.len(), count).await?;
+        }
+        Ok(rows)
     }
 
     /// How many descendants of these tokens, which are revoked by now, go on authenticating. None is
@@ -342,11 +345,8 @@ impl<DB: Portable> Write<DB> {
         while !level.is_empty() {
             let mut children = Vec::new();
             for chunk in level.chunks(CHUNK) {
-                let mut sql = Sql::new(
-                    "SELECT id, revoked_at, expires_at FROM pat_token WHERE parent_id IN ",
-                );
-                sql.bind_list(chunk.iter().copied());
-                for row in self.fetch(sql).await? {
+                let rows = self.children_of(chunk, "id, revoked_at, expires_at");
+                for row in rows.await? {
                     let id = row.token_id("id")?;
                     if !seen.insert(id) {
                         continue;

@@ -198,6 +198,8 @@ impl FamilyQuery {
     }
 }
 
+const NO_SUCH_FAMILY: &str = "`family` is neither true nor false";
+
 pub(super) fn family(is_included: bool) -> Family {
     if is_included {
         Family::Included
