@@ -65,7 +65,8 @@ async fn headers() {
     let token = token.as_bytes();
     let with = |before: &[u8], after: &[u8]| [before, token, after].concat();
     let long = [b" Bearer ".as_slice(), &[b'a'; 257]].concat();
-    let huge = [b" Bearer ".as_slice(), &vec![b'a'; 400 * 1024]].concat();
+    // Near the limit of the server.
+    let huge = [b" Bearer ".as_slice(), &vec![b'a'; 60 * 1024]].concat();
     let junk = [b" Bearer ".as_slice(), &[b'a'; 256]].concat();
     let one: &[(Vec<u8>, u16, &str)] = &[
         (with(b" Bearer ", b""), 200, ""),
