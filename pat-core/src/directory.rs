@@ -24,7 +24,7 @@ pub trait UserDirectory: Debug + Send + Sync + 'static {
     /// The directory cannot answer; the request is refused with "try again".
     async fn find(&self, owner: &Owner) -> Result<Option<User>, BoxError>;
 
-    /// Whether this caller may see and revoke the tokens of others: no, if he is gone or not active.
+    /// Whether this caller may see and revoke the tokens of others: not a user who is gone or inactive.
     /// Asked on each request of the administration, for each part of a long answer, and never cached.
     ///
     /// # Errors

@@ -15,6 +15,14 @@ const SEARCH: &str = "/rest/pat/latest/tokens/search";
 const IDENTIFY: &str = "/rest/pat/latest/admin/tokens/identify";
 const REVOKE: &str = "/rest/pat/latest/admin/tokens/revoke";
 const BULK: &str = "/rest/pat/latest/admin/tokens";
+/// All that read a body.
+const READERS: [(Method, &str); 5] = [
+    (Method::POST, TOKENS),
+    (Method::POST, SEARCH),
+    (Method::POST, IDENTIFY),
+    (Method::POST, REVOKE),
+    (Method::DELETE, BULK),
+];
 
 fn by(request: RequestBuilder, user: &str) -> RequestBuilder {
     request.basic_auth(user, Some(user))
@@ -99,13 +107,7 @@ pub(super) async fn encoded() {
     let token = server.create("alice").await;
     let gzip: &[u8] =
         b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xabV\xcaK\xccMU\xb2RJT\xaa\x05\x00";
-    for (method, path) in [
-        (Method::POST, TOKENS),
-        (Method::POST, SEARCH),
-        (Method::POST, IDENTIFY),
-        (Method::POST, REVOKE),
-        (Method::DELETE, BULK),
-    ] {
+    for (method, path) in READERS {
         for coding in ["gzip", "br", "identity, gzip", "GZIP"] {
             let request = by(server.request(method.clone(), path), "admin")
                 .header("content-type", "application/json")
@@ -179,13 +181,7 @@ pub(super) async fn secrets() {
     };
     let bodies = places(&json!(secret));
     let mut refused = 0;
-    for (method, path) in [
-        (Method::POST, TOKENS),
-        (Method::POST, SEARCH),
-        (Method::POST, IDENTIFY),
-        (Method::POST, REVOKE),
-        (Method::DELETE, BULK),
-    ] {
+    for (method, path) in READERS {
         for body in &bodies {
             let request = by(server.request(method.clone(), path), "admin");
             let request = request.header("content-type", "application/json");

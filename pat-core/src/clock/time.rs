@@ -277,7 +277,7 @@ impl Time {
     }
 
     /// How far the database's clock is ahead of the mark, in microseconds, if it has leapt while this
-    /// process ran: then either of them is wrong, and nobody knows which.
+    /// process ran: then either of them is wrong, and this node cannot tell which.
     pub(crate) fn doubtful_leap(&self) -> Option<i64> {
         let state = self.state();
         (state.keeper == Keeper::Database && state.has_leapt).then_some(state.leap)

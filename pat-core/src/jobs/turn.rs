@@ -14,8 +14,8 @@ use crate::{Pats, Schedule, StoreError};
 pub enum JobRun {
     /// The occurrence was run to its end.
     Done,
-    /// It was run already, or there is none; or nobody knows, since the database's clock has leapt
-    /// while this node ran (see [`Pats::ready`]).
+    /// It was run already, or there is none; or this node cannot tell, since the database's clock has
+    /// leapt while it ran (see [`Pats::ready`]).
     NotDue,
     /// Another runner is at it.
     Held,
@@ -94,7 +94,7 @@ impl Pats {
         turn.end(result).await
     }
 
-    /// Whether nobody knows if this job is due, since the database's clock has leapt.
+    /// Whether this node cannot tell if this job is due, since the database's clock has leapt.
     fn is_timeless(&self, job: Job) -> bool {
         self.schedule(job).is_some() && self.time().doubtful_leap().is_some()
     }

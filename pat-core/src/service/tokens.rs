@@ -167,8 +167,8 @@ impl Pats {
         {
             return Ok(token.clone());
         }
-        // Asked about an id that nobody has, too: else the time that it takes, and the failure while
-        // the directory is down, would tell which ids there are.
+        // An unknown id asks the directory as well: else the time that it takes, and the failure while
+        // the directory is down, would tell a caller which ids there are.
         let is_administrator = self.is_administrator(caller).await?;
         found
             .filter(|_| is_administrator)

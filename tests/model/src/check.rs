@@ -156,17 +156,21 @@ where
         .finish_when(HasDiscoveries::AnyFailures)
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it measures the checker and decides nothing"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
 fn explore<M>(model: M, limit: Duration) -> Report
 where
     M: Model + Send + Sync + 'static,
     M::State: Clone + Debug + Hash + PartialEq + Send + Sync,
     M::Action: Clone + Debug + PartialEq,
 {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "it measures the checker and decides nothing"
-    )]
-    let begun = Instant::now();
+    let begun = now();
     report(&builder(model, limit).spawn_bfs().join(), begun, limit)
 }
 
@@ -176,11 +180,7 @@ where
     M::State: Clone + Debug + Hash + PartialEq + Send + Sync,
     M::Action: Clone + Debug + PartialEq,
 {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "it measures the checker and decides nothing"
-    )]
-    let begun = Instant::now();
+    let begun = now();
     let walks = builder(model, limit).spawn_simulation(seed, UniformChooser);
     report(&walks.join(), begun, limit)
 }
