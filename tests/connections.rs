@@ -294,9 +294,10 @@ where
                 let what = (fault.name(), call);
                 fault.begin().await;
                 // More than there are connections.
-                let tried = (0..2 * CONNECTIONS).map(|_| call.ask(&self.store, &prepared));
+                let tried =
+                    (0..2 * CONNECTIONS).map(|_| patiently(call.ask(&self.store, &prepared)));
                 let tried = join_all(tried).await;
-                failed += tried.iter().filter(|result| result.is_err()).count();
+                failed += tried.iter().filter(|answer| answer.is_none()).count();
                 fault.end().await;
                 let first = call.ask(&self.store, &prepared).await;
                 first
@@ -346,6 +347,12 @@ where
         }
         self.assert_sound(&"look-ups").await;
     }
+}
+
+/// An answer, if there is one before the caller gives up: while no connection can be opened, a pool
+/// tries for long.
+async fn patiently<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
+    timeout(Duration::from_secs(2), asked).await.ok()?.ok()
 }
 
 /// Whether a future ends before it has waited so often.
@@ -448,12 +455,17 @@ impl Memory {
     /// What SQLite may have in the process. It can only be lowered.
     const LIMIT: &str = "PRAGMA hard_heap_limit = 20000000";
 
-    async fn take() -> SqliteConnection {
+    async fn table() -> SqliteConnection {
         let connection = SqliteConnection::connect("sqlite::memory:").await;
         let mut connection = connection.expect("a table in memory");
         for sql in [Self::LIMIT, "CREATE TABLE memory (taken BLOB)"] {
             raw_sql(sql).execute(&mut connection).await.expect(sql);
         }
+        connection
+    }
+
+    async fn take() -> SqliteConnection {
+        let mut connection = Self::table().await;
         for taken in [
             "INSERT INTO memory VALUES (zeroblob(1000000))",
             "INSERT INTO memory VALUES (zeroblob(1000))",
@@ -461,6 +473,17 @@ impl Memory {
             while raw_sql(taken).execute(&mut connection).await.is_ok() {}
         }
         connection
+    }
+
+    /// Takes all but this many bytes.
+    async fn leave(bytes: u32) -> SqliteConnection {
+        let mut left = Self::table().await;
+        let sql = format!("INSERT INTO memory VALUES (zeroblob({bytes}))");
+        let sql = pat_sqlx::sqlx::AssertSqlSafe(sql);
+        raw_sql(sql).execute(&mut left).await.expect("memory");
+        let taken = Self::take().await;
+        left.close().await.expect("an end");
+        taken
     }
 }
 
@@ -481,6 +504,31 @@ impl Fault for Memory {
             let taken = self.0.take().expect("what was taken");
             taken.close().await.expect("an end");
         })
+    }
+}
+
+impl Bench<Sqlite> {
+    /// What there is no memory for cannot be told, and must not pass for what is not there.
+    async fn run_out_of_memory_in_answers(&self) {
+        let tokens = raw_sql(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
+             INSERT INTO pat_token (id, digest, owner, name, name_folded, created_at)
+             SELECT 9000000 + i, randomblob(32), 'alice', 'ci', 'ci', i FROM n",
+        );
+        tokens.execute(&self.pools[0]).await.expect("tokens");
+        let all = self.store.recent_digests(u32::MAX).await.expect("all");
+        let mut failed = 0;
+        for kilobytes in (0..2_000).step_by(100) {
+            let taken = Memory::leave(kilobytes * 1_000).await;
+            let answer = patiently(self.store.recent_digests(u32::MAX)).await;
+            taken.close().await.expect("an end");
+            match answer {
+                Some(digests) => assert_eq!(digests.len(), all.len(), "with {kilobytes} kB"),
+                None => failed += 1,
+            }
+            self.assert_sound(&("out of memory", kilobytes)).await;
+        }
+        assert!((1..20).contains(&failed), "{failed} of 20 failed");
     }
 }
 
@@ -506,6 +554,7 @@ pub(crate) fn run_as_limited() -> ExitCode {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let bench = sqlite(folder.path()).await;
         bench.try_faults(&[&Limit, &Memory::default()]).await;
+        bench.run_out_of_memory_in_answers().await;
         bench.store.close().await;
     });
     ExitCode::SUCCESS

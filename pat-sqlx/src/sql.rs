@@ -2,12 +2,14 @@
 
 use std::fmt::Display;
 
+use futures_util::TryStreamExt as _;
+use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use pat_core::store::StoreTime;
 use pat_core::{Owner, TokenDigest, TokenId};
 use sqlx::{
-    ColumnIndex, Decode, Encode, Error, Executor, IntoArguments, QueryBuilder, Row as _, Type,
-    raw_sql,
+    ColumnIndex, Database, Decode, Either, Encode, Error, Executor, IntoArguments, QueryBuilder,
+    Row as _, Type, raw_sql,
 };
 
 use crate::Dialect;
@@ -83,7 +85,8 @@ where
         mut query: QueryBuilder<DB>,
         connection: &mut DB::Connection,
     ) -> Result<Vec<DB::Row>, Error> {
-        query.build().fetch_all(connection).await
+        let all = to_the_end::<DB>(connection.fetch_many(query.build())).await?;
+        Ok(all.rows)
     }
 
     async fn execute(
@@ -91,16 +94,14 @@ where
         is_kept: bool,
         connection: &mut DB::Connection,
     ) -> Result<u64, Error> {
-        let result = query
-            .build()
-            .persistent(is_kept)
-            .execute(connection)
-            .await?;
-        Ok(DB::rows_affected(&result))
+        let query = query.build().persistent(is_kept);
+        let all = to_the_end::<DB>(connection.fetch_many(query)).await?;
+        Ok(all.touched)
     }
 
     async fn run(sql: &'static str, connection: &mut DB::Connection) -> Result<(), Error> {
-        raw_sql(sql).execute(connection).await.map(drop)
+        let all = to_the_end::<DB>(connection.fetch_many(raw_sql(sql))).await;
+        all.map(drop)
     }
 
     fn int(row: &DB::Row, column: &str) -> Result<Option<i64>, Error> {
@@ -114,6 +115,38 @@ where
     fn bytes(row: &DB::Row, column: &str) -> Result<Vec<u8>, Error> {
         row.try_get(column)
     }
+}
+
+/// All that a statement was answered.
+struct Answer<DB: Dialect> {
+    rows: Vec<DB::Row>,
+    /// How many rows it changed.
+    touched: u64,
+}
+
+/// What was asked, and where the next part of its answer comes from.
+type Parts<'a, DB> =
+    BoxStream<'a, Result<Either<<DB as Database>::QueryResult, <DB as Database>::Row>, Error>>;
+
+/// Waits for the whole answer.
+///
+/// # Errors
+/// It has no end: `WorkerCrashed`. A driver may stop in the midst of it and say nothing (SQLite's does
+/// if its thread panics, which it does where there is no memory for a value), and what is missing would
+/// pass for tokens that are not there.
+async fn to_the_end<DB: Dialect>(mut parts: Parts<'_, DB>) -> Result<Answer<DB>, Error> {
+    let mut rows = Vec::new();
+    let mut touched = None;
+    while let Some(part) = parts.try_next().await? {
+        match part {
+            Either::Left(end) => {
+                touched = Some(touched.unwrap_or_default() + DB::rows_affected(&end));
+            }
+            Either::Right(row) => rows.push(row),
+        }
+    }
+    let touched = touched.ok_or(Error::WorkerCrashed)?;
+    Ok(Answer { rows, touched })
 }
 
 /// Whose clock a store goes by.

@@ -8,14 +8,15 @@ use sqlx::sqlite::{
     SqliteQueryResult, SqliteSynchronous,
 };
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, Error, Executor as _, Pool, Row as _,
-    Sqlite,
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Error, Executor as _, Pool, QueryBuilder,
+    Row as _, Sqlite,
 };
 
 use crate::dialect::on_conflict_keep_later;
 use crate::privileges::Grants;
 use crate::settings::Needed::{Any, AtLeast, OneOf};
 use crate::settings::Setting;
+use crate::sql::Portable as _;
 use crate::{ConnectError, Dialect, SqlxStore, prepare_connection};
 
 /// Tokens in a SQLite file: the embedded default.
@@ -92,8 +93,6 @@ impl SqliteStore {
     }
 }
 
-/// Whether each connection would have a database of its own: one in memory, or a temporary file,
-/// which SQLite makes where no file is named.
 /// Makes a file that is not there yet, for its owner alone: SQLite would let everybody read it. The
 /// files beside it get the same mode. What cannot be made is for SQLite to tell.
 fn keep_private(path: &Path) {
@@ -104,6 +103,8 @@ fn keep_private(path: &Path) {
     let _is_there_or_told_later = options.open(path);
 }
 
+/// Whether each connection would have a database of its own: one in memory, or a temporary file,
+/// which SQLite makes where no file is named.
 fn is_in_memory(options: &SqliteConnectOptions) -> bool {
     let name = options.get_filename().to_string_lossy();
     name.is_empty() || name.contains(":memory:") || name.contains("sqlx-in-memory")
@@ -243,9 +244,10 @@ impl Dialect for Sqlite {
     ) -> Result<Vec<(Setting, String)>, Error> {
         let mut found = Vec::with_capacity(Self::SETTINGS.len());
         for setting in Self::SETTINGS {
-            let read = AssertSqlSafe(format!("PRAGMA {}", setting.name));
+            let read = QueryBuilder::new(format!("PRAGMA {}", setting.name));
+            let rows = Self::fetch(read, connection).await?;
             // None where the library was compiled without it.
-            let Some(row) = connection.fetch_optional(read).await? else {
+            let Some(row) = rows.first() else {
                 continue;
             };
             let value = match row.try_get::<i64, _>(0) {
