@@ -22,6 +22,9 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
     /// Undoes such a transaction, and begins no other one.
     const ROLLBACK: &'static str;
 
+    /// Whether one statement can insert into several tables, each but the last in a `WITH`.
+    const CHAINS_INSERTS: bool;
+
     /// Ends a `SELECT` that locks the rows it reads until the end of the transaction; empty where
     /// there is one writer at a time.
     ///

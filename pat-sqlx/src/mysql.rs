@@ -60,6 +60,7 @@ impl Dialect for MySql {
     const COMMIT: &'static str = "RELEASE SAVEPOINT pat; COMMIT AND NO CHAIN NO RELEASE; \
          SET SESSION autocommit = 1";
     const ROLLBACK: &'static str = "ROLLBACK AND NO CHAIN NO RELEASE; SET SESSION autocommit = 1";
+    const CHAINS_INSERTS: bool = false;
     const FOR_UPDATE: &'static str = " FOR UPDATE";
     const SKIP_LOCKED: &'static str = " FOR UPDATE SKIP LOCKED";
     // Not UNIX_TIMESTAMP(), which reads the session's time zone, and so repeats an hour each autumn.

@@ -56,6 +56,7 @@ impl Dialect for Postgres {
     const HAS_ONE_WRITER: bool = false;
     const COMMIT: &'static str = "COMMIT AND NO CHAIN";
     const ROLLBACK: &'static str = "ROLLBACK AND NO CHAIN";
+    const CHAINS_INSERTS: bool = true;
     const FOR_UPDATE: &'static str = " FOR UPDATE";
     const SKIP_LOCKED: &'static str = " FOR UPDATE SKIP LOCKED";
     const CLOCK: &'static str = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::BIGINT";

@@ -78,6 +78,7 @@ where
             Value::Int(value) => query.push_bind(value),
             Value::Text(value) => query.push_bind(value),
             Value::Bytes(value) => query.push_bind(value),
+            Value::Expression(text) => query.push(text),
         };
     }
 
@@ -177,6 +178,8 @@ pub enum Value {
     Text(Option<String>),
     /// Bytes.
     Bytes(Vec<u8>),
+    /// What the database finds out itself: an expression of ours.
+    Expression(&'static str),
 }
 
 impl From<i64> for Value {
@@ -246,6 +249,54 @@ impl From<TokenDigest> for Value {
     }
 }
 
+/// Rows that are to be inserted into a table.
+pub(crate) struct Insert {
+    /// The table and its columns, as in `pat_owner (owner, seq)`.
+    into: &'static str,
+    rows: Vec<Vec<Value>>,
+}
+
+impl Insert {
+    pub(crate) fn new<const N: usize>(
+        into: &'static str,
+        rows: impl IntoIterator<Item = [Value; N]>,
+    ) -> Self {
+        let rows = rows.into_iter().map(Vec::from).collect();
+        Self { into, rows }
+    }
+
+    fn push_to<DB: Portable>(self, sql: &mut Sql<DB>) {
+        sql.push(format_args!("INSERT INTO {} VALUES ", self.into));
+        sql.bind_rows(self.rows);
+    }
+
+    /// As few statements as this database can do with. Those with as many rows as there happen to be
+    /// are not kept prepared.
+    pub(crate) fn statements<DB: Portable>(inserts: Vec<Self>) -> Vec<Sql<DB>> {
+        let groups = if DB::CHAINS_INSERTS {
+            vec![inserts]
+        } else {
+            inserts.into_iter().map(|insert| vec![insert]).collect()
+        };
+        groups.into_iter().filter_map(Self::chain).collect()
+    }
+
+    fn chain<DB: Portable>(mut inserts: Vec<Self>) -> Option<Sql<DB>> {
+        let is_kept = inserts.iter().all(|insert| insert.rows.len() == 1);
+        let last = inserts.pop()?;
+        let mut sql = Sql::new("");
+        let mut separator = "WITH ";
+        for (number, insert) in inserts.into_iter().enumerate() {
+            sql.push(format_args!("{separator}i{number} AS ("));
+            insert.push_to(&mut sql);
+            sql.push(")");
+            separator = ", ";
+        }
+        last.push_to(&mut sql);
+        Some(if is_kept { sql } else { sql.unprepared() })
+    }
+}
+
 /// A statement that is being put together.
 pub(crate) struct Sql<DB: Portable> {
     query: QueryBuilder<DB>,
@@ -289,13 +340,13 @@ impl<DB: Portable> Sql<DB> {
     }
 
     /// Appends `(a, b), (c, d)`.
-    pub(crate) fn bind_rows<const N: usize>(
+    pub(crate) fn bind_rows(
         &mut self,
-        rows: impl IntoIterator<Item = [Value; N]>,
+        rows: impl IntoIterator<Item = impl IntoIterator<Item = Value>>,
     ) -> &mut Self {
         let mut separator = "";
         for row in rows {
-            self.push(separator).bind_row(row);
+            self.push(separator).bind_list(row);
             separator = ", ";
         }
         self

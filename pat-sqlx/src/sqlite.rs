@@ -28,7 +28,7 @@ pub type SqliteStore = SqlxStore<Sqlite>;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections for authentication, which nothing else may take.
 const AUTH_CONNECTIONS: u32 = 4;
-/// Connections for everything else.
+/// Connections for all that is read besides.
 const CONNECTIONS: u32 = 4;
 
 impl SqliteStore {
@@ -87,7 +87,9 @@ impl SqliteStore {
         };
         let general = pool(CONNECTIONS).connect_with(options.clone()).await;
         let general = general.map_err(ConnectError::open)?;
-        let store = Self::new(general, pool(AUTH_CONNECTIONS).connect_lazy_with(options));
+        let write = pool(1).connect_lazy_with(options.clone());
+        let store = Self::new(general, pool(AUTH_CONNECTIONS).connect_lazy_with(options))
+            .with_write_pool(write);
         store.migrate().await?;
         Ok(store)
     }
@@ -115,6 +117,7 @@ impl Dialect for Sqlite {
     const HAS_ONE_WRITER: bool = true;
     const COMMIT: &'static str = "COMMIT";
     const ROLLBACK: &'static str = "ROLLBACK";
+    const CHAINS_INSERTS: bool = false;
     const FOR_UPDATE: &'static str = "";
     const SKIP_LOCKED: &'static str = "";
     const CLOCK: &'static str = "NULL";

@@ -28,6 +28,8 @@ pub struct SqlxStore<DB: Dialect> {
     pub(crate) pool: Pool<DB>,
     pub(crate) auth_pool: Pool<DB>,
     pub(crate) clock: ClockSource,
+    /// For transactions that write.
+    pub(crate) write_pool: Pool<DB>,
 }
 
 impl<DB: Dialect> Clone for SqlxStore<DB> {
@@ -36,6 +38,7 @@ impl<DB: Dialect> Clone for SqlxStore<DB> {
             pool: self.pool.clone(),
             auth_pool: self.auth_pool.clone(),
             clock: self.clock,
+            write_pool: self.write_pool.clone(),
         }
     }
 }
@@ -73,10 +76,22 @@ impl<DB: Dialect> SqlxStore<DB> {
     #[must_use]
     pub fn new(pool: Pool<DB>, auth_pool: Pool<DB>) -> Self {
         Self {
+            write_pool: pool.clone(),
             pool,
             auth_pool,
             clock: ClockSource::Database,
         }
+    }
+
+    /// Has transactions that write take their connections from this pool, instead of the first one.
+    ///
+    /// On SQLite one of a single connection, as `SqliteStore::connect` opens it, makes writing several
+    /// times as fast: there is one writer at a time in any case, a pool has the others wait in line
+    /// without taking connections from readers, and each connection has a cache of its own, which what
+    /// another one writes makes worthless.
+    #[must_use]
+    pub fn with_write_pool(self, write_pool: Pool<DB>) -> Self {
+        Self { write_pool, ..self }
     }
 
     /// Has the store go by its callers' clock, whatever that of the database and the mark say: for
@@ -93,6 +108,7 @@ impl<DB: Dialect> SqlxStore<DB> {
     /// Closes all connections; waits for those in use.
     pub async fn close(&self) {
         self.auth_pool.close().await;
+        self.write_pool.close().await;
         self.pool.close().await;
     }
 
@@ -247,7 +263,8 @@ impl<DB: Portable> SqlxStore<DB> {
         let write = Write::begin_unread(self, token.created_at).await?;
         let mut write = write.insisting(insists);
         write.lock_owners_of_new(token).await?;
-        let token = &write.created_now(token).await?;
+        let count = write.count_tokens(&token.owner, token.max_rows).await?;
+        let token = &token.created_now(write.now());
         if let Some(parent) = token.parent
             && !write.is_valid_parent(parent, token.created_at).await?
         {
@@ -255,7 +272,6 @@ impl<DB: Portable> SqlxStore<DB> {
             write.rollback().await?;
             return Ok(Insertion::ParentInvalid);
         }
-        let count = write.count_tokens(&token.owner, token.max_rows).await?;
         if count.all >= u64::from(token.max_rows) {
             write.rollback().await?;
             return Ok(Insertion::TooManyRows);
@@ -276,13 +292,6 @@ impl<DB: Portable> SqlxStore<DB> {
                 .queue_notices(kind, &ids, token.created_at, None)
                 .await?;
         }
-        let created = EventKind::Created {
-            token: token.id,
-            owner: token.owner.clone(),
-            expires_at: token.expires_at,
-            parent: token.parent,
-        };
-        write.record(token.created_at, created).await?;
         write.commit().await?;
         Ok(Insertion::Stored(token.clone().into_token()))
     }
@@ -293,12 +302,13 @@ impl<DB: Portable> SqlxStore<DB> {
         revocation: &Revocation,
         insists: bool,
     ) -> Result<Revoked, sqlx::Error> {
-        let write = Write::begin(self, revocation.at).await?;
+        let write = Write::begin_unread(self, revocation.at).await?;
         let mut write = write.insisting(insists);
-        let tokens = write.lock_unrevoked(scope).await?;
+        let unrevoked = write.lock_unrevoked(scope).await?;
         let at = write.now();
+        let live_children = write.count_live_children(scope, &unrevoked, at).await?;
+        let tokens = unrevoked.tokens;
         if tokens.is_empty() {
-            let live_children = write.count_live_children(scope, at).await?;
             return Ok(Revoked {
                 at,
                 tokens,
@@ -324,11 +334,9 @@ impl<DB: Portable> SqlxStore<DB> {
             by: revocation.by.clone(),
             reason: revocation.reason.clone(),
         };
-        write.record(at, event).await?;
-        let live_children = write.count_live_children(scope, at).await?;
         // Last, since the counter's row stays locked until the commit.
         let changes = Change::of_revoked(&tokens);
-        write.append_changes(&changes, at).await?;
+        write.append_changes(&changes, at, Some(event)).await?;
         write.commit().await?;
         Ok(Revoked {
             at,
@@ -345,13 +353,14 @@ impl<DB: Portable> SqlxStore<DB> {
     ) -> Result<Timestamp, sqlx::Error> {
         let mut write = Write::begin(self, now).await?.insisting(insists);
         let at = write.now();
-        if let Change::OwnerChanged(owner) = change {
-            let owner = owner.clone();
-            write.record(at, EventKind::OwnerChanged { owner }).await?;
-        }
-        write
-            .append_changes(std::slice::from_ref(change), at)
-            .await?;
+        let event = match change {
+            Change::OwnerChanged(owner) => Some(EventKind::OwnerChanged {
+                owner: owner.clone(),
+            }),
+            Change::TokenRevoked(_) | Change::Everything => None,
+        };
+        let changes = std::slice::from_ref(change);
+        write.append_changes(changes, at, event).await?;
         write.commit().await?;
         Ok(at)
     }
@@ -405,7 +414,7 @@ impl<DB: Portable> SqlxStore<DB> {
         let time = write.accept_clock(now).await?;
         write.mend_future().await?;
         write
-            .append_changes(&[Change::Everything], write.now())
+            .append_changes(&[Change::Everything], write.now(), None)
             .await?;
         write.commit().await?;
         Ok(time)

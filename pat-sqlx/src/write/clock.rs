@@ -126,7 +126,7 @@ impl<DB: Portable> Write<DB> {
         }
         let tokens = self.mend_future().await?;
         if tokens > 0 {
-            self.append_changes(&[Change::Everything], self.now())
+            self.append_changes(&[Change::Everything], self.now(), None)
                 .await?;
         }
         Ok(Some(tokens))

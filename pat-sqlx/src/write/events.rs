@@ -9,7 +9,7 @@ use sqlx::Error;
 use super::Write;
 use crate::events::Columns;
 use crate::row;
-use crate::sql::Sql;
+use crate::sql::{Insert, Sql};
 use crate::store::CHUNK;
 use crate::{Portable, Value};
 
@@ -33,6 +33,46 @@ fn next_id() -> Result<i64, getrandom::Error> {
     Ok(((count << RANDOM_BITS) | random).cast_signed())
 }
 
+/// A row for each token of these events, a [`CHUNK`] in each insert.
+pub(crate) fn event_inserts(events: &[Event]) -> Result<Vec<Insert>, Error> {
+    let mut rows = Vec::with_capacity(events.len());
+    for event in events {
+        for kind in event.kind.clone().per_token() {
+            rows.push(event_row(event.at, &kind)?);
+        }
+    }
+    let mut rows = rows.into_iter().peekable();
+    let mut inserts = Vec::new();
+    while rows.peek().is_some() {
+        inserts.push(Insert::new(
+            "pat_event (id, at, kind, token_id, owner, revoked_by, reason, related_id, number, seq, \
+             expires_at, notice)",
+            rows.by_ref().take(CHUNK),
+        ));
+    }
+    Ok(inserts)
+}
+
+fn event_row(at: Timestamp, kind: &EventKind) -> Result<[Value; 12], Error> {
+    let id = next_id().map_err(|error| Error::Encode(error.into()))?;
+    let columns = Columns::of(kind);
+    let number = i64::try_from(columns.others.saturating_add(1)).unwrap_or(i64::MAX);
+    Ok([
+        id.into(),
+        at.into(),
+        kind.as_str().into(),
+        columns.token.into(),
+        columns.owner.into(),
+        columns.by.into(),
+        columns.reason.into(),
+        Value::Int(columns.related),
+        number.into(),
+        0_i64.into(),
+        columns.expires_at.into(),
+        columns.notice.into(),
+    ])
+}
+
 impl<DB: Portable> Write<DB> {
     /// Writes the event of this very transaction.
     pub(crate) async fn record(&mut self, at: Timestamp, kind: EventKind) -> Result<(), Error> {
@@ -41,50 +81,10 @@ impl<DB: Portable> Write<DB> {
 
     /// Writes a row for each token of these events, many in one statement.
     pub(crate) async fn insert_events(&mut self, events: &[Event]) -> Result<(), Error> {
-        let rows = events.iter().flat_map(|event| {
-            let kinds = event.kind.clone().per_token().into_iter();
-            kinds.map(|kind| (event.at, kind))
-        });
-        let rows: Vec<_> = rows.collect();
-        for chunk in rows.chunks(CHUNK) {
-            self.insert_event_rows(chunk).await?;
+        for insert in event_inserts(events)? {
+            self.insert(vec![insert]).await?;
         }
         Ok(())
-    }
-
-    async fn insert_event_rows(&mut self, events: &[(Timestamp, EventKind)]) -> Result<(), Error> {
-        let mut rows = Vec::with_capacity(events.len());
-        for (at, kind) in events {
-            let id = next_id().map_err(|error| Error::Encode(error.into()))?;
-            let columns = Columns::of(kind);
-            let number = i64::try_from(columns.others.saturating_add(1)).unwrap_or(i64::MAX);
-            rows.push([
-                id.into(),
-                (*at).into(),
-                kind.as_str().into(),
-                columns.token.into(),
-                columns.owner.into(),
-                columns.by.into(),
-                columns.reason.into(),
-                Value::Int(columns.related),
-                number.into(),
-                0_i64.into(),
-                columns.expires_at.into(),
-                columns.notice.into(),
-            ]);
-        }
-        let mut sql = Sql::new(
-            "INSERT INTO pat_event (id, at, kind, token_id, owner, revoked_by, reason, related_id, \
-             number, seq, expires_at, notice) VALUES ",
-        );
-        sql.bind_rows(rows);
-        // The statement for one event is worth keeping.
-        let sql = if events.len() == 1 {
-            sql
-        } else {
-            sql.unprepared()
-        };
-        self.execute(sql).await.map(drop)
     }
 
     /// Writes the event of a notice that has just been settled so, if that is one.

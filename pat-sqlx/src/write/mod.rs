@@ -21,7 +21,7 @@ pub(crate) use self::jobs::LeaseRow;
 pub(crate) use self::proof::proof_owner;
 pub(crate) use self::tokens::Locked;
 use crate::lent::{Closing, LostConnection, give_up, leads_nowhere};
-use crate::sql::{ClockSource, Row, Sql};
+use crate::sql::{ClockSource, Insert, Row, Sql};
 use crate::{Dialect, Portable, SqlxStore};
 
 /// How long the end of a transaction that was not committed may take.
@@ -66,7 +66,7 @@ impl<DB: Portable> Write<DB> {
     /// Begins a transaction that does not need to know what time it is.
     pub(crate) async fn begin_timeless(store: &SqlxStore<DB>) -> Result<Self, Error> {
         let mut write = Self {
-            connection: Some(store.pool.acquire().await?),
+            connection: Some(store.write_pool.acquire().await?),
             state: State::Unknown,
             clock: store.clock,
             callers: Timestamp::UNIX_EPOCH,
@@ -149,6 +149,14 @@ impl<DB: Portable> Write<DB> {
         let locked = self.execute(sql).await;
         self.execute(Sql::new(here)).await?;
         locked
+    }
+
+    /// Inserts these rows, at once where the database can.
+    pub(crate) async fn insert(&mut self, inserts: Vec<Insert>) -> Result<(), Error> {
+        for sql in Insert::statements(inserts) {
+            self.execute(sql).await?;
+        }
+        Ok(())
     }
 
     async fn fetch(&mut self, sql: Sql<DB>) -> Result<Vec<Row<DB>>, Error> {

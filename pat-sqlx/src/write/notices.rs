@@ -10,7 +10,7 @@ use sqlx::Error;
 use super::Write;
 use crate::Portable;
 use crate::row::{self, DEAD, PENDING, TOKEN_COLUMNS, TOKENS};
-use crate::sql::Sql;
+use crate::sql::{Insert, Sql};
 use crate::store::CHUNK;
 
 impl<DB: Portable> Write<DB> {
@@ -54,11 +54,7 @@ impl<DB: Portable> Write<DB> {
     ) -> Result<(), Error> {
         let by = revocation.and_then(|revocation| revocation.by.as_ref());
         let reason = revocation.and_then(|revocation| revocation.reason.as_deref());
-        let mut sql = Sql::new(
-            "INSERT INTO pat_notice (id, kind, owner, revoked_by, reason, queued_at, due_at, \
-             state, attempts, mark, sent_by, error) VALUES ",
-        );
-        sql.bind_row([
+        let row = [
             id.get().into(),
             kind.number().into(),
             owner.into(),
@@ -71,8 +67,13 @@ impl<DB: Portable> Write<DB> {
             0_i64.into(),
             "".into(),
             "".into(),
-        ]);
-        self.execute(sql).await.map(drop)
+        ];
+        let insert = Insert::new(
+            "pat_notice (id, kind, owner, revoked_by, reason, queued_at, due_at, state, attempts, \
+             mark, sent_by, error)",
+            [row],
+        );
+        self.insert(vec![insert]).await
     }
 
     async fn insert_notice_tokens(

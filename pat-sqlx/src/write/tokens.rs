@@ -1,21 +1,32 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
+use pat_core::event::{Event, EventKind};
 use pat_core::search::fold;
 use pat_core::store::{Change, LastUse, NewToken, Revocation, RevocationScope, RevokedToken};
 use pat_core::{Owner, TokenId};
 use sqlx::Error;
 
 use super::Write;
-use crate::Portable;
+use super::events::event_inserts;
 use crate::row;
-use crate::sql::{Disagreement, Row, Sql};
+use crate::sql::{Disagreement, Insert, Row, Sql};
 use crate::store::CHUNK;
+use crate::{Portable, Value};
 
 /// A token whose row is locked.
 pub(crate) struct Locked {
     pub(crate) token: RevokedToken,
     pub(crate) is_revoked: bool,
+    has_children: bool,
+}
+
+/// The tokens of a scope that are not revoked, locked.
+pub(crate) struct Unrevoked {
+    /// In id order.
+    pub(crate) tokens: Vec<RevokedToken>,
+    /// Whether some token of the scope, revoked or not, has created others.
+    have_children: bool,
 }
 
 /// How many tokens an owner has.
@@ -140,13 +151,6 @@ impl<DB: Portable> Write<DB> {
         Ok(parents)
     }
 
-    /// The token as it is created now; to be asked after the owner's lock, which may have been waited
-    /// for.
-    pub(crate) async fn created_now(&mut self, token: &NewToken) -> Result<NewToken, Error> {
-        self.read_time().await?;
-        Ok(token.created_now(self.now()))
-    }
-
     /// Whether a token may still create others at `at`; it cannot be revoked until the end of the
     /// transaction.
     pub(crate) async fn is_valid_parent(
@@ -161,14 +165,19 @@ impl<DB: Portable> Write<DB> {
         Ok(!self.fetch(sql).await?.is_empty())
     }
 
-    /// Counts the tokens of an owner, up to so many.
+    /// Counts the tokens of an owner, up to so many, and reads the time anew; to be asked after the
+    /// owner's lock, which may have been waited for.
     pub(crate) async fn count_tokens(&mut self, owner: &Owner, most: u32) -> Result<Count, Error> {
-        let mut sql = Sql::new(
-            "SELECT COUNT(*) AS n, COUNT(revoked_at) AS revoked \
-             FROM (SELECT revoked_at FROM pat_token WHERE owner = ",
-        );
-        sql.bind(owner).push(" LIMIT ").bind(most).push(") t");
+        let clock = self.clock.expression::<DB>();
+        let mut sql = Sql::new(format!(
+            "SELECT {clock} AS clock, c.mark, t.n, t.revoked FROM pat_clock c CROSS JOIN \
+             (SELECT COUNT(*) AS n, COUNT(revoked_at) AS revoked \
+             FROM (SELECT revoked_at FROM pat_token WHERE owner = "
+        ));
+        sql.bind(owner).push(" LIMIT ").bind(most);
+        sql.push(") o) t WHERE c.id = 1");
         let row = self.fetch_one(sql).await?;
+        self.time = row.store_time()?;
         Ok(Count {
             all: row.count("n")?,
             revoked: row.count("revoked")?,
@@ -211,12 +220,9 @@ impl<DB: Portable> Write<DB> {
         self.execute(sql.unprepared()).await.map(drop)
     }
 
+    /// Writes a token, and the event that it was created.
     pub(crate) async fn insert_token(&mut self, token: &NewToken) -> Result<(), Error> {
-        let mut sql = Sql::new(
-            "INSERT INTO pat_token \
-             (id, digest, owner, name, name_folded, created_at, expires_at, parent_id) VALUES ",
-        );
-        sql.bind_row([
+        let row = [
             token.id.into(),
             token.digest.into(),
             (&token.owner).into(),
@@ -225,19 +231,33 @@ impl<DB: Portable> Write<DB> {
             token.created_at.into(),
             token.expires_at.into(),
             token.parent.into(),
-        ]);
-        self.execute(sql).await?;
-        let mut sql =
-            Sql::new("INSERT INTO pat_last_used (token_id, created_at, last_used_at) VALUES ");
-        sql.bind_row([token.id.into(), token.created_at.into(), 0_i64.into()]);
-        self.execute(sql).await.map(drop)
+        ];
+        let created = EventKind::Created {
+            token: token.id,
+            owner: token.owner.clone(),
+            expires_at: token.expires_at,
+            parent: token.parent,
+        };
+        let mut inserts = vec![
+            Insert::new(
+                "pat_token \
+                 (id, digest, owner, name, name_folded, created_at, expires_at, parent_id)",
+                [row],
+            ),
+            Insert::new(
+                "pat_last_used (token_id, created_at, last_used_at)",
+                [[token.id.into(), token.created_at.into(), 0_i64.into()]],
+            ),
+        ];
+        inserts.extend(event_inserts(&[Event::new(token.created_at, created)])?);
+        self.insert(inserts).await
     }
 
-    /// Locks the tokens of a scope and returns those that are not revoked, in id order.
+    /// Locks the tokens of a scope, and reads the time after that.
     pub(crate) async fn lock_unrevoked(
         &mut self,
         scope: &RevocationScope,
-    ) -> Result<Vec<RevokedToken>, Error> {
+    ) -> Result<Unrevoked, Error> {
         let mut tokens = match scope {
             RevocationScope::Tokens(ids) => {
                 let ids = sorted(ids);
@@ -251,7 +271,7 @@ impl<DB: Portable> Write<DB> {
             RevocationScope::Owner(owner) => {
                 // The owner first, so that no creation slips in between.
                 self.lock_owners(&BTreeSet::from([owner.clone()])).await?;
-                let mut sql = lock_sql("owner = ");
+                let mut sql = self.lock_sql("t.owner = ");
                 sql.bind(owner);
                 let locked = self.fetch_locked(sql).await?;
                 let mut count = count_sql("owner = ");
@@ -260,17 +280,24 @@ impl<DB: Portable> Write<DB> {
                 locked
             }
         };
+        if tokens.is_empty() {
+            self.read_time().await?;
+        }
+        let have_children = tokens.iter().any(|locked| locked.has_children);
         tokens.retain(|locked| !locked.is_revoked);
         // A token may be named itself and be a descendant of another one.
         tokens.sort_unstable_by_key(|locked| locked.token.id);
         tokens.dedup_by_key(|locked| locked.token.id);
-        Ok(tokens.into_iter().map(|locked| locked.token).collect())
+        Ok(Unrevoked {
+            tokens: tokens.into_iter().map(|locked| locked.token).collect(),
+            have_children,
+        })
     }
 
     pub(crate) async fn lock_tokens(&mut self, ids: &[TokenId]) -> Result<Vec<Locked>, Error> {
         let mut tokens = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(CHUNK) {
-            let mut sql = lock_sql("id IN ");
+            let mut sql = self.lock_sql("t.id IN ");
             sql.bind_list(chunk.iter().copied());
             let locked = self.fetch_locked(sql).await?;
             if chunk.len() > 1 {
@@ -329,16 +356,21 @@ impl<DB: Portable> Write<DB> {
         Ok(rows)
     }
 
-    /// How many descendants of these tokens, which are revoked by now, go on authenticating. None is
-    /// born meanwhile: that would need the owners' lock, which a revocation has.
+    /// How many descendants of the tokens of this scope, which are revoked by now, go on
+    /// authenticating. None is born meanwhile: that would need the owners' lock, which a revocation
+    /// has.
     pub(crate) async fn count_live_children(
         &mut self,
         scope: &RevocationScope,
+        unrevoked: &Unrevoked,
         at: Timestamp,
     ) -> Result<u64, Error> {
         let RevocationScope::Tokens(ids) = scope else {
             return Ok(0);
         };
+        if !unrevoked.have_children {
+            return Ok(0);
+        }
         let mut level = sorted(ids);
         let mut seen: BTreeSet<_> = level.iter().copied().collect();
         let mut live = 0;
@@ -362,16 +394,31 @@ impl<DB: Portable> Write<DB> {
         Ok(live)
     }
 
+    /// Begins a statement for [`Write::fetch_locked`].
+    fn lock_sql(&self, condition: &str) -> Sql<DB> {
+        let clock = self.clock.expression::<DB>();
+        Sql::new(format!(
+            "SELECT t.id, t.owner, t.revoked_at, {clock} AS clock, \
+             (SELECT mark FROM pat_clock WHERE id = 1) AS mark, \
+             (SELECT c.id FROM pat_token c WHERE c.parent_id = t.id LIMIT 1) AS child \
+             FROM pat_token t WHERE {condition}"
+        ))
+    }
+
     async fn fetch_locked(&mut self, mut sql: Sql<DB>) -> Result<Vec<Locked>, Error> {
-        sql.push(" ORDER BY id").push(DB::FOR_UPDATE);
+        sql.push(" ORDER BY t.id").push(DB::FOR_UPDATE);
         let mut locked = Vec::new();
         for row in self.fetch(sql).await? {
             let token = RevokedToken {
                 id: row.token_id("id")?,
                 owner: row.owner("owner")?,
             };
-            let is_revoked = row.optional_int("revoked_at")?.is_some();
-            locked.push(Locked { token, is_revoked });
+            self.time = row.store_time()?;
+            locked.push(Locked {
+                token,
+                is_revoked: row.optional_int("revoked_at")?.is_some(),
+                has_children: row.optional_int("child")?.is_some(),
+            });
         }
         Ok(locked)
     }
@@ -414,36 +461,46 @@ impl<DB: Portable> Write<DB> {
         )))
     }
 
-    /// Moves the change counter by one and appends these changes under its new value: the last
-    /// step of a transaction, since the counter's row stays locked until the commit.
+    /// Moves the change counter by one and appends these changes under its new value, and an event:
+    /// the last step of a transaction, since the counter's row stays locked until the commit.
     pub(crate) async fn append_changes(
         &mut self,
         changes: &[Change],
         at: Timestamp,
+        event: Option<EventKind>,
     ) -> Result<(), Error> {
+        let mut events = event_inserts(event.map(|kind| Event::new(at, kind)).as_slice())?;
+        // What would take a statement of its own is done before the lock.
+        let mut last = if DB::CHAINS_INSERTS {
+            events.pop()
+        } else {
+            None
+        };
+        for insert in events {
+            self.insert(vec![insert]).await?;
+        }
         self.execute_lock(Sql::new("UPDATE pat_clock SET gen = gen + 1 WHERE id = 1"))
             .await?;
-        let read = Sql::new("SELECT gen FROM pat_clock WHERE id = 1");
-        let generation = self.fetch_one(read).await?.int("gen")?;
         let nonce = getrandom::u64().map_err(|error| Error::Encode(error.into()))?;
         for (first_item, chunk) in (0_i64..).step_by(CHUNK).zip(changes.chunks(CHUNK)) {
-            let mut sql = Sql::new(
-                "INSERT INTO pat_change (gen, item, nonce, kind, token_id, owner, at) VALUES ",
-            );
-            sql.bind_rows((first_item..).zip(chunk).map(|(item, change)| {
+            let rows = (first_item..).zip(chunk).map(|(item, change)| {
                 let [kind, token_id, owner] = row::change_columns(change);
-                let (generation, nonce) = (generation.into(), nonce.cast_signed().into());
                 [
-                    generation,
+                    Value::Expression("(SELECT gen FROM pat_clock WHERE id = 1)"),
                     item.into(),
-                    nonce,
+                    nonce.cast_signed().into(),
                     kind,
                     token_id,
                     owner,
                     at.into(),
                 ]
-            }));
-            self.execute(sql).await?;
+            });
+            let changes = Insert::new(
+                "pat_change (gen, item, nonce, kind, token_id, owner, at)",
+                rows,
+            );
+            let inserts = last.take().into_iter().chain([changes]);
+            self.insert(inserts.collect()).await?;
         }
         Ok(())
     }
@@ -455,12 +512,6 @@ fn sorted(ids: &[TokenId]) -> Vec<TokenId> {
     ids.sort_unstable();
     ids.dedup();
     ids
-}
-
-fn lock_sql<DB: Portable>(condition: &str) -> Sql<DB> {
-    Sql::new(format!(
-        "SELECT id, owner, revoked_at FROM pat_token WHERE {condition}"
-    ))
 }
 
 fn count_sql<DB: Portable>(condition: &str) -> Sql<DB> {
