@@ -1,5 +1,7 @@
 //! Personal access tokens in an axum app: `cargo run --example axum`.
 
+use std::time::Duration;
+
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
@@ -32,9 +34,11 @@ async fn main() -> Result<(), BoxError> {
     );
     println!("  curl -H 'Authorization: Bearer <rawToken>' http://{address}/whoami");
 
-    serve(listener, app)
-        .with_graceful_shutdown(stopped())
-        .await?;
+    tokio::select! {
+        served = serve(listener, app).with_graceful_shutdown(stopped()).into_future() => served?,
+        () = cut_off() => {}
+    }
+    // Writes when tokens were last used.
     jobs.shutdown().await;
     Ok(())
 }
@@ -46,6 +50,12 @@ async fn stopped() {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
     }
+}
+
+/// Ends a while later: whoever holds a stream open, or sends half a request, must not keep the process.
+async fn cut_off() {
+    stopped().await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
 }
 
 /// Needs a token: without one the answer is 401.

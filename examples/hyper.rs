@@ -53,8 +53,11 @@ async fn main() -> Result<(), BoxError> {
             _ = &mut interrupt => break,
         }
     }
-    // An open stream must not keep the process.
-    let _ = tokio::time::timeout(Duration::from_secs(10), connections.shutdown()).await;
+    // Whoever holds a stream open, or sends half a request, must not keep the process, and whoever
+    // connects now is to be refused rather than to wait for its end.
+    drop(listener);
+    let _ = tokio::time::timeout(Duration::from_secs(5), connections.shutdown()).await;
+    // Writes when tokens were last used.
     jobs.shutdown().await;
     Ok(())
 }

@@ -12,11 +12,11 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::common::nginx::{self, Nginx};
+use crate::common::proxy::{NGINX, Proxy};
 use crate::common::{Answer, MYSELF, Server, answer, client, trial_with_need};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let nginx = nginx::missing();
+    let nginx = NGINX.missing();
     vec![
         trial_with_need(
             "caches::a_shared_cache_gives_nobody_anothers_answer",
@@ -34,14 +34,13 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 /// An nginx that keeps in its cache what the answers allow it to, in front of this address.
-async fn cache(upstream: &str) -> Nginx {
-    let zone = "proxy_cache_path cache levels=1 keys_zone=shared:1m;";
+async fn cache(upstream: &str) -> Proxy {
     let server = format!(
         "proxy_cache shared;\n\
          add_header X-Cache $upstream_cache_status always;\n\
          location / {{ proxy_pass {upstream}; }}"
     );
-    Nginx::with_http(zone, &server).await
+    NGINX.start(&server).await
 }
 
 /// What handlers say of their answers who know nothing of tokens.
@@ -168,7 +167,9 @@ async fn assets() {
     let cookie = signed_in.header("set-cookie").expect("a cookie");
     let cookie = cookie.split(';').next().expect("a pair").to_owned();
     let token = server.create("bob").await.raw;
-    let plain = Nginx::start(&format!("location / {{ proxy_pass {}; }}", server.base)).await;
+    let plain = NGINX
+        .start(&format!("location / {{ proxy_pass {}; }}", server.base))
+        .await;
     let page = client().get(format!("{}/tokens", plain.base));
     let page = answer(page.header("cookie", &cookie)).await;
     let paths: Vec<_> = page

@@ -20,6 +20,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("flow::names_are_taken_as_they_are", names),
         trial("flow::the_limit_counts_expired_tokens", limit),
         trial(
+            "flow::a_lowered_limit_is_told_with_how_many_to_revoke",
+            lowered_limit,
+        ),
+        trial(
             "flow::a_hundred_concurrent_creates_keep_the_limit",
             limit_race,
         ),
@@ -366,7 +370,7 @@ async fn limit() {
     );
     assert_eq!(
         full.json()["detail"],
-        "You can't have more than 2 tokens; revoke one first."
+        "You have 2 tokens; at most 2 are allowed, expired ones included. Revoke 1 to create another."
     );
     answer(by(server.delete(&first.path()), "alice")).await;
     assert_eq!(
@@ -379,6 +383,24 @@ async fn limit() {
         53,
         "another user has a limit of his own"
     );
+}
+
+async fn lowered_limit() {
+    let server = Server::with(&[("atlassian.pats.max.tokens.per.user", "3")]).await;
+    let day = json!({"name": "a", "expirationDuration": 1});
+    for _ in 0..3 {
+        create(&server, &day).await.created();
+    }
+    let lower = [("atlassian.pats.max.tokens.per.user", "1")];
+    let server = Server::within(server.stop().await, &lower).await;
+    let says = "You have 3 tokens; at most 1 is allowed, expired ones included. Revoke 3 to create another.";
+    let refused = create(&server, &day).await;
+    for member in ["detail", "error", "message"] {
+        assert_eq!(refused.json()[member], says);
+    }
+    assert_eq!(refused.json()["errorMessages"], json!([says]));
+    let page = answer(by(server.get("/tokens"), "alice").header("accept", "text/html")).await;
+    assert!(page.body.contains(says), "{}", page.body);
 }
 
 async fn limit_race() {

@@ -20,6 +20,7 @@ mod crashes;
 mod crowds;
 mod csrf;
 mod docs;
+mod examples;
 mod faults;
 mod flood;
 mod flow;
@@ -53,6 +54,9 @@ fn main() -> ExitCode {
     // Tests that need a server as a process of its own start this very program in its place.
     if std::env::var_os(common::process::AS_SERVER).is_some() {
         return pat_example_server::main(std::env::args_os());
+    }
+    if std::env::var_os(examples::AS_EXAMPLE).is_some() {
+        return examples::run_as_example();
     }
     if std::env::var_os(revocation::AS_NODE).is_some() {
         return revocation::run_as_node();
@@ -93,6 +97,7 @@ fn main() -> ExitCode {
         crowds::trials(),
         csrf::trials(),
         docs::trials(),
+        examples::trials(),
         faults::trials(),
         flood::trials(),
         flow::trials(),

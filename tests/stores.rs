@@ -312,7 +312,7 @@ async fn limit(database: Database) {
     assert!(
         refused
             .iter()
-            .all(|outcome| *outcome == Insertion::LimitReached)
+            .all(|outcome| *outcome == Insertion::LimitReached { count: 10 })
     );
     close(stores).await;
 }
@@ -349,7 +349,10 @@ async fn exact_text(database: Database) {
         insert(&tokens, &token).await;
     }
     let limited = tokens.insert(&new(99, "alice"), 1).await;
-    assert_eq!(limited.expect("insert"), Insertion::LimitReached);
+    assert_eq!(
+        limited.expect("insert"),
+        Insertion::LimitReached { count: 1 }
+    );
     for key in keys {
         let listed = tokens.list(&owner(key)).await.expect("list");
         let names: Vec<_> = listed.iter().map(|token| token.name.as_str()).collect();

@@ -152,9 +152,16 @@ pub enum PolicyError {
     /// `pat.create.by.token` is `capped` and the token would outlive the one that creates it.
     #[error("the token would live longer than the token it is created with")]
     OutlivesParent,
-    /// The owner has `atlassian.pats.max.tokens.per.user` tokens, expired ones included.
-    #[error("you can't have more than {max} tokens; revoke one first")]
+    /// The owner has `atlassian.pats.max.tokens.per.user` tokens or more, expired ones included.
+    #[error(
+        "you have {}; at most {}, expired ones included. Revoke {} to create another",
+        tokens(*count),
+        allowed(*max),
+        count.saturating_sub(*max).saturating_add(1)
+    )]
     LimitReached {
+        /// How many there are.
+        count: u32,
         /// The most that are allowed.
         max: u32,
     },
@@ -182,6 +189,20 @@ pub enum PolicyError {
     /// The token that the caller came with was revoked or expired meanwhile.
     #[error("the token used for this request is no longer valid")]
     ParentInvalid,
+}
+
+fn tokens(count: u32) -> String {
+    match count {
+        1 => "1 token".to_owned(),
+        count => format!("{count} tokens"),
+    }
+}
+
+fn allowed(max: u32) -> String {
+    match max {
+        1 => "1 is allowed".to_owned(),
+        max => format!("{max} are allowed"),
+    }
 }
 
 fn days_after(days: u32) -> String {

@@ -276,9 +276,10 @@ impl<DB: Portable> SqlxStore<DB> {
             write.rollback().await?;
             return Ok(Insertion::TooManyRows);
         }
-        if count.all - count.revoked >= u64::from(limit) {
+        let count = u32::try_from(count.all - count.revoked).unwrap_or(u32::MAX);
+        if count >= limit {
             write.rollback().await?;
-            return Ok(Insertion::LimitReached);
+            return Ok(Insertion::LimitReached { count });
         }
         match write.insert_token(token).await {
             Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {

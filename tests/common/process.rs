@@ -73,7 +73,12 @@ impl Process {
         let mut child = command.spawn().expect("the server starts");
         let output = BufReader::new(child.stdout.take().expect("its output"));
         let (send, receive) = mpsc::channel();
-        std::thread::spawn(move || send.send(output.lines().next()));
+        std::thread::spawn(move || {
+            let mut lines = output.lines();
+            let _gave_up = send.send(lines.next());
+            // What it says later must find a reader.
+            lines.for_each(drop);
+        });
         let Ok(Some(first)) = receive.recv_timeout(limit) else {
             let _ended_already = child.kill();
             child.wait().expect("its end");
@@ -81,6 +86,8 @@ impl Process {
         };
         let first = first.expect("a line");
         let base = first.strip_prefix("Listening on ").expect("its address");
+        // An example goes on in the same line.
+        let base = base.split(". ").next().expect("its beginning");
         Some(Self {
             base: base.to_owned(),
             child,
@@ -103,6 +110,17 @@ impl Process {
     /// Asks it to end, as a service manager does; returns whether it ended well.
     pub(crate) fn terminate(&mut self) -> bool {
         signal("TERM", &[self.child.id()]) && self.child.wait().expect("its end").success()
+    }
+
+    /// Sends it this signal, and waits for its end; returns whether it ended well.
+    pub(crate) async fn end(&mut self, by: &str) -> bool {
+        assert!(signal(by, &[self.child.id()]), "it runs");
+        loop {
+            if let Some(status) = self.child.try_wait().expect("its state") {
+                return status.success();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// The number the operating system knows it by.

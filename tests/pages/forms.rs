@@ -335,7 +335,7 @@ pub(super) async fn limits() {
         (
             vec![("name", "b"), ("expires", "7")],
             403,
-            "You have 1 token; at most 1 are allowed, expired ones included. Revoke 1 to create",
+            "You have 1 token; at most 1 is allowed, expired ones included. Revoke 1 to create",
         ),
     ] {
         let got = answer(alice.post(&server, "/tokens/new", &fields)).await;

@@ -1,6 +1,7 @@
 //! Requests as proxies, browsers and other people's programs really send them.
 
 mod bodies;
+mod guide;
 mod paths;
 mod proxies;
 
@@ -8,11 +9,12 @@ use libtest_mimic::Trial;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::common::{Server, nginx, trial, trial_with_need};
+use crate::common::proxy::NGINX;
+use crate::common::{Server, trial, trial_with_need};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let nginx = nginx::missing();
-    vec![
+    let nginx = NGINX.missing();
+    let mut trials = vec![
         trial("requests::a_body_is_what_has_bytes", bodies::empty),
         trial("requests::json_may_begin_with_a_mark", bodies::marks),
         trial("requests::an_encoded_body_is_told_so", bodies::encoded),
@@ -63,13 +65,16 @@ pub(crate) fn trials() -> Vec<Trial> {
             nginx,
             proxies::stream,
         ),
+    ];
+    trials.extend(guide::PROXIES.map(|(title, program)| {
         trial_with_need(
-            "requests::the_guides_nginx_serves_all",
-            "nginx",
-            nginx,
-            proxies::guide,
-        ),
-    ]
+            &format!("requests::the_guides_{}_serves_all", program.name),
+            program.name,
+            program.missing(),
+            move || guide::serves(title, program),
+        )
+    }));
+    trials
 }
 
 /// Sends these bytes on a connection of their own, and returns the whole answer. A write that fails is

@@ -5,15 +5,16 @@ use axum::routing::get;
 use axum::{Router, serve};
 use pat_core::{MemoryStore, Pats};
 use pat_tower::pages::Pages;
-use reqwest::{RequestBuilder, StatusCode};
+use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 use url::Url;
 
-use crate::common::nginx::Nginx;
-use crate::common::{Answer, MYSELF, Server, TOKENS, answer, client};
+use crate::common::proxy::NGINX;
+use crate::common::{Answer, Server, TOKENS, answer, client};
 
-const SESSION: &str = "/rest/auth/1/session";
+pub(super) const SESSION: &str = "/rest/auth/1/session";
 /// What the browser is at, as seen from the browser.
 const OUTSIDE: &str = "http://pat.example:8081";
 
@@ -63,7 +64,7 @@ impl Browser {
     }
 }
 
-fn cookie(answer: &Answer) -> String {
+pub(super) fn cookie(answer: &Answer) -> String {
     let cookie = answer.header("set-cookie").expect("a cookie");
     cookie.split(';').next().expect("name and value").to_owned()
 }
@@ -141,11 +142,12 @@ pub(super) async fn host_without_port() {
         (&[("pat.base.url", OUTSIDE)], ALL_LET_THROUGH),
     ] {
         let server = Server::with(properties).await;
-        let nginx = Nginx::start(&format!(
-            "location / {{ proxy_pass {}; proxy_set_header Host $host; }}",
-            server.base
-        ))
-        .await;
+        let nginx = NGINX
+            .start(&format!(
+                "location / {{ proxy_pass {}; proxy_set_header Host $host; }}",
+                server.base
+            ))
+            .await;
         let browser = Browser {
             base: nginx.base.clone(),
             host: "pat.example:8081",
@@ -191,7 +193,9 @@ pub(super) async fn stripped_prefix() {
         ),
     ] {
         let base = host(pages).await;
-        let nginx = Nginx::start(&format!("location /app/ {{ proxy_pass {base}/; }}")).await;
+        let nginx = NGINX
+            .start(&format!("location /app/ {{ proxy_pass {base}/; }}"))
+            .await;
         let outside = |path: &str| client().get(format!("{}{path}", nginx.base));
         let path = "/app/settings/tokens/new?name=a%20b";
         let sent = answer(outside(path).header("accept", "text/html")).await;
@@ -221,8 +225,19 @@ pub(super) async fn stripped_prefix() {
     }
 }
 
+/// How long what comes at once may take on a busy machine.
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A stream that is begun at once.
+pub(super) async fn opened(request: RequestBuilder) -> Response {
+    let stream = timeout(PATIENCE, request.send()).await;
+    let stream = stream.expect("the head is held back").expect("an answer");
+    assert_eq!(stream.status(), StatusCode::OK);
+    stream
+}
+
 /// Reads a stream until this comes.
-async fn comes(stream: &mut reqwest::Response, expected: &str) {
+pub(super) async fn comes(stream: &mut Response, expected: &str, limit: Duration) {
     let reading = async {
         let mut seen = String::new();
         while !seen.contains(expected) {
@@ -231,79 +246,21 @@ async fn comes(stream: &mut reqwest::Response, expected: &str) {
             seen.push_str(&String::from_utf8_lossy(&chunk));
         }
     };
-    let came = tokio::time::timeout(Duration::from_secs(15), reading).await;
+    let came = timeout(limit, reading).await;
     assert!(came.is_ok(), "{expected} is held back");
 }
 
 pub(super) async fn stream() {
     let server = Server::start().await;
     let token = server.create("alice").await.raw;
-    let nginx = Nginx::start(&format!("location / {{ proxy_pass {}; }}", server.base)).await;
+    let nginx = NGINX
+        .start(&format!("location / {{ proxy_pass {}; }}", server.base))
+        .await;
     let stream = client().get(format!("{}/demo/events", nginx.base));
-    let stream = stream.bearer_auth(&token).send();
-    let stream = tokio::time::timeout(Duration::from_secs(15), stream).await;
-    let mut stream = stream.expect("nothing is held back").expect("an answer");
-    assert_eq!(stream.status(), StatusCode::OK);
-    comes(&mut stream, "data: 1").await;
+    let mut stream = opened(stream.bearer_auth(&token)).await;
+    comes(&mut stream, "data: 1", PATIENCE).await;
     drop(stream);
     let export = client().get(format!("{}/admin/tokens/export", server.base));
     let export = answer(export.basic_auth("admin", Some("admin"))).await;
     assert_eq!(export.header("x-accel-buffering"), Some("no"));
-}
-
-/// The block of this language in the guide, for this server.
-fn snippet(language: &str, server: &Server) -> String {
-    let guide = include_str!("../../pat-core/src/docs/proxies.md");
-    let start = format!("```{language}\n");
-    let (_, rest) = guide.split_once(&start).expect("a snippet");
-    let (snippet, _) = rest.split_once("```").expect("its end");
-    let address = server.base.strip_prefix("http://").expect("an address");
-    assert!(snippet.contains("127.0.0.1:8080"), "{snippet}");
-    snippet.replace("127.0.0.1:8080", address)
-}
-
-/// What people do, through this proxy.
-async fn all_works(server: &Server, base: &str) {
-    let url = |path: &str| format!("{base}{path}");
-    let create = client()
-        .post(url(TOKENS))
-        .basic_auth("alice", Some("alice"));
-    let create = create.header("origin", base).json(&json!({"name": "ci"}));
-    let token = answer(create).await.created();
-    let me = answer(client().get(url(MYSELF)).bearer_auth(&token.raw)).await;
-    assert_eq!(
-        (me.status, &me.json()["name"]),
-        (StatusCode::OK, &json!("alice"))
-    );
-    let credentials = json!({"username": "alice", "password": "alice"});
-    let signed_in = client().post(url(SESSION)).header("origin", base);
-    let signed_in = answer(signed_in.json(&credentials)).await;
-    assert_eq!(signed_in.status, StatusCode::OK);
-    let list = client()
-        .get(url("/tokens"))
-        .header("cookie", cookie(&signed_in));
-    let list = answer(list).await;
-    assert!(
-        list.status == StatusCode::OK && list.body.contains("ci"),
-        "{list:?}"
-    );
-    let ids: Vec<_> = (1..140_000).collect();
-    let bulk = client().delete(url("/rest/pat/latest/admin/tokens"));
-    let bulk = answer(bulk.basic_auth("admin", Some("admin")).json(&ids)).await;
-    assert_eq!(bulk.status, StatusCode::NO_CONTENT, "{bulk:?}");
-    let stream = client().get(url("/demo/events")).bearer_auth(&token.raw);
-    let mut stream = stream.send().await.expect("an answer");
-    comes(&mut stream, "data: 1").await;
-    drop(stream);
-    let empty = futures_util::stream::iter([Ok::<_, std::io::Error>(Vec::new())]);
-    let revoke = client().delete(url(&token.path())).bearer_auth(&token.raw);
-    let revoke = answer(revoke.body(reqwest::Body::wrap_stream(empty))).await;
-    assert_eq!(revoke.status, StatusCode::NO_CONTENT, "{revoke:?}");
-    assert_eq!(server.try_token(&token.raw).await, StatusCode::UNAUTHORIZED);
-}
-
-pub(super) async fn guide() {
-    let server = Server::start().await;
-    let nginx = Nginx::start(&snippet("nginx", &server)).await;
-    all_works(&server, &nginx.base).await;
 }

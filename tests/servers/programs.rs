@@ -42,22 +42,30 @@ pub fn folder() -> TempDir {
     folder
 }
 
-/// A program that does not run as root, and does not outlive the tests even if they are killed. What
-/// it keeps for a moment is in this folder: where several of them share one, MariaDB takes what is
-/// another's for its own leftovers, and removes it.
+/// The beginning of a command: the program after it does not outlive the tests, even if they are killed;
+/// it is then sent this signal.
+#[must_use]
+pub fn ending_with_the_tests(signal: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", signal]);
+    // A Ctrl+C is for the tests, which then end the program.
+    command.process_group(0);
+    command
+}
+
+/// A program that does not run as root, and ends with the tests. What it keeps for a moment is in this
+/// folder: where several of them share one, MariaDB takes what is another's for its own leftovers, and
+/// removes it.
 #[must_use]
 pub fn unprivileged(program: &Path, scratch: &Path) -> Command {
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "QUIT"]);
+    let mut command = ending_with_the_tests("QUIT");
     if is_root() {
         let id = NOBODY.to_string();
         command.args(["--reuid", &id, "--regid", &id, "--clear-groups"]);
     }
-    // A Ctrl+C is for the tests, which then end the program.
     command
         .arg(program)
         .env("TMPDIR", scratch)
-        .process_group(0)
         .stdin(Stdio::null())
         .current_dir("/");
     command

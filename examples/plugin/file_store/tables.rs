@@ -117,8 +117,10 @@ impl Tables {
         if rows >= token.max_rows as usize {
             return Insertion::TooManyRows;
         }
-        if self.unrevoked_of(&token.owner).count() >= limit as usize {
-            return Insertion::LimitReached;
+        let unrevoked = self.unrevoked_of(&token.owner).count();
+        let count = u32::try_from(unrevoked).unwrap_or(u32::MAX);
+        if count >= limit {
+            return Insertion::LimitReached { count };
         }
         Insertion::Stored(token.clone().into_token())
     }

@@ -132,8 +132,10 @@ impl TokenStore for MemoryStore {
         if tokens.clone().count() >= token.max_rows as usize {
             return Ok(Insertion::TooManyRows);
         }
-        if tokens.filter(|other| other.revoked_at.is_none()).count() >= limit as usize {
-            return Ok(Insertion::LimitReached);
+        let unrevoked = tokens.filter(|other| other.revoked_at.is_none()).count();
+        let count = u32::try_from(unrevoked).unwrap_or(u32::MAX);
+        if count >= limit {
+            return Ok(Insertion::LimitReached { count });
         }
         tables.by_digest.insert(token.digest, token.id);
         let stored = token.clone().into_token();

@@ -111,7 +111,9 @@ impl Pats {
                     return Ok(CreatedToken { token, plain });
                 }
                 Insertion::Duplicate => {}
-                Insertion::LimitReached => return Err(PolicyError::LimitReached { max }.into()),
+                Insertion::LimitReached { count } => {
+                    return Err(PolicyError::LimitReached { count, max }.into());
+                }
                 Insertion::TooManyRows => return Err(self.too_many_rows().into()),
                 Insertion::ParentInvalid => return Err(PolicyError::ParentInvalid.into()),
             }

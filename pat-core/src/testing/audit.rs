@@ -246,7 +246,7 @@ async fn no_change(store: Store) {
     let again = store.insert(&taken, 10).await.expect("insert");
     assert_eq!(again, Insertion::Duplicate);
     let limited = store.insert(&new(3, "alice"), 1).await.expect("insert");
-    assert_eq!(limited, Insertion::LimitReached);
+    assert_eq!(limited, Insertion::LimitReached { count: 1 });
     let orphan = NewToken {
         parent: Some(id(9)),
         ..new(4, "alice")

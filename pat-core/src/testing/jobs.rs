@@ -390,7 +390,7 @@ async fn creation(store: Store) {
     };
     store_token(&store, &told(1)).await;
     let refused = store.insert(&told(2), 1).await.expect("insert");
-    assert_eq!(refused, crate::store::Insertion::LimitReached);
+    assert_eq!(refused, crate::store::Insertion::LimitReached { count: 1 });
     store_token(&store, &new(3, "bob")).await;
     let claimed = claim(&store, 0).await;
     assert_eq!(

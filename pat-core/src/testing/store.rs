@@ -275,7 +275,13 @@ async fn limit(store: Store) {
     assert!(is_stored(&expired).await);
     assert!(is_stored(&new(2, "alice")).await);
     let third = new(3, "alice");
-    assert_eq!(insert(&third).await, Insertion::LimitReached);
+    assert_eq!(insert(&third).await, Insertion::LimitReached { count: 2 });
+    let fewer = store.insert(&third, 1).await.expect("insert");
+    assert_eq!(
+        fewer,
+        Insertion::LimitReached { count: 2 },
+        "more than allowed"
+    );
     assert_eq!(store.find(third.id).await.expect("find"), None);
     assert!(is_stored(&new(4, "bob")).await);
     revoke(&store, RevocationScope::Tokens(vec![id(2)]), 1).await;
@@ -299,7 +305,7 @@ async fn row_limit(store: Store) {
     assert_eq!(insert(5, 4, 1).await, Insertion::TooManyRows);
     assert_eq!(store.find(id(5)).await.expect("find"), None);
     store_token(&store, &of(5, 5)).await;
-    assert_eq!(insert(6, 9, 1).await, Insertion::LimitReached);
+    assert_eq!(insert(6, 9, 1).await, Insertion::LimitReached { count: 1 });
     // Then it helps nothing to revoke one.
     assert_eq!(insert(6, 5, 1).await, Insertion::TooManyRows);
     store_token(&store, &new(11, "bob")).await;

@@ -36,13 +36,7 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
             return format!("{count} of {}", counted(max, "token", "tokens")).into();
         }
         Text::LimitReached { count, max } => {
-            let tokens = counted(count, "token", "tokens");
-            let surplus = count.saturating_sub(max).saturating_add(1);
-            return format!(
-                "You have {tokens}; at most {max} are allowed, expired ones included. Revoke \
-                 {surplus} to create another."
-            )
-            .into();
+            return refused(&PolicyError::LimitReached { count, max }).into();
         }
         Text::SwitchedOff => {
             "Personal access tokens are switched off. None can be created, and existing ones are \
