@@ -161,7 +161,8 @@ async fn same_answer() {
     )
     .await;
     let bob = "bob".parse().expect("an owner");
-    assert!(server.users.set_active(&bob, false));
+    let disabled = server.users.set_active(&bob, false).await;
+    assert!(disabled.expect("an answer"));
     server.clock.advance(std::time::Duration::from_hours(25));
     let elsewhere = Server::start().await.create("alice").await.raw;
     let mut answers = Vec::new();

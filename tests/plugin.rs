@@ -528,7 +528,10 @@ async fn create(pats: &Pats) -> CreatedToken {
 // The other ports
 
 async fn demo_users() {
-    check_directory(&DemoUsers::default(), &owner("alice"), &owner("nobody")).await;
+    let folder = folder();
+    let url = format!("sqlite:{}?mode=rwc", folder.path().join("pat.db").display());
+    let users = DemoUsers::open(&url).await.expect("users");
+    check_directory(&users, &owner("alice"), &owner("nobody")).await;
 }
 
 async fn mailers() {

@@ -1,16 +1,27 @@
-//! Two servers, each a process of its own, on one SQLite file.
+//! Two servers, each a process of its own, on one database: a SQLite file, unless the test says more.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
-use reqwest::StatusCode;
+use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use pat_sqlx::sqlx::{AssertSqlSafe, Connection as _, Executor as _};
+use reqwest::{Method, StatusCode};
 use serde_json::json;
 
+use crate::common::database::{Database, trials_on_servers};
 use crate::common::process::Process;
-use crate::common::{Answer, MYSELF, NewToken, TOKENS, answer, client, trial};
+use crate::common::{Answer, MYSELF, NewToken, TOKENS, answer, client, trial, until};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![
+    let mut trials: Vec<_> = trials_on_servers("processes_know_the_same_users", |database| async {
+        know_the_same_users(Place::Server(database)).await;
+    })
+    .into();
+    trials.extend([
+        trial("processes::know_the_same_users", || async {
+            know_the_same_users(Place::file()).await;
+        }),
         trial(
             "processes::each_sees_the_others_revocations_in_time",
             revocations,
@@ -24,13 +35,18 @@ pub(crate) fn trials() -> Vec<Trial> {
             "processes::sigterm_writes_last_uses_and_ends_well",
             graceful_end,
         ),
-    ]
+    ]);
+    trials
 }
 
 async fn create(server: &Process) -> Answer {
+    create_as(server, "alice").await
+}
+
+async fn create_as(server: &Process, user: &str) -> Answer {
     let request = client().post(format!("{}{TOKENS}", server.base));
     let body = json!({"name": "ci", "expirationDuration": 90});
-    answer(request.basic_auth("alice", Some("alice")).json(&body)).await
+    answer(request.basic_auth(user, Some(user)).json(&body)).await
 }
 
 async fn revoke(server: &Process, token: &NewToken) {
@@ -135,4 +151,136 @@ async fn graceful_end() {
     let alice = pat_core::Caller::explicit("alice".parse().expect("an owner"));
     let listed = pats.list(&alice).await.expect("a list");
     assert!(listed[0].last_used_at.is_some());
+}
+
+/// Where two servers have their database.
+enum Place {
+    File(tempfile::TempDir),
+    Server(Database),
+}
+
+impl Place {
+    fn file() -> Self {
+        Self::File(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    fn url(&self) -> String {
+        match self {
+            Self::File(folder) => format!("sqlite:{}", folder.path().join("pat.db").display()),
+            Self::Server(database) => database.url.clone(),
+        }
+    }
+
+    async fn execute(&self, sql: &str) {
+        match self {
+            Self::File(folder) => {
+                let options = SqliteConnectOptions::new().filename(folder.path().join("pat.db"));
+                let connection = SqliteConnection::connect_with(&options).await;
+                let mut connection = connection.expect("a connection");
+                let sql = AssertSqlSafe(sql.to_owned());
+                connection.execute(sql).await.expect("no error");
+                connection.close().await.expect("its end");
+            }
+            Self::Server(database) => database.execute(sql).await,
+        }
+    }
+}
+
+/// Disabled, deleted or added through one of two servers, a user is so on the other one, and after a
+/// restart.
+async fn know_the_same_users(place: Place) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut servers = [(); 2].map(|()| start(folder.path(), &place, "0"));
+    let administer = async |server: &Process, method: Method, path: &str| {
+        let request = client().request(method, format!("{}/demo/users/{path}", server.base));
+        let answer = answer(request.basic_auth("admin", Some("admin"))).await;
+        assert_eq!(answer.status, StatusCode::NO_CONTENT, "{path}");
+    };
+    let tokens = [
+        create_as(&servers[0], "alice").await.created(),
+        create_as(&servers[1], "bob").await.created(),
+    ];
+    for token in &tokens {
+        for server in &servers {
+            assert_eq!(status(server, token).await, StatusCode::OK, "cached");
+        }
+    }
+
+    administer(&servers[0], Method::POST, "bob/disable").await;
+    refused_within_bound(&servers, "bob", &tokens[1]).await;
+    administer(&servers[1], Method::POST, "bob/enable").await;
+    for server in &servers {
+        assert_eq!(sign_in(server, "bob").await, StatusCode::OK);
+        until("the token works again", async || {
+            status(server, &tokens[1]).await == StatusCode::OK
+        })
+        .await;
+    }
+    administer(&servers[1], Method::POST, "bob/disable").await;
+    refused_within_bound(&servers, "bob", &tokens[1]).await;
+    administer(&servers[1], Method::DELETE, "alice").await;
+    refused_within_bound(&servers, "alice", &tokens[0]).await;
+
+    assert!(servers[0].terminate(), "exit code 0");
+    // With the users and tokens to look at.
+    servers[0] = start(folder.path(), &place, "3");
+    for server in &servers {
+        assert_eq!(sign_in(server, "carol").await, StatusCode::OK, "added");
+        assert_eq!(sign_in(server, "bob").await, StatusCode::UNAUTHORIZED);
+        assert_eq!(sign_in(server, "alice").await, StatusCode::UNAUTHORIZED);
+    }
+
+    // A table that is not there says nothing about a user.
+    let token = create_as(&servers[0], "carol").await.created();
+    place
+        .execute("ALTER TABLE demo_user RENAME TO demo_away")
+        .await;
+    let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+    assert_eq!(status(&servers[1], &token).await, unavailable);
+    assert_eq!(sign_in(&servers[1], "carol").await, unavailable);
+    place
+        .execute("ALTER TABLE demo_away RENAME TO demo_user")
+        .await;
+    assert_eq!(status(&servers[1], &token).await, StatusCode::OK);
+    assert_eq!(sign_in(&servers[1], "carol").await, StatusCode::OK);
+}
+
+fn start(folder: &Path, place: &Place, demo_data: &str) -> Process {
+    let url = place.url();
+    Process::start_silent(
+        folder,
+        &["--database-url", &url, "--demo-data", demo_data].map(str::to_owned),
+    )
+}
+
+/// The status of a request with this user's name and password.
+async fn sign_in(server: &Process, user: &str) -> StatusCode {
+    let request = client().get(format!("{}{MYSELF}", server.base));
+    answer(request.basic_auth(user, Some(user))).await.status
+}
+
+/// A password is refused on both servers at once, a token within the staleness bound.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "measures a bound of the protocol in real time"
+)]
+async fn refused_within_bound(servers: &[Process], user: &str, token: &NewToken) {
+    let acknowledged = Instant::now();
+    for server in servers {
+        assert_eq!(
+            sign_in(server, user).await,
+            StatusCode::UNAUTHORIZED,
+            "{user}"
+        );
+        loop {
+            let sent = acknowledged.elapsed();
+            if status(server, token).await == StatusCode::UNAUTHORIZED {
+                break;
+            }
+            assert!(
+                sent < Duration::from_millis(2_100),
+                "{user} accepted {sent:?} after the 204"
+            );
+        }
+    }
 }

@@ -260,7 +260,8 @@ async fn cache_expiry() {
         let token = server.create("alice").await;
         assert_eq!(server.try_token(&token.raw).await, StatusCode::OK);
         let alice = Owner::new("alice").expect("an owner");
-        assert!(server.users.set_active(&alice, false));
+        let disabled = server.users.set_active(&alice, false).await;
+        assert!(disabled.expect("an answer"));
         // The whole router asks the directory; the layer alone does not.
         let accepted = async || server.pats.authenticate(token.raw.as_bytes()).await.is_ok();
         assert_eq!(accepted().await, still, "{minutes}");

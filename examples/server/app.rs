@@ -10,9 +10,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use pat_core::{
-    BoxError, Clock, Jobs, Pats, PatsBuilder, StoreError, SystemClock, TokenStore, UserDirectory,
-};
+use pat_core::{BoxError, Clock, Jobs, Pats, PatsBuilder, StoreError, SystemClock, TokenStore};
 use pat_sqlx::{AnyStore, ConnectError};
 use pat_tower::api::Api;
 use pat_tower::pages::Pages;
@@ -42,6 +40,7 @@ use crate::headers;
 use crate::metrics;
 use crate::sign_in::{self, SESSION_COOKIE};
 use crate::site::Site;
+use crate::user_table::UserTableError;
 use crate::users::DemoUsers;
 
 /// The running parts of the server.
@@ -64,21 +63,17 @@ pub struct App {
 pub struct Parts {
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
-    /// Who may sign in.
-    pub users: DemoUsers,
-    /// What the token service is told about users.
-    pub directory: Arc<dyn UserDirectory>,
+    /// Users who are there from the beginning, beside those of the demo.
+    pub more_users: Vec<String>,
     /// Wraps what the token service keeps its tokens in.
     pub wrap_store: fn(Arc<dyn TokenStore>) -> Arc<dyn TokenStore>,
 }
 
 impl Default for Parts {
     fn default() -> Self {
-        let users = DemoUsers::default();
         Self {
             clock: Arc::new(SystemClock),
-            directory: Arc::new(users.clone()),
-            users,
+            more_users: Vec::new(),
             wrap_store: |store| store,
         }
     }
@@ -103,6 +98,14 @@ pub enum StartError {
         url: String,
         /// What the store says.
         source: ConnectError,
+    },
+    /// The demo's users cannot be kept in the database.
+    #[error("cannot keep the demo users in the database {url}")]
+    Users {
+        /// Its URL, without a password.
+        url: String,
+        /// Why not.
+        source: UserTableError,
     },
     /// The tokens to look at could not be made.
     #[error("cannot make the demo data")]
@@ -136,8 +139,7 @@ pub async fn app(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartErro
 pub async fn app_of(config: Config, made_of: Parts) -> Result<App, StartError> {
     let Parts {
         clock,
-        users,
-        directory,
+        more_users,
         wrap_store,
     } = made_of;
     // Before the service, which counts from its first breath.
@@ -147,8 +149,9 @@ pub async fn app_of(config: Config, made_of: Parts) -> Result<App, StartError> {
         url: without_password(&config.database_url),
         source,
     })?;
+    let users = open_users(&config.database_url, &more_users).await?;
     let builder = Pats::builder(wrap_store(store.tokens()))
-        .users(directory)
+        .users(users.clone())
         .settings(config.settings)
         .clock(clock);
     let mailers = config.mailers.into_iter();
@@ -180,6 +183,20 @@ pub async fn app_of(config: Config, made_of: Parts) -> Result<App, StartError> {
     })
 }
 
+async fn open_users(url: &str, more: &[String]) -> Result<DemoUsers, StartError> {
+    let failed = |source| StartError::Users {
+        url: without_password(url),
+        source,
+    };
+    let users = DemoUsers::open(url).await.map_err(failed)?;
+    if !more.is_empty() {
+        let more: Vec<_> = more.iter().map(|name| (name.as_str(), "")).collect();
+        let added = users.add(&more).await;
+        added.map_err(|error| failed(UserTableError::Failed(error)))?;
+    }
+    Ok(users)
+}
+
 fn router(pats: &Pats, users: &DemoUsers, base_url: BaseUrl, is_secure: bool) -> Router {
     let sessions = SessionManagerLayer::new(MemoryStore::default())
         .with_name(SESSION_COOKIE)
@@ -192,7 +209,7 @@ fn router(pats: &Pats, users: &DemoUsers, base_url: BaseUrl, is_secure: bool) ->
     let mut pages = Pages::new(pats.clone())
         .sign_in("/login?return_to=")
         .example_url(&format!("{}/rest/api/latest/myself", base_url.0))
-        .layout(Site(users.clone()));
+        .layout(Site);
     if !is_secure {
         pages = pages.dangerous_plain_http();
     }
@@ -305,23 +322,21 @@ impl App {
             () = serving => {}
             () = stopping => tracing::warn!("some requests took too long and were cut off"),
         }
-        finish(self.jobs, self.store).await;
+        finish(self.jobs, self.users, self.store).await;
     }
 
     /// Ends a server that was not asked to [`App::serve`]: writes the last uses and closes the
     /// database.
     pub async fn shutdown(self) {
-        finish(self.jobs, self.store).await;
+        finish(self.jobs, self.users, self.store).await;
     }
 }
 
-async fn finish(jobs: Jobs, store: AnyStore) {
+async fn finish(jobs: Jobs, users: DemoUsers, store: AnyStore) {
     jobs.shutdown().await;
     // A database that does not answer must not keep the process.
-    if tokio::time::timeout(CLOSE_TIMEOUT, store.close())
-        .await
-        .is_err()
-    {
+    let closing = async { tokio::join!(users.close(), store.close()) };
+    if tokio::time::timeout(CLOSE_TIMEOUT, closing).await.is_err() {
         tracing::warn!("the database did not let go of its connections in time");
     }
 }

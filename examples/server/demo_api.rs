@@ -16,6 +16,7 @@ use pat_tower::Pat;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::failures::unavailable;
 use crate::sign_in::unauthorized;
 use crate::users::DemoUsers;
 
@@ -64,7 +65,8 @@ async fn set_active(
         "disable" => false,
         _ => return Err(not_found()),
     };
-    if !users.set_active(&owner, is_active) {
+    let changed = users.set_active(&owner, is_active).await;
+    if !changed.map_err(unavailable)? {
         return Err(not_found());
     }
     pats.user_changed(&owner).await.map_err(unavailable)?;
@@ -82,7 +84,7 @@ async fn delete_user(
     let not_found = || StatusCode::NOT_FOUND.into_response();
     let owner = Owner::new(name).map_err(|_| not_found())?;
     // First, so that he creates no more tokens meanwhile.
-    let was_there = users.remove(&owner);
+    let was_there = users.remove(&owner).await.map_err(unavailable)?;
     let revoked = pats.user_deleted(&owner).await.map_err(unavailable)?;
     if was_there || revoked > 0 {
         Ok(StatusCode::NO_CONTENT)
@@ -138,8 +140,4 @@ async fn check_administrator(
     } else {
         Err(StatusCode::FORBIDDEN.into_response())
     }
-}
-
-fn unavailable<E>(_: E) -> Response {
-    StatusCode::SERVICE_UNAVAILABLE.into_response()
 }

@@ -45,10 +45,8 @@ pub(crate) async fn fill(
     now: Timestamp,
     count: u32,
 ) -> Result<(), BoxError> {
-    for (key, full_name) in USERS {
-        users.add(key, full_name);
-    }
-    let _is_there = users.set_active(&Owner::new("zoe")?, false);
+    users.add(&USERS).await?;
+    let _is_there = users.set_active(&Owner::new("zoe")?, false).await?;
     let known = ["alice", "carol", "bob", "dvora", "zoe", "alice", "gone"];
     let format = PrefixedFormat::new(TokenPrefix::default());
     let mut last_uses = Vec::new();

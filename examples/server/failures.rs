@@ -1,8 +1,10 @@
 //! What clients of Atlassian's products find in a failure, whoever has answered with it.
 
+use std::fmt::Display;
+
 use axum::Json;
 use axum::extract::Request;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -18,6 +20,14 @@ pub(crate) fn failure(status: StatusCode, message: &str) -> Response {
         "errors": {},
     });
     (status, Json(json)).into_response()
+}
+
+/// Nobody can say now: the database does not answer. pat-core tells once of an outage, so this does not
+/// tell of each request.
+pub(crate) fn unavailable(error: impl Display) -> Response {
+    tracing::debug!(%error, "a request cannot be answered now");
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    ([(RETRY_AFTER, "1")], failure(status, message(status))).into_response()
 }
 
 /// There is nothing at this path. Set explicitly, inside the layer that authenticates: axum's own

@@ -20,6 +20,7 @@ mod metrics;
 pub mod plugin;
 mod sign_in;
 mod site;
+mod user_table;
 mod users;
 
 use std::ffi::OsString;
@@ -27,6 +28,7 @@ use std::process::ExitCode;
 
 pub use self::app::{App, Parts, StartError, app, app_of};
 pub use self::config::Config;
+pub use self::user_table::UserTableError;
 pub use self::users::DemoUsers;
 
 /// Parses the command line, starts the server and runs it until SIGTERM or SIGINT.

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use tower_sessions::Session;
 use url::{Position, Url};
 
-use crate::failures::failure;
+use crate::failures::{failure, unavailable};
 use crate::site;
 use crate::users::DemoUsers;
 
@@ -35,17 +35,27 @@ pub(crate) async fn resolve_caller(
     } else if let Some(encoded) = basic_credentials(request.headers()) {
         // Wrong credentials are refused even where none are needed, or a script would take the
         // answers of an anonymous user for the truth.
-        let user = check_basic(&users, encoded).ok_or_else(unauthorized)?;
-        Some(Caller::ambient(user.owner))
+        let user = check_basic(&users, encoded).await?;
+        Some(signed_in(user, &mut request))
     } else {
-        let owner: Option<String> = session.get(USER).await.map_err(internal_error)?;
-        let user = owner.and_then(|key| users.active(&Owner::new(key).ok()?));
-        user.map(|user| Caller::ambient(user.owner))
+        let key: Option<String> = session.get(USER).await.map_err(internal_error)?;
+        let user = match key.and_then(|key| Owner::new(key).ok()) {
+            Some(owner) => users.active(&owner).await.map_err(unavailable)?,
+            None => None,
+        };
+        user.map(|user| signed_in(user, &mut request))
     };
     if let Some(caller) = caller {
         request.extensions_mut().insert(caller);
     }
     Ok(next.run(request).await)
+}
+
+/// Keeps what is known of a user for the handlers.
+fn signed_in(user: User, request: &mut Request) -> Caller {
+    let caller = Caller::ambient(user.owner.clone());
+    request.extensions_mut().insert(SignedIn(user));
+    caller
 }
 
 /// What follows the scheme in a Basic header.
@@ -57,24 +67,29 @@ fn basic_credentials(headers: &HeaderMap) -> Option<&[u8]> {
         .then_some(encoded.trim_ascii())
 }
 
-fn check_basic(users: &DemoUsers, encoded: &[u8]) -> Option<User> {
-    let text = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
-    let (username, password) = text.split_once(':')?;
-    users.sign_in(username, password)
+async fn check_basic(users: &DemoUsers, encoded: &[u8]) -> Result<User, Response> {
+    let text = STANDARD.decode(encoded).map_err(|_| unauthorized())?;
+    let text = String::from_utf8(text).map_err(|_| unauthorized())?;
+    let (username, password) = text.split_once(':').ok_or_else(unauthorized)?;
+    let user = users.sign_in(username, password).await;
+    user.map_err(unavailable)?.ok_or_else(unauthorized)
 }
 
 /// A signed-in, active user, however he signed in; 401 otherwise.
+#[derive(Clone)]
 pub(crate) struct SignedIn(pub(crate) User);
 
 impl FromRequestParts<DemoUsers> for SignedIn {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, users: &DemoUsers) -> Result<Self, Response> {
+        if let Some(user) = parts.extensions.get::<Self>() {
+            return Ok(user.clone());
+        }
+        // It is a token's.
         let caller = parts.extensions.get::<Caller>().ok_or_else(unauthorized)?;
-        users
-            .active(caller.owner())
-            .map(Self)
-            .ok_or_else(unauthorized)
+        let user = users.active(caller.owner()).await.map_err(unavailable)?;
+        user.map(Self).ok_or_else(unauthorized)
     }
 }
 
@@ -107,7 +122,7 @@ pub(crate) async fn start_session(
     credentials: &Credentials,
 ) -> Result<User, Response> {
     let user = users.sign_in(&credentials.username, &credentials.password);
-    let user = user.ok_or_else(unauthorized)?;
+    let user = user.await.map_err(unavailable)?.ok_or_else(unauthorized)?;
     session.cycle_id().await.map_err(internal_error)?;
     session
         .insert(USER, user.owner.as_str())
@@ -123,7 +138,11 @@ pub(crate) async fn home(
     caller: Option<Extension<Caller>>,
     user: Result<SignedIn, Response>,
 ) -> Response {
-    let (Some(Extension(caller)), Ok(SignedIn(user))) = (caller, user) else {
+    let user = match user {
+        Err(response) if response.status() == StatusCode::SERVICE_UNAVAILABLE => return response,
+        user => user.ok(),
+    };
+    let (Some(Extension(caller)), Some(SignedIn(user))) = (caller, user) else {
         return Redirect::to("/login").into_response();
     };
     let may_administer = pats.administration(&caller).await.is_ok();

@@ -1,106 +1,111 @@
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use pat_core::{BoxError, Owner, User, UserDirectory};
+
+use crate::user_table::{self, UserTable, UserTableError};
 
 /// The demo's users: alice, bob and admin, each with the name as password.
 ///
 /// A real host asks its own table here, or its identity provider.
 #[derive(Debug, Clone)]
-pub struct DemoUsers(Arc<Mutex<BTreeMap<Owner, User>>>);
+pub struct DemoUsers(Arc<dyn UserTable>);
 
 const ADMINISTRATOR: &str = "admin";
 
-impl Default for DemoUsers {
-    fn default() -> Self {
-        let users = Self(Arc::default());
-        for (name, full_name) in [
+impl DemoUsers {
+    /// The users in the database of this URL, which the token store has opened before. Who was disabled
+    /// or deleted there stays so.
+    ///
+    /// # Errors
+    /// The database does not answer, or its account may not do what is needed.
+    pub async fn open(url: &str) -> Result<Self, UserTableError> {
+        let users = Self(user_table::open(url).await?);
+        let first = [
             ("alice", "Alice Liddell"),
             ("bob", "Bob Baumeister"),
             (ADMINISTRATOR, "Admin"),
-        ] {
-            users.add(name, full_name);
-        }
-        users
-    }
-}
-
-impl DemoUsers {
-    fn users(&self) -> MutexGuard<'_, BTreeMap<Owner, User>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        ];
+        let added = users.add(&first).await;
+        added.map_err(UserTableError::Failed)?;
+        Ok(users)
     }
 
-    /// Adds a user with this name, key and password, unless it is no name at all.
-    pub fn add(&self, name: &str, full_name: &str) {
-        let Ok(owner) = Owner::new(name) else { return };
-        let user = User {
-            owner: owner.clone(),
-            username: name.to_owned(),
-            full_name: full_name.to_owned(),
-            email: Some(format!("{name}@example.com")),
-            is_active: true,
-        };
-        self.users().insert(owner, user);
+    /// Adds users, each with this name as key and password, and this full name. Where there is or was
+    /// one of a key, nothing is changed.
+    ///
+    /// # Errors
+    /// One is no name at all, or the database does not answer.
+    pub async fn add(&self, users: &[(&str, &str)]) -> Result<(), BoxError> {
+        let users = users.iter().map(|(name, full_name)| {
+            Ok(User {
+                owner: Owner::new(*name)?,
+                username: (*name).to_owned(),
+                full_name: (*full_name).to_owned(),
+                email: Some(format!("{name}@example.com")),
+                is_active: true,
+            })
+        });
+        let users: Vec<_> = users.collect::<Result<_, BoxError>>()?;
+        self.0.add(&users).await
     }
 
-    /// Deletes a user; false if there is none of this key.
-    #[must_use]
-    pub fn remove(&self, owner: &Owner) -> bool {
-        self.users().remove(owner).is_some()
+    /// Deletes a user; false if there never was one of this key.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn remove(&self, owner: &Owner) -> Result<bool, BoxError> {
+        self.0.remove(owner).await
     }
 
     /// The active user of this key.
-    #[must_use]
-    pub fn active(&self, owner: &Owner) -> Option<User> {
-        self.users()
-            .get(owner)
-            .filter(|user| user.is_active)
-            .cloned()
+    ///
+    /// # Errors
+    /// The database does not answer, which does not mean that there is none.
+    pub async fn active(&self, owner: &Owner) -> Result<Option<User>, BoxError> {
+        Ok(self.find(owner).await?.filter(|user| user.is_active))
     }
 
     /// The active user of this name and password: in this demo they are the same.
-    #[must_use]
-    pub fn sign_in(&self, username: &str, password: &str) -> Option<User> {
-        let owner = Owner::new(username).ok()?;
-        self.active(&owner).filter(|_| username == password)
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn sign_in(&self, username: &str, password: &str) -> Result<Option<User>, BoxError> {
+        match Owner::new(username) {
+            Ok(owner) if username == password => self.active(&owner).await,
+            _ => Ok(None),
+        }
     }
 
     /// Enables or disables a user; false if there is none of this key.
-    #[must_use]
-    pub fn set_active(&self, owner: &Owner, is_active: bool) -> bool {
-        match self.users().get_mut(owner) {
-            Some(user) => user.is_active = is_active,
-            None => return false,
-        }
-        true
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn set_active(&self, owner: &Owner, is_active: bool) -> Result<bool, BoxError> {
+        self.0.set_active(owner, is_active).await
+    }
+
+    pub(crate) async fn close(&self) {
+        self.0.close().await;
     }
 }
 
 #[async_trait]
 impl UserDirectory for DemoUsers {
     async fn find(&self, owner: &Owner) -> Result<Option<User>, BoxError> {
-        Ok(self.users().get(owner).cloned())
+        let mut found = self.0.find(std::slice::from_ref(owner)).await?;
+        Ok(found.pop())
     }
 
     async fn is_administrator(&self, owner: &Owner) -> Result<bool, BoxError> {
-        Ok(owner.as_str() == ADMINISTRATOR && self.active(owner).is_some())
+        Ok(owner.as_str() == ADMINISTRATOR && self.active(owner).await?.is_some())
     }
 
     async fn search(&self, contains: &str, limit: usize) -> Result<Vec<User>, BoxError> {
-        let contains = contains.to_lowercase();
-        let matches = |user: &&User| {
-            let email = user.email.as_deref().unwrap_or_default();
-            [&user.username, &user.full_name, email]
-                .iter()
-                .any(|text| text.to_lowercase().contains(&contains))
-        };
-        Ok(self
-            .users()
-            .values()
-            .filter(matches)
-            .take(limit)
-            .cloned()
-            .collect())
+        self.0.search(contains, limit).await
+    }
+
+    async fn profiles(&self, owners: &[Owner]) -> Result<Vec<User>, BoxError> {
+        self.0.find(owners).await
     }
 }

@@ -182,7 +182,8 @@ pub(super) async fn suggestions() {
         assert_eq!(ask(query).await, json!([]), "{query}");
     }
     for number in 0..30 {
-        server.users.add(&format!("user{number}"), "One of many");
+        let user = (&*format!("user{number}"), "One of many");
+        server.users.add(&[user]).await.expect("a user");
     }
     let many = ask("?contains=many").await;
     assert_eq!(many.as_array().map(Vec::len), Some(20));

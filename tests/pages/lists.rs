@@ -272,7 +272,8 @@ pub(super) async fn whose() {
         assert!(!page.contains("<bdi>…</bdi>"), "{owner}");
     }
     for number in 0..6 {
-        server.users.add(&format!("user{number}"), "One of many");
+        let user = (&*format!("user{number}"), "One of many");
+        server.users.add(&[user]).await.expect("a user");
     }
     let page = ask("many").await;
     assert_eq!(page.matches("One of many").count(), 5);

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::history::{Entry, History, Op, Way};
-use super::node::{self, USERS, user};
+use super::node::{USERS, user};
 use super::nodes::{NODES, Nodes};
 use super::random::Random;
 use super::tokens::{Group, Token, Tokens};
@@ -302,9 +302,6 @@ impl Clients {
             Way::WithDeletedOwner => by_admin(http.delete(format!("{base}/demo/users/{owner}"))),
         };
         let started = self.history.now();
-        if *way == Way::WithDisabledOwner && !node::disable(self.nodes.folder(), owner) {
-            return false;
-        }
         let (mut entry, _) = self.send(Op::Revoke(*way), node, request).await;
         if entry.status == Some(200) {
             // With a count, which is the expected one.

@@ -2,16 +2,14 @@
 //! perhaps a store with a flaw.
 
 use std::io::BufRead as _;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use pat_core::{BoxError, Clock, Owner, SystemClock, User, UserDirectory};
-use pat_example_server::{DemoUsers, Parts};
+use pat_core::{Clock, SystemClock};
+use pat_example_server::Parts;
 
 use super::flawed::Flaw;
 
@@ -28,17 +26,9 @@ pub(super) fn user(number: usize) -> String {
 }
 
 pub(crate) fn run() -> ExitCode {
-    let users = DemoUsers::default();
-    for number in 0..USERS {
-        users.add(&user(number), "");
-    }
     let parts = Parts {
         clock: Arc::new(SetClock::start()),
-        directory: Arc::new(Directory {
-            users: users.clone(),
-            folder: ".".into(),
-        }),
-        users,
+        more_users: (0..USERS).map(user).collect(),
         wrap_store: |store| {
             let flaw = std::env::var(AS_NODE).unwrap_or_default();
             match Flaw::named(&flaw) {
@@ -79,41 +69,5 @@ impl Clock for SetClock {
 
     fn boot(&self) -> Duration {
         SystemClock.boot()
-    }
-}
-
-/// Where all nodes look up users: one of whom there is a file in the folder is disabled. (The users
-/// of the example server are known to one process only.)
-#[derive(Debug)]
-struct Directory {
-    users: DemoUsers,
-    folder: PathBuf,
-}
-
-fn mark(folder: &Path, user: &str) -> PathBuf {
-    folder.join(format!("{user}.disabled"))
-}
-
-/// Disables a user on all nodes, which are not told; false if the disk is too full for that.
-pub(super) fn disable(folder: &Path, user: &str) -> bool {
-    std::os::unix::fs::symlink("nothing", mark(folder, user)).is_ok()
-}
-
-#[async_trait]
-impl UserDirectory for Directory {
-    async fn find(&self, owner: &Owner) -> Result<Option<User>, BoxError> {
-        let user = self.users.find(owner).await?;
-        Ok(user.map(|user| User {
-            is_active: user.is_active && !mark(&self.folder, owner.as_str()).is_symlink(),
-            ..user
-        }))
-    }
-
-    async fn is_administrator(&self, owner: &Owner) -> Result<bool, BoxError> {
-        self.users.is_administrator(owner).await
-    }
-
-    async fn search(&self, contains: &str, limit: usize) -> Result<Vec<User>, BoxError> {
-        self.users.search(contains, limit).await
     }
 }

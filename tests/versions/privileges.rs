@@ -11,6 +11,7 @@ use url::Url;
 use super::place::Place;
 use super::upgrades::load;
 use crate::common::database::{Database, Kind, trials_on_servers};
+use crate::common::process::{Process, command, run_to_end};
 use crate::stores::new;
 
 pub(super) fn trials() -> Vec<Trial> {
@@ -26,6 +27,10 @@ pub(super) fn trials() -> Vec<Trial> {
     trials.extend(trials_on_servers(
         "an_account_without_any_rights_is_told_how_it_may_begin",
         empty,
+    ));
+    trials.extend(trials_on_servers(
+        "a_server_that_may_make_no_table_of_users_says_what_it_needs",
+        users,
     ));
     trials
 }
@@ -173,5 +178,38 @@ async fn empty(database: Database) {
     }
     account.grant(&lacks.1).await;
     account.assert_works().await;
+    account.delete().await;
+}
+
+/// The example server's own table.
+async fn users(database: Database) {
+    Place::Server(database.clone()).make().await;
+    let account = Account::create(&database).await;
+    let (to_run, _) = account.lacks().await;
+    account.grant(&to_run).await;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let refused = || {
+        let mut command = command(folder.path());
+        command.args(["--listen", "127.0.0.1:0", "--log", "off"]);
+        let (code, said) = run_to_end(command.args(["--database-url", &account.url]));
+        assert_eq!(code, Some(2), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(!said.contains("secret"), "{said}");
+        let (_, statements) = said
+            .split_once("have an administrator run: ")
+            .expect("what");
+        let (create, rest) = statements.split_once("; ").expect("two statements");
+        let (grant, _) = rest.split_once(" TO the account").expect("whom");
+        [create.to_owned(), format!("{grant} TO {}", account.name)]
+    };
+    let [create, grant] = refused();
+    account.grant(&[create]).await;
+    if database.kind == Kind::Postgres {
+        // On MariaDB it may use all tables of the database.
+        assert_eq!(refused()[1], grant);
+        account.grant(&[grant]).await;
+    }
+    let arguments = ["--database-url", &account.url].map(str::to_owned);
+    drop(Process::start_silent(folder.path(), &arguments));
     account.delete().await;
 }

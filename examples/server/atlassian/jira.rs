@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::content::{Comment, Content, Issue, MAX_COMMENT_LEN, PROJECT, PROJECT_NAME};
 use super::{BaseUrl, Part, user_json};
-use crate::failures::failure;
+use crate::failures::{failure, unavailable};
 use crate::sign_in::SignedIn;
 use crate::users::DemoUsers;
 
@@ -57,9 +57,10 @@ async fn user(
     _: SignedIn,
     Query(query): Query<UserQuery>,
 ) -> Result<Json<Value>, Response> {
-    let owner = Owner::new(query.username).ok();
-    let user = owner.and_then(|owner| users.active(&owner));
-    let user = user.ok_or_else(|| not_found("There is no such user."))?;
+    let no_such_user = || not_found("There is no such user.");
+    let owner = Owner::new(query.username).map_err(|_| no_such_user())?;
+    let user = users.active(&owner).await.map_err(unavailable)?;
+    let user = user.ok_or_else(no_such_user)?;
     Ok(Json(user_json(&user, &base_url)))
 }
 
