@@ -10,7 +10,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::common::process::Process;
-use crate::common::{MYSELF, TOKENS, client, trial};
+use crate::common::{PROJECTS, TOKENS, client, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![trial(
@@ -80,7 +80,7 @@ async fn kill_9() {
         .filter(|(id, _)| acknowledged.revoked.contains(id))
     {
         let request = client()
-            .get(format!("{}{MYSELF}", server.base))
+            .get(format!("{}{PROJECTS}", server.base))
             .bearer_auth(raw);
         let status = request.send().await.expect("an answer").status();
         assert_eq!(status, StatusCode::UNAUTHORIZED, "token {id} was revoked");

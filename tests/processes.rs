@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::common::database::{Database, trials_on_servers};
 use crate::common::process::Process;
-use crate::common::{Answer, MYSELF, NewToken, TOKENS, answer, client, trial, until};
+use crate::common::{Answer, MYSELF, NewToken, PROJECTS, TOKENS, answer, client, trial, until};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials: Vec<_> = trials_on_servers("processes_know_the_same_users", |database| async {
@@ -58,7 +58,7 @@ async fn revoke(server: &Process, token: &NewToken) {
 async fn status(server: &Process, token: &NewToken) -> StatusCode {
     answer(
         client()
-            .get(format!("{}{MYSELF}", server.base))
+            .get(format!("{}{PROJECTS}", server.base))
             .bearer_auth(&token.raw),
     )
     .await

@@ -75,7 +75,20 @@ async fn check_basic(users: &DemoUsers, encoded: &[u8]) -> Result<User, Response
     user.map_err(unavailable)?.ok_or_else(unauthorized)
 }
 
-/// A signed-in, active user, however he signed in; 401 otherwise.
+/// Somebody is signed in, however that is; 401 otherwise. Asks nobody: who has a token was judged by the
+/// layer, and all others before their [`Caller`] was made.
+pub(crate) struct Authenticated;
+
+impl<S: Sync> FromRequestParts<S> for Authenticated {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+        let caller = parts.extensions.get::<Caller>();
+        caller.map(|_| Self).ok_or_else(unauthorized)
+    }
+}
+
+/// What is known of the signed-in, active user, however he signed in; 401 otherwise.
 #[derive(Clone)]
 pub(crate) struct SignedIn(pub(crate) User);
 

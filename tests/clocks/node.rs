@@ -11,7 +11,7 @@ use super::shift::Shift;
 use super::tables::Tables;
 use super::tokens::Tokens;
 use crate::common::process::{Process, command};
-use crate::common::{Answer, MYSELF, NewToken, TOKENS, answer, client, timer_now, until};
+use crate::common::{Answer, NewToken, PROJECTS, TOKENS, answer, client, timer_now, until};
 
 /// Both jobs run each second, so that what they would do wrong is soon seen.
 const OFTEN: [&str; 2] = [
@@ -74,7 +74,7 @@ impl Node {
     pub(super) async fn status(&self, token: &str) -> StatusCode {
         let mut status = StatusCode::SERVICE_UNAVAILABLE;
         for _ in 0..20 {
-            let answer = self.get(MYSELF, |request| request.bearer_auth(token));
+            let answer = self.get(PROJECTS, |request| request.bearer_auth(token));
             status = answer.await.status;
             if status != StatusCode::SERVICE_UNAVAILABLE {
                 break;

@@ -222,12 +222,15 @@ impl Server {
 
     /// The status of a request for a protected resource with this token.
     pub(crate) async fn try_token(&self, token: &str) -> StatusCode {
-        answer(self.get(MYSELF).bearer_auth(token)).await.status
+        answer(self.get(PROJECTS).bearer_auth(token)).await.status
     }
 }
 
 pub(crate) const TOKENS: &str = "/rest/pat/latest/tokens";
+/// Where the server looks up the user himself, whatever the token service knows of him.
 pub(crate) const MYSELF: &str = "/rest/api/latest/myself";
+/// Where the verdict on a token is the token service's alone.
+pub(crate) const PROJECTS: &str = "/rest/api/latest/project";
 
 /// An HTTP client without cookies that never hangs.
 pub(crate) fn client() -> reqwest::Client {

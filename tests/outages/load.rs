@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use super::report::{Report, Told};
 use crate::common::process::Process;
-use crate::common::{MYSELF, NewToken, TOKENS, answer, client};
+use crate::common::{NewToken, PROJECTS, TOKENS, answer, client};
 
 /// How soon the server has to be back, with much room; the aim is five seconds.
 const BACK_WITHIN: Duration = Duration::from_secs(15);
@@ -63,7 +63,7 @@ impl Node {
     }
 
     fn try_token(&self, token: &str) -> RequestBuilder {
-        let request = self.http.get(format!("{}{MYSELF}", self.process.base));
+        let request = self.http.get(format!("{}{PROJECTS}", self.process.base));
         request.bearer_auth(token)
     }
 }

@@ -18,7 +18,7 @@ use super::node::{USERS, user};
 use super::nodes::{NODES, Nodes};
 use super::random::Random;
 use super::tokens::{Group, Token, Tokens};
-use crate::common::{MYSELF, TOKENS};
+use crate::common::{PROJECTS, TOKENS};
 
 const ADMIN_TOKENS: &str = "/rest/pat/latest/admin/tokens";
 
@@ -127,7 +127,7 @@ impl Clients {
         token: &Token,
     ) -> Option<u16> {
         let request = http
-            .get(format!("{}{MYSELF}", self.nodes.base(node)))
+            .get(format!("{}{PROJECTS}", self.nodes.base(node)))
             .bearer_auth(&token.raw);
         let (entry, _) = self.send(Op::Authenticate, node, request).await;
         let status = entry.status;

@@ -20,7 +20,7 @@ use super::disk::Folder;
 use super::nodes::{NODES, Nodes, Place};
 use super::proxy::Proxy;
 use crate::common::database::{Database, Kind, start_standby};
-use crate::common::{MYSELF, NewToken, TOKENS, answer, client, trial_with_need, until};
+use crate::common::{NewToken, PROJECTS, TOKENS, answer, client, trial_with_need, until};
 
 pub(super) fn trials() -> Vec<Trial> {
     let kind = Kind::Postgres;
@@ -156,7 +156,9 @@ impl Cluster {
     }
 
     async fn status(&self, node: usize, token: &NewToken) -> StatusCode {
-        let request = self.http.get(format!("{}{MYSELF}", self.nodes.base(node)));
+        let request = self
+            .http
+            .get(format!("{}{PROJECTS}", self.nodes.base(node)));
         answer(request.bearer_auth(&token.raw)).await.status
     }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::content::{PAGES, Page, SPACE, SPACE_NAME};
 use super::{BaseUrl, Part};
 use crate::failures::failure;
-use crate::sign_in::SignedIn;
+use crate::sign_in::{Authenticated, SignedIn};
 use crate::users::DemoUsers;
 
 /// How many results an answer has unless told.
@@ -63,7 +63,7 @@ fn space_json(base_url: &BaseUrl) -> Value {
 
 async fn spaces(
     Extension(base_url): Extension<BaseUrl>,
-    _: SignedIn,
+    _: Authenticated,
     Query(part): Query<Part>,
 ) -> Json<Value> {
     Json(results(&part, vec![space_json(&base_url)], &base_url))
@@ -71,7 +71,7 @@ async fn spaces(
 
 async fn space(
     Extension(base_url): Extension<BaseUrl>,
-    _: SignedIn,
+    _: Authenticated,
     Path(key): Path<String>,
 ) -> Result<Json<Value>, Response> {
     if key == SPACE {
@@ -104,7 +104,7 @@ struct ContentQuery {
 /// The pages of a space, of a title; CQL is not evaluated.
 async fn contents(
     Extension(base_url): Extension<BaseUrl>,
-    _: SignedIn,
+    _: Authenticated,
     Query(wanted): Query<ContentQuery>,
     Query(part): Query<Part>,
 ) -> Json<Value> {
@@ -122,7 +122,7 @@ async fn contents(
 
 async fn content(
     Extension(base_url): Extension<BaseUrl>,
-    _: SignedIn,
+    _: Authenticated,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Response> {
     let page = PAGES.iter().find(|page| page.id == id);
@@ -132,7 +132,7 @@ async fn content(
 
 async fn search(
     Extension(base_url): Extension<BaseUrl>,
-    _: SignedIn,
+    _: Authenticated,
     Query(part): Query<Part>,
 ) -> Json<Value> {
     let pages = PAGES.iter().map(|page| {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::content::{Comment, Content, Issue, MAX_COMMENT_LEN, PROJECT, PROJECT_NAME};
 use super::{BaseUrl, Part, user_json};
 use crate::failures::{failure, unavailable};
-use crate::sign_in::SignedIn;
+use crate::sign_in::{Authenticated, SignedIn};
 use crate::users::DemoUsers;
 
 /// How many results an answer has unless told.
@@ -54,7 +54,7 @@ struct UserQuery {
 async fn user(
     State(users): State<DemoUsers>,
     Extension(base_url): Extension<BaseUrl>,
-    _: SignedIn,
+    _: Authenticated,
     Query(query): Query<UserQuery>,
 ) -> Result<Json<Value>, Response> {
     let no_such_user = || not_found("There is no such user.");
@@ -65,7 +65,7 @@ async fn user(
 }
 
 /// The Python client `jira` reads the fields before it searches.
-async fn fields(_: SignedIn) -> Json<Value> {
+async fn fields(_: Authenticated) -> Json<Value> {
     let fields = [
         ("summary", "Summary", "string"),
         ("description", "Description", "string"),
@@ -98,13 +98,13 @@ fn project_json(base_url: &BaseUrl) -> Value {
     })
 }
 
-async fn projects(Extension(base_url): Extension<BaseUrl>, _: SignedIn) -> Json<Value> {
+async fn projects(Extension(base_url): Extension<BaseUrl>, _: Authenticated) -> Json<Value> {
     Json(json!([project_json(&base_url)]))
 }
 
 async fn project(
     Extension(base_url): Extension<BaseUrl>,
-    _: SignedIn,
+    _: Authenticated,
     Path(key): Path<String>,
 ) -> Result<Json<Value>, Response> {
     if key.eq_ignore_ascii_case(PROJECT) || key == "10000" {
@@ -155,7 +155,7 @@ fn comment_json(issue: &Issue, comment: &Comment, base_url: &BaseUrl) -> Value {
 async fn issue(
     Extension(base_url): Extension<BaseUrl>,
     Extension(content): Extension<Content>,
-    _: SignedIn,
+    _: Authenticated,
     Path(key): Path<String>,
 ) -> Result<Json<Value>, Response> {
     let issue = content.issue(&key).ok_or_else(no_such_issue)?;
@@ -165,7 +165,7 @@ async fn issue(
 async fn comments(
     Extension(base_url): Extension<BaseUrl>,
     Extension(content): Extension<Content>,
-    _: SignedIn,
+    _: Authenticated,
     Path(key): Path<String>,
     Query(part): Query<Part>,
 ) -> Result<Json<Value>, Response> {
@@ -219,7 +219,7 @@ struct Search {
 async fn search_by_body(
     Extension(base_url): Extension<BaseUrl>,
     Extension(content): Extension<Content>,
-    _: SignedIn,
+    _: Authenticated,
     search: Option<Json<Search>>,
 ) -> Json<Value> {
     let Json(search) = search.unwrap_or_default();
@@ -235,7 +235,7 @@ struct JqlQuery {
 async fn search(
     Extension(base_url): Extension<BaseUrl>,
     Extension(content): Extension<Content>,
-    _: SignedIn,
+    _: Authenticated,
     Query(JqlQuery { jql }): Query<JqlQuery>,
     Query(part): Query<Part>,
 ) -> Json<Value> {
