@@ -33,7 +33,7 @@ impl<DB: Portable> SqlxStore<DB> {
     /// that allow it; [`ConnectError::Outdated`] if the tables are for newer versions only;
     /// otherwise the database fails, or is none that the store's promises can be kept on.
     pub async fn migrate(&self) -> Result<(), ConnectError> {
-        for pool in [&self.pool, &self.auth_pool, &self.write_pool] {
+        for pool in [&self.pool, &self.auth_pool] {
             settings::check(pool).await?;
         }
         self.check().await?;

@@ -28,7 +28,7 @@ pub type SqliteStore = SqlxStore<Sqlite>;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections for authentication, which nothing else may take.
 const AUTH_CONNECTIONS: u32 = 4;
-/// Connections for all that is read besides.
+/// Connections for everything else.
 const CONNECTIONS: u32 = 4;
 
 impl SqliteStore {
@@ -87,9 +87,7 @@ impl SqliteStore {
         };
         let general = pool(CONNECTIONS).connect_with(options.clone()).await;
         let general = general.map_err(ConnectError::open)?;
-        let write = pool(1).connect_lazy_with(options.clone());
-        let store = Self::new(general, pool(AUTH_CONNECTIONS).connect_lazy_with(options))
-            .with_write_pool(write);
+        let store = Self::new(general, pool(AUTH_CONNECTIONS).connect_lazy_with(options));
         store.migrate().await?;
         Ok(store)
     }

@@ -28,8 +28,6 @@ pub struct SqlxStore<DB: Dialect> {
     pub(crate) pool: Pool<DB>,
     pub(crate) auth_pool: Pool<DB>,
     pub(crate) clock: ClockSource,
-    /// For transactions that write.
-    pub(crate) write_pool: Pool<DB>,
 }
 
 impl<DB: Dialect> Clone for SqlxStore<DB> {
@@ -38,7 +36,6 @@ impl<DB: Dialect> Clone for SqlxStore<DB> {
             pool: self.pool.clone(),
             auth_pool: self.auth_pool.clone(),
             clock: self.clock,
-            write_pool: self.write_pool.clone(),
         }
     }
 }
@@ -76,22 +73,10 @@ impl<DB: Dialect> SqlxStore<DB> {
     #[must_use]
     pub fn new(pool: Pool<DB>, auth_pool: Pool<DB>) -> Self {
         Self {
-            write_pool: pool.clone(),
             pool,
             auth_pool,
             clock: ClockSource::Database,
         }
-    }
-
-    /// Has transactions that write take their connections from this pool, instead of the first one.
-    ///
-    /// On SQLite one of a single connection, as `SqliteStore::connect` opens it, makes writing several
-    /// times as fast: there is one writer at a time in any case, a pool has the others wait in line
-    /// without taking connections from readers, and each connection has a cache of its own, which what
-    /// another one writes makes worthless.
-    #[must_use]
-    pub fn with_write_pool(self, write_pool: Pool<DB>) -> Self {
-        Self { write_pool, ..self }
     }
 
     /// Has the store go by its callers' clock, whatever that of the database and the mark say: for
@@ -108,7 +93,6 @@ impl<DB: Dialect> SqlxStore<DB> {
     /// Closes all connections; waits for those in use.
     pub async fn close(&self) {
         self.auth_pool.close().await;
-        self.write_pool.close().await;
         self.pool.close().await;
     }
 

@@ -66,7 +66,7 @@ impl<DB: Portable> Write<DB> {
     /// Begins a transaction that does not need to know what time it is.
     pub(crate) async fn begin_timeless(store: &SqlxStore<DB>) -> Result<Self, Error> {
         let mut write = Self {
-            connection: Some(store.write_pool.acquire().await?),
+            connection: Some(store.pool.acquire().await?),
             state: State::Unknown,
             clock: store.clock,
             callers: Timestamp::UNIX_EPOCH,
