@@ -166,9 +166,10 @@ async fn is_up_to_date<DB: Portable>(
 
 /// The migrations that are done, by their versions and checksums.
 async fn done<DB: Portable>(connection: &mut DB::Connection) -> Result<Vec<(i64, Vec<u8>)>, Error> {
-    let dirty = connection.dirty_version(TABLE).await.map_err(cause)?;
     let applied = connection.list_applied_migrations(TABLE).await;
     let applied = applied.map_err(cause)?.into_iter();
+    // Asked for last: one that another process has begun since is not in the list yet.
+    let dirty = connection.dirty_version(TABLE).await.map_err(cause)?;
     // What is half done is the lowest of all that is.
     let done = applied.filter(|migration| dirty.is_none_or(|dirty| migration.version < dirty));
     Ok(done

@@ -134,7 +134,8 @@ fn numbers(kind: Kind) -> &'static str {
         }
         Kind::MariaDb => {
             "SELECT CONCAT(table_name, '.', column_name) FROM information_schema.columns \
-             WHERE table_schema = DATABASE() AND table_name <> 'pat_migrations' \
+             WHERE table_schema = DATABASE() AND table_name LIKE 'pat%' \
+             AND table_name <> 'pat_migrations' \
              AND NOT data_type REGEXP 'text|char|binary|blob'"
         }
     }
