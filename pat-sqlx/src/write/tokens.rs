@@ -253,7 +253,7 @@ impl<DB: Portable> Write<DB> {
         self.insert(inserts).await
     }
 
-    /// Locks the tokens of a scope, and reads the time after that.
+    /// Locks the tokens of a scope, and reads the time with that, after the locks of their owners.
     pub(crate) async fn lock_unrevoked(
         &mut self,
         scope: &RevocationScope,
