@@ -52,7 +52,8 @@ async fn stopped() {
     }
 }
 
-/// Ends a while later: whoever holds a stream open, or sends half a request, must not keep the process.
+/// Ends five seconds after that: a client that holds a stream open, or sends half a request, must not
+/// keep the process.
 async fn cut_off() {
     stopped().await;
     tokio::time::sleep(Duration::from_secs(5)).await;

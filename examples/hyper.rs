@@ -53,8 +53,8 @@ async fn main() -> Result<(), BoxError> {
             _ = &mut interrupt => break,
         }
     }
-    // Whoever holds a stream open, or sends half a request, must not keep the process, and whoever
-    // connects now is to be refused rather than to wait for its end.
+    // A client that holds a stream open, or sends half a request, must not keep the process, and one
+    // that connects now is refused rather than left to wait for its end.
     drop(listener);
     let _ = tokio::time::timeout(Duration::from_secs(5), connections.shutdown()).await;
     // Writes when tokens were last used.

@@ -22,8 +22,8 @@ pub(crate) fn failure(status: StatusCode, message: &str) -> Response {
     (status, Json(json)).into_response()
 }
 
-/// Nobody can say now: the database does not answer. pat-core tells once of an outage, so this does not
-/// tell of each request.
+/// The answer where the database gives none. pat-core logs an outage once, so this does not log each
+/// request.
 pub(crate) fn unavailable(error: impl Display) -> Response {
     tracing::debug!(%error, "a request cannot be answered now");
     let status = StatusCode::SERVICE_UNAVAILABLE;

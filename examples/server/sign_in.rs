@@ -75,8 +75,8 @@ async fn check_basic(users: &DemoUsers, encoded: &[u8]) -> Result<User, Response
     user.map_err(unavailable)?.ok_or_else(unauthorized)
 }
 
-/// Somebody is signed in, however that is; 401 otherwise. Asks nobody: who has a token was judged by the
-/// layer, and all others before their [`Caller`] was made.
+/// A user is signed in, by whatever means; 401 otherwise. Makes no look-up: a token was judged by the
+/// layer, and any other sign-in before its [`Caller`] was made.
 pub(crate) struct Authenticated;
 
 impl<S: Sync> FromRequestParts<S> for Authenticated {
@@ -88,7 +88,7 @@ impl<S: Sync> FromRequestParts<S> for Authenticated {
     }
 }
 
-/// What is known of the signed-in, active user, however he signed in; 401 otherwise.
+/// The signed-in, active user, by whatever means; 401 otherwise.
 #[derive(Clone)]
 pub(crate) struct SignedIn(pub(crate) User);
 

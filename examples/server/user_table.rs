@@ -155,7 +155,7 @@ impl<DB: Portable> SqlTable<DB> {
 }
 
 /// The statement that makes the table. Keys are compared byte by byte, which MySQL does not do unless
-/// told. Who is deleted keeps his row: a key is never given to somebody else.
+/// told. A deleted user's row stays, so that the key is never given to another user.
 fn create<DB: Portable>() -> String {
     let options = match DB::NAME {
         "MySQL" => {
@@ -221,7 +221,7 @@ impl<DB: Portable> UserTable for SqlTable<DB> {
     }
 
     async fn remove(&self, owner: &Owner) -> Result<bool, BoxError> {
-        // Also one who is: who deletes a user again, since he was not told whether it is done, is told.
+        // A deleted user too: an administrator whose first attempt had no answer repeats it, and gets one.
         let sql = "UPDATE demo_user SET is_deleted = 1 WHERE owner = ";
         let mut query = QueryBuilder::new(sql);
         DB::bind(&mut query, owner.into());

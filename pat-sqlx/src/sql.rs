@@ -125,7 +125,7 @@ struct Answer<DB: Dialect> {
     touched: u64,
 }
 
-/// What was asked, and where the next part of its answer comes from.
+/// The parts of an answer, as a driver gives them.
 type Parts<'a, DB> =
     BoxStream<'a, Result<Either<<DB as Database>::QueryResult, <DB as Database>::Row>, Error>>;
 

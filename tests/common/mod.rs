@@ -227,7 +227,7 @@ impl Server {
 }
 
 pub(crate) const TOKENS: &str = "/rest/pat/latest/tokens";
-/// Where the server looks up the user himself, whatever the token service knows of him.
+/// Where the example server looks the user up itself, whatever the token service has cached.
 pub(crate) const MYSELF: &str = "/rest/api/latest/myself";
 /// Where the verdict on a token is the token service's alone.
 pub(crate) const PROJECTS: &str = "/rest/api/latest/project";

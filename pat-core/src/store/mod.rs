@@ -341,9 +341,9 @@ pub enum Insertion {
     Stored(Token),
     /// The id or the digest is taken; nothing was stored. Another pair will do.
     Duplicate,
-    /// The owner has as many tokens as he may, or more; nothing was stored.
+    /// The owner has as many tokens as are allowed, or more; nothing was stored.
     LimitReached {
-        /// How many he has: expired ones included, revoked ones not.
+        /// The owner's tokens: expired ones included, revoked ones not.
         count: u32,
     },
     /// The store holds as many tokens of the owner's as it may ([`NewToken::max_rows`]), revoked and

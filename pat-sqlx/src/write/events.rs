@@ -81,10 +81,7 @@ impl<DB: Portable> Write<DB> {
 
     /// Writes a row for each token of these events, many in one statement.
     pub(crate) async fn insert_events(&mut self, events: &[Event]) -> Result<(), Error> {
-        for insert in event_inserts(events)? {
-            self.insert(vec![insert]).await?;
-        }
-        Ok(())
+        self.insert_each(event_inserts(events)?).await
     }
 
     /// Writes the event of a notice that has just been settled so, if that is one.

@@ -159,6 +159,14 @@ impl<DB: Portable> Write<DB> {
         Ok(())
     }
 
+    /// The same in statements of their own: together they might have too many values.
+    pub(crate) async fn insert_each(&mut self, inserts: Vec<Insert>) -> Result<(), Error> {
+        for insert in inserts {
+            self.insert(vec![insert]).await?;
+        }
+        Ok(())
+    }
+
     async fn fetch(&mut self, sql: Sql<DB>) -> Result<Vec<Row<DB>>, Error> {
         self.state = State::Asked;
         let result = sql.fetch(self.connection()?).await;

@@ -476,9 +476,7 @@ impl<DB: Portable> Write<DB> {
         } else {
             None
         };
-        for insert in events {
-            self.insert(vec![insert]).await?;
-        }
+        self.insert_each(events).await?;
         self.execute_lock(Sql::new("UPDATE pat_clock SET gen = gen + 1 WHERE id = 1"))
             .await?;
         let nonce = getrandom::u64().map_err(|error| Error::Encode(error.into()))?;
