@@ -200,6 +200,7 @@ impl Call {
                     now: now(),
                     mode: ReportMode::Seldom,
                     version: SCHEMA_VERSION,
+                    contradicts_leap: false,
                 };
                 store.report_node(&report, &bounds()).await?;
                 store.changes_since(None).await?;

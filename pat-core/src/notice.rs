@@ -173,6 +173,9 @@ pub struct Notice {
     pub by: Option<String>,
     /// The administrator's reason, if he gave one.
     pub reason: Option<String>,
+    /// How many tokens of the recipient that were created with these, directly or through others, go
+    /// on authenticating; 0 for other kinds than [`NoticeKind::RevokedByAdmin`].
+    pub live_children: u64,
     /// When it was queued.
     pub queued_at: Timestamp,
     /// Where users reach the host (`pat.base.url`), without a slash at the end.

@@ -70,6 +70,7 @@ fn notice(kind: NoticeKind, names: &[&str]) -> Result<Notice, Box<dyn Error>> {
             "The token was found in a public repository.\nPlease keep tokens in the secret store."
                 .to_owned()
         }),
+        live_children: if by_admin { names.len() as u64 } else { 0 },
         queued_at,
         base_url: Some("https://example.com".to_owned()),
     })

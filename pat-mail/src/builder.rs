@@ -154,6 +154,7 @@ fn sample(kind: NoticeKind, count: i64, full: bool) -> Notice {
         tokens: (1..=count).map(token).collect(),
         by: full.then(|| "Sample Administrator".to_owned()),
         reason: full.then(|| "A sample.".to_owned()),
+        live_children: if full { count.unsigned_abs() } else { 0 },
         queued_at: now,
         base_url: full.then(|| "https://example.com".to_owned()),
     }

@@ -41,6 +41,7 @@ pub(crate) struct Context {
     more: usize,
     by: Option<String>,
     reason: Option<Vec<String>>,
+    live_children: u64,
     link: Option<String>,
     queued: String,
 }
@@ -90,6 +91,7 @@ impl Context {
             reason: reason
                 .filter(|lines| lines.iter().any(|line| !line.is_empty()))
                 .map(|lines| lines.into_iter().map(|line| format.name(line)).collect()),
+            live_children: notice.live_children,
             link,
             queued: date_and_time(notice.queued_at),
         })

@@ -167,6 +167,7 @@ mod tests {
             }],
             by: None,
             reason: None,
+            live_children: 0,
             queued_at: Timestamp::UNIX_EPOCH,
             base_url: None,
         }

@@ -56,6 +56,7 @@ fn notice(kind: NoticeKind, names: &[&str]) -> Notice {
         tokens: tokens.collect(),
         by: (kind == NoticeKind::RevokedByAdmin).then(|| "Grace Hopper".to_owned()),
         reason: (kind == NoticeKind::RevokedByAdmin).then(|| "It was in a public log.".to_owned()),
+        live_children: 0,
         queued_at,
         base_url: Some("https://example.com".to_owned()),
     }
@@ -189,6 +190,46 @@ fn mails_without_link_reason_or_name_read_well() {
     assert_eq!(header(&mail, "To"), "ada@example.com");
     assert!(!html(&mail).contains("href"));
     insta::assert_snapshot!("bare", text(&mail));
+}
+
+#[test]
+fn a_mail_says_how_many_tokens_outlive_the_revocation() {
+    for (names, live, sentence) in [
+        (&["ci"][..], 0, None),
+        (
+            &["ci"],
+            1,
+            Some("One token that was created with it still works. Revoke it too unless"),
+        ),
+        (
+            &["ci"],
+            2,
+            Some("2 tokens that were created with it still work. Revoke them too unless"),
+        ),
+        (
+            &["ci", "cd"],
+            1,
+            Some("One token that was created with them still works. Revoke it too unless"),
+        ),
+        (
+            &["ci", "cd"],
+            7,
+            Some("7 tokens that were created with them still work. Revoke them too unless"),
+        ),
+    ] {
+        let mut notice = notice(NoticeKind::RevokedByAdmin, names);
+        notice.live_children = live;
+        let message = compose(&notice);
+        let mail = parse_mail(&message).unwrap();
+        let bodies = [text(&mail), html(&mail).replace("</strong>", "")];
+        for body in bodies {
+            let body = body.split_whitespace().collect::<Vec<_>>().join(" ");
+            match sentence {
+                Some(sentence) => assert!(body.contains(sentence), "{body}"),
+                None => assert!(!body.contains("still work"), "{body}"),
+            }
+        }
+    }
 }
 
 #[test]

@@ -5,6 +5,17 @@ use sqlx::{Database, Pool, database::HasStatementCache};
 use crate::privileges::Grants;
 use crate::{ConnectError, Setting};
 
+/// How several statements are one question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chain {
+    /// They are not.
+    None,
+    /// Each but the last in a `WITH`.
+    With,
+    /// One after the other, with semicolons: each has an end in the answer.
+    Script,
+}
+
 /// What really differs between the databases; everything else is one body of SQL.
 pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
     /// Begins a transaction that will write. Where the database knows only one writer at a time,
@@ -22,8 +33,8 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
     /// Undoes such a transaction, and begins no other one.
     const ROLLBACK: &'static str;
 
-    /// Whether one statement can insert into several tables, each but the last in a `WITH`.
-    const CHAINS_INSERTS: bool;
+    /// How inserts into several tables are sent at once.
+    const CHAIN: Chain;
 
     /// Ends a `SELECT` that locks the rows it reads until the end of the transaction; empty where
     /// there is one writer at a time.
@@ -48,7 +59,7 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
     const IS_WRITABLE: &'static str;
 
     /// The migrations, in order. Each may be run again after it was done in part.
-    const MIGRATIONS: [&'static str; 5];
+    const MIGRATIONS: [&'static str; 6];
 
     /// Ends an `INSERT` that does nothing if the row of this `key` is there already; `key` is the
     /// column of the primary key. It must not lock the row for sharing: two that go on to lock it

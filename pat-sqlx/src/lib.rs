@@ -27,7 +27,7 @@ mod write;
 pub use sqlx;
 
 pub use self::connect::{AnyStore, connect};
-pub use self::dialect::Dialect;
+pub use self::dialect::{Chain, Dialect};
 pub use self::error::ConnectError;
 #[cfg(feature = "mysql")]
 pub use self::mysql::MySqlStore;

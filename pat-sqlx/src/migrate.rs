@@ -12,7 +12,14 @@ use crate::{ConnectError, Portable, SqlxStore, row, settings};
 /// run.
 const TABLE: &str = "pat_migrations";
 /// The names of the migrations, in order.
-const NAMES: [&str; 5] = ["tokens", "jobs", "nodes", "events", "time and audit"];
+const NAMES: [&str; 6] = [
+    "tokens",
+    "jobs",
+    "nodes",
+    "events",
+    "time and audit",
+    "leaps and children",
+];
 const _: () = assert!(
     NAMES.len() as u64 == SCHEMA_VERSION,
     "each migration makes another version of the tables"

@@ -4,6 +4,7 @@ use sqlx::error::DatabaseError;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlQueryResult};
 use sqlx::{AssertSqlSafe, Error, Executor as _, MySql, Pool, Row as _};
 
+use crate::dialect::Chain;
 use crate::privileges::Grants;
 use crate::server;
 use crate::settings::Needed::{Any, List, NoneOf, OneOf};
@@ -60,7 +61,7 @@ impl Dialect for MySql {
     const COMMIT: &'static str = "RELEASE SAVEPOINT pat; COMMIT AND NO CHAIN NO RELEASE; \
          SET SESSION autocommit = 1";
     const ROLLBACK: &'static str = "ROLLBACK AND NO CHAIN NO RELEASE; SET SESSION autocommit = 1";
-    const CHAINS_INSERTS: bool = false;
+    const CHAIN: Chain = Chain::None;
     const FOR_UPDATE: &'static str = " FOR UPDATE";
     const SKIP_LOCKED: &'static str = " FOR UPDATE SKIP LOCKED";
     // Not UNIX_TIMESTAMP(), which reads the session's time zone, and so repeats an hour each autumn.
@@ -68,12 +69,13 @@ impl Dialect for MySql {
     // A number, or on newer MariaDB a word.
     const HAS_SERVER: bool = true;
     const IS_WRITABLE: &'static str = "CONCAT(@@global.read_only) IN ('0', 'OFF')";
-    const MIGRATIONS: [&'static str; 5] = [
+    const MIGRATIONS: [&'static str; 6] = [
         include_str!("../migrations/mysql/0001_tokens.sql"),
         include_str!("../migrations/mysql/0002_jobs.sql"),
         include_str!("../migrations/mysql/0003_nodes.sql"),
         include_str!("../migrations/mysql/0004_events.sql"),
         include_str!("../migrations/mysql/0005_time_and_audit.sql"),
+        include_str!("../migrations/mysql/0006_leaps_and_children.sql"),
     ];
 
     fn or_ignore(key: &str) -> String {

@@ -6,7 +6,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgQueryResult};
 use sqlx::{AssertSqlSafe, Executor as _, Pool, Postgres, Row as _};
 use tokio::time::timeout;
 
-use crate::dialect::on_conflict_keep_later;
+use crate::dialect::{Chain, on_conflict_keep_later};
 use crate::lent::fetch;
 use crate::privileges::{Grants, TABLES};
 use crate::server;
@@ -56,19 +56,20 @@ impl Dialect for Postgres {
     const HAS_ONE_WRITER: bool = false;
     const COMMIT: &'static str = "COMMIT AND NO CHAIN";
     const ROLLBACK: &'static str = "ROLLBACK AND NO CHAIN";
-    const CHAINS_INSERTS: bool = true;
+    const CHAIN: Chain = Chain::With;
     const FOR_UPDATE: &'static str = " FOR UPDATE";
     const SKIP_LOCKED: &'static str = " FOR UPDATE SKIP LOCKED";
     const CLOCK: &'static str = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::BIGINT";
     const HAS_SERVER: bool = true;
     const IS_WRITABLE: &'static str =
         "(current_setting('transaction_read_only') = 'off')::INT::BIGINT";
-    const MIGRATIONS: [&'static str; 5] = [
+    const MIGRATIONS: [&'static str; 6] = [
         include_str!("../migrations/postgres/0001_tokens.sql"),
         include_str!("../migrations/postgres/0002_jobs.sql"),
         include_str!("../migrations/postgres/0003_nodes.sql"),
         include_str!("../migrations/postgres/0004_events.sql"),
         include_str!("../migrations/postgres/0005_time_and_audit.sql"),
+        include_str!("../migrations/postgres/0006_leaps_and_children.sql"),
     ];
 
     fn or_ignore(_key: &str) -> String {

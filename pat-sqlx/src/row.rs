@@ -103,6 +103,7 @@ pub(crate) fn node_report<DB: Portable>(row: &Row<DB>) -> Result<Option<NodeRepo
         now: row.timestamp("reported_at")?,
         mode: mode(row.int("mode")?),
         version: row.count("version")?,
+        contradicts_leap: row.int("contradicts_leap")? != 0,
     }))
 }
 
@@ -178,6 +179,7 @@ pub(crate) fn queued_notice<DB: Portable>(row: &Row<DB>) -> Result<QueuedNotice,
         tokens: Vec::new(),
         by: row.optional_owner("revoked_by")?,
         reason: row.optional_text("reason")?,
+        live_children: row.count("live_children")?,
         queued_at: row.timestamp("queued_at")?,
         attempts: attempts(row)?,
         sent_by: sent_by.map(str::to_owned).collect(),

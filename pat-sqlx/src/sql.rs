@@ -13,6 +13,7 @@ use sqlx::{
 };
 
 use crate::Dialect;
+use crate::dialect::Chain;
 
 /// A database that knows all that the one body of SQL uses: 64-bit integers, text and bytes, and
 /// the lack of them.
@@ -33,6 +34,16 @@ pub trait Portable: Dialect {
     /// length each time, so of no use to the cache of prepared statements.
     fn execute(
         query: QueryBuilder<Self>,
+        is_kept: bool,
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<u64, Error>> + Send {
+        Self::execute_all(query, 1, is_kept, connection)
+    }
+
+    /// The same, for so many statements that are sent as one ([`Chain::Script`]).
+    fn execute_all(
+        query: QueryBuilder<Self>,
+        count: usize,
         is_kept: bool,
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<u64, Error>> + Send;
@@ -86,22 +97,23 @@ where
         mut query: QueryBuilder<DB>,
         connection: &mut DB::Connection,
     ) -> Result<Vec<DB::Row>, Error> {
-        let all = to_the_end::<DB>(connection.fetch_many(query.build())).await?;
+        let all = to_the_end::<DB>(connection.fetch_many(query.build()), 1).await?;
         Ok(all.rows)
     }
 
-    async fn execute(
+    async fn execute_all(
         mut query: QueryBuilder<DB>,
+        count: usize,
         is_kept: bool,
         connection: &mut DB::Connection,
     ) -> Result<u64, Error> {
         let query = query.build().persistent(is_kept);
-        let all = to_the_end::<DB>(connection.fetch_many(query)).await?;
+        let all = to_the_end::<DB>(connection.fetch_many(query), count).await?;
         Ok(all.touched)
     }
 
     async fn run(sql: &'static str, connection: &mut DB::Connection) -> Result<(), Error> {
-        let all = to_the_end::<DB>(connection.fetch_many(raw_sql(sql))).await;
+        let all = to_the_end::<DB>(connection.fetch_many(raw_sql(sql)), 1).await;
         all.map(drop)
     }
 
@@ -129,24 +141,30 @@ struct Answer<DB: Dialect> {
 type Parts<'a, DB> =
     BoxStream<'a, Result<Either<<DB as Database>::QueryResult, <DB as Database>::Row>, Error>>;
 
-/// Waits for the whole answer.
+/// Waits for the whole answer to so many statements, or more.
 ///
 /// # Errors
-/// It has no end: `WorkerCrashed`. A driver may stop in the midst of it and say nothing (SQLite's does
+/// One of them has no end: `WorkerCrashed`. A driver may stop in the midst of it and say nothing (SQLite's does
 /// if its thread panics, which it does where there is no memory for a value), and what is missing would
 /// pass for tokens that are not there.
-async fn to_the_end<DB: Dialect>(mut parts: Parts<'_, DB>) -> Result<Answer<DB>, Error> {
+async fn to_the_end<DB: Dialect>(
+    mut parts: Parts<'_, DB>,
+    count: usize,
+) -> Result<Answer<DB>, Error> {
     let mut rows = Vec::new();
-    let mut touched = None;
+    let (mut ends, mut touched) = (0, 0);
     while let Some(part) = parts.try_next().await? {
         match part {
             Either::Left(end) => {
-                touched = Some(touched.unwrap_or_default() + DB::rows_affected(&end));
+                ends += 1;
+                touched += DB::rows_affected(&end);
             }
             Either::Right(row) => rows.push(row),
         }
     }
-    let touched = touched.ok_or(Error::WorkerCrashed)?;
+    if ends < count {
+        return Err(Error::WorkerCrashed);
+    }
     Ok(Answer { rows, touched })
 }
 
@@ -254,6 +272,8 @@ pub(crate) struct Insert {
     /// The table and its columns, as in `pat_owner (owner, seq)`.
     into: &'static str,
     rows: Vec<Vec<Value>>,
+    /// What is to be done where a row is there already.
+    or: String,
 }
 
 impl Insert {
@@ -262,21 +282,32 @@ impl Insert {
         rows: impl IntoIterator<Item = [Value; N]>,
     ) -> Self {
         let rows = rows.into_iter().map(Vec::from).collect();
-        Self { into, rows }
+        Self {
+            into,
+            rows,
+            or: String::new(),
+        }
+    }
+
+    /// Leaves rows as they are that are there already, by the table's `key`.
+    pub(crate) fn or_ignore<DB: Dialect>(self, key: &str) -> Self {
+        Self {
+            or: DB::or_ignore(key),
+            ..self
+        }
     }
 
     fn push_to<DB: Portable>(self, sql: &mut Sql<DB>) {
         sql.push(format_args!("INSERT INTO {} VALUES ", self.into));
-        sql.bind_rows(self.rows);
+        sql.bind_rows(self.rows).push(self.or);
     }
 
     /// As few statements as this database can do with. Those with as many rows as there happen to be
     /// are not kept prepared.
     pub(crate) fn statements<DB: Portable>(inserts: Vec<Self>) -> Vec<Sql<DB>> {
-        let groups = if DB::CHAINS_INSERTS {
-            vec![inserts]
-        } else {
-            inserts.into_iter().map(|insert| vec![insert]).collect()
+        let groups = match DB::CHAIN {
+            Chain::None => inserts.into_iter().map(|insert| vec![insert]).collect(),
+            Chain::With | Chain::Script => vec![inserts],
         };
         groups.into_iter().filter_map(Self::chain).collect()
     }
@@ -285,12 +316,17 @@ impl Insert {
         let is_kept = inserts.iter().all(|insert| insert.rows.len() == 1);
         let last = inserts.pop()?;
         let mut sql = Sql::new("");
-        let mut separator = "WITH ";
         for (number, insert) in inserts.into_iter().enumerate() {
-            sql.push(format_args!("{separator}i{number} AS ("));
-            insert.push_to(&mut sql);
-            sql.push(")");
-            separator = ", ";
+            if DB::CHAIN == Chain::Script {
+                insert.push_to(&mut sql);
+                sql.push("; ");
+                sql.count += 1;
+            } else {
+                let separator = if number == 0 { "WITH " } else { ", " };
+                sql.push(format_args!("{separator}i{number} AS ("));
+                insert.push_to(&mut sql);
+                sql.push(") ");
+            }
         }
         last.push_to(&mut sql);
         Some(if is_kept { sql } else { sql.unprepared() })
@@ -300,6 +336,8 @@ impl Insert {
 /// A statement that is being put together.
 pub(crate) struct Sql<DB: Portable> {
     query: QueryBuilder<DB>,
+    /// How many statements it is.
+    count: usize,
     is_kept: bool,
 }
 
@@ -307,6 +345,7 @@ impl<DB: Portable> Sql<DB> {
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self {
             query: QueryBuilder::new(text),
+            count: 1,
             is_kept: true,
         }
     }
@@ -374,7 +413,7 @@ impl<DB: Portable> Sql<DB> {
 
     /// Returns how many rows were touched.
     pub(crate) async fn execute(self, connection: &mut DB::Connection) -> Result<u64, Error> {
-        DB::execute(self.query, self.is_kept, connection).await
+        DB::execute_all(self.query, self.count, self.is_kept, connection).await
     }
 }
 

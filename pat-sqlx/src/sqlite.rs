@@ -12,7 +12,7 @@ use sqlx::{
     Row as _, Sqlite,
 };
 
-use crate::dialect::on_conflict_keep_later;
+use crate::dialect::{Chain, on_conflict_keep_later};
 use crate::privileges::Grants;
 use crate::settings::Needed::{Any, AtLeast, OneOf};
 use crate::settings::Setting;
@@ -115,18 +115,19 @@ impl Dialect for Sqlite {
     const HAS_ONE_WRITER: bool = true;
     const COMMIT: &'static str = "COMMIT";
     const ROLLBACK: &'static str = "ROLLBACK";
-    const CHAINS_INSERTS: bool = false;
+    const CHAIN: Chain = Chain::Script;
     const FOR_UPDATE: &'static str = "";
     const SKIP_LOCKED: &'static str = "";
     const CLOCK: &'static str = "NULL";
     const HAS_SERVER: bool = false;
     const IS_WRITABLE: &'static str = "1";
-    const MIGRATIONS: [&'static str; 5] = [
+    const MIGRATIONS: [&'static str; 6] = [
         include_str!("../migrations/sqlite/0001_tokens.sql"),
         include_str!("../migrations/sqlite/0002_jobs.sql"),
         include_str!("../migrations/sqlite/0003_nodes.sql"),
         include_str!("../migrations/sqlite/0004_events.sql"),
         include_str!("../migrations/sqlite/0005_time_and_audit.sql"),
+        include_str!("../migrations/sqlite/0006_leaps_and_children.sql"),
     ];
 
     fn or_ignore(_key: &str) -> String {

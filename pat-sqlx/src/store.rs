@@ -297,7 +297,7 @@ impl<DB: Portable> SqlxStore<DB> {
             return Ok(Revoked {
                 at,
                 tokens,
-                live_children,
+                live_children: live_children.values().sum(),
             });
         }
         let revocation = &Revocation {
@@ -311,7 +311,7 @@ impl<DB: Portable> SqlxStore<DB> {
             let ids: Vec<_> = tokens.iter().map(|token| token.id).collect();
             let kind = NoticeKind::RevokedByAdmin;
             write
-                .queue_notices(kind, &ids, at, Some(revocation))
+                .queue_notices(kind, &ids, at, Some((revocation, &live_children)))
                 .await?;
         }
         let event = EventKind::Revoked {
@@ -326,7 +326,7 @@ impl<DB: Portable> SqlxStore<DB> {
         Ok(Revoked {
             at,
             tokens,
-            live_children,
+            live_children: live_children.values().sum(),
         })
     }
 
@@ -430,7 +430,7 @@ impl<DB: Portable> SqlxStore<DB> {
         let rows = fetch_from_primary(&self.pool, {
             Sql::new(format!(
                 "SELECT {is_writable} AS is_writable, n.id, n.applied_gen, n.reported_at, n.mode, \
-                 n.version \
+                 n.version, n.contradicts_leap \
                  FROM (SELECT 1 AS one) o LEFT JOIN pat_node n ON 1 = 1"
             ))
         });

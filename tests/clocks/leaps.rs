@@ -11,7 +11,7 @@ use super::shift::{DAY, Shift};
 use super::tables::Tables;
 use super::tokens::{self, Tokens, assert_all_kept, assert_told};
 use crate::common::database::{Database, Kind};
-use crate::common::until;
+use crate::common::{timer_now, until};
 
 const MINUTE: i64 = 60_000_000;
 const A_DAY: i64 = DAY * 1_000_000;
@@ -145,6 +145,16 @@ pub(super) async fn of_running_server(kind: Kind) {
         if days == 400 {
             leap_is(&node, 400.0).await;
             until_logged(&tables, "the clock is ahead").await;
+            // Nor does one believe the clock that starts now and finds it so.
+            let late = Node::start(&tables, None, &[]).await;
+            leap_is(&late, 400.0).await;
+            let end = timer_now() + Duration::from_secs(2);
+            while timer_now() < end {
+                assert!(!late.is_ready().await, "another node contradicts it");
+                late.refuses_ended(&tokens).await;
+            }
+            assert_eq!(tables.number(done).await, before, "no job runs");
+            late.stop().await;
         }
         assert!(!node.is_ready().await);
         shift.set(0);

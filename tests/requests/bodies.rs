@@ -305,7 +305,10 @@ pub(super) async fn halves() {
          Content-Length: 20\r\n\r\n{{"
     );
     let address = server.base.strip_prefix("http://").expect("an address");
-    let halves = ["", &head[..9], &head, &body];
+    // A connection that has been of use is kept, and no longer than that.
+    let whole = "GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n";
+    let second = format!("{whole}{head}");
+    let halves = ["", &head[..9], &head, &body, whole, &second];
     let ends = halves.map(async |half| {
         let mut stream = TcpStream::connect(address).await.expect("a connection");
         stream.write_all(half.as_bytes()).await.expect("a half");

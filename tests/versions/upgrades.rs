@@ -12,7 +12,7 @@ use super::place::{Place, trials_on_all};
 use crate::common::named_users;
 
 /// The versions that were released, each with a file for every database in `schemas`.
-const RELEASED: [&str; 2] = ["0004", "0005"];
+const RELEASED: [&str; 3] = ["0004", "0005", "0006"];
 /// The secrets of the tokens in `schemas/rows.sql`.
 const CI: &str = "pat_lHvDqrT5tVxb0iwvXimWnbYhmaWhI4KOnAVJlRmNzcC3Qy331";
 const LAPTOP: &str = "pat_9XcS80J3GqjVee7WCbNJANbMCNgNdpKQ46ZQJKqmAFT1J6fYH";

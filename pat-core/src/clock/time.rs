@@ -64,6 +64,9 @@ struct State {
     leap: i64,
     /// Whether the clock has leapt while this process ran, and has not agreed with the mark since.
     has_leapt: bool,
+    /// Until which boot time it counts that another node contradicts a leap; `None` if the others
+    /// were not heard yet.
+    contradicted_until: Option<i64>,
     /// Boot time at which it was last said that they are apart; `None` while they are not.
     warned: Option<i64>,
 }
@@ -113,6 +116,7 @@ impl Time {
                 keeper: Keeper::Process,
                 leap: 0,
                 has_leapt: false,
+                contradicted_until: None,
                 warned: None,
             }),
             clock,
@@ -277,10 +281,35 @@ impl Time {
     }
 
     /// How far the database's clock is ahead of the mark, in microseconds, if it has leapt while this
-    /// process ran: then either of them is wrong, and this node cannot tell which.
+    /// process ran, or another node contradicts it: then either of them is wrong, and this node cannot
+    /// tell which.
     pub(crate) fn doubtful_leap(&self) -> Option<i64> {
+        let now = micros(self.clock.boot());
         let state = self.state();
-        (state.keeper == Keeper::Database && state.has_leapt).then_some(state.leap)
+        let is_contradicted =
+            state.contradicted_until.is_some_and(|until| now < until) && !agree(state.leap);
+        let is_doubtful = state.has_leapt || is_contradicted;
+        (state.keeper == Keeper::Database && is_doubtful).then_some(state.leap)
+    }
+
+    /// Whether this node contradicts others that find the database's clock far from the mark: it finds
+    /// them together, or has seen the clock leap.
+    pub(crate) fn contradicts_leap(&self) -> bool {
+        let state = self.state();
+        state.keeper == Keeper::Database && (state.has_leapt || agree(state.leap))
+    }
+
+    /// Takes over until which boot time it counts that another node has contradicted those that find
+    /// the clock far from the mark.
+    pub(crate) fn contradicted(&self, until: i64) {
+        self.state().contradicted_until = Some(until);
+    }
+
+    /// Whether the database's clock is far from the mark, and what other nodes say of that is not
+    /// known yet.
+    pub(crate) fn must_hear_others(&self) -> bool {
+        let state = self.state();
+        state.keeper == Keeper::Database && state.contradicted_until.is_none() && !agree(state.leap)
     }
 
     /// Logs when clock and mark come apart, now and then while they are, and when they no longer are.
@@ -368,6 +397,33 @@ mod tests {
             let _ = observe(1, 1);
             assert_eq!(time.doubtful_leap(), None, "they agree again");
         }
+    }
+
+    #[test]
+    fn a_clock_that_was_found_so_is_doubted_as_long_as_another_node_contradicts() {
+        let (clock, time) = times();
+        let base = clock.wall();
+        assert!(!time.contradicts_leap(), "it knows of no database yet");
+        let observe = |clock, mark| time.observe(time.now().boot, said(base, clock, mark));
+        assert!(!time.must_hear_others());
+        let _ = observe(2 * DAY, 0);
+        assert!(!time.contradicts_leap(), "it was so at the start");
+        assert!(time.must_hear_others());
+        time.contradicted(time.now().boot + 25_000_000);
+        assert_eq!(time.doubtful_leap(), Some(2 * DAY * 1_000_000));
+        assert!(!time.must_hear_others(), "they are heard");
+        clock.advance(Duration::from_secs(25));
+        assert_eq!(
+            time.doubtful_leap(),
+            None,
+            "the other one was not heard again"
+        );
+        time.contradicted(time.now().boot + 25_000_000);
+        let _ = observe(25, 25);
+        assert_eq!(time.doubtful_leap(), None, "they agree");
+        assert!(time.contradicts_leap());
+        let _ = observe(2 * DAY + 25, 25);
+        assert!(time.contradicts_leap(), "it has seen the leap");
     }
 
     #[test]

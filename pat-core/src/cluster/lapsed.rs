@@ -52,6 +52,7 @@ mod tests {
             now: Timestamp::from_second(second).expect("a time"),
             mode: ReportMode::EachChange,
             version: 5,
+            contradicts_leap: false,
         }
     }
 

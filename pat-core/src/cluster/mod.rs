@@ -230,6 +230,7 @@ impl Progress {
             now: self.later(sent.timestamp()),
             mode: self.mode(auth),
             version: SCHEMA_VERSION,
+            contradicts_leap: auth.time.contradicts_leap(),
         };
         let bounds = auth.time.mark_bounds();
         let time = auth
@@ -246,6 +247,10 @@ impl Progress {
             .iter()
             .any(|other| other.mode == ReportMode::EachChangeAndWaits && other.node != report.node);
         let silent = self.silence.listen(reports, auth.time.now().boot);
+        let contradicted_at = self.silence.contradicted_at(report.node);
+        // For as long as a node that lives is silent at most.
+        let until = contradicted_at.map_or(i64::MIN, |at| at.saturating_add(micros(READY_FOR)));
+        auth.time.contradicted(until);
         // However many there are, in the time of one.
         let forget = async {
             for node in &silent {

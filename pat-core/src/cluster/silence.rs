@@ -4,7 +4,7 @@ use super::last_reports::LastReports;
 use crate::clock::micros;
 use crate::store::{NODE_FORGOTTEN_AFTER, NodeReport};
 
-/// What all nodes have said last.
+/// What all nodes have said last, this one too.
 #[derive(Debug, Default)]
 pub(super) struct Silence(LastReports);
 
@@ -16,6 +16,15 @@ impl Silence {
         let is_silent = |since| now - since >= micros(NODE_FORGOTTEN_AFTER);
         let silent = self.0.iter().filter(|(_, since)| is_silent(*since));
         silent.map(|(report, _)| report).collect()
+    }
+
+    /// The boot time at which another node than this one was last heard to contradict whoever finds
+    /// the store's clock far from its mark.
+    pub(super) fn contradicted_at(&self, own: u64) -> Option<i64> {
+        let reports = self.0.iter();
+        let contradicting =
+            reports.filter(|(report, _)| report.node != own && report.contradicts_leap);
+        contradicting.map(|(_, since)| since).max()
     }
 }
 
@@ -33,6 +42,7 @@ mod tests {
             now: Timestamp::from_second(second).expect("a time"),
             mode: ReportMode::Seldom,
             version: 5,
+            contradicts_leap: false,
         }
     }
 
@@ -55,6 +65,24 @@ mod tests {
             let now = i64::try_from(turn).expect("a small number") * (MINUTE - 1);
             assert_eq!(silence.listen(vec![report(1, 7, second)], now), []);
         }
+    }
+
+    #[test]
+    fn another_node_contradicts_as_long_as_it_reports() {
+        let mut silence = Silence::default();
+        let says = |node, contradicts_leap, second| NodeReport {
+            contradicts_leap,
+            ..report(node, 7, second)
+        };
+        silence.listen(vec![says(1, true, 0), says(2, false, 0)], 1);
+        assert_eq!(silence.contradicted_at(1), None, "it says so itself");
+        assert_eq!(silence.contradicted_at(2), Some(1));
+        silence.listen(vec![says(1, true, 0)], 2);
+        assert_eq!(silence.contradicted_at(2), Some(1), "nothing new");
+        silence.listen(vec![says(1, true, 1), says(3, true, 0)], 3);
+        assert_eq!(silence.contradicted_at(2), Some(3));
+        silence.listen(vec![says(1, false, 2)], 4);
+        assert_eq!(silence.contradicted_at(2), None);
     }
 
     #[test]

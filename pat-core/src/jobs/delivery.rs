@@ -133,6 +133,7 @@ impl Pats {
             tokens: queued.tokens.clone(),
             by,
             reason: queued.reason.clone(),
+            live_children: queued.live_children,
             queued_at: queued.queued_at,
             base_url: self.settings().base_url().map(str::to_owned),
         };

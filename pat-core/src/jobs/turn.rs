@@ -59,7 +59,7 @@ impl Pats {
         let Some(store) = self.job_store()? else {
             return Ok(JobRun::NotDue);
         };
-        if self.is_timeless(job) {
+        if self.is_timeless(job).await? {
             return Ok(JobRun::NotDue);
         }
         let request = LeaseRequest {
@@ -86,17 +86,24 @@ impl Pats {
             stop,
         };
         // The clock may have leapt since it was last heard of.
-        let result = if self.is_timeless(job) {
-            Err(Early::Stopped)
-        } else {
-            turn.run(job, rounds).await
+        let result = match self.is_timeless(job).await {
+            Ok(false) => turn.run(job, rounds).await,
+            Ok(true) => Err(Early::Stopped),
+            Err(error) => Err(Early::Failed(error)),
         };
         turn.end(result).await
     }
 
-    /// Whether this node cannot tell if this job is due, since the database's clock has leapt.
-    fn is_timeless(&self, job: Job) -> bool {
-        self.schedule(job).is_some() && self.time().doubtful_leap().is_some()
+    /// Whether this node cannot tell if this job is due, since the database's clock has leapt. Hears the
+    /// other nodes first if that takes them.
+    async fn is_timeless(&self, job: Job) -> Result<bool, StoreError> {
+        if self.schedule(job).is_none() {
+            return Ok(false);
+        }
+        if self.time().must_hear_others() {
+            self.poll_changes().await?;
+        }
+        Ok(self.time().doubtful_leap().is_some())
     }
 
     /// The schedule of a job, unless it is always due.

@@ -4,7 +4,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::MemoryStore;
+use super::{LiveChildren, MemoryStore};
 use crate::event::EventKind;
 use crate::notice::{NoticeId, NoticeKind, NoticeToken};
 use crate::store::{
@@ -91,8 +91,9 @@ impl super::Tables {
         kind: NoticeKind,
         ids: &[TokenId],
         now: Timestamp,
-        revocation: Option<&Revocation>,
+        revocation: Option<(&Revocation, &LiveChildren)>,
     ) -> Result<u64, StoreError> {
+        let (revocation, live_children) = revocation.unzip();
         let mut by_owner: BTreeMap<Owner, Vec<NoticeToken>> = BTreeMap::new();
         for token in ids.iter().filter_map(|id| self.tokens.get(id)) {
             let tokens = by_owner.entry(token.owner.clone()).or_default();
@@ -105,6 +106,9 @@ impl super::Tables {
             let notice = QueuedNotice {
                 claim: Claim { id, mark: 0 },
                 kind,
+                live_children: live_children
+                    .and_then(|live| live.get(&owner).copied())
+                    .unwrap_or_default(),
                 owner,
                 tokens,
                 by: revocation.and_then(|revocation| revocation.by.clone()),

@@ -38,6 +38,9 @@ struct Tables {
     audit: audit::Tables,
 }
 
+/// How many tokens of an owner go on authenticating that were created with revoked ones.
+type LiveChildren = BTreeMap<Owner, u64>;
+
 impl MemoryStore {
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -87,13 +90,18 @@ impl Tables {
         }
     }
 
-    fn live_children(&self, ids: &[TokenId], now: Timestamp) -> u64 {
-        let named: BTreeSet<_> = ids.iter().copied().collect();
-        let live = self
-            .tokens
-            .values()
-            .filter(|token| token.validity(now).is_ok() && self.descends(token, &named));
-        live.count() as u64
+    fn live_children(&self, scope: &RevocationScope, now: Timestamp) -> LiveChildren {
+        let mut live = LiveChildren::new();
+        if let RevocationScope::Tokens(ids) = scope {
+            let named: BTreeSet<_> = ids.iter().copied().collect();
+            let tokens = self.tokens.values();
+            for token in
+                tokens.filter(|token| token.validity(now).is_ok() && self.descends(token, &named))
+            {
+                *live.entry(token.owner.clone()).or_default() += 1;
+            }
+        }
+        live
     }
 
     fn descends(&self, token: &Token, ancestors: &BTreeSet<TokenId>) -> bool {
@@ -214,12 +222,14 @@ impl TokenStore for MemoryStore {
                 });
             }
         }
+        let live_children = tables.live_children(scope, revocation.at);
         if !revoked.is_empty() {
             tables.append(Change::of_revoked(&revoked), revocation.at);
             if revocation.notify {
                 let ids: Vec<_> = revoked.iter().map(|token| token.id).collect();
                 let kind = NoticeKind::RevokedByAdmin;
-                tables.queue(kind, &ids, revocation.at, Some(revocation))?;
+                let told = Some((revocation, &live_children));
+                tables.queue(kind, &ids, revocation.at, told)?;
             }
             let event = EventKind::Revoked {
                 tokens: revoked.clone(),
@@ -228,14 +238,10 @@ impl TokenStore for MemoryStore {
             };
             tables.audit.record(revocation.at, event)?;
         }
-        let live_children = match scope {
-            RevocationScope::Tokens(ids) => tables.live_children(ids, revocation.at),
-            _ => 0,
-        };
         Ok(Revoked {
             at: revocation.at,
             tokens: revoked,
-            live_children,
+            live_children: live_children.values().sum(),
         })
     }
 

@@ -148,9 +148,11 @@ impl Pats {
     /// out by that. Where no job reports ([`Pats::start`]), this does.
     ///
     /// Nor is it ready while the database's clock is more than a minute from what the database vouches
-    /// for ([`StoreTime`]) and was not when this node first asked: it was set, or is that of another
-    /// server after a failover, and what expires by it may be none. It is again once they agree, by
-    /// themselves or by [`Pats::accept_clock`]. Jobs that go by a schedule wait as well.
+    /// for ([`StoreTime`]) and was not when this node first asked, or is not as another node sees it
+    /// that has reported within 25 seconds: it was set, or is that of another server after a failover,
+    /// and what expires by it may be none. It is again once they agree, by themselves or by
+    /// [`Pats::accept_clock`]. Jobs that go by a schedule wait as well. A node that starts when none
+    /// runs believes the clock.
     ///
     /// A check of liveness has nothing to ask here: a process that answers is alive, and one that
     /// cannot reach its database gets no better by being started again.
@@ -163,22 +165,23 @@ impl Pats {
         let limit = self.settings().auth_database_timeout();
         let page = self.ask(limit, auth.store.changes_since(None)).await?;
         auth.observe_versions(page.versions)?;
-        if let Some(leap) = self.time().doubtful_leap() {
-            return Err(StoreError::backend(format!(
-                "the database's clock has leapt by {} s; set it right, or if it is, call \
-                 Pats::accept_clock",
+        if auth.store.is_shared() && !feed.is_reported(auth) {
+            self.ask(limit, feed.poll(auth)).await?;
+            if !feed.is_reported(auth) {
+                let unread = "the last report of this node is not read back";
+                return Err(StoreError::backend(unread).into());
+            }
+        }
+        // By now the other nodes are heard, who may know better.
+        match self.time().doubtful_leap() {
+            None => Ok(()),
+            Some(leap) => Err(StoreError::backend(format!(
+                "the database's clock is {} s from the time that it has vouched for; set it \
+                 right, or if it is, call Pats::accept_clock",
                 leap / 1_000_000
             ))
-            .into());
+            .into()),
         }
-        if !auth.store.is_shared() || feed.is_reported(auth) {
-            return Ok(());
-        }
-        self.ask(limit, feed.poll(auth)).await?;
-        if feed.is_reported(auth) {
-            return Ok(());
-        }
-        Err(StoreError::backend("the last report of this node is not read back").into())
     }
 
     /// The time by which tokens are judged.

@@ -485,6 +485,10 @@ pub struct NodeReport {
     pub mode: ReportMode,
     /// The version of the store that the node knows ([`SCHEMA_VERSION`]); 0 for one that did not say.
     pub version: u64,
+    /// Whether the node contradicts one that finds the store's clock far from its mark
+    /// ([`StoreTime`]): it finds them together, or has seen the clock leap while it ran. Not so a node
+    /// that found them apart when it started.
+    pub contradicts_leap: bool,
 }
 
 /// When a node reports, beside every ten seconds.

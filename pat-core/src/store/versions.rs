@@ -6,7 +6,7 @@ use super::StoreError;
 /// Programs of several versions may use one store, since a newer version only adds. Once it uses
 /// what an older one would misread, it says so in the store
 /// ([`TokenStore::raise_readable_from`](super::TokenStore::raise_readable_from)).
-pub const SCHEMA_VERSION: u64 = 5;
+pub const SCHEMA_VERSION: u64 = 6;
 
 /// Which versions may use a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -40,6 +40,9 @@ pub const CASES: &[Case] = &[
     case("a_notice_is_queued_with_the_revocation", |s| {
         Box::pin(admin_revocation(s))
     }),
+    case("a_notice_tells_how_many_outlive_the_revocation", |s| {
+        Box::pin(outlived_revocation(s))
+    }),
     case("old_tokens_are_pruned_in_batches", |s| Box::pin(pruning(s))),
     case(
         "descendants_of_a_pruned_token_fall_with_its_ancestor",
@@ -428,6 +431,62 @@ async fn admin_revocation(store: Store) {
     );
     assert_eq!(notice.by, Some(owner("admin")));
     assert_eq!(notice.reason.as_deref(), Some("lost ✂ laptop"));
+}
+
+async fn outlived_revocation(store: Store) {
+    for (number, key, parent, end) in [
+        (1, "alice", None, None),
+        (2, "alice", Some(1), None),
+        (3, "alice", Some(2), Some(60)),
+        (4, "alice", Some(2), Some(4)),
+        (5, "bob", None, None),
+        (6, "bob", Some(5), None),
+        (7, "bob", Some(6), None),
+        (8, "carol", None, None),
+    ] {
+        let token = NewToken {
+            parent: parent.map(id),
+            expires_at: end.map(at),
+            ..new(number, key)
+        };
+        store_token(&store, &token).await;
+    }
+    revoke(&store, RevocationScope::Tokens(vec![id(6)]), 3).await;
+    let revocation = Revocation {
+        notify: true,
+        ..revocation(5)
+    };
+    let revoke = async |scope| store.revoke(&scope, &revocation).await.expect("revoke");
+    let named = vec![id(1), id(5), id(8)];
+    let revoked = revoke(RevocationScope::Tokens(named)).await;
+    assert_eq!(revoked.live_children, 3);
+    let rest = vec![id(1), id(5)];
+    let revoked = revoke(RevocationScope::TokensAndDescendants(rest)).await;
+    assert_eq!(revoked.live_children, 0, "none is left");
+    let mut told: Vec<_> = claim(&store, 10)
+        .await
+        .iter()
+        .map(|notice| (notice.owner.to_string(), ids(notice), notice.live_children))
+        .collect();
+    told.sort();
+    let expected = [
+        ("alice", vec![1], 2),
+        ("alice", vec![2, 3, 4], 0),
+        ("bob", vec![5], 1),
+        ("bob", vec![7], 0),
+        ("carol", vec![8], 0),
+    ]
+    .map(|(owner, tokens, live)| {
+        let tokens: Vec<_> = tokens.into_iter().map(id).collect();
+        (owner.to_owned(), tokens, live)
+    });
+    assert_eq!(told.len(), expected.len());
+    for (told, mut expected) in told.into_iter().zip(expected) {
+        let mut told = told;
+        told.1.sort();
+        expected.1.sort();
+        assert_eq!(told, expected, "each owner is told of his own");
+    }
 }
 
 async fn pruning(store: Store) {

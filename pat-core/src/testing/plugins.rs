@@ -293,6 +293,7 @@ pub async fn check_mailer(mailer: &dyn Mailer) -> Vec<Notice> {
                 tokens: tokens.collect(),
                 by: is_revocation.then(|| "Admin".into()),
                 reason: is_revocation.then(|| "found\nin a paste".into()),
+                live_children: u64::from(is_revocation) * count as u64,
                 queued_at: at(1_779_900_000),
                 base_url: (count > 1).then(|| "https://example.com/app".into()),
             };

@@ -641,6 +641,7 @@ async fn mark(store: Store) {
             now: at(second),
             version: SCHEMA_VERSION,
             mode: ReportMode::Seldom,
+            contradicts_leap: false,
         };
         let bounds = MarkBounds {
             at_least: at(least),
@@ -683,6 +684,7 @@ async fn nodes(store: Store) {
         now: at(seconds),
         mode: ReportMode::EachChange,
         version: applied + 1,
+        contradicts_leap: applied % 2 == 1,
     };
     let bounds = MarkBounds {
         at_least: at(0),

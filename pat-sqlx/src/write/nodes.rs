@@ -10,16 +10,19 @@ impl<DB: Portable> Write<DB> {
     /// Puts a node's report in place of an earlier one. In one statement: of two that come at the
     /// same time, the later must win.
     pub(crate) async fn put_node(&mut self, report: &NodeReport) -> Result<(), Error> {
-        let mut sql =
-            Sql::new("INSERT INTO pat_node (id, applied_gen, version, reported_at, mode) VALUES ");
+        let mut sql = Sql::new(
+            "INSERT INTO pat_node (id, applied_gen, version, reported_at, mode, contradicts_leap) \
+             VALUES ",
+        );
         sql.bind_row([
             report.node.cast_signed().into(),
             report.applied.cast_signed().into(),
             report.version.cast_signed().into(),
             report.now.into(),
             row::mode_number(report.mode).into(),
+            i64::from(report.contradicts_leap).into(),
         ]);
-        let others = ["applied_gen", "version", "mode"];
+        let others = ["applied_gen", "version", "mode", "contradicts_leap"];
         sql.push(DB::or_keep_later("pat_node", "id", "reported_at", &others));
         self.execute(sql).await.map(drop)
     }

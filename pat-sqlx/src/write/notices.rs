@@ -8,6 +8,7 @@ use pat_core::{Owner, TokenId};
 use sqlx::Error;
 
 use super::Write;
+use super::tokens::LiveChildren;
 use crate::Portable;
 use crate::row::{self, DEAD, PENDING, TOKEN_COLUMNS, TOKENS};
 use crate::sql::{Insert, Sql};
@@ -20,7 +21,7 @@ impl<DB: Portable> Write<DB> {
         kind: NoticeKind,
         ids: &[TokenId],
         now: Timestamp,
-        revocation: Option<&Revocation>,
+        revocation: Option<(&Revocation, &LiveChildren)>,
     ) -> Result<u64, Error> {
         let mut by_owner: BTreeMap<Owner, Vec<NoticeToken>> = BTreeMap::new();
         for chunk in ids.chunks(CHUNK) {
@@ -50,8 +51,11 @@ impl<DB: Portable> Write<DB> {
         kind: NoticeKind,
         owner: &Owner,
         now: Timestamp,
-        revocation: Option<&Revocation>,
+        revocation: Option<(&Revocation, &LiveChildren)>,
     ) -> Result<(), Error> {
+        let live_children = revocation.and_then(|(_, live)| live.get(owner).copied());
+        let live_children = live_children.unwrap_or_default();
+        let revocation = revocation.map(|(revocation, _)| revocation);
         let by = revocation.and_then(|revocation| revocation.by.as_ref());
         let reason = revocation.and_then(|revocation| revocation.reason.as_deref());
         let row = [
@@ -60,6 +64,7 @@ impl<DB: Portable> Write<DB> {
             owner.into(),
             by.into(),
             reason.into(),
+            live_children.cast_signed().into(),
             now.into(),
             now.into(),
             PENDING.into(),
@@ -69,8 +74,8 @@ impl<DB: Portable> Write<DB> {
             "".into(),
         ];
         let insert = Insert::new(
-            "pat_notice (id, kind, owner, revoked_by, reason, queued_at, due_at, state, attempts, \
-             mark, sent_by, error)",
+            "pat_notice (id, kind, owner, revoked_by, reason, live_children, queued_at, due_at, \
+             state, attempts, mark, sent_by, error)",
             [row],
         );
         self.insert(vec![insert]).await
@@ -109,7 +114,8 @@ impl<DB: Portable> Write<DB> {
     ) -> Result<Vec<QueuedNotice>, Error> {
         let index = DB::lock_by_index("pat_notice_by_state");
         let mut sql = Sql::new(format!(
-            "SELECT id, kind, owner, revoked_by, reason, queued_at, attempts, sent_by \
+            "SELECT id, kind, owner, revoked_by, reason, live_children, queued_at, attempts, \
+             sent_by \
              FROM pat_notice{index} WHERE state = "
         ));
         // What is due later than any is put off was put off by a clock that was wrong.
