@@ -18,7 +18,7 @@ const A_DAY: i64 = DAY * 1_000_000;
 const LEAP: &str = "pat_clock_leap_seconds";
 
 /// Waits until a node says that its clock is about so many days from the mark.
-async fn leap_is(node: &Node, days: f64) {
+pub(super) async fn leap_is(node: &Node, days: f64) {
     until("the leap is measured", async || {
         let leap = node.gauge(LEAP).await;
         leap.is_some_and(|leap| (leap / 86_400.0 - days).abs() < 0.01)

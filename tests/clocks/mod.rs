@@ -7,6 +7,7 @@ mod columns;
 mod late;
 mod leaps;
 mod matrix;
+mod member;
 mod node;
 mod shift;
 mod tables;
@@ -15,7 +16,7 @@ mod tokens;
 mod wrong_node;
 
 use libtest_mimic::Trial;
-use pat_tests::servers::missing;
+use pat_tests::servers::{galera, missing};
 
 use self::shift::Shift;
 pub(crate) use self::teller::{AS_TELLER, run as tell};
@@ -30,6 +31,12 @@ pub(crate) fn trials() -> Vec<Trial> {
         on_file("a_step_back_revives_nothing", leaps::back_on_file),
         on_file("a_leap_may_be_accepted", leaps::accepted_on_file),
     ];
+    trials.push(trial_with_need(
+        "clocks::galera::a_member_is_not_believed_that_others_contradict",
+        "galera",
+        Shift::missing().or(galera::missing()),
+        member::is_not_believed,
+    ));
     for kind in [Kind::Postgres, Kind::MariaDb] {
         trials.extend([
             own_server(kind, "a_servers_date_may_be_wrong", matrix::of_servers),

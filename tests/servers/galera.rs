@@ -45,12 +45,12 @@ impl Cluster {
     /// On the members of all tests, which are started by the first who asks.
     pub async fn create() -> Self {
         static STARTED: OnceLock<[(String, Started); MEMBERS]> = OnceLock::new();
-        Self::create_on(STARTED.get_or_init(start)).await
+        Self::create_on(STARTED.get_or_init(|| start(&[]))).await
     }
 
-    /// On members that nobody else uses.
-    pub async fn create_alone() -> Self {
-        Self::create_on(&start()).await
+    /// On members that nobody else uses, the last of which has these variables in its environment.
+    pub async fn create_in_environment(variables: &[(OsString, OsString)]) -> Self {
+        Self::create_on(&start(variables)).await
     }
 
     async fn create_on(servers: &[(String, Started); MEMBERS]) -> Self {
@@ -156,13 +156,19 @@ impl Lagging {
     }
 }
 
-/// Starts the members one after the other: each gets what there is from one that is there already.
-fn start() -> [(String, Started); MEMBERS] {
+/// Starts the members one after the other: each gets what there is from one that is there already. The
+/// last has these variables in its environment.
+fn start(variables: &[(OsString, OsString)]) -> [(String, Started); MEMBERS] {
     let mut cluster = None;
     let members: [_; MEMBERS] = std::array::from_fn(|number| {
         let ports = Ports::free();
         let address = cluster.get_or_insert_with(|| ports.cluster.clone());
-        let (url, server) = start_member(number, &ports, address);
+        let variables = if number + 1 == MEMBERS {
+            variables
+        } else {
+            &[]
+        };
+        let (url, server) = start_member(number, &ports, address, variables);
         await_answer(Kind::MariaDb, &url).expect("a member that answers");
         (url, server)
     });
@@ -195,7 +201,12 @@ impl Ports {
     }
 }
 
-fn start_member(number: usize, ports: &Ports, cluster: &str) -> (String, Started) {
+fn start_member(
+    number: usize,
+    ports: &Ports,
+    cluster: &str,
+    variables: &[(OsString, OsString)],
+) -> (String, Started) {
     let [install, serve] = local::programs(Kind::MariaDb).expect("the server");
     let folder = folder();
     let path = folder.path();
@@ -225,5 +236,6 @@ fn start_member(number: usize, ports: &Ports, cluster: &str) -> (String, Started
     if cluster == ports.cluster {
         arguments.push("--wsrep-new-cluster".into());
     }
-    (url, Started::start(folder, serve, arguments))
+    let server = Started::start_with(folder, serve, arguments, variables);
+    (url, server)
 }
