@@ -32,7 +32,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         on_file("a_leap_may_be_accepted", leaps::accepted_on_file),
     ];
     trials.push(trial_with_need(
-        "clocks::galera::a_member_is_not_believed_that_others_contradict",
+        "galera::a_member_is_not_believed_that_others_contradict",
         "galera",
         Shift::missing().or(galera::missing()),
         member::is_not_believed,
