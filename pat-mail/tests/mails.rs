@@ -199,22 +199,30 @@ fn a_mail_says_how_many_tokens_outlive_the_revocation() {
         (
             &["ci"],
             1,
-            Some("One token that was created with it still works. Revoke it too unless"),
+            Some(
+                "One token that was created with the revoked one still works. Revoke it too unless",
+            ),
         ),
         (
             &["ci"],
             2,
-            Some("2 tokens that were created with it still work. Revoke them too unless"),
+            Some(
+                "2 tokens that were created with the revoked one still work. Revoke them too unless",
+            ),
         ),
         (
             &["ci", "cd"],
             1,
-            Some("One token that was created with them still works. Revoke it too unless"),
+            Some(
+                "One token that was created with the revoked ones still works. Revoke it too unless",
+            ),
         ),
         (
             &["ci", "cd"],
             7,
-            Some("7 tokens that were created with them still work. Revoke them too unless"),
+            Some(
+                "7 tokens that were created with the revoked ones still work. Revoke them too unless",
+            ),
         ),
     ] {
         let mut notice = notice(NoticeKind::RevokedByAdmin, names);

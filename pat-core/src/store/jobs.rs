@@ -346,8 +346,7 @@ pub struct QueuedNotice {
     /// Why, in the revoker's words.
     pub reason: Option<String>,
     /// How many of the owner's tokens that were created with these, directly or through others, go on
-    /// authenticating: for [`NoticeKind::RevokedByAdmin`], as [`Revoked::live_children`](super::Revoked::live_children), and 0 for
-    /// others.
+    /// authenticating; 0 for other kinds than [`NoticeKind::RevokedByAdmin`].
     pub live_children: u64,
     /// When it was queued.
     pub queued_at: Timestamp,
