@@ -48,8 +48,20 @@ impl Slots {
     }
 
     pub(super) fn clear(&self) {
-        for slot in &self.0 {
-            slot.store(None);
+        let full = self.0.iter().filter(|slot| slot.load().is_some());
+        full.for_each(|slot| slot.store(None));
+    }
+}
+
+impl Drop for Slots {
+    /// As a store does, the end of a slot looks at what each thread reads just now, also if it is empty:
+    /// for all of them that takes a while.
+    fn drop(&mut self) {
+        for slot in std::mem::take(&mut self.0) {
+            let is_empty = slot.load().is_none();
+            if is_empty {
+                std::mem::forget(slot);
+            }
         }
     }
 }
