@@ -77,7 +77,8 @@ async fn on_server(database: Database, fault: Fault) {
             database.restart_after(meanwhile).await;
         }
         Fault::Frozen => {
-            let server = database.server.expect("a server of this test's own");
+            let server = database.server.as_ref();
+            let server = server.expect("a server of this test's own");
             let frozen = Frozen::with_children(server.id());
             load.broken();
             broken().await;

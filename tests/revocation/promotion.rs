@@ -66,7 +66,8 @@ async fn promotion(catches_up: bool) {
         "in the cache"
     );
 
-    cluster.primary.server.expect("a server").kill();
+    let server = cluster.primary.server.as_ref();
+    server.expect("a server").kill();
     promote(&standby).await;
     let lost = usize::try_from(reached).expect("a count") + COUNT;
     if catches_up {
@@ -122,8 +123,8 @@ impl Cluster {
     }
 
     async fn standby(&self) -> Database {
-        let primary = self.primary.server.expect("a server");
-        let started = tokio::task::spawn_blocking(move || start_standby(primary)).await;
+        let primary = self.primary.server.clone().expect("a server");
+        let started = tokio::task::spawn_blocking(move || start_standby(&primary)).await;
         let (url, server) = started.expect("a standby");
         let primary = self.primary.clone();
         let standby = tokio::task::spawn_blocking(move || primary.on_standby(url, server)).await;

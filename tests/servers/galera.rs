@@ -210,8 +210,8 @@ fn start_member(
     let [install, serve] = local::programs(Kind::MariaDb).expect("the server");
     let folder = folder();
     let path = folder.path();
-    let (data, log) = (path.join("data"), path.join("log"));
-    local::make(Kind::MariaDb, &install, &data, &log).expect("a server's folder");
+    let data = path.join("data");
+    local::make(Kind::MariaDb, &install, &data).expect("a server's folder");
     let url = local::url(Kind::MariaDb, path);
     let mut arguments = local::mariadb(path, &data, &[]);
     // The others do not wait for one that lags.

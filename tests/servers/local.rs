@@ -5,9 +5,11 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
 
 use super::Kind::{self, MariaDb, Postgres};
-use super::programs::{Started, find, folder, unprivileged};
+use super::programs::{Started, find, folder, keep, unprivileged};
 
 /// The programs that make a server's folder, and that are the server.
 pub(super) fn programs(kind: Kind) -> Option<[PathBuf; 2]> {
@@ -37,8 +39,8 @@ pub(super) fn start(
     let [install, serve] = programs(kind)?;
     let folder = folder();
     let path = folder.path();
-    let (data, log) = (path.join("data"), path.join("log"));
-    if let Err(log) = make(kind, &install, &data, &log) {
+    let data = path.join("data");
+    if let Err(log) = make(kind, &install, &data) {
         return Some(Err(log));
     }
     let url = url(kind, path);
@@ -110,9 +112,31 @@ fn join(addresses: &[Ipv4Addr]) -> String {
     addresses.join(",")
 }
 
-/// Makes the folder of a server. Its own rules of comparing text are a language's, so that a test
-/// finds out where ours are not asked for.
-pub(super) fn make(kind: Kind, install: &Path, data: &Path, log: &Path) -> Result<(), String> {
+/// Makes the folder of a server, like that of the first of its kind.
+pub(super) fn make(kind: Kind, install: &Path, data: &Path) -> Result<(), String> {
+    static POSTGRES: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    static MARIADB: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let first = match kind {
+        Postgres => &POSTGRES,
+        MariaDb => &MARIADB,
+    };
+    let first = first.get_or_init(|| {
+        let folder = folder();
+        let data = folder.path().join("data");
+        make_first(kind, install, &data, &folder.path().join("log"))?;
+        keep(folder);
+        Ok(data)
+    });
+    let first = first.as_ref().map_err(String::clone)?;
+    let mut copy = Command::new("cp");
+    let copied = copy.arg("--archive").arg(first).arg(data).status();
+    assert!(copied.expect("cp").success(), "a server's folder is copied");
+    Ok(())
+}
+
+/// Its own rules of comparing text are a language's, so that a test finds out where ours are not
+/// asked for.
+fn make_first(kind: Kind, install: &Path, data: &Path, log: &Path) -> Result<(), String> {
     let mut command = unprivileged(install, data.parent().expect("the server's folder"));
     match kind {
         Postgres => command
@@ -148,8 +172,6 @@ pub(super) fn make(kind: Kind, install: &Path, data: &Path, log: &Path) -> Resul
         let mut rules = rules.expect("the rules of access");
         writeln!(rules, "host all all samenet trust").expect("one more rule");
     }
-    // A server that runs as somebody else goes on with it.
-    fs::remove_file(log).expect("no log yet");
     Ok(())
 }
 
@@ -160,7 +182,7 @@ fn option(name: &str, value: &Path) -> String {
 /// Makes a server that follows this one, which loses what it has not yet been told when the other
 /// is killed.
 #[must_use]
-pub fn start_standby(primary: Started) -> (String, Started) {
+pub fn start_standby(primary: &Started) -> (String, Started) {
     let folder = folder();
     let path = folder.path().to_owned();
     let data = path.join("data");

@@ -252,7 +252,8 @@ impl Database {
     /// Ends the server, which is this test's own, and starts it again after `meanwhile`; returns
     /// when it answers.
     pub async fn restart_after(&self, meanwhile: impl Future<Output = ()>) {
-        let server = self.server.expect("a server of this test's own");
+        let server = self.server.as_ref();
+        let server = server.expect("a server of this test's own");
         server.kill();
         meanwhile.await;
         server.restart();

@@ -1,11 +1,13 @@
 //! Programs of this machine, started for the tests and ended with them.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -71,9 +73,13 @@ pub fn unprivileged(program: &Path, scratch: &Path) -> Command {
     command
 }
 
-/// A server that was started here. It runs until [`stop`], unless somebody ends it before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Started(usize);
+/// A server that was started here. It runs until the last clone of this is dropped or until [`stop`],
+/// unless somebody ends it before.
+#[derive(Debug, Clone)]
+pub struct Started(Arc<Number>);
+
+#[derive(Debug)]
+struct Number(usize);
 
 struct Entry {
     /// Ends before its folder is deleted.
@@ -84,21 +90,60 @@ struct Entry {
     variables: Vec<(OsString, OsString)>,
 }
 
-static STARTED: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
+static STARTED: Mutex<BTreeMap<usize, Entry>> = Mutex::new(BTreeMap::new());
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+static KEPT: Mutex<Vec<TempDir>> = Mutex::new(Vec::new());
 
-fn started() -> MutexGuard<'static, Vec<Entry>> {
+fn started() -> MutexGuard<'static, BTreeMap<usize, Entry>> {
     STARTED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps a folder until [`stop`].
+pub(super) fn keep(folder: TempDir) -> PathBuf {
+    let path = folder.path().to_owned();
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    kept.push(folder);
+    path
 }
 
 /// Ends the servers that were started for the tests.
 pub fn stop() {
-    for mut entry in started().drain(..) {
-        // PostgreSQL takes this as "at once"; MariaDB has nothing to lose.
-        signal("QUIT", &[entry.child.id()]);
-        std::thread::sleep(Duration::from_millis(200));
+    let all = std::mem::take(&mut *started());
+    end(all.into_values().collect());
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    kept.clear();
+}
+
+/// Ends servers, and deletes their folders.
+fn end(mut entries: Vec<Entry>) {
+    // PostgreSQL takes this as "at once", and leaves nothing behind; MariaDB has nothing to lose.
+    signal("QUIT", &running(&mut entries));
+    for _ in 0..20 {
+        if running(&mut entries).is_empty() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    for entry in &mut entries {
         let _ended_already = entry.child.kill();
         let _status = entry.child.wait();
-        drop(entry.folder);
+    }
+}
+
+/// The processes of those that have not ended.
+fn running(entries: &mut [Entry]) -> Vec<u32> {
+    let entries = entries.iter_mut();
+    let running = entries.filter_map(|entry| match entry.child.try_wait() {
+        Ok(None) => Some(entry.child.id()),
+        _ => None,
+    });
+    running.collect()
+}
+
+impl Drop for Number {
+    fn drop(&mut self) {
+        let entry = started().remove(&self.0);
+        end(entry.into_iter().collect());
     }
 }
 
@@ -119,48 +164,56 @@ impl Started {
     ) -> Self {
         let variables = variables.to_vec();
         let child = spawn(folder.path(), &program, &arguments, &variables);
-        let mut started = started();
-        started.push(Entry {
+        let entry = Entry {
             child,
             folder,
             program,
             arguments,
             variables,
-        });
-        Self(started.len() - 1)
+        };
+        let number = NEXT.fetch_add(1, Ordering::SeqCst);
+        started().insert(number, entry);
+        Self(Arc::new(Number(number)))
     }
 
     /// The number the operating system knows its first process by.
     #[must_use]
-    pub fn id(self) -> u32 {
-        started()[self.0].child.id()
+    pub fn id(&self) -> u32 {
+        self.with(|entry| entry.child.id())
     }
 
     /// The folder that all it has is in.
     #[must_use]
-    pub fn folder(self) -> PathBuf {
-        started()[self.0].folder.path().to_owned()
+    pub fn folder(&self) -> PathBuf {
+        self.with(|entry| entry.folder.path().to_owned())
     }
 
     /// Ends it, with all its processes, without a chance to clean up.
-    pub fn kill(self) {
-        let child = &mut started()[self.0].child;
-        // The parent first, so that it starts no more of them.
-        let processes = children(child.id());
-        let _ended_already = child.kill();
-        let _status = child.wait();
-        signal("KILL", &processes);
+    pub fn kill(&self) {
+        self.with(|Entry { child, .. }| {
+            // The parent first, so that it starts no more of them.
+            let processes = children(child.id());
+            let _ended_already = child.kill();
+            let _status = child.wait();
+            signal("KILL", &processes);
+        });
     }
 
     /// Starts it again after it was killed.
-    pub fn restart(self) {
-        let entry = &mut started()[self.0];
-        entry.child = spawn(
-            entry.folder.path(),
-            &entry.program,
-            &entry.arguments,
-            &entry.variables,
-        );
+    pub fn restart(&self) {
+        self.with(|entry| {
+            entry.child = spawn(
+                entry.folder.path(),
+                &entry.program,
+                &entry.arguments,
+                &entry.variables,
+            );
+        });
+    }
+
+    fn with<T>(&self, what: impl FnOnce(&mut Entry) -> T) -> T {
+        let number = self.0.0;
+        what(started().get_mut(&number).expect("it was not stopped"))
     }
 }
 

@@ -70,7 +70,9 @@ impl Source {
             }
             Self::Local => {
                 let [.., program] = local::programs(kind).ok_or("no programs")?;
-                let (url, _server) = local::start(kind, &[], &[], &[]).ok_or("no programs")??;
+                let (url, server) = local::start(kind, &[], &[], &[]).ok_or("no programs")??;
+                // It ends with the run.
+                std::mem::forget(server);
                 Ok((url, format!("of this machine, {}", program.display())))
             }
         }

@@ -18,8 +18,8 @@ impl Faults {
         self.database.as_ref().expect("a server for these faults")
     }
 
-    fn server(&self) -> Started {
-        let server = self.database().server;
+    fn server(&self) -> &Started {
+        let server = self.database().server.as_ref();
         server.expect("a server of the test's own for these faults")
     }
 
