@@ -80,7 +80,9 @@ fn main() -> ExitCode {
     if std::env::var_os(flood::AS_FLOOD).is_some() {
         return flood::flood_as_process();
     }
-    let arguments = libtest_mimic::Arguments::from_args();
+    let mut arguments = libtest_mimic::Arguments::from_args();
+    let threads = arguments.test_threads.unwrap_or_else(threads);
+    arguments.test_threads = Some(threads);
     let trials = [
         admin::trials(),
         allocations::trials(),
@@ -126,15 +128,16 @@ fn main() -> ExitCode {
         versions::trials(),
     ];
     common::budget::enforce();
-    let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
+    let trials = common::order::spread(trials.into_iter().collect());
+    let conclusion = libtest_mimic::run(&arguments, trials);
     common::database::stop_servers();
-    common::budget::print(threads(&arguments));
+    common::budget::print(threads.try_into().expect("a few"));
     conclusion.exit_code()
 }
 
-/// How many tests run at a time.
-fn threads(arguments: &libtest_mimic::Arguments) -> u32 {
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = arguments.test_threads.unwrap_or_else(cores);
-    threads.try_into().expect("a few")
+/// How many tests run at a time: more than there are processors, since many wait for timers, for disks
+/// and for processes that start.
+fn threads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    cores + cores.div_ceil(2)
 }

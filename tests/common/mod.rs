@@ -6,6 +6,7 @@ pub(crate) mod database;
 pub(crate) mod gated;
 pub(crate) mod mail;
 pub(crate) mod node;
+pub(crate) mod order;
 pub(crate) mod postfix;
 pub(crate) mod process;
 pub(crate) mod proxy;
