@@ -127,10 +127,12 @@ fn main() -> ExitCode {
         unsuitable::trials(),
         versions::trials(),
     ];
+    let scratch = common::scratch::Scratch::in_memory();
     common::budget::enforce();
     let trials = common::order::spread(trials.into_iter().collect());
     let conclusion = libtest_mimic::run(&arguments, trials);
     common::database::stop_servers();
+    drop(scratch);
     common::budget::print(threads.try_into().expect("a few"));
     conclusion.exit_code()
 }

@@ -11,6 +11,7 @@ pub(crate) mod postfix;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod python;
+pub(crate) mod scratch;
 pub(crate) mod silent;
 pub(crate) mod smtp;
 
