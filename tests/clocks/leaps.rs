@@ -137,6 +137,11 @@ pub(super) async fn of_running_server(kind: Kind) {
     for days in [2, -2, 400] {
         shift.set(days * DAY);
         until("it is not ready", async || !node.is_ready().await).await;
+        let held = "SELECT COUNT(*) FROM pat_lease WHERE held_until > 0";
+        until("no job is in hand any more", async || {
+            tables.number(held).await == 0
+        })
+        .await;
         let done = "SELECT MAX(done) FROM pat_lease";
         let before = tables.number(done).await;
         node.keeps_refusing(&tokens, Duration::from_millis(1_500))

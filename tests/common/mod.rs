@@ -366,11 +366,15 @@ pub(crate) fn named_users(keys: &[&str]) -> TestDirectory {
     users
 }
 
-/// Waits until something is so; fails after thirty seconds.
+/// Waits until something is so; fails after thirty seconds. Looks less often the longer it takes, since
+/// other tests need the machine too.
 pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    const LONGEST_PAUSE: Duration = Duration::from_millis(25);
     let reached = async {
+        let mut pause = Duration::from_millis(2);
         while !is_so().await {
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 5 / 4).min(LONGEST_PAUSE);
         }
     };
     let reached = tokio::time::timeout(Duration::from_secs(30), reached).await;
