@@ -152,7 +152,6 @@ pub(super) async fn of_running_server(kind: Kind) {
             until_logged(&tables, "the clock is ahead").await;
             // Nor does one believe the clock that starts now and finds it so.
             let late = Node::start(&tables, None, &[]).await;
-            leap_is(&late, 400.0).await;
             let end = timer_now() + Duration::from_secs(2);
             while timer_now() < end {
                 assert!(!late.is_ready().await, "another node contradicts it");
@@ -175,6 +174,8 @@ pub(super) async fn of_running_server(kind: Kind) {
     // Another time everything is off for a weekend.
     let tables = Tables::on(&database.create_beside("weekend").await).await;
     let tokens = Tokens::insert(&tables).await;
+    // Who has reported so far ends well.
+    tables.execute("DELETE FROM pat_node").await;
     database.restart_after(async { shift.set(2 * DAY) }).await;
     after_weekend(&tables, &tokens).await;
 }

@@ -262,8 +262,10 @@ impl Database {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        let again = timeout(START_TIMEOUT, again).await;
-        again.expect("it starts again");
+        if timeout(START_TIMEOUT, again).await.is_err() {
+            let log = std::fs::read_to_string(server.folder().join("log"));
+            panic!("it does not start again: {}", log.unwrap_or_default());
+        }
     }
 
     /// Has the server, which is this test's own, take no writes on any connection, or take them

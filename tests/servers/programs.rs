@@ -196,6 +196,7 @@ impl Started {
             let _ended_already = child.kill();
             let _status = child.wait();
             signal("KILL", &processes);
+            await_end(&processes);
         });
     }
 
@@ -260,6 +261,26 @@ pub fn signal(name: &str, processes: &[u32]) -> bool {
         .stderr(Stdio::null())
         .status();
     status.expect("kill").success()
+}
+
+/// Waits until these processes have ended. What one of them still has, memory that is shared or a lock,
+/// keeps a server from starting again.
+fn await_end(processes: &[u32]) {
+    let runs = |process: &u32| {
+        let status = fs::read_to_string(format!("/proc/{process}/stat"));
+        // The state follows the name, which is in brackets.
+        let state = status.ok().and_then(|status| {
+            let (_, rest) = status.rsplit_once(") ")?;
+            rest.chars().next()
+        });
+        state.is_some_and(|state| state != 'Z')
+    };
+    for _ in 0..500 {
+        if !processes.iter().any(runs) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// The processes that this one has started, as far as they run.

@@ -152,7 +152,7 @@ impl Pats {
     /// that has reported within 25 seconds: it was set, or is that of another server after a failover,
     /// and what expires by it may be none. It is again once they agree, by themselves or by
     /// [`Pats::accept_clock`]. Jobs that go by a schedule wait as well. A node that starts when none
-    /// runs believes the clock.
+    /// runs believes the clock, 25 seconds later if those before it were cut off.
     ///
     /// A check of liveness has nothing to ask here: a process that answers is alive, and one that
     /// cannot reach its database gets no better by being started again.
