@@ -80,7 +80,7 @@ pub(in crate::pages) fn family(fields: &Fields) -> Family {
     }
 }
 
-/// Whether a token has a child, or a child's child, that would outlive it.
+/// Whether a token that is not revoked was created with this one itself, and would outlive it.
 async fn has_live_children(page: &Page, token: &Token) -> Result<bool, Response> {
     if page.pats().settings().create_by_token() == CreateByToken::Capped {
         return Ok(false);
