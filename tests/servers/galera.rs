@@ -48,7 +48,7 @@ impl Cluster {
         Self::create_on(STARTED.get_or_init(|| start(&[]))).await
     }
 
-    /// On members that nobody else uses, the last of which has these variables in its environment.
+    /// On three new members for one test; the last server process has these environment variables.
     pub async fn create_in_environment(variables: &[(OsString, OsString)]) -> Self {
         Self::create_on(&start(variables)).await
     }

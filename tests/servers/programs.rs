@@ -74,7 +74,7 @@ pub fn unprivileged(program: &Path, scratch: &Path) -> Command {
 }
 
 /// A server that was started here. It runs until the last clone of this is dropped or until [`stop`],
-/// unless somebody ends it before.
+/// unless a test kills it before.
 #[derive(Debug, Clone)]
 pub struct Started(Arc<Number>);
 

@@ -18,8 +18,8 @@ impl Silence {
         silent.map(|(report, _)| report).collect()
     }
 
-    /// The boot time at which another node than this one was last heard to contradict whoever finds
-    /// the store's clock far from its mark.
+    /// The boot time of the latest report in which another node than `own` contradicts the nodes that
+    /// find the store's clock far from its mark; `None` if no other node does.
     pub(super) fn contradicted_at(&self, own: u64) -> Option<i64> {
         let reports = self.0.iter();
         let contradicting =

@@ -245,7 +245,7 @@ impl<DB: Portable> Write<DB> {
             expires_at: token.expires_at,
             parent: token.parent,
         };
-        // Where the owner was not locked, his row may be missing.
+        // Elsewhere the lock has inserted the owner's row.
         let owner = DB::HAS_ONE_WRITER.then(|| {
             let row = [(&token.owner).into(), 0_i64.into()];
             Insert::new("pat_owner (owner, seq)", [row]).or_ignore::<DB>("owner")
