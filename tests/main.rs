@@ -35,6 +35,7 @@ mod probing;
 mod processes;
 mod properties;
 mod races;
+mod reads;
 mod requests;
 mod revocation;
 mod search;
@@ -114,6 +115,7 @@ fn main() -> ExitCode {
         processes::trials(),
         properties::trials(),
         races::trials(),
+        reads::trials(),
         requests::trials(),
         revocation::trials(),
         search::trials(),

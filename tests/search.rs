@@ -8,15 +8,14 @@ use libtest_mimic::Trial;
 use pat_core::search::{Filter, Search, Sort, SortKey, Start};
 use pat_core::store::{Job, SearchStore};
 use pat_core::{Caller, JobRun, Owner, Pats, TokenId, TokenRequest};
-use pat_sqlx::sqlx::pool::PoolOptions;
 use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
-use pat_sqlx::sqlx::{MySql, Pool, Postgres, QueryBuilder, Sqlite, query_as};
+use pat_sqlx::sqlx::{MySql, Pool, Postgres, QueryBuilder, Sqlite};
 use pat_sqlx::{Portable, SqlxStore};
 use pat_tests::number;
 use pat_tests::rows::insert_selected;
 use tokio_util::sync::CancellationToken;
 
-use crate::common::database::{Database, Kind, trial_on, trials_on_servers};
+use crate::common::database::{Kind, trials_on_servers};
 use crate::common::{timer_now, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -32,8 +31,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             let options = SqliteConnectOptions::new().filename(&path);
             let options = options.synchronous(SqliteSynchronous::Off);
             let pool = Pool::<Sqlite>::connect_with(options).await.expect("a pool");
-            let digest = "CAST(printf('%032d', i) AS BLOB)";
-            walk("sqlite", store, &pool, digest).await;
+            walk("sqlite", store, &pool, SQLITE_DIGEST).await;
         },
     )];
     trials.extend(trials_on_servers(
@@ -57,64 +55,10 @@ pub(crate) fn trials() -> Vec<Trial> {
             }
         },
     ));
-    trials.push(trial_on(
-        // It counts the rows that it reads.
-        Kind::MariaDb,
-        "a_page_reads_few_rows",
-        few_rows,
-    ));
     trials
 }
 
-/// However many tokens there are, in whichever order, and also where a page ends among equals: most
-/// tokens were never used, and a fifth never expires.
-async fn few_rows(database: Database) {
-    const TOKENS: usize = 20_000;
-    const USED: u32 = 20_000 / 11;
-    const LIMIT: u32 = 100;
-    // All on one connection, whose reads the server counts.
-    let pool = PoolOptions::<MySql>::new().max_connections(1);
-    let pool = pool.connect(&database.url).await.expect("a pool");
-    let store = SqlxStore::new(pool.clone(), pool.clone());
-    store.migrate().await.expect("our migrations");
-    fill(&pool, TOKENS, MYSQL_DIGEST).await;
-    let reads = async || {
-        let counts = "SHOW STATUS LIKE 'Handler\\_read\\_%'";
-        let counts = query_as::<_, (String, String)>(counts)
-            .fetch_all(&pool)
-            .await;
-        let counts = counts.expect("counts").into_iter();
-        counts
-            .map(|(_, count)| count.parse::<u32>().expect("a number"))
-            .sum::<u32>()
-    };
-    for (key, is_descending) in all_orders() {
-        let sort = Sort { key, is_descending };
-        let page = async |start, limit| {
-            let search = Search {
-                filter: Filter::default(),
-                sort,
-                start,
-                limit,
-            };
-            store.search(&search).await.expect("search")
-        };
-        // Somewhat before the last of those that were used.
-        let place = page(Start::Offset(USED - 50), 1).await;
-        let place = Start::After(sort.position_of(&place[0]));
-        for start in [Start::Offset(0), Start::Offset(LIMIT), place] {
-            let before = reads().await;
-            let found = page(start.clone(), LIMIT).await;
-            let read = reads().await - before;
-            assert_eq!(found.len(), LIMIT as usize);
-            // Each with its last use, and those before it, and once more where a page ends.
-            assert!(read < 15 * LIMIT, "{read} for {sort:?}, {start:?}");
-        }
-    }
-    store.close().await;
-}
-
-fn all_orders() -> impl Iterator<Item = (SortKey, bool)> {
+pub(crate) fn all_orders() -> impl Iterator<Item = (SortKey, bool)> {
     let keys = [
         SortKey::Name,
         SortKey::CreatedAt,
@@ -125,10 +69,11 @@ fn all_orders() -> impl Iterator<Item = (SortKey, bool)> {
     keys.into_iter().flat_map(|key| [(key, false), (key, true)])
 }
 
-const MYSQL_DIGEST: &str = "LPAD(i, 32, '0')";
+pub(crate) const SQLITE_DIGEST: &str = "CAST(printf('%032d', i) AS BLOB)";
+pub(crate) const MYSQL_DIGEST: &str = "LPAD(i, 32, '0')";
 
 /// Every fifth token never expires, every seventh is to be pruned, every eleventh was used.
-async fn fill<DB: Portable>(pool: &Pool<DB>, count: usize, digest: &str) {
+pub(crate) async fn fill<DB: Portable>(pool: &Pool<DB>, count: usize, digest: &str) {
     let day = 86_400_000_000_i64;
     let now = 1_790_000_000_000_000_i64;
     insert_selected(pool, 0..count, |numbers, _| {

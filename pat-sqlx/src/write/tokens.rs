@@ -93,10 +93,11 @@ impl<DB: Portable> Write<DB> {
             if DB::HAS_ONE_WRITER {
                 break;
             }
-            let mut sql = Sql::new(
-                "SELECT DISTINCT p.owner FROM pat_token c JOIN pat_token p ON p.id = c.parent_id \
-                 WHERE c.parent_id IN ",
-            );
+            let mut sql = Sql::new(format!(
+                "SELECT DISTINCT p.owner FROM pat_token c{} \
+                 JOIN pat_token p ON p.id = c.parent_id WHERE c.parent_id IN ",
+                by_parent::<DB>()
+            ));
             sql.bind_list(chunk.iter().copied());
             for row in self.fetch(sql).await? {
                 owners.insert(row.owner("owner")?);
@@ -287,7 +288,7 @@ impl<DB: Portable> Write<DB> {
                 let mut sql = self.lock_sql("t.owner = ");
                 sql.bind(owner);
                 let locked = self.fetch_locked(sql).await?;
-                let mut count = count_sql("owner = ");
+                let mut count = count_sql("", "owner = ");
                 count.bind(owner);
                 self.assert_all(locked.len(), count).await?;
                 locked
@@ -314,7 +315,7 @@ impl<DB: Portable> Write<DB> {
             sql.bind_list(chunk.iter().copied());
             let locked = self.fetch_locked(sql).await?;
             if chunk.len() > 1 {
-                let mut count = count_sql("id IN ");
+                let mut count = count_sql("", "id IN ");
                 count.bind_list(chunk.iter().copied());
                 self.assert_all(locked.len(), count).await?;
             }
@@ -357,12 +358,13 @@ impl<DB: Portable> Write<DB> {
         columns: &str,
     ) -> Result<Vec<Row<DB>>, Error> {
         let mut sql = Sql::new(format!(
-            "SELECT {columns} FROM pat_token WHERE parent_id IN "
+            "SELECT {columns} FROM pat_token{} WHERE parent_id IN ",
+            by_parent::<DB>()
         ));
         sql.bind_list(parents.iter().copied());
         let rows = self.fetch(sql).await?;
         if !rows.is_empty() {
-            let mut count = count_sql("parent_id IN ");
+            let mut count = count_sql(&by_parent::<DB>(), "parent_id IN ");
             count.bind_list(parents.iter().copied());
             self.assert_all(rows.len(), count).await?;
         }
@@ -415,8 +417,9 @@ impl<DB: Portable> Write<DB> {
         Sql::new(format!(
             "SELECT t.id, t.owner, t.revoked_at, {clock} AS clock, \
              (SELECT mark FROM pat_clock WHERE id = 1) AS mark, \
-             (SELECT c.id FROM pat_token c WHERE c.parent_id = t.id LIMIT 1) AS child \
-             FROM pat_token t WHERE {condition}"
+             (SELECT c.id FROM pat_token c{} WHERE c.parent_id = t.id LIMIT 1) AS child \
+             FROM pat_token t WHERE {condition}",
+            by_parent::<DB>()
         ))
     }
 
@@ -526,8 +529,14 @@ fn sorted(ids: &[TokenId]) -> Vec<TokenId> {
     ids
 }
 
-fn count_sql<DB: Portable>(condition: &str) -> Sql<DB> {
+fn count_sql<DB: Portable>(index: &str, condition: &str) -> Sql<DB> {
     Sql::new(format!(
-        "SELECT COUNT(*) AS n FROM pat_token WHERE {condition}"
+        "SELECT COUNT(*) AS n FROM pat_token{index} WHERE {condition}"
     ))
+}
+
+/// Follows the name of a table whose tokens are looked up by their parents. Where most have none,
+/// statistics make that index look useless, and each look-up would read all tokens.
+fn by_parent<DB: Portable>() -> String {
+    DB::by_index("pat_token_by_parent")
 }
