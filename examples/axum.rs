@@ -77,7 +77,9 @@ async fn home(pat: Option<Pat>) -> String {
 async fn demo_sign_in(mut request: Request, next: Next) -> Response {
     let user = request.headers().get("demo-user");
     if let Some(Ok(owner)) = user.and_then(|user| Some(Owner::new(user.to_str().ok()?))) {
-        request.extensions_mut().insert(Caller::explicit(owner));
+        request
+            .extensions_mut()
+            .insert(Caller::header_authenticated(owner));
     }
     next.run(request).await
 }

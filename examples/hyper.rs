@@ -70,7 +70,9 @@ where
         // DEMO ONLY: the host's own sign-in goes here; this one believes the header `Demo-User`.
         let user = request.headers().get("demo-user");
         if let Some(Ok(owner)) = user.and_then(|user| Some(Owner::new(user.to_str().ok()?))) {
-            request.extensions_mut().insert(Caller::explicit(owner));
+            request
+                .extensions_mut()
+                .insert(Caller::header_authenticated(owner));
         }
         return tokens.oneshot(request.map(Body::new)).await;
     }

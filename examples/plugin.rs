@@ -20,7 +20,7 @@ async fn main() -> Result<(), BoxError> {
         .build();
     let jobs = pats.start();
 
-    let alice = Caller::explicit(Owner::new("alice")?);
+    let alice = Caller::header_authenticated(Owner::new("alice")?);
     let request = TokenRequest {
         name: "ci".into(),
         lifetime_days: Some(90),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 use pat_core::store::Change;
 use pat_core::token::{PrefixedFormat, TokenPrefix};
-use pat_core::{AuthError, Caller, NoticeKind, Owner, Pats, TokenFormat as _, TokenRequest};
+use pat_core::{AuthError, Caller, NotificationKind, Owner, Pats, TokenFormat as _, TokenRequest};
 use pat_sqlx::SqliteStore;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -388,7 +388,7 @@ async fn bulk() {
 }
 
 fn caller(key: &str) -> Caller {
-    Caller::ambient(Owner::new(key).expect("an owner"))
+    Caller::cookie_authenticated(Owner::new(key).expect("an owner"))
 }
 
 async fn twin() {
@@ -579,15 +579,19 @@ async fn told() {
     let told = server.told();
     let expected = [
         (
-            NoticeKind::RevokedByAdmin,
+            NotificationKind::RevokedByAdmin,
             "alice@example.com".to_owned(),
             2,
         ),
-        (NoticeKind::RevokedByAdmin, "bob@example.com".to_owned(), 1),
+        (
+            NotificationKind::RevokedByAdmin,
+            "bob@example.com".to_owned(),
+            1,
+        ),
     ];
     let told: Vec<_> = told
         .into_iter()
-        .filter(|(kind, ..)| *kind == NoticeKind::RevokedByAdmin)
+        .filter(|(kind, ..)| *kind == NotificationKind::RevokedByAdmin)
         .collect();
     assert_eq!(told, expected);
     let text = Some("found in a public repository".to_owned());

@@ -12,7 +12,7 @@ use pat_core::{Caller, MemoryStore, Pats, Settings, TokenRequest};
 use pat_tower::{Pat, PatLayer, PatService};
 use tower::{Layer, Service};
 
-use crate::common::gated::Gated;
+use crate::common::fault_store::Gated;
 use crate::common::{blocking_trial, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -56,7 +56,7 @@ async fn hit() {
     // get room, and a value.
     for (lifetime_days, with_header) in [(None, 2), (Some(90.into()), 3)] {
         let pats = Pats::builder(MemoryStore::default()).build();
-        let alice = Caller::explicit("alice".parse().expect("an owner"));
+        let alice = Caller::header_authenticated("alice".parse().expect("an owner"));
         let request = TokenRequest {
             name: "ci".into(),
             lifetime_days,
@@ -126,7 +126,9 @@ fn memory() {
                 name: "ci".into(),
                 lifetime_days: Some(90),
             };
-            let created = pats.create(&Caller::explicit(owner), request).await;
+            let created = pats
+                .create(&Caller::header_authenticated(owner), request)
+                .await;
             tokens.push(created.expect("a token").plain);
         }
         tokens

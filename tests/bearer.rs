@@ -401,7 +401,7 @@ mod modes {
             told(400, "error=\"invalid_request\"")
         );
 
-        let foreign_passes = PatLayer::optional(pats.clone()).pass_foreign();
+        let foreign_passes = PatLayer::optional(pats.clone()).pass_unrecognized();
         assert_eq!(
             ask(&optional, foreign).await,
             told(401, "error=\"invalid_token\"")
@@ -447,7 +447,7 @@ mod modes {
         );
         let reason = response.extensions().get::<AuthError>();
         assert!(
-            matches!(reason, Some(AuthError::Foreign)),
+            matches!(reason, Some(AuthError::Unrecognized)),
             "for layers outside: {reason:?}"
         );
         let other = PatLayer::required(Pats::builder(MemoryStore::default()).build());

@@ -19,8 +19,8 @@ use pat_core::store::Job;
 use pat_core::testing::{TestClock, TestDirectory};
 use pat_core::{
     AccessError, AdminError, Administration, AuthError, BoxError, Caller, CreateError,
-    CreatedToken, EventSink, MailError, Mailer, Notice, Pats, Principal, Settings, StoreError,
-    TokenRequest, Unavailable,
+    CreatedToken, EventSink, Notification, Notifier, NotifyError, Pats, Principal, Settings,
+    StoreError, TokenRequest, Unavailable,
 };
 
 use crate::common::blocking_trial;
@@ -48,7 +48,7 @@ struct World {
     pats: Pats,
     store: Silent,
     directory: TestDirectory,
-    mailer: StuckMailer,
+    mailer: StuckNotifier,
     sink: StuckSink,
     caller: Caller,
     administration: Administration<'static>,
@@ -58,15 +58,15 @@ struct World {
 
 /// Sends nothing, and says so or not.
 #[derive(Debug, Clone, Default)]
-struct StuckMailer(Arc<AtomicBool>);
+struct StuckNotifier(Arc<AtomicBool>);
 
 #[async_trait]
-impl Mailer for StuckMailer {
+impl Notifier for StuckNotifier {
     fn name(&self) -> &'static str {
         "stuck"
     }
 
-    async fn send(&self, _: &Notice) -> Result<(), MailError> {
+    async fn send(&self, _: &Notification) -> Result<(), NotifyError> {
         if self.0.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
@@ -97,7 +97,7 @@ impl World {
         let (store, directory) = (Silent::default(), TestDirectory::default());
         let (alice, admin) = (directory.add("alice"), directory.add_administrator("admin"));
         let clock = Arc::new(TestClock::default());
-        let (mailer, sink) = (StuckMailer::default(), StuckSink::default());
+        let (mailer, sink) = (StuckNotifier::default(), StuckSink::default());
         // Nothing is answered from the cache.
         let settings = Settings::builder()
             .auth_cache_expiry_mins(0)
@@ -107,13 +107,13 @@ impl World {
         let settings = settings.and_then(SettingsBuilder::build).expect("settings");
         let pats = Pats::builder(store.clone())
             .users(directory.clone())
-            .mailer(mailer.clone())
+            .notifier(mailer.clone())
             .events(sink.clone())
             .clock(clock.clone())
             .settings(settings)
             .build();
         pats.poll_changes().await.expect("a poll");
-        let caller = Caller::explicit(alice);
+        let caller = Caller::header_authenticated(alice);
         // One to prune, and one in use, whose last use and creation are still to be told.
         let old = pats.create(&caller, request(Some(1))).await;
         old.expect("a token");
@@ -122,11 +122,14 @@ impl World {
         let verdict = pats.authenticate(token.plain.expose().as_bytes()).await;
         let principal = verdict.expect("a good token");
         // An owner whom the directory no longer knows.
-        let gone = Caller::explicit(directory.add("gone"));
+        let gone = Caller::header_authenticated(directory.add("gone"));
         pats.create(&gone, request(None)).await.expect("a token");
         directory.remove(gone.owner());
         // For all that it is asked of: until the test ends.
-        let of: &'static _ = Box::leak(Box::new((pats.clone(), Caller::explicit(admin))));
+        let of: &'static _ = Box::leak(Box::new((
+            pats.clone(),
+            Caller::header_authenticated(admin),
+        )));
         let administration = of.0.administration(&of.1).await;
         Self {
             administration: administration.expect("an administrator"),
@@ -258,7 +261,7 @@ const CALLS: &[Call] = &[
     }),
     call("Pats::check", 1, Asks::Both, |w| {
         Box::pin(async {
-            w.pats.check(*w.principal.digest()).await?;
+            w.pats.authenticate_digest(*w.principal.digest()).await?;
             Ok(())
         })
     }),
@@ -353,16 +356,16 @@ const CALLS: &[Call] = &[
             Ok(())
         })
     }),
-    call("Pats::dead_notices", 5, Asks::Store, |w| {
+    call("Pats::dead_notifications", 5, Asks::Store, |w| {
         Box::pin(async {
-            w.pats.dead_notices(10).await?;
+            w.pats.dead_notifications(10).await?;
             Ok(())
         })
     }),
-    call("Pats::requeue_notice", 5, Asks::Store, |w| {
+    call("Pats::requeue_notification", 5, Asks::Store, |w| {
         Box::pin(async {
-            let id = pat_core::notice::NoticeId::new(1).expect("small numbers are ids");
-            w.pats.requeue_notice(id).await?;
+            let id = pat_core::notification::NotificationId::new(1).expect("small numbers are ids");
+            w.pats.requeue_notification(id).await?;
             Ok(())
         })
     }),
@@ -392,10 +395,10 @@ const CALLS: &[Call] = &[
             w.run(Job::Prune).await.and(checked).and(fed)
         })
     }),
-    // A notice stays in hand for the directory, a mailer and five tries to settle it.
-    call("Pats::deliver_notices", 400, Asks::Store, |w| {
+    // A notification stays in hand for the directory, a mailer and five tries to settle it.
+    call("Pats::deliver_notifications", 400, Asks::Store, |w| {
         Box::pin(async {
-            w.pats.deliver_notices().await?;
+            w.pats.deliver_notifications().await?;
             Ok(())
         })
     }),
@@ -510,7 +513,7 @@ enum Mute {
     Method(&'static str),
     Store,
     Directory,
-    Mailer,
+    Notifier,
     Sink,
 }
 
@@ -520,7 +523,7 @@ fn every_fault() {
         Mute::Nothing,
         Mute::Store,
         Mute::Directory,
-        Mute::Mailer,
+        Mute::Notifier,
         Mute::Sink,
     ];
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -548,7 +551,7 @@ fn every_fault() {
 /// silent for a minute, by a job that runs for long, for a feature that older versions do not know (of
 /// which there is none yet), and by tasks of their own that store or hand out events.
 const BEST_EFFORT: &[&str] = &[
-    "forget_node",
+    "deregister",
     "renew_lease",
     "raise_readable_from",
     "record_events",
@@ -569,7 +572,7 @@ async fn make(call: &Call, mute: Mute) -> bool {
         Mute::Method(method) => world.store.set(&[method], Fault::Silent),
         Mute::Store => world.store.set(METHODS, Fault::Silent),
         Mute::Directory => world.directory.set_silent(true),
-        Mute::Mailer => world.mailer.0.store(true, Ordering::SeqCst),
+        Mute::Notifier => world.mailer.0.store(true, Ordering::SeqCst),
         Mute::Sink => world.sink.0.store(true, Ordering::SeqCst),
     }
     let begun = tokio::time::Instant::now();
@@ -586,7 +589,7 @@ async fn make(call: &Call, mute: Mute) -> bool {
     let must_fail = match mute {
         Mute::Store => call.asks != Asks::Directory,
         Mute::Directory => call.asks != Asks::Store,
-        Mute::Nothing | Mute::Mailer | Mute::Sink => {
+        Mute::Nothing | Mute::Notifier | Mute::Sink => {
             assert!(!has_failed, "{name} while {mute:?} is mute");
             false
         }
@@ -602,7 +605,7 @@ fn whole_port() {
         .flat_map(|source| blocks(source, "pub trait "))
         .flat_map(|(_, body)| names_after(&body, "    async fn "))
         // It ends only with the jobs, which drop it.
-        .filter(|name| name != "follow_hints")
+        .filter(|name| name != "listen")
         .collect();
     let listed: BTreeSet<_> = METHODS.iter().map(|name| (*name).to_owned()).collect();
     assert_eq!(declared, listed);

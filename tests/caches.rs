@@ -71,7 +71,7 @@ async fn upstream(layer: PatLayer) -> (String, JoinHandle<()>) {
 }
 
 async fn token_of(pats: &Pats, user: &str, lifetime_days: Option<i64>) -> (Caller, String, i64) {
-    let caller = Caller::explicit(user.parse().expect("an owner"));
+    let caller = Caller::header_authenticated(user.parse().expect("an owner"));
     let request = TokenRequest {
         name: "ci".into(),
         lifetime_days,

@@ -87,7 +87,7 @@ enum Call {
     BulkRevoke,
     Flush,
     Prune,
-    Notice,
+    Notification,
     Report,
     Change,
 }
@@ -98,7 +98,7 @@ const CALLS: [Call; 8] = [
     Call::BulkRevoke,
     Call::Flush,
     Call::Prune,
-    Call::Notice,
+    Call::Notification,
     Call::Report,
     Call::Change,
 ];
@@ -185,11 +185,11 @@ impl Call {
                 jobs.prune(&lease, &prune, 10).await?;
                 jobs.release_lease(&lease, false).await?;
             }
-            Self::Notice => {
+            Self::Notification => {
                 let jobs = store.jobs().expect("jobs");
                 let ttl = Duration::from_millis(1);
-                for notice in jobs.claim_notices(now(), ttl, 1).await? {
-                    jobs.settle_notice(&notice.claim, &Outcome::Sent, now())
+                for notification in jobs.claim_notifications(now(), ttl, 1).await? {
+                    jobs.settle_notification(&notification.claim, &Outcome::Sent, now())
                         .await?;
                 }
             }
@@ -202,7 +202,7 @@ impl Call {
                     version: SCHEMA_VERSION,
                     contradicts_leap: false,
                 };
-                store.report_node(&report, &bounds()).await?;
+                store.heartbeat(&report, &bounds()).await?;
                 store.changes_since(None).await?;
             }
             Self::Change => {

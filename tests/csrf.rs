@@ -79,9 +79,9 @@ async fn matrix() {
                     request = request.header(*name, *value);
                 }
                 let answer = answer(request).await;
-                let is_ambient = matches!(signed, Signed::Cookie | Signed::Basic);
+                let is_cookie_authenticated = matches!(signed, Signed::Cookie | Signed::Basic);
                 let cell = format!("{method} {signed:?} {headers:?}: {answer:?}");
-                if is_ambient && !is_same_site && method != Method::GET {
+                if is_cookie_authenticated && !is_same_site && method != Method::GET {
                     assert_eq!(answer.status, StatusCode::FORBIDDEN, "{cell}");
                     assert_eq!(answer.problem(), "cross-site-request", "{cell}");
                 } else {
@@ -137,7 +137,7 @@ async fn trusted_origins() {
     let api = Api::new(pats)
         .trust_origin("https://app.example")
         .expect("an origin");
-    let alice = Caller::ambient("alice".parse().expect("an owner"));
+    let alice = Caller::cookie_authenticated("alice".parse().expect("an owner"));
     let app: Router = api.router().layer(Extension(alice));
     for (origin, status) in [
         ("https://app.example", 201),

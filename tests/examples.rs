@@ -71,7 +71,7 @@ async fn axum_ends() {
     drop((stream, half));
     let store = SqliteStore::open(folder.path().join("pat.db")).await;
     let pats = Pats::builder(store.expect("a store")).build();
-    let alice = Caller::explicit("alice".parse().expect("an owner"));
+    let alice = Caller::header_authenticated("alice".parse().expect("an owner"));
     let listed = pats.list(&alice).await.expect("a list");
     assert!(listed[0].last_used_at.is_some());
 }

@@ -1,5 +1,5 @@
 //! A flood of well-formed tokens that nobody has: what it costs in memory and in queries, and what
-//! those notice who present good ones meanwhile.
+//! those notification who present good ones meanwhile.
 //!
 //! `PAT_TEST_FLOOD_TOKENS` says how many; 300,000 unless set.
 
@@ -13,7 +13,7 @@ use pat_core::token::{PrefixedFormat, TokenFormat as _, TokenPrefix};
 use pat_core::{AuthError, Caller, MemoryStore, Owner, Pats, TokenRequest, Unavailable};
 use pat_tests::number;
 
-use crate::common::gated::Gated;
+use crate::common::fault_store::Gated;
 use crate::common::{blocking_trial, timer_now, trial};
 
 /// Makes the test program be the flood.
@@ -165,7 +165,9 @@ async fn good_tokens(pats: &Pats) -> Vec<String> {
             name: "ci".into(),
             lifetime_days: Some(90),
         };
-        let created = pats.create(&Caller::explicit(owner), request).await;
+        let created = pats
+            .create(&Caller::header_authenticated(owner), request)
+            .await;
         let token = created.expect("a token").plain.expose().to_owned();
         pats.authenticate(token.as_bytes()).await.expect("good");
         good.push(token);

@@ -494,7 +494,7 @@ async fn switched_off() {
         matches!(refused, Err(pat_core::AuthError::Disabled)),
         "{refused:?}"
     );
-    let alice = pat_core::Caller::explicit("alice".parse().expect("an owner"));
+    let alice = pat_core::Caller::header_authenticated("alice".parse().expect("an owner"));
     assert_eq!(
         pats.list(&alice).await.expect("a list").len(),
         1,
@@ -663,7 +663,7 @@ async fn create_by_token_allowed() {
     let server = Server::start().await;
     let parent = server.create("alice").await;
     let child = child(&server, &parent.raw, json!(365)).await.created();
-    let alice = pat_core::Caller::explicit("alice".parse().expect("an owner"));
+    let alice = pat_core::Caller::header_authenticated("alice".parse().expect("an owner"));
     let id = pat_core::TokenId::new(child.id).expect("an id");
     let stored = server.pats.find(&alice, id).await.expect("the child");
     assert_eq!(stored.parent.map(pat_core::TokenId::get), Some(parent.id));
@@ -833,7 +833,7 @@ async fn last_use_survives() {
         .await
         .expect("a store");
     let pats = pat_core::Pats::builder(store).build();
-    let alice = pat_core::Caller::explicit("alice".parse().expect("an owner"));
+    let alice = pat_core::Caller::header_authenticated("alice".parse().expect("an owner"));
     let listed = pats.list(&alice).await.expect("a list");
     let last_used = listed[0].last_used_at.map(|at| at.to_string());
     assert_eq!(last_used.as_deref(), Some("2026-02-26T22:42:22.247Z"));
@@ -868,7 +868,7 @@ async fn formats() {
     let pats = pat_core::Pats::builder(store).build();
     let refused = pats.authenticate(token.raw.as_bytes()).await;
     assert!(
-        matches!(refused, Err(pat_core::AuthError::Foreign)),
+        matches!(refused, Err(pat_core::AuthError::Unrecognized)),
         "no longer accepted"
     );
 }

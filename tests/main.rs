@@ -10,14 +10,14 @@ mod audit;
 mod bearer;
 mod bounds;
 mod browser;
+mod cache_invalidation;
 mod caches;
 mod clients;
 mod clocks;
-mod coherence;
 mod common;
+mod concurrency;
 mod connections;
 mod crashes;
-mod crowds;
 mod csrf;
 mod docs;
 mod examples;
@@ -25,6 +25,7 @@ mod faults;
 mod flood;
 mod flow;
 mod galera;
+mod isolation;
 mod jobs;
 mod layer;
 mod openapi;
@@ -44,7 +45,6 @@ mod sessions;
 mod settings_of_servers;
 mod smtp;
 mod start;
-mod starvation;
 mod stores;
 mod unsuitable;
 mod versions;
@@ -94,10 +94,10 @@ fn main() -> ExitCode {
         caches::trials(),
         clients::trials(),
         clocks::trials(),
-        coherence::trials(),
+        cache_invalidation::trials(),
         connections::trials(),
         crashes::trials(),
-        crowds::trials(),
+        concurrency::trials(),
         csrf::trials(),
         docs::trials(),
         examples::trials(),
@@ -124,7 +124,7 @@ fn main() -> ExitCode {
         settings_of_servers::trials(),
         smtp::trials(),
         start::trials(),
-        starvation::trials(),
+        isolation::trials(),
         stores::trials(),
         unsuitable::trials(),
         versions::trials(),

@@ -13,10 +13,10 @@ use axum::routing::post;
 use jiff::Timestamp;
 use libtest_mimic::Trial;
 use pat_core::store::{
-    Change, ChangePage, Cursor, Insertion, LastUse, NewToken, Revocation, RevocationScope,
+    Change, ChangePage, FeedPosition, Insertion, LastUse, NewToken, Revocation, RevocationScope,
     SCHEMA_VERSION, TokenStore,
 };
-use pat_core::testing::{Case, check_directory, check_format, check_mailer, store};
+use pat_core::testing::{Case, check_directory, check_format, check_notifier, store};
 use pat_core::token::{AtlassianFormat, RandomnessError};
 use pat_core::{
     Caller, CreatedToken, Jobs, MemoryStore, Owner, Pats, PlainToken, Token, TokenDigest,
@@ -234,7 +234,7 @@ impl Snapshot {
             let by_digest = store.find_by_digest(&new(number).digest).await;
             found.push(by_digest.expect("find_by_digest").token);
         }
-        let start = Cursor {
+        let start = FeedPosition {
             generation: 0,
             nonce: None,
         };
@@ -513,7 +513,7 @@ fn numbers(events: &[Value]) -> Vec<i64> {
 }
 
 fn alice() -> Caller {
-    Caller::explicit(owner("alice"))
+    Caller::header_authenticated(owner("alice"))
 }
 
 async fn create(pats: &Pats) -> CreatedToken {
@@ -538,14 +538,14 @@ async fn mailers() {
     let composer = pat_mail::Composer::builder("Example <pat@example.com>").build();
     let composer = composer.expect("a composer");
     let memory = pat_mail::MemoryMailer::new(composer.clone());
-    let sent = check_mailer(&memory).await;
+    let sent = check_notifier(&memory).await;
     assert_eq!(memory.messages().len(), sent.len());
 
     let folder = folder();
     let file = pat_mail::FileMailer::new(composer, folder.path().join("mails"));
-    let sent = check_mailer(&file).await;
-    for (notice, message) in sent.iter().zip(&memory.messages()) {
-        let name = format!("{}-{}.eml", notice.kind, notice.id);
+    let sent = check_notifier(&file).await;
+    for (notification, message) in sent.iter().zip(&memory.messages()) {
+        let name = format!("{}-{}.eml", notification.kind, notification.id);
         let written = std::fs::read(folder.path().join("mails").join(name)).expect("a file");
         assert!(written.len() > 500 && message.len() > 500);
     }

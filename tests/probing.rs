@@ -17,7 +17,8 @@ async fn outage() {
     let pats = Pats::builder(MemoryStore::default())
         .users(users.clone())
         .build();
-    let [alice, bob] = ["alice", "bob"].map(|user| Caller::explicit(user.parse().expect("a key")));
+    let [alice, bob] =
+        ["alice", "bob"].map(|user| Caller::header_authenticated(user.parse().expect("a key")));
     let request = TokenRequest {
         name: "ci".into(),
         lifetime_days: None,

@@ -148,7 +148,7 @@ async fn graceful_end() {
         .await
         .expect("a store");
     let pats = pat_core::Pats::builder(store).build();
-    let alice = pat_core::Caller::explicit("alice".parse().expect("an owner"));
+    let alice = pat_core::Caller::header_authenticated("alice".parse().expect("an owner"));
     let listed = pats.list(&alice).await.expect("a list");
     assert!(listed[0].last_used_at.is_some());
 }

@@ -1,15 +1,17 @@
 //! One test for each property: the server is started with it, and its effect is seen over HTTP or
-//! in the notices that users get.
+//! in the notifications that users get.
 
 use std::time::Duration;
 
 use libtest_mimic::Trial;
 use pat_core::store::Job;
-use pat_core::{Caller, JobRun, MemoryStore, NoticeKind, Owner, Pats, Settings, TokenRequest};
+use pat_core::{
+    Caller, JobRun, MemoryStore, NotificationKind, Owner, Pats, Settings, TokenRequest,
+};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::common::gated::Gated;
+use crate::common::fault_store::Gated;
 use crate::common::{Answer, MYSELF, Server, TOKENS, answer, blocking_trial, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -33,7 +35,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("properties::token_name_length", name_length),
         trial("properties::notice_created", notice_created),
         trial("properties::notice_pruned", notice_pruned),
-        trial("properties::notice_revoked_by_admin", notice_revoked),
+        trial("properties::notice_revoked_by_admin", notification_revoked),
         trial("properties::base_url", base_url),
         trial("properties::realm", realm),
         trial("properties::time_zone", time_zone),
@@ -91,10 +93,10 @@ async fn eternal() {
 async fn notifications() {
     let on = Server::with(&[("pat.notice.created", "true")]).await;
     create(&on, 3).await;
-    // Else the server may have a notice in its hands for a day, and another worker takes it.
+    // Else the server may have a notification in its hands for a day, and another worker takes it.
     on.run_jobs().await;
     on.pass(DAY).await;
-    let (created, soon) = (NoticeKind::Created, NoticeKind::ExpiresSoon);
+    let (created, soon) = (NotificationKind::Created, NotificationKind::ExpiresSoon);
     assert_eq!(
         on.told(),
         [(created, ALICE.into(), 1), (soon, ALICE.into(), 1)]
@@ -124,7 +126,7 @@ async fn last_used_update_interval() {
         Pats::builder(std::sync::Arc::clone(&store)).settings(settings.build().expect("settings"));
     let pats = pats.build();
     let jobs = pats.start();
-    let alice = Caller::explicit(Owner::new("alice").expect("an owner"));
+    let alice = Caller::header_authenticated(Owner::new("alice").expect("an owner"));
     let request = TokenRequest {
         name: "ci".into(),
         lifetime_days: None,
@@ -279,7 +281,7 @@ async fn cache_capacity() {
             .max_tokens_per_user(TOKENS);
         let pats = Pats::builder(store.clone()).settings(settings.build().expect("settings"));
         let pats = pats.build();
-        let alice = Caller::explicit(Owner::new("alice").expect("an owner"));
+        let alice = Caller::header_authenticated(Owner::new("alice").expect("an owner"));
         let mut tokens = Vec::new();
         for _ in 0..TOKENS {
             let request = TokenRequest {
@@ -309,7 +311,7 @@ async fn expiry_check() {
     server.pass(Duration::from_hours(7)).await;
     assert_eq!(server.told(), [], "05:42");
     server.pass(Duration::from_mins(18)).await;
-    let expected = [(NoticeKind::ExpiresSoon, ALICE.to_owned(), 1)];
+    let expected = [(NotificationKind::ExpiresSoon, ALICE.to_owned(), 1)];
     assert_eq!(server.told(), expected, "06:00");
 }
 
@@ -325,7 +327,7 @@ async fn warning_days() {
     assert_eq!(statuses(&server).await, ["EXPIRES_SOON"]);
     assert_eq!(
         server.told(),
-        [(NoticeKind::ExpiresSoon, ALICE.to_owned(), 1)]
+        [(NotificationKind::ExpiresSoon, ALICE.to_owned(), 1)]
     );
 }
 
@@ -368,13 +370,13 @@ async fn notice_created() {
 }
 
 async fn notice_pruned() {
-    for (value, expected) in [("true", Some(NoticeKind::Pruned)), ("false", None)] {
+    for (value, expected) in [("true", Some(NotificationKind::Pruned)), ("false", None)] {
         let server = Server::with(&[("pat.notice.pruned", value)]).await;
         create(&server, 1).await;
         server.pass(DAY * 2).await;
         server.pass(DAY * 31).await;
         let told: Vec<_> = server.told().into_iter().map(|(kind, ..)| kind).collect();
-        let expired = Some(NoticeKind::Expired);
+        let expired = Some(NotificationKind::Expired);
         assert_eq!(
             told,
             expired.into_iter().chain(expected).collect::<Vec<_>>(),
@@ -383,7 +385,7 @@ async fn notice_pruned() {
     }
 }
 
-async fn notice_revoked() {
+async fn notification_revoked() {
     for (value, count) in [("true", 1), ("false", 0)] {
         let server = Server::with(&[("pat.notice.revoked.by.admin", value)]).await;
         let (by_admin, by_self) = (create(&server, 30).await, create(&server, 30).await);
@@ -393,9 +395,9 @@ async fn notice_revoked() {
         }
         server.run_jobs().await;
         assert_eq!(server.told().len(), count, "{value}");
-        for notice in server.mailer.sent() {
-            assert_eq!(notice.kind, NoticeKind::RevokedByAdmin);
-            assert_eq!(notice.by.as_deref(), Some("Admin"));
+        for notification in server.mailer.sent() {
+            assert_eq!(notification.kind, NotificationKind::RevokedByAdmin);
+            assert_eq!(notification.by.as_deref(), Some("Admin"));
         }
     }
 }

@@ -12,7 +12,7 @@ use pat_core::{
 use pat_tests::number;
 use tokio::task::JoinSet;
 
-use crate::common::gated::Gated;
+use crate::common::fault_store::Gated;
 use crate::common::node::{Node, accepts, alice, many_tokens, sqlite};
 use crate::common::{trial, until};
 

@@ -94,7 +94,7 @@ async fn costs_among<DB: Portable>(
     store.migrate().await.expect("our migrations");
     fill(pool, count, digest).await;
     let pats = Pats::builder(store.clone()).build();
-    let caller = Caller::ambient(Owner::new("somebody else").expect("an owner"));
+    let caller = Caller::cookie_authenticated(Owner::new("somebody else").expect("an owner"));
     let create = async |caller: &Caller| {
         let request = TokenRequest {
             name: "Token".into(),

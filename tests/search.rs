@@ -180,7 +180,7 @@ async fn see(searched: &dyn SearchStore, sort: Sort, count: usize) -> HashMap<To
 /// Creates and revokes tokens, and prunes old ones, until it is told to stop; returns how many
 /// tokens were created.
 async fn change(pats: Pats, stop: CancellationToken) -> usize {
-    let caller = Caller::ambient(Owner::new("somebody else").expect("an owner"));
+    let caller = Caller::cookie_authenticated(Owner::new("somebody else").expect("an owner"));
     let prune = async {
         while !stop.is_cancelled() && pats.run_if_due(Job::Prune).await.ok() != Some(JobRun::Done) {
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -1,4 +1,4 @@
-//! Notices by mail, through real mail servers: one that fails as it is told to (`smtp/sink.py`), and
+//! Notifications by mail, through real mail servers: one that fails as it is told to (`smtp/sink.py`), and
 //! Postfix.
 
 mod contents;
@@ -12,7 +12,7 @@ use libtest_mimic::Trial;
 use pat_core::store::{Job, Outbox};
 use pat_core::testing::{TestClock, TestDirectory};
 use pat_core::{
-    Caller, JobRun, Mailer, Owner, Pats, PatsBuilder, Settings, Token, TokenRequest, TokenStore,
+    Caller, JobRun, Notifier, Owner, Pats, PatsBuilder, Settings, Token, TokenRequest, TokenStore,
 };
 use pat_mail::MemoryMailer;
 use pat_sqlx::SqliteStore;
@@ -55,7 +55,7 @@ where
     trial_with_need(&format!("smtp::{name}"), "python", python::missing(), test)
 }
 
-/// A service on a SQLite file, whose notices go by mail.
+/// A service on a SQLite file, whose notifications go by mail.
 struct Host {
     pats: Pats,
     clock: Arc<TestClock>,
@@ -66,8 +66,8 @@ struct Host {
 }
 
 impl Host {
-    async fn new(mailer: impl Mailer) -> Self {
-        Self::with(|builder| builder.mailer(mailer)).await
+    async fn new(mailer: impl Notifier) -> Self {
+        Self::with(|builder| builder.notifier(mailer)).await
     }
 
     async fn with(plug_in: impl FnOnce(PatsBuilder) -> PatsBuilder) -> Self {
@@ -84,9 +84,9 @@ impl Host {
     }
 
     /// The same host, started again with another mailer.
-    async fn restart(self, mailer: impl Mailer) -> Self {
+    async fn restart(self, mailer: impl Notifier) -> Self {
         let store = open(&self.folder).await;
-        let pats = pats(store, &self.clock, &self.users, |it| it.mailer(mailer));
+        let pats = pats(store, &self.clock, &self.users, |it| it.notifier(mailer));
         Self { pats, ..self }
     }
 
@@ -96,7 +96,7 @@ impl Host {
             name: name.to_owned(),
             lifetime_days: Some(30),
         };
-        let caller = Caller::explicit(self.users.add(owner));
+        let caller = Caller::header_authenticated(self.users.add(owner));
         let created = self.pats.create(&caller, request).await.expect("create");
         let secret = created.plain.expose().to_owned();
         let secrets = self.secrets.lock();
@@ -113,7 +113,7 @@ impl Host {
 
     /// Tries what is due now; how many were sent.
     async fn deliver(&self) -> u64 {
-        self.pats.deliver_notices().await.expect("a delivery")
+        self.pats.deliver_notifications().await.expect("a delivery")
     }
 
     /// Tries again after the first pause, or after a claim has run out.
@@ -122,7 +122,7 @@ impl Host {
         self.deliver().await
     }
 
-    /// How many notices wait, and how many are dead.
+    /// How many notifications wait, and how many are dead.
     async fn outbox(&self) -> (u64, u64) {
         let Outbox { pending, dead, .. } = self.pats.outbox().await.expect("the outbox");
         (pending, dead)
@@ -294,7 +294,7 @@ async fn through_postfix() {
         let smtp = mailer(&format!("{url}ca={}", ca.root()));
         let memory = MemoryMailer::new(composer());
         let both = memory.clone();
-        let host = Host::with(|builder| builder.mailer(smtp).mailer(both)).await;
+        let host = Host::with(|builder| builder.notifier(smtp).notifier(both)).await;
         host.create("alice", &".".repeat(200)).await;
         host.check_expiry().await;
         assert_eq!(host.deliver().await, 1);

@@ -11,8 +11,8 @@ use libtest_mimic::Trial;
 use pat_core::Clock as _;
 use pat_core::settings::RevocationWait;
 use pat_core::store::{
-    Insertion, Job, LeaseAnswer, LeaseRequest, MarkBounds, NewToken, Revocation, RevocationScope,
-    Trim,
+    Insertion, Job, LeaseAnswer, LeaseRequest, MarkBounds, NewToken, Purge, Revocation,
+    RevocationScope,
 };
 use pat_core::testing::{self, TestClock, TestDirectory};
 use pat_core::{
@@ -425,7 +425,7 @@ async fn follows(database: Database) {
         .await
         .expect("changes_since");
     let databases = page.time.clock.expect("its clock");
-    let alice = Caller::explicit(owner("alice"));
+    let alice = Caller::header_authenticated(owner("alice"));
     let request = month();
     let created = pats.create(&alice, request).await.expect("a token").token;
     let apart = created.created_at.duration_since(databases).abs();
@@ -471,7 +471,7 @@ async fn audit<F: Future<Output = Vec<(String, i64)>>>(store: AnyStore, count: i
     let pats = Pats::builder(store.tokens())
         .users(named_users(&["alice"]))
         .build();
-    let alice = Caller::explicit(owner("alice"));
+    let alice = Caller::header_authenticated(owner("alice"));
     let jobs = pats.start();
     // A first poll would have the token loaded again, and its first use told twice.
     pats.poll_changes().await.expect("a poll");
@@ -513,14 +513,14 @@ async fn audit<F: Future<Output = Vec<(String, i64)>>>(store: AnyStore, count: i
     };
     let trim = async |events| {
         let now = SystemClock.wall();
-        let trim = Trim {
+        let purge = Purge {
             now,
             vouched: now,
             changes: Duration::from_hours(24),
-            notices: Duration::from_hours(24),
+            notifications: Duration::from_hours(24),
             events,
         };
-        jobs.trim(&lease, &trim, 3).await.expect("a trimming")
+        jobs.purge(&lease, &purge, 3).await.expect("a trimming")
     };
     assert_eq!(trim(Duration::from_hours(24)).await, 0);
     store
@@ -549,7 +549,7 @@ async fn hints(database: Database) {
     });
     let nodes: Vec<_> = pats.collect();
     let jobs: Vec<_> = nodes.iter().map(Pats::start).collect();
-    let alice = Caller::explicit(owner("alice"));
+    let alice = Caller::header_authenticated(owner("alice"));
     for is_cut in [false, true, false] {
         if is_cut {
             // The listeners too.
@@ -583,7 +583,7 @@ async fn two_nodes(database: Database) {
     let stores = open_several(&database, 2).await;
     let node = |store: &AnyStore| Pats::builder(store.tokens()).users(users()).build();
     let nodes = [node(&stores[0]), node(&stores[1])];
-    let alice = Caller::explicit(owner("alice"));
+    let alice = Caller::header_authenticated(owner("alice"));
     for (here, there) in [(0, 1), (1, 0)] {
         let request = month();
         let created = nodes[here].create(&alice, request).await.expect("a token");
@@ -624,7 +624,7 @@ async fn far_behind<DB: Portable>(url: &str) {
     let builder = Pats::builder(store.tokens()).users(users());
     let pats = builder.clock(clock).build();
     pats.poll_changes().await.expect("a poll");
-    let alice = Caller::explicit(owner("alice"));
+    let alice = Caller::header_authenticated(owner("alice"));
     let created = pats.create(&alice, month()).await.expect("a token");
     let secret = created.plain.expose().as_bytes();
     pats.authenticate(secret).await.expect("a good token");

@@ -147,8 +147,8 @@ async fn read_only_file() {
         assert_eq!(code, Some(2), "{said}");
         assert_eq!(said.lines().count(), 1, "{said}");
         assert!(said.contains("sqlite:pat.db"), "{said}");
-        let is_told = said.contains("readonly") || said.contains("unable to open");
-        assert!(is_told, "{said}");
+        let is_notified = said.contains("readonly") || said.contains("unable to open");
+        assert!(is_notified, "{said}");
     }
 }
 

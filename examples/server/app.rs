@@ -154,8 +154,8 @@ pub async fn app_of(config: Config, made_of: Parts) -> Result<App, StartError> {
         .users(users.clone())
         .settings(config.settings)
         .clock(clock);
-    let mailers = config.mailers.into_iter();
-    let pats = mailers.fold(builder, PatsBuilder::mailer).build();
+    let notifiers = config.notifiers.into_iter();
+    let pats = notifiers.fold(builder, PatsBuilder::notifier).build();
     if config.accept_clock {
         let leap = pats.accept_clock().await.map_err(StartError::Clock)?;
         tracing::warn!("the clock is believed, which was {leap:#} ahead of what was vouched for");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use pat_core::{Mailer, Settings};
+use pat_core::{Notifier, Settings};
 use tracing_subscriber::EnvFilter;
 
 use crate::{mail, one_line};
@@ -47,7 +47,7 @@ struct Args {
     #[arg(long, env = "PAT_LOG", default_value = "info,sqlx=off")]
     log: String,
 
-    /// Mail server for notices, such as `smtp://user:password@mail.example.com:587?tls=starttls`
+    /// Mail server for notifications, such as `smtp://user:password@mail.example.com:587?tls=starttls`
     #[arg(
         long,
         env = "PAT_SMTP_URL",
@@ -56,11 +56,11 @@ struct Args {
     )]
     smtp_url: Option<String>,
 
-    /// Sender of the notices, such as `Example <noreply@example.com>`
+    /// Sender of the notifications, such as `Example <noreply@example.com>`
     #[arg(long, env = "PAT_MAIL_FROM")]
     mail_from: Option<String>,
 
-    /// Folder into which notices are written as .eml files, beside or instead of sending them.
+    /// Folder into which notifications are written as .eml files, beside or instead of sending them.
     /// Without a mail server and a folder they are only logged
     #[arg(long, env = "PAT_MAIL_DIR")]
     mail_dir: Option<PathBuf>,
@@ -88,8 +88,8 @@ pub struct Config {
     pub database_url: String,
     /// The properties.
     pub settings: Settings,
-    /// How notices reach users.
-    pub mailers: Vec<Arc<dyn Mailer>>,
+    /// How notifications reach users.
+    pub notifiers: Vec<Arc<dyn Notifier>>,
     /// How many tokens of several users are added to the database at the start.
     pub demo_data: u32,
     /// Whether the clock is believed as it is.
@@ -115,7 +115,7 @@ impl Config {
             listen,
             database_url,
             settings,
-            mailers: Vec::new(),
+            notifiers: Vec::new(),
             demo_data: 0,
             accept_clock: false,
             log: "off".into(),
@@ -150,13 +150,13 @@ impl Config {
             accept_clock,
             ..
         } = args;
-        let mailers = mail::mailers(smtp_url.as_deref(), mail_from.as_deref(), mail_dir)
+        let notifiers = mail::notifiers(smtp_url.as_deref(), mail_from.as_deref(), mail_dir)
             .map_err(|error| ParseError::Invalid(one_line(&error)))?;
         Ok(Self {
             listen,
             database_url,
             settings,
-            mailers,
+            notifiers,
             demo_data,
             accept_clock,
             log,

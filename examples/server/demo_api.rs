@@ -1,4 +1,4 @@
-//! What a host has beside tokens: a stream of events, and an administration of users and notices.
+//! What a host has beside tokens: a stream of events, and an administration of users and notifications.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use futures_util::{StreamExt as _, stream};
-use pat_core::notice::NoticeId;
+use pat_core::notification::NotificationId;
 use pat_core::{Caller, Owner, Pats};
 use pat_tower::Pat;
 use serde_json::{Value, json};
@@ -25,8 +25,8 @@ pub(crate) fn router() -> Router<DemoUsers> {
         .route("/demo/events", get(events))
         .route("/demo/users/{name}", delete(delete_user))
         .route("/demo/users/{name}/{action}", post(set_active))
-        .route("/demo/notices/dead", get(dead_notices))
-        .route("/demo/notices/{id}/retry", post(retry_notice))
+        .route("/demo/notifications/dead", get(dead_notifications))
+        .route("/demo/notifications/{id}/retry", post(retry_notification))
 }
 
 /// A stream of events, one a second, that lasts as long as its token does and the server runs.
@@ -93,36 +93,36 @@ async fn delete_user(
     }
 }
 
-/// The notices that could not be sent.
-async fn dead_notices(
+/// The notifications that could not be sent.
+async fn dead_notifications(
     Extension(pats): Extension<Pats>,
     caller: Option<Extension<Caller>>,
 ) -> Result<Json<Value>, Response> {
     check_administrator(&pats, caller).await?;
-    let dead = pats.dead_notices(100).await.map_err(unavailable)?;
-    let json = dead.iter().map(|notice| {
+    let dead = pats.dead_notifications(100).await.map_err(unavailable)?;
+    let json = dead.iter().map(|notification| {
         json!({
-            "id": notice.id.get(),
-            "kind": notice.kind.as_str(),
-            "owner": notice.owner.as_str(),
-            "queuedAt": notice.queued_at.to_string(),
-            "attempts": notice.attempts,
-            "error": notice.error,
+            "id": notification.id.get(),
+            "kind": notification.kind.as_str(),
+            "owner": notification.owner.as_str(),
+            "queuedAt": notification.queued_at.to_string(),
+            "attempts": notification.attempts,
+            "error": notification.error,
         })
     });
     Ok(Json(json.collect()))
 }
 
 /// Has one of them tried again.
-async fn retry_notice(
+async fn retry_notification(
     Extension(pats): Extension<Pats>,
     caller: Option<Extension<Caller>>,
     Path(id): Path<i64>,
 ) -> Result<StatusCode, Response> {
     check_administrator(&pats, caller).await?;
     let not_found = || StatusCode::NOT_FOUND.into_response();
-    let id = NoticeId::new(id).ok_or_else(not_found)?;
-    let requeued = pats.requeue_notice(id).await;
+    let id = NotificationId::new(id).ok_or_else(not_found)?;
+    let requeued = pats.requeue_notification(id).await;
     if requeued.map_err(unavailable)? {
         Ok(StatusCode::NO_CONTENT)
     } else {

@@ -1,10 +1,10 @@
-//! How notices reach users: by mail, as files, or else only into the log.
+//! How notifications reach users: by mail, as files, or else only into the log.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use pat_core::{MailError, Mailer, Notice};
+use pat_core::{Notification, Notifier, NotifyError};
 use pat_mail::{Composer, ComposerError, FileMailer, SmtpError, SmtpMailer, SmtpUrl, SmtpUrlError};
 
 /// The sender of mails that leave the machine by nobody's hand.
@@ -24,47 +24,47 @@ pub(crate) enum MailSetupError {
 }
 
 /// One mailer for each way that is given, or the log.
-pub(crate) fn mailers(
+pub(crate) fn notifiers(
     smtp_url: Option<&str>,
     from: Option<&str>,
     folder: Option<PathBuf>,
-) -> Result<Vec<Arc<dyn Mailer>>, MailSetupError> {
+) -> Result<Vec<Arc<dyn Notifier>>, MailSetupError> {
     let composer = Composer::builder(from.unwrap_or(LOCAL_SENDER))
         .token_page("/tokens")
         .build()?;
-    let mut mailers: Vec<Arc<dyn Mailer>> = Vec::new();
+    let mut notifiers: Vec<Arc<dyn Notifier>> = Vec::new();
     if let Some(url) = smtp_url {
         let url: SmtpUrl = url.parse()?;
-        mailers.push(Arc::new(SmtpMailer::new(composer.clone(), &url)?));
+        notifiers.push(Arc::new(SmtpMailer::new(composer.clone(), &url)?));
     }
     if let Some(folder) = folder {
-        let mailer = FileMailer::new(composer.clone(), &folder);
-        mailer
+        let notifier = FileMailer::new(composer.clone(), &folder);
+        notifier
             .check()
             .map_err(|source| MailSetupError::Folder(folder, source))?;
-        mailers.push(Arc::new(mailer));
+        notifiers.push(Arc::new(notifier));
     }
-    if mailers.is_empty() {
-        mailers.push(Arc::new(LogMailer(composer)));
+    if notifiers.is_empty() {
+        notifiers.push(Arc::new(LogNotifier(composer)));
     }
-    Ok(mailers)
+    Ok(notifiers)
 }
 
 /// Writes what it would mail into the log.
 #[derive(Debug)]
-struct LogMailer(Composer);
+struct LogNotifier(Composer);
 
 #[async_trait]
-impl Mailer for LogMailer {
+impl Notifier for LogNotifier {
     fn name(&self) -> &'static str {
         "log"
     }
 
-    async fn send(&self, notice: &Notice) -> Result<(), MailError> {
-        let text = self.0.text(notice)?;
+    async fn send(&self, notification: &Notification) -> Result<(), NotifyError> {
+        let text = self.0.text(notification)?;
         tracing::info!(
-            notice.id = %notice.id, kind = %notice.kind, subject = text.subject,
-            "a notice, which is only logged: give --smtp-url or --mail-dir to have it mailed"
+            notification.id = %notification.id, kind = %notification.kind, subject = text.subject,
+            "a notification, which is only logged: give --smtp-url or --mail-dir to have it mailed"
         );
         Ok(())
     }

@@ -53,7 +53,7 @@ pub(crate) async fn resolve_caller(
 
 /// Keeps what is known of a user for the handlers.
 fn signed_in(user: User, request: &mut Request) -> Caller {
-    let caller = Caller::ambient(user.owner.clone());
+    let caller = Caller::cookie_authenticated(user.owner.clone());
     request.extensions_mut().insert(SignedIn(user));
     caller
 }

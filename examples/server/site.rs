@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY};
 use axum::response::{Html, IntoResponse, Response};
 use pat_core::{Caller, Owner, User};
-use pat_tower::pages::{Layout, Section, Visit};
+use pat_tower::pages::{Layout, PageContext, Section};
 
 /// The same as around the token pages.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
@@ -46,7 +46,7 @@ impl Layout for Site {
         "PAT example".to_owned()
     }
 
-    fn header(&self, visit: &Visit) -> String {
+    fn header(&self, visit: &PageContext) -> String {
         // In this demo the key is the name to sign in with.
         let username = visit.caller().map(Caller::owner).map(Owner::as_str);
         let place = match visit.section() {

@@ -12,7 +12,7 @@ use crate::outage::Outages;
 use crate::service::Inner;
 use crate::settings::Settings;
 use crate::token::{FormatName, IdSource, TokenFormat};
-use crate::{Mailer, Pats, TokenStore};
+use crate::{Notifier, Pats, TokenStore};
 
 /// Wires up a [`Pats`] from the host's plug-ins. What has a sensible default may be left out.
 ///
@@ -30,7 +30,7 @@ pub struct PatsBuilder {
     directory: Arc<dyn UserDirectory>,
     clock: Arc<dyn Clock>,
     sinks: Vec<Arc<dyn EventSink>>,
-    mailers: Vec<Arc<dyn Mailer>>,
+    notifiers: Vec<Arc<dyn Notifier>>,
     settings: Settings,
     issued_format: Option<Arc<dyn TokenFormat>>,
     accepted_formats: Vec<Arc<dyn TokenFormat>>,
@@ -43,7 +43,7 @@ impl PatsBuilder {
             directory: Arc::new(OpenDirectory),
             clock: Arc::new(SystemClock),
             sinks: Vec::new(),
-            mailers: Vec::new(),
+            notifiers: Vec::new(),
             settings: Settings::default(),
             issued_format: None,
             accepted_formats: Vec::new(),
@@ -69,9 +69,9 @@ impl PatsBuilder {
         self
     }
 
-    /// One more way by which notices reach owners. Without any, none are queued.
-    pub fn mailer(mut self, mailer: impl Mailer) -> Self {
-        self.mailers.push(Arc::new(mailer));
+    /// One more way by which notifications reach owners. Without any, none are queued.
+    pub fn notifier(mut self, notifier: impl Notifier) -> Self {
+        self.notifiers.push(Arc::new(notifier));
         self
     }
 
@@ -131,9 +131,9 @@ impl PatsBuilder {
             issued_format,
             ids: IdSource::default(),
             feed: Feed::default(),
-            mailers: self.mailers,
-            notice_queued: Notify::new(),
-            change_hinted: Notify::new(),
+            notifiers: self.notifiers,
+            notification_queued: Notify::new(),
+            change_signalled: Notify::new(),
         })
     }
 }

@@ -5,7 +5,7 @@ use crate::{Owner, Principal};
 pub struct Caller {
     owner: Owner,
     token: Option<Principal>,
-    is_ambient: bool,
+    is_cookie_authenticated: bool,
 }
 
 impl Caller {
@@ -13,22 +13,22 @@ impl Caller {
     /// cookie, Basic, a client certificate. Such a caller is *ambient*: requests that change
     /// something are checked for having been forged by another site.
     #[must_use]
-    pub fn ambient(owner: Owner) -> Self {
+    pub fn cookie_authenticated(owner: Owner) -> Self {
         Self {
             owner,
             token: None,
-            is_ambient: true,
+            is_cookie_authenticated: true,
         }
     }
 
     /// A user whom the host signed in with something that only a script of ours can send, such as
     /// a header of its own.
     #[must_use]
-    pub fn explicit(owner: Owner) -> Self {
+    pub fn header_authenticated(owner: Owner) -> Self {
         Self {
             owner,
             token: None,
-            is_ambient: false,
+            is_cookie_authenticated: false,
         }
     }
 
@@ -38,7 +38,7 @@ impl Caller {
         Self {
             owner: principal.owner().clone(),
             token: Some(principal),
-            is_ambient: false,
+            is_cookie_authenticated: false,
         }
     }
 
@@ -56,7 +56,7 @@ impl Caller {
 
     /// Whether the browser sends this caller's credential by itself.
     #[must_use]
-    pub fn is_ambient(&self) -> bool {
-        self.is_ambient
+    pub fn is_cookie_authenticated(&self) -> bool {
+        self.is_cookie_authenticated
     }
 }

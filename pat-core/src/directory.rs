@@ -92,7 +92,7 @@ pub struct User {
     pub username: String,
     /// The name people call him.
     pub full_name: String,
-    /// Where notices go; `None` if he has no address.
+    /// Where notifications go; `None` if he has no address.
     pub email: Option<String>,
     /// Whether he may use the host now; the tokens of an inactive user are refused.
     pub is_active: bool,

@@ -18,7 +18,7 @@ pub enum AuthError {
     Disabled,
     /// No accepted format recognises the string.
     #[error("the presented string is no token of ours")]
-    Foreign,
+    Unrecognized,
     /// It looks like a token, but none is stored under its digest.
     #[error("unknown token")]
     Unknown,
@@ -45,7 +45,7 @@ impl AuthError {
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::Disabled => "disabled",
-            Self::Foreign => "foreign",
+            Self::Unrecognized => "foreign",
             Self::Unknown => "unknown",
             Self::Revoked(_) => "revoked",
             Self::Expired(_) => "expired",

@@ -37,7 +37,7 @@ pub mod guide {
 mod jobs;
 mod memory;
 mod metrics;
-pub mod notice;
+pub mod notification;
 mod outage;
 mod policy;
 mod principal;
@@ -50,7 +50,6 @@ pub mod store;
 pub mod testing;
 pub mod text;
 pub mod token;
-mod usage;
 
 pub use self::builder::PatsBuilder;
 pub use self::caller::Caller;
@@ -62,7 +61,7 @@ pub use self::error::{
 pub use self::event::EventSink;
 pub use self::jobs::{JobRun, Jobs};
 pub use self::memory::MemoryStore;
-pub use self::notice::{MailError, Mailer, Notice, NoticeKind};
+pub use self::notification::{Notification, NotificationKind, Notifier, NotifyError};
 pub use self::policy::TokenRequest;
 pub use self::principal::Principal;
 pub use self::schedule::{InvalidSchedule, Schedule, UnknownZone, Zone};

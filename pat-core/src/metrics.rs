@@ -27,7 +27,7 @@ mod off {
         pub(crate) fn accepted(&self) {}
         pub(crate) fn refused(&self, _: &AuthError) {}
         pub(crate) fn job_ran(&self, _: &'static str, _is_good: bool) {}
-        pub(crate) fn notice_settled(&self, _kind: &'static str, _outcome: &'static str) {}
+        pub(crate) fn notification_settled(&self, _kind: &'static str, _outcome: &'static str) {}
         pub(crate) fn feed_broken(&self) {}
         pub(crate) fn events_dropped(_: u64) {}
         pub(crate) fn events_missed(_sink: &str, _: u64) {}
@@ -95,8 +95,8 @@ mod on {
             counter!("pat_job_failures_total", "job" => job).increment(u64::from(!is_good));
         }
 
-        pub(crate) fn notice_settled(&self, kind: &'static str, outcome: &'static str) {
-            counter!("pat_notices_total", "kind" => kind, "outcome" => outcome).increment(1);
+        pub(crate) fn notification_settled(&self, kind: &'static str, outcome: &'static str) {
+            counter!("pat_notifications_total", "kind" => kind, "outcome" => outcome).increment(1);
         }
 
         pub(crate) fn feed_broken(&self) {
@@ -129,8 +129,8 @@ mod on {
         }
 
         pub(crate) fn set_outbox(&self, now: Moment, outbox: &Outbox) {
-            gauge!("pat_outbox_notices", "state" => "pending").set(outbox.pending as f64);
-            gauge!("pat_outbox_notices", "state" => "dead").set(outbox.dead as f64);
+            gauge!("pat_outbox_notifications", "state" => "pending").set(outbox.pending as f64);
+            gauge!("pat_outbox_notifications", "state" => "dead").set(outbox.dead as f64);
             let oldest = outbox
                 .oldest_pending_at
                 .map(jiff::Timestamp::as_microsecond);

@@ -35,7 +35,7 @@ pub(crate) enum Cause {
     /// The host's sessions, as the layer ends them.
     Sessions,
     /// A mailer, by its name.
-    Mailer(String),
+    Notifier(String),
     /// A sink of events, by its place among those that are plugged in.
     Sink(usize),
 }
@@ -49,7 +49,7 @@ impl Cause {
             Self::Randomness => "the random number generator".into(),
             Self::Tasks => "tasks of this process".into(),
             Self::Sessions => "the host's session layer".into(),
-            Self::Mailer(name) => format!("mailer {name}").into(),
+            Self::Notifier(name) => format!("notifier {name}").into(),
             Self::Sink(number) => format!("event sink {number}").into(),
         }
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
 
-use crate::auth::Place;
+use crate::auth::Stripes;
 use crate::clock::Moment;
 use crate::{DateText, Owner, TokenDigest, TokenId};
 
@@ -12,26 +12,26 @@ use crate::{DateText, Owner, TokenDigest, TokenId};
 ///
 /// Cheap to clone.
 #[derive(Clone)]
-pub struct Principal(pub(crate) Arc<Grant>);
+pub struct Principal(pub(crate) Arc<CachedToken>);
 
 /// A decision that a token is good, with all that is needed to see whether it still stands.
 ///
 /// In this order in memory: what a cache hit reads comes first and takes up two lines, not four.
 #[derive(Debug)]
 #[repr(C)]
-pub(crate) struct Grant {
+pub(crate) struct CachedToken {
     /// First, beside the count of references: what is written makes other cores wait for its line, and
     /// the rest is only read.
     pub(crate) last_use: LastUseStamp,
     pub(crate) digest: TokenDigest,
-    /// Boot time until which the grant may be used from the cache.
+    /// Boot time until which the cached token may be used from the cache.
     pub(crate) cached_until: i64,
-    /// The node's change stamp before the query that this grant comes from.
-    pub(crate) seen: u64,
+    /// The node's change stamp before the query that this cached token comes from.
+    pub(crate) loaded_at_epoch: u64,
     /// When the token expires, in microseconds since 1970; `i64::MAX` for never.
     pub(crate) expires_micros: i64,
-    /// Where its floors are.
-    pub(crate) place: Place,
+    /// Where its epochs are.
+    pub(crate) stripes: Stripes,
     /// The same as a text; `None` for never.
     pub(crate) expires_at: Option<DateText>,
     /// Boot time at which that query was sent.
@@ -41,7 +41,7 @@ pub(crate) struct Grant {
     pub(crate) name: Box<str>,
 }
 
-impl Grant {
+impl CachedToken {
     pub(crate) fn is_expired(&self, now: Moment) -> bool {
         now.wall >= self.expires_micros
     }

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::{env, fs};
 
 use jiff::{SignedDuration, Timestamp};
-use pat_core::notice::{NoticeId, NoticeToken, Recipient};
-use pat_core::{Notice, NoticeKind, TokenId};
+use pat_core::notification::{NotificationId, NotificationToken, Recipient};
+use pat_core::{Notification, NotificationKind, TokenId};
 use pat_mail::Composer;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -21,13 +21,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let composer = composer.build()?;
 
     fs::create_dir_all(&folder)?;
-    for kind in NoticeKind::ALL {
+    for kind in NotificationKind::ALL {
         for names in [
             &["ci"][..],
             &["ci", "backup of the wiki", "🎉 <release> \u{202e}bot"],
         ] {
-            let notice = notice(kind, names)?;
-            let message = composer.compose(&notice)?.formatted();
+            let notification = notification(kind, names)?;
+            let message = composer.compose(&notification)?.formatted();
             let mail = mailparse::parse_mail(&message)?;
             let file = folder.join(format!("{kind}-{}", names.len()));
             fs::write(file.with_extension("txt"), mail.subparts[0].get_body()?)?;
@@ -39,26 +39,29 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn notice(kind: NoticeKind, names: &[&str]) -> Result<Notice, Box<dyn Error>> {
+fn notification(kind: NotificationKind, names: &[&str]) -> Result<Notification, Box<dyn Error>> {
     let queued_at: Timestamp = "2026-05-20T09:15:00Z".parse()?;
     let days = |days| SignedDuration::from_hours(24 * days);
     let (created_at, expires_at) = match kind {
-        NoticeKind::Created => (queued_at, queued_at + days(90)),
-        NoticeKind::Expired => (queued_at - days(90), queued_at - days(2)),
-        NoticeKind::Pruned => (queued_at - days(120), queued_at - days(30)),
+        NotificationKind::Created => (queued_at, queued_at + days(90)),
+        NotificationKind::Expired => (queued_at - days(90), queued_at - days(2)),
+        NotificationKind::Pruned => (queued_at - days(120), queued_at - days(30)),
         _ => (queued_at - days(83), queued_at + days(7)),
     };
     let last_used_at = queued_at.min(expires_at) - SignedDuration::from_mins(7);
-    let tokens = names.iter().zip(0_u8..).map(|(name, index)| NoticeToken {
-        id: TokenId::new(i64::from(index)).expect("small numbers are ids"),
-        name: (*name).to_owned(),
-        created_at,
-        expires_at: Some(expires_at + days(i64::from(index))),
-        last_used_at: (index != 1).then_some(last_used_at),
-    });
-    let by_admin = kind == NoticeKind::RevokedByAdmin;
-    Ok(Notice {
-        id: NoticeId::new(7).expect("small numbers are ids"),
+    let tokens = names
+        .iter()
+        .zip(0_u8..)
+        .map(|(name, index)| NotificationToken {
+            id: TokenId::new(i64::from(index)).expect("small numbers are ids"),
+            name: (*name).to_owned(),
+            created_at,
+            expires_at: Some(expires_at + days(i64::from(index))),
+            last_used_at: (index != 1).then_some(last_used_at),
+        });
+    let by_admin = kind == NotificationKind::RevokedByAdmin;
+    Ok(Notification {
+        id: NotificationId::new(7).expect("small numbers are ids"),
         kind,
         recipient: Recipient {
             full_name: "Ada Lovelace".to_owned(),

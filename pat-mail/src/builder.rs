@@ -2,8 +2,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use lettre::message::Mailbox;
-use pat_core::notice::{NoticeId, NoticeToken, Recipient};
-use pat_core::{Notice, NoticeKind, TokenId};
+use pat_core::notification::{NotificationId, NotificationToken, Recipient};
+use pat_core::{Notification, NotificationKind, TokenId};
 
 use crate::message::Composer;
 use crate::templates::{Sources, Templates};
@@ -43,7 +43,7 @@ impl ComposerBuilder {
     }
 
     /// Sets the path of the page where users see their tokens, such as `/profile/tokens`: mails
-    /// link to it. Unless set, they link to the host's base URL. A notice without a base URL makes
+    /// link to it. Unless set, they link to the host's base URL. A notification without a base URL makes
     /// a mail without a link.
     #[must_use]
     pub fn token_page(mut self, path: impl Into<String>) -> Self {
@@ -101,19 +101,21 @@ impl ComposerBuilder {
         let product = product.or_else(|| from.name.clone());
         let product = product.unwrap_or_else(|| from.email.domain().to_owned());
         let composer = Composer::new(from, product, self.token_page, templates);
-        for notice in samples() {
-            composer.compose(&notice).map_err(|error| match error {
-                ComposeError::Template {
-                    template,
-                    line,
-                    source,
-                } => ComposerError::InvalidTemplate {
-                    template,
-                    line,
-                    source,
-                },
-                error => ComposerError::InvalidFrom(error.into()),
-            })?;
+        for notification in samples() {
+            composer
+                .compose(&notification)
+                .map_err(|error| match error {
+                    ComposeError::Template {
+                        template,
+                        line,
+                        source,
+                    } => ComposerError::InvalidTemplate {
+                        template,
+                        line,
+                        source,
+                    },
+                    error => ComposerError::InvalidFrom(error.into()),
+                })?;
         }
         Ok(composer)
     }
@@ -125,27 +127,27 @@ fn is_page(path: &str) -> bool {
     path.is_empty() || (is_path && is_clean)
 }
 
-/// Notices of every kind that take every branch a template may have: one token, several, and more than
+/// Notifications of every kind that take every branch a template may have: one token, several, and more than
 /// are shown, with and without what is optional.
-fn samples() -> impl Iterator<Item = Notice> {
-    let kinds = NoticeKind::ALL.into_iter();
+fn samples() -> impl Iterator<Item = Notification> {
+    let kinds = NotificationKind::ALL.into_iter();
     kinds.flat_map(|kind| {
         [(1, true), (1, false), (3, true), (3, false), (30, true)]
             .map(|(count, full)| sample(kind, count, full))
     })
 }
 
-fn sample(kind: NoticeKind, count: i64, full: bool) -> Notice {
+fn sample(kind: NotificationKind, count: i64, full: bool) -> Notification {
     let now = Timestamp::UNIX_EPOCH;
-    let token = |number| NoticeToken {
+    let token = |number| NotificationToken {
         id: TokenId::new(number).expect("small numbers are ids"),
         name: format!("sample {number}"),
         created_at: now,
         expires_at: full.then(|| now + SignedDuration::from_hours(24 * number)),
         last_used_at: full.then_some(now),
     };
-    Notice {
-        id: NoticeId::new(0).expect("small numbers are ids"),
+    Notification {
+        id: NotificationId::new(0).expect("small numbers are ids"),
         kind,
         recipient: Recipient {
             full_name: "Sample Person".to_owned(),
@@ -209,7 +211,7 @@ mod tests {
             .unwrap();
 
         let expired = composer
-            .text(&sample(NoticeKind::Expired, 1, true))
+            .text(&sample(NotificationKind::Expired, 1, true))
             .unwrap();
         assert_eq!(expired.subject, "\u{2068}sample 1\u{2069} is gone");
         assert!(
@@ -217,7 +219,9 @@ mod tests {
                 .body
                 .contains("Scripts and programs that use it no longer work.")
         );
-        let pruned = composer.text(&sample(NoticeKind::Pruned, 1, true)).unwrap();
+        let pruned = composer
+            .text(&sample(NotificationKind::Pruned, 1, true))
+            .unwrap();
         assert!(pruned.subject.contains("was deleted"));
     }
 
@@ -268,7 +272,7 @@ mod tests {
         let text = composer
             .build()
             .unwrap()
-            .text(&sample(NoticeKind::Created, 3, true))
+            .text(&sample(NotificationKind::Created, 3, true))
             .unwrap();
         assert!(text.body.ends_with("\nBye, example.com\n"), "{}", text.body);
     }

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use crate::SmtpError;
 use crate::hello::hello;
-use crate::reply_stream::{Lent, ReplyStream};
+use crate::reply_stream::{ReplyStream, SharedStream};
 use crate::smtp::{failure, tls_failure};
 use crate::tls::Tls;
 
@@ -105,7 +105,7 @@ impl Ends {
         tcp: TcpStream,
         tls: &Tls,
     ) -> Result<AsyncSmtpConnection, SmtpError> {
-        let lent = Lent::new(tcp);
+        let lent = SharedStream::new(tcp);
         let stream = ReplyStream::new(lent.clone(), self.peer);
         let mut connection = self.open(stream).await.map_err(refused)?;
         if !connection.can_starttls() {
@@ -126,7 +126,7 @@ fn refused(error: Client) -> SmtpError {
 
 /// The connections to one server.
 ///
-/// They are kept as long as any message is under way, so that a batch of notices shares them, and
+/// They are kept as long as any message is under way, so that a batch of notifications shares them, and
 /// closed after the last one. A connection comes back only when its message is done: one whose
 /// future was dropped halfway, at a time-out, is closed, for the next message would read the answers
 /// to the last. (That is what the pool of `lettre` does, which is why it is not used.)

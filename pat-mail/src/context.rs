@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use pat_core::Notice;
-use pat_core::notice::NoticeToken;
+use pat_core::Notification;
+use pat_core::notification::NotificationToken;
 use serde::Serialize;
 
 use crate::text;
@@ -60,29 +60,29 @@ struct TokenContext {
 }
 
 impl Context {
-    /// `None` for a notice without tokens.
+    /// `None` for a notification without tokens.
     pub(crate) fn new(
-        notice: &Notice,
+        notification: &Notification,
         format: Format,
         product: &str,
         link: Option<String>,
         subject: Option<&str>,
     ) -> Option<Self> {
-        let tokens: Vec<_> = notice
+        let tokens: Vec<_> = notification
             .tokens
             .iter()
             .take(MAX_ROWS)
-            .map(|token| TokenContext::new(token, notice.queued_at, format))
+            .map(|token| TokenContext::new(token, notification.queued_at, format))
             .collect();
-        let by = notice.by.as_deref().map(text::person);
-        let reason = notice.reason.as_deref().map(text::lines);
+        let by = notification.by.as_deref().map(text::person);
+        let reason = notification.reason.as_deref().map(text::lines);
         Some(Self {
-            kind: notice.kind.as_str(),
+            kind: notification.kind.as_str(),
             product: product.to_owned(),
-            recipient: format.name(recipient(notice)),
+            recipient: format.name(recipient(notification)),
             subject: subject.map(str::to_owned),
-            count: notice.tokens.len(),
-            more: notice.tokens.len() - tokens.len(),
+            count: notification.tokens.len(),
+            more: notification.tokens.len() - tokens.len(),
             token: tokens.first()?.clone(),
             tokens,
             by: by
@@ -91,16 +91,16 @@ impl Context {
             reason: reason
                 .filter(|lines| lines.iter().any(|line| !line.is_empty()))
                 .map(|lines| lines.into_iter().map(|line| format.name(line)).collect()),
-            live_children: notice.live_children,
+            live_children: notification.live_children,
             link,
-            queued: date_and_time(notice.queued_at),
+            queued: date_and_time(notification.queued_at),
         })
     }
 }
 
 /// The recipient's name; people without one are greeted all the same.
-fn recipient(notice: &Notice) -> String {
-    let name = text::person(&notice.recipient.full_name);
+fn recipient(notification: &Notification) -> String {
+    let name = text::person(&notification.recipient.full_name);
     if name.is_empty() {
         "there".to_owned()
     } else {
@@ -109,8 +109,8 @@ fn recipient(notice: &Notice) -> String {
 }
 
 impl TokenContext {
-    /// Times are counted from when the notice was queued, so that every attempt has the same text.
-    fn new(token: &NoticeToken, queued_at: Timestamp, format: Format) -> Self {
+    /// Times are counted from when the notification was queued, so that every attempt has the same text.
+    fn new(token: &NotificationToken, queued_at: Timestamp, format: Format) -> Self {
         let never = || "never".to_owned();
         let days_left = token.expires_at.map(|at| days_between(queued_at, at));
         Self {

@@ -1,10 +1,10 @@
-//! What can go wrong: at the start, in what the operator wrote; later, with one notice.
+//! What can go wrong: at the start, in what the operator wrote; later, with one notification.
 
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pat_core::{BoxError, MailError};
+use pat_core::{BoxError, NotifyError};
 
 use crate::SmtpReply;
 
@@ -28,7 +28,7 @@ pub enum ComposerError {
     },
     /// There is no template of this name.
     #[error(
-        "there is no template {name}: a folder is named as a notice, such as expired, and holds \
+        "there is no template {name}: a folder is named as a notification, such as expired, and holds \
          subject.txt, body.txt and body.html"
     )]
     UnknownTemplate {
@@ -47,17 +47,17 @@ pub enum ComposerError {
     },
 }
 
-/// Why a notice does not become a mail.
+/// Why a notification does not become a mail.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ComposeError {
     /// The directory gave something that is no mail address.
     #[error("the recipient's mail address is not valid")]
     InvalidRecipient,
-    /// The notice is about no token.
-    #[error("the notice has no tokens")]
+    /// The notification is about no token.
+    #[error("the notification has no tokens")]
     NoTokens,
-    /// A host's template fails with this notice.
+    /// A host's template fails with this notification.
     #[error("the template {template} fails at line {line}")]
     Template {
         /// Its file, or its name where it came from no file.
@@ -72,7 +72,7 @@ pub enum ComposeError {
     Message(#[source] BoxError),
 }
 
-impl From<ComposeError> for MailError {
+impl From<ComposeError> for NotifyError {
     /// A template can be mended; a bad address stays bad.
     fn from(error: ComposeError) -> Self {
         match error {
@@ -189,7 +189,7 @@ pub enum SmtpError {
     Protocol,
 }
 
-impl From<SmtpError> for MailError {
+impl From<SmtpError> for NotifyError {
     /// Only a refusal of this very message or recipient is final. What the server says before it
     /// has seen them, or about our login, says nothing about them.
     fn from(error: SmtpError) -> Self {

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use pat_core::{MailError, Mailer, Notice};
+use pat_core::{Notification, Notifier, NotifyError};
 use tokio::fs;
 use tokio::io::AsyncWriteExt;
 
@@ -80,15 +80,15 @@ async fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 #[async_trait]
-impl Mailer for FileMailer {
+impl Notifier for FileMailer {
     fn name(&self) -> &'static str {
         "file"
     }
 
-    async fn send(&self, notice: &Notice) -> Result<(), MailError> {
-        let message = self.composer.compose(notice)?.formatted();
-        let name = format!("{}-{}.eml", notice.kind, notice.id);
+    async fn send(&self, notification: &Notification) -> Result<(), NotifyError> {
+        let message = self.composer.compose(notification)?.formatted();
+        let name = format!("{}-{}.eml", notification.kind, notification.id);
         let written = self.write(&name, &message).await;
-        written.map_err(|error| MailError::Temporary(error.into()))
+        written.map_err(|error| NotifyError::Temporary(error.into()))
     }
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use lettre::Address;
 use lettre::message::Mailbox;
 use lettre::message::header::{HeaderName, HeaderValue};
-use pat_core::notice::Recipient;
+use pat_core::notification::Recipient;
 
 use crate::{ComposeError, text};
 

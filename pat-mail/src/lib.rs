@@ -23,7 +23,7 @@ pub use builder::ComposerBuilder;
 pub use error::{ComposeError, ComposerError, SmtpError, SmtpUrlError};
 pub use file::FileMailer;
 pub use memory::MemoryMailer;
-pub use message::{Composer, NoticeText};
+pub use message::{Composer, NotificationText};
 pub use reply::SmtpReply;
 pub use smtp::SmtpMailer;
 pub use url::SmtpUrl;

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use pat_core::{MailError, Mailer, Notice};
+use pat_core::{Notification, Notifier, NotifyError};
 
 use crate::Composer;
 
@@ -31,13 +31,13 @@ impl MemoryMailer {
 }
 
 #[async_trait]
-impl Mailer for MemoryMailer {
+impl Notifier for MemoryMailer {
     fn name(&self) -> &'static str {
         "memory"
     }
 
-    async fn send(&self, notice: &Notice) -> Result<(), MailError> {
-        let message = self.composer.compose(notice)?.formatted();
+    async fn send(&self, notification: &Notification) -> Result<(), NotifyError> {
+        let message = self.composer.compose(notification)?.formatted();
         let messages = self.messages.lock();
         messages
             .unwrap_or_else(PoisonError::into_inner)

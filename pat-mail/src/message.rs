@@ -4,15 +4,15 @@ use std::sync::Arc;
 use lettre::message::header::{ContentTransferEncoding, ContentType};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message, address::Envelope};
-use pat_core::Notice;
+use pat_core::Notification;
 
 use crate::context::{Context, Format};
 use crate::templates::{TemplateFailure, Templates};
 use crate::{ComposeError, ComposerBuilder, ComposerError, header, text};
 
-/// Makes mails of notices.
+/// Makes mails of notifications.
 ///
-/// A notice always makes the same mail, byte for byte: when a retry sends one a second time, mail
+/// A notification always makes the same mail, byte for byte: when a retry sends one a second time, mail
 /// programs and servers know it by its `Message-ID`. Clones share everything.
 #[derive(Clone)]
 pub struct Composer {
@@ -29,7 +29,7 @@ struct Inner {
 /// The text of a mail, without its HTML: for logs, or for ways other than mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct NoticeText {
+pub struct NotificationText {
     /// The subject, on one line.
     pub subject: String,
     /// The text, with a line feed after each line.
@@ -61,11 +61,11 @@ impl Composer {
     /// Makes the mail: plain text and HTML.
     ///
     /// # Errors
-    /// The recipient's address is not valid, or a host's template fails with this notice.
-    pub fn compose(&self, notice: &Notice) -> Result<Message, ComposeError> {
-        let to = header::to(&notice.recipient)?;
-        let NoticeText { subject, body } = self.text(notice)?;
-        let html = self.render(notice, "body.html", Some(&subject))?;
+    /// The recipient's address is not valid, or a host's template fails with this notification.
+    pub fn compose(&self, notification: &Notification) -> Result<Message, ComposeError> {
+        let to = header::to(&notification.recipient)?;
+        let NotificationText { subject, body } = self.text(notification)?;
+        let html = self.render(notification, "body.html", Some(&subject))?;
         let sender = &self.inner.from.email;
         let envelope = Envelope::new(Some(sender.clone()), vec![to.email.clone()]);
         let envelope = envelope.map_err(|error| ComposeError::Message(error.into()))?;
@@ -75,12 +75,12 @@ impl Composer {
             .raw_header(header::mailbox_header("From", &self.inner.from))
             .raw_header(header::mailbox_header("To", &to))
             .raw_header(header::subject(&subject))
-            .date(header::date(notice.queued_at))
-            .message_id(Some(message_id(notice, sender)))
+            .date(header::date(notification.queued_at))
+            .message_id(Some(message_id(notification, sender)))
             .raw_header(header::auto_submitted())
             .multipart(
                 MultiPart::alternative()
-                    .boundary(boundary(notice))
+                    .boundary(boundary(notification))
                     .singlepart(part(ContentType::TEXT_PLAIN, body))
                     .singlepart(part(ContentType::TEXT_HTML, html)),
             )
@@ -90,12 +90,12 @@ impl Composer {
     /// Makes only the subject and the plain text.
     ///
     /// # Errors
-    /// A host's template fails with this notice.
-    pub fn text(&self, notice: &Notice) -> Result<NoticeText, ComposeError> {
-        let subject = self.render(notice, "subject.txt", None)?;
+    /// A host's template fails with this notification.
+    pub fn text(&self, notification: &Notification) -> Result<NotificationText, ComposeError> {
+        let subject = self.render(notification, "subject.txt", None)?;
         let subject = text::unbroken(subject.trim());
-        let body = self.render(notice, "body.txt", Some(&subject))?;
-        Ok(NoticeText {
+        let body = self.render(notification, "body.txt", Some(&subject))?;
+        Ok(NotificationText {
             subject,
             body: text::tidy(&body),
         })
@@ -103,7 +103,7 @@ impl Composer {
 
     fn render(
         &self,
-        notice: &Notice,
+        notification: &Notification,
         file: &str,
         subject: Option<&str>,
     ) -> Result<String, ComposeError> {
@@ -113,19 +113,22 @@ impl Composer {
             Format::Text
         };
         let context = Context::new(
-            notice,
+            notification,
             format,
             &self.inner.product,
-            self.link(notice),
+            self.link(notification),
             subject,
         );
         let context = context.ok_or(ComposeError::NoTokens)?;
-        Ok(self.inner.templates.render(notice.kind, file, &context)?)
+        Ok(self
+            .inner
+            .templates
+            .render(notification.kind, file, &context)?)
     }
 
     /// The page of the tokens. Only a web address becomes a link.
-    fn link(&self, notice: &Notice) -> Option<String> {
-        let base = notice.base_url.as_deref()?;
+    fn link(&self, notification: &Notification) -> Option<String> {
+        let base = notification.base_url.as_deref()?;
         let is_web = base.starts_with("https://") || base.starts_with("http://");
         let is_clean = !base.chars().any(|c| c.is_whitespace() || c.is_control());
         let base = base.trim_end_matches('/');
@@ -142,15 +145,19 @@ impl fmt::Debug for Composer {
     }
 }
 
-/// The same for every attempt, and for no other notice.
-fn message_id(notice: &Notice, sender: &Address) -> String {
-    let queued_at = notice.queued_at.as_microsecond();
-    format!("<pat-notice.{}.{queued_at}@{}>", notice.id, sender.domain())
+/// The same for every attempt, and for no other notification.
+fn message_id(notification: &Notification, sender: &Address) -> String {
+    let queued_at = notification.queued_at.as_microsecond();
+    format!(
+        "<pat-notice.{}.{queued_at}@{}>",
+        notification.id,
+        sender.domain()
+    )
 }
 
 /// The same for every attempt. `=_` stands in no quoted-printable text, so no part can hold it.
-fn boundary(notice: &Notice) -> String {
-    format!("=_pat-notice-{}", notice.id)
+fn boundary(notification: &Notification) -> String {
+    format!("=_pat-notice-{}", notification.id)
 }
 
 fn part(content_type: ContentType, body: String) -> SinglePart {

@@ -128,9 +128,9 @@ where
 /// sits between could put words into the server's mouth that way (CVE-2021-38371 and its kin). What
 /// was slipped in meets the TLS handshake, which fails.
 #[derive(Debug, Clone)]
-pub(crate) struct Lent(Arc<Mutex<TcpStream>>);
+pub(crate) struct SharedStream(Arc<Mutex<TcpStream>>);
 
-impl Lent {
+impl SharedStream {
     pub(crate) fn new(tcp: TcpStream) -> Self {
         Self(Arc::new(Mutex::new(tcp)))
     }
@@ -146,7 +146,7 @@ impl Lent {
     }
 }
 
-impl AsyncRead for Lent {
+impl AsyncRead for SharedStream {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -160,7 +160,7 @@ impl AsyncRead for Lent {
     }
 }
 
-impl AsyncWrite for Lent {
+impl AsyncWrite for SharedStream {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -222,7 +222,7 @@ mod tests {
             .await
             .unwrap();
 
-        let lent = Lent::new(client);
+        let lent = SharedStream::new(client);
         let mut stream = ReplyStream::new(lent.clone(), address);
         let mut buf = [0; 64];
         let mut reply = Vec::new();

@@ -7,7 +7,7 @@ use lettre::Message;
 use lettre::transport::smtp::Error as Client;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::extension::Extension;
-use pat_core::{MailError, Mailer, Notice};
+use pat_core::{Notification, Notifier, NotifyError};
 use tokio::time::timeout;
 
 use crate::connection::{Connections, Protection, Server};
@@ -104,13 +104,13 @@ impl SmtpMailer {
 }
 
 #[async_trait]
-impl Mailer for SmtpMailer {
+impl Notifier for SmtpMailer {
     fn name(&self) -> &'static str {
         "smtp"
     }
 
-    async fn send(&self, notice: &Notice) -> Result<(), MailError> {
-        let message = self.composer.compose(notice)?;
+    async fn send(&self, notification: &Notification) -> Result<(), NotifyError> {
+        let message = self.composer.compose(notification)?;
         Ok(self.in_time(self.deliver(&message)).await?)
     }
 }
@@ -144,21 +144,21 @@ pub(crate) fn tls_failure(error: Client) -> SmtpError {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use pat_core::notice::{NoticeId, NoticeToken, Recipient};
-    use pat_core::{NoticeKind, TokenId};
+    use pat_core::notification::{NotificationId, NotificationToken, Recipient};
+    use pat_core::{NotificationKind, TokenId};
 
     use super::*;
     use crate::scripted_server::Script;
 
-    fn notice(email: &str) -> Notice {
-        Notice {
-            id: NoticeId::new(1).expect("small numbers are ids"),
-            kind: NoticeKind::Created,
+    fn notification(email: &str) -> Notification {
+        Notification {
+            id: NotificationId::new(1).expect("small numbers are ids"),
+            kind: NotificationKind::Created,
             recipient: Recipient {
                 full_name: "Ada".to_owned(),
                 email: email.to_owned(),
             },
-            tokens: vec![NoticeToken {
+            tokens: vec![NotificationToken {
                 id: TokenId::new(1).unwrap(),
                 name: ".".to_owned(),
                 created_at: Timestamp::UNIX_EPOCH,
@@ -193,9 +193,12 @@ mod tests {
         ] {
             let script = Script::new(Box::leak(Box::new([answer])));
             let mailer = script.start("").await;
-            let error = mailer.send(&notice("ada@example.com")).await.unwrap_err();
+            let error = mailer
+                .send(&notification("ada@example.com"))
+                .await
+                .unwrap_err();
             assert_eq!(
-                matches!(error, MailError::Permanent(_)),
+                matches!(error, NotifyError::Permanent(_)),
                 is_final,
                 "{answer:?}: {error:?}"
             );
@@ -227,8 +230,8 @@ mod tests {
         ] {
             let script = Script::new(Box::leak(Box::new([answer])));
             let mailer = script.start("").await;
-            let sent = mailer.send(&notice("ada@example.com")).await;
-            let is_final = matches!(sent, Err(MailError::Permanent(_)));
+            let sent = mailer.send(&notification("ada@example.com")).await;
+            let is_final = matches!(sent, Err(NotifyError::Permanent(_)));
             assert_eq!(
                 (sent.is_ok(), is_final),
                 (is_sent, !is_sent),
@@ -259,7 +262,7 @@ mod tests {
         let mailer = script.start("?tls=starttls").await;
         let error = mailer.check().await.unwrap_err();
         assert!(matches!(error, SmtpError::NoStartTls), "{error:?}");
-        assert!(mailer.send(&notice("ada@example.com")).await.is_err());
+        assert!(mailer.send(&notification("ada@example.com")).await.is_err());
         assert_eq!(script.times("AUTH") + script.times("MAIL"), 0);
     }
 
@@ -269,7 +272,7 @@ mod tests {
         let mailer = script.start("").await;
         let batch = mailer.connections.lease();
         for _ in 0..3 {
-            mailer.send(&notice("ada@example.com")).await.unwrap();
+            mailer.send(&notification("ada@example.com")).await.unwrap();
         }
         assert_eq!((script.times("CONNECT"), script.times("END")), (1, 3));
         assert_eq!(script.times("QUIT"), 0);
@@ -287,17 +290,23 @@ mod tests {
         let mut mailer = script.start("").await;
         mailer.timeout = Duration::from_millis(500);
         let _batch = mailer.connections.lease();
-        let error = mailer.send(&notice("slow@example.com")).await.unwrap_err();
-        assert!(matches!(error, MailError::Temporary(_)));
-        mailer.send(&notice("ada@example.com")).await.unwrap();
+        let error = mailer
+            .send(&notification("slow@example.com"))
+            .await
+            .unwrap_err();
+        assert!(matches!(error, NotifyError::Temporary(_)));
+        mailer.send(&notification("ada@example.com")).await.unwrap();
         assert_eq!(script.times("CONNECT"), 2);
     }
 
     #[tokio::test]
     async fn an_address_that_is_not_ascii_needs_a_server_that_takes_it() {
         let plain = Script::default().start("").await;
-        let error = plain.send(&notice("üser@example.com")).await.unwrap_err();
-        assert!(matches!(error, MailError::Permanent(_)));
+        let error = plain
+            .send(&notification("üser@example.com"))
+            .await
+            .unwrap_err();
+        assert!(matches!(error, NotifyError::Permanent(_)));
         let modern = Script::new(&[(
             "EHLO",
             "250-here\r\n250-SMTPUTF8\r\n250-8BITMIME\r\n250 AUTH PLAIN",
@@ -305,7 +314,7 @@ mod tests {
         modern
             .start("")
             .await
-            .send(&notice("üser@example.com"))
+            .send(&notification("üser@example.com"))
             .await
             .unwrap();
     }

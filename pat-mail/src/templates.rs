@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
-use pat_core::NoticeKind;
+use pat_core::NotificationKind;
 
 use crate::ComposerError;
 
-/// The files of each notice.
+/// The files of each notification.
 const FILES: [&str; 3] = ["subject.txt", "body.txt", "body.html"];
 
 macro_rules! shipped {
@@ -104,12 +104,15 @@ impl Sources {
     }
 }
 
-/// A layout and other shared files stand beside the folders of the notices.
+/// A layout and other shared files stand beside the folders of the notifications.
 fn is_known_name(name: &str) -> bool {
     match name.split_once('/') {
         None => is_template(Path::new(name)),
         Some((folder, file)) => {
-            FILES.contains(&file) && NoticeKind::ALL.iter().any(|kind| kind.as_str() == folder)
+            FILES.contains(&file)
+                && NotificationKind::ALL
+                    .iter()
+                    .any(|kind| kind.as_str() == folder)
         }
     }
 }
@@ -178,10 +181,10 @@ impl Templates {
         Ok(templates)
     }
 
-    /// Renders one file of a notice: `file` is `subject.txt`, `body.txt` or `body.html`.
+    /// Renders one file of a notification: `file` is `subject.txt`, `body.txt` or `body.html`.
     pub(crate) fn render(
         &self,
-        kind: NoticeKind,
+        kind: NotificationKind,
         file: &str,
         context: &impl serde::Serialize,
     ) -> Result<String, TemplateFailure> {
@@ -211,7 +214,7 @@ mod tests {
     #[test]
     fn every_file_of_every_notice_is_shipped() {
         let sources = Sources::shipped();
-        for kind in NoticeKind::ALL {
+        for kind in NotificationKind::ALL {
             for file in FILES {
                 assert!(
                     sources.by_name.contains_key(&format!("{kind}/{file}")),

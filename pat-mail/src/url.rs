@@ -15,7 +15,7 @@ const SUBMISSIONS_PORT: u16 = 465;
 const SMTP_PORT: u16 = 25;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
-/// A mailer has two minutes for a notice (`pat_core::Mailer::send`); it must fail before that.
+/// A mailer has two minutes for a notification (`pat_core::Notifier::send`); it must fail before that.
 const MAX_TIMEOUT: u64 = 100;
 
 /// How to reach a mail server: `smtp://user:password@host:587?tls=starttls` or

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use jiff::{SignedDuration, Timestamp};
 use mailparse::{MailHeaderMap, ParsedMail, parse_mail};
-use pat_core::notice::{MailError, Mailer, NoticeId, NoticeToken, Recipient};
-use pat_core::{Notice, NoticeKind, TokenId};
+use pat_core::notification::{NotificationId, NotificationToken, Notifier, NotifyError, Recipient};
+use pat_core::{Notification, NotificationKind, TokenId};
 use pat_mail::{Composer, FileMailer, MemoryMailer};
 use proptest::prelude::*;
 
@@ -30,40 +30,44 @@ fn composer() -> Composer {
     COMPOSER.clone()
 }
 
-fn notice(kind: NoticeKind, names: &[&str]) -> Notice {
+fn notification(kind: NotificationKind, names: &[&str]) -> Notification {
     let queued_at: Timestamp = "2026-05-20T09:15:00.123456Z".parse().unwrap();
     let days = |days| SignedDuration::from_hours(24 * days);
     let (created_at, expires_at) = match kind {
-        NoticeKind::Created => (queued_at, queued_at + days(90)),
-        NoticeKind::Expired => (queued_at - days(90), queued_at - days(2)),
-        NoticeKind::Pruned => (queued_at - days(120), queued_at - days(30)),
+        NotificationKind::Created => (queued_at, queued_at + days(90)),
+        NotificationKind::Expired => (queued_at - days(90), queued_at - days(2)),
+        NotificationKind::Pruned => (queued_at - days(120), queued_at - days(30)),
         _ => (queued_at - days(83), queued_at + days(7)),
     };
-    let tokens = names.iter().zip(0_u8..).map(|(name, index)| NoticeToken {
-        id: TokenId::new(i64::from(index)).unwrap(),
-        name: (*name).to_owned(),
-        created_at,
-        expires_at: Some(expires_at + days(i64::from(index))),
-        last_used_at: (index != 1).then(|| created_at + SignedDuration::from_mins(7)),
-    });
-    Notice {
-        id: NoticeId::new(41).expect("small numbers are ids"),
+    let tokens = names
+        .iter()
+        .zip(0_u8..)
+        .map(|(name, index)| NotificationToken {
+            id: TokenId::new(i64::from(index)).unwrap(),
+            name: (*name).to_owned(),
+            created_at,
+            expires_at: Some(expires_at + days(i64::from(index))),
+            last_used_at: (index != 1).then(|| created_at + SignedDuration::from_mins(7)),
+        });
+    Notification {
+        id: NotificationId::new(41).expect("small numbers are ids"),
         kind,
         recipient: Recipient {
             full_name: "Ada Lovelace".to_owned(),
             email: "ada@example.com".to_owned(),
         },
         tokens: tokens.collect(),
-        by: (kind == NoticeKind::RevokedByAdmin).then(|| "Grace Hopper".to_owned()),
-        reason: (kind == NoticeKind::RevokedByAdmin).then(|| "It was in a public log.".to_owned()),
+        by: (kind == NotificationKind::RevokedByAdmin).then(|| "Grace Hopper".to_owned()),
+        reason: (kind == NotificationKind::RevokedByAdmin)
+            .then(|| "It was in a public log.".to_owned()),
         live_children: 0,
         queued_at,
         base_url: Some("https://example.com".to_owned()),
     }
 }
 
-fn compose(notice: &Notice) -> Vec<u8> {
-    composer().compose(notice).unwrap().formatted()
+fn compose(notification: &Notification) -> Vec<u8> {
+    composer().compose(notification).unwrap().formatted()
 }
 
 fn header(mail: &ParsedMail<'_>, name: &str) -> String {
@@ -109,8 +113,8 @@ fn assert_sound(message: &[u8]) {
 fn a_mail_about_many_tokens_is_short() {
     let names: Vec<_> = (0..200).map(|number| format!("token {number}.")).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
-    for kind in NoticeKind::ALL {
-        let message = compose(&notice(kind, &names));
+    for kind in NotificationKind::ALL {
+        let message = compose(&notification(kind, &names));
         assert_sound(&message);
         assert!(message.len() < 50_000, "{kind}: {}", message.len());
         let mail = parse_mail(&message).unwrap();
@@ -141,7 +145,7 @@ fn a_sender_with_any_name_keeps_the_lines_short() {
         );
         let composer = Composer::builder(sender).build().unwrap();
         let message = composer
-            .compose(&notice(NoticeKind::Created, &["ci"]))
+            .compose(&notification(NotificationKind::Created, &["ci"]))
             .unwrap()
             .formatted();
         assert_sound(&message);
@@ -166,9 +170,9 @@ fn a_sender_with_any_name_keeps_the_lines_short() {
 
 #[test]
 fn each_kind_reads_well() {
-    for kind in NoticeKind::ALL {
+    for kind in NotificationKind::ALL {
         for names in [&["ci"][..], &["ci", "backup of the wiki", "🎉 bot"]] {
-            let message = compose(&notice(kind, names));
+            let message = compose(&notification(kind, names));
             assert_sound(&message);
             let mail = parse_mail(&message).unwrap();
             let read = format!("Subject: {}\n\n{}", header(&mail, "Subject"), text(&mail));
@@ -179,13 +183,13 @@ fn each_kind_reads_well() {
 
 #[test]
 fn mails_without_link_reason_or_name_read_well() {
-    let mut notice = notice(NoticeKind::RevokedByAdmin, &["ci"]);
-    notice.base_url = None;
-    notice.by = None;
-    notice.reason = Some(" \r\n ".to_owned());
-    notice.recipient.full_name = String::new();
-    notice.tokens[0].last_used_at = None;
-    let message = compose(&notice);
+    let mut notification = notification(NotificationKind::RevokedByAdmin, &["ci"]);
+    notification.base_url = None;
+    notification.by = None;
+    notification.reason = Some(" \r\n ".to_owned());
+    notification.recipient.full_name = String::new();
+    notification.tokens[0].last_used_at = None;
+    let message = compose(&notification);
     let mail = parse_mail(&message).unwrap();
     assert_eq!(header(&mail, "To"), "ada@example.com");
     assert!(!html(&mail).contains("href"));
@@ -225,9 +229,9 @@ fn a_mail_says_how_many_tokens_outlive_the_revocation() {
             ),
         ),
     ] {
-        let mut notice = notice(NoticeKind::RevokedByAdmin, names);
-        notice.live_children = live;
-        let message = compose(&notice);
+        let mut notification = notification(NotificationKind::RevokedByAdmin, names);
+        notification.live_children = live;
+        let message = compose(&notification);
         let mail = parse_mail(&message).unwrap();
         let bodies = [text(&mail), html(&mail).replace("</strong>", "")];
         for body in bodies {
@@ -242,7 +246,7 @@ fn a_mail_says_how_many_tokens_outlive_the_revocation() {
 
 #[test]
 fn headers_are_what_they_should_be() {
-    let message = compose(&notice(NoticeKind::ExpiresSoon, &["ci"]));
+    let message = compose(&notification(NotificationKind::ExpiresSoon, &["ci"]));
     let mail = parse_mail(&message).unwrap();
     for (name, value) in [
         ("From", "\"Example\" <noreply@example.com>"),
@@ -262,9 +266,9 @@ fn headers_are_what_they_should_be() {
 
 #[test]
 fn a_retry_sends_the_same_bytes() {
-    for kind in NoticeKind::ALL {
-        let notice = notice(kind, &["ci", "🎉"]);
-        assert_eq!(compose(&notice), compose(&notice));
+    for kind in NotificationKind::ALL {
+        let notification = notification(kind, &["ci", "🎉"]);
+        assert_eq!(compose(&notification), compose(&notification));
     }
 }
 
@@ -286,11 +290,11 @@ fn no_name_does_harm() {
         ("  spaced  out  ", "  spaced  out  "),
         (long.as_str(), long.as_str()),
     ] {
-        let mut notice = notice(NoticeKind::RevokedByAdmin, &[name]);
-        name.clone_into(&mut notice.recipient.full_name);
-        notice.by = Some(name.to_owned());
-        notice.reason = Some(name.to_owned());
-        let message = compose(&notice);
+        let mut notification = notification(NotificationKind::RevokedByAdmin, &[name]);
+        name.clone_into(&mut notification.recipient.full_name);
+        notification.by = Some(name.to_owned());
+        notification.reason = Some(name.to_owned());
+        let message = compose(&notification);
         assert_sound(&message);
 
         let mail = parse_mail(&message).unwrap();
@@ -322,9 +326,10 @@ fn no_name_does_harm() {
 
 #[test]
 fn a_reason_keeps_its_lines_and_stays_quoted() {
-    let mut notice = notice(NoticeKind::RevokedByAdmin, &["ci"]);
-    notice.reason = Some("First.\r\n.\r\n\r\nDear user, <b>pay</b> here.\u{202e}\n".to_owned());
-    let message = compose(&notice);
+    let mut notification = notification(NotificationKind::RevokedByAdmin, &["ci"]);
+    notification.reason =
+        Some("First.\r\n.\r\n\r\nDear user, <b>pay</b> here.\u{202e}\n".to_owned());
+    let message = compose(&notification);
     let mail = parse_mail(&message).unwrap();
     let quoted = "> \u{2068}First.\u{2069}\n> \u{2068}.\u{2069}\n> \n> \u{2068}Dear user, <b>pay</b> here.\u{2069}\n";
     assert!(text(&mail).contains(quoted), "{}", text(&mail));
@@ -333,8 +338,8 @@ fn a_reason_keeps_its_lines_and_stays_quoted() {
 
 #[test]
 fn html_needs_nothing_from_elsewhere() {
-    for kind in NoticeKind::ALL {
-        let message = compose(&notice(kind, &["ci", "b"]));
+    for kind in NotificationKind::ALL {
+        let message = compose(&notification(kind, &["ci", "b"]));
         let html = html(&parse_mail(&message).unwrap());
         for outside in [
             "src=", "url(", "@import", "<link", "<script", "<img", "http:",
@@ -351,7 +356,7 @@ fn html_needs_nothing_from_elsewhere() {
 
 #[test]
 fn only_a_web_address_becomes_a_link() {
-    let mut notice = notice(NoticeKind::Created, &["ci"]);
+    let mut notification = notification(NotificationKind::Created, &["ci"]);
     for (base, link) in [
         (
             "https://example.com/app",
@@ -365,8 +370,8 @@ fn only_a_web_address_becomes_a_link() {
         ("https://exa mple.com", None),
         ("", None),
     ] {
-        notice.base_url = Some(base.to_owned());
-        let text = composer().text(&notice).unwrap().body;
+        notification.base_url = Some(base.to_owned());
+        let text = composer().text(&notification).unwrap().body;
         let found = text
             .lines()
             .find_map(|line| line.strip_prefix("Your tokens: "));
@@ -379,42 +384,45 @@ async fn mailers_send_what_was_composed() {
     let folder = tempfile::tempdir().unwrap();
     let memory = MemoryMailer::new(composer());
     let files = FileMailer::new(composer(), folder.path().join("mails"));
-    let notice = notice(NoticeKind::ExpiresSoon, &["ci"]);
+    let notification = notification(NotificationKind::ExpiresSoon, &["ci"]);
     for _ in 0..2 {
-        memory.clone().send(&notice).await.unwrap();
-        files.send(&notice).await.unwrap();
+        memory.clone().send(&notification).await.unwrap();
+        files.send(&notification).await.unwrap();
     }
-    assert_eq!(memory.messages(), [compose(&notice), compose(&notice)]);
+    assert_eq!(
+        memory.messages(),
+        [compose(&notification), compose(&notification)]
+    );
     let written: Vec<_> = std::fs::read_dir(files.folder())
         .unwrap()
         .map(Result::unwrap)
         .collect();
     let [file] = written.as_slice() else {
-        panic!("one notice makes one file: {written:?}");
+        panic!("one notification makes one file: {written:?}");
     };
     assert_eq!(file.file_name(), "expires-soon-41.eml");
-    assert_eq!(std::fs::read(file.path()).unwrap(), compose(&notice));
+    assert_eq!(std::fs::read(file.path()).unwrap(), compose(&notification));
 }
 
 #[tokio::test]
 async fn a_bad_address_is_final_and_never_shown() {
-    let mut notice = notice(NoticeKind::Expired, &["ci"]);
-    notice.recipient.email = "ada@exa mple.com".to_owned();
+    let mut notification = notification(NotificationKind::Expired, &["ci"]);
+    notification.recipient.email = "ada@exa mple.com".to_owned();
     let error = MemoryMailer::new(composer())
-        .send(&notice)
+        .send(&notification)
         .await
         .unwrap_err();
     let source = error.source().unwrap();
-    assert!(matches!(error, MailError::Permanent(_)));
+    assert!(matches!(error, NotifyError::Permanent(_)));
     assert!(!format!("{error} {error:?} {source} {source:?}").contains("ada"));
 
-    notice.recipient.email = "ada@example.com".to_owned();
-    notice.tokens.clear();
+    notification.recipient.email = "ada@example.com".to_owned();
+    notification.tokens.clear();
     let error = MemoryMailer::new(composer())
-        .send(&notice)
+        .send(&notification)
         .await
         .unwrap_err();
-    assert!(matches!(error, MailError::Permanent(_)));
+    assert!(matches!(error, NotifyError::Permanent(_)));
 }
 
 #[tokio::test]
@@ -422,23 +430,23 @@ async fn a_folder_that_cannot_be_written_is_for_later() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let mailer = FileMailer::new(composer(), file.path().join("mails"));
     let error = mailer
-        .send(&notice(NoticeKind::Expired, &["ci"]))
+        .send(&notification(NotificationKind::Expired, &["ci"]))
         .await
         .unwrap_err();
-    assert!(matches!(error, MailError::Temporary(_)));
+    assert!(matches!(error, NotifyError::Temporary(_)));
 }
 
 proptest! {
     #[test]
     fn any_name_makes_a_sound_mail(token in any::<String>(), person in any::<String>(), reason in any::<String>()) {
-        let mut notice = notice(NoticeKind::RevokedByAdmin, &[&token]);
-        notice.recipient.full_name = person;
-        notice.by = Some(token.clone());
-        notice.reason = Some(reason);
-        let message = compose(&notice);
+        let mut notification = notification(NotificationKind::RevokedByAdmin, &[&token]);
+        notification.recipient.full_name = person;
+        notification.by = Some(token.clone());
+        notification.reason = Some(reason);
+        let message = compose(&notification);
         assert_sound(&message);
         let mail = parse_mail(&message).unwrap();
-        let subject = composer().text(&notice).unwrap().subject;
+        let subject = composer().text(&notification).unwrap().subject;
         prop_assert_eq!(header(&mail, "Subject"), subject);
         let to = mailparse::addrparse_header(mail.headers.get_first_header("To").unwrap()).unwrap();
         prop_assert_eq!(to.extract_single_info().unwrap().addr, "ada@example.com");
@@ -446,9 +454,9 @@ proptest! {
 
     #[test]
     fn any_ascii_name_makes_a_sound_mail(name in "[ -~]{0,80}") {
-        let mut notice = notice(NoticeKind::Created, &[&name]);
-        notice.recipient.full_name.clone_from(&name);
-        let message = compose(&notice);
+        let mut notification = notification(NotificationKind::Created, &[&name]);
+        notification.recipient.full_name.clone_from(&name);
+        let message = compose(&notification);
         assert_sound(&message);
         let mail = parse_mail(&message).unwrap();
         let to = mailparse::addrparse_header(mail.headers.get_first_header("To").unwrap()).unwrap();

@@ -83,7 +83,7 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
 
     /// Ends an `INSERT` into `table` that, where the row of this `key` is there, puts the new `time`
     /// and `others` in place of its own if its time is earlier, and else does nothing.
-    fn or_keep_later(table: &str, key: &str, time: &str, others: &[&str]) -> String;
+    fn upsert_if_newer(table: &str, key: &str, time: &str, others: &[&str]) -> String;
 
     /// Whether the database knows by itself how many rows have which values.
     const KEEPS_STATISTICS: bool;
@@ -103,7 +103,7 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
     /// Whether by this error the server ends the connection, or says that it can be of no use on any
     /// other statement: it stops, it is not up yet, it has become a replica. What was asked on it is
     /// asked again on another one.
-    fn is_farewell(error: &dyn DatabaseError) -> bool;
+    fn is_disconnect(error: &dyn DatabaseError) -> bool;
 
     /// Whether losing this error's race calls for another try: busy, deadlock, serialization.
     fn is_transient(error: &dyn DatabaseError) -> bool;
@@ -131,9 +131,9 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
 
     /// Tells the other processes that something has changed; `None` where the database has no way
     /// to do so.
-    const HINT: Option<&'static str>;
+    const NOTIFY: Option<&'static str>;
 
-    /// Calls `hint` at every [`Dialect::HINT`] of any process, until it can hear no more.
+    /// Calls `hint` at every [`Dialect::NOTIFY`] of any process, until it can hear no more.
     ///
     /// # Errors
     /// Why it can hear no more.
@@ -180,13 +180,8 @@ pub trait Dialect: Database<Connection: Migrate> + HasStatementCache {
     ) -> impl Future<Output = Result<(), ConnectError>> + Send;
 }
 
-/// [`Dialect::or_keep_later`], on PostgreSQL and SQLite.
-pub(crate) fn on_conflict_keep_later(
-    table: &str,
-    key: &str,
-    time: &str,
-    others: &[&str],
-) -> String {
+/// [`Dialect::upsert_if_newer`], on PostgreSQL and SQLite.
+pub(crate) fn on_conflict_if_newer(table: &str, key: &str, time: &str, others: &[&str]) -> String {
     let columns = others.iter().chain([&time]);
     let columns: Vec<_> = columns
         .map(|column| format!("{column} = excluded.{column}"))

@@ -3,13 +3,13 @@ use std::borrow::Cow;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pat_core::event::{Event, EventKind, EventRow};
-use pat_core::notice::NoticeKind;
+use pat_core::notification::NotificationKind;
 use pat_core::store::{AuditStore, Lease, PrunedToken, RevokedToken};
 use pat_core::{Owner, StoreError, TokenId};
 use sqlx::Error;
 use tracing::instrument;
 
-use crate::lent::fetch_from_primary;
+use crate::checkout::fetch_from_primary;
 use crate::sql::{Row, Sql};
 use crate::write::Write;
 use crate::{Portable, SqlxStore};
@@ -23,13 +23,13 @@ pub(crate) struct Columns<'a> {
     pub(crate) by: Option<&'a Owner>,
     /// Why it was refused or revoked, why an owner could not be told.
     pub(crate) reason: Option<&'a str>,
-    /// The parent of a token that was created, or the number of a notice.
+    /// The parent of a token that was created, or the number of a notification.
     pub(crate) related: Option<i64>,
     /// For how many others it stands.
     pub(crate) others: u64,
     pub(crate) expires_at: Option<Timestamp>,
-    /// The kind of a notice.
-    pub(crate) notice: Option<&'a str>,
+    /// The kind of a notification.
+    pub(crate) notification: Option<&'a str>,
 }
 
 impl<'a> Columns<'a> {
@@ -77,27 +77,27 @@ impl<'a> Columns<'a> {
                 ..row
             },
             EventKind::Notified {
-                notice,
+                notification,
                 kind,
                 owner,
                 tokens,
             } => Self {
                 token: tokens.first().copied(),
                 owner: Some(owner),
-                related: Some(notice.get()),
-                notice: Some(kind.as_str()),
+                related: Some(notification.get()),
+                notification: Some(kind.as_str()),
                 ..row
             },
-            EventKind::NoticeDead {
-                notice,
+            EventKind::NotificationDead {
+                notification,
                 kind,
                 owner,
                 error,
             } => Self {
                 owner: Some(owner),
                 reason: Some(error),
-                related: Some(notice.get()),
-                notice: Some(kind.as_str()),
+                related: Some(notification.get()),
+                notification: Some(kind.as_str()),
                 ..row
             },
             EventKind::OwnerChanged { owner } => Self {
@@ -130,11 +130,11 @@ fn event<DB: Portable>(row: &Row<DB>) -> Result<Option<Event>, Error> {
 fn event_kind<DB: Portable>(row: &Row<DB>) -> Result<EventKind, Error> {
     let token = || row.token_id("token_id");
     let owner = || row.owner("owner");
-    let notice = || crate::row::notice_id(row.int("related_id")?);
+    let notification = || crate::row::notice_id(row.int("related_id")?);
     let kind = row.text("kind")?;
     // A newer version may have more kinds of both.
-    let notice_kind = notice_kind(row)?;
-    Ok(match (kind.as_str(), notice_kind) {
+    let notification_kind = notification_kind(row)?;
+    Ok(match (kind.as_str(), notification_kind) {
         ("created", _) => EventKind::Created {
             token: token()?,
             owner: owner()?,
@@ -165,13 +165,13 @@ fn event_kind<DB: Portable>(row: &Row<DB>) -> Result<EventKind, Error> {
             }],
         },
         ("notified", Some(kind)) => EventKind::Notified {
-            notice: notice()?,
+            notification: notification()?,
             kind,
             owner: owner()?,
             tokens: row.optional_token_id("token_id")?.into_iter().collect(),
         },
-        ("notice-dead", Some(kind)) => EventKind::NoticeDead {
-            notice: notice()?,
+        ("notice-dead", Some(kind)) => EventKind::NotificationDead {
+            notification: notification()?,
             kind,
             owner: owner()?,
             error: row.text("reason")?,
@@ -185,10 +185,10 @@ fn event_kind<DB: Portable>(row: &Row<DB>) -> Result<EventKind, Error> {
     })
 }
 
-fn notice_kind<DB: Portable>(row: &Row<DB>) -> Result<Option<NoticeKind>, Error> {
+fn notification_kind<DB: Portable>(row: &Row<DB>) -> Result<Option<NotificationKind>, Error> {
     let name = row.optional_text("notice")?;
-    let is_named = |kind: &NoticeKind| name.as_deref() == Some(kind.as_str());
-    Ok(NoticeKind::ALL.into_iter().find(is_named))
+    let is_named = |kind: &NotificationKind| name.as_deref() == Some(kind.as_str());
+    Ok(NotificationKind::ALL.into_iter().find(is_named))
 }
 
 impl<DB: Portable> SqlxStore<DB> {
@@ -228,7 +228,7 @@ impl<DB: Portable> SqlxStore<DB> {
             let mut sql = Sql::new(format!(
                 "SELECT {is_writable} AS is_writable, e.* FROM (SELECT 1 AS one) o \
                  LEFT JOIN (SELECT id, at, kind, token_id, owner, revoked_by, reason, related_id, \
-                 number, seq, expires_at, notice FROM pat_event WHERE seq > "
+                 number, seq, expires_at, notification FROM pat_event WHERE seq > "
             ));
             // None is numbered 0.
             sql.bind(i64::try_from(seq).unwrap_or(i64::MAX));

@@ -3,16 +3,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pat_core::event::EventKind;
-use pat_core::notice::{NoticeId, NoticeKind};
+use pat_core::notification::{NotificationId, NotificationKind};
 use pat_core::store::{
-    CLOCK_TOLERANCE, Claim, DeadNotice, DueNotices, JobStore, Lease, LeaseAnswer, LeaseRequest,
-    ListedOwner, MissingOwners, Outbox, Outcome, Prune, Pruned, PrunedToken, QueuedNotice,
-    StoreTime, Trim,
+    CLOCK_TOLERANCE, Claim, DeadNotification, DueNotifications, JobStore, Lease, LeaseAnswer,
+    LeaseRequest, ListedOwner, MissingOwners, Outbox, Outcome, Prune, Pruned, PrunedToken, Purge,
+    QueuedNotification, StoreTime,
 };
 use pat_core::{Owner, StoreError};
 use tracing::instrument;
 
-use crate::lent::fetch;
+use crate::checkout::fetch;
 use crate::row::{self, DEAD, PENDING};
 use crate::sql::Sql;
 use crate::write::{LeaseRow, Locked, Write};
@@ -77,7 +77,7 @@ impl<DB: Portable> SqlxStore<DB> {
     async fn try_queue_due(
         &self,
         lease: &Lease,
-        due: &DueNotices,
+        due: &DueNotifications,
         max_owners: u32,
     ) -> Result<Option<u64>, sqlx::Error> {
         let mut write = Write::begin(self, due.now).await?;
@@ -87,13 +87,15 @@ impl<DB: Portable> SqlxStore<DB> {
         if write.leaps_too_far() {
             return Ok(Some(0));
         }
-        let due = &DueNotices {
+        let due = &DueNotifications {
             now: write.now(),
             ..due.clone()
         };
         let ids = write.lock_due(due, max_owners).await?;
-        write.mark_told(&ids, due).await?;
-        let count = write.queue_notices(due.kind, &ids, due.now, None).await?;
+        write.mark_notified(&ids, due).await?;
+        let count = write
+            .queue_notifications(due.kind, &ids, due.now, None)
+            .await?;
         write.commit().await?;
         Ok(Some(count))
     }
@@ -117,8 +119,8 @@ impl<DB: Portable> SqlxStore<DB> {
         if prune.notify {
             let unrevoked = locked.iter().filter(|locked| !locked.is_revoked);
             let ids: Vec<_> = unrevoked.map(|locked| locked.token.id).collect();
-            let kind = NoticeKind::Pruned;
-            write.queue_notices(kind, &ids, at, None).await?;
+            let kind = NotificationKind::Pruned;
+            write.queue_notifications(kind, &ids, at, None).await?;
         }
         write.delete_tokens(&old).await?;
         let pruned = locked.into_iter().map(|Locked { token, .. }| PrunedToken {
@@ -135,21 +137,21 @@ impl<DB: Portable> SqlxStore<DB> {
         Ok(Some(pruned))
     }
 
-    async fn try_trim(
+    async fn try_purge(
         &self,
         lease: &Lease,
-        trim: &Trim,
+        purge: &Purge,
         limit: u32,
     ) -> Result<Option<u64>, sqlx::Error> {
-        let mut write = Write::begin(self, trim.now).await?;
+        let mut write = Write::begin(self, purge.now).await?;
         if !write.holds(lease).await? {
             return Ok(None);
         }
-        let notices = write.trim_notices(trim, limit).await?;
-        let events = write.trim_events(trim, limit).await?;
-        let changes = write.trim_changes(trim, limit).await?;
+        let notifications = write.purge_notifications(purge, limit).await?;
+        let events = write.purge_events(purge, limit).await?;
+        let changes = write.purge_changes(purge, limit).await?;
         write.commit().await?;
-        Ok(Some(notices + events + changes))
+        Ok(Some(notifications + events + changes))
     }
 
     async fn try_mend_future(
@@ -207,23 +209,23 @@ impl<DB: Portable> SqlxStore<DB> {
         now: Timestamp,
         ttl: Duration,
         limit: u32,
-    ) -> Result<Option<Vec<QueuedNotice>>, sqlx::Error> {
+    ) -> Result<Option<Vec<QueuedNotification>>, sqlx::Error> {
         let mut write = Write::begin(self, now).await?;
         let now = write.now();
-        let mut notices = write.lock_due_notices(now, limit).await?;
-        let is_any_due = !notices.is_empty();
-        for notice in &notices {
-            write.put_claim(notice, now + ttl).await?;
-            if notice.tokens.is_empty() {
+        let mut notifications = write.lock_due_notifications(now, limit).await?;
+        let is_any_due = !notifications.is_empty();
+        for notification in &notifications {
+            write.put_claim(notification, now + ttl).await?;
+            if notification.tokens.is_empty() {
                 let skipped = Outcome::Skipped {
                     reason: "its tokens are revoked, gone or expired".into(),
                 };
-                write.settle(&notice.claim, &skipped, now).await?;
+                write.settle(&notification.claim, &skipped, now).await?;
             }
         }
         write.commit().await?;
-        notices.retain(|notice| !notice.tokens.is_empty());
-        Ok(is_any_due.then_some(notices))
+        notifications.retain(|notification| !notification.tokens.is_empty());
+        Ok(is_any_due.then_some(notifications))
     }
 
     async fn try_settle(
@@ -257,7 +259,7 @@ impl<DB: Portable> SqlxStore<DB> {
         })
     }
 
-    async fn try_dead(&self, limit: u32) -> Result<Vec<DeadNotice>, sqlx::Error> {
+    async fn try_dead(&self, limit: u32) -> Result<Vec<DeadNotification>, sqlx::Error> {
         let mut sql = Sql::new(
             "SELECT id, kind, owner, queued_at, attempts, error FROM pat_notice WHERE state = ",
         );
@@ -266,10 +268,10 @@ impl<DB: Portable> SqlxStore<DB> {
         sql.push(" ORDER BY queued_at DESC, id DESC LIMIT ")
             .bind(limit);
         let rows = fetch(&self.pool, sql).await?;
-        rows.iter().map(row::dead_notice).collect()
+        rows.iter().map(row::dead_notification).collect()
     }
 
-    async fn try_requeue(&self, id: NoticeId, now: Timestamp) -> Result<bool, sqlx::Error> {
+    async fn try_requeue(&self, id: NotificationId, now: Timestamp) -> Result<bool, sqlx::Error> {
         let mut write = Write::begin(self, now).await?;
         let requeued = write.requeue(id, write.now()).await?;
         write.commit().await?;
@@ -302,11 +304,11 @@ impl<DB: Portable> JobStore for SqlxStore<DB> {
         held(self.retry(|| self.try_release(lease, is_done)).await)
     }
 
-    #[instrument(name = "pat.store.queue_due_notices", skip_all, fields(kind = %due.kind))]
-    async fn queue_due_notices(
+    #[instrument(name = "pat.store.queue_due_notifications", skip_all, fields(kind = %due.kind))]
+    async fn queue_due_notifications(
         &self,
         lease: &Lease,
-        due: &DueNotices,
+        due: &DueNotifications,
         max_owners: u32,
     ) -> Result<u64, StoreError> {
         held(
@@ -320,9 +322,9 @@ impl<DB: Portable> JobStore for SqlxStore<DB> {
         held(self.retry(|| self.try_prune(lease, prune, limit)).await)
     }
 
-    #[instrument(name = "pat.store.trim", skip_all)]
-    async fn trim(&self, lease: &Lease, trim: &Trim, limit: u32) -> Result<u64, StoreError> {
-        held(self.retry(|| self.try_trim(lease, trim, limit)).await)
+    #[instrument(name = "pat.store.purge", skip_all)]
+    async fn purge(&self, lease: &Lease, purge: &Purge, limit: u32) -> Result<u64, StoreError> {
+        held(self.retry(|| self.try_purge(lease, purge, limit)).await)
     }
 
     #[instrument(name = "pat.store.mend_future", skip_all)]
@@ -348,13 +350,13 @@ impl<DB: Portable> JobStore for SqlxStore<DB> {
         held(self.retry(|| self.try_note_missing(lease, noted)).await)
     }
 
-    #[instrument(name = "pat.store.claim_notices", level = "debug", skip_all)]
-    async fn claim_notices(
+    #[instrument(name = "pat.store.claim_notifications", level = "debug", skip_all)]
+    async fn claim_notifications(
         &self,
         now: Timestamp,
         ttl: Duration,
         limit: u32,
-    ) -> Result<Vec<QueuedNotice>, StoreError> {
+    ) -> Result<Vec<QueuedNotification>, StoreError> {
         loop {
             match self.retry(|| self.try_claim(now, ttl, limit)).await? {
                 None => return Ok(Vec::new()),
@@ -365,8 +367,8 @@ impl<DB: Portable> JobStore for SqlxStore<DB> {
         }
     }
 
-    #[instrument(name = "pat.store.settle_notice", skip_all, fields(notice.id = %claim.id))]
-    async fn settle_notice(
+    #[instrument(name = "pat.store.settle_notification", skip_all, fields(notification.id = %claim.id))]
+    async fn settle_notification(
         &self,
         claim: &Claim,
         outcome: &Outcome,
@@ -380,13 +382,17 @@ impl<DB: Portable> JobStore for SqlxStore<DB> {
         self.retry(|| self.try_outbox()).await
     }
 
-    #[instrument(name = "pat.store.dead_notices", skip_all)]
-    async fn dead_notices(&self, limit: u32) -> Result<Vec<DeadNotice>, StoreError> {
+    #[instrument(name = "pat.store.dead_notifications", skip_all)]
+    async fn dead_notifications(&self, limit: u32) -> Result<Vec<DeadNotification>, StoreError> {
         self.retry(|| self.try_dead(limit)).await
     }
 
-    #[instrument(name = "pat.store.requeue_notice", skip_all, fields(notice.id = %id))]
-    async fn requeue_notice(&self, id: NoticeId, now: Timestamp) -> Result<bool, StoreError> {
+    #[instrument(name = "pat.store.requeue_notification", skip_all, fields(notification.id = %id))]
+    async fn requeue_notification(
+        &self,
+        id: NotificationId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         self.retry(|| self.try_requeue(id, now)).await
     }
 }

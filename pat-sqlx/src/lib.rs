@@ -1,11 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+mod checkout;
 mod connect;
 mod dialect;
 mod error;
 mod events;
 mod jobs;
-mod lent;
 mod migrate;
 #[cfg(feature = "mysql")]
 mod mysql;

@@ -94,7 +94,7 @@ impl Dialect for MySql {
         "SET SESSION wsrep_trx_fragment_size = 0",
     ]);
 
-    fn or_keep_later(_table: &str, _key: &str, time: &str, others: &[&str]) -> String {
+    fn upsert_if_newer(_table: &str, _key: &str, time: &str, others: &[&str]) -> String {
         // One after the other, so the time is changed last.
         let columns = others.iter().chain([&time]);
         let later = columns.map(|column| {
@@ -118,8 +118,8 @@ impl Dialect for MySql {
         Self::by_index(index)
     }
 
-    fn is_farewell(error: &dyn DatabaseError) -> bool {
-        number(error).is_some_and(is_farewell)
+    fn is_disconnect(error: &dyn DatabaseError) -> bool {
+        number(error).is_some_and(is_disconnect)
     }
 
     fn is_transient(error: &dyn DatabaseError) -> bool {
@@ -164,7 +164,7 @@ impl Dialect for MySql {
         result.rows_affected()
     }
 
-    const HINT: Option<&'static str> = None;
+    const NOTIFY: Option<&'static str> = None;
 
     async fn listen(_: &Pool<Self>, _: &(dyn Fn() + Send + Sync)) -> Result<(), sqlx::Error> {
         std::future::pending().await
@@ -337,7 +337,7 @@ async fn read(
 
 /// Whether a server ends the connection by the error of this number, or says that another one may do
 /// better.
-fn is_farewell(number: u16) -> bool {
+fn is_disconnect(number: u16) -> bool {
     // In this order: it stops, or has ended this session; the connection was aborted, or what came on
     // it could not be read in time; what clients say of a connection that is gone, and proxies
     // repeat; it was idle for too long; a member of a Galera cluster is not ready, or has lost the
@@ -377,12 +377,12 @@ mod tests {
     #[test]
     fn farewells_are_told_from_errors_of_a_statement() {
         for number in [1047, 1053, 1152, 1158, 1161, 1927, 2006, 2013, 3169, 4031] {
-            assert!(is_farewell(number), "{number}");
+            assert!(is_disconnect(number), "{number}");
         }
         // A duplicate, a deadlock, a lock that was waited for too long, a statement that was ended,
         // a table that is not there.
         for number in [1062, 1213, 1205, 1317, 1969, 3024, 1146] {
-            assert!(!is_farewell(number), "{number}");
+            assert!(!is_disconnect(number), "{number}");
         }
     }
 

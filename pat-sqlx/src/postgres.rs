@@ -6,8 +6,8 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgQueryResult};
 use sqlx::{AssertSqlSafe, Executor as _, Pool, Postgres, Row as _};
 use tokio::time::timeout;
 
-use crate::dialect::{Chain, on_conflict_keep_later};
-use crate::lent::fetch;
+use crate::checkout::fetch;
+use crate::dialect::{Chain, on_conflict_if_newer};
 use crate::privileges::{Grants, TABLES};
 use crate::server;
 use crate::settings::Needed::{Any, NoneOf, OneOf};
@@ -43,7 +43,7 @@ impl PostgresStore {
     }
 }
 
-const HINT: &str = "SELECT pg_notify('pat_change', '')";
+const NOTIFY: &str = "SELECT pg_notify('pat_change', '')";
 /// How long nothing is heard before a listener asks whether it still hears.
 const SILENCE: Duration = Duration::from_secs(5);
 
@@ -82,8 +82,8 @@ impl Dialect for Postgres {
 
     const LOCK_EVERYWHERE: Option<[&'static str; 2]> = None;
 
-    fn or_keep_later(table: &str, key: &str, time: &str, others: &[&str]) -> String {
-        on_conflict_keep_later(table, key, time, others)
+    fn upsert_if_newer(table: &str, key: &str, time: &str, others: &[&str]) -> String {
+        on_conflict_if_newer(table, key, time, others)
     }
 
     const KEEPS_STATISTICS: bool = true;
@@ -97,8 +97,8 @@ impl Dialect for Postgres {
         String::new()
     }
 
-    fn is_farewell(error: &dyn DatabaseError) -> bool {
-        error.code().is_some_and(|code| is_farewell(&code))
+    fn is_disconnect(error: &dyn DatabaseError) -> bool {
+        error.code().is_some_and(|code| is_disconnect(&code))
     }
 
     fn is_transient(error: &dyn DatabaseError) -> bool {
@@ -176,7 +176,7 @@ impl Dialect for Postgres {
 
     // In a transaction of its own, after the commit that it tells of: a notification holds a lock
     // of the whole server while it is committed.
-    const HINT: Option<&'static str> = Some(HINT);
+    const NOTIFY: Option<&'static str> = Some(NOTIFY);
 
     /// A connection may go deaf without an error (its peer was reset, say). So in a silence it
     /// hints itself, and gives up if it does not hear even that.
@@ -197,7 +197,7 @@ impl Dialect for Postgres {
                 Err(_elapsed) if is_asked => return Err(sqlx::Error::PoolTimedOut),
                 Err(_elapsed) => {
                     is_asked = true;
-                    fetch(pool, Sql::new(HINT)).await?;
+                    fetch(pool, Sql::new(NOTIFY)).await?;
                 }
             }
         }
@@ -348,7 +348,7 @@ async fn session(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
 }
 
 /// Whether a server ends the connection by this error, or says that another one may do better.
-fn is_farewell(code: &str) -> bool {
+fn is_disconnect(code: &str) -> bool {
     // In this order: it was idle in a transaction for too long, or the transaction took too long; the
     // server takes no writes any more; it was ended by an administrator, after another session's
     // crash; it is not up yet; its database is gone; it was idle for too long.
@@ -368,12 +368,12 @@ mod tests {
         for code in [
             "08000", "08006", "25006", "25P03", "25P04", "57P01", "57P02", "57P03", "57P05",
         ] {
-            assert!(is_farewell(code), "{code}");
+            assert!(is_disconnect(code), "{code}");
         }
         // A duplicate, a deadlock, a lock that was waited for too long, a statement that was ended, a
         // failed transaction, a full disk.
         for code in ["23505", "40P01", "55P03", "57014", "25P02", "53100", ""] {
-            assert!(!is_farewell(code), "{code}");
+            assert!(!is_disconnect(code), "{code}");
         }
     }
 }

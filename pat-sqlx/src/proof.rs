@@ -2,7 +2,7 @@
 
 use sqlx::Error;
 
-use crate::lent::{fetch, fetch_from_primary};
+use crate::checkout::{fetch, fetch_from_primary};
 use crate::sql::Sql;
 use crate::write::{Write, proof_owner};
 use crate::{ConnectError, Portable, SqlxStore};

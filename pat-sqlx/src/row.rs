@@ -1,10 +1,10 @@
 //! Between rows and domain types.
 
 use pat_core::Token;
-use pat_core::notice::{NoticeId, NoticeKind, NoticeToken};
+use pat_core::notification::{NotificationId, NotificationKind, NotificationToken};
 use pat_core::store::{
-    Change, ChangeEntry, ChangePage, Claim, Cursor, DeadNotice, MOST_READ, NodeReport, Outcome,
-    QueuedNotice, ReportMode, StoreVersions,
+    Change, ChangeEntry, ChangePage, Claim, DeadNotification, FeedPosition, MOST_READ, NodeReport,
+    Outcome, QueuedNotification, ReportMode, StoreVersions,
 };
 use sqlx::Error;
 
@@ -49,7 +49,7 @@ pub(crate) fn change_page<DB: Portable>(rows: &[Row<DB>]) -> Result<ChangePage, 
     };
     let entries = read.iter().filter_map(|row| change_entry(row).transpose());
     Ok(ChangePage {
-        head: Cursor {
+        head: FeedPosition {
             generation: first.count("head_gen")?,
             nonce: nonce("head_nonce")?,
         },
@@ -134,12 +134,12 @@ pub(crate) fn change_columns(change: &Change) -> [Value; 3] {
     }
 }
 
-/// The state of a notice that waits to be sent; see [`state_number`] for the others.
+/// The state of a notification that waits to be sent; see [`state_number`] for the others.
 pub(crate) const PENDING: i64 = 0;
-/// The state of a notice that could not be sent.
+/// The state of a notification that could not be sent.
 pub(crate) const DEAD: i64 = 2;
 
-/// The column `state` of a notice after this.
+/// The column `state` of a notification after this.
 pub(crate) fn state_number(outcome: &Outcome) -> i64 {
     match outcome {
         Outcome::Retry { .. } => PENDING,
@@ -149,30 +149,34 @@ pub(crate) fn state_number(outcome: &Outcome) -> i64 {
     }
 }
 
-/// The kinds of notices that this version knows. Others are a newer version's, which is to send
+/// The kinds of notifications that this version knows. Others are a newer version's, which is to send
 /// them.
 pub(crate) fn known_kinds() -> impl Iterator<Item = i64> {
-    NoticeKind::ALL.into_iter().map(NoticeKind::number)
+    NotificationKind::ALL
+        .into_iter()
+        .map(NotificationKind::number)
 }
 
-pub(crate) fn kind(number: i64) -> Result<NoticeKind, Error> {
+pub(crate) fn kind(number: i64) -> Result<NotificationKind, Error> {
     let unknown = || corrupt(format!("pat_notice.kind is {number}"));
-    NoticeKind::from_number(number).ok_or_else(unknown)
+    NotificationKind::from_number(number).ok_or_else(unknown)
 }
 
-pub(crate) fn notice_id(number: i64) -> Result<NoticeId, Error> {
-    let wrong = || corrupt(format!("the number of a notice is {number}"));
-    NoticeId::new(number).ok_or_else(wrong)
+pub(crate) fn notice_id(number: i64) -> Result<NotificationId, Error> {
+    let wrong = || corrupt(format!("the number of a notification is {number}"));
+    NotificationId::new(number).ok_or_else(wrong)
 }
 
-/// A claimed notice, without its tokens and as yet without a mark.
-pub(crate) fn queued_notice<DB: Portable>(row: &Row<DB>) -> Result<QueuedNotice, Error> {
+/// A claimed notification, without its tokens and as yet without a mark.
+pub(crate) fn queued_notification<DB: Portable>(
+    row: &Row<DB>,
+) -> Result<QueuedNotification, Error> {
     let sent_by = row.text("sent_by")?;
     let sent_by = sent_by.split(',').filter(|name| !name.is_empty());
-    Ok(QueuedNotice {
+    Ok(QueuedNotification {
         claim: Claim {
             id: notice_id(row.int("id")?)?,
-            mark: 0,
+            token: 0,
         },
         kind: kind(row.int("kind")?)?,
         owner: row.owner("owner")?,
@@ -187,9 +191,9 @@ pub(crate) fn queued_notice<DB: Portable>(row: &Row<DB>) -> Result<QueuedNotice,
 }
 
 /// A token that never expires has the expiry 0 here, which is part of a key.
-pub(crate) fn notice_token<DB: Portable>(row: &Row<DB>) -> Result<NoticeToken, Error> {
+pub(crate) fn notification_token<DB: Portable>(row: &Row<DB>) -> Result<NotificationToken, Error> {
     let never_expires = row.int("expires_at")? == 0;
-    Ok(NoticeToken {
+    Ok(NotificationToken {
         id: row.token_id("token_id")?,
         name: row.text("name")?,
         created_at: row.timestamp("created_at")?,
@@ -202,8 +206,8 @@ pub(crate) fn notice_token<DB: Portable>(row: &Row<DB>) -> Result<NoticeToken, E
     })
 }
 
-pub(crate) fn dead_notice<DB: Portable>(row: &Row<DB>) -> Result<DeadNotice, Error> {
-    Ok(DeadNotice {
+pub(crate) fn dead_notification<DB: Portable>(row: &Row<DB>) -> Result<DeadNotification, Error> {
+    Ok(DeadNotification {
         id: notice_id(row.int("id")?)?,
         kind: kind(row.int("kind")?)?,
         owner: row.owner("owner")?,

@@ -9,7 +9,7 @@ use pat_core::{StoreError, Token, TokenId};
 use sqlx::Error;
 use tracing::instrument;
 
-use crate::lent::fetch;
+use crate::checkout::fetch;
 use crate::row::{self, TOKEN_COLUMNS, TOKENS};
 use crate::sql::{Sql, Value};
 use crate::{Portable, SqlxStore};

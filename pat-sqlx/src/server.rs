@@ -8,7 +8,7 @@ use sqlx::pool::PoolOptions;
 use sqlx::{ConnectOptions as _, Connection, Error, Pool};
 use tokio::time::timeout;
 
-use crate::lent::{ANSWERED_AFTER, may_lose_one, not_writable};
+use crate::checkout::{ANSWERED_AFTER, not_writable, try_discard};
 use crate::sql::Sql;
 use crate::{ConnectError, Portable, SqlxStore, settings};
 
@@ -91,7 +91,7 @@ async fn answers<DB: Portable>(connection: &mut DB::Connection) -> Result<bool, 
     let mut answer = pin!(connection.ping());
     let answer = match timeout(RETURN_TIMEOUT, &mut answer).await {
         Ok(answer) => answer,
-        Err(_elapsed) if may_lose_one() => Err(Error::Io(ErrorKind::TimedOut.into())),
+        Err(_elapsed) if try_discard() => Err(Error::Io(ErrorKind::TimedOut.into())),
         // It keeps its place for a while, or more would be opened to a server that only takes long.
         Err(_elapsed) => timeout(ANSWERED_AFTER, answer)
             .await

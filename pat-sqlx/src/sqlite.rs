@@ -12,7 +12,7 @@ use sqlx::{
     Row as _, Sqlite,
 };
 
-use crate::dialect::{Chain, on_conflict_keep_later};
+use crate::dialect::{Chain, on_conflict_if_newer};
 use crate::privileges::Grants;
 use crate::settings::Needed::{Any, AtLeast, OneOf};
 use crate::settings::Setting;
@@ -140,8 +140,8 @@ impl Dialect for Sqlite {
 
     const LOCK_EVERYWHERE: Option<[&'static str; 2]> = None;
 
-    fn or_keep_later(table: &str, key: &str, time: &str, others: &[&str]) -> String {
-        on_conflict_keep_later(table, key, time, others)
+    fn upsert_if_newer(table: &str, key: &str, time: &str, others: &[&str]) -> String {
+        on_conflict_if_newer(table, key, time, others)
     }
 
     const KEEPS_STATISTICS: bool = false;
@@ -157,7 +157,7 @@ impl Dialect for Sqlite {
         String::new()
     }
 
-    fn is_farewell(_error: &dyn DatabaseError) -> bool {
+    fn is_disconnect(_error: &dyn DatabaseError) -> bool {
         false
     }
 
@@ -192,7 +192,7 @@ impl Dialect for Sqlite {
         result.rows_affected()
     }
 
-    const HINT: Option<&'static str> = None;
+    const NOTIFY: Option<&'static str> = None;
 
     async fn listen(_: &Pool<Self>, _: &(dyn Fn() + Send + Sync)) -> Result<(), sqlx::Error> {
         std::future::pending().await
@@ -225,7 +225,7 @@ impl Dialect for Sqlite {
         // Columns are found by their names.
         Setting::new("full_column_names", "0", OneOf(&["0"])),
         Setting::new("short_column_names", "1", OneOf(&["1"])),
-        // Texts are compared by their bytes, so that their order is the same everywhere.
+        // Messages are compared by their bytes, so that their order is the same everywhere.
         Setting::only_read("encoding", OneOf(&["UTF-8"])),
     ];
 

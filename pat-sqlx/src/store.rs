@@ -5,17 +5,17 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use pat_core::event::EventKind;
 use pat_core::store::{
-    AuditStore, Change, ChangePage, Cursor, Insertion, JobStore, LastUse, Lookup, MOST_READ,
+    AuditStore, Change, ChangePage, FeedPosition, Insertion, JobStore, LastUse, Lookup, MOST_READ,
     MarkBounds, NewToken, NodeReport, Revocation, RevocationScope, Revoked, SearchStore, StoreTime,
     TokenStore,
 };
 use pat_core::{
-    Clock as _, NoticeKind, Owner, StoreError, SystemClock, Token, TokenDigest, TokenId,
+    Clock as _, NotificationKind, Owner, StoreError, SystemClock, Token, TokenDigest, TokenId,
 };
 use sqlx::Pool;
 use tracing::instrument;
 
-use crate::lent::{LostConnection, fetch, fetch_from_primary};
+use crate::checkout::{LostConnection, fetch, fetch_from_primary};
 use crate::row::{self, TOKEN_COLUMNS, TOKENS};
 use crate::sql::{ClockSource, Disagreement, Sql, corrupt};
 use crate::write::Write;
@@ -272,9 +272,9 @@ impl<DB: Portable> SqlxStore<DB> {
             result => result?,
         }
         if token.notify {
-            let (kind, ids) = (NoticeKind::Created, [token.id]);
+            let (kind, ids) = (NotificationKind::Created, [token.id]);
             write
-                .queue_notices(kind, &ids, token.created_at, None)
+                .queue_notifications(kind, &ids, token.created_at, None)
                 .await?;
         }
         write.commit().await?;
@@ -309,9 +309,9 @@ impl<DB: Portable> SqlxStore<DB> {
         }
         if revocation.notify {
             let ids: Vec<_> = tokens.iter().map(|token| token.id).collect();
-            let kind = NoticeKind::RevokedByAdmin;
+            let kind = NotificationKind::RevokedByAdmin;
             write
-                .queue_notices(kind, &ids, at, Some((revocation, &live_children)))
+                .queue_notifications(kind, &ids, at, Some((revocation, &live_children)))
                 .await?;
         }
         let event = EventKind::Revoked {
@@ -352,7 +352,10 @@ impl<DB: Portable> SqlxStore<DB> {
 
     /// One statement, so one view of the feed: the head, the mark at the cursor, and each change
     /// after it, in a row of its own: one more than are read, so that it shows if that is too few.
-    async fn try_changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, sqlx::Error> {
+    async fn try_changes_since(
+        &self,
+        cursor: Option<FeedPosition>,
+    ) -> Result<ChangePage, sqlx::Error> {
         let since = cursor.map_or(i64::MAX, |cursor| cursor.generation.cast_signed());
         let most = MOST_READ.cast_signed() + 1;
         let (is_writable, clock) = (DB::IS_WRITABLE, self.clock.expression::<DB>());
@@ -414,7 +417,7 @@ impl<DB: Portable> SqlxStore<DB> {
     /// Tells the other processes of a change that is committed. They find it without that too, so a
     /// failure is of no account.
     async fn hint(&self) {
-        let Some(hint) = DB::HINT else { return };
+        let Some(hint) = DB::NOTIFY else { return };
         let told = tokio::time::timeout(HINT_TIMEOUT, async {
             fetch(&self.pool, Sql::new(hint)).await
         });
@@ -512,18 +515,18 @@ impl<DB: Portable> TokenStore for SqlxStore<DB> {
     }
 
     #[instrument(name = "pat.store.changes_since", level = "debug", skip_all)]
-    async fn changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, StoreError> {
+    async fn changes_since(&self, cursor: Option<FeedPosition>) -> Result<ChangePage, StoreError> {
         self.retry(|| self.try_changes_since(cursor)).await
     }
 
-    async fn follow_hints(&self, hint: &(dyn Fn() + Send + Sync)) {
+    async fn listen(&self, hint: &(dyn Fn() + Send + Sync)) {
         if let Err(error) = DB::listen(&self.pool, hint).await {
             tracing::debug!(%error, "hints at changes are not heard; listening anew");
         }
     }
 
-    #[instrument(name = "pat.store.report_node", level = "debug", skip_all)]
-    async fn report_node(
+    #[instrument(name = "pat.store.heartbeat", level = "debug", skip_all)]
+    async fn heartbeat(
         &self,
         report: &NodeReport,
         mark: &MarkBounds,
@@ -531,8 +534,8 @@ impl<DB: Portable> TokenStore for SqlxStore<DB> {
         self.retry(|| self.try_report_node(report, mark)).await
     }
 
-    #[instrument(name = "pat.store.forget_node", skip_all)]
-    async fn forget_node(&self, report: &NodeReport) -> Result<(), StoreError> {
+    #[instrument(name = "pat.store.deregister", skip_all)]
+    async fn deregister(&self, report: &NodeReport) -> Result<(), StoreError> {
         self.retry(|| self.try_forget_node(report)).await
     }
 

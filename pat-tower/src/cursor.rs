@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where the next page of a search begins. Opaque to clients, who get it as a text.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Cursor {
+pub(crate) struct PageCursor {
     /// The order it belongs to.
     pub(crate) sort: Sort,
     /// The last token that was seen.
@@ -36,7 +36,7 @@ enum Key {
     Owner,
 }
 
-impl Cursor {
+impl PageCursor {
     pub(crate) fn encode(&self) -> String {
         let Self { sort, after } = self;
         let (time, text) = match &after.value {
@@ -61,7 +61,7 @@ impl Cursor {
         URL_SAFE_NO_PAD.encode(serde_json::to_vec(&json).unwrap_or_default())
     }
 
-    /// `None` for what [`Cursor::encode`] cannot have made.
+    /// `None` for what [`PageCursor::encode`] cannot have made.
     pub(crate) fn decode(text: &str) -> Option<Self> {
         let json = URL_SAFE_NO_PAD.decode(text).ok()?;
         let json: CursorJson = serde_json::from_slice(&json).ok()?;
@@ -103,8 +103,8 @@ fn time(micros: i64) -> Option<Timestamp> {
 mod tests {
     use super::*;
 
-    fn cursor(key: SortKey, value: SortValue) -> Cursor {
-        Cursor {
+    fn cursor(key: SortKey, value: SortValue) -> PageCursor {
+        PageCursor {
             sort: Sort {
                 key,
                 is_descending: true,
@@ -125,7 +125,7 @@ mod tests {
             cursor(SortKey::ExpiresAt, SortValue::Time(NEVER)),
             cursor(SortKey::LastUsedAt, SortValue::Time(Timestamp::UNIX_EPOCH)),
         ] {
-            assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor));
+            assert_eq!(PageCursor::decode(&cursor.encode()), Some(cursor));
         }
     }
 
@@ -133,7 +133,7 @@ mod tests {
     fn what_is_no_cursor_is_refused() {
         let mixed = cursor(SortKey::Name, SortValue::Time(Timestamp::UNIX_EPOCH));
         for text in ["", "x", "e30", &mixed.encode(), "=", "\u{e9}"] {
-            assert_eq!(Cursor::decode(text), None, "{text:?}");
+            assert_eq!(PageCursor::decode(text), None, "{text:?}");
         }
     }
 }

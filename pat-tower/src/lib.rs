@@ -6,7 +6,7 @@ mod auth;
 mod bearer;
 mod challenge;
 #[cfg(any(feature = "api", feature = "pages"))]
-mod cross_site;
+mod csrf;
 #[cfg(any(feature = "api", feature = "pages"))]
 mod cursor;
 mod date;

@@ -91,12 +91,12 @@ impl Unauthenticated {
 }
 
 /// What an earlier layer of a service has decided.
-pub(crate) enum Verdict<'e> {
+pub(crate) enum AuthState<'e> {
     Accepted(&'e Pat),
     Not(&'e Why),
 }
 
-impl<'e> Verdict<'e> {
+impl<'e> AuthState<'e> {
     /// The verdict of the service of this number, if it has decided last.
     pub(crate) fn of(extensions: &'e Extensions, number: u64) -> Option<Self> {
         if let Some(pat) = Pat::of(extensions) {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use libtest_mimic::Trial;
 use pat_core::event::{Event, EventKind, EventSink};
-use pat_core::testing::{RecordingMailer, TestDirectory};
+use pat_core::testing::{RecordingNotifier, TestDirectory};
 use pat_core::{BoxError, Caller, Owner, Pats, Settings, TokenId, TokenRequest};
 use pat_sqlx::SqliteStore;
 use pat_sqlx::sqlx::{self, SqlitePool};
@@ -76,15 +76,15 @@ pub(crate) fn change_as_process() -> ExitCode {
         let pats = Pats::builder(store)
             .users(users)
             .settings(settings.build().expect("settings"))
-            .mailer(RecordingMailer::default())
+            .notifier(RecordingNotifier::default())
             .events(Dead)
             .build();
         let _jobs = pats.start();
         loop {
             change(
                 &pats,
-                &Caller::explicit(alice.clone()),
-                &Caller::explicit(admin.clone()),
+                &Caller::header_authenticated(alice.clone()),
+                &Caller::header_authenticated(admin.clone()),
             )
             .await;
         }
@@ -118,7 +118,7 @@ async fn change(pats: &Pats, alice: &Caller, admin: &Caller) {
     let owner = Owner::new(format!("user-{}", ids[0])).expect("an owner");
     pats.user_changed(&owner).await.expect("a change");
     acknowledge("changed", ids[0].get());
-    pats.deliver_notices().await.expect("a delivery");
+    pats.deliver_notifications().await.expect("a delivery");
 }
 
 fn acknowledge(change: &str, id: i64) {

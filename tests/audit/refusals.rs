@@ -14,7 +14,7 @@ use pat_core::{
 };
 
 use super::{stored, tokens};
-use crate::common::gated::Gated;
+use crate::common::fault_store::Gated;
 use crate::common::node::{alice, many_tokens, sqlite};
 use crate::common::trial;
 

@@ -8,8 +8,8 @@ use libtest_mimic::Trial;
 use pat_core::event::{Event, EventSink};
 use pat_core::testing::TestDirectory;
 use pat_core::{
-    BoxError, Caller, MailError, Mailer, MemoryStore, Notice, Pats, PatsBuilder, Settings,
-    TokenRequest, TokenStore,
+    BoxError, Caller, MemoryStore, Notification, Notifier, NotifyError, Pats, PatsBuilder,
+    Settings, TokenRequest, TokenStore,
 };
 use pat_sqlx::sqlx::{self, AssertSqlSafe, Connection as _, Executor as _};
 use tokio::sync::watch;
@@ -71,12 +71,12 @@ impl EventSink for Shared {
 }
 
 #[async_trait]
-impl Mailer for Hanging {
+impl Notifier for Hanging {
     fn name(&self) -> &'static str {
         "hanging"
     }
 
-    async fn send(&self, _: &Notice) -> Result<(), MailError> {
+    async fn send(&self, _: &Notification) -> Result<(), NotifyError> {
         self.hang().await
     }
 }
@@ -103,7 +103,7 @@ async fn hanging_plug_ins() {
     let pats = builder(MemoryStore::default(), &users)
         .events(sink.clone())
         .events(Shared(shared.clone()))
-        .mailer(mailer.clone())
+        .notifier(mailer.clone())
         .build();
     let jobs = pats.start();
     for _ in 0..10 {
@@ -115,7 +115,7 @@ async fn hanging_plug_ins() {
             .all(|hanging| hanging.asked() > 0)
     })
     .await;
-    // The delivery of the next notice waits for it.
+    // The delivery of the next notification waits for it.
     users.set_silent(true);
     timeout(LIMIT, jobs.shutdown()).await.expect("an end");
     assert!(
@@ -131,7 +131,7 @@ async fn locked_events(database: Database) {
     let users = TestDirectory::default();
     let owner = users.add("alice");
     let pats = builder(store.tokens(), &users).build();
-    create(&pats, &Caller::explicit(owner))
+    create(&pats, &Caller::header_authenticated(owner))
         .await
         .expect("a token");
     let jobs = pats.start();

@@ -9,7 +9,7 @@ use http::{Request, Response, StatusCode, header};
 use pat_sqlx::sqlx::{self, SqlitePool};
 use sha2::{Digest, Sha256};
 
-/// Texts of the length that tokens have.
+/// Messages of the length that tokens have.
 pub(crate) fn tokens(count: u32) -> impl Iterator<Item = String> {
     (0..count).map(|number| format!("pat_{number:049}"))
 }

@@ -297,7 +297,7 @@ where
 }
 
 fn caller(task: usize) -> Caller {
-    Caller::explicit(Owner::new(format!("creator {task}")).expect("an owner"))
+    Caller::header_authenticated(Owner::new(format!("creator {task}")).expect("an owner"))
 }
 
 fn pats(store: &AnyStore) -> Pats {

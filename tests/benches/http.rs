@@ -149,7 +149,9 @@ async fn pats(store: impl TokenStore, cache_minutes: &str, suffix: &str) -> Pats
             name: "ci".into(),
             lifetime_days: Some(90),
         };
-        let created = pats.create(&Caller::explicit(owner), request).await;
+        let created = pats
+            .create(&Caller::header_authenticated(owner), request)
+            .await;
         let plain = created.expect("a token").plain;
         tokens.push(format!("{}{suffix}", plain.expose()));
     }

@@ -17,7 +17,7 @@ const A_DAY: i64 = DAY * 1_000_000;
 enum Meaning {
     /// The time at which a row was written; 0 for never.
     Written,
-    /// A time up to some minutes later: until then a lease is held, or a notice is in hand.
+    /// A time up to some minutes later: until then a lease is held, or a notification is in hand.
     Until,
     /// When a token ends that was created for a day then.
     Ends,
@@ -107,7 +107,7 @@ pub(super) async fn are_the_databases(kind: Kind) {
     node.stop().await;
 
     let node = Node::start(&tables, Some(&shift), &more).await;
-    // Whose notice tells of the use.
+    // Whose notification tells of the use.
     node.revoke_by_admin(&used).await;
     until("its last report is there", async || {
         tables.number("SELECT COUNT(*) FROM pat_node").await > 0

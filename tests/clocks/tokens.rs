@@ -104,7 +104,7 @@ pub(super) async fn assert_told(tables: &Tables) {
         let sql = format!(
             "SELECT token_id FROM pat_notice_token WHERE kind = {kind} AND token_id < 1000 ORDER BY token_id"
         );
-        until("a notice is queued", async || {
+        until("a notification is queued", async || {
             let told = tables.numbers(&sql).await;
             let is_wrong = told.iter().any(|token| !tokens.contains(token));
             assert!(!is_wrong, "kind {kind} is told of tokens {told:?}");

@@ -3,7 +3,7 @@
 pub(crate) mod browser;
 pub(crate) mod budget;
 pub(crate) mod database;
-pub(crate) mod gated;
+pub(crate) mod fault_store;
 pub(crate) mod mail;
 pub(crate) mod node;
 pub(crate) mod order;
@@ -20,8 +20,8 @@ use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
 use pat_core::store::Job;
-use pat_core::testing::{RecordingMailer, TestClock, TestDirectory};
-use pat_core::{JobRun, NoticeKind, Pats, Settings};
+use pat_core::testing::{RecordingNotifier, TestClock, TestDirectory};
+use pat_core::{JobRun, NotificationKind, Pats, Settings};
 use pat_example_server::{Config, DemoUsers, app};
 use pat_tests::is_required;
 use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
@@ -90,7 +90,7 @@ pub(crate) struct Server {
     pub(crate) users: DemoUsers,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) folder: tempfile::TempDir,
-    pub(crate) mailer: RecordingMailer,
+    pub(crate) mailer: RecordingNotifier,
     http: reqwest::Client,
     stop: CancellationToken,
     running: JoinHandle<()>,
@@ -126,8 +126,8 @@ impl Server {
             });
         let settings = builder.and_then(pat_core::settings::SettingsBuilder::build);
         let mut config = Config::for_test(url, settings.expect("settings"));
-        let mailer = RecordingMailer::default();
-        config.mailers.push(Arc::new(mailer.clone()));
+        let mailer = RecordingNotifier::default();
+        config.notifiers.push(Arc::new(mailer.clone()));
         let clock = Arc::new(TestClock::default());
         let app = app(config, clock.clone()).await.expect("the server starts");
         let (pats, users) = (app.pats.clone(), app.users.clone());
@@ -165,7 +165,7 @@ impl Server {
             }
         }
         loop {
-            self.pats.deliver_notices().await.expect("a delivery");
+            self.pats.deliver_notifications().await.expect("a delivery");
             if self.pats.outbox().await.expect("the outbox").pending == 0 {
                 break;
             }
@@ -183,10 +183,16 @@ impl Server {
         self.run_jobs().await;
     }
 
-    /// What was told so far, by kind: the kinds of notices, whom, and about how many tokens.
-    pub(crate) fn told(&self) -> Vec<(NoticeKind, String, usize)> {
+    /// What was told so far, by kind: the kinds of notifications, whom, and about how many tokens.
+    pub(crate) fn told(&self) -> Vec<(NotificationKind, String, usize)> {
         let sent = self.mailer.sent().into_iter();
-        let told = sent.map(|notice| (notice.kind, notice.recipient.email, notice.tokens.len()));
+        let told = sent.map(|notification| {
+            (
+                notification.kind,
+                notification.recipient.email,
+                notification.tokens.len(),
+            )
+        });
         let mut told: Vec<_> = told.collect();
         told.sort_unstable();
         told

@@ -7,7 +7,7 @@ use pat_core::testing::TestClock;
 use pat_core::{AuthError, Caller, CreatedToken, Pats, Settings, TokenRequest, TokenStore};
 use pat_sqlx::SqliteStore;
 
-use super::gated::Gated;
+use super::fault_store::Gated;
 
 /// A service and what stands around it.
 pub(crate) struct Node {
@@ -50,7 +50,7 @@ pub(crate) async fn accepts(pats: &Pats, token: &str) -> bool {
 }
 
 pub(crate) fn alice() -> Caller {
-    Caller::explicit("alice".parse().expect("an owner"))
+    Caller::header_authenticated("alice".parse().expect("an owner"))
 }
 
 /// An `Authorization` header with a new token of alice's.

@@ -7,13 +7,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pat_core::event::Event;
-use pat_core::notice::NoticeId;
+use pat_core::notification::NotificationId;
 use pat_core::search::{Filter, Search};
 use pat_core::store::{
-    AuditStore, Change, ChangePage, Claim, Cursor, DeadNotice, DueNotices, Insertion, JobStore,
-    LastUse, Lease, LeaseAnswer, LeaseRequest, ListedOwner, Lookup, MarkBounds, MissingOwners,
-    NewToken, NodeReport, Outbox, Outcome, Prune, Pruned, QueuedNotice, Revocation,
-    RevocationScope, Revoked, SearchStore, StoreTime, Trim,
+    AuditStore, Change, ChangePage, Claim, DeadNotification, DueNotifications, FeedPosition,
+    Insertion, JobStore, LastUse, Lease, LeaseAnswer, LeaseRequest, ListedOwner, Lookup,
+    MarkBounds, MissingOwners, NewToken, NodeReport, Outbox, Outcome, Prune, Pruned, Purge,
+    QueuedNotification, Revocation, RevocationScope, Revoked, SearchStore, StoreTime,
 };
 use pat_core::{MemoryStore, Owner, StoreError, Token, TokenDigest, TokenId, TokenStore};
 
@@ -27,8 +27,8 @@ pub(crate) const METHODS: &[&str] = &[
     "revoke",
     "append_change",
     "changes_since",
-    "report_node",
-    "forget_node",
+    "heartbeat",
+    "deregister",
     "nodes",
     "raise_readable_from",
     "record_use",
@@ -36,17 +36,17 @@ pub(crate) const METHODS: &[&str] = &[
     "acquire_lease",
     "renew_lease",
     "release_lease",
-    "queue_due_notices",
+    "queue_due_notifications",
     "prune",
-    "trim",
+    "purge",
     "owners_after",
     "note_missing",
     "mend_future",
-    "claim_notices",
-    "settle_notice",
+    "claim_notifications",
+    "settle_notification",
     "outbox",
-    "dead_notices",
-    "requeue_notice",
+    "dead_notifications",
+    "requeue_notification",
     "search",
     "count",
     "ids",
@@ -152,19 +152,19 @@ impl TokenStore for Silent {
             .await
     }
 
-    async fn changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, StoreError> {
+    async fn changes_since(&self, cursor: Option<FeedPosition>) -> Result<ChangePage, StoreError> {
         self.pass("changes_since")
             .await?
             .changes_since(cursor)
             .await
     }
 
-    async fn report_node(
+    async fn heartbeat(
         &self,
         report: &NodeReport,
         _: &MarkBounds,
     ) -> Result<StoreTime, StoreError> {
-        self.pass("report_node").await?;
+        self.pass("heartbeat").await?;
         let mut nodes = self.0.nodes.lock().expect("the nodes");
         nodes.insert(report.node, *report);
         Ok(StoreTime::default())
@@ -175,8 +175,8 @@ impl TokenStore for Silent {
         inner.raise_readable_from(version).await
     }
 
-    async fn forget_node(&self, report: &NodeReport) -> Result<(), StoreError> {
-        self.pass("forget_node").await?;
+    async fn deregister(&self, report: &NodeReport) -> Result<(), StoreError> {
+        self.pass("deregister").await?;
         self.0.nodes.lock().expect("the nodes").remove(&report.node);
         Ok(())
     }
@@ -243,14 +243,14 @@ impl JobStore for Silent {
             .await
     }
 
-    async fn queue_due_notices(
+    async fn queue_due_notifications(
         &self,
         lease: &Lease,
-        due: &DueNotices,
+        due: &DueNotifications,
         max_owners: u32,
     ) -> Result<u64, StoreError> {
-        let store = self.pass("queue_due_notices").await?;
-        store.queue_due_notices(lease, due, max_owners).await
+        let store = self.pass("queue_due_notifications").await?;
+        store.queue_due_notifications(lease, due, max_owners).await
     }
 
     async fn prune(&self, lease: &Lease, prune: &Prune, limit: u32) -> Result<Pruned, StoreError> {
@@ -262,8 +262,8 @@ impl JobStore for Silent {
         store.mend_future(lease, now).await
     }
 
-    async fn trim(&self, lease: &Lease, trim: &Trim, limit: u32) -> Result<u64, StoreError> {
-        self.pass("trim").await?.trim(lease, trim, limit).await
+    async fn purge(&self, lease: &Lease, purge: &Purge, limit: u32) -> Result<u64, StoreError> {
+        self.pass("purge").await?.purge(lease, purge, limit).await
     }
 
     async fn owners_after(
@@ -288,27 +288,27 @@ impl JobStore for Silent {
             .await
     }
 
-    async fn claim_notices(
+    async fn claim_notifications(
         &self,
         now: Timestamp,
         ttl: Duration,
         limit: u32,
-    ) -> Result<Vec<QueuedNotice>, StoreError> {
-        self.pass("claim_notices")
+    ) -> Result<Vec<QueuedNotification>, StoreError> {
+        self.pass("claim_notifications")
             .await?
-            .claim_notices(now, ttl, limit)
+            .claim_notifications(now, ttl, limit)
             .await
     }
 
-    async fn settle_notice(
+    async fn settle_notification(
         &self,
         claim: &Claim,
         outcome: &Outcome,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.pass("settle_notice")
+        self.pass("settle_notification")
             .await?
-            .settle_notice(claim, outcome, now)
+            .settle_notification(claim, outcome, now)
             .await
     }
 
@@ -316,14 +316,21 @@ impl JobStore for Silent {
         self.pass("outbox").await?.outbox().await
     }
 
-    async fn dead_notices(&self, limit: u32) -> Result<Vec<DeadNotice>, StoreError> {
-        self.pass("dead_notices").await?.dead_notices(limit).await
+    async fn dead_notifications(&self, limit: u32) -> Result<Vec<DeadNotification>, StoreError> {
+        self.pass("dead_notifications")
+            .await?
+            .dead_notifications(limit)
+            .await
     }
 
-    async fn requeue_notice(&self, id: NoticeId, now: Timestamp) -> Result<bool, StoreError> {
-        self.pass("requeue_notice")
+    async fn requeue_notification(
+        &self,
+        id: NotificationId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.pass("requeue_notification")
             .await?
-            .requeue_notice(id, now)
+            .requeue_notification(id, now)
             .await
     }
 }

@@ -1,12 +1,14 @@
-//! Leases and notices.
+//! Leases and notifications.
 
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use pat_core::store::{DueNotices, Job, Lease, LeaseAnswer, LeaseRequest, MarkBounds, Prune, Trim};
+use pat_core::store::{
+    DueNotifications, Job, Lease, LeaseAnswer, LeaseRequest, MarkBounds, Prune, Purge,
+};
 use pat_core::testing::TestDirectory;
-use pat_core::{NoticeKind, StoreError, TokenId, TokenStore as _};
+use pat_core::{NotificationKind, StoreError, TokenId, TokenStore as _};
 use pat_tests::servers::galera::Cluster;
 
 use super::{Node, caller, close, nodes, number, overtake, settings};
@@ -15,16 +17,16 @@ use super::{Node, caller, close, nodes, number, overtake, settings};
 #[derive(Debug, Clone, Copy)]
 enum Effect {
     Prune,
-    Trim,
-    QueueNotices,
+    Purge,
+    QueueNotifications,
     MendFuture,
 }
 
 impl Effect {
     const ALL: [Self; 4] = [
         Self::MendFuture,
-        Self::QueueNotices,
-        Self::Trim,
+        Self::QueueNotifications,
+        Self::Purge,
         Self::Prune,
     ];
 
@@ -32,8 +34,8 @@ impl Effect {
     fn table_and_count(self) -> (&'static str, &'static str) {
         match self {
             Self::Prune => ("pat_last_used", "SELECT COUNT(*) FROM pat_token"),
-            Self::Trim => ("pat_event", "SELECT COUNT(*) FROM pat_change"),
-            Self::QueueNotices => (
+            Self::Purge => ("pat_event", "SELECT COUNT(*) FROM pat_change"),
+            Self::QueueNotifications => (
                 "pat_notice_token",
                 "SELECT COUNT(*) FROM pat_token WHERE expiry_notice = 0",
             ),
@@ -59,23 +61,23 @@ impl Effect {
                 let pruned = jobs.prune(lease, &prune, 100).await;
                 pruned.map(|pruned| pruned.tokens.len() as u64)
             }
-            Self::Trim => {
-                let trim = Trim {
+            Self::Purge => {
+                let purge = Purge {
                     now,
                     vouched: now,
                     changes: Duration::ZERO,
-                    notices: Duration::ZERO,
+                    notifications: Duration::ZERO,
                     events: Duration::ZERO,
                 };
-                jobs.trim(lease, &trim, 100).await
+                jobs.purge(lease, &purge, 100).await
             }
-            Self::QueueNotices => {
-                let due = DueNotices {
-                    kind: NoticeKind::Expired,
+            Self::QueueNotifications => {
+                let due = DueNotifications {
+                    kind: NotificationKind::Expired,
                     now,
                     within: Duration::ZERO,
                 };
-                jobs.queue_due_notices(lease, &due, 100).await
+                jobs.queue_due_notifications(lease, &due, 100).await
             }
             Self::MendFuture => jobs.mend_future(lease, now).await,
         }
@@ -160,14 +162,14 @@ pub(super) async fn overtaken(cluster: Cluster) {
     close(nodes).await;
 }
 
-/// The tokens of the notices that a node claims.
+/// The tokens of the notifications that a node claims.
 async fn claim(node: Node, limit: u32) -> Vec<TokenId> {
     let tokens = node.store.tokens();
     let jobs = tokens.jobs().expect("jobs");
     let ttl = Duration::from_mins(5);
-    let claimed = jobs.claim_notices(now(), ttl, limit).await;
+    let claimed = jobs.claim_notifications(now(), ttl, limit).await;
     let claimed = claimed.expect("an answer");
-    let tokens = claimed.iter().flat_map(|notice| &notice.tokens);
+    let tokens = claimed.iter().flat_map(|notification| &notification.tokens);
     tokens.map(|token| token.id).collect()
 }
 
@@ -215,14 +217,14 @@ pub(super) async fn deliveries(cluster: Cluster) {
         created.push(node.create(&alice).await.expect("a token").token.id);
     }
     while number(&cluster, "SELECT COUNT(*) FROM pat_notice WHERE state = 0").await > 0 {
-        let deliveries = nodes.iter().map(|node| node.pats.deliver_notices());
+        let deliveries = nodes.iter().map(|node| node.pats.deliver_notifications());
         for delivery in join_all(deliveries).await {
             delivery.expect("a delivery");
         }
     }
     let sent = nodes.iter().flat_map(|node| node.mailer.sent());
     let mut told: Vec<_> = sent
-        .flat_map(|notice| notice.tokens)
+        .flat_map(|notification| notification.tokens)
         .map(|token| token.id)
         .collect();
     told.sort_unstable();

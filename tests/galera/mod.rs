@@ -14,7 +14,7 @@ use std::panic::AssertUnwindSafe;
 use futures_util::FutureExt as _;
 use libtest_mimic::Trial;
 use pat_core::settings::SettingsBuilder;
-use pat_core::testing::{RecordingMailer, TestDirectory};
+use pat_core::testing::{RecordingNotifier, TestDirectory};
 use pat_core::{Caller, CreateError, CreatedToken, Owner, Pats, Settings, TokenRequest};
 use pat_sqlx::AnyStore;
 use pat_tests::servers::galera::{self, Cluster, Lagging, MEMBERS};
@@ -60,7 +60,7 @@ where
     static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
     let name = format!("galera::{name}");
     trial_with_need(&name, "galera", galera::missing(), move || async move {
-        let _turn = ONE_AT_A_TIME.lock().await;
+        let _guard = ONE_AT_A_TIME.lock().await;
         let cluster = Cluster::create().await;
         let kept = cluster.clone();
         let result = AssertUnwindSafe(test(cluster)).catch_unwind().await;
@@ -76,7 +76,7 @@ where
 struct Node {
     pats: Pats,
     store: AnyStore,
-    mailer: RecordingMailer,
+    mailer: RecordingNotifier,
 }
 
 /// One on each member.
@@ -89,10 +89,10 @@ async fn nodes(
     let mut nodes = vec![];
     for member in &cluster.members {
         let store = pat_sqlx::connect(&member.url).await.expect("a store");
-        let mailer = RecordingMailer::default();
+        let mailer = RecordingNotifier::default();
         let pats = Pats::builder(store.tokens())
             .users(users.clone())
-            .mailer(mailer.clone())
+            .notifier(mailer.clone())
             .settings(settings.clone())
             .build();
         pats.poll_changes().await.expect("a poll");
@@ -136,7 +136,7 @@ impl Node {
 }
 
 fn caller(owner: &Owner) -> Caller {
-    Caller::explicit(owner.clone())
+    Caller::header_authenticated(owner.clone())
 }
 
 /// As by default, on a machine that may be busy with other tests.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use libtest_mimic::Trial;
 use pat_core::store::{Change, Job};
-use pat_core::{Clock as _, JobRun, NoticeKind, TokenStore as _};
+use pat_core::{Clock as _, JobRun, NotificationKind, TokenStore as _};
 
 use super::{Node, folder, sqlite};
 use crate::common::trial;
@@ -16,7 +16,7 @@ pub(super) fn trials() -> Vec<Trial> {
         trial("jobs::no_token_is_moved_while_the_clock_is_behind", behind),
         trial(
             "jobs::a_notice_that_waits_outlasts_a_false_leap",
-            waiting_notice,
+            waiting_notification,
         ),
     ]
 }
@@ -45,17 +45,17 @@ async fn moved_back() {
 }
 
 /// A token that expires soon has expired by a clock that is far ahead, which is not believed there.
-async fn waiting_notice() {
+async fn waiting_notification() {
     let folder = folder();
     let node = Node::on(sqlite(&folder).await);
     node.create("alice", 3).await;
     node.pats.poll_changes().await.expect("a poll");
     assert_eq!(node.run(Job::ExpiryCheck).await, JobRun::Done);
     node.clock.step_wall(YEAR);
-    node.pats.deliver_notices().await.expect("a delivery");
+    node.pats.deliver_notifications().await.expect("a delivery");
     node.clock.step_wall(-YEAR);
-    node.pats.deliver_notices().await.expect("a delivery");
-    assert_eq!(node.told(), [NoticeKind::ExpiresSoon]);
+    node.pats.deliver_notifications().await.expect("a delivery");
+    assert_eq!(node.told(), [NotificationKind::ExpiresSoon]);
 }
 
 /// The mark lags behind the time in which a machine was off or reported nothing. A token of that time

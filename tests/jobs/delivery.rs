@@ -1,4 +1,4 @@
-//! The delivery of notices.
+//! The delivery of notifications.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use libtest_mimic::Trial;
 use pat_core::event::EventKind;
-use pat_core::testing::{RecordingMailer, RecordingSink, TestClock};
-use pat_core::{Caller, Mailer, Notice, Pats, Settings, TokenRequest};
+use pat_core::testing::{RecordingNotifier, RecordingSink, TestClock};
+use pat_core::{Caller, Notification, Notifier, Pats, Settings, TokenRequest};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -19,7 +19,7 @@ pub(super) fn trials() -> Vec<Trial> {
     vec![
         trial(
             "jobs::a_mailer_that_failed_is_asked_again_alone",
-            two_mailers,
+            two_notifiers,
         ),
         trial("jobs::a_panicking_mailer_harms_nobody", panicking_mailer),
         trial("jobs::dead_letters_are_shown_and_tried_again", dead_letters),
@@ -30,25 +30,25 @@ pub(super) fn trials() -> Vec<Trial> {
 
 /// A mailer of another name.
 #[derive(Debug)]
-struct Chat(RecordingMailer);
+struct Chat(RecordingNotifier);
 
 #[async_trait]
-impl Mailer for Chat {
+impl Notifier for Chat {
     fn name(&self) -> &'static str {
         "chat"
     }
 
-    async fn send(&self, notice: &Notice) -> Result<(), pat_core::MailError> {
-        self.0.send(notice).await
+    async fn send(&self, notification: &Notification) -> Result<(), pat_core::NotifyError> {
+        self.0.send(notification).await
     }
 }
 
-async fn two_mailers() {
+async fn two_notifiers() {
     let (folder, clock) = (folder(), Arc::new(TestClock::default()));
-    let (mail, chat) = (RecordingMailer::default(), RecordingMailer::default());
+    let (mail, chat) = (RecordingNotifier::default(), RecordingNotifier::default());
     let pats = Pats::builder(sqlite(&folder).await)
-        .mailer(mail.clone())
-        .mailer(Chat(chat.clone()))
+        .notifier(mail.clone())
+        .notifier(Chat(chat.clone()))
         .clock(clock.clone())
         .users(crate::common::named_users(&["alice"]))
         .settings(
@@ -58,7 +58,7 @@ async fn two_mailers() {
                 .expect("settings"),
         )
         .build();
-    let alice = Caller::explicit("alice".parse().expect("an owner"));
+    let alice = Caller::header_authenticated("alice".parse().expect("an owner"));
     let request = TokenRequest {
         name: "ci".into(),
         lifetime_days: Some(300),
@@ -67,39 +67,39 @@ async fn two_mailers() {
     chat.fail_for_now();
     let mut attempts = Vec::new();
     for _ in 0..3 {
-        pats.deliver_notices().await.expect("a delivery");
+        pats.deliver_notifications().await.expect("a delivery");
         attempts.push((mail.sent().len(), chat.sent().len()));
         clock.advance(Duration::from_mins(5));
     }
     assert_eq!(attempts, [(1, 0); 3]);
     chat.succeed();
-    assert_eq!(pats.deliver_notices().await.expect("a delivery"), 1);
+    assert_eq!(pats.deliver_notifications().await.expect("a delivery"), 1);
     assert_eq!((mail.sent().len(), chat.sent().len()), (1, 1));
     assert_eq!(mail.sent(), chat.sent(), "the same to both");
     assert_eq!(pats.outbox().await.expect("an outbox").pending, 0);
 }
 
-/// A mailer that does not survive its first notice.
+/// A mailer that does not survive its first notification.
 #[derive(Debug)]
 struct Panicking;
 
 #[async_trait]
-impl Mailer for Panicking {
+impl Notifier for Panicking {
     fn name(&self) -> &'static str {
         "panicking"
     }
 
-    async fn send(&self, _: &Notice) -> Result<(), pat_core::MailError> {
+    async fn send(&self, _: &Notification) -> Result<(), pat_core::NotifyError> {
         panic!("a mailer that panics, as this test wants")
     }
 }
 
 async fn panicking_mailer() {
     let folder = folder();
-    let mail = RecordingMailer::default();
+    let mail = RecordingNotifier::default();
     let pats = Pats::builder(sqlite(&folder).await)
-        .mailer(Panicking)
-        .mailer(mail.clone())
+        .notifier(Panicking)
+        .notifier(mail.clone())
         .settings(
             Settings::builder()
                 .notice_created(true)
@@ -108,7 +108,7 @@ async fn panicking_mailer() {
         )
         .users(crate::common::named_users(&["alice"]))
         .build();
-    let alice = Caller::explicit("alice".parse().expect("an owner"));
+    let alice = Caller::header_authenticated("alice".parse().expect("an owner"));
     for _ in 0..3 {
         let request = TokenRequest {
             name: "ci".into(),
@@ -116,7 +116,7 @@ async fn panicking_mailer() {
         };
         pats.create(&alice, request).await.expect("a token");
     }
-    assert_eq!(pats.deliver_notices().await.expect("a delivery"), 0);
+    assert_eq!(pats.deliver_notifications().await.expect("a delivery"), 0);
     assert_eq!(mail.sent().len(), 3);
     assert_eq!(
         pats.outbox().await.expect("an outbox").pending,
@@ -132,7 +132,7 @@ async fn dead_letters() {
     server.run_jobs().await;
     let as_admin = |request: reqwest::RequestBuilder| request.basic_auth("admin", Some("admin"));
     let dead = async || {
-        let answer = answer(as_admin(server.get("/demo/notices/dead"))).await;
+        let answer = answer(as_admin(server.get("/demo/notifications/dead"))).await;
         answer.json().as_array().expect("an array").clone()
     };
     let shown = dead().await;
@@ -142,16 +142,19 @@ async fn dead_letters() {
         (&json!("created"), &json!("alice"))
     );
     let error = shown[0]["error"].as_str().expect("an error");
-    assert_eq!(error, "recording: the notice cannot be sent: no such box");
+    assert_eq!(
+        error,
+        "recording: the notification cannot be sent: no such box"
+    );
     let as_alice = server
-        .get("/demo/notices/dead")
+        .get("/demo/notifications/dead")
         .basic_auth("alice", Some("alice"));
     assert_eq!(answer(as_alice).await.status, StatusCode::FORBIDDEN);
 
     server.mailer.succeed();
     server.run_jobs().await;
     assert_eq!(server.told(), [], "a dead letter is not tried by itself");
-    let retry = format!("/demo/notices/{}/retry", shown[0]["id"]);
+    let retry = format!("/demo/notifications/{}/retry", shown[0]["id"]);
     assert_eq!(
         answer(as_admin(server.post(&retry))).await.status,
         StatusCode::NO_CONTENT
@@ -168,32 +171,32 @@ async fn dead_letters() {
 /// A mailer that takes its time, and says when it has begun.
 #[derive(Debug, Clone)]
 struct Slow {
-    sent: RecordingMailer,
+    sent: RecordingNotifier,
     begun: Arc<watch::Sender<usize>>,
 }
 
 #[async_trait]
-impl Mailer for Slow {
+impl Notifier for Slow {
     fn name(&self) -> &'static str {
         "slow"
     }
 
-    async fn send(&self, notice: &Notice) -> Result<(), pat_core::MailError> {
+    async fn send(&self, notification: &Notification) -> Result<(), pat_core::NotifyError> {
         self.begun.send_modify(|count| *count += 1);
         tokio::time::sleep(Duration::from_millis(300)).await;
-        self.sent.send(notice).await
+        self.sent.send(notification).await
     }
 }
 
 async fn shutdown() {
     let folder = folder();
     let slow = Slow {
-        sent: RecordingMailer::default(),
+        sent: RecordingNotifier::default(),
         begun: Arc::new(watch::Sender::new(0)),
     };
     let events = RecordingSink::default();
     let pats = Pats::builder(sqlite(&folder).await)
-        .mailer(slow.clone())
+        .notifier(slow.clone())
         .events(events.clone())
         .users(crate::common::named_users(&["alice"]))
         .settings(
@@ -204,7 +207,7 @@ async fn shutdown() {
                 .expect("settings"),
         )
         .build();
-    let alice = Caller::explicit("alice".parse().expect("an owner"));
+    let alice = Caller::header_authenticated("alice".parse().expect("an owner"));
     for _ in 0..20 {
         let request = TokenRequest {
             name: "ci".into(),
@@ -232,5 +235,8 @@ async fn shutdown() {
 async fn at_once() {
     let server = Server::with(&[("pat.notice.created", "true")]).await;
     server.create("alice").await;
-    until("the notice is sent", async || server.told().len() == 1).await;
+    until("the notification is sent", async || {
+        server.told().len() == 1
+    })
+    .await;
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 use pat_core::store::Job;
-use pat_core::{Caller, NoticeKind};
+use pat_core::{Caller, NotificationKind};
 
 use super::{DAY, Node, folder, sqlite};
 use crate::common::trial;
@@ -32,14 +32,17 @@ async fn whole_life() {
         }
         told_on_day.resize(node.told().len(), day);
     }
-    assert_eq!(node.told(), [NoticeKind::ExpiresSoon, NoticeKind::Expired]);
+    assert_eq!(
+        node.told(),
+        [NotificationKind::ExpiresSoon, NotificationKind::Expired]
+    );
     assert_eq!(told_on_day, [25, 30]);
-    let notice = &node.mailer.sent()[0];
-    assert_eq!(notice.recipient.email, "alice@example.com");
-    assert_eq!(notice.tokens.len(), 1);
-    assert_eq!(notice.tokens[0].id, token.id);
-    assert_eq!(notice.tokens[0].expires_at, token.expires_at);
-    let alice = Caller::explicit(token.owner);
+    let notification = &node.mailer.sent()[0];
+    assert_eq!(notification.recipient.email, "alice@example.com");
+    assert_eq!(notification.tokens.len(), 1);
+    assert_eq!(notification.tokens[0].id, token.id);
+    assert_eq!(notification.tokens[0].expires_at, token.expires_at);
+    let alice = Caller::header_authenticated(token.owner);
     assert!(
         node.pats.list(&alice).await.expect("a list").is_empty(),
         "pruned"
@@ -64,7 +67,7 @@ async fn outage() {
         .map(|n| (n.kind, n.tokens[0].id))
         .collect();
     told.sort_unstable();
-    let (soon, expired) = (NoticeKind::ExpiresSoon, NoticeKind::Expired);
+    let (soon, expired) = (NotificationKind::ExpiresSoon, NotificationKind::Expired);
     assert_eq!(told, [(soon, late.token.id), (expired, early.token.id)]);
     // A token that lives for less than the warning is told of at the next check.
     node.create("short", 2).await;
@@ -84,7 +87,7 @@ async fn unseen() {
         node.check_and_deliver().await;
         node.clock.advance(DAY);
     }
-    assert_eq!(node.told(), [NoticeKind::Expired]);
+    assert_eq!(node.told(), [NotificationKind::Expired]);
     assert_eq!(node.mailer.sent()[0].tokens.len(), 2, "in one mail");
 }
 
@@ -114,17 +117,17 @@ async fn revoked() {
     node.run(Job::ExpiryCheck).await;
     // Between the check and the delivery.
     for token in [&revoked, &alone] {
-        let owner = Caller::explicit(token.token.owner.clone());
+        let owner = Caller::header_authenticated(token.token.owner.clone());
         node.pats
             .revoke(&owner, token.token.id)
             .await
             .expect("a revocation");
     }
-    node.pats.deliver_notices().await.expect("a delivery");
+    node.pats.deliver_notifications().await.expect("a delivery");
     let sent = node.mailer.sent();
     let told: Vec<_> = sent
         .iter()
-        .flat_map(|notice| &notice.tokens)
+        .flat_map(|notification| &notification.tokens)
         .map(|token| token.id)
         .collect();
     assert_eq!(told, [kept.token.id]);

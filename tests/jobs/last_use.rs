@@ -9,7 +9,8 @@ use pat_core::settings::{CreateByToken, RevocationWait};
 use pat_core::store::LastUse;
 use pat_core::testing::TestDirectory;
 use pat_core::{
-    Administration, Caller, CreatedToken, NoticeKind, Pats, Settings, TokenRequest, TokenStore,
+    Administration, Caller, CreatedToken, NotificationKind, Pats, Settings, TokenRequest,
+    TokenStore,
 };
 
 use super::{Node, folder, sqlite};
@@ -48,7 +49,7 @@ async fn lost_interval() {
     let flushed = killed.pats.flush_last_use().await.expect("a flush");
     assert_eq!(flushed, 1);
     let shown = async |node: &Node| {
-        let alice = Caller::explicit(token.token.owner.clone());
+        let alice = Caller::header_authenticated(token.token.owner.clone());
         let list = node.pats.list(&alice).await.expect("a list");
         list[0].last_used_at.expect("a last use")
     };
@@ -79,7 +80,7 @@ async fn last_use_batch() {
         ids.push(node.create("alice", 300).await.token);
     }
     let gone = &ids[49];
-    let alice = Caller::explicit(gone.owner.clone());
+    let alice = Caller::header_authenticated(gone.owner.clone());
     node.pats
         .revoke(&alice, gone.id)
         .await
@@ -140,7 +141,7 @@ async fn shown(administration: &Administration<'_>) -> Vec<(String, Option<Times
 
 async fn administration(node: &Node) -> Administration<'_> {
     // Until the test ends.
-    let admin = Box::leak(Box::new(Caller::explicit(
+    let admin = Box::leak(Box::new(Caller::header_authenticated(
         node.users.add_administrator("admin"),
     )));
     let administration = node.pats.administration(admin).await;
@@ -153,7 +154,7 @@ async fn use_it(pats: &Pats, token: &CreatedToken) {
 }
 
 /// A token is used three times and then revoked by an administrator, all before the next flush: the
-/// notice, the page and who asks whose token it is are told the same.
+/// notification, the page and who asks whose token it is are told the same.
 async fn told_use() {
     // By its id, by a filter, and with the token by which it was created.
     for way in 0..3 {
@@ -164,7 +165,7 @@ async fn told_use() {
             node.clock.advance(Duration::from_secs(5));
             use_it(&node.pats, &token).await;
         }
-        let alice = Caller::explicit(token.token.owner.clone());
+        let alice = Caller::header_authenticated(token.token.owner.clone());
         let listed = node.pats.list(&alice).await.expect("a list");
         let used = listed[0].last_used_at.expect("a last use");
         let administration = administration(&node).await;
@@ -178,16 +179,16 @@ async fn told_use() {
                 administration.revoke_matching(&filter, 1, None).await
             }
             _ => {
-                let admin = Caller::explicit("admin".parse().expect("an owner"));
+                let admin = Caller::header_authenticated("admin".parse().expect("an owner"));
                 let by_id = node.pats.revoke(&admin, token.token.id);
                 by_id.await.map(|()| 1).map_err(|error| panic!("{error:?}"))
             }
         };
         assert_eq!(revoked.expect("a revocation"), 1);
-        node.pats.deliver_notices().await.expect("a delivery");
+        node.pats.deliver_notifications().await.expect("a delivery");
         let sent = node.mailer.sent();
         assert_eq!(sent.len(), 1);
-        assert_eq!(sent[0].kind, NoticeKind::RevokedByAdmin);
+        assert_eq!(sent[0].kind, NotificationKind::RevokedByAdmin);
         assert_eq!(sent[0].tokens[0].last_used_at, Some(used), "the notice");
         assert_eq!(shown(&administration).await[0].1, Some(used), "the page");
         let presented = token.plain.expose().as_bytes();
@@ -237,7 +238,7 @@ async fn uses_unwritten() {
     for fault in [Fault::Failing, Fault::Silent] {
         for scope in ["the token", "its owner", "its family"] {
             let (store, directory) = (Silent::default(), TestDirectory::default());
-            let alice = Caller::explicit(directory.add("alice"));
+            let alice = Caller::header_authenticated(directory.add("alice"));
             let settings = Settings::builder()
                 .auth_database_timeout_ms(300)
                 .create_by_token(if scope == "its family" {

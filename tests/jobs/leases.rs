@@ -8,7 +8,7 @@ use libtest_mimic::Trial;
 use pat_core::event::EventKind;
 use pat_core::store::Job;
 use pat_core::testing::TestDirectory;
-use pat_core::{BoxError, JobRun, NoticeKind, Owner, StoreError, User, UserDirectory};
+use pat_core::{BoxError, JobRun, NotificationKind, Owner, StoreError, User, UserDirectory};
 use pat_sqlx::sqlx::{self, AssertSqlSafe};
 use tokio::sync::watch;
 
@@ -64,7 +64,7 @@ async fn three_nodes() {
             runs.extend(futures_util::future::join_all(at_once).await);
         }
         for node in &nodes {
-            node.pats.deliver_notices().await.expect("a delivery");
+            node.pats.deliver_notifications().await.expect("a delivery");
             node.clock.advance(DAY);
         }
     }
@@ -76,11 +76,13 @@ async fn three_nodes() {
     assert_eq!(done, 20, "each occurrence of both jobs once: {runs:?}");
     let sent: Vec<_> = nodes.iter().flat_map(|node| node.mailer.sent()).collect();
     let told = |kind| {
-        let of_kind = sent.iter().filter(|notice| notice.kind == kind);
-        of_kind.map(|notice| notice.tokens.len()).sum::<usize>()
+        let of_kind = sent.iter().filter(|notification| notification.kind == kind);
+        of_kind
+            .map(|notification| notification.tokens.len())
+            .sum::<usize>()
     };
-    assert_eq!(told(NoticeKind::ExpiresSoon), 9);
-    assert_eq!(told(NoticeKind::Expired), 9);
+    assert_eq!(told(NotificationKind::ExpiresSoon), 9);
+    assert_eq!(told(NotificationKind::Expired), 9);
 }
 
 /// A directory that does not answer while it is held.
@@ -190,8 +192,8 @@ async fn failed_run() {
         JobRun::Done,
         "the same occurrence"
     );
-    node.pats.deliver_notices().await.expect("a delivery");
-    assert_eq!(node.told(), [NoticeKind::ExpiresSoon]);
+    node.pats.deliver_notifications().await.expect("a delivery");
+    assert_eq!(node.told(), [NotificationKind::ExpiresSoon]);
 }
 
 async fn interrupted() {

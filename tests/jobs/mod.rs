@@ -1,4 +1,4 @@
-//! Pruning, expiry checks and notices: on one node and on several, in time that a test moves.
+//! Pruning, expiry checks and notifications: on one node and on several, in time that a test moves.
 
 mod clocks;
 mod delivery;
@@ -14,9 +14,9 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 use pat_core::settings::SettingsBuilder;
 use pat_core::store::Job;
-use pat_core::testing::{RecordingMailer, RecordingSink, TestClock, TestDirectory};
+use pat_core::testing::{RecordingNotifier, RecordingSink, TestClock, TestDirectory};
 use pat_core::{
-    Caller, CreatedToken, JobRun, NoticeKind, Pats, Settings, TokenRequest, TokenStore,
+    Caller, CreatedToken, JobRun, NotificationKind, Pats, Settings, TokenRequest, TokenStore,
     UserDirectory,
 };
 use pat_sqlx::SqliteStore;
@@ -42,7 +42,7 @@ struct Node {
     pats: Pats,
     clock: Arc<TestClock>,
     users: TestDirectory,
-    mailer: RecordingMailer,
+    mailer: RecordingNotifier,
     events: RecordingSink,
 }
 
@@ -54,7 +54,7 @@ impl Node {
 
     /// With a directory that is asked instead of `users`.
     fn with(store: impl TokenStore, users: &TestDirectory, asked: impl UserDirectory) -> Self {
-        let (clock, mailer) = (Arc::new(TestClock::default()), RecordingMailer::default());
+        let (clock, mailer) = (Arc::new(TestClock::default()), RecordingNotifier::default());
         let events = RecordingSink::default();
         let settings = Settings::builder()
             .max_tokens_per_user(1_000_000)
@@ -62,7 +62,7 @@ impl Node {
         let pats = Pats::builder(store)
             .settings(settings.and_then(SettingsBuilder::build).expect("settings"))
             .users(asked)
-            .mailer(mailer.clone())
+            .notifier(mailer.clone())
             .events(events.clone())
             .clock(clock.clone())
             .build();
@@ -77,7 +77,7 @@ impl Node {
 
     /// A token that lives for so many days, of a user who exists from now on.
     async fn create(&self, user: &str, days: i64) -> CreatedToken {
-        let caller = Caller::explicit(self.users.add(user));
+        let caller = Caller::header_authenticated(self.users.add(user));
         let request = TokenRequest {
             name: "ci".into(),
             lifetime_days: Some(days),
@@ -91,12 +91,12 @@ impl Node {
 
     async fn check_and_deliver(&self) {
         self.run(Job::ExpiryCheck).await;
-        self.pats.deliver_notices().await.expect("a delivery");
+        self.pats.deliver_notifications().await.expect("a delivery");
     }
 
-    fn told(&self) -> Vec<NoticeKind> {
+    fn told(&self) -> Vec<NotificationKind> {
         let sent = self.mailer.sent();
-        sent.iter().map(|notice| notice.kind).collect()
+        sent.iter().map(|notification| notification.kind).collect()
     }
 }
 

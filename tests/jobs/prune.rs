@@ -181,7 +181,7 @@ async fn many_old_tokens() {
     let young = node.create("user-1", 1).await;
     assert_eq!(node.run(Job::Prune).await, JobRun::Done);
     for user in 0..7 {
-        let owner = Caller::explicit(format!("user-{user}").parse().expect("an owner"));
+        let owner = Caller::header_authenticated(format!("user-{user}").parse().expect("an owner"));
         let left = node.pats.list(&owner).await.expect("a list");
         let expected: &[_] = if user == 1 { &[young.token.id] } else { &[] };
         assert_eq!(
@@ -198,7 +198,7 @@ async fn old_rows() {
     let mut ids = Vec::new();
     for _ in 0..5 {
         let token = node.create("alice", 300).await.token;
-        let alice = Caller::explicit(token.owner);
+        let alice = Caller::header_authenticated(token.owner);
         node.pats
             .revoke(&alice, token.id)
             .await

@@ -13,7 +13,7 @@ use http::{Request, StatusCode};
 use libtest_mimic::Trial;
 use pat_core::event::Event;
 use pat_core::settings::SettingsBuilder;
-use pat_core::testing::{RecordingMailer, TestClock, TestDirectory};
+use pat_core::testing::{RecordingNotifier, TestClock, TestDirectory};
 use pat_core::{BoxError, Caller, CreatedToken, EventSink, Pats, Settings, TokenRequest};
 use pat_tower::PatLayer;
 use pat_tower::api::Api;
@@ -90,7 +90,7 @@ struct World {
     app: Router,
     store: Silent,
     directory: TestDirectory,
-    mailer: RecordingMailer,
+    mailer: RecordingNotifier,
     sink: Sink,
     clock: Arc<TestClock>,
     alice: Caller,
@@ -100,8 +100,8 @@ struct World {
 impl World {
     async fn new() -> Self {
         let (store, directory) = (Silent::default(), TestDirectory::default());
-        let alice = Caller::explicit(directory.add("alice"));
-        let (mailer, sink) = (RecordingMailer::default(), Sink::default());
+        let alice = Caller::header_authenticated(directory.add("alice"));
+        let (mailer, sink) = (RecordingNotifier::default(), Sink::default());
         let clock = Arc::new(TestClock::default());
         let settings = Settings::builder()
             .max_tokens_per_user(1_000_000)
@@ -111,7 +111,7 @@ impl World {
         let settings = settings.and_then(SettingsBuilder::build).expect("settings");
         let pats = Pats::builder(store.clone())
             .users(directory.clone())
-            .mailer(mailer.clone())
+            .notifier(mailer.clone())
             .events(sink.clone())
             .clock(clock.clone())
             .settings(settings)

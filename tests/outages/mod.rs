@@ -4,7 +4,7 @@
 //! Each test breaks the database of a server for some seconds, while clients keep asking with tokens
 //! that the server does not know, with one that it knows, and for changes. Its figures are printed.
 
-mod hole;
+mod blackhole;
 mod lines;
 mod load;
 mod report;
@@ -16,7 +16,7 @@ use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use pat_sqlx::sqlx::{Connection as _, Executor as _};
 use reqwest::StatusCode;
 
-use self::hole::Hole;
+use self::blackhole::Hole;
 use self::load::{Load, Node};
 use crate::common::database::{Database, Kind, trial_that_stops};
 use crate::common::process::Frozen;
@@ -63,8 +63,8 @@ enum Fault {
 
 async fn on_server(database: Database, fault: Fault) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let hole = Hole::start(&database, folder.path());
-    let node = Node::start(folder.path(), &hole.url).await;
+    let blackhole = Hole::start(&database, folder.path());
+    let node = Node::start(folder.path(), &blackhole.url).await;
     let mut load = Load::start(node).await;
     let broken = || tokio::time::sleep(LENGTH);
     match fault {
@@ -86,11 +86,11 @@ async fn on_server(database: Database, fault: Fault) {
             drop(frozen);
         }
         Fault::BlackHole => {
-            hole.set_open(false);
+            blackhole.set_open(false);
             load.broken();
             broken().await;
             load.mended();
-            hole.set_open(true);
+            blackhole.set_open(true);
         }
         Fault::Locked => {
             let lock = database.lock_table("pat_token").await.expect("a lock");

@@ -33,12 +33,12 @@ impl World {
             .users(users.clone())
             .clock(clock.clone())
             .build();
-        let alice = Caller::explicit(users.add("alice"));
+        let alice = Caller::header_authenticated(users.add("alice"));
         for _ in 0..TOKENS {
             pats.create(&alice, request()).await.expect("a token");
         }
         let admin = users.add_administrator("admin");
-        let caller = Caller::explicit(admin.clone());
+        let caller = Caller::header_authenticated(admin.clone());
         let created = pats.create(&caller, request()).await;
         let plain = created.expect("a token").plain;
         let token = pats.authenticate(plain.expose().as_bytes()).await;
@@ -56,7 +56,7 @@ impl World {
         let caller = if by_token {
             Caller::with_token(self.token.clone())
         } else {
-            Caller::ambient(self.admin.clone())
+            Caller::cookie_authenticated(self.admin.clone())
         };
         let app: Router = Pages::new(self.pats.clone()).router();
         let app = app.layer(Extension(caller));
@@ -111,7 +111,7 @@ pub(super) async fn ends() {
         assert_ended(down.await, all, "nobody can say");
         world.users.set_down(false);
         let revoked = world.export(by_token, async |world| {
-            let caller = Caller::explicit(world.admin.clone());
+            let caller = Caller::header_authenticated(world.admin.clone());
             let id = world.token.token_id();
             world.pats.revoke(&caller, id).await.expect("it is revoked");
         });

@@ -69,7 +69,7 @@ pub(super) async fn names() {
 
 pub(super) async fn csv() {
     let server = Server::with(&[("atlassian.pats.max.tokens.per.user", "2000")]).await;
-    let caller = Caller::explicit("alice".parse().expect("an owner"));
+    let caller = Caller::header_authenticated("alice".parse().expect("an owner"));
     let mut ids = Vec::new();
     for number in 0..1_203 {
         let request = pat_core::TokenRequest {

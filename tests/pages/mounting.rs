@@ -14,13 +14,13 @@ use tokio::time::Instant;
 use tower::ServiceExt as _;
 
 use super::{cookie, field, paths};
-use crate::common::gated::Gated;
+use crate::common::fault_store::Gated;
 use crate::common::silent::{Fault, Silent};
 use crate::common::{Answer, named_users};
 
 /// The pages without a server, for one caller.
 fn alone(pages: Pages, user: &str) -> Router {
-    let caller = Caller::ambient(user.parse().expect("an owner"));
+    let caller = Caller::cookie_authenticated(user.parse().expect("an owner"));
     Router::new()
         .nest("/a", Router::new().nest("/b", pages.router()))
         .layer(Extension(caller))
@@ -159,7 +159,7 @@ pub(super) async fn queues() {
     let service = Pats::builder(store.clone()).users(users).build();
     let pages = Pages::new(service);
     let [alice, bob] = ["alice", "bob"].map(|user| {
-        let caller = Caller::explicit(user.parse().expect("an owner"));
+        let caller = Caller::header_authenticated(user.parse().expect("an owner"));
         let pages = Router::new().nest("/a/b", pages.clone().router());
         pages.layer(Extension(caller))
     });

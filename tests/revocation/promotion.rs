@@ -2,7 +2,7 @@
 //! on with what it knew.
 //!
 //! What was revoked in the last moments is gone like all else that was committed then. That is known
-//! and stated; but what was revoked before stays so, and the nodes notice at their first poll that
+//! and stated; but what was revoked before stays so, and the nodes notification at their first poll that
 //! the change feed is another one, even if its counter has caught up by then.
 
 use std::time::{Duration, Instant};
@@ -85,7 +85,7 @@ async fn promotion(catches_up: bool) {
     let revoke = "UPDATE pat_token SET revoked_at = created_at WHERE id";
     standby.execute(&format!("{revoke} = {}", secret.id)).await;
     cluster.proxy.lead_to(&standby);
-    let times = join_all((0..NODES).map(|node| cluster.notices(node, early, secret))).await;
+    let times = join_all((0..NODES).map(|node| cluster.notifications(node, early, secret))).await;
     let again = cluster.accepted(late).await;
     println!(
         "postgres, standby promoted, counter caught up: {catches_up}: noticed after {times:?}, \
@@ -189,9 +189,9 @@ impl Cluster {
         count
     }
 
-    /// How long a node takes to notice that the feed is another one. It never accepts what was
+    /// How long a node takes to notification that the feed is another one. It never accepts what was
     /// revoked early; the secret one it may know until then, by a lease from the old primary.
-    async fn notices(&self, node: usize, early: &[NewToken], secret: &NewToken) -> Duration {
+    async fn notifications(&self, node: usize, early: &[NewToken], secret: &NewToken) -> Duration {
         let start = instant();
         let mut noticed = None;
         loop {

@@ -17,11 +17,11 @@ use crate::common::database::{Database, Kind, trial_that_stops};
 use crate::common::{timer_now, trial_with_need, until};
 use crate::stores::new;
 
-/// How long a server bears with an open transaction in which nothing happens, and some time to notice
+/// How long a server bears with an open transaction in which nothing happens, and some time to notification
 /// and to try again.
 const BOUND: Duration = Duration::from_secs(10 + 10);
 
-/// How long PostgreSQL keeps a connection whose other end does not answer, and some time to notice.
+/// How long PostgreSQL keeps a connection whose other end does not answer, and some time to notification.
 const LOST: Duration = Duration::from_secs(30 + 15);
 
 pub(super) fn trials() -> Vec<Trial> {

@@ -167,7 +167,7 @@ async fn retry() {
     sink.fail("rcpt 450 4.2.0 Busy");
     assert_eq!(host.deliver().await, 0);
 
-    let alice = Caller::explicit(revoked.owner);
+    let alice = Caller::header_authenticated(revoked.owner);
     host.pats.revoke(&alice, revoked.id).await.expect("revoke");
     sink.work();
     assert_eq!(host.deliver_later().await, 1);
@@ -176,7 +176,7 @@ async fn retry() {
     };
     assert_eq!(told_of(mail, &["revoked", "kept"]), ["kept"]);
 
-    // A notice that waits takes in no token that falls due later.
+    // A notification that waits takes in no token that falls due later.
     host.create("alice", "early").await;
     host.check_expiry().await;
     sink.fail("rcpt 450 4.2.0 Busy");
@@ -203,7 +203,7 @@ async fn revoked_by_admin() {
     let sink = Sink::start();
     let host = Host::new(sink.mailer()).await;
     let token = host.create("alice", "ci").await;
-    let root = Caller::explicit(host.users.add_administrator("root"));
+    let root = Caller::header_authenticated(host.users.add_administrator("root"));
     host.pats.revoke(&root, token.id).await.expect("revoke");
     assert_eq!(host.deliver().await, 1);
     let [mail] = &host.mails(&sink)[..] else {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 use pat_core::Caller;
-use pat_core::testing::RecordingMailer;
+use pat_core::testing::RecordingNotifier;
 
 use super::{Host, mailer, owner, trial};
 use crate::common::mail::Mail;
@@ -18,13 +18,13 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("a_server_that_hangs_is_tried_again", hanging),
         trial("a_cut_after_the_message_has_it_sent_again_alike", cut_after),
         trial("a_cut_in_the_message_loses_and_doubles_nothing", cut_within),
-        trial("a_failing_mailer_does_not_disturb_another", two_mailers),
+        trial("a_failing_mailer_does_not_disturb_another", two_notifiers),
         trial("a_refused_mail_does_not_hold_up_others", others_go_on),
         trial("skipped_notices_hold_up_nobody", skipped_go_by),
     ]
 }
 
-/// A host that has one notice to send.
+/// A host that has one notification to send.
 async fn host_with_notice(sink: &Sink, query: &str) -> Host {
     let url = format!("smtp://127.0.0.1:{}{query}", sink.port);
     let host = Host::new(mailer(&url)).await;
@@ -67,14 +67,18 @@ async fn permanent() {
         sink.work();
         assert_eq!(host.deliver_later().await, 0, "nobody has looked yet");
 
-        let dead = host.pats.dead_notices(10).await.expect("dead notices");
+        let dead = host
+            .pats
+            .dead_notifications(10)
+            .await
+            .expect("dead notifications");
         let [dead] = &dead[..] else {
-            panic!("one dead notice: {dead:?}")
+            panic!("one dead notification: {dead:?}")
         };
         assert_eq!((&dead.owner, dead.attempts), (&owner("alice"), 1));
         assert!(dead.error.contains(code), "{}", dead.error);
         assert!(!dead.error.contains("alice"), "{}", dead.error);
-        let requeued = host.pats.requeue_notice(dead.id).await;
+        let requeued = host.pats.requeue_notification(dead.id).await;
         assert!(requeued.expect("requeue"));
         assert_eq!(host.deliver().await, 1, "{fault}");
         assert_eq!(host.outbox().await, (0, 0), "{fault}");
@@ -147,11 +151,11 @@ async fn cut_within() {
     assert_eq!(host.mails(&sink).len(), 1);
 }
 
-async fn two_mailers() {
+async fn two_notifiers() {
     let sink = Sink::start();
-    let (smtp, recording) = (sink.mailer(), RecordingMailer::default());
+    let (smtp, recording) = (sink.mailer(), RecordingNotifier::default());
     let other = recording.clone();
-    let host = Host::with(|builder| builder.mailer(smtp).mailer(other)).await;
+    let host = Host::with(|builder| builder.notifier(smtp).notifier(other)).await;
     host.create("alice", "ci").await;
     host.check_expiry().await;
 
@@ -165,7 +169,7 @@ async fn two_mailers() {
     recording.fail_for_now();
     host.create("bob", "ci").await;
     host.check_expiry().await;
-    // Alice's token has expired by now; so there are two notices.
+    // Alice's token has expired by now; so there are two notifications.
     assert_eq!(host.deliver().await, 0);
     assert_eq!(host.deliver_later().await, 0);
     assert_eq!((sink.count(), recording.sent().len()), (3, 1));
@@ -188,9 +192,13 @@ async fn others_go_on() {
     assert_eq!(host.deliver().await, 0, "everybody is refused once");
     assert_eq!(host.outbox().await, (20, 0));
 
-    let root = Caller::explicit(host.users.add_administrator("root"));
+    let root = Caller::header_authenticated(host.users.add_administrator("root"));
     host.pats.revoke(&root, token.id).await.expect("revoke");
-    assert_eq!(host.deliver().await, 1, "the new notice does not wait");
+    assert_eq!(
+        host.deliver().await,
+        1,
+        "the new notification does not wait"
+    );
     assert_eq!(host.outbox().await, (20, 0));
     assert_eq!(host.deliver_later().await, 20);
     assert_eq!(host.mails(&sink).len(), 21);
@@ -206,7 +214,7 @@ async fn skipped_go_by() {
     }
     host.check_expiry().await;
     for token in revoked {
-        let caller = Caller::explicit(token.owner);
+        let caller = Caller::header_authenticated(token.owner);
         host.pats.revoke(&caller, token.id).await.expect("revoke");
     }
     host.create("alice", "ci").await;

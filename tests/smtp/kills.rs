@@ -16,7 +16,7 @@ use pat_sqlx::sqlx::{self, Connection as _, SqliteConnection};
 use pat_tests::number;
 
 use super::{Host, open, owner, pats, trial};
-use crate::common::gated::Gated;
+use crate::common::fault_store::Gated;
 use crate::common::mail::Mail;
 use crate::common::smtp::{Sink, mailer};
 use crate::common::until;
@@ -28,10 +28,10 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// How many notices a process has in hand at a time (`pat_core`'s `IN_HAND`).
+/// How many notifications a process has in hand at a time (`pat_core`'s `IN_HAND`).
 const IN_HAND: usize = 8;
 
-/// Makes the test program deliver the notices of a database. Its arguments: the file, the mail
+/// Makes the test program deliver the notifications of a database. Its arguments: the file, the mail
 /// server's URL, and by how many hours its clock is ahead. The clock stands still, so what fails is
 /// left to the next process.
 pub(crate) const AS_MAILER: &str = "PAT_TEST_AS_MAILER";
@@ -48,8 +48,8 @@ pub(crate) fn deliver_as_process() -> ExitCode {
         clock.advance(Duration::from_hours(hours.parse().expect("hours")));
         let users = TestDirectory::default();
         users.add("alice");
-        let pats = pats(store, &clock, &users, |it| it.mailer(mailer(url)));
-        pats.deliver_notices().await.expect("a delivery");
+        let pats = pats(store, &clock, &users, |it| it.notifier(mailer(url)));
+        pats.deliver_notifications().await.expect("a delivery");
     });
     ExitCode::SUCCESS
 }
@@ -94,7 +94,7 @@ enum Moment {
 
 /// `PAT_TEST_MAIL_NOTICES` and `PAT_TEST_KILL_ROUNDS` make it longer.
 async fn kill_9() {
-    let notices = number("PAT_TEST_MAIL_NOTICES", 1_000);
+    let notifications = number("PAT_TEST_MAIL_NOTICES", 1_000);
     let mut moments = vec![Moment::BeforeData, Moment::BeforeReply];
     moments.extend((0..number("PAT_TEST_KILL_ROUNDS", 5)).map(|_| {
         let random = RandomState::new().hash_one(0);
@@ -103,11 +103,11 @@ async fn kill_9() {
     moments.extend([Moment::BeforeReply, Moment::BeforeData]);
 
     let folder = tempfile::tempdir().expect("a temporary folder");
-    queue(&open(&folder).await, notices).await;
+    queue(&open(&folder).await, notifications).await;
     let file = folder.path().join("pat.db");
     let sink = Sink::start();
     let mut kills = Vec::new();
-    // By name, how often a notice was in hand at a kill: then it may come once more.
+    // By name, how often a notification was in hand at a kill: then it may come once more.
     let mut in_hand = BTreeMap::<String, usize>::new();
     // Each process comes hours after the last: no claim and no pause lasts so long.
     let mut hours = 0;
@@ -136,9 +136,9 @@ async fn kill_9() {
     assert_eq!(count(&file, DEAD).await, 0);
 
     let mails = sink.mails();
-    let duplicates = assert_complete(&mails, notices, &in_hand);
+    let duplicates = assert_complete(&mails, notifications, &in_hand);
     println!(
-        "{notices} notices, {} kills with {} notices in hand, {} cuts: {duplicates} duplicates",
+        "{notifications} notifications, {} kills with {} notifications in hand, {} cuts: {duplicates} duplicates",
         kills.len(),
         in_hand.values().sum::<usize>(),
         mails.iter().filter(|mail| is_cut(mail)).count(),
@@ -150,14 +150,18 @@ async fn kill_9() {
     );
 }
 
-/// Every notice has come, and more than once only where nobody could know better. Returns how many
+/// Every notification has come, and more than once only where nobody could know better. Returns how many
 /// were too many.
-fn assert_complete(mails: &[Mail], notices: usize, in_hand: &BTreeMap<String, usize>) -> usize {
+fn assert_complete(
+    mails: &[Mail],
+    notifications: usize,
+    in_hand: &BTreeMap<String, usize>,
+) -> usize {
     let mut by_name = BTreeMap::<String, Vec<&Mail>>::new();
     for mail in mails {
         by_name.entry(name_in(mail)).or_default().push(mail);
     }
-    assert_eq!(by_name.len(), notices, "none is missing");
+    assert_eq!(by_name.len(), notifications, "none is missing");
     for (name, mails) in &by_name {
         let kills = in_hand.get(name).copied().unwrap_or_default();
         let cuts = mails.iter().filter(|mail| is_cut(mail)).count();
@@ -175,10 +179,10 @@ fn assert_complete(mails: &[Mail], notices: usize, in_hand: &BTreeMap<String, us
     ids.dedup();
     assert_eq!(
         ids.len(),
-        notices,
-        "each notice has a Message-ID of its own"
+        notifications,
+        "each notification has a Message-ID of its own"
     );
-    mails.len() - notices
+    mails.len() - notifications
 }
 
 /// Has the process get to this moment.
@@ -199,10 +203,10 @@ async fn wait_for(moment: Moment, sink: &Sink) {
     }
 }
 
-/// Queues so many notices to alice, each about a token of its own.
-async fn queue(store: &SqliteStore, notices: usize) {
+/// Queues so many notifications to alice, each about a token of its own.
+async fn queue(store: &SqliteStore, notifications: usize) {
     let created_at = TestClock::default().wall();
-    for number in 0..notices {
+    for number in 0..notifications {
         let token = NewToken {
             id: i64::try_from(number)
                 .ok()
@@ -223,7 +227,7 @@ async fn queue(store: &SqliteStore, notices: usize) {
     }
 }
 
-/// The names of the tokens whose notices a process of this clock had in hand when it died.
+/// The names of the tokens whose notifications a process of this clock had in hand when it died.
 async fn claimed(file: &Path, hours: u64) -> Vec<String> {
     let clock = TestClock::default();
     clock.advance(Duration::from_hours(hours));
@@ -236,11 +240,11 @@ async fn claimed(file: &Path, hours: u64) -> Vec<String> {
         .expect("names")
 }
 
-/// States of a notice, as the database has them.
+/// States of a notification, as the database has them.
 const PENDING: i64 = 0;
 const DEAD: i64 = 2;
 
-/// How many notices are in this state.
+/// How many notifications are in this state.
 async fn count(file: &Path, state: i64) -> usize {
     let query = "SELECT count(*) FROM pat_notice WHERE state = ?";
     let count = sqlx::query_scalar::<_, i64>(query).bind(state);
@@ -248,7 +252,7 @@ async fn count(file: &Path, state: i64) -> usize {
     count
         .expect("a count")
         .try_into()
-        .expect("a count of notices")
+        .expect("a count of notifications")
 }
 
 async fn connect(file: &Path) -> SqliteConnection {
@@ -269,7 +273,7 @@ fn is_cut(mail: &Mail) -> bool {
     mail.envelope["cut"] == true
 }
 
-/// The database goes away after half of the notices are sent.
+/// The database goes away after half of the notifications are sent.
 async fn database_lost() {
     const NOTICES: usize = 500;
     let sink = Sink::start();
@@ -277,10 +281,10 @@ async fn database_lost() {
     host.users.add("alice");
     queue(&open(&host.folder).await, NOTICES).await;
     let store = Gated::new(open(&host.folder).await);
-    let gated = pats(store.clone(), &host.clock, &host.users, |it| {
-        it.mailer(sink.mailer())
+    let fault_store = pats(store.clone(), &host.clock, &host.users, |it| {
+        it.notifier(sink.mailer())
     });
-    let delivering = tokio::spawn(async move { gated.deliver_notices().await });
+    let delivering = tokio::spawn(async move { fault_store.deliver_notifications().await });
     until("half of the mails", async || sink.count() >= NOTICES / 2).await;
     store.set_down(true);
     let result = delivering.await.expect("no panic");
@@ -296,5 +300,7 @@ async fn database_lost() {
     }
     let duplicates = assert_complete(&mails, NOTICES, &in_hand);
     assert!(duplicates <= IN_HAND, "{duplicates} were sent twice");
-    println!("{sent} of {NOTICES} notices after the database was back: {duplicates} duplicates");
+    println!(
+        "{sent} of {NOTICES} notifications after the database was back: {duplicates} duplicates"
+    );
 }

@@ -7,8 +7,10 @@ use futures_util::FutureExt as _;
 use jiff::SignedDuration;
 use libtest_mimic::Trial;
 use pat_core::store::{Job, SCHEMA_VERSION};
-use pat_core::testing::{self, RecordingMailer, TestClock};
-use pat_core::{AuthError, Caller, JobRun, NoticeKind, Pats, Settings, StoreError, TokenRequest};
+use pat_core::testing::{self, RecordingNotifier, TestClock};
+use pat_core::{
+    AuthError, Caller, JobRun, NotificationKind, Pats, Settings, StoreError, TokenRequest,
+};
 use pat_sqlx::ConnectError;
 
 use super::place::{Place, trials_on_all};
@@ -56,7 +58,8 @@ pub(super) fn trials() -> Vec<Trial> {
 pub(super) async fn make_later(place: &Place) {
     place.make().await;
     for table in TABLES {
-        let column = format!("ALTER TABLE {table} ADD COLUMN made_up BIGINT NOT NULL DEFAULT 7");
+        let column =
+            format!("ALTER TABLE {table} ADD COLUMN placeholder BIGINT NOT NULL DEFAULT 7");
         place.execute(&column).await;
     }
     for sql in [
@@ -138,7 +141,7 @@ async fn half_done(place: Place) {
 }
 
 fn alice() -> Caller {
-    Caller::explicit("alice".parse().expect("an owner"))
+    Caller::header_authenticated("alice".parse().expect("an owner"))
 }
 
 fn month() -> TokenRequest {
@@ -174,23 +177,23 @@ async fn unknown_change(place: Place) {
     store.close().await;
 }
 
-/// Notices of another kind or in another state, events and leases of another kind, and a token of
+/// Notifications of another kind or in another state, events and leases of another kind, and a token of
 /// which its owner was told something else.
 async fn left_alone(place: Place) {
     let store = place.store().await;
-    let mailer = RecordingMailer::default();
+    let mailer = RecordingNotifier::default();
     let settings = Settings::builder().notice_created(true);
     let pats = Pats::builder(store.tokens())
         .users(named_users(&["alice"]))
         .settings(settings.build().expect("settings"))
-        .mailer(mailer.clone())
+        .notifier(mailer.clone())
         .clock(Arc::new(TestClock::default()))
         .build();
     pats.poll_changes().await.expect("a poll");
     pats.create(&alice(), month()).await.expect("a token");
     let long_ago = pats.now() - SignedDuration::from_hours(24 * 1_000);
     let (now, long_ago) = (pats.now().as_microsecond(), long_ago.as_microsecond());
-    let notice = |id: i64, kind: i64, state: i64| {
+    let notification = |id: i64, kind: i64, state: i64| {
         format!(
             "INSERT INTO pat_notice (id, kind, owner, queued_at, state, due_at, attempts, mark, \
              sent_by, error) VALUES ({id}, {kind}, 'alice', {long_ago}, {state}, {long_ago}, 0, 0, \
@@ -198,10 +201,10 @@ async fn left_alone(place: Place) {
         )
     };
     for sql in [
-        notice(1, 99, 0),
-        notice(2, 99, 2),
-        notice(3, 1, 99),
-        notice(4, 1, 2),
+        notification(1, 99, 0),
+        notification(2, 99, 2),
+        notification(3, 1, 99),
+        notification(4, 1, 2),
         "INSERT INTO pat_lease (job, term, held_until, done) VALUES ('made-up', 7, 0, 0)".into(),
         format!(
             "INSERT INTO pat_event (id, at, kind, number) VALUES (5, {now}, 'made-up', 1), \
@@ -216,20 +219,27 @@ async fn left_alone(place: Place) {
         place.execute(&sql).await;
     }
 
-    let dead = pats.dead_notices(10).await.expect("dead notices");
+    let dead = pats
+        .dead_notifications(10)
+        .await
+        .expect("dead notifications");
     let dead: Vec<_> = dead.iter().map(|dead| dead.id.get()).collect();
     assert_eq!(dead, [4], "the one that it can tell of");
     let outbox = pats.outbox().await.expect("the outbox");
     assert_eq!((outbox.pending, outbox.dead), (2, 2), "all there is");
-    pats.deliver_notices().await.expect("a delivery");
-    let sent: Vec<_> = mailer.sent().iter().map(|notice| notice.kind).collect();
-    assert_eq!(sent, [NoticeKind::Created]);
+    pats.deliver_notifications().await.expect("a delivery");
+    let sent: Vec<_> = mailer
+        .sent()
+        .iter()
+        .map(|notification| notification.kind)
+        .collect();
+    assert_eq!(sent, [NotificationKind::Created]);
     for job in [Job::ExpiryCheck, Job::Prune] {
         assert_eq!(pats.run_if_due(job).await.expect("a job"), JobRun::Done);
     }
     for (what, sql, count) in [
         (
-            "its notice waits",
+            "its notification waits",
             "pat_notice WHERE id = 1 AND state = 0 AND attempts = 0",
             1,
         ),

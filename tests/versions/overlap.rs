@@ -93,7 +93,7 @@ async fn stops(place: Place) {
         .clock(clock.clone())
         .build();
     pats.poll_changes().await.expect("a poll");
-    let alice = Caller::explicit("alice".parse().expect("an owner"));
+    let alice = Caller::header_authenticated("alice".parse().expect("an owner"));
     let request = TokenRequest {
         name: "ci".into(),
         lifetime_days: Some(30),

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use libtest_mimic::Trial;
-use pat_core::store::{Change, Cursor, SCHEMA_VERSION, StoreVersions};
-use pat_core::testing::RecordingMailer;
-use pat_core::{AuthError, NoticeKind, Pats, Token, TokenId};
+use pat_core::store::{Change, FeedPosition, SCHEMA_VERSION, StoreVersions};
+use pat_core::testing::RecordingNotifier;
+use pat_core::{AuthError, NotificationKind, Pats, Token, TokenId};
 
 use super::place::{Place, trials_on_all};
 use crate::common::named_users;
@@ -111,7 +111,7 @@ async fn upgrade(place: &Place) {
     assert_eq!(list(&ci).await, [ci.clone(), laptop, old]);
     assert_eq!(list(&other).await, [other]);
 
-    let cursor = Cursor {
+    let cursor = FeedPosition {
         generation: 1,
         nonce: Some((-7_i64).cast_unsigned()),
     };
@@ -122,7 +122,7 @@ async fn upgrade(place: &Place) {
         readable_from: 0,
     };
     assert_eq!(page.versions, versions);
-    let head = Cursor {
+    let head = FeedPosition {
         generation: 3,
         nonce: Some(77),
     };
@@ -136,10 +136,10 @@ async fn upgrade(place: &Place) {
     assert_eq!(place.number("SELECT COUNT(*) FROM pat_event").await, 2);
     assert_eq!(place.number("SELECT COUNT(*) FROM pat_owner").await, 2);
 
-    let mailer = RecordingMailer::default();
+    let mailer = RecordingNotifier::default();
     let pats = Pats::builder(tokens.clone())
         .users(named_users(&["alice", "bob"]))
-        .mailer(mailer.clone())
+        .notifier(mailer.clone())
         .build();
     pats.poll_changes().await.expect("a poll");
     for _ in 0..2 {
@@ -155,12 +155,19 @@ async fn upgrade(place: &Place) {
 
     let outbox = pats.outbox().await.expect("the outbox");
     assert_eq!((outbox.pending, outbox.dead), (1, 1));
-    let dead = pats.dead_notices(10).await.expect("dead notices");
+    let dead = pats
+        .dead_notifications(10)
+        .await
+        .expect("dead notifications");
     let dead: Vec<_> = dead.iter().map(|dead| (dead.kind, dead.attempts)).collect();
-    assert_eq!(dead, [(NoticeKind::Expired, 12)]);
-    pats.deliver_notices().await.expect("a delivery");
-    let sent: Vec<_> = mailer.sent().iter().map(|notice| notice.kind).collect();
-    assert_eq!(sent, [NoticeKind::RevokedByAdmin]);
+    assert_eq!(dead, [(NotificationKind::Expired, 12)]);
+    pats.deliver_notifications().await.expect("a delivery");
+    let sent: Vec<_> = mailer
+        .sent()
+        .iter()
+        .map(|notification| notification.kind)
+        .collect();
+    assert_eq!(sent, [NotificationKind::RevokedByAdmin]);
     store.close().await;
     // And again, as at each start.
     place.make().await;

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pat_core::store::{
-    Change, ChangePage, Cursor, Insertion, LastUse, Lookup, NewToken, Revocation, RevocationScope,
-    Revoked, StoreTime,
+    Change, ChangePage, FeedPosition, Insertion, LastUse, Lookup, NewToken, Revocation,
+    RevocationScope, Revoked, StoreTime,
 };
 use pat_core::{Owner, StoreError, Token, TokenDigest, TokenId, TokenStore};
 
@@ -178,7 +178,7 @@ impl TokenStore for FileStore {
         self.write(decide).await
     }
 
-    async fn changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, StoreError> {
+    async fn changes_since(&self, cursor: Option<FeedPosition>) -> Result<ChangePage, StoreError> {
         Ok(self.0.tables()?.changes_since(cursor))
     }
 

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use pat_core::store::{
-    Change, ChangeEntry, ChangePage, Cursor, Insertion, LastUse, MOST_READ, NewToken,
+    Change, ChangeEntry, ChangePage, FeedPosition, Insertion, LastUse, MOST_READ, NewToken,
     RevocationScope, RevokedToken, StoreTime, StoreVersions,
 };
 use pat_core::{Owner, Token, TokenDigest, TokenId};
@@ -193,7 +193,7 @@ impl Tables {
         self.generation + 1
     }
 
-    pub(super) fn changes_since(&self, cursor: Option<Cursor>) -> ChangePage {
+    pub(super) fn changes_since(&self, cursor: Option<FeedPosition>) -> ChangePage {
         let mark = |generation| {
             (1..=self.generation)
                 .contains(&generation)
@@ -206,7 +206,7 @@ impl Tables {
         let missed = &self.changes[first..];
         let is_too_much = missed.len() as u64 > MOST_READ;
         ChangePage {
-            head: Cursor {
+            head: FeedPosition {
                 generation: self.generation,
                 nonce: mark(self.generation),
             },

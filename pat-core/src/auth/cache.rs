@@ -7,19 +7,19 @@ use moka::sync::Cache as Moka;
 
 use super::Refusal;
 use super::slots::Slots;
-use crate::principal::Grant;
+use crate::principal::CachedToken;
 use crate::settings::Settings;
 use crate::{AuthError, Principal, TokenDigest};
 
-/// Known decisions by digest. It bounds memory; whether a kept grant still stands is decided by
-/// [`Floors`](super::Floors) and by the token's expiry on every hit.
+/// Known decisions by digest. It bounds memory; whether a kept cached token still stands is decided by
+/// [`Epochs`](super::Epochs) and by the token's expiry on every hit.
 ///
 /// Refusals have a cache of their own, so that a flood of junk cannot push out good tokens. Both
 /// hashers are seeded at random: an attacker who grinds digests cannot make them collide.
 #[derive(Debug)]
 pub(super) struct Cache {
     /// `None` if the settings switch caching off.
-    grants: Option<Grants>,
+    known: Option<KnownTokens>,
     refusals: Moka<TokenDigest, Refusal, ahash::RandomState>,
     ttl: Duration,
     turn: AtomicU64,
@@ -28,7 +28,7 @@ pub(super) struct Cache {
 /// Tokens that are good: moka keeps to the number and age that the settings allow, and what is in
 /// use now is found in the slots before it.
 #[derive(Debug)]
-struct Grants {
+struct KnownTokens {
     /// Hold nothing for long that is not in `cache` too.
     slots: Arc<Slots>,
     cache: Moka<TokenDigest, Principal, ahash::RandomState>,
@@ -44,21 +44,22 @@ pub(super) const REFUSAL_TTL: Duration = Duration::from_secs(10);
 impl Cache {
     pub(super) fn new(settings: &Settings) -> Self {
         let ttl = settings.auth_cache_expiry();
-        let grants = (!ttl.is_zero()).then(|| Grants::new(settings.auth_cache_max_items(), ttl));
+        let known =
+            (!ttl.is_zero()).then(|| KnownTokens::new(settings.auth_cache_max_items(), ttl));
         let refusals = Moka::builder()
             .max_capacity(MAX_REFUSALS)
             // To free memory. How long one stands is a matter of the clock that decides.
             .time_to_live(REFUSAL_TTL * 6)
             .build_with_hasher(ahash::RandomState::new());
         Self {
-            grants,
+            known,
             refusals,
             ttl,
             turn: AtomicU64::new(0),
         }
     }
 
-    /// How long the next grant is kept: the set time, shortened by up to a tenth, so that what was
+    /// How long the next cached token is kept: the set time, shortened by up to a tenth, so that what was
     /// loaded together (after a restart) does not fall due together.
     pub(super) fn time_to_live(&self) -> Duration {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % 64;
@@ -66,34 +67,34 @@ impl Cache {
         self.ttl / 640 * steps
     }
 
-    /// The grant of this digest, if it is kept and `stands`.
-    pub(super) fn grant(
+    /// The cached token of this digest, if it is kept and `is_current`.
+    pub(super) fn cached(
         &self,
         digest: &TokenDigest,
-        stands: impl FnOnce(&Grant) -> bool,
+        is_current: impl FnOnce(&CachedToken) -> bool,
     ) -> Option<Principal> {
-        self.grants.as_ref()?.get(digest, stands)
+        self.known.as_ref()?.get(digest, is_current)
     }
 
-    pub(super) fn keep_grant(&self, principal: &Principal) {
-        if let Some(grants) = &self.grants {
-            grants.put(principal);
+    pub(super) fn insert(&self, principal: &Principal) {
+        if let Some(known) = &self.known {
+            known.put(principal);
         }
     }
 
-    /// The refusal of this digest, if it is kept and `stands`.
+    /// The refusal of this digest, if it is kept and `is_current`.
     pub(super) fn refusal(
         &self,
         digest: &TokenDigest,
-        stands: impl FnOnce(&Refusal) -> bool,
+        is_current: impl FnOnce(&Refusal) -> bool,
     ) -> Option<AuthError> {
         let refusal = self.refusals.get(digest)?;
-        stands(&refusal).then_some(refusal.error)
+        is_current(&refusal).then_some(refusal.error)
     }
 
     /// Keeps a refusal that is final, or stands until a change of the owner. A failure says nothing
     /// about the token.
-    pub(super) fn keep_refusal(&self, digest: TokenDigest, refusal: &Refusal) {
+    pub(super) fn insert_refusal(&self, digest: TokenDigest, refusal: &Refusal) {
         let is_final = matches!(
             refusal.error,
             AuthError::Unknown | AuthError::Revoked(_) | AuthError::Expired(_)
@@ -104,7 +105,7 @@ impl Cache {
     }
 
     pub(super) fn clear(&self) {
-        if let Some(Grants { slots, cache }) = &self.grants {
+        if let Some(KnownTokens { slots, cache }) = &self.known {
             cache.invalidate_all();
             slots.clear();
         }
@@ -112,7 +113,7 @@ impl Cache {
     }
 }
 
-impl Grants {
+impl KnownTokens {
     fn new(capacity: u32, ttl: Duration) -> Self {
         let slots = Arc::new(Slots::new(capacity));
         let evicted_from = Arc::clone(&slots);
@@ -124,20 +125,24 @@ impl Grants {
         Self { slots, cache }
     }
 
-    fn get(&self, digest: &TokenDigest, stands: impl FnOnce(&Grant) -> bool) -> Option<Principal> {
+    fn get(
+        &self,
+        digest: &TokenDigest,
+        is_current: impl FnOnce(&CachedToken) -> bool,
+    ) -> Option<Principal> {
         // Now and then the cache is asked, so that it learns what is in use and evicts the rest.
         let turn = TURN.replace(TURN.get().wrapping_add(1));
         if !turn.is_multiple_of(SAMPLE)
-            && let Some(grant) = &*self.slots.get(digest)
-            && grant.digest == *digest
+            && let Some(cached) = &*self.slots.get(digest)
+            && cached.digest == *digest
         {
             // Counted last, when all that decides has been read: a processor reads nothing ahead of
             // a count that others share.
-            return stands(grant).then(|| Principal(Arc::clone(grant)));
+            return is_current(cached).then(|| Principal(Arc::clone(cached)));
         }
         let principal = self.cache.get(digest)?;
         self.slots.put(&principal);
-        stands(&principal.0).then_some(principal)
+        is_current(&principal.0).then_some(principal)
     }
 
     fn put(&self, principal: &Principal) {

@@ -1,9 +1,10 @@
-//! The decision whether a presented token authenticates: cache, floors, single flight.
+//! The decision whether a presented token authenticates: cache, epochs, single flight.
 
 mod cache;
-mod flights;
-mod flood;
-mod floors;
+mod epochs;
+mod last_used;
+mod miss_limiter;
+mod single_flight;
 mod slots;
 
 use std::sync::Arc;
@@ -13,19 +14,19 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 
 use self::cache::{Cache, REFUSAL_TTL};
-use self::flights::Flights;
-use self::flood::Flood;
-pub(crate) use self::floors::{Floors, Place};
+pub(crate) use self::epochs::{Epochs, Stripes};
+pub(crate) use self::last_used::LastUsed;
+use self::miss_limiter::MissLimiter;
+use self::single_flight::SingleFlight;
 use crate::clock::{Moment, Time, micros};
 use crate::cluster::versions::Versions;
 use crate::event::{EventKind, Events};
 use crate::metrics::Metrics;
 use crate::outage::Outages;
-use crate::principal::{Grant, LastUseStamp};
+use crate::principal::{CachedToken, LastUseStamp};
 use crate::settings::Settings;
 use crate::store::{StoreTime, StoreVersions};
 use crate::token::{Invalid, TokenFormat};
-use crate::usage::Usage;
 use crate::{
     AuthError, DateText, Principal, StoreError, Token, TokenDigest, TokenStore, Unavailable,
     UserDirectory,
@@ -40,7 +41,7 @@ const MOST_LEARNED: u32 = 100_000;
 /// How long the store may take to name them.
 const LEARN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How near the end of a token, grant or lease the time is read precisely, in microseconds: ten times
+/// How near the end of a token, cached token or lease the time is read precisely, in microseconds: ten times
 /// as much as coarse time may be behind.
 const ENDS_SOON: i64 = 1_000_000;
 
@@ -52,19 +53,19 @@ pub(crate) struct Authenticator {
     pub(crate) directory: Arc<dyn UserDirectory>,
     pub(crate) formats: Vec<Arc<dyn TokenFormat>>,
     pub(crate) time: Time,
-    pub(crate) floors: Floors,
-    pub(crate) usage: Usage,
+    pub(crate) epochs: Epochs,
+    pub(crate) last_used: LastUsed,
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
     pub(crate) versions: Versions,
     pub(crate) outages: Arc<Outages>,
     cache: Cache,
-    flood: Flood,
-    flights: Flights,
+    miss_limiter: MissLimiter,
+    single_flight: SingleFlight,
 }
 
 /// What a load found out, shared by all requests that waited for it.
-pub(crate) type Verdict = Result<Principal, AuthError>;
+pub(crate) type AuthResult = Result<Principal, AuthError>;
 
 /// The same, with what tells how long a refusal stands.
 type Loaded = Result<Principal, Refusal>;
@@ -75,9 +76,9 @@ struct Refusal {
     error: AuthError,
     /// Boot time at which the question was sent, in microseconds.
     sent: i64,
-    /// For an owner who is gone or not active: he may be back at any time. Where his floors are, and
+    /// For an owner who is gone or not active: he may be back at any time. Where his epochs are, and
     /// their stamp from before the question.
-    owner_epoch: Option<(Place, u64)>,
+    owner_epoch: Option<(Stripes, u64)>,
 }
 
 impl From<AuthError> for Refusal {
@@ -102,10 +103,10 @@ impl Authenticator {
     ) -> Self {
         Self {
             cache: Cache::new(&settings),
-            flood: Flood::new(settings.auth_cache_max_items()),
-            floors: Floors::new(store.is_shared()),
-            flights: Flights::default(),
-            usage: Usage::default(),
+            miss_limiter: MissLimiter::new(settings.auth_cache_max_items()),
+            epochs: Epochs::new(store.is_shared()),
+            single_flight: SingleFlight::default(),
+            last_used: LastUsed::default(),
             metrics: Metrics::new(),
             versions: Versions::default(),
             outages,
@@ -119,11 +120,11 @@ impl Authenticator {
     }
 
     /// Recognises a token string and digests it; no I/O.
-    pub(crate) fn recognize(&self, presented: &[u8]) -> Result<TokenDigest, AuthError> {
+    pub(crate) fn parse(&self, presented: &[u8]) -> Result<TokenDigest, AuthError> {
         let error = match (self.settings.enabled(), self.digest_of(presented)) {
             (true, Some(digest)) => return Ok(digest),
             (false, Some(_)) => AuthError::Disabled,
-            (_, None) => AuthError::Foreign,
+            (_, None) => AuthError::Unrecognized,
         };
         self.metrics.refused(&error);
         self.events.emit_refusal(self.time.now(), &error);
@@ -141,14 +142,14 @@ impl Authenticator {
     }
 
     /// Decides from memory alone, if that is possible; notes the use.
-    pub(crate) fn check_cached(&self, digest: &TokenDigest) -> Option<Verdict> {
-        if let Some((principal, now)) = self.known_grant(digest) {
+    pub(crate) fn authenticate_cached(&self, digest: &TokenDigest) -> Option<AuthResult> {
+        if let Some((principal, now)) = self.find_cached(digest) {
             principal.note_use(now);
             self.metrics.hit();
             self.metrics.accepted();
             return Some(Ok(principal));
         }
-        let Some(error) = self.known_refusal(digest) else {
+        let Some(error) = self.find_refusal(digest) else {
             self.metrics.miss();
             return None;
         };
@@ -158,49 +159,50 @@ impl Authenticator {
         Some(Err(error))
     }
 
-    /// A grant from the cache that still stands, and the time at which it does.
-    fn known_grant(&self, digest: &TokenDigest) -> Option<(Principal, Moment)> {
+    /// A cached token from the cache that still stands, and the time at which it does.
+    fn find_cached(&self, digest: &TokenDigest) -> Option<(Principal, Moment)> {
         let mut now = None;
-        let principal = self.cache.grant(digest, |grant| {
-            now = self.standing(grant);
+        let principal = self.cache.cached(digest, |cached| {
+            now = self.current_time_of(cached);
             now.is_some()
         });
         principal.zip(now)
     }
 
     /// A refusal from the cache that still stands.
-    fn known_refusal(&self, digest: &TokenDigest) -> Option<AuthError> {
+    fn find_refusal(&self, digest: &TokenDigest) -> Option<AuthError> {
         self.cache.refusal(digest, |refusal| {
             let now = self.time.now();
-            let is_current =
-                |(place, seen)| self.floors.is_fresh(now) && self.floors.is_current(place, seen);
+            let is_current = |(stripes, loaded_at_epoch)| {
+                self.epochs.is_fresh(now) && self.epochs.is_current(stripes, loaded_at_epoch)
+            };
             now.boot < refusal.sent.saturating_add(micros(REFUSAL_TTL))
                 && refusal.owner_epoch.is_none_or(is_current)
         })
     }
 
-    /// The time now, if the grant still stands.
+    /// The time now, if the cached token still stands.
     ///
     /// Coarse time will do as long as nothing ends soon.
-    fn standing(&self, grant: &Grant) -> Option<Moment> {
+    fn current_time_of(&self, cached: &CachedToken) -> Option<Moment> {
         let now = self.time.coarse();
-        if self.stands(grant, now.later(ENDS_SOON)) {
+        if self.is_current(cached, now.later(ENDS_SOON)) {
             return Some(now);
         }
         let now = self.time.now();
-        self.stands(grant, now).then_some(now)
+        self.is_current(cached, now).then_some(now)
     }
 
-    fn stands(&self, grant: &Grant, now: Moment) -> bool {
-        self.floors.allows_cached(grant, now) && !grant.is_expired(now)
+    fn is_current(&self, cached: &CachedToken, now: Moment) -> bool {
+        self.epochs.allows_cached(cached, now) && !cached.is_expired(now)
     }
 
     /// Decides from the database; notes the use.
     ///
     /// However many ask about one digest at a time, one load answers them all. It runs in a task of
     /// its own, so that it harms nobody when the request that began it is dropped.
-    pub(crate) async fn check(self: Arc<Self>, digest: TokenDigest) -> Verdict {
-        let verdict = Arc::clone(&self).check_in_time(digest).await;
+    pub(crate) async fn authenticate_digest(self: Arc<Self>, digest: TokenDigest) -> AuthResult {
+        let verdict = Arc::clone(&self).authenticate_in_time(digest).await;
         match &verdict {
             Ok(_) => self.metrics.accepted(),
             Err(error) => self.metrics.refused(error),
@@ -208,7 +210,7 @@ impl Authenticator {
         verdict
     }
 
-    async fn check_in_time(self: Arc<Self>, digest: TokenDigest) -> Verdict {
+    async fn authenticate_in_time(self: Arc<Self>, digest: TokenDigest) -> AuthResult {
         let deadline = self.settings.auth_database_timeout();
         let Ok(verdict) = timeout(deadline, Arc::clone(&self).look_up(digest)).await else {
             return Err(AuthError::Unavailable(self.outages.gave_up()));
@@ -221,72 +223,72 @@ impl Authenticator {
         Ok(principal)
     }
 
-    async fn look_up(self: Arc<Self>, digest: TokenDigest) -> Verdict {
+    async fn look_up(self: Arc<Self>, digest: TokenDigest) -> AuthResult {
         let started = self.time.now();
-        if !self.flood.admits(&digest, started) {
+        if !self.miss_limiter.admits(&digest, started) {
             return Err(AuthError::Unavailable(Unavailable::TooManyUnknown));
         }
         loop {
             let load = Arc::clone(&self).load(digest);
-            let loaded = self.flights.join(digest, load, &self.outages).await;
+            let loaded = self.single_flight.join(digest, load, &self.outages).await;
             // A load that somebody else began may have read the row before a change that this
             // request must see. Then it asks again.
-            if self.covers(&loaded, started) {
+            if self.is_recent_enough(&loaded, started) {
                 return loaded.map_err(|refusal| refusal.error);
             }
         }
     }
 
     /// Whether what a load found may answer a request that came at `started`.
-    fn covers(&self, loaded: &Loaded, started: Moment) -> bool {
-        let (place, seen, sent) = match loaded {
-            Ok(Principal(grant)) => (grant.place, grant.seen, grant.sent),
+    fn is_recent_enough(&self, loaded: &Loaded, started: Moment) -> bool {
+        let (stripes, loaded_at_epoch, sent) = match loaded {
+            Ok(Principal(cached)) => (cached.stripes, cached.loaded_at_epoch, cached.sent),
             Err(refusal) => match refusal.owner_epoch {
-                Some((place, seen)) => (place, seen, refusal.sent),
+                Some((stripes, loaded_at_epoch)) => (stripes, loaded_at_epoch, refusal.sent),
                 None => return true,
             },
         };
         // An older one may, like one from the cache, only while all changes are known: nobody waits
         // for a node that does not follow them.
-        let may_be_older = self.floors.is_fresh(self.time.now());
-        (may_be_older || sent >= started.boot) && self.floors.is_current(place, seen)
+        let may_be_older = self.epochs.is_fresh(self.time.now());
+        (may_be_older || sent >= started.boot) && self.epochs.is_current(stripes, loaded_at_epoch)
     }
 
     async fn load(self: Arc<Self>, digest: TokenDigest) -> Loaded {
         // Another load may have ended since the request looked into the cache.
-        if let Some((principal, _)) = self.known_grant(&digest) {
+        if let Some((principal, _)) = self.find_cached(&digest) {
             return Ok(principal);
         }
-        if let Some(error) = self.known_refusal(&digest) {
+        if let Some(error) = self.find_refusal(&digest) {
             return Err(error.into());
         }
-        let seen = self.floors.stamp();
+        let loaded_at_epoch = self.epochs.current();
         let sent = self.time.now();
-        let loaded = self.judge(digest, seen, sent).await;
+        let loaded = self.evaluate(digest, loaded_at_epoch, sent).await;
         let loaded = loaded.map_err(|refusal| Refusal {
             sent: sent.boot,
             ..refusal
         });
         match &loaded {
             Ok(principal) => {
-                self.flood.note_good(&digest);
-                self.cache.keep_grant(principal);
+                self.miss_limiter.note_good(&digest);
+                self.cache.insert(principal);
             }
             Err(refusal) => {
                 if let AuthError::Unknown = refusal.error {
-                    self.flood.note_unknown(sent);
+                    self.miss_limiter.note_unknown(sent);
                 }
                 if refusal.owner_epoch.is_some() {
-                    self.flood.note_refused(&digest, sent);
+                    self.miss_limiter.note_refused(&digest, sent);
                 }
-                self.cache.keep_refusal(digest, refusal);
+                self.cache.insert_refusal(digest, refusal);
                 self.events.emit_refusal(sent, &refusal.error);
             }
         }
         loaded
     }
 
-    async fn judge(&self, digest: TokenDigest, seen: u64, sent: Moment) -> Loaded {
+    async fn evaluate(&self, digest: TokenDigest, loaded_at_epoch: u64, sent: Moment) -> Loaded {
         let limit = self.settings.auth_database_timeout();
         let found = self
             .outages
@@ -310,25 +312,25 @@ impl Authenticator {
             .await;
         let error = match owner.map_err(AuthError::Unavailable)? {
             Some(owner) if owner.is_active => {
-                return Ok(self.grant(digest, token, seen, (sent, now)));
+                return Ok(self.cached(digest, token, loaded_at_epoch, (sent, now)));
             }
             Some(_) => AuthError::OwnerInactive(token.id),
             None => AuthError::OwnerGone(token.id),
         };
-        let place = self.floors.place(token.id, &token.owner);
+        let stripes = self.epochs.stripes(token.id, &token.owner);
         Err(Refusal {
-            owner_epoch: Some((place, seen)),
+            owner_epoch: Some((stripes, loaded_at_epoch)),
             ..error.into()
         })
     }
 
     /// The decision that a token is good, which was asked for at the first of these times and made
     /// at the second.
-    fn grant(
+    fn cached(
         &self,
         digest: TokenDigest,
         token: Token,
-        seen: u64,
+        loaded_at_epoch: u64,
         (sent, now): (Moment, Moment),
     ) -> Principal {
         let expires_micros = token.expires_at.map_or(i64::MAX, Timestamp::as_microsecond);
@@ -341,45 +343,45 @@ impl Authenticator {
             .boot
             .saturating_add(micros(self.cache.time_to_live()))
             .min(ends);
-        let grant = Arc::new(Grant {
+        let cached = Arc::new(CachedToken {
             digest,
             token_id: token.id,
             owner: token.owner.clone(),
             name: token.name.as_str().into(),
             expires_micros,
-            seen,
+            loaded_at_epoch,
             sent: sent.boot,
             cached_until,
-            place: self.floors.place(token.id, &token.owner),
+            stripes: self.epochs.stripes(token.id, &token.owner),
             last_use: LastUseStamp::default(),
             expires_at: token.expires_at.map(DateText::new),
         });
-        if !self.usage.follow(&grant, &token) {
+        if !self.last_used.follow(&cached, &token) {
             let (token, owner) = (token.id, token.owner);
             let kind = EventKind::FirstUsed { token, owner };
             self.events.emit_sample(sent.timestamp(), kind);
         }
-        Principal(grant)
+        Principal(cached)
     }
 
     /// Takes over what the store has said of the time, in an answer to a question that was sent then.
     /// If the date has moved, everything is judged anew.
     pub(crate) fn observe(&self, sent: Moment, time: StoreTime) {
         if self.time.observe(sent.boot, time) {
-            self.judge_anew();
+            self.invalidate_all();
         }
     }
 
     /// The same, of an answer to a question that has moved the mark.
     pub(crate) fn observe_moved(&self, sent: Moment, time: StoreTime) {
         if self.time.observe_moved(sent.boot, time) {
-            self.judge_anew();
+            self.invalidate_all();
         }
     }
 
     /// Takes nothing that was judged before this for granted.
-    pub(crate) fn judge_anew(&self) {
-        self.floors.raise_all();
+    pub(crate) fn invalidate_all(&self) {
+        self.epochs.bump_all();
         self.clear();
     }
 
@@ -392,14 +394,14 @@ impl Authenticator {
             .store(LEARN_TIMEOUT, self.store.recent_digests(limit));
         // The latest come first, and are to stay where several share a place.
         for digest in digests.await?.iter().rev() {
-            self.flood.note_good(digest);
+            self.miss_limiter.note_good(digest);
         }
         Ok(())
     }
 
     /// Expects a token that was created here to be presented soon.
-    pub(crate) fn expect(&self, digest: &TokenDigest) {
-        self.flood.note_good(digest);
+    pub(crate) fn mark_known(&self, digest: &TokenDigest) {
+        self.miss_limiter.note_good(digest);
     }
 
     /// Takes in what the store has just said of the versions that may use it.
@@ -411,9 +413,9 @@ impl Authenticator {
         self.versions.observe(said, self.time.now().boot);
         let is_outdated = self.versions.check();
         if is_outdated.is_err() {
-            self.floors.end_lease();
+            self.epochs.expire();
             if !was_outdated {
-                self.judge_anew();
+                self.invalidate_all();
             }
         }
         is_outdated

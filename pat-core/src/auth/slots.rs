@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwapOption, Guard};
 
-use crate::principal::Grant;
+use crate::principal::CachedToken;
 use crate::{Principal, TokenDigest};
 
 /// A direct-mapped table in front of the bounded cache: each digest has one slot, and two that share
@@ -12,7 +12,7 @@ use crate::{Principal, TokenDigest};
 /// Only tokens that are stored get here, and nobody can choose their digests, so the bare digest
 /// serves as hash.
 #[derive(Debug)]
-pub(super) struct Slots(Box<[ArcSwapOption<Grant>]>);
+pub(super) struct Slots(Box<[ArcSwapOption<CachedToken>]>);
 
 /// Slots per cached token: with four, one token in nine shares its slot when the cache is full.
 const SPREAD: usize = 4;
@@ -24,15 +24,15 @@ impl Slots {
         Self((0..count).map(|_| ArcSwapOption::empty()).collect())
     }
 
-    fn slot(&self, digest: &TokenDigest) -> &ArcSwapOption<Grant> {
+    fn slot(&self, digest: &TokenDigest) -> &ArcSwapOption<CachedToken> {
         let [a, b, c, d, ..] = *digest.as_bytes();
         let hash = u32::from_le_bytes([a, b, c, d]) as usize;
         // The number of slots is a power of two.
         &self.0[hash & (self.0.len() - 1)]
     }
 
-    /// What is in the slot of this digest: its own grant, or another's, or none.
-    pub(super) fn get(&self, digest: &TokenDigest) -> Guard<Option<Arc<Grant>>> {
+    /// What is in the slot of this digest: its own cached token, or another's, or none.
+    pub(super) fn get(&self, digest: &TokenDigest) -> Guard<Option<Arc<CachedToken>>> {
         self.slot(digest).load()
     }
 
@@ -41,7 +41,7 @@ impl Slots {
             .store(Some(Arc::clone(&principal.0)));
     }
 
-    /// Empties the slot of a grant if that is still in it.
+    /// Empties the slot of a cached token if that is still in it.
     pub(super) fn remove(&self, principal: &Principal) {
         let slot = self.slot(&principal.0.digest);
         slot.compare_and_swap(&Some(Arc::clone(&principal.0)), None);

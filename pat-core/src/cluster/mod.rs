@@ -19,8 +19,8 @@ use crate::auth::Authenticator;
 use crate::clock::{Moment, micros};
 use crate::settings::RevocationWait;
 use crate::store::{
-    ChangePage, Cursor, MOST_READ, NODE_FORGOTTEN_AFTER, NodeReport, ReportMode, SCHEMA_VERSION,
-    StoreTime,
+    ChangePage, FeedPosition, MOST_READ, NODE_FORGOTTEN_AFTER, NodeReport, ReportMode,
+    SCHEMA_VERSION, StoreTime,
 };
 use crate::token::random_u64;
 
@@ -39,7 +39,7 @@ struct Progress {
     /// This node's number; `None` before the first poll.
     node: Option<u64>,
     /// `None` before the first poll.
-    cursor: Option<Cursor>,
+    cursor: Option<FeedPosition>,
     /// The last report, and the boot time at which it was sent.
     reported: Option<(NodeReport, i64)>,
     /// When the last report was sent that was committed, and then read among all nodes'.
@@ -63,7 +63,7 @@ const REPORT_LASTS: Duration = NODE_FORGOTTEN_AFTER
     .expect("two is not zero");
 
 impl Feed {
-    /// Reads the feed once: raises the floors of what has changed, then trusts the cache for
+    /// Reads the feed once: raises the epochs of what has changed, then trusts the cache for
     /// another `pat.auth.max.staleness.ms`, counted from when the question was sent.
     ///
     /// A node reports before its first poll and, where some node waits for that, after each one that
@@ -118,14 +118,14 @@ impl Feed {
     /// Trusts the cache no longer, and has the others forget this node.
     pub(crate) async fn leave(&self, auth: &Authenticator) -> Result<(), StoreError> {
         let mut progress = self.progress.lock().await;
-        auth.floors.end_lease();
+        auth.epochs.expire();
         self.reported_until.store(i64::MIN, Ordering::SeqCst);
         let limit = auth.settings.auth_database_timeout();
         let Progress { reported, .. } = std::mem::take(&mut *progress);
         match reported {
             Some((report, _)) => {
                 auth.outages
-                    .store(limit, auth.store.forget_node(&report))
+                    .store(limit, auth.store.deregister(&report))
                     .await
             }
             None => Ok(()),
@@ -141,7 +141,7 @@ impl Progress {
         let applied = self.cursor.map_or(0, |cursor| cursor.generation);
         let now = auth.time.now();
         let is_due = |(_, at)| now.boot - at >= micros(REPORT_INTERVAL);
-        let reports_first = self.reported.is_none_or(is_due) || !auth.floors.is_fresh(now);
+        let reports_first = self.reported.is_none_or(is_due) || !auth.epochs.is_fresh(now);
         let mut result = Ok(());
         if reports_first {
             result = self.report(auth, applied).await;
@@ -166,8 +166,8 @@ impl Progress {
         let now = auth.time.now();
         let bound = micros(auth.settings.auth_max_staleness());
         let is_waited_for = now.boot < reported_at.saturating_add(bound);
-        if !is_outdated && ((reports_first && is_waited_for) || auth.floors.is_fresh(now)) {
-            auth.floors.extend_lease(self.lease_end(auth, sent));
+        if !is_outdated && ((reports_first && is_waited_for) || auth.epochs.is_fresh(now)) {
+            auth.epochs.extend_until(self.lease_end(auth, sent));
         }
         Ok(())
     }
@@ -195,18 +195,18 @@ impl Progress {
     fn apply(&mut self, auth: &Authenticator, page: &ChangePage) {
         match self.cursor.map(|cursor| (cursor, continuity(cursor, page))) {
             // What was loaded before the first poll may have changed before it too.
-            None => auth.floors.raise_all(),
+            None => auth.epochs.bump_all(),
             Some((_, Ok(()))) => page
                 .entries
                 .iter()
-                .for_each(|entry| auth.floors.raise(&entry.change)),
+                .for_each(|entry| auth.epochs.bump(&entry.change)),
             Some((cursor, Err(Gap::Behind))) => {
                 tracing::warn!(
                     at = cursor.generation,
                     head = page.head.generation,
                     "this node has missed so many changes that it judges all tokens anew"
                 );
-                auth.judge_anew();
+                auth.invalidate_all();
             }
             Some((cursor, Err(gap))) => {
                 tracing::error!(
@@ -215,7 +215,7 @@ impl Progress {
                      the whole token cache is dropped"
                 );
                 auth.metrics.feed_broken();
-                auth.judge_anew();
+                auth.invalidate_all();
             }
         }
         self.cursor = Some(page.head);
@@ -235,7 +235,7 @@ impl Progress {
         let bounds = auth.time.mark_bounds();
         let time = auth
             .outages
-            .store(limit, auth.store.report_node(&report, &bounds))
+            .store(limit, auth.store.heartbeat(&report, &bounds))
             .await?;
         auth.observe_moved(sent, time);
         self.reported = Some((report, sent.boot));
@@ -254,7 +254,7 @@ impl Progress {
         // However many there are, in the time of one.
         let forget = async {
             for node in &silent {
-                auth.store.forget_node(node).await?;
+                auth.store.deregister(node).await?;
             }
             Ok(())
         };
@@ -307,13 +307,13 @@ enum Gap {
     /// The generation at the cursor is another one than the one that was read.
     Rewritten,
     /// Entries between the cursor and the head are missing.
-    Trimmed,
+    Purged,
     /// All of them are left out, being too many.
     Behind,
 }
 
 /// Decides whether a page continues where the cursor stands, without a gap.
-fn continuity(cursor: Cursor, page: &ChangePage) -> Result<(), Gap> {
+fn continuity(cursor: FeedPosition, page: &ChangePage) -> Result<(), Gap> {
     if page.head.generation < cursor.generation {
         return Err(Gap::WentBackwards);
     }
@@ -327,14 +327,14 @@ fn continuity(cursor: Cursor, page: &ChangePage) -> Result<(), Gap> {
     let mut expected = cursor.generation;
     for entry in &page.entries {
         if entry.generation > expected + 1 {
-            return Err(Gap::Trimmed);
+            return Err(Gap::Purged);
         }
         expected = entry.generation;
     }
     if expected == page.head.generation {
         Ok(())
     } else {
-        Err(Gap::Trimmed)
+        Err(Gap::Purged)
     }
 }
 
@@ -351,7 +351,7 @@ mod tests {
             change: Change::TokenRevoked(TokenId::new(1).expect("id")),
         };
         ChangePage {
-            head: Cursor {
+            head: FeedPosition {
                 generation: head,
                 nonce: Some(head),
             },
@@ -362,7 +362,7 @@ mod tests {
         }
     }
 
-    const AT_5: Cursor = Cursor {
+    const AT_5: FeedPosition = FeedPosition {
         generation: 5,
         nonce: Some(5),
     };
@@ -371,7 +371,7 @@ mod tests {
     fn entries_up_to_the_head_continue() {
         assert_eq!(continuity(AT_5, &page(5, Some(5), &[])), Ok(()));
         assert_eq!(continuity(AT_5, &page(7, Some(5), &[6, 6, 7])), Ok(()));
-        let start = Cursor {
+        let start = FeedPosition {
             generation: 0,
             nonce: None,
         };
@@ -403,8 +403,8 @@ mod tests {
 
     #[test]
     fn missing_entries_are_a_gap() {
-        assert_eq!(continuity(AT_5, &page(7, Some(5), &[7])), Err(Gap::Trimmed));
-        assert_eq!(continuity(AT_5, &page(7, Some(5), &[6])), Err(Gap::Trimmed));
-        assert_eq!(continuity(AT_5, &page(6, Some(5), &[])), Err(Gap::Trimmed));
+        assert_eq!(continuity(AT_5, &page(7, Some(5), &[7])), Err(Gap::Purged));
+        assert_eq!(continuity(AT_5, &page(7, Some(5), &[6])), Err(Gap::Purged));
+        assert_eq!(continuity(AT_5, &page(6, Some(5), &[])), Err(Gap::Purged));
     }
 }

@@ -32,7 +32,7 @@ struct Seen {
     since: i64,
     /// What a test has every token need.
     #[cfg(any(test, feature = "testing"))]
-    made_up: Option<Feature>,
+    placeholder: Option<Feature>,
 }
 
 impl Default for Versions {
@@ -41,7 +41,7 @@ impl Default for Versions {
             said: StoreVersions::default(),
             since: i64::MAX,
             #[cfg(any(test, feature = "testing"))]
-            made_up: None,
+            placeholder: None,
         }))
     }
 }
@@ -86,14 +86,14 @@ impl Versions {
     /// What a token that is asked for like this has that older versions do not heed.
     pub(crate) fn feature_of(&self, _request: &TokenRequest) -> Option<Feature> {
         #[cfg(any(test, feature = "testing"))]
-        return self.seen().made_up;
+        return self.seen().placeholder;
         #[cfg(not(any(test, feature = "testing")))]
         None
     }
 
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn make_up(&self, feature: Feature) {
-        self.seen().made_up = Some(feature);
+        self.seen().placeholder = Some(feature);
     }
 
     fn standing(&self, feature: Feature, bound: Duration, now: i64) -> Standing {

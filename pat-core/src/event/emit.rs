@@ -113,7 +113,7 @@ impl Events {
         let at = now.timestamp();
         let [foreign, unknown, disabled, unavailable] = &self.anonymous_refusals;
         let unreported = match error {
-            AuthError::Foreign => foreign.sample(at),
+            AuthError::Unrecognized => foreign.sample(at),
             AuthError::Unknown => unknown.sample(at),
             AuthError::Disabled => disabled.sample(at),
             AuthError::Unavailable(_) => unavailable.sample(at),

@@ -17,8 +17,8 @@ pub(crate) use self::emit::Events;
 pub use self::queue::QUEUE_LEN;
 pub(crate) use self::queue::{Plugged, RecordError, record};
 pub use self::request::{carry_request_id, with_request_id};
-use crate::notice::{NoticeId, NoticeKind};
-use crate::store::{Outcome, PrunedToken, QueuedNotice, RevokedToken};
+use crate::notification::{NotificationId, NotificationKind};
+use crate::store::{Outcome, PrunedToken, QueuedNotification, RevokedToken};
 use crate::{BoxError, Owner, TokenId};
 
 /// Something that happened.
@@ -109,24 +109,24 @@ pub enum EventKind {
         /// Which, and whose they were; at least one.
         tokens: Vec<PrunedToken>,
     },
-    /// An owner was notified. The store has a row for each token of the notice.
+    /// An owner was notified. The store has a row for each token of the notification.
     Notified {
-        /// The notice.
-        notice: NoticeId,
+        /// The notification.
+        notification: NotificationId,
         /// What it told.
-        kind: NoticeKind,
+        kind: NotificationKind,
         /// Whom it told.
         owner: Owner,
         /// Of which tokens.
         tokens: Vec<TokenId>,
     },
-    /// A notice could not be sent, and is not tried again unless somebody says so
-    /// ([`Pats::requeue_notice`](crate::Pats::requeue_notice)).
-    NoticeDead {
-        /// The notice.
-        notice: NoticeId,
+    /// A notification could not be sent, and is not tried again unless somebody says so
+    /// ([`Pats::requeue_notification`](crate::Pats::requeue_notification)).
+    NotificationDead {
+        /// The notification.
+        notification: NotificationId,
         /// What it should tell.
-        kind: NoticeKind,
+        kind: NotificationKind,
         /// Whom it should tell.
         owner: Owner,
         /// Why it could not be sent.
@@ -168,13 +168,13 @@ impl EventKind {
                 pruned.collect()
             }
             Self::Notified {
-                notice,
+                notification,
                 kind,
                 owner,
                 tokens,
             } => {
                 let notified = tokens.into_iter().map(|token| Self::Notified {
-                    notice,
+                    notification,
                     kind,
                     owner: owner.clone(),
                     tokens: vec![token],
@@ -185,19 +185,19 @@ impl EventKind {
         }
     }
 
-    /// The event of a notice that has come to an end, if it is one.
+    /// The event of a notification that has come to an end, if it is one.
     #[must_use]
-    pub fn of_settled(queued: &QueuedNotice, outcome: &Outcome) -> Option<Self> {
-        let (notice, kind, owner) = (queued.claim.id, queued.kind, queued.owner.clone());
+    pub fn of_settled(queued: &QueuedNotification, outcome: &Outcome) -> Option<Self> {
+        let (notification, kind, owner) = (queued.claim.id, queued.kind, queued.owner.clone());
         match outcome {
             Outcome::Sent => Some(Self::Notified {
-                notice,
+                notification,
                 kind,
                 owner,
                 tokens: queued.tokens.iter().map(|token| token.id).collect(),
             }),
-            Outcome::Dead { error, .. } => Some(Self::NoticeDead {
-                notice,
+            Outcome::Dead { error, .. } => Some(Self::NotificationDead {
+                notification,
                 kind,
                 owner,
                 error: error.clone(),
@@ -217,7 +217,7 @@ impl EventKind {
             Self::Revoked { .. } => "revoked",
             Self::Pruned { .. } => "pruned",
             Self::Notified { .. } => "notified",
-            Self::NoticeDead { .. } => "notice-dead",
+            Self::NotificationDead { .. } => "notice-dead",
             Self::OwnerChanged { .. } => "owner-changed",
             Self::Other { kind, .. } => kind.as_str(),
         }

@@ -59,7 +59,7 @@ impl Queue {
     pub(super) fn drop_events(&self, count: u64) -> Option<u64> {
         Metrics::events_dropped(count);
         let before = self.dropped.fetch_add(count, Ordering::Relaxed);
-        // At 1, 2, 4, 8, …: often enough to notice, seldom enough not to flood.
+        // At 1, 2, 4, 8, …: often enough to notification, seldom enough not to flood.
         let is_worth_a_line = before.checked_ilog2() != (before + count).checked_ilog2();
         is_worth_a_line.then_some(before + count)
     }

@@ -36,19 +36,21 @@ pub(super) fn trace(kind: &EventKind) {
             }
         }
         EventKind::Notified {
-            notice,
+            notification,
             kind,
             owner,
             tokens,
         } => tracing::info!(
-            notice.id = %notice, %kind, %owner, tokens = tokens.len(), "owner notified"
+            notification.id = %notification, %kind, %owner, tokens = tokens.len(), "owner notified"
         ),
-        EventKind::NoticeDead {
-            notice,
+        EventKind::NotificationDead {
+            notification,
             kind,
             owner,
             error,
-        } => tracing::error!(notice.id = %notice, %kind, %owner, error, "a notice cannot be sent"),
+        } => {
+            tracing::error!(notification.id = %notification, %kind, %owner, error, "a notification cannot be sent")
+        }
         EventKind::OwnerChanged { owner } => tracing::info!(%owner, "owner changed"),
         EventKind::Other { .. } => {}
     }

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::turn::{Early, Turn};
+use super::lease::{Interrupted, LeasedRun};
 use crate::clock::timer_now;
 use crate::event::{Plugged, RecordError, record};
 use crate::metrics::Metrics;
@@ -41,29 +41,29 @@ pub(super) enum Rounds {
 }
 
 /// Feeds the shared event sinks from the store, each in a task of its own.
-pub(super) async fn run(turn: &mut Turn<'_>, rounds: Rounds) -> Result<(), Early> {
-    let Some((audit, _)) = turn.pats.audit_store() else {
+pub(super) async fn run(run: &mut LeasedRun<'_>, rounds: Rounds) -> Result<(), Interrupted> {
+    let Some((audit, _)) = run.pats.audit_store() else {
         return Ok(());
     };
-    let (head, _) = watch::channel(number_all(turn, audit).await?);
-    let held_until = Arc::new(AtomicI64::new(turn.held_until()));
+    let (head, _) = watch::channel(number_all(run, audit).await?);
+    let held_until = Arc::new(AtomicI64::new(run.held_until()));
     // Whatever ends this, the tasks are told; those that do not listen are cut off with their set.
-    let stop = turn.stop.child_token();
+    let stop = run.stop.child_token();
     let _stopping = stop.clone().drop_guard();
     let mut tasks = JoinSet::new();
-    for sink in turn.pats.events().shared_sinks() {
+    for sink in run.pats.events().shared_sinks() {
         let feeder = Feeder {
-            pats: turn.pats.clone(),
+            pats: run.pats.clone(),
             sink: sink.clone(),
-            lease: turn.lease.clone(),
+            lease: run.lease.clone(),
             held_until: Arc::clone(&held_until),
             stop: stop.clone(),
         };
         tasks.spawn(feeder.run(head.subscribe(), rounds));
     }
     let result = match rounds {
-        Rounds::One => wait_for_all(turn, &mut tasks, &held_until).await,
-        Rounds::UntilStopped => number_until_stopped(turn, audit, &head, &held_until).await,
+        Rounds::One => wait_for_all(run, &mut tasks, &held_until).await,
+        Rounds::UntilStopped => number_until_stopped(run, audit, &head, &held_until).await,
     };
     stop.cancel();
     drop(
@@ -76,44 +76,44 @@ pub(super) async fn run(turn: &mut Turn<'_>, rounds: Rounds) -> Result<(), Early
 }
 
 async fn wait_for_all(
-    turn: &mut Turn<'_>,
+    run: &mut LeasedRun<'_>,
     tasks: &mut JoinSet<()>,
     held_until: &AtomicI64,
-) -> Result<(), Early> {
+) -> Result<(), Interrupted> {
     let mut all = std::pin::pin!(async { while tasks.join_next().await.is_some() {} });
     while timeout(LEASE_INTERVAL, &mut all).await.is_err() {
-        turn.keep().await?;
-        held_until.store(turn.held_until(), Ordering::Relaxed);
+        run.heartbeat().await?;
+        held_until.store(run.held_until(), Ordering::Relaxed);
     }
     Ok(())
 }
 
 async fn number_until_stopped(
-    turn: &mut Turn<'_>,
+    run: &mut LeasedRun<'_>,
     audit: &dyn AuditStore,
     head: &watch::Sender<u64>,
     held_until: &AtomicI64,
-) -> Result<(), Early> {
+) -> Result<(), Interrupted> {
     loop {
-        let recorded = turn.pats.events().recorded.notified();
+        let recorded = run.pats.events().recorded.notified();
         let looking = async {
             sleep(LOOK_PAUSE).await;
             drop(timeout(LOOK_INTERVAL, recorded).await);
         };
-        turn.stop.run_until_cancelled(looking).await;
-        let last = number_all(turn, audit).await?;
-        held_until.store(turn.held_until(), Ordering::Relaxed);
+        run.stop.run_until_cancelled(looking).await;
+        let last = number_all(run, audit).await?;
+        held_until.store(run.held_until(), Ordering::Relaxed);
         head.send_if_modified(|head| std::mem::replace(head, last) != last);
     }
 }
 
 /// Numbers what is committed; returns the last number.
-async fn number_all(turn: &mut Turn<'_>, audit: &dyn AuditStore) -> Result<u64, Early> {
+async fn number_all(run: &mut LeasedRun<'_>, audit: &dyn AuditStore) -> Result<u64, Interrupted> {
     loop {
-        turn.keep().await?;
-        let numbered = turn.pats.in_time(audit.number_events(NUMBER_BATCH)).await?;
+        run.heartbeat().await?;
+        let numbered = run.pats.in_time(audit.number_events(NUMBER_BATCH)).await?;
         if numbered < u64::from(NUMBER_BATCH) {
-            return Ok(turn.pats.in_time(audit.last_event_number()).await?);
+            return Ok(run.pats.in_time(audit.last_event_number()).await?);
         }
     }
 }

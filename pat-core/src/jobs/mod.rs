@@ -1,10 +1,10 @@
 //! The work that goes on beside the requests.
 
-mod delivery;
 mod expiry;
 mod feed;
+mod lease;
+mod outbox;
 mod prune;
-mod turn;
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-pub use self::turn::JobRun;
+pub use self::lease::JobRun;
 use crate::clock::timer_now;
 use crate::store::Job;
 use crate::{Pats, StoreError};
@@ -37,7 +37,7 @@ pub struct Jobs {
 /// How long a scheduled job sleeps at most before it looks at the clock again: a clock may be set,
 /// and another node may have died with the job in its hands.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
-/// How often the outbox is looked at for notices of other nodes, and for those that are to be
+/// How often the outbox is looked at for notifications of other nodes, and for those that are to be
 /// tried again.
 const OUTBOX_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a job waits after a round that failed.
@@ -88,7 +88,7 @@ impl Jobs {
         jobs
     }
 
-    /// Stops the jobs: finishes the batch and the notices in hand, writes the last uses noted so
+    /// Stops the jobs: finishes the batch and the notifications in hand, writes the last uses noted so
     /// far, and hands queued events to their process sinks.
     ///
     /// From then on every request asks the database, until the jobs are started again.
@@ -96,7 +96,7 @@ impl Jobs {
     /// It takes 20 seconds at most, whatever the database, the directory, mailers and event sinks
     /// do: 7 for the jobs, 2 to write last uses, 10 for events, of which a sink has 2 for each. What
     /// could not be written or delivered by then is logged: a shutdown does not fail for it. A
-    /// notice in hand is sent again later, perhaps for the second time; events for shared sinks are
+    /// notification in hand is sent again later, perhaps for the second time; events for shared sinks are
     /// in the store.
     pub async fn shutdown(mut self) {
         self.stop.cancel();
@@ -163,7 +163,7 @@ impl Jobs {
             Ok(Pause::UntilHint(next_round(began, timer_now(), interval)))
         });
         self.run("change-hints", |pats, stop| async move {
-            stop.run_until_cancelled(pats.follow_hints()).await;
+            stop.run_until_cancelled(pats.listen()).await;
             Ok(Pause::For(RETRY_PAUSE))
         });
     }
@@ -178,7 +178,7 @@ impl Jobs {
     fn run_delivery(&mut self) {
         self.run("notice-delivery", move |pats, stop| async move {
             pats.deliver_until(&stop).await?;
-            Ok(Pause::ForNotice)
+            Ok(Pause::ForNotification)
         });
     }
 
@@ -315,8 +315,8 @@ enum Pause {
     For(Duration),
     /// Until then, or until the store hints at a change.
     UntilHint(Instant),
-    /// Until a notice is queued on this node, or for a while.
-    ForNotice,
+    /// Until a notification is queued on this node, or for a while.
+    ForNotification,
     /// It is done.
     ForEver,
 }
@@ -326,11 +326,11 @@ impl Pause {
         match self {
             Self::For(time) => tokio::time::sleep(time).await,
             Self::UntilHint(time) => {
-                drop(tokio::time::timeout_at(time, pats.change_hinted()).await);
+                drop(tokio::time::timeout_at(time, pats.change_signalled()).await);
             }
             Self::ForEver => std::future::pending().await,
-            Self::ForNotice => {
-                drop(tokio::time::timeout(OUTBOX_INTERVAL, pats.notice_queued()).await);
+            Self::ForNotification => {
+                drop(tokio::time::timeout(OUTBOX_INTERVAL, pats.notification_queued()).await);
             }
         }
     }

@@ -3,10 +3,10 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::ANSWER_TIMEOUT;
-use super::turn::{Early, Turn};
+use super::lease::{Interrupted, LeasedRun};
 use crate::clock::Moment;
 use crate::event::EventKind;
-use crate::store::{ListedOwner, MissingOwners, Prune, Pruned, RevocationScope, Trim};
+use crate::store::{ListedOwner, MissingOwners, Prune, Pruned, Purge, RevocationScope};
 use crate::{Owner, StoreError, Unavailable};
 
 /// How many rows one transaction deletes: few enough that authentication does not wait for it.
@@ -16,8 +16,8 @@ const GAPS: RangeInclusive<Duration> = Duration::from_millis(20)..=Duration::fro
 /// How long entries of the change feed are kept. A node that was away for longer drops its whole
 /// cache, which costs it a query for each token.
 const CHANGES_KEPT: Duration = Duration::from_hours(24);
-/// How long notices are kept after they were sent, skipped or given up.
-const NOTICES_KEPT: Duration = Duration::from_hours(30 * 24);
+/// How long notifications are kept after they were sent, skipped or given up.
+const NOTIFICATIONS_KEPT: Duration = Duration::from_hours(30 * 24);
 /// How long audit events are kept: a year, and a month to look at it.
 const EVENTS_KEPT: Duration = Duration::from_hours(396 * 24);
 /// How long an owner must be missing before his tokens are revoked.
@@ -26,42 +26,42 @@ const MISSING_FOR: Duration = Duration::from_hours(24);
 const FAILURES: usize = 10;
 
 /// Deletes old tokens and other old rows, and revokes the tokens of owners who are gone.
-pub(super) async fn run(turn: &mut Turn<'_>) -> Result<(), Early> {
-    delete_old_tokens(turn).await?;
-    trim(turn).await?;
-    revoke_orphans(turn).await
+pub(super) async fn run(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
+    delete_old_tokens(run).await?;
+    purge(run).await?;
+    revoke_orphans(run).await
 }
 
-async fn delete_old_tokens(turn: &mut Turn<'_>) -> Result<(), Early> {
-    let settings = turn.pats.settings();
-    let notify = turn.pats.notifies() && settings.notice_pruned();
+async fn delete_old_tokens(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
+    let settings = run.pats.settings();
+    let notify = run.pats.notifies() && settings.notice_pruned();
     let mut count = 0;
     loop {
-        let now = turn.keep().await?;
+        let now = run.heartbeat().await?;
         let prune = Prune {
             now,
-            vouched: turn.pats.time().vouched(),
+            vouched: run.pats.time().vouched(),
             keep: settings.pruning_delay(),
             notify,
         };
-        let begun = turn.pats.time().now();
-        let Pruned { at, tokens: pruned } = turn
+        let begun = run.pats.time().now();
+        let Pruned { at, tokens: pruned } = run
             .pats
-            .in_time(turn.store.prune(&turn.lease, &prune, BATCH))
+            .in_time(run.store.prune(&run.lease, &prune, BATCH))
             .await?;
         count += pruned.len();
         let is_last = pruned.len() < BATCH as usize;
         if !pruned.is_empty() {
             if notify {
-                turn.pats.wake_delivery();
+                run.pats.wake_delivery();
             }
-            turn.pats
+            run.pats
                 .emit_change(at, EventKind::Pruned { tokens: pruned });
         }
         if is_last {
             break;
         }
-        leave_gap(turn, begun).await;
+        leave_gap(run, begun).await;
     }
     if count > 0 {
         tracing::info!(count, "old tokens pruned");
@@ -71,32 +71,32 @@ async fn delete_old_tokens(turn: &mut Turn<'_>) -> Result<(), Early> {
 
 /// Lets others write for as long as a transaction has kept them out. Who waits for a SQLite file looks
 /// ten times a second whether it is free, and would hardly ever find it so.
-async fn leave_gap(turn: &Turn<'_>, begun: Moment) {
-    let took = turn.pats.time().now().boot - begun.boot;
+async fn leave_gap(run: &LeasedRun<'_>, begun: Moment) {
+    let took = run.pats.time().now().boot - begun.boot;
     let took = Duration::from_micros(u64::try_from(took).unwrap_or_default());
     tokio::time::sleep(took.clamp(*GAPS.start(), *GAPS.end())).await;
 }
 
-async fn trim(turn: &mut Turn<'_>) -> Result<(), Early> {
+async fn purge(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
     loop {
-        let now = turn.keep().await?;
-        let trim = Trim {
+        let now = run.heartbeat().await?;
+        let purge = Purge {
             now,
-            vouched: turn.pats.time().vouched(),
+            vouched: run.pats.time().vouched(),
             changes: CHANGES_KEPT,
-            notices: NOTICES_KEPT,
+            notifications: NOTIFICATIONS_KEPT,
             events: EVENTS_KEPT,
         };
-        let begun = turn.pats.time().now();
-        if turn
+        let begun = run.pats.time().now();
+        if run
             .pats
-            .in_time(turn.store.trim(&turn.lease, &trim, BATCH))
+            .in_time(run.store.purge(&run.lease, &purge, BATCH))
             .await?
             < u64::from(BATCH)
         {
             return Ok(());
         }
-        leave_gap(turn, begun).await;
+        leave_gap(run, begun).await;
     }
 }
 
@@ -106,22 +106,22 @@ async fn trim(turn: &mut Turn<'_>) -> Result<(), Early> {
 /// For good, and so with care: an owner must be missing at every pruning for a day. A pruning at
 /// which the directory fails, or knows hardly anybody, since then it is more likely broken, is one
 /// at which nobody is missing. Tokens of a missing owner are refused meanwhile.
-async fn revoke_orphans(turn: &mut Turn<'_>) -> Result<(), Early> {
+async fn revoke_orphans(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
     let Census {
         missing, present, ..
-    } = take_census(turn).await?.believed();
+    } = take_census(run).await?.believed();
     let mut gone = Vec::new();
     for chunk in missing.chunks(BATCH as usize) {
-        gone.extend(note(turn, chunk, &[]).await?);
+        gone.extend(note(run, chunk, &[]).await?);
     }
     for chunk in present.chunks(BATCH as usize) {
-        note(turn, &[], chunk).await?;
+        note(run, &[], chunk).await?;
     }
     for owner in gone {
         // First, so that a user of this key who turns up later begins anew.
-        note(turn, &[], std::slice::from_ref(&owner)).await?;
+        note(run, &[], std::slice::from_ref(&owner)).await?;
         let reason = Some("the user no longer exists".to_owned());
-        let revoked = turn
+        let revoked = run
             .pats
             .revoke_all(RevocationScope::Owner(owner), None, reason, false);
         revoked.await.map_err(StoreError::backend)?;
@@ -130,19 +130,19 @@ async fn revoke_orphans(turn: &mut Turn<'_>) -> Result<(), Early> {
 }
 
 async fn note(
-    turn: &mut Turn<'_>,
+    run: &mut LeasedRun<'_>,
     missing: &[Owner],
     present: &[Owner],
-) -> Result<Vec<Owner>, Early> {
+) -> Result<Vec<Owner>, Interrupted> {
     let noted = MissingOwners {
-        now: turn.keep().await?,
-        vouched: turn.pats.time().vouched(),
+        now: run.heartbeat().await?,
+        vouched: run.pats.time().vouched(),
         missing: missing.to_vec(),
         present: present.to_vec(),
         at_least: MISSING_FOR,
     };
-    let noting = turn.store.note_missing(&turn.lease, &noted);
-    Ok(turn.pats.in_time(noting).await?)
+    let noting = run.store.note_missing(&run.lease, &noted);
+    Ok(run.pats.in_time(noting).await?)
 }
 
 /// What the directory says of the owners of tokens.
@@ -198,13 +198,13 @@ impl Census {
 
 /// Asks the directory for all owners, until it fails; those of whom it does not say anything are
 /// not missing.
-async fn take_census(turn: &mut Turn<'_>) -> Result<Census, Early> {
+async fn take_census(run: &mut LeasedRun<'_>) -> Result<Census, Interrupted> {
     let mut census = Census::default();
     let mut last: Option<Owner> = None;
     loop {
-        turn.keep().await?;
-        let page = turn.store.owners_after(last.as_ref(), BATCH);
-        let page = turn.pats.in_time(page).await?;
+        run.heartbeat().await?;
+        let page = run.store.owners_after(last.as_ref(), BATCH);
+        let page = run.pats.in_time(page).await?;
         let Some(listed) = page.last() else {
             return Ok(census);
         };
@@ -212,7 +212,7 @@ async fn take_census(turn: &mut Turn<'_>) -> Result<Census, Early> {
         let owners: Vec<_> = page.iter().map(|listed| listed.owner.clone()).collect();
         let missing = match census.failure {
             Some(_) => HashSet::new(),
-            None => missing_of(turn, &owners, &mut census.failure).await?,
+            None => missing_of(run, &owners, &mut census.failure).await?,
         };
         for listed in page {
             let is_missing = missing.contains(&listed.owner);
@@ -224,12 +224,12 @@ async fn take_census(turn: &mut Turn<'_>) -> Result<Census, Early> {
 /// The owners whom the directory does not know, asked about each of them once more. One about whom
 /// it fails is not among them.
 async fn missing_of(
-    turn: &mut Turn<'_>,
+    run: &mut LeasedRun<'_>,
     owners: &[Owner],
     failure: &mut Option<Unavailable>,
-) -> Result<HashSet<Owner>, Early> {
+) -> Result<HashSet<Owner>, Interrupted> {
     let mut missing = HashSet::new();
-    let pats = turn.pats;
+    let pats = run.pats;
     let profiles = pats.directory().profiles(owners);
     let profiles = match pats.ask_directory(ANSWER_TIMEOUT, profiles).await {
         Ok(profiles) => profiles,
@@ -241,7 +241,7 @@ async fn missing_of(
     let known: HashSet<_> = profiles.into_iter().map(|user| user.owner).collect();
     let mut failures = 0;
     for owner in owners.iter().filter(|owner| !known.contains(owner)) {
-        turn.keep().await?;
+        run.heartbeat().await?;
         let found = pats.directory().find(owner);
         match pats.ask_directory(ANSWER_TIMEOUT, found).await {
             Ok(None) => {

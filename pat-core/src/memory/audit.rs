@@ -45,7 +45,7 @@ impl Tables {
     }
 
     /// Deletes up to `limit` events from before this; returns how many.
-    pub(super) fn trim(&mut self, before: Timestamp, limit: usize) -> usize {
+    pub(super) fn purge(&mut self, before: Timestamp, limit: usize) -> usize {
         let len = self.events.len();
         let mut left = limit;
         self.events.retain(|row| {

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 
 use super::{LiveChildren, MemoryStore};
 use crate::event::EventKind;
-use crate::notice::{NoticeId, NoticeKind, NoticeToken};
+use crate::notification::{NotificationId, NotificationKind, NotificationToken};
 use crate::store::{
-    CLOCK_TOLERANCE, Claim, DeadNotice, DueNotices, Job, JobStore, LONGEST_DELAY, Lease,
-    LeaseAnswer, LeaseRequest, ListedOwner, MissingOwners, Outbox, Outcome, Prune, Pruned,
-    PrunedToken, QueuedNotice, Revocation, StoreTime, Trim,
+    CLOCK_TOLERANCE, Claim, DeadNotification, DueNotifications, Job, JobStore, LONGEST_DELAY,
+    Lease, LeaseAnswer, LeaseRequest, ListedOwner, MissingOwners, Outbox, Outcome, Prune, Pruned,
+    PrunedToken, Purge, QueuedNotification, Revocation, StoreTime,
 };
 use crate::token::random_u64;
 use crate::{Owner, StoreError, Token, TokenId};
@@ -18,9 +18,9 @@ use crate::{Owner, StoreError, Token, TokenId};
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     leases: HashMap<Job, LeaseRow>,
-    /// Which notice of expiry was queued last for a token.
-    told: HashMap<TokenId, NoticeKind>,
-    notices: BTreeMap<NoticeId, NoticeRow>,
+    /// Which notification of expiry was queued last for a token.
+    told: HashMap<TokenId, NotificationKind>,
+    notifications: BTreeMap<NotificationId, NotificationRow>,
     missing_since: HashMap<Owner, Timestamp>,
 }
 
@@ -55,8 +55,8 @@ impl LeaseRow {
 }
 
 #[derive(Debug)]
-struct NoticeRow {
-    notice: QueuedNotice,
+struct NotificationRow {
+    notification: QueuedNotification,
     state: State,
     /// When it is to be tried (again), or when it was settled.
     due_at: Timestamp,
@@ -79,32 +79,32 @@ impl Tables {
         }
     }
 
-    fn is_told(&self, id: TokenId, kind: NoticeKind) -> bool {
+    fn is_notified(&self, id: TokenId, kind: NotificationKind) -> bool {
         self.told.get(&id).is_some_and(|told| *told >= kind)
     }
 }
 
 impl super::Tables {
-    /// Queues one notice for each owner of these tokens.
+    /// Queues one notification for each owner of these tokens.
     pub(super) fn queue(
         &mut self,
-        kind: NoticeKind,
+        kind: NotificationKind,
         ids: &[TokenId],
         now: Timestamp,
         revocation: Option<(&Revocation, &LiveChildren)>,
     ) -> Result<u64, StoreError> {
         let (revocation, live_children) = revocation.unzip();
-        let mut by_owner: BTreeMap<Owner, Vec<NoticeToken>> = BTreeMap::new();
+        let mut by_owner: BTreeMap<Owner, Vec<NotificationToken>> = BTreeMap::new();
         for token in ids.iter().filter_map(|id| self.tokens.get(id)) {
             let tokens = by_owner.entry(token.owner.clone()).or_default();
-            tokens.push(NoticeToken::from(token));
+            tokens.push(NotificationToken::from(token));
         }
         let count = by_owner.len() as u64;
         for (owner, mut tokens) in by_owner {
-            tokens.sort_by_key(NoticeToken::order);
-            let id = NoticeId::random().map_err(StoreError::backend)?;
-            let notice = QueuedNotice {
-                claim: Claim { id, mark: 0 },
+            tokens.sort_by_key(NotificationToken::order);
+            let id = NotificationId::random().map_err(StoreError::backend)?;
+            let notification = QueuedNotification {
+                claim: Claim { id, token: 0 },
                 kind,
                 live_children: live_children
                     .and_then(|live| live.get(&owner).copied())
@@ -117,36 +117,36 @@ impl super::Tables {
                 attempts: 0,
                 sent_by: Vec::new(),
             };
-            let row = NoticeRow {
-                notice,
+            let row = NotificationRow {
+                notification,
                 state: State::Pending,
                 due_at: now,
                 error: String::new(),
             };
-            self.jobs.notices.insert(id, row);
+            self.jobs.notifications.insert(id, row);
         }
         Ok(count)
     }
 
-    fn due(&self, due: &DueNotices) -> impl Iterator<Item = &Token> {
+    fn due(&self, due: &DueNotifications) -> impl Iterator<Item = &Token> {
         let until = due.now + due.within;
         self.tokens.values().filter(move |token| {
             let is_due = token.expires_at.is_some_and(|at| match due.kind {
-                NoticeKind::ExpiresSoon => at > due.now && at <= until,
+                NotificationKind::ExpiresSoon => at > due.now && at <= until,
                 _ => at <= due.now,
             });
-            is_due && token.revoked_at.is_none() && !self.jobs.is_told(token.id, due.kind)
+            is_due && token.revoked_at.is_none() && !self.jobs.is_notified(token.id, due.kind)
         })
     }
 
-    /// Whether a notice need still tell of a token.
-    fn is_worth_telling(&self, kind: NoticeKind, id: TokenId, now: Timestamp) -> bool {
+    /// Whether a notification need still tell of a token.
+    fn still_applies(&self, kind: NotificationKind, id: TokenId, now: Timestamp) -> bool {
         let token = self.tokens.get(&id);
         let is_unrevoked = token.is_some_and(|token| token.revoked_at.is_none());
         match kind {
-            NoticeKind::Created | NoticeKind::Expired => is_unrevoked,
-            NoticeKind::ExpiresSoon => token.is_some_and(|token| token.validity(now).is_ok()),
-            NoticeKind::Pruned | NoticeKind::RevokedByAdmin => true,
+            NotificationKind::Created | NotificationKind::Expired => is_unrevoked,
+            NotificationKind::ExpiresSoon => token.is_some_and(|token| token.validity(now).is_ok()),
+            NotificationKind::Pruned | NotificationKind::RevokedByAdmin => true,
         }
     }
 }
@@ -186,10 +186,10 @@ impl JobStore for MemoryStore {
         Ok(())
     }
 
-    async fn queue_due_notices(
+    async fn queue_due_notifications(
         &self,
         lease: &Lease,
-        due: &DueNotices,
+        due: &DueNotifications,
         max_owners: u32,
     ) -> Result<u64, StoreError> {
         let mut tables = self.tables();
@@ -225,7 +225,7 @@ impl JobStore for MemoryStore {
         if prune.notify {
             let unrevoked = old.iter().filter(|token| token.revoked_at.is_none());
             let ids: Vec<_> = unrevoked.map(|token| token.id).collect();
-            tables.queue(NoticeKind::Pruned, &ids, prune.now, None)?;
+            tables.queue(NotificationKind::Pruned, &ids, prune.now, None)?;
         }
         let mut gone = BTreeMap::new();
         for token in &old {
@@ -258,30 +258,33 @@ impl JobStore for MemoryStore {
         Ok(pruned)
     }
 
-    async fn trim(&self, lease: &Lease, trim: &Trim, limit: u32) -> Result<u64, StoreError> {
+    async fn purge(&self, lease: &Lease, purge: &Purge, limit: u32) -> Result<u64, StoreError> {
         let mut tables = self.tables();
         tables.jobs.check(lease)?;
         let head = tables.generation;
-        let cutoff = |kept| StoreTime::default().cutoff(trim.vouched, kept);
-        let (changes_before, notices_before) = (cutoff(trim.changes), cutoff(trim.notices));
+        let cutoff = |kept| StoreTime::default().cutoff(purge.vouched, kept);
+        let (changes_before, notifications_before) =
+            (cutoff(purge.changes), cutoff(purge.notifications));
         let old_changes = std::iter::zip(&tables.changes, &tables.changed_at)
             .take_while(|(entry, at)| entry.generation < head && **at < changes_before)
             .count()
             .min(limit as usize);
         tables.changes.drain(..old_changes);
         tables.changed_at.drain(..old_changes);
-        let is_old = |row: &NoticeRow| row.state != State::Pending && row.due_at < notices_before;
-        let rows = tables.jobs.notices.iter();
-        let old_notices: Vec<_> = rows
+        let is_old = |row: &NotificationRow| {
+            row.state != State::Pending && row.due_at < notifications_before
+        };
+        let rows = tables.jobs.notifications.iter();
+        let old_notifications: Vec<_> = rows
             .filter(|(_, row)| is_old(row))
             .map(|(id, _)| *id)
             .take(limit as usize)
             .collect();
-        for id in &old_notices {
-            tables.jobs.notices.remove(id);
+        for id in &old_notifications {
+            tables.jobs.notifications.remove(id);
         }
-        let old_events = tables.audit.trim(cutoff(trim.events), limit as usize);
-        Ok((old_changes + old_notices.len() + old_events) as u64)
+        let old_events = tables.audit.purge(cutoff(purge.events), limit as usize);
+        Ok((old_changes + old_notifications.len() + old_events) as u64)
     }
 
     async fn owners_after(
@@ -323,39 +326,39 @@ impl JobStore for MemoryStore {
         Ok(gone)
     }
 
-    async fn claim_notices(
+    async fn claim_notifications(
         &self,
         now: Timestamp,
         ttl: Duration,
         limit: u32,
-    ) -> Result<Vec<QueuedNotice>, StoreError> {
+    ) -> Result<Vec<QueuedNotification>, StoreError> {
         let mut tables = self.tables();
-        let is_due = |row: &NoticeRow| {
+        let is_due = |row: &NotificationRow| {
             let is_put_off = now < row.due_at && row.due_at <= now + LONGEST_DELAY;
             row.state == State::Pending && !is_put_off
         };
         let mut due: Vec<_> = tables
             .jobs
-            .notices
+            .notifications
             .values()
             .filter(|row| is_due(row))
-            .map(|row| (row.due_at, row.notice.clone()))
+            .map(|row| (row.due_at, row.notification.clone()))
             .collect();
-        due.sort_by_key(|(due_at, notice)| (*due_at, notice.claim.id));
+        due.sort_by_key(|(due_at, notification)| (*due_at, notification.claim.id));
         let mut claimed = Vec::new();
-        for (_, mut notice) in due {
+        for (_, mut notification) in due {
             if claimed.len() == limit as usize {
                 break;
             }
-            let kind = notice.kind;
-            notice
+            let kind = notification.kind;
+            notification
                 .tokens
-                .retain(|token| tables.is_worth_telling(kind, token.id, now));
-            notice.claim.mark = random_u64().map_err(StoreError::backend)?;
-            notice.attempts += 1;
-            let is_empty = notice.tokens.is_empty();
-            let row = NoticeRow {
-                notice: notice.clone(),
+                .retain(|token| tables.still_applies(kind, token.id, now));
+            notification.claim.token = random_u64().map_err(StoreError::backend)?;
+            notification.attempts += 1;
+            let is_empty = notification.tokens.is_empty();
+            let row = NotificationRow {
+                notification: notification.clone(),
                 state: if is_empty {
                     State::Skipped
                 } else {
@@ -364,30 +367,30 @@ impl JobStore for MemoryStore {
                 due_at: if is_empty { now } else { now + ttl },
                 error: String::new(),
             };
-            tables.jobs.notices.insert(notice.claim.id, row);
+            tables.jobs.notifications.insert(notification.claim.id, row);
             if !is_empty {
-                claimed.push(notice);
+                claimed.push(notification);
             }
         }
         Ok(claimed)
     }
 
-    async fn settle_notice(
+    async fn settle_notification(
         &self,
         claim: &Claim,
         outcome: &Outcome,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut tables = self.tables();
-        let Some(row) = tables.jobs.notices.get_mut(&claim.id) else {
+        let Some(row) = tables.jobs.notifications.get_mut(&claim.id) else {
             return Ok(false);
         };
-        if row.state != State::Pending || row.notice.claim != *claim {
+        if row.state != State::Pending || row.notification.claim != *claim {
             return Ok(false);
         }
         // The claim is used up.
-        row.notice.claim.mark = 0;
-        let event = EventKind::of_settled(&row.notice, outcome);
+        row.notification.claim.token = 0;
+        let event = EventKind::of_settled(&row.notification, outcome);
         row.due_at = now;
         match outcome {
             Outcome::Sent => row.state = State::Sent,
@@ -398,12 +401,12 @@ impl JobStore for MemoryStore {
             } => {
                 row.due_at = now + *after;
                 row.error.clone_from(error);
-                row.notice.sent_by.clone_from(sent_by);
+                row.notification.sent_by.clone_from(sent_by);
             }
             Outcome::Dead { error, sent_by } => {
                 row.state = State::Dead;
                 row.error.clone_from(error);
-                row.notice.sent_by.clone_from(sent_by);
+                row.notification.sent_by.clone_from(sent_by);
             }
             Outcome::Skipped { reason } => {
                 row.state = State::Skipped;
@@ -418,41 +421,47 @@ impl JobStore for MemoryStore {
 
     async fn outbox(&self) -> Result<Outbox, StoreError> {
         let tables = self.tables();
-        let rows = || tables.jobs.notices.values();
+        let rows = || tables.jobs.notifications.values();
         let pending = || rows().filter(|row| row.state == State::Pending);
         Ok(Outbox {
             pending: pending().count() as u64,
-            oldest_pending_at: pending().map(|row| row.notice.queued_at).min(),
+            oldest_pending_at: pending().map(|row| row.notification.queued_at).min(),
             dead: rows().filter(|row| row.state == State::Dead).count() as u64,
         })
     }
 
-    async fn dead_notices(&self, limit: u32) -> Result<Vec<DeadNotice>, StoreError> {
+    async fn dead_notifications(&self, limit: u32) -> Result<Vec<DeadNotification>, StoreError> {
         let tables = self.tables();
-        let rows = tables.jobs.notices.values();
+        let rows = tables.jobs.notifications.values();
         let mut dead: Vec<_> = rows
             .filter(|row| row.state == State::Dead)
-            .map(|row| DeadNotice {
-                id: row.notice.claim.id,
-                kind: row.notice.kind,
-                owner: row.notice.owner.clone(),
-                queued_at: row.notice.queued_at,
-                attempts: row.notice.attempts,
+            .map(|row| DeadNotification {
+                id: row.notification.claim.id,
+                kind: row.notification.kind,
+                owner: row.notification.owner.clone(),
+                queued_at: row.notification.queued_at,
+                attempts: row.notification.attempts,
                 error: row.error.clone(),
             })
             .collect();
-        dead.sort_by_key(|notice| std::cmp::Reverse((notice.queued_at, notice.id)));
+        dead.sort_by_key(|notification| {
+            std::cmp::Reverse((notification.queued_at, notification.id))
+        });
         dead.truncate(limit as usize);
         Ok(dead)
     }
 
-    async fn requeue_notice(&self, id: NoticeId, now: Timestamp) -> Result<bool, StoreError> {
+    async fn requeue_notification(
+        &self,
+        id: NotificationId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let mut tables = self.tables();
-        match tables.jobs.notices.get_mut(&id) {
+        match tables.jobs.notifications.get_mut(&id) {
             Some(row) if row.state == State::Dead => {
                 row.state = State::Pending;
                 row.due_at = now;
-                row.notice.attempts = 0;
+                row.notification.attempts = 0;
                 Ok(true)
             }
             _ => Ok(false),

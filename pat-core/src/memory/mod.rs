@@ -10,10 +10,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::event::EventKind;
-use crate::notice::NoticeKind;
+use crate::notification::NotificationKind;
 use crate::store::{
-    AuditStore, Change, ChangeEntry, ChangePage, Cursor, Insertion, JobStore, LastUse, Lookup,
-    MOST_READ, NewToken, Revocation, RevocationScope, Revoked, RevokedToken, SearchStore,
+    AuditStore, Change, ChangeEntry, ChangePage, FeedPosition, Insertion, JobStore, LastUse,
+    Lookup, MOST_READ, NewToken, Revocation, RevocationScope, Revoked, RevokedToken, SearchStore,
     StoreTime, StoreVersions, TokenStore,
 };
 use crate::{Owner, StoreError, Token, TokenDigest, TokenId};
@@ -61,9 +61,9 @@ impl Tables {
         self.generation = generation;
     }
 
-    fn head(&self) -> Cursor {
+    fn head(&self) -> FeedPosition {
         let nonce = (self.generation > 0).then_some(self.generation);
-        Cursor {
+        FeedPosition {
             generation: self.generation,
             nonce,
         }
@@ -149,7 +149,12 @@ impl TokenStore for MemoryStore {
         let stored = token.clone().into_token();
         tables.tokens.insert(token.id, stored.clone());
         if token.notify {
-            tables.queue(NoticeKind::Created, &[token.id], token.created_at, None)?;
+            tables.queue(
+                NotificationKind::Created,
+                &[token.id],
+                token.created_at,
+                None,
+            )?;
         }
         let created = EventKind::Created {
             token: stored.id,
@@ -227,7 +232,7 @@ impl TokenStore for MemoryStore {
             tables.append(Change::of_revoked(&revoked), revocation.at);
             if revocation.notify {
                 let ids: Vec<_> = revoked.iter().map(|token| token.id).collect();
-                let kind = NoticeKind::RevokedByAdmin;
+                let kind = NotificationKind::RevokedByAdmin;
                 let told = Some((revocation, &live_children));
                 tables.queue(kind, &ids, revocation.at, told)?;
             }
@@ -261,7 +266,7 @@ impl TokenStore for MemoryStore {
         Ok(now)
     }
 
-    async fn changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, StoreError> {
+    async fn changes_since(&self, cursor: Option<FeedPosition>) -> Result<ChangePage, StoreError> {
         let tables = self.tables();
         let since = cursor.map_or(tables.generation, |cursor| cursor.generation);
         let known = since > 0 && since <= tables.generation;

@@ -1,25 +1,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::auth::Verdict;
+use crate::auth::AuthResult;
 use crate::{AuthError, Pats, Principal, TokenDigest};
 
 impl Pats {
     /// Whether `presented` could be a token of ours, and its digest; without I/O.
     ///
     /// # Errors
-    /// [`AuthError::Foreign`] if no accepted format recognises it, [`AuthError::Disabled`] if
+    /// [`AuthError::Unrecognized`] if no accepted format recognises it, [`AuthError::Disabled`] if
     /// tokens are switched off.
-    pub fn recognize(&self, presented: &[u8]) -> Result<TokenDigest, AuthError> {
-        self.0.auth.recognize(presented)
+    pub fn parse(&self, presented: &[u8]) -> Result<TokenDigest, AuthError> {
+        self.0.auth.parse(presented)
     }
 
-    /// Decides from memory alone: `None` if the database must be asked ([`Pats::check`]).
+    /// Decides from memory alone: `None` if the database must be asked ([`Pats::authenticate_digest`]).
     ///
     /// No I/O, no allocation, and no lock that is held across anything.
     #[must_use]
-    pub fn check_cached(&self, digest: &TokenDigest) -> Option<Result<Principal, AuthError>> {
-        self.0.auth.check_cached(digest)
+    pub fn authenticate_cached(
+        &self,
+        digest: &TokenDigest,
+    ) -> Option<Result<Principal, AuthError>> {
+        self.0.auth.authenticate_cached(digest)
     }
 
     /// Decides by asking the database, within `pat.auth.database.timeout.ms`.
@@ -28,11 +31,11 @@ impl Pats {
     ///
     /// # Errors
     /// Why the token does not authenticate, or [`AuthError::Unavailable`] if nobody can say.
-    pub fn check(
+    pub fn authenticate_digest(
         &self,
         digest: TokenDigest,
     ) -> impl Future<Output = Result<Principal, AuthError>> + Send + 'static {
-        Arc::clone(&self.0.auth).check(digest)
+        Arc::clone(&self.0.auth).authenticate_digest(digest)
     }
 
     /// Decides whether `presented` authenticates, and notes its use.
@@ -40,12 +43,12 @@ impl Pats {
     /// The three steps above in one, for callers that need no more.
     ///
     /// # Errors
-    /// As of [`Pats::recognize`] and [`Pats::check`].
-    pub async fn authenticate(&self, presented: &[u8]) -> Verdict {
-        let digest = self.recognize(presented)?;
-        match self.check_cached(&digest) {
+    /// As of [`Pats::parse`] and [`Pats::authenticate_digest`].
+    pub async fn authenticate(&self, presented: &[u8]) -> AuthResult {
+        let digest = self.parse(presented)?;
+        match self.authenticate_cached(&digest) {
             Some(verdict) => verdict,
-            None => self.check(digest).await,
+            None => self.authenticate_digest(digest).await,
         }
     }
 
@@ -53,11 +56,11 @@ impl Pats {
     /// as event streams.
     ///
     /// # Errors
-    /// As of [`Pats::check`].
-    pub async fn recheck(&self, digest: TokenDigest) -> Verdict {
-        match self.check_cached(&digest) {
+    /// As of [`Pats::authenticate_digest`].
+    pub async fn recheck(&self, digest: TokenDigest) -> AuthResult {
+        match self.authenticate_cached(&digest) {
             Some(verdict) => verdict,
-            None => self.check(digest).await,
+            None => self.authenticate_digest(digest).await,
         }
     }
 

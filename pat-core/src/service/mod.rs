@@ -1,8 +1,8 @@
 //! The service: everything a host does with tokens goes through [`Pats`].
 
-mod administration;
+mod admin;
 mod authenticate;
-mod notices;
+mod notifications;
 mod revoke;
 mod tokens;
 
@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tracing::Instrument as _;
 
-pub use self::administration::{Administration, SearchPage};
+pub use self::admin::{Administration, SearchPage};
 pub use self::revoke::{Family, RevokedCount};
 pub use self::tokens::CreatedToken;
 use crate::auth::Authenticator;
@@ -27,7 +27,7 @@ use crate::settings::Settings;
 use crate::store::{AuditStore, JobStore, StoreTime};
 use crate::token::{IdSource, TokenFormat};
 use crate::{
-    BoxError, Jobs, Mailer, PatsBuilder, StoreError, TokenStore, Unavailable, UserDirectory, Zone,
+    BoxError, Jobs, Notifier, PatsBuilder, StoreError, TokenStore, Unavailable, UserDirectory, Zone,
 };
 
 /// How long the store may take for what nobody waits for any more.
@@ -46,11 +46,11 @@ pub(crate) struct Inner {
     pub(crate) issued_format: Arc<dyn TokenFormat>,
     pub(crate) ids: IdSource,
     pub(crate) feed: Feed,
-    pub(crate) mailers: Vec<Arc<dyn Mailer>>,
-    /// Wakes the delivery of notices.
-    pub(crate) notice_queued: Notify,
+    pub(crate) notifiers: Vec<Arc<dyn Notifier>>,
+    /// Wakes the delivery of notifications.
+    pub(crate) notification_queued: Notify,
     /// Wakes the poll of the change feed.
-    pub(crate) change_hinted: Notify,
+    pub(crate) change_signalled: Notify,
 }
 
 impl Pats {
@@ -64,7 +64,7 @@ impl Pats {
     }
 
     /// Starts the jobs: writing last uses, reading the change feed, pruning, checking for expiry,
-    /// delivering notices and handing out events. Learns once which tokens are in use, so that a flood
+    /// delivering notifications and handing out events. Learns once which tokens are in use, so that a flood
     /// of unknown ones does not keep them waiting.
     ///
     /// Without them nothing is wrong, but on a shared store every request asks the database, last
@@ -119,8 +119,8 @@ impl Pats {
         &*self.0.auth.directory
     }
 
-    pub(crate) fn mailers(&self) -> &[Arc<dyn Mailer>] {
-        &self.0.mailers
+    pub(crate) fn notifiers(&self) -> &[Arc<dyn Notifier>] {
+        &self.0.notifiers
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {
@@ -135,15 +135,15 @@ impl Pats {
         self.settings().time_zone()
     }
 
-    /// Whether notices are queued and sent.
+    /// Whether notifications are queued and sent.
     pub(crate) fn notifies(&self) -> bool {
         self.settings().mail_notifications_enabled()
-            && !self.mailers().is_empty()
+            && !self.notifiers().is_empty()
             && self.has_jobs()
     }
 
     /// Whether this node can do its work, for checks of readiness: the store answers, and the last
-    /// report of this node ([`TokenStore::report_node`]) was committed and read back less than 25
+    /// report of this node ([`TokenStore::heartbeat`]) was committed and read back less than 25
     /// seconds ago, and this version may use it. A database that answers and takes no writes is found
     /// out by that. Where no job reports ([`Pats::start`]), this does.
     ///
@@ -211,14 +211,14 @@ impl Pats {
             ..before
         };
         auth.observe_moved(sent, accepted);
-        auth.judge_anew();
+        auth.invalidate_all();
         let leap = before.mark.map(|mark| clock.duration_since(mark));
         Ok(leap.unwrap_or_default())
     }
 
     /// How long a request other than authentication waits for the store. Longer than that one does,
     /// since a change may have to wait for its turn.
-    fn patience(&self) -> Duration {
+    fn request_timeout(&self) -> Duration {
         self.settings().auth_database_timeout() * 5
     }
 
@@ -273,7 +273,7 @@ impl Pats {
     /// # Errors
     /// The store cannot take them; they stay noted for the next flush.
     pub async fn flush_last_use(&self) -> Result<usize, StoreError> {
-        let flush = self.0.auth.usage.flush(&*self.0.auth.store);
+        let flush = self.0.auth.last_used.flush(&*self.0.auth.store);
         let result = self.ask(WRITE_TIMEOUT, flush).await;
         if result.is_ok() {
             self.metrics().flushed(self.time().now());
@@ -292,22 +292,22 @@ impl Pats {
     }
 
     /// Has the change feed read at every hint of the store's, until it gives no more.
-    pub(crate) async fn follow_hints(&self) {
-        let hint = || self.0.change_hinted.notify_one();
-        self.0.auth.store.follow_hints(&hint).await;
+    pub(crate) async fn listen(&self) {
+        let hint = || self.0.change_signalled.notify_one();
+        self.0.auth.store.listen(&hint).await;
         // What was missed since is to be read now.
         hint();
     }
 
-    pub(crate) fn change_hinted(&self) -> Notified<'_> {
-        self.0.change_hinted.notified()
+    pub(crate) fn change_signalled(&self) -> Notified<'_> {
+        self.0.change_signalled.notified()
     }
 
     /// Sets the gauges that tell of the state of things.
     pub(crate) async fn set_gauges(&self) -> Result<(), StoreError> {
         let now = self.time().refresh();
         self.metrics()
-            .set_gauges(now, self.0.auth.floors.fresh_until(), self.time().leap());
+            .set_gauges(now, self.0.auth.epochs.fresh_until(), self.time().leap());
         let outbox = self.outbox().await?;
         self.metrics().set_outbox(now, &outbox);
         Ok(())

@@ -96,22 +96,22 @@ impl Pats {
     /// The store cannot answer; call again.
     pub async fn user_changed(&self, owner: &Owner) -> Result<(), Unavailable> {
         let (pats, owner) = (self.clone(), owner.clone());
-        self.see_through(Duration::ZERO, async move {
-            let result = pats.judge_anew(owner).await;
+        self.run_detached(Duration::ZERO, async move {
+            let result = pats.invalidate_owner(owner).await;
             pats.wait_for_cluster().await;
             Ok(result?)
         })
         .await
     }
 
-    async fn judge_anew(&self, owner: Owner) -> Result<(), StoreError> {
+    async fn invalidate_owner(&self, owner: Owner) -> Result<(), StoreError> {
         let (now, change) = (self.now(), Change::OwnerChanged(owner.clone()));
         // Also from a version that may not use the store: the others are to judge anew, not this one.
         let store = &self.0.auth.store;
         let result = self
             .ask(WRITE_TIMEOUT, store.append_change(&change, now))
             .await;
-        self.0.auth.floors.raise(&change);
+        self.0.auth.epochs.bump(&change);
         if let Ok(at) = result {
             self.emit_change(at, EventKind::OwnerChanged { owner });
         }
@@ -124,8 +124,8 @@ impl Pats {
     /// The store cannot answer; call again.
     pub async fn user_deleted(&self, owner: &Owner) -> Result<usize, Unavailable> {
         let (pats, owner) = (self.clone(), owner.clone());
-        self.see_through(Duration::ZERO, async move {
-            pats.judge_anew(owner.clone()).await?;
+        self.run_detached(Duration::ZERO, async move {
+            pats.invalidate_owner(owner.clone()).await?;
             let scope = RevocationScope::Owner(owner);
             let reason = Some("the user was deleted".to_owned());
             Ok(pats
@@ -144,8 +144,8 @@ impl Pats {
         reason: Option<String>,
         notify: bool,
     ) -> Result<Revoked, Unavailable> {
-        let (pats, more) = (self.clone(), allowance(&scope));
-        self.see_through(more, async move {
+        let (pats, more) = (self.clone(), extra_time(&scope));
+        self.run_detached(more, async move {
             pats.write_noted_uses(&scope).await;
             let revocation = Revocation {
                 at: pats.now(),
@@ -175,16 +175,16 @@ impl Pats {
     }
 
     /// Writes the last uses that this node has noted of the tokens that are to be revoked, so that
-    /// the notice to their owners says what the pages say. A revocation does not fail for it, nor
+    /// the notification to their owners says what the pages say. A revocation does not fail for it, nor
     /// wait for long: what is not written now is by the next flush.
     async fn write_noted_uses(&self, scope: &RevocationScope) {
-        let (usage, store) = (&self.0.auth.usage, &*self.0.auth.store);
+        let (last_used, store) = (&self.0.auth.last_used, &*self.0.auth.store);
         let limit = self.settings().auth_database_timeout();
         let written = match scope {
-            RevocationScope::Tokens(ids) => self.ask(limit, usage.flush_of(ids, store)).await,
+            RevocationScope::Tokens(ids) => self.ask(limit, last_used.flush_of(ids, store)).await,
             // Which tokens these are is known to the store.
             RevocationScope::TokensAndDescendants(_) | RevocationScope::Owner(_) => {
-                self.ask(limit, usage.flush(store)).await
+                self.ask(limit, last_used.flush(store)).await
             }
         };
         if let Err(error) = written {
@@ -198,12 +198,12 @@ impl Pats {
     /// Runs a change in a task of its own, which goes on when nobody waits for it any more: better
     /// late than not at all. Who has waited for long, and for so much more, is told that it may or
     /// may not be done.
-    async fn see_through<T: Send + 'static>(
+    async fn run_detached<T: Send + 'static>(
         &self,
         more: Duration,
         change: impl Future<Output = Result<T, Unavailable>> + Send + 'static,
     ) -> Result<T, Unavailable> {
-        let limit = self.patience() + more + self.cluster_bound().unwrap_or_default();
+        let limit = self.request_timeout() + more + self.cluster_bound().unwrap_or_default();
         match timeout(limit, self.in_own_task(change)).await {
             Ok(result) => result?,
             Err(_elapsed) => Err(self.outages().gave_up()),
@@ -213,24 +213,24 @@ impl Pats {
     /// After a revocation this node takes nothing from before it: of what was asked for, whether it
     /// was revoked just now, earlier on another node, or (where the store failed) perhaps.
     fn raise_floors(&self, scope: &RevocationScope, result: &Result<Revoked, StoreError>) {
-        let floors = &self.0.auth.floors;
+        let epochs = &self.0.auth.epochs;
         let raise_tokens = |ids: &[TokenId]| {
             for id in ids {
-                floors.raise(&Change::TokenRevoked(*id));
+                epochs.bump(&Change::TokenRevoked(*id));
             }
         };
         match (scope, result) {
             (RevocationScope::Tokens(ids), _) => raise_tokens(ids),
             (RevocationScope::Owner(owner), _) => {
-                floors.raise(&Change::OwnerChanged(owner.clone()));
+                epochs.bump(&Change::OwnerChanged(owner.clone()));
             }
             (RevocationScope::TokensAndDescendants(ids), Ok(revoked)) => {
                 raise_tokens(ids);
                 for change in Change::of_revoked(&revoked.tokens) {
-                    floors.raise(&change);
+                    epochs.bump(&change);
                 }
             }
-            (RevocationScope::TokensAndDescendants(_), Err(_)) => floors.raise_all(),
+            (RevocationScope::TokensAndDescendants(_), Err(_)) => epochs.bump_all(),
         }
     }
 
@@ -243,7 +243,7 @@ impl Pats {
     /// for it again.
     async fn wait_for_cluster(&self) {
         if let Some(bound) = self.cluster_bound() {
-            drop(timeout(bound, self.known_everywhere(bound)).await);
+            drop(timeout(bound, self.all_nodes_caught_up(bound)).await);
         }
     }
 
@@ -255,7 +255,7 @@ impl Pats {
     }
 
     /// Ends when no node can still trust what it knew before all changes up to now.
-    async fn known_everywhere(&self, bound: Duration) {
+    async fn all_nodes_caught_up(&self, bound: Duration) {
         const PAUSE: Duration = Duration::from_millis(20);
         let (auth, feed) = (&self.0.auth, &self.0.feed);
         let mut head = None;
@@ -288,7 +288,7 @@ impl Pats {
 
 /// How much longer than a single revocation one of many tokens may take: about ten times what it
 /// does.
-fn allowance(scope: &RevocationScope) -> Duration {
+fn extra_time(scope: &RevocationScope) -> Duration {
     const PER_TOKEN: Duration = Duration::from_millis(1);
     let count = match scope {
         RevocationScope::Tokens(ids) | RevocationScope::TokensAndDescendants(ids) => ids.len(),

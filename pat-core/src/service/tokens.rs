@@ -91,11 +91,11 @@ impl Pats {
                 notify: self.notifies() && self.settings().notice_created(),
             };
             match self
-                .ask(self.patience(), self.store()?.insert(&new, max))
+                .ask(self.request_timeout(), self.store()?.insert(&new, max))
                 .await?
             {
                 Insertion::Stored(token) => {
-                    self.0.auth.expect(&new.digest);
+                    self.0.auth.mark_known(&new.digest);
                     if new.notify {
                         self.wake_delivery();
                     }
@@ -137,8 +137,8 @@ impl Pats {
     /// The store cannot answer.
     pub async fn list(&self, caller: &Caller) -> Result<Vec<Token>, AccessError> {
         let tokens = self.store()?.list(caller.owner());
-        let mut tokens = self.ask(self.patience(), tokens).await?;
-        self.0.auth.usage.refresh(&mut tokens);
+        let mut tokens = self.ask(self.request_timeout(), tokens).await?;
+        self.0.auth.last_used.refresh(&mut tokens);
         Ok(tokens)
     }
 
@@ -153,7 +153,7 @@ impl Pats {
             return Err(AccessError::NotFound);
         }
         let mut tokens = [token];
-        self.0.auth.usage.refresh(&mut tokens);
+        self.0.auth.last_used.refresh(&mut tokens);
         let [token] = tokens;
         Ok(token)
     }
@@ -163,7 +163,9 @@ impl Pats {
         caller: &Caller,
         id: TokenId,
     ) -> Result<Token, AccessError> {
-        let found = self.ask(self.patience(), self.store()?.find(id)).await?;
+        let found = self
+            .ask(self.request_timeout(), self.store()?.find(id))
+            .await?;
         if let Some(token) = &found
             && token.owner == *caller.owner()
         {
@@ -183,7 +185,7 @@ impl Pats {
     /// The host's directory cannot answer.
     pub async fn is_administrator(&self, caller: &Caller) -> Result<bool, Unavailable> {
         let answer = self.directory().is_administrator(caller.owner());
-        self.ask_directory(self.patience(), answer).await
+        self.ask_directory(self.request_timeout(), answer).await
     }
 
     /// What the host knows of a token's owner; `None` if he is gone.
@@ -191,7 +193,7 @@ impl Pats {
     /// # Errors
     /// The host's directory cannot answer.
     pub async fn owner_of(&self, token: &Token) -> Result<Option<crate::User>, Unavailable> {
-        self.ask_directory(self.patience(), self.directory().find(&token.owner))
+        self.ask_directory(self.request_timeout(), self.directory().find(&token.owner))
             .await
     }
 

@@ -193,7 +193,7 @@ impl Settings {
         self.auth_cache_max_items
     }
 
-    /// When notices about expiry are queued.
+    /// When notifications about expiry are queued.
     #[must_use]
     pub fn expiry_check_schedule(&self) -> &Schedule {
         &self.expiry_check_schedule_cron

@@ -16,13 +16,13 @@ use crate::event::Event;
 /// | [`revoke`](super::TokenStore::revoke) | [`Revoked`](crate::event::EventKind::Revoked) | one for each token |
 /// | [`append_change`](super::TokenStore::append_change) of an owner | [`OwnerChanged`](crate::event::EventKind::OwnerChanged) | one |
 /// | [`prune`](super::JobStore::prune) | [`Pruned`](crate::event::EventKind::Pruned) | one for each token |
-/// | [`settle_notice`](super::JobStore::settle_notice) as sent | [`Notified`](crate::event::EventKind::Notified) | one for each token |
-/// | [`settle_notice`](super::JobStore::settle_notice) as dead | [`NoticeDead`](crate::event::EventKind::NoticeDead) | one |
+/// | [`settle_notification`](super::JobStore::settle_notification) as sent | [`Notified`](crate::event::EventKind::Notified) | one for each token |
+/// | [`settle_notification`](super::JobStore::settle_notification) as dead | [`NotificationDead`](crate::event::EventKind::NotificationDead) | one |
 ///
 /// An event is numbered only after its commit ([`AuditStore::number_events`]), since transactions
 /// do not commit in the order in which they begin: a reader who remembers the last time or id that
 /// it saw passes over what commits late. Events are trimmed by
-/// [`JobStore::trim`](super::JobStore::trim), whether or not a sink has had them.
+/// [`JobStore::purge`](super::JobStore::purge), whether or not a sink has had them.
 ///
 /// `pat_core::testing::audit` has the suite. It needs [`TokenStore::jobs`](super::TokenStore::jobs)
 /// too.

@@ -1,4 +1,4 @@
-//! The part of the storage port that jobs need: leases, pruning and the outbox of notices.
+//! The part of the storage port that jobs need: leases, pruning and the outbox of notifications.
 
 use std::fmt::{self, Debug};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{MarkBounds, StoreError, StoreTime};
-use crate::notice::{NoticeId, NoticeKind, NoticeToken};
+use crate::notification::{NotificationId, NotificationKind, NotificationToken};
 use crate::{Owner, TokenId};
 
 /// What jobs keep in a store, beside the tokens themselves.
@@ -19,7 +19,7 @@ use crate::{Owner, TokenId};
 /// A job has no time of its own: callers say what time they think it is, and a store whose database
 /// has a clock goes by that, in the transaction that acts. What lies in a future in which it cannot
 /// lie, because some clock was wrong when it was written, counts as not set: a lease that lasts
-/// longer than leases do, an occurrence that is done but has not come, a notice that is due later
+/// longer than leases do, an occurrence that is done but has not come, a notification that is due later
 /// than any is put off.
 #[async_trait]
 pub trait JobStore: Debug + Send + Sync {
@@ -52,11 +52,11 @@ pub trait JobStore: Debug + Send + Sync {
     /// [`StoreError::LeaseLost`] if somebody else has acquired it since; then nothing is changed.
     async fn release_lease(&self, lease: &Lease, is_done: bool) -> Result<(), StoreError>;
 
-    /// Queues the notices of one kind that are due, for all tokens of up to `max_owners` owners:
-    /// one notice for each owner. Returns how many that were; 0 if nothing is due any more.
+    /// Queues the notifications of one kind that are due, for all tokens of up to `max_owners` owners:
+    /// one notification for each owner. Returns how many that were; 0 if nothing is due any more.
     ///
     /// `ExpiresSoon` is due for an unrevoked token that is not expired now, expires within
-    /// `due.within`, and about which no notice of expiry was queued yet; `Expired` for one that is
+    /// `due.within`, and about which no notification of expiry was queued yet; `Expired` for one that is
     /// expired now and about which no `Expired` was queued. Nothing is due while the clock is more
     /// than [`LONGEST_LEAP`] ahead of the mark: the owners would be told what is not so.
     ///
@@ -64,15 +64,15 @@ pub trait JobStore: Debug + Send + Sync {
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] if somebody else has acquired the lease since.
-    async fn queue_due_notices(
+    async fn queue_due_notifications(
         &self,
         lease: &Lease,
-        due: &DueNotices,
+        due: &DueNotifications,
         max_owners: u32,
     ) -> Result<u64, StoreError>;
 
     /// Deletes up to `limit` tokens that expired, or were revoked, `prune.keep` ago or longer by the
-    /// time that is vouched for, and returns them. If `prune.notify` is set, queues one [`NoticeKind::Pruned`] for each owner of
+    /// time that is vouched for, and returns them. If `prune.notify` is set, queues one [`NotificationKind::Pruned`] for each owner of
     /// those among them that were not revoked, in the same transaction. Under the lease.
     ///
     /// In that transaction too, tokens whose parent is deleted become children of its nearest ancestor
@@ -84,17 +84,17 @@ pub trait JobStore: Debug + Send + Sync {
     async fn prune(&self, lease: &Lease, prune: &Prune, limit: u32) -> Result<Pruned, StoreError>;
 
     /// Deletes old rows that nobody needs any more: entries of the change feed, except those of
-    /// its newest generation, notices that were sent or skipped, or gave up, and audit events, each
+    /// its newest generation, notifications that were sent or skipped, or gave up, and audit events, each
     /// older than given, by the time that is vouched for. At most `limit` of each; returns how many.
     /// Under the lease.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] if somebody else has acquired the lease since.
-    async fn trim(&self, lease: &Lease, trim: &Trim, limit: u32) -> Result<u64, StoreError>;
+    async fn purge(&self, lease: &Lease, purge: &Purge, limit: u32) -> Result<u64, StoreError>;
 
     /// Puts right what was written while a clock was wrong that is right again, under the lease:
     /// tokens that were created in a future that did not come are moved back to now, and their ends
-    /// by as much; last uses, notices and the like in such a future count as not set. Returns how
+    /// by as much; last uses, notifications and the like in such a future count as not set. Returns how
     /// many tokens were moved; all nodes judge everything anew if any was
     /// ([`Change::Everything`](super::Change::Everything)).
     ///
@@ -130,24 +130,24 @@ pub trait JobStore: Debug + Send + Sync {
         noted: &MissingOwners,
     ) -> Result<Vec<Owner>, StoreError>;
 
-    /// Takes up to `limit` notices that are due, oldest first, so that no other worker gets them for
+    /// Takes up to `limit` notifications that are due, oldest first, so that no other worker gets them for
     /// as long as `ttl`; counts the attempt.
     ///
-    /// Tokens that a notice need not tell of any more are taken out of it for good: for
+    /// Tokens that a notification need not tell of any more are taken out of it for good: for
     /// `Created`, `ExpiresSoon` and `Expired` those that are revoked or gone, for `ExpiresSoon`
     /// also those that have expired (by the mark, while the clock is more than [`LONGEST_LEAP`] ahead
-    /// of it). A notice that is left without tokens is skipped, and the next
+    /// of it). A notification that is left without tokens is skipped, and the next
     /// one taken in its place: the answer is empty only if nothing is due.
-    async fn claim_notices(
+    async fn claim_notifications(
         &self,
         now: Timestamp,
         ttl: Duration,
         limit: u32,
-    ) -> Result<Vec<QueuedNotice>, StoreError>;
+    ) -> Result<Vec<QueuedNotification>, StoreError>;
 
-    /// Says what came of a claimed notice. False if the claim has run out and another worker has
-    /// taken the notice since; then nothing is changed.
-    async fn settle_notice(
+    /// Says what came of a claimed notification. False if the claim has run out and another worker has
+    /// taken the notification since; then nothing is changed.
+    async fn settle_notification(
         &self,
         claim: &Claim,
         outcome: &Outcome,
@@ -157,11 +157,15 @@ pub trait JobStore: Debug + Send + Sync {
     /// How much there is in the outbox.
     async fn outbox(&self) -> Result<Outbox, StoreError>;
 
-    /// Up to `limit` notices that could not be sent, newest first.
-    async fn dead_notices(&self, limit: u32) -> Result<Vec<DeadNotice>, StoreError>;
+    /// Up to `limit` notifications that could not be sent, newest first.
+    async fn dead_notifications(&self, limit: u32) -> Result<Vec<DeadNotification>, StoreError>;
 
-    /// Has a dead notice tried again from `now` on, with all its attempts. False if it is not dead.
-    async fn requeue_notice(&self, id: NoticeId, now: Timestamp) -> Result<bool, StoreError>;
+    /// Has a dead notification tried again from `now` on, with all its attempts. False if it is not dead.
+    async fn requeue_notification(
+        &self,
+        id: NotificationId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
 }
 
 /// A job that one node runs for all.
@@ -170,7 +174,7 @@ pub trait JobStore: Debug + Send + Sync {
 pub enum Job {
     /// Deletes old tokens, and tidies up.
     Prune,
-    /// Queues notices about expiry.
+    /// Queues notifications about expiry.
     ExpiryCheck,
     /// Feeds the shared event sinks. It has no occurrences: it is always due.
     EventFeed,
@@ -237,18 +241,18 @@ pub struct Lease {
     pub term: u64,
 }
 
-/// Which notices are due.
+/// Which notifications are due.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DueNotices {
-    /// [`NoticeKind::ExpiresSoon`] or [`NoticeKind::Expired`].
-    pub kind: NoticeKind,
+pub struct DueNotifications {
+    /// [`NotificationKind::ExpiresSoon`] or [`NotificationKind::Expired`].
+    pub kind: NotificationKind,
     /// Now, by the caller's clock.
     pub now: Timestamp,
     /// For tokens that expire within this time from now; without meaning for `Expired`.
     pub within: Duration,
 }
 
-/// How far the clock may be ahead of the mark while notices are queued: a machine that was off for
+/// How far the clock may be ahead of the mark while notifications are queued: a machine that was off for
 /// six days still tells what is due, and one whose clock is a year ahead does not.
 pub const LONGEST_LEAP: Duration = Duration::from_hours(7 * 24);
 
@@ -257,7 +261,7 @@ pub const LONGEST_LEAP: Duration = Duration::from_hours(7 * 24);
 /// no further ahead lies in no impossible future.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
 
-/// The longest time for which a notice is put off; one that is due later is due now.
+/// The longest time for which a notification is put off; one that is due later is due now.
 pub const LONGEST_DELAY: Duration = Duration::from_hours(2);
 
 /// Which tokens are pruned.
@@ -317,36 +321,36 @@ pub struct MissingOwners {
 
 /// What is old.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trim {
+pub struct Purge {
     /// Now, by the caller's clock.
     pub now: Timestamp,
     /// The time that the caller vouches for ([`StoreTime::mark`]), for stores that keep no mark.
     pub vouched: Timestamp,
     /// How long entries of the change feed are kept.
     pub changes: Duration,
-    /// How long notices are kept after they were settled.
-    pub notices: Duration,
+    /// How long notifications are kept after they were settled.
+    pub notifications: Duration,
     /// How long audit events are kept, where the store keeps any.
     pub events: Duration,
 }
 
-/// A notice in the hands of a worker.
+/// A notification in the hands of a worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueuedNotice {
+pub struct QueuedNotification {
     /// The worker's claim.
     pub claim: Claim,
     /// What it tells.
-    pub kind: NoticeKind,
+    pub kind: NotificationKind,
     /// Whom it tells.
     pub owner: Owner,
     /// The tokens it is about, by expiry (never last) and then by id; at least one.
-    pub tokens: Vec<NoticeToken>,
-    /// Who revoked, for [`NoticeKind::RevokedByAdmin`].
+    pub tokens: Vec<NotificationToken>,
+    /// Who revoked, for [`NotificationKind::RevokedByAdmin`].
     pub by: Option<Owner>,
     /// Why, in the revoker's words.
     pub reason: Option<String>,
     /// How many of the owner's tokens that were created with these, directly or through others, go on
-    /// authenticating; 0 for other kinds than [`NoticeKind::RevokedByAdmin`].
+    /// authenticating; 0 for other kinds than [`NotificationKind::RevokedByAdmin`].
     pub live_children: u64,
     /// When it was queued.
     pub queued_at: Timestamp,
@@ -356,16 +360,16 @@ pub struct QueuedNotice {
     pub sent_by: Vec<String>,
 }
 
-/// A worker's right to settle a notice.
+/// A worker's right to settle a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
-    /// The notice.
-    pub id: NoticeId,
-    /// A random mark of this claim.
-    pub mark: u64,
+    /// The notification.
+    pub id: NotificationId,
+    /// A random number that only the holder of this claim knows.
+    pub token: u64,
 }
 
-/// What came of a notice.
+/// What came of a notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Every mailer has sent it.
@@ -396,21 +400,21 @@ pub enum Outcome {
 /// How much there is in the outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Outbox {
-    /// Notices that wait to be sent.
+    /// Notifications that wait to be sent.
     pub pending: u64,
     /// When the oldest of them was queued.
     pub oldest_pending_at: Option<Timestamp>,
-    /// Notices that could not be sent.
+    /// Notifications that could not be sent.
     pub dead: u64,
 }
 
-/// A notice that could not be sent.
+/// A notification that could not be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeadNotice {
+pub struct DeadNotification {
     /// Its number.
-    pub id: NoticeId,
+    pub id: NotificationId,
     /// What it tells.
-    pub kind: NoticeKind,
+    pub kind: NotificationKind,
     /// Whom it should tell.
     pub owner: Owner,
     /// When it was queued.

@@ -16,9 +16,9 @@ use jiff::Timestamp;
 
 pub use self::audit::AuditStore;
 pub use self::jobs::{
-    CLOCK_TOLERANCE, Claim, DeadNotice, DueNotices, Job, JobStore, LONGEST_DELAY, LONGEST_LEAP,
-    Lease, LeaseAnswer, LeaseRequest, ListedOwner, MissingOwners, Outbox, Outcome, Prune, Pruned,
-    PrunedToken, QueuedNotice, Trim,
+    CLOCK_TOLERANCE, Claim, DeadNotification, DueNotifications, Job, JobStore, LONGEST_DELAY,
+    LONGEST_LEAP, Lease, LeaseAnswer, LeaseRequest, ListedOwner, MissingOwners, Outbox, Outcome,
+    Prune, Pruned, PrunedToken, Purge, QueuedNotification,
 };
 pub use self::search::SearchStore;
 pub use self::time::{MarkBounds, StoreTime};
@@ -97,7 +97,7 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     /// What has changed since `cursor`, read in one consistent view; see [`ChangePage`].
     ///
     /// Without a cursor only the head is read. Of more than [`MOST_READ`] entries all are left out.
-    async fn changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, StoreError>;
+    async fn changes_since(&self, cursor: Option<FeedPosition>) -> Result<ChangePage, StoreError>;
 
     /// Calls `hint` whenever another process may have changed something, so that this one looks at
     /// the change feed at once instead of in its own time.
@@ -105,7 +105,7 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     /// Hints are worth time and nothing else: they may get lost, come late or come without reason.
     /// Returns when it can hear no more, and is called again then; never, where the database gives
     /// no hints.
-    async fn follow_hints(&self, hint: &(dyn Fn() + Send + Sync)) {
+    async fn listen(&self, hint: &(dyn Fn() + Send + Sync)) {
         let _ = hint;
         std::future::pending::<()>().await;
     }
@@ -116,7 +116,7 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     /// returns the time as it is after that.
     ///
     /// This and the next two are asked of a shared store only, which must have them.
-    async fn report_node(
+    async fn heartbeat(
         &self,
         report: &NodeReport,
         mark: &MarkBounds,
@@ -126,7 +126,7 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     }
 
     /// Forgets a node, which does not use its cache any more, if this is still its last report.
-    async fn forget_node(&self, report: &NodeReport) -> Result<(), StoreError> {
+    async fn deregister(&self, report: &NodeReport) -> Result<(), StoreError> {
         let _ = report;
         Err(StoreError::private())
     }
@@ -224,24 +224,24 @@ impl<T: TokenStore + ?Sized> TokenStore for Arc<T> {
         (**self).append_change(change, now).await
     }
 
-    async fn changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, StoreError> {
+    async fn changes_since(&self, cursor: Option<FeedPosition>) -> Result<ChangePage, StoreError> {
         (**self).changes_since(cursor).await
     }
 
-    async fn follow_hints(&self, hint: &(dyn Fn() + Send + Sync)) {
-        (**self).follow_hints(hint).await;
+    async fn listen(&self, hint: &(dyn Fn() + Send + Sync)) {
+        (**self).listen(hint).await;
     }
 
-    async fn report_node(
+    async fn heartbeat(
         &self,
         report: &NodeReport,
         mark: &MarkBounds,
     ) -> Result<StoreTime, StoreError> {
-        (**self).report_node(report, mark).await
+        (**self).heartbeat(report, mark).await
     }
 
-    async fn forget_node(&self, report: &NodeReport) -> Result<(), StoreError> {
-        (**self).forget_node(report).await
+    async fn deregister(&self, report: &NodeReport) -> Result<(), StoreError> {
+        (**self).deregister(report).await
     }
 
     async fn nodes(&self) -> Result<Vec<NodeReport>, StoreError> {
@@ -295,7 +295,7 @@ pub struct NewToken {
     /// How many tokens of the owner the store may hold with this one, revoked and expired ones
     /// included.
     pub max_rows: u32,
-    /// Whether a [`NoticeKind::Created`](crate::notice::NoticeKind::Created) is queued with it, in
+    /// Whether a [`NotificationKind::Created`](crate::notification::NotificationKind::Created) is queued with it, in
     /// the same transaction. Never set for a store without [`TokenStore::jobs`].
     pub notify: bool,
 }
@@ -373,7 +373,7 @@ pub struct Revocation {
     pub by: Option<Owner>,
     /// Why, in the revoker's words.
     pub reason: Option<String>,
-    /// Whether a [`NoticeKind::RevokedByAdmin`](crate::notice::NoticeKind::RevokedByAdmin) is
+    /// Whether a [`NotificationKind::RevokedByAdmin`](crate::notification::NotificationKind::RevokedByAdmin) is
     /// queued for each owner, in the same transaction. Never set for a store without
     /// [`TokenStore::jobs`].
     pub notify: bool,
@@ -455,7 +455,7 @@ pub struct ChangeEntry {
     /// The value the change counter got in the transaction that made the change. Several entries
     /// may share one.
     pub generation: u64,
-    /// That transaction's random mark; see [`Cursor::nonce`].
+    /// That transaction's random mark; see [`FeedPosition::nonce`].
     pub nonce: u64,
     /// The change.
     pub change: Change,
@@ -463,7 +463,7 @@ pub struct ChangeEntry {
 
 /// How far a node has read the change feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cursor {
+pub struct FeedPosition {
     /// The change counter as read last; 0 before the first change.
     pub generation: u64,
     /// The random mark of that generation; `None` if there was no entry of it. A failover that
@@ -471,7 +471,7 @@ pub struct Cursor {
     pub nonce: Option<u64>,
 }
 
-/// How far a node has applied the change feed: all changes up to a generation are in its floors.
+/// How far a node has applied the change feed: all changes up to a generation are in its epochs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NodeReport {
     /// A number that is the node's own, at most 2⁶³ − 1.
@@ -520,7 +520,7 @@ pub const MOST_READ: u64 = 2_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangePage {
     /// Where the feed ends now.
-    pub head: Cursor,
+    pub head: FeedPosition,
     /// The mark that the feed now has at the cursor's generation; `None` if it has no entry there.
     pub nonce_at_cursor: Option<u64>,
     /// The entries after the cursor, in order of generation. Old ones may have been trimmed; the

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use tokio::task::JoinSet;
 
 use super::case::{Case, Store, at, case, id, new, owner, revocation, revoke, store_token};
-use super::jobs::{claim, jobs, lapsed_lease, lease, prune_all, settle, trim_events};
+use super::jobs::{claim, jobs, lapsed_lease, lease, prune_all, purge_events, settle};
 use crate::event::{Event, EventKind};
-use crate::notice::NoticeKind;
+use crate::notification::NotificationKind;
 use crate::store::{
     AuditStore, Change, Insertion, Job, NewToken, Outcome, PrunedToken, Revocation,
     RevocationScope, RevokedToken,
@@ -26,7 +26,9 @@ pub const CASES: &[Case] = &[
         Box::pin(changed_owner(s))
     }),
     case("each_pruned_token_has_its_event", |s| Box::pin(pruning(s))),
-    case("a_settled_notice_has_its_events", |s| Box::pin(notices(s))),
+    case("a_settled_notice_has_its_events", |s| {
+        Box::pin(notifications(s))
+    }),
     case("what_changes_nothing_has_no_event", |s| {
         Box::pin(no_change(s))
     }),
@@ -186,7 +188,7 @@ async fn pruning(store: Store) {
     assert_eq!(kinds.len(), 2);
 }
 
-async fn notices(store: Store) {
+async fn notifications(store: Store) {
     for number in 1..=2 {
         let token = NewToken {
             notify: true,
@@ -200,29 +202,31 @@ async fn notices(store: Store) {
         ..revocation(1)
     };
     store.revoke(&scope, &revocation).await.expect("revoke");
-    let notices = claim(&store, 1).await;
-    let [notice] = &notices[..] else {
-        panic!("of tokens that are revoked only the revocation is told: {notices:?}")
+    let notifications = claim(&store, 1).await;
+    let [notification] = &notifications[..] else {
+        panic!("of tokens that are revoked only the revocation is told: {notifications:?}")
     };
     let retry = Outcome::Dead {
         error: "no such box".into(),
         sent_by: Vec::new(),
     };
-    assert!(settle(&store, notice, retry, 2).await);
-    let dead = EventKind::NoticeDead {
-        notice: notice.claim.id,
-        kind: NoticeKind::RevokedByAdmin,
+    assert!(settle(&store, notification, retry, 2).await);
+    let dead = EventKind::NotificationDead {
+        notification: notification.claim.id,
+        kind: NotificationKind::RevokedByAdmin,
         owner: owner("alice"),
         error: "no such box".into(),
     };
     assert_eq!(kinds(&store).await[4..], [dead]);
-    let requeued = jobs(&store).requeue_notice(notice.claim.id, at(3)).await;
-    assert!(requeued.expect("requeue_notice"));
-    let notices = claim(&store, 4).await;
-    assert!(settle(&store, &notices[0], Outcome::Sent, 5).await);
+    let requeued = jobs(&store)
+        .requeue_notification(notification.claim.id, at(3))
+        .await;
+    assert!(requeued.expect("requeue_notification"));
+    let notifications = claim(&store, 4).await;
+    assert!(settle(&store, &notifications[0], Outcome::Sent, 5).await);
     let notified = |number| EventKind::Notified {
-        notice: notice.claim.id,
-        kind: NoticeKind::RevokedByAdmin,
+        notification: notification.claim.id,
+        kind: NotificationKind::RevokedByAdmin,
         owner: owner("alice"),
         tokens: vec![id(number)],
     };
@@ -410,7 +414,7 @@ async fn trimming(store: Store) {
     record(-999).await;
     record(1_000_000_000).await;
     let lease = lease(&store, Job::Prune).await;
-    assert_eq!(trim_events(&store, &lease).await, 2);
+    assert_eq!(purge_events(&store, &lease).await, 2);
     let left = after(&store, 0).await;
     let [left] = &left[..] else {
         panic!("one is left: {left:?}")

@@ -7,10 +7,11 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::case::{Case, Store, at, case, id, new, owner, revocation, revoke, store_token};
-use crate::notice::{NoticeKind, NoticeToken};
+use crate::notification::{NotificationKind, NotificationToken};
 use crate::store::{
-    Change, DueNotices, Job, JobStore, LastUse, Lease, LeaseAnswer, LeaseRequest, MarkBounds,
-    MissingOwners, NewToken, Outcome, Prune, QueuedNotice, Revocation, RevocationScope, Trim,
+    Change, DueNotifications, Job, JobStore, LastUse, Lease, LeaseAnswer, LeaseRequest, MarkBounds,
+    MissingOwners, NewToken, Outcome, Prune, Purge, QueuedNotification, Revocation,
+    RevocationScope,
 };
 use crate::{StoreError, TokenId};
 
@@ -130,9 +131,9 @@ pub(super) async fn prune_all(store: &Store, lease: &Lease) -> Vec<TokenId> {
 }
 
 /// Deletes events from before the beginning of the suite.
-pub(super) async fn trim_events(store: &Store, lease: &Lease) -> u64 {
-    let trim = trim_at(1_000, -100, -100);
-    jobs(store).trim(lease, &trim, 100).await.expect("trim")
+pub(super) async fn purge_events(store: &Store, lease: &Lease) -> u64 {
+    let purge = purge_at(1_000, -100, -100);
+    jobs(store).purge(lease, &purge, 100).await.expect("purge")
 }
 
 fn expiring(number: i64, owner_key: &str, seconds: i64) -> NewToken {
@@ -142,39 +143,45 @@ fn expiring(number: i64, owner_key: &str, seconds: i64) -> NewToken {
     }
 }
 
-async fn queue_due(store: &Store, lease: &Lease, kind: NoticeKind, now: i64, until: i64) -> u64 {
-    let due = DueNotices {
+async fn queue_due(
+    store: &Store,
+    lease: &Lease,
+    kind: NotificationKind,
+    now: i64,
+    until: i64,
+) -> u64 {
+    let due = DueNotifications {
         kind,
         now: at(now),
         within: seconds(until - now),
     };
     jobs(store)
-        .queue_due_notices(lease, &due, 100)
+        .queue_due_notifications(lease, &due, 100)
         .await
-        .expect("queue_due_notices")
+        .expect("queue_due_notifications")
 }
 
-pub(super) async fn claim(store: &Store, now: i64) -> Vec<QueuedNotice> {
-    let claimed = jobs(store).claim_notices(at(now), TTL, 100).await;
-    claimed.expect("claim_notices")
+pub(super) async fn claim(store: &Store, now: i64) -> Vec<QueuedNotification> {
+    let claimed = jobs(store).claim_notifications(at(now), TTL, 100).await;
+    claimed.expect("claim_notifications")
 }
 
 fn seconds(count: i64) -> Duration {
     Duration::from_secs(count.unsigned_abs())
 }
 
-fn ids(notice: &QueuedNotice) -> Vec<TokenId> {
-    notice.tokens.iter().map(|token| token.id).collect()
+fn ids(notification: &QueuedNotification) -> Vec<TokenId> {
+    notification.tokens.iter().map(|token| token.id).collect()
 }
 
 pub(super) async fn settle(
     store: &Store,
-    notice: &QueuedNotice,
+    notification: &QueuedNotification,
     outcome: Outcome,
     now: i64,
 ) -> bool {
-    let settled = jobs(store).settle_notice(&notice.claim, &outcome, at(now));
-    settled.await.expect("settle_notice")
+    let settled = jobs(store).settle_notification(&notification.claim, &outcome, at(now));
+    settled.await.expect("settle_notification")
 }
 
 async fn one_runner(store: Store) {
@@ -244,7 +251,7 @@ async fn impossible_future(store: Store) {
         .await
         .expect("release_lease");
     assert_eq!(ask(&store, Job::Prune, 101, 102).await, LeaseAnswer::Done);
-    // A notice is put off by an hour or two at most.
+    // A notification is put off by an hour or two at most.
     let token = NewToken {
         notify: true,
         created_at: at(YEAR),
@@ -270,8 +277,8 @@ async fn lease_race(store: Store) {
 async fn fencing(store: Store) {
     store_token(&store, &expiring(1, "alice", 10)).await;
     let (stale, current) = lapsed_lease(&store, Job::Prune).await;
-    let due = DueNotices {
-        kind: NoticeKind::Expired,
+    let due = DueNotifications {
+        kind: NotificationKind::Expired,
         now: at(60),
         within: Duration::ZERO,
     };
@@ -281,14 +288,16 @@ async fn fencing(store: Store) {
         keep: Duration::ZERO,
         notify: true,
     };
-    let trim = trim_at(60, 60, 60);
+    let purge = purge_at(60, 60, 60);
     let jobs = jobs(&store);
     let refused = [
         jobs.renew_lease(&stale, at(60), TTL).await,
         jobs.release_lease(&stale, true).await,
-        jobs.queue_due_notices(&stale, &due, 10).await.map(drop),
+        jobs.queue_due_notifications(&stale, &due, 10)
+            .await
+            .map(drop),
         jobs.prune(&stale, &prune, 10).await.map(drop),
-        jobs.trim(&stale, &trim, 10).await.map(drop),
+        jobs.purge(&stale, &purge, 10).await.map(drop),
     ];
     for result in refused {
         assert!(matches!(result, Err(StoreError::LeaseLost)), "{result:?}");
@@ -310,7 +319,7 @@ async fn due_once(store: Store) {
     store_token(&store, &expiring(2, "alice", 1000)).await;
     store_token(&store, &expiring(3, "revoked", 1000)).await;
     revoke(&store, RevocationScope::Tokens(vec![id(3)]), 1).await;
-    let soon = NoticeKind::ExpiresSoon;
+    let soon = NotificationKind::ExpiresSoon;
     assert_eq!(queue_due(&store, &lease, soon, 899, 999).await, 0);
     assert_eq!(
         queue_due(&store, &lease, soon, 900, 1000).await,
@@ -318,7 +327,7 @@ async fn due_once(store: Store) {
         "to the microsecond"
     );
     assert_eq!(queue_due(&store, &lease, soon, 900, 1000).await, 0, "once");
-    let expired = NoticeKind::Expired;
+    let expired = NotificationKind::Expired;
     assert_eq!(queue_due(&store, &lease, expired, 999, 999).await, 0);
     assert_eq!(queue_due(&store, &lease, soon, 1000, 1100).await, 0);
     assert_eq!(queue_due(&store, &lease, expired, 1000, 1000).await, 1);
@@ -329,7 +338,7 @@ async fn due_once(store: Store) {
     );
     assert_eq!(queue_due(&store, &lease, soon, 1000, 9999).await, 0);
 
-    // About a token that expired unseen, only the second notice is due.
+    // About a token that expired unseen, only the second notification is due.
     store_token(&store, &expiring(4, "bob", 2000)).await;
     assert_eq!(queue_due(&store, &lease, expired, 5000, 5000).await, 1);
     assert_eq!(queue_due(&store, &lease, soon, 5000, 9999).await, 0);
@@ -349,34 +358,37 @@ async fn grouping(store: Store) {
         at: at(50),
     };
     store.record_use(&[used]).await.expect("record_use");
-    let due = DueNotices {
-        kind: NoticeKind::ExpiresSoon,
+    let due = DueNotifications {
+        kind: NotificationKind::ExpiresSoon,
         now: at(60),
         within: seconds(940),
     };
     // In two batches, none of which parts an owner's tokens.
     for expected in [3, 1, 0] {
-        let queued = jobs(&store).queue_due_notices(&lease, &due, 3).await;
-        assert_eq!(queued.expect("queue_due_notices"), expected);
+        let queued = jobs(&store).queue_due_notifications(&lease, &due, 3).await;
+        assert_eq!(queued.expect("queue_due_notifications"), expected);
     }
     let claimed = claim(&store, 60).await;
     let by_owner: BTreeMap<_, _> = claimed
         .iter()
-        .map(|notice| (notice.owner.as_str(), ids(notice)))
+        .map(|notification| (notification.owner.as_str(), ids(notification)))
         .collect();
     let expected = [("Alice", 10), ("alice", 4), ("bob", 1), ("älice", 7)]
         .map(|(key, first)| (key, [1, 2, 0].map(|place| id(first + place)).to_vec()));
     assert_eq!(by_owner, BTreeMap::from(expected), "by expiry");
     let bobs = claimed
         .iter()
-        .find(|notice| notice.owner == owner("bob"))
+        .find(|notification| notification.owner == owner("bob"))
         .expect("bob's");
-    assert_eq!((bobs.kind, bobs.attempts), (NoticeKind::ExpiresSoon, 1));
+    assert_eq!(
+        (bobs.kind, bobs.attempts),
+        (NotificationKind::ExpiresSoon, 1)
+    );
     assert_eq!(
         (bobs.queued_at, &bobs.by, &bobs.reason),
         (at(60), &None, &None)
     );
-    let first = NoticeToken {
+    let first = NotificationToken {
         id: id(2),
         name: "ci".into(),
         created_at: at(0),
@@ -403,7 +415,7 @@ async fn creation(store: Store) {
     );
     assert_eq!(
         (claimed[0].kind, ids(&claimed[0])),
-        (NoticeKind::Created, vec![id(1)])
+        (NotificationKind::Created, vec![id(1)])
     );
     assert_eq!(claimed[0].tokens[0].expires_at, None);
 }
@@ -423,14 +435,14 @@ async fn admin_revocation(store: Store) {
     revoke(&store, RevocationScope::Tokens(vec![id(3)]), 6).await;
     let claimed = claim(&store, 10).await;
     assert_eq!(claimed.len(), 1, "once, and only where it was asked for");
-    let notice = &claimed[0];
-    assert_eq!(notice.kind, NoticeKind::RevokedByAdmin);
+    let notification = &claimed[0];
+    assert_eq!(notification.kind, NotificationKind::RevokedByAdmin);
     assert_eq!(
-        (&notice.owner, ids(notice)),
+        (&notification.owner, ids(notification)),
         (&owner("alice"), vec![id(1), id(2)])
     );
-    assert_eq!(notice.by, Some(owner("admin")));
-    assert_eq!(notice.reason.as_deref(), Some("lost ✂ laptop"));
+    assert_eq!(notification.by, Some(owner("admin")));
+    assert_eq!(notification.reason.as_deref(), Some("lost ✂ laptop"));
 }
 
 async fn outlived_revocation(store: Store) {
@@ -466,10 +478,14 @@ async fn outlived_revocation(store: Store) {
     let mut told: Vec<_> = claim(&store, 10)
         .await
         .iter()
-        .map(|notice| {
-            let mut tokens = ids(notice);
+        .map(|notification| {
+            let mut tokens = ids(notification);
             tokens.sort();
-            (notice.owner.to_string(), tokens, notice.live_children)
+            (
+                notification.owner.to_string(),
+                tokens,
+                notification.live_children,
+            )
         })
         .collect();
     told.sort();
@@ -531,7 +547,7 @@ async fn pruning(store: Store) {
     assert!(
         claimed
             .iter()
-            .all(|notice| notice.kind == NoticeKind::Pruned)
+            .all(|notification| notification.kind == NotificationKind::Pruned)
     );
     // The digest of a pruned token is free again.
     store_token(&store, &expiring(1, "alice", 100)).await;
@@ -574,7 +590,7 @@ async fn claim_race(store: Store) {
     for _ in 0..20 {
         let store = store.clone();
         workers.spawn(async move {
-            let claimed = jobs(&store).claim_notices(at(0), TTL, 4).await;
+            let claimed = jobs(&store).claim_notifications(at(0), TTL, 4).await;
             claimed.expect("no lock error reaches the caller")
         });
     }
@@ -623,17 +639,19 @@ async fn not_worth_telling(store: Store) {
         ..expiring(5, "bob", 1000)
     };
     store_token(&store, &told).await;
-    queue_due(&store, &lease, NoticeKind::ExpiresSoon, 50, 100).await;
+    queue_due(&store, &lease, NotificationKind::ExpiresSoon, 50, 100).await;
     revoke(&store, RevocationScope::Tokens(vec![id(2)]), 51).await;
     let soon = claim(&store, 60).await;
-    let alices = soon.iter().find(|notice| notice.owner == owner("alice"));
+    let alices = soon
+        .iter()
+        .find(|notification| notification.owner == owner("alice"));
     assert_eq!(
         ids(alices.expect("alice's")),
         [1, 3, 4].map(id),
         "not of the revoked"
     );
 
-    queue_due(&store, &lease, NoticeKind::Expired, 100, 100).await;
+    queue_due(&store, &lease, NotificationKind::Expired, 100, 100).await;
     revoke(&store, RevocationScope::Tokens(vec![id(3)]), 101).await;
     revoke(&store, RevocationScope::Owner(owner("bob")), 102).await;
     let prune = Prune {
@@ -648,7 +666,7 @@ async fn not_worth_telling(store: Store) {
     let left = claim(&store, 1000).await;
     let kinds: Vec<_> = left
         .iter()
-        .map(|notice| (notice.kind, ids(notice)))
+        .map(|notification| (notification.kind, ids(notification)))
         .collect();
     let gone: Vec<_> = pruned.iter().map(|token| token.id).collect();
     let expected: Vec<_> = [1, 4]
@@ -659,7 +677,7 @@ async fn not_worth_telling(store: Store) {
     match expected.as_slice() {
         // "Soon" is nothing to tell after the expiry, and bob's token is revoked.
         [] => assert_eq!(kinds, []),
-        _ => assert_eq!(kinds, [(NoticeKind::Expired, expected)]),
+        _ => assert_eq!(kinds, [(NotificationKind::Expired, expected)]),
     }
     let outbox = jobs(&store).outbox().await.expect("outbox");
     assert_eq!(
@@ -680,8 +698,8 @@ async fn skipped_first(store: Store) {
         store_token(&store, &token).await;
     }
     revoke(&store, RevocationScope::Owner(owner("alice")), 10).await;
-    let claimed = jobs(&store).claim_notices(at(20), TTL, 2).await;
-    let claimed = claimed.expect("claim_notices");
+    let claimed = jobs(&store).claim_notifications(at(20), TTL, 2).await;
+    let claimed = claimed.expect("claim_notifications");
     assert_eq!(claimed.iter().flat_map(ids).collect::<Vec<_>>(), [id(9)]);
     let outbox = jobs(&store).outbox().await.expect("outbox");
     assert_eq!(outbox.pending, 1);
@@ -727,19 +745,22 @@ async fn outcomes(store: Store) {
         (after.pending, after.oldest_pending_at, after.dead),
         (0, None, 1)
     );
-    let dead = jobs(&store).dead_notices(10).await.expect("dead_notices");
+    let dead = jobs(&store)
+        .dead_notifications(10)
+        .await
+        .expect("dead_notifications");
     assert_eq!(dead.len(), 1);
     assert_eq!(
         (dead[0].id, dead[0].kind),
-        (claimed[1].claim.id, NoticeKind::Created)
+        (claimed[1].claim.id, NotificationKind::Created)
     );
     assert_eq!(
         (dead[0].error.as_str(), dead[0].attempts),
         ("no such box ✂", 1)
     );
     let requeue = async |id| {
-        let requeued = jobs(&store).requeue_notice(id, at(200)).await;
-        requeued.expect("requeue_notice")
+        let requeued = jobs(&store).requeue_notification(id, at(200)).await;
+        requeued.expect("requeue_notification")
     };
     assert!(!requeue(claimed[0].claim.id).await, "it is not dead");
     assert!(requeue(dead[0].id).await);
@@ -752,12 +773,12 @@ async fn outcomes(store: Store) {
 }
 
 /// What is older than these times, at `now`, all in seconds.
-fn trim_at(now: i64, changes: i64, notices: i64) -> Trim {
-    Trim {
+fn purge_at(now: i64, changes: i64, notifications: i64) -> Purge {
+    Purge {
         now: at(now),
         vouched: at(now),
         changes: seconds(now - changes),
-        notices: seconds(now - notices),
+        notifications: seconds(now - notifications),
         // Of events that a change leaves there is a suite of its own.
         events: seconds(now + 100),
     }
@@ -779,15 +800,20 @@ async fn trimming(store: Store) {
         ..new(4, "bob")
     };
     store_token(&store, &sent).await;
-    // The notices of the revoked ones are skipped by this.
+    // The notifications of the revoked ones are skipped by this.
     let claimed = claim(&store, 40).await;
     assert_eq!(claimed.len(), 1);
     assert!(settle(&store, &claimed[0], Outcome::Sent, 41).await);
-    let run = async |trim: Trim| jobs(&store).trim(&lease, &trim, 100).await.expect("trim");
-    assert_eq!(run(trim_at(2000, 10, 40)).await, 0, "nothing is that old");
-    assert_eq!(run(trim_at(2000, 11, 41)).await, 1 + 3);
+    let run = async |purge: Purge| {
+        jobs(&store)
+            .purge(&lease, &purge, 100)
+            .await
+            .expect("purge")
+    };
+    assert_eq!(run(purge_at(2000, 10, 40)).await, 0, "nothing is that old");
+    assert_eq!(run(purge_at(2000, 11, 41)).await, 1 + 3);
     assert_eq!(
-        run(trim_at(2000, 1000, 1000)).await,
+        run(purge_at(2000, 1000, 1000)).await,
         1 + 1,
         "the newest change stays"
     );

@@ -14,5 +14,5 @@ pub use self::case::Case;
 pub use self::clock::TestClock;
 pub use self::features::need_feature;
 pub use self::plugins::{
-    RecordingMailer, RecordingSink, TestDirectory, check_directory, check_format, check_mailer,
+    RecordingNotifier, RecordingSink, TestDirectory, check_directory, check_format, check_notifier,
 };

@@ -5,9 +5,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::event::{Event, EventSink};
-use crate::notice::{NoticeId, NoticeKind, NoticeToken, Recipient};
+use crate::notification::{NotificationId, NotificationKind, NotificationToken, Recipient};
 use crate::{
-    BoxError, MailError, Mailer, Notice, Owner, TokenFormat, TokenId, User, UserDirectory,
+    BoxError, Notification, Notifier, NotifyError, Owner, TokenFormat, TokenId, User, UserDirectory,
 };
 
 /// Remembers every event it gets. Clones share one memory.
@@ -30,13 +30,13 @@ impl EventSink for RecordingSink {
     }
 }
 
-/// Remembers every notice it sends, and fails when it is told to. Clones share one memory.
+/// Remembers every notification it sends, and fails when it is told to. Clones share one memory.
 #[derive(Debug, Clone, Default)]
-pub struct RecordingMailer(Arc<Mutex<Letters>>);
+pub struct RecordingNotifier(Arc<Mutex<Letters>>);
 
 #[derive(Debug, Default)]
 struct Letters {
-    sent: Vec<Notice>,
+    sent: Vec<Notification>,
     failures: Option<Failures>,
 }
 
@@ -46,10 +46,10 @@ enum Failures {
     Permanent,
 }
 
-impl RecordingMailer {
-    /// The notices sent so far, oldest first.
+impl RecordingNotifier {
+    /// The notifications sent so far, oldest first.
     #[must_use]
-    pub fn sent(&self) -> Vec<Notice> {
+    pub fn sent(&self) -> Vec<Notification> {
         lock(&self.0).sent.clone()
     }
 
@@ -70,17 +70,17 @@ impl RecordingMailer {
 }
 
 #[async_trait]
-impl Mailer for RecordingMailer {
+impl Notifier for RecordingNotifier {
     fn name(&self) -> &'static str {
         "recording"
     }
 
-    async fn send(&self, notice: &Notice) -> Result<(), MailError> {
+    async fn send(&self, notification: &Notification) -> Result<(), NotifyError> {
         let mut letters = lock(&self.0);
         match letters.failures {
-            None => letters.sent.push(notice.clone()),
-            Some(Failures::Temporary) => return Err(MailError::Temporary("try later".into())),
-            Some(Failures::Permanent) => return Err(MailError::Permanent("no such box".into())),
+            None => letters.sent.push(notification.clone()),
+            Some(Failures::Temporary) => return Err(NotifyError::Temporary("try later".into())),
+            Some(Failures::Permanent) => return Err(NotifyError::Permanent("no such box".into())),
         }
         Ok(())
     }
@@ -250,17 +250,17 @@ pub async fn check_directory(directory: &dyn UserDirectory, known: &Owner, unkno
     assert_eq!(profiles, [user], "profiles passes over unknown keys");
 }
 
-/// Checks a mailer against the contract of [`Mailer`]: it must take a notice of every kind, about
-/// one token and about several, with names of any characters. Returns the notices it has sent.
+/// Checks a mailer against the contract of [`Notifier`]: it must take a notification of every kind, about
+/// one token and about several, with names of any characters. Returns the notifications it has sent.
 ///
 /// # Panics
 /// If the contract is broken; the message says where.
-pub async fn check_mailer(mailer: &dyn Mailer) -> Vec<Notice> {
-    let name = mailer.name();
+pub async fn check_notifier(notifier: &dyn Notifier) -> Vec<Notification> {
+    let name = notifier.name();
     let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     assert!(
         (1..=32).contains(&name.len()) && name.bytes().all(is_word),
-        "a mailer's name is a short word: {name:?}"
+        "a notifier's name is a short word: {name:?}"
     );
     let names = [
         "ci",
@@ -271,20 +271,20 @@ pub async fn check_mailer(mailer: &dyn Mailer) -> Vec<Notice> {
     ];
     let at = |second| Timestamp::from_second(second).expect("a date");
     let mut sent = Vec::new();
-    for kind in NoticeKind::ALL {
+    for kind in NotificationKind::ALL {
         for count in [1, names.len()] {
             let tokens = (0..)
                 .zip(&names[..count])
-                .map(|(number, name)| NoticeToken {
+                .map(|(number, name)| NotificationToken {
                     id: TokenId::new(number).expect("an id"),
                     name: (*name).to_owned(),
                     created_at: at(1_772_000_000),
                     expires_at: (number != 3).then(|| at(1_780_000_000 + number)),
                     last_used_at: (number == 1).then(|| at(1_775_000_000)),
                 });
-            let is_revocation = kind == NoticeKind::RevokedByAdmin;
-            let notice = Notice {
-                id: NoticeId::random().expect("randomness"),
+            let is_revocation = kind == NotificationKind::RevokedByAdmin;
+            let notification = Notification {
+                id: NotificationId::random().expect("randomness"),
                 kind,
                 recipient: Recipient {
                     full_name: "Älice \"of\" <Wonderland>".into(),
@@ -297,10 +297,10 @@ pub async fn check_mailer(mailer: &dyn Mailer) -> Vec<Notice> {
                 queued_at: at(1_779_900_000),
                 base_url: (count > 1).then(|| "https://example.com/app".into()),
             };
-            if let Err(error) = mailer.send(&notice).await {
-                panic!("a notice of {kind} about {count} tokens was not sent: {error:?}");
+            if let Err(error) = notifier.send(&notification).await {
+                panic!("a notification of {kind} about {count} tokens was not sent: {error:?}");
             }
-            sent.push(notice);
+            sent.push(notification);
         }
     }
     sent

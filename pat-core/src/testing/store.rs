@@ -19,8 +19,8 @@ use tokio::task::JoinSet;
 
 use super::case::{Case, Store, at, case, id, new, owner, revoke, store_token};
 use crate::store::{
-    Change, Cursor, Insertion, LastUse, MOST_READ, MarkBounds, NewToken, NodeReport, ReportMode,
-    RevocationScope, SCHEMA_VERSION,
+    Change, FeedPosition, Insertion, LastUse, MOST_READ, MarkBounds, NewToken, NodeReport,
+    ReportMode, RevocationScope, SCHEMA_VERSION,
 };
 use crate::{Token, TokenDigest};
 
@@ -92,7 +92,7 @@ pub const CASES: &[Case] = &[
     }),
 ];
 
-async fn cursor(store: &Store) -> Cursor {
+async fn cursor(store: &Store) -> FeedPosition {
     let page = store.changes_since(None).await.expect("changes_since");
     assert!(
         page.entries.is_empty(),
@@ -101,7 +101,7 @@ async fn cursor(store: &Store) -> Cursor {
     page.head
 }
 
-async fn changes(store: &Store, since: Cursor) -> Vec<Change> {
+async fn changes(store: &Store, since: FeedPosition) -> Vec<Change> {
     let page = store
         .changes_since(Some(since))
         .await
@@ -506,7 +506,7 @@ async fn feed(store: Store) {
     let start = cursor(&store).await;
     assert_eq!(
         start,
-        Cursor {
+        FeedPosition {
             generation: 0,
             nonce: None
         },
@@ -531,14 +531,14 @@ async fn feed(store: Store) {
         .expect("changes_since");
     let generations: Vec<_> = page.entries.iter().map(|entry| entry.generation).collect();
     assert_eq!(generations, [1, 2]);
-    let first = Cursor {
+    let first = FeedPosition {
         generation: 1,
         nonce: Some(page.entries[0].nonce),
     };
     assert_eq!(changes(&store, first).await, [revoked]);
     assert_eq!(
         page.head,
-        Cursor {
+        FeedPosition {
             generation: 2,
             nonce: Some(page.entries[1].nonce)
         }
@@ -593,7 +593,7 @@ async fn foreign_cursor(store: Store) {
             .await
             .expect("append_change");
     }
-    let ahead = Cursor {
+    let ahead = FeedPosition {
         generation: 7,
         nonce: Some(7),
     };
@@ -648,10 +648,7 @@ async fn mark(store: Store) {
             at_most: at(most),
             clock: at(clock),
         };
-        let time = store
-            .report_node(&report, &bounds)
-            .await
-            .expect("report_node");
+        let time = store.heartbeat(&report, &bounds).await.expect("heartbeat");
         let page = store.changes_since(None).await.expect("changes_since");
         let found = store.find_by_digest(&TokenDigest::of(b"x")).await;
         let marks = [page.time, found.expect("find_by_digest").time].map(|time| time.mark);
@@ -692,10 +689,10 @@ async fn nodes(store: Store) {
         clock: at(0),
     };
     let put = async |report| {
-        let reported = store.report_node(&report, &bounds).await;
-        reported.expect("report_node");
+        let reported = store.heartbeat(&report, &bounds).await;
+        reported.expect("heartbeat");
     };
-    let forget = async |report| store.forget_node(&report).await.expect("forget_node");
+    let forget = async |report| store.deregister(&report).await.expect("deregister");
     let nodes = async || {
         let mut nodes = store.nodes().await.expect("nodes");
         nodes.sort_unstable_by_key(|report| report.node);

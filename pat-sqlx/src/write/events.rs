@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use pat_core::event::{Event, EventKind};
-use pat_core::store::{Claim, Outcome, Trim};
+use pat_core::store::{Claim, Outcome, Purge};
 use sqlx::Error;
 
 use super::Write;
@@ -46,7 +46,7 @@ pub(crate) fn event_inserts(events: &[Event]) -> Result<Vec<Insert>, Error> {
     while rows.peek().is_some() {
         inserts.push(Insert::new(
             "pat_event (id, at, kind, token_id, owner, revoked_by, reason, related_id, number, seq, \
-             expires_at, notice)",
+             expires_at, notification)",
             rows.by_ref().take(CHUNK),
         ));
     }
@@ -69,7 +69,7 @@ fn event_row(at: Timestamp, kind: &EventKind) -> Result<[Value; 12], Error> {
         number.into(),
         0_i64.into(),
         columns.expires_at.into(),
-        columns.notice.into(),
+        columns.notification.into(),
     ])
 }
 
@@ -84,7 +84,7 @@ impl<DB: Portable> Write<DB> {
         self.insert_each(event_inserts(events)?).await
     }
 
-    /// Writes the event of a notice that has just been settled so, if that is one.
+    /// Writes the event of a notification that has just been settled so, if that is one.
     pub(crate) async fn record_settled(
         &mut self,
         claim: &Claim,
@@ -97,14 +97,14 @@ impl<DB: Portable> Write<DB> {
         let mut sql = Sql::new("SELECT kind, owner FROM pat_notice WHERE id = ");
         sql.bind(claim.id.get());
         let found = self.fetch_one(sql).await?;
-        let (notice, kind, owner) = (
+        let (notification, kind, owner) = (
             claim.id,
             row::kind(found.int("kind")?)?,
             found.owner("owner")?,
         );
         let event = if let Outcome::Dead { error, .. } = outcome {
-            EventKind::NoticeDead {
-                notice,
+            EventKind::NotificationDead {
+                notification,
                 kind,
                 owner,
                 error: error.clone(),
@@ -112,9 +112,9 @@ impl<DB: Portable> Write<DB> {
         } else {
             let mut sql =
                 Sql::new("SELECT token_id AS id FROM pat_notice_token WHERE notice_id = ");
-            sql.bind(notice.get()).push(" ORDER BY token_id");
+            sql.bind(notification.get()).push(" ORDER BY token_id");
             EventKind::Notified {
-                notice,
+                notification,
                 kind,
                 owner,
                 tokens: self.fetch_ids(sql).await?,
@@ -182,9 +182,9 @@ impl<DB: Portable> Write<DB> {
     }
 
     /// Deletes up to `limit` old events; returns how many.
-    pub(crate) async fn trim_events(&mut self, trim: &Trim, limit: u32) -> Result<u64, Error> {
+    pub(crate) async fn purge_events(&mut self, purge: &Purge, limit: u32) -> Result<u64, Error> {
         let mut sql = Sql::new("SELECT id FROM pat_event WHERE at < ");
-        sql.bind(self.cutoff(trim.vouched, trim.events))
+        sql.bind(self.cutoff(purge.vouched, purge.events))
             .push(" LIMIT ")
             .bind(limit);
         let rows = self.fetch(sql).await?;

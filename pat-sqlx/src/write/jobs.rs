@@ -1,5 +1,5 @@
-use pat_core::store::{DueNotices, Job, Lease, Prune, Trim};
-use pat_core::{NoticeKind, TokenId};
+use pat_core::store::{DueNotifications, Job, Lease, Prune, Purge};
+use pat_core::{NotificationKind, TokenId};
 use sqlx::Error;
 
 use super::Write;
@@ -60,11 +60,11 @@ impl<DB: Portable> Write<DB> {
         Ok(self.execute(sql).await? == 1)
     }
 
-    /// Locks the tokens about which notices are due, of up to `max_owners` owners, and returns
+    /// Locks the tokens about which notifications are due, of up to `max_owners` owners, and returns
     /// their ids in order.
     pub(crate) async fn lock_due(
         &mut self,
-        due: &DueNotices,
+        due: &DueNotifications,
         max_owners: u32,
     ) -> Result<Vec<TokenId>, Error> {
         let mut sql = Sql::new("SELECT DISTINCT owner FROM pat_token WHERE ");
@@ -83,11 +83,11 @@ impl<DB: Portable> Write<DB> {
         Ok(ids)
     }
 
-    /// Remembers that a notice of expiry was queued.
-    pub(crate) async fn mark_told(
+    /// Remembers that a notification of expiry was queued.
+    pub(crate) async fn mark_notified(
         &mut self,
         ids: &[TokenId],
-        due: &DueNotices,
+        due: &DueNotifications,
     ) -> Result<(), Error> {
         for chunk in ids.chunks(CHUNK) {
             let mut sql = Sql::new("UPDATE pat_token SET expiry_notice = ");
@@ -137,8 +137,8 @@ impl<DB: Portable> Write<DB> {
 
     /// Deletes up to `limit` old entries of the change feed, whole generations at a time and never
     /// the newest; returns how many.
-    pub(crate) async fn trim_changes(&mut self, trim: &Trim, limit: u32) -> Result<u64, Error> {
-        let cutoff = self.cutoff(trim.vouched, trim.changes);
+    pub(crate) async fn purge_changes(&mut self, purge: &Purge, limit: u32) -> Result<u64, Error> {
+        let cutoff = self.cutoff(purge.vouched, purge.changes);
         let mut sql = Sql::new(
             "SELECT gen, at FROM pat_change \
              WHERE gen < (SELECT gen FROM pat_clock WHERE id = 1) ORDER BY gen LIMIT ",
@@ -158,10 +158,10 @@ impl<DB: Portable> Write<DB> {
     }
 }
 
-/// For which tokens a notice is due.
-fn push_due<DB: Portable>(sql: &mut Sql<DB>, due: &DueNotices) {
+/// For which tokens a notification is due.
+fn push_due<DB: Portable>(sql: &mut Sql<DB>, due: &DueNotifications) {
     sql.push("revoked_at IS NULL AND expires_at <= ");
-    if due.kind == NoticeKind::ExpiresSoon {
+    if due.kind == NotificationKind::ExpiresSoon {
         sql.bind(due.now + due.within);
         sql.push(" AND expires_at > ").bind(due.now);
         sql.push(" AND expiry_notice = 0");

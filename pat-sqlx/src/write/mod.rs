@@ -4,7 +4,7 @@ mod clock;
 mod events;
 mod jobs;
 mod nodes;
-mod notices;
+mod notifications;
 mod owners;
 mod proof;
 mod tokens;
@@ -20,7 +20,7 @@ use tokio::time::timeout;
 pub(crate) use self::jobs::LeaseRow;
 pub(crate) use self::proof::proof_owner;
 pub(crate) use self::tokens::Locked;
-use crate::lent::{Closing, LostConnection, give_up, leads_nowhere};
+use crate::checkout::{Closing, LostConnection, give_up, is_connection_dead};
 use crate::sql::{ClockSource, Insert, Row, Sql};
 use crate::{Dialect, Portable, SqlxStore};
 
@@ -181,7 +181,7 @@ impl<DB: Portable> Write<DB> {
     fn answered<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
         self.state = match &result {
             Ok(_) => State::Open,
-            Err(error) if leads_nowhere::<DB>(error) => State::Unknown,
+            Err(error) if is_connection_dead::<DB>(error) => State::Unknown,
             Err(_) => State::Failed,
         };
         result.map_err(retriable::<DB>)
@@ -195,7 +195,7 @@ impl<DB: Portable> Write<DB> {
 
 /// What came up before the commit may be asked again on another connection, if this one is lost.
 fn retriable<DB: Dialect>(error: Error) -> Error {
-    if leads_nowhere::<DB>(&error) {
+    if is_connection_dead::<DB>(&error) {
         LostConnection::error(error)
     } else {
         error

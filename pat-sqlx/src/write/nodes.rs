@@ -23,7 +23,12 @@ impl<DB: Portable> Write<DB> {
             i64::from(report.contradicts_leap).into(),
         ]);
         let others = ["applied_gen", "version", "mode", "contradicts_leap"];
-        sql.push(DB::or_keep_later("pat_node", "id", "reported_at", &others));
+        sql.push(DB::upsert_if_newer(
+            "pat_node",
+            "id",
+            "reported_at",
+            &others,
+        ));
         self.execute(sql).await.map(drop)
     }
 

@@ -219,7 +219,7 @@ impl<DB: Portable> Write<DB> {
             let at = used.at.min(now);
             [used.id.into(), (*created_at).into(), at.into()]
         }));
-        sql.push(DB::or_keep_later(
+        sql.push(DB::upsert_if_newer(
             "pat_last_used",
             "token_id",
             "last_used_at",

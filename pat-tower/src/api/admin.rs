@@ -12,7 +12,7 @@ use super::body::{JsonBody, MAX_IDS_LEN, malformed};
 use super::ignored::{StrictQuery, tell};
 use super::openapi::{ADMINISTRATION, NO_SUCH_TOKEN};
 use super::problems::{INVALID_SEARCH, no_such_token};
-use super::routes::{Answer, FamilyQuery, family, no_content};
+use super::routes::{ApiResult, FamilyQuery, family, no_content};
 use super::search::{FilterJson, PageJson, SearchJson};
 use super::wire::{TokenJson, UserJson};
 use crate::problem::Problem;
@@ -25,7 +25,7 @@ const MAX_REASON_LEN: usize = 1_000;
 pub(super) async fn administration<'r>(
     state: &'r State,
     caller: &'r Caller,
-) -> Answer<Administration<'r>> {
+) -> ApiResult<Administration<'r>> {
     let administration = state.pats.administration(caller).await;
     administration.map_err(|error| match error {
         AdminError::TokenInvalid(_) => {
@@ -60,7 +60,7 @@ pub(super) async fn search(
     Extension(caller): Extension<Caller>,
     RawQuery(query): RawQuery,
     body: JsonBody,
-) -> Answer<Response> {
+) -> ApiResult<Response> {
     let admin = administration(&state, &caller).await?;
     let search: SearchJson = body.read()?;
     let ignored = tell(&StrictQuery::parse(query.as_deref())?, search.unknown())?;
@@ -114,7 +114,7 @@ pub(super) async fn search_users(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
     RawQuery(query): RawQuery,
-) -> Answer<Json<Vec<UserJson>>> {
+) -> ApiResult<Json<Vec<UserJson>>> {
     let admin = administration(&state, &caller).await?;
     let query = serde_urlencoded::from_str(query.as_deref().unwrap_or_default());
     let UsersQuery { contains, limit } = query
@@ -149,7 +149,7 @@ pub(super) async fn revoke(
     Extension(caller): Extension<Caller>,
     RawQuery(query): RawQuery,
     body: JsonBody<MAX_IDS_LEN>,
-) -> Answer<Response> {
+) -> ApiResult<Response> {
     let admin = administration(&state, &caller).await?;
     let family = FamilyQuery::parse(query.as_deref())?;
     let ids = token_ids(&body.read::<Vec<i64>>()?);
@@ -208,7 +208,7 @@ pub(super) async fn revoke_matching(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
     body: JsonBody<MAX_IDS_LEN>,
-) -> Answer<Json<CountJson>> {
+) -> ApiResult<Json<CountJson>> {
     let admin = administration(&state, &caller).await?;
     let json: RevokeJson = body.read()?;
     let reason = reason(json.reason)?;
@@ -249,7 +249,7 @@ pub(super) async fn revoke_matching(
     }))
 }
 
-fn reason(text: Option<String>) -> Answer<Option<String>> {
+fn reason(text: Option<String>) -> ApiResult<Option<String>> {
     let text = text.filter(|text| !text.trim().is_empty());
     if text
         .as_ref()
@@ -284,7 +284,7 @@ pub(super) async fn identify(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
     body: JsonBody,
-) -> Answer<Json<TokenJson>> {
+) -> ApiResult<Json<TokenJson>> {
     let admin = administration(&state, &caller).await?;
     let IdentifyJson { token } = body.read()?;
     let found = admin.identify(token.trim().as_bytes()).await?;

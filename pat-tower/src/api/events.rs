@@ -12,7 +12,7 @@ use super::State;
 use super::admin::administration;
 use super::openapi::ADMINISTRATION;
 use super::problems::INVALID_SEARCH;
-use super::routes::Answer;
+use super::routes::ApiResult;
 use crate::date::wire_date;
 use crate::problem::Problem;
 
@@ -83,10 +83,10 @@ pub(super) struct EventJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     notice_id: Option<i64>,
-    /// What the notice tells.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The kind of the notification.
+    #[serde(rename = "notice", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    notice: Option<&'static str>,
+    notification: Option<&'static str>,
 }
 
 impl EventJson {
@@ -148,23 +148,23 @@ impl EventJson {
                 self.about(token, owner)
             }
             EventKind::Notified {
-                notice,
+                notification,
                 kind,
                 owner,
                 tokens,
             } => Self {
-                notice_id: Some(notice.get()),
-                notice: Some(kind.as_str()),
+                notice_id: Some(notification.get()),
+                notification: Some(kind.as_str()),
                 ..self.about(tokens.first().copied(), Some(owner))
             },
-            EventKind::NoticeDead {
-                notice,
+            EventKind::NotificationDead {
+                notification,
                 kind,
                 owner,
                 error,
             } => Self {
-                notice_id: Some(notice.get()),
-                notice: Some(kind.as_str()),
+                notice_id: Some(notification.get()),
+                notification: Some(kind.as_str()),
                 reason: Some(error),
                 ..self.about(None, Some(owner))
             },
@@ -197,7 +197,7 @@ pub(super) async fn events(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
     RawQuery(query): RawQuery,
-) -> Answer<Response> {
+) -> ApiResult<Response> {
     let admin = administration(&state, &caller).await?;
     let query = serde_urlencoded::from_str(query.as_deref().unwrap_or_default());
     let EventsQuery { after, limit } = query

@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::State;
 use super::problems::CROSS_SITE_REQUEST;
-use crate::cross_site::head;
+use crate::csrf::head;
 use crate::pat::caller_of;
 use crate::problem::Problem;
 use crate::request_id::{request_id, within_request};
@@ -18,7 +18,7 @@ pub(super) async fn guard(
 ) -> Result<Response, Problem> {
     let caller = caller_of(request.extensions());
     let caller = caller.ok_or_else(|| Problem::not_signed_in(state.challenges.missing.clone()))?;
-    if caller.is_ambient() && state.cross_site.made(head(&request)).await {
+    if caller.is_cookie_authenticated() && state.cross_site.made(head(&request)).await {
         let detail = "This request was made by another web site, so it was not carried out.";
         return Err(Problem::new(CROSS_SITE_REQUEST, detail));
     }

@@ -87,7 +87,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use crate::challenge::Challenges;
-use crate::cross_site::CrossSite;
+use crate::csrf::Csrf;
 use crate::request_body::read_on;
 
 /// Builds the router.
@@ -108,14 +108,14 @@ use crate::request_body::read_on;
 #[must_use]
 pub struct Api {
     pats: Pats,
-    cross_site: CrossSite,
+    cross_site: Csrf,
     sign_ins: Vec<openapi::SignIn>,
 }
 
 impl Api {
     /// The router for the tokens of this service.
     pub fn new(pats: Pats) -> Self {
-        let cross_site = CrossSite::new(pats.settings());
+        let cross_site = Csrf::new(pats.settings());
         Self {
             pats,
             cross_site,
@@ -205,6 +205,6 @@ fn add_routes(
 #[derive(Debug, Clone)]
 struct State {
     pats: Pats,
-    cross_site: CrossSite,
+    cross_site: Csrf,
     challenges: Challenges,
 }

@@ -15,7 +15,7 @@ use crate::challenge::Challenges;
 use crate::path_id::PathId;
 use crate::problem::Problem;
 
-pub(super) type Answer<T> = Result<T, Problem>;
+pub(super) type ApiResult<T> = Result<T, Problem>;
 
 /// Creates a token
 ///
@@ -40,7 +40,7 @@ pub(super) async fn create(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
     body: JsonBody,
-) -> Answer<Response> {
+) -> ApiResult<Response> {
     let request = body.read::<CreateJson>()?.into_request()?;
     let created = state.pats.create(&caller, request).await;
     let created = created.map_err(|error| create_problem(error, &state.challenges))?;
@@ -72,7 +72,7 @@ fn create_problem(error: CreateError, challenges: &Challenges) -> Problem {
 pub(super) async fn list(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
-) -> Answer<Json<Vec<TokenJson>>> {
+) -> ApiResult<Json<Vec<TokenJson>>> {
     let tokens = state.pats.list(&caller).await?;
     let json = tokens
         .into_iter()
@@ -95,7 +95,7 @@ pub(super) async fn find(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
     PathId(id): PathId,
-) -> Answer<Json<TokenJson>> {
+) -> ApiResult<Json<TokenJson>> {
     let id = id.ok_or_else(no_such_token)?;
     find_by_id(&state, &caller, id).await
 }
@@ -126,7 +126,7 @@ pub(super) async fn revoke(
     Extension(caller): Extension<Caller>,
     PathId(id): PathId,
     RawQuery(query): RawQuery,
-) -> Answer<Response> {
+) -> ApiResult<Response> {
     let id = id.ok_or_else(no_such_token)?;
     let family = FamilyQuery::parse(query.as_deref())?;
     let revoked = state.pats.revoke_with(&caller, id, family).await?;
@@ -146,7 +146,7 @@ pub(super) async fn revoke(
 pub(super) async fn current(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
-) -> Answer<Json<TokenJson>> {
+) -> ApiResult<Json<TokenJson>> {
     find_by_id(&state, &caller, presented_token(&caller)?).await
 }
 
@@ -173,7 +173,7 @@ pub(super) async fn revoke_current(
     AxumState(state): AxumState<State>,
     Extension(caller): Extension<Caller>,
     RawQuery(query): RawQuery,
-) -> Answer<Response> {
+) -> ApiResult<Response> {
     let family = FamilyQuery::parse(query.as_deref())?;
     let id = presented_token(&caller)?;
     let revoked = state.pats.revoke_with(&caller, id, family).await?;
@@ -191,7 +191,7 @@ pub(super) struct FamilyQuery {
 }
 
 impl FamilyQuery {
-    pub(super) fn parse(query: Option<&str>) -> Answer<Family> {
+    pub(super) fn parse(query: Option<&str>) -> ApiResult<Family> {
         let query = serde_urlencoded::from_str(query.unwrap_or_default());
         let query: Self = query.map_err(|_| malformed("family must be true or false."))?;
         Ok(family(query.family))
@@ -234,7 +234,7 @@ pub(super) async fn policy(AxumState(state): AxumState<State>) -> Json<PolicyJso
 }
 
 /// An administrator who looks at somebody else's token is told whose it is.
-async fn find_by_id(state: &State, caller: &Caller, id: TokenId) -> Answer<Json<TokenJson>> {
+async fn find_by_id(state: &State, caller: &Caller, id: TokenId) -> ApiResult<Json<TokenJson>> {
     let token = state.pats.find(caller, id).await?;
     let is_own = token.owner == *caller.owner();
     let owner = if is_own {
@@ -249,7 +249,7 @@ async fn find_by_id(state: &State, caller: &Caller, id: TokenId) -> Answer<Json<
     }))
 }
 
-fn presented_token(caller: &Caller) -> Answer<TokenId> {
+fn presented_token(caller: &Caller) -> ApiResult<TokenId> {
     caller
         .token()
         .map(Principal::token_id)

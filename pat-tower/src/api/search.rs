@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::body::malformed;
 use super::problems::INVALID_SEARCH;
 use super::wire::TokenJson;
-use crate::cursor::Cursor;
+use crate::cursor::PageCursor;
 use crate::problem::Problem;
 
 /// The most tokens of a page.
@@ -90,7 +90,7 @@ pub(super) struct SearchJson {
 }
 
 /// A search, and what its answer repeats of the question.
-pub(super) struct Asked {
+pub(super) struct SearchRequest {
     pub(super) search: Search,
     /// The page, unless a cursor says where to begin.
     pub(super) page: Option<u32>,
@@ -119,7 +119,7 @@ pub(super) struct PageJson {
     next_cursor: Option<String>,
 }
 
-impl Asked {
+impl SearchRequest {
     pub(super) fn page_json(
         &self,
         values: Vec<TokenJson>,
@@ -135,7 +135,7 @@ impl Asked {
             total_pages: total.map(|total| total.div_ceil(limit.into())),
             total_count: total,
             is_last_page: next.is_none(),
-            next_cursor: next.map(|after| Cursor { sort, after }.encode()),
+            next_cursor: next.map(|after| PageCursor { sort, after }.encode()),
         }
     }
 }
@@ -150,7 +150,7 @@ impl SearchJson {
         self.filter.unknown.keys()
     }
 
-    pub(super) fn into_search(self, pats: &Pats) -> Result<Asked, Problem> {
+    pub(super) fn into_search(self, pats: &Pats) -> Result<SearchRequest, Problem> {
         let limit = self.limit.unwrap_or(100);
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(invalid(format!("limit must be from 1 to {MAX_LIMIT}.")));
@@ -170,8 +170,8 @@ impl SearchJson {
                 return Err(invalid("Give either page or cursor."));
             }
             Some(text) => {
-                let cursor = Cursor::decode(&text);
-                let Cursor { sort, after } = cursor.ok_or_else(|| {
+                let cursor = PageCursor::decode(&text);
+                let PageCursor { sort, after } = cursor.ok_or_else(|| {
                     invalid("cursor is none that a search has given as nextCursor.")
                 })?;
                 if key.is_some_and(|key| key != sort.key)
@@ -189,7 +189,7 @@ impl SearchJson {
             start,
             limit,
         };
-        Ok(Asked { search, page })
+        Ok(SearchRequest { search, page })
     }
 }
 

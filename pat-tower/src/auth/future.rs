@@ -9,7 +9,7 @@ use pat_core::{AuthError, Principal, TokenDigest};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::layer::{After, Config, Next, answer};
+use super::layer::{Action, Config, ResponseEdit, answer};
 use crate::session::Destroy;
 
 type Check = Pin<Box<dyn Future<Output = Result<Principal, AuthError>> + Send>>;
@@ -40,13 +40,13 @@ pin_project! {
         },
         DestroyingSession {
             destroy: Destroy,
-            after: Option<After>,
+            after: Option<ResponseEdit>,
             call: Option<Box<Call<S, Req>>>,
         },
         Calling {
             #[pin]
             future: S::Future,
-            after: After,
+            after: ResponseEdit,
         },
         Answering {
             response: Option<Box<Response<ResBody>>>,
@@ -70,7 +70,7 @@ impl<S, ReqBody, ResBody> ResponseFuture<S, Request<ReqBody>, ResBody>
 where
     S: Service<Request<ReqBody>>,
 {
-    pub(super) fn calling(future: S::Future, after: After) -> Self {
+    pub(super) fn calling(future: S::Future, after: ResponseEdit) -> Self {
         Self {
             state: State::Calling { future, after },
         }
@@ -90,7 +90,7 @@ where
         request: Request<ReqBody>,
         inner: S,
     ) -> Self {
-        let check = Box::pin(config.pats.check(digest));
+        let check = Box::pin(config.pats.authenticate_digest(digest));
         let call = Some(Box::new(Call { inner, request }));
         Self {
             state: State::Checking {
@@ -104,7 +104,7 @@ where
 
     pub(super) fn destroying_session(
         destroy: Destroy,
-        after: After,
+        after: ResponseEdit,
         request: Request<ReqBody>,
         inner: S,
     ) -> Self {
@@ -140,16 +140,16 @@ where
                     let verdict = ready!(check.as_mut().poll(cx));
                     let mut call = call.take().expect(POLLED_AGAIN);
                     match config.apply(&mut call.request, *digest, verdict) {
-                        Next::DestroySession(destroy, after) => State::DestroyingSession {
+                        Action::DestroySession(destroy, after) => State::DestroyingSession {
                             destroy,
                             after: Some(after),
                             call: Some(call),
                         },
-                        Next::Call(after) => State::Calling {
+                        Action::Call(after) => State::Calling {
                             future: call.start(),
                             after,
                         },
-                        Next::Answer(what) => State::Answering {
+                        Action::Answer(what) => State::Answering {
                             response: Some(Box::new(answer(*what))),
                         },
                     }

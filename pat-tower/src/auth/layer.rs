@@ -10,7 +10,7 @@ use super::PatService;
 use super::caching::{make_private, vary_by_authorization};
 use crate::bearer::{self, Authorization, Presented};
 use crate::challenge::Challenges;
-use crate::pat::{Pat, Refusal, Unauthenticated, Verdict, Why};
+use crate::pat::{AuthState, Pat, Refusal, Unauthenticated, Why};
 use crate::problem::Problem;
 use crate::session::{Destroy, SessionInvalidator};
 
@@ -43,7 +43,7 @@ use crate::session::{Destroy, SessionInvalidator};
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let pats = Pats::builder(MemoryStore::default()).build();
-/// let alice = Caller::explicit(Owner::new("alice")?);
+/// let alice = Caller::header_authenticated(Owner::new("alice")?);
 /// let request = TokenRequest { name: "ci".into(), lifetime_days: Some(90) };
 /// let created = pats.create(&alice, request).await?;
 ///
@@ -108,7 +108,7 @@ impl PatLayer {
 
     /// Passes Bearer values on untouched that no accepted format recognises, for hosts that accept
     /// others too, such as JWTs. They count as anonymous here.
-    pub fn pass_foreign(self) -> Self {
+    pub fn pass_unrecognized(self) -> Self {
         self.with(|config| config.passes_foreign = true)
     }
 
@@ -167,22 +167,22 @@ enum Mode {
 /// What to do with a request.
 pub(super) enum Decision {
     /// It is decided.
-    Now(Next),
+    Now(Action),
     /// Ask the database first, then [`Config::apply`] its verdict.
     Ask(TokenDigest),
 }
 
-pub(super) enum Next {
+pub(super) enum Action {
     /// Call the inner service.
-    Call(After),
+    Call(ResponseEdit),
     /// The same, after the session that came with the request is destroyed.
-    DestroySession(Destroy, After),
+    DestroySession(Destroy, ResponseEdit),
     /// Answer right away, with the reason for whoever is outside.
     Answer(Box<(Problem, Option<AuthError>)>),
 }
 
 /// What is to be done to the inner service's response.
-pub(super) enum After {
+pub(super) enum ResponseEdit {
     /// To the answer for the holder of a token.
     Accepted {
         /// When the token expires; `None` for one that does not.
@@ -194,7 +194,7 @@ pub(super) enum After {
     Anonymous(Arc<Config>),
 }
 
-impl Next {
+impl Action {
     /// Boxed, so that the usual decision is small to move.
     fn answer(problem: Problem, reason: Option<AuthError>) -> Self {
         Self::Answer(Box::new((problem, reason)))
@@ -217,8 +217,8 @@ impl Config {
                 return Decision::Now(self.without_token(request));
             }
         };
-        let recognized = self.pats.recognize(token);
-        let is_foreign = matches!(recognized, Err(AuthError::Foreign));
+        let recognized = self.pats.parse(token);
+        let is_foreign = matches!(recognized, Err(AuthError::Unrecognized));
         if is_foreign && !bearer::is_token68(token) {
             return Decision::Now(self.malformed());
         }
@@ -236,9 +236,9 @@ impl Config {
         }
     }
 
-    fn malformed(&self) -> Next {
+    fn malformed(&self) -> Action {
         let challenge = self.challenges.invalid_request.clone();
-        Next::answer(Problem::invalid_authorization(challenge), None)
+        Action::answer(Problem::invalid_authorization(challenge), None)
     }
 
     /// The verdict of an earlier layer of the same service, or of the cache.
@@ -248,37 +248,37 @@ impl Config {
         digest: TokenDigest,
     ) -> Option<Result<Principal, AuthError>> {
         let memo = self.memo(request).and_then(|memo| memo.about(&digest));
-        memo.or_else(|| self.pats.check_cached(&digest))
+        memo.or_else(|| self.pats.authenticate_cached(&digest))
     }
 
-    fn memo<'r, B>(&self, request: &'r Request<B>) -> Option<Verdict<'r>> {
-        Verdict::of(request.extensions(), self.pats.number())
+    fn memo<'r, B>(&self, request: &'r Request<B>) -> Option<AuthState<'r>> {
+        AuthState::of(request.extensions(), self.pats.number())
     }
 
     /// A request that presents no token, or whose token an earlier layer has judged and removed.
-    fn without_token<B>(self: &Arc<Self>, request: &mut Request<B>) -> Next {
+    fn without_token<B>(self: &Arc<Self>, request: &mut Request<B>) -> Action {
         match self.memo(request) {
-            Some(Verdict::Accepted(pat)) => {
+            Some(AuthState::Accepted(pat)) => {
                 let pat = pat.clone();
                 self.accept(request, pat)
             }
-            Some(Verdict::Not(Why::Refused(refusal))) => {
+            Some(AuthState::Not(Why::Refused(refusal))) => {
                 let (digest, error) = (refusal.digest, refusal.error.clone());
                 self.refuse(request, digest, error)
             }
-            Some(Verdict::Not(Why::Anonymous(_))) | None if self.mode == Mode::Required => {
+            Some(AuthState::Not(Why::Anonymous(_))) | None if self.mode == Mode::Required => {
                 let problem = Problem::not_signed_in(self.challenges.missing.clone());
-                Next::answer(problem, None)
+                Action::answer(problem, None)
             }
-            Some(Verdict::Not(Why::Anonymous(_))) | None => {
+            Some(AuthState::Not(Why::Anonymous(_))) | None => {
                 self.remember(request, Why::Anonymous(Arc::clone(self)));
                 self.call_anonymously()
             }
         }
     }
 
-    fn call_anonymously(self: &Arc<Self>) -> Next {
-        Next::Call(After::Anonymous(Arc::clone(self)))
+    fn call_anonymously(self: &Arc<Self>) -> Action {
+        Action::Call(ResponseEdit::Anonymous(Arc::clone(self)))
     }
 
     /// Acts on the verdict about the request's token.
@@ -287,7 +287,7 @@ impl Config {
         request: &mut Request<B>,
         digest: TokenDigest,
         verdict: Result<Principal, AuthError>,
-    ) -> Next {
+    ) -> Action {
         let principal = match verdict {
             Ok(principal) => principal,
             Err(error) => return self.refuse(request, Some(digest), error),
@@ -296,18 +296,18 @@ impl Config {
     }
 
     /// Lets a request in by its token, and by nothing else.
-    fn accept<B>(&self, request: &mut Request<B>, pat: Pat) -> Next {
-        let after = After::accepted(&pat, self.mode);
+    fn accept<B>(&self, request: &mut Request<B>, pat: Pat) -> Action {
+        let after = ResponseEdit::accepted(&pat, self.mode);
         request.extensions_mut().insert(pat);
         let Some(sessions) = &self.sessions else {
-            return Next::Call(after);
+            return Action::Call(after);
         };
         match sessions.detach(request.extensions_mut()) {
-            Ok(Some(destroy)) => Next::DestroySession(self.reported(destroy), after),
-            Ok(None) => Next::Call(after),
+            Ok(Some(destroy)) => Action::DestroySession(self.reported(destroy), after),
+            Ok(None) => Action::Call(after),
             Err(error) => {
                 tracing::error!(%error, "a session may be left beside a token; refused");
-                Next::answer(Problem::misconfigured(), None)
+                Action::answer(Problem::misconfigured(), None)
             }
         }
     }
@@ -327,9 +327,9 @@ impl Config {
         request: &mut Request<B>,
         digest: Option<TokenDigest>,
         error: AuthError,
-    ) -> Next {
+    ) -> Action {
         match error {
-            AuthError::Unavailable(_) => Next::answer(Problem::unavailable(), Some(error)),
+            AuthError::Unavailable(_) => Action::answer(Problem::unavailable(), Some(error)),
             error if self.mode == Mode::Lenient => {
                 let config = Arc::clone(self);
                 let refusal = Arc::new(Refusal {
@@ -342,7 +342,7 @@ impl Config {
             }
             error => {
                 let challenge = self.challenges.invalid_token.clone();
-                Next::answer(Problem::invalid_token(challenge), Some(error))
+                Action::answer(Problem::invalid_token(challenge), Some(error))
             }
         }
     }
@@ -372,7 +372,7 @@ pub(super) fn answer<B: From<Bytes>>(
     response
 }
 
-impl After {
+impl ResponseEdit {
     fn accepted(principal: &Principal, mode: Mode) -> Self {
         Self::Accepted {
             expires_at: principal.expires_at_text().copied(),

@@ -6,7 +6,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::future::ResponseFuture;
-use super::layer::{Config, Decision, Next, answer};
+use super::layer::{Action, Config, Decision, answer};
 
 /// The service that [`PatLayer`](crate::PatLayer) puts around another.
 #[derive(Debug, Clone)]
@@ -30,14 +30,14 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         match self.config.decide(&mut request) {
-            Decision::Now(Next::Call(after)) => {
+            Decision::Now(Action::Call(after)) => {
                 ResponseFuture::calling(self.inner.call(request), after)
             }
-            Decision::Now(Next::DestroySession(destroy, after)) => {
+            Decision::Now(Action::DestroySession(destroy, after)) => {
                 let inner = self.take_ready_inner();
                 ResponseFuture::destroying_session(destroy, after, request, inner)
             }
-            Decision::Now(Next::Answer(what)) => {
+            Decision::Now(Action::Answer(what)) => {
                 // What it was made ready with (a permit, say) is for a call that does not come.
                 drop(self.take_ready_inner());
                 ResponseFuture::answering(answer(*what))

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use pat_core::{PolicyError, TokenStatus, User};
 
-use super::texts::{Text, isolate};
+use super::messages::{Text, isolate};
 
 /// What a text says in English.
 #[must_use]
@@ -176,9 +176,9 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
             "Whatever uses them is refused from now on. This cannot be undone."
         }
         Text::ReasonLabel => "Reason (optional)",
-        Text::ReasonHint { is_told, max } => {
-            let readers = if is_told {
-                "The owners read it in the notice."
+        Text::ReasonHint { is_notified, max } => {
+            let readers = if is_notified {
+                "The owners read it in the notification."
             } else {
                 "It is kept with the event."
             };

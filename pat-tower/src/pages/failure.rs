@@ -8,8 +8,8 @@ use http::StatusCode;
 use http::header::{ALLOW, RETRY_AFTER};
 use pat_core::{AccessError, AdminError, Unavailable};
 
+use super::messages::Text;
 use super::page::{Page, show};
-use super::texts::Text;
 
 #[derive(Template)]
 #[template(path = "failure.html")]

@@ -7,11 +7,11 @@ use http::{HeaderMap, Method, StatusCode};
 use pat_core::Caller;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::csrf_token::CsrfSecret;
 use super::fields::Fields;
-use super::form_token::FormKey;
 use super::page::{FORM_TOKEN, Page, see_other};
-use super::{Section, State, Visit};
-use crate::cross_site::head;
+use super::{PageContext, Section, State};
+use crate::csrf::head;
 use crate::pat::caller_of;
 use crate::request_body::{BodyError, is_encoded, read_whole};
 use crate::request_id::{request_id, within_request};
@@ -37,9 +37,9 @@ pub(super) async fn guard(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let key = FormKey::of(request.headers(), state.transport);
+    let key = CsrfSecret::of(request.headers(), state.transport);
     let is_new = key.is_none();
-    let Ok(key) = key.map_or_else(FormKey::generate, Ok) else {
+    let Ok(key) = key.map_or_else(CsrfSecret::generate, Ok) else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     let caller = caller_of(request.extensions());
@@ -58,7 +58,7 @@ pub(super) async fn guard(
     let Some(caller) = caller else {
         return sign_in(&page, &request);
     };
-    if caller.is_ambient() && page.state.cross_site.made(head(&request)).await {
+    if caller.is_cookie_authenticated() && page.state.cross_site.made(head(&request)).await {
         return page.form_refused();
     }
     if !is_read_only(request.method()) {
@@ -73,7 +73,7 @@ pub(super) async fn guard(
         }
         let fields = Fields::parse(&body);
         let is_ours = || !is_new && key.is_token(caller.owner(), fields.get(FORM_TOKEN));
-        if caller.is_ambient() && !is_ours() {
+        if caller.is_cookie_authenticated() && !is_ours() {
             return page.form_refused();
         }
         request.extensions_mut().insert(fields);
@@ -84,7 +84,7 @@ pub(super) async fn guard(
     let id = request_id(request.headers()).map(str::to_owned);
     let mut response = within_request(id, next.run(request)).await;
     // Nothing but a cookie of the host's own sign-in is left by a token.
-    if let Some(cookie) = cookie.filter(|_| is_new && caller.is_ambient()) {
+    if let Some(cookie) = cookie.filter(|_| is_new && caller.is_cookie_authenticated()) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     response
@@ -94,7 +94,7 @@ fn is_read_only(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-fn visit(request: &Request, caller: Option<Caller>) -> Visit {
+fn visit(request: &Request, caller: Option<Caller>) -> PageContext {
     let path = request.uri().path();
     let section = if path.starts_with("/admin/") {
         Section::Administration
@@ -103,7 +103,7 @@ fn visit(request: &Request, caller: Option<Caller>) -> Visit {
     };
     // From a path of n segments, the mount point is n − 1 segments up.
     let depth = path.matches('/').count().saturating_sub(1);
-    Visit {
+    PageContext {
         caller,
         may_administer: false,
         root: "../".repeat(depth),

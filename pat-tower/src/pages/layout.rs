@@ -10,18 +10,18 @@ use pat_core::Caller;
 /// setting the custom properties of the style sheet on `:root`.
 ///
 /// ```
-/// use pat_tower::pages::{Layout, Visit};
+/// use pat_tower::pages::{Layout, PageContext};
 ///
 /// #[derive(Debug)]
 /// struct Intranet;
 ///
 /// impl Layout for Intranet {
-///     fn head(&self, _: &Visit) -> String {
+///     fn head(&self, _: &PageContext) -> String {
 ///         // In it, for example: :root { --pat-accent: #b3005e; --pat-font: Inter, sans-serif }
 ///         r#"<link rel="stylesheet" href="/brand.css">"#.to_owned()
 ///     }
 ///
-///     fn header(&self, _: &Visit) -> String {
+///     fn header(&self, _: &PageContext) -> String {
 ///         r#"<a href="/"><img src="/logo.svg" alt="Intranet" height="32"></a>"#.to_owned()
 ///     }
 /// }
@@ -33,20 +33,20 @@ pub trait Layout: Debug + Send + Sync + 'static {
     }
 
     /// The end of the element `head`: links to style sheets, icons and scripts.
-    fn head(&self, visit: &Visit) -> String {
+    fn head(&self, visit: &PageContext) -> String {
         let _ = visit;
         String::new()
     }
 
     /// What is in the element `header`: the logo, a way home, the navigation. By default it is
     /// empty and not shown.
-    fn header(&self, visit: &Visit) -> String {
+    fn header(&self, visit: &PageContext) -> String {
         let _ = visit;
         String::new()
     }
 
     /// What is in the element `footer`. By default it is empty and not shown.
-    fn footer(&self, visit: &Visit) -> String {
+    fn footer(&self, visit: &PageContext) -> String {
         let _ = visit;
         String::new()
     }
@@ -54,13 +54,13 @@ pub trait Layout: Debug + Send + Sync + 'static {
 
 /// Nothing around the pages.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Bare;
+pub(super) struct NoLayout;
 
-impl Layout for Bare {}
+impl Layout for NoLayout {}
 
 /// A request for a page, as a [`Layout`] sees it.
 #[derive(Debug, Clone)]
-pub struct Visit {
+pub struct PageContext {
     pub(super) caller: Option<Caller>,
     pub(super) may_administer: bool,
     pub(super) root: String,
@@ -77,7 +77,7 @@ pub enum Section {
     Administration,
 }
 
-impl Visit {
+impl PageContext {
     /// Who is signed in, if anybody is.
     #[must_use]
     pub fn caller(&self) -> Option<&Caller> {

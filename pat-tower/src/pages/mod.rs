@@ -46,17 +46,17 @@
 
 mod admin;
 mod assets;
+mod csrf_token;
 mod english;
 mod failure;
 mod fields;
-mod form_token;
 mod guard;
 mod headers;
 mod layout;
+mod messages;
 mod mount;
-mod own;
 mod page;
-mod texts;
+mod user;
 
 use std::sync::Arc;
 
@@ -67,13 +67,13 @@ use jiff::tz::TimeZone;
 use pat_core::Pats;
 use tower_http::csrf::ConfigError;
 
+use self::csrf_token::Transport;
 pub use self::english::english;
-use self::form_token::Transport;
-use self::layout::Bare;
-pub use self::layout::{Layout, Section, Visit};
-pub use self::texts::{English, Text, Texts, isolate};
+use self::layout::NoLayout;
+pub use self::layout::{Layout, PageContext, Section};
+pub use self::messages::{English, Messages, Text, isolate};
 use crate::challenge::Challenges;
-use crate::cross_site::CrossSite;
+use crate::csrf::Csrf;
 use crate::request_body::read_on;
 
 /// Builds the router.
@@ -100,9 +100,9 @@ pub struct Pages(State);
 #[derive(Debug, Clone)]
 struct State {
     pats: Pats,
-    cross_site: CrossSite,
+    cross_site: Csrf,
     challenges: Challenges,
-    texts: Arc<dyn Texts>,
+    texts: Arc<dyn Messages>,
     layout: Arc<dyn Layout>,
     sign_in: Option<Arc<str>>,
     /// Begins with a slash and does not end with one, unless it is empty.
@@ -110,26 +110,26 @@ struct State {
     example_url: Option<Arc<str>>,
     zone: TimeZone,
     transport: Transport,
-    creations: own::Creations,
+    creations: user::Creations,
 }
 
 impl Pages {
     /// The pages for the tokens of this service.
     pub fn new(pats: Pats) -> Self {
         let challenges = Challenges::new(pats.settings().realm());
-        let cross_site = CrossSite::new(pats.settings());
+        let cross_site = Csrf::new(pats.settings());
         Self(State {
             pats,
             cross_site,
             challenges,
             texts: Arc::new(English),
-            layout: Arc::new(Bare),
+            layout: Arc::new(NoLayout),
             sign_in: None,
             stripped_prefix: "".into(),
             example_url: None,
             zone: TimeZone::UTC,
             transport: Transport::Tls,
-            creations: own::Creations::default(),
+            creations: user::Creations::default(),
         })
     }
 
@@ -179,7 +179,7 @@ impl Pages {
     }
 
     /// The words of the pages; English by default.
-    pub fn texts(mut self, texts: impl Texts) -> Self {
+    pub fn texts(mut self, texts: impl Messages) -> Self {
         self.0.texts = Arc::new(texts);
         self
     }
@@ -227,9 +227,9 @@ impl Pages {
             .route_layer(from_fn(read_on));
         let state = self.0;
         let pages = Router::new()
-            .route("/tokens", get(own::list))
-            .route("/tokens/new", get(own::form).post(own::create))
-            .route("/tokens/{id}/revoke", get(own::ask).post(own::revoke))
+            .route("/tokens", get(user::list))
+            .route("/tokens/new", get(user::form).post(user::create))
+            .route("/tokens/{id}/revoke", get(user::ask).post(user::revoke))
             .route("/tokens/{id}", get(failure::not_found))
             .route("/admin/tokens", get(admin::list))
             .route("/admin/tokens/revoke", get(admin::ask).post(admin::revoke))

@@ -7,17 +7,17 @@ use http::{HeaderValue, StatusCode};
 use jiff::Timestamp;
 use pat_core::{Caller, Pats, TokenStatus};
 
-use super::form_token::FormKey;
-use super::texts::Text;
-use super::{State, Visit};
+use super::csrf_token::CsrfSecret;
+use super::messages::Text;
+use super::{PageContext, State};
 
 /// What every page is made with; the guard puts it into the request.
 #[derive(Debug, Clone)]
 pub(super) struct Page {
     pub(super) state: State,
-    pub(super) visit: Visit,
+    pub(super) visit: PageContext,
     pub(super) form_token: String,
-    pub(super) form_key: FormKey,
+    pub(super) form_key: CsrfSecret,
 }
 
 /// The name of the field that holds the token of a form.

@@ -191,7 +191,9 @@ fn cached_tokens(lifetime_days: Option<u32>) -> (Pats, Vec<String>) {
                 name: "ci".into(),
                 lifetime_days: lifetime_days.map(Into::into),
             };
-            let created = pats.create(&Caller::explicit(owner), request).await;
+            let created = pats
+                .create(&Caller::header_authenticated(owner), request)
+                .await;
             let token = created.expect("a token").plain.expose().to_owned();
             pats.authenticate(token.as_bytes()).await.expect("cached");
             tokens.push(token);

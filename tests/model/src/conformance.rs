@@ -37,7 +37,7 @@ pub const IMPLEMENTED: &[Implemented] = &[
     row(
         Part::Acknowledgement,
         "Start",
-        "pat-core/src/auth/floors.rs",
+        "pat-core/src/auth/epochs.rs",
         "stamp",
     ),
     row(
@@ -133,7 +133,7 @@ pub const IMPLEMENTED: &[Implemented] = &[
     row(
         Part::Staleness,
         "Trust",
-        "pat-core/src/auth/floors.rs",
+        "pat-core/src/auth/epochs.rs",
         "extend_lease",
     ),
     row(

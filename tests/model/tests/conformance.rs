@@ -1,13 +1,13 @@
 //! Runs of the model on real nodes.
 
 #[expect(dead_code, reason = "shared with the tests that need the rest of it")]
-#[path = "../../common/gated.rs"]
-mod gated;
+#[path = "../../common/fault_store.rs"]
+mod fault_store;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use gated::Gated;
+use fault_store::Gated;
 use pat_core::settings::{RevocationWait, SettingsBuilder};
 use pat_core::testing::TestClock;
 use pat_core::{Caller, CreatedToken, Pats, Settings, TokenDigest, TokenRequest};
@@ -62,7 +62,7 @@ impl Node {
 
     fn accepts_from_cache(&self, token: &CreatedToken) -> bool {
         let digest = TokenDigest::of(token.plain.expose().as_bytes());
-        matches!(self.pats.check_cached(&digest), Some(Ok(_)))
+        matches!(self.pats.authenticate_cached(&digest), Some(Ok(_)))
     }
 
     fn revoke(&self, token: &CreatedToken) -> JoinHandle<()> {
@@ -72,7 +72,7 @@ impl Node {
 }
 
 fn alice() -> Caller {
-    Caller::explicit("alice".parse().expect("an owner"))
+    Caller::header_authenticated("alice".parse().expect("an owner"))
 }
 
 fn settings() -> SettingsBuilder {

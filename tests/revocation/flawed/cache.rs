@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use moka::future::Cache;
 use pat_core::store::{
-    Change, ChangePage, Cursor, Lookup, Revocation, RevocationScope, Revoked, StoreTime,
+    Change, ChangePage, FeedPosition, Lookup, Revocation, RevocationScope, Revoked, StoreTime,
     StoreVersions, TokenStore,
 };
 use pat_core::{StoreError, Token, TokenDigest};
@@ -137,7 +137,7 @@ impl Wrong for Cached {
     async fn changes(
         &self,
         inner: &dyn TokenStore,
-        since: Option<Cursor>,
+        since: Option<FeedPosition>,
     ) -> Result<ChangePage, StoreError> {
         let page = inner.changes_since(since).await?;
         for entry in &page.entries {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pat_core::store::{
-    Change, ChangeEntry, ChangePage, Cursor, Revocation, RevocationScope, Revoked, StoreTime,
+    Change, ChangeEntry, ChangePage, FeedPosition, Revocation, RevocationScope, Revoked, StoreTime,
     StoreVersions, TokenStore,
 };
 use pat_core::{StoreError, TokenId};
@@ -53,7 +53,7 @@ impl Sequence {
         Ok(transaction)
     }
 
-    async fn read(&self, since: Option<Cursor>) -> Result<ChangePage, sqlx::Error> {
+    async fn read(&self, since: Option<FeedPosition>) -> Result<ChangePage, sqlx::Error> {
         let mut read = self.read.lock().await;
         let (last, count) = &mut *read;
         let mut entries = Vec::new();
@@ -75,7 +75,7 @@ impl Sequence {
             sqlx::query(TABLE).execute(&self.pool).await?;
         }
         Ok(ChangePage {
-            head: Cursor {
+            head: FeedPosition {
                 generation: *count,
                 nonce: Some(1),
             },
@@ -110,7 +110,7 @@ impl Wrong for Sequence {
     async fn changes(
         &self,
         _inner: &dyn TokenStore,
-        since: Option<Cursor>,
+        since: Option<FeedPosition>,
     ) -> Result<ChangePage, StoreError> {
         self.read(since).await.map_err(StoreError::backend)
     }
@@ -119,7 +119,7 @@ impl Wrong for Sequence {
 /// Asks the feed once at the start, and then only when it is told to.
 #[derive(Debug, Default)]
 pub(super) struct HintsOnly {
-    is_told: AtomicBool,
+    is_notified: AtomicBool,
 }
 
 #[async_trait]
@@ -127,10 +127,10 @@ impl Wrong for HintsOnly {
     async fn changes(
         &self,
         inner: &dyn TokenStore,
-        since: Option<Cursor>,
+        since: Option<FeedPosition>,
     ) -> Result<ChangePage, StoreError> {
         match since {
-            Some(cursor) if !self.is_told.swap(false, Ordering::SeqCst) => Ok(ChangePage {
+            Some(cursor) if !self.is_notified.swap(false, Ordering::SeqCst) => Ok(ChangePage {
                 head: cursor,
                 nonce_at_cursor: cursor.nonce,
                 entries: Vec::new(),
@@ -143,10 +143,10 @@ impl Wrong for HintsOnly {
 
     async fn follow(&self, inner: &dyn TokenStore, hint: &(dyn Fn() + Send + Sync)) {
         let tell = || {
-            self.is_told.store(true, Ordering::SeqCst);
+            self.is_notified.store(true, Ordering::SeqCst);
             hint();
         };
-        inner.follow_hints(&tell).await;
+        inner.listen(&tell).await;
     }
 }
 
@@ -162,7 +162,7 @@ impl Wrong for SlowFeed {
     async fn changes(
         &self,
         inner: &dyn TokenStore,
-        since: Option<Cursor>,
+        since: Option<FeedPosition>,
     ) -> Result<ChangePage, StoreError> {
         tokio::time::sleep(SLOW).await;
         inner.changes_since(since).await

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pat_core::store::{
-    Change, ChangePage, Cursor, Insertion, JobStore, LastUse, Lookup, MarkBounds, NewToken,
+    Change, ChangePage, FeedPosition, Insertion, JobStore, LastUse, Lookup, MarkBounds, NewToken,
     NodeReport, Revocation, RevocationScope, Revoked, SearchStore, StoreTime,
 };
 use pat_core::{Owner, StoreError, Token, TokenDigest, TokenId, TokenStore};
@@ -105,13 +105,13 @@ trait Wrong: Debug + Send + Sync + 'static {
     async fn changes(
         &self,
         inner: &dyn TokenStore,
-        since: Option<Cursor>,
+        since: Option<FeedPosition>,
     ) -> Result<ChangePage, StoreError> {
         inner.changes_since(since).await
     }
 
     async fn follow(&self, inner: &dyn TokenStore, hint: &(dyn Fn() + Send + Sync)) {
-        inner.follow_hints(hint).await;
+        inner.listen(hint).await;
     }
 }
 
@@ -159,24 +159,24 @@ impl TokenStore for Flawed {
         self.wrong.append(&*self.inner, change, now).await
     }
 
-    async fn changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, StoreError> {
+    async fn changes_since(&self, cursor: Option<FeedPosition>) -> Result<ChangePage, StoreError> {
         self.wrong.changes(&*self.inner, cursor).await
     }
 
-    async fn follow_hints(&self, hint: &(dyn Fn() + Send + Sync)) {
+    async fn listen(&self, hint: &(dyn Fn() + Send + Sync)) {
         self.wrong.follow(&*self.inner, hint).await;
     }
 
-    async fn report_node(
+    async fn heartbeat(
         &self,
         report: &NodeReport,
         mark: &MarkBounds,
     ) -> Result<StoreTime, StoreError> {
-        self.inner.report_node(report, mark).await
+        self.inner.heartbeat(report, mark).await
     }
 
-    async fn forget_node(&self, report: &NodeReport) -> Result<(), StoreError> {
-        self.inner.forget_node(report).await
+    async fn deregister(&self, report: &NodeReport) -> Result<(), StoreError> {
+        self.inner.deregister(report).await
     }
 
     async fn nodes(&self) -> Result<Vec<NodeReport>, StoreError> {

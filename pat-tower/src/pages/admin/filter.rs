@@ -8,8 +8,8 @@ use pat_core::search::{DateRange, Filter, Sort, SortKey};
 use pat_core::{Administration, Owner, TokenStatus, User};
 
 use crate::pages::fields::Fields;
+use crate::pages::messages::Text;
 use crate::pages::page::Page;
-use crate::pages::texts::Text;
 
 /// The fields of the filter, in the order of the page.
 const NAMES: [&str; 9] = [
@@ -34,7 +34,7 @@ pub(super) struct FilterForm(Fields);
 
 /// A field with which something is wrong: its name, and what.
 #[derive(Debug)]
-pub(super) struct Wrong(pub(super) &'static str, pub(super) Text<'static>);
+pub(super) struct FieldError(pub(super) &'static str, pub(super) Text<'static>);
 
 impl FilterForm {
     pub(super) fn new(fields: Fields) -> Self {
@@ -90,7 +90,7 @@ impl FilterForm {
 
     /// The filter as far as it can be read, and all that is wrong with it. Whom the owner's name
     /// means is for [`FilterForm::complete`] to find out.
-    fn without_owner(&self, page: &Page) -> (Filter, Vec<Wrong>) {
+    fn without_owner(&self, page: &Page) -> (Filter, Vec<FieldError>) {
         let zone = &page.state.zone;
         let mut wrong = Vec::new();
         let mut range = |from, to| {
@@ -99,7 +99,7 @@ impl FilterForm {
                 to: self.instant(to, |day| end_of(day, zone), &mut wrong),
             };
             if range.from.zip(range.to).is_some_and(|(from, to)| from > to) {
-                wrong.push(Wrong(to, Text::DayBeforeStart));
+                wrong.push(FieldError(to, Text::DayBeforeStart));
             }
             range
         };
@@ -115,7 +115,7 @@ impl FilterForm {
             Some(status) => page.pats().with_status(filter, status),
             None if status.is_empty() => filter,
             None => {
-                wrong.push(Wrong("status", Text::StatusUnreadable));
+                wrong.push(FieldError("status", Text::StatusUnreadable));
                 filter
             }
         };
@@ -128,7 +128,7 @@ impl FilterForm {
         &self,
         page: &Page,
         admin: &Administration<'_>,
-    ) -> Result<Result<Filter, Vec<Wrong>>, Response> {
+    ) -> Result<Result<Filter, Vec<FieldError>>, Response> {
         let (mut filter, mut wrong) = self.without_owner(page);
         let wanted = self.get("owner").trim();
         if !wanted.is_empty() {
@@ -138,7 +138,7 @@ impl FilterForm {
                 Ok(key) if !filter.owners.contains(&key) => filter.owners.push(key),
                 // Without an owner the filter would find the tokens of all.
                 Err(_) if filter.owners.is_empty() => {
-                    wrong.push(Wrong("owner", Text::OwnerUnreadable));
+                    wrong.push(FieldError("owner", Text::OwnerUnreadable));
                 }
                 Ok(_) | Err(_) => {}
             }
@@ -169,7 +169,7 @@ impl FilterForm {
         &self,
         name: &'static str,
         at: impl FnOnce(Date) -> Option<Timestamp>,
-        wrong: &mut Vec<Wrong>,
+        wrong: &mut Vec<FieldError>,
     ) -> Option<Timestamp> {
         let text = self.get(name).trim();
         if text.is_empty() {
@@ -177,7 +177,7 @@ impl FilterForm {
         }
         let instant = text.parse().ok().and_then(at);
         if instant.is_none() {
-            wrong.push(Wrong(name, Text::DateUnreadable));
+            wrong.push(FieldError(name, Text::DateUnreadable));
         }
         instant
     }

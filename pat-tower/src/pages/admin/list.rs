@@ -7,13 +7,13 @@ use pat_core::search::{Filter, Revoked, Search, Sort, Start};
 use pat_core::{Administration, Token, TokenStatus, User};
 
 use super::administration;
-use super::filter::{COLUMNS, FilterForm, Wrong, sort};
-use crate::cursor::Cursor;
+use super::filter::{COLUMNS, FieldError, FilterForm, sort};
+use crate::cursor::PageCursor;
 use crate::pages::fields::Fields;
 use crate::pages::headers::connecting;
-use crate::pages::own::outlived;
+use crate::pages::messages::Text;
 use crate::pages::page::{Badge, Page, Time, show};
-use crate::pages::texts::Text;
+use crate::pages::user::outlived;
 
 /// How many tokens a page of the list has.
 const PAGE_LEN: u32 = 50;
@@ -156,13 +156,13 @@ pub(in crate::pages) async fn list(
         Ok(filter) => filter,
         Err(wrong) => {
             let errors = wrong.into_iter();
-            let errors = errors.map(|Wrong(name, text)| (name, page.t(text).into_owned()));
+            let errors = errors.map(|FieldError(name, text)| (name, page.t(text).into_owned()));
             template.errors = errors.collect();
             return Ok(connecting(show(StatusCode::BAD_REQUEST, &template)));
         }
     };
     let cursor = fields.get("cursor");
-    let start = Cursor::decode(cursor).filter(|cursor| cursor.sort == sort);
+    let start = PageCursor::decode(cursor).filter(|cursor| cursor.sort == sort);
     if start.is_none() && !cursor.is_empty() {
         template.note = Some(page.t(Text::CursorUnreadable).into_owned());
     }
@@ -176,7 +176,7 @@ async fn find(
     form: &FilterForm,
     filter: Filter,
     sort: Sort,
-    cursor: Option<Cursor>,
+    cursor: Option<PageCursor>,
 ) -> Result<Found, Response> {
     let fail = |error| page.not_administered(&error);
     let is_first = cursor.is_none();
@@ -203,7 +203,7 @@ async fn find(
     let (key, order) = names_of(sort);
     let sorted = [("sort", key), ("order", order)];
     let next = found.next.map(|after| {
-        let cursor = Cursor { sort, after }.encode();
+        let cursor = PageCursor { sort, after }.encode();
         form.query(&[sorted[0], sorted[1], ("cursor", &cursor)])
     });
     Ok(Found {

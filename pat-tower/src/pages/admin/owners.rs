@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::administration;
 use crate::pages::fields::Fields;
+use crate::pages::messages::Text;
 use crate::pages::page::Page;
-use crate::pages::texts::Text;
 
 /// How many users are suggested at a time.
 const MAX_SUGGESTED: usize = 20;

@@ -9,9 +9,9 @@ use pat_core::{AdminError, Administration, Token, TokenId, User};
 use super::administration;
 use super::filter::FilterForm;
 use crate::pages::fields::Fields;
-use crate::pages::own::family;
+use crate::pages::messages::Text;
 use crate::pages::page::{FORM_TOKEN, Page, Time, show};
-use crate::pages::texts::Text;
+use crate::pages::user::family;
 
 /// The longest reason, in Unicode scalar values: it goes into a mail.
 const MAX_REASON_LEN: u32 = 1_000;
@@ -176,9 +176,10 @@ impl<'a> Request<'a> {
             Target::Tokens(_) => Vec::new(),
         };
         let settings = page.pats().settings();
-        let is_told = settings.mail_notifications_enabled() && settings.notice_revoked_by_admin();
+        let is_notified =
+            settings.mail_notifications_enabled() && settings.notice_revoked_by_admin();
         let reason_hint = Text::ReasonHint {
-            is_told,
+            is_notified,
             max: MAX_REASON_LEN,
         };
         let template = RevokeManyPage {
@@ -189,7 +190,9 @@ impl<'a> Request<'a> {
             tokens,
             expected,
             reason: self.fields.get("reason"),
-            consequence: page.t(Text::RevokeManyConsequence(is_told)).into_owned(),
+            consequence: page
+                .t(Text::RevokeManyConsequence(is_notified))
+                .into_owned(),
             reason_hint: page.t(reason_hint).into_owned(),
             reason_error,
             changed,

@@ -18,12 +18,12 @@ use url::Url;
 /// browser sent. `Forwarded` and `X-Forwarded-*` are not read: whoever sends them is believed too
 /// easily.
 #[derive(Debug, Clone)]
-pub(crate) struct CrossSite {
+pub(crate) struct Csrf {
     layer: CsrfLayer,
     base_url: Option<Box<str>>,
 }
 
-impl CrossSite {
+impl Csrf {
     pub(crate) fn new(settings: &Settings) -> Self {
         let base_url = settings.base_url();
         let layer = CsrfLayer::new();
@@ -119,7 +119,7 @@ mod tests {
             .finish();
         let _guard = tracing::subscriber::set_default(subscriber);
         let settings = Settings::builder().base_url("https://pat.example");
-        let configured = CrossSite::new(&settings.build().expect("settings"));
+        let configured = Csrf::new(&settings.build().expect("settings"));
         let refused = posted(&[("origin", "https://other.example"), ("host", "10.0.0.1")]);
         assert!(configured.made(refused).await);
         let log = String::from_utf8(log.0.lock().expect("a log").clone()).expect("a text");
@@ -144,8 +144,8 @@ mod tests {
     #[tokio::test]
     async fn the_host_or_the_base_url_matches() {
         let settings = Settings::builder().base_url("https://Pat.example:443/app/");
-        let configured = CrossSite::new(&settings.build().expect("settings"));
-        let other = CrossSite::new(&Settings::default());
+        let configured = Csrf::new(&settings.build().expect("settings"));
+        let other = Csrf::new(&Settings::default());
         let own = ("origin", "https://pat.example");
         for (headers, by_configured, by_other) in [
             (&[own, ("host", "pat.example")][..], false, false),

@@ -27,7 +27,7 @@ pub(crate) const ANSWERED_AFTER: Duration = Duration::from_secs(10);
 /// few of those, and the pool has none left though the database is long back. But a server that only
 /// takes long still works on what it was asked, whether or not somebody is there to hear it. So only
 /// some are closed, or a table that is locked would fill the server with connections.
-pub(crate) fn may_lose_one() -> bool {
+pub(crate) fn try_discard() -> bool {
     static LOST: AtomicUsize = AtomicUsize::new(0);
     let one_more = |lost| (lost < MAX_LOST).then_some(lost + 1);
     let may = LOST
@@ -50,7 +50,7 @@ pub(crate) fn may_lose_one() -> bool {
 /// answered, or must have.
 pub(crate) fn give_up<DB: Database>(connection: PoolConnection<DB>) {
     let mut closing = Closing(Some(connection));
-    if may_lose_one() {
+    if try_discard() {
         return;
     }
     tokio::spawn(async move {
@@ -72,13 +72,13 @@ impl<DB: Database> Drop for Closing<DB> {
 }
 
 /// A connection for one call.
-struct Lent<DB: Dialect> {
+struct CheckedOut<DB: Dialect> {
     /// `None` once it is given back.
     connection: Option<PoolConnection<DB>>,
     is_answered: bool,
 }
 
-impl<DB: Dialect> Drop for Lent<DB> {
+impl<DB: Dialect> Drop for CheckedOut<DB> {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take()
             && !self.is_answered
@@ -89,7 +89,7 @@ impl<DB: Dialect> Drop for Lent<DB> {
     }
 }
 
-impl<DB: Portable> Lent<DB> {
+impl<DB: Portable> CheckedOut<DB> {
     async fn of(pool: &Pool<DB>) -> Result<Self, Error> {
         Ok(Self {
             connection: Some(pool.acquire().await?),
@@ -108,7 +108,7 @@ impl<DB: Portable> Lent<DB> {
         let rows = sql.fetch(connection).await.and_then(accept);
         self.is_answered = true;
         rows.map_err(|error| {
-            if leads_nowhere::<DB>(&error) {
+            if is_connection_dead::<DB>(&error) {
                 connection.close_on_drop();
                 return LostConnection::error(error);
             }
@@ -122,7 +122,7 @@ pub(crate) async fn fetch<DB: Portable>(
     pool: &Pool<DB>,
     sql: Sql<DB>,
 ) -> Result<Vec<Row<DB>>, Error> {
-    Lent::of(pool).await?.fetch(sql, Ok).await
+    CheckedOut::of(pool).await?.fetch(sql, Ok).await
 }
 
 /// Runs a statement outside a transaction, on a server that takes writes: a replica may not know of a
@@ -135,7 +135,7 @@ pub(crate) async fn fetch_from_primary<DB: Portable>(
     pool: &Pool<DB>,
     sql: Sql<DB>,
 ) -> Result<Vec<Row<DB>>, Error> {
-    Lent::of(pool).await?.fetch(sql, if_writable).await
+    CheckedOut::of(pool).await?.fetch(sql, if_writable).await
 }
 
 fn if_writable<DB: Portable>(rows: Vec<Row<DB>>) -> Result<Vec<Row<DB>>, Error> {
@@ -150,10 +150,10 @@ pub(crate) fn not_writable() -> Error {
 }
 
 /// Whether a connection on which this came up is of no use, but another one may be.
-pub(crate) fn leads_nowhere<DB: Dialect>(error: &Error) -> bool {
+pub(crate) fn is_connection_dead<DB: Dialect>(error: &Error) -> bool {
     match error {
         Error::Configuration(_) | Error::Io(_) | Error::Protocol(_) | Error::WorkerCrashed => true,
-        Error::Database(error) => DB::is_farewell(&**error),
+        Error::Database(error) => DB::is_disconnect(&**error),
         _ => false,
     }
 }

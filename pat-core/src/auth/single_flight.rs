@@ -9,11 +9,11 @@ use crate::{AuthError, TokenDigest};
 
 /// The loads that are under way, at most one per digest.
 #[derive(Debug, Default)]
-pub(super) struct Flights(Arc<Mutex<Map>>);
+pub(super) struct SingleFlight(Arc<Mutex<Map>>);
 
 type Map = HashMap<TokenDigest, watch::Receiver<Option<Loaded>>, ahash::RandomState>;
 
-impl Flights {
+impl SingleFlight {
     /// Waits for the load of this digest that is under way, or begins `load` in a task of its own.
     pub(super) async fn join(
         &self,
@@ -21,25 +21,25 @@ impl Flights {
         load: impl Future<Output = Loaded> + Send + 'static,
         outages: &Outages,
     ) -> Loaded {
-        let mut landing = self.landing(digest, load);
-        let verdict = match landing.wait_for(Option::is_some).await {
+        let mut receiver = self.receiver(digest, load);
+        let verdict = match receiver.wait_for(Option::is_some).await {
             Ok(verdict) => verdict.clone(),
             Err(_ended_early) => None,
         };
         verdict.unwrap_or_else(|| Err(AuthError::Unavailable(outages.task_ended()).into()))
     }
 
-    fn landing(
+    fn receiver(
         &self,
         digest: TokenDigest,
         load: impl Future<Output = Loaded> + Send + 'static,
     ) -> watch::Receiver<Option<Loaded>> {
         let mut map = lock(&self.0);
-        if let Some(landing) = map.get(&digest) {
-            return landing.clone();
+        if let Some(receiver) = map.get(&digest) {
+            return receiver.clone();
         }
-        let (sender, landing) = watch::channel(None);
-        map.insert(digest, landing.clone());
+        let (sender, receiver) = watch::channel(None);
+        map.insert(digest, receiver.clone());
         drop(map);
         let flight = Flight {
             map: Arc::clone(&self.0),
@@ -50,7 +50,7 @@ impl Flights {
             drop(flight);
             sender.send_replace(Some(verdict));
         });
-        landing
+        receiver
     }
 }
 

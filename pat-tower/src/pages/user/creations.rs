@@ -22,14 +22,14 @@ struct Queue {
 
 impl Creations {
     /// A place in the user's queue, or `None` if that is full.
-    pub(super) fn enter(&self, owner: &Owner) -> Option<Place> {
+    pub(super) fn enter(&self, owner: &Owner) -> Option<QueuedCreation> {
         let mut by_owner = self.by_owner();
         let queue = by_owner.entry(owner.clone()).or_default();
         if queue.forms > MAX_WAITING {
             return None;
         }
         queue.forms += 1;
-        Some(Place {
+        Some(QueuedCreation {
             lock: Arc::clone(&queue.lock),
             creations: self.clone(),
             owner: owner.clone(),
@@ -53,7 +53,7 @@ impl Creations {
 
 /// A place in a queue, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct QueuedCreation {
     lock: Arc<AsyncMutex<()>>,
     creations: Creations,
     owner: Owner,
@@ -61,23 +61,23 @@ pub(super) struct Place {
 
 /// What comes next waits until this is dropped.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(super) struct CreationGuard {
     // In this order: who enters a queue that nobody is in finds it free.
     _guard: OwnedMutexGuard<()>,
-    _place: Place,
+    _place: QueuedCreation,
 }
 
-impl Place {
+impl QueuedCreation {
     /// Waits for those in front.
-    pub(super) async fn turn(self) -> Turn {
-        Turn {
+    pub(super) async fn turn(self) -> CreationGuard {
+        CreationGuard {
             _guard: Arc::clone(&self.lock).lock_owned().await,
             _place: self,
         }
     }
 }
 
-impl Drop for Place {
+impl Drop for QueuedCreation {
     fn drop(&mut self) {
         self.creations.leave(&self.owner);
     }

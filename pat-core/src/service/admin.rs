@@ -85,7 +85,7 @@ impl Administration<'_> {
         let last = tokens.last().filter(|_| !is_last);
         // As the store sees it, so before uses are added that the store does not know of.
         let next = last.map(|token| search.sort.position_of(token));
-        self.pats.0.auth.usage.refresh(&mut tokens);
+        self.pats.0.auth.last_used.refresh(&mut tokens);
         Ok(SearchPage { tokens, next })
     }
 
@@ -231,8 +231,12 @@ impl Administration<'_> {
             return Ok(None);
         };
         let find = self.pats.store()?.find_by_digest(&digest);
-        let mut found = self.pats.ask(self.pats.patience(), find).await?.token;
-        self.pats.0.auth.usage.refresh(found.as_mut_slice());
+        let mut found = self
+            .pats
+            .ask(self.pats.request_timeout(), find)
+            .await?
+            .token;
+        self.pats.0.auth.last_used.refresh(found.as_mut_slice());
         Ok(found)
     }
 
@@ -252,7 +256,7 @@ impl Administration<'_> {
         let known: HashMap<_, _> = known.map(|user| (user.owner.clone(), user)).collect();
         let user = |token: &Token| match known.get(&token.owner) {
             Some(user) => user.clone(),
-            None => made_up(&token.owner),
+            None => placeholder(&token.owner),
         };
         Ok(tokens.iter().map(user).collect())
     }
@@ -285,7 +289,7 @@ fn revocable(filter: &Filter) -> Result<Filter, AdminError> {
         .ok_or(AdminError::NoCriterion)
 }
 
-fn made_up(owner: &Owner) -> User {
+fn placeholder(owner: &Owner) -> User {
     User {
         owner: owner.clone(),
         username: owner.to_string(),

@@ -8,15 +8,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::ANSWER_TIMEOUT;
 use crate::event::EventKind;
-use crate::notice::{Mailer, Notice, Recipient};
+use crate::notification::{Notification, Notifier, Recipient};
 use crate::outage::Cause;
-use crate::store::{JobStore, Outcome, QueuedNotice};
+use crate::store::{JobStore, Outcome, QueuedNotification};
 use crate::token::random_u64;
-use crate::{MailError, Owner, Pats, StoreError, Unavailable, User};
+use crate::{NotifyError, Owner, Pats, StoreError, Unavailable, User};
 
-/// How many notices are in hand at a time.
+/// How many notifications are in hand at a time.
 const IN_HAND: u32 = 8;
-/// How long a mailer may take for one notice.
+/// How long a mailer may take for one notification.
 const SEND_TIMEOUT: Duration = Duration::from_mins(2);
 /// How long a claim lasts: longer than the directory, a mailer and a few tries to settle take
 /// together, so that no other node sends what is still in hand.
@@ -24,21 +24,21 @@ const CLAIM: Duration = Duration::from_mins(5);
 /// The first pause after a failure; each one after it is twice as long, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_mins(1);
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
-/// How often a notice is tried: with these pauses for about five days, as RFC 5321 section 4.5.4.1
+/// How often a notification is tried: with these pauses for about five days, as RFC 5321 section 4.5.4.1
 /// asks for.
 const MAX_ATTEMPTS: u32 = 125;
-/// How often it is tried to note that a notice was sent.
+/// How often it is tried to note that a notification was sent.
 const SETTLE_ATTEMPTS: u32 = 5;
 
 impl Pats {
-    /// Sends the notices that are due; returns how many were sent.
+    /// Sends the notifications that are due; returns how many were sent.
     ///
     /// Called by [`Pats::start`]'s jobs, and by tests. Several nodes may call it at a time: each
-    /// notice is in the hands of one.
+    /// notification is in the hands of one.
     ///
     /// # Errors
     /// The store cannot answer. What was sent and could not be noted may be sent again.
-    pub async fn deliver_notices(&self) -> Result<u64, StoreError> {
+    pub async fn deliver_notifications(&self) -> Result<u64, StoreError> {
         self.deliver_until(&CancellationToken::new()).await
     }
 
@@ -50,15 +50,15 @@ impl Pats {
         let mut count = 0;
         while !stop.is_cancelled() {
             let now = self.time().refresh().timestamp();
-            let notices = self
-                .in_time(store.claim_notices(now, CLAIM, IN_HAND))
+            let notifications = self
+                .in_time(store.claim_notifications(now, CLAIM, IN_HAND))
                 .await?;
-            if notices.is_empty() {
+            if notifications.is_empty() {
                 break;
             }
-            let outcomes = notices
+            let outcomes = notifications
                 .into_iter()
-                .map(|notice| self.deliver(store, notice));
+                .map(|notification| self.deliver(store, notification));
             for outcome in join_all(outcomes).await {
                 count += u64::from(outcome? == Outcome::Sent);
             }
@@ -69,7 +69,7 @@ impl Pats {
     async fn deliver(
         &self,
         store: &dyn JobStore,
-        queued: QueuedNotice,
+        queued: QueuedNotification,
     ) -> Result<Outcome, StoreError> {
         let outcome = match self.address(&queued).await {
             Ok(Ok(recipient)) => self.send(&queued, recipient).await,
@@ -81,7 +81,7 @@ impl Pats {
         for attempt in 1.. {
             let now = self.time().refresh().timestamp();
             let settled = self
-                .in_time(store.settle_notice(&queued.claim, &outcome, now))
+                .in_time(store.settle_notification(&queued.claim, &outcome, now))
                 .await;
             match settled {
                 Ok(is_settled) => {
@@ -95,8 +95,11 @@ impl Pats {
         Ok(outcome)
     }
 
-    /// Where a notice goes, or why it need not go anywhere.
-    async fn address(&self, queued: &QueuedNotice) -> Result<Result<Recipient, &str>, Unavailable> {
+    /// Where a notification goes, or why it need not go anywhere.
+    async fn address(
+        &self,
+        queued: &QueuedNotification,
+    ) -> Result<Result<Recipient, &str>, Unavailable> {
         let Some(user) = self.find_user(&queued.owner).await? else {
             return Ok(Err("the owner is gone"));
         };
@@ -117,8 +120,8 @@ impl Pats {
             .await
     }
 
-    /// Offers a notice to every mailer that has not sent it yet.
-    async fn send(&self, queued: &QueuedNotice, recipient: Recipient) -> Outcome {
+    /// Offers a notification to every mailer that has not sent it yet.
+    async fn send(&self, queued: &QueuedNotification, recipient: Recipient) -> Outcome {
         let by = match &queued.by {
             None => None,
             Some(by) => match self.find_user(by).await {
@@ -126,7 +129,7 @@ impl Pats {
                 _ => Some(by.to_string()),
             },
         };
-        let notice = Notice {
+        let notification = Notification {
             id: queued.claim.id,
             kind: queued.kind,
             recipient,
@@ -138,26 +141,31 @@ impl Pats {
             base_url: self.settings().base_url().map(str::to_owned),
         };
         let mut sent_by = queued.sent_by.clone();
-        let mailers = self.mailers().iter();
-        let mailers: Vec<_> = mailers
-            .filter(|mailer| !sent_by.iter().any(|name| name == mailer.name()))
+        let notifiers = self.notifiers().iter();
+        let notifiers: Vec<_> = notifiers
+            .filter(|notifier| !sent_by.iter().any(|name| name == notifier.name()))
             .collect();
-        let results = join_all(mailers.iter().map(|mailer| send_by(&***mailer, &notice))).await;
+        let results = join_all(
+            notifiers
+                .iter()
+                .map(|notifier| send_by(&***notifier, &notification)),
+        )
+        .await;
         let (mut is_temporary, mut errors) = (false, Vec::new());
-        for (mailer, result) in mailers.into_iter().zip(results) {
+        for (notifier, result) in notifiers.into_iter().zip(results) {
             match result {
                 Ok(()) => {
                     self.outages()
-                        .works(&Cause::Mailer(mailer.name().to_owned()));
-                    sent_by.push(mailer.name().to_owned());
+                        .works(&Cause::Notifier(notifier.name().to_owned()));
+                    sent_by.push(notifier.name().to_owned());
                 }
                 Err(error) => {
-                    if let MailError::Temporary(error) = &error {
-                        let cause = Cause::Mailer(mailer.name().to_owned());
+                    if let NotifyError::Temporary(error) = &error {
+                        let cause = Cause::Notifier(notifier.name().to_owned());
                         self.outages().failed(cause, &**error);
                     }
-                    is_temporary |= !matches!(error, MailError::Permanent(_));
-                    errors.push(format!("{}: {}", mailer.name(), one_line(&error)));
+                    is_temporary |= !matches!(error, NotifyError::Permanent(_));
+                    errors.push(format!("{}: {}", notifier.name(), one_line(&error)));
                 }
             }
         }
@@ -169,34 +177,34 @@ impl Pats {
         }
     }
 
-    /// Tells what came of a notice. It is an event only if it was settled by this worker.
-    fn report(&self, queued: &QueuedNotice, outcome: &Outcome, is_settled: bool) {
+    /// Tells what came of a notification. It is an event only if it was settled by this worker.
+    fn report(&self, queued: &QueuedNotification, outcome: &Outcome, is_settled: bool) {
         let at = self.time().now().timestamp();
-        let (notice, kind) = (queued.claim.id, queued.kind);
+        let (notification, kind) = (queued.claim.id, queued.kind);
         let name = match outcome {
             Outcome::Sent => "sent",
             Outcome::Retry { error, .. } => {
                 tracing::debug!(
-                    notice.id = %notice, %kind, attempts = queued.attempts, error,
-                    "a notice was not sent; it is tried again"
+                    notification.id = %notification, %kind, attempts = queued.attempts, error,
+                    "a notification was not sent; it is tried again"
                 );
                 "retried"
             }
             Outcome::Dead { .. } => "dead",
             Outcome::Skipped { reason } => {
-                tracing::info!(notice.id = %notice, %kind, reason, "a notice is skipped");
+                tracing::info!(notification.id = %notification, %kind, reason, "a notification is skipped");
                 "skipped"
             }
         };
-        self.metrics().notice_settled(kind.as_str(), name);
+        self.metrics().notification_settled(kind.as_str(), name);
         if let Some(event) = EventKind::of_settled(queued, outcome).filter(|_| is_settled) {
             self.emit_change(at, event);
         }
     }
 }
 
-/// What comes of a notice that was not sent now.
-fn again(queued: &QueuedNotice, error: String, sent_by: Vec<String>) -> Outcome {
+/// What comes of a notification that was not sent now.
+fn again(queued: &QueuedNotification, error: String, sent_by: Vec<String>) -> Outcome {
     if queued.attempts >= MAX_ATTEMPTS {
         return Outcome::Dead { error, sent_by };
     }
@@ -208,12 +216,12 @@ fn again(queued: &QueuedNotice, error: String, sent_by: Vec<String>) -> Outcome 
     }
 }
 
-async fn send_by(mailer: &dyn Mailer, notice: &Notice) -> Result<(), MailError> {
-    let sending = AssertUnwindSafe(mailer.send(notice)).catch_unwind();
+async fn send_by(notifier: &dyn Notifier, notification: &Notification) -> Result<(), NotifyError> {
+    let sending = AssertUnwindSafe(notifier.send(notification)).catch_unwind();
     match timeout(SEND_TIMEOUT, sending).await {
         Ok(Ok(result)) => result,
-        Ok(Err(_panic)) => Err(MailError::Temporary("the mailer panicked".into())),
-        Err(_elapsed) => Err(MailError::Temporary("the mailer took too long".into())),
+        Ok(Err(_panic)) => Err(NotifyError::Temporary("the notifier panicked".into())),
+        Err(_elapsed) => Err(NotifyError::Temporary("the notifier took too long".into())),
     }
 }
 

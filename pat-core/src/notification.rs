@@ -1,9 +1,9 @@
-//! Notices: what owners are told about their tokens, and the port through which it reaches them.
+//! Notifications: what owners are told about their tokens, and the port through which it reaches them.
 //!
-//! A notice is queued in the same transaction as the change that it tells of, and sent by a job
-//! ([`Pats::deliver_notices`](crate::Pats::deliver_notices)). So none is sent for a change that was
+//! A notification is queued in the same transaction as the change that it tells of, and sent by a job
+//! ([`Pats::deliver_notifications`](crate::Pats::deliver_notifications)). So none is sent for a change that was
 //! rolled back, and none is lost when a process dies. One that dies at the wrong moment may have
-//! its last notice sent again, with the same [`NoticeId`]: nobody can do better (RFC 1047).
+//! its last notification sent again, with the same [`NotificationId`]: nobody can do better (RFC 1047).
 
 use std::fmt::{self, Debug, Display};
 use std::sync::Arc;
@@ -14,51 +14,51 @@ use jiff::Timestamp;
 use crate::token::random_u64;
 use crate::{BoxError, RandomnessError, Token, TokenId};
 
-/// Sends notices: by mail, to a chat, to a webhook.
+/// Sends notifications: by mail, to a chat, to a webhook.
 ///
-/// Several may be plugged in; each gets every notice. They do not disturb each other: a notice that
+/// Several may be plugged in; each gets every notification. They do not disturb each other: a notification that
 /// one of them took and another did not is offered again to the other alone.
 #[async_trait]
-pub trait Mailer: Debug + Send + Sync + 'static {
+pub trait Notifier: Debug + Send + Sync + 'static {
     /// A short name that is this mailer's own among those that are plugged in, and stays the same:
     /// 1 to 32 lower-case letters, digits and hyphens, such as `smtp`.
     fn name(&self) -> &str;
 
-    /// Sends one notice. It is called for several notices at a time, and has two minutes.
+    /// Sends one notification. It is called for several notifications at a time, and has two minutes.
     ///
     /// # Errors
-    /// It was not sent. [`MailError`] says whether to try again.
-    async fn send(&self, notice: &Notice) -> Result<(), MailError>;
+    /// It was not sent. [`NotifyError`] says whether to try again.
+    async fn send(&self, notification: &Notification) -> Result<(), NotifyError>;
 }
 
 /// A shared mailer is a mailer.
 #[async_trait]
-impl<T: Mailer + ?Sized> Mailer for Arc<T> {
+impl<T: Notifier + ?Sized> Notifier for Arc<T> {
     fn name(&self) -> &str {
         (**self).name()
     }
 
-    async fn send(&self, notice: &Notice) -> Result<(), MailError> {
-        (**self).send(notice).await
+    async fn send(&self, notification: &Notification) -> Result<(), NotifyError> {
+        (**self).send(notification).await
     }
 }
 
-/// Why a notice was not sent.
+/// Why a notification was not sent.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum MailError {
+pub enum NotifyError {
     /// It may go better later: no connection, a busy server, a wrong password of our own.
-    #[error("the notice could not be sent now")]
+    #[error("the notification could not be sent now")]
     Temporary(#[source] BoxError),
-    /// It never will, such as for an address that does not exist. The notice becomes a dead letter.
-    #[error("the notice cannot be sent")]
+    /// It never will, such as for an address that does not exist. The notification becomes a dead letter.
+    #[error("the notification cannot be sent")]
     Permanent(#[source] BoxError),
 }
 
-/// What a notice tells.
+/// What a notification tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
-pub enum NoticeKind {
+pub enum NotificationKind {
     /// A token was created.
     Created,
     /// A token expires within `atlassian.pats.expiry.warning.days`.
@@ -71,7 +71,7 @@ pub enum NoticeKind {
     RevokedByAdmin,
 }
 
-impl NoticeKind {
+impl NotificationKind {
     /// All of them.
     pub const ALL: [Self; 5] = [
         Self::Created,
@@ -106,27 +106,27 @@ impl NoticeKind {
         }
     }
 
-    /// The kind of this [number](NoticeKind::number); `None` for one that this version does not know.
+    /// The kind of this [number](NotificationKind::number); `None` for one that this version does not know.
     #[must_use]
     pub fn from_number(number: i64) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.number() == number)
     }
 }
 
-impl fmt::Display for NoticeKind {
+impl fmt::Display for NotificationKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-/// The number of a queued notice, 0 to 2⁵³ − 1: the same for every attempt to send it.
+/// The number of a queued notification, 0 to 2⁵³ − 1: the same for every attempt to send it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NoticeId(i64);
+pub struct NotificationId(i64);
 
-/// The largest number of a notice.
+/// The largest number of a notification.
 const MAX_ID: i64 = (1 << 53) - 1;
 
-impl NoticeId {
+impl NotificationId {
     /// The id of this number; `None` if it is out of this range.
     #[must_use]
     pub const fn new(number: i64) -> Option<Self> {
@@ -151,7 +151,7 @@ impl NoticeId {
     }
 }
 
-impl fmt::Display for NoticeId {
+impl fmt::Display for NotificationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Display::fmt(&self.0, f)
     }
@@ -159,22 +159,22 @@ impl fmt::Display for NoticeId {
 
 /// What is to be told, to whom. It never holds a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
+pub struct Notification {
     /// The same for every attempt.
-    pub id: NoticeId,
+    pub id: NotificationId,
     /// What it tells.
-    pub kind: NoticeKind,
+    pub kind: NotificationKind,
     /// Whom it tells.
     pub recipient: Recipient,
     /// The tokens it is about: one or several, by expiry and then by id. Those of one owner that
-    /// fall due together share a notice.
-    pub tokens: Vec<NoticeToken>,
+    /// fall due together share a notification.
+    pub tokens: Vec<NotificationToken>,
     /// The full name of the administrator who revoked; `None` for other kinds.
     pub by: Option<String>,
     /// The administrator's reason, if he gave one.
     pub reason: Option<String>,
     /// How many tokens of the recipient that were created with these, directly or through others, go
-    /// on authenticating; 0 for other kinds than [`NoticeKind::RevokedByAdmin`].
+    /// on authenticating; 0 for other kinds than [`NotificationKind::RevokedByAdmin`].
     pub live_children: u64,
     /// When it was queued.
     pub queued_at: Timestamp,
@@ -182,7 +182,7 @@ pub struct Notice {
     pub base_url: Option<String>,
 }
 
-/// Whom a notice tells.
+/// Whom a notification tells.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Recipient {
     /// The name people call him.
@@ -198,9 +198,9 @@ impl fmt::Debug for Recipient {
     }
 }
 
-/// A token as a notice shows it: as it was when the notice was queued.
+/// A token as a notification shows it: as it was when the notification was queued.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NoticeToken {
+pub struct NotificationToken {
     /// Its public number.
     pub id: TokenId,
     /// Its name, as its owner gave it. A name that an older version stored may hold bidi controls
@@ -214,15 +214,15 @@ pub struct NoticeToken {
     pub last_used_at: Option<Timestamp>,
 }
 
-impl NoticeToken {
-    /// By expiry, never last, and then by id: the order in a notice.
+impl NotificationToken {
+    /// By expiry, never last, and then by id: the order in a notification.
     #[must_use]
     pub fn order(&self) -> (Timestamp, TokenId) {
         (self.expires_at.unwrap_or(Timestamp::MAX), self.id)
     }
 }
 
-impl From<&Token> for NoticeToken {
+impl From<&Token> for NotificationToken {
     fn from(token: &Token) -> Self {
         Self {
             id: token.id,
@@ -241,21 +241,24 @@ mod tests {
     #[test]
     fn an_id_is_in_the_range_of_those_that_are_drawn() {
         for number in [0, 1, MAX_ID] {
-            assert_eq!(NoticeId::new(number).map(NoticeId::get), Some(number));
+            assert_eq!(
+                NotificationId::new(number).map(NotificationId::get),
+                Some(number)
+            );
         }
         for number in [i64::MIN, -1, MAX_ID + 1, i64::MAX] {
-            assert_eq!(NoticeId::new(number), None, "{number}");
+            assert_eq!(NotificationId::new(number), None, "{number}");
         }
-        let drawn = NoticeId::random().expect("randomness");
-        assert_eq!(NoticeId::new(drawn.get()), Some(drawn));
+        let drawn = NotificationId::random().expect("randomness");
+        assert_eq!(NotificationId::new(drawn.get()), Some(drawn));
     }
 
     #[test]
     fn each_kind_has_a_number_of_its_own() {
-        for kind in NoticeKind::ALL {
-            assert_eq!(NoticeKind::from_number(kind.number()), Some(kind));
+        for kind in NotificationKind::ALL {
+            assert_eq!(NotificationKind::from_number(kind.number()), Some(kind));
         }
-        assert_eq!(NoticeKind::from_number(0), None);
-        assert_eq!(NoticeKind::from_number(6), None);
+        assert_eq!(NotificationKind::from_number(0), None);
+        assert_eq!(NotificationKind::from_number(6), None);
     }
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use pat_core::notice::NoticeId;
+use pat_core::notification::NotificationId;
 use pat_core::store::{
-    AuditStore, Change, ChangePage, Claim, Cursor, DeadNotice, DueNotices, Insertion, JobStore,
-    LastUse, Lease, LeaseAnswer, LeaseRequest, ListedOwner, Lookup, MarkBounds, MissingOwners,
-    NewToken, NodeReport, Outbox, Outcome, Prune, Pruned, QueuedNotice, Revocation,
-    RevocationScope, Revoked, StoreTime, Trim,
+    AuditStore, Change, ChangePage, Claim, DeadNotification, DueNotifications, FeedPosition,
+    Insertion, JobStore, LastUse, Lease, LeaseAnswer, LeaseRequest, ListedOwner, Lookup,
+    MarkBounds, MissingOwners, NewToken, NodeReport, Outbox, Outcome, Prune, Pruned, Purge,
+    QueuedNotification, Revocation, RevocationScope, Revoked, StoreTime,
 };
 use pat_core::{Owner, StoreError, Token, TokenDigest, TokenId, TokenStore};
 use tokio::sync::watch;
@@ -182,26 +182,26 @@ impl TokenStore for Gated {
         self.up()?.append_change(change, now).await
     }
 
-    async fn changes_since(&self, cursor: Option<Cursor>) -> Result<ChangePage, StoreError> {
+    async fn changes_since(&self, cursor: Option<FeedPosition>) -> Result<ChangePage, StoreError> {
         let page = self.up()?.changes_since(cursor).await;
         self.0.changes.pass().await;
         page
     }
 
-    async fn follow_hints(&self, hint: &(dyn Fn() + Send + Sync)) {
-        self.0.inner.follow_hints(hint).await;
+    async fn listen(&self, hint: &(dyn Fn() + Send + Sync)) {
+        self.0.inner.listen(hint).await;
     }
 
-    async fn report_node(
+    async fn heartbeat(
         &self,
         report: &NodeReport,
         mark: &MarkBounds,
     ) -> Result<StoreTime, StoreError> {
-        self.up()?.report_node(report, mark).await
+        self.up()?.heartbeat(report, mark).await
     }
 
-    async fn forget_node(&self, report: &NodeReport) -> Result<(), StoreError> {
-        self.up()?.forget_node(report).await
+    async fn deregister(&self, report: &NodeReport) -> Result<(), StoreError> {
+        self.up()?.deregister(report).await
     }
 
     async fn nodes(&self) -> Result<Vec<NodeReport>, StoreError> {
@@ -253,22 +253,22 @@ impl JobStore for Gated {
         self.jobs_up()?.release_lease(lease, is_done).await
     }
 
-    async fn queue_due_notices(
+    async fn queue_due_notifications(
         &self,
         lease: &Lease,
-        due: &DueNotices,
+        due: &DueNotifications,
         max_owners: u32,
     ) -> Result<u64, StoreError> {
         let jobs = self.jobs_up()?;
-        jobs.queue_due_notices(lease, due, max_owners).await
+        jobs.queue_due_notifications(lease, due, max_owners).await
     }
 
     async fn prune(&self, lease: &Lease, prune: &Prune, limit: u32) -> Result<Pruned, StoreError> {
         self.jobs_up()?.prune(lease, prune, limit).await
     }
 
-    async fn trim(&self, lease: &Lease, trim: &Trim, limit: u32) -> Result<u64, StoreError> {
-        self.jobs_up()?.trim(lease, trim, limit).await
+    async fn purge(&self, lease: &Lease, purge: &Purge, limit: u32) -> Result<u64, StoreError> {
+        self.jobs_up()?.purge(lease, purge, limit).await
     }
 
     async fn mend_future(&self, lease: &Lease, now: Timestamp) -> Result<u64, StoreError> {
@@ -291,33 +291,39 @@ impl JobStore for Gated {
         self.jobs_up()?.note_missing(lease, noted).await
     }
 
-    async fn claim_notices(
+    async fn claim_notifications(
         &self,
         now: Timestamp,
         ttl: Duration,
         limit: u32,
-    ) -> Result<Vec<QueuedNotice>, StoreError> {
-        self.jobs_up()?.claim_notices(now, ttl, limit).await
+    ) -> Result<Vec<QueuedNotification>, StoreError> {
+        self.jobs_up()?.claim_notifications(now, ttl, limit).await
     }
 
-    async fn settle_notice(
+    async fn settle_notification(
         &self,
         claim: &Claim,
         outcome: &Outcome,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.jobs_up()?.settle_notice(claim, outcome, now).await
+        self.jobs_up()?
+            .settle_notification(claim, outcome, now)
+            .await
     }
 
     async fn outbox(&self) -> Result<Outbox, StoreError> {
         self.jobs_up()?.outbox().await
     }
 
-    async fn dead_notices(&self, limit: u32) -> Result<Vec<DeadNotice>, StoreError> {
-        self.jobs_up()?.dead_notices(limit).await
+    async fn dead_notifications(&self, limit: u32) -> Result<Vec<DeadNotification>, StoreError> {
+        self.jobs_up()?.dead_notifications(limit).await
     }
 
-    async fn requeue_notice(&self, id: NoticeId, now: Timestamp) -> Result<bool, StoreError> {
-        self.jobs_up()?.requeue_notice(id, now).await
+    async fn requeue_notification(
+        &self,
+        id: NotificationId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.jobs_up()?.requeue_notification(id, now).await
     }
 }

@@ -16,10 +16,10 @@ use tracing::Instrument as _;
 
 use super::expiry::{Expiry, offered, today};
 use super::list::obstacle;
+use crate::pages::csrf_token::SubmissionId;
 use crate::pages::fields::Fields;
-use crate::pages::form_token::Sheet;
+use crate::pages::messages::Text;
 use crate::pages::page::{FORM_TOKEN, Page, Time, show};
-use crate::pages::texts::Text;
 
 /// The name of the field that tells a form that is sent again from one that was opened anew.
 const SHEET: &str = "sheet";
@@ -226,8 +226,8 @@ async fn own_tokens(page: &Page) -> Result<Vec<Token>, Response> {
 }
 
 /// Has the browser remember that this form has created a token.
-fn remember(page: &Page, sheet: Option<Sheet>, mut response: Response) -> Response {
-    if let Some(sheet) = sheet.filter(|_| page.caller().is_ambient()) {
+fn remember(page: &Page, sheet: Option<SubmissionId>, mut response: Response) -> Response {
+    if let Some(sheet) = sheet.filter(|_| page.caller().is_cookie_authenticated()) {
         let key = page.form_key.clone().and_sent(sheet);
         if let Some(cookie) = key.set_cookie(page.state.transport) {
             response.headers_mut().append(SET_COOKIE, cookie);
@@ -238,14 +238,14 @@ fn remember(page: &Page, sheet: Option<Sheet>, mut response: Response) -> Respon
 
 /// What a form says of itself; one that nobody was shown, nothing.
 struct Origin {
-    sheet: Option<Sheet>,
+    sheet: Option<SubmissionId>,
     seen: Option<Seen>,
 }
 
 impl Origin {
     /// `None` if no form of ours says that.
     fn of(fields: &Fields) -> Option<Self> {
-        let sheet = fields.find(SHEET).map(Sheet::decode);
+        let sheet = fields.find(SHEET).map(SubmissionId::decode);
         let seen = fields.find(SEEN).map(Seen::decode);
         let is_ours = sheet != Some(None) && !matches!(seen, Some(None));
         is_ours.then(|| Self {
@@ -293,7 +293,7 @@ fn show_form(
     tokens: &[Token],
     mut errors: Errors,
 ) -> Response {
-    let Ok(sheet) = Sheet::generate() else {
+    let Ok(sheet) = SubmissionId::generate() else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     let settings = page.pats().settings();

@@ -105,7 +105,7 @@ async fn beside_administrators<DB: Portable>(name: &str, store: &AnyStore, pool:
     let young = count(&*store.tokens(), &Filter::default()).await;
     assert_eq!(young, (listed + revoked + PRESENTED) as u64, "{name}");
 
-    let administrator = Caller::explicit(clients.users.add_administrator("admin"));
+    let administrator = Caller::header_authenticated(clients.users.add_administrator("admin"));
     let administration = clients.cached.administration(&administrator).await;
     let administration = administration.expect("an administrator");
     let leavers = Filter {
@@ -220,7 +220,7 @@ impl Clients {
                 name: "ci".into(),
                 lifetime_days: Some(90),
             };
-            let caller = Caller::explicit(owner.clone());
+            let caller = Caller::header_authenticated(owner.clone());
             let created = cached.create(&caller, request).await;
             tokens.push((owner, created.expect("a token").plain));
         }

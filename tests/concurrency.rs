@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::common::database::{Database, trials_on_servers};
-use crate::common::gated::Gated;
+use crate::common::fault_store::Gated;
 use crate::common::process::Process;
 use crate::common::{TOKENS, answer, client, trial, until};
 
@@ -136,7 +136,7 @@ async fn herd(database: &'static str, url: String) {
         name: "ci".into(),
         lifetime_days: Some(90),
     };
-    let alice = Caller::explicit("alice".parse().expect("an owner"));
+    let alice = Caller::header_authenticated("alice".parse().expect("an owner"));
     let token = pats.create(&alice, request).await.expect("a token");
     let started = Instant::now();
     let mut requests = JoinSet::new();

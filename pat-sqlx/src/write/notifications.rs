@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use pat_core::notice::{NoticeId, NoticeKind, NoticeToken};
-use pat_core::store::{Claim, LONGEST_DELAY, Outcome, QueuedNotice, Revocation, Trim};
+use pat_core::notification::{NotificationId, NotificationKind, NotificationToken};
+use pat_core::store::{Claim, LONGEST_DELAY, Outcome, Purge, QueuedNotification, Revocation};
 use pat_core::{Owner, TokenId};
 use sqlx::Error;
 
@@ -15,15 +15,15 @@ use crate::sql::{Insert, Sql};
 use crate::store::CHUNK;
 
 impl<DB: Portable> Write<DB> {
-    /// Queues one notice for each owner of these tokens; returns how many that were.
-    pub(crate) async fn queue_notices(
+    /// Queues one notification for each owner of these tokens; returns how many that were.
+    pub(crate) async fn queue_notifications(
         &mut self,
-        kind: NoticeKind,
+        kind: NotificationKind,
         ids: &[TokenId],
         now: Timestamp,
         revocation: Option<(&Revocation, &LiveChildren)>,
     ) -> Result<u64, Error> {
-        let mut by_owner: BTreeMap<Owner, Vec<NoticeToken>> = BTreeMap::new();
+        let mut by_owner: BTreeMap<Owner, Vec<NotificationToken>> = BTreeMap::new();
         for chunk in ids.chunks(CHUNK) {
             let mut sql = Sql::new(format!(
                 "SELECT {TOKEN_COLUMNS} FROM {TOKENS} WHERE t.id IN "
@@ -32,23 +32,24 @@ impl<DB: Portable> Write<DB> {
             for row in self.fetch(sql).await? {
                 let token = row::token(&row)?;
                 let tokens = by_owner.entry(token.owner.clone()).or_default();
-                tokens.push(NoticeToken::from(&token));
+                tokens.push(NotificationToken::from(&token));
             }
         }
         for (owner, tokens) in &by_owner {
-            let id = NoticeId::random().map_err(|error| Error::Encode(error.into()))?;
-            self.insert_notice(id, kind, owner, now, revocation).await?;
+            let id = NotificationId::random().map_err(|error| Error::Encode(error.into()))?;
+            self.insert_notification(id, kind, owner, now, revocation)
+                .await?;
             for chunk in tokens.chunks(CHUNK) {
-                self.insert_notice_tokens(id, kind, chunk).await?;
+                self.insert_notification_tokens(id, kind, chunk).await?;
             }
         }
         Ok(by_owner.len() as u64)
     }
 
-    async fn insert_notice(
+    async fn insert_notification(
         &mut self,
-        id: NoticeId,
-        kind: NoticeKind,
+        id: NotificationId,
+        kind: NotificationKind,
         owner: &Owner,
         now: Timestamp,
         revocation: Option<(&Revocation, &LiveChildren)>,
@@ -81,11 +82,11 @@ impl<DB: Portable> Write<DB> {
         self.insert(vec![insert]).await
     }
 
-    async fn insert_notice_tokens(
+    async fn insert_notification_tokens(
         &mut self,
-        id: NoticeId,
-        kind: NoticeKind,
-        tokens: &[NoticeToken],
+        id: NotificationId,
+        kind: NotificationKind,
+        tokens: &[NotificationToken],
     ) -> Result<(), Error> {
         let mut sql = Sql::new(
             "INSERT INTO pat_notice_token \
@@ -105,13 +106,13 @@ impl<DB: Portable> Write<DB> {
         self.execute(sql).await.map(drop)
     }
 
-    /// Locks up to `limit` notices of known kinds that are due, and which no other worker is about to
+    /// Locks up to `limit` notifications of known kinds that are due, and which no other worker is about to
     /// take, with the tokens that they still have to tell of; forgets the other tokens.
-    pub(crate) async fn lock_due_notices(
+    pub(crate) async fn lock_due_notifications(
         &mut self,
         now: Timestamp,
         limit: u32,
-    ) -> Result<Vec<QueuedNotice>, Error> {
+    ) -> Result<Vec<QueuedNotification>, Error> {
         let index = DB::lock_by_index("pat_notice_by_state");
         let mut sql = Sql::new(format!(
             "SELECT id, kind, owner, revoked_by, reason, live_children, queued_at, attempts, \
@@ -126,25 +127,25 @@ impl<DB: Portable> Write<DB> {
         sql.push(" ORDER BY due_at, id LIMIT ").bind(limit);
         sql.push(DB::SKIP_LOCKED);
         let rows = self.fetch(sql).await?;
-        let notices: Result<Vec<_>, _> = rows.iter().map(row::queued_notice).collect();
-        let mut notices = notices?;
-        // A token that a notice forgets is never told of again, so a leap must not decide that.
+        let notifications: Result<Vec<_>, _> = rows.iter().map(row::queued_notification).collect();
+        let mut notifications = notifications?;
+        // A token that a notification forgets is never told of again, so a leap must not decide that.
         let ends_by = if self.leaps_too_far() {
             self.cutoff(now, Duration::ZERO)
         } else {
             now
         };
-        for notice in &mut notices {
-            notice.claim.mark = getrandom::u64().map_err(|e| Error::Encode(e.into()))?;
-            notice.attempts += 1;
-            self.load_tokens(notice, ends_by).await?;
+        for notification in &mut notifications {
+            notification.claim.token = getrandom::u64().map_err(|e| Error::Encode(e.into()))?;
+            notification.attempts += 1;
+            self.load_tokens(notification, ends_by).await?;
         }
-        Ok(notices)
+        Ok(notifications)
     }
 
     async fn load_tokens(
         &mut self,
-        notice: &mut QueuedNotice,
+        notification: &mut QueuedNotification,
         ends_by: Timestamp,
     ) -> Result<(), Error> {
         let mut sql = Sql::new(
@@ -153,27 +154,27 @@ impl<DB: Portable> Write<DB> {
              FROM pat_notice_token n LEFT JOIN pat_token t ON t.id = n.token_id \
              WHERE n.notice_id = ",
         );
-        sql.bind(notice.claim.id.get());
+        sql.bind(notification.claim.id.get());
         let mut forgotten = Vec::new();
         for row in self.fetch(sql).await? {
-            let token = row::notice_token(&row)?;
+            let token = row::notification_token(&row)?;
             let is_live =
                 row.optional_int("live_id")?.is_some() && row.optional_int("revoked_at")?.is_none();
-            let is_worth_telling = match notice.kind {
-                NoticeKind::Created | NoticeKind::Expired => is_live,
-                NoticeKind::ExpiresSoon => is_live && token.expires_at > Some(ends_by),
+            let still_applies = match notification.kind {
+                NotificationKind::Created | NotificationKind::Expired => is_live,
+                NotificationKind::ExpiresSoon => is_live && token.expires_at > Some(ends_by),
                 _ => true,
             };
-            if is_worth_telling {
-                notice.tokens.push(token);
+            if still_applies {
+                notification.tokens.push(token);
             } else {
                 forgotten.push(token.id);
             }
         }
-        notice.tokens.sort_by_key(NoticeToken::order);
+        notification.tokens.sort_by_key(NotificationToken::order);
         for chunk in forgotten.chunks(CHUNK) {
             let mut sql = Sql::new("DELETE FROM pat_notice_token WHERE notice_id = ");
-            sql.bind(notice.claim.id.get());
+            sql.bind(notification.claim.id.get());
             sql.push(" AND token_id IN ");
             sql.bind_list(chunk.iter().copied());
             self.execute(sql).await?;
@@ -181,21 +182,22 @@ impl<DB: Portable> Write<DB> {
         Ok(())
     }
 
-    /// Keeps a locked notice from other workers until then.
+    /// Keeps a locked notification from other workers until then.
     pub(crate) async fn put_claim(
         &mut self,
-        notice: &QueuedNotice,
+        notification: &QueuedNotification,
         until: Timestamp,
     ) -> Result<(), Error> {
         let mut sql = Sql::new("UPDATE pat_notice SET due_at = ");
         sql.bind(until);
-        sql.push(", mark = ").bind(notice.claim.mark.cast_signed());
-        sql.push(", attempts = ").bind(notice.attempts);
-        sql.push(" WHERE id = ").bind(notice.claim.id.get());
+        sql.push(", mark = ")
+            .bind(notification.claim.token.cast_signed());
+        sql.push(", attempts = ").bind(notification.attempts);
+        sql.push(" WHERE id = ").bind(notification.claim.id.get());
         self.execute(sql).await.map(drop)
     }
 
-    /// Settles a notice if the claim is still good; returns whether it was.
+    /// Settles a notification if the claim is still good; returns whether it was.
     pub(crate) async fn settle(
         &mut self,
         claim: &Claim,
@@ -220,13 +222,17 @@ impl<DB: Portable> Write<DB> {
             sql.push(", sent_by = ").bind(sent_by.join(",").as_str());
         }
         sql.push(" WHERE id = ").bind(claim.id.get());
-        sql.push(" AND mark = ").bind(claim.mark.cast_signed());
+        sql.push(" AND mark = ").bind(claim.token.cast_signed());
         sql.push(" AND state = ").bind(PENDING);
         Ok(self.execute(sql).await? == 1)
     }
 
-    /// Has a dead notice tried again; returns whether it was dead.
-    pub(crate) async fn requeue(&mut self, id: NoticeId, now: Timestamp) -> Result<bool, Error> {
+    /// Has a dead notification tried again; returns whether it was dead.
+    pub(crate) async fn requeue(
+        &mut self,
+        id: NotificationId,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
         let mut sql = Sql::new("UPDATE pat_notice SET attempts = 0, state = ");
         sql.bind(PENDING).push(", due_at = ").bind(now);
         sql.push(" WHERE id = ").bind(id.get());
@@ -234,11 +240,15 @@ impl<DB: Portable> Write<DB> {
         Ok(self.execute(sql).await? == 1)
     }
 
-    /// Deletes up to `limit` notices that were settled long ago; returns how many.
-    pub(crate) async fn trim_notices(&mut self, trim: &Trim, limit: u32) -> Result<u64, Error> {
+    /// Deletes up to `limit` notifications that were settled long ago; returns how many.
+    pub(crate) async fn purge_notifications(
+        &mut self,
+        purge: &Purge,
+        limit: u32,
+    ) -> Result<u64, Error> {
         let mut sql = Sql::new("SELECT id FROM pat_notice WHERE state IN (1, 2, 3) ");
         sql.push("AND due_at < ");
-        sql.bind(self.cutoff(trim.vouched, trim.notices));
+        sql.bind(self.cutoff(purge.vouched, purge.notifications));
         sql.push(" LIMIT ").bind(limit);
         let rows = self.fetch(sql).await?;
         let ids: Result<Vec<_>, _> = rows.iter().map(|row| row.int("id")).collect();

@@ -16,7 +16,7 @@ use sha2::Sha256;
 /// send the cookie, but can neither read it nor make the MAC; and a form that was opened by one
 /// user, or in one session, does not work in another. Nothing is stored, and nodes share no key.
 ///
-/// The cookie also remembers which forms for a new token were sent last ([`Sheet`]), so that one that
+/// The cookie also remembers which forms for a new token were sent last ([`SubmissionId`]), so that one that
 /// is sent again creates nothing, on whichever node it arrives. What the browser makes of that is
 /// its own affair: a sheet that is forgotten or made up only concerns its own user.
 ///
@@ -25,10 +25,10 @@ use sha2::Sha256;
 /// `SameSite=Lax` and not `Strict`: who comes here by a link in a mail would otherwise arrive
 /// without it and get a new one, and forms that are open in other tabs would stop working.
 #[derive(Clone)]
-pub(super) struct FormKey {
+pub(super) struct CsrfSecret {
     secret: [u8; SECRET_LEN],
     /// The forms that created a token, the last one first.
-    sent: Vec<Sheet>,
+    sent: Vec<SubmissionId>,
 }
 
 const SECRET_LEN: usize = 32;
@@ -37,11 +37,11 @@ const MAX_SENT: usize = 8;
 
 /// One form as it was shown once, told apart from the same form shown another time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Sheet([u8; SHEET_LEN]);
+pub(super) struct SubmissionId([u8; SHEET_LEN]);
 
 const SHEET_LEN: usize = 9;
 
-impl Sheet {
+impl SubmissionId {
     pub(super) fn generate() -> Result<Self, getrandom::Error> {
         let mut sheet = [0; SHEET_LEN];
         getrandom::fill(&mut sheet)?;
@@ -59,9 +59,9 @@ impl Sheet {
     }
 }
 
-impl fmt::Debug for FormKey {
+impl fmt::Debug for CsrfSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FormKey").finish_non_exhaustive()
+        f.debug_struct("CsrfSecret").finish_non_exhaustive()
     }
 }
 
@@ -81,7 +81,7 @@ impl Transport {
     }
 }
 
-impl FormKey {
+impl CsrfSecret {
     /// The one that the browser sent; `None` if it sent none, or something else under its name.
     pub(super) fn of(headers: &HeaderMap, transport: Transport) -> Option<Self> {
         let name = transport.cookie_name().as_bytes();
@@ -101,7 +101,7 @@ impl FormKey {
         let (sent, rest) = sent.as_chunks();
         (rest.is_empty() && sent.len() <= MAX_SENT).then(|| Self {
             secret: *secret,
-            sent: sent.iter().copied().map(Sheet).collect(),
+            sent: sent.iter().copied().map(SubmissionId).collect(),
         })
     }
 
@@ -115,12 +115,12 @@ impl FormKey {
     }
 
     /// Whether this form has created a token, as far as the browser remembers.
-    pub(super) fn has_sent(&self, sheet: Sheet) -> bool {
+    pub(super) fn has_sent(&self, sheet: SubmissionId) -> bool {
         self.sent.contains(&sheet)
     }
 
     /// The same, with one more form that has created a token.
-    pub(super) fn and_sent(mut self, sheet: Sheet) -> Self {
+    pub(super) fn and_sent(mut self, sheet: SubmissionId) -> Self {
         self.sent.insert(0, sheet);
         self.sent.truncate(MAX_SENT);
         self
@@ -163,8 +163,8 @@ impl FormKey {
 mod tests {
     use super::*;
 
-    fn key(byte: u8) -> FormKey {
-        FormKey {
+    fn key(byte: u8) -> CsrfSecret {
+        CsrfSecret {
             secret: [byte; SECRET_LEN],
             sent: Vec::new(),
         }
@@ -200,22 +200,24 @@ mod tests {
             let mut headers = HeaderMap::new();
             let sent = format!("a=b; {pair}; c=d");
             headers.insert(COOKIE, HeaderValue::from_str(&sent).expect("a header"));
-            let key = FormKey::of(&headers, transport).expect("the key");
+            let key = CsrfSecret::of(&headers, transport).expect("the key");
             assert_eq!(key.secret, [7; SECRET_LEN]);
         }
     }
 
     #[test]
     fn the_last_forms_are_remembered() {
-        let sheets: Vec<_> = (0..20).map(|byte| Sheet([byte; SHEET_LEN])).collect();
+        let sheets: Vec<_> = (0..20)
+            .map(|byte| SubmissionId([byte; SHEET_LEN]))
+            .collect();
         let mut known = key(7);
         for (index, sheet) in sheets.iter().enumerate() {
-            assert_eq!(Sheet::decode(&sheet.encode()), Some(*sheet));
+            assert_eq!(SubmissionId::decode(&sheet.encode()), Some(*sheet));
             assert!(!known.has_sent(*sheet));
             let cookie = known.and_sent(*sheet).set_cookie(Transport::Plain);
             let mut headers = HeaderMap::new();
             headers.insert(COOKIE, cookie.expect("a cookie"));
-            known = FormKey::of(&headers, Transport::Plain).expect("the key");
+            known = CsrfSecret::of(&headers, Transport::Plain).expect("the key");
             assert_eq!(known.secret, [7; SECRET_LEN]);
             for (before, sheet) in sheets[..=index].iter().rev().enumerate() {
                 assert_eq!(known.has_sent(*sheet), before < MAX_SENT, "{before}");
@@ -241,7 +243,10 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(COOKIE, HeaderValue::from_str(value).expect("a header"));
-            assert!(FormKey::of(&headers, Transport::Plain).is_none(), "{value}");
+            assert!(
+                CsrfSecret::of(&headers, Transport::Plain).is_none(),
+                "{value}"
+            );
         }
     }
 }

@@ -10,12 +10,12 @@ use super::english::english;
 ///
 /// ```
 /// use std::borrow::Cow;
-/// use pat_tower::pages::{Text, Texts, english};
+/// use pat_tower::pages::{Text, Messages, english};
 ///
 /// #[derive(Debug)]
 /// struct German;
 ///
-/// impl Texts for German {
+/// impl Messages for German {
 ///     fn language(&self) -> &'static str {
 ///         "de"
 ///     }
@@ -31,7 +31,7 @@ use super::english::english;
 ///     }
 /// }
 /// ```
-pub trait Texts: Debug + Send + Sync + 'static {
+pub trait Messages: Debug + Send + Sync + 'static {
     /// The language, as a BCP 47 tag such as `de` or `pt-BR`. The script shows dates in it.
     fn language(&self) -> &'static str {
         "en"
@@ -60,7 +60,7 @@ pub trait Texts: Debug + Send + Sync + 'static {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct English;
 
-impl Texts for English {}
+impl Messages for English {}
 
 pub use pat_core::text::isolate;
 
@@ -289,7 +289,7 @@ pub enum Text<'a> {
     /// Who reads it, and how long it may be.
     ReasonHint {
         /// Whether the owners are told.
-        is_told: bool,
+        is_notified: bool,
         /// How many characters it may have.
         max: u32,
     },

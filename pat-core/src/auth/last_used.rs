@@ -6,19 +6,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use smallvec::SmallVec;
 
-use crate::principal::Grant;
+use crate::principal::CachedToken;
 use crate::store::LastUse;
 use crate::{StoreError, Token, TokenId, TokenStore};
 
 /// How many last uses one statement writes at most.
 const BATCH_LEN: usize = 1_000;
 
-/// How many grants may be held before it is first looked which of them are still in use.
+/// How many cached tokens may be held before it is first looked which of them are still in use.
 const FEW: usize = 1_000;
 
 /// The last uses of all tokens that this node has loaded.
 #[derive(Debug, Default)]
-pub(crate) struct Usage {
+pub(crate) struct LastUsed {
     table: Mutex<Table>,
     /// One flush at a time, so that an old batch is never written after a newer one was marked.
     flushing: tokio::sync::Mutex<()>,
@@ -27,15 +27,15 @@ pub(crate) struct Usage {
 #[derive(Debug, Default)]
 struct Table {
     tokens: HashMap<TokenId, Tracked>,
-    /// How many grants are held, and how many there were when they were last looked through.
+    /// How many cached tokens are held, and how many there were when they were last looked through.
     held: usize,
     in_use: usize,
 }
 
 #[derive(Debug, Default)]
 struct Tracked {
-    /// The grants in which uses may still be noted: nearly always one, the one in the cache.
-    grants: SmallVec<[Arc<Grant>; 1]>,
+    /// The cached tokens in which uses may still be noted: nearly always one, the one in the cache.
+    cached: SmallVec<[Arc<CachedToken>; 1]>,
     /// The last use that was noted in others, in microseconds since 1970.
     earlier: i64,
     /// What the store has, in microseconds since 1970.
@@ -45,7 +45,7 @@ struct Tracked {
 impl Tracked {
     /// Microseconds since 1970; 0 for never.
     fn last_use(&self) -> i64 {
-        let noted = self.grants.iter().map(|grant| grant.last_use.get());
+        let noted = self.cached.iter().map(|cached| cached.last_use.get());
         noted.fold(self.earlier, i64::max)
     }
 
@@ -55,14 +55,14 @@ impl Tracked {
         (last_use > self.written).then_some(LastUse { id, at })
     }
 
-    /// Lets go of the grants that nobody else has.
+    /// Lets go of the cached tokens that nobody else has.
     fn settle(&mut self) {
-        self.grants.retain_mut(|grant| {
+        self.cached.retain_mut(|cached| {
             // Exclusive access makes sure that the last note is seen.
-            let Some(grant) = Arc::get_mut(grant) else {
+            let Some(cached) = Arc::get_mut(cached) else {
                 return true;
             };
-            self.earlier = self.earlier.max(grant.last_use.get());
+            self.earlier = self.earlier.max(cached.last_use.get());
             false
         });
     }
@@ -71,19 +71,19 @@ impl Tracked {
 impl Table {
     fn settle(&mut self) {
         self.tokens.values_mut().for_each(Tracked::settle);
-        self.in_use = self.tokens.values().map(|entry| entry.grants.len()).sum();
+        self.in_use = self.tokens.values().map(|entry| entry.cached.len()).sum();
         self.held = self.in_use;
     }
 }
 
-impl Usage {
+impl LastUsed {
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Follows a grant of a token that has just been loaded. It starts with the last use that is
+    /// Follows a cached token of a token that has just been loaded. It starts with the last use that is
     /// known of the token; whether there is one.
-    pub(crate) fn follow(&self, grant: &Arc<Grant>, token: &Token) -> bool {
+    pub(crate) fn follow(&self, cached: &Arc<CachedToken>, token: &Token) -> bool {
         let mut table = self.table();
         if table.held >= 2 * table.in_use.max(FEW) {
             table.settle();
@@ -95,8 +95,8 @@ impl Usage {
             ..Tracked::default()
         });
         let last_use = written.max(entry.last_use());
-        grant.last_use.note(last_use);
-        entry.grants.push(Arc::clone(grant));
+        cached.last_use.note(last_use);
+        entry.cached.push(Arc::clone(cached));
         last_use > 0
     }
 
@@ -116,7 +116,7 @@ impl Usage {
     ///
     /// What could not be written stays noted for the next flush.
     pub(crate) async fn flush(&self, store: &dyn TokenStore) -> Result<usize, StoreError> {
-        let _turn = self.flushing.lock().await;
+        let _guard = self.flushing.lock().await;
         let count = self.write(store, self.unwritten()).await?;
         self.forget_unused();
         Ok(count)
@@ -128,7 +128,7 @@ impl Usage {
         ids: &[TokenId],
         store: &dyn TokenStore,
     ) -> Result<usize, StoreError> {
-        let _turn = self.flushing.lock().await;
+        let _guard = self.flushing.lock().await;
         self.write(store, self.unwritten_of(ids)).await
     }
 
@@ -164,20 +164,20 @@ impl Usage {
         new.collect()
     }
 
-    /// Drops the tokens of which no grant is in use any more and whose last use is written.
+    /// Drops the tokens of which no cached token is in use any more and whose last use is written.
     fn forget_unused(&self) {
         let mut table = self.table();
         table.settle();
         table
             .tokens
-            .retain(|_, entry| !entry.grants.is_empty() || entry.earlier > entry.written);
+            .retain(|_, entry| !entry.cached.is_empty() || entry.earlier > entry.written);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::Floors;
+    use crate::auth::Epochs;
     use crate::principal::LastUseStamp;
     use crate::{MemoryStore, Owner, TokenDigest};
 
@@ -196,14 +196,14 @@ mod tests {
         }
     }
 
-    fn grant(token: &Token) -> Arc<Grant> {
-        Arc::new(Grant {
+    fn cached(token: &Token) -> Arc<CachedToken> {
+        Arc::new(CachedToken {
             digest: TokenDigest::of(&token.id.get().to_le_bytes()),
             cached_until: i64::MAX,
-            seen: 0,
+            loaded_at_epoch: 0,
             expires_micros: i64::MAX,
             last_use: LastUseStamp::default(),
-            place: Floors::new(false).place(token.id, &token.owner),
+            stripes: Epochs::new(false).stripes(token.id, &token.owner),
             expires_at: None,
             sent: 0,
             token_id: token.id,
@@ -214,39 +214,39 @@ mod tests {
 
     #[test]
     fn a_grant_starts_with_what_an_earlier_one_has_noted() {
-        let (usage, token) = (Usage::default(), token(1));
-        let [first, second] = [grant(&token), grant(&token)];
-        assert!(!usage.follow(&first, &token), "never used");
+        let (last_used, token) = (LastUsed::default(), token(1));
+        let [first, second] = [cached(&token), cached(&token)];
+        assert!(!last_used.follow(&first, &token), "never used");
         first.last_use.note(2 * SECOND);
-        assert!(usage.follow(&second, &token));
+        assert!(last_used.follow(&second, &token));
         assert_eq!(second.last_use.get(), 2 * SECOND);
         // A request may still have the first.
         first.last_use.note(3 * SECOND);
         drop(first);
         let mut tokens = [token];
-        usage.refresh(&mut tokens);
+        last_used.refresh(&mut tokens);
         assert_eq!(tokens[0].last_used_at.map(Timestamp::as_second), Some(3));
     }
 
     #[tokio::test]
     async fn grants_are_let_go_when_nobody_else_has_them_but_not_their_last_use() {
         const TOKENS: i64 = 10_000;
-        let usage = Usage::default();
+        let last_used = LastUsed::default();
         for id in 1..=TOKENS {
             let token = token(id);
-            let grant = grant(&token);
-            usage.follow(&grant, &token);
-            grant.last_use.note(id * SECOND);
+            let cached = cached(&token);
+            last_used.follow(&cached, &token);
+            cached.last_use.note(id * SECOND);
         }
         let held: usize = {
-            let table = usage.table();
-            table.tokens.values().map(|entry| entry.grants.len()).sum()
+            let table = last_used.table();
+            table.tokens.values().map(|entry| entry.cached.len()).sum()
         };
-        assert!(held <= 2 * FEW, "{held} grants");
-        let new = usage.unwritten();
+        assert!(held <= 2 * FEW, "{held} cached");
+        let new = last_used.unwritten();
         assert!((1..=TOKENS).eq(new.iter().map(|last_use| last_use.at.as_second())));
-        let flushed = usage.flush(&MemoryStore::default()).await;
+        let flushed = last_used.flush(&MemoryStore::default()).await;
         assert_eq!(flushed.expect("the store takes it"), new.len());
-        assert_eq!(usage.table().tokens.len(), 0);
+        assert_eq!(last_used.table().tokens.len(), 0);
     }
 }

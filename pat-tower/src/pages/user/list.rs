@@ -8,8 +8,8 @@ use http::StatusCode;
 use pat_core::{Token, TokenId};
 
 use crate::pages::fields::Fields;
+use crate::pages::messages::Text;
 use crate::pages::page::{Badge, FORM_TOKEN, Page, Time, show};
-use crate::pages::texts::Text;
 
 #[derive(Template)]
 #[template(path = "tokens.html")]

@@ -78,7 +78,7 @@ impl Pats {
         };
         let occurrence = lease.occurrence;
         tracing::debug!(job = job.as_str(), %occurrence, term = lease.term, "a job begins");
-        let mut turn = Turn {
+        let mut run = LeasedRun {
             pats: self,
             store,
             lease,
@@ -87,11 +87,11 @@ impl Pats {
         };
         // The clock may have leapt since it was last heard of.
         let result = match self.is_timeless(job).await {
-            Ok(false) => turn.run(job, rounds).await,
-            Ok(true) => Err(Early::Stopped),
-            Err(error) => Err(Early::Failed(error)),
+            Ok(false) => run.run(job, rounds).await,
+            Ok(true) => Err(Interrupted::Stopped),
+            Err(error) => Err(Interrupted::Failed(error)),
         };
-        turn.end(result).await
+        run.end(result).await
     }
 
     /// Whether this node cannot tell if this job is due, since the database's clock has leapt. Hears the
@@ -135,7 +135,7 @@ impl Pats {
 }
 
 /// One run of a job, which lasts as long as its lease.
-pub(super) struct Turn<'a> {
+pub(super) struct LeasedRun<'a> {
     pub(super) pats: &'a Pats,
     pub(super) store: &'a dyn JobStore,
     pub(super) lease: Lease,
@@ -145,19 +145,19 @@ pub(super) struct Turn<'a> {
 }
 
 /// Why a job ended early.
-pub(super) enum Early {
+pub(super) enum Interrupted {
     Stopped,
     Failed(StoreError),
 }
 
-impl From<StoreError> for Early {
+impl From<StoreError> for Interrupted {
     fn from(error: StoreError) -> Self {
         Self::Failed(error)
     }
 }
 
-impl Turn<'_> {
-    async fn run(&mut self, job: Job, rounds: Rounds) -> Result<(), Early> {
+impl LeasedRun<'_> {
+    async fn run(&mut self, job: Job, rounds: Rounds) -> Result<(), Interrupted> {
         match job {
             Job::EventFeed => feed::run(self, rounds).await,
             Job::Prune => {
@@ -171,8 +171,8 @@ impl Turn<'_> {
         }
     }
 
-    async fn mend_future(&mut self) -> Result<(), Early> {
-        self.keep().await?;
+    async fn mend_future(&mut self) -> Result<(), Interrupted> {
+        self.heartbeat().await?;
         // Not the time that decisions go by, which is never behind the mark.
         let machines = self.pats.time().machine();
         let mended = self.store.mend_future(&self.lease, machines);
@@ -182,7 +182,7 @@ impl Turn<'_> {
                 tokens = mended,
                 "tokens were created by a clock that was ahead; they are moved back to now"
             );
-            self.pats.auth().judge_anew();
+            self.pats.auth().invalidate_all();
         }
         Ok(())
     }
@@ -192,9 +192,9 @@ impl Turn<'_> {
     /// A runner stops by himself before his lease can have run out elsewhere, on a clock that goes
     /// on while the machine is suspended. (One that is paused just after this is stopped by the
     /// store, which checks the term.)
-    pub(super) async fn keep(&mut self) -> Result<Timestamp, Early> {
+    pub(super) async fn heartbeat(&mut self) -> Result<Timestamp, Interrupted> {
         if self.stop.is_cancelled() {
-            return Err(Early::Stopped);
+            return Err(Interrupted::Stopped);
         }
         let now = self.pats.time().refresh();
         let ttl = micros(LEASE_TTL);
@@ -221,10 +221,10 @@ impl Turn<'_> {
         Ok(())
     }
 
-    async fn end(self, result: Result<(), Early>) -> Result<JobRun, StoreError> {
+    async fn end(self, result: Result<(), Interrupted>) -> Result<JobRun, StoreError> {
         // What is always due is never done.
         let is_done = result.is_ok() && self.pats.schedule(self.lease.job).is_some();
-        let is_lost = matches!(result, Err(Early::Failed(StoreError::LeaseLost)));
+        let is_lost = matches!(result, Err(Interrupted::Failed(StoreError::LeaseLost)));
         let released = self
             .pats
             .in_time(self.store.release_lease(&self.lease, is_done))
@@ -235,8 +235,8 @@ impl Turn<'_> {
         }
         match result {
             Ok(()) => Ok(JobRun::Done),
-            Err(Early::Stopped) => Ok(JobRun::Interrupted),
-            Err(Early::Failed(error)) => Err(error),
+            Err(Interrupted::Stopped) => Ok(JobRun::Interrupted),
+            Err(Interrupted::Failed(error)) => Err(error),
         }
     }
 }

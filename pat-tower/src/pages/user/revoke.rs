@@ -6,8 +6,8 @@ use pat_core::settings::CreateByToken;
 use pat_core::{Family, Token};
 
 use crate::pages::fields::Fields;
+use crate::pages::messages::Text;
 use crate::pages::page::{Badge, FORM_TOKEN, Page, Time, show};
-use crate::pages::texts::Text;
 use crate::path_id::PathId;
 
 /// The name of the box by which tokens that were created with one are revoked too.

@@ -10,14 +10,14 @@ use crate::clock::Moment;
 /// ([`TokenStore::recent_digests`](crate::TokenStore::recent_digests)) have to wait; the others go on
 /// being looked up.
 #[derive(Debug)]
-pub(super) struct Flood {
+pub(super) struct MissLimiter {
     /// Boot time at which the unknown tokens of the past are paid for, in microseconds.
-    paid_at: AtomicI64,
+    tat: AtomicI64,
     /// Boot time of the last warning, in microseconds.
     warned_at: AtomicI64,
-    /// A trace of each digest that was found good, among those of others in the same bucket. One unknown
+    /// A fingerprint of each digest that was found good, among those of others in the same bucket. One unknown
     /// token in 16,384 passes for a good one, which is one more query.
-    traces: Box<[Bucket]>,
+    fingerprints: Box<[Bucket]>,
 }
 
 /// So many that hardly any is full, as long as there are half as many tokens as places.
@@ -26,25 +26,25 @@ type Bucket = [AtomicU16; 4];
 /// How many unknown tokens a second are looked up in the long run.
 pub(super) const UNKNOWN_PER_SECOND: i64 = 2_000;
 /// How far they may be ahead of that, in microseconds: as many as in one second at once.
-const AHEAD: i64 = 1_000_000;
+const BURST: i64 = 1_000_000;
 /// How long nothing is said after a warning, in microseconds.
 const SILENCE: i64 = 10_000_000;
 
-impl Flood {
+impl MissLimiter {
     /// For about this many good tokens.
     pub(super) fn new(tokens: u32) -> Self {
         let count = (tokens as usize).div_ceil(2).next_power_of_two();
         Self {
-            paid_at: AtomicI64::new(0),
+            tat: AtomicI64::new(0),
             warned_at: AtomicI64::new(i64::MIN),
-            traces: (0..count).map(|_| Bucket::default()).collect(),
+            fingerprints: (0..count).map(|_| Bucket::default()).collect(),
         }
     }
 
     /// Whether the store may be asked about this token.
     pub(super) fn admits(&self, digest: &TokenDigest, now: Moment) -> bool {
-        let ahead = self.paid_at.load(Ordering::Relaxed) - now.boot;
-        let is_admitted = ahead <= AHEAD || self.is_known(digest);
+        let ahead = self.tat.load(Ordering::Relaxed) - now.boot;
+        let is_admitted = ahead <= BURST || self.is_known(digest);
         if !is_admitted {
             self.warn(now);
         }
@@ -54,51 +54,54 @@ impl Flood {
     /// Notes that a token was looked up and is unknown.
     pub(super) fn note_unknown(&self, now: Moment) {
         const COST: i64 = 1_000_000 / UNKNOWN_PER_SECOND;
-        let pay = |paid_at: i64| Some(paid_at.max(now.boot) + COST);
+        let pay = |tat: i64| Some(tat.max(now.boot) + COST);
         let _ = self
-            .paid_at
+            .tat
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, pay);
     }
 
     /// Notes that a token is good.
     pub(super) fn note_good(&self, digest: &TokenDigest) {
-        let (bucket, trace) = self.bucket(digest);
+        let (bucket, fingerprint) = self.bucket(digest);
         let is = |wanted| {
             bucket
                 .iter()
-                .position(|place| place.load(Ordering::Relaxed) == wanted)
+                .position(|slot| slot.load(Ordering::Relaxed) == wanted)
         };
         // If it is full, one that is chosen by chance has to make room.
-        let index = is(trace).or_else(|| is(0));
-        let index = index.unwrap_or(usize::from(trace) % bucket.len());
-        bucket[index].store(trace, Ordering::Relaxed);
+        let index = is(fingerprint).or_else(|| is(0));
+        let index = index.unwrap_or(usize::from(fingerprint) % bucket.len());
+        bucket[index].store(fingerprint, Ordering::Relaxed);
     }
 
     /// Notes that a token that may have been good is refused.
     pub(super) fn note_refused(&self, digest: &TokenDigest, now: Moment) {
-        let (bucket, trace) = self.bucket(digest);
-        for place in bucket {
+        let (bucket, fingerprint) = self.bucket(digest);
+        for slot in bucket {
             // If it is another token's, that one is looked up once more.
-            let _ = place.compare_exchange(trace, 0, Ordering::Relaxed, Ordering::Relaxed);
+            let _ = slot.compare_exchange(fingerprint, 0, Ordering::Relaxed, Ordering::Relaxed);
         }
         self.note_unknown(now);
     }
 
     fn is_known(&self, digest: &TokenDigest) -> bool {
-        let (bucket, trace) = self.bucket(digest);
-        let is_trace = |place: &AtomicU16| place.load(Ordering::Relaxed) == trace;
-        bucket.iter().any(is_trace)
+        let (bucket, fingerprint) = self.bucket(digest);
+        let is_fingerprint = |slot: &AtomicU16| slot.load(Ordering::Relaxed) == fingerprint;
+        bucket.iter().any(is_fingerprint)
     }
 
     fn bucket(&self, digest: &TokenDigest) -> (&Bucket, u16) {
         const INVARIANT: &str = "a digest has 32 bytes";
         let (index, rest) = digest.as_bytes().split_first_chunk().expect(INVARIANT);
-        let (trace, _) = rest.split_first_chunk().expect(INVARIANT);
+        let (fingerprint, _) = rest.split_first_chunk().expect(INVARIANT);
         let index = u32::from_le_bytes(*index) as usize;
-        // An empty place has the trace 0, and so nothing else may have it.
-        let trace = u16::from_le_bytes(*trace).max(1);
+        // An empty slot has the fingerprint 0, and so nothing else may have it.
+        let fingerprint = u16::from_le_bytes(*fingerprint).max(1);
         // The number of buckets is a power of two.
-        (&self.traces[index & (self.traces.len() - 1)], trace)
+        (
+            &self.fingerprints[index & (self.fingerprints.len() - 1)],
+            fingerprint,
+        )
     }
 
     fn warn(&self, now: Moment) {
@@ -127,15 +130,15 @@ mod tests {
 
     #[test]
     fn unknown_tokens_are_looked_up_at_the_set_rate() {
-        let flood = Flood::new(10);
+        let miss_limiter = MissLimiter::new(10);
         let junk = TokenDigest::of(b"junk");
         let looked_up = |from: i64, to: i64| {
             // A hundred thousand a second.
             let times = (from..to).step_by(10).map(at);
             let admitted = times.filter(|now| {
-                let is_admitted = flood.admits(&junk, *now);
+                let is_admitted = miss_limiter.admits(&junk, *now);
                 if is_admitted {
-                    flood.note_unknown(*now);
+                    miss_limiter.note_unknown(*now);
                 }
                 is_admitted
             });
@@ -149,40 +152,42 @@ mod tests {
 
     #[test]
     fn a_token_that_is_refused_counts_and_has_to_wait() {
-        let flood = Flood::new(10);
+        let miss_limiter = MissLimiter::new(10);
         let token = TokenDigest::of(b"of a disabled user");
-        flood.note_good(&token);
+        miss_limiter.note_good(&token);
         for _ in 0..=UNKNOWN_PER_SECOND {
-            assert!(flood.admits(&token, at(0)));
-            flood.note_refused(&token, at(0));
+            assert!(miss_limiter.admits(&token, at(0)));
+            miss_limiter.note_refused(&token, at(0));
         }
-        assert!(!flood.admits(&token, at(0)));
+        assert!(!miss_limiter.admits(&token, at(0)));
     }
 
     #[test]
     fn tokens_that_are_found_good_do_not_displace_each_other() {
-        let flood = Flood::new(5_000);
+        let miss_limiter = MissLimiter::new(5_000);
         let digests = (0..5_000_u32).map(|number| TokenDigest::of(&number.to_le_bytes()));
         let digests: Vec<_> = digests.collect();
         for digest in &digests {
-            flood.note_good(digest);
+            miss_limiter.note_good(digest);
         }
-        let known = digests.iter().filter(|digest| flood.is_known(digest));
+        let known = digests
+            .iter()
+            .filter(|digest| miss_limiter.is_known(digest));
         assert!(known.count() >= 4_900);
         let junk = (5_000..105_000_u32).map(|number| TokenDigest::of(&number.to_le_bytes()));
-        assert!(junk.filter(|digest| flood.is_known(digest)).count() < 20);
+        assert!(junk.filter(|digest| miss_limiter.is_known(digest)).count() < 20);
     }
 
     #[test]
     fn a_token_that_was_found_good_is_looked_up_all_the_same() {
-        let flood = Flood::new(10);
+        let miss_limiter = MissLimiter::new(10);
         let (good, other) = (TokenDigest::of(b"good"), TokenDigest::of(b"other"));
-        flood.note_good(&good);
+        miss_limiter.note_good(&good);
         for _ in 0..=UNKNOWN_PER_SECOND {
-            flood.note_unknown(at(0));
+            miss_limiter.note_unknown(at(0));
         }
-        assert!(flood.admits(&good, at(0)));
-        assert!(!flood.admits(&other, at(0)));
-        assert!(flood.admits(&other, at(1_000_000)));
+        assert!(miss_limiter.admits(&good, at(0)));
+        assert!(!miss_limiter.admits(&other, at(0)));
+        assert!(miss_limiter.admits(&other, at(1_000_000)));
     }
 }
