@@ -228,7 +228,7 @@ impl<DB: Portable> SqlxStore<DB> {
             let mut sql = Sql::new(format!(
                 "SELECT {is_writable} AS is_writable, e.* FROM (SELECT 1 AS one) o \
                  LEFT JOIN (SELECT id, at, kind, token_id, owner, revoked_by, reason, related_id, \
-                 number, seq, expires_at, notification FROM pat_event WHERE seq > "
+                 number, seq, expires_at, notice FROM pat_event WHERE seq > "
             ));
             // None is numbered 0.
             sql.bind(i64::try_from(seq).unwrap_or(i64::MAX));

@@ -46,7 +46,7 @@ pub(crate) fn event_inserts(events: &[Event]) -> Result<Vec<Insert>, Error> {
     while rows.peek().is_some() {
         inserts.push(Insert::new(
             "pat_event (id, at, kind, token_id, owner, revoked_by, reason, related_id, number, seq, \
-             expires_at, notification)",
+             expires_at, notice)",
             rows.by_ref().take(CHUNK),
         ));
     }
