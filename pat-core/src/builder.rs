@@ -1,18 +1,15 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::Notify;
-
-use crate::auth::Authenticator;
-use crate::clock::{Clock, SystemClock, Time};
-use crate::cluster::Feed;
+use crate::clock::{Clock, SystemClock};
+use crate::context::Context;
 use crate::directory::{OpenDirectory, UserDirectory};
 use crate::event::{EventSink, Events};
-use crate::outage::Outages;
-use crate::service::Inner;
+use crate::node::Node;
+use crate::notification::Notifier;
+use crate::service::Pats;
 use crate::settings::Settings;
-use crate::token::{FormatName, IdSource, TokenFormat};
-use crate::{Notifier, Pats, TokenStore};
+use crate::store::TokenStore;
+use crate::token::{FormatName, TokenFormat};
 
 /// Wires up a [`Pats`] from the host's plug-ins. What has a sensible default may be left out.
 ///
@@ -97,7 +94,6 @@ impl PatsBuilder {
     /// The service. Nothing runs in the background until [`Pats::start`].
     #[must_use]
     pub fn build(self) -> Pats {
-        static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
         let mut formats: Vec<_> = self
             .settings
             .accepted_formats()
@@ -112,28 +108,16 @@ impl PatsBuilder {
             }
             None => self.settings.issued_format().format(),
         };
-        let outages = Arc::new(Outages::new(Arc::clone(&self.clock)));
         // A store with events and without leases cannot have them fed by one node.
         let is_stored = self.store.audit().is_some() && self.store.jobs().is_some();
         let events = Events::new(self.sinks, is_stored);
-        let auth = Authenticator::new(
-            Arc::new(self.settings),
+        let context = Context::new(
+            self.settings,
             self.store,
             self.directory,
-            formats,
-            Time::new(self.clock),
+            self.clock,
             events,
-            outages,
         );
-        Pats::new(Inner {
-            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
-            auth: Arc::new(auth),
-            issued_format,
-            ids: IdSource::default(),
-            feed: Feed::default(),
-            notifiers: self.notifiers,
-            notification_queued: Notify::new(),
-            change_signalled: Notify::new(),
-        })
+        Pats::new(Node::new(context, formats, issued_format, self.notifiers))
     }
 }

@@ -5,6 +5,7 @@ mod builder;
 mod caller;
 mod clock;
 mod cluster;
+mod context;
 mod directory;
 mod error;
 pub mod event;
@@ -37,6 +38,7 @@ pub mod guide {
 mod jobs;
 mod memory;
 mod metrics;
+mod node;
 pub mod notification;
 mod outage;
 mod policy;
@@ -50,6 +52,7 @@ pub mod store;
 pub mod testing;
 pub mod text;
 pub mod token;
+mod versions;
 
 pub use self::builder::PatsBuilder;
 pub use self::caller::Caller;

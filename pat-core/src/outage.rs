@@ -13,8 +13,12 @@ use std::time::Duration;
 
 use tokio::task::JoinError;
 
+use crate::clock::Clock;
 use crate::clock::micros;
-use crate::{BoxError, Clock, RandomnessError, StoreError, Unavailable, directory, store};
+use crate::error::{BoxError, Unavailable};
+use crate::store::StoreError;
+use crate::token::RandomnessError;
+use crate::{directory, store};
 
 /// How often an outage that lasts is told of.
 const INTERVAL: Duration = Duration::from_mins(1);

@@ -1,51 +1,17 @@
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
 
-use crate::auth::Stripes;
+use crate::auth::CachedToken;
 use crate::clock::Moment;
-use crate::{DateText, Owner, TokenDigest, TokenId};
+use crate::token::{DateText, Owner, TokenDigest, TokenId};
 
 /// What an authenticated token proves: whose request it is, and by which token.
 ///
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Principal(pub(crate) Arc<CachedToken>);
-
-/// A decision that a token is good, with all that is needed to see whether it still stands.
-///
-/// In this order in memory: what a cache hit reads comes first and takes up two lines, not four.
-#[derive(Debug)]
-#[repr(C)]
-pub(crate) struct CachedToken {
-    /// First, beside the count of references: what is written makes other cores wait for its line, and
-    /// the rest is only read.
-    pub(crate) last_use: LastUseStamp,
-    pub(crate) digest: TokenDigest,
-    /// Boot time until which the cached token may be used from the cache.
-    pub(crate) cached_until: i64,
-    /// The node's change stamp before the query that this cached token comes from.
-    pub(crate) loaded_at_epoch: u64,
-    /// When the token expires, in microseconds since 1970; `i64::MAX` for never.
-    pub(crate) expires_micros: i64,
-    /// Where its epochs are.
-    pub(crate) stripes: Stripes,
-    /// The same as a text; `None` for never.
-    pub(crate) expires_at: Option<DateText>,
-    /// Boot time at which that query was sent.
-    pub(crate) sent: i64,
-    pub(crate) token_id: TokenId,
-    pub(crate) owner: Owner,
-    pub(crate) name: Box<str>,
-}
-
-impl CachedToken {
-    pub(crate) fn is_expired(&self, now: Moment) -> bool {
-        now.wall >= self.expires_micros
-    }
-}
 
 impl Principal {
     /// The token's public number.
@@ -107,25 +73,5 @@ impl fmt::Debug for Principal {
             .field("owner", &self.0.owner.as_str())
             .field("expires_at", &self.expires_at())
             .finish_non_exhaustive()
-    }
-}
-
-/// When a token was last used, in microseconds since 1970; 0 before the first use.
-#[derive(Debug, Default)]
-pub(crate) struct LastUseStamp(AtomicI64);
-
-/// A stamp moves in steps of a millisecond, which is what clients see of it: so many cores that use
-/// one token read the same line of memory and seldom write it.
-const STEP_MICROS: i64 = 1_000;
-
-impl LastUseStamp {
-    pub(crate) fn note(&self, micros: i64) {
-        if micros - self.get() >= STEP_MICROS {
-            self.0.store(micros, Ordering::Relaxed);
-        }
-    }
-
-    pub(crate) fn get(&self) -> i64 {
-        self.0.load(Ordering::Relaxed)
     }
 }

@@ -16,11 +16,11 @@ use crate::auth::Config;
 pub struct Pat {
     principal: Principal,
     /// The number of the service whose layer accepted it.
-    service: u64,
+    service: usize,
 }
 
 impl Pat {
-    pub(crate) fn new(principal: Principal, service: u64) -> Self {
+    pub(crate) fn new(principal: Principal, service: usize) -> Self {
         Self { principal, service }
     }
 
@@ -63,7 +63,7 @@ pub(crate) fn caller_of(extensions: &Extensions) -> Option<Caller> {
 #[derive(Debug, Clone)]
 pub(crate) struct Unauthenticated {
     /// The number of the service.
-    pub(crate) service: u64,
+    pub(crate) service: usize,
     pub(crate) why: Why,
 }
 
@@ -97,13 +97,13 @@ pub(crate) enum AuthState<'e> {
 }
 
 impl<'e> AuthState<'e> {
-    /// The verdict of the service of this number, if it has decided last.
-    pub(crate) fn of(extensions: &'e Extensions, number: u64) -> Option<Self> {
+    /// The verdict of the service of this service, if it has decided last.
+    pub(crate) fn of(extensions: &'e Extensions, service: usize) -> Option<Self> {
         if let Some(pat) = Pat::of(extensions) {
-            return (pat.service == number).then_some(Self::Accepted(pat));
+            return (pat.service == service).then_some(Self::Accepted(pat));
         }
         let not = Unauthenticated::of(extensions)?;
-        (not.service == number).then_some(Self::Not(&not.why))
+        (not.service == service).then_some(Self::Not(&not.why))
     }
 
     /// What it says of the token of this digest, if it is about that.

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use moka::sync::Cache as Moka;
 
-use super::Refusal;
+use super::cached_token::CachedToken;
+use super::refusal::Refusal;
 use super::slots::Slots;
-use crate::principal::CachedToken;
-use crate::settings::Settings;
-use crate::{AuthError, Principal, TokenDigest};
+use crate::error::AuthError;
+use crate::principal::Principal;
+use crate::token::TokenDigest;
 
 /// Known decisions by digest. It bounds memory; whether a kept cached token still stands is decided by
 /// [`Epochs`](super::Epochs) and by the token's expiry on every hit.
@@ -42,10 +43,8 @@ const MAX_REFUSALS: u64 = 10_000;
 pub(super) const REFUSAL_TTL: Duration = Duration::from_secs(10);
 
 impl Cache {
-    pub(super) fn new(settings: &Settings) -> Self {
-        let ttl = settings.auth_cache_expiry();
-        let known =
-            (!ttl.is_zero()).then(|| KnownTokens::new(settings.auth_cache_max_items(), ttl));
+    pub(super) fn new(ttl: Duration, max_items: u32) -> Self {
+        let known = (!ttl.is_zero()).then(|| KnownTokens::new(max_items, ttl));
         let refusals = Moka::builder()
             .max_capacity(MAX_REFUSALS)
             // To free memory. How long one stands is a matter of the clock that decides.

@@ -1,25 +1,27 @@
+//! Revocation epochs: which cached decisions are still current. The security claim of the cache
+//! rests on this module.
+
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use crate::clock::Moment;
-use crate::principal::CachedToken;
 use crate::store::Change;
-use crate::{Owner, TokenId};
+use crate::token::{Owner, TokenId};
 
-/// Stripes per array; two tokens (or owners) that share one are merely loaded again together.
+/// Stripes per array. Two tokens (or owners) that share a stripe are loaded again together.
 const STRIPES: u16 = 4096;
 
-/// Decides whether a cached cached token still stands. Correctness rests on this and not on the cache:
-/// dropping an entry there only frees memory.
+/// Tells whether a decision that was loaded earlier is still current. Correctness rests on this and
+/// not on the cache: dropping an entry there only frees memory.
 ///
-/// Time is logical here: a local epoch that moves with every change this node learns of. A load
-/// reads the epoch *before* its query (`seen`). A change moves the epoch and raises the epochs of
-/// its token or owner to it, *after* its commit. So a cached token whose `seen` has reached the floor was
-/// read after the commit, and one below it is not used, no matter how late it was put into the
-/// cache. The epoch is the node's own and not the database's counter, so that a counter that goes
+/// Time is logical here: a counter of the node's own, the epoch, that moves with every change this
+/// node learns of. A load reads the epoch *before* its query. A change moves the epoch and writes it
+/// to the stripes of its token or owner, *after* its commit. So a decision that was loaded at the
+/// epoch of its stripes or later was read after the commit; an earlier one is not used, however late
+/// it was put into the cache. The epoch is not the database's counter, so a counter that goes
 /// backwards in a failover needs no special case.
 #[derive(Debug)]
 pub(crate) struct Epochs {
-    epoch: AtomicU64,
+    current: AtomicU64,
     tokens: Box<[AtomicU64]>,
     owners: Box<[AtomicU64]>,
     hasher: ahash::RandomState,
@@ -27,13 +29,20 @@ pub(crate) struct Epochs {
     fresh_until: AtomicI64,
 }
 
+/// The stripes of a token and of its owner.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stripes {
+    token: u16,
+    owner: u16,
+}
+
 impl Epochs {
-    /// Epochs for a store that other processes write to (`is_shared`), or for a private one, whose
-    /// changes are all known at once.
+    /// Creates the epochs for a store that other processes write to (`is_shared`), or for a private
+    /// one, whose changes are all known at once.
     pub(crate) fn new(is_shared: bool) -> Self {
         let stripes = || (0..STRIPES).map(|_| AtomicU64::new(0)).collect();
         Self {
-            epoch: AtomicU64::new(0),
+            current: AtomicU64::new(0),
             tokens: stripes(),
             owners: stripes(),
             hasher: ahash::RandomState::new(),
@@ -41,86 +50,185 @@ impl Epochs {
         }
     }
 
-    /// The epoch that a load must read before its query.
+    /// Returns the epoch, which a load must read before its query.
     pub(crate) fn current(&self) -> u64 {
-        self.epoch.load(Ordering::Acquire)
+        self.current.load(Ordering::Acquire)
     }
 
-    /// Where the epochs of a token and its owner are, to be kept with its cached token.
+    /// Returns the stripes of a token and its owner, to be kept with what is cached of it.
     pub(crate) fn stripes(&self, id: TokenId, owner: &Owner) -> Stripes {
-        let token = stripe(self.hasher.hash_one(id.get()));
-        let owner = stripe(self.hasher.hash_one(owner.as_str()));
-        Stripes { token, owner }
+        Stripes {
+            token: self.token_stripe(id),
+            owner: self.owner_stripe(owner),
+        }
     }
 
-    /// Whether a cached token from the cache may be used now.
+    /// Returns whether the change feed is known well enough to trust the cache.
     ///
-    /// The lease is read before the epochs, and a poll raises the epochs before it extends the
-    /// lease: who sees the extended lease sees the epochs that belong to it.
-    pub(crate) fn allows_cached(&self, cached: &CachedToken, now: Moment) -> bool {
-        self.is_fresh(now)
-            && now.boot < cached.cached_until
-            && self.is_current(cached.stripes, cached.loaded_at_epoch)
-    }
-
-    /// Whether the change feed is known well enough to trust the cache.
+    /// To be asked before [`Epochs::is_current`]: a poll bumps epochs before it extends the time, so
+    /// that a reader who sees the longer time sees the epochs that belong to it.
     pub(crate) fn is_fresh(&self, now: Moment) -> bool {
         now.boot < self.fresh_until.load(Ordering::Acquire)
     }
 
-    /// Whether no change that concerns a token or its owner was learned of since this epoch.
+    /// Returns whether this node has learned of no change to the token or its owner since this epoch.
     pub(crate) fn is_current(&self, stripes: Stripes, loaded_at_epoch: u64) -> bool {
         let Stripes { token, owner } = stripes;
         loaded_at_epoch >= self.tokens[usize::from(token)].load(Ordering::Acquire)
             && loaded_at_epoch >= self.owners[usize::from(owner)].load(Ordering::Acquire)
     }
 
-    /// Puts an end to all cached tokens that `change` concerns and that were read before this call.
+    /// Makes outdated whatever was loaded before this call and is concerned by `change`.
     pub(crate) fn bump(&self, change: &Change) {
-        let epoch_of = match change {
-            Change::TokenRevoked(id) => {
-                &self.tokens[usize::from(stripe(self.hasher.hash_one(id.get())))]
-            }
-            Change::OwnerChanged(owner) => {
-                &self.owners[usize::from(stripe(self.hasher.hash_one(owner.as_str())))]
-            }
+        let last_change = match change {
+            Change::TokenRevoked(id) => &self.tokens[usize::from(self.token_stripe(*id))],
+            Change::OwnerChanged(owner) => &self.owners[usize::from(self.owner_stripe(owner))],
             Change::Everything => return self.bump_all(),
         };
-        let epoch = self.epoch.fetch_add(1, Ordering::AcqRel) + 1;
-        epoch_of.fetch_max(epoch, Ordering::AcqRel);
+        last_change.fetch_max(self.next(), Ordering::AcqRel);
     }
 
-    /// Puts an end to all cached tokens that were read before this call.
+    /// Makes outdated whatever was loaded before this call.
     pub(crate) fn bump_all(&self) {
-        let epoch = self.epoch.fetch_add(1, Ordering::AcqRel) + 1;
-        for epoch_of in &self.tokens {
-            epoch_of.fetch_max(epoch, Ordering::AcqRel);
+        let epoch = self.next();
+        for last_change in &self.tokens {
+            last_change.fetch_max(epoch, Ordering::AcqRel);
         }
     }
 
-    /// Boot time until which the cache is trusted, in microseconds.
+    /// Returns the boot time until which the cache is trusted, in microseconds.
     pub(crate) fn fresh_until(&self) -> i64 {
         self.fresh_until.load(Ordering::Relaxed)
     }
 
-    /// Trusts the cache no longer.
+    /// Ends the trust in the cache now.
     pub(crate) fn expire(&self) {
         self.fresh_until.store(i64::MIN, Ordering::Release);
     }
 
-    /// Trusts the cache until `boot` time, in microseconds.
+    /// Extends the trust in the cache to `boot` time, in microseconds.
     pub(crate) fn extend_until(&self, boot: i64) {
         self.fresh_until.fetch_max(boot, Ordering::AcqRel);
     }
-}
 
-/// The indices of two epochs.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Stripes {
-    token: u16,
-    owner: u16,
+    fn next(&self) -> u64 {
+        self.current.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    fn token_stripe(&self, id: TokenId) -> u16 {
+        stripe(self.hasher.hash_one(id.get()))
+    }
+
+    fn owner_stripe(&self, owner: &Owner) -> u16 {
+        stripe(self.hasher.hash_one(owner.as_str()))
+    }
 }
 
 fn stripe(hash: u64) -> u16 {
     u16::try_from(hash % u64::from(STRIPES)).expect("there are no more stripes")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::thread;
+
+    use super::*;
+
+    fn token(id: i64) -> TokenId {
+        TokenId::new(id).expect("an ID")
+    }
+
+    fn owner(name: &str) -> Owner {
+        Owner::new(name).expect("an owner")
+    }
+
+    fn at(boot: i64) -> Moment {
+        Moment { boot, wall: 0 }
+    }
+
+    #[test]
+    fn a_change_outdates_what_it_concerns_and_was_loaded_before() {
+        let changes = [
+            (Change::TokenRevoked(token(1)), [true, false, false]),
+            (Change::OwnerChanged(owner("alice")), [true, true, false]),
+            (Change::Everything, [true, true, true]),
+        ];
+        for (change, concerned) in changes {
+            let epochs = Epochs::new(false);
+            let tokens = [(1, "alice"), (2, "alice"), (3, "bob")];
+            let stripes = tokens.map(|(id, name)| epochs.stripes(token(id), &owner(name)));
+            let before = epochs.current();
+            epochs.bump(&change);
+            let after = epochs.current();
+            let outdated = stripes.map(|stripes| !epochs.is_current(stripes, before));
+            // Tokens may share a stripe by chance, which is seldom, and safe.
+            for (concerned, outdated) in concerned.into_iter().zip(outdated) {
+                assert!(outdated || !concerned, "{change:?}");
+            }
+            assert!(
+                stripes
+                    .iter()
+                    .all(|stripes| epochs.is_current(*stripes, after))
+            );
+        }
+    }
+
+    #[test]
+    fn tokens_seldom_share_a_stripe() {
+        let epochs = Epochs::new(false);
+        let loaded_at_epoch = epochs.current();
+        epochs.bump(&Change::TokenRevoked(token(1)));
+        let others = (2..10_002).map(|id| epochs.stripes(token(id), &owner("alice")));
+        let outdated = others.filter(|stripes| !epochs.is_current(*stripes, loaded_at_epoch));
+        // 2.4 of 10,000 are expected.
+        assert!(outdated.count() < 30);
+    }
+
+    #[test]
+    fn the_cache_of_a_shared_store_is_trusted_only_for_a_time() {
+        let epochs = Epochs::new(true);
+        assert!(!epochs.is_fresh(at(0)), "before the first poll");
+        epochs.extend_until(10);
+        assert!(epochs.is_fresh(at(9)));
+        assert!(!epochs.is_fresh(at(10)));
+        epochs.extend_until(5);
+        assert!(epochs.is_fresh(at(9)), "a slow poll takes nothing back");
+        epochs.expire();
+        assert!(!epochs.is_fresh(at(i64::MIN)));
+        assert!(
+            Epochs::new(false).is_fresh(at(i64::MAX - 1)),
+            "a private one"
+        );
+    }
+
+    /// The claim of the module, under real concurrency: a load that reads its epoch before the
+    /// commit is never current after the acknowledgement.
+    #[test]
+    fn no_load_from_before_a_commit_is_current_after_its_acknowledgement() {
+        for id in 0..200 {
+            let epochs = Epochs::new(false);
+            let stripes = epochs.stripes(token(id), &owner("alice"));
+            let (is_revoked, is_acknowledged) = (AtomicBool::new(false), AtomicBool::new(false));
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    is_revoked.store(true, Ordering::SeqCst);
+                    epochs.bump(&Change::TokenRevoked(token(id)));
+                    is_acknowledged.store(true, Ordering::SeqCst);
+                });
+                for _ in 0..2 {
+                    scope.spawn(|| {
+                        for _ in 0..100 {
+                            let loaded_at_epoch = epochs.current();
+                            let found_good = !is_revoked.load(Ordering::SeqCst);
+                            thread::yield_now();
+                            let was_acknowledged = is_acknowledged.load(Ordering::SeqCst);
+                            let is_used = found_good && epochs.is_current(stripes, loaded_at_epoch);
+                            assert!(!(is_used && was_acknowledged), "a revoked token is used");
+                        }
+                    });
+                }
+            });
+        }
+    }
 }

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use smallvec::SmallVec;
 
-use crate::principal::CachedToken;
-use crate::store::LastUse;
-use crate::{StoreError, Token, TokenId, TokenStore};
+use super::cached_token::CachedToken;
+use crate::store::{LastUse, StoreError, TokenStore};
+use crate::token::{Token, TokenId};
 
 /// How many last uses one statement writes at most.
 const BATCH_LEN: usize = 1_000;
@@ -177,9 +177,10 @@ impl LastUsed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::Epochs;
-    use crate::principal::LastUseStamp;
-    use crate::{MemoryStore, Owner, TokenDigest};
+    use crate::auth::cached_token::LastUseStamp;
+    use crate::auth::epochs::Epochs;
+    use crate::memory::MemoryStore;
+    use crate::token::{Owner, TokenDigest};
 
     const SECOND: i64 = 1_000_000;
 

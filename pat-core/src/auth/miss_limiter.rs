@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
 
-use crate::TokenDigest;
 use crate::clock::Moment;
+use crate::token::TokenDigest;
 
 /// Bounds how many queries a second the unknown tokens of a flood can cause.
 ///

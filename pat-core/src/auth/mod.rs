@@ -1,9 +1,11 @@
-//! The decision whether a presented token authenticates: cache, epochs, single flight.
+//! Authentication of presented tokens: cache, revocation epochs, single flight.
 
 mod cache;
+mod cached_token;
 mod epochs;
 mod last_used;
 mod miss_limiter;
+mod refusal;
 mod single_flight;
 mod slots;
 
@@ -14,23 +16,19 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 
 use self::cache::{Cache, REFUSAL_TTL};
-pub(crate) use self::epochs::{Epochs, Stripes};
+pub(crate) use self::cached_token::{CachedToken, LastUseStamp};
+pub(crate) use self::epochs::Epochs;
 pub(crate) use self::last_used::LastUsed;
 use self::miss_limiter::MissLimiter;
+use self::refusal::{Loaded, Refusal};
 use self::single_flight::SingleFlight;
-use crate::clock::{Moment, Time, micros};
-use crate::cluster::versions::Versions;
-use crate::event::{EventKind, Events};
-use crate::metrics::Metrics;
-use crate::outage::Outages;
-use crate::principal::{CachedToken, LastUseStamp};
-use crate::settings::Settings;
-use crate::store::{StoreTime, StoreVersions};
-use crate::token::{Invalid, TokenFormat};
-use crate::{
-    AuthError, DateText, Principal, StoreError, Token, TokenDigest, TokenStore, Unavailable,
-    UserDirectory,
-};
+use crate::clock::{Moment, micros};
+use crate::context::Context;
+use crate::error::{AuthError, Unavailable};
+use crate::event::EventKind;
+use crate::principal::Principal;
+use crate::store::{StoreError, StoreTime, StoreVersions};
+use crate::token::{DateText, Invalid, Token, TokenDigest, TokenFormat};
 
 /// Longest string that is looked at as a token, in bytes.
 pub const MAX_TOKEN_LEN: usize = 256;
@@ -45,89 +43,49 @@ const LEARN_TIMEOUT: Duration = Duration::from_secs(30);
 /// as much as coarse time may be behind.
 const ENDS_SOON: i64 = 1_000_000;
 
-/// Decides about presented tokens.
+/// Authenticates presented tokens.
 #[derive(Debug)]
 pub(crate) struct Authenticator {
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) store: Arc<dyn TokenStore>,
-    pub(crate) directory: Arc<dyn UserDirectory>,
-    pub(crate) formats: Vec<Arc<dyn TokenFormat>>,
-    pub(crate) time: Time,
+    context: Arc<Context>,
+    formats: Vec<Arc<dyn TokenFormat>>,
     pub(crate) epochs: Epochs,
     pub(crate) last_used: LastUsed,
-    pub(crate) events: Events,
-    pub(crate) metrics: Metrics,
-    pub(crate) versions: Versions,
-    pub(crate) outages: Arc<Outages>,
     cache: Cache,
     miss_limiter: MissLimiter,
     single_flight: SingleFlight,
 }
 
-/// What a load found out, shared by all requests that waited for it.
+/// Whose request it is, or why it is refused.
 pub(crate) type AuthResult = Result<Principal, AuthError>;
 
-/// The same, with what tells how long a refusal stands.
-type Loaded = Result<Principal, Refusal>;
-
-/// Why a token is refused.
-#[derive(Debug, Clone)]
-struct Refusal {
-    error: AuthError,
-    /// Boot time at which the question was sent, in microseconds.
-    sent: i64,
-    /// For an owner who is gone or not active: he may be back at any time. Where his epochs are, and
-    /// their stamp from before the question.
-    owner_epoch: Option<(Stripes, u64)>,
-}
-
-impl From<AuthError> for Refusal {
-    fn from(error: AuthError) -> Self {
-        Self {
-            error,
-            sent: 0,
-            owner_epoch: None,
-        }
-    }
-}
-
 impl Authenticator {
-    pub(crate) fn new(
-        settings: Arc<Settings>,
-        store: Arc<dyn TokenStore>,
-        directory: Arc<dyn UserDirectory>,
-        formats: Vec<Arc<dyn TokenFormat>>,
-        time: Time,
-        events: Events,
-        outages: Arc<Outages>,
-    ) -> Self {
+    pub(crate) fn new(context: Arc<Context>, formats: Vec<Arc<dyn TokenFormat>>) -> Self {
+        let settings = &context.settings;
         Self {
-            cache: Cache::new(&settings),
+            cache: Cache::new(
+                settings.auth_cache_expiry(),
+                settings.auth_cache_max_items(),
+            ),
             miss_limiter: MissLimiter::new(settings.auth_cache_max_items()),
-            epochs: Epochs::new(store.is_shared()),
+            epochs: Epochs::new(context.is_shared()),
             single_flight: SingleFlight::default(),
             last_used: LastUsed::default(),
-            metrics: Metrics::new(),
-            versions: Versions::default(),
-            outages,
-            settings,
-            store,
-            directory,
             formats,
-            time,
-            events,
+            context,
         }
     }
 
     /// Recognises a token string and digests it; no I/O.
     pub(crate) fn parse(&self, presented: &[u8]) -> Result<TokenDigest, AuthError> {
-        let error = match (self.settings.enabled(), self.digest_of(presented)) {
+        let error = match (self.context.settings.enabled(), self.digest_of(presented)) {
             (true, Some(digest)) => return Ok(digest),
             (false, Some(_)) => AuthError::Disabled,
             (_, None) => AuthError::Unrecognized,
         };
-        self.metrics.refused(&error);
-        self.events.emit_refusal(self.time.now(), &error);
+        self.context.metrics.refused(&error);
+        self.context
+            .events
+            .emit_refusal(self.context.time.now(), &error);
         Err(error)
     }
 
@@ -145,17 +103,19 @@ impl Authenticator {
     pub(crate) fn authenticate_cached(&self, digest: &TokenDigest) -> Option<AuthResult> {
         if let Some((principal, now)) = self.find_cached(digest) {
             principal.note_use(now);
-            self.metrics.hit();
-            self.metrics.accepted();
+            self.context.metrics.hit();
+            self.context.metrics.accepted();
             return Some(Ok(principal));
         }
         let Some(error) = self.find_refusal(digest) else {
-            self.metrics.miss();
+            self.context.metrics.miss();
             return None;
         };
-        self.metrics.hit();
-        self.metrics.refused(&error);
-        self.events.emit_repeated_refusal(self.time.now(), &error);
+        self.context.metrics.hit();
+        self.context.metrics.refused(&error);
+        self.context
+            .events
+            .emit_repeated_refusal(self.context.time.now(), &error);
         Some(Err(error))
     }
 
@@ -172,7 +132,7 @@ impl Authenticator {
     /// A refusal from the cache that still stands.
     fn find_refusal(&self, digest: &TokenDigest) -> Option<AuthError> {
         self.cache.refusal(digest, |refusal| {
-            let now = self.time.now();
+            let now = self.context.time.now();
             let is_current = |(stripes, loaded_at_epoch)| {
                 self.epochs.is_fresh(now) && self.epochs.is_current(stripes, loaded_at_epoch)
             };
@@ -185,16 +145,21 @@ impl Authenticator {
     ///
     /// Coarse time will do as long as nothing ends soon.
     fn current_time_of(&self, cached: &CachedToken) -> Option<Moment> {
-        let now = self.time.coarse();
+        let now = self.context.time.coarse();
         if self.is_current(cached, now.later(ENDS_SOON)) {
             return Some(now);
         }
-        let now = self.time.now();
+        let now = self.context.time.now();
         self.is_current(cached, now).then_some(now)
     }
 
     fn is_current(&self, cached: &CachedToken, now: Moment) -> bool {
-        self.epochs.allows_cached(cached, now) && !cached.is_expired(now)
+        self.epochs.is_fresh(now)
+            && now.boot < cached.cached_until
+            && self
+                .epochs
+                .is_current(cached.stripes, cached.loaded_at_epoch)
+            && !cached.is_expired(now)
     }
 
     /// Decides from the database; notes the use.
@@ -204,18 +169,18 @@ impl Authenticator {
     pub(crate) async fn authenticate_digest(self: Arc<Self>, digest: TokenDigest) -> AuthResult {
         let verdict = Arc::clone(&self).authenticate_in_time(digest).await;
         match &verdict {
-            Ok(_) => self.metrics.accepted(),
-            Err(error) => self.metrics.refused(error),
+            Ok(_) => self.context.metrics.accepted(),
+            Err(error) => self.context.metrics.refused(error),
         }
         verdict
     }
 
     async fn authenticate_in_time(self: Arc<Self>, digest: TokenDigest) -> AuthResult {
-        let deadline = self.settings.auth_database_timeout();
+        let deadline = self.context.settings.auth_database_timeout();
         let Ok(verdict) = timeout(deadline, Arc::clone(&self).look_up(digest)).await else {
-            return Err(AuthError::Unavailable(self.outages.gave_up()));
+            return Err(AuthError::Unavailable(self.context.outages.gave_up()));
         };
-        let (principal, now) = (verdict?, self.time.now());
+        let (principal, now) = (verdict?, self.context.time.now());
         if principal.0.is_expired(now) {
             return Err(AuthError::Expired(principal.token_id()));
         }
@@ -224,13 +189,16 @@ impl Authenticator {
     }
 
     async fn look_up(self: Arc<Self>, digest: TokenDigest) -> AuthResult {
-        let started = self.time.now();
+        let started = self.context.time.now();
         if !self.miss_limiter.admits(&digest, started) {
             return Err(AuthError::Unavailable(Unavailable::TooManyUnknown));
         }
         loop {
             let load = Arc::clone(&self).load(digest);
-            let loaded = self.single_flight.join(digest, load, &self.outages).await;
+            let loaded = self
+                .single_flight
+                .join(digest, load, &self.context.outages)
+                .await;
             // A load that somebody else began may have read the row before a change that this
             // request must see. Then it asks again.
             if self.is_recent_enough(&loaded, started) {
@@ -250,7 +218,7 @@ impl Authenticator {
         };
         // An older one may, like one from the cache, only while all changes are known: nobody waits
         // for a node that does not follow them.
-        let may_be_older = self.epochs.is_fresh(self.time.now());
+        let may_be_older = self.epochs.is_fresh(self.context.time.now());
         (may_be_older || sent >= started.boot) && self.epochs.is_current(stripes, loaded_at_epoch)
     }
 
@@ -263,7 +231,7 @@ impl Authenticator {
             return Err(error.into());
         }
         let loaded_at_epoch = self.epochs.current();
-        let sent = self.time.now();
+        let sent = self.context.time.now();
         let loaded = self.evaluate(digest, loaded_at_epoch, sent).await;
         let loaded = loaded.map_err(|refusal| Refusal {
             sent: sent.boot,
@@ -282,24 +250,25 @@ impl Authenticator {
                     self.miss_limiter.note_refused(&digest, sent);
                 }
                 self.cache.insert_refusal(digest, refusal);
-                self.events.emit_refusal(sent, &refusal.error);
+                self.context.events.emit_refusal(sent, &refusal.error);
             }
         }
         loaded
     }
 
     async fn evaluate(&self, digest: TokenDigest, loaded_at_epoch: u64, sent: Moment) -> Loaded {
-        let limit = self.settings.auth_database_timeout();
+        let limit = self.context.settings.auth_database_timeout();
         let found = self
+            .context
             .outages
-            .store(limit, self.store.find_by_digest(&digest))
+            .store(limit, self.context.store.find_by_digest(&digest))
             .await;
         let found = found.map_err(|error| AuthError::Unavailable(error.into()))?;
         self.observe(sent, found.time);
         let may_use = self.observe_versions(found.versions);
         may_use.map_err(|error| AuthError::Unavailable(error.into()))?;
         let token = found.token.ok_or(AuthError::Unknown)?;
-        let now = self.time.now();
+        let now = self.context.time.now();
         token
             .validity(now.timestamp())
             .map_err(|invalid| match invalid {
@@ -307,8 +276,9 @@ impl Authenticator {
                 Invalid::Expired => AuthError::Expired(token.id),
             })?;
         let owner = self
+            .context
             .outages
-            .directory(limit, self.directory.find(&token.owner))
+            .directory(limit, self.context.directory.find(&token.owner))
             .await;
         let error = match owner.map_err(AuthError::Unavailable)? {
             Some(owner) if owner.is_active => {
@@ -359,7 +329,7 @@ impl Authenticator {
         if !self.last_used.follow(&cached, &token) {
             let (token, owner) = (token.id, token.owner);
             let kind = EventKind::FirstUsed { token, owner };
-            self.events.emit_sample(sent.timestamp(), kind);
+            self.context.events.emit_sample(sent.timestamp(), kind);
         }
         Principal(cached)
     }
@@ -367,14 +337,14 @@ impl Authenticator {
     /// Takes over what the store has said of the time, in an answer to a question that was sent then.
     /// If the date has moved, everything is judged anew.
     pub(crate) fn observe(&self, sent: Moment, time: StoreTime) {
-        if self.time.observe(sent.boot, time) {
+        if self.context.time.observe(sent.boot, time) {
             self.invalidate_all();
         }
     }
 
     /// The same, of an answer to a question that has moved the mark.
     pub(crate) fn observe_moved(&self, sent: Moment, time: StoreTime) {
-        if self.time.observe_moved(sent.boot, time) {
+        if self.context.time.observe_moved(sent.boot, time) {
             self.invalidate_all();
         }
     }
@@ -388,10 +358,15 @@ impl Authenticator {
     /// Learns from the store which tokens are in use, so that they need not wait if there is a flood
     /// of unknown ones before they are first presented here.
     pub(crate) async fn learn_known(&self) -> Result<(), StoreError> {
-        let limit = self.settings.auth_cache_max_items().min(MOST_LEARNED);
+        let limit = self
+            .context
+            .settings
+            .auth_cache_max_items()
+            .min(MOST_LEARNED);
         let digests = self
+            .context
             .outages
-            .store(LEARN_TIMEOUT, self.store.recent_digests(limit));
+            .store(LEARN_TIMEOUT, self.context.store.recent_digests(limit));
         // The latest come first, and are to stay where several share a place.
         for digest in digests.await?.iter().rev() {
             self.miss_limiter.note_good(digest);
@@ -409,9 +384,11 @@ impl Authenticator {
     /// # Errors
     /// This one may not. From then on nothing is taken from the cache.
     pub(crate) fn observe_versions(&self, said: StoreVersions) -> Result<(), StoreError> {
-        let was_outdated = self.versions.check().is_err();
-        self.versions.observe(said, self.time.now().boot);
-        let is_outdated = self.versions.check();
+        let was_outdated = self.context.versions.check().is_err();
+        self.context
+            .versions
+            .observe(said, self.context.time.now().boot);
+        let is_outdated = self.context.versions.check();
         if is_outdated.is_err() {
             self.epochs.expire();
             if !was_outdated {

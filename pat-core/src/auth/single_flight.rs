@@ -3,9 +3,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use super::Loaded;
+use super::refusal::Loaded;
+use crate::error::AuthError;
 use crate::outage::Outages;
-use crate::{AuthError, TokenDigest};
+use crate::token::TokenDigest;
 
 /// The loads that are under way, at most one per digest.
 #[derive(Debug, Default)]

@@ -2,8 +2,9 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwapOption, Guard};
 
-use crate::principal::CachedToken;
-use crate::{Principal, TokenDigest};
+use super::cached_token::CachedToken;
+use crate::principal::Principal;
+use crate::token::TokenDigest;
 
 /// A direct-mapped table in front of the bounded cache: each digest has one slot, and two that share
 /// it take turns. A read takes no lock and keeps no books, which is what most of a cache's time

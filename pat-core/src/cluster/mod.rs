@@ -1,35 +1,35 @@
 //! The change feed: how a node learns what others have changed, and for how long it may believe
 //! that it knows.
 
-mod lapsed;
-mod last_reports;
-mod silence;
-pub(crate) mod versions;
+mod features;
+mod nodes;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 
-use self::lapsed::Lapsed;
-use self::silence::Silence;
-use crate::StoreError;
+use self::nodes::{LaggingNodes, SilentNodes};
 use crate::auth::Authenticator;
 use crate::clock::{Moment, micros};
+use crate::context::Context;
 use crate::settings::RevocationWait;
 use crate::store::{
     ChangePage, FeedPosition, MOST_READ, NODE_FORGOTTEN_AFTER, NodeReport, ReportMode,
-    SCHEMA_VERSION, StoreTime,
+    SCHEMA_VERSION, StoreError, StoreTime,
 };
 use crate::token::random_u64;
 
-/// How far this node has read the feed, and what it has said about that.
-#[derive(Debug, Default)]
+/// How far this node has read the feed, and what it has reported about that.
+#[derive(Debug)]
 pub(crate) struct Feed {
+    context: Arc<Context>,
+    auth: Arc<Authenticator>,
     /// The lock makes polls take turns.
     progress: Mutex<Progress>,
-    lapsed: Mutex<Lapsed>,
+    lagging: Mutex<LaggingNodes>,
     /// Until which boot time the last report that was read back counts; see [`Feed::is_reported`].
     reported_until: AtomicI64,
 }
@@ -48,7 +48,7 @@ struct Progress {
     somebody_waits: bool,
     /// The time in the last report, whether or not it arrived.
     last_said: Timestamp,
-    silence: Silence,
+    silent: SilentNodes,
 }
 
 /// How often a node reports at least.
@@ -63,21 +63,32 @@ const REPORT_LASTS: Duration = NODE_FORGOTTEN_AFTER
     .expect("two is not zero");
 
 impl Feed {
+    pub(crate) fn new(context: Arc<Context>, auth: Arc<Authenticator>) -> Self {
+        Self {
+            context,
+            auth,
+            progress: Mutex::default(),
+            lagging: Mutex::default(),
+            reported_until: AtomicI64::default(),
+        }
+    }
+
     /// Reads the feed once: raises the epochs of what has changed, then trusts the cache for
-    /// another `pat.auth.max.staleness.ms`, counted from when the question was sent.
+    /// another `pat.self.auth.max.staleness.ms`, counted from when the question was sent.
     ///
     /// A node reports before its first poll and, where some node waits for that, after each one that
     /// found something new, so that whoever has changed something can wait until no node is left that
     /// does not know. It also reports before a poll if by then its lease has ended, so that nobody
     /// need wait for one who was not heard of for so long.
-    pub(crate) async fn poll(&self, auth: &Authenticator) -> Result<(), StoreError> {
-        if !auth.store.is_shared() {
+    pub(crate) async fn poll(&self) -> Result<(), StoreError> {
+        if !self.context.store.is_shared() {
             // All changes are made here, and known at once.
-            auth.observe(auth.time.now(), StoreTime::default());
+            self.auth
+                .observe(self.context.time.now(), StoreTime::default());
             return Ok(());
         }
         let mut progress = self.progress.lock().await;
-        let polled = progress.poll(auth).await;
+        let polled = self.poll_locked(&mut progress).await;
         if let Some(at) = progress.read_back {
             let until = at.saturating_add(micros(READY_FOR));
             self.reported_until.store(until, Ordering::SeqCst);
@@ -86,127 +97,135 @@ impl Feed {
     }
 
     /// The same, on a node that polls at all.
-    pub(crate) async fn catch_up(&self, auth: &Authenticator) -> Result<(), StoreError> {
+    pub(crate) async fn catch_up(&self) -> Result<(), StoreError> {
         let mut progress = self.progress.lock().await;
         match progress.cursor {
-            Some(_) => progress.poll(auth).await,
+            Some(_) => self.poll_locked(&mut progress).await,
             None => Ok(()),
         }
     }
 
     /// Whether a report of this node was committed and read back a short time ago: the database takes
     /// what is written, and shows it to others.
-    pub(crate) fn is_reported(&self, auth: &Authenticator) -> bool {
-        auth.time.now().boot < self.reported_until.load(Ordering::SeqCst)
+    pub(crate) fn is_reported(&self) -> bool {
+        self.context.time.now().boot < self.reported_until.load(Ordering::SeqCst)
     }
 
     /// Whether no node can still trust what it knew before the generation `head`, which is known to
     /// be there: each has said so, or was not heard of for `bound`, by when its lease has ended.
     pub(crate) async fn is_known_everywhere(
         &self,
-        auth: &Authenticator,
         head: u64,
         bound: Duration,
     ) -> Result<bool, StoreError> {
-        let asked = auth.time.now().boot;
-        let limit = auth.settings.auth_database_timeout();
-        let nodes = auth.outages.store(limit, auth.store.nodes()).await?;
-        let mut lapsed = self.lapsed.lock().await;
-        Ok(lapsed.all_know(head, &nodes, asked, bound))
+        let asked = self.context.time.now().boot;
+        let limit = self.context.settings.auth_database_timeout();
+        let nodes = self
+            .context
+            .outages
+            .store(limit, self.context.store.nodes())
+            .await?;
+        let mut lagging = self.lagging.lock().await;
+        Ok(lagging.all_know(head, &nodes, asked, bound))
     }
 
     /// Trusts the cache no longer, and has the others forget this node.
-    pub(crate) async fn leave(&self, auth: &Authenticator) -> Result<(), StoreError> {
+    pub(crate) async fn leave(&self) -> Result<(), StoreError> {
         let mut progress = self.progress.lock().await;
-        auth.epochs.expire();
+        self.auth.epochs.expire();
         self.reported_until.store(i64::MIN, Ordering::SeqCst);
-        let limit = auth.settings.auth_database_timeout();
+        let limit = self.context.settings.auth_database_timeout();
         let Progress { reported, .. } = std::mem::take(&mut *progress);
         match reported {
             Some((report, _)) => {
-                auth.outages
-                    .store(limit, auth.store.deregister(&report))
+                self.context
+                    .outages
+                    .store(limit, self.context.store.deregister(&report))
                     .await
             }
             None => Ok(()),
         }
     }
-}
 
-impl Progress {
-    async fn poll(&mut self, auth: &Authenticator) -> Result<(), StoreError> {
-        if self.node.is_none() {
-            learn_time(auth).await?;
+    async fn poll_locked(&self, progress: &mut Progress) -> Result<(), StoreError> {
+        if progress.node.is_none() {
+            self.learn_time().await?;
         }
-        let applied = self.cursor.map_or(0, |cursor| cursor.generation);
-        let now = auth.time.now();
+        let applied = progress.cursor.map_or(0, |cursor| cursor.generation);
+        let now = self.context.time.now();
         let is_due = |(_, at)| now.boot - at >= micros(REPORT_INTERVAL);
-        let reports_first = self.reported.is_none_or(is_due) || !auth.epochs.is_fresh(now);
+        let reports_first = progress.reported.is_none_or(is_due) || !self.auth.epochs.is_fresh(now);
         let mut result = Ok(());
         if reports_first {
-            result = self.report(auth, applied).await;
+            result = self.report(progress, applied).await;
         }
-        let reported_at = self.reported.map_or(i64::MIN, |(_, at)| at);
+        let reported_at = progress.reported.map_or(i64::MIN, |(_, at)| at);
         // What has changed and what time it is must be known even if nothing can be written.
-        let sent = auth.time.now();
-        let limit = auth.settings.auth_database_timeout();
-        let page = auth
+        let sent = self.context.time.now();
+        let limit = self.context.settings.auth_database_timeout();
+        let page = self
+            .context
             .outages
-            .store(limit, auth.store.changes_since(self.cursor))
+            .store(limit, self.context.store.changes_since(progress.cursor))
             .await?;
-        auth.observe(sent, page.time);
-        self.apply(auth, &page);
-        let is_outdated = auth.observe_versions(page.versions).is_err();
+        self.auth.observe(sent, page.time);
+        self.apply(progress, &page);
+        let is_outdated = self.auth.observe_versions(page.versions).is_err();
         result?;
-        if self.is_news(auth, page.head.generation) {
-            self.report(auth, page.head.generation).await?;
+        if self.is_news(progress, page.head.generation) {
+            self.report(progress, page.head.generation).await?;
         }
         // Who waits for this node takes it for gone when its report is older than the bound, and its
         // cache must not be trusted again after that. Or else the next poll counts, which reports first.
-        let now = auth.time.now();
-        let bound = micros(auth.settings.auth_max_staleness());
+        let now = self.context.time.now();
+        let bound = micros(self.context.settings.auth_max_staleness());
         let is_waited_for = now.boot < reported_at.saturating_add(bound);
-        if !is_outdated && ((reports_first && is_waited_for) || auth.epochs.is_fresh(now)) {
-            auth.epochs.extend_until(self.lease_end(auth, sent));
+        if !is_outdated && ((reports_first && is_waited_for) || self.auth.epochs.is_fresh(now)) {
+            self.auth
+                .epochs
+                .extend_until(self.fresh_until(progress, sent));
         }
         Ok(())
     }
 
     /// Whether it is to be reported at once that all changes up to this generation are known.
-    fn is_news(&self, auth: &Authenticator, applied: u64) -> bool {
-        match self.reported {
+    fn is_news(&self, progress: &Progress, applied: u64) -> bool {
+        match progress.reported {
             None => true,
             Some((reported, _)) => {
-                let mode = self.mode(auth);
+                let mode = self.mode(progress);
                 mode != reported.mode || mode > ReportMode::Seldom && applied != reported.applied
             }
         }
     }
 
     /// Every change is reported where somebody waits for that: this node or another one.
-    fn mode(&self, auth: &Authenticator) -> ReportMode {
-        match auth.settings.revocation_wait() {
+    fn mode(&self, progress: &Progress) -> ReportMode {
+        match self.context.settings.revocation_wait() {
             RevocationWait::Cluster => ReportMode::EachChangeAndWaits,
-            RevocationWait::None if self.somebody_waits => ReportMode::EachChange,
+            RevocationWait::None if progress.somebody_waits => ReportMode::EachChange,
             RevocationWait::None => ReportMode::Seldom,
         }
     }
 
-    fn apply(&mut self, auth: &Authenticator, page: &ChangePage) {
-        match self.cursor.map(|cursor| (cursor, continuity(cursor, page))) {
+    fn apply(&self, progress: &mut Progress, page: &ChangePage) {
+        match progress
+            .cursor
+            .map(|cursor| (cursor, continuity(cursor, page)))
+        {
             // What was loaded before the first poll may have changed before it too.
-            None => auth.epochs.bump_all(),
+            None => self.auth.epochs.bump_all(),
             Some((_, Ok(()))) => page
                 .entries
                 .iter()
-                .for_each(|entry| auth.epochs.bump(&entry.change)),
+                .for_each(|entry| self.auth.epochs.bump(&entry.change)),
             Some((cursor, Err(Gap::Behind))) => {
                 tracing::warn!(
                     at = cursor.generation,
                     head = page.head.generation,
                     "this node has missed so many changes that it judges all tokens anew"
                 );
-                auth.invalidate_all();
+                self.auth.invalidate_all();
             }
             Some((cursor, Err(gap))) => {
                 tracing::error!(
@@ -214,53 +233,92 @@ impl Progress {
                     "the change feed is broken (a failover that lost commits?); \
                      the whole token cache is dropped"
                 );
-                auth.metrics.feed_broken();
-                auth.invalidate_all();
+                self.context.metrics.feed_broken();
+                self.auth.invalidate_all();
             }
         }
-        self.cursor = Some(page.head);
+        progress.cursor = Some(page.head);
     }
 
-    async fn report(&mut self, auth: &Authenticator, applied: u64) -> Result<(), StoreError> {
-        let sent = auth.time.now();
-        let limit = auth.settings.auth_database_timeout();
+    async fn report(&self, progress: &mut Progress, applied: u64) -> Result<(), StoreError> {
+        let sent = self.context.time.now();
+        let limit = self.context.settings.auth_database_timeout();
         let report = NodeReport {
-            node: self.node(auth)?,
+            node: self.node(progress)?,
             applied,
-            now: self.later(sent.timestamp()),
-            mode: self.mode(auth),
+            now: progress.later(sent.timestamp()),
+            mode: self.mode(progress),
             version: SCHEMA_VERSION,
-            contradicts_leap: auth.time.contradicts_leap(),
+            contradicts_leap: self.context.time.contradicts_leap(),
         };
-        let bounds = auth.time.mark_bounds();
-        let time = auth
+        let bounds = self.context.time.mark_bounds();
+        let time = self
+            .context
             .outages
-            .store(limit, auth.store.heartbeat(&report, &bounds))
+            .store(limit, self.context.store.heartbeat(&report, &bounds))
             .await?;
-        auth.observe_moved(sent, time);
-        self.reported = Some((report, sent.boot));
-        let reports = auth.outages.store(limit, auth.store.nodes()).await?;
+        self.auth.observe_moved(sent, time);
+        progress.reported = Some((report, sent.boot));
+        let reports = self
+            .context
+            .outages
+            .store(limit, self.context.store.nodes())
+            .await?;
         if reports.iter().any(|other| other.node == report.node) {
-            self.read_back = Some(sent.boot);
+            progress.read_back = Some(sent.boot);
         }
-        self.somebody_waits = reports
+        progress.somebody_waits = reports
             .iter()
             .any(|other| other.mode == ReportMode::EachChangeAndWaits && other.node != report.node);
-        let silent = self.silence.listen(reports, auth.time.now().boot);
-        let contradicted_at = self.silence.contradicted_at(report.node);
+        let silent = progress
+            .silent
+            .record(reports, self.context.time.now().boot);
+        let contradicted_at = progress.silent.contradicted_at(report.node);
         // For as long as a node that lives is silent at most.
         let until = contradicted_at.map_or(i64::MIN, |at| at.saturating_add(micros(READY_FOR)));
-        auth.time.contradicted(until);
+        self.context.time.contradicted(until);
         // However many there are, in the time of one.
         let forget = async {
             for node in &silent {
-                auth.store.deregister(node).await?;
+                self.context.store.deregister(node).await?;
             }
             Ok(())
         };
-        auth.outages.store(limit, forget).await
+        self.context.outages.store(limit, forget).await
     }
 
+    fn node(&self, progress: &mut Progress) -> Result<u64, StoreError> {
+        if let Some(node) = progress.node {
+            return Ok(node);
+        }
+        // Stores have signed numbers.
+        let random = self.context.outages.random(random_u64());
+        let random = random.map_err(StoreError::backend)?;
+        Ok(*progress.node.insert(random >> 1))
+    }
+
+    fn fresh_until(&self, progress: &Progress, sent: Moment) -> i64 {
+        let by_poll = micros(self.context.settings.auth_max_staleness());
+        let by_poll = sent.boot.saturating_add(by_poll);
+        let reported = progress.reported.map_or(i64::MIN, |(_, at)| at);
+        by_poll.min(reported.saturating_add(micros(REPORT_LASTS)))
+    }
+
+    /// Asks the store for its time, before the first report: that has the time in it.
+    async fn learn_time(&self) -> Result<(), StoreError> {
+        let sent = self.context.time.now();
+        let limit = self.context.settings.auth_database_timeout();
+        let page = self
+            .context
+            .outages
+            .store(limit, self.context.store.changes_since(None))
+            .await?;
+        self.auth.observe(sent, page.time);
+        Ok(())
+    }
+}
+
+impl Progress {
     /// This time, or one that is later than all that were returned before.
     fn later(&mut self, now: Timestamp) -> Timestamp {
         const RESOLUTION: SignedDuration = SignedDuration::from_micros(1);
@@ -268,35 +326,6 @@ impl Progress {
         self.last_said = now.max(least.unwrap_or(Timestamp::MAX));
         self.last_said
     }
-
-    fn node(&mut self, auth: &Authenticator) -> Result<u64, StoreError> {
-        if let Some(node) = self.node {
-            return Ok(node);
-        }
-        // Stores have signed numbers.
-        let random = auth.outages.random(random_u64());
-        let random = random.map_err(StoreError::backend)?;
-        Ok(*self.node.insert(random >> 1))
-    }
-
-    fn lease_end(&self, auth: &Authenticator, sent: Moment) -> i64 {
-        let by_poll = micros(auth.settings.auth_max_staleness());
-        let by_poll = sent.boot.saturating_add(by_poll);
-        let reported = self.reported.map_or(i64::MIN, |(_, at)| at);
-        by_poll.min(reported.saturating_add(micros(REPORT_LASTS)))
-    }
-}
-
-/// Asks the store for its time, before the first report: that has the time in it.
-async fn learn_time(auth: &Authenticator) -> Result<(), StoreError> {
-    let sent = auth.time.now();
-    let limit = auth.settings.auth_database_timeout();
-    let page = auth
-        .outages
-        .store(limit, auth.store.changes_since(None))
-        .await?;
-    auth.observe(sent, page.time);
-    Ok(())
 }
 
 /// Why the entries after a cursor cannot be all that happened after it.
@@ -341,8 +370,8 @@ fn continuity(cursor: FeedPosition, page: &ChangePage) -> Result<(), Gap> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::TokenId;
     use crate::store::{Change, ChangeEntry, StoreVersions};
+    use crate::token::TokenId;
 
     fn page(head: u64, nonce_at_cursor: Option<u64>, generations: &[u64]) -> ChangePage {
         let entry = |generation: &u64| ChangeEntry {

@@ -12,10 +12,10 @@ const BATCH_OWNERS: u32 = 100;
 /// By state and not by time: whatever was due while no node was up is still due. A token that
 /// expired unseen is told of once, as expired.
 pub(super) async fn run(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
-    if !run.pats.notifies() {
+    if !run.node.notifies() {
         return Ok(());
     }
-    let days = run.pats.settings().expiry_warning_days();
+    let days = run.node.context.settings.expiry_warning_days();
     let warning = Duration::from_hours(u64::from(days) * 24);
     for kind in [NotificationKind::Expired, NotificationKind::ExpiresSoon] {
         loop {
@@ -27,12 +27,12 @@ pub(super) async fn run(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
             let queued = run
                 .store
                 .queue_due_notifications(&run.lease, &due, BATCH_OWNERS);
-            let queued = run.pats.in_time(queued).await?;
+            let queued = run.node.in_time(queued).await?;
             if queued == 0 {
                 break;
             }
             tracing::info!(%kind, count = queued, "notifications queued");
-            run.pats.wake_delivery();
+            run.node.wake_delivery();
         }
     }
     Ok(())

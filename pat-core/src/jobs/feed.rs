@@ -11,8 +11,8 @@ use super::lease::{Interrupted, LeasedRun};
 use crate::clock::timer_now;
 use crate::event::{Plugged, RecordError, record};
 use crate::metrics::Metrics;
-use crate::store::{AuditStore, Lease};
-use crate::{Pats, StoreError};
+use crate::node::Node;
+use crate::store::{AuditStore, Lease, StoreError};
 
 /// How many events are numbered in one transaction.
 const NUMBER_BATCH: u32 = 500;
@@ -42,7 +42,7 @@ pub(super) enum Rounds {
 
 /// Feeds the shared event sinks from the store, each in a task of its own.
 pub(super) async fn run(run: &mut LeasedRun<'_>, rounds: Rounds) -> Result<(), Interrupted> {
-    let Some((audit, _)) = run.pats.audit_store() else {
+    let Some((audit, _)) = run.node.context.audit_store() else {
         return Ok(());
     };
     let (head, _) = watch::channel(number_all(run, audit).await?);
@@ -51,9 +51,9 @@ pub(super) async fn run(run: &mut LeasedRun<'_>, rounds: Rounds) -> Result<(), I
     let stop = run.stop.child_token();
     let _stopping = stop.clone().drop_guard();
     let mut tasks = JoinSet::new();
-    for sink in run.pats.events().shared_sinks() {
+    for sink in run.node.context.events.shared_sinks() {
         let feeder = Feeder {
-            pats: run.pats.clone(),
+            node: run.node.clone(),
             sink: sink.clone(),
             lease: run.lease.clone(),
             held_until: Arc::clone(&held_until),
@@ -95,7 +95,7 @@ async fn number_until_stopped(
     held_until: &AtomicI64,
 ) -> Result<(), Interrupted> {
     loop {
-        let recorded = run.pats.events().recorded.notified();
+        let recorded = run.node.context.events.recorded.notified();
         let looking = async {
             sleep(LOOK_PAUSE).await;
             drop(timeout(LOOK_INTERVAL, recorded).await);
@@ -111,16 +111,16 @@ async fn number_until_stopped(
 async fn number_all(run: &mut LeasedRun<'_>, audit: &dyn AuditStore) -> Result<u64, Interrupted> {
     loop {
         run.heartbeat().await?;
-        let numbered = run.pats.in_time(audit.number_events(NUMBER_BATCH)).await?;
+        let numbered = run.node.in_time(audit.number_events(NUMBER_BATCH)).await?;
         if numbered < u64::from(NUMBER_BATCH) {
-            return Ok(run.pats.in_time(audit.last_event_number()).await?);
+            return Ok(run.node.in_time(audit.last_event_number()).await?);
         }
     }
 }
 
 /// Feeds one sink.
 struct Feeder {
-    pats: Pats,
+    node: Arc<Node>,
     sink: Plugged,
     lease: Lease,
     /// Boot time until which the lease may be relied on, in microseconds.
@@ -169,7 +169,7 @@ impl Feeder {
 
     fn may_go_on(&self) -> bool {
         !self.stop.is_cancelled()
-            && self.pats.time().now().boot <= self.held_until.load(Ordering::Relaxed)
+            && self.node.context.time.now().boot <= self.held_until.load(Ordering::Relaxed)
     }
 
     /// Hands over some of the events up to the number `last`; returns whether there are more.
@@ -183,7 +183,7 @@ impl Feeder {
             return Ok(false);
         }
         let events = self
-            .pats
+            .node
             .in_time(self.audit()?.events_after(position, READ_BATCH))
             .await?;
         let (mut taken, mut kept) = (position, timer_now());
@@ -197,7 +197,7 @@ impl Feeder {
             if row.seq > last || !self.may_go_on() {
                 break;
             }
-            result = record(&self.sink, event, &self.stop, self.pats.outages()).await;
+            result = record(&self.sink, event, &self.stop, &self.node.context.outages).await;
             if result.is_err() {
                 break;
             }
@@ -219,7 +219,7 @@ impl Feeder {
     }
 
     fn audit(&self) -> Result<&dyn AuditStore, StoreError> {
-        let audit = self.pats.store()?.audit();
+        let audit = self.node.context.usable_store()?.audit();
         audit.ok_or_else(|| StoreError::backend("the store keeps no audit events any more"))
     }
 
@@ -231,10 +231,10 @@ impl Feeder {
     /// event that is kept.
     async fn position(&self, last: u64) -> Result<u64, StoreError> {
         let audit = self.audit()?;
-        if let Some(position) = self.pats.in_time(audit.sink_position(self.name())).await? {
+        if let Some(position) = self.node.in_time(audit.sink_position(self.name())).await? {
             return Ok(position);
         }
-        let oldest = self.pats.in_time(audit.events_after(0, 1)).await?;
+        let oldest = self.node.in_time(audit.events_after(0, 1)).await?;
         let oldest = oldest.first().and_then(|event| event.row);
         let position = oldest.map_or(last, |row| row.seq - 1);
         self.keep_position(position).await?;
@@ -243,7 +243,7 @@ impl Feeder {
 
     async fn keep_position(&self, seq: u64) -> Result<(), StoreError> {
         let audit = self.audit()?;
-        self.pats
+        self.node
             .in_time(audit.put_sink_position(&self.lease, self.name(), seq))
             .await
     }

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -6,16 +7,17 @@ use tokio_util::sync::CancellationToken;
 use super::feed::{self, Rounds};
 use super::{expiry, prune};
 use crate::clock::{Moment, micros};
-use crate::store::{Job, JobStore, Lease, LeaseAnswer, LeaseRequest};
-use crate::{Pats, Schedule, StoreError};
+use crate::node::Node;
+use crate::schedule::Schedule;
+use crate::store::{Job, JobStore, Lease, LeaseAnswer, LeaseRequest, StoreError};
 
-/// What came of [`Pats::run_if_due`].
+/// What came of [`Pats::run_if_due`](crate::Pats::run_if_due).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobRun {
     /// The occurrence was run to its end.
     Done,
     /// It was run already, or there is none; or this node cannot tell, since the database's clock has
-    /// leapt while it ran (see [`Pats::ready`]).
+    /// leapt while it ran (see [`Pats::ready`](crate::Pats::ready)).
     NotDue,
     /// Another runner is at it.
     Held,
@@ -26,23 +28,16 @@ pub enum JobRun {
 /// How long a lease is held without being renewed.
 const LEASE_TTL: Duration = Duration::from_mins(1);
 
-impl Pats {
-    /// Runs a job if its schedule says so and no other node does or has done it.
-    ///
-    /// An occurrence that was missed because no node was up is caught up: the latest one, once.
-    /// Called by [`Pats::start`]'s jobs, and by tests with a clock of their own.
-    ///
-    /// # Errors
-    /// The store cannot answer, or another runner took over. What was done is kept; the rest is
-    /// done by the next run.
-    pub async fn run_if_due(&self, job: Job) -> Result<JobRun, StoreError> {
+impl Node {
+    /// Runs one round of a job if it is due; see [`Pats::run_if_due`](crate::Pats::run_if_due).
+    pub(crate) async fn run_if_due(self: &Arc<Self>, job: Job) -> Result<JobRun, StoreError> {
         self.run_leased(job, Rounds::One, &CancellationToken::new())
             .await
     }
 
     /// As above, until `stop`; [`Job::EventFeed`] goes on until then.
     pub(super) async fn run_until(
-        &self,
+        self: &Arc<Self>,
         job: Job,
         stop: &CancellationToken,
     ) -> Result<JobRun, StoreError> {
@@ -50,13 +45,13 @@ impl Pats {
     }
 
     async fn run_leased(
-        &self,
+        self: &Arc<Self>,
         job: Job,
         rounds: Rounds,
         stop: &CancellationToken,
     ) -> Result<JobRun, StoreError> {
-        let now = self.time().refresh();
-        let Some(store) = self.job_store()? else {
+        let now = self.context.time.refresh();
+        let Some(store) = self.context.job_store()? else {
             return Ok(JobRun::NotDue);
         };
         if self.is_timeless(job).await? {
@@ -67,10 +62,10 @@ impl Pats {
             now: now.timestamp(),
             ttl: LEASE_TTL,
             due: &|now| self.occurrence(job, now),
-            mark: self.time().mark_bounds(),
+            mark: self.context.time.mark_bounds(),
         };
         let (answer, time) = self.in_time(store.acquire_lease(&request)).await?;
-        self.auth().observe_moved(now, time);
+        self.auth.observe_moved(now, time);
         let lease = match answer {
             LeaseAnswer::Acquired(lease) => lease,
             LeaseAnswer::Held => return Ok(JobRun::Held),
@@ -79,7 +74,7 @@ impl Pats {
         let occurrence = lease.occurrence;
         tracing::debug!(job = job.as_str(), %occurrence, term = lease.term, "a job begins");
         let mut run = LeasedRun {
-            pats: self,
+            node: self,
             store,
             lease,
             renewed: now.boot,
@@ -100,17 +95,17 @@ impl Pats {
         if self.schedule(job).is_none() {
             return Ok(false);
         }
-        if self.time().must_hear_others() {
-            self.poll_changes().await?;
+        if self.context.time.must_hear_others() {
+            self.feed.poll().await?;
         }
-        Ok(self.time().doubtful_leap().is_some())
+        Ok(self.context.time.doubtful_leap().is_some())
     }
 
     /// The schedule of a job, unless it is always due.
     fn schedule(&self, job: Job) -> Option<&Schedule> {
         match job {
-            Job::Prune => Some(self.settings().pruning_schedule()),
-            Job::ExpiryCheck => Some(self.settings().expiry_check_schedule()),
+            Job::Prune => Some(self.context.settings.pruning_schedule()),
+            Job::ExpiryCheck => Some(self.context.settings.expiry_check_schedule()),
             Job::EventFeed => None,
         }
     }
@@ -118,16 +113,17 @@ impl Pats {
     /// When a job was due last.
     fn occurrence(&self, job: Job, now: Timestamp) -> Option<Timestamp> {
         match self.schedule(job) {
-            Some(schedule) => schedule.latest_at(now, self.zone()),
+            Some(schedule) => schedule.latest_at(now, self.context.settings.time_zone()),
             None => Some(now),
         }
     }
 
     /// How long it is until a job is due again.
     pub(super) fn until_next(&self, job: Job) -> Duration {
-        let now = self.time().refresh().timestamp();
+        let now = self.context.time.refresh().timestamp();
         let schedule = self.schedule(job);
-        let next = schedule.and_then(|schedule| schedule.next_after(now, self.zone()));
+        let next = schedule
+            .and_then(|schedule| schedule.next_after(now, self.context.settings.time_zone()));
         let wait = next.map(|next| next.duration_since(now));
         wait.and_then(|wait| wait.try_into().ok())
             .unwrap_or(Duration::MAX)
@@ -136,7 +132,7 @@ impl Pats {
 
 /// One run of a job, which lasts as long as its lease.
 pub(super) struct LeasedRun<'a> {
-    pub(super) pats: &'a Pats,
+    pub(super) node: &'a Arc<Node>,
     pub(super) store: &'a dyn JobStore,
     pub(super) lease: Lease,
     /// Boot time at which the lease was last asked for.
@@ -174,15 +170,15 @@ impl LeasedRun<'_> {
     async fn mend_future(&mut self) -> Result<(), Interrupted> {
         self.heartbeat().await?;
         // Not the time that decisions go by, which is never behind the mark.
-        let machines = self.pats.time().machine();
+        let machines = self.node.context.time.machine();
         let mended = self.store.mend_future(&self.lease, machines);
-        let mended = self.pats.in_time(mended).await?;
+        let mended = self.node.in_time(mended).await?;
         if mended > 0 {
             tracing::warn!(
                 tokens = mended,
                 "tokens were created by a clock that was ahead; they are moved back to now"
             );
-            self.pats.auth().invalidate_all();
+            self.node.auth.invalidate_all();
         }
         Ok(())
     }
@@ -196,7 +192,7 @@ impl LeasedRun<'_> {
         if self.stop.is_cancelled() {
             return Err(Interrupted::Stopped);
         }
-        let now = self.pats.time().refresh();
+        let now = self.node.context.time.refresh();
         let ttl = micros(LEASE_TTL);
         if now.boot > self.held_until() {
             return Err(StoreError::LeaseLost.into());
@@ -216,17 +212,17 @@ impl LeasedRun<'_> {
         let renewal = self
             .store
             .renew_lease(&self.lease, now.timestamp(), LEASE_TTL);
-        self.pats.in_time(renewal).await?;
+        self.node.in_time(renewal).await?;
         self.renewed = now.boot;
         Ok(())
     }
 
     async fn end(self, result: Result<(), Interrupted>) -> Result<JobRun, StoreError> {
         // What is always due is never done.
-        let is_done = result.is_ok() && self.pats.schedule(self.lease.job).is_some();
+        let is_done = result.is_ok() && self.node.schedule(self.lease.job).is_some();
         let is_lost = matches!(result, Err(Interrupted::Failed(StoreError::LeaseLost)));
         let released = self
-            .pats
+            .node
             .in_time(self.store.release_lease(&self.lease, is_done))
             .await;
         // Who was suspended may have the lease all the same, and others would wait for its end.

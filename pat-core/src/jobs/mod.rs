@@ -7,6 +7,7 @@ mod outbox;
 mod prune;
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -17,8 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::lease::JobRun;
 use crate::clock::timer_now;
-use crate::store::Job;
-use crate::{Pats, StoreError};
+use crate::node::Node;
+use crate::store::{Job, StoreError};
 
 /// The running jobs of one [`Pats`]; see [`Pats::start`].
 ///
@@ -26,7 +27,7 @@ use crate::{Pats, StoreError};
 #[derive(Debug)]
 #[must_use = "dropping the handle stops the jobs"]
 pub struct Jobs {
-    pats: Pats,
+    node: Arc<Node>,
     tasks: Vec<Task>,
     stop: CancellationToken,
     /// Handing out events, which goes on until the other jobs have told theirs.
@@ -56,9 +57,9 @@ const LAST_WRITE_LIMIT: Duration = Duration::from_secs(2);
 const EVENTS_LIMIT: Duration = Duration::from_secs(10);
 
 impl Jobs {
-    pub(crate) fn start(pats: Pats) -> Self {
+    pub(crate) fn start(node: Arc<Node>) -> Self {
         let mut jobs = Self {
-            pats,
+            node,
             tasks: Vec::new(),
             stop: CancellationToken::new(),
             event_tasks: Vec::new(),
@@ -67,10 +68,12 @@ impl Jobs {
         jobs.run_learning();
         jobs.run_last_use_flush();
         jobs.run_events();
-        if jobs.pats.is_shared() && !jobs.pats.settings().auth_max_staleness().is_zero() {
+        if jobs.node.context.is_shared()
+            && !jobs.node.context.settings.auth_max_staleness().is_zero()
+        {
             jobs.run_change_poll();
         }
-        if jobs.pats.has_jobs() {
+        if jobs.node.context.store.jobs().is_some() {
             jobs.run_scheduled(Job::Prune);
             jobs.run_scheduled(Job::ExpiryCheck);
         } else {
@@ -78,7 +81,7 @@ impl Jobs {
                 "the store has no jobs: old tokens are not pruned, and nobody is notified"
             );
         }
-        if jobs.pats.notifies() {
+        if jobs.node.notifies() {
             jobs.run_delivery();
         }
         jobs.run_clock_watch();
@@ -110,13 +113,14 @@ impl Jobs {
         tokio::join!(self.write_last_uses(), self.leave_cluster());
         self.stop_events.cancel();
         finish(&mut self.event_tasks, EVENTS_LIMIT).await;
-        self.pats.events().report_undelivered();
+        self.node.context.events.report_undelivered();
     }
 
     async fn write_last_uses(&self) {
         let flushed = self
-            .pats
-            .ask(LAST_WRITE_LIMIT, self.pats.flush_last_use())
+            .node
+            .context
+            .ask(LAST_WRITE_LIMIT, self.node.flush_last_use())
             .await;
         if let Err(error) = flushed {
             tracing::error!(
@@ -128,8 +132,9 @@ impl Jobs {
 
     async fn leave_cluster(&self) {
         let left = self
-            .pats
-            .ask(LAST_WRITE_LIMIT, self.pats.leave_cluster())
+            .node
+            .context
+            .ask(LAST_WRITE_LIMIT, self.node.leave_cluster())
             .await;
         if let Err(error) = left {
             tracing::debug!(
@@ -140,83 +145,87 @@ impl Jobs {
     }
 
     fn run_learning(&mut self) {
-        self.run("known-tokens", |pats, _stop| async move {
-            pats.store()?;
-            pats.auth().learn_known().await?;
+        self.run("known-tokens", |node, _stop| async move {
+            node.context.usable_store()?;
+            node.auth.learn_known().await?;
             Ok(Pause::ForEver)
         });
     }
 
     fn run_last_use_flush(&mut self) {
-        let interval = self.pats.settings().last_used_update_interval();
-        self.run("last-used-flush", move |pats, _stop| async move {
-            pats.flush_last_use().await?;
+        let interval = self.node.context.settings.last_used_update_interval();
+        self.run("last-used-flush", move |node, _stop| async move {
+            node.flush_last_use().await?;
             Ok(Pause::For(interval))
         });
     }
 
     fn run_change_poll(&mut self) {
-        let interval = self.pats.settings().cluster_poll_interval();
-        self.run("change-poll", move |pats, _stop| async move {
+        let interval = self.node.context.settings.cluster_poll_interval();
+        self.run("change-poll", move |node, _stop| async move {
             let began = timer_now();
-            pats.poll_changes().await?;
+            node.feed.poll().await?;
             Ok(Pause::UntilHint(next_round(began, timer_now(), interval)))
         });
-        self.run("change-hints", |pats, stop| async move {
-            stop.run_until_cancelled(pats.listen()).await;
+        self.run("change-hints", |node, stop| async move {
+            stop.run_until_cancelled(node.listen()).await;
             Ok(Pause::For(RETRY_PAUSE))
         });
     }
 
     fn run_scheduled(&mut self, job: Job) {
-        self.run(job.as_str(), move |pats, stop| async move {
-            pats.run_until(job, &stop).await?;
-            Ok(Pause::For(pats.until_next(job).min(LONGEST_SLEEP)))
+        self.run(job.as_str(), move |node, stop| async move {
+            node.run_until(job, &stop).await?;
+            Ok(Pause::For(node.until_next(job).min(LONGEST_SLEEP)))
         });
     }
 
     fn run_delivery(&mut self) {
-        self.run("notice-delivery", move |pats, stop| async move {
-            pats.deliver_until(&stop).await?;
+        self.run("notice-delivery", move |node, stop| async move {
+            node.deliver_until(&stop).await?;
             Ok(Pause::ForNotification)
         });
     }
 
     fn run_clock_watch(&mut self) {
-        self.run("clock-watch", move |pats, _stop| async move {
-            pats.time().report_leap();
+        self.run("clock-watch", move |node, _stop| async move {
+            node.context.time.report_leap();
             Ok(Pause::For(GAUGES_INTERVAL))
         });
     }
 
     fn run_gauges(&mut self) {
-        self.run("gauges", move |pats, _stop| async move {
-            pats.set_gauges().await?;
+        self.run("gauges", move |node, _stop| async move {
+            node.set_gauges().await?;
             Ok(Pause::For(GAUGES_INTERVAL))
         });
     }
 
     fn run_events(&mut self) {
-        for sink in 0..self.pats.events().process_sinks() {
-            self.run_event_task("event-sink", move |pats, stop| async move {
-                pats.events().deliver(sink, &stop, pats.outages()).await;
+        for sink in 0..self.node.context.events.process_sinks() {
+            self.run_event_task("event-sink", move |node, stop| async move {
+                node.context
+                    .events
+                    .deliver(sink, &stop, &node.context.outages)
+                    .await;
             });
         }
-        if self.pats.audit_store().is_none() {
+        if self.node.context.audit_store().is_none() {
             tracing::warn!(
                 "the store keeps no audit events: event sinks are fed from memory, and what is \
                  queued when the process dies is lost to them"
             );
             return;
         }
-        self.run_event_task("event-samples", |pats, stop| async move {
-            if let Some((audit, _)) = pats.audit_store() {
-                pats.events()
-                    .store_samples(audit, &stop, pats.outages())
+        self.run_event_task("event-samples", |node, stop| async move {
+            if let Some((audit, _)) = node.context.audit_store() {
+                node.context
+                    .events
+                    .store_samples(audit, &stop, &node.context.outages)
                     .await;
             }
         });
-        if !self.pats.events().shared_sinks().is_empty() {
+        if !self.node.context.events.shared_sinks().is_empty() {
             self.run_feed();
         }
     }
@@ -224,17 +233,17 @@ impl Jobs {
     fn run_event_task<F>(
         &mut self,
         name: &'static str,
-        work: impl FnOnce(Pats, CancellationToken) -> F,
+        work: impl FnOnce(Arc<Node>, CancellationToken) -> F,
     ) where
         F: Future<Output = ()> + Send + 'static,
     {
-        let task = tokio::spawn(work(self.pats.clone(), self.stop_events.clone()));
+        let task = tokio::spawn(work(self.node.clone(), self.stop_events.clone()));
         self.event_tasks.push(Task { name, task });
     }
 
     fn run_feed(&mut self) {
-        self.run(Job::EventFeed.as_str(), |pats, stop| async move {
-            let run = pats.run_until(Job::EventFeed, &stop).await?;
+        self.run(Job::EventFeed.as_str(), |node, stop| async move {
+            let run = node.run_until(Job::EventFeed, &stop).await?;
             Ok(Pause::For(match run {
                 JobRun::Held => FEED_HELD_PAUSE,
                 _ => RETRY_PAUSE,
@@ -247,21 +256,23 @@ impl Jobs {
     fn run<F>(
         &mut self,
         name: &'static str,
-        round: impl Fn(Pats, CancellationToken) -> F + Send + 'static,
+        round: impl Fn(Arc<Node>, CancellationToken) -> F + Send + 'static,
     ) where
         F: Future<Output = Result<Pause, StoreError>> + Send + 'static,
     {
-        let (pats, stop) = (self.pats.clone(), self.stop.clone());
+        let (node, stop) = (self.node.clone(), self.stop.clone());
         let task = tokio::spawn(async move {
             let mut health = Health {
                 name,
                 is_bad: false,
             };
             while !stop.is_cancelled() {
-                let result = AssertUnwindSafe(round(pats.clone(), stop.clone()))
+                let result = AssertUnwindSafe(round(node.clone(), stop.clone()))
                     .catch_unwind()
                     .await;
-                pats.metrics().job_ran(name, matches!(result, Ok(Ok(_))));
+                node.context
+                    .metrics
+                    .job_ran(name, matches!(result, Ok(Ok(_))));
                 let pause = match result {
                     Ok(Ok(pause)) => {
                         health.good();
@@ -276,7 +287,7 @@ impl Jobs {
                         Pause::For(LONGEST_SLEEP)
                     }
                 };
-                stop.run_until_cancelled(pause.wait(&pats)).await;
+                stop.run_until_cancelled(pause.wait(&node)).await;
             }
         });
         self.tasks.push(Task { name, task });
@@ -322,15 +333,18 @@ enum Pause {
 }
 
 impl Pause {
-    async fn wait(self, pats: &Pats) {
+    async fn wait(self, node: &Arc<Node>) {
         match self {
             Self::For(time) => tokio::time::sleep(time).await,
             Self::UntilHint(time) => {
-                drop(tokio::time::timeout_at(time, pats.change_signalled()).await);
+                drop(tokio::time::timeout_at(time, node.change_signalled.notified()).await);
             }
             Self::ForEver => std::future::pending().await,
             Self::ForNotification => {
-                drop(tokio::time::timeout(OUTBOX_INTERVAL, pats.notification_queued()).await);
+                drop(
+                    tokio::time::timeout(OUTBOX_INTERVAL, node.notification_queued.notified())
+                        .await,
+                );
             }
         }
     }
@@ -380,13 +394,13 @@ impl Health {
     }
 }
 
-impl Pats {
+impl Node {
     /// The answer of the store, if it comes in time for a job.
     async fn in_time<T>(
         &self,
         answer: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        self.ask(ANSWER_TIMEOUT, answer).await
+        self.context.ask(ANSWER_TIMEOUT, answer).await
     }
 }
 

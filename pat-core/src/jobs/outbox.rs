@@ -7,12 +7,14 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::ANSWER_TIMEOUT;
+use crate::directory::User;
+use crate::error::Unavailable;
 use crate::event::EventKind;
-use crate::notification::{Notification, Notifier, Recipient};
+use crate::node::Node;
+use crate::notification::{Notification, Notifier, NotifyError, Recipient};
 use crate::outage::Cause;
-use crate::store::{JobStore, Outcome, QueuedNotification};
-use crate::token::random_u64;
-use crate::{NotifyError, Owner, Pats, StoreError, Unavailable, User};
+use crate::store::{JobStore, Outcome, QueuedNotification, StoreError};
+use crate::token::{Owner, random_u64};
 
 /// How many notifications are in hand at a time.
 const IN_HAND: u32 = 8;
@@ -30,26 +32,16 @@ const MAX_ATTEMPTS: u32 = 125;
 /// How often it is tried to note that a notification was sent.
 const SETTLE_ATTEMPTS: u32 = 5;
 
-impl Pats {
-    /// Sends the notifications that are due; returns how many were sent.
-    ///
-    /// Called by [`Pats::start`]'s jobs, and by tests. Several nodes may call it at a time: each
-    /// notification is in the hands of one.
-    ///
-    /// # Errors
-    /// The store cannot answer. What was sent and could not be noted may be sent again.
-    pub async fn deliver_notifications(&self) -> Result<u64, StoreError> {
-        self.deliver_until(&CancellationToken::new()).await
-    }
-
-    /// As above; once `stop` is set, only what is in hand is still sent.
-    pub(super) async fn deliver_until(&self, stop: &CancellationToken) -> Result<u64, StoreError> {
-        let Some(store) = self.job_store()?.filter(|_| self.notifies()) else {
+impl Node {
+    /// Sends the notifications that are due; returns how many were sent. Once `stop` is set, only
+    /// what is in hand is still sent.
+    pub(crate) async fn deliver_until(&self, stop: &CancellationToken) -> Result<u64, StoreError> {
+        let Some(store) = self.context.job_store()?.filter(|_| self.notifies()) else {
             return Ok(0);
         };
         let mut count = 0;
         while !stop.is_cancelled() {
-            let now = self.time().refresh().timestamp();
+            let now = self.context.time.refresh().timestamp();
             let notifications = self
                 .in_time(store.claim_notifications(now, CLAIM, IN_HAND))
                 .await?;
@@ -79,7 +71,7 @@ impl Pats {
             Err(error) => again(&queued, one_line(&error), queued.sent_by.clone()),
         };
         for attempt in 1.. {
-            let now = self.time().refresh().timestamp();
+            let now = self.context.time.refresh().timestamp();
             let settled = self
                 .in_time(store.settle_notification(&queued.claim, &outcome, now))
                 .await;
@@ -116,7 +108,8 @@ impl Pats {
     }
 
     async fn find_user(&self, owner: &Owner) -> Result<Option<User>, Unavailable> {
-        self.ask_directory(ANSWER_TIMEOUT, self.directory().find(owner))
+        self.context
+            .ask_directory(ANSWER_TIMEOUT, self.context.directory.find(owner))
             .await
     }
 
@@ -138,10 +131,10 @@ impl Pats {
             reason: queued.reason.clone(),
             live_children: queued.live_children,
             queued_at: queued.queued_at,
-            base_url: self.settings().base_url().map(str::to_owned),
+            base_url: self.context.settings.base_url().map(str::to_owned),
         };
         let mut sent_by = queued.sent_by.clone();
-        let notifiers = self.notifiers().iter();
+        let notifiers = self.notifiers.iter();
         let notifiers: Vec<_> = notifiers
             .filter(|notifier| !sent_by.iter().any(|name| name == notifier.name()))
             .collect();
@@ -155,14 +148,15 @@ impl Pats {
         for (notifier, result) in notifiers.into_iter().zip(results) {
             match result {
                 Ok(()) => {
-                    self.outages()
+                    self.context
+                        .outages
                         .works(&Cause::Notifier(notifier.name().to_owned()));
                     sent_by.push(notifier.name().to_owned());
                 }
                 Err(error) => {
                     if let NotifyError::Temporary(error) = &error {
                         let cause = Cause::Notifier(notifier.name().to_owned());
-                        self.outages().failed(cause, &**error);
+                        self.context.outages.failed(cause, &**error);
                     }
                     is_temporary |= !matches!(error, NotifyError::Permanent(_));
                     errors.push(format!("{}: {}", notifier.name(), one_line(&error)));
@@ -179,7 +173,7 @@ impl Pats {
 
     /// Tells what came of a notification. It is an event only if it was settled by this worker.
     fn report(&self, queued: &QueuedNotification, outcome: &Outcome, is_settled: bool) {
-        let at = self.time().now().timestamp();
+        let at = self.context.time.now().timestamp();
         let (notification, kind) = (queued.claim.id, queued.kind);
         let name = match outcome {
             Outcome::Sent => "sent",
@@ -196,7 +190,9 @@ impl Pats {
                 "skipped"
             }
         };
-        self.metrics().notification_settled(kind.as_str(), name);
+        self.context
+            .metrics
+            .notification_settled(kind.as_str(), name);
         if let Some(event) = EventKind::of_settled(queued, outcome).filter(|_| is_settled) {
             self.emit_change(at, event);
         }

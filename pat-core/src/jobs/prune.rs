@@ -5,9 +5,10 @@ use std::time::Duration;
 use super::ANSWER_TIMEOUT;
 use super::lease::{Interrupted, LeasedRun};
 use crate::clock::Moment;
+use crate::error::Unavailable;
 use crate::event::EventKind;
-use crate::store::{ListedOwner, MissingOwners, Prune, Pruned, Purge, RevocationScope};
-use crate::{Owner, StoreError, Unavailable};
+use crate::store::{ListedOwner, MissingOwners, Prune, Pruned, Purge, RevocationScope, StoreError};
+use crate::token::Owner;
 
 /// How many rows one transaction deletes: few enough that authentication does not wait for it.
 const BATCH: u32 = 500;
@@ -33,29 +34,29 @@ pub(super) async fn run(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
 }
 
 async fn delete_old_tokens(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
-    let settings = run.pats.settings();
-    let notify = run.pats.notifies() && settings.notice_pruned();
+    let settings = &run.node.context.settings;
+    let notify = run.node.notifies() && settings.notice_pruned();
     let mut count = 0;
     loop {
         let now = run.heartbeat().await?;
         let prune = Prune {
             now,
-            vouched: run.pats.time().vouched(),
+            vouched: run.node.context.time.vouched(),
             keep: settings.pruning_delay(),
             notify,
         };
-        let begun = run.pats.time().now();
+        let begun = run.node.context.time.now();
         let Pruned { at, tokens: pruned } = run
-            .pats
+            .node
             .in_time(run.store.prune(&run.lease, &prune, BATCH))
             .await?;
         count += pruned.len();
         let is_last = pruned.len() < BATCH as usize;
         if !pruned.is_empty() {
             if notify {
-                run.pats.wake_delivery();
+                run.node.wake_delivery();
             }
-            run.pats
+            run.node
                 .emit_change(at, EventKind::Pruned { tokens: pruned });
         }
         if is_last {
@@ -72,7 +73,7 @@ async fn delete_old_tokens(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
 /// Lets others write for as long as a transaction has kept them out. Who waits for a SQLite file looks
 /// ten times a second whether it is free, and would hardly ever find it so.
 async fn leave_gap(run: &LeasedRun<'_>, begun: Moment) {
-    let took = run.pats.time().now().boot - begun.boot;
+    let took = run.node.context.time.now().boot - begun.boot;
     let took = Duration::from_micros(u64::try_from(took).unwrap_or_default());
     tokio::time::sleep(took.clamp(*GAPS.start(), *GAPS.end())).await;
 }
@@ -82,14 +83,14 @@ async fn purge(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
         let now = run.heartbeat().await?;
         let purge = Purge {
             now,
-            vouched: run.pats.time().vouched(),
+            vouched: run.node.context.time.vouched(),
             changes: CHANGES_KEPT,
             notifications: NOTIFICATIONS_KEPT,
             events: EVENTS_KEPT,
         };
-        let begun = run.pats.time().now();
+        let begun = run.node.context.time.now();
         if run
-            .pats
+            .node
             .in_time(run.store.purge(&run.lease, &purge, BATCH))
             .await?
             < u64::from(BATCH)
@@ -122,7 +123,7 @@ async fn revoke_orphans(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
         note(run, &[], std::slice::from_ref(&owner)).await?;
         let reason = Some("the user no longer exists".to_owned());
         let revoked = run
-            .pats
+            .node
             .revoke_all(RevocationScope::Owner(owner), None, reason, false);
         revoked.await.map_err(StoreError::backend)?;
     }
@@ -136,13 +137,13 @@ async fn note(
 ) -> Result<Vec<Owner>, Interrupted> {
     let noted = MissingOwners {
         now: run.heartbeat().await?,
-        vouched: run.pats.time().vouched(),
+        vouched: run.node.context.time.vouched(),
         missing: missing.to_vec(),
         present: present.to_vec(),
         at_least: MISSING_FOR,
     };
     let noting = run.store.note_missing(&run.lease, &noted);
-    Ok(run.pats.in_time(noting).await?)
+    Ok(run.node.in_time(noting).await?)
 }
 
 /// What the directory says of the owners of tokens.
@@ -204,7 +205,7 @@ async fn take_census(run: &mut LeasedRun<'_>) -> Result<Census, Interrupted> {
     loop {
         run.heartbeat().await?;
         let page = run.store.owners_after(last.as_ref(), BATCH);
-        let page = run.pats.in_time(page).await?;
+        let page = run.node.in_time(page).await?;
         let Some(listed) = page.last() else {
             return Ok(census);
         };
@@ -229,9 +230,9 @@ async fn missing_of(
     failure: &mut Option<Unavailable>,
 ) -> Result<HashSet<Owner>, Interrupted> {
     let mut missing = HashSet::new();
-    let pats = run.pats;
-    let profiles = pats.directory().profiles(owners);
-    let profiles = match pats.ask_directory(ANSWER_TIMEOUT, profiles).await {
+    let node = run.node;
+    let profiles = node.context.directory.profiles(owners);
+    let profiles = match node.context.ask_directory(ANSWER_TIMEOUT, profiles).await {
         Ok(profiles) => profiles,
         Err(error) => {
             *failure = Some(error);
@@ -242,8 +243,8 @@ async fn missing_of(
     let mut failures = 0;
     for owner in owners.iter().filter(|owner| !known.contains(owner)) {
         run.heartbeat().await?;
-        let found = pats.directory().find(owner);
-        match pats.ask_directory(ANSWER_TIMEOUT, found).await {
+        let found = node.context.directory.find(owner);
+        match node.context.ask_directory(ANSWER_TIMEOUT, found).await {
             Ok(None) => {
                 missing.insert(owner.clone());
             }

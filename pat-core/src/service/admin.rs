@@ -1,10 +1,15 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
+use super::{Family, Pats, RevokedCount};
+use crate::caller::Caller;
+use crate::context::Context;
+use crate::directory::User;
+use crate::error::AdminError;
 use crate::event::Event;
 use crate::search::{Filter, Position, Revoked, Search};
 use crate::store::SearchStore;
-use crate::{AdminError, Caller, Family, Owner, Pats, RevokedCount, Token, TokenId, User};
+use crate::token::{Owner, Token, TokenId};
 
 /// How long a search may take: one for a part of a name reads every token there is, and a directory
 /// may have to be asked for one owner after the other.
@@ -58,9 +63,13 @@ impl Pats {
 }
 
 impl Administration<'_> {
+    fn context(&self) -> &Context {
+        &self.pats.0.context
+    }
+
     fn store(&self) -> Result<&dyn SearchStore, AdminError> {
-        self.pats
-            .store()?
+        self.context()
+            .usable_store()?
             .search_store()
             .ok_or(AdminError::NotSupported)
     }
@@ -76,7 +85,7 @@ impl Administration<'_> {
             ..search.clone()
         };
         let mut tokens = self
-            .pats
+            .context()
             .ask(SEARCH_TIMEOUT, self.store()?.search(&more))
             .await?;
         let limit = search.limit as usize;
@@ -95,7 +104,7 @@ impl Administration<'_> {
     /// As of [`Administration::search`].
     pub async fn count(&self, filter: &Filter) -> Result<u64, AdminError> {
         Ok(self
-            .pats
+            .context()
             .ask(SEARCH_TIMEOUT, self.store()?.count(filter))
             .await?)
     }
@@ -131,7 +140,7 @@ impl Administration<'_> {
         let scope = self.pats.scope_of(ids, family);
         let notify = self.pats.settings().notice_revoked_by_admin();
         let by = Some(self.by.clone());
-        let revoked = self.pats.revoke_all(scope, by, reason, notify).await?;
+        let revoked = self.pats.0.revoke_all(scope, by, reason, notify).await?;
         Ok(RevokedCount::new(&revoked))
     }
 
@@ -178,7 +187,7 @@ impl Administration<'_> {
     ) -> Result<RevokedCount, AdminError> {
         let filter = revocable(filter)?;
         let ids = self
-            .pats
+            .context()
             .ask(SEARCH_TIMEOUT, self.store()?.ids(&filter))
             .await?;
         let found = ids.len() as u64;
@@ -198,9 +207,9 @@ impl Administration<'_> {
     /// [`AdminError::NoAudit`] if the store keeps no events; [`AdminError::Unavailable`] if it
     /// cannot answer.
     pub async fn events(&self, after: u64, limit: u32) -> Result<Vec<Event>, AdminError> {
-        let (audit, _) = self.pats.audit_store().ok_or(AdminError::NoAudit)?;
+        let (audit, _) = self.context().audit_store().ok_or(AdminError::NoAudit)?;
         let read = async || {
-            self.pats
+            self.context()
                 .ask(SEARCH_TIMEOUT, audit.events_after(after, limit))
                 .await
         };
@@ -212,7 +221,7 @@ impl Administration<'_> {
         }
         // What has no number yet comes after all of these.
         match self
-            .pats
+            .context()
             .ask(SEARCH_TIMEOUT, audit.number_events(missing))
             .await?
         {
@@ -230,10 +239,10 @@ impl Administration<'_> {
         let Some(digest) = self.pats.0.auth.digest_of(presented) else {
             return Ok(None);
         };
-        let find = self.pats.store()?.find_by_digest(&digest);
+        let find = self.context().usable_store()?.find_by_digest(&digest);
         let mut found = self
-            .pats
-            .ask(self.pats.request_timeout(), find)
+            .context()
+            .ask(self.context().request_timeout(), find)
             .await?
             .token;
         self.pats.0.auth.last_used.refresh(found.as_mut_slice());
@@ -249,8 +258,8 @@ impl Administration<'_> {
         let owners: BTreeSet<_> = tokens.iter().map(|token| &token.owner).collect();
         let owners: Vec<_> = owners.into_iter().cloned().collect();
         let known = self
-            .pats
-            .ask_directory(SEARCH_TIMEOUT, self.pats.directory().profiles(&owners))
+            .context()
+            .ask_directory(SEARCH_TIMEOUT, self.context().directory.profiles(&owners))
             .await?;
         let known = known.into_iter();
         let known: HashMap<_, _> = known.map(|user| (user.owner.clone(), user)).collect();
@@ -270,8 +279,8 @@ impl Administration<'_> {
         contains: &str,
         limit: usize,
     ) -> Result<Vec<User>, AdminError> {
-        let found = self.pats.directory().search(contains, limit);
-        let mut users = self.pats.ask_directory(SEARCH_TIMEOUT, found).await?;
+        let found = self.context().directory.search(contains, limit);
+        let mut users = self.context().ask_directory(SEARCH_TIMEOUT, found).await?;
         users.truncate(limit);
         Ok(users)
     }

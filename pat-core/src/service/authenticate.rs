@@ -1,8 +1,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Pats;
 use crate::auth::AuthResult;
-use crate::{AuthError, Pats, Principal, TokenDigest};
+use crate::error::AuthError;
+use crate::principal::Principal;
+use crate::token::TokenDigest;
 
 impl Pats {
     /// Whether `presented` could be a token of ours, and its digest; without I/O.

@@ -7,51 +7,26 @@ mod revoke;
 mod tokens;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Notify;
-use tokio::sync::futures::Notified;
-use tracing::Instrument as _;
+use tokio_util::sync::CancellationToken;
 
 pub use self::admin::{Administration, SearchPage};
 pub use self::revoke::{Family, RevokedCount};
 pub use self::tokens::CreatedToken;
-use crate::auth::Authenticator;
-use crate::clock::Time;
-use crate::cluster::Feed;
-use crate::event::{EventKind, Events, carry_request_id};
-use crate::metrics::Metrics;
-use crate::outage::{Cause, Outages};
+use crate::builder::PatsBuilder;
+use crate::error::{BoxError, Unavailable};
+use crate::jobs::{JobRun, Jobs};
+use crate::node::{Node, WRITE_TIMEOUT};
+use crate::outage::Cause;
 use crate::settings::Settings;
-use crate::store::{AuditStore, JobStore, StoreTime};
-use crate::token::{IdSource, TokenFormat};
-use crate::{
-    BoxError, Jobs, Notifier, PatsBuilder, StoreError, TokenStore, Unavailable, UserDirectory, Zone,
-};
-
-/// How long the store may take for what nobody waits for any more.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+use crate::store::{Job, StoreError, StoreTime, TokenStore};
 
 /// Personal access tokens: creates, lists, revokes and authenticates them.
 ///
 /// Cheap to clone; all clones are one. Every method needs a tokio runtime.
 #[derive(Debug, Clone)]
-pub struct Pats(Arc<Inner>);
-
-#[derive(Debug)]
-pub(crate) struct Inner {
-    pub(crate) number: u64,
-    pub(crate) auth: Arc<Authenticator>,
-    pub(crate) issued_format: Arc<dyn TokenFormat>,
-    pub(crate) ids: IdSource,
-    pub(crate) feed: Feed,
-    pub(crate) notifiers: Vec<Arc<dyn Notifier>>,
-    /// Wakes the delivery of notifications.
-    pub(crate) notification_queued: Notify,
-    /// Wakes the poll of the change feed.
-    pub(crate) change_signalled: Notify,
-}
+pub struct Pats(pub(crate) Arc<Node>);
 
 impl Pats {
     /// Begins to wire up a service on this store; see [`PatsBuilder`].
@@ -59,8 +34,8 @@ impl Pats {
         PatsBuilder::new(Arc::new(store))
     }
 
-    pub(crate) fn new(inner: Inner) -> Self {
-        Self(Arc::new(inner))
+    pub(crate) fn new(node: Node) -> Self {
+        Self(Arc::new(node))
     }
 
     /// Starts the jobs: writing last uses, reading the change feed, pruning, checking for expiry,
@@ -71,75 +46,20 @@ impl Pats {
     /// uses are written only by [`Pats::flush_last_use`], nothing is pruned, nobody is notified, and
     /// event sinks get nothing. (The store keeps the events of changes all the same.)
     pub fn start(&self) -> Jobs {
-        Jobs::start(self.clone())
+        Jobs::start(Arc::clone(&self.0))
     }
 
     /// The settings in force.
     #[must_use]
     pub fn settings(&self) -> &Settings {
-        &self.0.auth.settings
+        &self.0.context.settings
     }
 
-    /// A number that no other service of this process has; clones of one have the same.
+    /// Identifies this service in its process: all clones have the same. For layers around a service.
+    #[doc(hidden)]
     #[must_use]
-    pub fn number(&self) -> u64 {
-        self.0.number
-    }
-
-    pub(crate) fn auth(&self) -> &Authenticator {
-        &self.0.auth
-    }
-
-    /// The store, for anything that needs to understand what it holds.
-    ///
-    /// # Errors
-    /// [`StoreError::Outdated`] if this version does not.
-    pub(crate) fn store(&self) -> Result<&dyn TokenStore, StoreError> {
-        self.0.auth.versions.check()?;
-        Ok(&*self.0.auth.store)
-    }
-
-    /// The jobs' part of it, where it has one.
-    ///
-    /// # Errors
-    /// As above.
-    pub(crate) fn job_store(&self) -> Result<Option<&dyn JobStore>, StoreError> {
-        Ok(self.store()?.jobs())
-    }
-
-    pub(crate) fn is_shared(&self) -> bool {
-        self.0.auth.store.is_shared()
-    }
-
-    pub(crate) fn has_jobs(&self) -> bool {
-        self.0.auth.store.jobs().is_some()
-    }
-
-    pub(crate) fn directory(&self) -> &dyn UserDirectory {
-        &*self.0.auth.directory
-    }
-
-    pub(crate) fn notifiers(&self) -> &[Arc<dyn Notifier>] {
-        &self.0.notifiers
-    }
-
-    pub(crate) fn metrics(&self) -> &Metrics {
-        &self.0.auth.metrics
-    }
-
-    pub(crate) fn time(&self) -> &Time {
-        &self.0.auth.time
-    }
-
-    pub(crate) fn zone(&self) -> &Zone {
-        self.settings().time_zone()
-    }
-
-    /// Whether notifications are queued and sent.
-    pub(crate) fn notifies(&self) -> bool {
-        self.settings().mail_notifications_enabled()
-            && !self.notifiers().is_empty()
-            && self.has_jobs()
+    pub fn instance(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
     }
 
     /// Whether this node can do its work, for checks of readiness: the store answers, and the last
@@ -161,19 +81,26 @@ impl Pats {
     /// It cannot, or not within twice `pat.auth.database.timeout.ms`, or it may not
     /// ([`StoreError::Outdated`]).
     pub async fn ready(&self) -> Result<(), Unavailable> {
-        let (auth, feed) = (&self.0.auth, &self.0.feed);
-        let limit = self.settings().auth_database_timeout();
-        let page = self.ask(limit, auth.store.changes_since(None)).await?;
+        let Node {
+            context,
+            auth,
+            feed,
+            ..
+        } = &*self.0;
+        let limit = context.auth_timeout();
+        let page = context
+            .ask(limit, context.store.changes_since(None))
+            .await?;
         auth.observe_versions(page.versions)?;
-        if auth.store.is_shared() && !feed.is_reported(auth) {
-            self.ask(limit, feed.poll(auth)).await?;
-            if !feed.is_reported(auth) {
+        if context.is_shared() && !feed.is_reported() {
+            context.ask(limit, feed.poll()).await?;
+            if !feed.is_reported() {
                 let unread = "the last report of this node is not read back";
                 return Err(StoreError::backend(unread).into());
             }
         }
         // By now the other nodes are heard, who may know better.
-        match self.time().doubtful_leap() {
+        match context.time.doubtful_leap() {
             None => Ok(()),
             Some(leap) => Err(StoreError::backend(format!(
                 "the database's clock is {} s from the time that it has vouched for; set it \
@@ -187,7 +114,7 @@ impl Pats {
     /// The time by which tokens are judged.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        self.time().refresh().timestamp()
+        self.0.now()
     }
 
     /// Believes the clock as it is now: the database's, or this machine's where that has none.
@@ -200,11 +127,11 @@ impl Pats {
     /// # Errors
     /// The store cannot answer.
     pub async fn accept_clock(&self) -> Result<SignedDuration, StoreError> {
-        let auth = &self.0.auth;
-        let sent = auth.time.now();
-        let machines = auth.time.machine();
-        let accepted = self.store()?.accept_clock(machines);
-        let before = self.ask(WRITE_TIMEOUT, accepted).await?;
+        let Node { context, auth, .. } = &*self.0;
+        let sent = context.time.now();
+        let machines = context.time.machine();
+        let accepted = context.usable_store()?.accept_clock(machines);
+        let before = context.ask(WRITE_TIMEOUT, accepted).await?;
         let clock = before.clock.unwrap_or(machines);
         let accepted = StoreTime {
             mark: before.mark.map(|_| clock),
@@ -216,115 +143,58 @@ impl Pats {
         Ok(leap.unwrap_or_default())
     }
 
-    /// How long a request other than authentication waits for the store. Longer than that one does,
-    /// since a change may have to wait for its turn.
-    fn request_timeout(&self) -> Duration {
-        self.settings().auth_database_timeout() * 5
-    }
-
-    /// The store's answer, if it comes in time.
-    pub(crate) async fn ask<T>(
-        &self,
-        limit: Duration,
-        answer: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        self.outages().store(limit, answer).await
-    }
-
-    /// The directory's answer, if it comes in time.
-    pub(crate) async fn ask_directory<T>(
-        &self,
-        limit: Duration,
-        answer: impl Future<Output = Result<T, BoxError>>,
-    ) -> Result<T, Unavailable> {
-        self.outages().directory(limit, answer).await
-    }
-
     /// Takes in whether a session was ended that came with a request, so that a session layer that
     /// fails is told of as an outage, not once for each request. For layers around a service.
     #[doc(hidden)]
     pub fn report_sessions(&self, ended: &Result<(), BoxError>) {
         match ended {
-            Ok(()) => self.outages().works(&Cause::Sessions),
-            Err(error) => self.outages().failed(Cause::Sessions, &**error),
+            Ok(()) => self.0.context.outages.works(&Cause::Sessions),
+            Err(error) => self.0.context.outages.failed(Cause::Sessions, &**error),
         }
-    }
-
-    pub(crate) fn outages(&self) -> &Outages {
-        &self.0.auth.outages
-    }
-
-    /// Runs a write in a task of its own: a client that hangs up must not stop it between its
-    /// commit and what has to follow.
-    async fn in_own_task<T: Send + 'static>(
-        &self,
-        write: impl Future<Output = T> + Send + 'static,
-    ) -> Result<T, Unavailable> {
-        // The log of the request goes on with what it began.
-        let task = tokio::spawn(carry_request_id(write).in_current_span());
-        self.outages().task(task.await)
     }
 
     // Jobs, each a plain function that a test can call
 
-    /// Writes the last uses noted since the last flush; returns how many tokens that were. Runs as
-    /// a job every `atlassian.pats.last.used.update.interval.mins`.
+    /// Writes the last uses noted since the last flush; returns of how many tokens. Runs as a job
+    /// every `atlassian.pats.last.used.update.interval.mins`.
     ///
     /// # Errors
     /// The store cannot take them; they stay noted for the next flush.
     pub async fn flush_last_use(&self) -> Result<usize, StoreError> {
-        let flush = self.0.auth.last_used.flush(&*self.0.auth.store);
-        let result = self.ask(WRITE_TIMEOUT, flush).await;
-        if result.is_ok() {
-            self.metrics().flushed(self.time().now());
-        }
-        result
+        self.0.flush_last_use().await
     }
 
     /// Reads the change feed once. Runs as a job every `pat.cluster.poll.interval.ms` where the
     /// store is shared.
     ///
     /// # Errors
-    /// The store cannot answer. The cache is trusted until the lease of the last successful poll
-    /// ends, and then every request asks the database.
+    /// The store cannot answer. The cache is trusted until the time that the last successful poll
+    /// gave it ends, and then every request asks the database.
     pub async fn poll_changes(&self) -> Result<(), StoreError> {
-        self.0.feed.poll(&self.0.auth).await
+        self.0.feed.poll().await
     }
 
-    /// Has the change feed read at every hint of the store's, until it gives no more.
-    pub(crate) async fn listen(&self) {
-        let hint = || self.0.change_signalled.notify_one();
-        self.0.auth.store.listen(&hint).await;
-        // What was missed since is to be read now.
-        hint();
+    /// Runs a job if its schedule says so and no other node runs it or has run it.
+    ///
+    /// An occurrence that was missed because no node was up is caught up: the latest one, once.
+    /// Called by [`Pats::start`]'s jobs, and by tests with a clock of their own.
+    ///
+    /// # Errors
+    /// The store cannot answer, or another runner took over. What was done is kept; the next run
+    /// does the rest.
+    pub async fn run_if_due(&self, job: Job) -> Result<JobRun, StoreError> {
+        self.0.run_if_due(job).await
     }
 
-    pub(crate) fn change_signalled(&self) -> Notified<'_> {
-        self.0.change_signalled.notified()
-    }
-
-    /// Sets the gauges that tell of the state of things.
-    pub(crate) async fn set_gauges(&self) -> Result<(), StoreError> {
-        let now = self.time().refresh();
-        self.metrics()
-            .set_gauges(now, self.0.auth.epochs.fresh_until(), self.time().leap());
-        let outbox = self.outbox().await?;
-        self.metrics().set_outbox(now, &outbox);
-        Ok(())
-    }
-
-    pub(crate) fn events(&self) -> &Events {
-        &self.0.auth.events
-    }
-
-    /// What the audit needs of the store, with what the jobs need, if it has both.
-    pub(crate) fn audit_store(&self) -> Option<(&dyn AuditStore, &dyn JobStore)> {
-        let store = &self.0.auth.store;
-        store.audit().zip(store.jobs())
-    }
-
-    /// Tells of a change that is committed.
-    pub(crate) fn emit_change(&self, at: Timestamp, kind: EventKind) {
-        self.events().emit_change(at, kind);
+    /// Sends the notifications that are due; returns how many were sent.
+    ///
+    /// Called by [`Pats::start`]'s jobs, and by tests. Several nodes may call it at a time: each
+    /// notification is claimed by one of them.
+    ///
+    /// # Errors
+    /// The store cannot answer. A notification that was sent and could not be marked as sent may be
+    /// sent again.
+    pub async fn deliver_notifications(&self) -> Result<u64, StoreError> {
+        self.0.deliver_until(&CancellationToken::new()).await
     }
 }

@@ -1,8 +1,6 @@
-use tokio::sync::futures::Notified;
-
+use super::Pats;
 use crate::notification::NotificationId;
-use crate::store::{DeadNotification, Outbox};
-use crate::{Pats, StoreError};
+use crate::store::{DeadNotification, Outbox, StoreError};
 
 impl Pats {
     /// How many notifications wait to be sent, and how many could not be. All zero for a store without
@@ -11,10 +9,7 @@ impl Pats {
     /// # Errors
     /// The store cannot answer in time.
     pub async fn outbox(&self) -> Result<Outbox, StoreError> {
-        match self.job_store()? {
-            Some(jobs) => self.ask(self.request_timeout(), jobs.outbox()).await,
-            None => Ok(Outbox::default()),
-        }
+        self.0.outbox().await
     }
 
     /// The newest notifications that could not be sent, at most `limit`: for somebody to look at.
@@ -25,9 +20,14 @@ impl Pats {
         &self,
         limit: u32,
     ) -> Result<Vec<DeadNotification>, StoreError> {
-        match self.job_store()? {
+        match self.0.context.job_store()? {
             Some(jobs) => {
-                self.ask(self.request_timeout(), jobs.dead_notifications(limit))
+                self.0
+                    .context
+                    .ask(
+                        self.0.context.request_timeout(),
+                        jobs.dead_notifications(limit),
+                    )
                     .await
             }
             None => Ok(Vec::new()),
@@ -39,21 +39,16 @@ impl Pats {
     /// # Errors
     /// The store cannot answer in time.
     pub async fn requeue_notification(&self, id: NotificationId) -> Result<bool, StoreError> {
-        let Some(jobs) = self.job_store()? else {
+        let Some(jobs) = self.0.context.job_store()? else {
             return Ok(false);
         };
-        let requeue = jobs.requeue_notification(id, self.now());
-        let is_requeued = self.ask(self.request_timeout(), requeue).await?;
-        self.wake_delivery();
+        let requeue = jobs.requeue_notification(id, self.0.now());
+        let is_requeued = self
+            .0
+            .context
+            .ask(self.0.context.request_timeout(), requeue)
+            .await?;
+        self.0.wake_delivery();
         Ok(is_requeued)
-    }
-
-    /// Has the delivery look at the outbox now.
-    pub(crate) fn wake_delivery(&self) {
-        self.0.notification_queued.notify_one();
-    }
-
-    pub(crate) fn notification_queued(&self) -> Notified<'_> {
-        self.0.notification_queued.notified()
     }
 }

@@ -1,13 +1,15 @@
 use jiff::SignedDuration;
 
+use super::Pats;
+use crate::caller::Caller;
+use crate::directory::User;
+use crate::error::{AccessError, CreateError, PolicyError, Unavailable};
 use crate::event::EventKind;
 use crate::policy::{self, TokenRequest};
+use crate::principal::Principal;
 use crate::search::Filter;
-use crate::store::{Insertion, NewToken};
-use crate::{
-    AccessError, Caller, CreateError, Pats, PlainToken, PolicyError, Principal, StoreError, Token,
-    TokenId, TokenStatus, Unavailable,
-};
+use crate::store::{Insertion, NewToken, StoreError};
+use crate::token::{PlainToken, Token, TokenId, TokenStatus};
 
 /// A token that has just been created, with its secret.
 #[derive(Debug)]
@@ -33,7 +35,8 @@ impl Pats {
         request: TokenRequest,
     ) -> Result<CreatedToken, CreateError> {
         let (pats, caller) = (self.clone(), caller.clone());
-        self.in_own_task(async move { pats.create_now(&caller, request).await })
+        self.0
+            .in_own_task(async move { pats.create_now(&caller, request).await })
             .await?
     }
 
@@ -68,18 +71,22 @@ impl Pats {
         let now = self.now();
         let expires_at = policy::expiry(self.settings(), &request, caller.token(), now)?;
         let expires_by = policy::cap(self.settings(), caller.token());
-        let feature = self.0.auth.versions.feature_of(&request);
+        let feature = self.0.context.versions.feature_of(&request);
         if let Some(feature) = feature
-            && !self.0.auth.enable(feature).await?
+            && !self.0.feed.enable(feature).await?
         {
             let feature = feature.name;
             return Err(PolicyError::OlderNodes { feature }.into());
         }
         let max = self.settings().max_tokens_per_user();
         for _ in 0..INSERT_ATTEMPTS {
-            let plain = self.outages().random(self.0.issued_format.generate())?;
+            let plain = self
+                .0
+                .context
+                .outages
+                .random(self.0.issued_format.generate())?;
             let new = NewToken {
-                id: self.outages().random(self.0.ids.next(now))?,
+                id: self.0.context.outages.random(self.0.ids.next(now))?,
                 digest: plain.digest(),
                 owner: caller.owner().clone(),
                 name: request.name.clone(),
@@ -88,18 +95,23 @@ impl Pats {
                 expires_by,
                 parent: caller.token().map(Principal::token_id),
                 max_rows: self.settings().max_rows_per_user(),
-                notify: self.notifies() && self.settings().notice_created(),
+                notify: self.0.notifies() && self.settings().notice_created(),
             };
             match self
-                .ask(self.request_timeout(), self.store()?.insert(&new, max))
+                .0
+                .context
+                .ask(
+                    self.0.context.request_timeout(),
+                    self.0.context.usable_store()?.insert(&new, max),
+                )
                 .await?
             {
                 Insertion::Stored(token) => {
                     self.0.auth.mark_known(&new.digest);
                     if new.notify {
-                        self.wake_delivery();
+                        self.0.wake_delivery();
                     }
-                    self.emit_change(
+                    self.0.emit_change(
                         token.created_at,
                         EventKind::Created {
                             token: token.id,
@@ -136,8 +148,12 @@ impl Pats {
     /// # Errors
     /// The store cannot answer.
     pub async fn list(&self, caller: &Caller) -> Result<Vec<Token>, AccessError> {
-        let tokens = self.store()?.list(caller.owner());
-        let mut tokens = self.ask(self.request_timeout(), tokens).await?;
+        let tokens = self.0.context.usable_store()?.list(caller.owner());
+        let mut tokens = self
+            .0
+            .context
+            .ask(self.0.context.request_timeout(), tokens)
+            .await?;
         self.0.auth.last_used.refresh(&mut tokens);
         Ok(tokens)
     }
@@ -164,7 +180,12 @@ impl Pats {
         id: TokenId,
     ) -> Result<Token, AccessError> {
         let found = self
-            .ask(self.request_timeout(), self.store()?.find(id))
+            .0
+            .context
+            .ask(
+                self.0.context.request_timeout(),
+                self.0.context.usable_store()?.find(id),
+            )
             .await?;
         if let Some(token) = &found
             && token.owner == *caller.owner()
@@ -184,16 +205,24 @@ impl Pats {
     /// # Errors
     /// The host's directory cannot answer.
     pub async fn is_administrator(&self, caller: &Caller) -> Result<bool, Unavailable> {
-        let answer = self.directory().is_administrator(caller.owner());
-        self.ask_directory(self.request_timeout(), answer).await
+        let answer = self.0.context.directory.is_administrator(caller.owner());
+        self.0
+            .context
+            .ask_directory(self.0.context.request_timeout(), answer)
+            .await
     }
 
     /// What the host knows of a token's owner; `None` if he is gone.
     ///
     /// # Errors
     /// The host's directory cannot answer.
-    pub async fn owner_of(&self, token: &Token) -> Result<Option<crate::User>, Unavailable> {
-        self.ask_directory(self.request_timeout(), self.directory().find(&token.owner))
+    pub async fn owner_of(&self, token: &Token) -> Result<Option<User>, Unavailable> {
+        self.0
+            .context
+            .ask_directory(
+                self.0.context.request_timeout(),
+                self.0.context.directory.find(&token.owner),
+            )
             .await
     }
 
@@ -201,13 +230,13 @@ impl Pats {
     /// what it is now.
     #[must_use]
     pub fn status(&self, token: &Token) -> TokenStatus {
-        token.status(self.0.auth.time.now().timestamp(), self.warning())
+        token.status(self.0.context.time.now().timestamp(), self.warning())
     }
 
     /// Narrows a filter to the tokens that have this status now.
     #[must_use]
     pub fn with_status(&self, filter: Filter, status: TokenStatus) -> Filter {
-        let now = self.0.auth.time.now().timestamp();
+        let now = self.0.context.time.now().timestamp();
         filter.with_status(status, now, self.warning())
     }
 

@@ -1,10 +1,10 @@
-use crate::Pats;
-use crate::cluster::versions::Feature;
+use crate::service::Pats;
+use crate::versions::Feature;
 
 /// Has every token that this service creates have something that versions before `since` do not
 /// heed, as what will really be added has: creation is refused while a node of such a version runs.
 /// `since` is at most [`SCHEMA_VERSION`](crate::store::SCHEMA_VERSION).
 pub fn need_feature(pats: &Pats, since: u64) {
     let name = "a made-up feature";
-    pats.auth().versions.make_up(Feature { name, since });
+    pats.0.context.versions.make_up(Feature { name, since });
 }

@@ -252,7 +252,7 @@ impl Config {
     }
 
     fn memo<'r, B>(&self, request: &'r Request<B>) -> Option<AuthState<'r>> {
-        AuthState::of(request.extensions(), self.pats.number())
+        AuthState::of(request.extensions(), self.pats.instance())
     }
 
     /// A request that presents no token, or whose token an earlier layer has judged and removed.
@@ -292,7 +292,7 @@ impl Config {
             Ok(principal) => principal,
             Err(error) => return self.refuse(request, Some(digest), error),
         };
-        self.accept(request, Pat::new(principal, self.pats.number()))
+        self.accept(request, Pat::new(principal, self.pats.instance()))
     }
 
     /// Lets a request in by its token, and by nothing else.
@@ -348,7 +348,7 @@ impl Config {
     }
 
     fn remember<B>(&self, request: &mut Request<B>, why: Why) {
-        let service = self.pats.number();
+        let service = self.pats.instance();
         let extensions = request.extensions_mut();
         extensions.remove::<Pat>();
         extensions.insert(Unauthenticated { service, why });

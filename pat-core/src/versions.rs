@@ -3,10 +3,9 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::auth::Authenticator;
 use crate::clock::micros;
-use crate::store::{SCHEMA_VERSION, StoreVersions};
-use crate::{StoreError, TokenRequest};
+use crate::policy::TokenRequest;
+use crate::store::{SCHEMA_VERSION, StoreError, StoreVersions};
 
 /// Something that makes a token weaker than a version before `since` takes it for: that one would
 /// let the token do what it must not.
@@ -96,7 +95,7 @@ impl Versions {
         self.seen().placeholder = Some(feature);
     }
 
-    fn standing(&self, feature: Feature, bound: Duration, now: i64) -> Standing {
+    pub(crate) fn standing(&self, feature: Feature, bound: Duration, now: i64) -> Standing {
         let seen = self.seen();
         if seen.said.readable_from < feature.since {
             Standing::MayBeMisread
@@ -110,66 +109,12 @@ impl Versions {
 
 /// How far a feature has come.
 #[derive(Debug, PartialEq, Eq)]
-enum Standing {
+pub(crate) enum Standing {
     /// Older versions may read the store.
     MayBeMisread,
     /// They may not, but one may not have noticed yet.
     MayBeUnnoticed,
     Usable,
-}
-
-impl Authenticator {
-    /// Waits until a feature can be used: has older versions not read the store any more, if none
-    /// of them runs, and then lets the time pass in which one could still answer from its cache.
-    /// False if an older one runs, or that time is longer than anybody waits for an answer.
-    ///
-    /// That is once in the life of a store. So a version that only runs beside newer tables keeps
-    /// nobody from going back to the one before; its first use of a feature does.
-    pub(crate) async fn enable(&self, feature: Feature) -> Result<bool, StoreError> {
-        let limit = self.settings.auth_database_timeout() * 5;
-        let enabled = tokio::time::timeout(limit, self.until_usable(feature)).await;
-        enabled.unwrap_or(Ok(false))
-    }
-
-    async fn until_usable(&self, feature: Feature) -> Result<bool, StoreError> {
-        const PAUSE: Duration = Duration::from_millis(20);
-        // A cache may be trusted for as long; a tenth more allows for clocks that run at different
-        // speeds. A store of this process alone has no other readers.
-        let bound = if self.store.is_shared() {
-            self.settings.auth_max_staleness().mul_f64(1.1)
-        } else {
-            Duration::ZERO
-        };
-        loop {
-            match self.versions.standing(feature, bound, self.time.now().boot) {
-                Standing::Usable => return Ok(true),
-                Standing::MayBeUnnoticed => tokio::time::sleep(PAUSE).await,
-                Standing::MayBeMisread if self.has_older_nodes(feature).await? => return Ok(false),
-                Standing::MayBeMisread => self.keep_older_out(feature).await?,
-            }
-        }
-    }
-
-    async fn has_older_nodes(&self, feature: Feature) -> Result<bool, StoreError> {
-        if !self.store.is_shared() {
-            return Ok(false);
-        }
-        let limit = self.settings.auth_database_timeout();
-        let nodes = self.outages.store(limit, self.store.nodes()).await?;
-        Ok(nodes.iter().any(|node| node.version < feature.since))
-    }
-
-    async fn keep_older_out(&self, feature: Feature) -> Result<(), StoreError> {
-        let limit = self.settings.auth_database_timeout();
-        self.outages
-            .store(limit, self.store.raise_readable_from(feature.since))
-            .await?;
-        let page = self
-            .outages
-            .store(limit, self.store.changes_since(None))
-            .await?;
-        self.observe_versions(page.versions)
-    }
 }
 
 #[cfg(test)]
