@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 pub mod auth;
-mod builder;
 mod caller;
 mod clock;
 mod cluster;
@@ -54,7 +53,6 @@ pub mod text;
 pub mod token;
 mod versions;
 
-pub use self::builder::PatsBuilder;
 pub use self::caller::Caller;
 pub use self::clock::{Clock, SystemClock};
 pub use self::directory::{OpenDirectory, User, UserDirectory};
@@ -68,7 +66,9 @@ pub use self::notification::{Notification, NotificationKind, Notifier, NotifyErr
 pub use self::policy::TokenRequest;
 pub use self::principal::Principal;
 pub use self::schedule::{InvalidSchedule, Schedule, UnknownZone, Zone};
-pub use self::service::{Administration, CreatedToken, Family, Pats, RevokedCount, SearchPage};
+pub use self::service::{
+    Administration, CreatedToken, Family, Pats, PatsBuilder, RevokedCount, SearchPage,
+};
 pub use self::settings::{Settings, SettingsError};
 pub use self::store::{StoreError, TokenStore};
 pub use self::token::{

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::auth::CachedToken;
+use crate::auth::cached_token::CachedToken;
 use crate::clock::Moment;
 use crate::token::{DateText, Owner, TokenDigest, TokenId};
 

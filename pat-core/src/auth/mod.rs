@@ -1,7 +1,7 @@
 //! Authentication of presented tokens: cache, revocation epochs, single flight.
 
 mod cache;
-mod cached_token;
+pub(crate) mod cached_token;
 mod epochs;
 mod last_used;
 mod miss_limiter;
@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 
 use self::cache::{Cache, REFUSAL_TTL};
-pub(crate) use self::cached_token::{CachedToken, LastUseStamp};
+use self::cached_token::{CachedToken, LastUseStamp};
 pub(crate) use self::epochs::Epochs;
 pub(crate) use self::last_used::LastUsed;
 use self::miss_limiter::MissLimiter;

@@ -5,6 +5,7 @@ mod feed;
 mod lease;
 mod outbox;
 mod prune;
+mod scheduling;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

@@ -2,6 +2,7 @@
 
 mod admin;
 mod authenticate;
+mod builder;
 mod notifications;
 mod revoke;
 mod tokens;
@@ -12,9 +13,9 @@ use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 pub use self::admin::{Administration, SearchPage};
+pub use self::builder::PatsBuilder;
 pub use self::revoke::{Family, RevokedCount};
 pub use self::tokens::CreatedToken;
-use crate::builder::PatsBuilder;
 use crate::error::{BoxError, Unavailable};
 use crate::jobs::{JobRun, Jobs};
 use crate::node::{Node, WRITE_TIMEOUT};

@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
+use super::Pats;
 use crate::clock::{Clock, SystemClock};
 use crate::context::Context;
 use crate::directory::{OpenDirectory, UserDirectory};
 use crate::event::{EventSink, Events};
 use crate::node::Node;
 use crate::notification::Notifier;
-use crate::service::Pats;
 use crate::settings::Settings;
 use crate::store::TokenStore;
 use crate::token::{FormatName, TokenFormat};
