@@ -10,17 +10,17 @@ use crate::clock::{Moment, micros};
 use crate::node::Node;
 use crate::store::{Job, JobStore, Lease, StoreError};
 
-/// What came of [`Pats::run_if_due`](crate::Pats::run_if_due).
+/// The outcome of [`Pats::run_if_due`](crate::Pats::run_if_due).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobRun {
     /// The occurrence was run to its end.
     Done,
-    /// It was run already, or there is none; or this node cannot tell, since the database's clock has
-    /// leapt while it ran (see [`Pats::ready`](crate::Pats::ready)).
+    /// The occurrence was run already, or there is none; or this node cannot tell, since the database's
+    /// clock has leapt (see [`Pats::ready`](crate::Pats::ready)).
     NotDue,
-    /// Another runner is at it.
+    /// Another node holds the lease.
     Held,
-    /// It was begun and not ended, because this node is shutting down; another goes on with it.
+    /// This node is shutting down in the middle of the run; another one continues it.
     Interrupted,
 }
 
@@ -50,11 +50,11 @@ impl From<StoreError> for Interrupted {
 }
 
 impl LeasedRun<'_> {
-    /// To be called before each batch: renews the lease in good time, and says what time it is.
+    /// Renews the lease if it is time to, and returns the current time. To be called before each batch.
     ///
-    /// A runner stops by himself before his lease can have run out elsewhere, on a clock that goes
-    /// on while the machine is suspended. (One that is paused just after this is stopped by the
-    /// store, which checks the term.)
+    /// A runner stops before its lease can have expired for other nodes, by a clock that counts while
+    /// the machine is suspended. (The store stops a runner that is paused just after this call: it
+    /// checks the term.)
     pub(super) async fn heartbeat(&mut self) -> Result<Timestamp, Interrupted> {
         if self.stop.is_cancelled() {
             return Err(Interrupted::Stopped);

@@ -1,4 +1,4 @@
-//! The work that goes on beside the requests.
+//! Background work.
 
 mod expiry;
 mod feed;
@@ -22,7 +22,7 @@ use crate::clock::timer_now;
 use crate::node::Node;
 use crate::store::{Job, StoreError};
 
-/// The running jobs of one [`Pats`]; see [`Pats::start`].
+/// The running jobs of one service; see [`Pats::start`](crate::Pats::start).
 ///
 /// Dropping it stops the jobs without their last round; [`Jobs::shutdown`] is the graceful way.
 #[derive(Debug)]
@@ -31,16 +31,15 @@ pub struct Jobs {
     node: Arc<Node>,
     tasks: Vec<Task>,
     stop: CancellationToken,
-    /// Handing out events, which goes on until the other jobs have told theirs.
+    /// The tasks that deliver events, which run until the other jobs have emitted theirs.
     event_tasks: Vec<Task>,
     stop_events: CancellationToken,
 }
 
-/// How long a scheduled job sleeps at most before it looks at the clock again: a clock may be set,
-/// and another node may have died with the job in its hands.
+/// How long a scheduled job sleeps at most before it reads the clock again: a clock may be set, and
+/// another node may have died while it ran the job.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
-/// How often the outbox is looked at for notifications of other nodes, and for those that are to be
-/// tried again.
+/// How often the outbox is read for notifications of other nodes and for retries.
 const OUTBOX_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a job waits after a round that failed.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -49,10 +48,10 @@ const GAUGES_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a job waits for an answer of the store or the directory: half the time of a lease.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a node waits that finds the event sinks fed by another.
+/// How long a node waits while another one feeds the event sinks.
 const FEED_HELD_PAUSE: Duration = Duration::from_secs(5);
-/// How long a shutdown waits for the jobs; for last uses and the farewell to the cluster; for the
-/// sinks of events.
+/// How long a shutdown waits for the jobs; for last uses and the deregistration of the node; for event
+/// sinks.
 const JOBS_LIMIT: Duration = Duration::from_secs(7);
 const LAST_WRITE_LIMIT: Duration = Duration::from_secs(2);
 const EVENTS_LIMIT: Duration = Duration::from_secs(10);
@@ -79,7 +78,7 @@ impl Jobs {
             jobs.run_scheduled(Job::ExpiryCheck);
         } else {
             tracing::warn!(
-                "the store has no jobs: old tokens are not pruned, and nobody is notified"
+                "the store has no jobs: old tokens are not pruned, and no notifications are sent"
             );
         }
         if jobs.node.notifies() {
@@ -92,16 +91,15 @@ impl Jobs {
         jobs
     }
 
-    /// Stops the jobs: finishes the batch and the notifications in hand, writes the last uses noted so
-    /// far, and hands queued events to their process sinks.
+    /// Stops the jobs: finishes the current batch and the claimed notifications, writes the last uses,
+    /// and delivers queued events to process sinks.
     ///
-    /// From then on every request asks the database, until the jobs are started again.
+    /// Afterwards every request asks the database, until the jobs are started again.
     ///
-    /// It takes 20 seconds at most, whatever the database, the directory, mailers and event sinks
-    /// do: 7 for the jobs, 2 to write last uses, 10 for events, of which a sink has 2 for each. What
-    /// could not be written or delivered by then is logged: a shutdown does not fail for it. A
-    /// notification in hand is sent again later, perhaps for the second time; events for shared sinks are
-    /// in the store.
+    /// Takes at most 20 seconds, whatever the database, the directory, notifiers and event sinks do: 7
+    /// for the jobs, 2 for last uses, 10 for events (of which a sink has 2 for each). Logs what could
+    /// not be written or delivered by then; the shutdown does not fail. A claimed notification is sent
+    /// later, possibly for the second time; events for shared sinks are in the store.
     pub async fn shutdown(mut self) {
         self.stop.cancel();
         let unfinished = finish(&mut self.tasks, JOBS_LIMIT).await;
@@ -140,7 +138,7 @@ impl Jobs {
         if let Err(error) = left {
             tracing::debug!(
                 error = &error as &dyn std::error::Error,
-                "the other nodes will take a minute to forget this one"
+                "this node could not deregister; the others will take a minute to forget it"
             );
         }
     }
@@ -166,7 +164,7 @@ impl Jobs {
         self.run("change-poll", move |node, _stop| async move {
             let began = timer_now();
             node.feed.poll().await?;
-            Ok(Pause::UntilHint(next_round(began, timer_now(), interval)))
+            Ok(Pause::UntilSignal(next_round(began, timer_now(), interval)))
         });
         self.run("change-hints", |node, stop| async move {
             stop.run_until_cancelled(node.listen()).await;
@@ -325,8 +323,8 @@ impl Drop for Jobs {
 /// What a job does until its next round.
 enum Pause {
     For(Duration),
-    /// Until then, or until the store hints at a change.
-    UntilHint(Instant),
+    /// Until then, or until the store signals a change.
+    UntilSignal(Instant),
     /// Until a notification is queued on this node, or for a while.
     ForNotification,
     /// It is done.
@@ -337,7 +335,7 @@ impl Pause {
     async fn wait(self, node: &Arc<Node>) {
         match self {
             Self::For(time) => tokio::time::sleep(time).await,
-            Self::UntilHint(time) => {
+            Self::UntilSignal(time) => {
                 drop(tokio::time::timeout_at(time, node.change_signalled.notified()).await);
             }
             Self::ForEver => std::future::pending().await,
@@ -351,8 +349,8 @@ impl Pause {
     }
 }
 
-/// From the beginning of one round to that of the next it is an interval: what a round has to wait for
-/// must not put off the next. But there is some pause after each.
+/// Returns when the next round begins: an interval after this one began, so that slow rounds do not
+/// delay it, but a tenth of the interval after this one ended at least.
 fn next_round(began: Instant, ended: Instant, interval: Duration) -> Instant {
     (began + interval).max(ended + interval / 10)
 }

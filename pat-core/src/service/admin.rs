@@ -11,37 +11,48 @@ use crate::search::{Filter, Position, Revoked, Search};
 use crate::store::SearchStore;
 use crate::token::{Owner, Token, TokenId};
 
-/// How long a search may take: one for a part of a name reads every token there is, and a directory
-/// may have to be asked for one owner after the other.
+/// How long a search may take: a search for a part of a name reads every token, and some directories
+/// look up one owner after the other.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What an administrator may do with the tokens of all users.
+/// Access to the tokens of all users.
 ///
-/// Proof that the caller was an administrator when it was made. It borrows the caller, so that it does
-/// not outlast the request. Where one answer takes long, get a new one for each part of it: meanwhile
-/// the caller's token may be revoked, or he may be no administrator any more.
+/// Proof that the caller was an administrator when it was created. It borrows the caller, so it cannot
+/// outlive the request. For a response that takes long, create a new one for each part: meanwhile the
+/// caller's token may be revoked, or the caller may lose the administrator's role.
+///
+/// ```
+/// # use pat_core::{AdminError, Caller, Pats};
+/// # use pat_core::search::Filter;
+/// async fn count(pats: &Pats, caller: &Caller) -> Result<u64, AdminError> {
+///     let administration = pats.administration(caller).await?;
+///     administration.count(&Filter::default()).await
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Administration<'r> {
     pats: &'r Pats,
     by: &'r Owner,
 }
 
-/// Some tokens of a search.
+/// One page of a search.
 #[derive(Debug)]
 pub struct SearchPage {
-    /// The tokens, each with its last use up to now.
+    /// The tokens. Their last uses include those that are not written to the store yet.
     pub tokens: Vec<Token>,
-    /// Where the next page begins; `None` if this is the last one.
+    /// Where the next page begins; `None` on the last page.
     pub next: Option<Position>,
 }
 
 impl Pats {
-    /// What the caller may do as an administrator; looks each time whether the token that he came
-    /// with is still good, and asks the host.
+    /// Returns the caller's access as an administrator. Checks the token of the request again, and
+    /// asks the directory each time.
     ///
     /// # Errors
-    /// He is none, his token is no longer good, the administration is switched off
-    /// (`pat.admin.enabled`), or the store or the host's directory cannot answer.
+    /// - [`AdminError::Disabled`]: `pat.admin.enabled` is `false`.
+    /// - [`AdminError::NotAdministrator`]: the directory says that the caller is not an administrator.
+    /// - [`AdminError::TokenInvalid`]: the caller's token is no longer valid.
+    /// - [`AdminError::Unavailable`]: the store or the directory cannot answer.
     pub async fn administration<'r>(
         &'r self,
         caller: &'r Caller,
@@ -74,10 +85,11 @@ impl Administration<'_> {
             .ok_or(AdminError::NotSupported)
     }
 
-    /// Looks through all tokens.
+    /// Searches the tokens of all users.
     ///
     /// # Errors
-    /// The store cannot answer, or is one that cannot be searched.
+    /// - [`AdminError::NotSupported`]: the store has no search.
+    /// - [`AdminError::Unavailable`]: the store cannot answer within 30 seconds.
     pub async fn search(&self, search: &Search) -> Result<SearchPage, AdminError> {
         // One more tells whether there is more.
         let more = Search {
@@ -98,7 +110,7 @@ impl Administration<'_> {
         Ok(SearchPage { tokens, next })
     }
 
-    /// How many tokens a filter matches.
+    /// Returns how many tokens a filter matches.
     ///
     /// # Errors
     /// As of [`Administration::search`].
@@ -109,14 +121,16 @@ impl Administration<'_> {
             .await?)
     }
 
-    /// Revokes these tokens in one transaction, and returns how many that were: unknown ones and
-    /// those that are revoked already are passed over. Their owners are notified.
+    /// Revokes these tokens in one transaction, and returns how many were revoked. Skips unknown
+    /// tokens and those that are revoked already. Notifies the owners
+    /// (`pat.notice.revoked.by.admin`).
     ///
-    /// When this returns, no request on this node is authenticated by one of them any more, and with
-    /// `pat.revocation.wait=cluster` none on any node.
+    /// When this returns, this node authenticates no request by one of the tokens; with
+    /// `pat.revocation.wait=cluster` no node does.
     ///
     /// # Errors
-    /// The store cannot answer: then all of them are revoked or none is, and revoking again is safe.
+    /// [`AdminError::Unavailable`]: the store cannot answer. Then either all of the tokens are revoked
+    /// or none is, and revoking again is safe.
     pub async fn revoke(
         &self,
         ids: Vec<TokenId>,
@@ -126,8 +140,8 @@ impl Administration<'_> {
         Ok(revoked.revoked)
     }
 
-    /// The same, with the tokens that were created with these as `family` says; returns too how many
-    /// of those outlive them.
+    /// Revokes like [`Administration::revoke`], and treats the tokens that were created with these
+    /// ones as `family` says. Returns also how many of those stay valid.
     ///
     /// # Errors
     /// As of [`Administration::revoke`].
@@ -144,24 +158,26 @@ impl Administration<'_> {
         Ok(RevokedCount::new(&revoked))
     }
 
-    /// How many tokens [`Administration::revoke_matching`] would revoke, leaving out descendants.
+    /// Returns how many tokens [`Administration::revoke_matching`] would revoke, without descendants.
     ///
     /// # Errors
-    /// The filter restricts nothing, or as of [`Administration::search`].
+    /// [`AdminError::NoCriterion`]: the filter restricts nothing. Otherwise as of
+    /// [`Administration::search`].
     pub async fn count_revocable(&self, filter: &Filter) -> Result<u64, AdminError> {
         self.count(&revocable(filter)?).await
     }
 
-    /// Revokes the tokens that a filter matches, if these are as many as expected; as
-    /// [`Administration::revoke`]. Returns how many were revoked, which with
-    /// `pat.create.by.token=capped` includes their descendants.
+    /// Revokes the tokens that a filter matches, like [`Administration::revoke`], if they are as many
+    /// as `expected`. Returns how many were revoked; with `pat.create.by.token=capped` their
+    /// descendants count.
     ///
-    /// The tokens are those that match when this looks. One that is created meanwhile is not
-    /// revoked, and one that somebody else revokes meanwhile is not counted.
+    /// Matching tokens are read once, at the beginning. A token that is created afterwards is not
+    /// revoked, and a token that is revoked by another request meanwhile is not counted.
     ///
     /// # Errors
-    /// The filter restricts nothing, or matches another number of tokens: then nothing was done. Or
-    /// as above.
+    /// - [`AdminError::NoCriterion`]: the filter restricts nothing.
+    /// - [`AdminError::CountMismatch`]: it matches another number of tokens; nothing was revoked.
+    /// - Otherwise as of [`Administration::search`] and [`Administration::revoke`].
     pub async fn revoke_matching(
         &self,
         filter: &Filter,
@@ -173,8 +189,8 @@ impl Administration<'_> {
         Ok(revoked.await?.revoked)
     }
 
-    /// The same, with the tokens that were created with these as `family` says; returns too how many
-    /// of those outlive them.
+    /// Revokes like [`Administration::revoke_matching`], and treats the tokens that were created with
+    /// these ones as `family` says. Returns also how many of those stay valid.
     ///
     /// # Errors
     /// As of [`Administration::revoke_matching`].
@@ -198,10 +214,10 @@ impl Administration<'_> {
     }
 
     /// Returns up to `limit` audit events with numbers ([`EventRow::seq`](crate::event::EventRow))
-    /// after `after`, in their order; 0 begins with the oldest that is kept. Each names one token at
-    /// most.
+    /// after `after`, in their order; 0 begins with the oldest that is kept. Each event names at most
+    /// one token.
     ///
-    /// Whoever goes on after the last number that he got misses no event, whichever node wrote it.
+    /// A client that continues after the last number that it has read misses no event of any node.
     ///
     /// # Errors
     /// [`AdminError::NoAudit`] if the store keeps no events; [`AdminError::Unavailable`] if it
@@ -230,11 +246,11 @@ impl Administration<'_> {
         }
     }
 
-    /// The token that this string is, revoked and expired ones included; `None` if it is none of
-    /// ours. The string is not logged, and this does not count as a use.
+    /// Returns the token whose secret this string is, also if it is revoked or expired; `None` if
+    /// there is no such token. The string is not logged, and the call does not count as a use.
     ///
     /// # Errors
-    /// The store cannot answer.
+    /// [`AdminError::Unavailable`]: the store cannot answer.
     pub async fn identify(&self, presented: &[u8]) -> Result<Option<Token>, AdminError> {
         let Some(digest) = self.pats.0.auth.digest_of(presented) else {
             return Ok(None);
@@ -249,11 +265,11 @@ impl Administration<'_> {
         Ok(found)
     }
 
-    /// What the host knows of the owners of these tokens: one user for each token, in their order.
-    /// One whom the host does not know (any more) is made up of his key.
+    /// Returns the owners of these tokens, one user for each token, in the same order. For an owner
+    /// who is not in the directory, the key stands in for the names, and the user is not active.
     ///
     /// # Errors
-    /// The host's directory cannot answer.
+    /// [`AdminError::Unavailable`]: the directory cannot answer.
     pub async fn owners_of(&self, tokens: &[Token]) -> Result<Vec<User>, AdminError> {
         let owners: BTreeSet<_> = tokens.iter().map(|token| &token.owner).collect();
         let owners: Vec<_> = owners.into_iter().cloned().collect();
@@ -270,10 +286,10 @@ impl Administration<'_> {
         Ok(tokens.iter().map(user).collect())
     }
 
-    /// At most `limit` users of the host whose key, name or mail address contains this text.
+    /// Returns up to `limit` users whose key, name or mail address contains this text.
     ///
     /// # Errors
-    /// The host's directory cannot answer.
+    /// [`AdminError::Unavailable`]: the directory cannot answer.
     pub async fn search_users(
         &self,
         contains: &str,
@@ -286,7 +302,7 @@ impl Administration<'_> {
     }
 }
 
-/// The filter without what is revoked already, unless that leaves all there is.
+/// Narrows the filter to unrevoked tokens. An error if it restricts nothing else.
 fn revocable(filter: &Filter) -> Result<Filter, AdminError> {
     let filter = Filter {
         revoked: Revoked::Excluded,

@@ -8,18 +8,19 @@ use crate::principal::Principal;
 use crate::token::TokenDigest;
 
 impl Pats {
-    /// Whether `presented` could be a token of ours, and its digest; without I/O.
+    /// Checks the format of `presented` and returns its digest. Does no I/O.
     ///
     /// # Errors
-    /// [`AuthError::Unrecognized`] if no accepted format recognises it, [`AuthError::Disabled`] if
-    /// tokens are switched off.
+    /// - [`AuthError::Unrecognized`]: no accepted format recognises the string.
+    /// - [`AuthError::Disabled`]: `pat.enabled` is `false`.
     pub fn parse(&self, presented: &[u8]) -> Result<TokenDigest, AuthError> {
         self.0.auth.parse(presented)
     }
 
-    /// Decides from memory alone: `None` if the database must be asked ([`Pats::authenticate_digest`]).
+    /// Authenticates from the cache alone, and records the use. Returns `None` if the store must be
+    /// asked ([`Pats::authenticate_digest`]).
     ///
-    /// No I/O, no allocation, and no lock that is held across anything.
+    /// Does no I/O and allocates nothing.
     #[must_use]
     pub fn authenticate_cached(
         &self,
@@ -28,12 +29,14 @@ impl Pats {
         self.0.auth.authenticate_cached(digest)
     }
 
-    /// Decides by asking the database, within `pat.auth.database.timeout.ms`.
+    /// Authenticates by asking the store, within `pat.auth.database.timeout.ms`, and records the use.
     ///
-    /// However many ask about one token at a time, one query answers them all.
+    /// Concurrent calls for one token share one query.
     ///
     /// # Errors
-    /// Why the token does not authenticate, or [`AuthError::Unavailable`] if nobody can say.
+    /// - [`AuthError::Unknown`], [`AuthError::Revoked`], [`AuthError::Expired`],
+    ///   [`AuthError::OwnerGone`] or [`AuthError::OwnerInactive`]: the token does not authenticate.
+    /// - [`AuthError::Unavailable`]: the token could not be checked in time; maps to 503, never 401.
     pub fn authenticate_digest(
         &self,
         digest: TokenDigest,
@@ -41,9 +44,23 @@ impl Pats {
         Arc::clone(&self.0.auth).authenticate_digest(digest)
     }
 
-    /// Decides whether `presented` authenticates, and notes its use.
+    /// Authenticates `presented`, and records the use: [`Pats::parse`],
+    /// [`Pats::authenticate_cached`] and [`Pats::authenticate_digest`] in one call.
     ///
-    /// The three steps above in one, for callers that need no more.
+    /// ```
+    /// use pat_core::{Caller, MemoryStore, Owner, Pats, TokenRequest};
+    ///
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// let pats = Pats::builder(MemoryStore::default()).build();
+    /// let alice = Caller::cookie_authenticated(Owner::new("alice")?);
+    /// let request = TokenRequest { name: "ci".into(), lifetime_days: Some(30) };
+    /// let created = pats.create(&alice, request).await?;
+    /// let principal = pats.authenticate(created.plain.expose().as_bytes()).await?;
+    /// assert_eq!(principal.owner().as_str(), "alice");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As of [`Pats::parse`] and [`Pats::authenticate_digest`].
@@ -55,8 +72,8 @@ impl Pats {
         }
     }
 
-    /// Whether a token that authenticated earlier still does: for responses that last long, such
-    /// as event streams.
+    /// Authenticates a token again that authenticated earlier: for responses that last long, such as
+    /// event streams.
     ///
     /// # Errors
     /// As of [`Pats::authenticate_digest`].
@@ -67,13 +84,13 @@ impl Pats {
         }
     }
 
-    /// Ends when a token that authenticated earlier no longer does, and says why: for responses
-    /// that last long, such as event streams and web sockets, which would otherwise outlive the
-    /// token.
+    /// Waits until a token that authenticated earlier no longer does, and returns the reason. For
+    /// responses that last long, such as event streams and web sockets, which would otherwise outlive
+    /// the token.
     ///
-    /// It looks every `pat.cluster.poll.interval.ms`, but at least once a second, so after a
-    /// revocation it ends within the staleness bound and that time. It also ends, with
-    /// [`AuthError::Unavailable`], when nobody can say any more whether the token is good.
+    /// Checks every `pat.cluster.poll.interval.ms`, but at least once a second; so after a revocation
+    /// it returns within the staleness bound and that interval. It returns
+    /// [`AuthError::Unavailable`] when the token can no longer be checked.
     ///
     /// ```
     /// # use pat_core::{MemoryStore, Pats, Principal};

@@ -11,7 +11,7 @@ use crate::settings::Settings;
 use crate::store::TokenStore;
 use crate::token::{FormatName, TokenFormat};
 
-/// Wires up a [`Pats`] from the host's plug-ins. What has a sensible default may be left out.
+/// Builds a [`Pats`] from the host's plug-ins. Every plug-in has a default.
 ///
 /// ```
 /// use pat_core::{MemoryStore, Pats, Settings};
@@ -47,13 +47,14 @@ impl PatsBuilder {
         }
     }
 
-    /// The host's users; without it every owner counts as active and nobody as an administrator.
+    /// Sets the host's user directory. The default is [`OpenDirectory`]: every owner is active, and
+    /// there are no administrators.
     pub fn users(mut self, directory: impl UserDirectory) -> Self {
         self.directory = Arc::new(directory);
         self
     }
 
-    /// The settings; without it the documented defaults.
+    /// Sets the settings. The default is [`Settings::default`].
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
         self
@@ -66,32 +67,32 @@ impl PatsBuilder {
         self
     }
 
-    /// One more way by which notifications reach owners. Without any, none are queued.
+    /// Adds a notifier, by which notifications reach owners. Without one, none are queued.
     pub fn notifier(mut self, notifier: impl Notifier) -> Self {
         self.notifiers.push(Arc::new(notifier));
         self
     }
 
-    /// Issues tokens in a format of the host's own instead of the one in the settings. Tokens of
-    /// the formats in the settings are still accepted.
+    /// Sets the format of new tokens, in place of the one in the settings. Tokens of the formats in
+    /// the settings are still accepted.
     pub fn issue(mut self, format: impl TokenFormat) -> Self {
         self.issued_format = Some(Arc::new(format));
         self
     }
 
-    /// Accepts tokens of one more format, beside the one that is issued and those in the settings.
+    /// Adds a format that is accepted, beside the issued one and those in the settings.
     pub fn accept(mut self, format: impl TokenFormat) -> Self {
         self.accepted_formats.push(Arc::new(format));
         self
     }
 
-    /// The clock; without it the machine's.
+    /// Sets the clock. The default is [`SystemClock`].
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// The service. Nothing runs in the background until [`Pats::start`].
+    /// Builds the service. Nothing runs in the background until [`Pats::start`].
     #[must_use]
     pub fn build(self) -> Pats {
         let mut formats: Vec<_> = self

@@ -25,12 +25,12 @@ use crate::store::{Job, StoreError, StoreTime, TokenStore};
 
 /// Personal access tokens: creates, lists, revokes and authenticates them.
 ///
-/// Cheap to clone; all clones are one. Every method needs a tokio runtime.
+/// Cheap to clone; clones share everything. Every method needs a tokio runtime.
 #[derive(Debug, Clone)]
 pub struct Pats(pub(crate) Arc<Node>);
 
 impl Pats {
-    /// Begins to wire up a service on this store; see [`PatsBuilder`].
+    /// Returns a builder of a service on this store.
     pub fn builder(store: impl TokenStore) -> PatsBuilder {
         PatsBuilder::new(Arc::new(store))
     }
@@ -39,18 +39,19 @@ impl Pats {
         Self(Arc::new(node))
     }
 
-    /// Starts the jobs: writing last uses, reading the change feed, pruning, checking for expiry,
-    /// delivering notifications and handing out events. Learns once which tokens are in use, so that a flood
-    /// of unknown ones does not keep them waiting.
+    /// Starts the jobs: they write last uses, read the change feed, prune old tokens, check for expiry,
+    /// deliver notifications and feed event sinks. Also reads once which tokens are in use, so that
+    /// they are served during a flood of unknown ones.
     ///
-    /// Without them nothing is wrong, but on a shared store every request asks the database, last
-    /// uses are written only by [`Pats::flush_last_use`], nothing is pruned, nobody is notified, and
-    /// event sinks get nothing. (The store keeps the events of changes all the same.)
+    /// Without the jobs authentication is correct, but on a shared store every request asks the
+    /// database, last uses are written only by [`Pats::flush_last_use`], no token is pruned, no
+    /// notification is sent, and event sinks receive nothing. The store keeps the events of changes in
+    /// any case.
     pub fn start(&self) -> Jobs {
         Jobs::start(Arc::clone(&self.0))
     }
 
-    /// The settings in force.
+    /// Returns the settings in force.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.0.context.settings
@@ -63,24 +64,24 @@ impl Pats {
         Arc::as_ptr(&self.0).addr()
     }
 
-    /// Whether this node can do its work, for checks of readiness: the store answers, and the last
-    /// report of this node ([`TokenStore::heartbeat`]) was committed and read back less than 25
-    /// seconds ago, and this version may use it. A database that answers and takes no writes is found
-    /// out by that. Where no job reports ([`Pats::start`]), this does.
+    /// Checks whether this node can do its work, for readiness probes. It can if all of this holds:
     ///
-    /// Nor is it ready while the database's clock is more than a minute from what the database vouches
-    /// for ([`StoreTime`]) and was not when this node first asked, or is not as another node sees it
-    /// that has reported within 25 seconds: it was set, or is that of another server after a failover,
-    /// and what expires by it may be none. It is again once they agree, by themselves or by
-    /// [`Pats::accept_clock`]. Jobs that go by a schedule wait as well. A node that starts when none
-    /// runs believes the clock, 25 seconds later if those before it were cut off.
+    /// - The store answers.
+    /// - This node's last report ([`TokenStore::heartbeat`]) was committed and read back less than 25
+    ///   seconds ago. A database that answers and takes no writes fails this. Without running jobs
+    ///   ([`Pats::start`]) this call reports.
+    /// - The store is not reserved for newer versions.
+    /// - The database's clock has not leapt. It has if it is more than a minute from the time that the
+    ///   database vouches for ([`StoreTime`]), and either was not when this node first asked, or is not
+    ///   according to another node that has reported within 25 seconds. Then it was set, or belongs to
+    ///   another server after a failover, and its dates cannot be relied on. Scheduled jobs wait as
+    ///   well, until the two agree again, by themselves or by [`Pats::accept_clock`]. A node that starts
+    ///   when no other runs believes the clock; if the nodes before it were cut off, 25 seconds later.
     ///
-    /// A check of liveness has nothing to ask here: a process that answers is alive, and one that
-    /// cannot reach its database gets no better by being started again.
+    /// Not for liveness probes: restarting a process does not help against a database that is down.
     ///
     /// # Errors
-    /// It cannot, or not within twice `pat.auth.database.timeout.ms`, or it may not
-    /// ([`StoreError::Outdated`]).
+    /// One of these does not hold, or is not known within twice `pat.auth.database.timeout.ms`.
     pub async fn ready(&self) -> Result<(), Unavailable> {
         let Node {
             context,
@@ -100,7 +101,7 @@ impl Pats {
                 return Err(StoreError::backend(unread).into());
             }
         }
-        // By now the other nodes are heard, who may know better.
+        // By now the reports of the other nodes have been read.
         match context.time.doubtful_leap() {
             None => Ok(()),
             Some(leap) => Err(StoreError::backend(format!(
@@ -112,7 +113,7 @@ impl Pats {
         }
     }
 
-    /// The time by which tokens are judged.
+    /// Returns the time by which tokens are judged: the database's, where it has a clock.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.0.now()

@@ -3,19 +3,19 @@ use crate::notification::NotificationId;
 use crate::store::{DeadNotification, Outbox, StoreError};
 
 impl Pats {
-    /// How many notifications wait to be sent, and how many could not be. All zero for a store without
-    /// jobs.
+    /// Returns how many notifications are pending and how many are dead letters. All zero for a store
+    /// without jobs.
     ///
     /// # Errors
-    /// The store cannot answer in time.
+    /// [`StoreError::Timeout`] or [`StoreError::Backend`]: the store cannot answer.
     pub async fn outbox(&self) -> Result<Outbox, StoreError> {
         self.0.outbox().await
     }
 
-    /// The newest notifications that could not be sent, at most `limit`: for somebody to look at.
+    /// Returns up to `limit` dead letters, the newest first: notifications that could not be sent.
     ///
     /// # Errors
-    /// The store cannot answer in time.
+    /// As of [`Pats::outbox`].
     pub async fn dead_notifications(
         &self,
         limit: u32,
@@ -34,10 +34,10 @@ impl Pats {
         }
     }
 
-    /// Has a notification tried again that could not be sent; false if it is none of those.
+    /// Queues a dead letter again. Returns `false` if there is none with this ID.
     ///
     /// # Errors
-    /// The store cannot answer in time.
+    /// As of [`Pats::outbox`].
     pub async fn requeue_notification(&self, id: NotificationId) -> Result<bool, StoreError> {
         let Some(jobs) = self.0.context.job_store()? else {
             return Ok(false);

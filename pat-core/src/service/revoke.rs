@@ -1,4 +1,4 @@
-//! Everything that takes access away.
+//! Revocation, and changes of users that revoke.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,23 +10,24 @@ use crate::settings::CreateByToken;
 use crate::store::{RevocationScope, Revoked};
 use crate::token::{Owner, TokenId};
 
-/// Whether tokens that were created with a token are revoked with it, directly or through others.
+/// Whether the descendants of a token are revoked with it: the tokens that were created with it,
+/// directly or through others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Family {
-    /// If `pat.create.by.token` is `capped`.
+    /// They are if `pat.create.by.token` is `capped`.
     #[default]
     Configured,
-    /// In any case.
+    /// They are in any case.
     Included,
 }
 
-/// What came of a revocation.
+/// How many tokens a revocation concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RevokedCount {
     /// How many tokens were revoked.
     pub revoked: u64,
-    /// How many tokens that were created with these go on authenticating.
+    /// How many descendants of these tokens still authenticate.
     pub live_children: u64,
 }
 
@@ -40,21 +41,23 @@ impl RevokedCount {
 }
 
 impl Pats {
-    /// Revokes a token that the caller may see. Revoking it again is no error.
+    /// Revokes a token of the caller's, or of any user if the caller is an administrator. Revoking it
+    /// again is not an error.
     ///
-    /// When this returns, no request on this node is authenticated by the token any more, and with
-    /// `pat.revocation.wait=cluster` none on any node.
+    /// When this returns, this node authenticates no request by the token; with
+    /// `pat.revocation.wait=cluster` no node does.
     ///
     /// # Errors
-    /// There is no such token (or not for this caller), or the store cannot answer: then the token
-    /// may or may not be revoked, and revoking again is safe.
+    /// - [`AccessError::NotFound`]: there is no such token for this caller.
+    /// - [`AccessError::Unavailable`]: the store or the directory cannot answer. The token may or may
+    ///   not be revoked, and revoking again is safe.
     pub async fn revoke(&self, caller: &Caller, id: TokenId) -> Result<(), AccessError> {
         let revoked = self.revoke_with(caller, id, Family::Configured).await;
         revoked.map(drop)
     }
 
-    /// Revokes a token as [`Pats::revoke`] does, and the tokens that were created with it as `family`
-    /// says. Returns how many were revoked, and how many that were created with it outlive it.
+    /// Revokes like [`Pats::revoke`], and treats the token's descendants as `family` says. Returns how
+    /// many tokens were revoked, and how many descendants stay valid.
     ///
     /// # Errors
     /// As of [`Pats::revoke`].
@@ -76,7 +79,7 @@ impl Pats {
         Ok(RevokedCount::new(&revoked))
     }
 
-    /// What falls with these tokens.
+    /// Returns what is revoked with these tokens.
     pub(super) fn scope_of(&self, ids: Vec<TokenId>, family: Family) -> RevocationScope {
         match (family, self.settings().create_by_token()) {
             (Family::Included, _) | (Family::Configured, CreateByToken::Capped) => {
@@ -88,13 +91,13 @@ impl Pats {
         }
     }
 
-    /// The host has changed a user: disabled, enabled, locked. All his tokens are judged anew on
-    /// all nodes within `pat.auth.max.staleness.ms`, and on this one at once.
+    /// Tells the service that the host has disabled, enabled or locked a user. The user's tokens are
+    /// judged anew: on this node at once, on all nodes within `pat.auth.max.staleness.ms`.
     ///
-    /// A host that forgets to call this is bounded by `atlassian.node.auth.cache.expiry.mins`.
+    /// Without this call the change takes effect within `atlassian.pats.auth.cache.expiry.mins`.
     ///
     /// # Errors
-    /// The store cannot answer; call again.
+    /// The store cannot answer; call it again.
     pub async fn user_changed(&self, owner: &Owner) -> Result<(), Unavailable> {
         let (node, owner) = (Arc::clone(&self.0), owner.clone());
         self.0
@@ -106,10 +109,11 @@ impl Pats {
             .await
     }
 
-    /// The host has deleted a user: all his tokens are revoked. Returns how many that were.
+    /// Tells the service that the host has deleted a user. Revokes the user's tokens, and returns how
+    /// many were revoked.
     ///
     /// # Errors
-    /// The store cannot answer; call again.
+    /// The store cannot answer; call it again.
     pub async fn user_deleted(&self, owner: &Owner) -> Result<usize, Unavailable> {
         let (node, owner) = (Arc::clone(&self.0), owner.clone());
         self.0

@@ -14,21 +14,22 @@ use crate::token::{PlainToken, Token, TokenId, TokenStatus};
 /// A token that has just been created, with its secret.
 #[derive(Debug)]
 pub struct CreatedToken {
-    /// What is stored of it.
+    /// The token as it is stored.
     pub token: Token,
     /// The secret, to be shown once.
     pub plain: PlainToken,
 }
 
-/// How often a new id is drawn when two nodes made the same one.
+/// How often a new ID is drawn when two nodes drew the same one.
 const INSERT_ATTEMPTS: usize = 5;
 
 impl Pats {
     /// Creates a token for the caller.
     ///
     /// # Errors
-    /// A rule forbids it, or the store cannot answer in time; then nothing was created, or at most
-    /// a token that nobody knows and the owner sees in his list.
+    /// - [`CreateError::Refused`]: a rule forbids it; the [`PolicyError`] says which.
+    /// - [`CreateError::Unavailable`]: the store cannot answer in time. Either no token was created, or
+    ///   one whose secret is lost; the owner sees it in the list and can revoke it.
     pub async fn create(
         &self,
         caller: &Caller,
@@ -40,20 +41,19 @@ impl Pats {
             .await?
     }
 
-    /// Why a token may not be called so, by the same rule as of [`Pats::create`], for a form that
-    /// says of each field what is wrong with it.
+    /// Validates a token name with the rule that [`Pats::create`] applies.
     ///
     /// # Errors
-    /// A rule forbids it.
+    /// The [`PolicyError`] of `create` about the name.
     pub fn check_name(&self, name: &str) -> Result<(), PolicyError> {
         policy::check_name(self.settings(), name)
     }
 
-    /// Why a token of the caller's may not live so many days, by the same rule as of
-    /// [`Pats::create`]; `None` is for ever.
+    /// Validates a life span in days with the rule that [`Pats::create`] applies to this caller;
+    /// `None` is without an end.
     ///
     /// # Errors
-    /// A rule forbids it.
+    /// The [`PolicyError`] of `create` about the life span.
     pub fn check_lifetime(
         &self,
         caller: &Caller,
@@ -142,11 +142,11 @@ impl Pats {
         }
     }
 
-    /// The caller's own tokens in id order, expired ones included and revoked ones not, each with
-    /// its last use up to now.
+    /// Returns the caller's own tokens in the order of their IDs, with expired and without revoked
+    /// ones. Last uses include those that are not written to the store yet.
     ///
     /// # Errors
-    /// The store cannot answer.
+    /// [`AccessError::Unavailable`]: the store cannot answer.
     pub async fn list(&self, caller: &Caller) -> Result<Vec<Token>, AccessError> {
         let tokens = self.0.context.usable_store()?.list(caller.owner());
         let mut tokens = self
@@ -158,11 +158,11 @@ impl Pats {
         Ok(tokens)
     }
 
-    /// A token that the caller may see: his own, or any if he is an administrator.
+    /// Returns an unrevoked token of the caller's, or of any user if the caller is an administrator.
     ///
     /// # Errors
-    /// There is no such token (or it is revoked, or not for this caller), or the store cannot
-    /// answer.
+    /// - [`AccessError::NotFound`]: there is no such token for this caller, or it is revoked.
+    /// - [`AccessError::Unavailable`]: the store or the directory cannot answer.
     pub async fn find(&self, caller: &Caller, id: TokenId) -> Result<Token, AccessError> {
         let token = self.find_even_revoked(caller, id).await?;
         if token.revoked_at.is_some() {
@@ -200,10 +200,10 @@ impl Pats {
             .ok_or(AccessError::NotFound)
     }
 
-    /// Whether the caller may see and revoke the tokens of others; asks the host each time.
+    /// Returns whether the caller is an administrator. Asks the directory each time.
     ///
     /// # Errors
-    /// The host's directory cannot answer.
+    /// [`Unavailable::Directory`]: the directory cannot answer.
     pub async fn is_administrator(&self, caller: &Caller) -> Result<bool, Unavailable> {
         let answer = self.0.context.directory.is_administrator(caller.owner());
         self.0
@@ -212,10 +212,10 @@ impl Pats {
             .await
     }
 
-    /// What the host knows of a token's owner; `None` if he is gone.
+    /// Returns the user who owns a token; `None` if the directory does not know the owner.
     ///
     /// # Errors
-    /// The host's directory cannot answer.
+    /// [`Unavailable::Directory`]: the directory cannot answer.
     pub async fn owner_of(&self, token: &Token) -> Result<Option<User>, Unavailable> {
         self.0
             .context
@@ -226,8 +226,8 @@ impl Pats {
             .await
     }
 
-    /// Begins to show `token` as [`TokenStatus::ExpiresSoon`] this long before it expires, and says
-    /// what it is now.
+    /// Returns the token's current status. It expires soon within the days of
+    /// `atlassian.pats.expiry.warning.days`.
     #[must_use]
     pub fn status(&self, token: &Token) -> TokenStatus {
         token.status(self.0.context.time.now().timestamp(), self.warning())
