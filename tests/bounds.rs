@@ -259,7 +259,7 @@ const CALLS: &[Call] = &[
             Ok(())
         })
     }),
-    call("Pats::check", 1, Asks::Both, |w| {
+    call("Pats::authenticate_digest", 1, Asks::Both, |w| {
         Box::pin(async {
             w.pats.authenticate_digest(*w.principal.digest()).await?;
             Ok(())
@@ -414,6 +414,12 @@ const CALLS: &[Call] = &[
                 limit: 10,
             };
             w.administration.search(&search).await?;
+            Ok(())
+        })
+    }),
+    call("Administration::find", 30, Asks::Store, |w| {
+        Box::pin(async {
+            w.administration.find(&[w.token.token.id]).await?;
             Ok(())
         })
     }),

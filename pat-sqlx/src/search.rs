@@ -1,5 +1,7 @@
 //! Looking through the tokens of all owners.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use pat_core::search::{
     DateRange, Filter, Position, Revoked, Search, Sort, SortKey, SortValue, Start, fold,
@@ -12,6 +14,7 @@ use tracing::instrument;
 use crate::checkout::fetch;
 use crate::row::{self, TOKEN_COLUMNS, TOKENS};
 use crate::sql::{Sql, Value};
+use crate::store::CHUNK;
 use crate::{Portable, SqlxStore};
 
 /// The columns of an order: what is sorted by, and what decides between equals.
@@ -339,6 +342,23 @@ impl<DB: Portable> SqlxStore<DB> {
         let rows = fetch(&self.pool, sql).await?;
         rows.iter().map(|row| row.token_id("id")).collect()
     }
+
+    async fn try_find_all(&self, ids: &[TokenId]) -> Result<Vec<Token>, Error> {
+        let ids: BTreeSet<_> = ids.iter().copied().collect();
+        let ids: Vec<_> = ids.into_iter().collect();
+        let mut tokens = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(CHUNK) {
+            let mut sql = Sql::<DB>::new(format!(
+                "SELECT {TOKEN_COLUMNS} FROM {TOKENS} WHERE t.id IN "
+            ));
+            sql.bind_list(chunk.iter().copied());
+            sql.push(" ORDER BY t.id");
+            for row in fetch(&self.pool, sql).await? {
+                tokens.push(row::token(&row)?);
+            }
+        }
+        Ok(tokens)
+    }
 }
 
 #[async_trait]
@@ -356,5 +376,10 @@ impl<DB: Portable> SearchStore for SqlxStore<DB> {
     #[instrument(name = "pat.store.ids", skip_all)]
     async fn ids(&self, filter: &Filter) -> Result<Vec<TokenId>, StoreError> {
         self.retry(|| self.try_ids(filter)).await
+    }
+
+    #[instrument(name = "pat.store.find_all", skip_all)]
+    async fn find_all(&self, ids: &[TokenId]) -> Result<Vec<Token>, StoreError> {
+        self.retry(|| self.try_find_all(ids)).await
     }
 }

@@ -50,6 +50,7 @@ pub(crate) const METHODS: &[&str] = &[
     "search",
     "count",
     "ids",
+    "find_all",
     "record_events",
     "number_events",
     "last_event_number",
@@ -347,6 +348,10 @@ impl SearchStore for Silent {
 
     async fn ids(&self, filter: &Filter) -> Result<Vec<TokenId>, StoreError> {
         self.pass("ids").await?.ids(filter).await
+    }
+
+    async fn find_all(&self, ids: &[TokenId]) -> Result<Vec<Token>, StoreError> {
+        self.pass("find_all").await?.find_all(ids).await
     }
 }
 

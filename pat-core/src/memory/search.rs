@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 
 use super::MemoryStore;
@@ -42,5 +44,12 @@ impl SearchStore for MemoryStore {
     async fn ids(&self, filter: &Filter) -> Result<Vec<TokenId>, StoreError> {
         let tokens = self.matching(filter);
         Ok(tokens.into_iter().map(|token| token.id).collect())
+    }
+
+    async fn find_all(&self, ids: &[TokenId]) -> Result<Vec<Token>, StoreError> {
+        let ids: BTreeSet<_> = ids.iter().collect();
+        let tables = self.tables();
+        let found = ids.into_iter().filter_map(|id| tables.tokens.get(id));
+        Ok(found.cloned().collect())
     }
 }

@@ -110,6 +110,18 @@ impl Administration<'_> {
         Ok(SearchPage { tokens, next })
     }
 
+    /// Returns the tokens with these IDs, revoked ones included, in the order of their IDs. Skips
+    /// unknown IDs.
+    ///
+    /// # Errors
+    /// As of [`Administration::search`].
+    pub async fn find(&self, ids: &[TokenId]) -> Result<Vec<Token>, AdminError> {
+        let found = self.store()?.find_all(ids);
+        let mut tokens = self.context().ask(SEARCH_TIMEOUT, found).await?;
+        self.pats.0.auth.last_used.refresh(&mut tokens);
+        Ok(tokens)
+    }
+
     /// Returns how many tokens a filter matches.
     ///
     /// # Errors

@@ -21,4 +21,8 @@ pub trait SearchStore: Debug + Send + Sync {
 
     /// Which tokens match, in id order.
     async fn ids(&self, filter: &Filter) -> Result<Vec<TokenId>, StoreError>;
+
+    /// Returns the tokens with these IDs, revoked ones included, in the order of their IDs. Skips
+    /// unknown IDs, and returns a token once, however often its ID is given.
+    async fn find_all(&self, ids: &[TokenId]) -> Result<Vec<Token>, StoreError>;
 }

@@ -17,6 +17,7 @@ pub const CASES: &[Case] = &[
     case("a_part_of_a_name_is_found_in_any_case_and_as_it_is", |s| {
         Box::pin(names(s))
     }),
+    case("tokens_are_found_by_their_ids", |s| Box::pin(by_ids(s))),
     case("a_walk_sees_once_what_is_there_throughout", |s| {
         Box::pin(changing(s))
     }),
@@ -162,6 +163,21 @@ async fn filters(store: Store) {
         let count = searched(&store).count(&filter).await.expect("count");
         assert_eq!(count, expected.len() as u64, "{filter:?}");
     }
+}
+
+async fn by_ids(store: Store) {
+    let tokens = populate(&store).await;
+    let [first, second] = [&tokens[0], &tokens[1]];
+    revoke(&store, RevocationScope::Tokens(vec![second.id]), 100).await;
+    let wanted = [second.id, id(999_999), first.id, second.id];
+    let found = searched(&store).find_all(&wanted).await.expect("find_all");
+    assert_eq!(ids(&found), [first.id, second.id]);
+    assert_eq!(found[0], *first);
+    assert!(found[1].revoked_at.is_some());
+    let all = searched(&store).find_all(&ids(&tokens)).await;
+    assert_eq!(all.expect("find_all").len(), tokens.len());
+    let none = searched(&store).find_all(&[]).await.expect("find_all");
+    assert_eq!(none, []);
 }
 
 async fn orders(store: Store) {

@@ -125,7 +125,7 @@ impl<'a> Request<'a> {
         let target = if fields.get("what") == "found" {
             Target::Found
         } else {
-            let tokens = selected(page, &fields).await?;
+            let tokens = selected(page, admin, &fields).await?;
             if tokens.is_empty() {
                 let query = form.query(&[("nothing", "selected")]);
                 return Err(page.go_to(&format!("admin/tokens?{query}")));
@@ -202,18 +202,18 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The selected tokens, without those that are unknown or revoked already.
-async fn selected(page: &Page, fields: &Fields) -> Result<Vec<Token>, Response> {
-    let mut tokens = Vec::new();
-    for id in fields.all("id").take(MAX_SELECTED) {
-        let Some(id) = id.parse().ok().and_then(TokenId::new) else {
-            continue;
-        };
-        match page.pats().find(page.caller(), id).await {
-            Ok(token) => tokens.push(token),
-            Err(pat_core::AccessError::Unavailable(error)) => return Err(page.unavailable(&error)),
-            Err(_) => {}
-        }
-    }
+/// Returns the selected tokens, without those that are unknown or revoked already.
+async fn selected(
+    page: &Page,
+    admin: &Administration<'_>,
+    fields: &Fields,
+) -> Result<Vec<Token>, Response> {
+    let ids = fields.all("id").take(MAX_SELECTED);
+    let ids: Vec<_> = ids
+        .filter_map(|id| id.parse().ok().and_then(TokenId::new))
+        .collect();
+    let found = admin.find(&ids).await;
+    let mut tokens = found.map_err(|error| page.not_administered(&error))?;
+    tokens.retain(|token| token.revoked_at.is_none());
     Ok(tokens)
 }
