@@ -403,3 +403,141 @@ impl Authenticator {
         self.cache.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::caller::Caller;
+    use crate::memory::MemoryStore;
+    use crate::policy::TokenRequest;
+    use crate::service::Pats;
+    use crate::store::Change;
+    use crate::testing::{TestClock, TestDirectory};
+    use crate::token::{Owner, TokenId};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    struct Host {
+        pats: Pats,
+        clock: Arc<TestClock>,
+        directory: TestDirectory,
+        owner: Owner,
+    }
+
+    impl Host {
+        fn new() -> Self {
+            let (clock, directory) = (Arc::<TestClock>::default(), TestDirectory::default());
+            let pats = Pats::builder(MemoryStore::default());
+            let pats = pats.users(directory.clone()).clock(clock.clone()).build();
+            let owner = directory.add("alice");
+            Self {
+                pats,
+                clock,
+                directory,
+                owner,
+            }
+        }
+
+        fn auth(&self) -> &Arc<Authenticator> {
+            &self.pats.0.auth
+        }
+
+        /// Creates a token that lasts for a day, and loads it into the cache.
+        async fn cached_token(&self) -> (TokenId, TokenDigest) {
+            let caller = Caller::cookie_authenticated(self.owner.clone());
+            let request = TokenRequest {
+                name: "ci".into(),
+                lifetime_days: Some(1),
+            };
+            let created = self.pats.create(&caller, request).await.expect("a token");
+            let digest = created.plain.digest();
+            self.load(digest).await.expect("a principal");
+            assert!(self.is_hit(&digest));
+            (created.token.id, digest)
+        }
+
+        async fn load(&self, digest: TokenDigest) -> AuthResult {
+            Arc::clone(self.auth()).authenticate_digest(digest).await
+        }
+
+        fn is_hit(&self, digest: &TokenDigest) -> bool {
+            matches!(self.auth().authenticate_cached(digest), Some(Ok(_)))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hit_lasts_until_a_change_of_its_token_or_its_owner() {
+        let host = Host::new();
+        let (id, digest) = host.cached_token().await;
+        let changes = [
+            Change::TokenRevoked(id),
+            Change::OwnerChanged(host.owner.clone()),
+            Change::Everything,
+        ];
+        for change in changes {
+            host.auth().epochs.bump(&change);
+            assert!(!host.is_hit(&digest), "{change:?}");
+            // Nothing was revoked, so the store finds it good again.
+            host.load(digest).await.expect("a principal");
+            assert!(host.is_hit(&digest), "{change:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hit_ends_with_the_token_by_either_clock() {
+        let day = SignedDuration::from_hours(24);
+        // A leap that is taken back was none; time that has passed stays so.
+        let pass: [(&str, fn(&TestClock), bool); 2] = [
+            (
+                "the date is set",
+                |clock| clock.step_wall(SignedDuration::from_hours(24)),
+                true,
+            ),
+            (
+                "time passes",
+                |clock| clock.advance(Duration::from_hours(24)),
+                false,
+            ),
+        ];
+        for (how, pass, is_hit_after) in pass {
+            let host = Host::new();
+            let (_, digest) = host.cached_token().await;
+            pass(&host.clock);
+            host.pats.now();
+            assert!(!host.is_hit(&digest), "{how}");
+            host.clock.step_wall(-day);
+            host.pats.now();
+            let is_hit = host.is_hit(&digest);
+            assert_eq!(is_hit, is_hit_after, "{how}, and the date is set back");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_refusal_of_an_inactive_owner_ends_with_a_change_or_after_ten_seconds() {
+        let host = Host::new();
+        let (id, digest) = host.cached_token().await;
+        let change = Change::OwnerChanged(host.owner.clone());
+        let is_refused = || {
+            let cached = host.auth().authenticate_cached(&digest);
+            matches!(cached, Some(Err(AuthError::OwnerInactive(refused))) if refused == id)
+        };
+        for ends_by_change in [true, false] {
+            host.directory.set_active(&host.owner, false);
+            host.auth().epochs.bump(&change);
+            let refused = host.load(digest).await;
+            assert!(matches!(refused, Err(AuthError::OwnerInactive(_))));
+            assert!(is_refused());
+            host.directory.set_active(&host.owner, true);
+            assert!(is_refused(), "the host has not said so");
+            if ends_by_change {
+                host.auth().epochs.bump(&change);
+            } else {
+                host.clock.advance(10 * SECOND);
+            }
+            assert!(!is_refused());
+            host.load(digest).await.expect("a principal");
+        }
+    }
+}

@@ -127,3 +127,79 @@ impl Pats {
             .await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::AuthError;
+    use crate::memory::MemoryStore;
+    use crate::policy::TokenRequest;
+    use crate::service::CreatedToken;
+    use crate::settings::Settings;
+    use crate::testing::TestDirectory;
+
+    async fn create(pats: &Pats, caller: &Caller) -> CreatedToken {
+        let request = TokenRequest {
+            name: "ci".into(),
+            lifetime_days: None,
+        };
+        pats.create(caller, request).await.expect("a token")
+    }
+
+    async fn is_accepted(pats: &Pats, created: &CreatedToken) -> bool {
+        let presented = created.plain.expose().as_bytes();
+        match pats.authenticate(presented).await {
+            Ok(_) => true,
+            Err(AuthError::Revoked(_)) => false,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_deletion_revokes_the_tokens_of_that_user_alone() {
+        let directory = TestDirectory::default();
+        let [alice, bob] = ["alice", "bob"].map(|key| directory.add(key));
+        let pats = Pats::builder(MemoryStore::default());
+        let pats = pats.users(directory).build();
+        let callers = [&alice, &bob].map(|owner| Caller::cookie_authenticated(owner.clone()));
+        let first = create(&pats, &callers[0]).await;
+        let second = create(&pats, &callers[0]).await;
+        let others = create(&pats, &callers[1]).await;
+        assert!(is_accepted(&pats, &first).await);
+        assert_eq!(pats.user_deleted(&alice).await.expect("revoked"), 2);
+        assert!(!is_accepted(&pats, &first).await);
+        assert!(!is_accepted(&pats, &second).await);
+        assert!(is_accepted(&pats, &others).await);
+        assert_eq!(pats.user_deleted(&alice).await.expect("revoked"), 0);
+    }
+
+    #[tokio::test]
+    async fn the_setting_and_the_caller_decide_what_falls_with_a_token() {
+        for (create_by_token, family, falls) in [
+            ("capped", Family::Configured, true),
+            ("allowed", Family::Configured, false),
+            ("allowed", Family::Included, true),
+        ] {
+            let settings = Settings::builder().set("pat.create.by.token", create_by_token);
+            let settings = settings.expect("a value").build().expect("settings");
+            let directory = TestDirectory::default();
+            let alice = Caller::cookie_authenticated(directory.add("alice"));
+            let pats = Pats::builder(MemoryStore::default()).users(directory);
+            let pats = pats.settings(settings).build();
+            let parent = create(&pats, &alice).await;
+            let presented = parent.plain.expose().as_bytes();
+            let principal = pats.authenticate(presented).await.expect("a principal");
+            let child = create(&pats, &Caller::with_token(principal)).await;
+            let revoked = pats.revoke_with(&alice, parent.token.id, family).await;
+            let revoked = revoked.expect("revoked");
+            let expected = if falls { (2, 0) } else { (1, 1) };
+            assert_eq!((revoked.revoked, revoked.live_children), expected);
+            assert!(!is_accepted(&pats, &parent).await);
+            assert_eq!(
+                is_accepted(&pats, &child).await,
+                !falls,
+                "{create_by_token}"
+            );
+        }
+    }
+}
