@@ -20,18 +20,8 @@ pub mod guide {
     pub mod proxies {
         #![doc = include_str!("docs/proxies.md")]
     }
-    #[expect(
-        clippy::doc_markdown,
-        reason = "the labels of the plot are no Markdown"
-    )]
     pub mod performance {
         #![doc = include_str!("docs/performance.md")]
-        #![doc = include_str!("docs/comparison.md")]
-        #![doc = include_str!("docs/comparison.svg")]
-        #![doc = include_str!("docs/look_up.md")]
-        #![doc = include_str!("docs/http.md")]
-        #![doc = include_str!("docs/http.svg")]
-        #![doc = include_str!("docs/database.md")]
     }
 }
 mod jobs;

@@ -1,7 +1,7 @@
 //! What the stores take on databases of several sizes: looking tokens up by their digest, creating
 //! and revoking them.
 //!
-//! `cargo bench -p pat-benches --bench database` writes a Markdown table into `pat-core/src/docs`, or
+//! `cargo bench -p pat-benches --bench database` writes a Markdown table into `benchmarks`, or
 //! into the folder that `PAT_BENCH_OUTPUT` names. `PAT_BENCH_SQLITE_ROWS` and `PAT_BENCH_SERVER_ROWS`
 //! say how many tokens there are; `10000,1000000` unless set. The servers are found or started as for
 //! the tests, and one that is started here syncs every commit; a kind that is missing is left out.
@@ -44,7 +44,7 @@ async fn compare() {
         measured.extend(on_server(kind).await);
     }
     let mut table = format!(
-        "\n# In the database\n\n\
+        "# In the database\n\n\
          {}, by `cargo bench -p pat-benches --bench database`; medians of {TURNS} turns. \
          Every commit is synced to disk.\n\n\
          | database | tokens | look-up, one task alone | ÷ first | of {TASKS} tasks at once, each | \

@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p pat-benches --bench http` runs the server on the first core and `wrk` (a Debian
 //! package) on the second, so a machine with two idle ones is needed. All stacks take turns, and the
-//! medians count. It writes a Markdown table and a plot into `pat-core/src/docs`, or into the folder that
+//! medians count. It writes a Markdown table and a plot into `benchmarks`, or into the folder that
 //! `PAT_BENCH_OUTPUT` names. `PAT_BENCH_HTTP_ROUNDS` says how many turns of two seconds each stack
 //! has; 7 unless set.
 
@@ -291,7 +291,7 @@ fn compare() {
         }
     });
     let mut table = format!(
-        "\n# Over HTTP/1.1\n\n\
+        "# Over HTTP/1.1\n\n\
          {}, by `cargo bench -p pat-benches --bench http`; medians of {rounds} turns of two seconds.\n\n\
          | server | requests a second | ÷ bare | processor time per request: µs | ÷ bare | core in use |\n\
          |---|---:|---:|---:|---:|---:|\n",

@@ -59,13 +59,14 @@ fn processor() -> String {
     format!("{} × {}", names.len(), names.first().unwrap_or(&"unknown"))
 }
 
-/// Writes a result to where the documents are, or into the folder that `PAT_BENCH_OUTPUT` names.
+/// Writes a result into the repository's folder `benchmarks`, or into the one that `PAT_BENCH_OUTPUT`
+/// names.
 ///
 /// # Panics
 /// The folder cannot be written to.
 pub fn write(name: &str, text: &str) {
-    let documents = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pat-core/src/docs");
-    let folder = std::env::var_os("PAT_BENCH_OUTPUT").map_or(documents, PathBuf::from);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../benchmarks");
+    let folder = std::env::var_os("PAT_BENCH_OUTPUT").map_or(folder, PathBuf::from);
     let path = folder.join(name);
     std::fs::write(&path, text).expect("the folder can be written to");
     println!("written: {}", path.display());

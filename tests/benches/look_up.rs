@@ -2,7 +2,7 @@
 //! up, count the reference, write the last use, drop it.
 //!
 //! `cargo bench -p pat-benches --bench look_up` takes turns between all of them, with 5,000 entries and
-//! with 1,000,000 (two gigabytes of memory), and writes a Markdown table into `pat-core/src/docs`, or
+//! with 1,000,000 (two gigabytes of memory), and writes a Markdown table into `benchmarks`, or
 //! into the folder that `PAT_BENCH_OUTPUT` names.
 
 use std::cell::RefCell;
@@ -40,7 +40,7 @@ fn main() {
         }
     }
     let table = format!(
-        "\n# What may stand in front of the cache\n\n\
+        "# What may stand in front of the cache\n\n\
          {}, by `cargo bench -p pat-benches --bench look_up`; medians, in nanoseconds.\n\n\
          | entries | in front | uniform | hot | two threads, uniform | hot |\n\
          |---:|---|---:|---:|---:|---:|\n{rows}",

@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p pat-benches --bench comparison` takes turns between all stacks, many times, and
 //! takes the medians, so that whatever else the machine does meets all of them alike. It writes a
-//! Markdown table and a plot into `pat-core/src/docs`, or into the folder that `PAT_BENCH_OUTPUT`
+//! Markdown table and a plot into `benchmarks`, or into the folder that `PAT_BENCH_OUTPUT`
 //! names. `PAT_BENCH_ROUNDS` says how many turns each stack has; 101 unless set.
 //! `PAT_BENCH_ONLY` picks stacks by parts of their names, with commas between; the table of these is
 //! printed and not written.

@@ -15,7 +15,7 @@ fn of(measured: &[Measured], name: &str) -> Measured {
 pub(crate) fn table(measured: &[Measured], rounds: usize, load_before: &str) -> String {
     let (bare, limit) = (of(measured, NO_AUTH), of(measured, LIMIT));
     let mut table = format!(
-        "\n# Beside other ways to authenticate\n\n\
+        "# Beside other ways to authenticate\n\n\
          {}, by `cargo bench -p pat-benches --bench comparison`; medians of {rounds} turns. \
          \"÷ limit\" compares what is added to a request without authentication.\n\n\
          | stack | uniform: ns | ÷ limit | hot: ns | ÷ limit \
