@@ -6,10 +6,14 @@
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
+use axum::body::{Body, Bytes, to_bytes};
 use futures_util::future::try_join_all;
-use http::StatusCode;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{Method, Request, StatusCode};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use pat_core::{BoxError, Clock as _, SystemClock};
-use reqwest::Client;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -19,6 +23,8 @@ const NODES: usize = 3;
 const REVOCATIONS: usize = 50;
 /// Has this program be one of the servers.
 const AS_NODE: &str = "PAT_CLUSTER_NODE";
+/// The name and the password `alice`.
+const ALICE: &str = "Basic YWxpY2U6YWxpY2U=";
 
 fn main() -> ExitCode {
     if std::env::var_os(AS_NODE).is_some() {
@@ -83,7 +89,7 @@ async fn accepted(nodes: &[Node], token: &Token) -> Result<Vec<bool>, BoxError> 
 struct Node {
     process: Child,
     base: String,
-    http: Client,
+    http: Client<HttpConnector, Body>,
 }
 
 #[derive(Deserialize)]
@@ -112,36 +118,57 @@ impl Node {
         Ok(Self {
             base: base.ok_or("a node did not start")?.to_owned(),
             process,
-            http: Client::builder().no_proxy().build()?,
+            http: Client::builder(TokioExecutor::new()).build_http(),
         })
     }
 
     async fn create(&self) -> Result<Token, BoxError> {
-        let request = self
-            .http
-            .post(format!("{}/rest/pat/latest/tokens", self.base));
-        let request = request.json(&json!({"name": "cluster", "expirationDuration": 1}));
-        let answer = request.basic_auth("alice", Some("alice")).send().await?;
-        Ok(answer.error_for_status()?.json().await?)
+        let token = json!({"name": "cluster", "expirationDuration": 1}).to_string();
+        let path = "/rest/pat/latest/tokens";
+        match self.send(Method::POST, path, ALICE, token).await? {
+            (StatusCode::CREATED, token) => Ok(serde_json::from_slice(&token)?),
+            (status, _) => Err(unexpected(status)),
+        }
     }
 
     async fn accepts(&self, token: &Token) -> Result<bool, BoxError> {
-        let request = self
-            .http
-            .get(format!("{}/rest/api/latest/myself", self.base));
-        let answer = request.bearer_auth(&token.raw_token).send().await?;
-        match answer.status() {
-            StatusCode::OK => Ok(true),
-            StatusCode::UNAUTHORIZED => Ok(false),
-            status => Err(format!("a node answers with {status}").into()),
+        let path = "/rest/api/latest/myself";
+        let bearer = format!("Bearer {}", token.raw_token);
+        match self.send(Method::GET, path, &bearer, String::new()).await? {
+            (StatusCode::OK, _) => Ok(true),
+            (StatusCode::UNAUTHORIZED, _) => Ok(false),
+            (status, _) => Err(unexpected(status)),
         }
     }
 
     async fn revoke(&self, token: &Token) -> Result<(), BoxError> {
-        let path = format!("{}/rest/pat/latest/tokens/{}", self.base, token.id);
-        let request = self.http.delete(path).basic_auth("alice", Some("alice"));
-        request.send().await?.error_for_status()?;
-        Ok(())
+        let path = format!("/rest/pat/latest/tokens/{}", token.id);
+        let empty = String::new();
+        match self.send(Method::DELETE, &path, ALICE, empty).await? {
+            (StatusCode::NO_CONTENT, _) => Ok(()),
+            (status, _) => Err(unexpected(status)),
+        }
+    }
+
+    /// The status and the body of the answer.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        authorization: &str,
+        json: String,
+    ) -> Result<(StatusCode, Bytes), BoxError> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base))
+            .header(AUTHORIZATION, authorization)
+            .header(CONTENT_TYPE, "application/json")
+            .body(Body::from(json))?;
+        let answer = self.http.request(request).await?;
+        let status = answer.status();
+        // Read to its end, so that the connection serves the next request too.
+        let body = to_bytes(Body::new(answer.into_body()), usize::MAX).await?;
+        Ok((status, body))
     }
 
     /// Asks it to end, so that the others know that it is gone.
@@ -154,4 +181,8 @@ impl Node {
         self.process.wait().await?;
         Ok(())
     }
+}
+
+fn unexpected(status: StatusCode) -> BoxError {
+    format!("a node answers with {status}").into()
 }

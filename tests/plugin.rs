@@ -12,6 +12,7 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use jiff::Timestamp;
 use libtest_mimic::Trial;
+use pat_core::event::{Event, EventKind, EventSink as _};
 use pat_core::store::{
     Change, ChangePage, FeedPosition, Insertion, LastUse, NewToken, Revocation, RevocationScope,
     SCHEMA_VERSION, TokenStore,
@@ -57,6 +58,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         ),
         trial("plugin::webhook_is_given_up_after_three_times", given_up()),
         trial("plugin::hanging_webhook_holds_up_nobody", hanging()),
+        trial(
+            "plugin::webhook_of_another_scheme_is_refused",
+            refused_url(),
+        ),
+        trial("plugin::failed_webhook_does_not_tell_its_url", secret_url()),
         trial("plugin::demo_users_keep_the_contract", demo_users()),
         trial("plugin::format_of_the_host_works", format_of_the_host()),
         trial("plugin::mailers_keep_the_contract", mailers()),
@@ -419,6 +425,37 @@ async fn hanging() {
     jobs.shutdown().await;
     events.extend(receiver.received());
     assert_eq!(numbers(&events), expected);
+}
+
+async fn refused_url() {
+    for url in [
+        "https://localhost/secret",
+        "/secret",
+        "localhost:80",
+        "http://user:secret@localhost/",
+    ] {
+        let sink = WebhookSink::new(url.parse().expect("a URL"));
+        let error = sink.expect_err(url).to_string();
+        assert!(error.contains("must begin with http://"), "{error}");
+        assert!(!error.contains("secret"), "{error}");
+    }
+}
+
+async fn secret_url() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+    let address = listener.expect("a port").local_addr();
+    // Nobody listens there any more.
+    let url = format!("http://{}/secret", address.expect("an address"));
+    let sink = WebhookSink::new(url.parse().expect("a URL")).expect("a sink");
+    let kind = EventKind::OwnerChanged {
+        owner: owner("alice"),
+    };
+    let error = sink.record(&Event::new(at(0), kind)).await;
+    let error = error.expect_err("nobody listens");
+    assert_eq!(error.to_string(), "the webhook did not answer");
+    let shown = format!("{sink:?} {error:?}");
+    assert!(shown.contains("127.0.0.1"), "{shown}");
+    assert!(!shown.contains("secret"), "{shown}");
 }
 
 /// The other end of a webhook.

@@ -2,9 +2,14 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use axum::body::Body;
+use http::header::CONTENT_TYPE;
+use http::{Request, StatusCode, Uri};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{self, Client};
+use hyper_util::rt::TokioExecutor;
 use pat_core::event::{Event, EventKind, EventSink};
 use pat_core::{BoxError, Owner, TokenId};
-use reqwest::{Client, StatusCode, Url};
 use serde_json::{Value, json};
 
 /// How often one event is sent before it is given up.
@@ -22,25 +27,24 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// By default the sink gets the events of its own process, and one that cannot be sent is lost. A
 /// [shared](WebhookSink::shared) one gets those of all nodes from the store, each until it is sent.
 pub struct WebhookSink {
-    client: Client,
-    url: Url,
+    client: Client<HttpConnector, Body>,
+    url: Uri,
     timeout: Duration,
     name: Option<String>,
 }
 
 impl WebhookSink {
-    /// Sends to this URL.
+    /// Sends to this URL and nowhere else: no proxy is used and no redirect followed.
     ///
     /// # Errors
-    /// The HTTP client cannot be set up.
-    pub fn new(url: Url) -> Result<Self, reqwest::Error> {
-        let client = Client::builder()
-            // Events go where the operator said and nowhere else.
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()?;
+    /// The URL is not one of HTTP, or names a user.
+    pub fn new(url: Uri) -> Result<Self, WebhookUrlError> {
+        let authority = url.authority().map_or("", |authority| authority.as_str());
+        if url.scheme_str() != Some("http") || authority.contains('@') {
+            return Err(WebhookUrlError);
+        }
         Ok(Self {
-            client,
+            client: Client::builder(TokioExecutor::new()).build_http(),
             url,
             timeout: TIMEOUT,
             name: None,
@@ -63,10 +67,12 @@ impl WebhookSink {
     }
 
     async fn send(&self, body: &Value) -> Result<(), SendError> {
-        let request = self.client.post(self.url.clone()).timeout(self.timeout);
-        let response = request.json(body).send().await;
-        // The URL of a webhook is often a secret, and errors are logged.
-        match response.map_err(reqwest::Error::without_url)?.status() {
+        let request = Request::post(&self.url)
+            .header(CONTENT_TYPE, "application/json")
+            .body(Body::from(body.to_string()))?;
+        let response = tokio::time::timeout(self.timeout, self.client.request(request)).await;
+        let response = response.map_err(|_| SendError::Late(self.timeout))??;
+        match response.status() {
             status if status.is_success() => Ok(()),
             status => Err(SendError::Refused(status)),
         }
@@ -96,16 +102,25 @@ impl EventSink for WebhookSink {
 impl fmt::Debug for WebhookSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebhookSink")
-            .field("host", &self.url.host_str())
+            .field("host", &self.url.host())
             .finish_non_exhaustive()
     }
 }
 
+/// A URL that no event can be sent to. The error does not repeat it: it is often a secret.
+#[derive(Debug, thiserror::Error)]
+#[error("the URL of a webhook must begin with http:// and have no user and password in it")]
+pub struct WebhookUrlError;
+
 /// Why one attempt failed.
 #[derive(Debug, thiserror::Error)]
 enum SendError {
+    #[error("the event makes no request")]
+    NoRequest(#[from] http::Error),
     #[error("the webhook did not answer")]
-    NoAnswer(#[from] reqwest::Error),
+    NoAnswer(#[from] legacy::Error),
+    #[error("the webhook did not answer within {0:?}")]
+    Late(Duration),
     #[error("the webhook answered with {0}")]
     Refused(StatusCode),
 }
@@ -114,7 +129,8 @@ impl SendError {
     /// Whether the next attempt may go better.
     fn is_temporary(&self) -> bool {
         match self {
-            Self::NoAnswer(_) => true,
+            Self::NoRequest(_) => false,
+            Self::NoAnswer(_) | Self::Late(_) => true,
             Self::Refused(status) => {
                 status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
             }
