@@ -12,7 +12,7 @@ use tracing::instrument;
 use crate::checkout::fetch_from_primary;
 use crate::sql::{Row, Sql};
 use crate::write::Write;
-use crate::{Portable, SqlxStore};
+use crate::{Dialect, SqlxStore};
 
 /// The columns of `pat_event` that differ from kind to kind.
 #[derive(Clone, Default)]
@@ -116,7 +116,7 @@ impl<'a> Columns<'a> {
 }
 
 /// The event of a numbered row; `None` where an outer join found none.
-fn event<DB: Portable>(row: &Row<DB>) -> Result<Option<Event>, Error> {
+fn event<DB: Dialect>(row: &Row<DB>) -> Result<Option<Event>, Error> {
     let Some(id) = row.optional_int("id")? else {
         return Ok(None);
     };
@@ -127,7 +127,7 @@ fn event<DB: Portable>(row: &Row<DB>) -> Result<Option<Event>, Error> {
     }))
 }
 
-fn event_kind<DB: Portable>(row: &Row<DB>) -> Result<EventKind, Error> {
+fn event_kind<DB: Dialect>(row: &Row<DB>) -> Result<EventKind, Error> {
     let token = || row.token_id("token_id");
     let owner = || row.owner("owner");
     let notification = || crate::row::notice_id(row.int("related_id")?);
@@ -185,13 +185,13 @@ fn event_kind<DB: Portable>(row: &Row<DB>) -> Result<EventKind, Error> {
     })
 }
 
-fn notification_kind<DB: Portable>(row: &Row<DB>) -> Result<Option<NotificationKind>, Error> {
+fn notification_kind<DB: Dialect>(row: &Row<DB>) -> Result<Option<NotificationKind>, Error> {
     let name = row.optional_text("notice")?;
     let is_named = |kind: &NotificationKind| name.as_deref() == Some(kind.as_str());
     Ok(NotificationKind::ALL.into_iter().find(is_named))
 }
 
-impl<DB: Portable> SqlxStore<DB> {
+impl<DB: Dialect> SqlxStore<DB> {
     async fn try_record(&self, events: &[Event]) -> Result<(), Error> {
         let mut write = Write::begin_timeless(self).await?;
         write.insert_events(events).await?;
@@ -275,7 +275,7 @@ impl<DB: Portable> SqlxStore<DB> {
 
 /// Keeps audit events in the table `pat_event`, where the prune job deletes them after 396 days.
 #[async_trait]
-impl<DB: Portable> AuditStore for SqlxStore<DB> {
+impl<DB: Dialect> AuditStore for SqlxStore<DB> {
     #[instrument(name = "pat.store.record_events", level = "debug", skip_all)]
     async fn record_events(&self, events: &[Event]) -> Result<(), StoreError> {
         self.retry(|| self.try_record(events)).await

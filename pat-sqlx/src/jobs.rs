@@ -16,10 +16,10 @@ use crate::checkout::fetch;
 use crate::row::{self, DEAD, PENDING};
 use crate::sql::Sql;
 use crate::write::{LeaseRow, Locked, Write};
-use crate::{Portable, SqlxStore};
+use crate::{Dialect, SqlxStore};
 
 // What a lease protects answers `None` when the lease is lost.
-impl<DB: Portable> SqlxStore<DB> {
+impl<DB: Dialect> SqlxStore<DB> {
     async fn try_acquire(
         &self,
         request: &LeaseRequest<'_>,
@@ -280,7 +280,7 @@ impl<DB: Portable> SqlxStore<DB> {
 }
 
 #[async_trait]
-impl<DB: Portable> JobStore for SqlxStore<DB> {
+impl<DB: Dialect> JobStore for SqlxStore<DB> {
     #[instrument(name = "pat.store.acquire_lease", skip_all, fields(job = request.job.as_str()))]
     async fn acquire_lease(
         &self,

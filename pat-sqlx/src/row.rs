@@ -8,7 +8,7 @@ use pat_core::store::{
 };
 use sqlx::Error;
 
-use crate::Portable;
+use crate::Dialect;
 use crate::sql::{Row, Value, corrupt};
 
 /// The columns of [`token`], to be selected from [`TOKENS`].
@@ -18,7 +18,7 @@ pub(crate) const TOKEN_COLUMNS: &str = "t.id, t.owner, t.name, t.created_at, t.e
 /// Tokens with their last use.
 pub(crate) const TOKENS: &str = "pat_token t LEFT JOIN pat_last_used u ON u.token_id = t.id";
 
-pub(crate) fn token<DB: Portable>(row: &Row<DB>) -> Result<Token, Error> {
+pub(crate) fn token<DB: Dialect>(row: &Row<DB>) -> Result<Token, Error> {
     Ok(Token {
         id: row.token_id("id")?,
         owner: row.owner("owner")?,
@@ -36,7 +36,7 @@ const OWNER_CHANGED: i64 = 2;
 const EVERYTHING: i64 = 3;
 
 /// The page that these rows of one look at the feed make.
-pub(crate) fn change_page<DB: Portable>(rows: &[Row<DB>]) -> Result<ChangePage, Error> {
+pub(crate) fn change_page<DB: Dialect>(rows: &[Row<DB>]) -> Result<ChangePage, Error> {
     let first = rows
         .first()
         .ok_or_else(|| corrupt("pat_clock has no row"))?;
@@ -61,7 +61,7 @@ pub(crate) fn change_page<DB: Portable>(rows: &[Row<DB>]) -> Result<ChangePage, 
 }
 
 /// Which versions may use the tables.
-pub(crate) fn versions<DB: Portable>(row: &Row<DB>) -> Result<StoreVersions, Error> {
+pub(crate) fn versions<DB: Dialect>(row: &Row<DB>) -> Result<StoreVersions, Error> {
     Ok(StoreVersions {
         version: row.count("version")?,
         readable_from: row.count("readable_from")?,
@@ -69,7 +69,7 @@ pub(crate) fn versions<DB: Portable>(row: &Row<DB>) -> Result<StoreVersions, Err
 }
 
 /// The entry of a change row; `None` where an outer join found none.
-fn change_entry<DB: Portable>(row: &Row<DB>) -> Result<Option<ChangeEntry>, Error> {
+fn change_entry<DB: Dialect>(row: &Row<DB>) -> Result<Option<ChangeEntry>, Error> {
     let Some(generation) = row.optional_int("change_gen")? else {
         return Ok(None);
     };
@@ -93,7 +93,7 @@ fn change_entry<DB: Portable>(row: &Row<DB>) -> Result<Option<ChangeEntry>, Erro
 }
 
 /// `None` where there is no node.
-pub(crate) fn node_report<DB: Portable>(row: &Row<DB>) -> Result<Option<NodeReport>, Error> {
+pub(crate) fn node_report<DB: Dialect>(row: &Row<DB>) -> Result<Option<NodeReport>, Error> {
     let Some(node) = row.optional_int("id")? else {
         return Ok(None);
     };
@@ -168,9 +168,7 @@ pub(crate) fn notice_id(number: i64) -> Result<NotificationId, Error> {
 }
 
 /// A claimed notification, without its tokens and as yet without a mark.
-pub(crate) fn queued_notification<DB: Portable>(
-    row: &Row<DB>,
-) -> Result<QueuedNotification, Error> {
+pub(crate) fn queued_notification<DB: Dialect>(row: &Row<DB>) -> Result<QueuedNotification, Error> {
     let sent_by = row.text("sent_by")?;
     let sent_by = sent_by.split(',').filter(|name| !name.is_empty());
     Ok(QueuedNotification {
@@ -191,7 +189,7 @@ pub(crate) fn queued_notification<DB: Portable>(
 }
 
 /// A token that never expires has the expiry 0 here, which is part of a key.
-pub(crate) fn notification_token<DB: Portable>(row: &Row<DB>) -> Result<NotificationToken, Error> {
+pub(crate) fn notification_token<DB: Dialect>(row: &Row<DB>) -> Result<NotificationToken, Error> {
     let never_expires = row.int("expires_at")? == 0;
     Ok(NotificationToken {
         id: row.token_id("token_id")?,
@@ -206,7 +204,7 @@ pub(crate) fn notification_token<DB: Portable>(row: &Row<DB>) -> Result<Notifica
     })
 }
 
-pub(crate) fn dead_notification<DB: Portable>(row: &Row<DB>) -> Result<DeadNotification, Error> {
+pub(crate) fn dead_notification<DB: Dialect>(row: &Row<DB>) -> Result<DeadNotification, Error> {
     Ok(DeadNotification {
         id: notice_id(row.int("id")?)?,
         kind: kind(row.int("kind")?)?,
@@ -217,6 +215,6 @@ pub(crate) fn dead_notification<DB: Portable>(row: &Row<DB>) -> Result<DeadNotif
     })
 }
 
-fn attempts<DB: Portable>(row: &Row<DB>) -> Result<u32, Error> {
+fn attempts<DB: Dialect>(row: &Row<DB>) -> Result<u32, Error> {
     row.int("attempts")?.try_into().map_err(corrupt)
 }

@@ -15,7 +15,7 @@ use crate::checkout::fetch;
 use crate::row::{self, TOKEN_COLUMNS, TOKENS};
 use crate::sql::{Sql, Value};
 use crate::store::CHUNK;
-use crate::{Portable, SqlxStore};
+use crate::{Dialect, SqlxStore};
 
 /// The columns of an order: what is sorted by, and what decides between equals.
 struct Columns {
@@ -67,7 +67,7 @@ fn narrow_index(filter: &Filter) -> Option<&'static str> {
 /// Where the tokens of a search are: rare ones by their own index, and others by the one that has
 /// them in order, of which a page reads no more than it shows. Where dates are given too, their index
 /// may be the better one, if the database can tell.
-fn tables_of<DB: Portable>(search: &Search) -> String {
+fn tables_of<DB: Dialect>(search: &Search) -> String {
     let Search { filter, sort, .. } = search;
     let narrow = narrow_index(filter);
     let index = narrow.unwrap_or(Columns::of(sort.key).index);
@@ -108,7 +108,7 @@ impl<'a> Part<'a> {
         ]
     }
 
-    fn push_condition<DB: Portable>(&self, sql: &mut Sql<DB>, sort: Sort) {
+    fn push_condition<DB: Dialect>(&self, sql: &mut Sql<DB>, sort: Sort) {
         let Columns {
             value,
             created_at,
@@ -167,12 +167,12 @@ fn bound(value: &SortValue) -> Value {
     }
 }
 
-fn push_and<DB: Portable>(sql: &mut Sql<DB>, column: &str, relation: &str, value: Value) {
+fn push_and<DB: Dialect>(sql: &mut Sql<DB>, column: &str, relation: &str, value: Value) {
     sql.push(" AND ").push(column).push(relation).bind(value);
 }
 
 /// Begins a condition that further ones are appended to.
-fn push_filter<DB: Portable>(sql: &mut Sql<DB>, filter: &Filter) {
+fn push_filter<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
     sql.push(match filter.revoked {
         Revoked::Excluded => " WHERE t.revoked_at IS NULL",
         Revoked::Included => " WHERE 1 = 1",
@@ -197,7 +197,7 @@ fn push_filter<DB: Portable>(sql: &mut Sql<DB>, filter: &Filter) {
     }
 }
 
-fn push_range<DB: Portable>(sql: &mut Sql<DB>, column: &str, range: DateRange) {
+fn push_range<DB: Dialect>(sql: &mut Sql<DB>, column: &str, range: DateRange) {
     if let Some(from) = range.from {
         push_and(sql, column, " >= ", from.into());
     }
@@ -227,7 +227,7 @@ fn counted_tables(filter: &Filter) -> &'static str {
     }
 }
 
-impl<DB: Portable> SqlxStore<DB> {
+impl<DB: Dialect> SqlxStore<DB> {
     /// One statement for each part that is needed. A row that is there throughout is in one of
     /// them, and in none of them twice, whatever happens between two.
     async fn try_search(&self, search: &Search) -> Result<Vec<Token>, Error> {
@@ -362,7 +362,7 @@ impl<DB: Portable> SqlxStore<DB> {
 }
 
 #[async_trait]
-impl<DB: Portable> SearchStore for SqlxStore<DB> {
+impl<DB: Dialect> SearchStore for SqlxStore<DB> {
     #[instrument(name = "pat.store.search", skip_all)]
     async fn search(&self, search: &Search) -> Result<Vec<Token>, StoreError> {
         self.retry(|| self.try_search(search)).await

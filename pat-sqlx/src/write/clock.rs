@@ -7,16 +7,16 @@ use pat_core::store::{
 use sqlx::Error;
 
 use super::Write;
-use crate::Portable;
+use crate::Dialect;
 use crate::row::PENDING;
 use crate::sql::{ClockSource, Sql};
 
-impl<DB: Portable> Write<DB> {
+impl<DB: Dialect> Write<DB> {
     /// The time by which this transaction judges, and which it stores.
     pub(crate) fn now(&self) -> Timestamp {
         match self.clock {
-            ClockSource::Database => self.time.now(self.callers),
-            ClockSource::Caller => self.callers,
+            ClockSource::Database => self.time.now(self.caller_now),
+            ClockSource::Caller => self.caller_now,
         }
     }
 
@@ -66,7 +66,7 @@ impl<DB: Portable> Write<DB> {
 
     /// Whether the clock is so far ahead of the mark that owners would be told what is not so.
     pub(crate) fn leaps_too_far(&self) -> bool {
-        let clock = self.clock(self.callers);
+        let clock = self.clock(self.caller_now);
         let leaps = |mark| clock > mark + LONGEST_LEAP;
         self.clock == ClockSource::Database && self.time.mark.is_some_and(leaps)
     }
@@ -120,7 +120,8 @@ impl<DB: Portable> Write<DB> {
             return Ok(None);
         }
         let StoreTime { mark, .. } = self.read_time().await?;
-        let is_behind = mark.is_some_and(|mark| self.clock(self.callers) + CLOCK_TOLERANCE < mark);
+        let is_behind =
+            mark.is_some_and(|mark| self.clock(self.caller_now) + CLOCK_TOLERANCE < mark);
         if is_behind {
             return Ok(Some(0));
         }

@@ -7,11 +7,11 @@ use pat_core::store::{Claim, Outcome, Purge};
 use sqlx::Error;
 
 use super::Write;
+use crate::Dialect;
 use crate::events::Columns;
 use crate::row;
-use crate::sql::{Insert, Sql};
+use crate::sql::{Insert, Sql, Value};
 use crate::store::CHUNK;
-use crate::{Portable, Value};
 
 /// How many events are numbered by one statement: the time that one takes grows with the square.
 const NUMBER_CHUNK: i64 = 500;
@@ -73,7 +73,7 @@ fn event_row(at: Timestamp, kind: &EventKind) -> Result<[Value; 12], Error> {
     ])
 }
 
-impl<DB: Portable> Write<DB> {
+impl<DB: Dialect> Write<DB> {
     /// Writes the event of this very transaction.
     pub(crate) async fn record(&mut self, at: Timestamp, kind: EventKind) -> Result<(), Error> {
         self.insert_events(&[Event::new(at, kind)]).await
@@ -167,7 +167,7 @@ impl<DB: Portable> Write<DB> {
         }
         sql.push(" ELSE seq END WHERE id IN ");
         sql.bind_list(ids.iter().copied());
-        self.execute(sql.unprepared()).await.map(drop)
+        self.execute(sql.not_persistent()).await.map(drop)
     }
 
     pub(crate) async fn put_position(&mut self, sink: &str, seq: u64) -> Result<(), Error> {

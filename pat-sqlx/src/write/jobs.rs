@@ -3,7 +3,7 @@ use pat_core::{NotificationKind, TokenId};
 use sqlx::Error;
 
 use super::Write;
-use crate::Portable;
+use crate::Dialect;
 use crate::sql::Sql;
 use crate::store::CHUNK;
 
@@ -16,7 +16,7 @@ pub(crate) struct LeaseRow {
     pub(crate) done: i64,
 }
 
-impl<DB: Portable> Write<DB> {
+impl<DB: Dialect> Write<DB> {
     /// Locks the lease of a job, and makes its row first where there is none.
     pub(crate) async fn lock_lease(&mut self, job: Job) -> Result<LeaseRow, Error> {
         let mut insert = Sql::new("INSERT INTO pat_lease (job, term, held_until, done) VALUES (");
@@ -159,7 +159,7 @@ impl<DB: Portable> Write<DB> {
 }
 
 /// For which tokens a notification is due.
-fn push_due<DB: Portable>(sql: &mut Sql<DB>, due: &DueNotifications) {
+fn push_due<DB: Dialect>(sql: &mut Sql<DB>, due: &DueNotifications) {
     sql.push("revoked_at IS NULL AND expires_at <= ");
     if due.kind == NotificationKind::ExpiresSoon {
         sql.bind(due.now + due.within);

@@ -2,11 +2,11 @@ use pat_core::store::NodeReport;
 use sqlx::Error;
 
 use super::Write;
-use crate::Portable;
+use crate::Dialect;
 use crate::row;
 use crate::sql::Sql;
 
-impl<DB: Portable> Write<DB> {
+impl<DB: Dialect> Write<DB> {
     /// Puts a node's report in place of an earlier one. In one statement: of two that come at the
     /// same time, the later must win.
     pub(crate) async fn put_node(&mut self, report: &NodeReport) -> Result<(), Error> {

@@ -9,12 +9,12 @@ use sqlx::Error;
 
 use super::Write;
 use super::tokens::LiveChildren;
-use crate::Portable;
+use crate::Dialect;
 use crate::row::{self, DEAD, PENDING, TOKEN_COLUMNS, TOKENS};
 use crate::sql::{Insert, Sql};
 use crate::store::CHUNK;
 
-impl<DB: Portable> Write<DB> {
+impl<DB: Dialect> Write<DB> {
     /// Queues one notification for each owner of these tokens; returns how many that were.
     pub(crate) async fn queue_notifications(
         &mut self,

@@ -5,11 +5,11 @@ use pat_core::store::MissingOwners;
 use sqlx::Error;
 
 use super::Write;
-use crate::Portable;
+use crate::Dialect;
 use crate::sql::Sql;
 use crate::store::CHUNK;
 
-impl<DB: Portable> Write<DB> {
+impl<DB: Dialect> Write<DB> {
     /// Notes that these owners are not missing.
     pub(crate) async fn note_present(&mut self, owners: &[Owner]) -> Result<(), Error> {
         for chunk in owners.chunks(CHUNK) {
@@ -18,7 +18,7 @@ impl<DB: Portable> Write<DB> {
                  WHERE missing_since IS NOT NULL AND owner IN ",
             );
             sql.bind_list(chunk);
-            self.execute(sql.unprepared()).await?;
+            self.execute(sql.not_persistent()).await?;
         }
         Ok(())
     }
@@ -36,18 +36,18 @@ impl<DB: Portable> Write<DB> {
             let mut sql = Sql::new("INSERT INTO pat_owner (owner) VALUES ");
             sql.bind_rows(chunk.iter().map(|owner| [owner.into()]));
             sql.push(DB::or_ignore("owner"));
-            self.execute(sql.unprepared()).await?;
+            self.execute(sql.not_persistent()).await?;
             // What lies in the future was noted while a clock was wrong.
             let mut sql = Sql::new("UPDATE pat_owner SET missing_since = ");
             sql.bind(vouched);
             sql.push(" WHERE (missing_since IS NULL OR missing_since > ");
             sql.bind(vouched).push(") AND owner IN ").bind_list(chunk);
-            self.execute(sql.unprepared()).await?;
+            self.execute(sql.not_persistent()).await?;
             let mut sql = Sql::new("SELECT owner FROM pat_owner WHERE missing_since <= ");
             sql.bind(long_ago);
             sql.push(" AND owner IN ").bind_list(chunk);
             sql.push(" ORDER BY owner");
-            for row in self.fetch(sql.unprepared()).await? {
+            for row in self.fetch(sql.not_persistent()).await? {
                 gone.push(row.owner("owner")?);
             }
         }

@@ -9,11 +9,11 @@ use sqlx::Error;
 
 use super::Write;
 use super::events::event_inserts;
+use crate::Dialect;
 use crate::dialect::Chain;
 use crate::row;
-use crate::sql::{Disagreement, Insert, Row, Sql};
+use crate::sql::{InconsistentRead, Insert, Row, Sql, Value};
 use crate::store::CHUNK;
-use crate::{Portable, Value};
 
 /// A token whose row is locked.
 pub(crate) struct Locked {
@@ -39,7 +39,7 @@ pub(crate) struct Count {
     pub(crate) revoked: u64,
 }
 
-impl<DB: Portable> Write<DB> {
+impl<DB: Dialect> Write<DB> {
     /// Keeps all other creations and revocations for these owners out until the end of the
     /// transaction. Without it, creations that run side by side all count before any of them inserts,
     /// and a token that creates another while it is revoked leaves that behind.
@@ -199,7 +199,7 @@ impl<DB: Portable> Write<DB> {
     ) -> Result<HashMap<TokenId, Timestamp>, Error> {
         let mut sql = Sql::new("SELECT id, created_at FROM pat_token WHERE id IN ");
         sql.bind_list(ids);
-        let rows = self.fetch(sql.unprepared()).await?;
+        let rows = self.fetch(sql.not_persistent()).await?;
         rows.iter()
             .map(|row| Ok((row.token_id("id")?, row.timestamp("created_at")?)))
             .collect()
@@ -225,7 +225,7 @@ impl<DB: Portable> Write<DB> {
             "last_used_at",
             &[],
         ));
-        self.execute(sql.unprepared()).await.map(drop)
+        self.execute(sql.not_persistent()).await.map(drop)
     }
 
     /// Writes a token, and the event that it was created.
@@ -447,7 +447,7 @@ impl<DB: Portable> Write<DB> {
         if found as u64 == there {
             return Ok(());
         }
-        Err(Disagreement::error(format!(
+        Err(InconsistentRead::error(format!(
             "the database has {there} rows and shows {found}; is sql_select_limit set?"
         )))
     }
@@ -473,7 +473,7 @@ impl<DB: Portable> Write<DB> {
         if marked == tokens.len() as u64 {
             return Ok(());
         }
-        Err(Disagreement::error(format!(
+        Err(InconsistentRead::error(format!(
             "{marked} of {} locked tokens were marked as revoked",
             tokens.len()
         )))
@@ -529,7 +529,7 @@ fn sorted(ids: &[TokenId]) -> Vec<TokenId> {
     ids
 }
 
-fn count_sql<DB: Portable>(index: &str, condition: &str) -> Sql<DB> {
+fn count_sql<DB: Dialect>(index: &str, condition: &str) -> Sql<DB> {
     Sql::new(format!(
         "SELECT COUNT(*) AS n FROM pat_token{index} WHERE {condition}"
     ))
@@ -537,6 +537,6 @@ fn count_sql<DB: Portable>(index: &str, condition: &str) -> Sql<DB> {
 
 /// Follows the name of a table whose tokens are looked up by their parents. Where most have none,
 /// statistics make that index look useless, and each look-up would read all tokens.
-fn by_parent<DB: Portable>() -> String {
+fn by_parent<DB: Dialect>() -> String {
     DB::by_index("pat_token_by_parent")
 }
