@@ -19,13 +19,13 @@ use crate::{Dialect, SqlxStore};
 pub(crate) struct Columns<'a> {
     pub(crate) token: Option<TokenId>,
     pub(crate) owner: Option<&'a Owner>,
-    /// Who revoked.
+    /// The administrator of a revocation.
     pub(crate) by: Option<&'a Owner>,
-    /// Why it was refused or revoked, why an owner could not be told.
+    /// The reason of a refusal or revocation, or the error of a notification.
     pub(crate) reason: Option<&'a str>,
-    /// The parent of a token that was created, or the number of a notification.
+    /// The parent of a created token, or the ID of a notification.
     pub(crate) related: Option<i64>,
-    /// For how many others it stands.
+    /// How many further events the row stands for.
     pub(crate) others: u64,
     pub(crate) expires_at: Option<Timestamp>,
     /// The kind of a notification.
@@ -33,7 +33,7 @@ pub(crate) struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    /// The columns of an event that is of one token at most ([`EventKind::per_token`]).
+    /// Returns the columns of an event of at most one token ([`EventKind::per_token`]).
     pub(crate) fn of(kind: &'a EventKind) -> Self {
         let row = Self::default();
         match kind {
@@ -115,7 +115,7 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// The event of a numbered row; `None` where an outer join found none.
+/// Converts a numbered row; `None` for the empty side of an outer join.
 fn event<DB: Dialect>(row: &Row<DB>) -> Result<Option<Event>, Error> {
     let Some(id) = row.optional_int("id")? else {
         return Ok(None);
@@ -132,7 +132,7 @@ fn event_kind<DB: Dialect>(row: &Row<DB>) -> Result<EventKind, Error> {
     let owner = || row.owner("owner");
     let notification = || crate::row::notice_id(row.int("related_id")?);
     let kind = row.text("kind")?;
-    // A newer version may have more kinds of both.
+    // A newer version may write further kinds of both.
     let notification_kind = notification_kind(row)?;
     Ok(match (kind.as_str(), notification_kind) {
         ("created", _) => EventKind::Created {
@@ -199,7 +199,7 @@ impl<DB: Dialect> SqlxStore<DB> {
     }
 
     async fn try_number(&self, limit: u32) -> Result<u64, Error> {
-        // Where there is nothing to be done, nothing is written.
+        // Without events to number, nothing is written.
         if !self.has_unnumbered().await? {
             return Ok(0);
         }
@@ -230,7 +230,7 @@ impl<DB: Dialect> SqlxStore<DB> {
                  LEFT JOIN (SELECT id, at, kind, token_id, owner, revoked_by, reason, related_id, \
                  number, seq, expires_at, notice FROM pat_event WHERE seq > "
             ));
-            // None is numbered 0.
+            // Events with the number 0 are not numbered yet.
             sql.bind(i64::try_from(seq).unwrap_or(i64::MAX));
             sql.push(" ORDER BY seq LIMIT ").bind(limit);
             sql.push(") e ON 1 = 1 ORDER BY e.seq");
@@ -242,7 +242,7 @@ impl<DB: Dialect> SqlxStore<DB> {
             .collect()
     }
 
-    /// The position of a sink; the number that was given last has the name of none.
+    /// Returns the position of a sink; the empty name is for the last assigned number.
     async fn try_position(&self, sink: &str) -> Result<Option<u64>, Error> {
         let is_writable = DB::IS_WRITABLE;
         let rows = fetch_from_primary(&self.pool, {

@@ -481,7 +481,7 @@ impl<DB: Dialect> Row<DB> {
 }
 
 fn token_id(number: i64) -> Result<TokenId, Error> {
-    TokenId::new(number).ok_or_else(|| corrupt(format!("a token id is {number}")))
+    TokenId::new(number).ok_or_else(|| corrupt(format!("a token ID is {number}")))
 }
 
 fn owner(key: String) -> Result<Owner, Error> {

@@ -10,7 +10,7 @@ use crate::sql::Sql;
 use crate::store::CHUNK;
 
 impl<DB: Dialect> Write<DB> {
-    /// Notes that these owners are not missing.
+    /// Records that these owners are not missing.
     pub(crate) async fn note_present(&mut self, owners: &[Owner]) -> Result<(), Error> {
         for chunk in owners.chunks(CHUNK) {
             let mut sql = Sql::new(
@@ -23,7 +23,7 @@ impl<DB: Dialect> Write<DB> {
         Ok(())
     }
 
-    /// Notes since when owners are missing; returns those that have been so for long.
+    /// Records since when owners are missing; returns those that have been missing long enough.
     pub(crate) async fn note_missing(
         &mut self,
         noted: &MissingOwners,
@@ -32,12 +32,12 @@ impl<DB: Dialect> Write<DB> {
         let long_ago = self.cutoff(noted.vouched, noted.at_least);
         let mut gone = Vec::new();
         for chunk in noted.missing.chunks(CHUNK) {
-            // A token that came by another way than a creation has no row of its owner yet.
+            // An owner whose tokens were imported has no row yet.
             let mut sql = Sql::new("INSERT INTO pat_owner (owner) VALUES ");
             sql.bind_rows(chunk.iter().map(|owner| [owner.into()]));
             sql.push(DB::or_ignore("owner"));
             self.execute(sql.not_persistent()).await?;
-            // What lies in the future was noted while a clock was wrong.
+            // A time in the future was recorded while a clock was wrong.
             let mut sql = Sql::new("UPDATE pat_owner SET missing_since = ");
             sql.bind(vouched);
             sql.push(" WHERE (missing_since IS NULL OR missing_since > ");
