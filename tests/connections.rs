@@ -23,7 +23,7 @@ use pat_sqlx::sqlx::pool::PoolOptions;
 use pat_sqlx::sqlx::{
     Connection, Executor, MySql, Pool, Postgres, Sqlite, SqliteConnection, raw_sql,
 };
-use pat_sqlx::{Portable, SqlxStore, prepare_connection};
+use pat_sqlx::{Dialect, SqlxStore, prepare_connection};
 use tokio::time::timeout;
 
 use crate::common::database::{Database, Kind, trial_on};
@@ -243,14 +243,14 @@ struct Prepared {
 }
 
 /// A store on pools that can be looked into.
-struct Bench<DB: Portable> {
+struct Bench<DB: Dialect> {
     store: SqlxStore<DB>,
     pools: [Pool<DB>; 2],
     /// A statement that is an error within a transaction.
     probe: &'static str,
 }
 
-impl<DB: Portable> Bench<DB>
+impl<DB: Dialect> Bench<DB>
 where
     DB::Connection: Connection<Database = DB>,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
@@ -562,14 +562,14 @@ pub(crate) fn run_as_limited() -> ExitCode {
 }
 
 /// Tables of which a trigger has every write fail, while its flag is set.
-struct Triggers<'a, DB: Portable> {
+struct Triggers<'a, DB: Dialect> {
     name: &'static str,
     pool: &'a Pool<DB>,
     begin: String,
     end: String,
 }
 
-impl<DB: Portable> Triggers<'_, DB>
+impl<DB: Dialect> Triggers<'_, DB>
 where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
 {
@@ -583,7 +583,7 @@ where
     }
 }
 
-impl<DB: Portable> Fault for Triggers<'_, DB>
+impl<DB: Dialect> Fault for Triggers<'_, DB>
 where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
 {
@@ -760,7 +760,7 @@ async fn farewells(database: Database) {
     }
 }
 
-async fn farewells_on<DB: Portable>(database: &Database, sets_limit: &'static str)
+async fn farewells_on<DB: Dialect>(database: &Database, sets_limit: &'static str)
 where
     DB::Connection: Connection<Database = DB>,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,

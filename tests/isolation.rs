@@ -17,7 +17,7 @@ use pat_core::{
 };
 use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use pat_sqlx::sqlx::{MySqlPool, PgPool, Pool, SqlitePool};
-use pat_sqlx::{AnyStore, Portable};
+use pat_sqlx::{AnyStore, Dialect};
 use pat_tests::{number, rows};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -63,7 +63,7 @@ async fn open(url: &str) -> AnyStore {
     pat_sqlx::connect(url).await.expect("a database")
 }
 
-async fn beside_administrators<DB: Portable>(name: &str, store: &AnyStore, pool: &Pool<DB>) {
+async fn beside_administrators<DB: Dialect>(name: &str, store: &AnyStore, pool: &Pool<DB>) {
     let old = number("PAT_TEST_PRUNE_ROWS", 10_000);
     let listed = number("PAT_TEST_LIST_ROWS", 5_000);
     let revoked = number("PAT_TEST_REVOKE_ROWS", 1_000);

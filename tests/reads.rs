@@ -11,7 +11,7 @@ use pat_core::{Caller, Family, JobRun, Owner, Pats, TokenRequest};
 use pat_sqlx::sqlx::pool::PoolOptions;
 use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use pat_sqlx::sqlx::{MySql, Pool, Sqlite, query_as};
-use pat_sqlx::{Portable, SqlxStore, prepare_connection};
+use pat_sqlx::{Dialect, SqlxStore, prepare_connection};
 
 use crate::common::database::{Database, Kind, trial_on};
 use crate::common::trial;
@@ -83,7 +83,7 @@ async fn writes_in_mariadb(database: Database) {
 /// What each of these costs among so many tokens: a creation and a revocation, those of a child with
 /// its parent, and the pruning of a token. Nearly none has a parent or is revoked, and the database
 /// knows that.
-async fn costs_among<DB: Portable>(
+async fn costs_among<DB: Dialect>(
     pool: &Pool<DB>,
     count: usize,
     digest: &str,

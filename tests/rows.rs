@@ -5,7 +5,7 @@ use std::ops::Range;
 use jiff::Timestamp;
 use pat_core::TokenDigest;
 use pat_sqlx::sqlx::{Pool, QueryBuilder};
-use pat_sqlx::{Portable, Value};
+use pat_sqlx::{Dialect, Value};
 
 /// How many rows one statement adds: as deep as a recursion may be in MariaDB.
 const IN_A_STATEMENT: usize = 1_000;
@@ -13,7 +13,7 @@ const IN_A_TRANSACTION: usize = 1_000_000;
 
 /// Adds tokens of this owner with these numbers, which end at the same time. The one with the number
 /// 0 has the id 1.
-pub async fn insert<DB: Portable>(
+pub async fn insert<DB: Dialect>(
     pool: &Pool<DB>,
     numbers: Range<usize>,
     owner: &str,
@@ -47,7 +47,7 @@ pub async fn insert<DB: Portable>(
 /// Adds the rows of tokens with these numbers and of their last uses, by `statements` for some of
 /// them at a time: they begin with the table and its columns, go on with the text that they are
 /// given, and select from what that defines, `numbers (i)`, with ids from 1 on.
-pub async fn insert_selected<DB: Portable>(
+pub async fn insert_selected<DB: Dialect>(
     pool: &Pool<DB>,
     numbers: Range<usize>,
     statements: impl Fn(&str, Range<usize>) -> [QueryBuilder<DB>; 2],

@@ -10,7 +10,7 @@ use pat_core::store::{Job, SearchStore};
 use pat_core::{Caller, JobRun, Owner, Pats, TokenId, TokenRequest};
 use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use pat_sqlx::sqlx::{MySql, Pool, Postgres, QueryBuilder, Sqlite};
-use pat_sqlx::{Portable, SqlxStore};
+use pat_sqlx::{Dialect, SqlxStore};
 use pat_tests::number;
 use pat_tests::rows::insert_selected;
 use tokio_util::sync::CancellationToken;
@@ -73,7 +73,7 @@ pub(crate) const SQLITE_DIGEST: &str = "CAST(printf('%032d', i) AS BLOB)";
 pub(crate) const MYSQL_DIGEST: &str = "LPAD(i, 32, '0')";
 
 /// Every fifth token never expires, every seventh is to be pruned, every eleventh was used.
-pub(crate) async fn fill<DB: Portable>(pool: &Pool<DB>, count: usize, digest: &str) {
+pub(crate) async fn fill<DB: Dialect>(pool: &Pool<DB>, count: usize, digest: &str) {
     let day = 86_400_000_000_i64;
     let now = 1_790_000_000_000_000_i64;
     insert_selected(pool, 0..count, |numbers, _| {
@@ -104,7 +104,7 @@ pub(crate) async fn fill<DB: Portable>(pool: &Pool<DB>, count: usize, digest: &s
         .expect("statistics");
 }
 
-async fn walk<DB: Portable>(name: &str, store: SqlxStore<DB>, pool: &Pool<DB>, digest: &str) {
+async fn walk<DB: Dialect>(name: &str, store: SqlxStore<DB>, pool: &Pool<DB>, digest: &str) {
     let count = number("PAT_TEST_SEARCH_TOKENS", 3_000);
     fill(pool, count, digest).await;
     let searched: &dyn SearchStore = &store;

@@ -11,7 +11,7 @@ use pat_core::testing::{self, Case};
 use pat_core::{Clock as _, SystemClock, TokenStore as _};
 use pat_sqlx::sqlx::pool::PoolOptions;
 use pat_sqlx::sqlx::{AssertSqlSafe, Connection, Executor, MySql, Pool, Postgres, Sqlite, raw_sql};
-use pat_sqlx::{ConnectError, Portable, SqlxStore, prepare_connection};
+use pat_sqlx::{ConnectError, Dialect, SqlxStore, prepare_connection};
 
 use crate::common::database::{Database, Kind, trial_on, trial_that_stops};
 use crate::common::trial;
@@ -301,7 +301,7 @@ async fn suites_on_sqlite() {
 }
 
 /// A pool of a host that sets this on each of its connections, and then has us prepare it or not.
-async fn pool<DB: Portable>(url: &str, set: &[String], is_prepared: bool) -> Pool<DB>
+async fn pool<DB: Dialect>(url: &str, set: &[String], is_prepared: bool) -> Pool<DB>
 where
     DB::Connection: Connection<Database = DB>,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
@@ -329,7 +329,7 @@ where
 /// A pool without a fault is taken, and one that is set so is refused with the name of the setting.
 async fn assert_refused<DB>(url: &str, basis: &str, faults: &[(&str, &str)])
 where
-    DB: Portable,
+    DB: Dialect,
     DB::Connection: Connection<Database = DB>,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
 {

@@ -21,7 +21,7 @@ use pat_core::{
 };
 use pat_sqlx::sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
 use pat_sqlx::sqlx::{self, Connection, Pool, SqlSafeStr as _};
-use pat_sqlx::{AnyStore, ConnectError, Portable, SqlxStore, prepare_connection};
+use pat_sqlx::{AnyStore, ConnectError, Dialect, SqlxStore, prepare_connection};
 use reqwest::StatusCode;
 use serde_json::json;
 use tokio::time::timeout;
@@ -249,7 +249,7 @@ async fn half_done(database: Database) {
 }
 
 /// In one database for each order.
-async fn host_migrations<DB: Portable>(url: &str)
+async fn host_migrations<DB: Dialect>(url: &str)
 where
     DB::Connection: Migrate + Connection<Database = DB>,
 {
@@ -261,7 +261,7 @@ where
     one_order::<DB>(url, false).await;
 }
 
-async fn drop_table<DB: Portable>(url: &str, table: &str) {
+async fn drop_table<DB: Dialect>(url: &str, table: &str) {
     let pool = Pool::<DB>::connect(url).await.expect("a pool");
     let mut connection = pool.acquire().await.expect("a connection");
     let query = sqlx::QueryBuilder::new(format!("DROP TABLE {table}"));
@@ -272,7 +272,7 @@ async fn drop_table<DB: Portable>(url: &str, table: &str) {
     pool.close().await;
 }
 
-async fn one_order<DB: Portable>(url: &str, is_host_first: bool)
+async fn one_order<DB: Dialect>(url: &str, is_host_first: bool)
 where
     DB::Connection: Migrate + Connection<Database = DB>,
 {
@@ -453,7 +453,7 @@ async fn audit_on_sqlite() {
 }
 
 /// What there is of each kind, by the names of the kinds.
-async fn count_events<DB: Portable>(url: &str) -> Vec<(String, i64)>
+async fn count_events<DB: Dialect>(url: &str) -> Vec<(String, i64)>
 where
     for<'c> &'c mut DB::Connection: sqlx::Executor<'c, Database = DB>,
     for<'q> DB::Arguments: sqlx::IntoArguments<DB>,
@@ -616,7 +616,7 @@ fn sqlite() -> (tempfile::TempDir, String) {
 }
 
 /// Many more changes than a node reads, among them one that it must not miss.
-async fn far_behind<DB: Portable>(url: &str) {
+async fn far_behind<DB: Dialect>(url: &str) {
     const CHANGES: usize = 50_000;
     let store = pat_sqlx::connect(url).await.expect("a store");
     // It stands still, however long it takes to write the changes.
@@ -755,7 +755,7 @@ async fn demoted(database: Database) {
     }
 }
 
-async fn demoted_under<DB: Portable>(database: &Database) {
+async fn demoted_under<DB: Dialect>(database: &Database) {
     let pool = Pool::<DB>::connect(&database.url).await.expect("a pool");
     let store = SqlxStore::new(pool.clone(), pool);
     store.migrate().await.expect("our migrations");

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use pat_core::{BoxError, Owner, User};
 use pat_sqlx::sqlx::pool::PoolOptions;
 use pat_sqlx::sqlx::{Connection as _, Error, MySql, Pool, Postgres, QueryBuilder, Sqlite};
-use pat_sqlx::{Portable, Value, prepare_connection};
+use pat_sqlx::{Dialect, Value, prepare_connection};
 use tokio::time::timeout;
 
 /// How many connections each node has for its users, beside those of the token store.
@@ -80,16 +80,16 @@ pub(crate) async fn open(url: &str) -> Result<Arc<dyn UserTable>, UserTableError
 }
 
 /// The same statements for each kind of database.
-struct SqlTable<DB: Portable>(Pool<DB>);
+struct SqlTable<DB: Dialect>(Pool<DB>);
 
-impl<DB: Portable> Debug for SqlTable<DB> {
+impl<DB: Dialect> Debug for SqlTable<DB> {
     /// Without the pool, whose options are nothing for a log.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "SqlTable<{}>", DB::NAME)
     }
 }
 
-impl<DB: Portable> SqlTable<DB> {
+impl<DB: Dialect> SqlTable<DB> {
     async fn open(url: &str) -> Result<Arc<dyn UserTable>, UserTableError> {
         let pool = PoolOptions::new()
             .max_connections(CONNECTIONS)
@@ -156,7 +156,7 @@ impl<DB: Portable> SqlTable<DB> {
 
 /// The statement that makes the table. Keys are compared byte by byte, which MySQL does not do unless
 /// told. A deleted user's row stays, so that the key is never given to another user.
-fn create<DB: Portable>() -> String {
+fn create<DB: Dialect>() -> String {
     let options = match DB::NAME {
         "MySQL" => {
             " CHARACTER SET utf8mb4 /*M! COLLATE utf8mb4_nopad_bin */ \
@@ -172,7 +172,7 @@ fn create<DB: Portable>() -> String {
 }
 
 #[async_trait]
-impl<DB: Portable> UserTable for SqlTable<DB> {
+impl<DB: Dialect> UserTable for SqlTable<DB> {
     async fn find(&self, owners: &[Owner]) -> Result<Vec<User>, BoxError> {
         if owners.is_empty() {
             return Ok(Vec::new());
@@ -234,7 +234,7 @@ impl<DB: Portable> UserTable for SqlTable<DB> {
 }
 
 /// Appends `?, ?, ?`, as the database writes that.
-fn bind_list<DB: Portable>(query: &mut QueryBuilder<DB>, values: impl IntoIterator<Item = Value>) {
+fn bind_list<DB: Dialect>(query: &mut QueryBuilder<DB>, values: impl IntoIterator<Item = Value>) {
     let mut separator = "";
     for value in values {
         query.push(separator);
@@ -267,7 +267,7 @@ fn pattern(contains: &str) -> String {
 }
 
 /// In this demo the key is the name to sign in with.
-fn user<DB: Portable>(row: &DB::Row) -> Result<User, BoxError> {
+fn user<DB: Dialect>(row: &DB::Row) -> Result<User, BoxError> {
     let owner = DB::text(row, "owner")?.unwrap_or_default();
     Ok(User {
         owner: Owner::new(owner.clone())?,
@@ -280,7 +280,7 @@ fn user<DB: Portable>(row: &DB::Row) -> Result<User, BoxError> {
 
 /// Asks the database, in a task of its own: a caller who gives up half-way would leave the pool a
 /// connection that still waits for an answer. One on which none comes is thrown away.
-async fn ask<DB: Portable, T: Send + 'static>(
+async fn ask<DB: Dialect, T: Send + 'static>(
     pool: Pool<DB>,
     question: impl for<'c> FnOnce(&'c mut DB::Connection) -> BoxFuture<'c, Result<T, Error>>
     + Send
@@ -299,7 +299,7 @@ async fn ask<DB: Portable, T: Send + 'static>(
     asked.await?
 }
 
-async fn prepare<DB: Portable>(connection: &mut DB::Connection) -> Result<(), Error> {
+async fn prepare<DB: Dialect>(connection: &mut DB::Connection) -> Result<(), Error> {
     prepare_connection(connection).await?;
     if is_writable::<DB>(connection).await? {
         Ok(())
@@ -310,7 +310,7 @@ async fn prepare<DB: Portable>(connection: &mut DB::Connection) -> Result<(), Er
     }
 }
 
-async fn is_writable<DB: Portable>(connection: &mut DB::Connection) -> Result<bool, Error> {
+async fn is_writable<DB: Dialect>(connection: &mut DB::Connection) -> Result<bool, Error> {
     let query = QueryBuilder::new(format!("SELECT {} AS is_writable", DB::IS_WRITABLE));
     let rows = DB::fetch(query, connection).await?;
     let row = rows.first().ok_or(Error::RowNotFound)?;
@@ -318,7 +318,7 @@ async fn is_writable<DB: Portable>(connection: &mut DB::Connection) -> Result<bo
 }
 
 /// Whether a connection can be used again. The driver asks for itself, and would wait for ever.
-async fn answers<DB: Portable>(connection: &mut DB::Connection) -> Result<bool, Error> {
+async fn answers<DB: Dialect>(connection: &mut DB::Connection) -> Result<bool, Error> {
     Ok(matches!(
         timeout(RETURN_TIMEOUT, connection.ping()).await,
         Ok(Ok(()))

@@ -9,7 +9,7 @@ use crate::message::Composer;
 use crate::templates::{Sources, Templates};
 use crate::{ComposeError, ComposerError, header, text};
 
-/// Builds a [`Composer`]; made by [`Composer::builder`].
+/// Builds a [`Composer`]; [`Composer::builder`] returns one.
 #[derive(Debug, Clone)]
 pub struct ComposerBuilder {
     from: String,
@@ -34,26 +34,39 @@ impl ComposerBuilder {
         }
     }
 
-    /// Sets the name by which users know the host. Unless set, it is the sender's name, or the
-    /// domain of the sender's address.
+    /// Sets the name of the host that mails show. The default is the sender's name, or the domain of
+    /// the sender's address.
     #[must_use]
     pub fn product(mut self, name: impl Into<String>) -> Self {
         self.product = Some(name.into());
         self
     }
 
-    /// Sets the path of the page where users see their tokens, such as `/profile/tokens`: mails
-    /// link to it. Unless set, they link to the host's base URL. A notification without a base URL makes
-    /// a mail without a link.
+    /// Sets the path of the page where users see their tokens, such as `/profile/tokens`, for the link
+    /// in mails. The default is the host's base URL itself. The mail of a notification without a base
+    /// URL has no link.
     #[must_use]
     pub fn token_page(mut self, path: impl Into<String>) -> Self {
         self.token_page = path.into();
         self
     }
 
-    /// Takes the templates in a folder in place of those that are shipped with the same names;
-    /// the others stay. It is read once, by [`build`](Self::build). Of several replacements of one
-    /// template the last one counts.
+    /// Adds the templates in a folder, which replace earlier ones with the same names: the shipped ones
+    /// first. The folder is read once, by [`build`](Self::build).
+    ///
+    /// ```
+    /// use pat_mail::Composer;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// let composer = Composer::builder("Example <noreply@example.com>")
+    ///     .templates_from(&folder) // such as /etc/example/mails
+    ///     .template("expired/subject.txt", "“{{ token.name }}” has expired")
+    ///     .build()?;
+    /// # drop(composer);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn templates_from(mut self, folder: impl AsRef<Path>) -> Self {
         let folder = folder.as_ref().to_owned();
@@ -61,7 +74,8 @@ impl ComposerBuilder {
         self
     }
 
-    /// Takes one template from a string. The name is as in a folder, such as `expired/body.txt`.
+    /// Adds one template from a string, which replaces an earlier one with the same name. The name is
+    /// that of a file in a folder of templates, such as `expired/body.txt`.
     #[must_use]
     pub fn template(mut self, name: impl Into<String>, source: impl Into<String>) -> Self {
         self.replacements.push(Replacement::Template {
@@ -71,10 +85,14 @@ impl ComposerBuilder {
         self
     }
 
-    /// Reads the templates, and tries each with sample data.
+    /// Reads the templates, and renders each with sample data.
     ///
     /// # Errors
-    /// The sender, the token page or a template is wrong.
+    /// - [`ComposerError::InvalidFrom`] if the sender is not a mail address.
+    /// - [`ComposerError::InvalidTokenPage`] if the token page is not a path.
+    /// - [`ComposerError::UnreadableTemplate`] if a folder or file cannot be read.
+    /// - [`ComposerError::UnknownTemplate`] if a name is not one of a template.
+    /// - [`ComposerError::InvalidTemplate`] if a template cannot be parsed, or fails with sample data.
     pub fn build(self) -> Result<Composer, ComposerError> {
         let from = self.from.trim().parse::<Mailbox>();
         let mut from = from.map_err(|error| ComposerError::InvalidFrom(error.into()))?;
@@ -127,8 +145,8 @@ fn is_page(path: &str) -> bool {
     path.is_empty() || (is_path && is_clean)
 }
 
-/// Notifications of every kind that take every branch a template may have: one token, several, and more than
-/// are shown, with and without what is optional.
+/// Returns notifications of every kind that cover the branches of a template: one token, several tokens
+/// and more than are shown, with and without the optional fields.
 fn samples() -> impl Iterator<Item = Notification> {
     let kinds = NotificationKind::ALL.into_iter();
     kinds.flat_map(|kind| {

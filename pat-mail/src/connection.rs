@@ -1,12 +1,11 @@
-//! Connections to the mail server: made with the protection that was asked for, and used again
-//! while there is more to send.
+//! Connections to the mail server: protected as the URL says, and shared by the messages of a batch.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{fmt, io};
 
-use lettre::transport::smtp::Error as Client;
+use lettre::transport::smtp::Error as ClientError;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
 use lettre::transport::smtp::commands::Starttls;
@@ -15,57 +14,61 @@ use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use crate::SmtpError;
-use crate::hello::hello;
+use crate::ehlo;
 use crate::reply_stream::{ReplyStream, SharedStream};
 use crate::smtp::{failure, tls_failure};
 use crate::tls::Tls;
+use crate::url::{Login, Security};
+use crate::{SmtpError, SmtpUrl};
 
-/// So many idle connections are kept; one more is closed after its message.
+/// How many idle connections are kept; a further one is closed after its message.
 const MAX_IDLE: usize = 4;
-/// How long a server may take to say goodbye.
+/// How long a server may take to reply to `QUIT`.
 const QUIT_TIME: Duration = Duration::from_secs(5);
 
-/// A mail server, and how to talk to it.
+/// A mail server with the trusted roots for its TLS.
 pub(crate) struct Server {
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    pub(crate) protection: Protection,
-    pub(crate) login: Option<Credentials>,
-    /// The name for `EHLO`, unless the mailer finds one.
-    pub(crate) hello: Option<ClientId>,
-}
-
-/// How the connection is protected, and by which trusted roots.
-pub(crate) enum Protection {
-    None,
-    StartTls(Tls),
-    Tls(Tls),
+    url: SmtpUrl,
+    tls: Option<Tls>,
 }
 
 impl Server {
-    /// A connection that is protected and logged in.
+    pub(crate) fn new(url: &SmtpUrl) -> Result<Self, SmtpError> {
+        let tls = match url.security {
+            Security::None => None,
+            Security::StartTls | Security::Tls => {
+                Some(Tls::new(&url.host_name(), url.ca.as_deref())?)
+            }
+        };
+        Ok(Self {
+            url: url.clone(),
+            tls,
+        })
+    }
+
+    /// Opens a connection, protects it and logs in.
     async fn connect(&self) -> Result<AsyncSmtpConnection, SmtpError> {
-        let tcp = TcpStream::connect((self.host.as_str(), self.port)).await;
+        let tcp = TcpStream::connect((self.url.host_name().as_str(), self.url.port)).await;
         let tcp = tcp.map_err(|error| SmtpError::Connection(error.into()))?;
-        // Without it each message waits for the acknowledgement of the part before.
+        // Otherwise each message waits for the acknowledgement of its previous part.
         let _ = tcp.set_nodelay(true);
-        let ends = Ends::of(&tcp, self.hello.as_ref());
-        let ends = ends.map_err(|error| SmtpError::Connection(error.into()))?;
-        let mut connection = match &self.protection {
-            Protection::None => ends
-                .open(ReplyStream::new(tcp, ends.peer))
+        let endpoints = Endpoints::of(&tcp, self.url.ehlo.as_ref());
+        let endpoints = endpoints.map_err(|error| SmtpError::Connection(error.into()))?;
+        let mut connection = match &self.tls {
+            None => endpoints
+                .open(ReplyStream::new(tcp, endpoints.peer))
                 .await
                 .map_err(refused)?,
-            Protection::Tls(tls) => {
-                let stream = ReplyStream::new(tls.connect(tcp).await?, ends.peer);
-                ends.open(stream).await.map_err(tls_failure)?
+            Some(tls) if self.url.security == Security::Tls => {
+                let stream = ReplyStream::new(tls.connect(tcp).await?, endpoints.peer);
+                endpoints.open(stream).await.map_err(tls_failure)?
             }
-            Protection::StartTls(tls) => ends.open_and_upgrade(tcp, tls).await?,
+            Some(tls) => endpoints.open_and_upgrade(tcp, tls).await?,
         };
-        if let Some(login) = &self.login {
-            let answer = connection.auth(DEFAULT_MECHANISMS, login).await;
-            answer.map_err(|error| {
+        if let Some(Login { user, password }) = &self.url.login {
+            let login = Credentials::new(user.clone(), password.clone());
+            let reply = connection.auth(DEFAULT_MECHANISMS, &login).await;
+            reply.map_err(|error| {
                 if error.is_client() {
                     SmtpError::NoLogin
                 } else {
@@ -77,36 +80,36 @@ impl Server {
     }
 }
 
-/// The two ends of a connection: who the server is, and the name that the mailer has for it.
-struct Ends {
+/// The server's address of a connection, and the name with which the mailer greets the server.
+struct Endpoints {
     peer: SocketAddr,
-    hello: ClientId,
+    ehlo: ClientId,
 }
 
-impl Ends {
+impl Endpoints {
     fn of(tcp: &TcpStream, given: Option<&ClientId>) -> io::Result<Self> {
         Ok(Self {
             peer: tcp.peer_addr()?,
-            hello: hello(given, tcp.local_addr()?.ip()),
+            ehlo: ehlo::client_id(given, tcp.local_addr()?.ip()),
         })
     }
 
     async fn open(
         &self,
         stream: impl AsyncTokioStream + 'static,
-    ) -> Result<AsyncSmtpConnection, Client> {
-        AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello).await
+    ) -> Result<AsyncSmtpConnection, ClientError> {
+        AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.ehlo).await
     }
 
-    /// Asks for STARTTLS, and begins anew on the protected connection: nothing that was said before is
-    /// believed (RFC 3207, section 4.2).
+    /// Sends STARTTLS, and begins a new session on the protected connection: what the server sent
+    /// before is discarded (RFC 3207, section 4.2).
     async fn open_and_upgrade(
         &self,
         tcp: TcpStream,
         tls: &Tls,
     ) -> Result<AsyncSmtpConnection, SmtpError> {
-        let lent = SharedStream::new(tcp);
-        let stream = ReplyStream::new(lent.clone(), self.peer);
+        let shared = SharedStream::new(tcp);
+        let stream = ReplyStream::new(shared.clone(), self.peer);
         let mut connection = self.open(stream).await.map_err(refused)?;
         if !connection.can_starttls() {
             connection.abort().await;
@@ -114,22 +117,22 @@ impl Ends {
         }
         connection.command(Starttls).await.map_err(refused)?;
         drop(connection);
-        let tcp = lent.take_back().ok_or(SmtpError::Protocol)?;
+        let tcp = shared.take_back().ok_or(SmtpError::Protocol)?;
         let stream = ReplyStream::greeted(tls.connect(tcp).await?, self.peer);
         self.open(stream).await.map_err(tls_failure)
     }
 }
 
-fn refused(error: Client) -> SmtpError {
+fn refused(error: ClientError) -> SmtpError {
     failure(error, SmtpError::Refused)
 }
 
 /// The connections to one server.
 ///
-/// They are kept as long as any message is under way, so that a batch of notifications shares them, and
-/// closed after the last one. A connection comes back only when its message is done: one whose
-/// future was dropped halfway, at a time-out, is closed, for the next message would read the answers
-/// to the last. (That is what the pool of `lettre` does, which is why it is not used.)
+/// They are kept while any message is being sent, so that a batch of notifications shares them, and
+/// closed after the last one. A connection is returned only after its message: if the future of a
+/// message is dropped halfway, at a timeout, its connection is closed, since the next message would
+/// read the replies to that one. (The pool of `lettre` returns such connections, so it is not used.)
 pub(crate) struct Connections {
     server: Server,
     idle: Arc<Mutex<Idle>>,
@@ -137,7 +140,7 @@ pub(crate) struct Connections {
 
 #[derive(Default)]
 struct Idle {
-    leases: usize,
+    guards: usize,
     connections: Vec<AsyncSmtpConnection>,
 }
 
@@ -149,20 +152,20 @@ impl Connections {
         }
     }
 
-    /// Joins those who use the connections. The last one to leave closes them.
-    pub(crate) fn lease(&self) -> Lease<'_> {
-        lock(&self.idle).leases += 1;
-        Lease { connections: self }
+    /// Returns a guard that keeps idle connections open; the last guard closes them.
+    pub(crate) fn guard(&self) -> ConnectionGuard<'_> {
+        lock(&self.idle).guards += 1;
+        ConnectionGuard { connections: self }
     }
 }
 
-/// The right to take connections and give them back.
-pub(crate) struct Lease<'a> {
+/// Takes connections and gives them back.
+pub(crate) struct ConnectionGuard<'a> {
     connections: &'a Connections,
 }
 
-impl Lease<'_> {
-    /// A connection that works, made now if need be.
+impl ConnectionGuard<'_> {
+    /// Returns an idle connection that works, or else opens one.
     pub(crate) async fn take(&self) -> Result<AsyncSmtpConnection, SmtpError> {
         while let Some(mut connection) = self.pop() {
             if connection.test_connected().await {
@@ -176,7 +179,7 @@ impl Lease<'_> {
         lock(&self.connections.idle).connections.pop()
     }
 
-    /// Gives back a connection whose message is done.
+    /// Returns a connection after its message.
     pub(crate) fn give_back(&self, connection: AsyncSmtpConnection) {
         let mut idle = lock(&self.connections.idle);
         if connection.has_broken() || idle.connections.len() >= MAX_IDLE {
@@ -188,11 +191,11 @@ impl Lease<'_> {
     }
 }
 
-impl Drop for Lease<'_> {
+impl Drop for ConnectionGuard<'_> {
     fn drop(&mut self) {
         let mut idle = lock(&self.connections.idle);
-        idle.leases -= 1;
-        if idle.leases == 0 {
+        idle.guards -= 1;
+        if idle.guards == 0 {
             let connections = std::mem::take(&mut idle.connections);
             drop(idle);
             quit(connections);
@@ -200,14 +203,14 @@ impl Drop for Lease<'_> {
     }
 }
 
-/// Says goodbye without making anybody wait. Outside a runtime the connections are just closed.
+/// Sends `QUIT` in the background. Outside a runtime the connections are closed without it.
 fn quit(connections: Vec<AsyncSmtpConnection>) {
     let Ok(runtime) = Handle::try_current() else {
         return;
     };
     for mut connection in connections {
         runtime.spawn(async move {
-            // A server that does not answer loses the connection all the same.
+            // The connection is closed even if the server does not reply.
             let _ = timeout(QUIT_TIME, connection.abort()).await;
         });
     }
@@ -219,9 +222,8 @@ fn lock(idle: &Mutex<Idle>) -> MutexGuard<'_, Idle> {
 
 impl fmt::Debug for Connections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let server = format_args!("{}:{}", self.server.host, self.server.port).to_string();
         f.debug_struct("Connections")
-            .field("server", &server)
+            .field("server", &self.server.url)
             .field("idle", &lock(&self.idle).connections.len())
             .finish_non_exhaustive()
     }

@@ -1,4 +1,4 @@
-//! What templates are given. The fields are documented in the README, for those who write templates.
+//! The fields of templates. The README documents them for authors of templates.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -8,13 +8,13 @@ use serde::Serialize;
 
 use crate::text;
 
-/// So many tokens are shown in a mail, which would have no end otherwise: a user may have thousands.
+/// How many tokens a mail shows at most: a user may have thousands.
 const MAX_ROWS: usize = 20;
 
-/// Plain text and HTML keep a name apart from the text around it in different ways.
+/// The format of a template, which decides how a name is separated from the text around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
-    /// Names stand between isolates.
+    /// Names are put between isolates.
     Text,
     /// Templates put names into `<bdi>`; the engine escapes them.
     Html,
@@ -98,7 +98,7 @@ impl Context {
     }
 }
 
-/// The recipient's name; people without one are greeted all the same.
+/// Returns the recipient's name, or a word for a greeting without one.
 fn recipient(notification: &Notification) -> String {
     let name = text::person(&notification.recipient.full_name);
     if name.is_empty() {
@@ -109,7 +109,8 @@ fn recipient(notification: &Notification) -> String {
 }
 
 impl TokenContext {
-    /// Times are counted from when the notification was queued, so that every attempt has the same text.
+    /// Counts days from the time at which the notification was queued, so that every attempt has the
+    /// same text.
     fn new(token: &NotificationToken, queued_at: Timestamp, format: Format) -> Self {
         let never = || "never".to_owned();
         let days_left = token.expires_at.map(|at| days_between(queued_at, at));
@@ -144,7 +145,7 @@ fn date_and_time(at: Timestamp) -> String {
     at.strftime("%-d %B %Y, %H:%M UTC").to_string()
 }
 
-/// Days as people count them: from one date to the other, whatever the hours.
+/// Returns the days from one date to the other, whatever the hours.
 fn days_between(from: Timestamp, to: Timestamp) -> i64 {
     let day = |at: Timestamp| {
         let midnight = TimeZone::UTC

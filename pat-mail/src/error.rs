@@ -1,4 +1,4 @@
-//! What can go wrong: at the start, in what the operator wrote; later, with one notification.
+//! Errors: of the configuration at the start, and of single notifications later.
 
 use std::io;
 use std::path::PathBuf;
@@ -12,68 +12,72 @@ use crate::SmtpReply;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ComposerError {
-    /// The sender is no mail address, with or without a name.
+    /// The sender is not a mail address, with or without a name.
     #[error("the sender must be like \"Example <noreply@example.com>\"")]
     InvalidFrom(#[source] BoxError),
-    /// The page of the tokens is no path.
-    #[error("the token page must be a path that starts with one slash, without spaces")]
+    /// The token page is not a path that begins with one slash.
+    #[error("the token page must be a path that begins with one slash, without spaces")]
     InvalidTokenPage,
     /// A template or its folder cannot be read.
     #[error("templates cannot be read from {}", path.display())]
+    #[non_exhaustive]
     UnreadableTemplate {
         /// The file or folder.
         path: PathBuf,
-        /// Why not.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// There is no template of this name.
+    /// The name is not one that a template can have.
     #[error(
-        "there is no template {name}: a folder is named as a notification, such as expired, and holds \
+        "there is no template {name}: a folder has the name of a kind, such as expired, and holds \
          subject.txt, body.txt and body.html"
     )]
+    #[non_exhaustive]
     UnknownTemplate {
-        /// The name or file that was given.
+        /// The given name or file.
         name: String,
     },
-    /// A template is wrong: it cannot be parsed, or it fails with sample data.
+    /// A template cannot be parsed, or fails with sample data.
     #[error("the template {template} is wrong at line {line}")]
+    #[non_exhaustive]
     InvalidTemplate {
-        /// Its file, or its name where it came from no file.
+        /// The file of the template, or its name if it comes from a string.
         template: String,
         /// The line, from 1.
         line: usize,
-        /// What the template engine says.
+        /// The error of the template engine.
         source: BoxError,
     },
 }
 
-/// Why a notification does not become a mail.
+/// Why a notification cannot be composed as a mail.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ComposeError {
-    /// The directory gave something that is no mail address.
+    /// The recipient's address from the user directory is not a mail address.
     #[error("the recipient's mail address is not valid")]
     InvalidRecipient,
-    /// The notification is about no token.
+    /// The notification has no token.
     #[error("the notification has no tokens")]
     NoTokens,
-    /// A host's template fails with this notification.
+    /// A template of the host fails with this notification.
     #[error("the template {template} fails at line {line}")]
+    #[non_exhaustive]
     Template {
-        /// Its file, or its name where it came from no file.
+        /// The file of the template, or its name if it comes from a string.
         template: String,
         /// The line, from 1.
         line: usize,
-        /// What the template engine says.
+        /// The error of the template engine.
         source: BoxError,
     },
-    /// The parts do not make a message.
-    #[error("the message cannot be put together")]
+    /// The parts cannot be assembled into a message.
+    #[error("the message cannot be assembled")]
     Message(#[source] BoxError),
 }
 
 impl From<ComposeError> for NotifyError {
-    /// A template can be mended; a bad address stays bad.
+    /// An error of a template is temporary, since the host can correct it; others are permanent.
     fn from(error: ComposeError) -> Self {
         match error {
             ComposeError::Template { .. } => Self::Temporary(error.into()),
@@ -82,116 +86,63 @@ impl From<ComposeError> for NotifyError {
     }
 }
 
-/// What is wrong with an SMTP URL. It never repeats what was given, which may hold a password.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SmtpUrlError {
-    /// It is no URL at all.
-    #[error("the SMTP URL must be like smtp://user:password@host:587 or smtps://host:465")]
-    NotAUrl,
-    /// The scheme is another one.
-    #[error("the scheme of the SMTP URL must be smtp or smtps")]
-    Scheme,
-    /// The host is missing or no host name or address.
-    #[error("the host of the SMTP URL must be a host name or an IP address")]
-    Host,
-    /// The port is 0.
-    #[error("the port of the SMTP URL must be 1 to 65535")]
-    Port,
-    /// There is a path or a fragment.
-    #[error("the SMTP URL must have no path and no fragment; use ca= and the like after a ?")]
-    Path,
-    /// There is a user without a password, or a password without a user.
-    #[error("the SMTP URL must have both a user and a password, or neither")]
-    Login,
-    /// The percent-encoding of this part is not UTF-8, or it has control characters.
-    #[error("the {0} in the SMTP URL must be percent-encoded UTF-8 without control characters")]
-    Encoding(&'static str),
-    /// A parameter is not known.
-    #[error("the parameters of the SMTP URL are tls, ca, timeout and ehlo")]
-    UnknownParameter,
-    /// A parameter is there twice.
-    #[error("the parameter {0} is in the SMTP URL twice")]
-    RepeatedParameter(&'static str),
-    /// `tls` has another value.
-    #[error("tls in the SMTP URL must be starttls or none")]
-    Tls,
-    /// `tls` is given with `smtps`.
-    #[error("an smtps URL uses TLS from the start: leave tls out, or use smtp with tls=starttls")]
-    TlsWithSmtps,
-    /// `tls=none` is given for a host that is not this machine.
-    #[error("tls=none in the SMTP URL is for localhost, 127.0.0.0/8 and [::1] only")]
-    PlainToRemote,
-    /// `ca` is given, but no TLS is used.
-    #[error("ca in the SMTP URL needs TLS: use tls=starttls or smtps")]
-    CaWithoutTls,
-    /// `ca` is empty.
-    #[error("ca in the SMTP URL must be the path of a PEM file")]
-    Ca,
-    /// `timeout` is no number of seconds in the allowed range.
-    #[error("timeout in the SMTP URL must be 1 to 100 seconds")]
-    Timeout,
-    /// `ehlo` is no host name and no address in brackets.
-    #[error(
-        "ehlo in the SMTP URL must be a host name such as app.example.com, or an address in \
-         brackets such as [192.0.2.1] or [IPv6:2001:db8::1]"
-    )]
-    Ehlo,
-}
-
-/// Why an [`SmtpMailer`](crate::SmtpMailer) cannot be made, or did not send.
+/// Why an [`SmtpMailer`](crate::SmtpMailer) cannot be created, or did not send.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SmtpError {
     /// The file with the trusted root certificate cannot be read.
     #[error("the root certificate cannot be read from {}", path.display())]
+    #[non_exhaustive]
     UnreadableCa {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The file has no certificate in PEM.
-    #[error("there is no certificate in {}", path.display())]
+    /// The file has no PEM certificate, or one that cannot be parsed.
+    #[error("there is no valid PEM certificate in {}", path.display())]
+    #[non_exhaustive]
     InvalidCa {
         /// The file.
         path: PathBuf,
     },
-    /// TLS cannot be set up, or not with this server.
+    /// TLS cannot be set up, or the server's certificate is not trusted.
     #[error("TLS with the mail server failed")]
     Tls(#[source] BoxError),
-    /// There is no connection, or it broke.
+    /// The connection cannot be opened, or broke.
     #[error("the connection to the mail server failed")]
     Connection(#[source] BoxError),
-    /// The server took too long.
+    /// The server took longer than the timeout of the URL.
     #[error("the mail server did not finish within {} seconds", .0.as_secs())]
     TimedOut(Duration),
-    /// The server refuses to serve anybody, or us; the message was not tried.
-    #[error("the mail server refuses to serve us: {0}")]
+    /// The server refuses the connection, before the message was sent.
+    #[error("the mail server refuses the connection: {0}")]
     Refused(SmtpReply),
     /// The server refuses the user name or the password.
-    #[error("the mail server refuses our login: {0}")]
+    #[error("the mail server refuses the login: {0}")]
     LoginRefused(SmtpReply),
-    /// The server knows neither `PLAIN` nor `LOGIN`.
-    #[error("the mail server offers no known way to log in, though a login is configured")]
+    /// The URL has a login, but the server offers neither `PLAIN` nor `LOGIN`.
+    #[error(
+        "the mail server offers neither AUTH PLAIN nor AUTH LOGIN, but the SMTP URL has a login"
+    )]
     NoLogin,
-    /// The server does not offer STARTTLS, so it gets neither the login nor the message.
+    /// The server does not offer STARTTLS; neither the login nor the message was sent.
     #[error("the mail server does not offer STARTTLS, which is required")]
     NoStartTls,
-    /// The server refuses the message.
+    /// The server refuses the message or its recipient.
     #[error("the mail server refuses the message: {0}")]
     Rejected(SmtpReply),
-    /// The recipient's address is not ASCII, and the server does not take such addresses.
-    #[error("the mail server does not take the recipient's kind of address (SMTPUTF8)")]
+    /// The recipient's address is not ASCII, and the server does not support SMTPUTF8.
+    #[error("the mail server does not support the recipient's address (SMTPUTF8)")]
     AddressNotAscii,
-    /// The server says something that is not SMTP.
-    #[error("the mail server's answer is not SMTP")]
+    /// The server sent something that is not SMTP.
+    #[error("the mail server's reply is not SMTP")]
     Protocol,
 }
 
 impl From<SmtpError> for NotifyError {
-    /// Only a refusal of this very message or recipient is final. What the server says before it
-    /// has seen them, or about our login, says nothing about them.
+    /// Only a refusal of this message or recipient is permanent. A reply from before the server has
+    /// seen them, or about the login, is about neither.
     fn from(error: SmtpError) -> Self {
         let is_final = match &error {
             SmtpError::AddressNotAscii => true,

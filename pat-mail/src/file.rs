@@ -12,8 +12,8 @@ use crate::Composer;
 /// Writes each mail into a folder, as `{kind}-{id}.eml`: for development, or for another program
 /// to send.
 ///
-/// A file appears whole or not at all, and on Unix only its owner can read it. A retry writes the same
-/// file again.
+/// A file appears complete or not at all, and on Unix only its owner can read it. A retry overwrites
+/// it with the same content.
 #[derive(Debug)]
 pub struct FileMailer {
     composer: Composer,
@@ -22,7 +22,7 @@ pub struct FileMailer {
 }
 
 impl FileMailer {
-    /// A mailer that writes into this folder, and creates it if need be.
+    /// Creates a mailer that writes into this folder, and creates the folder if it does not exist.
     #[must_use]
     pub fn new(composer: Composer, folder: impl Into<PathBuf>) -> Self {
         Self {
@@ -35,7 +35,7 @@ impl FileMailer {
     /// Writes a file and deletes it, for start-up diagnostics.
     ///
     /// # Errors
-    /// The folder cannot be created, or takes no files.
+    /// Returns the error of the operating system if the folder cannot be created or written.
     pub fn check(&self) -> io::Result<()> {
         std::fs::create_dir_all(&self.folder)?;
         let path = self.folder.join(format!(".check.{}", std::process::id()));
@@ -43,7 +43,7 @@ impl FileMailer {
         std::fs::remove_file(&path)
     }
 
-    /// Where it writes.
+    /// Returns the folder of the mails.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -62,7 +62,7 @@ impl FileMailer {
             Err(error) => Err(error),
         };
         if moved.is_err() {
-            // What went wrong first is what the caller must hear.
+            // The caller gets the first error.
             let _ = fs::remove_file(&part).await;
         }
         moved

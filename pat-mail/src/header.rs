@@ -1,4 +1,4 @@
-//! Headers and addresses whose exact form matters.
+//! Headers and addresses in the exact form that mail programs and servers need.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,17 +12,17 @@ use pat_core::notification::Recipient;
 
 use crate::{ComposeError, text};
 
-/// Base64 of so many bytes makes an encoded word of 64 characters, which stays within the 76 that
-/// RFC 2047 allows in a line when `Subject: ` stands before it.
+/// How many bytes an encoded word holds: in base64 it then has 64 characters, and with `Subject: `
+/// before it stays within the 76 that RFC 2047 allows in a line.
 const WORD_BYTES: usize = 39;
-/// What RFC 2047 allows in a line with encoded words.
+/// The longest line with encoded words that RFC 2047 allows.
 const MAX_LINE: usize = 76;
-/// RFC 5321, section 4.5.3.1.3, less the angle brackets.
+/// The longest address: RFC 5321, section 4.5.3.1.3, without the angle brackets.
 const MAX_ADDRESS: usize = 254;
 
-/// A `Subject` that is read back as it was given, whatever it holds. Plain ASCII stays readable;
-/// anything else is encoded whole, for between an encoded word and a plain one readers disagree
-/// about spaces.
+/// Returns a `Subject` that mail programs decode to exactly this text. Plain ASCII stays as it is; any
+/// other text is encoded as a whole, since programs disagree about spaces between encoded words and
+/// plain ones.
 pub(crate) fn subject(subject: &str) -> HeaderValue {
     let name = HeaderName::new_from_ascii_str("Subject");
     let is_plain = subject.bytes().all(|b| matches!(b, b' '..=b'~'))
@@ -37,8 +37,8 @@ pub(crate) fn subject(subject: &str) -> HeaderValue {
     HeaderValue::dangerous_new_pre_encoded(name, subject.to_owned(), encoded)
 }
 
-/// A `To` or `From` with the name as [`subject`] has its text: `lettre` would make lines that are too
-/// long.
+/// Returns a `To` or `From` whose name is encoded like the text of [`subject`]: `lettre` would make
+/// lines that are too long.
 pub(crate) fn mailbox_header(header: &'static str, mailbox: &Mailbox) -> HeaderValue {
     let name = HeaderName::new_from_ascii_str(header);
     let email = &mailbox.email;
@@ -50,14 +50,14 @@ pub(crate) fn mailbox_header(header: &'static str, mailbox: &Mailbox) -> HeaderV
     HeaderValue::dangerous_new_pre_encoded(name, mailbox.to_string(), encoded)
 }
 
-/// The name and the address, on one line if it is short enough.
+/// Returns the name and the address, on one line if it is short enough.
 fn with_address(header: &str, name: &str, address: &Address) -> String {
     let line = format!("{header}: {name} <{address}>");
     let fold = if line.len() <= MAX_LINE { "" } else { "\r\n" };
     format!("{name}{fold} <{address}>")
 }
 
-/// It stands in quotes as it is, on one line.
+/// Whether a name can be put in quotes unchanged, on one line.
 fn is_plain_name(name: &str) -> bool {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'-' | b'_' | b'.');
     name.len() <= WORD_BYTES && name.bytes().all(is_plain)
@@ -74,7 +74,7 @@ fn encoded_word(piece: &str) -> String {
     format!("=?utf-8?B?{}?=", STANDARD.encode(piece))
 }
 
-/// Cuts the text between characters.
+/// Splits the text between characters.
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -84,13 +84,13 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A header that says that no person wrote the mail, so that no absence note answers it (RFC 3834).
+/// Returns the header that marks the mail as automatic, so that no absence note answers it (RFC 3834).
 pub(crate) fn auto_submitted() -> HeaderValue {
     let name = HeaderName::new_from_ascii_str("Auto-Submitted");
     HeaderValue::new(name, "auto-generated".to_owned())
 }
 
-/// The `To` of a recipient whose address and name came from a directory.
+/// Returns the `To` of a recipient whose address and name come from a directory.
 pub(crate) fn to(recipient: &Recipient) -> Result<Mailbox, ComposeError> {
     let address = &recipient.email;
     let is_clean = !address.chars().any(|c| c.is_whitespace() || c.is_control());
@@ -107,7 +107,7 @@ pub(crate) fn to(recipient: &Recipient) -> Result<Mailbox, ComposeError> {
     ))
 }
 
-/// The address with an international domain as DNS and old servers know it (`xn--…`).
+/// Returns the address with its domain in the ASCII form of DNS (`xn--…`).
 pub(crate) fn ascii_domain(address: &Address) -> Address {
     if address.domain().is_ascii() {
         return address.clone();
@@ -119,7 +119,7 @@ pub(crate) fn ascii_domain(address: &Address) -> Address {
     ascii.unwrap_or_else(|| address.clone())
 }
 
-/// The time for `Date`, which knows no years before 1970.
+/// Returns the `Date`, which `lettre` cannot have before 1970.
 pub(crate) fn date(at: Timestamp) -> SystemTime {
     let seconds = u64::try_from(at.as_second()).unwrap_or(0);
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)

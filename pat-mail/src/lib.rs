@@ -3,10 +3,10 @@
 mod builder;
 mod connection;
 mod context;
+mod ehlo;
 mod error;
 mod file;
 mod header;
-mod hello;
 mod memory;
 mod message;
 mod reply;
@@ -20,10 +20,10 @@ mod tls;
 mod url;
 
 pub use builder::ComposerBuilder;
-pub use error::{ComposeError, ComposerError, SmtpError, SmtpUrlError};
+pub use error::{ComposeError, ComposerError, SmtpError};
 pub use file::FileMailer;
 pub use memory::MemoryMailer;
-pub use message::{Composer, NotificationText};
+pub use message::{Composer, Mail, NotificationText};
 pub use reply::SmtpReply;
 pub use smtp::SmtpMailer;
-pub use url::SmtpUrl;
+pub use url::{SmtpUrl, SmtpUrlError};

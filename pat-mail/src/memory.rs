@@ -5,7 +5,7 @@ use pat_core::{Notification, Notifier, NotifyError};
 
 use crate::Composer;
 
-/// Keeps mails in memory, for tests and demonstrations. Clones share them.
+/// Keeps mails in memory, for tests and demonstrations. Clones share the mails.
 #[derive(Debug, Clone)]
 pub struct MemoryMailer {
     composer: Composer,
@@ -13,7 +13,7 @@ pub struct MemoryMailer {
 }
 
 impl MemoryMailer {
-    /// An empty mailer.
+    /// Creates a mailer without mails.
     #[must_use]
     pub fn new(composer: Composer) -> Self {
         Self {
@@ -22,7 +22,7 @@ impl MemoryMailer {
         }
     }
 
-    /// What was sent so far, in order, as it would go to a mail server.
+    /// Returns the mails sent so far in order, in the format of RFC 5322.
     #[must_use]
     pub fn messages(&self) -> Vec<Vec<u8>> {
         let messages = self.messages.lock();

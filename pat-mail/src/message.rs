@@ -10,10 +10,23 @@ use crate::context::{Context, Format};
 use crate::templates::{TemplateFailure, Templates};
 use crate::{ComposeError, ComposerBuilder, ComposerError, header, text};
 
-/// Makes mails of notifications.
+/// Composes the mails of notifications.
 ///
-/// A notification always makes the same mail, byte for byte: when a retry sends one a second time, mail
-/// programs and servers know it by its `Message-ID`. Clones share everything.
+/// The mail of a notification is always the same, byte for byte: if a retry sends it again, mail programs
+/// and servers recognize its `Message-ID`. Clones are cheap.
+///
+/// ```
+/// use pat_mail::Composer;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let composer = Composer::builder("Example <noreply@example.com>")
+///     .product("Example Tracker")
+///     .token_page("/profile/tokens")
+///     .build()?;
+/// # drop(composer);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Composer {
     inner: Arc<Inner>,
@@ -26,7 +39,7 @@ struct Inner {
     templates: Templates,
 }
 
-/// The text of a mail, without its HTML: for logs, or for ways other than mail.
+/// The plain text of a mail, for logs or for other channels, such as a chat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NotificationText {
@@ -36,8 +49,24 @@ pub struct NotificationText {
     pub body: String,
 }
 
+/// A composed mail with its envelope.
+#[derive(Debug, Clone)]
+pub struct Mail(Message);
+
+impl Mail {
+    /// Returns the mail in the format of RFC 5322, as a mail server receives it.
+    #[must_use]
+    pub fn formatted(&self) -> Vec<u8> {
+        self.0.formatted()
+    }
+
+    pub(crate) fn envelope(&self) -> &Envelope {
+        self.0.envelope()
+    }
+}
+
 impl Composer {
-    /// Starts a composer of mails from this sender, such as `Example <noreply@example.com>`.
+    /// Returns a builder of a composer for this sender, such as `Example <noreply@example.com>`.
     pub fn builder(from: impl Into<String>) -> ComposerBuilder {
         ComposerBuilder::new(from.into())
     }
@@ -58,11 +87,13 @@ impl Composer {
         }
     }
 
-    /// Makes the mail: plain text and HTML.
+    /// Composes the mail of a notification, with plain text and HTML.
     ///
     /// # Errors
-    /// The recipient's address is not valid, or a host's template fails with this notification.
-    pub fn compose(&self, notification: &Notification) -> Result<Message, ComposeError> {
+    /// [`ComposeError::InvalidRecipient`] for an invalid address, [`ComposeError::NoTokens`] for a
+    /// notification without tokens, [`ComposeError::Template`] if a template of the host fails, and
+    /// [`ComposeError::Message`] if the parts cannot be assembled.
+    pub fn compose(&self, notification: &Notification) -> Result<Mail, ComposeError> {
         let to = header::to(&notification.recipient)?;
         let NotificationText { subject, body } = self.text(notification)?;
         let html = self.render(notification, "body.html", Some(&subject))?;
@@ -84,13 +115,15 @@ impl Composer {
                     .singlepart(part(ContentType::TEXT_PLAIN, body))
                     .singlepart(part(ContentType::TEXT_HTML, html)),
             )
+            .map(Mail)
             .map_err(|error| ComposeError::Message(error.into()))
     }
 
-    /// Makes only the subject and the plain text.
+    /// Composes only the subject and the plain text.
     ///
     /// # Errors
-    /// A host's template fails with this notification.
+    /// [`ComposeError::NoTokens`] for a notification without tokens, and [`ComposeError::Template`] if
+    /// a template of the host fails.
     pub fn text(&self, notification: &Notification) -> Result<NotificationText, ComposeError> {
         let subject = self.render(notification, "subject.txt", None)?;
         let subject = text::unbroken(subject.trim());
@@ -126,7 +159,7 @@ impl Composer {
             .render(notification.kind, file, &context)?)
     }
 
-    /// The page of the tokens. Only a web address becomes a link.
+    /// Returns the address of the token page, if the base URL is a web address.
     fn link(&self, notification: &Notification) -> Option<String> {
         let base = notification.base_url.as_deref()?;
         let is_web = base.starts_with("https://") || base.starts_with("http://");
@@ -145,7 +178,7 @@ impl fmt::Debug for Composer {
     }
 }
 
-/// The same for every attempt, and for no other notification.
+/// Returns the `Message-ID`: the same for every attempt, and for no other notification.
 fn message_id(notification: &Notification, sender: &Address) -> String {
     let queued_at = notification.queued_at.as_microsecond();
     format!(
@@ -155,7 +188,8 @@ fn message_id(notification: &Notification, sender: &Address) -> String {
     )
 }
 
-/// The same for every attempt. `=_` stands in no quoted-printable text, so no part can hold it.
+/// Returns the boundary between the parts, the same for every attempt. Quoted-printable text never
+/// contains `=_`, so no part can contain the boundary.
 fn boundary(notification: &Notification) -> String {
     format!("=_pat-notice-{}", notification.id)
 }

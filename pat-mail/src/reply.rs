@@ -3,7 +3,7 @@ use std::fmt;
 /// Longer texts are cut, so that no server fills the log.
 const MAX_TEXT: usize = 200;
 
-/// A server's refusal: its code, and its text without what looks like a mail address.
+/// A server's refusal: its code, and its text with everything masked that looks like a mail address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SmtpReply {
     code: u16,
@@ -14,7 +14,7 @@ impl SmtpReply {
     pub(crate) fn new(code: u16, text: &str) -> Self {
         Self {
             code,
-            // Such a text may repeat the user name.
+            // The text of such a reply may repeat the user name.
             text: if is_about_login(code) {
                 String::new()
             } else {
@@ -23,7 +23,7 @@ impl SmtpReply {
         }
     }
 
-    /// The code alone, where the text may repeat a user name.
+    /// Drops the text, where it may repeat a user name.
     pub(crate) fn without_text(self) -> Self {
         Self {
             text: String::new(),
@@ -31,7 +31,7 @@ impl SmtpReply {
         }
     }
 
-    /// The code, such as 550.
+    /// Returns the reply code, such as 550.
     #[must_use]
     pub const fn code(&self) -> u16 {
         self.code
@@ -41,7 +41,7 @@ impl SmtpReply {
         self.code >= 500
     }
 
-    /// Our own login is missing or wrong (RFC 4954, section 6): an operator can mend that.
+    /// Whether the login is missing or wrong (RFC 4954, section 6), which an operator can correct.
     pub(crate) const fn is_about_login(&self) -> bool {
         is_about_login(self.code)
     }
@@ -61,7 +61,7 @@ const fn is_about_login(code: u16) -> bool {
     matches!(code, 530 | 534 | 535 | 538)
 }
 
-/// The text on one line, with a mark for each word that may hold a mail address.
+/// Puts the text on one line, and replaces each word that may hold a mail address.
 fn mask(text: &str) -> String {
     let words = text
         .split(|c: char| c.is_whitespace() || c.is_control())

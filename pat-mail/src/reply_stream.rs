@@ -8,19 +8,19 @@ use lettre::transport::smtp::client::AsyncTokioStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// How much of a reply's line is kept. RFC 5321, section 4.5.3.1.5, allows 512 bytes, and the client
-/// of `lettre` gives up on lines of 1,000.
+/// How many bytes of a reply's line are kept. RFC 5321, section 4.5.3.1.5, allows 512 bytes, and the
+/// client of `lettre` rejects lines of 1,000.
 const MAX_LINE: usize = 510;
 /// The length of a reply's code.
 const CODE_LEN: usize = 3;
 
-/// A connection whose replies any client can read.
+/// A connection that normalizes the replies of the server.
 ///
-/// The code alone decides what a reply means (RFC 5321, section 4.2). Its text may be in any encoding
-/// or too long, its lines may end with a bare line feed, and there may be no text at all. The client
-/// of `lettre` takes such a reply for a lost connection, although the server has already accepted the
-/// message, so the same mail would be sent again and again. This stream makes the text ASCII, shortens
-/// it and completes the line ends.
+/// The code alone decides what a reply means (RFC 5321, section 4.2). Its text may be missing, too long
+/// or in any encoding, and its lines may end with a bare line feed. The client of `lettre` treats such
+/// a reply as a lost connection, even if the server has accepted the message, which would then be sent
+/// again and again. This stream replaces bytes that are not ASCII, shortens the text and completes the
+/// line ends.
 #[derive(Debug)]
 pub(crate) struct ReplyStream<S> {
     inner: S,
@@ -39,7 +39,8 @@ impl<S> ReplyStream<S> {
         }
     }
 
-    /// A stream on which the server has greeted already, which the client waits for.
+    /// Creates a stream after the upgrade to TLS: the client waits for a greeting, which the server
+    /// does not send again.
     pub(crate) fn greeted(inner: S, peer: SocketAddr) -> Self {
         Self {
             readable: b"220 \r\n".to_vec(),
@@ -63,7 +64,7 @@ impl<S> ReplyStream<S> {
     }
 
     fn end_line(&mut self) {
-        // A code without a space and a text is a whole reply too.
+        // A code without a space and a text is a complete reply too.
         if self.line_len == CODE_LEN {
             self.readable.push(b' ');
         }
@@ -121,12 +122,12 @@ where
     }
 }
 
-/// A connection before STARTTLS, lent to a client and taken back for the upgrade.
+/// A connection before STARTTLS, shared with a client and taken back for the upgrade.
 ///
-/// It gives out one byte at a time. So nothing that follows the server's answer to STARTTLS can lie
-/// in a buffer above it and be taken, after the upgrade, for an answer that came through TLS: whoever
-/// sits between could put words into the server's mouth that way (CVE-2021-38371 and its kin). What
-/// was slipped in meets the TLS handshake, which fails.
+/// Reads return one byte at a time, so no buffer can hold bytes that follow the server's reply to
+/// STARTTLS. Otherwise an attacker on the network could inject a reply in plain text that the client
+/// takes, after the upgrade, for one that came through TLS (CVE-2021-38371). Injected bytes reach the
+/// TLS handshake instead, which fails.
 #[derive(Debug, Clone)]
 pub(crate) struct SharedStream(Arc<Mutex<TcpStream>>);
 
@@ -135,7 +136,7 @@ impl SharedStream {
         Self(Arc::new(Mutex::new(tcp)))
     }
 
-    /// The connection, once no client has it any more.
+    /// Returns the connection, once no client holds it.
     pub(crate) fn take_back(self) -> Option<TcpStream> {
         let tcp = Arc::into_inner(self.0)?;
         Some(tcp.into_inner().unwrap_or_else(PoisonError::into_inner))
@@ -222,8 +223,8 @@ mod tests {
             .await
             .unwrap();
 
-        let lent = SharedStream::new(client);
-        let mut stream = ReplyStream::new(lent.clone(), address);
+        let shared = SharedStream::new(client);
+        let mut stream = ReplyStream::new(shared.clone(), address);
         let mut buf = [0; 64];
         let mut reply = Vec::new();
         while !reply.ends_with(b"\r\n") {
@@ -232,7 +233,7 @@ mod tests {
         }
         assert_eq!(reply, b"220 go\r\n");
         drop(stream);
-        let mut tcp = lent.take_back().unwrap();
+        let mut tcp = shared.take_back().unwrap();
         let len = tcp.read(&mut buf).await.unwrap();
         assert_eq!(&buf[..len], b"250 injected\r\n");
     }

@@ -3,22 +3,18 @@ use std::io;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lettre::Message;
-use lettre::transport::smtp::Error as Client;
-use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::Error as ClientError;
 use lettre::transport::smtp::extension::Extension;
 use pat_core::{Notification, Notifier, NotifyError};
 use tokio::time::timeout;
 
-use crate::connection::{Connections, Protection, Server};
-use crate::tls::Tls;
-use crate::url::Security;
-use crate::{Composer, SmtpError, SmtpReply, SmtpUrl};
+use crate::connection::{Connections, Server};
+use crate::{Composer, Mail, SmtpError, SmtpReply, SmtpUrl};
 
 /// Sends mails through an SMTP server.
 ///
-/// TLS is never optional: with `tls=starttls` a server that does not offer it gets neither the
-/// login nor the message. Connections are shared by the messages of a batch.
+/// TLS is never optional: with `tls=starttls`, a server that does not offer it receives neither the
+/// login nor the message. The messages of a batch share connections.
 #[derive(Debug)]
 pub struct SmtpMailer {
     composer: Composer,
@@ -27,51 +23,53 @@ pub struct SmtpMailer {
 }
 
 impl SmtpMailer {
-    /// A mailer for this server. It reads the trusted root certificates, and does not connect yet.
+    /// Creates a mailer for this server. It reads the trusted root certificates, and does not connect
+    /// yet.
+    ///
+    /// ```
+    /// use pat_mail::{Composer, SmtpMailer};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let composer = Composer::builder("Example <noreply@example.com>").build()?;
+    /// let url = "smtps://user:password@mail.example.com".parse()?;
+    /// let mailer = SmtpMailer::new(composer, &url)?;
+    /// # drop(mailer);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// The root certificate of the URL cannot be read, or TLS cannot be set up.
+    /// [`SmtpError::UnreadableCa`] and [`SmtpError::InvalidCa`] for the `ca` of the URL, and
+    /// [`SmtpError::Tls`] if TLS cannot be set up.
     pub fn new(composer: Composer, url: &SmtpUrl) -> Result<Self, SmtpError> {
-        let host = url.host_name();
-        let protection = match url.security {
-            Security::None => Protection::None,
-            Security::StartTls => Protection::StartTls(Tls::new(&host, url.ca.as_deref())?),
-            Security::Tls => Protection::Tls(Tls::new(&host, url.ca.as_deref())?),
-        };
-        let login = url.login.as_ref();
-        let login = login.map(|it| Credentials::new(it.user.clone(), it.password.clone()));
         Ok(Self {
             composer,
-            connections: Connections::new(Server {
-                host,
-                port: url.port,
-                protection,
-                login,
-                hello: url.hello.clone(),
-            }),
+            connections: Connections::new(Server::new(url)?),
             timeout: url.timeout,
         })
     }
 
-    /// Connects, protects the connection and logs in, without sending anything: for start-up
-    /// diagnostics. A server that is away for a moment is no reason not to start.
+    /// Connects, protects the connection and logs in without sending a message, for start-up
+    /// diagnostics. A host should start in spite of an error, which may be a short outage.
     ///
     /// # Errors
-    /// The server cannot be used now.
+    /// Returns what prevents sending: any [`SmtpError`] but [`SmtpError::Rejected`] and
+    /// [`SmtpError::AddressNotAscii`].
     pub async fn check(&self) -> Result<(), SmtpError> {
         let check = async {
-            let lease = self.connections.lease();
-            let connection = lease.take().await?;
-            lease.give_back(connection);
+            let guard = self.connections.guard();
+            let connection = guard.take().await?;
+            guard.give_back(connection);
             Ok(())
         };
         self.in_time(check).await
     }
 
-    async fn deliver(&self, message: &Message) -> Result<(), SmtpError> {
-        let lease = self.connections.lease();
-        let mut connection = lease.take().await?;
-        let addresses = message.envelope().to();
+    async fn deliver(&self, mail: &Mail) -> Result<(), SmtpError> {
+        let guard = self.connections.guard();
+        let mut connection = guard.take().await?;
+        let envelope = mail.envelope();
+        let addresses = envelope.to();
         let all_ascii = addresses
             .iter()
             .all(|address| AsRef::<str>::as_ref(address).is_ascii());
@@ -80,18 +78,16 @@ impl SmtpMailer {
                 .server_info()
                 .supports_feature(Extension::SmtpUtfEight)
         {
-            lease.give_back(connection);
+            guard.give_back(connection);
             return Err(SmtpError::AddressNotAscii);
         }
-        let sent = connection
-            .send(message.envelope(), &message.formatted())
-            .await;
+        let sent = connection.send(envelope, &mail.formatted()).await;
         sent.map_err(|error| failure(error, SmtpError::Rejected))?;
-        lease.give_back(connection);
+        guard.give_back(connection);
         Ok(())
     }
 
-    /// The client of `lettre` limits only the connect, so everything is limited here.
+    /// Limits the time of a task: the client of `lettre` limits only the connect.
     async fn in_time<T>(
         &self,
         task: impl Future<Output = Result<T, SmtpError>>,
@@ -110,15 +106,15 @@ impl Notifier for SmtpMailer {
     }
 
     async fn send(&self, notification: &Notification) -> Result<(), NotifyError> {
-        let message = self.composer.compose(notification)?;
-        Ok(self.in_time(self.deliver(&message)).await?)
+        let mail = self.composer.compose(notification)?;
+        Ok(self.in_time(self.deliver(&mail)).await?)
     }
 }
 
-/// What an error of the client means; `refusal` is what a negative reply means at this point.
+/// Converts an error of the client; `refusal` converts a negative reply.
 ///
-/// The client's error is not kept where it repeats what the server said, which may be an address.
-pub(crate) fn failure(error: Client, refusal: impl Fn(SmtpReply) -> SmtpError) -> SmtpError {
+/// It drops the client's error where that repeats the server's reply, which may hold an address.
+pub(crate) fn failure(error: ClientError, refusal: impl Fn(SmtpReply) -> SmtpError) -> SmtpError {
     if let Some(code) = error.status() {
         let text = error.source().map(ToString::to_string);
         refusal(SmtpReply::new(code.into(), &text.unwrap_or_default()))
@@ -129,8 +125,8 @@ pub(crate) fn failure(error: Client, refusal: impl Fn(SmtpReply) -> SmtpError) -
     }
 }
 
-/// As [`failure`], where TLS is being set up: the client gives its errors as those of a connection.
-pub(crate) fn tls_failure(error: Client) -> SmtpError {
+/// Like [`failure`] during the TLS handshake, whose errors the client returns as connection errors.
+pub(crate) fn tls_failure(error: ClientError) -> SmtpError {
     let is_about_tls = std::iter::successors(error.source(), |&error| error.source())
         .filter_map(|error| error.downcast_ref::<io::Error>())
         .any(|error| error.kind() == io::ErrorKind::InvalidData);
@@ -257,7 +253,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_starttls_nothing_is_said() {
+    async fn without_starttls_nothing_is_sent() {
         let script = Script::default();
         let mailer = script.start("?tls=starttls").await;
         let error = mailer.check().await.unwrap_err();
@@ -270,7 +266,7 @@ mod tests {
     async fn a_batch_shares_a_connection_and_then_closes_it() {
         let script = Script::default();
         let mailer = script.start("").await;
-        let batch = mailer.connections.lease();
+        let batch = mailer.connections.guard();
         for _ in 0..3 {
             mailer.send(&notification("ada@example.com")).await.unwrap();
         }
@@ -289,7 +285,7 @@ mod tests {
         let script = Script::new(&[("RCPT TO:<slow@", "")]);
         let mut mailer = script.start("").await;
         mailer.timeout = Duration::from_millis(500);
-        let _batch = mailer.connections.lease();
+        let _batch = mailer.connections.guard();
         let error = mailer
             .send(&notification("slow@example.com"))
             .await

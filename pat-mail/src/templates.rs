@@ -1,5 +1,4 @@
-//! The templates: those that are shipped, those that a host puts in their place, and the check that
-//! all of them work.
+//! The shipped templates, the ones with which a host replaces them, and the check of all of them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -43,7 +42,7 @@ const SHIPPED: [(&str, &str); 19] = shipped![
     "revoked-by-admin/body.html",
 ];
 
-/// The sources by name, and which of them came from a file.
+/// The sources by name, with the files of those that were read from a folder.
 #[derive(Debug, Clone)]
 pub(crate) struct Sources {
     by_name: BTreeMap<String, Source>,
@@ -66,7 +65,7 @@ impl Sources {
         sources
     }
 
-    /// Takes a template, in the place of one of the same name if there is one.
+    /// Adds a template, or replaces the one with the same name.
     pub(crate) fn set(&mut self, name: &str, text: String) -> Result<(), ComposerError> {
         if !is_known_name(name) {
             return Err(ComposerError::UnknownTemplate {
@@ -77,7 +76,7 @@ impl Sources {
         Ok(())
     }
 
-    /// Takes every template of the folder and of those in it.
+    /// Adds every template in the folder and its subfolders.
     pub(crate) fn read(&mut self, folder: &Path) -> Result<(), ComposerError> {
         for path in entries(folder)? {
             let inner = if path.is_dir() {
@@ -104,7 +103,8 @@ impl Sources {
     }
 }
 
-/// A layout and other shared files stand beside the folders of the notifications.
+/// Whether a template may have this name: layouts and other shared files are beside the folders of the
+/// kinds.
 fn is_known_name(name: &str) -> bool {
     match name.split_once('/') {
         None => is_template(Path::new(name)),
@@ -147,7 +147,7 @@ pub(crate) struct Templates {
     paths: BTreeMap<String, PathBuf>,
 }
 
-/// Where a template fails, and why.
+/// The error of a template, with its place.
 #[derive(Debug)]
 pub(crate) struct TemplateFailure {
     pub(crate) template: String,
@@ -163,7 +163,7 @@ impl Templates {
             .lstrip_blocks(true)
             .build();
         environment.set_syntax(syntax.expect("the usual delimiters do not clash"));
-        // A misspelt field must show at the start, not as a gap in somebody's mail.
+        // A misspelt field must be an error at the start, not a gap in a user's mail.
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         let mut templates = Self {
             environment,

@@ -1,13 +1,13 @@
-//! Text that people chose, made safe for mail: names cannot break lines, forge headers or turn the
-//! reading direction of what stands around them.
+//! Text from users, made safe for mail: names cannot break lines, forge headers or change the reading
+//! direction of the text around them.
 
 use pat_core::text::{breaks_line, is_bidi_control};
 
-/// Lines are wrapped at spaces when they are longer. RFC 5322 asks for no more than 78.
+/// The length above which lines are wrapped at spaces. RFC 5322 recommends at most 78.
 const WIDTH: usize = 76;
 
-/// A name on one line: control characters and line separators become spaces, and what would turn
-/// the reading direction is taken out.
+/// Puts a name on one line: control characters and line separators become spaces, and characters that
+/// change the reading direction are removed.
 pub(crate) fn one_line(name: &str) -> String {
     name.chars()
         .filter(|c| !is_bidi_control(*c))
@@ -15,20 +15,20 @@ pub(crate) fn one_line(name: &str) -> String {
         .collect()
 }
 
-/// A rendered line, with its isolates, that may hold no line break.
+/// Replaces the line breaks of a rendered line by spaces, and keeps its isolates.
 pub(crate) fn unbroken(line: &str) -> String {
     line.chars()
         .map(|c| if breaks_line(c) { ' ' } else { c })
         .collect()
 }
 
-/// A person's name: as [`one_line`], and without needless spaces.
+/// Puts a person's name on one line like [`one_line`], and removes needless spaces.
 pub(crate) fn person(name: &str) -> String {
     let name = one_line(name);
     name.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The lines of a longer text, each as [`one_line`], without empty ones at either end.
+/// Returns the lines of a longer text, each like [`one_line`], without empty ones at either end.
 pub(crate) fn lines(text: &str) -> Vec<String> {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     text.trim()
@@ -37,7 +37,7 @@ pub(crate) fn lines(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// A rendered text body: no more than one empty line in a row, and long lines wrapped.
+/// Tidies a rendered text body: at most one empty line in a row, and long lines wrapped.
 pub(crate) fn tidy(body: &str) -> String {
     let mut tidied = String::with_capacity(body.len());
     let mut empty_before = true;
@@ -53,7 +53,7 @@ pub(crate) fn tidy(body: &str) -> String {
     tidied
 }
 
-/// Appends the line. Where it goes on, it is indented and quoted as it began.
+/// Appends a line, wrapped if it is long; continuation lines keep the indent and the quote marks.
 fn wrap_into(out: &mut String, line: &str) {
     let start = line.find(|c| !matches!(c, ' ' | '>')).unwrap_or(0);
     let (lead, rest) = line.split_at(start);
@@ -80,7 +80,7 @@ fn wrap_into(out: &mut String, line: &str) {
     out.push('\n');
 }
 
-/// The number of characters that are seen.
+/// Counts the visible characters.
 fn width(text: &str) -> usize {
     text.chars().filter(|c| !is_bidi_control(*c)).count()
 }

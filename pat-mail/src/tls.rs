@@ -13,10 +13,10 @@ use tokio_rustls::client::TlsStream;
 
 use crate::SmtpError;
 
-/// Protects connections to one server, whose certificate is always checked.
+/// TLS to one server, whose certificate is always verified.
 ///
-/// The mailer has TLS of its own rather than that of `lettre`, so that replies can be read as bytes
-/// above it ([`ReplyStream`](crate::reply_stream::ReplyStream)).
+/// The mailer does not use the TLS of `lettre`, since a
+/// [`ReplyStream`](crate::reply_stream::ReplyStream) has to read the decrypted bytes.
 #[derive(Clone)]
 pub(crate) struct Tls {
     connector: TlsConnector,
@@ -24,7 +24,7 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    /// Trusts the system's root certificates, and those in the PEM file.
+    /// Trusts the root certificates of the system and of a PEM file.
     pub(crate) fn new(host: &str, ca: Option<&Path>) -> Result<Self, SmtpError> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -63,7 +63,7 @@ fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), SmtpError> {
     };
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let certificates = certificates.map_err(|_| invalid())?;
-    // Without a certificate in it, the file would be taken and add nothing.
+    // A file without a certificate would be accepted without an effect.
     if certificates.is_empty() {
         return Err(invalid());
     }

@@ -1,4 +1,4 @@
-//! Connections on which a call was given up half-way.
+//! Connections checked out of a pool, also by calls that are dropped half-way.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -7,26 +7,26 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Connection as _, Database, Error, Pool};
 use tokio::time::timeout;
 
+use crate::Dialect;
 use crate::sql::{Row, Sql};
-use crate::{Dialect, Portable};
 
-/// How many connections this process gives up for lost at a time: all of one store.
+/// How many connections without a response this process closes in [`LOST_FOR`]: all of one store.
 const MAX_LOST: usize = 10;
-/// How long one counts as lost. By then a server has ended what it was asked, or knows that nobody
-/// is there.
+/// How long a closed connection counts. By then a server has ended its statement, or noticed that the
+/// client is gone.
 const LOST_FOR: Duration = Duration::from_mins(1);
 
-/// By when a server has answered what it was asked, which waits for a lock at most.
+/// How long a server takes at most to respond: a statement waits for a lock at most.
 pub(crate) const ANSWERED_AFTER: Duration = Duration::from_secs(10);
 
-/// Whether a connection on which no answer comes may be closed, so that its pool can open another;
-/// to be asked once for each.
+/// Whether one more connection without a response may be closed, so that its pool can open another;
+/// counts that connection.
 ///
-/// A pool takes a connection back by asking whether it still works, and waits for that answer. Where
-/// a network swallows everything that is until the operating system gives up, after many minutes; a
-/// few of those, and the pool has none left though the database is long back. But a server that only
-/// takes long still works on what it was asked, whether or not somebody is there to hear it. So only
-/// some are closed, or a table that is locked would fill the server with connections.
+/// A pool pings a connection that comes back to it. Where a network drops all packets, the ping waits
+/// until the operating system gives up after many minutes; a few such connections use the pool up,
+/// although the database may be back. But a server that is only slow goes on with the statement after
+/// its connection is closed. So the number is limited, or a locked table would fill the server with
+/// connections.
 pub(crate) fn try_discard() -> bool {
     static LOST: AtomicUsize = AtomicUsize::new(0);
     let one_more = |lost| (lost < MAX_LOST).then_some(lost + 1);
@@ -42,28 +42,28 @@ pub(crate) fn try_discard() -> bool {
     may
 }
 
-/// Closes a connection on which something was asked and not answered.
+/// Closes a connection with a statement that has no response yet.
 ///
-/// It never goes back to its pool. A driver may take a late answer for that of the next question, or
-/// wait for one to a question that it has not sent (MySQL's does both, if a call is given up while it
-/// prepares a statement). If it may not be closed at once it keeps its place until the server has
-/// answered, or must have.
-pub(crate) fn give_up<DB: Database>(connection: PoolConnection<DB>) {
-    let mut closing = Closing(Some(connection));
+/// It never goes back to its pool. A driver may take a late response for that of the next statement,
+/// or wait for the response to a statement that it has not sent (MySQL's does both, if a call is
+/// dropped while it prepares a statement). If [`try_discard`] refuses, the connection stays open,
+/// and counts in its pool, until the server has responded.
+pub(crate) fn discard<DB: Database>(connection: PoolConnection<DB>) {
+    let mut connection_slot = CloseOnDrop(Some(connection));
     if try_discard() {
         return;
     }
     tokio::spawn(async move {
-        if let Some(connection) = &mut closing.0 {
+        if let Some(connection) = &mut connection_slot.0 {
             let _answered = timeout(ANSWERED_AFTER, connection.ping()).await;
         }
     });
 }
 
-/// A connection that is closed, unless it is taken out before.
-pub(crate) struct Closing<DB: Database>(pub(crate) Option<PoolConnection<DB>>);
+/// Closes a connection when it is dropped, unless the connection was taken out.
+pub(crate) struct CloseOnDrop<DB: Database>(pub(crate) Option<PoolConnection<DB>>);
 
-impl<DB: Database> Drop for Closing<DB> {
+impl<DB: Database> Drop for CloseOnDrop<DB> {
     fn drop(&mut self) {
         if let Some(connection) = &mut self.0 {
             connection.close_on_drop();
@@ -71,9 +71,9 @@ impl<DB: Database> Drop for Closing<DB> {
     }
 }
 
-/// A connection for one call.
+/// A connection that is checked out for one call.
 struct CheckedOut<DB: Dialect> {
-    /// `None` once it is given back.
+    /// `None` after the return to the pool.
     connection: Option<PoolConnection<DB>>,
     is_answered: bool,
 }
@@ -84,12 +84,12 @@ impl<DB: Dialect> Drop for CheckedOut<DB> {
             && !self.is_answered
             && DB::HAS_SERVER
         {
-            give_up(connection);
+            discard(connection);
         }
     }
 }
 
-impl<DB: Portable> CheckedOut<DB> {
+impl<DB: Dialect> CheckedOut<DB> {
     async fn of(pool: &Pool<DB>) -> Result<Self, Error> {
         Ok(Self {
             connection: Some(pool.acquire().await?),
@@ -103,7 +103,9 @@ impl<DB: Portable> CheckedOut<DB> {
         accept: impl Fn(Vec<Row<DB>>) -> Result<Vec<Row<DB>>, Error>,
     ) -> Result<Vec<Row<DB>>, Error> {
         let Some(connection) = &mut self.connection else {
-            return Err(Error::Protocol("the connection was given back".into()));
+            return Err(Error::Protocol(
+                "the connection was returned to its pool".into(),
+            ));
         };
         let rows = sql.fetch(connection).await.and_then(accept);
         self.is_answered = true;
@@ -118,27 +120,27 @@ impl<DB: Portable> CheckedOut<DB> {
 }
 
 /// Runs a statement outside a transaction.
-pub(crate) async fn fetch<DB: Portable>(
+pub(crate) async fn fetch<DB: Dialect>(
     pool: &Pool<DB>,
     sql: Sql<DB>,
 ) -> Result<Vec<Row<DB>>, Error> {
     CheckedOut::of(pool).await?.fetch(sql, Ok).await
 }
 
-/// Runs a statement outside a transaction, on a server that takes writes: a replica may not know of a
-/// revocation yet. The statement has a row whatever it finds, and selects `is_writable`
-/// ([`Dialect::IS_WRITABLE`]).
+/// Runs a statement outside a transaction, on a server that takes writes: a replica may not have a
+/// revocation yet. The statement always returns a row, and selects `is_writable`
+/// ([`SqlDialect::IS_WRITABLE`](crate::dialect::SqlDialect::IS_WRITABLE)).
 ///
-/// After a failover the pool's connections lead to what was the primary, or nowhere. One that does is
-/// closed, and the error says that the next one may do better.
-pub(crate) async fn fetch_from_primary<DB: Portable>(
+/// After a failover the pool's connections may lead to the old primary, or be dead. Such a connection
+/// is closed, and the error is a [`LostConnection`], so that the call is repeated on another one.
+pub(crate) async fn fetch_from_primary<DB: Dialect>(
     pool: &Pool<DB>,
     sql: Sql<DB>,
 ) -> Result<Vec<Row<DB>>, Error> {
     CheckedOut::of(pool).await?.fetch(sql, if_writable).await
 }
 
-fn if_writable<DB: Portable>(rows: Vec<Row<DB>>) -> Result<Vec<Row<DB>>, Error> {
+fn if_writable<DB: Dialect>(rows: Vec<Row<DB>>) -> Result<Vec<Row<DB>>, Error> {
     match rows.first().map(|row| row.int("is_writable")).transpose()? {
         Some(1) | None => Ok(rows),
         Some(_) => Err(not_writable()),
@@ -146,10 +148,10 @@ fn if_writable<DB: Portable>(rows: Vec<Row<DB>>) -> Result<Vec<Row<DB>>, Error> 
 }
 
 pub(crate) fn not_writable() -> Error {
-    Error::Configuration("the server takes no writes; is it a replica?".into())
+    Error::Configuration("the server takes no writes; connect to the primary".into())
 }
 
-/// Whether a connection on which this came up is of no use, but another one may be.
+/// Whether the connection of this error cannot be used any more, while another one may work.
 pub(crate) fn is_connection_dead<DB: Dialect>(error: &Error) -> bool {
     match error {
         Error::Configuration(_) | Error::Io(_) | Error::Protocol(_) | Error::WorkerCrashed => true,
@@ -158,14 +160,14 @@ pub(crate) fn is_connection_dead<DB: Dialect>(error: &Error) -> bool {
     }
 }
 
-/// A connection ended while a statement was on it, and nothing that was asked on it is committed. So
-/// all of that may be asked again on another one.
+/// A connection ended during a statement, and nothing of its transaction is committed: the call may
+/// be repeated on another connection.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub(crate) struct LostConnection(Error);
 
 impl LostConnection {
-    /// As an error of a call that would otherwise return this one.
+    /// Wraps the error of a call.
     pub(crate) fn error(error: Error) -> Error {
         Error::Io(std::io::Error::other(Self(error)))
     }

@@ -3,17 +3,33 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use pat_core::TokenStore;
 
-use crate::{ConnectError, Portable, SqlxStore};
+use crate::{ConnectError, Dialect, SqlxStore};
 
-/// Opens the database of this URL, of whichever kind it is, and brings the tables up to date:
-/// `sqlite:`, `postgres:` (or `postgresql:`) or `mysql:` (or `mariadb:`).
+/// Opens a store in the database of this URL (`sqlite:`, `postgres:` or `postgresql:`, `mysql:` or
+/// `mariadb:`), and brings the tables up to date.
 ///
-/// For hosts that are told the database by their configuration; the stores' own `connect` is the
-/// same for one kind.
+/// For hosts whose configuration names the database. A host that uses only one kind of database
+/// calls the `connect` of that store.
+///
+/// ```
+/// use pat_core::Pats;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let url = format!("sqlite:{}", folder.path().join("pat.db").display());
+/// let store = pat_sqlx::connect(&url).await?;
+/// let pats = Pats::builder(store.tokens()).build();
+/// # drop(pats);
+/// store.close().await;
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
-/// There is no store for such a URL or its feature is not switched on, or the database cannot be
-/// used.
+/// [`ConnectError::UnknownScheme`] and [`ConnectError::MissingFeature`] if there is no store for such
+/// a URL, [`ConnectError::Url`] and [`ConnectError::InMemory`] if the URL cannot be used, and the
+/// errors of [`SqlxStore::migrate`].
 pub async fn connect(url: &str) -> Result<AnyStore, ConnectError> {
     match url.split_once(':').map(|(scheme, _)| scheme) {
         #[cfg(feature = "sqlite")]
@@ -34,47 +50,43 @@ pub async fn connect(url: &str) -> Result<AnyStore, ConnectError> {
     }
 }
 
-/// A store in the database that a URL named; see [`connect`].
+/// A store in a database whose kind a URL decided; see [`connect`].
 #[derive(Debug, Clone)]
-pub struct AnyStore(Arc<dyn Closing>);
+pub struct AnyStore(Arc<dyn ClosableStore>);
 
 impl AnyStore {
-    #[cfg_attr(
-        not(any(feature = "sqlite", feature = "postgres", feature = "mysql")),
-        expect(dead_code, reason = "without a database there is no store")
-    )]
-    fn new(store: impl Closing) -> Self {
+    fn new(store: impl ClosableStore) -> Self {
         Self(Arc::new(store))
     }
 
-    /// The store, for [`Pats::builder`](pat_core::Pats::builder).
+    /// Returns the store, for [`Pats::builder`](pat_core::Pats::builder).
     #[must_use]
     pub fn tokens(&self) -> Arc<dyn TokenStore> {
         self.0.clone()
     }
 
-    /// The store, going by its callers' clock; see
+    /// Returns the store with the clock of its callers; see
     /// [`SqlxStore::dangerous_with_callers_clock`].
     #[must_use]
     pub fn dangerous_with_callers_clock(&self) -> Arc<dyn TokenStore> {
         self.0.with_callers_clock()
     }
 
-    /// Closes all connections; waits for those in use.
+    /// Closes all connections, and waits for those in use.
     pub async fn close(&self) {
         self.0.close().await;
     }
 }
 
 #[async_trait]
-trait Closing: TokenStore {
+trait ClosableStore: TokenStore {
     fn with_callers_clock(&self) -> Arc<dyn TokenStore>;
 
     async fn close(&self);
 }
 
 #[async_trait]
-impl<DB: Portable> Closing for SqlxStore<DB> {
+impl<DB: Dialect> ClosableStore for SqlxStore<DB> {
     fn with_callers_clock(&self) -> Arc<dyn TokenStore> {
         Arc::new(self.clone().dangerous_with_callers_clock())
     }

@@ -1,97 +1,103 @@
-use pat_core::StoreError;
-use sqlx::migrate::MigrateError;
+use pat_core::{BoxError, StoreError};
 
 use crate::privileges::advice;
 
-/// The database cannot be used. No message has a URL or a password in it.
+/// Why a store cannot be opened. No message contains a URL or a password.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The URL is of no kind of database that there is a store for.
+    /// The URL's scheme is none of `sqlite`, `postgres`, `postgresql`, `mysql` and `mariadb`.
     #[error("not a database URL; it must begin with sqlite:, postgres: or mysql:")]
     UnknownScheme,
-    /// The URL is of another kind of database.
+    /// The URL was given to the `connect` of another kind of store.
     #[error("not a {expected} URL; it must begin with {scheme}")]
+    #[non_exhaustive]
     WrongScheme {
-        /// The name of the database that was expected.
+        /// The name of the expected database.
         expected: &'static str,
-        /// How its URLs begin.
+        /// How URLs of that database begin.
         scheme: &'static str,
     },
-    /// The store for this kind of database was not compiled in.
-    #[error("this program has no store for such a URL: pat-sqlx needs the feature {0:?}")]
+    /// The store for this kind of database is not compiled in.
+    #[error(
+        "this program was built without a store for such URLs; enable the feature {0:?} of pat-sqlx"
+    )]
     MissingFeature(&'static str),
-    /// The URL cannot be read.
-    #[error("not a usable database URL")]
+    /// The URL has the right scheme, but sqlx cannot parse it.
+    #[error("malformed database URL")]
     Url(#[source] sqlx::Error),
-    /// An in-memory database would be a separate one for each connection; so would be the temporary
-    /// one that SQLite makes where no file is named.
+    /// The URL names no file: an in-memory database, or the temporary one that SQLite creates where
+    /// no file is named, would be a separate one for each connection.
     #[error(
         "an in-memory SQLite database, or one without the name of a file, cannot be shared; \
          name a file, as in sqlite:pat.db, or use pat_core::MemoryStore"
     )]
     InMemory,
-    /// The database cannot be opened or reached.
+    /// The database cannot be opened or reached, does not answer, or takes no writes.
     #[error("cannot open the database")]
     Open(#[source] sqlx::Error),
-    /// The server cannot keep what a store promises.
-    #[error("the database does not do: {found}, but {needed} is needed")]
+    /// The database cannot keep a promise of the store: the server is too old, has another encoding
+    /// or hides rows, a table has no transactions, a pooler shares sessions, or the two pools lead to
+    /// different databases.
+    #[error("the database cannot be used: {found}; required: {needed}")]
+    #[non_exhaustive]
     Unsuitable {
-        /// What there is.
+        /// What was found.
         found: String,
-        /// What is needed.
+        /// What is required.
         needed: &'static str,
     },
-    /// The database account may not do what is needed.
+    /// The database account lacks privileges.
     #[error(
         "the database account lacks privileges; {}",
         advice(to_run, to_migrate)
     )]
+    #[non_exhaustive]
     Forbidden {
-        /// Statements that allow the account to use tables that are up to date. PostgreSQL takes
-        /// them once the tables are there.
+        /// The statements that allow the account to use up-to-date tables. PostgreSQL accepts them
+        /// only once the tables exist.
         to_run: Vec<String>,
-        /// Statements that allow it to create the tables or bring them up to date; empty if that is
-        /// not to be done.
+        /// The statements that allow the account to create or update the tables; empty if the tables
+        /// are up to date.
         to_migrate: Vec<String>,
-        /// The statement that was refused.
+        /// The database's refusal.
         source: sqlx::Error,
     },
-    /// The tables hold what only newer versions of this program understand.
+    /// A newer version of this library has written what this version would misread.
     ///
-    /// The cause is [`StoreError::Outdated`], with the numbers.
+    /// The cause is [`StoreError::Outdated`] with the version numbers.
     #[error(transparent)]
     Outdated(StoreError),
-    /// A setting of the connection would change what the store's statements mean, or what its commits
-    /// are worth. On the store's own pools it is set, so there the database did not take it.
+    /// A setting of the connection would change what the store's statements mean, or how durable its
+    /// commits are. On pools that the store opened, the database did not accept the value that the
+    /// store set.
     #[error("the database's setting {name} is {found:?}: {needed}")]
+    #[non_exhaustive]
     Setting {
         /// The name of the setting.
         name: &'static str,
-        /// What it is.
+        /// Its value.
         found: String,
-        /// What it has to be.
+        /// The allowed values, in words.
         needed: String,
     },
-    /// The database takes no writes into one of the store's tables.
+    /// The database refuses a write to one of the store's tables.
     #[error("cannot write to {table}")]
+    #[non_exhaustive]
     NotWritable {
-        /// Which table.
+        /// The name of the table.
         table: &'static str,
-        /// What the database says.
-        #[source]
+        /// The database's refusal.
         source: sqlx::Error,
     },
-    /// The tables cannot be created or brought up to date.
+    /// A migration failed, or an applied one differs from the one that this version has.
     #[error("cannot migrate the database")]
-    Migrate(#[from] MigrateError),
+    Migrate(#[source] BoxError),
 }
 
 impl ConnectError {
-    /// What went wrong while a connection was opened: what [`prepare_connection`] found, or whatever
-    /// else.
-    ///
-    /// [`prepare_connection`]: crate::prepare_connection
+    /// Converts an error from opening a connection: the one of
+    /// [`prepare_connection`](crate::prepare_connection), or else [`Self::Open`].
     pub(crate) fn open(error: sqlx::Error) -> Self {
         match error {
             sqlx::Error::Configuration(error) => match error.downcast() {

@@ -12,20 +12,20 @@ use tracing::instrument;
 use crate::checkout::fetch_from_primary;
 use crate::sql::{Row, Sql};
 use crate::write::Write;
-use crate::{Portable, SqlxStore};
+use crate::{Dialect, SqlxStore};
 
 /// The columns of `pat_event` that differ from kind to kind.
 #[derive(Clone, Default)]
 pub(crate) struct Columns<'a> {
     pub(crate) token: Option<TokenId>,
     pub(crate) owner: Option<&'a Owner>,
-    /// Who revoked.
+    /// The administrator of a revocation.
     pub(crate) by: Option<&'a Owner>,
-    /// Why it was refused or revoked, why an owner could not be told.
+    /// The reason of a refusal or revocation, or the error of a notification.
     pub(crate) reason: Option<&'a str>,
-    /// The parent of a token that was created, or the number of a notification.
+    /// The parent of a created token, or the ID of a notification.
     pub(crate) related: Option<i64>,
-    /// For how many others it stands.
+    /// How many further events the row stands for.
     pub(crate) others: u64,
     pub(crate) expires_at: Option<Timestamp>,
     /// The kind of a notification.
@@ -33,7 +33,7 @@ pub(crate) struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    /// The columns of an event that is of one token at most ([`EventKind::per_token`]).
+    /// Returns the columns of an event of at most one token ([`EventKind::per_token`]).
     pub(crate) fn of(kind: &'a EventKind) -> Self {
         let row = Self::default();
         match kind {
@@ -115,8 +115,8 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// The event of a numbered row; `None` where an outer join found none.
-fn event<DB: Portable>(row: &Row<DB>) -> Result<Option<Event>, Error> {
+/// Converts a numbered row; `None` for the empty side of an outer join.
+fn event<DB: Dialect>(row: &Row<DB>) -> Result<Option<Event>, Error> {
     let Some(id) = row.optional_int("id")? else {
         return Ok(None);
     };
@@ -127,12 +127,12 @@ fn event<DB: Portable>(row: &Row<DB>) -> Result<Option<Event>, Error> {
     }))
 }
 
-fn event_kind<DB: Portable>(row: &Row<DB>) -> Result<EventKind, Error> {
+fn event_kind<DB: Dialect>(row: &Row<DB>) -> Result<EventKind, Error> {
     let token = || row.token_id("token_id");
     let owner = || row.owner("owner");
     let notification = || crate::row::notice_id(row.int("related_id")?);
     let kind = row.text("kind")?;
-    // A newer version may have more kinds of both.
+    // A newer version may write further kinds of both.
     let notification_kind = notification_kind(row)?;
     Ok(match (kind.as_str(), notification_kind) {
         ("created", _) => EventKind::Created {
@@ -185,13 +185,13 @@ fn event_kind<DB: Portable>(row: &Row<DB>) -> Result<EventKind, Error> {
     })
 }
 
-fn notification_kind<DB: Portable>(row: &Row<DB>) -> Result<Option<NotificationKind>, Error> {
+fn notification_kind<DB: Dialect>(row: &Row<DB>) -> Result<Option<NotificationKind>, Error> {
     let name = row.optional_text("notice")?;
     let is_named = |kind: &NotificationKind| name.as_deref() == Some(kind.as_str());
     Ok(NotificationKind::ALL.into_iter().find(is_named))
 }
 
-impl<DB: Portable> SqlxStore<DB> {
+impl<DB: Dialect> SqlxStore<DB> {
     async fn try_record(&self, events: &[Event]) -> Result<(), Error> {
         let mut write = Write::begin_timeless(self).await?;
         write.insert_events(events).await?;
@@ -199,7 +199,7 @@ impl<DB: Portable> SqlxStore<DB> {
     }
 
     async fn try_number(&self, limit: u32) -> Result<u64, Error> {
-        // Where there is nothing to be done, nothing is written.
+        // Without events to number, nothing is written.
         if !self.has_unnumbered().await? {
             return Ok(0);
         }
@@ -230,7 +230,7 @@ impl<DB: Portable> SqlxStore<DB> {
                  LEFT JOIN (SELECT id, at, kind, token_id, owner, revoked_by, reason, related_id, \
                  number, seq, expires_at, notice FROM pat_event WHERE seq > "
             ));
-            // None is numbered 0.
+            // Events with the number 0 are not numbered yet.
             sql.bind(i64::try_from(seq).unwrap_or(i64::MAX));
             sql.push(" ORDER BY seq LIMIT ").bind(limit);
             sql.push(") e ON 1 = 1 ORDER BY e.seq");
@@ -242,7 +242,7 @@ impl<DB: Portable> SqlxStore<DB> {
             .collect()
     }
 
-    /// The position of a sink; the number that was given last has the name of none.
+    /// Returns the position of a sink; the empty name is for the last assigned number.
     async fn try_position(&self, sink: &str) -> Result<Option<u64>, Error> {
         let is_writable = DB::IS_WRITABLE;
         let rows = fetch_from_primary(&self.pool, {
@@ -275,7 +275,7 @@ impl<DB: Portable> SqlxStore<DB> {
 
 /// Keeps audit events in the table `pat_event`, where the prune job deletes them after 396 days.
 #[async_trait]
-impl<DB: Portable> AuditStore for SqlxStore<DB> {
+impl<DB: Dialect> AuditStore for SqlxStore<DB> {
     #[instrument(name = "pat.store.record_events", level = "debug", skip_all)]
     async fn record_events(&self, events: &[Event]) -> Result<(), StoreError> {
         self.retry(|| self.try_record(events)).await

@@ -16,17 +16,17 @@ use crate::checkout::fetch;
 use crate::row::{self, DEAD, PENDING};
 use crate::sql::Sql;
 use crate::write::{LeaseRow, Locked, Write};
-use crate::{Portable, SqlxStore};
+use crate::{Dialect, SqlxStore};
 
-// What a lease protects answers `None` when the lease is lost.
-impl<DB: Portable> SqlxStore<DB> {
+// Calls under a lease return `None` when the lease is lost.
+impl<DB: Dialect> SqlxStore<DB> {
     async fn try_acquire(
         &self,
         request: &LeaseRequest<'_>,
     ) -> Result<(LeaseAnswer, StoreTime), sqlx::Error> {
         let mut write = Write::begin_unread(self, request.now).await?;
         let row = write.lock_lease(request.job).await?;
-        // After the lock, which may have been waited for.
+        // After the lock, which the transaction may have waited for.
         let time = write.move_mark(&request.mark).await?;
         let (row, answer) = acquire(&row, request, write.now());
         if let Some(row) = row {
@@ -203,7 +203,7 @@ impl<DB: Portable> SqlxStore<DB> {
         Ok(Some(gone))
     }
 
-    /// `None` if nothing is due; empty if all that was taken is skipped.
+    /// Returns `None` if nothing is due; an empty list if all claimed notifications were skipped.
     async fn try_claim(
         &self,
         now: Timestamp,
@@ -280,7 +280,7 @@ impl<DB: Portable> SqlxStore<DB> {
 }
 
 #[async_trait]
-impl<DB: Portable> JobStore for SqlxStore<DB> {
+impl<DB: Dialect> JobStore for SqlxStore<DB> {
     #[instrument(name = "pat.store.acquire_lease", skip_all, fields(job = request.job.as_str()))]
     async fn acquire_lease(
         &self,
@@ -360,7 +360,7 @@ impl<DB: Portable> JobStore for SqlxStore<DB> {
         loop {
             match self.retry(|| self.try_claim(now, ttl, limit)).await? {
                 None => return Ok(Vec::new()),
-                // All of them are skipped.
+                // All claimed notifications were skipped.
                 Some(claimed) if claimed.is_empty() => {}
                 Some(claimed) => return Ok(claimed),
             }
@@ -397,8 +397,8 @@ impl<DB: Portable> JobStore for SqlxStore<DB> {
     }
 }
 
-/// What comes of a request for a lease, and the row that is to be written for it. What is later than
-/// it can be was written while a clock was wrong, and counts as not set.
+/// Decides a request for a lease, and returns the row to write. Times that are later than possible were
+/// written while a clock was wrong, and count as not set.
 fn acquire(
     row: &LeaseRow,
     request: &LeaseRequest<'_>,

@@ -1,4 +1,8 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(
+    not(any(feature = "sqlite", feature = "postgres", feature = "mysql")),
+    expect(dead_code, reason = "without a database nothing opens a store")
+)]
 
 mod checkout;
 mod connect;
@@ -12,7 +16,7 @@ mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod privileges;
-mod proof;
+mod probe;
 mod row;
 mod search;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
@@ -27,14 +31,15 @@ mod write;
 pub use sqlx;
 
 pub use self::connect::{AnyStore, connect};
-pub use self::dialect::{Chain, Dialect};
+pub use self::dialect::Dialect;
 pub use self::error::ConnectError;
 #[cfg(feature = "mysql")]
 pub use self::mysql::MySqlStore;
 #[cfg(feature = "postgres")]
 pub use self::postgres::PostgresStore;
-pub use self::settings::{Needed, Setting, prepare_connection};
-pub use self::sql::{Portable, Value};
+pub use self::settings::prepare_connection;
+#[doc(hidden)]
+pub use self::sql::Value;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteStore;
 pub use self::store::SqlxStore;

@@ -6,9 +6,9 @@ use sqlx::{Error, SqlSafeStr as _};
 
 use crate::privileges::{explain, is_database_error, is_forbidden};
 use crate::sql::{Sql, corrupt};
-use crate::{ConnectError, Portable, SqlxStore, row, settings};
+use crate::{ConnectError, Dialect, SqlxStore, row, settings};
 
-/// Ours, or the host's own migrations would find our rows in sqlx's default table, and refuse to
+/// A table of our own: in sqlx's default table the host's migrations would find ours, and refuse to
 /// run.
 const TABLE: &str = "pat_migrations";
 /// The names of the migrations, in order.
@@ -24,21 +24,26 @@ const _: () = assert!(
     NAMES.len() as u64 == SCHEMA_VERSION,
     "each migration makes another version of the tables"
 );
-/// How often the migrations are tried; with the pauses in between, for ten seconds.
+/// How often the migrations are attempted: for ten seconds, with the pauses in between.
 const ATTEMPTS: u32 = 20;
 
-impl<DB: Portable> SqlxStore<DB> {
-    /// Creates the tables or brings them up to date. Safe to call from several processes at once,
-    /// and beside the host's own migrations in the same database, in either order.
+impl<DB: Dialect> SqlxStore<DB> {
+    /// Checks the database, creates the tables or brings them up to date, and probes that they can
+    /// be written. Several processes may call it at once, and the host's own migrations may run in the
+    /// same database, before or after.
     ///
-    /// Reads first, and changes nothing if the tables are up to date: then an account will do that
-    /// may only read and write rows. Tables of a newer version are up to date too, unless that
-    /// version has begun to use what this one would misread.
+    /// If the tables are up to date it changes nothing, so an account suffices that may only read and
+    /// write rows. Tables of a newer version count as up to date, unless that version has written what
+    /// this one would misread.
     ///
     /// # Errors
-    /// [`ConnectError::Forbidden`] if the account may not do what is needed, with the statements
-    /// that allow it; [`ConnectError::Outdated`] if the tables are for newer versions only;
-    /// otherwise the database fails, or is none that the store's promises can be kept on.
+    /// - [`ConnectError::Open`] if the database cannot be reached or takes no writes.
+    /// - [`ConnectError::Setting`] if a connection has a setting that the store cannot work with.
+    /// - [`ConnectError::Unsuitable`] if the database cannot keep the store's promises.
+    /// - [`ConnectError::Forbidden`] if the account lacks privileges.
+    /// - [`ConnectError::Migrate`] if a migration fails.
+    /// - [`ConnectError::Outdated`] if only newer versions can read the tables.
+    /// - [`ConnectError::NotWritable`] if the database refuses a write to one of the tables.
     pub async fn migrate(&self) -> Result<(), ConnectError> {
         for pool in [&self.pool, &self.auth_pool] {
             settings::check(pool).await?;
@@ -54,22 +59,22 @@ impl<DB: Portable> SqlxStore<DB> {
             self.bring_up_to_date(&migrator).await?;
         }
         self.check_version().await?;
-        self.prove_or_explain().await
+        self.probe_or_explain().await
     }
 
     async fn bring_up_to_date(&self, migrator: &Migrator) -> Result<(), ConnectError> {
         let mut result = migrator.run(&self.pool).await;
         for attempt in 1..ATTEMPTS {
-            // Of several processes that begin together one may find another's work half done.
-            if !result.as_ref().is_err_and(may_be_half_done::<DB>) {
+            // Another process may be in the middle of the same migration.
+            if !result.as_ref().is_err_and(may_be_concurrent::<DB>) {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(50) * attempt).await;
             result = migrator.run(&self.pool).await;
         }
         if let Err(MigrateError::Dirty(version)) = result {
-            // A process ended half-way, where the database cannot undo the making of tables.
-            tracing::warn!(version, "a migration was left half done; doing it again");
+            // A process ended in the middle, on a database that cannot roll back `CREATE TABLE`.
+            tracing::warn!(version, "repeating a migration that was applied in part");
             self.forget_half_done().await?;
             result = migrator.run(&self.pool).await;
         }
@@ -81,11 +86,12 @@ impl<DB: Portable> SqlxStore<DB> {
                 let mut connection = acquired.map_err(ConnectError::Open)?;
                 Err(explain::<DB>(error, true, &mut connection).await)
             }
-            result => Ok(result?),
+            result => result.map_err(|error| ConnectError::Migrate(error.into())),
         }
     }
 
-    /// Forgets that one of our migrations was begun. Those of a newer version are its own business.
+    /// Deletes the record of a migration that was begun and not finished, unless it is a newer
+    /// version's.
     async fn forget_half_done(&self) -> Result<(), ConnectError> {
         let mut sql = Sql::<DB>::new(format!(
             "DELETE FROM {TABLE} WHERE success = FALSE AND version <= "
@@ -97,14 +103,13 @@ impl<DB: Portable> SqlxStore<DB> {
         forgotten.map(drop).map_err(ConnectError::Open)
     }
 
-    /// Refuses a server that cannot keep the store's promises, and a pooler that lets no connection
-    /// keep its session.
+    /// Refuses a server that cannot keep the store's promises, and a pooler that shares sessions.
     async fn check(&self) -> Result<(), ConnectError> {
         let acquired = self.pool.acquire().await;
         let mut connection = acquired.map_err(ConnectError::open)?;
         DB::check(&mut connection).await?;
         let pools = [&self.pool, &self.auth_pool];
-        // They may be one and the same.
+        // The two pools may be the same one, and then have no second connection.
         if pools
             .iter()
             .any(|pool| pool.options().get_max_connections() < 2)
@@ -113,12 +118,12 @@ impl<DB: Portable> SqlxStore<DB> {
         }
         let other = self.auth_pool.acquire().await;
         let mut other = other.map_err(ConnectError::open)?;
-        DB::check_pair(&mut connection, &mut other).await
+        DB::check_pooler(&mut connection, &mut other).await
     }
 
-    /// Proves that the tables can be used, or says what the account lacks.
-    async fn prove_or_explain(&self) -> Result<(), ConnectError> {
-        match self.prove().await {
+    /// Probes that the tables can be written, or returns what the account lacks.
+    async fn probe_or_explain(&self) -> Result<(), ConnectError> {
+        match self.probe().await {
             Err(ConnectError::NotWritable { source, .. }) if is_forbidden::<DB>(&source) => {
                 let acquired = self.pool.acquire().await;
                 let mut connection = acquired.map_err(ConnectError::open)?;
@@ -144,15 +149,15 @@ impl<DB: Portable> SqlxStore<DB> {
             tracing::info!(
                 tables = versions.version,
                 program = SCHEMA_VERSION,
-                "the tables are of a newer version than this program, which may use them"
+                "the tables have a newer version than this program, which can use them"
             );
         }
         Ok(())
     }
 }
 
-/// Whether all our migrations are done. It only reads.
-async fn is_up_to_date<DB: Portable>(
+/// Whether all our migrations are applied. It only reads.
+async fn is_up_to_date<DB: Dialect>(
     migrator: &Migrator,
     connection: &mut DB::Connection,
 ) -> Result<bool, ConnectError> {
@@ -171,13 +176,13 @@ async fn is_up_to_date<DB: Portable>(
     }
 }
 
-/// The migrations that are done, by their versions and checksums.
-async fn done<DB: Portable>(connection: &mut DB::Connection) -> Result<Vec<(i64, Vec<u8>)>, Error> {
+/// Returns the versions and checksums of the applied migrations.
+async fn done<DB: Dialect>(connection: &mut DB::Connection) -> Result<Vec<(i64, Vec<u8>)>, Error> {
     let applied = connection.list_applied_migrations(TABLE).await;
     let applied = applied.map_err(cause)?.into_iter();
-    // Asked for last: one that another process has begun since is not in the list yet.
+    // Read last, so that it covers every migration in the list.
     let dirty = connection.dirty_version(TABLE).await.map_err(cause)?;
-    // What is half done is the lowest of all that is.
+    // It is the lowest version that was begun and not finished.
     let done = applied.filter(|migration| dirty.is_none_or(|dirty| migration.version < dirty));
     Ok(done
         .map(|migration| (migration.version, migration.checksum.into_owned()))
@@ -191,20 +196,22 @@ fn cause(error: MigrateError) -> Error {
     }
 }
 
-/// Whether another process may be in the middle of the same.
-fn may_be_half_done<DB: Portable>(error: &MigrateError) -> bool {
+/// Whether another process may be in the middle of the same migration.
+fn may_be_concurrent<DB: Dialect>(error: &MigrateError) -> bool {
     match error {
         MigrateError::Dirty(_) => true,
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
             is_database_error(error, |error| {
-                DB::is_transient(error) || error.is_unique_violation() || DB::is_half_done(error)
+                DB::is_transient(error)
+                    || error.is_unique_violation()
+                    || DB::is_concurrent_migration(error)
             })
         }
         _ => false,
     }
 }
 
-fn migrator<DB: Portable>() -> Migrator {
+fn migrator<DB: Dialect>() -> Migrator {
     let migrations = (1..).zip(NAMES).zip(DB::MIGRATIONS);
     let migrations = migrations.map(|((version, name), sql)| {
         let sql = sql.into_sql_str();
@@ -212,10 +219,9 @@ fn migrator<DB: Portable>() -> Migrator {
     });
     let mut migrator = Migrator::with_migrations(migrations.collect());
     migrator.dangerous_set_table_name(TABLE);
-    // The lock is an advisory one, which not every pooler and cluster passes on; `migrate` does
-    // without.
+    // An advisory lock, which not every pooler and cluster supports; `migrate` works without it.
     migrator.set_locking(false);
-    // A newer version may have been here, and this one may run beside it.
+    // A newer version may have migrated the tables, and this one may run beside it.
     migrator.set_ignore_missing(true);
     migrator
 }

@@ -4,27 +4,27 @@ use sqlx::error::DatabaseError;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlQueryResult};
 use sqlx::{AssertSqlSafe, Error, Executor as _, MySql, Pool, Row as _};
 
-use crate::dialect::Chain;
+use crate::dialect::{Chain, SqlDialect};
 use crate::privileges::Grants;
 use crate::server;
-use crate::settings::Needed::{Any, List, NoneOf, OneOf};
+use crate::settings::Allowed::{Any, List, NoneOf, OneOf};
 use crate::settings::Setting;
-use crate::{ConnectError, Dialect, SqlxStore};
+use crate::{ConnectError, SqlxStore};
 
-/// Tokens in a MySQL or MariaDB database.
+/// A token store in a MySQL or MariaDB database.
 pub type MySqlStore = SqlxStore<MySql>;
 
 impl MySqlStore {
-    /// Connects to the database of this URL (`mysql://user:password@host/database`, `mariadb:` will
-    /// do as well), and brings the tables up to date.
+    /// Opens a store in the database of this URL (`mysql://user:password@host/database`, or the same
+    /// with `mariadb:`), and brings the tables up to date.
     ///
-    /// The server must take writes, and be MariaDB 10.6 or MySQL 8.0.17 at least. Whether the
-    /// connection is encrypted is a matter of the URL and of sqlx's features; see the crate's
-    /// documentation. The connection's character set is utf8mb4, whatever the URL says.
+    /// The server must take writes, and be at least MariaDB 10.6 or MySQL 8.0.17. The URL and sqlx's
+    /// features decide whether the connection is encrypted; see the [crate documentation](crate#tls).
+    /// The connection's character set is utf8mb4, whatever the URL says.
     ///
     /// # Errors
-    /// The URL is not one of MySQL or MariaDB, the server cannot be reached, is too old or takes no
-    /// writes, or its tables cannot be migrated.
+    /// [`ConnectError::WrongScheme`] or [`ConnectError::Url`] for another URL, and the errors of
+    /// [`SqlxStore::migrate`].
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
         if !["mysql:", "mariadb:"]
             .iter()
@@ -40,19 +40,19 @@ impl MySqlStore {
     }
 }
 
-impl Dialect for MySql {
-    // The default, REPEATABLE READ, counts as of the first read, and locks the gaps between rows.
-    // A caller who gave up in the middle of this leaves an open transaction on the connection, and
-    // within one the level cannot be set.
+impl SqlDialect for MySql {
+    // READ COMMITTED: the default, REPEATABLE READ, keeps the snapshot of the first read, and locks the
+    // gaps between rows. The ROLLBACK first: a call that was dropped in the middle leaves its
+    // transaction open, and the level cannot be set within one.
     //
-    // And nobody waits for ever for a lock of a node that was suspended or cut off in the middle of
-    // this. MySQL knows no such limit but the one of all idle connections, so that one that has
-    // written is closed there when nothing has used it for that long.
+    // The timeouts keep other transactions from waiting without end for a node that was suspended or
+    // cut off in the middle. MySQL has only a timeout for idle connections of any kind, so there a
+    // connection that has written is closed after that time without use.
     //
-    // On Galera another member may end a transaction at any moment, and the error that says so gets
-    // lost where statements are prepared and closed in the same moment: the next ones then run outside
-    // of it, without its locks. So nothing is committed that does not have the savepoint of its
-    // beginning, and without `autocommit` nothing is kept before.
+    // The savepoint: on Galera another member may end a transaction at any moment, and the error that
+    // reports it is lost if a statement is prepared or closed at the same moment. The next statements
+    // would then run outside the transaction, without its locks. So COMMIT requires the savepoint of
+    // the beginning, and without `autocommit` nothing is committed before it.
     const BEGIN_WRITE: &'static str = "ROLLBACK AND NO CHAIN NO RELEASE; \
          SET SESSION autocommit = 0 /*M! , SESSION idle_transaction_timeout = 10 */ \
          /*!80017 , SESSION wait_timeout = 30 */; \
@@ -66,8 +66,8 @@ impl Dialect for MySql {
     const SKIP_LOCKED: &'static str = " FOR UPDATE SKIP LOCKED";
     // Not UNIX_TIMESTAMP(), which reads the session's time zone, and so repeats an hour each autumn.
     const CLOCK: &'static str = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))";
-    // A number, or on newer MariaDB a word.
     const HAS_SERVER: bool = true;
+    // The value is a number, or a word on newer versions of MariaDB.
     const IS_WRITABLE: &'static str = "CONCAT(@@global.read_only) IN ('0', 'OFF')";
     const MIGRATIONS: [&'static str; 6] = [
         include_str!("../migrations/mysql/0001_tokens.sql"),
@@ -79,7 +79,7 @@ impl Dialect for MySql {
     ];
 
     fn or_ignore(key: &str) -> String {
-        // `INSERT IGNORE` locks the row for sharing.
+        // `INSERT IGNORE` would take a shared lock on the row.
         format!(" ON DUPLICATE KEY UPDATE {key} = {key}")
     }
 
@@ -87,15 +87,15 @@ impl Dialect for MySql {
         " ON DUPLICATE KEY UPDATE seq = seq + 1".into()
     }
 
-    // Galera's streaming replication: what a statement has changed goes to the other members at once,
-    // and once it is there nobody else can win.
-    const LOCK_EVERYWHERE: Option<[&'static str; 2]> = Some([
+    // Galera's streaming replication: what a statement changes is replicated at once, and from then on
+    // conflicting transactions on other members fail.
+    const EAGER_LOCKS: Option<[&'static str; 2]> = Some([
         "SET SESSION wsrep_trx_fragment_unit = 'statements', SESSION wsrep_trx_fragment_size = 1",
         "SET SESSION wsrep_trx_fragment_size = 0",
     ]);
 
     fn upsert_if_newer(_table: &str, _key: &str, time: &str, others: &[&str]) -> String {
-        // One after the other, so the time is changed last.
+        // MySQL assigns in order, and later assignments see the new values: so the time comes last.
         let columns = others.iter().chain([&time]);
         let later = columns.map(|column| {
             format!("{column} = IF({time} < VALUES({time}), VALUES({column}), {column})")
@@ -108,13 +108,12 @@ impl Dialect for MySql {
     const JOIN_IN_ORDER: &'static str = "STRAIGHT_JOIN";
 
     fn by_index(index: &str) -> String {
-        // It does not see that few rows of many are wanted, and sorts all.
+        // The planner ignores that a page has few rows, and would sort all of them.
         format!(" FORCE INDEX ({index})")
     }
 
     fn lock_by_index(index: &str) -> String {
-        // MySQL sorts all rows that match if its statistics are from when there were hardly any, and
-        // so locks all of them.
+        // With outdated statistics MySQL sorts all matching rows, and locks them all.
         Self::by_index(index)
     }
 
@@ -123,9 +122,8 @@ impl Dialect for MySql {
     }
 
     fn is_transient(error: &dyn DatabaseError) -> bool {
-        // A deadlock (or, on Galera, a certification that failed), a lock that was waited for too
-        // long, a row that has changed since it was read, and a transaction that has lost its
-        // savepoint.
+        // A deadlock (or a failed certification on Galera), a lock timeout, a row that has changed
+        // since it was read, and a transaction that has lost its savepoint.
         matches!(number(error), Some(1213 | 1205 | 1020 | 1305))
     }
 
@@ -133,13 +131,13 @@ impl Dialect for MySql {
         number(error) == Some(1146)
     }
 
-    fn is_half_done(error: &dyn DatabaseError) -> bool {
-        // A table, a column or an index that is there already, or that changes meanwhile.
+    fn is_concurrent_migration(error: &dyn DatabaseError) -> bool {
+        // A table, a column or an index that exists already, or changes meanwhile.
         matches!(number(error), Some(1050 | 1060 | 1061 | 1412 | 1615 | 1684))
     }
 
     fn is_forbidden(error: &dyn DatabaseError) -> bool {
-        // On a database, a table, a column, or in general.
+        // For a database, a table, a column, or the whole server.
         matches!(number(error), Some(1044 | 1142 | 1143 | 1227))
     }
 
@@ -150,7 +148,7 @@ impl Dialect for MySql {
         let (account, database): (String, String) = (row.try_get(0)?, row.try_get(1)?);
         let (user, host) = account.rsplit_once('@').unwrap_or((&account, "%"));
         let account = format!("{}@{}", quoted(user, '\''), quoted(host, '\''));
-        // In a grant these two stand for any text.
+        // In a grant `_` and `%` are wildcards.
         let database = database.replace('_', r"\_").replace('%', r"\%");
         let database = quoted(&database, '`');
         let grant = |what| vec![format!("GRANT {what} ON {database}.* TO {account}")];
@@ -187,15 +185,16 @@ impl Dialect for MySql {
             return Err(ConnectError::Setting {
                 name: "binlog_format",
                 found: "STATEMENT".into(),
-                needed: "it must be ROW or MIXED, since a log of statements takes no writes of \
-                         READ COMMITTED transactions"
-                    .into(),
+                needed:
+                    "it must be ROW or MIXED, since with STATEMENT the server refuses the writes \
+                         of READ COMMITTED transactions"
+                        .into(),
             });
         }
         Ok(())
     }
 
-    async fn check_pair(
+    async fn check_pooler(
         _: &mut MySqlConnection,
         _: &mut MySqlConnection,
     ) -> Result<(), ConnectError> {
@@ -203,17 +202,17 @@ impl Dialect for MySql {
     }
 
     const SETTINGS: &'static [Setting] = &[
-        // Others cut lists, also those of what a bulk revocation is to revoke.
+        // A limit would cut lists, also the list of tokens that a bulk revocation is to revoke.
         Setting::new("sql_select_limit", NO_LIMIT, OneOf(&[NO_LIMIT])),
-        // Strict: a text that is too long is an error, and is not cut off.
+        // Strict: a text that is too long is an error instead of being cut.
         Setting::new("sql_mode", SQL_MODE, List(STRICT, STRANGE)),
         Setting::new("sql_safe_updates", "OFF", Any),
         Setting::new("sql_big_selects", "ON", Any),
         Setting::new("sql_auto_is_null", "OFF", Any),
         Setting::new("autocommit", "ON", OneOf(&["ON"])),
-        // A commit would begin a transaction that nobody knows of, and later reads were of its time.
+        // With CHAIN a commit begins another transaction, and later reads use its snapshot.
         Setting::new("completion_type", "NO_CHAIN", OneOf(&["NO_CHAIN"])),
-        // The one name or the other. What is not committed may never be.
+        // A server has the one name or the other. Uncommitted changes must not be read.
         Setting::new("transaction_isolation", READ_COMMITTED, NoneOf(UNCOMMITTED)),
         Setting::new("tx_isolation", READ_COMMITTED, NoneOf(UNCOMMITTED)),
         Setting::new("transaction_read_only", "OFF", OneOf(&["OFF"])),
@@ -221,16 +220,16 @@ impl Dialect for MySql {
         Setting::new("unique_checks", "ON", OneOf(&["ON"])),
         Setting::new("foreign_key_checks", "ON", Any),
         Setting::new("check_constraint_checks", "ON", Any),
-        // For the table of migrations, which the driver makes.
+        // For the table of migrations, which the driver creates.
         Setting::new("default_storage_engine", "InnoDB", Any),
-        // A folded name has 512 characters of up to four bytes, of which a part would be compared;
-        // but all sorting is by an index.
+        // The default compares only a part of a folded name, which has up to 512 characters of four
+        // bytes. Any value will do as long as an index does the sorting.
         Setting::new("max_sort_length", "4096", Any),
         Setting::new("character_set_client", "utf8mb4", OneOf(&["utf8mb4"])),
         Setting::new("character_set_connection", "utf8mb4", OneOf(&["utf8mb4"])),
         Setting::new("character_set_results", "utf8mb4", OneOf(&["utf8mb4"])),
         Setting::new("time_zone", "+00:00", Any),
-        // What waits is given up by the store itself, but for locks, which nobody waits for for ever.
+        // The store limits its waits itself; only waits for locks are limited here.
         Setting::new("max_statement_time", "0", Any),
         Setting::new("max_execution_time", "0", Any),
         Setting::new("innodb_lock_wait_timeout", "5", Any),
@@ -238,11 +237,11 @@ impl Dialect for MySql {
         Setting::only_read("wait_timeout", Any),
         Setting::new("idle_readonly_transaction_timeout", "0", Any),
         Setting::new("idle_write_transaction_timeout", "0", Any),
-        // What a replica is not told of it does not know after a failover.
+        // A change that is not in the log would be missing after a failover.
         Setting::only_read("sql_log_bin", OneOf(&["ON"])),
     ];
 
-    async fn pin(connection: &mut MySqlConnection) -> Result<(), Error> {
+    async fn apply_settings(connection: &mut MySqlConnection) -> Result<(), Error> {
         let set = format!(
             "SET SESSION sql_select_limit = {NO_LIMIT}, SESSION sql_mode = '{SQL_MODE}', \
              SESSION sql_safe_updates = 0, SESSION sql_big_selects = 1, \
@@ -268,7 +267,7 @@ impl Dialect for MySql {
     async fn read_settings(
         connection: &mut MySqlConnection,
     ) -> Result<Vec<(Setting, String)>, Error> {
-        // `SHOW` below is cut by it as well.
+        // Read first, since a limit would cut the result of `SHOW` below.
         let limit = connection
             .fetch_optional("SELECT CONCAT(@@sql_select_limit)")
             .await?;
@@ -298,13 +297,13 @@ impl Dialect for MySql {
 const NO_LIMIT: &str = "18446744073709551615";
 const SQL_MODE: &str = "STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION";
 const STRICT: &[&str] = &["STRICT_TRANS_TABLES", "STRICT_ALL_TABLES"];
-/// Modes in which a statement of ours would mean something else.
+/// Modes that change the meaning of the store's statements.
 const STRANGE: &[&str] = &["EMPTY_STRING_IS_NULL", "SIMULTANEOUS_ASSIGNMENT"];
 const READ_COMMITTED: &str = "READ-COMMITTED";
 const UNCOMMITTED: &[&str] = &["READ-UNCOMMITTED"];
 
-/// On Galera a node may be behind the one that acknowledged a revocation; it has to catch up before
-/// it reads. And one that has lost the others knows nothing of what they revoke.
+/// A Galera member may be behind the one that acknowledged a revocation, so it has to catch up before
+/// it reads. A member that has lost the cluster must not answer at all.
 const GALERA: &str = "SET SESSION wsrep_sync_wait = 1, SESSION wsrep_dirty_reads = 0";
 const ON_GALERA: &[Setting] = &[
     Setting::new(
@@ -320,7 +319,7 @@ async fn is_on_galera(connection: &mut MySqlConnection) -> Result<bool, Error> {
     Ok(found.iter().any(|(_, value)| value == "ON"))
 }
 
-/// Those of these variables that the server has.
+/// Returns those of these variables that the server has, with their values.
 async fn read(
     connection: &mut MySqlConnection,
     names: &[&str],
@@ -335,18 +334,18 @@ async fn read(
         .collect()
 }
 
-/// Whether a server ends the connection by the error of this number, or says that another one may do
-/// better.
+/// Whether a server ends the connection with the error of this number, or reports that it cannot serve
+/// it.
 fn is_disconnect(number: u16) -> bool {
-    // In this order: it stops, or has ended this session; the connection was aborted, or what came on
-    // it could not be read in time; what clients say of a connection that is gone, and proxies
-    // repeat; it was idle for too long; a member of a Galera cluster is not ready, or has lost the
-    // others; it has become a replica, or is taken out of service.
-    const FAREWELLS: [u16; 23] = [
+    // In this order: the server shuts down, or has ended the session; the connection was aborted or
+    // timed out; a client's errors for a lost connection, which proxies repeat; the connection was idle
+    // for too long; a Galera member is not ready or has lost the cluster; the server has become a
+    // replica or is taken out of service.
+    const DISCONNECTS: [u16; 23] = [
         1053, 1077, 1079, 1927, 1152, 1184, 3169, 1156, 1157, 1158, 1159, 1160, 1161, 2002, 2003,
         2006, 2013, 2055, 4031, 1047, 1290, 1836, 3032,
     ];
-    FAREWELLS.contains(&number)
+    DISCONNECTS.contains(&number)
 }
 
 fn number(error: &dyn DatabaseError) -> Option<u16> {
@@ -362,7 +361,7 @@ fn quoted(name: &str, quote: char) -> String {
 /// Whether a server of this version has a collation without padding, and `SKIP LOCKED`.
 fn is_supported(version: &str) -> bool {
     let is_mariadb = version.contains("MariaDB");
-    // Some servers of MariaDB put this in front, for the sake of old clients.
+    // Some MariaDB servers begin with this for old clients.
     let number = version.strip_prefix("5.5.5-").unwrap_or(version);
     let number = number.split(['-', '+', '~']).next().unwrap_or_default();
     let parts: Option<Vec<u32>> = number.split('.').map(|part| part.parse().ok()).collect();
@@ -375,12 +374,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn farewells_are_told_from_errors_of_a_statement() {
+    fn disconnects_are_told_from_errors_of_a_statement() {
         for number in [1047, 1053, 1152, 1158, 1161, 1927, 2006, 2013, 3169, 4031] {
             assert!(is_disconnect(number), "{number}");
         }
-        // A duplicate, a deadlock, a lock that was waited for too long, a statement that was ended,
-        // a table that is not there.
+        // A duplicate, a deadlock, a lock timeout, a cancelled statement, a missing table.
         for number in [1062, 1213, 1205, 1317, 1969, 3024, 1146] {
             assert!(!is_disconnect(number), "{number}");
         }

@@ -7,27 +7,27 @@ use sqlx::{AssertSqlSafe, Executor as _, Pool, Postgres, Row as _};
 use tokio::time::timeout;
 
 use crate::checkout::fetch;
-use crate::dialect::{Chain, on_conflict_if_newer};
-use crate::privileges::{Grants, TABLES};
+use crate::dialect::{Chain, SqlDialect, on_conflict_if_newer};
+use crate::privileges::Grants;
 use crate::server;
-use crate::settings::Needed::{Any, NoneOf, OneOf};
+use crate::settings::Allowed::{Any, NoneOf, OneOf};
 use crate::settings::Setting;
 use crate::sql::Sql;
-use crate::{ConnectError, Dialect, SqlxStore};
+use crate::{ConnectError, SqlxStore};
 
-/// Tokens in a PostgreSQL database.
+/// A token store in a PostgreSQL database.
 pub type PostgresStore = SqlxStore<Postgres>;
 
 impl PostgresStore {
-    /// Connects to the database of this URL (`postgres://user:password@host/database`), and brings
-    /// the tables up to date.
+    /// Opens a store in the database of this URL (`postgres://user:password@host/database`), and
+    /// brings the tables up to date.
     ///
-    /// The server must be the primary. Whether the connection is encrypted is a matter of the URL
-    /// and of sqlx's features; see the crate's documentation.
+    /// The server must be the primary. The URL and sqlx's features decide whether the connection is
+    /// encrypted; see the [crate documentation](crate#tls).
     ///
     /// # Errors
-    /// The URL is not one of PostgreSQL, the server cannot be reached or takes no writes, or its
-    /// tables cannot be migrated.
+    /// [`ConnectError::WrongScheme`] or [`ConnectError::Url`] for another URL, and the errors of
+    /// [`SqlxStore::migrate`].
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
         if !["postgres:", "postgresql:"]
             .iter()
@@ -43,14 +43,28 @@ impl PostgresStore {
     }
 }
 
-const NOTIFY: &str = "SELECT pg_notify('pat_change', '')";
-/// How long nothing is heard before a listener asks whether it still hears.
-const SILENCE: Duration = Duration::from_secs(5);
+/// The tables that the store reads and writes.
+const TABLES: [&str; 11] = [
+    "pat_token",
+    "pat_last_used",
+    "pat_owner",
+    "pat_clock",
+    "pat_change",
+    "pat_node",
+    "pat_lease",
+    "pat_notice",
+    "pat_notice_token",
+    "pat_event",
+    "pat_sink",
+];
 
-impl Dialect for Postgres {
-    // Nobody waits for ever: not for a lock, and not for one that a node holds which was suspended
-    // or cut off in the middle of a transaction. Set here, so that it holds on the host's own pools
-    // and behind a pooler too.
+const NOTIFY: &str = "SELECT pg_notify('pat_change', '')";
+/// How long a listener waits for a notification before it probes its connection.
+const PROBE_AFTER: Duration = Duration::from_secs(5);
+
+impl SqlDialect for Postgres {
+    // The limits keep other transactions from waiting without end for a node that was suspended or cut
+    // off in the middle. Set here, so that they hold on the host's pools and behind a pooler too.
     const BEGIN_WRITE: &'static str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
          SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'";
     const HAS_ONE_WRITER: bool = false;
@@ -80,7 +94,7 @@ impl Dialect for Postgres {
         format!(" ON CONFLICT ({key}) DO UPDATE SET seq = {table}.seq + 1")
     }
 
-    const LOCK_EVERYWHERE: Option<[&'static str; 2]> = None;
+    const EAGER_LOCKS: Option<[&'static str; 2]> = None;
 
     fn upsert_if_newer(table: &str, key: &str, time: &str, others: &[&str]) -> String {
         on_conflict_if_newer(table, key, time, others)
@@ -102,7 +116,7 @@ impl Dialect for Postgres {
     }
 
     fn is_transient(error: &dyn DatabaseError) -> bool {
-        // A serialization failure, a deadlock, a lock that was waited for too long.
+        // A serialization failure, a deadlock, a lock timeout.
         matches!(error.code().as_deref(), Some("40001" | "40P01" | "55P03"))
     }
 
@@ -110,9 +124,9 @@ impl Dialect for Postgres {
         error.code().as_deref() == Some("42P01")
     }
 
-    fn is_half_done(error: &dyn DatabaseError) -> bool {
-        // A table, an index or a column that is there already. In its own catalogue a lost race is a
-        // row that another one has changed ("tuple concurrently updated"), which has no code.
+    fn is_concurrent_migration(error: &dyn DatabaseError) -> bool {
+        // A table, an index or a column that exists already. A race in the catalogue itself ("tuple
+        // concurrently updated") has no code of its own.
         matches!(
             error.code().as_deref(),
             Some("42P07" | "42710" | "42701" | "XX000")
@@ -120,12 +134,12 @@ impl Dialect for Postgres {
     }
 
     fn is_forbidden(error: &dyn DatabaseError) -> bool {
-        // It lacks a privilege, or sees no schema in which it could make a table.
+        // A missing privilege, or no schema in which the account could create a table.
         matches!(error.code().as_deref(), Some("42501" | "3F000"))
     }
 
     async fn grants(connection: &mut PgConnection) -> Result<Grants, sqlx::Error> {
-        // An account that may not use the schema does not see our tables, but they are listed.
+        // An account without USAGE on the schema cannot see the tables, but `pg_tables` lists them.
         let row = connection
             .fetch_one(
                 "SELECT quote_ident(current_user) AS account, quote_ident(s.name) AS schema, \
@@ -144,7 +158,7 @@ impl Dialect for Postgres {
         let (account, schema): (String, String) = (row.try_get("account")?, row.try_get("schema")?);
         let (is_hidden, owner): (bool, Option<String>) =
             (row.try_get("is_hidden")?, row.try_get("owner")?);
-        // Of tables of an older version, those that there are: whoever makes the others owns them.
+        // Only existing tables: the account that creates the others will own them.
         let there: Vec<String> = row.try_get("tables")?;
         let is_there = |table: &&str| there.iter().any(|other| other == table);
         let is_any_there = TABLES.iter().any(is_there);
@@ -159,12 +173,12 @@ impl Dialect for Postgres {
             format!("GRANT SELECT ON {schema}.pat_migrations TO {account}"),
         ];
         let mut to_migrate = Vec::new();
-        // Whether hidden tables are up to date is seen once they are not hidden any more.
+        // Whether hidden tables are up to date cannot be seen yet.
         if !is_hidden {
             to_migrate.push(format!(
                 "GRANT USAGE, CREATE ON SCHEMA {schema} TO {account}"
             ));
-            // Only its owner may alter a table.
+            // Only the owner of a table may alter it.
             to_migrate.extend(owner.map(|owner| format!("GRANT {owner} TO {account}")));
         }
         Ok(Grants { to_run, to_migrate })
@@ -174,29 +188,32 @@ impl Dialect for Postgres {
         result.rows_affected()
     }
 
-    // In a transaction of its own, after the commit that it tells of: a notification holds a lock
-    // of the whole server while it is committed.
+    // In a transaction of its own after the change is committed: the commit of a notification takes a
+    // lock of the whole server.
     const NOTIFY: Option<&'static str> = Some(NOTIFY);
 
-    /// A connection may go deaf without an error (its peer was reset, say). So in a silence it
-    /// hints itself, and gives up if it does not hear even that.
-    async fn listen(pool: &Pool<Self>, hint: &(dyn Fn() + Send + Sync)) -> Result<(), sqlx::Error> {
+    /// A connection may stop receiving without an error, when its peer was reset for example. So after
+    /// a while without notifications this sends one itself, and ends if that one does not arrive.
+    async fn listen(
+        pool: &Pool<Self>,
+        notify: &(dyn Fn() + Send + Sync),
+    ) -> Result<(), sqlx::Error> {
         let mut listener = PgListener::connect_with(pool).await?;
         listener.listen("pat_change").await?;
-        // For what was said before.
-        hint();
-        let mut is_asked = false;
+        // For changes from before.
+        notify();
+        let mut is_probing = false;
         loop {
-            match timeout(SILENCE, listener.try_recv()).await {
+            match timeout(PROBE_AFTER, listener.try_recv()).await {
                 Ok(Ok(Some(_notification))) => {
-                    is_asked = false;
-                    hint();
+                    is_probing = false;
+                    notify();
                 }
                 Ok(Ok(None)) => return Ok(()),
                 Ok(Err(error)) => return Err(error),
-                Err(_elapsed) if is_asked => return Err(sqlx::Error::PoolTimedOut),
+                Err(_elapsed) if is_probing => return Err(sqlx::Error::PoolTimedOut),
                 Err(_elapsed) => {
-                    is_asked = true;
+                    is_probing = true;
                     fetch(pool, Sql::new(NOTIFY)).await?;
                 }
             }
@@ -218,11 +235,11 @@ impl Dialect for Postgres {
         if schema.map_err(ConnectError::Open)?.is_none() {
             return Err(ConnectError::Setting {
                 name: "search_path",
-                found: "none of a schema that is there".into(),
-                needed: "it must begin with the schema that the tables are in".into(),
+                found: "without an existing schema".into(),
+                needed: "it must begin with the schema of the tables".into(),
             });
         }
-        // On the store's own pools a statement would fail, and would not say which table is meant.
+        // On the store's own pools a later statement would fail without naming the table.
         let hidden = "SELECT relname::TEXT FROM pg_class WHERE relkind = 'r' \
              AND relname LIKE 'pat\\_%' AND pg_table_is_visible(oid) AND row_security_active(oid)";
         let row = connection.fetch_optional(hidden).await;
@@ -236,12 +253,12 @@ impl Dialect for Postgres {
         }
     }
 
-    async fn check_pair(
+    async fn check_pooler(
         one: &mut PgConnection,
         other: &mut PgConnection,
     ) -> Result<(), ConnectError> {
         for _ in 0..ROUNDS {
-            if share_a_session(one, other)
+            if sessions_are_shared(one, other)
                 .await
                 .map_err(ConnectError::Open)?
             {
@@ -257,7 +274,7 @@ impl Dialect for Postgres {
     }
 
     const SETTINGS: &'static [Setting] = &[
-        // What waits is given up by the store itself, and a transaction has limits of its own.
+        // The store limits its waits itself, and each transaction sets limits of its own.
         Setting::new("statement_timeout", "0", Any),
         Setting::new("lock_timeout", "0", Any),
         Setting::new("idle_in_transaction_session_timeout", "0", Any),
@@ -265,14 +282,11 @@ impl Dialect for Postgres {
         Setting::new("transaction_timeout", "0", Any),
         Setting::new("default_transaction_isolation", "read committed", Any),
         Setting::new("default_transaction_deferrable", "off", Any),
-        // Rows that a policy hides would be passed over without a word; this way it is an error.
+        // With `on`, rows that a policy hides would be passed over silently; with `off` they are an
+        // error.
         Setting::new("row_security", "off", Any),
-        // A commit that was acknowledged must not be lost. `remote_apply` is left, which is more.
-        Setting {
-            name: "synchronous_commit",
-            pinned: None,
-            needed: NoneOf(&["off"]),
-        },
+        // An acknowledged commit must not be lost. `remote_apply`, which is stricter, is left.
+        Setting::only_read("synchronous_commit", NoneOf(&["off"])),
         Setting::new("exit_on_error", "off", Any),
         Setting::new("transform_null_equals", "off", Any),
         Setting::new("standard_conforming_strings", "on", Any),
@@ -280,14 +294,14 @@ impl Dialect for Postgres {
         Setting::new("TimeZone", "UTC", Any),
     ];
 
-    async fn pin(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let pinned = Self::SETTINGS.iter().filter_map(|setting| {
-            let Setting { name, pinned, .. } = setting;
-            pinned.map(|value| format!("('{name}', '{value}')"))
+    async fn apply_settings(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let set = Self::SETTINGS.iter().filter_map(|setting| {
+            let Setting { name, value, .. } = setting;
+            value.map(|value| format!("('{name}', '{value}')"))
         });
-        let pinned: Vec<_> = pinned.collect();
-        // Each that this version knows. Where a network is cut the server is not told, and would
-        // keep for hours what it has only so many of; this has it give up in half a minute.
+        let set: Vec<_> = set.collect();
+        // Only settings that this version knows. The TCP settings make the server close the connections
+        // of a node that was cut off after half a minute instead of hours.
         let set = format!(
             "SELECT set_config(name, value, false) FROM (VALUES {}, \
              ('synchronous_commit', CASE current_setting('synchronous_commit') \
@@ -295,7 +309,7 @@ impl Dialect for Postgres {
              ('tcp_keepalives_idle', '15'), ('tcp_keepalives_interval', '5'), \
              ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '30000')) AS pinned (name, value) \
              WHERE current_setting(name, true) IS NOT NULL",
-            pinned.join(", ")
+            set.join(", ")
         );
         connection.execute(AssertSqlSafe(set)).await.map(drop)
     }
@@ -322,13 +336,13 @@ impl Dialect for Postgres {
     }
 }
 
-/// How often two connections are looked at whether they share sessions, since other clients of a
-/// pooler may come in between.
+/// How often two connections are checked for shared sessions: other clients of a pooler may come in
+/// between.
 const ROUNDS: u32 = 3;
 
-/// Whether one connection leads to the session in which the other is in a transaction, or to another
-/// one than before while it is.
-async fn share_a_session(
+/// Whether one connection has the session in which the other is in a transaction, or changes its own
+/// session meanwhile.
+async fn sessions_are_shared(
     one: &mut PgConnection,
     other: &mut PgConnection,
 ) -> Result<bool, sqlx::Error> {
@@ -341,22 +355,22 @@ async fn share_a_session(
     Ok(before == others || before != after)
 }
 
-/// The number of the process that serves a connection.
+/// Returns the process ID of the server process behind a connection.
 async fn session(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
     let row = connection.fetch_one("SELECT pg_backend_pid()").await?;
     row.try_get(0)
 }
 
-/// Whether a server ends the connection by this error, or says that another one may do better.
+/// Whether a server ends the connection with this error, or reports that it cannot serve it.
 fn is_disconnect(code: &str) -> bool {
-    // In this order: it was idle in a transaction for too long, or the transaction took too long; the
-    // server takes no writes any more; it was ended by an administrator, after another session's
-    // crash; it is not up yet; its database is gone; it was idle for too long.
-    const FAREWELLS: [&str; 8] = [
+    // In this order: idle in a transaction for too long, transaction timeout, a read-only server, ended
+    // by an administrator, ended after another session's crash, the server is starting, the database
+    // was dropped, idle for too long.
+    const DISCONNECTS: [&str; 8] = [
         "25P03", "25P04", "25006", "57P01", "57P02", "57P03", "57P04", "57P05",
     ];
-    // And the class of connections that are broken.
-    FAREWELLS.contains(&code) || code.starts_with("08")
+    // And the class of connection exceptions.
+    DISCONNECTS.contains(&code) || code.starts_with("08")
 }
 
 #[cfg(test)]
@@ -364,14 +378,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn farewells_are_told_from_errors_of_a_statement() {
+    fn disconnects_are_told_from_errors_of_a_statement() {
         for code in [
             "08000", "08006", "25006", "25P03", "25P04", "57P01", "57P02", "57P03", "57P05",
         ] {
             assert!(is_disconnect(code), "{code}");
         }
-        // A duplicate, a deadlock, a lock that was waited for too long, a statement that was ended, a
-        // failed transaction, a full disk.
+        // A duplicate, a deadlock, a lock timeout, a cancelled statement, a failed transaction, a full
+        // disk.
         for code in ["23505", "40P01", "55P03", "57014", "25P02", "53100", ""] {
             assert!(!is_disconnect(code), "{code}");
         }

@@ -1,38 +1,23 @@
-//! What the database account must be allowed to do.
+//! The privileges that the database account needs.
 
 use sqlx::Error;
 use sqlx::error::DatabaseError;
 
-use crate::{ConnectError, Portable};
+use crate::{ConnectError, Dialect};
 
-/// The tables that the store reads and writes.
-pub(crate) const TABLES: [&str; 11] = [
-    "pat_token",
-    "pat_last_used",
-    "pat_owner",
-    "pat_clock",
-    "pat_change",
-    "pat_node",
-    "pat_lease",
-    "pat_notice",
-    "pat_notice_token",
-    "pat_event",
-    "pat_sink",
-];
-
-/// Statements that an administrator runs, so that an account may use the store.
+/// The statements by which an administrator allows an account to use the store.
 #[derive(Debug, Clone, Default)]
 pub struct Grants {
-    /// What an account needs on tables that are up to date.
+    /// What the account needs on tables that are up to date.
     pub to_run: Vec<String>,
-    /// What it needs on top, to create the tables or bring them up to date.
+    /// What the account needs further to create the tables or bring them up to date.
     pub to_migrate: Vec<String>,
 }
 
-/// The error of a statement, with what the account lacks if that is why it failed.
-///
-/// `is_migrating`: whether the tables have to be changed.
-pub(crate) async fn explain<DB: Portable>(
+/// Converts the error of a statement: [`ConnectError::Forbidden`] with the missing grants if the
+/// account lacks a privilege, else [`ConnectError::Open`]. `is_migrating`: whether the tables have to
+/// be changed.
+pub(crate) async fn explain<DB: Dialect>(
     error: Error,
     is_migrating: bool,
     connection: &mut DB::Connection,
@@ -40,7 +25,7 @@ pub(crate) async fn explain<DB: Portable>(
     if !is_forbidden::<DB>(&error) {
         return ConnectError::Open(error);
     }
-    // They are worth a query, and not another error.
+    // If the query for them fails too, the first error is the one to report.
     let Grants {
         to_run,
         mut to_migrate,
@@ -55,11 +40,11 @@ pub(crate) async fn explain<DB: Portable>(
     }
 }
 
-pub(crate) fn is_forbidden<DB: Portable>(error: &Error) -> bool {
+pub(crate) fn is_forbidden<DB: Dialect>(error: &Error) -> bool {
     is_database_error(error, DB::is_forbidden)
 }
 
-/// Whether the database has answered with such an error.
+/// Whether the database reported such an error.
 pub(crate) fn is_database_error(error: &Error, is_such: fn(&dyn DatabaseError) -> bool) -> bool {
     error.as_database_error().is_some_and(is_such)
 }
@@ -71,8 +56,8 @@ pub(crate) fn advice(to_run: &[String], to_migrate: &[String]) -> String {
         return format!("have an administrator run: {to_run}");
     }
     format!(
-        "the tables have to be made or brought up to date: start this version once with an account \
-         that may do so, or allow it to this one: {to_migrate}; then an account needs no more than: \
+        "the tables have to be created or brought up to date: start this version once with an \
+         account that may do so, or grant this account: {to_migrate}; after that it needs only: \
          {to_run}"
     )
 }

@@ -1,4 +1,4 @@
-//! Between rows and domain types.
+//! Conversions between rows and domain types.
 
 use pat_core::Token;
 use pat_core::notification::{NotificationId, NotificationKind, NotificationToken};
@@ -8,7 +8,7 @@ use pat_core::store::{
 };
 use sqlx::Error;
 
-use crate::Portable;
+use crate::Dialect;
 use crate::sql::{Row, Value, corrupt};
 
 /// The columns of [`token`], to be selected from [`TOKENS`].
@@ -18,7 +18,7 @@ pub(crate) const TOKEN_COLUMNS: &str = "t.id, t.owner, t.name, t.created_at, t.e
 /// Tokens with their last use.
 pub(crate) const TOKENS: &str = "pat_token t LEFT JOIN pat_last_used u ON u.token_id = t.id";
 
-pub(crate) fn token<DB: Portable>(row: &Row<DB>) -> Result<Token, Error> {
+pub(crate) fn token<DB: Dialect>(row: &Row<DB>) -> Result<Token, Error> {
     Ok(Token {
         id: row.token_id("id")?,
         owner: row.owner("owner")?,
@@ -35,13 +35,13 @@ const TOKEN_REVOKED: i64 = 1;
 const OWNER_CHANGED: i64 = 2;
 const EVERYTHING: i64 = 3;
 
-/// The page that these rows of one look at the feed make.
-pub(crate) fn change_page<DB: Portable>(rows: &[Row<DB>]) -> Result<ChangePage, Error> {
+/// Converts the rows of one poll of the change feed.
+pub(crate) fn change_page<DB: Dialect>(rows: &[Row<DB>]) -> Result<ChangePage, Error> {
     let first = rows
         .first()
         .ok_or_else(|| corrupt("pat_clock has no row"))?;
     let nonce = |column| Ok::<_, Error>(first.optional_int(column)?.map(i64::cast_unsigned));
-    // Of too many, none is read.
+    // If there are too many, none is read.
     let read = if rows.len() as u64 > MOST_READ {
         &[]
     } else {
@@ -61,15 +61,15 @@ pub(crate) fn change_page<DB: Portable>(rows: &[Row<DB>]) -> Result<ChangePage, 
 }
 
 /// Which versions may use the tables.
-pub(crate) fn versions<DB: Portable>(row: &Row<DB>) -> Result<StoreVersions, Error> {
+pub(crate) fn versions<DB: Dialect>(row: &Row<DB>) -> Result<StoreVersions, Error> {
     Ok(StoreVersions {
         version: row.count("version")?,
         readable_from: row.count("readable_from")?,
     })
 }
 
-/// The entry of a change row; `None` where an outer join found none.
-fn change_entry<DB: Portable>(row: &Row<DB>) -> Result<Option<ChangeEntry>, Error> {
+/// Converts a row of the change feed; `None` for the empty side of an outer join.
+fn change_entry<DB: Dialect>(row: &Row<DB>) -> Result<Option<ChangeEntry>, Error> {
     let Some(generation) = row.optional_int("change_gen")? else {
         return Ok(None);
     };
@@ -80,7 +80,7 @@ fn change_entry<DB: Portable>(row: &Row<DB>) -> Result<Option<ChangeEntry>, Erro
         kind => {
             tracing::debug!(
                 kind,
-                "a change of a newer version's; everything is judged anew"
+                "the change feed has a kind of a newer version; all cached tokens are invalidated"
             );
             Change::Everything
         }
@@ -92,8 +92,8 @@ fn change_entry<DB: Portable>(row: &Row<DB>) -> Result<Option<ChangeEntry>, Erro
     }))
 }
 
-/// `None` where there is no node.
-pub(crate) fn node_report<DB: Portable>(row: &Row<DB>) -> Result<Option<NodeReport>, Error> {
+/// Converts a row of a node; `None` for the empty side of an outer join.
+pub(crate) fn node_report<DB: Dialect>(row: &Row<DB>) -> Result<Option<NodeReport>, Error> {
     let Some(node) = row.optional_int("id")? else {
         return Ok(None);
     };
@@ -107,7 +107,7 @@ pub(crate) fn node_report<DB: Portable>(row: &Row<DB>) -> Result<Option<NodeRepo
     }))
 }
 
-/// The column `mode` of a node.
+/// Returns the column `mode` of a node.
 pub(crate) fn mode_number(mode: ReportMode) -> i64 {
     match mode {
         ReportMode::Seldom => 0,
@@ -116,7 +116,7 @@ pub(crate) fn mode_number(mode: ReportMode) -> i64 {
     }
 }
 
-/// One that this version does not know promises nothing.
+/// Converts the column `mode`; an unknown mode counts as the one that promises least.
 fn mode(number: i64) -> ReportMode {
     match number {
         1 => ReportMode::EachChange,
@@ -125,7 +125,7 @@ fn mode(number: i64) -> ReportMode {
     }
 }
 
-/// The columns `kind`, `token_id` and `owner` of a change.
+/// Returns the columns `kind`, `token_id` and `owner` of a change.
 pub(crate) fn change_columns(change: &Change) -> [Value; 3] {
     match change {
         Change::TokenRevoked(id) => [TOKEN_REVOKED.into(), (*id).into(), Value::Text(None)],
@@ -139,7 +139,7 @@ pub(crate) const PENDING: i64 = 0;
 /// The state of a notification that could not be sent.
 pub(crate) const DEAD: i64 = 2;
 
-/// The column `state` of a notification after this.
+/// Returns the column `state` of a notification with this outcome.
 pub(crate) fn state_number(outcome: &Outcome) -> i64 {
     match outcome {
         Outcome::Retry { .. } => PENDING,
@@ -149,8 +149,8 @@ pub(crate) fn state_number(outcome: &Outcome) -> i64 {
     }
 }
 
-/// The kinds of notifications that this version knows. Others are a newer version's, which is to send
-/// them.
+/// Returns the kinds of notifications that this version knows. Nodes of a newer version send the
+/// others.
 pub(crate) fn known_kinds() -> impl Iterator<Item = i64> {
     NotificationKind::ALL
         .into_iter()
@@ -163,14 +163,12 @@ pub(crate) fn kind(number: i64) -> Result<NotificationKind, Error> {
 }
 
 pub(crate) fn notice_id(number: i64) -> Result<NotificationId, Error> {
-    let wrong = || corrupt(format!("the number of a notification is {number}"));
+    let wrong = || corrupt(format!("a notification ID is {number}"));
     NotificationId::new(number).ok_or_else(wrong)
 }
 
-/// A claimed notification, without its tokens and as yet without a mark.
-pub(crate) fn queued_notification<DB: Portable>(
-    row: &Row<DB>,
-) -> Result<QueuedNotification, Error> {
+/// Converts a claimed notification, still without its tokens and its claim token.
+pub(crate) fn queued_notification<DB: Dialect>(row: &Row<DB>) -> Result<QueuedNotification, Error> {
     let sent_by = row.text("sent_by")?;
     let sent_by = sent_by.split(',').filter(|name| !name.is_empty());
     Ok(QueuedNotification {
@@ -190,8 +188,8 @@ pub(crate) fn queued_notification<DB: Portable>(
     })
 }
 
-/// A token that never expires has the expiry 0 here, which is part of a key.
-pub(crate) fn notification_token<DB: Portable>(row: &Row<DB>) -> Result<NotificationToken, Error> {
+/// Converts a token of a notification. The expiry, a part of a key, is 0 if the token never expires.
+pub(crate) fn notification_token<DB: Dialect>(row: &Row<DB>) -> Result<NotificationToken, Error> {
     let never_expires = row.int("expires_at")? == 0;
     Ok(NotificationToken {
         id: row.token_id("token_id")?,
@@ -206,7 +204,7 @@ pub(crate) fn notification_token<DB: Portable>(row: &Row<DB>) -> Result<Notifica
     })
 }
 
-pub(crate) fn dead_notification<DB: Portable>(row: &Row<DB>) -> Result<DeadNotification, Error> {
+pub(crate) fn dead_notification<DB: Dialect>(row: &Row<DB>) -> Result<DeadNotification, Error> {
     Ok(DeadNotification {
         id: notice_id(row.int("id")?)?,
         kind: kind(row.int("kind")?)?,
@@ -217,6 +215,6 @@ pub(crate) fn dead_notification<DB: Portable>(row: &Row<DB>) -> Result<DeadNotif
     })
 }
 
-fn attempts<DB: Portable>(row: &Row<DB>) -> Result<u32, Error> {
+fn attempts<DB: Dialect>(row: &Row<DB>) -> Result<u32, Error> {
     row.int("attempts")?.try_into().map_err(corrupt)
 }

@@ -1,4 +1,4 @@
-//! Looking through the tokens of all owners.
+//! The search through the tokens of all owners.
 
 use std::collections::BTreeSet;
 
@@ -15,15 +15,15 @@ use crate::checkout::fetch;
 use crate::row::{self, TOKEN_COLUMNS, TOKENS};
 use crate::sql::{Sql, Value};
 use crate::store::CHUNK;
-use crate::{Portable, SqlxStore};
+use crate::{Dialect, SqlxStore};
 
-/// The columns of an order: what is sorted by, and what decides between equals.
+/// The columns of an order: the sort key, and those that decide between equal keys.
 struct Columns {
     value: &'static str,
     created_at: &'static str,
     id: &'static str,
-    /// What has these columns in order: the value rising, the time falling (unless it is the value),
-    /// the id rising.
+    /// The index with these columns: the value ascending, the time descending (unless it is the value),
+    /// the ID ascending.
     index: &'static str,
 }
 
@@ -52,8 +52,8 @@ impl Columns {
 
 const BY_OWNER: &str = "pat_token_by_owner";
 
-/// The index of what is rare enough to be sorted for each page: the tokens of some owners, or those
-/// that were revoked not long ago.
+/// Returns the index of a filter that matches so few tokens that each page can sort them all: the tokens
+/// of some owners, or recently revoked ones.
 fn narrow_index(filter: &Filter) -> Option<&'static str> {
     if !filter.owners.is_empty() {
         Some(BY_OWNER)
@@ -64,10 +64,10 @@ fn narrow_index(filter: &Filter) -> Option<&'static str> {
     }
 }
 
-/// Where the tokens of a search are: rare ones by their own index, and others by the one that has
-/// them in order, of which a page reads no more than it shows. Where dates are given too, their index
-/// may be the better one, if the database can tell.
-fn tables_of<DB: Portable>(search: &Search) -> String {
+/// Returns the tables of a search: read by the narrow index of the filter, or else by the index of the
+/// order, of which a page reads no more than it shows. If the filter has dates, the index of a date may
+/// be better; a database with statistics then chooses.
+fn tables_of<DB: Dialect>(search: &Search) -> String {
     let Search { filter, sort, .. } = search;
     let narrow = narrow_index(filter);
     let index = narrow.unwrap_or(Columns::of(sort.key).index);
@@ -86,20 +86,20 @@ fn tables_of<DB: Portable>(search: &Search) -> String {
     }
 }
 
-/// A part of the tokens in their order.
-enum Part<'a> {
-    /// After a place, and equal to it but for the id.
+/// A range of the tokens in their order.
+enum Range<'a> {
+    /// After a position, with the same value and time of creation.
     SameTime(&'a Position),
-    /// After a place, and equal to it but for the time of creation.
+    /// After a position, with the same value and another time of creation.
     SameValue(&'a Position),
-    /// All of one value.
+    /// All tokens with one value.
     Equals(Value),
-    /// All whose value comes after the one and before the other.
+    /// All tokens whose value comes after the first and before the second one.
     Between(Option<Value>, Option<Value>),
 }
 
-impl<'a> Part<'a> {
-    /// What comes after a place, in order.
+impl<'a> Range<'a> {
+    /// Returns the ranges after a position, in order.
     fn all_after(position: &'a Position) -> Vec<Self> {
         vec![
             Self::SameTime(position),
@@ -108,7 +108,7 @@ impl<'a> Part<'a> {
         ]
     }
 
-    fn push_condition<DB: Portable>(&self, sql: &mut Sql<DB>, sort: Sort) {
+    fn push_condition<DB: Dialect>(&self, sql: &mut Sql<DB>, sort: Sort) {
         let Columns {
             value,
             created_at,
@@ -116,14 +116,14 @@ impl<'a> Part<'a> {
             ..
         } = Columns::of(sort.key);
         match self {
-            Self::SameTime(place) => {
-                push_and(sql, value, " = ", bound(&place.value));
-                push_and(sql, created_at, " = ", place.created_at.into());
-                push_and(sql, id, " > ", place.id.into());
+            Self::SameTime(position) => {
+                push_and(sql, value, " = ", bound(&position.value));
+                push_and(sql, created_at, " = ", position.created_at.into());
+                push_and(sql, id, " > ", position.id.into());
             }
-            Self::SameValue(place) => {
-                push_and(sql, value, " = ", bound(&place.value));
-                push_and(sql, created_at, " < ", place.created_at.into());
+            Self::SameValue(position) => {
+                push_and(sql, value, " = ", bound(&position.value));
+                push_and(sql, created_at, " < ", position.created_at.into());
             }
             Self::Equals(to) => push_and(sql, value, " = ", to.clone()),
             Self::Between(after, before) => {
@@ -142,7 +142,7 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// By what the tokens differ.
+    /// Returns the `ORDER BY` of the range.
     fn order(&self, sort: Sort) -> String {
         let Columns {
             value,
@@ -167,12 +167,12 @@ fn bound(value: &SortValue) -> Value {
     }
 }
 
-fn push_and<DB: Portable>(sql: &mut Sql<DB>, column: &str, relation: &str, value: Value) {
+fn push_and<DB: Dialect>(sql: &mut Sql<DB>, column: &str, relation: &str, value: Value) {
     sql.push(" AND ").push(column).push(relation).bind(value);
 }
 
-/// Begins a condition that further ones are appended to.
-fn push_filter<DB: Portable>(sql: &mut Sql<DB>, filter: &Filter) {
+/// Appends the `WHERE` of a filter; further conditions may follow.
+fn push_filter<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
     sql.push(match filter.revoked {
         Revoked::Excluded => " WHERE t.revoked_at IS NULL",
         Revoked::Included => " WHERE 1 = 1",
@@ -197,7 +197,7 @@ fn push_filter<DB: Portable>(sql: &mut Sql<DB>, filter: &Filter) {
     }
 }
 
-fn push_range<DB: Portable>(sql: &mut Sql<DB>, column: &str, range: DateRange) {
+fn push_range<DB: Dialect>(sql: &mut Sql<DB>, column: &str, range: DateRange) {
     if let Some(from) = range.from {
         push_and(sql, column, " >= ", from.into());
     }
@@ -206,7 +206,7 @@ fn push_range<DB: Portable>(sql: &mut Sql<DB>, column: &str, range: DateRange) {
     }
 }
 
-/// A text as a pattern that matches itself.
+/// Escapes a text for `LIKE`.
 fn escaped(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len());
     for character in text.chars() {
@@ -218,7 +218,7 @@ fn escaped(text: &str) -> String {
     pattern
 }
 
-/// Where tokens are counted. Their last uses are left out where nothing asks for them.
+/// Returns the tables of a count; the last uses only if the filter needs them.
 fn counted_tables(filter: &Filter) -> &'static str {
     if filter.last_used.is_open() && filter.is_used.is_none() {
         "pat_token t"
@@ -227,29 +227,29 @@ fn counted_tables(filter: &Filter) -> &'static str {
     }
 }
 
-impl<DB: Portable> SqlxStore<DB> {
-    /// One statement for each part that is needed. A row that is there throughout is in one of
-    /// them, and in none of them twice, whatever happens between two.
+impl<DB: Dialect> SqlxStore<DB> {
+    /// Runs one statement for each range that the page needs. A token that exists all the time is found
+    /// exactly once, whatever changes between two statements.
     async fn try_search(&self, search: &Search) -> Result<Vec<Token>, Error> {
-        let (parts, offset) = match &search.start {
-            Start::After(place) => (Part::all_after(place), 0),
-            Start::Offset(offset) => (vec![Part::Between(None, None)], *offset as usize),
+        let (ranges, offset) = match &search.start {
+            Start::After(position) => (Range::all_after(position), 0),
+            Start::Offset(offset) => (vec![Range::Between(None, None)], *offset as usize),
         };
         let is_against_index = search.sort.is_descending && narrow_index(&search.filter).is_none();
         let limit = search.limit as usize;
         let mut tokens = Vec::with_capacity(limit);
-        for part in parts {
+        for range in ranges {
             let rest = limit - tokens.len();
             if rest == 0 {
                 break;
             }
-            tokens.extend(match part {
-                Part::Between(after, _) if is_against_index => {
+            tokens.extend(match range {
+                Range::Between(after, _) if is_against_index => {
                     self.descend(search, after, offset, rest).await?
                 }
-                part => {
-                    let order = part.order(search.sort);
-                    self.page(search, &part, &order, offset, rest).await?
+                range => {
+                    let order = range.order(search.sort);
+                    self.page(search, &range, &order, offset, rest).await?
                 }
             });
         }
@@ -259,7 +259,7 @@ impl<DB: Portable> SqlxStore<DB> {
     async fn page(
         &self,
         search: &Search,
-        part: &Part<'_>,
+        range: &Range<'_>,
         order: &str,
         offset: usize,
         limit: usize,
@@ -267,9 +267,9 @@ impl<DB: Portable> SqlxStore<DB> {
         let tables = tables_of::<DB>(search);
         let mut sql = Sql::new(format!("SELECT {TOKEN_COLUMNS} FROM {tables}"));
         push_filter(&mut sql, &search.filter);
-        part.push_condition(&mut sql, search.sort);
-        // The limit as a number in the text: whoever plans the statement then knows that few rows
-        // are wanted, and takes the index that has them in order.
+        range.push_condition(&mut sql, search.sort);
+        // The limit is a number in the text, so that the planner knows that few rows are needed, and
+        // takes the index of the order.
         sql.push(format_args!(
             " ORDER BY {order} LIMIT {limit} OFFSET {offset}"
         ));
@@ -277,13 +277,13 @@ impl<DB: Portable> SqlxStore<DB> {
         rows.iter().map(row::token).collect()
     }
 
-    /// A page of falling values.
+    /// Returns a page of descending values.
     ///
-    /// Read from its end, an index has the values in this order, but not equals. Databases that are
-    /// asked for that order sort all equals, of which there may be very many (all that never expire,
-    /// or were never used), and MySQL and MariaDB sort everything. So they are asked for the values
-    /// alone. What comes before the last value is sorted here, and its equals are in order in the
-    /// index.
+    /// Read backwards, an index has the values in this order, but tokens with equal values in the wrong
+    /// one. Asked for the whole order, databases sort all tokens with equal values, which may be very
+    /// many (those that never expire, or were never used), and MySQL and MariaDB sort all tokens. So
+    /// the statement orders by the value alone. The tokens before the last value are sorted here, and
+    /// those with the last value come from a second statement, in the order of the index.
     async fn descend(
         &self,
         search: &Search,
@@ -296,23 +296,25 @@ impl<DB: Portable> SqlxStore<DB> {
         let mut page = Vec::with_capacity(limit);
         loop {
             let wanted = offset + limit - page.len();
-            let rest = Part::Between(after, None);
+            let rest = Range::Between(after, None);
             let found = self.page(search, &rest, &by_value, 0, wanted).await?;
             let found = found.into_iter();
             let mut found: Vec<_> = found
                 .map(|token| (sort.position_of(&token), token))
                 .collect();
-            let last = found.get(wanted - 1).map(|(place, _)| place.value.clone());
-            found.retain(|(place, _)| Some(&place.value) != last.as_ref());
+            let last = found
+                .get(wanted - 1)
+                .map(|(position, _)| position.value.clone());
+            found.retain(|(position, _)| Some(&position.value) != last.as_ref());
             found.sort_by(|(one, _), (two, _)| sort.compare(one, two));
             let before = found.len();
             page.extend(found.into_iter().skip(offset).map(|(_, token)| token));
             let Some(last) = last else {
-                // Those were all.
+                // There are no further tokens.
                 return Ok(page);
             };
             offset = offset.saturating_sub(before);
-            let equals = Part::Equals(bound(&last));
+            let equals = Range::Equals(bound(&last));
             let wanted = limit - page.len();
             page.extend(
                 self.page(search, &equals, &equals.order(sort), offset, wanted)
@@ -321,7 +323,7 @@ impl<DB: Portable> SqlxStore<DB> {
             if page.len() == limit {
                 return Ok(page);
             }
-            // Some have gone since.
+            // Some tokens are gone since.
             (after, offset) = (Some(bound(&last)), 0);
         }
     }
@@ -362,7 +364,7 @@ impl<DB: Portable> SqlxStore<DB> {
 }
 
 #[async_trait]
-impl<DB: Portable> SearchStore for SqlxStore<DB> {
+impl<DB: Dialect> SearchStore for SqlxStore<DB> {
     #[instrument(name = "pat.store.search", skip_all)]
     async fn search(&self, search: &Search) -> Result<Vec<Token>, StoreError> {
         self.retry(|| self.try_search(search)).await

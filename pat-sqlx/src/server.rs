@@ -1,4 +1,4 @@
-//! What the stores on database servers share.
+//! Connections to database servers, the same for PostgreSQL and MySQL.
 
 use std::io::ErrorKind;
 use std::pin::pin;
@@ -10,23 +10,22 @@ use tokio::time::timeout;
 
 use crate::checkout::{ANSWERED_AFTER, not_writable, try_discard};
 use crate::sql::Sql;
-use crate::{ConnectError, Portable, SqlxStore, settings};
+use crate::{ConnectError, Dialect, SqlxStore, settings};
 
-/// Connections for authentication, which nothing else may take. A miss is one short query, so a few
-/// are enough.
+/// Connections reserved for authentication. A cache miss is one short query, so a few are enough.
 const AUTH_CONNECTIONS: u32 = 4;
-/// Connections for everything else. Together with the above ten nodes take the 100 connections that
+/// Connections for everything else. With the ones above, ten nodes use the 100 connections that
 /// PostgreSQL allows by default.
 const CONNECTIONS: u32 = 6;
 /// How long a call waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a connection that comes back to a pool may take to answer.
+/// How long a connection that is returned to a pool may take to respond to a ping.
 const RETURN_TIMEOUT: Duration = Duration::from_secs(1);
 
-pub(crate) async fn connect<DB: Portable>(
+pub(crate) async fn connect<DB: Dialect>(
     options: <DB::Connection as Connection>::Options,
 ) -> Result<SqlxStore<DB>, ConnectError> {
-    // Once without a pool, which says no more than that time has run out.
+    // First without a pool, whose only error would be a timeout.
     let first = timeout(ACQUIRE_TIMEOUT, try_once::<DB>(&options)).await;
     let timed_out = || ConnectError::Open(Error::Io(ErrorKind::TimedOut.into()));
     first.unwrap_or_else(|_elapsed| Err(timed_out()))?;
@@ -34,28 +33,28 @@ pub(crate) async fn connect<DB: Portable>(
         .before_acquire(|connection, _| Box::pin(is_writable::<DB>(connection)))
         .connect_with(options.clone());
     let general = general.await.map_err(ConnectError::open)?;
-    // What is asked there asks for that itself; see `fetch_from_primary`.
+    // Its statements check that themselves; see `fetch_from_primary`.
     let auth: Pool<DB> = pool(AUTH_CONNECTIONS).connect_lazy_with(options);
     let store = SqlxStore::new(general, auth);
     store.migrate().await?;
     Ok(store)
 }
 
-/// A pool whose new connections all lead to a server that takes writes.
+/// Returns the options of a pool whose new connections all lead to a server that takes writes.
 ///
-/// After a failover, connections stay open to the old primary, which answers as a replica: behind
-/// the others, so that it would let revoked tokens in. So they are to be asked again at each use,
-/// which takes the place of the driver's own test of a connection.
-fn pool<DB: Portable>(connections: u32) -> PoolOptions<DB> {
+/// After a failover, connections may stay open to the old primary, now a replica that lags behind and
+/// would accept revoked tokens. So each use has to check again, in place of the driver's own test of
+/// a connection.
+fn pool<DB: Dialect>(connections: u32) -> PoolOptions<DB> {
     PoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
-        .after_release(|connection, _| Box::pin(answers::<DB>(connection)))
+        .after_release(|connection, _| Box::pin(ping::<DB>(connection)))
         .after_connect(|connection, _| Box::pin(prepare::<DB>(connection)))
 }
 
-async fn try_once<DB: Portable>(
+async fn try_once<DB: Dialect>(
     options: &<DB::Connection as Connection>::Options,
 ) -> Result<(), ConnectError> {
     let mut connections = Vec::with_capacity(2);
@@ -65,34 +64,34 @@ async fn try_once<DB: Portable>(
     let [one, other] = &mut connections[..] else {
         return Ok(());
     };
-    // Behind some poolers nothing else would work either, and would not say why.
-    DB::check_pair(one, other).await?;
+    // First: behind such a pooler the next steps fail too, with misleading errors.
+    DB::check_pooler(one, other).await?;
     prepare::<DB>(one).await.map_err(ConnectError::open)?;
     for connection in connections {
-        // It worked. A server of MySQL's kind hangs up at once, and on a local socket the driver's own
-        // end of TLS then fails.
+        // The check has succeeded. A MySQL server hangs up at once, and on a local socket the driver's
+        // shutdown of TLS then fails.
         let _closed = connection.close().await;
     }
     Ok(())
 }
 
-async fn prepare<DB: Portable>(connection: &mut DB::Connection) -> Result<(), Error> {
-    // Before anything is asked that a setting could change. And a server that takes no writes is
-    // called so, whatever else it is set to.
-    DB::pin(connection).await?;
+async fn prepare<DB: Dialect>(connection: &mut DB::Connection) -> Result<(), Error> {
+    // Before any statement whose meaning a setting could change. A server that takes no writes is
+    // reported as such first, whatever its other settings are.
+    DB::apply_settings(connection).await?;
     if !is_writable::<DB>(connection).await? {
         return Err(not_writable());
     }
     settings::verify::<DB>(connection).await
 }
 
-/// Whether a connection can be used again. The driver asks for itself, and would wait for ever.
-async fn answers<DB: Portable>(connection: &mut DB::Connection) -> Result<bool, Error> {
+/// Whether a connection can be used again. The driver's own ping would wait without a limit.
+async fn ping<DB: Dialect>(connection: &mut DB::Connection) -> Result<bool, Error> {
     let mut answer = pin!(connection.ping());
     let answer = match timeout(RETURN_TIMEOUT, &mut answer).await {
         Ok(answer) => answer,
         Err(_elapsed) if try_discard() => Err(Error::Io(ErrorKind::TimedOut.into())),
-        // It keeps its place for a while, or more would be opened to a server that only takes long.
+        // It stays open for a while, or the pool would open more to a server that is only slow.
         Err(_elapsed) => timeout(ANSWERED_AFTER, answer)
             .await
             .unwrap_or_else(|_elapsed| Err(Error::Io(ErrorKind::TimedOut.into()))),
@@ -100,7 +99,9 @@ async fn answers<DB: Portable>(connection: &mut DB::Connection) -> Result<bool, 
     answer.map(|()| true)
 }
 
-async fn is_writable<DB: Portable>(connection: &mut DB::Connection) -> Result<bool, Error> {
+async fn is_writable<DB: Dialect>(connection: &mut DB::Connection) -> Result<bool, Error> {
     let sql = Sql::<DB>::new(format!("SELECT {} AS is_writable", DB::IS_WRITABLE));
-    Ok(sql.fetch_one(connection).await?.int("is_writable")? == 1)
+    let rows = sql.fetch(connection).await?;
+    let row = rows.first().ok_or(Error::RowNotFound)?;
+    Ok(row.int("is_writable")? == 1)
 }

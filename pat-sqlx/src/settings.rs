@@ -1,66 +1,67 @@
-//! What a connection has to be set to, and what it is set to.
+//! The settings of connections: which the store sets, and which it refuses.
 
 use sqlx::{Connection, Error, Pool};
 
-use crate::{ConnectError, Dialect, Portable};
+use crate::dialect::SqlDialect;
+use crate::{ConnectError, Dialect};
 
 /// A setting of a connection that can change what statements mean, or what a commit is worth.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
-    /// Its name in the database.
+    /// The name of the setting in the database.
     pub name: &'static str,
-    /// What [`prepare_connection`] sets it to; `None` for one that can only be looked at.
-    pub pinned: Option<&'static str>,
-    /// What it has to be on a pool of the host's.
-    pub needed: Needed,
+    /// The value that [`prepare_connection`] sets; `None` for a setting that is only checked.
+    pub value: Option<&'static str>,
+    /// The values that a connection of the host may have.
+    pub allowed: Allowed,
 }
 
-/// Which values of a [`Setting`] a pool of the host's may have.
+/// The values of a [`Setting`] that a connection of the host may have.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
-pub enum Needed {
-    /// Any: the worst one makes calls fail, and makes none do something else than it should.
+pub enum Allowed {
+    /// Any: a bad value makes calls fail, but never changes their effect.
     Any,
     /// One of these.
     OneOf(&'static [&'static str]),
     /// Any but these.
     NoneOf(&'static [&'static str]),
-    /// A list, separated by commas, with one of the first and none of the second.
+    /// A comma-separated list with at least one of the first values and none of the second.
     List(&'static [&'static str], &'static [&'static str]),
-    /// A number that is at least so great.
+    /// This number or a greater one.
     AtLeast(u64),
 }
 
 impl Setting {
-    pub(crate) const fn new(name: &'static str, pinned: &'static str, needed: Needed) -> Self {
+    pub(crate) const fn new(name: &'static str, value: &'static str, allowed: Allowed) -> Self {
         Self {
             name,
-            pinned: Some(pinned),
-            needed,
+            value: Some(value),
+            allowed,
         }
     }
 
-    pub(crate) const fn only_read(name: &'static str, needed: Needed) -> Self {
+    pub(crate) const fn only_read(name: &'static str, allowed: Allowed) -> Self {
         Self {
             name,
-            pinned: None,
-            needed,
+            value: None,
+            allowed,
         }
     }
 
-    /// Refuses what changes the meaning of statements.
+    /// Refuses a value that changes the meaning of statements.
     fn check(&self, found: &str) -> Result<(), ConnectError> {
-        if self.needed.holds(found) {
+        if self.allowed.holds(found) {
             return Ok(());
         }
-        Err(self.error(found, self.needed.to_string()))
+        Err(self.error(found, self.allowed.to_string()))
     }
 
-    /// Refuses all but what was set.
-    fn check_pinned(&self, found: &str) -> Result<(), ConnectError> {
-        match self.pinned {
-            Some(pinned) if !is_same(found, pinned) => {
-                Err(self.error(found, format!("it was set to {pinned:?}")))
+    /// Refuses any value but the one that was set.
+    fn check_applied(&self, found: &str) -> Result<(), ConnectError> {
+        match self.value {
+            Some(value) if !is_same(found, value) => {
+                Err(self.error(found, format!("it was set to {value:?}")))
             }
             _ => self.check(found),
         }
@@ -75,7 +76,7 @@ impl Setting {
     }
 }
 
-impl Needed {
+impl Allowed {
     fn holds(self, found: &str) -> bool {
         let has = |one: &&str| found.split(',').any(|mode| is_same(mode, one));
         match self {
@@ -88,7 +89,7 @@ impl Needed {
     }
 }
 
-impl std::fmt::Display for Needed {
+impl std::fmt::Display for Allowed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Any => f.write_str("any value will do"),
@@ -105,7 +106,8 @@ impl std::fmt::Display for Needed {
     }
 }
 
-/// Numbers are written with and without a fraction.
+/// Compares without regard to case, and numbers by value: databases write them with or without a
+/// fraction.
 fn is_same(one: &str, other: &str) -> bool {
     let number = |text: &str| text.parse::<f64>().ok();
     one.eq_ignore_ascii_case(other)
@@ -113,8 +115,9 @@ fn is_same(one: &str, other: &str) -> bool {
             .is_some_and(|one| number(other).is_some_and(|other| one.total_cmp(&other).is_eq()))
 }
 
-/// Sets a connection as a store's own are set, and reads back that it is: for the `after_connect` of
-/// a pool of the host's. What is set is in the crate's documentation, for each database.
+/// Applies the settings that the store's own connections have, and reads them back: for the
+/// `after_connect` of a host's pool. The [crate documentation](crate#settings) lists the settings of
+/// each database.
 ///
 /// ```
 /// use pat_sqlx::sqlx::sqlite::SqlitePoolOptions;
@@ -134,28 +137,28 @@ fn is_same(one: &str, other: &str) -> bool {
 /// ```
 ///
 /// # Errors
-/// The database refuses, or a setting has another value afterwards: then the cause is a
-/// [`ConnectError`] that has its name.
+/// Returns the database's error if it refuses a statement, and [`Error::Configuration`] with a
+/// [`ConnectError::Setting`] inside if a setting has another value afterwards.
 pub async fn prepare_connection<C>(connection: &mut C) -> Result<(), Error>
 where
     C: Connection,
     C::Database: Dialect<Connection = C>,
 {
-    <C::Database as Dialect>::pin(connection).await?;
+    <C::Database as SqlDialect>::apply_settings(connection).await?;
     verify::<C::Database>(connection).await
 }
 
-/// Refuses a connection that is not as it was set.
+/// Refuses a connection whose settings are not those that were applied.
 pub(crate) async fn verify<DB: Dialect>(connection: &mut DB::Connection) -> Result<(), Error> {
     for (setting, found) in DB::read_settings(connection).await? {
-        let checked = setting.check_pinned(&found);
+        let checked = setting.check_applied(&found);
         checked.map_err(|error| Error::Configuration(error.into()))?;
     }
     Ok(())
 }
 
-/// Refuses a pool whose connections are set to something that changes the meaning of statements.
-pub(crate) async fn check<DB: Portable>(pool: &Pool<DB>) -> Result<(), ConnectError> {
+/// Refuses a pool whose connections have a setting that changes the meaning of statements.
+pub(crate) async fn check<DB: Dialect>(pool: &Pool<DB>) -> Result<(), ConnectError> {
     let connection = pool.acquire().await;
     let mut connection = connection.map_err(ConnectError::open)?;
     let settings = DB::read_settings(&mut connection).await;
@@ -170,16 +173,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_told_apart() {
-        assert!(Needed::OneOf(&["ON"]).holds("on"));
-        assert!(Needed::OneOf(&["0"]).holds("0.000000"));
-        assert!(!Needed::OneOf(&["ON"]).holds("OFF"));
-        assert!(!Needed::NoneOf(&["off"]).holds("OFF"));
-        assert!(Needed::AtLeast(10).holds("18446744073709551615"));
+    fn allowed_values_are_told_from_others() {
+        assert!(Allowed::OneOf(&["ON"]).holds("on"));
+        assert!(Allowed::OneOf(&["0"]).holds("0.000000"));
+        assert!(!Allowed::OneOf(&["ON"]).holds("OFF"));
+        assert!(!Allowed::NoneOf(&["off"]).holds("OFF"));
+        assert!(Allowed::AtLeast(10).holds("18446744073709551615"));
         for found in ["9", "", "-1", "x"] {
-            assert!(!Needed::AtLeast(10).holds(found), "{found}");
+            assert!(!Allowed::AtLeast(10).holds(found), "{found}");
         }
-        let list = Needed::List(&["A", "B"], &["C"]);
+        let list = Allowed::List(&["A", "B"], &["C"]);
         assert!(list.holds("X,b"));
         for found in ["", "X", "A,c", "AB"] {
             assert!(!list.holds(found), "{found}");
@@ -188,13 +191,15 @@ mod tests {
 
     #[test]
     fn an_error_says_what_was_wrong_and_what_is_allowed() {
-        let setting = Setting::new("sql_select_limit", "100", Needed::AtLeast(100));
+        let setting = Setting::new("sql_select_limit", "100", Allowed::AtLeast(100));
         let error = setting.check("5").expect_err("too little");
         assert_eq!(
             error.to_string(),
             "the database's setting sql_select_limit is \"5\": it must be at least 100"
         );
-        let error = setting.check_pinned("101").expect_err("not what was set");
+        let error = setting
+            .check_applied("101")
+            .expect_err("another value than was set");
         assert!(
             error
                 .to_string()

@@ -1,4 +1,4 @@
-//! Statements and rows, as the one body of SQL uses them on any database.
+//! Statements and rows that work on every database.
 
 use std::fmt::Display;
 
@@ -13,67 +13,67 @@ use sqlx::{
 };
 
 use crate::Dialect;
-use crate::dialect::Chain;
+use crate::dialect::{Chain, SqlDialect};
 
-/// A database that knows all that the one body of SQL uses: 64-bit integers, text and bytes, and
-/// the lack of them.
+/// Runs the statements of the one body of SQL, whose values are 64-bit integers, texts, bytes and
+/// NULL.
 ///
-/// Implemented for every [`Dialect`] whose driver does; the bounds of that implementation are the
-/// portability rule.
-pub trait Portable: Dialect {
+/// Implemented for every [`SqlDialect`] whose driver knows these types; the bounds of that
+/// implementation are the portability rule.
+pub trait Statements: SqlDialect {
     /// Appends a placeholder with this value.
     fn bind(query: &mut QueryBuilder<Self>, value: Value);
 
-    /// Runs a statement and returns its rows.
+    /// Runs a statement, and returns its rows.
     fn fetch(
         query: QueryBuilder<Self>,
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<Vec<Self::Row>, Error>> + Send;
 
-    /// Runs a statement and returns how many rows it touched. One that is not `kept` is of another
-    /// length each time, so of no use to the cache of prepared statements.
+    /// Runs a statement, and returns how many rows it changed. A statement whose text differs from
+    /// call to call is not `is_persistent`: it is kept out of the cache of prepared statements.
     fn execute(
         query: QueryBuilder<Self>,
-        is_kept: bool,
+        is_persistent: bool,
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<u64, Error>> + Send {
-        Self::execute_all(query, 1, is_kept, connection)
+        Self::execute_all(query, 1, is_persistent, connection)
     }
 
-    /// The same, for so many statements that are sent as one ([`Chain::Script`]).
+    /// Like [`Statements::execute`], for `count` statements that are sent as one ([`Chain::Script`]).
     fn execute_all(
         query: QueryBuilder<Self>,
         count: usize,
-        is_kept: bool,
+        is_persistent: bool,
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<u64, Error>> + Send;
 
-    /// Runs statements without values, which need not be such as can be prepared.
+    /// Runs statements without values and without preparing them.
     fn run(
         sql: &'static str,
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// The integer in a column; `None` for NULL.
+    /// Returns the integer in a column; `None` for NULL.
     ///
     /// # Errors
-    /// There is no such column, or it holds something else.
+    /// Returns an error if there is no such column, or if it has another type.
     fn int(row: &Self::Row, column: &str) -> Result<Option<i64>, Error>;
 
-    /// The text in a column; `None` for NULL.
+    /// Returns the text in a column; `None` for NULL.
     ///
     /// # Errors
-    /// There is no such column, or it holds something else.
+    /// Returns an error if there is no such column, or if it has another type.
     fn text(row: &Self::Row, column: &str) -> Result<Option<String>, Error>;
 
-    /// The bytes in a column, which is never NULL.
+    /// Returns the bytes in a column that is never NULL.
     ///
     /// # Errors
-    /// There is no such column, or it holds something else.
+    /// Returns an error if there is no such column, if it is NULL, or if it has another type.
     fn bytes(row: &Self::Row, column: &str) -> Result<Vec<u8>, Error>;
 }
 
-impl<DB: Dialect> Portable for DB
+impl<DB: SqlDialect> Statements for DB
 where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     DB::Arguments: IntoArguments<DB>,
@@ -97,23 +97,23 @@ where
         mut query: QueryBuilder<DB>,
         connection: &mut DB::Connection,
     ) -> Result<Vec<DB::Row>, Error> {
-        let all = to_the_end::<DB>(connection.fetch_many(query.build()), 1).await?;
+        let all = collect_all::<DB>(connection.fetch_many(query.build()), 1).await?;
         Ok(all.rows)
     }
 
     async fn execute_all(
         mut query: QueryBuilder<DB>,
         count: usize,
-        is_kept: bool,
+        is_persistent: bool,
         connection: &mut DB::Connection,
     ) -> Result<u64, Error> {
-        let query = query.build().persistent(is_kept);
-        let all = to_the_end::<DB>(connection.fetch_many(query), count).await?;
-        Ok(all.touched)
+        let query = query.build().persistent(is_persistent);
+        let all = collect_all::<DB>(connection.fetch_many(query), count).await?;
+        Ok(all.changed)
     }
 
     async fn run(sql: &'static str, connection: &mut DB::Connection) -> Result<(), Error> {
-        let all = to_the_end::<DB>(connection.fetch_many(raw_sql(sql)), 1).await;
+        let all = collect_all::<DB>(connection.fetch_many(raw_sql(sql)), 1).await;
         all.map(drop)
     }
 
@@ -130,34 +130,34 @@ where
     }
 }
 
-/// All that a statement was answered.
-struct Answer<DB: Dialect> {
+/// The whole response to a statement.
+struct Response<DB: SqlDialect> {
     rows: Vec<DB::Row>,
-    /// How many rows it changed.
-    touched: u64,
+    /// How many rows were changed.
+    changed: u64,
 }
 
-/// The parts of an answer, as a driver gives them.
-type Parts<'a, DB> =
+/// The parts of a response, in the order in which the driver returns them.
+type ResponseStream<'a, DB> =
     BoxStream<'a, Result<Either<<DB as Database>::QueryResult, <DB as Database>::Row>, Error>>;
 
-/// Waits for the whole answer to so many statements, or more.
+/// Waits for the whole response to at least `count` statements.
 ///
 /// # Errors
-/// One of them has no end: `WorkerCrashed`. A driver may stop in the midst of it and say nothing (SQLite's does
-/// if its thread panics, which it does where there is no memory for a value), and what is missing would
-/// pass for tokens that are not there.
-async fn to_the_end<DB: Dialect>(
-    mut parts: Parts<'_, DB>,
+/// Returns `WorkerCrashed` if the response to a statement has no end. A driver may stop in the middle
+/// without an error (SQLite's does if its thread panics, for want of memory), and the missing rows
+/// would look like missing tokens.
+async fn collect_all<DB: SqlDialect>(
+    mut parts: ResponseStream<'_, DB>,
     count: usize,
-) -> Result<Answer<DB>, Error> {
+) -> Result<Response<DB>, Error> {
     let mut rows = Vec::new();
-    let (mut ends, mut touched) = (0, 0);
+    let (mut ends, mut changed) = (0, 0);
     while let Some(part) = parts.try_next().await? {
         match part {
             Either::Left(end) => {
                 ends += 1;
-                touched += DB::rows_affected(&end);
+                changed += DB::rows_affected(&end);
             }
             Either::Right(row) => rows.push(row),
         }
@@ -165,20 +165,20 @@ async fn to_the_end<DB: Dialect>(
     if ends < count {
         return Err(Error::WorkerCrashed);
     }
-    Ok(Answer { rows, touched })
+    Ok(Response { rows, changed })
 }
 
-/// Whose clock a store goes by.
+/// The clock that a store uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClockSource {
-    /// The database's, where it has one.
+    /// The database's clock, where it has one.
     Database,
-    /// The caller's.
+    /// The caller's clock.
     Caller,
 }
 
 impl ClockSource {
-    /// An expression for the time; NULL where the caller's counts.
+    /// Returns an SQL expression for the time; NULL where the caller's clock counts.
     pub(crate) const fn expression<DB: Dialect>(self) -> &'static str {
         match self {
             Self::Database => DB::CLOCK,
@@ -187,7 +187,7 @@ impl ClockSource {
     }
 }
 
-/// A value in a statement.
+/// A value in a statement. Not part of the public API.
 #[derive(Debug, Clone)]
 pub enum Value {
     /// A `BIGINT` or NULL.
@@ -196,7 +196,7 @@ pub enum Value {
     Text(Option<String>),
     /// Bytes.
     Bytes(Vec<u8>),
-    /// What the database finds out itself: an expression of ours.
+    /// An SQL expression.
     Expression(&'static str),
 }
 
@@ -237,7 +237,8 @@ impl From<Option<Timestamp>> for Value {
 }
 
 impl From<&str> for Value {
-    /// PostgreSQL's text has no NUL. Only words for humans can have one: a reason, an error.
+    /// Replaces NUL, which PostgreSQL's text cannot hold. Only a reason or an error message can have
+    /// one.
     fn from(value: &str) -> Self {
         Self::Text(Some(value.replace('\0', "\u{fffd}")))
     }
@@ -267,13 +268,13 @@ impl From<TokenDigest> for Value {
     }
 }
 
-/// Rows that are to be inserted into a table.
+/// An `INSERT` of some rows.
 pub(crate) struct Insert {
     /// The table and its columns, as in `pat_owner (owner, seq)`.
     into: &'static str,
     rows: Vec<Vec<Value>>,
-    /// What is to be done where a row is there already.
-    or: String,
+    /// The clause for rows that exist already.
+    on_conflict: String,
 }
 
 impl Insert {
@@ -285,26 +286,26 @@ impl Insert {
         Self {
             into,
             rows,
-            or: String::new(),
+            on_conflict: String::new(),
         }
     }
 
-    /// Leaves rows as they are that are there already, by the table's `key`.
+    /// Leaves a row as it is if one with the same `key`, the primary key's column, exists.
     pub(crate) fn or_ignore<DB: Dialect>(self, key: &str) -> Self {
         Self {
-            or: DB::or_ignore(key),
+            on_conflict: DB::or_ignore(key),
             ..self
         }
     }
 
-    fn push_to<DB: Portable>(self, sql: &mut Sql<DB>) {
+    fn push_to<DB: Dialect>(self, sql: &mut Sql<DB>) {
         sql.push(format_args!("INSERT INTO {} VALUES ", self.into));
-        sql.bind_rows(self.rows).push(self.or);
+        sql.bind_rows(self.rows).push(self.on_conflict);
     }
 
-    /// As few statements as this database can do with. Those with as many rows as there happen to be
-    /// are not kept prepared.
-    pub(crate) fn statements<DB: Portable>(inserts: Vec<Self>) -> Vec<Sql<DB>> {
+    /// Combines inserts into as few statements as this database allows. A statement with a varying
+    /// number of rows is kept out of the cache of prepared statements.
+    pub(crate) fn into_statements<DB: Dialect>(inserts: Vec<Self>) -> Vec<Sql<DB>> {
         let groups = match DB::CHAIN {
             Chain::None => inserts.into_iter().map(|insert| vec![insert]).collect(),
             Chain::With | Chain::Script => vec![inserts],
@@ -312,8 +313,8 @@ impl Insert {
         groups.into_iter().filter_map(Self::chain).collect()
     }
 
-    fn chain<DB: Portable>(mut inserts: Vec<Self>) -> Option<Sql<DB>> {
-        let is_kept = inserts.iter().all(|insert| insert.rows.len() == 1);
+    fn chain<DB: Dialect>(mut inserts: Vec<Self>) -> Option<Sql<DB>> {
+        let is_persistent = inserts.iter().all(|insert| insert.rows.len() == 1);
         let last = inserts.pop()?;
         let mut sql = Sql::new("");
         for (number, insert) in inserts.into_iter().enumerate() {
@@ -329,24 +330,28 @@ impl Insert {
             }
         }
         last.push_to(&mut sql);
-        Some(if is_kept { sql } else { sql.unprepared() })
+        Some(if is_persistent {
+            sql
+        } else {
+            sql.not_persistent()
+        })
     }
 }
 
-/// A statement that is being put together.
-pub(crate) struct Sql<DB: Portable> {
+/// A statement with its values.
+pub(crate) struct Sql<DB: Dialect> {
     query: QueryBuilder<DB>,
-    /// How many statements it is.
+    /// How many statements the text consists of.
     count: usize,
-    is_kept: bool,
+    is_persistent: bool,
 }
 
-impl<DB: Portable> Sql<DB> {
+impl<DB: Dialect> Sql<DB> {
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self {
             query: QueryBuilder::new(text),
             count: 1,
-            is_kept: true,
+            is_persistent: true,
         }
     }
 
@@ -360,7 +365,7 @@ impl<DB: Portable> Sql<DB> {
         self
     }
 
-    /// Appends `(a, b, c)`, of values of one type.
+    /// Appends `(a, b, c)` with values of one type.
     pub(crate) fn bind_list(
         &mut self,
         values: impl IntoIterator<Item = impl Into<Value>>,
@@ -373,7 +378,7 @@ impl<DB: Portable> Sql<DB> {
         self.push(")")
     }
 
-    /// Appends `(a, b, c)`, of any values.
+    /// Appends `(a, b, c)` with any values.
     pub(crate) fn bind_row<const N: usize>(&mut self, values: [Value; N]) -> &mut Self {
         self.bind_list(values)
     }
@@ -392,8 +397,8 @@ impl<DB: Portable> Sql<DB> {
     }
 
     /// Keeps the statement out of the cache of prepared statements.
-    pub(crate) fn unprepared(mut self) -> Self {
-        self.is_kept = false;
+    pub(crate) fn not_persistent(mut self) -> Self {
+        self.is_persistent = false;
         self
     }
 
@@ -405,23 +410,16 @@ impl<DB: Portable> Sql<DB> {
         Ok(rows.into_iter().map(Row).collect())
     }
 
-    /// The first row, of a statement that always has one.
-    pub(crate) async fn fetch_one(self, connection: &mut DB::Connection) -> Result<Row<DB>, Error> {
-        let rows = self.fetch(connection).await?;
-        rows.into_iter().next().ok_or(Error::RowNotFound)
-    }
-
-    /// Returns how many rows were touched.
+    /// Returns how many rows were changed.
     pub(crate) async fn execute(self, connection: &mut DB::Connection) -> Result<u64, Error> {
-        DB::execute_all(self.query, self.count, self.is_kept, connection).await
+        DB::execute_all(self.query, self.count, self.is_persistent, connection).await
     }
 }
 
-/// A row. What a column holds is checked: a row that cannot be one of ours is an error, never a
-/// guess.
-pub(crate) struct Row<DB: Portable>(DB::Row);
+/// A row whose columns are checked: a value that the store cannot have written is an error.
+pub(crate) struct Row<DB: Dialect>(DB::Row);
 
-impl<DB: Portable> Row<DB> {
+impl<DB: Dialect> Row<DB> {
     pub(crate) fn optional_int(&self, column: &str) -> Result<Option<i64>, Error> {
         DB::int(&self.0, column)
     }
@@ -450,7 +448,7 @@ impl<DB: Portable> Row<DB> {
         timestamp(self.int(column)?)
     }
 
-    /// The time that the columns `clock` and `mark` tell; a mark of 0 is none.
+    /// Returns the time of the columns `clock` and `mark`; a mark of 0 means that there is none.
     pub(crate) fn store_time(&self) -> Result<StoreTime, Error> {
         let mark = self.optional_int("mark")?.filter(|mark| *mark != 0);
         Ok(StoreTime {
@@ -483,7 +481,7 @@ impl<DB: Portable> Row<DB> {
 }
 
 fn token_id(number: i64) -> Result<TokenId, Error> {
-    TokenId::new(number).ok_or_else(|| corrupt(format!("a token id is {number}")))
+    TokenId::new(number).ok_or_else(|| corrupt(format!("a token ID is {number}")))
 }
 
 fn owner(key: String) -> Result<Owner, Error> {
@@ -502,14 +500,14 @@ pub(crate) fn corrupt(error: impl Into<Box<dyn std::error::Error + Send + Sync>>
     Error::Decode(error.into())
 }
 
-/// Two statements of one transaction have met different rows. Others have changed them between the
-/// two (prunings do, and the other members of a cluster), or the session is set to cut what is
-/// selected. Which of them, a second attempt shows.
+/// Two statements of one transaction found different rows. Either another transaction has changed
+/// them in between (a pruning, or a transaction on another member of a cluster), or a setting of the
+/// session cuts results. A repeated attempt succeeds in the first case only.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Disagreement(String);
+pub(crate) struct InconsistentRead(String);
 
-impl Disagreement {
+impl InconsistentRead {
     pub(crate) fn error(what: String) -> Error {
         corrupt(Self(what))
     }

@@ -12,34 +12,35 @@ use sqlx::{
     Row as _, Sqlite,
 };
 
-use crate::dialect::{Chain, on_conflict_if_newer};
+use crate::dialect::{Chain, SqlDialect, on_conflict_if_newer};
 use crate::privileges::Grants;
-use crate::settings::Needed::{Any, AtLeast, OneOf};
+use crate::settings::Allowed::{Any, AtLeast, OneOf};
 use crate::settings::Setting;
-use crate::sql::Portable as _;
-use crate::{ConnectError, Dialect, SqlxStore, prepare_connection};
+use crate::sql::Statements as _;
+use crate::{ConnectError, SqlxStore, prepare_connection};
 
-/// Tokens in a SQLite file: the embedded default.
+/// A token store in a SQLite file, the embedded default.
 ///
-/// Several processes may use one file: each sees the others' revocations within the staleness bound.
+/// Several processes may use one file. Each sees the others' revocations within the staleness bound.
 pub type SqliteStore = SqlxStore<Sqlite>;
 
 /// How long a connection waits for another writer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Connections for authentication, which nothing else may take.
+/// Connections reserved for authentication.
 const AUTH_CONNECTIONS: u32 = 4;
 /// Connections for everything else.
 const CONNECTIONS: u32 = 4;
 
 impl SqliteStore {
-    /// Opens the database of this URL (`sqlite:pat.db`, `sqlite:///var/lib/app/pat.db`), creates
-    /// the file if there is none, and brings the tables up to date.
+    /// Opens a store in the file of this URL (`sqlite:pat.db`, `sqlite:///var/lib/app/pat.db`),
+    /// creates the file if it does not exist, and brings the tables up to date.
     ///
-    /// The file is switched to write-ahead logging and every commit is synced to disk
-    /// (`synchronous=FULL`), so that a power cut loses no revocation that was acknowledged.
+    /// The file is switched to write-ahead logging, and every commit is synced to disk
+    /// (`synchronous=FULL`): a power cut loses no acknowledged revocation.
     ///
     /// # Errors
-    /// The URL is not one of a SQLite file, or the file cannot be opened, written or migrated.
+    /// [`ConnectError::WrongScheme`] or [`ConnectError::Url`] for another URL,
+    /// [`ConnectError::InMemory`] for one without a file, and the errors of [`SqlxStore::migrate`].
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
         if !url.starts_with("sqlite:") {
             return Err(ConnectError::WrongScheme {
@@ -54,10 +55,11 @@ impl SqliteStore {
         Self::connect_with(options).await
     }
 
-    /// Opens the database in this file; see [`SqliteStore::connect`].
+    /// Opens a store in the file at this path; see [`SqliteStore::connect`].
     ///
     /// # Errors
-    /// The file cannot be opened, written or migrated.
+    /// [`ConnectError::InMemory`] for a path that stands for an in-memory database, and the errors of
+    /// [`SqlxStore::migrate`].
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, ConnectError> {
         Self::connect_with(SqliteConnectOptions::new().filename(path)).await
     }
@@ -72,7 +74,7 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
         keep_private(options.get_filename());
-        // Once without a pool, which says no more than that time has run out.
+        // First without a pool, whose only error would be a timeout.
         let mut first = options.connect().await.map_err(ConnectError::Open)?;
         let prepared = prepare_connection(&mut first).await;
         prepared.map_err(ConnectError::open)?;
@@ -93,14 +95,14 @@ impl SqliteStore {
     }
 }
 
-/// Makes a file that is not there yet, for its owner alone: SQLite would let everybody read it. The
-/// files beside it get the same mode. What cannot be made is for SQLite to tell.
+/// Creates a missing file with access for its owner alone: SQLite would make it readable for all users.
+/// The files that SQLite puts beside it get the same mode. If it fails, SQLite reports the error.
 fn keep_private(path: &Path) {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let _is_there_or_told_later = options.open(path);
+    let _exists_or_reported_later = options.open(path);
 }
 
 /// Whether each connection would have a database of its own: one in memory, or a temporary file,
@@ -110,7 +112,7 @@ fn is_in_memory(options: &SqliteConnectOptions) -> bool {
     name.is_empty() || name.contains(":memory:") || name.contains("sqlx-in-memory")
 }
 
-impl Dialect for Sqlite {
+impl SqlDialect for Sqlite {
     const BEGIN_WRITE: &'static str = "BEGIN IMMEDIATE";
     const HAS_ONE_WRITER: bool = true;
     const COMMIT: &'static str = "COMMIT";
@@ -138,7 +140,7 @@ impl Dialect for Sqlite {
         Self::or_ignore(key)
     }
 
-    const LOCK_EVERYWHERE: Option<[&'static str; 2]> = None;
+    const EAGER_LOCKS: Option<[&'static str; 2]> = None;
 
     fn upsert_if_newer(table: &str, key: &str, time: &str, others: &[&str]) -> String {
         on_conflict_if_newer(table, key, time, others)
@@ -148,8 +150,8 @@ impl Dialect for Sqlite {
     const JOIN_IN_ORDER: &'static str = "CROSS JOIN";
 
     fn by_index(index: &str) -> String {
-        // Nobody gathers statistics here, and without them it takes "is not revoked" for rare, and
-        // sorts all tokens for each page.
+        // Without statistics, which SQLite does not gather by itself, the planner takes "is not
+        // revoked" for rare, and sorts all tokens for each page.
         format!(" INDEXED BY {index}")
     }
 
@@ -173,14 +175,14 @@ impl Dialect for Sqlite {
         error.message().starts_with("no such table")
     }
 
-    fn is_half_done(error: &dyn DatabaseError) -> bool {
-        // It has no code of its own for this.
+    fn is_concurrent_migration(error: &dyn DatabaseError) -> bool {
+        // SQLite has no code of its own for this.
         let message = error.message();
         message.starts_with("duplicate column name") || message.ends_with("already exists")
     }
 
     fn is_forbidden(_error: &dyn DatabaseError) -> bool {
-        // There are no accounts.
+        // SQLite has no accounts.
         false
     }
 
@@ -202,7 +204,7 @@ impl Dialect for Sqlite {
         Ok(())
     }
 
-    async fn check_pair(
+    async fn check_pooler(
         _: &mut SqliteConnection,
         _: &mut SqliteConnection,
     ) -> Result<(), ConnectError> {
@@ -211,10 +213,10 @@ impl Dialect for Sqlite {
 
     const SETTINGS: &'static [Setting] = &[
         Setting::new("busy_timeout", "5000", AtLeast(1_000)),
-        // What was acknowledged must survive a power cut, and readers must not wait for writers.
+        // Acknowledged commits must survive a power cut, and readers must not wait for writers.
         Setting::new("journal_mode", "wal", OneOf(&["wal"])),
         Setting::new("synchronous", "2", OneOf(&["2", "3"])),
-        // Other processes are to see the file too.
+        // Other processes must be able to open the file.
         Setting::new("locking_mode", "normal", OneOf(&["normal"])),
         Setting::new("query_only", "0", OneOf(&["0"])),
         Setting::new("read_uncommitted", "0", OneOf(&["0"])),
@@ -222,21 +224,21 @@ impl Dialect for Sqlite {
         Setting::new("foreign_keys", "1", Any),
         Setting::new("recursive_triggers", "0", Any),
         Setting::new("reverse_unordered_selects", "0", Any),
-        // Columns are found by their names.
+        // Columns are looked up by their names.
         Setting::new("full_column_names", "0", OneOf(&["0"])),
         Setting::new("short_column_names", "1", OneOf(&["1"])),
-        // Messages are compared by their bytes, so that their order is the same everywhere.
+        // Texts are compared by their bytes, so that their order is the same on all databases.
         Setting::only_read("encoding", OneOf(&["UTF-8"])),
     ];
 
-    async fn pin(connection: &mut SqliteConnection) -> Result<(), Error> {
-        let pinned = Self::SETTINGS.iter().filter_map(|setting| {
-            let Setting { name, pinned, .. } = setting;
-            pinned.map(|value| format!("PRAGMA {name} = {value}"))
+    async fn apply_settings(connection: &mut SqliteConnection) -> Result<(), Error> {
+        let set = Self::SETTINGS.iter().filter_map(|setting| {
+            let Setting { name, value, .. } = setting;
+            value.map(|value| format!("PRAGMA {name} = {value}"))
         });
-        let pinned: Vec<_> = pinned.collect();
+        let set: Vec<_> = set.collect();
         connection
-            .execute(AssertSqlSafe(pinned.join("; ")))
+            .execute(AssertSqlSafe(set.join("; ")))
             .await
             .map(drop)
     }
@@ -248,7 +250,7 @@ impl Dialect for Sqlite {
         for setting in Self::SETTINGS {
             let read = QueryBuilder::new(format!("PRAGMA {}", setting.name));
             let rows = Self::fetch(read, connection).await?;
-            // None where the library was compiled without it.
+            // There is no row if the library was compiled without the setting.
             let Some(row) = rows.first() else {
                 continue;
             };

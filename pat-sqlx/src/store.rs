@@ -15,15 +15,16 @@ use pat_core::{
 use sqlx::Pool;
 use tracing::instrument;
 
+use crate::Dialect;
 use crate::checkout::{LostConnection, fetch, fetch_from_primary};
 use crate::row::{self, TOKEN_COLUMNS, TOKENS};
-use crate::sql::{ClockSource, Disagreement, Sql, corrupt};
+use crate::sql::{ClockSource, InconsistentRead, Sql, corrupt};
 use crate::write::Write;
-use crate::{Dialect, Portable};
 
-/// Tokens in a database that sqlx speaks to.
+/// A token store in a database that sqlx supports.
 ///
-/// Authentication has a pool of its own, so that long lists and bulk work cannot starve it.
+/// Authentication has a pool of its own, so that long lists and bulk work cannot starve it. Clones
+/// share both pools.
 pub struct SqlxStore<DB: Dialect> {
     pub(crate) pool: Pool<DB>,
     pub(crate) auth_pool: Pool<DB>,
@@ -41,35 +42,54 @@ impl<DB: Dialect> Clone for SqlxStore<DB> {
 }
 
 impl<DB: Dialect> fmt::Debug for SqlxStore<DB> {
-    /// Without the pools, whose state and options are nothing for a log.
+    /// Leaves out the pools, whose options may hold a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SqlxStore<{}>", DB::NAME)
     }
 }
 
-/// How long a transaction is tried again that loses races (busy, deadlock, serialization); who
-/// waits for it may have given up long before. On a cluster of servers the first to commit wins, so
-/// that in a crowd a transaction may lose many.
+/// How long a transaction is repeated that loses races (busy, deadlock, serialization), even if its
+/// caller has given up before. On a Galera cluster the first transaction to commit wins, so under
+/// concurrency one may lose many races.
 const RETRY_FOR: Duration = Duration::from_secs(30);
-/// The longest pause before the second attempt, and before any.
+/// The longest pause before the second attempt, and before any later one.
 const PAUSES: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(100)];
-/// How many races a transaction loses before it insists; see [`Dialect::LOCK_EVERYWHERE`].
-const PATIENCE: u32 = 3;
-/// How often two statements of a transaction may disagree before the session is to blame.
-const DOUBTS: u32 = 5;
-/// How many rows one statement takes, well within every database's limit of parameters.
+/// How many races a transaction loses before it uses eager locks; see [`SqlDialect::EAGER_LOCKS`].
+const RACES_BEFORE_EAGER_LOCKS: u32 = 3;
+/// How often a call is repeated whose statements found different rows ([`InconsistentRead`]).
+const INCONSISTENT_READS: u32 = 5;
+/// How many rows one statement has at most, well within every database's limit of parameters.
 pub(crate) const CHUNK: usize = 1_000;
-/// How long a hint may hold up the answer to a change.
-const HINT_TIMEOUT: Duration = Duration::from_millis(500);
-/// How many last uses one statement takes: three parameters each, of the 32,766 that SQLite allows
-/// and the 65,535 of the others.
+/// How long a notification may delay the response to a change.
+const NOTIFY_TIMEOUT: Duration = Duration::from_millis(500);
+/// How many last uses one statement writes: three parameters each, of the 32,766 that SQLite allows
+/// and the 65,535 of the other databases.
 const LAST_USES: usize = 10_000;
 
 impl<DB: Dialect> SqlxStore<DB> {
-    /// A store on the host's own pools; `auth_pool` is for authentication alone.
+    /// Creates a store on the host's own pools; `auth_pool` is for authentication alone.
     ///
-    /// Call [`SqlxStore::migrate`] before first use. On SQLite the connections must be opened with
-    /// a busy timeout, write-ahead logging and `synchronous=FULL`, as `SqliteStore::connect` does.
+    /// Call [`SqlxStore::migrate`] before the first use. It refuses connections whose settings the
+    /// store cannot work with; [`prepare_connection`](crate::prepare_connection) sets them all.
+    ///
+    /// ```
+    /// use pat_sqlx::sqlx::sqlite::SqlitePoolOptions;
+    /// use pat_sqlx::{SqlxStore, prepare_connection};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let url = format!("sqlite:{}?mode=rwc", folder.path().join("app.db").display());
+    /// let options = SqlitePoolOptions::new()
+    ///     .after_connect(|connection, _| Box::pin(prepare_connection(connection)));
+    /// let pool = options.clone().max_connections(6).connect(&url).await?;
+    /// let auth_pool = options.max_connections(4).connect(&url).await?;
+    /// let store = SqlxStore::new(pool, auth_pool);
+    /// store.migrate().await?;
+    /// # store.close().await;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(pool: Pool<DB>, auth_pool: Pool<DB>) -> Self {
         Self {
@@ -79,9 +99,9 @@ impl<DB: Dialect> SqlxStore<DB> {
         }
     }
 
-    /// Has the store go by its callers' clock, whatever that of the database and the mark say: for
-    /// tests that move the time, and to bring in tokens that were created elsewhere. In service, a
-    /// node with a wrong clock would do harm.
+    /// Makes the store use its callers' clock in place of the database's: for tests that move the
+    /// time, and for importing tokens that were created elsewhere. In production, a node with a wrong
+    /// clock would then expire and delete tokens too early.
     #[must_use]
     pub fn dangerous_with_callers_clock(self) -> Self {
         Self {
@@ -90,14 +110,14 @@ impl<DB: Dialect> SqlxStore<DB> {
         }
     }
 
-    /// Closes all connections; waits for those in use.
+    /// Closes all connections, and waits for those in use.
     pub async fn close(&self) {
         self.auth_pool.close().await;
         self.pool.close().await;
     }
 
-    /// Runs a transaction again as long as it loses races, and if its connection ended before it was
-    /// committed: then on another one, until no old one can be left.
+    /// Repeats a transaction while it loses races, and on another connection if its own ended before
+    /// the commit: as often as the pools may have connections from before a failover.
     pub(crate) async fn retry<T, F>(
         &self,
         transaction: impl Fn() -> F + Send,
@@ -105,11 +125,11 @@ impl<DB: Dialect> SqlxStore<DB> {
     where
         F: Future<Output = Result<T, sqlx::Error>> + Send,
     {
-        self.retry_insisting(move |_| transaction()).await
+        self.retry_with_eager_locks(move |_| transaction()).await
     }
 
-    /// The same; the transaction is told when it has lost so many that it is to insist.
-    async fn retry_insisting<T, F>(
+    /// Like [`SqlxStore::retry`]; passes `true` once the transaction has to use eager locks.
+    async fn retry_with_eager_locks<T, F>(
         &self,
         transaction: impl Fn(bool) -> F + Send,
     ) -> Result<T, StoreError>
@@ -122,24 +142,24 @@ impl<DB: Dialect> SqlxStore<DB> {
         let pools = [&self.pool, &self.auth_pool];
         let connections = pools.map(|pool| pool.options().get_max_connections());
         let mut others = connections[0].max(connections[1]);
-        let mut doubts = DOUBTS;
+        let mut inconsistent_reads = INCONSISTENT_READS;
         loop {
-            match transaction(lost >= PATIENCE).await {
+            match transaction(lost >= RACES_BEFORE_EAGER_LOCKS).await {
                 Err(sqlx::Error::Database(error))
-                    if is_early(begun) && DB::is_transient(&*error) =>
+                    if may_retry(begun) && DB::is_transient(&*error) =>
                 {
-                    tracing::debug!("lost a race in the database; trying again");
-                    tokio::time::sleep(part_of(pause)).await;
+                    tracing::debug!("the transaction lost a race and is repeated");
+                    tokio::time::sleep(jittered(pause)).await;
                     pause = longest.min(pause * 2);
                     lost += 1;
                 }
-                Err(error) if doubts > 0 && Disagreement::is(&error) => {
-                    tracing::debug!(%error, "rows have changed meanwhile, it seems; trying again");
-                    tokio::time::sleep(part_of(pause)).await;
-                    doubts -= 1;
+                Err(error) if inconsistent_reads > 0 && InconsistentRead::is(&error) => {
+                    tracing::debug!(%error, "the transaction found inconsistent rows and is repeated");
+                    tokio::time::sleep(jittered(pause)).await;
+                    inconsistent_reads -= 1;
                 }
                 Err(error) if others > 0 && LostConnection::is(&error) => {
-                    tracing::debug!(%error, "a connection to the database ended; trying another");
+                    tracing::debug!(%error, "a database connection ended; the call is repeated on another one");
                     others -= 1;
                 }
                 result => return result.map_err(store_error),
@@ -148,13 +168,13 @@ impl<DB: Dialect> SqlxStore<DB> {
     }
 }
 
-/// Whether a transaction that was begun at this boot time may be tried again.
-fn is_early(begun: Duration) -> bool {
+/// Whether a transaction that was begun at this boot time may be repeated.
+fn may_retry(begun: Duration) -> bool {
     SystemClock.boot().saturating_sub(begun) < RETRY_FOR
 }
 
-/// Some part of this, by chance: two that have met are not to meet again.
-fn part_of(pause: Duration) -> Duration {
+/// Returns a random part of a pause, so that two transactions that conflicted do not meet again.
+fn jittered(pause: Duration) -> Duration {
     let random = getrandom::u32().unwrap_or(u32::MAX);
     pause.mul_f64(f64::from(random) / f64::from(u32::MAX))
 }
@@ -166,7 +186,7 @@ fn store_error(error: sqlx::Error) -> StoreError {
     }
 }
 
-impl<DB: Portable> SqlxStore<DB> {
+impl<DB: Dialect> SqlxStore<DB> {
     async fn try_find_by_digest(&self, digest: &TokenDigest) -> Result<Lookup, sqlx::Error> {
         let (is_writable, clock) = (DB::IS_WRITABLE, self.clock.expression::<DB>());
         let rows = fetch_from_primary(&self.auth_pool, {
@@ -193,7 +213,7 @@ impl<DB: Portable> SqlxStore<DB> {
 
     async fn try_recent_digests(&self, limit: u32) -> Result<Vec<TokenDigest>, sqlx::Error> {
         let mut digests = Vec::new();
-        // Each as its index is sorted, read from the end.
+        // Each in the order of an index that is read backwards.
         let mut used = Sql::new(
             "SELECT t.digest FROM (\
              SELECT token_id, last_used_at FROM pat_last_used WHERE last_used_at > 0 \
@@ -242,17 +262,17 @@ impl<DB: Portable> SqlxStore<DB> {
         &self,
         token: &NewToken,
         limit: u32,
-        insists: bool,
+        locks_eagerly: bool,
     ) -> Result<Insertion, sqlx::Error> {
         let write = Write::begin_unread(self, token.created_at).await?;
-        let mut write = write.insisting(insists);
+        let mut write = write.with_eager_locks(locks_eagerly);
         write.lock_owners_of_new(token).await?;
         let count = write.count_tokens(&token.owner, token.max_rows).await?;
         let token = &token.created_now(write.now());
         if let Some(parent) = token.parent
             && !write.is_valid_parent(parent, token.created_at).await?
         {
-            // At once: others wait for its locks.
+            // At once, since other transactions wait for the locks.
             write.rollback().await?;
             return Ok(Insertion::ParentInvalid);
         }
@@ -285,10 +305,10 @@ impl<DB: Portable> SqlxStore<DB> {
         &self,
         scope: &RevocationScope,
         revocation: &Revocation,
-        insists: bool,
+        locks_eagerly: bool,
     ) -> Result<Revoked, sqlx::Error> {
         let write = Write::begin_unread(self, revocation.at).await?;
-        let mut write = write.insisting(insists);
+        let mut write = write.with_eager_locks(locks_eagerly);
         let unrevoked = write.lock_unrevoked(scope).await?;
         let at = write.now();
         let live_children = write.count_live_children(scope, &unrevoked, at).await?;
@@ -334,9 +354,11 @@ impl<DB: Portable> SqlxStore<DB> {
         &self,
         change: &Change,
         now: Timestamp,
-        insists: bool,
+        locks_eagerly: bool,
     ) -> Result<Timestamp, sqlx::Error> {
-        let mut write = Write::begin(self, now).await?.insisting(insists);
+        let mut write = Write::begin(self, now)
+            .await?
+            .with_eager_locks(locks_eagerly);
         let at = write.now();
         let event = match change {
             Change::OwnerChanged(owner) => Some(EventKind::OwnerChanged {
@@ -350,8 +372,9 @@ impl<DB: Portable> SqlxStore<DB> {
         Ok(at)
     }
 
-    /// One statement, so one view of the feed: the head, the mark at the cursor, and each change
-    /// after it, in a row of its own: one more than are read, so that it shows if that is too few.
+    /// Reads the head of the feed, the nonce at the cursor and the changes after it in one statement,
+    /// so from one snapshot. It asks for one change more than a page has, to find out whether there
+    /// are too many.
     async fn try_changes_since(
         &self,
         cursor: Option<FeedPosition>,
@@ -379,13 +402,13 @@ impl<DB: Portable> SqlxStore<DB> {
         row::change_page(&rows.await?)
     }
 
-    async fn try_raise(&self, version: u64) -> Result<(), sqlx::Error> {
+    async fn try_raise_readable_from(&self, version: u64) -> Result<(), sqlx::Error> {
         let mut write = Write::begin_timeless(self).await?;
         write.raise_readable_from(version).await?;
         write.commit().await
     }
 
-    async fn try_report_node(
+    async fn try_heartbeat(
         &self,
         report: &NodeReport,
         mark: &MarkBounds,
@@ -408,23 +431,23 @@ impl<DB: Portable> SqlxStore<DB> {
         Ok(time)
     }
 
-    async fn try_forget_node(&self, report: &NodeReport) -> Result<(), sqlx::Error> {
+    async fn try_deregister(&self, report: &NodeReport) -> Result<(), sqlx::Error> {
         let mut write = Write::begin_timeless(self).await?;
         write.delete_node(report).await?;
         write.commit().await
     }
 
-    /// Tells the other processes of a change that is committed. They find it without that too, so a
-    /// failure is of no account.
-    async fn hint(&self) {
-        let Some(hint) = DB::NOTIFY else { return };
-        let told = tokio::time::timeout(HINT_TIMEOUT, async {
-            fetch(&self.pool, Sql::new(hint)).await
+    /// Notifies the other processes of a committed change. They also find it by polling, so a failure
+    /// is only logged.
+    async fn notify(&self) {
+        let Some(notify) = DB::NOTIFY else { return };
+        let notified = tokio::time::timeout(NOTIFY_TIMEOUT, async {
+            fetch(&self.pool, Sql::new(notify)).await
         });
-        match told.await {
+        match notified.await {
             Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "a change was not hinted at"),
-            Err(_elapsed) => tracing::debug!("a change was not hinted at in time"),
+            Ok(Err(error)) => tracing::debug!(%error, "the notification of a change failed"),
+            Err(_elapsed) => tracing::debug!("the notification of a change timed out"),
         }
     }
 
@@ -461,10 +484,10 @@ impl<DB: Portable> SqlxStore<DB> {
 }
 
 #[async_trait]
-impl<DB: Portable> TokenStore for SqlxStore<DB> {
+impl<DB: Dialect> TokenStore for SqlxStore<DB> {
     #[instrument(name = "pat.store.insert", skip_all, fields(token.id = token.id.get()))]
     async fn insert(&self, token: &NewToken, limit: u32) -> Result<Insertion, StoreError> {
-        self.retry_insisting(|insists| self.try_insert(token, limit, insists))
+        self.retry_with_eager_locks(|locks_eagerly| self.try_insert(token, limit, locks_eagerly))
             .await
     }
 
@@ -494,10 +517,10 @@ impl<DB: Portable> TokenStore for SqlxStore<DB> {
         scope: &RevocationScope,
         revocation: &Revocation,
     ) -> Result<Revoked, StoreError> {
-        let revoke = |insists| self.try_revoke(scope, revocation, insists);
-        let revoked = self.retry_insisting(revoke).await?;
+        let revoke = |locks_eagerly| self.try_revoke(scope, revocation, locks_eagerly);
+        let revoked = self.retry_with_eager_locks(revoke).await?;
         if !revoked.tokens.is_empty() {
-            self.hint().await;
+            self.notify().await;
         }
         Ok(revoked)
     }
@@ -508,9 +531,9 @@ impl<DB: Portable> TokenStore for SqlxStore<DB> {
         change: &Change,
         now: Timestamp,
     ) -> Result<Timestamp, StoreError> {
-        let append = |insists| self.try_append(change, now, insists);
-        let at = self.retry_insisting(append).await?;
-        self.hint().await;
+        let append = |locks_eagerly| self.try_append(change, now, locks_eagerly);
+        let at = self.retry_with_eager_locks(append).await?;
+        self.notify().await;
         Ok(at)
     }
 
@@ -519,9 +542,9 @@ impl<DB: Portable> TokenStore for SqlxStore<DB> {
         self.retry(|| self.try_changes_since(cursor)).await
     }
 
-    async fn listen(&self, hint: &(dyn Fn() + Send + Sync)) {
-        if let Err(error) = DB::listen(&self.pool, hint).await {
-            tracing::debug!(%error, "hints at changes are not heard; listening anew");
+    async fn listen(&self, notify: &(dyn Fn() + Send + Sync)) {
+        if let Err(error) = DB::listen(&self.pool, notify).await {
+            tracing::debug!(%error, "listening for notifications failed and is repeated");
         }
     }
 
@@ -531,12 +554,12 @@ impl<DB: Portable> TokenStore for SqlxStore<DB> {
         report: &NodeReport,
         mark: &MarkBounds,
     ) -> Result<StoreTime, StoreError> {
-        self.retry(|| self.try_report_node(report, mark)).await
+        self.retry(|| self.try_heartbeat(report, mark)).await
     }
 
     #[instrument(name = "pat.store.deregister", skip_all)]
     async fn deregister(&self, report: &NodeReport) -> Result<(), StoreError> {
-        self.retry(|| self.try_forget_node(report)).await
+        self.retry(|| self.try_deregister(report)).await
     }
 
     #[instrument(name = "pat.store.nodes", level = "debug", skip_all)]
@@ -546,7 +569,7 @@ impl<DB: Portable> TokenStore for SqlxStore<DB> {
 
     #[instrument(name = "pat.store.raise_readable_from", skip(self))]
     async fn raise_readable_from(&self, version: u64) -> Result<(), StoreError> {
-        self.retry(|| self.try_raise(version)).await
+        self.retry(|| self.try_raise_readable_from(version)).await
     }
 
     #[instrument(name = "pat.store.record_use", skip_all, fields(count = uses.len()))]
@@ -560,7 +583,7 @@ impl<DB: Portable> TokenStore for SqlxStore<DB> {
     #[instrument(name = "pat.store.accept_clock", skip_all)]
     async fn accept_clock(&self, now: Timestamp) -> Result<StoreTime, StoreError> {
         let time = self.retry(|| self.try_accept_clock(now)).await?;
-        self.hint().await;
+        self.notify().await;
         Ok(time)
     }
 

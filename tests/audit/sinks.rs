@@ -9,7 +9,7 @@ use pat_core::event::{Event, EventSink, with_request_id};
 use pat_core::store::Job;
 use pat_core::testing::RecordingSink;
 use pat_core::{BoxError, JobRun, MemoryStore, Pats, TokenId, TokenRequest, TokenStore};
-use pat_sqlx::Portable;
+use pat_sqlx::Dialect;
 use pat_sqlx::sqlx::{self, Pool, SqlitePool};
 use pat_tests::rows;
 
@@ -321,7 +321,7 @@ async fn from_memory() {
 }
 
 /// Writes an event, has another one numbered, and only then commits.
-async fn commit_late<DB: Portable>(url: &str, pats: &Pats, store: &dyn TokenStore) {
+async fn commit_late<DB: Dialect>(url: &str, pats: &Pats, store: &dyn TokenStore) {
     let pool = Pool::<DB>::connect(url).await.expect("a pool");
     let mut late = pool.begin().await.expect("a transaction");
     let row = DB::execute(sqlx::QueryBuilder::new(LATE), false, &mut late);

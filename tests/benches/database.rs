@@ -12,7 +12,7 @@ use std::sync::Arc;
 use pat_core::{Caller, Owner, Pats, Settings, TokenDigest, TokenId, TokenRequest, TokenStore};
 use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use pat_sqlx::sqlx::{MySqlPool, PgPool, Pool, QueryBuilder};
-use pat_sqlx::{AnyStore, Portable};
+use pat_sqlx::{AnyStore, Dialect};
 use pat_tests::rows::{digest, insert};
 use pat_tests::servers::{Database, Kind, await_answer, missing, stop_servers};
 use tokio::runtime::Runtime;
@@ -172,7 +172,7 @@ fn sizes(variable: &str) -> Vec<usize> {
 
 /// Fills the database up to each of these sizes, and measures there.
 #[expect(clippy::disallowed_methods, reason = "a benchmark takes the time")]
-async fn measure<DB: Portable>(
+async fn measure<DB: Dialect>(
     name: &str,
     store: &AnyStore,
     pool: &Pool<DB>,

@@ -7,21 +7,21 @@ use pat_core::store::{
 use sqlx::Error;
 
 use super::Write;
-use crate::Portable;
+use crate::Dialect;
 use crate::row::PENDING;
 use crate::sql::{ClockSource, Sql};
 
-impl<DB: Portable> Write<DB> {
-    /// The time by which this transaction judges, and which it stores.
+impl<DB: Dialect> Write<DB> {
+    /// Returns the time that this transaction compares with and stores.
     pub(crate) fn now(&self) -> Timestamp {
         match self.clock {
-            ClockSource::Database => self.time.now(self.callers),
-            ClockSource::Caller => self.callers,
+            ClockSource::Database => self.time.now(self.caller_now),
+            ClockSource::Caller => self.caller_now,
         }
     }
 
-    /// What is from before this is older than `kept`. `vouched` is the time that the caller vouches
-    /// for, which counts where the database has none.
+    /// Returns the time before which rows are older than `kept`. `vouched` is the time that the caller
+    /// vouches for; it counts where the database has no clock.
     pub(crate) fn cutoff(&self, vouched: Timestamp, kept: Duration) -> Timestamp {
         let time = match self.clock {
             ClockSource::Database => self.time,
@@ -30,7 +30,7 @@ impl<DB: Portable> Write<DB> {
         time.cutoff(vouched, kept)
     }
 
-    /// Reads the time anew, after a lock that may have been waited for.
+    /// Reads the time again, after a lock that the transaction may have waited for.
     pub(crate) async fn read_time(&mut self) -> Result<StoreTime, Error> {
         let clock = self.clock.expression::<DB>();
         let sql = Sql::new(format!(
@@ -40,13 +40,13 @@ impl<DB: Portable> Write<DB> {
         Ok(self.time)
     }
 
-    /// What the clock says: the server's, or else that of the machine.
+    /// Returns the time of the server's clock, or else that of this machine.
     fn clock(&self, machines: Timestamp) -> Timestamp {
         self.time.clock.unwrap_or(machines)
     }
 
-    /// Moves the mark within these bounds. Where there is nothing yet that could be deleted too
-    /// early, it is the clock.
+    /// Moves the mark within these bounds; to the clock's time if the tables are empty, so that nothing
+    /// could be deleted too early.
     pub(crate) async fn move_mark(&mut self, bounds: &MarkBounds) -> Result<StoreTime, Error> {
         let StoreTime { mark, .. } = self.read_time().await?;
         let clock = self.clock(bounds.clock);
@@ -55,7 +55,7 @@ impl<DB: Portable> Write<DB> {
             next = clock;
         }
         if Some(next) != mark {
-            // Unless somebody else has moved it meanwhile.
+            // Unless another node has moved it meanwhile.
             let mut sql = Sql::new("UPDATE pat_clock SET mark = ");
             sql.bind(next).push(" WHERE id = 1 AND mark = ");
             sql.bind(mark.map_or(0, Timestamp::as_microsecond));
@@ -64,9 +64,9 @@ impl<DB: Portable> Write<DB> {
         self.read_time().await
     }
 
-    /// Whether the clock is so far ahead of the mark that owners would be told what is not so.
+    /// Whether the clock is so far ahead of the mark that notifications would be wrong.
     pub(crate) fn leaps_too_far(&self) -> bool {
-        let clock = self.clock(self.callers);
+        let clock = self.clock(self.caller_now);
         let leaps = |mark| clock > mark + LONGEST_LEAP;
         self.clock == ClockSource::Database && self.time.mark.is_some_and(leaps)
     }
@@ -79,7 +79,7 @@ impl<DB: Portable> Write<DB> {
         Ok(self.fetch_one(sql).await?.count("n")? == 0)
     }
 
-    /// Sets the mark to what the clock says, whatever it was; returns the time before.
+    /// Sets the mark to the clock's time, and returns the time before.
     pub(crate) async fn accept_clock(&mut self, machines: Timestamp) -> Result<StoreTime, Error> {
         let before = self.read_time().await?;
         let mut sql = Sql::new("UPDATE pat_clock SET mark = ");
@@ -89,13 +89,13 @@ impl<DB: Portable> Write<DB> {
         Ok(before)
     }
 
-    /// Puts right what lies in a future that did not come; returns how many tokens that were, which
-    /// all nodes then have to judge anew.
+    /// Corrects times in the future, written while a clock was ahead; returns how many tokens changed,
+    /// which all nodes then have to load again.
     pub(crate) async fn mend_future(&mut self) -> Result<u64, Error> {
         let now = self.now();
         let latest = now + CLOCK_TOLERANCE;
-        // An assignment reads the columns as they were, but on MySQL as the ones before it left
-        // them.
+        // In this order: MySQL's assignments see the new values of earlier ones, while other databases
+        // see the old values.
         let mut sql = Sql::new("UPDATE pat_token SET expires_at = expires_at - (created_at - ");
         sql.bind(now).push("), created_at = ").bind(now);
         sql.push(" WHERE created_at > ").bind(latest);
@@ -113,14 +113,15 @@ impl<DB: Portable> Write<DB> {
         Ok(tokens)
     }
 
-    /// The same under a lease, unless the clock is behind the mark: then it is the clock that is
-    /// wrong. `None` if the lease is lost.
+    /// Like [`Write::mend_future`] under a lease; changes nothing if the clock is behind the mark, and
+    /// so wrong itself. Returns `None` if the lease is lost.
     pub(crate) async fn mend_future_under(&mut self, lease: &Lease) -> Result<Option<u64>, Error> {
         if !self.holds(lease).await? {
             return Ok(None);
         }
         let StoreTime { mark, .. } = self.read_time().await?;
-        let is_behind = mark.is_some_and(|mark| self.clock(self.callers) + CLOCK_TOLERANCE < mark);
+        let is_behind =
+            mark.is_some_and(|mark| self.clock(self.caller_now) + CLOCK_TOLERANCE < mark);
         if is_behind {
             return Ok(Some(0));
         }

@@ -7,33 +7,33 @@ use pat_core::store::{Claim, Outcome, Purge};
 use sqlx::Error;
 
 use super::Write;
+use crate::Dialect;
 use crate::events::Columns;
 use crate::row;
-use crate::sql::{Insert, Sql};
+use crate::sql::{Insert, Sql, Value};
 use crate::store::CHUNK;
-use crate::{Portable, Value};
 
-/// How many events are numbered by one statement: the time that one takes grows with the square.
+/// How many events one statement numbers: its duration grows with the square of their number.
 const NUMBER_CHUNK: i64 = 500;
 
-/// How many bits of an id are drawn at random; those above count.
+/// How many bits of an ID are random; the ones above are a counter.
 const RANDOM_BITS: u32 = 32;
-/// How many bits count, so that an id has 53.
+/// How many bits the counter has, so that an ID has 53.
 const COUNTING_BITS: u32 = 21;
 
-/// The id of another event. Events of one process that have the same time are numbered in the order
-/// of their ids, which is that in which they came.
+/// Returns the ID of a new event. Events of one process with the same time are numbered in the order of
+/// their IDs, so in the order in which they happened.
 fn next_id() -> Result<i64, getrandom::Error> {
     static NEXT: OnceLock<AtomicU64> = OnceLock::new();
     let random = getrandom::u64()?;
-    // Anywhere, so that nodes and lives of a process have different ones.
+    // A random start, so that nodes and restarts of a process have different IDs.
     let next = NEXT.get_or_init(|| AtomicU64::new(random >> RANDOM_BITS));
     let count = next.fetch_add(1, Ordering::Relaxed) % (1 << COUNTING_BITS);
     let random = random % (1 << RANDOM_BITS);
     Ok(((count << RANDOM_BITS) | random).cast_signed())
 }
 
-/// A row for each token of these events, a [`CHUNK`] in each insert.
+/// Returns the inserts of a row for each token of these events, a [`CHUNK`] of rows in each.
 pub(crate) fn event_inserts(events: &[Event]) -> Result<Vec<Insert>, Error> {
     let mut rows = Vec::with_capacity(events.len());
     for event in events {
@@ -73,8 +73,8 @@ fn event_row(at: Timestamp, kind: &EventKind) -> Result<[Value; 12], Error> {
     ])
 }
 
-impl<DB: Portable> Write<DB> {
-    /// Writes the event of this very transaction.
+impl<DB: Dialect> Write<DB> {
+    /// Writes the event of this transaction.
     pub(crate) async fn record(&mut self, at: Timestamp, kind: EventKind) -> Result<(), Error> {
         self.insert_events(&[Event::new(at, kind)]).await
     }
@@ -84,7 +84,7 @@ impl<DB: Portable> Write<DB> {
         self.insert_each(event_inserts(events)?).await
     }
 
-    /// Writes the event of a notification that has just been settled so, if that is one.
+    /// Writes the event of a notification that was just settled, if the outcome is final.
     pub(crate) async fn record_settled(
         &mut self,
         claim: &Claim,
@@ -123,10 +123,10 @@ impl<DB: Portable> Write<DB> {
         self.record(at, event).await
     }
 
-    /// Gives numbers to up to `limit` committed events that have none; returns how many those were.
+    /// Numbers up to `limit` committed events without a number; returns how many there were.
     ///
-    /// The row of the last number is locked first, by a write that changes it, and until the commit:
-    /// so numbers become visible in their order, whichever nodes give them.
+    /// First it locks the row of the last number until the commit, by a write that changes it: so
+    /// numbers become visible in order, whichever nodes assign them.
     pub(crate) async fn number_events(&mut self, limit: u32) -> Result<u64, Error> {
         let mut left = i64::from(limit);
         let mut last = self.move_last_number(left).await? - left;
@@ -150,7 +150,7 @@ impl<DB: Portable> Write<DB> {
         Ok(u64::from(limit) - left.cast_unsigned())
     }
 
-    /// Moves the number that was given last, and returns it.
+    /// Moves the last assigned number, and returns it.
     async fn move_last_number(&mut self, by: i64) -> Result<i64, Error> {
         let mut sql = Sql::new("UPDATE pat_sink SET seq = seq + ");
         sql.bind(by).push(" WHERE name = ''");
@@ -167,7 +167,7 @@ impl<DB: Portable> Write<DB> {
         }
         sql.push(" ELSE seq END WHERE id IN ");
         sql.bind_list(ids.iter().copied());
-        self.execute(sql.unprepared()).await.map(drop)
+        self.execute(sql.not_persistent()).await.map(drop)
     }
 
     pub(crate) async fn put_position(&mut self, sink: &str, seq: u64) -> Result<(), Error> {
@@ -181,7 +181,7 @@ impl<DB: Portable> Write<DB> {
         self.execute(sql).await.map(drop)
     }
 
-    /// Deletes up to `limit` old events; returns how many.
+    /// Deletes up to `limit` old events; returns how many there were.
     pub(crate) async fn purge_events(&mut self, purge: &Purge, limit: u32) -> Result<u64, Error> {
         let mut sql = Sql::new("SELECT id FROM pat_event WHERE at < ");
         sql.bind(self.cutoff(purge.vouched, purge.events))

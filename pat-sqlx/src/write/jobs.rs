@@ -3,21 +3,21 @@ use pat_core::{NotificationKind, TokenId};
 use sqlx::Error;
 
 use super::Write;
-use crate::Portable;
+use crate::Dialect;
 use crate::sql::Sql;
 use crate::store::CHUNK;
 
-/// The lease of a job, locked.
+/// The locked lease of a job.
 pub(crate) struct LeaseRow {
     pub(crate) term: i64,
-    /// Microseconds since 1970; 0 if nobody holds it.
+    /// Microseconds since 1970; 0 if no node holds the lease.
     pub(crate) held_until: i64,
-    /// The latest occurrence that is done, in microseconds since 1970; 0 for none.
+    /// The latest finished occurrence, in microseconds since 1970; 0 for none.
     pub(crate) done: i64,
 }
 
-impl<DB: Portable> Write<DB> {
-    /// Locks the lease of a job, and makes its row first where there is none.
+impl<DB: Dialect> Write<DB> {
+    /// Locks the lease of a job, and creates its row first if there is none.
     pub(crate) async fn lock_lease(&mut self, job: Job) -> Result<LeaseRow, Error> {
         let mut insert = Sql::new("INSERT INTO pat_lease (job, term, held_until, done) VALUES (");
         insert.bind(job.as_str());
@@ -42,10 +42,10 @@ impl<DB: Portable> Write<DB> {
         self.execute(sql).await.map(drop)
     }
 
-    /// Whether a lease is still the latest; nobody can acquire it until the end of the transaction.
+    /// Whether a lease is still the latest; no node can acquire it until the end of the transaction.
     ///
-    /// Its row is changed, as by who acquires it: on a cluster whose members know of each other's
-    /// writes alone, one of the two finds at its commit that the other was first.
+    /// It changes the row, as an acquisition does: the members of a Galera cluster detect conflicts
+    /// only between writes, and one of the two transactions then fails at its commit.
     pub(crate) async fn holds(&mut self, lease: &Lease) -> Result<bool, Error> {
         let mut sql = Sql::new(if DB::HAS_ONE_WRITER {
             "SELECT term FROM pat_lease WHERE job = "
@@ -83,7 +83,7 @@ impl<DB: Portable> Write<DB> {
         Ok(ids)
     }
 
-    /// Remembers that a notification of expiry was queued.
+    /// Records that a notification of expiry was queued.
     pub(crate) async fn mark_notified(
         &mut self,
         ids: &[TokenId],
@@ -99,7 +99,7 @@ impl<DB: Portable> Write<DB> {
         Ok(())
     }
 
-    /// Up to `limit` tokens that are old enough to be deleted.
+    /// Returns up to `limit` tokens that are old enough to be deleted.
     pub(crate) async fn find_old(
         &mut self,
         prune: &Prune,
@@ -107,7 +107,7 @@ impl<DB: Portable> Write<DB> {
     ) -> Result<Vec<TokenId>, Error> {
         let cutoff = self.cutoff(prune.vouched, prune.keep);
         let mut ids = Vec::new();
-        // One query for each index. A token that never expires has a last instant there.
+        // One query for each index. There, a token that never expires has the last possible time.
         for condition in ["expires_key <= ", "revoked_at <= "] {
             let mut sql = Sql::new(format!("SELECT id FROM pat_token WHERE {condition}"));
             sql.bind(cutoff).push(" LIMIT ").bind(limit);
@@ -125,7 +125,7 @@ impl<DB: Portable> Write<DB> {
         self.delete("pat_token WHERE id", &ids).await
     }
 
-    /// Deletes the rows of these numbers.
+    /// Deletes the rows with these numbers in a column.
     pub(super) async fn delete(&mut self, column: &str, numbers: &[i64]) -> Result<(), Error> {
         for chunk in numbers.chunks(CHUNK) {
             let mut sql = Sql::new(format!("DELETE FROM {column} IN "));
@@ -135,8 +135,8 @@ impl<DB: Portable> Write<DB> {
         Ok(())
     }
 
-    /// Deletes up to `limit` old entries of the change feed, whole generations at a time and never
-    /// the newest; returns how many.
+    /// Deletes up to `limit` old entries of the change feed, by whole generations and never the newest;
+    /// returns how many there were.
     pub(crate) async fn purge_changes(&mut self, purge: &Purge, limit: u32) -> Result<u64, Error> {
         let cutoff = self.cutoff(purge.vouched, purge.changes);
         let mut sql = Sql::new(
@@ -158,8 +158,8 @@ impl<DB: Portable> Write<DB> {
     }
 }
 
-/// For which tokens a notification is due.
-fn push_due<DB: Portable>(sql: &mut Sql<DB>, due: &DueNotifications) {
+/// Appends the condition of the tokens for which a notification is due.
+fn push_due<DB: Dialect>(sql: &mut Sql<DB>, due: &DueNotifications) {
     sql.push("revoked_at IS NULL AND expires_at <= ");
     if due.kind == NotificationKind::ExpiresSoon {
         sql.bind(due.now + due.within);

@@ -6,7 +6,7 @@ mod jobs;
 mod nodes;
 mod notifications;
 mod owners;
-mod proof;
+mod probe;
 mod tokens;
 
 use std::time::Duration;
@@ -18,60 +18,59 @@ use sqlx::pool::PoolConnection;
 use tokio::time::timeout;
 
 pub(crate) use self::jobs::LeaseRow;
-pub(crate) use self::proof::proof_owner;
+pub(crate) use self::probe::probe_owner;
 pub(crate) use self::tokens::Locked;
-use crate::checkout::{Closing, LostConnection, give_up, is_connection_dead};
+use crate::checkout::{CloseOnDrop, LostConnection, discard, is_connection_dead};
 use crate::sql::{ClockSource, Insert, Row, Sql};
-use crate::{Dialect, Portable, SqlxStore};
+use crate::{Dialect, SqlxStore};
 
-/// How long the end of a transaction that was not committed may take.
+/// How long the rollback of a dropped transaction may take.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A transaction that writes; rolled back unless it is committed.
+/// A transaction that writes; it is rolled back unless it is committed.
 ///
-/// Its connection goes back to the pool only after a commit or a rollback that the database has
-/// confirmed. Any other is closed: it may still be in the transaction, and then no later call on it
-/// would do what it should. The driver's own transactions are not used, since they go back to the
-/// pool in any case, and since it counts how deep it is in them: a disk that is full ends a
-/// transaction of SQLite's, and the driver believes that it is in it for ever.
+/// Its connection returns to the pool only after a commit or a rollback that the database has
+/// confirmed, and is closed otherwise: it may still be in the transaction, and later calls would run
+/// inside. The driver's own transactions return to the pool in any case. They also count their depth,
+/// which goes wrong when SQLite ends a transaction by itself because the disk is full.
 ///
 /// Locks are taken in one order everywhere: lease, owner, parent token, tokens, outbox, and the
 /// change counter last.
-pub(crate) struct Write<DB: Portable> {
-    /// `None` once it is given back.
+pub(crate) struct Write<DB: Dialect> {
+    /// `None` after the return to the pool.
     connection: Option<PoolConnection<DB>>,
     state: State,
     clock: ClockSource,
-    /// The caller's clock.
-    callers: Timestamp,
+    /// The time by the caller's clock.
+    caller_now: Timestamp,
     /// The time as last read in this transaction.
     time: StoreTime,
-    insists: bool,
+    locks_eagerly: bool,
 }
 
-/// How far a transaction has come.
+/// The state of a transaction.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// All that was asked is answered.
+    /// Every statement has a response.
     Open,
-    /// A statement has failed, so there is nothing to commit.
+    /// A statement has failed, so the transaction must not be committed.
     Failed,
-    /// Something is asked and not answered.
-    Asked,
-    /// Nobody knows what state its connection is in.
+    /// A statement has no response yet.
+    Pending,
+    /// The state of the connection is not known.
     Unknown,
 }
 
-impl<DB: Portable> Write<DB> {
-    /// Begins a transaction that does not need to know what time it is.
+impl<DB: Dialect> Write<DB> {
+    /// Begins a transaction that does not need the time.
     pub(crate) async fn begin_timeless(store: &SqlxStore<DB>) -> Result<Self, Error> {
         let mut write = Self {
             connection: Some(store.pool.acquire().await?),
             state: State::Unknown,
             clock: store.clock,
-            callers: Timestamp::UNIX_EPOCH,
+            caller_now: Timestamp::UNIX_EPOCH,
             time: StoreTime::default(),
-            insists: false,
+            locks_eagerly: false,
         };
         let begun = DB::run(DB::BEGIN_WRITE, write.connection()?).await;
         begun.map_err(retriable::<DB>)?;
@@ -79,44 +78,43 @@ impl<DB: Portable> Write<DB> {
         Ok(write)
     }
 
-    /// Begins a transaction, and reads the time. `callers` is the caller's clock, which counts where
-    /// the database has none.
-    pub(crate) async fn begin(store: &SqlxStore<DB>, callers: Timestamp) -> Result<Self, Error> {
-        let mut write = Self::begin_unread(store, callers).await?;
+    /// Begins a transaction, and reads the time. `caller_now` counts where the database has no clock.
+    pub(crate) async fn begin(store: &SqlxStore<DB>, caller_now: Timestamp) -> Result<Self, Error> {
+        let mut write = Self::begin_unread(store, caller_now).await?;
         write.read_time().await?;
         Ok(write)
     }
 
-    /// The same, for one that reads the time after a lock, which may have to be waited for.
+    /// Begins a transaction that reads the time later, after a lock that it may have to wait for.
     pub(crate) async fn begin_unread(
         store: &SqlxStore<DB>,
-        callers: Timestamp,
+        caller_now: Timestamp,
     ) -> Result<Self, Error> {
         let mut write = Self::begin_timeless(store).await?;
-        write.callers = callers;
+        write.caller_now = caller_now;
         Ok(write)
     }
 
-    /// Has this transaction insist on its locks ([`Dialect::LOCK_EVERYWHERE`](crate::Dialect)).
-    pub(crate) fn insisting(mut self, insists: bool) -> Self {
-        self.insists = insists;
+    /// Makes this transaction use eager locks ([`SqlDialect::EAGER_LOCKS`](crate::Dialect)).
+    pub(crate) fn with_eager_locks(mut self, locks_eagerly: bool) -> Self {
+        self.locks_eagerly = locks_eagerly;
         self
     }
 
     pub(crate) async fn commit(mut self) -> Result<(), Error> {
         if self.state != State::Open {
-            return Err(Error::Protocol("a statement before has failed".into()));
+            return Err(Error::Protocol("an earlier statement has failed".into()));
         }
-        self.state = State::Asked;
+        self.state = State::Pending;
         let committed = DB::run(DB::COMMIT, self.connection()?).await;
-        // Without an answer it may hold or not, so it is not tried again on another connection.
+        // Without a response it may be committed or not, so it is not repeated on another connection.
         self.state = State::Unknown;
         committed?;
         self.connection = None;
         Ok(())
     }
 
-    /// Undoes what was written, and waits until that is done.
+    /// Rolls the transaction back, and waits for the response.
     pub(crate) async fn rollback(mut self) -> Result<(), Error> {
         self.state = State::Unknown;
         DB::run(DB::ROLLBACK, self.connection()?).await?;
@@ -124,23 +122,23 @@ impl<DB: Portable> Write<DB> {
         Ok(())
     }
 
-    /// Returns how many rows were touched.
+    /// Returns how many rows were changed.
     async fn execute(&mut self, sql: Sql<DB>) -> Result<u64, Error> {
-        self.state = State::Asked;
+        self.state = State::Pending;
         let result = sql.execute(self.connection()?).await;
-        self.answered(result)
+        self.finish(result)
     }
 
     /// Runs a statement that takes a lock.
     async fn execute_lock(&mut self, sql: Sql<DB>) -> Result<u64, Error> {
-        let Some([everywhere, here]) = DB::LOCK_EVERYWHERE.filter(|_| self.insists) else {
+        let Some([everywhere, here]) = DB::EAGER_LOCKS.filter(|_| self.locks_eagerly) else {
             return self.execute(sql).await;
         };
         match self.execute(Sql::new(everywhere)).await {
-            // There is no cluster. (A transaction that has lost another race is over: what came now
-            // would be outside of it.)
+            // There is no cluster. (After a transient error the transaction is over, and what follows
+            // would run outside of it.)
             Err(Error::Database(error)) if !DB::is_transient(&*error) => {
-                // Nothing was done, and the transaction goes on.
+                // The statement had no effect, and the transaction continues.
                 self.state = State::Open;
                 return self.execute(sql).await;
             }
@@ -151,15 +149,15 @@ impl<DB: Portable> Write<DB> {
         locked
     }
 
-    /// Inserts these rows, at once where the database can.
+    /// Runs these inserts, as one statement where the database can.
     pub(crate) async fn insert(&mut self, inserts: Vec<Insert>) -> Result<(), Error> {
-        for sql in Insert::statements(inserts) {
+        for sql in Insert::into_statements(inserts) {
             self.execute(sql).await?;
         }
         Ok(())
     }
 
-    /// The same in statements of their own: together they might have too many values.
+    /// Runs these inserts one by one: together they might have too many values.
     pub(crate) async fn insert_each(&mut self, inserts: Vec<Insert>) -> Result<(), Error> {
         for insert in inserts {
             self.insert(vec![insert]).await?;
@@ -168,9 +166,9 @@ impl<DB: Portable> Write<DB> {
     }
 
     async fn fetch(&mut self, sql: Sql<DB>) -> Result<Vec<Row<DB>>, Error> {
-        self.state = State::Asked;
+        self.state = State::Pending;
         let result = sql.fetch(self.connection()?).await;
-        self.answered(result)
+        self.finish(result)
     }
 
     async fn fetch_one(&mut self, sql: Sql<DB>) -> Result<Row<DB>, Error> {
@@ -178,7 +176,7 @@ impl<DB: Portable> Write<DB> {
         rows.into_iter().next().ok_or(Error::RowNotFound)
     }
 
-    fn answered<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+    fn finish<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
         self.state = match &result {
             Ok(_) => State::Open,
             Err(error) if is_connection_dead::<DB>(error) => State::Unknown,
@@ -189,11 +187,11 @@ impl<DB: Portable> Write<DB> {
 
     fn connection(&mut self) -> Result<&mut DB::Connection, Error> {
         let connection = self.connection.as_deref_mut();
-        connection.ok_or_else(|| Error::Protocol("the transaction is over".into()))
+        connection.ok_or_else(|| Error::Protocol("the transaction has ended".into()))
     }
 }
 
-/// What came up before the commit may be asked again on another connection, if this one is lost.
+/// Marks an error before the commit as one that another connection may not have.
 fn retriable<DB: Dialect>(error: Error) -> Error {
     if is_connection_dead::<DB>(&error) {
         LostConnection::error(error)
@@ -202,7 +200,7 @@ fn retriable<DB: Dialect>(error: Error) -> Error {
     }
 }
 
-impl<DB: Portable> Drop for Write<DB> {
+impl<DB: Dialect> Drop for Write<DB> {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else {
             return;
@@ -211,20 +209,20 @@ impl<DB: Portable> Drop for Write<DB> {
             State::Open | State::Failed => {
                 tokio::spawn(timeout(
                     ROLLBACK_TIMEOUT,
-                    roll_back(Closing(Some(connection))),
+                    roll_back(CloseOnDrop(Some(connection))),
                 ));
             }
-            State::Asked if DB::HAS_SERVER => give_up(connection),
-            State::Asked | State::Unknown => connection.close_on_drop(),
+            State::Pending if DB::HAS_SERVER => discard(connection),
+            State::Pending | State::Unknown => connection.close_on_drop(),
         }
     }
 }
 
-async fn roll_back<DB: Portable>(mut closing: Closing<DB>) {
-    let Some(connection) = &mut closing.0 else {
+async fn roll_back<DB: Dialect>(mut connection_slot: CloseOnDrop<DB>) {
+    let Some(connection) = &mut connection_slot.0 else {
         return;
     };
     if DB::run(DB::ROLLBACK, connection).await.is_ok() {
-        closing.0 = None;
+        connection_slot.0 = None;
     }
 }

@@ -2,13 +2,12 @@ use pat_core::store::NodeReport;
 use sqlx::Error;
 
 use super::Write;
-use crate::Portable;
+use crate::Dialect;
 use crate::row;
 use crate::sql::Sql;
 
-impl<DB: Portable> Write<DB> {
-    /// Puts a node's report in place of an earlier one. In one statement: of two that come at the
-    /// same time, the later must win.
+impl<DB: Dialect> Write<DB> {
+    /// Replaces an earlier report of a node, in one statement: of two concurrent ones the later wins.
     pub(crate) async fn put_node(&mut self, report: &NodeReport) -> Result<(), Error> {
         let mut sql = Sql::new(
             "INSERT INTO pat_node (id, applied_gen, version, reported_at, mode, contradicts_leap) \
@@ -32,7 +31,7 @@ impl<DB: Portable> Write<DB> {
         self.execute(sql).await.map(drop)
     }
 
-    /// Has older versions read the tables no more; never goes back.
+    /// Raises the oldest version that may read the tables; never lowers it.
     pub(crate) async fn raise_readable_from(&mut self, version: u64) -> Result<(), Error> {
         let mut sql = Sql::new("UPDATE pat_clock SET readable_from = ");
         sql.bind(version.cast_signed());

@@ -9,13 +9,13 @@ use sqlx::Error;
 
 use super::Write;
 use super::tokens::LiveChildren;
-use crate::Portable;
+use crate::Dialect;
 use crate::row::{self, DEAD, PENDING, TOKEN_COLUMNS, TOKENS};
 use crate::sql::{Insert, Sql};
 use crate::store::CHUNK;
 
-impl<DB: Portable> Write<DB> {
-    /// Queues one notification for each owner of these tokens; returns how many that were.
+impl<DB: Dialect> Write<DB> {
+    /// Queues one notification for each owner of these tokens; returns how many there were.
     pub(crate) async fn queue_notifications(
         &mut self,
         kind: NotificationKind,
@@ -106,8 +106,8 @@ impl<DB: Portable> Write<DB> {
         self.execute(sql).await.map(drop)
     }
 
-    /// Locks up to `limit` notifications of known kinds that are due, and which no other worker is about to
-    /// take, with the tokens that they still have to tell of; forgets the other tokens.
+    /// Locks up to `limit` due notifications of known kinds that no other worker has locked, and loads
+    /// their tokens; removes the tokens to which a notification no longer applies.
     pub(crate) async fn lock_due_notifications(
         &mut self,
         now: Timestamp,
@@ -119,7 +119,7 @@ impl<DB: Portable> Write<DB> {
              sent_by \
              FROM pat_notice{index} WHERE state = "
         ));
-        // What is due later than any is put off was put off by a clock that was wrong.
+        // A time later than the longest delay was written while a clock was wrong.
         sql.bind(PENDING).push(" AND (due_at <= ").bind(now);
         sql.push(" OR due_at > ").bind(now + LONGEST_DELAY);
         sql.push(")");
@@ -129,7 +129,7 @@ impl<DB: Portable> Write<DB> {
         let rows = self.fetch(sql).await?;
         let notifications: Result<Vec<_>, _> = rows.iter().map(row::queued_notification).collect();
         let mut notifications = notifications?;
-        // A token that a notification forgets is never told of again, so a leap must not decide that.
+        // A removed token gets no such notification any more, so a leap of the clock must not decide that.
         let ends_by = if self.leaps_too_far() {
             self.cutoff(now, Duration::ZERO)
         } else {
@@ -182,7 +182,7 @@ impl<DB: Portable> Write<DB> {
         Ok(())
     }
 
-    /// Keeps a locked notification from other workers until then.
+    /// Reserves a locked notification for this worker until a time.
     pub(crate) async fn put_claim(
         &mut self,
         notification: &QueuedNotification,
@@ -197,7 +197,7 @@ impl<DB: Portable> Write<DB> {
         self.execute(sql).await.map(drop)
     }
 
-    /// Settles a notification if the claim is still good; returns whether it was.
+    /// Settles a notification if the claim is still valid; returns whether it was.
     pub(crate) async fn settle(
         &mut self,
         claim: &Claim,
@@ -227,7 +227,7 @@ impl<DB: Portable> Write<DB> {
         Ok(self.execute(sql).await? == 1)
     }
 
-    /// Has a dead notification tried again; returns whether it was dead.
+    /// Queues a dead notification again; returns whether it was dead.
     pub(crate) async fn requeue(
         &mut self,
         id: NotificationId,
@@ -240,7 +240,7 @@ impl<DB: Portable> Write<DB> {
         Ok(self.execute(sql).await? == 1)
     }
 
-    /// Deletes up to `limit` notifications that were settled long ago; returns how many.
+    /// Deletes up to `limit` notifications that were settled long ago; returns how many there were.
     pub(crate) async fn purge_notifications(
         &mut self,
         purge: &Purge,

@@ -9,11 +9,11 @@ use sqlx::Error;
 
 use super::Write;
 use super::events::event_inserts;
+use crate::Dialect;
 use crate::dialect::Chain;
 use crate::row;
-use crate::sql::{Disagreement, Insert, Row, Sql};
+use crate::sql::{InconsistentRead, Insert, Row, Sql, Value};
 use crate::store::CHUNK;
-use crate::{Portable, Value};
 
 /// A token whose row is locked.
 pub(crate) struct Locked {
@@ -22,14 +22,14 @@ pub(crate) struct Locked {
     has_children: bool,
 }
 
-/// How many tokens of an owner go on authenticating that were created with revoked ones.
+/// For each owner, how many descendants of revoked tokens still authenticate.
 pub(crate) type LiveChildren = BTreeMap<Owner, u64>;
 
-/// The tokens of a scope that are not revoked, locked.
+/// The locked tokens of a scope that are not revoked.
 pub(crate) struct Unrevoked {
     /// In id order.
     pub(crate) tokens: Vec<RevokedToken>,
-    /// Whether some token of the scope, revoked or not, has created others.
+    /// Whether any token of the scope, revoked or not, has created others.
     have_children: bool,
 }
 
@@ -39,15 +39,14 @@ pub(crate) struct Count {
     pub(crate) revoked: u64,
 }
 
-impl<DB: Portable> Write<DB> {
+impl<DB: Dialect> Write<DB> {
     /// Keeps all other creations and revocations for these owners out until the end of the
-    /// transaction. Without it, creations that run side by side all count before any of them inserts,
-    /// and a token that creates another while it is revoked leaves that behind.
+    /// transaction. Without it, concurrent creations would all count before any of them inserts, and a
+    /// token that creates another one during its revocation would leave that one unrevoked.
     ///
-    /// The row is changed and not only locked, so that it is so on a cluster whose members know of
-    /// each other's writes alone.
+    /// It changes the row, since the members of a Galera cluster detect conflicts only between writes.
     pub(crate) async fn lock_owners(&mut self, owners: &BTreeSet<Owner>) -> Result<(), Error> {
-        // In order, so that no two of them wait for each other.
+        // In order, so that two transactions do not wait for each other.
         let owners: Vec<_> = owners.iter().collect();
         for chunk in owners.chunks(CHUNK) {
             let mut sql = Sql::new("INSERT INTO pat_owner (owner, seq) VALUES ");
@@ -58,8 +57,8 @@ impl<DB: Portable> Write<DB> {
         Ok(())
     }
 
-    /// Locks the owner of a token that is to be created, and that of its parent, which may be
-    /// another one's, unless others are kept out anyway.
+    /// Locks the owner of a new token, and the owner of its parent, which may be another one. Does
+    /// nothing where there is one writer at a time.
     pub(crate) async fn lock_owners_of_new(&mut self, token: &NewToken) -> Result<(), Error> {
         if DB::HAS_ONE_WRITER {
             return Ok(());
@@ -69,7 +68,7 @@ impl<DB: Portable> Write<DB> {
         self.lock_owners(&owners).await
     }
 
-    /// The owners of these tokens; none where there is one writer at a time.
+    /// Returns the owners of these tokens; none where there is one writer at a time.
     async fn owners_to_lock(&mut self, ids: &[TokenId]) -> Result<BTreeSet<Owner>, Error> {
         let mut owners = BTreeSet::new();
         if DB::HAS_ONE_WRITER {
@@ -85,8 +84,8 @@ impl<DB: Portable> Write<DB> {
         Ok(owners)
     }
 
-    /// Locks the owners of those of these tokens that have children: a revocation that walks from
-    /// their ancestors to their descendants must not miss those that are moved meanwhile.
+    /// Locks the owners of those of these tokens that have children: a concurrent revocation that walks
+    /// from their ancestors to their descendants must not miss the ones that get a new parent.
     pub(crate) async fn lock_owners_of_parents(&mut self, ids: &[TokenId]) -> Result<(), Error> {
         let mut owners = BTreeSet::new();
         for chunk in ids.chunks(CHUNK) {
@@ -106,8 +105,9 @@ impl<DB: Portable> Write<DB> {
         self.lock_owners(&owners).await
     }
 
-    /// Has the children of these tokens, which are to be deleted, descend from the nearest ancestor
-    /// that stays, so that they go on falling with it. Without one they keep the parent that they had.
+    /// Makes the nearest remaining ancestor the parent of the children of these tokens, which are to
+    /// be deleted, so that its revocation still includes them. Without such an ancestor the children
+    /// keep their parent's ID.
     pub(crate) async fn adopt_children(&mut self, ids: &[TokenId]) -> Result<(), Error> {
         let gone: BTreeSet<_> = ids.iter().copied().collect();
         let mut children = Vec::new();
@@ -144,7 +144,7 @@ impl<DB: Portable> Write<DB> {
         Ok(())
     }
 
-    /// The parents of those of these tokens that have one.
+    /// Returns the parents of those of these tokens that have one.
     async fn parents_of(&mut self, ids: &[TokenId]) -> Result<BTreeMap<TokenId, TokenId>, Error> {
         let mut parents = BTreeMap::new();
         for chunk in ids.chunks(CHUNK) {
@@ -159,8 +159,8 @@ impl<DB: Portable> Write<DB> {
         Ok(parents)
     }
 
-    /// Whether a token may still create others at `at`; it cannot be revoked until the end of the
-    /// transaction.
+    /// Whether a token may create others at `at`; if so, no other transaction can revoke it until the
+    /// end of this one.
     pub(crate) async fn is_valid_parent(
         &mut self,
         parent: TokenId,
@@ -173,8 +173,8 @@ impl<DB: Portable> Write<DB> {
         Ok(!self.fetch(sql).await?.is_empty())
     }
 
-    /// Counts the tokens of an owner, up to so many, and reads the time anew; to be asked after the
-    /// owner's lock, which may have been waited for.
+    /// Counts the tokens of an owner, up to `most`, and reads the time: call it after the owner's lock,
+    /// which the transaction may have waited for.
     pub(crate) async fn count_tokens(&mut self, owner: &Owner, most: u32) -> Result<Count, Error> {
         let clock = self.clock.expression::<DB>();
         let mut sql = Sql::new(format!(
@@ -192,26 +192,26 @@ impl<DB: Portable> Write<DB> {
         })
     }
 
-    /// Those of these tokens that are there, revoked or not, with the times of their creation.
+    /// Returns the creation times of those of these tokens that exist, revoked or not.
     pub(crate) async fn find_created(
         &mut self,
         ids: impl Iterator<Item = TokenId>,
     ) -> Result<HashMap<TokenId, Timestamp>, Error> {
         let mut sql = Sql::new("SELECT id, created_at FROM pat_token WHERE id IN ");
         sql.bind_list(ids);
-        let rows = self.fetch(sql.unprepared()).await?;
+        let rows = self.fetch(sql.not_persistent()).await?;
         rows.iter()
             .map(|row| Ok((row.token_id("id")?, row.timestamp("created_at")?)))
             .collect()
     }
 
-    /// Writes these last uses, of tokens created at these times, where they are later than what is
-    /// there.
+    /// Writes last uses, with the creation times of their tokens, where they are later than the stored
+    /// ones.
     pub(crate) async fn put_last_uses(
         &mut self,
         uses: &[(LastUse, Timestamp)],
     ) -> Result<(), Error> {
-        // A clock that was ahead when they were noted must not make them last for ever.
+        // A use recorded by a clock that was ahead must not stay the latest one for ever.
         let now = self.now();
         let mut sql =
             Sql::new("INSERT INTO pat_last_used (token_id, created_at, last_used_at) VALUES ");
@@ -225,10 +225,10 @@ impl<DB: Portable> Write<DB> {
             "last_used_at",
             &[],
         ));
-        self.execute(sql.unprepared()).await.map(drop)
+        self.execute(sql.not_persistent()).await.map(drop)
     }
 
-    /// Writes a token, and the event that it was created.
+    /// Writes a token, and the event of its creation.
     pub(crate) async fn insert_token(&mut self, token: &NewToken) -> Result<(), Error> {
         let row = [
             token.id.into(),
@@ -246,7 +246,7 @@ impl<DB: Portable> Write<DB> {
             expires_at: token.expires_at,
             parent: token.parent,
         };
-        // Elsewhere the lock has inserted the owner's row.
+        // Where there are several writers, the lock has inserted the owner's row.
         let owner = DB::HAS_ONE_WRITER.then(|| {
             let row = [(&token.owner).into(), 0_i64.into()];
             Insert::new("pat_owner (owner, seq)", [row]).or_ignore::<DB>("owner")
@@ -267,7 +267,7 @@ impl<DB: Portable> Write<DB> {
         self.insert(inserts).await
     }
 
-    /// Locks the tokens of a scope, and reads the time with that, after the locks of their owners.
+    /// Locks the tokens of a scope after their owners, and reads the time.
     pub(crate) async fn lock_unrevoked(
         &mut self,
         scope: &RevocationScope,
@@ -283,7 +283,7 @@ impl<DB: Portable> Write<DB> {
                 self.lock_descendants(sorted(ids)).await?
             }
             RevocationScope::Owner(owner) => {
-                // The owner first, so that no creation slips in between.
+                // The owner first, so that no token is created in between.
                 self.lock_owners(&BTreeSet::from([owner.clone()])).await?;
                 let mut sql = self.lock_sql("t.owner = ");
                 sql.bind(owner);
@@ -299,7 +299,7 @@ impl<DB: Portable> Write<DB> {
         }
         let have_children = tokens.iter().any(|locked| locked.has_children);
         tokens.retain(|locked| !locked.is_revoked);
-        // A token may be named itself and be a descendant of another one.
+        // A token of the scope may also be a descendant of another one.
         tokens.sort_unstable_by_key(|locked| locked.token.id);
         tokens.dedup_by_key(|locked| locked.token.id);
         Ok(Unrevoked {
@@ -324,10 +324,10 @@ impl<DB: Portable> Write<DB> {
         Ok(tokens)
     }
 
-    /// One level after the other: a creation locks its parent's owner, so once that one is locked,
-    /// no token can be born below a level any more. A child is younger than its parent, so the levels
-    /// end. It has the same owner; where an import has made it another's, he is locked late, and those
-    /// who wait for each other then are told so by the database and try again.
+    /// Locks tokens and their descendants, level by level. A creation locks the owner of the parent, so
+    /// below a level with locked owners no token can be created. A child is younger than its parent,
+    /// so the levels end. Usually a child has its parent's owner; an imported one may have another
+    /// owner, who is locked late: a deadlock is then possible, and the transaction is repeated.
     async fn lock_descendants(&mut self, roots: Vec<TokenId>) -> Result<Vec<Locked>, Error> {
         let mut family = Vec::new();
         let mut owners = self.owners_to_lock(&roots).await?;
@@ -351,7 +351,7 @@ impl<DB: Portable> Write<DB> {
         Ok(family)
     }
 
-    /// These columns of all children of these tokens, of which there are a [`CHUNK`] at most.
+    /// Returns these columns of all children of at most a [`CHUNK`] of tokens.
     async fn children_of(
         &mut self,
         parents: &[TokenId],
@@ -371,9 +371,8 @@ impl<DB: Portable> Write<DB> {
         Ok(rows)
     }
 
-    /// How many descendants of the tokens of this scope, which are revoked by now, go on
-    /// authenticating, by their owners. None is born meanwhile: that would need the owners' lock,
-    /// which a revocation has.
+    /// Counts the descendants that still authenticate once the tokens of this scope are revoked. None
+    /// is created meanwhile, since the revocation holds the owners' locks.
     pub(crate) async fn count_live_children(
         &mut self,
         scope: &RevocationScope,
@@ -441,14 +440,14 @@ impl<DB: Portable> Write<DB> {
         Ok(locked)
     }
 
-    /// Refuses to go on with a part of the rows: a session may be set to cut what is selected.
+    /// Refuses to continue with a part of the rows: a setting of the session may cut results.
     async fn assert_all(&mut self, found: usize, count: Sql<DB>) -> Result<(), Error> {
         let there = self.fetch_one(count).await?.count("n")?;
         if found as u64 == there {
             return Ok(());
         }
-        Err(Disagreement::error(format!(
-            "the database has {there} rows and shows {found}; is sql_select_limit set?"
+        Err(InconsistentRead::error(format!(
+            "the database has {there} rows but returned {found}; is sql_select_limit set?"
         )))
     }
 
@@ -473,13 +472,13 @@ impl<DB: Portable> Write<DB> {
         if marked == tokens.len() as u64 {
             return Ok(());
         }
-        Err(Disagreement::error(format!(
+        Err(InconsistentRead::error(format!(
             "{marked} of {} locked tokens were marked as revoked",
             tokens.len()
         )))
     }
 
-    /// Moves the change counter by one and appends these changes under its new value, and an event:
+    /// Increments the change counter, and appends these changes with its new value, and an event. It is
     /// the last step of a transaction, since the counter's row stays locked until the commit.
     pub(crate) async fn append_changes(
         &mut self,
@@ -488,7 +487,7 @@ impl<DB: Portable> Write<DB> {
         event: Option<EventKind>,
     ) -> Result<(), Error> {
         let mut events = event_inserts(event.map(|kind| Event::new(at, kind)).as_slice())?;
-        // What would take a statement of its own is done before the lock.
+        // Events that take a statement of their own are written before the lock.
         let mut last = match DB::CHAIN {
             Chain::None => None,
             Chain::With | Chain::Script => events.pop(),
@@ -521,7 +520,7 @@ impl<DB: Portable> Write<DB> {
     }
 }
 
-/// In the order in which tokens are locked, each once.
+/// Returns each ID once, in the order in which tokens are locked.
 fn sorted(ids: &[TokenId]) -> Vec<TokenId> {
     let mut ids = ids.to_vec();
     ids.sort_unstable();
@@ -529,14 +528,14 @@ fn sorted(ids: &[TokenId]) -> Vec<TokenId> {
     ids
 }
 
-fn count_sql<DB: Portable>(index: &str, condition: &str) -> Sql<DB> {
+fn count_sql<DB: Dialect>(index: &str, condition: &str) -> Sql<DB> {
     Sql::new(format!(
         "SELECT COUNT(*) AS n FROM pat_token{index} WHERE {condition}"
     ))
 }
 
-/// Follows the name of a table whose tokens are looked up by their parents. Where most have none,
-/// statistics make that index look useless, and each look-up would read all tokens.
-fn by_parent<DB: Portable>() -> String {
+/// Follows the name of the table where tokens are looked up by their parents. If most tokens have no
+/// parent, the planner takes that index for useless, and each look-up would read all tokens.
+fn by_parent<DB: Dialect>() -> String {
     DB::by_index("pat_token_by_parent")
 }

@@ -3,18 +3,18 @@ use pat_core::store::SCHEMA_VERSION;
 use sqlx::Error;
 
 use super::Write;
-use crate::sql::Sql;
-use crate::{Portable, Value};
+use crate::Dialect;
+use crate::sql::{Sql, Value};
 
-/// Columns of a table, with what a row of a proof has there.
+/// Columns of a table with their values in a probe's row.
 type Columns = Vec<(&'static str, Value)>;
 
-impl<DB: Portable> Write<DB> {
-    /// Writes to each table, under a number that no row has. The change counter, for which all others
-    /// wait, comes last.
+impl<DB: Dialect> Write<DB> {
+    /// Writes to each table, with a number that no other row has. The change counter comes last,
+    /// since all other writers wait for it.
     ///
     /// # Errors
-    /// Which table could not be written to, and why.
+    /// Returns the table that could not be written, and the database's error.
     pub(crate) async fn write_to_each_table(
         &mut self,
         number: i64,
@@ -29,12 +29,12 @@ impl<DB: Portable> Write<DB> {
         Ok(())
     }
 
-    /// Writes a report of a node that is none, and that has applied whatever comes.
-    pub(crate) async fn insert_proof_node(&mut self, number: i64) -> Result<(), Error> {
+    /// Writes the report of a node that does not exist, and that no revocation waits for.
+    pub(crate) async fn insert_probe_node(&mut self, number: i64) -> Result<(), Error> {
         self.insert_row("pat_node", node(number)).await
     }
 
-    pub(crate) async fn delete_proof_node(&mut self, number: i64) -> Result<(), Error> {
+    pub(crate) async fn delete_probe_node(&mut self, number: i64) -> Result<(), Error> {
         let mut sql = Sql::new("DELETE FROM pat_node WHERE id = ");
         sql.bind(number);
         self.execute(sql).await.map(drop)
@@ -47,19 +47,19 @@ impl<DB: Portable> Write<DB> {
             names.join(", ")
         ));
         sql.bind_list(values);
-        self.execute(sql.unprepared()).await.map(drop)
+        self.execute(sql.not_persistent()).await.map(drop)
     }
 }
 
-/// The owner of a proof's rows.
-pub(crate) fn proof_owner(number: i64) -> String {
+/// The owner of a probe's rows.
+pub(crate) fn probe_owner(number: i64) -> String {
     format!("proof {number}")
 }
 
 fn rows(number: i64) -> [(&'static str, Columns); 10] {
     let id = || Value::from(number);
     let zero = || Value::from(0_i64);
-    let owner = proof_owner(number);
+    let owner = probe_owner(number);
     let owner = || Value::from(owner.as_str());
     let text = || Value::from("");
     let digest = TokenDigest::of(&number.to_le_bytes());
@@ -148,7 +148,7 @@ fn node(number: i64) -> Columns {
         ("id", number.into()),
         ("applied_gen", i64::MAX.into()),
         ("reported_at", 0_i64.into()),
-        // None that others would wait for as an older one.
+        // This version, so that no node waits for an older one to be upgraded.
         ("version", SCHEMA_VERSION.cast_signed().into()),
     ]
 }

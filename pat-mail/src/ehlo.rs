@@ -1,19 +1,19 @@
-//! The name by which a mailer greets the mail server (`EHLO`).
+//! The name with which a mailer greets the mail server (`EHLO`).
 
 use std::net::IpAddr;
 
 use lettre::transport::smtp::extension::ClientId;
 
-/// The given name, else the machine's full name, else the address from which the connection comes
+/// Returns the given name, else the machine's full name, else the address of the connection's own end
 /// (RFC 5321, section 4.1.4). Strict servers refuse a machine's short name, such as `vm`.
-pub(crate) fn hello(given: Option<&ClientId>, local: IpAddr) -> ClientId {
+pub(crate) fn client_id(given: Option<&ClientId>, local: IpAddr) -> ClientId {
     given
         .cloned()
         .or_else(|| full_name(ClientId::default()))
         .unwrap_or_else(|| literal(local))
 }
 
-/// Reads a host name, or an address as in SMTP: `[192.0.2.1]` or `[IPv6:2001:db8::1]`.
+/// Parses a host name, or an address as in SMTP: `[192.0.2.1]` or `[IPv6:2001:db8::1]`.
 pub(crate) fn parse(text: &str) -> Option<ClientId> {
     let inner = text.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
     match inner {
@@ -57,8 +57,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_full_name_of_the_machine_is_said() {
-        for (machine, is_said) in [
+    fn only_a_full_name_of_the_machine_is_used() {
+        for (machine, is_used) in [
             ("mail.example.com", true),
             ("vm", false),
             ("localhost", false),
@@ -69,7 +69,7 @@ mod tests {
             ("", false),
         ] {
             let name = full_name(ClientId::Domain(machine.to_owned()));
-            assert_eq!(name.is_some(), is_said, "{machine}");
+            assert_eq!(name.is_some(), is_used, "{machine}");
         }
     }
 

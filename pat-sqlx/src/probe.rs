@@ -1,24 +1,24 @@
-//! Proofs, before anything rests on it, that a database keeps what a store needs it for.
+//! Probes, before a store is used, that the database takes writes and keeps them.
 
 use sqlx::Error;
 
 use crate::checkout::{fetch, fetch_from_primary};
 use crate::sql::Sql;
-use crate::write::{Write, proof_owner};
-use crate::{ConnectError, Portable, SqlxStore};
+use crate::write::{Write, probe_owner};
+use crate::{ConnectError, Dialect, SqlxStore};
 
-/// How often a proof is tried that loses a race for a row that others use.
+/// How often a probe is attempted that loses a race for a row.
 const ATTEMPTS: u32 = 5;
 
-impl<DB: Portable> SqlxStore<DB> {
-    /// Refuses a database that does not take what a store writes, or shows it to nobody else.
-    pub(crate) async fn prove(&self) -> Result<(), ConnectError> {
-        // Below all numbers that rows have. Nodes that start together have different ones.
+impl<DB: Dialect> SqlxStore<DB> {
+    /// Refuses a database that does not take writes, or does not show them to other connections.
+    pub(crate) async fn probe(&self) -> Result<(), ConnectError> {
+        // Negative, unlike the numbers of all rows. Nodes that start together draw different ones.
         let random = getrandom::u64().map_err(|error| Error::Encode(error.into()));
         let number = -1 - (random.map_err(ConnectError::Open)? >> 1).cast_signed();
         let mut attempt = 1;
         loop {
-            match self.prove_rollback(number).await {
+            match self.probe_rollback(number).await {
                 Err(ConnectError::NotWritable {
                     source: Error::Database(error),
                     ..
@@ -26,17 +26,17 @@ impl<DB: Portable> SqlxStore<DB> {
                 result => break result?,
             }
         }
-        self.prove_commit(number).await
+        self.probe_commit(number).await
     }
 
-    /// What is written can be undone.
-    async fn prove_rollback(&self, number: i64) -> Result<(), ConnectError> {
-        let mut write = self.begin_proof().await?;
+    /// Refuses a database that keeps what was rolled back.
+    async fn probe_rollback(&self, number: i64) -> Result<(), ConnectError> {
+        let mut write = self.begin_probe().await?;
         let written = write.write_to_each_table(number).await;
         written.map_err(|(table, source)| ConnectError::NotWritable { table, source })?;
         write.rollback().await.map_err(ConnectError::Open)?;
         let mut sql = Sql::<DB>::new("SELECT owner FROM pat_owner WHERE owner = ");
-        sql.bind(proof_owner(number).as_str());
+        sql.bind(probe_owner(number).as_str());
         let kept = fetch(&self.pool, sql).await.map_err(ConnectError::Open)?;
         if kept.is_empty() {
             return Ok(());
@@ -47,25 +47,25 @@ impl<DB: Portable> SqlxStore<DB> {
         })
     }
 
-    /// What one connection has committed, another one sees.
-    async fn prove_commit(&self, number: i64) -> Result<(), ConnectError> {
+    /// Refuses two pools that do not see the same data.
+    async fn probe_commit(&self, number: i64) -> Result<(), ConnectError> {
         let not_writable = |source| ConnectError::NotWritable {
             table: "pat_node",
             source,
         };
-        let mut write = self.begin_proof().await?;
-        let inserted = write.insert_proof_node(number).await;
+        let mut write = self.begin_probe().await?;
+        let inserted = write.insert_probe_node(number).await;
         inserted.map_err(not_writable)?;
         write.commit().await.map_err(not_writable)?;
         let is_seen = self.is_seen(number).await;
-        let mut write = self.begin_proof().await?;
-        let deleted = write.delete_proof_node(number).await;
+        let mut write = self.begin_probe().await?;
+        let deleted = write.delete_probe_node(number).await;
         deleted.map_err(not_writable)?;
         write.commit().await.map_err(not_writable)?;
         let found = match is_seen {
             Ok(true) => return Ok(()),
             Ok(false) => "what one connection has committed, another one does not see".to_owned(),
-            Err(error) => format!("a second connection says {error}"),
+            Err(error) => format!("a second connection fails: {error}"),
         };
         Err(ConnectError::Unsuitable {
             found,
@@ -73,7 +73,7 @@ impl<DB: Portable> SqlxStore<DB> {
         })
     }
 
-    /// Whether a connection for authentication sees this node.
+    /// Whether a connection of the authentication pool sees this node.
     async fn is_seen(&self, number: i64) -> Result<bool, Error> {
         let is_writable = DB::IS_WRITABLE;
         let mut sql = Sql::new(format!(
@@ -86,7 +86,7 @@ impl<DB: Portable> SqlxStore<DB> {
         Ok(row.optional_int("id")? == Some(number))
     }
 
-    async fn begin_proof(&self) -> Result<Write<DB>, ConnectError> {
+    async fn begin_probe(&self) -> Result<Write<DB>, ConnectError> {
         let begun = Write::begin_timeless(self).await;
         begun.map_err(|source| ConnectError::NotWritable {
             table: "the database",
