@@ -7,15 +7,15 @@ use pat_core::{AdminError, Administration, Caller, TokenId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::State;
 use super::body::{JsonBody, MAX_IDS_LEN, malformed};
 use super::ignored::{StrictQuery, tell};
 use super::openapi::{ADMINISTRATION, NO_SUCH_TOKEN};
 use super::problems::{INVALID_SEARCH, no_such_token};
 use super::routes::{ApiResult, FamilyQuery, family, no_content};
 use super::search::{FilterJson, PageJson, SearchJson};
+use super::state::State;
 use super::wire::{TokenJson, UserJson};
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 
 /// The most users that one answer has.
 const MAX_USERS: usize = 1_000;

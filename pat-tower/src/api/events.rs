@@ -8,13 +8,13 @@ use pat_core::{Caller, Owner, TokenId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::State;
 use super::admin::administration;
 use super::openapi::ADMINISTRATION;
 use super::problems::INVALID_SEARCH;
 use super::routes::ApiResult;
-use crate::date::wire_date;
-use crate::problem::Problem;
+use super::state::State;
+use crate::http::date::wire_date;
+use crate::http::problem::Problem;
 
 /// The most events that one answer has.
 const MAX_EVENTS: u32 = 1_000;

@@ -74,6 +74,7 @@ mod openapi;
 mod problems;
 mod routes;
 mod search;
+mod state;
 mod wire;
 
 use std::sync::Arc;
@@ -82,13 +83,13 @@ use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use pat_core::Pats;
-use tower_http::csrf::ConfigError;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
-use crate::challenge::Challenges;
-use crate::csrf::Csrf;
-use crate::request_body::read_on;
+use self::state::State;
+use crate::http::challenge::Challenges;
+use crate::http::csrf::{Csrf, InvalidOrigin};
+use crate::http::request_body::read_on;
 
 /// Builds the router.
 ///
@@ -128,21 +129,21 @@ impl Api {
     /// `Host`, or of `pat.base.url`.
     ///
     /// # Errors
-    /// The text is no origin.
-    pub fn trust_origin(mut self, origin: &str) -> Result<Self, ConfigError> {
-        self.cross_site = self.cross_site.trust_origin(origin)?;
+    /// [`InvalidOrigin`] if the text is not an origin.
+    pub fn add_trusted_origin(mut self, origin: &str) -> Result<Self, InvalidOrigin> {
+        self.cross_site = self.cross_site.add_trusted_origin(origin)?;
         Ok(self)
     }
 
     /// Has the OpenAPI document say that callers may sign in by Basic, beside a token: that is a matter
     /// of the host, which the router cannot know.
-    pub fn describe_basic(mut self) -> Self {
+    pub fn add_basic_security_scheme(mut self) -> Self {
         self.sign_ins.push(openapi::SignIn::Basic);
         self
     }
 
     /// Has the OpenAPI document say that callers may sign in by a session in the cookie of this name.
-    pub fn describe_session_cookie(mut self, name: &str) -> Self {
+    pub fn add_cookie_security_scheme(mut self, name: &str) -> Self {
         self.sign_ins
             .push(openapi::SignIn::Session(name.to_owned()));
         self
@@ -199,12 +200,4 @@ fn add_routes(
         router.route(&format!("{path}/"), methods.clone())
     });
     router.routes(handlers)
-}
-
-/// What the handlers share.
-#[derive(Debug, Clone)]
-struct State {
-    pats: Pats,
-    cross_site: Csrf,
-    challenges: Challenges,
 }

@@ -17,7 +17,7 @@ use utoipa::openapi::{
 };
 use utoipa::{IntoParams, PartialSchema as _, ToSchema as _};
 
-use crate::problem::ProblemJson;
+use crate::http::problem::ProblemJson;
 
 /// What users do.
 pub(super) const TOKENS: &str = "Tokens";

@@ -5,8 +5,8 @@ use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
 use pat_core::{AccessError, AdminError, PolicyError, Unavailable};
 
-pub(super) use crate::problem::sentence;
-use crate::problem::{Problem, ProblemType};
+pub(super) use crate::http::problem::sentence;
+use crate::http::problem::{Problem, ProblemType};
 
 pub(super) const CROSS_SITE_REQUEST: ProblemType = ProblemType::new(
     "cross-site-request",

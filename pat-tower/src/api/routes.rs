@@ -6,14 +6,14 @@ use pat_core::{Caller, CreateError, Family, PolicyError, Principal, RevokedCount
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::State;
 use super::body::{JsonBody, malformed};
 use super::openapi::{Id, NO_SUCH_TOKEN, TOKENS};
 use super::problems::no_such_token;
+use super::state::State;
 use super::wire::{CreateJson, PolicyJson, TokenJson};
-use crate::challenge::Challenges;
-use crate::path_id::PathId;
-use crate::problem::Problem;
+use crate::http::challenge::Challenges;
+use crate::http::path_id::PathId;
+use crate::http::problem::Problem;
 
 pub(super) type ApiResult<T> = Result<T, Problem>;
 

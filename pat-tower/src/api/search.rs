@@ -13,8 +13,8 @@ use utoipa::ToSchema;
 use super::body::malformed;
 use super::problems::INVALID_SEARCH;
 use super::wire::TokenJson;
-use crate::cursor::PageCursor;
-use crate::problem::Problem;
+use crate::http::cursor::PageCursor;
+use crate::http::problem::Problem;
 
 /// The most tokens of a page.
 const MAX_LIMIT: u32 = 1_000;

@@ -6,8 +6,8 @@ use serde_json::Number;
 use utoipa::ToSchema;
 
 use super::problems::INVALID_DURATION;
-use crate::date::wire_date;
-use crate::problem::Problem;
+use crate::http::date::wire_date;
+use crate::http::problem::Problem;
 
 /// A token that never expires carries this date, since clients expect one.
 const NEVER: &str = "9999-12-31T00:00:00.000+00:00";

@@ -9,12 +9,13 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::csrf_token::CsrfSecret;
 use super::fields::Fields;
+use super::layout::{PageContext, Section};
 use super::page::{FORM_TOKEN, Page, see_other};
-use super::{PageContext, Section, State};
-use crate::csrf::head;
+use super::state::State;
+use crate::http::csrf::head;
+use crate::http::request_body::{BodyError, is_encoded, read_whole};
+use crate::http::request_id::{request_id, within_request};
 use crate::pat::caller_of;
-use crate::request_body::{BodyError, is_encoded, read_whole};
-use crate::request_id::{request_id, within_request};
 
 /// The largest form that is read, in bytes.
 const MAX_FORM_LEN: usize = 64 * 1024;

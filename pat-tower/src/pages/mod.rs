@@ -18,7 +18,7 @@
 //!
 //! Like the REST router, this one does not authenticate: it takes the caller from the request's
 //! extensions, where a [`PatLayer`](crate::PatLayer) has put its [`Pat`](crate::Pat) or the host a
-//! [`Caller`](pat_core::Caller). With neither, a browser is sent to [`Pages::sign_in`].
+//! [`Caller`](pat_core::Caller). With neither, a browser is sent to [`Pages::with_sign_in_url`].
 //!
 //! # What protects them
 //! - A request that another site made the browser send is refused, as by the REST router.
@@ -46,8 +46,8 @@
 
 mod admin;
 mod assets;
+mod creations;
 mod csrf_token;
-mod english;
 mod failure;
 mod fields;
 mod guard;
@@ -56,6 +56,7 @@ mod layout;
 mod messages;
 mod mount;
 mod page;
+mod state;
 mod user;
 
 use std::sync::Arc;
@@ -65,16 +66,16 @@ use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::get;
 use jiff::tz::TimeZone;
 use pat_core::Pats;
-use tower_http::csrf::ConfigError;
 
+use self::creations::Creations;
 use self::csrf_token::Transport;
-pub use self::english::english;
 use self::layout::NoLayout;
 pub use self::layout::{Layout, PageContext, Section};
-pub use self::messages::{English, Messages, Text, isolate};
-use crate::challenge::Challenges;
-use crate::csrf::Csrf;
-use crate::request_body::read_on;
+pub use self::messages::{English, Messages, Text, english, isolate};
+use self::state::State;
+use crate::http::challenge::Challenges;
+use crate::http::csrf::{Csrf, InvalidOrigin};
+use crate::http::request_body::read_on;
 
 /// Builds the router.
 ///
@@ -85,8 +86,8 @@ use crate::request_body::read_on;
 ///
 /// let pats = Pats::builder(MemoryStore::default()).build();
 /// let pages: Router = Pages::new(pats.clone())
-///     .sign_in("/login?return_to=")
-///     .example_url("https://example.com/rest/api/latest/myself")
+///     .with_sign_in_url("/login?return_to=")
+///     .with_example_url("https://example.com/rest/api/latest/myself")
 ///     .router();
 /// let app: Router = Router::new()
 ///     .nest("/settings", pages)
@@ -95,23 +96,6 @@ use crate::request_body::read_on;
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Pages(State);
-
-/// What the handlers share.
-#[derive(Debug, Clone)]
-struct State {
-    pats: Pats,
-    cross_site: Csrf,
-    challenges: Challenges,
-    texts: Arc<dyn Messages>,
-    layout: Arc<dyn Layout>,
-    sign_in: Option<Arc<str>>,
-    /// Begins with a slash and does not end with one, unless it is empty.
-    stripped_prefix: Arc<str>,
-    example_url: Option<Arc<str>>,
-    zone: TimeZone,
-    transport: Transport,
-    creations: user::Creations,
-}
 
 impl Pages {
     /// The pages for the tokens of this service.
@@ -122,14 +106,14 @@ impl Pages {
             pats,
             cross_site,
             challenges,
-            texts: Arc::new(English),
+            messages: Arc::new(English),
             layout: Arc::new(NoLayout),
             sign_in: None,
             stripped_prefix: "".into(),
             example_url: None,
             zone: TimeZone::UTC,
             transport: Transport::Tls,
-            creations: user::Creations::default(),
+            creations: Creations::default(),
         })
     }
 
@@ -138,7 +122,7 @@ impl Pages {
     /// than browsers, the answer is 401.
     ///
     /// The host has to check the path when it comes back: anybody can make a link to the sign-in.
-    pub fn sign_in(mut self, address: &str) -> Self {
+    pub fn with_sign_in_url(mut self, address: &str) -> Self {
         self.0.sign_in = Some(address.into());
         self
     }
@@ -147,7 +131,7 @@ impl Pages {
     /// `/app`. It is put before the path that a browser comes back to after the sign-in, and before
     /// the address of the sign-in if that is a path: the host names both as it serves them itself.
     /// Nothing else needs it, since the pages' own links are relative.
-    pub fn stripped_prefix(mut self, prefix: &str) -> Self {
+    pub fn with_stripped_prefix(mut self, prefix: &str) -> Self {
         let prefix = prefix.trim_matches('/');
         self.0.stripped_prefix = match prefix {
             "" => "".into(),
@@ -160,33 +144,33 @@ impl Pages {
     /// default only pages of the same origin may: of the request's `Host`, or of `pat.base.url`.
     ///
     /// # Errors
-    /// The text is no origin.
-    pub fn trust_origin(mut self, origin: &str) -> Result<Self, ConfigError> {
-        self.0.cross_site = self.0.cross_site.trust_origin(origin)?;
+    /// [`InvalidOrigin`] if the text is not an origin.
+    pub fn add_trusted_origin(mut self, origin: &str) -> Result<Self, InvalidOrigin> {
+        self.0.cross_site = self.0.cross_site.add_trusted_origin(origin)?;
         Ok(self)
     }
 
     /// An address that a new token can be tried on. The page with the token shows how.
-    pub fn example_url(mut self, url: &str) -> Self {
+    pub fn with_example_url(mut self, url: &str) -> Self {
         self.0.example_url = Some(url.into());
         self
     }
 
     /// What is around the pages: the host's head, header and footer.
-    pub fn layout(mut self, layout: impl Layout) -> Self {
+    pub fn with_layout(mut self, layout: impl Layout) -> Self {
         self.0.layout = Arc::new(layout);
         self
     }
 
     /// The words of the pages; English by default.
-    pub fn texts(mut self, texts: impl Messages) -> Self {
-        self.0.texts = Arc::new(texts);
+    pub fn with_messages(mut self, messages: impl Messages) -> Self {
+        self.0.messages = Arc::new(messages);
         self
     }
 
     /// The time zone of dates that are typed in, and of those that are shown to browsers that run
     /// no script; UTC by default.
-    pub fn time_zone(mut self, zone: TimeZone) -> Self {
+    pub fn with_time_zone(mut self, zone: TimeZone) -> Self {
         self.0.zone = zone;
         self
     }
@@ -242,13 +226,5 @@ impl Pages {
             .route_layer(from_fn(read_on))
             .with_state(state);
         (pages, assets)
-    }
-}
-
-impl State {
-    /// What a browser has to put before this address, if it is a path of the host.
-    fn prefix_of(&self, address: &str) -> &str {
-        let is_path = address.starts_with('/') && !address.starts_with("//");
-        if is_path { &self.stripped_prefix } else { "" }
     }
 }

@@ -11,7 +11,7 @@ use pat_core::text::{is_bidi_control, is_invisible, isolate};
 use pat_core::{AdminError, BoxError};
 
 use super::filter::{FilterForm, sort};
-use crate::date::wire_date;
+use crate::http::date::wire_date;
 use crate::pages::fields::Fields;
 use crate::pages::page::Page;
 

@@ -8,7 +8,7 @@ use pat_core::{Administration, Token, TokenStatus, User};
 
 use super::administration;
 use super::filter::{COLUMNS, FieldError, FilterForm, sort};
-use crate::cursor::PageCursor;
+use crate::http::cursor::PageCursor;
 use crate::pages::fields::Fields;
 use crate::pages::headers::connecting;
 use crate::pages::messages::Text;

@@ -5,10 +5,10 @@ use http::StatusCode;
 use pat_core::settings::CreateByToken;
 use pat_core::{Family, Token};
 
+use crate::http::path_id::PathId;
 use crate::pages::fields::Fields;
 use crate::pages::messages::Text;
 use crate::pages::page::{Badge, FORM_TOKEN, Page, Time, show};
-use crate::path_id::PathId;
 
 /// The name of the box by which tokens that were created with one are revoked too.
 const FAMILY: &str = "family";

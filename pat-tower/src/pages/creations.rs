@@ -11,7 +11,7 @@ const MAX_WAITING: usize = 4;
 
 /// The users whose forms are here now. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub(in crate::pages) struct Creations(Arc<Mutex<HashMap<Owner, Queue>>>);
+pub(super) struct Creations(Arc<Mutex<HashMap<Owner, Queue>>>);
 
 #[derive(Debug, Default)]
 struct Queue {

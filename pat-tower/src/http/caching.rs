@@ -8,7 +8,7 @@ use http::header::{AUTHORIZATION, CACHE_CONTROL, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Says that another `Authorization` may have another answer, unless the answer says so.
-pub(super) fn vary_by_authorization(headers: &mut HeaderMap) {
+pub(crate) fn vary_by_authorization(headers: &mut HeaderMap) {
     let is_said = |name: &[u8]| name == b"*" || name.eq_ignore_ascii_case(b"authorization");
     let mut said = headers.get_all(VARY).iter();
     if !said.any(|field| members(field).any(is_said)) {
@@ -17,7 +17,7 @@ pub(super) fn vary_by_authorization(headers: &mut HeaderMap) {
 }
 
 /// Keeps an answer out of shared caches; other than that, what the handler wants stands.
-pub(super) fn make_private(headers: &mut HeaderMap) {
+pub(crate) fn make_private(headers: &mut HeaderMap) {
     remove_targeted(headers);
     let is_private = |directive: &[u8]| {
         directive.eq_ignore_ascii_case(b"private") || directive.eq_ignore_ascii_case(b"no-store")

@@ -1,8 +1,9 @@
 use std::borrow::Cow;
 
+use pat_core::text::isolate;
 use pat_core::{PolicyError, TokenStatus, User};
 
-use super::messages::{Text, isolate};
+use super::text::Text;
 
 /// What a text says in English.
 #[must_use]
@@ -253,5 +254,5 @@ fn known_as(user: &User) -> String {
 
 /// Why a token is not created, for a person.
 fn refused(error: &PolicyError) -> String {
-    crate::problem::sentence(&error.to_string())
+    crate::http::problem::sentence(&error.to_string())
 }
