@@ -1,8 +1,8 @@
-//! What caches between the client and the host may do with an answer (RFC 9111).
+//! Headers that say what caches between the client and the host may do with a response (RFC 9111).
 //!
-//! A shared cache gives an answer to whoever asks for the same address, unless the answer says that
-//! it depends on who asks. The host's handlers cannot say so, since they may not know that there are
-//! tokens.
+//! A shared cache serves a response to every client that requests the same address, unless the
+//! response says that it depends on the credentials. The host's handlers cannot say so, since they
+//! may not know that there are tokens.
 
 use http::header::{AUTHORIZATION, CACHE_CONTROL, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};

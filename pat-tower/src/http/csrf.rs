@@ -17,8 +17,7 @@ use url::Url;
 ///
 /// A page is the host's own if the browser says so, or if its origin is where the request went: the
 /// request's `Host`, or the configured base URL, since a proxy may pass on another `Host` than the
-/// browser sent. `Forwarded` and `X-Forwarded-*` are not read: whoever sends them is believed too
-/// easily.
+/// browser sent. `Forwarded` and `X-Forwarded-*` are not read, since a client can forge them.
 #[derive(Debug, Clone)]
 pub(crate) struct Csrf {
     layer: CsrfLayer,

@@ -31,8 +31,8 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
 /// a caller, was not forged by another site, and whose form, if it is one, holds the token that
 /// this caller's forms hold. Handlers find the [`Page`] and the [`Fields`] in the extensions.
 ///
-/// A caller who is not ambient (a script with a token) needs no form token: nobody else can make
-/// his program send what it sends.
+/// A caller that is not cookie-authenticated (a script with a token) needs no form token: another site
+/// cannot make it send a request.
 pub(super) async fn guard(
     AxumState(state): AxumState<State>,
     mut request: Request,
@@ -46,7 +46,7 @@ pub(super) async fn guard(
     let caller = caller_of(request.extensions());
     let mut visit = visit(&request, caller.clone());
     if let Some(caller) = &caller {
-        // While nobody can tell, there is just no link to the administration.
+        // While the directory does not answer, the link to the administration is left out.
         visit.may_administer = state.pats.administration(caller).await.is_ok();
     }
     let form_token = caller.as_ref().map(|caller| key.token(caller.owner()));

@@ -1,42 +1,45 @@
-//! Pages on which people manage their tokens, and administrators those of everybody.
+//! Pages on which users manage their tokens, and administrators those of all users.
 //!
 //! | path | page |
 //! |---|---|
-//! | `tokens` | one's own tokens |
+//! | `tokens` | the signed-in user's tokens |
 //! | `tokens/new` | the form for a new one; `?name=ci&expires=90` fills it in |
 //! | `tokens/{id}/revoke` | asks whether to revoke it |
 //! | `admin/tokens` | the tokens of all users, for administrators |
 //! | `admin/tokens/revoke` | asks whether to revoke some of them |
-//! | `admin/tokens/export` | what the filter finds, as CSV |
-//! | `admin/tokens/owners` | users that a text fits, as JSON, for the script |
+//! | `admin/tokens/export` | the tokens that the filter finds, as CSV |
+//! | `admin/tokens/owners` | the users that match a text, as JSON, for the script |
 //! | `tokens/assets/…` | the style sheet and the script |
 //!
 //! Merge the router into the host's, or nest it at any path. Links are relative, so it works behind
-//! a proxy that takes a prefix off, too. The pages need no JavaScript; with it, dates are in the
-//! viewer's time zone, questions are dialogs, there are buttons that copy, owners are suggested as
-//! one types, and all that a filter finds can be selected. They load nothing from elsewhere.
+//! a proxy that removes a prefix, too. The pages need no JavaScript; with it, dates are in the
+//! browser's time zone, questions are dialogs, there are buttons that copy, owners are suggested
+//! while typing, and all tokens that a filter finds can be selected. They load nothing from other
+//! origins.
 //!
 //! Like the REST router, this one does not authenticate: it takes the caller from the request's
 //! extensions, where a [`PatLayer`](crate::PatLayer) has put its [`Pat`](crate::Pat) or the host a
 //! [`Caller`](pat_core::Caller). With neither, a browser is sent to [`Pages::with_sign_in_url`].
 //!
-//! # What protects them
-//! - A request that another site made the browser send is refused, as by the REST router.
-//! - Besides, each form holds a token that is good for one user in one browser session, by way of
-//!   the cookie `__Host-pat-form`. It goes out only over TLS; see [`Pages::dangerous_plain_http`].
-//! - `Content-Security-Policy` forbids whatever is not the host's own, inline scripts and styles,
-//!   frames, and requests of scripts but for the suggestions on the administrators' page. Nothing but
-//!   the assets may be cached.
-//! - A new token is in the answer to the form and nowhere else: in no address, no cookie, no log.
-//!   Sending the form again, as by a reload, does not create another one: the answer says that the
-//!   token exists already. The browser's cookie and the form itself tell, so it holds on any node and
-//!   after a restart; but two that arrive at once on two nodes may both create one.
+//! # Security
+//! - A request that another site made the browser send is refused, as by the REST router. Two checks
+//!   are needed: `Sec-Fetch-Site` and `Origin` tell other sites apart, but trust the whole origin and
+//!   pass clients that send neither. Each form therefore also holds a token that is valid for one user
+//!   in one browser session, by the cookie `__Host-pat-form`. The cookie is sent only over TLS; see
+//!   [`Pages::dangerous_plain_http`].
+//! - `Content-Security-Policy` forbids other origins, inline scripts and styles, frames, and requests
+//!   of scripts except for the suggestions on the administrators' page. Only the assets may be cached.
+//! - A new token is in the response to the form and nowhere else: in no address, no cookie, no log.
+//!   Sending the form again, as by a reload, does not create another one: the response says that the
+//!   token exists already. Two marks are needed, and neither is kept on a node: the cookie remembers
+//!   forms that were answered, and the form lists the tokens that there were, for an answer (and its
+//!   cookie) that was lost. Two forms that arrive at once on two nodes may both create a token.
 //!
-//! # The look
-//! The style sheet follows the system's light or dark scheme. Its custom properties are for the host
-//! to set, in a style sheet that its [`Layout`] links:
+//! # Appearance
+//! The style sheet follows the system's light or dark scheme. The host can set these custom properties
+//! in a style sheet that its [`Layout`] links:
 //!
-//! | property | what it is |
+//! | property | meaning |
 //! |---|---|
 //! | `--pat-font` | the font |
 //! | `--pat-accent`, `--pat-on-accent` | the colour of links and main buttons, and of the text on it |
@@ -98,7 +101,7 @@ use crate::http::request_body::read_on;
 pub struct Pages(State);
 
 impl Pages {
-    /// The pages for the tokens of this service.
+    /// Creates a builder for the pages of this service.
     pub fn new(pats: Pats) -> Self {
         let challenges = Challenges::new(pats.settings().realm());
         let cross_site = Csrf::new(pats.settings());
@@ -117,20 +120,19 @@ impl Pages {
         })
     }
 
-    /// Sends a browser that is not signed in to this address, with the path that it wanted put
-    /// behind it, percent-encoded: such as `/login?return_to=`. Without it, and for everybody else
-    /// than browsers, the answer is 401.
+    /// Redirects a browser that is not signed in to `url` (such as `/login?return_to=`), followed by the
+    /// percent-encoded path that it requested. By default, and for clients that do not accept HTML, the
+    /// response is 401.
     ///
-    /// The host has to check the path when it comes back: anybody can make a link to the sign-in.
-    pub fn with_sign_in_url(mut self, address: &str) -> Self {
-        self.0.sign_in = Some(address.into());
+    /// The host must check the path before it redirects to it: any site can link to the sign-in.
+    pub fn with_sign_in_url(mut self, url: &str) -> Self {
+        self.0.sign_in = Some(url.into());
         self
     }
 
-    /// Tells what a proxy takes off the front of each path before the request gets here, such as
-    /// `/app`. It is put before the path that a browser comes back to after the sign-in, and before
-    /// the address of the sign-in if that is a path: the host names both as it serves them itself.
-    /// Nothing else needs it, since the pages' own links are relative.
+    /// Sets the prefix that a proxy removes from each path, such as `/app`. It is put before the path
+    /// that a browser returns to after the sign-in, and before the URL of the sign-in if that is a
+    /// path. Nothing else needs it, since the pages' own links are relative.
     pub fn with_stripped_prefix(mut self, prefix: &str) -> Self {
         let prefix = prefix.trim_matches('/');
         self.0.stripped_prefix = match prefix {
@@ -140,8 +142,8 @@ impl Pages {
         self
     }
 
-    /// Lets pages of another origin (`https://example.com`) send the forms of a signed-in user. By
-    /// default only pages of the same origin may: of the request's `Host`, or of `pat.base.url`.
+    /// Adds an origin (`https://example.com`) whose pages may send the forms of a signed-in user. By
+    /// default only pages of the same origin may: that of the request's `Host`, or of `pat.base.url`.
     ///
     /// # Errors
     /// [`InvalidOrigin`] if the text is not an origin.
@@ -150,48 +152,49 @@ impl Pages {
         Ok(self)
     }
 
-    /// An address that a new token can be tried on. The page with the token shows how.
+    /// Sets a URL for trying a new token out. The page with the token shows a command for it.
     pub fn with_example_url(mut self, url: &str) -> Self {
         self.0.example_url = Some(url.into());
         self
     }
 
-    /// What is around the pages: the host's head, header and footer.
+    /// Sets the host's head, header and footer.
     pub fn with_layout(mut self, layout: impl Layout) -> Self {
         self.0.layout = Arc::new(layout);
         self
     }
 
-    /// The words of the pages; English by default.
+    /// Sets the texts of the pages; [`English`] by default.
     pub fn with_messages(mut self, messages: impl Messages) -> Self {
         self.0.messages = Arc::new(messages);
         self
     }
 
-    /// The time zone of dates that are typed in, and of those that are shown to browsers that run
-    /// no script; UTC by default.
+    /// Sets the time zone of dates that users type, and of dates in browsers that run no script; UTC by
+    /// default.
     pub fn with_time_zone(mut self, zone: TimeZone) -> Self {
         self.0.zone = zone;
         self
     }
 
-    /// Has the cookie of the forms sent without TLS too, under the name `pat-form`, which neighbours
-    /// under the same domain and whoever is on the network can replace. For trying things out on
-    /// one's own machine, where not every browser keeps secure cookies.
+    /// Sends the cookie of the forms without TLS too, under the name `pat-form`.
+    ///
+    /// The danger: other hosts under the same domain, and attackers on the network, can replace that
+    /// cookie. For development on a local machine, where not every browser keeps secure cookies.
     pub fn dangerous_plain_http(mut self) -> Self {
         self.0.transport = Transport::Plain;
         self
     }
 
-    /// The router, to be merged into the host's or nested.
+    /// Builds the router, which the host merges or nests.
     pub fn router<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
         let (pages, assets) = self.router_and_assets();
         pages.merge(assets)
     }
 
-    /// The pages, and the style sheet and script apart from them. Mounted at the same path, but
-    /// outside of the [`PatLayer`](crate::PatLayer) and the session layer, these are the same for
-    /// everybody, so that caches on the way may keep them whoever asks.
+    /// Builds a router of the pages and another of the style sheet and the script. Mounted at the same
+    /// path, but outside of the [`PatLayer`](crate::PatLayer) and the session layer, the assets are the
+    /// same for every client, so that shared caches may keep them.
     ///
     /// ```
     /// use axum::Router;

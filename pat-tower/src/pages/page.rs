@@ -25,7 +25,7 @@ pub(super) struct Page {
 pub(super) const FORM_TOKEN: &str = "form_token";
 
 impl Page {
-    /// Who is signed in; the guard lets nobody else through to a handler.
+    /// Returns the signed-in user; the guard calls no handler without one.
     pub(super) fn caller(&self) -> &Caller {
         self.visit
             .caller

@@ -1,5 +1,4 @@
-//! Session invalidation: after a request that a token authenticated, no session may be left that
-//! outlives the token.
+//! Session invalidation: after a request that a token authenticated, no session may outlive the token.
 
 #[cfg(feature = "tower-sessions")]
 mod tower_sessions;
@@ -13,25 +12,52 @@ use pat_core::BoxError;
 #[cfg(feature = "tower-sessions")]
 pub use self::tower_sessions::TowerSessions;
 
-/// The host's session layer, as far as tokens need it.
+/// Detaches the host's sessions from requests that a token has authenticated.
 ///
-/// An adapter for tower-sessions ships behind the feature `tower-sessions`.
+/// The feature `tower-sessions` has an implementation for tower-sessions.
+///
+/// ```
+/// use http::Extensions;
+/// use pat_core::BoxError;
+/// use pat_tower::{Destroy, SessionInvalidator};
+///
+/// /// The ID of the host's session, which its session layer inserts into every request.
+/// #[derive(Debug, Clone)]
+/// struct SessionId(Option<u64>);
+///
+/// #[derive(Debug)]
+/// struct HostSessions;
+///
+/// impl SessionInvalidator for HostSessions {
+///     fn detach(&self, extensions: &mut Extensions) -> Result<Option<Destroy>, BoxError> {
+///         let slot = extensions.get_mut::<SessionId>().ok_or("the session layer is missing")?;
+///         let Some(id) = slot.0.take() else {
+///             return Ok(None);
+///         };
+///         Ok(Some(Box::pin(async move {
+///             // The host deletes the session of this ID here.
+///             let _ = id;
+///             Ok(())
+///         })))
+///     }
+/// }
+/// ```
 pub trait SessionInvalidator: Debug + Send + Sync + 'static {
-    /// Hides the session of a request that a token has authenticated: puts a throw-away session in
-    /// its place, so that handlers never see one user's session under another user's token, and
-    /// nothing that they store is kept.
+    /// Replaces the session in the request's extensions by a throw-away session, so that handlers
+    /// neither see one user's session under another user's token nor store anything in it.
     ///
-    /// Returns how to destroy the session that came with the request; `None` if none did. It is
-    /// awaited before the inner service is called, so that neither a client that hangs up nor a
-    /// handler that panics leaves the session behind. A failure is logged and the request goes on:
-    /// the adapter must leave things so that no cookie is set for the session.
+    /// Returns a future that destroys the session that came with the request; `None` if the request
+    /// had no session. The layer awaits it before it calls the inner service, so that the session is
+    /// destroyed even if the client disconnects or a handler panics. If it fails, the layer logs the
+    /// error and calls the inner service: the implementation must ensure that the response then sets
+    /// no cookie for the session.
     ///
     /// # Errors
-    /// There is nothing that could hold a session, though the host's session layer puts it into every
-    /// request: that layer is inside, or of another version. A session might live on unseen, so the
-    /// request is answered with 500; the error, which says what to change, is logged.
+    /// If the extensions lack what the host's session layer inserts into every request: that layer is
+    /// inside of this one, or of another version. The layer rejects the request with 500, since a
+    /// session might outlive the token, and logs the error, which should say what to change.
     fn detach(&self, extensions: &mut Extensions) -> Result<Option<Destroy>, BoxError>;
 }
 
-/// Destroys a session.
+/// A future that destroys a session.
 pub type Destroy = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;

@@ -8,16 +8,16 @@ use tower_sessions::{Session, SessionStore};
 
 use super::{Destroy, SessionInvalidator};
 
-/// What is wrong where a request has no session of this crate's version of tower-sessions.
+/// The error for a request without a session of this crate's version of tower-sessions.
 const NO_SESSION: &str = "the request has no session of tower-sessions 0.15: its \
     SessionManagerLayer must be outside of the PatLayer, and of that version (axum-login 0.18 and \
     some session stores bring 0.14)";
 
 /// Invalidates the sessions of `tower-sessions`.
 ///
-/// Its `SessionManagerLayer` must be outside of the [`PatLayer`](crate::PatLayer), since it
-/// puts the session into the request and writes the cookies, and of version 0.15. Otherwise
-/// requests with a good token are answered with 500.
+/// Their `SessionManagerLayer` must be of version 0.15 and outside of the
+/// [`PatLayer`](crate::PatLayer), since it inserts the session into the request and writes the
+/// cookies. Otherwise the `PatLayer` rejects requests with a good token with 500.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TowerSessions;
 
@@ -42,7 +42,7 @@ impl SessionInvalidator for TowerSessions {
     }
 }
 
-/// Keeps nothing.
+/// A store that keeps nothing.
 #[derive(Debug)]
 struct Nowhere;
 

@@ -85,7 +85,7 @@ struct Found {
     next: Option<String>,
 }
 
-/// What the script offers to whoever has selected all on the page.
+/// The offer of the script once all tokens of the page are selected.
 struct All {
     page_selected: String,
     /// The offer to select all that is found, if that can be revoked.

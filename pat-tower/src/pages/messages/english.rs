@@ -5,7 +5,7 @@ use pat_core::{PolicyError, TokenStatus, User};
 
 use super::text::Text;
 
-/// What a text says in English.
+/// Returns the English words of a text.
 #[must_use]
 #[expect(clippy::too_many_lines, reason = "a list of texts")]
 pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
@@ -113,7 +113,7 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
 
         Text::TokenCreated => "Your new token",
         Text::ShownOnce => {
-            "Copy the token now. It is shown only this once, and nobody can look it up later."
+            "Copy the token now. It is shown only this once and cannot be looked up later."
         }
         Text::PlainToken(name) => return format!("Token “{}”", isolate(name)).into(),
         Text::Copy => "Copy",

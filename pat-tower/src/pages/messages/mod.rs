@@ -1,4 +1,4 @@
-//! The words of the pages.
+//! The texts of the pages.
 
 mod english;
 mod text;
@@ -12,7 +12,7 @@ pub use pat_core::text::isolate;
 pub use self::english::english;
 pub use self::text::Text;
 
-/// The words of the pages. A host that speaks another language implements this.
+/// Translates the texts of the pages. A host with another language than English implements this.
 ///
 /// ```
 /// use std::borrow::Cow;
@@ -31,32 +31,32 @@ pub use self::text::Text;
 ///             Text::CreateToken => "Token anlegen".into(),
 ///             Text::Days(1) => "1 Tag".into(),
 ///             Text::Days(days) => format!("{days} Tage").into(),
-///             // What is not translated yet.
+///             // Texts that are not translated yet.
 ///             _ => english(text),
 ///         }
 ///     }
 /// }
 /// ```
 pub trait Messages: Debug + Send + Sync + 'static {
-    /// The language, as a BCP 47 tag such as `de` or `pt-BR`. The script shows dates in it.
+    /// Returns the language, as a BCP 47 tag such as `de` or `pt-BR`. The script formats dates by it.
     fn language(&self) -> &'static str {
         "en"
     }
 
-    /// The direction that the language is written in: `ltr` or `rtl`.
+    /// Returns the direction in which the language is written: `ltr` or `rtl`.
     fn direction(&self) -> &'static str {
         "ltr"
     }
 
-    /// What a text says. What it says is escaped where it is shown.
+    /// Returns the words of a text. The page escapes them.
     ///
-    /// Names come from users. Put them between U+2068 and U+2069, as [`isolate`] does, so that they
-    /// cannot turn the reading direction of the words around them.
+    /// Names come from users. Pass them through [`isolate`], which puts them between U+2068 and
+    /// U+2069, so that they cannot turn the reading direction of the words around them.
     fn text<'a>(&self, text: &Text<'a>) -> Cow<'a, str> {
         english(text)
     }
 
-    /// A date with its time and zone, as it is shown to those whose browser runs no script.
+    /// Formats a date with its time and zone, for browsers that run no script.
     fn date_time(&self, at: &ZonedDateTime) -> String {
         at.strftime("%-d %b %Y, %H:%M\u{a0}%Z").to_string()
     }

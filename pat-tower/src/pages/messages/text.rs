@@ -1,6 +1,6 @@
 use pat_core::{PolicyError, TokenStatus, User};
 
-/// Something that a page says.
+/// A text of the pages. More may be added: a translation falls back to [`english`](super::english).
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Text<'a> {
@@ -156,9 +156,9 @@ pub enum Text<'a> {
     Filter,
     /// What can be typed for the owner.
     OwnerHint,
-    /// A user as the field of the owner suggests him; his key is what will be in the field.
+    /// A user as the owner field suggests it; the field then holds the user's key.
     OwnerSuggestion(&'a User),
-    /// That nobody can be called what was typed for the owner.
+    /// That no user can have the name that was typed for the owner.
     OwnerUnreadable,
     /// That there is no such status.
     StatusUnreadable,
@@ -239,7 +239,7 @@ pub enum Text<'a> {
     CursorUnreadable,
 
     // What went wrong
-    /// The title: nobody is signed in.
+    /// The title of the page for a request without a signed-in user.
     NotSignedIn,
     /// What to do then.
     NotSignedInHint,
