@@ -34,7 +34,9 @@ pub(super) enum Mode {
 
 /// The host's way to render rejections.
 #[derive(Clone)]
-pub(super) struct Renderer(pub(super) Arc<dyn Fn(&PatRejection) -> Response<Bytes> + Send + Sync>);
+pub(super) struct Renderer(pub(super) Arc<Render>);
+
+type Render = dyn Fn(&PatRejection) -> Response<Bytes> + Send + Sync;
 
 impl fmt::Debug for Renderer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

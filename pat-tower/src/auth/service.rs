@@ -35,13 +35,13 @@ where
         decision.header.apply(request.headers_mut());
         match decision.step {
             Step::Act(action) => self.act(request, action),
-            Step::Authenticate(digest) => match self.config.pats.authenticate_cached(&digest) {
-                Some(result) => self.act(request, self.config.evaluate(digest, result)),
-                None => {
-                    let inner = self.take_ready_inner();
-                    ResponseFuture::authenticating(Arc::clone(&self.config), digest, request, inner)
+            Step::Authenticate(digest) => {
+                if let Some(result) = self.config.pats.authenticate_cached(&digest) {
+                    return self.act(request, self.config.evaluate(digest, result));
                 }
-            },
+                let inner = self.take_ready_inner();
+                ResponseFuture::authenticating(Arc::clone(&self.config), digest, request, inner)
+            }
         }
     }
 }
