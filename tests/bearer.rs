@@ -307,7 +307,7 @@ mod modes {
     use http::{Request, Response, StatusCode, header};
     use http_body_util::{BodyExt as _, Full};
     use pat_core::{AuthError, MemoryStore, Pats};
-    use pat_tower::{Pat, PatLayer};
+    use pat_tower::{Pat, PatLayer, PatRejection};
     use tower::{Layer as _, ServiceExt as _, service_fn};
 
     use crate::common::node::bearer;
@@ -445,7 +445,8 @@ mod modes {
             StatusCode::UNAUTHORIZED,
             "refused is refused further in"
         );
-        let reason = response.extensions().get::<AuthError>();
+        let rejection = response.extensions().get::<PatRejection>();
+        let reason = rejection.and_then(PatRejection::reason);
         assert!(
             matches!(reason, Some(AuthError::Unrecognized)),
             "for layers outside: {reason:?}"

@@ -135,7 +135,7 @@ async fn trusted_origins() {
 
     let pats = Pats::builder(MemoryStore::default()).build();
     let api = Api::new(pats)
-        .trust_origin("https://app.example")
+        .add_trusted_origin("https://app.example")
         .expect("an origin");
     let alice = Caller::cookie_authenticated("alice".parse().expect("an owner"));
     let app: Router = api.router().layer(Extension(alice));

@@ -3,14 +3,14 @@
 use std::convert::Infallible;
 use std::task::Poll;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::routing::get;
 use axum::{Extension, Router};
 use futures_util::poll;
 use http::{Request, Response, StatusCode, header};
 use libtest_mimic::Trial;
 use pat_core::{MemoryStore, Pats};
-use pat_tower::{Pat, PatLayer};
+use pat_tower::{Pat, PatLayer, PatRejection, RejectionKind};
 use tower::limit::ConcurrencyLimitLayer;
 use tower::{Service, ServiceBuilder, ServiceExt as _, service_fn};
 
@@ -22,6 +22,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("layer::the_token_is_an_extension", extension),
         trial("layer::the_last_layer_says_who_calls", last_layer),
         trial("layer::a_refusal_keeps_no_permit", permits),
+        trial(
+            "layer::a_rejection_is_told_from_the_hosts_errors",
+            rejections,
+        ),
+        trial("layer::the_host_renders_rejections", rendered),
     ]
 }
 
@@ -116,5 +121,92 @@ async fn permits() {
         // And the other one gives it back.
         let response = second.call(request(None)).await.expect("an answer");
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    }
+}
+
+/// Routes of both kinds: with a token, with or without one, and an error of the host's own.
+fn routes() -> Router {
+    Router::new()
+        .route("/", get(async |pat: Pat| pat.owner().to_string()))
+        .route("/anyone", get(async || "anyone"))
+        .route("/own", get(async || StatusCode::UNAUTHORIZED))
+}
+
+async fn answer(app: &Router, path: &str, bearer: Option<&str>) -> Response<Body> {
+    let mut request = request(bearer);
+    *request.uri_mut() = path.parse().expect("a path");
+    app.clone().oneshot(request).await.expect("an answer")
+}
+
+fn kind(response: &Response<Body>) -> Option<RejectionKind> {
+    let rejection = response.extensions().get::<PatRejection>()?;
+    assert_eq!(rejection.status(), response.status());
+    assert!(!rejection.to_string().is_empty());
+    Some(rejection.kind())
+}
+
+/// By what lies in the extensions of the response.
+async fn rejections() {
+    let pats = pats();
+    let optional = routes().layer(PatLayer::optional(pats.clone()));
+    let required = routes().layer(PatLayer::required(pats));
+    for (app, path, bearer, expected) in [
+        (&optional, "/", None, Some(RejectionKind::NotSignedIn)),
+        (&optional, "/anyone", None, None),
+        (&optional, "/own", None, None),
+        (&required, "/own", None, Some(RejectionKind::NotSignedIn)),
+        (
+            &required,
+            "/own",
+            Some("Bearer pat_x"),
+            Some(RejectionKind::InvalidToken),
+        ),
+        (
+            &optional,
+            "/own",
+            Some("Bearer a b"),
+            Some(RejectionKind::InvalidAuthorization),
+        ),
+        (&routes(), "/", None, Some(RejectionKind::MissingLayer)),
+    ] {
+        let response = answer(app, path, bearer).await;
+        assert_eq!(kind(&response), expected, "{path} {bearer:?}");
+    }
+}
+
+/// Those of the layer and those of the extractor, once, and with what none may lack.
+async fn rendered() {
+    let layer = PatLayer::optional(pats()).with_rejection_response(|rejection| {
+        let response = Response::builder().status(rejection.status());
+        let response = response.header(header::CACHE_CONTROL, "public");
+        let body = Bytes::from(format!("host: {rejection}"));
+        response.body(body).expect("a response")
+    });
+    let app = routes().layer(layer);
+    for (path, bearer, expected) in [
+        ("/", None, Some("Bearer realm=\"PAT\"")),
+        (
+            "/",
+            Some("Bearer pat_x"),
+            Some("Bearer realm=\"PAT\", error=\"invalid_token\""),
+        ),
+        ("/own", None, None),
+    ] {
+        let response = answer(&app, path, bearer).await;
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        let challenges = response.headers().get_all(header::WWW_AUTHENTICATE);
+        assert_eq!(challenges.iter().count(), 1, "{path} {bearer:?}");
+        let is_rendered = expected.is_some();
+        if let Some(challenge) = expected {
+            assert_eq!(response.headers()[header::WWW_AUTHENTICATE], challenge);
+            assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+        }
+        let body = axum::body::to_bytes(response.into_body(), 1000).await;
+        let body = body.expect("a body");
+        assert_eq!(
+            body.starts_with(b"host: "),
+            is_rendered,
+            "{path} {bearer:?}"
+        );
     }
 }

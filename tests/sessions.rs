@@ -215,7 +215,7 @@ mod handlers {
     fn host(store: impl SessionStore + Clone, pats: &Pats) -> Router {
         Router::new()
             .route("/", get(write))
-            .layer(PatLayer::optional(pats.clone()).sessions(TowerSessions))
+            .layer(PatLayer::optional(pats.clone()).with_session_invalidator(TowerSessions))
             .layer(SessionManagerLayer::new(store))
     }
 
@@ -302,7 +302,7 @@ mod handlers {
         ] {
             let app = Router::new()
                 .route("/", get(write))
-                .layer(PatLayer::required(pats.clone()).sessions(TowerSessions))
+                .layer(PatLayer::required(pats.clone()).with_session_invalidator(TowerSessions))
                 .layer(outer)
                 .layer(SessionManagerLayer::new(store.clone()));
             let (response, before) = call(&pats, app, Some(id)).await;
@@ -317,7 +317,7 @@ mod handlers {
             "reached"
         }
         let pats = pats();
-        let ours = || PatLayer::optional(pats.clone()).sessions(TowerSessions);
+        let ours = || PatLayer::optional(pats.clone()).with_session_invalidator(TowerSessions);
         let route = || Router::new().route("/", get(unreachable));
         let store = MemoryStore::default();
         let id = stored(&store).await;

@@ -203,13 +203,13 @@ fn router(pats: &Pats, users: &DemoUsers, base_url: BaseUrl, is_secure: bool) ->
         .with_same_site(SameSite::Lax)
         .with_secure(is_secure);
     let tokens = Api::new(pats.clone())
-        .describe_basic()
-        .describe_session_cookie(SESSION_COOKIE)
+        .add_basic_security_scheme()
+        .add_cookie_security_scheme(SESSION_COOKIE)
         .router();
     let mut pages = Pages::new(pats.clone())
-        .sign_in("/login?return_to=")
-        .example_url(&format!("{}/rest/api/latest/myself", base_url.0))
-        .layout(Site);
+        .with_sign_in_url("/login?return_to=")
+        .with_example_url(&format!("{}/rest/api/latest/myself", base_url.0))
+        .with_layout(Site);
     if !is_secure {
         pages = pages.dangerous_plain_http();
     }
@@ -234,7 +234,7 @@ fn router(pats: &Pats, users: &DemoUsers, base_url: BaseUrl, is_secure: bool) ->
             ServiceBuilder::new()
                 .layer(from_fn(headers::drop_unreadable_cookies))
                 .layer(sessions)
-                .layer(PatLayer::optional(pats.clone()).sessions(TowerSessions))
+                .layer(PatLayer::optional(pats.clone()).with_session_invalidator(TowerSessions))
                 .layer(from_fn_with_state(users.clone(), sign_in::resolve_caller))
                 .layer(from_fn(failures::as_json)),
         )

@@ -43,7 +43,9 @@ async fn events(
         ))
     });
     let end = async move {
-        let _reason = stopping.run_until_cancelled(pats.until_invalid(&pat)).await;
+        let _reason = stopping
+            .run_until_cancelled(pats.until_invalid(pat.principal()))
+            .await;
     };
     // A proxy that gathers answers before it passes them on would show nothing of this one.
     let unbuffered = [("x-accel-buffering", "no")];

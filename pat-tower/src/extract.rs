@@ -1,17 +1,16 @@
-use axum_core::body::Body;
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderValue, StatusCode};
 
-use crate::pat::{Pat, Unauthenticated, Why};
-use crate::problem::Problem;
+use crate::auth::state::Unauthenticated;
+use crate::pat::Pat;
+use crate::rejection::{PatRejection, RejectionKind};
 
-/// The token that authenticated the request. A request without one is answered with 401.
+/// Extracts the token that authenticated the request. Rejects a request without one with 401.
 ///
-/// Without a [`PatLayer`](crate::PatLayer) around the route it is answered with 500 and a message
-/// that says so: a forgotten layer must never look like an anonymous user. (In axum, a route added
-/// *after* `.layer(…)` is not covered by it.)
+/// Without a [`PatLayer`](crate::PatLayer) around the route the response is 500 with a message that
+/// says so: a missing layer must not look like an anonymous user. (In axum, a route added *after*
+/// `.layer(…)` is not covered by it.)
 impl<S: Sync> FromRequestParts<S> for Pat {
     type Rejection = PatRejection;
 
@@ -19,19 +18,16 @@ impl<S: Sync> FromRequestParts<S> for Pat {
         if let Some(pat) = Self::of(&parts.extensions) {
             return Ok(pat.clone());
         }
-        let verdict = Unauthenticated::of(&parts.extensions);
-        let config = match &verdict.ok_or(PatRejection(Kind::MissingLayer))?.why {
-            Why::Anonymous(config) => config,
-            Why::Refused(refusal) => &refusal.config,
-        };
-        let challenge = config.challenges.missing.clone();
-        Err(PatRejection(Kind::NotSignedIn(challenge)))
+        let unauthenticated = Unauthenticated::of(&parts.extensions);
+        let unauthenticated = unauthenticated.ok_or_else(missing_layer)?;
+        let challenge = unauthenticated.challenges().missing.clone();
+        Err(PatRejection::new(RejectionKind::NotSignedIn).with_challenge(challenge))
     }
 }
 
-/// The token that authenticated the request; `None` for an anonymous one.
+/// Extracts the token that authenticated the request; `None` for an anonymous request.
 ///
-/// Without a [`PatLayer`](crate::PatLayer) around the route it is answered with 500, as above.
+/// Without a [`PatLayer`](crate::PatLayer) around the route the response is 500, as above.
 impl<S: Sync> OptionalFromRequestParts<S> for Pat {
     type Rejection = PatRejection;
 
@@ -39,33 +35,20 @@ impl<S: Sync> OptionalFromRequestParts<S> for Pat {
         match Self::of(&parts.extensions) {
             Some(pat) => Ok(Some(pat.clone())),
             None if Unauthenticated::of(&parts.extensions).is_some() => Ok(None),
-            None => Err(PatRejection(Kind::MissingLayer)),
+            None => Err(missing_layer()),
         }
     }
 }
 
-/// Why [`Pat`] could not be extracted.
-#[derive(Debug, Clone)]
-pub struct PatRejection(Kind);
-
-#[derive(Debug, Clone)]
-enum Kind {
-    MissingLayer,
-    NotSignedIn(HeaderValue),
+fn missing_layer() -> PatRejection {
+    PatRejection::new(RejectionKind::MissingLayer)
 }
 
+/// Returns the default response, with the rejection in its extensions.
 impl IntoResponse for PatRejection {
     fn into_response(self) -> Response {
-        match self.0 {
-            Kind::MissingLayer => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "The extractor `pat_tower::Pat` needs a `pat_tower::PatLayer` around this route. \
-                 Add it with `Router::layer` after the last route.",
-            )
-                .into_response(),
-            Kind::NotSignedIn(challenge) => {
-                Problem::not_signed_in(challenge).into_response::<Body>()
-            }
-        }
+        let mut response = self.to_response();
+        response.extensions_mut().insert(self);
+        response
     }
 }

@@ -1,33 +1,23 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "api")]
 pub mod api;
 mod auth;
-mod bearer;
-mod challenge;
-#[cfg(any(feature = "api", feature = "pages"))]
-mod csrf;
-#[cfg(any(feature = "api", feature = "pages"))]
-mod cursor;
-mod date;
 #[cfg(feature = "axum")]
 mod extract;
+mod http;
 #[cfg(feature = "pages")]
 pub mod pages;
 mod pat;
-#[cfg(any(feature = "api", feature = "pages"))]
-mod path_id;
-mod problem;
-#[cfg(any(feature = "api", feature = "pages"))]
-mod request_body;
-#[cfg(any(feature = "api", feature = "pages"))]
-mod request_id;
+mod rejection;
 mod session;
 
 pub use self::auth::{PatLayer, PatService, ResponseFuture};
-#[cfg(feature = "axum")]
-pub use self::extract::PatRejection;
+#[cfg(any(feature = "api", feature = "pages"))]
+pub use self::http::csrf::InvalidOrigin;
 pub use self::pat::Pat;
+pub use self::rejection::{PatRejection, RejectionKind};
 #[cfg(feature = "tower-sessions")]
 pub use self::session::TowerSessions;
 pub use self::session::{Destroy, SessionInvalidator};

@@ -91,7 +91,7 @@ pub(super) async fn mounted() {
     let service = Pats::builder(MemoryStore::default())
         .users(named_users(&["alice"]))
         .build();
-    let app = alone(Pages::new(service).sign_in("/in?to="), "alice");
+    let app = alone(Pages::new(service).with_sign_in_url("/in?to="), "alice");
     let page = call(&app, "GET", "/a/b/tokens/new", &[], "").await;
     assert_eq!(page.status, StatusCode::OK);
     let cookie = page.header("set-cookie").expect("a cookie");

@@ -172,23 +172,23 @@ async fn host(pages: Pages) -> String {
 pub(super) async fn stripped_prefix() {
     let sign_in = |address: &str| {
         let pats = Pats::builder(MemoryStore::default()).build();
-        Pages::new(pats).sign_in(address)
+        Pages::new(pats).with_sign_in_url(address)
     };
     for (pages, expected) in [
         (
-            sign_in("/login?return_to=").stripped_prefix("/app"),
+            sign_in("/login?return_to=").with_stripped_prefix("/app"),
             "/app/login?return_to=",
         ),
         (
-            sign_in("/login?return_to=").stripped_prefix("app/"),
+            sign_in("/login?return_to=").with_stripped_prefix("app/"),
             "/app/login?return_to=",
         ),
         (
-            sign_in("https://sso.example/?to=").stripped_prefix("/app"),
+            sign_in("https://sso.example/?to=").with_stripped_prefix("/app"),
             "https://sso.example/?to=",
         ),
         (
-            sign_in("//sso.example/?to=").stripped_prefix("/app"),
+            sign_in("//sso.example/?to=").with_stripped_prefix("/app"),
             "//sso.example/?to=",
         ),
     ] {

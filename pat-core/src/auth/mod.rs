@@ -505,10 +505,10 @@ mod tests {
             let host = Host::new();
             let (_, digest) = host.cached_token().await;
             pass(&host.clock);
-            host.pats.now();
+            host.pats.0.now();
             assert!(!host.is_hit(&digest), "{how}");
             host.clock.step_wall(-day);
-            host.pats.now();
+            host.pats.0.now();
             let is_hit = host.is_hit(&digest);
             assert_eq!(is_hit, is_hit_after, "{how}, and the date is set back");
         }

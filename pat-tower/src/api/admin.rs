@@ -7,15 +7,15 @@ use pat_core::{AdminError, Administration, Caller, TokenId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::State;
 use super::body::{JsonBody, MAX_IDS_LEN, malformed};
 use super::ignored::{StrictQuery, tell};
 use super::openapi::{ADMINISTRATION, NO_SUCH_TOKEN};
 use super::problems::{INVALID_SEARCH, no_such_token};
 use super::routes::{ApiResult, FamilyQuery, family, no_content};
 use super::search::{FilterJson, PageJson, SearchJson};
+use super::state::State;
 use super::wire::{TokenJson, UserJson};
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 
 /// The most users that one answer has.
 const MAX_USERS: usize = 1_000;
@@ -37,10 +37,10 @@ pub(super) async fn administration<'r>(
 
 /// Searches the tokens of all users
 ///
-/// What is left out or empty restricts nothing. `page` begins with 0; to go on while tokens come
-/// and go, and deeper than 10,000, pass `nextCursor` as `cursor` instead, which leaves out the
-/// totals. Of equal tokens the one created last comes first. Members that are not known are ignored
-/// and named in `PAT-Ignored-Fields`.
+/// A criterion that is absent or empty restricts nothing. `page` begins with 0. To page stably while
+/// tokens are created and revoked, or beyond the first 10,000, pass `nextCursor` as `cursor` instead;
+/// the response then has no totals. Of equal tokens the one created last comes first. Unknown members
+/// are ignored and named in `PAT-Ignored-Fields`.
 #[utoipa::path(
     post,
     path = "/tokens/search",
@@ -52,7 +52,7 @@ pub(super) async fn administration<'r>(
         status = 200,
         description = "A page of tokens",
         body = PageJson,
-        headers(("PAT-Ignored-Fields" = String, description = "The members that are not known")),
+        headers(("PAT-Ignored-Fields" = String, description = "The unknown members")),
     )),
 )]
 pub(super) async fn search(
@@ -86,7 +86,7 @@ struct UsersQuery {
     #[serde(default)]
     #[param(default = "")]
     contains: String,
-    /// How many at most.
+    /// The maximum number of users.
     #[serde(default = "twenty")]
     #[param(default = 20, maximum = 1000)]
     limit: usize,
@@ -107,7 +107,7 @@ fn twenty() -> usize {
     params(UsersQuery),
     responses(
         (status = 200, description = "The users", body = Vec<UserJson>),
-        (status = 400, description = "A limit that is none"),
+        (status = 400, description = "Invalid limit"),
     ),
 )]
 pub(super) async fn search_users(
@@ -130,7 +130,7 @@ pub(super) async fn search_users(
 
 /// Revokes tokens
 ///
-/// In one transaction. Unknown ids, and tokens that are revoked already, are passed over.
+/// In one transaction. Unknown ids, and tokens that are revoked already, are skipped.
 #[utoipa::path(
     delete,
     path = "/admin/tokens",
@@ -140,8 +140,8 @@ pub(super) async fn search_users(
     request_body(content = Vec<i64>, description = "Their ids"),
     responses((
         status = 204,
-        description = "None of them authenticates any more",
-        headers(("PAT-Live-Children" = u64, description = "How many tokens that were created with it go on authenticating")),
+        description = "The tokens are revoked",
+        headers(("PAT-Live-Children" = u64, description = "The number of tokens created with them that are still valid")),
     )),
 )]
 pub(super) async fn revoke(
@@ -169,13 +169,13 @@ pub(super) struct RevokeJson {
     ids: Option<Vec<i64>>,
     /// As of a search, with at least one criterion and no unknown one.
     filter: Option<FilterJson>,
-    /// How many tokens the filter is to match; if it matches another number, nothing is done.
+    /// The number of tokens that the filter must match; otherwise none is revoked.
     expected_count: Option<u64>,
-    /// Only counts.
+    /// Whether to count the tokens without revoking them.
     dry_run: Option<bool>,
-    /// Revokes tokens that were created with these too, directly or through others.
+    /// Whether to revoke the tokens that were created with these too, directly or through others.
     family: Option<bool>,
-    /// For the owners' mails and the audit.
+    /// The reason, for the owners' mails and the audit.
     #[schema(max_length = 1000)]
     reason: Option<String>,
 }
@@ -185,14 +185,14 @@ pub(super) struct RevokeJson {
 #[schema(as = Count)]
 pub(super) struct CountJson {
     count: u64,
-    /// How many tokens that were created with these go on authenticating; of a revocation alone.
+    /// The number of tokens created with these that are still valid; absent with `dryRun`.
     #[serde(skip_serializing_if = "Option::is_none")]
     children: Option<u64>,
 }
 
 /// Revokes tokens by ids or by filter
 ///
-/// In one transaction. With `dryRun` it only tells how many tokens the filter matches.
+/// In one transaction. With `dryRun` the response only says how many tokens the filter matches.
 #[utoipa::path(
     post,
     path = "/admin/tokens/revoke",
@@ -200,8 +200,8 @@ pub(super) struct CountJson {
     tag = ADMINISTRATION,
     request_body = RevokeJson,
     responses(
-        (status = 200, description = "How many were revoked", body = CountJson),
-        (status = 409, description = "The filter matches another number; nothing was done"),
+        (status = 200, description = "The number of revoked tokens", body = CountJson),
+        (status = 409, description = "The filter matches another number of tokens; none was revoked"),
     ),
 )]
 pub(super) async fn revoke_matching(
@@ -269,9 +269,10 @@ pub(super) struct IdentifyJson {
     token: String,
 }
 
-/// Tells whose token a string is
+/// Identifies a token by its secret
 ///
-/// Revoked and expired ones included. The string is not logged, and this is no use of the token.
+/// Finds revoked and expired tokens too. The secret is not logged, and the request does not count as a
+/// use of the token.
 #[utoipa::path(
     post,
     path = "/admin/tokens/identify",

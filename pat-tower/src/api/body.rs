@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use super::problems::{BODY_TOO_LARGE, MALFORMED_BODY, UNSUPPORTED_MEDIA_TYPE, sentence};
-use crate::problem::Problem;
-use crate::request_body::{BodyError, is_encoded, read_whole};
+use crate::http::problem::Problem;
+use crate::http::request_body::{BodyError, is_encoded, read_whole};
 
 /// The largest body that is read, in bytes.
 const MAX_LEN: usize = 64 * 1024;

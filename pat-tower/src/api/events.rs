@@ -8,13 +8,13 @@ use pat_core::{Caller, Owner, TokenId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::State;
 use super::admin::administration;
 use super::openapi::ADMINISTRATION;
 use super::problems::INVALID_SEARCH;
 use super::routes::ApiResult;
-use crate::date::wire_date;
-use crate::problem::Problem;
+use super::state::State;
+use crate::http::date::wire_date;
+use crate::http::problem::Problem;
 
 /// The most events that one answer has.
 const MAX_EVENTS: u32 = 1_000;
@@ -30,7 +30,7 @@ struct EventsQuery {
     #[serde(default)]
     #[param(default = 0, minimum = 0, maximum = 9_007_199_254_740_991_u64)]
     after: u64,
-    /// How many at most.
+    /// The maximum number of events.
     #[serde(default = "thousand")]
     #[param(default = 1000, minimum = 1, maximum = 1000)]
     limit: u32,
@@ -68,7 +68,7 @@ pub(super) struct EventJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     parent_id: Option<i64>,
-    /// The key of the user who revoked.
+    /// The key of the user that revoked the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     revoked_by: Option<String>,
@@ -179,8 +179,8 @@ impl EventJson {
 /// Reads audit events
 ///
 /// One JSON object a line, in the order of `seq`. To follow the audit, pass the last `seq` that came
-/// as `after`: no event is missed, whichever node wrote it. An answer with fewer events than asked
-/// for has all there are now. Events are kept for 396 days.
+/// as `after`: no event is missed, whichever node wrote it. A response with fewer events than `limit`
+/// has all there are now. Events are kept for 396 days.
 #[utoipa::path(
     get,
     path = "/admin/events",
@@ -189,7 +189,7 @@ impl EventJson {
     params(EventsQuery),
     responses(
         (status = 200, description = "The events", body = EventJson, content_type = "application/x-ndjson"),
-        (status = 400, description = "A number or limit that is none"),
+        (status = 400, description = "Invalid number or limit"),
         (status = 501, description = "The host's store keeps no audit events"),
     ),
 )]

@@ -2,12 +2,12 @@ use axum::extract::{Request, State as AxumState};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::State;
 use super::problems::CROSS_SITE_REQUEST;
-use crate::csrf::head;
+use super::state::State;
+use crate::http::csrf::head;
+use crate::http::problem::Problem;
+use crate::http::request_id::{request_id, within_request};
 use crate::pat::caller_of;
-use crate::problem::Problem;
-use crate::request_id::{request_id, within_request};
 
 /// Lets a request through that has a caller and was not forged by another site. Stands before every
 /// route, so that none can be added without it.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::problems::INVALID_SEARCH;
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 
 /// The header that names them: a list of strings (RFC 9651).
 pub(super) const PAT_IGNORED_FIELDS: HeaderName = HeaderName::from_static("pat-ignored-fields");

@@ -1,4 +1,4 @@
-//! The REST router, by which users manage their own tokens.
+//! The REST router: users manage their own tokens.
 //!
 //! | method and path | answer |
 //! |---|---|
@@ -19,12 +19,11 @@
 //! | `POST /admin/tokens/identify` with `{"token":"…"}` | 200, the token that this string is; 404 |
 //! | `GET /admin/events?after=0&limit=1000` | 200, audit events after a number, one JSON object a line |
 //!
-//! `GET /openapi.json` describes all of it (OpenAPI 3.1), made from the same types; anybody may read
-//! that.
+//! `GET /openapi.json` returns a description of these (OpenAPI 3.1), made from the same types. It needs
+//! no authentication.
 //!
-//! A slash at the end of a path changes nothing. A body is read where one is wanted, and only one that
-//! has bytes must be called JSON; no answer repeats what it held, but for the names that
-//! `PAT-Ignored-Fields` tells.
+//! A slash at the end of a path is ignored. Only a body that has bytes needs a `Content-Type`. No
+//! response repeats text of a body, except for the names of unknown members in `PAT-Ignored-Fields`.
 //!
 //! Paths are relative to where the host mounts the router, which may be at several places. The
 //! router does not authenticate: it takes the caller from the request's extensions, where a
@@ -40,28 +39,28 @@
 //! |---|---|---|
 //! | `not-signed-in` | 401 | no caller |
 //! | `invalid-token` | 401 | from the layer: the token does not authenticate |
-//! | `invalid-authorization-header` | 400 | from the layer: not one header with one token |
-//! | `misconfigured` | 500 | from the layer: sessions are to be invalidated, and there is no session layer outside |
+//! | `invalid-authorization-header` | 400 | from the layer: not one `Bearer` header with one token |
+//! | `misconfigured` | 500 | from the layer: it invalidates sessions, and finds no session layer outside; from the extractor `Pat`: no layer around the route |
 //! | `temporarily-unavailable` | 503 | the database or the directory does not answer |
 //! | `cross-site-request` | 403 | another site made the browser send this |
-//! | `not-found` | 404 | no such path or token, the token is somebody else's, or `pat.admin.enabled` is off |
+//! | `not-found` | 404 | no such path or token, the token is another user's, or `pat.admin.enabled` is off |
 //! | `method-not-allowed` | 405 | |
-//! | `malformed-body` | 400 | no JSON object of the right members and types; a `family` that is neither true nor false |
+//! | `malformed-body` | 400 | not a JSON object with the right members and types; a `family` that is neither true nor false |
 //! | `unsupported-media-type` | 415 | a body that is not `application/json`, or has a `Content-Encoding` |
 //! | `body-too-large` | 413 | a body over 64 KiB; over 1 MiB where tokens are revoked by ids |
 //! | `tokens-disabled` | 400 | `atlassian.pats.enabled` is off |
-//! | `invalid-name` | 400 | nothing of it can be seen, too long, or with a control character, line separator or bidi control |
+//! | `invalid-name` | 400 | no visible character, too long, or with a control character, line separator or bidi control |
 //! | `invalid-duration` | 400 | not a whole number of days from 1 to the limit |
 //! | `duration-required` | 400 | tokens that never expire are switched off |
 //! | `outlives-parent` | 400 | longer than the token it is created with |
 //! | `created-by-token` | 403 | tokens may not create tokens |
-//! | `token-limit-reached` | 403 | the user has as many tokens as he may |
-//! | `older-nodes` | 409 | the token would have something that an older version, which runs as well, does not know |
-//! | `too-many-rows` | 403 | so many of the user's tokens, revoked and expired ones included, wait to be pruned |
-//! | `not-an-administrator` | 403 | only administrators may do this |
+//! | `token-limit-reached` | 403 | the user has the maximum number of tokens |
+//! | `older-nodes` | 409 | the token would need a feature that a running node of an older version lacks |
+//! | `too-many-rows` | 403 | too many tokens of the user, revoked and expired ones included, wait to be pruned |
+//! | `not-an-administrator` | 403 | the caller is not an administrator |
 //! | `invalid-search` | 400 | a bad date, order, page, limit or cursor; an unknown member with `?strict=true` |
-//! | `no-criterion` | 400 | a revocation by a filter that restricts nothing |
-//! | `count-mismatch` | 409 | the filter matches another number of tokens; nothing was done |
+//! | `no-criterion` | 400 | the filter of a revocation restricts nothing |
+//! | `count-mismatch` | 409 | the filter matches another number of tokens; none was revoked |
 //! | `search-not-supported` | 501 | the host's store cannot be searched |
 //! | `audit-not-supported` | 501 | the host's store keeps no audit events |
 
@@ -74,6 +73,7 @@ mod openapi;
 mod problems;
 mod routes;
 mod search;
+mod state;
 mod wire;
 
 use std::sync::Arc;
@@ -82,13 +82,13 @@ use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use pat_core::Pats;
-use tower_http::csrf::ConfigError;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
-use crate::challenge::Challenges;
-use crate::csrf::Csrf;
-use crate::request_body::read_on;
+use self::state::State;
+use crate::http::challenge::Challenges;
+use crate::http::csrf::{Csrf, InvalidOrigin};
+use crate::http::request_body::read_on;
 
 /// Builds the router.
 ///
@@ -113,7 +113,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// The router for the tokens of this service.
+    /// Creates a builder for the router of this service.
     pub fn new(pats: Pats) -> Self {
         let cross_site = Csrf::new(pats.settings());
         Self {
@@ -123,32 +123,32 @@ impl Api {
         }
     }
 
-    /// Lets pages of another origin (`https://example.com`) send requests that change something
-    /// with the user's session. By default only pages of the same origin may: of the request's
-    /// `Host`, or of `pat.base.url`.
+    /// Adds an origin (`https://example.com`) whose pages may send requests with the user's session.
+    /// By default only pages of the same origin may: that of the request's `Host`, or of
+    /// `pat.base.url`.
     ///
     /// # Errors
-    /// The text is no origin.
-    pub fn trust_origin(mut self, origin: &str) -> Result<Self, ConfigError> {
-        self.cross_site = self.cross_site.trust_origin(origin)?;
+    /// [`InvalidOrigin`] if the text is not an origin.
+    pub fn add_trusted_origin(mut self, origin: &str) -> Result<Self, InvalidOrigin> {
+        self.cross_site = self.cross_site.add_trusted_origin(origin)?;
         Ok(self)
     }
 
-    /// Has the OpenAPI document say that callers may sign in by Basic, beside a token: that is a matter
-    /// of the host, which the router cannot know.
-    pub fn describe_basic(mut self) -> Self {
+    /// Adds Basic authentication to the security schemes of the OpenAPI document. The router does not
+    /// authenticate, so the host says what it accepts besides tokens.
+    pub fn add_basic_security_scheme(mut self) -> Self {
         self.sign_ins.push(openapi::SignIn::Basic);
         self
     }
 
-    /// Has the OpenAPI document say that callers may sign in by a session in the cookie of this name.
-    pub fn describe_session_cookie(mut self, name: &str) -> Self {
+    /// Adds a session cookie of this name to the security schemes of the OpenAPI document.
+    pub fn add_cookie_security_scheme(mut self, name: &str) -> Self {
         self.sign_ins
             .push(openapi::SignIn::Session(name.to_owned()));
         self
     }
 
-    /// The router, to be nested or merged into the host's, or served by itself.
+    /// Builds the router, which the host nests, merges or serves by itself.
     pub fn router<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
         let challenges = Challenges::new(self.pats.settings().realm());
         let state = State {
@@ -176,7 +176,7 @@ impl Api {
             .method_not_allowed_fallback(problems::method_not_allowed)
             .layer(from_fn_with_state(state.clone(), guard::guard));
         Router::new()
-            // For anybody: it tells nothing of any user.
+            // Without authentication: it says nothing about any user.
             .route("/openapi.json", get(openapi::serve))
             .route("/openapi.json/", get(openapi::serve))
             .method_not_allowed_fallback(problems::method_not_allowed)
@@ -199,12 +199,4 @@ fn add_routes(
         router.route(&format!("{path}/"), methods.clone())
     });
     router.routes(handlers)
-}
-
-/// What the handlers share.
-#[derive(Debug, Clone)]
-struct State {
-    pats: Pats,
-    cross_site: Csrf,
-    challenges: Challenges,
 }

@@ -17,7 +17,7 @@ use utoipa::openapi::{
 };
 use utoipa::{IntoParams, PartialSchema as _, ToSchema as _};
 
-use crate::problem::ProblemJson;
+use crate::http::problem::ProblemJson;
 
 /// What users do.
 pub(super) const TOKENS: &str = "Tokens";
@@ -38,7 +38,7 @@ pub(super) struct Id {
 }
 
 /// Why there is a 404.
-pub(super) const NO_SUCH_TOKEN: &str = "There is no such token, or it is somebody else's";
+pub(super) const NO_SUCH_TOKEN: &str = "There is no such token, or it is another user's";
 
 const BEARER: &str = "bearer";
 
@@ -58,7 +58,7 @@ impl SignIn {
                 SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)),
             ),
             Self::Session(cookie) => {
-                let description = "The session that the application's own sign-in begins.";
+                let description = "The session of the application's own sign-in.";
                 let cookie = ApiKeyValue::with_description(cookie.as_str(), description);
                 ("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)))
             }
@@ -116,8 +116,9 @@ fn info(settings: &Settings) -> Info {
         .title("Personal access tokens")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
-            "How users manage the tokens by which their scripts sign in, and administrators those \
-             of all users. Callers sign in as the application has them do, or with a token.",
+            "Users create, list and revoke the tokens with which their scripts sign in; \
+             administrators manage the tokens of all users. Callers authenticate as the \
+             application requires, or with a token.",
         ))
         .contact(Some(contact))
         .license(Some(license))
@@ -126,10 +127,10 @@ fn info(settings: &Settings) -> Info {
 
 fn tags() -> Vec<Tag> {
     let tags = [
-        (TOKENS, "What users do with their own tokens."),
+        (TOKENS, "The caller's own tokens."),
         (
             ADMINISTRATION,
-            "What administrators do with the tokens of all users.",
+            "The tokens of all users, for administrators.",
         ),
     ];
     let tags = tags.into_iter();
@@ -205,16 +206,16 @@ fn headers_of(status: &str) -> Option<(&'static str, RefOr<Header>)> {
     Some(match status {
         "401" => (
             "WWW-Authenticate",
-            header("How to sign in: `Bearer`, and what the application has besides."),
+            header("The ways to authenticate: `Bearer`, and those of the application."),
         ),
         "503" => (
             "Retry-After",
-            header("After how many seconds to try again."),
+            header("The number of seconds after which to try again."),
         ),
         success if success.starts_with('2') => (
             "PAT-Expires-At",
             header(
-                "When the token of this request expires; absent if it does not, or there is none.",
+                "When the token of this request expires; absent if it never does, or without a token.",
             ),
         ),
         _ => return None,
@@ -223,14 +224,14 @@ fn headers_of(status: &str) -> Option<(&'static str, RefOr<Header>)> {
 
 fn add_common(operation: &mut Operation) {
     let mut common = vec![
-        ("401", "Nobody is signed in, or the token is not valid"),
+        ("401", "No user is signed in, or the token is not valid"),
         ("403", "The caller may not do this"),
         ("503", "The database does not answer; try again"),
     ];
     if operation.request_body.is_some() {
         common.extend([
-            ("400", "The body is not as it should be"),
-            ("413", "The body is too large"),
+            ("400", "Malformed body"),
+            ("413", "Body too large"),
             ("415", "The body is not application/json"),
         ]);
     }

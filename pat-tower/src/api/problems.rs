@@ -5,8 +5,8 @@ use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
 use pat_core::{AccessError, AdminError, PolicyError, Unavailable};
 
-pub(super) use crate::problem::sentence;
-use crate::problem::{Problem, ProblemType};
+pub(super) use crate::http::problem::sentence;
+use crate::http::problem::{Problem, ProblemType};
 
 pub(super) const CROSS_SITE_REQUEST: ProblemType = ProblemType::new(
     "cross-site-request",
@@ -102,12 +102,12 @@ pub(super) async fn method_not_allowed() -> Problem {
     Problem::new(METHOD_NOT_ALLOWED, "This method is not allowed here.")
 }
 
-/// There is no such token, or it is somebody else's: one text for both.
+/// Returns the problem for an unknown token and for another user's: one text for both.
 pub(super) fn no_such_token() -> Problem {
     Problem::new(NOT_FOUND, "There is no such token.")
 }
 
-/// The last touch on every answer: none is cached, nor taken for anything but what it says it is.
+/// Adds the headers of every response: it must not be cached, and its type must not be guessed.
 pub(super) async fn finish(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -6,20 +6,20 @@ use pat_core::{Caller, CreateError, Family, PolicyError, Principal, RevokedCount
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::State;
 use super::body::{JsonBody, malformed};
 use super::openapi::{Id, NO_SUCH_TOKEN, TOKENS};
 use super::problems::no_such_token;
+use super::state::State;
 use super::wire::{CreateJson, PolicyJson, TokenJson};
-use crate::challenge::Challenges;
-use crate::path_id::PathId;
-use crate::problem::Problem;
+use crate::http::challenge::Challenges;
+use crate::http::path_id::PathId;
+use crate::http::problem::Problem;
 
 pub(super) type ApiResult<T> = Result<T, Problem>;
 
 /// Creates a token
 ///
-/// The secret is in `rawToken` of this answer and nowhere else, ever again.
+/// The secret is in `rawToken` of this response and cannot be read again.
 #[utoipa::path(
     post,
     path = "/tokens",
@@ -61,7 +61,8 @@ fn create_problem(error: CreateError, challenges: &Challenges) -> Problem {
 
 /// Lists the caller's tokens
 ///
-/// Those that are not revoked, in order of their ids. Expired ones are there until they are pruned.
+/// The tokens that are not revoked, in the order of their ids. Expired tokens are listed until they
+/// are pruned.
 #[utoipa::path(
     get,
     path = "/tokens",
@@ -82,7 +83,7 @@ pub(super) async fn list(
 
 /// Finds a token
 ///
-/// One of the caller's own, or any if he is an administrator.
+/// One of the caller's own, or any token for an administrator.
 #[utoipa::path(
     get,
     path = "/tokens/{id}",
@@ -102,7 +103,7 @@ pub(super) async fn find(
 
 /// Revokes a token
 ///
-/// One of the caller's own, or any if he is an administrator. To do so again is no error. With
+/// One of the caller's own, or any token for an administrator. Revoking a token again succeeds. With
 /// `family=true`, tokens that were created with it are revoked too, directly or through others, which
 /// `pat.create.by.token=capped` does in any case.
 #[utoipa::path(
@@ -114,8 +115,8 @@ pub(super) async fn find(
     responses(
         (
             status = 204,
-            description = "It authenticates no more",
-            headers(("PAT-Live-Children" = u64, description = "How many tokens that were created with it go on authenticating")),
+            description = "The token is revoked",
+            headers(("PAT-Live-Children" = u64, description = "The number of tokens created with it that are still valid")),
         ),
         (status = 400, description = NO_SUCH_FAMILY),
         (status = 404, description = NO_SUCH_TOKEN),
@@ -133,9 +134,9 @@ pub(super) async fn revoke(
     Ok(no_content(revoked))
 }
 
-/// Finds the token that this very request was made with
+/// Finds the token that authenticated this request
 ///
-/// So a client knows which of the listed tokens it holds.
+/// It tells a client which of the listed tokens it holds.
 #[utoipa::path(
     get,
     path = "/tokens/current",
@@ -150,9 +151,9 @@ pub(super) async fn current(
     find_by_id(&state, &caller, presented_token(&caller)?).await
 }
 
-/// Revokes the token that this very request was made with
+/// Revokes the token that authenticated this request
 ///
-/// For a client that has done its work.
+/// For a client that does not need its token any more.
 #[utoipa::path(
     delete,
     path = "/tokens/current",
@@ -162,8 +163,8 @@ pub(super) async fn current(
     responses(
         (
             status = 204,
-            description = "It authenticates no more",
-            headers(("PAT-Live-Children" = u64, description = "How many tokens that were created with it go on authenticating")),
+            description = "The token is revoked",
+            headers(("PAT-Live-Children" = u64, description = "The number of tokens created with it that are still valid")),
         ),
         (status = 400, description = NO_SUCH_FAMILY),
         (status = 404, description = NO_SUCH_TOKEN),
@@ -180,11 +181,11 @@ pub(super) async fn revoke_current(
     Ok(no_content(revoked))
 }
 
-/// What falls with a token.
+/// The query of a revocation.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct FamilyQuery {
-    /// Whether tokens that were created with it are revoked too.
+    /// Whether to revoke the tokens that were created with it too.
     #[serde(default)]
     #[param(default = false)]
     family: bool,
@@ -219,9 +220,9 @@ pub(super) fn no_content(revoked: RevokedCount) -> Response {
     response
 }
 
-/// Tells the limits in force
+/// Returns the limits in force
 ///
-/// They are those of this instance, for tokens that are created from now on.
+/// They apply to tokens that are created on this instance from now on.
 #[utoipa::path(
     get,
     path = "/policy",
@@ -233,7 +234,7 @@ pub(super) async fn policy(AxumState(state): AxumState<State>) -> Json<PolicyJso
     Json(PolicyJson::new(&state.pats))
 }
 
-/// An administrator who looks at somebody else's token is told whose it is.
+/// Finds a token; an administrator is told the owner of another user's.
 async fn find_by_id(state: &State, caller: &Caller, id: TokenId) -> ApiResult<Json<TokenJson>> {
     let token = state.pats.find(caller, id).await?;
     let is_own = token.owner == *caller.owner();

@@ -13,8 +13,8 @@ use utoipa::ToSchema;
 use super::body::malformed;
 use super::problems::INVALID_SEARCH;
 use super::wire::TokenJson;
-use crate::cursor::PageCursor;
-use crate::problem::Problem;
+use crate::http::cursor::PageCursor;
+use crate::http::problem::Problem;
 
 /// The most tokens of a page.
 const MAX_LIMIT: u32 = 1_000;
@@ -55,7 +55,7 @@ pub(super) struct FilterJson {
     is_used: Option<IsUsed>,
     /// `ACTIVE`, `EXPIRES_SOON`, `EXPIRED` or `REVOKED`; an empty text restricts nothing.
     status: Option<String>,
-    /// Has tokens listed that are revoked and not yet pruned.
+    /// Whether to list tokens too that are revoked and not yet pruned.
     include_revoked: Option<bool>,
     #[serde(flatten)]
     #[schema(ignore)]
@@ -76,14 +76,14 @@ enum IsUsed {
 pub(super) struct SearchJson {
     /// From 0; not beyond the first 10,000 tokens.
     page: Option<u32>,
-    /// How many tokens a page has: 100 unless told.
+    /// The maximum number of tokens of the page; 100 by default.
     #[schema(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
     /// `nextCursor` of the page before, instead of `page`.
     cursor: Option<String>,
-    /// `createdAt`, `expiringAt`, `lastAccessedAt`, `name` (unless told) or `userKey`.
+    /// `createdAt`, `expiringAt`, `lastAccessedAt`, `name` (the default) or `userKey`.
     sort_by: Option<String>,
-    /// `asc` (unless told) or `desc`.
+    /// `asc` (the default) or `desc`.
     order_by: Option<String>,
     #[serde(flatten)]
     filter: FilterJson,

@@ -6,8 +6,8 @@ use serde_json::Number;
 use utoipa::ToSchema;
 
 use super::problems::INVALID_DURATION;
-use crate::date::wire_date;
-use crate::problem::Problem;
+use crate::http::date::wire_date;
+use crate::http::problem::Problem;
 
 /// A token that never expires carries this date, since clients expect one.
 const NEVER: &str = "9999-12-31T00:00:00.000+00:00";
@@ -29,14 +29,14 @@ pub(super) struct TokenJson {
     /// `9999-12-31T00:00:00.000+00:00` for a token that never expires.
     #[schema(format = DateTime)]
     expiring_at: String,
-    /// `REVOKED` only for administrators who ask for such.
+    /// `REVOKED` only in searches with `includeRevoked`.
     #[schema(value_type = StatusName)]
     status: &'static str,
-    /// Only of a revoked token, for administrators who ask for such.
+    /// Only of a revoked token, in searches with `includeRevoked`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime, nullable = false)]
     revoked_at: Option<String>,
-    /// The secret; only in the answer to its creation.
+    /// The secret; only in the response that creates the token.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "expose")]
     #[schema(value_type = String, required = false)]
     raw_token: Option<PlainToken>,
@@ -82,7 +82,7 @@ fn expose<S: Serializer>(plain: &Option<PlainToken>, serializer: S) -> Result<S:
     serializer.serialize_some(&plain.as_ref().map(PlainToken::expose))
 }
 
-/// What a token is now: `EXPIRES_SOON` is active for some days more.
+/// The state of a token. `EXPIRES_SOON`: active, and expires within the warning days.
 #[derive(ToSchema)]
 #[schema(as = Status)]
 #[expect(
@@ -157,13 +157,13 @@ impl PolicyJson {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = NewToken)]
 pub(super) struct CreateJson {
-    /// Any text of which something can be seen, without control characters, line separators and bidi
-    /// controls. Names need not be unique.
+    /// Text with at least one visible character and without control characters, line separators and
+    /// bidi controls. Names need not be unique.
     // Missing is the same as blank.
     #[serde(default)]
     #[schema(required = true, min_length = 1)]
     name: String,
-    /// Whole days until it expires.
+    /// Whole days until the token expires.
     #[schema(value_type = Option<i64>, required = false, minimum = 1)]
     expiration_duration: Option<Number>,
 }

@@ -9,14 +9,15 @@ use pat_core::{AuthError, Principal, TokenDigest};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::layer::{Action, Config, ResponseEdit, answer};
+use super::config::Config;
+use super::effects::{Prepared, ResponseEdit};
 use crate::session::Destroy;
 
-type Check = Pin<Box<dyn Future<Output = Result<Principal, AuthError>> + Send>>;
+type Authentication = Pin<Box<dyn Future<Output = Result<Principal, AuthError>> + Send>>;
 
 pin_project! {
-    /// The future of [`PatService`](crate::PatService): boxes nothing as long as the token is
-    /// cached and no session has to be destroyed.
+    /// The future of [`PatService`](crate::PatService). It boxes nothing as long as the token is cached
+    /// and no session has to be destroyed.
     pub struct ResponseFuture<S, Req, ResBody>
     where
         S: Service<Req>,
@@ -32,29 +33,29 @@ pin_project! {
     where
         S: Service<Req>,
     {
-        Checking {
-            check: Check,
+        Authenticating {
+            authentication: Authentication,
             config: Arc<Config>,
             digest: TokenDigest,
             call: Option<Box<Call<S, Req>>>,
         },
         DestroyingSession {
             destroy: Destroy,
-            after: Option<ResponseEdit>,
+            edit: Option<ResponseEdit>,
             call: Option<Box<Call<S, Req>>>,
         },
         Calling {
             #[pin]
             future: S::Future,
-            after: ResponseEdit,
+            edit: ResponseEdit,
         },
-        Answering {
+        Responding {
             response: Option<Box<Response<ResBody>>>,
         },
     }
 }
 
-/// A call that waits for its turn.
+/// A call of the inner service that waits.
 struct Call<S, Req> {
     inner: S,
     request: Req,
@@ -70,31 +71,31 @@ impl<S, ReqBody, ResBody> ResponseFuture<S, Request<ReqBody>, ResBody>
 where
     S: Service<Request<ReqBody>>,
 {
-    pub(super) fn calling(future: S::Future, after: ResponseEdit) -> Self {
+    pub(super) fn calling(future: S::Future, edit: ResponseEdit) -> Self {
         Self {
-            state: State::Calling { future, after },
+            state: State::Calling { future, edit },
         }
     }
 
-    pub(super) fn answering(response: Response<ResBody>) -> Self {
+    pub(super) fn responding(response: Response<ResBody>) -> Self {
         Self {
-            state: State::Answering {
+            state: State::Responding {
                 response: Some(Box::new(response)),
             },
         }
     }
 
-    pub(super) fn checking(
+    pub(super) fn authenticating(
         config: Arc<Config>,
         digest: TokenDigest,
         request: Request<ReqBody>,
         inner: S,
     ) -> Self {
-        let check = Box::pin(config.pats.authenticate_digest(digest));
+        let authentication = Box::pin(config.pats.authenticate_digest(digest));
         let call = Some(Box::new(Call { inner, request }));
         Self {
-            state: State::Checking {
-                check,
+            state: State::Authenticating {
+                authentication,
                 config,
                 digest,
                 call,
@@ -104,7 +105,7 @@ where
 
     pub(super) fn destroying_session(
         destroy: Destroy,
-        after: ResponseEdit,
+        edit: ResponseEdit,
         request: Request<ReqBody>,
         inner: S,
     ) -> Self {
@@ -112,7 +113,7 @@ where
         Self {
             state: State::DestroyingSession {
                 destroy,
-                after: Some(after),
+                edit: Some(edit),
                 call,
             },
         }
@@ -131,47 +132,48 @@ where
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
-                StateProj::Checking {
-                    check,
+                StateProj::Authenticating {
+                    authentication,
                     config,
                     digest,
                     call,
                 } => {
-                    let verdict = ready!(check.as_mut().poll(cx));
+                    let result = ready!(authentication.as_mut().poll(cx));
                     let mut call = call.take().expect(POLLED_AGAIN);
-                    match config.apply(&mut call.request, *digest, verdict) {
-                        Action::DestroySession(destroy, after) => State::DestroyingSession {
+                    let action = config.evaluate(*digest, result);
+                    match config.prepare(&mut call.request, action) {
+                        Prepared::DestroySession(destroy, edit) => State::DestroyingSession {
                             destroy,
-                            after: Some(after),
+                            edit: Some(edit),
                             call: Some(call),
                         },
-                        Action::Call(after) => State::Calling {
+                        Prepared::Call(edit) => State::Calling {
                             future: call.start(),
-                            after,
+                            edit,
                         },
-                        Action::Answer(what) => State::Answering {
-                            response: Some(Box::new(answer(*what))),
+                        Prepared::Reject(rejection) => State::Responding {
+                            response: Some(Box::new(config.respond(*rejection))),
                         },
                     }
                 }
                 StateProj::DestroyingSession {
                     destroy,
-                    after,
+                    edit,
                     call,
                 } => {
-                    // One that could not be is reported; the request goes on.
+                    // A failure has been reported; the request goes on.
                     drop(ready!(destroy.as_mut().poll(cx)));
                     State::Calling {
                         future: call.take().expect(POLLED_AGAIN).start(),
-                        after: after.take().expect(POLLED_AGAIN),
+                        edit: edit.take().expect(POLLED_AGAIN),
                     }
                 }
-                StateProj::Calling { future, after } => {
+                StateProj::Calling { future, edit } => {
                     let mut response = ready!(future.poll(cx))?;
-                    after.complete(&mut response);
+                    edit.apply(&mut response);
                     return Poll::Ready(Ok(response));
                 }
-                StateProj::Answering { response } => {
+                StateProj::Responding { response } => {
                     return Poll::Ready(Ok(*response.take().expect(POLLED_AGAIN)));
                 }
             };

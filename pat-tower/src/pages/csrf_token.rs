@@ -1,4 +1,11 @@
-//! What proves that a form comes from a page that this browser was shown.
+//! The token that proves that a form comes from a page that this browser was shown.
+//!
+//! It stands beside the check of `Sec-Fetch-Site` and `Origin` ([`Csrf`](crate::http::csrf::Csrf))
+//! because that check trusts the whole origin and passes clients that send neither header: the token
+//! binds a form to one user and one browser session. The same cookie remembers submissions, since a
+//! form that was answered and one whose answer was lost need different evidence: [`SubmissionId`]
+//! recognises the first after the token was revoked or renamed, the list of tokens that the form
+//! holds the second, in a browser that never got the cookie.
 
 use std::fmt;
 
@@ -20,9 +27,9 @@ use sha2::Sha256;
 /// is sent again creates nothing, on whichever node it arrives. What the browser makes of that is
 /// its own affair: a sheet that is forgotten or made up only concerns its own user.
 ///
-/// What remains is somebody who *plants* a cookie whose secret he knows. `__Host-` forbids that to
-/// everybody but the host itself over TLS, neighbours under the same domain included. It is
-/// `SameSite=Lax` and not `Strict`: who comes here by a link in a mail would otherwise arrive
+/// An attacker could still *plant* a cookie with a secret of the attacker's own. `__Host-` forbids that
+/// to every site but the host itself over TLS, neighbours under the same domain included. The cookie
+/// is `SameSite=Lax` and not `Strict`: a browser that follows a link in a mail would otherwise arrive
 /// without it and get a new one, and forms that are open in other tabs would stop working.
 #[derive(Clone)]
 pub(super) struct CsrfSecret {

@@ -9,12 +9,13 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::csrf_token::CsrfSecret;
 use super::fields::Fields;
+use super::layout::{PageContext, Section};
 use super::page::{FORM_TOKEN, Page, see_other};
-use super::{PageContext, Section, State};
-use crate::csrf::head;
+use super::state::State;
+use crate::http::csrf::head;
+use crate::http::request_body::{BodyError, is_encoded, read_whole};
+use crate::http::request_id::{request_id, within_request};
 use crate::pat::caller_of;
-use crate::request_body::{BodyError, is_encoded, read_whole};
-use crate::request_id::{request_id, within_request};
 
 /// The largest form that is read, in bytes.
 const MAX_FORM_LEN: usize = 64 * 1024;
@@ -30,8 +31,8 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
 /// a caller, was not forged by another site, and whose form, if it is one, holds the token that
 /// this caller's forms hold. Handlers find the [`Page`] and the [`Fields`] in the extensions.
 ///
-/// A caller who is not ambient (a script with a token) needs no form token: nobody else can make
-/// his program send what it sends.
+/// A caller that is not cookie-authenticated (a script with a token) needs no form token: another site
+/// cannot make it send a request.
 pub(super) async fn guard(
     AxumState(state): AxumState<State>,
     mut request: Request,
@@ -45,7 +46,7 @@ pub(super) async fn guard(
     let caller = caller_of(request.extensions());
     let mut visit = visit(&request, caller.clone());
     if let Some(caller) = &caller {
-        // While nobody can tell, there is just no link to the administration.
+        // While the directory does not answer, the link to the administration is left out.
         visit.may_administer = state.pats.administration(caller).await.is_ok();
     }
     let form_token = caller.as_ref().map(|caller| key.token(caller.owner()));

@@ -3,11 +3,11 @@ use std::fmt::Debug;
 use http::Extensions;
 use pat_core::Caller;
 
-/// What the host adds to each page: HTML that is taken as it is.
+/// The HTML that the host adds to each page. It is not escaped.
 ///
-/// The pages allow no script, style, image or font from elsewhere and none inside of the HTML. The
-/// host's own go into files, which [`Layout::head`] links: colours and fonts, for example, by
-/// setting the custom properties of the style sheet on `:root`.
+/// The pages' `Content-Security-Policy` allows scripts, styles, images and fonts only from files of
+/// the host's own origin, not inline. [`Layout::head`] links such files: a style sheet, for example,
+/// that sets the custom properties of the pages' style sheet on `:root`.
 ///
 /// ```
 /// use pat_tower::pages::{Layout, PageContext};
@@ -27,32 +27,32 @@ use pat_core::Caller;
 /// }
 /// ```
 pub trait Layout: Debug + Send + Sync + 'static {
-    /// What comes after a page's name in the title of its window, such as the product's name.
+    /// Returns what follows a page's name in the window title, such as the product's name.
     fn title(&self) -> String {
         String::new()
     }
 
-    /// The end of the element `head`: links to style sheets, icons and scripts.
+    /// Returns the end of the element `head`: links to style sheets, icons and scripts.
     fn head(&self, visit: &PageContext) -> String {
         let _ = visit;
         String::new()
     }
 
-    /// What is in the element `header`: the logo, a way home, the navigation. By default it is
-    /// empty and not shown.
+    /// Returns the content of the element `header`: the logo, a link to the start page, the
+    /// navigation. The default is empty, and the element is left out.
     fn header(&self, visit: &PageContext) -> String {
         let _ = visit;
         String::new()
     }
 
-    /// What is in the element `footer`. By default it is empty and not shown.
+    /// Returns the content of the element `footer`. The default is empty, and the element is left out.
     fn footer(&self, visit: &PageContext) -> String {
         let _ = visit;
         String::new()
     }
 }
 
-/// Nothing around the pages.
+/// A layout that adds nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct NoLayout;
 
@@ -68,43 +68,45 @@ pub struct PageContext {
     pub(super) extensions: Extensions,
 }
 
-/// Which of the pages.
+/// A part of the pages. More may be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Section {
-    /// One's own tokens.
+    /// The signed-in user's tokens.
     Tokens,
     /// The tokens of all users.
     Administration,
 }
 
 impl PageContext {
-    /// Who is signed in, if anybody is.
+    /// Returns the signed-in user; `None` on a page that asks to sign in.
     #[must_use]
     pub fn caller(&self) -> Option<&Caller> {
         self.caller.as_ref()
     }
 
-    /// Whether there is an administration for him: he is an administrator, and `pat.admin.enabled`
-    /// is on. False while the host's directory cannot tell.
+    /// Returns whether the signed-in user can open the administrators' pages: the user is an
+    /// administrator, and `pat.admin.enabled` is on. False while the host's directory does not answer.
     #[must_use]
     pub fn may_administer(&self) -> bool {
         self.may_administer
     }
 
-    /// The way from this page to where the router is mounted: empty, or `../` some times. Put
-    /// before `tokens` or `admin/tokens` it makes a link to these pages.
+    /// Returns the relative path from this page to the router's mount point: empty, or `../` repeated.
+    /// `root` followed by `tokens` or `admin/tokens` is a link to these pages.
     #[must_use]
     pub fn root(&self) -> &str {
         &self.root
     }
 
-    /// Where in the pages this is; nothing on a page that says that there is no such page.
+    /// Returns the part of the pages that this page belongs to.
     #[must_use]
     pub fn section(&self) -> Option<Section> {
         self.section
     }
 
-    /// The extensions of the request, where the host may have left something for its layout.
+    /// Returns the extensions of the request, by which the host's middleware can hand values to its
+    /// layout.
     #[must_use]
     pub fn extensions(&self) -> &Extensions {
         &self.extensions

@@ -1,42 +1,45 @@
-//! Pages on which people manage their tokens, and administrators those of everybody.
+//! Pages on which users manage their tokens, and administrators those of all users.
 //!
 //! | path | page |
 //! |---|---|
-//! | `tokens` | one's own tokens |
+//! | `tokens` | the signed-in user's tokens |
 //! | `tokens/new` | the form for a new one; `?name=ci&expires=90` fills it in |
 //! | `tokens/{id}/revoke` | asks whether to revoke it |
 //! | `admin/tokens` | the tokens of all users, for administrators |
 //! | `admin/tokens/revoke` | asks whether to revoke some of them |
-//! | `admin/tokens/export` | what the filter finds, as CSV |
-//! | `admin/tokens/owners` | users that a text fits, as JSON, for the script |
+//! | `admin/tokens/export` | the tokens that the filter finds, as CSV |
+//! | `admin/tokens/owners` | the users that match a text, as JSON, for the script |
 //! | `tokens/assets/…` | the style sheet and the script |
 //!
 //! Merge the router into the host's, or nest it at any path. Links are relative, so it works behind
-//! a proxy that takes a prefix off, too. The pages need no JavaScript; with it, dates are in the
-//! viewer's time zone, questions are dialogs, there are buttons that copy, owners are suggested as
-//! one types, and all that a filter finds can be selected. They load nothing from elsewhere.
+//! a proxy that removes a prefix, too. The pages need no JavaScript; with it, dates are in the
+//! browser's time zone, questions are dialogs, there are buttons that copy, owners are suggested
+//! while typing, and all tokens that a filter finds can be selected. They load nothing from other
+//! origins.
 //!
 //! Like the REST router, this one does not authenticate: it takes the caller from the request's
 //! extensions, where a [`PatLayer`](crate::PatLayer) has put its [`Pat`](crate::Pat) or the host a
-//! [`Caller`](pat_core::Caller). With neither, a browser is sent to [`Pages::sign_in`].
+//! [`Caller`](pat_core::Caller). With neither, a browser is sent to [`Pages::with_sign_in_url`].
 //!
-//! # What protects them
-//! - A request that another site made the browser send is refused, as by the REST router.
-//! - Besides, each form holds a token that is good for one user in one browser session, by way of
-//!   the cookie `__Host-pat-form`. It goes out only over TLS; see [`Pages::dangerous_plain_http`].
-//! - `Content-Security-Policy` forbids whatever is not the host's own, inline scripts and styles,
-//!   frames, and requests of scripts but for the suggestions on the administrators' page. Nothing but
-//!   the assets may be cached.
-//! - A new token is in the answer to the form and nowhere else: in no address, no cookie, no log.
-//!   Sending the form again, as by a reload, does not create another one: the answer says that the
-//!   token exists already. The browser's cookie and the form itself tell, so it holds on any node and
-//!   after a restart; but two that arrive at once on two nodes may both create one.
+//! # Security
+//! - A request that another site made the browser send is refused, as by the REST router. Two checks
+//!   are needed: `Sec-Fetch-Site` and `Origin` tell other sites apart, but trust the whole origin and
+//!   pass clients that send neither. Each form therefore also holds a token that is valid for one user
+//!   in one browser session, by the cookie `__Host-pat-form`. The cookie is sent only over TLS; see
+//!   [`Pages::dangerous_plain_http`].
+//! - `Content-Security-Policy` forbids other origins, inline scripts and styles, frames, and requests
+//!   of scripts except for the suggestions on the administrators' page. Only the assets may be cached.
+//! - A new token is in the response to the form and nowhere else: in no address, no cookie, no log.
+//!   Sending the form again, as by a reload, does not create another one: the response says that the
+//!   token exists already. Two marks are needed, and neither is kept on a node: the cookie remembers
+//!   forms that were answered, and the form lists the tokens that there were, for an answer (and its
+//!   cookie) that was lost. Two forms that arrive at once on two nodes may both create a token.
 //!
-//! # The look
-//! The style sheet follows the system's light or dark scheme. Its custom properties are for the host
-//! to set, in a style sheet that its [`Layout`] links:
+//! # Appearance
+//! The style sheet follows the system's light or dark scheme. The host can set these custom properties
+//! in a style sheet that its [`Layout`] links:
 //!
-//! | property | what it is |
+//! | property | meaning |
 //! |---|---|
 //! | `--pat-font` | the font |
 //! | `--pat-accent`, `--pat-on-accent` | the colour of links and main buttons, and of the text on it |
@@ -46,8 +49,8 @@
 
 mod admin;
 mod assets;
+mod creations;
 mod csrf_token;
-mod english;
 mod failure;
 mod fields;
 mod guard;
@@ -56,6 +59,7 @@ mod layout;
 mod messages;
 mod mount;
 mod page;
+mod state;
 mod user;
 
 use std::sync::Arc;
@@ -65,16 +69,16 @@ use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::get;
 use jiff::tz::TimeZone;
 use pat_core::Pats;
-use tower_http::csrf::ConfigError;
 
+use self::creations::Creations;
 use self::csrf_token::Transport;
-pub use self::english::english;
 use self::layout::NoLayout;
 pub use self::layout::{Layout, PageContext, Section};
-pub use self::messages::{English, Messages, Text, isolate};
-use crate::challenge::Challenges;
-use crate::csrf::Csrf;
-use crate::request_body::read_on;
+pub use self::messages::{English, Messages, Text, english, isolate};
+use self::state::State;
+use crate::http::challenge::Challenges;
+use crate::http::csrf::{Csrf, InvalidOrigin};
+use crate::http::request_body::read_on;
 
 /// Builds the router.
 ///
@@ -85,8 +89,8 @@ use crate::request_body::read_on;
 ///
 /// let pats = Pats::builder(MemoryStore::default()).build();
 /// let pages: Router = Pages::new(pats.clone())
-///     .sign_in("/login?return_to=")
-///     .example_url("https://example.com/rest/api/latest/myself")
+///     .with_sign_in_url("/login?return_to=")
+///     .with_example_url("https://example.com/rest/api/latest/myself")
 ///     .router();
 /// let app: Router = Router::new()
 ///     .nest("/settings", pages)
@@ -96,25 +100,8 @@ use crate::request_body::read_on;
 #[must_use]
 pub struct Pages(State);
 
-/// What the handlers share.
-#[derive(Debug, Clone)]
-struct State {
-    pats: Pats,
-    cross_site: Csrf,
-    challenges: Challenges,
-    texts: Arc<dyn Messages>,
-    layout: Arc<dyn Layout>,
-    sign_in: Option<Arc<str>>,
-    /// Begins with a slash and does not end with one, unless it is empty.
-    stripped_prefix: Arc<str>,
-    example_url: Option<Arc<str>>,
-    zone: TimeZone,
-    transport: Transport,
-    creations: user::Creations,
-}
-
 impl Pages {
-    /// The pages for the tokens of this service.
+    /// Creates a builder for the pages of this service.
     pub fn new(pats: Pats) -> Self {
         let challenges = Challenges::new(pats.settings().realm());
         let cross_site = Csrf::new(pats.settings());
@@ -122,32 +109,31 @@ impl Pages {
             pats,
             cross_site,
             challenges,
-            texts: Arc::new(English),
+            messages: Arc::new(English),
             layout: Arc::new(NoLayout),
             sign_in: None,
             stripped_prefix: "".into(),
             example_url: None,
             zone: TimeZone::UTC,
             transport: Transport::Tls,
-            creations: user::Creations::default(),
+            creations: Creations::default(),
         })
     }
 
-    /// Sends a browser that is not signed in to this address, with the path that it wanted put
-    /// behind it, percent-encoded: such as `/login?return_to=`. Without it, and for everybody else
-    /// than browsers, the answer is 401.
+    /// Redirects a browser that is not signed in to `url` (such as `/login?return_to=`), followed by the
+    /// percent-encoded path that it requested. By default, and for clients that do not accept HTML, the
+    /// response is 401.
     ///
-    /// The host has to check the path when it comes back: anybody can make a link to the sign-in.
-    pub fn sign_in(mut self, address: &str) -> Self {
-        self.0.sign_in = Some(address.into());
+    /// The host must check the path before it redirects to it: any site can link to the sign-in.
+    pub fn with_sign_in_url(mut self, url: &str) -> Self {
+        self.0.sign_in = Some(url.into());
         self
     }
 
-    /// Tells what a proxy takes off the front of each path before the request gets here, such as
-    /// `/app`. It is put before the path that a browser comes back to after the sign-in, and before
-    /// the address of the sign-in if that is a path: the host names both as it serves them itself.
-    /// Nothing else needs it, since the pages' own links are relative.
-    pub fn stripped_prefix(mut self, prefix: &str) -> Self {
+    /// Sets the prefix that a proxy removes from each path, such as `/app`. It is put before the path
+    /// that a browser returns to after the sign-in, and before the URL of the sign-in if that is a
+    /// path. Nothing else needs it, since the pages' own links are relative.
+    pub fn with_stripped_prefix(mut self, prefix: &str) -> Self {
         let prefix = prefix.trim_matches('/');
         self.0.stripped_prefix = match prefix {
             "" => "".into(),
@@ -156,58 +142,59 @@ impl Pages {
         self
     }
 
-    /// Lets pages of another origin (`https://example.com`) send the forms of a signed-in user. By
-    /// default only pages of the same origin may: of the request's `Host`, or of `pat.base.url`.
+    /// Adds an origin (`https://example.com`) whose pages may send the forms of a signed-in user. By
+    /// default only pages of the same origin may: that of the request's `Host`, or of `pat.base.url`.
     ///
     /// # Errors
-    /// The text is no origin.
-    pub fn trust_origin(mut self, origin: &str) -> Result<Self, ConfigError> {
-        self.0.cross_site = self.0.cross_site.trust_origin(origin)?;
+    /// [`InvalidOrigin`] if the text is not an origin.
+    pub fn add_trusted_origin(mut self, origin: &str) -> Result<Self, InvalidOrigin> {
+        self.0.cross_site = self.0.cross_site.add_trusted_origin(origin)?;
         Ok(self)
     }
 
-    /// An address that a new token can be tried on. The page with the token shows how.
-    pub fn example_url(mut self, url: &str) -> Self {
+    /// Sets a URL for trying a new token out. The page with the token shows a command for it.
+    pub fn with_example_url(mut self, url: &str) -> Self {
         self.0.example_url = Some(url.into());
         self
     }
 
-    /// What is around the pages: the host's head, header and footer.
-    pub fn layout(mut self, layout: impl Layout) -> Self {
+    /// Sets the host's head, header and footer.
+    pub fn with_layout(mut self, layout: impl Layout) -> Self {
         self.0.layout = Arc::new(layout);
         self
     }
 
-    /// The words of the pages; English by default.
-    pub fn texts(mut self, texts: impl Messages) -> Self {
-        self.0.texts = Arc::new(texts);
+    /// Sets the texts of the pages; [`English`] by default.
+    pub fn with_messages(mut self, messages: impl Messages) -> Self {
+        self.0.messages = Arc::new(messages);
         self
     }
 
-    /// The time zone of dates that are typed in, and of those that are shown to browsers that run
-    /// no script; UTC by default.
-    pub fn time_zone(mut self, zone: TimeZone) -> Self {
+    /// Sets the time zone of dates that users type, and of dates in browsers that run no script; UTC by
+    /// default.
+    pub fn with_time_zone(mut self, zone: TimeZone) -> Self {
         self.0.zone = zone;
         self
     }
 
-    /// Has the cookie of the forms sent without TLS too, under the name `pat-form`, which neighbours
-    /// under the same domain and whoever is on the network can replace. For trying things out on
-    /// one's own machine, where not every browser keeps secure cookies.
+    /// Sends the cookie of the forms without TLS too, under the name `pat-form`.
+    ///
+    /// The danger: other hosts under the same domain, and attackers on the network, can replace that
+    /// cookie. For development on a local machine, where not every browser keeps secure cookies.
     pub fn dangerous_plain_http(mut self) -> Self {
         self.0.transport = Transport::Plain;
         self
     }
 
-    /// The router, to be merged into the host's or nested.
+    /// Builds the router, which the host merges or nests.
     pub fn router<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
         let (pages, assets) = self.router_and_assets();
         pages.merge(assets)
     }
 
-    /// The pages, and the style sheet and script apart from them. Mounted at the same path, but
-    /// outside of the [`PatLayer`](crate::PatLayer) and the session layer, these are the same for
-    /// everybody, so that caches on the way may keep them whoever asks.
+    /// Builds a router of the pages and another of the style sheet and the script. Mounted at the same
+    /// path, but outside of the [`PatLayer`](crate::PatLayer) and the session layer, the assets are the
+    /// same for every client, so that shared caches may keep them.
     ///
     /// ```
     /// use axum::Router;
@@ -242,13 +229,5 @@ impl Pages {
             .route_layer(from_fn(read_on))
             .with_state(state);
         (pages, assets)
-    }
-}
-
-impl State {
-    /// What a browser has to put before this address, if it is a path of the host.
-    fn prefix_of(&self, address: &str) -> &str {
-        let is_path = address.starts_with('/') && !address.starts_with("//");
-        if is_path { &self.stripped_prefix } else { "" }
     }
 }

@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use pat_core::{Caller, Pats, TokenStatus};
 
 use super::csrf_token::CsrfSecret;
+use super::layout::PageContext;
 use super::messages::Text;
-use super::{PageContext, State};
+use super::state::State;
 
 /// What every page is made with; the guard puts it into the request.
 #[derive(Debug, Clone)]
@@ -24,7 +25,7 @@ pub(super) struct Page {
 pub(super) const FORM_TOKEN: &str = "form_token";
 
 impl Page {
-    /// Who is signed in; the guard lets nobody else through to a handler.
+    /// Returns the signed-in user; the guard calls no handler without one.
     pub(super) fn caller(&self) -> &Caller {
         self.visit
             .caller
@@ -39,7 +40,7 @@ impl Page {
     // For templates
 
     pub(super) fn t<'a>(&self, text: Text<'a>) -> Cow<'a, str> {
-        self.state.texts.text(&text)
+        self.state.messages.text(&text)
     }
 
     pub(super) fn root(&self) -> &str {
@@ -47,11 +48,11 @@ impl Page {
     }
 
     pub(super) fn language(&self) -> &'static str {
-        self.state.texts.language()
+        self.state.messages.language()
     }
 
     pub(super) fn direction(&self) -> &'static str {
-        self.state.texts.direction()
+        self.state.messages.direction()
     }
 
     /// What the window is called.
@@ -80,7 +81,7 @@ impl Page {
             utc: at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
             shown: self
                 .state
-                .texts
+                .messages
                 .date_time(&at.to_zoned_datetime(self.state.zone.clone())),
         }
     }

@@ -11,7 +11,7 @@ use pat_core::text::{is_bidi_control, is_invisible, isolate};
 use pat_core::{AdminError, BoxError};
 
 use super::filter::{FilterForm, sort};
-use crate::date::wire_date;
+use crate::http::date::wire_date;
 use crate::pages::fields::Fields;
 use crate::pages::page::Page;
 
@@ -128,7 +128,7 @@ fn line(cells: &[String]) -> String {
 }
 
 /// A cell that programs for tables show and do not calculate: names come from users, and one that
-/// begins like a formula would be run by whoever opens the file. Where a program splits lines at other
+/// begins like a formula would be run by the program that opens the file. Where a program splits lines at other
 /// separators than the comma, a part of a name is a cell too. A name that would turn the direction of
 /// the line is isolated.
 fn quoted(cell: &str) -> String {

@@ -8,7 +8,7 @@ use pat_core::{Administration, Token, TokenStatus, User};
 
 use super::administration;
 use super::filter::{COLUMNS, FieldError, FilterForm, sort};
-use crate::cursor::PageCursor;
+use crate::http::cursor::PageCursor;
 use crate::pages::fields::Fields;
 use crate::pages::headers::connecting;
 use crate::pages::messages::Text;
@@ -85,7 +85,7 @@ struct Found {
     next: Option<String>,
 }
 
-/// What the script offers to whoever has selected all on the page.
+/// The offer of the script once all tokens of the page are selected.
 struct All {
     page_selected: String,
     /// The offer to select all that is found, if that can be revoked.

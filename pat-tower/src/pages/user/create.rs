@@ -120,7 +120,7 @@ struct Kept {
 /// Creates a token and answers with it: it is in this one answer and nowhere else.
 ///
 /// An answer to POST can be asked for again, by a reload, "back" or a double click, and must not
-/// create a second token that nobody looks for. Two things tell, and neither is kept on a node:
+/// create a second token. Two things tell, and neither is kept on a node:
 ///
 /// - The browser's cookie remembers which forms have created a token.
 /// - The form says which tokens there were when it was opened. One of the same name that has come
@@ -148,7 +148,7 @@ async fn create_in_turn(page: Page, fields: Fields) -> Option<Result<Response, R
         drop(turn);
         answer
     };
-    // In a task of its own, since the turn lasts until it is done, also when nobody waits.
+    // In a task of its own, since the turn lasts until it is done, also when the client has disconnected.
     tokio::spawn(carry_request_id(work).in_current_span())
         .await
         .ok()
@@ -236,7 +236,7 @@ fn remember(page: &Page, sheet: Option<SubmissionId>, mut response: Response) ->
     response
 }
 
-/// What a form says of itself; one that nobody was shown, nothing.
+/// The hidden fields of a form; a form that a script makes up has none.
 struct Origin {
     sheet: Option<SubmissionId>,
     seen: Option<Seen>,

@@ -1,11 +1,12 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use askama::Template;
 use axum::Extension;
 use axum::extract::RawQuery;
 use axum::response::Response;
 use http::StatusCode;
-use pat_core::{Token, TokenId};
+use pat_core::settings::CreateByToken;
+use pat_core::{Token, TokenId, TokenStatus};
 
 use crate::pages::fields::Fields;
 use crate::pages::messages::Text;
@@ -34,14 +35,14 @@ struct Row {
     expires: Option<Time>,
     revoke_label: String,
     question: String,
-    /// Whether other tokens of the list were created with it.
+    /// Whether to ask if tokens that were created with it are to be revoked too.
     has_children: bool,
 }
 
 impl Row {
-    fn new(page: &Page, token: Token, parents: &HashSet<TokenId>) -> Self {
+    fn new(page: &Page, token: Token, with_children: &HashSet<TokenId>) -> Self {
         Self {
-            has_children: parents.contains(&token.id),
+            has_children: with_children.contains(&token.id),
             id: token.id.get(),
             badge: page.badge(page.pats().status(&token)),
             created: page.time(token.created_at),
@@ -66,9 +67,9 @@ pub(in crate::pages) async fn list(
     let max = page.pats().settings().max_tokens_per_user();
     let fields = Fields::of_query(query.as_deref());
     let is_done = fields.find("revoked").is_some();
-    let parents = tokens.iter().filter_map(|token| token.parent).collect();
+    let with_children = with_live_children(&page, &tokens);
     let rows = tokens.into_iter().rev();
-    let rows = rows.map(|token| Row::new(&page, token, &parents));
+    let rows = rows.map(|token| Row::new(&page, token, &with_children));
     let template = TokensPage {
         tokens: rows.collect(),
         count: page.t(Text::TokenCount { count, max }).into_owned(),
@@ -90,6 +91,37 @@ pub(in crate::pages) fn outlived(page: &Page, fields: &Fields) -> Option<String>
     Some(page.t(Text::LiveChildren(count)).into_owned())
 }
 
+/// The tokens that valid ones were created with and that these would outlive.
+pub(super) fn with_live_children(page: &Page, tokens: &[Token]) -> HashSet<TokenId> {
+    if page.pats().settings().create_by_token() == CreateByToken::Capped {
+        return HashSet::new();
+    }
+    let is_valid = |token: &Token| {
+        let status = page.pats().status(token);
+        !matches!(status, TokenStatus::Expired | TokenStatus::Revoked)
+    };
+    ancestors_of_valid(
+        tokens
+            .iter()
+            .map(|token| (token.id, token.parent, is_valid(token))),
+    )
+}
+
+/// The tokens with which valid ones were created, directly or through others that are listed: by their
+/// IDs, their parents, and whether they are valid. The store counts in the same way.
+fn ancestors_of_valid(
+    tokens: impl Iterator<Item = (TokenId, Option<TokenId>, bool)> + Clone,
+) -> HashSet<TokenId> {
+    let parents: HashMap<_, _> = tokens.clone().map(|(id, parent, _)| (id, parent)).collect();
+    let mut found = HashSet::new();
+    for (_, mut parent, _) in tokens.filter(|(.., is_valid)| *is_valid) {
+        while let Some(id) = parent.filter(|id| found.insert(*id)) {
+            parent = parents.get(&id).copied().flatten();
+        }
+    }
+    found
+}
+
 /// Why a user with so many tokens can create none.
 pub(super) fn obstacle(page: &Page, count: u32) -> Option<String> {
     let settings = page.pats().settings();
@@ -102,4 +134,35 @@ pub(super) fn obstacle(page: &Page, count: u32) -> Option<String> {
         return None;
     };
     Some(page.t(text).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: i64) -> TokenId {
+        TokenId::new(number).expect("an ID")
+    }
+
+    #[test]
+    fn only_valid_children_count() {
+        for (tokens, expected) in [
+            (&[(1, None, true), (2, Some(1), true)][..], &[1][..]),
+            (&[(1, None, true), (2, Some(1), false)], &[]),
+            (
+                &[(1, None, true), (2, Some(1), false), (3, Some(2), true)],
+                &[1, 2],
+            ),
+            (
+                &[(2, Some(1), true), (3, Some(2), true), (4, Some(2), true)],
+                &[1, 2],
+            ),
+        ] {
+            let tokens = tokens.iter();
+            let tokens =
+                tokens.map(|(number, parent, is_valid)| (id(*number), parent.map(id), *is_valid));
+            let expected: HashSet<_> = expected.iter().copied().map(id).collect();
+            assert_eq!(ancestors_of_valid(tokens), expected);
+        }
+    }
 }

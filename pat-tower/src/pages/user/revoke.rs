@@ -2,13 +2,13 @@ use askama::Template;
 use axum::Extension;
 use axum::response::Response;
 use http::StatusCode;
-use pat_core::settings::CreateByToken;
 use pat_core::{Family, Token};
 
+use super::list::with_live_children;
+use crate::http::path_id::PathId;
 use crate::pages::fields::Fields;
 use crate::pages::messages::Text;
 use crate::pages::page::{Badge, FORM_TOKEN, Page, Time, show};
-use crate::path_id::PathId;
 
 /// The name of the box by which tokens that were created with one are revoked too.
 const FAMILY: &str = "family";
@@ -80,12 +80,8 @@ pub(in crate::pages) fn family(fields: &Fields) -> Family {
     }
 }
 
-/// Whether a token that is not revoked was created with this one itself, and would outlive it.
 async fn has_live_children(page: &Page, token: &Token) -> Result<bool, Response> {
-    if page.pats().settings().create_by_token() == CreateByToken::Capped {
-        return Ok(false);
-    }
     let listed = page.pats().list(page.caller()).await;
     let listed = listed.map_err(|error| page.inaccessible(&error))?;
-    Ok(listed.iter().any(|other| other.parent == Some(token.id)))
+    Ok(with_live_children(page, &listed).contains(&token.id))
 }

@@ -1,10 +1,11 @@
 use std::borrow::Cow;
 
+use pat_core::text::isolate;
 use pat_core::{PolicyError, TokenStatus, User};
 
-use super::messages::{Text, isolate};
+use super::text::Text;
 
-/// What a text says in English.
+/// Returns the English words of a text.
 #[must_use]
 #[expect(clippy::too_many_lines, reason = "a list of texts")]
 pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
@@ -112,7 +113,7 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
 
         Text::TokenCreated => "Your new token",
         Text::ShownOnce => {
-            "Copy the token now. It is shown only this once, and nobody can look it up later."
+            "Copy the token now. It is shown only this once and cannot be looked up later."
         }
         Text::PlainToken(name) => return format!("Token “{}”", isolate(name)).into(),
         Text::Copy => "Copy",
@@ -253,5 +254,5 @@ fn known_as(user: &User) -> String {
 
 /// Why a token is not created, for a person.
 fn refused(error: &PolicyError) -> String {
-    crate::problem::sentence(&error.to_string())
+    crate::http::problem::sentence(&error.to_string())
 }

@@ -1,14 +1,14 @@
-//! What caches between the client and the host may do with an answer (RFC 9111).
+//! Headers that say what caches between the client and the host may do with a response (RFC 9111).
 //!
-//! A shared cache gives an answer to whoever asks for the same address, unless the answer says that
-//! it depends on who asks. The host's handlers cannot say so, since they may not know that there are
-//! tokens.
+//! A shared cache serves a response to every client that requests the same address, unless the
+//! response says that it depends on the credentials. The host's handlers cannot say so, since they
+//! may not know that there are tokens.
 
 use http::header::{AUTHORIZATION, CACHE_CONTROL, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Says that another `Authorization` may have another answer, unless the answer says so.
-pub(super) fn vary_by_authorization(headers: &mut HeaderMap) {
+pub(crate) fn vary_by_authorization(headers: &mut HeaderMap) {
     let is_said = |name: &[u8]| name == b"*" || name.eq_ignore_ascii_case(b"authorization");
     let mut said = headers.get_all(VARY).iter();
     if !said.any(|field| members(field).any(is_said)) {
@@ -17,7 +17,7 @@ pub(super) fn vary_by_authorization(headers: &mut HeaderMap) {
 }
 
 /// Keeps an answer out of shared caches; other than that, what the handler wants stands.
-pub(super) fn make_private(headers: &mut HeaderMap) {
+pub(crate) fn make_private(headers: &mut HeaderMap) {
     remove_targeted(headers);
     let is_private = |directive: &[u8]| {
         directive.eq_ignore_ascii_case(b"private") || directive.eq_ignore_ascii_case(b"no-store")

@@ -71,13 +71,13 @@ pub(crate) async fn read_on(request: Request, next: Next) -> Response {
     response
 }
 
-/// A body that is read by the inner service, and then by whoever has lent it.
+/// A body that the inner service reads first, and the layer around it then.
 #[derive(Clone)]
 struct SharedBody(Arc<Mutex<Progress>>);
 
 struct Progress {
     body: Body,
-    /// Whether somebody has begun to read it.
+    /// Whether reading has begun.
     is_begun: bool,
 }
 

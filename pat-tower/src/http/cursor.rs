@@ -5,7 +5,7 @@ use pat_core::TokenId;
 use pat_core::search::{NEVER, Position, Sort, SortKey, SortValue};
 use serde::{Deserialize, Serialize};
 
-/// Where the next page of a search begins. Opaque to clients, who get it as a text.
+/// Where the next page of a search begins. Opaque to clients.
 #[derive(Debug, PartialEq)]
 pub(crate) struct PageCursor {
     /// The order it belongs to.

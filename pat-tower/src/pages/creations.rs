@@ -11,7 +11,7 @@ const MAX_WAITING: usize = 4;
 
 /// The users whose forms are here now. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub(in crate::pages) struct Creations(Arc<Mutex<HashMap<Owner, Queue>>>);
+pub(super) struct Creations(Arc<Mutex<HashMap<Owner, Queue>>>);
 
 #[derive(Debug, Default)]
 struct Queue {
@@ -62,7 +62,7 @@ pub(super) struct QueuedCreation {
 /// What comes next waits until this is dropped.
 #[derive(Debug)]
 pub(super) struct CreationGuard {
-    // In this order: who enters a queue that nobody is in finds it free.
+    // In this order: a form that enters an empty queue finds its lock free.
     _guard: OwnedMutexGuard<()>,
     _place: QueuedCreation,
 }

@@ -7,7 +7,7 @@ use http::header::{
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
-/// What an error answer is about: a stable name, its title and its status.
+/// The type of a problem: a stable name, a title and a status.
 ///
 /// On the wire the type is `urn:problem-type:pat/` and the name. Names are never changed or reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub(crate) struct Problem {
     kind: ProblemType,
     body: Bytes,
     challenge: Option<HeaderValue>,
-    /// What else goes with it beside the body; rare, and so boxed.
+    /// One more header; rare, and so boxed.
     header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
@@ -78,45 +78,46 @@ impl Problem {
         }
     }
 
-    /// What the layer says itself, as often as junk is sent: with a body that is made once.
-    fn fixed(kind: ProblemType, body: &Bytes, challenge: Option<HeaderValue>) -> Self {
+    /// A problem whose body is made once: these are sent as often as bad requests come.
+    fn fixed(kind: ProblemType, body: &Bytes, challenge: impl Into<Option<HeaderValue>>) -> Self {
         Self {
             kind,
             body: body.clone(),
-            challenge,
+            challenge: challenge.into(),
             header: None,
         }
     }
 
     /// No credentials were presented.
-    pub(crate) fn not_signed_in(challenge: HeaderValue) -> Self {
+    pub(crate) fn not_signed_in(challenge: impl Into<Option<HeaderValue>>) -> Self {
         static BODY: LazyLock<Bytes> = LazyLock::new(|| {
             let detail =
                 "Sign in, or send a personal access token as \"Authorization: Bearer <token>\".";
             body(NOT_SIGNED_IN, detail)
         });
-        Self::fixed(NOT_SIGNED_IN, &BODY, Some(challenge))
+        Self::fixed(NOT_SIGNED_IN, &BODY, challenge)
     }
 
-    /// The token does not authenticate. One text for all reasons, so that nobody learns which.
-    pub(crate) fn invalid_token(challenge: HeaderValue) -> Self {
+    /// The token does not authenticate. One text for all reasons, so that a client does not learn the
+    /// reason.
+    pub(crate) fn invalid_token(challenge: impl Into<Option<HeaderValue>>) -> Self {
         static BODY: LazyLock<Bytes> = LazyLock::new(|| {
             let detail = "The access token is not valid: it may be mistyped, expired or revoked.";
             body(INVALID_TOKEN, detail)
         });
-        Self::fixed(INVALID_TOKEN, &BODY, Some(challenge))
+        Self::fixed(INVALID_TOKEN, &BODY, challenge)
     }
 
     /// The `Authorization` header cannot be read.
-    pub(crate) fn invalid_authorization(challenge: HeaderValue) -> Self {
+    pub(crate) fn invalid_authorization(challenge: impl Into<Option<HeaderValue>>) -> Self {
         static BODY: LazyLock<Bytes> = LazyLock::new(|| {
             let detail = "Send one Authorization header with \"Bearer\", a space and one token.";
             body(INVALID_AUTHORIZATION, detail)
         });
-        Self::fixed(INVALID_AUTHORIZATION, &BODY, Some(challenge))
+        Self::fixed(INVALID_AUTHORIZATION, &BODY, challenge)
     }
 
-    /// Nobody can say now; the client should try again.
+    /// The request cannot be answered now; the client should try again.
     pub(crate) fn unavailable() -> Self {
         static BODY: LazyLock<Bytes> = LazyLock::new(|| {
             let detail = "The request cannot be answered now. Try again in a moment.";
@@ -125,13 +126,20 @@ impl Problem {
         Self::fixed(UNAVAILABLE, &BODY, None)
     }
 
-    /// The host is put together wrongly.
+    /// The extractor has no layer around it.
+    pub(crate) fn missing_layer() -> Self {
+        let detail = "The extractor `pat_tower::Pat` needs a `pat_tower::PatLayer` around this route. \
+                      Add it with `Router::layer` after the last route.";
+        Self::new(MISCONFIGURED, detail)
+    }
+
+    /// The session layer was not found.
     pub(crate) fn misconfigured() -> Self {
         let detail = "The server is set up wrongly. Its log says what to change.";
         Self::new(MISCONFIGURED, detail)
     }
 
-    /// The whole answer. It must not be cached, and says when to try again if that helps.
+    /// Returns the whole response. It must not be cached, and with 503 it has `Retry-After`.
     pub(crate) fn into_response<B: From<Bytes>>(self) -> Response<B> {
         let mut response = Response::new(B::from(self.body));
         *response.status_mut() = self.kind.status;

@@ -1,6 +1,8 @@
 //! Whether another site made a browser send a request.
 
 use std::convert::Infallible;
+use std::error::Error;
+use std::fmt;
 use std::future::ready;
 
 use axum::extract::Request;
@@ -8,20 +10,36 @@ use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, HeaderName, StatusCode};
 use pat_core::Settings;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
-use tower_http::csrf::{ConfigError, CsrfLayer};
+use tower_http::csrf::CsrfLayer;
 use url::Url;
 
 /// Tells requests of the host's own pages from those of other sites.
 ///
 /// A page is the host's own if the browser says so, or if its origin is where the request went: the
 /// request's `Host`, or the configured base URL, since a proxy may pass on another `Host` than the
-/// browser sent. `Forwarded` and `X-Forwarded-*` are not read: whoever sends them is believed too
-/// easily.
+/// browser sent. `Forwarded` and `X-Forwarded-*` are not read, since a client can forge them.
 #[derive(Debug, Clone)]
 pub(crate) struct Csrf {
     layer: CsrfLayer,
     base_url: Option<Box<str>>,
 }
+
+/// A text that should be an origin and is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidOrigin(String);
+
+impl fmt::Display for InvalidOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(text) = self;
+        write!(
+            f,
+            "{text:?} is not an origin: give a scheme, a host and a port unless it is the default, \
+             such as \"https://example.com\""
+        )
+    }
+}
+
+impl Error for InvalidOrigin {}
 
 impl Csrf {
     pub(crate) fn new(settings: &Settings) -> Self {
@@ -38,11 +56,10 @@ impl Csrf {
         }
     }
 
-    pub(crate) fn trust_origin(self, origin: &str) -> Result<Self, ConfigError> {
-        Ok(Self {
-            layer: self.layer.add_trusted_origin(origin)?,
-            ..self
-        })
+    pub(crate) fn add_trusted_origin(self, origin: &str) -> Result<Self, InvalidOrigin> {
+        let layer = self.layer.add_trusted_origin(origin);
+        let layer = layer.map_err(|_| InvalidOrigin(origin.to_owned()))?;
+        Ok(Self { layer, ..self })
     }
 
     /// Asks tower-http's middleware about the head of a request. A refusal is logged with what was

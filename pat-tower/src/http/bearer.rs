@@ -1,43 +1,37 @@
 //! Reading the `Authorization` header (RFC 9110 section 11.4, RFC 6750 section 2.1).
 
+use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue};
 use pat_core::auth::MAX_TOKEN_LEN;
 
-/// The `Authorization` header of a request.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Authorization {
-    Nothing,
-    One(HeaderValue),
-    Several,
-}
-
-/// What a header presents.
+/// The credentials that a request presents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Presented<'a> {
-    /// Credentials of another scheme, which are none of our business.
+    /// No credentials.
+    Nothing,
+    /// Credentials of another scheme.
     OtherScheme,
-    /// The scheme `Bearer` with this, of at most 256 bytes. Whether it [is one token68](is_token68) need
-    /// not be asked of a recognised token.
+    /// The scheme `Bearer` with this value of at most 256 bytes. A value that a token format
+    /// recognises [is one token68](is_token68) by itself.
     Bearer(&'a [u8]),
-    /// `Bearer` with nothing, or with more.
+    /// Several headers, or `Bearer` without a value or with one that is too long.
     Malformed,
 }
 
 const SCHEME: &[u8] = b"bearer";
 
-/// Takes the header out, which finds it only once; whoever wants it to stay puts it back.
-pub(crate) fn take(headers: &mut HeaderMap) -> Authorization {
-    let before = headers.len();
-    match headers.remove(AUTHORIZATION) {
-        None => Authorization::Nothing,
-        Some(value) if headers.len() + 1 == before => Authorization::One(value),
-        Some(_) => Authorization::Several,
+/// Reads the `Authorization` header of a request.
+pub(crate) fn presented(headers: &HeaderMap) -> Presented<'_> {
+    let mut fields = headers.get_all(AUTHORIZATION).iter();
+    match (fields.next(), fields.next()) {
+        (None, _) => Presented::Nothing,
+        (Some(only), None) => read(only.as_bytes()),
+        (Some(_), Some(_)) => Presented::Malformed,
     }
 }
 
-/// Reads the header as bytes: it need not be UTF-8.
-pub(crate) fn read(value: &[u8]) -> Presented<'_> {
+/// Reads a header as bytes: it need not be UTF-8.
+fn read(value: &[u8]) -> Presented<'_> {
     let is_bearer = value
         .get(..SCHEME.len())
         .is_some_and(|s| s.eq_ignore_ascii_case(SCHEME));
@@ -54,14 +48,14 @@ pub(crate) fn read(value: &[u8]) -> Presented<'_> {
     }
 }
 
-/// Whether a scheme's name goes on with this byte (a `tchar` of RFC 9110 section 5.6.2).
+/// Returns whether `byte` may be part of a scheme's name (a `tchar` of RFC 9110 section 5.6.2).
 fn is_scheme_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Whether this is one token68 (RFC 9110 section 11.2), which every token of ours is.
+/// Returns whether `text` is one token68 (RFC 9110 section 11.2).
 ///
-/// Looks at every byte, without a branch on each, which compilers turn into vector instructions.
+/// Looks at every byte without a branch on each, which compilers turn into vector instructions.
 pub(crate) fn is_token68(text: &[u8]) -> bool {
     let padding = text.iter().rev().take_while(|byte| **byte == b'=').count();
     let body = &text[..text.len() - padding];
@@ -87,26 +81,25 @@ fn is_token68_byte(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
     use proptest::prelude::*;
 
     use super::*;
 
     #[test]
-    fn the_header_is_taken_out_and_several_are_told_from_one() {
+    fn several_headers_are_malformed() {
         let mut headers = HeaderMap::new();
         headers.append("accept", HeaderValue::from_static("text/html"));
-        headers.append("accept", HeaderValue::from_static("text/plain"));
-        assert_eq!(take(&mut headers), Authorization::Nothing);
-        let value = HeaderValue::from_static("Bearer abc");
-        headers.append(AUTHORIZATION, value.clone());
-        assert_eq!(take(&mut headers), Authorization::One(value.clone()));
-        assert_eq!(take(&mut headers), Authorization::Nothing);
-        for count in [2, 3] {
-            for _ in 0..count {
-                headers.append(AUTHORIZATION, value.clone());
-            }
-            assert_eq!(take(&mut headers), Authorization::Several);
-            assert_eq!(headers.len(), 2);
+        assert_eq!(presented(&headers), Presented::Nothing);
+        let values = ["Bearer abc", "Bearer abc", "Basic YTpi"].map(HeaderValue::from_static);
+        let expected = [
+            Presented::Bearer(b"abc"),
+            Presented::Malformed,
+            Presented::Malformed,
+        ];
+        for (value, expected) in values.into_iter().zip(expected) {
+            headers.append(AUTHORIZATION, value);
+            assert_eq!(presented(&headers), expected);
         }
     }
 

@@ -1,0 +1,199 @@
+//! Carries a [`Decision`](super::decision::Decision) out: what changes in the request, which session
+//! ends, and what is added to the response.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use pat_core::DateText;
+
+use super::config::{Config, Mode, Renderer};
+use super::decision::{Action, Header};
+use super::state::{Unauthenticated, Why};
+use crate::http::caching::{make_private, vary_by_authorization};
+use crate::pat::Pat;
+use crate::rejection::{PatRejection, RejectionKind};
+use crate::session::Destroy;
+
+/// What is left to do after the request was changed.
+pub(super) enum Prepared {
+    /// Call the inner service.
+    Call(ResponseEdit),
+    /// Destroy the session that came with the request, then call the inner service.
+    DestroySession(Destroy, ResponseEdit),
+    /// Respond in place of the inner service.
+    Reject(Box<PatRejection>),
+}
+
+/// What is to be done to the inner service's response.
+pub(super) enum ResponseEdit {
+    /// The request was the token holder's.
+    Accepted {
+        /// When the token expires; `None` if it never does.
+        expires_at: Option<DateText>,
+        /// Whether another request may pass without a token.
+        is_optional: bool,
+    },
+    /// The request was passed on without a token.
+    Unauthenticated(Arc<Config>),
+}
+
+impl Header {
+    /// Removes the header, or marks it so that it gets into no log.
+    pub(super) fn apply(self, headers: &mut HeaderMap) {
+        match self {
+            Self::Absent => {}
+            Self::Removed => {
+                headers.remove(AUTHORIZATION);
+            }
+            Self::Kept => {
+                if let Some(value) = headers.get_mut(AUTHORIZATION) {
+                    value.set_sensitive(true);
+                }
+            }
+        }
+    }
+}
+
+impl Config {
+    /// Prepares a request for the inner service, unless that is not called.
+    pub(super) fn prepare<B>(
+        self: &Arc<Self>,
+        request: &mut Request<B>,
+        action: Action,
+    ) -> Prepared {
+        match action {
+            Action::Accept(pat) => self.accept(request, pat),
+            Action::PassOn(why) => {
+                self.mark(request, why);
+                Prepared::Call(ResponseEdit::Unauthenticated(Arc::clone(self)))
+            }
+            Action::Reject(rejection) => Prepared::Reject(rejection),
+        }
+    }
+
+    fn accept<B>(&self, request: &mut Request<B>, pat: Pat) -> Prepared {
+        let edit = ResponseEdit::Accepted {
+            expires_at: pat.principal().expires_at_text().copied(),
+            is_optional: self.mode != Mode::Required,
+        };
+        request.extensions_mut().insert(pat);
+        let Some(sessions) = &self.sessions else {
+            return Prepared::Call(edit);
+        };
+        match sessions.detach(request.extensions_mut()) {
+            Ok(Some(destroy)) => Prepared::DestroySession(self.reported(destroy), edit),
+            Ok(None) => Prepared::Call(edit),
+            Err(error) => {
+                tracing::error!(
+                    %error,
+                    "refused a request with a good token: its session could not be detached"
+                );
+                let rejection = PatRejection::new(RejectionKind::SessionsNotFound);
+                Prepared::Reject(Box::new(rejection))
+            }
+        }
+    }
+
+    /// Destroys a session and reports the result.
+    fn reported(&self, destroy: Destroy) -> Destroy {
+        let pats = self.pats.clone();
+        Box::pin(async move {
+            let result = destroy.await;
+            pats.report_sessions(&result);
+            result
+        })
+    }
+
+    fn mark<B>(&self, request: &mut Request<B>, why: Why) {
+        let service = self.pats.instance();
+        let extensions = request.extensions_mut();
+        extensions.remove::<Pat>();
+        extensions.insert(Unauthenticated { service, why });
+    }
+
+    /// Returns the layer's own response.
+    pub(super) fn respond<B: From<Bytes>>(&self, rejection: PatRejection) -> Response<B> {
+        let mut response = match &self.renderer {
+            None => rejection.to_response(),
+            Some(renderer) => renderer.render(&rejection),
+        };
+        response.extensions_mut().insert(rejection.rendered());
+        response
+    }
+
+    /// Renders the rejection of an extractor the host's way.
+    fn render_again<B: From<Bytes>>(&self, response: &mut Response<B>) {
+        if self.renderer.is_none() {
+            return;
+        }
+        let rejection = response.extensions().get::<PatRejection>();
+        if let Some(rejection) = rejection.filter(|rejection| !rejection.is_rendered()) {
+            *response = self.respond(rejection.clone());
+        }
+    }
+}
+
+impl Renderer {
+    /// Returns the host's response with the headers that it may not lack.
+    fn render<B: From<Bytes>>(&self, rejection: &PatRejection) -> Response<B> {
+        let mut response = (self.0)(rejection).map(B::from);
+        let no_store = HeaderValue::from_static("no-store");
+        response.headers_mut().insert(CACHE_CONTROL, no_store);
+        if response.status() == rejection.status()
+            && let Some(challenge) = rejection.challenge()
+        {
+            add_challenge(response.headers_mut(), challenge);
+        }
+        response
+    }
+}
+
+impl ResponseEdit {
+    pub(super) fn apply<B: From<Bytes>>(&self, response: &mut Response<B>) {
+        match self {
+            Self::Accepted {
+                expires_at,
+                is_optional,
+            } => {
+                if let Some(date) = expires_at {
+                    add_expiry(response.headers_mut(), date);
+                }
+                if *is_optional {
+                    vary_by_authorization(response.headers_mut());
+                }
+                // A cache that kept it would go on serving it after the token has been revoked.
+                make_private(response.headers_mut());
+            }
+            Self::Unauthenticated(config) => {
+                config.render_again(response);
+                vary_by_authorization(response.headers_mut());
+                // The host's own challenges stay beside the layer's.
+                if response.status() == StatusCode::UNAUTHORIZED
+                    && add_challenge(response.headers_mut(), &config.challenges.missing)
+                {
+                    make_private(response.headers_mut());
+                }
+            }
+        }
+    }
+}
+
+/// Tells the client when its token expires.
+fn add_expiry(headers: &mut HeaderMap, date: &DateText) {
+    const PAT_EXPIRES_AT: HeaderName = HeaderName::from_static("pat-expires-at");
+    if let Ok(date) = HeaderValue::from_str(date.as_str()) {
+        headers.insert(PAT_EXPIRES_AT, date);
+    }
+}
+
+/// Appends a challenge unless it is present. Returns whether it did.
+fn add_challenge(headers: &mut HeaderMap, challenge: &HeaderValue) -> bool {
+    let mut present = headers.get_all(WWW_AUTHENTICATE).iter();
+    let is_missing = !present.any(|present| present == challenge);
+    if is_missing {
+        headers.append(WWW_AUTHENTICATE, challenge.clone());
+    }
+    is_missing
+}
