@@ -6,10 +6,12 @@
 //! its last notification sent again, with the same [`NotificationId`]: nobody can do better (RFC 1047).
 
 use std::fmt::{self, Debug, Display};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::token::random_u64;
 use crate::{BoxError, RandomnessError, Token, TokenId};
@@ -55,8 +57,10 @@ pub enum NotifyError {
     Permanent(#[source] BoxError),
 }
 
-/// What a notification tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// The event that a notification is about. `Display`, `FromStr` and serde use the
+/// [name](NotificationKind::as_str).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum NotificationKind {
     /// A token was created.
@@ -112,6 +116,21 @@ impl NotificationKind {
         Self::ALL.into_iter().find(|kind| kind.number() == number)
     }
 }
+
+impl FromStr for NotificationKind {
+    type Err = InvalidNotificationKind;
+
+    /// Reads the [name](NotificationKind::as_str).
+    fn from_str(name: &str) -> Result<Self, InvalidNotificationKind> {
+        let found = Self::ALL.into_iter().find(|kind| kind.as_str() == name);
+        found.ok_or(InvalidNotificationKind)
+    }
+}
+
+/// The error for text that names no [`NotificationKind`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a notification's kind is created, expires-soon, expired, pruned or revoked-by-admin")]
+pub struct InvalidNotificationKind;
 
 impl fmt::Display for NotificationKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -254,9 +273,12 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_has_a_number_of_its_own() {
+    fn each_kind_has_a_number_and_a_name_of_its_own() {
         for kind in NotificationKind::ALL {
             assert_eq!(NotificationKind::from_number(kind.number()), Some(kind));
+            assert_eq!(kind.to_string().parse(), Ok(kind));
+            let json = serde_json::to_string(&kind).expect("JSON");
+            assert_eq!(json, format!("\"{kind}\""));
         }
         assert_eq!(NotificationKind::from_number(0), None);
         assert_eq!(NotificationKind::from_number(6), None);

@@ -47,12 +47,6 @@ impl Principal {
         }
     }
 
-    /// How the request was authenticated: always `pat`.
-    #[must_use]
-    pub fn authentication_method(&self) -> &'static str {
-        "pat"
-    }
-
     /// The same as [`Principal::expires_at`] as clients get it, for a response header: made once for
     /// as long as the token is cached.
     #[must_use]

@@ -49,7 +49,7 @@ pub(super) fn trace(kind: &EventKind) {
             owner,
             error,
         } => {
-            tracing::error!(notification.id = %notification, %kind, %owner, error, "a notification cannot be sent")
+            tracing::error!(notification.id = %notification, %kind, %owner, error, "a notification cannot be sent");
         }
         EventKind::OwnerChanged { owner } => tracing::info!(%owner, "owner changed"),
         EventKind::Other { .. } => {}

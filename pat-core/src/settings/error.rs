@@ -1,4 +1,4 @@
-/// A property that cannot be taken.
+/// The reason why a property is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
@@ -17,8 +17,8 @@ pub enum SettingsError {
         name: &'static str,
         /// The value that was given.
         value: String,
-        /// What is allowed, in words.
-        allowed: &'static str,
+        /// The allowed values, in words.
+        allowed: String,
     },
     /// Two properties contradict each other.
     #[error("{name}: {value:?} contradicts {other}={other_value}; {remedy}")]
@@ -31,23 +31,23 @@ pub enum SettingsError {
         other: &'static str,
         /// Its value.
         other_value: String,
-        /// What to do.
+        /// The remedy, in words.
         remedy: &'static str,
     },
-    /// A line of property text is no `name=value`.
+    /// A line of property text is not of the form `name=value`.
     #[error("line {line}: {text:?} is not allowed; give name=value")]
     NoProperty {
         /// The line, counted from 1.
         line: usize,
-        /// What it holds.
+        /// The text of the line.
         text: String,
     },
-    /// A line of property text cannot be taken.
+    /// A line of property text names an unknown property or has a value that is not allowed.
     #[error("line {line}: {source}")]
     Line {
         /// The line, counted from 1.
         line: usize,
-        /// Why not.
+        /// The reason.
         source: Box<SettingsError>,
     },
     /// A property is given twice in one property text.
@@ -60,7 +60,7 @@ pub enum SettingsError {
         /// The second line.
         second: usize,
     },
-    /// A property is given twice in one document, whole and nested perhaps.
+    /// A property is given twice in one document, for example once by its full name and once nested.
     #[error("{name}: given twice; give it once")]
     Repeated {
         /// The property.

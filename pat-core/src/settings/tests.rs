@@ -1,6 +1,10 @@
 //! Walks every property through every way in.
 
+use std::time::Duration;
+
 use super::*;
+use crate::schedule::{Schedule, Zone};
+use crate::token::TokenPrefix;
 
 /// A good value other than the default, and values that are refused.
 const VALUES: &[(&str, &str, &[&str])] = &[
@@ -195,7 +199,8 @@ fn every_way_in_keeps_the_same_rules() {
 fn every_number_takes_exactly_the_documented_range() {
     let mut numbers = 0;
     for property in Settings::properties() {
-        let Some(range) = property.allowed().strip_prefix("a whole number from ") else {
+        let allowed = property.allowed();
+        let Some(range) = allowed.strip_prefix("a whole number from ") else {
             continue;
         };
         let (first, last) = range.split_once(" to ").expect("a range");

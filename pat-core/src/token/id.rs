@@ -4,20 +4,33 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::secret::{RandomnessError, fill_random};
 
 /// 2⁵³ − 1: the largest integer that every JSON reader keeps exact.
 const MAX_ID: i64 = (1 << 53) - 1;
 
-/// The public number of a token: not secret, and no part of the token string.
+/// The ID of a token: not secret, and no part of the token string.
 ///
 /// At most 2⁵³ − 1, so that a JSON number holds it. Ids order by creation up to clock skew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+///
+/// `Display`, `FromStr` and serde use the decimal number.
+///
+/// ```
+/// use pat_core::TokenId;
+///
+/// let id: TokenId = "42".parse()?;
+/// assert_eq!((id.get(), id.to_string()), (42, "42".to_owned()));
+/// assert!("-1".parse::<TokenId>().is_err());
+/// # Ok::<(), pat_core::token::InvalidTokenId>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "i64", into = "i64")]
 pub struct TokenId(i64);
 
 impl TokenId {
-    /// The id of this number; `None` unless it is 0 to 2⁵³ − 1.
+    /// Returns the ID of this number; `None` unless it is 0 to 2⁵³ − 1.
     #[must_use]
     pub fn new(number: i64) -> Option<Self> {
         (0..=MAX_ID).contains(&number).then_some(Self(number))
@@ -31,12 +44,42 @@ impl TokenId {
         Self(id.clamp(0, MAX_ID))
     }
 
-    /// The number, 0 to 2⁵³ − 1.
+    /// Returns the number, 0 to 2⁵³ − 1.
     #[must_use]
     pub const fn get(self) -> i64 {
         self.0
     }
 }
+
+impl From<TokenId> for i64 {
+    fn from(id: TokenId) -> Self {
+        id.0
+    }
+}
+
+impl TryFrom<i64> for TokenId {
+    type Error = InvalidTokenId;
+
+    fn try_from(number: i64) -> Result<Self, InvalidTokenId> {
+        Self::new(number).ok_or(InvalidTokenId)
+    }
+}
+
+impl FromStr for TokenId {
+    type Err = InvalidTokenId;
+
+    /// Takes decimal digits alone: no sign and no white space.
+    fn from_str(text: &str) -> Result<Self, InvalidTokenId> {
+        let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = text.parse().ok().filter(|_| is_digits);
+        number.and_then(Self::new).ok_or(InvalidTokenId)
+    }
+}
+
+/// The error for a number or a text that is no [`TokenId`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a token ID is a whole number from 0 to 9007199254740991")]
+pub struct InvalidTokenId;
 
 impl fmt::Display for TokenId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -134,6 +177,21 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
+
+    #[test]
+    fn ids_are_read_as_they_are_written() {
+        for number in [0, 42, MAX_ID] {
+            let id = TokenId(number);
+            assert_eq!(id.to_string().parse(), Ok(id));
+            let json = serde_json::to_string(&id).expect("JSON");
+            assert_eq!(json, number.to_string());
+            assert_eq!(serde_json::from_str::<TokenId>(&json).expect("an ID"), id);
+        }
+        for bad in ["", "+1", "-1", " 1", "x", "9007199254740992"] {
+            assert_eq!(bad.parse::<TokenId>(), Err(InvalidTokenId), "{bad}");
+            assert!(serde_json::from_str::<TokenId>(bad).is_err() || bad == " 1");
+        }
+    }
 
     #[test]
     fn ids_fit_a_json_number_and_grow() {

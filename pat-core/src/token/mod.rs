@@ -12,7 +12,7 @@ pub use self::format::{
     TokenPrefix,
 };
 pub(crate) use self::id::IdSource;
-pub use self::id::{InvalidOwner, Owner, TokenId};
-pub use self::record::{Invalid, Token, TokenStatus};
+pub use self::id::{InvalidOwner, InvalidTokenId, Owner, TokenId};
+pub use self::record::{Invalid, InvalidTokenStatus, Token, TokenStatus};
 pub(crate) use self::secret::random_u64;
 pub use self::secret::{PlainToken, RandomnessError, TokenDigest};

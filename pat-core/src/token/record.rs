@@ -1,4 +1,9 @@
+use std::fmt;
+use std::str::FromStr;
+
 use jiff::{SignedDuration, Timestamp};
+
+use serde::{Deserialize, Serialize};
 
 use super::{Owner, TokenId};
 
@@ -66,8 +71,10 @@ pub enum Invalid {
     Expired,
 }
 
-/// A token's state as people see it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// A token's state as lists show it. `Display`, `FromStr` and serde use the
+/// [name on the wire](TokenStatus::as_str).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum TokenStatus {
     /// It works, and will for longer than the warning period.
     Active,
@@ -79,20 +86,34 @@ pub enum TokenStatus {
     Revoked,
 }
 
-impl TokenStatus {
-    /// The status of this [name](TokenStatus::as_str).
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
+impl FromStr for TokenStatus {
+    type Err = InvalidTokenStatus;
+
+    fn from_str(name: &str) -> Result<Self, InvalidTokenStatus> {
         let all = [
             Self::Active,
             Self::ExpiresSoon,
             Self::Expired,
             Self::Revoked,
         ];
-        all.into_iter().find(|status| status.as_str() == name)
+        let found = all.into_iter().find(|status| status.as_str() == name);
+        found.ok_or(InvalidTokenStatus)
     }
+}
 
-    /// The name on the wire: `ACTIVE`, `EXPIRES_SOON`, `EXPIRED` or `REVOKED`.
+impl fmt::Display for TokenStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The error for text that names no [`TokenStatus`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a token's status is ACTIVE, EXPIRES_SOON, EXPIRED or REVOKED")]
+pub struct InvalidTokenStatus;
+
+impl TokenStatus {
+    /// Returns the name on the wire: `ACTIVE`, `EXPIRES_SOON`, `EXPIRED` or `REVOKED`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -129,6 +150,21 @@ mod tests {
         assert_eq!(token.validity(at - microsecond), Ok(()));
         assert_eq!(token.validity(at), Err(Invalid::Expired));
         assert_eq!(token.validity(at + microsecond), Err(Invalid::Expired));
+    }
+
+    #[test]
+    fn a_status_is_read_as_it_is_written() {
+        for status in [
+            TokenStatus::Active,
+            TokenStatus::ExpiresSoon,
+            TokenStatus::Expired,
+            TokenStatus::Revoked,
+        ] {
+            assert_eq!(status.to_string().parse(), Ok(status));
+            let json = serde_json::to_string(&status).expect("JSON");
+            assert_eq!(json, format!("\"{status}\""));
+        }
+        assert_eq!("active".parse::<TokenStatus>(), Err(InvalidTokenStatus));
     }
 
     #[test]

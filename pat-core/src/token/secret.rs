@@ -113,16 +113,16 @@ impl fmt::Debug for TokenDigest {
 /// The operating system gave no random bytes, so no token was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the operating system's random number generator failed: {0}")]
-pub struct RandomnessError(#[from] getrandom::Error);
+pub struct RandomnessError(getrandom::Error);
 
 /// Fills `buffer` from the operating system's generator, the only source of secrets here.
 pub(super) fn fill_random(buffer: &mut [u8]) -> Result<(), RandomnessError> {
-    Ok(getrandom::fill(buffer)?)
+    getrandom::fill(buffer).map_err(RandomnessError)
 }
 
 /// A number from the operating system's generator, for marks and ids.
 pub(crate) fn random_u64() -> Result<u64, RandomnessError> {
-    Ok(getrandom::u64()?)
+    getrandom::u64().map_err(RandomnessError)
 }
 
 #[cfg(test)]

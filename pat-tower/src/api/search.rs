@@ -287,8 +287,9 @@ impl FilterJson {
         let Some(status) = given(self.status) else {
             return Ok(filter);
         };
-        let status = TokenStatus::from_name(&status)
-            .ok_or_else(|| invalid("status must be ACTIVE, EXPIRES_SOON, EXPIRED or REVOKED."))?;
+        let status = status
+            .parse::<TokenStatus>()
+            .map_err(|_| invalid("status must be ACTIVE, EXPIRES_SOON, EXPIRED or REVOKED."))?;
         Ok(pats.with_status(filter, status))
     }
 }

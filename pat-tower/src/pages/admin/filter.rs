@@ -68,7 +68,11 @@ impl FilterForm {
     ) -> Result<Vec<(String, Vec<String>)>, Response> {
         let mut criteria = Vec::new();
         for (name, value) in self.pairs() {
-            let mut values = match TokenStatus::from_name(value).filter(|_| name == "status") {
+            let mut values = match value
+                .parse::<TokenStatus>()
+                .ok()
+                .filter(|_| name == "status")
+            {
                 Some(status) => vec![page.t(Text::Status(status)).into_owned()],
                 None => vec![value.to_owned()],
             };
@@ -111,10 +115,10 @@ impl FilterForm {
             ..Filter::default()
         };
         let status = self.get("status");
-        let filter = match TokenStatus::from_name(status) {
-            Some(status) => page.pats().with_status(filter, status),
-            None if status.is_empty() => filter,
-            None => {
+        let filter = match status.parse::<TokenStatus>() {
+            Ok(status) => page.pats().with_status(filter, status),
+            Err(_) if status.is_empty() => filter,
+            Err(_) => {
                 wrong.push(FieldError("status", Text::StatusUnreadable));
                 filter
             }

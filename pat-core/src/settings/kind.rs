@@ -1,0 +1,221 @@
+//! The kinds of values that properties have: which text makes which value.
+
+use std::fmt::Display;
+use std::marker::PhantomData;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::{CreateByToken, RevocationWait, TokenLayout};
+use crate::schedule::{Schedule, Zone};
+use crate::token::{FormatName, TokenPrefix};
+
+/// What a property may be, how its text is read, and how its value is written.
+pub(super) trait Kind {
+    type Value;
+
+    /// Returns words that complete "give …".
+    fn allowed() -> String;
+    /// Returns the value of `text`, or `None` if the kind does not allow it.
+    fn parse(text: &str) -> Option<Self::Value>;
+    fn show(value: &Self::Value) -> String;
+}
+
+pub(super) struct Boolean;
+
+impl Kind for Boolean {
+    type Value = bool;
+
+    fn allowed() -> String {
+        "true or false".to_owned()
+    }
+
+    fn parse(text: &str) -> Option<bool> {
+        let values = [("true", true), ("false", false)];
+        let found = values
+            .iter()
+            .find(|(word, _)| text.eq_ignore_ascii_case(word));
+        found.map(|(_, value)| *value)
+    }
+
+    fn show(value: &bool) -> String {
+        value.to_string()
+    }
+}
+
+/// A whole number within a range.
+pub(super) struct Count<const MIN: u32, const MAX: u32>;
+
+impl<const MIN: u32, const MAX: u32> Kind for Count<MIN, MAX> {
+    type Value = u32;
+
+    fn allowed() -> String {
+        format!("a whole number from {MIN} to {MAX}")
+    }
+
+    fn parse(text: &str) -> Option<u32> {
+        // `parse` would take a plus sign.
+        let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = text.parse().ok().filter(|_| is_digits);
+        number.filter(|number| (MIN..=MAX).contains(number))
+    }
+
+    fn show(value: &u32) -> String {
+        value.to_string()
+    }
+}
+
+/// A duration, as a whole number of units of `UNIT` milliseconds within a range.
+pub(super) struct Span<const UNIT: u32, const MIN: u32, const MAX: u32>;
+pub(super) type Millis<const MIN: u32, const MAX: u32> = Span<1, MIN, MAX>;
+pub(super) type Minutes<const MIN: u32, const MAX: u32> = Span<60_000, MIN, MAX>;
+pub(super) type Days<const MIN: u32, const MAX: u32> = Span<86_400_000, MIN, MAX>;
+
+impl<const UNIT: u32, const MIN: u32, const MAX: u32> Kind for Span<UNIT, MIN, MAX> {
+    type Value = Duration;
+
+    fn allowed() -> String {
+        Count::<MIN, MAX>::allowed()
+    }
+
+    fn parse(text: &str) -> Option<Duration> {
+        let count = Count::<MIN, MAX>::parse(text)?;
+        Some(Duration::from_millis(u64::from(UNIT) * u64::from(count)))
+    }
+
+    fn show(value: &Duration) -> String {
+        (value.as_millis() / u128::from(UNIT)).to_string()
+    }
+}
+
+/// A type that reads its own text.
+pub(super) struct Parsed<T>(PhantomData<T>);
+
+pub(super) trait Describe: FromStr + Display {
+    const ALLOWED: &str;
+}
+
+impl<T: Describe> Kind for Parsed<T> {
+    type Value = T;
+
+    fn allowed() -> String {
+        T::ALLOWED.to_owned()
+    }
+
+    fn parse(text: &str) -> Option<T> {
+        text.parse().ok()
+    }
+
+    fn show(value: &T) -> String {
+        value.to_string()
+    }
+}
+
+impl Describe for Schedule {
+    const ALLOWED: &str = "a Quartz cron expression of six fields, seconds first, or seven with \
+                           the year, that fires some day, such as 0 0 0 * * ?";
+}
+
+impl Describe for Zone {
+    const ALLOWED: &str = "local or an IANA name such as Europe/Berlin";
+}
+
+impl Describe for TokenPrefix {
+    const ALLOWED: &str = "a lower-case letter and 1 to 15 lower-case letters or digits";
+}
+
+impl Describe for RevocationWait {
+    const ALLOWED: &str = "none or cluster";
+}
+
+impl Describe for CreateByToken {
+    const ALLOWED: &str = "allowed, capped or forbidden";
+}
+
+impl Describe for TokenLayout {
+    const ALLOWED: &str = "prefixed or atlassian";
+}
+
+/// Names of formats, separated by commas; blank text for none.
+pub(super) struct Formats;
+
+impl Kind for Formats {
+    type Value = Vec<FormatName>;
+
+    fn allowed() -> String {
+        "atlassian and prefixed:<prefix>, separated by commas, or nothing".to_owned()
+    }
+
+    fn parse(text: &str) -> Option<Vec<FormatName>> {
+        if text.trim().is_empty() {
+            return Some(Vec::new());
+        }
+        let names = text.split(',').map(str::trim);
+        names.map(|name| FormatName::from_str(name).ok()).collect()
+    }
+
+    fn show(value: &Vec<FormatName>) -> String {
+        let names: Vec<_> = value.iter().map(FormatName::to_string).collect();
+        names.join(",")
+    }
+}
+
+/// Text that an HTTP header can quote.
+pub(super) struct Realm;
+
+impl Kind for Realm {
+    type Value = Box<str>;
+
+    fn allowed() -> String {
+        "1 to 64 printable ASCII characters without \" and \\".to_owned()
+    }
+
+    fn parse(text: &str) -> Option<Box<str>> {
+        let is_quotable = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\';
+        let fits = (1..=64).contains(&text.len()) && text.bytes().all(is_quotable);
+        fits.then(|| text.into())
+    }
+
+    fn show(value: &Box<str>) -> String {
+        value.to_string()
+    }
+}
+
+/// A URL without the slash at its end, so that a path can be appended; empty text for none.
+pub(super) struct BaseUrl;
+
+impl Kind for BaseUrl {
+    type Value = Option<Box<str>>;
+
+    fn allowed() -> String {
+        "an absolute http or https URL without a user name, query or fragment, or nothing"
+            .to_owned()
+    }
+
+    fn parse(text: &str) -> Option<Option<Box<str>>> {
+        if text.is_empty() {
+            return Some(None);
+        }
+        let rest = text
+            .strip_prefix("https://")
+            .or_else(|| text.strip_prefix("http://"))?;
+        let is_url_byte = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}?#".contains(&byte);
+        let authority = rest.split('/').next().unwrap_or_default();
+        (rest.bytes().all(is_url_byte) && is_host_and_port(authority))
+            .then(|| Some(text.trim_end_matches('/').into()))
+    }
+
+    fn show(value: &Option<Box<str>>) -> String {
+        value.as_deref().unwrap_or_default().to_owned()
+    }
+}
+
+/// A user name is refused too: its password would stand in each mail.
+fn is_host_and_port(authority: &str) -> bool {
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let is_address = host.starts_with('[') && host.ends_with(']');
+    let is_name = !host.is_empty() && !host.contains(['@', ':', '[', ']']);
+    (is_address || is_name) && port.is_none_or(|port| Count::<1, 65_535>::parse(port).is_some())
+}
