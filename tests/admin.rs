@@ -21,24 +21,21 @@ const IDENTIFY: &str = "/rest/pat/latest/admin/tokens/identify";
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial("admin::a_page_has_all_that_clients_read", page),
-        trial("admin::every_filter_filters", filters),
-        trial("admin::a_bad_search_says_what_is_wrong", bad_searches),
-        trial("admin::a_cursor_goes_on_while_tokens_come_and_go", cursor),
-        trial("admin::users_are_found_for_the_author_picker", users),
-        trial("admin::bulk_revocation_is_atomic_and_idempotent", bulk),
-        trial("admin::both_ways_to_revoke_in_bulk_do_the_same", twin),
-        trial(
-            "admin::a_filter_revokes_what_was_expected_or_nothing",
-            by_filter,
-        ),
-        trial("admin::children_fall_with_their_parents_in_bulk", capped),
-        trial("admin::what_outlives_a_revocation_is_counted", family),
-        trial("admin::more_than_a_thousand_are_revoked_at_once", many),
-        trial("admin::owners_and_auditors_are_told", told),
-        trial("admin::a_found_string_is_identified", identify),
-        trial("admin::nobody_else_gets_in", no_administrator),
-        trial("admin::it_can_be_switched_off", switched_off),
+        trial(a_page_has_all_that_clients_read),
+        trial(every_filter_filters),
+        trial(a_bad_search_says_what_is_wrong),
+        trial(a_cursor_goes_on_while_tokens_come_and_go),
+        trial(users_are_found_for_the_author_picker),
+        trial(bulk_revocation_is_atomic_and_idempotent),
+        trial(both_ways_to_revoke_in_bulk_do_the_same),
+        trial(a_filter_revokes_what_was_expected_or_nothing),
+        trial(children_fall_with_their_parents_in_bulk),
+        trial(what_outlives_a_revocation_is_counted),
+        trial(more_than_a_thousand_are_revoked_at_once),
+        trial(owners_and_auditors_are_told),
+        trial(a_found_string_is_identified),
+        trial(nobody_else_gets_in),
+        trial(it_can_be_switched_off),
     ]
 }
 
@@ -81,7 +78,7 @@ fn raw(token: &Value) -> &str {
     token["rawToken"].as_str().expect("a raw token")
 }
 
-async fn page() {
+async fn a_page_has_all_that_clients_read() {
     let server = Server::start().await;
     let token = create(&server, "alice", "deploy", Some(90)).await;
     create(&server, "bob", "ci", None).await;
@@ -131,7 +128,7 @@ async fn page() {
     );
 }
 
-async fn filters() {
+async fn every_filter_filters() {
     let server = Server::start().await;
     create(&server, "alice", "Old one", Some(1)).await;
     server.pass(Duration::from_hours(12)).await;
@@ -218,7 +215,7 @@ async fn filters() {
     );
 }
 
-async fn bad_searches() {
+async fn a_bad_search_says_what_is_wrong() {
     let server = Server::start().await;
     create(&server, "alice", "a", None).await;
     create(&server, "alice", "b", None).await;
@@ -292,7 +289,7 @@ async fn bad_searches() {
     }
 }
 
-async fn cursor() {
+async fn a_cursor_goes_on_while_tokens_come_and_go() {
     let server = Server::start().await;
     let mut ids = HashSet::new();
     for number in 0..10 {
@@ -321,7 +318,7 @@ async fn cursor() {
     assert_eq!(seen.into_iter().collect::<HashSet<_>>(), ids);
 }
 
-async fn users() {
+async fn users_are_found_for_the_author_picker() {
     let server = Server::start().await;
     let find = async |query: &str| {
         let found = answer(by_admin(server.get(&format!("{USERS}{query}")))).await;
@@ -337,7 +334,7 @@ async fn users() {
     assert!(find("?contains=%C3%A4%26").await.is_empty());
 }
 
-async fn bulk() {
+async fn bulk_revocation_is_atomic_and_idempotent() {
     let server = Server::start().await;
     let mut tokens = Vec::new();
     for user in ["alice", "alice", "bob"] {
@@ -391,7 +388,7 @@ fn caller(key: &str) -> Caller {
     Caller::cookie_authenticated(Owner::new(key).expect("an owner"))
 }
 
-async fn twin() {
+async fn both_ways_to_revoke_in_bulk_do_the_same() {
     let server = Server::start().await;
     let token = server.create("alice").await;
     let body = json!({"ids": [token.id, 1], "reason": "found in a log"});
@@ -421,7 +418,7 @@ async fn twin() {
     }
 }
 
-async fn by_filter() {
+async fn a_filter_revokes_what_was_expected_or_nothing() {
     let server = Server::start().await;
     let mut mine = Vec::new();
     for name in ["Deploy 1", "deploy 2", "other"] {
@@ -481,7 +478,7 @@ async fn by_filter() {
 }
 
 /// Administrators are told what outlives a revocation, and may have it revoked too.
-async fn family() {
+async fn what_outlives_a_revocation_is_counted() {
     let server = Server::start().await;
     let parent = server.create("alice").await;
     let request = server.post(TOKENS).bearer_auth(&parent.raw);
@@ -498,7 +495,7 @@ async fn family() {
     );
 }
 
-async fn capped() {
+async fn children_fall_with_their_parents_in_bulk() {
     let server = Server::with(&[("pat.create.by.token", "capped")]).await;
     let parent = server.create("alice").await;
     let request = server.post(TOKENS).bearer_auth(&parent.raw);
@@ -512,7 +509,7 @@ async fn capped() {
 }
 
 /// So many that the change feed does not name them one by one.
-async fn many() {
+async fn more_than_a_thousand_are_revoked_at_once() {
     let limit = ("atlassian.pats.max.tokens.per.user", "1000000");
     let server = Server::with(&[limit]).await;
     let count = Change::MOST_NAMED + 1;
@@ -565,7 +562,7 @@ async fn audit(server: &Server, kind: &str) -> Vec<(i64, Option<String>, Option<
     rows.fetch_all(&pool).await.expect("rows")
 }
 
-async fn told() {
+async fn owners_and_auditors_are_told() {
     let server = Server::start().await;
     let (one, two) = (server.create("alice").await, server.create("alice").await);
     let other = server.create("bob").await;
@@ -599,7 +596,7 @@ async fn told() {
     assert_eq!(audit(&server, "revoked").await, expected);
 }
 
-async fn identify() {
+async fn a_found_string_is_identified() {
     let server = Server::start().await;
     let token = server.create("alice").await;
     let ask = async |text: &str| post(&server, IDENTIFY, &json!({"token": text})).await;
@@ -660,7 +657,7 @@ fn request(server: &Server, method: Method, path: &str, body: &Value) -> Request
     }
 }
 
-async fn switched_off() {
+async fn it_can_be_switched_off() {
     let server = Server::with(&[("pat.admin.enabled", "false")]).await;
     let token = server.create("alice").await;
     for (method, path, body) in requests(&token) {
@@ -681,7 +678,7 @@ async fn switched_off() {
     assert_eq!(revoked.status, StatusCode::NO_CONTENT);
 }
 
-async fn no_administrator() {
+async fn nobody_else_gets_in() {
     let server = Server::start().await;
     let token = server.create("alice").await;
     let others = server.create("bob").await;

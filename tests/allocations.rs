@@ -17,14 +17,8 @@ use crate::common::{blocking_trial, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial(
-            "allocations::a_cache_hit_allocates_only_its_extension_slot",
-            hit,
-        ),
-        blocking_trial("allocations::a_cached_token_takes_little_memory", || {
-            memory();
-            Ok(())
-        }),
+        trial(a_cache_hit_allocates_only_its_extension_slot),
+        blocking_trial(a_cached_token_takes_little_memory),
     ]
 }
 
@@ -51,7 +45,7 @@ impl Service<Request<()>> for Inner {
 #[derive(Clone)]
 struct Filler;
 
-async fn hit() {
+async fn a_cache_hit_allocates_only_its_extension_slot() {
     // The answer says that it is for nobody else, and when a token expires: its headers were empty, and
     // get room, and a value.
     for (lifetime_days, with_header) in [(None, 2), (Some(90.into()), 3)] {
@@ -108,7 +102,7 @@ fn assert_allocations(
 }
 
 /// All that a full cache holds, whatever belongs to it, in bytes per token.
-fn memory() {
+fn a_cached_token_takes_little_memory() {
     const TOKENS: u32 = 10_000;
     const MAX_BYTES: u64 = 650;
     // Allocations are counted for each thread, so everything runs on this one.

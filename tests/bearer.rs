@@ -12,15 +12,12 @@ use crate::common::{MYSELF, Server, TOKENS, answer, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial("bearer::exactly_one_answer_per_header", headers),
-        trial("bearer::all_bad_tokens_get_the_same_answer", same_answer),
-        trial("bearer::a_token_elsewhere_is_no_token", elsewhere),
-        trial("bearer::odd_paths_reach_nobody_unauthenticated", odd_paths),
-        trial("bearer::only_the_exact_string_works", exact_string),
-        trial(
-            "bearer::the_layer_keeps_to_the_table_in_each_mode",
-            modes::all,
-        ),
+        trial(exactly_one_answer_per_header),
+        trial(all_bad_tokens_get_the_same_answer),
+        trial(a_token_elsewhere_is_no_token),
+        trial(odd_paths_reach_nobody_unauthenticated),
+        trial(only_the_exact_string_works),
+        trial(modes::the_layer_keeps_to_the_table_in_each_mode),
     ]
 }
 
@@ -59,7 +56,7 @@ async fn get_with(server: &Server, path: &str, authorization: &[&[u8]]) -> (u16,
     send_raw(server, &request).await
 }
 
-async fn headers() {
+async fn exactly_one_answer_per_header() {
     let server = Server::start().await;
     let token = server.create("alice").await.raw;
     let token = token.as_bytes();
@@ -142,7 +139,7 @@ async fn headers() {
     );
 }
 
-async fn same_answer() {
+async fn all_bad_tokens_get_the_same_answer() {
     let server = Server::start().await;
     let short = json!({"name": "a", "expirationDuration": 1});
     let expired = answer(
@@ -187,7 +184,7 @@ async fn same_answer() {
     assert_eq!(answers.len(), 1, "byte for byte: {answers:#?}");
 }
 
-async fn elsewhere() {
+async fn a_token_elsewhere_is_no_token() {
     let server = Server::start().await;
     let token = server.create("alice").await.raw;
     for path in [
@@ -231,7 +228,7 @@ async fn elsewhere() {
     );
 }
 
-async fn odd_paths() {
+async fn odd_paths_reach_nobody_unauthenticated() {
     let server = Server::start().await;
     let protected = [
         "rest/api/2/myself",
@@ -271,7 +268,7 @@ async fn odd_paths() {
     }
 }
 
-async fn exact_string() {
+async fn only_the_exact_string_works() {
     let server = Server::start().await;
     let token = server.create("alice").await.raw;
     let other = server.create("alice").await.raw;
@@ -360,7 +357,7 @@ mod modes {
         (status, text.to_owned())
     }
 
-    pub(super) async fn all() {
+    pub(super) async fn the_layer_keeps_to_the_table_in_each_mode() {
         let pats = Pats::builder(MemoryStore::default()).build();
         let bearer = bearer(&pats).await;
         let good = Some(bearer.as_str());

@@ -27,19 +27,10 @@ use crate::common::blocking_trial;
 use crate::common::silent::{Fault, METHODS, Silent};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let trial = |name: &str, test: fn()| {
-        blocking_trial(name, move || {
-            test();
-            Ok(())
-        })
-    };
     vec![
-        trial("bounds::nothing_waits_without_an_end", every_fault),
-        trial(
-            "bounds::every_method_of_the_port_is_in_the_table",
-            whole_port,
-        ),
-        trial("bounds::every_call_of_the_api_is_in_the_table", whole_api),
+        blocking_trial(nothing_waits_without_an_end),
+        blocking_trial(every_method_of_the_port_is_in_the_table),
+        blocking_trial(every_call_of_the_api_is_in_the_table),
     ]
 }
 
@@ -523,7 +514,7 @@ enum Mute {
     Sink,
 }
 
-fn every_fault() {
+fn nothing_waits_without_an_end() {
     let methods = METHODS.iter().copied().map(Mute::Method);
     let others = [
         Mute::Nothing,
@@ -605,7 +596,7 @@ async fn make(call: &Call, mute: Mute) -> bool {
     has_failed
 }
 
-fn whole_port() {
+fn every_method_of_the_port_is_in_the_table() {
     let declared: BTreeSet<_> = sources("../pat-core/src/store")
         .iter()
         .flat_map(|source| blocks(source, "pub trait "))
@@ -617,7 +608,7 @@ fn whole_port() {
     assert_eq!(declared, listed);
 }
 
-fn whole_api() {
+fn every_call_of_the_api_is_in_the_table() {
     let sources = [
         sources("../pat-core/src/service"),
         sources("../pat-core/src/jobs"),

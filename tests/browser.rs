@@ -13,42 +13,17 @@ use crate::common::{Server, TOKENS, answer, trial_with_need};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial_with_need(
-            "browser::a_token_from_creation_to_refusal",
-            "browser",
-            missing(),
-            life,
-        ),
-        trial_with_need(
-            "browser::forms_work_without_scripts",
-            "browser",
-            missing(),
-            no_script,
-        ),
-        trial_with_need(
-            "browser::an_administrator_filters_and_revokes",
-            "browser",
-            missing(),
-            admin,
-        ),
-        trial_with_need(
-            "browser::the_reference_works_under_its_policy",
-            "browser",
-            missing(),
-            reference,
-        ),
-        trial_with_need(
-            "browser::pages_are_accessible",
-            "axe",
-            axe_missing(),
-            accessibility,
-        ),
+        trial_with_need("browser", missing(), a_token_from_creation_to_refusal),
+        trial_with_need("browser", missing(), forms_work_without_scripts),
+        trial_with_need("browser", missing(), an_administrator_filters_and_revokes),
+        trial_with_need("browser", missing(), the_reference_works_under_its_policy),
+        trial_with_need("axe", axe_missing(), pages_are_accessible),
     ]
 }
 
 const DAY: Duration = Duration::from_hours(24);
 
-async fn life() {
+async fn a_token_from_creation_to_refusal() {
     let server = Server::with(&[("atlassian.pats.max.tokens.per.user", "3")]).await;
     let browser = Browser::start(&server.base).await;
     let clipboard = json!({"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]});
@@ -190,7 +165,7 @@ async fn mistakes_and_dialog(server: &Server, browser: &Browser) {
     assert_eq!(server.try_token(&token).await, StatusCode::UNAUTHORIZED);
 }
 
-async fn no_script() {
+async fn forms_work_without_scripts() {
     let server = Server::start().await;
     let browser = Browser::start(&server.base).await;
     let script = json!({"urls": ["*pat.js*"]});
@@ -252,7 +227,7 @@ async fn no_script() {
 
 /// The description of the REST router is read, shown and tried, and nothing is blocked or fetched from
 /// elsewhere.
-async fn reference() {
+async fn the_reference_works_under_its_policy() {
     let server = Server::start().await;
     let browser = Browser::start(&server.base).await;
     let note = "window.refused = []; document.addEventListener('securitypolicyviolation', \
@@ -319,7 +294,7 @@ async fn create(server: &Server, user: &str, name: &str, days: u32) -> String {
     answer(request).await.created().raw
 }
 
-async fn admin() {
+async fn an_administrator_filters_and_revokes() {
     let server = Server::with(&[("atlassian.pats.max.tokens.per.user", "100")]).await;
     let mut tokens = Vec::new();
     for number in 0..6 {
@@ -494,7 +469,7 @@ const PAGES: [(&str, &str); 15] = [
     ),
 ];
 
-async fn accessibility() {
+async fn pages_are_accessible() {
     let server = Server::with(&[("atlassian.pats.max.tokens.per.user", "100")]).await;
     for (name, days) in [
         ("ci", 90),

@@ -14,59 +14,23 @@ use crate::common::{trial, until};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial(
-            "coherence::another_nodes_revocation_arrives_with_the_poll",
-            two_nodes,
-        ),
-        trial(
-            "coherence::a_node_that_cannot_poll_stops_trusting_its_cache",
-            lease,
-        ),
-        trial(
-            "coherence::a_feed_that_was_rewritten_drops_the_cache",
-            rewritten_feed,
-        ),
-        trial(
-            "coherence::a_first_poll_trusts_nothing_from_before",
-            first_poll,
-        ),
-        trial(
-            "coherence::a_revocation_waits_for_those_who_do_not_know",
-            all_have_applied,
-        ),
-        trial(
-            "coherence::a_node_that_has_died_is_waited_for_once",
-            dead_node,
-        ),
-        trial(
-            "coherence::a_node_that_was_not_waited_for_uses_no_cache",
-            late_node,
-        ),
-        trial(
-            "coherence::a_node_that_was_away_reports_before_it_polls",
-            report_comes_first,
-        ),
-        trial(
-            "coherence::a_poll_that_outlasts_the_lease_does_not_renew_it",
-            late_poll,
-        ),
-        trial(
-            "coherence::a_node_that_cannot_report_uses_no_cache",
-            silent_node,
-        ),
-        trial(
-            "coherence::a_repeated_revocation_holds_as_the_first",
-            repeated_revocation,
-        ),
-        trial("coherence::staleness_zero_asks_each_time", staleness_zero),
-        trial(
-            "coherence::waiting_for_the_cluster_waits_for_the_lease",
-            wait_for_cluster,
-        ),
+        trial(another_nodes_revocation_arrives_with_the_poll),
+        trial(a_node_that_cannot_poll_stops_trusting_its_cache),
+        trial(a_feed_that_was_rewritten_drops_the_cache),
+        trial(a_first_poll_trusts_nothing_from_before),
+        trial(a_revocation_waits_for_those_who_do_not_know),
+        trial(a_node_that_has_died_is_waited_for_once),
+        trial(a_node_that_was_not_waited_for_uses_no_cache),
+        trial(a_node_that_was_away_reports_before_it_polls),
+        trial(a_poll_that_outlasts_the_lease_does_not_renew_it),
+        trial(a_node_that_cannot_report_uses_no_cache),
+        trial(a_repeated_revocation_holds_as_the_first),
+        trial(staleness_zero_asks_each_time),
+        trial(waiting_for_the_cluster_waits_for_the_lease),
     ]
 }
 
-async fn two_nodes() {
+async fn another_nodes_revocation_arrives_with_the_poll() {
     let (_folder, a, b, token) = pair(many_tokens()).await;
     let bystander = a.create().await;
     assert!(b.accepts(&bystander).await);
@@ -107,7 +71,7 @@ async fn two_nodes() {
     assert!(!b.accepts(&bystander).await && !a.accepts(&bystander).await);
 }
 
-async fn lease() {
+async fn a_node_that_cannot_poll_stops_trusting_its_cache() {
     let (_folder, a, b, token) = pair(many_tokens()).await;
     a.pats
         .revoke(&alice(), token.token.id)
@@ -134,7 +98,7 @@ async fn lease() {
     );
 }
 
-async fn rewritten_feed() {
+async fn a_feed_that_was_rewritten_drops_the_cache() {
     let (folder, a, b, token) = pair(many_tokens()).await;
     a.pats
         .user_changed(&"carol".parse().expect("an owner"))
@@ -159,7 +123,7 @@ async fn rewritten_feed() {
     assert_eq!(b.store.lookups(), lookups + 1, "everything is judged anew");
 }
 
-async fn staleness_zero() {
+async fn staleness_zero_asks_each_time() {
     let (_folder, a, b, token) = pair(many_tokens().auth_max_staleness_ms(0)).await;
     b.pats.poll_changes().await.expect("a poll");
     let lookups = b.store.lookups();
@@ -173,7 +137,7 @@ async fn staleness_zero() {
 }
 
 /// A process that has just started, and has answered a request before it first reads the feed.
-async fn first_poll() {
+async fn a_first_poll_trusts_nothing_from_before() {
     let (folder, a, _b, token) = pair(many_tokens()).await;
     let other = SqliteStore::open(folder.path().join("pat.db")).await;
     let started = Pats::builder(other.expect("the same database"))
@@ -190,7 +154,7 @@ async fn first_poll() {
 }
 
 /// Nodes that follow the feed are not waited for any longer than it takes them.
-async fn all_have_applied() {
+async fn a_revocation_waits_for_those_who_do_not_know() {
     let waits = many_tokens()
         .auth_max_staleness_ms(3_600_000)
         .revocation_wait(RevocationWait::Cluster);
@@ -221,7 +185,7 @@ async fn all_have_applied() {
 }
 
 /// After one revocation has waited for a node's lease to end, the next ones do not wait for it.
-async fn dead_node() {
+async fn a_node_that_has_died_is_waited_for_once() {
     let waits = many_tokens()
         .auth_max_staleness_ms(10_000)
         .revocation_wait(RevocationWait::Cluster);
@@ -268,7 +232,7 @@ async fn silence_is_noticed(node: &Node) {
 
 /// A node that was away begins with a report, so that none takes it for one that is still away
 /// when it trusts its cache again.
-async fn late_node() {
+async fn a_node_that_was_not_waited_for_uses_no_cache() {
     let waits = many_tokens()
         .auth_max_staleness_ms(10_000)
         .revocation_wait(RevocationWait::Cluster);
@@ -312,7 +276,7 @@ async fn late_node() {
 }
 
 /// What others wait for is known to them before the node trusts anything that it reads.
-async fn report_comes_first() {
+async fn a_node_that_was_away_reports_before_it_polls() {
     let (_folder, _a, b, _token) = pair(many_tokens()).await;
     b.clock.advance(Duration::from_secs(12));
     b.store.hold_nodes(true);
@@ -327,7 +291,7 @@ async fn report_comes_first() {
 }
 
 /// By the time that its answer is there, others may have ceased to wait for this node.
-async fn late_poll() {
+async fn a_poll_that_outlasts_the_lease_does_not_renew_it() {
     let settings = many_tokens()
         .cluster_poll_interval_ms(500)
         .auth_max_staleness_ms(1_000);
@@ -350,7 +314,7 @@ async fn late_poll() {
 }
 
 /// A client that asks again, perhaps of another node, for what one has revoked.
-async fn repeated_revocation() {
+async fn a_repeated_revocation_holds_as_the_first() {
     for settings in [
         many_tokens(),
         many_tokens().create_by_token(CreateByToken::Capped),
@@ -385,7 +349,7 @@ async fn repeated_revocation() {
 
 /// A node that cannot report stops using its cache, so that those who no longer wait for it need
 /// not have waited.
-async fn silent_node() {
+async fn a_node_that_cannot_report_uses_no_cache() {
     let patient = many_tokens().auth_max_staleness_ms(3_600_000);
     let (_folder, a, b, token) = pair(patient).await;
     b.store.set_down(true);
@@ -400,7 +364,7 @@ async fn silent_node() {
     assert!(b.accepts(&token).await);
 }
 
-async fn wait_for_cluster() {
+async fn waiting_for_the_cluster_waits_for_the_lease() {
     let waits = many_tokens().revocation_wait(RevocationWait::Cluster);
     let caller = alice();
     let (_folder, a, _b, token) = pair(waits.clone()).await;

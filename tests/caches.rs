@@ -18,18 +18,8 @@ use crate::common::{Answer, MYSELF, Server, answer, client, trial_with_need};
 pub(crate) fn trials() -> Vec<Trial> {
     let nginx = NGINX.missing();
     vec![
-        trial_with_need(
-            "caches::a_shared_cache_gives_nobody_anothers_answer",
-            "nginx",
-            nginx,
-            whose,
-        ),
-        trial_with_need(
-            "caches::the_assets_are_for_everybody",
-            "nginx",
-            nginx,
-            assets,
-        ),
+        trial_with_need("nginx", nginx, a_shared_cache_gives_nobody_anothers_answer),
+        trial_with_need("nginx", nginx, the_assets_are_for_everybody),
     ]
 }
 
@@ -82,7 +72,7 @@ async fn token_of(pats: &Pats, user: &str, lifetime_days: Option<i64>) -> (Calle
 }
 
 /// Whoever came before, and whatever the handler says: everybody gets his own answer.
-async fn whose() {
+async fn a_shared_cache_gives_nobody_anothers_answer() {
     type Mode = (&'static str, fn(Pats) -> PatLayer);
     let modes: [Mode; 3] = [
         ("optional", PatLayer::optional),
@@ -159,7 +149,7 @@ async fn check(pats: &Pats, url: &str, mode: &str, is_anonymous_first: bool, wha
 }
 
 /// With a token and a session, the style sheet is what it is for everybody.
-async fn assets() {
+async fn the_assets_are_for_everybody() {
     let server = Server::start().await;
     let nginx = cache(&server.base).await;
     let credentials = json!({"username": "alice", "password": "alice"});

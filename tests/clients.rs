@@ -14,20 +14,20 @@ use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::sync::oneshot;
 
-use crate::common::{python, trial_with_need};
+use crate::common::names::{name_in_case, name_of};
+use crate::common::{named_trial_with_need, python};
 
 /// How long one run of a client may take.
 const CLIENT_TIMEOUT: Duration = Duration::from_mins(1);
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let curl = Need::Curl;
     vec![
-        trial("curl_lines_of_the_documentation", curl, documentation),
-        trial("curl_lines_that_the_server_prints", curl, greeting),
-        trial("curl_with_a_cookie_jar", curl, cookie_jar),
-        python_trial("jira", "use_jira.py"),
-        python_trial("atlassian_python_api", "use_atlassian.py"),
-        python_trial("requests_with_a_cookie_jar", "use_cookie_jar.py"),
+        trial(Need::Curl, curl_lines_of_the_documentation),
+        trial(Need::Curl, curl_lines_that_the_server_prints),
+        trial(Need::Curl, curl_with_a_cookie_jar),
+        python_trial("jira"),
+        python_trial("atlassian"),
+        python_trial("cookie_jar"),
     ]
 }
 
@@ -38,7 +38,7 @@ const LIST: &str = r#"curl -H "Authorization: Bearer $TOKEN" $BASE/rest/pat/1.0/
 const REVOKE_BY_BEARER: &str =
     r#"curl -X DELETE -H "Authorization: Bearer $TOKEN" $BASE/rest/pat/latest/tokens/$ID"#;
 
-async fn documentation(shell: Shell) {
+async fn curl_lines_of_the_documentation(shell: Shell) {
     let (first_id, first) = shell.curl(CREATE_BY_BASIC, 201).await.created();
     let by_first = shell.with("TOKEN", &first);
     let (second_id, second) = by_first.curl(CREATE_BY_BEARER, 201).await.created();
@@ -69,7 +69,7 @@ async fn documentation(shell: Shell) {
     by_first.curl(LIST, 401).await.assert_refusal();
 }
 
-async fn greeting(shell: Shell) {
+async fn curl_lines_that_the_server_prints(shell: Shell) {
     const CREATE: &str = r#"curl -u alice:alice -H 'Content-Type: application/json' -d '{"name":"ci","expirationDuration":90}' $BASE/rest/pat/latest/tokens"#;
     const USE: &str = r#"curl -H "Authorization: Bearer $TOKEN" $BASE/rest/api/latest/myself"#;
     const REVOKE: &str =
@@ -83,7 +83,7 @@ async fn greeting(shell: Shell) {
 }
 
 /// A call with a token ends the session in curl's own jar: there, and on the server.
-async fn cookie_jar(shell: Shell) {
+async fn curl_with_a_cookie_jar(shell: Shell) {
     const SIGN_IN: &str = r#"curl -b "$JAR" -c "$JAR" -H 'Content-Type: application/json' -d '{"username":"alice","password":"alice"}' $BASE/rest/auth/1/session"#;
     const USE_JAR: &str = r#"curl -b "$JAR" -c "$JAR" $BASE/rest/api/2/myself"#;
     const USE_KEPT: &str = r#"curl -b "$KEPT" $BASE/rest/api/2/myself"#;
@@ -151,32 +151,44 @@ impl Need {
 }
 
 /// A test of one client against a server of its own.
-fn trial<C, F>(name: &str, need: Need, client: C) -> Trial
+fn trial<C, F>(need: Need, client: C) -> Trial
 where
     C: FnOnce(Shell) -> F + Send + 'static,
     F: Future<Output = ()>,
 {
-    let name = format!("clients::{name}");
-    trial_with_need(&name, need.name(), need.missing(), || with_server(client))
+    named_trial(name_of(&client), need, client)
+}
+
+fn named_trial<C, F>(name: String, need: Need, client: C) -> Trial
+where
+    C: FnOnce(Shell) -> F + Send + 'static,
+    F: Future<Output = ()>,
+{
+    named_trial_with_need(name, need.name(), need.missing(), || with_server(client))
 }
 
 /// A test that a script makes, which is told the server's base URL.
-fn python_trial(name: &str, script: &'static str) -> Trial {
-    trial(name, Need::Python, async move |shell: Shell| {
-        let mut command = client(python::program());
-        // Isolated from the user's own packages and from the current folder.
-        command
-            .arg("-I")
-            .arg(python::script("clients").join(script))
-            .arg(shell.base());
-        let output = run(command).await;
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            output.status.success(),
-            "{script}: {}\n{errors}",
-            output.status
-        );
+fn python_trial(script: &'static str) -> Trial {
+    let name = name_in_case(&a_script_passes, script);
+    named_trial(name, Need::Python, move |shell| {
+        a_script_passes(shell, script)
     })
+}
+
+async fn a_script_passes(shell: Shell, script: &str) {
+    let mut command = client(python::program());
+    // Isolated from the user's own packages and from the current folder.
+    command
+        .arg("-I")
+        .arg(python::script("clients").join(format!("use_{script}.py")))
+        .arg(shell.base());
+    let output = run(command).await;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{script}: {}\n{errors}",
+        output.status
+    );
 }
 
 /// Runs a client against a server of its own.

@@ -10,43 +10,19 @@ use reqwest::{Client, StatusCode};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::common::database::{Database, trials_on_servers};
+use crate::common::database::{AnyDatabase, trials_on_all};
 use crate::common::fault_store::Gated;
 use crate::common::process::Process;
-use crate::common::{TOKENS, answer, client, trial, until};
+use crate::common::{TOKENS, answer, client, until};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let mut trials = vec![
-        trial(
-            "stores::sqlite::a_crowd_on_three_servers_stays_within_the_limit",
-            || on_sqlite(limit),
-        ),
-        trial(
-            "stores::sqlite::a_crowd_with_a_cold_token_asks_once",
-            || on_sqlite(herd),
-        ),
-    ];
-    trials.extend(trials_on_servers(
-        "a_crowd_on_three_servers_stays_within_the_limit",
-        on_server(limit),
-    ));
-    trials.extend(trials_on_servers(
-        "a_crowd_with_a_cold_token_asks_once",
-        on_server(herd),
-    ));
-    trials
-}
-
-async fn on_sqlite<F: Future<Output = ()>>(test: impl FnOnce(&'static str, String) -> F) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let url = format!("sqlite:{}", folder.path().join("pat.db").display());
-    test("sqlite", url).await;
-}
-
-fn on_server<F: Future<Output = ()>>(
-    test: fn(&'static str, String) -> F,
-) -> impl Fn(Database) -> F + Clone {
-    move |database| test(database.kind.need(), database.url)
+    [
+        trials_on_all(a_crowd_on_three_servers_stays_within_the_limit),
+        trials_on_all(a_crowd_with_a_cold_token_asks_once),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The default of `atlassian.pats.max.tokens.per.user`.
@@ -59,9 +35,9 @@ const CROWD: usize = 200;
 const ROUNDS: usize = 10;
 
 #[expect(clippy::disallowed_methods, reason = "prints how long it took")]
-async fn limit(database: &'static str, url: String) {
+async fn a_crowd_on_three_servers_stays_within_the_limit(database: AnyDatabase) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let arguments = ["--database-url".to_owned(), url];
+    let arguments = ["--database-url".to_owned(), database.url()];
     let start = || Process::start_silent(folder.path(), &arguments);
     let servers = [start(), start(), start()];
     let http = client();
@@ -92,7 +68,8 @@ async fn limit(database: &'static str, url: String) {
     }
     let took = started.elapsed();
     println!(
-        "crowds: {database}, {ROUNDS} x {CROWD} creations, never more than allowed, in {took:.2?}"
+        "crowds: {}, {ROUNDS} x {CROWD} creations, never more than allowed, in {took:.2?}",
+        database.name()
     );
 }
 
@@ -123,8 +100,8 @@ async fn create(http: &Client, server: &Process) -> StatusCode {
 const HERD: usize = 5_000;
 
 #[expect(clippy::disallowed_methods, reason = "prints how long it took")]
-async fn herd(database: &'static str, url: String) {
-    let store = pat_sqlx::connect(&url).await.expect("a store");
+async fn a_crowd_with_a_cold_token_asks_once(database: AnyDatabase) {
+    let store = database.store().await;
     let counted = Gated::new(store.tokens());
     // The machine may be busy with other tests.
     let settings = Settings::builder().auth_database_timeout_ms(20_000);
@@ -147,7 +124,8 @@ async fn herd(database: &'static str, url: String) {
     let accepted = requests.join_all().await;
     let (took, queries) = (started.elapsed(), counted.lookups());
     println!(
-        "crowds: {database}, {HERD} requests with a cold token: {queries} queries in {took:.2?}"
+        "crowds: {}, {HERD} requests with a cold token: {queries} queries in {took:.2?}",
+        database.name()
     );
     assert!(accepted.into_iter().all(|accepted| accepted));
     assert!((1..=2).contains(&queries), "{queries}");

@@ -26,8 +26,9 @@ use pat_sqlx::sqlx::{
 use pat_sqlx::{Dialect, SqlxStore, prepare_connection};
 use tokio::time::timeout;
 
-use crate::common::database::{Database, Kind, trial_on};
-use crate::common::{trial, trial_with_need, until};
+use crate::common::database::{Database, Kind, SERVERS, trial_on, trial_on_sqlite};
+use crate::common::names::name_on;
+use crate::common::{named_trial_with_need, until};
 use crate::revocation::disk::{Folder, Full};
 
 /// Makes the test program try a disk that gives errors, and have no memory left.
@@ -40,40 +41,28 @@ pub(crate) fn trials() -> Vec<Trial> {
     let missing = (!small.is_small()).then_some("needs root, to mount a small disk");
     drop(small);
     let mut trials = vec![
-        trial_with_need(
-            "connections::sqlite::a_full_disk_leaves_no_connection_in_a_transaction",
+        named_trial_with_need(
+            name_on(&a_full_disk_leaves_no_connection_in_a_transaction, "sqlite"),
             "root",
             missing,
-            full_disk,
+            a_full_disk_leaves_no_connection_in_a_transaction,
         ),
-        trial(
-            "connections::sqlite::errors_of_the_disk_and_no_memory_leave_no_connection_in_a_transaction",
-            limited,
-        ),
-        trial(
-            "connections::sqlite::a_transaction_that_the_database_ends_is_left",
-            ended_on_sqlite,
-        ),
-        trial(
-            "connections::sqlite::a_call_that_is_given_up_leaves_no_transaction",
-            given_up_on_sqlite,
-        ),
+        trial_on_sqlite(errors_of_the_disk_and_no_memory_leave_no_connection_in_a_transaction),
+        trial_on_sqlite(a_transaction_that_the_database_ends_is_left),
+        trial_on_sqlite(a_call_on_a_file_that_is_given_up_leaves_no_transaction),
     ];
-    for kind in [Kind::Postgres, Kind::MariaDb] {
+    for kind in SERVERS {
         trials.push(trial_on(
             kind,
-            "errors_of_the_server_leave_no_connection_in_a_transaction",
-            errors_on_server,
+            errors_of_the_server_leave_no_connection_in_a_transaction,
         ));
         trials.push(trial_on(
             kind,
-            "connections_that_the_server_ended_are_replaced",
-            farewells,
+            connections_that_the_server_ended_are_replaced,
         ));
         trials.push(trial_on(
             kind,
-            "a_call_that_is_given_up_leaves_no_transaction",
-            given_up_on_server,
+            a_call_that_is_given_up_leaves_no_transaction,
         ));
     }
     trials
@@ -406,7 +395,7 @@ impl Fault for FullDisk<'_> {
     }
 }
 
-async fn full_disk() {
+async fn a_full_disk_leaves_no_connection_in_a_transaction() {
     let folder = Folder::on_small_disk();
     let bench = sqlite(folder.path()).await;
     // What is in the log already is written over, which needs no space.
@@ -534,7 +523,7 @@ impl Bench<Sqlite> {
 }
 
 /// In a process of its own, since the limits are for all of its files and memory.
-async fn limited() {
+async fn errors_of_the_disk_and_no_memory_leave_no_connection_in_a_transaction() {
     let mut command = Command::new("sh");
     let ended = command
         // The signal would end it.
@@ -610,7 +599,7 @@ const TABLES: [&str; 5] = [
 ];
 
 /// As after some lacks of space, the transaction is over and the driver does not know.
-async fn ended_on_sqlite() {
+async fn a_transaction_that_the_database_ends_is_left() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let bench = sqlite(folder.path()).await;
     let mut sql = VecDeque::from(["CREATE TABLE fault (is_set INTEGER)".to_owned()]);
@@ -635,7 +624,7 @@ async fn ended_on_sqlite() {
     bench.store.close().await;
 }
 
-async fn given_up_on_sqlite() {
+async fn a_call_on_a_file_that_is_given_up_leaves_no_transaction() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let bench = sqlite(folder.path()).await;
     bench.give_up().await;
@@ -645,7 +634,7 @@ async fn given_up_on_sqlite() {
 const POSTGRES_PROBE: &str = "VACUUM pat_node";
 const MARIADB_PROBE: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
-async fn given_up_on_server(database: Database) {
+async fn a_call_that_is_given_up_leaves_no_transaction(database: Database) {
     match database.kind {
         Kind::Postgres => {
             let bench = Bench::<Postgres>::on(&database.url, POSTGRES_PROBE).await;
@@ -660,7 +649,7 @@ async fn given_up_on_server(database: Database) {
     }
 }
 
-async fn errors_on_server(database: Database) {
+async fn errors_of_the_server_leave_no_connection_in_a_transaction(database: Database) {
     match database.kind {
         Kind::Postgres => errors_on_postgres(&database).await,
         Kind::MariaDb => errors_on_mariadb(&database).await,
@@ -751,7 +740,7 @@ async fn errors_on_mariadb(database: &Database) {
 }
 
 /// On a pool of the host's that asks no connection whether it still works.
-async fn farewells(database: Database) {
+async fn connections_that_the_server_ended_are_replaced(database: Database) {
     match database.kind {
         Kind::Postgres => {
             farewells_on::<Postgres>(&database, "SET idle_session_timeout = '300ms'").await;

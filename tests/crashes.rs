@@ -13,10 +13,7 @@ use crate::common::process::Process;
 use crate::common::{PROJECTS, TOKENS, client, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![trial(
-        "crashes::kill_9_loses_nothing_that_was_acknowledged",
-        kill_9,
-    )]
+    vec![trial(kill_9_loses_nothing_that_was_acknowledged)]
 }
 
 /// What the servers have acknowledged, by id.
@@ -30,7 +27,7 @@ struct Acknowledged {
 }
 
 /// `PAT_TEST_KILL_ROUNDS` makes it longer.
-async fn kill_9() {
+async fn kill_9_loses_nothing_that_was_acknowledged() {
     let rounds: u64 = number("PAT_TEST_KILL_ROUNDS", 5);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let options = ["-D", "atlassian.pats.max.tokens.per.user=1000000"];

@@ -8,9 +8,9 @@ use crate::common::{Server, TOKENS, answer, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial("csrf::every_cell_of_the_matrix", matrix),
-        trial("csrf::no_cors_permission_is_given", cors),
-        trial("csrf::trusted_origins_may", trusted_origins),
+        trial(every_cell_of_the_matrix),
+        trial(no_cors_permission_is_given),
+        trial(trusted_origins_may),
     ]
 }
 
@@ -46,7 +46,7 @@ enum Signed {
     CookieAndToken,
 }
 
-async fn matrix() {
+async fn every_cell_of_the_matrix() {
     let server = Server::with(&[("atlassian.pats.max.tokens.per.user", "1000")]).await;
     let token = server.create("alice").await;
     let own_origin = [("origin", server.base.as_str())];
@@ -99,7 +99,7 @@ async fn sign_in(server: &Server) -> String {
     cookie.split(';').next().expect("name and value").to_owned()
 }
 
-async fn cors() {
+async fn no_cors_permission_is_given() {
     let server = Server::start().await;
     let preflight = server
         .request(Method::OPTIONS, TOKENS)
@@ -125,7 +125,7 @@ async fn cors() {
     }
 }
 
-async fn trusted_origins() {
+async fn trusted_origins_may() {
     use axum::body::Body;
     use axum::{Extension, Router};
     use http::Request;

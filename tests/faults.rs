@@ -15,33 +15,18 @@ use crate::common::{trial, until};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial(
-            "faults::a_revocation_goes_on_when_nobody_waits_any_more",
-            late_revocation,
-        ),
-        trial(
-            "faults::a_database_that_is_down_is_no_refusal",
-            database_down,
-        ),
-        trial(
-            "faults::a_database_that_hangs_is_given_up_in_time",
-            database_hangs,
-        ),
-        trial(
-            "faults::a_directory_that_is_down_is_no_refusal",
-            directory_down,
-        ),
-        trial(
-            "faults::a_directory_that_hangs_is_given_up_in_time",
-            directory_hangs,
-        ),
-        trial("faults::last_use_outlives_a_failed_flush", failed_flush),
-        trial("faults::clock_steps_make_no_token_eternal", clock_steps),
+        trial(a_revocation_goes_on_when_nobody_waits_any_more),
+        trial(a_database_that_is_down_is_no_refusal),
+        trial(a_database_that_hangs_is_given_up_in_time),
+        trial(a_directory_that_is_down_is_no_refusal),
+        trial(a_directory_that_hangs_is_given_up_in_time),
+        trial(last_use_outlives_a_failed_flush),
+        trial(clock_steps_make_no_token_eternal),
     ]
 }
 
 /// The one who asked is told in time that nobody knows; the change is seen through all the same.
-async fn late_revocation() {
+async fn a_revocation_goes_on_when_nobody_waits_any_more() {
     let (_folder, a, _b, token) = pair(many_tokens().auth_database_timeout_ms(1_000)).await;
     a.store.hold_revocations(true);
     let caller = alice();
@@ -55,7 +40,7 @@ async fn late_revocation() {
     until("it is refused", async || !a.accepts(&token).await).await;
 }
 
-async fn database_down() {
+async fn a_database_that_is_down_is_no_refusal() {
     let (_folder, a, _b, token) = pair(many_tokens()).await;
     let cold = a.create().await;
     a.store.set_down(true);
@@ -76,7 +61,7 @@ async fn database_down() {
     );
 }
 
-async fn database_hangs() {
+async fn a_database_that_hangs_is_given_up_in_time() {
     let settings = many_tokens().auth_database_timeout_ms(1_000);
     let node = Node::on(MemoryStore::default(), settings).await;
     let token = node.create().await;
@@ -108,7 +93,7 @@ async fn with_directory(settings: SettingsBuilder) -> (TestDirectory, Pats, Crea
     (directory, pats, token)
 }
 
-async fn directory_down() {
+async fn a_directory_that_is_down_is_no_refusal() {
     let (directory, pats, token) = with_directory(Settings::builder()).await;
     directory.set_down(true);
     let verdict = pats.authenticate(token.plain.expose().as_bytes()).await;
@@ -121,7 +106,7 @@ async fn directory_down() {
     assert!(matches!(verdict, Err(AuthError::OwnerGone(_))));
 }
 
-async fn directory_hangs() {
+async fn a_directory_that_hangs_is_given_up_in_time() {
     let settings = many_tokens().auth_database_timeout_ms(200);
     let (directory, pats, token) = with_directory(settings).await;
     directory.set_silent(true);
@@ -141,7 +126,7 @@ async fn directory_hangs() {
     .await;
 }
 
-async fn failed_flush() {
+async fn last_use_outlives_a_failed_flush() {
     let node = Node::on(MemoryStore::default(), many_tokens()).await;
     let token = node.create().await;
     let stored = async || {
@@ -177,7 +162,7 @@ async fn failed_flush() {
     );
 }
 
-async fn clock_steps() {
+async fn clock_steps_make_no_token_eternal() {
     let node = Node::on(MemoryStore::default(), many_tokens()).await;
     let token = node.create().await;
     assert!(node.accepts(&token).await);

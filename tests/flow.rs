@@ -10,53 +10,32 @@ use crate::common::{Answer, MYSELF, Server, TOKENS, answer, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial("flow::create_use_list_revoke", create_use_list_revoke),
-        trial("flow::both_mount_points_are_one_resource", mount_points),
-        trial("flow::creation_is_checked", creation_is_checked),
-        trial(
-            "flow::media_types_and_sizes_are_checked",
-            media_types_and_sizes,
-        ),
-        trial("flow::names_are_taken_as_they_are", names),
-        trial("flow::the_limit_counts_expired_tokens", limit),
-        trial(
-            "flow::a_lowered_limit_is_told_with_how_many_to_revoke",
-            lowered_limit,
-        ),
-        trial(
-            "flow::a_hundred_concurrent_creates_keep_the_limit",
-            limit_race,
-        ),
-        trial(
-            "flow::status_and_expiry_follow_the_clock",
-            status_and_expiry,
-        ),
-        trial("flow::eternal_tokens_can_be_switched_off", eternal),
-        trial("flow::tokens_can_be_switched_off", switched_off),
-        trial("flow::the_policy_shows_the_limits", policy),
-        trial("flow::the_presented_token_is_current", current),
-        trial("flow::other_users_tokens_do_not_exist", other_users),
-        trial("flow::administrators_see_and_revoke_all", administrators),
-        trial("flow::no_route_answers_a_stranger", strangers),
-        trial("flow::a_token_may_create_tokens", create_by_token_allowed),
-        trial("flow::a_revocation_says_what_outlives_it", live_children),
-        trial(
-            "flow::capped_children_live_and_die_with_their_parent",
-            create_by_token_capped,
-        ),
-        trial(
-            "flow::creating_by_token_can_be_forbidden",
-            create_by_token_forbidden,
-        ),
-        trial(
-            "flow::a_disabled_owner_is_out_at_once_and_in_again",
-            disabled_owner,
-        ),
-        trial("flow::a_stream_ends_with_its_token", stream_ends),
-        trial("flow::a_stream_ends_with_its_server", stream_stops),
-        trial("flow::last_use_is_written_at_shutdown", last_use_survives),
-        trial("flow::without_a_cache_it_works_as_well", without_cache),
-        trial("flow::atlassian_format_and_old_prefixes", formats),
+        trial(create_use_list_revoke),
+        trial(both_mount_points_are_one_resource),
+        trial(creation_is_checked),
+        trial(media_types_and_sizes_are_checked),
+        trial(names_are_taken_as_they_are),
+        trial(the_limit_counts_expired_tokens),
+        trial(a_lowered_limit_is_told_with_how_many_to_revoke),
+        trial(a_hundred_concurrent_creates_keep_the_limit),
+        trial(status_and_expiry_follow_the_clock),
+        trial(eternal_tokens_can_be_switched_off),
+        trial(tokens_can_be_switched_off),
+        trial(the_policy_shows_the_limits),
+        trial(the_presented_token_is_current),
+        trial(other_users_tokens_do_not_exist),
+        trial(administrators_see_and_revoke_all),
+        trial(no_route_answers_a_stranger),
+        trial(a_token_may_create_tokens),
+        trial(a_revocation_says_what_outlives_it),
+        trial(capped_children_live_and_die_with_their_parent),
+        trial(creating_by_token_can_be_forbidden),
+        trial(a_disabled_owner_is_out_at_once_and_in_again),
+        trial(a_stream_ends_with_its_token),
+        trial(a_stream_ends_with_its_server),
+        trial(last_use_is_written_at_shutdown),
+        trial(without_a_cache_it_works_as_well),
+        trial(atlassian_format_and_old_prefixes),
     ]
 }
 
@@ -150,7 +129,7 @@ async fn create_use_list_revoke() {
     );
 }
 
-async fn mount_points() {
+async fn both_mount_points_are_one_resource() {
     let server = Server::start().await;
     let token = server.create("alice").await;
     let other = answer(by(server.get("/rest/pat/1.0/tokens"), "alice")).await;
@@ -249,7 +228,7 @@ async fn creation_is_checked() {
     }
 }
 
-async fn media_types_and_sizes() {
+async fn media_types_and_sizes_are_checked() {
     let server = Server::start().await;
     let body = r#"{"name":"a"}"#;
     for kind in [
@@ -322,7 +301,7 @@ async fn media_types_and_sizes() {
     );
 }
 
-async fn names() {
+async fn names_are_taken_as_they_are() {
     let server = Server::with(&[("atlassian.pats.max.tokens.per.user", "100")]).await;
     let names = [
         "jira-cli / work",
@@ -357,7 +336,7 @@ async fn names() {
     assert_eq!(listed, names);
 }
 
-async fn limit() {
+async fn the_limit_counts_expired_tokens() {
     let server = Server::with(&[("atlassian.pats.max.tokens.per.user", "2")]).await;
     let day = json!({"name": "a", "expirationDuration": 1});
     let first = create(&server, &day).await.created();
@@ -385,7 +364,7 @@ async fn limit() {
     );
 }
 
-async fn lowered_limit() {
+async fn a_lowered_limit_is_told_with_how_many_to_revoke() {
     let server = Server::with(&[("atlassian.pats.max.tokens.per.user", "3")]).await;
     let day = json!({"name": "a", "expirationDuration": 1});
     for _ in 0..3 {
@@ -403,7 +382,7 @@ async fn lowered_limit() {
     assert!(page.body.contains(says), "{}", page.body);
 }
 
-async fn limit_race() {
+async fn a_hundred_concurrent_creates_keep_the_limit() {
     let server = Server::start().await;
     let body = json!({"name": "a"});
     let requests = (0..100).map(|_| answer(by(server.post(TOKENS), "alice").json(&body)));
@@ -422,7 +401,7 @@ async fn limit_race() {
     assert_eq!(list.as_array().expect("an array").len(), 10);
 }
 
-async fn status_and_expiry() {
+async fn status_and_expiry_follow_the_clock() {
     let server = Server::start().await;
     let token = create(&server, &json!({"name": "a", "expirationDuration": 10}))
         .await
@@ -459,7 +438,7 @@ async fn status_and_expiry() {
     assert_eq!(server.try_token(&token.raw).await, StatusCode::UNAUTHORIZED);
 }
 
-async fn eternal() {
+async fn eternal_tokens_can_be_switched_off() {
     let server = Server::with(&[("atlassian.pats.eternal.tokens.enabled", "false")]).await;
     for body in [
         json!({"name": "a"}),
@@ -476,7 +455,7 @@ async fn eternal() {
         .created();
 }
 
-async fn switched_off() {
+async fn tokens_can_be_switched_off() {
     let server = Server::start().await;
     let token = server.create("alice").await;
     let folder = server.stop().await;
@@ -510,7 +489,7 @@ async fn switched_off() {
     assert_eq!(off.try_token(&token.raw).await, StatusCode::UNAUTHORIZED);
 }
 
-async fn policy() {
+async fn the_policy_shows_the_limits() {
     let server = Server::with(&[
         ("atlassian.pats.max.tokens.per.user", "7"),
         ("atlassian.pats.max.tokens.expiry.days", "30"),
@@ -527,7 +506,7 @@ async fn policy() {
     assert_eq!(policy.json(), expected);
 }
 
-async fn current() {
+async fn the_presented_token_is_current() {
     let server = Server::start().await;
     let (first, second) = (server.create("alice").await, server.create("alice").await);
     let path = format!("{TOKENS}/current");
@@ -545,7 +524,7 @@ async fn current() {
     assert_eq!(server.try_token(&second.raw).await, StatusCode::OK);
 }
 
-async fn other_users() {
+async fn other_users_tokens_do_not_exist() {
     let server = Server::start().await;
     let token = server.create("alice").await;
     for method in [Method::GET, Method::DELETE] {
@@ -589,7 +568,7 @@ async fn other_users() {
     assert_eq!(list.body, "[]");
 }
 
-async fn administrators() {
+async fn administrators_see_and_revoke_all() {
     let server = Server::start().await;
     let token = server.create("alice").await;
     let seen = answer(by(server.get(&token.path()), "admin")).await.json();
@@ -607,7 +586,7 @@ async fn administrators() {
     assert_eq!(server.try_token(&token.raw).await, StatusCode::UNAUTHORIZED);
 }
 
-async fn strangers() {
+async fn no_route_answers_a_stranger() {
     let server = Server::start().await;
     let methods = [
         Method::GET,
@@ -659,7 +638,7 @@ async fn child(server: &Server, parent: &str, days: Value) -> Answer {
     answer(server.post(TOKENS).bearer_auth(parent).json(&body)).await
 }
 
-async fn create_by_token_allowed() {
+async fn a_token_may_create_tokens() {
     let server = Server::start().await;
     let parent = server.create("alice").await;
     let child = child(&server, &parent.raw, json!(365)).await.created();
@@ -677,7 +656,7 @@ async fn create_by_token_allowed() {
 
 /// By default tokens outlive the one that created them; whoever revokes that is told how many, and may
 /// have them revoked too.
-async fn live_children() {
+async fn a_revocation_says_what_outlives_it() {
     const LIVE_CHILDREN: &str = "pat-live-children";
     let server = Server::start().await;
     let parent = server.create("alice").await;
@@ -718,7 +697,7 @@ async fn live_children() {
     assert_eq!(server.try_token(&child.raw).await, StatusCode::UNAUTHORIZED);
 }
 
-async fn create_by_token_capped() {
+async fn capped_children_live_and_die_with_their_parent() {
     let server = Server::with(&[("pat.create.by.token", "capped")]).await;
     let parent = server.create("alice").await;
     let longer = child(&server, &parent.raw, json!(91)).await;
@@ -743,7 +722,7 @@ async fn create_by_token_capped() {
     assert_eq!(server.try_token(&unrelated.raw).await, StatusCode::OK);
 }
 
-async fn create_by_token_forbidden() {
+async fn creating_by_token_can_be_forbidden() {
     let server = Server::with(&[("pat.create.by.token", "forbidden")]).await;
     let parent = server.create("alice").await;
     let child = child(&server, &parent.raw, json!(1)).await;
@@ -753,7 +732,7 @@ async fn create_by_token_forbidden() {
     );
 }
 
-async fn disabled_owner() {
+async fn a_disabled_owner_is_out_at_once_and_in_again() {
     let server = Server::start().await;
     let token = server.create("bob").await;
     assert_eq!(
@@ -796,7 +775,7 @@ async fn ends(mut stream: reqwest::Response) -> bool {
         .is_ok()
 }
 
-async fn stream_ends() {
+async fn a_stream_ends_with_its_token() {
     let server = Server::start().await;
     let (revoked, kept) = (server.create("alice").await, server.create("alice").await);
     let expires =
@@ -814,7 +793,7 @@ async fn stream_ends() {
     assert_eq!(anonymous.status, StatusCode::UNAUTHORIZED);
 }
 
-async fn stream_stops() {
+async fn a_stream_ends_with_its_server() {
     let server = Server::start().await;
     let token = server.create("alice").await;
     let stream = open_stream(&server, &token.raw).await;
@@ -823,7 +802,7 @@ async fn stream_stops() {
     assert!(stopped.is_ok() && ended);
 }
 
-async fn last_use_survives() {
+async fn last_use_is_written_at_shutdown() {
     let server = Server::start().await;
     let token = server.create("alice").await;
     server.clock.advance(Duration::from_secs(1));
@@ -839,7 +818,7 @@ async fn last_use_survives() {
     assert_eq!(last_used.as_deref(), Some("2026-02-26T22:42:22.247Z"));
 }
 
-async fn without_cache() {
+async fn without_a_cache_it_works_as_well() {
     let server = Server::with(&[("atlassian.pats.auth.cache.expiry.mins", "0")]).await;
     let token = server.create("alice").await;
     for _ in 0..3 {
@@ -851,7 +830,7 @@ async fn without_cache() {
     assert_eq!(server.try_token(&token.raw).await, StatusCode::UNAUTHORIZED);
 }
 
-async fn formats() {
+async fn atlassian_format_and_old_prefixes() {
     let server = Server::with(&[
         ("pat.token.format", "atlassian"),
         ("pat.token.accepted", "prefixed:old"),

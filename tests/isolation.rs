@@ -22,8 +22,8 @@ use pat_tests::{number, rows};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::common::database::{Kind, trials_on_servers};
-use crate::common::{timer_now, trial};
+use crate::common::database::{AnyDatabase, Kind, trials_on_all};
+use crate::common::timer_now;
 
 /// How many tokens are presented.
 const PRESENTED: usize = 50;
@@ -31,32 +31,29 @@ const PRESENTED: usize = 50;
 const IDLE: Duration = Duration::from_secs(1);
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let name = "authentication_is_not_starved";
-    let mut trials = vec![trial(&format!("stores::sqlite::{name}"), || async {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("pat.db");
-        let store = open(&format!("sqlite:{}", path.display())).await;
-        // What fills it need not outlive a power cut.
-        let options = SqliteConnectOptions::new().filename(&path);
-        let options = options.synchronous(SqliteSynchronous::Off);
-        let pool = SqlitePool::connect_with(options).await.expect("a pool");
-        beside_administrators("sqlite", &store, &pool).await;
-    })];
-    trials.extend(trials_on_servers(name, |database| async move {
-        let store = open(&database.url).await;
-        let name = database.kind.need();
-        match database.kind {
-            Kind::Postgres => {
-                let pool = PgPool::connect(&database.url).await.expect("a pool");
-                beside_administrators(name, &store, &pool).await;
-            }
-            Kind::MariaDb => {
-                let pool = MySqlPool::connect(&database.url).await.expect("a pool");
-                beside_administrators(name, &store, &pool).await;
-            }
+    trials_on_all(authentication_is_not_starved).into()
+}
+
+async fn authentication_is_not_starved(database: AnyDatabase) {
+    let (name, url) = (database.name(), database.url());
+    let store = open(&url).await;
+    match &database {
+        AnyDatabase::Sqlite(_) => {
+            // What fills it need not outlive a power cut.
+            let options: SqliteConnectOptions = url.parse().expect("a URL");
+            let options = options.synchronous(SqliteSynchronous::Off);
+            let pool = SqlitePool::connect_with(options).await.expect("a pool");
+            beside_administrators(name, &store, &pool).await;
         }
-    }));
-    trials
+        AnyDatabase::Server(server) if server.kind == Kind::Postgres => {
+            let pool = PgPool::connect(&url).await.expect("a pool");
+            beside_administrators(name, &store, &pool).await;
+        }
+        AnyDatabase::Server(_) => {
+            let pool = MySqlPool::connect(&url).await.expect("a pool");
+            beside_administrators(name, &store, &pool).await;
+        }
+    }
 }
 
 async fn open(url: &str) -> AnyStore {

@@ -19,9 +19,9 @@ use crate::common::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial("layer::the_token_is_an_extension", extension),
-        trial("layer::the_last_layer_says_who_calls", last_layer),
-        trial("layer::a_refusal_keeps_no_permit", permits),
+        trial(the_token_is_an_extension),
+        trial(the_last_layer_says_who_calls),
+        trial(a_refusal_keeps_no_permit),
     ]
 }
 
@@ -44,7 +44,7 @@ async fn said(app: Router, bearer: Option<&str>) -> String {
 }
 
 /// However a host asks for it.
-async fn extension() {
+async fn the_token_is_an_extension() {
     async fn ways(
         extracted: Option<Pat>,
         extension: Option<Extension<Pat>>,
@@ -72,7 +72,7 @@ async fn extension() {
 }
 
 /// Two services side by side: the inner one does not take the outer one's word.
-async fn last_layer() {
+async fn the_last_layer_says_who_calls() {
     async fn owner(pat: Option<Pat>) -> String {
         pat.map_or("nobody".into(), |pat| pat.owner().to_string())
     }
@@ -92,7 +92,7 @@ async fn last_layer() {
 }
 
 /// What an inner service was made ready with is free again once the layer has answered by itself.
-async fn permits() {
+async fn a_refusal_keeps_no_permit() {
     let pats = pats();
     let good = bearer(&pats).await;
     let inner =

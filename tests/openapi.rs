@@ -16,26 +16,13 @@ const MOUNT: &str = "/rest/pat/latest";
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial("openapi::it_names_every_route", routes),
-        trial("openapi::it_says_where_it_is_and_what_is_allowed", limits),
-        trial(
-            "openapi::the_reference_loads_nothing_from_elsewhere",
-            reference,
-        ),
-        trial("openapi::no_route_lets_anybody_in_who_may_not", walk),
-        trial("openapi::it_says_what_clients_are_made_of", common_parts),
-        trial_with_need(
-            "openapi::linters_find_nothing",
-            "npm",
-            linters_missing(),
-            linters,
-        ),
-        trial_with_need(
-            "openapi::schemathesis_finds_nothing",
-            "python",
-            python::missing(),
-            schemathesis,
-        ),
+        trial(it_names_every_route),
+        trial(it_says_where_it_is_and_what_is_allowed),
+        trial(the_reference_loads_nothing_from_elsewhere),
+        trial(no_route_lets_anybody_in_who_may_not),
+        trial(it_says_what_clients_are_made_of),
+        trial_with_need("npm", linters_missing(), linters_find_nothing),
+        trial_with_need("python", python::missing(), schemathesis_finds_nothing),
     ]
 }
 
@@ -63,7 +50,7 @@ fn operations(document: &Value) -> Vec<(Method, String, &Value)> {
     operations
 }
 
-async fn routes() {
+async fn it_names_every_route() {
     let server = Server::start().await;
     let document = document(&server, MOUNT).await;
     let operations = operations(&document);
@@ -112,7 +99,7 @@ async fn routes() {
     assert_eq!(other.problem(), "method-not-allowed");
 }
 
-async fn limits() {
+async fn it_says_where_it_is_and_what_is_allowed() {
     let server = Server::with(&[
         ("atlassian.pats.token.name.length", "17"),
         ("atlassian.pats.max.tokens.expiry.days", "30"),
@@ -141,7 +128,7 @@ async fn limits() {
 }
 
 /// What clients are made of besides paths and bodies.
-async fn common_parts() {
+async fn it_says_what_clients_are_made_of() {
     let server = Server::start().await;
     let document = document(&server, MOUNT).await;
     assert_eq!(
@@ -213,7 +200,7 @@ fn linters_missing() -> Option<&'static str> {
 }
 
 /// What others hold descriptions to, at their strictest.
-async fn linters() {
+async fn linters_find_nothing() {
     let server = Server::with(&[("pat.base.url", "https://pat.example")]).await;
     let document = document(&server, MOUNT).await;
     let folder = server.folder.path();
@@ -244,7 +231,7 @@ async fn linters() {
 }
 
 /// The pages of the example server that show it.
-async fn reference() {
+async fn the_reference_loads_nothing_from_elsewhere() {
     let server = Server::start().await;
     let page = answer(server.get("/reference/")).await;
     assert_eq!(page.status, StatusCode::OK);
@@ -267,7 +254,7 @@ async fn reference() {
 }
 
 /// Every operation, by everybody who may not.
-async fn walk() {
+async fn no_route_lets_anybody_in_who_may_not() {
     let server = Server::start().await;
     let document = document(&server, MOUNT).await;
     let others = server.create("bob").await;
@@ -318,7 +305,7 @@ async fn walk() {
 }
 
 /// A fuzzer that reads the description.
-async fn schemathesis() {
+async fn schemathesis_finds_nothing() {
     let limit = ("atlassian.pats.max.tokens.per.user", "1000000");
     let server = Server::with(&[limit]).await;
     // It signs in as an administrator by Basic, which is a matter of the host.

@@ -7,12 +7,12 @@ use pat_core::{AccessError, Caller, MemoryStore, Pats, TokenId, TokenRequest};
 use crate::common::{named_users, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![trial("probing::an_outage_tells_no_ids", outage)]
+    vec![trial(an_outage_tells_no_ids)]
 }
 
 /// An id that nobody has is looked into as much as one that somebody else has: while the directory is
 /// down neither is said to be unknown.
-async fn outage() {
+async fn an_outage_tells_no_ids() {
     let users: TestDirectory = named_users(&["alice", "bob"]);
     let pats = Pats::builder(MemoryStore::default())
         .users(users.clone())

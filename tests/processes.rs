@@ -4,37 +4,20 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
-use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use pat_sqlx::sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::common::database::{Database, trials_on_servers};
+use crate::common::database::{AnyDatabase, trials_on_all};
 use crate::common::process::Process;
 use crate::common::{Answer, MYSELF, NewToken, PROJECTS, TOKENS, answer, client, trial, until};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let mut trials: Vec<_> = trials_on_servers("processes_know_the_same_users", |database| async {
-        know_the_same_users(Place::Server(database)).await;
-    })
-    .into();
+    let mut trials: Vec<_> = trials_on_all(they_know_the_same_users).into();
     trials.extend([
-        trial("processes::know_the_same_users", || async {
-            know_the_same_users(Place::file()).await;
-        }),
-        trial(
-            "processes::each_sees_the_others_revocations_in_time",
-            revocations,
-        ),
-        trial(
-            "processes::a_stream_ends_when_another_process_revokes",
-            stream_ends,
-        ),
-        trial("processes::the_limit_holds_across_processes", limit),
-        trial(
-            "processes::sigterm_writes_last_uses_and_ends_well",
-            graceful_end,
-        ),
+        trial(each_sees_the_others_revocations_in_time),
+        trial(a_stream_ends_when_another_process_revokes),
+        trial(the_limit_holds_across_processes),
+        trial(sigterm_writes_last_uses_and_ends_well),
     ]);
     trials
 }
@@ -71,7 +54,7 @@ async fn status(server: &Process, token: &NewToken) -> StatusCode {
     clippy::disallowed_methods,
     reason = "measures a bound of the protocol in real time"
 )]
-async fn revocations() {
+async fn each_sees_the_others_revocations_in_time() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let servers = [
         Process::start(folder.path(), &[]),
@@ -101,7 +84,7 @@ async fn revocations() {
     }
 }
 
-async fn stream_ends() {
+async fn a_stream_ends_when_another_process_revokes() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let servers = [
         Process::start(folder.path(), &[]),
@@ -118,7 +101,7 @@ async fn stream_ends() {
     assert!(ended.is_ok(), "within the staleness bound and a second");
 }
 
-async fn limit() {
+async fn the_limit_holds_across_processes() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let servers = [
         Process::start(folder.path(), &[]),
@@ -138,7 +121,7 @@ async fn limit() {
     );
 }
 
-async fn graceful_end() {
+async fn sigterm_writes_last_uses_and_ends_well() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut server = Process::start(folder.path(), &[]);
     let token = create(&server).await.created();
@@ -153,42 +136,9 @@ async fn graceful_end() {
     assert!(listed[0].last_used_at.is_some());
 }
 
-/// Where two servers have their database.
-enum Place {
-    File(tempfile::TempDir),
-    Server(Database),
-}
-
-impl Place {
-    fn file() -> Self {
-        Self::File(tempfile::tempdir().expect("a temporary folder"))
-    }
-
-    fn url(&self) -> String {
-        match self {
-            Self::File(folder) => format!("sqlite:{}", folder.path().join("pat.db").display()),
-            Self::Server(database) => database.url.clone(),
-        }
-    }
-
-    async fn execute(&self, sql: &str) {
-        match self {
-            Self::File(folder) => {
-                let options = SqliteConnectOptions::new().filename(folder.path().join("pat.db"));
-                let connection = SqliteConnection::connect_with(&options).await;
-                let mut connection = connection.expect("a connection");
-                let sql = AssertSqlSafe(sql.to_owned());
-                connection.execute(sql).await.expect("no error");
-                connection.close().await.expect("its end");
-            }
-            Self::Server(database) => database.execute(sql).await,
-        }
-    }
-}
-
 /// Disabled, deleted or added through one of two servers, a user is so on the other one, and after a
 /// restart.
-async fn know_the_same_users(place: Place) {
+async fn they_know_the_same_users(place: AnyDatabase) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut servers = [(); 2].map(|()| start(folder.path(), &place, "0"));
     let administer = async |server: &Process, method: Method, path: &str| {
@@ -245,7 +195,7 @@ async fn know_the_same_users(place: Place) {
     assert_eq!(sign_in(&servers[1], "carol").await, StatusCode::OK);
 }
 
-fn start(folder: &Path, place: &Place, demo_data: &str) -> Process {
+fn start(folder: &Path, place: &AnyDatabase, demo_data: &str) -> Process {
     let url = place.url();
     Process::start_silent(
         folder,

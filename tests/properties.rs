@@ -16,30 +16,27 @@ use crate::common::{Answer, MYSELF, Server, TOKENS, answer, blocking_trial, tria
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial("properties::enabled", enabled),
-        trial("properties::eternal_tokens_enabled", eternal),
-        trial("properties::mail_notifications_enabled", notifications),
-        blocking_trial("properties::last_used_update_interval_mins", || {
-            last_used_update_interval();
-            Ok(())
-        }),
-        trial("properties::pruning_schedule_cron", pruning_schedule),
-        trial("properties::pruning_delay_days", pruning_delay),
-        trial("properties::max_tokens_expiry_days", max_expiry),
-        trial("properties::max_tokens_per_user", max_tokens),
-        trial("properties::auth_cache_expiry_mins", cache_expiry),
-        trial("properties::auth_cache_max_items", cache_capacity),
-        trial("properties::expiry_check_schedule_cron", expiry_check),
-        trial("properties::expiry_warning_days", warning_days),
-        trial("properties::invalidate_session_enabled", sessions),
-        trial("properties::token_name_length", name_length),
-        trial("properties::notice_created", notice_created),
-        trial("properties::notice_pruned", notice_pruned),
-        trial("properties::notice_revoked_by_admin", notification_revoked),
-        trial("properties::base_url", base_url),
-        trial("properties::realm", realm),
-        trial("properties::time_zone", time_zone),
-        trial("properties::max_rows_per_user", max_rows),
+        trial(enabled),
+        trial(eternal_tokens_enabled),
+        trial(mail_notifications_enabled),
+        blocking_trial(last_used_update_interval_mins),
+        trial(pruning_schedule_cron),
+        trial(pruning_delay_days),
+        trial(max_tokens_expiry_days),
+        trial(max_tokens_per_user),
+        trial(auth_cache_expiry_mins),
+        trial(auth_cache_max_items),
+        trial(expiry_check_schedule_cron),
+        trial(expiry_warning_days),
+        trial(invalidate_session_enabled),
+        trial(token_name_length),
+        trial(notice_created),
+        trial(notice_pruned),
+        trial(notice_revoked_by_admin),
+        trial(base_url),
+        trial(realm),
+        trial(time_zone),
+        trial(max_rows_per_user),
     ]
 }
 
@@ -82,7 +79,7 @@ async fn enabled() {
     assert_eq!(on.try_token(&token.raw).await, StatusCode::OK, "data stays");
 }
 
-async fn eternal() {
+async fn eternal_tokens_enabled() {
     let body = json!({"name": "ci"});
     let on = Server::start().await;
     assert_eq!(ask(&on, body.clone()).await.status, StatusCode::CREATED);
@@ -90,7 +87,7 @@ async fn eternal() {
     assert_eq!(ask(&off, body).await.problem(), "duration-required");
 }
 
-async fn notifications() {
+async fn mail_notifications_enabled() {
     let on = Server::with(&[("pat.notice.created", "true")]).await;
     create(&on, 3).await;
     // Else the server may have a notification in its hands for a day, and another worker takes it.
@@ -118,7 +115,7 @@ async fn notifications() {
 
 /// In time that is made to pass, without a server.
 #[tokio::main(flavor = "current_thread")]
-async fn last_used_update_interval() {
+async fn last_used_update_interval_mins() {
     tokio::time::pause();
     let store = std::sync::Arc::new(MemoryStore::default());
     let settings = Settings::builder().last_used_update_interval_mins(5);
@@ -148,7 +145,7 @@ async fn last_used_update_interval() {
 }
 
 /// The test clock starts at 22:42 UTC.
-async fn pruning_schedule() {
+async fn pruning_schedule_cron() {
     let server = Server::with(&[
         ("atlassian.pats.pruning.schedule.cron", "0 30 3 * * ?"),
         ("atlassian.pats.pruning.delay.days", "0"),
@@ -166,7 +163,7 @@ async fn pruning_schedule() {
     assert_eq!(statuses(&server).await, [""; 0], "03:30");
 }
 
-async fn pruning_delay() {
+async fn pruning_delay_days() {
     let server = Server::with(&[("atlassian.pats.pruning.delay.days", "3")]).await;
     let expires = create(&server, 1).await;
     let revoked = create(&server, 100).await;
@@ -190,7 +187,7 @@ async fn pruning_delay() {
     }
 }
 
-async fn max_expiry() {
+async fn max_tokens_expiry_days() {
     let server = Server::start().await;
     create(&server, 365).await;
     let limited = [("atlassian.pats.max.tokens.expiry.days", "30")];
@@ -203,7 +200,7 @@ async fn max_expiry() {
     assert_eq!(first, "ACTIVE", "what was created before keeps its expiry");
 }
 
-async fn max_tokens() {
+async fn max_tokens_per_user() {
     let server = Server::with(&[("atlassian.pats.max.tokens.per.user", "2")]).await;
     create(&server, 1).await;
     create(&server, 1).await;
@@ -224,7 +221,7 @@ async fn max_tokens() {
 }
 
 /// One who creates and revokes by turns stays within the limit of tokens, and not of rows.
-async fn max_rows() {
+async fn max_rows_per_user() {
     let server = Server::with(&[
         ("atlassian.pats.max.tokens.per.user", "1"),
         ("pat.max.rows.per.user", "100"),
@@ -256,7 +253,7 @@ async fn max_rows() {
 }
 
 /// A host that disables a user and forgets to say so.
-async fn cache_expiry() {
+async fn auth_cache_expiry_mins() {
     for (minutes, still) in [("30", true), ("0", false)] {
         let server = Server::with(&[("atlassian.pats.auth.cache.expiry.mins", minutes)]).await;
         let token = server.create("alice").await;
@@ -272,7 +269,7 @@ async fn cache_expiry() {
     }
 }
 
-async fn cache_capacity() {
+async fn auth_cache_max_items() {
     const TOKENS: u32 = 300;
     let look_ups = async |capacity| {
         let store = Gated::new(MemoryStore::default());
@@ -301,7 +298,7 @@ async fn cache_capacity() {
     assert!(few > 450, "{few} look-ups of 600");
 }
 
-async fn expiry_check() {
+async fn expiry_check_schedule_cron() {
     let server = Server::with(&[
         ("atlassian.pats.expiry.check.schedule.cron", "0 0 6 * * ?"),
         ("pat.time.zone", "UTC"),
@@ -315,7 +312,7 @@ async fn expiry_check() {
     assert_eq!(server.told(), expected, "06:00");
 }
 
-async fn warning_days() {
+async fn expiry_warning_days() {
     let server = Server::with(&[("atlassian.pats.expiry.warning.days", "10")]).await;
     create(&server, 30).await;
     server.pass(Duration::from_hours(20 * 24 - 1)).await;
@@ -331,7 +328,7 @@ async fn warning_days() {
     );
 }
 
-async fn sessions() {
+async fn invalidate_session_enabled() {
     for (value, survives) in [("true", false), ("false", true)] {
         let property = [("atlassian.pats.invalidate.session.enabled", value)];
         let server = Server::with(&property).await;
@@ -350,7 +347,7 @@ async fn sessions() {
     }
 }
 
-async fn name_length() {
+async fn token_name_length() {
     let server = Server::with(&[("atlassian.pats.token.name.length", "5")]).await;
     let created = ask(&server, json!({"name": "🎉🎉🎉🎉🎉"})).await;
     assert_eq!(created.status, StatusCode::CREATED);
@@ -385,7 +382,7 @@ async fn notice_pruned() {
     }
 }
 
-async fn notification_revoked() {
+async fn notice_revoked_by_admin() {
     for (value, count) in [("true", 1), ("false", 0)] {
         let server = Server::with(&[("pat.notice.revoked.by.admin", value)]).await;
         let (by_admin, by_self) = (create(&server, 30).await, create(&server, 30).await);

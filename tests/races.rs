@@ -18,26 +18,14 @@ use crate::common::{trial, until};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial(
-            "races::a_load_in_flight_does_not_outlive_a_revocation",
-            paused_load,
-        ),
-        trial(
-            "races::the_paused_load_finds_a_naive_cache_out",
-            naive_cache_is_found_out,
-        ),
-        trial("races::nothing_is_accepted_after_a_revocation", many_rounds),
-        trial(
-            "races::a_client_that_hangs_up_does_not_stop_its_revocation",
-            hung_up_revocation,
-        ),
-        trial(
-            "races::no_child_survives_its_parents_revocation",
-            child_and_parent,
-        ),
-        trial("races::five_thousand_requests_make_one_query", herd),
-        trial("races::dropped_requests_harm_nobody", dropped_requests),
-        trial("races::junk_does_not_push_out_good_tokens", junk_flood),
+        trial(a_load_in_flight_does_not_outlive_a_revocation),
+        trial(the_paused_load_finds_a_naive_cache_out),
+        trial(nothing_is_accepted_after_a_revocation),
+        trial(a_client_that_hangs_up_does_not_stop_its_revocation),
+        trial(no_child_survives_its_parents_revocation),
+        trial(five_thousand_requests_make_one_query),
+        trial(dropped_requests_harm_nobody),
+        trial(junk_does_not_push_out_good_tokens),
     ]
 }
 
@@ -111,7 +99,7 @@ async fn revoke_during_load(
     (early, late || later)
 }
 
-async fn paused_load() {
+async fn a_load_in_flight_does_not_outlive_a_revocation() {
     let (_folder, sqlite) = sqlite().await;
     let nodes = [
         Node::on(MemoryStore::default(), many_tokens()).await,
@@ -131,7 +119,7 @@ async fn paused_load() {
 }
 
 /// The test above proves something only if it finds a cache out that is known to be broken.
-async fn naive_cache_is_found_out() {
+async fn the_paused_load_finds_a_naive_cache_out() {
     let node = Node::on(MemoryStore::default(), many_tokens()).await;
     let token = node.create().await;
     let naive = NaiveCache {
@@ -145,7 +133,7 @@ async fn naive_cache_is_found_out() {
 
 /// Revocations against a hundred requests at a time, cold and warm; `PAT_TEST_RACE_ROUNDS` makes
 /// it longer.
-async fn many_rounds() {
+async fn nothing_is_accepted_after_a_revocation() {
     let rounds: usize = number("PAT_TEST_RACE_ROUNDS", 100);
     let (_folder, sqlite) = sqlite().await;
     let nodes = [
@@ -182,7 +170,7 @@ async fn many_rounds() {
     }
 }
 
-async fn hung_up_revocation() {
+async fn a_client_that_hangs_up_does_not_stop_its_revocation() {
     let node = Node::on(MemoryStore::default(), many_tokens()).await;
     let token = node.create().await;
     assert!(node.accepts(&token).await);
@@ -200,7 +188,7 @@ async fn hung_up_revocation() {
     until("it is refused", async || !node.accepts(&token).await).await;
 }
 
-async fn child_and_parent() {
+async fn no_child_survives_its_parents_revocation() {
     let (_folder, sqlite) = sqlite().await;
     let capped = many_tokens().create_by_token(CreateByToken::Capped);
     let nodes = [
@@ -243,7 +231,7 @@ fn is_parent_invalid(error: &CreateError) -> bool {
     matches!(error, CreateError::Refused(PolicyError::ParentInvalid))
 }
 
-async fn herd() {
+async fn five_thousand_requests_make_one_query() {
     let (_folder, sqlite) = sqlite().await;
     let node = Node::on(sqlite, many_tokens()).await;
     let token = node.create().await;
@@ -265,7 +253,7 @@ async fn herd() {
     assert_eq!(node.store.lookups(), 1);
 }
 
-async fn dropped_requests() {
+async fn dropped_requests_harm_nobody() {
     let node = Node::on(MemoryStore::default(), many_tokens()).await;
     let token = node.create().await;
     node.store.hold_lookups(true);
@@ -287,7 +275,7 @@ async fn dropped_requests() {
     assert_eq!(node.store.lookups(), 1);
 }
 
-async fn junk_flood() {
+async fn junk_does_not_push_out_good_tokens() {
     let settings = many_tokens().auth_cache_max_items(10);
     let node = Node::on(MemoryStore::default(), settings).await;
     let good = node.create().await;

@@ -13,30 +13,22 @@ use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use pat_sqlx::sqlx::{MySql, Pool, Sqlite, query_as};
 use pat_sqlx::{Dialect, SqlxStore, prepare_connection};
 
-use crate::common::database::{Database, Kind, trial_on};
-use crate::common::trial;
+use crate::common::database::{Database, Kind, trial_on, trial_on_sqlite};
 use crate::search::{MYSQL_DIGEST, SQLITE_DIGEST, all_orders, fill};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial(
-            "stores::sqlite::a_write_reads_what_it_touches",
-            writes_in_sqlite,
-        ),
+        trial_on_sqlite(a_write_to_a_file_reads_what_it_touches),
         // These count what they read too. (PostgreSQL's statistics come late.)
-        trial_on(
-            Kind::MariaDb,
-            "a_write_reads_what_it_touches",
-            writes_in_mariadb,
-        ),
-        trial_on(Kind::MariaDb, "a_page_reads_few_rows", few_rows),
+        trial_on(Kind::MariaDb, a_write_reads_what_it_touches),
+        trial_on(Kind::MariaDb, a_page_reads_few_rows),
     ]
 }
 
 /// How many tokens there are, once and then again.
 const TOKENS: [usize; 2] = [1_500, 15_000];
 
-async fn writes_in_sqlite() {
+async fn a_write_to_a_file_reads_what_it_touches() {
     let mut costs = Vec::new();
     for count in TOKENS {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -67,7 +59,7 @@ async fn writes_in_sqlite() {
     assert_alike(&costs);
 }
 
-async fn writes_in_mariadb(database: Database) {
+async fn a_write_reads_what_it_touches(database: Database) {
     let mut costs = Vec::new();
     let other = database.create_beside("more").await;
     for (count, database) in TOKENS.into_iter().zip([&database, &other]) {
@@ -163,7 +155,7 @@ async fn rows_read(pool: &Pool<MySql>) -> u64 {
 
 /// However many tokens there are, in whichever order, and also where a page ends among equals: most
 /// tokens were never used, and a fifth never expires.
-async fn few_rows(database: Database) {
+async fn a_page_reads_few_rows(database: Database) {
     const TOKENS: usize = 20_000;
     const USED: u32 = 20_000 / 11;
     const LIMIT: u32 = 100;

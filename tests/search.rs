@@ -15,47 +15,36 @@ use pat_tests::number;
 use pat_tests::rows::insert_selected;
 use tokio_util::sync::CancellationToken;
 
-use crate::common::database::{Kind, trials_on_servers};
-use crate::common::{timer_now, trial};
+use crate::common::database::{AnyDatabase, Kind, trials_on_all};
+use crate::common::timer_now;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let mut trials = vec![trial(
-        "stores::sqlite::a_walk_is_stable_under_change",
-        || async {
-            let folder = tempfile::tempdir().expect("a temporary folder");
-            let path = folder.path().join("pat.db");
-            let store = pat_sqlx::SqliteStore::open(&path)
-                .await
-                .expect("a database");
+    trials_on_all(a_walk_is_stable_under_change).into()
+}
+
+async fn a_walk_is_stable_under_change(database: AnyDatabase) {
+    let (name, url) = (database.name(), database.url());
+    match &database {
+        AnyDatabase::Sqlite(folder) => {
+            let store = pat_sqlx::SqliteStore::open(folder.path().join("pat.db")).await;
             // What fills it need not outlive a power cut.
-            let options = SqliteConnectOptions::new().filename(&path);
+            let options: SqliteConnectOptions = url.parse().expect("a URL");
             let options = options.synchronous(SqliteSynchronous::Off);
             let pool = Pool::<Sqlite>::connect_with(options).await.expect("a pool");
-            walk("sqlite", store, &pool, SQLITE_DIGEST).await;
-        },
-    )];
-    trials.extend(trials_on_servers(
-        "a_walk_is_stable_under_change",
-        |database| async move {
-            let name = database.kind.need();
-            match database.kind {
-                Kind::Postgres => {
-                    let store = pat_sqlx::PostgresStore::connect(&database.url).await;
-                    let pool = Pool::<Postgres>::connect(&database.url)
-                        .await
-                        .expect("a pool");
-                    let digest = "convert_to(lpad(CAST(i AS TEXT), 32, '0'), 'UTF8')";
-                    walk(name, store.expect("a database"), &pool, digest).await;
-                }
-                Kind::MariaDb => {
-                    let store = pat_sqlx::MySqlStore::connect(&database.url).await;
-                    let pool = Pool::<MySql>::connect(&database.url).await.expect("a pool");
-                    walk(name, store.expect("a database"), &pool, MYSQL_DIGEST).await;
-                }
-            }
-        },
-    ));
-    trials
+            walk(name, store.expect("a database"), &pool, SQLITE_DIGEST).await;
+        }
+        AnyDatabase::Server(server) if server.kind == Kind::Postgres => {
+            let store = pat_sqlx::PostgresStore::connect(&url).await;
+            let pool = Pool::<Postgres>::connect(&url).await.expect("a pool");
+            let digest = "convert_to(lpad(CAST(i AS TEXT), 32, '0'), 'UTF8')";
+            walk(name, store.expect("a database"), &pool, digest).await;
+        }
+        AnyDatabase::Server(_) => {
+            let store = pat_sqlx::MySqlStore::connect(&url).await;
+            let pool = Pool::<MySql>::connect(&url).await.expect("a pool");
+            walk(name, store.expect("a database"), &pool, MYSQL_DIGEST).await;
+        }
+    }
 }
 
 pub(crate) fn all_orders() -> impl Iterator<Item = (SortKey, bool)> {

@@ -10,11 +10,11 @@ use crate::common::process::Process;
 use crate::common::{MYSELF, NewToken, TOKENS, answer, client, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![trial("secrets::a_token_is_in_no_log_and_no_file", canary)]
+    vec![trial(a_token_is_in_no_log_and_no_file)]
 }
 
 /// A whole life at the highest log level, of our crates and of all below them.
-async fn canary() {
+async fn a_token_is_in_no_log_and_no_file() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let log_folder = tempfile::tempdir().expect("a temporary folder");
     let log = log_folder.path().join("log");

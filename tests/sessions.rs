@@ -8,29 +8,14 @@ use crate::common::{Answer, MYSELF, Server, TOKENS, answer, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial("sessions::sign_in_renews_the_session_id", renewed),
-        trial(
-            "sessions::session_and_token_in_every_combination",
-            combinations,
-        ),
-        trial("sessions::a_request_with_a_token_ends_the_session", ended),
-        trial("sessions::invalidation_can_be_switched_off", switched_off),
-        trial(
-            "sessions::a_handlers_session_value_is_thrown_away",
-            handlers::thrown_away,
-        ),
-        trial(
-            "sessions::a_session_store_that_fails_harms_no_answer",
-            handlers::failing_store,
-        ),
-        trial(
-            "sessions::a_second_layer_ends_the_session_too",
-            handlers::second_layer,
-        ),
-        trial(
-            "sessions::a_session_layer_inside_or_of_another_version_is_an_error",
-            handlers::misplaced,
-        ),
+        trial(sign_in_renews_the_session_id),
+        trial(session_and_token_in_every_combination),
+        trial(a_request_with_a_token_ends_the_session),
+        trial(invalidation_can_be_switched_off),
+        trial(handlers::a_handlers_session_value_is_thrown_away),
+        trial(handlers::a_session_store_that_fails_harms_no_answer),
+        trial(handlers::a_second_layer_ends_the_session_too),
+        trial(handlers::a_session_layer_inside_or_of_another_version_is_an_error),
     ]
 }
 
@@ -64,7 +49,7 @@ async fn user_of(server: &Server, cookie: &str) -> StatusCode {
         .status
 }
 
-async fn renewed() {
+async fn sign_in_renews_the_session_id() {
     let server = Server::start().await;
     let planted = sign_in(&server, "bob").await;
     let credentials = json!({"username": "alice", "password": "alice"});
@@ -84,7 +69,7 @@ async fn renewed() {
 }
 
 /// No, a dead or a live session × no, a bad or a good token.
-async fn combinations() {
+async fn session_and_token_in_every_combination() {
     let server = Server::start().await;
     let token = server.create("bob").await.raw;
     let dead = "JSESSIONID=AAAAAAAAAAAAAAAAAAAAAA";
@@ -132,7 +117,7 @@ async fn combinations() {
     }
 }
 
-async fn ended() {
+async fn a_request_with_a_token_ends_the_session() {
     let server = Server::start().await;
     let token = server.create("alice").await;
     let cookie = sign_in(&server, "alice").await;
@@ -146,7 +131,7 @@ async fn ended() {
     }
 }
 
-async fn switched_off() {
+async fn invalidation_can_be_switched_off() {
     let server = Server::with(&[("atlassian.pats.invalidate.session.enabled", "false")]).await;
     let token = server.create("bob").await;
     let cookie = sign_in(&server, "alice").await;
@@ -226,7 +211,7 @@ mod handlers {
         session.id().expect("an id")
     }
 
-    pub(super) async fn thrown_away() {
+    pub(super) async fn a_handlers_session_value_is_thrown_away() {
         let store = MemoryStore::default();
         let pats = pats();
         let app = host(store.clone(), &pats);
@@ -278,7 +263,7 @@ mod handlers {
         }
     }
 
-    pub(super) async fn failing_store() {
+    pub(super) async fn a_session_store_that_fails_harms_no_answer() {
         let store = MemoryStore::default();
         let id = stored(&store).await;
         let pats = pats();
@@ -293,7 +278,7 @@ mod handlers {
     }
 
     /// The outer layer, which judges the token, knows of no sessions.
-    pub(super) async fn second_layer() {
+    pub(super) async fn a_second_layer_ends_the_session_too() {
         let (store, pats) = (MemoryStore::default(), pats());
         let id = stored(&store).await;
         for outer in [
@@ -312,7 +297,7 @@ mod handlers {
     }
 
     /// Nothing goes on with a session that our layer cannot see.
-    pub(super) async fn misplaced() {
+    pub(super) async fn a_session_layer_inside_or_of_another_version_is_an_error() {
         async fn unreachable() -> &'static str {
             "reached"
         }

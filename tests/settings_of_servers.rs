@@ -13,8 +13,9 @@ use pat_sqlx::sqlx::pool::PoolOptions;
 use pat_sqlx::sqlx::{AssertSqlSafe, Connection, Executor, MySql, Pool, Postgres, Sqlite, raw_sql};
 use pat_sqlx::{ConnectError, Dialect, SqlxStore, prepare_connection};
 
-use crate::common::database::{Database, Kind, trial_on, trial_that_stops};
-use crate::common::trial;
+use crate::common::database::{
+    AnyDatabase, Database, Kind, trial_on, trial_on_sqlite, trial_that_stops, trials_on_all,
+};
 use crate::stores::new;
 
 /// Has the suites run for each setting alone as well, which takes long.
@@ -106,54 +107,19 @@ const SQLITE: &[(&str, &str)] = &[
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = vec![
-        trial_that_stops(
-            Kind::Postgres,
-            "settings::postgres::the_suites_pass_at_the_worst_values",
-            |server| suites_on_server(server, POSTGRES),
-        ),
-        trial_that_stops(
-            Kind::MariaDb,
-            "settings::mariadb::the_suites_pass_at_the_worst_values",
-            |server| suites_on_server(server, MARIADB),
-        ),
-        trial(
-            "settings::sqlite::the_suites_pass_at_the_worst_values",
-            suites_on_sqlite,
-        ),
-        trial(
-            "settings::sqlite::a_pool_of_the_hosts_is_refused_by_name",
-            refused_on_sqlite,
-        ),
-        trial(
-            "settings::sqlite::another_encoding_is_refused_by_name",
-            other_encoding,
-        ),
+        trial_that_stops(Kind::Postgres, the_suites_pass_at_the_worst_values),
+        trial_that_stops(Kind::MariaDb, the_suites_pass_at_the_worst_values),
+        trial_on_sqlite(the_suites_pass_at_the_worst_pragmas),
+        trial_on_sqlite(another_encoding_is_refused_by_name),
+        trial_on(Kind::MariaDb, a_list_that_is_cut_revokes_nothing),
+        trial_on(Kind::Postgres, rows_that_a_policy_hides_are_an_error),
     ];
-    trials.push(trial_on(
-        Kind::Postgres,
-        "a_pool_of_the_hosts_is_refused_by_name",
-        |database| async move { refused_on_postgres(&database.url).await },
-    ));
-    trials.push(trial_on(
-        Kind::MariaDb,
-        "a_pool_of_the_hosts_is_refused_by_name",
-        |database| async move { refused_on_mariadb(&database.url).await },
-    ));
-    trials.push(trial_on(
-        Kind::MariaDb,
-        "a_list_that_is_cut_revokes_nothing",
-        cut_lists,
-    ));
-    trials.push(trial_on(
-        Kind::Postgres,
-        "rows_that_a_policy_hides_are_an_error",
-        hidden_rows,
-    ));
+    trials.extend(trials_on_all(a_pool_of_the_hosts_is_refused_by_name));
     trials
 }
 
 /// A session that cuts lists after all, since the host set it so later: nothing is revoked by halves.
-async fn cut_lists(database: Database) {
+async fn a_list_that_is_cut_revokes_nothing(database: Database) {
     const LIMIT: usize = 100;
     const TOKENS: i64 = 150;
     let pool = pool::<MySql>(&database.url, &[], true).await;
@@ -225,7 +191,11 @@ fn groups(
     groups
 }
 
-async fn suites_on_server(server: Database, settings: &'static [(&'static str, &'static str)]) {
+async fn the_suites_pass_at_the_worst_values(server: Database) {
+    let settings = match server.kind {
+        Kind::Postgres => POSTGRES,
+        Kind::MariaDb => MARIADB,
+    };
     for (round, group) in groups(settings).into_iter().enumerate() {
         let mut databases = Vec::new();
         for number in 0..cases().count() {
@@ -276,7 +246,7 @@ async fn suites_on_server(server: Database, settings: &'static [(&'static str, &
     }
 }
 
-async fn suites_on_sqlite() {
+async fn the_suites_pass_at_the_worst_pragmas() {
     for group in groups(SQLITE) {
         let runs = cases().map(|case| async move {
             let folder = tempfile::tempdir().expect("a temporary folder");
@@ -353,6 +323,17 @@ where
     }
 }
 
+async fn a_pool_of_the_hosts_is_refused_by_name(database: AnyDatabase) {
+    let url = database.url();
+    match &database {
+        AnyDatabase::Sqlite(_) => refused_on_sqlite(&url).await,
+        AnyDatabase::Server(server) if server.kind == Kind::Postgres => {
+            refused_on_postgres(&url).await;
+        }
+        AnyDatabase::Server(_) => refused_on_mariadb(&url).await,
+    }
+}
+
 async fn refused_on_postgres(url: &str) {
     let faults = [
         ("synchronous_commit", "SET synchronous_commit = off"),
@@ -410,9 +391,7 @@ async fn refused_on_mariadb(url: &str) {
     }
 }
 
-async fn refused_on_sqlite() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let url = format!("sqlite:{}?mode=rwc", folder.path().join("pat.db").display());
+async fn refused_on_sqlite(url: &str) {
     let sound = "PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; PRAGMA synchronous = EXTRA";
     let faults = [
         ("busy_timeout", "PRAGMA busy_timeout = 0"),
@@ -422,8 +401,9 @@ async fn refused_on_sqlite() {
         ("full_column_names", "PRAGMA full_column_names = 1"),
         ("short_column_names", "PRAGMA short_column_names = 0"),
     ];
-    assert_refused::<Sqlite>(&url, sound, &faults).await;
-    let other = format!("sqlite:{}?mode=rwc", folder.path().join("two.db").display());
+    assert_refused::<Sqlite>(url, sound, &faults).await;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let other = format!("sqlite:{}?mode=rwc", folder.path().join("pat.db").display());
     let pool = pool::<Sqlite>(&other, &[], false).await;
     let refused = SqlxStore::new(pool.clone(), pool).migrate().await;
     let Err(ConnectError::Setting { name, found, .. }) = refused else {
@@ -432,7 +412,7 @@ async fn refused_on_sqlite() {
     assert_eq!((name, found.as_str()), ("journal_mode", "delete"));
 }
 
-async fn other_encoding() {
+async fn another_encoding_is_refused_by_name() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = format!("sqlite:{}?mode=rwc", folder.path().join("pat.db").display());
     let set = ["PRAGMA encoding = 'UTF-16'; CREATE TABLE IF NOT EXISTS host (id INTEGER)".into()];
@@ -443,7 +423,7 @@ async fn other_encoding() {
 }
 
 /// A policy that hides rows from the store's account: a revocation would pass over them.
-async fn hidden_rows(database: Database) {
+async fn rows_that_a_policy_hides_are_an_error(database: Database) {
     pat_sqlx::connect(&database.url)
         .await
         .expect("a store")

@@ -27,18 +27,17 @@ use crate::common::{python, trial_with_need};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = vec![
-        trial("plain_on_the_loopback_interface", plain),
-        trial("starttls_with_a_root_of_ours_and_a_login", starttls),
-        trial("tls_from_the_start", smtps),
-        trial("an_unknown_root_is_refused", unknown_root),
-        trial("another_servers_certificate_is_refused", other_name),
-        trial("a_server_without_starttls_gets_nothing", no_starttls),
-        trial("a_wrong_or_missing_login_is_tried_again", wrong_login),
+        trial(plain_on_the_loopback_interface),
+        trial(starttls_with_a_root_of_ours_and_a_login),
+        trial(tls_from_the_start),
+        trial(an_unknown_root_is_refused),
+        trial(another_servers_certificate_is_refused),
+        trial(a_server_without_starttls_gets_nothing),
+        trial(a_wrong_or_missing_login_is_tried_again),
         trial_with_need(
-            "smtp::postfix_delivers_what_was_sent",
             "postfix",
             postfix::missing(),
-            through_postfix,
+            postfix_delivers_what_was_sent,
         ),
     ];
     trials.extend(failures::trials());
@@ -48,11 +47,11 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 /// A test with a server in Python.
-fn trial<F>(name: &str, test: impl FnOnce() -> F + Send + 'static) -> Trial
+fn trial<F>(test: impl FnOnce() -> F + Send + 'static) -> Trial
 where
     F: Future<Output = ()>,
 {
-    trial_with_need(&format!("smtp::{name}"), "python", python::missing(), test)
+    trial_with_need("python", python::missing(), test)
 }
 
 /// A service on a SQLite file, whose notifications go by mail.
@@ -169,7 +168,7 @@ fn owner(key: &str) -> Owner {
     Owner::new(key).expect("an owner's key")
 }
 
-async fn plain() {
+async fn plain_on_the_loopback_interface() {
     let sink = Sink::start();
     let host = Host::new(sink.mailer()).await;
     let token = host.create("alice", "nightly build").await;
@@ -195,7 +194,7 @@ async fn plain() {
     assert!(mail.text.contains("https://example.net"), "{}", mail.text);
 }
 
-async fn starttls() {
+async fn starttls_with_a_root_of_ours_and_a_login() {
     let ca = Ca::new("localhost");
     let sink = Sink::with_tls("starttls", &ca, &["--login", "us@er:pass word"]);
     let url = format!(
@@ -208,7 +207,7 @@ async fn starttls() {
     assert_eq!(mail.envelope["login"], true);
 }
 
-async fn smtps() {
+async fn tls_from_the_start() {
     let ca = Ca::new("127.0.0.1");
     let sink = Sink::with_tls("smtps", &ca, &[]);
     let url = format!("smtps://127.0.0.1:{}?ca={}", sink.port, ca.root());
@@ -226,7 +225,7 @@ async fn send_one(sink: &Sink, url: &str) -> Mail {
     mails.remove(0)
 }
 
-async fn unknown_root() {
+async fn an_unknown_root_is_refused() {
     let ca = Ca::new("localhost");
     let other = Ca::new("localhost");
     for (tls, scheme, query) in [("starttls", "smtp", "tls=starttls"), ("smtps", "smtps", "")] {
@@ -238,7 +237,7 @@ async fn unknown_root() {
     }
 }
 
-async fn other_name() {
+async fn another_servers_certificate_is_refused() {
     let ca = Ca::new("mx.example.net");
     let sink = Sink::with_tls("starttls", &ca, &[]);
     let good_ca = Ca::new("localhost");
@@ -248,14 +247,14 @@ async fn other_name() {
     assert_eq!(sink.count(), 0);
 }
 
-async fn no_starttls() {
+async fn a_server_without_starttls_gets_nothing() {
     let sink = Sink::start();
     let url = format!("smtp://us:secret@127.0.0.1:{}?tls=", sink.port);
     let plain = format!("smtp://127.0.0.1:{}?tls=none", sink.port);
     assert_refused_until(&sink, &[format!("{url}starttls")], &plain).await;
 }
 
-async fn wrong_login() {
+async fn a_wrong_or_missing_login_is_tried_again() {
     let ca = Ca::new("localhost");
     let sink = Sink::with_tls("starttls", &ca, &["--login", "user:right"]);
     let url = |login| {
@@ -284,7 +283,7 @@ async fn assert_refused_until(sink: &Sink, refused: &[String], works: &str) {
 }
 
 /// What is in the mailbox is what was sent, byte for byte, but for what servers add on top.
-async fn through_postfix() {
+async fn postfix_delivers_what_was_sent() {
     let ca = Ca::new("localhost");
     let postfix = Postfix::start(&ca).await;
     for (count, url) in [

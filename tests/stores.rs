@@ -14,7 +14,7 @@ use pat_core::store::{
     Insertion, Job, LeaseAnswer, LeaseRequest, MarkBounds, NewToken, Purge, Revocation,
     RevocationScope,
 };
-use pat_core::testing::{self, TestClock, TestDirectory};
+use pat_core::testing::{self, Case, TestClock, TestDirectory};
 use pat_core::{
     AuthError, Caller, Owner, Pats, Settings, SystemClock, TokenDigest, TokenId, TokenRequest,
     TokenStore,
@@ -27,10 +27,14 @@ use serde_json::json;
 use tokio::time::timeout;
 use url::Url;
 
-use crate::common::database::{Database, Kind, trial_on, trial_that_stops, trials_on_servers};
+use crate::common::database::{
+    AnyDatabase, Database, Kind, SERVERS, named_trials_on_servers, trial_on, trial_on_sqlite,
+    trial_that_stops, trials_on_all, trials_on_servers,
+};
+use crate::common::names::name_in_case;
 use pat_tests::rows;
 
-use crate::common::{Server, TOKENS, answer, named_users, trial, until};
+use crate::common::{Server, TOKENS, answer, named_users, until};
 
 /// What every store has to do.
 fn suites() -> impl Iterator<Item = Trial> {
@@ -41,142 +45,50 @@ fn suites() -> impl Iterator<Item = Trial> {
         testing::audit::CASES,
     ];
     suites.into_iter().flatten().flat_map(|case| {
-        trials_on_servers(case.name, move |database| async move {
-            let store = open(&database).await;
-            // The cases move the time.
-            case.run(store.dangerous_with_callers_clock()).await;
-            store.close().await;
-        })
+        let name = name_in_case(&every_store, case.name);
+        named_trials_on_servers(&name, move |database| every_store(database, *case))
     })
+}
+
+async fn every_store(database: Database, case: Case) {
+    let store = open(&database).await;
+    // The cases move the time.
+    case.run(store.dangerous_with_callers_clock()).await;
+    store.close().await;
 }
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials: Vec<_> = suites().collect();
-    trials.extend(trials_on_servers(
-        "several_may_migrate_at_once",
-        migrate_at_once,
-    ));
-    trials.extend(trials_on_servers(
-        "a_migration_left_half_done_is_done_again",
-        half_done,
-    ));
-    trials.extend(trials_on_servers(
-        "the_hosts_migrations_live_beside_ours",
-        |database| async move {
-            match database.kind {
-                Kind::Postgres => host_migrations::<sqlx::Postgres>(&database.url).await,
-                Kind::MariaDb => host_migrations::<sqlx::MySql>(&database.url).await,
-            }
-        },
-    ));
-    trials.push(trial(
-        "stores::sqlite::the_hosts_migrations_live_beside_ours",
-        || async {
-            let folder = tempfile::tempdir().expect("a temporary folder");
-            for order in ["first", "last"] {
-                let path = folder.path().join(order);
-                let url = format!("sqlite:{}?mode=rwc", path.display());
-                one_order::<sqlx::Sqlite>(&url, order == "first").await;
-            }
-        },
-    ));
-    trials.extend(trials_on_servers(
-        "audit_events_are_written_and_trimmed",
-        audit_on_server,
-    ));
-    trials.push(trial(
-        "stores::sqlite::audit_events_are_written_and_trimmed",
-        audit_on_sqlite,
-    ));
-    trials.extend(trials_on_servers("the_limit_holds_across_nodes", limit));
-    trials.extend(trials_on_servers(
-        "text_is_compared_byte_by_byte",
-        exact_text,
-    ));
-    trials.extend(trials_on_nodes_and_connections());
-    trials
-}
-
-fn trials_on_nodes_and_connections() -> Vec<Trial> {
-    let mut trials = Vec::new();
-    trials.extend(trials_on_servers(
-        "leases_go_by_the_databases_clock",
-        wrong_clock,
-    ));
-    trials.extend(trials_on_servers(
-        "a_node_follows_the_databases_clock",
-        follows,
-    ));
-    trials.extend(trials_on_servers(
-        "each_node_sees_the_others_revocations",
-        two_nodes,
-    ));
-    trials.extend(trials_on_servers(
-        "a_node_that_is_far_behind_judges_all_anew",
-        |database| async move {
-            match database.kind {
-                Kind::Postgres => far_behind::<sqlx::Postgres>(&database.url).await,
-                Kind::MariaDb => far_behind::<sqlx::MySql>(&database.url).await,
-            }
-        },
-    ));
-    trials.push(trial(
-        "stores::sqlite::a_node_that_is_far_behind_judges_all_anew",
-        || async {
-            let (_folder, url) = sqlite();
-            far_behind::<sqlx::Sqlite>(&url).await;
-        },
-    ));
-    trials.push(trial(
-        "stores::sqlite::changes_are_reported_where_somebody_waits",
-        reports,
-    ));
-    trials.extend(trials_on_servers(
-        "connections_that_were_cut_harm_nobody",
-        cut,
-    ));
-    trials.extend(trials_on_servers(
-        "changes_that_wait_leave_connections_for_authentication",
-        waiting_changes,
-    ));
-    trials.extend([Kind::Postgres, Kind::MariaDb].map(|kind| {
-        let name = format!(
-            "stores::{}::a_primary_that_was_demoted_is_not_asked",
-            kind.need()
-        );
-        trial_that_stops(kind, &name, demoted)
-    }));
-    trials.push(trial_on(
-        Kind::MariaDb,
-        "a_transaction_that_was_left_open_harms_nobody",
-        left_open,
-    ));
-    trials.push(trial_on(
+    let on_all = [
+        trials_on_all(the_hosts_migrations_live_beside_ours),
+        trials_on_all(audit_events_are_written_and_trimmed),
+        trials_on_all(a_node_that_is_far_behind_judges_all_anew),
+    ];
+    let on_servers = [
+        trials_on_servers(several_may_migrate_at_once),
+        trials_on_servers(a_migration_left_half_done_is_done_again),
+        trials_on_servers(the_limit_holds_across_nodes),
+        trials_on_servers(text_is_compared_byte_by_byte),
+        trials_on_servers(leases_go_by_the_databases_clock),
+        trials_on_servers(a_node_follows_the_databases_clock),
+        trials_on_servers(each_node_sees_the_others_revocations),
+        trials_on_servers(connections_that_were_cut_harm_nobody),
+        trials_on_servers(changes_that_wait_leave_connections_for_authentication),
+        trials_on_servers(a_token_is_created_used_listed_and_revoked),
+        SERVERS.map(|kind| trial_that_stops(kind, a_primary_that_was_demoted_is_not_asked)),
+    ];
+    trials.extend(on_all.into_iter().flatten());
+    trials.extend(on_servers.into_iter().flatten());
+    trials.extend([
+        trial_on_sqlite(changes_are_reported_where_somebody_waits),
+        trial_on(Kind::MariaDb, a_transaction_that_was_left_open_harms_nobody),
         // The PostgreSQL servers of the tests ask nobody for a password.
-        Kind::MariaDb,
-        "an_account_with_a_password_is_let_in",
-        account,
-    ));
-    trials.push(trial_on(
+        trial_on(Kind::MariaDb, an_account_with_a_password_is_let_in),
         // On MariaDB it would be for all databases of the server.
-        Kind::Postgres,
-        "a_server_that_takes_no_writes_is_refused",
-        read_only,
-    ));
-    trials.push(trial_on(
-        Kind::Postgres,
-        "hints_shorten_the_wait_for_the_next_poll",
-        hints,
-    ));
-    trials.push(trial_on(
-        Kind::Postgres,
-        "a_database_in_another_encoding_is_refused",
-        other_encoding,
-    ));
-    trials.extend(trials_on_servers(
-        "a_token_is_created_used_listed_and_revoked",
-        flow,
-    ));
+        trial_on(Kind::Postgres, a_server_that_takes_no_writes_is_refused),
+        trial_on(Kind::Postgres, hints_shorten_the_wait_for_the_next_poll),
+        trial_on(Kind::Postgres, a_database_in_another_encoding_is_refused),
+    ]);
     trials
 }
 
@@ -227,14 +139,14 @@ async fn insert(store: &dyn TokenStore, token: &NewToken) {
     assert!(matches!(insertion, Insertion::Stored(_)), "{insertion:?}");
 }
 
-async fn migrate_at_once(database: Database) {
+async fn several_may_migrate_at_once(database: Database) {
     let stores = open_several(&database, 4).await;
     insert(&stores[3].tokens(), &new(1, "alice")).await;
     close(stores).await;
 }
 
 /// Where tables are not made in a transaction, a process that ends half-way leaves such a state.
-async fn half_done(database: Database) {
+async fn a_migration_left_half_done_is_done_again(database: Database) {
     open(&database).await.close().await;
     for sql in [
         "UPDATE pat_migrations SET success = FALSE WHERE version = 2",
@@ -248,7 +160,18 @@ async fn half_done(database: Database) {
         .await;
 }
 
-/// In one database for each order.
+async fn the_hosts_migrations_live_beside_ours(database: AnyDatabase) {
+    let url = database.url();
+    match &database {
+        AnyDatabase::Sqlite(_) => host_migrations::<sqlx::Sqlite>(&url).await,
+        AnyDatabase::Server(server) if server.kind == Kind::Postgres => {
+            host_migrations::<sqlx::Postgres>(&url).await;
+        }
+        AnyDatabase::Server(_) => host_migrations::<sqlx::MySql>(&url).await,
+    }
+}
+
+/// In each order.
 async fn host_migrations<DB: Dialect>(url: &str)
 where
     DB::Connection: Migrate + Connection<Database = DB>,
@@ -295,7 +218,7 @@ where
     store.close().await;
 }
 
-async fn limit(database: Database) {
+async fn the_limit_holds_across_nodes(database: Database) {
     let stores = open_several(&database, 3).await;
     let creations = (0..200).zip(stores.iter().cycle()).map(|(number, store)| {
         let store = store.tokens();
@@ -317,7 +240,7 @@ async fn limit(database: Database) {
     close(stores).await;
 }
 
-async fn exact_text(database: Database) {
+async fn text_is_compared_byte_by_byte(database: Database) {
     let store = open(&database).await;
     let tokens = store.tokens();
     let long = "ü".repeat(127);
@@ -370,7 +293,7 @@ async fn exact_text(database: Database) {
     store.close().await;
 }
 
-async fn wrong_clock(database: Database) {
+async fn leases_go_by_the_databases_clock(database: Database) {
     let store = open(&database).await;
     let tokens = store.tokens();
     let jobs = tokens.jobs().expect("jobs");
@@ -411,7 +334,7 @@ fn month() -> TokenRequest {
     }
 }
 
-async fn follows(database: Database) {
+async fn a_node_follows_the_databases_clock(database: Database) {
     let store = open(&database).await;
     let clock = Arc::new(TestClock::default());
     let pats = Pats::builder(store.tokens())
@@ -437,19 +360,16 @@ async fn follows(database: Database) {
     store.close().await;
 }
 
-async fn audit_on_server(database: Database) {
-    let count = async || match database.kind {
-        Kind::Postgres => count_events::<sqlx::Postgres>(&database.url).await,
-        Kind::MariaDb => count_events::<sqlx::MySql>(&database.url).await,
+async fn audit_events_are_written_and_trimmed(database: AnyDatabase) {
+    let url = database.url();
+    let count = async || match &database {
+        AnyDatabase::Sqlite(_) => count_events::<sqlx::Sqlite>(&url).await,
+        AnyDatabase::Server(server) if server.kind == Kind::Postgres => {
+            count_events::<sqlx::Postgres>(&url).await
+        }
+        AnyDatabase::Server(_) => count_events::<sqlx::MySql>(&url).await,
     };
-    audit(open(&database).await, count).await;
-}
-
-async fn audit_on_sqlite() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let url = format!("sqlite:{}", folder.path().join("pat.db").display());
-    let store = pat_sqlx::connect(&url).await.expect("a store");
-    audit(store, async || count_events::<sqlx::Sqlite>(&url).await).await;
+    audit(database.store().await, count).await;
 }
 
 /// What there is of each kind, by the names of the kinds.
@@ -535,7 +455,7 @@ async fn audit<F: Future<Output = Vec<(String, i64)>>>(store: AnyStore, count: i
 }
 
 /// Nodes that by themselves would look once an hour.
-async fn hints(database: Database) {
+async fn hints_shorten_the_wait_for_the_next_poll(database: Database) {
     let stores = open_several(&database, 2).await;
     let settings = Settings::builder()
         .cluster_poll_interval_ms(3_000_000)
@@ -579,7 +499,7 @@ async fn hints(database: Database) {
     close(stores).await;
 }
 
-async fn two_nodes(database: Database) {
+async fn each_node_sees_the_others_revocations(database: Database) {
     let stores = open_several(&database, 2).await;
     let node = |store: &AnyStore| Pats::builder(store.tokens()).users(users()).build();
     let nodes = [node(&stores[0]), node(&stores[1])];
@@ -613,6 +533,17 @@ fn sqlite() -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = format!("sqlite:{}?mode=rwc", folder.path().join("pat.db").display());
     (folder, url)
+}
+
+async fn a_node_that_is_far_behind_judges_all_anew(database: AnyDatabase) {
+    let url = database.url();
+    match &database {
+        AnyDatabase::Sqlite(_) => far_behind::<sqlx::Sqlite>(&url).await,
+        AnyDatabase::Server(server) if server.kind == Kind::Postgres => {
+            far_behind::<sqlx::Postgres>(&url).await;
+        }
+        AnyDatabase::Server(_) => far_behind::<sqlx::MySql>(&url).await,
+    }
 }
 
 /// Many more changes than a node reads, among them one that it must not miss.
@@ -665,7 +596,7 @@ async fn far_behind<DB: Dialect>(url: &str) {
 }
 
 /// A node that waits for no other makes none of them report each change.
-async fn reports() {
+async fn changes_are_reported_where_somebody_waits() {
     for (wait, expected) in [(RevocationWait::None, 0), (RevocationWait::Cluster, 2)] {
         let (_folder, url) = sqlite();
         let stores = join_all([0, 1].map(|_| pat_sqlx::connect(&url))).await;
@@ -697,7 +628,7 @@ async fn reports() {
     }
 }
 
-async fn cut(database: Database) {
+async fn connections_that_were_cut_harm_nobody(database: Database) {
     let store = open(&database).await;
     let tokens = store.tokens();
     for round in 1..=3 {
@@ -714,7 +645,7 @@ async fn cut(database: Database) {
 }
 
 /// More changes than there are connections wait for a lock.
-async fn waiting_changes(database: Database) {
+async fn changes_that_wait_leave_connections_for_authentication(database: Database) {
     // The store has six connections for them.
     const CONNECTIONS: i64 = 6;
     const CHANGES: usize = 40;
@@ -748,7 +679,7 @@ async fn waiting_changes(database: Database) {
 }
 
 /// Also on pools of the host's own, which know nothing of primaries.
-async fn demoted(database: Database) {
+async fn a_primary_that_was_demoted_is_not_asked(database: Database) {
     match database.kind {
         Kind::Postgres => demoted_under::<sqlx::Postgres>(&database).await,
         Kind::MariaDb => demoted_under::<sqlx::MySql>(&database).await,
@@ -778,7 +709,7 @@ async fn demoted_under<DB: Dialect>(database: &Database) {
 }
 
 /// A caller who gives up at the wrong moment leaves an open transaction in the host's pool.
-async fn left_open(database: Database) {
+async fn a_transaction_that_was_left_open_harms_nobody(database: Database) {
     let options = pat_sqlx::sqlx::mysql::MySqlPoolOptions::new().max_connections(1);
     let pool = options.connect(&database.url).await.expect("a pool");
     let store = SqlxStore::new(pool.clone(), pool.clone());
@@ -791,7 +722,7 @@ async fn left_open(database: Database) {
 
 /// An account such as a host has: with a password, and with rights in its database alone. MySQL has
 /// not seen the password yet, and so wants more than a proof that the other side knows it.
-async fn account(database: Database) {
+async fn an_account_with_a_password_is_let_in(database: Database) {
     let name = database.name("");
     for sql in [
         format!("CREATE USER {name} IDENTIFIED BY 'secret'"),
@@ -809,7 +740,7 @@ async fn account(database: Database) {
     store.close().await;
 }
 
-async fn read_only(database: Database) {
+async fn a_server_that_takes_no_writes_is_refused(database: Database) {
     open(&database).await.close().await;
     database.make_read_only().await;
     let refused = pat_sqlx::connect(&database.url)
@@ -821,7 +752,7 @@ async fn read_only(database: Database) {
     assert!(cause.to_string().contains("takes no writes"), "{cause}");
 }
 
-async fn other_encoding(database: Database) {
+async fn a_database_in_another_encoding_is_refused(database: Database) {
     let other = database.name("latin");
     let create = "ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0";
     database
@@ -835,7 +766,7 @@ async fn other_encoding(database: Database) {
     assert!(refused.to_string().contains("LATIN1"), "{refused}");
 }
 
-async fn flow(database: Database) {
+async fn a_token_is_created_used_listed_and_revoked(database: Database) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let server = Server::on(database.url.clone(), folder, &[]).await;
     let token = server.create("alice").await;

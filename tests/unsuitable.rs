@@ -12,53 +12,43 @@ use pat_sqlx::sqlx::{SqlitePool, raw_sql};
 use pat_sqlx::{ConnectError, SqliteStore, SqlxStore, prepare_connection};
 use pat_tests::servers::programs::is_root;
 
-use crate::common::database::{Database, Kind, Pooler, trial_on, trial_that_stops};
+use crate::common::database::{Database, Kind, Pooler, trial_on, trial_on_sqlite};
+use crate::common::named_trial_with_need;
+use crate::common::names::{name_on, name_on_own};
 use crate::common::node::Node;
 use crate::common::process::{AS_SERVER, run_to_end};
-use crate::common::{trial, trial_with_need};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let no_pooler = Pooler::missing().or(Kind::Postgres.missing_here());
     let no_mount = (!is_root()).then_some("needs root, to mount a file that cannot be written");
+    let mariadb = Kind::MariaDb;
     vec![
-        trial(
-            "unsuitable::sqlite::each_table_must_take_writes",
-            tables_of_sqlite,
-        ),
-        trial(
-            "unsuitable::sqlite::what_is_committed_must_be_seen_by_others",
-            two_files,
-        ),
-        trial(
-            "unsuitable::sqlite::who_cannot_report_is_not_ready",
-            not_ready,
-        ),
-        trial_with_need(
-            "unsuitable::sqlite::a_file_that_cannot_be_written_is_refused",
+        trial_on_sqlite(each_table_must_take_writes),
+        trial_on_sqlite(what_is_committed_must_be_seen_by_others),
+        trial_on_sqlite(who_cannot_report_is_not_ready),
+        named_trial_with_need(
+            name_on(&a_file_that_cannot_be_written_is_refused, "sqlite"),
             "root",
             no_mount,
-            read_only_file,
+            a_file_that_cannot_be_written_is_refused,
         ),
-        trial_that_stops(
-            Kind::MariaDb,
-            "unsuitable::mariadb::a_log_of_statements_is_refused",
-            |_| statement_log(),
+        named_trial_with_need(
+            name_on_own(&a_log_of_statements_is_refused, mariadb.need()),
+            mariadb.need(),
+            mariadb.missing_here(),
+            a_log_of_statements_is_refused,
         ),
-        trial_on(
-            Kind::MariaDb,
-            "tables_without_transactions_are_refused",
-            no_transactions,
-        ),
-        trial_with_need(
-            "unsuitable::postgres::a_pooler_of_transactions_is_refused",
+        trial_on(Kind::MariaDb, tables_without_transactions_are_refused),
+        named_trial_with_need(
+            name_on_own(&a_pooler_of_transactions_is_refused, Kind::Postgres.need()),
             "pgbouncer",
             no_pooler,
-            transaction_pooler,
+            a_pooler_of_transactions_is_refused,
         ),
     ]
 }
 
-async fn tables_of_sqlite() {
+async fn each_table_must_take_writes() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("pat.db");
     SqliteStore::open(&path)
@@ -106,7 +96,7 @@ async fn tables_of_sqlite() {
 }
 
 /// As if each connection had a database of its own.
-async fn two_files() {
+async fn what_is_committed_must_be_seen_by_others() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let pool = async |name: &str| {
         let url = format!("sqlite:{}?mode=rwc", folder.path().join(name).display());
@@ -134,7 +124,7 @@ async fn two_files() {
 }
 
 /// Its folder can be written to, so that SQLite opens it, and reads.
-async fn read_only_file() {
+async fn a_file_that_cannot_be_written_is_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("pat.db");
     SqliteStore::open(&path)
@@ -169,7 +159,7 @@ fn server_on_read_only(folder: &Path, mounted: &str) -> Command {
     command
 }
 
-async fn statement_log() {
+async fn a_log_of_statements_is_refused() {
     let logging = ["--log-bin", "--server-id=1", "--binlog-format=STATEMENT"];
     let server = Database::create_with(Kind::MariaDb, &logging).expect("a server");
     let refused = pat_sqlx::connect(&server.url).await.expect_err("its log");
@@ -184,7 +174,7 @@ async fn statement_log() {
     store.close().await;
 }
 
-async fn no_transactions(database: Database) {
+async fn tables_without_transactions_are_refused(database: Database) {
     let store = pat_sqlx::connect(&database.url).await.expect("a store");
     store.close().await;
     for (engine, is_taken) in [("Aria TRANSACTIONAL = 0", false), ("InnoDB", true)] {
@@ -202,7 +192,7 @@ async fn no_transactions(database: Database) {
     }
 }
 
-async fn transaction_pooler() {
+async fn a_pooler_of_transactions_is_refused() {
     let database = Database::create_alone(Kind::Postgres, &[]).expect("a server");
     for mode in ["transaction", "statement"] {
         let pooler = Pooler::start_in(&database, mode);
@@ -225,7 +215,7 @@ async fn transaction_pooler() {
 }
 
 /// The database answers all the while.
-async fn not_ready() {
+async fn who_cannot_report_is_not_ready() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("pat.db");
     let store = SqliteStore::open(&path).await.expect("a store");

@@ -21,10 +21,7 @@ use super::{stored, tokens};
 use crate::common::trial;
 
 pub(super) fn trials() -> Vec<Trial> {
-    vec![trial(
-        "audit::kill_9_anywhere_leaves_one_event_for_each_change",
-        kill_9,
-    )]
+    vec![trial(kill_9_anywhere_leaves_one_event_for_each_change)]
 }
 
 /// Makes the test program change tokens in a database until it dies. Its arguments: the file, and
@@ -146,7 +143,7 @@ async fn run_changer(file: &Path, statements: u64) -> Vec<(String, TokenId)> {
 }
 
 /// `PAT_TEST_AUDIT_CHANGES` makes it longer.
-async fn kill_9() {
+async fn kill_9_anywhere_leaves_one_event_for_each_change() {
     let changes = number("PAT_TEST_AUDIT_CHANGES", 1_000);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("pat.db");

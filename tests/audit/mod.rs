@@ -15,7 +15,7 @@ pub(crate) use self::kills::{AS_CHANGER, change_as_process};
 use crate::common::{Server, answer, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let mut trials = vec![trial("audit::administrators_read_events_by_number", read)];
+    let mut trials = vec![trial(administrators_read_events_by_number)];
     trials.extend(kills::trials());
     trials.extend(refusals::trials());
     trials.extend(shutdown::trials());
@@ -68,7 +68,7 @@ async fn lines(server: &Server, query: &str) -> Vec<Value> {
     lines.collect::<Result<_, _>>().expect("lines of JSON")
 }
 
-async fn read() {
+async fn administrators_read_events_by_number() {
     let server = Server::start().await;
     assert_eq!(lines(&server, "").await, Vec::<Value>::new());
     let first = server.create("alice").await;

@@ -20,18 +20,9 @@ use crate::common::trial;
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![
-        trial(
-            "audit::a_disabled_user_costs_three_look_ups_in_twenty_seconds",
-            disabled_user,
-        ),
-        trial(
-            "audit::a_user_who_is_enabled_again_gets_in_at_once",
-            enabled_again,
-        ),
-        trial(
-            "audit::a_node_that_is_not_fresh_asks_about_each_owner",
-            not_fresh,
-        ),
+        trial(a_disabled_user_costs_three_look_ups_in_twenty_seconds),
+        trial(a_user_who_is_enabled_again_gets_in_at_once),
+        trial(a_node_that_is_not_fresh_asks_about_each_owner),
     ]
 }
 
@@ -106,7 +97,7 @@ fn owner(caller: &Caller) -> &Owner {
     caller.owner()
 }
 
-async fn disabled_user() {
+async fn a_disabled_user_costs_three_look_ups_in_twenty_seconds() {
     let (_folder, store) = sqlite().await;
     let users = Counting::default();
     users.users.add("alice");
@@ -132,7 +123,7 @@ async fn disabled_user() {
     assert_eq!(tokens(&events, "created"), [inactive.token.id]);
 }
 
-async fn enabled_again() {
+async fn a_user_who_is_enabled_again_gets_in_at_once() {
     let (folder, store) = sqlite().await;
     let other = pat_sqlx::SqliteStore::open(folder.path().join("pat.db")).await;
     let users = Counting::default();
@@ -171,7 +162,7 @@ async fn enabled_again() {
     }
 }
 
-async fn not_fresh() {
+async fn a_node_that_is_not_fresh_asks_about_each_owner() {
     let (_folder, store) = sqlite().await;
     let users = Counting::default();
     users.users.add("alice");

@@ -20,13 +20,9 @@ use crate::common::node::alice;
 use crate::common::{trial, until};
 
 pub(super) fn trials() -> Vec<Trial> {
-    let mut trials = vec![trial(
-        "audit::a_shutdown_ends_in_time_though_mailers_and_sinks_hang",
-        hanging_plug_ins,
-    )];
+    let mut trials = vec![trial(a_shutdown_ends_in_time_though_mailers_and_sinks_hang)];
     trials.extend(trials_on_servers(
-        "a_shutdown_ends_in_time_though_the_events_are_locked",
-        locked_events,
+        a_shutdown_ends_in_time_though_the_events_are_locked,
     ));
     trials
 }
@@ -96,7 +92,7 @@ async fn create(pats: &Pats, caller: &Caller) -> Result<(), BoxError> {
     Ok(pats.create(caller, request).await.map(drop)?)
 }
 
-async fn hanging_plug_ins() {
+async fn a_shutdown_ends_in_time_though_mailers_and_sinks_hang() {
     let users = TestDirectory::default();
     users.add("alice");
     let (sink, shared, mailer) = (Hanging::default(), Hanging::default(), Hanging::default());
@@ -126,7 +122,7 @@ async fn hanging_plug_ins() {
 }
 
 /// Holds the table of events until it is dropped.
-async fn locked_events(database: Database) {
+async fn a_shutdown_ends_in_time_though_the_events_are_locked(database: Database) {
     let store = pat_sqlx::connect(&database.url).await.expect("a store");
     let users = TestDirectory::default();
     let owner = users.add("alice");

@@ -20,26 +20,16 @@ use crate::common::{trial, until};
 
 pub(super) fn trials() -> Vec<Trial> {
     let mut trials = vec![
-        trial(
-            "audit::a_sink_that_panics_hangs_or_fails_silences_no_other",
-            no_other,
-        ),
-        trial(
-            "audit::a_shared_sink_gets_every_event_once_it_works_again",
-            works_again,
-        ),
-        trial("audit::one_node_feeds_a_shared_sink", one_node),
-        trial("audit::a_sink_passes_over_events_that_are_trimmed", trimmed),
-        trial("audit::no_event_of_a_mass_revocation_is_lost", mass),
-        trial("audit::events_carry_the_id_of_the_request", request_ids),
-        trial(
-            "audit::a_store_without_an_audit_has_sinks_fed_from_memory",
-            from_memory,
-        ),
+        trial(a_sink_that_panics_hangs_or_fails_silences_no_other),
+        trial(a_shared_sink_gets_every_event_once_it_works_again),
+        trial(one_node_feeds_a_shared_sink),
+        trial(a_sink_passes_over_events_that_are_trimmed),
+        trial(no_event_of_a_mass_revocation_is_lost),
+        trial(events_carry_the_id_of_the_request),
+        trial(a_store_without_an_audit_has_sinks_fed_from_memory),
     ];
     trials.extend(trials_on_servers(
-        "an_event_that_is_committed_late_is_not_skipped",
-        late_commit,
+        an_event_that_is_committed_late_is_not_skipped,
     ));
     trials
 }
@@ -126,7 +116,7 @@ fn kinds(events: &[Event]) -> Vec<String> {
     kinds.collect()
 }
 
-async fn no_other() {
+async fn a_sink_that_panics_hangs_or_fails_silences_no_other() {
     let (_folder, store) = sqlite().await;
     let (process, shared) = (RecordingSink::default(), Shared::default());
     let panics = Arc::new(AtomicUsize::new(0));
@@ -172,7 +162,7 @@ async fn no_other() {
     .await;
 }
 
-async fn works_again() {
+async fn a_shared_sink_gets_every_event_once_it_works_again() {
     let (folder, store) = sqlite().await;
     let sink = Shared::default();
     sink.set_broken(true);
@@ -206,7 +196,7 @@ async fn works_again() {
     assert_eq!(tokens(&sink.taken.events(), "created"), created);
 }
 
-async fn one_node() {
+async fn one_node_feeds_a_shared_sink() {
     let (folder, store) = sqlite().await;
     let other = pat_sqlx::SqliteStore::open(folder.path().join("pat.db")).await;
     let sink = Shared::default();
@@ -223,7 +213,7 @@ async fn one_node() {
     assert_eq!(sink.seqs(), (1..=10).collect::<Vec<_>>(), "in order");
 }
 
-async fn trimmed() {
+async fn a_sink_passes_over_events_that_are_trimmed() {
     let (folder, store) = sqlite().await;
     let sink = Shared::default();
     let pats = Pats::builder(store).events(sink.clone()).build();
@@ -257,7 +247,7 @@ async fn trimmed() {
     assert_eq!(sink.seqs(), [1, 4, 5, 7], "and behind the end");
 }
 
-async fn mass() {
+async fn no_event_of_a_mass_revocation_is_lost() {
     const TOKENS: usize = 20_000;
     let (folder, store) = sqlite().await;
     let file = folder.path().join("pat.db");
@@ -285,7 +275,7 @@ async fn mass() {
     assert!(told.into_iter().eq(all), "each token once");
 }
 
-async fn request_ids() {
+async fn events_carry_the_id_of_the_request() {
     let sink = RecordingSink::default();
     let pats = Pats::builder(MemoryStore::default())
         .events(sink.clone())
@@ -305,7 +295,7 @@ async fn request_ids() {
     assert_eq!(ids, [Some("request-7"), Some("request-8"), None]);
 }
 
-async fn from_memory() {
+async fn a_store_without_an_audit_has_sinks_fed_from_memory() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let store = pat_example_server::plugin::FileStore::open(folder.path().join("log")).await;
     let sink = Shared::default();
@@ -332,7 +322,7 @@ async fn commit_late<DB: Dialect>(url: &str, pats: &Pats, store: &dyn TokenStore
 }
 
 /// Somebody else's transaction writes an event early and commits late.
-async fn late_commit(database: Database) {
+async fn an_event_that_is_committed_late_is_not_skipped(database: Database) {
     let any = pat_sqlx::connect(&database.url).await.expect("a store");
     let store = any.tokens();
     let pats = Pats::builder(store.clone()).build();

@@ -28,7 +28,7 @@ pub(super) async fn leap_is(node: &Node, days: f64) {
 
 /// A machine starts four hundred days ahead, on SQLite. Nothing is deleted, no owner is told, and
 /// what was created meanwhile is moved back once the date is right.
-pub(super) async fn ahead_on_file() {
+pub(super) async fn a_leap_ahead_deletes_nothing() {
     let tables = Tables::in_file().await;
     let tokens = Tokens::insert(&tables).await;
     let shift = Shift::new(400 * DAY);
@@ -63,7 +63,7 @@ pub(super) async fn ahead_on_file() {
 
 /// The date of a machine is set back by two days while a node runs there, on SQLite. Nothing lives
 /// longer for that, what ends in the meantime ends, and nobody is kept from creating.
-pub(super) async fn back_on_file() {
+pub(super) async fn a_step_back_revives_nothing() {
     let tables = Tables::in_file().await;
     let tokens = Tokens::insert(&tables).await;
     let shift = Shift::new(0);
@@ -90,7 +90,7 @@ pub(super) async fn back_on_file() {
 }
 
 /// An operator says that the date is right, after it was said to be a leap: ahead, and back again.
-pub(super) async fn accepted_on_file() {
+pub(super) async fn a_leap_may_be_accepted() {
     let tables = Tables::in_file().await;
     let tokens = Tokens::insert(&tables).await;
     let shift = Shift::new(400 * DAY);
@@ -127,7 +127,7 @@ pub(super) async fn accepted_on_file() {
 
 /// The date of a server is set ahead or back by days while a node runs: no job runs, no owner is told,
 /// and the node says by how much, and that it is not ready. Then it is right again.
-pub(super) async fn of_running_server(kind: Kind) {
+pub(super) async fn a_leap_of_a_server_deletes_nothing(kind: Kind) {
     let shift = Shift::new(0);
     let database = Database::create_in_environment(kind, &shift.variables()).expect("a server");
     let tables = Tables::on(&database.create_beside("pat").await).await;

@@ -14,7 +14,7 @@ const MINUTE: i64 = 60_000_000;
 
 /// Beside one with the right date or alone, whether or not it can report: the jobs run when they
 /// should, delete nothing that is not old, and tell what is so.
-pub(super) async fn runs_jobs_on_time(kind: Kind) {
+pub(super) async fn a_node_ahead_runs_jobs_on_time(kind: Kind) {
     let database = Database::create(kind).await;
     let tables = Tables::on(&database).await;
     let tokens = Tokens::insert(&tables).await;
@@ -41,7 +41,7 @@ pub(super) async fn runs_jobs_on_time(kind: Kind) {
 }
 
 /// One that is behind refuses what has ended, from its first request on.
-pub(super) async fn refuses_at_once(kind: Kind) {
+pub(super) async fn a_node_behind_refuses_at_once(kind: Kind) {
     let database = Database::create(kind).await;
     let tables = Tables::on(&database).await;
     let tokens = Tokens::insert(&tables).await;
@@ -66,7 +66,7 @@ pub(super) async fn refuses_at_once(kind: Kind) {
 }
 
 /// What is created by one that is ahead ends when it should, also if it has never reported.
-pub(super) async fn creates_for_a_day(kind: Kind) {
+pub(super) async fn tokens_end_by_the_servers_time(kind: Kind) {
     let database = Database::create(kind).await;
     let tables = Tables::on(&database).await;
     let shift = Shift::new(400 * DAY);

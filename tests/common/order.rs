@@ -3,7 +3,13 @@
 use libtest_mimic::Trial;
 
 /// Those that may take long, so that none of them is left alone at the end.
-const LONG: [&str; 5] = ["browser", "clocks", "outages", "revocation", "settings"];
+const LONG: [&str; 5] = [
+    "browser",
+    "clocks",
+    "outages",
+    "revocation",
+    "settings_of_servers",
+];
 
 /// Spreads each group over the run, so that tests that wait run beside tests that compute, and seldom
 /// several that each load the machine.

@@ -70,7 +70,7 @@ impl Family {
 
 /// Creations by tokens on two members, and their revocation on the third one meanwhile.
 /// `PAT_TEST_GALERA_ROUNDS` makes it longer.
-pub(super) async fn crowd(cluster: Cluster) {
+pub(super) async fn no_child_outlives_its_parents_revocation(cluster: Cluster) {
     let rounds: usize = number("PAT_TEST_GALERA_ROUNDS", 4);
     let users = TestDirectory::default();
     let admin = caller(&users.add_administrator("admin"));
@@ -139,7 +139,9 @@ fn is_refused(error: &CreateError) -> bool {
     matches!(error, CreateError::Refused(PolicyError::ParentInvalid))
 }
 
-pub(super) async fn overtaken(cluster: Cluster) {
+pub(super) async fn a_parent_whose_revocation_a_member_has_not_heard_of_has_no_child(
+    cluster: Cluster,
+) {
     let users = TestDirectory::default();
     let admin = caller(&users.add_administrator("admin"));
     let nodes = nodes(&cluster, &users, capped()).await;

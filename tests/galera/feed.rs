@@ -16,7 +16,7 @@ const EACH: usize = 15;
 const BOUND: Duration = Duration::from_millis(2_200);
 
 /// Revocations on all members at once, of tokens that each node has just accepted.
-pub(super) async fn crowd(cluster: Cluster) {
+pub(super) async fn revocations_on_all_members_are_seen_by_all(cluster: Cluster) {
     let users = TestDirectory::default();
     let nodes = nodes(&cluster, &users, settings().max_tokens_per_user(1_000)).await;
     let owners: Vec<_> = (0..3)

@@ -112,7 +112,7 @@ async fn acquire(node: &Node) -> Lease {
     }
 }
 
-pub(super) async fn overtaken(cluster: Cluster) {
+pub(super) async fn a_runner_that_was_overtaken_has_no_effect(cluster: Cluster) {
     let users = TestDirectory::default();
     let nodes = nodes(&cluster, &users, settings()).await;
     let alice = caller(&users.add("alice"));
@@ -173,7 +173,7 @@ async fn claim(node: Node, limit: u32) -> Vec<TokenId> {
     tokens.map(|token| token.id).collect()
 }
 
-pub(super) async fn claims(cluster: Cluster) {
+pub(super) async fn a_notice_is_claimed_once(cluster: Cluster) {
     const NOTICES: usize = 40;
     let users = TestDirectory::default();
     let settings = settings().notice_created(true).max_tokens_per_user(1_000);
@@ -205,7 +205,7 @@ pub(super) async fn claims(cluster: Cluster) {
     close(nodes).await;
 }
 
-pub(super) async fn deliveries(cluster: Cluster) {
+pub(super) async fn one_of_three_nodes_sends_each_notice(cluster: Cluster) {
     const NOTICES: usize = 60;
     let users = TestDirectory::default();
     let settings = settings().notice_created(true).max_tokens_per_user(1_000);

@@ -22,53 +22,48 @@ use pat_tests::servers::{Database, Kind};
 use tokio::sync::Mutex;
 
 use crate::common::database::trial_on;
-use crate::common::{trial_with_need, until};
+use crate::common::names::name_of;
+use crate::common::{named_trial_with_need, until};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        on_cluster(
-            "a_crowd_on_three_members_stays_within_the_limit",
-            limit::crowd,
-        ),
+        on_cluster(limit::a_crowd_on_three_members_stays_within_the_limit),
         trial_on(
             Kind::MariaDb,
-            "who_has_lost_three_races_is_served_without_a_cluster",
-            limit::without_cluster,
+            limit::who_has_lost_three_races_is_served_without_a_cluster,
         ),
-        on_cluster(
-            "what_a_member_has_not_heard_of_is_counted",
-            limit::overtaken,
-        ),
-        on_cluster("no_child_outlives_its_parents_revocation", children::crowd),
-        on_cluster(
-            "a_parent_whose_revocation_a_member_has_not_heard_of_has_no_child",
-            children::overtaken,
-        ),
-        on_cluster("a_runner_that_was_overtaken_has_no_effect", jobs::overtaken),
-        on_cluster("a_notice_is_claimed_once", jobs::claims),
-        on_cluster("one_of_three_nodes_sends_each_notice", jobs::deliveries),
-        on_cluster("revocations_on_all_members_are_seen_by_all", feed::crowd),
+        on_cluster(limit::what_a_member_has_not_heard_of_is_counted),
+        on_cluster(children::no_child_outlives_its_parents_revocation),
+        on_cluster(children::a_parent_whose_revocation_a_member_has_not_heard_of_has_no_child),
+        on_cluster(jobs::a_runner_that_was_overtaken_has_no_effect),
+        on_cluster(jobs::a_notice_is_claimed_once),
+        on_cluster(jobs::one_of_three_nodes_sends_each_notice),
+        on_cluster(feed::revocations_on_all_members_are_seen_by_all),
     ]
 }
 
 /// A test with a database of its own on the members of all. One at a time: what one has a member
 /// wait for would hold up the others.
-fn on_cluster<F>(name: &str, test: impl FnOnce(Cluster) -> F + Send + 'static) -> Trial
+fn on_cluster<F>(test: impl FnOnce(Cluster) -> F + Send + 'static) -> Trial
 where
     F: Future<Output = ()>,
 {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
-    let name = format!("galera::{name}");
-    trial_with_need(&name, "galera", galera::missing(), move || async move {
-        let _guard = ONE_AT_A_TIME.lock().await;
-        let cluster = Cluster::create().await;
-        let kept = cluster.clone();
-        let result = AssertUnwindSafe(test(cluster)).catch_unwind().await;
-        kept.delete().await;
-        if let Err(panic) = result {
-            std::panic::resume_unwind(panic);
-        }
-    })
+    named_trial_with_need(
+        name_of(&test),
+        "galera",
+        galera::missing(),
+        move || async move {
+            let _guard = ONE_AT_A_TIME.lock().await;
+            let cluster = Cluster::create().await;
+            let kept = cluster.clone();
+            let result = AssertUnwindSafe(test(cluster)).catch_unwind().await;
+            kept.delete().await;
+            if let Err(panic) = result {
+                std::panic::resume_unwind(panic);
+            }
+        },
+    )
 }
 
 /// A node on a member.

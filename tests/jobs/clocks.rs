@@ -12,18 +12,15 @@ use crate::common::trial;
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![
-        trial("jobs::tokens_of_a_false_leap_are_moved_back", moved_back),
-        trial("jobs::no_token_is_moved_while_the_clock_is_behind", behind),
-        trial(
-            "jobs::a_notice_that_waits_outlasts_a_false_leap",
-            waiting_notification,
-        ),
+        trial(tokens_of_a_false_leap_are_moved_back),
+        trial(no_token_is_moved_while_the_clock_is_behind),
+        trial(a_notice_that_waits_outlasts_a_false_leap),
     ]
 }
 
 const YEAR: SignedDuration = SignedDuration::from_hours(400 * 24);
 
-async fn moved_back() {
+async fn tokens_of_a_false_leap_are_moved_back() {
     let folder = folder();
     let store = sqlite(&folder).await;
     let node = Node::on(store.clone());
@@ -45,7 +42,7 @@ async fn moved_back() {
 }
 
 /// A token that expires soon has expired by a clock that is far ahead, which is not believed there.
-async fn waiting_notification() {
+async fn a_notice_that_waits_outlasts_a_false_leap() {
     let folder = folder();
     let node = Node::on(sqlite(&folder).await);
     node.create("alice", 3).await;
@@ -60,7 +57,7 @@ async fn waiting_notification() {
 
 /// The mark lags behind the time in which a machine was off or reported nothing. A token of that time
 /// is no token of the future when the machine starts with a date in the past.
-async fn behind() {
+async fn no_token_is_moved_while_the_clock_is_behind() {
     let folder = folder();
     let node = Node::on(sqlite(&folder).await);
     node.create("alice", 30).await;

@@ -11,15 +11,15 @@ use crate::common::trial;
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![
-        trial("jobs::a_token_is_told_of_twice_in_its_life", whole_life),
-        trial("jobs::an_outage_of_days_loses_no_notice", outage),
-        trial("jobs::a_token_that_expired_unseen_is_told_of_once", unseen),
-        trial("jobs::who_cannot_be_told_is_skipped", skipped),
-        trial("jobs::nobody_is_told_of_a_revoked_token", revoked),
+        trial(a_token_is_told_of_twice_in_its_life),
+        trial(an_outage_of_days_loses_no_notice),
+        trial(a_token_that_expired_unseen_is_told_of_once),
+        trial(who_cannot_be_told_is_skipped),
+        trial(nobody_is_told_of_a_revoked_token),
     ]
 }
 
-async fn whole_life() {
+async fn a_token_is_told_of_twice_in_its_life() {
     let folder = folder();
     let node = Node::on(sqlite(&folder).await);
     let token = node.create("alice", 30).await.token;
@@ -49,7 +49,7 @@ async fn whole_life() {
     );
 }
 
-async fn outage() {
+async fn an_outage_of_days_loses_no_notice() {
     let folder = folder();
     let node = Node::on(sqlite(&folder).await);
     node.check_and_deliver().await;
@@ -77,7 +77,7 @@ async fn outage() {
     assert_eq!(node.mailer.sent()[2].recipient.email, "short@example.com");
 }
 
-async fn unseen() {
+async fn a_token_that_expired_unseen_is_told_of_once() {
     let folder = folder();
     let node = Node::on(sqlite(&folder).await);
     node.create("alice", 1).await;
@@ -91,7 +91,7 @@ async fn unseen() {
     assert_eq!(node.mailer.sent()[0].tokens.len(), 2, "in one mail");
 }
 
-async fn skipped() {
+async fn who_cannot_be_told_is_skipped() {
     let folder = folder();
     let node = Node::on(sqlite(&folder).await);
     let nobody = node.create("nobody", 1).await.token.owner;
@@ -109,7 +109,7 @@ async fn skipped() {
     assert_eq!((outbox.pending, outbox.dead), (0, 0), "skipped for good");
 }
 
-async fn revoked() {
+async fn nobody_is_told_of_a_revoked_token() {
     let folder = folder();
     let node = Node::on(sqlite(&folder).await);
     let (kept, revoked) = (node.create("alice", 3).await, node.create("alice", 3).await);

@@ -23,20 +23,22 @@ use crate::common::blocking_trial;
 use crate::common::silent::{Fault, METHODS, Silent};
 
 pub(super) fn trial() -> Trial {
-    blocking_trial("outages::the_log_has_one_line_for_a_cause", || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            .build()?;
-        let log = Log::default();
-        let lines = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_writer(move || lines.clone())
-            .finish();
-        tracing::subscriber::with_default(subscriber, || runtime.block_on(outages(&log)));
-        Ok(())
-    })
+    blocking_trial(the_log_has_one_line_for_a_cause)
+}
+
+fn the_log_has_one_line_for_a_cause() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    let log = Log::default();
+    let lines = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(move || lines.clone())
+        .finish();
+    tracing::subscriber::with_default(subscriber, || runtime.block_on(outages(&log)));
 }
 
 /// The lines so far. Clones share them.

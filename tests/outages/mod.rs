@@ -18,9 +18,9 @@ use reqwest::StatusCode;
 
 use self::blackhole::Hole;
 use self::load::{Load, Node};
-use crate::common::database::{Database, Kind, trial_that_stops};
+use crate::common::database::{Database, SERVERS, named_trial_that_stops, trial_on_sqlite};
+use crate::common::names::name_in_case;
 use crate::common::process::Frozen;
-use crate::common::trial;
 
 /// How long the database is broken: well beyond the lease and the deadlines.
 const LENGTH: Duration = Duration::from_secs(8);
@@ -33,19 +33,14 @@ pub(crate) fn trials() -> Vec<Trial> {
         (Fault::Locked, "a_table_that_is_locked"),
         (Fault::Demoted, "a_server_that_takes_no_writes_any_more"),
     ];
-    let on_servers = [Kind::Postgres, Kind::MariaDb]
-        .into_iter()
-        .flat_map(|kind| {
-            faults.into_iter().map(move |(fault, name)| {
-                let name = format!("outages::{}::{name}", kind.need());
-                trial_that_stops(kind, &name, move |database| on_server(database, fault))
-            })
-        });
+    let on_servers = SERVERS.into_iter().flat_map(|kind| {
+        faults.into_iter().map(move |(fault, name)| {
+            let name = name_in_case(&an_outage, name);
+            named_trial_that_stops(kind, &name, move |database| an_outage(database, fault))
+        })
+    });
     let mut trials: Vec<_> = on_servers.collect();
-    trials.push(trial(
-        "outages::sqlite::a_write_lock_that_is_held",
-        held_lock,
-    ));
+    trials.push(trial_on_sqlite(a_write_lock_that_is_held));
     trials.push(lines::trial());
     trials
 }
@@ -61,7 +56,7 @@ enum Fault {
     Demoted,
 }
 
-async fn on_server(database: Database, fault: Fault) {
+async fn an_outage(database: Database, fault: Fault) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let blackhole = Hole::start(&database, folder.path());
     let node = Node::start(folder.path(), &blackhole.url).await;
@@ -117,7 +112,7 @@ async fn on_server(database: Database, fault: Fault) {
 }
 
 /// Another process that holds the lock keeps nobody from reading, so only changes fail.
-async fn held_lock() {
+async fn a_write_lock_that_is_held() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("pat.db");
     let node = Node::start(folder.path(), &format!("sqlite:{}", path.display())).await;

@@ -27,7 +27,7 @@ pub(super) const PROXIES: [(&str, &Program); 5] = [
     ("HAProxy", &HAPROXY),
 ];
 
-pub(super) async fn serves(title: &str, program: &Program) {
+pub(super) async fn the_guides_proxy_serves_all(title: &'static str, program: &'static Program) {
     let silent = async {
         let proxy = program.start(&snippet(title, &silent_host().await)).await;
         let stream = client().get(format!("{}/events", proxy.base));

@@ -5,7 +5,7 @@ use super::{http2, send, status};
 use crate::common::{MYSELF, Server, TOKENS, answer, client};
 
 /// What others write into the same headers, which is not always ASCII.
-pub(super) async fn foreign_headers() {
+pub(super) async fn foreign_headers_may_hold_any_bytes() {
     let server = Server::start().await;
     let credentials = json!({"username": "alice", "password": "alice"});
     let signed_in = answer(server.post("/rest/auth/1/session").json(&credentials)).await;
@@ -65,7 +65,7 @@ pub(super) async fn foreign_headers() {
     assert_eq!(status(&answer), 201, "{answer}");
 }
 
-pub(super) async fn slashes() {
+pub(super) async fn a_slash_at_the_end_is_served() {
     let server = Server::start().await;
     let token = server.create("alice").await;
     let by = |request: reqwest::RequestBuilder| request.bearer_auth(&token.raw);
@@ -135,7 +135,7 @@ pub(super) async fn slashes() {
     }
 }
 
-pub(super) async fn headers() {
+pub(super) async fn every_answer_has_the_headers() {
     let server = Server::start().await;
     let token = server.create("alice").await.raw;
     let paths = [
@@ -251,7 +251,7 @@ const PATHS: &[&str] = &[
     "/healthz/x",
 ];
 
-pub(super) async fn covered() {
+pub(super) async fn a_bad_token_is_told_from_a_good_one_everywhere() {
     let server = Server::start().await;
     let methods = [
         "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW",
@@ -280,7 +280,7 @@ pub(super) async fn covered() {
 }
 
 /// Foreign clients show what they find in JSON.
-pub(super) async fn failures() {
+pub(super) async fn failures_under_rest_are_json() {
     let server = Server::start().await;
     let token = server.create("alice").await.raw;
     for (method, path, body, expected) in [
@@ -322,7 +322,7 @@ pub(super) async fn failures() {
 }
 
 /// A head is as long as it may be, over either version of HTTP.
-pub(super) async fn long_heads() {
+pub(super) async fn a_long_head_is_taken() {
     let server = Server::start().await;
     let token = server.create("alice").await;
     let (http1, http2) = (client(), http2());

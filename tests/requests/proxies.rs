@@ -73,7 +73,7 @@ pub(super) fn cookie(answer: &Answer) -> String {
 const ALL_LET_THROUGH: [u16; 4] = [200, 303, 400, 201];
 const ALL_REFUSED: [u16; 4] = [403; 4];
 
-pub(super) async fn base_url() {
+pub(super) async fn a_base_url_stands_for_a_host_that_a_proxy_changes() {
     let plain = Server::start().await;
     let configured = Server::with(&[("pat.base.url", "http://pat.example:8081/app")]).await;
     for (server, host, origin, expected) in [
@@ -136,7 +136,7 @@ pub(super) async fn base_url() {
     }
 }
 
-pub(super) async fn host_without_port() {
+pub(super) async fn nginx_with_a_host_without_a_port() {
     for (properties, expected) in [
         (&[][..], ALL_REFUSED),
         (&[("pat.base.url", OUTSIDE)], ALL_LET_THROUGH),
@@ -169,7 +169,7 @@ async fn host(pages: Pages) -> String {
     base
 }
 
-pub(super) async fn stripped_prefix() {
+pub(super) async fn the_sign_in_behind_a_prefix_that_nginx_takes_off() {
     let sign_in = |address: &str| {
         let pats = Pats::builder(MemoryStore::default()).build();
         Pages::new(pats).sign_in(address)
@@ -250,7 +250,7 @@ pub(super) async fn comes(stream: &mut Response, expected: &str, limit: Duration
     assert!(came.is_ok(), "{expected} is held back");
 }
 
-pub(super) async fn stream() {
+pub(super) async fn a_stream_is_seen_through_nginx_as_it_comes() {
     let server = Server::start().await;
     let token = server.create("alice").await.raw;
     let nginx = NGINX

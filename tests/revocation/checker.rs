@@ -256,7 +256,7 @@ pub(super) mod tests {
         on_node(node, entry(Op::Authenticate, at, 200))
     }
 
-    pub(crate) async fn late_on_the_same_node() {
+    pub(crate) async fn a_late_acceptance_on_the_same_node_is_found() {
         let report = checked(accepted(0, 102), RULES);
         assert_eq!(report.late, [accepted(0, 102)]);
         for at in [50, 100, 101] {
@@ -264,7 +264,7 @@ pub(super) mod tests {
         }
     }
 
-    pub(crate) async fn late_on_another_node() {
+    pub(crate) async fn a_late_acceptance_on_another_node_is_found() {
         let report = checked(accepted(1, 2_202), RULES);
         assert_eq!(report.late, [accepted(1, 2_202)]);
         assert_eq!(report.longest(), Duration::from_millis(2_101));
@@ -273,7 +273,7 @@ pub(super) mod tests {
         assert_eq!(report.longest(), Duration::from_millis(2_100));
     }
 
-    pub(crate) async fn late_in_a_cluster_that_waits() {
+    pub(crate) async fn a_cluster_that_waits_has_no_time_left() {
         let rules = Rules {
             bound: Duration::ZERO,
             ..RULES
@@ -282,7 +282,7 @@ pub(super) mod tests {
         assert!(checked(accepted(1, 101), rules).late.is_empty());
     }
 
-    pub(crate) async fn no_promise_without_an_acknowledgement() {
+    pub(crate) async fn nothing_is_promised_without_a_204() {
         for status in [None, Some(503)] {
             let mut history = with(accepted(1, 5_000));
             history[1].status = status;
@@ -291,7 +291,7 @@ pub(super) mod tests {
         }
     }
 
-    pub(crate) async fn false_refusal() {
+    pub(crate) async fn a_false_refusal_is_found() {
         let refused = |at| entry(Op::Authenticate, at, 401);
         let report = checked(refused(50), RULES);
         assert_eq!(report.false_refusals, [refused(50)]);
@@ -302,7 +302,7 @@ pub(super) mod tests {
         }
     }
 
-    pub(crate) async fn outage_without_a_fault() {
+    pub(crate) async fn an_outage_without_a_fault_is_found() {
         let unavailable = |at| entry(Op::Authenticate, at, 503);
         let fault = Window {
             from: Duration::from_secs(2),
@@ -318,7 +318,7 @@ pub(super) mod tests {
         }
     }
 
-    pub(crate) async fn strange_answer() {
+    pub(crate) async fn a_strange_answer_is_found() {
         let strange = entry(Op::Authenticate, 50, 500);
         assert_eq!(checked(strange, RULES).strange, [strange]);
     }

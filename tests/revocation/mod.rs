@@ -60,8 +60,9 @@ pub(crate) use self::node::{AS_NODE, run as run_as_node};
 use self::packets::Packets;
 use self::random::Random;
 use self::run::{Ground, Run};
-use crate::common::database::{Database, Kind, Pooler, trial_alone};
-use crate::common::{trial, trial_with_need};
+use crate::common::database::{Database, Kind, Pooler, SERVERS, named_trial_alone};
+use crate::common::names::{name_of, name_on, name_on_own};
+use crate::common::{named_trial, named_trial_with_need};
 
 /// The default of `pat.auth.max.staleness.ms`, and some time for the way.
 const BOUND: Duration = Duration::from_millis(2_100);
@@ -79,11 +80,6 @@ enum Wait {
 }
 
 impl Wait {
-    const BOTH: [(Self, &'static str); 2] = [
-        (Self::None, "the_bound_holds_under_faults"),
-        (Self::Cluster, "a_waiting_revocation_is_final_under_faults"),
-    ];
-
     fn property(self) -> &'static str {
         match self {
             Self::None => "pat.revocation.wait=none",
@@ -104,41 +100,55 @@ pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = self_tests::trials();
     trials.extend(promotion::trials());
     trials.extend(stranded::trials());
-    for (wait, name) in Wait::BOTH {
-        trials.push(trial(
-            &format!("revocation::sqlite::{name}"),
-            move || async move { assert_kept(Ground::Sqlite, wait).await },
-        ));
-        for kind in [Kind::Postgres, Kind::MariaDb] {
-            let name = format!("revocation::{}::{name}", kind.need());
-            trials.push(trial_alone(kind, &name, move |database| async move {
-                assert_kept(Ground::Server(database), wait).await;
-            }));
-        }
-    }
+    trials.extend(with_each_database(the_bound_holds_under_faults));
+    trials.extend(with_each_database(
+        a_waiting_revocation_is_final_under_faults,
+    ));
     for (kind, wait) in [(Kind::Postgres, Wait::None), (Kind::MariaDb, Wait::Cluster)] {
-        trials.push(trial_with_need(
-            &format!("revocation::{}::packets_may_get_lost", kind.need()),
+        trials.push(named_trial_with_need(
+            name_on_own(&packets_may_get_lost, kind.need()),
             "netns",
             Packets::missing().or_else(|| kind.missing_here()),
-            move || async move { assert_kept_without_packets(kind, wait).await },
+            move || packets_may_get_lost(kind, wait),
         ));
     }
     let kind = Kind::Postgres;
-    trials.push(trial_with_need(
-        "revocation::postgres::a_pooler_may_be_between",
+    trials.push(named_trial_with_need(
+        name_on_own(&a_pooler_may_be_between, kind.need()),
         "pgbouncer",
         Pooler::missing().or_else(|| kind.missing_here()),
-        move || async move {
-            let database = Database::create_alone(kind, &[]).expect("a server");
-            let pooler = Pooler::start(&database);
-            assert_kept(Ground::Pooled(database, pooler), Wait::None).await;
-        },
+        a_pooler_may_be_between,
     ));
     trials
 }
 
-async fn assert_kept_without_packets(kind: Kind, wait: Wait) {
+/// A test on a file, and on each kind of server.
+fn with_each_database<F>(test: impl Fn(Ground) -> F + Copy + Send + 'static) -> Vec<Trial>
+where
+    F: Future<Output = ()>,
+{
+    let name = name_of(&test);
+    let on_servers = SERVERS
+        .map(|kind| named_trial_alone(kind, &name, move |database| test(Ground::Server(database))));
+    let on_file = named_trial(name_on(&test, "sqlite"), move || test(Ground::Sqlite));
+    on_servers.into_iter().chain([on_file]).collect()
+}
+
+async fn the_bound_holds_under_faults(ground: Ground) {
+    assert_kept(ground, Wait::None).await;
+}
+
+async fn a_waiting_revocation_is_final_under_faults(ground: Ground) {
+    assert_kept(ground, Wait::Cluster).await;
+}
+
+async fn a_pooler_may_be_between() {
+    let database = Database::create_alone(Kind::Postgres, &[]).expect("a server");
+    let pooler = Pooler::start(&database);
+    assert_kept(Ground::Pooled(database, pooler), Wait::None).await;
+}
+
+async fn packets_may_get_lost(kind: Kind, wait: Wait) {
     let packets = Packets::start(kind);
     let database = Database::create_alone(kind, &packets.addresses()).expect("a server");
     if kind == Kind::MariaDb {

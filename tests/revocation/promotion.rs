@@ -20,21 +20,36 @@ use super::disk::Folder;
 use super::nodes::{NODES, Nodes, Place};
 use super::proxy::Proxy;
 use crate::common::database::{Database, Kind, start_standby};
-use crate::common::{NewToken, PROJECTS, TOKENS, answer, client, trial_with_need, until};
+use crate::common::names::name_on_own;
+use crate::common::{NewToken, PROJECTS, TOKENS, answer, client, named_trial_with_need, until};
 
 pub(super) fn trials() -> Vec<Trial> {
     let kind = Kind::Postgres;
-    [
-        ("a_promotion_that_loses_commits_is_noticed", false),
-        ("a_promotion_whose_counter_has_caught_up_is_noticed", true),
+    let (need, missing) = (kind.need(), kind.missing_here());
+    let lost = name_on_own(&a_promotion_that_loses_commits_is_noticed, need);
+    let caught_up = name_on_own(&a_promotion_whose_counter_has_caught_up_is_noticed, need);
+    vec![
+        named_trial_with_need(
+            lost,
+            need,
+            missing,
+            a_promotion_that_loses_commits_is_noticed,
+        ),
+        named_trial_with_need(
+            caught_up,
+            need,
+            missing,
+            a_promotion_whose_counter_has_caught_up_is_noticed,
+        ),
     ]
-    .map(|(name, catches_up)| {
-        let name = format!("revocation::postgres::{name}");
-        trial_with_need(&name, kind.need(), kind.missing_here(), move || {
-            promotion(catches_up)
-        })
-    })
-    .into()
+}
+
+async fn a_promotion_that_loses_commits_is_noticed() {
+    promotion(false).await;
+}
+
+async fn a_promotion_whose_counter_has_caught_up_is_noticed() {
+    promotion(true).await;
 }
 
 /// How many are revoked before the standby loses touch, and as many after.

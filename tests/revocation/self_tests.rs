@@ -12,65 +12,34 @@ use super::random::Random;
 use super::run::{Ground, Run};
 use super::{RECOVERY, Wait};
 use crate::common::database::{Database, Kind};
-use crate::common::{trial, trial_with_need};
+use crate::common::names::name_in_case;
+use crate::common::{named_trial, named_trial_with_need, trial};
 
 pub(super) fn trials() -> Vec<Trial> {
     let mut trials = vec![
-        trial(
-            "revocation::checker::a_late_acceptance_on_the_same_node_is_found",
-            checker::late_on_the_same_node,
-        ),
-        trial(
-            "revocation::checker::a_late_acceptance_on_another_node_is_found",
-            checker::late_on_another_node,
-        ),
-        trial(
-            "revocation::checker::a_cluster_that_waits_has_no_time_left",
-            checker::late_in_a_cluster_that_waits,
-        ),
-        trial(
-            "revocation::checker::nothing_is_promised_without_a_204",
-            checker::no_promise_without_an_acknowledgement,
-        ),
-        trial(
-            "revocation::checker::a_false_refusal_is_found",
-            checker::false_refusal,
-        ),
-        trial(
-            "revocation::checker::an_outage_without_a_fault_is_found",
-            checker::outage_without_a_fault,
-        ),
-        trial(
-            "revocation::checker::a_strange_answer_is_found",
-            checker::strange_answer,
-        ),
-        trial(
-            "revocation::nodes_that_do_not_listen_are_found_out",
-            deaf_nodes,
-        ),
-        trial(
-            "revocation::a_node_that_wakes_up_with_old_knowledge_is_found_out",
-            sleepy_node,
-        ),
+        trial(checker::a_late_acceptance_on_the_same_node_is_found),
+        trial(checker::a_late_acceptance_on_another_node_is_found),
+        trial(checker::a_cluster_that_waits_has_no_time_left),
+        trial(checker::nothing_is_promised_without_a_204),
+        trial(checker::a_false_refusal_is_found),
+        trial(checker::an_outage_without_a_fault_is_found),
+        trial(checker::a_strange_answer_is_found),
+        trial(nodes_that_do_not_listen_are_found_out),
+        trial(a_node_that_wakes_up_with_old_knowledge_is_found_out),
     ];
     for flaw in Flaw::REAL {
-        let name = format!("revocation::flawed::{}_is_found_out", flaw.name());
+        let name = name_in_case(&a_flaw_is_found_out, flaw.name());
         trials.push(match flaw {
             Flaw::NaiveCache | Flaw::CheckThenInsert => {
-                trial(&name, move || flawed(flaw, || Ground::Sqlite))
+                named_trial(name, move || a_flaw_is_found_out(flaw, None))
             }
             // These are flaws of transactions that run at the same time, and of hints.
             _ => {
                 let kind = Kind::Postgres;
-                trial_with_need(
-                    &name,
-                    kind.need(),
-                    kind.missing_here(),
-                    move || async move {
-                        let database = Database::create_alone(kind, &[]).expect("a server");
-                        flawed(flaw, || Ground::Server(database.clone())).await;
-                    },
-                )
+                named_trial_with_need(name, kind.need(), kind.missing_here(), move || {
+                    let database = Database::create_alone(kind, &[]).expect("a server");
+                    a_flaw_is_found_out(flaw, Some(database))
+                })
             }
         });
     }
@@ -79,14 +48,14 @@ pub(super) fn trials() -> Vec<Trial> {
 
 /// Nodes with this flaw accept too late. Chance has a part in that, so there are many tries, of which
 /// the first one mostly finds something.
-async fn flawed(flaw: Flaw, ground: impl Fn() -> Ground) {
+async fn a_flaw_is_found_out(flaw: Flaw, server: Option<Database>) {
     for _ in 0..12 {
         let (faults, seconds) = match flaw {
             Flaw::HintsOnly => (vec![Fault::NetworkDeaf], 6),
             _ => (vec![], 4),
         };
         let run = Run {
-            ground: ground(),
+            ground: server.clone().map_or(Ground::Sqlite, Ground::Server),
             properties: vec![Wait::None.property()],
             flaw: Some(flaw),
             // So that it is this flaw which is found, and not what else it brings along.
@@ -107,7 +76,7 @@ async fn flawed(flaw: Flaw, ground: impl Fn() -> Ground) {
 }
 
 /// The nodes trust what they know for a minute, and ask nobody for about as long.
-async fn deaf_nodes() {
+async fn nodes_that_do_not_listen_are_found_out() {
     let run = Run {
         ground: Ground::Sqlite,
         properties: vec![
@@ -132,7 +101,7 @@ async fn deaf_nodes() {
 /// The nodes poll as they should, and trust what they know for a minute: only what cannot poll for a
 /// while accepts too much. A node that wakes up asks at once, so the feed takes its time to answer; and
 /// not everyone sleeps long enough, so there are some tries.
-async fn sleepy_node() {
+async fn a_node_that_wakes_up_with_old_knowledge_is_found_out() {
     for _ in 0..12 {
         let run = Run {
             ground: Ground::Sqlite,

@@ -13,8 +13,9 @@ use super::nodes::Nodes;
 use super::packets::{Loss, Packets};
 use super::proxy::{Proxy, Way};
 use super::run::networked;
-use crate::common::database::{Database, Kind, trial_that_stops};
-use crate::common::{timer_now, trial_with_need, until};
+use crate::common::database::{Database, Kind, SERVERS, trial_that_stops};
+use crate::common::names::name_on_own;
+use crate::common::{named_trial_with_need, timer_now, until};
 use crate::stores::new;
 
 /// How long a server bears with an open transaction in which nothing happens, and some time to notification
@@ -25,26 +26,21 @@ const BOUND: Duration = Duration::from_secs(10 + 10);
 const LOST: Duration = Duration::from_secs(30 + 15);
 
 pub(super) fn trials() -> Vec<Trial> {
-    let transactions = [Kind::Postgres, Kind::MariaDb].map(|kind| {
-        let name = format!(
-            "revocation::{}::a_stranded_transaction_does_not_last",
-            kind.need()
-        );
-        trial_that_stops(kind, &name, transaction)
-    });
+    let transactions =
+        SERVERS.map(|kind| trial_that_stops(kind, a_stranded_transaction_does_not_last));
     let kind = Kind::Postgres;
-    let connections = trial_with_need(
-        "revocation::postgres::stranded_connections_are_given_back",
+    let connections = named_trial_with_need(
+        name_on_own(&stranded_connections_are_given_back, kind.need()),
         "netns",
         Packets::missing().or_else(|| kind.missing_here()),
-        connections,
+        stranded_connections_are_given_back,
     );
     transactions.into_iter().chain([connections]).collect()
 }
 
 /// In the middle of a transaction, with the change counter locked, the way to the server is cut. No
 /// other node can revoke anything until the server ends it.
-async fn transaction(database: Database) {
+async fn a_stranded_transaction_does_not_last(database: Database) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let proxy = Proxy::start(&database, folder.path());
     let silent = pat_sqlx::connect(&proxy.url).await.expect("a store");
@@ -81,7 +77,7 @@ async fn transaction(database: Database) {
 
 /// A server has only so many connections. If those of a node that was cut off were kept for hours, it
 /// could not come back.
-async fn connections() {
+async fn stranded_connections_are_given_back() {
     let kind = Kind::Postgres;
     let packets = Packets::start(kind);
     let database = Database::create_alone(kind, &packets.addresses()).expect("a server");

@@ -11,11 +11,11 @@ use crate::common::smtp::Sink;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial("names_arrive_unbroken_and_harmless", names),
-        trial("control_characters_of_names_do_no_harm", control_characters),
-        trial("tokens_that_fall_due_together_share_a_mail", shared),
-        trial("a_retry_tells_of_the_same_tokens_less_the_revoked", retry),
-        trial("an_administrators_revocation_is_told", revoked_by_admin),
+        trial(names_arrive_unbroken_and_harmless),
+        trial(control_characters_of_names_do_no_harm),
+        trial(tokens_that_fall_due_together_share_a_mail),
+        trial(a_retry_tells_of_the_same_tokens_less_the_revoked),
+        trial(an_administrators_revocation_is_told),
     ]
 }
 
@@ -39,7 +39,7 @@ const NAMES: [&str; 16] = [
     "trailing space ",
 ];
 
-async fn names() {
+async fn names_arrive_unbroken_and_harmless() {
     let sink = Sink::start();
     let host = Host::new(sink.mailer()).await;
     let long = [
@@ -63,7 +63,7 @@ async fn names() {
 }
 
 /// No way of creating a token takes such a name; a store may have it all the same.
-async fn control_characters() {
+async fn control_characters_of_names_do_no_harm() {
     let sink = Sink::start();
     let host = Host::new(sink.mailer()).await;
     let names = [
@@ -142,7 +142,7 @@ fn escape(text: &str) -> String {
     escapes.fold(text.to_owned(), |text, (c, escape)| text.replace(c, escape))
 }
 
-async fn shared() {
+async fn tokens_that_fall_due_together_share_a_mail() {
     let sink = Sink::start();
     let host = Host::new(sink.mailer()).await;
     let names = ["first", "second", "third"];
@@ -158,7 +158,7 @@ async fn shared() {
     assert!(told.contains(&vec![]), "{told:?}");
 }
 
-async fn retry() {
+async fn a_retry_tells_of_the_same_tokens_less_the_revoked() {
     let sink = Sink::start();
     let host = Host::new(sink.mailer()).await;
     let revoked = host.create("alice", "revoked").await;
@@ -199,7 +199,7 @@ fn told_of<'a>(mail: &Mail, names: &[&'a str]) -> Vec<&'a str> {
     names.iter().filter(stands).copied().collect()
 }
 
-async fn revoked_by_admin() {
+async fn an_administrators_revocation_is_told() {
     let sink = Sink::start();
     let host = Host::new(sink.mailer()).await;
     let token = host.create("alice", "ci").await;

@@ -12,15 +12,15 @@ use crate::common::smtp::Sink;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial("4xx_is_tried_again_after_a_pause", temporary),
-        trial("5xx_is_a_dead_letter_until_it_is_requeued", permanent),
-        trial("a_server_that_is_away_is_tried_again", away),
-        trial("a_server_that_hangs_is_tried_again", hanging),
-        trial("a_cut_after_the_message_has_it_sent_again_alike", cut_after),
-        trial("a_cut_in_the_message_loses_and_doubles_nothing", cut_within),
-        trial("a_failing_mailer_does_not_disturb_another", two_notifiers),
-        trial("a_refused_mail_does_not_hold_up_others", others_go_on),
-        trial("skipped_notices_hold_up_nobody", skipped_go_by),
+        trial(a_4xx_is_tried_again_after_a_pause),
+        trial(a_5xx_is_a_dead_letter_until_it_is_requeued),
+        trial(a_server_that_is_away_is_tried_again),
+        trial(a_server_that_hangs_is_tried_again),
+        trial(a_cut_after_the_message_has_it_sent_again_alike),
+        trial(a_cut_in_the_message_loses_and_doubles_nothing),
+        trial(a_failing_mailer_does_not_disturb_another),
+        trial(a_refused_mail_does_not_hold_up_others),
+        trial(skipped_notices_hold_up_nobody),
     ]
 }
 
@@ -33,7 +33,7 @@ async fn host_with_notice(sink: &Sink, query: &str) -> Host {
     host
 }
 
-async fn temporary() {
+async fn a_4xx_is_tried_again_after_a_pause() {
     for fault in [
         "rcpt 450 4.2.0 Busy",
         "rcpt greylist",
@@ -54,7 +54,7 @@ async fn temporary() {
     }
 }
 
-async fn permanent() {
+async fn a_5xx_is_a_dead_letter_until_it_is_requeued() {
     for (fault, code) in [
         ("rcpt 550 5.1.1 No such user", "550"),
         ("data 554 5.7.1 Not wanted", "554"),
@@ -86,7 +86,7 @@ async fn permanent() {
     }
 }
 
-async fn away() {
+async fn a_server_that_is_away_is_tried_again() {
     let gone = Sink::start();
     let host = host_with_notice(&gone, "").await;
     drop(gone);
@@ -98,7 +98,7 @@ async fn away() {
     assert_eq!(host.mails(&sink).len(), 1);
 }
 
-async fn hanging() {
+async fn a_server_that_hangs_is_tried_again() {
     for (fault, expected) in [
         ("greeting hang", 1),
         ("message hang", 1),
@@ -118,7 +118,7 @@ async fn hanging() {
     }
 }
 
-async fn cut_after() {
+async fn a_cut_after_the_message_has_it_sent_again_alike() {
     let sink = Sink::start();
     sink.fail("stored cut");
     let host = host_with_notice(&sink, "").await;
@@ -140,7 +140,7 @@ fn assert_alike(mails: &[Mail]) {
     }
 }
 
-async fn cut_within() {
+async fn a_cut_in_the_message_loses_and_doubles_nothing() {
     let sink = Sink::start();
     sink.fail("message cut");
     let host = host_with_notice(&sink, "").await;
@@ -151,7 +151,7 @@ async fn cut_within() {
     assert_eq!(host.mails(&sink).len(), 1);
 }
 
-async fn two_notifiers() {
+async fn a_failing_mailer_does_not_disturb_another() {
     let sink = Sink::start();
     let (smtp, recording) = (sink.mailer(), RecordingNotifier::default());
     let other = recording.clone();
@@ -180,7 +180,7 @@ async fn two_notifiers() {
     assert_eq!(host.mails(&sink).len(), 3);
 }
 
-async fn others_go_on() {
+async fn a_refused_mail_does_not_hold_up_others() {
     let sink = Sink::start();
     sink.fail("rcpt greylist");
     let host = Host::new(sink.mailer()).await;
@@ -204,7 +204,7 @@ async fn others_go_on() {
     assert_eq!(host.mails(&sink).len(), 21);
 }
 
-async fn skipped_go_by() {
+async fn skipped_notices_hold_up_nobody() {
     let sink = Sink::start();
     let host = Host::new(sink.mailer()).await;
     let mut revoked = Vec::new();

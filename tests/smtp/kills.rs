@@ -23,8 +23,8 @@ use crate::common::until;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial("kill_9_loses_no_notice", kill_9),
-        trial("a_database_that_goes_away_loses_no_notice", database_lost),
+        trial(kill_9_loses_no_notice),
+        trial(a_database_that_goes_away_loses_no_notice),
     ]
 }
 
@@ -93,7 +93,7 @@ enum Moment {
 }
 
 /// `PAT_TEST_MAIL_NOTICES` and `PAT_TEST_KILL_ROUNDS` make it longer.
-async fn kill_9() {
+async fn kill_9_loses_no_notice() {
     let notifications = number("PAT_TEST_MAIL_NOTICES", 1_000);
     let mut moments = vec![Moment::BeforeData, Moment::BeforeReply];
     moments.extend((0..number("PAT_TEST_KILL_ROUNDS", 5)).map(|_| {
@@ -274,7 +274,7 @@ fn is_cut(mail: &Mail) -> bool {
 }
 
 /// The database goes away after half of the notifications are sent.
-async fn database_lost() {
+async fn a_database_that_goes_away_loses_no_notice() {
     const NOTICES: usize = 500;
     let sink = Sink::start();
     let host = Host::new(sink.mailer()).await;

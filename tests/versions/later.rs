@@ -13,7 +13,7 @@ use pat_core::{
 };
 use pat_sqlx::ConnectError;
 
-use super::place::{Place, trials_on_all};
+use crate::common::database::{AnyDatabase, trials_on_all};
 use crate::common::named_users;
 use crate::common::process::{command, run_to_end};
 
@@ -33,29 +33,21 @@ const TABLES: [&str; 11] = [
 ];
 
 pub(super) fn trials() -> Vec<Trial> {
-    let mut trials = trials_on_all("the_suites_pass_on_tables_of_a_newer_version", suites);
-    trials.extend(trials_on_all(
-        "a_program_that_would_misread_the_tables_is_refused",
-        refused,
-    ));
-    trials.extend(trials_on_all(
-        "a_migration_of_a_newer_version_that_is_half_done_is_let_be",
-        half_done,
-    ));
-    trials.extend(trials_on_all(
-        "a_change_of_an_unknown_kind_is_any_change",
-        unknown_change,
-    ));
-    trials.extend(trials_on_all(
-        "what_a_newer_version_has_to_do_is_left_to_it",
-        left_alone,
-    ));
-    trials
+    [
+        trials_on_all(the_suites_pass_on_tables_of_a_newer_version),
+        trials_on_all(a_program_that_would_misread_the_tables_is_refused),
+        trials_on_all(a_migration_of_a_newer_version_that_is_half_done_is_let_be),
+        trials_on_all(a_change_of_an_unknown_kind_is_any_change),
+        trials_on_all(what_a_newer_version_has_to_do_is_left_to_it),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Has the tables made as of now, and then as of a version that is made up: with another column in
 /// each table, and another table.
-pub(super) async fn make_later(place: &Place) {
+pub(super) async fn make_later(place: &AnyDatabase) {
     place.make().await;
     for table in TABLES {
         let column =
@@ -72,7 +64,7 @@ pub(super) async fn make_later(place: &Place) {
     }
 }
 
-async fn suites(place: Place) {
+async fn the_suites_pass_on_tables_of_a_newer_version(place: AnyDatabase) {
     make_later(&place).await;
     let opened = place.store().await;
     // The cases move the time.
@@ -95,7 +87,7 @@ async fn suites(place: Place) {
     opened.close().await;
 }
 
-async fn refused(place: Place) {
+async fn a_program_that_would_misread_the_tables_is_refused(place: AnyDatabase) {
     make_later(&place).await;
     let next = SCHEMA_VERSION + 1;
     let raise = format!("UPDATE pat_clock SET readable_from = {next}");
@@ -131,7 +123,7 @@ async fn refused(place: Place) {
 }
 
 /// While a newer node makes its tables, an older one restarts.
-async fn half_done(place: Place) {
+async fn a_migration_of_a_newer_version_that_is_half_done_is_let_be(place: AnyDatabase) {
     make_later(&place).await;
     let begin = "UPDATE pat_migrations SET success = FALSE WHERE version = 9999";
     place.execute(begin).await;
@@ -151,7 +143,7 @@ fn month() -> TokenRequest {
     }
 }
 
-async fn unknown_change(place: Place) {
+async fn a_change_of_an_unknown_kind_is_any_change(place: AnyDatabase) {
     let store = place.store().await;
     let pats = Pats::builder(store.tokens())
         .users(named_users(&["alice"]))
@@ -179,7 +171,7 @@ async fn unknown_change(place: Place) {
 
 /// Notifications of another kind or in another state, events and leases of another kind, and a token of
 /// which its owner was told something else.
-async fn left_alone(place: Place) {
+async fn what_a_newer_version_has_to_do_is_left_to_it(place: AnyDatabase) {
     let store = place.store().await;
     let mailer = RecordingNotifier::default();
     let settings = Settings::builder().notice_created(true);

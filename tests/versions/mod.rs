@@ -3,7 +3,6 @@
 
 mod later;
 mod overlap;
-mod place;
 mod privileges;
 mod upgrades;
 

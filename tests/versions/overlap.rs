@@ -11,44 +11,39 @@ use reqwest::StatusCode;
 use serde_json::json;
 
 use super::later::make_later;
-use super::place::{Place, trials_on_all};
+use crate::common::database::{AnyDatabase, trials_on_all};
 use crate::common::{Answer, Server, TOKENS, answer, named_users, until};
 
 pub(super) fn trials() -> Vec<Trial> {
-    let mut trials = trials_on_all(
-        "a_node_runs_on_while_a_newer_version_makes_its_tables",
-        beside,
-    );
-    trials.extend(trials_on_all(
-        "a_node_that_would_misread_tokens_stops_within_the_bound",
-        stops,
-    ));
-    trials.extend(trials_on_all(
-        "what_older_nodes_do_not_heed_waits_until_they_are_gone",
-        older_nodes,
-    ));
-    trials
+    [
+        trials_on_all(a_node_runs_on_while_a_newer_version_makes_its_tables),
+        trials_on_all(a_node_that_would_misread_tokens_stops_within_the_bound),
+        trials_on_all(what_older_nodes_do_not_heed_waits_until_they_are_gone),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
-async fn server(place: &Place) -> Server {
+async fn server(place: &AnyDatabase) -> Server {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let properties = [("pat.auth.database.timeout.ms", "400")];
     Server::on(place.url(), folder, &properties).await
 }
 
-async fn readable_from(place: &Place) -> i64 {
+async fn readable_from(place: &AnyDatabase) -> i64 {
     let sql = "SELECT readable_from FROM pat_clock WHERE id = 1";
     place.number(sql).await
 }
 
 /// By a newer node, at once.
-async fn raise(place: &Place) {
+async fn raise(place: &AnyDatabase) {
     let next = SCHEMA_VERSION + 1;
     let sql = format!("UPDATE pat_clock SET readable_from = {next} WHERE id = 1");
     place.execute(&sql).await;
 }
 
-async fn beside(place: Place) {
+async fn a_node_runs_on_while_a_newer_version_makes_its_tables(place: AnyDatabase) {
     let server = server(&place).await;
     let token = server.create("alice").await;
     assert_eq!(server.try_token(&token.raw).await, StatusCode::OK);
@@ -82,7 +77,7 @@ async fn beside(place: Place) {
 }
 
 /// Also one that cannot poll, or that nobody has told to.
-async fn stops(place: Place) {
+async fn a_node_that_would_misread_tokens_stops_within_the_bound(place: AnyDatabase) {
     let store = place.store().await;
     let clock = Arc::new(TestClock::default());
     // The long time is for busy machines.
@@ -127,7 +122,7 @@ async fn create(server: &Server) -> Answer {
     answer(request.json(&body)).await
 }
 
-async fn older_nodes(place: Place) {
+async fn what_older_nodes_do_not_heed_waits_until_they_are_gone(place: AnyDatabase) {
     let server = server(&place).await;
     need_feature(&server.pats, SCHEMA_VERSION);
     let reports = "INSERT INTO pat_node (id, applied_gen, reported_at, version) VALUES (7, 0, 0, ";

@@ -8,8 +8,8 @@ use pat_sqlx::{AnyStore, ConnectError};
 use tokio::time::timeout;
 use url::Url;
 
-use super::place::Place;
 use super::upgrades::load;
+use crate::common::database::AnyDatabase;
 use crate::common::database::{Database, Kind, trials_on_servers};
 use crate::common::process::{Process, command, run_to_end};
 use crate::stores::new;
@@ -17,20 +17,16 @@ use crate::stores::new;
 pub(super) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
     trials.extend(trials_on_servers(
-        "an_account_that_may_make_no_tables_needs_none_made",
-        current,
+        an_account_that_may_make_no_tables_needs_none_made,
     ));
     trials.extend(trials_on_servers(
-        "an_account_that_may_not_migrate_is_told_how_it_may",
-        old,
+        an_account_that_may_not_migrate_is_told_how_it_may,
     ));
     trials.extend(trials_on_servers(
-        "an_account_without_any_rights_is_told_how_it_may_begin",
-        empty,
+        an_account_without_any_rights_is_told_how_it_may_begin,
     ));
     trials.extend(trials_on_servers(
-        "a_server_that_may_make_no_table_of_users_says_what_it_needs",
-        users,
+        a_server_that_may_make_no_table_of_users_says_what_it_needs,
     ));
     trials
 }
@@ -133,8 +129,8 @@ impl Account {
     }
 }
 
-async fn current(database: Database) {
-    Place::Server(database.clone()).make().await;
+async fn an_account_that_may_make_no_tables_needs_none_made(database: Database) {
+    AnyDatabase::Server(database.clone()).make().await;
     let account = Account::create(&database).await;
     let (to_run, to_migrate) = account.lacks().await;
     assert_eq!(to_migrate, Vec::<String>::new(), "nothing is to be made");
@@ -153,8 +149,8 @@ async fn current(database: Database) {
     account.delete().await;
 }
 
-async fn old(database: Database) {
-    let place = Place::Server(database.clone());
+async fn an_account_that_may_not_migrate_is_told_how_it_may(database: Database) {
+    let place = AnyDatabase::Server(database.clone());
     load(&place, "0004").await;
     let account = Account::create(&database).await;
     let (to_run, _) = account.lacks().await;
@@ -168,7 +164,7 @@ async fn old(database: Database) {
 }
 
 /// Where there are no tables yet.
-async fn empty(database: Database) {
+async fn an_account_without_any_rights_is_told_how_it_may_begin(database: Database) {
     let account = Account::create(&database).await;
     let mut lacks = account.lacks().await;
     if database.kind == Kind::MariaDb {
@@ -182,8 +178,8 @@ async fn empty(database: Database) {
 }
 
 /// The example server's own table.
-async fn users(database: Database) {
-    Place::Server(database.clone()).make().await;
+async fn a_server_that_may_make_no_table_of_users_says_what_it_needs(database: Database) {
+    AnyDatabase::Server(database.clone()).make().await;
     let account = Account::create(&database).await;
     let (to_run, _) = account.lacks().await;
     account.grant(&to_run).await;

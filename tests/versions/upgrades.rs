@@ -8,8 +8,9 @@ use pat_core::store::{Change, FeedPosition, SCHEMA_VERSION, StoreVersions};
 use pat_core::testing::RecordingNotifier;
 use pat_core::{AuthError, NotificationKind, Pats, Token, TokenId};
 
-use super::place::{Place, trials_on_all};
+use crate::common::database::{AnyDatabase, named_trials_on_all};
 use crate::common::named_users;
+use crate::common::names::name_in_case;
 
 /// The versions that were released, each with a file for every database in `schemas`.
 const RELEASED: [&str; 3] = ["0004", "0005", "0006"];
@@ -22,17 +23,21 @@ const OTHER: &str = "pat_uduEn6UwPPzucBPLZsPIPJFmCeTYPTokvnkTquJuCH61Zq9is";
 
 pub(super) fn trials() -> Vec<Trial> {
     let of = |version: &'static str| {
-        let name = format!("tables_of_version_{version}_are_brought_up_to_date");
-        trials_on_all(&name, move |place| async move {
-            load(&place, version).await;
-            upgrade(&place).await;
+        let name = name_in_case(&older_tables_are_brought_up_to_date, version);
+        named_trials_on_all(&name, move |place| {
+            older_tables_are_brought_up_to_date(place, version)
         })
     };
     RELEASED.into_iter().flat_map(of).collect()
 }
 
+async fn older_tables_are_brought_up_to_date(place: AnyDatabase, version: &str) {
+    load(&place, version).await;
+    upgrade(&place).await;
+}
+
 /// Fills an empty database with what this release left.
-pub(super) async fn load(place: &Place, version: &str) {
+pub(super) async fn load(place: &AnyDatabase, version: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
     for file in [
         format!("{version}.{}.sql", place.dialect()),
@@ -99,7 +104,7 @@ fn expected() -> [Token; 5] {
     ]
 }
 
-async fn upgrade(place: &Place) {
+async fn upgrade(place: &AnyDatabase) {
     let store = place.store().await;
     let tokens = store.tokens();
     let [ci, laptop, old, bob, other] = expected();

@@ -1,42 +1,19 @@
 //! An empty database of any kind.
 
-use libtest_mimic::Trial;
 use pat_sqlx::sqlx::sqlite::SqliteConnection;
 use pat_sqlx::sqlx::{AssertSqlSafe, Connection as _, Executor as _, query_scalar};
 use pat_sqlx::{AnyStore, ConnectError};
 use tempfile::TempDir;
 
-use crate::common::database::{Database, Kind, trials_on_servers};
-use crate::common::trial;
+use super::{Database, Kind};
 
-pub(super) enum Place {
+pub(crate) enum AnyDatabase {
     Sqlite(TempDir),
     Server(Database),
 }
 
-/// A test on each kind of database.
-pub(super) fn trials_on_all<F>(
-    name: &str,
-    test: impl Fn(Place) -> F + Clone + Send + 'static,
-) -> Vec<Trial>
-where
-    F: Future<Output = ()>,
-{
-    let on_server = test.clone();
-    let mut trials: Vec<_> =
-        trials_on_servers(name, move |database| on_server(Place::Server(database))).into();
-    trials.push(trial(
-        &format!("stores::sqlite::{name}"),
-        move || async move {
-            let folder = tempfile::tempdir().expect("a temporary folder");
-            test(Place::Sqlite(folder)).await;
-        },
-    ));
-    trials
-}
-
-impl Place {
-    pub(super) fn url(&self) -> String {
+impl AnyDatabase {
+    pub(crate) fn url(&self) -> String {
         match self {
             Self::Sqlite(folder) => {
                 format!("sqlite:{}?mode=rwc", folder.path().join("pat.db").display())
@@ -45,8 +22,16 @@ impl Place {
         }
     }
 
+    /// Its name, as of a need of the tests.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Server(database) => database.kind.need(),
+        }
+    }
+
     /// The name of the dialect, as of the folders of the migrations.
-    pub(super) fn dialect(&self) -> &'static str {
+    pub(crate) fn dialect(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "sqlite",
             Self::Server(database) => match database.kind {
@@ -56,21 +41,21 @@ impl Place {
         }
     }
 
-    pub(super) async fn open(&self) -> Result<AnyStore, ConnectError> {
+    pub(crate) async fn open(&self) -> Result<AnyStore, ConnectError> {
         pat_sqlx::connect(&self.url()).await
     }
 
-    pub(super) async fn store(&self) -> AnyStore {
+    pub(crate) async fn store(&self) -> AnyStore {
         self.open().await.expect("a store")
     }
 
     /// Has the tables made as of now.
-    pub(super) async fn make(&self) {
+    pub(crate) async fn make(&self) {
         self.store().await.close().await;
     }
 
     /// Runs statements. Bytes are written as `X'…'`.
-    pub(super) async fn execute(&self, sql: &str) {
+    pub(crate) async fn execute(&self, sql: &str) {
         match self {
             Self::Sqlite(_) => {
                 let mut connection = self.sqlite().await;
@@ -86,7 +71,7 @@ impl Place {
     }
 
     /// The number that a query selects.
-    pub(super) async fn number(&self, sql: &str) -> i64 {
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
         match self {
             Self::Sqlite(_) => {
                 let mut connection = self.sqlite().await;
