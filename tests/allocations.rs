@@ -12,7 +12,7 @@ use pat_core::{Caller, MemoryStore, Pats, Settings, TokenRequest};
 use pat_tower::{Pat, PatLayer, PatService};
 use tower::{Layer, Service};
 
-use crate::common::fault_store::Gated;
+use crate::common::fault_store::FaultStore;
 use crate::common::{blocking_trial, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -110,7 +110,7 @@ fn a_cached_token_takes_little_memory() {
         .enable_all()
         .build()
         .expect("a runtime");
-    let store = Gated::new(MemoryStore::default());
+    let store = FaultStore::new(MemoryStore::default());
     let tokens = runtime.block_on(async {
         let pats = Pats::builder(store.clone()).build();
         let mut tokens = Vec::new();

@@ -24,7 +24,7 @@ use pat_core::{
 };
 
 use crate::common::blocking_trial;
-use crate::common::silent::{Fault, METHODS, Silent};
+use crate::common::fault_store::{Fault, FaultStore, METHODS};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -37,7 +37,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 /// A service, and what its calls need.
 struct World {
     pats: Pats,
-    store: Silent,
+    store: FaultStore,
     directory: TestDirectory,
     mailer: StuckNotifier,
     sink: StuckSink,
@@ -85,7 +85,7 @@ impl EventSink for StuckSink {
 
 impl World {
     async fn new() -> Self {
-        let (store, directory) = (Silent::default(), TestDirectory::default());
+        let (store, directory) = (FaultStore::shared_in_memory(), TestDirectory::default());
         let (alice, admin) = (directory.add("alice"), directory.add_administrator("admin"));
         let clock = Arc::new(TestClock::default());
         let (mailer, sink) = (StuckNotifier::default(), StuckSink::default());

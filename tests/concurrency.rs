@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::common::database::{AnyDatabase, trials_on_all};
-use crate::common::fault_store::Gated;
+use crate::common::fault_store::FaultStore;
 use crate::common::process::Process;
 use crate::common::{TOKENS, answer, client, until};
 
@@ -102,7 +102,7 @@ const HERD: usize = 5_000;
 #[expect(clippy::disallowed_methods, reason = "prints how long it took")]
 async fn a_crowd_with_a_cold_token_asks_once(database: AnyDatabase) {
     let store = database.store().await;
-    let counted = Gated::new(store.tokens());
+    let counted = FaultStore::new(store.tokens());
     // The machine may be busy with other tests.
     let settings = Settings::builder().auth_database_timeout_ms(20_000);
     let pats = Pats::builder(counted.clone())

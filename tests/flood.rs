@@ -13,7 +13,7 @@ use pat_core::token::{PrefixedFormat, TokenFormat as _, TokenPrefix};
 use pat_core::{AuthError, Caller, MemoryStore, Owner, Pats, TokenRequest, Unavailable};
 use pat_tests::number;
 
-use crate::common::fault_store::Gated;
+use crate::common::fault_store::FaultStore;
 use crate::common::{blocking_trial, timer_now, trial};
 
 /// Makes the test program be the flood.
@@ -55,7 +55,7 @@ pub(crate) fn flood_as_process() -> ExitCode {
 
 async fn flood() {
     let total: usize = number(TOKENS, 300_000);
-    let store = Gated::new(MemoryStore::default());
+    let store = FaultStore::new(MemoryStore::default());
     let pats = Pats::builder(store.clone()).build();
     let good = good_tokens(&pats).await;
     let idle = present(&pats, &good, 0, GOOD * 20).await;

@@ -11,7 +11,7 @@ use pat_core::{
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::common::fault_store::Gated;
+use crate::common::fault_store::FaultStore;
 use crate::common::{Answer, MYSELF, Server, TOKENS, answer, blocking_trial, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -272,7 +272,7 @@ async fn auth_cache_expiry_mins() {
 async fn auth_cache_max_items() {
     const TOKENS: u32 = 300;
     let look_ups = async |capacity| {
-        let store = Gated::new(MemoryStore::default());
+        let store = FaultStore::new(MemoryStore::default());
         let settings = Settings::builder()
             .auth_cache_max_items(capacity)
             .max_tokens_per_user(TOKENS);

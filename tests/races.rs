@@ -12,7 +12,7 @@ use pat_core::{
 use pat_tests::number;
 use tokio::task::JoinSet;
 
-use crate::common::fault_store::Gated;
+use crate::common::fault_store::FaultStore;
 use crate::common::node::{Node, accepts, alice, many_tokens, sqlite};
 use crate::common::{trial, until};
 
@@ -52,7 +52,7 @@ impl Verifier for Pats {
 /// What one would write first: `get_with`, and `invalidate` after a revocation.
 struct NaiveCache {
     pats: Pats,
-    store: Gated,
+    store: FaultStore,
     cache: moka::future::Cache<TokenDigest, bool>,
 }
 
@@ -77,7 +77,7 @@ impl Verifier for NaiveCache {
 /// it was accepted, and whether one that came after the revocation was.
 async fn revoke_during_load(
     verifier: Arc<impl Verifier>,
-    store: &Gated,
+    store: &FaultStore,
     token: &CreatedToken,
 ) -> (bool, bool) {
     let check = |verifier: Arc<dyn Verifier>| {

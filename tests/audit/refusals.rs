@@ -14,7 +14,7 @@ use pat_core::{
 };
 
 use super::{stored, tokens};
-use crate::common::fault_store::Gated;
+use crate::common::fault_store::FaultStore;
 use crate::common::node::{alice, many_tokens, sqlite};
 use crate::common::trial;
 
@@ -51,12 +51,12 @@ impl UserDirectory for Counting {
 
 struct Node {
     pats: Pats,
-    store: Gated,
+    store: FaultStore,
     clock: Arc<TestClock>,
 }
 
 impl Node {
-    async fn on(store: Gated, users: &Counting) -> Self {
+    async fn on(store: FaultStore, users: &Counting) -> Self {
         let clock = Arc::new(TestClock::default());
         let pats = Pats::builder(store.clone())
             .settings(many_tokens().build().expect("settings"))
@@ -101,7 +101,7 @@ async fn a_disabled_user_costs_three_look_ups_in_twenty_seconds() {
     let (_folder, store) = sqlite().await;
     let users = Counting::default();
     users.users.add("alice");
-    let node = Node::on(Gated::new(store), &users).await;
+    let node = Node::on(FaultStore::new(store), &users).await;
     let inactive = node.create().await;
     users.users.set_active(owner(&alice()), false);
     // The pruning asks about all owners.
@@ -128,8 +128,8 @@ async fn a_user_who_is_enabled_again_gets_in_at_once() {
     let other = pat_sqlx::SqliteStore::open(folder.path().join("pat.db")).await;
     let users = Counting::default();
     users.users.add("alice");
-    let node = Node::on(Gated::new(store), &users).await;
-    let other = Node::on(Gated::new(other.expect("the database")), &users).await;
+    let node = Node::on(FaultStore::new(store), &users).await;
+    let other = Node::on(FaultStore::new(other.expect("the database")), &users).await;
     let token = node.create().await;
     for round in 0..3 {
         if round == 2 {
@@ -166,7 +166,7 @@ async fn a_node_that_is_not_fresh_asks_about_each_owner() {
     let (_folder, store) = sqlite().await;
     let users = Counting::default();
     users.users.add("alice");
-    let node = Node::on(Gated::new(store), &users).await;
+    let node = Node::on(FaultStore::new(store), &users).await;
     let token = node.create().await;
     users.users.set_active(owner(&alice()), false);
     assert!(node.is_inactive(&token).await);

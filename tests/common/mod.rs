@@ -13,7 +13,6 @@ pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod python;
 pub(crate) mod scratch;
-pub(crate) mod silent;
 pub(crate) mod smtp;
 
 use std::sync::Arc;

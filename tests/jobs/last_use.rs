@@ -14,7 +14,7 @@ use pat_core::{
 };
 
 use super::{Node, folder, sqlite};
-use crate::common::silent::{Fault, Silent};
+use crate::common::fault_store::{Fault, FaultStore};
 use crate::common::trial;
 
 pub(super) fn trials() -> Vec<Trial> {
@@ -228,7 +228,7 @@ async fn a_use_noted_elsewhere_is_written_for_a_revoked_token() {
 async fn a_revocation_does_not_wait_for_last_uses() {
     for fault in [Fault::Failing, Fault::Silent] {
         for scope in ["the token", "its owner", "its family"] {
-            let (store, directory) = (Silent::default(), TestDirectory::default());
+            let (store, directory) = (FaultStore::shared_in_memory(), TestDirectory::default());
             let alice = Caller::header_authenticated(directory.add("alice"));
             let settings = Settings::builder()
                 .auth_database_timeout_ms(300)

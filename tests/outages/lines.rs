@@ -20,7 +20,7 @@ use pat_tower::api::Api;
 use tower::ServiceExt as _;
 
 use crate::common::blocking_trial;
-use crate::common::silent::{Fault, METHODS, Silent};
+use crate::common::fault_store::{Fault, FaultStore, METHODS};
 
 pub(super) fn trial() -> Trial {
     blocking_trial(the_log_has_one_line_for_a_cause)
@@ -90,7 +90,7 @@ impl EventSink for Sink {
 struct World {
     pats: Pats,
     app: Router,
-    store: Silent,
+    store: FaultStore,
     directory: TestDirectory,
     mailer: RecordingNotifier,
     sink: Sink,
@@ -101,7 +101,7 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let (store, directory) = (Silent::default(), TestDirectory::default());
+        let (store, directory) = (FaultStore::shared_in_memory(), TestDirectory::default());
         let alice = Caller::header_authenticated(directory.add("alice"));
         let (mailer, sink) = (RecordingNotifier::default(), Sink::default());
         let clock = Arc::new(TestClock::default());

@@ -72,9 +72,7 @@ async fn an_outage(database: Database, fault: Fault) {
             database.restart_after(meanwhile).await;
         }
         Fault::Frozen => {
-            let server = database.server.as_ref();
-            let server = server.expect("a server of this test's own");
-            let frozen = Frozen::with_children(server.id());
+            let frozen = Frozen::with_children(database.own_server().id());
             load.broken();
             broken().await;
             load.mended();

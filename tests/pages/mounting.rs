@@ -14,8 +14,7 @@ use tokio::time::Instant;
 use tower::ServiceExt as _;
 
 use super::{cookie, field, paths};
-use crate::common::fault_store::Gated;
-use crate::common::silent::{Fault, Silent};
+use crate::common::fault_store::{Fault, FaultStore};
 use crate::common::{Answer, named_users};
 
 /// The pages without a server, for one caller.
@@ -51,7 +50,7 @@ async fn call(
 }
 
 pub(super) async fn an_outage_is_a_page_too() {
-    let store = Gated::new(MemoryStore::default());
+    let store = FaultStore::new(MemoryStore::default());
     let users: TestDirectory = named_users(&["alice"]);
     users.add_administrator("alice");
     let service = Pats::builder(store.clone()).users(users.clone()).build();
@@ -160,7 +159,7 @@ pub(super) fn forms_wait_for_their_own_users_alone() {
 /// Each form is answered in five seconds while the database says nothing; a fifth that would wait is
 /// answered at once, and another user waits for nobody.
 async fn queues() {
-    let store = Silent::default();
+    let store = FaultStore::shared_in_memory();
     let users = named_users(&["alice", "bob"]);
     let service = Pats::builder(store.clone()).users(users).build();
     let pages = Pages::new(service);

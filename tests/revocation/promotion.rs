@@ -81,8 +81,7 @@ async fn promotion(catches_up: bool) {
         "in the cache"
     );
 
-    let server = cluster.primary.server.as_ref();
-    server.expect("a server").kill();
+    cluster.primary.own_server().kill();
     promote(&standby).await;
     let lost = usize::try_from(reached).expect("a count") + COUNT;
     if catches_up {

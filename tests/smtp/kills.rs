@@ -16,7 +16,7 @@ use pat_sqlx::sqlx::{self, Connection as _, SqliteConnection};
 use pat_tests::number;
 
 use super::{Host, open, owner, pats, trial};
-use crate::common::fault_store::Gated;
+use crate::common::fault_store::FaultStore;
 use crate::common::mail::Mail;
 use crate::common::smtp::{Sink, mailer};
 use crate::common::until;
@@ -280,7 +280,7 @@ async fn a_database_that_goes_away_loses_no_notice() {
     let host = Host::new(sink.mailer()).await;
     host.users.add("alice");
     queue(&open(&host.folder).await, NOTICES).await;
-    let store = Gated::new(open(&host.folder).await);
+    let store = FaultStore::new(open(&host.folder).await);
     let fault_store = pats(store.clone(), &host.clock, &host.users, |it| {
         it.notifier(sink.mailer())
     });

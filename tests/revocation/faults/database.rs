@@ -19,8 +19,7 @@ impl Faults {
     }
 
     fn server(&self) -> &Started {
-        let server = self.database().server.as_ref();
-        server.expect("a server of the test's own for these faults")
+        self.database().own_server()
     }
 
     pub(super) async fn freeze_database(&self, random: &mut Random) {
