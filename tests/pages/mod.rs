@@ -1,5 +1,6 @@
 //! The pages over HTTP: who gets what, forged forms, headers, and what is escaped.
 
+mod browser;
 mod access;
 mod export;
 mod forms;
@@ -13,7 +14,7 @@ use serde_json::json;
 use crate::common::{Answer, Server, answer, blocking_trial, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![
+    let mut trials = vec![
         trial(access::strangers_are_sent_to_the_sign_in),
         trial(access::others_see_and_revoke_nothing),
         trial(access::forged_forms_do_nothing),
@@ -36,7 +37,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         blocking_trial(mounting::forms_wait_for_their_own_users_alone),
         trial(forms::all_that_is_wrong_is_told_at_once),
         trial(forms::the_limits_are_those_of_the_policy),
-    ]
+    ];
+    trials.extend(browser::trials());
+    trials
 }
 
 const ADMIN: &str = "/admin/tokens";

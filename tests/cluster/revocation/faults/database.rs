@@ -10,8 +10,8 @@ use pat_tests::servers::programs::Started;
 use super::Faults;
 use crate::common::database::{Database, Kind};
 use crate::common::process::Frozen;
-use crate::revocation::disk::Full;
-use crate::revocation::random::Random;
+use crate::cluster::revocation::disk::Full;
+use crate::cluster::revocation::random::Random;
 
 impl Faults {
     fn database(&self) -> &Database {

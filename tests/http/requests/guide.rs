@@ -48,7 +48,7 @@ pub(super) async fn the_guides_proxy_serves_all(title: &'static str, program: &'
 
 /// The configuration in this section of the guide, for a host at this address.
 fn snippet(title: &str, host: &str) -> String {
-    let guide = include_str!("../../pat-core/src/docs/proxies.md");
+    let guide = include_str!("../../../pat-core/src/docs/proxies.md");
     let heading = format!("\n## {title}\n");
     let (_, section) = guide.split_once(&heading).expect("a section");
     let (_, rest) = section.split_once("\n```").expect("a snippet");

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::Faults;
-use crate::revocation::nodes::NODES;
-use crate::revocation::random::Random;
+use crate::cluster::revocation::nodes::NODES;
+use crate::cluster::revocation::random::Random;
 
 /// Ten minutes, in seconds.
 const STEP: i64 = 600;

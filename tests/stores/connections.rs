@@ -29,7 +29,7 @@ use tokio::time::timeout;
 use crate::common::database::{Database, Kind, SERVERS, trial_on, trial_on_sqlite};
 use crate::common::names::name_on;
 use crate::common::{named_trial_with_need, until};
-use crate::revocation::disk::{Folder, Full};
+use crate::cluster::revocation::disk::{Folder, Full};
 
 /// Makes the test program try a disk that gives errors, and have no memory left.
 pub(crate) const AS_LIMITED: &str = "PAT_TEST_AS_LIMITED";

@@ -14,7 +14,7 @@ use pat_sqlx::sqlx::{MySql, Pool, Sqlite, query_as};
 use pat_sqlx::{Dialect, SqlxStore, prepare_connection};
 
 use crate::common::database::{Database, Kind, trial_on, trial_on_sqlite};
-use crate::search::{MYSQL_DIGEST, SQLITE_DIGEST, all_orders, fill};
+use crate::stores::search::{MYSQL_DIGEST, SQLITE_DIGEST, all_orders, fill};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::{Fault, Faults};
-use crate::revocation::nodes::NODES;
-use crate::revocation::packets::Loss;
-use crate::revocation::proxy::{Cut, Proxy, Way};
-use crate::revocation::random::Random;
+use crate::cluster::revocation::nodes::NODES;
+use crate::cluster::revocation::packets::Loss;
+use crate::cluster::revocation::proxy::{Cut, Proxy, Way};
+use crate::cluster::revocation::random::Random;
 
 /// The one that has a proxy.
 const NODE: usize = NODES - 1;

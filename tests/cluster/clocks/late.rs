@@ -8,7 +8,7 @@ use super::node::Node;
 use super::tables::Tables;
 use super::tokens;
 use crate::common::database::{Database, Kind};
-use crate::revocation::proxy::{Proxy, Way};
+use crate::cluster::revocation::proxy::{Proxy, Way};
 
 /// No token is accepted after its end by the database's clock, though a node hears of that clock a
 /// moment later each time.

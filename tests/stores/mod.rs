@@ -1,5 +1,14 @@
 //! The stores on database servers: the suites, and what only a server can get wrong.
 
+pub(crate) mod connections;
+mod crashes;
+mod isolation;
+mod reads;
+pub(crate) mod search;
+mod settings;
+mod unsuitable;
+pub(crate) mod versions;
+
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -59,6 +68,14 @@ async fn every_store(database: Database, case: Case) {
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials: Vec<_> = suites().collect();
+    trials.extend(connections::trials());
+    trials.extend(crashes::trials());
+    trials.extend(isolation::trials());
+    trials.extend(reads::trials());
+    trials.extend(search::trials());
+    trials.extend(settings::trials());
+    trials.extend(unsuitable::trials());
+    trials.extend(versions::trials());
     let on_all = [
         trials_on_all(the_hosts_migrations_live_beside_ours),
         trials_on_all(audit_events_are_written_and_trimmed),

@@ -215,7 +215,7 @@ pub(super) mod tests {
     use std::time::Duration;
 
     use super::{Report, Rules, Window, check};
-    use crate::revocation::history::{Entry, Op, Way};
+    use crate::cluster::revocation::history::{Entry, Op, Way};
 
     const RULES: Rules = Rules {
         bound: Duration::from_millis(2_100),
