@@ -1,7 +1,7 @@
 //! The pages over HTTP: who gets what, forged forms, headers, and what is escaped.
 
-mod browser;
 mod access;
+mod browser;
 mod export;
 mod forms;
 mod lists;

@@ -7,8 +7,8 @@ use pat_core::{Clock as _, SystemClock};
 use super::node::Node;
 use super::tables::Tables;
 use super::tokens;
-use crate::common::database::{Database, Kind};
 use crate::cluster::revocation::proxy::{Proxy, Way};
+use crate::common::database::{Database, Kind};
 
 /// No token is accepted after its end by the database's clock, though a node hears of that clock a
 /// moment later each time.

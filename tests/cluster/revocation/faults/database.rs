@@ -8,10 +8,10 @@ use pat_tests::servers::Session;
 use pat_tests::servers::programs::Started;
 
 use super::Faults;
-use crate::common::database::{Database, Kind};
-use crate::common::process::Frozen;
 use crate::cluster::revocation::disk::Full;
 use crate::cluster::revocation::random::Random;
+use crate::common::database::{Database, Kind};
+use crate::common::process::Frozen;
 
 impl Faults {
     fn database(&self) -> &Database {
