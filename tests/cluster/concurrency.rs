@@ -68,7 +68,7 @@ async fn a_crowd_on_three_servers_stays_within_the_limit(database: AnyDatabase) 
     }
     let took = started.elapsed();
     println!(
-        "crowds: {}, {ROUNDS} x {CROWD} creations, never more than allowed, in {took:.2?}",
+        "concurrency: {}, {ROUNDS} x {CROWD} creations, never more than allowed, in {took:.2?}",
         database.name()
     );
 }
@@ -124,7 +124,7 @@ async fn a_crowd_with_a_cold_token_asks_once(database: AnyDatabase) {
     let accepted = requests.join_all().await;
     let (took, queries) = (started.elapsed(), counted.lookups());
     println!(
-        "crowds: {}, {HERD} requests with a cold token: {queries} queries in {took:.2?}",
+        "concurrency: {}, {HERD} requests with a cold token: {queries} queries in {took:.2?}",
         database.name()
     );
     assert!(accepted.into_iter().all(|accepted| accepted));

@@ -203,7 +203,7 @@ impl Server {
     }
 
     /// Lets time pass, then runs the jobs.
-    pub(crate) async fn pass(&self, time: Duration) {
+    pub(crate) async fn advance(&self, time: Duration) {
         // Nothing may be in hand, or it would be taken for forgotten.
         self.run_jobs().await;
         self.clock.advance(time);
@@ -212,19 +212,20 @@ impl Server {
         self.run_jobs().await;
     }
 
-    /// What was told so far, by kind: the kinds of notifications, whom, and about how many tokens.
-    pub(crate) fn told(&self) -> Vec<(NotificationKind, String, usize)> {
+    /// The notifications that were sent so far, in order: the kind, the recipient, and of how many
+    /// tokens.
+    pub(crate) fn sent_notifications(&self) -> Vec<(NotificationKind, String, usize)> {
         let sent = self.mailer.sent().into_iter();
-        let told = sent.map(|notification| {
+        let sent = sent.map(|notification| {
             (
                 notification.kind,
                 notification.recipient.email,
                 notification.tokens.len(),
             )
         });
-        let mut told: Vec<_> = told.collect();
-        told.sort_unstable();
-        told
+        let mut sent: Vec<_> = sent.collect();
+        sent.sort_unstable();
+        sent
     }
 
     /// Stops the server gracefully and leaves its folder.

@@ -92,10 +92,10 @@ async fn mail_notifications_enabled() {
     create(&on, 3).await;
     // Else the server may have a notification in its hands for a day, and another worker takes it.
     on.run_jobs().await;
-    on.pass(DAY).await;
+    on.advance(DAY).await;
     let (created, soon) = (NotificationKind::Created, NotificationKind::ExpiresSoon);
     assert_eq!(
-        on.told(),
+        on.sent_notifications(),
         [(created, ALICE.into(), 1), (soon, ALICE.into(), 1)]
     );
 
@@ -107,9 +107,9 @@ async fn mail_notifications_enabled() {
     let off = Server::with(&off).await;
     create(&off, 3).await;
     for days in [1, 3, 40] {
-        off.pass(DAY * days).await;
+        off.advance(DAY * days).await;
     }
-    assert_eq!(off.told(), []);
+    assert_eq!(off.sent_notifications(), []);
     assert_eq!(statuses(&off).await, [""; 0], "pruned all the same");
 }
 
@@ -154,12 +154,12 @@ async fn pruning_schedule_cron() {
     .await;
     create(&server, 1).await;
     // The next occurrence is run before the token expires.
-    server.pass(Duration::from_hours(5)).await;
-    server.pass(Duration::from_hours(19)).await;
+    server.advance(Duration::from_hours(5)).await;
+    server.advance(Duration::from_hours(19)).await;
     assert_eq!(statuses(&server).await, ["EXPIRED"]);
-    server.pass(Duration::from_mins(4 * 60 + 47)).await;
+    server.advance(Duration::from_mins(4 * 60 + 47)).await;
     assert_eq!(statuses(&server).await, ["EXPIRED"], "03:29");
-    server.pass(Duration::from_mins(1)).await;
+    server.advance(Duration::from_mins(1)).await;
     assert_eq!(statuses(&server).await, [""; 0], "03:30");
 }
 
@@ -173,13 +173,13 @@ async fn pruning_delay_days() {
         let request = server.get(&path).basic_auth("admin", Some("admin"));
         answer(request).await.status
     };
-    server.pass(DAY * 3).await;
+    server.advance(DAY * 3).await;
     assert_eq!(
         statuses(&server).await,
         ["EXPIRED"],
         "two days after its expiry"
     );
-    server.pass(DAY + DAY).await;
+    server.advance(DAY + DAY).await;
     assert_eq!(statuses(&server).await, [""; 0]);
     for token in [expires, revoked] {
         assert_eq!(admin(token.path()).await, StatusCode::NOT_FOUND);
@@ -195,7 +195,7 @@ async fn max_tokens_expiry_days() {
     create(&server, 30).await;
     let body = json!({"name": "ci", "expirationDuration": 31});
     assert_eq!(ask(&server, body).await.problem(), "invalid-duration");
-    server.pass(DAY * 300).await;
+    server.advance(DAY * 300).await;
     let first = &statuses(&server).await[0];
     assert_eq!(first, "ACTIVE", "what was created before keeps its expiry");
 }
@@ -206,13 +206,13 @@ async fn max_tokens_per_user() {
     create(&server, 1).await;
     let third = async || ask(&server, json!({"name": "ci"})).await;
     assert_eq!(third().await.problem(), "token-limit-reached");
-    server.pass(DAY * 2).await;
+    server.advance(DAY * 2).await;
     assert_eq!(
         third().await.problem(),
         "token-limit-reached",
         "expired ones count"
     );
-    server.pass(DAY * 31).await;
+    server.advance(DAY * 31).await;
     assert_eq!(
         third().await.status,
         StatusCode::CREATED,
@@ -244,7 +244,7 @@ async fn max_rows_per_user() {
          is deleted 30 days after its end, and then you can create another."
     );
     server.create("bob").await;
-    server.pass(DAY * 31).await;
+    server.advance(DAY * 31).await;
     assert_eq!(
         one_more().await.status,
         StatusCode::CREATED,
@@ -264,7 +264,7 @@ async fn auth_cache_expiry_mins() {
         // The whole router asks the directory; the layer alone does not.
         let accepted = async || server.pats.authenticate(token.raw.as_bytes()).await.is_ok();
         assert_eq!(accepted().await, still, "{minutes}");
-        server.pass(Duration::from_mins(30)).await;
+        server.advance(Duration::from_mins(30)).await;
         assert!(!accepted().await, "{minutes}");
     }
 }
@@ -305,25 +305,25 @@ async fn expiry_check_schedule_cron() {
     ])
     .await;
     create(&server, 3).await;
-    server.pass(Duration::from_hours(7)).await;
-    assert_eq!(server.told(), [], "05:42");
-    server.pass(Duration::from_mins(18)).await;
+    server.advance(Duration::from_hours(7)).await;
+    assert_eq!(server.sent_notifications(), [], "05:42");
+    server.advance(Duration::from_mins(18)).await;
     let expected = [(NotificationKind::ExpiresSoon, ALICE.to_owned(), 1)];
-    assert_eq!(server.told(), expected, "06:00");
+    assert_eq!(server.sent_notifications(), expected, "06:00");
 }
 
 async fn expiry_warning_days() {
     let server = Server::with(&[("atlassian.pats.expiry.warning.days", "10")]).await;
     create(&server, 30).await;
-    server.pass(Duration::from_hours(20 * 24 - 1)).await;
+    server.advance(Duration::from_hours(20 * 24 - 1)).await;
     assert_eq!(
-        (statuses(&server).await, server.told()),
+        (statuses(&server).await, server.sent_notifications()),
         (vec!["ACTIVE".into()], vec![])
     );
-    server.pass(Duration::from_hours(2)).await;
+    server.advance(Duration::from_hours(2)).await;
     assert_eq!(statuses(&server).await, ["EXPIRES_SOON"]);
     assert_eq!(
-        server.told(),
+        server.sent_notifications(),
         [(NotificationKind::ExpiresSoon, ALICE.to_owned(), 1)]
     );
 }
@@ -362,7 +362,7 @@ async fn notice_created() {
         let server = Server::with(&[("pat.notice.created", value)]).await;
         create(&server, 30).await;
         server.run_jobs().await;
-        assert_eq!(server.told().len(), count, "{value}");
+        assert_eq!(server.sent_notifications().len(), count, "{value}");
     }
 }
 
@@ -370,9 +370,13 @@ async fn notice_pruned() {
     for (value, expected) in [("true", Some(NotificationKind::Pruned)), ("false", None)] {
         let server = Server::with(&[("pat.notice.pruned", value)]).await;
         create(&server, 1).await;
-        server.pass(DAY * 2).await;
-        server.pass(DAY * 31).await;
-        let told: Vec<_> = server.told().into_iter().map(|(kind, ..)| kind).collect();
+        server.advance(DAY * 2).await;
+        server.advance(DAY * 31).await;
+        let told: Vec<_> = server
+            .sent_notifications()
+            .into_iter()
+            .map(|(kind, ..)| kind)
+            .collect();
         let expired = Some(NotificationKind::Expired);
         assert_eq!(
             told,
@@ -391,7 +395,7 @@ async fn notice_revoked_by_admin() {
             assert_eq!(answer(revoke).await.status, StatusCode::NO_CONTENT);
         }
         server.run_jobs().await;
-        assert_eq!(server.told().len(), count, "{value}");
+        assert_eq!(server.sent_notifications().len(), count, "{value}");
         for notification in server.mailer.sent() {
             assert_eq!(notification.kind, NotificationKind::RevokedByAdmin);
             assert_eq!(notification.by.as_deref(), Some("Admin"));
@@ -409,7 +413,7 @@ async fn base_url() {
     ] {
         let server = Server::with(&[("pat.base.url", value)]).await;
         create(&server, 1).await;
-        server.pass(Duration::from_hours(1)).await;
+        server.advance(Duration::from_hours(1)).await;
         let sent = server.mailer.sent();
         assert_eq!(sent[0].base_url.as_deref(), expected);
     }

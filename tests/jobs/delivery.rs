@@ -150,14 +150,18 @@ async fn dead_letters_are_shown_and_tried_again() {
 
     server.mailer.succeed();
     server.run_jobs().await;
-    assert_eq!(server.told(), [], "a dead letter is not tried by itself");
+    assert_eq!(
+        server.sent_notifications(),
+        [],
+        "a dead letter is not tried by itself"
+    );
     let retry = format!("/demo/notifications/{}/retry", shown[0]["id"]);
     assert_eq!(
         answer(as_admin(server.post(&retry))).await.status,
         StatusCode::NO_CONTENT
     );
     server.run_jobs().await;
-    assert_eq!(server.told().len(), 1);
+    assert_eq!(server.sent_notifications().len(), 1);
     assert_eq!(dead().await, [Value::Null; 0]);
     assert_eq!(
         answer(as_admin(server.post(&retry))).await.status,
@@ -233,7 +237,7 @@ async fn a_queued_notice_is_sent_at_once() {
     let server = Server::with(&[("pat.notice.created", "true")]).await;
     server.create("alice").await;
     until("the notification is sent", async || {
-        server.told().len() == 1
+        server.sent_notifications().len() == 1
     })
     .await;
 }

@@ -30,10 +30,10 @@ async fn a_token_is_told_of_twice_in_its_life() {
             node.run(Job::Prune).await;
             node.clock.advance(Duration::from_hours(3));
         }
-        told_on_day.resize(node.told().len(), day);
+        told_on_day.resize(node.sent_notifications().len(), day);
     }
     assert_eq!(
-        node.told(),
+        node.sent_notifications(),
         [NotificationKind::ExpiresSoon, NotificationKind::Expired]
     );
     assert_eq!(told_on_day, [25, 30]);
@@ -73,7 +73,7 @@ async fn an_outage_of_days_loses_no_notice() {
     node.create("short", 2).await;
     node.clock.advance(Duration::from_hours(1));
     node.check_and_deliver().await;
-    assert_eq!(node.told().len(), 3);
+    assert_eq!(node.sent_notifications().len(), 3);
     assert_eq!(node.mailer.sent()[2].recipient.email, "short@example.com");
 }
 
@@ -87,7 +87,7 @@ async fn a_token_that_expired_unseen_is_told_of_once() {
         node.check_and_deliver().await;
         node.clock.advance(DAY);
     }
-    assert_eq!(node.told(), [NotificationKind::Expired]);
+    assert_eq!(node.sent_notifications(), [NotificationKind::Expired]);
     assert_eq!(node.mailer.sent()[0].tokens.len(), 2, "in one mail");
 }
 

@@ -52,7 +52,7 @@ async fn a_notice_that_waits_outlasts_a_false_leap() {
     node.pats.deliver_notifications().await.expect("a delivery");
     node.clock.step_wall(-YEAR);
     node.pats.deliver_notifications().await.expect("a delivery");
-    assert_eq!(node.told(), [NotificationKind::ExpiresSoon]);
+    assert_eq!(node.sent_notifications(), [NotificationKind::ExpiresSoon]);
 }
 
 /// The mark lags behind the time in which a machine was off or reported nothing. A token of that time

@@ -187,7 +187,7 @@ async fn a_run_that_failed_is_run_again() {
         "the same occurrence"
     );
     node.pats.deliver_notifications().await.expect("a delivery");
-    assert_eq!(node.told(), [NotificationKind::ExpiresSoon]);
+    assert_eq!(node.sent_notifications(), [NotificationKind::ExpiresSoon]);
 }
 
 async fn a_run_cut_short_by_a_shutdown_is_gone_on_with() {

@@ -96,7 +96,7 @@ impl Node {
         self.pats.deliver_notifications().await.expect("a delivery");
     }
 
-    fn told(&self) -> Vec<NotificationKind> {
+    fn sent_notifications(&self) -> Vec<NotificationKind> {
         let sent = self.mailer.sent();
         sent.iter().map(|notification| notification.kind).collect()
     }

@@ -9,13 +9,13 @@ use tokio::sync::watch;
 use crate::common::database::{Database, Kind};
 
 /// Stands between a node and the socket of a server.
-pub(super) struct Hole {
+pub(super) struct BlackHole {
     /// The database, by this way.
     pub(super) url: String,
     is_open: watch::Sender<bool>,
 }
 
-impl Hole {
+impl BlackHole {
     /// Listens in this folder.
     pub(super) fn start(database: &Database, folder: &Path) -> Self {
         const POSTGRES: &str = ".s.PGSQL.5432";

@@ -134,7 +134,7 @@ impl World {
     }
 
     /// Ten rounds of requests a second, for so many seconds.
-    async fn pass(&self, seconds: u32, expected: StatusCode) {
+    async fn run_requests(&self, seconds: u32, expected: StatusCode) {
         const ROUND: Duration = Duration::from_millis(100);
         for _ in 0..seconds * 10 {
             tokio::time::sleep(ROUND).await;
@@ -181,24 +181,30 @@ async fn outages(log: &Log) {
     const STORE: &str = "the token store";
     let world = World::new().await;
     let jobs = world.pats.start();
-    world.pass(5, StatusCode::OK).await;
+    world.run_requests(5, StatusCode::OK).await;
     expect_lines(&log.take(), &[]);
 
     // Half a minute, in which it fails in two ways.
     world.store.set(METHODS, Fault::Failing);
-    world.pass(15, StatusCode::SERVICE_UNAVAILABLE).await;
+    world
+        .run_requests(15, StatusCode::SERVICE_UNAVAILABLE)
+        .await;
     world.store.set(METHODS, Fault::Silent);
-    world.pass(15, StatusCode::SERVICE_UNAVAILABLE).await;
+    world
+        .run_requests(15, StatusCode::SERVICE_UNAVAILABLE)
+        .await;
     expect_lines(&log.take(), &[(STORE, "an outage begins")]);
     world.store.set(&[], Fault::Silent);
-    world.pass(5, StatusCode::OK).await;
+    world.run_requests(5, StatusCode::OK).await;
     expect_lines(&log.take(), &[]);
-    world.pass(60, StatusCode::OK).await;
+    world.run_requests(60, StatusCode::OK).await;
     expect_lines(&log.take(), &[(STORE, "the outage is over")]);
 
     // What a single method does is an outage too, though others answer.
     world.store.set(&["find_by_digest"], Fault::Failing);
-    world.pass(70, StatusCode::SERVICE_UNAVAILABLE).await;
+    world
+        .run_requests(70, StatusCode::SERVICE_UNAVAILABLE)
+        .await;
     let lasts = log.take();
     expect_lines(
         &lasts,
@@ -206,23 +212,25 @@ async fn outages(log: &Log) {
     );
     assert!(lasts[1].contains("failures=6"), "it counts: {}", lasts[1]);
     world.store.set(&[], Fault::Silent);
-    world.pass(30, StatusCode::OK).await;
+    world.run_requests(30, StatusCode::OK).await;
     expect_lines(&log.take(), &[(STORE, "the outage is over")]);
 
     // All else.
     let others = ["the user directory", "mailer recording", "event sink 1"];
     world.directory.set_down(true);
     world.sink.0.store(true, Ordering::SeqCst);
-    world.pass(20, StatusCode::SERVICE_UNAVAILABLE).await;
+    world
+        .run_requests(20, StatusCode::SERVICE_UNAVAILABLE)
+        .await;
     world.directory.set_down(false);
     world.mailer.fail_for_now();
-    world.pass(5, StatusCode::OK).await;
+    world.run_requests(5, StatusCode::OK).await;
     expect_lines(
         &log.take(),
         &others.map(|cause| (cause, "an outage begins")),
     );
     world.sink.0.store(false, Ordering::SeqCst);
-    world.pass(30, StatusCode::OK).await;
+    world.run_requests(30, StatusCode::OK).await;
     let over = [others[0], others[2]].map(|cause| (cause, "the outage is over"));
     expect_lines(&log.take(), &over);
     drop(jobs);

@@ -16,7 +16,7 @@ use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use pat_sqlx::sqlx::{Connection as _, Executor as _};
 use reqwest::StatusCode;
 
-use self::blackhole::Hole;
+use self::blackhole::BlackHole;
 use self::load::{Load, Node};
 use crate::common::database::{Database, SERVERS, named_trial_that_stops, trial_on_sqlite};
 use crate::common::names::name_in_case;
@@ -58,7 +58,7 @@ enum Fault {
 
 async fn an_outage(database: Database, fault: Fault) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let blackhole = Hole::start(&database, folder.path());
+    let blackhole = BlackHole::start(&database, folder.path());
     let node = Node::start(folder.path(), &blackhole.url).await;
     let mut load = Load::start(node).await;
     let broken = || tokio::time::sleep(LENGTH);

@@ -59,7 +59,7 @@ use self::history::{Entry, Way, save};
 pub(crate) use self::node::{AS_NODE, run as run_as_node};
 use self::packets::Packets;
 use self::random::Random;
-use self::run::{Ground, Run};
+use self::run::{Fixture, Run};
 use crate::common::database::{Database, Kind, Pooler, SERVERS, named_trial_alone};
 use crate::common::names::{name_of, name_on, name_on_own};
 use crate::common::{named_trial, named_trial_with_need};
@@ -123,29 +123,30 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 /// A test on a file, and on each kind of server.
-fn with_each_database<F>(test: impl Fn(Ground) -> F + Copy + Send + 'static) -> Vec<Trial>
+fn with_each_database<F>(test: impl Fn(Fixture) -> F + Copy + Send + 'static) -> Vec<Trial>
 where
     F: Future<Output = ()>,
 {
     let name = name_of(&test);
-    let on_servers = SERVERS
-        .map(|kind| named_trial_alone(kind, &name, move |database| test(Ground::Server(database))));
-    let on_file = named_trial(name_on(&test, "sqlite"), move || test(Ground::Sqlite));
+    let on_servers = SERVERS.map(|kind| {
+        named_trial_alone(kind, &name, move |database| test(Fixture::Server(database)))
+    });
+    let on_file = named_trial(name_on(&test, "sqlite"), move || test(Fixture::Sqlite));
     on_servers.into_iter().chain([on_file]).collect()
 }
 
-async fn the_bound_holds_under_faults(ground: Ground) {
-    assert_kept(ground, Wait::None).await;
+async fn the_bound_holds_under_faults(fixture: Fixture) {
+    assert_kept(fixture, Wait::None).await;
 }
 
-async fn a_waiting_revocation_is_final_under_faults(ground: Ground) {
-    assert_kept(ground, Wait::Cluster).await;
+async fn a_waiting_revocation_is_final_under_faults(fixture: Fixture) {
+    assert_kept(fixture, Wait::Cluster).await;
 }
 
 async fn a_pooler_may_be_between() {
     let database = Database::create_alone(Kind::Postgres, &[]).expect("a server");
     let pooler = Pooler::start(&database);
-    assert_kept(Ground::Pooled(database, pooler), Wait::None).await;
+    assert_kept(Fixture::Pooled(database, pooler), Wait::None).await;
 }
 
 async fn packets_may_get_lost(kind: Kind, wait: Wait) {
@@ -160,15 +161,15 @@ async fn packets_may_get_lost(kind: Kind, wait: Wait) {
             database.execute(sql).await;
         }
     }
-    assert_kept(Ground::Networks(database, packets), wait).await;
+    assert_kept(Fixture::Networks(database, packets), wait).await;
 }
 
 /// A run with all faults keeps all promises.
-async fn assert_kept(ground: Ground, wait: Wait) {
+async fn assert_kept(fixture: Fixture, wait: Wait) {
     let seed = Random::seed();
-    let name = format!("{}, {}, seed {seed}", ground.name(), wait.property());
-    let recovery = match ground {
-        Ground::Networks(..) => NETWORK_RECOVERY,
+    let name = format!("{}, {}, seed {seed}", fixture.name(), wait.property());
+    let recovery = match fixture {
+        Fixture::Networks(..) => NETWORK_RECOVERY,
         _ => RECOVERY,
     };
     let run = Run {
@@ -178,10 +179,10 @@ async fn assert_kept(ground: Ground, wait: Wait) {
         faults: if breaks_nothing() {
             vec![]
         } else {
-            ground.faults()
+            fixture.faults()
         },
         length: Duration::from_secs(number("PAT_TEST_REVOCATION_SECONDS", 8)),
-        ground,
+        fixture,
     };
     let (history, broken) = run.go(seed).await;
     let report = check(&history, &broken.windows, wait.rules(recovery));

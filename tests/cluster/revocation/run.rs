@@ -15,7 +15,7 @@ use super::random::Random;
 use crate::common::database::{Database, Kind, Pooler};
 
 /// What the nodes stand on.
-pub(super) enum Ground {
+pub(super) enum Fixture {
     /// A file.
     Sqlite,
     Server(Database),
@@ -25,7 +25,7 @@ pub(super) enum Ground {
     Networks(Database, Packets),
 }
 
-impl Ground {
+impl Fixture {
     pub(super) fn name(&self) -> String {
         match self {
             Self::Sqlite => "sqlite".into(),
@@ -58,7 +58,7 @@ impl Ground {
 
 /// What a run is to be.
 pub(super) struct Run {
-    pub(super) ground: Ground,
+    pub(super) fixture: Fixture,
     pub(super) properties: Vec<&'static str>,
     pub(super) flaw: Option<Flaw>,
     /// By which ways tokens are revoked, in turn.
@@ -71,8 +71,8 @@ impl Run {
     /// What happens in this time.
     pub(super) async fn go(self, seed: u64) -> (Vec<Entry>, Broken) {
         let mut random = Random::new(seed);
-        let folder = match self.ground {
-            Ground::Sqlite if self.faults.contains(&Fault::DiskFull) => Folder::on_small_disk(),
+        let folder = match self.fixture {
+            Fixture::Sqlite if self.faults.contains(&Fault::DiskFull) => Folder::on_small_disk(),
             _ => Folder::new(),
         };
         let mut kinds = self.faults;
@@ -82,9 +82,9 @@ impl Run {
         }
         let mut places = [const { None }; NODES];
         let (mut database, mut pooler, mut proxy, mut packets) = (None, None, None, None);
-        match self.ground {
-            Ground::Sqlite => places.fill(Some(Place::here("sqlite:pat.db".into()))),
-            Ground::Server(server) => {
+        match self.fixture {
+            Fixture::Sqlite => places.fill(Some(Place::here("sqlite:pat.db".into()))),
+            Fixture::Server(server) => {
                 places.fill(Some(Place::here(server.url.clone())));
                 if server.server.is_some() {
                     let last = proxy.insert(Proxy::start(&server, folder.path()));
@@ -92,11 +92,11 @@ impl Run {
                 }
                 database = Some(server);
             }
-            Ground::Pooled(server, between) => {
+            Fixture::Pooled(server, between) => {
                 places.fill(Some(Place::here(between.url.clone())));
                 (database, pooler) = (Some(server), Some(between));
             }
-            Ground::Networks(server, networks) => {
+            Fixture::Networks(server, networks) => {
                 for (node, place) in places.iter_mut().enumerate() {
                     *place = Some(networked(server.kind, &networks, node));
                 }

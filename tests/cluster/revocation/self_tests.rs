@@ -9,7 +9,7 @@ use super::faults::Fault;
 use super::flawed::Flaw;
 use super::history::Way;
 use super::random::Random;
-use super::run::{Ground, Run};
+use super::run::{Fixture, Run};
 use super::{RECOVERY, Wait};
 use crate::common::database::{Database, Kind};
 use crate::common::names::name_in_case;
@@ -55,7 +55,7 @@ async fn a_flaw_is_found_out(flaw: Flaw, server: Option<Database>) {
             _ => (vec![], 4),
         };
         let run = Run {
-            ground: server.clone().map_or(Ground::Sqlite, Ground::Server),
+            fixture: server.clone().map_or(Fixture::Sqlite, Fixture::Server),
             properties: vec![Wait::None.property()],
             flaw: Some(flaw),
             // So that it is this flaw which is found, and not what else it brings along.
@@ -78,7 +78,7 @@ async fn a_flaw_is_found_out(flaw: Flaw, server: Option<Database>) {
 /// The nodes trust what they know for a minute, and ask nobody for about as long.
 async fn nodes_that_do_not_listen_are_found_out() {
     let run = Run {
-        ground: Ground::Sqlite,
+        fixture: Fixture::Sqlite,
         properties: vec![
             "pat.auth.max.staleness.ms=60000",
             "pat.cluster.poll.interval.ms=59000",
@@ -104,7 +104,7 @@ async fn nodes_that_do_not_listen_are_found_out() {
 async fn a_node_that_wakes_up_with_old_knowledge_is_found_out() {
     for _ in 0..12 {
         let run = Run {
-            ground: Ground::Sqlite,
+            fixture: Fixture::Sqlite,
             properties: vec!["pat.auth.max.staleness.ms=60000"],
             flaw: Some(Flaw::SlowFeed),
             ways: Way::ALL.to_vec(),

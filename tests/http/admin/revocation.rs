@@ -249,7 +249,7 @@ pub(super) async fn owners_and_auditors_are_told() {
         json!({"count": 3, "children": 0})
     );
     server.run_jobs().await;
-    let told = server.told();
+    let told = server.sent_notifications();
     let expected = [
         (
             NotificationKind::RevokedByAdmin,

@@ -70,7 +70,7 @@ pub(super) async fn a_page_has_all_that_clients_read() {
 pub(super) async fn every_filter_filters() {
     let server = Server::start().await;
     create(&server, "alice", "Old one", Some(1)).await;
-    server.pass(Duration::from_hours(12)).await;
+    server.advance(Duration::from_hours(12)).await;
     let used = create(&server, "alice", "new ONE", Some(30)).await;
     create(&server, "bob", "eternal", None).await;
     let gone = create(&server, "bob", "gone", Some(2)).await;

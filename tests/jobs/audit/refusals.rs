@@ -75,7 +75,7 @@ impl Node {
         self.pats.create(&alice(), request).await.expect("a token")
     }
 
-    async fn pass(&self, time: Duration) {
+    async fn advance(&self, time: Duration) {
         self.clock.advance(time);
         self.pats.poll_changes().await.expect("a poll");
     }
@@ -112,7 +112,7 @@ async fn a_disabled_user_costs_three_look_ups_in_twenty_seconds() {
     for _ in 0..200 {
         let at_once = (0..100).map(|_| node.is_inactive(&inactive));
         assert!(join_all(at_once).await.into_iter().all(|refused| refused));
-        node.pass(Duration::from_millis(99)).await;
+        node.advance(Duration::from_millis(99)).await;
     }
     let found = node.store.found() - found;
     let asked = users.asked.load(Ordering::SeqCst) - asked;
@@ -148,7 +148,7 @@ async fn a_user_who_is_enabled_again_gets_in_at_once() {
         if round == 0 {
             // The host forgets to say it.
             for node in [&node, &other] {
-                node.pass(Duration::from_secs(10)).await;
+                node.advance(Duration::from_secs(10)).await;
             }
         } else {
             node.pats
