@@ -5,7 +5,7 @@ use std::time::Duration;
 use pat_core::store::{Job, LeaseAnswer, LeaseRequest, Purge};
 use pat_core::{Caller, Clock as _, Pats, SystemClock};
 use pat_sqlx::sqlx::{self, Pool};
-use pat_sqlx::{AnyStore, Portable};
+use pat_sqlx::{AnyStore, Dialect};
 
 use super::nodes::{month, unmoved};
 use super::{close, owner};
@@ -25,7 +25,7 @@ pub(super) async fn audit_events_are_written_and_trimmed(database: AnyDatabase) 
 }
 
 /// What there is of each kind, by the names of the kinds.
-async fn count_events<DB: Portable>(url: &str) -> Vec<(String, i64)>
+async fn count_events<DB: Dialect>(url: &str) -> Vec<(String, i64)>
 where
     for<'c> &'c mut DB::Connection: sqlx::Executor<'c, Database = DB>,
     for<'q> DB::Arguments: sqlx::IntoArguments<DB>,

@@ -2,7 +2,7 @@
 
 use pat_sqlx::sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
 use pat_sqlx::sqlx::{self, Connection, Pool, SqlSafeStr as _};
-use pat_sqlx::{Portable, SqlxStore, prepare_connection};
+use pat_sqlx::{Dialect, SqlxStore, prepare_connection};
 
 use super::{close, insert, new, open, open_several};
 use crate::common::database::{AnyDatabase, Database, Kind};
@@ -40,7 +40,7 @@ pub(super) async fn the_hosts_migrations_live_beside_ours(database: AnyDatabase)
 }
 
 /// In each order.
-async fn host_migrations<DB: Portable>(url: &str)
+async fn host_migrations<DB: Dialect>(url: &str)
 where
     DB::Connection: Migrate + Connection<Database = DB>,
 {
@@ -52,7 +52,7 @@ where
     one_order::<DB>(url, false).await;
 }
 
-async fn drop_table<DB: Portable>(url: &str, table: &str) {
+async fn drop_table<DB: Dialect>(url: &str, table: &str) {
     let pool = Pool::<DB>::connect(url).await.expect("a pool");
     let mut connection = pool.acquire().await.expect("a connection");
     let query = sqlx::QueryBuilder::new(format!("DROP TABLE {table}"));
@@ -63,7 +63,7 @@ async fn drop_table<DB: Portable>(url: &str, table: &str) {
     pool.close().await;
 }
 
-async fn one_order<DB: Portable>(url: &str, is_host_first: bool)
+async fn one_order<DB: Dialect>(url: &str, is_host_first: bool)
 where
     DB::Connection: Migrate + Connection<Database = DB>,
 {

@@ -11,7 +11,7 @@ use pat_core::store::{Job, LeaseAnswer, LeaseRequest, MarkBounds};
 use pat_core::testing::{TestClock, TestDirectory};
 use pat_core::{AuthError, Caller, Clock as _, Pats, Settings, SystemClock, TokenRequest};
 use pat_sqlx::sqlx::{self, Pool};
-use pat_sqlx::{AnyStore, Portable};
+use pat_sqlx::{AnyStore, Dialect};
 use pat_tests::rows;
 
 use super::{close, open, open_several, owner};
@@ -178,7 +178,7 @@ pub(super) async fn a_node_that_is_far_behind_judges_all_anew(database: AnyDatab
 }
 
 /// Many more changes than a node reads, among them one that it must not miss.
-async fn far_behind<DB: Portable>(url: &str) {
+async fn far_behind<DB: Dialect>(url: &str) {
     const CHANGES: usize = 50_000;
     let store = pat_sqlx::connect(url).await.expect("a store");
     // It stands still, however long it takes to write the changes.

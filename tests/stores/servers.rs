@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use pat_core::TokenStore as _;
 use pat_sqlx::sqlx::{self, Pool};
-use pat_sqlx::{ConnectError, Portable, SqlxStore};
+use pat_sqlx::{ConnectError, Dialect, SqlxStore};
 use tokio::time::timeout;
 use url::Url;
 
@@ -72,7 +72,7 @@ pub(super) async fn a_primary_that_was_demoted_is_not_asked(database: Database) 
     }
 }
 
-async fn demoted_under<DB: Portable>(database: &Database) {
+async fn demoted_under<DB: Dialect>(database: &Database) {
     let pool = Pool::<DB>::connect(&database.url).await.expect("a pool");
     let store = SqlxStore::new(pool.clone(), pool);
     store.migrate().await.expect("our migrations");

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use pat_core::TokenStore as _;
 use pat_sqlx::sqlx::pool::PoolOptions;
 use pat_sqlx::sqlx::{Connection, Executor, MySql, Postgres, raw_sql};
-use pat_sqlx::{Portable, SqlxStore};
+use pat_sqlx::{Dialect, SqlxStore};
 
 use super::{Bench, CALLS, CONNECTIONS, Fault, TABLES, Triggers, new};
 use crate::common::database::{Database, Kind};
@@ -129,7 +129,7 @@ pub(super) async fn connections_that_the_server_ended_are_replaced(database: Dat
     }
 }
 
-async fn farewells_on<DB: Portable>(database: &Database, sets_limit: &'static str)
+async fn farewells_on<DB: Dialect>(database: &Database, sets_limit: &'static str)
 where
     DB::Connection: Connection<Database = DB>,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
