@@ -38,10 +38,7 @@ pub(crate) fn run_as_example() -> ExitCode {
 }
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![
-        trial("examples::axum_ends_and_loses_no_last_use", axum_ends),
-        trial("examples::hyper_ends", hyper_ends),
-    ]
+    vec![trial(axum_ends_and_loses_no_last_use), trial(hyper_ends)]
 }
 
 fn start(name: &str, folder: &tempfile::TempDir) -> Process {
@@ -59,7 +56,7 @@ async fn create(server: &Process) -> String {
 }
 
 /// Whatever a client holds open: a stream of events, and a request that is sent by half.
-async fn axum_ends() {
+async fn axum_ends_and_loses_no_last_use() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut server = start("axum", &folder);
     let token = create(&server).await;

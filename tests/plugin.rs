@@ -29,59 +29,47 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 
+use crate::common::names::name_in_case;
+use crate::common::{named_trial, trial};
+
 pub(crate) fn trials() -> Vec<Trial> {
     let suite = store::CASES.iter().map(|case| {
-        let name = format!("plugin::file_store::{}", case.name);
-        trial(&name, run_case(*case))
+        named_trial(name_in_case(&the_file_store, case.name), || {
+            the_file_store(*case)
+        })
     });
     let mut trials: Vec<_> = suite.collect();
     trials.extend([
-        trial("plugin::state_survives_reopening", state_survives()),
-        trial("plugin::log_holds_no_plain_token", log_holds_no_secret()),
-        trial(
-            "plugin::log_cut_anywhere_opens_with_all_before_the_cut",
-            cut_log_opens(),
-        ),
-        trial("plugin::torn_line_is_written_over", torn_line()),
-        trial(
-            "plugin::corrupt_line_is_refused_by_number",
-            corrupt_line_is_refused(),
-        ),
-        trial("plugin::foreign_file_is_left_alone", foreign_file()),
-        trial("plugin::second_open_is_refused", second_open_is_refused()),
-        trial("plugin::log_of_a_newer_version_is_refused", newer_log()),
-        trial("plugin::webhook_gets_events_in_order", events_in_order()),
-        trial("plugin::webhook_is_tried_again_after_500", tried_again()),
-        trial(
-            "plugin::webhook_is_tried_again_when_it_does_not_answer",
-            tried_again_after_silence(),
-        ),
-        trial("plugin::webhook_is_given_up_after_three_times", given_up()),
-        trial("plugin::hanging_webhook_holds_up_nobody", hanging()),
-        trial(
-            "plugin::webhook_of_another_scheme_is_refused",
-            refused_url(),
-        ),
-        trial("plugin::failed_webhook_does_not_tell_its_url", secret_url()),
-        trial("plugin::demo_users_keep_the_contract", demo_users()),
-        trial("plugin::format_of_the_host_works", format_of_the_host()),
-        trial("plugin::mailers_keep_the_contract", mailers()),
+        trial(state_survives_reopening),
+        trial(log_holds_no_plain_token),
+        trial(log_cut_anywhere_opens_with_all_before_the_cut),
+        trial(torn_line_is_written_over),
+        trial(corrupt_line_is_refused_by_number),
+        trial(foreign_file_is_left_alone),
+        trial(second_open_is_refused),
+        trial(log_of_a_newer_version_is_refused),
+        trial(webhook_gets_events_in_order),
+        trial(webhook_is_tried_again_after_500),
+        trial(webhook_is_tried_again_when_it_does_not_answer),
+        trial(webhook_is_given_up_after_three_times),
+        trial(hanging_webhook_holds_up_nobody),
+        trial(webhook_of_another_scheme_is_refused),
+        trial(failed_webhook_does_not_tell_its_url),
+        trial(demo_users_keep_the_contract),
+        trial(format_of_the_host_works),
+        trial(mailers_keep_the_contract),
     ]);
     trials
 }
 
-fn trial(name: &str, test: impl Future<Output = ()> + Send + 'static) -> Trial {
-    crate::common::trial(name, move || test)
-}
-
 // The file store
 
-async fn run_case(case: Case) {
+async fn the_file_store(case: Case) {
     let folder = folder();
     case.run(open(&folder).await).await;
 }
 
-async fn state_survives() {
+async fn state_survives_reopening() {
     let folder = folder();
     let store = open(&folder).await;
     fill(&store).await;
@@ -99,7 +87,7 @@ async fn state_survives() {
     assert_eq!(Snapshot::of(&open(&folder).await).await, after);
 }
 
-async fn newer_log() {
+async fn log_of_a_newer_version_is_refused() {
     let folder = folder();
     for readable_from in [SCHEMA_VERSION, SCHEMA_VERSION + 1] {
         let store = open(&folder).await;
@@ -111,7 +99,7 @@ async fn newer_log() {
     assert!(matches!(refused, OpenError::Outdated { .. }), "{refused:?}");
 }
 
-async fn log_holds_no_secret() {
+async fn log_holds_no_plain_token() {
     let folder = folder();
     let pats = Pats::builder(open(&folder).await).build();
     let created = create(&pats).await;
@@ -122,7 +110,7 @@ async fn log_holds_no_secret() {
     assert!(!log.contains(&plain[4..20]) && !log.contains(&plain[plain.len() - 16..]));
 }
 
-async fn cut_log_opens() {
+async fn log_cut_anywhere_opens_with_all_before_the_cut() {
     let folder = folder();
     let store = open(&folder).await;
     for number in 1..=3 {
@@ -140,7 +128,7 @@ async fn cut_log_opens() {
     }
 }
 
-async fn torn_line() {
+async fn torn_line_is_written_over() {
     let folder = folder();
     let store = open(&folder).await;
     fill(&store).await;
@@ -158,7 +146,7 @@ async fn torn_line() {
     assert_eq!(found, Some(new(7).into_token()));
 }
 
-async fn corrupt_line_is_refused() {
+async fn corrupt_line_is_refused_by_number() {
     let folder = folder();
     let store = open(&folder).await;
     fill(&store).await;
@@ -196,7 +184,7 @@ async fn corrupt_line_is_refused() {
     }
 }
 
-async fn foreign_file() {
+async fn foreign_file_is_left_alone() {
     let folder = folder();
     // One line and no line feed: it must not be taken for a torn one.
     for content in [
@@ -343,7 +331,7 @@ fn at(seconds: i64) -> Timestamp {
 
 // The webhook
 
-async fn events_in_order() {
+async fn webhook_gets_events_in_order() {
     let mut receiver = Receiver::start([]).await;
     let (pats, jobs) = receiver.pats(|sink| sink);
     let created = create(&pats).await;
@@ -373,7 +361,7 @@ async fn events_in_order() {
     assert!(!text.contains(created.plain.expose()), "no secret");
 }
 
-async fn tried_again() {
+async fn webhook_is_tried_again_after_500() {
     let mut receiver = Receiver::start([Answer::Status(StatusCode::INTERNAL_SERVER_ERROR)]).await;
     let (pats, jobs) = receiver.pats(|sink| sink);
     let first = create(&pats).await;
@@ -383,7 +371,7 @@ async fn tried_again() {
     assert_eq!(numbers(&receiver.received()), tokens);
 }
 
-async fn tried_again_after_silence() {
+async fn webhook_is_tried_again_when_it_does_not_answer() {
     let mut receiver = Receiver::start([Answer::Never]).await;
     let (pats, jobs) = receiver.pats(|sink| sink.with_timeout(Duration::from_millis(100)));
     let created = create(&pats).await;
@@ -394,7 +382,7 @@ async fn tried_again_after_silence() {
     drop(jobs);
 }
 
-async fn given_up() {
+async fn webhook_is_given_up_after_three_times() {
     let failures = [500, 502, 503, 400]
         .map(|status| Answer::Status(StatusCode::from_u16(status).expect("a status")));
     let mut receiver = Receiver::start(failures).await;
@@ -410,7 +398,7 @@ async fn given_up() {
     assert_eq!(attempts, tokens, "three times for 5xx, once for 4xx");
 }
 
-async fn hanging() {
+async fn hanging_webhook_holds_up_nobody() {
     let mut receiver = Receiver::start([Answer::WhenReleased]).await;
     let (pats, jobs) = receiver.pats(|sink| sink.with_timeout(Duration::from_mins(10)));
     let mut expected = vec![create(&pats).await.token.id.get()];
@@ -427,7 +415,7 @@ async fn hanging() {
     assert_eq!(numbers(&events), expected);
 }
 
-async fn refused_url() {
+async fn webhook_of_another_scheme_is_refused() {
     for url in [
         "https://localhost/secret",
         "/secret",
@@ -441,7 +429,7 @@ async fn refused_url() {
     }
 }
 
-async fn secret_url() {
+async fn failed_webhook_does_not_tell_its_url() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
     let address = listener.expect("a port").local_addr();
     // Nobody listens there any more.
@@ -564,14 +552,14 @@ async fn create(pats: &Pats) -> CreatedToken {
 
 // The other ports
 
-async fn demo_users() {
+async fn demo_users_keep_the_contract() {
     let folder = folder();
     let url = format!("sqlite:{}?mode=rwc", folder.path().join("pat.db").display());
     let users = DemoUsers::open(&url).await.expect("users");
     check_directory(&users, &owner("alice"), &owner("nobody")).await;
 }
 
-async fn mailers() {
+async fn mailers_keep_the_contract() {
     let composer = pat_mail::Composer::builder("Example <pat@example.com>").build();
     let composer = composer.expect("a composer");
     let memory = pat_mail::MemoryMailer::new(composer.clone());
@@ -588,7 +576,7 @@ async fn mailers() {
     }
 }
 
-async fn format_of_the_host() {
+async fn format_of_the_host_works() {
     check_format(&AcmeFormat);
     let pats = Pats::builder(MemoryStore::default())
         .issue(AcmeFormat)

@@ -12,16 +12,13 @@ use crate::common::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial("start::bad_options_are_refused", bad_options),
-        trial("start::bad_environment_is_refused", bad_environment),
-        trial("start::a_taken_port_is_named", taken_port),
-        trial(
-            "start::a_database_that_cannot_be_used_is_named",
-            bad_database,
-        ),
-        trial("start::the_printed_lines_work_in_order", printed_lines),
-        trial("start::only_the_owner_can_read_the_files", private_files),
-        trial("start::help_lists_options_and_properties", help),
+        trial(bad_options_are_refused),
+        trial(bad_environment_is_refused),
+        trial(a_taken_port_is_named),
+        trial(a_database_that_cannot_be_used_is_named),
+        trial(the_printed_lines_work_in_order),
+        trial(only_the_owner_can_read_the_files),
+        trial(help_lists_options_and_properties),
         disk::trial(),
     ]
 }
@@ -40,7 +37,7 @@ fn assert_refused(command: &mut Command, parts: &[&str]) -> String {
     stderr
 }
 
-async fn bad_options() {
+async fn bad_options_are_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let table: &[(&[&str], &[&str])] = &[
         (&["--nonsense"], &["--nonsense"]),
@@ -104,7 +101,7 @@ async fn bad_options() {
     );
 }
 
-async fn bad_environment() {
+async fn bad_environment_is_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let table: &[(&str, &str, &[&str])] = &[
         (
@@ -125,7 +122,7 @@ async fn bad_environment() {
     }
 }
 
-async fn taken_port() {
+async fn a_taken_port_is_named() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
@@ -139,7 +136,7 @@ async fn taken_port() {
     );
 }
 
-async fn bad_database() {
+async fn a_database_that_cannot_be_used_is_named() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     std::fs::write(folder.path().join("text.db"), "no database, ".repeat(100)).expect("a file");
     let table = [
@@ -178,7 +175,7 @@ async fn bad_database() {
 }
 
 /// What the server prints, pasted into a shell, also with tokens to look at.
-async fn printed_lines() {
+async fn the_printed_lines_work_in_order() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut server = command(folder.path())
         .args(["--listen", "127.0.0.1:0", "--log", "off"])
@@ -207,7 +204,7 @@ async fn printed_lines() {
 }
 
 #[cfg(unix)]
-async fn private_files() {
+async fn only_the_owner_can_read_the_files() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -224,7 +221,7 @@ async fn private_files() {
     drop(store);
 }
 
-async fn help() {
+async fn help_lists_options_and_properties() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for (argument, parts) in [
         (
@@ -290,15 +287,10 @@ mod disk {
             Ok(status) if status.success() => None,
             _ => Some("needs root and unshare, to mount a small disk"),
         };
-        trial_with_need(
-            "start::a_full_disk_is_no_refusal_and_no_crash",
-            "root",
-            missing,
-            full,
-        )
+        trial_with_need("root", missing, a_full_disk_is_no_refusal_and_no_crash)
     }
 
-    async fn full() {
+    async fn a_full_disk_is_no_refusal_and_no_crash() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         super::assert_refused(
             &mut server(folder.path(), "16k"),

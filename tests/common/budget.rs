@@ -10,10 +10,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::database::stop_servers;
+use super::order::module;
 
 /// What a group may take in a run of all tests, in seconds. What is longer takes its length from a
 /// variable of the environment.
-const BUDGETS: [(&str, u64); 3] = [("clocks", 60), ("galera", 120), ("settings", 60)];
+const BUDGETS: [(&str, u64); 3] = [
+    ("cluster::clocks", 60),
+    ("cluster::galera", 120),
+    ("stores::settings", 60),
+];
 /// How many of the slowest tests are listed, where more than these have run.
 const SLOWEST: usize = 15;
 /// How long a test that is too long has to end by itself, with all that it started.
@@ -70,8 +75,7 @@ pub(crate) fn print(threads: u32) {
     }
     let mut groups = BTreeMap::<_, Duration>::new();
     for (name, time) in &taken {
-        let (group, _rest) = name.split_once("::").unwrap_or((name, ""));
-        *groups.entry(group).or_default() += *time;
+        *groups.entry(module(name)).or_default() += *time;
     }
     println!("seconds of each group, with {threads} tests at a time:");
     for (group, time) in &groups {

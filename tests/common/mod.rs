@@ -5,6 +5,7 @@ pub(crate) mod budget;
 pub(crate) mod database;
 pub(crate) mod fault_store;
 pub(crate) mod mail;
+pub(crate) mod names;
 pub(crate) mod node;
 pub(crate) mod order;
 pub(crate) mod postfix;
@@ -12,7 +13,6 @@ pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod python;
 pub(crate) mod scratch;
-pub(crate) mod silent;
 pub(crate) mod smtp;
 
 use std::sync::Arc;
@@ -32,13 +32,23 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use self::budget::{LIMIT, Watch};
+use self::names::name_of;
 
-/// A test in a runtime of its own, which fails when it takes too long.
-pub(crate) fn trial<F>(name: &str, test: impl FnOnce() -> F + Send + 'static) -> Trial
+/// A test in a runtime of its own, which fails when it takes too long. Its name is its function's; see
+/// [`names`].
+pub(crate) fn trial<F>(test: impl FnOnce() -> F + Send + 'static) -> Trial
 where
     F: Future<Output = ()>,
 {
-    blocking_trial(name, move || {
+    named_trial(name_of(&test), test)
+}
+
+/// A test of one of several cases of a function, by the name that [`names`] gives it.
+pub(crate) fn named_trial<F>(name: String, test: impl FnOnce() -> F + Send + 'static) -> Trial
+where
+    F: Future<Output = ()>,
+{
+    named_blocking_trial(name, move || {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime.worker_threads(2).enable_all().build()?;
         let ended = runtime.block_on(async { timeout(*LIMIT, test()).await });
@@ -51,11 +61,18 @@ where
 }
 
 /// A test that makes a runtime of its own, if it needs any.
-pub(crate) fn blocking_trial(
-    name: &str,
+pub(crate) fn blocking_trial(test: impl FnOnce() + Send + 'static) -> Trial {
+    named_blocking_trial(name_of(&test), move || {
+        test();
+        Ok(())
+    })
+}
+
+fn named_blocking_trial(
+    name: String,
     test: impl FnOnce() -> Result<(), Failed> + Send + 'static,
 ) -> Trial {
-    let watched = name.to_owned();
+    let watched = name.clone();
     Trial::test(name, move || {
         let _watch = Watch::start(watched);
         test()
@@ -65,7 +82,19 @@ pub(crate) fn blocking_trial(
 /// A test that needs something of this machine. Where it is missing, the test is reported as ignored
 /// with the reason, or fails if `PAT_TEST_REQUIRE` lists the need.
 pub(crate) fn trial_with_need<F>(
-    name: &str,
+    need: &str,
+    missing: Option<&str>,
+    test: impl FnOnce() -> F + Send + 'static,
+) -> Trial
+where
+    F: Future<Output = ()>,
+{
+    named_trial_with_need(name_of(&test), need, missing, test)
+}
+
+/// The same for one of several cases of a function.
+pub(crate) fn named_trial_with_need<F>(
+    name: String,
     need: &str,
     missing: Option<&str>,
     test: impl FnOnce() -> F + Send + 'static,
@@ -74,12 +103,12 @@ where
     F: Future<Output = ()>,
 {
     match missing {
-        None => trial(name, test),
+        None => named_trial(name, test),
         Some(reason) if is_required(need) => {
             let reason = reason.to_owned();
-            blocking_trial(name, move || Err(reason.into()))
+            named_blocking_trial(name, move || Err(reason.into()))
         }
-        Some(reason) => trial(&format!("{name} ({reason})"), test).with_ignored_flag(true),
+        Some(reason) => named_trial(format!("{name} ({reason})"), test).with_ignored_flag(true),
     }
 }
 
@@ -174,7 +203,7 @@ impl Server {
     }
 
     /// Lets time pass, then runs the jobs.
-    pub(crate) async fn pass(&self, time: Duration) {
+    pub(crate) async fn advance(&self, time: Duration) {
         // Nothing may be in hand, or it would be taken for forgotten.
         self.run_jobs().await;
         self.clock.advance(time);
@@ -183,19 +212,20 @@ impl Server {
         self.run_jobs().await;
     }
 
-    /// What was told so far, by kind: the kinds of notifications, whom, and about how many tokens.
-    pub(crate) fn told(&self) -> Vec<(NotificationKind, String, usize)> {
+    /// The notifications that were sent so far, in order: the kind, the recipient, and of how many
+    /// tokens.
+    pub(crate) fn sent_notifications(&self) -> Vec<(NotificationKind, String, usize)> {
         let sent = self.mailer.sent().into_iter();
-        let told = sent.map(|notification| {
+        let sent = sent.map(|notification| {
             (
                 notification.kind,
                 notification.recipient.email,
                 notification.tokens.len(),
             )
         });
-        let mut told: Vec<_> = told.collect();
-        told.sort_unstable();
-        told
+        let mut sent: Vec<_> = sent.collect();
+        sent.sort_unstable();
+        sent
     }
 
     /// Stops the server gracefully and leaves its folder.

@@ -7,18 +7,18 @@ use pat_core::testing::TestClock;
 use pat_core::{AuthError, Caller, CreatedToken, Pats, Settings, TokenRequest, TokenStore};
 use pat_sqlx::SqliteStore;
 
-use super::fault_store::Gated;
+use super::fault_store::FaultStore;
 
 /// A service and what stands around it.
 pub(crate) struct Node {
     pub(crate) pats: Pats,
-    pub(crate) store: Gated,
+    pub(crate) store: FaultStore,
     pub(crate) clock: Arc<TestClock>,
 }
 
 impl Node {
     pub(crate) async fn on(store: impl TokenStore, settings: SettingsBuilder) -> Self {
-        let (store, clock) = (Gated::new(store), Arc::new(TestClock::default()));
+        let (store, clock) = (FaultStore::new(store), Arc::new(TestClock::default()));
         let settings = settings.build().expect("settings");
         let pats = Pats::builder(store.clone())
             .settings(settings)

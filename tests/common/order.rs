@@ -1,16 +1,32 @@
 //! In which order the tests begin.
 
+use std::collections::BTreeMap;
+
 use libtest_mimic::Trial;
 
 /// Those that may take long, so that none of them is left alone at the end.
-const LONG: [&str; 5] = ["browser", "clocks", "outages", "revocation", "settings"];
+const LONG: [&str; 5] = [
+    "cluster::clocks",
+    "cluster::outages",
+    "cluster::revocation",
+    "pages::browser",
+    "stores::settings",
+];
 
-/// Spreads each group over the run, so that tests that wait run beside tests that compute, and seldom
+/// The folders of modules.
+const FOLDERS: [&str; 6] = ["cluster", "http", "jobs", "mail", "pages", "stores"];
+
+/// Spreads each module over the run, so that tests that wait run beside tests that compute, and seldom
 /// several that each load the machine.
-pub(crate) fn spread(groups: Vec<Vec<Trial>>) -> Vec<Trial> {
-    let placed = groups.into_iter().flat_map(|group| {
-        let count = group.len();
-        let trials = group.into_iter().enumerate();
+pub(crate) fn spread(trials: Vec<Trial>) -> Vec<Trial> {
+    let mut modules = BTreeMap::<_, Vec<_>>::new();
+    for trial in trials {
+        let name = module(trial.name()).to_owned();
+        modules.entry(name).or_default().push(trial);
+    }
+    let placed = modules.into_values().flat_map(|trials| {
+        let count = trials.len();
+        let trials = trials.into_iter().enumerate();
         trials.map(move |(number, trial)| (place(number, count, trial.name()), trial))
     });
     let mut placed: Vec<_> = placed.collect();
@@ -18,10 +34,20 @@ pub(crate) fn spread(groups: Vec<Vec<Trial>>) -> Vec<Trial> {
     placed.into_iter().map(|(_, trial)| trial).collect()
 }
 
+/// The module that a test is in: one of a folder, or one beside the folders.
+pub(super) fn module(name: &str) -> &str {
+    let mut ends = name.match_indices("::").map(|(end, _)| end);
+    let first = ends.next().map_or(name, |end| &name[..end]);
+    if FOLDERS.contains(&first) {
+        ends.next().map_or(name, |end| &name[..end])
+    } else {
+        first
+    }
+}
+
 /// When a test begins, in millionths of the run.
 fn place(number: usize, count: usize, name: &str) -> usize {
-    let (group, _rest) = name.split_once("::").unwrap_or((name, ""));
-    let end = if LONG.contains(&group) {
+    let end = if LONG.contains(&module(name)) {
         900_000
     } else {
         1_000_000

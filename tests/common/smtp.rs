@@ -1,4 +1,4 @@
-//! A mail server that fails as a test wants it to (`smtp/sink.py`), and certificates for servers.
+//! A mail server that fails as a test wants it to (`mail/smtp/sink.py`), and certificates for servers.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -28,7 +28,7 @@ impl Sink {
     pub(crate) fn with(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut command = Command::new(python::program());
-        command.arg("-I").arg(python::script("smtp/sink.py"));
+        command.arg("-I").arg(python::script("mail/smtp/sink.py"));
         command.arg(folder.path()).args(arguments).env_clear();
         let server = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut server = server.expect("the server starts");
@@ -54,7 +54,7 @@ impl Sink {
         mailer(&format!("smtp://127.0.0.1:{}", self.port))
     }
 
-    /// From now on this goes wrong; see `smtp/sink.py`.
+    /// From now on this goes wrong; see `mail/smtp/sink.py`.
     pub(crate) fn fail(&self, fault: &str) {
         let part = self.folder.path().join("fault.part");
         fs::write(&part, fault).expect("a file");

@@ -17,14 +17,11 @@ use crate::common::{Server, answer, trial, until};
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![
-        trial(
-            "jobs::a_mailer_that_failed_is_asked_again_alone",
-            two_notifiers,
-        ),
-        trial("jobs::a_panicking_mailer_harms_nobody", panicking_mailer),
-        trial("jobs::dead_letters_are_shown_and_tried_again", dead_letters),
-        trial("jobs::a_shutdown_finishes_the_mail_in_hand", shutdown),
-        trial("jobs::a_queued_notice_is_sent_at_once", at_once),
+        trial(a_mailer_that_failed_is_asked_again_alone),
+        trial(a_panicking_mailer_harms_nobody),
+        trial(dead_letters_are_shown_and_tried_again),
+        trial(a_shutdown_finishes_the_mail_in_hand),
+        trial(a_queued_notice_is_sent_at_once),
     ]
 }
 
@@ -43,7 +40,7 @@ impl Notifier for Chat {
     }
 }
 
-async fn two_notifiers() {
+async fn a_mailer_that_failed_is_asked_again_alone() {
     let (folder, clock) = (folder(), Arc::new(TestClock::default()));
     let (mail, chat) = (RecordingNotifier::default(), RecordingNotifier::default());
     let pats = Pats::builder(sqlite(&folder).await)
@@ -94,7 +91,7 @@ impl Notifier for Panicking {
     }
 }
 
-async fn panicking_mailer() {
+async fn a_panicking_mailer_harms_nobody() {
     let folder = folder();
     let mail = RecordingNotifier::default();
     let pats = Pats::builder(sqlite(&folder).await)
@@ -125,7 +122,7 @@ async fn panicking_mailer() {
     );
 }
 
-async fn dead_letters() {
+async fn dead_letters_are_shown_and_tried_again() {
     let server = Server::with(&[("pat.notice.created", "true")]).await;
     server.mailer.fail_for_good();
     server.create("alice").await;
@@ -153,14 +150,18 @@ async fn dead_letters() {
 
     server.mailer.succeed();
     server.run_jobs().await;
-    assert_eq!(server.told(), [], "a dead letter is not tried by itself");
+    assert_eq!(
+        server.sent_notifications(),
+        [],
+        "a dead letter is not tried by itself"
+    );
     let retry = format!("/demo/notifications/{}/retry", shown[0]["id"]);
     assert_eq!(
         answer(as_admin(server.post(&retry))).await.status,
         StatusCode::NO_CONTENT
     );
     server.run_jobs().await;
-    assert_eq!(server.told().len(), 1);
+    assert_eq!(server.sent_notifications().len(), 1);
     assert_eq!(dead().await, [Value::Null; 0]);
     assert_eq!(
         answer(as_admin(server.post(&retry))).await.status,
@@ -188,7 +189,7 @@ impl Notifier for Slow {
     }
 }
 
-async fn shutdown() {
+async fn a_shutdown_finishes_the_mail_in_hand() {
     let folder = folder();
     let slow = Slow {
         sent: RecordingNotifier::default(),
@@ -232,11 +233,11 @@ async fn shutdown() {
 }
 
 /// The delivery is woken, long before it looks by itself.
-async fn at_once() {
+async fn a_queued_notice_is_sent_at_once() {
     let server = Server::with(&[("pat.notice.created", "true")]).await;
     server.create("alice").await;
     until("the notification is sent", async || {
-        server.told().len() == 1
+        server.sent_notifications().len() == 1
     })
     .await;
 }

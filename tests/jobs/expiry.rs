@@ -11,15 +11,15 @@ use crate::common::trial;
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![
-        trial("jobs::a_token_is_told_of_twice_in_its_life", whole_life),
-        trial("jobs::an_outage_of_days_loses_no_notice", outage),
-        trial("jobs::a_token_that_expired_unseen_is_told_of_once", unseen),
-        trial("jobs::who_cannot_be_told_is_skipped", skipped),
-        trial("jobs::nobody_is_told_of_a_revoked_token", revoked),
+        trial(a_token_is_told_of_twice_in_its_life),
+        trial(an_outage_of_days_loses_no_notice),
+        trial(a_token_that_expired_unseen_is_told_of_once),
+        trial(who_cannot_be_told_is_skipped),
+        trial(nobody_is_told_of_a_revoked_token),
     ]
 }
 
-async fn whole_life() {
+async fn a_token_is_told_of_twice_in_its_life() {
     let folder = folder();
     let node = Node::on(sqlite(&folder).await);
     let token = node.create("alice", 30).await.token;
@@ -30,10 +30,10 @@ async fn whole_life() {
             node.run(Job::Prune).await;
             node.clock.advance(Duration::from_hours(3));
         }
-        told_on_day.resize(node.told().len(), day);
+        told_on_day.resize(node.sent_notifications().len(), day);
     }
     assert_eq!(
-        node.told(),
+        node.sent_notifications(),
         [NotificationKind::ExpiresSoon, NotificationKind::Expired]
     );
     assert_eq!(told_on_day, [25, 30]);
@@ -49,7 +49,7 @@ async fn whole_life() {
     );
 }
 
-async fn outage() {
+async fn an_outage_of_days_loses_no_notice() {
     let folder = folder();
     let node = Node::on(sqlite(&folder).await);
     node.check_and_deliver().await;
@@ -73,11 +73,11 @@ async fn outage() {
     node.create("short", 2).await;
     node.clock.advance(Duration::from_hours(1));
     node.check_and_deliver().await;
-    assert_eq!(node.told().len(), 3);
+    assert_eq!(node.sent_notifications().len(), 3);
     assert_eq!(node.mailer.sent()[2].recipient.email, "short@example.com");
 }
 
-async fn unseen() {
+async fn a_token_that_expired_unseen_is_told_of_once() {
     let folder = folder();
     let node = Node::on(sqlite(&folder).await);
     node.create("alice", 1).await;
@@ -87,11 +87,11 @@ async fn unseen() {
         node.check_and_deliver().await;
         node.clock.advance(DAY);
     }
-    assert_eq!(node.told(), [NotificationKind::Expired]);
+    assert_eq!(node.sent_notifications(), [NotificationKind::Expired]);
     assert_eq!(node.mailer.sent()[0].tokens.len(), 2, "in one mail");
 }
 
-async fn skipped() {
+async fn who_cannot_be_told_is_skipped() {
     let folder = folder();
     let node = Node::on(sqlite(&folder).await);
     let nobody = node.create("nobody", 1).await.token.owner;
@@ -109,7 +109,7 @@ async fn skipped() {
     assert_eq!((outbox.pending, outbox.dead), (0, 0), "skipped for good");
 }
 
-async fn revoked() {
+async fn nobody_is_told_of_a_revoked_token() {
     let folder = folder();
     let node = Node::on(sqlite(&folder).await);
     let (kept, revoked) = (node.create("alice", 3).await, node.create("alice", 3).await);

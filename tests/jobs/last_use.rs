@@ -14,30 +14,21 @@ use pat_core::{
 };
 
 use super::{Node, folder, sqlite};
-use crate::common::silent::{Fault, Silent};
+use crate::common::fault_store::{Fault, FaultStore};
 use crate::common::trial;
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![
-        trial(
-            "jobs::a_crash_loses_one_interval_of_last_uses",
-            lost_interval,
-        ),
-        trial("jobs::ten_thousand_last_uses_are_one_batch", last_use_batch),
-        trial("jobs::a_revocation_tells_the_last_use", told_use),
-        trial(
-            "jobs::a_use_noted_elsewhere_is_written_for_a_revoked_token",
-            use_elsewhere,
-        ),
-        trial(
-            "jobs::a_revocation_does_not_wait_for_last_uses",
-            uses_unwritten,
-        ),
+        trial(a_crash_loses_one_interval_of_last_uses),
+        trial(ten_thousand_last_uses_are_one_batch),
+        trial(a_revocation_tells_the_last_use),
+        trial(a_use_noted_elsewhere_is_written_for_a_revoked_token),
+        trial(a_revocation_does_not_wait_for_last_uses),
     ]
 }
 
 /// A process that is killed loses what it noted since the last flush, and no more.
-async fn lost_interval() {
+async fn a_crash_loses_one_interval_of_last_uses() {
     let folder = folder();
     let killed = Node::on(sqlite(&folder).await);
     let token = killed.create("alice", 300).await;
@@ -71,7 +62,7 @@ async fn lost_interval() {
     );
 }
 
-async fn last_use_batch() {
+async fn ten_thousand_last_uses_are_one_batch() {
     let folder = folder();
     let store = sqlite(&folder).await;
     let node = Node::on(store.clone());
@@ -155,7 +146,7 @@ async fn use_it(pats: &Pats, token: &CreatedToken) {
 
 /// A token is used three times and then revoked by an administrator, all before the next flush: the
 /// notification, the page and who asks whose token it is are told the same.
-async fn told_use() {
+async fn a_revocation_tells_the_last_use() {
     // By its id, by a filter, and with the token by which it was created.
     for way in 0..3 {
         let folder = folder();
@@ -205,7 +196,7 @@ async fn told_use() {
 }
 
 /// Another node has noted a use when the token is revoked: its next flush writes it.
-async fn use_elsewhere() {
+async fn a_use_noted_elsewhere_is_written_for_a_revoked_token() {
     let folder = folder();
     let (node, other) = (
         Node::on(sqlite(&folder).await),
@@ -234,10 +225,10 @@ async fn use_elsewhere() {
 }
 
 /// Last uses that cannot be written fail no revocation, and hold none up for long.
-async fn uses_unwritten() {
+async fn a_revocation_does_not_wait_for_last_uses() {
     for fault in [Fault::Failing, Fault::Silent] {
         for scope in ["the token", "its owner", "its family"] {
-            let (store, directory) = (Silent::default(), TestDirectory::default());
+            let (store, directory) = (FaultStore::shared_in_memory(), TestDirectory::default());
             let alice = Caller::header_authenticated(directory.add("alice"));
             let settings = Settings::builder()
                 .auth_database_timeout_ms(300)

@@ -17,21 +17,15 @@ use crate::common::{trial, until};
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![
-        trial(
-            "jobs::missed_occurrences_are_caught_up_once",
-            caught_up_once,
-        ),
-        trial("jobs::one_of_three_nodes_runs_each_occurrence", three_nodes),
-        trial("jobs::a_paused_runner_has_no_effect", paused_runner),
-        trial("jobs::a_run_that_failed_is_run_again", failed_run),
-        trial(
-            "jobs::a_run_cut_short_by_a_shutdown_is_gone_on_with",
-            interrupted,
-        ),
+        trial(missed_occurrences_are_caught_up_once),
+        trial(one_of_three_nodes_runs_each_occurrence),
+        trial(a_paused_runner_has_no_effect),
+        trial(a_run_that_failed_is_run_again),
+        trial(a_run_cut_short_by_a_shutdown_is_gone_on_with),
     ]
 }
 
-async fn caught_up_once() {
+async fn missed_occurrences_are_caught_up_once() {
     let folder = folder();
     let node = Node::on(sqlite(&folder).await);
     assert_eq!(node.run(Job::Prune).await, JobRun::Done, "the first start");
@@ -45,7 +39,7 @@ async fn caught_up_once() {
     assert_eq!(restarted.run(Job::Prune).await, JobRun::NotDue);
 }
 
-async fn three_nodes() {
+async fn one_of_three_nodes_runs_each_occurrence() {
     let folder = folder();
     let mut nodes = Vec::new();
     let users = TestDirectory::default();
@@ -125,7 +119,7 @@ impl UserDirectory for SlowDirectory {
     }
 }
 
-async fn paused_runner() {
+async fn a_paused_runner_has_no_effect() {
     let folder = folder();
     let users = TestDirectory::default();
     let held = SlowDirectory::new(users.clone());
@@ -171,7 +165,7 @@ async fn paused_runner() {
     assert_eq!((revoked(&paused), revoked(&other)), (0, 1));
 }
 
-async fn failed_run() {
+async fn a_run_that_failed_is_run_again() {
     let folder = folder();
     let node = Node::on(sqlite(&folder).await);
     node.create("alice", 3).await;
@@ -193,10 +187,10 @@ async fn failed_run() {
         "the same occurrence"
     );
     node.pats.deliver_notifications().await.expect("a delivery");
-    assert_eq!(node.told(), [NotificationKind::ExpiresSoon]);
+    assert_eq!(node.sent_notifications(), [NotificationKind::ExpiresSoon]);
 }
 
-async fn interrupted() {
+async fn a_run_cut_short_by_a_shutdown_is_gone_on_with() {
     let folder = folder();
     let users = TestDirectory::default();
     let held = SlowDirectory::new(users.clone());

@@ -7,10 +7,10 @@ use libtest_mimic::Trial;
 use crate::common::{Server, answer, trial};
 
 pub(super) fn trials() -> Vec<Trial> {
-    vec![trial("jobs::metrics_tell_of_all_this", metrics)]
+    vec![trial(metrics_tell_of_all_this)]
 }
 
-async fn metrics() {
+async fn metrics_tell_of_all_this() {
     let server = Server::with(&[("pat.notice.created", "true")]).await;
     let token = server.create("alice").await;
     server.try_token(&token.raw).await;

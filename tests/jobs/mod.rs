@@ -1,9 +1,10 @@
 //! Pruning, expiry checks and notifications: on one node and on several, in time that a test moves.
 
-mod clocks;
+pub(crate) mod audit;
 mod delivery;
 mod expiry;
 mod last_use;
+mod leaps;
 mod leases;
 mod metrics;
 mod prune;
@@ -24,13 +25,14 @@ use pat_sqlx::sqlx::SqlitePool;
 
 pub(crate) fn trials() -> Vec<Trial> {
     let trials = [
-        clocks::trials(),
+        leaps::trials(),
         expiry::trials(),
         leases::trials(),
         prune::trials(),
         delivery::trials(),
         last_use::trials(),
         metrics::trials(),
+        audit::trials(),
     ];
     trials.into_iter().flatten().collect()
 }
@@ -94,7 +96,7 @@ impl Node {
         self.pats.deliver_notifications().await.expect("a delivery");
     }
 
-    fn told(&self) -> Vec<NotificationKind> {
+    fn sent_notifications(&self) -> Vec<NotificationKind> {
         let sent = self.mailer.sent();
         sent.iter().map(|notification| notification.kind).collect()
     }

@@ -14,29 +14,17 @@ const HOUR: Duration = Duration::from_hours(1);
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![
-        trial("jobs::tokens_of_gone_owners_are_revoked", gone_owners),
-        trial("jobs::a_broken_directory_revokes_nothing", broken_directory),
-        trial(
-            "jobs::a_directory_that_knows_nobody_revokes_nothing",
-            empty_directory,
-        ),
-        trial(
-            "jobs::an_owner_who_comes_and_goes_keeps_his_tokens",
-            owner_comes_and_goes,
-        ),
-        trial(
-            "jobs::no_leap_of_the_clock_makes_an_owner_missing_for_long",
-            clock_leaps_over_the_missing,
-        ),
-        trial(
-            "jobs::many_old_tokens_are_pruned_in_batches",
-            many_old_tokens,
-        ),
-        trial("jobs::the_prune_job_trims_old_rows", old_rows),
+        trial(tokens_of_gone_owners_are_revoked),
+        trial(a_broken_directory_revokes_nothing),
+        trial(a_directory_that_knows_nobody_revokes_nothing),
+        trial(an_owner_who_comes_and_goes_keeps_his_tokens),
+        trial(no_leap_of_the_clock_makes_an_owner_missing_for_long),
+        trial(many_old_tokens_are_pruned_in_batches),
+        trial(the_prune_job_trims_old_rows),
     ]
 }
 
-async fn gone_owners() {
+async fn tokens_of_gone_owners_are_revoked() {
     let folder = folder();
     let node = Node::on(sqlite(&folder).await);
     let mut tokens = Vec::new();
@@ -100,7 +88,7 @@ fn remove(node: &Node, number: usize) {
     node.users.remove(&key.parse().expect("an owner"));
 }
 
-async fn broken_directory() {
+async fn a_broken_directory_revokes_nothing() {
     let folder = folder();
     let node = crowd(&folder, 25).await;
     let (day, prune) = (DAY + HOUR, async |time| {
@@ -126,7 +114,7 @@ async fn broken_directory() {
 }
 
 /// A directory of six owners that knows nobody, at one pruning and at several.
-async fn empty_directory() {
+async fn a_directory_that_knows_nobody_revokes_nothing() {
     let folder = folder();
     let node = crowd(&folder, 6).await;
     let prune = async |time| prune_after(&node, &folder, time).await;
@@ -147,7 +135,7 @@ async fn empty_directory() {
 }
 
 /// Who turns up in between was not missing for a day, however long ago he was first.
-async fn owner_comes_and_goes() {
+async fn an_owner_who_comes_and_goes_keeps_his_tokens() {
     let folder = folder();
     let node = crowd(&folder, 6).await;
     let prune = async |time| prune_after(&node, &folder, time).await;
@@ -160,7 +148,7 @@ async fn owner_comes_and_goes() {
 }
 
 /// A clock that leaps makes nobody missing for long.
-async fn clock_leaps_over_the_missing() {
+async fn no_leap_of_the_clock_makes_an_owner_missing_for_long() {
     let folder = folder();
     let node = crowd(&folder, 6).await;
     remove(&node, 3);
@@ -171,7 +159,7 @@ async fn clock_leaps_over_the_missing() {
     assert_eq!(prune(HOUR).await, 6, "an hour has passed and not a year");
 }
 
-async fn many_old_tokens() {
+async fn many_old_tokens_are_pruned_in_batches() {
     let folder = folder();
     let node = Node::on(sqlite(&folder).await);
     for number in 0..1_201 {
@@ -191,7 +179,7 @@ async fn many_old_tokens() {
     }
 }
 
-async fn old_rows() {
+async fn the_prune_job_trims_old_rows() {
     let folder = folder();
     let store = sqlite(&folder).await;
     let node = Node::on(store.clone());

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{ADMIN, Session, form, paths};
 use crate::common::{Server, TOKENS, answer};
 
-pub(super) async fn strangers() {
+pub(super) async fn strangers_are_sent_to_the_sign_in() {
     let server = Server::start().await;
     let token = server.create("alice").await;
     for (method, path) in paths(token.id) {
@@ -31,7 +31,7 @@ pub(super) async fn strangers() {
     assert_eq!(server.try_token(&token.raw).await, StatusCode::OK);
 }
 
-pub(super) async fn others() {
+pub(super) async fn others_see_and_revoke_nothing() {
     let server = Server::start().await;
     let token = server.create("alice").await;
     let bob = Session::start(&server, "bob").await;
@@ -76,7 +76,7 @@ pub(super) async fn others() {
     assert_eq!(server.try_token(&token.raw).await, StatusCode::UNAUTHORIZED);
 }
 
-pub(super) async fn forged() {
+pub(super) async fn forged_forms_do_nothing() {
     let server = Server::start().await;
     let token = server.create("alice").await;
     let id = token.id.to_string();
@@ -157,7 +157,7 @@ pub(super) async fn forged() {
 }
 
 /// The field of the owner suggests users to administrators: to nobody else, and nothing unasked.
-pub(super) async fn suggestions() {
+pub(super) async fn owners_are_suggested_to_administrators() {
     let server = Server::start().await;
     let admin = Session::start(&server, "admin").await;
     let ask = async |query: &str| {
@@ -193,7 +193,7 @@ pub(super) async fn suggestions() {
     assert_eq!(answer(none).await.status, StatusCode::NOT_FOUND);
 }
 
-pub(super) async fn headers() {
+pub(super) async fn every_answer_has_the_headers() {
     let server = Server::start().await;
     let token = server.create("alice").await;
     let mut answers = Vec::new();

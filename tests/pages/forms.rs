@@ -5,7 +5,7 @@ use reqwest::{Method, StatusCode};
 use super::{ADMIN, Opened, Session, paths, shown};
 use crate::common::{Server, TOKENS, answer};
 
-pub(super) async fn one_answer() {
+pub(super) async fn a_token_is_in_one_answer() {
     let server = Server::start().await;
     let alice = Session::start(&server, "alice").await;
     let admin = Session::start(&server, "admin").await;
@@ -43,7 +43,7 @@ async fn server_token(server: &Server) -> (String, i64) {
     (name.to_owned(), token["id"].as_i64().expect("an id"))
 }
 
-pub(super) async fn twice() {
+pub(super) async fn a_form_that_comes_twice_creates_one_token() {
     let server = Server::start().await;
     let alice = Session::start(&server, "alice").await;
     let fields = alice.open(&server, "kept <as> typed").await;
@@ -84,7 +84,7 @@ pub(super) async fn twice() {
 }
 
 /// The browser knows that it has sent a form, also when its token is there no more.
-pub(super) async fn remembered() {
+pub(super) async fn a_form_is_remembered_when_its_token_is_gone() {
     let server = Server::start().await;
     let mut alice = Session::start(&server, "alice").await;
     let fields = alice.open(&server, "ci").await;
@@ -112,7 +112,7 @@ pub(super) async fn remembered() {
 }
 
 /// What else has come or gone since a form was opened is no reason to refuse it.
-pub(super) async fn unrelated() {
+pub(super) async fn a_form_is_good_whatever_else_was_created() {
     let server = Server::start().await;
     let alice = Session::start(&server, "alice").await;
     let gone = server.create("alice").await;
@@ -145,7 +145,7 @@ async fn count(server: &Server) -> usize {
     listed.json().as_array().expect("an array").len()
 }
 
-pub(super) async fn nonsense() {
+pub(super) async fn nonsense_is_never_a_failure() {
     let server = Server::start().await;
     let alice = Session::start(&server, "alice").await;
     let admin = Session::start(&server, "admin").await;
@@ -225,7 +225,7 @@ pub(super) async fn nonsense() {
 }
 
 /// Each field is told what is wrong with it, in one answer.
-pub(super) async fn both_wrong() {
+pub(super) async fn all_that_is_wrong_is_told_at_once() {
     let server = Server::start().await;
     let alice = Session::start(&server, "alice").await;
     for (name, name_says) in [
@@ -282,7 +282,7 @@ pub(super) async fn both_wrong() {
     );
 }
 
-pub(super) async fn limits() {
+pub(super) async fn the_limits_are_those_of_the_policy() {
     let server = Server::with(&[
         ("atlassian.pats.max.tokens.expiry.days", "10"),
         ("atlassian.pats.eternal.tokens.enabled", "false"),

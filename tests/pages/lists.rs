@@ -7,7 +7,7 @@ use serde_json::json;
 use super::Session;
 use crate::common::{Server, TOKENS, answer};
 
-pub(super) async fn names() {
+pub(super) async fn names_are_text() {
     let server = Server::start().await;
     for name in [
         "<img src=x onerror=alert(1)>",
@@ -67,7 +67,7 @@ pub(super) async fn names() {
     assert!(csv.body.contains("\"\"\"><script>1</script>\""));
 }
 
-pub(super) async fn csv() {
+pub(super) async fn a_csv_has_every_token_once() {
     let server = Server::with(&[("atlassian.pats.max.tokens.per.user", "2000")]).await;
     let caller = Caller::header_authenticated("alice".parse().expect("an owner"));
     let mut ids = Vec::new();
@@ -137,7 +137,7 @@ pub(super) async fn csv() {
 }
 
 /// A revoked token is shown to an administrator who asks for such, and is not offered for revocation.
-pub(super) async fn revoked() {
+pub(super) async fn revoked_tokens_are_listed() {
     let server = Server::start().await;
     let token = server.create("alice").await;
     answer(
@@ -156,7 +156,7 @@ pub(super) async fn revoked() {
 }
 
 /// Who revokes a token that has created others is asked about these, and told of those that stay.
-pub(super) async fn children() {
+pub(super) async fn a_box_revokes_children_too() {
     let server = Server::start().await;
     let parent = server.create("alice").await;
     let mut raw = Vec::new();
@@ -206,7 +206,7 @@ pub(super) async fn children() {
 }
 
 /// Each field of the filter is told what is wrong with it, in one answer.
-pub(super) async fn wrong_filter() {
+pub(super) async fn all_that_is_wrong_with_a_filter_is_told() {
     let server = Server::start().await;
     let admin = Session::start(&server, "admin").await;
     let path = "/admin/tokens?created_from=x&created_to=2026-02-30&used_from=2026-02-02\
@@ -244,7 +244,7 @@ pub(super) async fn wrong_filter() {
 }
 
 /// Before all that a filter finds is revoked, the page names the users whom the typed owner fits.
-pub(super) async fn whose() {
+pub(super) async fn whose_tokens_a_filter_finds_is_told_before() {
     let server = Server::start().await;
     let admin = Session::start(&server, "admin").await;
     let ask = async |owner: &str| {

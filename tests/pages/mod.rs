@@ -1,6 +1,7 @@
 //! The pages over HTTP: who gets what, forged forms, headers, and what is escaped.
 
 mod access;
+mod browser;
 mod export;
 mod forms;
 mod lists;
@@ -13,62 +14,32 @@ use serde_json::json;
 use crate::common::{Answer, Server, answer, blocking_trial, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![
-        trial(
-            "pages::strangers_are_sent_to_the_sign_in",
-            access::strangers,
-        ),
-        trial("pages::others_see_and_revoke_nothing", access::others),
-        trial("pages::forged_forms_do_nothing", access::forged),
-        trial("pages::every_answer_has_the_headers", access::headers),
-        trial(
-            "pages::owners_are_suggested_to_administrators",
-            access::suggestions,
-        ),
-        trial(
-            "pages::all_that_is_wrong_with_a_filter_is_told",
-            lists::wrong_filter,
-        ),
-        trial(
-            "pages::whose_tokens_a_filter_finds_is_told_before",
-            lists::whose,
-        ),
-        trial("pages::names_are_text", lists::names),
-        trial("pages::revoked_tokens_are_listed", lists::revoked),
-        trial("pages::a_token_is_in_one_answer", forms::one_answer),
-        trial(
-            "pages::a_form_that_comes_twice_creates_one_token",
-            forms::twice,
-        ),
-        trial(
-            "pages::a_form_is_remembered_when_its_token_is_gone",
-            forms::remembered,
-        ),
-        trial(
-            "pages::a_form_is_good_whatever_else_was_created",
-            forms::unrelated,
-        ),
-        trial("pages::nonsense_is_never_a_failure", forms::nonsense),
-        trial("pages::an_outage_is_a_page_too", mounting::outage),
-        trial(
-            "pages::they_work_wherever_they_are_mounted",
-            mounting::mounted,
-        ),
-        trial("pages::a_csv_has_every_token_once", lists::csv),
-        trial("pages::a_box_revokes_children_too", lists::children),
-        trial("pages::a_csv_ends_with_the_right_to_it", export::ends),
-        blocking_trial("pages::forms_wait_for_their_own_users_alone", || {
-            let mut runtime = tokio::runtime::Builder::new_current_thread();
-            let runtime = runtime.enable_all().start_paused(true).build()?;
-            runtime.block_on(mounting::queues());
-            Ok(())
-        }),
-        trial(
-            "pages::all_that_is_wrong_is_told_at_once",
-            forms::both_wrong,
-        ),
-        trial("pages::the_limits_are_those_of_the_policy", forms::limits),
-    ]
+    let mut trials = vec![
+        trial(access::strangers_are_sent_to_the_sign_in),
+        trial(access::others_see_and_revoke_nothing),
+        trial(access::forged_forms_do_nothing),
+        trial(access::every_answer_has_the_headers),
+        trial(access::owners_are_suggested_to_administrators),
+        trial(lists::all_that_is_wrong_with_a_filter_is_told),
+        trial(lists::whose_tokens_a_filter_finds_is_told_before),
+        trial(lists::names_are_text),
+        trial(lists::revoked_tokens_are_listed),
+        trial(forms::a_token_is_in_one_answer),
+        trial(forms::a_form_that_comes_twice_creates_one_token),
+        trial(forms::a_form_is_remembered_when_its_token_is_gone),
+        trial(forms::a_form_is_good_whatever_else_was_created),
+        trial(forms::nonsense_is_never_a_failure),
+        trial(mounting::an_outage_is_a_page_too),
+        trial(mounting::they_work_wherever_they_are_mounted),
+        trial(lists::a_csv_has_every_token_once),
+        trial(lists::a_box_revokes_children_too),
+        trial(export::a_csv_ends_with_the_right_to_it),
+        blocking_trial(mounting::forms_wait_for_their_own_users_alone),
+        trial(forms::all_that_is_wrong_is_told_at_once),
+        trial(forms::the_limits_are_those_of_the_policy),
+    ];
+    trials.extend(browser::trials());
+    trials
 }
 
 const ADMIN: &str = "/admin/tokens";

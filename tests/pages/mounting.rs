@@ -14,8 +14,7 @@ use tokio::time::Instant;
 use tower::ServiceExt as _;
 
 use super::{cookie, field, paths};
-use crate::common::fault_store::Gated;
-use crate::common::silent::{Fault, Silent};
+use crate::common::fault_store::{Fault, FaultStore};
 use crate::common::{Answer, named_users};
 
 /// The pages without a server, for one caller.
@@ -50,8 +49,8 @@ async fn call(
     }
 }
 
-pub(super) async fn outage() {
-    let store = Gated::new(MemoryStore::default());
+pub(super) async fn an_outage_is_a_page_too() {
+    let store = FaultStore::new(MemoryStore::default());
     let users: TestDirectory = named_users(&["alice"]);
     users.add_administrator("alice");
     let service = Pats::builder(store.clone()).users(users.clone()).build();
@@ -87,7 +86,7 @@ pub(super) async fn outage() {
     }
 }
 
-pub(super) async fn mounted() {
+pub(super) async fn they_work_wherever_they_are_mounted() {
     let service = Pats::builder(MemoryStore::default())
         .users(named_users(&["alice"]))
         .build();
@@ -147,14 +146,20 @@ pub(super) async fn mounted() {
     assert_eq!(target.as_str(), "https://host/a/b/tokens?revoked");
 }
 
+pub(super) fn forms_wait_for_their_own_users_alone() {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().start_paused(true).build();
+    runtime.expect("a runtime").block_on(queues());
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "tokio's time, which the test stops"
 )]
 /// Each form is answered in five seconds while the database says nothing; a fifth that would wait is
 /// answered at once, and another user waits for nobody.
-pub(super) async fn queues() {
-    let store = Silent::default();
+async fn queues() {
+    let store = FaultStore::shared_in_memory();
     let users = named_users(&["alice", "bob"]);
     let service = Pats::builder(store.clone()).users(users).build();
     let pages = Pages::new(service);

@@ -124,6 +124,15 @@ impl Database {
         })
     }
 
+    /// The server, which is this test's own.
+    ///
+    /// # Panics
+    /// The database is on the server of all.
+    #[must_use]
+    pub fn own_server(&self) -> &Started {
+        self.server.as_ref().expect("a server of this test's own")
+    }
+
     /// Waits until the server answers, as it does again some time after it was started.
     pub fn await_answer(&self) {
         await_answer(self.kind, &self.url).expect("it answers");
@@ -252,8 +261,7 @@ impl Database {
     /// Ends the server, which is this test's own, and starts it again after `meanwhile`; returns
     /// when it answers.
     pub async fn restart_after(&self, meanwhile: impl Future<Output = ()>) {
-        let server = self.server.as_ref();
-        let server = server.expect("a server of this test's own");
+        let server = self.own_server();
         server.kill();
         meanwhile.await;
         server.restart();

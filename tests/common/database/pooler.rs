@@ -27,10 +27,8 @@ impl Pooler {
 
     /// One that gives each connection another one of the server's for each transaction, say.
     pub(crate) fn start_in(database: &Database, mode: &str) -> Self {
-        let server = database.server.as_ref();
-        let server = server.expect("a server of the test's own");
         let folder = folder();
-        let (path, server) = (folder.path().to_owned(), server.folder());
+        let (path, server) = (folder.path().to_owned(), database.own_server().folder());
         let (shown, server) = (path.display(), server.display());
         let configuration = format!(
             "[databases]\n* = host={server} user=postgres\n[pgbouncer]\npool_mode = {mode}\n\

@@ -6,13 +6,13 @@
 
 use stateright::{Model, Property};
 
-use crate::{Assumption, Fault, Faults};
+use crate::{Assumption, Fault, Faults, Without};
 
 /// The part, as a model.
 #[derive(Debug, Clone)]
 pub struct Acknowledgement {
     /// What is taken away.
-    pub without: Option<Assumption>,
+    pub without: Without,
 }
 
 /// A change of what tokens may do.
@@ -171,12 +171,8 @@ impl State {
 }
 
 impl Acknowledgement {
-    fn lacks(&self, assumption: Assumption) -> bool {
-        self.without == Some(assumption)
-    }
-
     fn commits_first(&self) -> bool {
-        !self.lacks(Assumption::CommitBeforeBump)
+        !self.without.lacks(Assumption::CommitBeforeBump)
     }
 }
 
@@ -268,8 +264,8 @@ impl Model for Acknowledgement {
                     found,
                     is_current,
                 } = state.look_ups[at].take()?;
-                let is_current = is_current || self.lacks(Assumption::EpochBeforeQuery);
-                let is_kept = is_current || self.lacks(Assumption::RefusalHasEpoch);
+                let is_current = is_current || self.without.lacks(Assumption::EpochBeforeQuery);
+                let is_kept = is_current || self.without.lacks(Assumption::RefusalHasEpoch);
                 state.cached[token] |= found == Some(Found::Good) && is_current;
                 state.refused[token] |= found == Some(Found::OwnerDisabled) && is_kept;
             }
@@ -283,7 +279,7 @@ impl Model for Acknowledgement {
                 if action == Action::Commit(at) {
                     state.apply(change);
                 } else {
-                    state.bump(change, !self.lacks(Assumption::RefusalHasEpoch));
+                    state.bump(change, !self.without.lacks(Assumption::RefusalHasEpoch));
                 }
                 let next = if before == Stage::Asked {
                     Stage::Half
@@ -299,7 +295,7 @@ impl Model for Acknowledgement {
             Action::AnswerLost(at) => {
                 let (change, _) = state.changes[at].take()?;
                 state.faults.happen(Fault::AnswerLost);
-                state.bump(change, !self.lacks(Assumption::RefusalHasEpoch));
+                state.bump(change, !self.without.lacks(Assumption::RefusalHasEpoch));
             }
             Action::Crash => {
                 state.faults.happen(Fault::Crash);

@@ -189,3 +189,14 @@ impl Assumption {
         }
     }
 }
+
+/// The assumption that a model is explored without, if any.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Without(pub Option<Assumption>);
+
+impl Without {
+    /// Whether this assumption does not hold.
+    pub(crate) fn lacks(self, assumption: Assumption) -> bool {
+        self.0 == Some(assumption)
+    }
+}

@@ -1,6 +1,6 @@
 //! Exploring a part, completely or at random.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug, Display};
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::jobs::Jobs;
 use crate::locks::Locks;
 use crate::staleness::Staleness;
 use crate::versions::Versions;
-use crate::{Assumption, TICKS};
+use crate::{Assumption, TICKS, Without};
 
 /// How many ticks of the clocks are explored: twice the life of the token that is judged. Eight have
 /// some five times as many states, and are walked at random.
@@ -71,9 +71,24 @@ pub struct Breach {
     pub story: Vec<String>,
 }
 
+impl Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (states, depth, took) = (self.states, self.depth, self.took.as_secs_f64());
+        write!(f, "{states} states, {depth} deep, {took:.1} s")?;
+        for breach in &self.breaches {
+            write!(f, "\n  BROKEN: {}", breach.promise)?;
+            for (number, step) in (1..).zip(&breach.story) {
+                write!(f, "\n  {number:>3}. {step}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Explores all states of a part, or until the first promise is broken.
 #[must_use]
 pub fn check(part: Part, without: Option<Assumption>, limit: Duration) -> Report {
+    let without = Without(without);
     match part {
         Part::Acknowledgement => explore(Acknowledgement { without }, limit),
         Part::Staleness => explore(
@@ -111,7 +126,7 @@ pub fn check(part: Part, without: Option<Assumption>, limit: Duration) -> Report
 /// Walks at random through runs that are longer than those which are explored, for so long.
 #[must_use]
 pub fn wander(part: Part, seed: u64, limit: Duration) -> Report {
-    let without = None;
+    let without = Without::default();
     match part {
         Part::Acknowledgement => walk(Acknowledgement { without }, seed, limit),
         Part::Staleness => walk(

@@ -7,13 +7,13 @@
 
 use stateright::{Model, Property};
 
-use crate::{Assumption, Fault, Faults};
+use crate::{Assumption, Fault, Faults, Without};
 
 /// The part, as a model.
 #[derive(Debug, Clone)]
 pub struct Clocks {
     /// What is taken away.
-    pub without: Option<Assumption>,
+    pub without: Without,
     /// How long a run lasts.
     pub ticks: u8,
 }
@@ -129,14 +129,10 @@ impl State {
 }
 
 impl Clocks {
-    fn lacks(&self, assumption: Assumption) -> bool {
-        self.without == Some(assumption)
-    }
-
     fn report(&self, state: &mut State, node: usize) {
         let (now, clock) = (state.now, state.clock());
         let next = match state.nodes[node].mark {
-            _ if self.lacks(Assumption::MarkByBootClock) => clock,
+            _ if self.without.lacks(Assumption::MarkByBootClock) => clock,
             Some((value, boot)) => {
                 let passed = now - boot;
                 clock.min(value + PACE * passed).max(value + passed)
@@ -151,14 +147,14 @@ impl Clocks {
     /// The distance that a node measures by an answer.
     fn measure(&self, node: &Node, sent: i16, now: i16, clock: i16) -> i16 {
         let (least, most) = (clock - now, clock - sent);
-        let most = if self.lacks(Assumption::DistanceFromSending) {
+        let most = if self.without.lacks(Assumption::DistanceFromSending) {
             least
         } else {
             most
         };
         let vouched = node
             .mark_at_least(now)
-            .filter(|_| !self.lacks(Assumption::MarkOverServers));
+            .filter(|_| !self.without.lacks(Assumption::MarkOverServers));
         match (vouched, node.distance) {
             (Some(vouched), old) if clock - vouched < -TOLERANCE => {
                 let least = vouched - now;
@@ -192,7 +188,7 @@ impl Clocks {
     }
 
     fn prune(&self, state: &mut State) {
-        let vouched = if self.lacks(Assumption::OldByTheEarlier) {
+        let vouched = if self.without.lacks(Assumption::OldByTheEarlier) {
             state.mark.max(state.clock())
         } else {
             state.mark.min(state.clock())

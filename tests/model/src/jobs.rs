@@ -6,13 +6,13 @@
 
 use stateright::{Model, Property};
 
-use crate::{Assumption, Fault, Faults};
+use crate::{Assumption, Fault, Faults, Without};
 
 /// The part, as a model.
 #[derive(Debug, Clone)]
 pub struct Jobs {
     /// What is taken away.
-    pub without: Option<Assumption>,
+    pub without: Without,
     /// How long a run lasts.
     pub ticks: u8,
 }
@@ -113,12 +113,8 @@ impl State {
 }
 
 impl Jobs {
-    fn lacks(&self, assumption: Assumption) -> bool {
-        self.without == Some(assumption)
-    }
-
     fn due(&self, state: &State, at: usize) -> Option<i8> {
-        let by_machine = self.lacks(Assumption::OccurrenceByDatabase);
+        let by_machine = self.without.lacks(Assumption::OccurrenceByDatabase);
         let error = if by_machine { state.errors[at] } else { 0 };
         let latest = (state.now + error).max(0) / EVERY * EVERY;
         (latest > state.lease.done).then_some(latest)
@@ -131,7 +127,7 @@ impl Jobs {
     }
 
     fn is_current(&self, state: &State, run: Run) -> bool {
-        run.term == state.lease.term || self.lacks(Assumption::LeaseTerm)
+        run.term == state.lease.term || self.without.lacks(Assumption::LeaseTerm)
     }
 
     fn acquire(&self, state: &mut State, at: usize) -> Option<()> {
@@ -157,7 +153,7 @@ impl Jobs {
         let occurrence = index(run.occurrence);
         state.effects[occurrence] += 1;
         let mut next = Stage::Finished;
-        if self.lacks(Assumption::EventInTransaction) {
+        if self.without.lacks(Assumption::EventInTransaction) {
             next = Stage::Unrecorded;
         } else {
             state.events[occurrence] += 1;

@@ -32,7 +32,7 @@ pub mod versions;
 mod assumption;
 mod check;
 
-pub use self::assumption::Assumption;
+pub use self::assumption::{Assumption, Without};
 pub use self::check::{Breach, Part, Report, check, wander};
 
 /// How many ticks a run lasts.

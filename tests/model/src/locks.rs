@@ -7,13 +7,13 @@
 
 use stateright::{Model, Property};
 
-use crate::Assumption;
+use crate::{Assumption, Without};
 
 /// The part, as a model.
 #[derive(Debug, Clone)]
 pub struct Locks {
     /// What is taken away.
-    pub without: Option<Assumption>,
+    pub without: Without,
 }
 
 /// How many tokens the owner may have.
@@ -108,10 +108,6 @@ impl State {
 }
 
 impl Locks {
-    fn lacks(&self, assumption: Assumption) -> bool {
-        self.without == Some(assumption)
-    }
-
     fn commit(&self, state: &mut State, at: usize) -> Option<()> {
         let Stage::Read {
             seq,
@@ -122,7 +118,7 @@ impl Locks {
         else {
             return None;
         };
-        let is_write = !self.lacks(Assumption::LockIsWrite);
+        let is_write = !self.without.lacks(Assumption::LockIsWrite);
         if state.certifies && is_write && seq != state.seq {
             state.undo(at);
             return Some(());
@@ -177,7 +173,7 @@ impl Model for Locks {
                     return None;
                 };
                 // Who asks by a token was authenticated before.
-                let believes = self.lacks(Assumption::ParentLocked);
+                let believes = self.without.lacks(Assumption::ParentLocked);
                 state.stages[at] = Stage::Read {
                     seq,
                     live: state.live(),

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use pat_model::{Assumption, Breach, Part, Report, check, wander};
+use pat_model::{Assumption, Part, Report, check, wander};
 
 const LIMIT: Duration = Duration::from_mins(10);
 
@@ -43,38 +43,15 @@ fn main() -> ExitCode {
 }
 
 fn print(part: Part, report: &Report) -> bool {
-    let Report {
-        states,
-        depth,
-        took,
-        ..
-    } = report;
-    println!(
-        "{part:?}: {states} states, {depth} deep, {:.1} s",
-        took.as_secs_f64()
-    );
-    report.breaches.iter().for_each(tell);
+    println!("{part:?}: {report}");
     report.breaches.is_empty()
 }
 
 fn mutant(assumption: Assumption) -> bool {
     println!("\n{}", assumption.sentence());
-    println!("Without that ({}):", assumption.without());
     let report = check(assumption.part(), Some(assumption), LIMIT);
-    report.breaches.iter().for_each(tell);
-    println!(
-        "  ({} states, {:.1} s)",
-        report.states,
-        report.took.as_secs_f64()
-    );
+    println!("Without that ({}): {report}", assumption.without());
     !report.breaches.is_empty()
-}
-
-fn tell(breach: &Breach) {
-    println!("  BROKEN: {}", breach.promise);
-    for (number, step) in (1..).zip(&breach.story) {
-        println!("  {number:>3}. {step}");
-    }
 }
 
 fn random(seconds: u64) -> bool {

@@ -13,13 +13,13 @@
 
 use stateright::{Model, Property};
 
-use crate::{ALLOWANCE, Assumption, BOUND, Fault, Faults};
+use crate::{ALLOWANCE, Assumption, BOUND, Fault, Faults, Without};
 
 /// The part, as a model.
 #[derive(Debug, Clone)]
 pub struct Staleness {
     /// What is taken away.
-    pub without: Option<Assumption>,
+    pub without: Without,
     /// How many changes there are at most.
     pub changes: u8,
 }
@@ -286,13 +286,9 @@ impl State {
 }
 
 impl Staleness {
-    fn lacks(&self, assumption: Assumption) -> bool {
-        self.without == Some(assumption)
-    }
-
     /// How long A waits for a node that says nothing.
     fn wait(&self) -> u8 {
-        if self.lacks(Assumption::DriftAllowance) {
+        if self.without.lacks(Assumption::DriftAllowance) {
             BOUND
         } else {
             BOUND + ALLOWANCE
@@ -309,7 +305,7 @@ impl Staleness {
 
     fn begin(&self, state: &mut State) {
         let is_due = state.reported.is_none() || state.fresh_for == 0;
-        let reports = is_due && !self.lacks(Assumption::ReportBeforePoll);
+        let reports = is_due && !self.without.lacks(Assumption::ReportBeforePoll);
         if reports {
             state.write_report(state.cursor.map_or(0, |(at, _)| at));
         }
@@ -319,10 +315,10 @@ impl Staleness {
     }
 
     fn trust(&self, state: &mut State, ago: u8, reported: Option<u8>) {
-        let counts_from_now = self.lacks(Assumption::FreshnessFromSending);
-        let may_be_old = self.lacks(Assumption::ReportIsYoung);
+        let counts_from_now = self.without.lacks(Assumption::FreshnessFromSending);
+        let may_be_old = self.without.lacks(Assumption::ReportIsYoung);
         let is_heard = reported.is_some_and(|ago| ago < BOUND || may_be_old);
-        let is_heard = is_heard || self.lacks(Assumption::ReportBeforePoll);
+        let is_heard = is_heard || self.without.lacks(Assumption::ReportBeforePoll);
         if is_heard || state.fresh_for > 0 {
             let lasts = if counts_from_now {
                 BOUND
@@ -334,7 +330,7 @@ impl Staleness {
     }
 
     fn poll_actions(&self, state: &State, actions: &mut Vec<Action>) {
-        let trusts_early = self.lacks(Assumption::ReportBeforeTrust);
+        let trusts_early = self.without.lacks(Assumption::ReportBeforeTrust);
         match state.poll {
             None => actions.push(Action::Begin),
             Some(Poll::ToSend { .. }) => actions.push(Action::Send),
@@ -371,7 +367,7 @@ impl Staleness {
     }
 
     fn poll_step(&self, state: &mut State, action: Action) -> Option<()> {
-        let compares_nonces = !self.lacks(Assumption::Nonce);
+        let compares_nonces = !self.without.lacks(Assumption::Nonce);
         state.poll = match (action, state.poll?) {
             (Action::Send, Poll::ToSend { reported }) => Some(Poll::Sent { ago: 0, reported }),
             (Action::ReadFeed, Poll::Sent { ago, reported }) => Some(Poll::Read {
@@ -495,7 +491,7 @@ impl Model for Staleness {
                 state.faults.happen(Fault::Failover);
                 let before = state.acknowledged;
                 state.fail_over();
-                if self.lacks(Assumption::Durability) {
+                if self.without.lacks(Assumption::Durability) {
                     state.acknowledged = before;
                 }
             }
@@ -514,7 +510,7 @@ impl Model for Staleness {
             }
             _ => self.poll_step(&mut state, action)?,
         }
-        if !self.lacks(Assumption::Durability) {
+        if !self.without.lacks(Assumption::Durability) {
             state.forget_what_is_over();
         }
         (state != *last).then_some(state)
@@ -535,7 +531,7 @@ impl Model for Staleness {
             Action::Cache(token) => {
                 format!("Node B looks up token {token}, finds it good and caches it.")
             }
-            Action::Begin if self.lacks(Assumption::ReportBeforePoll) => {
+            Action::Begin if self.without.lacks(Assumption::ReportBeforePoll) => {
                 "Node B begins a poll, without a report.".into()
             }
             Action::Begin => {

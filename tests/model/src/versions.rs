@@ -2,13 +2,13 @@
 
 use stateright::{Model, Property};
 
-use crate::{ALLOWANCE, Assumption, BOUND, Fault, Faults};
+use crate::{ALLOWANCE, Assumption, BOUND, Fault, Faults, Without};
 
 /// The part, as a model.
 #[derive(Debug, Clone)]
 pub struct Versions {
     /// What is taken away.
-    pub without: Option<Assumption>,
+    pub without: Without,
     /// How long a run lasts.
     pub ticks: u8,
 }
@@ -115,12 +115,8 @@ impl State {
 }
 
 impl Versions {
-    fn lacks(&self, assumption: Assumption) -> bool {
-        self.without == Some(assumption)
-    }
-
     fn wait(&self) -> u8 {
-        if self.lacks(Assumption::FeatureWait) {
+        if self.without.lacks(Assumption::FeatureWait) {
             0
         } else {
             BOUND + ALLOWANCE
@@ -223,7 +219,7 @@ impl Model for Versions {
         }
         Self::older_actions(state, actions);
         match state.first_use {
-            Use::None if !state.row || self.lacks(Assumption::ReadableFrom) => {
+            Use::None if !state.row || self.without.lacks(Assumption::ReadableFrom) => {
                 actions.push(Action::FindNone);
             }
             Use::NoneOlder => actions.push(Action::KeepOut),
@@ -246,7 +242,7 @@ impl Model for Versions {
             }
             Action::FindNone => state.first_use = Use::NoneOlder,
             Action::KeepOut => {
-                state.keeps_out = !self.lacks(Assumption::ReadableFrom);
+                state.keeps_out = !self.without.lacks(Assumption::ReadableFrom);
                 state.first_use = Use::KeptOut(0);
             }
             Action::Weaken => state.first_use = Use::Weaker,

@@ -1,16 +1,17 @@
 //! Runs of the model on real nodes.
 
 #[expect(dead_code, reason = "shared with the tests that need the rest of it")]
-#[path = "../../common/fault_store.rs"]
+#[path = "../../common/fault_store/mod.rs"]
 mod fault_store;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use fault_store::Gated;
+use fault_store::FaultStore;
 use pat_core::settings::{RevocationWait, SettingsBuilder};
 use pat_core::testing::TestClock;
 use pat_core::{Caller, CreatedToken, Pats, Settings, TokenDigest, TokenRequest};
+use pat_model::Without;
 use pat_model::staleness::{Action, Staleness, State};
 use pat_sqlx::SqliteStore;
 use stateright::Model as _;
@@ -20,7 +21,7 @@ const TICK: Duration = Duration::from_secs(1);
 
 struct Node {
     pats: Pats,
-    store: Gated,
+    store: FaultStore,
     clock: Arc<TestClock>,
 }
 
@@ -33,7 +34,7 @@ impl Node {
         let store = SqliteStore::open(folder.path().join("pat.db"))
             .await
             .expect("a store");
-        let store = Gated::new(store);
+        let store = FaultStore::new(store);
         let pats = Pats::builder(store.clone())
             .settings(settings.build().expect("settings"))
             .clock(clock.clone())
@@ -107,7 +108,7 @@ const STEPS: &[&[Action]] = &[
 ];
 
 const MODEL: Staleness = Staleness {
-    without: None,
+    without: Without(None),
     changes: 6,
 };
 

@@ -4,40 +4,21 @@ use std::path::Path;
 use std::time::Duration;
 
 use pat_model::conformance::IMPLEMENTED;
-use pat_model::{Assumption, Part, Report, check, wander};
+use pat_model::{Assumption, Part, check, wander};
 
 const A_MINUTE: Duration = Duration::from_mins(1);
-
-fn print(name: &str, report: &Report) {
-    let Report {
-        states,
-        depth,
-        took,
-        ..
-    } = report;
-    println!(
-        "{name}: {states} states, {depth} deep, {:.1} s",
-        took.as_secs_f64()
-    );
-    for breach in &report.breaches {
-        println!("  BROKEN: {}", breach.promise);
-        for (number, step) in (1..).zip(&breach.story) {
-            println!("  {number:>3}. {step}");
-        }
-    }
-}
 
 #[test]
 fn the_promises_hold_and_each_assumption_is_needed() {
     for part in Part::ALL {
         let report = check(part, None, 10 * A_MINUTE);
-        print(&format!("{part:?}"), &report);
+        println!("{part:?}: {report}");
         assert!(report.is_complete && report.breaches.is_empty(), "{part:?}");
         assert!(report.states > 100, "{part:?} has states");
     }
     for assumption in Assumption::ALL {
         let report = check(assumption.part(), Some(assumption), A_MINUTE);
-        print(assumption.without(), &report);
+        println!("{}: {report}", assumption.without());
         assert!(!report.breaches.is_empty(), "{assumption:?} is not needed");
     }
 }
@@ -50,7 +31,7 @@ fn long_runs_hold_at_random() {
     println!("seed {seed}");
     for part in Part::ALL {
         let report = wander(part, seed, Duration::from_secs(seconds) / 6);
-        print(&format!("{part:?}, at random"), &report);
+        println!("{part:?}, at random: {report}");
         assert!(report.breaches.is_empty(), "{part:?}, seed {seed}");
     }
 }

@@ -1,0 +1,148 @@
+//! A cache hit allocates nothing but the slot in the request's extensions.
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http::{Request, Response, header};
+use http_body_util::Full;
+use libtest_mimic::Trial;
+use pat_core::{Caller, MemoryStore, Pats, Settings, TokenRequest};
+use pat_tower::{Pat, PatLayer, PatService};
+use tower::{Layer, Service};
+
+use crate::common::fault_store::FaultStore;
+use crate::common::{blocking_trial, trial};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial(a_cache_hit_allocates_only_its_extension_slot),
+        blocking_trial(a_cached_token_takes_little_memory),
+    ]
+}
+
+/// An inner service that allocates nothing by itself.
+#[derive(Clone)]
+struct Inner;
+
+impl Service<Request<()>> for Inner {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<()>) -> Self::Future {
+        assert!(Pat::of(request.extensions()).is_some(), "authenticated");
+        ready(Ok(Response::new(Full::default())))
+    }
+}
+
+/// Any value, to fill the extensions with before the layer does.
+#[derive(Clone)]
+struct Filler;
+
+async fn a_cache_hit_allocates_only_its_extension_slot() {
+    // The answer says that it is for nobody else, and when a token expires: its headers were empty, and
+    // get room, and a value.
+    for (lifetime_days, with_header) in [(None, 2), (Some(90.into()), 3)] {
+        let pats = Pats::builder(MemoryStore::default()).build();
+        let alice = Caller::header_authenticated("alice".parse().expect("an owner"));
+        let request = TokenRequest {
+            name: "ci".into(),
+            lifetime_days,
+        };
+        let created = pats.create(&alice, request).await.expect("a token");
+        pats.authenticate(created.plain.expose().as_bytes())
+            .await
+            .expect("in the cache now");
+        let bearer = format!("Bearer {}", created.plain.expose());
+        let mut service = PatLayer::required(pats).layer(Inner);
+        for (is_filled, with_slot) in [(true, 1), (false, 3)] {
+            let what = format!("filled: {is_filled}, lifetime: {lifetime_days:?}");
+            let request = || {
+                let mut request = Request::builder().header(header::AUTHORIZATION, &bearer);
+                if is_filled {
+                    request = request.extension(Filler);
+                }
+                request.body(()).expect("a request")
+            };
+            assert_allocations(&mut service, request, with_slot + with_header, &what);
+        }
+    }
+}
+
+fn assert_allocations(
+    service: &mut PatService<Inner>,
+    request: impl Fn() -> Request<()>,
+    expected: u64,
+    what: &str,
+) {
+    let counts: Vec<_> = (0..50)
+        .map(|_| {
+            let request = request();
+            allocation_counter::measure(|| {
+                let mut future = std::pin::pin!(service.call(request));
+                let polled = future
+                    .as_mut()
+                    .poll(&mut Context::from_waker(Waker::noop()));
+                assert!(polled.is_ready(), "a hit waits for nothing");
+            })
+            .count_total
+        })
+        .collect();
+    // moka keeps house on some of its reads, which is none of a hit's own cost.
+    let least = counts.iter().min().copied();
+    assert_eq!(least, Some(expected), "{what}, counts: {counts:?}");
+    let usual = counts.iter().filter(|count| Some(**count) == least).count();
+    assert!(usual >= 45, "{what}, counts: {counts:?}");
+}
+
+/// All that a full cache holds, whatever belongs to it, in bytes per token.
+fn a_cached_token_takes_little_memory() {
+    const TOKENS: u32 = 10_000;
+    const MAX_BYTES: u64 = 650;
+    // Allocations are counted for each thread, so everything runs on this one.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let store = FaultStore::new(MemoryStore::default());
+    let tokens = runtime.block_on(async {
+        let pats = Pats::builder(store.clone()).build();
+        let mut tokens = Vec::new();
+        for number in 0..TOKENS {
+            let owner = format!("user{number}").parse().expect("an owner");
+            let request = TokenRequest {
+                name: "ci".into(),
+                lifetime_days: Some(90),
+            };
+            let created = pats
+                .create(&Caller::header_authenticated(owner), request)
+                .await;
+            tokens.push(created.expect("a token").plain);
+        }
+        tokens
+    });
+    let mut kept = None;
+    let allocated = allocation_counter::measure(|| {
+        let settings = Settings::builder().auth_cache_max_items(TOKENS).build();
+        let pats = Pats::builder(store.clone())
+            .settings(settings.expect("settings"))
+            .build();
+        runtime.block_on(async {
+            for token in &tokens {
+                let verdict = pats.authenticate(token.expose().as_bytes()).await;
+                verdict.expect("a good token");
+            }
+        });
+        kept = Some(pats);
+    });
+    let bytes =
+        u64::try_from(allocated.bytes_current).expect("more than before") / u64::from(TOKENS);
+    println!("{bytes} bytes per cached token");
+    assert!(bytes <= MAX_BYTES, "{bytes} bytes");
+}

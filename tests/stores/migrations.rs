@@ -1,0 +1,87 @@
+//! Migrations that meet each other, those of a host, and their own remains.
+
+use pat_sqlx::sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
+use pat_sqlx::sqlx::{self, Connection, Pool, SqlSafeStr as _};
+use pat_sqlx::{Dialect, SqlxStore, prepare_connection};
+
+use super::{close, insert, new, open, open_several};
+use crate::common::database::{AnyDatabase, Database, Kind};
+
+pub(super) async fn several_may_migrate_at_once(database: Database) {
+    let stores = open_several(&database, 4).await;
+    insert(&stores[3].tokens(), &new(1, "alice")).await;
+    close(stores).await;
+}
+
+/// Where tables are not made in a transaction, a process that ends half-way leaves such a state.
+pub(super) async fn a_migration_left_half_done_is_done_again(database: Database) {
+    open(&database).await.close().await;
+    for sql in [
+        "UPDATE pat_migrations SET success = FALSE WHERE version = 2",
+        "DROP TABLE pat_notice_token",
+    ] {
+        database.execute(sql).await;
+    }
+    open(&database).await.close().await;
+    database
+        .execute("SELECT notice_id FROM pat_notice_token")
+        .await;
+}
+
+pub(super) async fn the_hosts_migrations_live_beside_ours(database: AnyDatabase) {
+    let url = database.url();
+    match &database {
+        AnyDatabase::Sqlite(_) => host_migrations::<sqlx::Sqlite>(&url).await,
+        AnyDatabase::Server(server) if server.kind == Kind::Postgres => {
+            host_migrations::<sqlx::Postgres>(&url).await;
+        }
+        AnyDatabase::Server(_) => host_migrations::<sqlx::MySql>(&url).await,
+    }
+}
+
+/// In each order.
+async fn host_migrations<DB: Dialect>(url: &str)
+where
+    DB::Connection: Migrate + Connection<Database = DB>,
+{
+    one_order::<DB>(url, true).await;
+    // Without the host's tables, and then without ours, it is as if the other were first.
+    for table in ["_sqlx_migrations", "host_user"] {
+        drop_table::<DB>(url, table).await;
+    }
+    one_order::<DB>(url, false).await;
+}
+
+async fn drop_table<DB: Dialect>(url: &str, table: &str) {
+    let pool = Pool::<DB>::connect(url).await.expect("a pool");
+    let mut connection = pool.acquire().await.expect("a connection");
+    let query = sqlx::QueryBuilder::new(format!("DROP TABLE {table}"));
+    DB::execute(query, false, &mut connection)
+        .await
+        .expect("no table");
+    drop(connection);
+    pool.close().await;
+}
+
+async fn one_order<DB: Dialect>(url: &str, is_host_first: bool)
+where
+    DB::Connection: Migrate + Connection<Database = DB>,
+{
+    let pool = sqlx::pool::PoolOptions::<DB>::new()
+        .after_connect(|connection, _| Box::pin(prepare_connection(connection)));
+    let pool = pool.connect(url).await.expect("a pool");
+    let store = SqlxStore::new(pool.clone(), pool.clone());
+    let sql = "CREATE TABLE host_user (id BIGINT NOT NULL PRIMARY KEY)".into_sql_str();
+    let host = Migration::new(1, "users".into(), MigrationType::Simple, sql, false);
+    let host = Migrator::with_migrations(vec![host]);
+    if is_host_first {
+        host.run(&pool).await.expect("the host's migrations");
+    }
+    // Again and again, as at each start.
+    for _ in 0..2 {
+        store.migrate().await.expect("our migrations");
+        host.run(&pool).await.expect("the host's migrations");
+    }
+    insert(&store, &new(i64::from(is_host_first), "alice")).await;
+    store.close().await;
+}

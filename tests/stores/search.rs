@@ -1,0 +1,285 @@
+//! Searches among many tokens. `PAT_TEST_SEARCH_TOKENS=1000000` has as many as an administrator of a
+//! large host sees; the times are printed then and not judged.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use libtest_mimic::Trial;
+use pat_core::search::{Filter, Search, Sort, SortKey, Start};
+use pat_core::store::{Job, SearchStore};
+use pat_core::{Caller, JobRun, Owner, Pats, TokenId, TokenRequest};
+use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
+use pat_sqlx::sqlx::{MySql, Pool, Postgres, QueryBuilder, Sqlite};
+use pat_sqlx::{Dialect, SqlxStore};
+use pat_tests::number;
+use pat_tests::rows::insert_selected;
+use tokio_util::sync::CancellationToken;
+
+use crate::common::database::{AnyDatabase, Kind, trials_on_all};
+use crate::common::timer_now;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    trials_on_all(a_walk_is_stable_under_change).into()
+}
+
+async fn a_walk_is_stable_under_change(database: AnyDatabase) {
+    let (name, url) = (database.name(), database.url());
+    match &database {
+        AnyDatabase::Sqlite(folder) => {
+            let store = pat_sqlx::SqliteStore::open(folder.path().join("pat.db")).await;
+            // What fills it need not outlive a power cut.
+            let options: SqliteConnectOptions = url.parse().expect("a URL");
+            let options = options.synchronous(SqliteSynchronous::Off);
+            let pool = Pool::<Sqlite>::connect_with(options).await.expect("a pool");
+            walk(name, store.expect("a database"), &pool, SQLITE_DIGEST).await;
+        }
+        AnyDatabase::Server(server) if server.kind == Kind::Postgres => {
+            let store = pat_sqlx::PostgresStore::connect(&url).await;
+            let pool = Pool::<Postgres>::connect(&url).await.expect("a pool");
+            let digest = "convert_to(lpad(CAST(i AS TEXT), 32, '0'), 'UTF8')";
+            walk(name, store.expect("a database"), &pool, digest).await;
+        }
+        AnyDatabase::Server(_) => {
+            let store = pat_sqlx::MySqlStore::connect(&url).await;
+            let pool = Pool::<MySql>::connect(&url).await.expect("a pool");
+            walk(name, store.expect("a database"), &pool, MYSQL_DIGEST).await;
+        }
+    }
+}
+
+pub(crate) fn all_orders() -> impl Iterator<Item = (SortKey, bool)> {
+    let keys = [
+        SortKey::Name,
+        SortKey::CreatedAt,
+        SortKey::ExpiresAt,
+        SortKey::LastUsedAt,
+        SortKey::Owner,
+    ];
+    keys.into_iter().flat_map(|key| [(key, false), (key, true)])
+}
+
+pub(crate) const SQLITE_DIGEST: &str = "CAST(printf('%032d', i) AS BLOB)";
+pub(crate) const MYSQL_DIGEST: &str = "LPAD(i, 32, '0')";
+
+/// Every fifth token never expires, every seventh is to be pruned, every eleventh was used.
+pub(crate) async fn fill<DB: Dialect>(pool: &Pool<DB>, count: usize, digest: &str) {
+    let day = 86_400_000_000_i64;
+    let now = 1_790_000_000_000_000_i64;
+    insert_selected(pool, 0..count, |numbers, _| {
+        let tokens = format!(
+            "INSERT INTO pat_token \
+             (id, digest, owner, name, name_folded, created_at, expires_at) {numbers} \
+             SELECT i, {digest}, CONCAT('user ', i % 997), CONCAT('Token ', i * 1009 % 1000003), \
+             CONCAT('token ', i * 1009 % 1000003), {now} - 90 * {day} + i, \
+             CASE WHEN i % 5 = 0 THEN NULL WHEN i % 7 = 0 THEN {now} - 60 * {day} \
+             ELSE {now} + i % 365 * {day} + i END FROM numbers"
+        );
+        let uses = format!(
+            "INSERT INTO pat_last_used (token_id, created_at, last_used_at) {numbers} \
+             SELECT i, {now} - 90 * {day} + i, \
+             CASE WHEN i % 11 = 0 THEN {now} - i % 80 * {day} + i ELSE 0 END FROM numbers"
+        );
+        [tokens, uses].map(QueryBuilder::new)
+    })
+    .await;
+    let mut connection = pool.acquire().await.expect("a connection");
+    let analyze = if DB::NAME == "MySQL" {
+        "ANALYZE TABLE pat_token, pat_last_used"
+    } else {
+        "ANALYZE"
+    };
+    DB::execute(QueryBuilder::new(analyze), false, &mut connection)
+        .await
+        .expect("statistics");
+}
+
+async fn walk<DB: Dialect>(name: &str, store: SqlxStore<DB>, pool: &Pool<DB>, digest: &str) {
+    let count = number("PAT_TEST_SEARCH_TOKENS", 3_000);
+    fill(pool, count, digest).await;
+    let searched: &dyn SearchStore = &store;
+    time(name, searched, count).await;
+
+    let pats = Pats::builder(store.clone()).build();
+    let before = searched.ids(&Filter::default()).await.expect("ids");
+    // Its own tokens come and go while others are pruned.
+    let stop = CancellationToken::new();
+    let changes = tokio::spawn(change(pats.clone(), stop.clone()));
+    let sorts = [
+        (SortKey::Name, false),
+        (SortKey::ExpiresAt, true),
+        (SortKey::ExpiresAt, false),
+        (SortKey::Owner, true),
+        (SortKey::CreatedAt, false),
+        (SortKey::CreatedAt, true),
+        (SortKey::Name, true),
+    ];
+    let walked = count.min(100_000);
+    // Short ones many times: what a database misses, it misses once in many.
+    let turns = 30_000_usize.div_ceil(walked);
+    for (key, is_descending) in sorts.repeat(turns) {
+        let sort = Sort { key, is_descending };
+        // To the end, or among very many until enough are seen. (Others' tokens are seen as well.)
+        let enough = if walked == count { usize::MAX } else { walked };
+        let seen = see(searched, sort, enough).await;
+        let after = searched.ids(&Filter::default()).await.expect("ids");
+        assert!(
+            seen.values().all(|times| *times == 1),
+            "{name}: {sort:?}: a token came twice"
+        );
+        if walked == count {
+            let stayed = before.iter().filter(|id| after.binary_search(id).is_ok());
+            let missed = stayed.filter(|id| !seen.contains_key(id)).count();
+            assert_eq!(missed, 0, "{name}: {sort:?}: tokens were missed");
+        }
+    }
+    stop.cancel();
+    let created = changes.await.expect("no panic");
+    let after = searched.ids(&Filter::default()).await.expect("ids");
+    let pruned = before
+        .iter()
+        .filter(|id| after.binary_search(id).is_err())
+        .count();
+    println!("{name}: {walked} of {count} tokens walked, {pruned} pruned, {created} others came");
+    assert!(created > 0 && pruned > 0, "nothing changed");
+    drop(pats);
+    store.close().await;
+}
+
+/// How often each token is seen on the pages of a walk over so many.
+async fn see(searched: &dyn SearchStore, sort: Sort, count: usize) -> HashMap<TokenId, u32> {
+    let mut seen = HashMap::new();
+    let mut start = Start::Offset(0);
+    while seen.len() < count {
+        let search = Search {
+            filter: Filter::default(),
+            sort,
+            start,
+            limit: 500,
+        };
+        let page = searched.search(&search).await.expect("search");
+        let Some(last) = page.last() else { break };
+        start = Start::After(sort.position_of(last));
+        for token in page {
+            *seen.entry(token.id).or_default() += 1;
+        }
+    }
+    seen
+}
+
+/// Creates and revokes tokens, and prunes old ones, until it is told to stop; returns how many
+/// tokens were created.
+async fn change(pats: Pats, stop: CancellationToken) -> usize {
+    let caller = Caller::cookie_authenticated(Owner::new("somebody else").expect("an owner"));
+    let prune = async {
+        while !stop.is_cancelled() && pats.run_if_due(Job::Prune).await.ok() != Some(JobRun::Done) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let others = async {
+        let mut created = 0;
+        while !stop.is_cancelled() {
+            let request = TokenRequest {
+                name: format!("Token {}", created * 104_729 % 1_000_003),
+                lifetime_days: None,
+            };
+            let token = pats.create(&caller, request).await.expect("a token").token;
+            pats.revoke(&caller, token.id).await.expect("a revocation");
+            created += 1;
+        }
+        created
+    };
+    tokio::join!(prune, others).1
+}
+
+/// Prints how long some searches take.
+async fn time(name: &str, searched: &dyn SearchStore, count: usize) {
+    let middle = TokenId::new(i64::try_from(count / 2).expect("a number")).expect("an id");
+    for (key, is_descending) in all_orders() {
+        let sort = Sort { key, is_descending };
+        let mut search = Search {
+            filter: Filter::default(),
+            sort,
+            start: Start::Offset(0),
+            limit: 101,
+        };
+        let (first, page) = timed(async || searched.search(&search).await).await;
+        assert_eq!(page.len(), 101);
+        // In the middle by creation, so nowhere in particular by the others.
+        let all = Search {
+            filter: Filter {
+                name: format!("token {}", middle.get() * 1009 % 1_000_003),
+                ..Filter::default()
+            },
+            limit: 1_000,
+            ..search.clone()
+        };
+        let found = searched.search(&all).await.expect("search");
+        let token = found
+            .iter()
+            .find(|token| token.id == middle)
+            .expect("the token");
+        search.start = Start::After(sort.position_of(token));
+        let (deep, _) = timed(async || searched.search(&search).await).await;
+        println!("{name}: {count} tokens, {sort:?}: first page {first:?}, deep page {deep:?}");
+    }
+    let filters = [
+        ("all", Filter::default()),
+        (
+            "part of a name",
+            Filter {
+                name: "99999".into(),
+                ..Filter::default()
+            },
+        ),
+        (
+            "part of every name",
+            Filter {
+                name: "oken".into(),
+                ..Filter::default()
+            },
+        ),
+        (
+            "owner",
+            Filter {
+                owners: vec![Owner::new("user 7").expect("an owner")],
+                ..Filter::default()
+            },
+        ),
+        (
+            "used",
+            Filter {
+                is_used: Some(true),
+                ..Filter::default()
+            },
+        ),
+    ];
+    for (what, filter) in filters {
+        let (taken, found) = timed(async || searched.count(&filter).await).await;
+        let search = Search {
+            filter,
+            sort: Sort {
+                key: SortKey::Name,
+                is_descending: false,
+            },
+            start: Start::Offset(0),
+            limit: 101,
+        };
+        let (first, _) = timed(async || searched.search(&search).await).await;
+        println!(
+            "{name}: {count} tokens, {what}: {found} counted in {taken:?}, first page {first:?}"
+        );
+    }
+}
+
+/// The median of some tries.
+async fn timed<T, E: std::fmt::Debug>(search: impl AsyncFn() -> Result<T, E>) -> (Duration, T) {
+    let mut times = Vec::new();
+    let mut answer = search().await.expect("an answer");
+    for _ in 0..5 {
+        let begun = timer_now();
+        answer = search().await.expect("an answer");
+        times.push(begun.elapsed());
+    }
+    times.sort_unstable();
+    (times[2], answer)
+}

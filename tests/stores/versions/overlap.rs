@@ -1,0 +1,157 @@
+//! Nodes of an older and of a newer version on one database.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use libtest_mimic::Trial;
+use pat_core::store::SCHEMA_VERSION;
+use pat_core::testing::{TestClock, need_feature};
+use pat_core::{AuthError, Caller, Pats, Settings, StoreError, TokenRequest, Unavailable};
+use reqwest::StatusCode;
+use serde_json::json;
+
+use super::later::make_later;
+use crate::common::database::{AnyDatabase, trials_on_all};
+use crate::common::{Answer, Server, TOKENS, answer, named_users, until};
+
+pub(super) fn trials() -> Vec<Trial> {
+    [
+        trials_on_all(a_node_runs_on_while_a_newer_version_makes_its_tables),
+        trials_on_all(a_node_that_would_misread_tokens_stops_within_the_bound),
+        trials_on_all(what_older_nodes_do_not_heed_waits_until_they_are_gone),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+async fn server(place: &AnyDatabase) -> Server {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let properties = [("pat.auth.database.timeout.ms", "400")];
+    Server::on(place.url(), folder, &properties).await
+}
+
+async fn readable_from(place: &AnyDatabase) -> i64 {
+    let sql = "SELECT readable_from FROM pat_clock WHERE id = 1";
+    place.number(sql).await
+}
+
+/// By a newer node, at once.
+async fn raise(place: &AnyDatabase) {
+    let next = SCHEMA_VERSION + 1;
+    let sql = format!("UPDATE pat_clock SET readable_from = {next} WHERE id = 1");
+    place.execute(&sql).await;
+}
+
+async fn a_node_runs_on_while_a_newer_version_makes_its_tables(place: AnyDatabase) {
+    let server = server(&place).await;
+    let token = server.create("alice").await;
+    assert_eq!(server.try_token(&token.raw).await, StatusCode::OK);
+    make_later(&place).await;
+    server.pats.poll_changes().await.expect("a poll");
+    assert_eq!(server.try_token(&token.raw).await, StatusCode::OK);
+    let another = server.create("alice").await;
+    assert_eq!(server.try_token(&another.raw).await, StatusCode::OK);
+    let revoked = server.delete(&token.path());
+    let revoked = answer(revoked.basic_auth("alice", Some("alice"))).await;
+    assert_eq!(revoked.status, StatusCode::NO_CONTENT);
+    assert_eq!(server.try_token(&token.raw).await, StatusCode::UNAUTHORIZED);
+    server.pats.flush_last_use().await.expect("a flush");
+
+    // Until that version uses what this one does not know.
+    raise(&place).await;
+    server.pats.poll_changes().await.expect("a poll");
+    let health = server.get("/healthz").send().await.expect("an answer");
+    assert_eq!(health.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let why = health.text().await.expect("a text");
+    assert!(why.contains("too old"), "{why}");
+    let refused = server.try_token(&another.raw).await;
+    assert_eq!(refused, StatusCode::SERVICE_UNAVAILABLE);
+    let list = server.get(TOKENS).basic_auth("alice", Some("alice"));
+    assert_eq!(answer(list).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        create(&server).await.status,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    server.stop().await;
+}
+
+/// Also one that cannot poll, or that nobody has told to.
+async fn a_node_that_would_misread_tokens_stops_within_the_bound(place: AnyDatabase) {
+    let store = place.store().await;
+    let clock = Arc::new(TestClock::default());
+    // The long time is for busy machines.
+    let settings = Settings::builder().auth_database_timeout_ms(60_000);
+    let pats = Pats::builder(store.tokens())
+        .settings(settings.build().expect("settings"))
+        .users(named_users(&["alice"]))
+        .clock(clock.clone())
+        .build();
+    pats.poll_changes().await.expect("a poll");
+    let alice = Caller::header_authenticated("alice".parse().expect("an owner"));
+    let request = TokenRequest {
+        name: "ci".into(),
+        lifetime_days: Some(30),
+    };
+    let created = pats.create(&alice, request).await.expect("a token");
+    let plain = created.plain.expose().as_bytes();
+    pats.authenticate(plain).await.expect("a good token");
+    raise(&place).await;
+    pats.authenticate(plain).await.expect("it is cached");
+    clock.advance(pats.settings().auth_max_staleness());
+    for _ in 0..2 {
+        let refused = pats.authenticate(plain).await;
+        assert!(
+            matches!(
+                refused,
+                Err(AuthError::Unavailable(Unavailable::Store(
+                    StoreError::Outdated { .. }
+                )))
+            ),
+            "{refused:?}"
+        );
+    }
+    assert!(pats.list(&alice).await.is_err());
+    assert!(pats.ready().await.is_err());
+    store.close().await;
+}
+
+async fn create(server: &Server) -> Answer {
+    let body = json!({"name": "ci", "expirationDuration": 90});
+    let request = server.post(TOKENS).basic_auth("alice", Some("alice"));
+    answer(request.json(&body)).await
+}
+
+async fn what_older_nodes_do_not_heed_waits_until_they_are_gone(place: AnyDatabase) {
+    let server = server(&place).await;
+    need_feature(&server.pats, SCHEMA_VERSION);
+    let reports = "INSERT INTO pat_node (id, applied_gen, reported_at, version) VALUES (7, 0, 0, ";
+    place
+        .execute(&format!("{reports}{})", SCHEMA_VERSION - 1))
+        .await;
+    let refused = create(&server).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{refused:?}");
+    assert_eq!(refused.problem(), "older-nodes");
+    assert!(refused.body.contains("made-up feature"), "{refused:?}");
+    assert_eq!(readable_from(&place).await, 0, "the older one may go on");
+
+    // It is gone; but another one may have just begun.
+    place.execute("DELETE FROM pat_node WHERE id = 7").await;
+    let refused = create(&server).await;
+    assert_eq!(refused.problem(), "older-nodes", "the bound is not over");
+    assert_eq!(readable_from(&place).await, SCHEMA_VERSION.cast_signed());
+
+    let bound = server.pats.settings().auth_max_staleness();
+    let almost = (bound + bound / 10).saturating_sub(Duration::from_micros(1));
+    server.clock.advance(almost);
+    assert_eq!(create(&server).await.problem(), "older-nodes");
+    server.clock.advance(Duration::from_micros(1));
+    server.pats.poll_changes().await.expect("a poll");
+    let created = create(&server).await.created();
+    assert_eq!(server.try_token(&created.raw).await, StatusCode::OK);
+    until("and nobody has to wait any more", async || {
+        create(&server).await.status == StatusCode::CREATED
+    })
+    .await;
+    server.stop().await;
+}
