@@ -45,7 +45,10 @@ impl Unauthenticated {
     }
 
     /// Returns the challenges for a handler that insists on a token.
-    #[cfg(feature = "axum")]
+    #[cfg_attr(
+        not(feature = "axum"),
+        expect(dead_code, reason = "the extractors alone ask for them")
+    )]
     pub(crate) fn challenges(&self) -> &Challenges {
         match &self.why {
             Why::NoToken(challenges) => challenges,
