@@ -1,4 +1,5 @@
-use crate::{Owner, Principal};
+use crate::principal::Principal;
+use crate::token::Owner;
 
 /// Who asks: a signed-in user, or the owner of a token that authenticated the request.
 #[derive(Debug, Clone)]

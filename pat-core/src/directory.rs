@@ -7,7 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::timeout;
 
-use crate::{BoxError, Owner, Unavailable};
+use crate::error::{BoxError, Unavailable};
+use crate::token::Owner;
 
 /// The host's users, as far as tokens need to know them.
 ///

@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use crate::{RandomnessError, StoreError, TokenId};
+use crate::store::StoreError;
+use crate::token::{RandomnessError, TokenId};
 
 /// Any error of a host's plug-in.
 pub type BoxError = Box<dyn Error + Send + Sync>;

@@ -9,8 +9,8 @@ pub(crate) use self::off::Metrics;
 
 #[cfg(not(feature = "metrics"))]
 mod off {
-    use crate::AuthError;
     use crate::clock::Moment;
+    use crate::error::AuthError;
     use crate::store::Outbox;
 
     #[derive(Debug)]
@@ -43,8 +43,8 @@ mod on {
 
     use metrics::{Counter, counter, gauge};
 
-    use crate::AuthError;
     use crate::clock::Moment;
+    use crate::error::AuthError;
     use crate::store::Outbox;
 
     /// What is counted on the hot path has its handle here; the rest is looked up when it happens.

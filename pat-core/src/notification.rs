@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::token::random_u64;
-use crate::{BoxError, RandomnessError, Token, TokenId};
+use crate::error::BoxError;
+use crate::token::{RandomnessError, Token, TokenId, random_u64};
 
 /// Sends notifications: by mail, to a chat, to a webhook.
 ///

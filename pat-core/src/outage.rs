@@ -13,8 +13,7 @@ use std::time::Duration;
 
 use tokio::task::JoinError;
 
-use crate::clock::Clock;
-use crate::clock::micros;
+use crate::clock::{Clock, micros};
 use crate::error::{BoxError, Unavailable};
 use crate::store::StoreError;
 use crate::token::RandomnessError;

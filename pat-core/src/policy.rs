@@ -2,8 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::error::PolicyError;
+use crate::principal::Principal;
 use crate::settings::{CreateByToken, Settings};
-use crate::{PolicyError, Principal, text};
+use crate::text;
 
 /// What a user asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{Owner, Token, TokenId, TokenStatus};
+use crate::token::{Owner, Token, TokenId, TokenStatus};
 
 /// What a filter and an order take for the expiry of a token that never expires: the last instant
 /// there is, later than any real expiry.

@@ -5,9 +5,10 @@ use lettre::message::Mailbox;
 use pat_core::notification::{NotificationId, NotificationToken, Recipient};
 use pat_core::{Notification, NotificationKind, TokenId};
 
+use crate::error::{ComposeError, ComposerError};
 use crate::message::Composer;
 use crate::templates::{Sources, Templates};
-use crate::{ComposeError, ComposerError, header, text};
+use crate::{header, text};
 
 /// Builds a [`Composer`]; [`Composer::builder`] returns one.
 #[derive(Debug, Clone)]

@@ -15,11 +15,11 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use crate::ehlo;
+use crate::error::SmtpError;
 use crate::reply_stream::{ReplyStream, SharedStream};
 use crate::smtp::{failure, tls_failure};
 use crate::tls::Tls;
-use crate::url::{Login, Security};
-use crate::{SmtpError, SmtpUrl};
+use crate::url::{Login, Security, SmtpUrl};
 
 /// How many idle connections are kept; a further one is closed after its message.
 const MAX_IDLE: usize = 4;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pat_core::{BoxError, NotifyError};
 
-use crate::SmtpReply;
+use crate::reply::SmtpReply;
 
 /// Why a [`Composer`](crate::Composer) cannot be built.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,7 @@ use pat_core::{Notification, Notifier, NotifyError};
 use tokio::fs;
 use tokio::io::AsyncWriteExt;
 
-use crate::Composer;
+use crate::message::Composer;
 
 /// Writes each mail into a folder, as `{kind}-{id}.eml`: for development, or for another program
 /// to send.

@@ -10,7 +10,8 @@ use lettre::message::Mailbox;
 use lettre::message::header::{HeaderName, HeaderValue};
 use pat_core::notification::Recipient;
 
-use crate::{ComposeError, text};
+use crate::error::ComposeError;
+use crate::text;
 
 /// How many bytes an encoded word holds: in base64 it then has 64 characters, and with `Subject: `
 /// before it stays within the 76 that RFC 2047 allows in a line.

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use pat_core::{Notification, Notifier, NotifyError};
 
-use crate::Composer;
+use crate::message::Composer;
 
 /// Keeps mails in memory, for tests and demonstrations. Clones share the mails.
 #[derive(Debug, Clone)]

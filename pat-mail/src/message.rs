@@ -6,9 +6,11 @@ use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message, address::Envelope};
 use pat_core::Notification;
 
+use crate::builder::ComposerBuilder;
 use crate::context::{Context, Format};
+use crate::error::{ComposeError, ComposerError};
 use crate::templates::{TemplateFailure, Templates};
-use crate::{ComposeError, ComposerBuilder, ComposerError, header, text};
+use crate::{header, text};
 
 /// Composes the mails of notifications.
 ///

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::{Composer, SmtpMailer};
+use crate::message::Composer;
+use crate::smtp::SmtpMailer;
 
 /// A server that answers each command as it is told to, and writes down what it hears.
 #[derive(Clone, Default)]

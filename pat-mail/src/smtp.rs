@@ -9,7 +9,10 @@ use pat_core::{Notification, Notifier, NotifyError};
 use tokio::time::timeout;
 
 use crate::connection::{Connections, Server};
-use crate::{Composer, Mail, SmtpError, SmtpReply, SmtpUrl};
+use crate::error::SmtpError;
+use crate::message::{Composer, Mail};
+use crate::reply::SmtpReply;
+use crate::url::SmtpUrl;
 
 /// Sends mails through an SMTP server.
 ///

@@ -9,7 +9,7 @@ use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
 use pat_core::NotificationKind;
 
-use crate::ComposerError;
+use crate::error::ComposerError;
 
 /// The files of each notification.
 const FILES: [&str; 3] = ["subject.txt", "body.txt", "body.html"];

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::SmtpError;
+use crate::error::SmtpError;
 
 /// TLS to one server, whose certificate is always verified.
 ///

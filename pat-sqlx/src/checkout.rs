@@ -7,7 +7,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Connection as _, Database, Error, Pool};
 use tokio::time::timeout;
 
-use crate::Dialect;
+use crate::dialect::Dialect;
 use crate::sql::{Row, Sql};
 
 /// How many connections without a response this process closes in [`LOST_FOR`]: all of one store.

@@ -3,7 +3,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use pat_core::TokenStore;
 
-use crate::{ConnectError, Dialect, SqlxStore};
+use crate::dialect::Dialect;
+use crate::error::ConnectError;
+use crate::store::SqlxStore;
 
 /// Opens a store in the database of this URL (`sqlite:`, `postgres:` or `postgresql:`, `mysql:` or
 /// `mariadb:`), and brings the tables up to date.

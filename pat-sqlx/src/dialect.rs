@@ -2,7 +2,7 @@ use sqlx::error::DatabaseError;
 use sqlx::migrate::Migrate;
 use sqlx::{Database, Pool, database::HasStatementCache};
 
-use crate::ConnectError;
+use crate::error::ConnectError;
 use crate::privileges::Grants;
 use crate::settings::Setting;
 use crate::sql::Statements;

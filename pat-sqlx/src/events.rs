@@ -10,9 +10,10 @@ use sqlx::Error;
 use tracing::instrument;
 
 use crate::checkout::fetch_from_primary;
+use crate::dialect::Dialect;
 use crate::sql::{Row, Sql};
+use crate::store::SqlxStore;
 use crate::write::Write;
-use crate::{Dialect, SqlxStore};
 
 /// The columns of `pat_event` that differ from kind to kind.
 #[derive(Clone, Default)]

@@ -13,10 +13,11 @@ use pat_core::{Owner, StoreError};
 use tracing::instrument;
 
 use crate::checkout::fetch;
+use crate::dialect::Dialect;
 use crate::row::{self, DEAD, PENDING};
 use crate::sql::Sql;
+use crate::store::SqlxStore;
 use crate::write::{LeaseRow, Locked, Write};
-use crate::{Dialect, SqlxStore};
 
 // Calls under a lease return `None` when the lease is lost.
 impl<DB: Dialect> SqlxStore<DB> {

@@ -4,9 +4,12 @@ use pat_core::store::SCHEMA_VERSION;
 use sqlx::migrate::{Migrate as _, MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{Error, SqlSafeStr as _};
 
+use crate::dialect::Dialect;
+use crate::error::ConnectError;
 use crate::privileges::{explain, is_database_error, is_forbidden};
 use crate::sql::{Sql, corrupt};
-use crate::{ConnectError, Dialect, SqlxStore, row, settings};
+use crate::store::SqlxStore;
+use crate::{row, settings};
 
 /// A table of our own: in sqlx's default table the host's migrations would find ours, and refuse to
 /// run.

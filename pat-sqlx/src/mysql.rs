@@ -5,11 +5,12 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySq
 use sqlx::{AssertSqlSafe, Error, Executor as _, MySql, Pool, Row as _};
 
 use crate::dialect::{Chain, SqlDialect};
+use crate::error::ConnectError;
 use crate::privileges::Grants;
 use crate::server;
 use crate::settings::Allowed::{Any, List, NoneOf, OneOf};
 use crate::settings::Setting;
-use crate::{ConnectError, SqlxStore};
+use crate::store::SqlxStore;
 
 /// A token store in a MySQL or MariaDB database.
 pub type MySqlStore = SqlxStore<MySql>;

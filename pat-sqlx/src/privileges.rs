@@ -3,7 +3,8 @@
 use sqlx::Error;
 use sqlx::error::DatabaseError;
 
-use crate::{ConnectError, Dialect};
+use crate::dialect::Dialect;
+use crate::error::ConnectError;
 
 /// The statements by which an administrator allows an account to use the store.
 #[derive(Debug, Clone, Default)]

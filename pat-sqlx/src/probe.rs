@@ -3,9 +3,11 @@
 use sqlx::Error;
 
 use crate::checkout::{fetch, fetch_from_primary};
+use crate::dialect::Dialect;
+use crate::error::ConnectError;
 use crate::sql::Sql;
+use crate::store::SqlxStore;
 use crate::write::{Write, probe_owner};
-use crate::{ConnectError, Dialect, SqlxStore};
 
 /// How often a probe is attempted that loses a race for a row.
 const ATTEMPTS: u32 = 5;

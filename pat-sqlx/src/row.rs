@@ -8,7 +8,7 @@ use pat_core::store::{
 };
 use sqlx::Error;
 
-use crate::Dialect;
+use crate::dialect::Dialect;
 use crate::sql::{Row, Value, corrupt};
 
 /// The columns of [`token`], to be selected from [`TOKENS`].

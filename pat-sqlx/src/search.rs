@@ -12,10 +12,10 @@ use sqlx::Error;
 use tracing::instrument;
 
 use crate::checkout::fetch;
+use crate::dialect::Dialect;
 use crate::row::{self, TOKEN_COLUMNS, TOKENS};
 use crate::sql::{Sql, Value};
-use crate::store::CHUNK;
-use crate::{Dialect, SqlxStore};
+use crate::store::{CHUNK, SqlxStore};
 
 /// The columns of an order: the sort key, and those that decide between equal keys.
 struct Columns {

@@ -9,8 +9,11 @@ use sqlx::{ConnectOptions as _, Connection, Error, Pool};
 use tokio::time::timeout;
 
 use crate::checkout::{ANSWERED_AFTER, not_writable, try_discard};
+use crate::dialect::Dialect;
+use crate::error::ConnectError;
+use crate::settings;
 use crate::sql::Sql;
-use crate::{ConnectError, Dialect, SqlxStore, settings};
+use crate::store::SqlxStore;
 
 /// Connections reserved for authentication. A cache miss is one short query, so a few are enough.
 const AUTH_CONNECTIONS: u32 = 4;

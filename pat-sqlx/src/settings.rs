@@ -2,8 +2,8 @@
 
 use sqlx::{Connection, Error, Pool};
 
-use crate::dialect::SqlDialect;
-use crate::{ConnectError, Dialect};
+use crate::dialect::{Dialect, SqlDialect};
+use crate::error::ConnectError;
 
 /// A setting of a connection that can change what statements mean, or what a commit is worth.
 #[derive(Debug, Clone, Copy)]

@@ -12,8 +12,7 @@ use sqlx::{
     Row as _, Type, raw_sql,
 };
 
-use crate::Dialect;
-use crate::dialect::{Chain, SqlDialect};
+use crate::dialect::{Chain, Dialect, SqlDialect};
 
 /// Runs the statements of the one body of SQL, whose values are 64-bit integers, texts, bytes and
 /// NULL.

@@ -13,11 +13,12 @@ use sqlx::{
 };
 
 use crate::dialect::{Chain, SqlDialect, on_conflict_if_newer};
+use crate::error::ConnectError;
 use crate::privileges::Grants;
 use crate::settings::Allowed::{Any, AtLeast, OneOf};
-use crate::settings::Setting;
+use crate::settings::{Setting, prepare_connection};
 use crate::sql::Statements as _;
-use crate::{ConnectError, SqlxStore, prepare_connection};
+use crate::store::SqlxStore;
 
 /// A token store in a SQLite file, the embedded default.
 ///

@@ -15,8 +15,8 @@ use pat_core::{
 use sqlx::Pool;
 use tracing::instrument;
 
-use crate::Dialect;
 use crate::checkout::{LostConnection, fetch, fetch_from_primary};
+use crate::dialect::Dialect;
 use crate::row::{self, TOKEN_COLUMNS, TOKENS};
 use crate::sql::{ClockSource, InconsistentRead, Sql, corrupt};
 use crate::write::Write;

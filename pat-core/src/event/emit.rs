@@ -12,9 +12,9 @@ use super::sampler::{Sampler, TokenSampler};
 use super::trace::trace;
 use super::{Event, EventKind, EventSink, QUEUE_LEN, record};
 use crate::clock::Moment;
+use crate::error::AuthError;
 use crate::outage::Outages;
-use crate::store::AuditStore;
-use crate::{AuthError, StoreError};
+use crate::store::{AuditStore, StoreError};
 
 /// How many refusals and first uses may wait to be stored.
 const SAMPLES_LEN: usize = QUEUE_LEN;

@@ -17,9 +17,10 @@ pub(crate) use self::emit::Events;
 pub use self::queue::QUEUE_LEN;
 pub(crate) use self::queue::{Plugged, RecordError, record};
 pub use self::request::{carry_request_id, with_request_id};
+use crate::error::BoxError;
 use crate::notification::{NotificationId, NotificationKind};
 use crate::store::{Outcome, PrunedToken, QueuedNotification, RevokedToken};
-use crate::{BoxError, Owner, TokenId};
+use crate::token::{Owner, TokenId};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{Event, EventSink};
-use crate::BoxError;
+use crate::error::BoxError;
 use crate::metrics::Metrics;
 use crate::outage::{Cause, Outages};
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use moka::sync::Cache;
 
-use crate::TokenId;
 use crate::clock::{Moment, micros};
+use crate::token::TokenId;
 
 /// Lets one through each second and counts the rest.
 #[derive(Debug, Default)]

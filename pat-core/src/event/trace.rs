@@ -1,6 +1,6 @@
 use super::EventKind;
 use crate::store::{PrunedToken, RevokedToken};
-use crate::{Owner, TokenId};
+use crate::token::{Owner, TokenId};
 
 /// How many tokens of a revocation get a line of their own in the log; sinks get all.
 const MOST_TRACED: usize = 100;

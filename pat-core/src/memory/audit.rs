@@ -4,9 +4,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::MemoryStore;
-use crate::StoreError;
 use crate::event::{Event, EventKind, EventRow};
-use crate::store::{AuditStore, Lease};
+use crate::store::{AuditStore, Lease, StoreError};
 use crate::token::random_u64;
 
 /// How many events are kept.

@@ -10,10 +10,9 @@ use crate::notification::{NotificationId, NotificationKind, NotificationToken};
 use crate::store::{
     CLOCK_TOLERANCE, Claim, DeadNotification, DueNotifications, Job, JobStore, LONGEST_DELAY,
     Lease, LeaseAnswer, LeaseRequest, ListedOwner, MissingOwners, Outbox, Outcome, Prune, Pruned,
-    PrunedToken, Purge, QueuedNotification, Revocation, StoreTime,
+    PrunedToken, Purge, QueuedNotification, Revocation, StoreError, StoreTime,
 };
-use crate::token::random_u64;
-use crate::{Owner, StoreError, Token, TokenId};
+use crate::token::{Owner, Token, TokenId, random_u64};
 
 #[derive(Debug, Default)]
 pub(super) struct Tables {

@@ -14,9 +14,9 @@ use crate::notification::NotificationKind;
 use crate::store::{
     AuditStore, Change, ChangeEntry, ChangePage, FeedPosition, Insertion, JobStore, LastUse,
     Lookup, MOST_READ, NewToken, Revocation, RevocationScope, Revoked, RevokedToken, SearchStore,
-    StoreTime, StoreVersions, TokenStore,
+    StoreError, StoreTime, StoreVersions, TokenStore,
 };
-use crate::{Owner, StoreError, Token, TokenDigest, TokenId};
+use crate::token::{Owner, Token, TokenDigest, TokenId};
 
 /// A store in this process's memory: for tests, examples and as the reference of the contract.
 ///

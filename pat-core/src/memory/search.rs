@@ -4,8 +4,8 @@ use async_trait::async_trait;
 
 use super::MemoryStore;
 use crate::search::{Filter, Search, Start};
-use crate::store::SearchStore;
-use crate::{StoreError, Token, TokenId};
+use crate::store::{SearchStore, StoreError};
+use crate::token::{Token, TokenId};
 
 impl MemoryStore {
     /// In id order.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{MarkBounds, StoreError, StoreTime};
 use crate::notification::{NotificationId, NotificationKind, NotificationToken};
-use crate::{Owner, TokenId};
+use crate::token::{Owner, TokenId};
 
 /// What jobs keep in a store, beside the tokens themselves.
 ///

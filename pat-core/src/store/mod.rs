@@ -23,7 +23,7 @@ pub use self::jobs::{
 pub use self::search::SearchStore;
 pub use self::time::{MarkBounds, StoreTime};
 pub use self::versions::{SCHEMA_VERSION, StoreVersions};
-use crate::{Owner, Token, TokenDigest, TokenId};
+use crate::token::{Owner, Token, TokenDigest, TokenId};
 
 /// Where tokens live.
 ///

@@ -3,7 +3,8 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 use crate::search::{Filter, Search};
-use crate::{StoreError, Token, TokenId};
+use crate::store::StoreError;
+use crate::token::{Token, TokenId};
 
 /// What the administration needs of a store, beyond [`TokenStore`](crate::TokenStore): to look
 /// through the tokens of all owners.

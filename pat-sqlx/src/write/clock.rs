@@ -7,7 +7,7 @@ use pat_core::store::{
 use sqlx::Error;
 
 use super::Write;
-use crate::Dialect;
+use crate::dialect::Dialect;
 use crate::row::PENDING;
 use crate::sql::{ClockSource, Sql};
 

@@ -7,7 +7,7 @@ use pat_core::store::{Claim, Outcome, Purge};
 use sqlx::Error;
 
 use super::Write;
-use crate::Dialect;
+use crate::dialect::Dialect;
 use crate::events::Columns;
 use crate::row;
 use crate::sql::{Insert, Sql, Value};

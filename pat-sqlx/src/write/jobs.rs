@@ -3,7 +3,7 @@ use pat_core::{NotificationKind, TokenId};
 use sqlx::Error;
 
 use super::Write;
-use crate::Dialect;
+use crate::dialect::Dialect;
 use crate::sql::Sql;
 use crate::store::CHUNK;
 

@@ -21,8 +21,9 @@ pub(crate) use self::jobs::LeaseRow;
 pub(crate) use self::probe::probe_owner;
 pub(crate) use self::tokens::Locked;
 use crate::checkout::{CloseOnDrop, LostConnection, discard, is_connection_dead};
+use crate::dialect::Dialect;
 use crate::sql::{ClockSource, Insert, Row, Sql};
-use crate::{Dialect, SqlxStore};
+use crate::store::SqlxStore;
 
 /// How long the rollback of a dropped transaction may take.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);

@@ -2,7 +2,7 @@ use pat_core::store::NodeReport;
 use sqlx::Error;
 
 use super::Write;
-use crate::Dialect;
+use crate::dialect::Dialect;
 use crate::row;
 use crate::sql::Sql;
 

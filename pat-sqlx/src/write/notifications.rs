@@ -9,7 +9,7 @@ use sqlx::Error;
 
 use super::Write;
 use super::tokens::LiveChildren;
-use crate::Dialect;
+use crate::dialect::Dialect;
 use crate::row::{self, DEAD, PENDING, TOKEN_COLUMNS, TOKENS};
 use crate::sql::{Insert, Sql};
 use crate::store::CHUNK;

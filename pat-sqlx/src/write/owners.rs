@@ -5,7 +5,7 @@ use pat_core::store::MissingOwners;
 use sqlx::Error;
 
 use super::Write;
-use crate::Dialect;
+use crate::dialect::Dialect;
 use crate::sql::Sql;
 use crate::store::CHUNK;
 

@@ -3,7 +3,7 @@ use pat_core::store::SCHEMA_VERSION;
 use sqlx::Error;
 
 use super::Write;
-use crate::Dialect;
+use crate::dialect::Dialect;
 use crate::sql::{Sql, Value};
 
 /// Columns of a table with their values in a probe's row.

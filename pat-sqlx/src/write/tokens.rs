@@ -9,8 +9,7 @@ use sqlx::Error;
 
 use super::Write;
 use super::events::event_inserts;
-use crate::Dialect;
-use crate::dialect::Chain;
+use crate::dialect::{Chain, Dialect};
 use crate::row;
 use crate::sql::{InconsistentRead, Insert, Row, Sql, Value};
 use crate::store::CHUNK;
