@@ -55,7 +55,7 @@ pub(super) async fn an_outage_is_a_page_too() {
     users.add_administrator("alice");
     let service = Pats::builder(store.clone()).users(users.clone()).build();
     let app = alone(Pages::new(service), "alice");
-    // This store cannot be searched.
+    store.hide_search();
     for path in ["/a/b/admin/tokens", "/a/b/admin/tokens/export"] {
         let unknown = call(&app, "GET", path, &[], "").await;
         assert_eq!(unknown.status, StatusCode::NOT_IMPLEMENTED, "{path}");

@@ -216,7 +216,7 @@ async fn outages(log: &Log) {
     expect_lines(&log.take(), &[(STORE, "the outage is over")]);
 
     // All else.
-    let others = ["the user directory", "mailer recording", "event sink 1"];
+    let others = ["the user directory", "notifier recording", "event sink 1"];
     world.directory.set_down(true);
     world.sink.0.store(true, Ordering::SeqCst);
     world

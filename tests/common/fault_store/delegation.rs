@@ -140,7 +140,8 @@ impl TokenStore for FaultStore {
 
     fn search_store(&self) -> Option<&dyn SearchStore> {
         let search = self.0.inner.search_store();
-        search.map(|_| self as &dyn SearchStore)
+        let shown = search.filter(|_| !self.0.hides_search.load(Ordering::SeqCst));
+        shown.map(|_| self as &dyn SearchStore)
     }
 
     fn audit(&self) -> Option<&dyn AuditStore> {

@@ -3,7 +3,7 @@
 mod delegation;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use pat_core::store::{AuditStore, JobStore, NodeReport, SearchStore};
@@ -73,6 +73,7 @@ struct State {
     gates: BTreeMap<&'static str, Gate>,
     faults: Mutex<BTreeMap<&'static str, Fault>>,
     found: AtomicUsize,
+    hides_search: AtomicBool,
 }
 
 /// Holds answers back while it is closed: what was asked has been done by then.
@@ -117,6 +118,7 @@ impl FaultStore {
             gates: gates.collect(),
             faults: Mutex::default(),
             found: AtomicUsize::new(0),
+            hides_search: AtomicBool::new(false),
         }))
     }
 
@@ -130,6 +132,11 @@ impl FaultStore {
     pub(crate) fn set_down(&self, is_down: bool) {
         let methods = if is_down { METHODS } else { &[] };
         self.set(methods, Fault::Failing);
+    }
+
+    /// From now on the store has no search.
+    pub(crate) fn hide_search(&self) {
+        self.0.hides_search.store(true, Ordering::SeqCst);
     }
 
     /// Look-ups read the row, but do not answer until this is opened again.

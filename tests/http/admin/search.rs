@@ -289,7 +289,8 @@ pub(super) async fn a_found_string_is_identified() {
         "to look is not to use"
     );
     assert!(!found.body.contains(&token.raw));
-    let mistyped = format!("{}x", &token.raw[..token.raw.len() - 1]);
+    let (rest, last) = token.raw.split_at(token.raw.len() - 1);
+    let mistyped = format!("{rest}{}", if last == "x" { "y" } else { "x" });
     let format = PrefixedFormat::new(TokenPrefix::default());
     let unknown = format.generate().expect("a token");
     for text in ["", "x", &mistyped, unknown.expose()] {

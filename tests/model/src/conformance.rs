@@ -38,13 +38,13 @@ pub const IMPLEMENTED: &[Implemented] = &[
         Part::Acknowledgement,
         "Start",
         "pat-core/src/auth/epochs.rs",
-        "stamp",
+        "current",
     ),
     row(
         Part::Acknowledgement,
         "Read",
         "pat-core/src/auth/mod.rs",
-        "judge",
+        "evaluate",
     ),
     row(
         Part::Acknowledgement,
@@ -56,13 +56,13 @@ pub const IMPLEMENTED: &[Implemented] = &[
         Part::Acknowledgement,
         "Answer (joined)",
         "pat-core/src/auth/mod.rs",
-        "covers",
+        "is_recent_enough",
     ),
     row(
         Part::Acknowledgement,
         "Ask, Acknowledge",
-        "pat-core/src/service/revoke.rs",
-        "revoke_all",
+        "pat-core/src/node/revocation.rs",
+        "revoke_now",
     ),
     row(
         Part::Acknowledgement,
@@ -79,8 +79,8 @@ pub const IMPLEMENTED: &[Implemented] = &[
     row(
         Part::Acknowledgement,
         "Bump, AnswerLost",
-        "pat-core/src/service/revoke.rs",
-        "raise_floors",
+        "pat-core/src/node/revocation.rs",
+        "bump_epochs",
     ),
     row(
         Part::Staleness,
@@ -91,13 +91,13 @@ pub const IMPLEMENTED: &[Implemented] = &[
     row(
         Part::Staleness,
         "Listen",
-        "pat-core/src/cluster/lapsed.rs",
+        "pat-core/src/cluster/nodes.rs",
         "all_know",
     ),
     row(
         Part::Staleness,
         "Acknowledge",
-        "pat-core/src/service/revoke.rs",
+        "pat-core/src/node/revocation.rs",
         "wait_for_cluster",
     ),
     row(
@@ -134,7 +134,7 @@ pub const IMPLEMENTED: &[Implemented] = &[
         Part::Staleness,
         "Trust",
         "pat-core/src/auth/epochs.rs",
-        "extend_lease",
+        "extend_until",
     ),
     row(
         Part::Clocks,
@@ -158,7 +158,7 @@ pub const IMPLEMENTED: &[Implemented] = &[
         Part::Clocks,
         "Answer (the token)",
         "pat-core/src/auth/mod.rs",
-        "grant",
+        "cached",
     ),
     row(
         Part::Clocks,
@@ -175,14 +175,14 @@ pub const IMPLEMENTED: &[Implemented] = &[
     row(
         Part::Jobs,
         "Acquire (due)",
-        "pat-core/src/jobs/turn.rs",
+        "pat-core/src/jobs/scheduling.rs",
         "occurrence",
     ),
     row(
         Part::Jobs,
         "Renew, GiveUp",
-        "pat-core/src/jobs/turn.rs",
-        "keep",
+        "pat-core/src/jobs/lease.rs",
+        "heartbeat",
     ),
     row(Part::Jobs, "Look", "pat-core/src/jobs/prune.rs", "run"),
     row(
@@ -197,7 +197,7 @@ pub const IMPLEMENTED: &[Implemented] = &[
         "pat-sqlx/src/write/events.rs",
         "insert_events",
     ),
-    row(Part::Jobs, "End", "pat-core/src/jobs/turn.rs", "end"),
+    row(Part::Jobs, "End", "pat-core/src/jobs/lease.rs", "end"),
     row(
         Part::Locks,
         "Lock",
@@ -213,19 +213,19 @@ pub const IMPLEMENTED: &[Implemented] = &[
     row(
         Part::Versions,
         "FindNone",
-        "pat-core/src/cluster/versions.rs",
+        "pat-core/src/cluster/features.rs",
         "has_older_nodes",
     ),
     row(
         Part::Versions,
         "KeepOut",
-        "pat-core/src/cluster/versions.rs",
+        "pat-core/src/cluster/features.rs",
         "keep_older_out",
     ),
     row(
         Part::Versions,
         "Weaken",
-        "pat-core/src/cluster/versions.rs",
+        "pat-core/src/cluster/features.rs",
         "until_usable",
     ),
     row(
