@@ -12,7 +12,7 @@ use crate::error::AuthError;
 use crate::principal::Principal;
 use crate::token::TokenDigest;
 
-/// Known decisions by digest. It bounds memory; whether a kept cached token still stands is decided by
+/// Known decisions by digest. It bounds memory; whether a cached token is still current is decided by
 /// [`Epochs`](super::Epochs) and by the token's expiry on every hit.
 ///
 /// Refusals have a cache of their own, so that a flood of junk cannot push out good tokens. Both
@@ -66,7 +66,7 @@ impl Cache {
         self.ttl / 640 * steps
     }
 
-    /// The cached token of this digest, if it is kept and `is_current`.
+    /// Returns the cached token of this digest, if there is one and it `is_current`.
     pub(super) fn cached(
         &self,
         digest: &TokenDigest,

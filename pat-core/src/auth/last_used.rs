@@ -55,7 +55,7 @@ impl Tracked {
         (last_use > self.written).then_some(LastUse { id, at })
     }
 
-    /// Lets go of the cached tokens that nobody else has.
+    /// Releases the cached tokens that neither the cache nor a request holds.
     fn settle(&mut self) {
         self.cached.retain_mut(|cached| {
             // Exclusive access makes sure that the last note is seen.
@@ -81,7 +81,7 @@ impl LastUsed {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Follows a cached token of a token that has just been loaded. It starts with the last use that is
+    /// Follows the cache entry of a token that has just been loaded. It starts with the last use that is
     /// known of the token; whether there is one.
     pub(crate) fn follow(&self, cached: &Arc<CachedToken>, token: &Token) -> bool {
         let mut table = self.table();

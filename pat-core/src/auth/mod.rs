@@ -39,7 +39,7 @@ const MOST_LEARNED: u32 = 100_000;
 /// How long the store may take to name them.
 const LEARN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How near the end of a token, cached token or lease the time is read precisely, in microseconds: ten times
+/// How near the end of a token, of its time in the cache, or of the cache's trust the time is read precisely, in microseconds: ten times
 /// as much as coarse time may be behind.
 const ENDS_SOON: i64 = 1_000_000;
 
@@ -119,7 +119,7 @@ impl Authenticator {
         Some(Err(error))
     }
 
-    /// A cached token from the cache that still stands, and the time at which it does.
+    /// Returns the cached token of this digest, if it is still current, and the time at which it is.
     fn find_cached(&self, digest: &TokenDigest) -> Option<(Principal, Moment)> {
         let mut now = None;
         let principal = self.cache.cached(digest, |cached| {
@@ -129,7 +129,7 @@ impl Authenticator {
         principal.zip(now)
     }
 
-    /// A refusal from the cache that still stands.
+    /// Returns the cached refusal of this digest, if it is still current.
     fn find_refusal(&self, digest: &TokenDigest) -> Option<AuthError> {
         self.cache.refusal(digest, |refusal| {
             let now = self.context.time.now();
@@ -141,7 +141,7 @@ impl Authenticator {
         })
     }
 
-    /// The time now, if the cached token still stands.
+    /// Returns the time now, if the cached token is still current.
     ///
     /// Coarse time will do as long as nothing ends soon.
     fn current_time_of(&self, cached: &CachedToken) -> Option<Moment> {
@@ -176,7 +176,7 @@ impl Authenticator {
     }
 
     async fn authenticate_in_time(self: Arc<Self>, digest: TokenDigest) -> AuthResult {
-        let deadline = self.context.settings.auth_database_timeout();
+        let deadline = self.context.auth_timeout();
         let Ok(verdict) = timeout(deadline, Arc::clone(&self).look_up(digest)).await else {
             return Err(AuthError::Unavailable(self.context.outages.gave_up()));
         };
@@ -257,7 +257,7 @@ impl Authenticator {
     }
 
     async fn evaluate(&self, digest: TokenDigest, loaded_at_epoch: u64, sent: Moment) -> Loaded {
-        let limit = self.context.settings.auth_database_timeout();
+        let limit = self.context.auth_timeout();
         let found = self
             .context
             .outages

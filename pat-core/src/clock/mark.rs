@@ -17,7 +17,7 @@ const DAY: i64 = 24 * 60 * MINUTE;
 /// starts with a wrong date has asked the network for the right one.
 const SETTLED_AFTER: i64 = 10 * MINUTE;
 /// How much faster than time passes a clock that is ahead is followed then: a week without any node
-/// is made up in less than a day, and in the days until somebody notifications that a clock is years ahead,
+/// is made up in less than a day, and in the days until an operator notices that a clock is years ahead,
 /// the mark has moved by weeks and not by years.
 const PACE: i64 = 10;
 /// A clock that is behind by up to [`MOST_BEHIND`] catches up with the mark by this part of the time

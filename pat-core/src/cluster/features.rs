@@ -14,7 +14,7 @@ impl Feed {
     /// That is once in the life of a store. So a version that only runs beside newer tables keeps
     /// nobody from going back to the one before; its first use of a feature does.
     pub(crate) async fn enable(&self, feature: Feature) -> Result<bool, StoreError> {
-        let limit = self.context.settings.auth_database_timeout() * 5;
+        let limit = self.context.request_timeout();
         let enabled = tokio::time::timeout(limit, self.until_usable(feature)).await;
         enabled.unwrap_or(Ok(false))
     }
@@ -46,7 +46,7 @@ impl Feed {
         if !self.context.store.is_shared() {
             return Ok(false);
         }
-        let limit = self.context.settings.auth_database_timeout();
+        let limit = self.context.auth_timeout();
         let nodes = self
             .context
             .outages
@@ -56,7 +56,7 @@ impl Feed {
     }
 
     async fn keep_older_out(&self, feature: Feature) -> Result<(), StoreError> {
-        let limit = self.context.settings.auth_database_timeout();
+        let limit = self.context.auth_timeout();
         self.context
             .outages
             .store(limit, self.context.store.raise_readable_from(feature.since))

@@ -73,7 +73,7 @@ impl Feed {
         }
     }
 
-    /// Reads the feed once: raises the epochs of what has changed, then trusts the cache for
+    /// Reads the feed once: bumps the epochs of what has changed, then trusts the cache for
     /// another `pat.self.auth.max.staleness.ms`, counted from when the question was sent.
     ///
     /// A node reports before its first poll and, where some node waits for that, after each one that
@@ -119,7 +119,7 @@ impl Feed {
         bound: Duration,
     ) -> Result<bool, StoreError> {
         let asked = self.context.time.now().boot;
-        let limit = self.context.settings.auth_database_timeout();
+        let limit = self.context.auth_timeout();
         let nodes = self
             .context
             .outages
@@ -134,7 +134,7 @@ impl Feed {
         let mut progress = self.progress.lock().await;
         self.auth.epochs.expire();
         self.reported_until.store(i64::MIN, Ordering::SeqCst);
-        let limit = self.context.settings.auth_database_timeout();
+        let limit = self.context.auth_timeout();
         let Progress { reported, .. } = std::mem::take(&mut *progress);
         match reported {
             Some((report, _)) => {
@@ -162,7 +162,7 @@ impl Feed {
         let reported_at = progress.reported.map_or(i64::MIN, |(_, at)| at);
         // What has changed and what time it is must be known even if nothing can be written.
         let sent = self.context.time.now();
-        let limit = self.context.settings.auth_database_timeout();
+        let limit = self.context.auth_timeout();
         let page = self
             .context
             .outages
@@ -242,7 +242,7 @@ impl Feed {
 
     async fn report(&self, progress: &mut Progress, applied: u64) -> Result<(), StoreError> {
         let sent = self.context.time.now();
-        let limit = self.context.settings.auth_database_timeout();
+        let limit = self.context.auth_timeout();
         let report = NodeReport {
             node: self.node(progress)?,
             applied,
@@ -307,7 +307,7 @@ impl Feed {
     /// Asks the store for its time, before the first report: that has the time in it.
     async fn learn_time(&self) -> Result<(), StoreError> {
         let sent = self.context.time.now();
-        let limit = self.context.settings.auth_database_timeout();
+        let limit = self.context.auth_timeout();
         let page = self
             .context
             .outages

@@ -18,9 +18,9 @@ use crate::token::{Owner, random_u64};
 
 /// How many notifications are in hand at a time.
 const IN_HAND: u32 = 8;
-/// How long a mailer may take for one notification.
+/// How long a notifier may take for one notification.
 const SEND_TIMEOUT: Duration = Duration::from_mins(2);
-/// How long a claim lasts: longer than the directory, a mailer and a few tries to settle take
+/// How long a claim lasts: longer than the directory, a notifier and a few tries to settle take
 /// together, so that no other node sends what is still in hand.
 const CLAIM: Duration = Duration::from_mins(5);
 /// The first pause after a failure; each one after it is twice as long, up to the longest.
@@ -113,7 +113,7 @@ impl Node {
             .await
     }
 
-    /// Offers a notification to every mailer that has not sent it yet.
+    /// Offers a notification to every notifier that has not sent it yet.
     async fn send(&self, queued: &QueuedNotification, recipient: Recipient) -> Outcome {
         let by = match &queued.by {
             None => None,

@@ -83,7 +83,7 @@ impl Node {
     /// wait for long: what is not written now is by the next flush.
     async fn write_noted_uses(&self, scope: &RevocationScope) {
         let (last_used, store) = (&self.auth.last_used, &*self.context.store);
-        let limit = self.context.settings.auth_database_timeout();
+        let limit = self.context.auth_timeout();
         let written = match scope {
             RevocationScope::Tokens(ids) => {
                 self.context
@@ -172,10 +172,7 @@ impl Node {
         loop {
             if head.is_none() {
                 let read = self.context.store.changes_since(None);
-                let page = self
-                    .context
-                    .ask(self.context.settings.auth_database_timeout(), read)
-                    .await;
+                let page = self.context.ask(self.context.auth_timeout(), read).await;
                 head = page.ok().map(|page| page.head.generation);
             }
             let caught_up = feed.catch_up().await;

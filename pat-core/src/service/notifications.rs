@@ -20,18 +20,12 @@ impl Pats {
         &self,
         limit: u32,
     ) -> Result<Vec<DeadNotification>, StoreError> {
-        match self.0.context.job_store()? {
-            Some(jobs) => {
-                self.0
-                    .context
-                    .ask(
-                        self.0.context.request_timeout(),
-                        jobs.dead_notifications(limit),
-                    )
-                    .await
-            }
-            None => Ok(Vec::new()),
-        }
+        let context = &self.0.context;
+        let Some(jobs) = context.job_store()? else {
+            return Ok(Vec::new());
+        };
+        let dead = jobs.dead_notifications(limit);
+        context.ask(context.request_timeout(), dead).await
     }
 
     /// Queues a dead letter again. Returns `false` if there is none with this ID.
