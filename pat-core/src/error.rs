@@ -168,8 +168,8 @@ pub enum PolicyError {
     },
     /// An older version of this service runs, and would accept the token where it must not.
     #[error(
-        "{feature} cannot be used while an older version of this service runs; try again when all nodes \
-         run this version"
+        "{feature} cannot be used while an older version of this service runs; try again when all \
+         nodes run this version"
     )]
     OlderNodes {
         /// The feature that older versions do not know.
@@ -225,10 +225,10 @@ pub enum AccessError {
     /// The tokens could not be read or changed in time.
     #[error("the tokens cannot be read or changed now")]
     Unavailable(#[from] Unavailable),
-    }
+}
 
-    /// The reason that a call of the administration failed. Nothing was changed, except possibly with
-    /// [`AdminError::Unavailable`].
+/// The reason that a call of the administration failed. Nothing was changed, except possibly with
+/// [`AdminError::Unavailable`].
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdminError {
