@@ -33,7 +33,7 @@ use crate::token::{Owner, Token, TokenDigest, TokenId};
 /// Callers pass the time of their clock, which may be wrong. A store whose database has a clock uses
 /// and stores that time instead, read in the transaction of the change ([`StoreTime::now`]).
 ///
-/// A method makes all its changes or none, and a change survives a crash once the method has returned.
+/// A method makes all its changes or none. All but last uses survive a crash once it has returned.
 /// The store retries a conflict inside the database, such as a deadlock or a locked file.
 ///
 /// # Errors
