@@ -12,11 +12,11 @@ use crate::error::AuthError;
 use crate::principal::Principal;
 use crate::token::TokenDigest;
 
-/// Known decisions by digest. It bounds memory; whether a cached token is still current is decided by
-/// [`Epochs`](super::Epochs) and by the token's expiry on every hit.
+/// Cached tokens and refusals by digest. The cache only bounds memory: on every hit,
+/// [`Epochs`](super::Epochs) and the token's expiry decide whether the entry is still current.
 ///
-/// Refusals have a cache of their own, so that a flood of junk cannot push out good tokens. Both
-/// hashers are seeded at random: an attacker who grinds digests cannot make them collide.
+/// Refusals have a separate cache, so that a flood of invalid tokens cannot evict valid ones. Both
+/// hashers have random seeds, so that an attacker cannot construct digests that collide.
 #[derive(Debug)]
 pub(super) struct Cache {
     /// `None` if the settings switch caching off.
@@ -26,20 +26,19 @@ pub(super) struct Cache {
     turn: AtomicU64,
 }
 
-/// Tokens that are good: moka keeps to the number and age that the settings allow, and what is in
-/// use now is found in the slots before it.
+/// Valid tokens: moka enforces the size and age of the settings, and the slots in front of it hold the
+/// tokens in use.
 #[derive(Debug)]
 struct KnownTokens {
-    /// Hold nothing for long that is not in `cache` too.
+    /// A subset of `cache`, except for a short time.
     slots: Arc<Slots>,
     cache: Moka<TokenDigest, Principal, ahash::RandomState>,
 }
 
-/// How many refusals are kept, about 200 bytes each.
+/// How many refusals are cached, about 200 bytes each.
 const MAX_REFUSALS: u64 = 10_000;
-/// How long a refusal is kept. Short, though "unknown", "revoked" and "expired" are final, so that a
-/// database restored from a backup is soon believed; and an owner may be active again though the host
-/// has not said so.
+/// How long a refusal is cached. "Unknown", "revoked" and "expired" are final, but the database may be
+/// restored from a backup, and an owner may become active again without a call of the host.
 pub(super) const REFUSAL_TTL: Duration = Duration::from_secs(10);
 
 impl Cache {
@@ -47,7 +46,7 @@ impl Cache {
         let known = (!ttl.is_zero()).then(|| KnownTokens::new(max_items, ttl));
         let refusals = Moka::builder()
             .max_capacity(MAX_REFUSALS)
-            // To free memory. How long one stands is a matter of the clock that decides.
+            // Frees memory; the clock for decisions ends a refusal earlier.
             .time_to_live(REFUSAL_TTL * 6)
             .build_with_hasher(ahash::RandomState::new());
         Self {
@@ -58,8 +57,8 @@ impl Cache {
         }
     }
 
-    /// How long the next cached token is kept: the set time, shortened by up to a tenth, so that what was
-    /// loaded together (after a restart) does not fall due together.
+    /// Returns how long the next token is cached: the set time, shortened by up to a tenth, so that
+    /// tokens loaded together (after a restart) do not expire together.
     pub(super) fn time_to_live(&self) -> Duration {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % 64;
         let steps = 640 - u32::try_from(turn).unwrap_or_default();
@@ -81,7 +80,7 @@ impl Cache {
         }
     }
 
-    /// The refusal of this digest, if it is kept and `is_current`.
+    /// Returns the cached refusal of this digest, if there is one and it `is_current`.
     pub(super) fn refusal(
         &self,
         digest: &TokenDigest,
@@ -91,8 +90,7 @@ impl Cache {
         is_current(&refusal).then_some(refusal.error)
     }
 
-    /// Keeps a refusal that is final, or stands until a change of the owner. A failure says nothing
-    /// about the token.
+    /// Caches a refusal that is final or depends on the owner; not a failure.
     pub(super) fn insert_refusal(&self, digest: TokenDigest, refusal: &Refusal) {
         let is_final = matches!(
             refusal.error,
@@ -129,14 +127,14 @@ impl KnownTokens {
         digest: &TokenDigest,
         is_current: impl FnOnce(&CachedToken) -> bool,
     ) -> Option<Principal> {
-        // Now and then the cache is asked, so that it learns what is in use and evicts the rest.
+        // Some hits read from the cache, so that it records which tokens are in use.
         let turn = TURN.replace(TURN.get().wrapping_add(1));
         if !turn.is_multiple_of(SAMPLE)
             && let Some(cached) = &*self.slots.get(digest)
             && cached.digest == *digest
         {
-            // Counted last, when all that decides has been read: a processor reads nothing ahead of
-            // a count that others share.
+            // Cloned last, after all reads for the decision: processors do not execute reads ahead of
+            // an atomic increment.
             return is_current(cached).then(|| Principal(Arc::clone(cached)));
         }
         let principal = self.cache.get(digest)?;
@@ -145,14 +143,14 @@ impl KnownTokens {
     }
 
     fn put(&self, principal: &Principal) {
-        // The slot first: what is evicted at once is taken out of it again.
+        // The slot first: an immediate eviction must empty it again.
         self.slots.put(principal);
         self.cache.insert(principal.0.digest, principal.clone());
     }
 }
 
-/// One hit in so many is looked up in the cache itself: no divisor of the round numbers in which
-/// clients take turns, so that each token's turn comes.
+/// One hit in this many reads from the cache itself. A prime, so that with a round number of clients in
+/// rotation each token is sampled.
 const SAMPLE: u16 = 61;
 
 thread_local! {

@@ -6,12 +6,12 @@ use super::cached_token::CachedToken;
 use crate::principal::Principal;
 use crate::token::TokenDigest;
 
-/// A direct-mapped table in front of the bounded cache: each digest has one slot, and two that share
-/// it take turns. A read takes no lock and keeps no books, which is what most of a cache's time
-/// goes to.
+/// A direct-mapped table in front of the bounded cache: each digest has one slot, and digests that share
+/// one replace each other. A read takes no lock and updates no statistics, which cost most of the time
+/// of a read from a bounded cache.
 ///
-/// Only tokens that are stored get here, and nobody can choose their digests, so the bare digest
-/// serves as hash.
+/// Only stored tokens are inserted, and their digests cannot be chosen, so the digest itself serves as
+/// hash.
 #[derive(Debug)]
 pub(super) struct Slots(Box<[ArcSwapOption<CachedToken>]>);
 
@@ -19,7 +19,7 @@ pub(super) struct Slots(Box<[ArcSwapOption<CachedToken>]>);
 const SPREAD: usize = 4;
 
 impl Slots {
-    /// Slots for about this many tokens, eight bytes each beside what they hold.
+    /// Creates slots for about this many tokens, each of eight bytes besides the cached token.
     pub(super) fn new(tokens: u32) -> Self {
         let count = (tokens as usize).saturating_mul(SPREAD).next_power_of_two();
         Self((0..count).map(|_| ArcSwapOption::empty()).collect())
@@ -32,7 +32,7 @@ impl Slots {
         &self.0[hash & (self.0.len() - 1)]
     }
 
-    /// What is in the slot of this digest: its own cached token, or another's, or none.
+    /// Returns the content of this digest's slot: its cached token, that of another digest, or none.
     pub(super) fn get(&self, digest: &TokenDigest) -> Guard<Option<Arc<CachedToken>>> {
         self.slot(digest).load()
     }
@@ -42,7 +42,7 @@ impl Slots {
             .store(Some(Arc::clone(&principal.0)));
     }
 
-    /// Empties the slot of a cached token if that is still in it.
+    /// Empties the slot of a cached token, if it still holds that one.
     pub(super) fn remove(&self, principal: &Principal) {
         let slot = self.slot(&principal.0.digest);
         slot.compare_and_swap(&Some(Arc::clone(&principal.0)), None);
@@ -55,8 +55,8 @@ impl Slots {
 }
 
 impl Drop for Slots {
-    /// As a store does, the end of a slot looks at what each thread reads just now, also if it is empty:
-    /// for all of them that takes a while.
+    /// Skips the destructor of empty slots: like a store, it scans the reads of every thread, which takes
+    /// long for all slots.
     fn drop(&mut self) {
         for slot in std::mem::take(&mut self.0) {
             let is_empty = slot.load().is_none();
