@@ -30,7 +30,7 @@ pub enum AuthError {
     #[error("token {0} is expired")]
     Expired(TokenId),
     /// The owner is not in the directory.
-    #[error("the owner of token {0} is gone")]
+    #[error("the owner of token {0} does not exist")]
     OwnerGone(TokenId),
     /// The owner is in the directory, but not active.
     #[error("the owner of token {0} is not active")]

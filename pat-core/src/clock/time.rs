@@ -407,12 +407,12 @@ mod tests {
         assert!(time.must_hear_others());
         time.contradicted(time.now().boot + 25_000_000);
         assert_eq!(time.doubtful_leap(), Some(2 * DAY * 1_000_000));
-        assert!(!time.must_hear_others(), "they are heard");
+        assert!(!time.must_hear_others(), "their reports are read");
         clock.advance(Duration::from_secs(25));
         assert_eq!(
             time.doubtful_leap(),
             None,
-            "the other one was not heard again"
+            "the other node has not reported again"
         );
         time.contradicted(time.now().boot + 25_000_000);
         let _ = observe(25, 25);
@@ -493,7 +493,7 @@ mod tests {
         assert_eq!(time.refresh().timestamp(), base);
         clock.step_wall(seconds(402 * DAY));
         assert_eq!(time.refresh().timestamp(), base + seconds(400 * DAY));
-        assert_eq!(time.vouched(), base, "nobody vouches for that");
+        assert_eq!(time.vouched(), base, "the mark does not follow the clock");
         clock.step_wall(seconds(-400 * DAY));
         assert_eq!(time.refresh().timestamp(), base, "right again");
     }

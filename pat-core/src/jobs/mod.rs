@@ -94,7 +94,7 @@ impl Jobs {
     /// Stops the jobs: finishes the current batch and the claimed notifications, writes the last uses,
     /// and delivers queued events to process sinks.
     ///
-    /// Afterwards every request asks the database, until the jobs are started again.
+    /// Afterwards every request queries the database, until the jobs are started again.
     ///
     /// Takes at most 20 seconds, whatever the database, the directory, notifiers and event sinks do: 7
     /// for the jobs, 2 for last uses, 10 for events (of which a sink has 2 for each). Logs what could

@@ -92,7 +92,7 @@ impl Node {
         queued: &QueuedNotification,
     ) -> Result<Result<Recipient, &str>, Unavailable> {
         let Some(user) = self.find_user(&queued.owner).await? else {
-            return Ok(Err("the owner is gone"));
+            return Ok(Err("the owner does not exist"));
         };
         if !user.is_active {
             return Ok(Err("the owner is not active"));

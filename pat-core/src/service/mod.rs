@@ -43,7 +43,7 @@ impl Pats {
     /// deliver notifications and feed event sinks. Also reads once which tokens are in use, so that
     /// they are accepted during a flood of unknown ones.
     ///
-    /// Without the jobs authentication is correct, but on a shared store every request asks the
+    /// Without the jobs authentication is correct, but on a shared store every request queries the
     /// database, last uses are written only by [`Pats::flush_last_use`], no token is pruned, no
     /// notification is sent, and event sinks receive nothing. The store keeps the events of changes in
     /// any case.
@@ -174,7 +174,7 @@ impl Pats {
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer. The cache is used until
-    /// `pat.auth.max.staleness.ms` after the last successful poll; then every request asks the database.
+    /// `pat.auth.max.staleness.ms` after the last successful poll; then every request queries the database.
     pub async fn poll_changes(&self) -> Result<(), StoreError> {
         self.0.feed.poll().await
     }
