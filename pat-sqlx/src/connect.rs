@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use pat_core::TokenStore;
 
 use crate::dialect::Dialect;
@@ -33,6 +34,17 @@ use crate::store::SqlxStore;
 /// a URL, [`ConnectError::Url`] and [`ConnectError::InMemory`] if the URL cannot be used, and the
 /// errors of [`SqlxStore::migrate`].
 pub async fn connect(url: &str) -> Result<AnyStore, ConnectError> {
+    open(url).await
+}
+
+/// Compiled here and only here. The body of an async function is compiled by each crate that awaits
+/// it, and with this one all that the stores consist of would be.
+#[inline(never)]
+fn open(url: &str) -> BoxFuture<'_, Result<AnyStore, ConnectError>> {
+    Box::pin(open_by_scheme(url))
+}
+
+async fn open_by_scheme(url: &str) -> Result<AnyStore, ConnectError> {
     match url.split_once(':').map(|(scheme, _)| scheme) {
         #[cfg(feature = "sqlite")]
         Some("sqlite") => crate::SqliteStore::connect(url).await.map(AnyStore::new),

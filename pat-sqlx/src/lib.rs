@@ -18,6 +18,7 @@ mod mysql;
 mod postgres;
 mod privileges;
 mod probe;
+mod retry;
 mod row;
 mod search;
 #[cfg(any(feature = "postgres", feature = "mysql"))]

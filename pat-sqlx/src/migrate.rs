@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use pat_core::store::SCHEMA_VERSION;
-use sqlx::migrate::{Migrate as _, MigrateError, Migration, MigrationType, Migrator};
+use sqlx::migrate::{AppliedMigration, Migrate as _, MigrateError, Migration, MigrationType};
 use sqlx::{Error, SqlSafeStr as _};
 
 use crate::dialect::Dialect;
@@ -52,34 +52,34 @@ impl<DB: Dialect> SqlxStore<DB> {
             settings::check(pool).await?;
         }
         self.check().await?;
-        let migrator = migrator::<DB>();
+        let migrations = migrations::<DB>();
         let is_up_to_date = {
             let acquired = self.pool.acquire().await;
             let mut connection = acquired.map_err(ConnectError::Open)?;
-            is_up_to_date::<DB>(&migrator, &mut connection).await?
+            is_up_to_date::<DB>(&migrations, &mut connection).await?
         };
         if !is_up_to_date {
-            self.bring_up_to_date(&migrator).await?;
+            self.bring_up_to_date(&migrations).await?;
         }
         self.check_version().await?;
         self.probe_or_explain().await
     }
 
-    async fn bring_up_to_date(&self, migrator: &Migrator) -> Result<(), ConnectError> {
-        let mut result = migrator.run(&self.pool).await;
+    async fn bring_up_to_date(&self, migrations: &[Migration]) -> Result<(), ConnectError> {
+        let mut result = self.apply_missing(migrations).await;
         for attempt in 1..ATTEMPTS {
             // Another process may be in the middle of the same migration.
             if !result.as_ref().is_err_and(may_be_concurrent::<DB>) {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(50) * attempt).await;
-            result = migrator.run(&self.pool).await;
+            result = self.apply_missing(migrations).await;
         }
         if let Err(MigrateError::Dirty(version)) = result {
             // A process ended in the middle, on a database that cannot roll back `CREATE TABLE`.
             tracing::warn!(version, "repeating a migration that was applied in part");
             self.forget_half_done().await?;
-            result = migrator.run(&self.pool).await;
+            result = self.apply_missing(migrations).await;
         }
         match result {
             Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _))
@@ -90,6 +90,25 @@ impl<DB: Dialect> SqlxStore<DB> {
                 Err(explain::<DB>(error, true, &mut connection).await)
             }
             result => result.map_err(|error| ConnectError::Migrate(error.into())),
+        }
+    }
+
+    /// Applies the migrations that are missing, each after all before it are finished.
+    ///
+    /// sqlx's `Migrator` either takes an advisory lock, which not every pooler and cluster supports,
+    /// or takes a migration for finished that another process has just begun.
+    async fn apply_missing(&self, migrations: &[Migration]) -> Result<(), MigrateError> {
+        let mut connection = self.pool.acquire().await?;
+        connection.ensure_migrations_table(TABLE).await?;
+        loop {
+            let (finished, unfinished) = applied::<DB>(&mut connection).await?;
+            let Some(missing) = first_missing(migrations, &finished)? else {
+                return Ok(());
+            };
+            if unfinished == Some(missing.version) {
+                return Err(MigrateError::Dirty(missing.version));
+            }
+            connection.apply(TABLE, missing).await?;
         }
     }
 
@@ -161,35 +180,49 @@ impl<DB: Dialect> SqlxStore<DB> {
 
 /// Whether all our migrations are applied. It only reads.
 async fn is_up_to_date<DB: Dialect>(
-    migrator: &Migrator,
+    migrations: &[Migration],
     connection: &mut DB::Connection,
 ) -> Result<bool, ConnectError> {
-    match done::<DB>(connection).await {
-        Ok(done) => {
-            let mut ours = migrator.iter();
-            Ok(ours.all(|migration| {
-                let is_same = |(version, checksum): &(i64, Vec<u8>)| {
-                    *version == migration.version && **checksum == *migration.checksum
-                };
-                done.iter().any(is_same)
-            }))
-        }
+    match applied::<DB>(connection).await.map_err(cause) {
+        // A migration that has changed is for `apply_missing` to report.
+        Ok((finished, _)) => Ok(matches!(first_missing(migrations, &finished), Ok(None))),
         Err(error) if is_database_error(&error, DB::is_missing_table) => Ok(false),
         Err(error) => Err(explain::<DB>(error, false, connection).await),
     }
 }
 
-/// Returns the versions and checksums of the applied migrations.
-async fn done<DB: Dialect>(connection: &mut DB::Connection) -> Result<Vec<(i64, Vec<u8>)>, Error> {
-    let applied = connection.list_applied_migrations(TABLE).await;
-    let applied = applied.map_err(cause)?.into_iter();
+/// Returns the migrations that are finished, and the version of the lowest that is only begun.
+async fn applied<DB: Dialect>(
+    connection: &mut DB::Connection,
+) -> Result<(Vec<AppliedMigration>, Option<i64>), MigrateError> {
+    let mut finished = connection.list_applied_migrations(TABLE).await?;
     // Read last, so that it covers every migration in the list.
-    let dirty = connection.dirty_version(TABLE).await.map_err(cause)?;
-    // It is the lowest version that was begun and not finished.
-    let done = applied.filter(|migration| dirty.is_none_or(|dirty| migration.version < dirty));
-    Ok(done
-        .map(|migration| (migration.version, migration.checksum.into_owned()))
-        .collect())
+    let unfinished = connection.dirty_version(TABLE).await?;
+    finished.retain(|migration| unfinished.is_none_or(|version| migration.version < version));
+    Ok((finished, unfinished))
+}
+
+/// Returns the first of our migrations that is not among the finished ones.
+///
+/// # Errors
+/// [`MigrateError::VersionMismatch`] if one before it was applied with another text.
+fn first_missing<'m>(
+    migrations: &'m [Migration],
+    finished: &[AppliedMigration],
+) -> Result<Option<&'m Migration>, MigrateError> {
+    for ours in migrations {
+        match finished
+            .iter()
+            .find(|theirs| theirs.version == ours.version)
+        {
+            None => return Ok(Some(ours)),
+            Some(theirs) if theirs.checksum != ours.checksum => {
+                return Err(MigrateError::VersionMismatch(ours.version));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(None)
 }
 
 fn cause(error: MigrateError) -> Error {
@@ -214,17 +247,11 @@ fn may_be_concurrent<DB: Dialect>(error: &MigrateError) -> bool {
     }
 }
 
-fn migrator<DB: Dialect>() -> Migrator {
+fn migrations<DB: Dialect>() -> Vec<Migration> {
     let migrations = (1..).zip(NAMES).zip(DB::MIGRATIONS);
     let migrations = migrations.map(|((version, name), sql)| {
         let sql = sql.into_sql_str();
         Migration::new(version, name.into(), MigrationType::Simple, sql, false)
     });
-    let mut migrator = Migrator::with_migrations(migrations.collect());
-    migrator.dangerous_set_table_name(TABLE);
-    // An advisory lock, which not every pooler and cluster supports; `migrate` works without it.
-    migrator.set_locking(false);
-    // A newer version may have migrated the tables, and this one may run beside it.
-    migrator.set_ignore_missing(true);
-    migrator
+    migrations.collect()
 }

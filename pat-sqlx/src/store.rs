@@ -9,16 +9,14 @@ use pat_core::store::{
     MarkBounds, NewToken, NodeReport, Revocation, RevocationScope, Revoked, SearchStore, StoreTime,
     TokenStore,
 };
-use pat_core::{
-    Clock as _, NotificationKind, Owner, StoreError, SystemClock, Token, TokenDigest, TokenId,
-};
+use pat_core::{NotificationKind, Owner, StoreError, Token, TokenDigest, TokenId};
 use sqlx::Pool;
 use tracing::instrument;
 
-use crate::checkout::{LostConnection, fetch, fetch_from_primary};
+use crate::checkout::{fetch, fetch_from_primary};
 use crate::dialect::Dialect;
 use crate::row::{self, TOKEN_COLUMNS, TOKENS};
-use crate::sql::{ClockSource, InconsistentRead, Sql, corrupt};
+use crate::sql::{ClockSource, Sql, corrupt};
 use crate::write::Write;
 
 /// A token store in a database that sqlx supports.
@@ -48,16 +46,6 @@ impl<DB: Dialect> fmt::Debug for SqlxStore<DB> {
     }
 }
 
-/// How long a transaction is repeated that loses races (busy, deadlock, serialization), even if its
-/// caller has given up before. On a Galera cluster the first transaction to commit wins, so under
-/// concurrency one may lose many races.
-const RETRY_FOR: Duration = Duration::from_secs(30);
-/// The longest pause before the second attempt, and before any later one.
-const PAUSES: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(100)];
-/// How many races a transaction loses before it uses eager locks; see [`SqlDialect::EAGER_LOCKS`].
-const RACES_BEFORE_EAGER_LOCKS: u32 = 3;
-/// How often a call is repeated whose statements found different rows ([`InconsistentRead`]).
-const INCONSISTENT_READS: u32 = 5;
 /// How many rows one statement has at most, well within every database's limit of parameters.
 pub(crate) const CHUNK: usize = 1_000;
 /// How long a notification may delay the response to a change.
@@ -114,75 +102,6 @@ impl<DB: Dialect> SqlxStore<DB> {
     pub async fn close(&self) {
         self.auth_pool.close().await;
         self.pool.close().await;
-    }
-
-    /// Repeats a transaction while it loses races, and on another connection if its own ended before
-    /// the commit: as often as the pools may have connections from before a failover.
-    pub(crate) async fn retry<T, F>(
-        &self,
-        transaction: impl Fn() -> F + Send,
-    ) -> Result<T, StoreError>
-    where
-        F: Future<Output = Result<T, sqlx::Error>> + Send,
-    {
-        self.retry_with_eager_locks(move |_| transaction()).await
-    }
-
-    /// Like [`SqlxStore::retry`]; passes `true` once the transaction has to use eager locks.
-    async fn retry_with_eager_locks<T, F>(
-        &self,
-        transaction: impl Fn(bool) -> F + Send,
-    ) -> Result<T, StoreError>
-    where
-        F: Future<Output = Result<T, sqlx::Error>> + Send,
-    {
-        let begun = SystemClock.boot();
-        let [mut pause, longest] = PAUSES;
-        let mut lost = 0;
-        let pools = [&self.pool, &self.auth_pool];
-        let connections = pools.map(|pool| pool.options().get_max_connections());
-        let mut others = connections[0].max(connections[1]);
-        let mut inconsistent_reads = INCONSISTENT_READS;
-        loop {
-            match transaction(lost >= RACES_BEFORE_EAGER_LOCKS).await {
-                Err(sqlx::Error::Database(error))
-                    if may_retry(begun) && DB::is_transient(&*error) =>
-                {
-                    tracing::debug!("the transaction lost a race and is repeated");
-                    tokio::time::sleep(jittered(pause)).await;
-                    pause = longest.min(pause * 2);
-                    lost += 1;
-                }
-                Err(error) if inconsistent_reads > 0 && InconsistentRead::is(&error) => {
-                    tracing::debug!(%error, "the transaction found inconsistent rows and is repeated");
-                    tokio::time::sleep(jittered(pause)).await;
-                    inconsistent_reads -= 1;
-                }
-                Err(error) if others > 0 && LostConnection::is(&error) => {
-                    tracing::debug!(%error, "a database connection ended; the call is repeated on another one");
-                    others -= 1;
-                }
-                result => return result.map_err(store_error),
-            }
-        }
-    }
-}
-
-/// Whether a transaction that was begun at this boot time may be repeated.
-fn may_retry(begun: Duration) -> bool {
-    SystemClock.boot().saturating_sub(begun) < RETRY_FOR
-}
-
-/// Returns a random part of a pause, so that two transactions that conflicted do not meet again.
-fn jittered(pause: Duration) -> Duration {
-    let random = getrandom::u32().unwrap_or(u32::MAX);
-    pause.mul_f64(f64::from(random) / f64::from(u32::MAX))
-}
-
-fn store_error(error: sqlx::Error) -> StoreError {
-    match error {
-        sqlx::Error::PoolTimedOut => StoreError::Timeout,
-        error => StoreError::backend(error),
     }
 }
 

@@ -1,16 +1,41 @@
 //! Migrations that meet each other, those of a host, and their own remains.
 
+use std::time::Duration;
+
+use futures_util::future::join_all;
 use pat_sqlx::sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
 use pat_sqlx::sqlx::{self, Connection, Pool, SqlSafeStr as _};
 use pat_sqlx::{Dialect, SqlxStore, prepare_connection};
 
 use super::{close, insert, new, open, open_several};
+use crate::cluster::revocation::proxy::{Proxy, Way};
 use crate::common::database::{AnyDatabase, Database, Kind};
+
+/// How often all nodes start on an empty database.
+const ROUNDS: u32 = 3;
 
 pub(super) async fn several_may_migrate_at_once(database: Database) {
     let stores = open_several(&database, 4).await;
     insert(&stores[3].tokens(), &new(1, "alice")).await;
     close(stores).await;
+}
+
+/// A node that is far from the server reads the list of migrations while a nearer one applies them.
+pub(super) async fn nodes_at_any_distance_may_migrate_at_once(database: Database) {
+    for round in 0..ROUNDS {
+        let database = database.create_beside(&format!("round_{round}")).await;
+        let nodes = (0..8).map(async |distance| {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let proxy = Proxy::start(&database, folder.path());
+            proxy.set(Way::Slow(distance * Duration::from_millis(3)));
+            let store = pat_sqlx::connect(&proxy.url).await;
+            store
+                .expect("a store, whatever the others do")
+                .close()
+                .await;
+        });
+        join_all(nodes).await;
+    }
 }
 
 /// Where tables are not made in a transaction, a process that ends half-way leaves such a state.

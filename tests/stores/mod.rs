@@ -77,6 +77,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         trials_on_servers(servers::connections_that_were_cut_harm_nobody),
         trials_on_servers(servers::changes_that_wait_leave_connections_for_authentication),
         trials_on_servers(a_token_is_created_used_listed_and_revoked),
+        SERVERS.map(|kind| {
+            trial_that_stops(kind, migrations::nodes_at_any_distance_may_migrate_at_once)
+        }),
         SERVERS
             .map(|kind| trial_that_stops(kind, servers::a_primary_that_was_demoted_is_not_asked)),
     ];
