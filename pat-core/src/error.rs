@@ -151,7 +151,9 @@ pub enum PolicyError {
     #[error("a duration is required: tokens that never expire are not allowed")]
     EternalNotAllowed,
     /// `pat.create.by.token` is `capped`, and the token would outlive the one that creates it.
-    #[error("the token would expire later than the token that creates it; choose a shorter duration")]
+    #[error(
+        "the token would expire later than the token that creates it; choose a shorter duration"
+    )]
     OutlivesParent,
     /// The owner has `atlassian.pats.max.tokens.per.user` tokens or more, expired ones included.
     #[error(

@@ -80,7 +80,7 @@ pub enum EventKind {
     FirstUsed {
         /// The token.
         token: TokenId,
-    /// Its owner.
+        /// Its owner.
         owner: Owner,
     },
     /// A presented token was refused.
@@ -101,13 +101,13 @@ pub enum EventKind {
         tokens: Vec<RevokedToken>,
         /// The user who revoked them; `None` for the host.
         by: Option<Owner>,
-    /// The reason that this user gave.
+        /// The reason that this user gave.
         reason: Option<String>,
     },
     /// Tokens were deleted in one transaction, `atlassian.pats.pruning.delay.days` after they expired or
     /// were revoked. The store has a row for each token.
     Pruned {
-    /// The tokens; at least one.
+        /// The tokens; at least one.
         tokens: Vec<PrunedToken>,
     },
     /// An owner was notified. The store has a row for each token of the notification.

@@ -80,7 +80,7 @@ impl PatsBuilder {
         self
     }
 
-    /// Adds an accepted format, besides the issued one and those in the settings.
+    /// Adds a format of tokens that are accepted, besides the issued one and those in the settings.
     pub fn accept(mut self, format: impl TokenFormat) -> Self {
         self.accepted_formats.push(Arc::new(format));
         self

@@ -169,8 +169,8 @@ impl Pats {
         self.0.flush_last_use().await
     }
 
-    /// Reads the change feed once. Runs as a job every `pat.cluster.poll.interval.ms` if the store is
-    /// shared.
+    /// Reads the changes of other nodes once, and stops accepting the tokens that they revoked. Runs as
+    /// a job every `pat.cluster.poll.interval.ms` if the store is shared.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer. The cache is used until

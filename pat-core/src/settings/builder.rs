@@ -7,13 +7,13 @@ use crate::token::FormatName;
 
 /// Builds [`Settings`] from the documented defaults.
 ///
-/// Setters are named as the properties are. The first value that is not allowed makes
-/// [`SettingsBuilder::build`] fail.
+/// Setters are named after the properties. [`SettingsBuilder::build`] returns the error of the first
+/// typed setter with a value that is not allowed.
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct SettingsBuilder {
     settings: Settings,
-    /// The names of the properties that were set rather than left alone.
+    /// The names of the properties that were set.
     set: BTreeSet<&'static str>,
     error: Option<SettingsError>,
 }

@@ -361,7 +361,7 @@ pub struct QueuedNotification {
     pub sent_by: Vec<String>,
 }
 
-    /// A worker's right to settle a notification.
+/// A worker's right to settle a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
     /// The notification.

@@ -519,6 +519,7 @@ pub struct ChangePage {
     /// The end of the feed.
     pub head: FeedPosition,
     /// The random number that the feed now has at the cursor's generation; `None` if it has no entry.
+    /// If it differs from [`FeedPosition::nonce`] of the cursor, the feed has lost changes.
     pub nonce_at_cursor: Option<u64>,
     /// The entries after the cursor, in order of generation. Old ones may have been deleted, which
     /// leaves a gap in the generations. Empty without a cursor, or if they are more than
@@ -530,7 +531,7 @@ pub struct ChangePage {
     pub versions: StoreVersions,
 }
 
-    /// The error of a store. It maps to 503, never to 401 or 403.
+/// The error of a store. It maps to 503, never to 401 or 403.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {

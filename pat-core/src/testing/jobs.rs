@@ -191,7 +191,10 @@ async fn one_runner(store: Store) {
     assert_eq!((first.job, first.occurrence), (Job::Prune, at(100)));
     assert_eq!(ask(&store, Job::Prune, 100, 159).await, LeaseAnswer::Held);
     let other_job = ask(&store, Job::ExpiryCheck, 100, 100).await;
-    assert!(matches!(other_job, LeaseAnswer::Acquired(_)), "each job has its own lease");
+    assert!(
+        matches!(other_job, LeaseAnswer::Acquired(_)),
+        "each job has its own lease"
+    );
     let renew = async |now, ttl| {
         let renewed = jobs(&store).renew_lease(&first, at(now), ttl).await;
         renewed.expect("renew_lease");
@@ -408,11 +411,7 @@ async fn creation(store: Store) {
     assert_eq!(refused, crate::store::Insertion::LimitReached { count: 1 });
     store_token(&store, &new(3, "bob")).await;
     let claimed = claim(&store, 0).await;
-    assert_eq!(
-        claimed.len(),
-        1,
-        "only for the stored token with `notify`"
-    );
+    assert_eq!(claimed.len(), 1, "only for the stored token with `notify`");
     assert_eq!(
         (claimed[0].kind, ids(&claimed[0])),
         (NotificationKind::Created, vec![id(1)])
@@ -500,7 +499,10 @@ async fn outlived_revocation(store: Store) {
         let tokens: Vec<_> = tokens.into_iter().map(id).collect();
         (owner.to_owned(), tokens, live)
     });
-    assert_eq!(told, expected, "each owner is notified of the owner's own tokens");
+    assert_eq!(
+        told, expected,
+        "each owner is notified of the owner's own tokens"
+    );
 }
 
 async fn pruning(store: Store) {

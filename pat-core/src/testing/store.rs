@@ -438,7 +438,11 @@ async fn revoke_race(store: Store) {
     }
     let winners: Vec<_> = revocations.join_all().await.concat();
     assert_eq!(winners, [id(1)]);
-    assert_eq!(cursor(&store).await.generation, 1, "the counter was incremented once");
+    assert_eq!(
+        cursor(&store).await.generation,
+        1,
+        "the counter was incremented once"
+    );
 }
 
 async fn descendants(store: Store) {
