@@ -21,10 +21,7 @@ async fn main() -> Result<(), BoxError> {
     let jobs = pats.start();
 
     let alice = Caller::header_authenticated(Owner::new("alice")?);
-    let request = TokenRequest {
-        name: "ci".into(),
-        lifetime_days: Some(90),
-    };
+    let request = TokenRequest::new("ci", Some(90));
     let created = pats.create(&alice, request).await?;
     let plain = created.plain.expose().as_bytes();
     pats.authenticate(plain).await?;

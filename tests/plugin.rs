@@ -245,35 +245,21 @@ impl Snapshot {
 /// Makes one of everything happen, and the change counter 3.
 async fn fill(store: &FileStore) {
     insert(store, &new(1)).await;
-    let full = NewToken {
-        name: "line\u{2028}\"\\ ü 🎉".into(),
-        expires_at: Some(at(3600)),
-        ..new(2)
-    };
+    let mut full = new(2);
+    full.name = "line\u{2028}\"\\ ü 🎉".into();
+    full.expires_at = Some(at(3600));
     insert(store, &full).await;
     for (number, parent) in [(3, 2), (4, 3)] {
-        let parent = Some(id(parent));
-        insert(
-            store,
-            &NewToken {
-                parent,
-                ..new(number)
-            },
-        )
-        .await;
+        let mut child = new(number);
+        child.parent = Some(id(parent));
+        insert(store, &child).await;
     }
-    let uses = [(1, 5), (2, 6)].map(|(number, seconds)| LastUse {
-        id: id(number),
-        at: at(seconds),
-    });
+    let uses = [(1, 5), (2, 6)].map(|(number, seconds)| LastUse::new(id(number), at(seconds)));
     store.record_use(&uses).await.expect("record_use");
     let scope = RevocationScope::TokensAndDescendants(vec![id(3)]);
-    let revocation = Revocation {
-        at: at(7),
-        by: Some(owner("admin")),
-        reason: Some("lost\nlaptop".into()),
-        notify: false,
-    };
+    let mut revocation = Revocation::new(at(7));
+    revocation.by = Some(owner("admin"));
+    revocation.reason = Some("lost\nlaptop".into());
     let revoked = store.revoke(&scope, &revocation).await.expect("revoke");
     assert_eq!(revoked.tokens.len(), 2);
     for change in [
@@ -303,18 +289,15 @@ async fn open(folder: &TempDir) -> FileStore {
 }
 
 fn new(number: i64) -> NewToken {
-    NewToken {
-        id: id(number),
-        digest: TokenDigest::of(&number.to_le_bytes()),
-        owner: owner("alice"),
-        name: "ci".into(),
-        created_at: at(0),
-        expires_at: None,
-        expires_by: None,
-        parent: None,
-        max_rows: 10_000,
-        notify: false,
-    }
+    let mut token = NewToken::new(
+        id(number),
+        TokenDigest::of(&number.to_le_bytes()),
+        owner("alice"),
+        "ci",
+        at(0),
+    );
+    token.max_rows = 10_000;
+    token
 }
 
 fn id(number: i64) -> TokenId {
@@ -542,10 +525,7 @@ fn alice() -> Caller {
 }
 
 async fn create(pats: &Pats) -> CreatedToken {
-    let request = TokenRequest {
-        name: "ci".into(),
-        lifetime_days: Some(90),
-    };
+    let request = TokenRequest::new("ci", Some(90));
     let created = pats.create(&alice(), request).await;
     created.expect("create")
 }

@@ -62,27 +62,19 @@ pub(crate) async fn fill(
             "alice" | "bob" if number >= 2 * known.len() => "carol",
             owner => owner,
         };
-        let token = NewToken {
+        let mut token = NewToken::new(
             id,
-            digest: format.generate()?.digest(),
-            owner: Owner::new(owner)?,
-            name: NAMES[(number * 5 + number / 12) % NAMES.len()].to_owned(),
+            format.generate()?.digest(),
+            Owner::new(owner)?,
+            NAMES[(number * 5 + number / 12) % NAMES.len()].to_owned(),
             created_at,
-            expires_at: expires.map(ago),
-            expires_by: None,
-            parent: None,
-            max_rows: u32::MAX,
-            notify: false,
-        };
+        );
+        token.expires_at = expires.map(ago);
         store.insert(&token, u32::MAX).await?;
-        last_uses.extend(used.map(|hours| LastUse { id, at: ago(hours) }));
+        last_uses.extend(used.map(|hours| LastUse::new(id, ago(hours))));
         if number % 11 == 10 {
-            let revocation = Revocation {
-                at: now,
-                by: Some(token.owner),
-                reason: None,
-                notify: false,
-            };
+            let mut revocation = Revocation::new(now);
+            revocation.by = Some(token.owner);
             store
                 .revoke(&RevocationScope::Tokens(vec![id]), &revocation)
                 .await?;

@@ -269,13 +269,14 @@ fn pattern(contains: &str) -> String {
 /// In this demo the key is the name to sign in with.
 fn user<DB: Dialect>(row: &DB::Row) -> Result<User, BoxError> {
     let owner = DB::text(row, "owner")?.unwrap_or_default();
-    Ok(User {
-        owner: Owner::new(owner.clone())?,
-        username: owner,
-        full_name: DB::text(row, "full_name")?.unwrap_or_default(),
-        email: DB::text(row, "email")?,
-        is_active: DB::int(row, "is_active")? == Some(1),
-    })
+    let mut user = User::new(
+        Owner::new(owner.clone())?,
+        owner,
+        DB::text(row, "full_name")?.unwrap_or_default(),
+        DB::int(row, "is_active")? == Some(1),
+    );
+    user.email = DB::text(row, "email")?;
+    Ok(user)
 }
 
 /// Asks the database, in a task of its own: a caller who gives up half-way would leave the pool a

@@ -38,13 +38,14 @@ impl DemoUsers {
     /// One is no name at all, or the database does not answer.
     pub async fn add(&self, users: &[(&str, &str)]) -> Result<(), BoxError> {
         let users = users.iter().map(|(name, full_name)| {
-            Ok(User {
-                owner: Owner::new(*name)?,
-                username: (*name).to_owned(),
-                full_name: (*full_name).to_owned(),
-                email: Some(format!("{name}@example.com")),
-                is_active: true,
-            })
+            let mut user = User::new(
+                Owner::new(*name)?,
+                (*name).to_owned(),
+                (*full_name).to_owned(),
+                true,
+            );
+            user.email = Some(format!("{name}@example.com"));
+            Ok(user)
         });
         let users: Vec<_> = users.collect::<Result<_, BoxError>>()?;
         self.0.add(&users).await

@@ -88,6 +88,7 @@ impl<T: UserDirectory + ?Sized> UserDirectory for Arc<T> {
 
 /// A user of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct User {
     /// The stable key.
     pub owner: Owner,
@@ -99,6 +100,25 @@ pub struct User {
     pub email: Option<String>,
     /// Whether the user may use the host. The tokens of an inactive user do not authenticate.
     pub is_active: bool,
+}
+
+impl User {
+    /// Creates a user without a mail address.
+    #[must_use]
+    pub fn new(
+        owner: Owner,
+        username: impl Into<String>,
+        full_name: impl Into<String>,
+        is_active: bool,
+    ) -> Self {
+        Self {
+            owner,
+            username: username.into(),
+            full_name: full_name.into(),
+            email: None,
+            is_active,
+        }
+    }
 }
 
 /// The directory of a host without a user directory: every owner exists and is active, and no user is

@@ -182,6 +182,7 @@ impl fmt::Display for NotificationId {
 
 /// A notification to an owner. It contains no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Notification {
     /// Its ID, the same for every attempt.
     pub id: NotificationId,
@@ -205,13 +206,49 @@ pub struct Notification {
     pub base_url: Option<String>,
 }
 
+impl Notification {
+    /// Creates a notification without an administrator, a reason, live children and the host's URL.
+    #[must_use]
+    pub const fn new(
+        id: NotificationId,
+        kind: NotificationKind,
+        recipient: Recipient,
+        tokens: Vec<NotificationToken>,
+        queued_at: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            kind,
+            recipient,
+            tokens,
+            by: None,
+            reason: None,
+            live_children: 0,
+            queued_at,
+            base_url: None,
+        }
+    }
+}
+
 /// The recipient of a notification.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Recipient {
     /// The recipient's full name.
     pub full_name: String,
     /// The recipient's mail address, as the directory returns it, unchecked.
     pub email: String,
+}
+
+impl Recipient {
+    /// Creates a recipient.
+    #[must_use]
+    pub fn new(full_name: impl Into<String>, email: impl Into<String>) -> Self {
+        Self {
+            full_name: full_name.into(),
+            email: email.into(),
+        }
+    }
 }
 
 impl fmt::Debug for Recipient {
@@ -223,6 +260,7 @@ impl fmt::Debug for Recipient {
 
 /// A token of a notification, as it was when the notification was queued.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NotificationToken {
     /// Its ID.
     pub id: TokenId,
@@ -238,6 +276,18 @@ pub struct NotificationToken {
 }
 
 impl NotificationToken {
+    /// Creates a token that never expires and is unused.
+    #[must_use]
+    pub fn new(id: TokenId, name: impl Into<String>, created_at: Timestamp) -> Self {
+        Self {
+            id,
+            name: name.into(),
+            created_at,
+            expires_at: None,
+            last_used_at: None,
+        }
+    }
+
     /// Returns the sort key of a notification's tokens: the expiry, [`Timestamp::MAX`] for never, and
     /// the ID.
     #[must_use]

@@ -9,11 +9,23 @@ use crate::text;
 
 /// A request for a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TokenRequest {
     /// The name, which is not trimmed.
     pub name: String,
     /// The life span in days of 24 hours; `None` for a token that never expires.
     pub lifetime_days: Option<i64>,
+}
+
+impl TokenRequest {
+    /// Creates a request; without `lifetime_days` for a token that never expires.
+    #[must_use]
+    pub fn new(name: impl Into<String>, lifetime_days: Option<i64>) -> Self {
+        Self {
+            name: name.into(),
+            lifetime_days,
+        }
+    }
 }
 
 /// Returns when the requested token expires, or the first rule that the request breaks.

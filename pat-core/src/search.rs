@@ -13,6 +13,7 @@ pub const NEVER: Timestamp = Timestamp::MAX;
 /// The criteria of a search: a token matches if it meets all of them. An empty or absent criterion
 /// restricts nothing, except that revoked tokens are excluded by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Filter {
     /// Text that the name contains, ignoring letter case.
     pub name: String,
@@ -31,7 +32,7 @@ pub struct Filter {
     pub revoked: Revoked,
 }
 
-/// A range of times, both ends included. An absent end is unbounded.
+/// A range of times, both ends included. An absent end is unbounded. Exhaustive: a range has two ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DateRange {
     /// The first instant; `None` for no lower bound.
@@ -40,7 +41,7 @@ pub struct DateRange {
     pub to: Option<Timestamp>,
 }
 
-/// Whether a [`Filter`] matches revoked tokens.
+/// Whether a [`Filter`] matches revoked tokens. Exhaustive: a store must handle each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Revoked {
     /// Only unrevoked tokens match.
@@ -152,7 +153,7 @@ pub fn fold(text: &str) -> String {
 }
 
 /// The order of a search. Tokens with equal keys are ordered by creation, latest first, and then by ID,
-/// lowest first, in either direction.
+/// lowest first, in either direction. Exhaustive: an order is a key and a direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sort {
     /// The key.
@@ -161,7 +162,7 @@ pub struct Sort {
     pub is_descending: bool,
 }
 
-/// The key that tokens are sorted by.
+/// The key that tokens are sorted by. Exhaustive: a store must handle each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SortKey {
     /// The time of creation.
@@ -177,6 +178,7 @@ pub enum SortKey {
 }
 
 /// The position of a token in an order, from which a search can continue ([`Start::After`]).
+/// Exhaustive: these three decide the order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
     /// The value of the sort key.
@@ -187,7 +189,7 @@ pub struct Position {
     pub id: TokenId,
 }
 
-/// The value of a [`SortKey`].
+/// The value of a [`SortKey`]. Exhaustive: a store must handle each.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SortValue {
     /// The value of [`SortKey::CreatedAt`], [`SortKey::ExpiresAt`] or [`SortKey::LastUsedAt`].
@@ -245,6 +247,7 @@ impl Sort {
 
 /// A search for one page of tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Search {
     /// The criteria.
     pub filter: Filter,
@@ -256,7 +259,20 @@ pub struct Search {
     pub limit: u32,
 }
 
-/// The start of a page.
+impl Search {
+    /// Creates a search.
+    #[must_use]
+    pub const fn new(filter: Filter, sort: Sort, start: Start, limit: u32) -> Self {
+        Self {
+            filter,
+            sort,
+            start,
+            limit,
+        }
+    }
+}
+
+/// The start of a page. Exhaustive: a store must handle each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Start {
     /// Skips this many tokens. Pages may miss or repeat tokens while others are created or deleted,

@@ -49,32 +49,27 @@ fn notification(kind: NotificationKind, names: &[&str]) -> Result<Notification, 
         _ => (queued_at - days(83), queued_at + days(7)),
     };
     let last_used_at = queued_at.min(expires_at) - SignedDuration::from_mins(7);
-    let tokens = names
-        .iter()
-        .zip(0_u8..)
-        .map(|(name, index)| NotificationToken {
-            id: TokenId::new(i64::from(index)).expect("small numbers are ids"),
-            name: (*name).to_owned(),
-            created_at,
-            expires_at: Some(expires_at + days(i64::from(index))),
-            last_used_at: (index != 1).then_some(last_used_at),
-        });
+    let tokens = names.iter().zip(0_u8..).map(|(name, index)| {
+        let id = TokenId::new(i64::from(index)).expect("small numbers are ids");
+        let mut token = NotificationToken::new(id, *name, created_at);
+        token.expires_at = Some(expires_at + days(i64::from(index)));
+        token.last_used_at = (index != 1).then_some(last_used_at);
+        token
+    });
     let by_admin = kind == NotificationKind::RevokedByAdmin;
-    Ok(Notification {
-        id: NotificationId::new(7).expect("small numbers are ids"),
+    let mut notification = Notification::new(
+        NotificationId::new(7).expect("small numbers are ids"),
         kind,
-        recipient: Recipient {
-            full_name: "Ada Lovelace".to_owned(),
-            email: "ada@example.com".to_owned(),
-        },
-        tokens: tokens.collect(),
-        by: by_admin.then(|| "Grace Hopper".to_owned()),
-        reason: by_admin.then(|| {
-            "The token was found in a public repository.\nPlease keep tokens in the secret store."
-                .to_owned()
-        }),
-        live_children: if by_admin { names.len() as u64 } else { 0 },
+        Recipient::new("Ada Lovelace", "ada@example.com"),
+        tokens.collect(),
         queued_at,
-        base_url: Some("https://example.com".to_owned()),
-    })
+    );
+    notification.by = by_admin.then(|| "Grace Hopper".to_owned());
+    notification.reason = by_admin.then(|| {
+        "The token was found in a public repository.\nPlease keep tokens in the secret store."
+            .to_owned()
+    });
+    notification.live_children = if by_admin { names.len() as u64 } else { 0 };
+    notification.base_url = Some("https://example.com".to_owned());
+    Ok(notification)
 }

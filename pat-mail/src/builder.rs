@@ -158,27 +158,28 @@ fn samples() -> impl Iterator<Item = Notification> {
 
 fn sample(kind: NotificationKind, count: i64, full: bool) -> Notification {
     let now = Timestamp::UNIX_EPOCH;
-    let token = |number| NotificationToken {
-        id: TokenId::new(number).expect("small numbers are ids"),
-        name: format!("sample {number}"),
-        created_at: now,
-        expires_at: full.then(|| now + SignedDuration::from_hours(24 * number)),
-        last_used_at: full.then_some(now),
+    let token = |number| {
+        let mut token = NotificationToken::new(
+            TokenId::new(number).expect("small numbers are ids"),
+            format!("sample {number}"),
+            now,
+        );
+        token.expires_at = full.then(|| now + SignedDuration::from_hours(24 * number));
+        token.last_used_at = full.then_some(now);
+        token
     };
-    Notification {
-        id: NotificationId::new(0).expect("small numbers are ids"),
+    let mut notification = Notification::new(
+        NotificationId::new(0).expect("small numbers are ids"),
         kind,
-        recipient: Recipient {
-            full_name: "Sample Person".to_owned(),
-            email: "sample@example.com".to_owned(),
-        },
-        tokens: (1..=count).map(token).collect(),
-        by: full.then(|| "Sample Administrator".to_owned()),
-        reason: full.then(|| "A sample.".to_owned()),
-        live_children: if full { count.unsigned_abs() } else { 0 },
-        queued_at: now,
-        base_url: full.then(|| "https://example.com".to_owned()),
-    }
+        Recipient::new("Sample Person", "sample@example.com"),
+        (1..=count).map(token).collect(),
+        now,
+    );
+    notification.by = full.then(|| "Sample Administrator".to_owned());
+    notification.reason = full.then(|| "A sample.".to_owned());
+    notification.live_children = if full { count.unsigned_abs() } else { 0 };
+    notification.base_url = full.then(|| "https://example.com".to_owned());
+    notification
 }
 
 #[cfg(test)]

@@ -141,12 +141,7 @@ mod tests {
 
     #[test]
     fn addresses_are_checked_and_never_shown() {
-        let to = |email: &str| {
-            to(&Recipient {
-                full_name: "Ada".into(),
-                email: email.into(),
-            })
-        };
+        let to = |email: &str| to(&Recipient::new("Ada", email));
         for bad in [
             "",
             "ada",

@@ -150,26 +150,17 @@ mod tests {
     use crate::scripted_server::Script;
 
     fn notification(email: &str) -> Notification {
-        Notification {
-            id: NotificationId::new(1).expect("small numbers are ids"),
-            kind: NotificationKind::Created,
-            recipient: Recipient {
-                full_name: "Ada".to_owned(),
-                email: email.to_owned(),
-            },
-            tokens: vec![NotificationToken {
-                id: TokenId::new(1).unwrap(),
-                name: ".".to_owned(),
-                created_at: Timestamp::UNIX_EPOCH,
-                expires_at: None,
-                last_used_at: None,
-            }],
-            by: None,
-            reason: None,
-            live_children: 0,
-            queued_at: Timestamp::UNIX_EPOCH,
-            base_url: None,
-        }
+        Notification::new(
+            NotificationId::new(1).expect("small numbers are ids"),
+            NotificationKind::Created,
+            Recipient::new("Ada", email.to_owned()),
+            vec![NotificationToken::new(
+                TokenId::new(1).unwrap(),
+                ".",
+                Timestamp::UNIX_EPOCH,
+            )],
+            Timestamp::UNIX_EPOCH,
+        )
     }
 
     #[tokio::test]

@@ -39,31 +39,25 @@ fn notification(kind: NotificationKind, names: &[&str]) -> Notification {
         NotificationKind::Pruned => (queued_at - days(120), queued_at - days(30)),
         _ => (queued_at - days(83), queued_at + days(7)),
     };
-    let tokens = names
-        .iter()
-        .zip(0_u8..)
-        .map(|(name, index)| NotificationToken {
-            id: TokenId::new(i64::from(index)).unwrap(),
-            name: (*name).to_owned(),
-            created_at,
-            expires_at: Some(expires_at + days(i64::from(index))),
-            last_used_at: (index != 1).then(|| created_at + SignedDuration::from_mins(7)),
-        });
-    Notification {
-        id: NotificationId::new(41).expect("small numbers are ids"),
+    let tokens = names.iter().zip(0_u8..).map(|(name, index)| {
+        let id = TokenId::new(i64::from(index)).unwrap();
+        let mut token = NotificationToken::new(id, *name, created_at);
+        token.expires_at = Some(expires_at + days(i64::from(index)));
+        token.last_used_at = (index != 1).then(|| created_at + SignedDuration::from_mins(7));
+        token
+    });
+    let mut notification = Notification::new(
+        NotificationId::new(41).expect("small numbers are ids"),
         kind,
-        recipient: Recipient {
-            full_name: "Ada Lovelace".to_owned(),
-            email: "ada@example.com".to_owned(),
-        },
-        tokens: tokens.collect(),
-        by: (kind == NotificationKind::RevokedByAdmin).then(|| "Grace Hopper".to_owned()),
-        reason: (kind == NotificationKind::RevokedByAdmin)
-            .then(|| "It was in a public log.".to_owned()),
-        live_children: 0,
+        Recipient::new("Ada Lovelace", "ada@example.com"),
+        tokens.collect(),
         queued_at,
-        base_url: Some("https://example.com".to_owned()),
-    }
+    );
+    notification.by = (kind == NotificationKind::RevokedByAdmin).then(|| "Grace Hopper".to_owned());
+    notification.reason =
+        (kind == NotificationKind::RevokedByAdmin).then(|| "It was in a public log.".to_owned());
+    notification.base_url = Some("https://example.com".to_owned());
+    notification
 }
 
 fn compose(notification: &Notification) -> Vec<u8> {

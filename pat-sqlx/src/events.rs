@@ -122,10 +122,9 @@ fn event<DB: Dialect>(row: &Row<DB>) -> Result<Option<Event>, Error> {
         return Ok(None);
     };
     let seq = row.count("seq")?;
-    Ok(Some(Event {
-        row: Some(EventRow { id, seq }),
-        ..Event::new(row.timestamp("at")?, event_kind(row)?)
-    }))
+    let mut event = Event::new(row.timestamp("at")?, event_kind(row)?);
+    event.row = Some(EventRow::new(id, seq));
+    Ok(Some(event))
 }
 
 fn event_kind<DB: Dialect>(row: &Row<DB>) -> Result<EventKind, Error> {
@@ -152,18 +151,12 @@ fn event_kind<DB: Dialect>(row: &Row<DB>) -> Result<EventKind, Error> {
             unreported: row.count("number")?.saturating_sub(1),
         },
         ("revoked", _) => EventKind::Revoked {
-            tokens: vec![RevokedToken {
-                id: token()?,
-                owner: owner()?,
-            }],
+            tokens: vec![RevokedToken::new(token()?, owner()?)],
             by: row.optional_owner("revoked_by")?,
             reason: row.optional_text("reason")?,
         },
         ("pruned", _) => EventKind::Pruned {
-            tokens: vec![PrunedToken {
-                id: token()?,
-                owner: owner()?,
-            }],
+            tokens: vec![PrunedToken::new(token()?, owner()?)],
         },
         ("notified", Some(kind)) => EventKind::Notified {
             notification: notification()?,

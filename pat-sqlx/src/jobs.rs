@@ -88,10 +88,9 @@ impl<DB: Dialect> SqlxStore<DB> {
         if write.leaps_too_far() {
             return Ok(Some(0));
         }
-        let due = &DueNotifications {
-            now: write.now(),
-            ..due.clone()
-        };
+        let mut due = due.clone();
+        due.now = write.now();
+        let due = &due;
         let ids = write.lock_due(due, max_owners).await?;
         write.mark_notified(&ids, due).await?;
         let count = write
@@ -124,14 +123,10 @@ impl<DB: Dialect> SqlxStore<DB> {
             write.queue_notifications(kind, &ids, at, None).await?;
         }
         write.delete_tokens(&old).await?;
-        let pruned = locked.into_iter().map(|Locked { token, .. }| PrunedToken {
-            id: token.id,
-            owner: token.owner,
-        });
-        let pruned = Pruned {
-            at,
-            tokens: pruned.collect(),
-        };
+        let pruned = locked
+            .into_iter()
+            .map(|Locked { token, .. }| PrunedToken::new(token.id, token.owner));
+        let pruned = Pruned::new(at, pruned.collect());
         let tokens = pruned.tokens.clone();
         write.record(at, EventKind::Pruned { tokens }).await?;
         write.commit().await?;
@@ -181,10 +176,9 @@ impl<DB: Dialect> SqlxStore<DB> {
         sql.push(") t LEFT JOIN pat_owner o ON o.owner = t.owner ORDER BY t.owner");
         let rows = fetch(&self.pool, sql).await?;
         let listed = rows.iter().map(|row| {
-            Ok(ListedOwner {
-                owner: row.owner("owner")?,
-                missing_since: row.optional_timestamp("missing_since")?,
-            })
+            let mut listed = ListedOwner::new(row.owner("owner")?);
+            listed.missing_since = row.optional_timestamp("missing_since")?;
+            Ok(listed)
         });
         listed.collect()
     }
@@ -253,11 +247,11 @@ impl<DB: Dialect> SqlxStore<DB> {
         ));
         let rows = fetch(&self.pool, sql).await?;
         let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-        Ok(Outbox {
-            pending: row.count("pending")?,
-            oldest_pending_at: row.optional_timestamp("oldest")?,
-            dead: row.count("dead")?,
-        })
+        let mut outbox = Outbox::default();
+        outbox.pending = row.count("pending")?;
+        outbox.oldest_pending_at = row.optional_timestamp("oldest")?;
+        outbox.dead = row.count("dead")?;
+        Ok(outbox)
     }
 
     async fn try_dead(&self, limit: u32) -> Result<Vec<DeadNotification>, sqlx::Error> {
@@ -422,11 +416,7 @@ fn acquire(
         held_until,
         done,
     };
-    let lease = Lease {
-        job: request.job,
-        occurrence,
-        term: row.term.cast_unsigned(),
-    };
+    let lease = Lease::new(request.job, occurrence, row.term.cast_unsigned());
     (Some(row), LeaseAnswer::Acquired(lease))
 }
 

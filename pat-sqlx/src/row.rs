@@ -19,16 +19,17 @@ pub(crate) const TOKEN_COLUMNS: &str = "t.id, t.owner, t.name, t.created_at, t.e
 pub(crate) const TOKENS: &str = "pat_token t LEFT JOIN pat_last_used u ON u.token_id = t.id";
 
 pub(crate) fn token<DB: Dialect>(row: &Row<DB>) -> Result<Token, Error> {
-    Ok(Token {
-        id: row.token_id("id")?,
-        owner: row.owner("owner")?,
-        name: row.text("name")?,
-        created_at: row.timestamp("created_at")?,
-        expires_at: row.optional_timestamp("expires_at")?,
-        last_used_at: row.optional_timestamp("last_used_at")?,
-        revoked_at: row.optional_timestamp("revoked_at")?,
-        parent: row.optional_token_id("parent_id")?,
-    })
+    let mut token = Token::new(
+        row.token_id("id")?,
+        row.owner("owner")?,
+        row.text("name")?,
+        row.timestamp("created_at")?,
+    );
+    token.expires_at = row.optional_timestamp("expires_at")?;
+    token.last_used_at = row.optional_timestamp("last_used_at")?;
+    token.revoked_at = row.optional_timestamp("revoked_at")?;
+    token.parent = row.optional_token_id("parent_id")?;
+    Ok(token)
 }
 
 const TOKEN_REVOKED: i64 = 1;
@@ -48,24 +49,23 @@ pub(crate) fn change_page<DB: Dialect>(rows: &[Row<DB>]) -> Result<ChangePage, E
         rows
     };
     let entries = read.iter().filter_map(|row| change_entry(row).transpose());
-    Ok(ChangePage {
-        head: FeedPosition {
-            generation: first.count("head_gen")?,
-            nonce: nonce("head_nonce")?,
-        },
-        nonce_at_cursor: nonce("cursor_nonce")?,
-        entries: entries.collect::<Result<_, _>>()?,
-        time: first.store_time()?,
-        versions: versions(first)?,
-    })
+    let mut page = ChangePage::new(FeedPosition {
+        generation: first.count("head_gen")?,
+        nonce: nonce("head_nonce")?,
+    });
+    page.nonce_at_cursor = nonce("cursor_nonce")?;
+    page.entries = entries.collect::<Result<_, _>>()?;
+    page.time = first.store_time()?;
+    page.versions = versions(first)?;
+    Ok(page)
 }
 
 /// Which versions may use the tables.
 pub(crate) fn versions<DB: Dialect>(row: &Row<DB>) -> Result<StoreVersions, Error> {
-    Ok(StoreVersions {
-        version: row.count("version")?,
-        readable_from: row.count("readable_from")?,
-    })
+    let mut versions = StoreVersions::default();
+    versions.version = row.count("version")?;
+    versions.readable_from = row.count("readable_from")?;
+    Ok(versions)
 }
 
 /// Converts a row of the change feed; `None` for the empty side of an outer join.
@@ -85,11 +85,11 @@ fn change_entry<DB: Dialect>(row: &Row<DB>) -> Result<Option<ChangeEntry>, Error
             Change::Everything
         }
     };
-    Ok(Some(ChangeEntry {
-        generation: generation.cast_unsigned(),
-        nonce: row.int("nonce")?.cast_unsigned(),
+    Ok(Some(ChangeEntry::new(
+        generation.cast_unsigned(),
+        row.int("nonce")?.cast_unsigned(),
         change,
-    }))
+    )))
 }
 
 /// Converts a row of a node; `None` for the empty side of an outer join.
@@ -97,14 +97,15 @@ pub(crate) fn node_report<DB: Dialect>(row: &Row<DB>) -> Result<Option<NodeRepor
     let Some(node) = row.optional_int("id")? else {
         return Ok(None);
     };
-    Ok(Some(NodeReport {
-        node: node.cast_unsigned(),
-        applied: row.count("applied_gen")?,
-        now: row.timestamp("reported_at")?,
-        mode: mode(row.int("mode")?),
-        version: row.count("version")?,
-        contradicts_leap: row.int("contradicts_leap")? != 0,
-    }))
+    let mut report = NodeReport::new(
+        node.cast_unsigned(),
+        row.count("applied_gen")?,
+        row.timestamp("reported_at")?,
+    );
+    report.mode = mode(row.int("mode")?);
+    report.version = row.count("version")?;
+    report.contradicts_leap = row.int("contradicts_leap")? != 0;
+    Ok(Some(report))
 }
 
 /// Returns the column `mode` of a node.
@@ -171,48 +172,48 @@ pub(crate) fn notice_id(number: i64) -> Result<NotificationId, Error> {
 pub(crate) fn queued_notification<DB: Dialect>(row: &Row<DB>) -> Result<QueuedNotification, Error> {
     let sent_by = row.text("sent_by")?;
     let sent_by = sent_by.split(',').filter(|name| !name.is_empty());
-    Ok(QueuedNotification {
-        claim: Claim {
-            id: notice_id(row.int("id")?)?,
-            token: 0,
-        },
-        kind: kind(row.int("kind")?)?,
-        owner: row.owner("owner")?,
-        tokens: Vec::new(),
-        by: row.optional_owner("revoked_by")?,
-        reason: row.optional_text("reason")?,
-        live_children: row.count("live_children")?,
-        queued_at: row.timestamp("queued_at")?,
-        attempts: attempts(row)?,
-        sent_by: sent_by.map(str::to_owned).collect(),
-    })
+    let mut queued = QueuedNotification::new(
+        Claim::new(notice_id(row.int("id")?)?, 0),
+        kind(row.int("kind")?)?,
+        row.owner("owner")?,
+        Vec::new(),
+        row.timestamp("queued_at")?,
+    );
+    queued.by = row.optional_owner("revoked_by")?;
+    queued.reason = row.optional_text("reason")?;
+    queued.live_children = row.count("live_children")?;
+    queued.attempts = attempts(row)?;
+    queued.sent_by = sent_by.map(str::to_owned).collect();
+    Ok(queued)
 }
 
 /// Converts a token of a notification. The expiry, a part of a key, is 0 if the token never expires.
 pub(crate) fn notification_token<DB: Dialect>(row: &Row<DB>) -> Result<NotificationToken, Error> {
     let never_expires = row.int("expires_at")? == 0;
-    Ok(NotificationToken {
-        id: row.token_id("token_id")?,
-        name: row.text("name")?,
-        created_at: row.timestamp("created_at")?,
-        expires_at: if never_expires {
-            None
-        } else {
-            row.optional_timestamp("expires_at")?
-        },
-        last_used_at: row.optional_timestamp("last_used_at")?,
-    })
+    let mut token = NotificationToken::new(
+        row.token_id("token_id")?,
+        row.text("name")?,
+        row.timestamp("created_at")?,
+    );
+    token.expires_at = if never_expires {
+        None
+    } else {
+        row.optional_timestamp("expires_at")?
+    };
+    token.last_used_at = row.optional_timestamp("last_used_at")?;
+    Ok(token)
 }
 
 pub(crate) fn dead_notification<DB: Dialect>(row: &Row<DB>) -> Result<DeadNotification, Error> {
-    Ok(DeadNotification {
-        id: notice_id(row.int("id")?)?,
-        kind: kind(row.int("kind")?)?,
-        owner: row.owner("owner")?,
-        queued_at: row.timestamp("queued_at")?,
-        attempts: attempts(row)?,
-        error: row.text("error")?,
-    })
+    let mut dead = DeadNotification::new(
+        notice_id(row.int("id")?)?,
+        kind(row.int("kind")?)?,
+        row.owner("owner")?,
+        row.timestamp("queued_at")?,
+        row.text("error")?,
+    );
+    dead.attempts = attempts(row)?;
+    Ok(dead)
 }
 
 fn attempts<DB: Dialect>(row: &Row<DB>) -> Result<u32, Error> {

@@ -123,11 +123,10 @@ impl<DB: Dialect> SqlxStore<DB> {
             .first()
             .ok_or_else(|| corrupt("pat_clock has no row"))?;
         let is_found = row.optional_token_id("id")?.is_some();
-        Ok(Lookup {
-            token: is_found.then(|| row::token(row)).transpose()?,
-            time: row.store_time()?,
-            versions: row::versions(row)?,
-        })
+        let mut lookup = Lookup::new(is_found.then(|| row::token(row)).transpose()?);
+        lookup.time = row.store_time()?;
+        lookup.versions = row::versions(row)?;
+        Ok(lookup)
     }
 
     async fn try_recent_digests(&self, limit: u32) -> Result<Vec<TokenDigest>, sqlx::Error> {
@@ -233,16 +232,13 @@ impl<DB: Dialect> SqlxStore<DB> {
         let live_children = write.count_live_children(scope, &unrevoked, at).await?;
         let tokens = unrevoked.tokens;
         if tokens.is_empty() {
-            return Ok(Revoked {
-                at,
-                tokens,
-                live_children: live_children.values().sum(),
-            });
+            let mut revoked = Revoked::new(at, tokens);
+            revoked.live_children = live_children.values().sum();
+            return Ok(revoked);
         }
-        let revocation = &Revocation {
-            at,
-            ..revocation.clone()
-        };
+        let mut revocation = revocation.clone();
+        revocation.at = at;
+        let revocation = &revocation;
         for chunk in tokens.chunks(CHUNK) {
             write.mark_revoked(chunk, revocation).await?;
         }
@@ -262,11 +258,9 @@ impl<DB: Dialect> SqlxStore<DB> {
         let changes = Change::of_revoked(&tokens);
         write.append_changes(&changes, at, Some(event)).await?;
         write.commit().await?;
-        Ok(Revoked {
-            at,
-            tokens,
-            live_children: live_children.values().sum(),
-        })
+        let mut revoked = Revoked::new(at, tokens);
+        revoked.live_children = live_children.values().sum();
+        Ok(revoked)
     }
 
     async fn try_append(

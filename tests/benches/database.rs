@@ -247,10 +247,7 @@ async fn change(pats: &Pats, tasks: usize) -> [f64; 2] {
             let (pats, caller, send) = (pats.clone(), caller(task), send.clone());
             async move {
                 for _ in 0..each {
-                    let request = TokenRequest {
-                        name: "ci".into(),
-                        lifetime_days: Some(90),
-                    };
+                    let request = TokenRequest::new("ci", Some(90));
                     let created = pats.create(&caller, request).await.expect("a token");
                     send.send((task, created.token.id)).expect("a receiver");
                 }

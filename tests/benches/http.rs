@@ -145,10 +145,7 @@ async fn pats(store: impl TokenStore, cache_minutes: &str, suffix: &str) -> Pats
     let mut tokens = Vec::new();
     for number in 0..TOKENS {
         let owner = Owner::new(format!("user{number}")).expect("an owner");
-        let request = TokenRequest {
-            name: "ci".into(),
-            lifetime_days: Some(90),
-        };
+        let request = TokenRequest::new("ci", Some(90));
         let created = pats
             .create(&Caller::header_authenticated(owner), request)
             .await;

@@ -29,7 +29,7 @@ fn main() {
     let second = AtomicI64::new(1_800_000_000);
     let uses = || {
         let at = Timestamp::from_second(second.fetch_add(1, Ordering::Relaxed)).expect("a date");
-        let uses = (0..TOKENS).map(|number| LastUse { id: id(number), at });
+        let uses = (0..TOKENS).map(|number| LastUse::new(id(number), at));
         uses.collect::<Vec<_>>()
     };
     group.bench_function(BATCH, |b| {
@@ -74,18 +74,14 @@ async fn filled(folder: &tempfile::TempDir) -> SqliteStore {
     let store = SqliteStore::open(folder.path().join("pat.db")).await;
     let store = store.expect("a database");
     for number in 0..TOKENS {
-        let token = NewToken {
-            id: id(number),
-            digest: TokenDigest::of(&number.to_le_bytes()),
-            owner: Owner::new(format!("user{number}")).expect("an owner"),
-            name: "ci".into(),
-            created_at: Timestamp::UNIX_EPOCH,
-            expires_at: None,
-            expires_by: None,
-            parent: None,
-            max_rows: 10_000,
-            notify: false,
-        };
+        let mut token = NewToken::new(
+            id(number),
+            TokenDigest::of(&number.to_le_bytes()),
+            Owner::new(format!("user{number}")).expect("an owner"),
+            "ci",
+            Timestamp::UNIX_EPOCH,
+        );
+        token.max_rows = 10_000;
         store.insert(&token, 1).await.expect("insert");
     }
     store

@@ -11,10 +11,7 @@ use pat_core::{
 use super::{Answer, World};
 
 pub(super) fn request(lifetime_days: Option<i64>) -> TokenRequest {
-    TokenRequest {
-        name: "ci".into(),
-        lifetime_days,
-    }
+    TokenRequest::new("ci", lifetime_days)
 }
 
 /// That nobody could say in time. Any other failure is none that waiting makes.
@@ -262,15 +259,15 @@ pub(super) const CALLS: &[Call] = &[
     }),
     call("Administration::search", 30, Asks::Store, |w| {
         Box::pin(async {
-            let search = Search {
-                filter: named(),
-                sort: Sort {
+            let search = Search::new(
+                named(),
+                Sort {
                     key: SortKey::CreatedAt,
                     is_descending: true,
                 },
-                start: Start::Offset(0),
-                limit: 10,
-            };
+                Start::Offset(0),
+                10,
+            );
             w.administration.search(&search).await?;
             Ok(())
         })
@@ -365,8 +362,7 @@ pub(super) const ELSEWHERE: &[&str] = &[
 ];
 
 fn named() -> Filter {
-    Filter {
-        name: "ci".into(),
-        ..Filter::default()
-    }
+    let mut filter = Filter::default();
+    filter.name = "ci".into();
+    filter
 }

@@ -109,10 +109,7 @@ async fn a_crowd_with_a_cold_token_asks_once(database: AnyDatabase) {
         .settings(settings.build().expect("settings"))
         .build();
     pats.poll_changes().await.expect("a poll");
-    let request = TokenRequest {
-        name: "ci".into(),
-        lifetime_days: Some(90),
-    };
+    let request = TokenRequest::new("ci", Some(90));
     let alice = Caller::header_authenticated("alice".parse().expect("an owner"));
     let token = pats.create(&alice, request).await.expect("a token");
     let started = Instant::now();

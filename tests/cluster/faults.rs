@@ -85,10 +85,7 @@ async fn with_directory(settings: SettingsBuilder) -> (TestDirectory, Pats, Crea
         .users(directory.clone())
         .settings(settings.build().expect("settings"))
         .build();
-    let request = TokenRequest {
-        name: "ci".into(),
-        lifetime_days: None,
-    };
+    let request = TokenRequest::new("ci", None);
     let token = pats.create(&alice(), request).await.expect("a token");
     (directory, pats, token)
 }
@@ -189,10 +186,7 @@ async fn clock_steps_make_no_token_eternal() {
     node.clock.step_wall(day * 365 * 8000);
     node.pats.poll_changes().await.expect("a poll");
     assert!(!node.accepts(&early).await);
-    let request = TokenRequest {
-        name: "late".into(),
-        lifetime_days: Some(365),
-    };
+    let request = TokenRequest::new("late", Some(365));
     node.clock.step_wall(day * 34);
     let late = node.pats.create(&alice(), request).await;
     assert!(

@@ -153,10 +153,7 @@ async fn good_tokens(pats: &Pats) -> Vec<String> {
     let mut good = Vec::with_capacity(GOOD);
     for number in 0..GOOD {
         let owner = Owner::new(format!("user{number}")).expect("an owner");
-        let request = TokenRequest {
-            name: "ci".into(),
-            lifetime_days: Some(90),
-        };
+        let request = TokenRequest::new("ci", Some(90));
         let created = pats
             .create(&Caller::header_authenticated(owner), request)
             .await;

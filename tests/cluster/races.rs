@@ -203,10 +203,7 @@ async fn no_child_survives_its_parents_revocation() {
                 .authenticate(parent.plain.expose().as_bytes())
                 .await;
             let by_token = Caller::with_token(principal.expect("a good token"));
-            let request = || TokenRequest {
-                name: "child".into(),
-                lifetime_days: Some(1),
-            };
+            let request = || TokenRequest::new("child", Some(1));
             let (pats, caller) = (node.pats.clone(), by_token.clone());
             let create = tokio::spawn(async move { pats.create(&caller, request()).await });
             node.pats

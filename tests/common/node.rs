@@ -29,10 +29,7 @@ impl Node {
     }
 
     pub(crate) async fn create(&self) -> CreatedToken {
-        let request = TokenRequest {
-            name: "ci".into(),
-            lifetime_days: Some(90),
-        };
+        let request = TokenRequest::new("ci", Some(90));
         self.pats.create(&alice(), request).await.expect("a token")
     }
 
@@ -55,10 +52,7 @@ pub(crate) fn alice() -> Caller {
 
 /// An `Authorization` header with a new token of alice's.
 pub(crate) async fn bearer(pats: &Pats) -> String {
-    let request = TokenRequest {
-        name: "ci".into(),
-        lifetime_days: None,
-    };
+    let request = TokenRequest::new("ci", None);
     let created = pats.create(&alice(), request).await.expect("a token");
     format!("Bearer {}", created.plain.expose())
 }

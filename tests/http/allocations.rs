@@ -51,10 +51,7 @@ async fn a_cache_hit_allocates_only_its_extension_slot() {
     for (lifetime_days, with_header) in [(None, 2), (Some(90.into()), 3)] {
         let pats = Pats::builder(MemoryStore::default()).build();
         let alice = Caller::header_authenticated("alice".parse().expect("an owner"));
-        let request = TokenRequest {
-            name: "ci".into(),
-            lifetime_days,
-        };
+        let request = TokenRequest::new("ci", lifetime_days);
         let created = pats.create(&alice, request).await.expect("a token");
         pats.authenticate(created.plain.expose().as_bytes())
             .await
@@ -116,10 +113,7 @@ fn a_cached_token_takes_little_memory() {
         let mut tokens = Vec::new();
         for number in 0..TOKENS {
             let owner = format!("user{number}").parse().expect("an owner");
-            let request = TokenRequest {
-                name: "ci".into(),
-                lifetime_days: Some(90),
-            };
+            let request = TokenRequest::new("ci", Some(90));
             let created = pats
                 .create(&Caller::header_authenticated(owner), request)
                 .await;

@@ -62,10 +62,7 @@ async fn upstream(layer: PatLayer) -> (String, JoinHandle<()>) {
 
 async fn token_of(pats: &Pats, user: &str, lifetime_days: Option<i64>) -> (Caller, String, i64) {
     let caller = Caller::header_authenticated(user.parse().expect("an owner"));
-    let request = TokenRequest {
-        name: "ci".into(),
-        lifetime_days,
-    };
+    let request = TokenRequest::new("ci", lifetime_days);
     let created = pats.create(&caller, request).await.expect("a token");
     let id = created.token.id.get();
     (caller, created.plain.expose().to_owned(), id)

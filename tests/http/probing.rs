@@ -19,10 +19,7 @@ async fn an_outage_tells_no_ids() {
         .build();
     let [alice, bob] =
         ["alice", "bob"].map(|user| Caller::header_authenticated(user.parse().expect("a key")));
-    let request = TokenRequest {
-        name: "ci".into(),
-        lifetime_days: None,
-    };
+    let request = TokenRequest::new("ci", None);
     let created = pats.create(&alice, request).await.expect("a token");
     let (theirs, nobodys) = (created.token.id, TokenId::new(7).expect("an id"));
     for is_down in [false, true] {

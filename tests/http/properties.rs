@@ -124,10 +124,7 @@ async fn last_used_update_interval_mins() {
     let pats = pats.build();
     let jobs = pats.start();
     let alice = Caller::header_authenticated(Owner::new("alice").expect("an owner"));
-    let request = TokenRequest {
-        name: "ci".into(),
-        lifetime_days: None,
-    };
+    let request = TokenRequest::new("ci", None);
     let created = pats.create(&alice, request).await.expect("a token");
     // Past the first flush, which is at the start.
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -281,10 +278,7 @@ async fn auth_cache_max_items() {
         let alice = Caller::header_authenticated(Owner::new("alice").expect("an owner"));
         let mut tokens = Vec::new();
         for _ in 0..TOKENS {
-            let request = TokenRequest {
-                name: "ci".into(),
-                lifetime_days: None,
-            };
+            let request = TokenRequest::new("ci", None);
             tokens.push(pats.create(&alice, request).await.expect("a token").plain);
         }
         for token in tokens.iter().chain(&tokens) {

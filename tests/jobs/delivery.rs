@@ -56,10 +56,7 @@ async fn a_mailer_that_failed_is_asked_again_alone() {
         )
         .build();
     let alice = Caller::header_authenticated("alice".parse().expect("an owner"));
-    let request = TokenRequest {
-        name: "ci".into(),
-        lifetime_days: Some(300),
-    };
+    let request = TokenRequest::new("ci", Some(300));
     pats.create(&alice, request).await.expect("a token");
     chat.fail_for_now();
     let mut attempts = Vec::new();
@@ -107,10 +104,7 @@ async fn a_panicking_mailer_harms_nobody() {
         .build();
     let alice = Caller::header_authenticated("alice".parse().expect("an owner"));
     for _ in 0..3 {
-        let request = TokenRequest {
-            name: "ci".into(),
-            lifetime_days: None,
-        };
+        let request = TokenRequest::new("ci", None);
         pats.create(&alice, request).await.expect("a token");
     }
     assert_eq!(pats.deliver_notifications().await.expect("a delivery"), 0);
@@ -210,10 +204,7 @@ async fn a_shutdown_finishes_the_mail_in_hand() {
         .build();
     let alice = Caller::header_authenticated("alice".parse().expect("an owner"));
     for _ in 0..20 {
-        let request = TokenRequest {
-            name: "ci".into(),
-            lifetime_days: None,
-        };
+        let request = TokenRequest::new("ci", None);
         pats.create(&alice, request).await.expect("a token");
     }
     let jobs = pats.start();

@@ -82,10 +82,7 @@ async fn ten_thousand_last_uses_are_one_batch() {
         let unknown = (0..9_950).map(|id| pat_core::TokenId::new(id).expect("an id"));
         let mut uses: Vec<_> = known
             .chain(unknown)
-            .map(|id| LastUse {
-                id,
-                at: at(seconds),
-            })
+            .map(|id| LastUse::new(id, at(seconds)))
             .collect();
         uses.sort_by_key(|last_use| last_use.id);
         uses
@@ -111,18 +108,17 @@ async fn ten_thousand_last_uses_are_one_batch() {
 
 /// What the administration shows of all tokens, revoked ones included: names and last uses.
 async fn shown(administration: &Administration<'_>) -> Vec<(String, Option<Timestamp>)> {
-    let search = Search {
-        filter: Filter {
-            revoked: Revoked::Included,
-            ..Filter::default()
-        },
-        sort: Sort {
+    let mut filter = Filter::default();
+    filter.revoked = Revoked::Included;
+    let search = Search::new(
+        filter,
+        Sort {
             key: SortKey::CreatedAt,
             is_descending: false,
         },
-        start: Start::Offset(0),
-        limit: 100,
-    };
+        Start::Offset(0),
+        100,
+    );
     let page = administration.search(&search).await.expect("a search");
     let tokens = page.tokens.into_iter();
     tokens
@@ -163,10 +159,8 @@ async fn a_revocation_tells_the_last_use() {
         let revoked = match way {
             0 => administration.revoke(vec![token.token.id], None).await,
             1 => {
-                let filter = Filter {
-                    owners: vec![token.token.owner.clone()],
-                    ..Filter::default()
-                };
+                let mut filter = Filter::default();
+                filter.owners = vec![token.token.owner.clone()];
                 administration.revoke_matching(&filter, 1, None).await
             }
             _ => {
@@ -242,10 +236,7 @@ async fn a_revocation_does_not_wait_for_last_uses() {
                 .users(directory)
                 .settings(settings.build().expect("settings"))
                 .build();
-            let request = TokenRequest {
-                name: "ci".into(),
-                lifetime_days: None,
-            };
+            let request = TokenRequest::new("ci", None);
             let token = pats.create(&alice, request).await.expect("a token");
             use_it(&pats, &token).await;
             store.set(&["record_use"], fault);

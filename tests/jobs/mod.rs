@@ -80,10 +80,7 @@ impl Node {
     /// A token that lives for so many days, of a user who exists from now on.
     async fn create(&self, user: &str, days: i64) -> CreatedToken {
         let caller = Caller::header_authenticated(self.users.add(user));
-        let request = TokenRequest {
-            name: "ci".into(),
-            lifetime_days: Some(days),
-        };
+        let request = TokenRequest::new("ci", Some(days));
         self.pats.create(&caller, request).await.expect("a token")
     }
 

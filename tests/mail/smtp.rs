@@ -91,10 +91,7 @@ impl Host {
 
     /// A token that expires in 30 days.
     async fn create(&self, owner: &str, name: &str) -> Token {
-        let request = TokenRequest {
-            name: name.to_owned(),
-            lifetime_days: Some(30),
-        };
+        let request = TokenRequest::new(name.to_owned(), Some(30));
         let caller = Caller::header_authenticated(self.users.add(owner));
         let created = self.pats.create(&caller, request).await.expect("create");
         let secret = created.plain.expose().to_owned();

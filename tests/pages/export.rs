@@ -82,10 +82,7 @@ impl World {
 }
 
 fn request() -> TokenRequest {
-    TokenRequest {
-        name: "ci".into(),
-        lifetime_days: None,
-    }
+    TokenRequest::new("ci", None)
 }
 
 /// Whatever takes the right away ends the list at the next piece.

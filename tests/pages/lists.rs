@@ -72,10 +72,8 @@ pub(super) async fn a_csv_has_every_token_once() {
     let caller = Caller::header_authenticated("alice".parse().expect("an owner"));
     let mut ids = Vec::new();
     for number in 0..1_203 {
-        let request = pat_core::TokenRequest {
-            name: format!("n{}", number % 7),
-            lifetime_days: (number % 2 == 0).then_some(9),
-        };
+        let request =
+            pat_core::TokenRequest::new(format!("n{}", number % 7), (number % 2 == 0).then_some(9));
         let created = server.pats.create(&caller, request).await.expect("a token");
         ids.push(created.token.id.get().to_string());
     }

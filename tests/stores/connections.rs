@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use libtest_mimic::Trial;
 use pat_core::store::{
     Change, Insertion, Job, LastUse, LeaseAnswer, LeaseRequest, MarkBounds, NewToken, NodeReport,
-    Outcome, Prune, ReportMode, Revocation, RevocationScope, SCHEMA_VERSION, TokenStore,
+    Outcome, Prune, Revocation, RevocationScope, SCHEMA_VERSION, TokenStore,
 };
 use pat_core::{Owner, StoreError, TokenDigest, TokenId};
 use pat_sqlx::sqlx::pool::PoolOptions;
@@ -103,18 +103,15 @@ static NUMBER: AtomicI64 = AtomicI64::new(1);
 
 fn new() -> NewToken {
     let number = NUMBER.fetch_add(1, Ordering::SeqCst);
-    NewToken {
-        id: TokenId::new(number).expect("an id"),
-        digest: TokenDigest::of(&number.to_le_bytes()),
-        owner: owner(),
-        name: "ci".into(),
-        created_at: now(),
-        expires_at: None,
-        expires_by: None,
-        parent: None,
-        max_rows: u32::MAX,
-        notify: true,
-    }
+    let mut token = NewToken::new(
+        TokenId::new(number).expect("an id"),
+        TokenDigest::of(&number.to_le_bytes()),
+        owner(),
+        "ci",
+        now(),
+    );
+    token.notify = true;
+    token
 }
 
 fn owner() -> Owner {
@@ -127,22 +124,13 @@ fn now() -> Timestamp {
 }
 
 fn bounds() -> MarkBounds {
-    MarkBounds {
-        at_least: now(),
-        at_most: now(),
-        clock: now(),
-    }
+    MarkBounds::new(now(), now(), now())
 }
 
 impl Call {
     /// Asks once. What has to be there for it was put there by [`Call::prepare`].
     async fn ask(self, store: &impl TokenStore, prepared: &Prepared) -> Result<(), StoreError> {
-        let revocation = Revocation {
-            at: now(),
-            by: None,
-            reason: None,
-            notify: false,
-        };
+        let revocation = Revocation::new(now());
         match self {
             Self::Create => {
                 let inserted = store.insert(&new(), u32::MAX).await?;
@@ -153,30 +141,20 @@ impl Call {
                 store.revoke(&scope, &revocation).await?;
             }
             Self::Flush => {
-                let last_use = |id: &TokenId| LastUse { id: *id, at: now() };
+                let last_use = |id: &TokenId| LastUse::new(*id, now());
                 let uses: Vec<_> = prepared.tokens.iter().map(last_use).collect();
                 store.record_use(&uses).await?;
             }
             Self::Prune => {
                 let jobs = store.jobs().expect("jobs");
-                let request = LeaseRequest {
-                    job: Job::Prune,
-                    now: now(),
-                    ttl: Duration::from_millis(1),
-                    due: &Some,
-                    mark: bounds(),
-                };
+                let request =
+                    LeaseRequest::new(Job::Prune, now(), Duration::from_millis(1), &Some, bounds());
                 let (answer, _) = jobs.acquire_lease(&request).await?;
                 let LeaseAnswer::Acquired(lease) = answer else {
                     // It was given up with the lease in hand.
                     return Ok(());
                 };
-                let prune = Prune {
-                    now: now(),
-                    vouched: now(),
-                    keep: Duration::ZERO,
-                    notify: false,
-                };
+                let prune = Prune::new(now(), now(), Duration::ZERO);
                 jobs.prune(&lease, &prune, 10).await?;
                 jobs.release_lease(&lease, false).await?;
             }
@@ -189,14 +167,9 @@ impl Call {
                 }
             }
             Self::Report => {
-                let report = NodeReport {
-                    node: 1,
-                    applied: 1,
-                    now: now(),
-                    mode: ReportMode::Seldom,
-                    version: SCHEMA_VERSION,
-                    contradicts_leap: false,
-                };
+                let mut report = NodeReport::new(1, 1, now());
+                report.version = SCHEMA_VERSION;
+                report.contradicts_leap = false;
                 store.heartbeat(&report, &bounds()).await?;
                 store.changes_since(None).await?;
             }

@@ -72,26 +72,23 @@ async fn audit<F: Future<Output = Vec<(String, i64)>>>(store: AnyStore, count: i
 
     let jobs = store.tokens();
     let jobs = jobs.jobs().expect("a store with jobs");
-    let request = LeaseRequest {
-        job: Job::Prune,
-        now: SystemClock.wall(),
-        ttl: Duration::from_mins(1),
-        due: &|now| Some(now),
-        mark: unmoved(),
-    };
+    let request = LeaseRequest::new(
+        Job::Prune,
+        SystemClock.wall(),
+        Duration::from_mins(1),
+        &|now| Some(now),
+        unmoved(),
+    );
     let (LeaseAnswer::Acquired(lease), _) = jobs.acquire_lease(&request).await.expect("a lease")
     else {
         panic!("nobody else is here");
     };
     let trim = async |events| {
         let now = SystemClock.wall();
-        let purge = Purge {
-            now,
-            vouched: now,
-            changes: Duration::from_hours(24),
-            notifications: Duration::from_hours(24),
-            events,
-        };
+        let mut purge = Purge::new(now, now);
+        purge.changes = Duration::from_hours(24);
+        purge.notifications = Duration::from_hours(24);
+        purge.events = events;
         jobs.purge(&lease, &purge, 3).await.expect("a trimming")
     };
     assert_eq!(trim(Duration::from_hours(24)).await, 0);

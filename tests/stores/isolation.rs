@@ -105,10 +105,8 @@ async fn beside_administrators<DB: Dialect>(name: &str, store: &AnyStore, pool: 
     let administrator = Caller::header_authenticated(clients.users.add_administrator("admin"));
     let administration = clients.cached.administration(&administrator).await;
     let administration = administration.expect("an administrator");
-    let leavers = Filter {
-        owners: vec!["revoked".parse().expect("an owner")],
-        ..Filter::default()
-    };
+    let mut leavers = Filter::default();
+    leavers.owners = vec!["revoked".parse().expect("an owner")];
     let (times, (walked, gone)) = clients
         .beside(async {
             let revoke = administration.revoke_matching(&leavers, revoked as u64, None);
@@ -125,18 +123,17 @@ async fn beside_administrators<DB: Dialect>(name: &str, store: &AnyStore, pool: 
 
 /// Looks at every token of an owner, page by page; returns how many there are.
 async fn walk(administration: &pat_core::Administration<'_>, owner: &str) -> usize {
-    let mut search = Search {
-        filter: Filter {
-            owners: vec![owner.parse().expect("an owner")],
-            ..Filter::default()
-        },
-        sort: Sort {
+    let mut filter = Filter::default();
+    filter.owners = vec![owner.parse().expect("an owner")];
+    let mut search = Search::new(
+        filter,
+        Sort {
             key: SortKey::Name,
             is_descending: false,
         },
-        start: Start::Offset(0),
-        limit: 500,
-    };
+        Start::Offset(0),
+        500,
+    );
     let mut walked = 0;
     loop {
         let page = administration.search(&search).await.expect("a page");
@@ -170,14 +167,12 @@ async fn watch_old(
 }
 
 async fn count_old(store: &dyn TokenStore) -> u64 {
-    let old = Filter {
-        expires: DateRange {
-            from: None,
-            to: Some(SystemClock.wall()),
-        },
-        revoked: Revoked::Included,
-        ..Filter::default()
+    let mut old = Filter::default();
+    old.expires = DateRange {
+        from: None,
+        to: Some(SystemClock.wall()),
     };
+    old.revoked = Revoked::Included;
     count(store, &old).await
 }
 
@@ -213,10 +208,7 @@ impl Clients {
         let mut tokens = vec![];
         for number in 0..PRESENTED {
             let owner = users.add(&format!("user {number}"));
-            let request = TokenRequest {
-                name: "ci".into(),
-                lifetime_days: Some(90),
-            };
+            let request = TokenRequest::new("ci", Some(90));
             let caller = Caller::header_authenticated(owner.clone());
             let created = cached.create(&caller, request).await;
             tokens.push((owner, created.expect("a token").plain));

@@ -137,18 +137,15 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 pub(crate) fn new(number: i64, key: &str) -> NewToken {
-    NewToken {
-        id: id(number),
-        digest: TokenDigest::of(&number.to_le_bytes()),
-        owner: owner(key),
-        name: "ci".into(),
-        created_at: at(0),
-        expires_at: None,
-        expires_by: None,
-        parent: None,
-        max_rows: 10_000,
-        notify: false,
-    }
+    let mut token = NewToken::new(
+        id(number),
+        TokenDigest::of(&number.to_le_bytes()),
+        owner(key),
+        "ci",
+        at(0),
+    );
+    token.max_rows = 10_000;
+    token
 }
 
 /// Stores a token, which nothing speaks against.
@@ -204,10 +201,8 @@ async fn text_is_compared_byte_by_byte(database: Database) {
         &long,
     ];
     for (number, key) in (1..).zip(keys) {
-        let token = NewToken {
-            name: format!("{key} "),
-            ..new(number, key)
-        };
+        let mut token = new(number, key);
+        token.name = format!("{key} ");
         insert(&tokens, &token).await;
     }
     let limited = tokens.insert(&new(99, "alice"), 1).await;
@@ -220,12 +215,9 @@ async fn text_is_compared_byte_by_byte(database: Database) {
         let names: Vec<_> = listed.iter().map(|token| token.name.as_str()).collect();
         assert_eq!(names, [format!("{key} ").as_str()], "{key:?}");
     }
-    let revocation = Revocation {
-        at: at(1),
-        by: Some(owner("admin ")),
-        reason: Some("🎉 \0 '\\ ".repeat(10_000)),
-        notify: false,
-    };
+    let mut revocation = Revocation::new(at(1));
+    revocation.by = Some(owner("admin "));
+    revocation.reason = Some("🎉 \0 '\\ ".repeat(10_000));
     let scope = RevocationScope::Owner(owner("alice"));
     let revoked = tokens.revoke(&scope, &revocation).await.expect("revoke");
     assert_eq!(revoked.tokens.len(), 1, "{revoked:?}");

@@ -23,13 +23,13 @@ pub(super) async fn leases_go_by_the_databases_clock(database: Database) {
     let tokens = store.tokens();
     let jobs = tokens.jobs().expect("jobs");
     let ask = async |now: &str| {
-        let request = LeaseRequest {
-            job: Job::Prune,
-            now: now.parse().expect("a date"),
-            ttl: Duration::from_mins(1),
-            due: &|now| Some(now),
-            mark: unmoved(),
-        };
+        let request = LeaseRequest::new(
+            Job::Prune,
+            now.parse().expect("a date"),
+            Duration::from_mins(1),
+            &|now| Some(now),
+            unmoved(),
+        );
         jobs.acquire_lease(&request).await.expect("acquire_lease").0
     };
     let first = ask("2001-01-01T00:00Z").await;
@@ -40,11 +40,7 @@ pub(super) async fn leases_go_by_the_databases_clock(database: Database) {
 
 /// Bounds within which a mark does not move.
 pub(super) fn unmoved() -> MarkBounds {
-    MarkBounds {
-        at_least: Timestamp::MIN,
-        at_most: Timestamp::MIN,
-        clock: SystemClock.wall(),
-    }
+    MarkBounds::new(Timestamp::MIN, Timestamp::MIN, SystemClock.wall())
 }
 
 /// The users of the nodes below.
@@ -53,10 +49,7 @@ pub(super) fn users() -> TestDirectory {
 }
 
 pub(super) fn month() -> TokenRequest {
-    TokenRequest {
-        name: "ci".into(),
-        lifetime_days: Some(30),
-    }
+    TokenRequest::new("ci", Some(30))
 }
 
 pub(super) async fn a_node_follows_the_databases_clock(database: Database) {

@@ -88,10 +88,7 @@ async fn costs_among<DB: Dialect>(
     let pats = Pats::builder(store.clone()).build();
     let caller = Caller::cookie_authenticated(Owner::new("somebody else").expect("an owner"));
     let create = async |caller: &Caller| {
-        let request = TokenRequest {
-            name: "Token".into(),
-            lifetime_days: None,
-        };
+        let request = TokenRequest::new("Token", None);
         pats.create(caller, request).await.expect("a token")
     };
 
@@ -169,12 +166,7 @@ async fn a_page_reads_few_rows(database: Database) {
     for (key, is_descending) in all_orders() {
         let sort = Sort { key, is_descending };
         let page = async |start, limit| {
-            let search = Search {
-                filter: Filter::default(),
-                sort,
-                start,
-                limit,
-            };
+            let search = Search::new(Filter::default(), sort, start, limit);
             store.search(&search).await.expect("search")
         };
         // Somewhat before the last of those that were used.

@@ -150,12 +150,7 @@ async fn see(searched: &dyn SearchStore, sort: Sort, count: usize) -> HashMap<To
     let mut seen = HashMap::new();
     let mut start = Start::Offset(0);
     while seen.len() < count {
-        let search = Search {
-            filter: Filter::default(),
-            sort,
-            start,
-            limit: 500,
-        };
+        let search = Search::new(Filter::default(), sort, start, 500);
         let page = searched.search(&search).await.expect("search");
         let Some(last) = page.last() else { break };
         start = Start::After(sort.position_of(last));
@@ -178,10 +173,8 @@ async fn change(pats: Pats, stop: CancellationToken) -> usize {
     let others = async {
         let mut created = 0;
         while !stop.is_cancelled() {
-            let request = TokenRequest {
-                name: format!("Token {}", created * 104_729 % 1_000_003),
-                lifetime_days: None,
-            };
+            let request =
+                TokenRequest::new(format!("Token {}", created * 104_729 % 1_000_003), None);
             let token = pats.create(&caller, request).await.expect("a token").token;
             pats.revoke(&caller, token.id).await.expect("a revocation");
             created += 1;
@@ -196,23 +189,13 @@ async fn time(name: &str, searched: &dyn SearchStore, count: usize) {
     let middle = TokenId::new(i64::try_from(count / 2).expect("a number")).expect("an id");
     for (key, is_descending) in all_orders() {
         let sort = Sort { key, is_descending };
-        let mut search = Search {
-            filter: Filter::default(),
-            sort,
-            start: Start::Offset(0),
-            limit: 101,
-        };
+        let mut search = Search::new(Filter::default(), sort, Start::Offset(0), 101);
         let (first, page) = timed(async || searched.search(&search).await).await;
         assert_eq!(page.len(), 101);
         // In the middle by creation, so nowhere in particular by the others.
-        let all = Search {
-            filter: Filter {
-                name: format!("token {}", middle.get() * 1009 % 1_000_003),
-                ..Filter::default()
-            },
-            limit: 1_000,
-            ..search.clone()
-        };
+        let mut all = search.clone();
+        all.filter.name = format!("token {}", middle.get() * 1009 % 1_000_003);
+        all.limit = 1_000;
         let found = searched.search(&all).await.expect("search");
         let token = found
             .iter()
@@ -222,48 +205,28 @@ async fn time(name: &str, searched: &dyn SearchStore, count: usize) {
         let (deep, _) = timed(async || searched.search(&search).await).await;
         println!("{name}: {count} tokens, {sort:?}: first page {first:?}, deep page {deep:?}");
     }
-    let filters = [
-        ("all", Filter::default()),
-        (
-            "part of a name",
-            Filter {
-                name: "99999".into(),
-                ..Filter::default()
-            },
-        ),
-        (
-            "part of every name",
-            Filter {
-                name: "oken".into(),
-                ..Filter::default()
-            },
-        ),
-        (
-            "owner",
-            Filter {
-                owners: vec![Owner::new("user 7").expect("an owner")],
-                ..Filter::default()
-            },
-        ),
-        (
-            "used",
-            Filter {
-                is_used: Some(true),
-                ..Filter::default()
-            },
-        ),
+    let filters: [(_, fn(&mut Filter)); 5] = [
+        ("all", |_| ()),
+        ("part of a name", |filter| filter.name = "99999".into()),
+        ("part of every name", |filter| filter.name = "oken".into()),
+        ("owner", |filter| {
+            filter.owners = vec![Owner::new("user 7").expect("an owner")];
+        }),
+        ("used", |filter| filter.is_used = Some(true)),
     ];
-    for (what, filter) in filters {
+    for (what, set) in filters {
+        let mut filter = Filter::default();
+        set(&mut filter);
         let (taken, found) = timed(async || searched.count(&filter).await).await;
-        let search = Search {
+        let search = Search::new(
             filter,
-            sort: Sort {
+            Sort {
                 key: SortKey::Name,
                 is_descending: false,
             },
-            start: Start::Offset(0),
-            limit: 101,
-        };
+            Start::Offset(0),
+            101,
+        );
         let (first, _) = timed(async || searched.search(&search).await).await;
         println!(
             "{name}: {count} tokens, {what}: {found} counted in {taken:?}, first page {first:?}"

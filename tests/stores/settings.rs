@@ -141,12 +141,7 @@ async fn a_list_that_is_cut_revokes_nothing(database: Database) {
             raw_sql(set).execute(&mut *connection).await.expect("set");
         }
     };
-    let revocation = Revocation {
-        at: SystemClock.wall(),
-        by: None,
-        reason: None,
-        notify: false,
-    };
+    let revocation = Revocation::new(SystemClock.wall());
     let owner = "alice".parse().expect("an owner");
     let scopes = [
         RevocationScope::Tokens(ids.clone()),

@@ -150,34 +150,34 @@ impl TryFrom<Line> for Entry {
                 created_at,
                 expires_at,
                 parent,
-            } => Self::Created(NewToken {
-                expires_by: None,
-                id: token_id(id)?,
-                digest: TokenDigest::from_bytes(unhex(&digest).ok_or("not a digest")?),
-                owner: Owner::new(owner)?,
-                name,
-                created_at: Timestamp::from_microsecond(created_at)?,
-                expires_at: expires_at.map(Timestamp::from_microsecond).transpose()?,
-                parent: parent.map(token_id).transpose()?,
-                max_rows: u32::MAX,
-                notify: false,
-            }),
+            } => {
+                let mut token = NewToken::new(
+                    token_id(id)?,
+                    TokenDigest::from_bytes(unhex(&digest).ok_or("not a digest")?),
+                    Owner::new(owner)?,
+                    name,
+                    Timestamp::from_microsecond(created_at)?,
+                );
+                token.expires_at = expires_at.map(Timestamp::from_microsecond).transpose()?;
+                token.parent = parent.map(token_id).transpose()?;
+                Self::Created(token)
+            }
             Line::Revoked {
                 generation,
                 tokens,
                 at,
                 by,
                 reason,
-            } => Self::Revoked {
-                generation,
-                tokens: tokens.into_iter().map(token_id).collect::<Result<_, _>>()?,
-                revocation: Revocation {
-                    at: Timestamp::from_microsecond(at)?,
-                    by: by.map(Owner::new).transpose()?,
-                    reason,
-                    notify: false,
-                },
-            },
+            } => {
+                let mut revocation = Revocation::new(Timestamp::from_microsecond(at)?);
+                revocation.by = by.map(Owner::new).transpose()?;
+                revocation.reason = reason;
+                Self::Revoked {
+                    generation,
+                    tokens: tokens.into_iter().map(token_id).collect::<Result<_, _>>()?,
+                    revocation,
+                }
+            }
             Line::TokenChanged { generation, id, at } => Self::Changed {
                 generation,
                 change: Change::TokenRevoked(token_id(id)?),
@@ -197,10 +197,10 @@ impl TryFrom<Line> for Entry {
                 change: Change::Everything,
                 at: Timestamp::from_microsecond(at)?,
             },
-            Line::Used { id, at } => Self::Used(LastUse {
-                id: token_id(id)?,
-                at: Timestamp::from_microsecond(at)?,
-            }),
+            Line::Used { id, at } => Self::Used(LastUse::new(
+                token_id(id)?,
+                Timestamp::from_microsecond(at)?,
+            )),
             Line::ReadableFrom { version } => Self::ReadableFrom(version),
         })
     }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use pat_core::store::{
     Change, ChangePage, FeedPosition, Insertion, LastUse, Lookup, NewToken, Revocation,
-    RevocationScope, Revoked, StoreTime,
+    RevocationScope, Revoked,
 };
 use pat_core::{Owner, StoreError, Token, TokenDigest, TokenId, TokenStore};
 
@@ -125,11 +125,9 @@ impl TokenStore for FileStore {
 
     async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Lookup, StoreError> {
         let tables = self.0.tables()?;
-        Ok(Lookup {
-            token: tables.find_by_digest(digest).cloned(),
-            time: StoreTime::default(),
-            versions: tables.versions(),
-        })
+        let mut lookup = Lookup::new(tables.find_by_digest(digest).cloned());
+        lookup.versions = tables.versions();
+        Ok(lookup)
     }
 
     async fn find(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
@@ -147,11 +145,8 @@ impl TokenStore for FileStore {
     ) -> Result<Revoked, StoreError> {
         let (scope, revocation) = (scope.clone(), revocation.clone());
         let decide = move |tables: &Tables| {
-            let revoked = Revoked {
-                at: revocation.at,
-                tokens: tables.unrevoked_in(&scope),
-                live_children: tables.live_children(&scope, revocation.at),
-            };
+            let mut revoked = Revoked::new(revocation.at, tables.unrevoked_in(&scope));
+            revoked.live_children = tables.live_children(&scope, revocation.at);
             if revoked.tokens.is_empty() {
                 return (Vec::new(), revoked);
             }

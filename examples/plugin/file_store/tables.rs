@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 use pat_core::store::{
     Change, ChangeEntry, ChangePage, FeedPosition, Insertion, LastUse, MOST_READ, NewToken,
-    RevocationScope, RevokedToken, StoreTime, StoreVersions,
+    RevocationScope, RevokedToken, StoreVersions,
 };
 use pat_core::{Owner, Token, TokenDigest, TokenId};
 
@@ -45,7 +45,7 @@ impl Tables {
                     let token = self.token(id)?;
                     token.revoked_at = Some(revocation.at);
                     let owner = token.owner.clone();
-                    revoked.push(RevokedToken { id, owner });
+                    revoked.push(RevokedToken::new(id, owner));
                 }
                 self.append(generation, Change::of_revoked(&revoked))
             }
@@ -91,11 +91,7 @@ impl Tables {
         }
         // A file has no failover, so the mark need not be random to be unique.
         let nonce = generation;
-        let entry = |change| ChangeEntry {
-            generation,
-            nonce,
-            change,
-        };
+        let entry = |change| ChangeEntry::new(generation, nonce, change);
         self.changes.extend(changes.into_iter().map(entry));
         self.generation = generation;
         Ok(())
@@ -154,10 +150,7 @@ impl Tables {
             RevocationScope::TokensAndDescendants(ids) => self.descends(token, ids),
             RevocationScope::Owner(owner) => token.owner == *owner,
         };
-        let revoked = |token: &Token| RevokedToken {
-            id: token.id,
-            owner: token.owner.clone(),
-        };
+        let revoked = |token: &Token| RevokedToken::new(token.id, token.owner.clone());
         self.unrevoked().filter(is_in_scope).map(revoked).collect()
     }
 
@@ -205,20 +198,18 @@ impl Tables {
             .partition_point(|entry| entry.generation <= since);
         let missed = &self.changes[first..];
         let is_too_much = missed.len() as u64 > MOST_READ;
-        ChangePage {
-            head: FeedPosition {
-                generation: self.generation,
-                nonce: mark(self.generation),
-            },
-            nonce_at_cursor: cursor.and_then(|cursor| mark(cursor.generation)),
-            entries: if is_too_much {
-                Vec::new()
-            } else {
-                missed.to_vec()
-            },
-            time: StoreTime::default(),
-            versions: self.versions,
-        }
+        let mut page = ChangePage::new(FeedPosition {
+            generation: self.generation,
+            nonce: mark(self.generation),
+        });
+        page.nonce_at_cursor = cursor.and_then(|cursor| mark(cursor.generation));
+        page.entries = if is_too_much {
+            Vec::new()
+        } else {
+            missed.to_vec()
+        };
+        page.versions = self.versions;
+        page
     }
 
     /// Which versions may read the log.

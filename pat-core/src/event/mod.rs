@@ -24,6 +24,7 @@ use crate::token::{Owner, TokenId};
 
 /// An audit event.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Event {
     /// The event's row in the store; `None` for an event that a process sink gets.
     pub row: Option<EventRow>,
@@ -51,6 +52,7 @@ impl Event {
 
 /// The identity and position of a stored event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EventRow {
     /// The row's unique random number, 0 to 2⁵³ − 1. It is the same each time the event is delivered,
     /// so a consumer can skip duplicates.
@@ -58,6 +60,14 @@ pub struct EventRow {
     /// The row's position in the order in which sinks get the events, from 1. Assigned after the
     /// row is committed, so a reader that continues after a `seq` misses none.
     pub seq: u64,
+}
+
+impl EventRow {
+    /// Creates the identity of a row.
+    #[must_use]
+    pub const fn new(id: i64, seq: u64) -> Self {
+        Self { id, seq }
+    }
 }
 
 /// The kind of an audit event, with its details.

@@ -37,6 +37,7 @@ pub struct Administration<'r> {
 
 /// One page of a search.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct SearchPage {
     /// The tokens. Their last uses include those that are not written to the store yet.
     pub tokens: Vec<Token>,

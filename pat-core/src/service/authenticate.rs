@@ -53,7 +53,7 @@ impl Pats {
     /// # tokio::runtime::Runtime::new()?.block_on(async {
     /// let pats = Pats::builder(MemoryStore::default()).build();
     /// let alice = Caller::cookie_authenticated(Owner::new("alice")?);
-    /// let request = TokenRequest { name: "ci".into(), lifetime_days: Some(30) };
+    /// let request = TokenRequest::new("ci", Some(30));
     /// let created = pats.create(&alice, request).await?;
     /// let principal = pats.authenticate(created.plain.expose().as_bytes()).await?;
     /// assert_eq!(principal.owner().as_str(), "alice");

@@ -13,6 +13,7 @@ use crate::token::{PlainToken, Token, TokenId, TokenStatus};
 
 /// A token that has just been created, with its secret.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct CreatedToken {
     /// The token as it is stored.
     pub token: Token,

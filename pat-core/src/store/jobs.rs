@@ -6,8 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::outbox::{Claim, DeadNotification, Outbox, Outcome, QueuedNotification};
 use super::{MarkBounds, StoreError, StoreTime};
-use crate::notification::{NotificationId, NotificationKind, NotificationToken};
+use crate::notification::{NotificationId, NotificationKind};
 use crate::token::{Owner, TokenId};
 
 /// The job capability of a store. Without it ([`TokenStore::jobs`](super::TokenStore::jobs)) no token
@@ -195,6 +196,7 @@ impl Job {
 
 /// A request for a job's lease.
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub struct LeaseRequest<'a> {
     /// The job.
     pub job: Job,
@@ -206,6 +208,26 @@ pub struct LeaseRequest<'a> {
     pub due: &'a (dyn Fn(Timestamp) -> Option<Timestamp> + Sync),
     /// The range in which the mark may be set.
     pub mark: MarkBounds,
+}
+
+impl<'a> LeaseRequest<'a> {
+    /// Creates a request.
+    #[must_use]
+    pub const fn new(
+        job: Job,
+        now: Timestamp,
+        ttl: Duration,
+        due: &'a (dyn Fn(Timestamp) -> Option<Timestamp> + Sync),
+        mark: MarkBounds,
+    ) -> Self {
+        Self {
+            job,
+            now,
+            ttl,
+            due,
+            mark,
+        }
+    }
 }
 
 impl fmt::Debug for LeaseRequest<'_> {
@@ -232,6 +254,7 @@ pub enum LeaseAnswer {
 
 /// The right to run an occurrence of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Lease {
     /// The job.
     pub job: Job,
@@ -241,8 +264,21 @@ pub struct Lease {
     pub term: u64,
 }
 
+impl Lease {
+    /// Creates a lease.
+    #[must_use]
+    pub const fn new(job: Job, occurrence: Timestamp, term: u64) -> Self {
+        Self {
+            job,
+            occurrence,
+            term,
+        }
+    }
+}
+
 /// The criteria for due notifications.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DueNotifications {
     /// [`NotificationKind::ExpiresSoon`] or [`NotificationKind::Expired`].
     pub kind: NotificationKind,
@@ -250,6 +286,14 @@ pub struct DueNotifications {
     pub now: Timestamp,
     /// How long before expiry `ExpiresSoon` is due; unused for `Expired`.
     pub within: Duration,
+}
+
+impl DueNotifications {
+    /// Creates criteria.
+    #[must_use]
+    pub const fn new(kind: NotificationKind, now: Timestamp, within: Duration) -> Self {
+        Self { kind, now, within }
+    }
 }
 
 /// How far the clock may be ahead of the mark while notifications are queued: enough for a machine that
@@ -261,11 +305,9 @@ pub const LONGEST_LEAP: Duration = Duration::from_hours(7 * 24);
 /// count as an impossible future.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
 
-/// The longest delay of a notification; one that is due later counts as due now.
-pub const LONGEST_DELAY: Duration = Duration::from_hours(2);
-
 /// The criteria for pruned tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Prune {
     /// Now, by the caller's clock.
     pub now: Timestamp,
@@ -277,8 +319,22 @@ pub struct Prune {
     pub notify: bool,
 }
 
+impl Prune {
+    /// Creates criteria of a pruning without notifications.
+    #[must_use]
+    pub const fn new(now: Timestamp, vouched: Timestamp, keep: Duration) -> Self {
+        Self {
+            now,
+            vouched,
+            keep,
+            notify: false,
+        }
+    }
+}
+
 /// The result of [`JobStore::prune`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Pruned {
     /// When, by the store's clock.
     pub at: Timestamp,
@@ -286,8 +342,17 @@ pub struct Pruned {
     pub tokens: Vec<PrunedToken>,
 }
 
+impl Pruned {
+    /// Creates the result of a pruning.
+    #[must_use]
+    pub const fn new(at: Timestamp, tokens: Vec<PrunedToken>) -> Self {
+        Self { at, tokens }
+    }
+}
+
 /// A token that has just been deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PrunedToken {
     /// Its ID.
     pub id: TokenId,
@@ -295,8 +360,17 @@ pub struct PrunedToken {
     pub owner: Owner,
 }
 
+impl PrunedToken {
+    /// Creates a deleted token.
+    #[must_use]
+    pub const fn new(id: TokenId, owner: Owner) -> Self {
+        Self { id, owner }
+    }
+}
+
 /// An owner of tokens that are not revoked.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ListedOwner {
     /// The owner's key.
     pub owner: Owner,
@@ -304,8 +378,20 @@ pub struct ListedOwner {
     pub missing_since: Option<Timestamp>,
 }
 
+impl ListedOwner {
+    /// Creates an owner who is not missing.
+    #[must_use]
+    pub const fn new(owner: Owner) -> Self {
+        Self {
+            owner,
+            missing_since: None,
+        }
+    }
+}
+
 /// The owners that the directory does and does not know.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MissingOwners {
     /// Now, by the caller's clock.
     pub now: Timestamp,
@@ -319,8 +405,23 @@ pub struct MissingOwners {
     pub at_least: Duration,
 }
 
+impl MissingOwners {
+    /// Creates lists without owners.
+    #[must_use]
+    pub const fn new(now: Timestamp, vouched: Timestamp, at_least: Duration) -> Self {
+        Self {
+            now,
+            vouched,
+            missing: Vec::new(),
+            present: Vec::new(),
+            at_least,
+        }
+    }
+}
+
 /// The ages at which rows are deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Purge {
     /// Now, by the caller's clock.
     pub now: Timestamp,
@@ -334,94 +435,16 @@ pub struct Purge {
     pub events: Duration,
 }
 
-/// A notification that a worker has claimed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueuedNotification {
-    /// The worker's claim.
-    pub claim: Claim,
-    /// The event that it is about.
-    pub kind: NotificationKind,
-    /// The owner who is notified.
-    pub owner: Owner,
-    /// The owner's tokens that it is about, by expiry (never last) and then by ID; at least one.
-    pub tokens: Vec<NotificationToken>,
-    /// The administrator who revoked; `None` for other kinds than
-    /// [`NotificationKind::RevokedByAdmin`].
-    pub by: Option<Owner>,
-    /// The administrator's reason, if given.
-    pub reason: Option<String>,
-    /// How many of the owner's tokens that were created with these, directly or through others, still
-    /// authenticate; 0 for other kinds than [`NotificationKind::RevokedByAdmin`].
-    pub live_children: u64,
-    /// When it was queued.
-    pub queued_at: Timestamp,
-    /// How often it has been claimed, this time included.
-    pub attempts: u32,
-    /// The names of the notifiers that have sent it.
-    pub sent_by: Vec<String>,
-}
-
-/// A worker's right to settle a notification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Claim {
-    /// The notification.
-    pub id: NotificationId,
-    /// A random number that only the holder of this claim knows.
-    pub token: u64,
-}
-
-/// The outcome of a notification.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// Every notifier has sent it.
-    Sent,
-    /// At least one notifier is to try again.
-    Retry {
-        /// The delay before the next attempt, at most [`LONGEST_DELAY`].
-        after: Duration,
-        /// Why it was not sent.
-        error: String,
-        /// The names of the notifiers that have sent it.
-        sent_by: Vec<String>,
-    },
-    /// It cannot be sent: a dead letter, for the operator to inspect.
-    Dead {
-        /// The last error.
-        error: String,
-        /// The names of the notifiers that have sent it.
-        sent_by: Vec<String>,
-    },
-    /// It no longer needs to be sent.
-    Skipped {
-        /// The reason.
-        reason: String,
-    },
-}
-
-/// The counts of an outbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Outbox {
-    /// Notifications that are not settled yet.
-    pub pending: u64,
-    /// When the oldest of them was queued.
-    pub oldest_pending_at: Option<Timestamp>,
-    /// Notifications that could not be sent.
-    pub dead: u64,
-}
-
-/// A notification that could not be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeadNotification {
-    /// Its ID.
-    pub id: NotificationId,
-    /// The event that it is about.
-    pub kind: NotificationKind,
-    /// The owner who was to be notified.
-    pub owner: Owner,
-    /// When it was queued.
-    pub queued_at: Timestamp,
-    /// How often sending was tried.
-    pub attempts: u32,
-    /// The last error.
-    pub error: String,
+impl Purge {
+    /// Creates ages that delete nothing.
+    #[must_use]
+    pub const fn new(now: Timestamp, vouched: Timestamp) -> Self {
+        Self {
+            now,
+            vouched,
+            changes: Duration::MAX,
+            notifications: Duration::MAX,
+            events: Duration::MAX,
+        }
+    }
 }

@@ -1,9 +1,12 @@
 //! The storage port.
 
 mod audit;
+mod feed;
 mod jobs;
+mod outbox;
 mod search;
 mod time;
+mod tokens;
 mod versions;
 
 use std::error::Error;
@@ -15,13 +18,22 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 pub use self::audit::AuditStore;
+pub use self::feed::{
+    Change, ChangeEntry, ChangePage, FeedPosition, MOST_READ, NODE_FORGOTTEN_AFTER, NodeReport,
+    ReportMode,
+};
 pub use self::jobs::{
-    CLOCK_TOLERANCE, Claim, DeadNotification, DueNotifications, Job, JobStore, LONGEST_DELAY,
-    LONGEST_LEAP, Lease, LeaseAnswer, LeaseRequest, ListedOwner, MissingOwners, Outbox, Outcome,
-    Prune, Pruned, PrunedToken, Purge, QueuedNotification,
+    CLOCK_TOLERANCE, DueNotifications, Job, JobStore, LONGEST_LEAP, Lease, LeaseAnswer,
+    LeaseRequest, ListedOwner, MissingOwners, Prune, Pruned, PrunedToken, Purge,
+};
+pub use self::outbox::{
+    Claim, DeadNotification, LONGEST_DELAY, Outbox, Outcome, QueuedNotification,
 };
 pub use self::search::SearchStore;
 pub use self::time::{MarkBounds, StoreTime};
+pub use self::tokens::{
+    Insertion, LastUse, Lookup, NewToken, Revocation, RevocationScope, Revoked, RevokedToken,
+};
 pub use self::versions::{SCHEMA_VERSION, StoreVersions};
 use crate::token::{Owner, Token, TokenDigest, TokenId};
 
@@ -270,265 +282,6 @@ impl<T: TokenStore + ?Sized> TokenStore for Arc<T> {
     fn audit(&self) -> Option<&dyn AuditStore> {
         (**self).audit()
     }
-}
-
-/// A token to be stored.
-#[derive(Debug, Clone)]
-pub struct NewToken {
-    /// Its ID, unique.
-    pub id: TokenId,
-    /// Its digest, unique.
-    pub digest: TokenDigest,
-    /// The user it authenticates.
-    pub owner: Owner,
-    /// Its name.
-    pub name: String,
-    /// When it is created, by the caller's clock.
-    pub created_at: Timestamp,
-    /// When it expires, by the same clock; `None` for never.
-    pub expires_at: Option<Timestamp>,
-    /// The latest allowed expiry, whenever it is created; `None` for no limit.
-    pub expires_by: Option<Timestamp>,
-    /// The token that authenticates this creation, if one does.
-    pub parent: Option<TokenId>,
-    /// How many tokens of the owner, including this one, the store may hold, revoked and expired ones
-    /// included.
-    pub max_rows: u32,
-    /// Whether a [`NotificationKind::Created`](crate::notification::NotificationKind::Created) is
-    /// queued in the same transaction. Never set for a store without [`TokenStore::jobs`].
-    pub notify: bool,
-}
-
-impl NewToken {
-    /// Returns this token created at `now` instead: with the same life span, and with `now` in its ID.
-    #[must_use]
-    pub fn created_now(&self, now: Timestamp) -> Self {
-        let expires_at = self.expires_at.map(|at| {
-            let moved = at.saturating_add(now.duration_since(self.created_at));
-            let moved = moved.unwrap_or(Timestamp::MAX);
-            self.expires_by.map_or(moved, |latest| moved.min(latest))
-        });
-        Self {
-            id: self.id.moved(self.created_at, now),
-            created_at: now,
-            expires_at,
-            ..self.clone()
-        }
-    }
-
-    /// Returns this token as it is once stored.
-    #[must_use]
-    pub fn into_token(self) -> Token {
-        Token {
-            id: self.id,
-            owner: self.owner,
-            name: self.name,
-            created_at: self.created_at,
-            expires_at: self.expires_at,
-            last_used_at: None,
-            revoked_at: None,
-            parent: self.parent,
-        }
-    }
-}
-
-/// The result of [`TokenStore::insert`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Insertion {
-    /// The token as it was stored.
-    Stored(Token),
-    /// The ID or the digest exists; nothing was stored. The caller retries with others.
-    Duplicate,
-    /// The owner has `limit` or more unrevoked tokens; nothing was stored.
-    LimitReached {
-        /// The owner's unrevoked tokens, expired ones included.
-        count: u32,
-    },
-    /// The owner has [`NewToken::max_rows`] tokens, revoked and expired ones included; nothing was
-    /// stored.
-    TooManyRows,
-    /// The parent is revoked, expired or deleted; nothing was stored.
-    ParentInvalid,
-}
-
-/// The tokens that [`TokenStore::revoke`] revokes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RevocationScope {
-    /// These tokens; unknown IDs are skipped.
-    Tokens(Vec<TokenId>),
-    /// These tokens, and every token that was created with one of them, directly or through others.
-    TokensAndDescendants(Vec<TokenId>),
-    /// All tokens of this owner.
-    Owner(Owner),
-}
-
-/// A revocation: its time, author and reason.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Revocation {
-    /// When, by the caller's clock.
-    pub at: Timestamp,
-    /// The user who revokes: the owner or an administrator; `None` for the host itself.
-    pub by: Option<Owner>,
-    /// The reason that this user gave.
-    pub reason: Option<String>,
-    /// Whether a [`NotificationKind::RevokedByAdmin`](crate::notification::NotificationKind::RevokedByAdmin)
-    /// is queued for each owner in the same transaction. Never set for a store without
-    /// [`TokenStore::jobs`].
-    pub notify: bool,
-}
-
-/// The result of [`TokenStore::revoke`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Revoked {
-    /// When, by the store's clock.
-    pub at: Timestamp,
-    /// The tokens that were revoked, in order of ID.
-    pub tokens: Vec<RevokedToken>,
-    /// How many tokens still authenticate that were created with a token of
-    /// [`RevocationScope::Tokens`], directly or through others; 0 for other scopes.
-    pub live_children: u64,
-}
-
-/// The result of [`TokenStore::find_by_digest`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lookup {
-    /// The token, if there is one.
-    pub token: Option<Token>,
-    /// The store's time at the lookup.
-    pub time: StoreTime,
-    /// The versions that may use the store.
-    pub versions: StoreVersions,
-}
-
-/// A token that has just been revoked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RevokedToken {
-    /// Its ID.
-    pub id: TokenId,
-    /// Its owner.
-    pub owner: Owner,
-}
-
-/// The last use of a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LastUse {
-    /// The token.
-    pub id: TokenId,
-    /// When it last authenticated a request.
-    pub at: Timestamp,
-}
-
-/// A change that reduces access. Each one is appended to the change feed, from which the other nodes
-/// learn of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    /// A token was revoked.
-    TokenRevoked(TokenId),
-    /// The owner's entry in the host's directory changed: disabled, enabled, locked or deleted.
-    OwnerChanged(Owner),
-    /// All nodes reload every token: too many were revoked at once, or the clock was corrected.
-    Everything,
-}
-
-impl Change {
-    /// The most revoked tokens of one transaction that the feed lists one by one; more are one
-    /// [`Change::Everything`]. Reading a million entries would take a node longer than the staleness
-    /// bound; reloading costs one query for each token in use.
-    pub const MOST_NAMED: usize = 1_000;
-
-    /// Returns the entries of a transaction that has revoked these tokens.
-    #[must_use]
-    pub fn of_revoked(tokens: &[RevokedToken]) -> Vec<Self> {
-        if tokens.len() > Self::MOST_NAMED {
-            return vec![Self::Everything];
-        }
-        let named = tokens.iter().map(|token| Self::TokenRevoked(token.id));
-        named.collect()
-    }
-}
-
-/// A change and its position in the order of all changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChangeEntry {
-    /// The change counter after the transaction of the change. The entries of one transaction share
-    /// it.
-    pub generation: u64,
-    /// The transaction's random number; see [`FeedPosition::nonce`].
-    pub nonce: u64,
-    /// The change.
-    pub change: Change,
-}
-
-/// How far a node has read the change feed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FeedPosition {
-    /// The last change counter that was read; 0 before the first change.
-    pub generation: u64,
-    /// The random number of that generation; `None` if it has no entry. After a failover that lost
-    /// commits it differs, even when the counter has caught up.
-    pub nonce: Option<u64>,
-}
-
-/// A node's report of how far it has applied the change feed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NodeReport {
-    /// The node's unique number, at most 2⁶³ − 1.
-    pub node: u64,
-    /// The generation up to which the node has applied all changes.
-    pub applied: u64,
-    /// The node's time, which may be wrong and grows with each report. Orders the reports of this
-    /// node, and is compared with no other time.
-    pub now: Timestamp,
-    /// When the node reports.
-    pub mode: ReportMode,
-    /// The version of the store that the node knows ([`SCHEMA_VERSION`]); 0 if not reported.
-    pub version: u64,
-    /// Whether the node has evidence against a store's clock that is far from the mark
-    /// ([`StoreTime`]): it finds the two close together, or has seen the clock leap while it ran.
-    /// `false` for a node that found them apart when it started.
-    pub contradicts_leap: bool,
-}
-
-/// When a node reports, in addition to every ten seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ReportMode {
-    /// At no other time. A revocation that waits for such a node waits until its cache expires.
-    Seldom,
-    /// After each change it applies, before it uses its cache again.
-    EachChange,
-    /// As [`ReportMode::EachChange`]; and its own revocations wait for the other nodes
-    /// (`pat.revocation.wait=cluster`), so these should report each change too.
-    EachChangeAndWaits,
-}
-
-/// How long after its last report a node is forgotten, by each other node's clock. It stops using its
-/// cache long before, so a revocation need not wait for it.
-pub const NODE_FORGOTTEN_AFTER: Duration = Duration::from_mins(1);
-
-/// The most entries of the change feed that are read at once. A node that has missed more invalidates
-/// its whole cache: reloading the tokens in use takes less time than reading on.
-pub const MOST_READ: u64 = 2_000;
-
-/// The result of [`TokenStore::changes_since`].
-///
-/// The change counter has no gaps and grows in the order of the commits: a transaction increments it as
-/// its last step, under a lock held until the commit. (A database sequence does not have that order, so
-/// a reader would miss changes that commit late.)
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChangePage {
-    /// The end of the feed.
-    pub head: FeedPosition,
-    /// The random number that the feed now has at the cursor's generation; `None` if it has no entry.
-    /// If it differs from [`FeedPosition::nonce`] of the cursor, the feed has lost changes.
-    pub nonce_at_cursor: Option<u64>,
-    /// The entries after the cursor, in order of generation. Old ones may have been deleted, which
-    /// leaves a gap in the generations. Empty without a cursor, or if they are more than
-    /// [`MOST_READ`].
-    pub entries: Vec<ChangeEntry>,
-    /// The store's time at the read.
-    pub time: StoreTime,
-    /// The versions that may use the store.
-    pub versions: StoreVersions,
 }
 
 /// The error of a store. It maps to 503, never to 401 or 403.

@@ -13,6 +13,8 @@ use jiff::Timestamp;
 ///   accepts no expired token; one that is ahead refuses tokens until it is correct again.
 /// - Deletion and revocation by age use the earlier of the two ([`StoreTime::vouched`]). So a clock
 ///   that is ahead deletes nothing.
+///
+/// Exhaustive: no third source decides the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StoreTime {
     /// The database's clock; `None` if it has no clock other than this machine's.
@@ -48,6 +50,7 @@ impl StoreTime {
 
 /// The range in which a node may set the mark, according to its boot clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MarkBounds {
     /// The earliest: at least this much time has passed.
     pub at_least: Timestamp,
@@ -58,6 +61,16 @@ pub struct MarkBounds {
 }
 
 impl MarkBounds {
+    /// Creates bounds.
+    #[must_use]
+    pub const fn new(at_least: Timestamp, at_most: Timestamp, clock: Timestamp) -> Self {
+        Self {
+            at_least,
+            at_most,
+            clock,
+        }
+    }
+
     /// Returns the mark that follows `mark` when the clock reads `clock`: the clock, limited to the
     /// range. The mark never moves backwards. The first mark is the clock.
     #[must_use]

@@ -10,6 +10,7 @@ pub const SCHEMA_VERSION: u64 = 6;
 
 /// The version of a store, and the oldest version that may use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StoreVersions {
     /// The version to which the store was last migrated: [`SCHEMA_VERSION`] or newer.
     pub version: u64,

@@ -9,6 +9,7 @@ use super::{Owner, TokenId};
 
 /// A stored token, without its secret. Times have microsecond precision.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Token {
     /// Its ID.
     pub id: TokenId,
@@ -29,6 +30,21 @@ pub struct Token {
 }
 
 impl Token {
+    /// Creates a token that never expires, is unused and unrevoked, and has no parent.
+    #[must_use]
+    pub fn new(id: TokenId, owner: Owner, name: impl Into<String>, created_at: Timestamp) -> Self {
+        Self {
+            id,
+            owner,
+            name: name.into(),
+            created_at,
+            expires_at: None,
+            last_used_at: None,
+            revoked_at: None,
+            parent: None,
+        }
+    }
+
     /// Checks that the token authenticates at `now`. Every decision uses this rule.
     ///
     /// # Errors

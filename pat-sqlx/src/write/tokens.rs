@@ -425,10 +425,7 @@ impl<DB: Dialect> Write<DB> {
         sql.push(" ORDER BY t.id").push(DB::FOR_UPDATE);
         let mut locked = Vec::new();
         for row in self.fetch(sql).await? {
-            let token = RevokedToken {
-                id: row.token_id("id")?,
-                owner: row.owner("owner")?,
-            };
+            let token = RevokedToken::new(row.token_id("id")?, row.owner("owner")?);
             self.time = row.store_time()?;
             locked.push(Locked {
                 token,

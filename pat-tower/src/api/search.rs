@@ -183,12 +183,7 @@ impl SearchJson {
                 (sort, Start::After(after), None)
             }
         };
-        let search = Search {
-            filter: self.filter.into_filter(pats)?,
-            sort,
-            start,
-            limit,
-        };
+        let search = Search::new(self.filter.into_filter(pats)?, sort, start, limit);
         Ok(SearchRequest { search, page })
     }
 }
@@ -260,29 +255,28 @@ impl FilterJson {
             Some(IsUsed::Text(text)) if text.is_empty() => None,
             Some(IsUsed::Text(_)) => return Err(invalid("isUsed must be true or false.")),
         };
-        let filter = Filter {
-            name: self.name.unwrap_or_default(),
-            owners: owners.map_err(|_| invalid("A user key is empty or too long."))?,
-            created: range(
-                ("tokenCreatedDateFrom", self.token_created_date_from),
-                ("tokenCreatedDateTo", self.token_created_date_to),
-            )?,
-            expires: range(
-                ("tokenExpiryDateFrom", self.token_expiry_date_from),
-                ("tokenExpiryDateTo", self.token_expiry_date_to),
-            )?,
-            last_used: range(
-                (
-                    "lastAuthenticatedDateFrom",
-                    self.last_authenticated_date_from,
-                ),
-                ("lastAuthenticatedDateTo", self.last_authenticated_date_to),
-            )?,
-            is_used,
-            revoked: match self.include_revoked {
-                Some(true) => Revoked::Included,
-                _ => Revoked::Excluded,
-            },
+        let mut filter = Filter::default();
+        filter.name = self.name.unwrap_or_default();
+        filter.owners = owners.map_err(|_| invalid("A user key is empty or too long."))?;
+        filter.created = range(
+            ("tokenCreatedDateFrom", self.token_created_date_from),
+            ("tokenCreatedDateTo", self.token_created_date_to),
+        )?;
+        filter.expires = range(
+            ("tokenExpiryDateFrom", self.token_expiry_date_from),
+            ("tokenExpiryDateTo", self.token_expiry_date_to),
+        )?;
+        filter.last_used = range(
+            (
+                "lastAuthenticatedDateFrom",
+                self.last_authenticated_date_from,
+            ),
+            ("lastAuthenticatedDateTo", self.last_authenticated_date_to),
+        )?;
+        filter.is_used = is_used;
+        filter.revoked = match self.include_revoked {
+            Some(true) => Revoked::Included,
+            _ => Revoked::Excluded,
         };
         let Some(status) = given(self.status) else {
             return Ok(filter);

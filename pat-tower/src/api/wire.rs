@@ -171,10 +171,7 @@ pub(super) struct CreateJson {
 impl CreateJson {
     pub(super) fn into_request(self) -> Result<TokenRequest, Problem> {
         let days = self.expiration_duration.as_ref().map(whole_days);
-        Ok(TokenRequest {
-            name: self.name,
-            lifetime_days: days.transpose()?,
-        })
+        Ok(TokenRequest::new(self.name, days.transpose()?))
     }
 }
 

@@ -186,10 +186,7 @@ mod tests {
 
     async fn token(pats: &Pats) -> String {
         let alice = Caller::header_authenticated(Owner::new("alice").expect("an owner"));
-        let request = TokenRequest {
-            name: "ci".into(),
-            lifetime_days: Some(90),
-        };
+        let request = TokenRequest::new("ci", Some(90));
         let created = pats.create(&alice, request).await.expect("a token");
         created.plain.expose().to_owned()
     }

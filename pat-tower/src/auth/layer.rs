@@ -44,7 +44,7 @@ use crate::session::SessionInvalidator;
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let pats = Pats::builder(MemoryStore::default()).build();
 /// let alice = Caller::header_authenticated(Owner::new("alice")?);
-/// let request = TokenRequest { name: "ci".into(), lifetime_days: Some(90) };
+/// let request = TokenRequest::new("ci", Some(90));
 /// let created = pats.create(&alice, request).await?;
 ///
 /// let service = ServiceBuilder::new().layer(PatLayer::required(pats)).service(service_fn(

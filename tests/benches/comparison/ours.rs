@@ -187,10 +187,7 @@ fn cached_tokens(lifetime_days: Option<u32>) -> (Pats, Vec<String>) {
         let mut tokens = Vec::with_capacity(TOKENS as usize);
         for number in 0..TOKENS {
             let owner = Owner::new(format!("user{number}")).expect("an owner");
-            let request = TokenRequest {
-                name: "ci".into(),
-                lifetime_days: lifetime_days.map(Into::into),
-            };
+            let request = TokenRequest::new("ci", lifetime_days.map(Into::into));
             let created = pats
                 .create(&Caller::header_authenticated(owner), request)
                 .await;

@@ -52,31 +52,19 @@ impl Effect {
         let now = now();
         match self {
             Self::Prune => {
-                let prune = Prune {
-                    now,
-                    vouched: now,
-                    keep: Duration::ZERO,
-                    notify: false,
-                };
+                let prune = Prune::new(now, now, Duration::ZERO);
                 let pruned = jobs.prune(lease, &prune, 100).await;
                 pruned.map(|pruned| pruned.tokens.len() as u64)
             }
             Self::Purge => {
-                let purge = Purge {
-                    now,
-                    vouched: now,
-                    changes: Duration::ZERO,
-                    notifications: Duration::ZERO,
-                    events: Duration::ZERO,
-                };
+                let mut purge = Purge::new(now, now);
+                purge.changes = Duration::ZERO;
+                purge.notifications = Duration::ZERO;
+                purge.events = Duration::ZERO;
                 jobs.purge(lease, &purge, 100).await
             }
             Self::QueueNotifications => {
-                let due = DueNotifications {
-                    kind: NotificationKind::Expired,
-                    now,
-                    within: Duration::ZERO,
-                };
+                let due = DueNotifications::new(NotificationKind::Expired, now, Duration::ZERO);
                 jobs.queue_due_notifications(lease, &due, 100).await
             }
             Self::MendFuture => jobs.mend_future(lease, now).await,
@@ -94,17 +82,13 @@ async fn acquire(node: &Node) -> Lease {
     let tokens = node.store.tokens();
     let jobs = tokens.jobs().expect("jobs");
     let now = now();
-    let request = LeaseRequest {
-        job: Job::Prune,
+    let request = LeaseRequest::new(
+        Job::Prune,
         now,
-        ttl: Duration::ZERO,
-        due: &|now| Some(now),
-        mark: MarkBounds {
-            at_least: now,
-            at_most: now,
-            clock: now,
-        },
-    };
+        Duration::ZERO,
+        &|now| Some(now),
+        MarkBounds::new(now, now, now),
+    );
     let (answer, _time) = jobs.acquire_lease(&request).await.expect("an answer");
     match answer {
         LeaseAnswer::Acquired(lease) => lease,

@@ -108,11 +108,9 @@ async fn close(nodes: [Node; MEMBERS]) {
 
 impl Node {
     async fn create(&self, caller: &Caller) -> Result<CreatedToken, CreateError> {
-        let request = TokenRequest {
-            name: "ci".into(),
-            // A child ends before its parent.
-            lifetime_days: Some(if caller.token().is_some() { 1 } else { 30 }),
-        };
+        // A child ends before its parent.
+        let days = if caller.token().is_some() { 1 } else { 30 };
+        let request = TokenRequest::new("ci", Some(days));
         self.pats.create(caller, request).await
     }
 

@@ -159,10 +159,7 @@ impl World {
 }
 
 fn request() -> TokenRequest {
-    TokenRequest {
-        name: "ci".into(),
-        lifetime_days: None,
-    }
+    TokenRequest::new("ci", None)
 }
 
 /// Asserts that there are just these lines.

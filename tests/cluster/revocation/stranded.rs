@@ -107,12 +107,7 @@ async fn stranded_connections_are_given_back() {
 
 /// Whether the token of this id is revoked now.
 async fn revoke(store: &AnyStore, id: TokenId) -> bool {
-    let revocation = Revocation {
-        at: SystemClock.wall(),
-        by: None,
-        reason: None,
-        notify: false,
-    };
+    let revocation = Revocation::new(SystemClock.wall());
     let scope = RevocationScope::Tokens(vec![id]);
     store.tokens().revoke(&scope, &revocation).await.is_ok()
 }

@@ -191,10 +191,7 @@ pub(super) async fn more_than_a_thousand_are_revoked_at_once() {
     let count = Change::MOST_NAMED + 1;
     let mut known = Vec::new();
     for number in 0..count {
-        let request = TokenRequest {
-            name: "ci".into(),
-            lifetime_days: None,
-        };
+        let request = TokenRequest::new("ci", None);
         let created = server.pats.create(&caller("bob"), request).await;
         let created = created.expect("a token");
         if number % 100 == 0 {

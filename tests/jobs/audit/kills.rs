@@ -92,10 +92,7 @@ pub(crate) fn change_as_process() -> ExitCode {
 async fn change(pats: &Pats, alice: &Caller, admin: &Caller) {
     let mut ids = Vec::new();
     for _ in 0..5 {
-        let request = TokenRequest {
-            name: "ci".into(),
-            lifetime_days: Some(90),
-        };
+        let request = TokenRequest::new("ci", Some(90));
         let created = pats.create(alice, request).await.expect("a token");
         acknowledge("created", created.token.id.get());
         ids.push(created.token.id);

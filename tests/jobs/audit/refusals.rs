@@ -68,10 +68,7 @@ impl Node {
     }
 
     async fn create(&self) -> CreatedToken {
-        let request = TokenRequest {
-            name: "ci".into(),
-            lifetime_days: Some(90),
-        };
+        let request = TokenRequest::new("ci", Some(90));
         self.pats.create(&alice(), request).await.expect("a token")
     }
 

@@ -85,10 +85,7 @@ fn builder(store: impl TokenStore, users: &TestDirectory) -> PatsBuilder {
 }
 
 async fn create(pats: &Pats, caller: &Caller) -> Result<(), BoxError> {
-    let request = TokenRequest {
-        name: "ci".into(),
-        lifetime_days: Some(90),
-    };
+    let request = TokenRequest::new("ci", Some(90));
     Ok(pats.create(caller, request).await.map(drop)?)
 }
 

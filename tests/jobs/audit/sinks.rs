@@ -35,10 +35,7 @@ pub(super) fn trials() -> Vec<Trial> {
 }
 
 async fn create(pats: &Pats) -> TokenId {
-    let request = TokenRequest {
-        name: "ci".into(),
-        lifetime_days: Some(90),
-    };
+    let request = TokenRequest::new("ci", Some(90));
     let created = pats.create(&alice(), request).await.expect("a token");
     created.token.id
 }

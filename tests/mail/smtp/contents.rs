@@ -75,18 +75,15 @@ async fn control_characters_of_names_do_no_harm() {
     ];
     let store = open(&host.folder).await;
     for (number, name) in (1..).zip(names) {
-        let token = NewToken {
-            id: TokenId::new(number).expect("an id"),
-            digest: TokenDigest::of(name.as_bytes()),
-            owner: host.users.add(&format!("user-{number}")),
-            name: name.to_owned(),
-            created_at: host.clock.wall(),
-            expires_at: Some(host.clock.wall() + SignedDuration::from_hours(30 * 24)),
-            expires_by: None,
-            parent: None,
-            max_rows: 10_000,
-            notify: false,
-        };
+        let mut token = NewToken::new(
+            TokenId::new(number).expect("an id"),
+            TokenDigest::of(name.as_bytes()),
+            host.users.add(&format!("user-{number}")),
+            name.to_owned(),
+            host.clock.wall(),
+        );
+        token.expires_at = Some(host.clock.wall() + SignedDuration::from_hours(30 * 24));
+        token.max_rows = 10_000;
         let insertion = store.insert(&token, 1).await.expect("insert");
         assert!(matches!(insertion, Insertion::Stored(_)), "{insertion:?}");
     }

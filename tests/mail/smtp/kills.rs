@@ -207,21 +207,18 @@ async fn wait_for(moment: Moment, sink: &Sink) {
 async fn queue(store: &SqliteStore, notifications: usize) {
     let created_at = TestClock::default().wall();
     for number in 0..notifications {
-        let token = NewToken {
-            id: i64::try_from(number)
+        let mut token = NewToken::new(
+            i64::try_from(number)
                 .ok()
                 .and_then(TokenId::new)
                 .expect("an id"),
-            digest: TokenDigest::of(&number.to_le_bytes()),
-            owner: owner("alice"),
-            name: format!("token-{number}"),
+            TokenDigest::of(&number.to_le_bytes()),
+            owner("alice"),
+            format!("token-{number}"),
             created_at,
-            expires_at: None,
-            expires_by: None,
-            parent: None,
-            max_rows: 10_000,
-            notify: true,
-        };
+        );
+        token.max_rows = 10_000;
+        token.notify = true;
         let insertion = store.insert(&token, u32::MAX).await.expect("insert");
         assert!(matches!(insertion, Insertion::Stored(_)), "{insertion:?}");
     }

@@ -47,10 +47,7 @@ impl Node {
     }
 
     async fn create(&self, name: &str) -> CreatedToken {
-        let request = TokenRequest {
-            name: name.into(),
-            lifetime_days: Some(90),
-        };
+        let request = TokenRequest::new(name, Some(90));
         self.pats.create(&alice(), request).await.expect("a token")
     }
 

@@ -137,10 +137,7 @@ fn alice() -> Caller {
 }
 
 fn month() -> TokenRequest {
-    TokenRequest {
-        name: "ci".into(),
-        lifetime_days: Some(30),
-    }
+    TokenRequest::new("ci", Some(30))
 }
 
 async fn a_change_of_an_unknown_kind_is_any_change(place: AnyDatabase) {

@@ -89,10 +89,7 @@ async fn a_node_that_would_misread_tokens_stops_within_the_bound(place: AnyDatab
         .build();
     pats.poll_changes().await.expect("a poll");
     let alice = Caller::header_authenticated("alice".parse().expect("an owner"));
-    let request = TokenRequest {
-        name: "ci".into(),
-        lifetime_days: Some(30),
-    };
+    let request = TokenRequest::new("ci", Some(30));
     let created = pats.create(&alice, request).await.expect("a token");
     let plain = created.plain.expose().as_bytes();
     pats.authenticate(plain).await.expect("a good token");

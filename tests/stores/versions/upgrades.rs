@@ -57,51 +57,38 @@ fn id(number: i64) -> TokenId {
 }
 
 fn expected() -> [Token; 5] {
-    let token = |number: i64, owner: &str, name: &str, created_at: i64| Token {
-        id: id(number),
-        owner: owner.parse().expect("an owner"),
-        name: name.to_owned(),
-        created_at: at(created_at),
-        expires_at: None,
-        last_used_at: None,
-        revoked_at: None,
-        parent: None,
+    let token = |number: i64, owner: &str, name: &str, created_at: i64| {
+        Token::new(
+            id(number),
+            owner.parse().expect("an owner"),
+            name.to_owned(),
+            at(created_at),
+        )
     };
     let far = Some(at(4_102_444_800_000_000));
-    [
-        Token {
-            last_used_at: Some(at(1_772_149_341_247_001)),
-            ..token(892_896_198_094_832, "alice", "CI", 1_772_145_741_247_001)
-        },
-        Token {
-            expires_at: far,
-            parent: Some(id(892_896_198_094_832)),
-            ..token(
-                892_896_198_410_395,
-                "alice",
-                "laptop ☂",
-                1_772_145_742_247_001,
-            )
-        },
-        Token {
-            expires_at: Some(at(1_772_232_143_247_001)),
-            last_used_at: Some(at(1_772_145_843_247_001)),
-            ..token(892_896_198_514_321, "alice", "old", 1_772_145_743_247_001)
-        },
-        Token {
-            revoked_at: Some(at(1_772_145_750_247_001)),
-            ..token(
-                892_896_198_653_714,
-                "bob",
-                "it's bob's",
-                1_772_145_744_247_001,
-            )
-        },
-        Token {
-            expires_at: far,
-            ..token(892_896_198_783_738, "bob", "other", 1_772_145_745_247_001)
-        },
-    ]
+    let mut ci = token(892_896_198_094_832, "alice", "CI", 1_772_145_741_247_001);
+    ci.last_used_at = Some(at(1_772_149_341_247_001));
+    let mut laptop = token(
+        892_896_198_410_395,
+        "alice",
+        "laptop ☂",
+        1_772_145_742_247_001,
+    );
+    laptop.expires_at = far;
+    laptop.parent = Some(ci.id);
+    let mut old = token(892_896_198_514_321, "alice", "old", 1_772_145_743_247_001);
+    old.expires_at = Some(at(1_772_232_143_247_001));
+    old.last_used_at = Some(at(1_772_145_843_247_001));
+    let mut bob = token(
+        892_896_198_653_714,
+        "bob",
+        "it's bob's",
+        1_772_145_744_247_001,
+    );
+    bob.revoked_at = Some(at(1_772_145_750_247_001));
+    let mut other = token(892_896_198_783_738, "bob", "other", 1_772_145_745_247_001);
+    other.expires_at = far;
+    [ci, laptop, old, bob, other]
 }
 
 async fn upgrade(place: &AnyDatabase) {
@@ -122,10 +109,9 @@ async fn upgrade(place: &AnyDatabase) {
     };
     let page = tokens.changes_since(Some(cursor)).await.expect("changes");
     assert_eq!(page.nonce_at_cursor, cursor.nonce);
-    let versions = StoreVersions {
-        version: SCHEMA_VERSION,
-        readable_from: 0,
-    };
+    let mut versions = StoreVersions::default();
+    versions.version = SCHEMA_VERSION;
+    versions.readable_from = 0;
     assert_eq!(page.versions, versions);
     let head = FeedPosition {
         generation: 3,

@@ -53,12 +53,7 @@ pub(in crate::pages) async fn export(
         form.complete(&page, &admin).await?
     };
     let filter = filter.map_err(|_| page.bad_request(StatusCode::BAD_REQUEST))?;
-    let search = Search {
-        filter,
-        sort: sort(&fields),
-        start: Start::Offset(0),
-        limit: CHUNK_LEN,
-    };
+    let search = Search::new(filter, sort(&fields), Start::Offset(0), CHUNK_LEN);
     let first = chunk(&page, &search).await;
     let (rows, next) = first.map_err(|error| page.not_administered(&error))?;
     let first = format!("{MARK}{SEPARATOR}{}{rows}", line(&HEAD.map(str::to_owned)));

@@ -107,13 +107,11 @@ impl FilterForm {
             }
             range
         };
-        let filter = Filter {
-            name: self.get("name").to_owned(),
-            created: range("created_from", "created_to"),
-            last_used: range("used_from", "used_to"),
-            expires: range("expires_from", "expires_to"),
-            ..Filter::default()
-        };
+        let mut filter = Filter::default();
+        filter.name = self.get("name").into();
+        filter.created = range("created_from", "created_to");
+        filter.last_used = range("used_from", "used_to");
+        filter.expires = range("expires_from", "expires_to");
         let status = self.get("status");
         let filter = match status.parse::<TokenStatus>() {
             Ok(status) => page.pats().with_status(filter, status),

@@ -184,12 +184,12 @@ async fn find(
     // What is found is what can be revoked, unless it is revoked already.
     let is_revocable = filter.is_effective() && filter.revoked == Revoked::Excluded;
     let revocable = if is_revocable { count } else { 0 };
-    let search = Search {
+    let search = Search::new(
         filter,
         sort,
-        start: cursor.map_or(Start::Offset(0), |cursor| Start::After(cursor.after)),
-        limit: PAGE_LEN,
-    };
+        cursor.map_or(Start::Offset(0), |cursor| Start::After(cursor.after)),
+        PAGE_LEN,
+    );
     let found = admin.search(&search).await.map_err(fail)?;
     let owners = admin.owners_of(&found.tokens).await.map_err(fail)?;
     let on_page = found.tokens.len() as u64;

@@ -172,10 +172,7 @@ async fn create_now(page: &Page, fields: &Fields) -> Result<Response, Response> 
         Ok(lifetime_days) => lifetime_days,
         Err(errors) => return Err(again(StatusCode::BAD_REQUEST, errors)),
     };
-    let request = TokenRequest {
-        name: name.to_owned(),
-        lifetime_days,
-    };
+    let request = TokenRequest::new(name.to_owned(), lifetime_days);
     match page.pats().create(page.caller(), request).await {
         Ok(created) => Ok(remember(page, sheet, show_created(page, &created))),
         Err(CreateError::Refused(error)) => {

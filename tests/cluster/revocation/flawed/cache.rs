@@ -8,8 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use moka::future::Cache;
 use pat_core::store::{
-    Change, ChangePage, FeedPosition, Lookup, Revocation, RevocationScope, Revoked, StoreTime,
-    StoreVersions, TokenStore,
+    Change, ChangePage, FeedPosition, Lookup, Revocation, RevocationScope, Revoked, TokenStore,
 };
 use pat_core::{StoreError, Token, TokenDigest};
 
@@ -103,11 +102,7 @@ impl Wrong for Cached {
         } else {
             self.get_with(inner, digest).await?
         };
-        Ok(Lookup {
-            token,
-            time: StoreTime::default(),
-            versions: StoreVersions::default(),
-        })
+        Ok(Lookup::new(token))
     }
 
     async fn revoke(

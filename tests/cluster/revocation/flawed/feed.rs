@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pat_core::store::{
-    Change, ChangeEntry, ChangePage, FeedPosition, Revocation, RevocationScope, Revoked, StoreTime,
-    StoreVersions, TokenStore,
+    Change, ChangeEntry, ChangePage, FeedPosition, Revocation, RevocationScope, Revoked, TokenStore,
 };
 use pat_core::{StoreError, TokenId};
 use pat_sqlx::sqlx::{self, PgPool, Postgres, Row as _, Transaction};
@@ -65,25 +64,18 @@ impl Sequence {
                 *last = row.try_get("id")?;
                 *count += 1;
                 let token = TokenId::new(row.try_get("token_id")?).expect("an id");
-                entries.push(ChangeEntry {
-                    generation: *count,
-                    nonce: 1,
-                    change: Change::TokenRevoked(token),
-                });
+                entries.push(ChangeEntry::new(*count, 1, Change::TokenRevoked(token)));
             }
         } else {
             sqlx::query(TABLE).execute(&self.pool).await?;
         }
-        Ok(ChangePage {
-            head: FeedPosition {
-                generation: *count,
-                nonce: Some(1),
-            },
-            nonce_at_cursor: since.and(Some(1)),
-            entries,
-            time: StoreTime::default(),
-            versions: StoreVersions::default(),
-        })
+        let mut page = ChangePage::new(FeedPosition {
+            generation: *count,
+            nonce: Some(1),
+        });
+        page.nonce_at_cursor = since.and(Some(1));
+        page.entries = entries;
+        Ok(page)
     }
 }
 
@@ -130,13 +122,11 @@ impl Wrong for HintsOnly {
         since: Option<FeedPosition>,
     ) -> Result<ChangePage, StoreError> {
         match since {
-            Some(cursor) if !self.is_notified.swap(false, Ordering::SeqCst) => Ok(ChangePage {
-                head: cursor,
-                nonce_at_cursor: cursor.nonce,
-                entries: Vec::new(),
-                time: StoreTime::default(),
-                versions: StoreVersions::default(),
-            }),
+            Some(cursor) if !self.is_notified.swap(false, Ordering::SeqCst) => {
+                let mut page = ChangePage::new(cursor);
+                page.nonce_at_cursor = cursor.nonce;
+                Ok(page)
+            }
             _ => inner.changes_since(since).await,
         }
     }
