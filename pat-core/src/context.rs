@@ -59,7 +59,7 @@ impl Context {
     /// Returns the store's job capability, if it has one.
     ///
     /// # Errors
-    /// As of [`Context::usable_store`].
+    /// Same as [`Context::usable_store`].
     pub(crate) fn job_store(&self) -> Result<Option<&dyn JobStore>, StoreError> {
         Ok(self.usable_store()?.jobs())
     }

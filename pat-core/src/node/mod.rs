@@ -114,7 +114,7 @@ impl Node {
     /// Returns the counts of the outbox.
     ///
     /// # Errors
-    /// As of [`Context::ask`] and [`Context::usable_store`].
+    /// Same as [`Context::ask`] and [`Context::usable_store`].
     pub(crate) async fn outbox(&self) -> Result<Outbox, StoreError> {
         let context = &self.context;
         match context.job_store()? {
@@ -126,7 +126,7 @@ impl Node {
     /// Sets the gauges.
     ///
     /// # Errors
-    /// As of [`Node::outbox`].
+    /// Same as [`Node::outbox`].
     pub(crate) async fn set_gauges(&self) -> Result<(), StoreError> {
         let Context { time, metrics, .. } = &*self.context;
         let now = time.refresh();

@@ -115,7 +115,7 @@ impl Administration<'_> {
     /// unknown IDs.
     ///
     /// # Errors
-    /// As of [`Administration::search`].
+    /// Same as [`Administration::search`].
     pub async fn find(&self, ids: &[TokenId]) -> Result<Vec<Token>, AdminError> {
         let found = self.store()?.find_all(ids);
         let mut tokens = self.context().ask(SEARCH_TIMEOUT, found).await?;
@@ -126,7 +126,7 @@ impl Administration<'_> {
     /// Returns how many tokens a filter matches.
     ///
     /// # Errors
-    /// As of [`Administration::search`].
+    /// Same as [`Administration::search`].
     pub async fn count(&self, filter: &Filter) -> Result<u64, AdminError> {
         Ok(self
             .context()
@@ -157,7 +157,7 @@ impl Administration<'_> {
     /// `family`. Also returns how many descendants stay valid.
     ///
     /// # Errors
-    /// As of [`Administration::revoke`].
+    /// Same as [`Administration::revoke`].
     pub async fn revoke_with(
         &self,
         ids: Vec<TokenId>,
@@ -174,8 +174,8 @@ impl Administration<'_> {
     /// Returns how many tokens [`Administration::revoke_matching`] would revoke, without descendants.
     ///
     /// # Errors
-    /// [`AdminError::NoCriterion`]: the filter restricts nothing. Otherwise as of
-    /// [`Administration::search`].
+    /// - [`AdminError::NoCriterion`]: the filter restricts nothing.
+    /// - The errors of [`Administration::search`].
     pub async fn count_revocable(&self, filter: &Filter) -> Result<u64, AdminError> {
         self.count(&revocable(filter)?).await
     }
@@ -190,7 +190,7 @@ impl Administration<'_> {
     /// # Errors
     /// - [`AdminError::NoCriterion`]: the filter restricts nothing.
     /// - [`AdminError::CountMismatch`]: the filter matches another number of tokens; nothing was revoked.
-    /// - Otherwise as of [`Administration::search`] and [`Administration::revoke`].
+    /// - The errors of [`Administration::search`] and [`Administration::revoke`].
     pub async fn revoke_matching(
         &self,
         filter: &Filter,
@@ -206,7 +206,7 @@ impl Administration<'_> {
     /// to `family`. Also returns how many descendants stay valid.
     ///
     /// # Errors
-    /// As of [`Administration::revoke_matching`].
+    /// Same as [`Administration::revoke_matching`].
     pub async fn revoke_matching_with(
         &self,
         filter: &Filter,

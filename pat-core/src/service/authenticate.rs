@@ -63,7 +63,7 @@ impl Pats {
     /// ```
     ///
     /// # Errors
-    /// As of [`Pats::parse`] and [`Pats::authenticate_digest`].
+    /// Same as [`Pats::parse`] and [`Pats::authenticate_digest`].
     pub async fn authenticate(&self, presented: &[u8]) -> AuthResult {
         let digest = self.parse(presented)?;
         match self.authenticate_cached(&digest) {
@@ -76,7 +76,7 @@ impl Pats {
     /// streams.
     ///
     /// # Errors
-    /// As of [`Pats::authenticate_digest`].
+    /// Same as [`Pats::authenticate_digest`].
     pub async fn recheck(&self, digest: TokenDigest) -> AuthResult {
         match self.authenticate_cached(&digest) {
             Some(verdict) => verdict,

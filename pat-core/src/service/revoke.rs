@@ -56,11 +56,11 @@ impl Pats {
         revoked.map(drop)
     }
 
-    /// Revokes like [`Pats::revoke`], and treats the token's descendants as `family` says. Returns how
+    /// Revokes like [`Pats::revoke`], with the token's descendants according to `family`. Returns how
     /// many tokens were revoked, and how many descendants stay valid.
     ///
     /// # Errors
-    /// As of [`Pats::revoke`].
+    /// Same as [`Pats::revoke`].
     pub async fn revoke_with(
         &self,
         caller: &Caller,

@@ -115,7 +115,7 @@ impl SettingsBuilder {
         Ok(settings)
     }
 
-    /// Sets `pat.token.accepted`: formats that authenticate beside the one that is issued.
+    /// Sets `pat.token.accepted`: the formats of accepted tokens, besides the issued one.
     pub fn token_accepted(self, formats: impl IntoIterator<Item = FormatName>) -> Self {
         let formats: Vec<_> = formats.into_iter().collect();
         self.with("pat.token.accepted", &Formats::show(&formats))

@@ -28,7 +28,7 @@ use crate::event::Event;
 /// [`TokenStore::jobs`](super::TokenStore::jobs) too.
 ///
 /// # Errors
-/// As of [`TokenStore`](super::TokenStore#errors).
+/// The errors of [`TokenStore`](super::TokenStore#errors).
 #[async_trait]
 pub trait AuditStore: Debug + Send + Sync {
     /// Writes events that belong to no change, in one transaction: one row for each event, or one for

@@ -23,7 +23,7 @@ use crate::token::{Owner, TokenId};
 /// held. An implementation is conformant if it passes the suite in `pat_core::testing::jobs`.
 ///
 /// # Errors
-/// As of [`TokenStore`](super::TokenStore#errors).
+/// The errors of [`TokenStore`](super::TokenStore#errors).
 #[async_trait]
 pub trait JobStore: Debug + Send + Sync {
     /// Acquires a job's lease for `request.ttl`, if the due occurrence (`request.due`) has not been
@@ -94,9 +94,9 @@ pub trait JobStore: Debug + Send + Sync {
     /// [`StoreError::LeaseLost`] if another node has acquired the lease since.
     async fn purge(&self, lease: &Lease, purge: &Purge, limit: u32) -> Result<u64, StoreError>;
 
-    /// Corrects times that were written while a clock was ahead. A token with a creation time in the
-    /// future is moved back to now, and its expiry by as much; last uses, notifications and other rows
-    /// with a time in the future count as not set. Returns how many tokens it moved; appends
+    /// Corrects times that were written while a clock was ahead. If a token's creation is in the
+    /// future, sets it to now, and moves the expiry back by as much; last uses, notifications and other
+    /// rows with a time in the future count as not set. Returns how many tokens it moved; appends
     /// [`Change::Everything`](super::Change::Everything) if it moved any.
     ///
     /// Moves nothing while the clock is behind the mark, since the clock is then wrong. `now` is this

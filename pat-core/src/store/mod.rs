@@ -160,9 +160,9 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     /// several transactions. A store with a clock stores at most the present time.
     async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError>;
 
-    /// Sets the mark to the clock, whatever the mark was, and appends [`Change::Everything`]. A token
-    /// with a creation time in the future is moved back to now, and its expiry by as much. `now` is
-    /// this machine's real time, for stores without a clock.
+    /// Sets the mark to the clock, whatever the mark was, and appends [`Change::Everything`]. If a
+    /// token's creation is in the future, sets it to now, and moves the expiry back by as much. `now`
+    /// is this machine's real time, for stores without a clock.
     ///
     /// Returns the time before the change. A store without a mark does nothing.
     async fn accept_clock(&self, now: Timestamp) -> Result<StoreTime, StoreError> {

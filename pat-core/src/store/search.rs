@@ -14,7 +14,7 @@ use crate::token::{Token, TokenId};
 /// suite in `pat_core::testing::search`.
 ///
 /// # Errors
-/// As of [`TokenStore`](crate::TokenStore#errors).
+/// The errors of [`TokenStore`](crate::TokenStore#errors).
 #[async_trait]
 pub trait SearchStore: Debug + Send + Sync {
     /// Returns at most `search.limit` matching tokens, in the requested order.
