@@ -1,5 +1,6 @@
 //! Personal access tokens in an axum app: `cargo run --example axum`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
@@ -17,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     let listener = TcpListener::bind("127.0.0.1:3000").await?;
-    let pats = Pats::builder(SqliteStore::open("pat.db").await?).build();
+    let pats = Pats::builder(Arc::new(SqliteStore::open("pat.db").await?)).build();
     let jobs = pats.start();
     let app = Router::new()
         .route("/", get(home))

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -23,7 +24,7 @@ const TOKENS: &str = "/rest/pat/latest";
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     let listener = TcpListener::bind("127.0.0.1:3000").await?;
-    let pats = Pats::builder(MemoryStore::default()).build();
+    let pats = Pats::builder(Arc::new(MemoryStore::default())).build();
     let jobs = pats.start();
     let tokens = Router::new().nest(TOKENS, Api::new(pats.clone()).router());
     let app = service_fn(move |request| answer(tokens.clone(), request));

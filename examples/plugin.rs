@@ -2,6 +2,8 @@
 //!
 //! Both are in the folder beside this file; here they are put to work.
 
+use std::sync::Arc;
+
 use axum::routing::post;
 use axum::{Json, Router};
 use pat_core::{BoxError, Caller, Owner, Pats, TokenRequest};
@@ -15,8 +17,8 @@ async fn main() -> Result<(), BoxError> {
     let (url, mut events) = receiver().await?;
     let folder = tempfile::tempdir()?;
     let log = folder.path().join("tokens.log");
-    let pats = Pats::builder(FileStore::open(&log).await?)
-        .events(WebhookSink::new(url.parse()?)?)
+    let pats = Pats::builder(Arc::new(FileStore::open(&log).await?))
+        .events(Arc::new(WebhookSink::new(url.parse()?)?))
         .build();
     let jobs = pats.start();
 

@@ -1,6 +1,7 @@
 //! The examples that people begin from, each as a process of its own.
 
 use std::process::{ExitCode, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
@@ -67,7 +68,7 @@ async fn axum_ends_and_loses_no_last_use() {
     ends(&mut server, "TERM").await;
     drop((stream, half));
     let store = SqliteStore::open(folder.path().join("pat.db")).await;
-    let pats = Pats::builder(store.expect("a store")).build();
+    let pats = Pats::builder(Arc::new(store.expect("a store"))).build();
     let alice = Caller::header_authenticated("alice".parse().expect("an owner"));
     let listed = pats.list(&alice).await.expect("a list");
     assert!(listed[0].last_used_at.is_some());

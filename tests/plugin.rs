@@ -66,7 +66,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 async fn the_file_store(case: Case) {
     let folder = folder();
-    case.run(open(&folder).await).await;
+    case.run(Arc::new(open(&folder).await)).await;
 }
 
 async fn state_survives_reopening() {
@@ -101,7 +101,7 @@ async fn log_of_a_newer_version_is_refused() {
 
 async fn log_holds_no_plain_token() {
     let folder = folder();
-    let pats = Pats::builder(open(&folder).await).build();
+    let pats = Pats::builder(Arc::new(open(&folder).await)).build();
     let created = create(&pats).await;
     let log = fs::read_to_string(log_path(&folder)).expect("the log");
     let plain = created.plain.expose();
@@ -477,8 +477,8 @@ impl Receiver {
     /// A service whose events come here.
     fn pats(&self, change: impl FnOnce(WebhookSink) -> WebhookSink) -> (Pats, Jobs) {
         let sink = WebhookSink::new(self.url.parse().expect("a URL")).expect("a client");
-        let pats = Pats::builder(MemoryStore::default())
-            .events(change(sink))
+        let pats = Pats::builder(Arc::new(MemoryStore::default()))
+            .events(Arc::new(change(sink)))
             .build();
         let jobs = pats.start();
         (pats, jobs)
@@ -558,8 +558,8 @@ async fn mailers_keep_the_contract() {
 
 async fn format_of_the_host_works() {
     check_format(&AcmeFormat);
-    let pats = Pats::builder(MemoryStore::default())
-        .issue(AcmeFormat)
+    let pats = Pats::builder(Arc::new(MemoryStore::default()))
+        .issue(Arc::new(AcmeFormat))
         .build();
     let plain = create(&pats).await.plain;
     assert!(plain.expose().starts_with("acme-"));

@@ -151,7 +151,7 @@ pub async fn app_of(config: Config, made_of: Parts) -> Result<App, StartError> {
     })?;
     let users = open_users(&config.database_url, &more_users).await?;
     let builder = Pats::builder(wrap_store(store.tokens()))
-        .users(users.clone())
+        .users(Arc::new(users.clone()))
         .settings(config.settings)
         .clock(clock);
     let notifiers = config.notifiers.into_iter();

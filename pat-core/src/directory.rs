@@ -1,7 +1,6 @@
 //! The port to the host's users.
 
 use std::fmt::Debug;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -64,26 +63,6 @@ pub(crate) async fn within<T>(
     answer
         .unwrap_or_else(|elapsed| Err(elapsed.into()))
         .map_err(Unavailable::directory)
-}
-
-/// A shared directory is a directory.
-#[async_trait]
-impl<T: UserDirectory + ?Sized> UserDirectory for Arc<T> {
-    async fn find(&self, owner: &Owner) -> Result<Option<User>, BoxError> {
-        (**self).find(owner).await
-    }
-
-    async fn is_administrator(&self, owner: &Owner) -> Result<bool, BoxError> {
-        (**self).is_administrator(owner).await
-    }
-
-    async fn search(&self, contains: &str, limit: usize) -> Result<Vec<User>, BoxError> {
-        (**self).search(contains, limit).await
-    }
-
-    async fn profiles(&self, owners: &[Owner]) -> Result<Vec<User>, BoxError> {
-        (**self).profiles(owners).await
-    }
 }
 
 /// A user of the host.

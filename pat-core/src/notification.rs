@@ -8,7 +8,6 @@
 
 use std::fmt::{self, Debug, Display};
 use std::str::FromStr;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -33,17 +32,6 @@ pub trait Notifier: Debug + Send + Sync + 'static {
     /// # Errors
     /// [`NotifyError::Temporary`] to try again later, [`NotifyError::Permanent`] to give up.
     async fn send(&self, notification: &Notification) -> Result<(), NotifyError>;
-}
-
-#[async_trait]
-impl<T: Notifier + ?Sized> Notifier for Arc<T> {
-    fn name(&self) -> &str {
-        (**self).name()
-    }
-
-    async fn send(&self, notification: &Notification) -> Result<(), NotifyError> {
-        (**self).send(notification).await
-    }
 }
 
 /// The reason that a notification was not sent.

@@ -1,5 +1,7 @@
 //! The SQLite store keeps every promise of the suites.
 
+use std::sync::Arc;
+
 use pat_core::testing::{audit, jobs, search, store};
 use pat_sqlx::SqliteStore;
 
@@ -11,6 +13,7 @@ async fn sqlite_store_passes() {
             .await
             .expect("a new database");
         // The suite sets the time.
-        case.run(store.dangerous_with_callers_clock()).await;
+        case.run(Arc::new(store.dangerous_with_callers_clock()))
+            .await;
     }
 }

@@ -17,6 +17,7 @@ use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -80,7 +81,7 @@ fn serve(stack: &str) {
         let app = match stack {
             BARE => {
                 // The same headers come here, and nobody looks at them.
-                pats(MemoryStore::default(), "60", "").await;
+                pats(Arc::new(MemoryStore::default()), "60", "").await;
                 app
             }
             STATIC => {
@@ -89,18 +90,19 @@ fn serve(stack: &str) {
                 app.layer(ValidateRequestHeaderLayer::bearer(ONE))
             }
             LAYER => app.layer(PatLayer::required(
-                pats(MemoryStore::default(), "60", "").await,
+                pats(Arc::new(MemoryStore::default()), "60", "").await,
             )),
             REFUSED => app.layer(PatLayer::required(
-                pats(MemoryStore::default(), "60", "0").await,
+                pats(Arc::new(MemoryStore::default()), "60", "0").await,
             )),
             SAME_ANSWER => {
-                let layer = PatLayer::required(pats(MemoryStore::default(), "60", "0").await);
+                let layer =
+                    PatLayer::required(pats(Arc::new(MemoryStore::default()), "60", "0").await);
                 Router::new().route("/", get(refusal(app.layer(layer)).await))
             }
             UNCACHED => {
                 let store = SqliteStore::open("pat.db").await.expect("a database");
-                app.layer(PatLayer::required(pats(store, "0", "").await))
+                app.layer(PatLayer::required(pats(Arc::new(store), "0", "").await))
             }
             JWT => {
                 let Jwts { tokens, verify } = Jwts::hs256(TOKENS);
@@ -136,7 +138,7 @@ async fn refusal(app: Router) -> (StatusCode, HeaderMap, Bytes) {
 }
 
 /// A service with tokens, which it writes down, each followed by `suffix`.
-async fn pats(store: impl TokenStore, cache_minutes: &str, suffix: &str) -> Pats {
+async fn pats(store: Arc<dyn TokenStore>, cache_minutes: &str, suffix: &str) -> Pats {
     let settings = Settings::builder()
         .set("atlassian.pats.auth.cache.expiry.mins", cache_minutes)
         .expect("a property");

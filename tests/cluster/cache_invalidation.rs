@@ -140,7 +140,7 @@ async fn staleness_zero_asks_each_time() {
 async fn a_first_poll_trusts_nothing_from_before() {
     let (folder, a, _b, token) = pair(many_tokens()).await;
     let other = SqliteStore::open(folder.path().join("pat.db")).await;
-    let started = Pats::builder(other.expect("the same database"))
+    let started = Pats::builder(Arc::new(other.expect("the same database")))
         .settings(many_tokens().build().expect("settings"))
         .clock(Arc::new(TestClock::default()))
         .build();
@@ -378,7 +378,7 @@ async fn waiting_for_the_cluster_waits_for_the_lease() {
     assert!(done.expect("in time").is_ok());
 
     let waits = waits.auth_max_staleness_ms(3_600_000);
-    let alone = Node::on(MemoryStore::default(), waits).await;
+    let alone = Node::on(Arc::new(MemoryStore::default()), waits).await;
     let token = alone.create().await;
     let revoke = alone.pats.revoke(&caller, token.token.id);
     let done = tokio::time::timeout(Duration::from_secs(10), revoke).await;

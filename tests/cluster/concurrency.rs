@@ -1,6 +1,7 @@
 //! Many requests at once: a user's limit on three servers, and a token that nobody has asked for
 //! yet.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::join_all;
@@ -105,7 +106,7 @@ async fn a_crowd_with_a_cold_token_asks_once(database: AnyDatabase) {
     let counted = FaultStore::new(store.tokens());
     // The machine may be busy with other tests.
     let settings = Settings::builder().auth_database_timeout_ms(20_000);
-    let pats = Pats::builder(counted.clone())
+    let pats = Pats::builder(Arc::new(counted.clone()))
         .settings(settings.build().expect("settings"))
         .build();
     pats.poll_changes().await.expect("a poll");

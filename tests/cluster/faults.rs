@@ -1,5 +1,6 @@
 //! What a fault may do and may not.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
@@ -63,7 +64,7 @@ async fn a_database_that_is_down_is_no_refusal() {
 
 async fn a_database_that_hangs_is_given_up_in_time() {
     let settings = many_tokens().auth_database_timeout_ms(1_000);
-    let node = Node::on(MemoryStore::default(), settings).await;
+    let node = Node::on(Arc::new(MemoryStore::default()), settings).await;
     let token = node.create().await;
     node.store.hold_lookups(true);
     let asked = tokio::time::timeout(Duration::from_secs(10), is_unavailable(&node, &token)).await;
@@ -81,8 +82,8 @@ async fn a_database_that_hangs_is_given_up_in_time() {
 async fn with_directory(settings: SettingsBuilder) -> (TestDirectory, Pats, CreatedToken) {
     let directory = TestDirectory::default();
     directory.add("alice");
-    let pats = Pats::builder(MemoryStore::default())
-        .users(directory.clone())
+    let pats = Pats::builder(Arc::new(MemoryStore::default()))
+        .users(Arc::new(directory.clone()))
         .settings(settings.build().expect("settings"))
         .build();
     let request = TokenRequest::new("ci", None);
@@ -124,7 +125,7 @@ async fn a_directory_that_hangs_is_given_up_in_time() {
 }
 
 async fn last_use_outlives_a_failed_flush() {
-    let node = Node::on(MemoryStore::default(), many_tokens()).await;
+    let node = Node::on(Arc::new(MemoryStore::default()), many_tokens()).await;
     let token = node.create().await;
     let stored = async || {
         let token = node
@@ -160,7 +161,7 @@ async fn last_use_outlives_a_failed_flush() {
 }
 
 async fn clock_steps_make_no_token_eternal() {
-    let node = Node::on(MemoryStore::default(), many_tokens()).await;
+    let node = Node::on(Arc::new(MemoryStore::default()), many_tokens()).await;
     let token = node.create().await;
     assert!(node.accepts(&token).await);
     let day = jiff::SignedDuration::from_hours(24);

@@ -55,8 +55,8 @@ pub(crate) fn flood_as_process() -> ExitCode {
 
 async fn flood() {
     let total: usize = number(TOKENS, 300_000);
-    let store = FaultStore::new(MemoryStore::default());
-    let pats = Pats::builder(store.clone()).build();
+    let store = FaultStore::new(Arc::new(MemoryStore::default()));
+    let pats = Pats::builder(Arc::new(store.clone())).build();
     let good = good_tokens(&pats).await;
     let idle = present(&pats, &good, 0, GOOD * 20).await;
     let (lookups, found, memory) = (store.lookups(), store.found(), resident_kib());
@@ -113,13 +113,13 @@ async fn flood() {
 /// A node that has just started tells tokens in use, and those created lately, from junk.
 async fn a_node_that_starts_knows_tokens_in_use() {
     let store = Arc::new(MemoryStore::default());
-    let before = Pats::builder(Arc::clone(&store)).build();
+    let before = Pats::builder(store.clone()).build();
     let good = good_tokens(&before).await;
     before.flush_last_use().await.expect("last uses");
     let is_known_at_once = async |is_started: bool| {
         // Its time stands still, so that those who wait do so for ever.
         let clock = Arc::new(TestClock::default());
-        let node = Pats::builder(Arc::clone(&store)).clock(clock).build();
+        let node = Pats::builder(store.clone()).clock(clock).build();
         let jobs = is_started.then(|| node.start());
         tokio::time::sleep(Duration::from_millis(500)).await;
         let format = PrefixedFormat::new(TokenPrefix::default());

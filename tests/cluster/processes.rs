@@ -1,6 +1,7 @@
 //! Two servers, each a process of its own, on one database: a SQLite file, unless the test says more.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
@@ -130,7 +131,7 @@ async fn sigterm_writes_last_uses_and_ends_well() {
     let store = pat_sqlx::SqliteStore::open(folder.path().join("pat.db"))
         .await
         .expect("a store");
-    let pats = pat_core::Pats::builder(store).build();
+    let pats = pat_core::Pats::builder(Arc::new(store)).build();
     let alice = pat_core::Caller::header_authenticated("alice".parse().expect("an owner"));
     let listed = pats.list(&alice).await.expect("a list");
     assert!(listed[0].last_used_at.is_some());

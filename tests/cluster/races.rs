@@ -102,8 +102,8 @@ async fn revoke_during_load(
 async fn a_load_in_flight_does_not_outlive_a_revocation() {
     let (_folder, sqlite) = sqlite().await;
     let nodes = [
-        Node::on(MemoryStore::default(), many_tokens()).await,
-        Node::on(sqlite, many_tokens()).await,
+        Node::on(Arc::new(MemoryStore::default()), many_tokens()).await,
+        Node::on(Arc::new(sqlite), many_tokens()).await,
     ];
     for node in nodes {
         for _ in 0..20 {
@@ -120,7 +120,7 @@ async fn a_load_in_flight_does_not_outlive_a_revocation() {
 
 /// The test above proves something only if it finds a cache out that is known to be broken.
 async fn the_paused_load_finds_a_naive_cache_out() {
-    let node = Node::on(MemoryStore::default(), many_tokens()).await;
+    let node = Node::on(Arc::new(MemoryStore::default()), many_tokens()).await;
     let token = node.create().await;
     let naive = NaiveCache {
         pats: node.pats.clone(),
@@ -137,8 +137,8 @@ async fn nothing_is_accepted_after_a_revocation() {
     let rounds: usize = number("PAT_TEST_RACE_ROUNDS", 100);
     let (_folder, sqlite) = sqlite().await;
     let nodes = [
-        Node::on(MemoryStore::default(), many_tokens()).await,
-        Node::on(sqlite, many_tokens()).await,
+        Node::on(Arc::new(MemoryStore::default()), many_tokens()).await,
+        Node::on(Arc::new(sqlite), many_tokens()).await,
     ];
     for node in nodes {
         for round in 0..rounds {
@@ -171,7 +171,7 @@ async fn nothing_is_accepted_after_a_revocation() {
 }
 
 async fn a_client_that_hangs_up_does_not_stop_its_revocation() {
-    let node = Node::on(MemoryStore::default(), many_tokens()).await;
+    let node = Node::on(Arc::new(MemoryStore::default()), many_tokens()).await;
     let token = node.create().await;
     assert!(node.accepts(&token).await);
     node.store.hold_revocations(true);
@@ -192,8 +192,8 @@ async fn no_child_survives_its_parents_revocation() {
     let (_folder, sqlite) = sqlite().await;
     let capped = many_tokens().create_by_token(CreateByToken::Capped);
     let nodes = [
-        Node::on(MemoryStore::default(), capped.clone()).await,
-        Node::on(sqlite, capped).await,
+        Node::on(Arc::new(MemoryStore::default()), capped.clone()).await,
+        Node::on(Arc::new(sqlite), capped).await,
     ];
     for node in nodes {
         for _ in 0..30 {
@@ -230,7 +230,7 @@ fn is_parent_invalid(error: &CreateError) -> bool {
 
 async fn five_thousand_requests_make_one_query() {
     let (_folder, sqlite) = sqlite().await;
-    let node = Node::on(sqlite, many_tokens()).await;
+    let node = Node::on(Arc::new(sqlite), many_tokens()).await;
     let token = node.create().await;
     node.store.hold_lookups(true);
     let mut requests = JoinSet::new();
@@ -251,7 +251,7 @@ async fn five_thousand_requests_make_one_query() {
 }
 
 async fn dropped_requests_harm_nobody() {
-    let node = Node::on(MemoryStore::default(), many_tokens()).await;
+    let node = Node::on(Arc::new(MemoryStore::default()), many_tokens()).await;
     let token = node.create().await;
     node.store.hold_lookups(true);
     let mut requests = JoinSet::new();
@@ -274,11 +274,11 @@ async fn dropped_requests_harm_nobody() {
 
 async fn junk_does_not_push_out_good_tokens() {
     let settings = many_tokens().auth_cache_max_items(10);
-    let node = Node::on(MemoryStore::default(), settings).await;
+    let node = Node::on(Arc::new(MemoryStore::default()), settings).await;
     let good = node.create().await;
     assert!(node.accepts(&good).await);
     let lookups = node.store.lookups();
-    let elsewhere = Node::on(MemoryStore::default(), many_tokens()).await;
+    let elsewhere = Node::on(Arc::new(MemoryStore::default()), many_tokens()).await;
     let junk = elsewhere.create().await;
     for _ in 0..5 {
         assert!(!node.accepts(&junk).await);

@@ -17,10 +17,10 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) async fn on(store: impl TokenStore, settings: SettingsBuilder) -> Self {
+    pub(crate) async fn on(store: Arc<dyn TokenStore>, settings: SettingsBuilder) -> Self {
         let (store, clock) = (FaultStore::new(store), Arc::new(TestClock::default()));
         let settings = settings.build().expect("settings");
-        let pats = Pats::builder(store.clone())
+        let pats = Pats::builder(Arc::new(store.clone()))
             .settings(settings)
             .clock(clock.clone())
             .build();
@@ -82,8 +82,8 @@ pub(crate) async fn pair(
         .await
         .expect("the same database");
     let (a, b) = (
-        Node::on(store, settings.clone()).await,
-        Node::on(other, settings).await,
+        Node::on(Arc::new(store), settings.clone()).await,
+        Node::on(Arc::new(other), settings).await,
     );
     let token = a.create().await;
     assert!(a.accepts(&token).await && b.accepts(&token).await);

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -49,7 +50,7 @@ async fn a_cache_hit_allocates_only_its_extension_slot() {
     // The answer says that it is for nobody else, and when a token expires: its headers were empty, and
     // get room, and a value.
     for (lifetime_days, with_header) in [(None, 2), (Some(90.into()), 3)] {
-        let pats = Pats::builder(MemoryStore::default()).build();
+        let pats = Pats::builder(Arc::new(MemoryStore::default())).build();
         let alice = Caller::header_authenticated("alice".parse().expect("an owner"));
         let request = TokenRequest::new("ci", lifetime_days);
         let created = pats.create(&alice, request).await.expect("a token");
@@ -107,9 +108,9 @@ fn a_cached_token_takes_little_memory() {
         .enable_all()
         .build()
         .expect("a runtime");
-    let store = FaultStore::new(MemoryStore::default());
+    let store = FaultStore::new(Arc::new(MemoryStore::default()));
     let tokens = runtime.block_on(async {
-        let pats = Pats::builder(store.clone()).build();
+        let pats = Pats::builder(Arc::new(store.clone())).build();
         let mut tokens = Vec::new();
         for number in 0..TOKENS {
             let owner = format!("user{number}").parse().expect("an owner");
@@ -124,7 +125,7 @@ fn a_cached_token_takes_little_memory() {
     let mut kept = None;
     let allocated = allocation_counter::measure(|| {
         let settings = Settings::builder().auth_cache_max_items(TOKENS).build();
-        let pats = Pats::builder(store.clone())
+        let pats = Pats::builder(Arc::new(store.clone()))
             .settings(settings.expect("settings"))
             .build();
         runtime.block_on(async {

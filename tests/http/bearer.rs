@@ -358,7 +358,7 @@ mod modes {
     }
 
     pub(super) async fn the_layer_keeps_to_the_table_in_each_mode() {
-        let pats = Pats::builder(MemoryStore::default()).build();
+        let pats = Pats::builder(std::sync::Arc::new(MemoryStore::default())).build();
         let bearer = bearer(&pats).await;
         let good = Some(bearer.as_str());
         let (bad, foreign) = (Some("Bearer pat_x"), Some("Bearer eyJ.e30.x"));
@@ -448,7 +448,8 @@ mod modes {
             matches!(reason, Some(AuthError::Unrecognized)),
             "for layers outside: {reason:?}"
         );
-        let other = PatLayer::required(Pats::builder(MemoryStore::default()).build());
+        let other =
+            PatLayer::required(Pats::builder(std::sync::Arc::new(MemoryStore::default())).build());
         let keeps = ours().keep_authorization_header();
         let response = keeps
             .layer(other.layer(service_fn(echo)))

@@ -1,5 +1,7 @@
 //! What a shared cache in front of the host gives to whom: an nginx with `proxy_cache`.
 
+use std::sync::Arc;
+
 use axum::http::header::CACHE_CONTROL;
 use axum::response::IntoResponse;
 use axum::routing::get;
@@ -78,7 +80,7 @@ async fn a_shared_cache_gives_nobody_anothers_answer() {
     ];
     for (mode, layer) in modes {
         for is_anonymous_first in [true, false] {
-            let pats = Pats::builder(MemoryStore::default()).build();
+            let pats = Pats::builder(Arc::new(MemoryStore::default())).build();
             let (base, running) = upstream(layer(pats.clone())).await;
             let nginx = cache(&base).await;
             for (path, _) in PAGES {

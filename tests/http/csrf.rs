@@ -1,5 +1,7 @@
 //! Requests that another site makes a browser send.
 
+use std::sync::Arc;
+
 use libtest_mimic::Trial;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -133,7 +135,7 @@ async fn trusted_origins_may() {
     use pat_tower::api::Api;
     use tower::ServiceExt as _;
 
-    let pats = Pats::builder(MemoryStore::default()).build();
+    let pats = Pats::builder(Arc::new(MemoryStore::default())).build();
     let api = Api::new(pats)
         .add_trusted_origin("https://app.example")
         .expect("an origin");

@@ -4,6 +4,7 @@ mod children;
 mod creation;
 mod streams;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
@@ -206,7 +207,9 @@ async fn tokens_can_be_switched_off() {
     let store = pat_sqlx::SqliteStore::connect(&url)
         .await
         .expect("the same database");
-    let pats = pat_core::Pats::builder(store).settings(settings).build();
+    let pats = pat_core::Pats::builder(Arc::new(store))
+        .settings(settings)
+        .build();
     let refused = pats.authenticate(token.raw.as_bytes()).await;
     assert!(
         matches!(refused, Err(pat_core::AuthError::Disabled)),
@@ -380,7 +383,7 @@ async fn last_use_is_written_at_shutdown() {
     let store = pat_sqlx::SqliteStore::open(folder.path().join("pat.db"))
         .await
         .expect("a store");
-    let pats = pat_core::Pats::builder(store).build();
+    let pats = pat_core::Pats::builder(Arc::new(store)).build();
     let alice = pat_core::Caller::header_authenticated("alice".parse().expect("an owner"));
     let listed = pats.list(&alice).await.expect("a list");
     let last_used = listed[0].last_used_at.map(|at| at.to_string());
@@ -413,7 +416,7 @@ async fn atlassian_format_and_old_prefixes() {
     let store = pat_sqlx::SqliteStore::connect(&url)
         .await
         .expect("the same database");
-    let pats = pat_core::Pats::builder(store).build();
+    let pats = pat_core::Pats::builder(Arc::new(store)).build();
     let refused = pats.authenticate(token.raw.as_bytes()).await;
     assert!(
         matches!(refused, Err(pat_core::AuthError::Unrecognized)),

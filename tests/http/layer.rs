@@ -1,6 +1,7 @@
 //! The layer as a piece of a tower: what it leaves in requests, and in the services around it.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::task::Poll;
 
 use axum::body::{Body, Bytes};
@@ -28,7 +29,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 fn pats() -> Pats {
-    Pats::builder(MemoryStore::default()).build()
+    Pats::builder(Arc::new(MemoryStore::default())).build()
 }
 
 fn request(bearer: Option<&str>) -> Request<Body> {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
@@ -175,7 +176,7 @@ async fn it_says_what_clients_are_made_of() {
         assert!(member["description"].is_string(), "{schema}: {member}");
     }
     // A host that has said nothing of its own ways to sign in.
-    let pats = pat_core::Pats::builder(pat_core::MemoryStore::default()).build();
+    let pats = pat_core::Pats::builder(Arc::new(pat_core::MemoryStore::default())).build();
     let api: axum::Router = pat_tower::api::Api::new(pats).router();
     let request = http::Request::get("/openapi.json").body(axum::body::Body::empty());
     let response = api.oneshot(request.expect("a request")).await;

@@ -1,5 +1,7 @@
 //! What somebody learns who tries ids of tokens that are not his.
 
+use std::sync::Arc;
+
 use libtest_mimic::Trial;
 use pat_core::testing::TestDirectory;
 use pat_core::{AccessError, Caller, MemoryStore, Pats, TokenId, TokenRequest};
@@ -14,8 +16,8 @@ pub(crate) fn trials() -> Vec<Trial> {
 /// down neither is said to be unknown.
 async fn an_outage_tells_no_ids() {
     let users: TestDirectory = named_users(&["alice", "bob"]);
-    let pats = Pats::builder(MemoryStore::default())
-        .users(users.clone())
+    let pats = Pats::builder(Arc::new(MemoryStore::default()))
+        .users(Arc::new(users.clone()))
         .build();
     let [alice, bob] =
         ["alice", "bob"].map(|user| Caller::header_authenticated(user.parse().expect("a key")));

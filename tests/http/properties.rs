@@ -1,6 +1,7 @@
 //! One test for each property: the server is started with it, and its effect is seen over HTTP or
 //! in the notifications that users get.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
@@ -117,10 +118,9 @@ async fn mail_notifications_enabled() {
 #[tokio::main(flavor = "current_thread")]
 async fn last_used_update_interval_mins() {
     tokio::time::pause();
-    let store = std::sync::Arc::new(MemoryStore::default());
+    let store = Arc::new(MemoryStore::default());
     let settings = Settings::builder().last_used_update_interval_mins(5);
-    let pats =
-        Pats::builder(std::sync::Arc::clone(&store)).settings(settings.build().expect("settings"));
+    let pats = Pats::builder(store.clone()).settings(settings.build().expect("settings"));
     let pats = pats.build();
     let jobs = pats.start();
     let alice = Caller::header_authenticated(Owner::new("alice").expect("an owner"));
@@ -269,11 +269,12 @@ async fn auth_cache_expiry_mins() {
 async fn auth_cache_max_items() {
     const TOKENS: u32 = 300;
     let look_ups = async |capacity| {
-        let store = FaultStore::new(MemoryStore::default());
+        let store = FaultStore::new(Arc::new(MemoryStore::default()));
         let settings = Settings::builder()
             .auth_cache_max_items(capacity)
             .max_tokens_per_user(TOKENS);
-        let pats = Pats::builder(store.clone()).settings(settings.build().expect("settings"));
+        let pats =
+            Pats::builder(Arc::new(store.clone())).settings(settings.build().expect("settings"));
         let pats = pats.build();
         let alice = Caller::header_authenticated(Owner::new("alice").expect("an owner"));
         let mut tokens = Vec::new();

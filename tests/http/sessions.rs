@@ -193,7 +193,7 @@ mod handlers {
     }
 
     fn pats() -> Pats {
-        Pats::builder(pat_core::MemoryStore::default()).build()
+        Pats::builder(Arc::new(pat_core::MemoryStore::default())).build()
     }
 
     /// A host with its session layer outside of ours.

@@ -43,11 +43,11 @@ impl Notifier for Chat {
 async fn a_mailer_that_failed_is_asked_again_alone() {
     let (folder, clock) = (folder(), Arc::new(TestClock::default()));
     let (mail, chat) = (RecordingNotifier::default(), RecordingNotifier::default());
-    let pats = Pats::builder(sqlite(&folder).await)
-        .notifier(mail.clone())
-        .notifier(Chat(chat.clone()))
+    let pats = Pats::builder(Arc::new(sqlite(&folder).await))
+        .notifier(Arc::new(mail.clone()))
+        .notifier(Arc::new(Chat(chat.clone())))
         .clock(clock.clone())
-        .users(crate::common::named_users(&["alice"]))
+        .users(Arc::new(crate::common::named_users(&["alice"])))
         .settings(
             Settings::builder()
                 .notice_created(true)
@@ -91,16 +91,16 @@ impl Notifier for Panicking {
 async fn a_panicking_mailer_harms_nobody() {
     let folder = folder();
     let mail = RecordingNotifier::default();
-    let pats = Pats::builder(sqlite(&folder).await)
-        .notifier(Panicking)
-        .notifier(mail.clone())
+    let pats = Pats::builder(Arc::new(sqlite(&folder).await))
+        .notifier(Arc::new(Panicking))
+        .notifier(Arc::new(mail.clone()))
         .settings(
             Settings::builder()
                 .notice_created(true)
                 .build()
                 .expect("settings"),
         )
-        .users(crate::common::named_users(&["alice"]))
+        .users(Arc::new(crate::common::named_users(&["alice"])))
         .build();
     let alice = Caller::header_authenticated("alice".parse().expect("an owner"));
     for _ in 0..3 {
@@ -190,10 +190,10 @@ async fn a_shutdown_finishes_the_mail_in_hand() {
         begun: Arc::new(watch::Sender::new(0)),
     };
     let events = RecordingSink::default();
-    let pats = Pats::builder(sqlite(&folder).await)
-        .notifier(slow.clone())
-        .events(events.clone())
-        .users(crate::common::named_users(&["alice"]))
+    let pats = Pats::builder(Arc::new(sqlite(&folder).await))
+        .notifier(Arc::new(slow.clone()))
+        .events(Arc::new(events.clone()))
+        .users(Arc::new(crate::common::named_users(&["alice"])))
         .settings(
             Settings::builder()
                 .notice_created(true)

@@ -1,5 +1,6 @@
 //! The expiry check: whom it tells, and of what.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
@@ -21,7 +22,7 @@ pub(super) fn trials() -> Vec<Trial> {
 
 async fn a_token_is_told_of_twice_in_its_life() {
     let folder = folder();
-    let node = Node::on(sqlite(&folder).await);
+    let node = Node::on(Arc::new(sqlite(&folder).await));
     let token = node.create("alice", 30).await.token;
     let mut told_on_day = Vec::new();
     for day in 0..70 {
@@ -51,7 +52,7 @@ async fn a_token_is_told_of_twice_in_its_life() {
 
 async fn an_outage_of_days_loses_no_notice() {
     let folder = folder();
-    let node = Node::on(sqlite(&folder).await);
+    let node = Node::on(Arc::new(sqlite(&folder).await));
     node.check_and_deliver().await;
     let (early, late) = (
         node.create("early", 10).await,
@@ -79,7 +80,7 @@ async fn an_outage_of_days_loses_no_notice() {
 
 async fn a_token_that_expired_unseen_is_told_of_once() {
     let folder = folder();
-    let node = Node::on(sqlite(&folder).await);
+    let node = Node::on(Arc::new(sqlite(&folder).await));
     node.create("alice", 1).await;
     node.create("alice", 2).await;
     node.clock.advance(DAY * 5);
@@ -93,7 +94,7 @@ async fn a_token_that_expired_unseen_is_told_of_once() {
 
 async fn who_cannot_be_told_is_skipped() {
     let folder = folder();
-    let node = Node::on(sqlite(&folder).await);
+    let node = Node::on(Arc::new(sqlite(&folder).await));
     let nobody = node.create("nobody", 1).await.token.owner;
     let absent = node.create("absent", 1).await.token.owner;
     let gone = node.create("gone", 1).await.token.owner;
@@ -111,7 +112,7 @@ async fn who_cannot_be_told_is_skipped() {
 
 async fn nobody_is_told_of_a_revoked_token() {
     let folder = folder();
-    let node = Node::on(sqlite(&folder).await);
+    let node = Node::on(Arc::new(sqlite(&folder).await));
     let (kept, revoked) = (node.create("alice", 3).await, node.create("alice", 3).await);
     let alone = node.create("bob", 3).await;
     node.run(Job::ExpiryCheck).await;

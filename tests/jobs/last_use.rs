@@ -1,5 +1,6 @@
 //! Writing last uses.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -30,7 +31,7 @@ pub(super) fn trials() -> Vec<Trial> {
 /// A process that is killed loses what it noted since the last flush, and no more.
 async fn a_crash_loses_one_interval_of_last_uses() {
     let folder = folder();
-    let killed = Node::on(sqlite(&folder).await);
+    let killed = Node::on(Arc::new(sqlite(&folder).await));
     let token = killed.create("alice", 300).await;
     let use_it = async |node: &Node| {
         let plain = token.plain.expose().as_bytes();
@@ -54,7 +55,7 @@ async fn a_crash_loses_one_interval_of_last_uses() {
         "lists show it at once"
     );
     drop(killed);
-    let restarted = Node::on(sqlite(&folder).await);
+    let restarted = Node::on(Arc::new(sqlite(&folder).await));
     assert_eq!(
         shown(&restarted).await,
         written,
@@ -65,7 +66,7 @@ async fn a_crash_loses_one_interval_of_last_uses() {
 async fn ten_thousand_last_uses_are_one_batch() {
     let folder = folder();
     let store = sqlite(&folder).await;
-    let node = Node::on(store.clone());
+    let node = Node::on(Arc::new(store.clone()));
     let mut ids = Vec::new();
     for _ in 0..50 {
         ids.push(node.create("alice", 300).await.token);
@@ -146,7 +147,7 @@ async fn a_revocation_tells_the_last_use() {
     // By its id, by a filter, and with the token by which it was created.
     for way in 0..3 {
         let folder = folder();
-        let node = Node::on(sqlite(&folder).await);
+        let node = Node::on(Arc::new(sqlite(&folder).await));
         let token = node.create("alice", 300).await;
         for _ in 0..3 {
             node.clock.advance(Duration::from_secs(5));
@@ -181,7 +182,7 @@ async fn a_revocation_tells_the_last_use() {
         let identified = identified.expect("an answer").expect("a token");
         assert_eq!(identified.last_used_at, Some(used), "whose it is");
         // On a node that has noted nothing.
-        let other = Node::on(sqlite(&folder).await);
+        let other = Node::on(Arc::new(sqlite(&folder).await));
         assert_eq!(
             shown(&self::administration(&other).await).await[0].1,
             Some(used)
@@ -193,8 +194,8 @@ async fn a_revocation_tells_the_last_use() {
 async fn a_use_noted_elsewhere_is_written_for_a_revoked_token() {
     let folder = folder();
     let (node, other) = (
-        Node::on(sqlite(&folder).await),
-        Node::on(sqlite(&folder).await),
+        Node::on(Arc::new(sqlite(&folder).await)),
+        Node::on(Arc::new(sqlite(&folder).await)),
     );
     let token = node.create("alice", 300).await;
     other.users.add("alice");
@@ -209,7 +210,7 @@ async fn a_use_noted_elsewhere_is_written_for_a_revoked_token() {
     assert!(at.is_some_and(|at| at > token.token.created_at), "{at:?}");
     let plain = token.plain.expose().as_bytes();
     node.pats.authenticate(plain).await.expect_err("revoked");
-    let fresh = Node::on(sqlite(&folder).await);
+    let fresh = Node::on(Arc::new(sqlite(&folder).await));
     fresh.users.add("alice");
     fresh
         .pats
@@ -232,8 +233,8 @@ async fn a_revocation_does_not_wait_for_last_uses() {
                     CreateByToken::Allowed
                 })
                 .revocation_wait(RevocationWait::None);
-            let pats = Pats::builder(store.clone())
-                .users(directory)
+            let pats = Pats::builder(Arc::new(store.clone()))
+                .users(Arc::new(directory))
                 .settings(settings.build().expect("settings"))
                 .build();
             let request = TokenRequest::new("ci", None);

@@ -1,5 +1,6 @@
 //! What a job puts right after a clock was wrong, and when it lets things be.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -23,7 +24,7 @@ const YEAR: SignedDuration = SignedDuration::from_hours(400 * 24);
 async fn tokens_of_a_false_leap_are_moved_back() {
     let folder = folder();
     let store = sqlite(&folder).await;
-    let node = Node::on(store.clone());
+    let node = Node::on(Arc::new(store.clone()));
     node.create("alice", 30).await;
     node.pats.poll_changes().await.expect("a poll");
     node.clock.step_wall(YEAR);
@@ -44,7 +45,7 @@ async fn tokens_of_a_false_leap_are_moved_back() {
 /// A token that expires soon has expired by a clock that is far ahead, which is not believed there.
 async fn a_notice_that_waits_outlasts_a_false_leap() {
     let folder = folder();
-    let node = Node::on(sqlite(&folder).await);
+    let node = Node::on(Arc::new(sqlite(&folder).await));
     node.create("alice", 3).await;
     node.pats.poll_changes().await.expect("a poll");
     assert_eq!(node.run(Job::ExpiryCheck).await, JobRun::Done);
@@ -59,13 +60,13 @@ async fn a_notice_that_waits_outlasts_a_false_leap() {
 /// is no token of the future when the machine starts with a date in the past.
 async fn no_token_is_moved_while_the_clock_is_behind() {
     let folder = folder();
-    let node = Node::on(sqlite(&folder).await);
+    let node = Node::on(Arc::new(sqlite(&folder).await));
     node.create("alice", 30).await;
     node.pats.poll_changes().await.expect("a poll");
     node.clock.advance(Duration::from_hours(2));
     let token = node.create("bob", 1).await.token;
     let store = sqlite(&folder).await;
-    let restarted = Node::on(store.clone());
+    let restarted = Node::on(Arc::new(store.clone()));
     restarted.clock.step_wall(SignedDuration::from_hours(-48));
     assert_eq!(restarted.run(Job::ExpiryCheck).await, JobRun::Done);
     let found = store.find(token.id).await.expect("find");

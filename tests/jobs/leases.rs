@@ -27,14 +27,14 @@ pub(super) fn trials() -> Vec<Trial> {
 
 async fn missed_occurrences_are_caught_up_once() {
     let folder = folder();
-    let node = Node::on(sqlite(&folder).await);
+    let node = Node::on(Arc::new(sqlite(&folder).await));
     assert_eq!(node.run(Job::Prune).await, JobRun::Done, "the first start");
     assert_eq!(node.run(Job::Prune).await, JobRun::NotDue);
     node.clock.advance(DAY * 3);
     assert_eq!(node.run(Job::Prune).await, JobRun::Done);
     assert_eq!(node.run(Job::Prune).await, JobRun::NotDue, "for all three");
     // The memory of it is in the database.
-    let restarted = Node::on(sqlite(&folder).await);
+    let restarted = Node::on(Arc::new(sqlite(&folder).await));
     restarted.clock.advance(DAY * 3);
     assert_eq!(restarted.run(Job::Prune).await, JobRun::NotDue);
 }
@@ -44,7 +44,11 @@ async fn one_of_three_nodes_runs_each_occurrence() {
     let mut nodes = Vec::new();
     let users = TestDirectory::default();
     for _ in 0..3 {
-        nodes.push(Node::with(sqlite(&folder).await, &users, users.clone()));
+        nodes.push(Node::with(
+            Arc::new(sqlite(&folder).await),
+            &users,
+            Arc::new(users.clone()),
+        ));
     }
     for user in ["alice", "bob", "carol"] {
         for days in [7, 8, 9] {
@@ -123,8 +127,16 @@ async fn a_paused_runner_has_no_effect() {
     let folder = folder();
     let users = TestDirectory::default();
     let held = SlowDirectory::new(users.clone());
-    let paused = Node::with(sqlite(&folder).await, &users, held.clone());
-    let other = Node::with(sqlite(&folder).await, &users, users.clone());
+    let paused = Node::with(
+        Arc::new(sqlite(&folder).await),
+        &users,
+        Arc::new(held.clone()),
+    );
+    let other = Node::with(
+        Arc::new(sqlite(&folder).await),
+        &users,
+        Arc::new(users.clone()),
+    );
     let gone = paused.create("gone", 30).await;
     for user in ["alice", "bob"] {
         paused.create(user, 30).await;
@@ -167,7 +179,7 @@ async fn a_paused_runner_has_no_effect() {
 
 async fn a_run_that_failed_is_run_again() {
     let folder = folder();
-    let node = Node::on(sqlite(&folder).await);
+    let node = Node::on(Arc::new(sqlite(&folder).await));
     node.create("alice", 3).await;
     let rename = async |from: &str, to: &str| {
         let sql = format!("ALTER TABLE {from} RENAME TO {to}");
@@ -194,7 +206,11 @@ async fn a_run_cut_short_by_a_shutdown_is_gone_on_with() {
     let folder = folder();
     let users = TestDirectory::default();
     let held = SlowDirectory::new(users.clone());
-    let stopping = Node::with(sqlite(&folder).await, &users, held.clone());
+    let stopping = Node::with(
+        Arc::new(sqlite(&folder).await),
+        &users,
+        Arc::new(held.clone()),
+    );
     stopping.create("alice", 30).await;
     held.is_held.send_replace(true);
     let jobs = stopping.pats.start();
@@ -203,7 +219,11 @@ async fn a_run_cut_short_by_a_shutdown_is_gone_on_with() {
         tokio::task::yield_now().await;
         held.is_held.send_replace(false);
     });
-    let next = Node::with(sqlite(&folder).await, &users, users.clone());
+    let next = Node::with(
+        Arc::new(sqlite(&folder).await),
+        &users,
+        Arc::new(users.clone()),
+    );
     assert_eq!(
         next.run(Job::Prune).await,
         JobRun::Done,

@@ -49,13 +49,17 @@ struct Node {
 }
 
 impl Node {
-    fn on(store: impl TokenStore) -> Self {
+    fn on(store: Arc<dyn TokenStore>) -> Self {
         let users = TestDirectory::default();
-        Self::with(store, &users, users.clone())
+        Self::with(store, &users, Arc::new(users.clone()))
     }
 
     /// With a directory that is asked instead of `users`.
-    fn with(store: impl TokenStore, users: &TestDirectory, asked: impl UserDirectory) -> Self {
+    fn with(
+        store: Arc<dyn TokenStore>,
+        users: &TestDirectory,
+        asked: Arc<dyn UserDirectory>,
+    ) -> Self {
         let (clock, mailer) = (Arc::new(TestClock::default()), RecordingNotifier::default());
         let events = RecordingSink::default();
         let settings = Settings::builder()
@@ -64,8 +68,8 @@ impl Node {
         let pats = Pats::builder(store)
             .settings(settings.and_then(SettingsBuilder::build).expect("settings"))
             .users(asked)
-            .notifier(mailer.clone())
-            .events(events.clone())
+            .notifier(Arc::new(mailer.clone()))
+            .events(Arc::new(events.clone()))
             .clock(clock.clone())
             .build();
         Self {

@@ -1,5 +1,6 @@
 //! The prune job: old tokens, old rows, and tokens of owners who are gone.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
@@ -26,7 +27,7 @@ pub(super) fn trials() -> Vec<Trial> {
 
 async fn tokens_of_gone_owners_are_revoked() {
     let folder = folder();
-    let node = Node::on(sqlite(&folder).await);
+    let node = Node::on(Arc::new(sqlite(&folder).await));
     let mut tokens = Vec::new();
     for user in ["alice", "bob", "carol"] {
         tokens.push(node.create(user, 30).await);
@@ -68,7 +69,7 @@ async fn unrevoked(folder: &tempfile::TempDir) -> usize {
 
 /// A node with tokens of so many users, who are all there.
 async fn crowd(folder: &tempfile::TempDir, users: usize) -> Node {
-    let node = Node::on(sqlite(folder).await);
+    let node = Node::on(Arc::new(sqlite(folder).await));
     for number in 0..users {
         node.create(&format!("user-{number}"), 300).await;
     }
@@ -161,7 +162,7 @@ async fn no_leap_of_the_clock_makes_an_owner_missing_for_long() {
 
 async fn many_old_tokens_are_pruned_in_batches() {
     let folder = folder();
-    let node = Node::on(sqlite(&folder).await);
+    let node = Node::on(Arc::new(sqlite(&folder).await));
     for number in 0..1_201 {
         node.create(&format!("user-{}", number % 7), 1).await;
     }
@@ -182,7 +183,7 @@ async fn many_old_tokens_are_pruned_in_batches() {
 async fn the_prune_job_trims_old_rows() {
     let folder = folder();
     let store = sqlite(&folder).await;
-    let node = Node::on(store.clone());
+    let node = Node::on(Arc::new(store.clone()));
     let mut ids = Vec::new();
     for _ in 0..5 {
         let token = node.create("alice", 300).await.token;

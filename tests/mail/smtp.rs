@@ -66,7 +66,7 @@ struct Host {
 
 impl Host {
     async fn new(mailer: impl Notifier) -> Self {
-        Self::with(|builder| builder.notifier(mailer)).await
+        Self::with(|builder| builder.notifier(Arc::new(mailer))).await
     }
 
     async fn with(plug_in: impl FnOnce(PatsBuilder) -> PatsBuilder) -> Self {
@@ -74,7 +74,7 @@ impl Host {
         let (clock, users) = (Arc::default(), TestDirectory::default());
         let store = open(&folder).await;
         Self {
-            pats: pats(store, &clock, &users, plug_in),
+            pats: pats(Arc::new(store), &clock, &users, plug_in),
             clock,
             users,
             folder,
@@ -85,7 +85,9 @@ impl Host {
     /// The same host, started again with another mailer.
     async fn restart(self, mailer: impl Notifier) -> Self {
         let store = open(&self.folder).await;
-        let pats = pats(store, &self.clock, &self.users, |it| it.notifier(mailer));
+        let pats = pats(Arc::new(store), &self.clock, &self.users, |it| {
+            it.notifier(Arc::new(mailer))
+        });
         Self { pats, ..self }
     }
 
@@ -145,7 +147,7 @@ async fn open(folder: &TempDir) -> SqliteStore {
 }
 
 fn pats(
-    store: impl TokenStore,
+    store: Arc<dyn TokenStore>,
     clock: &Arc<TestClock>,
     users: &TestDirectory,
     plug_in: impl FnOnce(PatsBuilder) -> PatsBuilder,
@@ -156,7 +158,7 @@ fn pats(
         .base_url("https://example.net");
     let builder = Pats::builder(store)
         .settings(settings.build().expect("settings"))
-        .users(users.clone())
+        .users(Arc::new(users.clone()))
         .clock(clock.clone());
     plug_in(builder).build()
 }
@@ -290,7 +292,8 @@ async fn postfix_delivers_what_was_sent() {
         let smtp = mailer(&format!("{url}ca={}", ca.root()));
         let memory = MemoryMailer::new(composer());
         let both = memory.clone();
-        let host = Host::with(|builder| builder.notifier(smtp).notifier(both)).await;
+        let host =
+            Host::with(|builder| builder.notifier(Arc::new(smtp)).notifier(Arc::new(both))).await;
         host.create("alice", &".".repeat(200)).await;
         host.check_expiry().await;
         assert_eq!(host.deliver().await, 1);

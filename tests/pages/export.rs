@@ -28,9 +28,9 @@ impl World {
     async fn new() -> Self {
         let settings = Settings::builder().max_tokens_per_user(TOKENS);
         let (users, clock) = (TestDirectory::default(), Arc::new(TestClock::default()));
-        let pats = Pats::builder(MemoryStore::default())
+        let pats = Pats::builder(Arc::new(MemoryStore::default()))
             .settings(settings.build().expect("settings"))
-            .users(users.clone())
+            .users(Arc::new(users.clone()))
             .clock(clock.clone())
             .build();
         let alice = Caller::header_authenticated(users.add("alice"));

@@ -1,5 +1,6 @@
 //! The router by itself: nested, and without its database.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -50,10 +51,12 @@ async fn call(
 }
 
 pub(super) async fn an_outage_is_a_page_too() {
-    let store = FaultStore::new(MemoryStore::default());
+    let store = FaultStore::new(Arc::new(MemoryStore::default()));
     let users: TestDirectory = named_users(&["alice"]);
     users.add_administrator("alice");
-    let service = Pats::builder(store.clone()).users(users.clone()).build();
+    let service = Pats::builder(Arc::new(store.clone()))
+        .users(Arc::new(users.clone()))
+        .build();
     let app = alone(Pages::new(service), "alice");
     store.hide_search();
     for path in ["/a/b/admin/tokens", "/a/b/admin/tokens/export"] {
@@ -87,8 +90,8 @@ pub(super) async fn an_outage_is_a_page_too() {
 }
 
 pub(super) async fn they_work_wherever_they_are_mounted() {
-    let service = Pats::builder(MemoryStore::default())
-        .users(named_users(&["alice"]))
+    let service = Pats::builder(Arc::new(MemoryStore::default()))
+        .users(Arc::new(named_users(&["alice"])))
         .build();
     let app = alone(Pages::new(service).with_sign_in_url("/in?to="), "alice");
     let page = call(&app, "GET", "/a/b/tokens/new", &[], "").await;
@@ -161,7 +164,9 @@ pub(super) fn forms_wait_for_their_own_users_alone() {
 async fn queues() {
     let store = FaultStore::shared_in_memory();
     let users = named_users(&["alice", "bob"]);
-    let service = Pats::builder(store.clone()).users(users).build();
+    let service = Pats::builder(Arc::new(store.clone()))
+        .users(Arc::new(users))
+        .build();
     let pages = Pages::new(service);
     let [alice, bob] = ["alice", "bob"].map(|user| {
         let caller = Caller::header_authenticated(user.parse().expect("an owner"));

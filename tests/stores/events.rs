@@ -1,5 +1,6 @@
 //! The events of the audit, as the database has them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pat_core::store::{Job, LeaseAnswer, LeaseRequest, Purge};
@@ -41,7 +42,7 @@ where
 /// The life of a token, as the table of events tells it.
 async fn audit<F: Future<Output = Vec<(String, i64)>>>(store: AnyStore, count: impl Fn() -> F) {
     let pats = Pats::builder(store.tokens())
-        .users(named_users(&["alice"]))
+        .users(Arc::new(named_users(&["alice"])))
         .build();
     let alice = Caller::header_authenticated(owner("alice"));
     let jobs = pats.start();

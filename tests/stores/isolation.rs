@@ -201,7 +201,7 @@ impl Clients {
             let settings = Settings::builder()
                 .set("atlassian.pats.auth.cache.expiry.mins", minutes)
                 .expect("a property");
-            let builder = Pats::builder(store.clone()).users(users.clone());
+            let builder = Pats::builder(store.clone()).users(Arc::new(users.clone()));
             let settings = settings.build().expect("settings");
             builder.settings(settings).build()
         });

@@ -16,7 +16,7 @@ const ROUNDS: u32 = 3;
 
 pub(super) async fn several_may_migrate_at_once(database: Database) {
     let stores = open_several(&database, 4).await;
-    insert(&stores[3].tokens(), &new(1, "alice")).await;
+    insert(&*stores[3].tokens(), &new(1, "alice")).await;
     close(stores).await;
 }
 

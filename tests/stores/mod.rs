@@ -203,7 +203,7 @@ async fn text_is_compared_byte_by_byte(database: Database) {
     for (number, key) in (1..).zip(keys) {
         let mut token = new(number, key);
         token.name = format!("{key} ");
-        insert(&tokens, &token).await;
+        insert(&*tokens, &token).await;
     }
     let limited = tokens.insert(&new(99, "alice"), 1).await;
     assert_eq!(

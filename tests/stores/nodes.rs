@@ -56,7 +56,7 @@ pub(super) async fn a_node_follows_the_databases_clock(database: Database) {
     let store = open(&database).await;
     let clock = Arc::new(TestClock::default());
     let pats = Pats::builder(store.tokens())
-        .users(users())
+        .users(Arc::new(users()))
         .clock(clock)
         .build();
     pats.poll_changes().await.expect("a poll");
@@ -125,7 +125,11 @@ pub(super) async fn hints_shorten_the_wait_for_the_next_poll(database: Database)
 
 pub(super) async fn each_node_sees_the_others_revocations(database: Database) {
     let stores = open_several(&database, 2).await;
-    let node = |store: &AnyStore| Pats::builder(store.tokens()).users(users()).build();
+    let node = |store: &AnyStore| {
+        Pats::builder(store.tokens())
+            .users(Arc::new(users()))
+            .build()
+    };
     let nodes = [node(&stores[0]), node(&stores[1])];
     let alice = Caller::header_authenticated(owner("alice"));
     for (here, there) in [(0, 1), (1, 0)] {
@@ -176,7 +180,7 @@ async fn far_behind<DB: Dialect>(url: &str) {
     let store = pat_sqlx::connect(url).await.expect("a store");
     // It stands still, however long it takes to write the changes.
     let clock = Arc::new(TestClock::default());
-    let builder = Pats::builder(store.tokens()).users(users());
+    let builder = Pats::builder(store.tokens()).users(Arc::new(users()));
     let pats = builder.clock(clock).build();
     pats.poll_changes().await.expect("a poll");
     let alice = Caller::header_authenticated(owner("alice"));

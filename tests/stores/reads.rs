@@ -85,7 +85,7 @@ async fn costs_among<DB: Dialect>(
     let store = SqlxStore::new(pool.clone(), pool.clone());
     store.migrate().await.expect("our migrations");
     fill(pool, count, digest).await;
-    let pats = Pats::builder(store.clone()).build();
+    let pats = Pats::builder(Arc::new(store.clone())).build();
     let caller = Caller::cookie_authenticated(Owner::new("somebody else").expect("an owner"));
     let create = async |caller: &Caller| {
         let request = TokenRequest::new("Token", None);

@@ -2,6 +2,7 @@
 //! large host sees; the times are printed then and not judged.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
@@ -99,7 +100,7 @@ async fn walk<DB: Dialect>(name: &str, store: SqlxStore<DB>, pool: &Pool<DB>, di
     let searched: &dyn SearchStore = &store;
     time(name, searched, count).await;
 
-    let pats = Pats::builder(store.clone()).build();
+    let pats = Pats::builder(Arc::new(store.clone())).build();
     let before = searched.ids(&Filter::default()).await.expect("ids");
     // Its own tokens come and go while others are pruned.
     let stop = CancellationToken::new();

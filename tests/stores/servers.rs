@@ -18,7 +18,7 @@ pub(super) async fn connections_that_were_cut_harm_nobody(database: Database) {
     let store = open(&database).await;
     let tokens = store.tokens();
     for round in 1..=3 {
-        insert(&tokens, &new(round, "alice")).await;
+        insert(&*tokens, &new(round, "alice")).await;
         let digest = new(round, "alice").digest;
         let found = tokens
             .find_by_digest(&digest)
@@ -39,7 +39,7 @@ pub(super) async fn changes_that_wait_leave_connections_for_authentication(datab
     const SOON: Duration = Duration::from_millis(500);
     let store = open(&database).await;
     let token = new(1, "alice");
-    insert(&store.tokens(), &token).await;
+    insert(&*store.tokens(), &token).await;
     let lock = database.lock_table("pat_owner").await.expect("a lock");
     let ended = AtomicUsize::new(0);
     let changes = join_all((2..).take(CHANGES).map(async |number| {
@@ -122,7 +122,7 @@ pub(super) async fn an_account_with_a_password_is_let_in(database: Database) {
     let opened = pat_sqlx::connect(url.as_str()).await;
     database.execute(&format!("DROP USER {name}")).await;
     let store = opened.expect("a store");
-    insert(&store.tokens(), &new(1, "alice")).await;
+    insert(&*store.tokens(), &new(1, "alice")).await;
     store.close().await;
 }
 

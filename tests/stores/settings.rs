@@ -256,7 +256,8 @@ async fn the_suites_pass_at_the_worst_pragmas() {
             let pool = pool::<Sqlite>(&url, &worst, true).await;
             let store = SqlxStore::new(pool.clone(), pool);
             store.migrate().await.expect("our tables");
-            case.run(store.clone().dangerous_with_callers_clock()).await;
+            case.run(Arc::new(store.clone().dangerous_with_callers_clock()))
+                .await;
             store.close().await;
         });
         stream::iter(runs)

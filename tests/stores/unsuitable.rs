@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
@@ -219,7 +220,7 @@ async fn who_cannot_report_is_not_ready() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("pat.db");
     let store = SqliteStore::open(&path).await.expect("a store");
-    let node = Node::on(store, Settings::builder()).await;
+    let node = Node::on(Arc::new(store), Settings::builder()).await;
     let pool = pat_sqlx::sqlx::sqlite::SqlitePoolOptions::new().max_connections(1);
     let pool = pool.connect(&format!("sqlite:{}", path.display())).await;
     let pool = pool.expect("a pool");

@@ -429,8 +429,11 @@ mod tests {
     impl Host {
         fn new() -> Self {
             let (clock, directory) = (Arc::<TestClock>::default(), TestDirectory::default());
-            let pats = Pats::builder(MemoryStore::default());
-            let pats = pats.users(directory.clone()).clock(clock.clone()).build();
+            let pats = Pats::builder(Arc::new(MemoryStore::default()));
+            let pats = pats
+                .users(Arc::new(directory.clone()))
+                .clock(clock.clone())
+                .build();
             let owner = directory.add("alice");
             Self {
                 pats,

@@ -254,6 +254,8 @@ impl EventKind {
 /// sinks.
 ///
 /// ```
+/// use std::sync::Arc;
+///
 /// use async_trait::async_trait;
 /// use pat_core::event::{Event, EventSink};
 /// use pat_core::{BoxError, MemoryStore, Pats};
@@ -269,7 +271,7 @@ impl EventKind {
 ///     }
 /// }
 ///
-/// let pats = Pats::builder(MemoryStore::default()).events(Console).build();
+/// let pats = Pats::builder(Arc::new(MemoryStore::default())).events(Arc::new(Console)).build();
 /// ```
 #[async_trait]
 pub trait EventSink: Debug + Send + Sync + 'static {
@@ -290,15 +292,4 @@ pub trait EventSink: Debug + Send + Sync + 'static {
     /// Any error of the sink. It is logged; a shared sink gets the event again, a process sink does
     /// not.
     async fn record(&self, event: &Event) -> Result<(), BoxError>;
-}
-
-#[async_trait]
-impl<T: EventSink + ?Sized> EventSink for Arc<T> {
-    fn name(&self) -> Option<&str> {
-        (**self).name()
-    }
-
-    async fn record(&self, event: &Event) -> Result<(), BoxError> {
-        (**self).record(event).await
-    }
 }

@@ -48,10 +48,12 @@ impl Pats {
     /// [`Pats::authenticate_cached`] and [`Pats::authenticate_digest`] in one call.
     ///
     /// ```
+    /// use std::sync::Arc;
+    ///
     /// use pat_core::{Caller, MemoryStore, Owner, Pats, TokenRequest};
     ///
     /// # tokio::runtime::Runtime::new()?.block_on(async {
-    /// let pats = Pats::builder(MemoryStore::default()).build();
+    /// let pats = Pats::builder(Arc::new(MemoryStore::default())).build();
     /// let alice = Caller::cookie_authenticated(Owner::new("alice")?);
     /// let request = TokenRequest::new("ci", Some(30));
     /// let created = pats.create(&alice, request).await?;

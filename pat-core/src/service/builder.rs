@@ -14,10 +14,12 @@ use crate::token::{FormatName, TokenFormat};
 /// Builds a [`Pats`] from the host's plug-ins. Every plug-in has a default.
 ///
 /// ```
+/// use std::sync::Arc;
+///
 /// use pat_core::{MemoryStore, Pats, Settings};
 ///
 /// let settings = Settings::builder().max_tokens_per_user(20).build()?;
-/// let pats = Pats::builder(MemoryStore::default()).settings(settings).build();
+/// let pats = Pats::builder(Arc::new(MemoryStore::default())).settings(settings).build();
 /// # Ok::<(), pat_core::SettingsError>(())
 /// ```
 #[derive(Debug)]
@@ -49,8 +51,8 @@ impl PatsBuilder {
 
     /// Sets the host's user directory. The default is [`OpenDirectory`]: every owner is active, and
     /// there are no administrators.
-    pub fn users(mut self, directory: impl UserDirectory) -> Self {
-        self.directory = Arc::new(directory);
+    pub fn users(mut self, directory: Arc<dyn UserDirectory>) -> Self {
+        self.directory = directory;
         self
     }
 
@@ -62,27 +64,27 @@ impl PatsBuilder {
 
     /// Adds an audit event sink: a process sink, or a shared one if it has a
     /// [name](EventSink::name).
-    pub fn events(mut self, sink: impl EventSink) -> Self {
-        self.sinks.push(Arc::new(sink));
+    pub fn events(mut self, sink: Arc<dyn EventSink>) -> Self {
+        self.sinks.push(sink);
         self
     }
 
     /// Adds a notifier, which sends notifications to owners. Without one, none are queued.
-    pub fn notifier(mut self, notifier: impl Notifier) -> Self {
-        self.notifiers.push(Arc::new(notifier));
+    pub fn notifier(mut self, notifier: Arc<dyn Notifier>) -> Self {
+        self.notifiers.push(notifier);
         self
     }
 
     /// Sets the format of new tokens, in place of the one in the settings. Tokens of the formats in
     /// the settings are still accepted.
-    pub fn issue(mut self, format: impl TokenFormat) -> Self {
-        self.issued_format = Some(Arc::new(format));
+    pub fn issue(mut self, format: Arc<dyn TokenFormat>) -> Self {
+        self.issued_format = Some(format);
         self
     }
 
     /// Adds a format of tokens that are accepted, besides the issued one and those in the settings.
-    pub fn accept(mut self, format: impl TokenFormat) -> Self {
-        self.accepted_formats.push(Arc::new(format));
+    pub fn accept(mut self, format: Arc<dyn TokenFormat>) -> Self {
+        self.accepted_formats.push(format);
         self
     }
 

@@ -31,8 +31,8 @@ pub struct Pats(pub(crate) Arc<Node>);
 
 impl Pats {
     /// Returns a builder of a service on this store.
-    pub fn builder(store: impl TokenStore) -> PatsBuilder {
-        PatsBuilder::new(Arc::new(store))
+    pub fn builder(store: Arc<dyn TokenStore>) -> PatsBuilder {
+        PatsBuilder::new(store)
     }
 
     pub(crate) fn new(node: Node) -> Self {

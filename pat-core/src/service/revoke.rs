@@ -158,8 +158,8 @@ mod tests {
     async fn a_deletion_revokes_the_tokens_of_that_user_alone() {
         let directory = TestDirectory::default();
         let [alice, bob] = ["alice", "bob"].map(|key| directory.add(key));
-        let pats = Pats::builder(MemoryStore::default());
-        let pats = pats.users(directory).build();
+        let pats = Pats::builder(Arc::new(MemoryStore::default()));
+        let pats = pats.users(Arc::new(directory)).build();
         let callers = [&alice, &bob].map(|owner| Caller::cookie_authenticated(owner.clone()));
         let first = create(&pats, &callers[0]).await;
         let second = create(&pats, &callers[0]).await;
@@ -183,7 +183,7 @@ mod tests {
             let settings = settings.expect("a value").build().expect("settings");
             let directory = TestDirectory::default();
             let alice = Caller::cookie_authenticated(directory.add("alice"));
-            let pats = Pats::builder(MemoryStore::default()).users(directory);
+            let pats = Pats::builder(Arc::new(MemoryStore::default())).users(Arc::new(directory));
             let pats = pats.settings(settings).build();
             let parent = create(&pats, &alice).await;
             let presented = parent.plain.expose().as_bytes();

@@ -25,8 +25,8 @@ impl Case {
     ///
     /// # Panics
     /// If the store breaks the rule; the message names the failed check.
-    pub async fn run(&self, store: impl TokenStore) {
-        (self.run)(Arc::new(store)).await;
+    pub async fn run(&self, store: Arc<dyn TokenStore>) {
+        (self.run)(store).await;
     }
 }
 

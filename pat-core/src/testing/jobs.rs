@@ -912,7 +912,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn memory_store_passes() {
         for case in CASES {
-            case.run(MemoryStore::default()).await;
+            case.run(std::sync::Arc::new(MemoryStore::default())).await;
         }
     }
 }

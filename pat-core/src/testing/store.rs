@@ -1,13 +1,15 @@
 //! The suite that every [`TokenStore`](crate::TokenStore) must pass.
 //!
 //! ```
+//! use std::sync::Arc;
+//!
 //! use pat_core::{MemoryStore, testing};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
 //! for case in testing::store::CASES {
 //!     // Each case needs its own empty store.
-//!     case.run(MemoryStore::default()).await;
+//!     case.run(Arc::new(MemoryStore::default())).await;
 //! }
 //! # }
 //! ```
@@ -837,7 +839,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn memory_store_passes() {
         for case in CASES {
-            case.run(MemoryStore::default()).await;
+            case.run(std::sync::Arc::new(MemoryStore::default())).await;
         }
     }
 }

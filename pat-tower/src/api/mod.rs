@@ -93,11 +93,13 @@ use crate::http::request_body::read_on;
 /// Builds the router.
 ///
 /// ```
+/// use std::sync::Arc;
+///
 /// use axum::Router;
 /// use pat_core::{MemoryStore, Pats};
 /// use pat_tower::{PatLayer, api::Api};
 ///
-/// let pats = Pats::builder(MemoryStore::default()).build();
+/// let pats = Pats::builder(Arc::new(MemoryStore::default())).build();
 /// let api: Router = Api::new(pats.clone()).router();
 /// let app: Router = Router::new()
 ///     .nest("/rest/pat/latest", api.clone())

@@ -181,7 +181,7 @@ mod tests {
     }
 
     fn pats() -> Pats {
-        Pats::builder(MemoryStore::default()).build()
+        Pats::builder(Arc::new(MemoryStore::default())).build()
     }
 
     async fn token(pats: &Pats) -> String {

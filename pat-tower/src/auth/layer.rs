@@ -33,6 +33,8 @@ use crate::session::SessionInvalidator;
 /// `From<Bytes>`, as `axum::body::Body` and `http_body_util::Full<Bytes>` are.
 ///
 /// ```
+/// use std::sync::Arc;
+///
 /// use bytes::Bytes;
 /// use http::{Request, Response, StatusCode};
 /// use http_body_util::Full;
@@ -42,7 +44,7 @@ use crate::session::SessionInvalidator;
 ///
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let pats = Pats::builder(MemoryStore::default()).build();
+/// let pats = Pats::builder(Arc::new(MemoryStore::default())).build();
 /// let alice = Caller::header_authenticated(Owner::new("alice")?);
 /// let request = TokenRequest::new("ci", Some(90));
 /// let created = pats.create(&alice, request).await?;
@@ -136,6 +138,8 @@ impl PatLayer {
     /// rejection gets the rejection's challenge, unless it has that already.
     ///
     /// ```
+    /// use std::sync::Arc;
+    ///
     /// use bytes::Bytes;
     /// use http::header::{CONTENT_TYPE, LOCATION};
     /// use http::{Request, Response, StatusCode};
@@ -162,7 +166,7 @@ impl PatLayer {
     ///
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let pats = Pats::builder(MemoryStore::default()).build();
+    /// let pats = Pats::builder(Arc::new(MemoryStore::default())).build();
     /// let service = PatLayer::required(pats)
     ///     .with_rejection_response(render)
     ///     .layer(service_fn(async |_: Request<()>| {

@@ -83,11 +83,13 @@ use crate::http::request_body::read_on;
 /// Builds the router.
 ///
 /// ```
+/// use std::sync::Arc;
+///
 /// use axum::Router;
 /// use pat_core::{MemoryStore, Pats};
 /// use pat_tower::{PatLayer, pages::Pages};
 ///
-/// let pats = Pats::builder(MemoryStore::default()).build();
+/// let pats = Pats::builder(Arc::new(MemoryStore::default())).build();
 /// let pages: Router = Pages::new(pats.clone())
 ///     .with_sign_in_url("/login?return_to=")
 ///     .with_example_url("https://example.com/rest/api/latest/myself")
@@ -197,11 +199,13 @@ impl Pages {
     /// same for every client, so that shared caches may keep them.
     ///
     /// ```
+    /// use std::sync::Arc;
+    ///
     /// use axum::Router;
     /// use pat_core::{MemoryStore, Pats};
     /// use pat_tower::{PatLayer, pages::Pages};
     ///
-    /// let pats = Pats::builder(MemoryStore::default()).build();
+    /// let pats = Pats::builder(Arc::new(MemoryStore::default())).build();
     /// let (pages, assets) = Pages::new(pats.clone()).router_and_assets();
     /// let app: Router = Router::new()
     ///     .nest("/settings", pages)

@@ -179,7 +179,7 @@ where
 /// A service whose tokens are all cached, and the tokens.
 fn cached_tokens(lifetime_days: Option<u32>) -> (Pats, Vec<String>) {
     let settings = Settings::builder().auth_cache_max_items(2 * TOKENS);
-    let pats = Pats::builder(MemoryStore::default())
+    let pats = Pats::builder(Arc::new(MemoryStore::default()))
         .settings(settings.build().expect("settings"))
         .build();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");

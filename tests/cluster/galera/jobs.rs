@@ -8,7 +8,7 @@ use pat_core::store::{
     DueNotifications, Job, Lease, LeaseAnswer, LeaseRequest, MarkBounds, Prune, Purge,
 };
 use pat_core::testing::TestDirectory;
-use pat_core::{NotificationKind, StoreError, TokenId, TokenStore as _};
+use pat_core::{NotificationKind, StoreError, TokenId};
 use pat_tests::servers::galera::Cluster;
 
 use super::{Node, caller, close, nodes, number, overtake, settings};

@@ -10,6 +10,7 @@ mod jobs;
 mod limit;
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use libtest_mimic::Trial;
@@ -86,8 +87,8 @@ async fn nodes(
         let store = pat_sqlx::connect(&member.url).await.expect("a store");
         let mailer = RecordingNotifier::default();
         let pats = Pats::builder(store.tokens())
-            .users(users.clone())
-            .notifier(mailer.clone())
+            .users(Arc::new(users.clone()))
+            .notifier(Arc::new(mailer.clone()))
             .settings(settings.clone())
             .build();
         pats.poll_changes().await.expect("a poll");

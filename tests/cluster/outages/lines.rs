@@ -111,10 +111,10 @@ impl World {
             .notice_created(true)
             .set("pat.time.zone", "UTC");
         let settings = settings.and_then(SettingsBuilder::build).expect("settings");
-        let pats = Pats::builder(store.clone())
-            .users(directory.clone())
-            .notifier(mailer.clone())
-            .events(sink.clone())
+        let pats = Pats::builder(Arc::new(store.clone()))
+            .users(Arc::new(directory.clone()))
+            .notifier(Arc::new(mailer.clone()))
+            .events(Arc::new(sink.clone()))
             .clock(clock.clone())
             .settings(settings)
             .build();

@@ -101,19 +101,22 @@ impl Gate {
 }
 
 impl FaultStore {
-    pub(crate) fn new(inner: impl TokenStore) -> Self {
+    pub(crate) fn new(inner: Arc<dyn TokenStore>) -> Self {
         Self::with(inner, None)
     }
 
     /// A store in memory that says that it is shared.
     pub(crate) fn shared_in_memory() -> Self {
-        Self::with(MemoryStore::default(), Some(Mutex::default()))
+        Self::with(Arc::new(MemoryStore::default()), Some(Mutex::default()))
     }
 
-    fn with(inner: impl TokenStore, own_nodes: Option<Mutex<BTreeMap<u64, NodeReport>>>) -> Self {
+    fn with(
+        inner: Arc<dyn TokenStore>,
+        own_nodes: Option<Mutex<BTreeMap<u64, NodeReport>>>,
+    ) -> Self {
         let gates = METHODS.iter().map(|method| (*method, Gate::default()));
         Self(Arc::new(State {
-            inner: Arc::new(inner),
+            inner,
             own_nodes,
             gates: gates.collect(),
             faults: Mutex::default(),

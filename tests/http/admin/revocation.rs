@@ -1,5 +1,7 @@
 //! Revocations by administrators, of several tokens at once.
 
+use std::sync::Arc;
+
 use pat_core::store::Change;
 use pat_core::{AuthError, Caller, NotificationKind, Owner, Pats, TokenRequest};
 use pat_sqlx::SqliteStore;
@@ -202,7 +204,9 @@ pub(super) async fn more_than_a_thousand_are_revoked_at_once() {
     // A second node on the same database, which has all of them in its cache.
     let path = server.folder.path().join("pat.db");
     let store = SqliteStore::open(path).await.expect("the database");
-    let other = Pats::builder(store).clock(server.clock.clone()).build();
+    let other = Pats::builder(Arc::new(store))
+        .clock(server.clock.clone())
+        .build();
     other.poll_changes().await.expect("a poll");
     for raw in known.iter().chain([&kept.raw]) {
         assert_eq!(server.try_token(raw).await, StatusCode::OK);

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::RawQuery;
@@ -171,7 +172,7 @@ async fn host(pages: Pages) -> String {
 
 pub(super) async fn the_sign_in_behind_a_prefix_that_nginx_takes_off() {
     let sign_in = |address: &str| {
-        let pats = Pats::builder(MemoryStore::default()).build();
+        let pats = Pats::builder(Arc::new(MemoryStore::default())).build();
         Pages::new(pats).with_sign_in_url(address)
     };
     for (pages, expected) in [

@@ -5,6 +5,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
@@ -70,11 +71,11 @@ pub(crate) fn change_as_process() -> ExitCode {
         let settings = Settings::builder()
             .notice_created(true)
             .max_tokens_per_user(1_000_000);
-        let pats = Pats::builder(store)
-            .users(users)
+        let pats = Pats::builder(Arc::new(store))
+            .users(Arc::new(users))
             .settings(settings.build().expect("settings"))
-            .notifier(RecordingNotifier::default())
-            .events(Dead)
+            .notifier(Arc::new(RecordingNotifier::default()))
+            .events(Arc::new(Dead))
             .build();
         let _jobs = pats.start();
         loop {

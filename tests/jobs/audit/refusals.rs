@@ -58,9 +58,9 @@ struct Node {
 impl Node {
     async fn on(store: FaultStore, users: &Counting) -> Self {
         let clock = Arc::new(TestClock::default());
-        let pats = Pats::builder(store.clone())
+        let pats = Pats::builder(Arc::new(store.clone()))
             .settings(many_tokens().build().expect("settings"))
-            .users(users.clone())
+            .users(Arc::new(users.clone()))
             .clock(clock.clone())
             .build();
         pats.poll_changes().await.expect("a poll");
@@ -98,7 +98,7 @@ async fn a_disabled_user_costs_three_look_ups_in_twenty_seconds() {
     let (_folder, store) = sqlite().await;
     let users = Counting::default();
     users.users.add("alice");
-    let node = Node::on(FaultStore::new(store), &users).await;
+    let node = Node::on(FaultStore::new(Arc::new(store)), &users).await;
     let inactive = node.create().await;
     users.users.set_active(owner(&alice()), false);
     // The pruning asks about all owners.
@@ -125,8 +125,12 @@ async fn a_user_who_is_enabled_again_gets_in_at_once() {
     let other = pat_sqlx::SqliteStore::open(folder.path().join("pat.db")).await;
     let users = Counting::default();
     users.users.add("alice");
-    let node = Node::on(FaultStore::new(store), &users).await;
-    let other = Node::on(FaultStore::new(other.expect("the database")), &users).await;
+    let node = Node::on(FaultStore::new(Arc::new(store)), &users).await;
+    let other = Node::on(
+        FaultStore::new(Arc::new(other.expect("the database"))),
+        &users,
+    )
+    .await;
     let token = node.create().await;
     for round in 0..3 {
         if round == 2 {
@@ -163,7 +167,7 @@ async fn a_node_that_is_not_fresh_asks_about_each_owner() {
     let (_folder, store) = sqlite().await;
     let users = Counting::default();
     users.users.add("alice");
-    let node = Node::on(FaultStore::new(store), &users).await;
+    let node = Node::on(FaultStore::new(Arc::new(store)), &users).await;
     let token = node.create().await;
     users.users.set_active(owner(&alice()), false);
     assert!(node.is_inactive(&token).await);

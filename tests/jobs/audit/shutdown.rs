@@ -77,10 +77,10 @@ impl Notifier for Hanging {
     }
 }
 
-fn builder(store: impl TokenStore, users: &TestDirectory) -> PatsBuilder {
+fn builder(store: Arc<dyn TokenStore>, users: &TestDirectory) -> PatsBuilder {
     let settings = Settings::builder().notice_created(true).build();
     Pats::builder(store)
-        .users(users.clone())
+        .users(Arc::new(users.clone()))
         .settings(settings.expect("settings"))
 }
 
@@ -93,10 +93,10 @@ async fn a_shutdown_ends_in_time_though_mailers_and_sinks_hang() {
     let users = TestDirectory::default();
     users.add("alice");
     let (sink, shared, mailer) = (Hanging::default(), Hanging::default(), Hanging::default());
-    let pats = builder(MemoryStore::default(), &users)
-        .events(sink.clone())
-        .events(Shared(shared.clone()))
-        .notifier(mailer.clone())
+    let pats = builder(Arc::new(MemoryStore::default()), &users)
+        .events(Arc::new(sink.clone()))
+        .events(Arc::new(Shared(shared.clone())))
+        .notifier(Arc::new(mailer.clone()))
         .build();
     let jobs = pats.start();
     for _ in 0..10 {

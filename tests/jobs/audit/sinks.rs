@@ -122,19 +122,19 @@ async fn a_sink_that_panics_hangs_or_fails_silences_no_other() {
         name,
         asked: Arc::default(),
     };
-    let pats = Pats::builder(store)
+    let pats = Pats::builder(Arc::new(store))
         .settings(many_tokens().build().expect("settings"))
-        .events(Broken {
+        .events(Arc::new(Broken {
             asked: panics.clone(),
             ..broken(Way::Panics, None)
-        })
-        .events(broken(Way::Hangs, None))
-        .events(broken(Way::Fails, None))
-        .events(process.clone())
-        .events(broken(Way::Panics, Some("panics")))
-        .events(broken(Way::Hangs, Some("hangs")))
-        .events(broken(Way::Fails, Some("fails")))
-        .events(shared.clone())
+        }))
+        .events(Arc::new(broken(Way::Hangs, None)))
+        .events(Arc::new(broken(Way::Fails, None)))
+        .events(Arc::new(process.clone()))
+        .events(Arc::new(broken(Way::Panics, Some("panics"))))
+        .events(Arc::new(broken(Way::Hangs, Some("hangs"))))
+        .events(Arc::new(broken(Way::Fails, Some("fails"))))
+        .events(Arc::new(shared.clone()))
         .build();
     let _jobs = pats.start();
     for _ in 0..3 {
@@ -169,7 +169,9 @@ async fn a_shared_sink_gets_every_event_once_it_works_again() {
     drop(store);
     for _ in 0..2 {
         let store = open().await.expect("the database");
-        let pats = Pats::builder(store).events(sink.clone()).build();
+        let pats = Pats::builder(Arc::new(store))
+            .events(Arc::new(sink.clone()))
+            .build();
         let jobs = pats.start();
         for _ in 0..3 {
             created.push(create(&pats).await);
@@ -181,7 +183,9 @@ async fn a_shared_sink_gets_every_event_once_it_works_again() {
     }
     sink.set_broken(false);
     let store = open().await.expect("the database");
-    let pats = Pats::builder(store).events(sink.clone()).build();
+    let pats = Pats::builder(Arc::new(store))
+        .events(Arc::new(sink.clone()))
+        .build();
     let run = async || pats.run_if_due(Job::EventFeed).await.expect("a run");
     assert_eq!(run().await, JobRun::Done);
     assert_eq!(sink.seqs(), [1, 2, 3, 4, 5, 6]);
@@ -197,8 +201,11 @@ async fn one_node_feeds_a_shared_sink() {
     let (folder, store) = sqlite().await;
     let other = pat_sqlx::SqliteStore::open(folder.path().join("pat.db")).await;
     let sink = Shared::default();
-    let node = |store| Pats::builder(store).events(sink.clone()).build();
-    let nodes = [node(store), node(other.expect("the database"))];
+    let node = |store| Pats::builder(store).events(Arc::new(sink.clone())).build();
+    let nodes = [
+        node(Arc::new(store)),
+        node(Arc::new(other.expect("the database"))),
+    ];
     let jobs = nodes.each_ref().map(Pats::start);
     for round in 0..10 {
         create(&nodes[round % 2]).await;
@@ -213,7 +220,9 @@ async fn one_node_feeds_a_shared_sink() {
 async fn a_sink_passes_over_events_that_are_trimmed() {
     let (folder, store) = sqlite().await;
     let sink = Shared::default();
-    let pats = Pats::builder(store).events(sink.clone()).build();
+    let pats = Pats::builder(Arc::new(store))
+        .events(Arc::new(sink.clone()))
+        .build();
     let run = async || pats.run_if_due(Job::EventFeed).await.expect("a run");
     create(&pats).await;
     run().await;
@@ -252,9 +261,9 @@ async fn no_event_of_a_mass_revocation_is_lost() {
     let pool = pool.expect("the database");
     rows::insert(&pool, 0..TOKENS, "alice", None).await;
     let sink = Shared::default();
-    let pats = Pats::builder(store)
+    let pats = Pats::builder(Arc::new(store))
         .settings(many_tokens().build().expect("settings"))
-        .events(sink.clone())
+        .events(Arc::new(sink.clone()))
         .build();
     let jobs = pats.start();
     let owner = alice().owner().clone();
@@ -274,8 +283,8 @@ async fn no_event_of_a_mass_revocation_is_lost() {
 
 async fn events_carry_the_id_of_the_request() {
     let sink = RecordingSink::default();
-    let pats = Pats::builder(MemoryStore::default())
-        .events(sink.clone())
+    let pats = Pats::builder(Arc::new(MemoryStore::default()))
+        .events(Arc::new(sink.clone()))
         .build();
     let jobs = pats.start();
     let id = with_request_id("request-7", create(&pats)).await;
@@ -296,8 +305,8 @@ async fn a_store_without_an_audit_has_sinks_fed_from_memory() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let store = pat_example_server::plugin::FileStore::open(folder.path().join("log")).await;
     let sink = Shared::default();
-    let pats = Pats::builder(store.expect("a store"))
-        .events(sink.clone())
+    let pats = Pats::builder(Arc::new(store.expect("a store")))
+        .events(Arc::new(sink.clone()))
         .build();
     let jobs = pats.start();
     let id = create(&pats).await;

@@ -1,5 +1,6 @@
 //! Servers that refuse, hang and cut.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
@@ -155,7 +156,8 @@ async fn a_failing_mailer_does_not_disturb_another() {
     let sink = Sink::start();
     let (smtp, recording) = (sink.mailer(), RecordingNotifier::default());
     let other = recording.clone();
-    let host = Host::with(|builder| builder.notifier(smtp).notifier(other)).await;
+    let host =
+        Host::with(|builder| builder.notifier(Arc::new(smtp)).notifier(Arc::new(other))).await;
     host.create("alice", "ci").await;
     host.check_expiry().await;
 

@@ -48,7 +48,9 @@ pub(crate) fn deliver_as_process() -> ExitCode {
         clock.advance(Duration::from_hours(hours.parse().expect("hours")));
         let users = TestDirectory::default();
         users.add("alice");
-        let pats = pats(store, &clock, &users, |it| it.notifier(mailer(url)));
+        let pats = pats(Arc::new(store), &clock, &users, |it| {
+            it.notifier(Arc::new(mailer(url)))
+        });
         pats.deliver_notifications().await.expect("a delivery");
     });
     ExitCode::SUCCESS
@@ -277,9 +279,9 @@ async fn a_database_that_goes_away_loses_no_notice() {
     let host = Host::new(sink.mailer()).await;
     host.users.add("alice");
     queue(&open(&host.folder).await, NOTICES).await;
-    let store = FaultStore::new(open(&host.folder).await);
-    let fault_store = pats(store.clone(), &host.clock, &host.users, |it| {
-        it.notifier(sink.mailer())
+    let store = FaultStore::new(Arc::new(open(&host.folder).await));
+    let fault_store = pats(Arc::new(store.clone()), &host.clock, &host.users, |it| {
+        it.notifier(Arc::new(sink.mailer()))
     });
     let delivering = tokio::spawn(async move { fault_store.deliver_notifications().await });
     until("half of the mails", async || sink.count() >= NOTICES / 2).await;

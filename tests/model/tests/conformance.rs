@@ -34,8 +34,8 @@ impl Node {
         let store = SqliteStore::open(folder.path().join("pat.db"))
             .await
             .expect("a store");
-        let store = FaultStore::new(store);
-        let pats = Pats::builder(store.clone())
+        let store = FaultStore::new(Arc::new(store));
+        let pats = Pats::builder(Arc::new(store.clone()))
             .settings(settings.build().expect("settings"))
             .clock(clock.clone())
             .build();

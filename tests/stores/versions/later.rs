@@ -143,7 +143,7 @@ fn month() -> TokenRequest {
 async fn a_change_of_an_unknown_kind_is_any_change(place: AnyDatabase) {
     let store = place.store().await;
     let pats = Pats::builder(store.tokens())
-        .users(named_users(&["alice"]))
+        .users(Arc::new(named_users(&["alice"])))
         .build();
     pats.poll_changes().await.expect("a poll");
     let created = pats.create(&alice(), month()).await.expect("a token");
@@ -173,9 +173,9 @@ async fn what_a_newer_version_has_to_do_is_left_to_it(place: AnyDatabase) {
     let mailer = RecordingNotifier::default();
     let settings = Settings::builder().notice_created(true);
     let pats = Pats::builder(store.tokens())
-        .users(named_users(&["alice"]))
+        .users(Arc::new(named_users(&["alice"])))
         .settings(settings.build().expect("settings"))
-        .notifier(mailer.clone())
+        .notifier(Arc::new(mailer.clone()))
         .clock(Arc::new(TestClock::default()))
         .build();
     pats.poll_changes().await.expect("a poll");

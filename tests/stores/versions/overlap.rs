@@ -84,7 +84,7 @@ async fn a_node_that_would_misread_tokens_stops_within_the_bound(place: AnyDatab
     let settings = Settings::builder().auth_database_timeout_ms(60_000);
     let pats = Pats::builder(store.tokens())
         .settings(settings.build().expect("settings"))
-        .users(named_users(&["alice"]))
+        .users(Arc::new(named_users(&["alice"])))
         .clock(clock.clone())
         .build();
     pats.poll_changes().await.expect("a poll");

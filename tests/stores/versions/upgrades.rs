@@ -1,6 +1,7 @@
 //! Tables as released versions left them, brought up to date.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use libtest_mimic::Trial;
@@ -129,8 +130,8 @@ async fn upgrade(place: &AnyDatabase) {
 
     let mailer = RecordingNotifier::default();
     let pats = Pats::builder(tokens.clone())
-        .users(named_users(&["alice", "bob"]))
-        .notifier(mailer.clone())
+        .users(Arc::new(named_users(&["alice", "bob"])))
+        .notifier(Arc::new(mailer.clone()))
         .build();
     pats.poll_changes().await.expect("a poll");
     for _ in 0..2 {
