@@ -1,13 +1,12 @@
-use std::cell::Cell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use moka::sync::Cache as Moka;
+use quick_cache::UnitWeighter;
+use quick_cache::sync::{Cache as QuickCache, DefaultLifecycle};
 
 use super::cached_token::CachedToken;
 use super::refusal::Refusal;
-use super::slots::Slots;
 use crate::error::AuthError;
 use crate::principal::Principal;
 use crate::token::TokenDigest;
@@ -26,14 +25,9 @@ pub(super) struct Cache {
     turn: AtomicU64,
 }
 
-/// Tokens that are good: moka keeps to the number and age that the settings allow, and what is in
-/// use now is found in the slots before it.
-#[derive(Debug)]
-struct KnownTokens {
-    /// Hold nothing for long that is not in `cache` too.
-    slots: Arc<Slots>,
-    cache: Moka<TokenDigest, Principal, ahash::RandomState>,
-}
+/// Bounded in number alone: an entry whose time is over stays until it is replaced, by its own token or
+/// by another one.
+type KnownTokens = QuickCache<TokenDigest, Principal, UnitWeighter, ahash::RandomState>;
 
 /// How many refusals are kept, about 200 bytes each.
 const MAX_REFUSALS: u64 = 10_000;
@@ -44,7 +38,15 @@ pub(super) const REFUSAL_TTL: Duration = Duration::from_secs(10);
 
 impl Cache {
     pub(super) fn new(ttl: Duration, max_items: u32) -> Self {
-        let known = (!ttl.is_zero()).then(|| KnownTokens::new(max_items, ttl));
+        let known = (!ttl.is_zero()).then(|| {
+            KnownTokens::with(
+                max_items as usize,
+                max_items.into(),
+                UnitWeighter,
+                ahash::RandomState::new(),
+                DefaultLifecycle::default(),
+            )
+        });
         let refusals = Moka::builder()
             .max_capacity(MAX_REFUSALS)
             // To free memory. How long one stands is a matter of the clock that decides.
@@ -72,12 +74,13 @@ impl Cache {
         digest: &TokenDigest,
         is_current: impl FnOnce(&CachedToken) -> bool,
     ) -> Option<Principal> {
-        self.known.as_ref()?.get(digest, is_current)
+        let principal = self.known.as_ref()?.get(digest)?;
+        is_current(&principal.0).then_some(principal)
     }
 
     pub(super) fn insert(&self, principal: &Principal) {
         if let Some(known) = &self.known {
-            known.put(principal);
+            known.insert(principal.0.digest, principal.clone());
         }
     }
 
@@ -104,58 +107,9 @@ impl Cache {
     }
 
     pub(super) fn clear(&self) {
-        if let Some(KnownTokens { slots, cache }) = &self.known {
-            cache.invalidate_all();
-            slots.clear();
+        if let Some(known) = &self.known {
+            known.clear();
         }
         self.refusals.invalidate_all();
     }
-}
-
-impl KnownTokens {
-    fn new(capacity: u32, ttl: Duration) -> Self {
-        let slots = Arc::new(Slots::new(capacity));
-        let evicted_from = Arc::clone(&slots);
-        let cache = Moka::builder()
-            .max_capacity(u64::from(capacity))
-            .time_to_live(ttl)
-            .eviction_listener(move |_, principal, _| evicted_from.remove(&principal))
-            .build_with_hasher(ahash::RandomState::new());
-        Self { slots, cache }
-    }
-
-    fn get(
-        &self,
-        digest: &TokenDigest,
-        is_current: impl FnOnce(&CachedToken) -> bool,
-    ) -> Option<Principal> {
-        // Now and then the cache is asked, so that it learns what is in use and evicts the rest.
-        let turn = TURN.replace(TURN.get().wrapping_add(1));
-        if !turn.is_multiple_of(SAMPLE)
-            && let Some(cached) = &*self.slots.get(digest)
-            && cached.digest == *digest
-        {
-            // Counted last, when all that decides has been read: a processor reads nothing ahead of
-            // a count that others share.
-            return is_current(cached).then(|| Principal(Arc::clone(cached)));
-        }
-        let principal = self.cache.get(digest)?;
-        self.slots.put(&principal);
-        is_current(&principal.0).then_some(principal)
-    }
-
-    fn put(&self, principal: &Principal) {
-        // The slot first: what is evicted at once is taken out of it again.
-        self.slots.put(principal);
-        self.cache.insert(principal.0.digest, principal.clone());
-    }
-}
-
-/// One hit in so many is looked up in the cache itself: no divisor of the round numbers in which
-/// clients take turns, so that each token's turn comes.
-const SAMPLE: u16 = 61;
-
-thread_local! {
-    /// Counts this thread's hits.
-    static TURN: Cell<u16> = const { Cell::new(0) };
 }
