@@ -43,7 +43,7 @@ async fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Ends when the process is asked to end: by SIGTERM, as service managers do, or by Ctrl-C.
+/// Returns on SIGTERM, which service managers send, or on Ctrl-C.
 async fn stopped() {
     let mut terminate = signal(SignalKind::terminate()).expect("signals can be listened to");
     tokio::select! {
@@ -52,19 +52,19 @@ async fn stopped() {
     }
 }
 
-/// Ends five seconds after that: a client that holds a stream open, or sends half a request, must not
-/// keep the process.
+/// Returns five seconds later: a client with an open stream or an incomplete request must not keep the
+/// process running.
 async fn cut_off() {
     stopped().await;
     tokio::time::sleep(Duration::from_secs(5)).await;
 }
 
-/// Needs a token: without one the answer is 401.
+/// Requires a token: without one the response is 401.
 async fn whoami(pat: Pat) -> String {
     format!("You are {}, by the token {:?}.\n", pat.owner(), pat.name())
 }
 
-/// Takes a token, and anonymous visitors too.
+/// Accepts a token, and anonymous requests too.
 async fn home(pat: Option<Pat>) -> String {
     match pat {
         Some(pat) => format!("Hello {}!\n", pat.owner()),
@@ -72,8 +72,8 @@ async fn home(pat: Option<Pat>) -> String {
     }
 }
 
-/// DEMO ONLY: stands in for the host's own sign-in (a session, single sign-on) by believing the
-/// header `Demo-User`. Users need it to create their first token.
+/// DEMO ONLY: replaces the host's sign-in (a session, single sign-on), and trusts the header
+/// `Demo-User`. Users need it to create their first token.
 async fn demo_sign_in(mut request: Request, next: Next) -> Response {
     let user = request.headers().get("demo-user");
     if let Some(Ok(owner)) = user.and_then(|user| Some(Owner::new(user.to_str().ok()?))) {

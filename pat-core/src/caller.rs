@@ -1,7 +1,7 @@
 use crate::principal::Principal;
 use crate::token::Owner;
 
-/// Who asks: a signed-in user, or the owner of a token that authenticated the request.
+/// The user who makes a request: signed in by the host, or authenticated by a token.
 #[derive(Debug, Clone)]
 pub struct Caller {
     owner: Owner,
@@ -10,9 +10,9 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// A user whom the host signed in with something that a browser sends by itself: a session
-    /// cookie, Basic, a client certificate. Such a caller is *ambient*: requests that change
-    /// something are checked for having been forged by another site.
+    /// Creates a caller whom the host authenticated with a credential that browsers send by
+    /// themselves: a session cookie, Basic, a client certificate. `pat-tower` checks such a caller's
+    /// changes for cross-site request forgery.
     #[must_use]
     pub fn cookie_authenticated(owner: Owner) -> Self {
         Self {
@@ -22,8 +22,8 @@ impl Caller {
         }
     }
 
-    /// A user whom the host signed in with something that only a script of ours can send, such as
-    /// a header of its own.
+    /// Creates a caller whom the host authenticated with a credential that browsers never send by
+    /// themselves, such as a custom header.
     #[must_use]
     pub fn header_authenticated(owner: Owner) -> Self {
         Self {
@@ -33,7 +33,7 @@ impl Caller {
         }
     }
 
-    /// The owner of a token that authenticated the request.
+    /// Creates the caller of a request that a token authenticated.
     #[must_use]
     pub fn with_token(principal: Principal) -> Self {
         Self {
@@ -43,19 +43,19 @@ impl Caller {
         }
     }
 
-    /// The user.
+    /// Returns the user.
     #[must_use]
     pub fn owner(&self) -> &Owner {
         &self.owner
     }
 
-    /// The token that authenticated the request, if one did.
+    /// Returns the token that authenticated the request, if one did.
     #[must_use]
     pub fn token(&self) -> Option<&Principal> {
         self.token.as_ref()
     }
 
-    /// Whether the browser sends this caller's credential by itself.
+    /// Returns whether browsers send this caller's credential by themselves.
     #[must_use]
     pub fn is_cookie_authenticated(&self) -> bool {
         self.is_cookie_authenticated

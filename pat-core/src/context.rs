@@ -1,4 +1,4 @@
-//! What every part of a service shares.
+//! The state that all parts of a service share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use crate::settings::Settings;
 use crate::store::{AuditStore, JobStore, StoreError, TokenStore};
 use crate::versions::Versions;
 
-/// Settings, plug-ins, and what is known and recorded about them.
+/// Settings, plug-ins, and the state kept about them.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) settings: Settings,
-    /// Answers also to a version that may not use it; see [`Context::usable_store`].
+    /// Unchecked: this version may not be allowed to use it; see [`Context::usable_store`].
     pub(crate) store: Arc<dyn TokenStore>,
     pub(crate) directory: Arc<dyn UserDirectory>,
     pub(crate) time: Time,
@@ -47,24 +47,24 @@ impl Context {
         }
     }
 
-    /// Returns the store, for calls that depend on what it holds.
+    /// Returns the store, for calls that depend on its content.
     ///
     /// # Errors
-    /// [`StoreError::Outdated`] if a newer version has made the store unreadable for this one.
+    /// [`StoreError::Outdated`] if only newer versions may use the store.
     pub(crate) fn usable_store(&self) -> Result<&dyn TokenStore, StoreError> {
         self.versions.check()?;
         Ok(&*self.store)
     }
 
-    /// Returns the store's capability of jobs, if it has it.
+    /// Returns the store's job capability, if it has one.
     ///
     /// # Errors
-    /// As of [`Context::usable_store`].
+    /// Same as [`Context::usable_store`].
     pub(crate) fn job_store(&self) -> Result<Option<&dyn JobStore>, StoreError> {
         Ok(self.usable_store()?.jobs())
     }
 
-    /// Returns the store's capabilities of audit and jobs, if it has both.
+    /// Returns the store's audit and job capabilities, if it has both.
     pub(crate) fn audit_store(&self) -> Option<(&dyn AuditStore, &dyn JobStore)> {
         self.store.audit().zip(self.store.jobs())
     }
@@ -73,13 +73,13 @@ impl Context {
         self.store.is_shared()
     }
 
-    /// How long authentication waits for the store or the directory.
+    /// Returns how long authentication waits for the store or the directory.
     pub(crate) fn auth_timeout(&self) -> Duration {
         self.settings.auth_database_timeout()
     }
 
-    /// How long other requests wait for the store: longer than authentication, since a change may
-    /// have to wait for a lock.
+    /// Returns how long other requests wait for the store: longer than authentication, since a change
+    /// may have to wait for a lock.
     pub(crate) fn request_timeout(&self) -> Duration {
         self.auth_timeout() * 5
     }
@@ -87,7 +87,7 @@ impl Context {
     /// Returns the store's answer, if it comes within `limit`.
     ///
     /// # Errors
-    /// [`StoreError::Timeout`] if it does not, or the store's own error.
+    /// [`StoreError::Timeout`] after `limit`, or the store's own error.
     pub(crate) async fn ask<T>(
         &self,
         limit: Duration,

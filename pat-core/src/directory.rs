@@ -1,4 +1,4 @@
-//! What the host knows of its users.
+//! The port to the host's users.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -10,40 +10,42 @@ use tokio::time::timeout;
 use crate::error::{BoxError, Unavailable};
 use crate::token::Owner;
 
-/// The host's users, as far as tokens need to know them.
+/// The host's user directory.
 ///
-/// An owner's key is stable and never given to somebody else. `pat_core::testing::check_directory`
-/// checks an implementation against its users.
+/// An owner's key must be stable and never be given to another user.
+/// `pat_core::testing::check_directory` checks an implementation against its users.
 #[async_trait]
 pub trait UserDirectory: Debug + Send + Sync + 'static {
-    /// The user of this key; `None` if there is none (any more).
+    /// Returns the user with this key; `None` if the user does not exist or was deleted.
     ///
-    /// Asked when a token is loaded into the cache, not on every request: after a user was
-    /// disabled or changed, call [`Pats::user_changed`](crate::Pats::user_changed).
+    /// Called when a token is loaded into the cache, not on every request. After a user was disabled
+    /// or changed, call [`Pats::user_changed`](crate::Pats::user_changed).
     ///
     /// # Errors
-    /// The directory cannot answer; the request is refused with "try again".
+    /// Any error of the directory; the request fails with 503.
     async fn find(&self, owner: &Owner) -> Result<Option<User>, BoxError>;
 
-    /// Whether this caller may see and revoke the tokens of others: not a user who is gone or inactive.
-    /// Asked on each request of the administration, for each part of a long answer, and never cached.
+    /// Returns whether this user may see and revoke the tokens of all users; `false` for an unknown or
+    /// inactive user. Called on each request of the administration, and again for each chunk of a long
+    /// response; never cached.
     ///
     /// # Errors
-    /// The directory cannot answer; the request is refused with "try again".
+    /// Any error of the directory; the request fails with 503.
     async fn is_administrator(&self, owner: &Owner) -> Result<bool, BoxError>;
 
-    /// At most `limit` users whose key, name or mail address contains this text in any letter case.
+    /// Returns at most `limit` users with a key, name or mail address that contains this text,
+    /// ignoring letter case.
     ///
     /// # Errors
-    /// The directory cannot answer.
+    /// Any error of the directory.
     async fn search(&self, contains: &str, limit: usize) -> Result<Vec<User>, BoxError>;
 
-    /// The users of these keys, in any order; unknown keys are passed over.
+    /// Returns the users with these keys, in any order. Skips unknown keys.
     ///
-    /// Asks one by one unless an implementation knows better.
+    /// The default implementation calls [`UserDirectory::find`] for each key.
     ///
     /// # Errors
-    /// The directory cannot answer.
+    /// Any error of the directory.
     async fn profiles(&self, owners: &[Owner]) -> Result<Vec<User>, BoxError> {
         let mut users = Vec::with_capacity(owners.len());
         for owner in owners {
@@ -53,7 +55,7 @@ pub trait UserDirectory: Debug + Send + Sync + 'static {
     }
 }
 
-/// The directory's answer, if it comes within `limit`.
+/// Returns the directory's answer, if it comes within `limit`.
 pub(crate) async fn within<T>(
     limit: Duration,
     answer: impl Future<Output = Result<T, BoxError>>,
@@ -89,17 +91,17 @@ impl<T: UserDirectory + ?Sized> UserDirectory for Arc<T> {
 pub struct User {
     /// The stable key.
     pub owner: Owner,
-    /// The name he signs in with.
+    /// The name that the user signs in with.
     pub username: String,
-    /// The name people call him.
+    /// The name that pages and notifications show.
     pub full_name: String,
-    /// Where notifications go; `None` if he has no address.
+    /// The mail address for notifications; without one the user gets none.
     pub email: Option<String>,
-    /// Whether he may use the host now; the tokens of an inactive user are refused.
+    /// Whether the user may use the host. The tokens of an inactive user do not authenticate.
     pub is_active: bool,
 }
 
-/// The directory of a host that has not plugged one in: every owner exists and is active, nobody is
+/// The directory of a host without a user directory: every owner exists and is active, and no user is
 /// an administrator.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OpenDirectory;

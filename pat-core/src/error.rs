@@ -1,4 +1,4 @@
-//! What can go wrong, for the people who read logs and for the layers that make answers of it.
+//! Errors. Their texts are for logs; layers map the variants to responses.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -6,11 +6,11 @@ use std::sync::Arc;
 use crate::store::StoreError;
 use crate::token::{RandomnessError, TokenId};
 
-/// Any error of a host's plug-in.
+/// The error of a plug-in.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Why a presented token does not authenticate. The full detail is for logs; a client learns no
-/// more than "invalid".
+/// The reason that a presented token does not authenticate. Its text is for logs; a client learns only
+/// that the token is invalid.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthError {
@@ -18,30 +18,30 @@ pub enum AuthError {
     #[error("personal access tokens are switched off")]
     Disabled,
     /// No accepted format recognises the string.
-    #[error("the presented string is no token of ours")]
+    #[error("the presented string has no accepted token format")]
     Unrecognized,
-    /// It looks like a token, but none is stored under its digest.
+    /// The string has an accepted format, but no token is stored under its digest.
     #[error("unknown token")]
     Unknown,
-    /// It was revoked.
+    /// The token was revoked.
     #[error("token {0} is revoked")]
     Revoked(TokenId),
-    /// Its life span is over.
+    /// The token has expired.
     #[error("token {0} is expired")]
     Expired(TokenId),
-    /// Its owner is no longer in the directory.
-    #[error("the owner of token {0} is gone")]
+    /// The owner is not in the directory.
+    #[error("the owner of token {0} does not exist")]
     OwnerGone(TokenId),
-    /// Its owner is in the directory, but not active.
+    /// The owner is in the directory, but not active.
     #[error("the owner of token {0} is not active")]
     OwnerInactive(TokenId),
-    /// Nobody can say in time: an answer of "try again", never of "not allowed".
+    /// The token could not be checked in time; maps to 503, never 401.
     #[error("the token cannot be checked now")]
     Unavailable(#[source] Unavailable),
 }
 
 impl AuthError {
-    /// A short fixed name, for metrics and logs.
+    /// Returns a short fixed name, for metrics and logs.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
         match self {
@@ -56,7 +56,7 @@ impl AuthError {
         }
     }
 
-    /// The token, where it is known.
+    /// Returns the token's ID; `None` if the token is unknown or was not looked up.
     #[must_use]
     pub const fn token_id(&self) -> Option<TokenId> {
         match self {
@@ -69,7 +69,7 @@ impl AuthError {
     }
 }
 
-/// Something that is needed for an answer does not answer.
+/// The part of the service that failed or did not answer in time.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unavailable {
@@ -82,11 +82,11 @@ pub enum Unavailable {
     /// The operating system's random number generator.
     #[error(transparent)]
     Randomness(#[from] RandomnessError),
-    /// A task of ours ended without an answer, because it panicked or the runtime is shutting down.
-    #[error("the task that should have answered ended early")]
+    /// An internal task ended without a result, because it panicked or the runtime is shutting down.
+    #[error("an internal task ended without a result")]
     TaskEnded,
-    /// So many unknown tokens are presented that those which this node does not know are not looked
-    /// up for now.
+    /// So many unknown tokens are presented that this node does not look up tokens missing from its
+    /// cache for now.
     #[error("too many unknown tokens are presented")]
     TooManyUnknown,
 }
@@ -97,42 +97,42 @@ impl Unavailable {
     }
 }
 
-/// Why a token was not created.
+/// The reason that a token was not created.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum CreateError {
-    /// Tokens are switched off, or the request breaks a rule.
+    /// The request breaks a rule, or tokens are switched off.
     #[error(transparent)]
     Refused(#[from] PolicyError),
-    /// Nobody can say in time whether it may be created. Nothing was created.
+    /// The token could not be created in time, and was not created.
     #[error("the token cannot be created now")]
     Unavailable(#[from] Unavailable),
 }
 
-/// A rule that forbids creating a token as asked. The texts are fit to be shown to the user.
+/// The rule that a request for a token breaks. The texts may be shown to the user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyError {
     /// `atlassian.pats.enabled` is off.
     #[error("personal access tokens are switched off")]
     Disabled,
-    /// `pat.create.by.token` is `forbidden` and the caller came with a token.
+    /// `pat.create.by.token` is `forbidden`, and a token authenticated the caller.
     #[error("a token cannot be created with a token; sign in instead")]
     ForbiddenByToken,
-    /// The name is missing, or nothing of it can be seen ([`text::is_blank`](crate::text::is_blank)).
-    #[error("give the token a name that can be seen")]
+    /// The name is empty or has no visible character ([`text::is_blank`](crate::text::is_blank)).
+    #[error("the name is blank; give the token a name with a visible character")]
     NameBlank,
     /// The name is longer than `atlassian.pats.token.name.length` characters.
     #[error("the name is longer than {max} characters")]
     NameTooLong {
-        /// The longest that is allowed, in Unicode scalar values.
+        /// The allowed length, in Unicode scalar values.
         max: u32,
     },
-    /// The name has a control character, or a separator of lines or paragraphs.
+    /// The name has a control character, or a line or paragraph separator.
     #[error("the name has a control character or a line break; write it on one line")]
     NameHasControlCharacter,
-    /// The name has a character that steers the direction of text, such as U+202E or U+200E, and so
-    /// could show as another name.
+    /// The name has a character that controls the direction of text, such as U+202E or U+200E, and so
+    /// could be displayed as another name.
     #[error(
         "the name has an invisible character that turns the direction of text, such as U+202E; leave \
          it out"
@@ -144,14 +144,16 @@ pub enum PolicyError {
     /// The duration is longer than `atlassian.pats.max.tokens.expiry.days`.
     #[error("the duration is longer than {max} days")]
     DurationTooLong {
-        /// The longest that is allowed, in days of 24 hours.
+        /// The allowed duration, in days of 24 hours.
         max: u32,
     },
     /// No duration was given, and `atlassian.pats.eternal.tokens.enabled` is off.
-    #[error("a duration is needed: tokens that never expire are switched off")]
+    #[error("a duration is required: tokens that never expire are not allowed")]
     EternalNotAllowed,
-    /// `pat.create.by.token` is `capped` and the token would outlive the one that creates it.
-    #[error("the token would live longer than the token it is created with")]
+    /// `pat.create.by.token` is `capped`, and the token would outlive the one that creates it.
+    #[error(
+        "the token would expire later than the token that creates it; choose a shorter duration"
+    )]
     OutlivesParent,
     /// The owner has `atlassian.pats.max.tokens.per.user` tokens or more, expired ones included.
     #[error(
@@ -161,33 +163,34 @@ pub enum PolicyError {
         count.saturating_sub(*max).saturating_add(1)
     )]
     LimitReached {
-        /// How many there are.
+        /// The owner's tokens.
         count: u32,
-        /// The most that are allowed.
+        /// The allowed number.
         max: u32,
     },
-    /// An older version of this service runs, which would take the token for more than it is.
+    /// An older version of this service runs, and would accept the token where it must not.
     #[error(
-        "{feature} cannot be used yet: an older version of this service, which does not know it, runs \
-         or has just run; try again once all of it is of this version"
+        "{feature} cannot be used while an older version of this service runs; try again when all \
+         nodes run this version"
     )]
     OlderNodes {
-        /// What the token would have that older versions do not know.
+        /// The feature that older versions do not know.
         feature: &'static str,
     },
     /// The owner has `pat.max.rows.per.user` tokens, revoked and expired ones included.
     #[error(
-        "you have created too many tokens: {max} are kept, revoked and expired ones included; \
-         each is deleted {} its end, and then you can create another",
+        "you have created too many tokens: at most {max} are kept, revoked and expired ones included; \
+         each is deleted {} it ends, and then you can create another",
         days_after(*days)
     )]
     TooManyRows {
-        /// The most that are kept.
+        /// The allowed number.
         max: u32,
-        /// How many days after its end a token is deleted (`atlassian.pats.pruning.delay.days`).
+        /// The days after its expiry or revocation until a token is deleted
+        /// (`atlassian.pats.pruning.delay.days`).
         days: u32,
     },
-    /// The token that the caller came with was revoked or expired meanwhile.
+    /// The token that authenticated the caller was revoked or expired meanwhile.
     #[error("the token used for this request is no longer valid")]
     ParentInvalid,
 }
@@ -214,19 +217,19 @@ fn days_after(days: u32) -> String {
     }
 }
 
-/// Why a token was not found or not revoked.
+/// The reason that a token was not found or not revoked.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum AccessError {
-    /// There is no such token, or it is somebody else's: the caller learns no more.
+    /// The caller has no such token. Says nothing on whether another user has it.
     #[error("there is no such token")]
     NotFound,
-    /// Nobody can say in time.
+    /// The tokens could not be read or changed in time.
     #[error("the tokens cannot be read or changed now")]
     Unavailable(#[from] Unavailable),
 }
 
-/// Why an administrator's wish was not carried out. Nothing was done, unless it is
+/// The reason that a call of the administration failed. Nothing was changed, except possibly with
 /// [`AdminError::Unavailable`].
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -234,10 +237,10 @@ pub enum AdminError {
     /// The administration is switched off (`pat.admin.enabled`).
     #[error("the administration of tokens is switched off")]
     Disabled,
-    /// The caller is no administrator.
+    /// The caller is not an administrator.
     #[error("only administrators may do this")]
     NotAdministrator,
-    /// The token that the caller came with is no longer good.
+    /// The token that authenticated the caller is no longer valid.
     #[error("the token used for this request is no longer valid")]
     TokenInvalid(#[source] AuthError),
     /// The store cannot be searched ([`TokenStore::search_store`](crate::TokenStore::search_store)).
@@ -246,18 +249,18 @@ pub enum AdminError {
     /// The store keeps no audit events ([`TokenStore::audit`](crate::TokenStore::audit)).
     #[error("the token store keeps no audit events")]
     NoAudit,
-    /// Tokens were to be revoked by a filter that restricts nothing.
+    /// The filter of a revocation restricts nothing.
     #[error("the filter restricts nothing; give it at least one criterion")]
     NoCriterion,
-    /// The filter does not match as many tokens as the administrator saw.
-    #[error("the filter matches {found} tokens and not {expected}; nothing was revoked")]
+    /// The filter matches another number of tokens than the administrator expected.
+    #[error("the filter matches {found} tokens, not {expected}; nothing was revoked")]
     CountMismatch {
-        /// How many he expected.
+        /// The number that the administrator expected.
         expected: u64,
-        /// How many there are.
+        /// The number that the filter matches.
         found: u64,
     },
-    /// Nobody can say in time.
+    /// The tokens could not be read or changed in time; a change may have been made.
     #[error("the tokens cannot be read or changed now")]
     Unavailable(#[from] Unavailable),
 }

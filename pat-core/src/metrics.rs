@@ -1,5 +1,4 @@
-//! Counters and gauges through the `metrics` facade, behind the feature `metrics`; nothing at all
-//! without it.
+//! Counters and gauges through the `metrics` facade; no-ops without the feature `metrics`.
 
 #[cfg(feature = "metrics")]
 pub(crate) use self::on::Metrics;
@@ -47,7 +46,7 @@ mod on {
     use crate::error::AuthError;
     use crate::store::Outbox;
 
-    /// What is counted on the hot path has its handle here; the rest is looked up when it happens.
+    /// Keeps handles for the counters of the hot path; the others are looked up at each use.
     pub(crate) struct Metrics {
         hits: Counter,
         misses: Counter,

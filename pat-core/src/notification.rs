@@ -1,9 +1,10 @@
-//! Notifications: what owners are told about their tokens, and the port through which it reaches them.
+//! Notifications to the owners of tokens, and the port that sends them.
 //!
-//! A notification is queued in the same transaction as the change that it tells of, and sent by a job
-//! ([`Pats::deliver_notifications`](crate::Pats::deliver_notifications)). So none is sent for a change that was
-//! rolled back, and none is lost when a process dies. One that dies at the wrong moment may have
-//! its last notification sent again, with the same [`NotificationId`]: nobody can do better (RFC 1047).
+//! A notification is queued in the transaction of the change that it is about, and sent by a job
+//! ([`Pats::deliver_notifications`](crate::Pats::deliver_notifications)). So none is sent for a change
+//! that was rolled back, and none is lost when a process dies. If a process dies after it has sent a
+//! notification and before it has recorded that, the notification is sent again with the same
+//! [`NotificationId`]; this cannot be excluded (RFC 1047).
 
 use std::fmt::{self, Debug, Display};
 use std::str::FromStr;
@@ -16,24 +17,24 @@ use serde::{Deserialize, Serialize};
 use crate::error::BoxError;
 use crate::token::{RandomnessError, Token, TokenId, random_u64};
 
-/// Sends notifications: by mail, to a chat, to a webhook.
+/// A sender of notifications: by mail, to a chat, to a webhook.
 ///
-/// Several may be plugged in; each gets every notification. They do not disturb each other: a notification that
-/// one of them took and another did not is offered again to the other alone.
+/// A service may have several; each gets every notification. If one of them fails, only that one gets
+/// the notification again.
 #[async_trait]
 pub trait Notifier: Debug + Send + Sync + 'static {
-    /// A short name that is this mailer's own among those that are plugged in, and stays the same:
-    /// 1 to 32 lower-case letters, digits and hyphens, such as `smtp`.
+    /// Returns the notifier's name, which must be unique in the service and never change: 1 to 32
+    /// lower-case letters, digits and hyphens, such as `smtp`.
     fn name(&self) -> &str;
 
-    /// Sends one notification. It is called for several notifications at a time, and has two minutes.
+    /// Sends one notification. Called for several notifications concurrently, and cancelled after two
+    /// minutes.
     ///
     /// # Errors
-    /// It was not sent. [`NotifyError`] says whether to try again.
+    /// [`NotifyError::Temporary`] to try again later, [`NotifyError::Permanent`] to give up.
     async fn send(&self, notification: &Notification) -> Result<(), NotifyError>;
 }
 
-/// A shared mailer is a mailer.
 #[async_trait]
 impl<T: Notifier + ?Sized> Notifier for Arc<T> {
     fn name(&self) -> &str {
@@ -45,14 +46,15 @@ impl<T: Notifier + ?Sized> Notifier for Arc<T> {
     }
 }
 
-/// Why a notification was not sent.
+/// The reason that a notification was not sent.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotifyError {
-    /// It may go better later: no connection, a busy server, a wrong password of our own.
+    /// A later attempt may succeed: no connection, a busy server, a wrong password in the settings.
     #[error("the notification could not be sent now")]
     Temporary(#[source] BoxError),
-    /// It never will, such as for an address that does not exist. The notification becomes a dead letter.
+    /// No attempt can succeed, for example because the address does not exist. The notification becomes
+    /// a dead letter.
     #[error("the notification cannot be sent")]
     Permanent(#[source] BoxError),
 }
@@ -76,7 +78,7 @@ pub enum NotificationKind {
 }
 
 impl NotificationKind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 5] = [
         Self::Created,
         Self::ExpiresSoon,
@@ -85,8 +87,8 @@ impl NotificationKind {
         Self::RevokedByAdmin,
     ];
 
-    /// A fixed name, for files, logs and metrics: `created`, `expires-soon`, `expired`, `pruned` or
-    /// `revoked-by-admin`.
+    /// Returns the fixed name for files, logs and metrics: `created`, `expires-soon`, `expired`,
+    /// `pruned` or `revoked-by-admin`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -98,7 +100,7 @@ impl NotificationKind {
         }
     }
 
-    /// A fixed number, for stores. Numbers are never changed or reused.
+    /// Returns the fixed number for stores. Numbers are never changed or reused.
     #[must_use]
     pub const fn number(self) -> i64 {
         match self {
@@ -110,7 +112,7 @@ impl NotificationKind {
         }
     }
 
-    /// The kind of this [number](NotificationKind::number); `None` for one that this version does not know.
+    /// Returns the kind with this [number](NotificationKind::number); `None` if this version has none.
     #[must_use]
     pub fn from_number(number: i64) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.number() == number)
@@ -120,14 +122,17 @@ impl NotificationKind {
 impl FromStr for NotificationKind {
     type Err = InvalidNotificationKind;
 
-    /// Reads the [name](NotificationKind::as_str).
+    /// Parses the [name](NotificationKind::as_str).
+    ///
+    /// # Errors
+    /// [`InvalidNotificationKind`] for any other text.
     fn from_str(name: &str) -> Result<Self, InvalidNotificationKind> {
         let found = Self::ALL.into_iter().find(|kind| kind.as_str() == name);
         found.ok_or(InvalidNotificationKind)
     }
 }
 
-/// The error for text that names no [`NotificationKind`].
+/// The error for text that is not the name of a [`NotificationKind`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a notification's kind is created, expires-soon, expired, pruned or revoked-by-admin")]
 pub struct InvalidNotificationKind;
@@ -138,15 +143,14 @@ impl fmt::Display for NotificationKind {
     }
 }
 
-/// The number of a queued notification, 0 to 2⁵³ − 1: the same for every attempt to send it.
+/// The ID of a queued notification, 0 to 2⁵³ − 1: the same for every attempt to send it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NotificationId(i64);
 
-/// The largest number of a notification.
 const MAX_ID: i64 = (1 << 53) - 1;
 
 impl NotificationId {
-    /// The id of this number; `None` if it is out of this range.
+    /// Returns the ID with this number; `None` unless it is 0 to 2⁵³ − 1.
     #[must_use]
     pub const fn new(number: i64) -> Option<Self> {
         match number {
@@ -155,15 +159,15 @@ impl NotificationId {
         }
     }
 
-    /// A new id, drawn at random.
+    /// Generates a random ID.
     ///
     /// # Errors
-    /// The operating system has no randomness to give.
+    /// [`RandomnessError`] if the operating system's random number generator fails.
     pub fn random() -> Result<Self, RandomnessError> {
         Ok(Self((random_u64()? >> 11).cast_signed()))
     }
 
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub const fn get(self) -> i64 {
         self.0
@@ -176,65 +180,66 @@ impl fmt::Display for NotificationId {
     }
 }
 
-/// What is to be told, to whom. It never holds a secret.
+/// A notification to an owner. It contains no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
-    /// The same for every attempt.
+    /// Its ID, the same for every attempt.
     pub id: NotificationId,
-    /// What it tells.
+    /// The event that it is about.
     pub kind: NotificationKind,
-    /// Whom it tells.
+    /// The owner who is notified.
     pub recipient: Recipient,
-    /// The tokens it is about: one or several, by expiry and then by id. Those of one owner that
-    /// fall due together share a notification.
+    /// The tokens it is about, by expiry (never last) and then by ID; at least one. An owner's tokens
+    /// that are due together share a notification.
     pub tokens: Vec<NotificationToken>,
     /// The full name of the administrator who revoked; `None` for other kinds.
     pub by: Option<String>,
-    /// The administrator's reason, if he gave one.
+    /// The administrator's reason, if given.
     pub reason: Option<String>,
-    /// How many tokens of the recipient that were created with these, directly or through others, go
-    /// on authenticating; 0 for other kinds than [`NotificationKind::RevokedByAdmin`].
+    /// How many tokens of the recipient that were created with these, directly or through others,
+    /// still authenticate; 0 for other kinds than [`NotificationKind::RevokedByAdmin`].
     pub live_children: u64,
     /// When it was queued.
     pub queued_at: Timestamp,
-    /// Where users reach the host (`pat.base.url`), without a slash at the end.
+    /// The URL of the host (`pat.base.url`), without a slash at the end; `None` if not set.
     pub base_url: Option<String>,
 }
 
-/// Whom a notification tells.
+/// The recipient of a notification.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Recipient {
-    /// The name people call him.
+    /// The recipient's full name.
     pub full_name: String,
-    /// His mail address, as the directory gives it.
+    /// The recipient's mail address, as the directory returns it, unchecked.
     pub email: String,
 }
 
 impl fmt::Debug for Recipient {
-    /// Without the address, which must not get into logs.
+    /// Hides the address, which must not appear in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Recipient(..)")
     }
 }
 
-/// A token as a notification shows it: as it was when the notification was queued.
+/// A token of a notification, as it was when the notification was queued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotificationToken {
-    /// Its public number.
+    /// Its ID.
     pub id: TokenId,
-    /// Its name, as its owner gave it. A name that an older version stored may hold bidi controls
+    /// Its name, as its owner gave it. A name that an older version stored may contain bidi controls
     /// and line separators ([`text`](crate::text)).
     pub name: String,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it expires or has expired; `None` for never.
     pub expires_at: Option<Timestamp>,
-    /// When it was last used; `None` if it never was.
+    /// When it was last used; `None` if never.
     pub last_used_at: Option<Timestamp>,
 }
 
 impl NotificationToken {
-    /// By expiry, never last, and then by id: the order in a notification.
+    /// Returns the sort key of a notification's tokens: the expiry, [`Timestamp::MAX`] for never, and
+    /// the ID.
     #[must_use]
     pub fn order(&self) -> (Timestamp, TokenId) {
         (self.expires_at.unwrap_or(Timestamp::MAX), self.id)

@@ -1,8 +1,8 @@
-//! What does not answer: told when that begins, once a minute, and when it is over.
+//! Outages of the store, the directory and other parts: logged when they begin, once a minute, and when
+//! they are over.
 //!
-//! All that is asked of the store and of the host's directory goes through here, with a limit of
-//! time, whether a job asks or a request. So nothing waits without an end, and an outage is one
-//! line for its cause, however many jobs and requests it meets.
+//! All calls of jobs and requests to the store and the host's directory go through here, with a time
+//! limit. So no call waits forever, and an outage is logged once, however many calls fail.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,32 +19,30 @@ use crate::store::StoreError;
 use crate::token::RandomnessError;
 use crate::{directory, store};
 
-/// How often an outage that lasts is told of.
+/// How often a continuing outage is logged.
 const INTERVAL: Duration = Duration::from_mins(1);
-/// How long nothing may fail before an outage is over: where only some of what is asked fails, one
-/// answer says little.
+/// How long no call may fail before an outage is over. One success is not enough, since only some calls
+/// may fail.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// What may be out of order.
-///
-/// Not by what it says: one server that is down says "refused", "reset" and nothing at all.
+/// The part that has an outage. Errors are not compared: one server that is down causes several.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Cause {
     Store,
     Directory,
     Randomness,
-    /// Tasks of ours that ended without an answer.
+    /// Internal tasks that ended without a result.
     Tasks,
-    /// The host's sessions, as the layer ends them.
+    /// The host's session layer.
     Sessions,
-    /// A mailer, by its name.
+    /// A notifier, by its name.
     Notifier(String),
-    /// A sink of events, by its place among those that are plugged in.
+    /// An event sink, by its number.
     Sink(usize),
 }
 
 impl Cause {
-    /// What is blamed in the log.
+    /// Returns the name in logs.
     fn name(&self) -> Cow<'static, str> {
         match self {
             Self::Store => "the token store".into(),
@@ -62,12 +60,12 @@ impl Cause {
 #[derive(Debug)]
 pub(crate) struct Outages {
     clock: Arc<dyn Clock>,
-    /// How many there are now, which is read before the lock is taken.
+    /// The number of outages, read without the lock.
     count: AtomicUsize,
     by_cause: Mutex<BTreeMap<Cause, Outage>>,
 }
 
-/// Times are of the boot clock, in microseconds.
+/// An outage. Times are those of the boot clock, in microseconds.
 #[derive(Debug)]
 struct Outage {
     began: i64,
@@ -85,7 +83,7 @@ impl Outages {
         }
     }
 
-    /// The store's answer, if it comes within this time.
+    /// Returns the store's answer, if it comes within `limit`.
     pub(crate) async fn store<T>(
         &self,
         limit: Duration,
@@ -96,10 +94,10 @@ impl Outages {
         result
     }
 
-    /// What the store has answered to somebody who has kept to a limit himself.
+    /// Records the result of a call to the store that had its own time limit.
     pub(crate) fn store_said<T>(&self, result: &Result<T, StoreError>) {
         match result {
-            // Then the store works well.
+            // These errors come from a working store.
             Ok(_) | Err(StoreError::LeaseLost | StoreError::Outdated { .. }) => {
                 self.works(&Cause::Store);
             }
@@ -107,7 +105,7 @@ impl Outages {
         }
     }
 
-    /// The directory's answer, if it comes within this time.
+    /// Returns the directory's answer, if it comes within `limit`.
     pub(crate) async fn directory<T>(
         &self,
         limit: Duration,
@@ -121,13 +119,13 @@ impl Outages {
         result
     }
 
-    /// A change that was given up before its store has answered, for whoever waited.
+    /// Records a timeout of the store, and returns its error.
     pub(crate) fn gave_up(&self) -> Unavailable {
         self.failed(Cause::Store, &StoreError::Timeout);
         StoreError::Timeout.into()
     }
 
-    /// The answer of a task of ours, unless it ended early.
+    /// Returns the result of an internal task, unless it ended early.
     pub(crate) fn task<T>(&self, joined: Result<T, JoinError>) -> Result<T, Unavailable> {
         match joined {
             Ok(answer) => {
@@ -138,13 +136,13 @@ impl Outages {
         }
     }
 
-    /// A task of ours that ended early, because it panicked or the runtime is shutting down.
+    /// Records that an internal task panicked or was cancelled, and returns its error.
     pub(crate) fn task_ended(&self) -> Unavailable {
         self.failed(Cause::Tasks, &Unavailable::TaskEnded);
         Unavailable::TaskEnded
     }
 
-    /// What was drawn at random, if the operating system gave it.
+    /// Records whether the random number generator worked, and converts its error.
     pub(crate) fn random<T>(&self, drawn: Result<T, RandomnessError>) -> Result<T, Unavailable> {
         match &drawn {
             Ok(_) => self.works(&Cause::Randomness),
@@ -160,7 +158,7 @@ impl Outages {
             tracing::error!(
                 cause = &*cause.name(),
                 error,
-                "an outage begins; what needs this fails until it is over"
+                "an outage begins; operations that need this part fail until it is over"
             );
             by_cause.insert(
                 cause,
@@ -183,7 +181,7 @@ impl Outages {
                 error,
                 failures = outage.failures,
                 seconds = outage.seconds(now),
-                "the outage lasts"
+                "the outage continues"
             );
         }
     }
@@ -215,7 +213,7 @@ impl Outages {
 }
 
 impl Outage {
-    /// How long it has lasted.
+    /// Returns its duration at `now`.
     fn seconds(&self, now: i64) -> i64 {
         (now - self.began) / 1_000_000
     }

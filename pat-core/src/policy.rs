@@ -1,4 +1,4 @@
-//! The rules for creating a token: pure, and the same for every way of creating one.
+//! The rules for creating a token: pure, and the same for the API, the pages and direct calls.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -7,19 +7,18 @@ use crate::principal::Principal;
 use crate::settings::{CreateByToken, Settings};
 use crate::text;
 
-/// What a user asks for.
+/// A request for a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRequest {
-    /// The name; taken as it is, without trimming.
+    /// The name, which is not trimmed.
     pub name: String,
     /// The life span in days of 24 hours; `None` for a token that never expires.
     pub lifetime_days: Option<i64>,
 }
 
-/// Decides when the requested token expires, or why it may not be created.
+/// Returns when the requested token expires, or the first rule that the request breaks.
 ///
-/// The checks come in the documented order; the limit per user follows in the store, since only it
-/// can count exactly.
+/// The store checks the limit per user afterwards, since only it can count exactly.
 pub(crate) fn expiry(
     settings: &Settings,
     request: &TokenRequest,
@@ -36,7 +35,7 @@ pub(crate) fn expiry(
     end(settings, request.lifetime_days, parent, now)
 }
 
-/// When a token of this life span expires, or why it may not live so long.
+/// Returns when a token of this life span expires, or the rule that it breaks.
 pub(crate) fn end(
     settings: &Settings,
     lifetime_days: Option<i64>,
@@ -58,14 +57,14 @@ pub(crate) fn end(
     Ok(Some(expires_at))
 }
 
-/// The end of the token that a token is created with, where that must not live longer.
+/// Returns the latest allowed expiry: that of the creating token, if `pat.create.by.token` is `capped`.
 pub(crate) fn cap(settings: &Settings, parent: Option<&Principal>) -> Option<Timestamp> {
     parent
         .filter(|_| settings.create_by_token() == CreateByToken::Capped)
         .and_then(Principal::expires_at)
 }
 
-/// Whether a token may be called so.
+/// Checks the rules for names.
 pub(crate) fn check_name(settings: &Settings, name: &str) -> Result<(), PolicyError> {
     if text::is_blank(name) {
         return Err(PolicyError::NameBlank);
@@ -83,7 +82,7 @@ pub(crate) fn check_name(settings: &Settings, name: &str) -> Result<(), PolicyEr
     Ok(())
 }
 
-/// Days of exactly 24 hours, whatever the calendar does in between.
+/// Returns the end of a life span in days of exactly 24 hours.
 fn end_of_life(settings: &Settings, days: i64, now: Timestamp) -> Result<Timestamp, PolicyError> {
     let max = settings.max_tokens_expiry_days();
     if days <= 0 {
@@ -93,7 +92,7 @@ fn end_of_life(settings: &Settings, days: i64, now: Timestamp) -> Result<Timesta
         return Err(PolicyError::DurationTooLong { max });
     }
     let lifetime = SignedDuration::from_hours(days * 24);
-    // Only past the year 9999 is there no such date; such a token must not become eternal.
+    // Fails past the year 9999; such a token must not become eternal.
     now.checked_add(lifetime)
         .map_err(|_| PolicyError::DurationTooLong { max })
 }

@@ -7,38 +7,36 @@ use crate::auth::cached_token::CachedToken;
 use crate::clock::Moment;
 use crate::token::{DateText, Owner, TokenDigest, TokenId};
 
-/// What an authenticated token proves: whose request it is, and by which token.
-///
-/// Cheap to clone.
+/// The token that authenticated a request, and its owner. Cheap to clone.
 #[derive(Clone)]
 pub struct Principal(pub(crate) Arc<CachedToken>);
 
 impl Principal {
-    /// The token's public number.
+    /// Returns the token's ID.
     #[must_use]
     pub fn token_id(&self) -> TokenId {
         self.0.token_id
     }
 
-    /// The digest of the token, for [`Pats::recheck`](crate::Pats::recheck).
+    /// Returns the token's digest, for [`Pats::recheck`](crate::Pats::recheck).
     #[must_use]
     pub fn digest(&self) -> &TokenDigest {
         &self.0.digest
     }
 
-    /// The user who makes this request.
+    /// Returns the token's owner: the user who made the request.
     #[must_use]
     pub fn owner(&self) -> &Owner {
         &self.0.owner
     }
 
-    /// The token's name.
+    /// Returns the token's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// When the token expires; `None` for never.
+    /// Returns when the token expires; `None` for never.
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
         match self.0.expires_micros {
@@ -47,14 +45,14 @@ impl Principal {
         }
     }
 
-    /// The same as [`Principal::expires_at`] as clients get it, for a response header: made once for
-    /// as long as the token is cached.
+    /// Returns [`Principal::expires_at`] as the text of a response header. The text is formatted once
+    /// for as long as the token is cached.
     #[must_use]
     pub fn expires_at_text(&self) -> Option<&DateText> {
         self.0.expires_at.as_ref()
     }
 
-    /// Notes that the token has authenticated a request.
+    /// Records that the token has authenticated a request.
     pub(crate) fn note_use(&self, now: Moment) {
         self.0.last_use.note(now.wall);
     }

@@ -1,4 +1,4 @@
-//! What an administrator looks for among all tokens.
+//! Search for tokens of all owners, by administrators.
 
 use std::cmp::Ordering;
 
@@ -6,53 +6,54 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::token::{Owner, Token, TokenId, TokenStatus};
 
-/// What a filter and an order take for the expiry of a token that never expires: the last instant
-/// there is, later than any real expiry.
+/// The expiry of a token that never expires, in filters and orders: the last instant, later than any
+/// real expiry.
 pub const NEVER: Timestamp = Timestamp::MAX;
 
-/// Which tokens. What is empty or left out restricts nothing.
+/// The criteria of a search: a token matches if it meets all of them. An empty or absent criterion
+/// restricts nothing, except that revoked tokens are excluded by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// A part of the name, in any letter case.
+    /// Text that the name contains, ignoring letter case.
     pub name: String,
-    /// Whose.
+    /// The owners, one of which the token has.
     pub owners: Vec<Owner>,
-    /// When they were created.
+    /// The time of creation.
     pub created: DateRange,
-    /// When they expire. One that never expires does so at [`NEVER`].
+    /// The time of expiry; [`NEVER`] for a token that never expires.
     pub expires: DateRange,
-    /// When they were last used; with an end given, unused ones are left out. What a node has noted
-    /// and not yet written down does not count.
+    /// The time of the last use that is written to the store. An unused token matches no range with
+    /// a bound.
     pub last_used: DateRange,
-    /// Only those that were used, or only those that were not.
+    /// `true` for used tokens only, `false` for unused tokens only.
     pub is_used: Option<bool>,
-    /// What of those that are revoked and not yet pruned.
+    /// Whether revoked tokens match, until they are pruned.
     pub revoked: Revoked,
 }
 
-/// A range of dates, both ends included; without an end it is open there.
+/// A range of times, both ends included. An absent end is unbounded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DateRange {
-    /// The first instant.
+    /// The first instant; `None` for no lower bound.
     pub from: Option<Timestamp>,
-    /// The last instant.
+    /// The last instant; `None` for no upper bound.
     pub to: Option<Timestamp>,
 }
 
-/// What of tokens that are revoked.
+/// Whether a [`Filter`] matches revoked tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Revoked {
-    /// They are left out.
+    /// Only unrevoked tokens match.
     #[default]
     Excluded,
-    /// They are there like any other.
+    /// Revoked and unrevoked tokens match.
     Included,
-    /// Nothing else is.
+    /// Only revoked tokens match.
     Only,
 }
 
 impl Filter {
-    /// Whether it restricts the tokens that are not revoked in any way.
+    /// Returns whether a criterion other than [`Revoked::Excluded`] or [`Revoked::Included`] is set.
     #[must_use]
     pub fn is_effective(&self) -> bool {
         let Self {
@@ -73,7 +74,8 @@ impl Filter {
             || *revoked == Revoked::Only
     }
 
-    /// Narrows it to tokens that [`Token::status`] calls `status` at `now`, to the microsecond.
+    /// Narrows the filter to tokens with this [`Token::status`] at `now`, to the microsecond.
+    /// `warning` is how long before expiry [`TokenStatus::ExpiresSoon`] begins.
     #[must_use]
     pub fn with_status(
         mut self,
@@ -98,7 +100,7 @@ impl Filter {
         self
     }
 
-    /// Whether a token is one of these: what a store must answer.
+    /// Returns whether a token matches. Defines the result of a store's search.
     #[must_use]
     pub fn matches(&self, token: &Token) -> bool {
         let used = || token.last_used_at;
@@ -117,13 +119,13 @@ impl Filter {
 }
 
 impl DateRange {
-    /// Whether it restricts nothing.
+    /// Returns whether the range has no bound.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.from.is_none() && self.to.is_none()
     }
 
-    /// What both ranges have in common.
+    /// Returns the intersection of both ranges.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let to = match (self.to, other.to) {
@@ -140,62 +142,62 @@ impl DateRange {
     }
 }
 
-/// A text as it is compared where letter case does not matter: the same in every database, whatever
-/// its collations know. Of texts over 512 characters, the first 512 are.
+/// Returns the text for comparisons that ignore letter case: the same with every database, whatever
+/// its collations. Cuts it off after 512 characters.
 #[must_use]
 pub fn fold(text: &str) -> String {
-    // By way of upper case, which makes one of letters that only differ in lower case (ß and ss).
+    // Via upper case, since some texts differ in lower case only (ß and ss).
     let upper = text.chars().flat_map(char::to_uppercase);
     upper.flat_map(char::to_lowercase).take(512).collect()
 }
 
-/// By what tokens are sorted, and in which direction. Of equal ones, the one created last comes
-/// first, and then the one of the lesser id, in either direction.
+/// The order of a search. Tokens with equal keys are ordered by creation, latest first, and then by ID,
+/// lowest first, in either direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sort {
-    /// By what.
+    /// The key.
     pub key: SortKey,
-    /// Greatest first.
+    /// Whether the greatest key comes first.
     pub is_descending: bool,
 }
 
-/// By what tokens are sorted.
+/// The key that tokens are sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SortKey {
     /// The time of creation.
     CreatedAt,
-    /// The time of expiry; those that never expire are last.
+    /// The time of expiry; tokens that never expire have the greatest.
     ExpiresAt,
-    /// The time of the last use; those never used are first. It may change while one pages.
+    /// The time of the last use; unused tokens have the least. It may change between two pages.
     LastUsedAt,
-    /// The name, as [`fold`] makes it.
+    /// The name, ignoring letter case ([`fold`]).
     Name,
     /// The owner's key, byte by byte.
     Owner,
 }
 
-/// Where a token is in an order: what to remember in order to go on after it.
+/// The position of a token in an order, from which a search can continue ([`Start::After`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
-    /// The value it is sorted by.
+    /// The value of the sort key.
     pub value: SortValue,
-    /// When it was created.
+    /// When the token was created.
     pub created_at: Timestamp,
-    /// Its public number.
+    /// The token's ID.
     pub id: TokenId,
 }
 
-/// A value that tokens are sorted by.
+/// The value of a [`SortKey`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SortValue {
-    /// Of [`SortKey::CreatedAt`], [`SortKey::ExpiresAt`] and [`SortKey::LastUsedAt`].
+    /// The value of [`SortKey::CreatedAt`], [`SortKey::ExpiresAt`] or [`SortKey::LastUsedAt`].
     Time(Timestamp),
-    /// Of [`SortKey::Name`] and [`SortKey::Owner`].
+    /// The value of [`SortKey::Name`] or [`SortKey::Owner`].
     Text(String),
 }
 
 impl SortKey {
-    /// The value that a token is sorted by.
+    /// Returns the token's value of this key.
     #[must_use]
     pub fn value_of(self, token: &Token) -> SortValue {
         match self {
@@ -207,7 +209,7 @@ impl SortKey {
         }
     }
 
-    /// Whether a value can be one of these.
+    /// Returns whether the value has the type of this key.
     #[must_use]
     pub fn fits(self, value: &SortValue) -> bool {
         let is_text = matches!(self, Self::Name | Self::Owner);
@@ -216,7 +218,7 @@ impl SortKey {
 }
 
 impl Sort {
-    /// Where a token is in this order.
+    /// Returns the token's position in this order.
     #[must_use]
     pub fn position_of(self, token: &Token) -> Position {
         Position {
@@ -226,7 +228,7 @@ impl Sort {
         }
     }
 
-    /// Which of two places comes first in this order.
+    /// Compares two positions in this order.
     #[must_use]
     pub fn compare(self, one: &Position, two: &Position) -> Ordering {
         let by_value = one.value.cmp(&two.value);
@@ -241,27 +243,27 @@ impl Sort {
     }
 }
 
-/// A question for some tokens in an order.
+/// A search for one page of tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Search {
-    /// Which tokens.
+    /// The criteria.
     pub filter: Filter,
-    /// In which order.
+    /// The order.
     pub sort: Sort,
-    /// Where to begin.
+    /// Where the page begins.
     pub start: Start,
-    /// How many at most; at least 1.
+    /// The most tokens of the page; at least 1.
     pub limit: u32,
 }
 
-/// Where in an order to begin.
+/// The start of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Start {
-    /// After so many tokens. Who pages by this misses or repeats some while others come and go, and
-    /// the database counts them all each time.
+    /// Skips this many tokens. Pages may miss or repeat tokens while others are created or deleted,
+    /// and the database reads all skipped tokens each time.
     Offset(u32),
-    /// After this place, whether there is still a token or not. Who pages by this sees every token
-    /// once that is there throughout, and the last page costs no more than the first.
+    /// Begins after this position, whether or not its token still exists. Every token that exists
+    /// throughout is on exactly one page, and the last page costs no more than the first.
     After(Position),
 }
 

@@ -1,7 +1,5 @@
-//! Text that people choose, such as the names of tokens: what can be seen of it, and how it is shown
-//! without an effect on the text around it.
-//!
-//! The properties are those of the Unicode Character Database.
+//! Visibility and direction of text that users choose, such as token names, by the properties of the
+//! Unicode Character Database.
 
 use icu_properties::props::{BidiControl, DefaultIgnorableCodePoint, GeneralCategory};
 use icu_properties::{CodePointMapData, CodePointSetData};
@@ -10,18 +8,19 @@ use icu_properties::{CodePointMapData, CodePointSetData};
 const ISOLATE: char = '\u{2068}';
 /// POP DIRECTIONAL ISOLATE.
 const POP_ISOLATE: char = '\u{2069}';
-/// Characters whose glyph is blank, though no property says so: a braille pattern without dots, a note
-/// head without ink, a filler.
+/// Characters with a blank glyph that have no property for it: BRAILLE PATTERN BLANK, MUSICAL SYMBOL
+/// NULL NOTEHEAD, KHITAN SMALL SCRIPT FILLER.
 const BLANK_GLYPHS: [char; 3] = ['\u{2800}', '\u{1D159}', '\u{16FE4}'];
 
-/// Returns whether nothing of the text can be seen: it has white space, format characters and
-/// characters that fonts do not show alone, or is empty.
+/// Returns whether the text has no visible character: it is empty, or every character
+/// [is invisible](is_invisible).
 #[must_use]
 pub fn is_blank(text: &str) -> bool {
     text.chars().all(is_invisible)
 }
 
-/// Returns whether the character shows nothing by itself.
+/// Returns whether the character is invisible by itself: white space, a control, format or
+/// default-ignorable character, or one with a blank glyph.
 #[must_use]
 pub fn is_invisible(c: char) -> bool {
     c.is_whitespace()
@@ -33,8 +32,8 @@ pub fn is_invisible(c: char) -> bool {
         )
 }
 
-/// Returns whether the character steers the direction of the text around it, such as U+202E RIGHT-TO-LEFT
-/// OVERRIDE and U+200E LEFT-TO-RIGHT MARK. By such a character a name shows as another one.
+/// Returns whether the character controls the direction of the text around it, such as U+202E
+/// RIGHT-TO-LEFT OVERRIDE and U+200E LEFT-TO-RIGHT MARK. It can make a name look like another one.
 #[must_use]
 pub fn is_bidi_control(c: char) -> bool {
     CodePointSetData::new::<BidiControl>().contains(c)
@@ -46,8 +45,8 @@ pub fn breaks_line(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-/// Returns the text between isolates, without its own bidi controls: the text neither shows as another
-/// one nor turns what stands around it. Text in HTML goes into `<bdi>` instead.
+/// Returns the text without its bidi controls and enclosed in bidi isolates, so that it neither looks
+/// like another text nor changes the direction of the text around it. In HTML use `<bdi>` instead.
 #[must_use]
 pub fn isolate(text: &str) -> String {
     let mut isolated = String::from(ISOLATE);

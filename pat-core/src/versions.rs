@@ -1,4 +1,4 @@
-//! Nodes of several versions on one store: which of them may use it, and what of.
+//! Nodes of several versions on one store: which versions may use it, and which features.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,29 +7,29 @@ use crate::clock::micros;
 use crate::policy::TokenRequest;
 use crate::store::{SCHEMA_VERSION, StoreError, StoreVersions};
 
-/// Something that makes a token weaker than a version before `since` takes it for: that one would
-/// let the token do what it must not.
+/// A restriction of tokens that versions before `since` do not know, so that they would accept a token
+/// where they must not.
 ///
-/// It is usable once the store says that no version before `since` may read it
-/// ([`StoreVersions::readable_from`]), and all nodes must have noticed.
+/// Usable once the store excludes versions before `since` ([`StoreVersions::readable_from`]), and all
+/// nodes must have read that.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Feature {
-    /// How it is called in a sentence about it.
+    /// Its name in error texts.
     pub(crate) name: &'static str,
-    /// The first version that heeds it.
+    /// The first version that enforces it.
     pub(crate) since: u64,
 }
 
-/// What the store has said last of the versions that may use it.
+/// The last versions that the store reported.
 #[derive(Debug)]
 pub(crate) struct Versions(Mutex<Seen>);
 
 #[derive(Debug)]
 struct Seen {
     said: StoreVersions,
-    /// The boot time from which on nothing else was said of who may read.
+    /// The boot time since which `readable_from` has not changed.
     since: i64,
-    /// What a test has every token need.
+    /// A feature that a test makes every token need.
     #[cfg(any(test, feature = "testing"))]
     placeholder: Option<Feature>,
 }
@@ -50,7 +50,7 @@ impl Versions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in what the store has said, in an answer that is there at this boot time.
+    /// Records the versions that the store reported at this boot time.
     pub(crate) fn observe(&self, said: StoreVersions, now: i64) {
         let mut seen = self.seen();
         if seen.said.readable_from != said.readable_from || seen.since == i64::MAX {
@@ -59,8 +59,8 @@ impl Versions {
                 [false, true] => tracing::error!(
                     version = SCHEMA_VERSION,
                     readable_from = said.readable_from,
-                    "this program is too old for the store and answers nothing from now on; start \
-                     a newer version of it"
+                    "this program is too old for the store and refuses all requests from now on; start \
+                     a newer version"
                 ),
                 [true, false] => tracing::warn!(
                     version = SCHEMA_VERSION,
@@ -74,15 +74,15 @@ impl Versions {
         seen.said = said;
     }
 
-    /// Whether this version may use the store.
+    /// Checks that this version may use the store.
     ///
     /// # Errors
-    /// [`StoreError::Outdated`] if it may not.
+    /// [`StoreError::Outdated`] if only newer versions may.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
         self.seen().said.check()
     }
 
-    /// What a token that is asked for like this has that older versions do not heed.
+    /// Returns the feature of the requested token that older versions do not enforce, if any.
     pub(crate) fn feature_of(&self, _request: &TokenRequest) -> Option<Feature> {
         #[cfg(any(test, feature = "testing"))]
         return self.seen().placeholder;
@@ -107,12 +107,12 @@ impl Versions {
     }
 }
 
-/// How far a feature has come.
+/// Whether a feature is usable.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// Older versions may read the store.
+    /// Older versions may use the store.
     MayBeMisread,
-    /// They may not, but one may not have noticed yet.
+    /// Older versions are excluded, but a node may not have read that yet.
     MayBeUnnoticed,
     Usable,
 }
@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(standing(12 * SECOND - 1), Standing::MayBeUnnoticed);
         versions.observe(said(5), 11 * SECOND);
         assert_eq!(standing(12 * SECOND), Standing::Usable);
-        // A failover has lost it.
+        // A failover lost the exclusion.
         versions.observe(said(0), 13 * SECOND);
         assert_eq!(standing(20 * SECOND), Standing::MayBeMisread);
         versions.observe(said(6), 21 * SECOND);

@@ -8,7 +8,7 @@ use pat_core::{BoxError, NotifyError};
 
 use crate::reply::SmtpReply;
 
-/// Why a [`Composer`](crate::Composer) cannot be built.
+/// The reason that a [`Composer`](crate::Composer) cannot be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ComposerError {
@@ -50,7 +50,7 @@ pub enum ComposerError {
     },
 }
 
-/// Why a notification cannot be composed as a mail.
+/// The reason that a notification cannot be composed as a mail.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ComposeError {
@@ -71,7 +71,7 @@ pub enum ComposeError {
         /// The error of the template engine.
         source: BoxError,
     },
-    /// The parts cannot be assembled into a message.
+    /// The text and HTML parts cannot be assembled into a message.
     #[error("the message cannot be assembled")]
     Message(#[source] BoxError),
 }
@@ -86,7 +86,7 @@ impl From<ComposeError> for NotifyError {
     }
 }
 
-/// Why an [`SmtpMailer`](crate::SmtpMailer) cannot be created, or did not send.
+/// The reason that an [`SmtpMailer`](crate::SmtpMailer) cannot be created, or did not send.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SmtpError {

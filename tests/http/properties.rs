@@ -240,8 +240,8 @@ async fn max_rows_per_user() {
     assert_eq!(refused.problem(), "too-many-rows");
     assert_eq!(
         refused.json()["detail"],
-        "You have created too many tokens: 100 are kept, revoked and expired ones included; each \
-         is deleted 30 days after its end, and then you can create another."
+        "You have created too many tokens: at most 100 are kept, revoked and expired ones included; \
+         each is deleted 30 days after it ends, and then you can create another."
     );
     server.create("bob").await;
     server.advance(DAY * 31).await;

@@ -229,8 +229,8 @@ pub(super) async fn all_that_is_wrong_is_told_at_once() {
     let server = Server::start().await;
     let alice = Session::start(&server, "alice").await;
     for (name, name_says) in [
-        ("", "Give the token a name"),
-        ("\u{200b}\u{3164}", "Give the token a name"),
+        ("", "The name is blank"),
+        ("\u{200b}\u{3164}", "The name is blank"),
         ("a\nb", "control character"),
         ("report\u{202e}fdp.exe", "turns the direction"),
         ("a\u{2028}b", "line break"),
@@ -271,7 +271,7 @@ pub(super) async fn all_that_is_wrong_is_told_at_once() {
     let alice = Session::start(&off, "alice").await;
     let fields = [("name", ""), ("expires", "never")];
     let got = answer(alice.post(&off, "/tokens/new", &fields)).await;
-    assert!(got.body.contains("Give the token a name") && got.body.contains("duration is needed"));
+    assert!(got.body.contains("The name is blank") && got.body.contains("duration is required"));
     // The REST interface says one thing, as ever.
     let body = serde_json::json!({"name": "", "expirationDuration": 0});
     let request = server.post(TOKENS).basic_auth("alice", Some("alice"));
@@ -304,7 +304,7 @@ pub(super) async fn the_limits_are_those_of_the_policy() {
         (
             vec![("name", " "), ("expires", "7")],
             400,
-            "Give the token a name",
+            "The name is blank",
         ),
         (
             vec![("name", "a"), ("expires", "11")],
@@ -314,7 +314,7 @@ pub(super) async fn the_limits_are_those_of_the_policy() {
         (
             vec![("name", "a"), ("expires", "never")],
             400,
-            "A duration is needed",
+            "A duration is required",
         ),
         (vec![("name", "a")], 400, "Choose when"),
         (

@@ -11,11 +11,11 @@ use crate::error::AuthError;
 use crate::principal::Principal;
 use crate::token::TokenDigest;
 
-/// Known decisions by digest. It bounds memory; whether a cached token is still current is decided by
-/// [`Epochs`](super::Epochs) and by the token's expiry on every hit.
+/// Cached tokens and refusals by digest. The cache only bounds memory: on every hit,
+/// [`Epochs`](super::Epochs) and the token's expiry decide whether the entry is still current.
 ///
-/// Refusals have a cache of their own, so that a flood of junk cannot push out good tokens. Both
-/// hashers are seeded at random: an attacker who grinds digests cannot make them collide.
+/// Refusals have a separate cache, so that a flood of invalid tokens cannot evict valid ones. Both
+/// hashers have random seeds, so that an attacker cannot construct digests that collide.
 #[derive(Debug)]
 pub(super) struct Cache {
     /// `None` if the settings switch caching off.
@@ -29,11 +29,10 @@ pub(super) struct Cache {
 /// by another one.
 type KnownTokens = QuickCache<TokenDigest, Principal, UnitWeighter, ahash::RandomState>;
 
-/// How many refusals are kept, about 200 bytes each.
+/// How many refusals are cached, about 200 bytes each.
 const MAX_REFUSALS: u64 = 10_000;
-/// How long a refusal is kept. Short, though "unknown", "revoked" and "expired" are final, so that a
-/// database restored from a backup is soon believed; and an owner may be active again though the host
-/// has not said so.
+/// How long a refusal is cached. "Unknown", "revoked" and "expired" are final, but the database may be
+/// restored from a backup, and an owner may become active again without a call of the host.
 pub(super) const REFUSAL_TTL: Duration = Duration::from_secs(10);
 
 impl Cache {
@@ -49,7 +48,7 @@ impl Cache {
         });
         let refusals = Moka::builder()
             .max_capacity(MAX_REFUSALS)
-            // To free memory. How long one stands is a matter of the clock that decides.
+            // Frees memory; the clock for decisions ends a refusal earlier.
             .time_to_live(REFUSAL_TTL * 6)
             .build_with_hasher(ahash::RandomState::new());
         Self {
@@ -60,8 +59,8 @@ impl Cache {
         }
     }
 
-    /// How long the next cached token is kept: the set time, shortened by up to a tenth, so that what was
-    /// loaded together (after a restart) does not fall due together.
+    /// Returns how long the next token is cached: the set time, shortened by up to a tenth, so that
+    /// tokens loaded together (after a restart) do not expire together.
     pub(super) fn time_to_live(&self) -> Duration {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % 64;
         let steps = 640 - u32::try_from(turn).unwrap_or_default();
@@ -84,7 +83,7 @@ impl Cache {
         }
     }
 
-    /// The refusal of this digest, if it is kept and `is_current`.
+    /// Returns the cached refusal of this digest, if there is one and it `is_current`.
     pub(super) fn refusal(
         &self,
         digest: &TokenDigest,
@@ -94,8 +93,7 @@ impl Cache {
         is_current(&refusal).then_some(refusal.error)
     }
 
-    /// Keeps a refusal that is final, or stands until a change of the owner. A failure says nothing
-    /// about the token.
+    /// Caches a refusal that is final or depends on the owner; not a failure.
     pub(super) fn insert_refusal(&self, digest: TokenDigest, refusal: &Refusal) {
         let is_final = matches!(
             refusal.error,

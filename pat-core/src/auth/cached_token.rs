@@ -1,4 +1,4 @@
-//! A token that was found good, as it lies in the cache.
+//! A valid token in the cache.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -6,24 +6,24 @@ use super::epochs::Stripes;
 use crate::clock::Moment;
 use crate::token::{DateText, Owner, TokenDigest, TokenId};
 
-/// The decision that a token is good, with what it takes to see whether it is still current.
+/// A valid token, with the values that decide whether it is still current.
 ///
-/// In this order in memory: what a cache hit reads comes first and takes up two lines, not four.
+/// The order of the fields matters: the fields that a cache hit reads occupy two cache lines, not four.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct CachedToken {
-    /// First, beside the count of references: what is written makes other cores wait for its line, and
-    /// the rest is only read.
+    /// First, next to the reference count: both are written, and a write delays the other cores that
+    /// read the same cache line.
     pub(crate) last_use: LastUseStamp,
     pub(crate) digest: TokenDigest,
     /// Boot time until which the decision may be used from the cache, in microseconds.
     pub(crate) cached_until: i64,
-    /// The epoch before the query that this decision comes from.
+    /// The epoch read before the query.
     pub(crate) loaded_at_epoch: u64,
     /// When the token expires, in microseconds since 1970; `i64::MAX` for never.
     pub(crate) expires_micros: i64,
     pub(crate) stripes: Stripes,
-    /// The same as `expires_micros`, as a text; `None` for never.
+    /// `expires_micros` as text; `None` for never.
     pub(crate) expires_at: Option<DateText>,
     /// Boot time at which the query was sent, in microseconds.
     pub(crate) sent: i64,
@@ -42,8 +42,8 @@ impl CachedToken {
 #[derive(Debug, Default)]
 pub(crate) struct LastUseStamp(AtomicI64);
 
-/// A stamp moves in steps of a millisecond, which is what clients see of it: so many cores that use
-/// one token read the same line of memory and seldom write it.
+/// The precision of last uses: that of the API. Many cores that use one token then rarely write its
+/// cache line.
 const STEP_MICROS: i64 = 1_000;
 
 impl LastUseStamp {

@@ -1,5 +1,5 @@
-//! Revocation epochs: which cached decisions are still current. The security claim of the cache
-//! rests on this module.
+//! Revocation epochs: they determine which cached decisions are current. The cache's security guarantee
+//! depends on this module.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -10,22 +10,21 @@ use crate::token::{Owner, TokenId};
 /// Stripes per array. Two tokens (or owners) that share a stripe are loaded again together.
 const STRIPES: u16 = 4096;
 
-/// Tells whether a decision that was loaded earlier is still current. Correctness rests on this and
-/// not on the cache: dropping an entry there only frees memory.
+/// The epochs, which decide whether a cached decision is still current. Evicting an entry from the cache
+/// only frees memory.
 ///
-/// Time is logical here: a counter of the node's own, the epoch, that moves with every change this
-/// node learns of. A load reads the epoch *before* its query. A change moves the epoch and writes it
-/// to the stripes of its token or owner, *after* its commit. So a decision that was loaded at the
-/// epoch of its stripes or later was read after the commit; an earlier one is not used, however late
-/// it was put into the cache. The epoch is not the database's counter, so a counter that goes
-/// backwards in a failover needs no special case.
+/// The epoch is a counter of this node that increases with every change the node learns of. A load
+/// reads the epoch *before* its query. A change increases the epoch and writes it to the stripes of its
+/// token or owner *after* its commit. So a decision loaded at the epoch of its stripes or later was
+/// read after the commit; an earlier one is not used, however late it entered the cache. The epoch is
+/// not the database's change counter, so a failover that sets that one back needs no special case.
 #[derive(Debug)]
 pub(crate) struct Epochs {
     current: AtomicU64,
     tokens: Box<[AtomicU64]>,
     owners: Box<[AtomicU64]>,
     hasher: ahash::RandomState,
-    /// Boot time until which the change feed is known well enough to trust the cache.
+    /// Boot time until which the cache may be used, since the change feed was read recently.
     fresh_until: AtomicI64,
 }
 
@@ -37,8 +36,7 @@ pub(crate) struct Stripes {
 }
 
 impl Epochs {
-    /// Creates the epochs for a store that other processes write to (`is_shared`), or for a private
-    /// one, whose changes are all known at once.
+    /// Creates the epochs for a shared store, or for one that only this process writes to.
     pub(crate) fn new(is_shared: bool) -> Self {
         let stripes = || (0..STRIPES).map(|_| AtomicU64::new(0)).collect();
         Self {
@@ -55,7 +53,7 @@ impl Epochs {
         self.current.load(Ordering::Acquire)
     }
 
-    /// Returns the stripes of a token and its owner, to be kept with what is cached of it.
+    /// Returns the stripes of a token and its owner, to be stored in the cache entry.
     pub(crate) fn stripes(&self, id: TokenId, owner: &Owner) -> Stripes {
         Stripes {
             token: self.token_stripe(id),
@@ -63,10 +61,10 @@ impl Epochs {
         }
     }
 
-    /// Returns whether the change feed is known well enough to trust the cache.
+    /// Returns whether the change feed was read recently enough to use the cache.
     ///
-    /// To be asked before [`Epochs::is_current`]: a poll bumps epochs before it extends the time, so
-    /// that a reader who sees the longer time sees the epochs that belong to it.
+    /// Must be called before [`Epochs::is_current`]: a poll bumps epochs before it extends the time, so
+    /// a reader of the extended time reads these epochs too.
     pub(crate) fn is_fresh(&self, now: Moment) -> bool {
         now.boot < self.fresh_until.load(Ordering::Acquire)
     }
@@ -78,7 +76,7 @@ impl Epochs {
             && loaded_at_epoch >= self.owners[usize::from(owner)].load(Ordering::Acquire)
     }
 
-    /// Makes outdated whatever was loaded before this call and is concerned by `change`.
+    /// Outdates all decisions about the token or owner of `change` that were loaded before this call.
     pub(crate) fn bump(&self, change: &Change) {
         let last_change = match change {
             Change::TokenRevoked(id) => &self.tokens[usize::from(self.token_stripe(*id))],
@@ -88,7 +86,7 @@ impl Epochs {
         last_change.fetch_max(self.next(), Ordering::AcqRel);
     }
 
-    /// Makes outdated whatever was loaded before this call.
+    /// Outdates all decisions that were loaded before this call.
     pub(crate) fn bump_all(&self) {
         let epoch = self.next();
         for last_change in &self.tokens {
@@ -96,17 +94,17 @@ impl Epochs {
         }
     }
 
-    /// Returns the boot time until which the cache is trusted, in microseconds.
+    /// Returns the boot time until which the cache may be used, in microseconds.
     pub(crate) fn fresh_until(&self) -> i64 {
         self.fresh_until.load(Ordering::Relaxed)
     }
 
-    /// Ends the trust in the cache now.
+    /// Ends the use of the cache now.
     pub(crate) fn expire(&self) {
         self.fresh_until.store(i64::MIN, Ordering::Release);
     }
 
-    /// Extends the trust in the cache to `boot` time, in microseconds.
+    /// Extends the use of the cache to this boot time, in microseconds.
     pub(crate) fn extend_until(&self, boot: i64) {
         self.fresh_until.fetch_max(boot, Ordering::AcqRel);
     }
@@ -162,7 +160,7 @@ mod tests {
             epochs.bump(&change);
             let after = epochs.current();
             let outdated = stripes.map(|stripes| !epochs.is_current(stripes, before));
-            // Tokens may share a stripe by chance, which is seldom, and safe.
+            // Tokens may share a stripe by chance, which is rare and safe.
             for (concerned, outdated) in concerned.into_iter().zip(outdated) {
                 assert!(outdated || !concerned, "{change:?}");
             }
@@ -202,7 +200,7 @@ mod tests {
         );
     }
 
-    /// The claim of the module, under real concurrency: a load that reads its epoch before the
+    /// The guarantee of the module under real concurrency: a load that reads its epoch before the
     /// commit is never current after the acknowledgement.
     #[test]
     fn no_load_from_before_a_commit_is_current_after_its_acknowledgement() {

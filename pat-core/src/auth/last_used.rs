@@ -1,4 +1,4 @@
-//! Last use: noted in memory on the hot path, written in batches.
+//! Last uses: recorded in memory on the hot path, written in batches.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,40 +10,40 @@ use super::cached_token::CachedToken;
 use crate::store::{LastUse, StoreError, TokenStore};
 use crate::token::{Token, TokenId};
 
-/// How many last uses one statement writes at most.
+/// The most last uses that one call of the store writes.
 const BATCH_LEN: usize = 1_000;
 
-/// How many cached tokens may be held before it is first looked which of them are still in use.
+/// How many cached tokens are held before those no longer in use are first released.
 const FEW: usize = 1_000;
 
 /// The last uses of all tokens that this node has loaded.
 #[derive(Debug, Default)]
 pub(crate) struct LastUsed {
     table: Mutex<Table>,
-    /// One flush at a time, so that an old batch is never written after a newer one was marked.
+    /// Serialises flushes, so that an old batch is never written after a newer one was marked.
     flushing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
 struct Table {
     tokens: HashMap<TokenId, Tracked>,
-    /// How many cached tokens are held, and how many there were when they were last looked through.
+    /// The number of held cached tokens now, and after the last [`Table::settle`].
     held: usize,
     in_use: usize,
 }
 
 #[derive(Debug, Default)]
 struct Tracked {
-    /// The cached tokens in which uses may still be noted: nearly always one, the one in the cache.
+    /// The cached tokens that may still record uses: nearly always one, the one in the cache.
     cached: SmallVec<[Arc<CachedToken>; 1]>,
-    /// The last use that was noted in others, in microseconds since 1970.
+    /// The last use recorded in released ones, in microseconds since 1970.
     earlier: i64,
-    /// What the store has, in microseconds since 1970.
+    /// The last use in the store, in microseconds since 1970.
     written: i64,
 }
 
 impl Tracked {
-    /// Microseconds since 1970; 0 for never.
+    /// Returns the last use in microseconds since 1970; 0 for never.
     fn last_use(&self) -> i64 {
         let noted = self.cached.iter().map(|cached| cached.last_use.get());
         noted.fold(self.earlier, i64::max)
@@ -58,7 +58,7 @@ impl Tracked {
     /// Releases the cached tokens that neither the cache nor a request holds.
     fn settle(&mut self) {
         self.cached.retain_mut(|cached| {
-            // Exclusive access makes sure that the last note is seen.
+            // Exclusive access ensures that the last use is read.
             let Some(cached) = Arc::get_mut(cached) else {
                 return true;
             };
@@ -81,8 +81,8 @@ impl LastUsed {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Follows the cache entry of a token that has just been loaded. It starts with the last use that is
-    /// known of the token; whether there is one.
+    /// Tracks the cache entry of a token that has just been loaded, and copies the token's last known
+    /// use into it. Returns whether there is one.
     pub(crate) fn follow(&self, cached: &Arc<CachedToken>, token: &Token) -> bool {
         let mut table = self.table();
         if table.held >= 2 * table.in_use.max(FEW) {
@@ -100,7 +100,7 @@ impl LastUsed {
         last_use > 0
     }
 
-    /// Fills in last uses that are not written yet.
+    /// Replaces last uses by those that are not written yet.
     pub(crate) fn refresh(&self, tokens: &mut [Token]) {
         let table = self.table();
         for token in tokens {
@@ -112,9 +112,9 @@ impl LastUsed {
         }
     }
 
-    /// Writes what is new, and returns how many tokens that were.
+    /// Writes the new last uses, and returns the number of tokens.
     ///
-    /// What could not be written stays noted for the next flush.
+    /// Uses that could not be written are kept for the next flush.
     pub(crate) async fn flush(&self, store: &dyn TokenStore) -> Result<usize, StoreError> {
         let _guard = self.flushing.lock().await;
         let count = self.write(store, self.unwritten()).await?;
@@ -122,7 +122,7 @@ impl LastUsed {
         Ok(count)
     }
 
-    /// The same, of these tokens only.
+    /// The same for these tokens only.
     pub(crate) async fn flush_of(
         &self,
         ids: &[TokenId],
@@ -145,7 +145,7 @@ impl LastUsed {
         Ok(new.len())
     }
 
-    /// What is not written yet, by id.
+    /// Returns the last uses that are not written yet, in order of ID.
     fn unwritten(&self) -> Vec<LastUse> {
         let table = self.table();
         let tokens = table.tokens.iter();
@@ -164,7 +164,7 @@ impl LastUsed {
         new.collect()
     }
 
-    /// Drops the tokens of which no cached token is in use any more and whose last use is written.
+    /// Drops the tokens that have no cached token in use, and whose last use is written.
     fn forget_unused(&self) {
         let mut table = self.table();
         table.settle();
@@ -221,7 +221,7 @@ mod tests {
         first.last_use.note(2 * SECOND);
         assert!(last_used.follow(&second, &token));
         assert_eq!(second.last_use.get(), 2 * SECOND);
-        // A request may still have the first.
+        // A request may still hold the first one.
         first.last_use.note(3 * SECOND);
         drop(first);
         let mut tokens = [token];

@@ -3,35 +3,34 @@ use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
 use crate::clock::Moment;
 use crate::token::TokenDigest;
 
-/// Bounds how many queries a second the unknown tokens of a flood can cause.
+/// Limits the queries a second that a flood of unknown tokens causes (GCRA).
 ///
-/// Nothing tells a token that is unknown from one that is merely not cached, but the query. So once
-/// too many were unknown, tokens that this node has neither found good nor learned of at its start
-/// ([`TokenStore::recent_digests`](crate::TokenStore::recent_digests)) have to wait; the others go on
-/// being looked up.
+/// Only a query distinguishes an unknown token from one that is not cached. So once too many were
+/// unknown, this node looks up only tokens that it has found valid or read at its start
+/// ([`TokenStore::recent_digests`](crate::TokenStore::recent_digests)).
 #[derive(Debug)]
 pub(super) struct MissLimiter {
-    /// Boot time at which the unknown tokens of the past are paid for, in microseconds.
+    /// The theoretical arrival time of the next unknown token, in microseconds of the boot clock.
     tat: AtomicI64,
     /// Boot time of the last warning, in microseconds.
     warned_at: AtomicI64,
-    /// A fingerprint of each digest that was found good, among those of others in the same bucket. One unknown
-    /// token in 16,384 passes for a good one, which is one more query.
+    /// The fingerprints of valid digests, in buckets. One unknown token in 16,384 has the fingerprint of
+    /// a valid one, and causes a query.
     fingerprints: Box<[Bucket]>,
 }
 
-/// So many that hardly any is full, as long as there are half as many tokens as places.
+/// With four places, few buckets are full while half of the places are used.
 type Bucket = [AtomicU16; 4];
 
-/// How many unknown tokens a second are looked up in the long run.
+/// How many unknown tokens a second are looked up on average.
 pub(super) const UNKNOWN_PER_SECOND: i64 = 2_000;
-/// How far they may be ahead of that, in microseconds: as many as in one second at once.
+/// How far they may be ahead of that, in microseconds: the tokens of one second at once.
 const BURST: i64 = 1_000_000;
-/// How long nothing is said after a warning, in microseconds.
+/// The least interval between two warnings, in microseconds.
 const SILENCE: i64 = 10_000_000;
 
 impl MissLimiter {
-    /// For about this many good tokens.
+    /// Creates a limiter for about this many valid tokens.
     pub(super) fn new(tokens: u32) -> Self {
         let count = (tokens as usize).div_ceil(2).next_power_of_two();
         Self {
@@ -41,7 +40,7 @@ impl MissLimiter {
         }
     }
 
-    /// Whether the store may be asked about this token.
+    /// Returns whether this token may be looked up in the store.
     pub(super) fn admits(&self, digest: &TokenDigest, now: Moment) -> bool {
         let ahead = self.tat.load(Ordering::Relaxed) - now.boot;
         let is_admitted = ahead <= BURST || self.is_known(digest);
@@ -51,7 +50,7 @@ impl MissLimiter {
         is_admitted
     }
 
-    /// Notes that a token was looked up and is unknown.
+    /// Records that a token was looked up and is unknown.
     pub(super) fn note_unknown(&self, now: Moment) {
         const COST: i64 = 1_000_000 / UNKNOWN_PER_SECOND;
         let pay = |tat: i64| Some(tat.max(now.boot) + COST);
@@ -60,7 +59,7 @@ impl MissLimiter {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, pay);
     }
 
-    /// Notes that a token is good.
+    /// Records that a token is valid.
     pub(super) fn note_good(&self, digest: &TokenDigest) {
         let (bucket, fingerprint) = self.bucket(digest);
         let is = |wanted| {
@@ -68,17 +67,17 @@ impl MissLimiter {
                 .iter()
                 .position(|slot| slot.load(Ordering::Relaxed) == wanted)
         };
-        // If it is full, one that is chosen by chance has to make room.
+        // In a full bucket, replaces an arbitrary one.
         let index = is(fingerprint).or_else(|| is(0));
         let index = index.unwrap_or(usize::from(fingerprint) % bucket.len());
         bucket[index].store(fingerprint, Ordering::Relaxed);
     }
 
-    /// Notes that a token that may have been good is refused.
+    /// Records that a token that may have been valid is refused.
     pub(super) fn note_refused(&self, digest: &TokenDigest, now: Moment) {
         let (bucket, fingerprint) = self.bucket(digest);
         for slot in bucket {
-            // If it is another token's, that one is looked up once more.
+            // Another token with this fingerprint counts as not known until its next look-up.
             let _ = slot.compare_exchange(fingerprint, 0, Ordering::Relaxed, Ordering::Relaxed);
         }
         self.note_unknown(now);
@@ -95,7 +94,7 @@ impl MissLimiter {
         let (index, rest) = digest.as_bytes().split_first_chunk().expect(INVARIANT);
         let (fingerprint, _) = rest.split_first_chunk().expect(INVARIANT);
         let index = u32::from_le_bytes(*index) as usize;
-        // An empty slot has the fingerprint 0, and so nothing else may have it.
+        // 0 marks an empty place.
         let fingerprint = u16::from_le_bytes(*fingerprint).max(1);
         // The number of buckets is a power of two.
         (
@@ -114,7 +113,7 @@ impl MissLimiter {
         if is_first {
             tracing::warn!(
                 "more than {UNKNOWN_PER_SECOND} unknown tokens a second are presented; \
-                 tokens that this node does not know have to wait"
+                 tokens that this node does not know are refused with 503"
             );
         }
     }
@@ -133,7 +132,7 @@ mod tests {
         let miss_limiter = MissLimiter::new(10);
         let junk = TokenDigest::of(b"junk");
         let looked_up = |from: i64, to: i64| {
-            // A hundred thousand a second.
+            // 100,000 a second.
             let times = (from..to).step_by(10).map(at);
             let admitted = times.filter(|now| {
                 let is_admitted = miss_limiter.admits(&junk, *now);

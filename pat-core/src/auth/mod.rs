@@ -29,17 +29,17 @@ use crate::principal::Principal;
 use crate::store::{StoreError, StoreTime, StoreVersions};
 use crate::token::{DateText, Invalid, Token, TokenDigest, TokenFormat};
 
-/// Longest string that is looked at as a token, in bytes.
+/// The length of the longest accepted token string, in bytes.
 pub const MAX_TOKEN_LEN: usize = 256;
 
-/// How many of the tokens that were used last, and of those created last, a node learns at its start:
+/// How many of the most recently used and of the most recently created tokens a node reads at its start:
 /// three megabytes of each.
 const MOST_LEARNED: u32 = 100_000;
-/// How long the store may take to name them.
+/// How long the store may take for them.
 const LEARN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How near the end of a token, of its time in the cache, or of the cache's trust the time is read precisely, in microseconds: ten times
-/// as much as coarse time may be behind.
+/// How long before the expiry of a token, of its cache entry or of the cache's freshness the precise time
+/// is read, in microseconds: ten times as long as coarse time may be behind.
 const ENDS_SOON: i64 = 1_000_000;
 
 /// Authenticates presented tokens.
@@ -54,7 +54,7 @@ pub(crate) struct Authenticator {
     single_flight: SingleFlight,
 }
 
-/// Whose request it is, or why it is refused.
+/// The authenticated principal, or the reason of the refusal.
 pub(crate) type AuthResult = Result<Principal, AuthError>;
 
 impl Authenticator {
@@ -74,7 +74,7 @@ impl Authenticator {
         }
     }
 
-    /// Recognises a token string and digests it; no I/O.
+    /// Checks the format of a token string and returns its digest; no I/O.
     pub(crate) fn parse(&self, presented: &[u8]) -> Result<TokenDigest, AuthError> {
         let error = match (self.context.settings.enabled(), self.digest_of(presented)) {
             (true, Some(digest)) => return Ok(digest),
@@ -88,7 +88,7 @@ impl Authenticator {
         Err(error)
     }
 
-    /// The digest of what looks like one of our tokens.
+    /// Returns the digest of a string with an accepted format.
     pub(crate) fn digest_of(&self, presented: &[u8]) -> Option<TokenDigest> {
         let is_ours = presented.len() <= MAX_TOKEN_LEN
             && self
@@ -98,7 +98,7 @@ impl Authenticator {
         is_ours.then(|| TokenDigest::of(presented))
     }
 
-    /// Decides from memory alone, if that is possible; notes the use.
+    /// Authenticates from memory alone, if possible, and records the use.
     pub(crate) fn authenticate_cached(&self, digest: &TokenDigest) -> Option<AuthResult> {
         if let Some((principal, now)) = self.find_cached(digest) {
             principal.note_use(now);
@@ -140,9 +140,9 @@ impl Authenticator {
         })
     }
 
-    /// Returns the time now, if the cached token is still current.
+    /// Returns the time, if the cached token is still current.
     ///
-    /// Coarse time will do as long as nothing ends soon.
+    /// Coarse time is enough unless the token or its cache entry ends soon.
     fn current_time_of(&self, cached: &CachedToken) -> Option<Moment> {
         let now = self.context.time.coarse();
         if self.is_current(cached, now.later(ENDS_SOON)) {
@@ -161,10 +161,10 @@ impl Authenticator {
             && !cached.is_expired(now)
     }
 
-    /// Decides from the database; notes the use.
+    /// Authenticates from the database, and records the use.
     ///
-    /// However many ask about one digest at a time, one load answers them all. It runs in a task of
-    /// its own, so that it harms nobody when the request that began it is dropped.
+    /// Concurrent calls for one digest share one load. It runs in its own task, so that it continues
+    /// for the others when the request that began it is dropped.
     pub(crate) async fn authenticate_digest(self: Arc<Self>, digest: TokenDigest) -> AuthResult {
         let verdict = Arc::clone(&self).authenticate_in_time(digest).await;
         match &verdict {
@@ -198,15 +198,15 @@ impl Authenticator {
                 .single_flight
                 .join(digest, load, &self.context.outages)
                 .await;
-            // A load that somebody else began may have read the row before a change that this
-            // request must see. Then it asks again.
+            // A load that another request began may have read the row before a change that this
+            // request must see. Then it loads again.
             if self.is_recent_enough(&loaded, started) {
                 return loaded.map_err(|refusal| refusal.error);
             }
         }
     }
 
-    /// Whether what a load found may answer a request that came at `started`.
+    /// Returns whether the result of a load may answer a request that came at `started`.
     fn is_recent_enough(&self, loaded: &Loaded, started: Moment) -> bool {
         let (stripes, loaded_at_epoch, sent) = match loaded {
             Ok(Principal(cached)) => (cached.stripes, cached.loaded_at_epoch, cached.sent),
@@ -215,8 +215,8 @@ impl Authenticator {
                 None => return true,
             },
         };
-        // An older one may, like one from the cache, only while all changes are known: nobody waits
-        // for a node that does not follow them.
+        // An older result may, like a cached one, only while the cache is fresh: revocations do not wait
+        // for a node whose cache is not.
         let may_be_older = self.epochs.is_fresh(self.context.time.now());
         (may_be_older || sent >= started.boot) && self.epochs.is_current(stripes, loaded_at_epoch)
     }
@@ -293,8 +293,8 @@ impl Authenticator {
         })
     }
 
-    /// The decision that a token is good, which was asked for at the first of these times and made
-    /// at the second.
+    /// Returns the cache entry of a valid token, whose query was sent at `sent` and which was evaluated
+    /// at `now`.
     fn cached(
         &self,
         digest: TokenDigest,
@@ -303,8 +303,8 @@ impl Authenticator {
         (sent, now): (Moment, Moment),
     ) -> Principal {
         let expires_micros = token.expires_at.map_or(i64::MAX, Timestamp::as_microsecond);
-        // Its end counts twice: as a date, which is checked on every hit, and here on the boot
-        // clock, which nobody can set back.
+        // The expiry counts twice: as a date, checked on every hit, and here on the boot clock, which
+        // cannot be set back.
         let ends = now
             .boot
             .saturating_add(expires_micros.saturating_sub(now.wall));
@@ -333,29 +333,29 @@ impl Authenticator {
         Principal(cached)
     }
 
-    /// Takes over what the store has said of the time, in an answer to a question that was sent then.
-    /// If the date has moved, everything is judged anew.
+    /// Records the store's time from the response to a request sent at `sent`. Invalidates the cache if
+    /// the date has moved.
     pub(crate) fn observe(&self, sent: Moment, time: StoreTime) {
         if self.context.time.observe(sent.boot, time) {
             self.invalidate_all();
         }
     }
 
-    /// The same, of an answer to a question that has moved the mark.
+    /// The same for a request that has moved the mark.
     pub(crate) fn observe_moved(&self, sent: Moment, time: StoreTime) {
         if self.context.time.observe_moved(sent.boot, time) {
             self.invalidate_all();
         }
     }
 
-    /// Takes nothing that was judged before this for granted.
+    /// Invalidates the whole cache, and all loads that have begun.
     pub(crate) fn invalidate_all(&self) {
         self.epochs.bump_all();
         self.clear();
     }
 
-    /// Learns from the store which tokens are in use, so that they need not wait if there is a flood
-    /// of unknown ones before they are first presented here.
+    /// Reads from the store which tokens are in use, so that they are looked up even during a flood of
+    /// unknown tokens.
     pub(crate) async fn learn_known(&self) -> Result<(), StoreError> {
         let limit = self
             .context
@@ -366,22 +366,22 @@ impl Authenticator {
             .context
             .outages
             .store(LEARN_TIMEOUT, self.context.store.recent_digests(limit));
-        // The latest come first, and are to stay where several share a place.
+        // The latest come first, and must overwrite others in their bucket.
         for digest in digests.await?.iter().rev() {
             self.miss_limiter.note_good(digest);
         }
         Ok(())
     }
 
-    /// Expects a token that was created here to be presented soon.
+    /// Marks a token that was created here as known.
     pub(crate) fn mark_known(&self, digest: &TokenDigest) {
         self.miss_limiter.note_good(digest);
     }
 
-    /// Takes in what the store has just said of the versions that may use it.
+    /// Records the versions that may use the store. Stops using the cache if this one may not.
     ///
     /// # Errors
-    /// This one may not. From then on nothing is taken from the cache.
+    /// [`StoreError::Outdated`] if only newer versions may.
     pub(crate) fn observe_versions(&self, said: StoreVersions) -> Result<(), StoreError> {
         let was_outdated = self.context.versions.check().is_err();
         self.context
@@ -397,7 +397,7 @@ impl Authenticator {
         is_outdated
     }
 
-    /// Forgets all that is cached; a matter of memory, not of correctness.
+    /// Empties the cache, to free memory; correctness does not depend on it.
     pub(crate) fn clear(&self) {
         self.cache.clear();
     }
@@ -478,7 +478,7 @@ mod tests {
         for change in changes {
             host.auth().epochs.bump(&change);
             assert!(!host.is_hit(&digest), "{change:?}");
-            // Nothing was revoked, so the store finds it good again.
+            // Nothing was revoked, so the store accepts it again.
             host.load(digest).await.expect("a principal");
             assert!(host.is_hit(&digest), "{change:?}");
         }
@@ -487,7 +487,7 @@ mod tests {
     #[tokio::test]
     async fn a_hit_ends_with_the_token_by_either_clock() {
         let day = SignedDuration::from_hours(24);
-        // A leap that is taken back was none; time that has passed stays so.
+        // After a leap is reverted, elapsed time still counts.
         for is_leap in [true, false] {
             let host = Host::new();
             let (_, digest) = host.cached_token().await;

@@ -8,14 +8,14 @@ use crate::error::AuthError;
 use crate::outage::Outages;
 use crate::token::TokenDigest;
 
-/// The loads that are under way, at most one per digest.
+/// The loads in progress, at most one per digest.
 #[derive(Debug, Default)]
 pub(super) struct SingleFlight(Arc<Mutex<Map>>);
 
 type Map = HashMap<TokenDigest, watch::Receiver<Option<Loaded>>, ahash::RandomState>;
 
 impl SingleFlight {
-    /// Waits for the load of this digest that is under way, or begins `load` in a task of its own.
+    /// Waits for the load of this digest that is in progress, or starts `load` in its own task.
     pub(super) async fn join(
         &self,
         digest: TokenDigest,
@@ -55,7 +55,7 @@ impl SingleFlight {
     }
 }
 
-/// Takes the flight out of the map when it ends, by whatever way.
+/// Removes the load from the map when it ends, even by a panic.
 struct Flight {
     map: Arc<Mutex<Map>>,
     digest: TokenDigest,

@@ -1,4 +1,4 @@
-//! A reading of the boot clock at half the price, a few milliseconds behind.
+//! A reading of the boot clock that costs half as much and is a few milliseconds behind.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -6,16 +6,15 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Linux keeps no coarse boot clock. It keeps a coarse monotonic one, which stands still while the
-/// machine is suspended, and a coarse real-time one, which goes on. The distance between the two
-/// changes only when the machine was suspended or its real time was set, and whenever it does, the
-/// boot clock itself is read.
+/// Linux has no coarse boot clock. It has a coarse monotonic clock, which stops while the machine is
+/// suspended, and a coarse real-time clock, which continues. The distance between the two changes only
+/// when the machine was suspended or its real time was set; then the boot clock itself is read.
 pub(super) fn boot() -> Duration {
     static ANCHOR: Anchor = Anchor::new();
     let monotonic = nanos(ClockId::MonotonicCoarse);
     let real = nanos(ClockId::RealtimeCoarse);
     let boot = ANCHOR.boot(monotonic, real, || {
-        // Both precise, so that a coarse reading is never ahead of the boot clock.
+        // Both are precise, so that a coarse reading is never ahead of the boot clock.
         nanos(ClockId::Boottime) - nanos(ClockId::Monotonic)
     });
     Duration::from_nanos(u64::try_from(boot).unwrap_or_default())
@@ -32,12 +31,12 @@ fn nanos(clock: ClockId) -> i64 {
 struct Anchor {
     real: AtomicI64,
     boot: AtomicI64,
-    /// Held by whoever measures anew; nobody waits for it.
+    /// Locked while a thread measures; no thread waits for it.
     measuring: Mutex<()>,
 }
 
-/// A suspension or step of the real-time clock that is shorter goes unnoticed: an error of as much,
-/// which those who read a coarse clock allow for.
+/// A shorter suspension or step of the real-time clock is not detected: an error that the readers of
+/// the coarse clock allow for.
 const TOLERANCE: u64 = 50_000_000;
 
 impl Anchor {
@@ -49,10 +48,10 @@ impl Anchor {
         }
     }
 
-    /// The boot clock at these readings. `measure` tells how far it is ahead of the monotonic one.
+    /// Returns the boot clock at these readings. `measure` returns its distance from the monotonic one.
     ///
-    /// `real` vouches for `boot`: it is stored after it and loaded before it, so whoever finds that
-    /// nothing has changed has the `boot` that was measured then, or a later and greater one.
+    /// `real` is stored after `boot` and loaded before it, so a thread that finds `real` unchanged
+    /// loads the `boot` that was measured with it, or a later and greater one.
     fn boot(&self, monotonic: i64, real: i64, measure: impl FnOnce() -> i64) -> i64 {
         let distance = real.saturating_sub(monotonic);
         if distance.abs_diff(self.real.load(Ordering::Acquire)) <= TOLERANCE {
@@ -89,7 +88,7 @@ mod tests {
     fn a_suspension_shows_in_the_first_reading_after_it() {
         let anchor = Anchor::new();
         anchor.boot(5 * SECOND, 1_005 * SECOND, || 0);
-        // Half a minute has passed, of which the monotonic clock knows nothing.
+        // The monotonic clock does not count the half minute that has passed.
         let boot = anchor.boot(5 * SECOND, 1_035 * SECOND, || 30 * SECOND);
         assert_eq!(boot, 35 * SECOND);
         let again = anchor.boot(6 * SECOND, 1_036 * SECOND, || unreachable!("known"));
@@ -111,7 +110,7 @@ mod tests {
         assert!(coarse <= nanos(ClockId::Boottime));
         let before = nanos(ClockId::Boottime);
         let coarse = i64::try_from(boot().as_nanos()).expect("fits");
-        // A tick is at most ten milliseconds long; a busy machine may be late with it.
+        // A tick is at most ten milliseconds long, but may be late on a busy machine.
         assert!(
             before - coarse < SECOND / 2,
             "{} ns behind",

@@ -1,10 +1,10 @@
-//! By how much a boot clock moves the mark.
+//! The bounds within which a boot clock moves the mark.
 
 /// A mark as it was read, in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub(crate) value: i64,
-    /// The clock that it is drawn to, at the same moment.
+    /// The clock that the mark follows, at the same time.
     pub(crate) clock: i64,
     /// This machine's boot clock when the mark got this value, or soon after.
     pub(crate) boot: i64,
@@ -13,22 +13,22 @@ pub(crate) struct Mark {
 const MINUTE: i64 = 60_000_000;
 const DAY: i64 = 24 * 60 * MINUTE;
 
-/// For how long a process must have run before it draws the mark forward: by then a machine that
-/// starts with a wrong date has asked the network for the right one.
+/// How long a process must have run before it moves the mark towards a clock that is ahead: by then a
+/// machine that started with a wrong date has the network's time.
 const SETTLED_AFTER: i64 = 10 * MINUTE;
-/// How much faster than time passes a clock that is ahead is followed then: a week without any node
-/// is made up in less than a day, and in the days until an operator notices that a clock is years ahead,
-/// the mark has moved by weeks and not by years.
+/// How many times faster than time passes the mark then follows a clock that is ahead. It catches up a
+/// week without any node in less than a day; in the days until an operator notices a clock that is
+/// years ahead, it moves by weeks, not by years.
 const PACE: i64 = 10;
-/// A clock that is behind by up to [`MOST_BEHIND`] catches up with the mark by this part of the time
-/// that passes: an hour in a day.
+/// A clock that is behind by up to [`MOST_BEHIND`] catches up with the mark by this fraction of the
+/// elapsed time: an hour in a day.
 const GIVE_WAY: i64 = 24;
-/// A clock that is further behind is not believed.
+/// A clock that is further behind is not followed.
 const MOST_BEHIND: i64 = DAY;
 
 impl Mark {
-    /// This one, or another one that was read since and tells more: it is ahead of what is known by
-    /// this one, or was set back.
+    /// Returns `read`, a later reading, if it is ahead of the mark that this one implies or was set
+    /// back; else this one.
     pub(crate) fn or_newer(self, read: Self) -> Self {
         let is_new = read.value < self.value || read.value > self.at_least(read.boot);
         if is_new { read } else { self }
@@ -38,7 +38,7 @@ impl Mark {
         now.saturating_sub(self.boot).max(0)
     }
 
-    /// What the mark is at least at this boot time.
+    /// Returns the least value of the mark at this boot time.
     pub(crate) fn at_least(&self, now: i64) -> i64 {
         let passed = self.passed(now);
         let gives_way = match self.value.saturating_sub(self.clock) {
@@ -48,7 +48,8 @@ impl Mark {
         self.value.saturating_add(passed - gives_way)
     }
 
-    /// What it may be at most at this boot time, in a process that was started at that one.
+    /// Returns the greatest allowed value of the mark at the boot time `now`, in a process that started
+    /// at the boot time `started`.
     pub(crate) fn at_most(&self, now: i64, started: i64) -> i64 {
         let settled = started.saturating_add(SETTLED_AFTER);
         let drawn = now.saturating_sub(self.boot.max(settled)).max(0);
@@ -57,7 +58,7 @@ impl Mark {
             .saturating_add(drawn.saturating_mul(PACE - 1))
     }
 
-    /// Moves a mark that this process keeps itself towards what a clock says at this boot time.
+    /// Moves a mark that this process keeps itself towards a clock, read at the boot time `now`.
     pub(super) fn advance(&mut self, clock: i64, now: i64, started: i64) {
         let (least, most) = (self.at_least(now), self.at_most(now, started));
         *self = Self {
@@ -125,7 +126,7 @@ mod tests {
     }
 
     proptest! {
-        /// However many nodes move the mark, it moves no faster than one of them may.
+        /// Several nodes move the mark no faster than one of them may.
         #[test]
         fn nodes_do_not_add_up(
             steps in proptest::collection::vec((0..3_usize, 1..HOUR), 1..100),

@@ -13,39 +13,38 @@ use tokio::time::Instant;
 
 pub(crate) use self::time::{Moment, Time};
 
-/// Where the time comes from.
+/// The source of time.
 ///
-/// Two readings, because they answer different questions: [`Clock::wall`] says which date it is and
-/// may be set back; [`Clock::boot`] says how much time has passed and never goes back.
+/// [`Clock::wall`] is the date, which may be set back. [`Clock::boot`] measures elapsed time, and never
+/// goes back.
 pub trait Clock: Debug + Send + Sync + 'static {
-    /// The date and time, UTC.
+    /// Returns the date and time, UTC.
     fn wall(&self) -> Timestamp;
 
-    /// The time since some fixed point in the past.
+    /// Returns the time since a fixed point in the past.
     ///
-    /// Never goes backwards, is never set, and goes on while the machine is suspended: the bound on
+    /// It must never go back or be set, and must continue while the machine is suspended: the bound on
     /// how long a revoked token is accepted is measured with it.
     fn boot(&self) -> Duration;
 
-    /// The same, cheaper, and behind by up to a tenth of a second.
-    ///
-    /// A suspension shows in the first reading after it, here too.
+    /// Returns [`Clock::boot`] at a lower cost, behind by at most 100 ms. The first reading after a
+    /// suspension must include it. The default implementation calls [`Clock::boot`].
     fn boot_coarse(&self) -> Duration {
         self.boot()
     }
 }
 
-/// Now, as tokio's timers have it: for the pace of work, and never for a decision.
-#[expect(clippy::disallowed_methods, reason = "timers go by no other clock")]
+/// Returns the time of tokio's timers: to schedule work, never for a decision.
+#[expect(clippy::disallowed_methods, reason = "timers use no other clock")]
 pub(crate) fn timer_now() -> Instant {
     Instant::now()
 }
 
-/// The machine's own clocks: real time, and `CLOCK_BOOTTIME` on Linux.
+/// The machine's clocks: real time, and `CLOCK_BOOTTIME` on Linux.
 ///
-/// Rust's `Instant` is no substitute for the latter: it stops while a machine is suspended, so that
-/// a resumed virtual machine would take its old cache for fresh. Elsewhere than on Linux the larger
-/// of the monotonic and the real difference is taken.
+/// Rust's `Instant` cannot replace the latter: it stops while a machine is suspended, so a resumed
+/// virtual machine would use an outdated cache. On other systems the boot clock advances by the
+/// larger of the monotonic and the real-time difference.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 

@@ -12,7 +12,7 @@ use crate::store::{MarkBounds, StoreTime};
 /// One reading of the time, in microseconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {
-    /// Since the boot clock's fixed point.
+    /// The boot clock.
     pub(crate) boot: i64,
     /// Since 1970, UTC.
     pub(crate) wall: i64,
@@ -26,7 +26,7 @@ impl Moment {
         }
     }
 
-    /// The date and time.
+    /// Returns the date and time.
     pub(crate) fn timestamp(self) -> Timestamp {
         timestamp(self.wall)
     }
@@ -36,19 +36,18 @@ fn timestamp(micros: i64) -> Timestamp {
     Timestamp::from_microsecond(micros).unwrap_or(Timestamp::MAX)
 }
 
-/// The time as decisions use it: the boot clock plus its measured distance from the date.
+/// The time for decisions: the boot clock plus its measured distance from the date.
 ///
-/// So a decision reads one clock, and a step of another one is taken over at defined moments (each
-/// answer of the store) rather than in the middle of a decision. The date is the database's where
-/// it has a clock, else this machine's; and it does not go back behind the mark
-/// ([`StoreTime`]), whatever either of them says.
+/// So a decision reads one clock, and a step of another clock takes effect at defined times (each
+/// response of the store), not in the middle of a decision. The date is the database's if it has a
+/// clock, else this machine's; but never earlier than the mark ([`StoreTime`]).
 #[derive(Debug)]
 pub(crate) struct Time {
     clock: Arc<dyn Clock>,
     /// The date minus the boot clock.
     distance: AtomicI64,
     state: Mutex<State>,
-    /// Boot time at which this process began.
+    /// Boot time at which this process started.
     started: i64,
 }
 
@@ -56,44 +55,44 @@ pub(crate) struct Time {
 struct State {
     /// Boot time at which the distance was measured; `None` while it is only assumed.
     measured: Option<i64>,
-    /// Whether it has moved since somebody was told so.
+    /// Whether it has moved since [`Time::observe`] last returned that.
     has_moved: bool,
     mark: Option<Mark>,
     keeper: Keeper,
-    /// The clock minus the mark, as last seen, in microseconds.
+    /// The clock minus the mark, as last read, in microseconds.
     leap: i64,
     /// Whether the clock has leapt while this process ran, and has not agreed with the mark since.
     has_leapt: bool,
-    /// Until which boot time it counts that another node contradicts a leap; `None` if the others
-    /// were not heard yet.
+    /// The boot time until which another node's contradiction of a leap counts; `None` before the
+    /// other nodes' reports are read.
     contradicted_until: Option<i64>,
-    /// Boot time at which it was last said that they are apart; `None` while they are not.
+    /// Boot time at which it was last logged that clock and mark differ; `None` while they agree.
     warned: Option<i64>,
 }
 
-/// Who keeps the time.
+/// The keeper of clock and mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Keeper {
     /// This process: the store keeps no mark.
     Process,
     /// The store keeps the mark, and the clock is this machine's.
     Mark,
-    /// The store has a clock too.
+    /// The store keeps the mark and has a clock.
     Database,
 }
 
-/// How far clock and mark may be apart before that means anything, and how far a distance that is
-/// measured anew may differ before all that was judged by the old one is judged anew: a second.
+/// How far clock and mark may differ without effect, and how far a new distance may differ from the old
+/// one before all tokens are reloaded: a second.
 const TOLERANCE: i64 = 1_000_000;
-/// How long the shortest way of an answer counts. After that a longer one may be as good, since
+/// How long the measurement by the quickest response counts. After that a slower one replaces it, since
 /// clocks drift.
 const MEASURED_FOR: i64 = 60_000_000;
-/// How far the clock may be ahead of the mark without a word: a short restart.
+/// How far the clock may be ahead of the mark without a warning: a short restart.
 const SHORT_LEAP: i64 = 60_000_000;
-/// How often it is said that clock and mark are apart.
+/// How often it is logged that clock and mark differ.
 const WARN_AGAIN_AFTER: i64 = 10 * 60_000_000;
 
-/// Whether the clock is no further from the mark than a short restart would put it.
+/// Returns whether the clock differs from the mark by no more than a short restart explains.
 fn agree(leap: i64) -> bool {
     (-TOLERANCE..=SHORT_LEAP).contains(&leap)
 }
@@ -132,7 +131,7 @@ impl Time {
         self.moment(self.clock.boot())
     }
 
-    /// The time, behind by up to a tenth of a second.
+    /// Returns the time, behind by at most 100 ms.
     pub(crate) fn coarse(&self) -> Moment {
         self.moment(self.clock.boot_coarse())
     }
@@ -143,8 +142,8 @@ impl Time {
         Moment { boot, wall }
     }
 
-    /// Reads the time after measuring the distance anew from this machine's real-time clock, unless
-    /// the database's clock counts.
+    /// Measures the distance from this machine's real-time clock, unless the database has a clock, and
+    /// returns the time.
     pub(crate) fn refresh(&self) -> Moment {
         let boot = micros(self.clock.boot());
         let mut state = self.state();
@@ -156,20 +155,18 @@ impl Time {
         self.now()
     }
 
-    /// Takes over what a store has said of the time, in an answer to a question that was sent at
-    /// this boot time. Returns whether the date has moved by more than a second: then all that was
-    /// judged by the old one must be judged anew.
+    /// Records the store's time from the response to a request that was sent at this boot time. Returns
+    /// whether the date has moved by more than a second; then all tokens must be reloaded.
     ///
-    /// The answer is counted from when the question was sent, so that this clock is ahead of the
-    /// store's, by the time that the quickest answer took, and never behind: tokens end a little
-    /// early rather than late.
-    #[must_use = "what was judged by the old date must be judged anew"]
+    /// The response counts from when the request was sent. So this clock is ahead of the store's by the
+    /// time that the quickest response took, and never behind: tokens expire a little early, not late.
+    #[must_use = "all tokens must be reloaded after a step of the date"]
     pub(crate) fn observe(&self, sent: i64, time: StoreTime) -> bool {
         self.take_over(sent, time, false)
     }
 
-    /// The same, of an answer to a question that has moved the mark within this one's bounds.
-    #[must_use = "what was judged by the old date must be judged anew"]
+    /// The same for a request that has moved the mark within [`Time::mark_bounds`].
+    #[must_use = "all tokens must be reloaded after a step of the date"]
     pub(crate) fn observe_moved(&self, sent: i64, time: StoreTime) -> bool {
         self.take_over(sent, time, true)
     }
@@ -185,7 +182,7 @@ impl Time {
             _ => state.keeper,
         };
         if std::mem::replace(&mut state.keeper, keeper) != keeper {
-            // What this process took for the time until now counts no longer.
+            // The time that this process assumed until now no longer counts.
             state.measured = None;
             state.mark = None;
         }
@@ -208,7 +205,7 @@ impl Time {
         std::mem::take(&mut state.has_moved)
     }
 
-    /// Measures the distance by a clock that was read between these boot times.
+    /// Measures the distance to a clock that was read between these boot times.
     fn measure(&self, state: &mut State, clock: i64, asked: Range<i64>) {
         let old = self.distance.load(Ordering::Relaxed);
         let vouched = state.mark.map(|mark| mark.at_least(asked.end));
@@ -222,7 +219,7 @@ impl Time {
         state.leap = leap;
         let new = match vouched {
             Some(vouched) if state.leap < -TOLERANCE => {
-                // The clock is behind what is vouched for, so it says nothing. This one goes on.
+                // A clock behind the mark is not used; this one continues.
                 let least = vouched.saturating_sub(asked.end);
                 if is_first { least } else { old.max(least) }
             }
@@ -247,7 +244,7 @@ impl Time {
         }
     }
 
-    /// How far the mark may be moved now: not at all by a process that has not read it yet.
+    /// Returns how far the mark may be moved now: not at all by a process that has not read it yet.
     pub(crate) fn mark_bounds(&self) -> MarkBounds {
         let now = micros(self.clock.boot());
         let clock = self.clock.wall();
@@ -266,8 +263,8 @@ impl Time {
         }
     }
 
-    /// The time that is vouched for, as far as this process knows: by which things are old, for
-    /// stores that keep no mark.
+    /// Returns the earlier of clock and mark as this process knows them: the time for the age of rows in
+    /// a store without a mark.
     pub(crate) fn vouched(&self) -> Timestamp {
         let now = self.refresh();
         let mark = self.state().mark;
@@ -275,14 +272,14 @@ impl Time {
         timestamp(mark.min(now.wall))
     }
 
-    /// How far the clock is ahead of the mark, in microseconds; negative where it is behind.
+    /// Returns how far the clock is ahead of the mark, in microseconds; negative if it is behind.
     pub(crate) fn leap(&self) -> i64 {
         self.state().leap
     }
 
-    /// How far the database's clock is ahead of the mark, in microseconds, if it has leapt while this
-    /// process ran, or another node contradicts it: then either of them is wrong, and this node cannot
-    /// tell which.
+    /// Returns how far the database's clock is ahead of the mark, in microseconds, if it has leapt while
+    /// this process ran or another node contradicts the leap: then clock or mark is wrong, and this node
+    /// cannot decide which.
     pub(crate) fn doubtful_leap(&self) -> Option<i64> {
         let now = micros(self.clock.boot());
         let state = self.state();
@@ -292,34 +289,33 @@ impl Time {
         (state.keeper == Keeper::Database && is_doubtful).then_some(state.leap)
     }
 
-    /// Whether this node contradicts others that find the database's clock far from the mark: it finds
-    /// them together, or has seen the clock leap.
+    /// Returns whether this node contradicts nodes that find the database's clock far from the mark: it
+    /// finds that they agree, or has seen the clock leap.
     pub(crate) fn contradicts_leap(&self) -> bool {
         let state = self.state();
         state.keeper == Keeper::Database && (state.has_leapt || agree(state.leap))
     }
 
-    /// Takes over until which boot time it counts that another node has contradicted those that find
-    /// the clock far from the mark.
+    /// Records the boot time until which another node's contradiction counts.
     pub(crate) fn contradicted(&self, until: i64) {
         self.state().contradicted_until = Some(until);
     }
 
-    /// Whether the database's clock is far from the mark, and what other nodes say of that is not
+    /// Returns whether the database's clock is far from the mark, and the reports of other nodes are not
     /// known yet.
     pub(crate) fn must_hear_others(&self) -> bool {
         let state = self.state();
         state.keeper == Keeper::Database && state.contradicted_until.is_none() && !agree(state.leap)
     }
 
-    /// Logs when clock and mark come apart, now and then while they are, and when they no longer are.
+    /// Logs when clock and mark begin to differ, every ten minutes while they do, and when they agree.
     pub(crate) fn report_leap(&self) {
         let boot = self.refresh().boot;
         let mut state = self.state();
         let leap_seconds = state.leap / 1_000_000;
         if agree(state.leap) {
             if state.warned.take().is_some() {
-                tracing::info!("the clock agrees again with the time that the store vouches for");
+                tracing::info!("the clock agrees again with the store's mark");
             }
             return;
         }
@@ -331,20 +327,20 @@ impl Time {
         if state.leap > 0 {
             tracing::warn!(
                 leap_seconds,
-                "the clock is ahead of the time that the store vouches for: tokens expire by the \
-                 clock, and what is old is deleted by the other; if the clock is right, this passes, \
-                 sooner if you call Pats::accept_clock"
+                "the clock is ahead of the store's mark: tokens expire by the clock, and old rows \
+                 are deleted by the mark; if the clock is right, the mark catches up, at once if \
+                 Pats::accept_clock is called"
             );
         } else {
             tracing::warn!(
                 leap_seconds,
-                "the clock is behind the time that the store vouches for, and is not believed; \
-                 set it right, or if it is, call Pats::accept_clock"
+                "the clock is behind the store's mark and is not used; set it right, or if it is \
+                 right, call Pats::accept_clock"
             );
         }
     }
 
-    /// This machine's real-time clock, which may be wrong.
+    /// Returns this machine's real-time clock, which may be wrong.
     pub(crate) fn machine(&self) -> Timestamp {
         self.clock.wall()
     }
@@ -369,7 +365,7 @@ mod tests {
         SignedDuration::from_secs(count)
     }
 
-    /// What a store says whose clock and mark are as far from this.
+    /// Returns the time of a store with clock and mark this many seconds after `base`.
     fn said(base: Timestamp, clock: i64, mark: i64) -> StoreTime {
         StoreTime {
             clock: Some(base + seconds(clock)),
@@ -411,12 +407,12 @@ mod tests {
         assert!(time.must_hear_others());
         time.contradicted(time.now().boot + 25_000_000);
         assert_eq!(time.doubtful_leap(), Some(2 * DAY * 1_000_000));
-        assert!(!time.must_hear_others(), "they are heard");
+        assert!(!time.must_hear_others(), "their reports are read");
         clock.advance(Duration::from_secs(25));
         assert_eq!(
             time.doubtful_leap(),
             None,
-            "the other one was not heard again"
+            "the other node has not reported again"
         );
         time.contradicted(time.now().boot + 25_000_000);
         let _ = observe(25, 25);
@@ -438,7 +434,7 @@ mod tests {
             at(&time),
             base + seconds(3600) + SignedDuration::from_millis(150)
         );
-        // A quicker answer tells more, and moves nothing worth a word.
+        // A quicker response is more precise, and moves the date by less than a second.
         let asked = time.now().boot;
         clock.advance(Duration::from_millis(10));
         assert!(!time.observe(asked, said(base, 3600, 3600)));
@@ -446,7 +442,7 @@ mod tests {
             at(&time),
             base + seconds(3600) + SignedDuration::from_millis(10)
         );
-        // A slower one tells less, also if it is the way back that was quick.
+        // A slower one is less precise, even if its way back was quick.
         let asked = time.now().boot;
         clock.advance(Duration::from_millis(500));
         let now = base + seconds(3600) + SignedDuration::from_millis(510);
@@ -468,7 +464,7 @@ mod tests {
             assert_eq!(at(&time), base);
             assert_eq!(time.leap(), -behind * 1_000_000);
         }
-        // And time goes on, also when the mark is not moved.
+        // Time continues even if the mark is not moved.
         clock.advance(Duration::from_mins(5));
         let asked = time.now().boot;
         assert!(!time.observe(asked, said(base, -2 * DAY + 300, 0)));
@@ -497,7 +493,7 @@ mod tests {
         assert_eq!(time.refresh().timestamp(), base);
         clock.step_wall(seconds(402 * DAY));
         assert_eq!(time.refresh().timestamp(), base + seconds(400 * DAY));
-        assert_eq!(time.vouched(), base, "nobody vouches for that");
+        assert_eq!(time.vouched(), base, "the mark does not follow the clock");
         clock.step_wall(seconds(-400 * DAY));
         assert_eq!(time.refresh().timestamp(), base, "right again");
     }

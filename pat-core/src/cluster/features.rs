@@ -1,4 +1,4 @@
-//! Features that older versions would misread: when they may be used.
+//! The first use of features that older versions would misread.
 
 use std::time::Duration;
 
@@ -7,12 +7,11 @@ use crate::store::StoreError;
 use crate::versions::{Feature, Standing};
 
 impl Feed {
-    /// Waits until a feature can be used: has older versions not read the store any more, if none
-    /// of them runs, and then lets the time pass in which one could still answer from its cache.
-    /// False if an older one runs, or that time is longer than anybody waits for an answer.
+    /// Makes a feature usable: excludes older versions from the store, unless an older node runs, and
+    /// waits until none can answer from its cache. Returns `false` if an older node runs, or the wait
+    /// exceeds the time limit of requests.
     ///
-    /// That is once in the life of a store. So a version that only runs beside newer tables keeps
-    /// nobody from going back to the one before; its first use of a feature does.
+    /// A downgrade is possible until the first use of the feature.
     pub(crate) async fn enable(&self, feature: Feature) -> Result<bool, StoreError> {
         let limit = self.context.request_timeout();
         let enabled = tokio::time::timeout(limit, self.until_usable(feature)).await;
@@ -21,8 +20,8 @@ impl Feed {
 
     async fn until_usable(&self, feature: Feature) -> Result<bool, StoreError> {
         const PAUSE: Duration = Duration::from_millis(20);
-        // A cache may be trusted for as long; a tenth more allows for clocks that run at different
-        // speeds. A store of this process alone has no other readers.
+        // A cache is used for that long; a tenth more allows for clocks of different speeds. A store
+        // that is not shared has no other readers.
         let bound = if self.context.store.is_shared() {
             self.context.settings.auth_max_staleness().mul_f64(1.1)
         } else {

@@ -1,5 +1,4 @@
-//! The change feed: how a node learns what others have changed, and for how long it may believe
-//! that it knows.
+//! The change feed: how a node learns the changes of others, and for how long it may use its cache.
 
 mod features;
 mod nodes;
@@ -22,15 +21,15 @@ use crate::store::{
 };
 use crate::token::random_u64;
 
-/// How far this node has read the feed, and what it has reported about that.
+/// This node's position in the feed, and its reports.
 #[derive(Debug)]
 pub(crate) struct Feed {
     context: Arc<Context>,
     auth: Arc<Authenticator>,
-    /// The lock makes polls take turns.
+    /// The lock serialises polls.
     progress: Mutex<Progress>,
     lagging: Mutex<LaggingNodes>,
-    /// Until which boot time the last report that was read back counts; see [`Feed::is_reported`].
+    /// The boot time until which the last report that was read back counts; see [`Feed::is_reported`].
     reported_until: AtomicI64,
 }
 
@@ -42,22 +41,21 @@ struct Progress {
     cursor: Option<FeedPosition>,
     /// The last report, and the boot time at which it was sent.
     reported: Option<(NodeReport, i64)>,
-    /// When the last report was sent that was committed, and then read among all nodes'.
+    /// When the last report was sent that was committed and read back.
     read_back: Option<i64>,
-    /// Whether another node waits for this one to know of changes.
+    /// Whether the revocations of another node wait for this one.
     somebody_waits: bool,
     /// The time in the last report, whether or not it arrived.
     last_said: Timestamp,
     silent: SilentNodes,
 }
 
-/// How often a node reports at least.
+/// The longest interval between two reports of a node.
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);
-/// How long after its last report a node is said to be able to work: in that time two reports were
-/// due, so one of them may have failed.
+/// How long after its last report a node is ready: two reports are due in that time, so one may fail.
 const READY_FOR: Duration = Duration::from_secs(25);
-/// How long after its last report a node still uses its cache: half the time after which the
-/// others forget it, so that it has stopped long before they no longer wait for it.
+/// How long after its last report a node uses its cache: half the time after which the others forget
+/// it, so that it has stopped long before they no longer wait for it.
 const REPORT_LASTS: Duration = NODE_FORGOTTEN_AFTER
     .checked_div(2)
     .expect("two is not zero");
@@ -73,16 +71,16 @@ impl Feed {
         }
     }
 
-    /// Reads the feed once: bumps the epochs of what has changed, then trusts the cache for
-    /// another `pat.self.auth.max.staleness.ms`, counted from when the question was sent.
+    /// Reads the feed once: bumps the epochs of changed tokens and owners, then extends the use of the
+    /// cache to `pat.self.auth.max.staleness.ms` after the request was sent.
     ///
-    /// A node reports before its first poll and, where some node waits for that, after each one that
-    /// found something new, so that whoever has changed something can wait until no node is left that
-    /// does not know. It also reports before a poll if by then its lease has ended, so that nobody
-    /// need wait for one who was not heard of for so long.
+    /// A node reports before its first poll, and after each poll that found a change if another node
+    /// waits for that, so that a revocation can wait until all nodes know it. It also reports before a
+    /// poll if its cache is no longer fresh, so that a revocation need not wait for a node whose last
+    /// report is older than the bound.
     pub(crate) async fn poll(&self) -> Result<(), StoreError> {
         if !self.context.store.is_shared() {
-            // All changes are made here, and known at once.
+            // All changes are made in this process.
             self.auth
                 .observe(self.context.time.now(), StoreTime::default());
             return Ok(());
@@ -96,7 +94,7 @@ impl Feed {
         polled
     }
 
-    /// The same, on a node that polls at all.
+    /// Polls, if this node has polled before.
     pub(crate) async fn catch_up(&self) -> Result<(), StoreError> {
         let mut progress = self.progress.lock().await;
         match progress.cursor {
@@ -105,14 +103,14 @@ impl Feed {
         }
     }
 
-    /// Whether a report of this node was committed and read back a short time ago: the database takes
-    /// what is written, and shows it to others.
+    /// Returns whether a recent report of this node was committed and read back: the database accepts
+    /// writes and returns them.
     pub(crate) fn is_reported(&self) -> bool {
         self.context.time.now().boot < self.reported_until.load(Ordering::SeqCst)
     }
 
-    /// Whether no node can still trust what it knew before the generation `head`, which is known to
-    /// be there: each has said so, or was not heard of for `bound`, by when its lease has ended.
+    /// Returns whether no node uses a cache from before the generation `head`, which has been committed:
+    /// each node has reported it, or has not reported for `bound`, so that its cache is not fresh.
     pub(crate) async fn is_known_everywhere(
         &self,
         head: u64,
@@ -129,7 +127,7 @@ impl Feed {
         Ok(lagging.all_know(head, &nodes, asked, bound))
     }
 
-    /// Trusts the cache no longer, and has the others forget this node.
+    /// Stops using the cache, and deregisters this node.
     pub(crate) async fn leave(&self) -> Result<(), StoreError> {
         let mut progress = self.progress.lock().await;
         self.auth.epochs.expire();
@@ -160,7 +158,7 @@ impl Feed {
             result = self.report(progress, applied).await;
         }
         let reported_at = progress.reported.map_or(i64::MIN, |(_, at)| at);
-        // What has changed and what time it is must be known even if nothing can be written.
+        // Changes and time must be read even if the database accepts no writes.
         let sent = self.context.time.now();
         let limit = self.context.auth_timeout();
         let page = self
@@ -175,8 +173,8 @@ impl Feed {
         if self.is_news(progress, page.head.generation) {
             self.report(progress, page.head.generation).await?;
         }
-        // Who waits for this node takes it for gone when its report is older than the bound, and its
-        // cache must not be trusted again after that. Or else the next poll counts, which reports first.
+        // Other nodes do not wait for this one if its report is older than the bound, so this poll must
+        // not make the cache fresh again then. The next poll, which reports first, will.
         let now = self.context.time.now();
         let bound = micros(self.context.settings.auth_max_staleness());
         let is_waited_for = now.boot < reported_at.saturating_add(bound);
@@ -188,7 +186,7 @@ impl Feed {
         Ok(())
     }
 
-    /// Whether it is to be reported at once that all changes up to this generation are known.
+    /// Returns whether the node must report at once that it has applied this generation.
     fn is_news(&self, progress: &Progress, applied: u64) -> bool {
         match progress.reported {
             None => true,
@@ -199,7 +197,7 @@ impl Feed {
         }
     }
 
-    /// Every change is reported where somebody waits for that: this node or another one.
+    /// Each change is reported if this node or another one waits for reports.
     fn mode(&self, progress: &Progress) -> ReportMode {
         match self.context.settings.revocation_wait() {
             RevocationWait::Cluster => ReportMode::EachChangeAndWaits,
@@ -213,7 +211,7 @@ impl Feed {
             .cursor
             .map(|cursor| (cursor, continuity(cursor, page)))
         {
-            // What was loaded before the first poll may have changed before it too.
+            // Tokens loaded before the first poll may have changed since.
             None => self.auth.epochs.bump_all(),
             Some((_, Ok(()))) => page
                 .entries
@@ -223,7 +221,7 @@ impl Feed {
                 tracing::warn!(
                     at = cursor.generation,
                     head = page.head.generation,
-                    "this node has missed so many changes that it judges all tokens anew"
+                    "this node has missed too many changes and invalidates its token cache"
                 );
                 self.auth.invalidate_all();
             }
@@ -231,7 +229,7 @@ impl Feed {
                 tracing::error!(
                     gap = ?gap, at = cursor.generation, head = page.head.generation,
                     "the change feed is broken (a failover that lost commits?); \
-                     the whole token cache is dropped"
+                     this node invalidates its token cache"
                 );
                 self.context.metrics.feed_broken();
                 self.auth.invalidate_all();
@@ -274,10 +272,10 @@ impl Feed {
             .silent
             .record(reports, self.context.time.now().boot);
         let contradicted_at = progress.silent.contradicted_at(report.node);
-        // For as long as a node that lives is silent at most.
+        // The longest silence of a running node.
         let until = contradicted_at.map_or(i64::MIN, |at| at.saturating_add(micros(READY_FOR)));
         self.context.time.contradicted(until);
-        // However many there are, in the time of one.
+        // One time limit for all.
         let forget = async {
             for node in &silent {
                 self.context.store.deregister(node).await?;
@@ -304,7 +302,7 @@ impl Feed {
         by_poll.min(reported.saturating_add(micros(REPORT_LASTS)))
     }
 
-    /// Asks the store for its time, before the first report: that has the time in it.
+    /// Reads the store's time before the first report, which contains the time.
     async fn learn_time(&self) -> Result<(), StoreError> {
         let sent = self.context.time.now();
         let limit = self.context.auth_timeout();
@@ -319,7 +317,7 @@ impl Feed {
 }
 
 impl Progress {
-    /// This time, or one that is later than all that were returned before.
+    /// Returns `now`, or a time just after the last returned one if that is later.
     fn later(&mut self, now: Timestamp) -> Timestamp {
         const RESOLUTION: SignedDuration = SignedDuration::from_micros(1);
         let least = self.last_said.saturating_add(RESOLUTION);
@@ -328,20 +326,20 @@ impl Progress {
     }
 }
 
-/// Why the entries after a cursor cannot be all that happened after it.
+/// The reason that the entries of a page are not all changes since its cursor.
 #[derive(Debug, PartialEq, Eq)]
 enum Gap {
     /// The counter went backwards.
     WentBackwards,
-    /// The generation at the cursor is another one than the one that was read.
+    /// The generation at the cursor has another nonce than the one that was read.
     Rewritten,
     /// Entries between the cursor and the head are missing.
     Purged,
-    /// All of them are left out, being too many.
+    /// The entries are omitted because they are too many.
     Behind,
 }
 
-/// Decides whether a page continues where the cursor stands, without a gap.
+/// Checks that a page continues at the cursor without a gap.
 fn continuity(cursor: FeedPosition, page: &ChangePage) -> Result<(), Gap> {
     if page.head.generation < cursor.generation {
         return Err(Gap::WentBackwards);

@@ -1,4 +1,4 @@
-//! What the nodes have reported: which of them are silent, and which lag behind a change.
+//! The reports of nodes: which nodes are silent, and which lag behind a change.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -6,11 +6,10 @@ use std::time::Duration;
 use crate::clock::micros;
 use crate::store::{NODE_FORGOTTEN_AFTER, NodeReport, ReportMode};
 
-/// The last report of each node, and the boot time at which this node first saw it.
+/// The last report of each node, and the boot time at which this node first read it.
 ///
-/// So a time is measured with the clock of the one who listens, and no two clocks are compared: a
-/// node whose date is wrong must not take the others for silent, or whoever waits for all nodes
-/// would not wait for them.
+/// So silence is measured with the reader's clock, and no two clocks are compared: a node with a wrong
+/// date must not forget the others, since revocations would not wait for them.
 #[derive(Debug, Default)]
 struct LastReports(HashMap<u64, Heard>);
 
@@ -19,15 +18,15 @@ struct Heard {
     report: NodeReport,
     /// Boot time.
     since: i64,
-    /// The newest change there was then.
+    /// The newest generation at that time.
     head: u64,
 }
 
 impl LastReports {
-    /// Takes in these reports, as read at this boot time, in place of all others.
+    /// Replaces all reports by these, read at this boot time.
     ///
-    /// A node that reports seldom may have read the feed since it said the same before: what it
-    /// knows by then says nothing about a change after `head`, so it is heard anew.
+    /// A node that reports seldom may have polled since the same report: it may use a cache from
+    /// before a change after `head`, so its report counts as new.
     fn record(&mut self, reports: impl IntoIterator<Item = NodeReport>, now: i64, head: u64) {
         let latest = reports.into_iter().map(|report| {
             let before = self.0.get(&report.node).filter(|before| {
@@ -44,19 +43,19 @@ impl LastReports {
         self.0 = latest.collect();
     }
 
-    /// The reports, each with the boot time since which it has been the last of its node.
+    /// Returns the reports, each with the boot time since which it has been the node's last one.
     fn iter(&self) -> impl Iterator<Item = (NodeReport, i64)> {
         self.0.values().map(|heard| (heard.report, heard.since))
     }
 }
 
-/// What all nodes have said last, this one too.
+/// The last reports of all nodes, including this one.
 #[derive(Debug, Default)]
 pub(super) struct SilentNodes(LastReports);
 
 impl SilentNodes {
-    /// Takes in what all nodes have reported, as read at this boot time, and returns the reports of
-    /// those that have said nothing else for [`NODE_FORGOTTEN_AFTER`].
+    /// Records the reports of all nodes, read at this boot time, and returns those that have not
+    /// changed for [`NODE_FORGOTTEN_AFTER`].
     pub(super) fn record(&mut self, reports: Vec<NodeReport>, now: i64) -> Vec<NodeReport> {
         self.0.record(reports, now, 0);
         let is_silent = |since| now - since >= micros(NODE_FORGOTTEN_AFTER);
@@ -64,8 +63,8 @@ impl SilentNodes {
         silent.map(|(report, _)| report).collect()
     }
 
-    /// The boot time of the latest report in which another node than `own` contradicts the nodes that
-    /// find the store's clock far from its mark; `None` if no other node does.
+    /// Returns the boot time of the latest report in which a node other than `own` contradicts a leap
+    /// of the clock ([`NodeReport::contradicts_leap`]); `None` if no other node does.
     pub(super) fn contradicted_at(&self, own: u64) -> Option<i64> {
         let reports = self.0.iter();
         let contradicting =
@@ -74,21 +73,21 @@ impl SilentNodes {
     }
 }
 
-/// What those nodes have said last that were seen to lack a change, and since when they lack one.
+/// The last reports of nodes that have not applied a change, and since when.
 ///
-/// Such a node was killed, is suspended or cannot reach the database. Its lease, from a poll before
-/// that change, ends within the bound, and by then it has no other: what a poll finds is reported
-/// before it counts. From there on it reports *before* it polls. So as long as the same report is
-/// read after a later change, its next poll will see that one too, and nobody need wait for it.
-/// (Not so a node that reports seldom: it is waited for anew after each change.)
+/// Such a node was killed, is suspended or cannot reach the database. Its cache, from a poll before
+/// that change, is fresh for at most the bound, and a later poll does not extend that before the node
+/// has reported the change. After that it reports *before* it polls. So while the same report is read
+/// after a later change, the node's next poll will read that change too, and no wait is needed.
+/// (A node that reports seldom is waited for after each change.)
 #[derive(Debug, Default)]
 pub(super) struct LaggingNodes(LastReports);
 
 impl LaggingNodes {
-    /// Whether no node can trust what it knew before the generation `head`.
+    /// Returns whether no node uses a cache from before the generation `head`.
     ///
-    /// `head` was there before the boot time `asked`, and `nodes` were read after it. `bound` is how
-    /// long a lease may still last, with an allowance for clocks that run at different speeds.
+    /// `head` was committed before the boot time `asked`, and `nodes` were read after it. `bound` is
+    /// how long a cache may stay fresh, with an allowance for clocks of different speeds.
     pub(super) fn all_know(
         &mut self,
         head: u64,
@@ -113,7 +112,7 @@ mod tests {
     const SECOND: i64 = 1_000_000;
     const MINUTE: i64 = 60 * SECOND;
 
-    /// A report of a node that tells of each change.
+    /// Returns a report of a node that reports each change.
     fn report(node: u64, applied: u64, second: i64) -> NodeReport {
         NodeReport {
             node,

@@ -16,12 +16,12 @@ use crate::error::AuthError;
 use crate::outage::Outages;
 use crate::store::{AuditStore, StoreError};
 
-/// How many refusals and first uses may wait to be stored.
+/// The capacity of the queue of refusals and first uses to be stored.
 const SAMPLES_LEN: usize = QUEUE_LEN;
-/// How many of them one transaction stores.
+/// The most of them that one transaction stores.
 const SAMPLES_BATCH: usize = 500;
 
-/// Sends events to `tracing`, to process sinks, and to the store what goes with no change.
+/// Sends events to `tracing` and process sinks, and those without a change to the store.
 #[derive(Debug)]
 pub(crate) struct Events {
     process_sinks: Vec<ProcessSink>,
@@ -29,7 +29,7 @@ pub(crate) struct Events {
     shared_sinks: Vec<Plugged>,
     /// Refusals and first uses, if the store keeps events.
     samples: Option<Queue>,
-    /// Wakes whoever feeds the shared sinks.
+    /// Wakes the task that feeds the shared sinks.
     pub(crate) recorded: Notify,
     anonymous_refusals: [Sampler; 4],
     token_refusals: TokenSampler,
@@ -42,7 +42,7 @@ struct ProcessSink {
 }
 
 impl Events {
-    /// `is_stored` says whether the store keeps events.
+    /// `is_stored`: the store keeps events.
     pub(crate) fn new(sinks: Vec<Arc<dyn EventSink>>, is_stored: bool) -> Self {
         let mut names = HashSet::new();
         let plugged = (1..).zip(sinks);
@@ -67,14 +67,13 @@ impl Events {
         &self.shared_sinks
     }
 
-    /// Tells of a change that is committed. Its row, where the store keeps events, was committed
-    /// with it.
+    /// Emits the event of a committed change. A store that keeps events has committed its row too.
     pub(crate) fn emit_change(&self, at: Timestamp, kind: EventKind) {
         self.emit(at, kind);
         self.recorded.notify_one();
     }
 
-    /// Tells of something that goes with no change, and has it stored when there is time.
+    /// Emits an event without a change, and queues it for the store.
     pub(crate) fn emit_sample(&self, at: Timestamp, kind: EventKind) {
         let event = self.emit(at, kind);
         if let Some(samples) = &self.samples
@@ -99,16 +98,16 @@ impl Events {
                 tracing::warn!(
                     sink = sink.number,
                     dropped,
-                    "an event sink is too slow, or Pats::start was not called; events are lost to it"
+                    "an event sink is too slow, or Pats::start was not called; the sink loses events"
                 );
             }
         }
         event
     }
 
-    /// Reports what a load refused, or a string that needs no load to be refused.
+    /// Emits the refusal of a load, or of a string that is refused without one.
     ///
-    /// All refusals are sampled, so that a flood of requests costs no flood of events.
+    /// All refusals are sampled, so that a flood of requests does not cause a flood of events.
     pub(crate) fn emit_refusal(&self, now: Moment, error: &AuthError) {
         let at = now.timestamp();
         let [foreign, unknown, disabled, unavailable] = &self.anonymous_refusals;
@@ -131,30 +130,30 @@ impl Events {
         self.emit_sample(at, kind);
     }
 
-    /// Reports a refusal that was found in the cache: of a known token the load has told already.
+    /// Emits a refusal found in the cache; not that of a known token, which the load has emitted.
     pub(crate) fn emit_repeated_refusal(&self, now: Moment, error: &AuthError) {
         if error.token_id().is_none() {
             self.emit_refusal(now, error);
         }
     }
 
-    /// How many process sinks there are.
+    /// Returns the number of process sinks.
     pub(crate) fn process_sinks(&self) -> usize {
         self.process_sinks.len()
     }
 
-    /// Hands its events to a process sink: until `stop` as they come, then what is left.
+    /// Delivers events to a process sink as they come; after `stop`, delivers the rest and returns.
     pub(crate) async fn deliver(&self, sink: usize, stop: &CancellationToken, outages: &Outages) {
         let ProcessSink { sink, queue } = &self.process_sinks[sink];
         let mut outlet = queue.open().await;
         while let [event] = outlet.next(1, stop).await {
-            // What a sink of the process does not take is lost to it.
+            // A process sink is not offered an event again.
             drop(record(sink, event, stop, outages).await);
         }
     }
 
-    /// Stores refusals and first uses: until `stop` as they come, then what is left. What is lost in
-    /// an outage is told once that is over.
+    /// Stores refusals and first uses as they come; after `stop`, stores the rest and returns. Logs
+    /// the number lost in an outage when it is over.
     pub(crate) async fn store_samples(
         &self,
         store: &dyn AuditStore,
@@ -184,7 +183,7 @@ impl Events {
         report_lost(lost);
     }
 
-    /// Says which events are still undelivered when the process ends.
+    /// Logs the events that are undelivered when the process ends.
     pub(crate) fn report_undelivered(&self) {
         for ProcessSink { sink, queue } in &self.process_sinks {
             let events = queue.report_pending();
@@ -215,7 +214,7 @@ fn report_lost(events: u64) {
     }
 }
 
-/// Whether a sink is fed from the store.
+/// Returns whether a sink is fed from the store.
 fn is_shared(sink: &dyn EventSink, names: &mut HashSet<String>) -> bool {
     let Some(name) = sink.name() else {
         return false;
@@ -224,8 +223,8 @@ fn is_shared(sink: &dyn EventSink, names: &mut HashSet<String>) -> bool {
         tracing::error!(
             ?sink,
             name,
-            "the name of a shared event sink must be its own, of 1 to 32 lower-case letters, \
-             digits and hyphens; this sink gets the events of this process only"
+            "the name of a shared event sink must be unique and have 1 to 32 lower-case letters, \
+             digits and hyphens; this sink gets only the events of this process"
         );
         return false;
     }

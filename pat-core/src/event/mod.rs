@@ -1,4 +1,4 @@
-//! Audit events: what happened to tokens, for whoever must be able to tell afterwards.
+//! Audit events: a record of the creation, use, refusal, revocation and deletion of tokens.
 
 mod emit;
 mod queue;
@@ -22,17 +22,17 @@ use crate::notification::{NotificationId, NotificationKind};
 use crate::store::{Outcome, PrunedToken, QueuedNotification, RevokedToken};
 use crate::token::{Owner, TokenId};
 
-/// Something that happened.
+/// An audit event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// The event's row in the store; `None` for an event that comes straight from the operation.
+    /// The event's row in the store; `None` for an event that a process sink gets.
     pub row: Option<EventRow>,
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
-    /// The id of the HTTP request that caused it, where the host tells it
-    /// ([`with_request_id`]). Not stored, so `None` for an event that comes from the store.
+    /// The ID of the HTTP request that caused it ([`with_request_id`]). Not stored, so `None` for an
+    /// event from the store.
     pub request_id: Option<Arc<str>>,
-    /// What.
+    /// What happened.
     pub kind: EventKind,
 }
 
@@ -49,18 +49,18 @@ impl Event {
     }
 }
 
-/// The row of a stored event.
+/// The identity and position of a stored event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventRow {
-    /// A random number that is the row's own, 0 to 2⁵³ − 1. It is the same each time the event is
-    /// offered, so a consumer can pass over an event that it has already.
+    /// The row's unique random number, 0 to 2⁵³ − 1. It is the same each time the event is delivered,
+    /// so a consumer can skip duplicates.
     pub id: i64,
-    /// The row's place in the order in which sinks get the events, from 1. Given after the row was
-    /// committed, so a reader by `seq` misses none.
+    /// The row's position in the order in which sinks get the events, from 1. Assigned after the
+    /// row is committed, so a reader that continues after a `seq` misses none.
     pub seq: u64,
 }
 
-/// What happened.
+/// The kind of an audit event, with its details.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventKind {
@@ -68,77 +68,77 @@ pub enum EventKind {
     Created {
         /// The new token.
         token: TokenId,
-        /// Whose it is.
+        /// Its owner.
         owner: Owner,
-        /// From when on it is refused; `None` for never.
+        /// When it expires; `None` for never.
         expires_at: Option<Timestamp>,
-        /// The token it was created with, if it was.
+        /// The token that authenticated its creation, if one did.
         parent: Option<TokenId>,
     },
-    /// A token authenticated its first request. (Seen by each node that loads the token before the
-    /// first use is written, so it may be told more than once.)
+    /// A token authenticated its first request. Each node that loads the token before its first use
+    /// is written emits this event, so there may be several.
     FirstUsed {
         /// The token.
         token: TokenId,
-        /// Whose it is.
+        /// Its owner.
         owner: Owner,
     },
     /// A presented token was refused.
     Refused {
-        /// A fixed name; see [`AuthError::reason`](crate::AuthError::reason).
+        /// The fixed name of the reason; see [`AuthError::reason`](crate::AuthError::reason).
         reason: Cow<'static, str>,
-        /// The token, where it is known: at most one event every ten seconds on each node. Where
-        /// it is not, one event a second stands for all of the same reason.
+        /// The token, if known. Each node emits at most one event every ten seconds for a known
+        /// token, and one a second for each reason without a known token.
         token: Option<TokenId>,
-        /// How many look-ups of the same token, or of others for the same reason, were refused
-        /// before without an event.
+        /// How many refusals of the same token, or without a known token for the same reason, had
+        /// no event since the last one.
         unreported: u64,
     },
-    /// Tokens were revoked, in one transaction. The store has a row for each of them, so a shared
-    /// sink gets an event for each.
+    /// Tokens were revoked in one transaction. The store has a row for each token, so a shared sink
+    /// gets an event for each.
     Revoked {
-        /// Which, and whose they were; at least one.
+        /// The tokens; at least one.
         tokens: Vec<RevokedToken>,
-        /// Who revoked it; `None` when the host did.
+        /// The user who revoked them; `None` for the host.
         by: Option<Owner>,
-        /// Why, in the revoker's words.
+        /// The reason that this user gave.
         reason: Option<String>,
     },
-    /// Old tokens were deleted, in one transaction: they had expired, or been revoked, more than
-    /// `atlassian.pats.pruning.delay.days` ago. The store has a row for each of them.
+    /// Tokens were deleted in one transaction, `atlassian.pats.pruning.delay.days` after they expired or
+    /// were revoked. The store has a row for each token.
     Pruned {
-        /// Which, and whose they were; at least one.
+        /// The tokens; at least one.
         tokens: Vec<PrunedToken>,
     },
     /// An owner was notified. The store has a row for each token of the notification.
     Notified {
         /// The notification.
         notification: NotificationId,
-        /// What it told.
+        /// The event that it is about.
         kind: NotificationKind,
-        /// Whom it told.
+        /// The owner.
         owner: Owner,
-        /// Of which tokens.
+        /// The tokens that it is about.
         tokens: Vec<TokenId>,
     },
-    /// A notification could not be sent, and is not tried again unless somebody says so
+    /// A notification could not be sent, and is not tried again unless it is requeued
     /// ([`Pats::requeue_notification`](crate::Pats::requeue_notification)).
     NotificationDead {
         /// The notification.
         notification: NotificationId,
-        /// What it should tell.
+        /// The event that it is about.
         kind: NotificationKind,
-        /// Whom it should tell.
+        /// The owner who was to be notified.
         owner: Owner,
-        /// Why it could not be sent.
+        /// The last error.
         error: String,
     },
-    /// The host said that an owner has changed; his tokens are judged anew everywhere.
+    /// The host reported a change of an owner; all nodes reload that owner's tokens.
     OwnerChanged {
         /// The owner.
         owner: Owner,
     },
-    /// A stored event of a kind that only a newer version knows.
+    /// A stored event of a kind that only newer versions know.
     Other {
         /// The name of the kind.
         kind: String,
@@ -150,7 +150,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    /// Splits an event of several tokens into one for each, as a store keeps them.
+    /// Splits an event of several tokens into one for each, as stores keep them.
     #[must_use]
     pub fn per_token(self) -> Vec<Self> {
         match self {
@@ -186,7 +186,8 @@ impl EventKind {
         }
     }
 
-    /// The event of a notification that has come to an end, if it is one.
+    /// Returns the event of a settled notification: [`EventKind::Notified`] if it was sent,
+    /// [`EventKind::NotificationDead`] if it cannot be; `None` for other outcomes.
     #[must_use]
     pub fn of_settled(queued: &QueuedNotification, outcome: &Outcome) -> Option<Self> {
         let (notification, kind, owner) = (queued.claim.id, queued.kind, queued.owner.clone());
@@ -207,8 +208,9 @@ impl EventKind {
         }
     }
 
-    /// A fixed name, for tables, files and metrics: `created`, `first-used`, `refused`, `revoked`,
-    /// `pruned`, `notified`, `notice-dead` or `owner-changed`.
+    /// Returns the fixed name for tables, files and metrics: `created`, `first-used`, `refused`,
+    /// `revoked`, `pruned`, `notified`, `notice-dead` or `owner-changed`; that of
+    /// [`EventKind::Other`] is its `kind`.
     #[must_use]
     pub const fn as_str(&self) -> &str {
         match self {
@@ -225,22 +227,21 @@ impl EventKind {
     }
 }
 
-/// Takes audit events: a queue, a webhook, a log.
+/// A receiver of audit events: a queue, a webhook, a log.
 ///
-/// Every event goes to `tracing` (target `pat_core::event::trace`) anyway, and a store that has
-/// [`TokenStore::audit`](crate::TokenStore::audit) keeps a row of it. Sinks are of two sorts:
+/// Each event is also logged through `tracing` (target `pat_core::event::trace`), and a store with
+/// [`TokenStore::audit`](crate::TokenStore::audit) keeps it. There are two kinds of sinks:
 ///
-/// - A **process sink**, without a [`name`](EventSink::name), gets the events of its own process as
-///   they happen, from a queue of its own with room for [`QUEUE_LEN`] events. Delivery is best
-///   effort: when the queue is full, or the process dies, events are lost to it; drops are counted
-///   and logged.
-/// - A **shared sink**, which has a name, gets the events of all nodes from the store, at least
-///   once and in the order of [`EventRow::seq`]. One node at a time feeds it; its position is kept
-///   in the store and moves only after success. An event that it does not take is offered again
-///   until it takes it. One that is new begins with the oldest event that is kept. All nodes that run must be given the same shared sinks.
+/// - A **process sink**, without a [`name`](EventSink::name), gets the events of its process as they
+///   happen, through a queue for [`QUEUE_LEN`] events. Delivery is best effort: events are lost when
+///   the queue is full or the process dies. Dropped events are counted and logged.
+/// - A **shared sink**, with a name, gets the events of all nodes from the store, at least once and in
+///   the order of [`EventRow::seq`], starting with the oldest stored event. One node at a time feeds
+///   it, and offers an event again until the sink accepts it. The sink's position is stored. All nodes
+///   must have the same shared sinks.
 ///
-/// Each sink has a task of its own: one that is slow, fails or panics neither holds up a request
-/// nor the other sinks.
+/// Each sink has its own task: a slow, failing or panicking sink delays neither requests nor other
+/// sinks.
 ///
 /// ```
 /// use async_trait::async_trait;
@@ -265,23 +266,22 @@ pub trait EventSink: Debug + Send + Sync + 'static {
     /// Returns the name under which the store keeps the position of a shared sink; `None` for a
     /// process sink.
     ///
-    /// It is the sink's own among those that are plugged in and stays the same: 1 to 32 lower-case
-    /// letters, digits and hyphens, such as `webhook`. A sink with another name, or with that of an
-    /// earlier one, is fed as a process sink, and an error is logged.
+    /// The name must be unique and never change: 1 to 32 lower-case letters, digits and hyphens, such
+    /// as `webhook`. A sink with another name, or with that of an earlier sink, becomes a process sink,
+    /// and an error is logged.
     fn name(&self) -> Option<&str> {
         None
     }
 
-    /// Takes one event. Called for one event at a time, and given up after half a minute (two seconds while
-    /// the process shuts down).
+    /// Receives one event. Called for one event at a time, and cancelled after 30 seconds (2 seconds
+    /// during shutdown).
     ///
     /// # Errors
-    /// The sink could not take it. The error is logged. A process sink is not offered the event
-    /// again, a shared one is.
+    /// Any error of the sink. It is logged; a shared sink gets the event again, a process sink does
+    /// not.
     async fn record(&self, event: &Event) -> Result<(), BoxError>;
 }
 
-/// A shared sink is a sink.
 #[async_trait]
 impl<T: EventSink + ?Sized> EventSink for Arc<T> {
     fn name(&self) -> Option<&str> {

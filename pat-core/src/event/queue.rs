@@ -13,21 +13,20 @@ use crate::error::BoxError;
 use crate::metrics::Metrics;
 use crate::outage::{Cause, Outages};
 
-/// How many events may wait for one process sink.
+/// The capacity of a process sink's queue, in events.
 pub const QUEUE_LEN: usize = 1024;
-/// How long a sink may take for one event and the store for a batch, beside what they have at the
-/// end.
+/// How long a sink may take for one event, and the store for a batch.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// The same, once the process shuts down.
+/// The same during shutdown.
 const LAST_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Events in memory that wait for somebody to take them.
+/// A bounded queue of events in memory.
 #[derive(Debug)]
 pub(super) struct Queue {
     sender: mpsc::Sender<Event>,
-    /// Taken by whoever hands them on.
+    /// Locked by the task that delivers the events.
     receiver: Mutex<mpsc::Receiver<Event>>,
-    /// How many were put in and not taken or given up yet, that in hand included.
+    /// How many events are queued or being delivered.
     pending: AtomicU64,
     dropped: AtomicU64,
 }
@@ -43,10 +42,10 @@ impl Queue {
         }
     }
 
-    /// Puts an event in; returns how many were dropped so far, if this one is and that is worth a
-    /// line.
+    /// Queues an event. If the queue is full, drops it, and returns the number dropped so far if that
+    /// is to be logged.
     pub(super) fn push(&self, event: Event) -> Option<u64> {
-        // First, since it may be taken before this goes on.
+        // First, since the event may be delivered before this continues.
         self.pending.fetch_add(1, Ordering::Relaxed);
         if self.sender.try_send(event).is_ok() {
             return None;
@@ -55,28 +54,28 @@ impl Queue {
         self.drop_events(1)
     }
 
-    /// Counts events that are lost; returns how many were so far, if that is worth a line.
+    /// Counts lost events; returns the number lost so far if it is to be logged.
     pub(super) fn drop_events(&self, count: u64) -> Option<u64> {
         Metrics::events_dropped(count);
         let before = self.dropped.fetch_add(count, Ordering::Relaxed);
-        // At 1, 2, 4, 8, …: often enough to notification, seldom enough not to flood.
+        // Logged at 1, 2, 4, 8, …
         let is_worth_a_line = before.checked_ilog2() != (before + count).checked_ilog2();
         is_worth_a_line.then_some(before + count)
     }
 
-    /// Says that so many events need no longer be waited for.
+    /// Counts events as no longer pending.
     fn settle(&self, count: u64) {
         self.pending.fetch_sub(count, Ordering::Relaxed);
     }
 
-    /// How many events are not taken, when nobody will take them any more: that in hand is lost,
-    /// the others wait for the next start.
+    /// Returns the number of undelivered events once delivery has stopped. Those being delivered are
+    /// lost; the others wait for the next start.
     pub(super) fn report_pending(&self) -> u64 {
         let waiting = self.sender.max_capacity() - self.sender.capacity();
         self.pending.swap(waiting as u64, Ordering::Relaxed)
     }
 
-    /// Lets one task at a time take the events.
+    /// Gives one task at a time access to the events.
     pub(super) async fn open(&self) -> Outlet<'_> {
         Outlet {
             queue: self,
@@ -86,17 +85,17 @@ impl Queue {
     }
 }
 
-/// Where events are taken out of a queue.
+/// The receiving end of a queue.
 pub(super) struct Outlet<'a> {
     queue: &'a Queue,
     receiver: MutexGuard<'a, mpsc::Receiver<Event>>,
-    /// In hand; taken when the next ones are asked for.
+    /// The events being delivered, until the next call.
     batch: Vec<Event>,
 }
 
 impl Outlet<'_> {
-    /// The next events, at most `limit`: until `stop` as they come, then what is left. None if no
-    /// more will come.
+    /// Waits for events and returns at most `limit`. After `stop`, returns those left without
+    /// waiting; an empty batch ends the delivery.
     pub(super) async fn next(&mut self, limit: usize, stop: &CancellationToken) -> &[Event] {
         self.queue.settle(self.batch.len() as u64);
         self.batch.clear();
@@ -109,7 +108,7 @@ impl Outlet<'_> {
     }
 }
 
-/// Why a sink has not taken an event.
+/// The reason that a sink has not accepted an event.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RecordError {
     #[error("the sink failed")]
@@ -120,11 +119,11 @@ pub(crate) enum RecordError {
     TimedOut,
 }
 
-/// A sink that is plugged in.
+/// A sink of this service.
 #[derive(Debug, Clone)]
 pub(crate) struct Plugged {
     pub(crate) sink: Arc<dyn EventSink>,
-    /// Which one it is among those that are plugged in, from 1 on.
+    /// Its number among the sinks of this service, from 1.
     pub(crate) number: usize,
 }
 
@@ -157,7 +156,7 @@ async fn record_in_time(
     }
 }
 
-/// What comes of handing events on, if it comes in time.
+/// Returns the result of `work`, if it comes in time.
 pub(super) async fn in_time<T>(
     work: impl Future<Output = T>,
     stop: &CancellationToken,

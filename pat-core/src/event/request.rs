@@ -4,10 +4,10 @@ tokio::task_local! {
     static REQUEST_ID: Arc<str>;
 }
 
-/// Runs an operation on behalf of the HTTP request of this id, which the events that it causes
-/// carry as [`Event::request_id`](super::Event::request_id).
+/// Runs an operation for the HTTP request with this ID. Events of the operation have it as
+/// [`Event::request_id`](super::Event::request_id).
 ///
-/// `pat-tower`'s routers do so for requests with an `x-request-id` header.
+/// `pat-tower`'s routers call this for requests with an `x-request-id` header.
 pub async fn with_request_id<T>(id: &str, operation: impl Future<Output = T>) -> T {
     REQUEST_ID.scope(Arc::from(id), operation).await
 }
@@ -16,7 +16,8 @@ pub(super) fn current_request_id() -> Option<Arc<str>> {
     REQUEST_ID.try_with(Arc::clone).ok()
 }
 
-/// Has a future that is going to run in another task keep the id of the request at hand.
+/// Wraps a future for another task, such as one for [`tokio::spawn`], so that it keeps the current
+/// request ID.
 pub fn carry_request_id<T>(operation: impl Future<Output = T>) -> impl Future<Output = T> {
     let id = current_request_id();
     async move {

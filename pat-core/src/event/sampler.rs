@@ -8,7 +8,7 @@ use moka::sync::Cache;
 use crate::clock::{Moment, micros};
 use crate::token::TokenId;
 
-/// Lets one through each second and counts the rest.
+/// Passes one event each second and counts the others.
 #[derive(Debug, Default)]
 pub(super) struct Sampler {
     second: AtomicI64,
@@ -16,7 +16,7 @@ pub(super) struct Sampler {
 }
 
 impl Sampler {
-    /// How many were held back since the last one, if this one is to be reported.
+    /// Returns how many events were held back since the last one, if this one passes.
     pub(super) fn sample(&self, at: Timestamp) -> Option<u64> {
         if self.second.swap(at.as_second(), Ordering::Relaxed) == at.as_second() {
             self.unreported.fetch_add(1, Ordering::Relaxed);
@@ -26,28 +26,28 @@ impl Sampler {
     }
 }
 
-/// Lets one refusal of each token through in ten seconds and counts the rest.
+/// Passes one refusal of each token every ten seconds and counts the others.
 #[derive(Debug)]
 pub(super) struct TokenSampler(Cache<TokenId, Arc<Reported>, ahash::RandomState>);
 
 #[derive(Debug)]
 struct Reported {
-    /// Boot time of the last one that was let through, in microseconds.
+    /// Boot time of the last refusal that passed, in microseconds.
     at: AtomicI64,
     unreported: AtomicU64,
 }
 
-/// How long a refusal of a token stands for others.
+/// How long further refusals of a token are held back.
 const PERIOD: Duration = Duration::from_secs(10);
-/// How many tokens are remembered. That is as many as refusals are cached: a flood of more tokens
-/// than these is bounded by what bounds look-ups.
+/// How many tokens are remembered: as many as the refusal cache holds. The limit of look-ups bounds a
+/// flood of more tokens.
 const MAX_TOKENS: u64 = 10_000;
 
 impl Default for TokenSampler {
     fn default() -> Self {
         let cache = Cache::builder()
             .max_capacity(MAX_TOKENS)
-            // To free memory. A test's clock may be slower than this one.
+            // Frees memory. A test's clock may be slower than the cache's.
             .time_to_idle(PERIOD * 6)
             .build_with_hasher(ahash::RandomState::new());
         Self(cache)
@@ -55,7 +55,7 @@ impl Default for TokenSampler {
 }
 
 impl TokenSampler {
-    /// How many were held back since the last one, if this one is to be reported.
+    /// Returns how many refusals were held back since the last one, if this one passes.
     pub(super) fn sample(&self, token: TokenId, now: Moment) -> Option<u64> {
         let never = || {
             Arc::new(Reported {

@@ -2,7 +2,7 @@ use super::EventKind;
 use crate::store::{PrunedToken, RevokedToken};
 use crate::token::{Owner, TokenId};
 
-/// How many tokens of a revocation get a line of their own in the log; sinks get all.
+/// How many tokens of a revocation are logged one by one; sinks get all.
 const MOST_TRACED: usize = 100;
 
 /// Writes an event to the log.
@@ -65,7 +65,7 @@ fn trace_revoked(tokens: &[RevokedToken], by: Option<&Owner>) {
         tracing::info!(
             tokens = tokens.len(),
             by,
-            "more tokens were revoked with these"
+            "more tokens revoked in the same transaction"
         );
     }
 }

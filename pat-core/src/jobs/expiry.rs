@@ -4,13 +4,13 @@ use super::lease::{Interrupted, LeasedRun};
 use crate::notification::NotificationKind;
 use crate::store::DueNotifications;
 
-/// To how many owners notifications are queued in one transaction.
+/// The most owners for whom one transaction queues notifications.
 const BATCH_OWNERS: u32 = 100;
 
-/// Queues the notifications of expiry that are due.
+/// Queues the due notifications of expiry.
 ///
-/// By state and not by time: whatever was due while no node was up is still due. A token that
-/// expired unseen is told of once, as expired.
+/// Notifications that became due while no node ran are still due. A token that expired meanwhile gets
+/// only `Expired`.
 pub(super) async fn run(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
     if !run.node.notifies() {
         return Ok(());

@@ -18,16 +18,16 @@ use crate::store::{AuditStore, Lease, StoreError};
 const NUMBER_BATCH: u32 = 500;
 /// How many events are read at a time for a sink.
 const READ_BATCH: u32 = 200;
-/// How often the table is looked at for events of other nodes.
+/// How often events of other nodes are read.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-/// How long it is from one look to the next at least, so that many events are numbered together.
+/// The least interval between two reads, so that many events are numbered together.
 const LOOK_PAUSE: Duration = Duration::from_millis(200);
-/// How often the position of a busy sink is kept.
+/// How often the position of a busy sink is stored.
 const KEEP_INTERVAL: Duration = Duration::from_secs(1);
-/// How long a sink has peace after it failed: twice as long each time, up to the longest.
+/// The pause after a sink failed; it doubles with each failure, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
-/// How often a lease is looked after while sinks are fed.
+/// How often the lease is checked while sinks are fed.
 const LEASE_INTERVAL: Duration = Duration::from_secs(5);
 /// How long a sink's task has to end.
 const END_LIMIT: Duration = Duration::from_secs(3);
@@ -35,19 +35,19 @@ const END_LIMIT: Duration = Duration::from_secs(3);
 /// How long the sinks are fed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rounds {
-    /// Until each has what there is now, or has failed.
+    /// Until each sink has all present events, or has failed.
     One,
     UntilStopped,
 }
 
-/// Feeds the shared event sinks from the store, each in a task of its own.
+/// Feeds the shared event sinks from the store, each in its own task.
 pub(super) async fn run(run: &mut LeasedRun<'_>, rounds: Rounds) -> Result<(), Interrupted> {
     let Some((audit, _)) = run.node.context.audit_store() else {
         return Ok(());
     };
     let (head, _) = watch::channel(number_all(run, audit).await?);
     let held_until = Arc::new(AtomicI64::new(run.held_until()));
-    // Whatever ends this, the tasks are told; those that do not listen are cut off with their set.
+    // The tasks are stopped however this function ends; those that do not end are aborted.
     let stop = run.stop.child_token();
     let _stopping = stop.clone().drop_guard();
     let mut tasks = JoinSet::new();
@@ -107,7 +107,7 @@ async fn number_until_stopped(
     }
 }
 
-/// Numbers what is committed; returns the last number.
+/// Numbers all committed events; returns the last number.
 async fn number_all(run: &mut LeasedRun<'_>, audit: &dyn AuditStore) -> Result<u64, Interrupted> {
     loop {
         run.heartbeat().await?;
@@ -123,12 +123,12 @@ struct Feeder {
     node: Arc<Node>,
     sink: Plugged,
     lease: Lease,
-    /// Boot time until which the lease may be relied on, in microseconds.
+    /// Boot time until which the lease is certainly held, in microseconds.
     held_until: Arc<AtomicI64>,
     stop: CancellationToken,
 }
 
-/// Why a sink is not fed on.
+/// The reason that a sink could not be fed.
 #[derive(Debug, thiserror::Error)]
 enum FeedError {
     #[error(transparent)]
@@ -146,7 +146,7 @@ impl Feeder {
                 Ok(true) => pause = FIRST_PAUSE,
                 Ok(false) if rounds == Rounds::One => return,
                 Ok(false) => {
-                    // An error is that of a runner who has ended.
+                    // The sender is dropped when the run ends.
                     if !matches!(
                         self.stop.run_until_cancelled(head.changed()).await,
                         Some(Ok(()))
@@ -156,7 +156,7 @@ impl Feeder {
                 }
                 Err(FeedError::Store(StoreError::LeaseLost)) => return,
                 Err(error) => {
-                    tracing::debug!(sink = self.name(), %error, "an event sink waits to be fed");
+                    tracing::debug!(sink = self.name(), %error, "an event sink could not be fed; it is tried again");
                     if rounds == Rounds::One {
                         return;
                     }
@@ -172,11 +172,11 @@ impl Feeder {
             && self.node.context.time.now().boot <= self.held_until.load(Ordering::Relaxed)
     }
 
-    /// Hands over some of the events up to the number `last`; returns whether there are more.
+    /// Delivers some of the events up to the number `last`; returns whether there are more.
     async fn feed(&self, last: u64) -> Result<bool, FeedError> {
         let position = self.position(last).await?;
         if position >= last {
-            // Of a database that was set back it is a later one that counts.
+            // The database was restored to an earlier state.
             if position > last {
                 self.keep_position(last).await?;
             }
@@ -190,7 +190,7 @@ impl Feeder {
         let mut result = Ok(());
         for event in &events {
             let Some(row) = event.row else { continue };
-            // One that was numbered after the last look waits for the next.
+            // Events numbered after the last look wait for the next.
             let before = (row.seq - 1).min(last);
             self.report_missed(before - taken);
             taken = before;
@@ -227,8 +227,8 @@ impl Feeder {
         self.sink.sink.name().unwrap_or_default()
     }
 
-    /// The number of the last event that the sink has taken. One that is new begins with the oldest
-    /// event that is kept.
+    /// Returns the number of the last event that the sink has accepted. A new sink starts with the
+    /// oldest stored event.
     async fn position(&self, last: u64) -> Result<u64, StoreError> {
         let audit = self.audit()?;
         if let Some(position) = self.node.in_time(audit.sink_position(self.name())).await? {
@@ -248,7 +248,7 @@ impl Feeder {
             .await
     }
 
-    /// Reports events that were trimmed before the sink took them.
+    /// Logs events that were deleted before the sink accepted them.
     fn report_missed(&self, events: u64) {
         if events > 0 {
             Metrics::events_missed(self.name(), events);
@@ -256,7 +256,7 @@ impl Feeder {
             tracing::error!(
                 sink,
                 events,
-                "an event sink was behind for so long that events were trimmed before it took them"
+                "an event sink lagged so far behind that events were deleted before it accepted them"
             );
         }
     }

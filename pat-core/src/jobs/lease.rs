@@ -1,4 +1,4 @@
-//! The lease of a run of a job.
+//! The run of a job under its lease.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use crate::store::{Job, JobStore, Lease, StoreError};
 pub enum JobRun {
     /// The occurrence was run to its end.
     Done,
-    /// The occurrence was run already, or there is none; or this node cannot tell, since the database's
-    /// clock has leapt (see [`Pats::ready`](crate::Pats::ready)).
+    /// The occurrence was already run, or none is due; or the database's clock has leapt, so that this
+    /// is not known (see [`Pats::ready`](crate::Pats::ready)).
     NotDue,
     /// Another node holds the lease.
     Held,
-    /// This node is shutting down in the middle of the run; another one continues it.
+    /// This node shut down in the middle of the run; another node continues it.
     Interrupted,
 }
 
@@ -32,12 +32,12 @@ pub(super) struct LeasedRun<'a> {
     pub(super) node: &'a Arc<Node>,
     pub(super) store: &'a dyn JobStore,
     pub(super) lease: Lease,
-    /// Boot time at which the lease was last asked for.
+    /// Boot time at which the lease was last requested.
     pub(super) renewed: i64,
     pub(super) stop: &'a CancellationToken,
 }
 
-/// Why a job ended early.
+/// The reason that a run ended early.
 pub(super) enum Interrupted {
     Stopped,
     Failed(StoreError),
@@ -50,11 +50,11 @@ impl From<StoreError> for Interrupted {
 }
 
 impl LeasedRun<'_> {
-    /// Renews the lease if it is time to, and returns the current time. To be called before each batch.
+    /// Renews the lease if that is due, and returns the time. Must be called before each batch.
     ///
-    /// A runner stops before its lease can have expired for other nodes, by a clock that counts while
-    /// the machine is suspended. (The store stops a runner that is paused just after this call: it
-    /// checks the term.)
+    /// A run stops before its lease can have expired for other nodes, by a clock that continues while
+    /// the machine is suspended. (If the process is paused just after this call, the store refuses its
+    /// writes by their term.)
     pub(super) async fn heartbeat(&mut self) -> Result<Timestamp, Interrupted> {
         if self.stop.is_cancelled() {
             return Err(Interrupted::Stopped);
@@ -70,7 +70,7 @@ impl LeasedRun<'_> {
         Ok(now.timestamp())
     }
 
-    /// Boot time until which this runner may rely on the lease, in microseconds.
+    /// Returns the boot time until which the lease is certainly held, in microseconds.
     pub(super) fn held_until(&self) -> i64 {
         self.renewed + micros(LEASE_TTL) / 5 * 4
     }
@@ -85,14 +85,14 @@ impl LeasedRun<'_> {
     }
 
     pub(super) async fn end(self, result: Result<(), Interrupted>) -> Result<JobRun, StoreError> {
-        // What is always due is never done.
+        // The event feed is always due.
         let is_done = result.is_ok() && self.lease.job != Job::EventFeed;
         let is_lost = matches!(result, Err(Interrupted::Failed(StoreError::LeaseLost)));
         let released = self
             .node
             .in_time(self.store.release_lease(&self.lease, is_done))
             .await;
-        // Who was suspended may have the lease all the same, and others would wait for its end.
+        // After a suspension this node may still hold the lease, so it is released in any case.
         if !is_lost {
             released?;
         }

@@ -36,16 +36,16 @@ pub struct Jobs {
     stop_events: CancellationToken,
 }
 
-/// How long a scheduled job sleeps at most before it reads the clock again: a clock may be set, and
-/// another node may have died while it ran the job.
+/// How long a scheduled job sleeps at most before it reads the clock again: the clock may be set, or
+/// another node may die while it runs the job.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// How often the outbox is read for notifications of other nodes and for retries.
 const OUTBOX_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a job waits after a round that failed.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
-/// How often gauges are set, and the clock is compared with what the store vouches for.
+/// How often gauges are set, and the clock is compared with the mark.
 const GAUGES_INTERVAL: Duration = Duration::from_secs(10);
-/// How long a job waits for an answer of the store or the directory: half the time of a lease.
+/// How long a job waits for a response of the store or the directory: half the time of a lease.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a node waits while another one feeds the event sinks.
@@ -94,7 +94,7 @@ impl Jobs {
     /// Stops the jobs: finishes the current batch and the claimed notifications, writes the last uses,
     /// and delivers queued events to process sinks.
     ///
-    /// Afterwards every request asks the database, until the jobs are started again.
+    /// Afterwards every request queries the database, until the jobs are started again.
     ///
     /// Takes at most 20 seconds, whatever the database, the directory, notifiers and event sinks do: 7
     /// for the jobs, 2 for last uses, 10 for events (of which a sink has 2 for each). Logs what could
@@ -106,7 +106,7 @@ impl Jobs {
         if !unfinished.is_empty() {
             tracing::warn!(
                 jobs = ?unfinished,
-                "jobs did not end in time and were cut off; what they had in hand is done later"
+                "jobs did not end in time and were cancelled; their work is done later"
             );
         }
         tokio::join!(self.write_last_uses(), self.leave_cluster());
@@ -138,7 +138,7 @@ impl Jobs {
         if let Err(error) = left {
             tracing::debug!(
                 error = &error as &dyn std::error::Error,
-                "this node could not deregister; the others will take a minute to forget it"
+                "this node could not deregister; the other nodes forget it after a minute"
             );
         }
     }
@@ -250,8 +250,8 @@ impl Jobs {
         });
     }
 
-    /// Runs a job in rounds, each of which says how long to pause after it. One that fails is tried
-    /// again; one that panics is logged as well, once until one succeeds again.
+    /// Runs a job in rounds, each of which returns the pause after it. A round that fails or panics is
+    /// logged once, and tried again.
     fn run<F>(
         &mut self,
         name: &'static str,
@@ -293,17 +293,17 @@ impl Jobs {
     }
 }
 
-/// A task of ours, by the name of its job.
+/// The task of a job.
 #[derive(Debug)]
 struct Task {
     name: &'static str,
     task: JoinHandle<()>,
 }
 
-/// Waits for tasks that were told to end; those that have not ended by then are cut off, and named.
+/// Waits for tasks to end, for at most `limit`. Aborts the others and returns their names.
 async fn finish(tasks: &mut Vec<Task>, limit: Duration) -> Vec<&'static str> {
     let all = join_all(tasks.iter_mut().map(|Task { task, .. }| task));
-    // One that ended by a panic has ended.
+    // A task that panicked counts as ended.
     drop(timeout(limit, all).await);
     let is_unfinished = |task: &Task| (!task.task.is_finished()).then_some(task.name);
     let unfinished = tasks.iter().filter_map(is_unfinished).collect();
@@ -320,14 +320,14 @@ impl Drop for Jobs {
     }
 }
 
-/// What a job does until its next round.
+/// The pause of a job before its next round.
 enum Pause {
     For(Duration),
-    /// Until then, or until the store signals a change.
+    /// Until this time, or until the store signals a change.
     UntilSignal(Instant),
-    /// Until a notification is queued on this node, or for a while.
+    /// For [`OUTBOX_INTERVAL`], or until a notification is queued on this node.
     ForNotification,
-    /// It is done.
+    /// The job is done.
     ForEver,
 }
 
@@ -350,7 +350,7 @@ impl Pause {
 }
 
 /// Returns when the next round begins: an interval after this one began, so that slow rounds do not
-/// delay it, but a tenth of the interval after this one ended at least.
+/// delay it, but at least a tenth of the interval after this one ended.
 fn next_round(began: Instant, ended: Instant, interval: Duration) -> Instant {
     (began + interval).max(ended + interval / 10)
 }
@@ -359,7 +359,7 @@ fn next_round(began: Instant, ended: Instant, interval: Duration) -> Instant {
 #[error("the job panicked")]
 struct Panicked;
 
-/// Logs failures of a job once, and that they are over.
+/// Logs once when a job begins to fail, and when it works again.
 struct Health {
     name: &'static str,
     is_bad: bool,
@@ -378,7 +378,7 @@ impl Health {
         }
     }
 
-    /// A round that has failed. What does not answer is told of as an outage, once for all jobs.
+    /// Logs a failed round. An outage of the store is logged elsewhere, once for all jobs.
     fn failed(&mut self, error: &StoreError) {
         match error {
             StoreError::Timeout | StoreError::Backend(_) => {
@@ -394,7 +394,7 @@ impl Health {
 }
 
 impl Node {
-    /// The answer of the store, if it comes in time for a job.
+    /// Returns the store's answer, if it comes within [`ANSWER_TIMEOUT`].
     async fn in_time<T>(
         &self,
         answer: impl Future<Output = Result<T, StoreError>>,

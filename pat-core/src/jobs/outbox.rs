@@ -16,25 +16,24 @@ use crate::outage::Cause;
 use crate::store::{JobStore, Outcome, QueuedNotification, StoreError};
 use crate::token::{Owner, random_u64};
 
-/// How many notifications are in hand at a time.
+/// How many notifications are sent at the same time.
 const IN_HAND: u32 = 8;
 /// How long a notifier may take for one notification.
 const SEND_TIMEOUT: Duration = Duration::from_mins(2);
-/// How long a claim lasts: longer than the directory, a notifier and a few tries to settle take
-/// together, so that no other node sends what is still in hand.
+/// How long a claim lasts: longer than the directory, a notifier and the attempts to settle take
+/// together, so that no other node sends the same notification.
 const CLAIM: Duration = Duration::from_mins(5);
-/// The first pause after a failure; each one after it is twice as long, up to the longest.
+/// The pause after the first failure; it doubles with each failure, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_mins(1);
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
-/// How often a notification is tried: with these pauses for about five days, as RFC 5321 section 4.5.4.1
-/// asks for.
+/// The most attempts to send a notification: with these pauses, for about five days (RFC 5321, section
+/// 4.5.4.1).
 const MAX_ATTEMPTS: u32 = 125;
-/// How often it is tried to note that a notification was sent.
+/// The most attempts to settle a notification.
 const SETTLE_ATTEMPTS: u32 = 5;
 
 impl Node {
-    /// Sends the notifications that are due; returns how many were sent. Once `stop` is set, only
-    /// what is in hand is still sent.
+    /// Sends the due notifications, and returns how many were sent. After `stop`, claims no more.
     pub(crate) async fn deliver_until(&self, stop: &CancellationToken) -> Result<u64, StoreError> {
         let Some(store) = self.context.job_store()?.filter(|_| self.notifies()) else {
             return Ok(0);
@@ -87,13 +86,13 @@ impl Node {
         Ok(outcome)
     }
 
-    /// Where a notification goes, or why it need not go anywhere.
+    /// Returns the recipient of a notification, or the reason that it is skipped.
     async fn address(
         &self,
         queued: &QueuedNotification,
     ) -> Result<Result<Recipient, &str>, Unavailable> {
         let Some(user) = self.find_user(&queued.owner).await? else {
-            return Ok(Err("the owner is gone"));
+            return Ok(Err("the owner does not exist"));
         };
         if !user.is_active {
             return Ok(Err("the owner is not active"));
@@ -113,7 +112,7 @@ impl Node {
             .await
     }
 
-    /// Offers a notification to every notifier that has not sent it yet.
+    /// Sends a notification by every notifier that has not sent it yet.
     async fn send(&self, queued: &QueuedNotification, recipient: Recipient) -> Outcome {
         let by = match &queued.by {
             None => None,
@@ -171,7 +170,7 @@ impl Node {
         }
     }
 
-    /// Tells what came of a notification. It is an event only if it was settled by this worker.
+    /// Logs and counts the outcome of a notification. Emits the event if this worker has settled it.
     fn report(&self, queued: &QueuedNotification, outcome: &Outcome, is_settled: bool) {
         let at = self.context.time.now().timestamp();
         let (notification, kind) = (queued.claim.id, queued.kind);
@@ -199,7 +198,7 @@ impl Node {
     }
 }
 
-/// What comes of a notification that was not sent now.
+/// Returns the outcome of a failed attempt: a retry, or dead after the last one.
 fn again(queued: &QueuedNotification, error: String, sent_by: Vec<String>) -> Outcome {
     if queued.attempts >= MAX_ATTEMPTS {
         return Outcome::Dead { error, sent_by };
@@ -221,8 +220,8 @@ async fn send_by(notifier: &dyn Notifier, notification: &Notification) -> Result
     }
 }
 
-/// How long to wait after so many attempts: twice as long each time, less up to a fifth, so that
-/// what failed together is not tried again together.
+/// Returns the pause after this many attempts: doubled each time, and shortened by up to a fifth at
+/// random, so that notifications that failed together are not retried together.
 fn pause_after(attempts: u32, random: u64) -> Duration {
     let doubled = FIRST_PAUSE.saturating_mul(1_u32 << attempts.saturating_sub(1).min(16));
     let longest = doubled.min(LONGEST_PAUSE);
@@ -230,7 +229,7 @@ fn pause_after(attempts: u32, random: u64) -> Duration {
     longest / 1_000 * (1_000 - fraction)
 }
 
-/// An error and its causes.
+/// Returns the texts of an error and its causes.
 fn one_line(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let texts: Vec<_> = causes.map(ToString::to_string).collect();

@@ -12,21 +12,21 @@ use crate::token::Owner;
 
 /// How many rows one transaction deletes: few enough that authentication does not wait for it.
 const BATCH: u32 = 500;
-/// How long others have their turn between two such transactions, at least and at most.
+/// The shortest and the longest pause between two such transactions.
 const GAPS: RangeInclusive<Duration> = Duration::from_millis(20)..=Duration::from_secs(1);
-/// How long entries of the change feed are kept. A node that was away for longer drops its whole
-/// cache, which costs it a query for each token.
+/// How long entries of the change feed are kept. A node that was away for longer invalidates its whole
+/// cache, which costs a query for each token.
 const CHANGES_KEPT: Duration = Duration::from_hours(24);
 /// How long notifications are kept after they were sent, skipped or given up.
 const NOTIFICATIONS_KEPT: Duration = Duration::from_hours(30 * 24);
-/// How long audit events are kept: a year, and a month to look at it.
+/// How long audit events are kept: a year, and a month to inspect it.
 const EVENTS_KEPT: Duration = Duration::from_hours(396 * 24);
-/// How long an owner must be missing before his tokens are revoked.
+/// How long an owner must be missing before the owner's tokens are revoked.
 const MISSING_FOR: Duration = Duration::from_hours(24);
-/// For how many owners of a page the directory may fail before it is given up.
+/// For how many owners of a page the directory may fail before the check ends.
 const FAILURES: usize = 10;
 
-/// Deletes old tokens and other old rows, and revokes the tokens of owners who are gone.
+/// Deletes old tokens and other old rows, and revokes the tokens of missing owners.
 pub(super) async fn run(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
     delete_old_tokens(run).await?;
     purge(run).await?;
@@ -70,8 +70,8 @@ async fn delete_old_tokens(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
     Ok(())
 }
 
-/// Lets others write for as long as a transaction has kept them out. Who waits for a SQLite file looks
-/// ten times a second whether it is free, and would hardly ever find it so.
+/// Pauses for as long as the transaction took, so that others can write: a process that waits for a
+/// SQLite file tries only ten times a second.
 async fn leave_gap(run: &LeasedRun<'_>, begun: Moment) {
     let took = run.node.context.time.now().boot - begun.boot;
     let took = Duration::from_micros(u64::try_from(took).unwrap_or_default());
@@ -101,12 +101,12 @@ async fn purge(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
     }
 }
 
-/// Revokes the tokens of owners whom the directory no longer knows, in case the host forgot to
-/// say so with [`Pats::user_deleted`](crate::Pats::user_deleted).
+/// Revokes the tokens of owners whom the directory no longer knows, in case the host did not call
+/// [`Pats::user_deleted`](crate::Pats::user_deleted).
 ///
-/// For good, and so with care: an owner must be missing at every pruning for a day. A pruning at
-/// which the directory fails, or knows hardly anybody, since then it is more likely broken, is one
-/// at which nobody is missing. Tokens of a missing owner are refused meanwhile.
+/// A revocation is final, so an owner must be missing at every pruning for a day. If the directory
+/// fails or does not know most owners, no owner counts as missing. Tokens of a missing owner are refused
+/// meanwhile.
 async fn revoke_orphans(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
     let Census {
         missing, present, ..
@@ -119,7 +119,7 @@ async fn revoke_orphans(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
         note(run, &[], chunk).await?;
     }
     for owner in gone {
-        // First, so that a user of this key who turns up later begins anew.
+        // First, so that the record is removed even if the user appears again.
         note(run, &[], std::slice::from_ref(&owner)).await?;
         let reason = Some("the user no longer exists".to_owned());
         let revoked = run
@@ -146,16 +146,16 @@ async fn note(
     Ok(run.node.in_time(noting).await?)
 }
 
-/// What the directory says of the owners of tokens.
+/// The owners of tokens, checked against the directory.
 #[derive(Debug, Default)]
 struct Census {
-    /// How many owners there are.
+    /// The number of owners.
     owners: usize,
-    /// Those whom it does not know.
+    /// Owners that the directory does not know.
     missing: Vec<Owner>,
-    /// Those who are noted as missing, and no longer are.
+    /// Owners that are recorded as missing, and no longer are.
     present: Vec<Owner>,
-    /// Why it is not asked any more.
+    /// The error that ended the check.
     failure: Option<Unavailable>,
 }
 
@@ -164,7 +164,7 @@ impl Census {
         self.failure.is_none() && (self.missing.len() <= 1 || self.missing.len() <= self.owners / 2)
     }
 
-    /// The census, or, if the directory is not to be believed, one by which nobody is missing.
+    /// Returns the census, or one without missing owners if the directory is not plausible.
     fn believed(mut self) -> Self {
         if self.is_believable() {
             return self;
@@ -172,21 +172,21 @@ impl Census {
         if let Some(error) = &self.failure {
             tracing::warn!(
                 error = error as &dyn std::error::Error,
-                "the directory does not say whose owners are gone; asking at the next pruning"
+                "the check for missing owners failed; it is repeated at the next pruning"
             );
         } else {
             tracing::error!(
                 missing = self.missing.len(),
                 owners = self.owners,
-                "the directory does not know most owners of tokens; it is not believed, and \
-                 nobody counts as missing"
+                "the directory does not know most owners of tokens; this is taken for an error, \
+                 and no owner counts as missing"
             );
         }
         self.present.append(&mut self.missing);
         self
     }
 
-    /// Takes in what the directory says of one who may be noted as missing already.
+    /// Adds an owner, who may be recorded as missing already.
     fn add(&mut self, listed: ListedOwner, is_missing: bool) {
         self.owners += 1;
         if is_missing {
@@ -197,8 +197,7 @@ impl Census {
     }
 }
 
-/// Asks the directory for all owners, until it fails; those of whom it does not say anything are
-/// not missing.
+/// Looks up all owners in the directory until it fails. Owners not looked up are not missing.
 async fn take_census(run: &mut LeasedRun<'_>) -> Result<Census, Interrupted> {
     let mut census = Census::default();
     let mut last: Option<Owner> = None;
@@ -222,8 +221,8 @@ async fn take_census(run: &mut LeasedRun<'_>) -> Result<Census, Interrupted> {
     }
 }
 
-/// The owners whom the directory does not know, asked about each of them once more. One about whom
-/// it fails is not among them.
+/// Returns the owners whom the directory does not know, after a second look-up of each. One whose
+/// look-up fails is not among them.
 async fn missing_of(
     run: &mut LeasedRun<'_>,
     owners: &[Owner],

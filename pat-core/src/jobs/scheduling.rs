@@ -20,7 +20,7 @@ impl Node {
             .await
     }
 
-    /// As above, until `stop`; [`Job::EventFeed`] goes on until then.
+    /// Runs a job if it is due, until `stop`; [`Job::EventFeed`] ends only then.
     pub(super) async fn run_until(
         self: &Arc<Self>,
         job: Job,
@@ -65,7 +65,7 @@ impl Node {
             renewed: now.boot,
             stop,
         };
-        // The clock may have leapt since it was last heard of.
+        // The response may have shown that the clock has leapt.
         let result = match self.is_timeless(job).await {
             Ok(false) => self::run(&mut run, job, rounds).await,
             Ok(true) => Err(Interrupted::Stopped),
@@ -74,8 +74,8 @@ impl Node {
         run.end(result).await
     }
 
-    /// Whether this node cannot tell if this job is due, since the database's clock has leapt. Hears the
-    /// other nodes first if that takes them.
+    /// Returns whether it is unknown if this job is due, since the database's clock has leapt. Reads the
+    /// other nodes' reports first if the answer depends on them.
     async fn is_timeless(&self, job: Job) -> Result<bool, StoreError> {
         if self.schedule(job).is_none() {
             return Ok(false);
@@ -86,7 +86,7 @@ impl Node {
         Ok(self.context.time.doubtful_leap().is_some())
     }
 
-    /// The schedule of a job, unless it is always due.
+    /// Returns the schedule of a job; `None` if it is always due.
     fn schedule(&self, job: Job) -> Option<&Schedule> {
         match job {
             Job::Prune => Some(self.context.settings.pruning_schedule()),
@@ -95,7 +95,7 @@ impl Node {
         }
     }
 
-    /// When a job was due last.
+    /// Returns when a job was last due.
     fn occurrence(&self, job: Job, now: Timestamp) -> Option<Timestamp> {
         match self.schedule(job) {
             Some(schedule) => schedule.latest_at(now, self.context.settings.time_zone()),
@@ -103,7 +103,7 @@ impl Node {
         }
     }
 
-    /// How long it is until a job is due again.
+    /// Returns the time until a job is next due.
     pub(super) fn until_next(&self, job: Job) -> Duration {
         let now = self.context.time.refresh().timestamp();
         let schedule = self.schedule(job);
@@ -131,14 +131,14 @@ async fn run(run: &mut LeasedRun<'_>, job: Job, rounds: Rounds) -> Result<(), In
 
 async fn mend_future(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
     run.heartbeat().await?;
-    // Not the time that decisions go by, which is never behind the mark.
+    // Not the time for decisions, which is never behind the mark.
     let machines = run.node.context.time.machine();
     let mended = run.store.mend_future(&run.lease, machines);
     let mended = run.node.in_time(mended).await?;
     if mended > 0 {
         tracing::warn!(
             tokens = mended,
-            "tokens were created by a clock that was ahead; they are moved back to now"
+            "tokens were created while a clock was ahead; their times are moved back to now"
         );
         run.node.auth.invalidate_all();
     }

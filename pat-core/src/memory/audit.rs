@@ -13,10 +13,10 @@ const MAX_EVENTS: usize = 10_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Tables {
-    /// Oldest first: those with a number, then the others.
+    /// Numbered events first, then the others; each oldest first.
     events: VecDeque<Row>,
     last_number: u64,
-    /// By the names of the sinks.
+    /// The positions, by sink name.
     positions: HashMap<String, u64>,
 }
 
@@ -43,7 +43,7 @@ impl Tables {
         Ok(())
     }
 
-    /// Deletes up to `limit` events from before this; returns how many.
+    /// Deletes up to `limit` events from before this time; returns how many.
     pub(super) fn purge(&mut self, before: Timestamp, limit: usize) -> usize {
         let len = self.events.len();
         let mut left = limit;

@@ -17,7 +17,7 @@ use crate::token::{Owner, Token, TokenId, random_u64};
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     leases: HashMap<Job, LeaseRow>,
-    /// Which notification of expiry was queued last for a token.
+    /// The last notification of expiry that was queued for each token.
     told: HashMap<TokenId, NotificationKind>,
     notifications: BTreeMap<NotificationId, NotificationRow>,
     missing_since: HashMap<Owner, Timestamp>,
@@ -34,7 +34,7 @@ struct LeaseRow {
 impl LeaseRow {
     fn acquire(&mut self, request: &LeaseRequest<'_>) -> LeaseAnswer {
         let now = request.now;
-        // What is later than it can be was written while the clock was wrong.
+        // A later time was written while a clock was wrong.
         let done = self.done.filter(|done| *done <= now + CLOCK_TOLERANCE);
         let Some(occurrence) = (request.due)(now).filter(|due| done < Some(*due)) else {
             return LeaseAnswer::Done;
@@ -57,7 +57,7 @@ impl LeaseRow {
 struct NotificationRow {
     notification: QueuedNotification,
     state: State,
-    /// When it is to be tried (again), or when it was settled.
+    /// When the next attempt is due, or when it was settled.
     due_at: Timestamp,
     error: String,
 }
@@ -138,7 +138,7 @@ impl super::Tables {
         })
     }
 
-    /// Whether a notification need still tell of a token.
+    /// Returns whether a notification still applies to a token.
     fn still_applies(&self, kind: NotificationKind, id: TokenId, now: Timestamp) -> bool {
         let token = self.tokens.get(&id);
         let is_unrevoked = token.is_some_and(|token| token.revoked_at.is_none());
@@ -316,7 +316,7 @@ impl JobStore for MemoryStore {
         let mut gone = Vec::new();
         for owner in &noted.missing {
             let since = missing_since.entry(owner.clone()).or_insert(vouched);
-            // What lies in the future was noted while a clock was wrong.
+            // A time in the future was recorded while a clock was wrong.
             *since = vouched.min(*since);
             if *since <= long_ago {
                 gone.push(owner.clone());
@@ -387,7 +387,7 @@ impl JobStore for MemoryStore {
         if row.state != State::Pending || row.notification.claim != *claim {
             return Ok(false);
         }
-        // The claim is used up.
+        // Ends the claim.
         row.notification.claim.token = 0;
         let event = EventKind::of_settled(&row.notification, outcome);
         row.due_at = now;

@@ -18,9 +18,9 @@ use crate::store::{
 };
 use crate::token::{Owner, Token, TokenDigest, TokenId};
 
-/// A store in this process's memory: for tests, examples and as the reference of the contract.
+/// A store in this process's memory, for tests and examples, and the reference implementation.
 ///
-/// Everything is gone when it is dropped. Of audit events it keeps the last 10,000.
+/// Its content is lost when it is dropped. It keeps the last 10,000 audit events.
 #[derive(Debug, Default)]
 pub struct MemoryStore(Mutex<Tables>);
 
@@ -38,7 +38,7 @@ struct Tables {
     audit: audit::Tables,
 }
 
-/// How many tokens of an owner go on authenticating that were created with revoked ones.
+/// For each owner, how many tokens that were created with revoked ones still authenticate.
 type LiveChildren = BTreeMap<Owner, u64>;
 
 impl MemoryStore {
@@ -50,7 +50,7 @@ impl MemoryStore {
 impl Tables {
     fn append(&mut self, changes: impl IntoIterator<Item = Change>, at: Timestamp) {
         let generation = self.generation + 1;
-        // A memory has no failover, so the mark need not be random to be unique.
+        // Memory has no failover, so the nonce need not be random.
         let entry = |change| ChangeEntry {
             generation,
             nonce: generation,

@@ -8,7 +8,7 @@ use crate::store::{SearchStore, StoreError};
 use crate::token::{Token, TokenId};
 
 impl MemoryStore {
-    /// In id order.
+    /// Returns the matching tokens, in order of ID.
     fn matching(&self, filter: &Filter) -> Vec<Token> {
         let tables = self.tables();
         let tokens = tables.tokens.values();

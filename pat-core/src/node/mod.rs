@@ -1,4 +1,4 @@
-//! One node: what requests and jobs have in common.
+//! One node: the parts that requests and jobs share.
 
 mod revocation;
 
@@ -57,7 +57,7 @@ impl Node {
         }
     }
 
-    /// Returns the time by which tokens are judged.
+    /// Returns the time for decisions about tokens.
     pub(crate) fn now(&self) -> Timestamp {
         self.context.time.refresh().timestamp()
     }
@@ -69,31 +69,31 @@ impl Node {
             && self.context.store.jobs().is_some()
     }
 
-    /// Runs a write in a task of its own: a client that hangs up must not stop it between its
-    /// commit and what has to follow.
+    /// Runs a write in its own task: a client that disconnects must not stop it between its commit and
+    /// the steps after it.
     pub(crate) async fn in_own_task<T: Send + 'static>(
         &self,
         write: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Unavailable> {
-        // The log of the request goes on with what it began.
+        // Keeps the log span of the request.
         let task = tokio::spawn(carry_request_id(write).in_current_span());
         self.context.outages.task(task.await)
     }
 
-    /// Emits a change that is committed.
+    /// Emits the event of a committed change.
     pub(crate) fn emit_change(&self, at: Timestamp, kind: EventKind) {
         self.context.events.emit_change(at, kind);
     }
 
-    /// Has the delivery look at the outbox now.
+    /// Wakes the delivery of notifications.
     pub(crate) fn wake_delivery(&self) {
         self.notification_queued.notify_one();
     }
 
-    /// Writes the last uses noted since the last flush; returns of how many tokens.
+    /// Writes the last uses recorded since the last flush; returns the number of tokens.
     ///
     /// # Errors
-    /// The store cannot take them; they stay noted for the next flush.
+    /// The store's error; the uses are kept for the next flush.
     pub(crate) async fn flush_last_use(&self) -> Result<usize, StoreError> {
         let flush = self.auth.last_used.flush(&*self.context.store);
         let result = self.context.ask(WRITE_TIMEOUT, flush).await;
@@ -103,18 +103,18 @@ impl Node {
         result
     }
 
-    /// Has the change feed read at every signal of the store's, until it gives no more.
+    /// Wakes the poll at each notification of the store, until the store's listener ends.
     pub(crate) async fn listen(&self) {
         let signal = || self.change_signalled.notify_one();
         self.context.store.listen(&signal).await;
-        // What was missed since is to be read now.
+        // Changes may have been missed since.
         signal();
     }
 
-    /// Returns how many notifications wait to be sent, and how many could not be.
+    /// Returns the counts of the outbox.
     ///
     /// # Errors
-    /// The store cannot answer in time.
+    /// Same as [`Context::ask`] and [`Context::usable_store`].
     pub(crate) async fn outbox(&self) -> Result<Outbox, StoreError> {
         let context = &self.context;
         match context.job_store()? {
@@ -126,7 +126,7 @@ impl Node {
     /// Sets the gauges.
     ///
     /// # Errors
-    /// The store cannot answer in time.
+    /// Same as [`Node::outbox`].
     pub(crate) async fn set_gauges(&self) -> Result<(), StoreError> {
         let Context { time, metrics, .. } = &*self.context;
         let now = time.refresh();

@@ -1,4 +1,4 @@
-//! Revocations, and how they reach the other nodes.
+//! Revocations, and their propagation to the other nodes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::token::{Owner, TokenId};
 impl Node {
     pub(crate) async fn invalidate_owner(&self, owner: Owner) -> Result<(), StoreError> {
         let (now, change) = (self.now(), Change::OwnerChanged(owner.clone()));
-        // Also from a version that may not use the store: the others are to judge anew, not this one.
+        // A version that may not use the store may do this too: the other nodes reload, not this one.
         let store = &self.context.store;
         let result = self
             .context
@@ -28,7 +28,7 @@ impl Node {
         result.map(drop)
     }
 
-    /// Revokes in a task of its own, which goes on when the caller is gone.
+    /// Revokes in a task that continues if the caller is dropped.
     pub(crate) async fn revoke_all(
         self: &Arc<Self>,
         scope: RevocationScope,
@@ -43,7 +43,7 @@ impl Node {
         .await
     }
 
-    /// Revokes, and returns once no node authenticates by these tokens where that is waited for.
+    /// Revokes; with `pat.revocation.wait=cluster`, returns when no node accepts the tokens.
     pub(crate) async fn revoke_now(
         &self,
         scope: RevocationScope,
@@ -78,9 +78,8 @@ impl Node {
         Ok(revoked)
     }
 
-    /// Writes the last uses that this node has noted of the tokens that are to be revoked, so that
-    /// the notification to their owners says what the pages say. A revocation does not fail for it, nor
-    /// wait for long: what is not written now is by the next flush.
+    /// Writes the recorded last uses of the tokens to be revoked, so that the notification shows them.
+    /// A failure does not fail the revocation; the next flush writes the uses.
     async fn write_noted_uses(&self, scope: &RevocationScope) {
         let (last_used, store) = (&self.auth.last_used, &*self.context.store);
         let limit = self.context.auth_timeout();
@@ -90,7 +89,7 @@ impl Node {
                     .ask(limit, last_used.flush_of(ids, store))
                     .await
             }
-            // Which tokens these are is known to the store.
+            // Only the store knows these tokens.
             RevocationScope::TokensAndDescendants(_) | RevocationScope::Owner(_) => {
                 self.context.ask(limit, last_used.flush(store)).await
             }
@@ -103,9 +102,8 @@ impl Node {
         }
     }
 
-    /// Runs a change in a task of its own, which goes on when nobody waits for it any more: better
-    /// late than not at all. Who has waited for long, and for so much more, is told that it may or
-    /// may not be done.
+    /// Runs a change in a task that continues if the caller is dropped. Returns
+    /// [`StoreError::Timeout`] after the time limit of requests and `more`; the change may still be made.
     pub(crate) async fn run_detached<T: Send + 'static>(
         &self,
         more: Duration,
@@ -119,8 +117,8 @@ impl Node {
         }
     }
 
-    /// After a revocation this node takes nothing from before it: of what was asked for, whether it
-    /// was revoked just now, earlier on another node, or (where the store failed) perhaps.
+    /// Bumps the epochs of all tokens of `scope`, whether they were revoked just now, earlier on another
+    /// node, or (if the store failed) possibly.
     fn bump_epochs(&self, scope: &RevocationScope, result: &Result<Revoked, StoreError>) {
         let epochs = &self.auth.epochs;
         let bump_tokens = |ids: &[TokenId]| {
@@ -143,20 +141,18 @@ impl Node {
         }
     }
 
-    /// With `pat.revocation.wait=cluster`: waits until no node can still trust what it knew before
-    /// the change.
+    /// With `pat.revocation.wait=cluster`, waits until no node uses a cache from before the change.
     ///
-    /// That is when all nodes have said so. A node that does not say so cannot be waited for: if it
-    /// read the change feed before the commit, it has a lease that ends within the staleness bound;
-    /// a tenth more allows for clocks that run at different speeds. The next change does not wait
-    /// for it again.
+    /// That is when all nodes have reported the change. The wait for a node that does not report ends
+    /// after the staleness bound, when its cache is no longer fresh; a tenth more allows for clocks of
+    /// different speeds. The next change does not wait for it again.
     pub(crate) async fn wait_for_cluster(&self) {
         if let Some(bound) = self.cluster_bound() {
             drop(timeout(bound, self.all_nodes_caught_up(bound)).await);
         }
     }
 
-    /// How long a change waits for other nodes at most; `None` if it does not.
+    /// Returns the longest wait of a change for other nodes; `None` if it does not wait.
     fn cluster_bound(&self) -> Option<Duration> {
         let settings = &self.context.settings;
         let waits =
@@ -164,7 +160,7 @@ impl Node {
         waits.then(|| settings.auth_max_staleness().mul_f64(1.1))
     }
 
-    /// Ends when no node can still trust what it knew before all changes up to now.
+    /// Returns when no node uses a cache from before the latest change.
     async fn all_nodes_caught_up(&self, bound: Duration) {
         const PAUSE: Duration = Duration::from_millis(20);
         let feed = &self.feed;
@@ -185,7 +181,7 @@ impl Node {
         }
     }
 
-    /// Ends this node's part in the cluster: it uses its cache no longer, and nobody waits for it.
+    /// Stops using this node's cache and deregisters the node, so that revocations do not wait for it.
     pub(crate) async fn leave_cluster(&self) -> Result<(), StoreError> {
         if self.context.is_shared() {
             self.feed.leave().await?;
@@ -194,8 +190,8 @@ impl Node {
     }
 }
 
-/// How much longer than a single revocation one of many tokens may take: about ten times what it
-/// does.
+/// Returns how much longer a revocation of many tokens may take than that of one: about ten times the
+/// measured time.
 fn extra_time(scope: &RevocationScope) -> Duration {
     const PER_TOKEN: Duration = Duration::from_millis(1);
     let count = match scope {

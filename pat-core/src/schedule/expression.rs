@@ -1,11 +1,11 @@
-//! A Quartz expression: which seconds, minutes, hours, days, months and years it names.
+//! Quartz expressions: parsing, and the times at which they fire.
 
 use jiff::ToSpan as _;
 use jiff::civil::{Date, DateTime, Time, Weekday};
 
 use super::InvalidSchedule;
 
-/// So many years ahead a date is looked for, as in Quartz.
+/// How many years ahead a date is searched for, as in Quartz.
 const MAX_YEARS: i16 = 100;
 const FIRST_YEAR: u16 = 1970;
 const LAST_YEAR: u16 = 2299;
@@ -22,11 +22,11 @@ pub(super) struct Expression {
     years: Option<Vec<u16>>,
 }
 
-/// Which days of a month. Weekdays are from 1 = Sunday to 7 = Saturday.
+/// The days of a month. Weekdays are from 1 = Sunday to 7 = Saturday.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Days {
     OfMonth(Vec<u16>),
-    /// So many days before the last one; the nearest weekday to that.
+    /// A number of days before the last day, or the weekday nearest to that day.
     Last {
         offset: u16,
         on_weekday: bool,
@@ -61,12 +61,12 @@ impl Expression {
         })
     }
 
-    /// Whether it fires in every hour.
+    /// Returns whether the expression fires in every hour.
     pub(super) fn is_in_every_hour(&self) -> bool {
         self.hours.len() == 24
     }
 
-    /// The first time after `after` on the clock at which it fires.
+    /// Returns the first local time after `after` at which it fires.
     pub(super) fn next_after(&self, after: DateTime) -> Option<DateTime> {
         let next = after.with().subsec_nanosecond(0).build().ok()?;
         let start = next.checked_add(1.second()).ok()?;
@@ -96,7 +96,7 @@ impl Expression {
         years.is_none_or(|years| year.is_ok_and(|year| years.contains(&year)))
     }
 
-    /// The first time of a day that is not before `from`.
+    /// Returns the first time of a day that is not before `from`.
     fn next_time(&self, from: Time) -> Option<Time> {
         let from = [from.hour(), from.minute(), from.second()].map(value);
         let hours = self.hours.iter().filter(|hour| **hour >= from[0]);
@@ -144,9 +144,9 @@ impl Days {
     }
 }
 
-/// The weekday that is nearest to the day in the month of `date`, and in that month. A day after the
-/// month's end is counted on into the next month: 31W is the 30th of a short month if the 31st would
-/// be a Saturday, and otherwise does not occur in it. Quartz has it so.
+/// Returns the weekday nearest to the day within the month of `date`. As in Quartz, a day after the
+/// month's end counts into the next month: 31W is the 30th of a short month if the 31st would be a
+/// Saturday, and otherwise does not occur in it.
 fn nearest_weekday(date: Date, day: i32) -> i32 {
     let last = i32::from(date.days_in_month());
     let Ok(at) = date.first_of_month().checked_add((day - 1).days()) else {
@@ -173,7 +173,7 @@ fn contains(values: &[u16], number: i8) -> bool {
     values.contains(&value(number))
 }
 
-/// What a field may hold.
+/// A field of an expression, with its range and names.
 struct Field {
     name: &'static str,
     first: u16,
@@ -223,7 +223,7 @@ impl Field {
         }
     }
 
-    /// The values of a list of numbers, names, ranges and steps, in order.
+    /// Returns the values of a list of numbers, names, ranges and steps, in order.
     fn values(&self, text: &str) -> Result<Vec<u16>, InvalidSchedule> {
         let mut values = Vec::new();
         for part in text.split(',') {
@@ -255,7 +255,7 @@ impl Field {
         self.range(first, last, step.unwrap_or(1))
     }
 
-    /// A range that ends before it begins goes on at the field's beginning: 22-2 is 22, 23, 0, 1, 2.
+    /// A range that ends before it begins wraps around: 22-2 is 22, 23, 0, 1, 2.
     fn range(&self, first: u16, last: u16, step: u16) -> Result<Vec<u16>, InvalidSchedule> {
         let len = self.last - self.first + 1;
         let end = match last < first {

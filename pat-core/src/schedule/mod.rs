@@ -1,4 +1,4 @@
-//! When jobs run: Quartz cron expressions in a time zone.
+//! Schedules of jobs: Quartz cron expressions in a time zone.
 
 mod expression;
 #[cfg(test)]
@@ -16,14 +16,14 @@ use self::expression::Expression;
 /// A Quartz cron expression: six fields, seconds first, and an optional year; `?` in the day
 /// fields, weekdays from 1 = Sunday to 7 = Saturday, `0/5`, `22-2`, `L`, `L-3`, `W` and `#`.
 ///
-/// It fires when Quartz 2.3.2 fires, and what Quartz refuses is refused.
+/// Fires at the same times as Quartz 2.3.2, and refuses the same expressions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
     text: Box<str>,
     expression: Expression,
 }
 
-/// The time zone in which a [`Schedule`] counts: `local` or an IANA name.
+/// The time zone of a [`Schedule`]: `local` or an IANA name.
 #[derive(Debug, Clone)]
 pub struct Zone {
     name: Box<str>,
@@ -31,29 +31,29 @@ pub struct Zone {
 }
 
 impl Schedule {
-    /// Every day at midnight: `0 0 0 * * ?`.
+    /// Returns the schedule `0 0 0 * * ?`: every day at midnight.
     ///
     /// # Panics
-    /// Never: the expression is a good one.
+    /// Never: the expression is valid.
     #[must_use]
     pub fn daily() -> Self {
         "0 0 0 * * ?".parse().expect("a schedule")
     }
 
-    /// Every full hour: `0 0 * * * ?`.
+    /// Returns the schedule `0 0 * * * ?`: every full hour.
     ///
     /// # Panics
-    /// Never: the expression is a good one.
+    /// Never: the expression is valid.
     #[must_use]
     pub fn hourly() -> Self {
         "0 0 * * * ?".parse().expect("a schedule")
     }
 
-    /// The first time after `after` at which it fires; `None` if it never does again.
+    /// Returns the first time after `after` at which the schedule fires; `None` if it never fires again.
     ///
-    /// A time that daylight saving skips fires once, right after the gap; one that it repeats fires
-    /// once, the first time round. A schedule that names no hours (`0 0 * * * ?`) counts real time:
-    /// a repeated hour is one more hour.
+    /// A local time that daylight saving skips fires once, right after the gap; one that it repeats
+    /// fires once, the first time. A schedule for every hour (`0 0 * * * ?`) follows real time, and
+    /// fires in both of the repeated hours.
     #[must_use]
     pub fn next_after(&self, after: Timestamp, zone: &Zone) -> Option<Timestamp> {
         if self.expression.is_in_every_hour() {
@@ -63,10 +63,10 @@ impl Schedule {
         }
     }
 
-    /// The last time up to `now` at which it fired; `None` if it never has.
+    /// Returns the last time up to `now` at which the schedule fired; `None` if it never has.
     #[must_use]
     pub fn latest_at(&self, now: Timestamp, zone: &Zone) -> Option<Timestamp> {
-        // From further and further back, so that few occurrences are walked whatever their distance.
+        // From further and further back, so that few occurrences are visited whatever their distance.
         let first = LOOK_BACK.iter().find_map(|minutes| {
             let start = now.checked_sub(SignedDuration::from_mins(*minutes));
             let first = self.next_after(start.ok()?, zone)?;
@@ -76,7 +76,7 @@ impl Schedule {
         std::iter::successors(Some(first), next).last()
     }
 
-    /// Walks from one change of the clock to the next. In between, real time and the clock run alike.
+    /// Searches from one change of the UTC offset to the next, between which real and local time run alike.
     fn next_in_real_time(&self, after: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         let mut from = after;
         let mut shown = zone.to_datetime(after);
@@ -87,7 +87,7 @@ impl Schedule {
             match change {
                 Some(change) if next >= change => {
                     from = change;
-                    // What fires at the very moment of the change counts.
+                    // An occurrence at the instant of the change counts.
                     let before = SignedDuration::from_nanos(1);
                     shown = zone.to_offset(change).to_datetime(change) - before;
                 }
@@ -96,13 +96,13 @@ impl Schedule {
         }
     }
 
-    /// Walks the clock on the wall, so that a time fires once on each day whose clock shows it.
+    /// Searches local time, so that a time fires once on each day that has it.
     fn next_on_the_clock(&self, after: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         let mut on_the_clock = zone.to_datetime(after);
         loop {
             on_the_clock = self.expression.next_after(on_the_clock)?;
             let next = instant(on_the_clock, zone)?;
-            // Within a repeated hour the times ahead on the clock may lie behind us.
+            // In a repeated hour the next local time may be an earlier instant.
             if next > after {
                 return Some(next);
             }
@@ -110,14 +110,14 @@ impl Schedule {
     }
 }
 
-/// When the clock shows `time`: the first time round if that is repeated, the end of the gap if it
-/// is skipped. Later times never give earlier instants.
+/// Returns the instant of a local time: the first one if it is repeated, the end of the gap if it is
+/// skipped. A later local time never has an earlier instant.
 fn instant(time: DateTime, zone: &TimeZone) -> Option<Timestamp> {
     let ambiguous = zone.to_ambiguous_timestamp(time);
     let is_skipped = matches!(ambiguous.offset(), AmbiguousOffset::Gap { .. });
     let earlier = ambiguous.earlier().ok()?;
     if is_skipped {
-        // The earlier reading of a skipped time lies before the gap.
+        // The earlier instant of a skipped time lies before the gap.
         zone.following(earlier).next().map(|gap| gap.timestamp())
     } else {
         Some(earlier)
@@ -139,8 +139,7 @@ impl FromStr for Schedule {
     }
 }
 
-/// In minutes: a minute, an hour, a day, a month, a year, and the longest that 29 February can be
-/// away.
+/// In minutes: a minute, an hour, a day, a month, a year, and the longest distance to a 29 February.
 const LOOK_BACK: [i64; 6] = [
     1,
     60,
@@ -150,7 +149,7 @@ const LOOK_BACK: [i64; 6] = [
     8 * 366 * 24 * 60,
 ];
 
-/// 2026-01-01T00:00:00Z: what cannot fire after this never will.
+/// 2026-01-01T00:00:00Z. An expression that does not fire after this never fires.
 const FIRST_RELEASE: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
 impl fmt::Display for Schedule {
@@ -159,28 +158,28 @@ impl fmt::Display for Schedule {
     }
 }
 
-/// A text that is no [`Schedule`].
+/// The error for text that is not a [`Schedule`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidSchedule {
     /// The number of fields is wrong.
     #[error("a schedule has six fields, seconds first, or seven with the year, not {0}")]
     Fields(usize),
-    /// A field cannot be read.
+    /// A field is not valid.
     #[error("the {field} of a schedule: {reason}")]
     Field {
         /// The field's name, such as `day of month`.
         field: &'static str,
-        /// What is wrong with it, and what is allowed.
+        /// The fault, and the allowed values.
         reason: String,
     },
-    /// There is no such date.
+    /// The schedule has no date at which it fires.
     #[error("the schedule never fires")]
     Never,
 }
 
 impl Zone {
-    /// The machine's own time zone.
+    /// Returns the machine's time zone.
     #[must_use]
     pub fn local() -> Self {
         Self {
@@ -218,9 +217,9 @@ impl fmt::Display for Zone {
     }
 }
 
-/// A name that is neither `local` nor in the time zone database.
+/// The error for a name that is neither `local` nor in the time zone database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("there is no such time zone")]
+#[error("there is no such time zone; give local or an IANA name such as Europe/Berlin")]
 pub struct UnknownZone;
 
 #[cfg(test)]
@@ -398,7 +397,7 @@ mod tests {
         }
     }
 
-    /// How often `schedule` fires on each local day from 2026 to 2028.
+    /// Returns how often `schedule` fires on each local day from 2026 to 2028.
     fn firings_by_day(schedule: &str, zone: &str) -> BTreeMap<jiff::civil::Date, usize> {
         let schedule: Schedule = schedule.parse().expect("a schedule");
         let zone: Zone = zone.parse().expect("a zone");
@@ -449,7 +448,7 @@ mod tests {
     fn an_hourly_schedule_fires_once_in_each_real_hour_of_three_years() {
         for zone in ZONES {
             let count: usize = firings_by_day("0 0 * * * ?", zone).values().sum();
-            // Where the clock moves by half an hour, one full hour a year is never shown.
+            // With a change by half an hour, one full hour a year is skipped.
             let skipped = if zone == "Australia/Lord_Howe" { 3 } else { 0 };
             assert_eq!(count, (365 + 365 + 366) * 24 - skipped, "{zone}");
         }

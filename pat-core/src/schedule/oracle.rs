@@ -1,4 +1,4 @@
-//! Schedules against what Quartz fires, and against a walk over each day.
+//! Schedules compared with Quartz, and with a search through each day.
 
 use std::collections::BTreeSet;
 
@@ -39,7 +39,7 @@ fn quartz_fires_and_refuses_the_same() {
     assert_eq!(count, 47);
 }
 
-/// A part of an expression, and which values it means.
+/// A part of an expression, and the values that it means.
 #[derive(Debug, Clone)]
 struct Part<T> {
     text: String,
@@ -132,7 +132,7 @@ impl Day {
     }
 }
 
-/// The nearest weekday in the month, looked for outwards.
+/// Returns the nearest weekday in the month.
 fn nearest(date: Date) -> Date {
     let distances = [0, -1, 1, -2, 2];
     let near = distances.map(|days: i64| date + days.days());
@@ -156,8 +156,8 @@ fn day() -> impl Strategy<Value = Day> {
     ]
 }
 
-/// The instants of each day from the one before `start`: a time that is skipped is at the gap's end, a
-/// time that is repeated is the first one.
+/// Returns the instants of each day from the one before `start`: for a skipped time the gap's end, for a
+/// repeated time the first one.
 fn walk(
     zone: &TimeZone,
     start: Timestamp,
@@ -178,7 +178,7 @@ fn walk(
     let instants = shown.map(|shown| {
         let ambiguous = zone.to_ambiguous_timestamp(shown);
         let at = ambiguous.compatible().unwrap();
-        // A skipped time is moved on by the length of the gap; back to its end.
+        // jiff moves a skipped time forward by the length of the gap; its end is needed.
         let moved = zone.to_datetime(at) != shown;
         if moved {
             let before = at - SignedDuration::from_hours(26);

@@ -11,15 +11,15 @@ use crate::search::{Filter, Position, Revoked, Search};
 use crate::store::SearchStore;
 use crate::token::{Owner, Token, TokenId};
 
-/// How long a search may take: a search for a part of a name reads every token, and some directories
-/// look up one owner after the other.
+/// How long a search may take: a search by name reads every token, and some directories look up owners
+/// one by one.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Access to the tokens of all users.
 ///
 /// Proof that the caller was an administrator when it was created. It borrows the caller, so it cannot
-/// outlive the request. For a response that takes long, create a new one for each part: meanwhile the
-/// caller's token may be revoked, or the caller may lose the administrator's role.
+/// outlive the request. For a long response, create a new one for each chunk: the caller's token may
+/// be revoked meanwhile, or the caller may lose the administrator's role.
 ///
 /// ```
 /// # use pat_core::{AdminError, Caller, Pats};
@@ -50,7 +50,7 @@ impl Pats {
     ///
     /// # Errors
     /// - [`AdminError::Disabled`]: `pat.admin.enabled` is `false`.
-    /// - [`AdminError::NotAdministrator`]: the directory says that the caller is not an administrator.
+    /// - [`AdminError::NotAdministrator`]: the caller is not an administrator.
     /// - [`AdminError::TokenInvalid`]: the caller's token is no longer valid.
     /// - [`AdminError::Unavailable`]: the store or the directory cannot answer.
     pub async fn administration<'r>(
@@ -91,7 +91,7 @@ impl Administration<'_> {
     /// - [`AdminError::NotSupported`]: the store has no search.
     /// - [`AdminError::Unavailable`]: the store cannot answer within 30 seconds.
     pub async fn search(&self, search: &Search) -> Result<SearchPage, AdminError> {
-        // One more tells whether there is more.
+        // One more token shows whether there is a next page.
         let more = Search {
             limit: search.limit.saturating_add(1),
             ..search.clone()
@@ -104,7 +104,7 @@ impl Administration<'_> {
         let is_last = tokens.len() <= limit;
         tokens.truncate(limit);
         let last = tokens.last().filter(|_| !is_last);
-        // As the store sees it, so before uses are added that the store does not know of.
+        // As stored, so before unwritten last uses are added.
         let next = last.map(|token| search.sort.position_of(token));
         self.pats.0.auth.last_used.refresh(&mut tokens);
         Ok(SearchPage { tokens, next })
@@ -114,7 +114,7 @@ impl Administration<'_> {
     /// unknown IDs.
     ///
     /// # Errors
-    /// As of [`Administration::search`].
+    /// Same as [`Administration::search`].
     pub async fn find(&self, ids: &[TokenId]) -> Result<Vec<Token>, AdminError> {
         let found = self.store()?.find_all(ids);
         let mut tokens = self.context().ask(SEARCH_TIMEOUT, found).await?;
@@ -125,7 +125,7 @@ impl Administration<'_> {
     /// Returns how many tokens a filter matches.
     ///
     /// # Errors
-    /// As of [`Administration::search`].
+    /// Same as [`Administration::search`].
     pub async fn count(&self, filter: &Filter) -> Result<u64, AdminError> {
         Ok(self
             .context()
@@ -137,8 +137,8 @@ impl Administration<'_> {
     /// tokens and those that are revoked already. Notifies the owners
     /// (`pat.notice.revoked.by.admin`).
     ///
-    /// When this returns, this node authenticates no request by one of the tokens; with
-    /// `pat.revocation.wait=cluster` no node does.
+    /// When this returns, this node no longer accepts the tokens; with `pat.revocation.wait=cluster` no
+    /// node does.
     ///
     /// # Errors
     /// [`AdminError::Unavailable`]: the store cannot answer. Then either all of the tokens are revoked
@@ -152,11 +152,11 @@ impl Administration<'_> {
         Ok(revoked.revoked)
     }
 
-    /// Revokes like [`Administration::revoke`], and treats the tokens that were created with these
-    /// ones as `family` says. Returns also how many of those stay valid.
+    /// Revokes like [`Administration::revoke`], with the descendants of these tokens according to
+    /// `family`. Also returns how many descendants stay valid.
     ///
     /// # Errors
-    /// As of [`Administration::revoke`].
+    /// Same as [`Administration::revoke`].
     pub async fn revoke_with(
         &self,
         ids: Vec<TokenId>,
@@ -173,23 +173,23 @@ impl Administration<'_> {
     /// Returns how many tokens [`Administration::revoke_matching`] would revoke, without descendants.
     ///
     /// # Errors
-    /// [`AdminError::NoCriterion`]: the filter restricts nothing. Otherwise as of
-    /// [`Administration::search`].
+    /// - [`AdminError::NoCriterion`]: the filter restricts nothing.
+    /// - The errors of [`Administration::search`].
     pub async fn count_revocable(&self, filter: &Filter) -> Result<u64, AdminError> {
         self.count(&revocable(filter)?).await
     }
 
-    /// Revokes the tokens that a filter matches, like [`Administration::revoke`], if they are as many
-    /// as `expected`. Returns how many were revoked; with `pat.create.by.token=capped` their
-    /// descendants count.
+    /// Revokes the tokens that a filter matches, like [`Administration::revoke`], if their number is
+    /// `expected`. Returns how many were revoked; with `pat.create.by.token=capped` this includes their
+    /// descendants.
     ///
     /// Matching tokens are read once, at the beginning. A token that is created afterwards is not
-    /// revoked, and a token that is revoked by another request meanwhile is not counted.
+    /// revoked; one that another request revokes meanwhile is not counted.
     ///
     /// # Errors
     /// - [`AdminError::NoCriterion`]: the filter restricts nothing.
-    /// - [`AdminError::CountMismatch`]: it matches another number of tokens; nothing was revoked.
-    /// - Otherwise as of [`Administration::search`] and [`Administration::revoke`].
+    /// - [`AdminError::CountMismatch`]: the filter matches another number of tokens; nothing was revoked.
+    /// - The errors of [`Administration::search`] and [`Administration::revoke`].
     pub async fn revoke_matching(
         &self,
         filter: &Filter,
@@ -201,11 +201,11 @@ impl Administration<'_> {
         Ok(revoked.await?.revoked)
     }
 
-    /// Revokes like [`Administration::revoke_matching`], and treats the tokens that were created with
-    /// these ones as `family` says. Returns also how many of those stay valid.
+    /// Revokes like [`Administration::revoke_matching`], with the descendants of these tokens according
+    /// to `family`. Also returns how many descendants stay valid.
     ///
     /// # Errors
-    /// As of [`Administration::revoke_matching`].
+    /// Same as [`Administration::revoke_matching`].
     pub async fn revoke_matching_with(
         &self,
         filter: &Filter,
@@ -226,10 +226,10 @@ impl Administration<'_> {
     }
 
     /// Returns up to `limit` audit events with numbers ([`EventRow::seq`](crate::event::EventRow))
-    /// after `after`, in their order; 0 begins with the oldest that is kept. Each event names at most
+    /// greater than `after`, in order; 0 starts with the oldest stored event. Each event names at most
     /// one token.
     ///
-    /// A client that continues after the last number that it has read misses no event of any node.
+    /// A client that continues after the last number it has read misses no event of any node.
     ///
     /// # Errors
     /// [`AdminError::NoAudit`] if the store keeps no events; [`AdminError::Unavailable`] if it
@@ -247,7 +247,7 @@ impl Administration<'_> {
         if missing == 0 {
             return Ok(events);
         }
-        // What has no number yet comes after all of these.
+        // Events without a number come after all of these.
         match self
             .context()
             .ask(SEARCH_TIMEOUT, audit.number_events(missing))
@@ -258,8 +258,8 @@ impl Administration<'_> {
         }
     }
 
-    /// Returns the token whose secret this string is, also if it is revoked or expired; `None` if
-    /// there is no such token. The string is not logged, and the call does not count as a use.
+    /// Returns the token with this secret string, even if it is revoked or expired; `None` if there is
+    /// none. The string is not logged, and the call does not count as a use.
     ///
     /// # Errors
     /// [`AdminError::Unavailable`]: the store cannot answer.
@@ -277,8 +277,8 @@ impl Administration<'_> {
         Ok(found)
     }
 
-    /// Returns the owners of these tokens, one user for each token, in the same order. For an owner
-    /// who is not in the directory, the key stands in for the names, and the user is not active.
+    /// Returns the owners of these tokens, one user for each token, in the same order. An owner who is
+    /// not in the directory has the key as names and is not active.
     ///
     /// # Errors
     /// [`AdminError::Unavailable`]: the directory cannot answer.
@@ -298,7 +298,7 @@ impl Administration<'_> {
         Ok(tokens.iter().map(user).collect())
     }
 
-    /// Returns up to `limit` users whose key, name or mail address contains this text.
+    /// Returns up to `limit` users with a key, name or mail address that contains this text.
     ///
     /// # Errors
     /// [`AdminError::Unavailable`]: the directory cannot answer.
@@ -314,7 +314,7 @@ impl Administration<'_> {
     }
 }
 
-/// Narrows the filter to unrevoked tokens. An error if it restricts nothing else.
+/// Narrows the filter to unrevoked tokens. Returns an error if it restricts nothing else.
 fn revocable(filter: &Filter) -> Result<Filter, AdminError> {
     let filter = Filter {
         revoked: Revoked::Excluded,

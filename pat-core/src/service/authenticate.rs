@@ -18,7 +18,7 @@ impl Pats {
     }
 
     /// Authenticates from the cache alone, and records the use. Returns `None` if the store must be
-    /// asked ([`Pats::authenticate_digest`]).
+    /// queried ([`Pats::authenticate_digest`]).
     ///
     /// Does no I/O and allocates nothing.
     #[must_use]
@@ -29,7 +29,7 @@ impl Pats {
         self.0.auth.authenticate_cached(digest)
     }
 
-    /// Authenticates by asking the store, within `pat.auth.database.timeout.ms`, and records the use.
+    /// Authenticates by querying the store, within `pat.auth.database.timeout.ms`, and records the use.
     ///
     /// Concurrent calls for one token share one query.
     ///
@@ -63,7 +63,7 @@ impl Pats {
     /// ```
     ///
     /// # Errors
-    /// As of [`Pats::parse`] and [`Pats::authenticate_digest`].
+    /// Same as [`Pats::parse`] and [`Pats::authenticate_digest`].
     pub async fn authenticate(&self, presented: &[u8]) -> AuthResult {
         let digest = self.parse(presented)?;
         match self.authenticate_cached(&digest) {
@@ -72,11 +72,11 @@ impl Pats {
         }
     }
 
-    /// Authenticates a token again that authenticated earlier: for responses that last long, such as
-    /// event streams.
+    /// Authenticates again a token that authenticated earlier: for long responses, such as event
+    /// streams.
     ///
     /// # Errors
-    /// As of [`Pats::authenticate_digest`].
+    /// Same as [`Pats::authenticate_digest`].
     pub async fn recheck(&self, digest: TokenDigest) -> AuthResult {
         match self.authenticate_cached(&digest) {
             Some(verdict) => verdict,
@@ -84,9 +84,8 @@ impl Pats {
         }
     }
 
-    /// Waits until a token that authenticated earlier no longer does, and returns the reason. For
-    /// responses that last long, such as event streams and web sockets, which would otherwise outlive
-    /// the token.
+    /// Waits until a token that authenticated earlier no longer does, and returns the reason. For long
+    /// responses, such as event streams and web sockets, which would otherwise outlive the token.
     ///
     /// Checks every `pat.cluster.poll.interval.ms`, but at least once a second; so after a revocation
     /// it returns within the staleness bound and that interval. It returns

@@ -67,7 +67,7 @@ impl PatsBuilder {
         self
     }
 
-    /// Adds a notifier, by which notifications reach owners. Without one, none are queued.
+    /// Adds a notifier, which sends notifications to owners. Without one, none are queued.
     pub fn notifier(mut self, notifier: impl Notifier) -> Self {
         self.notifiers.push(Arc::new(notifier));
         self
@@ -80,7 +80,7 @@ impl PatsBuilder {
         self
     }
 
-    /// Adds a format that is accepted, beside the issued one and those in the settings.
+    /// Adds a format of tokens that are accepted, besides the issued one and those in the settings.
     pub fn accept(mut self, format: impl TokenFormat) -> Self {
         self.accepted_formats.push(Arc::new(format));
         self
@@ -109,7 +109,7 @@ impl PatsBuilder {
             }
             None => self.settings.issued_format().format(),
         };
-        // A store with events and without leases cannot have them fed by one node.
+        // Without leases, one node at a time cannot feed the events.
         let is_stored = self.store.audit().is_some() && self.store.jobs().is_some();
         let events = Events::new(self.sinks, is_stored);
         let context = Context::new(

@@ -1,4 +1,4 @@
-//! The service: everything a host does with tokens goes through [`Pats`].
+//! The service [`Pats`], through which a host uses tokens.
 
 mod admin;
 mod authenticate;
@@ -41,9 +41,9 @@ impl Pats {
 
     /// Starts the jobs: they write last uses, read the change feed, prune old tokens, check for expiry,
     /// deliver notifications and feed event sinks. Also reads once which tokens are in use, so that
-    /// they are served during a flood of unknown ones.
+    /// they are accepted during a flood of unknown ones.
     ///
-    /// Without the jobs authentication is correct, but on a shared store every request asks the
+    /// Without the jobs authentication is correct, but on a shared store every request queries the
     /// database, last uses are written only by [`Pats::flush_last_use`], no token is pruned, no
     /// notification is sent, and event sinks receive nothing. The store keeps the events of changes in
     /// any case.
@@ -68,20 +68,21 @@ impl Pats {
     ///
     /// - The store answers.
     /// - This node's last report ([`TokenStore::heartbeat`]) was committed and read back less than 25
-    ///   seconds ago. A database that answers and takes no writes fails this. Without running jobs
+    ///   seconds ago. So a database that accepts no writes fails the check. Without running jobs
     ///   ([`Pats::start`]) this call reports.
     /// - The store is not reserved for newer versions.
-    /// - The database's clock has not leapt. It has if it is more than a minute from the time that the
-    ///   database vouches for ([`StoreTime`]), and either was not when this node first asked, or is not
-    ///   according to another node that has reported within 25 seconds. Then it was set, or belongs to
-    ///   another server after a failover, and its dates cannot be relied on. Scheduled jobs wait as
-    ///   well, until the two agree again, by themselves or by [`Pats::accept_clock`]. A node that starts
-    ///   when no other runs believes the clock; if the nodes before it were cut off, 25 seconds later.
+    /// - The database's clock has not leapt. It has if it differs by more than a minute from the mark
+    ///   ([`StoreTime`]), and either did not when this node first read it, or does not according to
+    ///   another node that has reported within 25 seconds. Then the clock was set, or is that of another
+    ///   server after a failover, and may be wrong. Scheduled jobs wait as well, until the two agree
+    ///   again or [`Pats::accept_clock`] is called. A node that starts while no other runs trusts the
+    ///   clock: at once, or after 25 seconds if the previous nodes were killed.
     ///
     /// Not for liveness probes: restarting a process does not help against a database that is down.
     ///
     /// # Errors
-    /// One of these does not hold, or is not known within twice `pat.auth.database.timeout.ms`.
+    /// [`Unavailable::Store`] if one of these does not hold, or the store does not answer within twice
+    /// `pat.auth.database.timeout.ms`.
     pub async fn ready(&self) -> Result<(), Unavailable> {
         let Node {
             context,
@@ -97,7 +98,7 @@ impl Pats {
         if context.is_shared() && !feed.is_reported() {
             context.ask(limit, feed.poll()).await?;
             if !feed.is_reported() {
-                let unread = "the last report of this node is not read back";
+                let unread = "the last report of this node could not be read back";
                 return Err(StoreError::backend(unread).into());
             }
         }
@@ -105,29 +106,31 @@ impl Pats {
         match context.time.doubtful_leap() {
             None => Ok(()),
             Some(leap) => Err(StoreError::backend(format!(
-                "the database's clock is {} s from the time that it has vouched for; set it \
-                 right, or if it is, call Pats::accept_clock",
+                "the database's clock differs by {} s from the store's mark; set it right, or if \
+                 it is right, call Pats::accept_clock",
                 leap / 1_000_000
             ))
             .into()),
         }
     }
 
-    /// Returns the time by which tokens are judged: the database's, where it has a clock.
+    /// Returns the time for decisions about tokens: the database's, if it has a clock.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.0.now()
     }
 
-    /// Believes the clock as it is now: the database's, or this machine's where that has none.
+    /// Confirms the present clock: the database's, or this machine's if the database has none. Sets the
+    /// store's mark ([`StoreTime`]) to it. Returns how far the clock was ahead of the mark; negative if
+    /// it was behind.
     ///
-    /// For an operator who has looked at it, after a log line has said that the clock is far from
-    /// what the database vouches for ([`StoreTime`]). Until then nothing is
-    /// deleted for its age if the clock is ahead, and the clock is passed over if it is behind; in
-    /// time either goes away by itself. Returns how far the clock was ahead of the mark.
+    /// For an operator who has checked the clock after a log line about its distance from the mark.
+    /// Without this call, nothing is deleted for its age while the clock is ahead, and the clock is not
+    /// used while it is behind. A clock that is up to a day behind catches up by itself, and so does the
+    /// mark with a clock that is ahead.
     ///
     /// # Errors
-    /// The store cannot answer.
+    /// [`StoreError`] if the store cannot answer; the call may be repeated.
     pub async fn accept_clock(&self) -> Result<SignedDuration, StoreError> {
         let Node { context, auth, .. } = &*self.0;
         let sent = context.time.now();
@@ -145,8 +148,8 @@ impl Pats {
         Ok(leap.unwrap_or_default())
     }
 
-    /// Takes in whether a session was ended that came with a request, so that a session layer that
-    /// fails is told of as an outage, not once for each request. For layers around a service.
+    /// Records whether the session of a request was ended, so that a failing session layer is logged
+    /// as an outage, not once for each request. For layers around a service.
     #[doc(hidden)]
     pub fn report_sessions(&self, ended: &Result<(), BoxError>) {
         match ended {
@@ -157,45 +160,45 @@ impl Pats {
 
     // Jobs, each a plain function that a test can call
 
-    /// Writes the last uses noted since the last flush; returns of how many tokens. Runs as a job
-    /// every `atlassian.pats.last.used.update.interval.mins`.
+    /// Writes the last uses recorded since the last flush, and returns the number of tokens. Runs as a
+    /// job every `atlassian.pats.last.used.update.interval.mins`.
     ///
     /// # Errors
-    /// The store cannot take them; they stay noted for the next flush.
+    /// [`StoreError`] if the store cannot write them; they are kept for the next flush.
     pub async fn flush_last_use(&self) -> Result<usize, StoreError> {
         self.0.flush_last_use().await
     }
 
-    /// Reads the change feed once. Runs as a job every `pat.cluster.poll.interval.ms` where the
-    /// store is shared.
+    /// Reads the changes of other nodes once, and stops accepting the tokens that they revoked. Runs as
+    /// a job every `pat.cluster.poll.interval.ms` if the store is shared.
     ///
     /// # Errors
-    /// The store cannot answer. The cache is trusted until the time that the last successful poll
-    /// gave it ends, and then every request asks the database.
+    /// [`StoreError`] if the store cannot answer. The cache is used until
+    /// `pat.auth.max.staleness.ms` after the last successful poll; then every request queries the database.
     pub async fn poll_changes(&self) -> Result<(), StoreError> {
         self.0.feed.poll().await
     }
 
-    /// Runs a job if its schedule says so and no other node runs it or has run it.
+    /// Runs a job if it is due and no other node runs it or has run it.
     ///
-    /// An occurrence that was missed because no node was up is caught up: the latest one, once.
-    /// Called by [`Pats::start`]'s jobs, and by tests with a clock of their own.
+    /// If occurrences were missed because no node ran, only the latest one is run. Called by the jobs of
+    /// [`Pats::start`], and by tests with their own clock.
     ///
     /// # Errors
-    /// The store cannot answer, or another runner took over. What was done is kept; the next run
-    /// does the rest.
+    /// [`StoreError::LeaseLost`] if another node took over, or another [`StoreError`] if the store
+    /// cannot answer. Completed work is kept; the next run does the rest.
     pub async fn run_if_due(&self, job: Job) -> Result<JobRun, StoreError> {
         self.0.run_if_due(job).await
     }
 
-    /// Sends the notifications that are due; returns how many were sent.
+    /// Sends the due notifications, and returns how many were sent.
     ///
-    /// Called by [`Pats::start`]'s jobs, and by tests. Several nodes may call it at a time: each
-    /// notification is claimed by one of them.
+    /// Called by the jobs of [`Pats::start`], and by tests. Several nodes may call it concurrently:
+    /// each notification is claimed by one of them.
     ///
     /// # Errors
-    /// The store cannot answer. A notification that was sent and could not be marked as sent may be
-    /// sent again.
+    /// [`StoreError`] if the store cannot answer. A notification that was sent and could not be marked
+    /// as sent may be sent again.
     pub async fn deliver_notifications(&self) -> Result<u64, StoreError> {
         self.0.deliver_until(&CancellationToken::new()).await
     }

@@ -15,7 +15,7 @@ impl Pats {
     /// Returns up to `limit` dead letters, the newest first: notifications that could not be sent.
     ///
     /// # Errors
-    /// As of [`Pats::outbox`].
+    /// Same as [`Pats::outbox`].
     pub async fn dead_notifications(
         &self,
         limit: u32,
@@ -31,7 +31,7 @@ impl Pats {
     /// Queues a dead letter again. Returns `false` if there is none with this ID.
     ///
     /// # Errors
-    /// As of [`Pats::outbox`].
+    /// Same as [`Pats::outbox`].
     pub async fn requeue_notification(&self, id: NotificationId) -> Result<bool, StoreError> {
         let Some(jobs) = self.0.context.job_store()? else {
             return Ok(false);

@@ -14,14 +14,14 @@ use crate::token::{Owner, TokenId};
 /// directly or through others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Family {
-    /// They are if `pat.create.by.token` is `capped`.
+    /// Revoked with it if `pat.create.by.token` is `capped`.
     #[default]
     Configured,
-    /// They are in any case.
+    /// Always revoked with it.
     Included,
 }
 
-/// How many tokens a revocation concerned.
+/// The result of a revocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RevokedCount {
@@ -41,11 +41,11 @@ impl RevokedCount {
 }
 
 impl Pats {
-    /// Revokes a token of the caller's, or of any user if the caller is an administrator. Revoking it
+    /// Revokes a token of the caller, or of any user if the caller is an administrator. Revoking it
     /// again is not an error.
     ///
-    /// When this returns, this node authenticates no request by the token; with
-    /// `pat.revocation.wait=cluster` no node does.
+    /// When this returns, this node no longer accepts the token; with `pat.revocation.wait=cluster` no
+    /// node does.
     ///
     /// # Errors
     /// - [`AccessError::NotFound`]: there is no such token for this caller.
@@ -56,11 +56,11 @@ impl Pats {
         revoked.map(drop)
     }
 
-    /// Revokes like [`Pats::revoke`], and treats the token's descendants as `family` says. Returns how
+    /// Revokes like [`Pats::revoke`], with the token's descendants according to `family`. Returns how
     /// many tokens were revoked, and how many descendants stay valid.
     ///
     /// # Errors
-    /// As of [`Pats::revoke`].
+    /// Same as [`Pats::revoke`].
     pub async fn revoke_with(
         &self,
         caller: &Caller,
@@ -68,7 +68,7 @@ impl Pats {
         family: Family,
     ) -> Result<RevokedCount, AccessError> {
         let token = self.find_even_revoked(caller, id).await?;
-        // Also if it is revoked already: another node may have done so, and this one not know yet.
+        // Even if it is revoked already: this node may not know yet.
         let scope = self.scope_of(vec![id], family);
         let is_by_admin = token.owner != *caller.owner();
         let notify = is_by_admin && self.settings().notice_revoked_by_admin();
@@ -79,7 +79,7 @@ impl Pats {
         Ok(RevokedCount::new(&revoked))
     }
 
-    /// Returns what is revoked with these tokens.
+    /// Returns the scope of a revocation of these tokens.
     pub(super) fn scope_of(&self, ids: Vec<TokenId>, family: Family) -> RevocationScope {
         match (family, self.settings().create_by_token()) {
             (Family::Included, _) | (Family::Configured, CreateByToken::Capped) => {
@@ -91,13 +91,13 @@ impl Pats {
         }
     }
 
-    /// Tells the service that the host has disabled, enabled or locked a user. The user's tokens are
-    /// judged anew: on this node at once, on all nodes within `pat.auth.max.staleness.ms`.
+    /// Applies a change of a user whom the host has disabled, enabled or locked. Reloads the user's
+    /// tokens: on this node at once, on all nodes within `pat.auth.max.staleness.ms`.
     ///
     /// Without this call the change takes effect within `atlassian.pats.auth.cache.expiry.mins`.
     ///
     /// # Errors
-    /// The store cannot answer; call it again.
+    /// [`Unavailable`] if the store cannot answer; call it again.
     pub async fn user_changed(&self, owner: &Owner) -> Result<(), Unavailable> {
         let (node, owner) = (Arc::clone(&self.0), owner.clone());
         self.0
@@ -109,11 +109,10 @@ impl Pats {
             .await
     }
 
-    /// Tells the service that the host has deleted a user. Revokes the user's tokens, and returns how
-    /// many were revoked.
+    /// Revokes the tokens of a user whom the host has deleted, and returns how many were revoked.
     ///
     /// # Errors
-    /// The store cannot answer; call it again.
+    /// [`Unavailable`] if the store cannot answer; call it again.
     pub async fn user_deleted(&self, owner: &Owner) -> Result<usize, Unavailable> {
         let (node, owner) = (Arc::clone(&self.0), owner.clone());
         self.0

@@ -27,9 +27,9 @@ impl Pats {
     /// Creates a token for the caller.
     ///
     /// # Errors
-    /// - [`CreateError::Refused`]: a rule forbids it; the [`PolicyError`] says which.
+    /// - [`CreateError::Refused`]: the request breaks the rule that the [`PolicyError`] names.
     /// - [`CreateError::Unavailable`]: the store cannot answer in time. Either no token was created, or
-    ///   one whose secret is lost; the owner sees it in the list and can revoke it.
+    ///   one with a lost secret, which the owner can see in the list and revoke.
     pub async fn create(
         &self,
         caller: &Caller,
@@ -50,7 +50,7 @@ impl Pats {
     }
 
     /// Validates a life span in days with the rule that [`Pats::create`] applies to this caller;
-    /// `None` is without an end.
+    /// `None` for a token that never expires.
     ///
     /// # Errors
     /// The [`PolicyError`] of `create` about the life span.
@@ -130,7 +130,7 @@ impl Pats {
                 Insertion::ParentInvalid => return Err(PolicyError::ParentInvalid.into()),
             }
         }
-        Err(StoreError::backend("the store calls every new token a duplicate").into())
+        Err(StoreError::backend("the store reports each new token as a duplicate").into())
     }
 
     fn too_many_rows(&self) -> PolicyError {
@@ -158,7 +158,7 @@ impl Pats {
         Ok(tokens)
     }
 
-    /// Returns an unrevoked token of the caller's, or of any user if the caller is an administrator.
+    /// Returns an unrevoked token of the caller, or of any user if the caller is an administrator.
     ///
     /// # Errors
     /// - [`AccessError::NotFound`]: there is no such token for this caller, or it is revoked.
@@ -192,8 +192,8 @@ impl Pats {
         {
             return Ok(token.clone());
         }
-        // An unknown id asks the directory as well: else the time that it takes, and the failure while
-        // the directory is down, would tell a caller which ids there are.
+        // The directory is asked about an unknown ID too; else its response time and outages would
+        // reveal which IDs exist.
         let is_administrator = self.is_administrator(caller).await?;
         found
             .filter(|_| is_administrator)
@@ -226,8 +226,8 @@ impl Pats {
             .await
     }
 
-    /// Returns the token's current status. It expires soon within the days of
-    /// `atlassian.pats.expiry.warning.days`.
+    /// Returns the token's current status. [`TokenStatus::ExpiresSoon`] begins
+    /// `atlassian.pats.expiry.warning.days` before expiry.
     #[must_use]
     pub fn status(&self, token: &Token) -> TokenStatus {
         token.status(self.0.context.time.now().timestamp(), self.warning())
@@ -240,7 +240,7 @@ impl Pats {
         filter.with_status(status, now, self.warning())
     }
 
-    /// How long before its expiry a token expires soon.
+    /// Returns how long before expiry [`TokenStatus::ExpiresSoon`] begins.
     fn warning(&self) -> SignedDuration {
         SignedDuration::from_hours(i64::from(self.settings().expiry_warning_days()) * 24)
     }

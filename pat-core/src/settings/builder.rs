@@ -7,13 +7,13 @@ use crate::token::FormatName;
 
 /// Builds [`Settings`] from the documented defaults.
 ///
-/// Setters are named as the properties are. The first value that is not allowed makes
-/// [`SettingsBuilder::build`] fail.
+/// Setters are named after the properties. [`SettingsBuilder::build`] returns the error of the first
+/// typed setter with a value that is not allowed.
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct SettingsBuilder {
     settings: Settings,
-    /// The names of the properties that were set rather than left alone.
+    /// The names of the properties that were set.
     set: BTreeSet<&'static str>,
     error: Option<SettingsError>,
 }
@@ -115,7 +115,7 @@ impl SettingsBuilder {
         Ok(settings)
     }
 
-    /// Sets `pat.token.accepted`: formats that authenticate beside the one that is issued.
+    /// Sets `pat.token.accepted`: the formats of accepted tokens, besides the issued one.
     pub fn token_accepted(self, formats: impl IntoIterator<Item = FormatName>) -> Self {
         let formats: Vec<_> = formats.into_iter().collect();
         self.with("pat.token.accepted", &Formats::show(&formats))

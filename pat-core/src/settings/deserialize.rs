@@ -9,9 +9,9 @@ use super::builder::find;
 use super::table::PROPERTIES;
 use super::{Settings, SettingsBuilder, SettingsError};
 
-/// Full names, whole (`"atlassian.pats.enabled": true`) or as nested tables (TOML's
-/// `[atlassian.pats]`). Values are texts, booleans and whole numbers; `pat.token.accepted` takes a
-/// list of texts as well. A property given twice is an error.
+/// Reads properties by full name (`"atlassian.pats.enabled": true`) or as nested tables (TOML's
+/// `[atlassian.pats]`). Values are text, booleans and whole numbers; `pat.token.accepted` also takes a
+/// list of text. A property that is given twice is an error.
 impl<'de> Deserialize<'de> for Settings {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Value::Table(table) = deserializer.deserialize_map(ValueVisitor)? else {
@@ -67,7 +67,7 @@ fn take_table(
     Ok(())
 }
 
-/// Whether names of properties go on after this one.
+/// Returns whether this name is the beginning of property names.
 fn is_group(path: &str) -> bool {
     let mut rests = PROPERTIES
         .iter()
@@ -75,13 +75,13 @@ fn is_group(path: &str) -> bool {
     rests.any(|rest| rest.starts_with('.'))
 }
 
-/// A value as it came, so that the property is known when it is judged.
+/// An unchecked value, so that the property is known when it is checked.
 enum Value {
     Text(String),
     List(Vec<String>),
-    /// In the order of the document, with whatever it repeats.
+    /// In the order of the document, with duplicates.
     Table(Vec<(String, Value)>),
-    /// Never allowed; holds what to show.
+    /// Never allowed; holds the text for the error.
     Other(String),
 }
 

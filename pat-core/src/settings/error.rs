@@ -1,4 +1,4 @@
-/// The reason why a property is refused.
+/// The reason that a property is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {

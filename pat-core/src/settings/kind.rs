@@ -1,4 +1,4 @@
-//! The kinds of values that properties have: which text makes which value.
+//! The kinds of property values: their text, and the values it is read as.
 
 use std::fmt::Display;
 use std::marker::PhantomData;
@@ -9,7 +9,7 @@ use super::{CreateByToken, RevocationWait, TokenLayout};
 use crate::schedule::{Schedule, Zone};
 use crate::token::{FormatName, TokenPrefix};
 
-/// What a property may be, how its text is read, and how its value is written.
+/// A kind of value: its allowed text, and its conversion from and to text.
 pub(super) trait Kind {
     type Value;
 
@@ -87,7 +87,7 @@ impl<const UNIT: u32, const MIN: u32, const MAX: u32> Kind for Span<UNIT, MIN, M
     }
 }
 
-/// A type that reads its own text.
+/// A type with `FromStr` and `Display`.
 pub(super) struct Parsed<T>(PhantomData<T>);
 
 pub(super) trait Describe: FromStr + Display {
@@ -209,7 +209,7 @@ impl Kind for BaseUrl {
     }
 }
 
-/// A user name is refused too: its password would stand in each mail.
+/// Refuses a user name too: its password would appear in each mail.
 fn is_host_and_port(authority: &str) -> bool {
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),

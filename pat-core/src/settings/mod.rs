@@ -1,4 +1,4 @@
-//! Every property, under its documented name, from whatever source.
+//! Every property, under its documented name, from any source.
 //!
 //! [`Settings`] is valid by construction: the builder, serde, property text, the environment and
 //! the command line all go through the one table of [`Property`]s. A later value replaces an

@@ -27,7 +27,7 @@ impl Property {
         self.default
     }
 
-    /// Returns the meaning in half a sentence.
+    /// Returns the meaning as a phrase, such as `minutes between writes of last uses`.
     #[must_use]
     pub fn meaning(&self) -> &'static str {
         self.meaning

@@ -7,15 +7,17 @@ use super::builder::{find, unknown};
 use super::table::PROPERTIES;
 use super::{Property, SettingsBuilder, SettingsError};
 
-/// Every variable that begins like this must be one of ours.
+/// A variable with this prefix must be a property.
 const VARIABLE_PREFIX: &str = "ATLASSIAN_PATS_";
 
 impl SettingsBuilder {
-    /// Sets properties from text with one `name=value` on a line. Blank lines and lines that begin
-    /// with `#` or `!` are passed over; white space around name and value does not count.
+    /// Sets properties from text with one `name=value` on a line. Skips blank lines and lines that begin
+    /// with `#` or `!`; ignores white space around name and value.
     ///
     /// # Errors
-    /// A line is no property of ours with an allowed value, or repeats one; it is named.
+    /// - [`SettingsError::NoProperty`]: a line is not of the form `name=value`.
+    /// - [`SettingsError::Line`]: a line has an unknown name, or a value that is not allowed.
+    /// - [`SettingsError::Twice`]: a property is given on two lines.
     pub fn parse_properties(mut self, text: &str) -> Result<Self, SettingsError> {
         let mut seen = HashMap::new();
         for (line, content) in (1..).zip(text.lines()) {
@@ -48,10 +50,11 @@ impl SettingsBuilder {
     }
 
     /// Sets properties from environment variables, such as `ATLASSIAN_PATS_MAX_TOKENS_PER_USER` or
-    /// `PAT_REALM`. Variables that are none of ours are passed over.
+    /// `PAT_REALM`. Ignores other variables.
     ///
     /// # Errors
-    /// A variable that begins with `ATLASSIAN_PATS_` is unknown, or a value is not allowed.
+    /// - [`SettingsError::Unknown`]: a variable begins with `ATLASSIAN_PATS_`, and is no property.
+    /// - [`SettingsError::NotAllowed`]: the property cannot have this value.
     pub fn from_env<K: AsRef<OsStr>, V: AsRef<OsStr>>(
         mut self,
         variables: impl IntoIterator<Item = (K, V)>,
@@ -62,7 +65,7 @@ impl SettingsBuilder {
                 .iter()
                 .find(|property| property.variable() == variable);
             match property {
-                // What is not Unicode becomes U+FFFD, which no property takes.
+                // Invalid Unicode becomes U+FFFD, which no property allows.
                 Some(property) => self.put(property, &value.as_ref().to_string_lossy())?,
                 None if variable.starts_with(VARIABLE_PREFIX) => {
                     return Err(unknown(

@@ -1,4 +1,4 @@
-//! The one table of properties, from which all else about a property follows.
+//! The table of properties, from which getters, setters and documentation are generated.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use super::{CreateByToken, Property, RevocationWait, SettingsBuilder, TokenLayou
 use crate::schedule::{Schedule, Zone};
 use crate::token::{FormatName, TokenPrefix};
 
-/// Makes [`Settings`], its getters, the setters of [`SettingsBuilder`] and [`PROPERTIES`] from rows
+/// Generates [`Settings`], its getters, the setters of [`SettingsBuilder`] and [`PROPERTIES`] from rows
 /// of name, default, kind, meaning, field and setter. A row without `copied` or `borrowed` has its
-/// getter elsewhere, and one without `set by` its setter.
+/// getter elsewhere; one without `set by` has its setter elsewhere.
 macro_rules! properties {
     ($(
         $name:literal = $default:literal, $kind:ty,
@@ -59,7 +59,7 @@ macro_rules! properties {
             )?)*
         }
 
-        /// All properties: the fourteen of Atlassian's documentation, then our own.
+        /// All properties: the fourteen of Atlassian's documentation, then the additional ones.
         pub(super) const PROPERTIES: &[Property] = &[$(Property {
             name: $name,
             default: $default,

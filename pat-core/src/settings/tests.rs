@@ -1,4 +1,4 @@
-//! Walks every property through every way in.
+//! Tests every property with every source.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::schedule::{Schedule, Zone};
 use crate::token::TokenPrefix;
 
-/// A good value other than the default, and values that are refused.
+/// For each property, an allowed value other than the default, and values that are refused.
 const VALUES: &[(&str, &str, &[&str])] = &[
     ("atlassian.pats.enabled", "false", BAD_BOOLEANS),
     (
@@ -152,7 +152,7 @@ fn every_property_has_its_default_and_takes_good_values_only() {
     }
 }
 
-/// Every way to give one property as text.
+/// Returns the results of giving one property as text through every source.
 fn ways_in(name: &str, value: &str) -> Vec<Result<Settings, String>> {
     let property = builder::find(name).expect("a property");
     let quoted = serde_json::to_string(value).expect("JSON");

@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use super::{Lease, StoreError};
 use crate::event::Event;
 
-/// What the audit needs of a store, beyond [`TokenStore`](super::TokenStore): to keep events, and
-/// to have them read in an order that misses none.
+/// The audit capability of a store: it keeps events, and returns them in an order in which a reader
+/// misses none.
 ///
 /// A store with this capability writes the event of a change in the transaction of the change:
 ///
@@ -20,42 +20,43 @@ use crate::event::Event;
 /// | [`settle_notification`](super::JobStore::settle_notification) as dead | [`NotificationDead`](crate::event::EventKind::NotificationDead) | one |
 ///
 /// An event is numbered only after its commit ([`AuditStore::number_events`]), since transactions
-/// do not commit in the order in which they begin: a reader who remembers the last time or id that
-/// it saw passes over what commits late. Events are trimmed by
-/// [`JobStore::purge`](super::JobStore::purge), whether or not a sink has had them.
+/// do not commit in the order in which they begin: a reader that continues after the last time or ID
+/// it read would miss events that are committed late. [`JobStore::purge`](super::JobStore::purge)
+/// deletes old events, whether or not a sink has received them.
 ///
-/// `pat_core::testing::audit` has the suite. It needs [`TokenStore::jobs`](super::TokenStore::jobs)
-/// too.
+/// An implementation is conformant if it passes the suite in `pat_core::testing::audit`. It needs
+/// [`TokenStore::jobs`](super::TokenStore::jobs) too.
+///
+/// # Errors
+/// The errors of [`TokenStore`](super::TokenStore#errors).
 #[async_trait]
 pub trait AuditStore: Debug + Send + Sync {
-    /// Writes events that go with no change, in one transaction: a row for each, or for each token
-    /// of an event that has several.
+    /// Writes events that belong to no change, in one transaction: one row for each event, or one for
+    /// each token of an event with several.
     async fn record_events(&self, events: &[Event]) -> Result<(), StoreError>;
 
-    /// Gives a number to up to `limit` committed events that have none, the oldest first; returns
-    /// how many those were.
+    /// Numbers up to `limit` committed events that have no number, the oldest first. Returns how many
+    /// it numbered.
     ///
-    /// Numbers grow by one, without a gap, in the order of the commits of these calls: whoever has
-    /// read up to a number finds every later event after it. Several nodes may call this at a time;
-    /// each event gets one number.
+    /// Numbers grow by one, without a gap, in the order in which these calls commit, so a reader that
+    /// has read up to a number finds every later event after it. Several nodes may call this at the
+    /// same time; each event gets one number.
     async fn number_events(&self, limit: u32) -> Result<u64, StoreError>;
 
-    /// Returns the number that was given last; 0 if none was.
+    /// Returns the last number that was assigned; 0 if none was.
     async fn last_event_number(&self) -> Result<u64, StoreError>;
 
-    /// Returns up to `limit` events with numbers after `seq`, in the order of the numbers. Each is of
-    /// one row: it names one token at most. Read from where writes go, never from a replica that
-    /// may be behind.
+    /// Returns up to `limit` events with numbers greater than `seq`, in order of number. Each is one
+    /// row, with at most one token. Reads from the primary, never from a replica that may lag.
     async fn events_after(&self, seq: u64, limit: u32) -> Result<Vec<Event>, StoreError>;
 
-    /// Returns the number of the last event that a shared sink has taken; `None` if it has no
-    /// position yet.
+    /// Returns the number of the last event that a shared sink has received; `None` before the first.
     async fn sink_position(&self, sink: &str) -> Result<Option<u64>, StoreError>;
 
-    /// Keeps the position of a shared sink. Under the lease.
+    /// Stores the position of a shared sink, if the lease is still held.
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`] if another runner has acquired the lease since.
+    /// [`StoreError::LeaseLost`] if another node has acquired the lease since.
     async fn put_sink_position(
         &self,
         lease: &Lease,

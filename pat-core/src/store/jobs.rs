@@ -1,4 +1,4 @@
-//! The part of the storage port that jobs need: leases, pruning and the outbox of notifications.
+//! The job capability of a store: leases, pruning and the outbox of notifications.
 
 use std::fmt::{self, Debug};
 use std::time::Duration;
@@ -10,34 +10,36 @@ use super::{MarkBounds, StoreError, StoreTime};
 use crate::notification::{NotificationId, NotificationKind, NotificationToken};
 use crate::token::{Owner, TokenId};
 
-/// What jobs keep in a store, beside the tokens themselves.
+/// The job capability of a store. Without it ([`TokenStore::jobs`](super::TokenStore::jobs)) no token
+/// is pruned and no owner is notified.
 ///
-/// `pat_core::testing::jobs` has the suite. A store without it (see
-/// [`TokenStore::jobs`](super::TokenStore::jobs)) works, but nothing is pruned and nobody is
-/// notified.
+/// Callers pass the time of their clock. A store whose database has a clock uses that one instead,
+/// read in the transaction of the change. A stored time in an impossible future, written while a clock
+/// was wrong, counts as not set: a lease that lasts longer than any lease, an occurrence that is done
+/// before its time, a notification that is delayed longer than [`LONGEST_DELAY`].
 ///
-/// A job has no time of its own: callers say what time they think it is, and a store whose database
-/// has a clock goes by that, in the transaction that acts. What lies in a future in which it cannot
-/// lie, because some clock was wrong when it was written, counts as not set: a lease that lasts
-/// longer than leases do, an occurrence that is done but has not come, a notification that is due later
-/// than any is put off.
+/// A method with a [`Lease`] makes its changes in one transaction, and only if the lease is still
+/// held. An implementation is conformant if it passes the suite in `pat_core::testing::jobs`.
+///
+/// # Errors
+/// The errors of [`TokenStore`](super::TokenStore#errors).
 #[async_trait]
 pub trait JobStore: Debug + Send + Sync {
-    /// Takes a job's lease for `request.ttl`, if the occurrence that is due (`request.due`) is still
-    /// to be run and nobody else holds the lease. Moves the mark within the bounds of the request,
-    /// and returns the time as well.
+    /// Acquires a job's lease for `request.ttl`, if the due occurrence (`request.due`) has not been
+    /// run and no other node holds the lease. Moves the mark within `request.mark`, and returns the
+    /// time after that.
     ///
-    /// The term grows by one with every acquisition, so that a runner who was paused past the end
-    /// of his lease is told from the next one.
+    /// The term grows by one with each acquisition, so that a node that was paused beyond the end of
+    /// its lease is distinguished from the next holder.
     async fn acquire_lease(
         &self,
         request: &LeaseRequest<'_>,
     ) -> Result<(LeaseAnswer, StoreTime), StoreError>;
 
-    /// Prolongs a lease to `ttl` from `now` on.
+    /// Extends a lease to `ttl` after `now`.
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`] if somebody else has acquired it since.
+    /// [`StoreError::LeaseLost`] if another node has acquired it since.
     async fn renew_lease(
         &self,
         lease: &Lease,
@@ -45,25 +47,22 @@ pub trait JobStore: Debug + Send + Sync {
         ttl: Duration,
     ) -> Result<(), StoreError>;
 
-    /// Gives a lease back. With `is_done` the occurrence that it was acquired for is done, and
-    /// earlier ones with it.
+    /// Releases a lease. With `is_done`, marks its occurrence and all earlier ones as done.
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`] if somebody else has acquired it since; then nothing is changed.
+    /// [`StoreError::LeaseLost`] if another node has acquired it since; nothing is changed.
     async fn release_lease(&self, lease: &Lease, is_done: bool) -> Result<(), StoreError>;
 
-    /// Queues the notifications of one kind that are due, for all tokens of up to `max_owners` owners:
-    /// one notification for each owner. Returns how many that were; 0 if nothing is due any more.
+    /// Queues the due notifications of one kind for up to `max_owners` owners: one for each owner, with
+    /// all due tokens. Returns how many it queued; 0 if none is due any more.
     ///
-    /// `ExpiresSoon` is due for an unrevoked token that is not expired now, expires within
-    /// `due.within`, and about which no notification of expiry was queued yet; `Expired` for one that is
-    /// expired now and about which no `Expired` was queued. Nothing is due while the clock is more
-    /// than [`LONGEST_LEAP`] ahead of the mark: the owners would be told what is not so.
-    ///
-    /// In one transaction, so that a token falls due once, under the lease.
+    /// `ExpiresSoon` is due for an unrevoked token that has not expired, expires within `due.within`,
+    /// and has had no notification of expiry; `Expired` for an unrevoked token that has expired and has
+    /// had no `Expired`. None is due while the clock is more than [`LONGEST_LEAP`] ahead of the mark,
+    /// since the notifications could be false.
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`] if somebody else has acquired the lease since.
+    /// [`StoreError::LeaseLost`] if another node has acquired the lease since.
     async fn queue_due_notifications(
         &self,
         lease: &Lease,
@@ -71,73 +70,74 @@ pub trait JobStore: Debug + Send + Sync {
         max_owners: u32,
     ) -> Result<u64, StoreError>;
 
-    /// Deletes up to `limit` tokens that expired, or were revoked, `prune.keep` ago or longer by the
-    /// time that is vouched for, and returns them. If `prune.notify` is set, queues one [`NotificationKind::Pruned`] for each owner of
-    /// those among them that were not revoked, in the same transaction. Under the lease.
+    /// Deletes up to `limit` tokens that expired or were revoked at least `prune.keep` before
+    /// [`StoreTime::vouched`], and returns them.
     ///
-    /// In that transaction too, tokens whose parent is deleted become children of its nearest ancestor
-    /// that stays, so that they are still descendants of that one
-    /// ([`RevocationScope::TokensAndDescendants`](super::RevocationScope::TokensAndDescendants)).
+    /// In the same transaction:
+    ///
+    /// - If `prune.notify` is set, queues one [`NotificationKind::Pruned`] for each owner of deleted
+    ///   tokens that were not revoked.
+    /// - Makes the children of a deleted token children of its nearest remaining ancestor, so that they
+    ///   stay descendants of that one
+    ///   ([`RevocationScope::TokensAndDescendants`](super::RevocationScope::TokensAndDescendants)).
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`] if somebody else has acquired the lease since.
+    /// [`StoreError::LeaseLost`] if another node has acquired the lease since.
     async fn prune(&self, lease: &Lease, prune: &Prune, limit: u32) -> Result<Pruned, StoreError>;
 
-    /// Deletes old rows that nobody needs any more: entries of the change feed, except those of
-    /// its newest generation, notifications that were sent or skipped, or gave up, and audit events, each
-    /// older than given, by the time that is vouched for. At most `limit` of each; returns how many.
-    /// Under the lease.
+    /// Deletes rows that are older than `purge` allows, by [`StoreTime::vouched`]: entries of the
+    /// change feed, except those of its newest generation; notifications that were sent, skipped or
+    /// given up; and audit events. Deletes at most `limit` of each. Returns how many it deleted.
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`] if somebody else has acquired the lease since.
+    /// [`StoreError::LeaseLost`] if another node has acquired the lease since.
     async fn purge(&self, lease: &Lease, purge: &Purge, limit: u32) -> Result<u64, StoreError>;
 
-    /// Puts right what was written while a clock was wrong that is right again, under the lease:
-    /// tokens that were created in a future that did not come are moved back to now, and their ends
-    /// by as much; last uses, notifications and the like in such a future count as not set. Returns how
-    /// many tokens were moved; all nodes judge everything anew if any was
-    /// ([`Change::Everything`](super::Change::Everything)).
+    /// Corrects times that were written while a clock was ahead. If a token's creation is in the
+    /// future, sets it to now, and moves the expiry back by as much; last uses, notifications and other
+    /// rows with a time in the future count as not set. Returns how many tokens it moved; appends
+    /// [`Change::Everything`](super::Change::Everything) if it moved any.
     ///
-    /// Nothing is moved while the clock is behind the mark: then it is the clock that is wrong. `now`
-    /// is the machine's own real time, for stores without a clock of their own.
+    /// Moves nothing while the clock is behind the mark, since the clock is then wrong. `now` is this
+    /// machine's real time, for stores without a clock. The default implementation does nothing.
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`] if somebody else has acquired the lease since.
+    /// [`StoreError::LeaseLost`] if another node has acquired the lease since.
     async fn mend_future(&self, lease: &Lease, now: Timestamp) -> Result<u64, StoreError> {
         let _ = (lease, now);
         Ok(0)
     }
 
-    /// Up to `limit` owners of unrevoked tokens, in byte order, from the one after `after` on.
+    /// Returns up to `limit` owners of unrevoked tokens with keys greater than `after`, in byte order.
     async fn owners_after(
         &self,
         after: Option<&Owner>,
         limit: u32,
     ) -> Result<Vec<ListedOwner>, StoreError>;
 
-    /// Notes which owners the directory does not know, and since when: of each of `noted.missing` the
-    /// first time in a row that he is among them, of each of `noted.present` that he is not missing.
-    /// Returns those of `noted.missing` that have been so for `noted.at_least`.
+    /// Records which owners are missing from the directory, and since when. An owner in
+    /// `noted.missing` who is not recorded is recorded as missing since now; the record of an owner in
+    /// `noted.present` is removed. Returns the owners in `noted.missing` who have been missing for at
+    /// least `noted.at_least`.
     ///
-    /// Both are by the time that is vouched for. What lies in its future counts as not set. Under the
-    /// lease.
+    /// Times are [`StoreTime::vouched`]; a recorded time later than that counts as not set.
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`] if somebody else has acquired the lease since.
+    /// [`StoreError::LeaseLost`] if another node has acquired the lease since.
     async fn note_missing(
         &self,
         lease: &Lease,
         noted: &MissingOwners,
     ) -> Result<Vec<Owner>, StoreError>;
 
-    /// Takes up to `limit` notifications that are due, oldest first, so that no other worker gets them for
-    /// as long as `ttl`; counts the attempt.
+    /// Claims up to `limit` due notifications, oldest first, so that no other worker gets them during
+    /// `ttl`. Counts an attempt for each.
     ///
-    /// Tokens that a notification need not tell of any more are taken out of it for good: for
-    /// `Created`, `ExpiresSoon` and `Expired` those that are revoked or gone, for `ExpiresSoon`
-    /// also those that have expired (by the mark, while the clock is more than [`LONGEST_LEAP`] ahead
-    /// of it). A notification that is left without tokens is skipped, and the next
-    /// one taken in its place: the answer is empty only if nothing is due.
+    /// Removes from a notification the tokens to which it no longer applies: for `Created`,
+    /// `ExpiresSoon` and `Expired`, those that are revoked or deleted; for `ExpiresSoon` also those
+    /// that have expired (by the mark, while the clock is more than [`LONGEST_LEAP`] ahead of it). A
+    /// notification without tokens is settled as skipped, and the next one is claimed instead: the
+    /// result is empty only if none is due.
     async fn claim_notifications(
         &self,
         now: Timestamp,
@@ -145,8 +145,8 @@ pub trait JobStore: Debug + Send + Sync {
         limit: u32,
     ) -> Result<Vec<QueuedNotification>, StoreError>;
 
-    /// Says what came of a claimed notification. False if the claim has run out and another worker has
-    /// taken the notification since; then nothing is changed.
+    /// Records the outcome of a claimed notification. Returns `false`, and changes nothing, if the
+    /// claim has expired and another worker has claimed the notification since.
     async fn settle_notification(
         &self,
         claim: &Claim,
@@ -154,13 +154,14 @@ pub trait JobStore: Debug + Send + Sync {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// How much there is in the outbox.
+    /// Returns the counts of the outbox.
     async fn outbox(&self) -> Result<Outbox, StoreError>;
 
-    /// Up to `limit` notifications that could not be sent, newest first.
+    /// Returns up to `limit` dead notifications, newest first.
     async fn dead_notifications(&self, limit: u32) -> Result<Vec<DeadNotification>, StoreError>;
 
-    /// Has a dead notification tried again from `now` on, with all its attempts. False if it is not dead.
+    /// Queues a dead notification again, due at `now` and with no attempts counted. Returns `false` if
+    /// it is not dead.
     async fn requeue_notification(
         &self,
         id: NotificationId,
@@ -168,20 +169,20 @@ pub trait JobStore: Debug + Send + Sync {
     ) -> Result<bool, StoreError>;
 }
 
-/// A job that one node runs for all.
+/// A job that one node at a time runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Job {
-    /// Deletes old tokens, and tidies up.
+    /// Deletes old tokens, change-feed entries, notifications and audit events.
     Prune,
-    /// Queues notifications about expiry.
+    /// Queues notifications of expiry.
     ExpiryCheck,
     /// Feeds the shared event sinks. It has no occurrences: it is always due.
     EventFeed,
 }
 
 impl Job {
-    /// A fixed name, for the store, logs and metrics: `prune`, `expiry-check` or `event-feed`.
+    /// Returns the fixed name for the store, logs and metrics: `prune`, `expiry-check` or `event-feed`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -192,19 +193,18 @@ impl Job {
     }
 }
 
-/// Who wants which lease.
+/// A request for a job's lease.
 #[derive(Clone, Copy)]
 pub struct LeaseRequest<'a> {
     /// The job.
     pub job: Job,
     /// Now, by the caller's clock.
     pub now: Timestamp,
-    /// For how long.
+    /// How long the lease lasts.
     pub ttl: Duration,
-    /// When the occurrence of the job was scheduled that is due at a time; `None` if none is. Asked
-    /// with the store's time.
+    /// Returns when the occurrence was scheduled that is due at the store's time; `None` if none is.
     pub due: &'a (dyn Fn(Timestamp) -> Option<Timestamp> + Sync),
-    /// Where the mark may be moved to.
+    /// The range in which the mark may be set.
     pub mark: MarkBounds,
 }
 
@@ -219,14 +219,14 @@ impl fmt::Debug for LeaseRequest<'_> {
     }
 }
 
-/// What came of [`JobStore::acquire_lease`].
+/// The result of [`JobStore::acquire_lease`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeaseAnswer {
-    /// It is the runner's.
+    /// The caller holds the lease.
     Acquired(Lease),
-    /// Another runner holds it.
+    /// Another node holds it.
     Held,
-    /// The occurrence was run already, or there is none.
+    /// The occurrence was already run, or none is due.
     Done,
 }
 
@@ -237,47 +237,47 @@ pub struct Lease {
     pub job: Job,
     /// When the occurrence was scheduled.
     pub occurrence: Timestamp,
-    /// Which acquisition this is: every effect is refused unless it is the latest.
+    /// The number of this acquisition (a fencing token): writes with an older term are refused.
     pub term: u64,
 }
 
-/// Which notifications are due.
+/// The criteria for due notifications.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueNotifications {
     /// [`NotificationKind::ExpiresSoon`] or [`NotificationKind::Expired`].
     pub kind: NotificationKind,
     /// Now, by the caller's clock.
     pub now: Timestamp,
-    /// For tokens that expire within this time from now; without meaning for `Expired`.
+    /// How long before expiry `ExpiresSoon` is due; unused for `Expired`.
     pub within: Duration,
 }
 
-/// How far the clock may be ahead of the mark while notifications are queued: a machine that was off for
-/// six days still tells what is due, and one whose clock is a year ahead does not.
+/// How far the clock may be ahead of the mark while notifications are queued: enough for a machine that
+/// was off for six days, too little for a clock that is a year ahead.
 pub const LONGEST_LEAP: Duration = Duration::from_hours(7 * 24);
 
-/// How far apart two clocks may be that are both right: a caller may have read his before he waited for
-/// a lock, and one server that takes another's place does not agree with it to the millisecond. What is
-/// no further ahead lies in no impossible future.
+/// How far two correct clocks may differ: a caller may have waited for a lock after it read its clock,
+/// and servers differ by milliseconds after a failover. A time that is at most this far ahead does not
+/// count as an impossible future.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
 
-/// The longest time for which a notification is put off; one that is due later is due now.
+/// The longest delay of a notification; one that is due later counts as due now.
 pub const LONGEST_DELAY: Duration = Duration::from_hours(2);
 
-/// Which tokens are pruned.
+/// The criteria for pruned tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prune {
     /// Now, by the caller's clock.
     pub now: Timestamp,
-    /// The time that the caller vouches for ([`StoreTime::mark`]), for stores that keep no mark.
+    /// The caller's mark ([`StoreTime::mark`]), for stores without one.
     pub vouched: Timestamp,
-    /// Tokens that expired or were revoked this long ago or longer.
+    /// How long tokens are kept after they expired or were revoked.
     pub keep: Duration,
-    /// Whether their owners are told.
+    /// Whether owners are notified.
     pub notify: bool,
 }
 
-/// What came of [`JobStore::prune`].
+/// The result of [`JobStore::prune`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pruned {
     /// When, by the store's clock.
@@ -289,42 +289,42 @@ pub struct Pruned {
 /// A token that has just been deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrunedToken {
-    /// Its public number.
+    /// Its ID.
     pub id: TokenId,
-    /// Whose it was.
+    /// Its owner.
     pub owner: Owner,
 }
 
 /// An owner of tokens that are not revoked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedOwner {
-    /// His key.
+    /// The owner's key.
     pub owner: Owner,
-    /// Since when he is noted as missing ([`JobStore::note_missing`]).
+    /// Since when the owner is recorded as missing ([`JobStore::note_missing`]); `None` if present.
     pub missing_since: Option<Timestamp>,
 }
 
-/// Which owners the directory does not know.
+/// The owners that the directory does and does not know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissingOwners {
     /// Now, by the caller's clock.
     pub now: Timestamp,
-    /// The time that the caller vouches for ([`StoreTime::mark`]), for stores that keep no mark.
+    /// The caller's mark ([`StoreTime::mark`]), for stores without one.
     pub vouched: Timestamp,
-    /// Those whom it does not know, each once.
+    /// Owners that the directory does not know, without duplicates.
     pub missing: Vec<Owner>,
-    /// Others, each once.
+    /// Owners that it knows, without duplicates.
     pub present: Vec<Owner>,
-    /// How long one must have been missing to be returned.
+    /// How long an owner must have been missing to be returned.
     pub at_least: Duration,
 }
 
-/// What is old.
+/// The ages at which rows are deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Purge {
     /// Now, by the caller's clock.
     pub now: Timestamp,
-    /// The time that the caller vouches for ([`StoreTime::mark`]), for stores that keep no mark.
+    /// The caller's mark ([`StoreTime::mark`]), for stores without one.
     pub vouched: Timestamp,
     /// How long entries of the change feed are kept.
     pub changes: Duration,
@@ -334,29 +334,30 @@ pub struct Purge {
     pub events: Duration,
 }
 
-/// A notification in the hands of a worker.
+/// A notification that a worker has claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueuedNotification {
     /// The worker's claim.
     pub claim: Claim,
-    /// What it tells.
+    /// The event that it is about.
     pub kind: NotificationKind,
-    /// Whom it tells.
+    /// The owner who is notified.
     pub owner: Owner,
-    /// The tokens it is about, by expiry (never last) and then by id; at least one.
+    /// The owner's tokens that it is about, by expiry (never last) and then by ID; at least one.
     pub tokens: Vec<NotificationToken>,
-    /// Who revoked, for [`NotificationKind::RevokedByAdmin`].
+    /// The administrator who revoked; `None` for other kinds than
+    /// [`NotificationKind::RevokedByAdmin`].
     pub by: Option<Owner>,
-    /// Why, in the revoker's words.
+    /// The administrator's reason, if given.
     pub reason: Option<String>,
-    /// How many of the owner's tokens that were created with these, directly or through others, go on
-    /// authenticating; 0 for other kinds than [`NotificationKind::RevokedByAdmin`].
+    /// How many of the owner's tokens that were created with these, directly or through others, still
+    /// authenticate; 0 for other kinds than [`NotificationKind::RevokedByAdmin`].
     pub live_children: u64,
     /// When it was queued.
     pub queued_at: Timestamp,
     /// How often it has been claimed, this time included.
     pub attempts: u32,
-    /// The names of the mailers that have sent it already.
+    /// The names of the notifiers that have sent it.
     pub sent_by: Vec<String>,
 }
 
@@ -369,38 +370,38 @@ pub struct Claim {
     pub token: u64,
 }
 
-/// What came of a notification.
+/// The outcome of a notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Every mailer has sent it.
+    /// Every notifier has sent it.
     Sent,
-    /// It is to be tried again.
+    /// At least one notifier is to try again.
     Retry {
-        /// After how long from now, at most [`LONGEST_DELAY`].
+        /// The delay before the next attempt, at most [`LONGEST_DELAY`].
         after: Duration,
         /// Why it was not sent.
         error: String,
-        /// The names of the mailers that have sent it already.
+        /// The names of the notifiers that have sent it.
         sent_by: Vec<String>,
     },
-    /// It cannot be sent; somebody should look.
+    /// It cannot be sent: a dead letter, for the operator to inspect.
     Dead {
-        /// Why.
+        /// The last error.
         error: String,
-        /// The names of the mailers that have sent it all the same.
+        /// The names of the notifiers that have sent it.
         sent_by: Vec<String>,
     },
-    /// It need not be sent.
+    /// It no longer needs to be sent.
     Skipped {
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
 
-/// How much there is in the outbox.
+/// The counts of an outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Outbox {
-    /// Notifications that wait to be sent.
+    /// Notifications that are not settled yet.
     pub pending: u64,
     /// When the oldest of them was queued.
     pub oldest_pending_at: Option<Timestamp>,
@@ -411,16 +412,16 @@ pub struct Outbox {
 /// A notification that could not be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadNotification {
-    /// Its number.
+    /// Its ID.
     pub id: NotificationId,
-    /// What it tells.
+    /// The event that it is about.
     pub kind: NotificationKind,
-    /// Whom it should tell.
+    /// The owner who was to be notified.
     pub owner: Owner,
     /// When it was queued.
     pub queued_at: Timestamp,
-    /// How often it was tried.
+    /// How often sending was tried.
     pub attempts: u32,
-    /// Why it could not be sent.
+    /// The last error.
     pub error: String,
 }

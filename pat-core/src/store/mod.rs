@@ -25,97 +25,98 @@ pub use self::time::{MarkBounds, StoreTime};
 pub use self::versions::{SCHEMA_VERSION, StoreVersions};
 use crate::token::{Owner, Token, TokenDigest, TokenId};
 
-/// Where tokens live.
+/// A store of tokens.
 ///
-/// The contract of each method is in its docs; `pat_core::testing::store` has the suite that every
-/// store must pass, ours or a third party's. All times are stored with microsecond precision. Text
-/// is compared byte by byte: `alice` and `Alice` are two owners.
+/// An implementation is conformant if it passes the suite in `pat_core::testing::store`. Times are
+/// stored with microsecond precision. Text is compared byte by byte: `alice` and `Alice` are two owners.
 ///
-/// Callers pass the time as they know it, which may be wrong. A store whose database has a clock of
-/// its own stores and judges by that instead, read in the transaction that acts, so that a node with
-/// a wrong clock does no harm. See [`StoreTime`] for the time that a database vouches for.
+/// Callers pass the time of their clock, which may be wrong. A store whose database has a clock uses
+/// and stores that time instead, read in the transaction of the change ([`StoreTime::now`]).
 ///
-/// A method either does all it says or nothing. A lost race inside the database (a deadlock, a busy
-/// file) is tried again by the store and is no error.
+/// A method makes all its changes or none. All but last uses survive a crash once it has returned.
+/// The store retries a conflict inside the database, such as a deadlock or a locked file.
+///
+/// # Errors
+/// [`StoreError::Backend`] if the database fails, and [`StoreError::Timeout`] if it does not answer
+/// within the store's own time limit, if it has one. A refused change is a result, not an error.
 #[async_trait]
 pub trait TokenStore: Debug + Send + Sync + 'static {
-    /// Whether another process may change what this store holds; true unless the data lives in this
-    /// process alone.
+    /// Returns whether other processes may change the stored data; `true` by default, `false` for data
+    /// in this process's memory.
     ///
-    /// For a shared store a node trusts its cache only as long as it has lately read the change
-    /// feed ([`TokenStore::changes_since`]).
+    /// On a shared store a node uses its cache only while it has recently read the change feed
+    /// ([`TokenStore::changes_since`]).
     fn is_shared(&self) -> bool {
         true
     }
 
     /// Stores a new token, unless that would break a rule that only the store can check.
     ///
-    /// In one transaction, with all other creations for this owner kept out: the parent, if there
+    /// Checks in one transaction that excludes other creations for this owner: the parent, if there
     /// is one, must be unrevoked and unexpired at `token.created_at`, and the owner must have fewer
-    /// than `limit` tokens that are not revoked, expired ones included, and fewer than
-    /// `token.max_rows` in all. To find that out costs no more than to count to that number.
+    /// than `limit` unrevoked tokens, expired ones included, and fewer than `token.max_rows` tokens in
+    /// all. The check must not count further than these limits.
     ///
-    /// A store with a clock of its own stores [`NewToken::created_now`] in place of the token.
+    /// A store with a clock stores [`NewToken::created_now`] instead of `token`.
     async fn insert(&self, token: &NewToken, limit: u32) -> Result<Insertion, StoreError>;
 
-    /// The token of this digest, revoked and expired ones included. Read from where writes go,
-    /// never from a replica that may be behind, together with the time.
+    /// Returns the token with this digest, even if revoked or expired, and the store's time. Reads
+    /// from the primary, never from a replica that may lag.
     async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Lookup, StoreError>;
 
-    /// The token of this id, revoked and expired ones included.
+    /// Returns the token with this ID, even if revoked or expired.
     async fn find(&self, id: TokenId) -> Result<Option<Token>, StoreError>;
 
-    /// The owner's tokens that are not revoked, expired ones included, in id order.
+    /// Returns the owner's unrevoked tokens, expired ones included, in order of ID.
     async fn list(&self, owner: &Owner) -> Result<Vec<Token>, StoreError>;
 
-    /// Digests of tokens that are not revoked: of up to `limit` that were used last, and after them of
-    /// up to `limit` that were created last, the latest first. Some may come twice.
+    /// Returns digests of unrevoked tokens: those of up to `limit` most recently used ones, then those
+    /// of up to `limit` most recently created ones, latest first. May contain duplicates.
     ///
-    /// A node that starts asks for them, so that it can tell them from unknown ones if there is a flood
-    /// of these. Nothing else rests on the answer, and a store may leave out any.
+    /// A node calls this at its start, to distinguish known tokens during a flood of unknown ones. A
+    /// store may omit any digest; the default implementation returns none.
     async fn recent_digests(&self, limit: u32) -> Result<Vec<TokenDigest>, StoreError> {
         let _ = limit;
         Ok(Vec::new())
     }
 
-    /// Revokes what is not revoked yet and returns what it revoked, in id order, and when.
+    /// Revokes the unrevoked tokens of `scope`, and returns them in order of ID, with the time.
     ///
-    /// In one transaction with the change entries ([`Change::of_revoked`]); the change counter moves
-    /// by one if anything was revoked, and not at all otherwise. Nothing to revoke is no error: the
-    /// answer is empty. On return the revocation outlives a crash.
+    /// Appends the change entries ([`Change::of_revoked`]) in the same transaction. Increments the
+    /// change counter by one if it revokes any token; otherwise changes nothing and returns no token.
     async fn revoke(
         &self,
         scope: &RevocationScope,
         revocation: &Revocation,
     ) -> Result<Revoked, StoreError>;
 
-    /// Moves the change counter by one and appends `change`, without touching a token. Returns
-    /// when that was.
+    /// Increments the change counter by one and appends `change`, without changing a token. Returns
+    /// the time of the change.
     async fn append_change(&self, change: &Change, now: Timestamp)
     -> Result<Timestamp, StoreError>;
 
-    /// What has changed since `cursor`, read in one consistent view; see [`ChangePage`].
+    /// Returns the changes since `cursor`, read in one consistent snapshot; see [`ChangePage`].
     ///
-    /// Without a cursor only the head is read. Of more than [`MOST_READ`] entries all are left out.
+    /// Without a cursor, returns only the head. Omits all entries if they are more than [`MOST_READ`].
     async fn changes_since(&self, cursor: Option<FeedPosition>) -> Result<ChangePage, StoreError>;
 
-    /// Calls `hint` whenever another process may have changed something, so that this one looks at
-    /// the change feed at once instead of in its own time.
+    /// Calls `hint` when another process may have changed something, so that this node reads the
+    /// change feed before its next poll.
     ///
-    /// Hints are worth time and nothing else: they may get lost, come late or come without reason.
-    /// Returns when it can hear no more, and is called again then; never, where the database gives
-    /// no hints.
+    /// Notifications are best effort; correctness must not depend on them. Returns when the connection
+    /// is lost, and is called again then. Never returns if the database has no notifications, which is
+    /// the default.
     async fn listen(&self, hint: &(dyn Fn() + Send + Sync)) {
         let _ = hint;
         std::future::pending::<()>().await;
     }
 
-    /// Writes down how far a node has applied the change feed, in place of its last report. Does
-    /// nothing to that if it is as late or later: a report that its node gave up may arrive after
-    /// the next. Moves the mark ([`StoreTime::mark`]) within the bounds that the report gives, and
-    /// returns the time as it is after that.
+    /// Stores a node's report of how far it has applied the change feed, in place of its last one. Keeps
+    /// a stored report that is as late or later, since a report that timed out may arrive after the
+    /// next one. Moves the mark ([`StoreTime::mark`]) within `mark`, and returns the time after that.
     ///
-    /// This and the next two are asked of a shared store only, which must have them.
+    /// Called, like [`TokenStore::deregister`] and [`TokenStore::nodes`], only on a shared store, which
+    /// must implement them.
     async fn heartbeat(
         &self,
         report: &NodeReport,
@@ -125,63 +126,61 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
         Err(StoreError::private())
     }
 
-    /// Forgets a node, which does not use its cache any more, if this is still its last report.
+    /// Deletes the report of a node that no longer uses its cache, if `report` is its last one.
     async fn deregister(&self, report: &NodeReport) -> Result<(), StoreError> {
         let _ = report;
         Err(StoreError::private())
     }
 
-    /// The last report of each node that is not forgotten, in any order.
+    /// Returns the last report of each node, in any order.
     async fn nodes(&self) -> Result<Vec<NodeReport>, StoreError> {
         Err(StoreError::private())
     }
 
-    /// Has versions before this one use the store no more ([`StoreVersions::readable_from`]). Does
-    /// nothing if that is so already: it never goes back. On return it outlives a crash.
+    /// Excludes versions before `version` from the store ([`StoreVersions::readable_from`]). Changes
+    /// nothing if they are excluded already: the value never decreases.
     async fn raise_readable_from(&self, version: u64) -> Result<(), StoreError>;
 
-    /// Writes a batch of last uses, sorted by token id without duplicates.
+    /// Writes a batch of last uses, sorted by token ID, without duplicates.
     ///
-    /// A last use never moves backwards. It is written for a revoked token too, which stays revoked:
-    /// another node may learn of a use after the revocation. Nothing is written for a token that is
-    /// gone. The batch may be split into several transactions. A store with a clock of its own takes
-    /// a use that is later than now for one of now.
+    /// Keeps a stored last use that is later. Writes it for a revoked token too, since a node may
+    /// write a use from before the revocation late. Skips deleted tokens. May split the batch into
+    /// several transactions. A store with a clock stores at most the present time.
     async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError>;
 
-    /// Believes the clock as it is now, whatever the mark says: sets the mark to it and has all
-    /// nodes judge everything anew ([`Change::Everything`]). Tokens that were created in a future
-    /// that did not come are moved back to now, and their ends by as much. `now` is the machine's own
-    /// real time, for stores without a clock of their own.
+    /// Sets the mark to the clock, whatever the mark was, and appends [`Change::Everything`]. If a
+    /// token's creation is in the future, sets it to now, and moves the expiry back by as much. `now`
+    /// is this machine's real time, for stores without a clock.
     ///
-    /// Returns the time as it was before. A store without a mark has nothing to do.
+    /// Returns the time before the change. A store without a mark does nothing.
     async fn accept_clock(&self, now: Timestamp) -> Result<StoreTime, StoreError> {
         let _ = now;
         Ok(StoreTime::default())
     }
 
-    /// What jobs need of the store; `None` if it cannot give it. Then old tokens are never pruned
-    /// and nobody is notified.
+    /// Returns the job capability; `None` by default. Without it no token is pruned and no owner is
+    /// notified.
     fn jobs(&self) -> Option<&dyn JobStore> {
         None
     }
 
-    /// What the administration needs of the store; `None` if it cannot give it. Then administrators
-    /// can revoke tokens by their ids, and not look for them.
+    /// Returns the search capability; `None` by default. Without it administrators can revoke tokens
+    /// by ID, but not search.
     fn search_store(&self) -> Option<&dyn SearchStore> {
         None
     }
 
-    /// Returns what the audit needs of the store; `None` if it keeps no events. Then all event sinks
-    /// are fed from memory, best effort, and administrators cannot read events.
+    /// Returns the audit capability; `None` by default. Without it all event sinks are fed from memory,
+    /// best effort, and administrators cannot read events.
     ///
-    /// A store that has it writes the event of each change in the change's own transaction; see
+    /// A store with it writes the event of each change in the change's transaction; see
     /// [`AuditStore`]. It must have [`TokenStore::jobs`] too.
     fn audit(&self) -> Option<&dyn AuditStore> {
         None
     }
 }
 
-/// A shared store is a store: several services in one process may use it.
+/// Several services in one process may share a store.
 #[async_trait]
 impl<T: TokenStore + ?Sized> TokenStore for Arc<T> {
     fn is_shared(&self) -> bool {
@@ -273,36 +272,35 @@ impl<T: TokenStore + ?Sized> TokenStore for Arc<T> {
     }
 }
 
-/// A token that is about to be stored.
+/// A token to be stored.
 #[derive(Debug, Clone)]
 pub struct NewToken {
-    /// Its public number, unique.
+    /// Its ID, unique.
     pub id: TokenId,
     /// Its digest, unique.
     pub digest: TokenDigest,
-    /// Whom it authenticates.
+    /// The user it authenticates.
     pub owner: Owner,
     /// Its name.
     pub name: String,
     /// When it is created, by the caller's clock.
     pub created_at: Timestamp,
-    /// From when on it is refused, by the same clock; `None` for never.
+    /// When it expires, by the same clock; `None` for never.
     pub expires_at: Option<Timestamp>,
-    /// It expires at this time at the latest, whenever it is created.
+    /// The latest allowed expiry, whenever it is created; `None` for no limit.
     pub expires_by: Option<Timestamp>,
     /// The token that authenticates this creation, if one does.
     pub parent: Option<TokenId>,
-    /// How many tokens of the owner the store may hold with this one, revoked and expired ones
+    /// How many tokens of the owner, including this one, the store may hold, revoked and expired ones
     /// included.
     pub max_rows: u32,
-    /// Whether a [`NotificationKind::Created`](crate::notification::NotificationKind::Created) is queued with it, in
-    /// the same transaction. Never set for a store without [`TokenStore::jobs`].
+    /// Whether a [`NotificationKind::Created`](crate::notification::NotificationKind::Created) is
+    /// queued in the same transaction. Never set for a store without [`TokenStore::jobs`].
     pub notify: bool,
 }
 
 impl NewToken {
-    /// The token as it is when it is created at `now` instead: with the same life span, and the time
-    /// of its creation in its id.
+    /// Returns this token created at `now` instead: with the same life span, and with `now` in its ID.
     #[must_use]
     pub fn created_now(&self, now: Timestamp) -> Self {
         let expires_at = self.expires_at.map(|at| {
@@ -318,7 +316,7 @@ impl NewToken {
         }
     }
 
-    /// The description of this token once it is stored.
+    /// Returns this token as it is once stored.
     #[must_use]
     pub fn into_token(self) -> Token {
         Token {
@@ -334,29 +332,29 @@ impl NewToken {
     }
 }
 
-/// What came of [`TokenStore::insert`].
+/// The result of [`TokenStore::insert`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Insertion {
-    /// The token is stored like this, and survives a crash.
+    /// The token as it was stored.
     Stored(Token),
-    /// The id or the digest is taken; nothing was stored. Another pair will do.
+    /// The ID or the digest exists; nothing was stored. The caller retries with others.
     Duplicate,
-    /// The owner has as many tokens as are allowed, or more; nothing was stored.
+    /// The owner has `limit` or more unrevoked tokens; nothing was stored.
     LimitReached {
-        /// The owner's tokens: expired ones included, revoked ones not.
+        /// The owner's unrevoked tokens, expired ones included.
         count: u32,
     },
-    /// The store holds as many tokens of the owner's as it may ([`NewToken::max_rows`]), revoked and
-    /// expired ones included; nothing was stored.
+    /// The owner has [`NewToken::max_rows`] tokens, revoked and expired ones included; nothing was
+    /// stored.
     TooManyRows,
-    /// The parent is revoked, expired or gone; nothing was stored.
+    /// The parent is revoked, expired or deleted; nothing was stored.
     ParentInvalid,
 }
 
-/// Which tokens [`TokenStore::revoke`] revokes.
+/// The tokens that [`TokenStore::revoke`] revokes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RevocationScope {
-    /// These tokens, as far as they exist.
+    /// These tokens; unknown IDs are skipped.
     Tokens(Vec<TokenId>),
     /// These tokens, and every token that was created with one of them, directly or through others.
     TokensAndDescendants(Vec<TokenId>),
@@ -364,50 +362,50 @@ pub enum RevocationScope {
     Owner(Owner),
 }
 
-/// When, by whom and why tokens are revoked.
+/// A revocation: its time, author and reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
     /// When, by the caller's clock.
     pub at: Timestamp,
-    /// Who revoked: the owner or an administrator; `None` when the host itself did.
+    /// The user who revokes: the owner or an administrator; `None` for the host itself.
     pub by: Option<Owner>,
-    /// Why, in the revoker's words.
+    /// The reason that this user gave.
     pub reason: Option<String>,
-    /// Whether a [`NotificationKind::RevokedByAdmin`](crate::notification::NotificationKind::RevokedByAdmin) is
-    /// queued for each owner, in the same transaction. Never set for a store without
+    /// Whether a [`NotificationKind::RevokedByAdmin`](crate::notification::NotificationKind::RevokedByAdmin)
+    /// is queued for each owner in the same transaction. Never set for a store without
     /// [`TokenStore::jobs`].
     pub notify: bool,
 }
 
-/// What came of [`TokenStore::revoke`].
+/// The result of [`TokenStore::revoke`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revoked {
     /// When, by the store's clock.
     pub at: Timestamp,
-    /// The tokens that were revoked, in id order.
+    /// The tokens that were revoked, in order of ID.
     pub tokens: Vec<RevokedToken>,
-    /// How many tokens go on authenticating that were created with a token of
-    /// [`RevocationScope::Tokens`], directly or through others. Of that scope alone; 0 for the others.
+    /// How many tokens still authenticate that were created with a token of
+    /// [`RevocationScope::Tokens`], directly or through others; 0 for other scopes.
     pub live_children: u64,
 }
 
-/// What came of [`TokenStore::find_by_digest`].
+/// The result of [`TokenStore::find_by_digest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lookup {
     /// The token, if there is one.
     pub token: Option<Token>,
-    /// The time when it was looked for.
+    /// The store's time at the lookup.
     pub time: StoreTime,
-    /// Which versions may use the store.
+    /// The versions that may use the store.
     pub versions: StoreVersions,
 }
 
 /// A token that has just been revoked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RevokedToken {
-    /// Its public number.
+    /// Its ID.
     pub id: TokenId,
-    /// Whose it was.
+    /// Its owner.
     pub owner: Owner,
 }
 
@@ -420,25 +418,25 @@ pub struct LastUse {
     pub at: Timestamp,
 }
 
-/// Everything that makes access *smaller*. All such paths go through this one type, so that none
-/// can forget to tell the other nodes.
+/// A change that reduces access. Each one is appended to the change feed, from which the other nodes
+/// learn of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// A token was revoked.
     TokenRevoked(TokenId),
-    /// What the host knows of an owner changed: disabled, enabled, locked, deleted.
+    /// The owner's entry in the host's directory changed: disabled, enabled, locked or deleted.
     OwnerChanged(Owner),
-    /// So much was revoked at once that all nodes judge every token anew.
+    /// All nodes reload every token: too many were revoked at once, or the clock was corrected.
     Everything,
 }
 
 impl Change {
-    /// How many revoked tokens the feed names one by one. More in one transaction are told as
-    /// [`Change::Everything`]: to read a million entries would take a node longer than the staleness
-    /// bound, while to load its tokens again costs one query for each that is in use.
+    /// The most revoked tokens of one transaction that the feed lists one by one; more are one
+    /// [`Change::Everything`]. Reading a million entries would take a node longer than the staleness
+    /// bound; reloading costs one query for each token in use.
     pub const MOST_NAMED: usize = 1_000;
 
-    /// The entries of a transaction that has revoked these tokens.
+    /// Returns the entries of a transaction that has revoked these tokens.
     #[must_use]
     pub fn of_revoked(tokens: &[RevokedToken]) -> Vec<Self> {
         if tokens.len() > Self::MOST_NAMED {
@@ -449,13 +447,13 @@ impl Change {
     }
 }
 
-/// A change with its place in the order of all changes.
+/// A change and its position in the order of all changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeEntry {
-    /// The value the change counter got in the transaction that made the change. Several entries
-    /// may share one.
+    /// The change counter after the transaction of the change. The entries of one transaction share
+    /// it.
     pub generation: u64,
-    /// That transaction's random mark; see [`FeedPosition::nonce`].
+    /// The transaction's random number; see [`FeedPosition::nonce`].
     pub nonce: u64,
     /// The change.
     pub change: Change,
@@ -464,98 +462,96 @@ pub struct ChangeEntry {
 /// How far a node has read the change feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FeedPosition {
-    /// The change counter as read last; 0 before the first change.
+    /// The last change counter that was read; 0 before the first change.
     pub generation: u64,
-    /// The random mark of that generation; `None` if there was no entry of it. A failover that
-    /// lost commits shows itself here, even when the counter has caught up again.
+    /// The random number of that generation; `None` if it has no entry. After a failover that lost
+    /// commits it differs, even when the counter has caught up.
     pub nonce: Option<u64>,
 }
 
-/// How far a node has applied the change feed: all changes up to a generation are in its epochs.
+/// A node's report of how far it has applied the change feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NodeReport {
-    /// A number that is the node's own, at most 2⁶³ − 1.
+    /// The node's unique number, at most 2⁶³ − 1.
     pub node: u64,
-    /// The generation.
+    /// The generation up to which the node has applied all changes.
     pub applied: u64,
-    /// Now, by a clock that may be wrong, and later than in the report before: it tells which of two
-    /// reports of one node is the later, and is compared with no other time.
+    /// The node's time, which may be wrong and grows with each report. Orders the reports of this
+    /// node, and is compared with no other time.
     pub now: Timestamp,
     /// When the node reports.
     pub mode: ReportMode,
-    /// The version of the store that the node knows ([`SCHEMA_VERSION`]); 0 for one that did not say.
+    /// The version of the store that the node knows ([`SCHEMA_VERSION`]); 0 if not reported.
     pub version: u64,
-    /// Whether the node contradicts one that finds the store's clock far from its mark
-    /// ([`StoreTime`]): it finds them together, or has seen the clock leap while it ran. Not so a node
-    /// that found them apart when it started.
+    /// Whether the node has evidence against a store's clock that is far from the mark
+    /// ([`StoreTime`]): it finds the two close together, or has seen the clock leap while it ran.
+    /// `false` for a node that found them apart when it started.
     pub contradicts_leap: bool,
 }
 
-/// When a node reports, beside every ten seconds.
+/// When a node reports, in addition to every ten seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ReportMode {
-    /// At no other time. Whoever waits for such a node to know a change waits for the end of the
-    /// time for which it may trust its cache.
+    /// At no other time. A revocation that waits for such a node waits until its cache expires.
     Seldom,
-    /// After each change it has learned of, and before it trusts its cache again.
+    /// After each change it applies, before it uses its cache again.
     EachChange,
-    /// The same; and it waits itself for other nodes (`pat.revocation.wait=cluster`), so that these
-    /// should report each change.
+    /// As [`ReportMode::EachChange`]; and its own revocations wait for the other nodes
+    /// (`pat.revocation.wait=cluster`), so these should report each change too.
     EachChangeAndWaits,
 }
 
-/// How long after its last report a node is forgotten, by the clock of each who forgets it. It stops
-/// using its cache long before, so that whoever waits for all nodes need not wait for it.
+/// How long after its last report a node is forgotten, by each other node's clock. It stops using its
+/// cache long before, so a revocation need not wait for it.
 pub const NODE_FORGOTTEN_AFTER: Duration = Duration::from_mins(1);
 
-/// How many entries of the change feed are read at once. A node that has missed more judges all
-/// tokens anew: to load those that are in use again takes less time than to read on.
+/// The most entries of the change feed that are read at once. A node that has missed more invalidates
+/// its whole cache: reloading the tokens in use takes less time than reading on.
 pub const MOST_READ: u64 = 2_000;
 
-/// One look at the change feed.
+/// The result of [`TokenStore::changes_since`].
 ///
-/// The counter has no gaps and moves in the order of the commits: it is moved as the last step of a
-/// transaction, under a lock that is held until the commit. (A sequence would not do: it hands out
-/// numbers in another order than that of the commits, so a reader skips what commits late.)
+/// The change counter has no gaps and grows in the order of the commits: a transaction increments it as
+/// its last step, under a lock held until the commit. (A database sequence does not have that order, so
+/// a reader would miss changes that commit late.)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangePage {
-    /// Where the feed ends now.
+    /// The end of the feed.
     pub head: FeedPosition,
-    /// The mark that the feed now has at the cursor's generation; `None` if it has no entry there.
+    /// The random number that the feed now has at the cursor's generation; `None` if it has no entry.
+    /// If it differs from [`FeedPosition::nonce`] of the cursor, the feed has lost changes.
     pub nonce_at_cursor: Option<u64>,
-    /// The entries after the cursor, in order of generation. Old ones may have been trimmed; the
-    /// reader sees that by the gap. Empty when there was no cursor, or they are more than
+    /// The entries after the cursor, in order of generation. Old ones may have been deleted, which
+    /// leaves a gap in the generations. Empty without a cursor, or if they are more than
     /// [`MOST_READ`].
     pub entries: Vec<ChangeEntry>,
-    /// The time when this was read.
+    /// The store's time at the read.
     pub time: StoreTime,
-    /// Which versions may use the store.
+    /// The versions that may use the store.
     pub versions: StoreVersions,
 }
 
-/// The store could not do it. The request that needed it fails with "try again", never with "not
-/// allowed".
+/// The error of a store. It maps to 503, never to 401 or 403.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// The database did not answer in time.
     #[error("the token store did not answer in time")]
     Timeout,
-    /// Another runner has taken the job over; this one must stop, and has changed nothing.
-    #[error("the lease was lost to another runner")]
+    /// Another node has acquired the job's lease; the call changed nothing, and this run must stop.
+    #[error("another node has acquired the lease of this job")]
     LeaseLost,
     /// Only newer versions of this program may use the store.
     #[error(
-        "this program is too old for the token store: it knows version {program} of it, the store is \
-         of version {store}, and only programs that know version {readable_from} may use it; start a \
-         newer version of it"
+        "this program knows version {program} of the token store; the store has version {store}, and \
+         only programs that know version {readable_from} may use it; start a newer version of this program"
     )]
     Outdated {
         /// The version that this program knows ([`SCHEMA_VERSION`]).
         program: u64,
         /// The version of the store.
         store: u64,
-        /// The version that a program must know at least.
+        /// The oldest version that may use the store.
         readable_from: u64,
     },
     /// The database failed.
@@ -563,7 +559,7 @@ pub enum StoreError {
     Backend(#[source] Arc<dyn Error + Send + Sync>),
 }
 
-/// The answer of a store, if it comes within this time.
+/// Returns the store's answer, if it comes within `limit`.
 pub(crate) async fn within<T>(
     limit: Duration,
     answer: impl Future<Output = Result<T, StoreError>>,
@@ -574,7 +570,7 @@ pub(crate) async fn within<T>(
 
 impl StoreError {
     fn private() -> Self {
-        Self::backend("the store says that it is shared, and keeps no nodes")
+        Self::backend("a shared store must implement heartbeat, deregister and nodes")
     }
 
     /// Wraps the database's own error.

@@ -6,21 +6,24 @@ use crate::search::{Filter, Search};
 use crate::store::StoreError;
 use crate::token::{Token, TokenId};
 
-/// What the administration needs of a store, beyond [`TokenStore`](crate::TokenStore): to look
-/// through the tokens of all owners.
+/// The search capability of a store, for administrators: it searches the tokens of all owners.
 ///
-/// What is in which order is said by [`Filter::matches`] and
-/// [`Sort::compare`](crate::search::Sort::compare); `pat_core::testing::search` has the suite. A
-/// search may take long, so it must not use what authentication needs.
+/// [`Filter::matches`] defines which tokens match, and
+/// [`Sort::compare`](crate::search::Sort::compare) their order. A search may take long, so it must
+/// not occupy connections that authentication needs. An implementation is conformant if it passes the
+/// suite in `pat_core::testing::search`.
+///
+/// # Errors
+/// The errors of [`TokenStore`](crate::TokenStore#errors).
 #[async_trait]
 pub trait SearchStore: Debug + Send + Sync {
-    /// At most `search.limit` tokens that match, in the order asked for.
+    /// Returns at most `search.limit` matching tokens, in the requested order.
     async fn search(&self, search: &Search) -> Result<Vec<Token>, StoreError>;
 
-    /// How many tokens match.
+    /// Returns the number of matching tokens.
     async fn count(&self, filter: &Filter) -> Result<u64, StoreError>;
 
-    /// Which tokens match, in id order.
+    /// Returns the IDs of the matching tokens, in ascending order.
     async fn ids(&self, filter: &Filter) -> Result<Vec<TokenId>, StoreError>;
 
     /// Returns the tokens with these IDs, revoked ones included, in the order of their IDs. Skips

@@ -1,25 +1,24 @@
 use super::StoreError;
 
-/// The version of what stores keep, as this crate knows it: each release that keeps more counts up
-/// from the one before.
+/// The version of the stored data that this crate knows. It grows by one with each release that
+/// stores more.
 ///
-/// Programs of several versions may use one store, since a newer version only adds. Once it uses
-/// what an older one would misread, it says so in the store
+/// Nodes of several versions may use one store, since a newer version only adds data. Before a
+/// newer version stores data that an older one would misread, it excludes the older one
 /// ([`TokenStore::raise_readable_from`](super::TokenStore::raise_readable_from)).
 pub const SCHEMA_VERSION: u64 = 6;
 
-/// Which versions may use a store.
+/// The version of a store, and the oldest version that may use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreVersions {
-    /// The version that the store was last brought up to: [`SCHEMA_VERSION`], or that of a newer
-    /// program.
+    /// The version to which the store was last migrated: [`SCHEMA_VERSION`] or newer.
     pub version: u64,
     /// The oldest version that may use the store; 0 for any.
     pub readable_from: u64,
 }
 
 impl Default for StoreVersions {
-    /// Of a store that this version has made, and any may use.
+    /// Returns [`SCHEMA_VERSION`], usable by any version.
     fn default() -> Self {
         Self {
             version: SCHEMA_VERSION,
@@ -29,10 +28,10 @@ impl Default for StoreVersions {
 }
 
 impl StoreVersions {
-    /// Whether this version may use the store.
+    /// Checks that this version may use the store.
     ///
     /// # Errors
-    /// [`StoreError::Outdated`] if it may not.
+    /// [`StoreError::Outdated`] if only newer versions may.
     pub fn check(&self) -> Result<(), StoreError> {
         if self.readable_from <= SCHEMA_VERSION {
             return Ok(());

@@ -1,4 +1,4 @@
-//! The suite that every [`AuditStore`] must pass, beside those for
+//! The suite that every [`AuditStore`] must pass, besides those for
 //! [`TokenStore`](super::store) and [`JobStore`](super::jobs).
 
 use std::borrow::Cow;
@@ -16,7 +16,8 @@ use crate::store::{
 };
 use crate::{StoreError, TokenDigest};
 
-/// All cases. Each wants an empty store that has [`TokenStore::audit`](crate::TokenStore::audit).
+/// All cases. Each needs an empty store with [`TokenStore::audit`](crate::TokenStore::audit) and
+/// [`TokenStore::jobs`](crate::TokenStore::jobs).
 pub const CASES: &[Case] = &[
     case("a_creation_has_its_event", |s| Box::pin(creation(s))),
     case("each_revoked_token_has_its_event", |s| {
@@ -65,7 +66,7 @@ async fn after(store: &Store, seq: u64) -> Vec<Event> {
     events.expect("events_after")
 }
 
-/// The kinds of all events, in order.
+/// Returns the kinds of all events, in order.
 async fn kinds(store: &Store) -> Vec<EventKind> {
     let events = after(store, 0).await.into_iter();
     events.map(|event| event.kind).collect()
@@ -204,7 +205,7 @@ async fn notifications(store: Store) {
     store.revoke(&scope, &revocation).await.expect("revoke");
     let notifications = claim(&store, 1).await;
     let [notification] = &notifications[..] else {
-        panic!("of tokens that are revoked only the revocation is told: {notifications:?}")
+        panic!("for revoked tokens only the revocation is notified: {notifications:?}")
     };
     let retry = Outcome::Dead {
         error: "no such box".into(),

@@ -1,4 +1,4 @@
-//! What the suites for stores share.
+//! The case type and helpers that the suites for stores share.
 
 use std::fmt;
 use std::pin::Pin;
@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use crate::store::{Insertion, NewToken, Revocation, RevocationScope, Revoked, TokenStore};
 use crate::{Owner, Token, TokenDigest, TokenId};
 
-/// One case of a suite: a promise of a contract, tried on an empty store.
+/// One case of a suite: a rule of a port's contract, checked on an empty store.
 #[derive(Clone, Copy)]
 pub struct Case {
-    /// What is promised, as a Rust name.
+    /// The rule, as a Rust name.
     pub name: &'static str,
     run: fn(Store) -> Run,
 }
@@ -24,7 +24,7 @@ impl Case {
     /// Runs the case.
     ///
     /// # Panics
-    /// If the store breaks the promise; the message says where.
+    /// If the store breaks the rule; the message names the failed check.
     pub async fn run(&self, store: impl TokenStore) {
         (self.run)(Arc::new(store)).await;
     }
@@ -41,7 +41,7 @@ pub(super) const fn case(name: &'static str, run: fn(Store) -> Run) -> Case {
 }
 
 pub(super) fn at(seconds: i64) -> Timestamp {
-    // An odd microsecond, so that a store that rounds is found out.
+    // An odd microsecond, so that a store that rounds fails.
     Timestamp::from_microsecond(1_772_145_741_247_001 + seconds * 1_000_000).expect("a date")
 }
 

@@ -6,10 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use crate::Clock;
 use crate::clock::micros;
 
-/// A clock that stands still until a test moves it.
+/// A clock that only a test advances.
 ///
-/// Starts at 2026-02-26T22:42:21.247Z. Its coarse readings are as far behind as any may be, so that what
-/// must be precise and is not shows.
+/// Starts at 2026-02-26T22:42:21.247Z. Its coarse readings are as far behind as a clock's may be, so
+/// that a decision that must use the precise time, and does not, fails.
 #[derive(Debug)]
 pub struct TestClock {
     /// Microseconds since 1970.
@@ -28,20 +28,20 @@ impl Default for TestClock {
 }
 
 impl TestClock {
-    /// Lets time pass.
+    /// Advances both clocks.
     ///
     /// # Panics
-    /// If that leaves the range of dates.
+    /// If the date leaves the range of [`Timestamp`].
     pub fn advance(&self, by: Duration) {
         self.boot.fetch_add(micros(by), Ordering::SeqCst);
         self.wall.fetch_add(micros(by), Ordering::SeqCst);
         assert!(Timestamp::from_microsecond(self.wall.load(Ordering::SeqCst)).is_ok());
     }
 
-    /// Sets the real-time clock forwards or backwards, as an operator or NTP does; no time passes.
+    /// Sets the real-time clock forward or back, as an operator or NTP does; the boot clock stays.
     ///
     /// # Panics
-    /// If that leaves the range of dates.
+    /// If the date leaves the range of [`Timestamp`].
     pub fn step_wall(&self, by: SignedDuration) {
         let by = i64::try_from(by.as_micros()).expect("a step within the range of dates");
         self.wall.fetch_add(by, Ordering::SeqCst);

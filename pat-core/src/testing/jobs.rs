@@ -1,4 +1,4 @@
-//! The suite that every [`JobStore`] must pass, beside that for
+//! The suite that every [`JobStore`] must pass, besides that for
 //! [`TokenStore`](super::store).
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use crate::store::{
 };
 use crate::{StoreError, TokenId};
 
-/// All cases. Each wants an empty store that has [`TokenStore::jobs`](crate::TokenStore::jobs).
+/// All cases. Each needs an empty store with [`TokenStore::jobs`](crate::TokenStore::jobs).
 pub const CASES: &[Case] = &[
     case("an_occurrence_has_one_runner_and_is_done_once", |s| {
         Box::pin(one_runner(s))
@@ -77,13 +77,13 @@ pub(super) fn jobs(store: &Store) -> &dyn JobStore {
     store.jobs().expect("a store with jobs")
 }
 
-/// Asks for the lease of the occurrence at `scheduled`, at `now`, both in seconds.
+/// Requests the lease of the occurrence at `scheduled`, at `now`, both in seconds.
 async fn ask(store: &Store, job: Job, scheduled: i64, now: i64) -> LeaseAnswer {
     ask_for(store, job, scheduled, now, TTL).await
 }
 
-/// The same, for a lease of another length. One of no length has run out at once, by the caller's
-/// clock as well as by the store's own.
+/// The same for a lease of another length. One of zero length expires at once, by the caller's clock
+/// and by the store's.
 async fn ask_for(store: &Store, job: Job, scheduled: i64, now: i64, ttl: Duration) -> LeaseAnswer {
     let request = LeaseRequest {
         job,
@@ -107,12 +107,12 @@ pub(super) async fn lease(store: &Store, job: Job) -> Lease {
     }
 }
 
-/// A lease that has run out, and the next one.
+/// Returns an expired lease, and the next one.
 pub(super) async fn lapsed_lease(store: &Store, job: Job) -> (Lease, Lease) {
     let stale = ask_for(store, job, 100, 60, Duration::ZERO).await;
     let current = ask(store, job, 100, 60).await;
     let (LeaseAnswer::Acquired(stale), LeaseAnswer::Acquired(current)) = (stale, current) else {
-        panic!("nobody holds it")
+        panic!("no node holds the lease")
     };
     (stale, current)
 }
@@ -186,12 +186,15 @@ pub(super) async fn settle(
 
 async fn one_runner(store: Store) {
     let LeaseAnswer::Acquired(first) = ask(&store, Job::Prune, 100, 100).await else {
-        panic!("nobody holds it")
+        panic!("no node holds the lease")
     };
     assert_eq!((first.job, first.occurrence), (Job::Prune, at(100)));
     assert_eq!(ask(&store, Job::Prune, 100, 159).await, LeaseAnswer::Held);
     let other_job = ask(&store, Job::ExpiryCheck, 100, 100).await;
-    assert!(matches!(other_job, LeaseAnswer::Acquired(_)), "of its own");
+    assert!(
+        matches!(other_job, LeaseAnswer::Acquired(_)),
+        "each job has its own lease"
+    );
     let renew = async |now, ttl| {
         let renewed = jobs(&store).renew_lease(&first, at(now), ttl).await;
         renewed.expect("renew_lease");
@@ -200,7 +203,7 @@ async fn one_runner(store: Store) {
     assert_eq!(ask(&store, Job::Prune, 100, 209).await, LeaseAnswer::Held);
     renew(210, Duration::ZERO).await;
     let LeaseAnswer::Acquired(second) = ask(&store, Job::Prune, 100, 210).await else {
-        panic!("it has run out")
+        panic!("the lease has expired")
     };
     assert_eq!(second.term, first.term + 1);
     jobs(&store)
@@ -208,7 +211,7 @@ async fn one_runner(store: Store) {
         .await
         .expect("release_lease");
     let LeaseAnswer::Acquired(third) = ask(&store, Job::Prune, 100, 211).await else {
-        panic!("it was given back, and the occurrence is not done")
+        panic!("the lease was released, and the occurrence is not done")
     };
     jobs(&store)
         .release_lease(&third, true)
@@ -227,31 +230,31 @@ async fn one_runner(store: Store) {
 async fn impossible_future(store: Store) {
     const YEAR: i64 = 400 * 24 * 3600;
     let LeaseAnswer::Acquired(_) = ask(&store, Job::Prune, YEAR, YEAR).await else {
-        panic!("nobody holds it")
+        panic!("no node holds the lease")
     };
     let LeaseAnswer::Acquired(lease) = ask(&store, Job::Prune, 100, 100).await else {
-        panic!("no lease lasts so long")
+        panic!("a lease in an impossible future counts as not set")
     };
     jobs(&store)
         .release_lease(&lease, false)
         .await
         .expect("release_lease");
     let LeaseAnswer::Acquired(far) = ask(&store, Job::Prune, YEAR, YEAR).await else {
-        panic!("it was given back")
+        panic!("the lease was released")
     };
     jobs(&store)
         .release_lease(&far, true)
         .await
         .expect("release_lease");
     let LeaseAnswer::Acquired(lease) = ask(&store, Job::Prune, 101, 101).await else {
-        panic!("what has not come is not done")
+        panic!("an occurrence in the future is not done")
     };
     jobs(&store)
         .release_lease(&lease, true)
         .await
         .expect("release_lease");
     assert_eq!(ask(&store, Job::Prune, 101, 102).await, LeaseAnswer::Done);
-    // A notification is put off by an hour or two at most.
+    // A notification is delayed by at most two hours.
     let token = NewToken {
         notify: true,
         created_at: at(YEAR),
@@ -338,7 +341,7 @@ async fn due_once(store: Store) {
     );
     assert_eq!(queue_due(&store, &lease, soon, 1000, 9999).await, 0);
 
-    // About a token that expired unseen, only the second notification is due.
+    // For a token that expired meanwhile, only `Expired` is due.
     store_token(&store, &expiring(4, "bob", 2000)).await;
     assert_eq!(queue_due(&store, &lease, expired, 5000, 5000).await, 1);
     assert_eq!(queue_due(&store, &lease, soon, 5000, 9999).await, 0);
@@ -363,7 +366,7 @@ async fn grouping(store: Store) {
         now: at(60),
         within: seconds(940),
     };
-    // In two batches, none of which parts an owner's tokens.
+    // In two batches, neither of which separates an owner's tokens.
     for expected in [3, 1, 0] {
         let queued = jobs(&store).queue_due_notifications(&lease, &due, 3).await;
         assert_eq!(queued.expect("queue_due_notifications"), expected);
@@ -408,11 +411,7 @@ async fn creation(store: Store) {
     assert_eq!(refused, crate::store::Insertion::LimitReached { count: 1 });
     store_token(&store, &new(3, "bob")).await;
     let claimed = claim(&store, 0).await;
-    assert_eq!(
-        claimed.len(),
-        1,
-        "for the token that was stored and asked for it"
-    );
+    assert_eq!(claimed.len(), 1, "only for the stored token with `notify`");
     assert_eq!(
         (claimed[0].kind, ids(&claimed[0])),
         (NotificationKind::Created, vec![id(1)])
@@ -434,7 +433,7 @@ async fn admin_revocation(store: Store) {
     }
     revoke(&store, RevocationScope::Tokens(vec![id(3)]), 6).await;
     let claimed = claim(&store, 10).await;
-    assert_eq!(claimed.len(), 1, "once, and only where it was asked for");
+    assert_eq!(claimed.len(), 1, "once, and only with `notify`");
     let notification = &claimed[0];
     assert_eq!(notification.kind, NotificationKind::RevokedByAdmin);
     assert_eq!(
@@ -500,7 +499,10 @@ async fn outlived_revocation(store: Store) {
         let tokens: Vec<_> = tokens.into_iter().map(id).collect();
         (owner.to_owned(), tokens, live)
     });
-    assert_eq!(told, expected, "each owner is told of his own");
+    assert_eq!(
+        told, expected,
+        "each owner is notified of the owner's own tokens"
+    );
 }
 
 async fn pruning(store: Store) {
@@ -619,7 +621,7 @@ async fn claim_runs_out(store: Store) {
     assert_eq!(second.claim.id, first.claim.id);
     assert!(
         !settle(&store, &first, Outcome::Sent, 61).await,
-        "no longer his"
+        "another worker has claimed it"
     );
     assert!(settle(&store, &second, Outcome::Sent, 61).await);
     assert!(
@@ -675,7 +677,7 @@ async fn not_worth_telling(store: Store) {
         .filter(|id| !gone.contains(id))
         .collect();
     match expected.as_slice() {
-        // "Soon" is nothing to tell after the expiry, and bob's token is revoked.
+        // `ExpiresSoon` no longer applies after the expiry, and bob's token is revoked.
         [] => assert_eq!(kinds, []),
         _ => assert_eq!(kinds, [(NotificationKind::Expired, expected)]),
     }
@@ -764,7 +766,7 @@ async fn outcomes(store: Store) {
     };
     assert!(!requeue(claimed[0].claim.id).await, "it is not dead");
     assert!(requeue(dead[0].id).await);
-    assert!(!requeue(dead[0].id).await, "no longer");
+    assert!(!requeue(dead[0].id).await, "it is not dead any more");
     let retried = claim(&store, 200).await.remove(0);
     assert_eq!(
         (retried.attempts, retried.sent_by),
@@ -772,14 +774,14 @@ async fn outcomes(store: Store) {
     );
 }
 
-/// What is older than these times, at `now`, all in seconds.
+/// Returns a purge of rows older than these times, at `now`, all in seconds.
 fn purge_at(now: i64, changes: i64, notifications: i64) -> Purge {
     Purge {
         now: at(now),
         vouched: at(now),
         changes: seconds(now - changes),
         notifications: seconds(now - notifications),
-        // Of events that a change leaves there is a suite of its own.
+        // The suite for audit events covers the events.
         events: seconds(now + 100),
     }
 }
@@ -800,7 +802,7 @@ async fn trimming(store: Store) {
         ..new(4, "bob")
     };
     store_token(&store, &sent).await;
-    // The notifications of the revoked ones are skipped by this.
+    // This skips the notifications of the revoked tokens.
     let claimed = claim(&store, 40).await;
     assert_eq!(claimed.len(), 1);
     assert!(settle(&store, &claimed[0], Outcome::Sent, 41).await);
@@ -879,7 +881,7 @@ async fn missing_owners(store: Store) {
     };
     let (day, no_time) = (Duration::from_hours(24), Duration::ZERO);
     assert_eq!(since().await, []);
-    // Nobody is gone who was there a moment ago. One without tokens is noted all the same.
+    // An owner who has just been present is not returned. One without tokens is recorded too.
     assert_eq!(note(&["bob", "carol", "dave"], &[], day).await, []);
     let first = since().await;
     let missing: Vec<_> = first.iter().map(|(owner, _)| owner.clone()).collect();
@@ -887,11 +889,11 @@ async fn missing_owners(store: Store) {
     let gone = note(&["bob", "carol", "dave"], &[], no_time).await;
     assert_eq!(gone, ["bob", "carol", "dave"].map(owner));
     assert_eq!(since().await, first, "the first time in a row counts");
-    // One who turns up begins anew, and so does nobody else.
+    // The record of an owner who is present again is reset, and only that.
     assert_eq!(note(&["bob"], &["carol", "alice", "nobody"], day).await, []);
     assert_eq!(since().await, first[..1]);
     assert_eq!(note(&[], &[], no_time).await, []);
-    // Who has lost the lease changes nothing.
+    // A lost lease changes nothing.
     let lost = Lease {
         term: lease.term + 1,
         ..lease.clone()

@@ -1,5 +1,5 @@
-//! For tests of hosts and of plug-ins: conformance suites, recording plug-ins and a clock that a
-//! test sets. Behind the feature `testing`.
+//! For tests of hosts and plug-ins: conformance suites, recording plug-ins and a clock that a test
+//! sets. Behind the feature `testing`.
 
 pub mod audit;
 mod case;

@@ -10,12 +10,12 @@ use crate::{
     BoxError, Notification, Notifier, NotifyError, Owner, TokenFormat, TokenId, User, UserDirectory,
 };
 
-/// Remembers every event it gets. Clones share one memory.
+/// An event sink that keeps every event. Clones share the events.
 #[derive(Debug, Clone, Default)]
 pub struct RecordingSink(Arc<Mutex<Vec<Event>>>);
 
 impl RecordingSink {
-    /// The events so far, oldest first.
+    /// Returns the events so far, oldest first.
     #[must_use]
     pub fn events(&self) -> Vec<Event> {
         lock(&self.0).clone()
@@ -30,7 +30,7 @@ impl EventSink for RecordingSink {
     }
 }
 
-/// Remembers every notification it sends, and fails when it is told to. Clones share one memory.
+/// A notifier that keeps every notification, and fails on demand. Clones share the notifications.
 #[derive(Debug, Clone, Default)]
 pub struct RecordingNotifier(Arc<Mutex<Letters>>);
 
@@ -47,23 +47,23 @@ enum Failures {
 }
 
 impl RecordingNotifier {
-    /// The notifications sent so far, oldest first.
+    /// Returns the notifications sent so far, oldest first.
     #[must_use]
     pub fn sent(&self) -> Vec<Notification> {
         lock(&self.0).sent.clone()
     }
 
-    /// Sends again after this, as at the beginning.
+    /// Makes sending succeed from now on, as at the beginning.
     pub fn succeed(&self) {
         lock(&self.0).failures = None;
     }
 
-    /// Fails from now on, in a way that calls for another try.
+    /// Makes sending fail from now on with [`NotifyError::Temporary`].
     pub fn fail_for_now(&self) {
         lock(&self.0).failures = Some(Failures::Temporary);
     }
 
-    /// Fails from now on, for good.
+    /// Makes sending fail from now on with [`NotifyError::Permanent`].
     pub fn fail_for_good(&self) {
         lock(&self.0).failures = Some(Failures::Permanent);
     }
@@ -86,7 +86,7 @@ impl Notifier for RecordingNotifier {
     }
 }
 
-/// A directory that a test fills. Clones share one memory.
+/// A directory that a test fills. Clones share the users.
 #[derive(Debug, Clone, Default)]
 pub struct TestDirectory(Arc<Mutex<Users>>);
 
@@ -97,7 +97,7 @@ struct Users {
     state: State,
 }
 
-/// How questions are answered.
+/// How calls are answered.
 #[derive(Debug, Default, Clone, Copy)]
 enum State {
     #[default]
@@ -107,10 +107,10 @@ enum State {
 }
 
 impl TestDirectory {
-    /// Adds an active user of this key and returns the key.
+    /// Adds an active user with this key, and returns the key.
     ///
     /// # Panics
-    /// If `key` is no owner's key.
+    /// If `key` is not a valid [`Owner`].
     #[expect(clippy::must_use_candidate, reason = "called for its effect")]
     pub fn add(&self, key: &str) -> Owner {
         let owner = Owner::new(key).expect("an owner's key");
@@ -125,10 +125,10 @@ impl TestDirectory {
         owner
     }
 
-    /// Adds an active administrator of this key and returns the key.
+    /// Adds an active administrator with this key, and returns the key.
     ///
     /// # Panics
-    /// If `key` is no owner's key.
+    /// If `key` is not a valid [`Owner`].
     #[expect(clippy::must_use_candidate, reason = "called for its effect")]
     pub fn add_administrator(&self, key: &str) -> Owner {
         let owner = self.add(key);
@@ -143,7 +143,7 @@ impl TestDirectory {
         }
     }
 
-    /// Changes a user's mail address, or takes it away.
+    /// Changes or removes a user's mail address.
     pub fn set_email(&self, owner: &Owner, email: Option<&str>) {
         if let Some(user) = lock(&self.0).by_owner.get_mut(owner) {
             user.email = email.map(str::to_owned);
@@ -155,17 +155,17 @@ impl TestDirectory {
         lock(&self.0).by_owner.remove(owner);
     }
 
-    /// Lets every question fail, or be answered again.
+    /// Makes every call fail, or succeed again.
     pub fn set_down(&self, is_down: bool) {
         lock(&self.0).state = if is_down { State::Down } else { State::Up };
     }
 
-    /// Lets every question from now on stay without an answer for ever, or be answered again.
+    /// Makes every new call wait forever, or succeed again.
     pub fn set_silent(&self, is_silent: bool) {
         lock(&self.0).state = if is_silent { State::Silent } else { State::Up };
     }
 
-    /// An answer, out of the users.
+    /// Answers a call from the users.
     async fn answer<T>(&self, answer: impl FnOnce(&Users) -> T) -> Result<T, BoxError> {
         let state = lock(&self.0).state;
         match state {
@@ -207,11 +207,11 @@ impl UserDirectory for TestDirectory {
     }
 }
 
-/// Checks a directory against the contract of [`UserDirectory`], by one of its active users and
-/// a key that it does not know.
+/// Checks a directory against the contract of [`UserDirectory`]. `known` is one of its active users,
+/// `unknown` a key that it does not know.
 ///
 /// # Panics
-/// If the contract is broken; the message says where.
+/// If the directory breaks the contract; the message names the failed check.
 pub async fn check_directory(directory: &dyn UserDirectory, known: &Owner, unknown: &Owner) {
     let user = directory
         .find(known)
@@ -220,7 +220,7 @@ pub async fn check_directory(directory: &dyn UserDirectory, known: &Owner, unkno
         .expect("the known user");
     assert_eq!(
         user.owner, *known,
-        "find answers with the user that was asked for"
+        "find returns the user with the given key"
     );
     assert!(user.is_active, "the known user is active");
     assert_eq!(
@@ -233,7 +233,7 @@ pub async fn check_directory(directory: &dyn UserDirectory, known: &Owner, unkno
             .is_administrator(unknown)
             .await
             .expect("is_administrator"),
-        "an unknown key is no administrator"
+        "an unknown key is not an administrator"
     );
     let part = user.username.to_uppercase();
     let found = directory.search(&part, 10).await.expect("search");
@@ -243,24 +243,24 @@ pub async fn check_directory(directory: &dyn UserDirectory, known: &Owner, unkno
     );
     assert!(
         directory.search(&part, 0).await.expect("search").is_empty(),
-        "search keeps the limit"
+        "search respects the limit"
     );
     let asked = [known.clone(), unknown.clone()];
     let profiles = directory.profiles(&asked).await.expect("profiles");
-    assert_eq!(profiles, [user], "profiles passes over unknown keys");
+    assert_eq!(profiles, [user], "profiles skips unknown keys");
 }
 
-/// Checks a mailer against the contract of [`Notifier`]: it must take a notification of every kind, about
-/// one token and about several, with names of any characters. Returns the notifications it has sent.
+/// Checks a notifier against the contract of [`Notifier`]: it must send a notification of every kind,
+/// about one token and about several, with names of any characters. Returns the sent notifications.
 ///
 /// # Panics
-/// If the contract is broken; the message says where.
+/// If the notifier breaks the contract; the message names the failed check.
 pub async fn check_notifier(notifier: &dyn Notifier) -> Vec<Notification> {
     let name = notifier.name();
     let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     assert!(
         (1..=32).contains(&name.len()) && name.bytes().all(is_word),
-        "a notifier's name is a short word: {name:?}"
+        "a notifier's name is 1 to 32 lower-case letters, digits and hyphens: {name:?}"
     );
     let names = [
         "ci",
@@ -309,7 +309,7 @@ pub async fn check_notifier(notifier: &dyn Notifier) -> Vec<Notification> {
 /// Checks a format against the contract of [`TokenFormat`].
 ///
 /// # Panics
-/// If the contract is broken; the message says where.
+/// If the format breaks the contract; the message names the failed check.
 pub fn check_format(format: &dyn TokenFormat) {
     let mut seen = std::collections::BTreeSet::new();
     for _ in 0..100 {
@@ -343,7 +343,7 @@ pub fn check_format(format: &dyn TokenFormat) {
             );
         }
     }
-    assert!(!format.recognizes(b""), "nothing is no token");
+    assert!(!format.recognizes(b""), "an empty string is refused");
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,12 +1,12 @@
-//! The suite that every [`SearchStore`] must pass, beside that for its
-//! [`TokenStore`](crate::TokenStore).
+//! The suite that every [`SearchStore`] must pass, besides that for
+//! [`TokenStore`](super::store).
 
 use super::case::{Case, Store, at, case, id, new, owner, revoke, store_token};
 use crate::search::{DateRange, Filter, Revoked, Search, Sort, SortKey, Start};
 use crate::store::{LastUse, NewToken, RevocationScope, SearchStore};
 use crate::{Token, TokenId};
 
-/// All cases. Each wants an empty store.
+/// All cases. Each needs an empty store with [`TokenStore::search_store`](crate::TokenStore::search_store).
 pub const CASES: &[Case] = &[
     case("a_search_finds_what_matches_and_nothing_else", |s| {
         Box::pin(filters(s))
@@ -38,11 +38,11 @@ fn searched(store: &Store) -> &dyn SearchStore {
     store.search_store().expect("a store that can be searched")
 }
 
-/// Tokens of many kinds, with equals in everything but the id.
+/// Stores tokens of many kinds, some of them equal in all but the ID.
 async fn populate(store: &Store) -> Vec<Token> {
     let mut tokens = Vec::new();
     for number in 1..=60_i64 {
-        // From short lists of different lengths, so that all combinations come about.
+        // From short lists of different lengths, so that all combinations occur.
         let turn = usize::try_from(number).expect("a number");
         let names = ["ci", "CI", "deploy", "Ärger", "zebra \u{1f993}"];
         let expiries = [None, Some(at(1_000)), Some(at(2_000))];
@@ -69,7 +69,7 @@ fn ids(tokens: &[Token]) -> Vec<TokenId> {
     tokens.iter().map(|token| token.id).collect()
 }
 
-/// All that a search finds, page by page.
+/// Returns all results of a search, page by page.
 async fn walk(store: &Store, filter: &Filter, sort: Sort, limit: u32) -> Vec<Token> {
     let mut found = Vec::new();
     let mut start = Start::Offset(0);
@@ -141,7 +141,7 @@ async fn filters(store: Store) {
             owners: vec![owner("bob")],
             ..Filter::default()
         },
-        // Nothing can be both.
+        // No token matches both.
         Filter {
             last_used: range(some(0), None),
             is_used: Some(false),
@@ -270,10 +270,10 @@ async fn changing(store: Store) {
             let Some(last) = page.last() else { break };
             start = Start::After(sort.position_of(last));
             seen.extend(ids(&page));
-            // The very token that the next page begins after goes, and others come everywhere.
+            // Removes the token after which the next page begins, and adds others everywhere.
             gone.push(last.id);
             revoke(&store, RevocationScope::Tokens(vec![last.id]), 100).await;
-            // For a while, else there would be one more after the last, always.
+            // Only for a while; else the search would not end.
             let few = seen.len() < 40;
             for owner in ["Alice", "alice", "carol"].into_iter().filter(|_| few) {
                 number += 1;

@@ -6,7 +6,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
 //! for case in testing::store::CASES {
-//!     // Each case wants an empty store of its own.
+//!     // Each case needs its own empty store.
 //!     case.run(MemoryStore::default()).await;
 //! }
 //! # }
@@ -24,7 +24,7 @@ use crate::store::{
 };
 use crate::{Token, TokenDigest};
 
-/// All cases. Each wants an empty store.
+/// All cases. Each needs an empty store.
 pub const CASES: &[Case] = &[
     case("a_stored_token_is_found_unchanged", |s| {
         Box::pin(round_trip(s))
@@ -108,7 +108,7 @@ async fn changes(store: &Store, since: FeedPosition) -> Vec<Change> {
         .expect("changes_since");
     assert_eq!(
         page.nonce_at_cursor, since.nonce,
-        "the cursor is this feed's own"
+        "the cursor belongs to this feed"
     );
     page.entries.into_iter().map(|entry| entry.change).collect()
 }
@@ -150,11 +150,11 @@ async fn revoke_several(store: Store) {
     }
     revoke(&store, RevocationScope::Tokens(vec![id(5)]), 1).await;
     let since = cursor(&store).await;
-    // In no order, one twice, one that is gone and one that never was.
+    // In no order, with a duplicate, a revoked token and an unknown ID.
     let named = [4, 5, 2, 4, 99].map(id).to_vec();
     let scope = RevocationScope::Tokens(named.clone());
     assert_eq!(revoke(&store, scope, 2).await, [2, 4].map(id));
-    // The third comes by the second, which is revoked already, and by the first.
+    // The third descends from the second, which is revoked already, and from the first.
     let named = [named, vec![id(1)]].concat();
     let scope = RevocationScope::TokensAndDescendants(named);
     assert_eq!(revoke(&store, scope.clone(), 3).await, [1, 3].map(id));
@@ -203,7 +203,7 @@ async fn duplicates(store: Store) {
     assert_eq!(
         store.list(&owner("bob")).await.expect("list"),
         [],
-        "nothing is left behind"
+        "no row is left"
     );
     let digest = TokenDigest::of(&1_i64.to_le_bytes());
     let found = find_by_digest(&store, &digest).await.expect("the first");
@@ -254,7 +254,7 @@ async fn recent(store: Store) {
         numbers
     };
     let all = recent(10).await;
-    // A store may leave out any.
+    // A store may omit any.
     if all.is_empty() {
         return;
     }
@@ -306,7 +306,7 @@ async fn row_limit(store: Store) {
     assert_eq!(store.find(id(5)).await.expect("find"), None);
     store_token(&store, &of(5, 5)).await;
     assert_eq!(insert(6, 9, 1).await, Insertion::LimitReached { count: 1 });
-    // Then it helps nothing to revoke one.
+    // Revoking one does not help.
     assert_eq!(insert(6, 5, 1).await, Insertion::TooManyRows);
     store_token(&store, &new(11, "bob")).await;
 }
@@ -386,7 +386,7 @@ async fn parent_race(store: Store) {
                     let child = child.expect("the stored child");
                     assert!(
                         child.revoked_at.is_some(),
-                        "born before, so revoked with its parent"
+                        "created before, so revoked with its parent"
                     );
                 }
                 _ => assert_eq!(child, None),
@@ -438,7 +438,11 @@ async fn revoke_race(store: Store) {
     }
     let winners: Vec<_> = revocations.join_all().await.concat();
     assert_eq!(winners, [id(1)]);
-    assert_eq!(cursor(&store).await.generation, 1, "the counter moved once");
+    assert_eq!(
+        cursor(&store).await.generation,
+        1,
+        "the counter was incremented once"
+    );
 }
 
 async fn descendants(store: Store) {
@@ -475,7 +479,7 @@ async fn descendants(store: Store) {
     assert_eq!(
         cursor(&store).await.generation,
         start.generation + 1,
-        "one step for all"
+        "one increment for all"
     );
     let left = store.list(&owner("alice")).await.expect("list");
     assert_eq!(
@@ -497,7 +501,7 @@ async fn revoke_owner(store: Store) {
     assert_eq!(
         cursor(&store).await,
         head,
-        "nothing to revoke moves nothing"
+        "without a revocation the counter stays"
     );
     assert_eq!(store.list(&owner("Alice")).await.expect("list").len(), 1);
 }
@@ -605,7 +609,7 @@ async fn foreign_cursor(store: Store) {
     assert!(page.entries.is_empty());
 }
 
-/// Many changes in few transactions, so that it does not take long to make them.
+/// Appends many changes in few transactions, which is faster.
 async fn long_feed(store: Store) {
     let most = i64::try_from(MOST_READ).expect("a number");
     let start = cursor(&store).await;
@@ -652,7 +656,7 @@ async fn mark(store: Store) {
         let page = store.changes_since(None).await.expect("changes_since");
         let found = store.find_by_digest(&TokenDigest::of(b"x")).await;
         let marks = [page.time, found.expect("find_by_digest").time].map(|time| time.mark);
-        assert_eq!(marks, [time.mark; 2], "told with every answer");
+        assert_eq!(marks, [time.mark; 2], "the mark is in every response");
         time.mark
     };
     if report(-100, -100, 0).await.is_none() {
@@ -780,7 +784,7 @@ async fn last_use(store: Store) {
         store
             .record_use(&uses(written))
             .await
-            .expect("an unknown token is passed over");
+            .expect("an unknown token is skipped");
         assert_eq!(read().await, Some(at(expected)));
     }
     let digest = TokenDigest::of(&1_i64.to_le_bytes());
@@ -799,7 +803,7 @@ async fn last_use(store: Store) {
     assert_eq!(
         store.find(id(9)).await.expect("find"),
         None,
-        "and none is made"
+        "no token is created"
     );
     store
         .record_use(&[])

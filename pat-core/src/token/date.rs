@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 use jiff::tz::Offset;
 
-/// A date in the one format in which clients get it: UTC with exactly three fraction digits and
-/// `+00:00`.
+/// A date in the format of the API: UTC with exactly three fraction digits and `+00:00`, such as
+/// `2026-01-02T03:04:05.678+00:00`.
 ///
-/// Never `Z` and never another precision: a published client loops for ever on anything else.
+/// Never `Z` and never another precision: a published client loops forever on any other format.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct DateText([u8; LEN]);
 
@@ -15,7 +15,7 @@ pub struct DateText([u8; LEN]);
 const LEN: usize = 29;
 
 impl DateText {
-    /// The text of this date. One before the year 0, which no token has, is shown as its beginning.
+    /// Formats a date. One before the year 0, which no token has, becomes the start of the year 0.
     #[must_use]
     pub fn new(at: Timestamp) -> Self {
         const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
@@ -24,7 +24,7 @@ impl DateText {
         Self(text.as_bytes().try_into().unwrap_or(FIRST))
     }
 
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         // A date is ASCII.

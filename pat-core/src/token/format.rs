@@ -7,27 +7,26 @@ use zeroize::Zeroizing;
 
 use super::secret::{PlainToken, RandomnessError, fill_random};
 
-/// Makes and recognises token strings.
+/// A format of token strings.
 ///
-/// Two formats ship: [`PrefixedFormat`] and [`AtlassianFormat`]. A host may bring its own; the
-/// contract below is checked by `pat_core::testing::check_format`.
+/// The crate has two: [`PrefixedFormat`] and [`AtlassianFormat`]. A host may implement another;
+/// `pat_core::testing::check_format` checks it.
 pub trait TokenFormat: Debug + Send + Sync + 'static {
-    /// Makes a new token from the operating system's randomness, with at least 112 random bits.
-    ///
-    /// The string is an RFC 6750 `token68` of at most 256 bytes.
+    /// Generates a new token with at least 112 bits from the operating system's random number
+    /// generator. The string must be an RFC 6750 `token68` of at most 256 bytes.
     ///
     /// # Errors
-    /// The operating system has no randomness to give.
+    /// [`RandomnessError`] if the random number generator fails.
     fn generate(&self) -> Result<PlainToken, RandomnessError>;
 
-    /// Whether `presented` is, byte for byte, a string that this format could have made.
+    /// Returns whether [`generate`](TokenFormat::generate) could have returned `presented`.
     ///
-    /// Pure and without I/O; exactly one spelling of a token is recognised. A wrong length, letter
-    /// case, padding or checksum is not.
+    /// Must be pure and accept exactly one spelling of a token: a wrong length, letter case, padding or
+    /// checksum is refused.
     fn recognizes(&self, presented: &[u8]) -> bool;
 }
 
-/// `0-9A-Za-z`, the order in which a base62 digit counts.
+/// The base62 digits, in order of their values.
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 /// 43 uniformly drawn base62 characters carry 256 bits.
 const BODY_LEN: usize = 43;
@@ -36,19 +35,19 @@ const CHECKSUM_LEN: usize = 6;
 
 /// The default format: `{prefix}_{43 base62 characters}{6 base62 characters of CRC-32}`.
 ///
-/// The body carries 256 random bits. The checksum is the CRC-32 (IEEE) of everything before it, as
-/// a big-endian number padded with zeros, so that a mistyped token is refused without a query. With
-/// the default prefix a token is 53 bytes; over 55 bytes SHA-256 needs a second block.
+/// The body has 256 random bits. The checksum is the CRC-32 (IEEE) of all characters before it, as
+/// a big-endian number padded with zeros, so that a mistyped token is refused without a query. A
+/// token with the default prefix has 53 bytes; over 55 bytes SHA-256 needs a second block.
 ///
-/// The prefix is part of every token issued: **changing it refuses all tokens of the old prefix**
-/// unless that prefix stays among the accepted formats.
+/// The prefix is part of each issued token: **after a change, all tokens with the old prefix are
+/// refused**, unless the old prefix stays among the accepted formats.
 #[derive(Debug, Clone)]
 pub struct PrefixedFormat {
     prefix: TokenPrefix,
 }
 
 impl PrefixedFormat {
-    /// The format with this prefix.
+    /// Creates the format with this prefix.
     #[must_use]
     pub fn new(prefix: TokenPrefix) -> Self {
         Self { prefix }
@@ -78,13 +77,13 @@ impl TokenFormat for PrefixedFormat {
     }
 }
 
-/// Looks at every byte, without a branch on each, which compilers turn into vector instructions.
+/// Has no branch for each byte, so that compilers vectorise it.
 fn is_base62(text: &[u8]) -> bool {
     text.iter()
         .fold(true, |all, byte| all & byte.is_ascii_alphanumeric())
 }
 
-/// The six base62 digits of `number`, most significant first.
+/// Returns the six base62 digits of `number`, most significant first.
 fn base62(mut number: u32) -> [u8; CHECKSUM_LEN] {
     let mut digits = [b'0'; CHECKSUM_LEN];
     for digit in digits.iter_mut().rev() {
@@ -94,15 +93,15 @@ fn base62(mut number: u32) -> [u8; CHECKSUM_LEN] {
     digits
 }
 
-/// The number that base62 digits spell. Multiplying is faster than the divisions of the way back, and
-/// as strict: no two strings of one length spell the same number.
+/// Returns the number of these base62 digits. Comparing numbers is faster than the divisions of
+/// [`base62`], and as strict: no two strings of one length have the same number.
 fn number(digits: &[u8]) -> u64 {
     digits.iter().fold(0, |number, digit| {
         number * 62 + u64::from(VALUES[usize::from(*digit)])
     })
 }
 
-/// What each character counts as a base62 digit.
+/// The value of each character as a base62 digit.
 const VALUES: [u8; 256] = {
     let mut values = [0; 256];
     let mut value = 0;
@@ -118,8 +117,8 @@ const VALUES: [u8; 256] = {
 
 /// Appends `count` characters drawn uniformly from `alphabet`.
 ///
-/// Random bytes that do not fall into a whole multiple of the alphabet are thrown away, else its
-/// first characters would come up more often.
+/// Discards random bytes beyond the largest multiple of the alphabet's length, since they would make
+/// its first characters more frequent.
 fn push_random(
     target: &mut String,
     alphabet: &[u8],
@@ -139,13 +138,13 @@ fn push_random(
     Ok(())
 }
 
-/// Twelve digits, a colon and twenty random bytes.
 const ATLASSIAN_DIGITS: usize = 12;
 const ATLASSIAN_LEN: usize = ATLASSIAN_DIGITS + 1 + 20;
 const ATLASSIAN_TEXT_LEN: usize = 44;
 
-/// The layout of Atlassian's own tokens, which secret scanners know: standard base64 of twelve
-/// ASCII digits, a colon and twenty random bytes; 44 characters, no padding, 160 random bits.
+/// The format of Atlassian's tokens, which secret scanners recognise: the standard base64 of twelve
+/// random ASCII digits, a colon and twenty random bytes. 44 characters without padding; 160 random
+/// bits besides the digits.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AtlassianFormat;
 
@@ -202,7 +201,7 @@ impl fmt::Display for TokenPrefix {
     }
 }
 
-/// A text that is no [`TokenPrefix`].
+/// The error for text that is not a [`TokenPrefix`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a token prefix is a lower-case letter and 1 to 15 lower-case letters or digits")]
 pub struct InvalidPrefix;
@@ -217,7 +216,7 @@ pub enum FormatName {
 }
 
 impl FormatName {
-    /// The format of this name.
+    /// Returns the format with this name.
     #[must_use]
     pub fn format(&self) -> std::sync::Arc<dyn TokenFormat> {
         match self {
@@ -251,7 +250,7 @@ impl fmt::Display for FormatName {
     }
 }
 
-/// A text that is no [`FormatName`].
+/// The error for text that is not a [`FormatName`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a token format is `atlassian` or `prefixed:` and a prefix")]
 pub struct InvalidFormatName;

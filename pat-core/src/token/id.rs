@@ -11,9 +11,9 @@ use super::secret::{RandomnessError, fill_random};
 /// 2⁵³ − 1: the largest integer that every JSON reader keeps exact.
 const MAX_ID: i64 = (1 << 53) - 1;
 
-/// The ID of a token: not secret, and no part of the token string.
+/// The ID of a token: not secret, and not part of the token string.
 ///
-/// At most 2⁵³ − 1, so that a JSON number holds it. Ids order by creation up to clock skew.
+/// At most 2⁵³ − 1, so that a JSON number holds it. IDs are ordered by creation, up to clock skew.
 ///
 /// `Display`, `FromStr` and serde use the decimal number.
 ///
@@ -36,8 +36,8 @@ impl TokenId {
         (0..=MAX_ID).contains(&number).then_some(Self(number))
     }
 
-    /// The id of a token that is created at `to` and not at `from`, by as many milliseconds earlier
-    /// or later; so ids that were made one after the other stay in order.
+    /// Returns the ID of the token if it is created at `to` instead of `from`, earlier or later by the
+    /// same number of milliseconds; so IDs keep their order.
     pub(crate) fn moved(self, from: Timestamp, to: Timestamp) -> Self {
         let millis = to.as_millisecond().saturating_sub(from.as_millisecond());
         let id = self.0.saturating_add(millis.saturating_mul(1 << LOW_BITS));
@@ -68,7 +68,10 @@ impl TryFrom<i64> for TokenId {
 impl FromStr for TokenId {
     type Err = InvalidTokenId;
 
-    /// Takes decimal digits alone: no sign and no white space.
+    /// Parses decimal digits, without a sign or white space.
+    ///
+    /// # Errors
+    /// [`InvalidTokenId`] for any other text, and for a number over 2⁵³ − 1.
     fn from_str(text: &str) -> Result<Self, InvalidTokenId> {
         let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
         let number = text.parse().ok().filter(|_| is_digits);
@@ -76,7 +79,7 @@ impl FromStr for TokenId {
     }
 }
 
-/// The error for a number or a text that is no [`TokenId`].
+/// The error for a number or text that is not a [`TokenId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a token ID is a whole number from 0 to 9007199254740991")]
 pub struct InvalidTokenId;
@@ -87,17 +90,16 @@ impl fmt::Display for TokenId {
     }
 }
 
-/// 2020-01-01T00:00:00Z in milliseconds; the ids' own epoch.
+/// 2020-01-01T00:00:00Z in Unix milliseconds, the epoch of IDs.
 const EPOCH_MILLIS: i64 = 1_577_836_800_000;
 const LOW_BITS: u32 = 12;
 
-/// A minute: a clock that goes back by more has been wrong, and what it has told is not to be kept to.
+/// A minute. If the clock goes back by more, it was wrong before, and IDs follow it back.
 const SET_BACK: i64 = 60_000 << LOW_BITS;
 
-/// Makes token ids: 41 bits of milliseconds since 2020, which last until 2089, then 12 bits that
-/// start at random and count up. Monotone in one process, unless its clock is set back by more than a
-/// minute; two nodes may make the same id, which the store reports as a duplicate so that another is
-/// made.
+/// Generates token IDs: 41 bits of milliseconds since 2020, which last until 2089, then 12 bits that
+/// start at random and count up. Monotonic in one process, unless its clock is set back by more than a
+/// minute. Two nodes may generate the same ID; the store reports a duplicate, and another is generated.
 #[derive(Debug, Default)]
 pub(crate) struct IdSource {
     last: AtomicI64,
@@ -126,18 +128,18 @@ impl IdSource {
     }
 }
 
-/// Whose token it is: the host's stable key of a user, 1 to 255 bytes.
+/// The owner of a token: the host's stable key of a user, 1 to 255 bytes without control characters.
 ///
-/// A key names one person for ever. A host that gives a deleted user's key to somebody else hands
-/// over that user's tokens too.
+/// A key must identify one user forever. If a host gives a deleted user's key to another user, that
+/// user gets the tokens too.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Owner(Arc<str>);
 
 impl Owner {
-    /// Takes a user's key.
+    /// Creates an owner from a user's key.
     ///
     /// # Errors
-    /// The key is empty, longer than 255 bytes, or has a control character.
+    /// [`InvalidOwner`] if the key is empty, longer than 255 bytes, or has a control character.
     pub fn new(key: impl Into<Arc<str>>) -> Result<Self, InvalidOwner> {
         let key = key.into();
         if key.is_empty() || key.len() > 255 || key.chars().any(char::is_control) {
@@ -146,7 +148,7 @@ impl Owner {
         Ok(Self(key))
     }
 
-    /// The key.
+    /// Returns the key.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -167,7 +169,7 @@ impl fmt::Display for Owner {
     }
 }
 
-/// A text that cannot be an [`Owner`].
+/// The error for text that is not an [`Owner`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an owner's key is 1 to 255 bytes without control characters")]
 pub struct InvalidOwner;
@@ -217,7 +219,7 @@ mod tests {
         let ahead = id(now + SignedDuration::from_hours(24));
         let right = id(now);
         assert!(right < ahead);
-        // But for a correction it does not go back.
+        // A small correction does not move IDs back.
         assert!(id(now - SignedDuration::from_secs(30)) > right);
     }
 

@@ -1,4 +1,4 @@
-//! What a token is: its identity, its secret, its string formats and its stored description.
+//! A token: its ID, secret, string formats and stored description.
 
 mod date;
 mod format;

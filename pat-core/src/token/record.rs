@@ -7,34 +7,33 @@ use serde::{Deserialize, Serialize};
 
 use super::{Owner, TokenId};
 
-/// What is known of a stored token; never its secret.
-///
-/// Times have microsecond precision.
+/// A stored token, without its secret. Times have microsecond precision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
-    /// Its public number.
+    /// Its ID.
     pub id: TokenId,
-    /// Whom it authenticates.
+    /// The user it authenticates.
     pub owner: Owner,
-    /// The name its owner gave it; names need not be unique.
+    /// The name that its owner chose; not necessarily unique.
     pub name: String,
     /// When it was created.
     pub created_at: Timestamp,
-    /// From when on it is refused; `None` for a token that never expires.
+    /// When it expires; `None` for a token that never expires.
     pub expires_at: Option<Timestamp>,
     /// When it last authenticated a request; `None` before the first use.
     pub last_used_at: Option<Timestamp>,
-    /// When it was revoked; `None` while it is not.
+    /// When it was revoked; `None` if it is not.
     pub revoked_at: Option<Timestamp>,
-    /// The token that authenticated its creation, if one did.
+    /// The token that authenticated the request that created it, if one did.
     pub parent: Option<TokenId>,
 }
 
 impl Token {
-    /// Whether the token authenticates at `now`: **the** rule, used for every decision.
+    /// Checks that the token authenticates at `now`. Every decision uses this rule.
     ///
     /// # Errors
-    /// The reason why it does not.
+    /// [`Invalid::Revoked`] if it is revoked, whether or not it has expired, else [`Invalid::Expired`]
+    /// if it has expired.
     pub fn validity(&self, now: Timestamp) -> Result<(), Invalid> {
         if self.revoked_at.is_some() {
             return Err(Invalid::Revoked);
@@ -45,7 +44,7 @@ impl Token {
         Ok(())
     }
 
-    /// What a list shows at `now`, with the warning beginning `warning` before expiry.
+    /// Returns the status to show at `now`; [`TokenStatus::ExpiresSoon`] begins `warning` before expiry.
     #[must_use]
     pub fn status(&self, now: Timestamp, warning: SignedDuration) -> TokenStatus {
         match self.expires_at {
@@ -57,17 +56,17 @@ impl Token {
     }
 }
 
-/// A token is refused from the very microsecond of its expiry on.
+/// A token is refused from the microsecond of its expiry on.
 pub(crate) fn is_expired(expires_at: Option<Timestamp>, now: Timestamp) -> bool {
     expires_at.is_some_and(|at| now >= at)
 }
 
-/// Why a stored token does not authenticate.
+/// The reason that a stored token does not authenticate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Invalid {
-    /// Its owner or an administrator revoked it.
+    /// The token was revoked.
     Revoked,
-    /// Its life span is over.
+    /// The token has expired.
     Expired,
 }
 
@@ -76,13 +75,13 @@ pub enum Invalid {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum TokenStatus {
-    /// It works, and will for longer than the warning period.
+    /// The token is valid, and expires after the warning period or never.
     Active,
-    /// It works, and expires within the warning period.
+    /// The token is valid, and expires within the warning period.
     ExpiresSoon,
-    /// It is refused; the row stays until it is pruned.
+    /// The token has expired; its row is kept until it is pruned.
     Expired,
-    /// It is refused, and only administrators who ask for it see it until it is pruned.
+    /// The token was revoked; only administrators can list it until it is pruned.
     Revoked,
 }
 
@@ -107,7 +106,7 @@ impl fmt::Display for TokenStatus {
     }
 }
 
-/// The error for text that names no [`TokenStatus`].
+/// The error for text that is not the name of a [`TokenStatus`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a token's status is ACTIVE, EXPIRES_SOON, EXPIRED or REVOKED")]
 pub struct InvalidTokenStatus;

@@ -5,26 +5,26 @@ use sha2::block_api::compress256;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-/// A token as its owner sees it once: the secret itself.
+/// The secret token string, which its owner sees once.
 ///
-/// It has no `Display`, no `Serialize` and a `Debug` that hides it, and its memory is wiped when it
-/// is dropped. [`PlainToken::expose`] is the one way to read it.
+/// Has no `Display` and no `Serialize`, a `Debug` without the secret, and wipes its memory when
+/// dropped. Only [`PlainToken::expose`] returns the string.
 pub struct PlainToken(Zeroizing<String>);
 
 impl PlainToken {
-    /// Wraps a token string that a [`TokenFormat`](crate::TokenFormat) made.
+    /// Wraps a token string that a [`TokenFormat`](crate::TokenFormat) has generated.
     #[must_use]
     pub fn new(token: String) -> Self {
         Self(Zeroizing::new(token))
     }
 
-    /// The token string, to be shown to its owner and to nobody else.
+    /// Returns the token string, to be shown only to its owner.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// The digest under which the token is stored and found.
+    /// Returns the digest under which the token is stored.
     #[must_use]
     pub fn digest(&self) -> TokenDigest {
         TokenDigest::of(self.0.as_bytes())
@@ -37,37 +37,36 @@ impl fmt::Debug for PlainToken {
     }
 }
 
-/// SHA-256 of a whole token string: all that is ever stored, cached or compared.
+/// The SHA-256 digest of a token string. Only the digest is stored, cached and compared.
 ///
-/// No salt and no password hash: the string carries at least 160 random bits, so there is nothing
-/// to guess (OWASP ASVS 6.5.2 asks for a password hash only below 112), and a salt would forbid
-/// looking a token up by its digest.
+/// It has no salt and is not a password hash. The string has at least 112 random bits, the number
+/// from which on OWASP ASVS 6.5.2 requires no password hash; and with a salt a token could not be
+/// found by its digest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TokenDigest([u8; 32]);
 
 impl TokenDigest {
-    /// Digests the presented bytes.
+    /// Computes the digest of a presented string.
     #[must_use]
     pub fn of(presented: &[u8]) -> Self {
         Self(one_block(presented).unwrap_or_else(|| Sha256::digest(presented).into()))
     }
 
-    /// Takes a stored digest.
+    /// Creates a digest from its 32 stored bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The 32 bytes, as stored.
+    /// Returns the 32 bytes to store.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 }
 
-/// The digest of a text that fits into one block with its padding (FIPS 180-4, section 5.1.1), as
-/// tokens of the default format do. The hasher for any length spends a third of its time on what is
-/// not needed then.
+/// Returns the digest of a text that fits into one block with its padding (FIPS 180-4, section 5.1.1),
+/// as tokens of the default format do. The general hasher takes 1.5 times as long for these.
 fn one_block(text: &[u8]) -> Option<[u8; 32]> {
     // FIPS 180-4, section 5.3.3.
     let mut state = [
@@ -96,7 +95,7 @@ fn one_block(text: &[u8]) -> Option<[u8; 32]> {
 }
 
 impl Hash for TokenDigest {
-    /// Feeds the first eight bytes: they are as good as random already.
+    /// Hashes only the first eight bytes, which are uniformly distributed.
     fn hash<H: Hasher>(&self, state: &mut H) {
         let (first, _) = self.0.split_first_chunk().expect("a digest has 32 bytes");
         state.write_u64(u64::from_le_bytes(*first));
@@ -104,23 +103,23 @@ impl Hash for TokenDigest {
 }
 
 impl fmt::Debug for TokenDigest {
-    /// Hidden: a digest in a log is a hint at which row to steal.
+    /// Hides the digest, which must not appear in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TokenDigest(..)")
     }
 }
 
-/// The operating system gave no random bytes, so no token was made.
+/// The error of the operating system's random number generator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the operating system's random number generator failed: {0}")]
 pub struct RandomnessError(getrandom::Error);
 
-/// Fills `buffer` from the operating system's generator, the only source of secrets here.
+/// Fills `buffer` from the operating system's generator, the only source of secrets in this crate.
 pub(super) fn fill_random(buffer: &mut [u8]) -> Result<(), RandomnessError> {
     getrandom::fill(buffer).map_err(RandomnessError)
 }
 
-/// A number from the operating system's generator, for marks and ids.
+/// Returns a number from the operating system's generator.
 pub(crate) fn random_u64() -> Result<u64, RandomnessError> {
     getrandom::u64().map_err(RandomnessError)
 }

@@ -79,7 +79,7 @@ pub enum Section {
 }
 
 impl PageContext {
-    /// Returns the signed-in user; `None` on a page that asks to sign in.
+    /// Returns the signed-in user; `None` on the page for requests without one.
     #[must_use]
     pub fn caller(&self) -> Option<&Caller> {
         self.caller.as_ref()

@@ -208,7 +208,7 @@ async fn outages(log: &Log) {
     let lasts = log.take();
     expect_lines(
         &lasts,
-        &[(STORE, "an outage begins"), (STORE, "the outage lasts")],
+        &[(STORE, "an outage begins"), (STORE, "the outage continues")],
     );
     assert!(lasts[1].contains("failures=6"), "it counts: {}", lasts[1]);
     world.store.set(&[], Fault::Silent);

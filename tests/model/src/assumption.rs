@@ -100,15 +100,15 @@ impl Assumption {
                 "A node reports what a poll found before it trusts its cache again."
             }
             Self::DriftAllowance => {
-                "Boot clocks differ in speed by less than a tenth, and who waits adds that."
+                "Boot clocks differ in speed by less than a tenth, and a wait adds a tenth."
             }
             Self::Durability => "A commit that the database acknowledged is not lost.",
             Self::MarkByBootClock => "The mark follows a clock no faster than boot clocks explain.",
             Self::MarkOverServers => {
-                "A server's clock that is behind the mark is not believed, and some node moves the mark."
+                "A server's clock that is behind the mark is not used, and some node moves the mark."
             }
             Self::DistanceFromSending => {
-                "The time in an answer counts from when its question was sent."
+                "The time in a response counts from when its request was sent."
             }
             Self::OldByTheEarlier => "Tokens are deleted by the earlier of clock and mark.",
             Self::LeaseTerm => {
@@ -121,7 +121,7 @@ impl Assumption {
                 "The audit event of a change is written in the transaction of the change."
             }
             Self::LockIsWrite => {
-                "A lock that a promise rests on is a write of a value that changes."
+                "A lock that a guarantee depends on is a write of a value that changes."
             }
             Self::ParentLocked => {
                 "A creation by a token reads that token again, under the lock that its revocation takes."

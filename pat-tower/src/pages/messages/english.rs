@@ -5,7 +5,7 @@ use pat_core::{PolicyError, TokenStatus, User};
 
 use super::text::Text;
 
-/// Returns the English words of a text.
+/// Returns a text of the pages in English, unescaped.
 #[must_use]
 #[expect(clippy::too_many_lines, reason = "a list of texts")]
 pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {

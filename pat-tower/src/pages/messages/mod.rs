@@ -48,10 +48,10 @@ pub trait Messages: Debug + Send + Sync + 'static {
         "ltr"
     }
 
-    /// Returns the words of a text. The page escapes them.
+    /// Returns a text in this language, unescaped; the page escapes it.
     ///
-    /// Names come from users. Pass them through [`isolate`], which puts them between U+2068 and
-    /// U+2069, so that they cannot turn the reading direction of the words around them.
+    /// Names come from users. Pass them through [`isolate`], so that they cannot change the direction
+    /// of the text around them.
     fn text<'a>(&self, text: &Text<'a>) -> Cow<'a, str> {
         english(text)
     }

@@ -5,63 +5,63 @@ use pat_core::{PolicyError, TokenStatus, User};
 #[non_exhaustive]
 pub enum Text<'a> {
     // All pages
-    /// A link for the keyboard that leads past the navigation.
+    /// A link that skips the navigation, for keyboards.
     SkipToContent,
     /// The name of the navigation, for screen readers.
     Navigation,
-    /// The title of the page with one's own tokens.
+    /// The title of the page with the user's tokens.
     Tokens,
     /// The title of the administrators' page.
     Administration,
-    /// What is put before the title of a page that shows an error.
+    /// The window title of a page that shows an error, from the page's title.
     ErrorTitle(&'a str),
-    /// How many days.
+    /// A number of days.
     Days(u32),
-    /// A state.
+    /// A token's status.
     Status(TokenStatus),
-    /// That a token never expires.
+    /// The expiry of a token that never expires.
     Never,
-    /// That a token was never used.
+    /// The last use of a token that was never used.
     NeverUsed,
-    /// A button or link that leaves things as they are.
+    /// A button or link that cancels.
     Cancel,
 
-    // One's own tokens
-    /// What tokens are for.
+    // The user's tokens
+    /// An explanation of tokens.
     TokensIntroduction,
     /// A link to the form for a new token.
     CreateToken,
-    /// That there are no tokens yet.
+    /// The user has no tokens.
     NoTokens,
-    /// What to do then.
+    /// Advice below [`Text::NoTokens`].
     NoTokensHint,
-    /// How many tokens one has, and may have.
+    /// The number of the user's tokens.
     TokenCount {
-        /// How many there are.
+        /// The number of tokens.
         count: u32,
-        /// How many there may be.
+        /// The allowed number.
         max: u32,
     },
-    /// That one has as many tokens as allowed, or more, and what to do.
+    /// The user has as many tokens as allowed, or more, with advice.
     LimitReached {
-        /// How many there are.
+        /// The number of tokens.
         count: u32,
-        /// How many are allowed.
+        /// The allowed number.
         max: u32,
     },
-    /// That tokens are switched off.
+    /// Tokens are switched off.
     SwitchedOff,
-    /// The head of a column: names.
+    /// A column heading: names.
     Name,
-    /// The head of a column: states.
+    /// A column heading: statuses.
     StatusHead,
-    /// The head of a column: dates of creation.
+    /// A column heading: times of creation.
     Created,
-    /// The head of a column: last uses.
+    /// A column heading: times of the last use.
     LastUsed,
-    /// The head of a column: dates of expiry.
+    /// A column heading: times of expiry.
     Expires,
-    /// The head of a column: what can be done.
+    /// A column heading: actions.
     Actions,
     /// A button or link that revokes.
     Revoke,
@@ -69,13 +69,13 @@ pub enum Text<'a> {
     RevokeNamed(&'a str),
     /// The question whether to revoke a token.
     RevokeQuestion(&'a str),
-    /// What that leads to.
+    /// The consequences of revoking a token.
     RevokeConsequence,
-    /// That a token was revoked.
+    /// A token was revoked.
     Revoked,
-    /// The label of a box: to revoke tokens too that were created with the one, or with these.
+    /// The label of a box that also revokes the tokens created with the selected ones.
     RevokeFamily,
-    /// That so many tokens go on working that were created with those that were revoked.
+    /// This many tokens that were created with the revoked ones still work.
     LiveChildren(u64),
 
     // A new token
@@ -83,128 +83,128 @@ pub enum Text<'a> {
     NewToken,
     /// The label of the name.
     NameLabel,
-    /// What names are for, and how long they may be.
+    /// Advice on names, with their allowed length in characters.
     NameHint(u32),
     /// The label of the choice of a life span.
     ExpiryLabel,
-    /// How long a token may live.
+    /// The allowed life span of a token.
     ExpiryHint {
         /// The longest, in days.
         max_days: u32,
-        /// Whether a token may live for ever.
+        /// Whether a token may never expire.
         may_be_eternal: bool,
-        /// Whether its owner is told beforehand.
+        /// Whether the owner is notified before the expiry.
         is_announced: bool,
     },
     /// The choice of another number of days.
     OtherDays,
-    /// The label of that number.
+    /// The label of the number of days, with the largest allowed one.
     DaysLabel(u32),
     /// The choice of a date.
     OnDate,
-    /// The label of that date.
+    /// The label of the date.
     DateLabel,
-    /// The choice of no end.
+    /// The choice of no expiry.
     NoExpiry,
-    /// What is wrong with that.
+    /// A warning about tokens that never expire.
     NoExpiryWarning,
-    /// That a rule forbids what was asked for.
+    /// The request breaks this rule.
     Refused(&'a PolicyError),
-    /// That no life span was chosen.
+    /// No life span was chosen.
     ExpiryMissing,
-    /// That the number of days is none.
+    /// The number of days is not valid; with the largest allowed one.
     DaysUnreadable(u32),
-    /// That the date is none.
+    /// The date is not valid.
     DateUnreadable,
-    /// That the date is not in the future.
+    /// The date is not in the future.
     DateNotFuture,
-    /// That the date is too far away.
+    /// The date is too late; with the largest allowed number of days.
     DateTooFar(u32),
-    /// The title of the answer to a form that was sent again: its token exists.
+    /// The title for a form that was submitted again: its token exists.
     CreatedAlready,
-    /// That nothing was created this time, and what to do without the secret.
+    /// No token was created this time, with advice for a lost secret.
     CreatedAlreadyHint,
     /// A link to a form for another token.
     CreateAnother,
 
-    // The token that was created
-    /// The title.
+    // The created token
+    /// The title of the page with the created token.
     TokenCreated,
-    /// That the token is shown only now.
+    /// The token is shown only once.
     ShownOnce,
-    /// The label of the token itself.
+    /// The label of the token string, with the token's name.
     PlainToken(&'a str),
-    /// A button that copies.
+    /// A button that copies the token string.
     Copy,
-    /// That it was copied.
+    /// The token string was copied.
     Copied,
-    /// That it could not be copied, and is marked instead.
+    /// The token string could not be copied, and is selected instead.
     CopyFailed,
-    /// What the line is that uses the token.
+    /// The label of a command that uses the token.
     TryIt,
     /// A link back to the list.
     BackToTokens,
-    /// What stands in the token's place when one comes back to the page.
+    /// The replacement of the token string when the user returns to the page.
     PlainTokenGone,
 
     // The tokens of all users
-    /// What administrators can do.
+    /// An explanation of the administrators' page.
     AdministrationIntroduction,
-    /// The head of a column: whose tokens they are.
+    /// A column heading: owners.
     Owner,
     /// The title of the filter.
     Filter,
-    /// What can be typed for the owner.
+    /// Advice on the owner field.
     OwnerHint,
     /// A user as the owner field suggests it; the field then holds the user's key.
     OwnerSuggestion(&'a User),
-    /// That no user can have the name that was typed for the owner.
+    /// The content of the owner field is not a valid owner.
     OwnerUnreadable,
-    /// That there is no such status.
+    /// The status does not exist.
     StatusUnreadable,
-    /// That a range of dates ends before it begins.
+    /// A range of dates ends before it begins.
     DayBeforeStart,
-    /// The choice of no status in particular.
+    /// The choice of any status.
     AnyStatus,
     /// The start of a range of dates.
     From,
     /// The end of a range of dates.
     To,
-    /// The same with what the range is about, for screen readers.
+    /// [`Text::From`] with the name of the range, for screen readers.
     FromNamed(&'a str),
-    /// The same with what the range is about, for screen readers.
+    /// [`Text::To`] with the name of the range, for screen readers.
     ToNamed(&'a str),
-    /// The time zone that typed dates are in.
+    /// The time zone of dates in the filter.
     DatesIn(&'a str),
     /// A button that filters.
     Apply,
-    /// A link that shows all.
+    /// A link that clears the filter.
     ClearFilter,
-    /// How many tokens the filter finds.
+    /// The number of tokens that match.
     Found(u64),
-    /// That it finds none.
+    /// No token matches.
     NothingFound,
-    /// What stands before the names of columns on narrow screens, where they only sort.
+    /// The label before the column headings on narrow screens, where they only sort.
     SortBy,
     /// A box that selects all tokens of the page.
     SelectPage,
     /// A box that selects this token.
     SelectNamed(&'a str),
-    /// What stands before the number of selected tokens.
+    /// The label before the number of selected tokens.
     Selected,
-    /// A button that revokes what is selected.
+    /// A button that revokes the selected tokens.
     RevokeSelected,
-    /// A button that revokes all that the filter finds.
+    /// A button that revokes all matching tokens, with their number.
     RevokeFound(u64),
-    /// That all of the page are selected, so many.
+    /// All tokens of the page are selected, this many.
     PageSelected(u64),
-    /// A button that selects all that the filter finds.
+    /// A button that selects all matching tokens, with their number.
     SelectFound(u64),
-    /// That these are selected.
+    /// All matching tokens are selected, this many.
     FoundSelected(u64),
-    /// A button that selects none.
+    /// A button that clears the selection.
     ClearSelection,
-    /// That for revoking all that is found, the filter must be set.
+    /// To revoke all matching tokens, set the filter.
     RevokeFoundHint,
     /// A link to the next page.
     NextPage,
@@ -212,59 +212,59 @@ pub enum Text<'a> {
     FirstPage,
     /// A link to the list as a CSV file.
     Export,
-    /// The name of the part of the page with the table, for screen readers.
+    /// The name of the table, for screen readers.
     TableLabel,
-    /// That no token was selected.
+    /// No token is selected.
     NothingSelected,
-    /// The question whether to revoke so many tokens.
+    /// The question whether to revoke this many tokens.
     RevokeManyQuestion(u64),
-    /// What that leads to; and whether the owners are told.
+    /// The consequences of revoking them; `true` if the owners are notified.
     RevokeManyConsequence(bool),
     /// The label of the reason.
     ReasonLabel,
-    /// Who reads it, and how long it may be.
+    /// The readers of the reason, and its allowed length.
     ReasonHint {
-        /// Whether the owners are told.
+        /// Whether the owners are notified.
         is_notified: bool,
-        /// How many characters it may have.
+        /// The allowed length, in characters.
         max: u32,
     },
-    /// That the reason is too long.
+    /// The reason is too long; with the allowed length, in characters.
     ReasonTooLong(u32),
-    /// That the filter finds another number of tokens now.
+    /// The filter now matches this other number of tokens.
     CountChanged(u64),
-    /// How many tokens were revoked.
+    /// This many tokens were revoked.
     RevokedMany(u64),
-    /// That the link to a page is no longer good.
+    /// The link to a page is not valid.
     CursorUnreadable,
 
-    // What went wrong
-    /// The title of the page for a request without a signed-in user.
+    // Errors: a title, and the advice below it
+    /// The user is not signed in.
     NotSignedIn,
-    /// What to do then.
+    /// Advice below [`Text::NotSignedIn`].
     NotSignedInHint,
-    /// The title: there is no such page or token.
+    /// The page or token does not exist.
     NotFound,
-    /// What that may come from.
+    /// The possible causes of [`Text::NotFound`].
     NotFoundHint,
-    /// The title: for administrators only.
+    /// The page is for administrators only.
     Forbidden,
-    /// What to do then.
+    /// Advice below [`Text::Forbidden`].
     ForbiddenHint,
-    /// The title: the form came from another site or another session.
+    /// The form came from another site or another session.
     FormRefused,
-    /// What to do then.
+    /// Advice below [`Text::FormRefused`].
     FormRefusedHint,
-    /// The title: the request cannot be understood.
+    /// The request is malformed.
     BadRequest,
-    /// What to do then.
+    /// Advice below [`Text::BadRequest`].
     BadRequestHint,
-    /// The title: the host's store cannot be searched.
+    /// The host's store cannot be searched.
     NotSupported,
-    /// What that means.
+    /// An explanation of [`Text::NotSupported`].
     NotSupportedHint,
-    /// The title: the database does not answer.
+    /// The database does not answer.
     Unavailable,
-    /// What to do then.
+    /// Advice below [`Text::Unavailable`].
     UnavailableHint,
 }
