@@ -9,7 +9,7 @@ use crate::error::ConnectError;
 use crate::privileges::{explain, is_database_error, is_forbidden};
 use crate::sql::{Sql, corrupt};
 use crate::store::SqlxStore;
-use crate::{row, settings};
+use crate::{prepare, row};
 
 /// A table of our own: in sqlx's default table the host's migrations would find ours, and refuse to
 /// run.
@@ -49,7 +49,7 @@ impl<DB: Dialect> SqlxStore<DB> {
     /// - [`ConnectError::NotWritable`] if the database refuses a write to one of the tables.
     pub async fn migrate(&self) -> Result<(), ConnectError> {
         for pool in [&self.pool, &self.auth_pool] {
-            settings::check(pool).await?;
+            prepare::check(pool).await?;
         }
         self.check().await?;
         let migrations = migrations::<DB>();

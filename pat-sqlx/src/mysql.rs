@@ -4,12 +4,11 @@ use sqlx::error::DatabaseError;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlQueryResult};
 use sqlx::{AssertSqlSafe, Error, Executor as _, MySql, Pool, Row as _};
 
-use crate::dialect::{Chain, SqlDialect};
 use crate::error::ConnectError;
-use crate::privileges::Grants;
 use crate::server;
 use crate::settings::Allowed::{Any, List, NoneOf, OneOf};
 use crate::settings::Setting;
+use crate::sql_dialect::{Chain, Grants, SqlDialect};
 use crate::store::SqlxStore;
 
 /// A token store in a MySQL or MariaDB database.

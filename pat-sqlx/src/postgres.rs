@@ -7,13 +7,12 @@ use sqlx::{AssertSqlSafe, Executor as _, Pool, Postgres, Row as _};
 use tokio::time::timeout;
 
 use crate::checkout::fetch;
-use crate::dialect::{Chain, SqlDialect, on_conflict_if_newer};
 use crate::error::ConnectError;
-use crate::privileges::Grants;
 use crate::server;
 use crate::settings::Allowed::{Any, NoneOf, OneOf};
 use crate::settings::Setting;
 use crate::sql::Sql;
+use crate::sql_dialect::{Chain, Grants, SqlDialect, on_conflict_if_newer};
 use crate::store::SqlxStore;
 
 /// A token store in a PostgreSQL database.

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::checkout::{ANSWERED_AFTER, not_writable, try_discard};
 use crate::dialect::Dialect;
 use crate::error::ConnectError;
-use crate::settings;
+use crate::prepare;
 use crate::sql::Sql;
 use crate::store::SqlxStore;
 
@@ -85,7 +85,7 @@ async fn prepare<DB: Dialect>(connection: &mut DB::Connection) -> Result<(), Err
     if !is_writable::<DB>(connection).await? {
         return Err(not_writable());
     }
-    settings::verify::<DB>(connection).await
+    prepare::verify::<DB>(connection).await
 }
 
 /// Whether a connection can be used again. The driver's own ping would wait without a limit.

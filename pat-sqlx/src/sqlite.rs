@@ -12,12 +12,12 @@ use sqlx::{
     Row as _, Sqlite,
 };
 
-use crate::dialect::{Chain, SqlDialect, on_conflict_if_newer};
+use crate::dialect::Statements as _;
 use crate::error::ConnectError;
-use crate::privileges::Grants;
+use crate::prepare::prepare_connection;
 use crate::settings::Allowed::{Any, AtLeast, OneOf};
-use crate::settings::{Setting, prepare_connection};
-use crate::sql::Statements as _;
+use crate::settings::Setting;
+use crate::sql_dialect::{Chain, Grants, SqlDialect, on_conflict_if_newer};
 use crate::store::SqlxStore;
 
 /// A token store in a SQLite file, the embedded default.

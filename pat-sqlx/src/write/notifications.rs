@@ -11,8 +11,7 @@ use super::Write;
 use super::tokens::LiveChildren;
 use crate::dialect::Dialect;
 use crate::row::{self, DEAD, PENDING, TOKEN_COLUMNS, TOKENS};
-use crate::sql::{Insert, Sql};
-use crate::store::CHUNK;
+use crate::sql::{CHUNK, Insert, Sql};
 
 impl<DB: Dialect> Write<DB> {
     /// Queues one notification for each owner of these tokens; returns how many there were.

@@ -9,10 +9,10 @@ use sqlx::Error;
 
 use super::Write;
 use super::events::event_inserts;
-use crate::dialect::{Chain, Dialect};
+use crate::dialect::{Dialect, Value};
 use crate::row;
-use crate::sql::{InconsistentRead, Insert, Row, Sql, Value};
-use crate::store::CHUNK;
+use crate::sql::{CHUNK, InconsistentRead, Insert, Row, Sql};
+use crate::sql_dialect::Chain;
 
 /// A token whose row is locked.
 pub(crate) struct Locked {
