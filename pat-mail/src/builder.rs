@@ -254,7 +254,7 @@ mod tests {
         let file = folder.path().join("created/body.html");
         for (bad, line) in [
             ("a\n{% if %}", 2),
-            ("\n\n{{ nobody }}", 3),
+            ("\n\n{{ unknown }}", 3),
             ("{% include 'no.txt' %}", 1),
         ] {
             fs::write(&file, bad).unwrap();

@@ -172,8 +172,8 @@ impl SmtpError {
 }
 
 impl From<SmtpError> for NotifyError {
-    /// Only a refusal of this message or recipient is permanent. A reply from before the server has
-    /// seen them, or about the login, is about neither.
+    /// Only a refusal of this message or recipient is permanent. A reply about the login, or before
+    /// the server has received the message, concerns neither.
     fn from(error: SmtpError) -> Self {
         let is_final = match &error {
             SmtpError::AddressNotAscii => true,

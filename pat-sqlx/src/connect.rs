@@ -43,8 +43,8 @@ pub async fn connect(url: &str) -> Result<AnyStore, ConnectError> {
     open(url).await
 }
 
-/// Compiled here and only here. The body of an async function is compiled by each crate that awaits
-/// it, and with this one all that the stores consist of would be.
+/// Compiled in this crate alone. The body of an async function is compiled by each crate that
+/// awaits it; for this one, that is the code of all stores.
 #[inline(never)]
 fn open(url: &str) -> BoxFuture<'_, Result<AnyStore, ConnectError>> {
     Box::pin(open_by_scheme(url))

@@ -108,7 +108,8 @@ impl<'a> Columns<'a> {
                 owner: owner.as_ref(),
                 ..row
             },
-            // A kind that is newer than this crate, which is released with `pat-core`.
+            // `EventKind` is non-exhaustive; this crate is released with `pat-core` and has all
+            // kinds.
             _ => row,
         }
     }

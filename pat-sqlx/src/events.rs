@@ -20,7 +20,7 @@ impl<DB: Dialect> SqlxStore<DB> {
     }
 
     async fn try_number(&self, limit: u32) -> Result<u64, Error> {
-        // Without events to number, nothing is written.
+        // Writes nothing while there are no events to number.
         if !self.has_unnumbered().await? {
             return Ok(0);
         }

@@ -285,7 +285,7 @@ impl SqlDialect for Postgres {
         // With `on`, rows that a policy hides would be passed over silently; with `off` they are an
         // error.
         Setting::new("row_security", "off", Any),
-        // An acknowledged commit must not be lost. `remote_apply`, which is stricter, is left.
+        // An acknowledged commit must not be lost. `remote_apply`, which is stricter, is kept.
         Setting::only_read("synchronous_commit", NoneOf(&["off"])),
         Setting::new("exit_on_error", "off", Any),
         Setting::new("transform_null_equals", "off", Any),

@@ -8,8 +8,8 @@ use crate::error::ConnectError;
 use crate::sql_dialect::Grants;
 
 /// Converts the error of a statement: [`ConnectError::Forbidden`] with the missing grants if the
-/// account lacks a privilege, else [`ConnectError::Open`]. `is_migrating`: whether the tables have to
-/// be changed.
+/// account lacks a privilege, else [`ConnectError::Open`]. `is_migrating` says whether the tables
+/// have to be changed.
 pub(crate) async fn explain<DB: Dialect>(
     error: Error,
     is_migrating: bool,

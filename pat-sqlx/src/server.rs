@@ -67,12 +67,12 @@ async fn try_once<DB: Dialect>(
     let [one, other] = &mut connections[..] else {
         return Ok(());
     };
-    // First: behind such a pooler the next steps fail too, with misleading errors.
+    // First, since behind such a pooler the next steps fail with misleading errors.
     DB::check_pooler(one, other).await?;
     prepare::<DB>(one).await.map_err(ConnectError::open)?;
     for connection in connections {
-        // The check has succeeded. A MySQL server hangs up at once, and on a local socket the driver's
-        // shutdown of TLS then fails.
+        // The check has succeeded. A MySQL server closes the connection at once, and on a local
+        // socket the driver's shutdown of TLS then fails.
         let _closed = connection.close().await;
     }
     Ok(())
@@ -94,7 +94,8 @@ async fn ping<DB: Dialect>(connection: &mut DB::Connection) -> Result<bool, Erro
     let answer = match timeout(RETURN_TIMEOUT, &mut answer).await {
         Ok(answer) => answer,
         Err(_elapsed) if try_discard() => Err(Error::Io(ErrorKind::TimedOut.into())),
-        // It stays open for a while, or the pool would open more to a server that is only slow.
+        // It stays open for a while, or the pool would open more connections to a server that is
+        // only slow.
         Err(_elapsed) => timeout(ANSWERED_AFTER, answer)
             .await
             .unwrap_or_else(|_elapsed| Err(Error::Io(ErrorKind::TimedOut.into()))),

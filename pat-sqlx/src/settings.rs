@@ -2,12 +2,13 @@
 
 use crate::error::ConnectError;
 
-/// A setting of a connection that can change what statements mean, or what a commit is worth.
+/// A setting of a connection that can change what statements mean, or how durable a commit is.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
     /// The name of the setting in the database.
     pub name: &'static str,
-    /// The value that [`prepare_connection`](crate::prepare_connection) sets; `None` for a setting that is only checked.
+    /// The value that [`prepare_connection`](crate::prepare_connection) sets; `None` for a setting
+    /// that is only checked.
     pub value: Option<&'static str>,
     /// The values that a connection of the host may have.
     pub allowed: Allowed,

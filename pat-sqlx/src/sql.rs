@@ -10,7 +10,7 @@ use sqlx::{Error, QueryBuilder};
 use crate::dialect::{Dialect, Value};
 use crate::sql_dialect::Chain;
 
-/// How many rows one statement has at most, well within every database's limit of parameters.
+/// How many rows one statement writes at most, well within every database's limit of parameters.
 pub(crate) const CHUNK: usize = 1_000;
 
 /// The clock that a store uses.

@@ -90,8 +90,8 @@ pub trait SqlDialect: Database<Connection: Migrate> + HasStatementCache {
     /// statement fails without an effect.
     ///
     /// Without them the first transaction to commit wins: many fast creations on one member could
-    /// keep off the slower revocation on another one. They take time, so a transaction uses them only
-    /// after it has lost some races.
+    /// make a slower revocation on another one fail again and again. They take time, so a
+    /// transaction uses them only after it has lost some races.
     const EAGER_LOCKS: Option<[&'static str; 2]>;
 
     /// Ends an `INSERT` into `table` that, if the row of this `key` exists, overwrites `time` and

@@ -151,8 +151,8 @@ impl SqlDialect for Sqlite {
     const JOIN_IN_ORDER: &'static str = "CROSS JOIN";
 
     fn by_index(index: &str) -> String {
-        // Without statistics, which SQLite does not gather by itself, the planner takes "is not
-        // revoked" for rare, and sorts all tokens for each page.
+        // Without statistics, which SQLite does not gather by itself, the planner expects few
+        // tokens that are not revoked, and sorts all tokens for each page.
         format!(" INDEXED BY {index}")
     }
 

@@ -305,7 +305,7 @@ impl<DB: Dialect> SqlxStore<DB> {
     }
 
     async fn try_record_use(&self, uses: &[LastUse]) -> Result<(), sqlx::Error> {
-        // The latest use by the caller's clock stands for that clock.
+        // Stands for the time of the caller's clock, which this call does not get.
         let latest = uses.iter().map(|used| used.at).max();
         let mut write = Write::begin(self, latest.unwrap_or_default()).await?;
         let created = write.find_created(uses.iter().map(|used| used.id)).await?;

@@ -128,7 +128,7 @@ impl<DB: Dialect> Write<DB> {
         let rows = self.fetch(sql).await?;
         let notifications: Result<Vec<_>, _> = rows.iter().map(row::queued_notification).collect();
         let mut notifications = notifications?;
-        // A removed token gets no such notification any more, so a leap of the clock must not decide that.
+        // A removed token never gets this notification, so a leap of the clock must not remove one.
         let ends_by = if self.leaps_too_far() {
             self.cutoff(now, Duration::ZERO)
         } else {
