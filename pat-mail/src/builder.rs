@@ -25,16 +25,19 @@ enum Replacement {
     Template { name: String, source: String },
 }
 
-impl ComposerBuilder {
-    pub(crate) fn new(from: String) -> Self {
-        Self {
-            from,
+impl Composer {
+    /// Returns a builder of a composer for this sender, such as `Example <noreply@example.com>`.
+    pub fn builder(from: impl Into<String>) -> ComposerBuilder {
+        ComposerBuilder {
+            from: from.into(),
             product: None,
             token_page: String::new(),
             replacements: Vec::new(),
         }
     }
+}
 
+impl ComposerBuilder {
     /// Sets the name of the host that mails show. The default is the sender's name, or the domain of
     /// the sender's address.
     #[must_use]
@@ -252,7 +255,7 @@ mod tests {
         let file = folder.path().join("created/body.html");
         for (bad, line) in [
             ("a\n{% if %}", 2),
-            ("\n\n{{ nobody }}", 3),
+            ("\n\n{{ unknown }}", 3),
             ("{% include 'no.txt' %}", 1),
         ] {
             fs::write(&file, bad).unwrap();

@@ -17,7 +17,6 @@ use tokio::time::timeout;
 use crate::ehlo;
 use crate::error::SmtpError;
 use crate::reply_stream::{ReplyStream, SharedStream};
-use crate::smtp::{failure, tls_failure};
 use crate::tls::Tls;
 use crate::url::{Login, Security, SmtpUrl};
 
@@ -61,7 +60,10 @@ impl Server {
                 .map_err(refused)?,
             Some(tls) if self.url.security == Security::Tls => {
                 let stream = ReplyStream::new(tls.connect(tcp).await?, endpoints.peer);
-                endpoints.open(stream).await.map_err(tls_failure)?
+                endpoints
+                    .open(stream)
+                    .await
+                    .map_err(SmtpError::from_handshake)?
             }
             Some(tls) => endpoints.open_and_upgrade(tcp, tls).await?,
         };
@@ -72,7 +74,9 @@ impl Server {
                 if error.is_client() {
                     SmtpError::NoLogin
                 } else {
-                    failure(error, |reply| SmtpError::LoginRefused(reply.without_text()))
+                    SmtpError::from_client(error, |reply| {
+                        SmtpError::LoginRefused(reply.without_text())
+                    })
                 }
             })?;
         }
@@ -119,12 +123,12 @@ impl Endpoints {
         drop(connection);
         let tcp = shared.take_back().ok_or(SmtpError::Protocol)?;
         let stream = ReplyStream::greeted(tls.connect(tcp).await?, self.peer);
-        self.open(stream).await.map_err(tls_failure)
+        self.open(stream).await.map_err(SmtpError::from_handshake)
     }
 }
 
 fn refused(error: ClientError) -> SmtpError {
-    failure(error, SmtpError::Refused)
+    SmtpError::from_client(error, SmtpError::Refused)
 }
 
 /// The connections to one server.

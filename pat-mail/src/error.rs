@@ -1,9 +1,11 @@
 //! Errors: of the configuration at the start, and of single notifications later.
 
+use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use lettre::transport::smtp::Error as ClientError;
 use pat_core::{BoxError, NotifyError};
 
 use crate::reply::SmtpReply;
@@ -140,9 +142,38 @@ pub enum SmtpError {
     Protocol,
 }
 
+impl SmtpError {
+    /// Converts an error of the client; `refusal` converts a negative reply.
+    ///
+    /// It drops the client's error where that repeats the server's reply, which may hold an address.
+    pub(crate) fn from_client(error: ClientError, refusal: impl Fn(SmtpReply) -> Self) -> Self {
+        if let Some(code) = error.status() {
+            let text = error.source().map(ToString::to_string);
+            refusal(SmtpReply::new(code.into(), &text.unwrap_or_default()))
+        } else if error.is_response() || error.is_client() {
+            Self::Protocol
+        } else {
+            Self::Connection(error.into())
+        }
+    }
+
+    /// Converts an error of the client during the TLS handshake, which it returns as a connection
+    /// error.
+    pub(crate) fn from_handshake(error: ClientError) -> Self {
+        let is_about_tls = std::iter::successors(error.source(), |&error| error.source())
+            .filter_map(|error| error.downcast_ref::<io::Error>())
+            .any(|error| error.kind() == io::ErrorKind::InvalidData);
+        if is_about_tls {
+            Self::Tls(error.into())
+        } else {
+            Self::from_client(error, Self::Refused)
+        }
+    }
+}
+
 impl From<SmtpError> for NotifyError {
-    /// Only a refusal of this message or recipient is permanent. A reply from before the server has
-    /// seen them, or about the login, is about neither.
+    /// Only a refusal of this message or recipient is permanent. A reply about the login, or before
+    /// the server has received the message, concerns neither.
     fn from(error: SmtpError) -> Self {
         let is_final = match &error {
             SmtpError::AddressNotAscii => true,

@@ -85,7 +85,8 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Returns the header that marks the mail as automatic, so that no absence note answers it (RFC 3834).
+/// Returns the header that marks the mail as automatic, so that automatic replies such as absence
+/// notes are not sent to it (RFC 3834).
 pub(crate) fn auto_submitted() -> HeaderValue {
     let name = HeaderName::new_from_ascii_str("Auto-Submitted");
     HeaderValue::new(name, "auto-generated".to_owned())
@@ -120,7 +121,7 @@ pub(crate) fn ascii_domain(address: &Address) -> Address {
     ascii.unwrap_or_else(|| address.clone())
 }
 
-/// Returns the `Date`, which `lettre` cannot have before 1970.
+/// Returns the `Date`; `lettre` has none before 1970.
 pub(crate) fn date(at: Timestamp) -> SystemTime {
     let seconds = u64::try_from(at.as_second()).unwrap_or(0);
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)

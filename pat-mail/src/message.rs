@@ -6,7 +6,6 @@ use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message, address::Envelope};
 use pat_core::Notification;
 
-use crate::builder::ComposerBuilder;
 use crate::context::{Context, Format};
 use crate::error::{ComposeError, ComposerError};
 use crate::templates::{TemplateFailure, Templates};
@@ -68,11 +67,6 @@ impl Mail {
 }
 
 impl Composer {
-    /// Returns a builder of a composer for this sender, such as `Example <noreply@example.com>`.
-    pub fn builder(from: impl Into<String>) -> ComposerBuilder {
-        ComposerBuilder::new(from.into())
-    }
-
     pub(crate) fn new(
         from: Mailbox,
         product: String,

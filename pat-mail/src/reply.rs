@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// Longer texts are cut, so that no server fills the log.
+/// Longer texts are cut, so that a server cannot fill the log.
 const MAX_TEXT: usize = 200;
 
 /// A server's refusal: its code, and its text with everything masked that looks like a mail address.

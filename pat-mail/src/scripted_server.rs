@@ -8,11 +8,11 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::message::Composer;
 use crate::smtp::SmtpMailer;
 
-/// A server that answers each command as it is told to, and writes down what it hears.
+/// A server with given answers, which records the commands that it receives.
 #[derive(Clone, Default)]
 pub(crate) struct Script {
-    /// Pairs of the start of a command and the answer; an empty answer is none at all. They
-    /// are sent as Latin-1.
+    /// Pairs of the start of a command and the answer, which is sent as Latin-1; nothing is sent
+    /// for an empty one.
     answers: &'static [(&'static str, &'static str)],
     heard: Arc<Mutex<Vec<String>>>,
 }
@@ -25,7 +25,7 @@ impl Script {
         }
     }
 
-    /// The mailer for it; `url` goes on after the port.
+    /// Returns a mailer for this server; `url` is the part of the URL after the port.
     pub(crate) async fn start(&self, url: &str) -> SmtpMailer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -83,12 +83,13 @@ impl Script {
         }
     }
 
-    /// How often a command was heard that starts so; `CONNECT`, and `END` of a message, are two.
+    /// Counts the received commands with this start. `CONNECT` stands for a new connection, and
+    /// `END` for the end of a message.
     pub(crate) fn times(&self, start: &str) -> usize {
         self.heard(start).len()
     }
 
-    /// The commands that were heard and start so.
+    /// Returns the received commands with this start.
     pub(crate) fn heard(&self, start: &str) -> Vec<String> {
         let heard = self.heard.lock().unwrap();
         let heard = heard.iter().filter(|command| command.starts_with(start));

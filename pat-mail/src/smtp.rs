@@ -1,9 +1,6 @@
-use std::error::Error;
-use std::io;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lettre::transport::smtp::Error as ClientError;
 use lettre::transport::smtp::extension::Extension;
 use pat_core::{Notification, Notifier, NotifyError};
 use tokio::time::timeout;
@@ -11,7 +8,6 @@ use tokio::time::timeout;
 use crate::connection::{Connections, Server};
 use crate::error::SmtpError;
 use crate::message::{Composer, Mail};
-use crate::reply::SmtpReply;
 use crate::url::SmtpUrl;
 
 /// Sends mails through an SMTP server.
@@ -85,7 +81,7 @@ impl SmtpMailer {
             return Err(SmtpError::AddressNotAscii);
         }
         let sent = connection.send(envelope, &mail.formatted()).await;
-        sent.map_err(|error| failure(error, SmtpError::Rejected))?;
+        sent.map_err(|error| SmtpError::from_client(error, SmtpError::Rejected))?;
         guard.give_back(connection);
         Ok(())
     }
@@ -114,34 +110,10 @@ impl Notifier for SmtpMailer {
     }
 }
 
-/// Converts an error of the client; `refusal` converts a negative reply.
-///
-/// It drops the client's error where that repeats the server's reply, which may hold an address.
-pub(crate) fn failure(error: ClientError, refusal: impl Fn(SmtpReply) -> SmtpError) -> SmtpError {
-    if let Some(code) = error.status() {
-        let text = error.source().map(ToString::to_string);
-        refusal(SmtpReply::new(code.into(), &text.unwrap_or_default()))
-    } else if error.is_response() || error.is_client() {
-        SmtpError::Protocol
-    } else {
-        SmtpError::Connection(error.into())
-    }
-}
-
-/// Like [`failure`] during the TLS handshake, whose errors the client returns as connection errors.
-pub(crate) fn tls_failure(error: ClientError) -> SmtpError {
-    let is_about_tls = std::iter::successors(error.source(), |&error| error.source())
-        .filter_map(|error| error.downcast_ref::<io::Error>())
-        .any(|error| error.kind() == io::ErrorKind::InvalidData);
-    if is_about_tls {
-        SmtpError::Tls(error.into())
-    } else {
-        failure(error, SmtpError::Refused)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::error::Error as _;
+
     use jiff::Timestamp;
     use pat_core::notification::{NotificationId, NotificationToken, Recipient};
     use pat_core::{NotificationKind, TokenId};

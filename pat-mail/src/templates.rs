@@ -163,7 +163,7 @@ impl Templates {
             .lstrip_blocks(true)
             .build();
         environment.set_syntax(syntax.expect("the usual delimiters do not clash"));
-        // A misspelt field must be an error at the start, not a gap in a user's mail.
+        // A misspelt field is an error at the start; it would otherwise be empty in mails.
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         let mut templates = Self {
             environment,

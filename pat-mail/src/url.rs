@@ -197,7 +197,7 @@ fn decode(text: &str, part: &'static str) -> Result<String, SmtpUrlError> {
     Ok(decoded.ok_or(SmtpUrlError::encoding(part))?.into_owned())
 }
 
-/// The decoded query. A plus sign is itself and no space, unlike in an HTML form.
+/// The decoded query. A plus sign stands for itself, unlike in an HTML form.
 #[derive(Default)]
 struct Parameters {
     tls: Option<String>,

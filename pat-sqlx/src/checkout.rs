@@ -16,17 +16,17 @@ const MAX_LOST: usize = 10;
 /// client is gone.
 const LOST_FOR: Duration = Duration::from_mins(1);
 
-/// How long a server takes at most to respond: a statement waits for a lock at most.
+/// How long a server takes at most to respond: longer than a statement may wait for a lock.
 pub(crate) const ANSWERED_AFTER: Duration = Duration::from_secs(10);
 
 /// Whether one more connection without a response may be closed, so that its pool can open another;
 /// counts that connection.
 ///
-/// A pool pings a connection that comes back to it. Where a network drops all packets, the ping waits
-/// until the operating system gives up after many minutes; a few such connections use the pool up,
-/// although the database may be back. But a server that is only slow goes on with the statement after
-/// its connection is closed. So the number is limited, or a locked table would fill the server with
-/// connections.
+/// A pool pings a connection that comes back to it. Where a network drops all packets, the ping
+/// waits until the operating system gives up after many minutes; a few such connections exhaust the
+/// pool, although the database may be back. But a server that is only slow continues the statement
+/// after its connection is closed. So the number is limited, or a locked table would exhaust the
+/// connections of the server.
 pub(crate) fn try_discard() -> bool {
     static LOST: AtomicUsize = AtomicUsize::new(0);
     let one_more = |lost| (lost < MAX_LOST).then_some(lost + 1);

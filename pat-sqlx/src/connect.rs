@@ -6,6 +6,12 @@ use pat_core::TokenStore;
 
 use crate::dialect::Dialect;
 use crate::error::ConnectError;
+#[cfg(feature = "mysql")]
+use crate::mysql::MySqlStore;
+#[cfg(feature = "postgres")]
+use crate::postgres::PostgresStore;
+#[cfg(feature = "sqlite")]
+use crate::sqlite::SqliteStore;
 use crate::store::SqlxStore;
 
 /// Opens a store in the database of this URL (`sqlite:`, `postgres:` or `postgresql:`, `mysql:` or
@@ -37,8 +43,8 @@ pub async fn connect(url: &str) -> Result<AnyStore, ConnectError> {
     open(url).await
 }
 
-/// Compiled here and only here. The body of an async function is compiled by each crate that awaits
-/// it, and with this one all that the stores consist of would be.
+/// Compiled in this crate alone. The body of an async function is compiled by each crate that
+/// awaits it; for this one, that is the code of all stores.
 #[inline(never)]
 fn open(url: &str) -> BoxFuture<'_, Result<AnyStore, ConnectError>> {
     Box::pin(open_by_scheme(url))
@@ -47,17 +53,15 @@ fn open(url: &str) -> BoxFuture<'_, Result<AnyStore, ConnectError>> {
 async fn open_by_scheme(url: &str) -> Result<AnyStore, ConnectError> {
     match url.split_once(':').map(|(scheme, _)| scheme) {
         #[cfg(feature = "sqlite")]
-        Some("sqlite") => crate::SqliteStore::connect(url).await.map(AnyStore::new),
+        Some("sqlite") => SqliteStore::connect(url).await.map(AnyStore::new),
         #[cfg(not(feature = "sqlite"))]
         Some("sqlite") => Err(ConnectError::MissingFeature("sqlite")),
         #[cfg(feature = "postgres")]
-        Some("postgres" | "postgresql") => {
-            crate::PostgresStore::connect(url).await.map(AnyStore::new)
-        }
+        Some("postgres" | "postgresql") => PostgresStore::connect(url).await.map(AnyStore::new),
         #[cfg(not(feature = "postgres"))]
         Some("postgres" | "postgresql") => Err(ConnectError::MissingFeature("postgres")),
         #[cfg(feature = "mysql")]
-        Some("mysql" | "mariadb") => crate::MySqlStore::connect(url).await.map(AnyStore::new),
+        Some("mysql" | "mariadb") => MySqlStore::connect(url).await.map(AnyStore::new),
         #[cfg(not(feature = "mysql"))]
         Some("mysql" | "mariadb") => Err(ConnectError::MissingFeature("mysql")),
         _ => Err(ConnectError::UnknownScheme),

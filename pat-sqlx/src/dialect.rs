@@ -1,11 +1,15 @@
-use sqlx::error::DatabaseError;
-use sqlx::migrate::Migrate;
-use sqlx::{Database, Pool, database::HasStatementCache};
+//! The databases, and how their drivers run the statements of the one body of SQL.
 
-use crate::error::ConnectError;
-use crate::privileges::Grants;
-use crate::settings::Setting;
-use crate::sql::Statements;
+use futures_util::TryStreamExt as _;
+use futures_util::stream::BoxStream;
+use jiff::Timestamp;
+use pat_core::{Owner, TokenDigest, TokenId};
+use sqlx::{
+    ColumnIndex, Database, Decode, Either, Encode, Error, Executor, IntoArguments, QueryBuilder,
+    Row as _, Type, raw_sql,
+};
+
+use crate::sql_dialect::SqlDialect;
 
 /// A database that [`SqlxStore`](crate::SqlxStore) works with: `sqlx::Sqlite`, `sqlx::Postgres` or
 /// `sqlx::MySql`, each behind the feature of its store.
@@ -16,194 +20,236 @@ pub trait Dialect: Statements {}
 
 impl<DB: Statements> Dialect for DB {}
 
-/// How several statements are sent at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Chain {
-    /// Not at all: each is sent by itself.
-    None,
-    /// As one statement: all but the last are in its `WITH`.
-    With,
-    /// As one text, separated by semicolons; the response has an end for each statement.
-    Script,
+/// Runs the statements of the one body of SQL, whose values are 64-bit integers, texts, bytes and
+/// NULL.
+///
+/// Implemented for every [`SqlDialect`] whose driver knows these types; the bounds of that
+/// implementation are the portability rule.
+pub trait Statements: SqlDialect {
+    /// Appends a placeholder with this value.
+    fn bind(query: &mut QueryBuilder<Self>, value: Value);
+
+    /// Runs a statement, and returns its rows.
+    fn fetch(
+        query: QueryBuilder<Self>,
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<Vec<Self::Row>, Error>> + Send;
+
+    /// Runs a statement, and returns how many rows it changed. A statement whose text differs from
+    /// call to call is not `is_persistent`: it is kept out of the cache of prepared statements.
+    fn execute(
+        query: QueryBuilder<Self>,
+        is_persistent: bool,
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<u64, Error>> + Send {
+        Self::execute_all(query, 1, is_persistent, connection)
+    }
+
+    /// Like [`Statements::execute`], for `count` statements that are sent as one ([`Chain::Script`]).
+    fn execute_all(
+        query: QueryBuilder<Self>,
+        count: usize,
+        is_persistent: bool,
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<u64, Error>> + Send;
+
+    /// Runs statements without values and without preparing them.
+    fn run(
+        sql: &'static str,
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Returns the integer in a column; `None` for NULL.
+    ///
+    /// # Errors
+    /// Returns an error if there is no such column, or if it has another type.
+    fn int(row: &Self::Row, column: &str) -> Result<Option<i64>, Error>;
+
+    /// Returns the text in a column; `None` for NULL.
+    ///
+    /// # Errors
+    /// Returns an error if there is no such column, or if it has another type.
+    fn text(row: &Self::Row, column: &str) -> Result<Option<String>, Error>;
+
+    /// Returns the bytes in a column that is never NULL.
+    ///
+    /// # Errors
+    /// Returns an error if there is no such column, if it is NULL, or if it has another type.
+    fn bytes(row: &Self::Row, column: &str) -> Result<Vec<u8>, Error>;
 }
 
-/// What differs between the databases; everything else is one body of SQL.
-pub trait SqlDialect: Database<Connection: Migrate> + HasStatementCache {
-    /// Begins a transaction that will write. Where the database has one writer at a time, this takes
-    /// the lock, so that no read has to be upgraded. Elsewhere each statement sees what was committed
-    /// before it (`READ COMMITTED`), whatever the pool's default is: a transaction that has waited for
-    /// a lock must see what the holder of the lock has written.
-    const BEGIN_WRITE: &'static str;
+impl<DB: SqlDialect> Statements for DB
+where
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    DB::Arguments: IntoArguments<DB>,
+    for<'q> i64: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
+    for<'q> Option<i64>: Encode<'q, DB>,
+    for<'q> String: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
+    for<'q> Option<String>: Encode<'q, DB>,
+    for<'q> Vec<u8>: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
+    for<'i> &'i str: ColumnIndex<DB::Row>,
+{
+    fn bind(query: &mut QueryBuilder<DB>, value: Value) {
+        match value {
+            Value::Int(value) => query.push_bind(value),
+            Value::Text(value) => query.push_bind(value),
+            Value::Bytes(value) => query.push_bind(value),
+            Value::Expression(text) => query.push(text),
+        };
+    }
 
-    /// Whether [`SqlDialect::BEGIN_WRITE`] keeps all other writers out, so that no row has to be
-    /// locked.
-    const HAS_ONE_WRITER: bool;
+    async fn fetch(
+        mut query: QueryBuilder<DB>,
+        connection: &mut DB::Connection,
+    ) -> Result<Vec<DB::Row>, Error> {
+        let all = collect_all::<DB>(connection.fetch_many(query.build()), 1).await?;
+        Ok(all.rows)
+    }
 
-    /// Commits such a transaction, and begins no other one, whatever the session's settings are.
-    const COMMIT: &'static str;
+    async fn execute_all(
+        mut query: QueryBuilder<DB>,
+        count: usize,
+        is_persistent: bool,
+        connection: &mut DB::Connection,
+    ) -> Result<u64, Error> {
+        let query = query.build().persistent(is_persistent);
+        let all = collect_all::<DB>(connection.fetch_many(query), count).await?;
+        Ok(all.changed)
+    }
 
-    /// Rolls such a transaction back, and begins no other one.
-    const ROLLBACK: &'static str;
+    async fn run(sql: &'static str, connection: &mut DB::Connection) -> Result<(), Error> {
+        let all = collect_all::<DB>(connection.fetch_many(raw_sql(sql)), 1).await;
+        all.map(drop)
+    }
 
-    /// How inserts into several tables are sent at once.
-    const CHAIN: Chain;
+    fn int(row: &DB::Row, column: &str) -> Result<Option<i64>, Error> {
+        row.try_get(column)
+    }
 
-    /// Ends a `SELECT` that locks the rows it reads until the end of the transaction; empty where
-    /// there is one writer at a time.
-    ///
-    /// Only for work that may be done twice: on a Galera cluster such a lock is local to one member.
-    /// Where a promise depends on the lock, [`SqlDialect::or_count_up`] takes it.
-    const FOR_UPDATE: &'static str;
+    fn text(row: &DB::Row, column: &str) -> Result<Option<String>, Error> {
+        row.try_get(column)
+    }
 
-    /// Like [`SqlDialect::FOR_UPDATE`], but passes over rows that another transaction has locked.
-    const SKIP_LOCKED: &'static str;
-
-    /// The database's own clock, as an expression in microseconds since 1970 UTC that advances within
-    /// a transaction. `NULL` where the database runs in this process and has no clock of its own: then
-    /// the caller's time counts.
-    const CLOCK: &'static str;
-
-    /// Whether the database has a server, which continues a statement after the client has dropped
-    /// the call, and which may go away and come back.
-    const HAS_SERVER: bool;
-
-    /// Whether the server takes writes, as an expression: 1, or 0 for a replica.
-    const IS_WRITABLE: &'static str;
-
-    /// The migrations, in order. Each can be repeated after it was applied in part.
-    const MIGRATIONS: [&'static str; 6];
-
-    /// Ends an `INSERT` that does nothing if the row of this `key`, the primary key's column, exists.
-    /// It takes no shared lock on the row: two transactions that then lock it exclusively would wait
-    /// for each other.
-    fn or_ignore(key: &str) -> String;
-
-    /// Ends an `INSERT` into `table` that adds 1 to the column `seq` if the row of this `key` exists.
-    /// This is a lock until the end of the transaction that holds on a Galera cluster too: its members
-    /// detect conflicts only between writes that change a row. Where there is one writer at a time the
-    /// row is left as it is.
-    fn or_count_up(table: &str, key: &str) -> String;
-
-    /// The statements that switch eager locks on and off; `None` where there are no clusters that
-    /// need them. With eager locks, a Galera cluster locks what a statement changes on all members
-    /// when the statement runs, and not only at the commit. On a server outside a cluster the first
-    /// statement fails without an effect.
-    ///
-    /// Without them the first transaction to commit wins: many fast creations on one member could
-    /// keep off the slower revocation on another one. They take time, so a transaction uses them only
-    /// after it has lost some races.
-    const EAGER_LOCKS: Option<[&'static str; 2]>;
-
-    /// Ends an `INSERT` into `table` that, if the row of this `key` exists, overwrites `time` and
-    /// `others` where the existing `time` is earlier, and does nothing else.
-    fn upsert_if_newer(table: &str, key: &str, time: &str, others: &[&str]) -> String;
-
-    /// Whether the database gathers statistics of the values by itself.
-    const KEEPS_STATISTICS: bool;
-
-    /// Joins two tables so that the first one is read first, in order; a plain `JOIN` where the
-    /// planner finds that out by itself.
-    const JOIN_IN_ORDER: &'static str;
-
-    /// Follows the name of a table and makes the planner use this index, which must be one that the
-    /// statement can use; empty where the planner finds it by itself.
-    fn by_index(index: &str) -> String;
-
-    /// Like [`SqlDialect::by_index`], for a statement that locks the first rows of an index; empty
-    /// where such a statement never locks further rows, which other writers would have to wait for.
-    fn lock_by_index(index: &str) -> String;
-
-    /// Whether the server ends the connection with this error, or reports that it cannot serve any
-    /// statement: it shuts down, is starting, or has become a replica. The call is then repeated on
-    /// another connection.
-    fn is_disconnect(error: &dyn DatabaseError) -> bool;
-
-    /// Whether the transaction lost a race and may be repeated: busy, deadlock, serialization.
-    fn is_transient(error: &dyn DatabaseError) -> bool;
-
-    /// Whether the error reports a missing table.
-    fn is_missing_table(error: &dyn DatabaseError) -> bool;
-
-    /// Whether a migration can fail with this error because another process is in the middle of the
-    /// same migration: what it creates exists already, or changes meanwhile.
-    fn is_concurrent_migration(error: &dyn DatabaseError) -> bool;
-
-    /// Whether the error reports a missing privilege.
-    fn is_forbidden(error: &dyn DatabaseError) -> bool;
-
-    /// Returns the statements that allow this connection's account to use the store.
-    ///
-    /// # Errors
-    /// Returns the database's error.
-    fn grants(
-        connection: &mut Self::Connection,
-    ) -> impl Future<Output = Result<Grants, sqlx::Error>> + Send;
-
-    /// Returns how many rows a statement changed.
-    fn rows_affected(result: &Self::QueryResult) -> u64;
-
-    /// Notifies the other processes of a change; `None` where the database has no notifications.
-    const NOTIFY: Option<&'static str>;
-
-    /// Calls `notify` at every [`SqlDialect::NOTIFY`] of any process until the connection ends; never
-    /// returns where the database has no notifications.
-    ///
-    /// # Errors
-    /// Returns why the connection ended.
-    fn listen(
-        pool: &Pool<Self>,
-        notify: &(dyn Fn() + Send + Sync),
-    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
-
-    /// The settings that [`SqlDialect::apply_settings`] sets, and others that can change the meaning
-    /// of statements.
-    const SETTINGS: &'static [Setting];
-
-    /// Applies the values of [`SqlDialect::SETTINGS`], and sets further what a new connection needs.
-    ///
-    /// # Errors
-    /// Returns the database's refusal.
-    fn apply_settings(
-        connection: &mut Self::Connection,
-    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
-
-    /// Returns those of [`SqlDialect::SETTINGS`] that this database has, with their values on this
-    /// connection.
-    ///
-    /// # Errors
-    /// Returns the database's error.
-    fn read_settings(
-        connection: &mut Self::Connection,
-    ) -> impl Future<Output = Result<Vec<(Setting, String)>, sqlx::Error>> + Send;
-
-    /// Refuses a server that cannot keep the promises of a store.
-    ///
-    /// # Errors
-    /// [`ConnectError::Unsuitable`] or [`ConnectError::Setting`] for such a server, and
-    /// [`ConnectError::Open`] if it does not answer.
-    fn check(
-        connection: &mut Self::Connection,
-    ) -> impl Future<Output = Result<(), ConnectError>> + Send;
-
-    /// Refuses a pooler that gives each transaction another session, as far as these two connections
-    /// show it: the settings of one connection would apply to another one.
-    ///
-    /// # Errors
-    /// [`ConnectError::Unsuitable`] for such a pooler, and [`ConnectError::Open`] if the server does
-    /// not answer.
-    fn check_pooler(
-        one: &mut Self::Connection,
-        other: &mut Self::Connection,
-    ) -> impl Future<Output = Result<(), ConnectError>> + Send;
+    fn bytes(row: &DB::Row, column: &str) -> Result<Vec<u8>, Error> {
+        row.try_get(column)
+    }
 }
 
-/// [`SqlDialect::upsert_if_newer`], on PostgreSQL and SQLite.
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub(crate) fn on_conflict_if_newer(table: &str, key: &str, time: &str, others: &[&str]) -> String {
-    let columns = others.iter().chain([&time]);
-    let columns: Vec<_> = columns
-        .map(|column| format!("{column} = excluded.{column}"))
-        .collect();
-    let columns = columns.join(", ");
-    format!(" ON CONFLICT ({key}) DO UPDATE SET {columns} WHERE {table}.{time} < excluded.{time}")
+/// The whole response to a statement.
+struct Response<DB: SqlDialect> {
+    rows: Vec<DB::Row>,
+    /// How many rows were changed.
+    changed: u64,
+}
+
+/// The parts of a response, in the order in which the driver returns them.
+type ResponseStream<'a, DB> =
+    BoxStream<'a, Result<Either<<DB as Database>::QueryResult, <DB as Database>::Row>, Error>>;
+
+/// Waits for the whole response to at least `count` statements.
+///
+/// # Errors
+/// Returns `WorkerCrashed` if the response to a statement has no end. A driver may stop in the middle
+/// without an error (SQLite's does if its thread panics, for want of memory), and the missing rows
+/// would look like missing tokens.
+async fn collect_all<DB: SqlDialect>(
+    mut parts: ResponseStream<'_, DB>,
+    count: usize,
+) -> Result<Response<DB>, Error> {
+    let mut rows = Vec::new();
+    let (mut ends, mut changed) = (0, 0);
+    while let Some(part) = parts.try_next().await? {
+        match part {
+            Either::Left(end) => {
+                ends += 1;
+                changed += DB::rows_affected(&end);
+            }
+            Either::Right(row) => rows.push(row),
+        }
+    }
+    if ends < count {
+        return Err(Error::WorkerCrashed);
+    }
+    Ok(Response { rows, changed })
+}
+
+/// A value in a statement. Not part of the public API.
+#[derive(Debug, Clone)]
+pub enum Value {
+    /// A `BIGINT` or NULL.
+    Int(Option<i64>),
+    /// A text or NULL.
+    Text(Option<String>),
+    /// Bytes.
+    Bytes(Vec<u8>),
+    /// An SQL expression.
+    Expression(&'static str),
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Self::Int(Some(value))
+    }
+}
+
+impl From<u32> for Value {
+    fn from(value: u32) -> Self {
+        i64::from(value).into()
+    }
+}
+
+impl From<TokenId> for Value {
+    fn from(value: TokenId) -> Self {
+        value.get().into()
+    }
+}
+
+impl From<Option<TokenId>> for Value {
+    fn from(value: Option<TokenId>) -> Self {
+        Self::Int(value.map(TokenId::get))
+    }
+}
+
+impl From<Timestamp> for Value {
+    fn from(value: Timestamp) -> Self {
+        value.as_microsecond().into()
+    }
+}
+
+impl From<Option<Timestamp>> for Value {
+    fn from(value: Option<Timestamp>) -> Self {
+        Self::Int(value.map(Timestamp::as_microsecond))
+    }
+}
+
+impl From<&str> for Value {
+    /// Replaces NUL, which PostgreSQL's text cannot hold. Only a reason or an error message can have
+    /// one.
+    fn from(value: &str) -> Self {
+        Self::Text(Some(value.replace('\0', "\u{fffd}")))
+    }
+}
+
+impl From<Option<&str>> for Value {
+    fn from(value: Option<&str>) -> Self {
+        value.map_or(Self::Text(None), Into::into)
+    }
+}
+
+impl From<&Owner> for Value {
+    fn from(value: &Owner) -> Self {
+        value.as_str().into()
+    }
+}
+
+impl From<Option<&Owner>> for Value {
+    fn from(value: Option<&Owner>) -> Self {
+        value.map(Owner::as_str).into()
+    }
+}
+
+impl From<TokenDigest> for Value {
+    fn from(value: TokenDigest) -> Self {
+        Self::Bytes(value.as_bytes().to_vec())
+    }
 }

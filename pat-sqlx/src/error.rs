@@ -1,7 +1,5 @@
 use pat_core::{BoxError, StoreError};
 
-use crate::privileges::advice;
-
 /// Why a store cannot be opened. No message contains a URL or a password.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -107,4 +105,17 @@ impl ConnectError {
             error => Self::Open(error),
         }
     }
+}
+
+/// The text of [`ConnectError::Forbidden`].
+fn advice(to_run: &[String], to_migrate: &[String]) -> String {
+    let (to_run, to_migrate) = (to_run.join("; "), to_migrate.join("; "));
+    if to_migrate.is_empty() {
+        return format!("have an administrator run: {to_run}");
+    }
+    format!(
+        "the tables have to be created or brought up to date: start this version once with an \
+         account that may do so, or grant this account: {to_migrate}; after that it needs only: \
+         {to_run}"
+    )
 }

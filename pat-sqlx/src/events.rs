@@ -1,189 +1,16 @@
-use std::borrow::Cow;
-
 use async_trait::async_trait;
-use jiff::Timestamp;
-use pat_core::event::{Event, EventKind, EventRow};
-use pat_core::notification::NotificationKind;
-use pat_core::store::{AuditStore, Lease, PrunedToken, RevokedToken};
-use pat_core::{Owner, StoreError, TokenId};
+use pat_core::StoreError;
+use pat_core::event::Event;
+use pat_core::store::{AuditStore, Lease};
 use sqlx::Error;
 use tracing::instrument;
 
 use crate::checkout::fetch_from_primary;
 use crate::dialect::Dialect;
-use crate::sql::{Row, Sql};
+use crate::event_row::event;
+use crate::sql::Sql;
 use crate::store::SqlxStore;
 use crate::write::Write;
-
-/// The columns of `pat_event` that differ from kind to kind.
-#[derive(Clone, Default)]
-pub(crate) struct Columns<'a> {
-    pub(crate) token: Option<TokenId>,
-    pub(crate) owner: Option<&'a Owner>,
-    /// The administrator of a revocation.
-    pub(crate) by: Option<&'a Owner>,
-    /// The reason of a refusal or revocation, or the error of a notification.
-    pub(crate) reason: Option<&'a str>,
-    /// The parent of a created token, or the ID of a notification.
-    pub(crate) related: Option<i64>,
-    /// How many further events the row stands for.
-    pub(crate) others: u64,
-    pub(crate) expires_at: Option<Timestamp>,
-    /// The kind of a notification.
-    pub(crate) notification: Option<&'a str>,
-}
-
-impl<'a> Columns<'a> {
-    /// Returns the columns of an event of at most one token ([`EventKind::per_token`]).
-    pub(crate) fn of(kind: &'a EventKind) -> Self {
-        let row = Self::default();
-        match kind {
-            EventKind::Created {
-                token,
-                owner,
-                expires_at,
-                parent,
-            } => Self {
-                token: Some(*token),
-                owner: Some(owner),
-                related: parent.map(TokenId::get),
-                expires_at: *expires_at,
-                ..row
-            },
-            EventKind::FirstUsed { token, owner } => Self {
-                token: Some(*token),
-                owner: Some(owner),
-                ..row
-            },
-            EventKind::Refused {
-                reason,
-                token,
-                unreported,
-            } => Self {
-                token: *token,
-                reason: Some(reason),
-                others: *unreported,
-                ..row
-            },
-            EventKind::Revoked { tokens, by, reason } => Self {
-                token: tokens.first().map(|token| token.id),
-                owner: tokens.first().map(|token| &token.owner),
-                by: by.as_ref(),
-                reason: reason.as_deref(),
-                ..row
-            },
-            EventKind::Pruned { tokens } => Self {
-                token: tokens.first().map(|token| token.id),
-                owner: tokens.first().map(|token| &token.owner),
-                ..row
-            },
-            EventKind::Notified {
-                notification,
-                kind,
-                owner,
-                tokens,
-            } => Self {
-                token: tokens.first().copied(),
-                owner: Some(owner),
-                related: Some(notification.get()),
-                notification: Some(kind.as_str()),
-                ..row
-            },
-            EventKind::NotificationDead {
-                notification,
-                kind,
-                owner,
-                error,
-            } => Self {
-                owner: Some(owner),
-                reason: Some(error),
-                related: Some(notification.get()),
-                notification: Some(kind.as_str()),
-                ..row
-            },
-            EventKind::OwnerChanged { owner } => Self {
-                owner: Some(owner),
-                ..row
-            },
-            EventKind::Other { token, owner, .. } => Self {
-                token: *token,
-                owner: owner.as_ref(),
-                ..row
-            },
-            // A kind that is newer than this crate, which is released with `pat-core`.
-            _ => row,
-        }
-    }
-}
-
-/// Converts a numbered row; `None` for the empty side of an outer join.
-fn event<DB: Dialect>(row: &Row<DB>) -> Result<Option<Event>, Error> {
-    let Some(id) = row.optional_int("id")? else {
-        return Ok(None);
-    };
-    let seq = row.count("seq")?;
-    let mut event = Event::new(row.timestamp("at")?, event_kind(row)?);
-    event.row = Some(EventRow::new(id, seq));
-    Ok(Some(event))
-}
-
-fn event_kind<DB: Dialect>(row: &Row<DB>) -> Result<EventKind, Error> {
-    let token = || row.token_id("token_id");
-    let owner = || row.owner("owner");
-    let notification = || crate::row::notice_id(row.int("related_id")?);
-    let kind = row.text("kind")?;
-    // A newer version may write further kinds of both.
-    let notification_kind = notification_kind(row)?;
-    Ok(match (kind.as_str(), notification_kind) {
-        ("created", _) => EventKind::Created {
-            token: token()?,
-            owner: owner()?,
-            expires_at: row.optional_timestamp("expires_at")?,
-            parent: row.optional_token_id("related_id")?,
-        },
-        ("first-used", _) => EventKind::FirstUsed {
-            token: token()?,
-            owner: owner()?,
-        },
-        ("refused", _) => EventKind::Refused {
-            reason: Cow::Owned(row.text("reason")?),
-            token: row.optional_token_id("token_id")?,
-            unreported: row.count("number")?.saturating_sub(1),
-        },
-        ("revoked", _) => EventKind::Revoked {
-            tokens: vec![RevokedToken::new(token()?, owner()?)],
-            by: row.optional_owner("revoked_by")?,
-            reason: row.optional_text("reason")?,
-        },
-        ("pruned", _) => EventKind::Pruned {
-            tokens: vec![PrunedToken::new(token()?, owner()?)],
-        },
-        ("notified", Some(kind)) => EventKind::Notified {
-            notification: notification()?,
-            kind,
-            owner: owner()?,
-            tokens: row.optional_token_id("token_id")?.into_iter().collect(),
-        },
-        ("notice-dead", Some(kind)) => EventKind::NotificationDead {
-            notification: notification()?,
-            kind,
-            owner: owner()?,
-            error: row.text("reason")?,
-        },
-        ("owner-changed", _) => EventKind::OwnerChanged { owner: owner()? },
-        _ => EventKind::Other {
-            kind,
-            token: row.optional_token_id("token_id")?,
-            owner: row.optional_owner("owner")?,
-        },
-    })
-}
-
-fn notification_kind<DB: Dialect>(row: &Row<DB>) -> Result<Option<NotificationKind>, Error> {
-    let name = row.optional_text("notice")?;
-    let is_named = |kind: &NotificationKind| name.as_deref() == Some(kind.as_str());
-    Ok(NotificationKind::ALL.into_iter().find(is_named))
-}
 
 impl<DB: Dialect> SqlxStore<DB> {
     async fn try_record(&self, events: &[Event]) -> Result<(), Error> {
@@ -193,7 +20,7 @@ impl<DB: Dialect> SqlxStore<DB> {
     }
 
     async fn try_number(&self, limit: u32) -> Result<u64, Error> {
-        // Without events to number, nothing is written.
+        // Writes nothing while there are no events to number.
         if !self.has_unnumbered().await? {
             return Ok(0);
         }

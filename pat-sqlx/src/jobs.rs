@@ -170,7 +170,7 @@ impl<DB: Dialect> SqlxStore<DB> {
             "SELECT t.owner, o.missing_since FROM (\
              SELECT DISTINCT owner FROM pat_token WHERE revoked_at IS NULL AND owner > ",
         );
-        // No owner's key is empty.
+        // An owner's key is never empty.
         sql.bind(after.map_or("", Owner::as_str));
         sql.push(" ORDER BY owner LIMIT ").bind(limit);
         sql.push(") t LEFT JOIN pat_owner o ON o.owner = t.owner ORDER BY t.owner");

@@ -9,6 +9,7 @@ mod checkout;
 mod connect;
 mod dialect;
 mod error;
+mod event_row;
 mod events;
 mod jobs;
 mod migrate;
@@ -16,6 +17,7 @@ mod migrate;
 mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod prepare;
 mod privileges;
 mod probe;
 mod retry;
@@ -25,23 +27,25 @@ mod search;
 mod server;
 mod settings;
 mod sql;
+mod sql_dialect;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod store;
+mod tokens;
 mod write;
 
 pub use sqlx;
 
 pub use self::connect::{AnyStore, connect};
 pub use self::dialect::Dialect;
+#[doc(hidden)]
+pub use self::dialect::Value;
 pub use self::error::ConnectError;
 #[cfg(feature = "mysql")]
 pub use self::mysql::MySqlStore;
 #[cfg(feature = "postgres")]
 pub use self::postgres::PostgresStore;
-pub use self::settings::prepare_connection;
-#[doc(hidden)]
-pub use self::sql::Value;
+pub use self::prepare::prepare_connection;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteStore;
 pub use self::store::SqlxStore;

@@ -9,9 +9,9 @@ use crate::error::ConnectError;
 use crate::privileges::{explain, is_database_error, is_forbidden};
 use crate::sql::{Sql, corrupt};
 use crate::store::SqlxStore;
-use crate::{row, settings};
+use crate::{prepare, row};
 
-/// A table of our own: in sqlx's default table the host's migrations would find ours, and refuse to
+/// Not sqlx's default table: the host's migrator would find unknown migrations there, and refuse to
 /// run.
 const TABLE: &str = "pat_migrations";
 /// The names of the migrations, in order.
@@ -49,7 +49,7 @@ impl<DB: Dialect> SqlxStore<DB> {
     /// - [`ConnectError::NotWritable`] if the database refuses a write to one of the tables.
     pub async fn migrate(&self) -> Result<(), ConnectError> {
         for pool in [&self.pool, &self.auth_pool] {
-            settings::check(pool).await?;
+            prepare::check(pool).await?;
         }
         self.check().await?;
         let migrations = migrations::<DB>();
@@ -95,8 +95,8 @@ impl<DB: Dialect> SqlxStore<DB> {
 
     /// Applies the migrations that are missing, each after all before it are finished.
     ///
-    /// sqlx's `Migrator` either takes an advisory lock, which not every pooler and cluster supports,
-    /// or takes a migration for finished that another process has just begun.
+    /// sqlx's `Migrator` either takes an advisory lock, which not every pooler and cluster
+    /// supports, or treats a migration that another process has only begun as finished.
     async fn apply_missing(&self, migrations: &[Migration]) -> Result<(), MigrateError> {
         let mut connection = self.pool.acquire().await?;
         connection.ensure_migrations_table(TABLE).await?;
@@ -184,7 +184,7 @@ async fn is_up_to_date<DB: Dialect>(
     connection: &mut DB::Connection,
 ) -> Result<bool, ConnectError> {
     match applied::<DB>(connection).await.map_err(cause) {
-        // A migration that has changed is for `apply_missing` to report.
+        // `apply_missing` reports a migration that has changed.
         Ok((finished, _)) => Ok(matches!(first_missing(migrations, &finished), Ok(None))),
         Err(error) if is_database_error(&error, DB::is_missing_table) => Ok(false),
         Err(error) => Err(explain::<DB>(error, false, connection).await),

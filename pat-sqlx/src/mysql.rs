@@ -4,12 +4,11 @@ use sqlx::error::DatabaseError;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlQueryResult};
 use sqlx::{AssertSqlSafe, Error, Executor as _, MySql, Pool, Row as _};
 
-use crate::dialect::{Chain, SqlDialect};
 use crate::error::ConnectError;
-use crate::privileges::Grants;
 use crate::server;
 use crate::settings::Allowed::{Any, List, NoneOf, OneOf};
 use crate::settings::Setting;
+use crate::sql_dialect::{Chain, Grants, SqlDialect};
 use crate::store::SqlxStore;
 
 /// A token store in a MySQL or MariaDB database.
@@ -65,7 +64,8 @@ impl SqlDialect for MySql {
     const CHAIN: Chain = Chain::None;
     const FOR_UPDATE: &'static str = " FOR UPDATE";
     const SKIP_LOCKED: &'static str = " FOR UPDATE SKIP LOCKED";
-    // Not UNIX_TIMESTAMP(), which reads the session's time zone, and so repeats an hour each autumn.
+    // Not UNIX_TIMESTAMP(), which reads the session's time zone, and so repeats an hour when
+    // daylight saving time ends.
     const CLOCK: &'static str = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))";
     const HAS_SERVER: bool = true;
     // The value is a number, or a word on newer versions of MariaDB.
@@ -109,7 +109,7 @@ impl SqlDialect for MySql {
     const JOIN_IN_ORDER: &'static str = "STRAIGHT_JOIN";
 
     fn by_index(index: &str) -> String {
-        // The planner ignores that a page has few rows, and would sort all of them.
+        // The planner ignores that a page has few rows, and would sort all rows.
         format!(" FORCE INDEX ({index})")
     }
 
@@ -303,8 +303,8 @@ const STRANGE: &[&str] = &["EMPTY_STRING_IS_NULL", "SIMULTANEOUS_ASSIGNMENT"];
 const READ_COMMITTED: &str = "READ-COMMITTED";
 const UNCOMMITTED: &[&str] = &["READ-UNCOMMITTED"];
 
-/// A Galera member may be behind the one that acknowledged a revocation, so it has to catch up before
-/// it reads. A member that has lost the cluster must not answer at all.
+/// A Galera member may be behind the one that acknowledged a revocation, so it has to catch up
+/// before it reads. A member without a connection to the cluster must not answer at all.
 const GALERA: &str = "SET SESSION wsrep_sync_wait = 1, SESSION wsrep_dirty_reads = 0";
 const ON_GALERA: &[Setting] = &[
     Setting::new(

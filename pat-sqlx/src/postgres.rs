@@ -7,13 +7,12 @@ use sqlx::{AssertSqlSafe, Executor as _, Pool, Postgres, Row as _};
 use tokio::time::timeout;
 
 use crate::checkout::fetch;
-use crate::dialect::{Chain, SqlDialect, on_conflict_if_newer};
 use crate::error::ConnectError;
-use crate::privileges::Grants;
 use crate::server;
 use crate::settings::Allowed::{Any, NoneOf, OneOf};
 use crate::settings::Setting;
 use crate::sql::Sql;
+use crate::sql_dialect::{Chain, Grants, SqlDialect, on_conflict_if_newer};
 use crate::store::SqlxStore;
 
 /// A token store in a PostgreSQL database.
@@ -286,7 +285,7 @@ impl SqlDialect for Postgres {
         // With `on`, rows that a policy hides would be passed over silently; with `off` they are an
         // error.
         Setting::new("row_security", "off", Any),
-        // An acknowledged commit must not be lost. `remote_apply`, which is stricter, is left.
+        // An acknowledged commit must not be lost. `remote_apply`, which is stricter, is kept.
         Setting::only_read("synchronous_commit", NoneOf(&["off"])),
         Setting::new("exit_on_error", "off", Any),
         Setting::new("transform_null_equals", "off", Any),

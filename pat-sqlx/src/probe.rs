@@ -9,7 +9,7 @@ use crate::sql::Sql;
 use crate::store::SqlxStore;
 use crate::write::{Write, probe_owner};
 
-/// How often a probe is attempted that loses a race for a row.
+/// How often a probe that loses a race for a row is attempted.
 const ATTEMPTS: u32 = 5;
 
 impl<DB: Dialect> SqlxStore<DB> {

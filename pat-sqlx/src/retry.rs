@@ -10,15 +10,15 @@ use crate::dialect::Dialect;
 use crate::sql::InconsistentRead;
 use crate::store::SqlxStore;
 
-/// How long a transaction is repeated that loses races (busy, deadlock, serialization), even if its
-/// caller has given up before. On a Galera cluster the first transaction to commit wins, so under
+/// How long a transaction that loses races (busy, deadlock, serialization) is repeated, even if its
+/// caller gives up earlier. On a Galera cluster the first transaction to commit wins, so under
 /// concurrency one may lose many races.
 const RETRY_FOR: Duration = Duration::from_secs(30);
 /// The longest pause before the second attempt, and before any later one.
 const PAUSES: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(100)];
 /// How many races a transaction loses before it uses eager locks; see [`SqlDialect::EAGER_LOCKS`].
 const RACES_BEFORE_EAGER_LOCKS: u32 = 3;
-/// How often a call is repeated whose statements found different rows ([`InconsistentRead`]).
+/// How often a call whose statements found different rows ([`InconsistentRead`]) is repeated.
 const INCONSISTENT_READS: u32 = 5;
 
 impl<DB: Dialect> SqlxStore<DB> {
@@ -36,7 +36,8 @@ impl<DB: Dialect> SqlxStore<DB> {
 
     /// Like [`SqlxStore::retry`]; passes `true` once the transaction has to use eager locks.
     ///
-    /// Compiled for each transaction of each database, so all that can be lies in [`Attempts`].
+    /// Compiled for each transaction of each database, so as much as possible is in [`Attempts`],
+    /// which is compiled once.
     pub(crate) async fn retry_with_eager_locks<T, F>(
         &self,
         transaction: impl Fn(bool) -> F + Send,
@@ -56,7 +57,7 @@ impl<DB: Dialect> SqlxStore<DB> {
     }
 }
 
-/// What a call may still try.
+/// The attempts that a call has left.
 struct Attempts {
     /// Boot time of the first.
     begun: Duration,

@@ -8,8 +8,8 @@ use pat_core::store::{
 };
 use sqlx::Error;
 
-use crate::dialect::Dialect;
-use crate::sql::{Row, Value, corrupt};
+use crate::dialect::{Dialect, Value};
+use crate::sql::{Row, corrupt};
 
 /// The columns of [`token`], to be selected from [`TOKENS`].
 pub(crate) const TOKEN_COLUMNS: &str = "t.id, t.owner, t.name, t.created_at, t.expires_at, \

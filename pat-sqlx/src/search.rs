@@ -12,10 +12,10 @@ use sqlx::Error;
 use tracing::instrument;
 
 use crate::checkout::fetch;
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Value};
 use crate::row::{self, TOKEN_COLUMNS, TOKENS};
-use crate::sql::{Sql, Value};
-use crate::store::{CHUNK, SqlxStore};
+use crate::sql::{CHUNK, Sql};
+use crate::store::SqlxStore;
 
 /// The columns of an order: the sort key, and those that decide between equal keys.
 struct Columns {

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::checkout::{ANSWERED_AFTER, not_writable, try_discard};
 use crate::dialect::Dialect;
 use crate::error::ConnectError;
-use crate::settings;
+use crate::prepare;
 use crate::sql::Sql;
 use crate::store::SqlxStore;
 
@@ -67,12 +67,12 @@ async fn try_once<DB: Dialect>(
     let [one, other] = &mut connections[..] else {
         return Ok(());
     };
-    // First: behind such a pooler the next steps fail too, with misleading errors.
+    // First, since behind such a pooler the next steps fail with misleading errors.
     DB::check_pooler(one, other).await?;
     prepare::<DB>(one).await.map_err(ConnectError::open)?;
     for connection in connections {
-        // The check has succeeded. A MySQL server hangs up at once, and on a local socket the driver's
-        // shutdown of TLS then fails.
+        // The check has succeeded. A MySQL server closes the connection at once, and on a local
+        // socket the driver's shutdown of TLS then fails.
         let _closed = connection.close().await;
     }
     Ok(())
@@ -85,7 +85,7 @@ async fn prepare<DB: Dialect>(connection: &mut DB::Connection) -> Result<(), Err
     if !is_writable::<DB>(connection).await? {
         return Err(not_writable());
     }
-    settings::verify::<DB>(connection).await
+    prepare::verify::<DB>(connection).await
 }
 
 /// Whether a connection can be used again. The driver's own ping would wait without a limit.
@@ -94,7 +94,8 @@ async fn ping<DB: Dialect>(connection: &mut DB::Connection) -> Result<bool, Erro
     let answer = match timeout(RETURN_TIMEOUT, &mut answer).await {
         Ok(answer) => answer,
         Err(_elapsed) if try_discard() => Err(Error::Io(ErrorKind::TimedOut.into())),
-        // It stays open for a while, or the pool would open more to a server that is only slow.
+        // It stays open for a while, or the pool would open more connections to a server that is
+        // only slow.
         Err(_elapsed) => timeout(ANSWERED_AFTER, answer)
             .await
             .unwrap_or_else(|_elapsed| Err(Error::Io(ErrorKind::TimedOut.into()))),

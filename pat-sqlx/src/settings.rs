@@ -1,16 +1,14 @@
-//! The settings of connections: which the store sets, and which it refuses.
+//! The settings of connections: their values, and which the store refuses.
 
-use sqlx::{Connection, Error, Pool};
-
-use crate::dialect::{Dialect, SqlDialect};
 use crate::error::ConnectError;
 
-/// A setting of a connection that can change what statements mean, or what a commit is worth.
+/// A setting of a connection that can change what statements mean, or how durable a commit is.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
     /// The name of the setting in the database.
     pub name: &'static str,
-    /// The value that [`prepare_connection`] sets; `None` for a setting that is only checked.
+    /// The value that [`prepare_connection`](crate::prepare_connection) sets; `None` for a setting
+    /// that is only checked.
     pub value: Option<&'static str>,
     /// The values that a connection of the host may have.
     pub allowed: Allowed,
@@ -50,7 +48,7 @@ impl Setting {
     }
 
     /// Refuses a value that changes the meaning of statements.
-    fn check(&self, found: &str) -> Result<(), ConnectError> {
+    pub(crate) fn check(&self, found: &str) -> Result<(), ConnectError> {
         if self.allowed.holds(found) {
             return Ok(());
         }
@@ -58,7 +56,7 @@ impl Setting {
     }
 
     /// Refuses any value but the one that was set.
-    fn check_applied(&self, found: &str) -> Result<(), ConnectError> {
+    pub(crate) fn check_applied(&self, found: &str) -> Result<(), ConnectError> {
         match self.value {
             Some(value) if !is_same(found, value) => {
                 Err(self.error(found, format!("it was set to {value:?}")))
@@ -113,59 +111,6 @@ fn is_same(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
         || number(one)
             .is_some_and(|one| number(other).is_some_and(|other| one.total_cmp(&other).is_eq()))
-}
-
-/// Applies the settings that the store's own connections have, and reads them back: for the
-/// `after_connect` of a host's pool. The [crate documentation](crate#settings) lists the settings of
-/// each database.
-///
-/// ```
-/// use pat_sqlx::sqlx::sqlite::SqlitePoolOptions;
-///
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let folder = tempfile::tempdir()?;
-/// # let url = format!("sqlite:{}?mode=rwc", folder.path().join("app.db").display());
-/// let pool = SqlitePoolOptions::new()
-///     .after_connect(|connection, _| Box::pin(pat_sqlx::prepare_connection(connection)))
-///     .connect(&url)
-///     .await?;
-/// let store = pat_sqlx::SqlxStore::new(pool.clone(), pool);
-/// store.migrate().await?;
-/// # Ok(())
-/// # }
-/// ```
-///
-/// # Errors
-/// Returns the database's error if it refuses a statement, and [`Error::Configuration`] with a
-/// [`ConnectError::Setting`] inside if a setting has another value afterwards.
-pub async fn prepare_connection<C>(connection: &mut C) -> Result<(), Error>
-where
-    C: Connection,
-    C::Database: Dialect<Connection = C>,
-{
-    <C::Database as SqlDialect>::apply_settings(connection).await?;
-    verify::<C::Database>(connection).await
-}
-
-/// Refuses a connection whose settings are not those that were applied.
-pub(crate) async fn verify<DB: Dialect>(connection: &mut DB::Connection) -> Result<(), Error> {
-    for (setting, found) in DB::read_settings(connection).await? {
-        let checked = setting.check_applied(&found);
-        checked.map_err(|error| Error::Configuration(error.into()))?;
-    }
-    Ok(())
-}
-
-/// Refuses a pool whose connections have a setting that changes the meaning of statements.
-pub(crate) async fn check<DB: Dialect>(pool: &Pool<DB>) -> Result<(), ConnectError> {
-    let connection = pool.acquire().await;
-    let mut connection = connection.map_err(ConnectError::open)?;
-    let settings = DB::read_settings(&mut connection).await;
-    for (setting, found) in settings.map_err(ConnectError::open)? {
-        setting.check(&found)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -12,12 +12,12 @@ use sqlx::{
     Row as _, Sqlite,
 };
 
-use crate::dialect::{Chain, SqlDialect, on_conflict_if_newer};
+use crate::dialect::Statements as _;
 use crate::error::ConnectError;
-use crate::privileges::Grants;
+use crate::prepare::prepare_connection;
 use crate::settings::Allowed::{Any, AtLeast, OneOf};
-use crate::settings::{Setting, prepare_connection};
-use crate::sql::Statements as _;
+use crate::settings::Setting;
+use crate::sql_dialect::{Chain, Grants, SqlDialect, on_conflict_if_newer};
 use crate::store::SqlxStore;
 
 /// A token store in a SQLite file, the embedded default.
@@ -151,8 +151,8 @@ impl SqlDialect for Sqlite {
     const JOIN_IN_ORDER: &'static str = "CROSS JOIN";
 
     fn by_index(index: &str) -> String {
-        // Without statistics, which SQLite does not gather by itself, the planner takes "is not
-        // revoked" for rare, and sorts all tokens for each page.
+        // Without statistics, which SQLite does not gather by itself, the planner expects few
+        // tokens that are not revoked, and sorts all tokens for each page.
         format!(" INDEXED BY {index}")
     }
 

@@ -1,5 +1,5 @@
-//! What it costs to find a decision by its digest in what may stand in front of the bounded cache: look
-//! up, count the reference, write the last use, drop it.
+//! What it costs to find a decision by its digest in each structure that could hold the known tokens:
+//! look up, count the reference, write the last use, drop it.
 //!
 //! `cargo bench -p pat-benches --bench look_up` takes turns between all of them, with 5,000 entries and
 //! with 1,000,000 (two gigabytes of memory), and writes a Markdown table into `benchmarks`, or
@@ -40,9 +40,9 @@ fn main() {
         }
     }
     let table = format!(
-        "# What may stand in front of the cache\n\n\
+        "# Where the known tokens could be kept\n\n\
          {}, by `cargo bench -p pat-benches --bench look_up`; medians, in nanoseconds.\n\n\
-         | entries | in front | uniform | hot | two threads, uniform | hot |\n\
+         | entries | structure | uniform | hot | two threads, uniform | hot |\n\
          |---:|---|---:|---:|---:|---:|\n{rows}",
         pat_benches::surroundings(&load_before)
     );
@@ -96,14 +96,14 @@ impl Hasher for ByNumber {
 
 type Build = BuildHasherDefault<ByNumber>;
 
-/// What may stand in front.
-trait Front: Send + Sync + 'static {
+/// A structure that could hold the known tokens.
+trait Table: Send + Sync + 'static {
     fn get(&self, digest: &Digest) -> Option<Arc<Entry>>;
     fn put(&mut self, entry: Arc<Entry>);
 }
 
-/// The least: nobody else may touch it.
-impl Front for HashMap<Digest, Arc<Entry>, Build> {
+/// The least: no other thread may touch it.
+impl Table for HashMap<Digest, Arc<Entry>, Build> {
     fn get(&self, digest: &Digest) -> Option<Arc<Entry>> {
         self.get(digest).cloned()
     }
@@ -113,7 +113,7 @@ impl Front for HashMap<Digest, Arc<Entry>, Build> {
     }
 }
 
-impl Front for papaya::HashMap<Digest, Arc<Entry>, Build> {
+impl Table for papaya::HashMap<Digest, Arc<Entry>, Build> {
     fn get(&self, digest: &Digest) -> Option<Arc<Entry>> {
         self.pin().get(digest).cloned()
     }
@@ -123,9 +123,10 @@ impl Front for papaya::HashMap<Digest, Arc<Entry>, Build> {
     }
 }
 
+/// What the layer has.
 type QuickCache = quick_cache::sync::Cache<Digest, Arc<Entry>, quick_cache::UnitWeighter, Build>;
 
-impl Front for QuickCache {
+impl Table for QuickCache {
     fn get(&self, digest: &Digest) -> Option<Arc<Entry>> {
         self.get(digest)
     }
@@ -135,8 +136,7 @@ impl Front for QuickCache {
     }
 }
 
-/// The bounded cache with nothing in front.
-impl Front for moka::sync::Cache<Digest, Arc<Entry>, Build> {
+impl Table for moka::sync::Cache<Digest, Arc<Entry>, Build> {
     fn get(&self, digest: &Digest) -> Option<Arc<Entry>> {
         self.get(digest)
     }
@@ -151,8 +151,8 @@ fn slot<T>(slots: &[T], digest: &Digest) -> usize {
     usize::try_from(digest.number()).unwrap_or_default() & (slots.len() - 1)
 }
 
-/// Slots that are swapped: what the layer has.
-impl Front for Box<[ArcSwapOption<Entry>]> {
+/// Slots that are swapped, without a bound on age or number of their own.
+impl Table for Box<[ArcSwapOption<Entry>]> {
     fn get(&self, digest: &Digest) -> Option<Arc<Entry>> {
         let entry = self[slot(self, digest)].load();
         let entry = entry.as_ref().filter(|entry| entry.digest == *digest)?;
@@ -165,7 +165,7 @@ impl Front for Box<[ArcSwapOption<Entry>]> {
 }
 
 /// Slots with locks, for which no reader waits.
-impl Front for Box<[RwLock<Option<Arc<Entry>>>]> {
+impl Table for Box<[RwLock<Option<Arc<Entry>>>]> {
     fn get(&self, digest: &Digest) -> Option<Arc<Entry>> {
         let entry = self[slot(self, digest)].try_read().ok()?;
         let entry = entry.as_ref().filter(|entry| entry.digest == *digest)?;
@@ -185,7 +185,7 @@ thread_local! {
     static OWN: RefCell<Vec<Option<Arc<Entry>>>> = const { RefCell::new(Vec::new()) };
 }
 
-impl Front for OfThread {
+impl Table for OfThread {
     fn get(&self, digest: &Digest) -> Option<Arc<Entry>> {
         OWN.with_borrow_mut(|own| {
             if own.len() != self.0.len() {
@@ -231,27 +231,27 @@ fn stacks(count: usize) -> Vec<Stack> {
         stack("slots of each thread", OfThread(swapped()), &digests),
         stack("`papaya`", papaya::HashMap::default(), &digests),
         stack("`quick_cache`", quick_cache, &digests),
-        stack("nothing: `moka`", moka, &digests),
+        stack("`moka`", moka, &digests),
     ]
 }
 
-fn stack(name: &'static str, mut front: impl Front, digests: &Arc<[Digest]>) -> Stack {
+fn stack(name: &'static str, mut table: impl Table, digests: &Arc<[Digest]>) -> Stack {
     for digest in &**digests {
-        front.put(Arc::new(Entry {
+        table.put(Arc::new(Entry {
             digest: *digest,
             read: [0; 4],
             last_use: AtomicU64::new(0),
             rest: [0; 12],
         }));
     }
-    let (front, digests) = (Arc::new(front), Arc::clone(digests));
+    let (table, digests) = (Arc::new(table), Arc::clone(digests));
     Stack::new(name, move |keys: Keys| -> Serve {
-        let (front, digests) = (Arc::clone(&front), Arc::clone(&digests));
+        let (table, digests) = (Arc::clone(&table), Arc::clone(&digests));
         let mut choice = Choice::new(keys);
         Box::new(move || {
             let digest = &digests[choice.next(digests.len())];
             // Two that share a slot find one of them.
-            if let Some(entry) = front.get(black_box(digest)) {
+            if let Some(entry) = table.get(black_box(digest)) {
                 black_box((entry.read, entry.rest.len()));
                 entry.last_use.store(digest.number(), Ordering::Relaxed);
             }

@@ -1,13 +1,12 @@
-use std::cell::Cell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use moka::sync::Cache as Moka;
+use quick_cache::UnitWeighter;
+use quick_cache::sync::{Cache as QuickCache, DefaultLifecycle};
 
 use super::cached_token::CachedToken;
 use super::refusal::Refusal;
-use super::slots::Slots;
 use crate::error::AuthError;
 use crate::principal::Principal;
 use crate::token::TokenDigest;
@@ -26,14 +25,9 @@ pub(super) struct Cache {
     turn: AtomicU64,
 }
 
-/// Valid tokens: moka enforces the size and age of the settings, and the slots in front of it hold the
-/// tokens in use.
-#[derive(Debug)]
-struct KnownTokens {
-    /// A subset of `cache`, except for a short time.
-    slots: Arc<Slots>,
-    cache: Moka<TokenDigest, Principal, ahash::RandomState>,
-}
+/// Bounded in number alone: an entry whose time is over stays until it is replaced, by its own token or
+/// by another one.
+type KnownTokens = QuickCache<TokenDigest, Principal, UnitWeighter, ahash::RandomState>;
 
 /// How many refusals are cached, about 200 bytes each.
 const MAX_REFUSALS: u64 = 10_000;
@@ -43,7 +37,15 @@ pub(super) const REFUSAL_TTL: Duration = Duration::from_secs(10);
 
 impl Cache {
     pub(super) fn new(ttl: Duration, max_items: u32) -> Self {
-        let known = (!ttl.is_zero()).then(|| KnownTokens::new(max_items, ttl));
+        let known = (!ttl.is_zero()).then(|| {
+            KnownTokens::with(
+                max_items as usize,
+                max_items.into(),
+                UnitWeighter,
+                ahash::RandomState::new(),
+                DefaultLifecycle::default(),
+            )
+        });
         let refusals = Moka::builder()
             .max_capacity(MAX_REFUSALS)
             // Frees memory; the clock for decisions ends a refusal earlier.
@@ -71,12 +73,13 @@ impl Cache {
         digest: &TokenDigest,
         is_current: impl FnOnce(&CachedToken) -> bool,
     ) -> Option<Principal> {
-        self.known.as_ref()?.get(digest, is_current)
+        let principal = self.known.as_ref()?.get(digest)?;
+        is_current(&principal.0).then_some(principal)
     }
 
     pub(super) fn insert(&self, principal: &Principal) {
         if let Some(known) = &self.known {
-            known.put(principal);
+            known.insert(principal.0.digest, principal.clone());
         }
     }
 
@@ -102,58 +105,9 @@ impl Cache {
     }
 
     pub(super) fn clear(&self) {
-        if let Some(KnownTokens { slots, cache }) = &self.known {
-            cache.invalidate_all();
-            slots.clear();
+        if let Some(known) = &self.known {
+            known.clear();
         }
         self.refusals.invalidate_all();
     }
-}
-
-impl KnownTokens {
-    fn new(capacity: u32, ttl: Duration) -> Self {
-        let slots = Arc::new(Slots::new(capacity));
-        let evicted_from = Arc::clone(&slots);
-        let cache = Moka::builder()
-            .max_capacity(u64::from(capacity))
-            .time_to_live(ttl)
-            .eviction_listener(move |_, principal, _| evicted_from.remove(&principal))
-            .build_with_hasher(ahash::RandomState::new());
-        Self { slots, cache }
-    }
-
-    fn get(
-        &self,
-        digest: &TokenDigest,
-        is_current: impl FnOnce(&CachedToken) -> bool,
-    ) -> Option<Principal> {
-        // Some hits read from the cache, so that it records which tokens are in use.
-        let turn = TURN.replace(TURN.get().wrapping_add(1));
-        if !turn.is_multiple_of(SAMPLE)
-            && let Some(cached) = &*self.slots.get(digest)
-            && cached.digest == *digest
-        {
-            // Cloned last, after all reads for the decision: processors do not execute reads ahead of
-            // an atomic increment.
-            return is_current(cached).then(|| Principal(Arc::clone(cached)));
-        }
-        let principal = self.cache.get(digest)?;
-        self.slots.put(&principal);
-        is_current(&principal.0).then_some(principal)
-    }
-
-    fn put(&self, principal: &Principal) {
-        // The slot first: an immediate eviction must empty it again.
-        self.slots.put(principal);
-        self.cache.insert(principal.0.digest, principal.clone());
-    }
-}
-
-/// One hit in this many reads from the cache itself. A prime, so that with a round number of clients in
-/// rotation each token is sampled.
-const SAMPLE: u16 = 61;
-
-thread_local! {
-    /// Counts this thread's hits.
-    static TURN: Cell<u16> = const { Cell::new(0) };
 }

@@ -7,7 +7,6 @@ mod last_used;
 mod miss_limiter;
 mod refusal;
 mod single_flight;
-mod slots;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -113,8 +113,8 @@ impl<DB: Dialect> Write<DB> {
         Ok(tokens)
     }
 
-    /// Like [`Write::mend_future`] under a lease; changes nothing if the clock is behind the mark, and
-    /// so wrong itself. Returns `None` if the lease is lost.
+    /// Like [`Write::mend_future`] under a lease; changes nothing if the clock is behind the mark,
+    /// and so is wrong itself. Returns `None` if the lease is lost.
     pub(crate) async fn mend_future_under(&mut self, lease: &Lease) -> Result<Option<u64>, Error> {
         if !self.holds(lease).await? {
             return Ok(None);

@@ -7,11 +7,10 @@ use pat_core::store::{Claim, Outcome, Purge};
 use sqlx::Error;
 
 use super::Write;
-use crate::dialect::Dialect;
-use crate::events::Columns;
+use crate::dialect::{Dialect, Value};
+use crate::event_row::Columns;
 use crate::row;
-use crate::sql::{Insert, Sql, Value};
-use crate::store::CHUNK;
+use crate::sql::{CHUNK, Insert, Sql};
 
 /// How many events one statement numbers: its duration grows with the square of their number.
 const NUMBER_CHUNK: i64 = 500;

@@ -4,8 +4,7 @@ use sqlx::Error;
 
 use super::Write;
 use crate::dialect::Dialect;
-use crate::sql::Sql;
-use crate::store::CHUNK;
+use crate::sql::{CHUNK, Sql};
 
 /// The locked lease of a job.
 pub(crate) struct LeaseRow {

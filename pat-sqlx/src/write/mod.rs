@@ -31,9 +31,10 @@ const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 /// A transaction that writes; it is rolled back unless it is committed.
 ///
 /// Its connection returns to the pool only after a commit or a rollback that the database has
-/// confirmed, and is closed otherwise: it may still be in the transaction, and later calls would run
-/// inside. The driver's own transactions return to the pool in any case. They also count their depth,
-/// which goes wrong when SQLite ends a transaction by itself because the disk is full.
+/// confirmed, and is closed otherwise: it may still be in the transaction, and later calls would
+/// run inside. The driver's own transactions return to the pool in any case. They also count their
+/// depth, and the count is wrong after SQLite has ended a transaction by itself because the disk is
+/// full.
 ///
 /// Locks are taken in one order everywhere: lease, owner, parent token, tokens, outbox, and the
 /// change counter last.

@@ -11,8 +11,7 @@ use super::Write;
 use super::tokens::LiveChildren;
 use crate::dialect::Dialect;
 use crate::row::{self, DEAD, PENDING, TOKEN_COLUMNS, TOKENS};
-use crate::sql::{Insert, Sql};
-use crate::store::CHUNK;
+use crate::sql::{CHUNK, Insert, Sql};
 
 impl<DB: Dialect> Write<DB> {
     /// Queues one notification for each owner of these tokens; returns how many there were.
@@ -129,7 +128,7 @@ impl<DB: Dialect> Write<DB> {
         let rows = self.fetch(sql).await?;
         let notifications: Result<Vec<_>, _> = rows.iter().map(row::queued_notification).collect();
         let mut notifications = notifications?;
-        // A removed token gets no such notification any more, so a leap of the clock must not decide that.
+        // A removed token never gets this notification, so a leap of the clock must not remove one.
         let ends_by = if self.leaps_too_far() {
             self.cutoff(now, Duration::ZERO)
         } else {

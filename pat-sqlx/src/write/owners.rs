@@ -6,8 +6,7 @@ use sqlx::Error;
 
 use super::Write;
 use crate::dialect::Dialect;
-use crate::sql::Sql;
-use crate::store::CHUNK;
+use crate::sql::{CHUNK, Sql};
 
 impl<DB: Dialect> Write<DB> {
     /// Records that these owners are not missing.

@@ -3,8 +3,8 @@ use pat_core::store::SCHEMA_VERSION;
 use sqlx::Error;
 
 use super::Write;
-use crate::dialect::Dialect;
-use crate::sql::{Sql, Value};
+use crate::dialect::{Dialect, Value};
+use crate::sql::Sql;
 
 /// Columns of a table with their values in a probe's row.
 type Columns = Vec<(&'static str, Value)>;

@@ -9,10 +9,10 @@ use sqlx::Error;
 
 use super::Write;
 use super::events::event_inserts;
-use crate::dialect::{Chain, Dialect};
+use crate::dialect::{Dialect, Value};
 use crate::row;
-use crate::sql::{InconsistentRead, Insert, Row, Sql, Value};
-use crate::store::CHUNK;
+use crate::sql::{CHUNK, InconsistentRead, Insert, Row, Sql};
+use crate::sql_dialect::Chain;
 
 /// A token whose row is locked.
 pub(crate) struct Locked {
@@ -323,10 +323,11 @@ impl<DB: Dialect> Write<DB> {
         Ok(tokens)
     }
 
-    /// Locks tokens and their descendants, level by level. A creation locks the owner of the parent, so
-    /// below a level with locked owners no token can be created. A child is younger than its parent,
-    /// so the levels end. Usually a child has its parent's owner; an imported one may have another
-    /// owner, who is locked late: a deadlock is then possible, and the transaction is repeated.
+    /// Locks tokens and their descendants, level by level. A creation locks the owner of the
+    /// parent, so below a level with locked owners no token can be created. A child is younger than
+    /// its parent, so the levels end. Usually a child has its parent's owner; an imported one may
+    /// have another owner, whose row is locked late: a deadlock is then possible, and the
+    /// transaction is repeated.
     async fn lock_descendants(&mut self, roots: Vec<TokenId>) -> Result<Vec<Locked>, Error> {
         let mut family = Vec::new();
         let mut owners = self.owners_to_lock(&roots).await?;
@@ -436,7 +437,7 @@ impl<DB: Dialect> Write<DB> {
         Ok(locked)
     }
 
-    /// Refuses to continue with a part of the rows: a setting of the session may cut results.
+    /// Returns an error if rows are missing: a setting of the session may cut results.
     async fn assert_all(&mut self, found: usize, count: Sql<DB>) -> Result<(), Error> {
         let there = self.fetch_one(count).await?.count("n")?;
         if found as u64 == there {
@@ -530,8 +531,8 @@ fn count_sql<DB: Dialect>(index: &str, condition: &str) -> Sql<DB> {
     ))
 }
 
-/// Follows the name of the table where tokens are looked up by their parents. If most tokens have no
-/// parent, the planner takes that index for useless, and each look-up would read all tokens.
+/// Follows the name of the table where tokens are looked up by their parents. If most tokens have
+/// no parent, the planner considers that index useless, and each look-up would read all tokens.
 fn by_parent<DB: Dialect>() -> String {
     DB::by_index("pat_token_by_parent")
 }

@@ -1,0 +1,217 @@
+//! The suite that every [`JobStore`] must pass, besides that for
+//! [`TokenStore`](super::store).
+
+mod delivery;
+mod leases;
+mod pruning;
+mod queue;
+
+use std::time::Duration;
+
+use super::case::{Case, Store, at, case, new};
+use crate::TokenId;
+use crate::notification::NotificationKind;
+use crate::store::{
+    DueNotifications, Job, JobStore, Lease, LeaseAnswer, LeaseRequest, MarkBounds, NewToken,
+    Outcome, Prune, Purge, QueuedNotification,
+};
+
+/// All cases. Each needs an empty store with [`TokenStore::jobs`](crate::TokenStore::jobs).
+pub const CASES: &[Case] = &[
+    case("an_occurrence_has_one_runner_and_is_done_once", |s| {
+        Box::pin(leases::one_runner(s))
+    }),
+    case("what_lies_in_an_impossible_future_is_not_set", |s| {
+        Box::pin(leases::impossible_future(s))
+    }),
+    case("one_of_many_concurrent_runners_gets_the_lease", |s| {
+        Box::pin(leases::lease_race(s))
+    }),
+    case("a_runner_who_lost_the_lease_changes_nothing", |s| {
+        Box::pin(leases::fencing(s))
+    }),
+    case("a_token_falls_due_once_for_each_kind", |s| {
+        Box::pin(queue::due_once(s))
+    }),
+    case("tokens_of_one_owner_share_a_notice", |s| {
+        Box::pin(queue::grouping(s))
+    }),
+    case("a_notice_is_queued_with_the_creation", |s| {
+        Box::pin(queue::creation(s))
+    }),
+    case("a_notice_is_queued_with_the_revocation", |s| {
+        Box::pin(queue::admin_revocation(s))
+    }),
+    case("a_notice_tells_how_many_outlive_the_revocation", |s| {
+        Box::pin(queue::outlived_revocation(s))
+    }),
+    case("old_tokens_are_pruned_in_batches", |s| {
+        Box::pin(pruning::pruning(s))
+    }),
+    case(
+        "descendants_of_a_pruned_token_fall_with_its_ancestor",
+        |s| Box::pin(pruning::pruned_parent(s)),
+    ),
+    case("a_claimed_notice_is_nobody_elses", |s| {
+        Box::pin(delivery::claim_race(s))
+    }),
+    case("a_claim_runs_out", |s| {
+        Box::pin(delivery::claim_runs_out(s))
+    }),
+    case("nobody_is_told_of_revoked_or_pruned_tokens", |s| {
+        Box::pin(delivery::not_worth_telling(s))
+    }),
+    case("skipped_notices_hold_up_nobody", |s| {
+        Box::pin(delivery::skipped_first(s))
+    }),
+    case("a_notice_is_tried_again_or_becomes_a_dead_letter", |s| {
+        Box::pin(delivery::outcomes(s))
+    }),
+    case("old_rows_are_trimmed_and_the_feed_goes_on", |s| {
+        Box::pin(pruning::trimming(s))
+    }),
+    case("owners_are_walked_in_byte_order", |s| {
+        Box::pin(pruning::owners(s))
+    }),
+    case("owners_are_gone_when_they_were_missing_for_long", |s| {
+        Box::pin(pruning::missing_owners(s))
+    }),
+];
+
+const TTL: Duration = Duration::from_mins(1);
+
+pub(super) fn jobs(store: &Store) -> &dyn JobStore {
+    store.jobs().expect("a store with jobs")
+}
+
+/// Requests the lease of the occurrence at `scheduled`, at `now`, both in seconds.
+async fn ask(store: &Store, job: Job, scheduled: i64, now: i64) -> LeaseAnswer {
+    ask_for(store, job, scheduled, now, TTL).await
+}
+
+/// The same for a lease of another length. One of zero length expires at once, by the caller's clock
+/// and by the store's.
+async fn ask_for(store: &Store, job: Job, scheduled: i64, now: i64, ttl: Duration) -> LeaseAnswer {
+    let request = LeaseRequest {
+        job,
+        now: at(now),
+        ttl,
+        due: &|_| Some(at(scheduled)),
+        mark: MarkBounds {
+            at_least: at(now),
+            at_most: at(now),
+            clock: at(now),
+        },
+    };
+    let acquired = jobs(store).acquire_lease(&request).await;
+    acquired.expect("acquire_lease").0
+}
+
+pub(super) async fn lease(store: &Store, job: Job) -> Lease {
+    match ask(store, job, 1_000_000, 0).await {
+        LeaseAnswer::Acquired(lease) => lease,
+        other => panic!("an empty store has no leases: {other:?}"),
+    }
+}
+
+/// Returns an expired lease, and the next one.
+pub(super) async fn lapsed_lease(store: &Store, job: Job) -> (Lease, Lease) {
+    let stale = ask_for(store, job, 100, 60, Duration::ZERO).await;
+    let current = ask(store, job, 100, 60).await;
+    let (LeaseAnswer::Acquired(stale), LeaseAnswer::Acquired(current)) = (stale, current) else {
+        panic!("no node holds the lease")
+    };
+    (stale, current)
+}
+
+/// Deletes all tokens that are revoked or expired, whatever the store's time is.
+pub(super) async fn prune_all(store: &Store, lease: &Lease) -> Vec<TokenId> {
+    let prune = Prune {
+        now: at(1_000),
+        vouched: at(1_000),
+        keep: Duration::ZERO,
+        notify: false,
+    };
+    let pruned = jobs(store).prune(lease, &prune, 100).await.expect("prune");
+    let tokens = pruned.tokens.into_iter();
+    tokens.map(|token| token.id).collect()
+}
+
+/// Deletes events from before the beginning of the suite.
+pub(super) async fn purge_events(store: &Store, lease: &Lease) -> u64 {
+    let purge = purge_at(1_000, -100, -100);
+    jobs(store).purge(lease, &purge, 100).await.expect("purge")
+}
+
+fn expiring(number: i64, owner_key: &str, seconds: i64) -> NewToken {
+    NewToken {
+        expires_at: Some(at(seconds)),
+        ..new(number, owner_key)
+    }
+}
+
+async fn queue_due(
+    store: &Store,
+    lease: &Lease,
+    kind: NotificationKind,
+    now: i64,
+    until: i64,
+) -> u64 {
+    let due = DueNotifications {
+        kind,
+        now: at(now),
+        within: seconds(until - now),
+    };
+    jobs(store)
+        .queue_due_notifications(lease, &due, 100)
+        .await
+        .expect("queue_due_notifications")
+}
+
+pub(super) async fn claim(store: &Store, now: i64) -> Vec<QueuedNotification> {
+    let claimed = jobs(store).claim_notifications(at(now), TTL, 100).await;
+    claimed.expect("claim_notifications")
+}
+
+fn seconds(count: i64) -> Duration {
+    Duration::from_secs(count.unsigned_abs())
+}
+
+fn ids(notification: &QueuedNotification) -> Vec<TokenId> {
+    notification.tokens.iter().map(|token| token.id).collect()
+}
+
+pub(super) async fn settle(
+    store: &Store,
+    notification: &QueuedNotification,
+    outcome: Outcome,
+    now: i64,
+) -> bool {
+    let settled = jobs(store).settle_notification(&notification.claim, &outcome, at(now));
+    settled.await.expect("settle_notification")
+}
+
+/// Returns a purge of rows older than these times, at `now`, all in seconds.
+fn purge_at(now: i64, changes: i64, notifications: i64) -> Purge {
+    Purge {
+        now: at(now),
+        vouched: at(now),
+        changes: seconds(now - changes),
+        notifications: seconds(now - notifications),
+        // The suite for audit events covers the events.
+        events: seconds(now + 100),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MemoryStore;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn memory_store_passes() {
+        for case in CASES {
+            case.run(std::sync::Arc::new(MemoryStore::default())).await;
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Pruning, and the search for missing owners.
+
+use std::time::Duration;
+
+use super::{claim, expiring, ids, jobs, lease, prune_all, purge_at, seconds, settle};
+use crate::StoreError;
+use crate::notification::NotificationKind;
+use crate::store::{
+    Change, Job, Lease, MissingOwners, NewToken, Outcome, Prune, Purge, RevocationScope,
+};
+use crate::testing::case::{Store, at, id, new, owner, revoke, store_token};
+
+pub(super) async fn pruning(store: Store) {
+    let lease = lease(&store, Job::Prune).await;
+    for number in 1..=5 {
+        store_token(&store, &expiring(number, "alice", 100)).await;
+    }
+    store_token(&store, &expiring(6, "bob", 101)).await;
+    store_token(&store, &new(7, "bob")).await;
+    store_token(&store, &new(8, "carol")).await;
+    revoke(&store, RevocationScope::Tokens(vec![id(5)]), 50).await;
+    revoke(&store, RevocationScope::Tokens(vec![id(8)]), 100).await;
+    let prune = Prune {
+        now: at(500),
+        vouched: at(500),
+        keep: seconds(400),
+        notify: true,
+    };
+    let mut pruned = Vec::new();
+    let batches = [4, 2, 0];
+    for expected in batches {
+        let batch = jobs(&store).prune(&lease, &prune, 4).await.expect("prune");
+        assert_eq!(batch.at, at(500));
+        assert_eq!(batch.tokens.len(), expected, "at most the limit");
+        pruned.extend(batch.tokens);
+    }
+    pruned.sort_by_key(|token| token.id);
+    let pruned: Vec<_> = pruned
+        .iter()
+        .map(|token| (token.id.get(), token.owner.as_str()))
+        .collect();
+    let alices = (1..=5).map(|number| (number, "alice"));
+    assert_eq!(pruned, alices.chain([(8, "carol")]).collect::<Vec<_>>());
+    for (number, _) in &pruned {
+        assert_eq!(store.find(id(*number)).await.expect("find"), None);
+    }
+    for number in [6, 7] {
+        assert!(store.find(id(number)).await.expect("find").is_some());
+    }
+    let claimed = claim(&store, 500).await;
+    let mut told: Vec<_> = claimed.iter().flat_map(ids).collect();
+    told.sort_unstable();
+    assert_eq!(told, [1, 2, 3, 4].map(id), "of those that were not revoked");
+    assert!(
+        claimed
+            .iter()
+            .all(|notification| notification.kind == NotificationKind::Pruned)
+    );
+    // The digest of a pruned token is free again.
+    store_token(&store, &expiring(1, "alice", 100)).await;
+}
+
+pub(super) async fn pruned_parent(store: Store) {
+    let lease = lease(&store, Job::Prune).await;
+    // 1 → 2 → 3 → 4 and 1 → 2 → 5; 6 → 7.
+    let parents = [(1, None), (2, Some(1)), (3, Some(2)), (4, Some(3))];
+    for (number, parent) in parents
+        .into_iter()
+        .chain([(5, Some(2)), (6, None), (7, Some(6))])
+    {
+        let parent = parent.map(id);
+        let token = NewToken {
+            parent,
+            ..new(number, "alice")
+        };
+        store_token(&store, &token).await;
+    }
+    let old = [2, 3, 6].map(id);
+    revoke(&store, RevocationScope::Tokens(old.to_vec()), 1).await;
+    assert_eq!(prune_all(&store, &lease).await, old);
+    let first = RevocationScope::TokensAndDescendants(vec![id(1)]);
+    let revoked = revoke(&store, first, 2).await;
+    assert_eq!(revoked, [1, 4, 5].map(id));
+    let orphan = store.find(id(7)).await.expect("find").expect("a token");
+    assert_eq!(orphan.revoked_at, None);
+}
+
+pub(super) async fn trimming(store: Store) {
+    let lease = lease(&store, Job::Prune).await;
+    for (number, seconds) in [(1, 10), (2, 20), (3, 30)] {
+        let token = NewToken {
+            notify: true,
+            ..new(number, "alice")
+        };
+        store_token(&store, &token).await;
+        revoke(&store, RevocationScope::Tokens(vec![id(number)]), seconds).await;
+    }
+    let head = store.changes_since(None).await.expect("changes_since").head;
+    let sent = NewToken {
+        notify: true,
+        ..new(4, "bob")
+    };
+    store_token(&store, &sent).await;
+    // This skips the notifications of the revoked tokens.
+    let claimed = claim(&store, 40).await;
+    assert_eq!(claimed.len(), 1);
+    assert!(settle(&store, &claimed[0], Outcome::Sent, 41).await);
+    let run = async |purge: Purge| {
+        jobs(&store)
+            .purge(&lease, &purge, 100)
+            .await
+            .expect("purge")
+    };
+    assert_eq!(run(purge_at(2000, 10, 40)).await, 0, "nothing is that old");
+    assert_eq!(run(purge_at(2000, 11, 41)).await, 1 + 3);
+    assert_eq!(
+        run(purge_at(2000, 1000, 1000)).await,
+        1 + 1,
+        "the newest change stays"
+    );
+    let page = store
+        .changes_since(Some(head))
+        .await
+        .expect("changes_since");
+    assert_eq!((page.head, page.nonce_at_cursor), (head, head.nonce));
+    let change = Change::OwnerChanged(owner("bob"));
+    store
+        .append_change(&change, at(2000))
+        .await
+        .expect("append_change");
+    let page = store
+        .changes_since(Some(head))
+        .await
+        .expect("changes_since");
+    let changes: Vec<_> = page.entries.into_iter().map(|entry| entry.change).collect();
+    assert_eq!(changes, [change]);
+}
+
+pub(super) async fn owners(store: Store) {
+    for (number, key) in (1..).zip(["b", "a", "ä", "A", "a", "gone"]) {
+        store_token(&store, &new(number, key)).await;
+    }
+    revoke(&store, RevocationScope::Owner(owner("gone")), 1).await;
+    let mut walked = Vec::new();
+    loop {
+        let page = jobs(&store).owners_after(walked.last(), 2).await;
+        let page = page.expect("owners_after");
+        if page.is_empty() {
+            break;
+        }
+        assert!(page.len() <= 2);
+        assert!(page.iter().all(|listed| listed.missing_since.is_none()));
+        walked.extend(page.into_iter().map(|listed| listed.owner));
+    }
+    assert_eq!(walked, ["A", "a", "b", "ä"].map(owner));
+}
+
+pub(super) async fn missing_owners(store: Store) {
+    for (number, key) in (1..).zip(["alice", "bob", "Bob", "carol"]) {
+        store_token(&store, &new(number, key)).await;
+    }
+    let lease = lease(&store, Job::Prune).await;
+    let noted = |missing: &[&str], present: &[&str], at_least| MissingOwners {
+        now: at(0),
+        vouched: at(0),
+        missing: missing.iter().copied().map(owner).collect(),
+        present: present.iter().copied().map(owner).collect(),
+        at_least,
+    };
+    let note = async |missing: &[&str], present: &[&str], at_least| {
+        let noted = noted(missing, present, at_least);
+        let gone = jobs(&store).note_missing(&lease, &noted).await;
+        gone.expect("note_missing")
+    };
+    let since = async || {
+        let listed = jobs(&store).owners_after(None, 10).await;
+        let since = listed.expect("owners_after").into_iter();
+        let since = since.filter_map(|listed| Some((listed.owner, listed.missing_since?)));
+        since.collect::<Vec<_>>()
+    };
+    let (day, no_time) = (Duration::from_hours(24), Duration::ZERO);
+    assert_eq!(since().await, []);
+    // An owner who has just been present is not returned. One without tokens is recorded too.
+    assert_eq!(note(&["bob", "carol", "dave"], &[], day).await, []);
+    let first = since().await;
+    let missing: Vec<_> = first.iter().map(|(owner, _)| owner.clone()).collect();
+    assert_eq!(missing, ["bob", "carol"].map(owner));
+    let gone = note(&["bob", "carol", "dave"], &[], no_time).await;
+    assert_eq!(gone, ["bob", "carol", "dave"].map(owner));
+    assert_eq!(since().await, first, "the first time in a row counts");
+    // The record of an owner who is present again is reset, and only that.
+    assert_eq!(note(&["bob"], &["carol", "alice", "nobody"], day).await, []);
+    assert_eq!(since().await, first[..1]);
+    assert_eq!(note(&[], &[], no_time).await, []);
+    // A lost lease changes nothing.
+    let lost = Lease {
+        term: lease.term + 1,
+        ..lease.clone()
+    };
+    let noted = noted(&["carol"], &["bob"], no_time);
+    let refused = jobs(&store).note_missing(&lost, &noted).await;
+    assert!(matches!(refused, Err(StoreError::LeaseLost)), "{refused:?}");
+    assert_eq!(since().await, first[..1]);
+}

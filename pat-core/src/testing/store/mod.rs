@@ -1,0 +1,142 @@
+//! The suite that every [`TokenStore`](crate::TokenStore) must pass.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use pat_core::{MemoryStore, testing};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! for case in testing::store::CASES {
+//!     // Each case needs its own empty store.
+//!     case.run(Arc::new(MemoryStore::default())).await;
+//! }
+//! # }
+//! ```
+
+mod creation;
+mod feed;
+mod nodes;
+mod revocation;
+mod tokens;
+
+use super::case::{Case, Store, case};
+use crate::store::{Change, FeedPosition};
+use crate::{Token, TokenDigest};
+
+/// All cases. Each needs an empty store.
+pub const CASES: &[Case] = &[
+    case("a_stored_token_is_found_unchanged", |s| {
+        Box::pin(tokens::round_trip(s))
+    }),
+    case("an_id_or_digest_is_taken_once", |s| {
+        Box::pin(tokens::duplicates(s))
+    }),
+    case("owners_and_names_are_compared_byte_by_byte", |s| {
+        Box::pin(tokens::exact_text(s))
+    }),
+    case("the_limit_counts_expired_and_not_revoked_tokens", |s| {
+        Box::pin(creation::limit(s))
+    }),
+    case("the_limit_of_rows_counts_all_tokens", |s| {
+        Box::pin(creation::row_limit(s))
+    }),
+    case("the_limit_holds_under_concurrent_creates", |s| {
+        Box::pin(creation::limit_race(s))
+    }),
+    case("a_child_needs_a_valid_parent", |s| {
+        Box::pin(creation::parents(s))
+    }),
+    case("no_child_is_born_after_its_parent_is_revoked", |s| {
+        Box::pin(creation::parent_race(s))
+    }),
+    case("a_revocation_happens_once", |s| {
+        Box::pin(revocation::revoke_once(s))
+    }),
+    case("one_of_many_concurrent_revocations_wins", |s| {
+        Box::pin(revocation::revoke_race(s))
+    }),
+    case("descendants_are_revoked_with_their_ancestor", |s| {
+        Box::pin(revocation::descendants(s))
+    }),
+    case("all_tokens_of_an_owner_are_revoked_together", |s| {
+        Box::pin(revocation::revoke_owner(s))
+    }),
+    case("several_tokens_are_revoked_together", |s| {
+        Box::pin(revocation::revoke_several(s))
+    }),
+    case(
+        "a_thousand_revocations_are_told_one_by_one_and_no_more",
+        |s| Box::pin(revocation::revoke_many(s)),
+    ),
+    case("the_feed_tells_every_change_once_and_in_order", |s| {
+        Box::pin(feed::feed(s))
+    }),
+    case("the_feed_has_no_gap_under_concurrent_changes", |s| {
+        Box::pin(feed::feed_race(s))
+    }),
+    case("the_feed_says_when_a_cursor_is_not_its_own", |s| {
+        Box::pin(feed::foreign_cursor(s))
+    }),
+    case("the_feed_leaves_out_what_is_too_much", |s| {
+        Box::pin(feed::long_feed(s))
+    }),
+    case("the_mark_moves_within_its_bounds", |s| {
+        Box::pin(nodes::mark(s))
+    }),
+    case(
+        "nodes_are_known_by_their_last_reports_until_they_are_forgotten",
+        |s| Box::pin(nodes::nodes(s)),
+    ),
+    case("older_versions_are_kept_out_for_good", |s| {
+        Box::pin(nodes::versions(s))
+    }),
+    case("recent_tokens_are_named_and_revoked_ones_are_not", |s| {
+        Box::pin(tokens::recent(s))
+    }),
+    case("last_use_never_moves_backwards", |s| {
+        Box::pin(tokens::last_use(s))
+    }),
+    case("last_use_of_ten_thousand_tokens_is_one_batch", |s| {
+        Box::pin(tokens::last_use_batch(s))
+    }),
+];
+
+async fn cursor(store: &Store) -> FeedPosition {
+    let page = store.changes_since(None).await.expect("changes_since");
+    assert!(
+        page.entries.is_empty(),
+        "without a cursor only the head is read"
+    );
+    page.head
+}
+
+async fn changes(store: &Store, since: FeedPosition) -> Vec<Change> {
+    let page = store
+        .changes_since(Some(since))
+        .await
+        .expect("changes_since");
+    assert_eq!(
+        page.nonce_at_cursor, since.nonce,
+        "the cursor belongs to this feed"
+    );
+    page.entries.into_iter().map(|entry| entry.change).collect()
+}
+
+async fn find_by_digest(store: &Store, digest: &TokenDigest) -> Option<Token> {
+    let found = store.find_by_digest(digest).await;
+    found.expect("find_by_digest").token
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MemoryStore;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn memory_store_passes() {
+        for case in CASES {
+            case.run(std::sync::Arc::new(MemoryStore::default())).await;
+        }
+    }
+}

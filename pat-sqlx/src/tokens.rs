@@ -1,0 +1,433 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use pat_core::event::EventKind;
+use pat_core::store::{
+    AuditStore, Change, ChangePage, FeedPosition, Insertion, JobStore, LastUse, Lookup, MOST_READ,
+    MarkBounds, NewToken, NodeReport, Revocation, RevocationScope, Revoked, SearchStore, StoreTime,
+    TokenStore,
+};
+use pat_core::{NotificationKind, Owner, StoreError, Token, TokenDigest, TokenId};
+use tracing::instrument;
+
+use crate::checkout::{fetch, fetch_from_primary};
+use crate::dialect::Dialect;
+use crate::row::{self, TOKEN_COLUMNS, TOKENS};
+use crate::sql::{CHUNK, Sql, corrupt};
+use crate::store::SqlxStore;
+use crate::write::Write;
+
+/// How long a notification may delay the response to a change.
+const NOTIFY_TIMEOUT: Duration = Duration::from_millis(500);
+/// How many last uses one statement writes: three parameters each, of the 32,766 that SQLite allows
+/// and the 65,535 of the other databases.
+const LAST_USES: usize = 10_000;
+
+impl<DB: Dialect> SqlxStore<DB> {
+    async fn try_find_by_digest(&self, digest: &TokenDigest) -> Result<Lookup, sqlx::Error> {
+        let (is_writable, clock) = (DB::IS_WRITABLE, self.clock.expression::<DB>());
+        let rows = fetch_from_primary(&self.auth_pool, {
+            let mut sql = Sql::new(format!(
+                "SELECT {is_writable} AS is_writable, {clock} AS clock, c.mark, c.version, \
+                 c.readable_from, {TOKEN_COLUMNS} \
+                 FROM pat_clock c LEFT JOIN pat_token t ON t.digest = "
+            ));
+            sql.bind(*digest);
+            sql.push(" LEFT JOIN pat_last_used u ON u.token_id = t.id WHERE c.id = 1");
+            sql
+        });
+        let rows = rows.await?;
+        let row = rows
+            .first()
+            .ok_or_else(|| corrupt("pat_clock has no row"))?;
+        let is_found = row.optional_token_id("id")?.is_some();
+        let mut lookup = Lookup::new(is_found.then(|| row::token(row)).transpose()?);
+        lookup.time = row.store_time()?;
+        lookup.versions = row::versions(row)?;
+        Ok(lookup)
+    }
+
+    async fn try_recent_digests(&self, limit: u32) -> Result<Vec<TokenDigest>, sqlx::Error> {
+        let mut digests = Vec::new();
+        // Each in the order of an index that is read backwards.
+        let mut used = Sql::new(
+            "SELECT t.digest FROM (\
+             SELECT token_id, last_used_at FROM pat_last_used WHERE last_used_at > 0 \
+             ORDER BY last_used_at DESC, created_at, token_id DESC LIMIT ",
+        );
+        used.bind(limit).push(
+            ") u JOIN pat_token t ON t.id = u.token_id WHERE t.revoked_at IS NULL \
+             ORDER BY u.last_used_at DESC",
+        );
+        let mut created = Sql::new(
+            "SELECT t.digest FROM (\
+             SELECT id, digest, revoked_at, created_at FROM pat_token \
+             ORDER BY created_at DESC, id DESC LIMIT ",
+        );
+        created
+            .bind(limit)
+            .push(") t WHERE t.revoked_at IS NULL ORDER BY t.created_at DESC, t.id DESC");
+        for sql in [used, created] {
+            for row in fetch(&self.pool, sql).await? {
+                digests.push(row.digest("digest")?);
+            }
+        }
+        Ok(digests)
+    }
+
+    async fn try_find(&self, id: TokenId) -> Result<Option<Token>, sqlx::Error> {
+        let mut sql = Sql::new(format!(
+            "SELECT {TOKEN_COLUMNS} FROM {TOKENS} WHERE t.id = "
+        ));
+        sql.bind(id);
+        let rows = fetch(&self.pool, sql).await?;
+        rows.first().map(row::token).transpose()
+    }
+
+    async fn try_list(&self, owner: &Owner) -> Result<Vec<Token>, sqlx::Error> {
+        let mut sql = Sql::new(format!(
+            "SELECT {TOKEN_COLUMNS} FROM {TOKENS} WHERE t.owner = "
+        ));
+        sql.bind(owner);
+        sql.push(" AND t.revoked_at IS NULL ORDER BY t.id");
+        let rows = fetch(&self.pool, sql).await?;
+        rows.iter().map(row::token).collect()
+    }
+
+    async fn try_insert(
+        &self,
+        token: &NewToken,
+        limit: u32,
+        locks_eagerly: bool,
+    ) -> Result<Insertion, sqlx::Error> {
+        let write = Write::begin_unread(self, token.created_at).await?;
+        let mut write = write.with_eager_locks(locks_eagerly);
+        write.lock_owners_of_new(token).await?;
+        let count = write.count_tokens(&token.owner, token.max_rows).await?;
+        let token = &token.created_now(write.now());
+        if let Some(parent) = token.parent
+            && !write.is_valid_parent(parent, token.created_at).await?
+        {
+            // At once, since other transactions wait for the locks.
+            write.rollback().await?;
+            return Ok(Insertion::ParentInvalid);
+        }
+        if count.all >= u64::from(token.max_rows) {
+            write.rollback().await?;
+            return Ok(Insertion::TooManyRows);
+        }
+        let count = u32::try_from(count.all - count.revoked).unwrap_or(u32::MAX);
+        if count >= limit {
+            write.rollback().await?;
+            return Ok(Insertion::LimitReached { count });
+        }
+        match write.insert_token(token).await {
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+                return Ok(Insertion::Duplicate);
+            }
+            result => result?,
+        }
+        if token.notify {
+            let (kind, ids) = (NotificationKind::Created, [token.id]);
+            write
+                .queue_notifications(kind, &ids, token.created_at, None)
+                .await?;
+        }
+        write.commit().await?;
+        Ok(Insertion::Stored(token.clone().into_token()))
+    }
+
+    async fn try_revoke(
+        &self,
+        scope: &RevocationScope,
+        revocation: &Revocation,
+        locks_eagerly: bool,
+    ) -> Result<Revoked, sqlx::Error> {
+        let write = Write::begin_unread(self, revocation.at).await?;
+        let mut write = write.with_eager_locks(locks_eagerly);
+        let unrevoked = write.lock_unrevoked(scope).await?;
+        let at = write.now();
+        let live_children = write.count_live_children(scope, &unrevoked, at).await?;
+        let tokens = unrevoked.tokens;
+        if tokens.is_empty() {
+            let mut revoked = Revoked::new(at, tokens);
+            revoked.live_children = live_children.values().sum();
+            return Ok(revoked);
+        }
+        let mut revocation = revocation.clone();
+        revocation.at = at;
+        let revocation = &revocation;
+        for chunk in tokens.chunks(CHUNK) {
+            write.mark_revoked(chunk, revocation).await?;
+        }
+        if revocation.notify {
+            let ids: Vec<_> = tokens.iter().map(|token| token.id).collect();
+            let kind = NotificationKind::RevokedByAdmin;
+            write
+                .queue_notifications(kind, &ids, at, Some((revocation, &live_children)))
+                .await?;
+        }
+        let event = EventKind::Revoked {
+            tokens: tokens.clone(),
+            by: revocation.by.clone(),
+            reason: revocation.reason.clone(),
+        };
+        // Last, since the counter's row stays locked until the commit.
+        let changes = Change::of_revoked(&tokens);
+        write.append_changes(&changes, at, Some(event)).await?;
+        write.commit().await?;
+        let mut revoked = Revoked::new(at, tokens);
+        revoked.live_children = live_children.values().sum();
+        Ok(revoked)
+    }
+
+    async fn try_append(
+        &self,
+        change: &Change,
+        now: Timestamp,
+        locks_eagerly: bool,
+    ) -> Result<Timestamp, sqlx::Error> {
+        let mut write = Write::begin(self, now)
+            .await?
+            .with_eager_locks(locks_eagerly);
+        let at = write.now();
+        let event = match change {
+            Change::OwnerChanged(owner) => Some(EventKind::OwnerChanged {
+                owner: owner.clone(),
+            }),
+            Change::TokenRevoked(_) | Change::Everything => None,
+        };
+        let changes = std::slice::from_ref(change);
+        write.append_changes(changes, at, event).await?;
+        write.commit().await?;
+        Ok(at)
+    }
+
+    /// Reads the head of the feed, the nonce at the cursor and the changes after it in one statement,
+    /// so from one snapshot. It asks for one change more than a page has, to find out whether there
+    /// are too many.
+    async fn try_changes_since(
+        &self,
+        cursor: Option<FeedPosition>,
+    ) -> Result<ChangePage, sqlx::Error> {
+        let since = cursor.map_or(i64::MAX, |cursor| cursor.generation.cast_signed());
+        let most = MOST_READ.cast_signed() + 1;
+        let (is_writable, clock) = (DB::IS_WRITABLE, self.clock.expression::<DB>());
+        let rows = fetch_from_primary(&self.auth_pool, {
+            let mut sql = Sql::new(format!(
+                "SELECT {is_writable} AS is_writable, {clock} AS clock, c.mark, c.version, \
+                 c.readable_from, c.gen AS head_gen, \
+                 (SELECT MIN(h.nonce) FROM pat_change h WHERE h.gen = c.gen) AS head_nonce, \
+                 (SELECT MIN(s.nonce) FROM pat_change s WHERE s.gen = ",
+            ));
+            sql.bind(since).push(
+                ") AS cursor_nonce, x.gen AS change_gen, x.nonce, x.kind, x.token_id, x.owner \
+                 FROM pat_clock c LEFT JOIN pat_change x ON x.gen > ",
+            );
+            sql.bind(since);
+            sql.push(" AND x.gen <= ").bind(since.saturating_add(most));
+            sql.push(" WHERE c.id = 1 ORDER BY x.gen, x.item LIMIT ")
+                .bind(most);
+            sql
+        });
+        row::change_page(&rows.await?)
+    }
+
+    async fn try_raise_readable_from(&self, version: u64) -> Result<(), sqlx::Error> {
+        let mut write = Write::begin_timeless(self).await?;
+        write.raise_readable_from(version).await?;
+        write.commit().await
+    }
+
+    async fn try_heartbeat(
+        &self,
+        report: &NodeReport,
+        mark: &MarkBounds,
+    ) -> Result<StoreTime, sqlx::Error> {
+        let mut write = Write::begin_timeless(self).await?;
+        write.put_node(report).await?;
+        let time = write.move_mark(mark).await?;
+        write.commit().await?;
+        Ok(time)
+    }
+
+    async fn try_accept_clock(&self, now: Timestamp) -> Result<StoreTime, sqlx::Error> {
+        let mut write = Write::begin(self, now).await?;
+        let time = write.accept_clock(now).await?;
+        write.mend_future().await?;
+        write
+            .append_changes(&[Change::Everything], write.now(), None)
+            .await?;
+        write.commit().await?;
+        Ok(time)
+    }
+
+    async fn try_deregister(&self, report: &NodeReport) -> Result<(), sqlx::Error> {
+        let mut write = Write::begin_timeless(self).await?;
+        write.delete_node(report).await?;
+        write.commit().await
+    }
+
+    /// Notifies the other processes of a committed change. They also find it by polling, so a failure
+    /// is only logged.
+    async fn notify(&self) {
+        let Some(notify) = DB::NOTIFY else { return };
+        let notified = tokio::time::timeout(NOTIFY_TIMEOUT, async {
+            fetch(&self.pool, Sql::new(notify)).await
+        });
+        match notified.await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the notification of a change failed"),
+            Err(_elapsed) => tracing::debug!("the notification of a change timed out"),
+        }
+    }
+
+    async fn try_nodes(&self) -> Result<Vec<NodeReport>, sqlx::Error> {
+        let is_writable = DB::IS_WRITABLE;
+        let rows = fetch_from_primary(&self.pool, {
+            Sql::new(format!(
+                "SELECT {is_writable} AS is_writable, n.id, n.applied_gen, n.reported_at, n.mode, \
+                 n.version, n.contradicts_leap \
+                 FROM (SELECT 1 AS one) o LEFT JOIN pat_node n ON 1 = 1"
+            ))
+        });
+        let rows = rows.await?;
+        let rows = rows.iter();
+        rows.filter_map(|row| row::node_report(row).transpose())
+            .collect()
+    }
+
+    async fn try_record_use(&self, uses: &[LastUse]) -> Result<(), sqlx::Error> {
+        // Stands for the time of the caller's clock, which this call does not get.
+        let latest = uses.iter().map(|used| used.at).max();
+        let mut write = Write::begin(self, latest.unwrap_or_default()).await?;
+        let created = write.find_created(uses.iter().map(|used| used.id)).await?;
+        let uses = uses.iter();
+        let uses: Vec<_> = uses
+            .filter_map(|used| Some((*used, *created.get(&used.id)?)))
+            .collect();
+        if uses.is_empty() {
+            return Ok(());
+        }
+        write.put_last_uses(&uses).await?;
+        write.commit().await
+    }
+}
+
+#[async_trait]
+impl<DB: Dialect> TokenStore for SqlxStore<DB> {
+    #[instrument(name = "pat.store.insert", skip_all, fields(token.id = token.id.get()))]
+    async fn insert(&self, token: &NewToken, limit: u32) -> Result<Insertion, StoreError> {
+        self.retry_with_eager_locks(|locks_eagerly| self.try_insert(token, limit, locks_eagerly))
+            .await
+    }
+
+    #[instrument(name = "pat.store.find_by_digest", skip_all)]
+    async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Lookup, StoreError> {
+        self.retry(|| self.try_find_by_digest(digest)).await
+    }
+
+    #[instrument(name = "pat.store.recent_digests", skip_all)]
+    async fn recent_digests(&self, limit: u32) -> Result<Vec<TokenDigest>, StoreError> {
+        self.retry(|| self.try_recent_digests(limit)).await
+    }
+
+    #[instrument(name = "pat.store.find", skip_all, fields(token.id = id.get()))]
+    async fn find(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
+        self.retry(|| self.try_find(id)).await
+    }
+
+    #[instrument(name = "pat.store.list", skip_all, fields(%owner))]
+    async fn list(&self, owner: &Owner) -> Result<Vec<Token>, StoreError> {
+        self.retry(|| self.try_list(owner)).await
+    }
+
+    #[instrument(name = "pat.store.revoke", skip_all)]
+    async fn revoke(
+        &self,
+        scope: &RevocationScope,
+        revocation: &Revocation,
+    ) -> Result<Revoked, StoreError> {
+        let revoke = |locks_eagerly| self.try_revoke(scope, revocation, locks_eagerly);
+        let revoked = self.retry_with_eager_locks(revoke).await?;
+        if !revoked.tokens.is_empty() {
+            self.notify().await;
+        }
+        Ok(revoked)
+    }
+
+    #[instrument(name = "pat.store.append_change", skip_all)]
+    async fn append_change(
+        &self,
+        change: &Change,
+        now: Timestamp,
+    ) -> Result<Timestamp, StoreError> {
+        let append = |locks_eagerly| self.try_append(change, now, locks_eagerly);
+        let at = self.retry_with_eager_locks(append).await?;
+        self.notify().await;
+        Ok(at)
+    }
+
+    #[instrument(name = "pat.store.changes_since", level = "debug", skip_all)]
+    async fn changes_since(&self, cursor: Option<FeedPosition>) -> Result<ChangePage, StoreError> {
+        self.retry(|| self.try_changes_since(cursor)).await
+    }
+
+    async fn listen(&self, notify: &(dyn Fn() + Send + Sync)) {
+        if let Err(error) = DB::listen(&self.pool, notify).await {
+            tracing::debug!(%error, "listening for notifications failed and is repeated");
+        }
+    }
+
+    #[instrument(name = "pat.store.heartbeat", level = "debug", skip_all)]
+    async fn heartbeat(
+        &self,
+        report: &NodeReport,
+        mark: &MarkBounds,
+    ) -> Result<StoreTime, StoreError> {
+        self.retry(|| self.try_heartbeat(report, mark)).await
+    }
+
+    #[instrument(name = "pat.store.deregister", skip_all)]
+    async fn deregister(&self, report: &NodeReport) -> Result<(), StoreError> {
+        self.retry(|| self.try_deregister(report)).await
+    }
+
+    #[instrument(name = "pat.store.nodes", level = "debug", skip_all)]
+    async fn nodes(&self) -> Result<Vec<NodeReport>, StoreError> {
+        self.retry(|| self.try_nodes()).await
+    }
+
+    #[instrument(name = "pat.store.raise_readable_from", skip(self))]
+    async fn raise_readable_from(&self, version: u64) -> Result<(), StoreError> {
+        self.retry(|| self.try_raise_readable_from(version)).await
+    }
+
+    #[instrument(name = "pat.store.record_use", skip_all, fields(count = uses.len()))]
+    async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError> {
+        for chunk in uses.chunks(LAST_USES) {
+            self.retry(|| self.try_record_use(chunk)).await?;
+        }
+        Ok(())
+    }
+
+    #[instrument(name = "pat.store.accept_clock", skip_all)]
+    async fn accept_clock(&self, now: Timestamp) -> Result<StoreTime, StoreError> {
+        let time = self.retry(|| self.try_accept_clock(now)).await?;
+        self.notify().await;
+        Ok(time)
+    }
+
+    fn jobs(&self) -> Option<&dyn JobStore> {
+        Some(self)
+    }
+
+    fn search_store(&self) -> Option<&dyn SearchStore> {
+        Some(self)
+    }
+
+    fn audit(&self) -> Option<&dyn AuditStore> {
+        Some(self)
+    }
+}
