@@ -1,5 +1,9 @@
 //! Conversions between rows of `pat_event` and audit events.
 
+// The enums of pat-core can grow. All variants are named beside the wildcard, so that a new one fails
+// Clippy.
+#![warn(clippy::wildcard_enum_match_arm)]
+
 use std::borrow::Cow;
 
 use jiff::Timestamp;

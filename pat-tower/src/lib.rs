@@ -1,5 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The enums of pat-core can grow. Where one is matched, all variants are named beside the wildcard, so
+// that a new one fails Clippy.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 #[cfg(feature = "api")]
 pub mod api;

@@ -12,6 +12,7 @@ use crate::store::{Job, JobStore, Lease, StoreError};
 
 /// The outcome of [`Pats::run_if_due`](crate::Pats::run_if_due).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum JobRun {
     /// The occurrence was run to its end.
     Done,

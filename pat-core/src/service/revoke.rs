@@ -13,6 +13,7 @@ use crate::token::{Owner, TokenId};
 /// Whether the descendants of a token are revoked with it: the tokens that were created with it,
 /// directly or through others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Family {
     /// Revoked with it if `pat.create.by.token` is `capped`.
     #[default]

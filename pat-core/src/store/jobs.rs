@@ -241,7 +241,7 @@ impl fmt::Debug for LeaseRequest<'_> {
     }
 }
 
-/// The result of [`JobStore::acquire_lease`].
+/// The result of [`JobStore::acquire_lease`]. Exhaustive: a caller must handle each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeaseAnswer {
     /// The caller holds the lease.

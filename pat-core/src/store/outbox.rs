@@ -80,7 +80,7 @@ impl Claim {
     }
 }
 
-/// The outcome of a notification.
+/// The outcome of a notification. Exhaustive: a store must keep each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Every notifier has sent it.

@@ -88,7 +88,7 @@ impl NewToken {
     }
 }
 
-/// The result of [`TokenStore::insert`].
+/// The result of [`TokenStore::insert`]. Exhaustive: a caller must handle each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Insertion {
     /// The token as it was stored.
@@ -107,7 +107,8 @@ pub enum Insertion {
     ParentInvalid,
 }
 
-/// The tokens that [`TokenStore::revoke`] revokes.
+/// The tokens that [`TokenStore::revoke`] revokes. Exhaustive: a store that ignored one would report a
+/// revocation that it did not make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RevocationScope {
     /// These tokens; unknown IDs are skipped.

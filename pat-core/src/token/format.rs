@@ -208,6 +208,7 @@ pub struct InvalidPrefix;
 
 /// The name of a shipped format in the settings: `prefixed:pat` or `atlassian`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FormatName {
     /// [`PrefixedFormat`] with this prefix.
     Prefixed(TokenPrefix),

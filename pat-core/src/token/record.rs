@@ -79,6 +79,7 @@ pub(crate) fn is_expired(expires_at: Option<Timestamp>, now: Timestamp) -> bool 
 
 /// The reason that a stored token does not authenticate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Invalid {
     /// The token was revoked.
     Revoked,
@@ -90,6 +91,7 @@ pub enum Invalid {
 /// [name on the wire](TokenStatus::as_str).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
 pub enum TokenStatus {
     /// The token is valid, and expires after the warning period or never.
     Active,

@@ -1,3 +1,7 @@
+// The enums of pat-core can grow. All variants are named beside the wildcard, so that a new one fails
+// Clippy.
+#![warn(clippy::wildcard_enum_match_arm)]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -142,6 +146,7 @@ impl<DB: Dialect> Write<DB> {
         Ok(notifications)
     }
 
+    #[expect(clippy::match_same_arms, reason = "a new variant must fail Clippy")]
     async fn load_tokens(
         &mut self,
         notification: &mut QueuedNotification,
@@ -162,6 +167,7 @@ impl<DB: Dialect> Write<DB> {
             let still_applies = match notification.kind {
                 NotificationKind::Created | NotificationKind::Expired => is_live,
                 NotificationKind::ExpiresSoon => is_live && token.expires_at > Some(ends_by),
+                NotificationKind::Pruned | NotificationKind::RevokedByAdmin => true,
                 _ => true,
             };
             if still_applies {

@@ -27,11 +27,11 @@ pub(super) async fn administration<'r>(
     caller: &'r Caller,
 ) -> ApiResult<Administration<'r>> {
     let administration = state.pats.administration(caller).await;
-    administration.map_err(|error| match error {
-        AdminError::TokenInvalid(_) => {
-            Problem::invalid_token(state.challenges.invalid_token.clone())
+    administration.map_err(|error| {
+        if let AdminError::TokenInvalid(_) = error {
+            return Problem::invalid_token(state.challenges.invalid_token.clone());
         }
-        error => error.into(),
+        error.into()
     })
 }
 

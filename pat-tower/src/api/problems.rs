@@ -116,6 +116,7 @@ pub(super) async fn finish(mut response: Response) -> Response {
 }
 
 impl From<PolicyError> for Problem {
+    #[expect(clippy::match_same_arms, reason = "a new variant must fail Clippy")]
     fn from(error: PolicyError) -> Self {
         let kind = match error {
             PolicyError::Disabled => TOKENS_DISABLED,
@@ -132,6 +133,7 @@ impl From<PolicyError> for Problem {
             PolicyError::LimitReached { .. } => TOKEN_LIMIT_REACHED,
             PolicyError::OlderNodes { .. } => OLDER_NODES,
             PolicyError::TooManyRows { .. } => TOO_MANY_ROWS,
+            PolicyError::ParentInvalid => MALFORMED_BODY,
             _ => MALFORMED_BODY,
         };
         Self::new(kind, sentence(&error.to_string()))
@@ -150,15 +152,18 @@ impl From<Unavailable> for Problem {
 }
 
 impl From<AccessError> for Problem {
+    #[expect(clippy::match_same_arms, reason = "a new variant must fail Clippy")]
     fn from(error: AccessError) -> Self {
         match error {
             AccessError::Unavailable(error) => error.into(),
+            AccessError::NotFound => no_such_token(),
             _ => no_such_token(),
         }
     }
 }
 
 impl From<AdminError> for Problem {
+    #[expect(clippy::match_same_arms, reason = "a new variant must fail Clippy")]
     fn from(error: AdminError) -> Self {
         let kind = match error {
             AdminError::Unavailable(error) => return error.into(),
@@ -168,6 +173,7 @@ impl From<AdminError> for Problem {
             AdminError::NoAudit => AUDIT_NOT_SUPPORTED,
             AdminError::NoCriterion => NO_CRITERION,
             AdminError::CountMismatch { .. } => COUNT_MISMATCH,
+            AdminError::TokenInvalid(_) => return Self::unavailable(),
             _ => return Self::unavailable(),
         };
         Self::new(kind, sentence(&error.to_string()))

@@ -119,18 +119,18 @@ impl Config {
     }
 
     fn refuse(&self, digest: Option<TokenDigest>, error: AuthError) -> Action {
-        let rejection = match error {
-            AuthError::Unavailable(_) => PatRejection::new(RejectionKind::Unavailable),
-            error if self.mode == Mode::Lenient => {
-                let challenges = Arc::clone(&self.challenges);
-                return Action::PassOn(Why::Refused(Arc::new(Refusal {
-                    challenges,
-                    digest,
-                    error,
-                })));
-            }
-            _ => PatRejection::new(RejectionKind::InvalidToken)
-                .with_challenge(self.challenges.invalid_token.clone()),
+        let rejection = if let AuthError::Unavailable(_) = error {
+            PatRejection::new(RejectionKind::Unavailable)
+        } else if self.mode == Mode::Lenient {
+            let challenges = Arc::clone(&self.challenges);
+            return Action::PassOn(Why::Refused(Arc::new(Refusal {
+                challenges,
+                digest,
+                error,
+            })));
+        } else {
+            PatRejection::new(RejectionKind::InvalidToken)
+                .with_challenge(self.challenges.invalid_token.clone())
         };
         Action::Reject(Box::new(rejection.with_reason(error)))
     }

@@ -84,7 +84,7 @@ impl<'e> AuthState<'e> {
             {
                 Some(Err(refusal.error.clone()))
             }
-            _ => None,
+            Self::Accepted(_) | Self::Unauthenticated(_) => None,
         }
     }
 }

@@ -79,14 +79,19 @@ impl Page {
                 Text::NotSupported,
                 Text::NotSupportedHint,
             ),
+            AdminError::NoAudit | AdminError::NoCriterion | AdminError::CountMismatch { .. } => {
+                return self.bad_request(StatusCode::BAD_REQUEST);
+            }
             _ => return self.bad_request(StatusCode::BAD_REQUEST),
         };
         self.fail(status, title, hint)
     }
 
+    #[expect(clippy::match_same_arms, reason = "a new variant must fail Clippy")]
     pub(super) fn inaccessible(&self, error: &AccessError) -> Response {
         match error {
             AccessError::Unavailable(error) => self.unavailable(error),
+            AccessError::NotFound => self.not_found(),
             _ => self.not_found(),
         }
     }

@@ -99,6 +99,7 @@ impl Page {
             TokenStatus::ExpiresSoon => "soon",
             TokenStatus::Expired => "expired",
             TokenStatus::Revoked => "revoked",
+            _ => "",
         };
         let words = self.t(Text::Status(status)).into_owned();
         Badge { class, words }

@@ -20,6 +20,7 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         Text::Status(TokenStatus::ExpiresSoon) => "Expires soon",
         Text::Status(TokenStatus::Expired) => "Expired",
         Text::Status(TokenStatus::Revoked) => "Revoked",
+        Text::Status(status) => status.as_str(),
         Text::Never | Text::NeverUsed | Text::NoExpiry => "Never",
         Text::Cancel => "Cancel",
 

@@ -207,12 +207,23 @@ fn check(page: &Page, name: &str, expiry: &Expiry) -> Result<Option<i64>, Errors
     }
 }
 
+#[expect(clippy::match_same_arms, reason = "a new variant must fail Clippy")]
 fn status(error: &PolicyError) -> StatusCode {
     match error {
         PolicyError::LimitReached { .. }
         | PolicyError::TooManyRows { .. }
         | PolicyError::ForbiddenByToken => StatusCode::FORBIDDEN,
         PolicyError::OlderNodes { .. } => StatusCode::CONFLICT,
+        PolicyError::Disabled
+        | PolicyError::NameBlank
+        | PolicyError::NameTooLong { .. }
+        | PolicyError::NameHasControlCharacter
+        | PolicyError::NameHasBidiControl
+        | PolicyError::DurationNotPositive
+        | PolicyError::DurationTooLong { .. }
+        | PolicyError::EternalNotAllowed
+        | PolicyError::OutlivesParent
+        | PolicyError::ParentInvalid => StatusCode::BAD_REQUEST,
         _ => StatusCode::BAD_REQUEST,
     }
 }
