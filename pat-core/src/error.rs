@@ -79,7 +79,7 @@ pub enum Unavailable {
     /// The host's user directory.
     #[error("the user directory failed")]
     Directory(#[source] Arc<dyn Error + Send + Sync>),
-    /// The operating system's random number generator.
+    /// The random number generator.
     #[error(transparent)]
     Randomness(#[from] RandomnessError),
     /// An internal task ended without a result, because it panicked or the runtime is shutting down.

@@ -18,10 +18,10 @@ impl Principal {
         self.0.token_id
     }
 
-    /// Returns the token's digest, for [`Pats::recheck`](crate::Pats::recheck).
+    /// Returns whether the token has this digest.
     #[must_use]
-    pub fn digest(&self) -> &TokenDigest {
-        &self.0.digest
+    pub fn has_digest(&self, digest: &TokenDigest) -> bool {
+        self.0.digest == *digest
     }
 
     /// Returns the token's owner: the user who made the request.

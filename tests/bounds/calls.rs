@@ -116,13 +116,7 @@ pub(super) const CALLS: &[Call] = &[
     }),
     call("Pats::authenticate_digest", 1, Asks::Both, |w| {
         Box::pin(async {
-            w.pats.authenticate_digest(*w.principal.digest()).await?;
-            Ok(())
-        })
-    }),
-    call("Pats::recheck", 1, Asks::Both, |w| {
-        Box::pin(async {
-            w.pats.recheck(*w.principal.digest()).await?;
+            w.pats.authenticate_digest(w.token.plain.digest()).await?;
             Ok(())
         })
     }),

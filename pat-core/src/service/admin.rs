@@ -62,7 +62,7 @@ impl Pats {
             return Err(AdminError::Disabled);
         }
         if let Some(token) = caller.token() {
-            self.recheck(*token.digest()).await?;
+            self.recheck(token).await?;
         }
         if !self.is_administrator(caller).await? {
             return Err(AdminError::NotAdministrator);

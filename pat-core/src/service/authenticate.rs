@@ -74,12 +74,9 @@ impl Pats {
         }
     }
 
-    /// Authenticates again a token that authenticated earlier: for long responses, such as event
-    /// streams.
-    ///
-    /// # Errors
-    /// Same as [`Pats::authenticate_digest`].
-    pub async fn recheck(&self, digest: TokenDigest) -> AuthResult {
+    /// Authenticates again a token that authenticated earlier.
+    pub(super) async fn recheck(&self, principal: &Principal) -> AuthResult {
+        let digest = principal.0.digest;
         match self.authenticate_cached(&digest) {
             Some(verdict) => verdict,
             None => self.authenticate_digest(digest).await,
@@ -106,7 +103,7 @@ impl Pats {
         const LONGEST: Duration = Duration::from_secs(1);
         let interval = self.settings().cluster_poll_interval().min(LONGEST);
         loop {
-            if let Err(error) = self.recheck(*principal.digest()).await {
+            if let Err(error) = self.recheck(principal).await {
                 return error;
             }
             tokio::time::sleep(interval).await;

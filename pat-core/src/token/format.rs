@@ -11,6 +11,35 @@ use super::secret::{PlainToken, RandomnessError, fill_random};
 ///
 /// The crate has two: [`PrefixedFormat`] and [`AtlassianFormat`]. A host may implement another;
 /// `pat_core::testing::check_format` checks it.
+///
+/// ```
+/// use std::fs::File;
+/// use std::io::Read;
+///
+/// use pat_core::{PlainToken, RandomnessError, TokenFormat};
+///
+/// /// `acme-` and 40 hexadecimal digits.
+/// #[derive(Debug)]
+/// struct AcmeFormat;
+///
+/// impl TokenFormat for AcmeFormat {
+///     fn generate(&self) -> Result<PlainToken, RandomnessError> {
+///         let mut secret = [0; 20];
+///         let mut generator = File::open("/dev/urandom").map_err(RandomnessError::new)?;
+///         generator.read_exact(&mut secret).map_err(RandomnessError::new)?;
+///         let digits: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+///         Ok(PlainToken::new(format!("acme-{digits}")))
+///     }
+///
+///     fn recognizes(&self, presented: &[u8]) -> bool {
+///         let digits = presented.strip_prefix(b"acme-").unwrap_or_default();
+///         digits.len() == 40 && digits.iter().all(|digit| b"0123456789abcdef".contains(digit))
+///     }
+/// }
+///
+/// # #[cfg(feature = "testing")]
+/// pat_core::testing::check_format(&AcmeFormat);
+/// ```
 pub trait TokenFormat: Debug + Send + Sync + 'static {
     /// Generates a new token with at least 112 bits from the operating system's random number
     /// generator. The string must be an RFC 6750 `token68` of at most 256 bytes.

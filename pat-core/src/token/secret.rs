@@ -1,5 +1,7 @@
+use std::error::Error;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use sha2::block_api::compress256;
 use sha2::{Digest, Sha256};
@@ -109,19 +111,27 @@ impl fmt::Debug for TokenDigest {
     }
 }
 
-/// The error of the operating system's random number generator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the operating system's random number generator failed: {0}")]
-pub struct RandomnessError(getrandom::Error);
+/// The error of a random number generator: the operating system's, or that of a
+/// [`TokenFormat`](super::TokenFormat).
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the random number generator failed")]
+pub struct RandomnessError(#[source] Arc<dyn Error + Send + Sync>);
+
+impl RandomnessError {
+    /// Wraps the generator's own error.
+    pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(Arc::from(source.into()))
+    }
+}
 
 /// Fills `buffer` from the operating system's generator, the only source of secrets in this crate.
 pub(super) fn fill_random(buffer: &mut [u8]) -> Result<(), RandomnessError> {
-    getrandom::fill(buffer).map_err(RandomnessError)
+    getrandom::fill(buffer).map_err(RandomnessError::new)
 }
 
 /// Returns a number from the operating system's generator.
 pub(crate) fn random_u64() -> Result<u64, RandomnessError> {
-    getrandom::u64().map_err(RandomnessError)
+    getrandom::u64().map_err(RandomnessError::new)
 }
 
 #[cfg(test)]

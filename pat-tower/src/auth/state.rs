@@ -76,7 +76,7 @@ impl<'e> AuthState<'e> {
     /// Returns the result for the token of this digest, if the decision was about that token.
     pub(super) fn result_for(&self, digest: &TokenDigest) -> Option<Result<Principal, AuthError>> {
         match self {
-            Self::Accepted(pat) if pat.principal().digest() == digest => {
+            Self::Accepted(pat) if pat.principal().has_digest(digest) => {
                 Some(Ok(pat.principal().clone()))
             }
             Self::Unauthenticated(Why::Refused(refusal))
