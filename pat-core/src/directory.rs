@@ -13,6 +13,30 @@ use crate::token::Owner;
 ///
 /// An owner's key must be stable and never be given to another user.
 /// `pat_core::testing::check_directory` checks an implementation against its users.
+///
+/// ```
+/// use async_trait::async_trait;
+/// use pat_core::{BoxError, Owner, User, UserDirectory};
+///
+/// /// Everybody is an active user, and root an administrator.
+/// #[derive(Debug)]
+/// struct Everybody;
+///
+/// #[async_trait]
+/// impl UserDirectory for Everybody {
+///     async fn find(&self, owner: &Owner) -> Result<Option<User>, BoxError> {
+///         Ok(Some(User::new(owner.clone(), owner.as_str(), owner.as_str(), true)))
+///     }
+///
+///     async fn is_administrator(&self, owner: &Owner) -> Result<bool, BoxError> {
+///         Ok(owner.as_str() == "root")
+///     }
+///
+///     async fn search(&self, _contains: &str, _limit: usize) -> Result<Vec<User>, BoxError> {
+///         Ok(Vec::new())
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait UserDirectory: Debug + Send + Sync + 'static {
     /// Returns the user with this key; `None` if the user does not exist or was deleted.

@@ -20,6 +20,27 @@ use crate::token::{RandomnessError, Token, TokenId, random_u64};
 ///
 /// A service may have several; each gets every notification. If one of them fails, only that one gets
 /// the notification again.
+///
+/// ```
+/// use async_trait::async_trait;
+/// use pat_core::{Notification, Notifier, NotifyError};
+///
+/// /// Prints notifications.
+/// #[derive(Debug)]
+/// struct Console;
+///
+/// #[async_trait]
+/// impl Notifier for Console {
+///     fn name(&self) -> &str {
+///         "console"
+///     }
+///
+///     async fn send(&self, notification: &Notification) -> Result<(), NotifyError> {
+///         println!("{}: {}", notification.recipient.full_name, notification.kind);
+///         Ok(())
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait Notifier: Debug + Send + Sync + 'static {
     /// Returns the notifier's name, which must be unique in the service and never change: 1 to 32

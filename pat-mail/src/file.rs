@@ -14,6 +14,22 @@ use crate::message::Composer;
 ///
 /// A file appears complete or not at all, and on Unix only its owner can read it. A retry overwrites
 /// it with the same content.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use pat_core::{MemoryStore, Pats};
+/// use pat_mail::{Composer, FileMailer};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let composer = Composer::builder("Example <noreply@example.com>").build()?;
+/// let pats = Pats::builder(Arc::new(MemoryStore::default()))
+///     .notifier(Arc::new(FileMailer::new(composer, "mails")))
+///     .build();
+/// # drop(pats);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct FileMailer {
     composer: Composer,

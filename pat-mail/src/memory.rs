@@ -6,6 +6,24 @@ use pat_core::{Notification, Notifier, NotifyError};
 use crate::message::Composer;
 
 /// Keeps mails in memory, for tests and demonstrations. Clones share the mails.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use pat_core::{MemoryStore, Pats};
+/// use pat_mail::{Composer, MemoryMailer};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let composer = Composer::builder("Example <noreply@example.com>").build()?;
+/// let mailer = MemoryMailer::new(composer);
+/// let pats = Pats::builder(Arc::new(MemoryStore::default()))
+///     .notifier(Arc::new(mailer.clone()))
+///     .build();
+/// assert!(mailer.messages().is_empty());
+/// # drop(pats);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct MemoryMailer {
     composer: Composer,

@@ -17,6 +17,27 @@ pub(crate) use self::time::{Moment, Time};
 ///
 /// [`Clock::wall`] is the date, which may be set back. [`Clock::boot`] measures elapsed time, and never
 /// goes back.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use jiff::{SignedDuration, Timestamp};
+/// use pat_core::{Clock, SystemClock};
+///
+/// /// The system's clock, a day ahead.
+/// #[derive(Debug)]
+/// struct Tomorrow;
+///
+/// impl Clock for Tomorrow {
+///     fn wall(&self) -> Timestamp {
+///         SystemClock.wall() + SignedDuration::from_hours(24)
+///     }
+///
+///     fn boot(&self) -> Duration {
+///         SystemClock.boot()
+///     }
+/// }
+/// ```
 pub trait Clock: Debug + Send + Sync + 'static {
     /// Returns the date and time, UTC.
     fn wall(&self) -> Timestamp;

@@ -26,6 +26,24 @@ use crate::store::{Job, StoreError, StoreTime, TokenStore};
 /// Personal access tokens: creates, lists, revokes and authenticates them.
 ///
 /// Cheap to clone; clones share everything. Every method needs a tokio runtime.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use pat_core::{Caller, MemoryStore, Owner, Pats, TokenRequest};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let pats = Pats::builder(Arc::new(MemoryStore::default())).build();
+/// let alice = Caller::cookie_authenticated(Owner::new("alice")?);
+/// let created = pats.create(&alice, TokenRequest::new("ci", Some(90))).await?;
+/// let principal = pats.authenticate(created.plain.expose().as_bytes()).await?;
+/// assert_eq!(principal.owner(), alice.owner());
+/// pats.revoke(&alice, created.token.id).await?;
+/// assert!(pats.authenticate(created.plain.expose().as_bytes()).await.is_err());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Pats(pub(crate) Arc<Node>);
 

@@ -29,6 +29,24 @@ use crate::event::Event;
 ///
 /// # Errors
 /// The errors of [`TokenStore`](super::TokenStore#errors).
+///
+/// ```
+/// use jiff::Timestamp;
+/// use pat_core::event::{Event, EventKind};
+/// use pat_core::{MemoryStore, Owner, TokenStore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = MemoryStore::default();
+/// let audit = store.audit().expect("the store has the capability");
+/// let kind = EventKind::OwnerChanged { owner: Owner::new("alice")? };
+/// audit.record_events(&[Event::new(Timestamp::now(), kind.clone())]).await?;
+/// audit.number_events(100).await?;
+/// let events = audit.events_after(0, 100).await?;
+/// assert_eq!(events[0].kind, kind);
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait AuditStore: Debug + Send + Sync {
     /// Writes events that belong to no change, in one transaction: one row for each event, or one for

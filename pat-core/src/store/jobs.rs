@@ -24,6 +24,29 @@ use crate::token::{Owner, TokenId};
 ///
 /// # Errors
 /// The errors of [`TokenStore`](super::TokenStore#errors).
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use jiff::Timestamp;
+/// use pat_core::store::{Job, LeaseAnswer, LeaseRequest, MarkBounds, Prune};
+/// use pat_core::{MemoryStore, TokenStore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = MemoryStore::default();
+/// let jobs = store.jobs().expect("the store has the capability");
+/// let now = Timestamp::now();
+/// let (is_due, mark) = (|at| Some(at), MarkBounds::new(now, now, now));
+/// let request = LeaseRequest::new(Job::Prune, now, Duration::from_mins(1), &is_due, mark);
+/// let (answer, _time) = jobs.acquire_lease(&request).await?;
+/// let LeaseAnswer::Acquired(lease) = answer else { panic!("another runner holds the lease") };
+/// let pruned = jobs.prune(&lease, &Prune::new(now, now, Duration::from_hours(24)), 100).await?;
+/// assert!(pruned.tokens.is_empty());
+/// jobs.release_lease(&lease, true).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait JobStore: Debug + Send + Sync {
     /// Acquires a job's lease for `request.ttl`, if the due occurrence (`request.due`) has not been

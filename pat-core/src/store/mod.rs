@@ -51,6 +51,26 @@ use crate::token::{Owner, Token, TokenDigest, TokenId};
 /// # Errors
 /// [`StoreError::Backend`] if the database fails, and [`StoreError::Timeout`] if it does not answer
 /// within the store's own time limit, if it has one. A refused change is a result, not an error.
+///
+/// ```
+/// use jiff::Timestamp;
+/// use pat_core::store::{NewToken, Revocation, RevocationScope};
+/// use pat_core::{MemoryStore, Owner, TokenDigest, TokenId, TokenStore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = MemoryStore::default();
+/// let digest = TokenDigest::of(b"pat_secret");
+/// let (id, owner, now) = (TokenId::new(7).unwrap(), Owner::new("alice")?, Timestamp::now());
+/// store.insert(&NewToken::new(id, digest, owner, "ci", now), 10).await?;
+/// assert_eq!(store.find_by_digest(&digest).await?.token.unwrap().name, "ci");
+///
+/// let scope = RevocationScope::Tokens(vec![id]);
+/// let revoked = store.revoke(&scope, &Revocation::new(now)).await?;
+/// assert_eq!(revoked.tokens[0].id, id);
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait TokenStore: Debug + Send + Sync + 'static {
     /// Returns whether other processes may change the stored data; `true` by default, `false` for data

@@ -15,6 +15,23 @@ use crate::token::{Token, TokenId};
 ///
 /// # Errors
 /// The errors of [`TokenStore`](crate::TokenStore#errors).
+///
+/// ```
+/// use pat_core::search::{Filter, Search, Sort, SortKey, Start};
+/// use pat_core::{MemoryStore, Owner, TokenStore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = MemoryStore::default();
+/// let searched = store.search_store().expect("the store has the capability");
+/// let mut filter = Filter::default();
+/// filter.owners = vec![Owner::new("alice")?];
+/// let sort = Sort { key: SortKey::CreatedAt, is_descending: true };
+/// let page = searched.search(&Search::new(filter, sort, Start::Offset(0), 50)).await?;
+/// assert!(page.is_empty());
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait SearchStore: Debug + Send + Sync {
     /// Returns at most `search.limit` matching tokens, in the requested order.
