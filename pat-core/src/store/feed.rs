@@ -83,7 +83,7 @@ pub struct NodeReport {
     pub now: Timestamp,
     /// When the node reports.
     pub mode: ReportMode,
-    /// The version of the store that the node knows ([`SCHEMA_VERSION`]); 0 if not reported.
+    /// The version of the store that the node knows ([`SCHEMA_VERSION`](super::SCHEMA_VERSION)); 0 if not reported.
     pub version: u64,
     /// Whether the node has evidence against a store's clock that is far from the mark
     /// ([`StoreTime`]): it finds the two close together, or has seen the clock leap while it ran.
@@ -127,7 +127,7 @@ pub const NODE_FORGOTTEN_AFTER: Duration = Duration::from_mins(1);
 /// its whole cache: reloading the tokens in use takes less time than reading on.
 pub const MOST_READ: u64 = 2_000;
 
-/// The result of [`TokenStore::changes_since`].
+/// The result of [`TokenStore::changes_since`](super::TokenStore::changes_since).
 ///
 /// The change counter has no gaps and grows in the order of the commits: a transaction increments it as
 /// its last step, under a lock held until the commit. (A database sequence does not have that order, so

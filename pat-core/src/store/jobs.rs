@@ -17,7 +17,7 @@ use crate::token::{Owner, TokenId};
 /// Callers pass the time of their clock. A store whose database has a clock uses that one instead,
 /// read in the transaction of the change. A stored time in an impossible future, written while a clock
 /// was wrong, counts as not set: a lease that lasts longer than any lease, an occurrence that is done
-/// before its time, a notification that is delayed longer than [`LONGEST_DELAY`].
+/// before its time, a notification that is delayed longer than [`LONGEST_DELAY`](super::LONGEST_DELAY).
 ///
 /// A method with a [`Lease`] makes its changes in one transaction, and only if the lease is still
 /// held. An implementation is conformant if it passes the suite in `pat_core::testing::jobs`.

@@ -27,7 +27,7 @@ pub struct NewToken {
     /// included.
     pub max_rows: u32,
     /// Whether a [`NotificationKind::Created`](crate::notification::NotificationKind::Created) is
-    /// queued in the same transaction. Never set for a store without [`TokenStore::jobs`].
+    /// queued in the same transaction. Never set for a store without [`TokenStore::jobs`](super::TokenStore::jobs).
     pub notify: bool,
 }
 
@@ -88,7 +88,7 @@ impl NewToken {
     }
 }
 
-/// The result of [`TokenStore::insert`]. Exhaustive: a caller must handle each.
+/// The result of [`TokenStore::insert`](super::TokenStore::insert). Exhaustive: a caller must handle each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Insertion {
     /// The token as it was stored.
@@ -107,7 +107,7 @@ pub enum Insertion {
     ParentInvalid,
 }
 
-/// The tokens that [`TokenStore::revoke`] revokes. Exhaustive: a store that ignored one would report a
+/// The tokens that [`TokenStore::revoke`](super::TokenStore::revoke) revokes. Exhaustive: a store that ignored one would report a
 /// revocation that it did not make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RevocationScope {
@@ -131,7 +131,7 @@ pub struct Revocation {
     pub reason: Option<String>,
     /// Whether a [`NotificationKind::RevokedByAdmin`](crate::notification::NotificationKind::RevokedByAdmin)
     /// is queued for each owner in the same transaction. Never set for a store without
-    /// [`TokenStore::jobs`].
+    /// [`TokenStore::jobs`](super::TokenStore::jobs).
     pub notify: bool,
 }
 
@@ -148,7 +148,7 @@ impl Revocation {
     }
 }
 
-/// The result of [`TokenStore::revoke`].
+/// The result of [`TokenStore::revoke`](super::TokenStore::revoke).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Revoked {
@@ -173,7 +173,7 @@ impl Revoked {
     }
 }
 
-/// The result of [`TokenStore::find_by_digest`].
+/// The result of [`TokenStore::find_by_digest`](super::TokenStore::find_by_digest).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lookup {
