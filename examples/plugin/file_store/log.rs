@@ -93,29 +93,28 @@ impl Log {
         };
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
-        let mut file = options.open(&path).map_err(io_error)?;
+        let file = options.open(&path).map_err(io_error)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path }),
             Err(TryLockError::Error(error)) => return Err(io_error(error)),
         }
+        let mut log = Self {
+            path: path.clone(),
+            file,
+            len: HEADER.len() as u64,
+            is_torn: false,
+        };
         let mut content = Vec::new();
-        file.read_to_end(&mut content).map_err(io_error)?;
+        log.file.read_to_end(&mut content).map_err(io_error)?;
         if content.len() < HEADER.len() && HEADER.starts_with(&content) {
             // New, or its process died before it was begun.
-            begin(&mut file, &path).map_err(io_error)?;
+            begin(&mut log.file, &path).map_err(io_error)?;
             content = HEADER.to_vec();
         }
         if !content.starts_with(HEADER) {
             return Err(OpenError::NotALog { path });
         }
-
-        let mut log = Self {
-            path,
-            file,
-            len: HEADER.len() as u64,
-            is_torn: false,
-        };
         let mut entries = Vec::new();
         for (line, text) in (2..).zip(content[HEADER.len()..].split_inclusive(|b| *b == b'\n')) {
             if !text.ends_with(b"\n") {
@@ -169,6 +168,14 @@ impl Log {
         self.file.sync_all()?;
         self.is_torn = false;
         Ok(())
+    }
+}
+
+impl Drop for Log {
+    /// Closing the file would leave it locked as long as a process that is just being started has a
+    /// copy of it.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
     }
 }
 
