@@ -5,6 +5,7 @@
     expect(dead_code, reason = "without a database nothing opens a store")
 )]
 
+mod apply;
 mod checkout;
 mod connect;
 mod dialect;

@@ -1,9 +1,10 @@
 use std::time::Duration;
 
 use pat_core::store::SCHEMA_VERSION;
-use sqlx::migrate::{AppliedMigration, Migrate as _, MigrateError, Migration, MigrationType};
+use sqlx::migrate::{MigrateError, Migration, MigrationType};
 use sqlx::{Error, SqlSafeStr as _};
 
+use crate::apply::{applied, apply_missing, first_missing};
 use crate::dialect::Dialect;
 use crate::error::ConnectError;
 use crate::privileges::{explain, is_database_error, is_forbidden};
@@ -93,23 +94,9 @@ impl<DB: Dialect> SqlxStore<DB> {
         }
     }
 
-    /// Applies the migrations that are missing, each after all before it are finished.
-    ///
-    /// sqlx's `Migrator` either takes an advisory lock, which not every pooler and cluster
-    /// supports, or treats a migration that another process has only begun as finished.
     async fn apply_missing(&self, migrations: &[Migration]) -> Result<(), MigrateError> {
         let mut connection = self.pool.acquire().await?;
-        connection.ensure_migrations_table(TABLE).await?;
-        loop {
-            let (finished, unfinished) = applied::<DB>(&mut connection).await?;
-            let Some(missing) = first_missing(migrations, &finished)? else {
-                return Ok(());
-            };
-            if unfinished == Some(missing.version) {
-                return Err(MigrateError::Dirty(missing.version));
-            }
-            connection.apply(TABLE, missing).await?;
-        }
+        apply_missing(&mut *connection, TABLE, migrations).await
     }
 
     /// Deletes the record of a migration that was begun and not finished, unless it is a newer
@@ -183,46 +170,12 @@ async fn is_up_to_date<DB: Dialect>(
     migrations: &[Migration],
     connection: &mut DB::Connection,
 ) -> Result<bool, ConnectError> {
-    match applied::<DB>(connection).await.map_err(cause) {
+    match applied(connection, TABLE).await.map_err(cause) {
         // `apply_missing` reports a migration that has changed.
         Ok((finished, _)) => Ok(matches!(first_missing(migrations, &finished), Ok(None))),
         Err(error) if is_database_error(&error, DB::is_missing_table) => Ok(false),
         Err(error) => Err(explain::<DB>(error, false, connection).await),
     }
-}
-
-/// Returns the migrations that are finished, and the version of the lowest that is only begun.
-async fn applied<DB: Dialect>(
-    connection: &mut DB::Connection,
-) -> Result<(Vec<AppliedMigration>, Option<i64>), MigrateError> {
-    let mut finished = connection.list_applied_migrations(TABLE).await?;
-    // Read last, so that it covers every migration in the list.
-    let unfinished = connection.dirty_version(TABLE).await?;
-    finished.retain(|migration| unfinished.is_none_or(|version| migration.version < version));
-    Ok((finished, unfinished))
-}
-
-/// Returns the first of our migrations that is not among the finished ones.
-///
-/// # Errors
-/// [`MigrateError::VersionMismatch`] if one before it was applied with another text.
-fn first_missing<'m>(
-    migrations: &'m [Migration],
-    finished: &[AppliedMigration],
-) -> Result<Option<&'m Migration>, MigrateError> {
-    for ours in migrations {
-        match finished
-            .iter()
-            .find(|theirs| theirs.version == ours.version)
-        {
-            None => return Ok(Some(ours)),
-            Some(theirs) if theirs.checksum != ours.checksum => {
-                return Err(MigrateError::VersionMismatch(ours.version));
-            }
-            Some(_) => {}
-        }
-    }
-    Ok(None)
 }
 
 fn cause(error: MigrateError) -> Error {
