@@ -109,7 +109,7 @@ properties! {
         "when mails about expiry are queued",
         expiry_check_schedule borrowed as Schedule, set by expiry_check_schedule_cron(&Schedule);
     "atlassian.pats.expiry.warning.days" = "5", Count<0, 36_500>,
-        "days before its expiry from which a token expires soon",
+        "how many days before its expiry a token is shown as expiring soon, and its owner notified",
         expiry_warning_days copied as u32, set by expiry_warning_days(u32);
     "atlassian.pats.invalidate.session.enabled" = "true", Boolean,
         "whether a request with a token ends the session that came with it",

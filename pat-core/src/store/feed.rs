@@ -63,7 +63,7 @@ impl ChangeEntry {
 /// the same changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FeedPosition {
-    /// The last change counter that was read; 0 before the first change.
+    /// The generation of the last change that was read; 0 before the first one.
     pub generation: u64,
     /// The random number of that generation; `None` if it has no entry. After a failover that lost
     /// commits it differs, even when the counter has caught up.
@@ -110,7 +110,7 @@ impl NodeReport {
 /// When a node reports, in addition to every ten seconds. Exhaustive: a store must handle each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ReportMode {
-    /// At no other time. A revocation that waits for such a node waits until its cache expires.
+    /// Every ten seconds only. A revocation that waits for such a node waits until its cache expires.
     Seldom,
     /// After each change it applies, before it uses its cache again.
     EachChange,

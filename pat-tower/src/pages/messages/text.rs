@@ -65,7 +65,7 @@ pub enum Text<'a> {
     Actions,
     /// A button or link that revokes.
     Revoke,
-    /// The same with the token's name, for screen readers.
+    /// The label of that button for screen readers, with the token's name.
     RevokeNamed(&'a str),
     /// The question whether to revoke a token.
     RevokeQuestion(&'a str),
