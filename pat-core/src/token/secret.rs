@@ -3,7 +3,6 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use sha2::block_api::compress256;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -51,7 +50,7 @@ impl TokenDigest {
     /// Computes the digest of a presented string.
     #[must_use]
     pub fn of(presented: &[u8]) -> Self {
-        Self(one_block(presented).unwrap_or_else(|| Sha256::digest(presented).into()))
+        Self(Sha256::digest(presented).into())
     }
 
     /// Creates a digest from its 32 stored bytes.
@@ -65,35 +64,6 @@ impl TokenDigest {
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
-}
-
-/// Returns the digest of a text that fits into one block with its padding (FIPS 180-4, section 5.1.1),
-/// as tokens of the default format do. The general hasher takes 1.5 times as long for these.
-fn one_block(text: &[u8]) -> Option<[u8; 32]> {
-    // FIPS 180-4, section 5.3.3.
-    let mut state = [
-        0x6a09_e667,
-        0xbb67_ae85,
-        0x3c6e_f372,
-        0xa54f_f53a,
-        0x510e_527f,
-        0x9b05_688c,
-        0x1f83_d9ab,
-        0x5be0_cd19,
-    ];
-    let mut block = [0; 64];
-    let (room, bits) = block.split_last_chunk_mut().expect("a block has 64 bytes");
-    // A one bit follows the text.
-    let (padded, _) = room.split_at_mut_checked(text.len() + 1)?;
-    padded[..text.len()].copy_from_slice(text);
-    padded[text.len()] = 0x80;
-    *bits = (text.len() as u64 * 8).to_be_bytes();
-    compress256(&mut state, &[block]);
-    let mut digest = [0; 32];
-    for (bytes, word) in digest.chunks_exact_mut(4).zip(state) {
-        bytes.copy_from_slice(&word.to_be_bytes());
-    }
-    Some(digest)
 }
 
 impl Hash for TokenDigest {
@@ -154,16 +124,5 @@ mod tests {
             0xf2, 0x00, 0x15, 0xad,
         ];
         assert_eq!(TokenDigest::of(b"abc").as_bytes(), &expected);
-    }
-
-    #[test]
-    fn digests_of_one_block_are_those_of_the_hasher() {
-        let text: Vec<u8> = (0..130).collect();
-        for length in 0..text.len() {
-            let text = &text[..length];
-            let expected: [u8; 32] = Sha256::digest(text).into();
-            assert_eq!(TokenDigest::of(text).as_bytes(), &expected, "{length}");
-            assert_eq!(one_block(text).is_some(), length <= 55, "{length}");
-        }
     }
 }
