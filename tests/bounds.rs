@@ -15,13 +15,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use libtest_mimic::Trial;
 use pat_core::event::Event;
+use pat_core::event::EventSink;
+use pat_core::notification::{Notification, Notifier, NotifyError};
 use pat_core::settings::{RevocationWait, SettingsBuilder};
 use pat_core::store::Job;
 use pat_core::testing::{TestClock, TestDirectory};
-use pat_core::{
-    Administration, BoxError, Caller, CreatedToken, EventSink, Notification, Notifier, NotifyError,
-    Pats, Principal, Settings,
-};
+use pat_core::{Administration, BoxError, Caller, CreatedToken, Pats, Principal, Settings};
 
 use crate::common::blocking_trial;
 use crate::common::fault_store::{Fault, FaultStore, METHODS};

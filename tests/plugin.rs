@@ -13,15 +13,16 @@ use axum::routing::post;
 use jiff::Timestamp;
 use libtest_mimic::Trial;
 use pat_core::event::{Event, EventKind, EventSink as _};
+use pat_core::format::TokenFormat;
+use pat_core::format::{AtlassianFormat, RandomnessError};
 use pat_core::store::{
     Change, ChangePage, FeedPosition, Insertion, LastUse, NewToken, Revocation, RevocationScope,
     SCHEMA_VERSION, TokenStore,
 };
 use pat_core::testing::{Case, check_directory, check_format, check_notifier, store};
-use pat_core::token::{AtlassianFormat, RandomnessError};
 use pat_core::{
-    Caller, CreatedToken, Jobs, MemoryStore, Owner, Pats, PlainToken, Token, TokenDigest,
-    TokenFormat, TokenId, TokenRequest,
+    Caller, CreatedToken, Jobs, MemoryStore, Owner, Pats, PlainToken, Token, TokenDigest, TokenId,
+    TokenRequest,
 };
 use pat_example_server::DemoUsers;
 use pat_example_server::plugin::{FileStore, OpenError, WebhookSink};

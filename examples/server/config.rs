@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use pat_core::{Notifier, Settings};
+use pat_core::Settings;
+use pat_core::notification::Notifier;
 use tracing_subscriber::EnvFilter;
 
 use crate::{mail, one_line};

@@ -1,9 +1,11 @@
 //! Tokens to look at, in all the states there are.
 
 use jiff::{SignedDuration, Timestamp};
+use pat_core::format::TokenFormat as _;
+use pat_core::format::{PrefixedFormat, TokenPrefix};
+use pat_core::store::TokenStore;
 use pat_core::store::{LastUse, NewToken, Revocation, RevocationScope};
-use pat_core::token::{PrefixedFormat, TokenPrefix};
-use pat_core::{BoxError, Owner, TokenFormat as _, TokenId, TokenStore};
+use pat_core::{BoxError, Owner, TokenId};
 
 use crate::users::DemoUsers;
 

@@ -243,10 +243,10 @@ pub enum AdminError {
     /// The token that authenticated the caller is no longer valid.
     #[error("the token used for this request is no longer valid")]
     TokenInvalid(#[source] AuthError),
-    /// The store cannot be searched ([`TokenStore::search_store`](crate::TokenStore::search_store)).
+    /// The store cannot be searched ([`TokenStore::search_store`](crate::store::TokenStore::search_store)).
     #[error("the token store cannot be searched")]
     NotSupported,
-    /// The store keeps no audit events ([`TokenStore::audit`](crate::TokenStore::audit)).
+    /// The store keeps no audit events ([`TokenStore::audit`](crate::store::TokenStore::audit)).
     #[error("the token store keeps no audit events")]
     NoAudit,
     /// The filter of a revocation restricts nothing.

@@ -41,7 +41,7 @@ pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod text;
-pub mod token;
+mod token;
 mod versions;
 
 pub use self::caller::Caller;
@@ -50,19 +50,17 @@ pub use self::directory::{OpenDirectory, User, UserDirectory};
 pub use self::error::{
     AccessError, AdminError, AuthError, BoxError, CreateError, PolicyError, Unavailable,
 };
-pub use self::event::EventSink;
 pub use self::jobs::{JobRun, Jobs};
 pub use self::memory::MemoryStore;
-pub use self::notification::{Notification, NotificationKind, Notifier, NotifyError};
 pub use self::policy::TokenRequest;
 pub use self::principal::Principal;
 pub use self::schedule::{InvalidSchedule, Schedule, UnknownZone, Zone};
 pub use self::service::{
     Administration, CreatedToken, Family, Pats, PatsBuilder, RevokedCount, SearchPage,
 };
-pub use self::settings::{Settings, SettingsError};
-pub use self::store::{StoreError, TokenStore};
+pub use self::settings::error::SettingsError;
+pub use self::settings::table::Settings;
 pub use self::token::{
-    DateText, Owner, PlainToken, RandomnessError, Token, TokenDigest, TokenFormat, TokenId,
-    TokenStatus,
+    DateText, InvalidOwner, InvalidToken, InvalidTokenId, InvalidTokenStatus, Owner, PlainToken,
+    Token, TokenDigest, TokenId, TokenStatus, format,
 };

@@ -23,7 +23,7 @@ use crate::token::{RandomnessError, Token, TokenId, random_u64};
 ///
 /// ```
 /// use async_trait::async_trait;
-/// use pat_core::{Notification, Notifier, NotifyError};
+/// use pat_core::notification::{Notification, Notifier, NotifyError};
 ///
 /// /// Prints notifications.
 /// #[derive(Debug)]

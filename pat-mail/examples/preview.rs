@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::{env, fs};
 
 use jiff::{SignedDuration, Timestamp};
+use pat_core::TokenId;
+use pat_core::notification::{Notification, NotificationKind};
 use pat_core::notification::{NotificationId, NotificationToken, Recipient};
-use pat_core::{Notification, NotificationKind, TokenId};
 use pat_mail::Composer;
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -2,8 +2,9 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use lettre::message::Mailbox;
+use pat_core::TokenId;
+use pat_core::notification::{Notification, NotificationKind};
 use pat_core::notification::{NotificationId, NotificationToken, Recipient};
-use pat_core::{Notification, NotificationKind, TokenId};
 
 use crate::error::{ComposeError, ComposerError};
 use crate::message::Composer;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use pat_core::Notification;
+use pat_core::notification::Notification;
 use pat_core::notification::NotificationToken;
 use serde::Serialize;
 

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lettre::transport::smtp::Error as ClientError;
-use pat_core::{BoxError, NotifyError};
+use pat_core::BoxError;
+use pat_core::notification::NotifyError;
 
 use crate::reply::SmtpReply;
 

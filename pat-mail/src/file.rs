@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use pat_core::{Notification, Notifier, NotifyError};
+use pat_core::notification::{Notification, Notifier, NotifyError};
 use tokio::fs;
 use tokio::io::AsyncWriteExt;
 

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use pat_core::{Notification, Notifier, NotifyError};
+use pat_core::notification::{Notification, Notifier, NotifyError};
 
 use crate::message::Composer;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use lettre::message::header::{ContentTransferEncoding, ContentType};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message, address::Envelope};
-use pat_core::Notification;
+use pat_core::notification::Notification;
 
 use crate::context::{Context, Format};
 use crate::error::{ComposeError, ComposerError};

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lettre::transport::smtp::extension::Extension;
-use pat_core::{Notification, Notifier, NotifyError};
+use pat_core::notification::{Notification, Notifier, NotifyError};
 use tokio::time::timeout;
 
 use crate::connection::{Connections, Server};
@@ -115,8 +115,9 @@ mod tests {
     use std::error::Error as _;
 
     use jiff::Timestamp;
+    use pat_core::TokenId;
+    use pat_core::notification::NotificationKind;
     use pat_core::notification::{NotificationId, NotificationToken, Recipient};
-    use pat_core::{NotificationKind, TokenId};
 
     use super::*;
     use crate::scripted_server::Script;

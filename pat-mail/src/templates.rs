@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
-use pat_core::NotificationKind;
+use pat_core::notification::NotificationKind;
 
 use crate::error::ComposerError;
 

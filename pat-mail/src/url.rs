@@ -16,7 +16,7 @@ const SUBMISSIONS_PORT: u16 = 465;
 const SMTP_PORT: u16 = 25;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
-/// A notifier has two minutes for a notification (`pat_core::Notifier::send`), and must fail before.
+/// A notifier has two minutes for a notification (`pat_core::notification::Notifier::send`), and must fail before.
 const MAX_TIMEOUT: u64 = 100;
 
 /// A mail server and the way to reach it: `smtp://user:password@host:587?tls=starttls` or

@@ -6,8 +6,9 @@ use std::sync::LazyLock;
 
 use jiff::{SignedDuration, Timestamp};
 use mailparse::{MailHeaderMap, ParsedMail, parse_mail};
+use pat_core::TokenId;
+use pat_core::notification::{Notification, NotificationKind};
 use pat_core::notification::{NotificationId, NotificationToken, Notifier, NotifyError, Recipient};
-use pat_core::{Notification, NotificationKind, TokenId};
 use pat_mail::{Composer, FileMailer, MemoryMailer};
 use proptest::prelude::*;
 

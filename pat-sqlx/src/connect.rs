@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use pat_core::TokenStore;
+use pat_core::store::TokenStore;
 
 use crate::dialect::Dialect;
 use crate::error::ConnectError;

@@ -1,4 +1,5 @@
-use pat_core::{BoxError, StoreError};
+use pat_core::BoxError;
+use pat_core::store::StoreError;
 
 /// Why a store cannot be opened. No message contains a URL or a password.
 #[derive(Debug, thiserror::Error)]

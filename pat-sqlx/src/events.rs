@@ -1,6 +1,6 @@
 use async_trait::async_trait;
-use pat_core::StoreError;
 use pat_core::event::Event;
+use pat_core::store::StoreError;
 use pat_core::store::{AuditStore, Lease};
 use sqlx::Error;
 use tracing::instrument;

@@ -2,14 +2,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use pat_core::Owner;
 use pat_core::event::EventKind;
 use pat_core::notification::{NotificationId, NotificationKind};
+use pat_core::store::StoreError;
 use pat_core::store::{
     CLOCK_TOLERANCE, Claim, DeadNotification, DueNotifications, JobStore, Lease, LeaseAnswer,
     LeaseRequest, ListedOwner, MissingOwners, Outbox, Outcome, Prune, Pruned, PrunedToken, Purge,
     QueuedNotification, StoreTime,
 };
-use pat_core::{Owner, StoreError};
 use tracing::instrument;
 
 use crate::checkout::fetch;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use pat_core::{Clock as _, StoreError, SystemClock};
+use pat_core::store::StoreError;
+use pat_core::{Clock as _, SystemClock};
 use sqlx::error::DatabaseError;
 
 use crate::checkout::LostConnection;

@@ -7,7 +7,8 @@ use pat_core::search::{
     DateRange, Filter, Position, Revoked, Search, Sort, SortKey, SortValue, Start, fold,
 };
 use pat_core::store::SearchStore;
-use pat_core::{StoreError, Token, TokenId};
+use pat_core::store::StoreError;
+use pat_core::{Token, TokenId};
 use sqlx::Error;
 use tracing::instrument;
 

@@ -3,12 +3,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pat_core::event::EventKind;
+use pat_core::notification::NotificationKind;
+use pat_core::store::StoreError;
 use pat_core::store::{
     AuditStore, Change, ChangePage, FeedPosition, Insertion, JobStore, LastUse, Lookup, MOST_READ,
     MarkBounds, NewToken, NodeReport, Revocation, RevocationScope, Revoked, SearchStore, StoreTime,
     TokenStore,
 };
-use pat_core::{NotificationKind, Owner, StoreError, Token, TokenDigest, TokenId};
+use pat_core::{Owner, Token, TokenDigest, TokenId};
 use tracing::instrument;
 
 use crate::checkout::{fetch, fetch_from_primary};

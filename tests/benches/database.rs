@@ -9,7 +9,8 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use pat_core::{Caller, Owner, Pats, Settings, TokenDigest, TokenId, TokenRequest, TokenStore};
+use pat_core::store::TokenStore;
+use pat_core::{Caller, Owner, Pats, Settings, TokenDigest, TokenId, TokenRequest};
 use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use pat_sqlx::sqlx::{MySqlPool, PgPool, Pool, QueryBuilder};
 use pat_sqlx::{AnyStore, Dialect};

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use criterion::Criterion;
 use jiff::Timestamp;
+use pat_core::store::TokenStore as _;
 use pat_core::store::{LastUse, NewToken};
-use pat_core::{Owner, TokenDigest, TokenId, TokenStore as _};
+use pat_core::{Owner, TokenDigest, TokenId};
 use pat_sqlx::SqliteStore;
 use tokio::runtime::Runtime;
 

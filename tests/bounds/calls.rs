@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use pat_core::search::{Filter, Search, Sort, SortKey, Start};
 use pat_core::store::Job;
-use pat_core::{
-    AccessError, AdminError, AuthError, CreateError, StoreError, TokenRequest, Unavailable,
-};
+use pat_core::store::StoreError;
+use pat_core::{AccessError, AdminError, AuthError, CreateError, TokenRequest, Unavailable};
 
 use super::{Answer, World};
 

@@ -5,11 +5,9 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 use pat_core::settings::SettingsBuilder;
+use pat_core::store::TokenStore as _;
 use pat_core::testing::TestDirectory;
-use pat_core::{
-    AccessError, AuthError, CreatedToken, MemoryStore, Pats, Settings, TokenRequest,
-    TokenStore as _,
-};
+use pat_core::{AccessError, AuthError, CreatedToken, MemoryStore, Pats, Settings, TokenRequest};
 
 use crate::common::node::{Node, accepts, alice, is_unavailable, many_tokens, pair};
 use crate::common::{trial, until};

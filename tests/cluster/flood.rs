@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
+use pat_core::format::{PrefixedFormat, TokenFormat as _, TokenPrefix};
 use pat_core::testing::TestClock;
-use pat_core::token::{PrefixedFormat, TokenFormat as _, TokenPrefix};
 use pat_core::{AuthError, Caller, MemoryStore, Owner, Pats, TokenRequest, Unavailable};
 use pat_tests::number;
 

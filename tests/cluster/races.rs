@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use libtest_mimic::Trial;
 use pat_core::settings::CreateByToken;
+use pat_core::store::TokenStore;
 use pat_core::{
     Caller, CreateError, CreatedToken, MemoryStore, Pats, PolicyError, TokenDigest, TokenRequest,
-    TokenStore,
 };
 use pat_tests::number;
 use tokio::task::JoinSet;

@@ -19,9 +19,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
+use pat_core::notification::NotificationKind;
 use pat_core::store::Job;
 use pat_core::testing::{RecordingNotifier, TestClock, TestDirectory};
-use pat_core::{JobRun, NotificationKind, Pats, Settings};
+use pat_core::{JobRun, Pats, Settings};
 use pat_example_server::{Config, DemoUsers, app};
 use pat_tests::is_required;
 use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use pat_core::settings::SettingsBuilder;
+use pat_core::store::TokenStore;
 use pat_core::testing::TestClock;
-use pat_core::{AuthError, Caller, CreatedToken, Pats, Settings, TokenRequest, TokenStore};
+use pat_core::{AuthError, Caller, CreatedToken, Pats, Settings, TokenRequest};
 use pat_sqlx::SqliteStore;
 
 use super::fault_store::FaultStore;

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
+use pat_core::notification::NotificationKind;
 use pat_core::store::Job;
-use pat_core::{
-    Caller, JobRun, MemoryStore, NotificationKind, Owner, Pats, Settings, TokenRequest,
-};
+use pat_core::{Caller, JobRun, MemoryStore, Owner, Pats, Settings, TokenRequest};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -131,7 +130,7 @@ async fn last_used_update_interval_mins() {
     let plain = created.plain.expose().as_bytes();
     pats.authenticate(plain).await.expect("a good token");
     let written = async || {
-        let token = pat_core::TokenStore::find(&*store, created.token.id).await;
+        let token = pat_core::store::TokenStore::find(&*store, created.token.id).await;
         token.expect("a store").expect("the token").last_used_at
     };
     tokio::time::sleep(Duration::from_secs(290)).await;

@@ -6,8 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use libtest_mimic::Trial;
 use pat_core::event::EventKind;
+use pat_core::notification::{Notification, Notifier};
 use pat_core::testing::{RecordingNotifier, RecordingSink, TestClock};
-use pat_core::{Caller, Notification, Notifier, Pats, Settings, TokenRequest};
+use pat_core::{Caller, Pats, Settings, TokenRequest};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -35,7 +36,10 @@ impl Notifier for Chat {
         "chat"
     }
 
-    async fn send(&self, notification: &Notification) -> Result<(), pat_core::NotifyError> {
+    async fn send(
+        &self,
+        notification: &Notification,
+    ) -> Result<(), pat_core::notification::NotifyError> {
         self.0.send(notification).await
     }
 }
@@ -83,7 +87,7 @@ impl Notifier for Panicking {
         "panicking"
     }
 
-    async fn send(&self, _: &Notification) -> Result<(), pat_core::NotifyError> {
+    async fn send(&self, _: &Notification) -> Result<(), pat_core::notification::NotifyError> {
         panic!("a mailer that panics, as this test wants")
     }
 }
@@ -176,7 +180,10 @@ impl Notifier for Slow {
         "slow"
     }
 
-    async fn send(&self, notification: &Notification) -> Result<(), pat_core::NotifyError> {
+    async fn send(
+        &self,
+        notification: &Notification,
+    ) -> Result<(), pat_core::notification::NotifyError> {
         self.begun.send_modify(|count| *count += 1);
         tokio::time::sleep(Duration::from_millis(300)).await;
         self.sent.send(notification).await

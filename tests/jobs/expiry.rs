@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
+use pat_core::Caller;
+use pat_core::notification::NotificationKind;
 use pat_core::store::Job;
-use pat_core::{Caller, NotificationKind};
 
 use super::{DAY, Node, folder, sqlite};
 use crate::common::trial;

@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use libtest_mimic::Trial;
+use pat_core::notification::NotificationKind;
 use pat_core::search::{Filter, Revoked, Search, Sort, SortKey, Start};
 use pat_core::settings::{CreateByToken, RevocationWait};
 use pat_core::store::LastUse;
+use pat_core::store::TokenStore;
 use pat_core::testing::TestDirectory;
-use pat_core::{
-    Administration, Caller, CreatedToken, NotificationKind, Pats, Settings, TokenRequest,
-    TokenStore,
-};
+use pat_core::{Administration, Caller, CreatedToken, Pats, Settings, TokenRequest};
 
 use super::{Node, folder, sqlite};
 use crate::common::fault_store::{Fault, FaultStore};

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use libtest_mimic::Trial;
+use pat_core::notification::NotificationKind;
+use pat_core::store::TokenStore as _;
 use pat_core::store::{Change, Job};
-use pat_core::{Clock as _, JobRun, NotificationKind, TokenStore as _};
+use pat_core::{Clock as _, JobRun};
 
 use super::{Node, folder, sqlite};
 use crate::common::trial;

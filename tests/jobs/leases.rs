@@ -6,9 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use libtest_mimic::Trial;
 use pat_core::event::EventKind;
+use pat_core::notification::NotificationKind;
 use pat_core::store::Job;
+use pat_core::store::StoreError;
 use pat_core::testing::TestDirectory;
-use pat_core::{BoxError, JobRun, NotificationKind, Owner, StoreError, User, UserDirectory};
+use pat_core::{BoxError, JobRun, Owner, User, UserDirectory};
 use pat_sqlx::sqlx::{self, AssertSqlSafe};
 use tokio::sync::watch;
 

@@ -13,13 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
+use pat_core::notification::NotificationKind;
 use pat_core::settings::SettingsBuilder;
 use pat_core::store::Job;
+use pat_core::store::TokenStore;
 use pat_core::testing::{RecordingNotifier, RecordingSink, TestClock, TestDirectory};
-use pat_core::{
-    Caller, CreatedToken, JobRun, NotificationKind, Pats, Settings, TokenRequest, TokenStore,
-    UserDirectory,
-};
+use pat_core::{Caller, CreatedToken, JobRun, Pats, Settings, TokenRequest, UserDirectory};
 use pat_sqlx::SqliteStore;
 use pat_sqlx::sqlx::SqlitePool;
 

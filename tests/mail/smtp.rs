@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use libtest_mimic::Trial;
+use pat_core::notification::Notifier;
+use pat_core::store::TokenStore;
 use pat_core::store::{Job, Outbox};
 use pat_core::testing::{TestClock, TestDirectory};
-use pat_core::{
-    Caller, JobRun, Notifier, Owner, Pats, PatsBuilder, Settings, Token, TokenRequest, TokenStore,
-};
+use pat_core::{Caller, JobRun, Owner, Pats, PatsBuilder, Settings, Token, TokenRequest};
 use pat_mail::MemoryMailer;
 use pat_sqlx::SqliteStore;
 use serde_json::json;

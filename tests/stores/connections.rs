@@ -14,11 +14,12 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use libtest_mimic::Trial;
+use pat_core::store::StoreError;
 use pat_core::store::{
     Change, Insertion, Job, LastUse, LeaseAnswer, LeaseRequest, MarkBounds, NewToken, NodeReport,
     Outcome, Prune, Revocation, RevocationScope, SCHEMA_VERSION, TokenStore,
 };
-use pat_core::{Owner, StoreError, TokenDigest, TokenId};
+use pat_core::{Owner, TokenDigest, TokenId};
 use pat_sqlx::sqlx::pool::PoolOptions;
 use pat_sqlx::sqlx::{Connection, Executor, Pool, raw_sql};
 use pat_sqlx::{Dialect, SqlxStore, prepare_connection};

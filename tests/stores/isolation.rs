@@ -10,10 +10,10 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 use pat_core::search::{DateRange, Filter, Revoked, Search, Sort, SortKey, Start};
 use pat_core::store::Job;
+use pat_core::store::TokenStore;
 use pat_core::testing::TestDirectory;
 use pat_core::{
     Caller, Clock as _, JobRun, Owner, Pats, PlainToken, Settings, SystemClock, TokenRequest,
-    TokenStore,
 };
 use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use pat_sqlx::sqlx::{MySqlPool, PgPool, Pool, SqlitePool};

@@ -233,10 +233,13 @@ pub(super) async fn changes_are_reported_where_somebody_waits() {
             .map(|store| store.expect("a store"))
             .collect();
         let settings = Settings::builder().revocation_wait(wait).build();
+        // It stands still, so that no report is due, however long the polls take.
+        let clock = Arc::new(TestClock::default());
         let waiting = Pats::builder(stores[0].tokens())
             .settings(settings.expect("settings"))
+            .clock(clock.clone())
             .build();
-        let other = Pats::builder(stores[1].tokens()).build();
+        let other = Pats::builder(stores[1].tokens()).clock(clock).build();
         for node in [&waiting, &other] {
             node.poll_changes().await.expect("a poll");
         }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use pat_core::TokenStore as _;
+use pat_core::store::TokenStore as _;
 use pat_sqlx::sqlx::{self, Pool};
 use pat_sqlx::{ConnectError, Dialect, SqlxStore};
 use tokio::time::timeout;

@@ -91,7 +91,9 @@ async fn each_table_must_take_writes() {
     pool.close().await;
     // Nothing is left of a proof.
     let store = SqliteStore::open(&path).await.expect("a store");
-    let nodes = pat_core::TokenStore::nodes(&store).await.expect("nodes");
+    let nodes = pat_core::store::TokenStore::nodes(&store)
+        .await
+        .expect("nodes");
     assert!(nodes.is_empty(), "{nodes:?}");
     store.close().await;
 }

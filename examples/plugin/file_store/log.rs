@@ -50,7 +50,7 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
         /// Which versions may.
-        source: pat_core::StoreError,
+        source: pat_core::store::StoreError,
     },
     /// A line makes no sense, and is not just the last one cut short.
     #[error("line {line} of the token log {path} is corrupt")]
@@ -80,7 +80,7 @@ pub(super) enum LogError {
 
 impl Log {
     /// The error of a log that only newer versions may read.
-    pub(super) fn outdated(&self, source: pat_core::StoreError) -> OpenError {
+    pub(super) fn outdated(&self, source: pat_core::store::StoreError) -> OpenError {
         let path = self.path.clone();
         OpenError::Outdated { path, source }
     }

@@ -11,7 +11,8 @@ use pat_core::store::{
     Change, ChangePage, FeedPosition, Insertion, LastUse, Lookup, NewToken, Revocation,
     RevocationScope, Revoked,
 };
-use pat_core::{Owner, StoreError, Token, TokenDigest, TokenId, TokenStore};
+use pat_core::store::{StoreError, TokenStore};
+use pat_core::{Owner, Token, TokenDigest, TokenId};
 
 use self::entry::Entry;
 pub use self::log::OpenError;

@@ -7,7 +7,7 @@ use crate::token::TokenDigest;
 ///
 /// Only a query distinguishes an unknown token from one that is not cached. So once too many were
 /// unknown, this node looks up only tokens that it has found valid or read at its start
-/// ([`TokenStore::recent_digests`](crate::TokenStore::recent_digests)).
+/// ([`TokenStore::recent_digests`](crate::store::TokenStore::recent_digests)).
 #[derive(Debug)]
 pub(super) struct MissLimiter {
     /// The theoretical arrival time of the next unknown token, in microseconds of the boot clock.

@@ -27,7 +27,7 @@ use crate::error::{AuthError, Unavailable};
 use crate::event::EventKind;
 use crate::principal::Principal;
 use crate::store::{StoreError, StoreTime, StoreVersions};
-use crate::token::{DateText, Invalid, Token, TokenDigest, TokenFormat};
+use crate::token::{DateText, InvalidToken, Token, TokenDigest, TokenFormat};
 
 /// The length of the longest accepted token string, in bytes.
 pub const MAX_TOKEN_LEN: usize = 256;
@@ -271,8 +271,8 @@ impl Authenticator {
         token
             .validity(now.timestamp())
             .map_err(|invalid| match invalid {
-                Invalid::Revoked => AuthError::Revoked(token.id),
-                Invalid::Expired => AuthError::Expired(token.id),
+                InvalidToken::Revoked => AuthError::Revoked(token.id),
+                InvalidToken::Expired => AuthError::Expired(token.id),
             })?;
         let owner = self
             .context

@@ -240,7 +240,7 @@ impl EventKind {
 /// A receiver of audit events: a queue, a webhook, a log.
 ///
 /// Each event is also logged through `tracing` (target `pat_core::event::trace`), and a store with
-/// [`TokenStore::audit`](crate::TokenStore::audit) keeps it. There are two kinds of sinks:
+/// [`TokenStore::audit`](crate::store::TokenStore::audit) keeps it. There are two kinds of sinks:
 ///
 /// - A **process sink**, without a [`name`](EventSink::name), gets the events of its process as they
 ///   happen, through a queue for [`QUEUE_LEN`] events. Delivery is best effort: events are lost when

@@ -23,11 +23,11 @@
 
 mod builder;
 mod deserialize;
-mod error;
+pub(crate) mod error;
 mod kind;
 mod property;
 mod source;
-mod table;
+pub(crate) mod table;
 #[cfg(test)]
 mod tests;
 
@@ -35,9 +35,9 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use self::builder::SettingsBuilder;
-pub use self::error::SettingsError;
+pub(crate) use self::error::SettingsError;
 pub use self::property::Property;
-pub use self::table::Settings;
+pub(crate) use self::table::Settings;
 use crate::token::FormatName;
 
 /// Gives each variant its text in properties. A variant that is left out fails the build.

@@ -33,7 +33,8 @@ use crate::event::Event;
 /// ```
 /// use jiff::Timestamp;
 /// use pat_core::event::{Event, EventKind};
-/// use pat_core::{MemoryStore, Owner, TokenStore};
+/// use pat_core::store::TokenStore;
+/// use pat_core::{MemoryStore, Owner};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {

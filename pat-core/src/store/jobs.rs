@@ -30,7 +30,8 @@ use crate::token::{Owner, TokenId};
 ///
 /// use jiff::Timestamp;
 /// use pat_core::store::{Job, LeaseAnswer, LeaseRequest, MarkBounds, Prune};
-/// use pat_core::{MemoryStore, TokenStore};
+/// use pat_core::store::TokenStore;
+/// use pat_core::MemoryStore;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {

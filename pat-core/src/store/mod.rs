@@ -55,7 +55,8 @@ use crate::token::{Owner, Token, TokenDigest, TokenId};
 /// ```
 /// use jiff::Timestamp;
 /// use pat_core::store::{NewToken, Revocation, RevocationScope};
-/// use pat_core::{MemoryStore, Owner, TokenDigest, TokenId, TokenStore};
+/// use pat_core::store::TokenStore;
+/// use pat_core::{MemoryStore, Owner, TokenDigest, TokenId};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {

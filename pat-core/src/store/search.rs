@@ -14,11 +14,12 @@ use crate::token::{Token, TokenId};
 /// suite in `pat_core::testing::search`.
 ///
 /// # Errors
-/// The errors of [`TokenStore`](crate::TokenStore#errors).
+/// The errors of [`TokenStore`](crate::store::TokenStore#errors).
 ///
 /// ```
 /// use pat_core::search::{Filter, Search, Sort, SortKey, Start};
-/// use pat_core::{MemoryStore, Owner, TokenStore};
+/// use pat_core::store::TokenStore;
+/// use pat_core::{MemoryStore, Owner};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {

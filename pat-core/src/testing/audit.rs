@@ -8,16 +8,17 @@ use tokio::task::JoinSet;
 
 use super::case::{Case, Store, at, case, id, new, owner, revocation, revoke, store_token};
 use super::jobs::{claim, jobs, lapsed_lease, lease, prune_all, purge_events, settle};
+use crate::TokenDigest;
 use crate::event::{Event, EventKind};
 use crate::notification::NotificationKind;
+use crate::store::StoreError;
 use crate::store::{
     AuditStore, Change, Insertion, Job, NewToken, Outcome, PrunedToken, Revocation,
     RevocationScope, RevokedToken,
 };
-use crate::{StoreError, TokenDigest};
 
-/// All cases. Each needs an empty store with [`TokenStore::audit`](crate::TokenStore::audit) and
-/// [`TokenStore::jobs`](crate::TokenStore::jobs).
+/// All cases. Each needs an empty store with [`TokenStore::audit`](crate::store::TokenStore::audit) and
+/// [`TokenStore::jobs`](crate::store::TokenStore::jobs).
 pub const CASES: &[Case] = &[
     case("a_creation_has_its_event", |s| Box::pin(creation(s))),
     case("each_revoked_token_has_its_event", |s| {

@@ -5,10 +5,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::event::{Event, EventSink};
+use crate::format::TokenFormat;
+use crate::notification::{Notification, Notifier, NotifyError};
 use crate::notification::{NotificationId, NotificationKind, NotificationToken, Recipient};
-use crate::{
-    BoxError, Notification, Notifier, NotifyError, Owner, TokenFormat, TokenId, User, UserDirectory,
-};
+use crate::{BoxError, Owner, TokenId, User, UserDirectory};
 
 /// An event sink that keeps every event. Clones share the events.
 #[derive(Debug, Clone, Default)]

@@ -6,7 +6,7 @@ use crate::search::{DateRange, Filter, Revoked, Search, Sort, SortKey, Start};
 use crate::store::{LastUse, NewToken, RevocationScope, SearchStore};
 use crate::{Token, TokenId};
 
-/// All cases. Each needs an empty store with [`TokenStore::search_store`](crate::TokenStore::search_store).
+/// All cases. Each needs an empty store with [`TokenStore::search_store`](crate::store::TokenStore::search_store).
 pub const CASES: &[Case] = &[
     case("a_search_finds_what_matches_and_nothing_else", |s| {
         Box::pin(filters(s))

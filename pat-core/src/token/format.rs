@@ -1,3 +1,5 @@
+//! The format of token strings: the crate's two, and the trait of a host's own.
+
 use std::fmt::{self, Debug};
 use std::str::FromStr;
 
@@ -5,7 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use super::secret::{PlainToken, RandomnessError, fill_random};
+pub use super::secret::RandomnessError;
+use super::secret::{PlainToken, fill_random};
 
 /// A format of token strings.
 ///
@@ -16,7 +19,8 @@ use super::secret::{PlainToken, RandomnessError, fill_random};
 /// use std::fs::File;
 /// use std::io::Read;
 ///
-/// use pat_core::{PlainToken, RandomnessError, TokenFormat};
+/// use pat_core::format::{RandomnessError, TokenFormat};
+/// use pat_core::PlainToken;
 ///
 /// /// `acme-` and 40 hexadecimal digits.
 /// #[derive(Debug)]

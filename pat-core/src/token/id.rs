@@ -23,7 +23,7 @@ const MAX_ID: i64 = (1 << 53) - 1;
 /// let id: TokenId = "42".parse()?;
 /// assert_eq!((id.get(), id.to_string()), (42, "42".to_owned()));
 /// assert!("-1".parse::<TokenId>().is_err());
-/// # Ok::<(), pat_core::token::InvalidTokenId>(())
+/// # Ok::<(), pat_core::InvalidTokenId>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]

@@ -1,18 +1,15 @@
 //! A token: its ID, secret, string formats and stored description.
 
 mod date;
-mod format;
+pub mod format;
 mod id;
 mod record;
 mod secret;
 
 pub use self::date::DateText;
-pub use self::format::{
-    AtlassianFormat, FormatName, InvalidFormatName, InvalidPrefix, PrefixedFormat, TokenFormat,
-    TokenPrefix,
-};
+pub(crate) use self::format::{FormatName, RandomnessError, TokenFormat, TokenPrefix};
 pub(crate) use self::id::IdSource;
 pub use self::id::{InvalidOwner, InvalidTokenId, Owner, TokenId};
-pub use self::record::{Invalid, InvalidTokenStatus, Token, TokenStatus};
+pub use self::record::{InvalidToken, InvalidTokenStatus, Token, TokenStatus};
 pub(crate) use self::secret::random_u64;
-pub use self::secret::{PlainToken, RandomnessError, TokenDigest};
+pub use self::secret::{PlainToken, TokenDigest};

@@ -48,14 +48,14 @@ impl Token {
     /// Checks that the token authenticates at `now`. Every decision uses this rule.
     ///
     /// # Errors
-    /// [`Invalid::Revoked`] if it is revoked, whether or not it has expired, else [`Invalid::Expired`]
+    /// [`InvalidToken::Revoked`] if it is revoked, whether or not it has expired, else [`InvalidToken::Expired`]
     /// if it has expired.
-    pub fn validity(&self, now: Timestamp) -> Result<(), Invalid> {
+    pub fn validity(&self, now: Timestamp) -> Result<(), InvalidToken> {
         if self.revoked_at.is_some() {
-            return Err(Invalid::Revoked);
+            return Err(InvalidToken::Revoked);
         }
         if is_expired(self.expires_at, now) {
-            return Err(Invalid::Expired);
+            return Err(InvalidToken::Expired);
         }
         Ok(())
     }
@@ -80,7 +80,7 @@ pub(crate) fn is_expired(expires_at: Option<Timestamp>, now: Timestamp) -> bool 
 /// The reason that a stored token does not authenticate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Invalid {
+pub enum InvalidToken {
     /// The token was revoked.
     Revoked,
     /// The token has expired.
@@ -165,8 +165,8 @@ mod tests {
         let microsecond = SignedDuration::from_micros(1);
         let token = token(Some(at));
         assert_eq!(token.validity(at - microsecond), Ok(()));
-        assert_eq!(token.validity(at), Err(Invalid::Expired));
-        assert_eq!(token.validity(at + microsecond), Err(Invalid::Expired));
+        assert_eq!(token.validity(at), Err(InvalidToken::Expired));
+        assert_eq!(token.validity(at + microsecond), Err(InvalidToken::Expired));
     }
 
     #[test]

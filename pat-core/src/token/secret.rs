@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 pub struct PlainToken(Zeroizing<String>);
 
 impl PlainToken {
-    /// Wraps a token string that a [`TokenFormat`](crate::TokenFormat) has generated.
+    /// Wraps a token string that a [`TokenFormat`](crate::format::TokenFormat) has generated.
     #[must_use]
     pub fn new(token: String) -> Self {
         Self(Zeroizing::new(token))
@@ -82,7 +82,7 @@ impl fmt::Debug for TokenDigest {
 }
 
 /// The error of a random number generator: the operating system's, or that of a
-/// [`TokenFormat`](super::TokenFormat).
+/// [`TokenFormat`](super::format::TokenFormat).
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the random number generator failed")]
 pub struct RandomnessError(#[source] Arc<dyn Error + Send + Sync>);

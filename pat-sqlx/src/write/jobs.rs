@@ -1,5 +1,6 @@
+use pat_core::TokenId;
+use pat_core::notification::NotificationKind;
 use pat_core::store::{DueNotifications, Job, Lease, Prune, Purge};
-use pat_core::{NotificationKind, TokenId};
 use sqlx::Error;
 
 use super::Write;

@@ -2,7 +2,7 @@
 //! store.
 
 use pat_core::TokenDigest;
-use pat_core::token::{PrefixedFormat, TokenFormat as _};
+use pat_core::format::{PrefixedFormat, TokenFormat as _};
 
 use super::shift::DAY;
 use super::tables::Tables;

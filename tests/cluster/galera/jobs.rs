@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use pat_core::TokenId;
+use pat_core::notification::NotificationKind;
+use pat_core::store::StoreError;
 use pat_core::store::{
     DueNotifications, Job, Lease, LeaseAnswer, LeaseRequest, MarkBounds, Prune, Purge,
 };
 use pat_core::testing::TestDirectory;
-use pat_core::{NotificationKind, StoreError, TokenId};
 use pat_tests::servers::galera::Cluster;
 
 use super::{Node, caller, close, nodes, number, overtake, settings};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use pat_core::token::{PrefixedFormat, TokenFormat as _, TokenPrefix};
+use pat_core::format::{PrefixedFormat, TokenFormat as _, TokenPrefix};
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::json;
 use tokio::sync::watch;

@@ -14,7 +14,8 @@ use pat_core::store::{
     MarkBounds, MissingOwners, NewToken, NodeReport, Outbox, Outcome, Prune, Pruned, Purge,
     QueuedNotification, Revocation, RevocationScope, Revoked, SearchStore, StoreTime,
 };
-use pat_core::{Owner, StoreError, Token, TokenDigest, TokenId, TokenStore};
+use pat_core::store::{StoreError, TokenStore};
+use pat_core::{Owner, Token, TokenDigest, TokenId};
 
 use super::FaultStore;
 

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use pat_core::MemoryStore;
 use pat_core::store::{AuditStore, JobStore, NodeReport, SearchStore};
-use pat_core::{MemoryStore, StoreError, TokenStore};
+use pat_core::store::{StoreError, TokenStore};
 use tokio::sync::watch;
 
 /// Every method of the port by which something is asked.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use pat_core::notification::NotificationKind;
 use pat_core::store::Change;
-use pat_core::{AuthError, Caller, NotificationKind, Owner, Pats, TokenRequest};
+use pat_core::{AuthError, Caller, Owner, Pats, TokenRequest};
 use pat_sqlx::SqliteStore;
 use reqwest::StatusCode;
 use serde_json::{Value, json};

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use pat_core::TokenFormat as _;
-use pat_core::token::{PrefixedFormat, TokenPrefix};
+use pat_core::format::TokenFormat as _;
+use pat_core::format::{PrefixedFormat, TokenPrefix};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 

@@ -6,8 +6,9 @@ mod shutdown;
 mod sinks;
 
 use libtest_mimic::Trial;
+use pat_core::TokenId;
 use pat_core::event::{Event, EventKind};
-use pat_core::{TokenId, TokenStore};
+use pat_core::store::TokenStore;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 

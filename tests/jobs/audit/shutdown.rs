@@ -6,11 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use libtest_mimic::Trial;
 use pat_core::event::{Event, EventSink};
+use pat_core::notification::{Notification, Notifier, NotifyError};
+use pat_core::store::TokenStore;
 use pat_core::testing::TestDirectory;
-use pat_core::{
-    BoxError, Caller, MemoryStore, Notification, Notifier, NotifyError, Pats, PatsBuilder,
-    Settings, TokenRequest, TokenStore,
-};
+use pat_core::{BoxError, Caller, MemoryStore, Pats, PatsBuilder, Settings, TokenRequest};
 use pat_sqlx::sqlx::{self, AssertSqlSafe, Connection as _, Executor as _};
 use tokio::sync::watch;
 use tokio::time::timeout;

@@ -1,7 +1,7 @@
 //! What can go wrong with a server.
 
 use futures_util::future::join_all;
-use pat_core::TokenStore as _;
+use pat_core::store::TokenStore as _;
 use pat_sqlx::sqlx::pool::PoolOptions;
 use pat_sqlx::sqlx::{Connection, Executor, MySql, Postgres, raw_sql};
 use pat_sqlx::{Dialect, SqlxStore};

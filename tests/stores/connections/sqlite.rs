@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-use pat_core::TokenStore as _;
+use pat_core::store::TokenStore as _;
 use pat_sqlx::sqlx::{Connection as _, Sqlite, SqliteConnection, raw_sql};
 
 use super::{AS_LIMITED, Bench, Fault, TABLES, Triggers, patiently};

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use jiff::SignedDuration;
 use libtest_mimic::Trial;
+use pat_core::notification::NotificationKind;
+use pat_core::store::StoreError;
 use pat_core::store::{Job, SCHEMA_VERSION};
 use pat_core::testing::{self, RecordingNotifier, TestClock};
-use pat_core::{
-    AuthError, Caller, JobRun, NotificationKind, Pats, Settings, StoreError, TokenRequest,
-};
+use pat_core::{AuthError, Caller, JobRun, Pats, Settings, TokenRequest};
 use pat_sqlx::ConnectError;
 
 use crate::common::database::{AnyDatabase, trials_on_all};

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 use pat_core::store::SCHEMA_VERSION;
+use pat_core::store::StoreError;
 use pat_core::testing::{TestClock, need_feature};
-use pat_core::{AuthError, Caller, Pats, Settings, StoreError, TokenRequest, Unavailable};
+use pat_core::{AuthError, Caller, Pats, Settings, TokenRequest, Unavailable};
 use reqwest::StatusCode;
 use serde_json::json;
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use libtest_mimic::Trial;
+use pat_core::notification::NotificationKind;
 use pat_core::store::{Change, FeedPosition, SCHEMA_VERSION, StoreVersions};
 use pat_core::testing::RecordingNotifier;
-use pat_core::{AuthError, NotificationKind, Pats, Token, TokenId};
+use pat_core::{AuthError, Pats, Token, TokenId};
 
 use crate::common::database::{AnyDatabase, named_trials_on_all};
 use crate::common::named_users;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::{TTL, ask, claim, expiring, jobs, lapsed_lease, purge_at};
-use crate::StoreError;
 use crate::notification::NotificationKind;
+use crate::store::StoreError;
 use crate::store::{DueNotifications, Job, LeaseAnswer, NewToken, Prune};
 use crate::testing::case::{Store, at, id, new, store_token};
 

@@ -16,7 +16,7 @@ use crate::store::{
     Outcome, Prune, Purge, QueuedNotification,
 };
 
-/// All cases. Each needs an empty store with [`TokenStore::jobs`](crate::TokenStore::jobs).
+/// All cases. Each needs an empty store with [`TokenStore::jobs`](crate::store::TokenStore::jobs).
 pub const CASES: &[Case] = &[
     case("an_occurrence_has_one_runner_and_is_done_once", |s| {
         Box::pin(leases::one_runner(s))

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{claim, expiring, ids, jobs, lease, prune_all, purge_at, seconds, settle};
-use crate::StoreError;
 use crate::notification::NotificationKind;
+use crate::store::StoreError;
 use crate::store::{
     Change, Job, Lease, MissingOwners, NewToken, Outcome, Prune, Purge, RevocationScope,
 };

@@ -1,4 +1,4 @@
-//! The suite that every [`TokenStore`](crate::TokenStore) must pass.
+//! The suite that every [`TokenStore`](crate::store::TokenStore) must pass.
 //!
 //! ```
 //! use std::sync::Arc;

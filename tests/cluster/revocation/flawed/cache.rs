@@ -7,10 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use moka::future::Cache;
+use pat_core::store::StoreError;
 use pat_core::store::{
     Change, ChangePage, FeedPosition, Lookup, Revocation, RevocationScope, Revoked, TokenStore,
 };
-use pat_core::{StoreError, Token, TokenDigest};
+use pat_core::{Token, TokenDigest};
 
 use super::Wrong;
 

@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use pat_core::TokenId;
+use pat_core::store::StoreError;
 use pat_core::store::{
     Change, ChangeEntry, ChangePage, FeedPosition, Revocation, RevocationScope, Revoked, TokenStore,
 };
-use pat_core::{StoreError, TokenId};
 use pat_sqlx::sqlx::{self, PgPool, Postgres, Row as _, Transaction};
 use tokio::sync::Mutex;
 

@@ -17,7 +17,8 @@ use pat_core::store::{
     Change, ChangePage, FeedPosition, Insertion, JobStore, LastUse, Lookup, MarkBounds, NewToken,
     NodeReport, Revocation, RevocationScope, Revoked, SearchStore, StoreTime,
 };
-use pat_core::{Owner, StoreError, Token, TokenDigest, TokenId, TokenStore};
+use pat_core::store::{StoreError, TokenStore};
+use pat_core::{Owner, Token, TokenDigest, TokenId};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flaw {
