@@ -29,7 +29,7 @@ pub struct Filter {
     /// `true` for used tokens only, `false` for unused tokens only.
     pub is_used: Option<bool>,
     /// Whether revoked tokens match, until they are pruned.
-    pub revoked: Revoked,
+    pub revoked: RevokedTokens,
 }
 
 /// A range of times, both ends included. An absent end is unbounded. Exhaustive: a range has two ends.
@@ -43,7 +43,7 @@ pub struct DateRange {
 
 /// Whether a [`Filter`] matches revoked tokens. Exhaustive: a store must handle each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Revoked {
+pub enum RevokedTokens {
     /// Only unrevoked tokens match.
     #[default]
     Excluded,
@@ -54,7 +54,7 @@ pub enum Revoked {
 }
 
 impl Filter {
-    /// Returns whether a criterion other than [`Revoked::Excluded`] or [`Revoked::Included`] is set.
+    /// Returns whether a criterion other than [`RevokedTokens::Excluded`] or [`RevokedTokens::Included`] is set.
     #[must_use]
     pub fn is_effective(&self) -> bool {
         let Self {
@@ -72,7 +72,7 @@ impl Filter {
                 .iter()
                 .any(|range| !range.is_open())
             || is_used.is_some()
-            || *revoked == Revoked::Only
+            || *revoked == RevokedTokens::Only
     }
 
     /// Narrows the filter to tokens with this [`Token::status`] at `now`, to the microsecond.
@@ -92,11 +92,11 @@ impl Filter {
             TokenStatus::ExpiresSoon => (Some(after(now)), Some(warned)),
             TokenStatus::Expired => (None, Some(now)),
             TokenStatus::Revoked => {
-                self.revoked = Revoked::Only;
+                self.revoked = RevokedTokens::Only;
                 return self;
             }
         };
-        self.revoked = Revoked::Excluded;
+        self.revoked = RevokedTokens::Excluded;
         self.expires = self.expires.and(DateRange { from, to });
         self
     }
@@ -112,9 +112,9 @@ impl Filter {
             && (self.last_used.is_open() || used().is_some_and(|at| self.last_used.contains(at)))
             && self.is_used.is_none_or(|wanted| wanted == used().is_some())
             && match self.revoked {
-                Revoked::Excluded => token.revoked_at.is_none(),
-                Revoked::Included => true,
-                Revoked::Only => token.revoked_at.is_some(),
+                RevokedTokens::Excluded => token.revoked_at.is_none(),
+                RevokedTokens::Included => true,
+                RevokedTokens::Only => token.revoked_at.is_some(),
             }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use pat_core::search::{
-    DateRange, Filter, Position, Revoked, Search, Sort, SortKey, SortValue, Start, fold,
+    DateRange, Filter, Position, RevokedTokens, Search, Sort, SortKey, SortValue, Start, fold,
 };
 use pat_core::store::SearchStore;
 use pat_core::store::StoreError;
@@ -58,7 +58,7 @@ const BY_OWNER: &str = "pat_token_by_owner";
 fn narrow_index(filter: &Filter) -> Option<&'static str> {
     if !filter.owners.is_empty() {
         Some(BY_OWNER)
-    } else if filter.revoked == Revoked::Only {
+    } else if filter.revoked == RevokedTokens::Only {
         Some("pat_token_by_revocation")
     } else {
         None
@@ -175,9 +175,9 @@ fn push_and<DB: Dialect>(sql: &mut Sql<DB>, column: &str, relation: &str, value:
 /// Appends the `WHERE` of a filter; further conditions may follow.
 fn push_filter<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
     sql.push(match filter.revoked {
-        Revoked::Excluded => " WHERE t.revoked_at IS NULL",
-        Revoked::Included => " WHERE 1 = 1",
-        Revoked::Only => " WHERE t.revoked_at IS NOT NULL",
+        RevokedTokens::Excluded => " WHERE t.revoked_at IS NULL",
+        RevokedTokens::Included => " WHERE 1 = 1",
+        RevokedTokens::Only => " WHERE t.revoked_at IS NOT NULL",
     });
     if !filter.name.is_empty() {
         let pattern = format!("%{}%", escaped(&fold(&filter.name)));

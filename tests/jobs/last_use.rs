@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use libtest_mimic::Trial;
 use pat_core::notification::NotificationKind;
-use pat_core::search::{Filter, Revoked, Search, Sort, SortKey, Start};
+use pat_core::search::{Filter, RevokedTokens, Search, Sort, SortKey, Start};
 use pat_core::settings::{CreateByToken, RevocationWait};
 use pat_core::store::LastUse;
 use pat_core::store::TokenStore;
@@ -109,7 +109,7 @@ async fn ten_thousand_last_uses_are_one_batch() {
 /// What the administration shows of all tokens, revoked ones included: names and last uses.
 async fn shown(administration: &Administration<'_>) -> Vec<(String, Option<Timestamp>)> {
     let mut filter = Filter::default();
-    filter.revoked = Revoked::Included;
+    filter.revoked = RevokedTokens::Included;
     let search = Search::new(
         filter,
         Sort {

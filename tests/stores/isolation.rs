@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use pat_core::search::{DateRange, Filter, Revoked, Search, Sort, SortKey, Start};
+use pat_core::search::{DateRange, Filter, RevokedTokens, Search, Sort, SortKey, Start};
 use pat_core::store::Job;
 use pat_core::store::TokenStore;
 use pat_core::testing::TestDirectory;
@@ -172,7 +172,7 @@ async fn count_old(store: &dyn TokenStore) -> u64 {
         from: None,
         to: Some(SystemClock.wall()),
     };
-    old.revoked = Revoked::Included;
+    old.revoked = RevokedTokens::Included;
     count(store, &old).await
 }
 

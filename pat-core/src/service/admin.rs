@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::directory::User;
 use crate::error::AdminError;
 use crate::event::Event;
-use crate::search::{Filter, Position, Revoked, Search};
+use crate::search::{Filter, Position, RevokedTokens, Search};
 use crate::store::SearchStore;
 use crate::token::{Owner, Token, TokenId};
 
@@ -318,7 +318,7 @@ impl Administration<'_> {
 /// Narrows the filter to unrevoked tokens. Returns an error if it restricts nothing else.
 fn revocable(filter: &Filter) -> Result<Filter, AdminError> {
     let filter = Filter {
-        revoked: Revoked::Excluded,
+        revoked: RevokedTokens::Excluded,
         ..filter.clone()
     };
     filter

@@ -2,7 +2,7 @@
 //! [`TokenStore`](super::store).
 
 use super::case::{Case, Store, at, case, id, new, owner, revoke, store_token};
-use crate::search::{DateRange, Filter, Revoked, Search, Sort, SortKey, Start};
+use crate::search::{DateRange, Filter, RevokedTokens, Search, Sort, SortKey, Start};
 use crate::store::{LastUse, NewToken, RevocationScope, SearchStore};
 use crate::{Token, TokenId};
 
@@ -299,9 +299,9 @@ async fn revoked(store: Store) {
     }
     revoke(&store, RevocationScope::Tokens(vec![id(2)]), 1).await;
     for (revoked, expected) in [
-        (Revoked::Excluded, vec![1, 3]),
-        (Revoked::Included, vec![1, 2, 3]),
-        (Revoked::Only, vec![2]),
+        (RevokedTokens::Excluded, vec![1, 3]),
+        (RevokedTokens::Included, vec![1, 2, 3]),
+        (RevokedTokens::Only, vec![2]),
     ] {
         let filter = Filter {
             revoked,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::fmt::temporal::DateTimeParser;
 use jiff::{SignedDuration, Timestamp};
-use pat_core::search::{DateRange, Filter, Position, Revoked, Search, Sort, SortKey, Start};
+use pat_core::search::{DateRange, Filter, Position, RevokedTokens, Search, Sort, SortKey, Start};
 use pat_core::{Owner, Pats, TokenStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -275,8 +275,8 @@ impl FilterJson {
         )?;
         filter.is_used = is_used;
         filter.revoked = match self.include_revoked {
-            Some(true) => Revoked::Included,
-            _ => Revoked::Excluded,
+            Some(true) => RevokedTokens::Included,
+            _ => RevokedTokens::Excluded,
         };
         let Some(status) = given(self.status) else {
             return Ok(filter);

@@ -2,9 +2,9 @@
 //!
 //! `.ci/api` calls it with the folder of rustdoc's JSON. With `--bless` it writes the snapshot. It also
 //! fails if a signature names a crate that [`PACKAGES`] does not allow: its next major version would be
-//! a breaking change of ours.
+//! a breaking change of ours. And it fails if a type has two paths, or two types have one name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
@@ -82,6 +82,10 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
                 println!("{package}: `{name}` must not be part of the public API:\n  {item}");
             }
         }
+        for (name, paths) in with_two_paths(&items) {
+            is_good = false;
+            println!("{package}: `{name}` has several paths: {paths:?}");
+        }
     }
     Ok(if is_good {
         ExitCode::SUCCESS
@@ -133,4 +137,26 @@ fn foreign<'i>(item: &'i str, package: &str, allowed: &[&str]) -> BTreeSet<&'i s
                 && !allowed.contains(first)
         })
         .collect()
+}
+
+/// Returns the names of types and traits that stand at more than one path, and these paths.
+fn with_two_paths(items: &[String]) -> BTreeMap<&str, BTreeSet<&str>> {
+    let mut paths: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for path in items.iter().filter_map(|item| declared(item)) {
+        let name = path.rsplit("::").next().unwrap_or(path);
+        paths.entry(name).or_default().insert(path);
+    }
+    paths.retain(|_, paths| paths.len() > 1);
+    paths
+}
+
+/// Returns the path that an item declares as a type or trait, if it does.
+fn declared(item: &str) -> Option<&str> {
+    let (_, declaration) = item.split_once("pub ")?;
+    let (kind, rest) = declaration.split_once(' ')?;
+    let is_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    let path = rest.split(|c| !is_path(c)).next()?.trim_end_matches(':');
+    ["struct", "enum", "union", "trait"]
+        .contains(&kind)
+        .then_some(path)
 }

@@ -3,7 +3,7 @@ use axum::Extension;
 use axum::extract::RawQuery;
 use axum::response::Response;
 use http::StatusCode;
-use pat_core::search::{Filter, Revoked, Search, Sort, Start};
+use pat_core::search::{Filter, RevokedTokens, Search, Sort, Start};
 use pat_core::{Administration, Token, TokenStatus, User};
 
 use super::administration;
@@ -182,7 +182,7 @@ async fn find(
     let is_first = cursor.is_none();
     let count = admin.count(&filter).await.map_err(fail)?;
     // What is found is what can be revoked, unless it is revoked already.
-    let is_revocable = filter.is_effective() && filter.revoked == Revoked::Excluded;
+    let is_revocable = filter.is_effective() && filter.revoked == RevokedTokens::Excluded;
     let revocable = if is_revocable { count } else { 0 };
     let search = Search::new(
         filter,
