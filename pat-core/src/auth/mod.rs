@@ -281,7 +281,7 @@ impl Authenticator {
             .await;
         let error = match owner.map_err(AuthError::Unavailable)? {
             Some(owner) if owner.is_active => {
-                return Ok(self.cached(digest, token, loaded_at_epoch, (sent, now)));
+                return Ok(self.principal_of(digest, token, loaded_at_epoch, (sent, now)));
             }
             Some(_) => AuthError::OwnerInactive(token.id),
             None => AuthError::OwnerGone(token.id),
@@ -293,9 +293,9 @@ impl Authenticator {
         })
     }
 
-    /// Returns the cache entry of a valid token, whose query was sent at `sent` and which was evaluated
-    /// at `now`.
-    fn cached(
+    /// Returns the principal of a valid token, with its cache entry. The query was sent at `sent`, and
+    /// the token was evaluated at `now`.
+    fn principal_of(
         &self,
         digest: TokenDigest,
         token: Token,
