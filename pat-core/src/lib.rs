@@ -38,6 +38,7 @@ pub mod search;
 mod service;
 pub mod settings;
 pub mod store;
+mod sync;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod text;

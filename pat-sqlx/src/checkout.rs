@@ -31,12 +31,12 @@ pub(crate) fn try_discard() -> bool {
     static LOST: AtomicUsize = AtomicUsize::new(0);
     let one_more = |lost| (lost < MAX_LOST).then_some(lost + 1);
     let may = LOST
-        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more)
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
         .is_ok();
     if may {
         tokio::spawn(async {
             tokio::time::sleep(LOST_FOR).await;
-            LOST.fetch_sub(1, Ordering::SeqCst);
+            LOST.fetch_sub(1, Ordering::Relaxed);
         });
     }
     may

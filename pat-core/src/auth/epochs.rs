@@ -1,10 +1,9 @@
 //! Revocation epochs: they determine which cached decisions are current. The cache's security guarantee
 //! depends on this module.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-
 use crate::clock::Moment;
 use crate::store::Change;
+use crate::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use crate::token::{Owner, TokenId};
 
 /// Stripes per array. Two tokens (or owners) that share a stripe are loaded again together.
@@ -18,6 +17,8 @@ const STRIPES: u16 = 4096;
 /// token or owner *after* its commit. So a decision loaded at the epoch of its stripes or later was
 /// read after the commit; an earlier one is not used, however late it entered the cache. The epoch is
 /// not the database's change counter, so a failover that sets that one back needs no special case.
+///
+/// The orderings are the weakest that will do: `pat-loom` fails with any weaker one.
 #[derive(Debug)]
 pub(crate) struct Epochs {
     current: AtomicU64,
@@ -38,7 +39,12 @@ pub(crate) struct Stripes {
 impl Epochs {
     /// Creates the epochs for a shared store, or for one that only this process writes to.
     pub(crate) fn new(is_shared: bool) -> Self {
-        let stripes = || (0..STRIPES).map(|_| AtomicU64::new(0)).collect();
+        Self::with_stripes(STRIPES, is_shared)
+    }
+
+    /// Creates epochs with so many stripes per array.
+    pub(crate) fn with_stripes(count: u16, is_shared: bool) -> Self {
+        let stripes = || (0..count).map(|_| AtomicU64::new(0)).collect();
         Self {
             current: AtomicU64::new(0),
             tokens: stripes(),
@@ -72,8 +78,8 @@ impl Epochs {
     /// Returns whether this node has learned of no change to the token or its owner since this epoch.
     pub(crate) fn is_current(&self, stripes: Stripes, loaded_at_epoch: u64) -> bool {
         let Stripes { token, owner } = stripes;
-        loaded_at_epoch >= self.tokens[usize::from(token)].load(Ordering::Acquire)
-            && loaded_at_epoch >= self.owners[usize::from(owner)].load(Ordering::Acquire)
+        loaded_at_epoch >= self.tokens[usize::from(token)].load(Ordering::Relaxed)
+            && loaded_at_epoch >= self.owners[usize::from(owner)].load(Ordering::Relaxed)
     }
 
     /// Outdates all decisions about the token or owner of `change` that were loaded before this call.
@@ -83,14 +89,14 @@ impl Epochs {
             Change::OwnerChanged(owner) => &self.owners[usize::from(self.owner_stripe(owner))],
             Change::Everything => return self.bump_all(),
         };
-        last_change.fetch_max(self.next(), Ordering::AcqRel);
+        last_change.fetch_max(self.next(), Ordering::Relaxed);
     }
 
     /// Outdates all decisions that were loaded before this call.
     pub(crate) fn bump_all(&self) {
         let epoch = self.next();
         for last_change in &self.tokens {
-            last_change.fetch_max(epoch, Ordering::AcqRel);
+            last_change.fetch_max(epoch, Ordering::Relaxed);
         }
     }
 
@@ -101,29 +107,29 @@ impl Epochs {
 
     /// Ends the use of the cache now.
     pub(crate) fn expire(&self) {
-        self.fresh_until.store(i64::MIN, Ordering::Release);
+        self.fresh_until.store(i64::MIN, Ordering::Relaxed);
     }
 
     /// Extends the use of the cache to this boot time, in microseconds.
     pub(crate) fn extend_until(&self, boot: i64) {
-        self.fresh_until.fetch_max(boot, Ordering::AcqRel);
+        self.fresh_until.fetch_max(boot, Ordering::Release);
     }
 
     fn next(&self) -> u64 {
-        self.current.fetch_add(1, Ordering::AcqRel) + 1
+        self.current.fetch_add(1, Ordering::Release) + 1
     }
 
     fn token_stripe(&self, id: TokenId) -> u16 {
-        stripe(self.hasher.hash_one(id.get()))
+        self.stripe(self.hasher.hash_one(id.get()))
     }
 
     fn owner_stripe(&self, owner: &Owner) -> u16 {
-        stripe(self.hasher.hash_one(owner.as_str()))
+        self.stripe(self.hasher.hash_one(owner.as_str()))
     }
-}
 
-fn stripe(hash: u64) -> u16 {
-    u16::try_from(hash % u64::from(STRIPES)).expect("there are no more stripes")
+    fn stripe(&self, hash: u64) -> u16 {
+        u16::try_from(hash % self.tokens.len() as u64).expect("there are no more stripes")
+    }
 }
 
 #[cfg(test)]

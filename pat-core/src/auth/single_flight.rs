@@ -1,22 +1,20 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use tokio::sync::watch;
 
 use super::refusal::Loaded;
 use crate::error::AuthError;
 use crate::outage::Outages;
+use crate::sync::{Arc, Mutex, MutexGuard, PoisonError, spawn, watch};
 use crate::token::TokenDigest;
 
 /// The loads in progress, at most one per digest.
 #[derive(Debug, Default)]
-pub(super) struct SingleFlight(Arc<Mutex<Map>>);
+pub(crate) struct SingleFlight(Arc<Mutex<Map>>);
 
 type Map = HashMap<TokenDigest, watch::Receiver<Option<Loaded>>, ahash::RandomState>;
 
 impl SingleFlight {
     /// Waits for the load of this digest that is in progress, or starts `load` in its own task.
-    pub(super) async fn join(
+    pub(crate) async fn join(
         &self,
         digest: TokenDigest,
         load: impl Future<Output = Loaded> + Send + 'static,
@@ -46,7 +44,7 @@ impl SingleFlight {
             map: Arc::clone(&self.0),
             digest,
         };
-        tokio::spawn(async move {
+        spawn(async move {
             let verdict = load.await;
             drop(flight);
             sender.send_replace(Some(verdict));

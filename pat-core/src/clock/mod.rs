@@ -1,6 +1,8 @@
 //! The only source of "now".
 
 #[cfg(target_os = "linux")]
+mod anchor;
+#[cfg(target_os = "linux")]
 mod coarse;
 mod mark;
 mod time;

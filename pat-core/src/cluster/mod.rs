@@ -89,7 +89,7 @@ impl Feed {
         let polled = self.poll_locked(&mut progress).await;
         if let Some(at) = progress.read_back {
             let until = at.saturating_add(micros(READY_FOR));
-            self.reported_until.store(until, Ordering::SeqCst);
+            self.reported_until.store(until, Ordering::Relaxed);
         }
         polled
     }
@@ -106,7 +106,7 @@ impl Feed {
     /// Returns whether a recent report of this node was committed and read back: the database accepts
     /// writes and returns them.
     pub(crate) fn is_reported(&self) -> bool {
-        self.context.time.now().boot < self.reported_until.load(Ordering::SeqCst)
+        self.context.time.now().boot < self.reported_until.load(Ordering::Relaxed)
     }
 
     /// Returns whether no node uses a cache from before the generation `head`, which has been committed:
@@ -131,7 +131,7 @@ impl Feed {
     pub(crate) async fn leave(&self) -> Result<(), StoreError> {
         let mut progress = self.progress.lock().await;
         self.auth.epochs.expire();
-        self.reported_until.store(i64::MIN, Ordering::SeqCst);
+        self.reported_until.store(i64::MIN, Ordering::Relaxed);
         let limit = self.context.auth_timeout();
         let Progress { reported, .. } = std::mem::take(&mut *progress);
         match reported {

@@ -33,9 +33,9 @@ impl TestClock {
     /// # Panics
     /// If the date leaves the range of [`Timestamp`].
     pub fn advance(&self, by: Duration) {
-        self.boot.fetch_add(micros(by), Ordering::SeqCst);
-        self.wall.fetch_add(micros(by), Ordering::SeqCst);
-        assert!(Timestamp::from_microsecond(self.wall.load(Ordering::SeqCst)).is_ok());
+        self.boot.fetch_add(micros(by), Ordering::Relaxed);
+        self.wall.fetch_add(micros(by), Ordering::Relaxed);
+        assert!(Timestamp::from_microsecond(self.wall.load(Ordering::Relaxed)).is_ok());
     }
 
     /// Sets the real-time clock forward or back, as an operator or NTP does; the boot clock stays.
@@ -44,18 +44,18 @@ impl TestClock {
     /// If the date leaves the range of [`Timestamp`].
     pub fn step_wall(&self, by: SignedDuration) {
         let by = i64::try_from(by.as_micros()).expect("a step within the range of dates");
-        self.wall.fetch_add(by, Ordering::SeqCst);
-        assert!(Timestamp::from_microsecond(self.wall.load(Ordering::SeqCst)).is_ok());
+        self.wall.fetch_add(by, Ordering::Relaxed);
+        assert!(Timestamp::from_microsecond(self.wall.load(Ordering::Relaxed)).is_ok());
     }
 }
 
 impl Clock for TestClock {
     fn wall(&self) -> Timestamp {
-        Timestamp::from_microsecond(self.wall.load(Ordering::SeqCst)).unwrap_or(Timestamp::MAX)
+        Timestamp::from_microsecond(self.wall.load(Ordering::Relaxed)).unwrap_or(Timestamp::MAX)
     }
 
     fn boot(&self) -> Duration {
-        Duration::from_micros(self.boot.load(Ordering::SeqCst).unsigned_abs())
+        Duration::from_micros(self.boot.load(Ordering::Relaxed).unsigned_abs())
     }
 
     fn boot_coarse(&self) -> Duration {
