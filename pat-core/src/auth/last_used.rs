@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn grants_are_let_go_when_nobody_else_has_them_but_not_their_last_use() {
+    async fn released_cached_tokens_leave_their_last_use() {
         const TOKENS: i64 = 10_000;
         let last_used = LastUsed::default();
         for id in 1..=TOKENS {
