@@ -4,5 +4,5 @@
 mod file_store;
 mod webhook;
 
-pub use self::file_store::{FileStore, OpenError};
+pub use self::file_store::FileStore;
 pub use self::webhook::{WebhookSink, WebhookUrlError};

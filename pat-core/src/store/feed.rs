@@ -1,13 +1,15 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{RevokedToken, StoreTime, StoreVersions};
 use crate::token::{Owner, TokenId};
 
 /// A change that reduces access. Each one is appended to the change feed, from which the other nodes
 /// learn of it. Exhaustive: a store must handle each.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Change {
     /// A token was revoked.
     TokenRevoked(TokenId),

@@ -1,10 +1,11 @@
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{StoreTime, StoreVersions};
 use crate::token::{Owner, Token, TokenDigest, TokenId};
 
 /// A token to be stored.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct NewToken {
     /// Its ID, unique.
@@ -109,7 +110,8 @@ pub enum Insertion {
 
 /// The tokens that [`TokenStore::revoke`](super::TokenStore::revoke) revokes. Exhaustive: a store that ignored one would report a
 /// revocation that it did not make.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RevocationScope {
     /// These tokens; unknown IDs are skipped.
     Tokens(Vec<TokenId>),
@@ -120,7 +122,7 @@ pub enum RevocationScope {
 }
 
 /// A revocation: its time, author and reason.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Revocation {
     /// When, by the caller's clock.
@@ -216,7 +218,7 @@ impl RevokedToken {
 }
 
 /// The last use of a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LastUse {
     /// The token.
@@ -230,5 +232,54 @@ impl LastUse {
     #[must_use]
     pub const fn new(id: TokenId, at: Timestamp) -> Self {
         Self { id, at }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+    use crate::store::Change;
+
+    fn check<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: T) {
+        let json = serde_json::to_string(&value).expect("JSON");
+        assert_eq!(serde_json::from_str::<T>(&json).expect(&json), value);
+    }
+
+    #[test]
+    fn arguments_are_read_as_they_are_written() {
+        let id = TokenId::new(7).expect("an ID");
+        let owner = Owner::new("alice \"ü\"").expect("an owner");
+        let at = Timestamp::from_microsecond(1_772_145_741_247_001).expect("a time");
+        let token = NewToken::new(id, TokenDigest::of(b"x"), owner.clone(), "line\n", at);
+        check(NewToken {
+            expires_at: Some(Timestamp::MAX),
+            expires_by: Some(Timestamp::MIN),
+            parent: Some(id),
+            max_rows: 3,
+            notify: true,
+            ..token.clone()
+        });
+        check(token);
+        check(Revocation {
+            by: Some(owner.clone()),
+            reason: Some("lost".into()),
+            notify: true,
+            ..Revocation::new(at)
+        });
+        check(Revocation::new(at));
+        check(RevocationScope::Tokens(vec![id]));
+        check(RevocationScope::TokensAndDescendants(Vec::new()));
+        check(RevocationScope::Owner(owner.clone()));
+        check([
+            Change::TokenRevoked(id),
+            Change::OwnerChanged(owner),
+            Change::Everything,
+        ]);
+        check(LastUse::new(id, at));
+        assert!(serde_json::from_str::<Owner>("\"\"").is_err());
     }
 }

@@ -132,7 +132,10 @@ impl IdSource {
 ///
 /// A key must identify one user forever. If a host gives a deleted user's key to another user, that
 /// user gets the tokens too.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+///
+/// `Display`, `FromStr` and serde use the key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Owner(Arc<str>);
 
 impl Owner {
@@ -152,6 +155,20 @@ impl Owner {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<Owner> for String {
+    fn from(owner: Owner) -> Self {
+        owner.as_str().to_owned()
+    }
+}
+
+impl TryFrom<String> for Owner {
+    type Error = InvalidOwner;
+
+    fn try_from(key: String) -> Result<Self, InvalidOwner> {
+        Self::new(key)
     }
 }
 

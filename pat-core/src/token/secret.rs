@@ -3,6 +3,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -43,7 +44,9 @@ impl fmt::Debug for PlainToken {
 /// It has no salt and is not a password hash. The string has at least 112 random bits, the number
 /// from which on OWASP ASVS 6.5.2 requires no password hash; and with a salt a token could not be
 /// found by its digest.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+///
+/// Serde uses the 32 bytes; it is for stores.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TokenDigest([u8; 32]);
 
 impl TokenDigest {
