@@ -125,15 +125,15 @@ async fn close(stores: Vec<AnyStore>) {
     }
 }
 
-fn owner(key: &str) -> Owner {
+pub(crate) fn owner(key: &str) -> Owner {
     key.parse().expect("an owner")
 }
 
-fn id(number: i64) -> TokenId {
+pub(crate) fn id(number: i64) -> TokenId {
     TokenId::new(number).expect("an id")
 }
 
-fn at(seconds: i64) -> Timestamp {
+pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_772_145_741 + seconds).expect("a date")
 }
 
@@ -150,7 +150,7 @@ pub(crate) fn new(number: i64, key: &str) -> NewToken {
 }
 
 /// Stores a token, which nothing speaks against.
-async fn insert(store: &dyn TokenStore, token: &NewToken) {
+pub(crate) async fn insert(store: &dyn TokenStore, token: &NewToken) {
     let insertion = store.insert(token, 10).await.expect("insert");
     assert!(matches!(insertion, Insertion::Stored(_)), "{insertion:?}");
 }

@@ -1,0 +1,91 @@
+//! Implementations of the ports outside of `pat-core`: the examples, and what hosts write.
+
+mod file_store;
+mod webhook;
+
+use std::sync::Arc;
+
+use libtest_mimic::Trial;
+use pat_core::format::{AtlassianFormat, RandomnessError, TokenFormat};
+use pat_core::testing::{check_directory, check_format, check_notifier};
+use pat_core::{CreatedToken, MemoryStore, Pats, PlainToken, TokenRequest};
+use pat_example_server::DemoUsers;
+
+use crate::common::node::alice;
+use crate::common::trial;
+use crate::stores::owner;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let mut trials = file_store::trials();
+    trials.extend(webhook::trials());
+    trials.extend([
+        trial(demo_users_keep_the_contract),
+        trial(format_of_the_host_works),
+        trial(mailers_keep_the_contract),
+    ]);
+    trials
+}
+
+async fn create(pats: &Pats) -> CreatedToken {
+    let request = TokenRequest::new("ci", Some(90));
+    let created = pats.create(&alice(), request).await;
+    created.expect("create")
+}
+
+async fn demo_users_keep_the_contract() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite:{}?mode=rwc", folder.path().join("pat.db").display());
+    let users = DemoUsers::open(&url).await.expect("users");
+    check_directory(&users, &owner("alice"), &owner("nobody")).await;
+}
+
+async fn mailers_keep_the_contract() {
+    let composer = pat_mail::Composer::builder("Example <pat@example.com>").build();
+    let composer = composer.expect("a composer");
+    let memory = pat_mail::MemoryMailer::new(composer.clone());
+    let sent = check_notifier(&memory).await;
+    assert_eq!(memory.messages().len(), sent.len());
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = pat_mail::FileMailer::new(composer, folder.path().join("mails"));
+    let sent = check_notifier(&file).await;
+    for (notification, message) in sent.iter().zip(&memory.messages()) {
+        let name = format!("{}-{}.eml", notification.kind, notification.id);
+        let written = std::fs::read(folder.path().join("mails").join(name)).expect("a file");
+        assert!(written.len() > 500 && message.len() > 500);
+    }
+}
+
+async fn format_of_the_host_works() {
+    check_format(&AcmeFormat);
+    let pats = Pats::builder(Arc::new(MemoryStore::default()))
+        .issue(Arc::new(AcmeFormat))
+        .build();
+    let plain = create(&pats).await.plain;
+    assert!(plain.expose().starts_with("acme-"));
+    let principal = pats.authenticate(plain.expose().as_bytes()).await;
+    assert_eq!(principal.expect("the token works").owner(), &owner("alice"));
+}
+
+/// `acme-` and 64 hexadecimal digits.
+#[derive(Debug)]
+struct AcmeFormat;
+
+impl TokenFormat for AcmeFormat {
+    fn generate(&self) -> Result<PlainToken, RandomnessError> {
+        // The digest of 160 random bits: the crate has no other way to get at random bytes.
+        let digest = AtlassianFormat.generate()?.digest();
+        let digits = digest.as_bytes().iter().map(|byte| format!("{byte:02x}"));
+        Ok(PlainToken::new(format!(
+            "acme-{}",
+            digits.collect::<String>()
+        )))
+    }
+
+    fn recognizes(&self, presented: &[u8]) -> bool {
+        let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        presented
+            .strip_prefix(b"acme-")
+            .is_some_and(|digits| digits.len() == 64 && digits.iter().all(is_digit))
+    }
+}
