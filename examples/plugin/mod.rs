@@ -1,5 +1,5 @@
-//! What somebody else would write against the ports of `pat-core`: a store that keeps tokens in a
-//! file of its own, and a sink that sends audit events to a webhook.
+//! Implementations of two ports of `pat-core`: a store that keeps its data in one file, and a sink that
+//! sends audit events to a webhook.
 
 mod file_store;
 mod webhook;

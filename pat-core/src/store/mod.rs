@@ -48,7 +48,8 @@ use crate::token::{Owner, Token, TokenDigest, TokenId};
 /// A method makes all its changes or none. All but last uses survive a crash once it has returned.
 /// The store retries a conflict inside the database, such as a deadlock or a locked file.
 ///
-/// The arguments of the methods that change tokens have serde, so that a store can write them to a file.
+/// The arguments of the methods that change tokens implement `Serialize` and `Deserialize`, so that a
+/// store can write them to a file.
 ///
 /// # Errors
 /// [`StoreError::Backend`] if the database fails, and [`StoreError::Timeout`] if it does not answer
