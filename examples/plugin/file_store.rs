@@ -19,7 +19,8 @@ use tokio::task::spawn_blocking;
 ///
 /// The file lists the calls that change tokens, each as a line of JSON. A call is written to disk
 /// before a [`MemoryStore`] executes it, and opening the file executes all calls again. The file
-/// contains digests, never plain tokens. It only grows, and must not be renamed while it is open.
+/// contains digests, never plain tokens. It only grows, with refused calls too, and must not be renamed
+/// while it is open.
 #[derive(Debug)]
 pub struct FileStore {
     tokens: MemoryStore,

@@ -45,7 +45,7 @@ impl fmt::Debug for PlainToken {
 /// from which on OWASP ASVS 6.5.2 requires no password hash; and with a salt a token could not be
 /// found by its digest.
 ///
-/// Serde uses the 32 bytes; it is for stores.
+/// Serde uses the 32 bytes, for stores that write a [`NewToken`](crate::store::NewToken) to a file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TokenDigest([u8; 32]);
 
