@@ -3,7 +3,9 @@ use std::fmt::Debug;
 use http::Extensions;
 use pat_core::Caller;
 
-/// The HTML that the host adds to each page. It is not escaped.
+/// The host's part of each page, such as a header with the host's navigation. Pass an implementation to
+/// [`Pages::with_layout`](super::Pages::with_layout). By default each method returns an empty string,
+/// which adds nothing to the page.
 ///
 /// The pages' `Content-Security-Policy` allows scripts, styles, images and fonts only from files of
 /// the host's own origin, not inline. [`Layout::head`] links such files: a style sheet, for example,
@@ -27,25 +29,28 @@ use pat_core::Caller;
 /// }
 /// ```
 pub trait Layout: Debug + Send + Sync + 'static {
-    /// Returns what follows a page's name in the window title, such as the product's name.
+    /// Returns the text that follows the title of a page in the window title, such as the product's
+    /// name: `Personal access tokens · Example`. The page escapes it.
     fn title(&self) -> String {
         String::new()
     }
 
-    /// Returns the end of the element `head`: links to style sheets, icons and scripts.
+    /// Returns the HTML at the end of the element `head`, which the page does not escape: links to style
+    /// sheets, icons and scripts.
     fn head(&self, visit: &PageContext) -> String {
         let _ = visit;
         String::new()
     }
 
-    /// Returns the content of the element `header`: the logo, a link to the start page, the
-    /// navigation. The default is empty, and the element is left out.
+    /// Returns the HTML content of the element `header`, which the page does not escape: a logo, a link
+    /// to the start page, the navigation. A page with an empty header has no such element.
     fn header(&self, visit: &PageContext) -> String {
         let _ = visit;
         String::new()
     }
 
-    /// Returns the content of the element `footer`. The default is empty, and the element is left out.
+    /// Returns the HTML content of the element `footer`, which the page does not escape. A page with an
+    /// empty footer has no such element.
     fn footer(&self, visit: &PageContext) -> String {
         let _ = visit;
         String::new()
@@ -58,7 +63,7 @@ pub(super) struct NoLayout;
 
 impl Layout for NoLayout {}
 
-/// A request for a page, as a [`Layout`] sees it.
+/// The request that a page responds to, as a [`Layout`] sees it.
 #[derive(Debug, Clone)]
 pub struct PageContext {
     pub(super) caller: Option<Caller>,
@@ -68,45 +73,46 @@ pub struct PageContext {
     pub(super) extensions: Extensions,
 }
 
-/// A part of the pages. More may be added.
+/// A section of the pages, for the host's navigation to mark. More variants may be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Section {
-    /// The signed-in user's tokens.
+    /// The pages below `tokens`, with the signed-in user's own tokens.
     Tokens,
-    /// The tokens of all users.
+    /// The pages below `admin/tokens`, with the tokens of all users.
     Administration,
 }
 
 impl PageContext {
-    /// Returns the signed-in user; `None` on the page for requests without one.
+    /// Returns the signed-in user; `None` on the error page for requests without a signed-in user.
     #[must_use]
     pub fn caller(&self) -> Option<&Caller> {
         self.caller.as_ref()
     }
 
-    /// Returns whether the signed-in user can open the administrators' pages: the user is an
-    /// administrator, and `pat.admin.enabled` is on. False while the host's directory does not answer.
+    /// Returns whether the signed-in user can open the administrators' pages: `true` if the user is an
+    /// administrator and `pat.admin.enabled` is on; `false` also while the host's user directory does
+    /// not answer.
     #[must_use]
     pub fn may_administer(&self) -> bool {
         self.may_administer
     }
 
     /// Returns the relative path from this page to the router's mount point: empty, or `../` repeated.
-    /// `root` followed by `tokens` or `admin/tokens` is a link to these pages.
+    /// A layout links to the pages with this path followed by `tokens` or `admin/tokens`.
     #[must_use]
     pub fn root(&self) -> &str {
         &self.root
     }
 
-    /// Returns the part of the pages that this page belongs to.
+    /// Returns the section that this page belongs to; `None` if it belongs to none.
     #[must_use]
     pub fn section(&self) -> Option<Section> {
         self.section
     }
 
-    /// Returns the extensions of the request, by which the host's middleware can hand values to its
-    /// layout.
+    /// Returns the extensions of the request, through which the host's middleware can pass values to
+    /// the layout.
     #[must_use]
     pub fn extensions(&self) -> &Extensions {
         &self.extensions

@@ -1,39 +1,43 @@
-//! Pages on which users manage their tokens, and administrators those of all users.
+//! HTML pages on which users manage their own tokens, and administrators the tokens of all users.
+//! [`Pages`] builds an axum router with these paths:
 //!
 //! | path | page |
 //! |---|---|
 //! | `tokens` | the signed-in user's tokens |
-//! | `tokens/new` | the form for a new one; `?name=ci&expires=90` fills it in |
-//! | `tokens/{id}/revoke` | asks whether to revoke it |
+//! | `tokens/new` | the form for a new token; `?name=ci&expires=90` fills it in |
+//! | `tokens/{id}/revoke` | the question whether to revoke a token |
 //! | `admin/tokens` | the tokens of all users, for administrators |
-//! | `admin/tokens/revoke` | asks whether to revoke some of them |
-//! | `admin/tokens/export` | the tokens that the filter finds, as CSV |
-//! | `admin/tokens/owners` | the users that match a text, as JSON, for the script |
+//! | `admin/tokens/revoke` | the question whether to revoke some tokens of any users |
+//! | `admin/tokens/export` | the tokens that match the administrators' filter, as CSV |
+//! | `admin/tokens/owners` | the users that match a text, as JSON, for the pages' script |
 //! | `tokens/assets/…` | the style sheet and the script |
 //!
-//! Merge the router into the host's, or nest it at any path. Links are relative, so it works behind
-//! a proxy that removes a prefix, too. The pages need no JavaScript; with it, dates are in the
-//! browser's time zone, questions are dialogs, there are buttons that copy, owners are suggested
-//! while typing, and all tokens that a filter finds can be selected. They load nothing from other
-//! origins.
+//! Merge this router into the host's, or nest it at any path. The links are relative, so they also work
+//! behind a proxy that removes a prefix from the path. The pages load nothing from other origins. They
+//! need no JavaScript. With JavaScript, dates are in the browser's time zone, questions are dialogs,
+//! there are buttons that copy, owners are suggested while an administrator types, and all tokens that
+//! match a filter can be selected at once.
 //!
-//! Like the REST router, this one does not authenticate: it takes the caller from the request's
-//! extensions, where a [`PatLayer`](crate::PatLayer) has put its [`Pat`](crate::Pat) or the host a
-//! [`Caller`](pat_core::Caller). With neither, a browser is sent to [`Pages::with_sign_in_url`].
+//! Like the REST router, this router does not authenticate: it takes the caller from the request's
+//! extensions, where a [`PatLayer`](crate::PatLayer) has put a [`Pat`](crate::Pat), or the host a
+//! [`Caller`](pat_core::Caller). If a request has neither, the router redirects browsers to the URL of
+//! [`Pages::with_sign_in_url`], and responds with 401 to other clients.
 //!
 //! # Security
-//! - A request that another site made the browser send is refused, as by the REST router. Two checks
-//!   are needed: `Sec-Fetch-Site` and `Origin` tell other sites apart, but trust the whole origin and
-//!   pass clients that send neither. Each form therefore also holds a token that is valid for one user
-//!   in one browser session, by the cookie `__Host-pat-form`. The cookie is sent only over TLS; see
-//!   [`Pages::dangerous_plain_http`].
-//! - `Content-Security-Policy` forbids other origins, inline scripts and styles, frames, and requests
-//!   of scripts except for the suggestions on the administrators' page. Only the assets may be cached.
-//! - A new token is in the response to the form and nowhere else: in no address, no cookie, no log.
-//!   Sending the form again, as by a reload, does not create another one: the response says that the
-//!   token exists already. Two marks are needed, and neither is kept on a node: the cookie remembers
-//!   forms that were answered, and the form lists the tokens that there were, for an answer (and its
-//!   cookie) that was lost. Two forms that arrive at once on two nodes may both create a token.
+//! - The router refuses requests that another site made the browser send, as the REST router does, by
+//!   the headers `Sec-Fetch-Site` and `Origin`. That check trusts all pages of an origin, and passes
+//!   clients that send neither header. Each form therefore also contains a CSRF token, which is valid
+//!   for one user in one browser session. The cookie `__Host-pat-form` ties that CSRF token to the
+//!   session. Browsers send the cookie only over TLS; see [`Pages::dangerous_plain_http`].
+//! - `Content-Security-Policy` forbids other origins, inline scripts and styles, and frames around a page.
+//!   Scripts may send requests only on the administrators' list, for the suggestions of owners.
+//! - Caches may keep only the assets.
+//! - A new token is in the response to the form and nowhere else: in no URL, no cookie, no log.
+//! - A form that is submitted again, for example by a reload, creates no second token: the response says
+//!   that the token exists already. The cookie records the forms that created a token. In case that
+//!   response was lost with its cookie, the form also lists the tokens that existed when it was opened.
+//!   No state is kept on a node, so two submissions that arrive at the same time on two nodes may both
+//!   create a token.
 //!
 //! # Appearance
 //! The style sheet follows the system's light or dark scheme. The host can set these custom properties
@@ -41,11 +45,11 @@
 //!
 //! | property | meaning |
 //! |---|---|
-//! | `--pat-font` | the font |
-//! | `--pat-accent`, `--pat-on-accent` | the colour of links and main buttons, and of the text on it |
-//! | `--pat-background`, `--pat-surface` | behind the page, and behind tables and forms |
-//! | `--pat-text`, `--pat-muted` | text, and text of less weight |
-//! | `--pat-border`, `--pat-radius` | lines, and how round corners are |
+//! | `--pat-font` | the font family |
+//! | `--pat-accent`, `--pat-on-accent` | the colour of links and main buttons, and of text on such a button |
+//! | `--pat-background`, `--pat-surface` | the background of the page, and of tables and forms |
+//! | `--pat-text`, `--pat-muted` | the colour of text, and of secondary text |
+//! | `--pat-border`, `--pat-radius` | the colour of lines, and the radius of corners |
 
 mod admin;
 mod assets;
@@ -80,7 +84,7 @@ use crate::http::challenge::Challenges;
 use crate::http::csrf::{Csrf, InvalidOrigin};
 use crate::http::request_body::read_on;
 
-/// Builds the router.
+/// Builds the router of the [pages](self).
 ///
 /// ```
 /// use std::sync::Arc;
@@ -103,7 +107,7 @@ use crate::http::request_body::read_on;
 pub struct Pages(State);
 
 impl Pages {
-    /// Creates a builder for the pages of this service.
+    /// Creates a builder for pages that manage the tokens of this service.
     pub fn new(pats: Pats) -> Self {
         let challenges = Challenges::new(pats.settings().realm());
         let cross_site = Csrf::new(pats.settings());
@@ -122,19 +126,21 @@ impl Pages {
         })
     }
 
-    /// Redirects a browser that is not signed in to `url` (such as `/login?return_to=`), followed by the
-    /// percent-encoded path that it requested. By default, and for clients that do not accept HTML, the
-    /// response is 401.
+    /// Redirects browsers without a signed-in user to `url` (such as `/login?return_to=`), followed by
+    /// the percent-encoded path of the requested page. Clients that do not accept HTML get a 401
+    /// response, and by default so do browsers.
     ///
-    /// The host must check the path before it redirects to it: any site can link to the sign-in.
+    /// The sign-in must check that path before it redirects to it, because any site can link to the
+    /// sign-in with a path of its choice.
     pub fn with_sign_in_url(mut self, url: &str) -> Self {
         self.0.sign_in = Some(url.into());
         self
     }
 
-    /// Sets the prefix that a proxy removes from each path, such as `/app`. It is put before the path
-    /// that a browser returns to after the sign-in, and before the URL of the sign-in if that is a
-    /// path. Nothing else needs it, since the pages' own links are relative.
+    /// Sets the prefix that a proxy removes from the path of each request, such as `/app`; none by
+    /// default. The redirect to the sign-in adds the prefix to the path of the requested page, and to
+    /// the [sign-in URL](Pages::with_sign_in_url) if that is a path. The pages' own links are relative
+    /// and need no prefix.
     pub fn with_stripped_prefix(mut self, prefix: &str) -> Self {
         let prefix = prefix.trim_matches('/');
         self.0.stripped_prefix = match prefix {
@@ -144,59 +150,63 @@ impl Pages {
         self
     }
 
-    /// Adds an origin (`https://example.com`) whose pages may send the forms of a signed-in user. By
-    /// default only pages of the same origin may: that of the request's `Host`, or of `pat.base.url`.
+    /// Adds an origin (`https://example.com`) whose pages may submit forms to this router in the name of
+    /// a signed-in user. By default only pages of the host's own origin may, which is that of the
+    /// request's `Host` or of `pat.base.url`.
     ///
     /// # Errors
-    /// [`InvalidOrigin`] if the text is not an origin.
+    /// [`InvalidOrigin`] if `origin` is not a scheme and a host with an optional port.
     pub fn add_trusted_origin(mut self, origin: &str) -> Result<Self, InvalidOrigin> {
         self.0.cross_site = self.0.cross_site.add_trusted_origin(origin)?;
         Ok(self)
     }
 
-    /// Sets a URL for trying a new token out. The page with the token shows a command for it.
+    /// Sets a URL of the host that accepts tokens. The page that shows a new token then also shows a
+    /// `curl` command that requests this URL with the token. By default there is no command.
     pub fn with_example_url(mut self, url: &str) -> Self {
         self.0.example_url = Some(url.into());
         self
     }
 
-    /// Sets the host's head, header and footer.
+    /// Sets the host's part of each page: title, head, header and footer; empty by default.
     pub fn with_layout(mut self, layout: impl Layout) -> Self {
         self.0.layout = Arc::new(layout);
         self
     }
 
-    /// Sets the texts of the pages; [`English`] by default.
+    /// Sets the language and texts of the pages; [`English`] by default.
     pub fn with_messages(mut self, messages: impl Messages) -> Self {
         self.0.messages = Arc::new(messages);
         self
     }
 
-    /// Sets the time zone of dates that users type, and of dates in browsers that run no script; UTC by
-    /// default.
+    /// Sets the time zone in which the pages read the dates that users type, and show dates to browsers
+    /// without JavaScript; UTC by default. With JavaScript, dates are shown in the browser's time zone.
     pub fn with_time_zone(mut self, zone: TimeZone) -> Self {
         self.0.zone = zone;
         self
     }
 
-    /// Sends the cookie of the forms without TLS too, under the name `pat-form`.
+    /// Names the cookie of the forms `pat-form`, and lets browsers send it without TLS. This is for
+    /// development on a local machine, where not every browser keeps cookies that require TLS.
     ///
     /// The danger: other hosts under the same domain, and attackers on the network, can replace that
-    /// cookie. For development on a local machine, where not every browser keeps secure cookies.
+    /// cookie, and so defeat the CSRF token in the forms.
     pub fn dangerous_plain_http(mut self) -> Self {
         self.0.transport = Transport::Plain;
         self
     }
 
-    /// Builds the router, which the host merges or nests.
+    /// Builds the router with pages and assets, for the host to merge or nest.
     pub fn router<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
         let (pages, assets) = self.router_and_assets();
         pages.merge(assets)
     }
 
-    /// Builds a router of the pages and another of the style sheet and the script. Mounted at the same
-    /// path, but outside of the [`PatLayer`](crate::PatLayer) and the session layer, the assets are the
-    /// same for every client, so that shared caches may keep them.
+    /// Builds two routers: the first with the pages, the second with the assets (style sheet and
+    /// script). Mount both at the same path, the assets outside of the [`PatLayer`](crate::PatLayer) and
+    /// the session layer. Then responses with an asset are the same for every client, and shared caches
+    /// may keep them.
     ///
     /// ```
     /// use std::sync::Arc;

@@ -5,7 +5,8 @@ use pat_core::{PolicyError, TokenStatus, User};
 
 use super::text::Text;
 
-/// Returns a text of the pages in English, unescaped.
+/// Returns a text of the pages in English; the text is not HTML. A translation calls this function for
+/// the texts that it does not translate.
 #[must_use]
 #[expect(clippy::too_many_lines, reason = "a list of texts")]
 pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {

@@ -12,7 +12,8 @@ pub use pat_core::text::isolate;
 pub use self::english::english;
 pub use self::text::Text;
 
-/// Translates the texts of the pages. A host with another language than English implements this.
+/// Translates the texts of the pages. A host whose users do not read English implements this trait,
+/// and passes the implementation to [`Pages::with_messages`](super::Pages::with_messages).
 ///
 /// ```
 /// use std::borrow::Cow;
@@ -38,31 +39,36 @@ pub use self::text::Text;
 /// }
 /// ```
 pub trait Messages: Debug + Send + Sync + 'static {
-    /// Returns the language, as a BCP 47 tag such as `de` or `pt-BR`. The script formats dates by it.
+    /// Returns the language of the texts, as a BCP 47 tag such as `de` or `pt-BR`; `en` by default. The
+    /// pages declare it to the browser, and their script formats dates in it.
     fn language(&self) -> &'static str {
         "en"
     }
 
-    /// Returns the direction in which the language is written: `ltr` or `rtl`.
+    /// Returns the direction in which the language is written: `ltr` (the default) or `rtl`.
     fn direction(&self) -> &'static str {
         "ltr"
     }
 
-    /// Returns a text in this language, unescaped; the page escapes it.
+    /// Returns a text in this language; in English by default. The text is not HTML: the page escapes
+    /// it.
     ///
-    /// Names come from users. Pass them through [`isolate`], so that they cannot change the direction
-    /// of the text around them.
+    /// The names of tokens and users in a [`Text`] come from users. Pass them through [`isolate`], so
+    /// that a name cannot change the direction of the text around it.
     fn text<'a>(&self, text: &Text<'a>) -> Cow<'a, str> {
         english(text)
     }
 
-    /// Formats a date with its time and zone, for browsers that run no script.
+    /// Formats a date with time and time zone, for browsers without JavaScript; by default as in
+    /// `29 Nov 2026, 12:00 UTC`. The date is in the zone of
+    /// [`Pages::with_time_zone`](super::Pages::with_time_zone).
     fn date_time(&self, at: &ZonedDateTime) -> String {
         at.strftime("%-d %b %Y, %H:%M\u{a0}%Z").to_string()
     }
 }
 
-/// The texts in English.
+/// The texts in English, which the pages have unless the host calls
+/// [`Pages::with_messages`](super::Pages::with_messages).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct English;
 

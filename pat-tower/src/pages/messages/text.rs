@@ -1,270 +1,356 @@
 use pat_core::{PolicyError, TokenStatus, User};
 
-/// A text of the pages. More may be added: a translation falls back to [`english`](super::english).
+/// A text of the pages, with the values to put into it. [`Messages::text`](super::Messages::text)
+/// translates it.
+///
+/// The variants name the pages as follows:
+///
+/// | page | path below the router's mount point |
+/// |---|---|
+/// | user's list | `tokens` |
+/// | creation form, token page, repetition page | `tokens/new` |
+/// | revocation page | `tokens/{id}/revoke`; with JavaScript, most often a dialog on the user's list |
+/// | administrators' list | `admin/tokens` |
+/// | administrators' revocation page | `admin/tokens/revoke` |
+/// | error page | any path |
+///
+/// The token page shows a new token. The repetition page is the response to a creation form that was
+/// submitted before. The administrators' filter is the form above the administrators' list.
+///
+/// More variants may be added: a translation falls back to [`english`](super::english).
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Text<'a> {
     // All pages
-    /// A link that skips the navigation, for keyboards.
+    /// The first link of every page, which leads past the header to the content. It is visible only
+    /// while it has the keyboard focus.
     SkipToContent,
-    /// The name of the navigation, for screen readers.
+    /// The name of a navigation, for screen readers. No page shows it at present.
     Navigation,
-    /// The title of the page with the user's tokens.
+    /// The title of the user's list; on error pages, the text of a link to that list; on the
+    /// administrators' revocation page, the name of the list of tokens, for screen readers.
     Tokens,
-    /// The title of the administrators' page.
+    /// The title of the administrators' list.
     Administration,
-    /// The window title of a page that shows an error, from the page's title.
+    /// The window title of a page that shows an error in a form; the argument is the title of that page
+    /// without an error.
     ErrorTitle(&'a str),
-    /// A number of days.
+    /// A number of days: the label of each life span that the creation form offers.
     Days(u32),
-    /// A token's status.
+    /// The status of a token, in lists, on the revocation page and in the filter of the
+    /// administrators' list.
     Status(TokenStatus),
-    /// The expiry of a token that never expires.
+    /// The text in place of a date of expiry, for a token that never expires.
     Never,
-    /// The last use of a token that was never used.
+    /// The text in place of the date of the last use, for a token that was never used.
     NeverUsed,
-    /// A button or link that cancels.
+    /// The button or link that leaves the creation form or a question whether to revoke, without
+    /// any change.
     Cancel,
 
     // The user's tokens
-    /// An explanation of tokens.
+    /// The paragraph below the title of the user's list, which says what a personal access token is.
     TokensIntroduction,
-    /// A link to the form for a new token.
+    /// The link from the user's list to the creation form, and the submit button of that form.
     CreateToken,
-    /// The user has no tokens.
+    /// The heading on the user's list in place of the table, while the user has no tokens.
     NoTokens,
-    /// Advice below [`Text::NoTokens`].
+    /// The advice below [`Text::NoTokens`]: create a token for each program.
     NoTokensHint,
-    /// The number of the user's tokens.
+    /// The caption of the table on the user's list: how many tokens the user has, and how many a
+    /// user may have.
     TokenCount {
-        /// The number of tokens.
+        /// How many tokens the user has, with expired and without revoked ones.
         count: u32,
-        /// The allowed number.
+        /// How many tokens a user may have (`atlassian.pats.max.tokens.per.user`).
         max: u32,
     },
-    /// The user has as many tokens as allowed, or more, with advice.
+    /// The note on the user's list and the creation form that the user has too many tokens to create
+    /// another, and how many to revoke.
     LimitReached {
-        /// The number of tokens.
+        /// How many tokens the user has, with expired and without revoked ones; at least `max`.
         count: u32,
-        /// The allowed number.
+        /// How many tokens a user may have (`atlassian.pats.max.tokens.per.user`).
         max: u32,
     },
-    /// Tokens are switched off.
+    /// The note on the user's list and the creation form that tokens can be neither created nor used,
+    /// because `atlassian.pats.enabled` is off.
     SwitchedOff,
-    /// A column heading: names.
+    /// The heading of the column of token names; also the label of the name in the administrators'
+    /// filter, and on the token page and the repetition page.
     Name,
-    /// A column heading: statuses.
+    /// The heading of the column of statuses; also the label of the status in the administrators'
+    /// filter and on the revocation page.
     StatusHead,
-    /// A column heading: times of creation.
+    /// The heading of the column of creation times; also the label of the creation time in the
+    /// administrators' filter, on both revocation pages and on the repetition page.
     Created,
-    /// A column heading: times of the last use.
+    /// The heading of the column of last uses; also the label of the last use in the administrators'
+    /// filter and on the revocation page.
     LastUsed,
-    /// A column heading: times of expiry.
+    /// The heading of the column of expiry times; also the label of the expiry in the administrators'
+    /// filter, on the token page, on the revocation page and on the repetition page.
     Expires,
-    /// A column heading: actions.
+    /// The heading of the column of buttons in both lists, for screen readers.
     Actions,
-    /// A button or link that revokes.
+    /// The link beside a token that leads to the question whether to revoke that token, and the button
+    /// that confirms the revocation.
     Revoke,
-    /// The label of that button for screen readers, with the token's name.
+    /// The name of the link [`Text::Revoke`] for screen readers; the argument is the token's name.
     RevokeNamed(&'a str),
-    /// The question whether to revoke a token.
+    /// The title of the revocation page: the question whether to revoke a token; the argument is the
+    /// token's name.
     RevokeQuestion(&'a str),
-    /// The consequences of revoking a token.
+    /// The warning below [`Text::RevokeQuestion`] that programs with the token are refused from now
+    /// on, and that a revocation is final.
     RevokeConsequence,
-    /// A token was revoked.
+    /// The note on the user's list after the user has revoked a token.
     Revoked,
-    /// The label of a box that also revokes the tokens created with the selected ones.
+    /// The label of the check box, on both revocation pages, to revoke also the tokens that were
+    /// created with the tokens in question.
     RevokeFamily,
-    /// This many tokens that were created with the revoked ones still work.
+    /// The warning on either list after a revocation: tokens that were created with the revoked ones are
+    /// still valid; the argument is the number of valid ones, at least 1.
     LiveChildren(u64),
 
     // A new token
-    /// The title of the form.
+    /// The title of the creation form.
     NewToken,
-    /// The label of the name.
+    /// The label of the field for the token's name in the creation form.
     NameLabel,
-    /// Advice on names, with their allowed length in characters.
+    /// The advice below [`Text::NameLabel`]; the argument is the greatest length of a name in
+    /// characters (`atlassian.pats.token.name.length`).
     NameHint(u32),
-    /// The label of the choice of a life span.
+    /// The label of the choice, in the creation form, after which time the token expires.
     ExpiryLabel,
-    /// The allowed life span of a token.
+    /// The advice below [`Text::ExpiryLabel`]: which life spans are allowed.
     ExpiryHint {
-        /// The longest, in days.
+        /// The longest life span in days (`atlassian.pats.max.tokens.expiry.days`).
         max_days: u32,
-        /// Whether a token may never expire.
+        /// Whether the user may choose that the token never expires
+        /// (`atlassian.pats.eternal.tokens.enabled`).
         may_be_eternal: bool,
-        /// Whether the owner is notified before the expiry.
+        /// Whether the owner gets a notification before the token expires
+        /// (`atlassian.pats.mail.notifications.enabled`).
         is_announced: bool,
     },
-    /// The choice of another number of days.
+    /// The option of [`Text::ExpiryLabel`] to type a number of days.
     OtherDays,
-    /// The label of the number of days, with the largest allowed one.
+    /// The label of the field for the number of days, beside [`Text::OtherDays`]; the argument is the
+    /// greatest number.
     DaysLabel(u32),
-    /// The choice of a date.
+    /// The option of [`Text::ExpiryLabel`] to type a date.
     OnDate,
-    /// The label of the date.
+    /// The label of the field for the date, beside [`Text::OnDate`].
     DateLabel,
-    /// The choice of no expiry.
+    /// The option of [`Text::ExpiryLabel`] that the token never expires.
     NoExpiry,
-    /// A warning about tokens that never expire.
+    /// The warning below [`Text::NoExpiry`] that such a token works until it is revoked.
     NoExpiryWarning,
-    /// The request breaks this rule.
+    /// An error in the creation form: the argument is the rule for new tokens that the request breaks.
+    /// It stands at the name or the expiry if the rule is about that, else above all fields.
     Refused(&'a PolicyError),
-    /// No life span was chosen.
+    /// An error in the creation form, at the expiry: the user has chosen no option.
     ExpiryMissing,
-    /// The number of days is not valid; with the largest allowed one.
+    /// An error in the creation form, at the expiry: the number of days is not a whole number; the
+    /// argument is the greatest number of days.
     DaysUnreadable(u32),
-    /// The date is not valid.
+    /// An error in the creation form, at the expiry: the typed text is not a date.
     DateUnreadable,
-    /// The date is not in the future.
+    /// An error in the creation form, at the expiry: the date is today or in the past.
     DateNotFuture,
-    /// The date is too late; with the largest allowed number of days.
+    /// An error in the creation form, at the expiry: the date is too late; the argument is the greatest
+    /// number of days from today.
     DateTooFar(u32),
-    /// The title for a form that was submitted again: its token exists.
+    /// The title of the repetition page: the form was submitted before, and its token exists already.
     CreatedAlready,
-    /// No token was created this time, with advice for a lost secret.
+    /// The explanation below [`Text::CreatedAlready`]: the second submission created no token, and a
+    /// user without the secret should revoke the token and create another.
     CreatedAlreadyHint,
-    /// A link to a form for another token.
+    /// The link on the repetition page to a creation form with the same content.
     CreateAnother,
 
     // The created token
-    /// The title of the page with the created token.
+    /// The title of the token page.
     TokenCreated,
-    /// The token is shown only once.
+    /// The note on the token page that the token is shown only once.
     ShownOnce,
-    /// The label of the token string, with the token's name.
+    /// The label of the token itself on the token page; the argument is the token's name.
     PlainToken(&'a str),
-    /// A button that copies the token string.
+    /// The button that copies the token, or the command below [`Text::TryIt`], on the token page.
     Copy,
-    /// The token string was copied.
+    /// The text that replaces [`Text::Copy`] for a few seconds after the browser has copied.
     Copied,
-    /// The token string could not be copied, and is selected instead.
+    /// The text that replaces [`Text::Copy`] for a few seconds if the browser does not allow copying:
+    /// the token or command is selected instead, for the user to copy.
     CopyFailed,
-    /// The label of a command that uses the token.
+    /// The label of a command that uses the new token, on the token page. It is shown if
+    /// [`Pages::with_example_url`](crate::pages::Pages::with_example_url) was called.
     TryIt,
-    /// A link back to the list.
+    /// The link from the token page and the repetition page to the user's list.
     BackToTokens,
-    /// The replacement of the token string when the user returns to the page.
+    /// The text in place of the token on the token page, when the user returns to that page by the
+    /// browser's "back".
     PlainTokenGone,
 
     // The tokens of all users
-    /// An explanation of the administrators' page.
+    /// The paragraph below the title of the administrators' list, which says what an administrator can
+    /// do there.
     AdministrationIntroduction,
-    /// A column heading: owners.
+    /// The heading of the column of owners on the administrators' list, and the label of the owner field
+    /// in the administrators' filter.
     Owner,
-    /// The title of the filter.
+    /// The heading of the administrators' filter.
     Filter,
-    /// Advice on the owner field.
+    /// The placeholder of the owner field in the administrators' filter: what can be typed there.
     OwnerHint,
-    /// A user as the owner field suggests it; the field then holds the user's key.
+    /// A user whom the owner field of the administrators' filter suggests while an administrator types,
+    /// or whom the administrators' revocation page names because the typed text matches. Browsers show
+    /// a suggestion only if it contains the typed text, so the text should have the user's full name,
+    /// user name, key and mail address.
     OwnerSuggestion(&'a User),
-    /// The content of the owner field is not a valid owner.
+    /// An error in the administrators' filter, at the owner: the text matches no user and cannot be an
+    /// owner's key.
     OwnerUnreadable,
-    /// The status does not exist.
+    /// An error in the administrators' filter, at the status: the address names a status that does not
+    /// exist.
     StatusUnreadable,
-    /// A range of dates ends before it begins.
+    /// An error in the administrators' filter, at a range of days: the last day is before the first.
     DayBeforeStart,
-    /// The choice of any status.
+    /// The option of the status field in the administrators' filter that matches all unrevoked tokens.
     AnyStatus,
-    /// The start of a range of dates.
+    /// The visible label of the first day of a range in the administrators' filter.
     From,
-    /// The end of a range of dates.
+    /// The visible label of the last day of a range in the administrators' filter.
     To,
-    /// [`Text::From`] with the name of the range, for screen readers.
+    /// The label of the first day of a range, for screen readers and on the administrators' revocation
+    /// page; the argument is the label of the range, such as [`Text::Created`].
     FromNamed(&'a str),
-    /// [`Text::To`] with the name of the range, for screen readers.
+    /// The label of the last day of a range, for screen readers and on the administrators' revocation
+    /// page; the argument is the label of the range, such as [`Text::Created`].
     ToNamed(&'a str),
-    /// The time zone of dates in the filter.
+    /// The advice below the administrators' filter: the time zone of its days; the argument is the name
+    /// of the zone, such as `Europe/Berlin`.
     DatesIn(&'a str),
-    /// A button that filters.
+    /// The button that applies the administrators' filter.
     Apply,
-    /// A link that clears the filter.
+    /// The link that clears the administrators' filter.
     ClearFilter,
-    /// The number of tokens that match.
+    /// The text above the table on the administrators' list: how many tokens match the filter, on all
+    /// pages of the list together.
     Found(u64),
-    /// No token matches.
+    /// The text on the administrators' list in place of the table, if no token matches the filter.
     NothingFound,
-    /// The label before the column headings on narrow screens, where they only sort.
+    /// The label before the column headings of the administrators' list on narrow screens, where the
+    /// headings are no more than links to sort by.
     SortBy,
-    /// A box that selects all tokens of the page.
+    /// The label of the check box that selects all tokens on the current page of the administrators'
+    /// list.
     SelectPage,
-    /// A box that selects this token.
+    /// The label of the check box that selects a token on the administrators' list, for screen readers;
+    /// the argument is the token's name.
     SelectNamed(&'a str),
-    /// The label before the number of selected tokens.
+    /// The label before the number of selected tokens on the administrators' list, such as `Selected:`.
     Selected,
-    /// A button that revokes the selected tokens.
+    /// The button on the administrators' list that leads to the question whether to revoke the selected
+    /// tokens.
     RevokeSelected,
-    /// A button that revokes all matching tokens, with their number.
+    /// The button on the administrators' list, without JavaScript, that leads to the question whether to
+    /// revoke all tokens that match the filter; the argument is their number.
     RevokeFound(u64),
-    /// All tokens of the page are selected, this many.
+    /// The note that all tokens on the current page of the administrators' list are selected, while
+    /// further pages have more; the argument is the number of tokens on the page.
     PageSelected(u64),
-    /// A button that selects all matching tokens, with their number.
+    /// The button beside [`Text::PageSelected`] that selects all tokens that match the filter; the
+    /// argument is their number.
     SelectFound(u64),
-    /// All matching tokens are selected, this many.
+    /// The note that replaces [`Text::PageSelected`] once all tokens that match the filter are selected;
+    /// the argument is their number.
     FoundSelected(u64),
-    /// A button that clears the selection.
+    /// The button beside [`Text::FoundSelected`] that deselects all tokens.
     ClearSelection,
-    /// To revoke all matching tokens, set the filter.
+    /// The advice beside [`Text::PageSelected`], in place of [`Text::SelectFound`], to set a filter
+    /// first: without one, an administrator cannot revoke all tokens at once.
     RevokeFoundHint,
-    /// A link to the next page.
+    /// The link to the next page of the administrators' list.
     NextPage,
-    /// A link to the first page.
+    /// The link from a further page of the administrators' list to its first page.
     FirstPage,
-    /// A link to the list as a CSV file.
+    /// The link on the administrators' list that downloads all tokens that match the filter as a CSV
+    /// file.
     Export,
-    /// The name of the table, for screen readers.
+    /// The name of the table on the administrators' list, for screen readers.
     TableLabel,
-    /// No token is selected.
+    /// The note on the administrators' list after [`Text::RevokeSelected`] was pressed with no unrevoked
+    /// token selected.
     NothingSelected,
-    /// The question whether to revoke this many tokens.
+    /// The title of the administrators' revocation page: the question whether to revoke tokens; the
+    /// argument is their number.
     RevokeManyQuestion(u64),
-    /// The consequences of revoking them; `true` if the owners are notified.
+    /// The warning below [`Text::RevokeManyQuestion`] that programs with the tokens are refused from now
+    /// on, and that a revocation is final; the argument is `true` if the owners get a notification.
     RevokeManyConsequence(bool),
-    /// The label of the reason.
+    /// The label of the field for the reason on the administrators' revocation page.
     ReasonLabel,
-    /// The readers of the reason, and its allowed length.
+    /// The advice below [`Text::ReasonLabel`]: where the reason can be read, and its greatest length.
     ReasonHint {
-        /// Whether the owners are notified.
+        /// `true` if the owners read the reason in a notification, `false` if only the audit event
+        /// contains it.
         is_notified: bool,
-        /// The allowed length, in characters.
+        /// The greatest length of a reason, in characters.
         max: u32,
     },
-    /// The reason is too long; with the allowed length, in characters.
+    /// The error below [`Text::ReasonLabel`] if the reason is too long; the argument is its greatest
+    /// length in characters.
     ReasonTooLong(u32),
-    /// The filter now matches this other number of tokens.
+    /// The note on the administrators' revocation page after the administrator confirmed, but the filter
+    /// matched another number of tokens by then, and none was revoked; the argument is the number of
+    /// tokens that match now.
     CountChanged(u64),
-    /// This many tokens were revoked.
+    /// The note on the administrators' list after a revocation; the argument is the number of tokens
+    /// that were revoked.
     RevokedMany(u64),
-    /// The link to a page is not valid.
+    /// The note on the administrators' list if the address names a page of the list that does not exist:
+    /// the first page is shown instead.
     CursorUnreadable,
 
     // Errors: a title, and the advice below it
-    /// The user is not signed in.
+    /// The title of the error page with status 401: no user is signed in. Browsers are redirected
+    /// instead if the host has set [a sign-in URL](crate::pages::Pages::with_sign_in_url).
     NotSignedIn,
-    /// Advice below [`Text::NotSignedIn`].
+    /// The advice below [`Text::NotSignedIn`]: sign in, and open the page again.
     NotSignedInHint,
-    /// The page or token does not exist.
+    /// The title of the error page with status 404: the page or token does not exist, the token is
+    /// revoked or another user's, or `pat.admin.enabled` is off.
     NotFound,
-    /// The possible causes of [`Text::NotFound`].
+    /// The explanation below [`Text::NotFound`]: the token may have been revoked or deleted.
     NotFoundHint,
-    /// The page is for administrators only.
+    /// The title of the error page with status 403 on an administrators' page: the user is not an
+    /// administrator.
     Forbidden,
-    /// Advice below [`Text::Forbidden`].
+    /// The advice below [`Text::Forbidden`]: ask an administrator.
     ForbiddenHint,
-    /// The form came from another site or another session.
+    /// The title of the error page with status 403 after a form was submitted: the form came from
+    /// another site, or from another user or browser session.
     FormRefused,
-    /// Advice below [`Text::FormRefused`].
+    /// The explanation below [`Text::FormRefused`]: nothing was changed, and the user should open the
+    /// page again.
     FormRefusedHint,
-    /// The request is malformed.
+    /// The title of the error page for a malformed request, which no page sends by itself; the status
+    /// is 400, 405, 413 or 415.
     BadRequest,
-    /// Advice below [`Text::BadRequest`].
+    /// The explanation below [`Text::BadRequest`]: nothing was changed, and the user should open the
+    /// page again.
     BadRequestHint,
-    /// The host's store cannot be searched.
+    /// The title of the error page with status 501 on an administrators' page: the host's store cannot
+    /// be searched.
     NotSupported,
-    /// An explanation of [`Text::NotSupported`].
+    /// The explanation below [`Text::NotSupported`]: the host keeps its tokens where they cannot be
+    /// searched.
     NotSupportedHint,
-    /// The database does not answer.
+    /// The title of the error page with status 503: the database or the user directory does not answer
+    /// in time, or the user has submitted too many creation forms at once.
     Unavailable,
-    /// Advice below [`Text::Unavailable`].
+    /// The advice below [`Text::Unavailable`]: try again, and check whether a change was made.
     UnavailableHint,
 }
