@@ -6,11 +6,12 @@ use crate::auth::state::Unauthenticated;
 use crate::pat::Pat;
 use crate::rejection::{PatRejection, RejectionKind};
 
-/// Extracts the token that authenticated the request. Rejects a request without one with 401.
+/// Extracts the token that authenticated the request. The extractor rejects an anonymous request with
+/// 401.
 ///
-/// Without a [`PatLayer`](crate::PatLayer) around the route the response is 500 with a message that
-/// says so: a missing layer must not look like an anonymous user. (In axum, a route added *after*
-/// `.layer(…)` is not covered by it.)
+/// If there is no [`PatLayer`](crate::PatLayer) around the route, the response is 500 with a message
+/// that says so, because a missing layer must not look like an anonymous user. (In axum, `.layer(…)`
+/// does not cover routes that are added after the call.)
 impl<S: Sync> FromRequestParts<S> for Pat {
     type Rejection = PatRejection;
 
@@ -27,7 +28,7 @@ impl<S: Sync> FromRequestParts<S> for Pat {
 
 /// Extracts the token that authenticated the request; `None` for an anonymous request.
 ///
-/// Without a [`PatLayer`](crate::PatLayer) around the route the response is 500, as above.
+/// If there is no [`PatLayer`](crate::PatLayer) around the route, the response is 500.
 impl<S: Sync> OptionalFromRequestParts<S> for Pat {
     type Rejection = PatRejection;
 
@@ -44,7 +45,7 @@ fn missing_layer() -> PatRejection {
     PatRejection::new(RejectionKind::MissingLayer)
 }
 
-/// Returns the default response, with the rejection in its extensions.
+/// Returns the [default response](PatRejection::to_response), with the rejection in its extensions.
 impl IntoResponse for PatRejection {
     fn into_response(self) -> Response {
         let mut response = self.to_response();

@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use pat_core::Caller;
 use pat_core::{Owner, Principal, TokenId};
 
-/// The personal access token that authenticated a request.
+/// The personal access token that authenticated a request, without its secret.
 ///
-/// In axum it is an extractor. Elsewhere [`Pat::of`] returns it from the request's extensions, where
-/// it lies under this type.
+/// In axum this type is an extractor. Elsewhere [`Pat::of`] finds it in the request's extensions, into
+/// which a [`PatLayer`](crate::PatLayer) has inserted it.
 #[derive(Debug, Clone)]
 pub struct Pat {
     principal: Principal,
@@ -19,7 +19,7 @@ impl Pat {
         Self { principal, service }
     }
 
-    /// Returns the token that authenticated the request with these extensions; `None` if none did.
+    /// Returns the token that authenticated the request with these extensions; `None` if no token did.
     #[must_use]
     pub fn of(extensions: &Extensions) -> Option<&Self> {
         extensions.get()
@@ -31,25 +31,27 @@ impl Pat {
         self.principal.token_id()
     }
 
-    /// Returns the user whose token it is.
+    /// Returns the user to whom the token belongs.
     #[must_use]
     pub fn owner(&self) -> &Owner {
         self.principal.owner()
     }
 
-    /// Returns the token's name.
+    /// Returns the name that the user has given to the token.
     #[must_use]
     pub fn name(&self) -> &str {
         self.principal.name()
     }
 
-    /// Returns when the token expires; `None` if it never does.
+    /// Returns when the token expires; `None` if the token never expires.
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.principal.expires_at()
     }
 
-    /// Returns what the methods of [`Pats`](pat_core::Pats) take as the proof of authentication.
+    /// Returns the proof that the token authenticated, from which
+    /// [`Caller::with_token`](pat_core::Caller::with_token) makes the caller for the methods of
+    /// [`Pats`](pat_core::Pats).
     #[must_use]
     pub fn principal(&self) -> &Principal {
         &self.principal

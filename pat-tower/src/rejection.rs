@@ -7,11 +7,13 @@ use pat_core::AuthError;
 
 use crate::http::problem::Problem;
 
-/// A request that a [`PatLayer`](crate::PatLayer) or the extractor [`Pat`](crate::Pat) rejects.
+/// The reason that a [`PatLayer`](crate::PatLayer) or the extractor [`Pat`](crate::Pat) rejects a
+/// request.
 ///
-/// It lies in the extensions of the response, so that a layer outside can tell such a response from
-/// one of the host's. [`PatLayer::with_rejection_response`](crate::PatLayer::with_rejection_response)
-/// renders it another way.
+/// The extensions of the response to a rejected request contain this value, so that a layer outside can
+/// tell that response from the host's own responses.
+/// [`PatLayer::with_rejection_response`](crate::PatLayer::with_rejection_response) replaces the
+/// response.
 #[derive(Debug, Clone)]
 pub struct PatRejection {
     kind: RejectionKind,
@@ -21,21 +23,24 @@ pub struct PatRejection {
     is_rendered: bool,
 }
 
-/// The kind of a [`PatRejection`]. More may be added.
+/// The kind of a [`PatRejection`], with the status of its default response. More variants may be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RejectionKind {
-    /// The request presents no token, and the layer or the handler requires one: 401.
+    /// The request presents no token, and the layer or the handler requires a token: 401.
     NotSignedIn,
-    /// The token does not authenticate: 401.
+    /// The token does not authenticate, for the reason that [`PatRejection::reason`] returns: 401.
     InvalidToken,
-    /// The `Authorization` header is not one `Bearer` token: 400.
+    /// The request has several `Authorization` headers, or a `Bearer` header without exactly one token:
+    /// 400.
     InvalidAuthorization,
-    /// The token could not be checked in time: 503.
+    /// The token could not be checked, for example because the store did not answer in time: 503.
     Unavailable,
-    /// The [`SessionInvalidator`](crate::SessionInvalidator) found no session layer: 500.
+    /// The token authenticates, but the [`SessionInvalidator`](crate::SessionInvalidator) found no
+    /// session layer outside of the `PatLayer`: 500.
     SessionsNotFound,
-    /// The extractor [`Pat`](crate::Pat) is used without a [`PatLayer`](crate::PatLayer): 500.
+    /// The route uses the extractor [`Pat`](crate::Pat), but has no [`PatLayer`](crate::PatLayer) around
+    /// it: 500.
     MissingLayer,
 }
 
@@ -72,13 +77,13 @@ impl PatRejection {
         }
     }
 
-    /// Returns the kind of rejection.
+    /// Returns the kind of this rejection.
     #[must_use]
     pub fn kind(&self) -> RejectionKind {
         self.kind
     }
 
-    /// Returns the status of the default response.
+    /// Returns the status of the [default response](PatRejection::to_response).
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self.kind {
@@ -91,16 +96,18 @@ impl PatRejection {
         }
     }
 
-    /// Returns the value of `WWW-Authenticate`; `None` if the rejection is not about credentials.
+    /// Returns the value of `WWW-Authenticate` in the default response; `None` with the statuses 500 and
+    /// 503, which have no challenge.
     #[must_use]
     pub fn challenge(&self) -> Option<&HeaderValue> {
         self.challenge.as_ref()
     }
 
-    /// Returns why the token does not authenticate; `None` if no token was checked.
+    /// Returns why the token does not authenticate ([`RejectionKind::InvalidToken`]) or could not be
+    /// checked ([`RejectionKind::Unavailable`]); `None` for the other kinds of rejection.
     ///
-    /// It is for the host alone: a client must not learn whether a token expired, was revoked or
-    /// never existed.
+    /// Do not send the reason to the client, which must not learn whether a token has expired, was
+    /// revoked or never existed.
     #[must_use]
     pub fn reason(&self) -> Option<&AuthError> {
         self.reason.as_ref()

@@ -1,66 +1,70 @@
-//! The REST router: users manage their own tokens.
+//! A REST router, with which users manage their own tokens, and administrators the tokens of all users.
+//! [`Api`] builds the router. For users it has:
 //!
-//! | method and path | answer |
+//! | method and path | response |
 //! |---|---|
 //! | `POST /tokens` | 201, the new token with its secret in `rawToken` |
 //! | `GET /tokens` | 200, an array of the caller's tokens |
-//! | `GET /tokens/{id}`, `DELETE /tokens/{id}` | 200, 204; for the owner and administrators |
-//! | `GET /tokens/current`, `DELETE /tokens/current` | 200, 204; the token of this very request |
-//! | `GET /policy` | 200, the limits in force |
+//! | `GET /tokens/{id}` | 200, a token of the caller, or any token for an administrator |
+//! | `DELETE /tokens/{id}` | 204; revokes such a token |
+//! | `GET /tokens/current` | 200, the token that authenticated the request; 404 if none did |
+//! | `DELETE /tokens/current` | 204; revokes the token that authenticated the request; 404 if none did |
+//! | `GET /policy` | 200, the limits for new tokens |
 //!
-//! and administrators those of all users.
+//! For administrators it has also:
 //!
-//! | method and path | answer |
+//! | method and path | response |
 //! |---|---|
-//! | `POST /tokens/search` | 200, a page of tokens with their owners; `PAT-Ignored-Fields` names members that are not known, and `?strict=true` refuses them |
+//! | `POST /tokens/search` | 200, a page of the tokens that match a filter, with their owners; `PAT-Ignored-Fields` names unknown members of the body, which `?strict=true` refuses |
 //! | `GET /tokens/search/user?contains=…&limit=20` | 200, an array of users |
-//! | `DELETE /admin/tokens` with `[1,2,3]` | 204; revokes these tokens |
-//! | `POST /admin/tokens/revoke` | 200, `{"count":n}`; revokes by ids or by filter |
-//! | `POST /admin/tokens/identify` with `{"token":"…"}` | 200, the token that this string is; 404 |
-//! | `GET /admin/events?after=0&limit=1000` | 200, audit events after a number, one JSON object a line |
+//! | `DELETE /admin/tokens` with the IDs `[1,2,3]` | 204; revokes these tokens |
+//! | `POST /admin/tokens/revoke` | 200, the number of revoked tokens as `{"count":n}`; revokes tokens by IDs or by a filter |
+//! | `POST /admin/tokens/identify` with `{"token":"…"}` | 200, the token with this secret; 404 if there is none |
+//! | `GET /admin/events?after=0&limit=1000` | 200, the audit events whose `seq` is greater than `after`, one JSON object on each line |
 //!
-//! `GET /openapi.json` returns a description of these (OpenAPI 3.1), made from the same types. It needs
-//! no authentication.
+//! `GET /openapi.json` returns an OpenAPI 3.1 document of these paths, and needs no authentication.
 //!
-//! A slash at the end of a path is ignored. Only a body that has bytes needs a `Content-Type`. No
-//! response repeats text of a body, except for the names of unknown members in `PAT-Ignored-Fields`.
+//! The paths are relative to the router's mount point; the host may mount the router at several paths. A
+//! slash at the end of a path is ignored. A request needs a `Content-Type` only if it has a body. To keep
+//! secrets out of logs, an error repeats no text from the body of the request, except for the names of
+//! unknown members in `PAT-Ignored-Fields`.
 //!
-//! Paths are relative to where the host mounts the router, which may be at several places. The
-//! router does not authenticate: it takes the caller from the request's extensions, where a
-//! [`PatLayer`](crate::PatLayer) has put its [`Pat`](crate::Pat) or the host a
-//! [`Caller`](pat_core::Caller). A token outranks a `Caller`; with neither the answer is 401.
+//! The router does not authenticate: it takes the caller from the request's extensions, where a
+//! [`PatLayer`](crate::PatLayer) has put a [`Pat`](crate::Pat), or the host a
+//! [`Caller`](pat_core::Caller). If a request has both, the `Pat` counts; if it has neither, the response
+//! is 401.
 //!
 //! # Problem types
-//! Errors are `application/problem+json` (RFC 9457). Their `type` is `urn:problem-type:pat/` and
-//! one of these names, which are never changed or reused; `error`, `message` and
-//! `errorMessages` repeat `detail`, each for some existing client.
+//! Errors are `application/problem+json` (RFC 9457). The `type` of a problem is `urn:problem-type:pat/`
+//! followed by a name from this table. Names are never changed or reused. The members `error`, `message`
+//! and `errorMessages` repeat `detail` for existing clients that read one of them.
 //!
 //! | name | status | when |
 //! |---|---|---|
-//! | `not-signed-in` | 401 | no caller |
-//! | `invalid-token` | 401 | from the layer: the token does not authenticate |
-//! | `invalid-authorization-header` | 400 | from the layer: not one `Bearer` header with one token |
-//! | `misconfigured` | 500 | from the layer: it invalidates sessions, and finds no session layer outside; from the extractor `Pat`: no layer around the route |
-//! | `temporarily-unavailable` | 503 | the database or the directory does not answer |
-//! | `cross-site-request` | 403 | another site made the browser send this |
-//! | `not-found` | 404 | no such path or token, the token is another user's, or `pat.admin.enabled` is off |
-//! | `method-not-allowed` | 405 | |
-//! | `malformed-body` | 400 | not a JSON object with the right members and types; a `family` that is neither true nor false |
-//! | `unsupported-media-type` | 415 | a body that is not `application/json`, or has a `Content-Encoding` |
-//! | `body-too-large` | 413 | a body over 64 KiB; over 1 MiB where tokens are revoked by ids |
+//! | `not-signed-in` | 401 | the request has no caller |
+//! | `invalid-token` | 401 | the token does not authenticate (from the layer), or became invalid during the request |
+//! | `invalid-authorization-header` | 400 | the `Authorization` header is not one `Bearer` token (from the layer) |
+//! | `misconfigured` | 500 | the layer invalidates sessions, and finds no session layer outside; or a route with the extractor `Pat` has no layer around it |
+//! | `temporarily-unavailable` | 503 | the database or the user directory does not answer in time |
+//! | `cross-site-request` | 403 | another site made the browser send the request |
+//! | `not-found` | 404 | the path or token does not exist, the token is another user's, or `pat.admin.enabled` is off |
+//! | `method-not-allowed` | 405 | the path has no such method |
+//! | `malformed-body` | 400 | the body is not JSON with the required members and types; or the query's `family` is neither `true` nor `false` |
+//! | `unsupported-media-type` | 415 | the body is not `application/json`, or has a `Content-Encoding` |
+//! | `body-too-large` | 413 | the body has more than 64 KiB, or more than 1 MiB where tokens are revoked by IDs |
 //! | `tokens-disabled` | 400 | `atlassian.pats.enabled` is off |
-//! | `invalid-name` | 400 | no visible character, too long, or with a control character, line separator or bidi control |
-//! | `invalid-duration` | 400 | not a whole number of days from 1 to the limit |
-//! | `duration-required` | 400 | tokens that never expire are switched off |
-//! | `outlives-parent` | 400 | longer than the token it is created with |
-//! | `created-by-token` | 403 | tokens may not create tokens |
-//! | `token-limit-reached` | 403 | the user has the maximum number of tokens |
-//! | `older-nodes` | 409 | the token would need a feature that a running node of an older version lacks |
-//! | `too-many-rows` | 403 | too many tokens of the user, revoked and expired ones included, wait to be pruned |
+//! | `invalid-name` | 400 | the name has no visible character, is too long, or has a control character, line separator or bidi control |
+//! | `invalid-duration` | 400 | the life span is not a whole number of days from 1 to `atlassian.pats.max.tokens.expiry.days` |
+//! | `duration-required` | 400 | the request has no life span, and `atlassian.pats.eternal.tokens.enabled` is off |
+//! | `outlives-parent` | 400 | `pat.create.by.token` is `capped`, and the new token would expire later than the token that creates it |
+//! | `created-by-token` | 403 | `pat.create.by.token` is `forbidden`, and a token authenticated the request |
+//! | `token-limit-reached` | 403 | the user has `atlassian.pats.max.tokens.per.user` tokens |
+//! | `older-nodes` | 409 | the token needs a feature that a running node of an older version does not know |
+//! | `too-many-rows` | 403 | the user has `pat.max.rows.per.user` tokens, with revoked and expired ones that are not yet pruned |
 //! | `not-an-administrator` | 403 | the caller is not an administrator |
-//! | `invalid-search` | 400 | a bad date, order, page, limit or cursor; an unknown member with `?strict=true` |
-//! | `no-criterion` | 400 | the filter of a revocation restricts nothing |
-//! | `count-mismatch` | 409 | the filter matches another number of tokens; none was revoked |
+//! | `invalid-search` | 400 | a date, order, page, limit or cursor is invalid; or the body has an unknown member with `?strict=true` |
+//! | `no-criterion` | 400 | the filter of a revocation has no criterion |
+//! | `count-mismatch` | 409 | the filter of a revocation matches another number of tokens than expected, and no token was revoked |
 //! | `search-not-supported` | 501 | the host's store cannot be searched |
 //! | `audit-not-supported` | 501 | the host's store keeps no audit events |
 
@@ -90,7 +94,7 @@ use crate::http::challenge::Challenges;
 use crate::http::csrf::{Csrf, InvalidOrigin};
 use crate::http::request_body::read_on;
 
-/// Builds the router.
+/// Builds the [REST router](self).
 ///
 /// ```
 /// use std::sync::Arc;
@@ -115,7 +119,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// Creates a builder for the router of this service.
+    /// Creates a builder for a router that manages the tokens of this service.
     pub fn new(pats: Pats) -> Self {
         let cross_site = Csrf::new(pats.settings());
         Self {
@@ -125,25 +129,27 @@ impl Api {
         }
     }
 
-    /// Adds an origin (`https://example.com`) whose pages may send requests with the user's session.
-    /// By default only pages of the same origin may: that of the request's `Host`, or of
-    /// `pat.base.url`.
+    /// Adds an origin (`https://example.com`) whose pages may send requests to this router with a user's
+    /// session cookie. By default only pages of the host's own origin may, which is that of the
+    /// request's `Host` or of `pat.base.url`.
     ///
     /// # Errors
-    /// [`InvalidOrigin`] if the text is not an origin.
+    /// [`InvalidOrigin`] if `origin` is not a scheme and a host with an optional port.
     pub fn add_trusted_origin(mut self, origin: &str) -> Result<Self, InvalidOrigin> {
         self.cross_site = self.cross_site.add_trusted_origin(origin)?;
         Ok(self)
     }
 
-    /// Adds Basic authentication to the security schemes of the OpenAPI document. The router does not
-    /// authenticate, so the host says what it accepts besides tokens.
+    /// Adds Basic authentication to the security schemes of the OpenAPI document, which always has
+    /// Bearer tokens. The router does not authenticate; call this method if the host accepts Basic.
     pub fn add_basic_security_scheme(mut self) -> Self {
         self.sign_ins.push(openapi::SignIn::Basic);
         self
     }
 
-    /// Adds a session cookie of this name to the security schemes of the OpenAPI document.
+    /// Adds the session cookie of this name to the security schemes of the OpenAPI document, which always
+    /// has Bearer tokens. The router does not authenticate; call this method if the host has such
+    /// sessions.
     pub fn add_cookie_security_scheme(mut self, name: &str) -> Self {
         self.sign_ins
             .push(openapi::SignIn::Session(name.to_owned()));

@@ -16,8 +16,8 @@ use crate::session::Destroy;
 type Authentication = Pin<Box<dyn Future<Output = Result<Principal, AuthError>> + Send>>;
 
 pin_project! {
-    /// The future of [`PatService`](crate::PatService). It boxes nothing as long as the token is cached
-    /// and no session has to be destroyed.
+    /// The response future of [`PatService`](crate::PatService). It adds no allocation to a request whose
+    /// token is valid and cached, and which has no session to destroy.
     pub struct ResponseFuture<S, Req, ResBody>
     where
         S: Service<Req>,

@@ -11,26 +11,26 @@ use crate::http::challenge::Challenges;
 use crate::rejection::PatRejection;
 use crate::session::SessionInvalidator;
 
-/// Authenticates requests by personal access tokens.
+/// Authenticates requests by their personal access token (`Authorization: Bearer …`).
 ///
-/// It belongs inside the session and CORS layers and outside of every layer and handler that must know
-/// the caller. The inner service finds the token in the request's extensions ([`Pat`](crate::Pat)) and
-/// does not get the `Authorization` header.
+/// Put the layer inside the session and CORS layers, and outside of every layer and handler that must
+/// know the caller. The inner service finds the token in the request's extensions, as a
+/// [`Pat`](crate::Pat), and does not get the `Authorization` header.
 ///
 /// # Caches
-/// A shared cache that keeps a response serves it to every client that requests the same address.
-/// Responses to a token's holder therefore become `Cache-Control: private`, unless they are
-/// `no-store`: the layer removes `public` and `s-maxage`, and the headers for some shared caches alone
-/// (`CDN-Cache-Control`, `Surrogate-Control`, `X-Accel-Expires`). Directives for the client's own
-/// cache stay. Where requests without a token pass, every response has `Vary: Authorization`, so that
-/// a cache does not serve the anonymous response to a token's holder. Responses that are the same for
-/// every client (a style sheet) belong outside of the layer.
+/// A shared cache that keeps a response serves it to every client that requests the same URL. The layer
+/// therefore makes each response to an authenticated request `Cache-Control: private`, unless the
+/// response is `no-store`: it removes `public` and `s-maxage`, and the headers that only some shared
+/// caches read (`CDN-Cache-Control`, `Surrogate-Control`, `X-Accel-Expires`). Directives for the
+/// client's own cache stay. If the layer passes requests without a token, every response has `Vary:
+/// Authorization`, so that a cache does not serve an anonymous response to a request with a token. Serve
+/// content that is the same for every client, such as a style sheet, outside of the layer.
 ///
 /// # Rejections
-/// The layer responds by itself, with `application/problem+json`, where it rejects a request. The
-/// [`PatRejection`] lies in the extensions of that response, and
-/// [`PatLayer::with_rejection_response`] renders it another way. The response body must be
-/// `From<Bytes>`, as `axum::body::Body` and `http_body_util::Full<Bytes>` are.
+/// If the layer rejects a request, it does not call the inner service, and responds with
+/// `application/problem+json`. The extensions of that response contain a [`PatRejection`].
+/// [`PatLayer::with_rejection_response`] sets another rendering. The body type of the inner service's
+/// responses must implement `From<Bytes>`, as `axum::body::Body` and `http_body_util::Full<Bytes>` do.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -73,19 +73,19 @@ pub struct PatLayer {
 }
 
 impl PatLayer {
-    /// Creates a layer that rejects requests without a good token.
+    /// Creates a layer that rejects every request without a valid token.
     pub fn required(pats: Pats) -> Self {
         Self::new(pats, Mode::Required)
     }
 
-    /// Creates a layer that passes requests without a Bearer token on as anonymous, for hosts that
-    /// have other ways to sign in. It rejects a token that does not authenticate.
+    /// Creates a layer that passes requests without a Bearer token to the inner service as anonymous,
+    /// for hosts that have other ways to sign in. The layer rejects requests with an invalid token.
     pub fn optional(pats: Pats) -> Self {
         Self::new(pats, Mode::Optional)
     }
 
-    /// Creates a layer like [`PatLayer::optional`] that also passes requests with a token that does
-    /// not authenticate on as anonymous, as Atlassian's products do.
+    /// Creates a layer like [`PatLayer::optional`] that also passes requests with an invalid token to
+    /// the inner service as anonymous, as Atlassian's products do.
     ///
     /// The danger: a script whose token has expired can mistake an anonymous response for its own
     /// data.
@@ -109,20 +109,23 @@ impl PatLayer {
         }
     }
 
-    /// Passes Bearer values that no accepted format recognises on untouched, as anonymous requests,
-    /// for hosts that accept other tokens too, such as JWTs.
+    /// Treats a Bearer value that no accepted token format recognises as no token, and leaves it in the
+    /// request: for hosts that also accept other tokens, such as JWTs. By default the layer treats such
+    /// a value as an invalid token.
     pub fn pass_unrecognized(self) -> Self {
         self.with(|config| config.passes_unrecognized = true)
     }
 
-    /// Leaves the `Authorization` header in the request, for hosts that forward it. By default it is
-    /// removed, so that the token reaches no log, proxy or plug-in behind the layer.
+    /// Leaves the `Authorization` header with the token in the request, for hosts that forward the
+    /// header. By default the layer removes the header, so that the token reaches no log, proxy or
+    /// plug-in behind the layer.
     pub fn keep_authorization_header(self) -> Self {
         self.with(|config| config.keeps_header = true)
     }
 
-    /// Invalidates the host's sessions by `invalidator`, unless
-    /// `atlassian.pats.invalidate.session.enabled` is off.
+    /// Detaches and destroys the session of each request that a token authenticates, with `invalidator`.
+    /// Has no effect if `atlassian.pats.invalidate.session.enabled` is off. By default the layer does
+    /// not touch sessions.
     pub fn with_session_invalidator(self, invalidator: impl SessionInvalidator) -> Self {
         self.with(|config| {
             if config.pats.settings().invalidate_session_enabled() {
@@ -131,11 +134,12 @@ impl PatLayer {
         })
     }
 
-    /// Renders rejections by `render` instead of as `application/problem+json`: those of this layer,
-    /// and those of the extractor [`Pat`](crate::Pat) behind it.
+    /// Renders rejections with `render` instead of as `application/problem+json`: the rejections of this
+    /// layer, and those of the extractor [`Pat`](crate::Pat) in the inner service.
     ///
-    /// Every response of `render` becomes `Cache-Control: no-store`. One with the status of the
-    /// rejection gets the rejection's challenge, unless it has that already.
+    /// The layer makes each rendered response `Cache-Control: no-store`. If the response has the
+    /// [status](PatRejection::status) of the rejection, the layer also adds the rejection's
+    /// [challenge](PatRejection::challenge), unless the response has that challenge already.
     ///
     /// ```
     /// use std::sync::Arc;

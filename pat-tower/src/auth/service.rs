@@ -10,7 +10,7 @@ use super::decision::{Action, Step};
 use super::effects::Prepared;
 use super::future::ResponseFuture;
 
-/// The middleware that [`PatLayer`](crate::PatLayer) puts around a service.
+/// The service that [`PatLayer`](crate::PatLayer) puts around an inner service.
 #[derive(Debug, Clone)]
 pub struct PatService<S> {
     pub(super) inner: S,

@@ -24,7 +24,8 @@ pub(crate) struct Csrf {
     base_url: Option<Box<str>>,
 }
 
-/// A text that should be an origin and is not.
+/// The error for a text that is not an origin such as `https://example.com`; `add_trusted_origin` of the
+/// routers returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidOrigin(String);
 

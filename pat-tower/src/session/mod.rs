@@ -13,8 +13,11 @@ use pat_core::BoxError;
 pub use self::tower_sessions::TowerSessions;
 
 /// Detaches the host's sessions from requests that a token has authenticated.
+/// [`PatLayer::with_session_invalidator`](crate::PatLayer::with_session_invalidator) takes an
+/// implementation.
 ///
-/// The feature `tower-sessions` has an implementation for tower-sessions.
+/// With the feature `tower-sessions`, `TowerSessions` is the implementation for the crate
+/// tower-sessions.
 ///
 /// ```
 /// use http::Extensions;
@@ -43,21 +46,24 @@ pub use self::tower_sessions::TowerSessions;
 /// }
 /// ```
 pub trait SessionInvalidator: Debug + Send + Sync + 'static {
-    /// Replaces the session in the request's extensions by a throw-away session, so that handlers
-    /// neither see one user's session under another user's token nor store anything in it.
+    /// Replaces the session in the request's extensions by an empty session that is never stored, so that
+    /// a handler can neither mix one user's session with another user's token, nor store anything in the
+    /// session.
     ///
     /// Returns a future that destroys the session that came with the request; `None` if the request
-    /// had no session. The layer awaits it before it calls the inner service, so that the session is
-    /// destroyed even if the client disconnects or a handler panics. If it fails, the layer logs the
-    /// error and calls the inner service: the implementation must ensure that the response then sets
-    /// no cookie for the session.
+    /// had no session. The layer awaits that future before it calls the inner service, so that the
+    /// session is destroyed even if the client disconnects or a handler panics. If the future fails, the
+    /// layer logs the error and calls the inner service; the implementation must then ensure that the
+    /// response sets no cookie for the session.
     ///
     /// # Errors
-    /// If the extensions lack what the host's session layer inserts into every request: that layer is
-    /// inside of this one, or of another version. The layer rejects the request with 500, since a
-    /// session might outlive the token, and logs the error, which should say what to change.
+    /// If the extensions lack the value that the host's session layer inserts into every request: the
+    /// session layer is missing, inside of the `PatLayer`, or of another version. The `PatLayer` then
+    /// rejects the request with 500, because a session could outlive the token, and logs the error. The
+    /// text of the error should say what to change.
     fn detach(&self, extensions: &mut Extensions) -> Result<Option<Destroy>, BoxError>;
 }
 
-/// A future that destroys a session.
+/// A future that destroys the session which [`SessionInvalidator::detach`] has detached. It fails if the
+/// host's session store fails.
 pub type Destroy = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;

@@ -13,11 +13,11 @@ const NO_SESSION: &str = "the request has no session of tower-sessions 0.15: its
     SessionManagerLayer must be outside of the PatLayer, and of that version (axum-login 0.18 and \
     some session stores bring 0.14)";
 
-/// Invalidates the sessions of `tower-sessions`.
+/// The [`SessionInvalidator`] for the crate tower-sessions.
 ///
-/// Their `SessionManagerLayer` must be of version 0.15 and outside of the
-/// [`PatLayer`](crate::PatLayer), since it inserts the session into the request and writes the
-/// cookies. Otherwise the `PatLayer` rejects requests with a good token with 500.
+/// The host's `SessionManagerLayer` must be of tower-sessions 0.15 and outside of the
+/// [`PatLayer`](crate::PatLayer), because it inserts the session into the request and writes the
+/// cookies. Otherwise the `PatLayer` rejects every request with a valid token, with 500.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TowerSessions;
 
