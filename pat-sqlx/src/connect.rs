@@ -15,10 +15,10 @@ use crate::sqlite::SqliteStore;
 use crate::store::SqlxStore;
 
 /// Opens a store in the database of this URL (`sqlite:`, `postgres:` or `postgresql:`, `mysql:` or
-/// `mariadb:`), and brings the tables up to date.
+/// `mariadb:`), and creates its tables or brings them up to date.
 ///
-/// For hosts whose configuration names the database. A host that uses only one kind of database
-/// calls the `connect` of that store.
+/// This function is for hosts whose configuration decides which kind of database they use. A host that
+/// uses only one kind calls the `connect` of that store, such as `SqliteStore::connect`.
 ///
 /// ```
 /// use pat_core::Pats;
@@ -36,9 +36,11 @@ use crate::store::SqlxStore;
 /// ```
 ///
 /// # Errors
-/// [`ConnectError::UnknownScheme`] and [`ConnectError::MissingFeature`] if there is no store for such
-/// a URL, [`ConnectError::Url`] and [`ConnectError::InMemory`] if the URL cannot be used, and the
-/// errors of [`SqlxStore::migrate`].
+/// - [`ConnectError::UnknownScheme`] if the URL begins with none of these schemes.
+/// - [`ConnectError::MissingFeature`] if the feature of this crate for the scheme is not enabled.
+/// - [`ConnectError::Url`] if sqlx cannot parse the URL.
+/// - [`ConnectError::InMemory`] if a SQLite URL names no file.
+/// - The errors of [`SqlxStore::migrate`].
 pub async fn connect(url: &str) -> Result<AnyStore, ConnectError> {
     open(url).await
 }
@@ -68,7 +70,8 @@ async fn open_by_scheme(url: &str) -> Result<AnyStore, ConnectError> {
     }
 }
 
-/// A store in a database whose kind a URL decided; see [`connect`].
+/// A token store in SQLite, PostgreSQL, MySQL or MariaDB, by the URL that was passed to [`connect`].
+/// Clones share the connections.
 #[derive(Debug, Clone)]
 pub struct AnyStore(Arc<dyn ClosableStore>);
 
@@ -77,20 +80,20 @@ impl AnyStore {
         Self(Arc::new(store))
     }
 
-    /// Returns the store, for [`Pats::builder`](pat_core::Pats::builder).
+    /// Returns the store as the trait object that [`Pats::builder`](pat_core::Pats::builder) takes.
     #[must_use]
     pub fn tokens(&self) -> Arc<dyn TokenStore> {
         self.0.clone()
     }
 
-    /// Returns the store with the clock of its callers; see
-    /// [`SqlxStore::dangerous_with_callers_clock`].
+    /// Returns a store on the same connections that uses the clock of its callers instead of the
+    /// database's. [`SqlxStore::dangerous_with_callers_clock`] describes the danger.
     #[must_use]
     pub fn dangerous_with_callers_clock(&self) -> Arc<dyn TokenStore> {
         self.0.with_callers_clock()
     }
 
-    /// Closes all connections, and waits for those in use.
+    /// Closes all connections of the store. Waits until the connections in use are returned.
     pub async fn close(&self) {
         self.0.close().await;
     }

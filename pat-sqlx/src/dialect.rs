@@ -11,11 +11,12 @@ use sqlx::{
 
 use crate::sql_dialect::SqlDialect;
 
-/// A database that [`SqlxStore`](crate::SqlxStore) works with: `sqlx::Sqlite`, `sqlx::Postgres` or
-/// `sqlx::MySql`, each behind the feature of its store.
+/// A kind of database in which an [`SqlxStore`](crate::SqlxStore) can keep tokens. `sqlx::Sqlite`,
+/// `sqlx::Postgres` and `sqlx::MySql` (also for MariaDB) implement this trait if the feature `sqlite`,
+/// `postgres` or `mysql` is enabled.
 ///
-/// The trait is sealed: it is a bound for code that is generic over the database, and has no
-/// implementations outside this crate.
+/// The trait is a bound for code that is generic over the database. It is sealed: other crates cannot
+/// implement it.
 pub trait Dialect: Statements {}
 
 impl<DB: Statements> Dialect for DB {}

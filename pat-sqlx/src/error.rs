@@ -1,95 +1,100 @@
 use pat_core::BoxError;
 use pat_core::store::StoreError;
 
-/// Why a store cannot be opened. No message contains a URL or a password.
+/// The reason that a store cannot be opened, or its tables cannot be brought up to date. No message
+/// contains a URL or a password.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// The URL's scheme is none of `sqlite`, `postgres`, `postgresql`, `mysql` and `mariadb`.
     #[error("not a database URL; it must begin with sqlite:, postgres: or mysql:")]
     UnknownScheme,
-    /// The URL was given to the `connect` of another kind of store.
+    /// The URL is for another kind of database than the store whose `connect` was called.
     #[error("not a {expected} URL; it must begin with {scheme}")]
     #[non_exhaustive]
     WrongScheme {
-        /// The name of the expected database.
+        /// The name of the database of that store, such as `SQLite`.
         expected: &'static str,
-        /// How URLs of that database begin.
+        /// The scheme with which the URL must begin, such as `sqlite:`.
         scheme: &'static str,
     },
-    /// The store for this kind of database is not compiled in.
+    /// The program was built without the feature of this crate for the URL's kind of database. The value
+    /// is the name of the feature: `sqlite`, `postgres` or `mysql`.
     #[error(
         "this program was built without a store for such URLs; enable the feature {0:?} of pat-sqlx"
     )]
     MissingFeature(&'static str),
-    /// The URL has the right scheme, but sqlx cannot parse it.
+    /// The URL has the right scheme, but sqlx cannot parse the rest of the URL.
     #[error("malformed database URL")]
     Url(#[source] sqlx::Error),
-    /// The URL names no file: an in-memory database, or the temporary one that SQLite creates where
-    /// no file is named, would be a separate one for each connection.
+    /// The SQLite URL or path names no file. SQLite would then give each connection a separate database,
+    /// in memory or in a temporary file.
     #[error(
         "an in-memory SQLite database, or one without the name of a file, cannot be shared; \
          name a file, as in sqlite:pat.db, or use pat_core::MemoryStore"
     )]
     InMemory,
-    /// The database cannot be opened or reached, does not answer, or takes no writes.
+    /// The database cannot be opened or reached, does not answer, or is read-only, such as a replica.
     #[error("cannot open the database")]
     Open(#[source] sqlx::Error),
-    /// The database cannot keep a promise of the store: the server is too old, has another encoding
-    /// or hides rows, a table has no transactions, a pooler shares sessions, or the two pools lead to
-    /// different databases.
+    /// The database lacks a property that the store needs: the server is too old, has another encoding
+    /// than UTF-8, or hides rows from the account; a table has no transactions; a pooler shares sessions
+    /// between connections; or the store's two pools lead to different databases.
     #[error("the database cannot be used: {found}; required: {needed}")]
     #[non_exhaustive]
     Unsuitable {
-        /// What was found.
+        /// The unsuitable property of the database, in words, such as `its encoding is LATIN1`.
         found: String,
-        /// What is required.
+        /// The property that the store needs instead, in words, such as `UTF8`.
         needed: &'static str,
     },
-    /// The database account lacks privileges.
+    /// The database account lacks privileges. The message contains the statements with which an
+    /// administrator of the database grants them.
     #[error(
         "the database account lacks privileges; {}",
         advice(to_run, to_migrate)
     )]
     #[non_exhaustive]
     Forbidden {
-        /// The statements that allow the account to use up-to-date tables. PostgreSQL accepts them
-        /// only once the tables exist.
+        /// The SQL statements that grant the account all privileges for using up-to-date tables.
+        /// PostgreSQL accepts these statements only once the tables exist.
         to_run: Vec<String>,
-        /// The statements that allow the account to create or update the tables; empty if the tables
-        /// are up to date.
+        /// The SQL statements that grant the account the privileges for creating the tables or bringing
+        /// them up to date; empty if the tables are up to date.
         to_migrate: Vec<String>,
-        /// The database's refusal.
+        /// The error with which the database refused a statement of the store.
         source: sqlx::Error,
     },
-    /// A newer version of this library has written what this version would misread.
+    /// A newer version of this library has written data to the tables that this version would misread.
+    /// Start the newer version instead.
     ///
-    /// The cause is [`StoreError::Outdated`] with the version numbers.
+    /// The value is [`StoreError::Outdated`], which has the version numbers.
     #[error(transparent)]
     Outdated(StoreError),
-    /// A setting of the connection would change what the store's statements mean, or how durable its
-    /// commits are. On pools that the store opened, the database did not accept the value that the
-    /// store set.
+    /// A connection has a setting that would change the meaning of the store's statements, or make its
+    /// commits less durable. On the store's own pools this means that the database did not accept the
+    /// value that the store set.
     #[error("the database's setting {name} is {found:?}: {needed}")]
     #[non_exhaustive]
     Setting {
-        /// The name of the setting.
+        /// The name of the setting in the database, such as `sql_mode`.
         name: &'static str,
-        /// Its value.
+        /// The value of the setting on the connection.
         found: String,
-        /// The allowed values, in words.
+        /// The allowed values of the setting, in words, such as `it must be at least 1000`.
         needed: String,
     },
-    /// The database refuses a write to one of the store's tables.
+    /// The database refuses a trial write to one of the store's tables.
     #[error("cannot write to {table}")]
     #[non_exhaustive]
     NotWritable {
-        /// The name of the table.
+        /// The name of the table, such as `pat_token`; `the database` if no transaction could begin.
         table: &'static str,
-        /// The database's refusal.
+        /// The error with which the database refused the write.
         source: sqlx::Error,
     },
-    /// A migration failed, or an applied one differs from the one that this version has.
+    /// A migration of the tables failed, or a migration in the database differs from the migration of
+    /// the same number in this version.
     #[error("cannot migrate the database")]
     Migrate(#[source] BoxError),
 }

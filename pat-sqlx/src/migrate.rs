@@ -32,18 +32,18 @@ const _: () = assert!(
 const ATTEMPTS: u32 = 20;
 
 impl<DB: Dialect> SqlxStore<DB> {
-    /// Checks the database, creates the tables or brings them up to date, and probes that they can
-    /// be written. Several processes may call it at once, and the host's own migrations may run in the
-    /// same database, before or after.
+    /// Checks the database, creates the store's tables or brings them up to date, and checks that they
+    /// can be written. Several processes may call this method at once. The host's own migrations may run
+    /// in the same database, before or after.
     ///
-    /// If the tables are up to date it changes nothing, so an account suffices that may only read and
-    /// write rows. Tables of a newer version count as up to date, unless that version has written what
-    /// this one would misread.
+    /// If the tables are up to date, the method changes no table, so that the account needs no more
+    /// privileges than to read and write rows. Tables of a newer version count as up to date, unless
+    /// that version has written data that this version would misread.
     ///
     /// # Errors
-    /// - [`ConnectError::Open`] if the database cannot be reached or takes no writes.
+    /// - [`ConnectError::Open`] if the database cannot be reached or is read-only.
     /// - [`ConnectError::Setting`] if a connection has a setting that the store cannot work with.
-    /// - [`ConnectError::Unsuitable`] if the database cannot keep the store's promises.
+    /// - [`ConnectError::Unsuitable`] if the database lacks a property that the store needs.
     /// - [`ConnectError::Forbidden`] if the account lacks privileges.
     /// - [`ConnectError::Migrate`] if a migration fails.
     /// - [`ConnectError::Outdated`] if only newer versions can read the tables.

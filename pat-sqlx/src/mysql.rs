@@ -16,15 +16,16 @@ pub type MySqlStore = SqlxStore<MySql>;
 
 impl MySqlStore {
     /// Opens a store in the database of this URL (`mysql://user:password@host/database`, or the same
-    /// with `mariadb:`), and brings the tables up to date.
+    /// with `mariadb:`), and creates the tables or brings them up to date.
     ///
-    /// The server must take writes, and be at least MariaDB 10.6 or MySQL 8.0.17. The URL and sqlx's
-    /// features decide whether the connection is encrypted; see the [crate documentation](crate#tls).
-    /// The connection's character set is utf8mb4, whatever the URL says.
+    /// The server must be at least MariaDB 10.6 or MySQL 8.0.17, and must not be a read-only replica.
+    /// The URL and sqlx's features decide whether the connection is encrypted; see the [crate
+    /// documentation](crate#tls). The connection's character set is utf8mb4, whatever the URL says.
     ///
     /// # Errors
-    /// [`ConnectError::WrongScheme`] or [`ConnectError::Url`] for another URL, and the errors of
-    /// [`SqlxStore::migrate`].
+    /// - [`ConnectError::WrongScheme`] if the URL begins with neither `mysql:` nor `mariadb:`.
+    /// - [`ConnectError::Url`] if sqlx cannot parse the URL.
+    /// - The errors of [`SqlxStore::migrate`].
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
         if !["mysql:", "mariadb:"]
             .iter()

@@ -19,15 +19,16 @@ use crate::store::SqlxStore;
 pub type PostgresStore = SqlxStore<Postgres>;
 
 impl PostgresStore {
-    /// Opens a store in the database of this URL (`postgres://user:password@host/database`), and
-    /// brings the tables up to date.
+    /// Opens a store in the database of this URL (`postgres://user:password@host/database`), and creates
+    /// the tables or brings them up to date.
     ///
-    /// The server must be the primary. The URL and sqlx's features decide whether the connection is
-    /// encrypted; see the [crate documentation](crate#tls).
+    /// The server must be the primary of a replication, not a replica. The URL and sqlx's features
+    /// decide whether the connection is encrypted; see the [crate documentation](crate#tls).
     ///
     /// # Errors
-    /// [`ConnectError::WrongScheme`] or [`ConnectError::Url`] for another URL, and the errors of
-    /// [`SqlxStore::migrate`].
+    /// - [`ConnectError::WrongScheme`] if the URL begins with neither `postgres:` nor `postgresql:`.
+    /// - [`ConnectError::Url`] if sqlx cannot parse the URL.
+    /// - The errors of [`SqlxStore::migrate`].
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
         if !["postgres:", "postgresql:"]
             .iter()

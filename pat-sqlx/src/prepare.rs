@@ -6,9 +6,10 @@ use crate::dialect::Dialect;
 use crate::error::ConnectError;
 use crate::sql_dialect::SqlDialect;
 
-/// Applies the settings that the store's own connections have, and reads them back: for the
-/// `after_connect` of a host's pool. The [crate documentation](crate#settings) lists the settings of
-/// each database.
+/// Applies the settings of the store's own connections to a connection of the host, and reads them back.
+/// Call this function in the `after_connect` of a pool that is passed to
+/// [`SqlxStore::new`](crate::SqlxStore::new). The [crate documentation](crate#settings) lists the
+/// settings of each database.
 ///
 /// ```
 /// use pat_sqlx::sqlx::sqlite::SqlitePoolOptions;
@@ -28,8 +29,8 @@ use crate::sql_dialect::SqlDialect;
 /// ```
 ///
 /// # Errors
-/// Returns the database's error if it refuses a statement, and [`Error::Configuration`] with a
-/// [`ConnectError::Setting`] inside if a setting has another value afterwards.
+/// Returns the error of the database if the database refuses a statement, and [`Error::Configuration`]
+/// with a [`ConnectError::Setting`] inside if a setting does not have the applied value afterwards.
 pub async fn prepare_connection<C>(connection: &mut C) -> Result<(), Error>
 where
     C: Connection,

@@ -20,9 +20,10 @@ use crate::settings::Setting;
 use crate::sql_dialect::{Chain, Grants, SqlDialect, on_conflict_if_newer};
 use crate::store::SqlxStore;
 
-/// A token store in a SQLite file, the embedded default.
+/// A token store in a SQLite file, for hosts without a database server.
 ///
-/// Several processes may use one file. Each sees the others' revocations within the staleness bound.
+/// Several processes on one machine may use the same file. Each process learns of the revocations of the
+/// others within `pat.auth.max.staleness.ms`.
 pub type SqliteStore = SqlxStore<Sqlite>;
 
 /// How long a connection waits for another writer.
@@ -36,12 +37,14 @@ impl SqliteStore {
     /// Opens a store in the file of this URL (`sqlite:pat.db`, `sqlite:///var/lib/app/pat.db`),
     /// creates the file if it does not exist, and brings the tables up to date.
     ///
-    /// The file is switched to write-ahead logging, and every commit is synced to disk
-    /// (`synchronous=FULL`): a power cut loses no acknowledged revocation.
+    /// The store switches the file to write-ahead logging, and SQLite syncs every commit to disk
+    /// (`synchronous=FULL`), so that a power cut loses no acknowledged revocation.
     ///
     /// # Errors
-    /// [`ConnectError::WrongScheme`] or [`ConnectError::Url`] for another URL,
-    /// [`ConnectError::InMemory`] for one without a file, and the errors of [`SqlxStore::migrate`].
+    /// - [`ConnectError::WrongScheme`] if the URL does not begin with `sqlite:`.
+    /// - [`ConnectError::Url`] if sqlx cannot parse the URL.
+    /// - [`ConnectError::InMemory`] if the URL names no file.
+    /// - The errors of [`SqlxStore::migrate`].
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
         if !url.starts_with("sqlite:") {
             return Err(ConnectError::WrongScheme {
@@ -56,11 +59,12 @@ impl SqliteStore {
         Self::connect_with(options).await
     }
 
-    /// Opens a store in the file at this path; see [`SqliteStore::connect`].
+    /// Opens a store in the file at this path, in the same way as [`SqliteStore::connect`] does by a
+    /// URL.
     ///
     /// # Errors
-    /// [`ConnectError::InMemory`] for a path that stands for an in-memory database, and the errors of
-    /// [`SqlxStore::migrate`].
+    /// [`ConnectError::InMemory`] if the path is empty or stands for an in-memory database (`:memory:`),
+    /// and the errors of [`SqlxStore::migrate`].
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, ConnectError> {
         Self::connect_with(SqliteConnectOptions::new().filename(path)).await
     }

@@ -5,10 +5,10 @@ use sqlx::Pool;
 use crate::dialect::Dialect;
 use crate::sql::ClockSource;
 
-/// A token store in a database that sqlx supports.
+/// A token store in a database of sqlx: `SqliteStore`, `PostgresStore` and `MySqlStore` are this type.
 ///
-/// Authentication has a pool of its own, so that long lists and bulk work cannot starve it. Clones
-/// share both pools.
+/// The store has two pools: one only for authentication, so that long lists and bulk work cannot starve
+/// it, and one for everything else. Clones share both pools.
 pub struct SqlxStore<DB: Dialect> {
     pub(crate) pool: Pool<DB>,
     pub(crate) auth_pool: Pool<DB>,
@@ -26,17 +26,19 @@ impl<DB: Dialect> Clone for SqlxStore<DB> {
 }
 
 impl<DB: Dialect> fmt::Debug for SqlxStore<DB> {
-    /// Leaves out the pools, whose options may hold a password.
+    /// Writes the kind of the database. Leaves out the pools, whose options may contain a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SqlxStore<{}>", DB::NAME)
     }
 }
 
 impl<DB: Dialect> SqlxStore<DB> {
-    /// Creates a store on the host's own pools; `auth_pool` is for authentication alone.
+    /// Creates a store on the host's own pools. The store uses `auth_pool` only for authentication, and
+    /// `pool` for everything else; both must lead to the same database, and may be the same pool.
     ///
-    /// Call [`SqlxStore::migrate`] before the first use. It refuses connections whose settings the
-    /// store cannot work with; [`prepare_connection`](crate::prepare_connection) sets them all.
+    /// Call [`SqlxStore::migrate`] before the first use. It refuses connections with settings that the
+    /// store cannot work with. [`prepare_connection`](crate::prepare_connection) applies suitable
+    /// settings to each connection of a pool.
     ///
     /// ```
     /// use pat_sqlx::sqlx::sqlite::SqlitePoolOptions;
@@ -65,9 +67,10 @@ impl<DB: Dialect> SqlxStore<DB> {
         }
     }
 
-    /// Makes the store use its callers' clock in place of the database's: for tests that move the
-    /// time, and for importing tokens that were created elsewhere. In production, a node with a wrong
-    /// clock would then expire and delete tokens too early.
+    /// Makes the store use the time that its callers pass, instead of the database server's: for tests
+    /// that move the time, and for importing tokens that were created elsewhere.
+    ///
+    /// The danger: in production, a node with a wrong clock would expire and delete tokens too early.
     #[must_use]
     pub fn dangerous_with_callers_clock(self) -> Self {
         Self {
@@ -76,7 +79,8 @@ impl<DB: Dialect> SqlxStore<DB> {
         }
     }
 
-    /// Closes all connections, and waits for those in use.
+    /// Closes both pools, which the host then cannot use either. Waits until the connections in use are
+    /// returned.
     pub async fn close(&self) {
         self.auth_pool.close().await;
         self.pool.close().await;
