@@ -11,7 +11,7 @@ use crate::message::Composer;
 use crate::templates::{Sources, Templates};
 use crate::{header, text};
 
-/// Builds a [`Composer`]; [`Composer::builder`] returns one.
+/// Builds a [`Composer`]. [`Composer::builder`] returns such a builder.
 #[derive(Debug, Clone)]
 pub struct ComposerBuilder {
     from: String,
@@ -27,7 +27,8 @@ enum Replacement {
 }
 
 impl Composer {
-    /// Returns a builder of a composer for this sender, such as `Example <noreply@example.com>`.
+    /// Returns a builder for a composer. `from` is the sender of the mails: an address, with or without
+    /// a name, such as `Example <noreply@example.com>`.
     pub fn builder(from: impl Into<String>) -> ComposerBuilder {
         ComposerBuilder {
             from: from.into(),
@@ -39,25 +40,27 @@ impl Composer {
 }
 
 impl ComposerBuilder {
-    /// Sets the name of the host that mails show. The default is the sender's name, or the domain of
-    /// the sender's address.
+    /// Sets the name by which mails call the host, such as `Example Tracker`. The default is the
+    /// sender's name, or else the domain of the sender's address.
     #[must_use]
     pub fn product(mut self, name: impl Into<String>) -> Self {
         self.product = Some(name.into());
         self
     }
 
-    /// Sets the path of the page where users see their tokens, such as `/profile/tokens`, for the link
-    /// in mails. The default is the host's base URL itself. The mail of a notification without a base
-    /// URL has no link.
+    /// Sets the path of the page on which users see their tokens, such as `/profile/tokens`. Mails link
+    /// to this path below the [base URL](pat_core::notification::Notification::base_url) of the
+    /// notification; by default, to the base URL itself. If a notification has no base URL, its mail has
+    /// no link.
     #[must_use]
     pub fn token_page(mut self, path: impl Into<String>) -> Self {
         self.token_page = path.into();
         self
     }
 
-    /// Adds the templates in a folder, which replace earlier ones with the same names: the shipped ones
-    /// first. The folder is read once, by [`build`](Self::build).
+    /// Adds the templates in a folder. A template replaces the shipped template with the same name, and
+    /// any template with that name that was added before. [`build`](Self::build) reads the folder once.
+    /// The [crate documentation](crate#templates) lists the names.
     ///
     /// ```
     /// use pat_mail::Composer;
@@ -79,8 +82,9 @@ impl ComposerBuilder {
         self
     }
 
-    /// Adds one template from a string, which replaces an earlier one with the same name. The name is
-    /// that of a file in a folder of templates, such as `expired/body.txt`.
+    /// Adds one template from a string. The template replaces the shipped template with the same name,
+    /// and any template with that name that was added before. The name is a path in a folder of
+    /// templates, such as `expired/body.txt`.
     #[must_use]
     pub fn template(mut self, name: impl Into<String>, source: impl Into<String>) -> Self {
         self.replacements.push(Replacement::Template {
@@ -90,13 +94,13 @@ impl ComposerBuilder {
         self
     }
 
-    /// Reads the templates, and renders each with sample data.
+    /// Builds the composer: reads the templates, and renders each template with sample data.
     ///
     /// # Errors
     /// - [`ComposerError::InvalidFrom`] if the sender is not a mail address.
     /// - [`ComposerError::InvalidTokenPage`] if the token page is not a path.
     /// - [`ComposerError::UnreadableTemplate`] if a folder or file cannot be read.
-    /// - [`ComposerError::UnknownTemplate`] if a name is not one of a template.
+    /// - [`ComposerError::UnknownTemplate`] if a template has a name that no template may have.
     /// - [`ComposerError::InvalidTemplate`] if a template cannot be parsed, or fails with sample data.
     pub fn build(self) -> Result<Composer, ComposerError> {
         let from = self.from.trim().parse::<Mailbox>();

@@ -11,76 +11,82 @@ use pat_core::notification::NotifyError;
 
 use crate::reply::SmtpReply;
 
-/// The reason that a [`Composer`](crate::Composer) cannot be built.
+/// The reason that a [`Composer`](crate::Composer) cannot be built;
+/// [`ComposerBuilder::build`](crate::ComposerBuilder::build) returns it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ComposerError {
-    /// The sender is not a mail address, with or without a name.
+    /// The sender is not a mail address such as `noreply@example.com` or
+    /// `Example <noreply@example.com>`. The value is the error of the parser.
     #[error("the sender must be like \"Example <noreply@example.com>\"")]
     InvalidFrom(#[source] BoxError),
-    /// The token page is not a path that begins with one slash.
+    /// The path of the token page does not begin with exactly one slash, or contains white space.
     #[error("the token page must be a path that begins with one slash, without spaces")]
     InvalidTokenPage,
-    /// A template or its folder cannot be read.
+    /// A template file, or a folder of templates, cannot be read.
     #[error("templates cannot be read from {}", path.display())]
     #[non_exhaustive]
     UnreadableTemplate {
-        /// The file or folder.
+        /// Path of the file or folder that cannot be read.
         path: PathBuf,
         /// The error of the operating system.
         source: io::Error,
     },
-    /// The name is not one that a template can have.
+    /// A template has a name that no template may have, such as `expires_soon/body.txt` with an unknown
+    /// kind of notification.
     #[error(
         "there is no template {name}: a folder has the name of a kind, such as expired, and holds \
          subject.txt, body.txt and body.html"
     )]
     #[non_exhaustive]
     UnknownTemplate {
-        /// The given name or file.
+        /// The name that was passed to [`ComposerBuilder::template`](crate::ComposerBuilder::template),
+        /// or the path of the file in a folder of templates.
         name: String,
     },
     /// A template cannot be parsed, or fails with sample data.
     #[error("the template {template} is wrong at line {line}")]
     #[non_exhaustive]
     InvalidTemplate {
-        /// The file of the template, or its name if it comes from a string.
+        /// The path of the template's file; the name of the template if it does not come from a file.
         template: String,
-        /// The line, from 1.
+        /// The line of the template in which the error is, counted from 1.
         line: usize,
         /// The error of the template engine.
         source: BoxError,
     },
 }
 
-/// The reason that a notification cannot be composed as a mail.
+/// The reason that a [`Composer`](crate::Composer) cannot compose the mail of a notification.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ComposeError {
-    /// The recipient's address from the user directory is not a mail address.
+    /// The address of the recipient, which comes from the host's user directory, is not a mail address.
     #[error("the recipient's mail address is not valid")]
     InvalidRecipient,
-    /// The notification has no token.
+    /// The list of tokens in the notification is empty.
     #[error("the notification has no tokens")]
     NoTokens,
-    /// A template of the host fails with this notification.
+    /// A template of the host cannot be rendered with this notification, although it could be rendered
+    /// with the sample data.
     #[error("the template {template} fails at line {line}")]
     #[non_exhaustive]
     Template {
-        /// The file of the template, or its name if it comes from a string.
+        /// The path of the template's file; the name of the template if it does not come from a file.
         template: String,
-        /// The line, from 1.
+        /// The line of the template in which the error is, counted from 1.
         line: usize,
         /// The error of the template engine.
         source: BoxError,
     },
-    /// The text and HTML parts cannot be assembled into a message.
+    /// The subject, the plain text and the HTML cannot be assembled into a message.
     #[error("the message cannot be assembled")]
     Message(#[source] BoxError),
 }
 
 impl From<ComposeError> for NotifyError {
-    /// An error of a template is temporary, since the host can correct it; others are permanent.
+    /// Converts [`ComposeError::Template`] to a temporary error, because the host can correct the
+    /// template, and every other error to a permanent error.
     fn from(error: ComposeError) -> Self {
         match error {
             ComposeError::Template { .. } => Self::Temporary(error.into()),
@@ -89,56 +95,60 @@ impl From<ComposeError> for NotifyError {
     }
 }
 
-/// The reason that an [`SmtpMailer`](crate::SmtpMailer) cannot be created, or did not send.
+/// The reason that an [`SmtpMailer`](crate::SmtpMailer) cannot be created, or cannot send a mail.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SmtpError {
-    /// The file with the trusted root certificate cannot be read.
+    /// The file with trusted root certificates (`ca` of the URL) cannot be read.
     #[error("the root certificate cannot be read from {}", path.display())]
     #[non_exhaustive]
     UnreadableCa {
-        /// The file.
+        /// Path of the file that cannot be read.
         path: PathBuf,
         /// The error of the operating system.
         source: io::Error,
     },
-    /// The file has no PEM certificate, or one that cannot be parsed.
+    /// The file with trusted root certificates (`ca` of the URL) contains no PEM certificate, or a
+    /// certificate that cannot be parsed.
     #[error("there is no valid PEM certificate in {}", path.display())]
     #[non_exhaustive]
     InvalidCa {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
-    /// TLS cannot be set up, or the server's certificate is not trusted.
+    /// TLS cannot be set up, or the server's certificate is not trusted or is for another host.
     #[error("TLS with the mail server failed")]
     Tls(#[source] BoxError),
-    /// The connection cannot be opened, or broke.
+    /// The connection to the server cannot be opened, or was interrupted.
     #[error("the connection to the mail server failed")]
     Connection(#[source] BoxError),
-    /// The server took longer than the timeout of the URL.
+    /// The attempt took longer than the timeout of the URL, which is the value.
     #[error("the mail server did not finish within {} seconds", .0.as_secs())]
     TimedOut(Duration),
-    /// The server refuses the connection, before the message was sent.
+    /// The server refuses the session with this reply, before the login and the message.
     #[error("the mail server refuses the connection: {0}")]
     Refused(SmtpReply),
-    /// The server refuses the user name or the password.
+    /// The server refuses the user name or the password of the URL with this reply, whose text is left
+    /// out.
     #[error("the mail server refuses the login: {0}")]
     LoginRefused(SmtpReply),
-    /// The URL has a login, but the server offers neither `PLAIN` nor `LOGIN`.
+    /// The URL has a user and a password, but the server offers neither of the authentication mechanisms
+    /// `PLAIN` and `LOGIN`.
     #[error(
         "the mail server offers neither AUTH PLAIN nor AUTH LOGIN, but the SMTP URL has a login"
     )]
     NoLogin,
-    /// The server does not offer STARTTLS; neither the login nor the message was sent.
+    /// The URL requires STARTTLS, which the server does not offer. The mailer has sent neither the login
+    /// nor the message.
     #[error("the mail server does not offer STARTTLS, which is required")]
     NoStartTls,
-    /// The server refuses the message or its recipient.
+    /// The server refuses the message, its sender or its recipient with this reply.
     #[error("the mail server refuses the message: {0}")]
     Rejected(SmtpReply),
-    /// The recipient's address is not ASCII, and the server does not support SMTPUTF8.
+    /// The recipient's address contains non-ASCII characters, and the server does not support SMTPUTF8.
     #[error("the mail server does not support the recipient's address (SMTPUTF8)")]
     AddressNotAscii,
-    /// The server sent something that is not SMTP.
+    /// The server sent a reply that is not valid SMTP.
     #[error("the mail server's reply is not SMTP")]
     Protocol,
 }
@@ -173,8 +183,9 @@ impl SmtpError {
 }
 
 impl From<SmtpError> for NotifyError {
-    /// Only a refusal of this message or recipient is permanent. A reply about the login, or before
-    /// the server has received the message, concerns neither.
+    /// Converts [`SmtpError::AddressNotAscii`] to a permanent error, and so also
+    /// [`SmtpError::Rejected`] with a 5xx reply that is not about the login. Every other error becomes a
+    /// temporary error, because it does not concern this message or recipient.
     fn from(error: SmtpError) -> Self {
         let is_final = match &error {
             SmtpError::AddressNotAscii => true,

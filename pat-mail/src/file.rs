@@ -9,11 +9,12 @@ use tokio::io::AsyncWriteExt;
 
 use crate::message::Composer;
 
-/// Writes each mail into a folder, as `{kind}-{id}.eml`: for development, or for another program
-/// to send.
+/// A notifier that writes each mail as a file into a folder: for development, or for another program
+/// that sends the files.
 ///
-/// A file appears complete or not at all, and on Unix only its owner can read it. A retry overwrites
-/// it with the same content.
+/// The name of a file is `{kind}-{id}.eml`, with the kind and ID of the notification, such as
+/// `expired-7.eml`. A file appears only when it is complete. On Unix, only the user that runs the
+/// program can read it. If a notification is sent again, its file is overwritten with the same content.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -38,7 +39,8 @@ pub struct FileMailer {
 }
 
 impl FileMailer {
-    /// Creates a mailer that writes into this folder, and creates the folder if it does not exist.
+    /// Creates a mailer that writes into this folder. The first mail creates the folder if it does not
+    /// exist.
     #[must_use]
     pub fn new(composer: Composer, folder: impl Into<PathBuf>) -> Self {
         Self {
@@ -48,10 +50,12 @@ impl FileMailer {
         }
     }
 
-    /// Writes a file and deletes it, for start-up diagnostics.
+    /// Checks, for start-up diagnostics, that mails can be written: creates the folder if it does not
+    /// exist, writes a file and deletes that file.
     ///
     /// # Errors
-    /// Returns the error of the operating system if the folder cannot be created or written.
+    /// Returns the error of the operating system if the folder cannot be created, or the file cannot be
+    /// written or deleted.
     pub fn check(&self) -> io::Result<()> {
         std::fs::create_dir_all(&self.folder)?;
         let path = self.folder.join(format!(".check.{}", std::process::id()));
@@ -59,7 +63,7 @@ impl FileMailer {
         std::fs::remove_file(&path)
     }
 
-    /// Returns the folder of the mails.
+    /// Returns the folder into which the mailer writes.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder

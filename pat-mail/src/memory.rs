@@ -5,7 +5,7 @@ use pat_core::notification::{Notification, Notifier, NotifyError};
 
 use crate::message::Composer;
 
-/// Keeps mails in memory, for tests and demonstrations. Clones share the mails.
+/// A notifier that keeps mails in memory, for tests and demonstrations. Clones share the mails.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -31,7 +31,7 @@ pub struct MemoryMailer {
 }
 
 impl MemoryMailer {
-    /// Creates a mailer without mails.
+    /// Creates a mailer that has no mails yet.
     #[must_use]
     pub fn new(composer: Composer) -> Self {
         Self {
@@ -40,7 +40,7 @@ impl MemoryMailer {
         }
     }
 
-    /// Returns the mails sent so far in order, in the format of RFC 5322.
+    /// Returns all mails so far, in the order in which they were sent, each in the format of RFC 5322.
     #[must_use]
     pub fn messages(&self) -> Vec<Vec<u8>> {
         let messages = self.messages.lock();

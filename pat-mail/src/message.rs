@@ -11,10 +11,10 @@ use crate::error::{ComposeError, ComposerError};
 use crate::templates::{TemplateFailure, Templates};
 use crate::{header, text};
 
-/// Composes the mails of notifications.
+/// Composes the mails of notifications from templates.
 ///
-/// The mail of a notification is always the same, byte for byte: if a retry sends it again, mail programs
-/// and servers recognize its `Message-ID`. Clones are cheap.
+/// Every attempt to send a notification has the same mail, byte for byte, so that mail programs and
+/// servers recognise a second copy by its `Message-ID`. Clones are cheap.
 ///
 /// ```
 /// use pat_mail::Composer;
@@ -40,22 +40,23 @@ struct Inner {
     templates: Templates,
 }
 
-/// The plain text of a mail, for logs or for other channels, such as a chat.
+/// The subject and plain text of a mail, for logs or for other channels, such as a chat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NotificationText {
-    /// The subject, on one line.
+    /// The subject of the mail, on one line.
     pub subject: String,
-    /// The text, with a line feed after each line.
+    /// The plain text of the mail, with a line feed (`\n`) after each line.
     pub body: String,
 }
 
-/// A composed mail with its envelope.
+/// A mail that [`Composer::compose`] has composed, with the addresses of its sender and recipient.
 #[derive(Debug, Clone)]
 pub struct Mail(Message);
 
 impl Mail {
-    /// Returns the mail in the format of RFC 5322, as a mail server receives it.
+    /// Returns the headers and body of the mail in the format of RFC 5322, as a mail server receives
+    /// them.
     #[must_use]
     pub fn formatted(&self) -> Vec<u8> {
         self.0.formatted()
@@ -83,12 +84,13 @@ impl Composer {
         }
     }
 
-    /// Composes the mail of a notification, with plain text and HTML.
+    /// Composes the mail of a notification, with a plain text and an HTML part.
     ///
     /// # Errors
-    /// [`ComposeError::InvalidRecipient`] for an invalid address, [`ComposeError::NoTokens`] for a
-    /// notification without tokens, [`ComposeError::Template`] if a template of the host fails, and
-    /// [`ComposeError::Message`] if the parts cannot be assembled.
+    /// - [`ComposeError::InvalidRecipient`] if the recipient's address is invalid.
+    /// - [`ComposeError::NoTokens`] if the notification has no tokens.
+    /// - [`ComposeError::Template`] if a template of the host cannot be rendered.
+    /// - [`ComposeError::Message`] if the message cannot be assembled.
     pub fn compose(&self, notification: &Notification) -> Result<Mail, ComposeError> {
         let to = header::to(&notification.recipient)?;
         let NotificationText { subject, body } = self.text(notification)?;
@@ -115,11 +117,12 @@ impl Composer {
             .map_err(|error| ComposeError::Message(error.into()))
     }
 
-    /// Composes only the subject and the plain text.
+    /// Composes only the subject and the plain text of the mail of a notification. The recipient's
+    /// address need not be valid.
     ///
     /// # Errors
-    /// [`ComposeError::NoTokens`] for a notification without tokens, and [`ComposeError::Template`] if
-    /// a template of the host fails.
+    /// - [`ComposeError::NoTokens`] if the notification has no tokens.
+    /// - [`ComposeError::Template`] if a template of the host cannot be rendered.
     pub fn text(&self, notification: &Notification) -> Result<NotificationText, ComposeError> {
         let subject = self.render(notification, "subject.txt", None)?;
         let subject = text::unbroken(subject.trim());

@@ -3,7 +3,10 @@ use std::fmt;
 /// Longer texts are cut, so that a server cannot fill the log.
 const MAX_TEXT: usize = 200;
 
-/// A server's refusal: its code, and its text with everything masked that looks like a mail address.
+/// The reply with which an SMTP server refuses a command: a code and a text.
+///
+/// `Display` writes both, such as `550 5.1.1 [masked] unknown`. In the text, each word that looks like a
+/// mail address is masked; the text of a reply about the login is left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SmtpReply {
     code: u16,
@@ -31,7 +34,7 @@ impl SmtpReply {
         }
     }
 
-    /// Returns the reply code, such as 550.
+    /// Returns the code of the reply, such as 550: 4xx for a temporary refusal, 5xx for a permanent one.
     #[must_use]
     pub const fn code(&self) -> u16 {
         self.code

@@ -10,10 +10,11 @@ use crate::error::SmtpError;
 use crate::message::{Composer, Mail};
 use crate::url::SmtpUrl;
 
-/// Sends mails through an SMTP server.
+/// A notifier that sends mails through an SMTP server.
 ///
-/// TLS is never optional: with `tls=starttls`, a server that does not offer it receives neither the
-/// login nor the message. The messages of a batch share connections.
+/// TLS is never optional: with `tls=starttls`, the mailer sends neither the login nor the message to a
+/// server that does not offer STARTTLS. Mails that are sent at the same time share connections, of which
+/// the mailer keeps up to four idle ones until the last of these mails is sent.
 #[derive(Debug)]
 pub struct SmtpMailer {
     composer: Composer,
@@ -22,8 +23,8 @@ pub struct SmtpMailer {
 }
 
 impl SmtpMailer {
-    /// Creates a mailer for this server. It reads the trusted root certificates, and does not connect
-    /// yet.
+    /// Creates a mailer for the server of this URL. Reads the trusted root certificates, and does not
+    /// connect yet.
     ///
     /// ```
     /// use pat_mail::{Composer, SmtpMailer};
@@ -38,8 +39,9 @@ impl SmtpMailer {
     /// ```
     ///
     /// # Errors
-    /// [`SmtpError::UnreadableCa`] and [`SmtpError::InvalidCa`] for the `ca` of the URL, and
-    /// [`SmtpError::Tls`] if TLS cannot be set up.
+    /// - [`SmtpError::UnreadableCa`] if the file in `ca` of the URL cannot be read.
+    /// - [`SmtpError::InvalidCa`] if that file contains no valid PEM certificate.
+    /// - [`SmtpError::Tls`] if TLS cannot be set up.
     pub fn new(composer: Composer, url: &SmtpUrl) -> Result<Self, SmtpError> {
         Ok(Self {
             composer,
@@ -48,12 +50,13 @@ impl SmtpMailer {
         })
     }
 
-    /// Connects, protects the connection and logs in without sending a message, for start-up
-    /// diagnostics. A host should start in spite of an error, which may be a short outage.
+    /// Checks, for start-up diagnostics, that the server can be used: connects, sets up TLS and logs in,
+    /// and sends no message. A host should start even if the check fails, because the cause may be a
+    /// short outage.
     ///
     /// # Errors
-    /// Returns what prevents sending: any [`SmtpError`] but [`SmtpError::Rejected`] and
-    /// [`SmtpError::AddressNotAscii`].
+    /// Any [`SmtpError`] that prevents the connection or the login. [`SmtpError::Rejected`] and
+    /// [`SmtpError::AddressNotAscii`] cannot occur, because they concern a message.
     pub async fn check(&self) -> Result<(), SmtpError> {
         let check = async {
             let guard = self.connections.guard();

@@ -16,14 +16,16 @@ const SUBMISSIONS_PORT: u16 = 465;
 const SMTP_PORT: u16 = 25;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
-/// A notifier has two minutes for a notification (`pat_core::notification::Notifier::send`), and must fail before.
+/// A notifier has two minutes for a notification (`pat_core::notification::Notifier::send`), and must
+/// fail before.
 const MAX_TIMEOUT: u64 = 100;
 
-/// A mail server and the way to reach it: `smtp://user:password@host:587?tls=starttls` or
+/// The URL of an SMTP server, with login and TLS mode: `smtp://user:password@host:587?tls=starttls` or
 /// `smtps://user:password@host:465`.
 ///
-/// The [crate documentation](crate#the-smtp-url) lists the parts. `Display` and `Debug` leave out the
-/// user and the password.
+/// `FromStr` parses such a URL, and returns an [`SmtpUrlError`] for any other text. The
+/// [crate documentation](crate#the-smtp-url) lists the parts of the URL and their defaults. `Display`
+/// and `Debug` leave out the user and the password.
 ///
 /// ```
 /// use pat_mail::SmtpUrl;
@@ -43,8 +45,8 @@ pub struct SmtpUrl {
     pub(crate) ehlo: Option<ClientId>,
 }
 
-/// How the connection is protected. There is no "TLS if the server offers it": an attacker on the network
-/// could remove the offer.
+/// How the connection is protected. There is no "TLS if the server offers it": an attacker on the
+/// network could remove the offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Security {
     /// No TLS, within this machine.
@@ -61,7 +63,8 @@ pub(crate) struct Login {
     pub(crate) password: String,
 }
 
-/// What is wrong with an SMTP URL, in words. The text never repeats the URL, which may hold a password.
+/// The error for a text that is not an [`SmtpUrl`]. `Display` says which part of the URL is wrong and
+/// which values are allowed; it never repeats the URL, which may contain a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct SmtpUrlError(Cow<'static, str>);
