@@ -20,7 +20,8 @@ pub enum ComposerError {
     /// `Example <noreply@example.com>`. The value is the error of the parser.
     #[error("the sender must be like \"Example <noreply@example.com>\"")]
     InvalidFrom(#[source] BoxError),
-    /// The path of the token page does not begin with exactly one slash, or contains white space.
+    /// The path that was passed to [`ComposerBuilder::token_page`](crate::ComposerBuilder::token_page)
+    /// does not begin with exactly one slash, or contains white space or a control character.
     #[error("the token page must be a path that begins with one slash, without spaces")]
     InvalidTokenPage,
     /// A template file, or a folder of templates, cannot be read.
@@ -113,7 +114,7 @@ pub enum SmtpError {
     #[error("there is no valid PEM certificate in {}", path.display())]
     #[non_exhaustive]
     InvalidCa {
-        /// Path of the file.
+        /// Path of the file with the invalid certificates.
         path: PathBuf,
     },
     /// TLS cannot be set up, or the server's certificate is not trusted or is for another host.
@@ -125,11 +126,11 @@ pub enum SmtpError {
     /// The attempt took longer than the timeout of the URL, which is the value.
     #[error("the mail server did not finish within {} seconds", .0.as_secs())]
     TimedOut(Duration),
-    /// The server refuses the session with this reply, before the login and the message.
+    /// The server refuses the session before the login and the message. The value is the server's reply.
     #[error("the mail server refuses the connection: {0}")]
     Refused(SmtpReply),
-    /// The server refuses the user name or the password of the URL with this reply, whose text is left
-    /// out.
+    /// The server refuses the user name or the password of the URL. The value is the server's reply,
+    /// without its text.
     #[error("the mail server refuses the login: {0}")]
     LoginRefused(SmtpReply),
     /// The URL has a user and a password, but the server offers neither of the authentication mechanisms
@@ -142,7 +143,7 @@ pub enum SmtpError {
     /// nor the message.
     #[error("the mail server does not offer STARTTLS, which is required")]
     NoStartTls,
-    /// The server refuses the message, its sender or its recipient with this reply.
+    /// The server refuses the message, its sender or its recipient. The value is the server's reply.
     #[error("the mail server refuses the message: {0}")]
     Rejected(SmtpReply),
     /// The recipient's address contains non-ASCII characters, and the server does not support SMTPUTF8.

@@ -70,8 +70,8 @@ async fn open_by_scheme(url: &str) -> Result<AnyStore, ConnectError> {
     }
 }
 
-/// A token store in SQLite, PostgreSQL, MySQL or MariaDB, by the URL that was passed to [`connect`].
-/// Clones share the connections.
+/// The token store that [`connect`] returns: in SQLite, PostgreSQL, MySQL or MariaDB, depending on the
+/// URL. Clones share the connections.
 #[derive(Debug, Clone)]
 pub struct AnyStore(Arc<dyn ClosableStore>);
 

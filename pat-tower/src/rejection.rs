@@ -113,7 +113,8 @@ impl PatRejection {
         self.reason.as_ref()
     }
 
-    /// Returns the default response: `application/problem+json` (RFC 9457).
+    /// Returns the default response: a problem in `application/problem+json` (RFC 9457), with the
+    /// [status](PatRejection::status) and the [challenge](PatRejection::challenge) of this rejection.
     #[must_use]
     pub fn to_response<B: From<Bytes>>(&self) -> Response<B> {
         self.problem().into_response()

@@ -7,15 +7,16 @@ use pat_core::{PolicyError, TokenStatus, User};
 ///
 /// | page | path below the router's mount point |
 /// |---|---|
-/// | user's list | `tokens` |
-/// | creation form, token page, repetition page | `tokens/new` |
-/// | revocation page | `tokens/{id}/revoke`; with JavaScript, most often a dialog on the user's list |
-/// | administrators' list | `admin/tokens` |
+/// | user's token list | `tokens` |
+/// | creation form | `tokens/new` |
+/// | new-token page, the response to the creation form | `tokens/new` |
+/// | repeated-submission page, the response to a creation form that was submitted before | `tokens/new` |
+/// | revocation page | `tokens/{id}/revoke`; with JavaScript, most often a dialog on the user's token list |
+/// | administrators' token list | `admin/tokens` |
 /// | administrators' revocation page | `admin/tokens/revoke` |
 /// | error page | any path |
 ///
-/// The token page shows a new token. The repetition page is the response to a creation form that was
-/// submitted before. The administrators' filter is the form above the administrators' list.
+/// The administrators' filter is the form above the administrators' token list.
 ///
 /// More variants may be added: a translation falls back to [`english`](super::english).
 #[derive(Debug, Clone, Copy)]
@@ -27,18 +28,18 @@ pub enum Text<'a> {
     SkipToContent,
     /// The name of a navigation, for screen readers. No page shows it at present.
     Navigation,
-    /// The title of the user's list; on error pages, the text of a link to that list; on the
+    /// The title of the user's token list; on error pages, the text of a link to that list; on the
     /// administrators' revocation page, the name of the list of tokens, for screen readers.
     Tokens,
-    /// The title of the administrators' list.
+    /// The title of the administrators' token list.
     Administration,
-    /// The window title of a page that shows an error in a form; the argument is the title of that page
-    /// without an error.
+    /// The window title of a page that shows an error in a form; the argument is the usual title of that
+    /// page.
     ErrorTitle(&'a str),
     /// A number of days: the label of each life span that the creation form offers.
     Days(u32),
-    /// The status of a token, in lists, on the revocation page and in the filter of the
-    /// administrators' list.
+    /// The status of a token, in the token lists, on the revocation page and in the administrators'
+    /// filter.
     Status(TokenStatus),
     /// The text in place of a date of expiry, for a token that never expires.
     Never,
@@ -49,49 +50,50 @@ pub enum Text<'a> {
     Cancel,
 
     // The user's tokens
-    /// The paragraph below the title of the user's list, which says what a personal access token is.
+    /// The paragraph below the title of the user's token list, which says what a personal access token
+    /// is.
     TokensIntroduction,
-    /// The link from the user's list to the creation form, and the submit button of that form.
+    /// The link from the user's token list to the creation form, and the submit button of that form.
     CreateToken,
-    /// The heading on the user's list in place of the table, while the user has no tokens.
+    /// The heading on the user's token list in place of the table, while the user has no tokens.
     NoTokens,
     /// The advice below [`Text::NoTokens`]: create a token for each program.
     NoTokensHint,
-    /// The caption of the table on the user's list: how many tokens the user has, and how many a
+    /// The caption of the table on the user's token list: how many tokens the user has, and how many a
     /// user may have.
     TokenCount {
-        /// How many tokens the user has, with expired and without revoked ones.
+        /// How many unrevoked tokens the user has, expired ones included.
         count: u32,
         /// How many tokens a user may have (`atlassian.pats.max.tokens.per.user`).
         max: u32,
     },
-    /// The note on the user's list and the creation form that the user has too many tokens to create
-    /// another, and how many to revoke.
+    /// The note on the user's token list and the creation form that the user has too many tokens to
+    /// create another, and how many to revoke.
     LimitReached {
-        /// How many tokens the user has, with expired and without revoked ones; at least `max`.
+        /// How many unrevoked tokens the user has, expired ones included; at least `max`.
         count: u32,
         /// How many tokens a user may have (`atlassian.pats.max.tokens.per.user`).
         max: u32,
     },
-    /// The note on the user's list and the creation form that tokens can be neither created nor used,
-    /// because `atlassian.pats.enabled` is off.
+    /// The note on the user's token list and the creation form that tokens can be neither created nor
+    /// used, because `atlassian.pats.enabled` is off.
     SwitchedOff,
     /// The heading of the column of token names; also the label of the name in the administrators'
-    /// filter, and on the token page and the repetition page.
+    /// filter, and on the new-token page and the repeated-submission page.
     Name,
     /// The heading of the column of statuses; also the label of the status in the administrators'
     /// filter and on the revocation page.
     StatusHead,
     /// The heading of the column of creation times; also the label of the creation time in the
-    /// administrators' filter, on both revocation pages and on the repetition page.
+    /// administrators' filter, on both revocation pages and on the repeated-submission page.
     Created,
     /// The heading of the column of last uses; also the label of the last use in the administrators'
     /// filter and on the revocation page.
     LastUsed,
     /// The heading of the column of expiry times; also the label of the expiry in the administrators'
-    /// filter, on the token page, on the revocation page and on the repetition page.
+    /// filter, on the new-token page, on the revocation page and on the repeated-submission page.
     Expires,
-    /// The heading of the column of buttons in both lists, for screen readers.
+    /// The heading of the column of buttons in both token lists, for screen readers.
     Actions,
     /// The link beside a token that leads to the question whether to revoke that token, and the button
     /// that confirms the revocation.
@@ -104,13 +106,13 @@ pub enum Text<'a> {
     /// The warning below [`Text::RevokeQuestion`] that programs with the token are refused from now
     /// on, and that a revocation is final.
     RevokeConsequence,
-    /// The note on the user's list after the user has revoked a token.
+    /// The note on the user's token list after the user has revoked a token.
     Revoked,
-    /// The label of the check box, on both revocation pages, to revoke also the tokens that were
-    /// created with the tokens in question.
+    /// The label of the check box, on both revocation pages, to revoke also the tokens that were created
+    /// with the tokens to revoke.
     RevokeFamily,
-    /// The warning on either list after a revocation: tokens that were created with the revoked ones are
-    /// still valid; the argument is the number of valid ones, at least 1.
+    /// The warning on either token list after a revocation: tokens that were created with the revoked
+    /// ones are still valid; the argument is the number of these valid tokens, at least 1.
     LiveChildren(u64),
 
     // A new token
@@ -121,7 +123,7 @@ pub enum Text<'a> {
     /// The advice below [`Text::NameLabel`]; the argument is the greatest length of a name in
     /// characters (`atlassian.pats.token.name.length`).
     NameHint(u32),
-    /// The label of the choice, in the creation form, after which time the token expires.
+    /// The label of the options in the creation form for the time after which the token expires.
     ExpiryLabel,
     /// The advice below [`Text::ExpiryLabel`]: which life spans are allowed.
     ExpiryHint {
@@ -137,7 +139,7 @@ pub enum Text<'a> {
     /// The option of [`Text::ExpiryLabel`] to type a number of days.
     OtherDays,
     /// The label of the field for the number of days, beside [`Text::OtherDays`]; the argument is the
-    /// greatest number.
+    /// greatest allowed number.
     DaysLabel(u32),
     /// The option of [`Text::ExpiryLabel`] to type a date.
     OnDate,
@@ -148,57 +150,59 @@ pub enum Text<'a> {
     /// The warning below [`Text::NoExpiry`] that such a token works until it is revoked.
     NoExpiryWarning,
     /// An error in the creation form: the argument is the rule for new tokens that the request breaks.
-    /// It stands at the name or the expiry if the rule is about that, else above all fields.
+    /// The error is shown at the name or the expiry if the rule is about one of these, else above all
+    /// fields.
     Refused(&'a PolicyError),
-    /// An error in the creation form, at the expiry: the user has chosen no option.
+    /// An error in the creation form, at the choice of the expiry: the user has chosen no option.
     ExpiryMissing,
-    /// An error in the creation form, at the expiry: the number of days is not a whole number; the
-    /// argument is the greatest number of days.
+    /// An error in the creation form, at the choice of the expiry: the number of days is not a whole
+    /// number; the argument is the greatest allowed number of days.
     DaysUnreadable(u32),
-    /// An error in the creation form, at the expiry: the typed text is not a date.
+    /// An error in the creation form, at the choice of the expiry: the typed text is not a date.
     DateUnreadable,
-    /// An error in the creation form, at the expiry: the date is today or in the past.
+    /// An error in the creation form, at the choice of the expiry: the date is today or in the past.
     DateNotFuture,
-    /// An error in the creation form, at the expiry: the date is too late; the argument is the greatest
-    /// number of days from today.
+    /// An error in the creation form, at the choice of the expiry: the date is too late; the argument is
+    /// the greatest allowed number of days from today.
     DateTooFar(u32),
-    /// The title of the repetition page: the form was submitted before, and its token exists already.
+    /// The title of the repeated-submission page: the creation form was submitted before, and created
+    /// its token then.
     CreatedAlready,
     /// The explanation below [`Text::CreatedAlready`]: the second submission created no token, and a
     /// user without the secret should revoke the token and create another.
     CreatedAlreadyHint,
-    /// The link on the repetition page to a creation form with the same content.
+    /// The link on the repeated-submission page to a creation form with the same content.
     CreateAnother,
 
     // The created token
-    /// The title of the token page.
+    /// The title of the new-token page.
     TokenCreated,
-    /// The note on the token page that the token is shown only once.
+    /// The note on the new-token page that the token is shown only once.
     ShownOnce,
-    /// The label of the token itself on the token page; the argument is the token's name.
+    /// The label of the token itself on the new-token page; the argument is the token's name.
     PlainToken(&'a str),
-    /// The button that copies the token, or the command below [`Text::TryIt`], on the token page.
+    /// The button that copies the token, or the command below [`Text::TryIt`], on the new-token page.
     Copy,
     /// The text that replaces [`Text::Copy`] for a few seconds after the browser has copied.
     Copied,
     /// The text that replaces [`Text::Copy`] for a few seconds if the browser does not allow copying:
     /// the token or command is selected instead, for the user to copy.
     CopyFailed,
-    /// The label of a command that uses the new token, on the token page. It is shown if
+    /// The label of a command that uses the new token, on the new-token page. The command is shown if
     /// [`Pages::with_example_url`](crate::pages::Pages::with_example_url) was called.
     TryIt,
-    /// The link from the token page and the repetition page to the user's list.
+    /// The link from the new-token page and the repeated-submission page to the user's token list.
     BackToTokens,
-    /// The text in place of the token on the token page, when the user returns to that page by the
+    /// The text in place of the token on the new-token page, when the user returns to that page by the
     /// browser's "back".
     PlainTokenGone,
 
     // The tokens of all users
-    /// The paragraph below the title of the administrators' list, which says what an administrator can
-    /// do there.
+    /// The paragraph below the title of the administrators' token list, which says what an administrator
+    /// can do there.
     AdministrationIntroduction,
-    /// The heading of the column of owners on the administrators' list, and the label of the owner field
-    /// in the administrators' filter.
+    /// The heading of the column of owners on the administrators' token list, and the label of the owner
+    /// field in the administrators' filter.
     Owner,
     /// The heading of the administrators' filter.
     Filter,
@@ -212,8 +216,8 @@ pub enum Text<'a> {
     /// An error in the administrators' filter, at the owner: the text matches no user and cannot be an
     /// owner's key.
     OwnerUnreadable,
-    /// An error in the administrators' filter, at the status: the address names a status that does not
-    /// exist.
+    /// An error in the administrators' filter, at the status: the URL of the request names a status that
+    /// does not exist.
     StatusUnreadable,
     /// An error in the administrators' filter, at a range of days: the last day is before the first.
     DayBeforeStart,
@@ -236,56 +240,57 @@ pub enum Text<'a> {
     Apply,
     /// The link that clears the administrators' filter.
     ClearFilter,
-    /// The text above the table on the administrators' list: how many tokens match the filter, on all
-    /// pages of the list together.
+    /// The text above the table on the administrators' token list: how many tokens match the filter, on
+    /// all pages of the list together.
     Found(u64),
-    /// The text on the administrators' list in place of the table, if no token matches the filter.
+    /// The text on the administrators' token list in place of the table, if no token matches the filter.
     NothingFound,
-    /// The label before the column headings of the administrators' list on narrow screens, where the
-    /// headings are no more than links to sort by.
+    /// The label before the column headings of the administrators' token list on narrow screens, where
+    /// the headings are no more than links to sort by.
     SortBy,
     /// The label of the check box that selects all tokens on the current page of the administrators'
-    /// list.
+    /// token list.
     SelectPage,
-    /// The label of the check box that selects a token on the administrators' list, for screen readers;
-    /// the argument is the token's name.
+    /// The label of the check box that selects a token on the administrators' token list, for screen
+    /// readers; the argument is the token's name.
     SelectNamed(&'a str),
-    /// The label before the number of selected tokens on the administrators' list, such as `Selected:`.
+    /// The label before the number of selected tokens on the administrators' token list, such as
+    /// `Selected:`.
     Selected,
-    /// The button on the administrators' list that leads to the question whether to revoke the selected
-    /// tokens.
+    /// The button on the administrators' token list that leads to the question whether to revoke the
+    /// selected tokens.
     RevokeSelected,
-    /// The button on the administrators' list, without JavaScript, that leads to the question whether to
-    /// revoke all tokens that match the filter; the argument is their number.
+    /// The button on the administrators' token list, without JavaScript, that leads to the question
+    /// whether to revoke all tokens that match the filter; the argument is the number of these tokens.
     RevokeFound(u64),
-    /// The note that all tokens on the current page of the administrators' list are selected, while
-    /// further pages have more; the argument is the number of tokens on the page.
+    /// The note that all tokens on the current page of the administrators' token list are selected,
+    /// while further pages have more; the argument is the number of tokens on the page.
     PageSelected(u64),
     /// The button beside [`Text::PageSelected`] that selects all tokens that match the filter; the
-    /// argument is their number.
+    /// argument is the number of these tokens.
     SelectFound(u64),
     /// The note that replaces [`Text::PageSelected`] once all tokens that match the filter are selected;
-    /// the argument is their number.
+    /// the argument is the number of these tokens.
     FoundSelected(u64),
     /// The button beside [`Text::FoundSelected`] that deselects all tokens.
     ClearSelection,
     /// The advice beside [`Text::PageSelected`], in place of [`Text::SelectFound`], to set a filter
     /// first: without one, an administrator cannot revoke all tokens at once.
     RevokeFoundHint,
-    /// The link to the next page of the administrators' list.
+    /// The link to the next page of the administrators' token list.
     NextPage,
-    /// The link from a further page of the administrators' list to its first page.
+    /// The link from a further page of the administrators' token list to its first page.
     FirstPage,
-    /// The link on the administrators' list that downloads all tokens that match the filter as a CSV
-    /// file.
+    /// The link on the administrators' token list that downloads all tokens that match the filter as a
+    /// CSV file.
     Export,
-    /// The name of the table on the administrators' list, for screen readers.
+    /// The name of the table on the administrators' token list, for screen readers.
     TableLabel,
-    /// The note on the administrators' list after [`Text::RevokeSelected`] was pressed with no unrevoked
-    /// token selected.
+    /// The note on the administrators' token list after [`Text::RevokeSelected`] was pressed with no
+    /// unrevoked token selected.
     NothingSelected,
     /// The title of the administrators' revocation page: the question whether to revoke tokens; the
-    /// argument is their number.
+    /// argument is the number of these tokens.
     RevokeManyQuestion(u64),
     /// The warning below [`Text::RevokeManyQuestion`] that programs with the tokens are refused from now
     /// on, and that a revocation is final; the argument is `true` if the owners get a notification.
@@ -307,11 +312,11 @@ pub enum Text<'a> {
     /// matched another number of tokens by then, and none was revoked; the argument is the number of
     /// tokens that match now.
     CountChanged(u64),
-    /// The note on the administrators' list after a revocation; the argument is the number of tokens
-    /// that were revoked.
+    /// The note on the administrators' token list after a revocation; the argument is the number of
+    /// tokens that were revoked.
     RevokedMany(u64),
-    /// The note on the administrators' list if the address names a page of the list that does not exist:
-    /// the first page is shown instead.
+    /// The note on the administrators' token list if the URL of the request names a page of the list
+    /// that does not exist; the first page is shown instead.
     CursorUnreadable,
 
     // Errors: a title, and the advice below it
