@@ -30,7 +30,7 @@ pub enum ComposerError {
     UnreadableTemplate {
         /// Path of the file or folder that cannot be read.
         path: PathBuf,
-        /// The error of the operating system.
+        /// The error that the operating system returned for that path.
         source: io::Error,
     },
     /// A template has a name that no template may have, such as `expires_soon/body.txt` with an unknown
@@ -53,7 +53,7 @@ pub enum ComposerError {
         template: String,
         /// The line of the template in which the error is, counted from 1.
         line: usize,
-        /// The error of the template engine.
+        /// The error that the template engine returned for the template.
         source: BoxError,
     },
 }
@@ -77,7 +77,7 @@ pub enum ComposeError {
         template: String,
         /// The line of the template in which the error is, counted from 1.
         line: usize,
-        /// The error of the template engine.
+        /// The error that the template engine returned for the template.
         source: BoxError,
     },
     /// The subject, the plain text and the HTML cannot be assembled into a message.
@@ -106,7 +106,7 @@ pub enum SmtpError {
     UnreadableCa {
         /// Path of the file that cannot be read.
         path: PathBuf,
-        /// The error of the operating system.
+        /// The error that the operating system returned for that path.
         source: io::Error,
     },
     /// The file with trusted root certificates (`ca` of the URL) contains no PEM certificate, or a

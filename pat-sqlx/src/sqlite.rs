@@ -59,8 +59,8 @@ impl SqliteStore {
         Self::connect_with(options).await
     }
 
-    /// Opens a store in the file at this path, in the same way as [`SqliteStore::connect`] does by a
-    /// URL.
+    /// Opens a store in the file at this path, creates the file if it does not exist, and brings the tables
+    /// up to date; like [`SqliteStore::connect`], but with a path instead of a URL.
     ///
     /// # Errors
     /// [`ConnectError::InMemory`] if the path is empty or stands for an in-memory database (`:memory:`),

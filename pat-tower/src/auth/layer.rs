@@ -22,9 +22,9 @@ use crate::session::SessionInvalidator;
 /// therefore makes each response to an authenticated request `Cache-Control: private`, unless the
 /// response is `no-store`: it removes `public` and `s-maxage`, and the headers that only some shared
 /// caches read (`CDN-Cache-Control`, `Surrogate-Control`, `X-Accel-Expires`). Directives for the
-/// client's own cache stay. If the layer passes requests without a token, every response has `Vary:
-/// Authorization`, so that a cache does not serve an anonymous response to a request with a token. Serve
-/// content that is the same for every client, such as a style sheet, outside of the layer.
+/// client's own cache stay. If the layer passes requests without a token, every response has
+/// `Vary: Authorization`, so that a cache does not serve an anonymous response to a request with a token.
+/// Serve content that is the same for every client, such as a style sheet, outside of the layer.
 ///
 /// # Rejections
 /// If the layer rejects a request, it does not call the inner service, and responds with
@@ -123,9 +123,9 @@ impl PatLayer {
         self.with(|config| config.keeps_header = true)
     }
 
-    /// Detaches and destroys the session of each request that a token authenticates, with `invalidator`.
-    /// Has no effect if `atlassian.pats.invalidate.session.enabled` is off. By default the layer does
-    /// not touch sessions.
+    /// Sets an invalidator, which detaches and destroys the session of each request that a token
+    /// authenticates. Has no effect if `atlassian.pats.invalidate.session.enabled` is off. By default the
+    /// layer does not touch sessions.
     pub fn with_session_invalidator(self, invalidator: impl SessionInvalidator) -> Self {
         self.with(|config| {
             if config.pats.settings().invalidate_session_enabled() {
@@ -134,8 +134,8 @@ impl PatLayer {
         })
     }
 
-    /// Renders rejections with `render` instead of as `application/problem+json`: the rejections of this
-    /// layer, and those of the extractor [`Pat`](crate::Pat) in the inner service.
+    /// Sets the function that renders rejections: those of this layer, and those of the extractor
+    /// [`Pat`](crate::Pat) in the inner service. The default is [`PatRejection::to_response`].
     ///
     /// The layer makes each rendered response `Cache-Control: no-store`. If the response has the
     /// [status](PatRejection::status) of the rejection, the layer also adds the rejection's

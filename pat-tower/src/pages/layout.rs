@@ -105,7 +105,7 @@ impl PageContext {
         &self.root
     }
 
-    /// Returns the section that this page belongs to; `None` if it belongs to none.
+    /// Returns the section that this page belongs to; `None` if the page belongs to no section.
     #[must_use]
     pub fn section(&self) -> Option<Section> {
         self.section
