@@ -104,7 +104,8 @@ pub enum CreateError {
     /// The request breaks a rule, or tokens are switched off.
     #[error(transparent)]
     Refused(#[from] PolicyError),
-    /// The token could not be created in time, and was not created.
+    /// The token could not be created in time. It may exist all the same; its secret is lost, and its
+    /// owner can revoke it.
     #[error("the token cannot be created now")]
     Unavailable(#[from] Unavailable),
 }

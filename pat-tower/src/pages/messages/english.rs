@@ -12,7 +12,6 @@ use super::text::Text;
 pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
     let words = match *text {
         Text::SkipToContent => "Skip to content",
-        Text::Navigation => "Main",
         Text::Tokens => "Personal access tokens",
         Text::Administration => "Administering personal access tokens",
         Text::ErrorTitle(title) => return format!("Error: {title}").into(),

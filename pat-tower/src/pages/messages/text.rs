@@ -26,8 +26,6 @@ pub enum Text<'a> {
     /// The first link of every page, which leads past the header to the content. It is visible only
     /// while it has the keyboard focus.
     SkipToContent,
-    /// The name of a navigation, for screen readers. No page shows it at present.
-    Navigation,
     /// The title of the user's token list; on error pages, the text of a link to that list; on the
     /// administrators' revocation page, the name of the list of tokens, for screen readers.
     Tokens,
