@@ -414,7 +414,7 @@ mod tests {
     use crate::service::Pats;
     use crate::store::Change;
     use crate::testing::{TestClock, TestDirectory};
-    use crate::token::{Owner, TokenId};
+    use crate::token::{Owner, PlainToken, RandomnessError, TokenId};
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -536,5 +536,75 @@ mod tests {
             assert!(!is_refused());
             host.load(digest).await.expect("a principal");
         }
+    }
+
+    /// A format of all strings.
+    #[derive(Debug)]
+    struct AnyString;
+
+    impl TokenFormat for AnyString {
+        fn generate(&self) -> Result<PlainToken, RandomnessError> {
+            Ok(PlainToken::new("any".to_owned()))
+        }
+
+        fn recognizes(&self, _presented: &[u8]) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn a_string_is_parsed_if_a_format_recognizes_it_and_it_is_not_too_long() {
+        let pats = |format: Option<Arc<dyn TokenFormat>>| {
+            let builder = Pats::builder(Arc::new(MemoryStore::default()));
+            match format {
+                Some(format) => builder.accept(format).build(),
+                None => builder.build(),
+            }
+        };
+        let (known, any) = (pats(None), pats(Some(Arc::new(AnyString))));
+        let longest = [b'a'; MAX_TOKEN_LEN];
+        assert_eq!(any.parse(&longest).ok(), Some(TokenDigest::of(&longest)));
+        for (pats, presented) in [(&any, &[b'a'; MAX_TOKEN_LEN + 1][..]), (&known, b"any")] {
+            let parsed = pats.parse(presented);
+            assert!(matches!(parsed, Err(AuthError::Unrecognized)));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cache_entry_ends_at_its_time() {
+        let host = Host::new();
+        let (_, digest) = host.cached_token().await;
+        let (principal, now) = host.auth().find_cached(&digest).expect("a hit");
+        let ends = principal.0.cached_until;
+        let is_current = |boot| {
+            let at = Moment { boot, ..now };
+            host.auth().is_current(&principal.0, at)
+        };
+        assert!(is_current(ends - 1) && !is_current(ends));
+    }
+
+    #[tokio::test]
+    async fn a_shared_load_answers_the_requests_for_which_it_is_recent_enough() {
+        let host = Host::new();
+        let (id, digest) = host.cached_token().await;
+        let auth = host.auth();
+        let valid = Arc::clone(auth).load(digest).await;
+        host.directory.set_active(&host.owner, false);
+        auth.epochs.bump(&Change::OwnerChanged(host.owner.clone()));
+        let refused = Arc::clone(auth).load(digest).await;
+        assert!(valid.is_ok() && refused.is_err());
+        let unknown = Arc::clone(auth).load(TokenDigest::of(b"unknown")).await;
+        // Loaded before the change, which the request must see.
+        let now = auth.context.time.now();
+        assert!(!auth.is_recent_enough(&valid, now));
+
+        let later = now.later(1);
+        let requests = |loaded| [now, later].map(|at| auth.is_recent_enough(loaded, at));
+        assert_eq!(requests(&refused), [true, true], "the cache is fresh");
+        auth.epochs.expire();
+        assert_eq!(requests(&refused), [true, false], "sent at {now:?}");
+        assert_eq!(requests(&unknown), [true, true], "final");
+        auth.epochs.bump(&Change::TokenRevoked(id));
+        assert_eq!(requests(&refused), [false, false], "changed since");
     }
 }
