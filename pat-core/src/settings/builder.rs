@@ -5,10 +5,13 @@ use super::table::PROPERTIES;
 use super::{Property, Settings, SettingsError, TokenLayout};
 use crate::token::FormatName;
 
-/// Builds [`Settings`] from the documented defaults.
+/// Builds [`Settings`]; properties that are not set have their documented
+/// [defaults](crate::settings#properties).
 ///
-/// Setters are named after the properties. [`SettingsBuilder::build`] returns the error of the first
-/// typed setter with a value that is not allowed.
+/// A property is set from text ([`SettingsBuilder::set`], [`SettingsBuilder::parse_properties`],
+/// [`SettingsBuilder::from_env`]), which fails at once for a value that is not allowed, or by its typed
+/// setter, such as [`SettingsBuilder::realm`]. A typed setter does not fail; [`SettingsBuilder::build`]
+/// then returns the first error. If a property is set twice, the later value counts.
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct SettingsBuilder {
@@ -45,11 +48,11 @@ pub(super) fn unknown(name: &str, known: impl Iterator<Item = String>) -> Settin
 }
 
 impl SettingsBuilder {
-    /// Sets the property of this full name from text; a later value replaces an earlier one.
+    /// Sets the property with the full name `name`, such as `pat.realm`, from text.
     ///
     /// # Errors
-    /// - [`SettingsError::Unknown`]: there is no such property.
-    /// - [`SettingsError::NotAllowed`]: the property cannot have this value.
+    /// - [`SettingsError::Unknown`]: no property has this name.
+    /// - [`SettingsError::NotAllowed`]: the property does not allow this value.
     pub fn set(mut self, name: &str, value: &str) -> Result<Self, SettingsError> {
         self.put(find(name)?, value)?;
         Ok(self)
@@ -73,11 +76,14 @@ impl SettingsBuilder {
         self
     }
 
-    /// Returns the settings.
+    /// Builds the settings.
     ///
     /// # Errors
     /// - [`SettingsError::NotAllowed`]: a typed setter was given a value that is not allowed.
-    /// - [`SettingsError::Contradiction`]: two properties contradict each other.
+    /// - [`SettingsError::Contradiction`]: `pat.cluster.poll.interval.ms` is not less than
+    ///   `pat.auth.max.staleness.ms`, which is not 0; or `pat.token.prefix` is set while
+    ///   `pat.token.format` is `atlassian`; or `pat.max.rows.per.user` is set to less than 100 times
+    ///   `atlassian.pats.max.tokens.per.user`.
     pub fn build(self) -> Result<Settings, SettingsError> {
         if let Some(error) = self.error {
             return Err(error);
@@ -115,7 +121,9 @@ impl SettingsBuilder {
         Ok(settings)
     }
 
-    /// Sets `pat.token.accepted`: the formats of accepted tokens, besides the issued one.
+    /// Sets `pat.token.accepted`: formats of tokens that are accepted besides the format of new tokens.
+    ///
+    /// Replaces all earlier values. The default is no format.
     pub fn token_accepted(self, formats: impl IntoIterator<Item = FormatName>) -> Self {
         let formats: Vec<_> = formats.into_iter().collect();
         self.with("pat.token.accepted", &Formats::show(&formats))

@@ -9,9 +9,9 @@ use super::builder::find;
 use super::table::PROPERTIES;
 use super::{Settings, SettingsBuilder, SettingsError};
 
-/// Reads properties by full name (`"atlassian.pats.enabled": true`) or as nested tables (TOML's
+/// Reads properties by full name (`"atlassian.pats.enabled": true`) or from nested tables (TOML's
 /// `[atlassian.pats]`). Values are text, booleans and whole numbers; `pat.token.accepted` also takes a
-/// list of text. A property that is given twice is an error.
+/// list of text. Fails with the text of a [`SettingsError`], also if a property is set twice.
 impl<'de> Deserialize<'de> for Settings {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Value::Table(table) = deserializer.deserialize_map(ValueVisitor)? else {

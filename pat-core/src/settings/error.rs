@@ -1,69 +1,70 @@
-/// The reason that a property is refused.
+/// The reason that settings are refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
     /// There is no property of this name.
     #[error("{name}: there is no such property; did you mean {nearest}?")]
     Unknown {
-        /// The name that was given.
+        /// The unknown name: of a property, or of an environment variable.
         name: String,
-        /// The property whose name is most like it.
+        /// The known name of the same sort that differs least from `name`.
         nearest: String,
     },
     /// The property cannot have this value.
     #[error("{name}: {value:?} is not allowed; give {allowed}")]
     NotAllowed {
-        /// The property.
+        /// Full name of the property.
         name: &'static str,
-        /// The value that was given.
+        /// The refused value as text; of a value that is not text, a number or a boolean, its type.
         value: String,
-        /// The allowed values, in words.
+        /// The values that the property allows; see [`Property::allowed`](crate::settings::Property::allowed).
         allowed: String,
     },
-    /// Two properties contradict each other.
+    /// The values of two properties contradict each other.
     #[error("{name}: {value:?} contradicts {other}={other_value}; {remedy}")]
     Contradiction {
-        /// One property.
+        /// Full name of the first property.
         name: &'static str,
-        /// Its value.
+        /// Value of the property `name`, as text.
         value: String,
-        /// The other property.
+        /// Full name of the second property.
         other: &'static str,
-        /// Its value.
+        /// Value of the property `other`, as text.
         other_value: String,
-        /// The remedy, in words.
+        /// What the operator can do about the contradiction, as a phrase for the error text.
         remedy: &'static str,
     },
     /// A line of property text is not of the form `name=value`.
     #[error("line {line}: {text:?} is not allowed; give name=value")]
     NoProperty {
-        /// The line, counted from 1.
+        /// Number of the line in the property text, counted from 1.
         line: usize,
-        /// The text of the line.
+        /// Content of the line, without white space around it.
         text: String,
     },
     /// A line of property text names an unknown property or has a value that is not allowed.
     #[error("line {line}: {source}")]
     Line {
-        /// The line, counted from 1.
+        /// Number of the line in the property text, counted from 1.
         line: usize,
-        /// The reason.
+        /// The error of the line: [`SettingsError::Unknown`] or [`SettingsError::NotAllowed`].
         source: Box<SettingsError>,
     },
-    /// A property is given twice in one property text.
+    /// A property text sets a property on two lines.
     #[error("{name}: given on line {first} and again on line {second}; give it once")]
     Twice {
-        /// The property.
+        /// Full name of the property.
         name: &'static str,
-        /// The first line, counted from 1.
+        /// Number of the first line that sets the property, counted from 1.
         first: usize,
-        /// The second line.
+        /// Number of the second line that sets the property, counted from 1.
         second: usize,
     },
-    /// A property is given twice in one document, for example once by its full name and once nested.
+    /// A document that serde reads sets a property twice, for example once by its full name and once in a
+    /// nested table.
     #[error("{name}: given twice; give it once")]
     Repeated {
-        /// The property.
+        /// Full name of the property.
         name: &'static str,
     },
 }

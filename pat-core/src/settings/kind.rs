@@ -5,16 +5,52 @@ use std::marker::PhantomData;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{CreateByToken, RevocationWait, TokenLayout};
-use crate::schedule::{Schedule, Zone};
-use crate::token::{FormatName, TokenPrefix};
+use crate::token::FormatName;
 
-/// A kind of value: its allowed text, and its conversion from and to text.
+/// Returns the allowed values of a kind, in words that complete "give …". Takes the kind's tokens, so that
+/// docs can have these words too.
+macro_rules! allowed {
+    (Boolean) => {
+        "true or false"
+    };
+    (Formats) => {
+        "atlassian and prefixed:<prefix>, separated by commas, or nothing"
+    };
+    (Realm) => {
+        "1 to 64 printable ASCII characters without \" and \\"
+    };
+    (BaseUrl) => {
+        "an absolute http or https URL without a user name, query or fragment, or nothing"
+    };
+    (Parsed<Schedule>) => {
+        "a Quartz cron expression of six fields, seconds first, or seven with the year, that fires some \
+         day, such as 0 0 0 * * ?"
+    };
+    (Parsed<Zone>) => {
+        "local or an IANA name such as Europe/Berlin"
+    };
+    (Parsed<TokenPrefix>) => {
+        "a lower-case letter and 1 to 15 lower-case letters or digits"
+    };
+    (Parsed<RevocationWait>) => {
+        "none or cluster"
+    };
+    (Parsed<CreateByToken>) => {
+        "allowed, capped or forbidden"
+    };
+    (Parsed<TokenLayout>) => {
+        "prefixed or atlassian"
+    };
+    ($number:ident<$min:literal, $max:literal>) => {
+        concat!("a whole number from ", $min, " to ", $max)
+    };
+}
+pub(super) use allowed;
+
+/// A kind of value: its conversion from and to text.
 pub(super) trait Kind {
     type Value;
 
-    /// Returns words that complete "give …".
-    fn allowed() -> String;
     /// Returns the value of `text`, or `None` if the kind does not allow it.
     fn parse(text: &str) -> Option<Self::Value>;
     fn show(value: &Self::Value) -> String;
@@ -24,10 +60,6 @@ pub(super) struct Boolean;
 
 impl Kind for Boolean {
     type Value = bool;
-
-    fn allowed() -> String {
-        "true or false".to_owned()
-    }
 
     fn parse(text: &str) -> Option<bool> {
         let values = [("true", true), ("false", false)];
@@ -47,10 +79,6 @@ pub(super) struct Count<const MIN: u32, const MAX: u32>;
 
 impl<const MIN: u32, const MAX: u32> Kind for Count<MIN, MAX> {
     type Value = u32;
-
-    fn allowed() -> String {
-        format!("a whole number from {MIN} to {MAX}")
-    }
 
     fn parse(text: &str) -> Option<u32> {
         // `parse` would take a plus sign.
@@ -73,10 +101,6 @@ pub(super) type Days<const MIN: u32, const MAX: u32> = Span<86_400_000, MIN, MAX
 impl<const UNIT: u32, const MIN: u32, const MAX: u32> Kind for Span<UNIT, MIN, MAX> {
     type Value = Duration;
 
-    fn allowed() -> String {
-        Count::<MIN, MAX>::allowed()
-    }
-
     fn parse(text: &str) -> Option<Duration> {
         let count = Count::<MIN, MAX>::parse(text)?;
         Some(Duration::from_millis(u64::from(UNIT) * u64::from(count)))
@@ -90,16 +114,8 @@ impl<const UNIT: u32, const MIN: u32, const MAX: u32> Kind for Span<UNIT, MIN, M
 /// A type with `FromStr` and `Display`.
 pub(super) struct Parsed<T>(PhantomData<T>);
 
-pub(super) trait Describe: FromStr + Display {
-    const ALLOWED: &str;
-}
-
-impl<T: Describe> Kind for Parsed<T> {
+impl<T: FromStr + Display> Kind for Parsed<T> {
     type Value = T;
-
-    fn allowed() -> String {
-        T::ALLOWED.to_owned()
-    }
 
     fn parse(text: &str) -> Option<T> {
         text.parse().ok()
@@ -110,40 +126,11 @@ impl<T: Describe> Kind for Parsed<T> {
     }
 }
 
-impl Describe for Schedule {
-    const ALLOWED: &str = "a Quartz cron expression of six fields, seconds first, or seven with \
-                           the year, that fires some day, such as 0 0 0 * * ?";
-}
-
-impl Describe for Zone {
-    const ALLOWED: &str = "local or an IANA name such as Europe/Berlin";
-}
-
-impl Describe for TokenPrefix {
-    const ALLOWED: &str = "a lower-case letter and 1 to 15 lower-case letters or digits";
-}
-
-impl Describe for RevocationWait {
-    const ALLOWED: &str = "none or cluster";
-}
-
-impl Describe for CreateByToken {
-    const ALLOWED: &str = "allowed, capped or forbidden";
-}
-
-impl Describe for TokenLayout {
-    const ALLOWED: &str = "prefixed or atlassian";
-}
-
 /// Names of formats, separated by commas; blank text for none.
 pub(super) struct Formats;
 
 impl Kind for Formats {
     type Value = Vec<FormatName>;
-
-    fn allowed() -> String {
-        "atlassian and prefixed:<prefix>, separated by commas, or nothing".to_owned()
-    }
 
     fn parse(text: &str) -> Option<Vec<FormatName>> {
         if text.trim().is_empty() {
@@ -165,10 +152,6 @@ pub(super) struct Realm;
 impl Kind for Realm {
     type Value = Box<str>;
 
-    fn allowed() -> String {
-        "1 to 64 printable ASCII characters without \" and \\".to_owned()
-    }
-
     fn parse(text: &str) -> Option<Box<str>> {
         let is_quotable = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\';
         let fits = (1..=64).contains(&text.len()) && text.bytes().all(is_quotable);
@@ -185,11 +168,6 @@ pub(super) struct BaseUrl;
 
 impl Kind for BaseUrl {
     type Value = Option<Box<str>>;
-
-    fn allowed() -> String {
-        "an absolute http or https URL without a user name, query or fragment, or nothing"
-            .to_owned()
-    }
 
     fn parse(text: &str) -> Option<Option<Box<str>>> {
         if text.is_empty() {

@@ -1,7 +1,7 @@
-//! Every property, under its documented name, from any source.
+//! The settings of a service: its properties, their defaults, and the sources of their values.
 //!
-//! [`Settings`] is valid by construction: the builder, serde, property text, the environment and
-//! the command line all go through the one table of [`Property`]s. A later value replaces an
+//! Values come from typed setters, property text, environment variables or any format that serde reads.
+//! [`SettingsBuilder`] checks each value, so [`Settings`] are always valid. A later value replaces an
 //! earlier one, so the order of the calls decides which source wins:
 //!
 //! ```
@@ -64,42 +64,54 @@ macro_rules! choices {
     )+};
 }
 
-/// The error for text that names no variant.
+/// The error for text that is not a value of [`CreateByToken`], [`RevocationWait`] or [`TokenLayout`].
+/// [`Property::allowed`] lists the values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("there is no such choice; see Property::allowed for the choices")]
 pub struct InvalidChoice;
 
-/// Whether a token may create tokens (`pat.create.by.token`). Exhaustive: each variant is a value of
-/// the property.
+/// Whether a user may create tokens with a token, not only when signed in: the value of
+/// `pat.create.by.token`. `Display` and `FromStr` use `allowed`, `capped` and `forbidden`.
+///
+/// This enum is exhaustive: each variant is a value of the property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CreateByToken {
-    /// A token may create tokens. The new token records its parent, may outlive it, and stays when the
-    /// parent is revoked, so a leaked token must be revoked together with its children
-    /// ([`Pats::revoke_with`](crate::Pats::revoke_with)). [`CreateByToken::Capped`] is the safer choice.
+    /// A token may create tokens. The new token records the creating token as its parent, may expire later
+    /// than the parent, and stays valid when the parent is revoked. So a leaked token must be revoked
+    /// together with its children ([`Pats::revoke_with`](crate::Pats::revoke_with)).
+    /// [`CreateByToken::Capped`] is the safer choice.
     Allowed,
-    /// A token may create tokens that expire no later than itself and are revoked with it.
+    /// A token may create tokens. The new token expires no later than the creating token, and is revoked
+    /// with it.
     Capped,
-    /// A token may not create tokens.
+    /// A token may not create tokens: the user must sign in to the host.
     Forbidden,
 }
 
-/// The point at which a revocation is acknowledged (`pat.revocation.wait`). Exhaustive: each variant is
-/// a value of the property.
+/// The point at which a revocation is acknowledged: the value of `pat.revocation.wait`. `Display` and
+/// `FromStr` use `none` and `cluster`.
+///
+/// This enum is exhaustive: each variant is a value of the property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RevocationWait {
-    /// After its own commit; other nodes follow within `pat.auth.max.staleness.ms`.
+    /// A revocation is acknowledged after its commit, when the node that revokes no longer accepts the
+    /// token. Other nodes accept the token for at most `pat.auth.max.staleness.ms`.
     None,
-    /// When no node accepts the token any more.
+    /// A revocation is acknowledged when no node accepts the token any more, at most
+    /// `pat.auth.max.staleness.ms` after its commit.
     Cluster,
 }
 
-/// The layout of issued tokens (`pat.token.format`). Exhaustive: each variant is a value of the
-/// property.
+/// The format of new tokens: the value of `pat.token.format`. `Display` and `FromStr` use `prefixed` and
+/// `atlassian`.
+///
+/// This enum is exhaustive: each variant is a value of the property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenLayout {
-    /// A prefix, 256 random bits and a checksum.
+    /// A prefix (`pat.token.prefix`), 256 random bits and a checksum; see
+    /// [`PrefixedFormat`](crate::format::PrefixedFormat).
     Prefixed,
-    /// Atlassian's own layout.
+    /// The format of Atlassian's tokens; see [`AtlassianFormat`](crate::format::AtlassianFormat).
     Atlassian,
 }
 
@@ -110,18 +122,20 @@ choices! {
 }
 
 impl Settings {
-    /// Returns a builder that begins with the documented defaults.
+    /// Returns a builder in which every property has its documented
+    /// [default](crate::settings#properties).
     pub fn builder() -> SettingsBuilder {
         SettingsBuilder::default()
     }
 
-    /// Returns every property, in the documented order.
+    /// Returns every property, in the order of the [table of properties](crate::settings#properties).
     #[must_use]
     pub fn properties() -> &'static [Property] {
         table::PROPERTIES
     }
 
-    /// Returns the format of new tokens.
+    /// Returns the name of the format of new tokens (`pat.token.format`), with its prefix
+    /// (`pat.token.prefix`).
     #[must_use]
     pub fn issued_format(&self) -> FormatName {
         match self.token_format {
@@ -130,13 +144,15 @@ impl Settings {
         }
     }
 
-    /// Returns the formats that authenticate: the issued one, then the others, each once.
+    /// Returns the names of the accepted formats, without duplicates: first
+    /// [`Settings::issued_format`], then those of `pat.token.accepted`.
     #[must_use]
     pub fn accepted_formats(&self) -> &[FormatName] {
         &self.accepted_formats
     }
 
-    /// Returns `pat.base.url`: the URL of the host for links in mails, without a slash at its end.
+    /// Returns `pat.base.url`: the URL at which users reach the host, for links in notifications, without
+    /// a slash at its end. `None` if it is not set, which is the default.
     #[must_use]
     pub fn base_url(&self) -> Option<&str> {
         self.base_url.as_deref()

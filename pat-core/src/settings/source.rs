@@ -11,13 +11,13 @@ use super::{Property, SettingsBuilder, SettingsError};
 const VARIABLE_PREFIX: &str = "ATLASSIAN_PATS_";
 
 impl SettingsBuilder {
-    /// Sets properties from text with one `name=value` on a line. Skips blank lines and lines that begin
-    /// with `#` or `!`; ignores white space around name and value.
+    /// Sets properties from text with one `name=value` on each line, such as `pat.realm = Example`. Skips
+    /// blank lines and lines that begin with `#` or `!`; ignores white space around name and value.
     ///
     /// # Errors
     /// - [`SettingsError::NoProperty`]: a line is not of the form `name=value`.
     /// - [`SettingsError::Line`]: a line has an unknown name, or a value that is not allowed.
-    /// - [`SettingsError::Twice`]: a property is given on two lines.
+    /// - [`SettingsError::Twice`]: two lines set one property.
     pub fn parse_properties(mut self, text: &str) -> Result<Self, SettingsError> {
         let mut seen = HashMap::new();
         for (line, content) in (1..).zip(text.lines()) {
@@ -49,12 +49,14 @@ impl SettingsBuilder {
         Ok(self)
     }
 
-    /// Sets properties from environment variables, such as `ATLASSIAN_PATS_MAX_TOKENS_PER_USER` or
-    /// `PAT_REALM`. Ignores other variables.
+    /// Sets properties from environment variables, such as those of [`std::env::vars_os`]. The variable of
+    /// a property is its name in upper case, with underscores for dots: `PAT_REALM`. Other variables are
+    /// ignored, unless their names begin with `ATLASSIAN_PATS_`.
     ///
     /// # Errors
-    /// - [`SettingsError::Unknown`]: a variable begins with `ATLASSIAN_PATS_`, and is no property.
-    /// - [`SettingsError::NotAllowed`]: the property cannot have this value.
+    /// - [`SettingsError::Unknown`]: the name of a variable begins with `ATLASSIAN_PATS_`, and no property
+    ///   has this variable.
+    /// - [`SettingsError::NotAllowed`]: a property does not allow the value of its variable.
     pub fn from_env<K: AsRef<OsStr>, V: AsRef<OsStr>>(
         mut self,
         variables: impl IntoIterator<Item = (K, V)>,
