@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use super::{Lease, StoreError};
 use crate::event::Event;
 
-/// The audit capability of a store: it keeps events, and returns them in an order in which a reader
-/// misses none.
+/// The audit capability of a store ([`TokenStore::audit`](super::TokenStore::audit)): it keeps events, and
+/// returns them in an order in which a reader misses none.
 ///
 /// A store with this capability writes the event of a change in the transaction of the change:
 ///
@@ -19,10 +19,10 @@ use crate::event::Event;
 /// | [`settle_notification`](super::JobStore::settle_notification) as sent | [`Notified`](crate::event::EventKind::Notified) | one for each token |
 /// | [`settle_notification`](super::JobStore::settle_notification) as dead | [`NotificationDead`](crate::event::EventKind::NotificationDead) | one |
 ///
-/// An event is numbered only after its commit ([`AuditStore::number_events`]), since transactions
-/// do not commit in the order in which they begin: a reader that continues after the last time or ID
-/// it read would miss events that are committed late. [`JobStore::purge`](super::JobStore::purge)
-/// deletes old events, whether or not a sink has received them.
+/// An event gets its number ([`EventRow::seq`](crate::event::EventRow::seq)) only after its commit, by
+/// [`AuditStore::number_events`], since transactions do not commit in the order in which they begin: a
+/// reader that continues after the last time or ID it has read would miss events that are committed late.
+/// [`JobStore::purge`](super::JobStore::purge) deletes old events, whether or not a sink has received them.
 ///
 /// An implementation is conformant if it passes the suite in `pat_core::testing::audit`. It needs
 /// [`TokenStore::jobs`](super::TokenStore::jobs) too.
@@ -50,32 +50,53 @@ use crate::event::Event;
 /// ```
 #[async_trait]
 pub trait AuditStore: Debug + Send + Sync {
-    /// Writes events that belong to no change, in one transaction: one row for each event, or one for
-    /// each token of an event with several.
-    async fn record_events(&self, events: &[Event]) -> Result<(), StoreError>;
-
-    /// Numbers up to `limit` committed events that have no number, the oldest first. Returns how many
-    /// it numbered.
-    ///
-    /// Numbers grow by one, without a gap, in the order in which these calls commit, so a reader that
-    /// has read up to a number finds every later event after it. Several nodes may call this at the
-    /// same time; each event gets one number.
-    async fn number_events(&self, limit: u32) -> Result<u64, StoreError>;
-
-    /// Returns the last number that was assigned; 0 if none was.
-    async fn last_event_number(&self) -> Result<u64, StoreError>;
-
-    /// Returns up to `limit` events with numbers greater than `seq`, in order of number. Each is one
-    /// row, with at most one token. Reads from the primary, never from a replica that may lag.
-    async fn events_after(&self, seq: u64, limit: u32) -> Result<Vec<Event>, StoreError>;
-
-    /// Returns the number of the last event that a shared sink has received; `None` before the first.
-    async fn sink_position(&self, sink: &str) -> Result<Option<u64>, StoreError>;
-
-    /// Stores the position of a shared sink, if the lease is still held.
+    /// Writes events that belong to no change, such as refusals, in one transaction: one row for each
+    /// event, or one row for each token of an event with several tokens
+    /// ([`EventKind::per_token`](crate::event::EventKind::per_token)).
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`] if another node has acquired the lease since.
+    /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
+    async fn record_events(&self, events: &[Event]) -> Result<(), StoreError>;
+
+    /// Assigns numbers ([`EventRow::seq`](crate::event::EventRow::seq)) to up to `limit` committed events
+    /// that have none, oldest event first. Returns how many events it numbered.
+    ///
+    /// Numbers start with 1 and have no gaps. They grow in the order in which the calls of this method
+    /// commit, so an event that is numbered later has a greater number than every event that a reader has
+    /// seen. Several nodes may call this method at the same time; each event gets one number.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
+    async fn number_events(&self, limit: u32) -> Result<u64, StoreError>;
+
+    /// Returns the greatest number that [`AuditStore::number_events`] has assigned; 0 if it has assigned
+    /// none.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
+    async fn last_event_number(&self) -> Result<u64, StoreError>;
+
+    /// Returns up to `limit` events with numbers greater than `seq`, in ascending order of number. Each
+    /// event is one stored row, so it has at most one token. The store must read from the primary, never
+    /// from a replica that may lag.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
+    async fn events_after(&self, seq: u64, limit: u32) -> Result<Vec<Event>, StoreError>;
+
+    /// Returns the stored position of the shared sink with the name `sink`
+    /// ([`EventSink::name`](crate::event::EventSink::name)): the number of the last event that it has
+    /// received. `None` before the first event.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
+    async fn sink_position(&self, sink: &str) -> Result<Option<u64>, StoreError>;
+
+    /// Stores `seq` as the position of the shared sink with the name `sink`, if the lease is still held.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] if another node has acquired the lease since, or another [`StoreError`] if
+    /// the database [fails or does not answer](super::TokenStore#errors).
     async fn put_sink_position(
         &self,
         lease: &Lease,

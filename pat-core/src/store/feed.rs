@@ -6,26 +6,33 @@ use serde::{Deserialize, Serialize};
 use super::{RevokedToken, StoreTime, StoreVersions};
 use crate::token::{Owner, TokenId};
 
-/// A change that reduces access. Each one is appended to the change feed, from which the other nodes
-/// learn of it. Exhaustive: a store must handle each.
+/// A change that reduces access. A store appends every change to its change feed, from which the other
+/// nodes learn of it.
+///
+/// This enum is exhaustive: a store must handle every variant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
-    /// A token was revoked.
+    /// The token with this ID was revoked.
     TokenRevoked(TokenId),
-    /// The owner's entry in the host's directory changed: disabled, enabled, locked or deleted.
+    /// This owner was disabled, enabled, locked or deleted in the host's directory, so nodes must look up
+    /// the owner's tokens again.
     OwnerChanged(Owner),
-    /// All nodes reload every token: too many were revoked at once, or the clock was corrected.
+    /// Nodes must look up every token again: more than [`Change::MOST_NAMED`] tokens were revoked at once,
+    /// or stored times were corrected.
     Everything,
 }
 
 impl Change {
-    /// The most revoked tokens of one transaction that the feed lists one by one; more are one
-    /// [`Change::Everything`]. Reading a million entries would take a node longer than the staleness
-    /// bound; reloading costs one query for each token in use.
+    /// The greatest number of tokens, revoked in one transaction, that the feed lists one by one. For more
+    /// tokens the feed has one [`Change::Everything`] instead: a node would take longer than
+    /// `pat.auth.max.staleness.ms` to read a million entries, while looking up everything again costs one
+    /// query for each token in use.
     pub const MOST_NAMED: usize = 1_000;
 
-    /// Returns the entries of a transaction that has revoked these tokens.
+    /// Returns the changes that a transaction which has revoked `tokens` appends to the feed: one
+    /// [`Change::TokenRevoked`] for each token, or one [`Change::Everything`] for more than
+    /// [`Change::MOST_NAMED`] tokens.
     #[must_use]
     pub fn of_revoked(tokens: &[RevokedToken]) -> Vec<Self> {
         if tokens.len() > Self::MOST_NAMED {
@@ -36,21 +43,21 @@ impl Change {
     }
 }
 
-/// A change and its position in the order of all changes.
+/// An entry of the change feed: a change, and its position in the order of all changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChangeEntry {
-    /// The change counter after the transaction of the change. The entries of one transaction share
-    /// it.
+    /// Value of the change counter ([`ChangePage`]) after the transaction that made the change. All entries
+    /// of one transaction have the same generation.
     pub generation: u64,
-    /// The transaction's random number; see [`FeedPosition::nonce`].
+    /// Random number of the transaction that made the change; see [`FeedPosition::nonce`].
     pub nonce: u64,
-    /// The change.
+    /// The change that the entry announces to the other nodes.
     pub change: Change,
 }
 
 impl ChangeEntry {
-    /// Creates an entry.
+    /// Creates an entry from its generation, its nonce and its change.
     #[must_use]
     pub const fn new(generation: u64, nonce: u64, change: Change) -> Self {
         Self {
@@ -61,41 +68,45 @@ impl ChangeEntry {
     }
 }
 
-/// How far a node has read the change feed. Exhaustive: any two nodes with the same position have read
-/// the same changes.
+/// A position in the change feed: how far a node has read it.
+///
+/// This struct is exhaustive: two nodes with the same position have read the same changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FeedPosition {
-    /// The generation of the last change that was read; 0 before the first one.
+    /// Generation ([`ChangeEntry::generation`]) of the last change that was read; 0 before the first
+    /// change.
     pub generation: u64,
-    /// The random number of that generation; `None` if it has no entry. After a failover that lost
-    /// commits it differs, even when the counter has caught up.
+    /// Random number of the transaction with this generation; `None` if the feed has no entry of this
+    /// generation. After a failover that lost commits, another transaction may have the same generation,
+    /// and then has another random number.
     pub nonce: Option<u64>,
 }
 
-/// A node's report of how far it has applied the change feed.
+/// A node's report of how far it has applied the change feed, which the other nodes read
+/// ([`TokenStore::heartbeat`](super::TokenStore::heartbeat)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NodeReport {
-    /// The node's unique number, at most 2⁶³ − 1.
+    /// Random number that identifies the node, at most 2⁶³ − 1.
     pub node: u64,
-    /// The generation up to which the node has applied all changes.
+    /// Generation ([`ChangeEntry::generation`]) up to which the node has applied all changes.
     pub applied: u64,
-    /// The node's time, which may be wrong and grows with each report. Orders the reports of this
+    /// Time of the node's clock, which may be wrong. It grows with each report, orders the reports of one
     /// node, and is compared with no other time.
     pub now: Timestamp,
-    /// When the node reports.
+    /// When the node sends reports.
     pub mode: ReportMode,
-    /// The version of the store that the node knows ([`SCHEMA_VERSION`](super::SCHEMA_VERSION)); 0 if not reported.
+    /// The [`SCHEMA_VERSION`](super::SCHEMA_VERSION) of the node's program; 0 if not reported.
     pub version: u64,
-    /// Whether the node has evidence against a store's clock that is far from the mark
-    /// ([`StoreTime`]): it finds the two close together, or has seen the clock leap while it ran.
-    /// `false` for a node that found them apart when it started.
+    /// Whether the node doubts a clock of the store that is far from the mark ([`StoreTime`]). `true` if
+    /// the node finds clock and mark close together, or has seen the clock leap while the node ran; `false`
+    /// if clock and mark were already apart when the node started.
     pub contradicts_leap: bool,
 }
 
 impl NodeReport {
-    /// Creates the report of a node that reports [seldom](ReportMode::Seldom), gives no version and does
-    /// not contradict a leap.
+    /// Creates the report of a node with mode [`ReportMode::Seldom`] and version 0, whose
+    /// [`contradicts_leap`](NodeReport::contradicts_leap) is `false`.
     #[must_use]
     pub const fn new(node: u64, applied: u64, now: Timestamp) -> Self {
         Self {
@@ -109,51 +120,60 @@ impl NodeReport {
     }
 }
 
-/// When a node reports, in addition to every ten seconds. Exhaustive: a store must handle each.
+/// When a node sends a [`NodeReport`]. Every node sends one every ten seconds.
+///
+/// This enum is exhaustive: a store must handle every variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ReportMode {
-    /// Every ten seconds only. A revocation that waits for such a node waits until its cache expires.
+    /// The node reports every ten seconds only. A revocation that waits for this node waits until the
+    /// node's cache has expired.
     Seldom,
-    /// After each change it applies, before it uses its cache again.
+    /// The node also reports whenever it has applied new changes, before it uses its cache again.
     EachChange,
-    /// As [`ReportMode::EachChange`]; and its own revocations wait for the other nodes
-    /// (`pat.revocation.wait=cluster`), so these should report each change too.
+    /// The node reports as with [`ReportMode::EachChange`]. In addition, its own revocations wait for the
+    /// other nodes (`pat.revocation.wait=cluster`), so the other nodes should report new changes too.
     EachChangeAndWaits,
 }
 
-/// How long after its last report a node is forgotten, by each other node's clock. It stops using its
-/// cache long before, so a revocation need not wait for it.
+/// How long after a node's last report the other nodes forget the node: one minute, which each node
+/// measures with its own clock. By then the silent node has long stopped using its cache, so a revocation
+/// need not wait for it.
 pub const NODE_FORGOTTEN_AFTER: Duration = Duration::from_mins(1);
 
-/// The most entries of the change feed that are read at once. A node that has missed more invalidates
-/// its whole cache: reloading the tokens in use takes less time than reading on.
+/// The greatest number of entries that a node reads from the change feed at once. A node that has missed
+/// more entries drops its whole cache instead: looking up the tokens in use takes less time than reading
+/// all entries.
 pub const MOST_READ: u64 = 2_000;
 
-/// The result of [`TokenStore::changes_since`](super::TokenStore::changes_since).
+/// The changes after a position, as [`TokenStore::changes_since`](super::TokenStore::changes_since) returns
+/// them.
 ///
-/// The change counter has no gaps and grows in the order of the commits: a transaction increments it as
-/// its last step, under a lock held until the commit. (A database sequence does not have that order, so
-/// a reader would miss changes that commit late.)
+/// A store counts the transactions that change something: its *change counter* has no gaps and grows in
+/// the order of the commits, since a transaction increments it as its last step, under a lock that it holds
+/// until the commit. (A database sequence does not have that order, so a reader would miss changes that
+/// commit late.)
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChangePage {
-    /// The end of the feed.
+    /// Position of the last change in the feed.
     pub head: FeedPosition,
-    /// The random number that the feed now has at the cursor's generation; `None` if it has no entry.
-    /// If it differs from [`FeedPosition::nonce`] of the cursor, the feed has lost changes.
+    /// Random number that the feed now has at the generation of the caller's cursor; `None` without a
+    /// cursor, or if the feed has no entry of that generation. If it differs from [`FeedPosition::nonce`]
+    /// of the cursor, the feed has lost changes.
     pub nonce_at_cursor: Option<u64>,
-    /// The entries after the cursor, in order of generation. Old ones may have been deleted, which
-    /// leaves a gap in the generations. Empty without a cursor, or if they are more than
-    /// [`MOST_READ`].
+    /// The entries after the cursor, in order of generation. Old entries may have been deleted, which
+    /// leaves a gap in the generations. Empty without a cursor, and if there are more than [`MOST_READ`]
+    /// entries.
     pub entries: Vec<ChangeEntry>,
-    /// The store's time at the read.
+    /// The store's time when it read the page.
     pub time: StoreTime,
-    /// The versions that may use the store.
+    /// The store's version, and the oldest version that may use the store.
     pub versions: StoreVersions,
 }
 
 impl ChangePage {
-    /// Creates the page of a feed without entries, of a store without a clock, a mark and versions.
+    /// Creates a page without entries, for a feed that ends at `head`. Its time has no clock and no mark;
+    /// its versions are [`StoreVersions::default`].
     #[must_use]
     pub fn new(head: FeedPosition) -> Self {
         Self {

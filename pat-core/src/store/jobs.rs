@@ -11,15 +11,16 @@ use super::{MarkBounds, StoreError, StoreTime};
 use crate::notification::{NotificationId, NotificationKind};
 use crate::token::{Owner, TokenId};
 
-/// The job capability of a store. Without it ([`TokenStore::jobs`](super::TokenStore::jobs)) no token
-/// is pruned and no owner is notified.
+/// The job capability of a store ([`TokenStore::jobs`](super::TokenStore::jobs)): leases of jobs, pruning
+/// and the outbox of notifications. Without it no token is pruned and no owner is notified.
 ///
-/// Callers pass the time of their clock. A store whose database has a clock uses that one instead,
-/// read in the transaction of the change. A stored time in an impossible future, written while a clock
-/// was wrong, counts as not set: a lease that lasts longer than any lease, an occurrence that is done
-/// before its time, a notification that is delayed longer than [`LONGEST_DELAY`](super::LONGEST_DELAY).
+/// Callers pass the time of their clock. A store whose database has a clock uses the database's time
+/// instead, which it reads in the transaction of the change. A stored time in an impossible future,
+/// written while a clock was wrong, counts as not set: the end of a lease that is further away than any
+/// lease lasts, a completed occurrence that is not due yet, a notification that is put off by more than
+/// [`LONGEST_DELAY`](super::LONGEST_DELAY).
 ///
-/// A method with a [`Lease`] makes its changes in one transaction, and only if the lease is still
+/// A method that takes a [`Lease`] makes its changes in one transaction, and only if the lease is still
 /// held. An implementation is conformant if it passes the suite in `pat_core::testing::jobs`.
 ///
 /// # Errors
@@ -50,21 +51,25 @@ use crate::token::{Owner, TokenId};
 /// ```
 #[async_trait]
 pub trait JobStore: Debug + Send + Sync {
-    /// Acquires a job's lease for `request.ttl`, if the due occurrence (`request.due`) has not been
-    /// run and no other node holds the lease. Moves the mark within `request.mark`, and returns the
-    /// time after that.
+    /// Acquires the lease of a job for the time [`LeaseRequest::ttl`], if an occurrence is due
+    /// ([`LeaseRequest::due`]) that no node has run, and if no other node holds the lease. Also moves the
+    /// store's mark to [`MarkBounds::next`], and returns the store's time after that.
     ///
-    /// The term grows by one with each acquisition, so that a node that was paused beyond the end of
-    /// its lease is distinguished from the next holder.
+    /// The lease's term grows by one with each acquisition, which distinguishes a node that was paused
+    /// beyond the end of its lease from the next holder.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
     async fn acquire_lease(
         &self,
         request: &LeaseRequest<'_>,
     ) -> Result<(LeaseAnswer, StoreTime), StoreError>;
 
-    /// Extends a lease to `ttl` after `now`.
+    /// Extends a lease, so that it ends at the time `ttl` after `now`.
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`] if another node has acquired it since.
+    /// [`StoreError::LeaseLost`] if another node has acquired the lease since, or another [`StoreError`] if
+    /// the database [fails or does not answer](super::TokenStore#errors).
     async fn renew_lease(
         &self,
         lease: &Lease,
@@ -72,22 +77,27 @@ pub trait JobStore: Debug + Send + Sync {
         ttl: Duration,
     ) -> Result<(), StoreError>;
 
-    /// Releases a lease. With `is_done`, marks its occurrence and all earlier ones as done.
+    /// Releases a lease. If `is_done` is `true`, also records that [`Lease::occurrence`] and all earlier
+    /// occurrences of the job have been run; if `false`, the occurrence stays due.
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`] if another node has acquired it since; nothing is changed.
+    /// [`StoreError::LeaseLost`] if another node has acquired the lease since, or another [`StoreError`] if
+    /// the database [fails or does not answer](super::TokenStore#errors).
     async fn release_lease(&self, lease: &Lease, is_done: bool) -> Result<(), StoreError>;
 
-    /// Queues the due notifications of one kind for up to `max_owners` owners: one for each owner, with
-    /// all due tokens. Returns how many it queued; 0 if none is due any more.
+    /// Queues the due notifications of one kind for up to `max_owners` owners: one notification for each
+    /// owner, about all of the owner's due tokens. Returns how many notifications it queued; 0 if no token
+    /// is due.
     ///
-    /// `ExpiresSoon` is due for an unrevoked token that has not expired, expires within `due.within`,
-    /// and has had no notification of expiry; `Expired` for an unrevoked token that has expired and has
-    /// had no `Expired`. None is due while the clock is more than [`LONGEST_LEAP`] ahead of the mark,
-    /// since the notifications could be false.
+    /// For [`NotificationKind::ExpiresSoon`], a token is due if it is unrevoked, has not expired, expires
+    /// within [`DueNotifications::within`], and no notification of its expiry was queued before. For
+    /// [`NotificationKind::Expired`], a token is due if it is unrevoked, has expired, and no `Expired` was
+    /// queued for it before. No token is due while the clock is more than [`LONGEST_LEAP`] ahead of the
+    /// mark, since the notifications could be false.
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`] if another node has acquired the lease since.
+    /// [`StoreError::LeaseLost`] if another node has acquired the lease since, or another [`StoreError`] if
+    /// the database [fails or does not answer](super::TokenStore#errors).
     async fn queue_due_notifications(
         &self,
         lease: &Lease,
@@ -95,74 +105,90 @@ pub trait JobStore: Debug + Send + Sync {
         max_owners: u32,
     ) -> Result<u64, StoreError>;
 
-    /// Deletes up to `limit` tokens that expired or were revoked at least `prune.keep` before
-    /// [`StoreTime::vouched`], and returns them.
+    /// Deletes up to `limit` old tokens, and returns the deleted tokens. A token is old if it expired or
+    /// was revoked at least [`Prune::keep`] before [`StoreTime::vouched`].
     ///
-    /// In the same transaction:
+    /// In the same transaction, the store does the following:
     ///
-    /// - If `prune.notify` is set, queues one [`NotificationKind::Pruned`] for each owner of deleted
-    ///   tokens that were not revoked.
-    /// - Makes the children of a deleted token children of its nearest remaining ancestor, so that they
-    ///   stay descendants of that one
-    ///   ([`RevocationScope::TokensAndDescendants`](super::RevocationScope::TokensAndDescendants)).
+    /// - If [`Prune::notify`] is `true`, it queues one [`NotificationKind::Pruned`] for each owner of
+    ///   deleted tokens, about those tokens that were not revoked.
+    /// - It makes each child of a deleted token a child of the nearest ancestor that remains, so that a
+    ///   revocation of this ancestor with its descendants
+    ///   ([`RevocationScope::TokensAndDescendants`](super::RevocationScope::TokensAndDescendants)) still
+    ///   revokes the child.
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`] if another node has acquired the lease since.
+    /// [`StoreError::LeaseLost`] if another node has acquired the lease since, or another [`StoreError`] if
+    /// the database [fails or does not answer](super::TokenStore#errors).
     async fn prune(&self, lease: &Lease, prune: &Prune, limit: u32) -> Result<Pruned, StoreError>;
 
-    /// Deletes rows that are older than `purge` allows, by [`StoreTime::vouched`]: entries of the
-    /// change feed, except those of its newest generation; notifications that were sent, skipped or
-    /// given up; and audit events. Deletes at most `limit` of each. Returns how many it deleted.
+    /// Deletes rows that are older than `purge` allows, by [`StoreTime::vouched`]: entries of the change
+    /// feed, except those of the latest generation; notifications that were sent or skipped, and dead
+    /// letters; and audit events. Deletes at most `limit` rows of each of these three. Returns how many
+    /// rows it deleted in all.
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`] if another node has acquired the lease since.
+    /// [`StoreError::LeaseLost`] if another node has acquired the lease since, or another [`StoreError`] if
+    /// the database [fails or does not answer](super::TokenStore#errors).
     async fn purge(&self, lease: &Lease, purge: &Purge, limit: u32) -> Result<u64, StoreError>;
 
-    /// Corrects times that were written while a clock was ahead. If a token's creation is in the
-    /// future, sets it to now, and moves the expiry back by as much; last uses, notifications and other
-    /// rows with a time in the future count as not set. Returns how many tokens it moved; appends
-    /// [`Change::Everything`](super::Change::Everything) if it moved any.
+    /// Corrects times that were written while a clock was ahead. Returns how many tokens it changed, and
+    /// appends [`Change::Everything`](super::Change::Everything) to the feed if it changed any.
     ///
-    /// Moves nothing while the clock is behind the mark, since the clock is then wrong. `now` is this
-    /// machine's real time, for stores without a clock. The default implementation does nothing.
+    /// Tokens that were created in the future get the present time as the time of creation, and expire
+    /// earlier by as much. Last uses, notifications and other rows with a time in the future count as not
+    /// set.
+    ///
+    /// The store corrects nothing while its clock is behind the mark, since the clock may then be the wrong
+    /// one. `now` is the time of this machine's clock, for a store without a clock of its own. The default
+    /// implementation corrects nothing.
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`] if another node has acquired the lease since.
+    /// [`StoreError::LeaseLost`] if another node has acquired the lease since, or another [`StoreError`] if
+    /// the database [fails or does not answer](super::TokenStore#errors).
     async fn mend_future(&self, lease: &Lease, now: Timestamp) -> Result<u64, StoreError> {
         let _ = (lease, now);
         Ok(0)
     }
 
-    /// Returns up to `limit` owners of unrevoked tokens with keys greater than `after`, in byte order.
+    /// Returns up to `limit` owners of unrevoked tokens, in the byte order of their keys: those with keys
+    /// greater than `after`, or the first ones if `after` is `None`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
     async fn owners_after(
         &self,
         after: Option<&Owner>,
         limit: u32,
     ) -> Result<Vec<ListedOwner>, StoreError>;
 
-    /// Records which owners are missing from the directory, and since when. An owner in
-    /// `noted.missing` who is not recorded is recorded as missing since now; the record of an owner in
-    /// `noted.present` is removed. Returns the owners in `noted.missing` who have been missing for at
-    /// least `noted.at_least`.
+    /// Records which owners are missing from the directory, and since when. Returns the owners in
+    /// [`MissingOwners::missing`] who have been missing for at least [`MissingOwners::at_least`].
     ///
-    /// Times are [`StoreTime::vouched`]; a recorded time later than that counts as not set.
+    /// An owner in `missing` without a record gets one with the present time; the records of the owners in
+    /// [`MissingOwners::present`] are deleted. The present time is [`StoreTime::vouched`], and a recorded
+    /// time that is later counts as not set.
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`] if another node has acquired the lease since.
+    /// [`StoreError::LeaseLost`] if another node has acquired the lease since, or another [`StoreError`] if
+    /// the database [fails or does not answer](super::TokenStore#errors).
     async fn note_missing(
         &self,
         lease: &Lease,
         noted: &MissingOwners,
     ) -> Result<Vec<Owner>, StoreError>;
 
-    /// Claims up to `limit` due notifications, oldest first, so that no other worker gets them during
-    /// `ttl`. Counts an attempt for each.
+    /// Claims up to `limit` due notifications, the longest due first, so that no other worker gets them
+    /// during the time `ttl`. Counts an attempt for each notification ([`QueuedNotification::attempts`]).
     ///
-    /// Removes from a notification the tokens to which it no longer applies: for `Created`,
-    /// `ExpiresSoon` and `Expired`, those that are revoked or deleted; for `ExpiresSoon` also those
-    /// that have expired (by the mark, while the clock is more than [`LONGEST_LEAP`] ahead of it). A
-    /// notification without tokens is settled as skipped, and the next one is claimed instead: the
-    /// result is empty only if none is due.
+    /// The store first removes tokens from a notification that it no longer applies to: for `Created`,
+    /// `ExpiresSoon` and `Expired`, tokens that are revoked or deleted; for `ExpiresSoon` also tokens that
+    /// have expired (by the mark, while the clock is more than [`LONGEST_LEAP`] ahead of the mark). If no
+    /// token is left, it settles the notification as skipped, and claims the next one instead. So the
+    /// result is empty only if no notification is due.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
     async fn claim_notifications(
         &self,
         now: Timestamp,
@@ -170,8 +196,12 @@ pub trait JobStore: Debug + Send + Sync {
         limit: u32,
     ) -> Result<Vec<QueuedNotification>, StoreError>;
 
-    /// Records the outcome of a claimed notification. Returns `false`, and changes nothing, if the
-    /// claim has expired and another worker has claimed the notification since.
+    /// Records the outcome of a claimed notification at the time `now`. Returns `true` if the outcome was
+    /// recorded. Returns `false`, and changes nothing, if the notification was settled with this claim
+    /// already, or if the claim has expired and another worker has claimed the notification since.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
     async fn settle_notification(
         &self,
         claim: &Claim,
@@ -179,14 +209,23 @@ pub trait JobStore: Debug + Send + Sync {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Returns the counts of the outbox.
+    /// Returns how many notifications are pending, since when, and how many are dead letters.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
     async fn outbox(&self) -> Result<Outbox, StoreError>;
 
-    /// Returns up to `limit` dead notifications, newest first.
+    /// Returns up to `limit` dead letters, the most recently queued first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
     async fn dead_notifications(&self, limit: u32) -> Result<Vec<DeadNotification>, StoreError>;
 
-    /// Queues a dead notification again, due at `now` and with no attempts counted. Returns `false` if
-    /// it is not dead.
+    /// Queues a dead letter again, due at `now` and with 0 attempts. Returns `true` if it was queued;
+    /// `false` if there is no dead letter with this ID.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
     async fn requeue_notification(
         &self,
         id: NotificationId,
@@ -194,20 +233,24 @@ pub trait JobStore: Debug + Send + Sync {
     ) -> Result<bool, StoreError>;
 }
 
-/// A job that one node at a time runs.
+/// A job that one node at a time runs, under a [`Lease`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Job {
-    /// Deletes old tokens, change-feed entries, notifications and audit events.
+    /// Deletes old tokens, entries of the change feed, notifications and audit events, and revokes the
+    /// tokens of owners who are missing from the directory. Runs at the times of
+    /// `atlassian.pats.pruning.schedule.cron`.
     Prune,
-    /// Queues notifications of expiry.
+    /// Queues notifications about tokens that expire soon or have expired. Runs at the times of
+    /// `atlassian.pats.expiry.check.schedule.cron`.
     ExpiryCheck,
-    /// Feeds the shared event sinks. It has no occurrences: it is always due.
+    /// Feeds the shared [event sinks](crate::event::EventSink). This job has no schedule: it is always due.
     EventFeed,
 }
 
 impl Job {
-    /// Returns the fixed name for the store, logs and metrics: `prune`, `expiry-check` or `event-feed`.
+    /// Returns the fixed name of the job for the store, logs and metrics: `prune`, `expiry-check` or
+    /// `event-feed`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -218,24 +261,25 @@ impl Job {
     }
 }
 
-/// A request for a job's lease.
+/// A request for a job's lease ([`JobStore::acquire_lease`]).
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct LeaseRequest<'a> {
-    /// The job.
+    /// Job that the caller wants to run.
     pub job: Job,
-    /// Now, by the caller's clock.
+    /// The present time, by the caller's clock.
     pub now: Timestamp,
-    /// How long the lease lasts.
+    /// How long the lease lasts unless it is renewed.
     pub ttl: Duration,
-    /// Returns when the occurrence was scheduled that is due at the store's time; `None` if none is.
+    /// Function that takes the store's time and returns for when the latest occurrence of the job up to
+    /// that time was scheduled; `None` if the job has no such occurrence.
     pub due: &'a (dyn Fn(Timestamp) -> Option<Timestamp> + Sync),
-    /// The range in which the mark may be set.
+    /// Range in which the store may set its mark.
     pub mark: MarkBounds,
 }
 
 impl<'a> LeaseRequest<'a> {
-    /// Creates a request.
+    /// Creates a request for the lease of `job` at the time `now`.
     #[must_use]
     pub const fn new(
         job: Job,
@@ -265,31 +309,34 @@ impl fmt::Debug for LeaseRequest<'_> {
     }
 }
 
-/// The result of [`JobStore::acquire_lease`]. Exhaustive: a caller must handle each.
+/// The result of [`JobStore::acquire_lease`].
+///
+/// This enum is exhaustive: a caller must handle every variant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeaseAnswer {
-    /// The caller holds the lease.
+    /// The caller now holds the lease, and runs the job.
     Acquired(Lease),
-    /// Another node holds it.
+    /// An occurrence is due, but another node holds the lease.
     Held,
-    /// The occurrence was already run, or none is due.
+    /// No occurrence is due, or the due occurrence has been run already.
     Done,
 }
 
-/// The right to run an occurrence of a job.
+/// The right to run one occurrence of a job, until the lease ends or is released.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lease {
-    /// The job.
+    /// Job that the holder runs.
     pub job: Job,
-    /// When the occurrence was scheduled.
+    /// Time for which the occurrence was scheduled.
     pub occurrence: Timestamp,
-    /// The number of this acquisition (a fencing token): writes with an older term are refused.
+    /// Number of this acquisition of the job's lease (a fencing token). The store refuses writes under a
+    /// lease with an older term.
     pub term: u64,
 }
 
 impl Lease {
-    /// Creates a lease.
+    /// Creates the lease of `job` with the term `term`, for the occurrence scheduled at `occurrence`.
     #[must_use]
     pub const fn new(job: Job, occurrence: Timestamp, term: u64) -> Self {
         Self {
@@ -300,51 +347,55 @@ impl Lease {
     }
 }
 
-/// The criteria for due notifications.
+/// The criteria by which [`JobStore::queue_due_notifications`] finds the tokens whose owners are notified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DueNotifications {
-    /// [`NotificationKind::ExpiresSoon`] or [`NotificationKind::Expired`].
+    /// Kind of the queued notifications: [`NotificationKind::ExpiresSoon`] or
+    /// [`NotificationKind::Expired`].
     pub kind: NotificationKind,
-    /// Now, by the caller's clock.
+    /// The present time, by the caller's clock.
     pub now: Timestamp,
-    /// How long before expiry `ExpiresSoon` is due; unused for `Expired`.
+    /// How long before its expiry a token is due for [`NotificationKind::ExpiresSoon`]; unused for
+    /// [`NotificationKind::Expired`].
     pub within: Duration,
 }
 
 impl DueNotifications {
-    /// Creates criteria.
+    /// Creates criteria for notifications of the kind `kind` at the time `now`.
     #[must_use]
     pub const fn new(kind: NotificationKind, now: Timestamp, within: Duration) -> Self {
         Self { kind, now, within }
     }
 }
 
-/// How far the clock may be ahead of the mark while notifications are queued: enough for a machine that
-/// was off for six days, too little for a clock that is a year ahead.
+/// How far the store's clock may be ahead of its mark ([`StoreTime`]) while notifications of expiry are
+/// queued: seven days. That allows for a machine that was off for six days, and excludes a clock that is a
+/// year ahead.
 pub const LONGEST_LEAP: Duration = Duration::from_hours(7 * 24);
 
-/// How far two correct clocks may differ: a caller may have waited for a lock after it read its clock,
-/// and servers differ by milliseconds after a failover. A time that is at most this far ahead does not
-/// count as an impossible future.
+/// How far two correct clocks may differ: one minute. A caller may have waited for a lock after it read its
+/// clock, and servers differ by milliseconds after a failover. So a stored time that is at most this far in
+/// the future does not count as impossible.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
 
-/// The criteria for pruned tokens.
+/// The criteria by which [`JobStore::prune`] finds the tokens that it deletes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Prune {
-    /// Now, by the caller's clock.
+    /// The present time, by the caller's clock.
     pub now: Timestamp,
-    /// The caller's mark ([`StoreTime::mark`]), for stores without one.
+    /// The caller's own mark ([`StoreTime::mark`]), for a store without a mark.
     pub vouched: Timestamp,
-    /// How long tokens are kept after they expired or were revoked.
+    /// How long a token is kept after it expires or is revoked.
     pub keep: Duration,
-    /// Whether owners are notified.
+    /// Whether a [`NotificationKind::Pruned`] is queued for the owners of deleted tokens.
     pub notify: bool,
 }
 
 impl Prune {
-    /// Creates criteria of a pruning without notifications.
+    /// Creates criteria for tokens that expired or were revoked at least `keep` ago. No notifications are
+    /// queued.
     #[must_use]
     pub const fn new(now: Timestamp, vouched: Timestamp, keep: Duration) -> Self {
         Self {
@@ -356,54 +407,56 @@ impl Prune {
     }
 }
 
-/// The result of [`JobStore::prune`].
+/// The result of [`JobStore::prune`]: what was deleted, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pruned {
-    /// When, by the store's clock.
+    /// When the tokens were deleted, by the store's clock; by [`Prune::now`] if the store has no clock.
     pub at: Timestamp,
-    /// The tokens that were deleted.
+    /// The tokens that this call deleted, in any order.
     pub tokens: Vec<PrunedToken>,
 }
 
 impl Pruned {
-    /// Creates the result of a pruning.
+    /// Creates the result of a deletion of `tokens` at the time `at`.
     #[must_use]
     pub const fn new(at: Timestamp, tokens: Vec<PrunedToken>) -> Self {
         Self { at, tokens }
     }
 }
 
-/// A token that has just been deleted.
+/// A token that a pruning has deleted, in [`Pruned`] and
+/// [`EventKind::Pruned`](crate::event::EventKind::Pruned).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PrunedToken {
-    /// Its ID.
+    /// ID of the deleted token.
     pub id: TokenId,
-    /// Its owner.
+    /// Owner of the deleted token.
     pub owner: Owner,
 }
 
 impl PrunedToken {
-    /// Creates a deleted token.
+    /// Creates a deleted token from its ID and its owner.
     #[must_use]
     pub const fn new(id: TokenId, owner: Owner) -> Self {
         Self { id, owner }
     }
 }
 
-/// An owner of tokens that are not revoked.
+/// An owner of unrevoked tokens, as [`JobStore::owners_after`] lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListedOwner {
-    /// The owner's key.
+    /// Key of the owner.
     pub owner: Owner,
-    /// Since when the owner is recorded as missing ([`JobStore::note_missing`]); `None` if present.
+    /// Since when the owner has been recorded as missing from the directory ([`JobStore::note_missing`]);
+    /// `None` if there is no such record.
     pub missing_since: Option<Timestamp>,
 }
 
 impl ListedOwner {
-    /// Creates an owner who is not missing.
+    /// Creates an owner who is not recorded as missing.
     #[must_use]
     pub const fn new(owner: Owner) -> Self {
         Self {
@@ -413,24 +466,24 @@ impl ListedOwner {
     }
 }
 
-/// The owners that the directory does and does not know.
+/// The owners that the directory knows and does not know, for [`JobStore::note_missing`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MissingOwners {
-    /// Now, by the caller's clock.
+    /// The present time, by the caller's clock.
     pub now: Timestamp,
-    /// The caller's mark ([`StoreTime::mark`]), for stores without one.
+    /// The caller's own mark ([`StoreTime::mark`]), for a store without a mark.
     pub vouched: Timestamp,
     /// Owners that the directory does not know, without duplicates.
     pub missing: Vec<Owner>,
-    /// Owners that it knows, without duplicates.
+    /// Owners that the directory knows, without duplicates.
     pub present: Vec<Owner>,
-    /// How long an owner must have been missing to be returned.
+    /// How long an owner must have been missing for [`JobStore::note_missing`] to return it.
     pub at_least: Duration,
 }
 
 impl MissingOwners {
-    /// Creates lists without owners.
+    /// Creates lists without owners, at the time `now`.
     #[must_use]
     pub const fn new(now: Timestamp, vouched: Timestamp, at_least: Duration) -> Self {
         Self {
@@ -443,24 +496,24 @@ impl MissingOwners {
     }
 }
 
-/// The ages at which rows are deleted.
+/// The ages at which [`JobStore::purge`] deletes rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Purge {
-    /// Now, by the caller's clock.
+    /// The present time, by the caller's clock.
     pub now: Timestamp,
-    /// The caller's mark ([`StoreTime::mark`]), for stores without one.
+    /// The caller's own mark ([`StoreTime::mark`]), for a store without a mark.
     pub vouched: Timestamp,
     /// How long entries of the change feed are kept.
     pub changes: Duration,
-    /// How long notifications are kept after they were settled.
+    /// How long notifications are kept after they were sent or skipped, or became dead letters.
     pub notifications: Duration,
-    /// How long audit events are kept, where the store keeps any.
+    /// How long audit events are kept. A store without an audit capability ignores it.
     pub events: Duration,
 }
 
 impl Purge {
-    /// Creates ages that delete nothing.
+    /// Creates ages at which nothing is deleted: all three are [`Duration::MAX`].
     #[must_use]
     pub const fn new(now: Timestamp, vouched: Timestamp) -> Self {
         Self {

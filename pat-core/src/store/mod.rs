@@ -1,4 +1,7 @@
-//! The storage port.
+//! The port to the database: the traits that a store of tokens implements, and their types.
+//!
+//! [`TokenStore`] has what every store must have; [`JobStore`], [`SearchStore`] and [`AuditStore`] are
+//! capabilities that a store may have in addition.
 
 mod audit;
 mod feed;
@@ -37,23 +40,25 @@ pub use self::tokens::{
 pub use self::versions::{SCHEMA_VERSION, StoreVersions};
 use crate::token::{Owner, Token, TokenDigest, TokenId};
 
-/// A store of tokens.
+/// A store of tokens, usually in a database.
 ///
 /// An implementation is conformant if it passes the suite in `pat_core::testing::store`. Times are
 /// stored with microsecond precision. Text is compared byte by byte: `alice` and `Alice` are two owners.
 ///
 /// Callers pass the time of their clock, which may be wrong. A store whose database has a clock uses
-/// and stores that time instead, read in the transaction of the change ([`StoreTime::now`]).
+/// and stores the database's time instead, which it reads in the transaction of the change
+/// ([`StoreTime::now`]).
 ///
-/// A method makes all its changes or none. All but last uses survive a crash once it has returned.
-/// The store retries a conflict inside the database, such as a deadlock or a locked file.
+/// A method makes all its changes or none. Once it has returned, its changes survive a crash, except last
+/// uses. The store retries a conflict inside the database, such as a deadlock or a locked file.
 ///
 /// The arguments of the methods that change tokens implement `Serialize` and `Deserialize`, so that a
 /// store can write them to a file.
 ///
 /// # Errors
-/// [`StoreError::Backend`] if the database fails, and [`StoreError::Timeout`] if it does not answer
-/// within the store's own time limit, if it has one. A refused change is a result, not an error.
+/// Every method fails with [`StoreError::Backend`] if the database fails, and with
+/// [`StoreError::Timeout`] if the store has a time limit of its own and the database does not answer
+/// within it. A refused change is a result, such as [`Insertion::LimitReached`], and not an error.
 ///
 /// ```
 /// use jiff::Timestamp;
@@ -77,8 +82,8 @@ use crate::token::{Owner, Token, TokenDigest, TokenId};
 /// ```
 #[async_trait]
 pub trait TokenStore: Debug + Send + Sync + 'static {
-    /// Returns whether other processes may change the stored data; `true` by default, `false` for data
-    /// in this process's memory.
+    /// Returns whether other processes may change the stored data. The default is `true`; a store that
+    /// keeps its data in this process's memory returns `false`.
     ///
     /// On a shared store a node uses its cache only while it has recently read the change feed
     /// ([`TokenStore::changes_since`]).
@@ -86,73 +91,106 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
         true
     }
 
-    /// Stores a new token, unless that would break a rule that only the store can check.
+    /// Stores a new token, unless that would break a rule that only the store can check; returns the
+    /// stored token or the broken rule.
     ///
-    /// Checks in one transaction that excludes other creations for this owner: the parent, if there
-    /// is one, must be unrevoked and unexpired at `token.created_at`, and the owner must have fewer
-    /// than `limit` unrevoked tokens, expired ones included, and fewer than `token.max_rows` tokens in
-    /// all. The check must not count further than these limits.
+    /// The store checks the rules in one transaction that excludes other creations for this owner. The
+    /// parent, if there is one, must be unrevoked and unexpired at `token.created_at`. The owner must have
+    /// fewer than `limit` unrevoked tokens, expired ones included, and fewer than `token.max_rows` tokens
+    /// in all. The check must not count further than these limits.
     ///
     /// A store with a clock stores [`NewToken::created_now`] instead of `token`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
     async fn insert(&self, token: &NewToken, limit: u32) -> Result<Insertion, StoreError>;
 
-    /// Returns the token with this digest, even if revoked or expired, and the store's time. Reads
-    /// from the primary, never from a replica that may lag.
+    /// Returns the token with this digest, even if it is revoked or expired, and the store's time and
+    /// versions. The store must read from the primary, never from a replica that may lag.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
     async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Lookup, StoreError>;
 
-    /// Returns the token with this ID, even if revoked or expired.
+    /// Returns the token with this ID, even if it is revoked or expired; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
     async fn find(&self, id: TokenId) -> Result<Option<Token>, StoreError>;
 
-    /// Returns the owner's unrevoked tokens, expired ones included, in order of ID.
+    /// Returns the owner's unrevoked tokens, expired ones included, in ascending order of ID.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
     async fn list(&self, owner: &Owner) -> Result<Vec<Token>, StoreError>;
 
-    /// Returns digests of unrevoked tokens: those of up to `limit` most recently used ones, then those
-    /// of up to `limit` most recently created ones, latest first. May contain duplicates.
+    /// Returns the digests of recent unrevoked tokens: of the `limit` tokens that were used last, latest
+    /// first, then of the `limit` tokens that were created last, latest first. The result may have
+    /// duplicates.
     ///
-    /// A node calls this at its start, to distinguish known tokens during a flood of unknown ones. A
-    /// store may omit any digest; the default implementation returns none.
+    /// A node calls this method at its start, so that it still looks up these tokens during a flood of
+    /// unknown tokens. A store may omit any digest; the default implementation returns no digests.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
     async fn recent_digests(&self, limit: u32) -> Result<Vec<TokenDigest>, StoreError> {
         let _ = limit;
         Ok(Vec::new())
     }
 
-    /// Revokes the unrevoked tokens of `scope`, and returns them in order of ID, with the time.
+    /// Revokes the unrevoked tokens of `scope`, and returns the tokens that were revoked and the time.
     ///
-    /// Appends the change entries ([`Change::of_revoked`]) in the same transaction. Increments the
-    /// change counter by one if it revokes any token; otherwise changes nothing and returns no token.
+    /// If the call revokes a token, it increments the change counter ([`ChangePage`]) by one and appends
+    /// the changes ([`Change::of_revoked`]) to the feed in the same transaction. Otherwise it changes
+    /// nothing, and the result has no tokens.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
     async fn revoke(
         &self,
         scope: &RevocationScope,
         revocation: &Revocation,
     ) -> Result<Revoked, StoreError>;
 
-    /// Increments the change counter by one and appends `change`, without changing a token. Returns
-    /// the time of the change.
+    /// Increments the change counter ([`ChangePage`]) by one and appends `change` to the feed, without
+    /// changing a token. Returns the time of the change: that of the store's clock, or `now`, the caller's
+    /// time, if the store has no clock.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
     async fn append_change(&self, change: &Change, now: Timestamp)
     -> Result<Timestamp, StoreError>;
 
-    /// Returns the changes since `cursor`, read in one consistent snapshot; see [`ChangePage`].
+    /// Returns the changes after the position `cursor`, read in one consistent snapshot.
     ///
-    /// Without a cursor, returns only the head. Omits all entries if they are more than [`MOST_READ`].
+    /// The result has no entries if `cursor` is `None`, which asks for the end of the feed only, and if
+    /// there are more than [`MOST_READ`] entries.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
     async fn changes_since(&self, cursor: Option<FeedPosition>) -> Result<ChangePage, StoreError>;
 
-    /// Calls `hint` when another process may have changed something, so that this node reads the
+    /// Calls `hint` whenever another process may have changed something, so that this node reads the
     /// change feed before its next poll.
     ///
-    /// Notifications are best effort; correctness must not depend on them. Returns when the connection
-    /// is lost, and is called again then. Never returns if the database has no notifications, which is
-    /// the default.
+    /// The calls of `hint` are best effort; correctness must not depend on them. The method returns when
+    /// the connection to the database is lost, and the node then calls it again. The default
+    /// implementation, for a database that cannot notify, never calls `hint` and never returns.
     async fn listen(&self, hint: &(dyn Fn() + Send + Sync)) {
         let _ = hint;
         std::future::pending::<()>().await;
     }
 
-    /// Stores a node's report of how far it has applied the change feed, in place of its last one. Keeps
-    /// a stored report that is as late or later, since a report that timed out may arrive after the
-    /// next one. Moves the mark ([`StoreTime::mark`]) within `mark`, and returns the time after that.
+    /// Stores a node's report of how far it has applied the change feed, in place of the node's last
+    /// report. Moves the store's mark to [`MarkBounds::next`], and returns the store's time after that.
     ///
-    /// Called, like [`TokenStore::deregister`] and [`TokenStore::nodes`], only on a shared store, which
-    /// must implement them.
+    /// If the stored report of the node is as late ([`NodeReport::now`]) or later, the store keeps it: a
+    /// report that timed out may arrive after the next one. Only called on a shared store
+    /// ([`TokenStore::is_shared`]), which must implement this method.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors). The default
+    /// implementation always fails.
     async fn heartbeat(
         &self,
         report: &NodeReport,
@@ -162,84 +200,109 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
         Err(StoreError::private())
     }
 
-    /// Deletes the report of a node that no longer uses its cache, if `report` is its last one.
+    /// Deletes the report of a node that no longer uses its cache, if `report` is the last report of this
+    /// node.
+    ///
+    /// Only called on a shared store ([`TokenStore::is_shared`]), which must implement this method.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors). The default
+    /// implementation always fails.
     async fn deregister(&self, report: &NodeReport) -> Result<(), StoreError> {
         let _ = report;
         Err(StoreError::private())
     }
 
     /// Returns the last report of each node, in any order.
+    ///
+    /// Only called on a shared store ([`TokenStore::is_shared`]), which must implement this method.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors). The default
+    /// implementation always fails.
     async fn nodes(&self) -> Result<Vec<NodeReport>, StoreError> {
         Err(StoreError::private())
     }
 
-    /// Excludes versions before `version` from the store ([`StoreVersions::readable_from`]). Changes
-    /// nothing if they are excluded already: the value never decreases.
+    /// Raises [`StoreVersions::readable_from`] to `version`, so that programs with an older version may no
+    /// longer use the store. Changes nothing if the value is as great already.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
     async fn raise_readable_from(&self, version: u64) -> Result<(), StoreError>;
 
-    /// Writes a batch of last uses, sorted by token ID, without duplicates.
+    /// Writes last uses of tokens ([`Token::last_used_at`]). The caller passes them sorted by token ID and
+    /// without duplicates.
     ///
-    /// Keeps a stored last use that is later. Writes it for a revoked token too, since a node may
-    /// write a use from before the revocation late. Skips deleted tokens. May split the batch into
-    /// several transactions. A store with a clock stores at most the present time.
+    /// A stored last use that is later is kept. Last uses of revoked tokens are written too, since a node
+    /// may write a use from before the revocation late. Deleted tokens are skipped. The store may split the
+    /// batch into several transactions. A store with a clock writes no time in the future.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
     async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError>;
 
-    /// Sets the mark to the clock, whatever the mark was, and appends [`Change::Everything`]. If a
-    /// token's creation is in the future, sets it to now, and moves the expiry back by as much. `now`
-    /// is this machine's real time, for stores without a clock.
+    /// Sets the store's mark to the time of its clock, whatever the mark was, and appends
+    /// [`Change::Everything`] to the feed. Returns the store's time before the change.
     ///
-    /// Returns the time before the change. A store without a mark does nothing.
+    /// Tokens that were created in the future get the present time as the time of creation, and expire
+    /// earlier by as much. `now` is the time of this machine's clock, for a store without a clock of its
+    /// own. The default implementation, for a store without a mark, does nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
     async fn accept_clock(&self, now: Timestamp) -> Result<StoreTime, StoreError> {
         let _ = now;
         Ok(StoreTime::default())
     }
 
-    /// Returns the job capability; `None` by default. Without it no token is pruned and no owner is
-    /// notified.
+    /// Returns the store's job capability; `None`, which is the default, if the store has none. Then no
+    /// token is pruned and no owner is notified.
     fn jobs(&self) -> Option<&dyn JobStore> {
         None
     }
 
-    /// Returns the search capability; `None` by default. Without it administrators can revoke tokens
-    /// by ID, but not search.
+    /// Returns the store's search capability; `None`, which is the default, if the store has none. Then
+    /// administrators can revoke tokens by ID, but not search.
     fn search_store(&self) -> Option<&dyn SearchStore> {
         None
     }
 
-    /// Returns the audit capability; `None` by default. Without it all event sinks are fed from memory,
-    /// best effort, and administrators cannot read events.
+    /// Returns the store's audit capability; `None`, which is the default, if the store has none. Then all
+    /// event sinks are fed from memory, best effort, and administrators cannot read events.
     ///
-    /// A store with it writes the event of each change in the change's transaction; see
+    /// A store with this capability writes the event of each change in the change's transaction; see
     /// [`AuditStore`]. It must have [`TokenStore::jobs`] too.
     fn audit(&self) -> Option<&dyn AuditStore> {
         None
     }
 }
 
-/// The error of a store. It maps to 503, never to 401 or 403.
+/// The error of a store. It maps to the HTTP status 503, never to 401 or 403.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The database did not answer in time.
+    /// The database did not answer in time: within the caller's time limit, or within that of the store.
     #[error("the token store did not answer in time")]
     Timeout,
-    /// Another node has acquired the job's lease; the call changed nothing, and this run must stop.
+    /// Another node has acquired the job's [`Lease`]. The call changed nothing, and the caller must stop
+    /// its run of the job.
     #[error("another node has acquired the lease of this job")]
     LeaseLost,
-    /// Only newer versions of this program may use the store.
+    /// Only programs with a newer version of this crate may use the store.
     #[error(
         "this program knows version {program} of the token store; the store has version {store}, and \
          only programs that know version {readable_from} may use it; start a newer version of this program"
     )]
     Outdated {
-        /// The version that this program knows ([`SCHEMA_VERSION`]).
+        /// The [`SCHEMA_VERSION`] of this program.
         program: u64,
-        /// The version of the store.
+        /// The version of the store ([`StoreVersions::version`]).
         store: u64,
-        /// The oldest version that may use the store.
+        /// The oldest version that may use the store ([`StoreVersions::readable_from`]).
         readable_from: u64,
     },
-    /// The database failed.
+    /// The database failed. The source is the error of the database or of its driver.
     #[error("the token store failed")]
     Backend(#[source] Arc<dyn Error + Send + Sync>),
 }
@@ -258,7 +321,7 @@ impl StoreError {
         Self::backend("a shared store must implement heartbeat, deregister and nodes")
     }
 
-    /// Wraps the database's own error.
+    /// Creates a [`StoreError::Backend`] with the error of the database as its source.
     pub fn backend(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Backend(Arc::from(source.into()))
     }

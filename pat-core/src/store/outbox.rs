@@ -5,40 +5,44 @@ use jiff::Timestamp;
 use crate::notification::{NotificationId, NotificationKind, NotificationToken};
 use crate::token::Owner;
 
-/// The longest delay of a notification; one that is due later counts as due now.
+/// The longest time by which a notification is put off. A notification that is due later than that, because
+/// a clock was wrong, counts as due now.
 pub const LONGEST_DELAY: Duration = Duration::from_hours(2);
 
-/// A notification that a worker has claimed.
+/// A queued notification that a worker has claimed ([`JobStore::claim_notifications`](super::JobStore::claim_notifications)).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueuedNotification {
-    /// The worker's claim.
+    /// The worker's claim, with the ID of the notification.
     pub claim: Claim,
-    /// The event that it is about.
+    /// What the owner is notified of.
     pub kind: NotificationKind,
     /// The owner who is notified.
     pub owner: Owner,
-    /// The owner's tokens that it is about, by expiry (never last) and then by ID; at least one.
+    /// The owner's tokens that the notification is about, at least one, in the order of
+    /// [`NotificationToken::order`].
     pub tokens: Vec<NotificationToken>,
-    /// The administrator who revoked; `None` for other kinds than
+    /// The administrator who revoked the tokens; `None` for other kinds than
     /// [`NotificationKind::RevokedByAdmin`].
     pub by: Option<Owner>,
-    /// The administrator's reason, if given.
+    /// The administrator's reason for the revocation; `None` if none was given, and for other kinds than
+    /// [`NotificationKind::RevokedByAdmin`].
     pub reason: Option<String>,
-    /// How many of the owner's tokens that were created with these, directly or through others, still
-    /// authenticate; 0 for other kinds than [`NotificationKind::RevokedByAdmin`].
+    /// How many of the owner's tokens that were created with the revoked ones, directly or through other
+    /// tokens, still authenticate; 0 for other kinds than [`NotificationKind::RevokedByAdmin`].
     pub live_children: u64,
-    /// When it was queued.
+    /// When the notification was queued.
     pub queued_at: Timestamp,
-    /// How often it has been claimed, this time included.
+    /// How often workers have claimed the notification, this claim included.
     pub attempts: u32,
-    /// The names of the notifiers that have sent it.
+    /// Names ([`Notifier::name`](crate::notification::Notifier::name)) of the notifiers that have sent the
+    /// notification already.
     pub sent_by: Vec<String>,
 }
 
 impl QueuedNotification {
-    /// Creates a notification that is claimed for the first time and that no notifier has sent, without an
-    /// administrator, a reason and live children.
+    /// Creates a notification that is claimed for the first time and that no notifier has sent. It has no
+    /// administrator, no reason and no live children.
     #[must_use]
     pub const fn new(
         claim: Claim,
@@ -62,84 +66,88 @@ impl QueuedNotification {
     }
 }
 
-/// A worker's right to settle a notification.
+/// A worker's right to settle a notification ([`JobStore::settle_notification`](super::JobStore::settle_notification)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Claim {
-    /// The notification.
+    /// ID of the claimed notification.
     pub id: NotificationId,
-    /// A random number that only the holder of this claim knows.
+    /// Random number that distinguishes this claim from later claims of the same notification.
     pub token: u64,
 }
 
 impl Claim {
-    /// Creates a claim.
+    /// Creates a claim of the notification `id` with the random number `token`.
     #[must_use]
     pub const fn new(id: NotificationId, token: u64) -> Self {
         Self { id, token }
     }
 }
 
-/// The outcome of a notification. Exhaustive: a store must keep each.
+/// The outcome of an attempt to send a notification.
+///
+/// This enum is exhaustive: a store must handle every variant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Every notifier has sent it.
+    /// Every notifier has sent the notification.
     Sent,
-    /// At least one notifier is to try again.
+    /// Not every notifier has sent the notification; another attempt follows.
     Retry {
-        /// The delay before the next attempt, at most [`LONGEST_DELAY`].
+        /// How long after this attempt the next one is due, at most [`LONGEST_DELAY`].
         after: Duration,
-        /// Why it was not sent.
+        /// Why the notification was not sent, for the operator.
         error: String,
-        /// The names of the notifiers that have sent it.
+        /// Names of the notifiers that have sent the notification.
         sent_by: Vec<String>,
     },
-    /// It cannot be sent: a dead letter, for the operator to inspect.
+    /// Not every notifier has sent the notification, and no other attempt follows. The notification is kept
+    /// as a dead letter, for the operator to inspect.
     Dead {
-        /// The last error.
+        /// Why the last attempt failed, for the operator.
         error: String,
-        /// The names of the notifiers that have sent it.
+        /// Names of the notifiers that have sent the notification.
         sent_by: Vec<String>,
     },
-    /// It no longer needs to be sent.
+    /// The notification need not be sent, for example because the owner has no mail address.
     Skipped {
-        /// The reason.
+        /// Why the notification need not be sent, for the operator.
         reason: String,
     },
 }
 
-/// The counts of an outbox.
+/// The state of the outbox: how many queued notifications wait, and how many could not be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Outbox {
-    /// Notifications that are not settled yet.
+    /// Number of notifications that wait for their first or next attempt, or are being sent.
     pub pending: u64,
-    /// When the oldest of them was queued.
+    /// When the oldest pending notification was queued; `None` if none is pending.
     pub oldest_pending_at: Option<Timestamp>,
-    /// Notifications that could not be sent.
+    /// Number of dead letters: notifications that could not be sent ([`Outcome::Dead`]).
     pub dead: u64,
 }
 
-/// A notification that could not be sent.
+/// A dead letter: a notification that could not be sent ([`Outcome::Dead`]) and is not tried again by
+/// itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeadNotification {
-    /// Its ID.
+    /// ID of the notification, for [`Pats::requeue_notification`](crate::Pats::requeue_notification).
     pub id: NotificationId,
-    /// The event that it is about.
+    /// What the owner was to be notified of.
     pub kind: NotificationKind,
     /// The owner who was to be notified.
     pub owner: Owner,
-    /// When it was queued.
+    /// When the notification was queued.
     pub queued_at: Timestamp,
-    /// How often sending was tried.
+    /// How often workers have claimed the notification to send it.
     pub attempts: u32,
-    /// The last error.
+    /// Why the last attempt failed.
     pub error: String,
 }
 
 impl DeadNotification {
-    /// Creates a notification without attempts.
+    /// Creates a dead letter with 0 attempts.
     #[must_use]
     pub const fn new(
         id: NotificationId,

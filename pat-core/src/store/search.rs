@@ -6,10 +6,11 @@ use crate::search::{Filter, Search};
 use crate::store::StoreError;
 use crate::token::{Token, TokenId};
 
-/// The search capability of a store, for administrators: it searches the tokens of all owners.
+/// The search capability of a store ([`TokenStore::search_store`](crate::store::TokenStore::search_store)):
+/// administrators search the tokens of all owners with it.
 ///
-/// [`Filter::matches`] defines which tokens match, and
-/// [`Sort::compare`](crate::search::Sort::compare) their order. A search may take long, so it must
+/// [`Filter::matches`] defines which tokens match a search, and
+/// [`Sort::compare`](crate::search::Sort::compare) defines their order. A search may take long, so it must
 /// not occupy connections that authentication needs. An implementation is conformant if it passes the
 /// suite in `pat_core::testing::search`.
 ///
@@ -35,16 +36,29 @@ use crate::token::{Token, TokenId};
 /// ```
 #[async_trait]
 pub trait SearchStore: Debug + Send + Sync {
-    /// Returns at most `search.limit` matching tokens, in the requested order.
+    /// Returns one page of a search: at most [`Search::limit`] tokens that match [`Search::filter`], from
+    /// [`Search::start`] on, in the order of [`Search::sort`].
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](crate::store::TokenStore#errors).
     async fn search(&self, search: &Search) -> Result<Vec<Token>, StoreError>;
 
-    /// Returns the number of matching tokens.
+    /// Returns the number of tokens that match `filter`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](crate::store::TokenStore#errors).
     async fn count(&self, filter: &Filter) -> Result<u64, StoreError>;
 
-    /// Returns the IDs of the matching tokens, in ascending order.
+    /// Returns the IDs of the tokens that match `filter`, in ascending order.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](crate::store::TokenStore#errors).
     async fn ids(&self, filter: &Filter) -> Result<Vec<TokenId>, StoreError>;
 
-    /// Returns the tokens with these IDs, revoked ones included, in the order of their IDs. Skips
-    /// unknown IDs, and returns a token once, however often its ID is given.
+    /// Returns the tokens with these IDs, revoked and expired ones included, in ascending order of ID.
+    /// Skips unknown IDs, and returns a token once, however often its ID is given.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](crate::store::TokenStore#errors).
     async fn find_all(&self, ids: &[TokenId]) -> Result<Vec<Token>, StoreError>;
 }

@@ -2,45 +2,47 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// The time according to a store.
+/// The time according to a store: its clock and its mark.
 ///
-/// No single clock is trusted: that of a node or a database server may be wrong, may be set, and is
-/// replaced by another in a failover. So a database keeps a *mark*: a time that advances with the
-/// nodes' boot clocks, which measure elapsed time and cannot be set, and that slowly approaches the
-/// database's clock.
+/// No single clock is trusted. The clock of a node or of a database server may be wrong or set by an
+/// operator, and a failover replaces it by another server's. So a database keeps a *mark*: a time that
+/// advances with the nodes' boot clocks, which measure elapsed time and cannot be set, and that slowly
+/// approaches the database's clock.
 ///
-/// - Authentication uses the later of clock and mark ([`StoreTime::now`]). So a clock that is behind
-///   accepts no expired token; one that is ahead refuses tokens until it is correct again.
-/// - Deletion and revocation by age use the earlier of the two ([`StoreTime::vouched`]). So a clock
-///   that is ahead deletes nothing.
+/// - Authentication uses the later of clock and mark ([`StoreTime::now`]). So no expired token is accepted
+///   while the clock is behind. While it is ahead, tokens may be refused before they expire.
+/// - Deletion and revocation by age use the earlier of clock and mark ([`StoreTime::vouched`]). So nothing
+///   is deleted too early while the clock is ahead.
 ///
-/// Exhaustive: no third source decides the time.
+/// This struct is exhaustive: no third source decides the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StoreTime {
-    /// The database's clock; `None` if it has no clock other than this machine's.
+    /// Date and time of the database's clock; `None` if the database has no clock other than that of the
+    /// node, such as SQLite.
     pub clock: Option<Timestamp>,
-    /// The mark; `None` if the store keeps none or has not set it yet.
+    /// The store's mark; `None` if the store keeps no mark, or has not set it yet.
     pub mark: Option<Timestamp>,
 }
 
 impl StoreTime {
-    /// Returns the time for authentication and for stored times: the later of clock and mark.
-    /// `callers` is the caller's clock, used if the store has none.
+    /// Returns the time for authentication and for stored times: the later of clock and mark. `callers` is
+    /// the time of the caller's clock, which stands for the store's clock if that is `None`.
     #[must_use]
     pub fn now(&self, callers: Timestamp) -> Timestamp {
         let clock = self.clock.unwrap_or(callers);
         self.mark.map_or(clock, |mark| clock.max(mark))
     }
 
-    /// Returns the time from which ages are measured: the earlier of clock and mark. `callers` is the
-    /// caller's mark, used if the store has none.
+    /// Returns the time up to which ages are measured: the earlier of clock and mark. `callers` is the
+    /// caller's own mark, which stands for the store's mark if that is `None`.
     #[must_use]
     pub fn vouched(&self, callers: Timestamp) -> Timestamp {
         let vouched = self.mark.unwrap_or(callers);
         self.clock.map_or(vouched, |clock| vouched.min(clock))
     }
 
-    /// Returns the time `kept` before [`StoreTime::vouched`]: a row from before it is old.
+    /// Returns the time that is `kept` before [`StoreTime::vouched`]. A row from before this time has been
+    /// stored for longer than `kept`, and may be deleted.
     #[must_use]
     pub fn cutoff(&self, callers: Timestamp, kept: Duration) -> Timestamp {
         let cutoff = self.vouched(callers).saturating_sub(kept);
@@ -48,20 +50,22 @@ impl StoreTime {
     }
 }
 
-/// The range in which a node may set the mark, according to its boot clock.
+/// The range in which a node may set the store's mark ([`StoreTime::mark`]), according to the node's boot
+/// clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MarkBounds {
-    /// The earliest: at least this much time has passed.
+    /// Earliest allowed mark: the mark that the node has read, plus the time that has passed since by the
+    /// node's boot clock. It is a little less while the mark waits for a clock that is behind.
     pub at_least: Timestamp,
-    /// The latest: a clock that is further ahead is not followed.
+    /// Latest allowed mark, however far the clock is ahead.
     pub at_most: Timestamp,
-    /// The node's real-time clock, for stores without a clock of their own.
+    /// Time of the node's real-time clock, for stores without a clock of their own.
     pub clock: Timestamp,
 }
 
 impl MarkBounds {
-    /// Creates bounds.
+    /// Creates the range from `at_least` to `at_most`, with the time `clock` of the node's real-time clock.
     #[must_use]
     pub const fn new(at_least: Timestamp, at_most: Timestamp, clock: Timestamp) -> Self {
         Self {
@@ -71,8 +75,9 @@ impl MarkBounds {
         }
     }
 
-    /// Returns the mark that follows `mark` when the clock reads `clock`: the clock, limited to the
-    /// range. The mark never moves backwards. The first mark is the clock.
+    /// Returns the mark that replaces `mark` when the clock shows `clock`: the time `clock`, limited to the
+    /// range from [`MarkBounds::at_least`] to [`MarkBounds::at_most`], and never less than `mark`. If there
+    /// is no mark yet, returns `clock`.
     #[must_use]
     pub fn next(&self, mark: Option<Timestamp>, clock: Timestamp) -> Timestamp {
         let Some(mark) = mark else { return clock };

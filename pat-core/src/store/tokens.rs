@@ -4,37 +4,40 @@ use serde::{Deserialize, Serialize};
 use super::{StoreTime, StoreVersions};
 use crate::token::{Owner, Token, TokenDigest, TokenId};
 
-/// A token to be stored.
+/// A new token, as [`TokenStore::insert`](super::TokenStore::insert) is to store it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct NewToken {
-    /// Its ID, unique.
+    /// ID of the new token. If the store has a token with this ID, the result is
+    /// [`Insertion::Duplicate`].
     pub id: TokenId,
-    /// Its digest, unique.
+    /// Digest of the new token's secret. If the store has a token with this digest, the result is
+    /// [`Insertion::Duplicate`].
     pub digest: TokenDigest,
-    /// The user it authenticates.
+    /// User whom the token authenticates.
     pub owner: Owner,
-    /// Its name.
+    /// Name that the user gave the token, which need not be unique.
     pub name: String,
-    /// When it is created, by the caller's clock.
+    /// When the token is created, by the caller's clock.
     pub created_at: Timestamp,
-    /// When it expires, by the same clock; `None` for never.
+    /// When the token expires, by the caller's clock; `None` if it never expires.
     pub expires_at: Option<Timestamp>,
-    /// The latest allowed expiry, whenever it is created; `None` for no limit.
+    /// Latest time to which [`NewToken::created_now`] may move the expiry; `None` for no limit.
     pub expires_by: Option<Timestamp>,
-    /// The token that authenticates this creation, if one does.
+    /// ID of the token that authenticates the request to create this one; `None` if the user signed in
+    /// otherwise.
     pub parent: Option<TokenId>,
-    /// How many tokens of the owner, including this one, the store may hold, revoked and expired ones
-    /// included.
+    /// How many tokens of the owner the store may hold, including this one and revoked and expired ones.
     pub max_rows: u32,
-    /// Whether a [`NotificationKind::Created`](crate::notification::NotificationKind::Created) is
-    /// queued in the same transaction. Never set for a store without [`TokenStore::jobs`](super::TokenStore::jobs).
+    /// Whether the store queues a [`NotificationKind::Created`](crate::notification::NotificationKind::Created)
+    /// in the transaction that stores the token. Always `false` for a store without
+    /// [`TokenStore::jobs`](super::TokenStore::jobs).
     pub notify: bool,
 }
 
 impl NewToken {
-    /// Creates a token that never expires and has no parent, without a limit of rows and without a
-    /// notification.
+    /// Creates a description of a token that never expires and has no parent. The number of the owner's
+    /// tokens is not limited ([`NewToken::max_rows`] is `u32::MAX`), and no notification is queued.
     #[must_use]
     pub fn new(
         id: TokenId,
@@ -57,7 +60,9 @@ impl NewToken {
         }
     }
 
-    /// Returns this token created at `now` instead: with the same life span, and with `now` in its ID.
+    /// Returns this description with `now` as the time of creation, for a store that has its own clock. The
+    /// life span stays the same, unless the token would expire after [`NewToken::expires_by`]; the ID moves
+    /// with the time, since IDs are ordered by creation.
     #[must_use]
     pub fn created_now(&self, now: Timestamp) -> Self {
         let expires_at = self.expires_at.map(|at| {
@@ -73,7 +78,7 @@ impl NewToken {
         }
     }
 
-    /// Returns this token as it is once stored.
+    /// Returns the token as the store returns it after the creation: unused and unrevoked.
     #[must_use]
     pub fn into_token(self) -> Token {
         Token {
@@ -89,56 +94,63 @@ impl NewToken {
     }
 }
 
-/// The result of [`TokenStore::insert`](super::TokenStore::insert). Exhaustive: a caller must handle each.
+/// The result of [`TokenStore::insert`](super::TokenStore::insert).
+///
+/// This enum is exhaustive: a caller must handle every variant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Insertion {
-    /// The token as it was stored.
+    /// The token was stored, as this value describes it.
     Stored(Token),
-    /// The ID or the digest exists; nothing was stored. The caller retries with others.
+    /// Nothing was stored: the store has a token with the same ID or digest. The caller retries with
+    /// another ID and another digest.
     Duplicate,
-    /// The owner has `limit` or more unrevoked tokens; nothing was stored.
+    /// Nothing was stored: the owner has `limit` or more unrevoked tokens.
     LimitReached {
-        /// The owner's unrevoked tokens, expired ones included.
+        /// Number of the owner's unrevoked tokens, expired ones included.
         count: u32,
     },
-    /// The owner has [`NewToken::max_rows`] tokens, revoked and expired ones included; nothing was
-    /// stored.
+    /// Nothing was stored: the owner has [`NewToken::max_rows`] or more tokens, revoked and expired ones
+    /// included.
     TooManyRows,
-    /// The parent is revoked, expired or deleted; nothing was stored.
+    /// Nothing was stored: the parent ([`NewToken::parent`]) is revoked, expired or deleted.
     ParentInvalid,
 }
 
-/// The tokens that [`TokenStore::revoke`](super::TokenStore::revoke) revokes. Exhaustive: a store that ignored one would report a
-/// revocation that it did not make.
+/// The tokens that [`TokenStore::revoke`](super::TokenStore::revoke) revokes.
+///
+/// This enum is exhaustive: a store that ignored a variant would report a revocation that it did not make.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RevocationScope {
-    /// These tokens; unknown IDs are skipped.
+    /// Revokes the tokens with these IDs. Unknown IDs are skipped.
     Tokens(Vec<TokenId>),
-    /// These tokens, and every token that was created with one of them, directly or through others.
+    /// Revokes the tokens with these IDs and their descendants: the tokens that were created with one of
+    /// these tokens, or with a descendant. Unknown IDs are skipped.
     TokensAndDescendants(Vec<TokenId>),
-    /// All tokens of this owner.
+    /// Revokes all tokens of this owner.
     Owner(Owner),
 }
 
-/// A revocation: its time, author and reason.
+/// The circumstances of a revocation: its time, author and reason, and whether owners are notified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Revocation {
-    /// When, by the caller's clock.
+    /// When the tokens are revoked, by the caller's clock.
     pub at: Timestamp,
-    /// The user who revokes: the owner or an administrator; `None` for the host itself.
+    /// The owner or administrator who revokes the tokens; `None` if the host itself does.
     pub by: Option<Owner>,
-    /// The reason that this user gave.
+    /// Reason for the revocation, for notifications and audit events; `None` if none was given.
     pub reason: Option<String>,
-    /// Whether a [`NotificationKind::RevokedByAdmin`](crate::notification::NotificationKind::RevokedByAdmin)
-    /// is queued for each owner in the same transaction. Never set for a store without
+    /// Whether the store queues a
+    /// [`NotificationKind::RevokedByAdmin`](crate::notification::NotificationKind::RevokedByAdmin) for each
+    /// owner of revoked tokens, in the transaction of the revocation. Always `false` for a store without
     /// [`TokenStore::jobs`](super::TokenStore::jobs).
     pub notify: bool,
 }
 
 impl Revocation {
-    /// Creates a revocation by the host, without a reason and without notifications.
+    /// Creates a revocation by the host itself at the time `at`, without a reason and without
+    /// notifications.
     #[must_use]
     pub const fn new(at: Timestamp) -> Self {
         Self {
@@ -150,21 +162,23 @@ impl Revocation {
     }
 }
 
-/// The result of [`TokenStore::revoke`](super::TokenStore::revoke).
+/// The result of [`TokenStore::revoke`](super::TokenStore::revoke): what was revoked, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Revoked {
-    /// When, by the store's clock.
+    /// When the tokens were revoked, by the store's clock; by [`Revocation::at`] if the store has no clock.
     pub at: Timestamp,
-    /// The tokens that were revoked, in order of ID.
+    /// The tokens that this call revoked, in order of ID. Tokens that were revoked before are not listed.
     pub tokens: Vec<RevokedToken>,
-    /// How many tokens still authenticate that were created with a token of
-    /// [`RevocationScope::Tokens`], directly or through others; 0 for other scopes.
+    /// For [`RevocationScope::Tokens`], the number of descendants of the named tokens that still
+    /// authenticate: tokens that were created with one of these tokens, or with a descendant. 0 for other
+    /// scopes.
     pub live_children: u64,
 }
 
 impl Revoked {
-    /// Creates the result of a revocation without live children.
+    /// Creates the result of a revocation of `tokens` at the time `at`, after which no descendant of these
+    /// tokens authenticates.
     #[must_use]
     pub const fn new(at: Timestamp, tokens: Vec<RevokedToken>) -> Self {
         Self {
@@ -175,20 +189,22 @@ impl Revoked {
     }
 }
 
-/// The result of [`TokenStore::find_by_digest`](super::TokenStore::find_by_digest).
+/// The result of [`TokenStore::find_by_digest`](super::TokenStore::find_by_digest): a token, and what a
+/// node must know to judge it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lookup {
-    /// The token, if there is one.
+    /// The token with the digest, even if it is revoked or expired; `None` if the store has none.
     pub token: Option<Token>,
-    /// The store's time at the lookup.
+    /// The store's time when it read the token.
     pub time: StoreTime,
-    /// The versions that may use the store.
+    /// The store's version, and the oldest version that may use the store.
     pub versions: StoreVersions,
 }
 
 impl Lookup {
-    /// Creates the result of a store without a clock, a mark and versions.
+    /// Creates the result of a lookup that found `token`. Its time has no clock and no mark; its versions
+    /// are [`StoreVersions::default`].
     #[must_use]
     pub fn new(token: Option<Token>) -> Self {
         Self {
@@ -199,36 +215,37 @@ impl Lookup {
     }
 }
 
-/// A token that has just been revoked.
+/// A token that a revocation has revoked, in [`Revoked`] and
+/// [`EventKind::Revoked`](crate::event::EventKind::Revoked).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RevokedToken {
-    /// Its ID.
+    /// ID of the revoked token.
     pub id: TokenId,
-    /// Its owner.
+    /// Owner of the revoked token.
     pub owner: Owner,
 }
 
 impl RevokedToken {
-    /// Creates a revoked token.
+    /// Creates a revoked token from its ID and its owner.
     #[must_use]
     pub const fn new(id: TokenId, owner: Owner) -> Self {
         Self { id, owner }
     }
 }
 
-/// The last use of a token.
+/// The last use of a token, for [`TokenStore::record_use`](super::TokenStore::record_use).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LastUse {
-    /// The token.
+    /// ID of the token that was used.
     pub id: TokenId,
-    /// When it last authenticated a request.
+    /// When the token last authenticated a request.
     pub at: Timestamp,
 }
 
 impl LastUse {
-    /// Creates a last use.
+    /// Creates the last use of the token `id` at the time `at`.
     #[must_use]
     pub const fn new(id: TokenId, at: Timestamp) -> Self {
         Self { id, at }

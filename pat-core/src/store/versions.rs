@@ -1,25 +1,25 @@
 use super::StoreError;
 
-/// The version of the stored data that this crate knows. It grows by one with each release that
-/// stores more.
+/// The version of the stored data that this version of the crate reads and writes. It grows by one with
+/// each release that stores more data.
 ///
-/// Nodes of several versions may use one store, since a newer version only adds data. Before a
-/// newer version stores data that an older one would misread, it excludes the older one
+/// Nodes that run several versions of the crate may share one store, since a newer version only adds data.
+/// Before it stores data that an older version would misread, it excludes the older version from the store
 /// ([`TokenStore::raise_readable_from`](super::TokenStore::raise_readable_from)).
 pub const SCHEMA_VERSION: u64 = 6;
 
-/// The version of a store, and the oldest version that may use it.
+/// The version of the data in a store, and the oldest version ([`SCHEMA_VERSION`]) that may use the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoreVersions {
-    /// The version to which the store was last migrated: [`SCHEMA_VERSION`] or newer.
+    /// Version to which the store was last migrated: the [`SCHEMA_VERSION`] of this crate or a greater one.
     pub version: u64,
-    /// The oldest version that may use the store; 0 for any.
+    /// Least [`SCHEMA_VERSION`] with which a program may use the store; 0 if any program may.
     pub readable_from: u64,
 }
 
 impl Default for StoreVersions {
-    /// Returns [`SCHEMA_VERSION`], usable by any version.
+    /// Returns the versions of a store that has version [`SCHEMA_VERSION`] and that any program may use.
     fn default() -> Self {
         Self {
             version: SCHEMA_VERSION,
@@ -29,10 +29,10 @@ impl Default for StoreVersions {
 }
 
 impl StoreVersions {
-    /// Checks that this version may use the store.
+    /// Checks that a program with this version of the crate ([`SCHEMA_VERSION`]) may use the store.
     ///
     /// # Errors
-    /// [`StoreError::Outdated`] if only newer versions may.
+    /// [`StoreError::Outdated`] if only programs with newer versions may.
     pub fn check(&self) -> Result<(), StoreError> {
         if self.readable_from <= SCHEMA_VERSION {
             return Ok(());
