@@ -1,9 +1,9 @@
 //! Notifications to the owners of tokens, and the port that sends them.
 //!
-//! A notification is queued in the transaction of the change that it is about, and sent by a job
-//! ([`Pats::deliver_notifications`](crate::Pats::deliver_notifications)). So none is sent for a change
-//! that was rolled back, and none is lost when a process dies. If a process dies after it has sent a
-//! notification and before it has recorded that, the notification is sent again with the same
+//! The store queues a notification in the transaction of the change that the notification is about, and a
+//! job sends it ([`Pats::deliver_notifications`](crate::Pats::deliver_notifications)). So no notification
+//! is sent for a change that was rolled back, and none is lost when a process dies. If a process dies after
+//! it has sent a notification and before it has recorded that, the notification is sent again with the same
 //! [`NotificationId`]; this cannot be excluded (RFC 1047).
 
 use std::fmt::{self, Debug, Display};
@@ -18,8 +18,9 @@ use crate::token::{RandomnessError, Token, TokenId, random_u64};
 
 /// A sender of notifications: by mail, to a chat, to a webhook.
 ///
-/// A service may have several; each gets every notification. If one of them fails, only that one gets
-/// the notification again.
+/// A service may have several notifiers
+/// ([`PatsBuilder::notifier`](crate::PatsBuilder::notifier)). Every notifier gets every notification. If a
+/// notifier fails, only this notifier gets the notification again.
 ///
 /// ```
 /// use async_trait::async_trait;
@@ -43,51 +44,55 @@ use crate::token::{RandomnessError, Token, TokenId, random_u64};
 /// ```
 #[async_trait]
 pub trait Notifier: Debug + Send + Sync + 'static {
-    /// Returns the notifier's name, which must be unique in the service and never change: 1 to 32
-    /// lower-case letters, digits and hyphens, such as `smtp`.
+    /// Returns the notifier's name, under which the store records what the notifier has sent. The name must
+    /// be unique in the service and never change: 1 to 32 lower-case letters, digits and hyphens, such as
+    /// `smtp`.
     fn name(&self) -> &str;
 
-    /// Sends one notification. Called for several notifications concurrently, and cancelled after two
-    /// minutes.
+    /// Sends one notification. The service may call this method for several notifications at the same time,
+    /// and cancels a call after two minutes.
     ///
     /// # Errors
-    /// [`NotifyError::Temporary`] to try again later, [`NotifyError::Permanent`] to give up.
+    /// The implementation returns [`NotifyError::Temporary`] to get the notification again later, and
+    /// [`NotifyError::Permanent`] to give up.
     async fn send(&self, notification: &Notification) -> Result<(), NotifyError>;
 }
 
-/// The reason that a notification was not sent.
+/// The reason that a [`Notifier`] did not send a notification.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotifyError {
-    /// A later attempt may succeed: no connection, a busy server, a wrong password in the settings.
+    /// A later attempt may succeed: there was no connection, the server was busy, or the settings have a
+    /// wrong password. The notifier gets the notification again, for about five days; then the notification
+    /// becomes a dead letter.
     #[error("the notification could not be sent now")]
     Temporary(#[source] BoxError),
-    /// No attempt can succeed, for example because the address does not exist. The notification becomes
-    /// a dead letter.
+    /// No attempt can succeed, for example because the recipient's address does not exist. The
+    /// notification becomes a dead letter ([`Pats::dead_notifications`](crate::Pats::dead_notifications)).
     #[error("the notification cannot be sent")]
     Permanent(#[source] BoxError),
 }
 
-/// The event that a notification is about. `Display`, `FromStr` and serde use the
+/// The kind of a notification: what its recipient is notified of. `Display`, `FromStr` and serde use the
 /// [name](NotificationKind::as_str).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum NotificationKind {
-    /// A token was created.
+    /// A token of the recipient was created.
     Created,
-    /// A token expires within `atlassian.pats.expiry.warning.days`.
+    /// Tokens of the recipient expire within `atlassian.pats.expiry.warning.days`.
     ExpiresSoon,
-    /// A token has expired.
+    /// Tokens of the recipient have expired.
     Expired,
-    /// An expired token was deleted.
+    /// Expired tokens of the recipient were deleted, `atlassian.pats.pruning.delay.days` after their expiry.
     Pruned,
-    /// An administrator revoked a token.
+    /// An administrator revoked tokens of the recipient.
     RevokedByAdmin,
 }
 
 impl NotificationKind {
-    /// All kinds.
+    /// All kinds, in ascending order of [`NotificationKind::number`].
     pub const ALL: [Self; 5] = [
         Self::Created,
         Self::ExpiresSoon,
@@ -96,7 +101,7 @@ impl NotificationKind {
         Self::RevokedByAdmin,
     ];
 
-    /// Returns the fixed name for files, logs and metrics: `created`, `expires-soon`, `expired`,
+    /// Returns the fixed name of the kind for files, logs and metrics: `created`, `expires-soon`, `expired`,
     /// `pruned` or `revoked-by-admin`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -109,7 +114,8 @@ impl NotificationKind {
         }
     }
 
-    /// Returns the fixed number for stores. Numbers are never changed or reused.
+    /// Returns the fixed number under which stores keep the kind, from 1. The number of a kind never
+    /// changes, and is never reused for another kind.
     #[must_use]
     pub const fn number(self) -> i64 {
         match self {
@@ -121,7 +127,8 @@ impl NotificationKind {
         }
     }
 
-    /// Returns the kind with this [number](NotificationKind::number); `None` if this version has none.
+    /// Returns the kind with this [number](NotificationKind::number); `None` if this version of the crate
+    /// knows no such kind.
     #[must_use]
     pub fn from_number(number: i64) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.number() == number)
@@ -131,7 +138,7 @@ impl NotificationKind {
 impl FromStr for NotificationKind {
     type Err = InvalidNotificationKind;
 
-    /// Parses the [name](NotificationKind::as_str).
+    /// Parses the [name](NotificationKind::as_str) of a kind.
     ///
     /// # Errors
     /// [`InvalidNotificationKind`] for any other text.
@@ -152,14 +159,15 @@ impl fmt::Display for NotificationKind {
     }
 }
 
-/// The ID of a queued notification, 0 to 2⁵³ − 1: the same for every attempt to send it.
+/// The ID of a queued notification: a number from 0 to 2⁵³ − 1, which stays the same for every attempt to
+/// send the notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NotificationId(i64);
 
 const MAX_ID: i64 = (1 << 53) - 1;
 
 impl NotificationId {
-    /// Returns the ID with this number; `None` unless it is 0 to 2⁵³ − 1.
+    /// Creates the ID with this number; `None` unless `number` is from 0 to 2⁵³ − 1.
     #[must_use]
     pub const fn new(number: i64) -> Option<Self> {
         match number {
@@ -176,7 +184,7 @@ impl NotificationId {
         Ok(Self((random_u64()? >> 11).cast_signed()))
     }
 
-    /// Returns the number.
+    /// Returns the number of the ID, from 0 to 2⁵³ − 1.
     #[must_use]
     pub const fn get(self) -> i64 {
         self.0
@@ -189,34 +197,38 @@ impl fmt::Display for NotificationId {
     }
 }
 
-/// A notification to an owner. It contains no secret.
+/// A notification to the owner of one or more tokens, as a [`Notifier`] sends it. It contains no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Notification {
-    /// Its ID, the same for every attempt.
+    /// ID of the notification, which is the same for every attempt to send it.
     pub id: NotificationId,
-    /// The event that it is about.
+    /// What the recipient is notified of.
     pub kind: NotificationKind,
     /// The owner who is notified.
     pub recipient: Recipient,
-    /// The tokens it is about, by expiry (never last) and then by ID; at least one. An owner's tokens
-    /// that are due together share a notification.
+    /// The recipient's tokens that the notification is about, at least one, in the order of
+    /// [`NotificationToken::order`]. Tokens of one owner that are due together share a notification.
     pub tokens: Vec<NotificationToken>,
-    /// The full name of the administrator who revoked; `None` for other kinds.
+    /// Full name of the administrator who revoked the tokens, or the administrator's key if the directory
+    /// does not return a name; `None` for other kinds than [`NotificationKind::RevokedByAdmin`].
     pub by: Option<String>,
-    /// The administrator's reason, if given.
+    /// The administrator's reason for the revocation; `None` if none was given, and for other kinds than
+    /// [`NotificationKind::RevokedByAdmin`].
     pub reason: Option<String>,
-    /// How many tokens of the recipient that were created with these, directly or through others,
-    /// still authenticate; 0 for other kinds than [`NotificationKind::RevokedByAdmin`].
+    /// How many of the recipient's tokens that were created with the revoked ones, directly or through
+    /// other tokens, still authenticate; 0 for other kinds than [`NotificationKind::RevokedByAdmin`].
     pub live_children: u64,
-    /// When it was queued.
+    /// When the notification was queued.
     pub queued_at: Timestamp,
-    /// The URL of the host (`pat.base.url`), without a slash at the end; `None` if not set.
+    /// URL at which users reach the host (`pat.base.url`), without a slash at its end; `None` if the
+    /// property is not set.
     pub base_url: Option<String>,
 }
 
 impl Notification {
-    /// Creates a notification without an administrator, a reason, live children and the host's URL.
+    /// Creates a notification without an administrator, a reason and the host's URL, and with 0 live
+    /// children.
     #[must_use]
     pub const fn new(
         id: NotificationId,
@@ -243,14 +255,15 @@ impl Notification {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Recipient {
-    /// The recipient's full name.
+    /// Full name of the recipient ([`User::full_name`](crate::User::full_name)).
     pub full_name: String,
-    /// The recipient's mail address, as the directory returns it, unchecked.
+    /// Mail address of the recipient ([`User::email`](crate::User::email)). It is not checked, so it may be
+    /// malformed.
     pub email: String,
 }
 
 impl Recipient {
-    /// Creates a recipient.
+    /// Creates a recipient with this full name and this mail address.
     #[must_use]
     pub fn new(full_name: impl Into<String>, email: impl Into<String>) -> Self {
         Self {
@@ -271,21 +284,21 @@ impl fmt::Debug for Recipient {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NotificationToken {
-    /// Its ID.
+    /// ID of the token.
     pub id: TokenId,
-    /// Its name, as its owner gave it. A name that an older version stored may contain bidi controls
-    /// and line separators ([`text`](crate::text)).
+    /// Name that the owner gave the token. A name that an older version of this crate stored may contain
+    /// bidi controls and line separators; the module [`text`](crate::text) detects them.
     pub name: String,
-    /// When it was created.
+    /// When the token was created.
     pub created_at: Timestamp,
-    /// When it expires or has expired; `None` for never.
+    /// When the token expires or expired; `None` if it never expires.
     pub expires_at: Option<Timestamp>,
-    /// When it was last used; `None` if never.
+    /// When the token was last used, as far as the store knew; `None` if it was unused.
     pub last_used_at: Option<Timestamp>,
 }
 
 impl NotificationToken {
-    /// Creates a token that never expires and is unused.
+    /// Creates a token of a notification, which never expires and is unused.
     #[must_use]
     pub fn new(id: TokenId, name: impl Into<String>, created_at: Timestamp) -> Self {
         Self {
@@ -297,8 +310,8 @@ impl NotificationToken {
         }
     }
 
-    /// Returns the sort key of a notification's tokens: the expiry, [`Timestamp::MAX`] for never, and
-    /// the ID.
+    /// Returns the key by which the tokens of a notification are sorted, in ascending order: the expiry
+    /// ([`Timestamp::MAX`] if the token never expires), then the ID.
     #[must_use]
     pub fn order(&self) -> (Timestamp, TokenId) {
         (self.expires_at.unwrap_or(Timestamp::MAX), self.id)

@@ -1,4 +1,7 @@
-//! Search for tokens of all owners, by administrators.
+//! Searches of administrators for the tokens of all owners: filter, order and pages.
+//!
+//! A host searches with [`Administration::search`](crate::Administration::search). A store implements
+//! [`SearchStore`](crate::store::SearchStore).
 
 use std::cmp::Ordering;
 
@@ -6,55 +9,64 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::token::{Owner, Token, TokenId, TokenStatus};
 
-/// The expiry of a token that never expires, in filters and orders: the last instant, later than any
-/// real expiry.
+/// The time that filters and orders use as the expiry of a token that never expires: the last instant,
+/// which is later than any real expiry.
 pub const NEVER: Timestamp = Timestamp::MAX;
 
-/// The criteria of a search: a token matches if it meets all of them. An empty or absent criterion
-/// restricts nothing, except that revoked tokens are excluded by default.
+/// The criteria of a search. A token matches the filter if it meets every criterion.
+///
+/// Every token meets an empty or absent criterion. [`Filter::default`] matches all unrevoked tokens.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Filter {
-    /// Text that the name contains, ignoring letter case.
+    /// Finds tokens whose name contains this text, ignoring letter case. Empty text finds every token.
     pub name: String,
-    /// The owners, one of which the token has.
+    /// Finds the tokens of these owners. An empty list finds the tokens of every owner.
     pub owners: Vec<Owner>,
-    /// The time of creation.
+    /// Finds tokens that were created in this range.
     pub created: DateRange,
-    /// The time of expiry; [`NEVER`] for a token that never expires.
+    /// Finds tokens whose expiry is in this range. A token that never expires counts as expiring at
+    /// [`NEVER`].
     pub expires: DateRange,
-    /// The time of the last use that is written to the store. An unused token matches no range with
-    /// a bound.
+    /// Finds tokens whose last use is in this range, as far as last uses are written to the store. Unused
+    /// tokens are found only if the range has no bound.
     pub last_used: DateRange,
-    /// `true` for used tokens only, `false` for unused tokens only.
+    /// `Some(true)` finds tokens that have been used, `Some(false)` tokens that have not; `None` finds
+    /// both.
     pub is_used: Option<bool>,
-    /// Whether revoked tokens match, until they are pruned.
+    /// Whether revoked tokens are found, as long as they are not pruned.
     pub revoked: RevokedTokens,
 }
 
-/// A range of times, both ends included. An absent end is unbounded. Exhaustive: a range has two ends.
+/// A range of times with both ends included. A range without ends ([`DateRange::default`]) restricts
+/// nothing.
+///
+/// This struct is exhaustive: a range has two ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DateRange {
-    /// The first instant; `None` for no lower bound.
+    /// First instant of the range; `None` if the range has no lower bound.
     pub from: Option<Timestamp>,
-    /// The last instant; `None` for no upper bound.
+    /// Last instant of the range; `None` if the range has no upper bound.
     pub to: Option<Timestamp>,
 }
 
-/// Whether a [`Filter`] matches revoked tokens. Exhaustive: a store must handle each.
+/// Whether a [`Filter`] matches revoked tokens.
+///
+/// This enum is exhaustive: a store must handle every variant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RevokedTokens {
-    /// Only unrevoked tokens match.
+    /// The filter matches only unrevoked tokens.
     #[default]
     Excluded,
-    /// Revoked and unrevoked tokens match.
+    /// The filter matches revoked and unrevoked tokens.
     Included,
-    /// Only revoked tokens match.
+    /// The filter matches only revoked tokens.
     Only,
 }
 
 impl Filter {
-    /// Returns whether a criterion other than [`RevokedTokens::Excluded`] or [`RevokedTokens::Included`] is set.
+    /// Returns whether the filter has a criterion that restricts the tokens. [`RevokedTokens::Excluded`] and
+    /// [`RevokedTokens::Included`] do not count as one.
     #[must_use]
     pub fn is_effective(&self) -> bool {
         let Self {
@@ -75,8 +87,8 @@ impl Filter {
             || *revoked == RevokedTokens::Only
     }
 
-    /// Narrows the filter to tokens with this [`Token::status`] at `now`, to the microsecond.
-    /// `warning` is how long before expiry [`TokenStatus::ExpiresSoon`] begins.
+    /// Narrows the filter to tokens that have this [status](Token::status) at the time `now`. `warning` is
+    /// how long before the expiry of a token its status [`TokenStatus::ExpiresSoon`] begins.
     #[must_use]
     pub fn with_status(
         mut self,
@@ -101,7 +113,8 @@ impl Filter {
         self
     }
 
-    /// Returns whether a token matches. Defines the result of a store's search.
+    /// Returns whether a token meets every criterion. The searches of a store must find the tokens for
+    /// which this method returns `true`.
     #[must_use]
     pub fn matches(&self, token: &Token) -> bool {
         let used = || token.last_used_at;
@@ -120,13 +133,13 @@ impl Filter {
 }
 
 impl DateRange {
-    /// Returns whether the range has no bound.
+    /// Returns whether the range has neither a lower nor an upper bound, and so contains every time.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.from.is_none() && self.to.is_none()
     }
 
-    /// Returns the intersection of both ranges.
+    /// Returns the range of the times that are in both ranges.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let to = match (self.to, other.to) {
@@ -143,8 +156,11 @@ impl DateRange {
     }
 }
 
-/// Returns the text for comparisons that ignore letter case: the same with every database, whatever
-/// its collations. Cuts it off after 512 characters.
+/// Returns `text` with its letters folded to one case, for comparisons that ignore letter case. The result
+/// has at most 512 characters; the rest is cut off.
+///
+/// Names are folded in Rust, not by the database, so that all databases find and sort the same tokens,
+/// whatever their collations.
 #[must_use]
 pub fn fold(text: &str) -> String {
     // Via upper case, since some texts differ in lower case only (ß and ss).
@@ -152,54 +168,65 @@ pub fn fold(text: &str) -> String {
     upper.flat_map(char::to_lowercase).take(512).collect()
 }
 
-/// The order of a search. Tokens with equal keys are ordered by creation, latest first, and then by ID,
-/// lowest first, in either direction. Exhaustive: an order is a key and a direction.
+/// The order of the tokens of a search: by a key, ascending or descending.
+///
+/// In either direction, tokens with equal keys are ordered by their creation, latest first, and then by
+/// their IDs, lowest first.
+///
+/// This struct is exhaustive: an order is a key and a direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sort {
-    /// The key.
+    /// Key that tokens are sorted by.
     pub key: SortKey,
-    /// Whether the greatest key comes first.
+    /// `true` if tokens with the greatest key come first, `false` if those with the least do.
     pub is_descending: bool,
 }
 
-/// The key that tokens are sorted by. Exhaustive: a store must handle each.
+/// The key that the tokens of a search are sorted by.
+///
+/// This enum is exhaustive: a store must handle every variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SortKey {
-    /// The time of creation.
+    /// Sorts by the time of creation.
     CreatedAt,
-    /// The time of expiry; tokens that never expire have the greatest.
+    /// Sorts by the time of expiry. A token that never expires has the greatest key, [`NEVER`].
     ExpiresAt,
-    /// The time of the last use; unused tokens have the least. It may change between two pages.
+    /// Sorts by the time of the last use that is written to the store. An unused token has the least key.
+    /// If a token is used between the reading of two pages, both pages or neither may have it.
     LastUsedAt,
-    /// The name, ignoring letter case ([`fold`]).
+    /// Sorts by the token's name, ignoring letter case ([`fold`]).
     Name,
-    /// The owner's key, byte by byte.
+    /// Sorts by the key of the token's owner ([`Owner::as_str`](crate::Owner::as_str)), byte by byte.
     Owner,
 }
 
-/// The position of a token in an order, from which a search can continue ([`Start::After`]).
-/// Exhaustive: these three decide the order.
+/// The position of a token in an order ([`Sort`]), from which a search can continue ([`Start::After`]).
+///
+/// This struct is exhaustive: its three fields decide the order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
-    /// The value of the sort key.
+    /// The token's value of [`Sort::key`].
     pub value: SortValue,
-    /// When the token was created.
+    /// When the token was created, which decides between tokens with equal values.
     pub created_at: Timestamp,
-    /// The token's ID.
+    /// ID of the token, which decides between tokens with equal values and the same time of creation.
     pub id: TokenId,
 }
 
-/// The value of a [`SortKey`]. Exhaustive: a store must handle each.
+/// A token's value of a [`SortKey`]; see [`SortKey::value_of`].
+///
+/// This enum is exhaustive: a store must handle every variant.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SortValue {
-    /// The value of [`SortKey::CreatedAt`], [`SortKey::ExpiresAt`] or [`SortKey::LastUsedAt`].
+    /// A token's value of [`SortKey::CreatedAt`], [`SortKey::ExpiresAt`] or [`SortKey::LastUsedAt`].
     Time(Timestamp),
-    /// The value of [`SortKey::Name`] or [`SortKey::Owner`].
+    /// A token's value of [`SortKey::Name`], which is folded ([`fold`]), or of [`SortKey::Owner`].
     Text(String),
 }
 
 impl SortKey {
-    /// Returns the token's value of this key.
+    /// Returns the value by which a search with this key sorts `token`: [`NEVER`] as the expiry of a token
+    /// that never expires, and 1970-01-01T00:00:00Z as the last use of an unused token.
     #[must_use]
     pub fn value_of(self, token: &Token) -> SortValue {
         match self {
@@ -211,7 +238,8 @@ impl SortKey {
         }
     }
 
-    /// Returns whether the value has the type of this key.
+    /// Returns whether `value` has the type of this key's values: [`SortValue::Text`] for a name or an
+    /// owner, [`SortValue::Time`] for the other keys.
     #[must_use]
     pub fn fits(self, value: &SortValue) -> bool {
         let is_text = matches!(self, Self::Name | Self::Owner);
@@ -220,7 +248,7 @@ impl SortKey {
 }
 
 impl Sort {
-    /// Returns the token's position in this order.
+    /// Returns the position of `token` in this order.
     #[must_use]
     pub fn position_of(self, token: &Token) -> Position {
         Position {
@@ -230,7 +258,8 @@ impl Sort {
         }
     }
 
-    /// Compares two positions in this order.
+    /// Compares two positions in this order. Returns [`Ordering::Less`] if the token at `one` comes before
+    /// the token at `two`.
     #[must_use]
     pub fn compare(self, one: &Position, two: &Position) -> Ordering {
         let by_value = one.value.cmp(&two.value);
@@ -245,22 +274,22 @@ impl Sort {
     }
 }
 
-/// A search for one page of tokens.
+/// A search for one page of the tokens that match a filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Search {
-    /// The criteria.
+    /// Criteria that the tokens of the page meet.
     pub filter: Filter,
-    /// The order.
+    /// Order of the tokens, within the page and from page to page.
     pub sort: Sort,
-    /// Where the page begins.
+    /// Where the page begins among all matching tokens.
     pub start: Start,
-    /// The most tokens of the page; at least 1.
+    /// Greatest number of tokens on the page; at least 1.
     pub limit: u32,
 }
 
 impl Search {
-    /// Creates a search.
+    /// Creates a search for the page of at most `limit` tokens that begins at `start`.
     #[must_use]
     pub const fn new(filter: Filter, sort: Sort, start: Start, limit: u32) -> Self {
         Self {
@@ -272,14 +301,17 @@ impl Search {
     }
 }
 
-/// The start of a page. Exhaustive: a store must handle each.
+/// The start of a page among the tokens that match a filter, in their order.
+///
+/// This enum is exhaustive: a store must handle every variant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Start {
-    /// Skips this many tokens. Pages may miss or repeat tokens while others are created or deleted,
-    /// and the database reads all skipped tokens each time.
+    /// The page begins after this many tokens. If tokens are created or deleted while pages are read, the
+    /// pages may miss or repeat others. The database reads all skipped tokens for each page.
     Offset(u32),
-    /// Begins after this position, whether or not its token still exists. Every token that exists
-    /// throughout is on exactly one page, and the last page costs no more than the first.
+    /// The page begins after this position, whether or not the token at the position still exists. A token
+    /// that exists all the time while pages are read is on exactly one page, unless its sort key changes.
+    /// The last page costs no more than the first.
     After(Position),
 }
 

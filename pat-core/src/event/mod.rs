@@ -1,4 +1,5 @@
-//! Audit events: a record of the creation, use, refusal, revocation and deletion of tokens.
+//! Audit events, which record the creation, use, refusal, revocation and deletion of tokens, and the port
+//! that receives them ([`EventSink`]).
 
 mod emit;
 mod queue;
@@ -22,23 +23,24 @@ use crate::notification::{NotificationId, NotificationKind};
 use crate::store::{Outcome, PrunedToken, QueuedNotification, RevokedToken};
 use crate::token::{Owner, TokenId};
 
-/// An audit event.
+/// An audit event: what happened to a token or an owner, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
-    /// The event's row in the store; `None` for an event that a process sink gets.
+    /// Identity and position of the event in the store. `None` for an event that does not come from the
+    /// store, such as those that a process sink ([`EventSink`]) gets.
     pub row: Option<EventRow>,
-    /// When it happened.
+    /// When the event happened: for a change, the time of the store's transaction.
     pub at: Timestamp,
-    /// The ID of the HTTP request that caused it ([`with_request_id`]). Not stored, so `None` for an
-    /// event from the store.
+    /// ID of the HTTP request that caused the event ([`with_request_id`]); `None` if it has no ID. IDs are
+    /// not stored, so an event from the store always has `None`.
     pub request_id: Option<Arc<str>>,
-    /// What happened.
+    /// What happened, with the details.
     pub kind: EventKind,
 }
 
 impl Event {
-    /// Creates an event that is not stored yet.
+    /// Creates an event that is not stored yet and that no HTTP request caused.
     #[must_use]
     pub const fn new(at: Timestamp, kind: EventKind) -> Self {
         Self {
@@ -50,117 +52,123 @@ impl Event {
     }
 }
 
-/// The identity and position of a stored event.
+/// The identity of an event in the store, and its position in the order in which shared sinks
+/// ([`EventSink`]) and administrators ([`Administration::events`](crate::Administration::events)) get the
+/// events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EventRow {
-    /// The row's unique random number, 0 to 2⁵³ − 1. It is the same each time the event is delivered,
-    /// so a consumer can skip duplicates.
+    /// Unique random number of the event, 0 to 2⁵³ − 1. It is the same each time the event is delivered, so
+    /// a receiver can skip duplicates.
     pub id: i64,
-    /// The row's position in the order in which sinks get the events, from 1. Assigned after the
-    /// row is committed, so a reader that continues after a `seq` misses none.
+    /// Position of the event, from 1. The store assigns it after the event is committed, so a reader that
+    /// continues after the greatest `seq` it has read misses no event.
     pub seq: u64,
 }
 
 impl EventRow {
-    /// Creates the identity of a row.
+    /// Creates the identity and position of a stored event.
     #[must_use]
     pub const fn new(id: i64, seq: u64) -> Self {
         Self { id, seq }
     }
 }
 
-/// The kind of an audit event, with its details.
+/// What happened, with the details: the kind of an audit event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventKind {
     /// A token was created.
     Created {
-        /// The new token.
+        /// ID of the new token.
         token: TokenId,
-        /// Its owner.
+        /// Owner of the new token.
         owner: Owner,
-        /// When it expires; `None` for never.
+        /// When the new token expires; `None` if it never expires.
         expires_at: Option<Timestamp>,
-        /// The token that authenticated its creation, if one did.
+        /// ID of the token that authenticated the creation of the new one; `None` if the user signed in
+        /// otherwise.
         parent: Option<TokenId>,
     },
-    /// A token authenticated its first request. Each node that loads the token before its first use
-    /// is written emits this event, so there may be several.
+    /// A token authenticated its first request. Several nodes may emit this event for one token: each node
+    /// that loads the token before another node has written the first use to the store.
     FirstUsed {
-        /// The token.
+        /// ID of the used token.
         token: TokenId,
-        /// Its owner.
+        /// Owner of the used token.
         owner: Owner,
     },
-    /// A presented token was refused.
+    /// A presented token was refused. A node emits this event at most once in ten seconds for a known token,
+    /// and at most once a second for each reason without a known token.
     Refused {
-        /// The fixed name of the reason; see [`AuthError::reason`](crate::AuthError::reason).
+        /// Fixed name of the reason, such as `expired`; see
+        /// [`AuthError::reason`](crate::AuthError::reason).
         reason: Cow<'static, str>,
-        /// The token, if known. Each node emits at most one event every ten seconds for a known
-        /// token, and one a second for each reason without a known token.
+        /// ID of the refused token; `None` if the token is unknown or was not looked up.
         token: Option<TokenId>,
-        /// How many refusals of the same token, or without a known token for the same reason, had
-        /// no event since the last one.
+        /// How many refusals the node left out since its last event for the same token; or, if `token` is
+        /// `None`, since its last event without a token for the same reason.
         unreported: u64,
     },
-    /// Tokens were revoked in one transaction. The store has a row for each token, so a shared sink
-    /// gets an event for each.
+    /// Tokens were revoked in one transaction. The store keeps one event for each token, so a shared sink
+    /// gets one for each.
     Revoked {
-        /// The tokens; at least one.
+        /// The revoked tokens; at least one.
         tokens: Vec<RevokedToken>,
-        /// The user who revoked them; `None` for the host.
+        /// The owner or administrator who revoked the tokens; `None` if the host itself did.
         by: Option<Owner>,
-        /// The reason that this user gave.
+        /// Reason for the revocation; `None` if none was given.
         reason: Option<String>,
     },
-    /// Tokens were deleted in one transaction, `atlassian.pats.pruning.delay.days` after they expired or
-    /// were revoked. The store has a row for each token.
+    /// Tokens were deleted in one transaction, at least `atlassian.pats.pruning.delay.days` after they
+    /// expired or were revoked. The store keeps one event for each token.
     Pruned {
-        /// The tokens; at least one.
+        /// The deleted tokens; at least one.
         tokens: Vec<PrunedToken>,
     },
-    /// An owner was notified. The store has a row for each token of the notification.
+    /// A notification was sent to an owner. The store keeps one event for each token of the notification.
     Notified {
-        /// The notification.
+        /// ID of the notification.
         notification: NotificationId,
-        /// The event that it is about.
+        /// What the owner was notified of.
         kind: NotificationKind,
-        /// The owner.
+        /// The owner who was notified.
         owner: Owner,
-        /// The tokens that it is about.
+        /// IDs of the tokens that the notification was about; at least one.
         tokens: Vec<TokenId>,
     },
     /// A notification could not be sent, and is not tried again unless it is requeued
     /// ([`Pats::requeue_notification`](crate::Pats::requeue_notification)).
     NotificationDead {
-        /// The notification.
+        /// ID of the notification.
         notification: NotificationId,
-        /// The event that it is about.
+        /// What the owner was to be notified of.
         kind: NotificationKind,
         /// The owner who was to be notified.
         owner: Owner,
-        /// The last error.
+        /// Why the last attempt to send the notification failed.
         error: String,
     },
-    /// The host reported a change of an owner; all nodes reload that owner's tokens.
+    /// The host reported that a user has changed or was deleted ([`Pats::user_changed`](crate::Pats::user_changed),
+    /// [`Pats::user_deleted`](crate::Pats::user_deleted)); all nodes look up the user's tokens again.
     OwnerChanged {
-        /// The owner.
+        /// The user who has changed.
         owner: Owner,
     },
-    /// A stored event of a kind that only newer versions know.
+    /// A stored event of a kind that only newer versions of this crate know.
     Other {
-        /// The name of the kind.
+        /// Name of the kind, as the newer version stored it.
         kind: String,
-        /// The token, if it is about one.
+        /// ID of the token that the event is about; `None` if it is about no single token.
         token: Option<TokenId>,
-        /// The owner, if it is about one.
+        /// The owner whom the event is about; `None` if it is about no owner.
         owner: Option<Owner>,
     },
 }
 
 impl EventKind {
-    /// Splits an event of several tokens into one for each, as stores keep them.
+    /// Splits an event about several tokens into one event for each token, as stores keep them. Returns
+    /// other events unchanged.
     #[must_use]
     pub fn per_token(self) -> Vec<Self> {
         match self {
@@ -196,8 +204,9 @@ impl EventKind {
         }
     }
 
-    /// Returns the event of a settled notification: [`EventKind::Notified`] if it was sent,
-    /// [`EventKind::NotificationDead`] if it cannot be; `None` for other outcomes.
+    /// Returns the event that a store records when the notification `queued` is settled with `outcome`:
+    /// [`EventKind::Notified`] for [`Outcome::Sent`], [`EventKind::NotificationDead`] for
+    /// [`Outcome::Dead`], and `None` for other outcomes.
     #[must_use]
     pub fn of_settled(queued: &QueuedNotification, outcome: &Outcome) -> Option<Self> {
         let (notification, kind, owner) = (queued.claim.id, queued.kind, queued.owner.clone());
@@ -218,9 +227,9 @@ impl EventKind {
         }
     }
 
-    /// Returns the fixed name for tables, files and metrics: `created`, `first-used`, `refused`,
-    /// `revoked`, `pruned`, `notified`, `notice-dead` or `owner-changed`; that of
-    /// [`EventKind::Other`] is its `kind`.
+    /// Returns the fixed name of the kind for tables, files and metrics: `created`, `first-used`,
+    /// `refused`, `revoked`, `pruned`, `notified`, `notice-dead` or `owner-changed`. For
+    /// [`EventKind::Other`], returns its field `kind`.
     #[must_use]
     pub const fn as_str(&self) -> &str {
         match self {
@@ -275,21 +284,21 @@ impl EventKind {
 /// ```
 #[async_trait]
 pub trait EventSink: Debug + Send + Sync + 'static {
-    /// Returns the name under which the store keeps the position of a shared sink; `None` for a
-    /// process sink.
+    /// Returns the name under which the store keeps the position of a shared sink. `None`, which is the
+    /// default, makes the sink a process sink.
     ///
     /// The name must be unique and never change: 1 to 32 lower-case letters, digits and hyphens, such
-    /// as `webhook`. A sink with another name, or with that of an earlier sink, becomes a process sink,
-    /// and an error is logged.
+    /// as `webhook`. A sink with any other name, or with the name of a sink that was added before, becomes a
+    /// process sink, and an error is logged.
     fn name(&self) -> Option<&str> {
         None
     }
 
-    /// Receives one event. Called for one event at a time, and cancelled after 30 seconds (2 seconds
-    /// during shutdown).
+    /// Receives one event. The service calls this method for one event at a time, and cancels the call
+    /// after 30 seconds (2 seconds during shutdown).
     ///
     /// # Errors
-    /// Any error of the sink. It is logged; a shared sink gets the event again, a process sink does
-    /// not.
+    /// The implementation may return any error, if it could not receive the event. The error is logged. A
+    /// shared sink gets the event again, a process sink does not.
     async fn record(&self, event: &Event) -> Result<(), BoxError>;
 }

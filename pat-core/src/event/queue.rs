@@ -13,7 +13,8 @@ use crate::error::BoxError;
 use crate::metrics::Metrics;
 use crate::outage::{Cause, Outages};
 
-/// The capacity of a process sink's queue, in events.
+/// How many events the queue of a process sink ([`EventSink`]) holds. When it is full, further events are
+/// dropped.
 pub const QUEUE_LEN: usize = 1024;
 /// How long a sink may take for one event, and the store for a batch.
 const TIMEOUT: Duration = Duration::from_secs(30);
