@@ -4,10 +4,11 @@ use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 use jiff::tz::Offset;
 
-/// A date in the format of the API: UTC with exactly three fraction digits and `+00:00`, such as
-/// `2026-01-02T03:04:05.678+00:00`.
+/// A time in the format of the REST API: in UTC, with exactly three fraction digits and the offset `+00:00`,
+/// such as `2026-01-02T03:04:05.678+00:00`.
 ///
-/// Never `Z` and never another precision: a published client loops forever on any other format.
+/// The offset is never `Z`, and the precision never differs: a published client loops forever on any other
+/// format.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct DateText([u8; LEN]);
 
@@ -15,7 +16,8 @@ pub struct DateText([u8; LEN]);
 const LEN: usize = 29;
 
 impl DateText {
-    /// Formats a date. One before the year 0, which no token has, becomes the start of the year 0.
+    /// Formats the time `at`. A time before the year 0 becomes `0000-01-01T00:00:00.000+00:00`; no token
+    /// has such a time.
     #[must_use]
     pub fn new(at: Timestamp) -> Self {
         const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
@@ -24,7 +26,7 @@ impl DateText {
         Self(text.as_bytes().try_into().unwrap_or(FIRST))
     }
 
-    /// Returns the text.
+    /// Returns the formatted time.
     #[must_use]
     pub fn as_str(&self) -> &str {
         // A date is ASCII.

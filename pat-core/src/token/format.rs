@@ -1,4 +1,5 @@
-//! The format of token strings: the crate's two, and the trait of a host's own.
+//! The formats of token strings: [`PrefixedFormat`], [`AtlassianFormat`], and the trait that a host's own
+//! format implements.
 
 use std::fmt::{self, Debug};
 use std::str::FromStr;
@@ -10,10 +11,13 @@ use zeroize::Zeroizing;
 pub use super::secret::RandomnessError;
 use super::secret::{PlainToken, fill_random};
 
-/// A format of token strings.
+/// A format of token strings: generates new strings, and recognises the strings that it could have
+/// generated.
 ///
-/// The crate has two: [`PrefixedFormat`] and [`AtlassianFormat`]. A host may implement another;
-/// `pat_core::testing::check_format` checks it.
+/// This crate has two formats, [`PrefixedFormat`] and [`AtlassianFormat`]. A host may implement another, and
+/// check it with `pat_core::testing::check_format`; the service uses it after
+/// [`PatsBuilder::issue`](crate::PatsBuilder::issue) or
+/// [`PatsBuilder::accept`](crate::PatsBuilder::accept).
 ///
 /// ```
 /// use std::fs::File;
@@ -45,8 +49,8 @@ use super::secret::{PlainToken, fill_random};
 /// pat_core::testing::check_format(&AcmeFormat);
 /// ```
 pub trait TokenFormat: Debug + Send + Sync + 'static {
-    /// Generates a new token with at least 112 bits from the operating system's random number
-    /// generator. The string must be an RFC 6750 `token68` of at most 256 bytes.
+    /// Generates a new token string. It must contain at least 112 bits from the operating system's random
+    /// number generator, and be an RFC 6750 `token68` of at most 256 bytes.
     ///
     /// # Errors
     /// [`RandomnessError`] if the random number generator fails.
@@ -54,8 +58,8 @@ pub trait TokenFormat: Debug + Send + Sync + 'static {
 
     /// Returns whether [`generate`](TokenFormat::generate) could have returned `presented`.
     ///
-    /// Must be pure and accept exactly one spelling of a token: a wrong length, letter case, padding or
-    /// checksum is refused.
+    /// An implementation must be pure, and accept exactly one spelling of a token: it must refuse a string
+    /// with a wrong length, letter case, padding or checksum.
     fn recognizes(&self, presented: &[u8]) -> bool;
 }
 
@@ -68,19 +72,20 @@ const CHECKSUM_LEN: usize = 6;
 
 /// The default format: `{prefix}_{43 base62 characters}{6 base62 characters of CRC-32}`.
 ///
-/// The body has 256 random bits. The checksum is the CRC-32 (IEEE) of all characters before it, as
-/// a big-endian number padded with zeros, so that a mistyped token is refused without a query. A
-/// token with the default prefix has 53 bytes; over 55 bytes SHA-256 needs a second block.
+/// The first 43 characters after the underscore have 256 random bits. The checksum is the CRC-32 (IEEE) of
+/// all characters before it, as a big-endian number padded with zeros, so that a mistyped token is refused
+/// without a query. A token with the default prefix `pat` has 53 bytes; over 55 bytes SHA-256 needs a second
+/// block.
 ///
 /// The prefix is part of each issued token: **after a change, all tokens with the old prefix are
-/// refused**, unless the old prefix stays among the accepted formats.
+/// refused**, unless `pat.token.accepted` lists the format with the old prefix.
 #[derive(Debug, Clone)]
 pub struct PrefixedFormat {
     prefix: TokenPrefix,
 }
 
 impl PrefixedFormat {
-    /// Creates the format with this prefix.
+    /// Creates the format of tokens that begin with this prefix.
     #[must_use]
     pub fn new(prefix: TokenPrefix) -> Self {
         Self { prefix }
@@ -176,8 +181,9 @@ const ATLASSIAN_LEN: usize = ATLASSIAN_DIGITS + 1 + 20;
 const ATLASSIAN_TEXT_LEN: usize = 44;
 
 /// The format of Atlassian's tokens, which secret scanners recognise: the standard base64 of twelve
-/// random ASCII digits, a colon and twenty random bytes. 44 characters without padding; 160 random
-/// bits besides the digits.
+/// random ASCII digits, a colon and twenty random bytes.
+///
+/// A token has 44 characters, without padding. It has 160 random bits besides the digits.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AtlassianFormat;
 
@@ -200,7 +206,8 @@ impl TokenFormat for AtlassianFormat {
     }
 }
 
-/// The prefix of a [`PrefixedFormat`]: `[a-z][a-z0-9]{1,15}`; `pat` by default.
+/// The prefix of a [`PrefixedFormat`]: a lower-case ASCII letter and 1 to 15 lower-case ASCII letters or
+/// digits. The default is `pat`. [`str::parse`] creates a prefix from text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenPrefix(Box<str>);
 
@@ -239,18 +246,19 @@ impl fmt::Display for TokenPrefix {
 #[error("a token prefix is a lower-case letter and 1 to 15 lower-case letters or digits")]
 pub struct InvalidPrefix;
 
-/// The name of a shipped format in the settings: `prefixed:pat` or `atlassian`.
+/// The name of a format of this crate in the settings, such as `pat.token.accepted`. `Display` and `FromStr`
+/// use `prefixed:` with the prefix, such as `prefixed:pat`, and `atlassian`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FormatName {
-    /// [`PrefixedFormat`] with this prefix.
+    /// Names the [`PrefixedFormat`] with this prefix.
     Prefixed(TokenPrefix),
-    /// [`AtlassianFormat`].
+    /// Names the [`AtlassianFormat`].
     Atlassian,
 }
 
 impl FormatName {
-    /// Returns the format with this name.
+    /// Creates the format with this name.
     #[must_use]
     pub fn format(&self) -> std::sync::Arc<dyn TokenFormat> {
         match self {

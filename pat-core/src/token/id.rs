@@ -11,9 +11,10 @@ use super::secret::{RandomnessError, fill_random};
 /// 2⁵³ − 1: the largest integer that every JSON reader keeps exact.
 const MAX_ID: i64 = (1 << 53) - 1;
 
-/// The ID of a token: not secret, and not part of the token string.
+/// The ID of a token: a number from 0 to 2⁵³ − 1, so that a JSON number can hold it.
 ///
-/// At most 2⁵³ − 1, so that a JSON number holds it. IDs are ordered by creation, up to clock skew.
+/// An ID is not secret, and is not part of the token string. Of two tokens, the one that was created later
+/// has the greater ID, unless the clocks of the nodes that created them differ.
 ///
 /// `Display`, `FromStr` and serde use the decimal number.
 ///
@@ -30,7 +31,7 @@ const MAX_ID: i64 = (1 << 53) - 1;
 pub struct TokenId(i64);
 
 impl TokenId {
-    /// Returns the ID of this number; `None` unless it is 0 to 2⁵³ − 1.
+    /// Creates the ID with this number; `None` unless `number` is from 0 to 2⁵³ − 1.
     #[must_use]
     pub fn new(number: i64) -> Option<Self> {
         (0..=MAX_ID).contains(&number).then_some(Self(number))
@@ -44,7 +45,7 @@ impl TokenId {
         Self(id.clamp(0, MAX_ID))
     }
 
-    /// Returns the number, 0 to 2⁵³ − 1.
+    /// Returns the number of the ID, from 0 to 2⁵³ − 1.
     #[must_use]
     pub const fn get(self) -> i64 {
         self.0
@@ -68,7 +69,7 @@ impl TryFrom<i64> for TokenId {
 impl FromStr for TokenId {
     type Err = InvalidTokenId;
 
-    /// Parses decimal digits, without a sign or white space.
+    /// Parses an ID from decimal digits, without a sign or white space.
     ///
     /// # Errors
     /// [`InvalidTokenId`] for any other text, and for a number over 2⁵³ − 1.
@@ -128,7 +129,8 @@ impl IdSource {
     }
 }
 
-/// The owner of a token: the host's stable key of a user, 1 to 255 bytes without control characters.
+/// The owner of a token: the key by which the host identifies a user, 1 to 255 bytes without control
+/// characters.
 ///
 /// A key must identify one user forever. If a host gives a deleted user's key to another user, that
 /// user gets the tokens too.
@@ -151,7 +153,7 @@ impl Owner {
         Ok(Self(key))
     }
 
-    /// Returns the key.
+    /// Returns the user's key.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -175,6 +177,10 @@ impl TryFrom<String> for Owner {
 impl FromStr for Owner {
     type Err = InvalidOwner;
 
+    /// Creates an owner from a user's key, like [`Owner::new`].
+    ///
+    /// # Errors
+    /// [`InvalidOwner`] if the key is empty, longer than 255 bytes, or has a control character.
     fn from_str(key: &str) -> Result<Self, InvalidOwner> {
         Self::new(key)
     }

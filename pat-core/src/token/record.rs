@@ -7,30 +7,31 @@ use serde::{Deserialize, Serialize};
 
 use super::{Owner, TokenId};
 
-/// A stored token, without its secret. Times have microsecond precision.
+/// A token as it is stored, without its secret. Times have microsecond precision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Token {
-    /// Its ID.
+    /// ID of the token.
     pub id: TokenId,
-    /// The user it authenticates.
+    /// User whom the token authenticates.
     pub owner: Owner,
-    /// The name that its owner chose; not necessarily unique.
+    /// Name that the owner chose for the token. Several tokens of an owner may have the same name.
     pub name: String,
-    /// When it was created.
+    /// When the token was created.
     pub created_at: Timestamp,
-    /// When it expires; `None` for a token that never expires.
+    /// When the token expires or expired; `None` if it never expires.
     pub expires_at: Option<Timestamp>,
-    /// When it last authenticated a request; `None` before the first use.
+    /// When the token last authenticated a request; `None` before its first use.
     pub last_used_at: Option<Timestamp>,
-    /// When it was revoked; `None` if it is not.
+    /// When the token was revoked; `None` if it is not revoked.
     pub revoked_at: Option<Timestamp>,
-    /// The token that authenticated the request that created it, if one did.
+    /// ID of the token that authenticated the request to create this one; `None` if the user signed in
+    /// otherwise.
     pub parent: Option<TokenId>,
 }
 
 impl Token {
-    /// Creates a token that never expires, is unused and unrevoked, and has no parent.
+    /// Creates the record of a token that never expires, is unused and unrevoked, and has no parent.
     #[must_use]
     pub fn new(id: TokenId, owner: Owner, name: impl Into<String>, created_at: Timestamp) -> Self {
         Self {
@@ -45,11 +46,12 @@ impl Token {
         }
     }
 
-    /// Checks that the token authenticates at `now`. Every decision uses this rule.
+    /// Checks that the token authenticates at the time `now`: that it is neither revoked nor expired. A
+    /// token is expired from its [`expires_at`](Token::expires_at) on.
     ///
     /// # Errors
-    /// [`InvalidToken::Revoked`] if it is revoked, whether or not it has expired, else [`InvalidToken::Expired`]
-    /// if it has expired.
+    /// [`InvalidToken::Revoked`] if the token is revoked, whether or not it has expired; otherwise
+    /// [`InvalidToken::Expired`] if it has expired.
     pub fn validity(&self, now: Timestamp) -> Result<(), InvalidToken> {
         if self.revoked_at.is_some() {
             return Err(InvalidToken::Revoked);
@@ -60,7 +62,8 @@ impl Token {
         Ok(())
     }
 
-    /// Returns the status to show at `now`; [`TokenStatus::ExpiresSoon`] begins `warning` before expiry.
+    /// Returns the status of the token at the time `now`. `warning` is how long before the token's expiry
+    /// its status [`TokenStatus::ExpiresSoon`] begins.
     #[must_use]
     pub fn status(&self, now: Timestamp, warning: SignedDuration) -> TokenStatus {
         match self.expires_at {
@@ -77,7 +80,7 @@ pub(crate) fn is_expired(expires_at: Option<Timestamp>, now: Timestamp) -> bool 
     expires_at.is_some_and(|at| now >= at)
 }
 
-/// The reason that a stored token does not authenticate.
+/// The reason that a stored token does not authenticate; see [`Token::validity`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidToken {
@@ -87,25 +90,30 @@ pub enum InvalidToken {
     Expired,
 }
 
-/// A token's state as lists show it. `Display`, `FromStr` and serde use the
-/// [name on the wire](TokenStatus::as_str).
+/// The status of a token, which lists of tokens show. `Display`, `FromStr` and serde use the
+/// [name in the REST API](TokenStatus::as_str).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]
 pub enum TokenStatus {
-    /// The token is valid, and expires after the warning period or never.
+    /// The token is valid. It expires after the warning period (`atlassian.pats.expiry.warning.days`) or
+    /// never.
     Active,
-    /// The token is valid, and expires within the warning period.
+    /// The token is valid, and expires within the warning period (`atlassian.pats.expiry.warning.days`).
     ExpiresSoon,
-    /// The token has expired; its row is kept until it is pruned.
+    /// The token has expired. It stays in the lists of its owner until it is revoked or pruned.
     Expired,
-    /// The token was revoked; only administrators can list it until it is pruned.
+    /// The token was revoked. Until it is pruned, only administrators can list it.
     Revoked,
 }
 
 impl FromStr for TokenStatus {
     type Err = InvalidTokenStatus;
 
+    /// Parses the [name](TokenStatus::as_str) of a status, in upper case.
+    ///
+    /// # Errors
+    /// [`InvalidTokenStatus`] for any other text.
     fn from_str(name: &str) -> Result<Self, InvalidTokenStatus> {
         let all = [
             Self::Active,
@@ -130,7 +138,7 @@ impl fmt::Display for TokenStatus {
 pub struct InvalidTokenStatus;
 
 impl TokenStatus {
-    /// Returns the name on the wire: `ACTIVE`, `EXPIRES_SOON`, `EXPIRED` or `REVOKED`.
+    /// Returns the name of the status in the REST API: `ACTIVE`, `EXPIRES_SOON`, `EXPIRED` or `REVOKED`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

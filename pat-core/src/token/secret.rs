@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-/// The secret token string, which its owner sees once.
+/// The secret token string, which the owner of the token sees once, when it is created.
 ///
-/// Has no `Display` and no `Serialize`, a `Debug` without the secret, and wipes its memory when
-/// dropped. Only [`PlainToken::expose`] returns the string.
+/// The type has no `Display` and no `Serialize`, and its `Debug` hides the string. Its memory is wiped when
+/// it is dropped. Only [`PlainToken::expose`] returns the string.
 pub struct PlainToken(Zeroizing<String>);
 
 impl PlainToken {
@@ -20,13 +20,13 @@ impl PlainToken {
         Self(Zeroizing::new(token))
     }
 
-    /// Returns the token string, to be shown only to its owner.
+    /// Returns the token string. Show it only to the token's owner, and do not log it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Returns the digest under which the token is stored.
+    /// Returns the digest of the token string, under which the token is stored.
     #[must_use]
     pub fn digest(&self) -> TokenDigest {
         TokenDigest::of(self.0.as_bytes())
@@ -41,28 +41,26 @@ impl fmt::Debug for PlainToken {
 
 /// The SHA-256 digest of a token string. Only the digest is stored, cached and compared.
 ///
-/// It has no salt and is not a password hash. The string has at least 112 random bits, the number
-/// from which on OWASP ASVS 6.5.2 requires no password hash; and with a salt a token could not be
-/// found by its digest.
-///
-/// Serde uses the 32 bytes, for stores that write a [`NewToken`](crate::store::NewToken) to a file.
+/// The digest has no salt and is not a password hash. A token string has at least 112 random bits, the
+/// number from which on OWASP ASVS 6.5.2 requires no password hash. With a salt, a token could not be found
+/// by its digest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TokenDigest([u8; 32]);
 
 impl TokenDigest {
-    /// Computes the digest of a presented string.
+    /// Computes the digest of `presented`, the token string that a client presents.
     #[must_use]
     pub fn of(presented: &[u8]) -> Self {
         Self(Sha256::digest(presented).into())
     }
 
-    /// Creates a digest from its 32 stored bytes.
+    /// Creates a digest from its 32 bytes, as a store has kept them.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// Returns the 32 bytes to store.
+    /// Returns the 32 bytes of the digest, for a store to keep.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -91,7 +89,7 @@ impl fmt::Debug for TokenDigest {
 pub struct RandomnessError(#[source] Arc<dyn Error + Send + Sync>);
 
 impl RandomnessError {
-    /// Wraps the generator's own error.
+    /// Wraps the error of the random number generator, which becomes the source of this error.
     pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(Arc::from(source.into()))
     }
