@@ -1,7 +1,7 @@
 use crate::principal::Principal;
 use crate::token::Owner;
 
-/// The user who makes a request: signed in by the host, or authenticated by a token.
+/// The user who makes a request, and how the user was authenticated: by the host, or with a token.
 #[derive(Debug, Clone)]
 pub struct Caller {
     owner: Owner,
@@ -10,9 +10,9 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Creates a caller whom the host authenticated with a credential that browsers send by
-    /// themselves: a session cookie, Basic, a client certificate. `pat-tower` checks such a caller's
-    /// changes for cross-site request forgery.
+    /// Creates a caller whom the host authenticated with a credential that browsers send by themselves: a
+    /// session cookie, a Basic password, a client certificate. `pat-tower` checks requests of such a caller
+    /// that change something for cross-site request forgery.
     #[must_use]
     pub fn cookie_authenticated(owner: Owner) -> Self {
         Self {
@@ -33,7 +33,7 @@ impl Caller {
         }
     }
 
-    /// Creates the caller of a request that a token authenticated.
+    /// Creates the caller of a request that a token authenticated: the token's owner.
     #[must_use]
     pub fn with_token(principal: Principal) -> Self {
         Self {
@@ -43,19 +43,21 @@ impl Caller {
         }
     }
 
-    /// Returns the user.
+    /// Returns the key of the user who makes the request.
     #[must_use]
     pub fn owner(&self) -> &Owner {
         &self.owner
     }
 
-    /// Returns the token that authenticated the request, if one did.
+    /// Returns the token that authenticated the request; `None` if the host authenticated the user by other
+    /// means.
     #[must_use]
     pub fn token(&self) -> Option<&Principal> {
         self.token.as_ref()
     }
 
-    /// Returns whether browsers send this caller's credential by themselves.
+    /// Returns whether the caller was created by [`Caller::cookie_authenticated`], with a credential that
+    /// browsers send by themselves.
     #[must_use]
     pub fn is_cookie_authenticated(&self) -> bool {
         self.is_cookie_authenticated

@@ -9,10 +9,10 @@ use tokio::time::timeout;
 use crate::error::{BoxError, Unavailable};
 use crate::token::Owner;
 
-/// The host's user directory.
+/// The host's user directory, in which the service looks up the owners of tokens.
 ///
-/// An owner's key must be stable and never be given to another user.
-/// `pat_core::testing::check_directory` checks an implementation against its users.
+/// The key of a user ([`Owner`]) must be stable and never be given to another user.
+/// `pat_core::testing::check_directory` checks an implementation.
 ///
 /// ```
 /// use async_trait::async_trait;
@@ -41,26 +41,31 @@ use crate::token::Owner;
 pub trait UserDirectory: Debug + Send + Sync + 'static {
     /// Returns the user with this key; `None` if the user does not exist or was deleted.
     ///
-    /// Called when a token is loaded into the cache, not on every request. After a user was disabled
-    /// or changed, call [`Pats::user_changed`](crate::Pats::user_changed).
+    /// The service calls this method when it loads a token into the cache, not on every request. After a
+    /// user was disabled or changed, the host must call
+    /// [`Pats::user_changed`](crate::Pats::user_changed).
     ///
     /// # Errors
-    /// Any error of the directory; the request fails with 503.
+    /// The implementation may return any error, if the directory cannot answer. The request then fails with
+    /// the HTTP status 503.
     async fn find(&self, owner: &Owner) -> Result<Option<User>, BoxError>;
 
-    /// Returns whether this user may see and revoke the tokens of all users; `false` for an unknown or
-    /// inactive user. Called on each request of the administration, and again for each chunk of a long
-    /// response; never cached.
+    /// Returns whether the user with this key may see and revoke the tokens of all users; `false` for an
+    /// unknown or inactive user.
+    ///
+    /// The service calls this method on each request of an administrator, and again for each chunk of a long
+    /// response. It does not cache the answer.
     ///
     /// # Errors
-    /// Any error of the directory; the request fails with 503.
+    /// The implementation may return any error, if the directory cannot answer. The request then fails with
+    /// the HTTP status 503.
     async fn is_administrator(&self, owner: &Owner) -> Result<bool, BoxError>;
 
-    /// Returns at most `limit` users with a key, name or mail address that contains this text,
-    /// ignoring letter case.
+    /// Returns at most `limit` users whose key, user name, full name or mail address has the text `contains`
+    /// in it, ignoring letter case.
     ///
     /// # Errors
-    /// Any error of the directory.
+    /// The implementation may return any error, if the directory cannot answer.
     async fn search(&self, contains: &str, limit: usize) -> Result<Vec<User>, BoxError>;
 
     /// Returns the users with these keys, in any order. Skips unknown keys.
@@ -68,7 +73,7 @@ pub trait UserDirectory: Debug + Send + Sync + 'static {
     /// The default implementation calls [`UserDirectory::find`] for each key.
     ///
     /// # Errors
-    /// Any error of the directory.
+    /// The implementation may return any error, if the directory cannot answer.
     async fn profiles(&self, owners: &[Owner]) -> Result<Vec<User>, BoxError> {
         let mut users = Vec::with_capacity(owners.len());
         for owner in owners {
@@ -89,19 +94,19 @@ pub(crate) async fn within<T>(
         .map_err(Unavailable::directory)
 }
 
-/// A user of the host.
+/// A user of the host, as the [`UserDirectory`] describes the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct User {
-    /// The stable key.
+    /// Stable key of the user.
     pub owner: Owner,
-    /// The name that the user signs in with.
+    /// Name that the user signs in with.
     pub username: String,
-    /// The name that pages and notifications show.
+    /// Name of the user that pages and notifications show.
     pub full_name: String,
-    /// The mail address for notifications; without one the user gets none.
+    /// Mail address for notifications; `None` if the user is to get no notifications.
     pub email: Option<String>,
-    /// Whether the user may use the host. The tokens of an inactive user do not authenticate.
+    /// Whether the user may use the host. If `false`, the user's tokens do not authenticate.
     pub is_active: bool,
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::store::StoreError;
 use crate::token::{RandomnessError, TokenId};
 
-/// The error of a plug-in.
+/// Any error of a plug-in, such as a [`UserDirectory`](crate::UserDirectory) or an
+/// [`EventSink`](crate::event::EventSink).
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
 /// The reason that a presented token does not authenticate. Its text is for logs; a client learns only
@@ -14,34 +15,38 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthError {
-    /// Personal access tokens are switched off (`atlassian.pats.enabled`).
+    /// Personal access tokens are switched off (`atlassian.pats.enabled` is `false`).
     #[error("personal access tokens are switched off")]
     Disabled,
-    /// No accepted format recognises the string.
+    /// No accepted token format recognises the presented string, which so may be a credential of another
+    /// kind.
     #[error("the presented string has no accepted token format")]
     Unrecognized,
-    /// The string has an accepted format, but no token is stored under its digest.
+    /// The presented string has an accepted token format, but no token is stored under its digest.
     #[error("unknown token")]
     Unknown,
-    /// The token was revoked.
+    /// The token with this ID was revoked.
     #[error("token {0} is revoked")]
     Revoked(TokenId),
-    /// The token has expired.
+    /// The token with this ID has expired.
     #[error("token {0} is expired")]
     Expired(TokenId),
-    /// The owner is not in the directory.
+    /// The owner of the token with this ID is not in the [`UserDirectory`](crate::UserDirectory).
     #[error("the owner of token {0} does not exist")]
     OwnerGone(TokenId),
-    /// The owner is in the directory, but not active.
+    /// The owner of the token with this ID is in the [`UserDirectory`](crate::UserDirectory), but not
+    /// active ([`User::is_active`](crate::User::is_active)).
     #[error("the owner of token {0} is not active")]
     OwnerInactive(TokenId),
-    /// The token could not be checked in time; maps to 503, never 401.
+    /// The token could not be checked in time. Maps to the HTTP status 503, never to 401.
     #[error("the token cannot be checked now")]
     Unavailable(#[source] Unavailable),
 }
 
 impl AuthError {
-    /// Returns a short fixed name, for metrics and logs.
+    /// Returns a short fixed name of the reason, for metrics, audit events and logs: `disabled`, `foreign`
+    /// (for [`AuthError::Unrecognized`]), `unknown`, `revoked`, `expired`, `owner_gone`, `owner_inactive` or
+    /// `unavailable`.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
         match self {
@@ -56,7 +61,7 @@ impl AuthError {
         }
     }
 
-    /// Returns the token's ID; `None` if the token is unknown or was not looked up.
+    /// Returns the ID of the refused token; `None` if the token is unknown or was not looked up.
     #[must_use]
     pub const fn token_id(&self) -> Option<TokenId> {
         match self {
@@ -69,24 +74,24 @@ impl AuthError {
     }
 }
 
-/// The part of the service that failed or did not answer in time.
+/// The part of the service that failed or did not answer in time. Maps to the HTTP status 503.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unavailable {
-    /// The token store.
+    /// The token store failed or did not answer in time.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The host's user directory.
+    /// The host's [`UserDirectory`](crate::UserDirectory) failed or did not answer in time.
     #[error("the user directory failed")]
     Directory(#[source] Arc<dyn Error + Send + Sync>),
-    /// The random number generator.
+    /// The random number generator failed, so no secret could be generated.
     #[error(transparent)]
     Randomness(#[from] RandomnessError),
-    /// An internal task ended without a result, because it panicked or the runtime is shutting down.
+    /// An internal task ended without a result, because it panicked or the tokio runtime is shutting down.
     #[error("an internal task ended without a result")]
     TaskEnded,
-    /// So many unknown tokens are presented that this node does not look up tokens missing from its
-    /// cache for now.
+    /// Clients present so many unknown tokens that this node looks up only tokens that it knows to exist,
+    /// for as long as the flood lasts.
     #[error("too many unknown tokens are presented")]
     TooManyUnknown,
 }
@@ -97,27 +102,28 @@ impl Unavailable {
     }
 }
 
-/// The reason that a token was not created.
+/// The reason that [`Pats::create`](crate::Pats::create) did not create a token.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum CreateError {
-    /// The request breaks a rule, or tokens are switched off.
+    /// The request breaks a rule, which the [`PolicyError`] names.
     #[error(transparent)]
     Refused(#[from] PolicyError),
-    /// The token could not be created in time. It may exist all the same; its secret is lost, and its
-    /// owner can revoke it.
+    /// The token could not be created in time. Either no token was created, or a token with a lost secret,
+    /// which the owner can see in the list and revoke.
     #[error("the token cannot be created now")]
     Unavailable(#[from] Unavailable),
 }
 
-/// The rule that a request for a token breaks. The texts may be shown to the user.
+/// The rule that a [`TokenRequest`](crate::TokenRequest) breaks. The text of the error (`Display`) is in
+/// English and may be shown to the user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyError {
-    /// `atlassian.pats.enabled` is off.
+    /// Personal access tokens are switched off (`atlassian.pats.enabled` is `false`).
     #[error("personal access tokens are switched off")]
     Disabled,
-    /// `pat.create.by.token` is `forbidden`, and a token authenticated the caller.
+    /// A token authenticated the caller, and `pat.create.by.token` is `forbidden`.
     #[error("a token cannot be created with a token; sign in instead")]
     ForbiddenByToken,
     /// The name is empty or has no visible character ([`text::is_blank`](crate::text::is_blank)).
@@ -126,37 +132,40 @@ pub enum PolicyError {
     /// The name is longer than `atlassian.pats.token.name.length` characters.
     #[error("the name is longer than {max} characters")]
     NameTooLong {
-        /// The allowed length, in Unicode scalar values.
+        /// Greatest allowed length of a name, in Unicode scalar values.
         max: u32,
     },
-    /// The name has a control character, or a line or paragraph separator.
+    /// The name has a control character, or a line or paragraph separator
+    /// ([`text::breaks_line`](crate::text::breaks_line)).
     #[error("the name has a control character or a line break; write it on one line")]
     NameHasControlCharacter,
-    /// The name has a character that controls the direction of text, such as U+202E or U+200E, and so
-    /// could be displayed as another name.
+    /// The name has a character that controls the direction of text, such as U+202E or U+200E
+    /// ([`text::is_bidi_control`](crate::text::is_bidi_control)), and so could be displayed as another name.
     #[error(
         "the name has an invisible character that turns the direction of text, such as U+202E; leave \
          it out"
     )]
     NameHasBidiControl,
-    /// The duration is zero or negative.
+    /// The requested life span is zero or negative.
     #[error("the duration must be at least one day")]
     DurationNotPositive,
-    /// The duration is longer than `atlassian.pats.max.tokens.expiry.days`.
+    /// The requested life span is longer than `atlassian.pats.max.tokens.expiry.days`, or would end after
+    /// the year 9999.
     #[error("the duration is longer than {max} days")]
     DurationTooLong {
-        /// The allowed duration, in days of 24 hours.
+        /// Longest allowed life span, in days of 24 hours.
         max: u32,
     },
-    /// No duration was given, and `atlassian.pats.eternal.tokens.enabled` is off.
+    /// The request has no life span, and `atlassian.pats.eternal.tokens.enabled` is `false`.
     #[error("a duration is required: tokens that never expire are not allowed")]
     EternalNotAllowed,
-    /// `pat.create.by.token` is `capped`, and the token would outlive the one that creates it.
+    /// `pat.create.by.token` is `capped`, and the new token would expire later than the token that
+    /// authenticated the caller.
     #[error(
         "the token would expire later than the token that creates it; choose a shorter duration"
     )]
     OutlivesParent,
-    /// The owner has `atlassian.pats.max.tokens.per.user` tokens or more, expired ones included.
+    /// The owner has `atlassian.pats.max.tokens.per.user` or more unrevoked tokens, expired ones included.
     #[error(
         "you have {}; at most {}, expired ones included. Revoke {} to create another",
         tokens(*count),
@@ -164,34 +173,36 @@ pub enum PolicyError {
         count.saturating_sub(*max).saturating_add(1)
     )]
     LimitReached {
-        /// The owner's tokens.
+        /// Number of the owner's unrevoked tokens, expired ones included.
         count: u32,
-        /// The allowed number.
+        /// Greatest allowed number of unrevoked tokens (`atlassian.pats.max.tokens.per.user`).
         max: u32,
     },
-    /// An older version of this service runs, and would accept the token where it must not.
+    /// Another node may still run an older version of this crate, which would accept the requested token
+    /// where it must not.
     #[error(
         "{feature} cannot be used while an older version of this service runs; try again when all \
          nodes run this version"
     )]
     OlderNodes {
-        /// The feature that older versions do not know.
+        /// Name of the requested feature that older versions do not know, for the error text.
         feature: &'static str,
     },
-    /// The owner has `pat.max.rows.per.user` tokens, revoked and expired ones included.
+    /// The owner has `pat.max.rows.per.user` or more tokens, revoked and expired ones included.
     #[error(
         "you have created too many tokens: at most {max} are kept, revoked and expired ones included; \
          each is deleted {} it ends, and then you can create another",
         days_after(*days)
     )]
     TooManyRows {
-        /// The allowed number.
+        /// Greatest allowed number of tokens (`pat.max.rows.per.user`).
         max: u32,
-        /// The days after its expiry or revocation until a token is deleted
+        /// How many days a token is kept after it expires or is revoked, before it is deleted
         /// (`atlassian.pats.pruning.delay.days`).
         days: u32,
     },
-    /// The token that authenticated the caller was revoked or expired meanwhile.
+    /// The token that authenticated the caller has been revoked, or has expired, since it authenticated the
+    /// request.
     #[error("the token used for this request is no longer valid")]
     ParentInvalid,
 }
@@ -218,50 +229,55 @@ fn days_after(days: u32) -> String {
     }
 }
 
-/// The reason that a token was not found or not revoked.
+/// The reason that a caller's token was not found or not revoked; see
+/// [`Pats::find`](crate::Pats::find) and [`Pats::revoke`](crate::Pats::revoke).
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum AccessError {
-    /// The caller has no such token. Says nothing on whether another user has it.
+    /// The token does not exist, or belongs to another user while the caller is no administrator, or is
+    /// revoked ([`Pats::find`](crate::Pats::find) only). The error does not reveal which of these is true.
     #[error("there is no such token")]
     NotFound,
-    /// The tokens could not be read or changed in time.
+    /// The store or the directory failed or did not answer in time. A change may have been made.
     #[error("the tokens cannot be read or changed now")]
     Unavailable(#[from] Unavailable),
 }
 
-/// The reason that a call of the administration failed. Nothing was changed, except possibly with
-/// [`AdminError::Unavailable`].
+/// The reason that an administrator's call failed ([`Administration`](crate::Administration)). Nothing was
+/// changed, except possibly with [`AdminError::Unavailable`].
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdminError {
-    /// The administration is switched off (`pat.admin.enabled`).
+    /// The administration is switched off (`pat.admin.enabled` is `false`).
     #[error("the administration of tokens is switched off")]
     Disabled,
-    /// The caller is not an administrator.
+    /// The caller is not an administrator
+    /// ([`UserDirectory::is_administrator`](crate::UserDirectory::is_administrator)).
     #[error("only administrators may do this")]
     NotAdministrator,
-    /// The token that authenticated the caller is no longer valid.
+    /// The token that authenticated the caller is no longer valid. The source is the reason.
     #[error("the token used for this request is no longer valid")]
     TokenInvalid(#[source] AuthError),
-    /// The store cannot be searched ([`TokenStore::search_store`](crate::store::TokenStore::search_store)).
+    /// The store has no search capability
+    /// ([`TokenStore::search_store`](crate::store::TokenStore::search_store)).
     #[error("the token store cannot be searched")]
     NotSupported,
-    /// The store keeps no audit events ([`TokenStore::audit`](crate::store::TokenStore::audit)).
+    /// The store has no audit capability ([`TokenStore::audit`](crate::store::TokenStore::audit)).
     #[error("the token store keeps no audit events")]
     NoAudit,
-    /// The filter of a revocation restricts nothing.
+    /// The filter of a revocation has no criterion
+    /// ([`Filter::is_effective`](crate::search::Filter::is_effective)), and so would revoke every token.
     #[error("the filter restricts nothing; give it at least one criterion")]
     NoCriterion,
-    /// The filter matches another number of tokens than the administrator expected.
+    /// The filter of a revocation matches another number of tokens than the administrator expected.
     #[error("the filter matches {found} tokens, not {expected}; nothing was revoked")]
     CountMismatch {
-        /// The number that the administrator expected.
+        /// Number of matching tokens that the administrator expected.
         expected: u64,
-        /// The number that the filter matches.
+        /// Number of tokens that the filter matches.
         found: u64,
     },
-    /// The tokens could not be read or changed in time; a change may have been made.
+    /// The store or the directory failed or did not answer in time. A change may have been made.
     #[error("the tokens cannot be read or changed now")]
     Unavailable(#[from] Unavailable),
 }

@@ -7,18 +7,22 @@ use crate::principal::Principal;
 use crate::settings::{CreateByToken, Settings};
 use crate::text;
 
-/// A request for a token.
+/// A request for a new token; see [`Pats::create`](crate::Pats::create).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenRequest {
-    /// The name, which is not trimmed.
+    /// Name of the token, with 1 to `atlassian.pats.token.name.length` Unicode scalar values, of which at
+    /// least one is visible. White space around the name is kept.
     pub name: String,
-    /// The life span in days of 24 hours; `None` for a token that never expires.
+    /// Life span of the token in days of 24 hours, from 1 to `atlassian.pats.max.tokens.expiry.days`. `None`
+    /// for a token that never expires; or, if `pat.create.by.token` is `capped` and a token that expires
+    /// authenticates the request, for a token that expires with that one.
     pub lifetime_days: Option<i64>,
 }
 
 impl TokenRequest {
-    /// Creates a request; without `lifetime_days` for a token that never expires.
+    /// Creates a request for a token with this name and this life span, which [`Pats::create`](crate::Pats::create)
+    /// checks. `None` asks for a token that never expires.
     #[must_use]
     pub fn new(name: impl Into<String>, lifetime_days: Option<i64>) -> Self {
         Self {

@@ -7,7 +7,7 @@ use crate::auth::cached_token::CachedToken;
 use crate::clock::Moment;
 use crate::token::{DateText, Owner, TokenDigest, TokenId};
 
-/// The token that authenticated a request, and its owner. Cheap to clone.
+/// The token that authenticated a request, and the token's owner. Cheap to clone.
 #[derive(Clone)]
 pub struct Principal(pub(crate) Arc<CachedToken>);
 
@@ -18,7 +18,8 @@ impl Principal {
         self.0.token_id
     }
 
-    /// Returns whether the token has this digest.
+    /// Returns whether the token has this digest, and so whether a presented string is this token
+    /// ([`TokenDigest::of`]).
     #[must_use]
     pub fn has_digest(&self, digest: &TokenDigest) -> bool {
         self.0.digest == *digest
@@ -30,13 +31,13 @@ impl Principal {
         &self.0.owner
     }
 
-    /// Returns the token's name.
+    /// Returns the name that the owner gave the token.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// Returns when the token expires; `None` for never.
+    /// Returns when the token expires; `None` if it never expires.
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
         match self.0.expires_micros {
@@ -45,8 +46,9 @@ impl Principal {
         }
     }
 
-    /// Returns [`Principal::expires_at`] as the text of a response header. The text is formatted once
-    /// for as long as the token is cached.
+    /// Returns [`Principal::expires_at`] as text for a response header, such as
+    /// `2026-01-02T03:04:05.678+00:00`; `None` if the token never expires. The text is formatted once for as
+    /// long as the token is cached.
     #[must_use]
     pub fn expires_at_text(&self) -> Option<&DateText> {
         self.0.expires_at.as_ref()

@@ -12,15 +12,16 @@ const POP_ISOLATE: char = '\u{2069}';
 /// NULL NOTEHEAD, KHITAN SMALL SCRIPT FILLER.
 const BLANK_GLYPHS: [char; 3] = ['\u{2800}', '\u{1D159}', '\u{16FE4}'];
 
-/// Returns whether the text has no visible character: it is empty, or every character
+/// Returns whether `text` has no visible character: it is empty, or every character
 /// [is invisible](is_invisible).
 #[must_use]
 pub fn is_blank(text: &str) -> bool {
     text.chars().all(is_invisible)
 }
 
-/// Returns whether the character is invisible by itself: white space, a control, format or
-/// default-ignorable character, or one with a blank glyph.
+/// Returns whether the character `c` is invisible by itself: white space, a control character, a format
+/// character, a default-ignorable character, or a character with a blank glyph, such as U+2800 BRAILLE
+/// PATTERN BLANK.
 #[must_use]
 pub fn is_invisible(c: char) -> bool {
     c.is_whitespace()
@@ -32,21 +33,24 @@ pub fn is_invisible(c: char) -> bool {
         )
 }
 
-/// Returns whether the character controls the direction of the text around it, such as U+202E
-/// RIGHT-TO-LEFT OVERRIDE and U+200E LEFT-TO-RIGHT MARK. It can make a name look like another one.
+/// Returns whether the character `c` controls the direction of the text around it, like U+202E
+/// RIGHT-TO-LEFT OVERRIDE and U+200E LEFT-TO-RIGHT MARK (the Unicode property `Bidi_Control`). Such a
+/// character can make one name look like another.
 #[must_use]
 pub fn is_bidi_control(c: char) -> bool {
     CodePointSetData::new::<BidiControl>().contains(c)
 }
 
-/// Returns whether the character is a control character, or separates lines or paragraphs.
+/// Returns whether the character `c` is a control character, such as a line feed, or U+2028 LINE SEPARATOR
+/// or U+2029 PARAGRAPH SEPARATOR.
 #[must_use]
 pub fn breaks_line(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-/// Returns the text without its bidi controls and enclosed in bidi isolates, so that it neither looks
-/// like another text nor changes the direction of the text around it. In HTML use `<bdi>` instead.
+/// Returns `text` without its [bidi controls](is_bidi_control), between the characters U+2068 FIRST STRONG
+/// ISOLATE and U+2069 POP DIRECTIONAL ISOLATE. So it neither looks like another text nor changes the
+/// direction of the text around it. In HTML, use the element `<bdi>` instead.
 #[must_use]
 pub fn isolate(text: &str) -> String {
     let mut isolated = String::from(ISOLATE);

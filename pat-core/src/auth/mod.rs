@@ -1,4 +1,4 @@
-//! Authentication of presented tokens: cache, revocation epochs, single flight.
+//! Authentication of presented tokens. The only public item is the length of the longest accepted token.
 
 mod cache;
 pub(crate) mod cached_token;
@@ -29,7 +29,8 @@ use crate::principal::Principal;
 use crate::store::{StoreError, StoreTime, StoreVersions};
 use crate::token::{DateText, InvalidToken, Token, TokenDigest, TokenFormat};
 
-/// The length of the longest accepted token string, in bytes.
+/// The length of the longest accepted token string, in bytes. A longer string is refused before any
+/// [`TokenFormat`] sees it.
 pub const MAX_TOKEN_LEN: usize = 256;
 
 /// How many of the most recently used and of the most recently created tokens a node reads at its start:

@@ -15,10 +15,10 @@ use tokio::time::Instant;
 
 pub(crate) use self::time::{Moment, Time};
 
-/// The source of time.
+/// The source of the time for all decisions of a service.
 ///
-/// [`Clock::wall`] is the date, which may be set back. [`Clock::boot`] measures elapsed time, and never
-/// goes back.
+/// [`Clock::wall`] is the date and time, which an operator may set back. [`Clock::boot`] measures elapsed
+/// time, and never goes back.
 ///
 /// ```
 /// use std::time::Duration;
@@ -41,17 +41,19 @@ pub(crate) use self::time::{Moment, Time};
 /// }
 /// ```
 pub trait Clock: Debug + Send + Sync + 'static {
-    /// Returns the date and time, UTC.
+    /// Returns the present date and time.
     fn wall(&self) -> Timestamp;
 
-    /// Returns the time since a fixed point in the past.
+    /// Returns the time that has elapsed since a fixed point in the past, such as the start of the machine.
     ///
-    /// It must never go back or be set, and must continue while the machine is suspended: the bound on
-    /// how long a revoked token is accepted is measured with it.
+    /// This clock must never go back or be set, and must continue while the machine is suspended: it
+    /// measures for how long a revoked token may still be accepted.
     fn boot(&self) -> Duration;
 
-    /// Returns [`Clock::boot`] at a lower cost, behind by at most 100 ms. The first reading after a
-    /// suspension must include it. The default implementation calls [`Clock::boot`].
+    /// Returns [`Clock::boot`] at a lower cost, but behind it by at most 100 ms. If the machine was
+    /// suspended, already the first reading afterwards must include the time of the suspension.
+    ///
+    /// The default implementation calls [`Clock::boot`].
     fn boot_coarse(&self) -> Duration {
         self.boot()
     }
@@ -63,11 +65,13 @@ pub(crate) fn timer_now() -> Instant {
     Instant::now()
 }
 
-/// The machine's clocks: real time, and `CLOCK_BOOTTIME` on Linux.
+/// The machine's clocks: its real-time clock for [`Clock::wall`], and on Linux `CLOCK_BOOTTIME` for
+/// [`Clock::boot`].
 ///
-/// Rust's `Instant` cannot replace the latter: it stops while a machine is suspended, so a resumed
-/// virtual machine would use an outdated cache. On other systems the boot clock advances by the
-/// larger of the monotonic and the real-time difference.
+/// Rust's [`Instant`](std::time::Instant) cannot replace `CLOCK_BOOTTIME`: it stops while a machine is
+/// suspended, so a resumed virtual machine would use an outdated cache. On other systems than Linux the boot
+/// clock advances, between two readings, by the larger of the differences of `Instant` and of the real-time
+/// clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 

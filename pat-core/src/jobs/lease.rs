@@ -14,14 +14,16 @@ use crate::store::{Job, JobStore, Lease, StoreError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JobRun {
-    /// The occurrence was run to its end.
+    /// This call has run the due occurrence of the job to its end.
     Done,
-    /// The occurrence was already run, or none is due; or the database's clock has leapt, so that this
-    /// is not known (see [`Pats::ready`](crate::Pats::ready)).
+    /// This call did nothing: no occurrence of the job is due, or the due one has been run already; or the
+    /// store has no jobs ([`TokenStore::jobs`](crate::store::TokenStore::jobs)); or it is unknown what is
+    /// due, since the database's clock has leapt ([`Pats::ready`](crate::Pats::ready)).
     NotDue,
-    /// Another node holds the lease.
+    /// This call did nothing: another node holds the lease of the job, and so runs it.
     Held,
-    /// This node shut down in the middle of the run; another node continues it.
+    /// The run ended early, since this node shuts down. The rest of the occurrence stays due, for another
+    /// node or a later call.
     Interrupted,
 }
 

@@ -22,9 +22,10 @@ use crate::clock::timer_now;
 use crate::node::Node;
 use crate::store::{Job, StoreError};
 
-/// The running jobs of one service; see [`Pats::start`](crate::Pats::start).
+/// A handle to the running jobs of one service, which [`Pats::start`](crate::Pats::start) returns.
 ///
-/// Dropping it stops the jobs without their last round; [`Jobs::shutdown`] is the graceful way.
+/// Dropping the handle stops the jobs without a last round, so last uses since the last flush are not
+/// written. [`Jobs::shutdown`] lets the jobs finish.
 #[derive(Debug)]
 #[must_use = "dropping the handle stops the jobs"]
 pub struct Jobs {
@@ -91,15 +92,16 @@ impl Jobs {
         jobs
     }
 
-    /// Stops the jobs: finishes the current batch and the claimed notifications, writes the last uses,
-    /// and delivers queued events to process sinks.
+    /// Stops the jobs: lets them finish their current batch and the claimed notifications, then writes the
+    /// last uses, and delivers queued events to process sinks.
     ///
-    /// Afterwards every request queries the database, until the jobs are started again.
+    /// On a shared store, every request afterwards queries the database, until the jobs are started again.
     ///
-    /// Takes at most 20 seconds, whatever the database, the directory, notifiers and event sinks do: 7
-    /// for the jobs, 2 for last uses, 10 for events (of which a sink has 2 for each). Logs what could
-    /// not be written or delivered by then; the shutdown does not fail. A claimed notification is sent
-    /// later, possibly for the second time; events for shared sinks are in the store.
+    /// The shutdown takes at most 20 seconds, whatever the database, the directory, notifiers and event
+    /// sinks do: 7 seconds for the jobs, 2 for last uses, and 10 for events, of which a sink has 2 for each
+    /// event. The shutdown does not fail. It logs what could not be written or delivered in this time. A
+    /// claimed notification that was not finished is sent later, possibly for the second time; events for
+    /// shared sinks stay in the store until they are delivered.
     pub async fn shutdown(mut self) {
         self.stop.cancel();
         let unfinished = finish(&mut self.tasks, JOBS_LIMIT).await;

@@ -18,9 +18,10 @@ use crate::store::{
 };
 use crate::token::{Owner, Token, TokenDigest, TokenId};
 
-/// A store in this process's memory, for tests and examples, and the reference implementation.
+/// A store in this process's memory, for tests and examples: the reference implementation of
+/// [`TokenStore`], with all capabilities.
 ///
-/// Its content is lost when it is dropped. It keeps the last 10,000 audit events.
+/// The content of the store is lost when it is dropped. The store keeps the last 10,000 audit events.
 #[derive(Debug, Default)]
 pub struct MemoryStore(Mutex<Tables>);
 

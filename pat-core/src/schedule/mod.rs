@@ -13,17 +13,22 @@ use jiff::{SignedDuration, Timestamp};
 
 use self::expression::Expression;
 
-/// A Quartz cron expression: six fields, seconds first, and an optional year; `?` in the day
-/// fields, weekdays from 1 = Sunday to 7 = Saturday, `0/5`, `22-2`, `L`, `L-3`, `W` and `#`.
+/// A schedule of a job: a Quartz cron expression, such as `0 0/5 * * * ?` for every five minutes.
 ///
-/// Fires at the same times as Quartz 2.3.2, and refuses the same expressions.
+/// An expression has six fields, seconds first, and optionally a year as the seventh. It may use `?` in the
+/// day fields, weekdays from 1 = Sunday to 7 = Saturday, `0/5`, `22-2`, `L`, `L-3`, `W` and `#`.
+/// [`str::parse`] creates a schedule from an expression; `Display` returns the expression.
+///
+/// A schedule fires at the same times as in Quartz 2.3.2, and the same expressions are refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
     text: Box<str>,
     expression: Expression,
 }
 
-/// The time zone of a [`Schedule`]: `local` or an IANA name.
+/// The time zone of a [`Schedule`]: that of the machine, or one of the IANA time zone database.
+///
+/// [`str::parse`] creates a zone from `local` or an IANA name, such as `Europe/Berlin`.
 #[derive(Debug, Clone)]
 pub struct Zone {
     name: Box<str>,
@@ -49,11 +54,13 @@ impl Schedule {
         "0 0 * * * ?".parse().expect("a schedule")
     }
 
-    /// Returns the first time after `after` at which the schedule fires; `None` if it never fires again.
+    /// Returns the first time after `after` at which the schedule fires in the time zone `zone`; `None` if it
+    /// does not fire in the next 100 years.
     ///
-    /// A local time that daylight saving skips fires once, right after the gap; one that it repeats
-    /// fires once, the first time. A schedule for every hour (`0 0 * * * ?`) follows real time, and
-    /// fires in both of the repeated hours.
+    /// If a change of the clocks to daylight saving time skips a local time of the schedule, the schedule
+    /// fires once, right after the gap. If a change back repeats a local time, the schedule fires once, the
+    /// first time. A schedule for every hour (`0 0 * * * ?`) follows real time, and fires in both of the
+    /// repeated hours.
     #[must_use]
     pub fn next_after(&self, after: Timestamp, zone: &Zone) -> Option<Timestamp> {
         if self.expression.is_in_every_hour() {
@@ -63,7 +70,8 @@ impl Schedule {
         }
     }
 
-    /// Returns the last time up to `now` at which the schedule fired; `None` if it never has.
+    /// Returns the last time up to and including `now` at which the schedule fired in the time zone `zone`;
+    /// `None` if it has not fired in the eight years before `now`.
     #[must_use]
     pub fn latest_at(&self, now: Timestamp, zone: &Zone) -> Option<Timestamp> {
         // From further and further back, so that few occurrences are visited whatever their distance.
@@ -127,6 +135,10 @@ fn instant(time: DateTime, zone: &TimeZone) -> Option<Timestamp> {
 impl FromStr for Schedule {
     type Err = InvalidSchedule;
 
+    /// Parses a Quartz cron expression.
+    ///
+    /// # Errors
+    /// [`InvalidSchedule`] if Quartz 2.3.2 refuses the expression, or if the schedule never fires after 2025.
     fn from_str(text: &str) -> Result<Self, InvalidSchedule> {
         let schedule = Self {
             text: text.into(),
@@ -158,28 +170,28 @@ impl fmt::Display for Schedule {
     }
 }
 
-/// The error for text that is not a [`Schedule`].
+/// The reason that text is not a [`Schedule`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidSchedule {
-    /// The number of fields is wrong.
+    /// The text has this number of fields, instead of six or seven.
     #[error("a schedule has six fields, seconds first, or seven with the year, not {0}")]
     Fields(usize),
-    /// A field is not valid.
+    /// A field of the text is not valid.
     #[error("the {field} of a schedule: {reason}")]
     Field {
-        /// The field's name, such as `day of month`.
+        /// Name of the invalid field, such as `day of month`.
         field: &'static str,
-        /// The fault, and the allowed values.
+        /// What is wrong with the field, and what is allowed, as a phrase for the error text.
         reason: String,
     },
-    /// The schedule has no date at which it fires.
+    /// No date after 2025 matches the expression, for example because it names 30 February.
     #[error("the schedule never fires")]
     Never,
 }
 
 impl Zone {
-    /// Returns the machine's time zone.
+    /// Returns the time zone of the machine, as it is set now.
     #[must_use]
     pub fn local() -> Self {
         Self {
@@ -199,6 +211,10 @@ impl Zone {
 impl FromStr for Zone {
     type Err = UnknownZone;
 
+    /// Returns the zone with this name: `local` for that of the machine, or an IANA name.
+    ///
+    /// # Errors
+    /// [`UnknownZone`] if the time zone database has no such name.
     fn from_str(name: &str) -> Result<Self, UnknownZone> {
         if name == "local" {
             return Ok(Self::local());

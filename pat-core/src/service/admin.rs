@@ -15,11 +15,11 @@ use crate::token::{Owner, Token, TokenId};
 /// one by one.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Access to the tokens of all users.
+/// An administrator's access to the tokens of all users, which [`Pats::administration`] returns.
 ///
-/// Proof that the caller was an administrator when it was created. It borrows the caller, so it cannot
-/// outlive the request. For a long response, create a new one for each chunk: the caller's token may
-/// be revoked meanwhile, or the caller may lose the administrator's role.
+/// An `Administration` proves that the caller was an administrator when it was created. It borrows the
+/// caller, so it cannot outlive the request. For a long response, create a new one for each chunk: the
+/// caller's token may be revoked meanwhile, or the caller may lose the administrator's role.
 ///
 /// ```
 /// # use pat_core::{AdminError, Caller, Pats};
@@ -35,25 +35,28 @@ pub struct Administration<'r> {
     by: &'r Owner,
 }
 
-/// One page of a search.
+/// One page of the result of [`Administration::search`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SearchPage {
-    /// The tokens. Their last uses include those that are not written to the store yet.
+    /// The tokens of the page, in the order of the search. Their last uses include those that this node has
+    /// not written to the store yet.
     pub tokens: Vec<Token>,
-    /// Where the next page begins; `None` on the last page.
+    /// Position after which the next page begins ([`Start::After`](crate::search::Start::After)); `None` if
+    /// this is the last page.
     pub next: Option<Position>,
 }
 
 impl Pats {
-    /// Returns the caller's access as an administrator. Checks the token of the request again, and
-    /// asks the directory each time.
+    /// Returns the caller's access as an administrator. Each call asks the directory whether the caller is an
+    /// administrator. If a token authenticated the caller, each call also checks that the token is still
+    /// valid.
     ///
     /// # Errors
     /// - [`AdminError::Disabled`]: `pat.admin.enabled` is `false`.
     /// - [`AdminError::NotAdministrator`]: the caller is not an administrator.
-    /// - [`AdminError::TokenInvalid`]: the caller's token is no longer valid.
-    /// - [`AdminError::Unavailable`]: the store or the directory cannot answer.
+    /// - [`AdminError::TokenInvalid`]: the token that authenticated the caller is no longer valid.
+    /// - [`AdminError::Unavailable`]: the store or the directory fails or does not answer in time.
     pub async fn administration<'r>(
         &'r self,
         caller: &'r Caller,
@@ -86,11 +89,11 @@ impl Administration<'_> {
             .ok_or(AdminError::NotSupported)
     }
 
-    /// Searches the tokens of all users.
+    /// Searches the tokens of all users, and returns one page of the result.
     ///
     /// # Errors
-    /// - [`AdminError::NotSupported`]: the store has no search.
-    /// - [`AdminError::Unavailable`]: the store cannot answer within 30 seconds.
+    /// - [`AdminError::NotSupported`]: the store has no search capability.
+    /// - [`AdminError::Unavailable`]: the store fails or does not answer within 30 seconds.
     pub async fn search(&self, search: &Search) -> Result<SearchPage, AdminError> {
         // One more token shows whether there is a next page.
         let more = Search {
@@ -111,7 +114,7 @@ impl Administration<'_> {
         Ok(SearchPage { tokens, next })
     }
 
-    /// Returns the tokens with these IDs, revoked ones included, in the order of their IDs. Skips
+    /// Returns the tokens with these IDs, revoked and expired ones included, in ascending order of ID. Skips
     /// unknown IDs.
     ///
     /// # Errors
@@ -123,7 +126,7 @@ impl Administration<'_> {
         Ok(tokens)
     }
 
-    /// Returns how many tokens a filter matches.
+    /// Returns how many tokens match `filter`.
     ///
     /// # Errors
     /// Same as [`Administration::search`].
@@ -134,16 +137,17 @@ impl Administration<'_> {
             .await?)
     }
 
-    /// Revokes these tokens in one transaction, and returns how many were revoked. Skips unknown
-    /// tokens and those that are revoked already. Notifies the owners
-    /// (`pat.notice.revoked.by.admin`).
+    /// Revokes the tokens with these IDs in one transaction, and returns how many were revoked; with
+    /// `pat.create.by.token=capped` this includes their descendants ([`Family`]). Skips unknown tokens, and
+    /// tokens that are revoked already. The owners are notified, with `reason`, unless
+    /// `pat.notice.revoked.by.admin` is `false`.
     ///
-    /// When this returns, this node no longer accepts the tokens; with `pat.revocation.wait=cluster` no
-    /// node does.
+    /// When the method returns, this node no longer accepts the tokens; with `pat.revocation.wait=cluster`,
+    /// no node accepts them.
     ///
     /// # Errors
-    /// [`AdminError::Unavailable`]: the store cannot answer. Then either all of the tokens are revoked
-    /// or none is, and revoking again is safe.
+    /// [`AdminError::Unavailable`]: the store fails or does not answer in time. Then either all of the tokens
+    /// are revoked or none is, and revoking again is safe.
     pub async fn revoke(
         &self,
         ids: Vec<TokenId>,
@@ -153,8 +157,8 @@ impl Administration<'_> {
         Ok(revoked.revoked)
     }
 
-    /// Revokes like [`Administration::revoke`], with the descendants of these tokens according to
-    /// `family`. Also returns how many descendants stay valid.
+    /// Revokes tokens like [`Administration::revoke`], and their descendants according to `family`. Also
+    /// returns how many descendants stay valid.
     ///
     /// # Errors
     /// Same as [`Administration::revoke`].
@@ -171,25 +175,28 @@ impl Administration<'_> {
         Ok(RevokedCount::new(&revoked))
     }
 
-    /// Returns how many tokens [`Administration::revoke_matching`] would revoke, without descendants.
+    /// Returns how many tokens [`Administration::revoke_matching`] would revoke with this filter, their
+    /// descendants not included.
     ///
     /// # Errors
-    /// - [`AdminError::NoCriterion`]: the filter restricts nothing.
+    /// - [`AdminError::NoCriterion`]: the filter has no criterion
+    ///   ([`Filter::is_effective`]).
     /// - The errors of [`Administration::search`].
     pub async fn count_revocable(&self, filter: &Filter) -> Result<u64, AdminError> {
         self.count(&revocable(filter)?).await
     }
 
-    /// Revokes the tokens that a filter matches, like [`Administration::revoke`], if their number is
+    /// Revokes the unrevoked tokens that match `filter`, like [`Administration::revoke`], if their number is
     /// `expected`. Returns how many were revoked; with `pat.create.by.token=capped` this includes their
-    /// descendants.
+    /// descendants ([`Family`]).
     ///
-    /// Matching tokens are read once, at the beginning. A token that is created afterwards is not
-    /// revoked; one that another request revokes meanwhile is not counted.
+    /// The matching tokens are read once, at the beginning. A token that is created afterwards is not
+    /// revoked; a token that another request revokes meanwhile is not counted.
     ///
     /// # Errors
-    /// - [`AdminError::NoCriterion`]: the filter restricts nothing.
-    /// - [`AdminError::CountMismatch`]: the filter matches another number of tokens; nothing was revoked.
+    /// - [`AdminError::NoCriterion`]: the filter has no criterion
+    ///   ([`Filter::is_effective`]).
+    /// - [`AdminError::CountMismatch`]: the filter does not match `expected` tokens; nothing was revoked.
     /// - The errors of [`Administration::search`] and [`Administration::revoke`].
     pub async fn revoke_matching(
         &self,
@@ -202,8 +209,8 @@ impl Administration<'_> {
         Ok(revoked.await?.revoked)
     }
 
-    /// Revokes like [`Administration::revoke_matching`], with the descendants of these tokens according
-    /// to `family`. Also returns how many descendants stay valid.
+    /// Revokes tokens like [`Administration::revoke_matching`], and their descendants according to `family`.
+    /// Also returns how many descendants stay valid.
     ///
     /// # Errors
     /// Same as [`Administration::revoke_matching`].
@@ -226,15 +233,15 @@ impl Administration<'_> {
         self.revoke_with(ids, reason, family).await
     }
 
-    /// Returns up to `limit` audit events with numbers ([`EventRow::seq`](crate::event::EventRow))
-    /// greater than `after`, in order; 0 starts with the oldest stored event. Each event names at most
-    /// one token.
+    /// Returns up to `limit` audit events with numbers ([`EventRow::seq`](crate::event::EventRow::seq))
+    /// greater than `after`, in ascending order of number. If `after` is 0, the result begins with the oldest
+    /// stored event. Each event is about at most one token.
     ///
     /// A client that continues after the last number it has read misses no event of any node.
     ///
     /// # Errors
-    /// [`AdminError::NoAudit`] if the store keeps no events; [`AdminError::Unavailable`] if it
-    /// cannot answer.
+    /// - [`AdminError::NoAudit`]: the store has no audit capability.
+    /// - [`AdminError::Unavailable`]: the store fails or does not answer in time.
     pub async fn events(&self, after: u64, limit: u32) -> Result<Vec<Event>, AdminError> {
         let (audit, _) = self.context().audit_store().ok_or(AdminError::NoAudit)?;
         let read = async || {
@@ -259,11 +266,11 @@ impl Administration<'_> {
         }
     }
 
-    /// Returns the token with this secret string, even if it is revoked or expired; `None` if there is
-    /// none. The string is not logged, and the call does not count as a use.
+    /// Returns the token with the secret token string `presented`, even if it is revoked or expired; `None`
+    /// if there is no such token. The string is not logged, and the call does not count as a use of the token.
     ///
     /// # Errors
-    /// [`AdminError::Unavailable`]: the store cannot answer.
+    /// [`AdminError::Unavailable`]: the store fails or does not answer in time.
     pub async fn identify(&self, presented: &[u8]) -> Result<Option<Token>, AdminError> {
         let Some(digest) = self.pats.0.auth.digest_of(presented) else {
             return Ok(None);
@@ -278,11 +285,11 @@ impl Administration<'_> {
         Ok(found)
     }
 
-    /// Returns the owners of these tokens, one user for each token, in the same order. An owner who is
-    /// not in the directory has the key as names and is not active.
+    /// Returns the owners of these tokens: one user for each token, in the same order. For an owner who is not
+    /// in the directory, the user is not active, and has the key as its user name and full name.
     ///
     /// # Errors
-    /// [`AdminError::Unavailable`]: the directory cannot answer.
+    /// [`AdminError::Unavailable`]: the directory fails or does not answer in time.
     pub async fn owners_of(&self, tokens: &[Token]) -> Result<Vec<User>, AdminError> {
         let owners: BTreeSet<_> = tokens.iter().map(|token| &token.owner).collect();
         let owners: Vec<_> = owners.into_iter().cloned().collect();
@@ -299,10 +306,11 @@ impl Administration<'_> {
         Ok(tokens.iter().map(user).collect())
     }
 
-    /// Returns up to `limit` users with a key, name or mail address that contains this text.
+    /// Returns up to `limit` users whose key, user name, full name or mail address has the text `contains` in
+    /// it, ignoring letter case ([`UserDirectory::search`](crate::UserDirectory::search)).
     ///
     /// # Errors
-    /// [`AdminError::Unavailable`]: the directory cannot answer.
+    /// [`AdminError::Unavailable`]: the directory fails or does not answer in time.
     pub async fn search_users(
         &self,
         contains: &str,

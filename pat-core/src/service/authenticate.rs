@@ -8,19 +8,24 @@ use crate::principal::Principal;
 use crate::token::TokenDigest;
 
 impl Pats {
-    /// Checks the format of `presented` and returns its digest. Does no I/O.
+    /// Checks that the string `presented` has an accepted token format, and returns its digest. Does no I/O.
     ///
     /// # Errors
     /// - [`AuthError::Unrecognized`]: no accepted format recognises the string.
-    /// - [`AuthError::Disabled`]: `pat.enabled` is `false`.
+    /// - [`AuthError::Disabled`]: an accepted format recognises the string, but `atlassian.pats.enabled` is
+    ///   `false`.
     pub fn parse(&self, presented: &[u8]) -> Result<TokenDigest, AuthError> {
         self.0.auth.parse(presented)
     }
 
-    /// Authenticates from the cache alone, and records the use. Returns `None` if the store must be
-    /// queried ([`Pats::authenticate_digest`]).
+    /// Authenticates the token with this digest from this node's cache alone, and records the use. Returns
+    /// `None` if the cache does not have the answer, so that the store must be queried
+    /// ([`Pats::authenticate_digest`]).
     ///
-    /// Does no I/O and allocates nothing.
+    /// The method does no I/O. It allocates nothing if it finds a valid token.
+    ///
+    /// # Errors
+    /// The [`AuthError`] of an earlier call for this digest, which is cached for ten seconds.
     #[must_use]
     pub fn authenticate_cached(
         &self,
@@ -29,14 +34,16 @@ impl Pats {
         self.0.auth.authenticate_cached(digest)
     }
 
-    /// Authenticates by querying the store, within `pat.auth.database.timeout.ms`, and records the use.
+    /// Authenticates the token with this digest by a query of the store, within
+    /// `pat.auth.database.timeout.ms`, and records the use.
     ///
     /// Concurrent calls for one token share one query.
     ///
     /// # Errors
     /// - [`AuthError::Unknown`], [`AuthError::Revoked`], [`AuthError::Expired`],
     ///   [`AuthError::OwnerGone`] or [`AuthError::OwnerInactive`]: the token does not authenticate.
-    /// - [`AuthError::Unavailable`]: the token could not be checked in time; maps to 503, never 401.
+    /// - [`AuthError::Unavailable`]: the token could not be checked in time. Maps to the HTTP status 503,
+    ///   never to 401.
     pub fn authenticate_digest(
         &self,
         digest: TokenDigest,
@@ -44,7 +51,7 @@ impl Pats {
         Arc::clone(&self.0.auth).authenticate_digest(digest)
     }
 
-    /// Authenticates `presented`, and records the use: [`Pats::parse`],
+    /// Authenticates the token string `presented`, and records the use. This is [`Pats::parse`],
     /// [`Pats::authenticate_cached`] and [`Pats::authenticate_digest`] in one call.
     ///
     /// ```
@@ -83,12 +90,13 @@ impl Pats {
         }
     }
 
-    /// Waits until a token that authenticated earlier no longer does, and returns the reason. For long
-    /// responses, such as event streams and web sockets, which would otherwise outlive the token.
+    /// Waits until a token that has authenticated a request no longer authenticates, and returns the reason.
+    /// Use this method for long responses, such as event streams and web sockets, which would otherwise
+    /// outlive the token.
     ///
-    /// Checks every `pat.cluster.poll.interval.ms`, but at least once a second; so after a revocation
-    /// it returns within the staleness bound and that interval. It returns
-    /// [`AuthError::Unavailable`] when the token can no longer be checked.
+    /// The method checks the token every `pat.cluster.poll.interval.ms`, but at least once a second. So after
+    /// a revocation it returns within `pat.auth.max.staleness.ms` plus this interval. It returns
+    /// [`AuthError::Unavailable`] if the token cannot be checked any more.
     ///
     /// ```
     /// # use pat_core::{MemoryStore, Pats, Principal};

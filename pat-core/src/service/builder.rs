@@ -11,7 +11,7 @@ use crate::settings::Settings;
 use crate::store::TokenStore;
 use crate::token::{FormatName, TokenFormat};
 
-/// Builds a [`Pats`] from the host's plug-ins. Every plug-in has a default.
+/// Builds a [`Pats`] from a store, settings and the host's plug-ins. Everything but the store has a default.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -49,8 +49,8 @@ impl PatsBuilder {
         }
     }
 
-    /// Sets the host's user directory. The default is [`OpenDirectory`]: every owner is active, and
-    /// there are no administrators.
+    /// Sets the host's user directory. The default is [`OpenDirectory`]: every owner is active, and no user
+    /// is an administrator.
     pub fn users(mut self, directory: Arc<dyn UserDirectory>) -> Self {
         self.directory = directory;
         self
@@ -62,39 +62,41 @@ impl PatsBuilder {
         self
     }
 
-    /// Adds an audit event sink: a process sink, or a shared one if it has a
-    /// [name](EventSink::name).
+    /// Adds a sink that receives audit events: a shared sink if it has a [name](EventSink::name), otherwise
+    /// a process sink. By default, there is no sink; events are logged in any case.
     pub fn events(mut self, sink: Arc<dyn EventSink>) -> Self {
         self.sinks.push(sink);
         self
     }
 
-    /// Adds a notifier, which sends notifications to owners. Without one, none are queued.
+    /// Adds a notifier, which sends notifications to the owners of tokens. Without a notifier, no
+    /// notifications are queued.
     pub fn notifier(mut self, notifier: Arc<dyn Notifier>) -> Self {
         self.notifiers.push(notifier);
         self
     }
 
-    /// Sets the format of new tokens, in place of the one in the settings. Tokens of the formats in
-    /// the settings are still accepted.
+    /// Sets the format of new tokens, in place of [`Settings::issued_format`]. Tokens of the formats in the
+    /// settings ([`Settings::accepted_formats`]) are still accepted.
     pub fn issue(mut self, format: Arc<dyn TokenFormat>) -> Self {
         self.issued_format = Some(format);
         self
     }
 
-    /// Adds a format of tokens that are accepted, besides the issued one and those in the settings.
+    /// Adds a format whose tokens are accepted, besides the format of new tokens and the formats in the
+    /// settings ([`Settings::accepted_formats`]).
     pub fn accept(mut self, format: Arc<dyn TokenFormat>) -> Self {
         self.accepted_formats.push(format);
         self
     }
 
-    /// Sets the clock. The default is [`SystemClock`].
+    /// Sets the clock by which the service measures time. The default is [`SystemClock`].
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Builds the service. Nothing runs in the background until [`Pats::start`].
+    /// Builds the service. It does nothing in the background before [`Pats::start`].
     #[must_use]
     pub fn build(self) -> Pats {
         let mut formats: Vec<_> = self

@@ -23,9 +23,10 @@ use crate::outage::Cause;
 use crate::settings::Settings;
 use crate::store::{Job, StoreError, StoreTime, TokenStore};
 
-/// Personal access tokens: creates, lists, revokes and authenticates them.
+/// The service of a host for personal access tokens: creates, lists, revokes and authenticates them.
 ///
-/// Cheap to clone; clones share everything. Every method needs a tokio runtime.
+/// A `Pats` is cheap to clone; clones share everything. Its asynchronous methods and [`Pats::start`] need a
+/// tokio runtime.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -48,7 +49,7 @@ use crate::store::{Job, StoreError, StoreTime, TokenStore};
 pub struct Pats(pub(crate) Arc<Node>);
 
 impl Pats {
-    /// Returns a builder of a service on this store.
+    /// Returns a builder for a service that keeps its tokens in `store`.
     pub fn builder(store: Arc<dyn TokenStore>) -> PatsBuilder {
         PatsBuilder::new(store)
     }
@@ -57,19 +58,22 @@ impl Pats {
         Self(Arc::new(node))
     }
 
-    /// Starts the jobs: they write last uses, read the change feed, prune old tokens, check for expiry,
-    /// deliver notifications and feed event sinks. Also reads once which tokens are in use, so that
-    /// they are accepted during a flood of unknown ones.
+    /// Starts the jobs: they write last uses, read the change feed, prune old tokens, queue notifications of
+    /// expiry, deliver notifications and feed event sinks. Also reads once which tokens are in use, so that
+    /// this node still looks up these tokens during a flood of unknown tokens.
     ///
-    /// Without the jobs authentication is correct, but on a shared store every request queries the
-    /// database, last uses are written only by [`Pats::flush_last_use`], no token is pruned, no
-    /// notification is sent, and event sinks receive nothing. The store keeps the events of changes in
-    /// any case.
+    /// Keep the returned handle: dropping it stops the jobs. Without the jobs, authentication is correct,
+    /// but on a shared store every request queries the database, last uses are written only by
+    /// [`Pats::flush_last_use`], no token is pruned, no notification is sent, and event sinks receive
+    /// nothing. The store keeps the events of changes in any case.
+    ///
+    /// # Panics
+    /// If the call is not made within a tokio runtime.
     pub fn start(&self) -> Jobs {
         Jobs::start(Arc::clone(&self.0))
     }
 
-    /// Returns the settings in force.
+    /// Returns the settings with which the service was built.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.0.context.settings
@@ -82,25 +86,27 @@ impl Pats {
         Arc::as_ptr(&self.0).addr()
     }
 
-    /// Checks whether this node can do its work, for readiness probes. It can if all of this holds:
+    /// Checks whether this node can do its work, for readiness probes. The check succeeds if all of the
+    /// following holds:
     ///
     /// - The store answers.
-    /// - This node's last report ([`TokenStore::heartbeat`]) was committed and read back less than 25
-    ///   seconds ago. So a database that accepts no writes fails the check. Without running jobs
-    ///   ([`Pats::start`]) this call reports.
-    /// - The store is not reserved for newer versions.
-    /// - The database's clock has not leapt. It has if it differs by more than a minute from the mark
-    ///   ([`StoreTime`]), and either did not when this node first read it, or does not according to
-    ///   another node that has reported within 25 seconds. Then the clock was set, or is that of another
-    ///   server after a failover, and may be wrong. Scheduled jobs wait as well, until the two agree
-    ///   again or [`Pats::accept_clock`] is called. A node that starts while no other runs trusts the
-    ///   clock: at once, or after 25 seconds if the previous nodes were killed.
+    /// - On a shared store, this node's last report ([`TokenStore::heartbeat`]) was committed and read back
+    ///   less than 25 seconds ago. So the check fails if the database accepts no writes. If the jobs do not
+    ///   run ([`Pats::start`]), this call sends a report.
+    /// - This version of the crate may use the store ([`StoreVersions`](crate::store::StoreVersions)).
+    /// - The database's clock has not leapt: it is within a minute of the mark ([`StoreTime`]), or it was
+    ///   further away already when this node first read it, and no other node that has reported within 25
+    ///   seconds contradicts. A clock leaps if it is set, or if a failover replaces it by another server's;
+    ///   then it may be wrong. Scheduled jobs wait as well, until clock and mark agree again or
+    ///   [`Pats::accept_clock`] is called. A node that starts while no other node runs trusts the clock: at
+    ///   once, or after 25 seconds if the previous nodes were killed.
     ///
-    /// Not for liveness probes: restarting a process does not help against a database that is down.
+    /// Do not use this method for liveness probes: restarting a process does not help against a database
+    /// that is down.
     ///
     /// # Errors
-    /// [`Unavailable::Store`] if one of these does not hold, or the store does not answer within twice
-    /// `pat.auth.database.timeout.ms`.
+    /// [`Unavailable::Store`] if one of the conditions does not hold, or if the store does not answer within
+    /// twice `pat.auth.database.timeout.ms`.
     pub async fn ready(&self) -> Result<(), Unavailable> {
         let Node {
             context,
@@ -132,23 +138,24 @@ impl Pats {
         }
     }
 
-    /// Returns the time for decisions about tokens: the database's, if it has a clock.
+    /// Returns the time by which the service decides about tokens: that of the database, if it has a clock,
+    /// otherwise that of this machine.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.0.now()
     }
 
-    /// Confirms the present clock: the database's, or this machine's if the database has none. Sets the
-    /// store's mark ([`StoreTime`]) to it. Returns how far the clock was ahead of the mark; negative if
-    /// it was behind.
+    /// Confirms that the database's clock is right, or that of this machine if the database has none, and
+    /// sets the store's mark ([`StoreTime`]) to it. Returns how far the clock was ahead of the mark; the
+    /// duration is negative if the clock was behind.
     ///
-    /// For an operator who has checked the clock after a log line about its distance from the mark.
-    /// Without this call, nothing is deleted for its age while the clock is ahead, and the clock is not
+    /// The call is for an operator who has checked the clock after a log line about its distance from the
+    /// mark. Without the call, nothing is deleted for its age while the clock is ahead, and the clock is not
     /// used while it is behind. A clock that is up to a day behind catches up by itself, and so does the
     /// mark with a clock that is ahead.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot answer; the call may be repeated.
+    /// [`StoreError`] if the store fails or does not answer in time; the call may be repeated.
     pub async fn accept_clock(&self) -> Result<SignedDuration, StoreError> {
         let Node { context, auth, .. } = &*self.0;
         let sent = context.time.now();
@@ -178,45 +185,48 @@ impl Pats {
 
     // Jobs, each a plain function that a test can call
 
-    /// Writes the last uses recorded since the last flush, and returns the number of tokens. Runs as a
-    /// job every `atlassian.pats.last.used.update.interval.mins`.
+    /// Writes the last uses that this node has recorded since its last flush to the store, and returns the
+    /// number of tokens. The jobs do the same every `atlassian.pats.last.used.update.interval.mins`.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot write them; they are kept for the next flush.
+    /// [`StoreError`] if the store fails or does not answer in time. The last uses are then kept for the
+    /// next flush.
     pub async fn flush_last_use(&self) -> Result<usize, StoreError> {
         self.0.flush_last_use().await
     }
 
-    /// Reads the changes of other nodes once, and stops accepting the tokens that they revoked. Runs as
-    /// a job every `pat.cluster.poll.interval.ms` if the store is shared.
+    /// Reads the changes that other nodes have made since the last poll, and stops accepting the tokens that
+    /// they revoked. If the store is shared, the jobs do the same every `pat.cluster.poll.interval.ms`.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot answer. The cache is used until
-    /// `pat.auth.max.staleness.ms` after the last successful poll; then every request queries the database.
+    /// [`StoreError`] if the store fails or does not answer in time. This node then uses its cache until
+    /// `pat.auth.max.staleness.ms` after its last successful poll; after that, every request queries the
+    /// database.
     pub async fn poll_changes(&self) -> Result<(), StoreError> {
         self.0.feed.poll().await
     }
 
-    /// Runs a job if it is due and no other node runs it or has run it.
+    /// Runs a job if an occurrence of it is due that no other node is running or has run.
     ///
-    /// If occurrences were missed because no node ran, only the latest one is run. Called by the jobs of
-    /// [`Pats::start`], and by tests with their own clock.
+    /// If occurrences were missed because no node ran, only the latest one is run. The jobs of
+    /// [`Pats::start`] do the same on schedule; tests with their own clock call this method.
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`] if another node took over, or another [`StoreError`] if the store
-    /// cannot answer. Completed work is kept; the next run does the rest.
+    /// [`StoreError::LeaseLost`] if another node took over the job during the run, or another
+    /// [`StoreError`] if the store fails or does not answer in time. Completed work is kept; the next run
+    /// does the rest.
     pub async fn run_if_due(&self, job: Job) -> Result<JobRun, StoreError> {
         self.0.run_if_due(job).await
     }
 
-    /// Sends the due notifications, and returns how many were sent.
+    /// Sends the notifications that are due, and returns how many were sent.
     ///
-    /// Called by the jobs of [`Pats::start`], and by tests. Several nodes may call it concurrently:
-    /// each notification is claimed by one of them.
+    /// The jobs of [`Pats::start`] do the same; tests call this method. Several nodes may call it at the
+    /// same time: each notification is claimed by one of them.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot answer. A notification that was sent and could not be marked
-    /// as sent may be sent again.
+    /// [`StoreError`] if the store fails or does not answer in time. If a notification was sent and this
+    /// could not be recorded, it may be sent again.
     pub async fn deliver_notifications(&self) -> Result<u64, StoreError> {
         self.0.deliver_until(&CancellationToken::new()).await
     }

@@ -3,16 +3,17 @@ use crate::notification::NotificationId;
 use crate::store::{DeadNotification, Outbox, StoreError};
 
 impl Pats {
-    /// Returns how many notifications are pending and how many are dead letters. All zero for a store
-    /// without jobs.
+    /// Returns how many notifications are pending and how many are dead letters. All counts are 0 for a
+    /// store without jobs ([`TokenStore::jobs`](crate::store::TokenStore::jobs)).
     ///
     /// # Errors
-    /// [`StoreError::Timeout`] or [`StoreError::Backend`]: the store cannot answer.
+    /// [`StoreError`] if the store fails or does not answer in time.
     pub async fn outbox(&self) -> Result<Outbox, StoreError> {
         self.0.outbox().await
     }
 
-    /// Returns up to `limit` dead letters, the newest first: notifications that could not be sent.
+    /// Returns up to `limit` dead letters, the most recently queued first: notifications that could not be
+    /// sent. The list is empty for a store without jobs.
     ///
     /// # Errors
     /// Same as [`Pats::outbox`].
@@ -28,7 +29,8 @@ impl Pats {
         context.ask(context.request_timeout(), dead).await
     }
 
-    /// Queues a dead letter again. Returns `false` if there is none with this ID.
+    /// Queues the dead letter with this ID again, to be sent at once. Returns `true` if it was queued;
+    /// `false` if there is no dead letter with this ID.
     ///
     /// # Errors
     /// Same as [`Pats::outbox`].

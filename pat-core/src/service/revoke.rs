@@ -10,25 +10,28 @@ use crate::settings::CreateByToken;
 use crate::store::{RevocationScope, Revoked};
 use crate::token::{Owner, TokenId};
 
-/// Whether the descendants of a token are revoked with it: the tokens that were created with it,
-/// directly or through others.
+/// Whether a revocation also revokes the descendants of a token: the tokens that were created with this
+/// token, or with one of its descendants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Family {
-    /// Revoked with it if `pat.create.by.token` is `capped`.
+    /// The descendants are revoked with the token if `pat.create.by.token` is `capped`, and stay valid
+    /// otherwise.
     #[default]
     Configured,
-    /// Always revoked with it.
+    /// The descendants are revoked with the token.
     Included,
 }
 
-/// The result of a revocation.
+/// The result of a revocation: how many tokens it revoked, and how many descendants stay valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RevokedCount {
-    /// How many tokens were revoked.
+    /// How many tokens this call revoked, including descendants. Tokens that were revoked before do not
+    /// count.
     pub revoked: u64,
-    /// How many descendants of these tokens still authenticate.
+    /// How many descendants of the named tokens ([`Family`]) still authenticate; 0 if descendants are
+    /// revoked too.
     pub live_children: u64,
 }
 
@@ -42,23 +45,25 @@ impl RevokedCount {
 }
 
 impl Pats {
-    /// Revokes a token of the caller, or of any user if the caller is an administrator. Revoking it
-    /// again is not an error.
+    /// Revokes the token with this ID, if it belongs to the caller or the caller is an administrator. With
+    /// `pat.create.by.token=capped`, also revokes its descendants ([`Family`]). Revoking a token again is not
+    /// an error.
     ///
-    /// When this returns, this node no longer accepts the token; with `pat.revocation.wait=cluster` no
-    /// node does.
+    /// When the method returns, this node no longer accepts the token; with `pat.revocation.wait=cluster`, no
+    /// node accepts it.
     ///
     /// # Errors
-    /// - [`AccessError::NotFound`]: there is no such token for this caller.
-    /// - [`AccessError::Unavailable`]: the store or the directory cannot answer. The token may or may
-    ///   not be revoked, and revoking again is safe.
+    /// - [`AccessError::NotFound`]: there is no token with this ID, or it belongs to another user and the
+    ///   caller is no administrator.
+    /// - [`AccessError::Unavailable`]: the store or the directory fails or does not answer in time. The token
+    ///   may or may not be revoked, and revoking again is safe.
     pub async fn revoke(&self, caller: &Caller, id: TokenId) -> Result<(), AccessError> {
         let revoked = self.revoke_with(caller, id, Family::Configured).await;
         revoked.map(drop)
     }
 
-    /// Revokes like [`Pats::revoke`], with the token's descendants according to `family`. Returns how
-    /// many tokens were revoked, and how many descendants stay valid.
+    /// Revokes a token like [`Pats::revoke`], and its descendants according to `family`. Returns how many
+    /// tokens were revoked, and how many descendants stay valid.
     ///
     /// # Errors
     /// Same as [`Pats::revoke`].
@@ -92,13 +97,14 @@ impl Pats {
         }
     }
 
-    /// Applies a change of a user whom the host has disabled, enabled or locked. Reloads the user's
-    /// tokens: on this node at once, on all nodes within `pat.auth.max.staleness.ms`.
+    /// Makes a change of a user take effect, after the host has disabled, enabled or locked the user. From
+    /// then on, the user's tokens are looked up again, with the user: on this node at once, on all nodes
+    /// within `pat.auth.max.staleness.ms`.
     ///
-    /// Without this call the change takes effect within `atlassian.pats.auth.cache.expiry.mins`.
+    /// Without this call, the change takes effect within `atlassian.pats.auth.cache.expiry.mins`.
     ///
     /// # Errors
-    /// [`Unavailable`] if the store cannot answer; call it again.
+    /// [`Unavailable`] if the store fails or does not answer in time; the call must then be repeated.
     pub async fn user_changed(&self, owner: &Owner) -> Result<(), Unavailable> {
         let (node, owner) = (Arc::clone(&self.0), owner.clone());
         self.0
@@ -110,10 +116,10 @@ impl Pats {
             .await
     }
 
-    /// Revokes the tokens of a user whom the host has deleted, and returns how many were revoked.
+    /// Revokes all tokens of a user whom the host has deleted, and returns how many were revoked.
     ///
     /// # Errors
-    /// [`Unavailable`] if the store cannot answer; call it again.
+    /// [`Unavailable`] if the store fails or does not answer in time; the call must then be repeated.
     pub async fn user_deleted(&self, owner: &Owner) -> Result<usize, Unavailable> {
         let (node, owner) = (Arc::clone(&self.0), owner.clone());
         self.0

@@ -11,13 +11,13 @@ use crate::search::Filter;
 use crate::store::{Insertion, NewToken, StoreError};
 use crate::token::{PlainToken, Token, TokenId, TokenStatus};
 
-/// A token that has just been created, with its secret.
+/// A token that [`Pats::create`] has just created, with its secret.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct CreatedToken {
     /// The token as it is stored.
     pub token: Token,
-    /// The secret, to be shown once.
+    /// The secret token string, which the host shows to the token's owner once.
     pub plain: PlainToken,
 }
 
@@ -25,12 +25,12 @@ pub struct CreatedToken {
 const INSERT_ATTEMPTS: usize = 5;
 
 impl Pats {
-    /// Creates a token for the caller.
+    /// Creates a token that authenticates the caller.
     ///
     /// # Errors
     /// - [`CreateError::Refused`]: the request breaks the rule that the [`PolicyError`] names.
-    /// - [`CreateError::Unavailable`]: the store cannot answer in time. Either no token was created, or
-    ///   one with a lost secret, which the owner can see in the list and revoke.
+    /// - [`CreateError::Unavailable`]: the store fails or does not answer in time. Either no token was
+    ///   created, or a token with a lost secret, which the owner can see in the list and revoke.
     pub async fn create(
         &self,
         caller: &Caller,
@@ -42,19 +42,22 @@ impl Pats {
             .await?
     }
 
-    /// Validates a token name with the rule that [`Pats::create`] applies.
+    /// Validates a token name with the rules that [`Pats::create`] applies.
     ///
     /// # Errors
-    /// The [`PolicyError`] of `create` about the name.
+    /// [`PolicyError::NameBlank`], [`PolicyError::NameTooLong`], [`PolicyError::NameHasControlCharacter`] or
+    /// [`PolicyError::NameHasBidiControl`]: the first rule that the name breaks.
     pub fn check_name(&self, name: &str) -> Result<(), PolicyError> {
         policy::check_name(self.settings(), name)
     }
 
-    /// Validates a life span in days with the rule that [`Pats::create`] applies to this caller;
-    /// `None` for a token that never expires.
+    /// Validates the life span of a token ([`TokenRequest::lifetime_days`]) with the rules that
+    /// [`Pats::create`] applies to this caller.
     ///
     /// # Errors
-    /// The [`PolicyError`] of `create` about the life span.
+    /// [`PolicyError::DurationNotPositive`], [`PolicyError::DurationTooLong`],
+    /// [`PolicyError::EternalNotAllowed`] or [`PolicyError::OutlivesParent`]: the first rule that the life
+    /// span breaks.
     pub fn check_lifetime(
         &self,
         caller: &Caller,
@@ -143,11 +146,11 @@ impl Pats {
         }
     }
 
-    /// Returns the caller's own tokens in the order of their IDs, with expired and without revoked
-    /// ones. Last uses include those that are not written to the store yet.
+    /// Returns the caller's own unrevoked tokens, expired ones included, in ascending order of ID. Their last
+    /// uses include those that this node has not written to the store yet.
     ///
     /// # Errors
-    /// [`AccessError::Unavailable`]: the store cannot answer.
+    /// [`AccessError::Unavailable`]: the store fails or does not answer in time.
     pub async fn list(&self, caller: &Caller) -> Result<Vec<Token>, AccessError> {
         let tokens = self.0.context.usable_store()?.list(caller.owner());
         let mut tokens = self
@@ -159,11 +162,13 @@ impl Pats {
         Ok(tokens)
     }
 
-    /// Returns an unrevoked token of the caller, or of any user if the caller is an administrator.
+    /// Returns the unrevoked token with this ID, if it belongs to the caller or the caller is an
+    /// administrator.
     ///
     /// # Errors
-    /// - [`AccessError::NotFound`]: there is no such token for this caller, or it is revoked.
-    /// - [`AccessError::Unavailable`]: the store or the directory cannot answer.
+    /// - [`AccessError::NotFound`]: there is no token with this ID, or it is revoked, or it belongs to
+    ///   another user and the caller is no administrator.
+    /// - [`AccessError::Unavailable`]: the store or the directory fails or does not answer in time.
     pub async fn find(&self, caller: &Caller, id: TokenId) -> Result<Token, AccessError> {
         let token = self.find_even_revoked(caller, id).await?;
         if token.revoked_at.is_some() {
@@ -201,10 +206,11 @@ impl Pats {
             .ok_or(AccessError::NotFound)
     }
 
-    /// Returns whether the caller is an administrator. Asks the directory each time.
+    /// Returns whether the caller is an administrator. Each call asks the directory
+    /// ([`UserDirectory::is_administrator`](crate::UserDirectory::is_administrator)).
     ///
     /// # Errors
-    /// [`Unavailable::Directory`]: the directory cannot answer.
+    /// [`Unavailable::Directory`]: the directory fails or does not answer in time.
     pub async fn is_administrator(&self, caller: &Caller) -> Result<bool, Unavailable> {
         let answer = self.0.context.directory.is_administrator(caller.owner());
         self.0
@@ -213,10 +219,10 @@ impl Pats {
             .await
     }
 
-    /// Returns the user who owns a token; `None` if the directory does not know the owner.
+    /// Returns the user who owns `token`; `None` if the directory does not know the owner.
     ///
     /// # Errors
-    /// [`Unavailable::Directory`]: the directory cannot answer.
+    /// [`Unavailable::Directory`]: the directory fails or does not answer in time.
     pub async fn owner_of(&self, token: &Token) -> Result<Option<User>, Unavailable> {
         self.0
             .context
@@ -227,14 +233,14 @@ impl Pats {
             .await
     }
 
-    /// Returns the token's current status. [`TokenStatus::ExpiresSoon`] begins
-    /// `atlassian.pats.expiry.warning.days` before expiry.
+    /// Returns the current status of `token`. The status [`TokenStatus::ExpiresSoon`] begins
+    /// `atlassian.pats.expiry.warning.days` before the token's expiry.
     #[must_use]
     pub fn status(&self, token: &Token) -> TokenStatus {
         token.status(self.0.context.time.now().timestamp(), self.warning())
     }
 
-    /// Narrows a filter to the tokens that have this status now.
+    /// Narrows `filter` to the tokens that have this status now ([`Pats::status`]).
     #[must_use]
     pub fn with_status(&self, filter: Filter, status: TokenStatus) -> Filter {
         let now = self.0.context.time.now().timestamp();

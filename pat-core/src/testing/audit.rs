@@ -1,4 +1,4 @@
-//! The suite that every [`AuditStore`] must pass, besides those for
+//! The suite that every [`AuditStore`] must pass, besides the suites for
 //! [`TokenStore`](super::store) and [`JobStore`](super::jobs).
 
 use std::borrow::Cow;
@@ -17,7 +17,8 @@ use crate::store::{
     RevocationScope, RevokedToken,
 };
 
-/// All cases. Each needs an empty store with [`TokenStore::audit`](crate::store::TokenStore::audit) and
+/// All cases of the suite. Each case needs its own empty store, which has the capabilities
+/// [`TokenStore::audit`](crate::store::TokenStore::audit) and
 /// [`TokenStore::jobs`](crate::store::TokenStore::jobs).
 pub const CASES: &[Case] = &[
     case("a_creation_has_its_event", |s| Box::pin(creation(s))),

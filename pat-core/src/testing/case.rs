@@ -9,10 +9,12 @@ use jiff::Timestamp;
 use crate::store::{Insertion, NewToken, Revocation, RevocationScope, Revoked, TokenStore};
 use crate::{Owner, Token, TokenDigest, TokenId};
 
-/// One case of a suite: a rule of a port's contract, checked on an empty store.
+/// One case of a suite, such as [`store::CASES`](super::store::CASES): checks one rule of a port's contract
+/// on an empty store.
 #[derive(Clone, Copy)]
 pub struct Case {
-    /// The rule, as a Rust name.
+    /// The checked rule in words, joined by underscores so that it can name a test: for example
+    /// `a_stored_token_is_found_unchanged`.
     pub name: &'static str,
     run: fn(Store) -> Run,
 }
@@ -21,10 +23,10 @@ pub(super) type Store = Arc<dyn TokenStore>;
 pub(super) type Run = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Case {
-    /// Runs the case.
+    /// Runs the case on `store`, which must be empty and is not empty afterwards.
     ///
     /// # Panics
-    /// If the store breaks the rule; the message names the failed check.
+    /// If the store breaks the rule. The message names the failed check.
     pub async fn run(&self, store: Arc<dyn TokenStore>) {
         (self.run)(store).await;
     }

@@ -6,10 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use crate::Clock;
 use crate::clock::micros;
 
-/// A clock that only a test advances.
+/// A [`Clock`] that only a test advances.
 ///
-/// Starts at 2026-02-26T22:42:21.247Z. Its coarse readings are as far behind as a clock's may be, so
-/// that a decision that must use the precise time, and does not, fails.
+/// The clock starts at 2026-02-26T22:42:21.247Z. [`Clock::boot_coarse`] is 100 ms behind [`Clock::boot`], the
+/// most that is allowed, so that a decision that must use the precise time and does not makes a test fail.
 #[derive(Debug)]
 pub struct TestClock {
     /// Microseconds since 1970.
@@ -28,7 +28,7 @@ impl Default for TestClock {
 }
 
 impl TestClock {
-    /// Advances both clocks.
+    /// Advances [`Clock::wall`] and [`Clock::boot`] by the same duration.
     ///
     /// # Panics
     /// If the date leaves the range of [`Timestamp`].
@@ -38,7 +38,8 @@ impl TestClock {
         assert!(Timestamp::from_microsecond(self.wall.load(Ordering::Relaxed)).is_ok());
     }
 
-    /// Sets the real-time clock forward or back, as an operator or NTP does; the boot clock stays.
+    /// Sets [`Clock::wall`] forward, or back if `by` is negative, as an operator or NTP does. [`Clock::boot`]
+    /// does not change.
     ///
     /// # Panics
     /// If the date leaves the range of [`Timestamp`].

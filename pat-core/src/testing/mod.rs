@@ -1,5 +1,5 @@
-//! For tests of hosts and plug-ins: conformance suites, recording plug-ins and a clock that a test
-//! sets. Behind the feature `testing`.
+//! Helpers for the tests of hosts and plug-ins: conformance suites for the ports, plug-ins that record what
+//! they receive, and a clock that a test sets. Needs the feature `testing`.
 
 pub mod audit;
 mod case;

@@ -10,12 +10,12 @@ use crate::notification::{Notification, Notifier, NotifyError};
 use crate::notification::{NotificationId, NotificationKind, NotificationToken, Recipient};
 use crate::{BoxError, Owner, TokenId, User, UserDirectory};
 
-/// An event sink that keeps every event. Clones share the events.
+/// A process sink ([`EventSink`]) that keeps every event. Clones share the events.
 #[derive(Debug, Clone, Default)]
 pub struct RecordingSink(Arc<Mutex<Vec<Event>>>);
 
 impl RecordingSink {
-    /// Returns the events so far, oldest first.
+    /// Returns the events that the sink has received so far, in the order in which it received them.
     #[must_use]
     pub fn events(&self) -> Vec<Event> {
         lock(&self.0).clone()
@@ -30,7 +30,8 @@ impl EventSink for RecordingSink {
     }
 }
 
-/// A notifier that keeps every notification, and fails on demand. Clones share the notifications.
+/// A notifier that keeps every notification instead of sending it, and fails on demand. Clones share the
+/// notifications.
 #[derive(Debug, Clone, Default)]
 pub struct RecordingNotifier(Arc<Mutex<Letters>>);
 
@@ -47,23 +48,24 @@ enum Failures {
 }
 
 impl RecordingNotifier {
-    /// Returns the notifications sent so far, oldest first.
+    /// Returns the notifications that the notifier has accepted so far, in the order in which it received
+    /// them.
     #[must_use]
     pub fn sent(&self) -> Vec<Notification> {
         lock(&self.0).sent.clone()
     }
 
-    /// Makes sending succeed from now on, as at the beginning.
+    /// Makes the notifier accept notifications from now on, as it does at the beginning.
     pub fn succeed(&self) {
         lock(&self.0).failures = None;
     }
 
-    /// Makes sending fail from now on with [`NotifyError::Temporary`].
+    /// Makes the notifier fail from now on with [`NotifyError::Temporary`].
     pub fn fail_for_now(&self) {
         lock(&self.0).failures = Some(Failures::Temporary);
     }
 
-    /// Makes sending fail from now on with [`NotifyError::Permanent`].
+    /// Makes the notifier fail from now on with [`NotifyError::Permanent`].
     pub fn fail_for_good(&self) {
         lock(&self.0).failures = Some(Failures::Permanent);
     }
@@ -86,7 +88,7 @@ impl Notifier for RecordingNotifier {
     }
 }
 
-/// A directory that a test fills. Clones share the users.
+/// A user directory that a test fills with users. Clones share the users.
 #[derive(Debug, Clone, Default)]
 pub struct TestDirectory(Arc<Mutex<Users>>);
 
@@ -107,7 +109,8 @@ enum State {
 }
 
 impl TestDirectory {
-    /// Adds an active user with this key, and returns the key.
+    /// Adds an active user with this key as the user name and a mail address, and returns the key. Replaces a
+    /// user with the same key.
     ///
     /// # Panics
     /// If `key` is not a valid [`Owner`].
@@ -125,7 +128,7 @@ impl TestDirectory {
         owner
     }
 
-    /// Adds an active administrator with this key, and returns the key.
+    /// Adds an active user who is an administrator, like [`TestDirectory::add`], and returns the key.
     ///
     /// # Panics
     /// If `key` is not a valid [`Owner`].
@@ -136,31 +139,32 @@ impl TestDirectory {
         owner
     }
 
-    /// Enables or disables a user.
+    /// Enables (`true`) or disables (`false`) the user with this key. Does nothing if there is none.
     pub fn set_active(&self, owner: &Owner, is_active: bool) {
         if let Some(user) = lock(&self.0).by_owner.get_mut(owner) {
             user.is_active = is_active;
         }
     }
 
-    /// Changes or removes a user's mail address.
+    /// Sets the mail address of the user with this key; `None` removes it. Does nothing if there is no such
+    /// user.
     pub fn set_email(&self, owner: &Owner, email: Option<&str>) {
         if let Some(user) = lock(&self.0).by_owner.get_mut(owner) {
             user.email = email.map(str::to_owned);
         }
     }
 
-    /// Deletes a user.
+    /// Deletes the user with this key. Does nothing if there is none.
     pub fn remove(&self, owner: &Owner) {
         lock(&self.0).by_owner.remove(owner);
     }
 
-    /// Makes every call fail, or succeed again.
+    /// Makes every call of the directory fail (`true`), or work again (`false`).
     pub fn set_down(&self, is_down: bool) {
         lock(&self.0).state = if is_down { State::Down } else { State::Up };
     }
 
-    /// Makes every new call wait forever, or succeed again.
+    /// Makes every new call of the directory wait forever (`true`), or work again (`false`).
     pub fn set_silent(&self, is_silent: bool) {
         lock(&self.0).state = if is_silent { State::Silent } else { State::Up };
     }
@@ -207,11 +211,11 @@ impl UserDirectory for TestDirectory {
     }
 }
 
-/// Checks a directory against the contract of [`UserDirectory`]. `known` is one of its active users,
-/// `unknown` a key that it does not know.
+/// Checks a directory against the contract of [`UserDirectory`]. `known` is the key of one of its active
+/// users, `unknown` a key that it does not know.
 ///
 /// # Panics
-/// If the directory breaks the contract; the message names the failed check.
+/// If the directory breaks the contract. The message names the failed check.
 pub async fn check_directory(directory: &dyn UserDirectory, known: &Owner, unknown: &Owner) {
     let user = directory
         .find(known)
@@ -251,10 +255,11 @@ pub async fn check_directory(directory: &dyn UserDirectory, known: &Owner, unkno
 }
 
 /// Checks a notifier against the contract of [`Notifier`]: it must send a notification of every kind,
-/// about one token and about several, with names of any characters. Returns the sent notifications.
+/// about one token and about several tokens, whose names may have any characters. Returns the notifications
+/// that the notifier has sent.
 ///
 /// # Panics
-/// If the notifier breaks the contract; the message names the failed check.
+/// If the notifier breaks the contract. The message names the failed check.
 pub async fn check_notifier(notifier: &dyn Notifier) -> Vec<Notification> {
     let name = notifier.name();
     let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
@@ -306,10 +311,11 @@ pub async fn check_notifier(notifier: &dyn Notifier) -> Vec<Notification> {
     sent
 }
 
-/// Checks a format against the contract of [`TokenFormat`].
+/// Checks a format against the contract of [`TokenFormat`]: it must recognise the tokens that it generates,
+/// and no other spelling of them.
 ///
 /// # Panics
-/// If the format breaks the contract; the message names the failed check.
+/// If the format breaks the contract. The message names the failed check.
 pub fn check_format(format: &dyn TokenFormat) {
     let mut seen = std::collections::BTreeSet::new();
     for _ in 0..100 {

@@ -1,12 +1,13 @@
-//! The suite that every [`SearchStore`] must pass, besides that for
-//! [`TokenStore`](super::store).
+//! The suite that every [`SearchStore`] must pass, besides the [suite](super::store) for
+//! [`TokenStore`](crate::store::TokenStore).
 
 use super::case::{Case, Store, at, case, id, new, owner, revoke, store_token};
 use crate::search::{DateRange, Filter, RevokedTokens, Search, Sort, SortKey, Start};
 use crate::store::{LastUse, NewToken, RevocationScope, SearchStore};
 use crate::{Token, TokenId};
 
-/// All cases. Each needs an empty store with [`TokenStore::search_store`](crate::store::TokenStore::search_store).
+/// All cases of the suite. Each case needs its own empty store, which has the capability
+/// [`TokenStore::search_store`](crate::store::TokenStore::search_store).
 pub const CASES: &[Case] = &[
     case("a_search_finds_what_matches_and_nothing_else", |s| {
         Box::pin(filters(s))

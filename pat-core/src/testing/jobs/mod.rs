@@ -1,5 +1,5 @@
-//! The suite that every [`JobStore`] must pass, besides that for
-//! [`TokenStore`](super::store).
+//! The suite that every [`JobStore`] must pass, besides the [suite](super::store) for
+//! [`TokenStore`](crate::store::TokenStore).
 
 mod delivery;
 mod leases;
@@ -16,7 +16,8 @@ use crate::store::{
     Outcome, Prune, Purge, QueuedNotification,
 };
 
-/// All cases. Each needs an empty store with [`TokenStore::jobs`](crate::store::TokenStore::jobs).
+/// All cases of the suite. Each case needs its own empty store, which has the capability
+/// [`TokenStore::jobs`](crate::store::TokenStore::jobs).
 pub const CASES: &[Case] = &[
     case("an_occurrence_has_one_runner_and_is_done_once", |s| {
         Box::pin(leases::one_runner(s))

@@ -24,7 +24,7 @@ use super::case::{Case, Store, case};
 use crate::store::{Change, FeedPosition};
 use crate::{Token, TokenDigest};
 
-/// All cases. Each needs an empty store.
+/// All cases of the suite. Each case needs its own empty store.
 pub const CASES: &[Case] = &[
     case("a_stored_token_is_found_unchanged", |s| {
         Box::pin(tokens::round_trip(s))
