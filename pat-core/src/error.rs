@@ -10,8 +10,8 @@ use crate::token::{RandomnessError, TokenId};
 /// [`EventSink`](crate::event::EventSink).
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// The reason that a presented token does not authenticate. Its text is for logs; a client learns only
-/// that the token is invalid.
+/// The reason that a presented token does not authenticate. The text of the error (`Display`) is for logs;
+/// a client learns only that the token is invalid.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthError {

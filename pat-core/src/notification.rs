@@ -176,7 +176,7 @@ impl NotificationId {
         }
     }
 
-    /// Generates a random ID.
+    /// Generates a random ID for a new notification.
     ///
     /// # Errors
     /// [`RandomnessError`] if the operating system's random number generator fails.
@@ -251,7 +251,7 @@ impl Notification {
     }
 }
 
-/// The recipient of a notification.
+/// The recipient of a notification: the name and the mail address of the owner who is notified.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Recipient {
@@ -280,7 +280,7 @@ impl fmt::Debug for Recipient {
     }
 }
 
-/// A token of a notification, as it was when the notification was queued.
+/// A token that a notification is about, as it was when the notification was queued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NotificationToken {
@@ -298,7 +298,7 @@ pub struct NotificationToken {
 }
 
 impl NotificationToken {
-    /// Creates a token of a notification, which never expires and is unused.
+    /// Creates a token that never expires and is unused.
     #[must_use]
     pub fn new(id: TokenId, name: impl Into<String>, created_at: Timestamp) -> Self {
         Self {

@@ -10,7 +10,7 @@ use crate::clock::{Moment, micros};
 use crate::node::Node;
 use crate::store::{Job, JobStore, Lease, StoreError};
 
-/// The outcome of [`Pats::run_if_due`](crate::Pats::run_if_due).
+/// The outcome of [`Pats::run_if_due`](crate::Pats::run_if_due): whether it ran the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JobRun {

@@ -15,7 +15,7 @@ use crate::token::{PlainToken, Token, TokenId, TokenStatus};
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct CreatedToken {
-    /// The token as it is stored.
+    /// The new token as it is stored, without its secret.
     pub token: Token,
     /// The secret token string, which the host shows to the token's owner once.
     pub plain: PlainToken,

@@ -2,7 +2,7 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
-    /// There is no property of this name.
+    /// No property has this name, or no property has this environment variable.
     #[error("{name}: there is no such property; did you mean {nearest}?")]
     Unknown {
         /// The unknown name: of a property, or of an environment variable.
@@ -10,7 +10,7 @@ pub enum SettingsError {
         /// The known name of the same sort that differs least from `name`.
         nearest: String,
     },
-    /// The property cannot have this value.
+    /// The property does not allow this value.
     #[error("{name}: {value:?} is not allowed; give {allowed}")]
     NotAllowed {
         /// Full name of the property.

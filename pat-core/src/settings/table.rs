@@ -72,8 +72,8 @@ macro_rules! properties {
         $field:ident $(copied as $copied:ty,)? $(borrowed as $borrowed:ty,)?
             $(set by $set:ident($argument:ty))?;
     )*) => {
-        /// The values of all properties, which are valid. `Settings::default()` has the documented
-        /// [defaults](crate::settings#properties).
+        /// The values of all properties, as a service uses them. `Settings::default()` has the documented
+        /// [defaults](crate::settings#properties); [`Settings::builder`] and serde read other values.
         #[derive(Debug, Clone)]
         pub struct Settings {
             $(pub(super) $field: <kind! $kind as Kind>::Value,)*
@@ -147,7 +147,7 @@ properties! {
         "how many minutes pass between two writes of last uses to the store",
         last_used_update_interval copied as Duration, set by last_used_update_interval_mins(u32);
     "atlassian.pats.pruning.schedule.cron" = "0 0 0 * * ?", [Parsed<Schedule>],
-        "schedule on which old tokens are deleted, in the time zone pat.time.zone",
+        "schedule, in the time zone pat.time.zone, on which tokens are deleted whose pruning delay is over",
         pruning_schedule borrowed as Schedule, set by pruning_schedule_cron(&Schedule);
     "atlassian.pats.pruning.delay.days" = "30", [Days<0, 36_500>],
         "how many days a token is kept after it expires or is revoked, before it is deleted",
@@ -159,19 +159,19 @@ properties! {
         "how many unrevoked tokens a user may have, expired ones included",
         max_tokens_per_user copied as u32, set by max_tokens_per_user(u32);
     "atlassian.pats.auth.cache.expiry.mins" = "60", [Minutes<0, 10_080>],
-        "how many minutes a token stays in a node's cache at most; 0 for no cache",
+        "for how many minutes at most a token stays in a node's cache; 0 for no cache",
         auth_cache_expiry copied as Duration, set by auth_cache_expiry_mins(u32);
     "atlassian.pats.auth.cache.max.items" = "5000", [Count<1, 100_000_000>],
         "how many tokens a node's cache holds at most",
         auth_cache_max_items copied as u32, set by auth_cache_max_items(u32);
     "atlassian.pats.expiry.check.schedule.cron" = "0 0 * * * ?", [Parsed<Schedule>],
-        "schedule on which notifications of expiry are queued, in the time zone pat.time.zone",
+        "schedule, in the time zone pat.time.zone, on which notifications of expiry are queued",
         expiry_check_schedule borrowed as Schedule, set by expiry_check_schedule_cron(&Schedule);
     "atlassian.pats.expiry.warning.days" = "5", [Count<0, 36_500>],
         "how many days before its expiry a token is shown as expiring soon, and its owner notified",
         expiry_warning_days copied as u32, set by expiry_warning_days(u32);
     "atlassian.pats.invalidate.session.enabled" = "true", [Boolean],
-        "whether a request with a token ends the session that came with it",
+        "whether a request with a token ends the host's session that came with the request",
         invalidate_session_enabled copied as bool, set by invalidate_session_enabled(bool);
     "atlassian.pats.token.name.length" = "40", [Count<1, 255>],
         "longest name of a token, in characters",
@@ -180,11 +180,11 @@ properties! {
         "whether administrators can search the tokens of all users, and revoke several at once",
         admin_enabled copied as bool, set by admin_enabled(bool);
     "pat.auth.max.staleness.ms" = "2000", [Millis<0, 3_600_000>],
-        "how many milliseconds another node may still accept a revoked token; 0 to query the database \
+        "for how many milliseconds at most another node accepts a revoked token; 0 to query the database \
          for each request",
         auth_max_staleness copied as Duration, set by auth_max_staleness_ms(u32);
     "pat.auth.database.timeout.ms" = "1000", [Millis<1, 60_000>],
-        "how many milliseconds authentication waits for the database at most; any other request waits \
+        "for how many milliseconds at most authentication waits for the database; any other request waits \
          up to five times as long",
         auth_database_timeout copied as Duration, set by auth_database_timeout_ms(u32);
     "pat.cluster.poll.interval.ms" = "500", [Millis<10, 3_600_000>],
@@ -200,11 +200,11 @@ properties! {
          than the token that created it, and is revoked with it",
         create_by_token copied as CreateByToken, set by create_by_token(CreateByToken);
     "pat.token.prefix" = "pat", [Parsed<TokenPrefix>],
-        "prefix of new tokens in the format prefixed; after a change, tokens with the old prefix are \
+        "prefix of new tokens of the format prefixed; after a change, tokens with the old prefix are \
          refused unless pat.token.accepted lists it",
         token_prefix set by token_prefix(&TokenPrefix);
     "pat.token.format" = "prefixed", [Parsed<TokenLayout>],
-        "format of new tokens",
+        "format of new tokens: with a prefix and a checksum (prefixed), or that of Atlassian (atlassian)",
         token_format set by token_format(TokenLayout);
     "pat.token.accepted" = "", [Formats],
         "formats of tokens that are accepted besides the format of new tokens",
@@ -225,10 +225,10 @@ properties! {
         "whether owners are notified when an administrator revokes a token",
         notice_revoked_by_admin copied as bool, set by notice_revoked_by_admin(bool);
     "pat.time.zone" = "local", [Parsed<Zone>],
-        "time zone of the schedules; local is that of the machine",
+        "time zone of the schedules; local is the time zone of the machine",
         time_zone borrowed as Zone, set by time_zone(&Zone);
     "pat.max.rows.per.user" = "10000", [Count<100, 100_000_000>],
-        "how many tokens of a user are stored at most, revoked and expired ones included until they \
+        "how many tokens of a user are stored at most, including revoked and expired ones until they \
          are deleted; at least 100 times atlassian.pats.max.tokens.per.user, to which it is raised \
          if it is not set",
         max_rows_per_user copied as u32, set by max_rows_per_user(u32);

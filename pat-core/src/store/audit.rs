@@ -76,9 +76,9 @@ pub trait AuditStore: Debug + Send + Sync {
     /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
     async fn last_event_number(&self) -> Result<u64, StoreError>;
 
-    /// Returns up to `limit` events with numbers greater than `seq`, in ascending order of number. Each
-    /// event is one stored row, so it has at most one token. The store must read from the primary, never
-    /// from a replica that may lag.
+    /// Returns up to `limit` events with numbers ([`EventRow::seq`](crate::event::EventRow::seq)) greater
+    /// than `seq`, in ascending order of number. Each event is one stored row, so it is about at most one
+    /// token. The store must read from the primary, never from a replica that may lag.
     ///
     /// # Errors
     /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).

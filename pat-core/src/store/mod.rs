@@ -213,7 +213,7 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
         Err(StoreError::private())
     }
 
-    /// Returns the last report of each node, in any order.
+    /// Returns the last report ([`TokenStore::heartbeat`]) of each node, in any order.
     ///
     /// Only called on a shared store ([`TokenStore::is_shared`]), which must implement this method.
     ///
