@@ -216,8 +216,8 @@ pub struct Notification {
     /// The administrator's reason for the revocation; `None` if none was given, and for other kinds than
     /// [`NotificationKind::RevokedByAdmin`].
     pub reason: Option<String>,
-    /// How many of the recipient's tokens that were created with the revoked ones, directly or through
-    /// other tokens, still authenticate; 0 for other kinds than [`NotificationKind::RevokedByAdmin`].
+    /// For [`NotificationKind::RevokedByAdmin`], the number of the recipient's tokens that still authenticate
+    /// and were created with one of the revoked tokens, directly or through other tokens; 0 for other kinds.
     pub live_children: u64,
     /// When the notification was queued.
     pub queued_at: Timestamp,

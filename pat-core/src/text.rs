@@ -1,5 +1,5 @@
-//! Visibility and direction of text that users choose, such as token names, by the properties of the
-//! Unicode Character Database.
+//! Functions for text that users choose, such as token names: which characters are visible, and which
+//! change the direction of text, by the properties of the Unicode Character Database.
 
 use icu_properties::props::{BidiControl, DefaultIgnorableCodePoint, GeneralCategory};
 use icu_properties::{CodePointMapData, CodePointSetData};

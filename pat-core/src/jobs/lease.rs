@@ -14,13 +14,13 @@ use crate::store::{Job, JobStore, Lease, StoreError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JobRun {
-    /// This call has run the due occurrence of the job to its end.
+    /// The call has run the due occurrence of the job to its end.
     Done,
-    /// This call did nothing: no occurrence of the job is due, or the due one has been run already; or the
+    /// The call did nothing: no occurrence of the job is due, or the due one has been run already; or the
     /// store has no jobs ([`TokenStore::jobs`](crate::store::TokenStore::jobs)); or it is unknown what is
     /// due, since the database's clock has leapt ([`Pats::ready`](crate::Pats::ready)).
     NotDue,
-    /// This call did nothing: another node holds the lease of the job, and so runs it.
+    /// The call did nothing: another node holds the lease of the job, and so runs it.
     Held,
     /// The run ended early, since this node shuts down. The rest of the occurrence stays due, for another
     /// node or a later call.

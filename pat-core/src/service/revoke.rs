@@ -97,9 +97,8 @@ impl Pats {
         }
     }
 
-    /// Makes a change of a user take effect, after the host has disabled, enabled or locked the user. From
-    /// then on, the user's tokens are looked up again, with the user: on this node at once, on all nodes
-    /// within `pat.auth.max.staleness.ms`.
+    /// Applies a change of a user whom the host has disabled, enabled or locked: nodes look up the user and
+    /// the user's tokens again, this node at once, all nodes within `pat.auth.max.staleness.ms`.
     ///
     /// Without this call, the change takes effect within `atlassian.pats.auth.cache.expiry.mins`.
     ///

@@ -25,7 +25,7 @@ pub struct CreatedToken {
 const INSERT_ATTEMPTS: usize = 5;
 
 impl Pats {
-    /// Creates a token that authenticates the caller.
+    /// Creates a token, whose owner is the caller, and returns it with its secret.
     ///
     /// # Errors
     /// - [`CreateError::Refused`]: the request breaks the rule that the [`PolicyError`] names.

@@ -20,7 +20,8 @@ pub enum SettingsError {
         /// The values that the property allows; see [`Property::allowed`](crate::settings::Property::allowed).
         allowed: String,
     },
-    /// The values of two properties contradict each other.
+    /// The values of two properties contradict each other; [`SettingsBuilder::build`](crate::settings::SettingsBuilder::build)
+    /// lists the rules.
     #[error("{name}: {value:?} contradicts {other}={other_value}; {remedy}")]
     Contradiction {
         /// Full name of the first property.

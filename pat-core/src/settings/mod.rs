@@ -70,8 +70,8 @@ macro_rules! choices {
 #[error("there is no such choice; see Property::allowed for the choices")]
 pub struct InvalidChoice;
 
-/// Whether a user may create tokens with a token, not only when signed in: the value of
-/// `pat.create.by.token`. `Display` and `FromStr` use `allowed`, `capped` and `forbidden`.
+/// Whether a request that a token authenticates may create tokens: the value of `pat.create.by.token`.
+/// `Display` and `FromStr` use `allowed`, `capped` and `forbidden`.
 ///
 /// This enum is exhaustive: each variant is a value of the property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

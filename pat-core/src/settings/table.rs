@@ -58,7 +58,7 @@ macro_rules! refusal {
     };
     ($kind:tt) => {
         " With any other value, [`SettingsBuilder::build`] fails with \
-         [`SettingsError::NotAllowed`](crate::SettingsError::NotAllowed)."
+         [`SettingsError::NotAllowed`](super::SettingsError::NotAllowed)."
     };
 }
 

@@ -385,7 +385,8 @@ pub const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
 pub struct Prune {
     /// The present time, by the caller's clock.
     pub now: Timestamp,
-    /// The caller's own mark ([`StoreTime::mark`]), for a store without a mark.
+    /// Time from which a store without a mark ([`StoreTime::mark`]) measures ages: the earlier of the caller's
+    /// clock and of a mark that the caller keeps in memory.
     pub vouched: Timestamp,
     /// How long a token is kept after it expires or is revoked.
     pub keep: Duration,
@@ -472,7 +473,8 @@ impl ListedOwner {
 pub struct MissingOwners {
     /// The present time, by the caller's clock.
     pub now: Timestamp,
-    /// The caller's own mark ([`StoreTime::mark`]), for a store without a mark.
+    /// Time from which a store without a mark ([`StoreTime::mark`]) measures ages: the earlier of the caller's
+    /// clock and of a mark that the caller keeps in memory.
     pub vouched: Timestamp,
     /// Owners that the directory does not know, without duplicates.
     pub missing: Vec<Owner>,
@@ -502,7 +504,8 @@ impl MissingOwners {
 pub struct Purge {
     /// The present time, by the caller's clock.
     pub now: Timestamp,
-    /// The caller's own mark ([`StoreTime::mark`]), for a store without a mark.
+    /// Time from which a store without a mark ([`StoreTime::mark`]) measures ages: the earlier of the caller's
+    /// clock and of a mark that the caller keeps in memory.
     pub vouched: Timestamp,
     /// How long entries of the change feed are kept.
     pub changes: Duration,

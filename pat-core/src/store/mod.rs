@@ -1,7 +1,8 @@
 //! The port to the database: the traits that a store of tokens implements, and their types.
 //!
 //! [`TokenStore`] has what every store must have; [`JobStore`], [`SearchStore`] and [`AuditStore`] are
-//! capabilities that a store may have in addition.
+//! capabilities that a store may have in addition. In these docs, a *node* is a process with a service
+//! ([`Pats`](crate::Pats)) on the store.
 
 mod audit;
 mod feed;

@@ -34,7 +34,7 @@ impl StoreTime {
     }
 
     /// Returns the time up to which ages are measured: the earlier of clock and mark. `callers` is the
-    /// caller's own mark, which stands for the store's mark if that is `None`.
+    /// mark that the caller keeps in memory, which stands for the store's mark if that is `None`.
     #[must_use]
     pub fn vouched(&self, callers: Timestamp) -> Timestamp {
         let vouched = self.mark.unwrap_or(callers);

@@ -189,8 +189,8 @@ impl Revoked {
     }
 }
 
-/// The result of [`TokenStore::find_by_digest`](super::TokenStore::find_by_digest): a token, and what a
-/// node must know to judge it.
+/// The result of [`TokenStore::find_by_digest`](super::TokenStore::find_by_digest): a token, and the time
+/// and the versions of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lookup {

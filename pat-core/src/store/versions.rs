@@ -4,7 +4,7 @@ use super::StoreError;
 /// each release that stores more data.
 ///
 /// Nodes that run several versions of the crate may share one store, since a newer version only adds data.
-/// Before it stores data that an older version would misread, it excludes the older version from the store
+/// Before a newer version stores data that older versions would misread, it excludes them from the store
 /// ([`TokenStore::raise_readable_from`](super::TokenStore::raise_readable_from)).
 pub const SCHEMA_VERSION: u64 = 6;
 
