@@ -44,6 +44,8 @@ impl fmt::Debug for PlainToken {
 /// The digest has no salt and is not a password hash. A token string has at least 112 random bits, the
 /// number from which on OWASP ASVS 6.5.2 requires no password hash. With a salt, a token could not be found
 /// by its digest.
+///
+/// Serde uses the 32 bytes, for stores that write a [`NewToken`](crate::store::NewToken) to a file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TokenDigest([u8; 32]);
 
