@@ -23,7 +23,8 @@ pub enum Family {
     Included,
 }
 
-/// The result of a revocation: how many tokens it revoked, and how many descendants stay valid.
+/// The result of a revocation: how many tokens it revoked, and how many of their descendants ([`Family`])
+/// stay valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RevokedCount {

@@ -385,7 +385,7 @@ pub const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
 pub struct Prune {
     /// The present time, by the caller's clock.
     pub now: Timestamp,
-    /// Time from which a store without a mark ([`StoreTime::mark`]) measures ages: the earlier of the caller's
+    /// Time up to which a store without a mark ([`StoreTime::mark`]) measures ages: the earlier of the caller's
     /// clock and of a mark that the caller keeps in memory.
     pub vouched: Timestamp,
     /// How long a token is kept after it expires or is revoked.
@@ -473,7 +473,7 @@ impl ListedOwner {
 pub struct MissingOwners {
     /// The present time, by the caller's clock.
     pub now: Timestamp,
-    /// Time from which a store without a mark ([`StoreTime::mark`]) measures ages: the earlier of the caller's
+    /// Time up to which a store without a mark ([`StoreTime::mark`]) measures ages: the earlier of the caller's
     /// clock and of a mark that the caller keeps in memory.
     pub vouched: Timestamp,
     /// Owners that the directory does not know, without duplicates.
@@ -504,7 +504,7 @@ impl MissingOwners {
 pub struct Purge {
     /// The present time, by the caller's clock.
     pub now: Timestamp,
-    /// Time from which a store without a mark ([`StoreTime::mark`]) measures ages: the earlier of the caller's
+    /// Time up to which a store without a mark ([`StoreTime::mark`]) measures ages: the earlier of the caller's
     /// clock and of a mark that the caller keeps in memory.
     pub vouched: Timestamp,
     /// How long entries of the change feed are kept.

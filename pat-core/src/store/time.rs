@@ -33,8 +33,9 @@ impl StoreTime {
         self.mark.map_or(clock, |mark| clock.max(mark))
     }
 
-    /// Returns the time up to which ages are measured: the earlier of clock and mark. `callers` is the
-    /// mark that the caller keeps in memory, which stands for the store's mark if that is `None`.
+    /// Returns the time up to which ages are measured: the earlier of clock and mark. `callers`, the earlier
+    /// of the caller's clock and of a mark that the caller keeps in memory, stands for the store's mark if
+    /// that is `None`.
     #[must_use]
     pub fn vouched(&self, callers: Timestamp) -> Timestamp {
         let vouched = self.mark.unwrap_or(callers);
