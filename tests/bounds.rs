@@ -21,9 +21,8 @@ use pat_core::settings::{RevocationWait, SettingsBuilder};
 use pat_core::store::Job;
 use pat_core::testing::{TestClock, TestDirectory};
 use pat_core::{Administration, BoxError, Caller, CreatedToken, Pats, Principal, Settings};
-
-use crate::common::blocking_trial;
-use crate::common::fault_store::{Fault, FaultStore, METHODS};
+use pat_harness::blocking_trial;
+use pat_harness::fault_store::{Fault, FaultStore, METHODS};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

@@ -1,8 +1,7 @@
 //! What the documents say is so.
 
 use libtest_mimic::Trial;
-
-use crate::common::blocking_trial;
+use pat_harness::blocking_trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![blocking_trial(the_readme_shows_the_example)]

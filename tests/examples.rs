@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 use pat_core::{BoxError, Caller, Pats};
+use pat_harness::process::{Process, command};
+use pat_harness::{TOKENS, answer, client, trial};
 use pat_sqlx::SqliteStore;
 use reqwest::StatusCode;
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-
-use crate::common::process::{Process, command};
-use crate::common::{TOKENS, answer, client, trial};
 
 /// Makes the test program be the example of this name.
 pub(crate) const AS_EXAMPLE: &str = "PAT_TEST_AS_EXAMPLE";
@@ -44,7 +43,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 fn start(name: &str, folder: &tempfile::TempDir) -> Process {
     let mut command = command(folder.path());
-    let command = command.env_remove(crate::common::process::AS_SERVER);
+    let command = command.env_remove(pat_harness::process::AS_SERVER);
     let command = command.env(AS_EXAMPLE, name).stderr(Stdio::inherit());
     Process::try_spawn(command).expect("a greeting")
 }

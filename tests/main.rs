@@ -6,7 +6,6 @@
 
 mod bounds;
 mod cluster;
-mod common;
 mod docs;
 mod examples;
 mod http;
@@ -19,16 +18,36 @@ mod stores;
 
 use std::process::ExitCode;
 
+use pat_harness::Plan;
+
+const PLAN: Plan = Plan {
+    folders: &[
+        "chaos", "cluster", "http", "jobs", "mail", "pages", "stores",
+    ],
+    long: &[
+        "chaos::revocation",
+        "cluster::clocks",
+        "cluster::outages",
+        "pages::browser",
+        "stores::settings",
+    ],
+    budgets: &[
+        ("cluster::clocks", 60),
+        ("cluster::galera", 120),
+        ("stores::settings", 60),
+    ],
+};
+
 fn main() -> ExitCode {
     // Tests that need a server as a process of its own start this very program in its place.
-    if std::env::var_os(common::process::AS_SERVER).is_some() {
+    if std::env::var_os(pat_harness::process::AS_SERVER).is_some() {
         return pat_example_server::main(std::env::args_os());
     }
     if std::env::var_os(examples::AS_EXAMPLE).is_some() {
         return examples::run_as_example();
     }
-    if std::env::var_os(cluster::revocation::AS_NODE).is_some() {
-        return cluster::revocation::run_as_node();
+    if std::env::var_os(pat_chaos::AS_NODE).is_some() {
+        return pat_chaos::run_as_node();
     }
     if std::env::var_os(stores::connections::AS_LIMITED).is_some() {
         return stores::connections::run_as_limited();
@@ -49,9 +68,6 @@ fn main() -> ExitCode {
     if std::env::var_os(cluster::flood::AS_FLOOD).is_some() {
         return cluster::flood::flood_as_process();
     }
-    let mut arguments = libtest_mimic::Arguments::from_args();
-    let threads = arguments.test_threads.unwrap_or_else(threads);
-    arguments.test_threads = Some(threads);
     let trials = [
         bounds::trials(),
         docs::trials(),
@@ -61,23 +77,10 @@ fn main() -> ExitCode {
         http::trials(),
         cluster::trials(),
         pages::trials(),
+        pat_chaos::trials(),
         plugin::trials(),
         start::trials(),
         stores::trials(),
     ];
-    let scratch = common::scratch::Scratch::in_memory();
-    common::budget::enforce();
-    let trials = common::order::spread(trials.into_iter().flatten().collect());
-    let conclusion = libtest_mimic::run(&arguments, trials);
-    common::database::stop_servers();
-    drop(scratch);
-    common::budget::print(threads.try_into().expect("a few"));
-    conclusion.exit_code()
-}
-
-/// How many tests run at a time: more than there are processors, since many wait for timers, for disks
-/// and for processes that start.
-fn threads() -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    cores + cores.div_ceil(2)
+    pat_harness::run(trials.into_iter().flatten().collect(), &PLAN)
 }

@@ -6,9 +6,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use libtest_mimic::Trial;
-
-use crate::common::process::{AS_SERVER, command, run_to_end};
-use crate::common::trial;
+use pat_harness::process::{AS_SERVER, command, run_to_end};
+use pat_harness::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -258,7 +257,7 @@ mod disk {
     use serde_json::json;
 
     use super::{AS_SERVER, Command, Path, Stdio};
-    use crate::common::{MYSELF, TOKENS, answer, client, trial_with_need};
+    use pat_harness::{MYSELF, TOKENS, answer, client, trial_with_need};
 
     const SCRIPT: &str = "mount -t tmpfs -o size=$1 tmpfs \"$2\" && cd \"$2\" && exec \"$3\" \
                           --listen 127.0.0.1:0 --log off \

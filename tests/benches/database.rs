@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 use pat_core::store::TokenStore;
 use pat_core::{Caller, Owner, Pats, Settings, TokenDigest, TokenId, TokenRequest};
+use pat_servers::rows::{digest, insert};
+use pat_servers::{Database, Kind, await_answer, missing, stop_servers};
 use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use pat_sqlx::sqlx::{MySqlPool, PgPool, Pool, QueryBuilder};
 use pat_sqlx::{AnyStore, Dialect};
-use pat_tests::rows::{digest, insert};
-use pat_tests::servers::{Database, Kind, await_answer, missing, stop_servers};
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
 

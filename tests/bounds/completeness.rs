@@ -1,13 +1,14 @@
 //! The tables name all that is there.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+
+use pat_harness::fault_store::METHODS;
+use pat_harness::repository;
 
 use super::calls::{CALLS, ELSEWHERE};
-use crate::common::fault_store::METHODS;
 
 pub(super) fn every_method_of_the_port_is_in_the_table() {
-    let declared: BTreeSet<_> = sources("../pat-core/src/store")
+    let declared: BTreeSet<_> = sources("pat-core/src/store")
         .iter()
         .flat_map(|source| blocks(source, "pub trait "))
         .flat_map(|(_, body)| names_after(&body, "    async fn "))
@@ -20,8 +21,8 @@ pub(super) fn every_method_of_the_port_is_in_the_table() {
 
 pub(super) fn every_call_of_the_api_is_in_the_table() {
     let sources = [
-        sources("../pat-core/src/service"),
-        sources("../pat-core/src/jobs"),
+        sources("pat-core/src/service"),
+        sources("pat-core/src/jobs"),
     ];
     let mut declared = BTreeSet::new();
     for (owner, body) in sources.iter().flatten().flat_map(|s| blocks(s, "impl ")) {
@@ -48,7 +49,7 @@ pub(super) fn every_call_of_the_api_is_in_the_table() {
 
 /// The texts of the source files in a folder.
 fn sources(folder: &str) -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let folder = repository().join(folder);
     let files = std::fs::read_dir(folder).expect("a folder");
     let texts = files.map(|file| std::fs::read_to_string(file.expect("a file").path()));
     texts.map(|text| text.expect("a source file")).collect()

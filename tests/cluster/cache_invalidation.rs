@@ -7,10 +7,9 @@ use libtest_mimic::Trial;
 use pat_core::settings::{CreateByToken, RevocationWait};
 use pat_core::testing::TestClock;
 use pat_core::{CreatedToken, MemoryStore, Pats};
+use pat_harness::node::{Node, accepts, alice, is_unavailable, many_tokens, pair};
+use pat_harness::{trial, until};
 use pat_sqlx::SqliteStore;
-
-use crate::common::node::{Node, accepts, alice, is_unavailable, many_tokens, pair};
-use crate::common::{trial, until};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

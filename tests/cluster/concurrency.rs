@@ -7,14 +7,13 @@ use std::time::Instant;
 use futures_util::future::join_all;
 use libtest_mimic::Trial;
 use pat_core::{Caller, Pats, Settings, TokenRequest};
+use pat_harness::database::{AnyDatabase, trials_on_all};
+use pat_harness::fault_store::FaultStore;
+use pat_harness::process::Process;
+use pat_harness::{TOKENS, answer, client, until};
 use reqwest::{Client, StatusCode};
 use serde_json::json;
 use tokio::task::JoinSet;
-
-use crate::common::database::{AnyDatabase, trials_on_all};
-use crate::common::fault_store::FaultStore;
-use crate::common::process::Process;
-use crate::common::{TOKENS, answer, client, until};
 
 pub(crate) fn trials() -> Vec<Trial> {
     [

@@ -8,9 +8,8 @@ use pat_core::settings::SettingsBuilder;
 use pat_core::store::TokenStore as _;
 use pat_core::testing::TestDirectory;
 use pat_core::{AccessError, AuthError, CreatedToken, MemoryStore, Pats, Settings, TokenRequest};
-
-use crate::common::node::{Node, accepts, alice, is_unavailable, many_tokens, pair};
-use crate::common::{trial, until};
+use pat_harness::node::{Node, accepts, alice, is_unavailable, many_tokens, pair};
+use pat_harness::{trial, until};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

@@ -11,10 +11,9 @@ use libtest_mimic::Trial;
 use pat_core::format::{PrefixedFormat, TokenFormat as _, TokenPrefix};
 use pat_core::testing::TestClock;
 use pat_core::{AuthError, Caller, MemoryStore, Owner, Pats, TokenRequest, Unavailable};
-use pat_tests::number;
-
-use crate::common::fault_store::FaultStore;
-use crate::common::{blocking_trial, timer_now, trial};
+use pat_harness::fault_store::FaultStore;
+use pat_harness::{blocking_trial, timer_now, trial};
+use pat_servers::environment::number;
 
 /// Makes the test program be the flood.
 pub(crate) const AS_FLOOD: &str = "PAT_TEST_AS_FLOOD";

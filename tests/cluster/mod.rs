@@ -9,7 +9,6 @@ mod galera;
 mod outages;
 mod processes;
 mod races;
-pub(crate) mod revocation;
 
 use libtest_mimic::Trial;
 
@@ -24,7 +23,6 @@ pub(crate) fn trials() -> Vec<Trial> {
         outages::trials(),
         processes::trials(),
         races::trials(),
-        revocation::trials(),
     ]
     .into_iter()
     .flatten()

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
+use pat_harness::database::{AnyDatabase, trials_on_all};
+use pat_harness::process::Process;
+use pat_harness::{Answer, MYSELF, NewToken, PROJECTS, TOKENS, answer, client, trial, until};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
-
-use crate::common::database::{AnyDatabase, trials_on_all};
-use crate::common::process::Process;
-use crate::common::{Answer, MYSELF, NewToken, PROJECTS, TOKENS, answer, client, trial, until};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials: Vec<_> = trials_on_all(they_know_the_same_users).into();

@@ -9,12 +9,11 @@ use pat_core::store::TokenStore;
 use pat_core::{
     Caller, CreateError, CreatedToken, MemoryStore, Pats, PolicyError, TokenDigest, TokenRequest,
 };
-use pat_tests::number;
+use pat_harness::fault_store::FaultStore;
+use pat_harness::node::{Node, accepts, alice, many_tokens, sqlite};
+use pat_harness::{trial, until};
+use pat_servers::environment::number;
 use tokio::task::JoinSet;
-
-use crate::common::fault_store::FaultStore;
-use crate::common::node::{Node, accepts, alice, many_tokens, sqlite};
-use crate::common::{trial, until};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

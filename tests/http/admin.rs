@@ -4,10 +4,9 @@ mod revocation;
 mod search;
 
 use libtest_mimic::Trial;
+use pat_harness::{Answer, NewToken, Server, TOKENS, answer, trial};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
-
-use crate::common::{Answer, NewToken, Server, TOKENS, answer, trial};
 
 const SEARCH: &str = "/rest/pat/latest/tokens/search";
 

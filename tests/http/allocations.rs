@@ -10,11 +10,10 @@ use http::{Request, Response, header};
 use http_body_util::Full;
 use libtest_mimic::Trial;
 use pat_core::{Caller, MemoryStore, Pats, Settings, TokenRequest};
+use pat_harness::fault_store::FaultStore;
+use pat_harness::{blocking_trial, trial};
 use pat_tower::{Pat, PatLayer, PatService};
 use tower::{Layer, Service};
-
-use crate::common::fault_store::FaultStore;
-use crate::common::{blocking_trial, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

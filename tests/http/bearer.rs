@@ -3,12 +3,11 @@
 use std::fmt::Write as _;
 
 use libtest_mimic::Trial;
+use pat_harness::{MYSELF, Server, TOKENS, answer, trial};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-
-use crate::common::{MYSELF, Server, TOKENS, answer, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -307,7 +306,7 @@ mod modes {
     use pat_tower::{Pat, PatLayer, PatRejection};
     use tower::{Layer as _, ServiceExt as _, service_fn};
 
-    use crate::common::node::bearer;
+    use pat_harness::node::bearer;
 
     /// Answers with who is calling and what is left of the `Authorization` header.
     async fn echo(request: Request<()>) -> Result<Response<Full<Bytes>>, Infallible> {

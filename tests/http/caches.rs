@@ -8,14 +8,13 @@ use axum::routing::get;
 use axum::{Router, serve};
 use libtest_mimic::Trial;
 use pat_core::{Caller, MemoryStore, Pats, TokenId, TokenRequest};
+use pat_harness::proxy::{NGINX, Proxy};
+use pat_harness::{Answer, MYSELF, Server, answer, client, trial_with_need};
 use pat_tower::{Pat, PatLayer};
 use reqwest::{StatusCode, header};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-
-use crate::common::proxy::{NGINX, Proxy};
-use crate::common::{Answer, MYSELF, Server, answer, client, trial_with_need};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let nginx = NGINX.missing();

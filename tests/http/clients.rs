@@ -9,13 +9,12 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 use pat_core::{Settings, SystemClock};
 use pat_example_server::{Config, app};
+use pat_harness::names::{name_in_case, name_of};
+use pat_harness::{named_trial_with_need, python};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::sync::oneshot;
-
-use crate::common::names::{name_in_case, name_of};
-use crate::common::{named_trial_with_need, python};
 
 /// How long one run of a client may take.
 const CLIENT_TIMEOUT: Duration = Duration::from_mins(1);

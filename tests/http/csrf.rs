@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use libtest_mimic::Trial;
+use pat_harness::{Server, TOKENS, answer, trial};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
-
-use crate::common::{Server, TOKENS, answer, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

@@ -8,10 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
+use pat_harness::{Answer, MYSELF, Server, TOKENS, answer, trial};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
-
-use crate::common::{Answer, MYSELF, Server, TOKENS, answer, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

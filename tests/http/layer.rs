@@ -11,12 +11,11 @@ use futures_util::poll;
 use http::{Request, Response, StatusCode, header};
 use libtest_mimic::Trial;
 use pat_core::{MemoryStore, Pats};
+use pat_harness::node::bearer;
+use pat_harness::trial;
 use pat_tower::{Pat, PatLayer, PatRejection, RejectionKind};
 use tower::limit::ConcurrencyLimitLayer;
 use tower::{Service, ServiceBuilder, ServiceExt as _, service_fn};
-
-use crate::common::node::bearer;
-use crate::common::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

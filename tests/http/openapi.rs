@@ -1,17 +1,16 @@
 //! The description of the REST router is true, and whoever follows it finds no hole.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
+use pat_harness::{Server, answer, python, target_folder, trial, trial_with_need};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::process::Command;
 use tower::ServiceExt as _;
-
-use crate::common::{Server, answer, python, trial, trial_with_need};
 
 const MOUNT: &str = "/rest/pat/latest";
 
@@ -189,10 +188,10 @@ async fn it_says_what_clients_are_made_of() {
     assert_eq!(*ways, json!([{"bearer": []}]));
 }
 
-/// Where `.ci/setup` puts the two: beside the folder that cargo calls `CARGO_TARGET_TMPDIR`.
+/// Where `.ci/setup` puts the two.
 fn linter(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("openapi-lint");
-    folder.join("node_modules/.bin").join(name)
+    let folder = target_folder().join("openapi-lint/node_modules/.bin");
+    folder.join(name)
 }
 
 fn linters_missing() -> Option<&'static str> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use libtest_mimic::Trial;
 use pat_core::testing::TestDirectory;
 use pat_core::{AccessError, Caller, MemoryStore, Pats, TokenId, TokenRequest};
-
-use crate::common::{named_users, trial};
+use pat_harness::node::named_users;
+use pat_harness::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![trial(an_outage_tells_no_ids)]

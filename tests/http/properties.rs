@@ -8,11 +8,10 @@ use libtest_mimic::Trial;
 use pat_core::notification::NotificationKind;
 use pat_core::store::Job;
 use pat_core::{Caller, JobRun, MemoryStore, Owner, Pats, Settings, TokenRequest};
+use pat_harness::fault_store::FaultStore;
+use pat_harness::{Answer, MYSELF, Server, TOKENS, answer, blocking_trial, trial};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-
-use crate::common::fault_store::FaultStore;
-use crate::common::{Answer, MYSELF, Server, TOKENS, answer, blocking_trial, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -50,7 +49,7 @@ async fn ask(server: &Server, body: Value) -> Answer {
 }
 
 /// A token of alice's that lives for so many days.
-async fn create(server: &Server, days: u32) -> crate::common::NewToken {
+async fn create(server: &Server, days: u32) -> pat_harness::NewToken {
     let body = json!({"name": "ci", "expirationDuration": days});
     ask(server, body).await.created()
 }

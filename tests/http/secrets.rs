@@ -3,11 +3,10 @@
 use std::path::Path;
 
 use libtest_mimic::Trial;
+use pat_harness::process::Process;
+use pat_harness::{MYSELF, NewToken, TOKENS, answer, client, trial};
 use reqwest::StatusCode;
 use serde_json::json;
-
-use crate::common::process::Process;
-use crate::common::{MYSELF, NewToken, TOKENS, answer, client, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![trial(a_token_is_in_no_log_and_no_file)]

@@ -1,10 +1,9 @@
 //! Sessions beside tokens: cookie-jar clients, and what is left of a session after a token.
 
 use libtest_mimic::Trial;
+use pat_harness::{Answer, MYSELF, Server, TOKENS, answer, trial};
 use reqwest::StatusCode;
 use serde_json::json;
-
-use crate::common::{Answer, MYSELF, Server, TOKENS, answer, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -169,7 +168,7 @@ mod handlers {
     use tower_sessions::session_store::{Error, Result};
     use tower_sessions::{MemoryStore, Session, SessionManagerLayer, SessionStore};
 
-    use crate::common::node::bearer;
+    use pat_harness::node::bearer;
 
     async fn write(session: Session) -> String {
         let before: Option<String> = session.get("user").await.expect("a session");

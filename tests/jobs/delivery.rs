@@ -9,12 +9,12 @@ use pat_core::event::EventKind;
 use pat_core::notification::{Notification, Notifier};
 use pat_core::testing::{RecordingNotifier, RecordingSink, TestClock};
 use pat_core::{Caller, Pats, Settings, TokenRequest};
+use pat_harness::{Server, answer, trial, until};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{folder, sqlite};
-use crate::common::{Server, answer, trial, until};
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![
@@ -51,7 +51,7 @@ async fn a_mailer_that_failed_is_asked_again_alone() {
         .notifier(Arc::new(mail.clone()))
         .notifier(Arc::new(Chat(chat.clone())))
         .clock(clock.clone())
-        .users(Arc::new(crate::common::named_users(&["alice"])))
+        .users(Arc::new(pat_harness::node::named_users(&["alice"])))
         .settings(
             Settings::builder()
                 .notice_created(true)
@@ -104,7 +104,7 @@ async fn a_panicking_mailer_harms_nobody() {
                 .build()
                 .expect("settings"),
         )
-        .users(Arc::new(crate::common::named_users(&["alice"])))
+        .users(Arc::new(pat_harness::node::named_users(&["alice"])))
         .build();
     let alice = Caller::header_authenticated("alice".parse().expect("an owner"));
     for _ in 0..3 {
@@ -200,7 +200,7 @@ async fn a_shutdown_finishes_the_mail_in_hand() {
     let pats = Pats::builder(Arc::new(sqlite(&folder).await))
         .notifier(Arc::new(slow.clone()))
         .events(Arc::new(events.clone()))
-        .users(Arc::new(crate::common::named_users(&["alice"])))
+        .users(Arc::new(pat_harness::node::named_users(&["alice"])))
         .settings(
             Settings::builder()
                 .notice_created(true)

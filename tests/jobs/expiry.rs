@@ -7,9 +7,9 @@ use libtest_mimic::Trial;
 use pat_core::Caller;
 use pat_core::notification::NotificationKind;
 use pat_core::store::Job;
+use pat_harness::trial;
 
 use super::{DAY, Node, folder, sqlite};
-use crate::common::trial;
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![

@@ -12,10 +12,10 @@ use pat_core::store::LastUse;
 use pat_core::store::TokenStore;
 use pat_core::testing::TestDirectory;
 use pat_core::{Administration, Caller, CreatedToken, Pats, Settings, TokenRequest};
+use pat_harness::fault_store::{Fault, FaultStore};
+use pat_harness::trial;
 
 use super::{Node, folder, sqlite};
-use crate::common::fault_store::{Fault, FaultStore};
-use crate::common::trial;
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![

@@ -9,9 +9,9 @@ use pat_core::notification::NotificationKind;
 use pat_core::store::TokenStore as _;
 use pat_core::store::{Change, Job};
 use pat_core::{Clock as _, JobRun};
+use pat_harness::trial;
 
 use super::{Node, folder, sqlite};
-use crate::common::trial;
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![

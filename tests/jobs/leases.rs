@@ -11,11 +11,11 @@ use pat_core::store::Job;
 use pat_core::store::StoreError;
 use pat_core::testing::TestDirectory;
 use pat_core::{BoxError, JobRun, Owner, User, UserDirectory};
+use pat_harness::{trial, until};
 use pat_sqlx::sqlx::{self, AssertSqlSafe};
 use tokio::sync::watch;
 
 use super::{DAY, Node, database, folder, sqlite};
-use crate::common::{trial, until};
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![

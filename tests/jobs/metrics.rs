@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-
-use crate::common::{Server, answer, trial};
+use pat_harness::{Server, answer, trial};
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![trial(metrics_tell_of_all_this)]

@@ -6,10 +6,10 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 use pat_core::store::{Job, JobStore as _};
 use pat_core::{Caller, JobRun};
+use pat_harness::trial;
 use pat_sqlx::sqlx::{self, AssertSqlSafe};
 
 use super::{DAY, Node, database, folder, sqlite};
-use crate::common::trial;
 
 const HOUR: Duration = Duration::from_hours(1);
 

@@ -14,16 +14,16 @@ use pat_core::store::TokenStore;
 use pat_core::store::{Job, Outbox};
 use pat_core::testing::{TestClock, TestDirectory};
 use pat_core::{Caller, JobRun, Owner, Pats, PatsBuilder, Settings, Token, TokenRequest};
+use pat_harness::mail::Mail;
+use pat_harness::postfix::{self, Postfix};
+use pat_harness::smtp::{Ca, Sink, composer, mailer};
+use pat_harness::{python, trial_with_need};
 use pat_mail::MemoryMailer;
 use pat_sqlx::SqliteStore;
 use serde_json::json;
 use tempfile::TempDir;
 
 pub(crate) use self::kills::{AS_MAILER, deliver_as_process};
-use crate::common::mail::Mail;
-use crate::common::postfix::{self, Postfix};
-use crate::common::smtp::{Ca, Sink, composer, mailer};
-use crate::common::{python, trial_with_need};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = vec![

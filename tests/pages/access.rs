@@ -1,10 +1,10 @@
 //! Who gets what, and what is forged.
 
+use pat_harness::{Server, TOKENS, answer};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use super::{ADMIN, Session, form, paths};
-use crate::common::{Server, TOKENS, answer};
 
 pub(super) async fn strangers_are_sent_to_the_sign_in() {
     let server = Server::start().await;

@@ -4,12 +4,11 @@
 use std::time::Duration;
 
 use libtest_mimic::Trial;
+use pat_harness::browser::{Browser, axe_missing, missing};
+use pat_harness::{Server, TOKENS, answer, trial_with_need};
 use reqwest::StatusCode;
 use serde_json::json;
 use thirtyfour::Key;
-
-use crate::common::browser::{Browser, axe_missing, missing};
-use crate::common::{Server, TOKENS, answer, trial_with_need};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

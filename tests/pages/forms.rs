@@ -1,9 +1,9 @@
 //! The form for a new token, and nonsense in all of them.
 
+use pat_harness::{Server, TOKENS, answer};
 use reqwest::{Method, StatusCode};
 
 use super::{ADMIN, Opened, Session, paths, shown};
-use crate::common::{Server, TOKENS, answer};
 
 pub(super) async fn a_token_is_in_one_answer() {
     let server = Server::start().await;

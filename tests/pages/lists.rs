@@ -1,11 +1,11 @@
 //! What the lists show.
 
 use pat_core::Caller;
+use pat_harness::{Server, TOKENS, answer};
 use reqwest::StatusCode;
 use serde_json::json;
 
 use super::Session;
-use crate::common::{Server, TOKENS, answer};
 
 pub(super) async fn names_are_text() {
     let server = Server::start().await;

@@ -8,10 +8,9 @@ mod lists;
 mod mounting;
 
 use libtest_mimic::Trial;
+use pat_harness::{Answer, Server, answer, blocking_trial, trial};
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
-
-use crate::common::{Answer, Server, answer, blocking_trial, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = vec![

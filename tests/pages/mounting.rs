@@ -9,14 +9,15 @@ use http::Request;
 use http_body_util::BodyExt as _;
 use pat_core::testing::TestDirectory;
 use pat_core::{Caller, MemoryStore, Pats};
+use pat_harness::Answer;
+use pat_harness::fault_store::{Fault, FaultStore};
+use pat_harness::node::named_users;
 use pat_tower::pages::Pages;
 use reqwest::StatusCode;
 use tokio::time::Instant;
 use tower::ServiceExt as _;
 
 use super::{cookie, field, paths};
-use crate::common::fault_store::{Fault, FaultStore};
-use crate::common::{Answer, named_users};
 
 /// The pages without a server, for one caller.
 fn alone(pages: Pages, user: &str) -> Router {

@@ -14,12 +14,13 @@ use pat_core::store::{
 use pat_core::testing::{self, Case};
 use pat_core::{BoxError, Pats, Token};
 use pat_example_server::plugin::FileStore;
+use pat_harness::names::name_in_case;
+use pat_harness::{named_trial, trial};
+use pat_servers::rows::new_token;
 use tempfile::TempDir;
 
 use super::create;
-use crate::common::names::name_in_case;
-use crate::common::{named_trial, trial};
-use crate::stores::{at, id, insert, new, owner};
+use crate::stores::{at, id, insert, owner};
 
 pub(super) fn trials() -> Vec<Trial> {
     let suites = [testing::store::CASES, testing::search::CASES].concat();
@@ -48,12 +49,12 @@ async fn the_file_store(case: Case) {
 async fn state_survives_reopening() {
     let folder = Folder::new();
     let store = folder.open().await;
-    let mut first = new(1, "alice");
+    let mut first = new_token(1, "alice");
     first.name = "line\u{2028}\"\\ ü 🎉".into();
     first.expires_at = Some(at(3600));
-    let mut child = new(2, "alice");
+    let mut child = new_token(2, "alice");
     child.parent = Some(id(1));
-    for token in [first, child, new(3, "alice")] {
+    for token in [first, child, new_token(3, "alice")] {
         insert(&store, &token).await;
     }
     let last_use = LastUse::new(id(2), at(5));
@@ -97,7 +98,7 @@ async fn file_cut_anywhere_has_all_tokens_before_the_cut() {
         // Neither the header nor the part behind the last line feed is a token.
         let lines = whole[..len].split(|byte| *byte == b'\n').count();
         assert_eq!(before, lines.saturating_sub(2), "cut at {len}");
-        insert(&store, &new(9, "alice")).await;
+        insert(&store, &new_token(9, "alice")).await;
         drop(store);
         let after = folder.open().await.list(&owner("alice")).await;
         assert_eq!(after.expect("list").len(), before + 1, "cut at {len}");
@@ -108,8 +109,8 @@ async fn call_without_its_caller_is_replaced() {
     let folder = Folder::new();
     let store = folder.open().await;
     // On most runs, the caller is gone before the call is on disk.
-    let _ = store.insert(&new(1, "alice"), 10).now_or_never();
-    insert(&store, &new(2, "alice")).await;
+    let _ = store.insert(&new_token(1, "alice"), 10).now_or_never();
+    insert(&store, &new_token(2, "alice")).await;
     let before = Snapshot::of(&store).await;
     drop(store);
     assert_eq!(Snapshot::of(&folder.open().await).await, before);
@@ -118,14 +119,14 @@ async fn call_without_its_caller_is_replaced() {
 async fn rest_of_a_failed_write_is_replaced() {
     let folder = Folder::new();
     let store = folder.open().await;
-    insert(&store, &new(1, "alice")).await;
+    insert(&store, &new_token(1, "alice")).await;
     let mut file = OpenOptions::new().append(true).open(folder.file());
     let written = file
         .as_mut()
         .expect("the file")
         .write_all(b"{\"insert\":[{");
     written.expect("write");
-    insert(&store, &new(2, "alice")).await;
+    insert(&store, &new_token(2, "alice")).await;
     drop(store);
     let listed = folder.open().await.list(&owner("alice")).await;
     assert_eq!(listed.expect("list").len(), 2);
@@ -178,7 +179,9 @@ impl Snapshot {
     async fn of(store: &FileStore) -> Self {
         let mut found = Vec::new();
         for number in 1..=3 {
-            let by_digest = store.find_by_digest(&new(number, "alice").digest).await;
+            let by_digest = store
+                .find_by_digest(&new_token(number, "alice").digest)
+                .await;
             let by_id = store.find(id(number)).await;
             found.push((by_id.expect("find"), by_digest.expect("find_by_digest")));
         }
@@ -219,7 +222,7 @@ impl Folder {
     async fn with_tokens(&self, count: i64) -> Vec<u8> {
         let store = self.open().await;
         for number in 1..=count {
-            insert(&store, &new(number, "alice")).await;
+            insert(&store, &new_token(number, "alice")).await;
         }
         fs::read(self.file()).expect("the file")
     }

@@ -10,9 +10,9 @@ use pat_core::format::{AtlassianFormat, RandomnessError, TokenFormat};
 use pat_core::testing::{check_directory, check_format, check_notifier};
 use pat_core::{CreatedToken, MemoryStore, Pats, PlainToken, TokenRequest};
 use pat_example_server::DemoUsers;
+use pat_harness::node::alice;
+use pat_harness::trial;
 
-use crate::common::node::alice;
-use crate::common::trial;
 use crate::stores::owner;
 
 pub(crate) fn trials() -> Vec<Trial> {

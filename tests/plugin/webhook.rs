@@ -13,12 +13,12 @@ use libtest_mimic::Trial;
 use pat_core::event::{Event, EventKind, EventSink as _};
 use pat_core::{Jobs, MemoryStore, Pats};
 use pat_example_server::plugin::WebhookSink;
+use pat_harness::node::alice;
+use pat_harness::trial;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
 use super::create;
-use crate::common::node::alice;
-use crate::common::trial;
 use crate::stores::{at, owner};
 
 pub(super) fn trials() -> Vec<Trial> {

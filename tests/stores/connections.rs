@@ -20,15 +20,14 @@ use pat_core::store::{
     Outcome, Prune, Revocation, RevocationScope, SCHEMA_VERSION, TokenStore,
 };
 use pat_core::{Owner, TokenDigest, TokenId};
+use pat_harness::database::{SERVERS, trial_on, trial_on_sqlite};
+use pat_harness::disk::Folder;
+use pat_harness::named_trial_with_need;
+use pat_harness::names::name_on;
 use pat_sqlx::sqlx::pool::PoolOptions;
 use pat_sqlx::sqlx::{Connection, Executor, Pool, raw_sql};
 use pat_sqlx::{Dialect, SqlxStore, prepare_connection};
 use tokio::time::timeout;
-
-use crate::cluster::revocation::disk::Folder;
-use crate::common::database::{SERVERS, trial_on, trial_on_sqlite};
-use crate::common::named_trial_with_need;
-use crate::common::names::name_on;
 
 pub(crate) use self::sqlite::run_as_limited;
 

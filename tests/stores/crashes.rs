@@ -5,12 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use pat_tests::number;
+use pat_harness::process::Process;
+use pat_harness::{PROJECTS, TOKENS, client, trial};
+use pat_servers::environment::number;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-
-use crate::common::process::Process;
-use crate::common::{PROJECTS, TOKENS, client, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![trial(kill_9_loses_nothing_that_was_acknowledged)]

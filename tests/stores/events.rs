@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use pat_core::store::{Job, LeaseAnswer, LeaseRequest, Purge};
 use pat_core::{Caller, Clock as _, Pats, SystemClock};
+use pat_harness::database::AnyDatabase;
+use pat_harness::node::named_users;
+use pat_servers::Kind;
 use pat_sqlx::sqlx::{self, Pool};
 use pat_sqlx::{AnyStore, Dialect};
 
 use super::nodes::{month, unmoved};
 use super::{close, owner};
-use crate::common::database::{AnyDatabase, Kind};
-use crate::common::named_users;
 
 pub(super) async fn audit_events_are_written_and_trimmed(database: AnyDatabase) {
     let url = database.url();

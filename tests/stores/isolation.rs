@@ -15,15 +15,15 @@ use pat_core::testing::TestDirectory;
 use pat_core::{
     Caller, Clock as _, JobRun, Owner, Pats, PlainToken, Settings, SystemClock, TokenRequest,
 };
+use pat_harness::database::{AnyDatabase, trials_on_all};
+use pat_harness::timer_now;
+use pat_servers::environment::number;
+use pat_servers::{Kind, rows};
 use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use pat_sqlx::sqlx::{MySqlPool, PgPool, Pool, SqlitePool};
 use pat_sqlx::{AnyStore, Dialect};
-use pat_tests::{number, rows};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-
-use crate::common::database::{AnyDatabase, Kind, trials_on_all};
-use crate::common::timer_now;
 
 /// How many tokens are presented.
 const PRESENTED: usize = 50;

@@ -3,20 +3,22 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use pat_harness::database::AnyDatabase;
+use pat_harness::fault_proxy::{FaultProxy, Way};
+use pat_servers::rows::new_token;
+use pat_servers::{Database, Kind};
 use pat_sqlx::sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
 use pat_sqlx::sqlx::{self, Connection, Pool, SqlSafeStr as _};
 use pat_sqlx::{Dialect, SqlxStore, prepare_connection};
 
-use super::{close, insert, new, open, open_several};
-use crate::cluster::revocation::proxy::{Proxy, Way};
-use crate::common::database::{AnyDatabase, Database, Kind};
+use super::{close, insert, open, open_several};
 
 /// How often all nodes start on an empty database.
 const ROUNDS: u32 = 3;
 
 pub(super) async fn several_may_migrate_at_once(database: Database) {
     let stores = open_several(&database, 4).await;
-    insert(&*stores[3].tokens(), &new(1, "alice")).await;
+    insert(&*stores[3].tokens(), &new_token(1, "alice")).await;
     close(stores).await;
 }
 
@@ -26,7 +28,7 @@ pub(super) async fn nodes_at_any_distance_may_migrate_at_once(database: Database
         let database = database.create_beside(&format!("round_{round}")).await;
         let nodes = (0..8).map(async |distance| {
             let folder = tempfile::tempdir().expect("a temporary folder");
-            let proxy = Proxy::start(&database, folder.path());
+            let proxy = FaultProxy::start(&database, folder.path());
             proxy.set(Way::Slow(distance * Duration::from_millis(3)));
             let store = pat_sqlx::connect(&proxy.url).await;
             store
@@ -107,6 +109,6 @@ where
         store.migrate().await.expect("our migrations");
         host.run(&pool).await.expect("the host's migrations");
     }
-    insert(&store, &new(i64::from(is_host_first), "alice")).await;
+    insert(&store, &new_token(i64::from(is_host_first), "alice")).await;
     store.close().await;
 }

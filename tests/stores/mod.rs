@@ -19,17 +19,18 @@ use libtest_mimic::Trial;
 use pat_core::store::TokenStore;
 use pat_core::store::{Insertion, NewToken, Revocation, RevocationScope};
 use pat_core::testing::{self, Case};
-use pat_core::{Owner, TokenDigest, TokenId};
+use pat_core::{Owner, TokenId};
+use pat_harness::database::{
+    SERVERS, named_trials_on_servers, trial_on, trial_on_sqlite, trial_that_stops, trials_on_all,
+    trials_on_servers,
+};
+use pat_harness::names::name_in_case;
+use pat_harness::{Server, TOKENS, answer};
+use pat_servers::rows::new_token;
+use pat_servers::{Database, Kind};
 use pat_sqlx::AnyStore;
 use reqwest::StatusCode;
 use serde_json::json;
-
-use crate::common::database::{
-    Database, Kind, SERVERS, named_trials_on_servers, trial_on, trial_on_sqlite, trial_that_stops,
-    trials_on_all, trials_on_servers,
-};
-use crate::common::names::name_in_case;
-use crate::common::{Server, TOKENS, answer};
 
 /// What every store has to do.
 fn suites() -> impl Iterator<Item = Trial> {
@@ -137,18 +138,6 @@ pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_772_145_741 + seconds).expect("a date")
 }
 
-pub(crate) fn new(number: i64, key: &str) -> NewToken {
-    let mut token = NewToken::new(
-        id(number),
-        TokenDigest::of(&number.to_le_bytes()),
-        owner(key),
-        "ci",
-        at(0),
-    );
-    token.max_rows = 10_000;
-    token
-}
-
 /// Stores a token, which nothing speaks against.
 pub(crate) async fn insert(store: &dyn TokenStore, token: &NewToken) {
     let insertion = store.insert(token, 10).await.expect("insert");
@@ -159,7 +148,7 @@ async fn the_limit_holds_across_nodes(database: Database) {
     let stores = open_several(&database, 3).await;
     let creations = (0..200).zip(stores.iter().cycle()).map(|(number, store)| {
         let store = store.tokens();
-        tokio::spawn(async move { store.insert(&new(number, "alice"), 10).await })
+        tokio::spawn(async move { store.insert(&new_token(number, "alice"), 10).await })
     });
     let outcomes = join_all(creations).await.into_iter().map(|outcome| {
         outcome
@@ -202,11 +191,11 @@ async fn text_is_compared_byte_by_byte(database: Database) {
         &long,
     ];
     for (number, key) in (1..).zip(keys) {
-        let mut token = new(number, key);
+        let mut token = new_token(number, key);
         token.name = format!("{key} ");
         insert(&*tokens, &token).await;
     }
-    let limited = tokens.insert(&new(99, "alice"), 1).await;
+    let limited = tokens.insert(&new_token(99, "alice"), 1).await;
     assert_eq!(
         limited.expect("insert"),
         Insertion::LimitReached { count: 1 }

@@ -10,13 +10,13 @@ use pat_core::settings::RevocationWait;
 use pat_core::store::{Job, LeaseAnswer, LeaseRequest, MarkBounds};
 use pat_core::testing::{TestClock, TestDirectory};
 use pat_core::{AuthError, Caller, Clock as _, Pats, Settings, SystemClock, TokenRequest};
+use pat_harness::database::AnyDatabase;
+use pat_harness::node::named_users;
+use pat_servers::{Database, Kind, rows};
 use pat_sqlx::sqlx::{self, Pool};
 use pat_sqlx::{AnyStore, Dialect};
-use pat_tests::rows;
 
 use super::{close, open, open_several, owner};
-use crate::common::database::{AnyDatabase, Database, Kind};
-use crate::common::named_users;
 
 pub(super) async fn leases_go_by_the_databases_clock(database: Database) {
     let store = open(&database).await;

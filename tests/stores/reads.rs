@@ -8,12 +8,13 @@ use libtest_mimic::Trial;
 use pat_core::search::{Filter, Search, Sort, Start};
 use pat_core::store::{Job, SearchStore as _};
 use pat_core::{Caller, Family, JobRun, Owner, Pats, TokenRequest};
+use pat_harness::database::{trial_on, trial_on_sqlite};
+use pat_servers::{Database, Kind};
 use pat_sqlx::sqlx::pool::PoolOptions;
 use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use pat_sqlx::sqlx::{MySql, Pool, Sqlite, query_as};
 use pat_sqlx::{Dialect, SqlxStore, prepare_connection};
 
-use crate::common::database::{Database, Kind, trial_on, trial_on_sqlite};
 use crate::stores::search::{MYSQL_DIGEST, SQLITE_DIGEST, all_orders, fill};
 
 pub(crate) fn trials() -> Vec<Trial> {

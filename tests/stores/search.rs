@@ -9,15 +9,15 @@ use libtest_mimic::Trial;
 use pat_core::search::{Filter, Search, Sort, SortKey, Start};
 use pat_core::store::{Job, SearchStore};
 use pat_core::{Caller, JobRun, Owner, Pats, TokenId, TokenRequest};
+use pat_harness::database::{AnyDatabase, trials_on_all};
+use pat_harness::timer_now;
+use pat_servers::Kind;
+use pat_servers::environment::number;
+use pat_servers::rows::insert_selected;
 use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use pat_sqlx::sqlx::{MySql, Pool, Postgres, QueryBuilder, Sqlite};
 use pat_sqlx::{Dialect, SqlxStore};
-use pat_tests::number;
-use pat_tests::rows::insert_selected;
 use tokio_util::sync::CancellationToken;
-
-use crate::common::database::{AnyDatabase, Kind, trials_on_all};
-use crate::common::timer_now;
 
 pub(crate) fn trials() -> Vec<Trial> {
     trials_on_all(a_walk_is_stable_under_change).into()

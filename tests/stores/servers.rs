@@ -5,21 +5,22 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use pat_core::store::TokenStore as _;
+use pat_harness::until;
+use pat_servers::rows::new_token;
+use pat_servers::{Database, Kind};
 use pat_sqlx::sqlx::{self, Pool};
 use pat_sqlx::{ConnectError, Dialect, SqlxStore};
 use tokio::time::timeout;
 use url::Url;
 
-use super::{insert, new, open};
-use crate::common::database::{Database, Kind};
-use crate::common::until;
+use super::{insert, open};
 
 pub(super) async fn connections_that_were_cut_harm_nobody(database: Database) {
     let store = open(&database).await;
     let tokens = store.tokens();
     for round in 1..=3 {
-        insert(&*tokens, &new(round, "alice")).await;
-        let digest = new(round, "alice").digest;
+        insert(&*tokens, &new_token(round, "alice")).await;
+        let digest = new_token(round, "alice").digest;
         let found = tokens
             .find_by_digest(&digest)
             .await
@@ -38,12 +39,12 @@ pub(super) async fn changes_that_wait_leave_connections_for_authentication(datab
     /// Much less than a change waits for the lock, or for a connection.
     const SOON: Duration = Duration::from_millis(500);
     let store = open(&database).await;
-    let token = new(1, "alice");
+    let token = new_token(1, "alice");
     insert(&*store.tokens(), &token).await;
     let lock = database.lock_table("pat_owner").await.expect("a lock");
     let ended = AtomicUsize::new(0);
     let changes = join_all((2..).take(CHANGES).map(async |number| {
-        let inserted = store.tokens().insert(&new(number, "alice"), 10).await;
+        let inserted = store.tokens().insert(&new_token(number, "alice"), 10).await;
         ended.fetch_add(1, Ordering::SeqCst);
         drop(inserted);
     }));
@@ -76,7 +77,7 @@ async fn demoted_under<DB: Dialect>(database: &Database) {
     let pool = Pool::<DB>::connect(&database.url).await.expect("a pool");
     let store = SqlxStore::new(pool.clone(), pool);
     store.migrate().await.expect("our migrations");
-    let token = new(1, "alice");
+    let token = new_token(1, "alice");
     insert(&store, &token).await;
     for is_demoted in [false, true, false] {
         database.set_read_only(is_demoted).await;
@@ -102,7 +103,7 @@ pub(super) async fn a_transaction_that_was_left_open_harms_nobody(database: Data
     store.migrate().await.expect("our migrations");
     let opened = sqlx::raw_sql("START TRANSACTION").execute(&pool).await;
     opened.expect("an open transaction");
-    insert(&store, &new(1, "alice")).await;
+    insert(&store, &new_token(1, "alice")).await;
     store.close().await;
 }
 
@@ -122,7 +123,7 @@ pub(super) async fn an_account_with_a_password_is_let_in(database: Database) {
     let opened = pat_sqlx::connect(url.as_str()).await;
     database.execute(&format!("DROP USER {name}")).await;
     let store = opened.expect("a store");
-    insert(&*store.tokens(), &new(1, "alice")).await;
+    insert(&*store.tokens(), &new_token(1, "alice")).await;
     store.close().await;
 }
 

@@ -10,14 +10,14 @@ use pat_core::store::TokenStore as _;
 use pat_core::store::{Insertion, Revocation, RevocationScope};
 use pat_core::testing::{self, Case};
 use pat_core::{Clock as _, SystemClock};
+use pat_harness::database::{
+    AnyDatabase, trial_on, trial_on_sqlite, trial_that_stops, trials_on_all,
+};
+use pat_servers::rows::new_token;
+use pat_servers::{Database, Kind};
 use pat_sqlx::sqlx::pool::PoolOptions;
 use pat_sqlx::sqlx::{AssertSqlSafe, Connection, Executor, MySql, Pool, Postgres, Sqlite, raw_sql};
 use pat_sqlx::{ConnectError, Dialect, SqlxStore, prepare_connection};
-
-use crate::common::database::{
-    AnyDatabase, Database, Kind, trial_on, trial_on_sqlite, trial_that_stops, trials_on_all,
-};
-use crate::stores::new;
 
 /// Has the suites run for each setting alone as well, which takes long.
 const EACH: &str = "PAT_TEST_SETTINGS";
@@ -128,7 +128,7 @@ async fn a_list_that_is_cut_revokes_nothing(database: Database) {
     store.migrate().await.expect("our tables");
     let mut ids = Vec::new();
     for number in 0..TOKENS {
-        let inserted = store.insert(&new(number, "alice"), u32::MAX).await;
+        let inserted = store.insert(&new_token(number, "alice"), u32::MAX).await;
         let Ok(Insertion::Stored(token)) = inserted else {
             panic!("{inserted:?}")
         };

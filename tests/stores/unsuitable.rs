@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 use pat_core::Settings;
+use pat_harness::database::{Pooler, trial_on, trial_on_sqlite};
+use pat_harness::named_trial_with_need;
+use pat_harness::names::{name_on, name_on_own};
+use pat_harness::node::Node;
+use pat_harness::process::{AS_SERVER, run_to_end};
+use pat_servers::programs::is_root;
+use pat_servers::{Database, Kind};
 use pat_sqlx::sqlx::postgres::PgPoolOptions;
 use pat_sqlx::sqlx::{SqlitePool, raw_sql};
 use pat_sqlx::{ConnectError, SqliteStore, SqlxStore, prepare_connection};
-use pat_tests::servers::programs::is_root;
-
-use crate::common::database::{Database, Kind, Pooler, trial_on, trial_on_sqlite};
-use crate::common::named_trial_with_need;
-use crate::common::names::{name_on, name_on_own};
-use crate::common::node::Node;
-use crate::common::process::{AS_SERVER, run_to_end};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let no_pooler = Pooler::missing().or(Kind::Postgres.missing_here());

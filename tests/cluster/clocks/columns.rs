@@ -1,10 +1,11 @@
 //! Every time that is stored is the database's.
 
+use pat_harness::until;
+use pat_servers::{Database, Kind};
+
 use super::node::Node;
 use super::shift::{DAY, Shift};
 use super::tables::Tables;
-use crate::common::database::{Database, Kind};
-use crate::common::until;
 
 /// How long after it was written a time is looked at, at most, in microseconds.
 const MINUTE: i64 = 60_000_000;

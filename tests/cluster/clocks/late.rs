@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use pat_core::{Clock as _, SystemClock};
+use pat_harness::fault_proxy::{FaultProxy, Way};
+use pat_servers::{Database, Kind};
 
 use super::node::Node;
 use super::tables::Tables;
 use super::tokens;
-use crate::cluster::revocation::proxy::{Proxy, Way};
-use crate::common::database::{Database, Kind};
 
 /// No token is accepted after its end by the database's clock, though a node hears of that clock a
 /// moment later each time.
@@ -17,7 +17,7 @@ pub(super) async fn answers_may_be_late(kind: Kind) {
     let beside = database.create_beside("pat").await;
     let mut tables = Tables::on(&beside).await;
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let proxy = Proxy::start(&beside, folder.path());
+    let proxy = FaultProxy::start(&beside, folder.path());
     let direct = std::mem::replace(&mut tables.url, proxy.url.clone());
     proxy.set(Way::LateAnswers(Duration::from_millis(60)));
     let patient = ["-D", "pat.auth.database.timeout.ms=5000"];

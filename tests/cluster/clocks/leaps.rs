@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use futures_util::future::join;
+use pat_harness::{timer_now, until};
+use pat_servers::{Database, Kind};
 
 use super::matrix::jobs_run;
 use super::node::{Node, log};
 use super::shift::{DAY, Shift};
 use super::tables::Tables;
 use super::tokens::{self, Tokens, assert_all_kept, assert_told};
-use crate::common::database::{Database, Kind};
-use crate::common::{timer_now, until};
 
 const MINUTE: i64 = 60_000_000;
 const A_DAY: i64 = DAY * 1_000_000;

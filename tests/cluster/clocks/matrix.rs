@@ -8,14 +8,14 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use pat_core::{Clock as _, SystemClock};
+use pat_harness::until;
+use pat_servers::{Database, Kind};
 
 use super::node::Node;
 use super::shift::{DAY, Shift};
 use super::tables::{Connection, Tables};
 use super::teller::assert_seen_by;
 use super::tokens::{Tokens, assert_all_kept, assert_told, insert_old};
-use crate::common::database::{Database, Kind};
-use crate::common::until;
 
 /// By how many seconds a date is wrong, and how that is called.
 pub(super) type Offset = (&'static str, i64);

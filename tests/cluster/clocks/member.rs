@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use pat_tests::servers::galera::Cluster;
+use pat_harness::{timer_now, until};
+use pat_servers::galera::Cluster;
 
 use super::leaps::leap_is;
 use super::matrix::jobs_run;
@@ -10,7 +11,6 @@ use super::node::Node;
 use super::shift::{DAY, Shift};
 use super::tables::Tables;
 use super::tokens::{Tokens, assert_all_kept};
-use crate::common::{timer_now, until};
 
 /// The date of one member is wrong from its start on. As long as a node on another member knows better,
 /// a node there is not ready and runs no job, and nothing is lost; the other one works on. Then the date

@@ -16,13 +16,13 @@ mod tokens;
 mod wrong_node;
 
 use libtest_mimic::Trial;
-use pat_tests::servers::{galera, missing};
+use pat_harness::database::SERVERS;
+use pat_harness::named_trial_with_need;
+use pat_harness::names::{name_on, name_on_own};
+use pat_servers::{Kind, galera, missing};
 
 use self::shift::Shift;
 pub(crate) use self::teller::{AS_TELLER, run as tell};
-use crate::common::database::{Kind, SERVERS};
-use crate::common::named_trial_with_need;
-use crate::common::names::{name_on, name_on_own};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = vec![

@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::time::Duration;
 
+use pat_harness::process::{Process, command};
+use pat_harness::{Answer, NewToken, PROJECTS, TOKENS, answer, client, timer_now, until};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -10,8 +12,6 @@ use tokio::time::sleep;
 use super::shift::Shift;
 use super::tables::Tables;
 use super::tokens::Tokens;
-use crate::common::process::{Process, command};
-use crate::common::{Answer, NewToken, PROJECTS, TOKENS, answer, client, timer_now, until};
 
 /// Both jobs run each second, so that what they would do wrong is soon seen.
 const OFTEN: [&str; 2] = [

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
-use pat_tests::servers::programs::{find, folder};
+use pat_servers::programs::{find, folder};
 use tempfile::TempDir;
 
 pub(super) const DAY: i64 = 86_400;

@@ -4,12 +4,10 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use pat_core::{Clock as _, Pats, SystemClock};
+use pat_servers::{Database, Kind, Session};
 use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use pat_sqlx::sqlx::{AssertSqlSafe, Connection as _, Executor as _, query_scalar};
-use pat_tests::servers::Session;
 use tempfile::TempDir;
-
-use crate::common::database::{Database, Kind};
 
 /// One database.
 pub(super) struct Tables {

@@ -4,12 +4,12 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 
 use pat_core::{Clock as _, SystemClock};
+use pat_servers::Database;
 use pat_sqlx::sqlx::sqlite::SqliteConnection;
 use pat_sqlx::sqlx::{Connection as _, query_scalar};
 
 use super::shift::{DAY, Shift};
 use super::tables::clock;
-use crate::common::database::Database;
 
 /// Makes the test program tell the time for each line that it reads.
 pub(crate) const AS_TELLER: &str = "PAT_TEST_AS_TELLER";

@@ -3,10 +3,10 @@
 
 use pat_core::TokenDigest;
 use pat_core::format::{PrefixedFormat, TokenFormat as _};
+use pat_harness::until;
 
 use super::shift::DAY;
 use super::tables::Tables;
-use crate::common::until;
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;

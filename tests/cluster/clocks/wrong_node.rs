@@ -1,6 +1,7 @@
 //! A node with a wrong date on a server with the right one, on which it has no influence.
 
 use futures_util::future::join_all;
+use pat_servers::{Database, Kind};
 use tokio::time::{Duration, sleep};
 
 use super::matrix::jobs_run;
@@ -8,7 +9,6 @@ use super::node::Node;
 use super::shift::{DAY, Shift};
 use super::tables::Tables;
 use super::tokens::{Tokens, assert_all_kept, assert_told};
-use crate::common::database::{Database, Kind};
 
 const MINUTE: i64 = 60_000_000;
 

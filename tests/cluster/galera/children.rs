@@ -4,8 +4,8 @@ use futures_util::future::join_all;
 use pat_core::settings::{CreateByToken, SettingsBuilder};
 use pat_core::testing::TestDirectory;
 use pat_core::{Caller, CreateError, CreatedToken, Owner, PolicyError};
-use pat_tests::number;
-use pat_tests::servers::galera::Cluster;
+use pat_servers::environment::number;
+use pat_servers::galera::Cluster;
 use tokio::sync::mpsc::{self, UnboundedSender};
 
 use super::{Node, caller, close, nodes, overtake, settings};

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use pat_core::testing::TestDirectory;
-use pat_tests::servers::galera::Cluster;
+use pat_harness::node::accepts;
+use pat_servers::galera::Cluster;
 use tokio::time::sleep;
 
 use super::{caller, close, nodes, number, settings};
-use crate::common::node::accepts;
 
 /// What each node revokes.
 const EACH: usize = 15;

@@ -11,7 +11,7 @@ use pat_core::store::{
     DueNotifications, Job, Lease, LeaseAnswer, LeaseRequest, MarkBounds, Prune, Purge,
 };
 use pat_core::testing::TestDirectory;
-use pat_tests::servers::galera::Cluster;
+use pat_servers::galera::Cluster;
 
 use super::{Node, caller, close, nodes, number, overtake, settings};
 

@@ -7,13 +7,13 @@ use futures_util::future::join_all;
 use pat_core::store::Insertion;
 use pat_core::testing::TestDirectory;
 use pat_core::{CreateError, PolicyError};
-use pat_tests::number;
-use pat_tests::servers::Database;
-use pat_tests::servers::galera::Cluster;
+use pat_harness::until;
+use pat_servers::Database;
+use pat_servers::environment::number;
+use pat_servers::galera::Cluster;
+use pat_servers::rows::new_token;
 
 use super::{caller, close, nodes, overtake, settings};
-use crate::common::until;
-use crate::stores::new;
 
 /// The default of `atlassian.pats.max.tokens.per.user`.
 const LIMIT: usize = 10;
@@ -86,7 +86,7 @@ pub(super) async fn who_has_lost_three_races_is_served_without_a_cluster(databas
     let lock = database.hold(&["START TRANSACTION", lock]).await;
     let lock = lock.expect("a lock");
     let tokens = store.tokens();
-    let mut creation = tokio::spawn(async move { tokens.insert(&new(1, "alice"), 1).await });
+    let mut creation = tokio::spawn(async move { tokens.insert(&new_token(1, "alice"), 1).await });
     // Each of its transactions gives up after five seconds.
     let waiting = "SELECT COALESCE(MAX(CAST(t.trx_id AS SIGNED)), 0) \
          FROM information_schema.innodb_trx t JOIN information_schema.processlist p \

@@ -17,14 +17,13 @@ use libtest_mimic::Trial;
 use pat_core::settings::SettingsBuilder;
 use pat_core::testing::{RecordingNotifier, TestDirectory};
 use pat_core::{Caller, CreateError, CreatedToken, Owner, Pats, Settings, TokenRequest};
+use pat_harness::database::trial_on;
+use pat_harness::names::name_of;
+use pat_harness::{named_trial_with_need, until};
+use pat_servers::galera::{self, Cluster, Lagging, MEMBERS};
+use pat_servers::{Database, Kind};
 use pat_sqlx::AnyStore;
-use pat_tests::servers::galera::{self, Cluster, Lagging, MEMBERS};
-use pat_tests::servers::{Database, Kind};
 use tokio::sync::Mutex;
-
-use crate::common::database::trial_on;
-use crate::common::names::name_of;
-use crate::common::{named_trial_with_need, until};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use pat_servers::{Database, Kind};
 use tokio::io::copy_bidirectional;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
-
-use crate::common::database::{Database, Kind};
 
 /// Stands between a node and the socket of a server.
 pub(super) struct BlackHole {

@@ -16,12 +16,11 @@ use pat_core::event::EventSink;
 use pat_core::settings::SettingsBuilder;
 use pat_core::testing::{RecordingNotifier, TestClock, TestDirectory};
 use pat_core::{BoxError, Caller, CreatedToken, Pats, Settings, TokenRequest};
+use pat_harness::blocking_trial;
+use pat_harness::fault_store::{Fault, FaultStore, METHODS};
 use pat_tower::PatLayer;
 use pat_tower::api::Api;
 use tower::ServiceExt as _;
-
-use crate::common::blocking_trial;
-use crate::common::fault_store::{Fault, FaultStore, METHODS};
 
 pub(super) fn trial() -> Trial {
     blocking_trial(the_log_has_one_line_for_a_cause)

@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use pat_core::format::{PrefixedFormat, TokenFormat as _, TokenPrefix};
+use pat_harness::process::Process;
+use pat_harness::{NewToken, PROJECTS, TOKENS, answer, client};
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::report::{Report, Told};
-use crate::common::process::Process;
-use crate::common::{NewToken, PROJECTS, TOKENS, answer, client};
 
 /// How soon the server has to be back, with much room; the aim is five seconds.
 const BACK_WITHIN: Duration = Duration::from_secs(15);

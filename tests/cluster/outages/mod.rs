@@ -12,15 +12,16 @@ mod report;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
+use pat_harness::database::{SERVERS, named_trial_that_stops, trial_on_sqlite};
+use pat_harness::names::name_in_case;
+use pat_harness::process::Frozen;
+use pat_servers::Database;
 use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use pat_sqlx::sqlx::{Connection as _, Executor as _};
 use reqwest::StatusCode;
 
 use self::blackhole::BlackHole;
 use self::load::{Load, Node};
-use crate::common::database::{Database, SERVERS, named_trial_that_stops, trial_on_sqlite};
-use crate::common::names::name_in_case;
-use crate::common::process::Frozen;
 
 /// How long the database is broken: well beyond the lease and the deadlines.
 const LENGTH: Duration = Duration::from_secs(8);

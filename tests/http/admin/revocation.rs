@@ -5,13 +5,13 @@ use std::sync::Arc;
 use pat_core::notification::NotificationKind;
 use pat_core::store::Change;
 use pat_core::{AuthError, Caller, Owner, Pats, TokenRequest};
+use pat_harness::{Server, TOKENS, answer};
 use pat_sqlx::SqliteStore;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::search::names;
 use super::{BULK, REVOKE, SEARCH, by_admin, create, id, post, raw, search};
-use crate::common::{Server, TOKENS, answer};
 
 pub(super) async fn bulk_revocation_is_atomic_and_idempotent() {
     let server = Server::start().await;

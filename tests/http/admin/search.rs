@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use pat_core::format::TokenFormat as _;
 use pat_core::format::{PrefixedFormat, TokenPrefix};
+use pat_harness::{MYSELF, Server, TOKENS, answer};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::{IDENTIFY, SEARCH, USERS, by_admin, create, id, post, raw, search};
-use crate::common::{MYSELF, Server, TOKENS, answer};
 
 pub(super) fn names(page: &Value) -> Vec<&str> {
     let values = page["values"].as_array().expect("values");

@@ -1,10 +1,10 @@
 //! Tokens that were created by a token.
 
+use pat_harness::{Answer, Server, TOKENS, answer};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::by;
-use crate::common::{Answer, Server, TOKENS, answer};
 
 /// Creates a token by a token.
 async fn child(server: &Server, parent: &str, days: Value) -> Answer {

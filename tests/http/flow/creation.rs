@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use pat_harness::{Server, TOKENS, answer};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{by, create};
-use crate::common::{Server, TOKENS, answer};
 
 pub(super) async fn creation_is_checked() {
     let server = Server::start().await;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use pat_harness::{Server, TOKENS, answer};
 use reqwest::StatusCode;
 use serde_json::json;
 
 use super::by;
-use crate::common::{Server, TOKENS, answer};
 
 pub(super) async fn a_disabled_owner_is_out_at_once_and_in_again() {
     let server = Server::start().await;

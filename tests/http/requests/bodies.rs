@@ -3,13 +3,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::{StreamExt as _, stream};
+use pat_harness::{Answer, Server, TOKENS, answer};
 use reqwest::{Body, Method, RequestBuilder, StatusCode, Version};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::{http2, send, status};
-use crate::common::{Answer, Server, TOKENS, answer};
 
 const SEARCH: &str = "/rest/pat/latest/tokens/search";
 const IDENTIFY: &str = "/rest/pat/latest/admin/tokens/identify";

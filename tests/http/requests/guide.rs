@@ -8,15 +8,15 @@ use axum::routing::get;
 use axum::{Router, serve};
 use futures_util::future::join;
 use futures_util::stream;
-use pat_tests::number;
+use pat_harness::proxy::{CADDY, ENVOY, HAPROXY, NGINX, Program, TRAEFIK};
+use pat_harness::{MYSELF, Server, TOKENS, answer, client};
+use pat_servers::environment::number;
 use reqwest::StatusCode;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 use super::proxies::{PATIENCE, SESSION, comes, cookie, opened};
-use crate::common::proxy::{CADDY, ENVOY, HAPROXY, NGINX, Program, TRAEFIK};
-use crate::common::{MYSELF, Server, TOKENS, answer, client};
 
 /// With what the guide calls them.
 pub(super) const PROXIES: [(&str, &Program); 5] = [

@@ -6,12 +6,11 @@ mod paths;
 mod proxies;
 
 use libtest_mimic::Trial;
+use pat_harness::names::name_in_case;
+use pat_harness::proxy::NGINX;
+use pat_harness::{Server, named_trial_with_need, trial, trial_with_need};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-
-use crate::common::names::name_in_case;
-use crate::common::proxy::NGINX;
-use crate::common::{Server, named_trial_with_need, trial, trial_with_need};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let nginx = NGINX.missing();

@@ -1,8 +1,8 @@
+use pat_harness::{MYSELF, Server, TOKENS, answer, client};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use super::{http2, send, status};
-use crate::common::{MYSELF, Server, TOKENS, answer, client};
 
 /// What others write into the same headers, which is not always ASCII.
 pub(super) async fn foreign_headers_may_hold_any_bytes() {

@@ -5,15 +5,14 @@ use axum::extract::RawQuery;
 use axum::routing::get;
 use axum::{Router, serve};
 use pat_core::{MemoryStore, Pats};
+use pat_harness::proxy::NGINX;
+use pat_harness::{Answer, Server, TOKENS, answer, client};
 use pat_tower::pages::Pages;
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use url::Url;
-
-use crate::common::proxy::NGINX;
-use crate::common::{Answer, Server, TOKENS, answer, client};
 
 pub(super) const SESSION: &str = "/rest/auth/1/session";
 /// What the browser is at, as seen from the browser.

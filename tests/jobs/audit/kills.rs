@@ -13,13 +13,13 @@ use libtest_mimic::Trial;
 use pat_core::event::{Event, EventKind, EventSink};
 use pat_core::testing::{RecordingNotifier, TestDirectory};
 use pat_core::{BoxError, Caller, Owner, Pats, Settings, TokenId, TokenRequest};
+use pat_harness::trial;
+use pat_servers::environment::number;
 use pat_sqlx::SqliteStore;
 use pat_sqlx::sqlx::{self, SqlitePool};
-use pat_tests::number;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
 use super::{stored, tokens};
-use crate::common::trial;
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![trial(kill_9_anywhere_leaves_one_event_for_each_change)]

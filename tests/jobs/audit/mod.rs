@@ -9,11 +9,11 @@ use libtest_mimic::Trial;
 use pat_core::TokenId;
 use pat_core::event::{Event, EventKind};
 use pat_core::store::TokenStore;
+use pat_harness::{Server, answer, trial};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 pub(crate) use self::kills::{AS_CHANGER, change_as_process};
-use crate::common::{Server, answer, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = vec![trial(administrators_read_events_by_number)];

@@ -12,11 +12,11 @@ use pat_core::testing::{TestClock, TestDirectory};
 use pat_core::{
     AuthError, BoxError, Caller, CreatedToken, Owner, Pats, TokenRequest, User, UserDirectory,
 };
+use pat_harness::fault_store::FaultStore;
+use pat_harness::node::{alice, many_tokens, sqlite};
+use pat_harness::trial;
 
 use super::{stored, tokens};
-use crate::common::fault_store::FaultStore;
-use crate::common::node::{alice, many_tokens, sqlite};
-use crate::common::trial;
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![

@@ -10,13 +10,13 @@ use pat_core::notification::{Notification, Notifier, NotifyError};
 use pat_core::store::TokenStore;
 use pat_core::testing::TestDirectory;
 use pat_core::{BoxError, Caller, MemoryStore, Pats, PatsBuilder, Settings, TokenRequest};
+use pat_harness::database::trials_on_servers;
+use pat_harness::node::alice;
+use pat_harness::{trial, until};
+use pat_servers::{Database, Kind};
 use pat_sqlx::sqlx::{self, AssertSqlSafe, Connection as _, Executor as _};
 use tokio::sync::watch;
 use tokio::time::timeout;
-
-use crate::common::database::{Database, Kind, trials_on_servers};
-use crate::common::node::alice;
-use crate::common::{trial, until};
 
 pub(super) fn trials() -> Vec<Trial> {
     let mut trials = vec![trial(a_shutdown_ends_in_time_though_mailers_and_sinks_hang)];

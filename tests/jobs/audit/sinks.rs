@@ -10,14 +10,14 @@ use pat_core::store::Job;
 use pat_core::store::TokenStore;
 use pat_core::testing::RecordingSink;
 use pat_core::{BoxError, JobRun, MemoryStore, Pats, TokenId, TokenRequest};
+use pat_harness::database::trials_on_servers;
+use pat_harness::node::{alice, many_tokens, sqlite};
+use pat_harness::{trial, until};
+use pat_servers::{Database, Kind, rows};
 use pat_sqlx::Dialect;
 use pat_sqlx::sqlx::{self, Pool, SqlitePool};
-use pat_tests::rows;
 
 use super::{stored, tokens};
-use crate::common::database::{Database, Kind, trials_on_servers};
-use crate::common::node::{alice, many_tokens, sqlite};
-use crate::common::{trial, until};
 
 pub(super) fn trials() -> Vec<Trial> {
     let mut trials = vec![

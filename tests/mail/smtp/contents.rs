@@ -4,10 +4,10 @@ use jiff::SignedDuration;
 use libtest_mimic::Trial;
 use pat_core::store::{Insertion, NewToken, TokenStore as _};
 use pat_core::{Caller, Clock as _, TokenDigest, TokenId};
+use pat_harness::mail::Mail;
+use pat_harness::smtp::Sink;
 
 use super::{Host, open, trial};
-use crate::common::mail::Mail;
-use crate::common::smtp::Sink;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

@@ -6,10 +6,10 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 use pat_core::Caller;
 use pat_core::testing::RecordingNotifier;
+use pat_harness::mail::Mail;
+use pat_harness::smtp::Sink;
 
 use super::{Host, mailer, owner, trial};
-use crate::common::mail::Mail;
-use crate::common::smtp::Sink;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

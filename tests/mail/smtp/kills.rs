@@ -11,15 +11,15 @@ use libtest_mimic::Trial;
 use pat_core::store::{Insertion, NewToken, TokenStore as _};
 use pat_core::testing::{TestClock, TestDirectory};
 use pat_core::{Clock as _, TokenDigest, TokenId};
+use pat_harness::fault_store::FaultStore;
+use pat_harness::mail::Mail;
+use pat_harness::smtp::{Sink, mailer};
+use pat_harness::until;
+use pat_servers::environment::number;
 use pat_sqlx::SqliteStore;
 use pat_sqlx::sqlx::{self, Connection as _, SqliteConnection};
-use pat_tests::number;
 
 use super::{Host, open, owner, pats, trial};
-use crate::common::fault_store::FaultStore;
-use crate::common::mail::Mail;
-use crate::common::smtp::{Sink, mailer};
-use crate::common::until;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

@@ -1,16 +1,12 @@
 //! Runs of the model on real nodes.
 
-#[expect(dead_code, reason = "shared with the tests that need the rest of it")]
-#[path = "../../common/fault_store/mod.rs"]
-mod fault_store;
-
 use std::sync::Arc;
 use std::time::Duration;
 
-use fault_store::FaultStore;
 use pat_core::settings::{RevocationWait, SettingsBuilder};
 use pat_core::testing::TestClock;
 use pat_core::{Caller, CreatedToken, Pats, Settings, TokenDigest, TokenRequest};
+use pat_harness::fault_store::FaultStore;
 use pat_model::Without;
 use pat_model::staleness::{Action, Staleness, State};
 use pat_sqlx::SqliteStore;

@@ -2,13 +2,13 @@
 
 use futures_util::future::join_all;
 use pat_core::store::TokenStore as _;
+use pat_harness::until;
+use pat_servers::{Database, Kind};
 use pat_sqlx::sqlx::pool::PoolOptions;
 use pat_sqlx::sqlx::{Connection, Executor, MySql, Postgres, raw_sql};
 use pat_sqlx::{Dialect, SqlxStore};
 
 use super::{Bench, CALLS, CONNECTIONS, Fault, TABLES, Triggers, new};
-use crate::common::database::{Database, Kind};
-use crate::common::until;
 
 const POSTGRES_PROBE: &str = "VACUUM pat_node";
 

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use pat_core::store::TokenStore as _;
+use pat_harness::disk::{Folder, Full};
 use pat_sqlx::sqlx::{Connection as _, Sqlite, SqliteConnection, raw_sql};
 
 use super::{AS_LIMITED, Bench, Fault, TABLES, Triggers, patiently};
-use crate::cluster::revocation::disk::{Folder, Full};
 
 const SQLITE_PROBE: &str = "BEGIN IMMEDIATE; ROLLBACK";
 

@@ -11,11 +11,10 @@ use pat_core::store::StoreError;
 use pat_core::store::{Job, SCHEMA_VERSION};
 use pat_core::testing::{self, RecordingNotifier, TestClock};
 use pat_core::{AuthError, Caller, JobRun, Pats, Settings, TokenRequest};
+use pat_harness::database::{AnyDatabase, trials_on_all};
+use pat_harness::node::named_users;
+use pat_harness::process::{command, run_to_end};
 use pat_sqlx::ConnectError;
-
-use crate::common::database::{AnyDatabase, trials_on_all};
-use crate::common::named_users;
-use crate::common::process::{command, run_to_end};
 
 /// Every table that the store writes rows into.
 const TABLES: [&str; 11] = [

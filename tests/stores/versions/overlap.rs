@@ -8,12 +8,13 @@ use pat_core::store::SCHEMA_VERSION;
 use pat_core::store::StoreError;
 use pat_core::testing::{TestClock, need_feature};
 use pat_core::{AuthError, Caller, Pats, Settings, TokenRequest, Unavailable};
+use pat_harness::database::{AnyDatabase, trials_on_all};
+use pat_harness::node::named_users;
+use pat_harness::{Answer, Server, TOKENS, answer, until};
 use reqwest::StatusCode;
 use serde_json::json;
 
 use super::later::make_later;
-use crate::common::database::{AnyDatabase, trials_on_all};
-use crate::common::{Answer, Server, TOKENS, answer, named_users, until};
 
 pub(super) fn trials() -> Vec<Trial> {
     [

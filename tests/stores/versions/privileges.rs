@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 use pat_core::store::Insertion;
+use pat_harness::database::{AnyDatabase, trials_on_servers};
+use pat_harness::process::{Process, command, run_to_end};
+use pat_servers::rows::new_token;
+use pat_servers::{Database, Kind};
 use pat_sqlx::{AnyStore, ConnectError};
 use tokio::time::timeout;
 use url::Url;
 
 use super::upgrades::load;
-use crate::common::database::AnyDatabase;
-use crate::common::database::{Database, Kind, trials_on_servers};
-use crate::common::process::{Process, command, run_to_end};
-use crate::stores::new;
 
 pub(super) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
@@ -106,7 +106,7 @@ impl Account {
 
     async fn assert_works(&self) {
         let store = self.connect().await.expect("a store");
-        let insertion = store.tokens().insert(&new(1, "alice"), 10).await;
+        let insertion = store.tokens().insert(&new_token(1, "alice"), 10).await;
         assert!(
             matches!(insertion, Ok(Insertion::Stored(_))),
             "{insertion:?}"

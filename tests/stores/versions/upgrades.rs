@@ -1,6 +1,5 @@
 //! Tables as released versions left them, brought up to date.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,10 +8,10 @@ use pat_core::notification::NotificationKind;
 use pat_core::store::{Change, FeedPosition, SCHEMA_VERSION, StoreVersions};
 use pat_core::testing::RecordingNotifier;
 use pat_core::{AuthError, Pats, Token, TokenId};
-
-use crate::common::database::{AnyDatabase, named_trials_on_all};
-use crate::common::named_users;
-use crate::common::names::name_in_case;
+use pat_harness::database::{AnyDatabase, named_trials_on_all};
+use pat_harness::names::name_in_case;
+use pat_harness::node::named_users;
+use pat_harness::repository;
 
 /// The versions that were released, each with a file for every database in `schemas`.
 const RELEASED: [&str; 3] = ["0004", "0005", "0006"];
@@ -40,7 +39,7 @@ async fn older_tables_are_brought_up_to_date(place: AnyDatabase, version: &str) 
 
 /// Fills an empty database with what this release left.
 pub(super) async fn load(place: &AnyDatabase, version: &str) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+    let folder = repository().join("tests/schemas");
     for file in [
         format!("{version}.{}.sql", place.dialect()),
         "rows.sql".to_owned(),

@@ -1,0 +1,325 @@
+//! Decides, after a run, whether a history keeps the promises.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::time::Duration;
+
+use super::history::{Entry, Op, Way};
+
+/// What is promised.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    /// How long after an acknowledged revocation the other nodes may still accept the token. The
+    /// node that acknowledged it may not at all.
+    pub(super) bound: Duration,
+    /// How long after a fault the servers may still answer 503.
+    pub(super) recovery: Duration,
+}
+
+/// When something was broken on purpose.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Window {
+    pub(super) from: Duration,
+    pub(super) until: Duration,
+}
+
+/// What the checker found.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    /// Those that were acknowledged.
+    pub(super) revocations: usize,
+    /// How many of them there were by each way.
+    pub(super) ways: BTreeMap<Way, usize>,
+    pub(super) authentications: usize,
+    pub(super) accepted: usize,
+    pub(super) refused: usize,
+    /// 503 in and after faults.
+    pub(super) unavailable: usize,
+    pub(super) unanswered: usize,
+    /// Accepted later than promised.
+    pub(super) late: Vec<Entry>,
+    /// Live tokens that were answered 401.
+    pub(super) false_refusals: Vec<Entry>,
+    /// 503 without a fault.
+    pub(super) outages: Vec<Entry>,
+    /// Answers of any other status.
+    pub(super) strange: Vec<Entry>,
+    /// For each revocation, in ascending order: how long after it another node was last sent a
+    /// request that it accepted; zero if none was.
+    staleness: Vec<Duration>,
+    /// For each revocation, in ascending order: how long its acknowledgement took.
+    waits: Vec<Duration>,
+}
+
+/// What a history says about one token.
+#[derive(Debug, Clone, Copy, Default)]
+struct Life {
+    created: Option<Duration>,
+    revoking: Option<Duration>,
+    revoked: Option<Acknowledged>,
+}
+
+/// The end of a token.
+#[derive(Debug, Clone, Copy)]
+struct Acknowledged {
+    at: Duration,
+    node: usize,
+    way: Way,
+}
+
+impl Life {
+    /// Whether the token was certainly live all through the request.
+    fn is_live_during(&self, entry: &Entry) -> bool {
+        self.created.is_some_and(|at| at < entry.invoked)
+            && self.revoking.is_none_or(|at| entry.returned < at)
+    }
+}
+
+pub(super) fn check(history: &[Entry], faults: &[Window], rules: Rules) -> Report {
+    let lives = lives(history);
+    let mut staleness: HashMap<i64, Duration> = lives
+        .iter()
+        .filter(|(_, life)| life.revoked.is_some())
+        .map(|(token, _)| (*token, Duration::ZERO))
+        .collect();
+    let mut report = Report {
+        revocations: staleness.len(),
+        ..Report::default()
+    };
+    for revoked in lives.values().filter_map(|life| life.revoked) {
+        *report.ways.entry(revoked.way).or_default() += 1;
+    }
+    for entry in history.iter().filter(|entry| entry.op == Op::Authenticate) {
+        let life = lives.get(&entry.token).copied().unwrap_or_default();
+        report.authentications += 1;
+        match entry.status {
+            None => report.unanswered += 1,
+            Some(200) => {
+                report.accepted += 1;
+                let Some(revoked) = life.revoked else {
+                    continue;
+                };
+                let is_other = entry.node != revoked.node;
+                let bound = if is_other {
+                    rules.bound
+                } else {
+                    Duration::ZERO
+                };
+                if entry.invoked > revoked.at + bound {
+                    report.late.push(*entry);
+                }
+                if let Some(last) = staleness.get_mut(&entry.token)
+                    && is_other
+                {
+                    *last = (*last).max(entry.invoked.saturating_sub(revoked.at));
+                }
+            }
+            Some(401) => {
+                report.refused += 1;
+                if life.is_live_during(entry) {
+                    report.false_refusals.push(*entry);
+                }
+            }
+            Some(503) => {
+                let excuses = |fault: &Window| {
+                    fault.from <= entry.returned && entry.invoked <= fault.until + rules.recovery
+                };
+                if faults.iter().any(excuses) {
+                    report.unavailable += 1;
+                } else {
+                    report.outages.push(*entry);
+                }
+            }
+            Some(_) => report.strange.push(*entry),
+        }
+    }
+    report.staleness = staleness.into_values().collect();
+    report.staleness.sort_unstable();
+    let acknowledged =
+        |entry: &&Entry| matches!(entry.op, Op::Revoke(_)) && entry.status == Some(204);
+    let waits = history.iter().filter(acknowledged);
+    report.waits = waits
+        .map(|entry| entry.returned.saturating_sub(entry.invoked))
+        .collect();
+    report.waits.sort_unstable();
+    report
+}
+
+fn lives(history: &[Entry]) -> HashMap<i64, Life> {
+    let mut lives: HashMap<i64, Life> = HashMap::new();
+    for entry in history {
+        let life = lives.entry(entry.token).or_default();
+        match (entry.op, entry.status) {
+            (Op::Create, Some(201)) => life.created = Some(entry.returned),
+            (Op::Revoke(way), status) => {
+                let earliest = life.revoking.unwrap_or(entry.invoked);
+                life.revoking = Some(earliest.min(entry.invoked));
+                if status == Some(204) {
+                    life.revoked = Some(Acknowledged {
+                        at: entry.returned,
+                        node: entry.node,
+                        way,
+                    });
+                }
+            }
+            (Op::Create | Op::Authenticate, _) => {}
+        }
+    }
+    lives
+}
+
+impl Report {
+    /// The longest time after a revocation at which a token was sent and accepted elsewhere.
+    pub(super) fn longest(&self) -> Duration {
+        quantile(&self.staleness, 100)
+    }
+}
+
+/// What this share of them is not above.
+fn quantile(ascending: &[Duration], percent: usize) -> Duration {
+    let last = ascending.len().saturating_sub(1);
+    ascending
+        .get(last * percent / 100)
+        .copied()
+        .unwrap_or_default()
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{} revocations {:?}, {} authentications ({} accepted, {} refused, {} unavailable, {} \
+             unanswered), {} accepted too late, {} false refusals, {} outages without a fault, \
+             last accepted p50 {} ms, p99 {} ms, max {} ms, acknowledged p50 {} ms, p99 {} ms",
+            self.revocations,
+            self.ways,
+            self.authentications,
+            self.accepted,
+            self.refused,
+            self.unavailable,
+            self.unanswered,
+            self.late.len(),
+            self.false_refusals.len(),
+            self.outages.len(),
+            quantile(&self.staleness, 50).as_millis(),
+            quantile(&self.staleness, 99).as_millis(),
+            self.longest().as_millis(),
+            quantile(&self.waits, 50).as_millis(),
+            quantile(&self.waits, 99).as_millis(),
+        )
+    }
+}
+
+/// Histories that break each rule, and some that keep to its edge.
+pub(super) mod tests {
+    use std::time::Duration;
+
+    use super::{Report, Rules, Window, check};
+    use crate::revocation::history::{Entry, Op, Way};
+
+    const RULES: Rules = Rules {
+        bound: Duration::from_millis(2_100),
+        recovery: Duration::from_secs(1),
+    };
+
+    /// On the first node, a millisecond long.
+    fn entry(op: Op, at: u64, status: u16) -> Entry {
+        Entry {
+            op,
+            node: 0,
+            token: 1,
+            invoked: Duration::from_millis(at),
+            returned: Duration::from_millis(at + 1),
+            status: Some(status),
+        }
+    }
+
+    fn on_node(node: usize, entry: Entry) -> Entry {
+        Entry { node, ..entry }
+    }
+
+    /// A token from 0 to 101 ms, and one authentication.
+    fn with(authentication: Entry) -> [Entry; 3] {
+        let create = entry(Op::Create, 0, 201);
+        [
+            create,
+            entry(Op::Revoke(Way::ByOwner), 100, 204),
+            authentication,
+        ]
+    }
+
+    fn checked(authentication: Entry, rules: Rules) -> Report {
+        check(&with(authentication), &[], rules)
+    }
+
+    fn accepted(node: usize, at: u64) -> Entry {
+        on_node(node, entry(Op::Authenticate, at, 200))
+    }
+
+    pub(crate) async fn a_late_acceptance_on_the_same_node_is_found() {
+        let report = checked(accepted(0, 102), RULES);
+        assert_eq!(report.late, [accepted(0, 102)]);
+        for at in [50, 100, 101] {
+            assert!(checked(accepted(0, at), RULES).late.is_empty(), "{at}");
+        }
+    }
+
+    pub(crate) async fn a_late_acceptance_on_another_node_is_found() {
+        let report = checked(accepted(1, 2_202), RULES);
+        assert_eq!(report.late, [accepted(1, 2_202)]);
+        assert_eq!(report.longest(), Duration::from_millis(2_101));
+        let report = checked(accepted(1, 2_201), RULES);
+        assert!(report.late.is_empty());
+        assert_eq!(report.longest(), Duration::from_millis(2_100));
+    }
+
+    pub(crate) async fn a_cluster_that_waits_has_no_time_left() {
+        let rules = Rules {
+            bound: Duration::ZERO,
+            ..RULES
+        };
+        assert_eq!(checked(accepted(1, 102), rules).late, [accepted(1, 102)]);
+        assert!(checked(accepted(1, 101), rules).late.is_empty());
+    }
+
+    pub(crate) async fn nothing_is_promised_without_a_204() {
+        for status in [None, Some(503)] {
+            let mut history = with(accepted(1, 5_000));
+            history[1].status = status;
+            let report = check(&history, &[], RULES);
+            assert_eq!((report.revocations, report.late.len()), (0, 0));
+        }
+    }
+
+    pub(crate) async fn a_false_refusal_is_found() {
+        let refused = |at| entry(Op::Authenticate, at, 401);
+        let report = checked(refused(50), RULES);
+        assert_eq!(report.false_refusals, [refused(50)]);
+        // Under way at the same time as its creation or its revocation.
+        for at in [0, 99, 100, 500] {
+            let report = checked(refused(at), RULES);
+            assert!(report.false_refusals.is_empty(), "{at}");
+        }
+    }
+
+    pub(crate) async fn an_outage_without_a_fault_is_found() {
+        let unavailable = |at| entry(Op::Authenticate, at, 503);
+        let fault = Window {
+            from: Duration::from_secs(2),
+            until: Duration::from_secs(3),
+        };
+        let check = |at| check(&with(unavailable(at)), &[fault], RULES);
+        for at in [1_998, 4_001] {
+            assert_eq!(check(at).outages, [unavailable(at)], "{at}");
+        }
+        for at in [1_999, 2_500, 4_000] {
+            let report = check(at);
+            assert_eq!((report.outages.len(), report.unavailable), (0, 1), "{at}");
+        }
+    }
+
+    pub(crate) async fn a_strange_answer_is_found() {
+        let strange = entry(Op::Authenticate, 50, 500);
+        assert_eq!(checked(strange, RULES).strange, [strange]);
+    }
+}

@@ -1,0 +1,134 @@
+//! What the clients did and saw.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use pat_harness::target_folder;
+
+use super::checker::Window;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Op {
+    Create,
+    Revoke(Way),
+    Authenticate,
+}
+
+/// A way by which tokens lose their power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Way {
+    /// The owner revokes one.
+    ByOwner,
+    /// An administrator does.
+    ByAdmin,
+    /// A token revokes itself.
+    ByItself,
+    /// The token that one was created with is revoked.
+    WithParent,
+    /// An administrator revokes some by their ids.
+    ByIds,
+    /// An administrator revokes all that a filter matches.
+    ByFilter,
+    /// The owner is disabled.
+    WithDisabledOwner,
+    /// The owner is deleted.
+    WithDeletedOwner,
+}
+
+impl Way {
+    pub(super) const ALL: [Self; 8] = [
+        Self::ByOwner,
+        Self::ByAdmin,
+        Self::ByItself,
+        Self::WithParent,
+        Self::ByIds,
+        Self::ByFilter,
+        Self::WithDisabledOwner,
+        Self::WithDeletedOwner,
+    ];
+}
+
+/// One request and its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) op: Op,
+    pub(super) node: usize,
+    pub(super) token: i64,
+    /// Just before the request was sent.
+    pub(super) invoked: Duration,
+    /// Just after the answer had come, or after the client had given up.
+    pub(super) returned: Duration,
+    /// `None` without an answer: nobody knows what the server has done.
+    pub(super) status: Option<u16>,
+}
+
+/// All entries of a run, on one monotonic clock: clients and servers share a machine, and only the
+/// clients write. A creation that failed is left out, since its token has no name.
+pub(super) struct History {
+    start: Instant,
+    entries: Mutex<Vec<Entry>>,
+}
+
+impl History {
+    pub(super) fn new() -> Self {
+        Self {
+            start: instant(),
+            entries: Mutex::default(),
+        }
+    }
+
+    /// Time since the start.
+    pub(super) fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    pub(super) fn push(&self, entry: Entry) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.push(entry);
+    }
+
+    pub(super) fn into_entries(self) -> Vec<Entry> {
+        self.entries
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "measures a bound of the protocol in real time"
+)]
+fn instant() -> Instant {
+    Instant::now()
+}
+
+/// Writes a history down and says where: in the folder that `PAT_TEST_REVOCATION_HISTORY` names, or
+/// in the target folder's `tmp`.
+pub(super) fn save(run: &str, windows: &[Window], history: &[Entry]) -> PathBuf {
+    let folder = std::env::var_os("PAT_TEST_REVOCATION_HISTORY");
+    let folder = folder.map_or_else(|| target_folder().join("tmp"), PathBuf::from);
+    let name = run.replace(|char: char| !char.is_ascii_alphanumeric(), "-");
+    let mut text = format!("{run}\n");
+    for Window { from, until } in windows {
+        let _ = writeln!(text, "broken\t{}\t{}", from.as_micros(), until.as_micros());
+    }
+    text += "op\tnode\ttoken\tinvoked (us)\treturned (us)\tstatus\n";
+    for entry in history {
+        let _ = writeln!(
+            text,
+            "{:?}\t{}\t{}\t{}\t{}\t{}",
+            entry.op,
+            entry.node,
+            entry.token,
+            entry.invoked.as_micros(),
+            entry.returned.as_micros(),
+            entry.status.unwrap_or_default(),
+        );
+    }
+    let path = folder.join(format!("revocation-{name}.tsv"));
+    std::fs::create_dir_all(&folder).expect("a folder for histories");
+    std::fs::write(&path, text).expect("a history on disk");
+    path
+}

@@ -1,0 +1,125 @@
+//! The harness finds out what is broken.
+
+use std::time::Duration;
+
+use libtest_mimic::Trial;
+use pat_harness::names::name_in_case;
+use pat_harness::{named_trial, named_trial_with_need, trial};
+use pat_servers::{Database, Kind};
+
+use super::checker::{check, tests as checker};
+use super::faults::Fault;
+use super::flawed::Flaw;
+use super::history::Way;
+use super::random::Random;
+use super::run::{Fixture, Run};
+use super::{RECOVERY, Wait};
+
+pub(super) fn trials() -> Vec<Trial> {
+    let mut trials = vec![
+        trial(checker::a_late_acceptance_on_the_same_node_is_found),
+        trial(checker::a_late_acceptance_on_another_node_is_found),
+        trial(checker::a_cluster_that_waits_has_no_time_left),
+        trial(checker::nothing_is_promised_without_a_204),
+        trial(checker::a_false_refusal_is_found),
+        trial(checker::an_outage_without_a_fault_is_found),
+        trial(checker::a_strange_answer_is_found),
+        trial(nodes_that_do_not_listen_are_found_out),
+        trial(a_node_that_wakes_up_with_old_knowledge_is_found_out),
+    ];
+    for flaw in Flaw::REAL {
+        let name = name_in_case(&a_flaw_is_found_out, flaw.name());
+        trials.push(match flaw {
+            Flaw::NaiveCache | Flaw::CheckThenInsert => {
+                named_trial(name, move || a_flaw_is_found_out(flaw, None))
+            }
+            // These are flaws of transactions that run at the same time, and of hints.
+            _ => {
+                let kind = Kind::Postgres;
+                named_trial_with_need(name, kind.need(), kind.missing_here(), move || {
+                    let database = Database::create_alone(kind, &[]).expect("a server");
+                    a_flaw_is_found_out(flaw, Some(database))
+                })
+            }
+        });
+    }
+    trials
+}
+
+/// Nodes with this flaw accept too late. Chance has a part in that, so there are many tries, of which
+/// the first one mostly finds something.
+async fn a_flaw_is_found_out(flaw: Flaw, server: Option<Database>) {
+    for _ in 0..12 {
+        let (faults, seconds) = match flaw {
+            Flaw::HintsOnly => (vec![Fault::NetworkDeaf], 6),
+            _ => (vec![], 4),
+        };
+        let run = Run {
+            fixture: server.clone().map_or(Fixture::Sqlite, Fixture::Server),
+            properties: vec![Wait::None.property()],
+            flaw: Some(flaw),
+            // So that it is this flaw which is found, and not what else it brings along.
+            ways: vec![Way::ByOwner],
+            faults,
+            length: Duration::from_secs(seconds),
+        };
+        let seed = Random::seed();
+        let (history, broken) = run.go(seed).await;
+        let report = check(&history, &broken.windows, Wait::None.rules(RECOVERY));
+        println!("{}, seed {seed}: {report}; {broken}", flaw.name());
+        assert!(report.false_refusals.is_empty(), "{report}");
+        if !report.late.is_empty() {
+            return;
+        }
+    }
+    panic!("nothing was accepted too late");
+}
+
+/// The nodes trust what they know for a minute, and ask nobody for about as long.
+async fn nodes_that_do_not_listen_are_found_out() {
+    let run = Run {
+        fixture: Fixture::Sqlite,
+        properties: vec![
+            "pat.auth.max.staleness.ms=60000",
+            "pat.cluster.poll.interval.ms=59000",
+        ],
+        flaw: None,
+        ways: Way::ALL.to_vec(),
+        faults: vec![],
+        length: Duration::from_secs(5),
+    };
+    let seed = Random::seed();
+    let (history, broken) = run.go(seed).await;
+    for wait in [Wait::None, Wait::Cluster] {
+        let report = check(&history, &broken.windows, wait.rules(RECOVERY));
+        println!("sqlite, deaf nodes, rules of {wait:?}, seed {seed}: {report}");
+        assert!(!report.late.is_empty(), "{report}");
+        assert!(report.false_refusals.is_empty(), "{report}");
+    }
+}
+
+/// The nodes poll as they should, and trust what they know for a minute: only what cannot poll for a
+/// while accepts too much. A node that wakes up asks at once, so the feed takes its time to answer; and
+/// not everyone sleeps long enough, so there are some tries.
+async fn a_node_that_wakes_up_with_old_knowledge_is_found_out() {
+    for _ in 0..12 {
+        let run = Run {
+            fixture: Fixture::Sqlite,
+            properties: vec!["pat.auth.max.staleness.ms=60000"],
+            flaw: Some(Flaw::SlowFeed),
+            ways: Way::ALL.to_vec(),
+            faults: vec![Fault::NodeFrozen],
+            // One fault, and no second one.
+            length: Duration::from_secs(6),
+        };
+        let seed = Random::seed();
+        let (history, broken) = run.go(seed).await;
+        let report = check(&history, &broken.windows, Wait::None.rules(RECOVERY));
+        println!("sqlite, sleepy node, seed {seed}: {report}; {broken}");
+        assert!(report.false_refusals.is_empty(), "{report}");
+        if !report.late.is_empty() {
+            return;
+        }
+    }
+    panic!("nothing was accepted too late");
+}

@@ -1,0 +1,34 @@
+//! What the behaviour tests share: trials with needs and limits, the services and servers that they run
+//! on, and programs around these.
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a test that cannot have what it needs panics"
+)]
+
+pub mod browser;
+mod budget;
+pub mod database;
+pub mod disk;
+mod example;
+pub mod fault_proxy;
+pub mod fault_store;
+mod folders;
+pub mod mail;
+pub mod names;
+pub mod node;
+mod order;
+pub mod postfix;
+pub mod process;
+pub mod proxy;
+pub mod python;
+mod run;
+mod scratch;
+pub mod smtp;
+mod time;
+mod trial;
+
+pub use self::example::{Answer, MYSELF, NewToken, PROJECTS, Server, TOKENS, answer, client};
+pub use self::folders::{repository, target_folder};
+pub use self::run::{Plan, run};
+pub use self::time::{timer_now, until};
+pub use self::trial::{blocking_trial, named_trial, named_trial_with_need, trial, trial_with_need};

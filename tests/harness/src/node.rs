@@ -1,0 +1,107 @@
+//! A service in this process, or two that share a database.
+
+use std::sync::Arc;
+
+use pat_core::settings::SettingsBuilder;
+use pat_core::store::TokenStore;
+use pat_core::testing::{TestClock, TestDirectory};
+use pat_core::{AuthError, Caller, CreatedToken, Pats, Settings, TokenRequest};
+use pat_sqlx::SqliteStore;
+
+use crate::fault_store::FaultStore;
+
+/// A service and what stands around it.
+pub struct Node {
+    pub pats: Pats,
+    pub store: FaultStore,
+    pub clock: Arc<TestClock>,
+}
+
+impl Node {
+    pub async fn on(store: Arc<dyn TokenStore>, settings: SettingsBuilder) -> Self {
+        let (store, clock) = (FaultStore::new(store), Arc::new(TestClock::default()));
+        let settings = settings.build().expect("settings");
+        let pats = Pats::builder(Arc::new(store.clone()))
+            .settings(settings)
+            .clock(clock.clone())
+            .build();
+        pats.poll_changes().await.expect("a poll");
+        Self { pats, store, clock }
+    }
+
+    pub async fn create(&self) -> CreatedToken {
+        let request = TokenRequest::new("ci", Some(90));
+        self.pats.create(&alice(), request).await.expect("a token")
+    }
+
+    pub async fn accepts(&self, token: &CreatedToken) -> bool {
+        accepts(&self.pats, token.plain.expose()).await
+    }
+}
+
+pub async fn accepts(pats: &Pats, token: &str) -> bool {
+    match pats.authenticate(token.as_bytes()).await {
+        Ok(_) => true,
+        Err(AuthError::Unavailable(error)) => panic!("a database that answers: {error:?}"),
+        Err(_) => false,
+    }
+}
+
+pub fn alice() -> Caller {
+    Caller::header_authenticated("alice".parse().expect("an owner"))
+}
+
+/// An `Authorization` header with a new token of alice's.
+pub async fn bearer(pats: &Pats) -> String {
+    let request = TokenRequest::new("ci", None);
+    let created = pats.create(&alice(), request).await.expect("a token");
+    format!("Bearer {}", created.plain.expose())
+}
+
+/// A SQLite store in a folder of its own.
+pub async fn sqlite() -> (tempfile::TempDir, SqliteStore) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = SqliteStore::open(folder.path().join("pat.db"))
+        .await
+        .expect("a database");
+    (folder, store)
+}
+
+pub fn many_tokens() -> SettingsBuilder {
+    // The long time is for busy machines.
+    Settings::builder()
+        .max_tokens_per_user(1_000_000)
+        .auth_database_timeout_ms(60_000)
+}
+
+/// Two nodes on one file, both with the token in their caches.
+pub async fn pair(settings: SettingsBuilder) -> (tempfile::TempDir, Node, Node, CreatedToken) {
+    let (folder, store) = sqlite().await;
+    let other = SqliteStore::open(folder.path().join("pat.db"))
+        .await
+        .expect("the same database");
+    let (a, b) = (
+        Node::on(Arc::new(store), settings.clone()).await,
+        Node::on(Arc::new(other), settings).await,
+    );
+    let token = a.create().await;
+    assert!(a.accepts(&token).await && b.accepts(&token).await);
+    (folder, a, b, token)
+}
+
+pub async fn is_unavailable(node: &Node, token: &CreatedToken) -> bool {
+    let verdict = node
+        .pats
+        .authenticate(token.plain.expose().as_bytes())
+        .await;
+    matches!(verdict, Err(AuthError::Unavailable(_)))
+}
+
+/// A directory with active users of these keys.
+pub fn named_users(keys: &[&str]) -> TestDirectory {
+    let users = TestDirectory::default();
+    for key in keys {
+        users.add(key);
+    }
+    users
+}
