@@ -33,7 +33,9 @@ fn axe() -> PathBuf {
 }
 
 /// One browser with an empty profile, and its driver.
+#[derive(Debug)]
 pub struct Browser {
+    /// Its driver.
     pub driver: WebDriver,
     base: String,
     process: Child,
@@ -75,10 +77,12 @@ impl Browser {
         browser
     }
 
+    /// Ends the browser.
     pub async fn stop(self) {
         self.driver.clone().quit().await.expect("the browser ends");
     }
 
+    /// Opens the page with this path.
     pub async fn go(&self, path: &str) {
         let address = format!("{}{path}", self.base);
         self.driver.goto(address).await.expect("a page");
@@ -104,6 +108,7 @@ impl Browser {
             .unwrap_or_else(|error| panic!("{selector}: {error}"))
     }
 
+    /// Clicks on the element of this selector.
     pub async fn click(&self, selector: &str) {
         let element = self.find(selector).await;
         element
@@ -123,16 +128,19 @@ impl Browser {
         }
     }
 
+    /// Replaces the text in a field.
     pub async fn fill(&self, selector: &str, text: &str) {
         let element = self.find(selector).await;
         element.clear().await.expect("an empty field");
         element.send_keys(text).await.expect("a filled field");
     }
 
+    /// Returns the visible text of an element.
     pub async fn text(&self, selector: &str) -> String {
         self.find(selector).await.text().await.expect("a text")
     }
 
+    /// Counts the elements of this selector.
     pub async fn count(&self, selector: &str) -> usize {
         let found = self.driver.find_all(By::Css(selector)).await;
         found.expect("elements").len()
@@ -144,11 +152,13 @@ impl Browser {
         result.expect("a script").json().clone()
     }
 
+    /// Sends a command of the Chrome `DevTools` Protocol, and returns its result.
     pub async fn cdp(&self, command: &str, parameters: Value) -> Value {
         let result = self.driver.cdp().send_raw(command, parameters).await;
         result.unwrap_or_else(|error| panic!("{command}: {error}"))
     }
 
+    /// Signs in as this user, in place of any other.
     pub async fn sign_in(&self, user: &str) {
         self.cdp("Network.clearBrowserCookies", json!({})).await;
         self.go("/login").await;
@@ -158,6 +168,7 @@ impl Browser {
         self.find("header nav").await;
     }
 
+    /// A wide screen, in a light or dark scheme.
     pub async fn wide(&self, is_dark: bool) {
         self.screen(1200, is_dark).await;
     }

@@ -11,13 +11,16 @@ use tempfile::TempDir;
 /// Enough for a run of an hour.
 const SIZE: &str = "size=256m";
 
+/// A folder that is deleted when this is dropped.
+#[derive(Debug)]
 pub struct Folder {
     folder: TempDir,
     is_small: bool,
 }
 
 impl Folder {
-    pub fn new() -> Self {
+    /// Makes a folder on the disk of all.
+    pub fn temporary() -> Self {
         Self {
             folder: tempfile::tempdir().expect("a temporary folder"),
             is_small: false,
@@ -26,7 +29,7 @@ impl Folder {
 
     /// On a small disk of its own, where there are the rights to have one.
     pub fn on_small_disk() -> Self {
-        let mut folder = Self::new();
+        let mut folder = Self::temporary();
         folder.is_small = is_root()
             && Command::new("mount")
                 .args(["-t", "tmpfs", "-o", SIZE, "pat-test"])
@@ -37,10 +40,12 @@ impl Folder {
         folder
     }
 
+    /// Its path.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
+    /// Whether it is on a small disk of its own.
     pub fn is_small(&self) -> bool {
         self.is_small
     }
@@ -57,11 +62,13 @@ impl Drop for Folder {
 }
 
 /// A disk without a free byte, until this is dropped.
+#[derive(Debug)]
 pub struct Full<'a>(&'a Path);
 
 const FILLING: &str = "filling";
 
 impl<'a> Full<'a> {
+    /// Fills the disk that this folder is on.
     pub fn fill(folder: &'a Path) -> Self {
         let full = Self(folder);
         let mut file = File::create(folder.join(FILLING)).expect("a file");

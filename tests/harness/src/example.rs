@@ -15,12 +15,19 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// The example server, running in this process on a free port, with a clock that stands still.
+#[derive(Debug)]
 pub struct Server {
+    /// Where it listens, as the beginning of a URL without a slash at its end.
     pub base: String,
+    /// Its token service.
     pub pats: Pats,
+    /// Its users.
     pub users: DemoUsers,
+    /// Its clock, which the test moves.
     pub clock: Arc<TestClock>,
+    /// What it has on disk.
     pub folder: tempfile::TempDir,
+    /// The notifications that it has sent.
     pub mailer: RecordingNotifier,
     http: reqwest::Client,
     stop: CancellationToken,
@@ -133,18 +140,22 @@ impl Server {
         self.folder
     }
 
+    /// A request for this path.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.base))
     }
 
+    /// A GET request for this path.
     pub fn get(&self, path: &str) -> RequestBuilder {
         self.request(Method::GET, path)
     }
 
+    /// A POST request for this path.
     pub fn post(&self, path: &str) -> RequestBuilder {
         self.request(Method::POST, path)
     }
 
+    /// A DELETE request for this path.
     pub fn delete(&self, path: &str) -> RequestBuilder {
         self.request(Method::DELETE, path)
     }
@@ -162,6 +173,7 @@ impl Server {
     }
 }
 
+/// Where the REST router lists and creates tokens.
 pub const TOKENS: &str = "/rest/pat/latest/tokens";
 /// Where the example server looks the user up itself, whatever the token service has cached.
 pub const MYSELF: &str = "/rest/api/latest/myself";
@@ -180,12 +192,16 @@ pub fn client() -> reqwest::Client {
 }
 
 /// A token that has just been created.
+#[derive(Debug)]
 pub struct NewToken {
+    /// Its ID.
     pub id: i64,
+    /// The plain token.
     pub raw: String,
 }
 
 impl NewToken {
+    /// Where the REST router has the token.
     pub fn path(&self) -> String {
         format!("{TOKENS}/{}", self.id)
     }
@@ -194,16 +210,21 @@ impl NewToken {
 /// An answer that keeps the contract which every answer must keep.
 #[derive(Debug)]
 pub struct Answer {
+    /// Its status.
     pub status: StatusCode,
+    /// Its headers.
     pub headers: HeaderMap,
+    /// Its body.
     pub body: String,
 }
 
 impl Answer {
+    /// The body, which is JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).expect("a JSON body")
     }
 
+    /// The value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .get(name)
@@ -242,6 +263,7 @@ impl Answer {
             .to_owned()
     }
 
+    /// The token that the request has created.
     pub fn created(&self) -> NewToken {
         assert_eq!(self.status, StatusCode::CREATED, "{}", self.body);
         let json = self.json();

@@ -13,6 +13,7 @@ use tokio::sync::{broadcast, watch};
 /// network drops packets, the operating system sends them again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
+    /// Nothing.
     Open,
     /// All is late by this much, both ways.
     Slow(Duration),
@@ -27,12 +28,14 @@ pub enum Way {
 /// An end of all connections there are.
 #[derive(Debug, Clone, Copy)]
 pub enum Cut {
+    /// Node and server are told.
     Both,
     /// The node is not told, and waits for answers that never come.
     ServerOnly,
 }
 
 /// Stands between a node and the socket of a server.
+#[derive(Debug)]
 pub struct FaultProxy {
     /// The database, by this way.
     pub url: String,
@@ -68,10 +71,12 @@ impl FaultProxy {
         self.cut(Cut::Both);
     }
 
+    /// Has this happen from now on.
     pub fn set(&self, way: Way) {
         self.way.send_replace(way);
     }
 
+    /// Ends all connections.
     pub fn cut(&self, cut: Cut) {
         // There may be no connections.
         let _ = self.cuts.send(cut);

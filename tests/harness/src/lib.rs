@@ -4,6 +4,7 @@
     clippy::missing_panics_doc,
     reason = "a test that cannot have what it needs panics"
 )]
+#![expect(clippy::must_use_candidate, reason = "only tests call these")]
 
 pub mod browser;
 mod budget;

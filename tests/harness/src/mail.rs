@@ -30,8 +30,11 @@ pub struct Mail {
     pub envelope: Value,
     /// As it came.
     pub raw: String,
+    /// Its subject.
     pub subject: String,
+    /// Its text.
     pub text: String,
+    /// Its text as HTML.
     pub html: String,
 }
 
@@ -78,10 +81,12 @@ impl Mail {
         }
     }
 
+    /// The value of a header.
     pub fn header(&self, name: &str) -> String {
         header(&parse_mail(self.raw.as_bytes()).expect("a mail"), name)
     }
 
+    /// Its `Message-ID`.
     pub fn id(&self) -> String {
         self.header("Message-ID")
     }

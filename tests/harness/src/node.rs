@@ -11,13 +11,18 @@ use pat_sqlx::SqliteStore;
 use crate::fault_store::FaultStore;
 
 /// A service and what stands around it.
+#[derive(Debug)]
 pub struct Node {
+    /// The service.
     pub pats: Pats,
+    /// Its store.
     pub store: FaultStore,
+    /// Its clock, which the test moves.
     pub clock: Arc<TestClock>,
 }
 
 impl Node {
+    /// A node on this store, which has polled once.
     pub async fn on(store: Arc<dyn TokenStore>, settings: SettingsBuilder) -> Self {
         let (store, clock) = (FaultStore::new(store), Arc::new(TestClock::default()));
         let settings = settings.build().expect("settings");
@@ -29,16 +34,19 @@ impl Node {
         Self { pats, store, clock }
     }
 
+    /// Creates a token of alice's.
     pub async fn create(&self) -> CreatedToken {
         let request = TokenRequest::new("ci", Some(90));
         self.pats.create(&alice(), request).await.expect("a token")
     }
 
+    /// Whether it accepts this token.
     pub async fn accepts(&self, token: &CreatedToken) -> bool {
         accepts(&self.pats, token.plain.expose()).await
     }
 }
 
+/// Whether a service accepts this token. Panics if it cannot tell.
 pub async fn accepts(pats: &Pats, token: &str) -> bool {
     match pats.authenticate(token.as_bytes()).await {
         Ok(_) => true,
@@ -47,6 +55,7 @@ pub async fn accepts(pats: &Pats, token: &str) -> bool {
     }
 }
 
+/// The user alice, as a caller.
 pub fn alice() -> Caller {
     Caller::header_authenticated("alice".parse().expect("an owner"))
 }
@@ -67,6 +76,7 @@ pub async fn sqlite() -> (tempfile::TempDir, SqliteStore) {
     (folder, store)
 }
 
+/// Settings that allow alice more tokens than any test creates.
 pub fn many_tokens() -> SettingsBuilder {
     // The long time is for busy machines.
     Settings::builder()
@@ -89,6 +99,7 @@ pub async fn pair(settings: SettingsBuilder) -> (tempfile::TempDir, Node, Node, 
     (folder, a, b, token)
 }
 
+/// Whether a node cannot tell if the token is valid.
 pub async fn is_unavailable(node: &Node, token: &CreatedToken) -> bool {
     let verdict = node
         .pats

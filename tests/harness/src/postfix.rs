@@ -49,6 +49,7 @@ pub fn missing() -> Option<&'static str> {
 }
 
 /// A running server; ended when it is dropped.
+#[derive(Debug)]
 pub struct Postfix {
     /// Where TLS begins with STARTTLS.
     pub starttls_port: u16,

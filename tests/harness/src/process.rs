@@ -25,7 +25,9 @@ pub fn command(folder: &Path) -> Command {
 }
 
 /// A running server; killed when it is dropped.
+#[derive(Debug)]
 pub struct Process {
+    /// Where it listens, as the beginning of a URL without a slash at its end.
     pub base: String,
     child: Child,
 }
@@ -130,12 +132,14 @@ impl Process {
 }
 
 /// Processes that stand still until this is dropped, or until the tests are killed.
+#[derive(Debug)]
 pub struct Frozen {
     /// Has them go on when its input ends.
     waker: Child,
 }
 
 impl Frozen {
+    /// Stops these.
     pub fn new(processes: &[u32]) -> Self {
         signal("STOP", processes);
         let mut command = Command::new("sh");

@@ -11,6 +11,7 @@ use pat_servers::programs::{ending_with_the_tests, find, signal};
 use crate::{client, target_folder, until};
 
 /// What differs between proxies.
+#[derive(Debug)]
 pub struct Program {
     /// What it is called on the machine, and as a need.
     pub name: &'static str,
@@ -140,6 +141,7 @@ async fn is_ready(base: &str) -> bool {
 }
 
 /// A running proxy; ended when it is dropped.
+#[derive(Debug)]
 pub struct Proxy {
     /// Where it listens, as the beginning of a URL without a slash at its end.
     pub base: String,

@@ -12,7 +12,9 @@ use crate::mail::Mail;
 use crate::python;
 
 /// A running server; ended when it is dropped.
+#[derive(Debug)]
 pub struct Sink {
+    /// Where it listens, on this machine.
     pub port: u16,
     folder: tempfile::TempDir,
     server: Child,
@@ -115,12 +117,14 @@ pub fn mailer(url: &str) -> SmtpMailer {
     SmtpMailer::new(composer(), &url).expect("a mailer")
 }
 
+/// What composes the mails.
 pub fn composer() -> Composer {
     let builder = Composer::builder("Example <noreply@example.net>");
     builder.build().expect("a composer")
 }
 
 /// A certificate authority of the test, and a server's certificate by it.
+#[derive(Debug)]
 pub struct Ca {
     folder: tempfile::TempDir,
 }
@@ -153,11 +157,11 @@ impl Ca {
         self.path("root.pem")
     }
 
-    pub fn certificate(&self) -> String {
+    pub(crate) fn certificate(&self) -> String {
         self.path("server.pem")
     }
 
-    pub fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         self.path("server.key")
     }
 

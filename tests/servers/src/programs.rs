@@ -59,7 +59,7 @@ pub fn ending_with_the_tests(signal: &str) -> Command {
 /// folder: where several of them share one, MariaDB takes what is another's for its own leftovers, and
 /// removes it.
 #[must_use]
-pub fn unprivileged(program: &Path, scratch: &Path) -> Command {
+pub(crate) fn unprivileged(program: &Path, scratch: &Path) -> Command {
     let mut command = ending_with_the_tests("QUIT");
     if is_root() {
         let id = NOBODY.to_string();
@@ -156,7 +156,7 @@ impl Started {
 
     /// The same, with more variables in its environment, also when it is started again.
     #[must_use]
-    pub fn start_with(
+    pub(crate) fn start_with(
         folder: TempDir,
         program: PathBuf,
         arguments: Vec<OsString>,

@@ -124,7 +124,7 @@ struct Cluster {
 impl Cluster {
     async fn start() -> Self {
         let primary = Database::create_alone(Kind::Postgres, &[]).expect("a server");
-        let folder = Folder::new();
+        let folder = Folder::temporary();
         let proxy = FaultProxy::start(&primary, folder.path());
         let places = std::array::from_fn(|_| Place::here(proxy.url.clone()));
         let properties = vec!["atlassian.pats.max.tokens.per.user=1000".into()];

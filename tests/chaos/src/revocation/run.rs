@@ -75,7 +75,7 @@ impl Run {
         let mut random = Random::new(seed);
         let folder = match self.fixture {
             Fixture::Sqlite if self.faults.contains(&Fault::DiskFull) => Folder::on_small_disk(),
-            _ => Folder::new(),
+            _ => Folder::temporary(),
         };
         let mut kinds = self.faults;
         if kinds.contains(&Fault::DiskFull) && !folder.is_small() {

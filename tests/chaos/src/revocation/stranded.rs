@@ -83,7 +83,7 @@ async fn stranded_connections_are_given_back() {
     let packets = Packets::start(kind);
     let database = Database::create_alone(kind, &packets.addresses()).expect("a server");
     let places = std::array::from_fn(|node| networked(kind, &packets, node));
-    let nodes = Nodes::start(Folder::new(), places, vec![], None).await;
+    let nodes = Nodes::start(Folder::temporary(), places, vec![], None).await;
     let [_, address] = packets.addresses_of(0);
     let count = format!("SELECT COUNT(*) FROM pg_stat_activity WHERE client_addr = '{address}'");
     assert!(database.number(&count).await > 0);

@@ -6,12 +6,17 @@ use pat_sqlx::sqlx::{AssertSqlSafe, Connection as _, Executor as _, query_scalar
 use pat_sqlx::{AnyStore, ConnectError};
 use tempfile::TempDir;
 
+/// An empty database of one test.
+#[derive(Debug)]
 pub enum AnyDatabase {
+    /// A file in this folder.
     Sqlite(TempDir),
+    /// A database on a server.
     Server(Database),
 }
 
 impl AnyDatabase {
+    /// What to connect to.
     pub fn url(&self) -> String {
         match self {
             Self::Sqlite(folder) => {
@@ -40,10 +45,15 @@ impl AnyDatabase {
         }
     }
 
+    /// Opens a store.
+    ///
+    /// # Errors
+    /// The database or its tables cannot be used.
     pub async fn open(&self) -> Result<AnyStore, ConnectError> {
         pat_sqlx::connect(&self.url()).await
     }
 
+    /// Opens a store, which must succeed.
     pub async fn store(&self) -> AnyStore {
         self.open().await.expect("a store")
     }

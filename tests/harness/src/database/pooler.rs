@@ -5,10 +5,12 @@ use std::fs;
 use pat_servers::programs::{Started, find, folder};
 use pat_servers::{Database, Kind, await_answer};
 
-/// A pooler that gives each connection one of the server's for as long as it lasts.
+/// A pooler between nodes and the server of a database.
+#[derive(Debug)]
 pub struct Pooler {
     /// The database, by this way.
     pub url: String,
+    /// The running pooler.
     pub program: Started,
 }
 
@@ -19,6 +21,7 @@ impl Pooler {
         program.is_none().then_some("no PgBouncer on this machine")
     }
 
+    /// Starts one that gives each connection one of the server's for as long as it lasts.
     pub fn start(database: &Database) -> Self {
         Self::start_in(database, "session")
     }

@@ -102,6 +102,7 @@ impl Gate {
 }
 
 impl FaultStore {
+    /// Wraps this store.
     pub fn new(inner: Arc<dyn TokenStore>) -> Self {
         Self::with(inner, None)
     }
