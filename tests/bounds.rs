@@ -8,21 +8,15 @@ mod completeness;
 
 use std::collections::BTreeSet;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use libtest_mimic::Trial;
-use pat_core::event::Event;
-use pat_core::event::EventSink;
-use pat_core::notification::{Notification, Notifier, NotifyError};
-use pat_core::settings::{RevocationWait, SettingsBuilder};
+use pat_core::settings::RevocationWait;
 use pat_core::store::Job;
-use pat_core::testing::{TestClock, TestDirectory};
-use pat_core::{Administration, BoxError, Caller, CreatedToken, Pats, Principal, Settings};
+use pat_core::{Administration, Caller, CreatedToken, Pats, Principal};
 use pat_harness::blocking_trial;
-use pat_harness::fault_store::{Fault, FaultStore, METHODS};
+use pat_harness::fault_ports::{FaultPorts, FaultSink};
+use pat_harness::fault_store::{Fault, METHODS};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -35,78 +29,28 @@ pub(crate) fn trials() -> Vec<Trial> {
 /// A service, and what its calls need.
 struct World {
     pats: Pats,
-    store: FaultStore,
-    directory: TestDirectory,
-    mailer: StuckNotifier,
-    sink: StuckSink,
+    ports: FaultPorts,
     caller: Caller,
     administration: Administration<'static>,
     token: CreatedToken,
     principal: Principal,
 }
 
-/// Sends nothing, and says so or not.
-#[derive(Debug, Clone, Default)]
-struct StuckNotifier(Arc<AtomicBool>);
-
-#[async_trait]
-impl Notifier for StuckNotifier {
-    fn name(&self) -> &'static str {
-        "stuck"
-    }
-
-    async fn send(&self, _: &Notification) -> Result<(), NotifyError> {
-        if self.0.load(Ordering::SeqCst) {
-            std::future::pending::<()>().await;
-        }
-        Ok(())
-    }
-}
-
-/// A shared sink that takes what it gets, or never says so.
-#[derive(Debug, Clone, Default)]
-struct StuckSink(Arc<AtomicBool>);
-
-#[async_trait]
-impl EventSink for StuckSink {
-    fn name(&self) -> Option<&str> {
-        Some("stuck")
-    }
-
-    async fn record(&self, _: &Event) -> Result<(), BoxError> {
-        if self.0.load(Ordering::SeqCst) {
-            std::future::pending::<()>().await;
-        }
-        Ok(())
-    }
-}
-
 impl World {
     async fn new() -> Self {
-        let (store, directory) = (FaultStore::shared_in_memory(), TestDirectory::default());
-        let (alice, admin) = (directory.add("alice"), directory.add_administrator("admin"));
-        let clock = Arc::new(TestClock::default());
-        let (mailer, sink) = (StuckNotifier::default(), StuckSink::default());
-        // Nothing is answered from the cache.
-        let settings = Settings::builder()
-            .auth_cache_expiry_mins(0)
-            .revocation_wait(RevocationWait::Cluster)
-            .notice_created(true)
-            .set("pat.time.zone", "UTC");
-        let settings = settings.and_then(SettingsBuilder::build).expect("settings");
-        let pats = Pats::builder(Arc::new(store.clone()))
-            .users(Arc::new(directory.clone()))
-            .notifier(Arc::new(mailer.clone()))
-            .events(Arc::new(sink.clone()))
-            .clock(clock.clone())
-            .settings(settings)
-            .build();
+        let ports = FaultPorts::new(FaultSink::shared());
+        let (alice, admin) = (
+            ports.directory.add("alice"),
+            ports.directory.add_administrator("admin"),
+        );
+        let settings = FaultPorts::settings().revocation_wait(RevocationWait::Cluster);
+        let pats = ports.service(settings);
         pats.poll_changes().await.expect("a poll");
         let caller = Caller::header_authenticated(alice);
         // One to prune, and one in use, whose last use and creation are still to be told.
         let old = pats.create(&caller, calls::request(Some(1))).await;
         old.expect("a token");
-        clock.advance(Duration::from_hours(32 * 24));
+        ports.clock.advance(Duration::from_hours(32 * 24));
         let token = pats
             .create(&caller, calls::request(None))
             .await
@@ -114,11 +58,11 @@ impl World {
         let verdict = pats.authenticate(token.plain.expose().as_bytes()).await;
         let principal = verdict.expect("a good token");
         // An owner whom the directory no longer knows.
-        let gone = Caller::header_authenticated(directory.add("gone"));
+        let gone = Caller::header_authenticated(ports.directory.add("gone"));
         pats.create(&gone, calls::request(None))
             .await
             .expect("a token");
-        directory.remove(gone.owner());
+        ports.directory.remove(gone.owner());
         // For all that it is asked of: until the test ends.
         let of: &'static _ = Box::leak(Box::new((
             pats.clone(),
@@ -128,10 +72,7 @@ impl World {
         Self {
             administration: administration.expect("an administrator"),
             pats,
-            store,
-            directory,
-            mailer,
-            sink,
+            ports,
             caller,
             token,
             principal,
@@ -206,13 +147,14 @@ const BEST_EFFORT: &[&str] = &[
 )]
 async fn make(call: &calls::Call, mute: Mute) -> bool {
     let world = World::new().await;
+    let ports = &world.ports;
     match mute {
         Mute::Nothing => {}
-        Mute::Method(method) => world.store.set(&[method], Fault::Silent),
-        Mute::Store => world.store.set(METHODS, Fault::Silent),
-        Mute::Directory => world.directory.set_silent(true),
-        Mute::Notifier => world.mailer.0.store(true, Ordering::SeqCst),
-        Mute::Sink => world.sink.0.store(true, Ordering::SeqCst),
+        Mute::Method(method) => ports.store.set(&[method], Fault::Silent),
+        Mute::Store => ports.store.set(METHODS, Fault::Silent),
+        Mute::Directory => ports.directory.set_silent(true),
+        Mute::Notifier => ports.notifier.set(Some(Fault::Silent)),
+        Mute::Sink => ports.sink.set(Some(Fault::Silent)),
     }
     let begun = tokio::time::Instant::now();
     let longest = Duration::from_hours(24);

@@ -2,22 +2,17 @@
 //! is over, however many jobs and requests meet it.
 
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use http::{Request, StatusCode};
 use libtest_mimic::Trial;
-use pat_core::event::Event;
-use pat_core::event::EventSink;
-use pat_core::settings::SettingsBuilder;
-use pat_core::testing::{RecordingNotifier, TestClock, TestDirectory};
-use pat_core::{BoxError, Caller, CreatedToken, Pats, Settings, TokenRequest};
+use pat_core::{Caller, CreatedToken, Pats, TokenRequest};
 use pat_harness::blocking_trial;
-use pat_harness::fault_store::{Fault, FaultStore, METHODS};
+use pat_harness::fault_ports::{FaultPorts, FaultSink};
+use pat_harness::fault_store::{Fault, METHODS};
 use pat_tower::PatLayer;
 use pat_tower::api::Api;
 use tower::ServiceExt as _;
@@ -73,61 +68,25 @@ impl Log {
     }
 }
 
-/// Fails when it is told to.
-#[derive(Debug, Clone, Default)]
-struct Sink(Arc<AtomicBool>);
-
-#[async_trait]
-impl EventSink for Sink {
-    async fn record(&self, _: &Event) -> Result<(), BoxError> {
-        if self.0.load(Ordering::SeqCst) {
-            return Err("the queue is gone".into());
-        }
-        Ok(())
-    }
-}
-
 struct World {
     pats: Pats,
     app: Router,
-    store: FaultStore,
-    directory: TestDirectory,
-    mailer: RecordingNotifier,
-    sink: Sink,
-    clock: Arc<TestClock>,
+    ports: FaultPorts,
     alice: Caller,
     token: CreatedToken,
 }
 
 impl World {
     async fn new() -> Self {
-        let (store, directory) = (FaultStore::shared_in_memory(), TestDirectory::default());
-        let alice = Caller::header_authenticated(directory.add("alice"));
-        let (mailer, sink) = (RecordingNotifier::default(), Sink::default());
-        let clock = Arc::new(TestClock::default());
-        let settings = Settings::builder()
-            .max_tokens_per_user(1_000_000)
-            .auth_cache_expiry_mins(0)
-            .notice_created(true)
-            .set("pat.time.zone", "UTC");
-        let settings = settings.and_then(SettingsBuilder::build).expect("settings");
-        let pats = Pats::builder(Arc::new(store.clone()))
-            .users(Arc::new(directory.clone()))
-            .notifier(Arc::new(mailer.clone()))
-            .events(Arc::new(sink.clone()))
-            .clock(clock.clone())
-            .settings(settings)
-            .build();
+        let ports = FaultPorts::new(FaultSink::default());
+        let alice = Caller::header_authenticated(ports.directory.add("alice"));
+        let pats = ports.service(FaultPorts::settings().max_tokens_per_user(1_000_000));
         let api: Router = Api::new(pats.clone()).router();
         let token = pats.create(&alice, request()).await.expect("a token");
         Self {
             app: api.layer(PatLayer::optional(pats.clone())),
             pats,
-            store,
-            directory,
-            mailer,
-            sink,
-            clock,
+            ports,
             alice,
             token,
         }
@@ -138,7 +97,7 @@ impl World {
         const ROUND: Duration = Duration::from_millis(100);
         for _ in 0..seconds * 10 {
             tokio::time::sleep(ROUND).await;
-            self.clock.advance(ROUND);
+            self.ports.clock.advance(ROUND);
             // The layer's own answer, and the router's.
             let bearer = format!("Bearer {}", self.token.plain.expose());
             let by_token = Request::get("/policy").header("authorization", bearer);
@@ -182,23 +141,23 @@ async fn outages(log: &Log) {
     expect_lines(&log.take(), &[]);
 
     // Half a minute, in which it fails in two ways.
-    world.store.set(METHODS, Fault::Failing);
+    world.ports.store.set(METHODS, Fault::Failing);
     world
         .run_requests(15, StatusCode::SERVICE_UNAVAILABLE)
         .await;
-    world.store.set(METHODS, Fault::Silent);
+    world.ports.store.set(METHODS, Fault::Silent);
     world
         .run_requests(15, StatusCode::SERVICE_UNAVAILABLE)
         .await;
     expect_lines(&log.take(), &[(STORE, "an outage begins")]);
-    world.store.set(&[], Fault::Silent);
+    world.ports.store.set(&[], Fault::Silent);
     world.run_requests(5, StatusCode::OK).await;
     expect_lines(&log.take(), &[]);
     world.run_requests(60, StatusCode::OK).await;
     expect_lines(&log.take(), &[(STORE, "the outage is over")]);
 
     // What a single method does is an outage too, though others answer.
-    world.store.set(&["find_by_digest"], Fault::Failing);
+    world.ports.store.set(&["find_by_digest"], Fault::Failing);
     world
         .run_requests(70, StatusCode::SERVICE_UNAVAILABLE)
         .await;
@@ -208,25 +167,25 @@ async fn outages(log: &Log) {
         &[(STORE, "an outage begins"), (STORE, "the outage continues")],
     );
     assert!(lasts[1].contains("failures=6"), "it counts: {}", lasts[1]);
-    world.store.set(&[], Fault::Silent);
+    world.ports.store.set(&[], Fault::Silent);
     world.run_requests(30, StatusCode::OK).await;
     expect_lines(&log.take(), &[(STORE, "the outage is over")]);
 
     // All else.
-    let others = ["the user directory", "notifier recording", "event sink 1"];
-    world.directory.set_down(true);
-    world.sink.0.store(true, Ordering::SeqCst);
+    let others = ["the user directory", "notifier fault", "event sink 1"];
+    world.ports.directory.set_down(true);
+    world.ports.sink.set(Some(Fault::Failing));
     world
         .run_requests(20, StatusCode::SERVICE_UNAVAILABLE)
         .await;
-    world.directory.set_down(false);
-    world.mailer.fail_for_now();
+    world.ports.directory.set_down(false);
+    world.ports.notifier.set(Some(Fault::Failing));
     world.run_requests(5, StatusCode::OK).await;
     expect_lines(
         &log.take(),
         &others.map(|cause| (cause, "an outage begins")),
     );
-    world.sink.0.store(false, Ordering::SeqCst);
+    world.ports.sink.set(None);
     world.run_requests(30, StatusCode::OK).await;
     let over = [others[0], others[2]].map(|cause| (cause, "the outage is over"));
     expect_lines(&log.take(), &over);

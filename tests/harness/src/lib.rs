@@ -11,6 +11,7 @@ mod budget;
 pub mod database;
 pub mod disk;
 mod example;
+pub mod fault_ports;
 pub mod fault_proxy;
 pub mod fault_store;
 mod folders;
