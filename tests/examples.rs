@@ -1,14 +1,13 @@
 //! The examples that people begin from, each as a process of its own.
 
 use std::process::{ExitCode, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use pat_core::{BoxError, Caller, Pats};
+use pat_core::BoxError;
+use pat_harness::node::stored_last_use;
 use pat_harness::process::{Process, command};
 use pat_harness::{TOKENS, answer, client, trial};
-use pat_sqlx::SqliteStore;
 use reqwest::StatusCode;
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
@@ -66,11 +65,7 @@ async fn axum_ends_and_loses_no_last_use() {
     let half = half_request(&server).await;
     ends(&mut server, "TERM").await;
     drop((stream, half));
-    let store = SqliteStore::open(folder.path().join("pat.db")).await;
-    let pats = Pats::builder(Arc::new(store.expect("a store"))).build();
-    let alice = Caller::header_authenticated("alice".parse().expect("an owner"));
-    let listed = pats.list(&alice).await.expect("a list");
-    assert!(listed[0].last_used_at.is_some());
+    assert!(stored_last_use(folder.path()).await.is_some());
 }
 
 async fn hyper_ends() {

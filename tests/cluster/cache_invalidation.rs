@@ -7,7 +7,7 @@ use libtest_mimic::Trial;
 use pat_core::settings::{CreateByToken, RevocationWait};
 use pat_core::testing::TestClock;
 use pat_core::{CreatedToken, MemoryStore, Pats};
-use pat_harness::node::{Node, accepts, alice, is_unavailable, many_tokens, pair};
+use pat_harness::node::{Node, accepts, alice, is_unavailable, many_tokens, pair, sqlite_url};
 use pat_harness::{trial, until};
 use pat_sqlx::SqliteStore;
 
@@ -105,7 +105,7 @@ async fn a_feed_that_was_rewritten_drops_the_cache() {
         .expect("a change");
     b.pats.poll_changes().await.expect("a poll");
     // A failover that lost the tail, and a new history that has caught up again.
-    let url = format!("sqlite:{}", folder.path().join("pat.db").display());
+    let url = sqlite_url(folder.path());
     let pool = pat_sqlx::sqlx::SqlitePool::connect(&url)
         .await
         .expect("the database");

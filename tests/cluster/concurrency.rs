@@ -10,7 +10,7 @@ use pat_core::{Caller, Pats, Settings, TokenRequest};
 use pat_harness::database::{AnyDatabase, trials_on_all};
 use pat_harness::fault_store::FaultStore;
 use pat_harness::process::Process;
-use pat_harness::{TOKENS, answer, client, until};
+use pat_harness::{TOKENS, answer, client, column, until};
 use reqwest::{Client, StatusCode};
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -79,8 +79,8 @@ async fn list(http: &Client, server: &Process) -> Vec<i64> {
     let list = answer(request.basic_auth("alice", Some("alice")))
         .await
         .json();
-    let tokens = list.as_array().expect("a list").iter();
-    tokens.filter_map(|token| token["id"].as_i64()).collect()
+    let ids = column(&list, "id").into_iter();
+    ids.filter_map(|id| id.as_i64()).collect()
 }
 
 async fn revoke(http: &Client, server: &Process, id: i64) {

@@ -1,13 +1,15 @@
 //! Two servers, each a process of its own, on one database: a SQLite file, unless the test says more.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
 use pat_harness::database::{AnyDatabase, trials_on_all};
+use pat_harness::node::stored_last_use;
 use pat_harness::process::Process;
-use pat_harness::{Answer, MYSELF, NewToken, PROJECTS, TOKENS, answer, client, trial, until};
+use pat_harness::{
+    Answer, MYSELF, NewToken, PROJECTS, TOKENS, answer, client, count, trial, until,
+};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
@@ -109,16 +111,8 @@ async fn the_limit_holds_across_processes() {
     ];
     let creations = (0..60).map(|number| create(&servers[number % 2]));
     let answers = futures_util::future::join_all(creations).await;
-    let count = |status| {
-        answers
-            .iter()
-            .filter(|answer| answer.status == status)
-            .count()
-    };
-    assert_eq!(
-        (count(StatusCode::CREATED), count(StatusCode::FORBIDDEN)),
-        (10, 50)
-    );
+    assert_eq!(count(&answers, StatusCode::CREATED), 10);
+    assert_eq!(count(&answers, StatusCode::FORBIDDEN), 50);
 }
 
 async fn sigterm_writes_last_uses_and_ends_well() {
@@ -127,13 +121,7 @@ async fn sigterm_writes_last_uses_and_ends_well() {
     let token = create(&server).await.created();
     assert_eq!(status(&server, &token).await, StatusCode::OK);
     assert!(server.terminate(), "exit code 0");
-    let store = pat_sqlx::SqliteStore::open(folder.path().join("pat.db"))
-        .await
-        .expect("a store");
-    let pats = pat_core::Pats::builder(Arc::new(store)).build();
-    let alice = pat_core::Caller::header_authenticated("alice".parse().expect("an owner"));
-    let listed = pats.list(&alice).await.expect("a list");
-    assert!(listed[0].last_used_at.is_some());
+    assert!(stored_last_use(folder.path()).await.is_some());
 }
 
 /// Disabled, deleted or added through one of two servers, a user is so on the other one, and after a

@@ -227,16 +227,22 @@ fn is_parent_invalid(error: &CreateError) -> bool {
     matches!(error, CreateError::Refused(PolicyError::ParentInvalid))
 }
 
+/// So many requests with this token at once.
+fn requests(node: &Node, token: &CreatedToken, count: usize) -> JoinSet<bool> {
+    let mut requests = JoinSet::new();
+    for _ in 0..count {
+        let (pats, text) = (node.pats.clone(), token.plain.expose().to_owned());
+        requests.spawn(async move { accepts(&pats, &text).await });
+    }
+    requests
+}
+
 async fn five_thousand_requests_make_one_query() {
     let (_folder, sqlite) = sqlite().await;
     let node = Node::on(Arc::new(sqlite), many_tokens()).await;
     let token = node.create().await;
     node.store.hold_lookups(true);
-    let mut requests = JoinSet::new();
-    for _ in 0..5_000 {
-        let (pats, text) = (node.pats.clone(), token.plain.expose().to_owned());
-        requests.spawn(async move { accepts(&pats, &text).await });
-    }
+    let requests = requests(&node, &token, 5_000);
     until("a row was read", async || node.store.lookups() > 0).await;
     node.store.hold_lookups(false);
     assert!(
@@ -253,11 +259,7 @@ async fn dropped_requests_harm_nobody() {
     let node = Node::on(Arc::new(MemoryStore::default()), many_tokens()).await;
     let token = node.create().await;
     node.store.hold_lookups(true);
-    let mut requests = JoinSet::new();
-    for _ in 0..1_000 {
-        let (pats, text) = (node.pats.clone(), token.plain.expose().to_owned());
-        requests.spawn(async move { accepts(&pats, &text).await });
-    }
+    let mut requests = requests(&node, &token, 1_000);
     until("a row was read", async || node.store.lookups() > 0).await;
     let (pats, text) = (node.pats.clone(), token.plain.expose().to_owned());
     let patient = tokio::spawn(async move { accepts(&pats, &text).await });

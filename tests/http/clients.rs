@@ -10,6 +10,7 @@ use libtest_mimic::Trial;
 use pat_core::{Settings, SystemClock};
 use pat_example_server::{Config, app};
 use pat_harness::names::{name_in_case, name_of};
+use pat_harness::node::sqlite_url;
 use pat_harness::{named_trial_with_need, python};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -181,13 +182,7 @@ async fn a_script_passes(shell: Shell, script: &str) {
         .arg("-I")
         .arg(python::script("clients").join(format!("use_{script}.py")))
         .arg(shell.base());
-    let output = run(command).await;
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{script}: {}\n{errors}",
-        output.status
-    );
+    run(command, script).await;
 }
 
 /// Runs a client against a server of its own.
@@ -197,7 +192,7 @@ where
     F: Future<Output = ()>,
 {
     let directory = tempfile::tempdir().expect("a temporary folder");
-    let database = format!("sqlite:{}", directory.path().join("pat.db").display());
+    let database = sqlite_url(directory.path());
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("the listener has an address");
     let mut config = Config::for_test(database, Settings::default());
@@ -222,8 +217,8 @@ fn client(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Runs a client in an empty home, and ends it when it takes too long.
-async fn run(mut command: Command) -> Output {
+/// Runs a client in an empty home, and ends it when it takes too long. It must succeed.
+async fn run(mut command: Command, what: &str) -> Output {
     let home = tempfile::tempdir().expect("a temporary folder");
     command
         .env("HOME", home.path())
@@ -231,7 +226,10 @@ async fn run(mut command: Command) -> Output {
         .kill_on_drop(true);
     let output = tokio::time::timeout(CLIENT_TIMEOUT, command.output()).await;
     let output = output.unwrap_or_else(|_| panic!("over {CLIENT_TIMEOUT:?}: {command:?}"));
-    output.expect("the client starts")
+    let output = output.expect("the client starts");
+    let (status, errors) = (output.status, String::from_utf8_lossy(&output.stderr));
+    assert!(status.success(), "{what}: {status}\n{errors}");
+    output
 }
 
 /// Runs lines of shell with these variables.
@@ -258,13 +256,7 @@ impl Shell {
             .arg("-c")
             .arg(format!("exec curl --disable -sS -i {arguments}"))
             .envs(self.0.iter().map(|(name, value)| (name, value)));
-        let output = run(command).await;
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            output.status.success(),
-            "{line}: {}\n{errors}",
-            output.status
-        );
+        let output = run(command, line).await;
         let text = String::from_utf8(output.stdout).expect("the answer is text");
         let (head, body) = text.split_once("\r\n\r\n").expect("the answer has a head");
         let status = format!("HTTP/1.1 {expected_status} ");

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use pat_harness::{Answer, MYSELF, Server, TOKENS, answer, trial};
+use pat_harness::node::{sqlite_url, stored_last_use};
+use pat_harness::{Answer, MYSELF, Server, TOKENS, answer, column, trial};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
@@ -89,12 +90,7 @@ async fn create_use_list_revoke() {
     );
     let list = answer(by(server.get(TOKENS), "alice")).await;
     let list = list.json();
-    let ids: Vec<_> = list
-        .as_array()
-        .expect("an array")
-        .iter()
-        .map(|t| t["id"].clone())
-        .collect();
+    let ids = column(&list, "id");
     assert_eq!(ids, [json!(token.id), eternal.json()["id"].clone()]);
     assert_eq!(
         list[0]["lastAccessedAt"], "2026-02-26T22:42:21.247+00:00",
@@ -198,7 +194,7 @@ async fn tokens_can_be_switched_off() {
     let server = Server::start().await;
     let token = server.create("alice").await;
     let folder = server.stop().await;
-    let url = format!("sqlite:{}", folder.path().join("pat.db").display());
+    let url = sqlite_url(folder.path());
     let settings = pat_core::Settings::builder()
         .enabled(false)
         .build()
@@ -379,13 +375,8 @@ async fn last_use_is_written_at_shutdown() {
     server.clock.advance(Duration::from_secs(1));
     assert_eq!(server.try_token(&token.raw).await, StatusCode::OK);
     let folder = server.stop().await;
-    let store = pat_sqlx::SqliteStore::open(folder.path().join("pat.db"))
-        .await
-        .expect("a store");
-    let pats = pat_core::Pats::builder(Arc::new(store)).build();
-    let alice = pat_core::Caller::header_authenticated("alice".parse().expect("an owner"));
-    let listed = pats.list(&alice).await.expect("a list");
-    let last_used = listed[0].last_used_at.map(|at| at.to_string());
+    let last_used = stored_last_use(folder.path()).await;
+    let last_used = last_used.map(|at| at.to_string());
     assert_eq!(last_used.as_deref(), Some("2026-02-26T22:42:22.247Z"));
 }
 
@@ -411,7 +402,7 @@ async fn atlassian_format_and_old_prefixes() {
     assert_eq!(token.raw.len(), 44);
     assert_eq!(server.try_token(&token.raw).await, StatusCode::OK);
     let folder = server.stop().await;
-    let url = format!("sqlite:{}", folder.path().join("pat.db").display());
+    let url = sqlite_url(folder.path());
     let store = pat_sqlx::SqliteStore::connect(&url)
         .await
         .expect("the same database");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use pat_harness::{Server, answer, python, target_folder, trial, trial_with_need};
+use pat_harness::{Server, answer, column, python, target_folder, trial, trial_with_need};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -136,8 +136,7 @@ async fn it_says_what_clients_are_made_of() {
         "MIT OR Apache-2.0"
     );
     assert!(document["info"]["contact"]["name"].is_string());
-    let tags = document["tags"].as_array().expect("tags");
-    let tags: Vec<_> = tags.iter().map(|tag| &tag["name"]).collect();
+    let tags = column(&document["tags"], "name");
     assert_eq!(tags, ["Tokens", "Administration"]);
     let components = &document["components"];
     let ways_in = components["securitySchemes"].as_object().expect("schemes");

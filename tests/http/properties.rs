@@ -9,7 +9,7 @@ use pat_core::notification::NotificationKind;
 use pat_core::store::Job;
 use pat_core::{Caller, JobRun, MemoryStore, Owner, Pats, Settings, TokenRequest};
 use pat_harness::fault_store::FaultStore;
-use pat_harness::{Answer, MYSELF, Server, TOKENS, answer, blocking_trial, trial};
+use pat_harness::{Answer, MYSELF, Server, TOKENS, answer, blocking_trial, column, trial};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -55,13 +55,9 @@ async fn create(server: &Server, days: u32) -> pat_harness::NewToken {
 }
 
 /// The state of alice's tokens, as her list shows them.
-async fn statuses(server: &Server) -> Vec<String> {
+async fn statuses(server: &Server) -> Vec<Value> {
     let list = answer(server.get(TOKENS).basic_auth("alice", Some("alice"))).await;
-    let list = list.json();
-    let tokens = list.as_array().expect("an array").iter();
-    tokens
-        .map(|token| token["status"].as_str().expect("a status").to_owned())
-        .collect()
+    column(&list.json(), "status")
 }
 
 async fn enabled() {

@@ -19,6 +19,7 @@ use pat_core::store::Job;
 use pat_core::store::TokenStore;
 use pat_core::testing::{RecordingNotifier, RecordingSink, TestClock, TestDirectory};
 use pat_core::{Caller, CreatedToken, JobRun, Pats, Settings, TokenRequest, UserDirectory};
+use pat_harness::node::{sent_kinds, sqlite_url};
 use pat_sqlx::SqliteStore;
 use pat_sqlx::sqlx::SqlitePool;
 
@@ -97,8 +98,7 @@ impl Node {
     }
 
     fn sent_notifications(&self) -> Vec<NotificationKind> {
-        let sent = self.mailer.sent();
-        sent.iter().map(|notification| notification.kind).collect()
+        sent_kinds(&self.mailer)
     }
 }
 
@@ -113,7 +113,7 @@ fn folder() -> tempfile::TempDir {
 
 /// The database itself.
 async fn database(folder: &tempfile::TempDir) -> SqlitePool {
-    let url = format!("sqlite:{}", folder.path().join("pat.db").display());
+    let url = sqlite_url(folder.path());
     let pool = SqlitePool::connect(&url).await;
     pool.expect("the database")
 }

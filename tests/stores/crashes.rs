@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 use pat_harness::process::Process;
-use pat_harness::{PROJECTS, TOKENS, client, trial};
+use pat_harness::{PROJECTS, TOKENS, client, column, trial};
 use pat_servers::environment::number;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -52,12 +52,8 @@ async fn kill_9_loses_nothing_that_was_acknowledged() {
         .await
         .expect("an answer");
     let list: Value = list.json().await.expect("a list");
-    let listed: HashSet<i64> = list
-        .as_array()
-        .expect("an array")
-        .iter()
-        .filter_map(|token| token["id"].as_i64())
-        .collect();
+    let listed = column(&list, "id").into_iter();
+    let listed: HashSet<_> = listed.filter_map(|id| id.as_i64()).collect();
     let acknowledged = Arc::into_inner(acknowledged).expect("no client is left");
     let acknowledged = acknowledged.into_inner().expect("no client panicked");
     for id in &acknowledged.created {

@@ -11,7 +11,7 @@ use pat_core::store::{Job, LeaseAnswer, LeaseRequest, MarkBounds};
 use pat_core::testing::{TestClock, TestDirectory};
 use pat_core::{AuthError, Caller, Clock as _, Pats, Settings, SystemClock, TokenRequest};
 use pat_harness::database::AnyDatabase;
-use pat_harness::node::named_users;
+use pat_harness::node::{named_users, sqlite_url};
 use pat_servers::{Database, Kind, rows};
 use pat_sqlx::sqlx::{self, Pool};
 use pat_sqlx::{AnyStore, Dialect};
@@ -159,7 +159,7 @@ pub(super) async fn each_node_sees_the_others_revocations(database: Database) {
 /// A folder that goes when it is dropped, and the URL of a file in it.
 fn sqlite() -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let url = format!("sqlite:{}?mode=rwc", folder.path().join("pat.db").display());
+    let url = sqlite_url(folder.path());
     (folder, url)
 }
 

@@ -13,6 +13,7 @@ use pat_core::{Clock as _, SystemClock};
 use pat_harness::database::{
     AnyDatabase, trial_on, trial_on_sqlite, trial_that_stops, trials_on_all,
 };
+use pat_harness::node::sqlite_url;
 use pat_servers::rows::new_token;
 use pat_servers::{Database, Kind};
 use pat_sqlx::sqlx::pool::PoolOptions;
@@ -246,7 +247,7 @@ async fn the_suites_pass_at_the_worst_pragmas() {
     for group in groups(SQLITE) {
         let runs = cases().map(|case| async move {
             let folder = tempfile::tempdir().expect("a temporary folder");
-            let url = format!("sqlite:{}?mode=rwc", folder.path().join("pat.db").display());
+            let url = sqlite_url(folder.path());
             let worst: Vec<_> = group
                 .iter()
                 .map(|(name, value)| format!("PRAGMA {name} = {value}"))
@@ -400,7 +401,7 @@ async fn refused_on_sqlite(url: &str) {
     ];
     assert_refused::<Sqlite>(url, sound, &faults).await;
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let other = format!("sqlite:{}?mode=rwc", folder.path().join("pat.db").display());
+    let other = sqlite_url(folder.path());
     let pool = pool::<Sqlite>(&other, &[], false).await;
     let refused = SqlxStore::new(pool.clone(), pool).migrate().await;
     let Err(ConnectError::Setting { name, found, .. }) = refused else {
@@ -411,7 +412,7 @@ async fn refused_on_sqlite(url: &str) {
 
 async fn another_encoding_is_refused_by_name() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let url = format!("sqlite:{}?mode=rwc", folder.path().join("pat.db").display());
+    let url = sqlite_url(folder.path());
     let set = ["PRAGMA encoding = 'UTF-16'; CREATE TABLE IF NOT EXISTS host (id INTEGER)".into()];
     pool::<Sqlite>(&url, &set, false).await.close().await;
     let refused = pat_sqlx::connect(&url).await.expect_err("another encoding");

@@ -11,7 +11,7 @@ use pat_core::Settings;
 use pat_harness::database::{Pooler, trial_on, trial_on_sqlite};
 use pat_harness::named_trial_with_need;
 use pat_harness::names::{name_on, name_on_own};
-use pat_harness::node::Node;
+use pat_harness::node::{Node, sqlite};
 use pat_harness::process::{AS_SERVER, run_to_end};
 use pat_servers::programs::is_root;
 use pat_servers::{Database, Kind};
@@ -50,13 +50,9 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 async fn each_table_must_take_writes() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (folder, store) = sqlite().await;
+    store.close().await;
     let path = folder.path().join("pat.db");
-    SqliteStore::open(&path)
-        .await
-        .expect("a store")
-        .close()
-        .await;
     // One connection, since another one would not know which triggers are gone.
     let pool = pat_sqlx::sqlx::sqlite::SqlitePoolOptions::new().max_connections(1);
     let pool = pool.connect(&format!("sqlite:{}", path.display())).await;
@@ -128,13 +124,8 @@ async fn what_is_committed_must_be_seen_by_others() {
 
 /// Its folder can be written to, so that SQLite opens it, and reads.
 async fn a_file_that_cannot_be_written_is_refused() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("pat.db");
-    SqliteStore::open(&path)
-        .await
-        .expect("a store")
-        .close()
-        .await;
+    let (folder, store) = sqlite().await;
+    store.close().await;
     for mounted in ["pat.db", "."] {
         let (code, said) = run_to_end(&mut server_on_read_only(folder.path(), mounted));
         assert_eq!(code, Some(2), "{said}");

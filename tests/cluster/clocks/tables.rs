@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use pat_core::{Clock as _, Pats, SystemClock};
+use pat_harness::node::sqlite_url;
 use pat_servers::{Database, Kind, Session};
 use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use pat_sqlx::sqlx::{AssertSqlSafe, Connection as _, Executor as _, query_scalar};
@@ -22,7 +23,7 @@ impl Tables {
     /// In a file, with the schema of today and a first report of a node.
     pub(super) async fn in_file() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let url = format!("sqlite:{}", folder.path().join("pat.db").display());
+        let url = sqlite_url(folder.path());
         Self::at(url, folder, None).await
     }
 

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use pat_core::TokenId;
 use pat_core::notification::NotificationKind;
 use pat_core::store::StoreError;
 use pat_core::store::{
     DueNotifications, Job, Lease, LeaseAnswer, LeaseRequest, MarkBounds, Prune, Purge,
 };
 use pat_core::testing::TestDirectory;
+use pat_core::{Caller, TokenId};
 use pat_servers::galera::Cluster;
 
 use super::{Node, caller, close, nodes, number, overtake, settings};
@@ -159,16 +159,22 @@ async fn claim(node: Node, limit: u32) -> Vec<TokenId> {
     tokens.map(|token| token.id).collect()
 }
 
+/// Creates so many tokens of this user, on all nodes by turns.
+async fn create(nodes: &[Node], user: &Caller, count: usize) -> Vec<TokenId> {
+    let mut created = vec![];
+    for node in nodes.iter().cycle().take(count) {
+        created.push(node.create(user).await.expect("a token").token.id);
+    }
+    created
+}
+
 pub(super) async fn a_notice_is_claimed_once(cluster: Cluster) {
     const NOTICES: usize = 40;
     let users = TestDirectory::default();
     let settings = settings().notice_created(true).max_tokens_per_user(1_000);
     let nodes = nodes(&cluster, &users, settings).await;
     let alice = caller(&users.add("alice"));
-    let mut created = vec![];
-    for node in nodes.iter().cycle().take(NOTICES) {
-        created.push(node.create(&alice).await.expect("a token").token.id);
-    }
+    let mut created = create(&nodes, &alice, NOTICES).await;
     let first = claim(nodes[0].clone(), 10);
     let (first, second) = overtake(
         &cluster,
@@ -198,10 +204,7 @@ pub(super) async fn one_of_three_nodes_sends_each_notice(cluster: Cluster) {
     let nodes = nodes(&cluster, &users, settings).await;
     let alice = caller(&users.add("alice"));
     users.set_email(alice.owner(), Some("alice@example.com"));
-    let mut created = vec![];
-    for node in nodes.iter().cycle().take(NOTICES) {
-        created.push(node.create(&alice).await.expect("a token").token.id);
-    }
+    let mut created = create(&nodes, &alice, NOTICES).await;
     while number(&cluster, "SELECT COUNT(*) FROM pat_notice WHERE state = 0").await > 0 {
         let deliveries = nodes.iter().map(|node| node.pats.deliver_notifications());
         for delivery in join_all(deliveries).await {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::node::sqlite_url;
 use pat_core::notification::NotificationKind;
 use pat_core::store::Job;
 use pat_core::testing::{RecordingNotifier, TestClock};
@@ -47,7 +48,7 @@ impl Server {
 
     /// With the database in this folder, and these properties.
     pub async fn within(folder: tempfile::TempDir, properties: &[(&str, &str)]) -> Self {
-        let url = format!("sqlite:{}", folder.path().join("pat.db").display());
+        let url = sqlite_url(folder.path());
         Self::on(url, folder, properties).await
     }
 
@@ -273,6 +274,18 @@ impl Answer {
             raw,
         }
     }
+}
+
+/// How many of these answers have this status.
+pub fn count(answers: &[Answer], status: StatusCode) -> usize {
+    let answers = answers.iter();
+    answers.filter(|answer| answer.status == status).count()
+}
+
+/// The value of this member in each object of an array.
+pub fn column(array: &Value, member: &str) -> Vec<Value> {
+    let objects = array.as_array().expect("an array").iter();
+    objects.map(|object| object[member].clone()).collect()
 }
 
 /// Sends a request; whatever comes back must keep the contract of every answer.

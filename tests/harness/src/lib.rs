@@ -29,7 +29,9 @@ pub mod smtp;
 mod time;
 mod trial;
 
-pub use self::example::{Answer, MYSELF, NewToken, PROJECTS, Server, TOKENS, answer, client};
+pub use self::example::{
+    Answer, MYSELF, NewToken, PROJECTS, Server, TOKENS, answer, client, column, count,
+};
 pub use self::folders::{repository, target_folder};
 pub use self::run::{Plan, run};
 pub use self::time::{timer_now, until};

@@ -1,10 +1,13 @@
 //! A service in this process, or two that share a database.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+use pat_core::notification::NotificationKind;
 use pat_core::settings::SettingsBuilder;
 use pat_core::store::TokenStore;
-use pat_core::testing::{TestClock, TestDirectory};
+use pat_core::testing::{RecordingNotifier, TestClock, TestDirectory};
 use pat_core::{AuthError, Caller, CreatedToken, Pats, Settings, TokenRequest};
 use pat_sqlx::SqliteStore;
 
@@ -67,6 +70,11 @@ pub async fn bearer(pats: &Pats) -> String {
     format!("Bearer {}", created.plain.expose())
 }
 
+/// The URL of the database file in this folder.
+pub fn sqlite_url(folder: &Path) -> String {
+    format!("sqlite:{}?mode=rwc", folder.join("pat.db").display())
+}
+
 /// A SQLite store in a folder of its own.
 pub async fn sqlite() -> (tempfile::TempDir, SqliteStore) {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -115,4 +123,18 @@ pub fn named_users(keys: &[&str]) -> TestDirectory {
         users.add(key);
     }
     users
+}
+
+/// When alice's first token was last used, as the database file in this folder has it.
+pub async fn stored_last_use(folder: &Path) -> Option<Timestamp> {
+    let store = SqliteStore::open(folder.join("pat.db")).await;
+    let pats = Pats::builder(Arc::new(store.expect("a store"))).build();
+    let listed = pats.list(&alice()).await.expect("a list");
+    listed[0].last_used_at
+}
+
+/// What the notifications that were sent so far are about, in the order of sending.
+pub fn sent_kinds(notifier: &RecordingNotifier) -> Vec<NotificationKind> {
+    let sent = notifier.sent();
+    sent.iter().map(|notification| notification.kind).collect()
 }

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use pat_servers::programs::free_ports;
 use serde_json::Value;
 
 use crate::mail::Mail;
@@ -171,12 +172,6 @@ fn install(folder: &Path, owner: &str, group: &str, mode: &str, names: &[impl As
     command.args(["-d", "-o", owner, "-g", group, "-m", mode]);
     command.args(names.iter().map(|name| folder.join(name)));
     assert!(command.status().expect("install").success());
-}
-
-/// Postfix takes no listening socket from us, so these are free until it takes them.
-fn free_ports() -> [u16; 2] {
-    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    listeners.map(|listener| listener.local_addr().expect("an address").port())
 }
 
 fn is_open(port: u16) -> bool {

@@ -1,12 +1,11 @@
 //! A proxy of the test's own: in the foreground, on a free port, in a temporary folder.
 
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use pat_servers::programs::{ending_with_the_tests, find, signal};
+use pat_servers::programs::{ending_with_the_tests, find, free_ports, signal};
 
 use crate::{client, target_folder, until};
 
@@ -88,7 +87,7 @@ impl Program {
     /// Starts it with this in its configuration.
     pub async fn start(&self, what: &str) -> Proxy {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let port = free_port();
+        let [port] = free_ports();
         for (name, content) in (self.files)(port, what) {
             fs::write(folder.path().join(name), content).expect("a file");
         }
@@ -233,10 +232,4 @@ fn haproxy(port: u16, configuration: &str) -> Vec<(&'static str, String)> {
          default_backend host\n"
     );
     vec![("haproxy.cfg", format!("{configuration}\n{frontend}"))]
-}
-
-/// A proxy takes no listening socket from us, so this is free until it takes it.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
 }

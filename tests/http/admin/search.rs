@@ -5,16 +5,14 @@ use std::time::Duration;
 
 use pat_core::format::TokenFormat as _;
 use pat_core::format::{PrefixedFormat, TokenPrefix};
-use pat_harness::{MYSELF, Server, TOKENS, answer};
+use pat_harness::{MYSELF, Server, TOKENS, answer, column};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::{IDENTIFY, SEARCH, USERS, by_admin, create, id, post, raw, search};
 
-pub(super) fn names(page: &Value) -> Vec<&str> {
-    let values = page["values"].as_array().expect("values");
-    let names = values.iter().map(|token| token["name"].as_str());
-    names.collect::<Option<_>>().expect("names")
+pub(super) fn names(page: &Value) -> Vec<Value> {
+    column(&page["values"], "name")
 }
 
 pub(super) async fn a_page_has_all_that_clients_read() {
@@ -262,10 +260,7 @@ pub(super) async fn users_are_found_for_the_author_picker() {
     let find = async |query: &str| {
         let found = answer(by_admin(server.get(&format!("{USERS}{query}")))).await;
         assert_eq!(found.status, StatusCode::OK);
-        let found = found.json();
-        let users = found.as_array().expect("an array").iter();
-        let keys = users.map(|user| user["userKey"].as_str().expect("a key").to_owned());
-        keys.collect::<Vec<_>>()
+        column(&found.json(), "userKey")
     };
     assert_eq!(find("?contains=LIDD").await, ["alice"]);
     assert_eq!(find("?contains=example.com&limit=2").await.len(), 2);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pat_harness::{Server, TOKENS, answer};
+use pat_harness::{Server, TOKENS, answer, column, count};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -199,13 +199,7 @@ pub(super) async fn names_are_taken_as_they_are() {
         assert_eq!(created.json()["name"], name);
     }
     let list = answer(by(server.get(TOKENS), "alice")).await.json();
-    let listed: Vec<_> = list
-        .as_array()
-        .expect("an array")
-        .iter()
-        .map(|t| t["name"].clone())
-        .collect();
-    assert_eq!(listed, names);
+    assert_eq!(column(&list, "name"), names);
 }
 
 pub(super) async fn the_limit_counts_expired_tokens() {
@@ -259,16 +253,8 @@ pub(super) async fn a_hundred_concurrent_creates_keep_the_limit() {
     let body = json!({"name": "a"});
     let requests = (0..100).map(|_| answer(by(server.post(TOKENS), "alice").json(&body)));
     let answers = futures_util::future::join_all(requests).await;
-    let count = |status| {
-        answers
-            .iter()
-            .filter(|answer| answer.status == status)
-            .count()
-    };
-    assert_eq!(
-        (count(StatusCode::CREATED), count(StatusCode::FORBIDDEN)),
-        (10, 90)
-    );
+    assert_eq!(count(&answers, StatusCode::CREATED), 10);
+    assert_eq!(count(&answers, StatusCode::FORBIDDEN), 90);
     let list = answer(by(server.get(TOKENS), "alice")).await.json();
     assert_eq!(list.as_array().expect("an array").len(), 10);
 }

@@ -15,6 +15,7 @@ use pat_core::{
 use pat_harness::fault_store::FaultStore;
 use pat_harness::node::{alice, many_tokens, sqlite};
 use pat_harness::trial;
+use tempfile::TempDir;
 
 use super::{stored, tokens};
 
@@ -94,11 +95,17 @@ fn owner(caller: &Caller) -> &Owner {
     caller.owner()
 }
 
-async fn a_disabled_user_costs_three_look_ups_in_twenty_seconds() {
-    let (_folder, store) = sqlite().await;
+/// A node, and a directory that has alice.
+async fn node_of_alice() -> (TempDir, Counting, Node) {
+    let (folder, store) = sqlite().await;
     let users = Counting::default();
     users.users.add("alice");
     let node = Node::on(FaultStore::new(Arc::new(store)), &users).await;
+    (folder, users, node)
+}
+
+async fn a_disabled_user_costs_three_look_ups_in_twenty_seconds() {
+    let (_folder, users, node) = node_of_alice().await;
     let inactive = node.create().await;
     users.users.set_active(owner(&alice()), false);
     // The pruning asks about all owners.
@@ -164,10 +171,7 @@ async fn a_user_who_is_enabled_again_gets_in_at_once() {
 }
 
 async fn a_node_that_is_not_fresh_asks_about_each_owner() {
-    let (_folder, store) = sqlite().await;
-    let users = Counting::default();
-    users.users.add("alice");
-    let node = Node::on(FaultStore::new(Arc::new(store)), &users).await;
+    let (_folder, users, node) = node_of_alice().await;
     let token = node.create().await;
     users.users.set_active(owner(&alice()), false);
     assert!(node.is_inactive(&token).await);

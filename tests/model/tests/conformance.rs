@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use pat_core::settings::{RevocationWait, SettingsBuilder};
 use pat_core::testing::TestClock;
-use pat_core::{Caller, CreatedToken, Pats, Settings, TokenDigest, TokenRequest};
+use pat_core::{CreatedToken, Pats, Settings, TokenDigest, TokenRequest};
 use pat_harness::fault_store::FaultStore;
+use pat_harness::node::{alice, sqlite_url};
+use pat_harness::until;
 use pat_model::Without;
 use pat_model::staleness::{Action, Staleness, State};
 use pat_sqlx::SqliteStore;
@@ -65,24 +67,10 @@ impl Node {
     }
 }
 
-fn alice() -> Caller {
-    Caller::header_authenticated("alice".parse().expect("an owner"))
-}
-
 fn settings() -> SettingsBuilder {
     Settings::builder()
         .auth_max_staleness_ms(2_000)
         .auth_database_timeout_ms(60_000)
-}
-
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..3_000 {
-        if is_so() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("never: {what}");
 }
 
 /// Steps of the model that one call makes on a real node.
@@ -170,12 +158,12 @@ impl Replay {
             pats.poll_changes().await.expect("a poll");
         }));
         let store = self.b.store.clone();
-        until("the feed is read", || store.polls() > polls).await;
+        until("the feed is read", async || store.polls() > polls).await;
     }
 
     /// Takes the last commit back.
     async fn fail_over(&mut self) {
-        let url = format!("sqlite:{}", self.folder.path().join("pat.db").display());
+        let url = sqlite_url(self.folder.path());
         let pool = pat_sqlx::sqlx::SqlitePool::connect(&url)
             .await
             .expect("the database");
@@ -268,20 +256,20 @@ async fn a_poll_whose_report_is_old_does_not_count() {
     assert!(b.looks_up(&tokens[1]).await);
 
     let first = a.revoke(&tokens[0]);
-    until("it is committed", || a.store.revocations() > 0).await;
+    until("it is committed", async || a.store.revocations() > 0).await;
     b.store.hold_nodes(true);
     let (pats, reads) = (b.pats.clone(), b.store.node_reads());
     let poll = tokio::spawn(async move { pats.poll_changes().await });
-    until("B has reported", || b.store.node_reads() > reads).await;
+    until("B has reported", async || b.store.node_reads() > reads).await;
     let reads = a.store.node_reads();
-    until("A has read that", || a.store.node_reads() > reads + 1).await;
+    until("A has read that", async || a.store.node_reads() > reads + 1).await;
     later();
     first.await.expect("no panic");
 
     let polls = b.store.polls();
     b.store.hold_changes(true);
     b.store.hold_nodes(false);
-    until("B's poll is read", || b.store.polls() > polls).await;
+    until("B's poll is read", async || b.store.polls() > polls).await;
     a.revoke(&tokens[1]).await.expect("no panic");
     b.store.hold_changes(false);
     poll.await.expect("no panic").expect("a poll");

@@ -1,14 +1,13 @@
 //! Three Galera members from the programs that are installed on this machine.
 
 use std::ffi::OsString;
-use std::net::TcpListener;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::programs::{Started, find, folder};
+use super::programs::{Started, find, folder, free_ports};
 use super::{Database, Kind, START_TIMEOUT, Server, Session, await_answer, local};
 
 /// How many members a cluster has: as few as can lose one and go on.
@@ -190,9 +189,7 @@ struct Ports {
 impl Ports {
     /// Three that nobody uses now.
     fn free() -> Self {
-        let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-        let [cluster, increment, snapshot] =
-            listeners.map(|listener| listener.local_addr().expect("an address").to_string());
+        let [cluster, increment, snapshot] = free_ports().map(|port| format!("127.0.0.1:{port}"));
         Self {
             cluster,
             increment,

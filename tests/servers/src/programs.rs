@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
+use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -248,6 +249,14 @@ fn spawn_and_keep(mut command: Command) -> Child {
     });
     let child = receive.recv().expect("an answer");
     child.expect("the server starts")
+}
+
+/// Ports of this machine that nobody uses. A program that cannot be given a listening socket takes them
+/// soon.
+#[must_use]
+pub fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
+    let listeners = [(); COUNT].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    listeners.map(|listener| listener.local_addr().expect("an address").port())
 }
 
 /// Sends a signal to processes; returns whether all of them were there.

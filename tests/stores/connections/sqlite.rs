@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use pat_core::store::TokenStore as _;
 use pat_harness::disk::{Folder, Full};
+use pat_harness::node::sqlite_url;
 use pat_sqlx::sqlx::{Connection as _, Sqlite, SqliteConnection, raw_sql};
 
 use super::{AS_LIMITED, Bench, Fault, TABLES, Triggers, patiently};
@@ -13,7 +14,7 @@ use super::{AS_LIMITED, Bench, Fault, TABLES, Triggers, patiently};
 const SQLITE_PROBE: &str = "BEGIN IMMEDIATE; ROLLBACK";
 
 pub(super) async fn sqlite(folder: &Path) -> Bench<Sqlite> {
-    let url = format!("sqlite:{}?mode=rwc", folder.join("pat.db").display());
+    let url = sqlite_url(folder);
     Bench::on(&url, SQLITE_PROBE).await
 }
 

@@ -12,7 +12,7 @@ use pat_core::store::{Job, SCHEMA_VERSION};
 use pat_core::testing::{self, RecordingNotifier, TestClock};
 use pat_core::{AuthError, Caller, JobRun, Pats, Settings, TokenRequest};
 use pat_harness::database::{AnyDatabase, trials_on_all};
-use pat_harness::node::named_users;
+use pat_harness::node::{named_users, sent_kinds};
 use pat_harness::process::{command, run_to_end};
 use pat_sqlx::ConnectError;
 
@@ -216,12 +216,7 @@ async fn what_a_newer_version_has_to_do_is_left_to_it(place: AnyDatabase) {
     let outbox = pats.outbox().await.expect("the outbox");
     assert_eq!((outbox.pending, outbox.dead), (2, 2), "all there is");
     pats.deliver_notifications().await.expect("a delivery");
-    let sent: Vec<_> = mailer
-        .sent()
-        .iter()
-        .map(|notification| notification.kind)
-        .collect();
-    assert_eq!(sent, [NotificationKind::Created]);
+    assert_eq!(sent_kinds(&mailer), [NotificationKind::Created]);
     for job in [Job::ExpiryCheck, Job::Prune] {
         assert_eq!(pats.run_if_due(job).await.expect("a job"), JobRun::Done);
     }

@@ -10,7 +10,7 @@ use pat_core::testing::RecordingNotifier;
 use pat_core::{AuthError, Pats, Token, TokenId};
 use pat_harness::database::{AnyDatabase, named_trials_on_all};
 use pat_harness::names::name_in_case;
-use pat_harness::node::named_users;
+use pat_harness::node::{named_users, sent_kinds};
 use pat_harness::repository;
 
 /// The versions that were released, each with a file for every database in `schemas`.
@@ -154,12 +154,7 @@ async fn upgrade(place: &AnyDatabase) {
     let dead: Vec<_> = dead.iter().map(|dead| (dead.kind, dead.attempts)).collect();
     assert_eq!(dead, [(NotificationKind::Expired, 12)]);
     pats.deliver_notifications().await.expect("a delivery");
-    let sent: Vec<_> = mailer
-        .sent()
-        .iter()
-        .map(|notification| notification.kind)
-        .collect();
-    assert_eq!(sent, [NotificationKind::RevokedByAdmin]);
+    assert_eq!(sent_kinds(&mailer), [NotificationKind::RevokedByAdmin]);
     store.close().await;
     // And again, as at each start.
     place.make().await;

@@ -1,5 +1,6 @@
 //! An empty database of any kind.
 
+use crate::node::sqlite_url;
 use pat_servers::{Database, Kind};
 use pat_sqlx::sqlx::sqlite::SqliteConnection;
 use pat_sqlx::sqlx::{AssertSqlSafe, Connection as _, Executor as _, query_scalar};
@@ -19,9 +20,7 @@ impl AnyDatabase {
     /// What to connect to.
     pub fn url(&self) -> String {
         match self {
-            Self::Sqlite(folder) => {
-                format!("sqlite:{}?mode=rwc", folder.path().join("pat.db").display())
-            }
+            Self::Sqlite(folder) => sqlite_url(folder.path()),
             Self::Server(database) => database.url.clone(),
         }
     }
