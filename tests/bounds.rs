@@ -20,7 +20,7 @@ use pat_harness::fault_store::{Fault, METHODS};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        blocking_trial(nothing_waits_without_an_end),
+        blocking_trial(every_call_ends_within_its_bound),
         blocking_trial(completeness::every_method_of_the_port_is_in_the_table),
         blocking_trial(completeness::every_call_of_the_api_is_in_the_table),
     ]
@@ -97,7 +97,7 @@ enum Mute {
     Sink,
 }
 
-fn nothing_waits_without_an_end() {
+fn every_call_ends_within_its_bound() {
     let methods = METHODS.iter().copied().map(Mute::Method);
     let others = [
         Mute::Nothing,

@@ -16,15 +16,15 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(another_nodes_revocation_arrives_with_the_poll),
         trial(a_node_that_cannot_poll_stops_trusting_its_cache),
         trial(a_feed_that_was_rewritten_drops_the_cache),
-        trial(a_first_poll_trusts_nothing_from_before),
-        trial(a_revocation_waits_for_those_who_do_not_know),
-        trial(a_node_that_has_died_is_waited_for_once),
-        trial(a_node_that_was_not_waited_for_uses_no_cache),
+        trial(the_first_poll_invalidates_earlier_cache_entries),
+        trial(a_revocation_waits_for_nodes_that_have_not_polled),
+        trial(a_dead_node_delays_one_revocation_only),
+        trial(a_returning_node_uses_no_cache_before_its_report),
         trial(a_node_that_was_away_reports_before_it_polls),
         trial(a_poll_that_outlasts_the_lease_does_not_renew_it),
         trial(a_node_that_cannot_report_uses_no_cache),
         trial(a_repeated_revocation_holds_as_the_first),
-        trial(staleness_zero_asks_each_time),
+        trial(with_staleness_zero_every_request_reads_the_database),
         trial(waiting_for_the_cluster_waits_for_the_lease),
     ]
 }
@@ -122,7 +122,7 @@ async fn a_feed_that_was_rewritten_drops_the_cache() {
     assert_eq!(b.store.lookups(), lookups + 1, "everything is judged anew");
 }
 
-async fn staleness_zero_asks_each_time() {
+async fn with_staleness_zero_every_request_reads_the_database() {
     let (_folder, a, b, token) = pair(many_tokens().auth_max_staleness_ms(0)).await;
     b.pats.poll_changes().await.expect("a poll");
     let lookups = b.store.lookups();
@@ -136,7 +136,7 @@ async fn staleness_zero_asks_each_time() {
 }
 
 /// A process that has just started, and has answered a request before it first reads the feed.
-async fn a_first_poll_trusts_nothing_from_before() {
+async fn the_first_poll_invalidates_earlier_cache_entries() {
     let (folder, a, _b, token) = pair(many_tokens()).await;
     let other = SqliteStore::open(folder.path().join("pat.db")).await;
     let started = Pats::builder(Arc::new(other.expect("the same database")))
@@ -153,7 +153,7 @@ async fn a_first_poll_trusts_nothing_from_before() {
 }
 
 /// Nodes that follow the feed are not waited for any longer than it takes them.
-async fn a_revocation_waits_for_those_who_do_not_know() {
+async fn a_revocation_waits_for_nodes_that_have_not_polled() {
     let waits = many_tokens()
         .auth_max_staleness_ms(3_600_000)
         .revocation_wait(RevocationWait::Cluster);
@@ -184,7 +184,7 @@ async fn a_revocation_waits_for_those_who_do_not_know() {
 }
 
 /// After one revocation has waited for a node's lease to end, the next ones do not wait for it.
-async fn a_node_that_has_died_is_waited_for_once() {
+async fn a_dead_node_delays_one_revocation_only() {
     let waits = many_tokens()
         .auth_max_staleness_ms(10_000)
         .revocation_wait(RevocationWait::Cluster);
@@ -231,7 +231,7 @@ async fn silence_is_noticed(node: &Node) {
 
 /// A node that was away begins with a report, so that none takes it for one that is still away
 /// when it trusts its cache again.
-async fn a_node_that_was_not_waited_for_uses_no_cache() {
+async fn a_returning_node_uses_no_cache_before_its_report() {
     let waits = many_tokens()
         .auth_max_staleness_ms(10_000)
         .revocation_wait(RevocationWait::Cluster);

@@ -17,8 +17,8 @@ use tokio::task::JoinSet;
 
 pub(crate) fn trials() -> Vec<Trial> {
     [
-        trials_on_all(a_crowd_on_three_servers_stays_within_the_limit),
-        trials_on_all(a_crowd_with_a_cold_token_asks_once),
+        trials_on_all(concurrent_creations_on_three_servers_keep_the_limit),
+        trials_on_all(concurrent_requests_with_an_uncached_token_make_one_query),
     ]
     .into_iter()
     .flatten()
@@ -35,7 +35,7 @@ const CROWD: usize = 200;
 const ROUNDS: usize = 10;
 
 #[expect(clippy::disallowed_methods, reason = "prints how long it took")]
-async fn a_crowd_on_three_servers_stays_within_the_limit(database: AnyDatabase) {
+async fn concurrent_creations_on_three_servers_keep_the_limit(database: AnyDatabase) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let arguments = ["--database-url".to_owned(), database.url()];
     let start = || Process::start_silent(folder.path(), &arguments);
@@ -100,7 +100,7 @@ async fn create(http: &Client, server: &Process) -> StatusCode {
 const HERD: usize = 5_000;
 
 #[expect(clippy::disallowed_methods, reason = "prints how long it took")]
-async fn a_crowd_with_a_cold_token_asks_once(database: AnyDatabase) {
+async fn concurrent_requests_with_an_uncached_token_make_one_query(database: AnyDatabase) {
     let store = database.store().await;
     let counted = FaultStore::new(store.tokens());
     // The machine may be busy with other tests.

@@ -13,7 +13,7 @@ use pat_harness::{trial, until};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial(a_revocation_goes_on_when_nobody_waits_any_more),
+        trial(an_abandoned_revocation_completes),
         trial(a_database_that_is_down_is_no_refusal),
         trial(a_database_that_hangs_is_given_up_in_time),
         trial(a_directory_that_is_down_is_no_refusal),
@@ -24,7 +24,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 /// The one who asked is told in time that nobody knows; the change is seen through all the same.
-async fn a_revocation_goes_on_when_nobody_waits_any_more() {
+async fn an_abandoned_revocation_completes() {
     let (_folder, a, _b, token) = pair(many_tokens().auth_database_timeout_ms(1_000)).await;
     a.store.hold_revocations(true);
     let caller = alice();

@@ -32,12 +32,12 @@ const UNKNOWN_PER_SECOND: u64 = 2_000;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        blocking_trial(unknown_tokens_cost_little_and_good_ones_notice_nothing),
-        trial(a_node_that_starts_knows_tokens_in_use),
+        blocking_trial(a_flood_of_unknown_tokens_does_not_affect_valid_ones),
+        trial(a_started_node_tells_tokens_in_use_from_unknown_ones),
     ]
 }
 
-fn unknown_tokens_cost_little_and_good_ones_notice_nothing() {
+fn a_flood_of_unknown_tokens_does_not_affect_valid_ones() {
     let mut command = Command::new(std::env::current_exe().expect("its path"));
     let output = command.env(AS_FLOOD, "1").output();
     let output = output.expect("a process");
@@ -110,7 +110,7 @@ async fn flood() {
 }
 
 /// A node that has just started tells tokens in use, and those created lately, from junk.
-async fn a_node_that_starts_knows_tokens_in_use() {
+async fn a_started_node_tells_tokens_in_use_from_unknown_ones() {
     let store = Arc::new(MemoryStore::default());
     let before = Pats::builder(store.clone()).build();
     let good = good_tokens(&before).await;

@@ -14,9 +14,9 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let mut trials: Vec<_> = trials_on_all(they_know_the_same_users).into();
+    let mut trials: Vec<_> = trials_on_all(processes_share_their_users).into();
     trials.extend([
-        trial(each_sees_the_others_revocations_in_time),
+        trial(each_process_sees_the_others_revocations_in_time),
         trial(a_stream_ends_when_another_process_revokes),
         trial(the_limit_holds_across_processes),
         trial(sigterm_writes_last_uses_and_ends_well),
@@ -56,7 +56,7 @@ async fn status(server: &Process, token: &NewToken) -> StatusCode {
     clippy::disallowed_methods,
     reason = "measures a bound of the protocol in real time"
 )]
-async fn each_sees_the_others_revocations_in_time() {
+async fn each_process_sees_the_others_revocations_in_time() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let servers = [
         Process::start(folder.path(), &[]),
@@ -126,7 +126,7 @@ async fn sigterm_writes_last_uses_and_ends_well() {
 
 /// Disabled, deleted or added through one of two servers, a user is so on the other one, and after a
 /// restart.
-async fn they_know_the_same_users(place: AnyDatabase) {
+async fn processes_share_their_users(place: AnyDatabase) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut servers = [(); 2].map(|()| start(folder.path(), &place, "0"));
     let administer = async |server: &Process, method: Method, path: &str| {

@@ -18,13 +18,13 @@ use tokio::task::JoinSet;
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial(a_load_in_flight_does_not_outlive_a_revocation),
-        trial(the_paused_load_finds_a_naive_cache_out),
+        trial(the_paused_load_detects_a_naive_cache),
         trial(nothing_is_accepted_after_a_revocation),
         trial(a_client_that_hangs_up_does_not_stop_its_revocation),
         trial(no_child_survives_its_parents_revocation),
         trial(five_thousand_requests_make_one_query),
-        trial(dropped_requests_harm_nobody),
-        trial(junk_does_not_push_out_good_tokens),
+        trial(dropped_requests_do_not_cancel_a_load),
+        trial(unknown_tokens_do_not_evict_valid_ones),
     ]
 }
 
@@ -118,7 +118,7 @@ async fn a_load_in_flight_does_not_outlive_a_revocation() {
 }
 
 /// The test above proves something only if it finds a cache out that is known to be broken.
-async fn the_paused_load_finds_a_naive_cache_out() {
+async fn the_paused_load_detects_a_naive_cache() {
     let node = Node::on(Arc::new(MemoryStore::default()), many_tokens()).await;
     let token = node.create().await;
     let naive = NaiveCache {
@@ -255,7 +255,7 @@ async fn five_thousand_requests_make_one_query() {
     assert_eq!(node.store.lookups(), 1);
 }
 
-async fn dropped_requests_harm_nobody() {
+async fn dropped_requests_do_not_cancel_a_load() {
     let node = Node::on(Arc::new(MemoryStore::default()), many_tokens()).await;
     let token = node.create().await;
     node.store.hold_lookups(true);
@@ -273,7 +273,7 @@ async fn dropped_requests_harm_nobody() {
     assert_eq!(node.store.lookups(), 1);
 }
 
-async fn junk_does_not_push_out_good_tokens() {
+async fn unknown_tokens_do_not_evict_valid_ones() {
     let settings = many_tokens().auth_cache_max_items(10);
     let node = Node::on(Arc::new(MemoryStore::default()), settings).await;
     let good = node.create().await;

@@ -26,15 +26,15 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(search::a_cursor_goes_on_while_tokens_come_and_go),
         trial(search::users_are_found_for_the_author_picker),
         trial(revocation::bulk_revocation_is_atomic_and_idempotent),
-        trial(revocation::both_ways_to_revoke_in_bulk_do_the_same),
+        trial(revocation::revoking_by_ids_and_by_filter_is_alike),
         trial(revocation::a_filter_revokes_what_was_expected_or_nothing),
-        trial(revocation::children_fall_with_their_parents_in_bulk),
-        trial(revocation::what_outlives_a_revocation_is_counted),
+        trial(revocation::bulk_revocation_includes_capped_children),
+        trial(revocation::children_that_outlive_a_bulk_revocation_are_counted),
         trial(revocation::more_than_a_thousand_are_revoked_at_once),
-        trial(revocation::owners_and_auditors_are_told),
+        trial(revocation::a_bulk_revocation_notifies_owners_and_records_events),
         trial(search::a_found_string_is_identified),
-        trial(nobody_else_gets_in),
-        trial(it_can_be_switched_off),
+        trial(only_administrators_get_in),
+        trial(the_administration_can_be_switched_off),
     ]
 }
 
@@ -92,7 +92,7 @@ fn request(server: &Server, method: Method, path: &str, body: &Value) -> Request
     }
 }
 
-async fn it_can_be_switched_off() {
+async fn the_administration_can_be_switched_off() {
     let server = Server::with(&[("pat.admin.enabled", "false")]).await;
     let token = server.create("alice").await;
     for (method, path, body) in requests(&token) {
@@ -113,7 +113,7 @@ async fn it_can_be_switched_off() {
     assert_eq!(revoked.status, StatusCode::NO_CONTENT);
 }
 
-async fn nobody_else_gets_in() {
+async fn only_administrators_get_in() {
     let server = Server::start().await;
     let token = server.create("alice").await;
     let others = server.create("bob").await;

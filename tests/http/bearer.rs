@@ -11,11 +11,11 @@ use tokio::net::TcpStream;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial(exactly_one_answer_per_header),
+        trial(each_authorization_header_has_one_answer),
         trial(all_bad_tokens_get_the_same_answer),
-        trial(a_token_elsewhere_is_no_token),
-        trial(odd_paths_reach_nobody_unauthenticated),
-        trial(only_the_exact_string_works),
+        trial(a_token_outside_the_authorization_header_is_ignored),
+        trial(odd_paths_bypass_no_authentication),
+        trial(only_the_exact_token_is_accepted),
         trial(modes::the_layer_keeps_to_the_table_in_each_mode),
     ]
 }
@@ -55,7 +55,7 @@ async fn get_with(server: &Server, path: &str, authorization: &[&[u8]]) -> (u16,
     send_raw(server, &request).await
 }
 
-async fn exactly_one_answer_per_header() {
+async fn each_authorization_header_has_one_answer() {
     let server = Server::start().await;
     let token = server.create("alice").await.raw;
     let token = token.as_bytes();
@@ -183,7 +183,7 @@ async fn all_bad_tokens_get_the_same_answer() {
     assert_eq!(answers.len(), 1, "byte for byte: {answers:#?}");
 }
 
-async fn a_token_elsewhere_is_no_token() {
+async fn a_token_outside_the_authorization_header_is_ignored() {
     let server = Server::start().await;
     let token = server.create("alice").await.raw;
     for path in [
@@ -227,7 +227,7 @@ async fn a_token_elsewhere_is_no_token() {
     );
 }
 
-async fn odd_paths_reach_nobody_unauthenticated() {
+async fn odd_paths_bypass_no_authentication() {
     let server = Server::start().await;
     let protected = [
         "rest/api/2/myself",
@@ -267,7 +267,7 @@ async fn odd_paths_reach_nobody_unauthenticated() {
     }
 }
 
-async fn only_the_exact_string_works() {
+async fn only_the_exact_token_is_accepted() {
     let server = Server::start().await;
     let token = server.create("alice").await.raw;
     let other = server.create("alice").await.raw;

@@ -19,8 +19,8 @@ use tokio::task::JoinHandle;
 pub(crate) fn trials() -> Vec<Trial> {
     let nginx = NGINX.missing();
     vec![
-        trial_with_need("nginx", nginx, a_shared_cache_gives_nobody_anothers_answer),
-        trial_with_need("nginx", nginx, the_assets_are_for_everybody),
+        trial_with_need("nginx", nginx, a_shared_cache_serves_no_other_users_answer),
+        trial_with_need("nginx", nginx, assets_are_the_same_for_every_user),
     ]
 }
 
@@ -70,7 +70,7 @@ async fn token_of(pats: &Pats, user: &str, lifetime_days: Option<i64>) -> (Calle
 }
 
 /// Whoever came before, and whatever the handler says: everybody gets his own answer.
-async fn a_shared_cache_gives_nobody_anothers_answer() {
+async fn a_shared_cache_serves_no_other_users_answer() {
     type Mode = (&'static str, fn(Pats) -> PatLayer);
     let modes: [Mode; 3] = [
         ("optional", PatLayer::optional),
@@ -147,7 +147,7 @@ async fn check(pats: &Pats, url: &str, mode: &str, is_anonymous_first: bool, wha
 }
 
 /// With a token and a session, the style sheet is what it is for everybody.
-async fn the_assets_are_for_everybody() {
+async fn assets_are_the_same_for_every_user() {
     let server = Server::start().await;
     let nginx = cache(&server.base).await;
     let credentials = json!({"username": "alice", "password": "alice"});

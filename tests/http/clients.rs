@@ -22,9 +22,9 @@ const CLIENT_TIMEOUT: Duration = Duration::from_mins(1);
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial(Need::Curl, curl_lines_of_the_documentation),
-        trial(Need::Curl, curl_lines_that_the_server_prints),
-        trial(Need::Curl, curl_with_a_cookie_jar),
+        trial(Need::Curl, curl_lines_of_the_documentation_work),
+        trial(Need::Curl, curl_lines_that_the_server_prints_work),
+        trial(Need::Curl, a_token_ends_the_session_in_curls_cookie_jar),
         python_trial("jira"),
         python_trial("atlassian"),
         python_trial("cookie_jar"),
@@ -38,7 +38,7 @@ const LIST: &str = r#"curl -H "Authorization: Bearer $TOKEN" $BASE/rest/pat/1.0/
 const REVOKE_BY_BEARER: &str =
     r#"curl -X DELETE -H "Authorization: Bearer $TOKEN" $BASE/rest/pat/latest/tokens/$ID"#;
 
-async fn curl_lines_of_the_documentation(shell: Shell) {
+async fn curl_lines_of_the_documentation_work(shell: Shell) {
     let (first_id, first) = shell.curl(CREATE_BY_BASIC, 201).await.created();
     let by_first = shell.with("TOKEN", &first);
     let (second_id, second) = by_first.curl(CREATE_BY_BEARER, 201).await.created();
@@ -69,7 +69,7 @@ async fn curl_lines_of_the_documentation(shell: Shell) {
     by_first.curl(LIST, 401).await.assert_refusal();
 }
 
-async fn curl_lines_that_the_server_prints(shell: Shell) {
+async fn curl_lines_that_the_server_prints_work(shell: Shell) {
     const CREATE: &str = r#"curl -u alice:alice -H 'Content-Type: application/json' -d '{"name":"ci","expirationDuration":90}' $BASE/rest/pat/latest/tokens"#;
     const USE: &str = r#"curl -H "Authorization: Bearer $TOKEN" $BASE/rest/api/latest/myself"#;
     const REVOKE: &str =
@@ -83,7 +83,7 @@ async fn curl_lines_that_the_server_prints(shell: Shell) {
 }
 
 /// A call with a token ends the session in curl's own jar: there, and on the server.
-async fn curl_with_a_cookie_jar(shell: Shell) {
+async fn a_token_ends_the_session_in_curls_cookie_jar(shell: Shell) {
     const SIGN_IN: &str = r#"curl -b "$JAR" -c "$JAR" -H 'Content-Type: application/json' -d '{"username":"alice","password":"alice"}' $BASE/rest/auth/1/session"#;
     const USE_JAR: &str = r#"curl -b "$JAR" -c "$JAR" $BASE/rest/api/2/myself"#;
     const USE_KEPT: &str = r#"curl -b "$KEPT" $BASE/rest/api/2/myself"#;

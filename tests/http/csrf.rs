@@ -9,9 +9,9 @@ use serde_json::json;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial(every_cell_of_the_matrix),
+        trial(requests_are_decided_by_origin_credentials_and_method),
         trial(no_cors_permission_is_given),
-        trial(trusted_origins_may),
+        trial(trusted_origins_are_allowed),
     ]
 }
 
@@ -47,7 +47,7 @@ enum Signed {
     CookieAndToken,
 }
 
-async fn every_cell_of_the_matrix() {
+async fn requests_are_decided_by_origin_credentials_and_method() {
     let server = Server::with(&[("atlassian.pats.max.tokens.per.user", "1000")]).await;
     let token = server.create("alice").await;
     let own_origin = [("origin", server.base.as_str())];
@@ -126,7 +126,7 @@ async fn no_cors_permission_is_given() {
     }
 }
 
-async fn trusted_origins_may() {
+async fn trusted_origins_are_allowed() {
     use axum::body::Body;
     use axum::{Extension, Router};
     use http::Request;

@@ -15,13 +15,13 @@ use serde_json::{Value, json};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial(create_use_list_revoke),
+        trial(a_token_is_created_used_listed_and_revoked_over_http),
         trial(both_mount_points_are_one_resource),
-        trial(creation::creation_is_checked),
-        trial(creation::media_types_and_sizes_are_checked),
-        trial(creation::names_are_taken_as_they_are),
+        trial(creation::invalid_creations_are_refused),
+        trial(creation::wrong_media_types_and_sizes_are_refused),
+        trial(creation::names_are_stored_unchanged),
         trial(creation::the_limit_counts_expired_tokens),
-        trial(creation::a_lowered_limit_is_told_with_how_many_to_revoke),
+        trial(creation::a_lowered_limit_says_how_many_tokens_to_revoke),
         trial(creation::a_hundred_concurrent_creates_keep_the_limit),
         trial(status_and_expiry_follow_the_clock),
         trial(eternal_tokens_can_be_switched_off),
@@ -30,17 +30,17 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(the_presented_token_is_current),
         trial(other_users_tokens_do_not_exist),
         trial(administrators_see_and_revoke_all),
-        trial(no_route_answers_a_stranger),
+        trial(no_route_answers_without_credentials),
         trial(children::a_token_may_create_tokens),
-        trial(children::a_revocation_says_what_outlives_it),
+        trial(children::a_revocation_reports_its_live_children),
         trial(children::capped_children_live_and_die_with_their_parent),
         trial(children::creating_by_token_can_be_forbidden),
-        trial(streams::a_disabled_owner_is_out_at_once_and_in_again),
+        trial(streams::a_disabled_owner_is_refused_at_once_until_enabled),
         trial(streams::a_stream_ends_with_its_token),
         trial(streams::a_stream_ends_with_its_server),
         trial(last_use_is_written_at_shutdown),
-        trial(without_a_cache_it_works_as_well),
-        trial(atlassian_format_and_old_prefixes),
+        trial(tokens_work_without_a_cache),
+        trial(atlassian_format_and_old_prefixes_are_accepted),
     ]
 }
 
@@ -53,7 +53,7 @@ async fn create(server: &Server, body: &Value) -> Answer {
     answer(by(server.post(TOKENS), "alice").json(body)).await
 }
 
-async fn create_use_list_revoke() {
+async fn a_token_is_created_used_listed_and_revoked_over_http() {
     let server = Server::start().await;
     let created = create(
         &server,
@@ -323,7 +323,7 @@ async fn administrators_see_and_revoke_all() {
     assert_eq!(server.try_token(&token.raw).await, StatusCode::UNAUTHORIZED);
 }
 
-async fn no_route_answers_a_stranger() {
+async fn no_route_answers_without_credentials() {
     let server = Server::start().await;
     let methods = [
         Method::GET,
@@ -380,7 +380,7 @@ async fn last_use_is_written_at_shutdown() {
     assert_eq!(last_used.as_deref(), Some("2026-02-26T22:42:22.247Z"));
 }
 
-async fn without_a_cache_it_works_as_well() {
+async fn tokens_work_without_a_cache() {
     let server = Server::with(&[("atlassian.pats.auth.cache.expiry.mins", "0")]).await;
     let token = server.create("alice").await;
     for _ in 0..3 {
@@ -392,7 +392,7 @@ async fn without_a_cache_it_works_as_well() {
     assert_eq!(server.try_token(&token.raw).await, StatusCode::UNAUTHORIZED);
 }
 
-async fn atlassian_format_and_old_prefixes() {
+async fn atlassian_format_and_old_prefixes_are_accepted() {
     let server = Server::with(&[
         ("pat.token.format", "atlassian"),
         ("pat.token.accepted", "prefixed:old"),

@@ -20,9 +20,9 @@ use tower::{Service, ServiceBuilder, ServiceExt as _, service_fn};
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial(the_token_is_an_extension),
-        trial(the_last_layer_says_who_calls),
-        trial(a_refusal_keeps_no_permit),
-        trial(a_rejection_is_told_from_the_hosts_errors),
+        trial(the_innermost_layer_decides_the_caller),
+        trial(a_refusal_releases_the_inner_services_permit),
+        trial(a_rejection_can_be_told_from_the_hosts_errors),
         trial(the_host_renders_rejections),
     ]
 }
@@ -74,7 +74,7 @@ async fn the_token_is_an_extension() {
 }
 
 /// Two services side by side: the inner one does not take the outer one's word.
-async fn the_last_layer_says_who_calls() {
+async fn the_innermost_layer_decides_the_caller() {
     async fn owner(pat: Option<Pat>) -> String {
         pat.map_or("nobody".into(), |pat| pat.owner().to_string())
     }
@@ -94,7 +94,7 @@ async fn the_last_layer_says_who_calls() {
 }
 
 /// What an inner service was made ready with is free again once the layer has answered by itself.
-async fn a_refusal_keeps_no_permit() {
+async fn a_refusal_releases_the_inner_services_permit() {
     let pats = pats();
     let good = bearer(&pats).await;
     let inner =
@@ -143,7 +143,7 @@ fn kind(response: &Response<Body>) -> Option<RejectionKind> {
 }
 
 /// By what lies in the extensions of the response.
-async fn a_rejection_is_told_from_the_hosts_errors() {
+async fn a_rejection_can_be_told_from_the_hosts_errors() {
     let pats = pats();
     let optional = routes().layer(PatLayer::optional(pats.clone()));
     let required = routes().layer(PatLayer::required(pats));

@@ -16,11 +16,11 @@ const MOUNT: &str = "/rest/pat/latest";
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial(it_names_every_route),
-        trial(it_says_where_it_is_and_what_is_allowed),
+        trial(the_document_names_every_route),
+        trial(the_document_has_its_mount_point_and_limits),
         trial(the_reference_loads_nothing_from_elsewhere),
-        trial(no_route_lets_anybody_in_who_may_not),
-        trial(it_says_what_clients_are_made_of),
+        trial(no_operation_is_open_to_unauthorized_callers),
+        trial(the_document_has_license_tags_and_schemes),
         trial_with_need("npm", linters_missing(), linters_find_nothing),
         trial_with_need("python", python::missing(), schemathesis_finds_nothing),
     ]
@@ -50,7 +50,7 @@ fn operations(document: &Value) -> Vec<(Method, String, &Value)> {
     operations
 }
 
-async fn it_names_every_route() {
+async fn the_document_names_every_route() {
     let server = Server::start().await;
     let document = document(&server, MOUNT).await;
     let operations = operations(&document);
@@ -99,7 +99,7 @@ async fn it_names_every_route() {
     assert_eq!(other.problem(), "method-not-allowed");
 }
 
-async fn it_says_where_it_is_and_what_is_allowed() {
+async fn the_document_has_its_mount_point_and_limits() {
     let server = Server::with(&[
         ("atlassian.pats.token.name.length", "17"),
         ("atlassian.pats.max.tokens.expiry.days", "30"),
@@ -128,7 +128,7 @@ async fn it_says_where_it_is_and_what_is_allowed() {
 }
 
 /// What clients are made of besides paths and bodies.
-async fn it_says_what_clients_are_made_of() {
+async fn the_document_has_license_tags_and_schemes() {
     let server = Server::start().await;
     let document = document(&server, MOUNT).await;
     assert_eq!(
@@ -253,7 +253,7 @@ async fn the_reference_loads_nothing_from_elsewhere() {
 }
 
 /// Every operation, by everybody who may not.
-async fn no_route_lets_anybody_in_who_may_not() {
+async fn no_operation_is_open_to_unauthorized_callers() {
     let server = Server::start().await;
     let document = document(&server, MOUNT).await;
     let others = server.create("bob").await;

@@ -9,12 +9,12 @@ use pat_harness::node::named_users;
 use pat_harness::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![trial(an_outage_tells_no_ids)]
+    vec![trial(an_outage_does_not_reveal_which_ids_exist)]
 }
 
 /// An id that nobody has is looked into as much as one that somebody else has: while the directory is
 /// down neither is said to be unknown.
-async fn an_outage_tells_no_ids() {
+async fn an_outage_does_not_reveal_which_ids_exist() {
     let users: TestDirectory = named_users(&["alice", "bob"]);
     let pats = Pats::builder(Arc::new(MemoryStore::default()))
         .users(Arc::new(users.clone()))

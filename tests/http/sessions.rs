@@ -8,11 +8,11 @@ use serde_json::json;
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial(sign_in_renews_the_session_id),
-        trial(session_and_token_in_every_combination),
+        trial(a_token_decides_whatever_the_session),
         trial(a_request_with_a_token_ends_the_session),
         trial(invalidation_can_be_switched_off),
-        trial(handlers::a_handlers_session_value_is_thrown_away),
-        trial(handlers::a_session_store_that_fails_harms_no_answer),
+        trial(handlers::a_handlers_session_value_is_discarded),
+        trial(handlers::a_failing_session_store_changes_no_answer),
         trial(handlers::a_second_layer_ends_the_session_too),
         trial(handlers::a_session_layer_inside_or_of_another_version_is_an_error),
     ]
@@ -68,7 +68,7 @@ async fn sign_in_renews_the_session_id() {
 }
 
 /// No, a dead or a live session × no, a bad or a good token.
-async fn session_and_token_in_every_combination() {
+async fn a_token_decides_whatever_the_session() {
     let server = Server::start().await;
     let token = server.create("bob").await.raw;
     let dead = "JSESSIONID=AAAAAAAAAAAAAAAAAAAAAA";
@@ -210,7 +210,7 @@ mod handlers {
         session.id().expect("an id")
     }
 
-    pub(super) async fn a_handlers_session_value_is_thrown_away() {
+    pub(super) async fn a_handlers_session_value_is_discarded() {
         let store = MemoryStore::default();
         let pats = pats();
         let app = host(store.clone(), &pats);
@@ -262,7 +262,7 @@ mod handlers {
         }
     }
 
-    pub(super) async fn a_session_store_that_fails_harms_no_answer() {
+    pub(super) async fn a_failing_session_store_changes_no_answer() {
         let store = MemoryStore::default();
         let id = stored(&store).await;
         let pats = pats();

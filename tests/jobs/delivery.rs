@@ -18,8 +18,8 @@ use super::{folder, sqlite};
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![
-        trial(a_mailer_that_failed_is_asked_again_alone),
-        trial(a_panicking_mailer_harms_nobody),
+        trial(only_the_notifier_that_failed_is_retried),
+        trial(a_panicking_notifier_does_not_affect_others),
         trial(dead_letters_are_shown_and_tried_again),
         trial(a_shutdown_finishes_the_mail_in_hand),
         trial(a_queued_notice_is_sent_at_once),
@@ -44,7 +44,7 @@ impl Notifier for Chat {
     }
 }
 
-async fn a_mailer_that_failed_is_asked_again_alone() {
+async fn only_the_notifier_that_failed_is_retried() {
     let (folder, clock) = (folder(), Arc::new(TestClock::default()));
     let (mail, chat) = (RecordingNotifier::default(), RecordingNotifier::default());
     let pats = Pats::builder(Arc::new(sqlite(&folder).await))
@@ -92,7 +92,7 @@ impl Notifier for Panicking {
     }
 }
 
-async fn a_panicking_mailer_harms_nobody() {
+async fn a_panicking_notifier_does_not_affect_others() {
     let folder = folder();
     let mail = RecordingNotifier::default();
     let pats = Pats::builder(Arc::new(sqlite(&folder).await))

@@ -13,15 +13,15 @@ use super::{DAY, Node, folder, sqlite};
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![
-        trial(a_token_is_told_of_twice_in_its_life),
+        trial(an_expiring_token_is_notified_twice),
         trial(an_outage_of_days_loses_no_notice),
-        trial(a_token_that_expired_unseen_is_told_of_once),
-        trial(who_cannot_be_told_is_skipped),
-        trial(nobody_is_told_of_a_revoked_token),
+        trial(a_token_that_expired_during_an_outage_is_notified_once),
+        trial(owners_without_an_address_are_skipped),
+        trial(a_revoked_token_is_not_notified),
     ]
 }
 
-async fn a_token_is_told_of_twice_in_its_life() {
+async fn an_expiring_token_is_notified_twice() {
     let folder = folder();
     let node = Node::on(Arc::new(sqlite(&folder).await));
     let token = node.create("alice", 30).await.token;
@@ -79,7 +79,7 @@ async fn an_outage_of_days_loses_no_notice() {
     assert_eq!(node.mailer.sent()[2].recipient.email, "short@example.com");
 }
 
-async fn a_token_that_expired_unseen_is_told_of_once() {
+async fn a_token_that_expired_during_an_outage_is_notified_once() {
     let folder = folder();
     let node = Node::on(Arc::new(sqlite(&folder).await));
     node.create("alice", 1).await;
@@ -93,7 +93,7 @@ async fn a_token_that_expired_unseen_is_told_of_once() {
     assert_eq!(node.mailer.sent()[0].tokens.len(), 2, "in one mail");
 }
 
-async fn who_cannot_be_told_is_skipped() {
+async fn owners_without_an_address_are_skipped() {
     let folder = folder();
     let node = Node::on(Arc::new(sqlite(&folder).await));
     let nobody = node.create("nobody", 1).await.token.owner;
@@ -111,7 +111,7 @@ async fn who_cannot_be_told_is_skipped() {
     assert_eq!((outbox.pending, outbox.dead), (0, 0), "skipped for good");
 }
 
-async fn nobody_is_told_of_a_revoked_token() {
+async fn a_revoked_token_is_not_notified() {
     let folder = folder();
     let node = Node::on(Arc::new(sqlite(&folder).await));
     let (kept, revoked) = (node.create("alice", 3).await, node.create("alice", 3).await);

@@ -21,8 +21,8 @@ pub(super) fn trials() -> Vec<Trial> {
     vec![
         trial(a_crash_loses_one_interval_of_last_uses),
         trial(ten_thousand_last_uses_are_one_batch),
-        trial(a_revocation_tells_the_last_use),
-        trial(a_use_noted_elsewhere_is_written_for_a_revoked_token),
+        trial(a_revocation_notification_has_the_last_use),
+        trial(a_use_on_another_node_is_written_for_a_revoked_token),
         trial(a_revocation_does_not_wait_for_last_uses),
     ]
 }
@@ -142,7 +142,7 @@ async fn use_it(pats: &Pats, token: &CreatedToken) {
 
 /// A token is used three times and then revoked by an administrator, all before the next flush: the
 /// notification, the page and who asks whose token it is are told the same.
-async fn a_revocation_tells_the_last_use() {
+async fn a_revocation_notification_has_the_last_use() {
     // By its id, by a filter, and with the token by which it was created.
     for way in 0..3 {
         let folder = folder();
@@ -190,7 +190,7 @@ async fn a_revocation_tells_the_last_use() {
 }
 
 /// Another node has noted a use when the token is revoked: its next flush writes it.
-async fn a_use_noted_elsewhere_is_written_for_a_revoked_token() {
+async fn a_use_on_another_node_is_written_for_a_revoked_token() {
     let folder = folder();
     let (node, other) = (
         Node::on(Arc::new(sqlite(&folder).await)),

@@ -17,7 +17,7 @@ pub(super) fn trials() -> Vec<Trial> {
     vec![
         trial(tokens_of_a_false_leap_are_moved_back),
         trial(no_token_is_moved_while_the_clock_is_behind),
-        trial(a_notice_that_waits_outlasts_a_false_leap),
+        trial(a_queued_notice_survives_a_false_leap),
     ]
 }
 
@@ -45,7 +45,7 @@ async fn tokens_of_a_false_leap_are_moved_back() {
 }
 
 /// A token that expires soon has expired by a clock that is far ahead, which is not believed there.
-async fn a_notice_that_waits_outlasts_a_false_leap() {
+async fn a_queued_notice_survives_a_false_leap() {
     let folder = folder();
     let node = Node::on(Arc::new(sqlite(&folder).await));
     node.create("alice", 3).await;

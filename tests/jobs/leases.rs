@@ -23,7 +23,7 @@ pub(super) fn trials() -> Vec<Trial> {
         trial(one_of_three_nodes_runs_each_occurrence),
         trial(a_paused_runner_has_no_effect),
         trial(a_run_that_failed_is_run_again),
-        trial(a_run_cut_short_by_a_shutdown_is_gone_on_with),
+        trial(a_run_interrupted_by_a_shutdown_is_resumed),
     ]
 }
 
@@ -204,7 +204,7 @@ async fn a_run_that_failed_is_run_again() {
     assert_eq!(node.sent_notifications(), [NotificationKind::ExpiresSoon]);
 }
 
-async fn a_run_cut_short_by_a_shutdown_is_gone_on_with() {
+async fn a_run_interrupted_by_a_shutdown_is_resumed() {
     let folder = folder();
     let users = TestDirectory::default();
     let held = SlowDirectory::new(users.clone());

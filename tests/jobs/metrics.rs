@@ -6,10 +6,10 @@ use libtest_mimic::Trial;
 use pat_harness::{Server, answer, trial};
 
 pub(super) fn trials() -> Vec<Trial> {
-    vec![trial(metrics_tell_of_all_this)]
+    vec![trial(the_documented_metrics_are_exported)]
 }
 
-async fn metrics_tell_of_all_this() {
+async fn the_documented_metrics_are_exported() {
     let server = Server::with(&[("pat.notice.created", "true")]).await;
     let token = server.create("alice").await;
     server.try_token(&token.raw).await;

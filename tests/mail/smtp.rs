@@ -27,9 +27,9 @@ pub(crate) use self::kills::{AS_MAILER, deliver_as_process};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = vec![
-        trial(plain_on_the_loopback_interface),
-        trial(starttls_with_a_root_of_ours_and_a_login),
-        trial(tls_from_the_start),
+        trial(plain_smtp_works_on_loopback),
+        trial(starttls_works_with_a_private_root_and_a_login),
+        trial(smtps_works),
         trial(an_unknown_root_is_refused),
         trial(another_servers_certificate_is_refused),
         trial(a_server_without_starttls_gets_nothing),
@@ -167,7 +167,7 @@ fn owner(key: &str) -> Owner {
     Owner::new(key).expect("an owner's key")
 }
 
-async fn plain_on_the_loopback_interface() {
+async fn plain_smtp_works_on_loopback() {
     let sink = Sink::start();
     let host = Host::new(sink.mailer()).await;
     let token = host.create("alice", "nightly build").await;
@@ -193,7 +193,7 @@ async fn plain_on_the_loopback_interface() {
     assert!(mail.text.contains("https://example.net"), "{}", mail.text);
 }
 
-async fn starttls_with_a_root_of_ours_and_a_login() {
+async fn starttls_works_with_a_private_root_and_a_login() {
     let ca = Ca::new("localhost");
     let sink = Sink::with_tls("starttls", &ca, &["--login", "us@er:pass word"]);
     let url = format!(
@@ -206,7 +206,7 @@ async fn starttls_with_a_root_of_ours_and_a_login() {
     assert_eq!(mail.envelope["login"], true);
 }
 
-async fn tls_from_the_start() {
+async fn smtps_works() {
     let ca = Ca::new("127.0.0.1");
     let sink = Sink::with_tls("smtps", &ca, &[]);
     let url = format!("smtps://127.0.0.1:{}?ca={}", sink.port, ca.root());

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{ADMIN, Session, form, paths};
 
-pub(super) async fn strangers_are_sent_to_the_sign_in() {
+pub(super) async fn anonymous_visitors_are_sent_to_the_sign_in() {
     let server = Server::start().await;
     let token = server.create("alice").await;
     for (method, path) in paths(token.id) {
@@ -31,7 +31,7 @@ pub(super) async fn strangers_are_sent_to_the_sign_in() {
     assert_eq!(server.try_token(&token.raw).await, StatusCode::OK);
 }
 
-pub(super) async fn others_see_and_revoke_nothing() {
+pub(super) async fn other_users_see_and_revoke_nothing() {
     let server = Server::start().await;
     let token = server.create("alice").await;
     let bob = Session::start(&server, "bob").await;
@@ -193,7 +193,7 @@ pub(super) async fn owners_are_suggested_to_administrators() {
     assert_eq!(answer(none).await.status, StatusCode::NOT_FOUND);
 }
 
-pub(super) async fn every_answer_has_the_headers() {
+pub(super) async fn every_page_has_the_security_headers() {
     let server = Server::start().await;
     let token = server.create("alice").await;
     let mut answers = Vec::new();

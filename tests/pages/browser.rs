@@ -12,7 +12,11 @@ use thirtyfour::Key;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial_with_need("browser", missing(), a_token_from_creation_to_refusal),
+        trial_with_need(
+            "browser",
+            missing(),
+            a_token_is_created_copied_and_revoked_in_the_browser,
+        ),
         trial_with_need("browser", missing(), forms_work_without_scripts),
         trial_with_need("browser", missing(), an_administrator_filters_and_revokes),
         trial_with_need("browser", missing(), the_reference_works_under_its_policy),
@@ -22,7 +26,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 const DAY: Duration = Duration::from_hours(24);
 
-async fn a_token_from_creation_to_refusal() {
+async fn a_token_is_created_copied_and_revoked_in_the_browser() {
     let server = Server::with(&[("atlassian.pats.max.tokens.per.user", "3")]).await;
     let browser = Browser::start(&server.base).await;
     let clipboard = json!({"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]});

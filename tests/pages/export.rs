@@ -86,7 +86,7 @@ fn request() -> TokenRequest {
 }
 
 /// Whatever takes the right away ends the list at the next piece.
-pub(super) async fn a_csv_ends_with_the_right_to_it() {
+pub(super) async fn an_export_ends_when_access_is_lost() {
     for by_token in [true, false] {
         let world = World::new().await;
         let (all, is_complete) = world.export(by_token, async |_| {}).await;

@@ -5,7 +5,7 @@ use reqwest::{Method, StatusCode};
 
 use super::{ADMIN, Opened, Session, paths, shown};
 
-pub(super) async fn a_token_is_in_one_answer() {
+pub(super) async fn a_plain_token_is_in_one_answer_only() {
     let server = Server::start().await;
     let alice = Session::start(&server, "alice").await;
     let admin = Session::start(&server, "admin").await;
@@ -84,7 +84,7 @@ pub(super) async fn a_form_that_comes_twice_creates_one_token() {
 }
 
 /// The browser knows that it has sent a form, also when its token is there no more.
-pub(super) async fn a_form_is_remembered_when_its_token_is_gone() {
+pub(super) async fn a_form_cannot_be_sent_again_after_its_token_is_revoked() {
     let server = Server::start().await;
     let mut alice = Session::start(&server, "alice").await;
     let fields = alice.open(&server, "ci").await;
@@ -112,7 +112,7 @@ pub(super) async fn a_form_is_remembered_when_its_token_is_gone() {
 }
 
 /// What else has come or gone since a form was opened is no reason to refuse it.
-pub(super) async fn a_form_is_good_whatever_else_was_created() {
+pub(super) async fn a_form_stays_valid_after_other_changes() {
     let server = Server::start().await;
     let alice = Session::start(&server, "alice").await;
     let gone = server.create("alice").await;
@@ -145,7 +145,7 @@ async fn count(server: &Server) -> usize {
     listed.json().as_array().expect("an array").len()
 }
 
-pub(super) async fn nonsense_is_never_a_failure() {
+pub(super) async fn malformed_forms_never_cause_a_500() {
     let server = Server::start().await;
     let alice = Session::start(&server, "alice").await;
     let admin = Session::start(&server, "admin").await;
@@ -225,7 +225,7 @@ pub(super) async fn nonsense_is_never_a_failure() {
 }
 
 /// Each field is told what is wrong with it, in one answer.
-pub(super) async fn all_that_is_wrong_is_told_at_once() {
+pub(super) async fn all_field_errors_are_shown_at_once() {
     let server = Server::start().await;
     let alice = Session::start(&server, "alice").await;
     for (name, name_says) in [

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Session;
 
-pub(super) async fn names_are_text() {
+pub(super) async fn names_are_escaped() {
     let server = Server::start().await;
     for name in [
         "<img src=x onerror=alert(1)>",
@@ -154,7 +154,7 @@ pub(super) async fn revoked_tokens_are_listed() {
 }
 
 /// Who revokes a token that has created others is asked about these, and told of those that stay.
-pub(super) async fn a_box_revokes_children_too() {
+pub(super) async fn a_checkbox_revokes_children_too() {
     let server = Server::start().await;
     let parent = server.create("alice").await;
     let mut raw = Vec::new();
@@ -204,7 +204,7 @@ pub(super) async fn a_box_revokes_children_too() {
 }
 
 /// Each field of the filter is told what is wrong with it, in one answer.
-pub(super) async fn all_that_is_wrong_with_a_filter_is_told() {
+pub(super) async fn all_filter_errors_are_shown() {
     let server = Server::start().await;
     let admin = Session::start(&server, "admin").await;
     let path = "/admin/tokens?created_from=x&created_to=2026-02-30&used_from=2026-02-02\
@@ -242,7 +242,7 @@ pub(super) async fn all_that_is_wrong_with_a_filter_is_told() {
 }
 
 /// Before all that a filter finds is revoked, the page names the users whom the typed owner fits.
-pub(super) async fn whose_tokens_a_filter_finds_is_told_before() {
+pub(super) async fn the_owners_of_found_tokens_are_named_before_revocation() {
     let server = Server::start().await;
     let admin = Session::start(&server, "admin").await;
     let ask = async |owner: &str| {

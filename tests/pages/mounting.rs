@@ -51,7 +51,7 @@ async fn call(
     }
 }
 
-pub(super) async fn an_outage_is_a_page_too() {
+pub(super) async fn an_outage_has_a_page() {
     let store = FaultStore::new(Arc::new(MemoryStore::default()));
     let users: TestDirectory = named_users(&["alice"]);
     users.add_administrator("alice");
@@ -90,7 +90,7 @@ pub(super) async fn an_outage_is_a_page_too() {
     }
 }
 
-pub(super) async fn they_work_wherever_they_are_mounted() {
+pub(super) async fn pages_work_at_any_mount_point() {
     let service = Pats::builder(Arc::new(MemoryStore::default()))
         .users(Arc::new(named_users(&["alice"])))
         .build();
@@ -150,7 +150,7 @@ pub(super) async fn they_work_wherever_they_are_mounted() {
     assert_eq!(target.as_str(), "https://host/a/b/tokens?revoked");
 }
 
-pub(super) fn forms_wait_for_their_own_users_alone() {
+pub(super) fn forms_wait_for_forms_of_the_same_user_only() {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().start_paused(true).build();
     runtime.expect("a runtime").block_on(queues());

@@ -1,5 +1,5 @@
 -- A few rows of every table, as version 4 knows them. The dates are of February 2026, and the secrets
--- of the tokens in tests/versions/upgrades.rs. A digest begins with X' everywhere but on PostgreSQL.
+-- of the tokens in tests/stores/versions/upgrades.rs. A digest begins with X' everywhere but on PostgreSQL.
 
 INSERT INTO pat_token (id, digest, owner, name, name_folded, created_at, expires_at, revoked_at,
     revoked_by, revoke_reason, parent_id, expiry_notice) VALUES

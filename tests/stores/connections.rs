@@ -55,7 +55,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             sqlite::errors_of_the_disk_and_no_memory_leave_no_connection_in_a_transaction,
         ),
         trial_on_sqlite(sqlite::a_transaction_that_the_database_ends_is_left),
-        trial_on_sqlite(sqlite::a_call_on_a_file_that_is_given_up_leaves_no_transaction),
+        trial_on_sqlite(sqlite::an_abandoned_call_on_a_file_leaves_no_transaction),
     ];
     for kind in SERVERS {
         trials.push(trial_on(
@@ -68,7 +68,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         ));
         trials.push(trial_on(
             kind,
-            servers::a_call_that_is_given_up_leaves_no_transaction,
+            servers::an_abandoned_call_leaves_no_transaction,
         ));
     }
     trials

@@ -16,14 +16,14 @@ use super::{close, insert, open, open_several};
 /// How often all nodes start on an empty database.
 const ROUNDS: u32 = 3;
 
-pub(super) async fn several_may_migrate_at_once(database: Database) {
+pub(super) async fn several_nodes_can_migrate_at_once(database: Database) {
     let stores = open_several(&database, 4).await;
     insert(&*stores[3].tokens(), &new_token(1, "alice")).await;
     close(stores).await;
 }
 
 /// A node that is far from the server reads the list of migrations while a nearer one applies them.
-pub(super) async fn nodes_at_any_distance_may_migrate_at_once(database: Database) {
+pub(super) async fn nodes_at_different_distances_can_migrate_at_once(database: Database) {
     for round in 0..ROUNDS {
         let database = database.create_beside(&format!("round_{round}")).await;
         let nodes = (0..8).map(async |distance| {
@@ -41,7 +41,7 @@ pub(super) async fn nodes_at_any_distance_may_migrate_at_once(database: Database
 }
 
 /// Where tables are not made in a transaction, a process that ends half-way leaves such a state.
-pub(super) async fn a_migration_left_half_done_is_done_again(database: Database) {
+pub(super) async fn an_unfinished_migration_is_repeated(database: Database) {
     open(&database).await.close().await;
     for sql in [
         "UPDATE pat_migrations SET success = FALSE WHERE version = 2",
@@ -55,7 +55,7 @@ pub(super) async fn a_migration_left_half_done_is_done_again(database: Database)
         .await;
 }
 
-pub(super) async fn the_hosts_migrations_live_beside_ours(database: AnyDatabase) {
+pub(super) async fn the_hosts_migrations_coexist_with_ours(database: AnyDatabase) {
     let url = database.url();
     match &database {
         AnyDatabase::Sqlite(_) => host_migrations::<sqlx::Sqlite>(&url).await,

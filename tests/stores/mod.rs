@@ -64,23 +64,26 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials.extend(unsuitable::trials());
     trials.extend(versions::trials());
     let on_all = [
-        trials_on_all(migrations::the_hosts_migrations_live_beside_ours),
+        trials_on_all(migrations::the_hosts_migrations_coexist_with_ours),
         trials_on_all(events::audit_events_are_written_and_trimmed),
-        trials_on_all(nodes::a_node_that_is_far_behind_judges_all_anew),
+        trials_on_all(nodes::a_node_that_is_far_behind_revalidates_every_token),
     ];
     let on_servers = [
-        trials_on_servers(migrations::several_may_migrate_at_once),
-        trials_on_servers(migrations::a_migration_left_half_done_is_done_again),
+        trials_on_servers(migrations::several_nodes_can_migrate_at_once),
+        trials_on_servers(migrations::an_unfinished_migration_is_repeated),
         trials_on_servers(the_limit_holds_across_nodes),
         trials_on_servers(text_is_compared_byte_by_byte),
         trials_on_servers(nodes::leases_go_by_the_databases_clock),
         trials_on_servers(nodes::a_node_follows_the_databases_clock),
         trials_on_servers(nodes::each_node_sees_the_others_revocations),
-        trials_on_servers(servers::connections_that_were_cut_harm_nobody),
+        trials_on_servers(servers::cut_connections_are_replaced),
         trials_on_servers(servers::changes_that_wait_leave_connections_for_authentication),
         trials_on_servers(a_token_is_created_used_listed_and_revoked),
         SERVERS.map(|kind| {
-            trial_that_stops(kind, migrations::nodes_at_any_distance_may_migrate_at_once)
+            trial_that_stops(
+                kind,
+                migrations::nodes_at_different_distances_can_migrate_at_once,
+            )
         }),
         SERVERS
             .map(|kind| trial_that_stops(kind, servers::a_primary_that_was_demoted_is_not_asked)),
@@ -88,13 +91,16 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials.extend(on_all.into_iter().flatten());
     trials.extend(on_servers.into_iter().flatten());
     trials.extend([
-        trial_on_sqlite(nodes::changes_are_reported_where_somebody_waits),
+        trial_on_sqlite(nodes::changes_are_reported_only_if_a_node_waits),
         trial_on(
             Kind::MariaDb,
-            servers::a_transaction_that_was_left_open_harms_nobody,
+            servers::a_transaction_left_open_by_the_host_is_tolerated,
         ),
         // The PostgreSQL servers of the tests ask nobody for a password.
-        trial_on(Kind::MariaDb, servers::an_account_with_a_password_is_let_in),
+        trial_on(
+            Kind::MariaDb,
+            servers::an_account_with_a_password_can_connect,
+        ),
         // On MariaDB it would be for all databases of the server.
         trial_on(
             Kind::Postgres,

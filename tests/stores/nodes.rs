@@ -163,7 +163,7 @@ fn sqlite() -> (tempfile::TempDir, String) {
     (folder, url)
 }
 
-pub(super) async fn a_node_that_is_far_behind_judges_all_anew(database: AnyDatabase) {
+pub(super) async fn a_node_that_is_far_behind_revalidates_every_token(database: AnyDatabase) {
     let url = database.url();
     match &database {
         AnyDatabase::Sqlite(_) => far_behind::<sqlx::Sqlite>(&url).await,
@@ -224,7 +224,7 @@ async fn far_behind<DB: Dialect>(url: &str) {
 }
 
 /// A node that waits for no other makes none of them report each change.
-pub(super) async fn changes_are_reported_where_somebody_waits() {
+pub(super) async fn changes_are_reported_only_if_a_node_waits() {
     for (wait, expected) in [(RevocationWait::None, 0), (RevocationWait::Cluster, 2)] {
         let (_folder, url) = sqlite();
         let stores = join_all([0, 1].map(|_| pat_sqlx::connect(&url))).await;

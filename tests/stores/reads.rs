@@ -19,9 +19,9 @@ use crate::stores::search::{MYSQL_DIGEST, SQLITE_DIGEST, all_orders, fill};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial_on_sqlite(a_write_to_a_file_reads_what_it_touches),
+        trial_on_sqlite(a_write_to_a_file_reads_only_the_rows_it_touches),
         // These count what they read too. (PostgreSQL's statistics come late.)
-        trial_on(Kind::MariaDb, a_write_reads_what_it_touches),
+        trial_on(Kind::MariaDb, a_write_reads_only_the_rows_it_touches),
         trial_on(Kind::MariaDb, a_page_reads_few_rows),
     ]
 }
@@ -29,7 +29,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 /// How many tokens there are, once and then again.
 const TOKENS: [usize; 2] = [1_500, 15_000];
 
-async fn a_write_to_a_file_reads_what_it_touches() {
+async fn a_write_to_a_file_reads_only_the_rows_it_touches() {
     let mut costs = Vec::new();
     for count in TOKENS {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -60,7 +60,7 @@ async fn a_write_to_a_file_reads_what_it_touches() {
     assert_alike(&costs);
 }
 
-async fn a_write_reads_what_it_touches(database: Database) {
+async fn a_write_reads_only_the_rows_it_touches(database: Database) {
     let mut costs = Vec::new();
     let other = database.create_beside("more").await;
     for (count, database) in TOKENS.into_iter().zip([&database, &other]) {

@@ -20,10 +20,10 @@ use pat_sqlx::{Dialect, SqlxStore};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    trials_on_all(a_walk_is_stable_under_change).into()
+    trials_on_all(paging_is_stable_under_change).into()
 }
 
-async fn a_walk_is_stable_under_change(database: AnyDatabase) {
+async fn paging_is_stable_under_change(database: AnyDatabase) {
     let (name, url) = (database.name(), database.url());
     match &database {
         AnyDatabase::Sqlite(folder) => {

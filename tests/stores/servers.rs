@@ -15,7 +15,7 @@ use url::Url;
 
 use super::{insert, open};
 
-pub(super) async fn connections_that_were_cut_harm_nobody(database: Database) {
+pub(super) async fn cut_connections_are_replaced(database: Database) {
     let store = open(&database).await;
     let tokens = store.tokens();
     for round in 1..=3 {
@@ -96,7 +96,7 @@ async fn demoted_under<DB: Dialect>(database: &Database) {
 }
 
 /// A caller who gives up at the wrong moment leaves an open transaction in the host's pool.
-pub(super) async fn a_transaction_that_was_left_open_harms_nobody(database: Database) {
+pub(super) async fn a_transaction_left_open_by_the_host_is_tolerated(database: Database) {
     let options = pat_sqlx::sqlx::mysql::MySqlPoolOptions::new().max_connections(1);
     let pool = options.connect(&database.url).await.expect("a pool");
     let store = SqlxStore::new(pool.clone(), pool.clone());
@@ -109,7 +109,7 @@ pub(super) async fn a_transaction_that_was_left_open_harms_nobody(database: Data
 
 /// An account such as a host has: with a password, and with rights in its database alone. MySQL has
 /// not seen the password yet, and so wants more than a proof that the other side knows it.
-pub(super) async fn an_account_with_a_password_is_let_in(database: Database) {
+pub(super) async fn an_account_with_a_password_can_connect(database: Database) {
     let name = database.name("");
     for sql in [
         format!("CREATE USER {name} IDENTIFIED BY 'secret'"),

@@ -109,19 +109,30 @@ const SQLITE: &[(&str, &str)] = &[
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = vec![
-        trial_that_stops(Kind::Postgres, the_suites_pass_at_the_worst_values),
-        trial_that_stops(Kind::MariaDb, the_suites_pass_at_the_worst_values),
-        trial_on_sqlite(the_suites_pass_at_the_worst_pragmas),
+        trial_that_stops(
+            Kind::Postgres,
+            the_suites_pass_with_the_most_adverse_settings,
+        ),
+        trial_that_stops(
+            Kind::MariaDb,
+            the_suites_pass_with_the_most_adverse_settings,
+        ),
+        trial_on_sqlite(the_suites_pass_with_the_most_adverse_pragmas),
         trial_on_sqlite(another_encoding_is_refused_by_name),
-        trial_on(Kind::MariaDb, a_list_that_is_cut_revokes_nothing),
-        trial_on(Kind::Postgres, rows_that_a_policy_hides_are_an_error),
+        trial_on(Kind::MariaDb, a_truncated_list_revokes_nothing),
+        trial_on(
+            Kind::Postgres,
+            rows_hidden_by_row_level_security_are_an_error,
+        ),
     ];
-    trials.extend(trials_on_all(a_pool_of_the_hosts_is_refused_by_name));
+    trials.extend(trials_on_all(
+        a_host_pool_with_an_unsuitable_setting_is_refused_by_name,
+    ));
     trials
 }
 
 /// A session that cuts lists after all, since the host set it so later: nothing is revoked by halves.
-async fn a_list_that_is_cut_revokes_nothing(database: Database) {
+async fn a_truncated_list_revokes_nothing(database: Database) {
     const LIMIT: usize = 100;
     const TOKENS: i64 = 150;
     let pool = pool::<MySql>(&database.url, &[], true).await;
@@ -188,7 +199,7 @@ fn groups(
     groups
 }
 
-async fn the_suites_pass_at_the_worst_values(server: Database) {
+async fn the_suites_pass_with_the_most_adverse_settings(server: Database) {
     let settings = match server.kind {
         Kind::Postgres => POSTGRES,
         Kind::MariaDb => MARIADB,
@@ -243,7 +254,7 @@ async fn the_suites_pass_at_the_worst_values(server: Database) {
     }
 }
 
-async fn the_suites_pass_at_the_worst_pragmas() {
+async fn the_suites_pass_with_the_most_adverse_pragmas() {
     for group in groups(SQLITE) {
         let runs = cases().map(|case| async move {
             let folder = tempfile::tempdir().expect("a temporary folder");
@@ -321,7 +332,7 @@ where
     }
 }
 
-async fn a_pool_of_the_hosts_is_refused_by_name(database: AnyDatabase) {
+async fn a_host_pool_with_an_unsuitable_setting_is_refused_by_name(database: AnyDatabase) {
     let url = database.url();
     match &database {
         AnyDatabase::Sqlite(_) => refused_on_sqlite(&url).await,
@@ -421,7 +432,7 @@ async fn another_encoding_is_refused_by_name() {
 }
 
 /// A policy that hides rows from the store's account: a revocation would pass over them.
-async fn rows_that_a_policy_hides_are_an_error(database: Database) {
+async fn rows_hidden_by_row_level_security_are_an_error(database: Database) {
     pat_sqlx::connect(&database.url)
         .await
         .expect("a store")

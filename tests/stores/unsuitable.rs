@@ -24,9 +24,9 @@ pub(crate) fn trials() -> Vec<Trial> {
     let no_mount = (!is_root()).then_some("needs root, to mount a file that cannot be written");
     let mariadb = Kind::MariaDb;
     vec![
-        trial_on_sqlite(each_table_must_take_writes),
-        trial_on_sqlite(what_is_committed_must_be_seen_by_others),
-        trial_on_sqlite(who_cannot_report_is_not_ready),
+        trial_on_sqlite(a_table_that_refuses_writes_is_named),
+        trial_on_sqlite(pools_on_different_databases_are_refused),
+        trial_on_sqlite(a_node_that_cannot_report_is_not_ready),
         named_trial_with_need(
             name_on(&a_file_that_cannot_be_written_is_refused, "sqlite"),
             "root",
@@ -34,22 +34,22 @@ pub(crate) fn trials() -> Vec<Trial> {
             a_file_that_cannot_be_written_is_refused,
         ),
         named_trial_with_need(
-            name_on_own(&a_log_of_statements_is_refused, mariadb.need()),
+            name_on_own(&a_server_with_a_statement_log_is_refused, mariadb.need()),
             mariadb.need(),
             mariadb.missing_here(),
-            a_log_of_statements_is_refused,
+            a_server_with_a_statement_log_is_refused,
         ),
         trial_on(Kind::MariaDb, tables_without_transactions_are_refused),
         named_trial_with_need(
-            name_on_own(&a_pooler_of_transactions_is_refused, Kind::Postgres.need()),
+            name_on_own(&a_transaction_pooler_is_refused, Kind::Postgres.need()),
             "pgbouncer",
             no_pooler,
-            a_pooler_of_transactions_is_refused,
+            a_transaction_pooler_is_refused,
         ),
     ]
 }
 
-async fn each_table_must_take_writes() {
+async fn a_table_that_refuses_writes_is_named() {
     let (folder, store) = sqlite().await;
     store.close().await;
     let path = folder.path().join("pat.db");
@@ -95,7 +95,7 @@ async fn each_table_must_take_writes() {
 }
 
 /// As if each connection had a database of its own.
-async fn what_is_committed_must_be_seen_by_others() {
+async fn pools_on_different_databases_are_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let pool = async |name: &str| {
         let url = format!("sqlite:{}?mode=rwc", folder.path().join(name).display());
@@ -153,7 +153,7 @@ fn server_on_read_only(folder: &Path, mounted: &str) -> Command {
     command
 }
 
-async fn a_log_of_statements_is_refused() {
+async fn a_server_with_a_statement_log_is_refused() {
     let logging = ["--log-bin", "--server-id=1", "--binlog-format=STATEMENT"];
     let server = Database::create_with(Kind::MariaDb, &logging).expect("a server");
     let refused = pat_sqlx::connect(&server.url).await.expect_err("its log");
@@ -186,7 +186,7 @@ async fn tables_without_transactions_are_refused(database: Database) {
     }
 }
 
-async fn a_pooler_of_transactions_is_refused() {
+async fn a_transaction_pooler_is_refused() {
     let database = Database::create_alone(Kind::Postgres, &[]).expect("a server");
     for mode in ["transaction", "statement"] {
         let pooler = Pooler::start_in(&database, mode);
@@ -209,7 +209,7 @@ async fn a_pooler_of_transactions_is_refused() {
 }
 
 /// The database answers all the while.
-async fn who_cannot_report_is_not_ready() {
+async fn a_node_that_cannot_report_is_not_ready() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("pat.db");
     let store = SqliteStore::open(&path).await.expect("a store");

@@ -92,7 +92,7 @@ const COLUMNS: &[(&str, Meaning)] = &[
 const MAY_BE_EMPTY: [&str; 2] = ["pat_owner.missing_since", "pat_lease.held_until"];
 
 /// All is written through nodes that are ahead.
-pub(super) async fn all_times_are_the_servers(kind: Kind) {
+pub(super) async fn every_time_column_has_the_servers_time(kind: Kind) {
     let database = Database::create(kind).await;
     let tables = Tables::on(&database).await;
     let shift = Shift::new(400 * DAY);

@@ -12,7 +12,7 @@ use super::tokens;
 
 /// No token is accepted after its end by the database's clock, though a node hears of that clock a
 /// moment later each time.
-pub(super) async fn answers_may_be_late(kind: Kind) {
+pub(super) async fn tokens_end_in_time_when_answers_are_late(kind: Kind) {
     let database = Database::create_alone(kind, &[]).expect("a server");
     let beside = database.create_beside("pat").await;
     let mut tables = Tables::on(&beside).await;

@@ -90,7 +90,7 @@ pub(super) async fn a_step_back_revives_nothing() {
 }
 
 /// An operator says that the date is right, after it was said to be a leap: ahead, and back again.
-pub(super) async fn a_leap_may_be_accepted() {
+pub(super) async fn an_operator_can_accept_a_leap() {
     let tables = Tables::in_file().await;
     let tokens = Tokens::insert(&tables).await;
     let shift = Shift::new(400 * DAY);

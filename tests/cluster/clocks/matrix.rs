@@ -231,7 +231,7 @@ pub(super) async fn jobs_run(tables: &Tables, since: i64) {
 }
 
 /// The date of a node is wrong, on SQLite.
-pub(super) async fn the_date_of_a_node_on_a_file_may_be_wrong() {
+pub(super) async fn guarantees_hold_with_a_wrong_date_on_sqlite() {
     let mut failures = vec![];
     for offset in offsets("sqlite", 0) {
         failures.extend(of_nodes(offset, async |_| Tables::in_file().await).await);
@@ -240,7 +240,7 @@ pub(super) async fn the_date_of_a_node_on_a_file_may_be_wrong() {
 }
 
 /// The date of a node is wrong, on a server whose date is right.
-pub(super) async fn a_nodes_date_may_be_wrong(kind: Kind) {
+pub(super) async fn guarantees_hold_with_a_wrong_date_on_a_node(kind: Kind) {
     let test = format!("{}::node", kind.need());
     let number = match kind {
         Kind::Postgres => 1,
@@ -271,7 +271,7 @@ async fn of_nodes(offset: Offset, tables: impl AsyncFn(usize) -> Tables) -> Vec<
 }
 
 /// The date of a server is wrong.
-pub(super) async fn a_servers_date_may_be_wrong(kind: Kind) {
+pub(super) async fn guarantees_hold_with_a_wrong_date_on_the_server(kind: Kind) {
     let shift = Shift::new(0);
     let database = Database::create_in_environment(kind, &shift.variables()).expect("a server");
     let test = format!("{}::server", kind.need());

@@ -15,7 +15,7 @@ use super::tokens::{Tokens, assert_all_kept};
 /// The date of one member is wrong from its start on. As long as a node on another member knows better,
 /// a node there is not ready and runs no job, and nothing is lost; the other one works on. Then the date
 /// is right again.
-pub(super) async fn a_member_is_not_believed_that_others_contradict() {
+pub(super) async fn a_date_that_other_members_contradict_is_not_believed() {
     let shift = Shift::new(400 * DAY);
     let cluster = Cluster::create_in_environment(&shift.variables()).await;
     let [member, _, wrong] = &cluster.members;

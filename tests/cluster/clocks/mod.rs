@@ -26,31 +26,34 @@ pub(crate) use self::teller::{AS_TELLER, run as tell};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = vec![
-        on_file(teller::a_program_has_the_date_it_is_given),
-        on_file(matrix::the_date_of_a_node_on_a_file_may_be_wrong),
+        on_file(teller::a_program_has_the_date_that_the_shim_sets),
+        on_file(matrix::guarantees_hold_with_a_wrong_date_on_sqlite),
         on_file(leaps::a_leap_ahead_deletes_nothing),
         on_file(leaps::a_step_back_revives_nothing),
-        on_file(leaps::a_leap_may_be_accepted),
+        on_file(leaps::an_operator_can_accept_a_leap),
     ];
     trials.push(named_trial_with_need(
         name_on(
-            &member::a_member_is_not_believed_that_others_contradict,
+            &member::a_date_that_other_members_contradict_is_not_believed,
             "galera",
         ),
         "galera",
         Shift::missing().or(galera::missing()),
-        member::a_member_is_not_believed_that_others_contradict,
+        member::a_date_that_other_members_contradict_is_not_believed,
     ));
     for kind in SERVERS {
         trials.extend([
-            own_server(kind, matrix::a_servers_date_may_be_wrong),
+            own_server(
+                kind,
+                matrix::guarantees_hold_with_a_wrong_date_on_the_server,
+            ),
             own_server(kind, leaps::a_leap_of_a_server_deletes_nothing),
-            own_server(kind, late::answers_may_be_late),
-            on_server(kind, matrix::a_nodes_date_may_be_wrong),
+            own_server(kind, late::tokens_end_in_time_when_answers_are_late),
+            on_server(kind, matrix::guarantees_hold_with_a_wrong_date_on_a_node),
             on_server(kind, wrong_node::a_node_ahead_runs_jobs_on_time),
             on_server(kind, wrong_node::a_node_behind_refuses_at_once),
             on_server(kind, wrong_node::tokens_end_by_the_servers_time),
-            on_server(kind, columns::all_times_are_the_servers),
+            on_server(kind, columns::every_time_column_has_the_servers_time),
         ]);
     }
     trials

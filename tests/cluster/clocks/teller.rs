@@ -80,7 +80,7 @@ fn assert_shifted(now: i64, right: i64, by: i64) {
 }
 
 /// A program that is started with a wrong date has it, also when the date is stepped.
-pub(super) async fn a_program_has_the_date_it_is_given() {
+pub(super) async fn a_program_has_the_date_that_the_shim_sets() {
     let shift = Shift::new(400 * DAY);
     let mut teller = Teller::start(&shift);
     for by in [400 * DAY, -400 * DAY, 600, 0] {

@@ -139,7 +139,7 @@ fn is_refused(error: &CreateError) -> bool {
     matches!(error, CreateError::Refused(PolicyError::ParentInvalid))
 }
 
-pub(super) async fn a_parent_whose_revocation_a_member_has_not_heard_of_has_no_child(
+pub(super) async fn no_child_is_created_where_its_parents_revocation_is_not_yet_applied(
     cluster: Cluster,
 ) {
     let users = TestDirectory::default();

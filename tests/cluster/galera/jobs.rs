@@ -98,7 +98,7 @@ async fn acquire(node: &Node) -> Lease {
     }
 }
 
-pub(super) async fn a_runner_that_was_overtaken_has_no_effect(cluster: Cluster) {
+pub(super) async fn a_runner_that_lost_its_lease_has_no_effect(cluster: Cluster) {
     let users = TestDirectory::default();
     let nodes = nodes(&cluster, &users, settings()).await;
     let alice = caller(&users.add("alice"));

@@ -21,7 +21,7 @@ const CROWD: usize = 45;
 
 /// Creations by one owner on all members at once, again and again; `PAT_TEST_GALERA_ROUNDS` makes it
 /// longer.
-pub(super) async fn a_crowd_on_three_members_stays_within_the_limit(cluster: Cluster) {
+pub(super) async fn concurrent_creations_on_three_members_keep_the_limit(cluster: Cluster) {
     let rounds: usize = number("PAT_TEST_GALERA_ROUNDS", 4);
     let users = TestDirectory::default();
     let nodes = nodes(&cluster, &users, settings()).await;
@@ -61,7 +61,7 @@ fn is_limit(error: &CreateError) -> bool {
     )
 }
 
-pub(super) async fn what_a_member_has_not_heard_of_is_counted(cluster: Cluster) {
+pub(super) async fn the_limit_counts_tokens_that_a_member_has_not_applied(cluster: Cluster) {
     let users = TestDirectory::default();
     let nodes = nodes(&cluster, &users, settings().max_tokens_per_user(1)).await;
     let alice = caller(&users.add("alice"));
@@ -80,7 +80,9 @@ pub(super) async fn what_a_member_has_not_heard_of_is_counted(cluster: Cluster) 
 }
 
 /// What has a transaction insist fails where there is no cluster, and harms nobody.
-pub(super) async fn who_has_lost_three_races_is_served_without_a_cluster(database: Database) {
+pub(super) async fn a_creation_that_lost_three_races_succeeds_on_a_single_server(
+    database: Database,
+) {
     let store = pat_sqlx::connect(&database.url).await.expect("a store");
     let lock = "INSERT INTO pat_owner (owner) VALUES ('alice')";
     let lock = database.hold(&["START TRANSACTION", lock]).await;

@@ -27,15 +27,15 @@ use tokio::sync::Mutex;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        on_cluster(limit::a_crowd_on_three_members_stays_within_the_limit),
+        on_cluster(limit::concurrent_creations_on_three_members_keep_the_limit),
         trial_on(
             Kind::MariaDb,
-            limit::who_has_lost_three_races_is_served_without_a_cluster,
+            limit::a_creation_that_lost_three_races_succeeds_on_a_single_server,
         ),
-        on_cluster(limit::what_a_member_has_not_heard_of_is_counted),
+        on_cluster(limit::the_limit_counts_tokens_that_a_member_has_not_applied),
         on_cluster(children::no_child_outlives_its_parents_revocation),
-        on_cluster(children::a_parent_whose_revocation_a_member_has_not_heard_of_has_no_child),
-        on_cluster(jobs::a_runner_that_was_overtaken_has_no_effect),
+        on_cluster(children::no_child_is_created_where_its_parents_revocation_is_not_yet_applied),
+        on_cluster(jobs::a_runner_that_lost_its_lease_has_no_effect),
         on_cluster(jobs::a_notice_is_claimed_once),
         on_cluster(jobs::one_of_three_nodes_sends_each_notice),
         on_cluster(feed::revocations_on_all_members_are_seen_by_all),

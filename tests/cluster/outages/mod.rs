@@ -28,20 +28,22 @@ const LENGTH: Duration = Duration::from_secs(8);
 
 pub(crate) fn trials() -> Vec<Trial> {
     let faults = [
-        (Fault::Down, "a_server_that_is_down"),
-        (Fault::Frozen, "a_server_that_is_frozen"),
-        (Fault::BlackHole, "a_network_that_swallows_all"),
-        (Fault::Locked, "a_table_that_is_locked"),
-        (Fault::Demoted, "a_server_that_takes_no_writes_any_more"),
+        (Fault::Down, "server_down"),
+        (Fault::Frozen, "server_frozen"),
+        (Fault::BlackHole, "network_black_hole"),
+        (Fault::Locked, "table_locked"),
+        (Fault::Demoted, "server_read_only"),
     ];
     let on_servers = SERVERS.into_iter().flat_map(|kind| {
         faults.into_iter().map(move |(fault, name)| {
-            let name = name_in_case(&an_outage, name);
-            named_trial_that_stops(kind, &name, move |database| an_outage(database, fault))
+            let name = name_in_case(&requests_fail_closed_in_an_outage, name);
+            named_trial_that_stops(kind, &name, move |database| {
+                requests_fail_closed_in_an_outage(database, fault)
+            })
         })
     });
     let mut trials: Vec<_> = on_servers.collect();
-    trials.push(trial_on_sqlite(a_write_lock_that_is_held));
+    trials.push(trial_on_sqlite(a_held_write_lock_fails_changes_only));
     trials.push(lines::trial());
     trials
 }
@@ -57,7 +59,7 @@ enum Fault {
     Demoted,
 }
 
-async fn an_outage(database: Database, fault: Fault) {
+async fn requests_fail_closed_in_an_outage(database: Database, fault: Fault) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let blackhole = BlackHole::start(&database, folder.path());
     let node = Node::start(folder.path(), &blackhole.url).await;
@@ -111,7 +113,7 @@ async fn an_outage(database: Database, fault: Fault) {
 }
 
 /// Another process that holds the lock keeps nobody from reading, so only changes fail.
-async fn a_write_lock_that_is_held() {
+async fn a_held_write_lock_fails_changes_only() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("pat.db");
     let node = Node::start(folder.path(), &format!("sqlite:{}", path.display())).await;

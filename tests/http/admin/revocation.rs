@@ -67,7 +67,7 @@ fn caller(key: &str) -> Caller {
     Caller::cookie_authenticated(Owner::new(key).expect("an owner"))
 }
 
-pub(super) async fn both_ways_to_revoke_in_bulk_do_the_same() {
+pub(super) async fn revoking_by_ids_and_by_filter_is_alike() {
     let server = Server::start().await;
     let token = server.create("alice").await;
     let body = json!({"ids": [token.id, 1], "reason": "found in a log"});
@@ -157,7 +157,7 @@ pub(super) async fn a_filter_revokes_what_was_expected_or_nothing() {
 }
 
 /// Administrators are told what outlives a revocation, and may have it revoked too.
-pub(super) async fn what_outlives_a_revocation_is_counted() {
+pub(super) async fn children_that_outlive_a_bulk_revocation_are_counted() {
     let server = Server::start().await;
     let parent = server.create("alice").await;
     let request = server.post(TOKENS).bearer_auth(&parent.raw);
@@ -174,7 +174,7 @@ pub(super) async fn what_outlives_a_revocation_is_counted() {
     );
 }
 
-pub(super) async fn children_fall_with_their_parents_in_bulk() {
+pub(super) async fn bulk_revocation_includes_capped_children() {
     let server = Server::with(&[("pat.create.by.token", "capped")]).await;
     let parent = server.create("alice").await;
     let request = server.post(TOKENS).bearer_auth(&parent.raw);
@@ -240,7 +240,7 @@ async fn audit(server: &Server, kind: &str) -> Vec<(i64, Option<String>, Option<
     rows.fetch_all(&pool).await.expect("rows")
 }
 
-pub(super) async fn owners_and_auditors_are_told() {
+pub(super) async fn a_bulk_revocation_notifies_owners_and_records_events() {
     let server = Server::start().await;
     let (one, two) = (server.create("alice").await, server.create("alice").await);
     let other = server.create("bob").await;

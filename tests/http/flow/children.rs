@@ -30,7 +30,7 @@ pub(super) async fn a_token_may_create_tokens() {
 
 /// By default tokens outlive the one that created them; whoever revokes that is told how many, and may
 /// have them revoked too.
-pub(super) async fn a_revocation_says_what_outlives_it() {
+pub(super) async fn a_revocation_reports_its_live_children() {
     const LIVE_CHILDREN: &str = "pat-live-children";
     let server = Server::start().await;
     let parent = server.create("alice").await;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{by, create};
 
-pub(super) async fn creation_is_checked() {
+pub(super) async fn invalid_creations_are_refused() {
     let server = Server::start().await;
     let long = "x".repeat(41);
     let table = [
@@ -100,7 +100,7 @@ pub(super) async fn creation_is_checked() {
     }
 }
 
-pub(super) async fn media_types_and_sizes_are_checked() {
+pub(super) async fn wrong_media_types_and_sizes_are_refused() {
     let server = Server::start().await;
     let body = r#"{"name":"a"}"#;
     for kind in [
@@ -173,7 +173,7 @@ pub(super) async fn media_types_and_sizes_are_checked() {
     );
 }
 
-pub(super) async fn names_are_taken_as_they_are() {
+pub(super) async fn names_are_stored_unchanged() {
     let server = Server::with(&[("atlassian.pats.max.tokens.per.user", "100")]).await;
     let names = [
         "jira-cli / work",
@@ -230,7 +230,7 @@ pub(super) async fn the_limit_counts_expired_tokens() {
     );
 }
 
-pub(super) async fn a_lowered_limit_is_told_with_how_many_to_revoke() {
+pub(super) async fn a_lowered_limit_says_how_many_tokens_to_revoke() {
     let server = Server::with(&[("atlassian.pats.max.tokens.per.user", "3")]).await;
     let day = json!({"name": "a", "expirationDuration": 1});
     for _ in 0..3 {

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::by;
 
-pub(super) async fn a_disabled_owner_is_out_at_once_and_in_again() {
+pub(super) async fn a_disabled_owner_is_refused_at_once_until_enabled() {
     let server = Server::start().await;
     let token = server.create("bob").await;
     assert_eq!(

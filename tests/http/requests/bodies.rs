@@ -29,7 +29,7 @@ fn by(request: RequestBuilder, user: &str) -> RequestBuilder {
 }
 
 /// An empty body in chunks, and over HTTP/2 an empty frame with the end.
-pub(super) async fn a_body_is_what_has_bytes() {
+pub(super) async fn an_empty_body_needs_no_media_type() {
     let server = Server::start().await;
     let http2 = http2();
     for version in [Version::HTTP_11, Version::HTTP_2] {
@@ -83,7 +83,7 @@ pub(super) async fn a_body_is_what_has_bytes() {
     assert_eq!(deleted.status, StatusCode::NO_CONTENT);
 }
 
-pub(super) async fn json_may_begin_with_a_mark() {
+pub(super) async fn json_may_begin_with_a_byte_order_mark() {
     let server = Server::start().await;
     let create = |body: String| {
         let request = by(server.post(TOKENS), "alice");
@@ -102,7 +102,7 @@ pub(super) async fn json_may_begin_with_a_mark() {
     }
 }
 
-pub(super) async fn an_encoded_body_is_told_so() {
+pub(super) async fn an_encoded_body_is_refused_by_its_encoding() {
     let server = Server::start().await;
     let token = server.create("alice").await;
     let gzip: &[u8] =
@@ -135,7 +135,7 @@ pub(super) async fn an_encoded_body_is_told_so() {
 }
 
 /// A secret at every place of a body, of every operation that reads one.
-pub(super) async fn no_error_repeats_what_a_body_held() {
+pub(super) async fn no_error_repeats_a_bodys_content() {
     let server = Server::start().await;
     let secret = server.create("bob").await.raw;
     let places = |value: &Value| {
@@ -200,7 +200,7 @@ pub(super) async fn no_error_repeats_what_a_body_held() {
 
 /// Bodies that are longer than they may be, to whoever answers before the end, over raw sockets: no
 /// write may fail, and the answer can be read.
-pub(super) async fn whoever_sends_too_much_reads_the_answer() {
+pub(super) async fn a_client_that_sends_too_much_can_read_the_answer() {
     let server = Server::start().await;
     let token = server.create("alice").await.raw;
     let good = format!("authorization: Bearer {token}\r\n");
@@ -296,7 +296,7 @@ pub(super) async fn ignored_members_of_a_search_are_named() {
 }
 
 /// Who begins a request and does not go on keeps nothing for long.
-pub(super) async fn who_sends_half_is_hung_up_on() {
+pub(super) async fn an_incomplete_request_is_disconnected() {
     let server = Server::start().await;
     let head = format!("POST {TOKENS} HTTP/1.1\r\nHost: here\r\n");
     // alice:alice

@@ -65,7 +65,7 @@ pub(super) async fn foreign_headers_may_hold_any_bytes() {
     assert_eq!(status(&answer), 201, "{answer}");
 }
 
-pub(super) async fn a_slash_at_the_end_is_served() {
+pub(super) async fn a_trailing_slash_is_served() {
     let server = Server::start().await;
     let token = server.create("alice").await;
     let by = |request: reqwest::RequestBuilder| request.bearer_auth(&token.raw);
@@ -135,7 +135,7 @@ pub(super) async fn a_slash_at_the_end_is_served() {
     }
 }
 
-pub(super) async fn every_answer_has_the_headers() {
+pub(super) async fn every_answer_has_nosniff() {
     let server = Server::start().await;
     let token = server.create("alice").await.raw;
     let paths = [
@@ -251,7 +251,7 @@ const PATHS: &[&str] = &[
     "/healthz/x",
 ];
 
-pub(super) async fn a_bad_token_is_told_from_a_good_one_everywhere() {
+pub(super) async fn a_bad_token_is_refused_on_every_path() {
     let server = Server::start().await;
     let methods = [
         "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW",
@@ -322,7 +322,7 @@ pub(super) async fn failures_under_rest_are_json() {
 }
 
 /// A head is as long as it may be, over either version of HTTP.
-pub(super) async fn a_long_head_is_taken() {
+pub(super) async fn a_long_request_head_is_accepted() {
     let server = Server::start().await;
     let token = server.create("alice").await;
     let (http1, http2) = (client(), http2());

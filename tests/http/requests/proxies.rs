@@ -73,7 +73,7 @@ pub(super) fn cookie(answer: &Answer) -> String {
 const ALL_LET_THROUGH: [u16; 4] = [200, 303, 400, 201];
 const ALL_REFUSED: [u16; 4] = [403; 4];
 
-pub(super) async fn a_base_url_stands_for_a_host_that_a_proxy_changes() {
+pub(super) async fn a_base_url_replaces_a_host_that_a_proxy_changes() {
     let plain = Server::start().await;
     let configured = Server::with(&[("pat.base.url", "http://pat.example:8081/app")]).await;
     for (server, host, origin, expected) in [
@@ -136,7 +136,7 @@ pub(super) async fn a_base_url_stands_for_a_host_that_a_proxy_changes() {
     }
 }
 
-pub(super) async fn nginx_with_a_host_without_a_port() {
+pub(super) async fn a_base_url_is_needed_behind_nginx_without_a_port() {
     for (properties, expected) in [
         (&[][..], ALL_REFUSED),
         (&[("pat.base.url", OUTSIDE)], ALL_LET_THROUGH),
@@ -169,7 +169,7 @@ async fn host(pages: Pages) -> String {
     base
 }
 
-pub(super) async fn the_sign_in_behind_a_prefix_that_nginx_takes_off() {
+pub(super) async fn the_sign_in_redirect_has_the_stripped_prefix() {
     let sign_in = |address: &str| {
         let pats = Pats::builder(Arc::new(MemoryStore::default())).build();
         Pages::new(pats).with_sign_in_url(address)

@@ -21,9 +21,9 @@ use super::{stored, tokens};
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![
-        trial(a_disabled_user_costs_three_look_ups_in_twenty_seconds),
-        trial(a_user_who_is_enabled_again_gets_in_at_once),
-        trial(a_node_that_is_not_fresh_asks_about_each_owner),
+        trial(a_disabled_user_costs_three_lookups_in_twenty_seconds),
+        trial(an_enabled_user_is_accepted_at_once),
+        trial(a_stale_node_asks_about_the_owner_of_each_request),
     ]
 }
 
@@ -104,7 +104,7 @@ async fn node_of_alice() -> (TempDir, Counting, Node) {
     (folder, users, node)
 }
 
-async fn a_disabled_user_costs_three_look_ups_in_twenty_seconds() {
+async fn a_disabled_user_costs_three_lookups_in_twenty_seconds() {
     let (_folder, users, node) = node_of_alice().await;
     let inactive = node.create().await;
     users.users.set_active(owner(&alice()), false);
@@ -127,7 +127,7 @@ async fn a_disabled_user_costs_three_look_ups_in_twenty_seconds() {
     assert_eq!(tokens(&events, "created"), [inactive.token.id]);
 }
 
-async fn a_user_who_is_enabled_again_gets_in_at_once() {
+async fn an_enabled_user_is_accepted_at_once() {
     let (folder, store) = sqlite().await;
     let other = pat_sqlx::SqliteStore::open(folder.path().join("pat.db")).await;
     let users = Counting::default();
@@ -170,7 +170,7 @@ async fn a_user_who_is_enabled_again_gets_in_at_once() {
     }
 }
 
-async fn a_node_that_is_not_fresh_asks_about_each_owner() {
+async fn a_stale_node_asks_about_the_owner_of_each_request() {
     let (_folder, users, node) = node_of_alice().await;
     let token = node.create().await;
     users.users.set_active(owner(&alice()), false);

@@ -11,11 +11,11 @@ use super::{Host, open, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial(names_arrive_unbroken_and_harmless),
-        trial(control_characters_of_names_do_no_harm),
+        trial(names_arrive_complete_and_escaped),
+        trial(control_characters_in_names_inject_nothing),
         trial(tokens_that_fall_due_together_share_a_mail),
-        trial(a_retry_tells_of_the_same_tokens_less_the_revoked),
-        trial(an_administrators_revocation_is_told),
+        trial(a_retry_omits_only_revoked_tokens),
+        trial(an_administrators_revocation_is_mailed),
     ]
 }
 
@@ -39,7 +39,7 @@ const NAMES: [&str; 16] = [
     "trailing space ",
 ];
 
-async fn names_arrive_unbroken_and_harmless() {
+async fn names_arrive_complete_and_escaped() {
     let sink = Sink::start();
     let host = Host::new(sink.mailer()).await;
     let long = [
@@ -63,7 +63,7 @@ async fn names_arrive_unbroken_and_harmless() {
 }
 
 /// No way of creating a token takes such a name; a store may have it all the same.
-async fn control_characters_of_names_do_no_harm() {
+async fn control_characters_in_names_inject_nothing() {
     let sink = Sink::start();
     let host = Host::new(sink.mailer()).await;
     let names = [
@@ -155,7 +155,7 @@ async fn tokens_that_fall_due_together_share_a_mail() {
     assert!(told.contains(&vec![]), "{told:?}");
 }
 
-async fn a_retry_tells_of_the_same_tokens_less_the_revoked() {
+async fn a_retry_omits_only_revoked_tokens() {
     let sink = Sink::start();
     let host = Host::new(sink.mailer()).await;
     let revoked = host.create("alice", "revoked").await;
@@ -196,7 +196,7 @@ fn told_of<'a>(mail: &Mail, names: &[&'a str]) -> Vec<&'a str> {
     names.iter().filter(stands).copied().collect()
 }
 
-async fn an_administrators_revocation_is_told() {
+async fn an_administrators_revocation_is_mailed() {
     let sink = Sink::start();
     let host = Host::new(sink.mailer()).await;
     let token = host.create("alice", "ci").await;

@@ -17,8 +17,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(a_5xx_is_a_dead_letter_until_it_is_requeued),
         trial(a_server_that_is_away_is_tried_again),
         trial(a_server_that_hangs_is_tried_again),
-        trial(a_cut_after_the_message_has_it_sent_again_alike),
-        trial(a_cut_in_the_message_loses_and_doubles_nothing),
+        trial(a_cut_after_the_message_resends_it_unchanged),
+        trial(a_cut_in_the_message_neither_loses_nor_duplicates_it),
         trial(a_failing_mailer_does_not_disturb_another),
         trial(a_refused_mail_does_not_hold_up_others),
         trial(skipped_notices_hold_up_nobody),
@@ -119,7 +119,7 @@ async fn a_server_that_hangs_is_tried_again() {
     }
 }
 
-async fn a_cut_after_the_message_has_it_sent_again_alike() {
+async fn a_cut_after_the_message_resends_it_unchanged() {
     let sink = Sink::start();
     sink.fail("stored cut");
     let host = host_with_notice(&sink, "").await;
@@ -141,7 +141,7 @@ fn assert_alike(mails: &[Mail]) {
     }
 }
 
-async fn a_cut_in_the_message_loses_and_doubles_nothing() {
+async fn a_cut_in_the_message_neither_loses_nor_duplicates_it() {
     let sink = Sink::start();
     sink.fail("message cut");
     let host = host_with_notice(&sink, "").await;

@@ -14,7 +14,7 @@ const POSTGRES_PROBE: &str = "VACUUM pat_node";
 
 const MARIADB_PROBE: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
-pub(super) async fn a_call_that_is_given_up_leaves_no_transaction(database: Database) {
+pub(super) async fn an_abandoned_call_leaves_no_transaction(database: Database) {
     match database.kind {
         Kind::Postgres => {
             let bench = Bench::<Postgres>::on(&database.url, POSTGRES_PROBE).await;

@@ -223,7 +223,7 @@ pub(super) async fn a_transaction_that_the_database_ends_is_left() {
     bench.store.close().await;
 }
 
-pub(super) async fn a_call_on_a_file_that_is_given_up_leaves_no_transaction() {
+pub(super) async fn an_abandoned_call_on_a_file_leaves_no_transaction() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let bench = sqlite(folder.path()).await;
     bench.give_up().await;

@@ -34,10 +34,10 @@ const TABLES: [&str; 11] = [
 pub(super) fn trials() -> Vec<Trial> {
     [
         trials_on_all(the_suites_pass_on_tables_of_a_newer_version),
-        trials_on_all(a_program_that_would_misread_the_tables_is_refused),
-        trials_on_all(a_migration_of_a_newer_version_that_is_half_done_is_let_be),
-        trials_on_all(a_change_of_an_unknown_kind_is_any_change),
-        trials_on_all(what_a_newer_version_has_to_do_is_left_to_it),
+        trials_on_all(an_incompatible_program_is_refused),
+        trials_on_all(an_unfinished_migration_of_a_newer_version_is_left_alone),
+        trials_on_all(a_change_of_an_unknown_kind_invalidates_everything),
+        trials_on_all(work_of_a_newer_version_is_left_to_it),
     ]
     .into_iter()
     .flatten()
@@ -86,7 +86,7 @@ async fn the_suites_pass_on_tables_of_a_newer_version(place: AnyDatabase) {
     opened.close().await;
 }
 
-async fn a_program_that_would_misread_the_tables_is_refused(place: AnyDatabase) {
+async fn an_incompatible_program_is_refused(place: AnyDatabase) {
     make_later(&place).await;
     let next = SCHEMA_VERSION + 1;
     let raise = format!("UPDATE pat_clock SET readable_from = {next}");
@@ -122,7 +122,7 @@ async fn a_program_that_would_misread_the_tables_is_refused(place: AnyDatabase) 
 }
 
 /// While a newer node makes its tables, an older one restarts.
-async fn a_migration_of_a_newer_version_that_is_half_done_is_let_be(place: AnyDatabase) {
+async fn an_unfinished_migration_of_a_newer_version_is_left_alone(place: AnyDatabase) {
     make_later(&place).await;
     let begin = "UPDATE pat_migrations SET success = FALSE WHERE version = 9999";
     place.execute(begin).await;
@@ -139,7 +139,7 @@ fn month() -> TokenRequest {
     TokenRequest::new("ci", Some(30))
 }
 
-async fn a_change_of_an_unknown_kind_is_any_change(place: AnyDatabase) {
+async fn a_change_of_an_unknown_kind_invalidates_everything(place: AnyDatabase) {
     let store = place.store().await;
     let pats = Pats::builder(store.tokens())
         .users(Arc::new(named_users(&["alice"])))
@@ -167,7 +167,7 @@ async fn a_change_of_an_unknown_kind_is_any_change(place: AnyDatabase) {
 
 /// Notifications of another kind or in another state, events and leases of another kind, and a token of
 /// which its owner was told something else.
-async fn what_a_newer_version_has_to_do_is_left_to_it(place: AnyDatabase) {
+async fn work_of_a_newer_version_is_left_to_it(place: AnyDatabase) {
     let store = place.store().await;
     let mailer = RecordingNotifier::default();
     let settings = Settings::builder().notice_created(true);

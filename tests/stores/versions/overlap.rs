@@ -19,8 +19,8 @@ use super::later::make_later;
 pub(super) fn trials() -> Vec<Trial> {
     [
         trials_on_all(a_node_runs_on_while_a_newer_version_makes_its_tables),
-        trials_on_all(a_node_that_would_misread_tokens_stops_within_the_bound),
-        trials_on_all(what_older_nodes_do_not_heed_waits_until_they_are_gone),
+        trials_on_all(an_incompatible_node_stops_within_the_bound),
+        trials_on_all(a_new_feature_waits_until_older_nodes_are_gone),
     ]
     .into_iter()
     .flatten()
@@ -79,7 +79,7 @@ async fn a_node_runs_on_while_a_newer_version_makes_its_tables(place: AnyDatabas
 }
 
 /// Also one that cannot poll, or that nobody has told to.
-async fn a_node_that_would_misread_tokens_stops_within_the_bound(place: AnyDatabase) {
+async fn an_incompatible_node_stops_within_the_bound(place: AnyDatabase) {
     let store = place.store().await;
     let clock = Arc::new(TestClock::default());
     // The long time is for busy machines.
@@ -121,7 +121,7 @@ async fn create(server: &Server) -> Answer {
     answer(request.json(&body)).await
 }
 
-async fn what_older_nodes_do_not_heed_waits_until_they_are_gone(place: AnyDatabase) {
+async fn a_new_feature_waits_until_older_nodes_are_gone(place: AnyDatabase) {
     let server = server(&place).await;
     need_feature(&server.pats, SCHEMA_VERSION);
     let reports = "INSERT INTO pat_node (id, applied_gen, reported_at, version) VALUES (7, 0, 0, ";

@@ -17,16 +17,16 @@ use super::upgrades::load;
 pub(super) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
     trials.extend(trials_on_servers(
-        an_account_that_may_make_no_tables_needs_none_made,
+        an_account_without_create_rights_runs_on_existing_tables,
     ));
     trials.extend(trials_on_servers(
-        an_account_that_may_not_migrate_is_told_how_it_may,
+        an_account_that_cannot_migrate_is_told_the_statements,
     ));
     trials.extend(trials_on_servers(
-        an_account_without_any_rights_is_told_how_it_may_begin,
+        an_account_without_rights_is_told_the_statements,
     ));
     trials.extend(trials_on_servers(
-        a_server_that_may_make_no_table_of_users_says_what_it_needs,
+        a_server_without_rights_to_its_user_table_names_them,
     ));
     trials
 }
@@ -129,7 +129,7 @@ impl Account {
     }
 }
 
-async fn an_account_that_may_make_no_tables_needs_none_made(database: Database) {
+async fn an_account_without_create_rights_runs_on_existing_tables(database: Database) {
     AnyDatabase::Server(database.clone()).make().await;
     let account = Account::create(&database).await;
     let (to_run, to_migrate) = account.lacks().await;
@@ -149,7 +149,7 @@ async fn an_account_that_may_make_no_tables_needs_none_made(database: Database) 
     account.delete().await;
 }
 
-async fn an_account_that_may_not_migrate_is_told_how_it_may(database: Database) {
+async fn an_account_that_cannot_migrate_is_told_the_statements(database: Database) {
     let place = AnyDatabase::Server(database.clone());
     load(&place, "0004").await;
     let account = Account::create(&database).await;
@@ -164,7 +164,7 @@ async fn an_account_that_may_not_migrate_is_told_how_it_may(database: Database) 
 }
 
 /// Where there are no tables yet.
-async fn an_account_without_any_rights_is_told_how_it_may_begin(database: Database) {
+async fn an_account_without_rights_is_told_the_statements(database: Database) {
     let account = Account::create(&database).await;
     let mut lacks = account.lacks().await;
     if database.kind == Kind::MariaDb {
@@ -178,7 +178,7 @@ async fn an_account_without_any_rights_is_told_how_it_may_begin(database: Databa
 }
 
 /// The example server's own table.
-async fn a_server_that_may_make_no_table_of_users_says_what_it_needs(database: Database) {
+async fn a_server_without_rights_to_its_user_table_names_them(database: Database) {
     AnyDatabase::Server(database.clone()).make().await;
     let account = Account::create(&database).await;
     let (to_run, _) = account.lacks().await;

@@ -273,7 +273,7 @@ pub(super) mod tests {
         assert_eq!(report.longest(), Duration::from_millis(2_100));
     }
 
-    pub(crate) async fn a_cluster_that_waits_has_no_time_left() {
+    pub(crate) async fn any_acceptance_after_a_waiting_revocation_is_found() {
         let rules = Rules {
             bound: Duration::ZERO,
             ..RULES
@@ -282,7 +282,7 @@ pub(super) mod tests {
         assert!(checked(accepted(1, 101), rules).late.is_empty());
     }
 
-    pub(crate) async fn nothing_is_promised_without_a_204() {
+    pub(crate) async fn an_unacknowledged_revocation_promises_nothing() {
         for status in [None, Some(503)] {
             let mut history = with(accepted(1, 5_000));
             history[1].status = status;
@@ -318,7 +318,7 @@ pub(super) mod tests {
         }
     }
 
-    pub(crate) async fn a_strange_answer_is_found() {
+    pub(crate) async fn an_unexpected_status_is_found() {
         let strange = entry(Op::Authenticate, 50, 500);
         assert_eq!(checked(strange, RULES).strange, [strange]);
     }

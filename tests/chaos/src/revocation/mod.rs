@@ -107,18 +107,18 @@ pub fn trials() -> Vec<Trial> {
     ));
     for (kind, wait) in [(Kind::Postgres, Wait::None), (Kind::MariaDb, Wait::Cluster)] {
         trials.push(named_trial_with_need(
-            name_on_own(&packets_may_get_lost, kind.need()),
+            name_on_own(&the_bound_holds_when_packets_are_lost, kind.need()),
             "netns",
             Packets::missing().or_else(|| kind.missing_here()),
-            move || packets_may_get_lost(kind, wait),
+            move || the_bound_holds_when_packets_are_lost(kind, wait),
         ));
     }
     let kind = Kind::Postgres;
     trials.push(named_trial_with_need(
-        name_on_own(&a_pooler_may_be_between, kind.need()),
+        name_on_own(&the_bound_holds_through_a_pooler, kind.need()),
         "pgbouncer",
         Pooler::missing().or_else(|| kind.missing_here()),
-        a_pooler_may_be_between,
+        the_bound_holds_through_a_pooler,
     ));
     trials
 }
@@ -144,13 +144,13 @@ async fn a_waiting_revocation_is_final_under_faults(fixture: Fixture) {
     assert_kept(fixture, Wait::Cluster).await;
 }
 
-async fn a_pooler_may_be_between() {
+async fn the_bound_holds_through_a_pooler() {
     let database = Database::create_alone(Kind::Postgres, &[]).expect("a server");
     let pooler = Pooler::start(&database);
     assert_kept(Fixture::Pooled(database, pooler), Wait::None).await;
 }
 
-async fn packets_may_get_lost(kind: Kind, wait: Wait) {
+async fn the_bound_holds_when_packets_are_lost(kind: Kind, wait: Wait) {
     let packets = Packets::start(kind);
     let database = Database::create_alone(kind, &packets.addresses()).expect("a server");
     if kind == Kind::MariaDb {

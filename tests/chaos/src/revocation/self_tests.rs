@@ -19,26 +19,26 @@ pub(super) fn trials() -> Vec<Trial> {
     let mut trials = vec![
         trial(checker::a_late_acceptance_on_the_same_node_is_found),
         trial(checker::a_late_acceptance_on_another_node_is_found),
-        trial(checker::a_cluster_that_waits_has_no_time_left),
-        trial(checker::nothing_is_promised_without_a_204),
+        trial(checker::any_acceptance_after_a_waiting_revocation_is_found),
+        trial(checker::an_unacknowledged_revocation_promises_nothing),
         trial(checker::a_false_refusal_is_found),
         trial(checker::an_outage_without_a_fault_is_found),
-        trial(checker::a_strange_answer_is_found),
-        trial(nodes_that_do_not_listen_are_found_out),
-        trial(a_node_that_wakes_up_with_old_knowledge_is_found_out),
+        trial(checker::an_unexpected_status_is_found),
+        trial(nodes_that_do_not_poll_are_detected),
+        trial(a_thawed_node_with_a_stale_cache_is_detected),
     ];
     for flaw in Flaw::REAL {
-        let name = name_in_case(&a_flaw_is_found_out, flaw.name());
+        let name = name_in_case(&a_flawed_node_is_detected, flaw.name());
         trials.push(match flaw {
             Flaw::NaiveCache | Flaw::CheckThenInsert => {
-                named_trial(name, move || a_flaw_is_found_out(flaw, None))
+                named_trial(name, move || a_flawed_node_is_detected(flaw, None))
             }
             // These are flaws of transactions that run at the same time, and of hints.
             _ => {
                 let kind = Kind::Postgres;
                 named_trial_with_need(name, kind.need(), kind.missing_here(), move || {
                     let database = Database::create_alone(kind, &[]).expect("a server");
-                    a_flaw_is_found_out(flaw, Some(database))
+                    a_flawed_node_is_detected(flaw, Some(database))
                 })
             }
         });
@@ -48,7 +48,7 @@ pub(super) fn trials() -> Vec<Trial> {
 
 /// Nodes with this flaw accept too late. Chance has a part in that, so there are many tries, of which
 /// the first one mostly finds something.
-async fn a_flaw_is_found_out(flaw: Flaw, server: Option<Database>) {
+async fn a_flawed_node_is_detected(flaw: Flaw, server: Option<Database>) {
     for _ in 0..12 {
         let (faults, seconds) = match flaw {
             Flaw::HintsOnly => (vec![Fault::NetworkDeaf], 6),
@@ -76,7 +76,7 @@ async fn a_flaw_is_found_out(flaw: Flaw, server: Option<Database>) {
 }
 
 /// The nodes trust what they know for a minute, and ask nobody for about as long.
-async fn nodes_that_do_not_listen_are_found_out() {
+async fn nodes_that_do_not_poll_are_detected() {
     let run = Run {
         fixture: Fixture::Sqlite,
         properties: vec![
@@ -101,7 +101,7 @@ async fn nodes_that_do_not_listen_are_found_out() {
 /// The nodes poll as they should, and trust what they know for a minute: only what cannot poll for a
 /// while accepts too much. A node that wakes up asks at once, so the feed takes its time to answer; and
 /// not everyone sleeps long enough, so there are some tries.
-async fn a_node_that_wakes_up_with_old_knowledge_is_found_out() {
+async fn a_thawed_node_with_a_stale_cache_is_detected() {
     for _ in 0..12 {
         let run = Run {
             fixture: Fixture::Sqlite,

@@ -28,20 +28,20 @@ const LOST: Duration = Duration::from_secs(30 + 15);
 
 pub(super) fn trials() -> Vec<Trial> {
     let transactions =
-        SERVERS.map(|kind| trial_that_stops(kind, a_stranded_transaction_does_not_last));
+        SERVERS.map(|kind| trial_that_stops(kind, a_stranded_transaction_is_rolled_back));
     let kind = Kind::Postgres;
     let connections = named_trial_with_need(
-        name_on_own(&stranded_connections_are_given_back, kind.need()),
+        name_on_own(&stranded_connections_are_closed, kind.need()),
         "netns",
         Packets::missing().or_else(|| kind.missing_here()),
-        stranded_connections_are_given_back,
+        stranded_connections_are_closed,
     );
     transactions.into_iter().chain([connections]).collect()
 }
 
 /// In the middle of a transaction, with the change counter locked, the way to the server is cut. No
 /// other node can revoke anything until the server ends it.
-async fn a_stranded_transaction_does_not_last(database: Database) {
+async fn a_stranded_transaction_is_rolled_back(database: Database) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let proxy = FaultProxy::start(&database, folder.path());
     let silent = pat_sqlx::connect(&proxy.url).await.expect("a store");
@@ -78,7 +78,7 @@ async fn a_stranded_transaction_does_not_last(database: Database) {
 
 /// A server has only so many connections. If those of a node that was cut off were kept for hours, it
 /// could not come back.
-async fn stranded_connections_are_given_back() {
+async fn stranded_connections_are_closed() {
     let kind = Kind::Postgres;
     let packets = Packets::start(kind);
     let database = Database::create_alone(kind, &packets.addresses()).expect("a server");
