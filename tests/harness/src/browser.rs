@@ -168,7 +168,7 @@ impl Browser {
         self.find("header nav").await;
     }
 
-    /// A wide screen, in a light or dark scheme.
+    /// Sets a wide screen, in a light or dark scheme.
     pub async fn wide(&self, is_dark: bool) {
         self.screen(1200, is_dark).await;
     }

@@ -70,7 +70,7 @@ pub(crate) fn print(plan: &Plan, threads: u32) {
     }
     let mut groups = BTreeMap::<_, Duration>::new();
     for (name, time) in &taken {
-        *groups.entry(plan.module(name)).or_default() += *time;
+        *groups.entry(plan.group(name)).or_default() += *time;
     }
     println!("seconds of each group, with {threads} tests at a time:");
     for (group, time) in &groups {

@@ -40,12 +40,12 @@ impl Folder {
         folder
     }
 
-    /// Its path.
+    /// Returns its path.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Whether it is on a small disk of its own.
+    /// Returns whether it is on a small disk of its own.
     pub fn is_small(&self) -> bool {
         self.is_small
     }

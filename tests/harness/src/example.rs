@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::node::sqlite_url;
 use pat_core::notification::NotificationKind;
 use pat_core::store::Job;
 use pat_core::testing::{RecordingNotifier, TestClock};
@@ -14,6 +13,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use crate::node::sqlite_url;
 
 /// The example server, running in this process on a free port, with a clock that stands still.
 #[derive(Debug)]
@@ -141,22 +142,22 @@ impl Server {
         self.folder
     }
 
-    /// A request for this path.
+    /// Builds a request for this path.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.base))
     }
 
-    /// A GET request for this path.
+    /// Builds a GET request for this path.
     pub fn get(&self, path: &str) -> RequestBuilder {
         self.request(Method::GET, path)
     }
 
-    /// A POST request for this path.
+    /// Builds a POST request for this path.
     pub fn post(&self, path: &str) -> RequestBuilder {
         self.request(Method::POST, path)
     }
 
-    /// A DELETE request for this path.
+    /// Builds a DELETE request for this path.
     pub fn delete(&self, path: &str) -> RequestBuilder {
         self.request(Method::DELETE, path)
     }
@@ -202,7 +203,7 @@ pub struct NewToken {
 }
 
 impl NewToken {
-    /// Where the REST router has the token.
+    /// Returns the path of the token in the REST router.
     pub fn path(&self) -> String {
         format!("{TOKENS}/{}", self.id)
     }
@@ -220,12 +221,12 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The body, which is JSON.
+    /// Parses the body, which is JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).expect("a JSON body")
     }
 
-    /// The value of a header.
+    /// Returns the value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .get(name)
@@ -264,7 +265,7 @@ impl Answer {
             .to_owned()
     }
 
-    /// The token that the request has created.
+    /// Returns the token that the request has created.
     pub fn created(&self) -> NewToken {
         assert_eq!(self.status, StatusCode::CREATED, "{}", self.body);
         let json = self.json();
@@ -276,13 +277,13 @@ impl Answer {
     }
 }
 
-/// How many of these answers have this status.
+/// Counts the answers with this status.
 pub fn count(answers: &[Answer], status: StatusCode) -> usize {
     let answers = answers.iter();
     answers.filter(|answer| answer.status == status).count()
 }
 
-/// The value of this member in each object of an array.
+/// Returns the value of this member in each object of an array.
 pub fn column(array: &Value, member: &str) -> Vec<Value> {
     let objects = array.as_array().expect("an array").iter();
     objects.map(|object| object[member].clone()).collect()

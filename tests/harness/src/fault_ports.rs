@@ -27,7 +27,7 @@ pub struct FaultPorts {
 }
 
 impl FaultPorts {
-    /// Ports without a fault, and with this sink.
+    /// Creates ports without a fault, and with this sink.
     pub fn new(sink: FaultSink) -> Self {
         Self {
             store: FaultStore::shared_in_memory(),
@@ -38,8 +38,8 @@ impl FaultPorts {
         }
     }
 
-    /// Settings by which every port is called: nothing is answered from the cache, and a creation is
-    /// notified.
+    /// Returns settings by which every port is called: nothing is answered from the cache, and a creation
+    /// is notified.
     pub fn settings() -> SettingsBuilder {
         let settings = Settings::builder()
             .auth_cache_expiry_mins(0)
@@ -48,7 +48,7 @@ impl FaultPorts {
         settings.expect("a time zone")
     }
 
-    /// A service that calls these ports.
+    /// Builds a service that calls these ports.
     pub fn service(&self, settings: SettingsBuilder) -> Pats {
         Pats::builder(Arc::new(self.store.clone()))
             .users(Arc::new(self.directory.clone()))
@@ -84,7 +84,7 @@ impl Shared {
 pub struct FaultNotifier(Shared);
 
 impl FaultNotifier {
-    /// From now on it has this fault, or none.
+    /// Sets the fault, or removes it.
     pub fn set(&self, fault: Option<Fault>) {
         self.0.set(fault);
     }
@@ -109,7 +109,7 @@ pub struct FaultSink {
 }
 
 impl FaultSink {
-    /// A shared sink. The default is a sink of the process.
+    /// Creates a shared sink. The default is a sink of the process.
     pub fn shared() -> Self {
         Self {
             name: Some("fault"),
@@ -117,7 +117,7 @@ impl FaultSink {
         }
     }
 
-    /// From now on it has this fault, or none.
+    /// Sets the fault, or removes it.
     pub fn set(&self, fault: Option<Fault>) {
         self.fault.set(fault);
     }

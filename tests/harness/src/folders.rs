@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-/// The repository's folder: the one above this package, or above the package that cargo runs, if the
-/// environment names that.
+/// Returns the repository's folder: the one above the package that cargo runs, or, outside of cargo, above
+/// this package as it was compiled.
 #[must_use]
 pub fn repository() -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR");
@@ -13,7 +13,7 @@ pub fn repository() -> PathBuf {
     repository.expect("the repository").to_owned()
 }
 
-/// The target folder: where `.ci/setup` has it too.
+/// Returns the target folder, by the rule of `.ci/setup`.
 #[must_use]
 pub fn target_folder() -> PathBuf {
     let folder = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());

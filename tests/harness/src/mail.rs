@@ -81,12 +81,12 @@ impl Mail {
         }
     }
 
-    /// The value of a header.
+    /// Returns the value of a header.
     pub fn header(&self, name: &str) -> String {
         header(&parse_mail(self.raw.as_bytes()).expect("a mail"), name)
     }
 
-    /// Its `Message-ID`.
+    /// Returns the `Message-ID`.
     pub fn id(&self) -> String {
         self.header("Message-ID")
     }

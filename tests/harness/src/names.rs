@@ -1,11 +1,10 @@
 //! The names of tests.
 //!
-//! A test's name is the path of its function: `jobs::prune::old_rows_are_trimmed`, or
-//! `chaos::revocation::…` of the library `pat_chaos`. Where one function
-//! makes several tests, what they differ in stands behind it: a case, and at the end the database, as
-//! in `stores::suites::every_store::a_revocation_happens_once::on_postgres`. A server that a test
-//! has for itself is `on_own_postgres`. So `::on_` finds the tests on databases, and `on_mariadb` those on
-//! MariaDB.
+//! A test's name is the path of its function, such as `jobs::prune::the_prune_job_trims_old_rows`. A test
+//! of the library `pat_chaos` begins with `chaos::`. Where one function makes several tests, what they
+//! differ in stands behind it: a case, and at the end the database, as in
+//! `stores::every_store::a_revocation_happens_once::on_postgres`. A server that a test has for itself is
+//! `on_own_postgres`. So `::on_` finds the tests on databases, and `on_mariadb` those on MariaDB.
 
 /// The name of a test that is made from this function.
 pub fn name_of<T>(_: &T) -> String {

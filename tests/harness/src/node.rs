@@ -25,7 +25,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node on this store, which has polled once.
+    /// Starts a node on this store, which polls once.
     pub async fn on(store: Arc<dyn TokenStore>, settings: SettingsBuilder) -> Self {
         let (store, clock) = (FaultStore::new(store), Arc::new(TestClock::default()));
         let settings = settings.build().expect("settings");
@@ -43,13 +43,13 @@ impl Node {
         self.pats.create(&alice(), request).await.expect("a token")
     }
 
-    /// Whether it accepts this token.
+    /// Returns whether the node accepts this token.
     pub async fn accepts(&self, token: &CreatedToken) -> bool {
         accepts(&self.pats, token.plain.expose()).await
     }
 }
 
-/// Whether a service accepts this token. Panics if it cannot tell.
+/// Returns whether a service accepts this token. Panics if the service cannot tell.
 pub async fn accepts(pats: &Pats, token: &str) -> bool {
     match pats.authenticate(token.as_bytes()).await {
         Ok(_) => true,
@@ -58,7 +58,7 @@ pub async fn accepts(pats: &Pats, token: &str) -> bool {
     }
 }
 
-/// The user alice, as a caller.
+/// Returns the user alice as a caller.
 pub fn alice() -> Caller {
     Caller::header_authenticated("alice".parse().expect("an owner"))
 }
@@ -70,7 +70,7 @@ pub async fn bearer(pats: &Pats) -> String {
     format!("Bearer {}", created.plain.expose())
 }
 
-/// The URL of the database file in this folder.
+/// Returns the URL of the database file in this folder.
 pub fn sqlite_url(folder: &Path) -> String {
     format!("sqlite:{}?mode=rwc", folder.join("pat.db").display())
 }
@@ -84,7 +84,7 @@ pub async fn sqlite() -> (tempfile::TempDir, SqliteStore) {
     (folder, store)
 }
 
-/// Settings that allow alice more tokens than any test creates.
+/// Returns settings that allow a user more tokens than any test creates.
 pub fn many_tokens() -> SettingsBuilder {
     // The long time is for busy machines.
     Settings::builder()
@@ -107,7 +107,7 @@ pub async fn pair(settings: SettingsBuilder) -> (tempfile::TempDir, Node, Node, 
     (folder, a, b, token)
 }
 
-/// Whether a node cannot tell if the token is valid.
+/// Returns whether a node cannot tell if the token is valid.
 pub async fn is_unavailable(node: &Node, token: &CreatedToken) -> bool {
     let verdict = node
         .pats
@@ -125,7 +125,7 @@ pub fn named_users(keys: &[&str]) -> TestDirectory {
     users
 }
 
-/// When alice's first token was last used, as the database file in this folder has it.
+/// Returns when alice's first token was last used, according to the database file in this folder.
 pub async fn stored_last_use(folder: &Path) -> Option<Timestamp> {
     let store = SqliteStore::open(folder.join("pat.db")).await;
     let pats = Pats::builder(Arc::new(store.expect("a store"))).build();
@@ -133,7 +133,7 @@ pub async fn stored_last_use(folder: &Path) -> Option<Timestamp> {
     listed[0].last_used_at
 }
 
-/// What the notifications that were sent so far are about, in the order of sending.
+/// Returns the kinds of the notifications that were sent so far, in the order of sending.
 pub fn sent_kinds(notifier: &RecordingNotifier) -> Vec<NotificationKind> {
     let sent = notifier.sent();
     sent.iter().map(|notification| notification.kind).collect()

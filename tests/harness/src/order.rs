@@ -6,17 +6,17 @@ use libtest_mimic::Trial;
 
 use crate::run::Plan;
 
-/// Spreads each module over the run, so that tests that wait run beside tests that compute, and seldom
+/// Spreads each group over the run, so that tests that wait run beside tests that compute, and seldom
 /// several that each load the machine.
 pub(crate) fn spread(plan: &Plan, trials: Vec<Trial>) -> Vec<Trial> {
-    let mut modules = BTreeMap::<_, Vec<_>>::new();
+    let mut groups = BTreeMap::<_, Vec<_>>::new();
     for trial in trials {
-        let name = plan.module(trial.name()).to_owned();
-        modules.entry(name).or_default().push(trial);
+        let name = plan.group(trial.name()).to_owned();
+        groups.entry(name).or_default().push(trial);
     }
-    let placed = modules.into_iter().flat_map(|(module, trials)| {
+    let placed = groups.into_iter().flat_map(|(group, trials)| {
         let count = trials.len();
-        let is_long = plan.long.contains(&module.as_str());
+        let is_long = plan.long.contains(&group.as_str());
         let trials = trials.into_iter().enumerate();
         trials.map(move |(number, trial)| (place(number, count, is_long), trial))
     });

@@ -14,7 +14,7 @@ pub fn missing() -> Option<&'static str> {
         .then_some("needs clients-venv in the target folder; run .ci/setup")
 }
 
-/// The interpreter.
+/// Returns the path of the interpreter.
 pub fn program() -> PathBuf {
     venv().join("bin/python")
 }

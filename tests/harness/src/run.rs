@@ -9,21 +9,21 @@ use pat_servers::stop_servers;
 use crate::scratch::Scratch;
 use crate::{budget, order};
 
-/// What is to know of the modules of the tests, besides their names.
+/// The modules of the tests that a run treats specially.
 #[derive(Debug)]
 pub struct Plan {
-    /// The modules that are folders, and whose own modules are counted each for itself.
+    /// The modules that are folders. Each module in them is a group of its own.
     pub folders: &'static [&'static str],
-    /// Those that may take long, so that none of their tests is left alone at the end.
+    /// The groups that may take long, so that none of their tests is left alone at the end.
     pub long: &'static [&'static str],
-    /// What some may take in a run of all tests, in seconds. What is longer takes its length from a
-    /// variable of the environment.
+    /// What some groups may take in a run of all tests, in seconds. What is longer takes its length from
+    /// a variable of the environment.
     pub budgets: &'static [(&'static str, u64)],
 }
 
 impl Plan {
-    /// The module that a test is in: one of a folder, or one beside the folders.
-    pub(crate) fn module<'a>(&self, name: &'a str) -> &'a str {
+    /// Returns the group of a test: a module of a folder, or one beside the folders.
+    pub(crate) fn group<'a>(&self, name: &'a str) -> &'a str {
         let mut ends = name.match_indices("::").map(|(end, _)| end);
         let first = ends.next().map_or(name, |end| &name[..end]);
         if self.folders.contains(&first) {
@@ -34,7 +34,7 @@ impl Plan {
     }
 }
 
-/// Runs the tests that the arguments of this program select, and prints what they took.
+/// Runs the tests that the arguments of this program select, and prints how long they took.
 pub fn run(trials: Vec<Trial>, plan: &Plan) -> ExitCode {
     let mut arguments = Arguments::from_args();
     let threads = arguments.test_threads.unwrap_or_else(threads);

@@ -117,7 +117,7 @@ pub fn mailer(url: &str) -> SmtpMailer {
     SmtpMailer::new(composer(), &url).expect("a mailer")
 }
 
-/// What composes the mails.
+/// Builds what composes the mails.
 pub fn composer() -> Composer {
     let builder = Composer::builder("Example <noreply@example.net>");
     builder.build().expect("a composer")

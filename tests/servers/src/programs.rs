@@ -34,7 +34,7 @@ pub fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
 }
 
-/// A temporary folder that an [`unprivileged`] program may write to.
+/// A temporary folder that an unprivileged program may write to.
 #[must_use]
 pub fn folder() -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -251,8 +251,7 @@ fn spawn_and_keep(mut command: Command) -> Child {
     child.expect("the server starts")
 }
 
-/// Ports of this machine that nobody uses. A program that cannot be given a listening socket takes them
-/// soon.
+/// Returns ports of this machine that are free, for programs that cannot be given a listening socket.
 #[must_use]
 pub fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
     let listeners = [(); COUNT].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));

@@ -12,7 +12,7 @@ use pat_sqlx::{Dialect, Value};
 const IN_A_STATEMENT: usize = 1_000;
 const IN_A_TRANSACTION: usize = 1_000_000;
 
-/// A token for a store to insert, whose ID and digest are made from this number.
+/// Returns a token for a store to insert, whose ID and digest are made from this number.
 #[must_use]
 pub fn new_token(number: i64, owner: &str) -> NewToken {
     let mut token = NewToken::new(

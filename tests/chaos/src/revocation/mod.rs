@@ -95,7 +95,7 @@ impl Wait {
     }
 }
 
-/// The tests, and those of the checker.
+/// Returns the tests, and those of the checker.
 #[must_use]
 pub fn trials() -> Vec<Trial> {
     let mut trials = self_tests::trials();

@@ -1,11 +1,12 @@
 //! An empty database of any kind.
 
-use crate::node::sqlite_url;
 use pat_servers::{Database, Kind};
 use pat_sqlx::sqlx::sqlite::SqliteConnection;
 use pat_sqlx::sqlx::{AssertSqlSafe, Connection as _, Executor as _, query_scalar};
 use pat_sqlx::{AnyStore, ConnectError};
 use tempfile::TempDir;
+
+use crate::node::sqlite_url;
 
 /// An empty database of one test.
 #[derive(Debug)]
@@ -17,7 +18,7 @@ pub enum AnyDatabase {
 }
 
 impl AnyDatabase {
-    /// What to connect to.
+    /// Returns what to connect to.
     pub fn url(&self) -> String {
         match self {
             Self::Sqlite(folder) => sqlite_url(folder.path()),
