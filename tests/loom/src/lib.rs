@@ -1,7 +1,7 @@
 //! The lock-free modules of pat-core, under every order of their steps and every value that the memory
 //! model lets a thread read.
 //!
-//! The modules are compiled here from pat-core's files. Their imports from [`sync`], `clock`, `store`
+//! The modules are compiled here from pat-core's files. Their imports from `sync`, `clock`, `store`
 //! and so on find loom's types, or stand-ins, under the same names. [`MODELS`] has one function per
 //! promise; [`survivors`] weakens each atomic ordering in turn and returns those that no model needs.
 
