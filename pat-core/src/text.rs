@@ -1,8 +1,7 @@
 //! Functions for text that users choose, such as token names: which characters are visible, and which
 //! change the direction of text, by the properties of the Unicode Character Database.
 
-use icu_properties::props::{BidiControl, DefaultIgnorableCodePoint, GeneralCategory};
-use icu_properties::{CodePointMapData, CodePointSetData};
+use std::cmp::Ordering;
 
 /// FIRST STRONG ISOLATE (UAX 9).
 const ISOLATE: char = '\u{2068}';
@@ -11,6 +10,39 @@ const POP_ISOLATE: char = '\u{2069}';
 /// Characters with a blank glyph that have no property for it: BRAILLE PATTERN BLANK, MUSICAL SYMBOL
 /// NULL NOTEHEAD, KHITAN SMALL SCRIPT FILLER.
 const BLANK_GLYPHS: [char; 3] = ['\u{2800}', '\u{1D159}', '\u{16FE4}'];
+
+/// The characters that have the general category `Control` or `Format` or the property
+/// `Default_Ignorable_Code_Point`, in order. A table, since the data of all properties would
+/// be twenty packages more for every host; a test compares it with that data.
+const NOT_SHOWN: [(char, char); 27] = [
+    ('\0', '\u{1F}'),
+    ('\u{7F}', '\u{9F}'),
+    ('\u{AD}', '\u{AD}'),
+    ('\u{34F}', '\u{34F}'),
+    ('\u{600}', '\u{605}'),
+    ('\u{61C}', '\u{61C}'),
+    ('\u{6DD}', '\u{6DD}'),
+    ('\u{70F}', '\u{70F}'),
+    ('\u{890}', '\u{891}'),
+    ('\u{8E2}', '\u{8E2}'),
+    ('\u{115F}', '\u{1160}'),
+    ('\u{17B4}', '\u{17B5}'),
+    ('\u{180B}', '\u{180F}'),
+    ('\u{200B}', '\u{200F}'),
+    ('\u{202A}', '\u{202E}'),
+    ('\u{2060}', '\u{206F}'),
+    ('\u{3164}', '\u{3164}'),
+    ('\u{FE00}', '\u{FE0F}'),
+    ('\u{FEFF}', '\u{FEFF}'),
+    ('\u{FFA0}', '\u{FFA0}'),
+    ('\u{FFF0}', '\u{FFFB}'),
+    ('\u{110BD}', '\u{110BD}'),
+    ('\u{110CD}', '\u{110CD}'),
+    ('\u{13430}', '\u{1343F}'),
+    ('\u{1BCA0}', '\u{1BCA3}'),
+    ('\u{1D173}', '\u{1D17A}'),
+    ('\u{E0000}', '\u{E0FFF}'),
+];
 
 /// Returns whether `text` has no visible character: it is empty, or every character
 /// [is invisible](is_invisible).
@@ -24,13 +56,16 @@ pub fn is_blank(text: &str) -> bool {
 /// PATTERN BLANK.
 #[must_use]
 pub fn is_invisible(c: char) -> bool {
-    c.is_whitespace()
-        || BLANK_GLYPHS.contains(&c)
-        || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
-        || matches!(
-            CodePointMapData::<GeneralCategory>::new().get(c),
-            GeneralCategory::Control | GeneralCategory::Format
-        )
+    c.is_whitespace() || BLANK_GLYPHS.contains(&c) || is_not_shown(c)
+}
+
+fn is_not_shown(c: char) -> bool {
+    let place = NOT_SHOWN.binary_search_by(|(first, last)| match c {
+        c if c < *first => Ordering::Greater,
+        c if c > *last => Ordering::Less,
+        _ => Ordering::Equal,
+    });
+    place.is_ok()
 }
 
 /// Returns whether the character `c` controls the direction of the text around it, like U+202E
@@ -38,7 +73,13 @@ pub fn is_invisible(c: char) -> bool {
 /// character can make one name look like another.
 #[must_use]
 pub fn is_bidi_control(c: char) -> bool {
-    CodePointSetData::new::<BidiControl>().contains(c)
+    matches!(
+        c,
+        '\u{61C}'
+            | '\u{200E}'..='\u{200F}'
+            | '\u{202A}'..='\u{202E}'
+            | '\u{2066}'..='\u{2069}'
+    )
 }
 
 /// Returns whether the character `c` is a control character, such as a line feed, or U+2028 LINE SEPARATOR
@@ -61,6 +102,9 @@ pub fn isolate(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use icu_properties::props::{BidiControl, DefaultIgnorableCodePoint, GeneralCategory};
+    use icu_properties::{CodePointMapData, CodePointSetData};
+
     use super::*;
 
     #[test]
@@ -105,12 +149,24 @@ mod tests {
     }
 
     #[test]
-    fn the_bidi_controls_are_those_of_unicode() {
-        let found: String = ('\0'..=char::MAX).filter(|c| is_bidi_control(*c)).collect();
-        assert_eq!(
-            found,
-            "\u{61C}\u{200E}\u{200F}\u{202A}\u{202B}\u{202C}\u{202D}\u{202E}\u{2066}\u{2067}\u{2068}\u{2069}"
+    fn properties_are_those_of_unicode() {
+        let (bidi, ignorable, category) = (
+            CodePointSetData::new::<BidiControl>(),
+            CodePointSetData::new::<DefaultIgnorableCodePoint>(),
+            CodePointMapData::<GeneralCategory>::new(),
         );
+        for c in '\0'..=char::MAX {
+            assert_eq!(is_bidi_control(c), bidi.contains(c), "{c:?}");
+            let is_control = matches!(
+                category.get(c),
+                GeneralCategory::Control | GeneralCategory::Format
+            );
+            assert_eq!(
+                is_not_shown(c),
+                is_control || ignorable.contains(c),
+                "{c:?}"
+            );
+        }
     }
 
     proptest::proptest! {
