@@ -11,23 +11,22 @@ use sqlx::{
 
 use crate::sql_dialect::SqlDialect;
 
-/// A kind of database in which an [`SqlxStore`](crate::SqlxStore) can keep tokens. `sqlx::Sqlite`,
-/// `sqlx::Postgres` and `sqlx::MySql` (also for MariaDB) implement this trait if the feature `sqlite`,
-/// `postgres` or `mysql` is enabled.
+/// A kind of database in which an [`SqlxStore`](crate::SqlxStore) can keep tokens: a bound for code that is
+/// generic over the database. `sqlx::Sqlite`, `sqlx::Postgres` and `sqlx::MySql` (also for MariaDB)
+/// implement this trait if the feature `sqlite`, `postgres` or `mysql` of this crate is enabled.
 ///
-/// The trait is a bound for code that is generic over the database. It is sealed: other crates cannot
-/// implement it.
+/// The trait is sealed: other crates cannot implement it, and cannot call its methods.
 pub trait Dialect: Statements {}
 
 impl<DB: Statements> Dialect for DB {}
 
-/// Runs the statements of the one body of SQL, whose values are 64-bit integers, texts, bytes and
-/// NULL.
+/// Runs SQL statements through the sqlx driver of a database, and reads their rows. The statements of the
+/// store use only four types of values, which all drivers know: 64-bit integers, texts, bytes and NULL.
 ///
-/// Implemented for every [`SqlDialect`] whose driver knows these types; the bounds of that
-/// implementation are the portability rule.
+/// Internal to this crate: a supertrait of [`Dialect`], implemented for every [`SqlDialect`] whose sqlx
+/// driver encodes and decodes these types.
 pub trait Statements: SqlDialect {
-    /// Appends a placeholder with this value.
+    /// Appends a placeholder with this value to the query; appends the text of a [`Value::Expression`].
     fn bind(query: &mut QueryBuilder<Self>, value: Value);
 
     /// Runs a statement, and returns its rows.
@@ -36,8 +35,9 @@ pub trait Statements: SqlDialect {
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<Vec<Self::Row>, Error>> + Send;
 
-    /// Runs a statement, and returns how many rows it changed. A statement whose text differs from
-    /// call to call is not `is_persistent`: it is kept out of the cache of prepared statements.
+    /// Runs a statement, and returns how many rows it changed. If `is_persistent` is `true`, the
+    /// connection keeps the prepared statement for further calls; pass `false` for a statement whose
+    /// text differs from call to call, so that it does not fill the cache of prepared statements.
     fn execute(
         query: QueryBuilder<Self>,
         is_persistent: bool,
@@ -46,7 +46,8 @@ pub trait Statements: SqlDialect {
         Self::execute_all(query, 1, is_persistent, connection)
     }
 
-    /// Like [`Statements::execute`], for `count` statements that are sent as one ([`Chain::Script`]).
+    /// Runs `count` statements that are sent as one text ([`Chain::Script`]), and returns how many rows
+    /// they changed together. `is_persistent` has the meaning that it has in [`Statements::execute`].
     fn execute_all(
         query: QueryBuilder<Self>,
         count: usize,
@@ -54,7 +55,8 @@ pub trait Statements: SqlDialect {
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<u64, Error>> + Send;
 
-    /// Runs statements without values and without preparing them.
+    /// Runs one or more SQL statements, separated by semicolons, without values and without preparing
+    /// them.
     fn run(
         sql: &'static str,
         connection: &mut Self::Connection,
@@ -174,16 +176,16 @@ async fn collect_all<DB: SqlDialect>(
     Ok(Response { rows, changed })
 }
 
-/// A value in a statement. Not part of the public API.
+/// A value that an SQL statement of the store passes to the database. Not part of the public API.
 #[derive(Debug, Clone)]
 pub enum Value {
-    /// A `BIGINT` or NULL.
+    /// A 64-bit integer for a `BIGINT` column; `None` for NULL.
     Int(Option<i64>),
-    /// A text or NULL.
+    /// A text; `None` for NULL.
     Text(Option<String>),
-    /// Bytes.
+    /// Bytes, such as the digest of a token.
     Bytes(Vec<u8>),
-    /// An SQL expression.
+    /// An SQL expression, which becomes part of the statement's text instead of a bound value.
     Expression(&'static str),
 }
 
@@ -224,8 +226,8 @@ impl From<Option<Timestamp>> for Value {
 }
 
 impl From<&str> for Value {
-    /// Replaces NUL, which PostgreSQL's text cannot hold. Only a reason or an error message can have
-    /// one.
+    /// Converts a text, and replaces each character NUL by U+FFFD, since PostgreSQL's text cannot hold
+    /// NUL. Only the reason for a revocation or an error message can contain NUL.
     fn from(value: &str) -> Self {
         Self::Text(Some(value.replace('\0', "\u{fffd}")))
     }

@@ -9,11 +9,12 @@ pub enum ConnectError {
     /// The URL's scheme is none of `sqlite`, `postgres`, `postgresql`, `mysql` and `mariadb`.
     #[error("not a database URL; it must begin with sqlite:, postgres: or mysql:")]
     UnknownScheme,
-    /// The URL is for another kind of database than the store whose `connect` was called.
+    /// The URL is for another kind of database than the store whose `connect` was called: for example, a
+    /// `postgres:` URL was passed to `SqliteStore::connect`.
     #[error("not a {expected} URL; it must begin with {scheme}")]
     #[non_exhaustive]
     WrongScheme {
-        /// The name of the database of that store, such as `SQLite`.
+        /// The kind of database of the store whose `connect` was called, such as `SQLite`.
         expected: &'static str,
         /// The scheme with which the URL must begin, such as `sqlite:`.
         scheme: &'static str,

@@ -2,10 +2,11 @@
 
 use crate::error::ConnectError;
 
-/// A setting of a connection that can change what statements mean, or how durable a commit is.
+/// A setting of a database connection, such as `sql_mode`, that can change what SQL statements mean, or how
+/// durable a commit is.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
-    /// The name of the setting in the database.
+    /// The name of the setting in the database, such as `sql_mode`.
     pub name: &'static str,
     /// The value that [`prepare_connection`](crate::prepare_connection) sets; `None` for a setting
     /// that is only checked.
@@ -18,15 +19,16 @@ pub struct Setting {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Allowed {
-    /// Any: a bad value makes calls fail, but never changes their effect.
+    /// Every value is allowed: a bad value makes calls fail, but never changes what they do.
     Any,
-    /// One of these.
+    /// Only the values in this list are allowed.
     OneOf(&'static [&'static str]),
-    /// Any but these.
+    /// Every value is allowed except those in this list.
     NoneOf(&'static [&'static str]),
-    /// A comma-separated list with at least one of the first values and none of the second.
+    /// The value is a comma-separated list, which must contain at least one of the first values and
+    /// none of the second values.
     List(&'static [&'static str], &'static [&'static str]),
-    /// This number or a greater one.
+    /// The value must be a number, at least this one.
     AtLeast(u64),
 }
 

@@ -7,190 +7,218 @@ use sqlx::{Database, Pool, database::HasStatementCache};
 use crate::error::ConnectError;
 use crate::settings::Setting;
 
-/// How several statements are sent at once.
+/// How several `INSERT` statements are sent to the database in one round trip ([`SqlDialect::CHAIN`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Chain {
-    /// Not at all: each is sent by itself.
+    /// Each statement is sent by itself.
     None,
-    /// As one statement: all but the last are in its `WITH`.
+    /// The statements are sent as one: the last statement, with all others in its `WITH` clause.
     With,
-    /// As one text, separated by semicolons; the response has an end for each statement.
+    /// The statements are sent as one text, separated by semicolons. The database reports the end of
+    /// each statement.
     Script,
 }
 
-/// The statements by which an administrator allows an account to use the store.
+/// The SQL statements, such as `GRANT SELECT …`, with which an administrator of the database gives the
+/// database account of the host the privileges that the store needs. The store does not run them; a
+/// [`ConnectError::Forbidden`] shows them.
 #[derive(Debug, Clone, Default)]
 pub struct Grants {
-    /// What the account needs on tables that are up to date.
+    /// Statements that grant the privileges for using tables that exist and are up to date.
     pub to_run: Vec<String>,
-    /// What the account needs further to create the tables or bring them up to date.
+    /// Statements that grant the privileges for creating the tables or bringing them up to date, besides
+    /// those of [`Grants::to_run`].
     pub to_migrate: Vec<String>,
 }
 
-/// What differs between the databases; everything else is one body of SQL.
+/// The parts of the store's SQL that differ between SQLite, PostgreSQL and MySQL (also MariaDB). All other
+/// statements of the store are the same for every database.
+///
+/// Internal to this crate: a supertrait of the sealed trait [`Dialect`](crate::Dialect), implemented for
+/// `sqlx::Sqlite`, `sqlx::Postgres` and `sqlx::MySql`. Other crates cannot implement it.
 pub trait SqlDialect: Database<Connection: Migrate> + HasStatementCache {
-    /// Begins a transaction that will write. Where the database has one writer at a time, this takes
-    /// the lock, so that no read has to be upgraded. Elsewhere each statement sees what was committed
-    /// before it (`READ COMMITTED`), whatever the pool's default is: a transaction that has waited for
-    /// a lock must see what the holder of the lock has written.
+    /// The SQL that begins a transaction that will write.
+    ///
+    /// On SQLite, which has one writer at a time, it takes the write lock at once, so that the
+    /// transaction cannot fail later when it first writes. On the other databases it sets the isolation
+    /// level `READ COMMITTED`, whatever the pool's default is: a transaction that has waited for a lock
+    /// must see what the holder of the lock has written.
     const BEGIN_WRITE: &'static str;
 
-    /// Whether [`SqlDialect::BEGIN_WRITE`] keeps all other writers out, so that no row has to be
-    /// locked.
+    /// Whether [`SqlDialect::BEGIN_WRITE`] excludes all other writers until the end of the transaction,
+    /// so that statements need not lock rows: `true` on SQLite only.
     const HAS_ONE_WRITER: bool;
 
-    /// Commits such a transaction, and begins no other one, whatever the session's settings are.
+    /// The SQL that commits a transaction which [`SqlDialect::BEGIN_WRITE`] began. It starts no new
+    /// transaction, even if a setting of the session (`completion_type` on MySQL) asks for that.
     const COMMIT: &'static str;
 
-    /// Rolls such a transaction back, and begins no other one.
+    /// The SQL that rolls back a transaction which [`SqlDialect::BEGIN_WRITE`] began. It starts no new
+    /// transaction, even if a setting of the session asks for that.
     const ROLLBACK: &'static str;
 
-    /// How inserts into several tables are sent at once.
+    /// How inserts into several tables are sent in one round trip to this database.
     const CHAIN: Chain;
 
-    /// Ends a `SELECT` that locks the rows it reads until the end of the transaction; empty where
-    /// there is one writer at a time.
+    /// The end of a `SELECT` that locks the rows it reads until the end of the transaction, such as
+    /// ` FOR UPDATE`; empty on SQLite, which has one writer at a time.
     ///
-    /// Only for work that may be done twice: on a Galera cluster such a lock is local to one member.
-    /// Where a promise depends on the lock, [`SqlDialect::or_count_up`] takes it.
+    /// Use it only for work that may be done twice, because on a Galera cluster this lock holds on one
+    /// member only. A lock that a guarantee depends on is taken with [`SqlDialect::or_count_up`].
     const FOR_UPDATE: &'static str;
 
-    /// Like [`SqlDialect::FOR_UPDATE`], but passes over rows that another transaction has locked.
+    /// The end of a `SELECT` that locks the rows it reads, like [`SqlDialect::FOR_UPDATE`], but leaves
+    /// out the rows that another transaction has locked; empty on SQLite.
     const SKIP_LOCKED: &'static str;
 
-    /// The database's own clock, as an expression in microseconds since 1970 UTC that advances within
-    /// a transaction. `NULL` where the database runs in this process and has no clock of its own: then
-    /// the caller's time counts.
+    /// An SQL expression for the time of the database's clock, in microseconds since
+    /// 1970-01-01T00:00:00Z. The time advances within a transaction. `NULL` on SQLite, which runs in
+    /// this process and has no clock of its own: the store then uses the caller's time.
     const CLOCK: &'static str;
 
-    /// Whether the database has a server, which continues a statement after the client has dropped
-    /// the call, and which may go away and come back.
+    /// Whether the database has a server process: `false` on SQLite only. A server can continue a
+    /// statement after the client has cancelled the call, and can be restarted while the client runs.
     const HAS_SERVER: bool;
 
-    /// Whether the server takes writes, as an expression: 1, or 0 for a replica.
+    /// An SQL expression that is 1 if the database accepts writes, and 0 if it is a read-only replica.
     const IS_WRITABLE: &'static str;
 
-    /// The migrations, in order. Each can be repeated after it was applied in part.
+    /// The SQL of the migrations that create the store's tables, in order. Each migration can be run
+    /// again after it was applied in part.
     const MIGRATIONS: [&'static str; 6];
 
-    /// Ends an `INSERT` that does nothing if the row of this `key`, the primary key's column, exists.
-    /// It takes no shared lock on the row: two transactions that then lock it exclusively would wait
-    /// for each other.
+    /// Returns the end of an `INSERT` that does nothing if a row with the same primary key exists; `key`
+    /// is the column of the primary key. The `INSERT` takes no shared lock on that row: two transactions
+    /// that had one, and then locked the row exclusively, would wait for each other.
     fn or_ignore(key: &str) -> String;
 
-    /// Ends an `INSERT` into `table` that adds 1 to the column `seq` if the row of this `key` exists.
-    /// This is a lock until the end of the transaction that holds on a Galera cluster too: its members
-    /// detect conflicts only between writes that change a row. Where there is one writer at a time the
-    /// row is left as it is.
+    /// Returns the end of an `INSERT` into `table` that adds 1 to the column `seq` if a row with the same
+    /// primary key exists; `key` is the column of the primary key.
+    ///
+    /// The statement locks the row until the end of the transaction, on a Galera cluster too, whose
+    /// members detect conflicts only between writes that change a row. On SQLite, which has one writer at
+    /// a time, the existing row is not changed.
     fn or_count_up(table: &str, key: &str) -> String;
 
-    /// The statements that switch eager locks on and off; `None` where there are no clusters that
-    /// need them. With eager locks, a Galera cluster locks what a statement changes on all members
-    /// when the statement runs, and not only at the commit. On a server outside a cluster the first
-    /// statement fails without an effect.
+    /// Two statements for Galera clusters (MySQL and MariaDB), which switch eager locks on and off;
+    /// `None` on other databases. With eager locks, a Galera cluster locks the rows that a statement
+    /// changes on all members when the statement runs, and not only at the commit. On a server outside a
+    /// cluster the first statement fails without an effect.
     ///
-    /// Without them the first transaction to commit wins: many fast creations on one member could
-    /// make a slower revocation on another one fail again and again. They take time, so a
-    /// transaction uses them only after it has lost some races.
+    /// Without eager locks, the first transaction to commit wins: many fast creations of tokens on one
+    /// member could make a slower revocation on another member fail again and again. Eager locks take
+    /// time, so a transaction uses them only after it has failed three times.
     const EAGER_LOCKS: Option<[&'static str; 2]>;
 
-    /// Ends an `INSERT` into `table` that, if the row of this `key` exists, overwrites `time` and
-    /// `others` where the existing `time` is earlier, and does nothing else.
+    /// Returns the end of an `INSERT` into `table` that, if a row with the same primary key exists,
+    /// overwrites the columns `time` and `others` of that row if its `time` is earlier than the new one,
+    /// and otherwise does nothing. `key` is the column of the primary key.
     fn upsert_if_newer(table: &str, key: &str, time: &str, others: &[&str]) -> String;
 
-    /// Whether the database gathers statistics of the values by itself.
+    /// Whether the database gathers statistics about the values in columns by itself, so that its
+    /// planner can choose an index: `false` on SQLite only.
     const KEEPS_STATISTICS: bool;
 
-    /// Joins two tables so that the first one is read first, in order; a plain `JOIN` where the
-    /// planner finds that out by itself.
+    /// The SQL keywords that join two tables so that the database reads the first table first, in the
+    /// order of its index; `JOIN` on PostgreSQL, whose planner finds that order by itself.
     const JOIN_IN_ORDER: &'static str;
 
-    /// Follows the name of a table and makes the planner use this index, which must be one that the
-    /// statement can use; empty where the planner finds it by itself.
+    /// Returns the SQL that, after the name of a table, makes the planner use this index; empty on
+    /// PostgreSQL, whose planner finds the index by itself. The statement must be able to use the index,
+    /// otherwise it may fail.
     fn by_index(index: &str) -> String;
 
-    /// Like [`SqlDialect::by_index`], for a statement that locks the first rows of an index; empty
-    /// where such a statement never locks further rows, which other writers would have to wait for.
+    /// Returns the SQL that, after the name of a table, makes the planner use this index in a statement
+    /// that locks the first rows of the index. Without this SQL, MySQL may lock all matching rows, for
+    /// which other writers would have to wait. Empty on SQLite and PostgreSQL, which lock only the rows
+    /// that the statement returns.
     fn lock_by_index(index: &str) -> String;
 
-    /// Whether the server ends the connection with this error, or reports that it cannot serve any
-    /// statement: it shuts down, is starting, or has become a replica. The call is then repeated on
-    /// another connection.
+    /// Returns whether this error means that the server ends the connection, or cannot run any statement
+    /// now: it shuts down, is starting, or has become a replica. The store then repeats the call on
+    /// another connection. Always `false` on SQLite.
     fn is_disconnect(error: &dyn DatabaseError) -> bool;
 
-    /// Whether the transaction lost a race and may be repeated: busy, deadlock, serialization.
+    /// Returns whether this error means that another transaction interfered, so that the store may repeat
+    /// the transaction: a deadlock, a timeout for a lock, a serialization failure, or a busy SQLite file.
     fn is_transient(error: &dyn DatabaseError) -> bool;
 
-    /// Whether the error reports a missing table.
+    /// Returns whether this error reports a missing table.
     fn is_missing_table(error: &dyn DatabaseError) -> bool;
 
-    /// Whether a migration can fail with this error because another process is in the middle of the
-    /// same migration: what it creates exists already, or changes meanwhile.
+    /// Returns whether a migration may have failed with this error because another process runs the same
+    /// migration: a table or column that the migration creates exists already, or changes meanwhile.
     fn is_concurrent_migration(error: &dyn DatabaseError) -> bool;
 
-    /// Whether the error reports a missing privilege.
+    /// Returns whether this error reports that the database account lacks a privilege.
     fn is_forbidden(error: &dyn DatabaseError) -> bool;
 
-    /// Returns the statements that allow this connection's account to use the store.
+    /// Returns the SQL statements that grant the database account of this connection the privileges that
+    /// the store needs.
     ///
     /// # Errors
-    /// Returns the database's error.
+    /// The error of the database if it cannot be queried.
     fn grants(
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<Grants, sqlx::Error>> + Send;
 
-    /// Returns how many rows a statement changed.
+    /// Returns how many rows the statement with this result changed.
     fn rows_affected(result: &Self::QueryResult) -> u64;
 
-    /// Notifies the other processes of a change; `None` where the database has no notifications.
+    /// The SQL that notifies the other processes on this database of a change; `None` on SQLite and
+    /// MySQL, which have no notifications.
     const NOTIFY: Option<&'static str>;
 
-    /// Calls `notify` at every [`SqlDialect::NOTIFY`] of any process until the connection ends; never
-    /// returns where the database has no notifications.
+    /// Calls `notify` each time any process runs [`SqlDialect::NOTIFY`], until the connection ends. On
+    /// SQLite and MySQL, which have no notifications, the method never returns.
     ///
     /// # Errors
-    /// Returns why the connection ended.
+    /// The error with which the connection ended.
     fn listen(
         pool: &Pool<Self>,
         notify: &(dyn Fn() + Send + Sync),
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// The settings that [`SqlDialect::apply_settings`] sets, and others that can change the meaning
-    /// of statements.
+    /// The settings of a connection that the store checks: those that [`SqlDialect::apply_settings`]
+    /// sets, and others that can change what statements mean.
     const SETTINGS: &'static [Setting];
 
-    /// Applies the values of [`SqlDialect::SETTINGS`], and sets further what a new connection needs.
+    /// Sets the values in [`SqlDialect::SETTINGS`] on a new connection, and the other settings of the
+    /// session that the store needs.
     ///
     /// # Errors
-    /// Returns the database's refusal.
+    /// The error of the database if it refuses a value.
     fn apply_settings(
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Returns those of [`SqlDialect::SETTINGS`] that this database has, with their values on this
-    /// connection.
+    /// Reads the values that the settings in [`SqlDialect::SETTINGS`] have on this connection. Leaves out
+    /// settings that this version of the database does not have.
     ///
     /// # Errors
-    /// Returns the database's error.
+    /// The error of the database if it cannot be queried.
     fn read_settings(
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<Vec<(Setting, String)>, sqlx::Error>> + Send;
 
-    /// Refuses a server that cannot keep the promises of a store.
+    /// Checks what the store needs of the server: on MySQL and MariaDB the version and the format of the
+    /// binary log; on PostgreSQL the encoding, the search path, and that no row-level security hides rows.
+    /// SQLite, which has no server, always passes.
     ///
     /// # Errors
-    /// [`ConnectError::Unsuitable`] or [`ConnectError::Setting`] for such a server, and
-    /// [`ConnectError::Open`] if it does not answer.
+    /// [`ConnectError::Unsuitable`] or [`ConnectError::Setting`] if the store cannot work with the server,
+    /// and [`ConnectError::Open`] if the server does not answer.
     fn check(
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<(), ConnectError>> + Send;
 
-    /// Refuses a pooler that gives each transaction another session, as far as these two connections
-    /// show it: the settings of one connection would apply to another one.
+    /// Checks with two connections that no pooler, such as PgBouncer in transaction mode, shares a
+    /// database session between connections. Through such a pooler, the settings of one connection would
+    /// apply to another. Only PostgreSQL is checked; other databases always pass.
     ///
     /// # Errors
-    /// [`ConnectError::Unsuitable`] for such a pooler, and [`ConnectError::Open`] if the server does
-    /// not answer.
+    /// [`ConnectError::Unsuitable`] if the two connections share a session, and [`ConnectError::Open`] if
+    /// the server does not answer.
     fn check_pooler(
         one: &mut Self::Connection,
         other: &mut Self::Connection,
