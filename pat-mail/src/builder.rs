@@ -58,9 +58,14 @@ impl ComposerBuilder {
         self
     }
 
-    /// Adds the templates in a folder. A template replaces the shipped template with the same name, and
-    /// any template with that name that was added before. [`build`](Self::build) reads the folder once.
-    /// The [crate documentation](crate#templates) lists the names.
+    /// Adds the MiniJinja templates in a folder. A template replaces the shipped template with the same
+    /// name, and any template with that name that was added before. The name of a template is the path of
+    /// its file in the folder, such as `expired/body.txt`; the [crate documentation](crate#templates)
+    /// lists the valid names and the fields that a template can use. Other files than `.txt` and `.html`,
+    /// and hidden files, are ignored.
+    ///
+    /// This method does not fail: [`build`](Self::build) reads the folder, once, and returns an error if
+    /// it cannot be read or a template is wrong.
     ///
     /// ```
     /// use pat_mail::Composer;
@@ -82,9 +87,13 @@ impl ComposerBuilder {
         self
     }
 
-    /// Adds one template from a string. The template replaces the shipped template with the same name,
-    /// and any template with that name that was added before. The name is a path in a folder of
-    /// templates, such as `expired/body.txt`.
+    /// Adds the template `source`, written in the template language MiniJinja. The template replaces the
+    /// shipped template with the same name, and any template with that name that was added before.
+    ///
+    /// `name` is a name such as `expired/body.txt`; the [crate documentation](crate#templates) lists the
+    /// valid names and the fields that a template can use. This method does not fail:
+    /// [`build`](Self::build) returns [`ComposerError::UnknownTemplate`] if the name is not valid, and
+    /// [`ComposerError::InvalidTemplate`] if the template cannot be parsed or rendered.
     #[must_use]
     pub fn template(mut self, name: impl Into<String>, source: impl Into<String>) -> Self {
         self.replacements.push(Replacement::Template {

@@ -33,8 +33,8 @@ pub enum ComposerError {
         /// The error that the operating system returned for that path.
         source: io::Error,
     },
-    /// A template has a name that no template may have, such as `expires_soon/body.txt` with an unknown
-    /// kind of notification.
+    /// A template has a name that is not in the [list of names](crate#templates), such as
+    /// `expires_soon/body.txt`, whose folder is not the name of a kind of notification.
     #[error(
         "there is no template {name}: a folder has the name of a kind, such as expired, and holds \
          subject.txt, body.txt and body.html"
@@ -45,15 +45,19 @@ pub enum ComposerError {
         /// or the path of the file in a folder of templates.
         name: String,
     },
-    /// A template cannot be parsed, or fails with sample data.
+    /// A template cannot be parsed, or cannot be rendered with the sample data with which
+    /// [`ComposerBuilder::build`](crate::ComposerBuilder::build) tries every template.
     #[error("the template {template} is wrong at line {line}")]
     #[non_exhaustive]
     InvalidTemplate {
-        /// The path of the template's file; the name of the template if it does not come from a file.
+        /// The path of the template's file: the folder that was passed to
+        /// [`ComposerBuilder::templates_from`](crate::ComposerBuilder::templates_from), which may be
+        /// relative, with the name of the template. For a template that does not come from a folder, only
+        /// its name, such as `expired/body.txt`.
         template: String,
         /// The line of the template in which the error is, counted from 1.
         line: usize,
-        /// The error that the template engine returned for the template.
+        /// The error that the template engine, MiniJinja, returned for the template.
         source: BoxError,
     },
 }
@@ -68,16 +72,19 @@ pub enum ComposeError {
     /// The list of tokens in the notification is empty.
     #[error("the notification has no tokens")]
     NoTokens,
-    /// A template of the host cannot be rendered with this notification, although it could be rendered
-    /// with the sample data.
+    /// A template of the host cannot be rendered with this notification, although
+    /// [`ComposerBuilder::build`](crate::ComposerBuilder::build) could render it with sample data.
     #[error("the template {template} fails at line {line}")]
     #[non_exhaustive]
     Template {
-        /// The path of the template's file; the name of the template if it does not come from a file.
+        /// The path of the template's file: the folder that was passed to
+        /// [`ComposerBuilder::templates_from`](crate::ComposerBuilder::templates_from), which may be
+        /// relative, with the name of the template. For a template that does not come from a folder, only
+        /// its name, such as `expired/body.txt`.
         template: String,
         /// The line of the template in which the error is, counted from 1.
         line: usize,
-        /// The error that the template engine returned for the template.
+        /// The error that the template engine, MiniJinja, returned for the template.
         source: BoxError,
     },
     /// The subject, the plain text and the HTML cannot be assembled into a message.

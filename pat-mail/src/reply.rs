@@ -3,10 +3,13 @@ use std::fmt;
 /// Longer texts are cut, so that a server cannot fill the log.
 const MAX_TEXT: usize = 200;
 
-/// The reply with which an SMTP server refuses a command: a code and a text.
+/// The reply with which an SMTP server refuses a command: a code, and the text of the server without
+/// personal data.
 ///
-/// `Display` writes both, such as `550 5.1.1 [masked] unknown`. In the text, each word that looks like a
-/// mail address is masked; the text of a reply about the login is left out.
+/// The value keeps no mail address and no user name: in the stored text, `[masked]` replaces each word
+/// that looks like a mail address, and the text of a reply about the login is empty. The text has at most
+/// 200 characters, on one line. `Display` writes the code and this text, such as
+/// `550 5.1.1 [masked] unknown`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SmtpReply {
     code: u16,
