@@ -73,13 +73,16 @@ pub struct PageContext {
     pub(super) extensions: Extensions,
 }
 
-/// A section of the pages, for the host's navigation to mark. More variants may be added.
+/// A section of the [pages](super), so that a [`Layout`] can mark the current entry of the host's
+/// navigation. More variants may be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Section {
-    /// The pages below `tokens`, with the signed-in user's own tokens.
+    /// The pages for the signed-in user's own tokens: those whose URL path, relative to the router's mount
+    /// point, is `tokens` or begins with `tokens/`. Also an error page at any other path outside `admin/`.
     Tokens,
-    /// The pages below `admin/tokens`, with the tokens of all users.
+    /// The administrators' pages for the tokens of all users: those whose URL path, relative to the
+    /// router's mount point, is `admin/tokens` or begins with `admin/`.
     Administration,
 }
 

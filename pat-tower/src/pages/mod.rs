@@ -187,8 +187,9 @@ impl Pages {
         self
     }
 
-    /// Names the cookie of the forms `pat-form`, and lets browsers send it without TLS. This is for
-    /// development on a local machine, where not every browser keeps cookies that require TLS.
+    /// Names the cookie that protects the forms against cross-site requests `pat-form` instead of
+    /// `__Host-pat-form`, and lets browsers send it without TLS. This is for development on a local
+    /// machine, where not every browser keeps cookies that require TLS.
     ///
     /// The danger: other hosts under the same domain, and attackers on the network, can replace that
     /// cookie, and so defeat the CSRF token in the forms.

@@ -55,7 +55,8 @@ pub enum Text<'a> {
     CreateToken,
     /// The heading on the user's token list in place of the table, while the user has no tokens.
     NoTokens,
-    /// The advice below [`Text::NoTokens`]: create a token for each program.
+    /// The advice on the user's token list while the user has no tokens, below [`Text::NoTokens`]: create
+    /// a token for each program.
     NoTokensHint,
     /// The caption of the table on the user's token list: how many tokens the user has, and how many a
     /// user may have.
@@ -96,13 +97,14 @@ pub enum Text<'a> {
     /// The link beside a token that leads to the question whether to revoke that token, and the button
     /// that confirms the revocation.
     Revoke,
-    /// The name of the link [`Text::Revoke`] for screen readers; the argument is the token's name.
+    /// The name, for screen readers, of the link beside a token that leads to the question whether to
+    /// revoke that token ([`Text::Revoke`]); the argument is the token's name.
     RevokeNamed(&'a str),
     /// The title of the revocation page: the question whether to revoke a token; the argument is the
     /// token's name.
     RevokeQuestion(&'a str),
-    /// The warning below [`Text::RevokeQuestion`] that programs with the token are refused from now
-    /// on, and that a revocation is final.
+    /// The warning on the revocation page, below [`Text::RevokeQuestion`], that programs with the token
+    /// are refused from now on, and that a revocation is final.
     RevokeConsequence,
     /// The note on the user's token list after the user has revoked a token.
     Revoked,
@@ -118,12 +120,13 @@ pub enum Text<'a> {
     NewToken,
     /// The label of the field for the token's name in the creation form.
     NameLabel,
-    /// The advice below [`Text::NameLabel`]; the argument is the greatest length of a name in
-    /// characters (`atlassian.pats.token.name.length`).
+    /// The advice in the creation form on the token's name, below [`Text::NameLabel`]; the argument is
+    /// the greatest length of a name in characters (`atlassian.pats.token.name.length`).
     NameHint(u32),
     /// The label of the options in the creation form for the time after which the token expires.
     ExpiryLabel,
-    /// The advice below [`Text::ExpiryLabel`]: which life spans are allowed.
+    /// The advice in the creation form on the token's expiry, below [`Text::ExpiryLabel`]: which life
+    /// spans are allowed.
     ExpiryHint {
         /// The longest life span in days (`atlassian.pats.max.tokens.expiry.days`).
         max_days: u32,
@@ -134,18 +137,23 @@ pub enum Text<'a> {
         /// (`atlassian.pats.mail.notifications.enabled`).
         is_announced: bool,
     },
-    /// The option of [`Text::ExpiryLabel`] to type a number of days.
+    /// An option in the creation form for the token's expiry ([`Text::ExpiryLabel`]): the user types a
+    /// number of days.
     OtherDays,
-    /// The label of the field for the number of days, beside [`Text::OtherDays`]; the argument is the
-    /// greatest allowed number.
+    /// The label of the field in the creation form for a number of days, beside the option
+    /// [`Text::OtherDays`]; the argument is the greatest allowed number.
     DaysLabel(u32),
-    /// The option of [`Text::ExpiryLabel`] to type a date.
+    /// An option in the creation form for the token's expiry ([`Text::ExpiryLabel`]): the user types a
+    /// date.
     OnDate,
-    /// The label of the field for the date, beside [`Text::OnDate`].
+    /// The label of the field in the creation form for the date of expiry, beside the option
+    /// [`Text::OnDate`].
     DateLabel,
-    /// The option of [`Text::ExpiryLabel`] that the token never expires.
+    /// An option in the creation form for the token's expiry ([`Text::ExpiryLabel`]): the token never
+    /// expires.
     NoExpiry,
-    /// The warning below [`Text::NoExpiry`] that such a token works until it is revoked.
+    /// The warning in the creation form, below the option [`Text::NoExpiry`], that a token which never
+    /// expires works until it is revoked.
     NoExpiryWarning,
     /// An error in the creation form: the argument is the rule for new tokens that the request breaks.
     /// The error is shown at the name or the expiry if the rule is about one of these, else above all
@@ -166,8 +174,9 @@ pub enum Text<'a> {
     /// The title of the repeated-submission page: the creation form was submitted before, and created
     /// its token then.
     CreatedAlready,
-    /// The explanation below [`Text::CreatedAlready`]: the second submission created no token, and a
-    /// user without the secret should revoke the token and create another.
+    /// The explanation on the repeated-submission page, below [`Text::CreatedAlready`]: the second
+    /// submission created no token, and a user without the secret should revoke the token and create
+    /// another.
     CreatedAlreadyHint,
     /// The link on the repeated-submission page to a creation form with the same content.
     CreateAnother,
@@ -179,12 +188,14 @@ pub enum Text<'a> {
     ShownOnce,
     /// The label of the token itself on the new-token page; the argument is the token's name.
     PlainToken(&'a str),
-    /// The button that copies the token, or the command below [`Text::TryIt`], on the new-token page.
+    /// The button on the new-token page that copies the token, or the example command
+    /// ([`Text::TryIt`]).
     Copy,
-    /// The text that replaces [`Text::Copy`] for a few seconds after the browser has copied.
+    /// The text of the copy button ([`Text::Copy`]) on the new-token page for a few seconds after the
+    /// browser has copied.
     Copied,
-    /// The text that replaces [`Text::Copy`] for a few seconds if the browser does not allow copying:
-    /// the token or command is selected instead, for the user to copy.
+    /// The text of the copy button ([`Text::Copy`]) on the new-token page for a few seconds if the
+    /// browser does not allow copying: the token or command is selected instead, for the user to copy.
     CopyFailed,
     /// The label of a command that uses the new token, on the new-token page. The command is shown if
     /// [`Pages::with_example_url`](crate::pages::Pages::with_example_url) was called.
@@ -264,16 +275,19 @@ pub enum Text<'a> {
     /// The note that all tokens on the current page of the administrators' token list are selected,
     /// while further pages have more; the argument is the number of tokens on the page.
     PageSelected(u64),
-    /// The button beside [`Text::PageSelected`] that selects all tokens that match the filter; the
-    /// argument is the number of these tokens.
+    /// The button on the administrators' token list, beside [`Text::PageSelected`], that selects all
+    /// tokens that match the filter on all pages of the list; the argument is the number of these tokens.
     SelectFound(u64),
-    /// The note that replaces [`Text::PageSelected`] once all tokens that match the filter are selected;
-    /// the argument is the number of these tokens.
+    /// The note on the administrators' token list that all tokens that match the filter are selected, in
+    /// place of [`Text::PageSelected`]; the argument is the number of these tokens.
     FoundSelected(u64),
-    /// The button beside [`Text::FoundSelected`] that deselects all tokens.
+    /// The button on the administrators' token list, beside [`Text::FoundSelected`], that deselects all
+    /// tokens.
     ClearSelection,
-    /// The advice beside [`Text::PageSelected`], in place of [`Text::SelectFound`], to set a filter
-    /// first: without one, an administrator cannot revoke all tokens at once.
+    /// The advice on the administrators' token list to set a filter first. The list shows this text while
+    /// all tokens on the current page are selected ([`Text::PageSelected`]) and no filter is set: then an
+    /// administrator cannot select the tokens on all pages, and the button [`Text::SelectFound`] is
+    /// missing.
     RevokeFoundHint,
     /// The link to the next page of the administrators' token list.
     NextPage,
@@ -284,18 +298,20 @@ pub enum Text<'a> {
     Export,
     /// The name of the table on the administrators' token list, for screen readers.
     TableLabel,
-    /// The note on the administrators' token list after [`Text::RevokeSelected`] was pressed with no
-    /// unrevoked token selected.
+    /// The note on the administrators' token list after the button "revoke the selected tokens"
+    /// ([`Text::RevokeSelected`]) was pressed while no unrevoked token was selected.
     NothingSelected,
     /// The title of the administrators' revocation page: the question whether to revoke tokens; the
     /// argument is the number of these tokens.
     RevokeManyQuestion(u64),
-    /// The warning below [`Text::RevokeManyQuestion`] that programs with the tokens are refused from now
-    /// on, and that a revocation is final; the argument is `true` if the owners get a notification.
+    /// The warning on the administrators' revocation page, below [`Text::RevokeManyQuestion`], that
+    /// programs with the tokens are refused from now on, and that a revocation is final; the argument is
+    /// `true` if the owners get a notification.
     RevokeManyConsequence(bool),
     /// The label of the field for the reason on the administrators' revocation page.
     ReasonLabel,
-    /// The advice below [`Text::ReasonLabel`]: where the reason can be read, and its greatest length.
+    /// The advice on the administrators' revocation page, below the field for the reason
+    /// ([`Text::ReasonLabel`]): where the reason can be read, and its greatest length.
     ReasonHint {
         /// `true` if the owners read the reason in a notification, `false` if only the audit event
         /// contains it.
@@ -303,8 +319,9 @@ pub enum Text<'a> {
         /// The greatest length of a reason, in characters.
         max: u32,
     },
-    /// The error below [`Text::ReasonLabel`] if the reason is too long; the argument is its greatest
-    /// length in characters.
+    /// The error on the administrators' revocation page, below the field for the reason
+    /// ([`Text::ReasonLabel`]): the reason is too long; the argument is its greatest length in
+    /// characters.
     ReasonTooLong(u32),
     /// The note on the administrators' revocation page after the administrator confirmed, but the filter
     /// matched another number of tokens by then, and none was revoked; the argument is the number of
@@ -321,39 +338,43 @@ pub enum Text<'a> {
     /// The title of the error page with status 401: no user is signed in. Browsers are redirected
     /// instead if the host has set [a sign-in URL](crate::pages::Pages::with_sign_in_url).
     NotSignedIn,
-    /// The advice below [`Text::NotSignedIn`]: sign in, and open the page again.
+    /// The advice on the error page with status 401, below [`Text::NotSignedIn`]: sign in, and open the
+    /// page again.
     NotSignedInHint,
     /// The title of the error page with status 404: the page or token does not exist, the token is
     /// revoked or another user's, or `pat.admin.enabled` is off.
     NotFound,
-    /// The explanation below [`Text::NotFound`]: the token may have been revoked or deleted.
+    /// The explanation on the error page with status 404, below [`Text::NotFound`]: the token may have
+    /// been revoked or deleted.
     NotFoundHint,
     /// The title of the error page with status 403 on an administrators' page: the user is not an
     /// administrator.
     Forbidden,
-    /// The advice below [`Text::Forbidden`]: ask an administrator.
+    /// The advice on the error page with status 403 for a user who is not an administrator, below
+    /// [`Text::Forbidden`]: ask an administrator.
     ForbiddenHint,
     /// The title of the error page with status 403 after a form was submitted: the form came from
     /// another site, or from another user or browser session.
     FormRefused,
-    /// The explanation below [`Text::FormRefused`]: nothing was changed, and the user should open the
-    /// page again.
+    /// The explanation on the error page for a form from another site, user or browser session, below
+    /// [`Text::FormRefused`]: nothing was changed, and the user should open the page again.
     FormRefusedHint,
     /// The title of the error page for a malformed request, which no page sends by itself; the status
     /// is 400, 405, 413 or 415.
     BadRequest,
-    /// The explanation below [`Text::BadRequest`]: nothing was changed, and the user should open the
-    /// page again.
+    /// The explanation on the error page for a malformed request, below [`Text::BadRequest`]: nothing was
+    /// changed, and the user should open the page again.
     BadRequestHint,
     /// The title of the error page with status 501 on an administrators' page: the host's store cannot
     /// be searched.
     NotSupported,
-    /// The explanation below [`Text::NotSupported`]: the host keeps its tokens where they cannot be
-    /// searched.
+    /// The explanation on the error page with status 501, below [`Text::NotSupported`]: the host keeps its
+    /// tokens where they cannot be searched.
     NotSupportedHint,
     /// The title of the error page with status 503: the database or the user directory does not answer
     /// in time, or the user has submitted too many creation forms at once.
     Unavailable,
-    /// The advice below [`Text::Unavailable`]: try again, and check whether a change was made.
+    /// The advice on the error page with status 503, below [`Text::Unavailable`]: try again, and check
+    /// whether a change was made.
     UnavailableHint,
 }
