@@ -102,11 +102,13 @@ pub struct User {
     pub owner: Owner,
     /// Name that the user signs in with.
     pub username: String,
-    /// Name of the user that pages and notifications show.
+    /// Full name of the user, which pages and notifications show. It may be empty: mails then greet the
+    /// user without a name, and pages show an empty name.
     pub full_name: String,
     /// Mail address for notifications; `None` if the user is to get no notifications.
     pub email: Option<String>,
-    /// Whether the user may use the host. If `false`, the user's tokens do not authenticate.
+    /// Whether the user is *active*, and so may use the host. If `false`, because the host has disabled or
+    /// locked the user, the user's tokens do not authenticate, and the user gets no notifications.
     pub is_active: bool,
 }
 
@@ -129,8 +131,8 @@ impl User {
     }
 }
 
-/// The directory of a host without a user directory: every owner exists and is active, and no user is
-/// an administrator.
+/// The directory of a host without a user directory: every owner exists and is active
+/// ([`User::is_active`]), and no user is an administrator or has a mail address.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OpenDirectory;
 

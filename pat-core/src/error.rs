@@ -91,7 +91,7 @@ pub enum Unavailable {
     #[error("an internal task ended without a result")]
     TaskEnded,
     /// Clients present so many unknown tokens that this node looks up only tokens that it knows to exist,
-    /// for as long as the flood lasts.
+    /// until clients present fewer unknown tokens.
     #[error("too many unknown tokens are presented")]
     TooManyUnknown,
 }
@@ -129,10 +129,12 @@ pub enum PolicyError {
     /// The name is empty or has no visible character ([`text::is_blank`](crate::text::is_blank)).
     #[error("the name is blank; give the token a name with a visible character")]
     NameBlank,
-    /// The name is longer than `atlassian.pats.token.name.length` characters.
+    /// The name has more characters (Unicode scalar values) than the setting
+    /// `atlassian.pats.token.name.length` allows.
     #[error("the name is longer than {max} characters")]
     NameTooLong {
-        /// Greatest allowed length of a name, in Unicode scalar values.
+        /// Greatest allowed length of a name, in Unicode scalar values: the value of the setting
+        /// `atlassian.pats.token.name.length`.
         max: u32,
     },
     /// The name has a control character, or a line or paragraph separator
@@ -149,11 +151,12 @@ pub enum PolicyError {
     /// The requested life span is zero or negative.
     #[error("the duration must be at least one day")]
     DurationNotPositive,
-    /// The requested life span is longer than `atlassian.pats.max.tokens.expiry.days`, or would end after
-    /// the year 9999.
+    /// The requested life span has more days than the setting `atlassian.pats.max.tokens.expiry.days`
+    /// allows, or would end after the year 9999.
     #[error("the duration is longer than {max} days")]
     DurationTooLong {
-        /// Longest allowed life span, in days of 24 hours.
+        /// Longest allowed life span, in days of 24 hours: the value of the setting
+        /// `atlassian.pats.max.tokens.expiry.days`.
         max: u32,
     },
     /// The request has no life span, and `atlassian.pats.eternal.tokens.enabled` is `false`.
@@ -165,7 +168,8 @@ pub enum PolicyError {
         "the token would expire later than the token that creates it; choose a shorter duration"
     )]
     OutlivesParent,
-    /// The owner has `atlassian.pats.max.tokens.per.user` or more unrevoked tokens, expired ones included.
+    /// The owner has as many unrevoked tokens, expired ones included, as the setting
+    /// `atlassian.pats.max.tokens.per.user` allows, or more.
     #[error(
         "you have {}; at most {}, expired ones included. Revoke {} to create another",
         tokens(*count),
@@ -178,8 +182,8 @@ pub enum PolicyError {
         /// Greatest allowed number of unrevoked tokens (`atlassian.pats.max.tokens.per.user`).
         max: u32,
     },
-    /// Another node may still run an older version of this crate, which would accept the requested token
-    /// where it must not.
+    /// The requested token needs a feature of this version of the crate, and another node on the store may
+    /// still run an older version, which would accept the token where it must not.
     #[error(
         "{feature} cannot be used while an older version of this service runs; try again when all \
          nodes run this version"
@@ -188,14 +192,15 @@ pub enum PolicyError {
         /// Name of the requested feature that older versions do not know, for the error text.
         feature: &'static str,
     },
-    /// The owner has `pat.max.rows.per.user` or more tokens, revoked and expired ones included.
+    /// The owner has as many stored tokens, revoked and expired ones included, as the setting
+    /// `pat.max.rows.per.user` allows, or more.
     #[error(
         "you have created too many tokens: at most {max} are kept, revoked and expired ones included; \
          each is deleted {} it ends, and then you can create another",
         days_after(*days)
     )]
     TooManyRows {
-        /// Greatest allowed number of tokens (`pat.max.rows.per.user`).
+        /// Greatest allowed number of stored tokens of an owner (`pat.max.rows.per.user`).
         max: u32,
         /// How many days a token is kept after it expires or is revoked, before it is deleted
         /// (`atlassian.pats.pruning.delay.days`).

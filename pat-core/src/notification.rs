@@ -64,11 +64,12 @@ pub trait Notifier: Debug + Send + Sync + 'static {
 pub enum NotifyError {
     /// A later attempt may succeed: there was no connection, the server was busy, or the settings have a
     /// wrong password. The notifier gets the notification again, for about five days; then the notification
-    /// becomes a dead letter.
+    /// becomes a [dead letter](crate::store::Outcome::Dead).
     #[error("the notification could not be sent now")]
     Temporary(#[source] BoxError),
     /// No attempt can succeed, for example because the recipient's address does not exist. The
-    /// notification becomes a dead letter ([`Pats::dead_notifications`](crate::Pats::dead_notifications)).
+    /// notification becomes a [dead letter](crate::store::Outcome::Dead), which
+    /// [`Pats::dead_notifications`](crate::Pats::dead_notifications) lists.
     #[error("the notification cannot be sent")]
     Permanent(#[source] BoxError),
 }
@@ -255,7 +256,7 @@ impl Notification {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Recipient {
-    /// Full name of the recipient ([`User::full_name`](crate::User::full_name)).
+    /// Full name of the recipient ([`User::full_name`](crate::User::full_name)), which may be empty.
     pub full_name: String,
     /// Mail address of the recipient ([`User::email`](crate::User::email)). It is not checked, so it may be
     /// malformed.

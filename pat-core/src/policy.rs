@@ -11,18 +11,24 @@ use crate::text;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenRequest {
-    /// Name of the token, with 1 to `atlassian.pats.token.name.length` Unicode scalar values, of which at
-    /// least one is visible. White space around the name is kept.
+    /// Name of the token: at most as many Unicode scalar values as the setting
+    /// `atlassian.pats.token.name.length` allows (by default 40), of which at least one is visible. White
+    /// space, control characters, format characters such as U+200B, and characters with a blank glyph are
+    /// not visible ([`text::is_invisible`](crate::text::is_invisible)). The name must not have a character
+    /// that breaks a line or controls the direction of text; [`PolicyError`] lists these rules. White space
+    /// around the name is kept.
     pub name: String,
-    /// Life span of the token in days of 24 hours, from 1 to `atlassian.pats.max.tokens.expiry.days`. `None`
-    /// for a token that never expires; or, if `pat.create.by.token` is `capped` and a token that expires
-    /// authenticates the request, for a token that expires with that one.
+    /// Life span of the token in days of 24 hours, from 1 to the setting
+    /// `atlassian.pats.max.tokens.expiry.days` (by default 365). `None` for a token that never expires. If
+    /// the setting `pat.create.by.token` is `capped`, and the request is authenticated by a token that
+    /// expires, `None` instead asks for a token that expires at the same time as that token.
     pub lifetime_days: Option<i64>,
 }
 
 impl TokenRequest {
-    /// Creates a request for a token with this name and this life span, which [`Pats::create`](crate::Pats::create)
-    /// checks. `None` asks for a token that never expires.
+    /// Creates a request for a token with this [name](TokenRequest::name) and this
+    /// [life span](TokenRequest::lifetime_days) in days, which [`Pats::create`](crate::Pats::create) checks. A
+    /// life span of `None` asks for a token that never expires.
     #[must_use]
     pub fn new(name: impl Into<String>, lifetime_days: Option<i64>) -> Self {
         Self {

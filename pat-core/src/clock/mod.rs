@@ -68,10 +68,10 @@ pub(crate) fn timer_now() -> Instant {
 /// The machine's clocks: its real-time clock for [`Clock::wall`], and on Linux `CLOCK_BOOTTIME` for
 /// [`Clock::boot`].
 ///
-/// Rust's [`Instant`](std::time::Instant) cannot replace `CLOCK_BOOTTIME`: it stops while a machine is
-/// suspended, so a resumed virtual machine would use an outdated cache. On other systems than Linux the boot
-/// clock advances, between two readings, by the larger of the differences of `Instant` and of the real-time
-/// clock.
+/// Rust's [`Instant`](std::time::Instant) cannot replace `CLOCK_BOOTTIME`: an `Instant` does not count the
+/// time during which a machine is suspended, so a resumed virtual machine would use an outdated cache. On
+/// other systems than Linux the boot clock advances, between two readings, by the larger of the differences
+/// of `Instant` and of the real-time clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 

@@ -98,8 +98,9 @@ pub enum EventKind {
         /// Owner of the used token.
         owner: Owner,
     },
-    /// A presented token was refused. A node emits this event at most once in ten seconds for a known token,
-    /// and at most once a second for each reason without a known token.
+    /// A presented token was refused. A node emits this event at most once in ten seconds for each token that
+    /// the store has. For refusals without such a token, a node emits it at most once a second for each
+    /// [reason](crate::AuthError::reason).
     Refused {
         /// Fixed name of the reason, such as `expired`; see
         /// [`AuthError::reason`](crate::AuthError::reason).

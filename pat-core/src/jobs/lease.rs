@@ -14,16 +14,18 @@ use crate::store::{Job, JobStore, Lease, StoreError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JobRun {
-    /// The call has run the due occurrence of the job to its end.
+    /// The call has run the due [occurrence](crate::store::Job) of the job to its end.
     Done,
-    /// The call did nothing: no occurrence of the job is due, or the due one has been run already; or the
-    /// store has no jobs ([`TokenStore::jobs`](crate::store::TokenStore::jobs)); or it is unknown what is
-    /// due, since the database's clock has leapt ([`Pats::ready`](crate::Pats::ready)).
+    /// The call did nothing: no [occurrence](crate::store::Job) of the job is due, or the due occurrence has
+    /// been run already; or the store has no jobs ([`TokenStore::jobs`](crate::store::TokenStore::jobs)); or
+    /// it is unknown what is due, since the database's clock was set and may be wrong
+    /// ([`Pats::ready`](crate::Pats::ready)).
     NotDue,
-    /// The call did nothing: another node holds the lease of the job, and so runs it.
+    /// The call did nothing: another node holds the [lease](crate::store::Lease) of the job, and so runs the
+    /// job.
     Held,
-    /// The run ended early, since this node shuts down. The rest of the occurrence stays due, for another
-    /// node or a later call.
+    /// The run ended early, since this node shuts down. The [occurrence](crate::store::Job) stays due, so
+    /// that another node or a later call does the rest.
     Interrupted,
 }
 

@@ -49,8 +49,9 @@ impl PatsBuilder {
         }
     }
 
-    /// Sets the host's user directory. The default is [`OpenDirectory`]: every owner is active, and no user
-    /// is an administrator.
+    /// Sets the host's user directory. The default is [`OpenDirectory`]: no user is an administrator, and
+    /// every owner is active ([`User::is_active`](crate::User::is_active)), so that the tokens of every
+    /// owner authenticate.
     pub fn users(mut self, directory: Arc<dyn UserDirectory>) -> Self {
         self.directory = directory;
         self
@@ -62,8 +63,9 @@ impl PatsBuilder {
         self
     }
 
-    /// Adds a sink that receives audit events: a shared sink if it has a [name](EventSink::name), otherwise
-    /// a process sink. By default, there is no sink; events are logged in any case.
+    /// Adds a sink that receives audit events. A sink with a [name](EventSink::name) is a shared sink, which
+    /// receives the events of all nodes; a sink without a name is a process sink, which receives the events
+    /// of its own process ([`EventSink`]). By default, there is no sink; events are logged in any case.
     pub fn events(mut self, sink: Arc<dyn EventSink>) -> Self {
         self.sinks.push(sink);
         self
@@ -90,13 +92,14 @@ impl PatsBuilder {
         self
     }
 
-    /// Sets the clock by which the service measures time. The default is [`SystemClock`].
+    /// Sets the clock of this node. The default is [`SystemClock`]. If the store's database has a clock, the
+    /// service decides by the database's date and time instead of [`Clock::wall`].
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Builds the service. It does nothing in the background before [`Pats::start`].
+    /// Builds the service. The service runs no background work until [`Pats::start`] is called.
     #[must_use]
     pub fn build(self) -> Pats {
         let mut formats: Vec<_> = self

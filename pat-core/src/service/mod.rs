@@ -58,9 +58,10 @@ impl Pats {
         Self(Arc::new(node))
     }
 
-    /// Starts the jobs: they write last uses, read the change feed, prune old tokens, queue notifications of
-    /// expiry, deliver notifications and feed event sinks. Also reads once which tokens are in use, so that
-    /// this node still looks up these tokens during a flood of unknown tokens.
+    /// Starts the jobs: they write last uses, read the [change feed](crate::store::Change), delete old tokens,
+    /// queue notifications of expiry, deliver notifications, and pass stored events to shared event sinks.
+    /// Also reads once which tokens are in use, so that this node still looks up these tokens while clients
+    /// present very many unknown tokens.
     ///
     /// Keep the returned handle: dropping it stops the jobs. Without the jobs, authentication is correct,
     /// but on a shared store every request queries the database, last uses are written only by
@@ -94,9 +95,9 @@ impl Pats {
     ///   less than 25 seconds ago. So the check fails if the database accepts no writes. If the jobs do not
     ///   run ([`Pats::start`]), this call sends a report.
     /// - This version of the crate may use the store ([`StoreVersions`](crate::store::StoreVersions)).
-    /// - The database's clock has not leapt: it is within a minute of the mark ([`StoreTime`]), or it was
-    ///   further away already when this node first read it, and no other node that has reported within 25
-    ///   seconds contradicts. A clock leaps if it is set, or if a failover replaces it by another server's;
+    /// - The database's clock has not leapt: it is within a minute of the store's [mark](StoreTime::mark), or
+    ///   it was further away already when this node first read it, and no other node that has reported within
+    ///   25 seconds contradicts. A clock leaps if it is set, or if a failover replaces it by another server's;
     ///   then it may be wrong. Scheduled jobs wait as well, until clock and mark agree again or
     ///   [`Pats::accept_clock`] is called. A node that starts while no other node runs trusts the clock: at
     ///   once, or after 25 seconds if the previous nodes were killed.
@@ -146,13 +147,13 @@ impl Pats {
     }
 
     /// Confirms that the database's clock is right, or that of this machine if the database has none, and
-    /// sets the store's mark ([`StoreTime`]) to it. Returns how far the clock was ahead of the mark; the
-    /// duration is negative if the clock was behind.
+    /// sets the store's [mark](StoreTime::mark) to the time of the clock. Returns how far the clock was ahead
+    /// of the mark; the duration is negative if the clock was behind, and zero for a store without a mark.
     ///
-    /// The call is for an operator who has checked the clock after a log line about its distance from the
-    /// mark. Without the call, nothing is deleted for its age while the clock is ahead, and the clock is not
-    /// used while it is behind. A clock that is up to a day behind catches up by itself, and so does the
-    /// mark with a clock that is ahead.
+    /// The call is for an operator who has checked the clock after the log reported that clock and mark
+    /// differ. Without the call, nothing is deleted for its age while the clock is ahead, and the clock is
+    /// not used while it is behind. A clock that is up to a day behind the mark catches up by itself, and so
+    /// does the mark with a clock that is ahead.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails or does not answer in time; the call may be repeated.
@@ -195,8 +196,9 @@ impl Pats {
         self.0.flush_last_use().await
     }
 
-    /// Reads the changes that other nodes have made since the last poll, and stops accepting the tokens that
-    /// they revoked. If the store is shared, the jobs do the same every `pat.cluster.poll.interval.ms`.
+    /// Reads from the [change feed](crate::store::Change) the changes that other nodes have made since the
+    /// last poll, and stops accepting the tokens that they revoked. If the store is shared, the jobs do the
+    /// same every `pat.cluster.poll.interval.ms`.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails or does not answer in time. This node then uses its cache until
@@ -206,7 +208,7 @@ impl Pats {
         self.0.feed.poll().await
     }
 
-    /// Runs a job if an occurrence of it is due that no other node is running or has run.
+    /// Runs a job if an [occurrence](Job) of the job is due that no other node is running or has run.
     ///
     /// If occurrences were missed because no node ran, only the latest one is run. The jobs of
     /// [`Pats::start`] do the same on schedule; tests with their own clock call this method.

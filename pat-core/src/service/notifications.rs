@@ -3,8 +3,9 @@ use crate::notification::NotificationId;
 use crate::store::{DeadNotification, Outbox, StoreError};
 
 impl Pats {
-    /// Returns how many notifications are pending and how many are dead letters. All counts are 0 for a
-    /// store without jobs ([`TokenStore::jobs`](crate::store::TokenStore::jobs)).
+    /// Returns how many notifications are pending and how many are
+    /// [dead letters](crate::store::Outcome::Dead). All counts are 0 for a store without jobs
+    /// ([`TokenStore::jobs`](crate::store::TokenStore::jobs)).
     ///
     /// # Errors
     /// [`StoreError`] if the store fails or does not answer in time.
@@ -29,8 +30,8 @@ impl Pats {
         context.ask(context.request_timeout(), dead).await
     }
 
-    /// Queues the dead letter with this ID again, to be sent at once. Returns `true` if it was queued;
-    /// `false` if there is no dead letter with this ID.
+    /// Queues the [dead letter](crate::store::Outcome::Dead) with this ID again, to be sent at once. Returns
+    /// `true` if it was queued; `false` if there is no dead letter with this ID.
     ///
     /// # Errors
     /// Same as [`Pats::outbox`].

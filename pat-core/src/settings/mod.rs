@@ -70,8 +70,9 @@ macro_rules! choices {
 #[error("there is no such choice; see Property::allowed for the choices")]
 pub struct InvalidChoice;
 
-/// Whether a request that a token authenticates may create tokens: the value of `pat.create.by.token`.
-/// `Display` and `FromStr` use `allowed`, `capped` and `forbidden`.
+/// Whether a request that a token authenticates may create tokens: the value of the setting
+/// `pat.create.by.token`. `Display` and `FromStr` use `allowed`, `capped` and `forbidden`. The default is
+/// [`CreateByToken::Allowed`].
 ///
 /// This enum is exhaustive: each variant is a value of the property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,15 +82,15 @@ pub enum CreateByToken {
     /// together with its children ([`Pats::revoke_with`](crate::Pats::revoke_with)).
     /// [`CreateByToken::Capped`] is the safer choice.
     Allowed,
-    /// A token may create tokens. The new token expires no later than the creating token, and is revoked
-    /// with it.
+    /// A token may create tokens. The expiry of the new token is *capped*: the new token expires no later
+    /// than the creating token, and is revoked with it.
     Capped,
     /// A token may not create tokens: the user must sign in to the host.
     Forbidden,
 }
 
-/// The point at which a revocation is acknowledged: the value of `pat.revocation.wait`. `Display` and
-/// `FromStr` use `none` and `cluster`.
+/// The point at which a revocation is acknowledged: the value of the setting `pat.revocation.wait`.
+/// `Display` and `FromStr` use `none` and `cluster`. The default is [`RevocationWait::None`].
 ///
 /// This enum is exhaustive: each variant is a value of the property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,8 +103,8 @@ pub enum RevocationWait {
     Cluster,
 }
 
-/// The format of new tokens: the value of `pat.token.format`. `Display` and `FromStr` use `prefixed` and
-/// `atlassian`.
+/// The format of new tokens: the value of the setting `pat.token.format`. `Display` and `FromStr` use
+/// `prefixed` and `atlassian`. The default is [`TokenLayout::Prefixed`].
 ///
 /// This enum is exhaustive: each variant is a value of the property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

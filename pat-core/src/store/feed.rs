@@ -6,8 +6,12 @@ use serde::{Deserialize, Serialize};
 use super::{RevokedToken, StoreTime, StoreVersions};
 use crate::token::{Owner, TokenId};
 
-/// A change that reduces access. A store appends every change to its change feed, from which the other
-/// nodes learn of it.
+/// A change that reduces access, such as a revocation.
+///
+/// A shared store has a *change feed*: a list to which the transaction of each change appends an entry
+/// ([`ChangeEntry`]). Every node polls the feed
+/// ([`TokenStore::changes_since`](super::TokenStore::changes_since)), and removes from its cache what has
+/// changed.
 ///
 /// This enum is exhaustive: a store must handle every variant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,15 +28,15 @@ pub enum Change {
 }
 
 impl Change {
-    /// The greatest number of tokens, revoked in one transaction, that the feed lists one by one. For more
-    /// tokens the feed has one [`Change::Everything`] instead: a node would take longer than
-    /// `pat.auth.max.staleness.ms` to read a million entries, while looking up everything again costs one
-    /// query for each token in use.
+    /// The greatest number of tokens, revoked in one transaction, that the [change feed](Change) lists one
+    /// by one. For more tokens the feed has one [`Change::Everything`] instead: a node would take longer than
+    /// the setting `pat.auth.max.staleness.ms` to read a million entries, while looking up everything again
+    /// costs one query for each token in use.
     pub const MOST_NAMED: usize = 1_000;
 
-    /// Returns the changes that a transaction which has revoked `tokens` appends to the feed: one
-    /// [`Change::TokenRevoked`] for each token, or one [`Change::Everything`] for more than
-    /// [`Change::MOST_NAMED`] tokens.
+    /// Returns the changes that a transaction which has revoked `tokens` appends to the
+    /// [change feed](Change): one [`Change::TokenRevoked`] for each token, or one [`Change::Everything`] for
+    /// more than [`Change::MOST_NAMED`] tokens.
     #[must_use]
     pub fn of_revoked(tokens: &[RevokedToken]) -> Vec<Self> {
         if tokens.len() > Self::MOST_NAMED {
@@ -43,12 +47,13 @@ impl Change {
     }
 }
 
-/// An entry of the change feed: a change, and its position in the order of all changes.
+/// An entry of the [change feed](Change): a change, and its position in the order of all changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChangeEntry {
-    /// Value of the change counter ([`ChangePage`]) after the transaction that made the change. All entries
-    /// of one transaction have the same generation.
+    /// The *generation* of the change: the value of the store's change counter ([`ChangePage`]) after the
+    /// transaction that made the change, so a later change has a greater generation. All entries of one
+    /// transaction have the same generation.
     pub generation: u64,
     /// Random number of the transaction that made the change; see [`FeedPosition::nonce`].
     pub nonce: u64,
@@ -68,7 +73,7 @@ impl ChangeEntry {
     }
 }
 
-/// A position in the change feed: how far a node has read it.
+/// A position in the [change feed](Change): how far a node has read it.
 ///
 /// This struct is exhaustive: two nodes with the same position have read the same changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,20 +81,22 @@ pub struct FeedPosition {
     /// Generation ([`ChangeEntry::generation`]) of the last change that was read; 0 before the first
     /// change.
     pub generation: u64,
-    /// Random number of the transaction with this generation; `None` if the feed has no entry of this
-    /// generation. After a failover that lost commits, another transaction may have the same generation,
-    /// and then has another random number.
+    /// Random number of the transaction with this generation, the *nonce*; `None` if the feed has no entry
+    /// of this generation. After a failover that lost commits, another transaction may have the same
+    /// generation, and then has another nonce, by which a node notices the loss.
     pub nonce: Option<u64>,
 }
 
-/// A node's report of how far it has applied the change feed, which the other nodes read
-/// ([`TokenStore::heartbeat`](super::TokenStore::heartbeat)).
+/// A node's report of how far it has applied the [change feed](Change) to its cache. A node stores its report
+/// with [`TokenStore::heartbeat`](super::TokenStore::heartbeat), and the other nodes read it with
+/// [`TokenStore::nodes`](super::TokenStore::nodes): a revocation with the setting `pat.revocation.wait=cluster`
+/// waits for these reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NodeReport {
     /// Random number that identifies the node, at most 2⁶³ − 1.
     pub node: u64,
-    /// Generation ([`ChangeEntry::generation`]) up to which the node has applied all changes.
+    /// Generation ([`ChangeEntry::generation`]) up to which the node has applied all changes to its cache.
     pub applied: u64,
     /// Time of the node's clock, which may be wrong. It grows with each report, orders the reports of one
     /// node, and is compared with no other time.
@@ -98,9 +105,10 @@ pub struct NodeReport {
     pub mode: ReportMode,
     /// The [`SCHEMA_VERSION`](super::SCHEMA_VERSION) of the node's program; 0 if not reported.
     pub version: u64,
-    /// Whether the node doubts a clock of the store that is far from the mark ([`StoreTime`]). `true` if
-    /// the node finds clock and mark close together, or has seen the clock leap while the node ran; `false`
-    /// if clock and mark were already apart when the node started.
+    /// Whether the node contradicts another node that finds the store's clock far from its
+    /// [mark](StoreTime::mark), and so keeps that node from trusting the clock. `true` if this node finds
+    /// clock and mark close together, or has seen the clock leap while the node ran; `false` if clock and
+    /// mark were already apart when this node started.
     pub contradicts_leap: bool,
 }
 
@@ -120,13 +128,14 @@ impl NodeReport {
     }
 }
 
-/// When a node sends a [`NodeReport`]. Every node sends one every ten seconds.
+/// When a node sends a [`NodeReport`], besides the report that every node sends every ten seconds.
 ///
 /// This enum is exhaustive: a store must handle every variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ReportMode {
-    /// The node reports every ten seconds only. A revocation that waits for this node waits until the
-    /// node's cache has expired.
+    /// The node reports every ten seconds only. A revocation that waits for this node
+    /// (`pat.revocation.wait=cluster` on another node) waits until this node's cache can no longer be in use,
+    /// `pat.auth.max.staleness.ms` after the revocation.
     Seldom,
     /// The node also reports whenever it has applied new changes, before it uses its cache again.
     EachChange,
@@ -140,13 +149,13 @@ pub enum ReportMode {
 /// need not wait for it.
 pub const NODE_FORGOTTEN_AFTER: Duration = Duration::from_mins(1);
 
-/// The greatest number of entries that a node reads from the change feed at once. A node that has missed
-/// more entries drops its whole cache instead: looking up the tokens in use takes less time than reading
-/// all entries.
+/// The greatest number of entries that a node reads from the [change feed](Change) at once. A node that has
+/// missed more entries drops its whole cache instead: looking up the tokens in use takes less time than
+/// reading all entries.
 pub const MOST_READ: u64 = 2_000;
 
-/// The changes after a position, as [`TokenStore::changes_since`](super::TokenStore::changes_since) returns
-/// them.
+/// The entries of the [change feed](Change) after a position, as
+/// [`TokenStore::changes_since`](super::TokenStore::changes_since) returns them.
 ///
 /// A store counts the transactions that change something: its *change counter* has no gaps and grows in
 /// the order of the commits, since a transaction increments it as its last step, under a lock that it holds
@@ -155,25 +164,27 @@ pub const MOST_READ: u64 = 2_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChangePage {
-    /// Position of the last change in the feed.
+    /// Position of the last entry in the [change feed](Change), where the feed ends.
     pub head: FeedPosition,
-    /// Random number that the feed now has at the generation of the caller's cursor; `None` without a
-    /// cursor, or if the feed has no entry of that generation. If it differs from [`FeedPosition::nonce`]
-    /// of the cursor, the feed has lost changes.
+    /// Random number that the feed now has at the generation of the caller's cursor, the argument of
+    /// [`TokenStore::changes_since`](super::TokenStore::changes_since); `None` without a cursor, or if the
+    /// feed has no entry of that generation. If the number differs from [`FeedPosition::nonce`] of the
+    /// cursor, the feed has lost changes in a failover.
     pub nonce_at_cursor: Option<u64>,
     /// The entries after the cursor, in order of generation. Old entries may have been deleted, which
     /// leaves a gap in the generations. Empty without a cursor, and if there are more than [`MOST_READ`]
     /// entries.
     pub entries: Vec<ChangeEntry>,
-    /// The store's time when it read the page.
+    /// The store's time when it read the page: the time of its clock, and its [mark](StoreTime::mark).
     pub time: StoreTime,
     /// The store's version, and the oldest version that may use the store.
     pub versions: StoreVersions,
 }
 
 impl ChangePage {
-    /// Creates a page without entries, for a feed that ends at `head`. Its time has no clock and no mark;
-    /// its versions are [`StoreVersions::default`].
+    /// Creates a page without entries, for a [change feed](Change) that ends at `head`. Its
+    /// [`time`](ChangePage::time) has neither a clock nor a mark; its versions are
+    /// [`StoreVersions::default`].
     #[must_use]
     pub fn new(head: FeedPosition) -> Self {
         Self {

@@ -17,8 +17,8 @@ use crate::token::{Owner, TokenId};
 /// Callers pass the time of their clock. A store whose database has a clock uses the database's time
 /// instead, which it reads in the transaction of the change. A stored time in an impossible future,
 /// written while a clock was wrong, counts as not set: the end of a lease that is further away than any
-/// lease lasts, a completed occurrence that is not due yet, a notification that is put off by more than
-/// [`LONGEST_DELAY`](super::LONGEST_DELAY).
+/// lease lasts, a completed [occurrence](Job) that is not due yet, a notification whose next attempt is
+/// further away than [`LONGEST_DELAY`](super::LONGEST_DELAY).
 ///
 /// A method that takes a [`Lease`] makes its changes in one transaction, and only if the lease is still
 /// held. An implementation is conformant if it passes the suite in `pat_core::testing::jobs`.
@@ -51,12 +51,16 @@ use crate::token::{Owner, TokenId};
 /// ```
 #[async_trait]
 pub trait JobStore: Debug + Send + Sync {
-    /// Acquires the lease of a job for the time [`LeaseRequest::ttl`], if an occurrence is due
-    /// ([`LeaseRequest::due`]) that no node has run, and if no other node holds the lease. Also moves the
-    /// store's mark to [`MarkBounds::next`], and returns the store's time after that.
+    /// Acquires the lease of a job for the time [`LeaseRequest::ttl`], if an [occurrence](Job) of the job is
+    /// due ([`LeaseRequest::due`]) that no node has run, and if no other node holds the lease.
     ///
-    /// The lease's term grows by one with each acquisition, which distinguishes a node that was paused
-    /// beyond the end of its lease from the next holder.
+    /// Returns [`LeaseAnswer::Acquired`] with the lease; otherwise [`LeaseAnswer::Done`] if no occurrence is
+    /// due, or [`LeaseAnswer::Held`] if another node holds the lease. With any of these answers, the store
+    /// also moves its [mark](StoreTime::mark) to [`MarkBounds::next`], and returns its time after that. A
+    /// store without a mark returns [`StoreTime::default`].
+    ///
+    /// Each acquisition increments the lease's term ([`Lease::term`]). So a node that was paused beyond the
+    /// end of its lease has an older term than the next holder, and its writes are refused.
     ///
     /// # Errors
     /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
@@ -65,7 +69,8 @@ pub trait JobStore: Debug + Send + Sync {
         request: &LeaseRequest<'_>,
     ) -> Result<(LeaseAnswer, StoreTime), StoreError>;
 
-    /// Extends a lease, so that it ends at the time `ttl` after `now`.
+    /// Extends a lease, so that it ends at the time `ttl` after `now`, the time of the caller's clock; a store
+    /// with a clock uses its own time instead of `now`.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] if another node has acquired the lease since, or another [`StoreError`] if
@@ -77,8 +82,9 @@ pub trait JobStore: Debug + Send + Sync {
         ttl: Duration,
     ) -> Result<(), StoreError>;
 
-    /// Releases a lease. If `is_done` is `true`, also records that [`Lease::occurrence`] and all earlier
-    /// occurrences of the job have been run; if `false`, the occurrence stays due.
+    /// Releases a lease, so that another node can acquire it at once. If `is_done` is `true`, also records
+    /// that the [occurrence](Job) [`Lease::occurrence`] and all earlier occurrences of the job have been run;
+    /// if `false`, the occurrence stays due.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] if another node has acquired the lease since, or another [`StoreError`] if
@@ -92,8 +98,8 @@ pub trait JobStore: Debug + Send + Sync {
     /// For [`NotificationKind::ExpiresSoon`], a token is due if it is unrevoked, has not expired, expires
     /// within [`DueNotifications::within`], and no notification of its expiry was queued before. For
     /// [`NotificationKind::Expired`], a token is due if it is unrevoked, has expired, and no `Expired` was
-    /// queued for it before. No token is due while the clock is more than [`LONGEST_LEAP`] ahead of the
-    /// mark, since the notifications could be false.
+    /// queued for it before. No token is due while the store's clock is more than [`LONGEST_LEAP`] ahead of
+    /// its [mark](StoreTime::mark): then the clock may be wrong, and the notifications false.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] if another node has acquired the lease since, or another [`StoreError`] if
@@ -106,7 +112,8 @@ pub trait JobStore: Debug + Send + Sync {
     ) -> Result<u64, StoreError>;
 
     /// Deletes up to `limit` old tokens, and returns the deleted tokens. A token is old if it expired or
-    /// was revoked at least [`Prune::keep`] before [`StoreTime::vouched`].
+    /// was revoked at least [`Prune::keep`] ago, measured from the vouched time ([`StoreTime::vouched`]),
+    /// which is not ahead even if the store's clock is.
     ///
     /// In the same transaction, the store does the following:
     ///
@@ -122,26 +129,30 @@ pub trait JobStore: Debug + Send + Sync {
     /// the database [fails or does not answer](super::TokenStore#errors).
     async fn prune(&self, lease: &Lease, prune: &Prune, limit: u32) -> Result<Pruned, StoreError>;
 
-    /// Deletes rows that are older than `purge` allows, by [`StoreTime::vouched`]: entries of the change
-    /// feed, except those of the latest generation; notifications that were sent or skipped, and dead
-    /// letters; and audit events. Deletes at most `limit` rows of each of these three. Returns how many
-    /// rows it deleted in all.
+    /// Deletes rows that are older than `purge` allows, with their age measured from the vouched time
+    /// ([`StoreTime::vouched`]): entries of the [change feed](super::Change), except those of the latest
+    /// transaction ([`ChangeEntry::generation`](super::ChangeEntry::generation)); notifications that were sent
+    /// or skipped, and [dead letters](Outcome::Dead); and audit events. Deletes at most `limit` rows of each
+    /// of these three. Returns how many rows it deleted in all.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] if another node has acquired the lease since, or another [`StoreError`] if
     /// the database [fails or does not answer](super::TokenStore#errors).
     async fn purge(&self, lease: &Lease, purge: &Purge, limit: u32) -> Result<u64, StoreError>;
 
-    /// Corrects times that were written while a clock was ahead. Returns how many tokens it changed, and
-    /// appends [`Change::Everything`](super::Change::Everything) to the feed if it changed any.
+    /// Corrects stored times that lie in the future, because they were written while a clock was ahead.
+    /// Returns how many tokens it changed. If it changed any, it also appends
+    /// [`Change::Everything`](super::Change::Everything) to the [change feed](super::Change), so that all
+    /// nodes look up every token again.
     ///
-    /// Tokens that were created in the future get the present time as the time of creation, and expire
-    /// earlier by as much. Last uses, notifications and other rows with a time in the future count as not
-    /// set.
+    /// A token whose [`created_at`](crate::Token::created_at) is more than [`CLOCK_TOLERANCE`] in the future
+    /// gets the present time as its time of creation, and an expiry that is earlier by the same duration, so
+    /// that its life span stays the same. A last use in the future is deleted, and a notification that is due
+    /// later than [`LONGEST_DELAY`](super::LONGEST_DELAY) from now becomes due now.
     ///
-    /// The store corrects nothing while its clock is behind the mark, since the clock may then be the wrong
-    /// one. `now` is the time of this machine's clock, for a store without a clock of its own. The default
-    /// implementation corrects nothing.
+    /// The store corrects nothing while its clock is behind its [mark](StoreTime::mark), since the clock may
+    /// then be the wrong one. `now` is the time of this machine's clock, for a store without a clock of its
+    /// own. The default implementation corrects nothing and returns 0.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] if another node has acquired the lease since, or another [`StoreError`] if
@@ -166,8 +177,8 @@ pub trait JobStore: Debug + Send + Sync {
     /// [`MissingOwners::missing`] who have been missing for at least [`MissingOwners::at_least`].
     ///
     /// An owner in `missing` without a record gets one with the present time; the records of the owners in
-    /// [`MissingOwners::present`] are deleted. The present time is [`StoreTime::vouched`], and a recorded
-    /// time that is later counts as not set.
+    /// [`MissingOwners::present`] are deleted. The present time is the vouched time ([`StoreTime::vouched`]),
+    /// which is not ahead even if the store's clock is. A recorded time that is later counts as not set.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] if another node has acquired the lease since, or another [`StoreError`] if
@@ -183,8 +194,9 @@ pub trait JobStore: Debug + Send + Sync {
     ///
     /// The store first removes tokens from a notification that it no longer applies to: for `Created`,
     /// `ExpiresSoon` and `Expired`, tokens that are revoked or deleted; for `ExpiresSoon` also tokens that
-    /// have expired (by the mark, while the clock is more than [`LONGEST_LEAP`] ahead of the mark). If no
-    /// token is left, it settles the notification as skipped, and claims the next one instead. So the
+    /// have expired. While the store's clock is more than [`LONGEST_LEAP`] ahead of its
+    /// [mark](StoreTime::mark), the mark decides whether a token has expired. If no token is left, the store
+    /// settles the notification as skipped ([`Outcome::Skipped`]), and claims the next one instead. So the
     /// result is empty only if no notification is due.
     ///
     /// # Errors
@@ -196,9 +208,10 @@ pub trait JobStore: Debug + Send + Sync {
         limit: u32,
     ) -> Result<Vec<QueuedNotification>, StoreError>;
 
-    /// Records the outcome of a claimed notification at the time `now`. Returns `true` if the outcome was
-    /// recorded. Returns `false`, and changes nothing, if the notification was settled with this claim
-    /// already, or if the claim has expired and another worker has claimed the notification since.
+    /// Settles a claimed notification: records the outcome of the attempt to send it, at the time `now`.
+    /// Returns `true` if the outcome was recorded. Returns `false`, and changes nothing, if the notification
+    /// was settled with this claim already, or if the claim has expired and another worker has claimed the
+    /// notification since.
     ///
     /// # Errors
     /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
@@ -209,20 +222,22 @@ pub trait JobStore: Debug + Send + Sync {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Returns how many notifications are pending, since when, and how many are dead letters.
+    /// Returns how many notifications are pending, since when, and how many are
+    /// [dead letters](Outcome::Dead).
     ///
     /// # Errors
     /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
     async fn outbox(&self) -> Result<Outbox, StoreError>;
 
-    /// Returns up to `limit` dead letters, the most recently queued first.
+    /// Returns up to `limit` [dead letters](Outcome::Dead), the most recently queued first: notifications that
+    /// could not be sent and are not tried again.
     ///
     /// # Errors
     /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
     async fn dead_notifications(&self, limit: u32) -> Result<Vec<DeadNotification>, StoreError>;
 
-    /// Queues a dead letter again, due at `now` and with 0 attempts. Returns `true` if it was queued;
-    /// `false` if there is no dead letter with this ID.
+    /// Queues the [dead letter](Outcome::Dead) with this ID again, due at `now` and with 0 attempts. Returns
+    /// `true` if it was queued; `false` if there is no dead letter with this ID.
     ///
     /// # Errors
     /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
@@ -233,18 +248,22 @@ pub trait JobStore: Debug + Send + Sync {
     ) -> Result<bool, StoreError>;
 }
 
-/// A job that one node at a time runs, under a [`Lease`].
+/// A job that one node at a time runs, while it holds the job's [`Lease`].
+///
+/// Each time at which a job's schedule fires is an *occurrence* of the job, which one node runs. If several
+/// occurrences were missed, only the latest is run. A job without a schedule is always due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Job {
-    /// Deletes old tokens, entries of the change feed, notifications and audit events, and revokes the
-    /// tokens of owners who are missing from the directory. Runs at the times of
-    /// `atlassian.pats.pruning.schedule.cron`.
+    /// Deletes old tokens, entries of the [change feed](super::Change), notifications and audit events, and
+    /// revokes the tokens of owners who are missing from the user directory. Runs at the times of the
+    /// setting `atlassian.pats.pruning.schedule.cron` (by default daily at midnight).
     Prune,
-    /// Queues notifications about tokens that expire soon or have expired. Runs at the times of
-    /// `atlassian.pats.expiry.check.schedule.cron`.
+    /// Queues notifications about tokens that expire soon or have expired. Runs at the times of the
+    /// setting `atlassian.pats.expiry.check.schedule.cron` (by default every full hour).
     ExpiryCheck,
-    /// Feeds the shared [event sinks](crate::event::EventSink). This job has no schedule: it is always due.
+    /// Passes the stored audit events to the shared [event sinks](crate::event::EventSink). This job has no
+    /// schedule: it is always due.
     EventFeed,
 }
 
@@ -267,14 +286,14 @@ impl Job {
 pub struct LeaseRequest<'a> {
     /// Job that the caller wants to run.
     pub job: Job,
-    /// The present time, by the caller's clock.
+    /// The present time by the caller's clock, for a store without a clock of its own.
     pub now: Timestamp,
-    /// How long the lease lasts unless it is renewed.
+    /// How long the lease lasts unless it is renewed ([`JobStore::renew_lease`]).
     pub ttl: Duration,
-    /// Function that takes the store's time and returns for when the latest occurrence of the job up to
-    /// that time was scheduled; `None` if the job has no such occurrence.
+    /// Function that takes the store's time and returns for when the latest [occurrence](Job) of the job up
+    /// to that time was scheduled; `None` if the job has no such occurrence.
     pub due: &'a (dyn Fn(Timestamp) -> Option<Timestamp> + Sync),
-    /// Range in which the store may set its mark.
+    /// Range within which the store moves its [mark](StoreTime::mark), whatever the answer to the request.
     pub mark: MarkBounds,
 }
 
@@ -314,29 +333,31 @@ impl fmt::Debug for LeaseRequest<'_> {
 /// This enum is exhaustive: a caller must handle every variant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeaseAnswer {
-    /// The caller now holds the lease, and runs the job.
+    /// The caller now holds this lease, and runs the job.
     Acquired(Lease),
-    /// An occurrence is due, but another node holds the lease.
+    /// An [occurrence](Job) is due, but another node holds the lease. The caller does nothing.
     Held,
-    /// No occurrence is due, or the due occurrence has been run already.
+    /// No [occurrence](Job) is due, or the due occurrence has been run already. The caller does nothing.
     Done,
 }
 
-/// The right to run one occurrence of a job, until the lease ends or is released.
+/// A job lease: the right of one node to run one [occurrence](Job) of a job, until the lease ends or is
+/// released. [`JobStore::acquire_lease`] returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lease {
     /// Job that the holder runs.
     pub job: Job,
-    /// Time for which the occurrence was scheduled.
+    /// Time for which the [occurrence](Job) that the holder runs was scheduled.
     pub occurrence: Timestamp,
-    /// Number of this acquisition of the job's lease (a fencing token). The store refuses writes under a
-    /// lease with an older term.
+    /// The *term*: the number of this acquisition of the job's lease, which the store increments each time
+    /// (a fencing token). The store refuses writes under a lease with an older term.
     pub term: u64,
 }
 
 impl Lease {
-    /// Creates the lease of `job` with the term `term`, for the occurrence scheduled at `occurrence`.
+    /// Creates the lease of `job` with this [term](Lease::term), for the [occurrence](Job) scheduled at
+    /// `occurrence`.
     #[must_use]
     pub const fn new(job: Job, occurrence: Timestamp, term: u64) -> Self {
         Self {
@@ -354,7 +375,7 @@ pub struct DueNotifications {
     /// Kind of the queued notifications: [`NotificationKind::ExpiresSoon`] or
     /// [`NotificationKind::Expired`].
     pub kind: NotificationKind,
-    /// The present time, by the caller's clock.
+    /// The present time by the caller's clock, for a store without a clock of its own.
     pub now: Timestamp,
     /// How long before its expiry a token is due for [`NotificationKind::ExpiresSoon`]; unused for
     /// [`NotificationKind::Expired`].
@@ -369,9 +390,9 @@ impl DueNotifications {
     }
 }
 
-/// How far the store's clock may be ahead of its mark ([`StoreTime`]) while notifications of expiry are
-/// queued: seven days. That allows for a machine that was off for six days, and excludes a clock that is a
-/// year ahead.
+/// How far the store's clock may be ahead of its [mark](StoreTime::mark) for notifications of expiry to be
+/// queued: seven days. Further ahead, the clock is probably wrong, and no token counts as due. Seven days
+/// allow for a cluster that was off for six days, and exclude a clock that is a year ahead.
 pub const LONGEST_LEAP: Duration = Duration::from_hours(7 * 24);
 
 /// How far two correct clocks may differ: one minute. A caller may have waited for a lock after it read its
@@ -383,10 +404,11 @@ pub const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Prune {
-    /// The present time, by the caller's clock.
+    /// The present time by the caller's clock, for a store without a clock of its own.
     pub now: Timestamp,
-    /// Time up to which a store without a mark ([`StoreTime::mark`]) measures ages: the earlier of the caller's
-    /// clock and of a mark that the caller keeps in memory.
+    /// The vouched time ([`StoreTime::vouched`]) for a store that keeps no [mark](StoreTime::mark), from which
+    /// the store then measures ages: the earlier of the caller's clock and of a mark that the caller keeps in
+    /// memory.
     pub vouched: Timestamp,
     /// How long a token is kept after it expires or is revoked.
     pub keep: Duration,
@@ -395,8 +417,8 @@ pub struct Prune {
 }
 
 impl Prune {
-    /// Creates criteria for tokens that expired or were revoked at least `keep` ago. No notifications are
-    /// queued.
+    /// Creates criteria for tokens that expired or were revoked at least `keep` ago, with the times
+    /// [`Prune::now`] and [`Prune::vouched`]. No notifications are queued.
     #[must_use]
     pub const fn new(now: Timestamp, vouched: Timestamp, keep: Duration) -> Self {
         Self {
@@ -471,10 +493,11 @@ impl ListedOwner {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MissingOwners {
-    /// The present time, by the caller's clock.
+    /// The present time by the caller's clock, for a store without a clock of its own.
     pub now: Timestamp,
-    /// Time up to which a store without a mark ([`StoreTime::mark`]) measures ages: the earlier of the caller's
-    /// clock and of a mark that the caller keeps in memory.
+    /// The vouched time ([`StoreTime::vouched`]) for a store that keeps no [mark](StoreTime::mark), from which
+    /// the store then measures ages: the earlier of the caller's clock and of a mark that the caller keeps in
+    /// memory.
     pub vouched: Timestamp,
     /// Owners that the directory does not know, without duplicates.
     pub missing: Vec<Owner>,
@@ -502,14 +525,16 @@ impl MissingOwners {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Purge {
-    /// The present time, by the caller's clock.
+    /// The present time by the caller's clock, for a store without a clock of its own.
     pub now: Timestamp,
-    /// Time up to which a store without a mark ([`StoreTime::mark`]) measures ages: the earlier of the caller's
-    /// clock and of a mark that the caller keeps in memory.
+    /// The vouched time ([`StoreTime::vouched`]) for a store that keeps no [mark](StoreTime::mark), from which
+    /// the store then measures ages: the earlier of the caller's clock and of a mark that the caller keeps in
+    /// memory.
     pub vouched: Timestamp,
-    /// How long entries of the change feed are kept.
+    /// How long entries of the [change feed](super::Change) are kept.
     pub changes: Duration,
-    /// How long notifications are kept after they were sent or skipped, or became dead letters.
+    /// How long notifications are kept after they were sent or skipped, or became
+    /// [dead letters](Outcome::Dead).
     pub notifications: Duration,
     /// How long audit events are kept. A store without an audit capability ignores it.
     pub events: Duration,

@@ -83,10 +83,10 @@ use crate::token::{Owner, Token, TokenDigest, TokenId};
 /// ```
 #[async_trait]
 pub trait TokenStore: Debug + Send + Sync + 'static {
-    /// Returns whether other processes may change the stored data. The default is `true`; a store that
-    /// keeps its data in this process's memory returns `false`.
+    /// Returns whether the store is *shared*: whether other processes may change the stored data. The default
+    /// is `true`; a store that keeps its data in this process's memory returns `false`.
     ///
-    /// On a shared store a node uses its cache only while it has recently read the change feed
+    /// On a shared store a node uses its cache only while it has recently read the [change feed](Change)
     /// ([`TokenStore::changes_since`]).
     fn is_shared(&self) -> bool {
         true
@@ -106,8 +106,9 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
     async fn insert(&self, token: &NewToken, limit: u32) -> Result<Insertion, StoreError>;
 
-    /// Returns the token with this digest, even if it is revoked or expired, and the store's time and
-    /// versions. The store must read from the primary, never from a replica that may lag.
+    /// Returns the token with this digest, even if it is revoked or expired, and the store's time
+    /// ([`StoreTime`]) and versions ([`StoreVersions`]). The store must read from the primary, never from a
+    /// replica that may lag.
     ///
     /// # Errors
     /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
@@ -142,8 +143,8 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     /// Revokes the unrevoked tokens of `scope`, and returns the tokens that were revoked and the time.
     ///
     /// If the call revokes a token, it increments the change counter ([`ChangePage`]) by one and appends
-    /// the changes ([`Change::of_revoked`]) to the feed in the same transaction. Otherwise it changes
-    /// nothing, and the result has no tokens.
+    /// the changes ([`Change::of_revoked`]) to the [change feed](Change) in the same transaction. Otherwise
+    /// it changes nothing, and the result has no tokens.
     ///
     /// # Errors
     /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
@@ -153,26 +154,27 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
         revocation: &Revocation,
     ) -> Result<Revoked, StoreError>;
 
-    /// Increments the change counter ([`ChangePage`]) by one and appends `change` to the feed, without
-    /// changing a token. Returns the time of the change: that of the store's clock, or `now`, the caller's
-    /// time, if the store has no clock.
+    /// Increments the change counter ([`ChangePage`]) by one and appends `change` to the
+    /// [change feed](Change), without changing a token. Returns the time of the change: that of the store's
+    /// clock, or `now`, the caller's time, if the store has no clock.
     ///
     /// # Errors
     /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
     async fn append_change(&self, change: &Change, now: Timestamp)
     -> Result<Timestamp, StoreError>;
 
-    /// Returns the changes after the position `cursor`, read in one consistent snapshot.
+    /// Returns the entries of the [change feed](Change) after the position `cursor`, read in one consistent
+    /// snapshot.
     ///
-    /// The result has no entries if `cursor` is `None`, which asks for the end of the feed only, and if
-    /// there are more than [`MOST_READ`] entries.
+    /// The result has no entries if `cursor` is `None`, which asks only where the feed ends
+    /// ([`ChangePage::head`]), and if there are more than [`MOST_READ`] entries.
     ///
     /// # Errors
     /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
     async fn changes_since(&self, cursor: Option<FeedPosition>) -> Result<ChangePage, StoreError>;
 
     /// Calls `hint` whenever another process may have changed something, so that this node reads the
-    /// change feed before its next poll.
+    /// [change feed](Change) at once instead of waiting for its next poll.
     ///
     /// The calls of `hint` are best effort; correctness must not depend on them. The method returns when
     /// the connection to the database is lost, and the node then calls it again. The default
@@ -182,8 +184,9 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
         std::future::pending::<()>().await;
     }
 
-    /// Stores a node's report of how far it has applied the change feed, in place of the node's last
-    /// report. Moves the store's mark to [`MarkBounds::next`], and returns the store's time after that.
+    /// Stores a node's report of how far it has applied the [change feed](Change), in place of the node's last
+    /// report. Also moves the store's [mark](StoreTime::mark) to [`MarkBounds::next`], and returns the store's
+    /// time after that.
     ///
     /// If the stored report of the node is as late ([`NodeReport::now`]) or later, the store keeps it: a
     /// report that timed out may arrive after the next one. Only called on a shared store
@@ -237,18 +240,24 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     ///
     /// A stored last use that is later is kept. Last uses of revoked tokens are written too, since a node
     /// may write a use from before the revocation late. Deleted tokens are skipped. The store may split the
-    /// batch into several transactions. A store with a clock writes no time in the future.
+    /// batch into several transactions. A store with a clock of its own replaces a last use that is later than
+    /// the present by the present time.
     ///
     /// # Errors
     /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
     async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError>;
 
-    /// Sets the store's mark to the time of its clock, whatever the mark was, and appends
-    /// [`Change::Everything`] to the feed. Returns the store's time before the change.
+    /// Sets the store's [mark](StoreTime::mark) to the time of its clock, forward or back, and returns the
+    /// store's time before the change. [`Pats::accept_clock`](crate::Pats::accept_clock) calls this method
+    /// when an operator has checked a clock that is far from the mark, and found it right.
     ///
-    /// Tokens that were created in the future get the present time as the time of creation, and expire
-    /// earlier by as much. `now` is the time of this machine's clock, for a store without a clock of its
-    /// own. The default implementation, for a store without a mark, does nothing.
+    /// In the same transaction, the store corrects stored times that lie in the future, because they were
+    /// written while a clock was ahead, as [`JobStore::mend_future`] does, and appends [`Change::Everything`]
+    /// to the [change feed](Change), so that all nodes look up every token again.
+    ///
+    /// `now` is the time of this machine's clock, which a store without a clock of its own uses instead. The
+    /// default implementation, for a store without a mark, changes nothing and returns
+    /// [`StoreTime::default`].
     ///
     /// # Errors
     /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
@@ -286,8 +295,8 @@ pub enum StoreError {
     /// The database did not answer in time: within the caller's time limit, or within that of the store.
     #[error("the token store did not answer in time")]
     Timeout,
-    /// Another node has acquired the job's [`Lease`]. The call changed nothing, and the caller must stop
-    /// its run of the job.
+    /// Another node has acquired the [`Lease`] of the job since, so that the lease in the call is no longer
+    /// valid. The call changed nothing, and the caller must stop its run of the job.
     #[error("another node has acquired the lease of this job")]
     LeaseLost,
     /// Only programs with a newer version of this crate may use the store.

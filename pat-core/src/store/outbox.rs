@@ -5,8 +5,9 @@ use jiff::Timestamp;
 use crate::notification::{NotificationId, NotificationKind, NotificationToken};
 use crate::token::Owner;
 
-/// The longest time by which a notification is put off. A notification that is due later than that, because
-/// a clock was wrong, counts as due now.
+/// The longest time from a failed attempt to send a notification to the next attempt: two hours. A
+/// notification whose next attempt is due more than two hours from now was put off while a clock was wrong,
+/// so it counts as due now.
 pub const LONGEST_DELAY: Duration = Duration::from_hours(2);
 
 /// A queued notification that a worker has claimed ([`JobStore::claim_notifications`](super::JobStore::claim_notifications)).
@@ -101,7 +102,8 @@ pub enum Outcome {
         sent_by: Vec<String>,
     },
     /// Not every notifier has sent the notification, and no other attempt follows. The notification is kept
-    /// as a dead letter, for the operator to inspect.
+    /// as a *dead letter*, which the operator can inspect
+    /// ([`Pats::dead_notifications`](crate::Pats::dead_notifications)) and queue again.
     Dead {
         /// Why the last attempt failed, for the operator.
         error: String,

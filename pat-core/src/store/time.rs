@@ -2,15 +2,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// The time according to a store: its clock and its mark.
+/// The time according to a store: the time of the database's clock, and the store's mark.
 ///
 /// No single clock is trusted. The clock of a node or of a database server may be wrong or set by an
-/// operator, and a failover replaces it by another server's. So a database keeps a *mark*: a time that
-/// advances with the nodes' boot clocks, which measure elapsed time and cannot be set, and that slowly
-/// approaches the database's clock.
+/// operator, and a failover replaces it by another server's clock. So a store also keeps a *mark*, a second
+/// time that nobody can set by mistake ([`StoreTime::mark`]).
 ///
 /// - Authentication uses the later of clock and mark ([`StoreTime::now`]). So no expired token is accepted
-///   while the clock is behind. While it is ahead, tokens may be refused before they expire.
+///   while the clock is behind. While the clock is ahead, tokens may be refused before they expire.
 /// - Deletion and revocation by age use the earlier of clock and mark ([`StoreTime::vouched`]). So nothing
 ///   is deleted too early while the clock is ahead.
 ///
@@ -20,22 +19,33 @@ pub struct StoreTime {
     /// Date and time of the database's clock; `None` if the database has no clock other than that of the
     /// node, such as SQLite.
     pub clock: Option<Timestamp>,
-    /// The store's mark; `None` if the store keeps no mark, or has not set it yet.
+    /// The store's *mark*: a time that the store keeps beside its clock, to limit the effect of a wrong
+    /// clock. Nodes move it forward by the time that their boot clocks ([`Clock::boot`](crate::Clock::boot))
+    /// have counted, and towards the clock, within the range [`MarkBounds`]: with each report
+    /// ([`TokenStore::heartbeat`](super::TokenStore::heartbeat)) and each request for a lease
+    /// ([`JobStore::acquire_lease`](super::JobStore::acquire_lease)). If the clock is set by mistake, the
+    /// mark does not jump with it.
+    ///
+    /// `None` if the store keeps no mark, or has not set it yet.
     pub mark: Option<Timestamp>,
 }
 
 impl StoreTime {
-    /// Returns the time for authentication and for stored times: the later of clock and mark. `callers` is
-    /// the time of the caller's clock, which stands for the store's clock if that is `None`.
+    /// Returns the time for authentication and for stored times: the later of [clock](StoreTime::clock) and
+    /// [mark](StoreTime::mark). `callers` is the time of the caller's clock, which replaces a clock that is
+    /// `None`. If the mark is `None`, returns the clock.
     #[must_use]
     pub fn now(&self, callers: Timestamp) -> Timestamp {
         let clock = self.clock.unwrap_or(callers);
         self.mark.map_or(clock, |mark| clock.max(mark))
     }
 
-    /// Returns the time up to which ages are measured: the earlier of clock and mark. `callers`, the earlier
-    /// of the caller's clock and of a mark that the caller keeps in memory, stands for the store's mark if
-    /// that is `None`.
+    /// Returns the *vouched* time, from which the ages of stored rows are measured: the earlier of
+    /// [clock](StoreTime::clock) and [mark](StoreTime::mark). At this time or later, a row is at least as old
+    /// as it seems, even if the clock is ahead.
+    ///
+    /// `callers` replaces a mark that is `None`: the earlier of the caller's clock and of a mark that the
+    /// caller keeps in memory. If the clock is `None`, returns the mark.
     #[must_use]
     pub fn vouched(&self, callers: Timestamp) -> Timestamp {
         let vouched = self.mark.unwrap_or(callers);
@@ -51,22 +61,32 @@ impl StoreTime {
     }
 }
 
-/// The range in which a node may set the store's mark ([`StoreTime::mark`]), according to the node's boot
-/// clock.
+/// The range within which a store may set its [mark](StoreTime::mark) on a node's request. The node computes
+/// the range from the mark that it last read and the time that its boot clock
+/// ([`Clock::boot`](crate::Clock::boot)) has counted since, so a clock that is set by mistake cannot move
+/// the mark out of this range. A store calls [`MarkBounds::next`] to get the new mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MarkBounds {
-    /// Earliest allowed mark: the mark that the node has read, plus the time that has passed since by the
-    /// node's boot clock. It is a little less while the mark waits for a clock that is behind.
+    /// Earliest allowed value of the [mark](StoreTime::mark): the mark that the node last read, plus the
+    /// time that the node's boot clock has counted since.
+    ///
+    /// If the clock that the mark follows (the store's, or the node's real-time clock for a store without
+    /// one) was behind the mark by at most a day, the value is less by 1/24 of that time (an hour a day),
+    /// until the clock has caught up.
     pub at_least: Timestamp,
-    /// Latest allowed mark, however far the clock is ahead.
+    /// Latest allowed value of the [mark](StoreTime::mark), however far the clock is ahead: the mark that the
+    /// node last read, plus the time that the node's boot clock has counted since, or up to ten times that
+    /// time once the node has run for ten minutes.
     pub at_most: Timestamp,
-    /// Time of the node's real-time clock, for stores without a clock of their own.
+    /// Time of the node's real-time clock ([`Clock::wall`](crate::Clock::wall)), which a store without a
+    /// clock of its own uses as the clock that the [mark](StoreTime::mark) follows.
     pub clock: Timestamp,
 }
 
 impl MarkBounds {
-    /// Creates the range from `at_least` to `at_most`, with the time `clock` of the node's real-time clock.
+    /// Creates the range from `at_least` to `at_most` for the [mark](StoreTime::mark), with the time `clock`
+    /// of the node's real-time clock.
     #[must_use]
     pub const fn new(at_least: Timestamp, at_most: Timestamp, clock: Timestamp) -> Self {
         Self {
@@ -76,9 +96,9 @@ impl MarkBounds {
         }
     }
 
-    /// Returns the mark that replaces `mark` when the clock shows `clock`: the time `clock`, limited to the
-    /// range from [`MarkBounds::at_least`] to [`MarkBounds::at_most`], and never less than `mark`. If there
-    /// is no mark yet, returns `clock`.
+    /// Returns the new [mark](StoreTime::mark) of a store whose mark is `mark` and whose clock shows `clock`:
+    /// the time `clock`, limited to the range from [`MarkBounds::at_least`] to [`MarkBounds::at_most`], and
+    /// never less than `mark`. If `mark` is `None`, because the store has no mark yet, returns `clock`.
     #[must_use]
     pub fn next(&self, mark: Option<Timestamp>, clock: Timestamp) -> Timestamp {
         let Some(mark) = mark else { return clock };

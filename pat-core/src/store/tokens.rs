@@ -22,7 +22,8 @@ pub struct NewToken {
     pub created_at: Timestamp,
     /// When the token expires, by the caller's clock; `None` if it never expires.
     pub expires_at: Option<Timestamp>,
-    /// Latest time to which [`NewToken::created_now`] may move the expiry; `None` for no limit.
+    /// Latest time to which [`NewToken::created_now`] may move the expiry: the expiry of the
+    /// [`parent`](NewToken::parent) if the setting `pat.create.by.token` is `capped`; `None` for no limit.
     pub expires_by: Option<Timestamp>,
     /// ID of the token that authenticates the request to create this one; `None` if the user signed in
     /// otherwise.
@@ -196,15 +197,15 @@ impl Revoked {
 pub struct Lookup {
     /// The token with the digest, even if it is revoked or expired; `None` if the store has none.
     pub token: Option<Token>,
-    /// The store's time when it read the token.
+    /// The store's time when it read the token: the time of its clock, and its mark.
     pub time: StoreTime,
     /// The store's version, and the oldest version that may use the store.
     pub versions: StoreVersions,
 }
 
 impl Lookup {
-    /// Creates the result of a lookup that found `token`. Its time has no clock and no mark; its versions
-    /// are [`StoreVersions::default`].
+    /// Creates the result of a lookup that found `token`. Its [`time`](Lookup::time) has neither a clock nor
+    /// a mark ([`StoreTime`]); its versions are [`StoreVersions::default`].
     #[must_use]
     pub fn new(token: Option<Token>) -> Self {
         Self {

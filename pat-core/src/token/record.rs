@@ -22,6 +22,11 @@ pub struct Token {
     /// When the token expires or expired; `None` if it never expires.
     pub expires_at: Option<Timestamp>,
     /// When the token last authenticated a request; `None` before its first use.
+    ///
+    /// A node writes last uses to the store every `atlassian.pats.last.used.update.interval.mins` minutes
+    /// (by default 1), so a token that is read from the store may lack the uses since then.
+    /// [`Pats::list`](crate::Pats::list) and [`Administration::search`](crate::Administration::search) add
+    /// the uses that their own node has not written yet.
     pub last_used_at: Option<Timestamp>,
     /// When the token was revoked; `None` if it is not revoked.
     pub revoked_at: Option<Timestamp>,
