@@ -11,8 +11,8 @@ pub struct Caller {
 
 impl Caller {
     /// Creates a caller whom the host authenticated with a credential that browsers send by themselves: a
-    /// session cookie, a Basic password, a client certificate. `pat-tower` checks requests of such a caller
-    /// that change something for cross-site request forgery.
+    /// session cookie, a Basic password, a client certificate. If a request with this caller changes
+    /// something, `pat-tower` checks that no other site has caused the request (cross-site request forgery).
     #[must_use]
     pub fn cookie_authenticated(owner: Owner) -> Self {
         Self {

@@ -15,7 +15,7 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthError {
-    /// Personal access tokens are switched off (`atlassian.pats.enabled` is `false`).
+    /// Personal access tokens are switched off (the setting `atlassian.pats.enabled` is `false`).
     #[error("personal access tokens are switched off")]
     Disabled,
     /// No accepted token format recognises the presented string, which so may be a credential of another
@@ -120,10 +120,10 @@ pub enum CreateError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyError {
-    /// Personal access tokens are switched off (`atlassian.pats.enabled` is `false`).
+    /// Personal access tokens are switched off (the setting `atlassian.pats.enabled` is `false`).
     #[error("personal access tokens are switched off")]
     Disabled,
-    /// A token authenticated the caller, and `pat.create.by.token` is `forbidden`.
+    /// A token authenticated the caller, and the setting `pat.create.by.token` is `forbidden`.
     #[error("a token cannot be created with a token; sign in instead")]
     ForbiddenByToken,
     /// The name is empty or has no visible character ([`text::is_blank`](crate::text::is_blank)).
@@ -159,11 +159,12 @@ pub enum PolicyError {
         /// `atlassian.pats.max.tokens.expiry.days`.
         max: u32,
     },
-    /// The request has no life span, and `atlassian.pats.eternal.tokens.enabled` is `false`.
+    /// The request has no life span, and the setting `atlassian.pats.eternal.tokens.enabled` is `false`.
     #[error("a duration is required: tokens that never expire are not allowed")]
     EternalNotAllowed,
-    /// `pat.create.by.token` is `capped`, and the new token would expire later than the token that
-    /// authenticated the caller.
+    /// The setting `pat.create.by.token` is `capped`, which limits the expiry of new tokens
+    /// ([`CreateByToken::Capped`](crate::settings::CreateByToken::Capped)), and the new token would expire
+    /// later than the token that authenticated the caller.
     #[error(
         "the token would expire later than the token that creates it; choose a shorter duration"
     )]
@@ -179,7 +180,8 @@ pub enum PolicyError {
     LimitReached {
         /// Number of the owner's unrevoked tokens, expired ones included.
         count: u32,
-        /// Greatest allowed number of unrevoked tokens (`atlassian.pats.max.tokens.per.user`).
+        /// Greatest allowed number of unrevoked tokens (the setting
+        /// `atlassian.pats.max.tokens.per.user`).
         max: u32,
     },
     /// The requested token needs a feature of this version of the crate, and another node on the store may
@@ -200,10 +202,10 @@ pub enum PolicyError {
         days_after(*days)
     )]
     TooManyRows {
-        /// Greatest allowed number of stored tokens of an owner (`pat.max.rows.per.user`).
+        /// Greatest allowed number of stored tokens of an owner (the setting `pat.max.rows.per.user`).
         max: u32,
-        /// How many days a token is kept after it expires or is revoked, before it is deleted
-        /// (`atlassian.pats.pruning.delay.days`).
+        /// How many days a token is kept after it expires or is revoked, before it is deleted (the
+        /// setting `atlassian.pats.pruning.delay.days`).
         days: u32,
     },
     /// The token that authenticated the caller has been revoked, or has expired, since it authenticated the
@@ -253,7 +255,7 @@ pub enum AccessError {
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdminError {
-    /// The administration is switched off (`pat.admin.enabled` is `false`).
+    /// The administration is switched off (the setting `pat.admin.enabled` is `false`).
     #[error("the administration of tokens is switched off")]
     Disabled,
     /// The caller is not an administrator

@@ -82,11 +82,13 @@ pub enum NotifyError {
 pub enum NotificationKind {
     /// A token of the recipient was created.
     Created,
-    /// Tokens of the recipient expire within `atlassian.pats.expiry.warning.days`.
+    /// Tokens of the recipient expire within the number of days in the setting
+    /// `atlassian.pats.expiry.warning.days` (by default 5).
     ExpiresSoon,
     /// Tokens of the recipient have expired.
     Expired,
-    /// Expired tokens of the recipient were deleted, `atlassian.pats.pruning.delay.days` after their expiry.
+    /// Expired tokens of the recipient were deleted, the number of days in the setting
+    /// `atlassian.pats.pruning.delay.days` (by default 30) after their expiry.
     Pruned,
     /// An administrator revoked tokens of the recipient.
     RevokedByAdmin,
@@ -222,14 +224,14 @@ pub struct Notification {
     pub live_children: u64,
     /// When the notification was queued.
     pub queued_at: Timestamp,
-    /// URL at which users reach the host (`pat.base.url`), without a slash at its end; `None` if the
-    /// property is not set.
+    /// URL at which users reach the host (the setting `pat.base.url`), without a slash at its end; `None`
+    /// if the property is not set.
     pub base_url: Option<String>,
 }
 
 impl Notification {
-    /// Creates a notification without an administrator, a reason and the host's URL, and with 0 live
-    /// children.
+    /// Creates a notification without an administrator, a reason and the host's URL, whose
+    /// [`live_children`](Notification::live_children) is 0.
     #[must_use]
     pub const fn new(
         id: NotificationId,

@@ -34,7 +34,8 @@ pub struct Filter {
     /// `Some(true)` finds tokens that have been used, `Some(false)` tokens that have not; `None` finds
     /// both.
     pub is_used: Option<bool>,
-    /// Whether revoked tokens are found, as long as they are not pruned.
+    /// Whether revoked tokens are found, as long as they are stored: the setting
+    /// `atlassian.pats.pruning.delay.days` says how many days after its revocation a token is deleted.
     pub revoked: RevokedTokens,
 }
 

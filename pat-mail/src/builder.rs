@@ -11,7 +11,7 @@ use crate::message::Composer;
 use crate::templates::{Sources, Templates};
 use crate::{header, text};
 
-/// Builds a [`Composer`]. [`Composer::builder`] returns such a builder.
+/// Builds a [`Composer`]. [`Composer::builder`] creates the builder.
 #[derive(Debug, Clone)]
 pub struct ComposerBuilder {
     from: String,

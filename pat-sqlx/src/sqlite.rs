@@ -23,7 +23,7 @@ use crate::store::SqlxStore;
 /// A token store in a SQLite file, for hosts without a database server.
 ///
 /// Several processes on one machine may use the same file. Each process learns of the revocations of the
-/// others within `pat.auth.max.staleness.ms`.
+/// others within the time in the setting `pat.auth.max.staleness.ms` of `pat-core` (by default 2 seconds).
 pub type SqliteStore = SqlxStore<Sqlite>;
 
 /// How long a connection waits for another writer.

@@ -121,8 +121,9 @@ pub enum EventKind {
         /// Reason for the revocation; `None` if none was given.
         reason: Option<String>,
     },
-    /// Tokens were deleted in one transaction, at least `atlassian.pats.pruning.delay.days` after they
-    /// expired or were revoked. The store keeps one event for each token.
+    /// Tokens were deleted in one transaction, because they had expired or been revoked for longer than the
+    /// setting `atlassian.pats.pruning.delay.days` (by default 30 days). The store keeps one event for each
+    /// token.
     Pruned {
         /// The deleted tokens; at least one.
         tokens: Vec<PrunedToken>,
@@ -205,8 +206,8 @@ impl EventKind {
         }
     }
 
-    /// Returns the event that a store records when the notification `queued` is settled with `outcome`:
-    /// [`EventKind::Notified`] for [`Outcome::Sent`], [`EventKind::NotificationDead`] for
+    /// Returns the event that a store records when the attempt to send the notification `queued` has ended
+    /// with `outcome`: [`EventKind::Notified`] for [`Outcome::Sent`], [`EventKind::NotificationDead`] for
     /// [`Outcome::Dead`], and `None` for other outcomes.
     #[must_use]
     pub fn of_settled(queued: &QueuedNotification, outcome: &Outcome) -> Option<Self> {

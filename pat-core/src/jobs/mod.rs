@@ -95,7 +95,8 @@ impl Jobs {
     /// Stops the jobs: lets them finish their current batch and the claimed notifications, then writes the
     /// last uses, and delivers queued events to process sinks.
     ///
-    /// On a shared store, every request afterwards queries the database, until the jobs are started again.
+    /// On a shared store ([`TokenStore::is_shared`](crate::store::TokenStore::is_shared)), every request
+    /// afterwards queries the database, until the jobs are started again.
     ///
     /// The shutdown takes at most 20 seconds, whatever the database, the directory, notifiers and event
     /// sinks do: 7 seconds for the jobs, 2 for last uses, and 10 for events, of which a sink has 2 for each

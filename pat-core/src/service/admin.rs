@@ -53,7 +53,7 @@ impl Pats {
     /// valid.
     ///
     /// # Errors
-    /// - [`AdminError::Disabled`]: `pat.admin.enabled` is `false`.
+    /// - [`AdminError::Disabled`]: the setting `pat.admin.enabled` is `false`.
     /// - [`AdminError::NotAdministrator`]: the caller is not an administrator.
     /// - [`AdminError::TokenInvalid`]: the token that authenticated the caller is no longer valid.
     /// - [`AdminError::Unavailable`]: the store or the directory fails or does not answer in time.
@@ -137,13 +137,13 @@ impl Administration<'_> {
             .await?)
     }
 
-    /// Revokes the tokens with these IDs in one transaction, and returns how many were revoked; with
-    /// `pat.create.by.token=capped` this includes their descendants ([`Family`]). Skips unknown tokens, and
-    /// tokens that are revoked already. The owners are notified, with `reason`, unless
-    /// `pat.notice.revoked.by.admin` is `false`.
+    /// Revokes the tokens with these IDs in one transaction, and returns how many were revoked; with the
+    /// setting `pat.create.by.token=capped` this includes their descendants ([`Family`]). Skips unknown
+    /// tokens, and tokens that are revoked already. The owners are notified, with `reason`, unless the
+    /// setting `pat.notice.revoked.by.admin` is `false`.
     ///
-    /// When the method returns, this node no longer accepts the tokens; with `pat.revocation.wait=cluster`,
-    /// no node accepts them.
+    /// When the method returns, this node no longer accepts the tokens; with the setting
+    /// `pat.revocation.wait=cluster`, no node accepts them.
     ///
     /// # Errors
     /// [`AdminError::Unavailable`]: the store fails or does not answer in time. Then either all of the tokens
@@ -157,8 +157,8 @@ impl Administration<'_> {
         Ok(revoked.revoked)
     }
 
-    /// Revokes tokens like [`Administration::revoke`], and their descendants according to `family`. Also
-    /// returns how many descendants stay valid.
+    /// Revokes tokens like [`Administration::revoke`], and their descendants (the tokens that were created with
+    /// them) according to `family`. Also returns how many descendants stay valid.
     ///
     /// # Errors
     /// Same as [`Administration::revoke`].
@@ -175,8 +175,8 @@ impl Administration<'_> {
         Ok(RevokedCount::new(&revoked))
     }
 
-    /// Returns how many tokens [`Administration::revoke_matching`] would revoke with this filter, their
-    /// descendants not included.
+    /// Returns how many tokens [`Administration::revoke_matching`] would revoke with this filter, without
+    /// their descendants (the tokens that were created with them; see [`Family`]).
     ///
     /// # Errors
     /// - [`AdminError::NoCriterion`]: the filter has no criterion
@@ -186,9 +186,9 @@ impl Administration<'_> {
         self.count(&revocable(filter)?).await
     }
 
-    /// Revokes the unrevoked tokens that match `filter`, like [`Administration::revoke`], if their number is
-    /// `expected`. Returns how many were revoked; with `pat.create.by.token=capped` this includes their
-    /// descendants ([`Family`]).
+    /// Revokes the unrevoked tokens that match `filter`, like [`Administration::revoke`], if their number
+    /// is `expected`. Returns how many were revoked; with the setting `pat.create.by.token=capped` this
+    /// includes their descendants ([`Family`]).
     ///
     /// The matching tokens are read once, at the beginning. A token that is created afterwards is not
     /// revoked; a token that another request revokes meanwhile is not counted.
@@ -209,8 +209,8 @@ impl Administration<'_> {
         Ok(revoked.await?.revoked)
     }
 
-    /// Revokes tokens like [`Administration::revoke_matching`], and their descendants according to `family`.
-    /// Also returns how many descendants stay valid.
+    /// Revokes tokens like [`Administration::revoke_matching`], and their descendants (the tokens that were
+    /// created with them) according to `family`. Also returns how many descendants stay valid.
     ///
     /// # Errors
     /// Same as [`Administration::revoke_matching`].

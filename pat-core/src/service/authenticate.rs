@@ -12,8 +12,8 @@ impl Pats {
     ///
     /// # Errors
     /// - [`AuthError::Unrecognized`]: no accepted format recognises the string.
-    /// - [`AuthError::Disabled`]: an accepted format recognises the string, but `atlassian.pats.enabled` is
-    ///   `false`.
+    /// - [`AuthError::Disabled`]: an accepted format recognises the string, but the setting
+    ///   `atlassian.pats.enabled` is `false`.
     pub fn parse(&self, presented: &[u8]) -> Result<TokenDigest, AuthError> {
         self.0.auth.parse(presented)
     }
@@ -34,8 +34,8 @@ impl Pats {
         self.0.auth.authenticate_cached(digest)
     }
 
-    /// Authenticates the token with this digest by a query of the store, within
-    /// `pat.auth.database.timeout.ms`, and records the use.
+    /// Authenticates the token with this digest by a query of the store, within the time in the setting
+    /// `pat.auth.database.timeout.ms` (by default a second), and records the use.
     ///
     /// Concurrent calls for one token share one query.
     ///
@@ -94,8 +94,9 @@ impl Pats {
     /// Use this method for long responses, such as event streams and web sockets, which would otherwise
     /// outlive the token.
     ///
-    /// The method checks the token every `pat.cluster.poll.interval.ms`, but at least once a second. So after
-    /// a revocation it returns within `pat.auth.max.staleness.ms` plus this interval. It returns
+    /// The method checks the token at the interval in the setting `pat.cluster.poll.interval.ms` (by default
+    /// half a second), but at least once a second. So after a revocation the method returns within the time in
+    /// the setting `pat.auth.max.staleness.ms` plus this interval. The method returns
     /// [`AuthError::Unavailable`] if the token cannot be checked any more.
     ///
     /// ```

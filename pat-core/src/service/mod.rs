@@ -64,9 +64,9 @@ impl Pats {
     /// present very many unknown tokens.
     ///
     /// Keep the returned handle: dropping it stops the jobs. Without the jobs, authentication is correct,
-    /// but on a shared store every request queries the database, last uses are written only by
-    /// [`Pats::flush_last_use`], no token is pruned, no notification is sent, and event sinks receive
-    /// nothing. The store keeps the events of changes in any case.
+    /// but on a shared store ([`TokenStore::is_shared`]) every request queries the database, last uses are
+    /// written only by [`Pats::flush_last_use`], no old token is deleted, no notification is sent, and event
+    /// sinks receive nothing. The store keeps the events of changes in any case.
     ///
     /// # Panics
     /// If the call is not made within a tokio runtime.
@@ -91,9 +91,9 @@ impl Pats {
     /// following holds:
     ///
     /// - The store answers.
-    /// - On a shared store, this node's last report ([`TokenStore::heartbeat`]) was committed and read back
-    ///   less than 25 seconds ago. So the check fails if the database accepts no writes. If the jobs do not
-    ///   run ([`Pats::start`]), this call sends a report.
+    /// - On a shared store ([`TokenStore::is_shared`]), this node's last report ([`TokenStore::heartbeat`]) was
+    ///   committed and read back less than 25 seconds ago. So the check fails if the database accepts no
+    ///   writes. If the jobs do not run ([`Pats::start`]), this call sends a report.
     /// - This version of the crate may use the store ([`StoreVersions`](crate::store::StoreVersions)).
     /// - The database's clock has not leapt: it is within a minute of the store's [mark](StoreTime::mark), or
     ///   it was further away already when this node first read it, and no other node that has reported within
@@ -107,7 +107,7 @@ impl Pats {
     ///
     /// # Errors
     /// [`Unavailable::Store`] if one of the conditions does not hold, or if the store does not answer within
-    /// twice `pat.auth.database.timeout.ms`.
+    /// twice the time in the setting `pat.auth.database.timeout.ms`.
     pub async fn ready(&self) -> Result<(), Unavailable> {
         let Node {
             context,
@@ -186,8 +186,9 @@ impl Pats {
 
     // Jobs, each a plain function that a test can call
 
-    /// Writes the last uses that this node has recorded since its last flush to the store, and returns the
-    /// number of tokens. The jobs do the same every `atlassian.pats.last.used.update.interval.mins`.
+    /// Writes the last uses of tokens ([`Token::last_used_at`](crate::Token::last_used_at)) that this node has
+    /// recorded since its last flush to the store, and returns the number of tokens. The jobs do the same at
+    /// the interval in the setting `atlassian.pats.last.used.update.interval.mins` (by default a minute).
     ///
     /// # Errors
     /// [`StoreError`] if the store fails or does not answer in time. The last uses are then kept for the
@@ -197,13 +198,14 @@ impl Pats {
     }
 
     /// Reads from the [change feed](crate::store::Change) the changes that other nodes have made since the
-    /// last poll, and stops accepting the tokens that they revoked. If the store is shared, the jobs do the
-    /// same every `pat.cluster.poll.interval.ms`.
+    /// last poll, and stops accepting the tokens that they revoked. If the store is shared
+    /// ([`TokenStore::is_shared`]), the jobs do the same at the interval in the setting
+    /// `pat.cluster.poll.interval.ms` (by default half a second).
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails or does not answer in time. This node then uses its cache until
-    /// `pat.auth.max.staleness.ms` after its last successful poll; after that, every request queries the
-    /// database.
+    /// [`StoreError`] if the store fails or does not answer in time. This node then uses its cache until its
+    /// last successful poll is as old as the setting `pat.auth.max.staleness.ms` (by default 2 seconds); after
+    /// that, every request queries the database.
     pub async fn poll_changes(&self) -> Result<(), StoreError> {
         self.0.feed.poll().await
     }

@@ -15,11 +15,11 @@ use crate::token::{Owner, TokenId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Family {
-    /// The descendants are revoked with the token if `pat.create.by.token` is `capped`, and stay valid
-    /// otherwise.
+    /// The descendants ([`Family`]) are revoked with the token if the setting `pat.create.by.token` is
+    /// `capped`, and stay valid otherwise.
     #[default]
     Configured,
-    /// The descendants are revoked with the token.
+    /// The descendants ([`Family`]) are revoked with the token, whatever the settings are.
     Included,
 }
 
@@ -28,8 +28,8 @@ pub enum Family {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RevokedCount {
-    /// How many tokens this call revoked, including descendants. Tokens that were revoked before do not
-    /// count.
+    /// How many tokens this call revoked, including descendants ([`Family`]). Tokens that were revoked
+    /// before do not count.
     pub revoked: u64,
     /// How many descendants of the named tokens ([`Family`]) still authenticate; 0 if descendants are
     /// revoked too.
@@ -46,12 +46,12 @@ impl RevokedCount {
 }
 
 impl Pats {
-    /// Revokes the token with this ID, if it belongs to the caller or the caller is an administrator. With
-    /// `pat.create.by.token=capped`, also revokes its descendants ([`Family`]). Revoking a token again is not
-    /// an error.
+    /// Revokes the token with this ID, if it belongs to the caller or the caller is an administrator.
+    /// With the setting `pat.create.by.token=capped`, also revokes its descendants ([`Family`]). Revoking
+    /// a token again is not an error.
     ///
-    /// When the method returns, this node no longer accepts the token; with `pat.revocation.wait=cluster`, no
-    /// node accepts it.
+    /// When the method returns, this node no longer accepts the token; with the setting
+    /// `pat.revocation.wait=cluster`, no node accepts it.
     ///
     /// # Errors
     /// - [`AccessError::NotFound`]: there is no token with this ID, or it belongs to another user and the
@@ -63,8 +63,8 @@ impl Pats {
         revoked.map(drop)
     }
 
-    /// Revokes a token like [`Pats::revoke`], and its descendants according to `family`. Returns how many
-    /// tokens were revoked, and how many descendants stay valid.
+    /// Revokes a token like [`Pats::revoke`], and its descendants (the tokens that were created with it)
+    /// according to `family`. Returns how many tokens were revoked, and how many descendants stay valid.
     ///
     /// # Errors
     /// Same as [`Pats::revoke`].
@@ -99,9 +99,11 @@ impl Pats {
     }
 
     /// Applies a change of a user whom the host has disabled, enabled or locked: nodes look up the user and
-    /// the user's tokens again, this node at once, all nodes within `pat.auth.max.staleness.ms`.
+    /// the user's tokens again, this node at once, all nodes within the time in the setting
+    /// `pat.auth.max.staleness.ms` (by default 2 seconds).
     ///
-    /// Without this call, the change takes effect within `atlassian.pats.auth.cache.expiry.mins`.
+    /// Without this call, the change takes effect within the time in the setting
+    /// `atlassian.pats.auth.cache.expiry.mins` (by default an hour).
     ///
     /// # Errors
     /// [`Unavailable`] if the store fails or does not answer in time; the call must then be repeated.

@@ -233,8 +233,8 @@ impl Pats {
             .await
     }
 
-    /// Returns the current status of `token`. The status [`TokenStatus::ExpiresSoon`] begins
-    /// `atlassian.pats.expiry.warning.days` before the token's expiry.
+    /// Returns the current status of `token`. The status [`TokenStatus::ExpiresSoon`] begins the number of days
+    /// in the setting `atlassian.pats.expiry.warning.days` (by default 5) before the token's expiry.
     #[must_use]
     pub fn status(&self, token: &Token) -> TokenStatus {
         token.status(self.0.context.time.now().timestamp(), self.warning())

@@ -96,10 +96,11 @@ pub enum CreateByToken {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RevocationWait {
     /// A revocation is acknowledged after its commit, when the node that revokes no longer accepts the
-    /// token. Other nodes accept the token for at most `pat.auth.max.staleness.ms`.
+    /// token. Other nodes accept the token for at most the time in the setting
+    /// `pat.auth.max.staleness.ms`.
     None,
-    /// A revocation is acknowledged when no node accepts the token any more, at most
-    /// `pat.auth.max.staleness.ms` after its commit.
+    /// A revocation is acknowledged when no node accepts the token any more. The acknowledgement waits for
+    /// about the time in the setting `pat.auth.max.staleness.ms` at most.
     Cluster,
 }
 
@@ -109,7 +110,7 @@ pub enum RevocationWait {
 /// This enum is exhaustive: each variant is a value of the property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenLayout {
-    /// A prefix (`pat.token.prefix`), 256 random bits and a checksum; see
+    /// The token string is a prefix (the setting `pat.token.prefix`), 256 random bits and a checksum; see
     /// [`PrefixedFormat`](crate::format::PrefixedFormat).
     Prefixed,
     /// The format of Atlassian's tokens; see [`AtlassianFormat`](crate::format::AtlassianFormat).

@@ -29,7 +29,10 @@ macro_rules! default_and_range {
         concat!("The default is `", $default, "`.")
     };
     ($default:tt, [Parsed<$type:ident>]) => {
-        concat!("The default is `", $default, "`.")
+        concat!(
+            "The value is a [`", stringify!($type), "`]: ", allowed!(Parsed<$type>),
+            ". The default is `", $default, "`."
+        )
     };
     ($default:tt, [Millis<$min:literal, $max:literal>]) => {
         concat!("From ", $min, " to ", $max, " milliseconds; the default is ", $default, ".")
@@ -45,6 +48,23 @@ macro_rules! default_and_range {
     };
     ($default:tt, $kind:tt) => {
         concat!("Allowed is ", allowed! $kind, "; the default is `", $default, "`.")
+    };
+}
+
+/// Returns what the docs of a property say besides its meaning.
+macro_rules! note {
+    ("pat.create.by.token") => {
+        "With `allowed`, a token may create tokens, which may expire later than the creating token and stay \
+         valid when it is revoked. With `capped`, they expire no later and are revoked with it. With \
+         `forbidden`, only a user who signed in to the host may create tokens.\n\n"
+    };
+    ("pat.auth.database.timeout.ms") => {
+        "The limit is for the authentication of one request: its queries of the store, and the call of \
+         [`UserDirectory::find`](crate::UserDirectory::find), together. After this time the response is 503, \
+         never 401.\n\n"
+    };
+    ($name:tt) => {
+        ""
     };
 }
 
@@ -67,7 +87,7 @@ macro_rules! refusal {
 /// has its getter elsewhere; one without `set by` has its setter elsewhere.
 macro_rules! properties {
     ($(
-        $name:literal = $default:tt, $kind:tt,
+        $name:tt = $default:tt, $kind:tt,
         $meaning:literal,
         $field:ident $(copied as $copied:ty,)? $(borrowed as $borrowed:ty,)?
             $(set by $set:ident($argument:ty))?;
@@ -92,13 +112,19 @@ macro_rules! properties {
 
         impl Settings {
             $($(
-                #[doc = concat!("Returns `", $name, "`: ", $meaning, ".\n\n", default_and_range!($default, $kind))]
+                #[doc = concat!(
+                    "Returns the setting `", $name, "`: ", $meaning, ".\n\n",
+                    note!($name), default_and_range!($default, $kind)
+                )]
                 #[must_use]
                 pub fn $field(&self) -> $copied {
                     self.$field
                 }
             )?$(
-                #[doc = concat!("Returns `", $name, "`: ", $meaning, ".\n\n", default_and_range!($default, $kind))]
+                #[doc = concat!(
+                    "Returns the setting `", $name, "`: ", $meaning, ".\n\n",
+                    note!($name), default_and_range!($default, $kind)
+                )]
                 #[must_use]
                 pub fn $field(&self) -> &$borrowed {
                     &self.$field
@@ -109,8 +135,8 @@ macro_rules! properties {
         impl SettingsBuilder {
             $($(
                 #[doc = concat!(
-                    "Sets `", $name, "`: ", $meaning, ".\n\n",
-                    default_and_range!($default, $kind), refusal!($kind)
+                    "Sets the setting `", $name, "`: ", $meaning, ".\n\n",
+                    note!($name), default_and_range!($default, $kind), refusal!($kind)
                 )]
                 pub fn $set(self, value: $argument) -> Self {
                     self.with($name, &value)

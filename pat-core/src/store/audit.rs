@@ -92,7 +92,9 @@ pub trait AuditStore: Debug + Send + Sync {
     /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
     async fn sink_position(&self, sink: &str) -> Result<Option<u64>, StoreError>;
 
-    /// Stores `seq` as the position of the shared sink with the name `sink`, if the lease is still held.
+    /// Stores `seq` as the position of the shared sink with the name `sink`, if `lease`, the caller's
+    /// [lease](super::Lease) of the job that feeds the sinks ([`Job::EventFeed`](super::Job::EventFeed)), is
+    /// still held.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] if another node has acquired the lease since, or another [`StoreError`] if

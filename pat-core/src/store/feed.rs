@@ -62,7 +62,8 @@ pub struct ChangeEntry {
 }
 
 impl ChangeEntry {
-    /// Creates an entry from its generation, its nonce and its change.
+    /// Creates an entry from its [generation](ChangeEntry::generation), the [nonce](ChangeEntry::nonce) of its
+    /// transaction and its change.
     #[must_use]
     pub const fn new(generation: u64, nonce: u64, change: Change) -> Self {
         Self {
@@ -133,14 +134,15 @@ impl NodeReport {
 /// This enum is exhaustive: a store must handle every variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ReportMode {
-    /// The node reports every ten seconds only. A revocation that waits for this node
-    /// (`pat.revocation.wait=cluster` on another node) waits until this node's cache can no longer be in use,
-    /// `pat.auth.max.staleness.ms` after the revocation.
+    /// The node reports every ten seconds only. If another node waits for this node after a revocation (the
+    /// setting `pat.revocation.wait=cluster`), it waits until this node can no longer use a cache from before
+    /// the revocation, which takes the time in the setting `pat.auth.max.staleness.ms`.
     Seldom,
     /// The node also reports whenever it has applied new changes, before it uses its cache again.
     EachChange,
     /// The node reports as with [`ReportMode::EachChange`]. In addition, its own revocations wait for the
-    /// other nodes (`pat.revocation.wait=cluster`), so the other nodes should report new changes too.
+    /// other nodes (the setting `pat.revocation.wait=cluster`), so the other nodes should report new
+    /// changes too.
     EachChangeAndWaits,
 }
 
@@ -171,9 +173,9 @@ pub struct ChangePage {
     /// feed has no entry of that generation. If the number differs from [`FeedPosition::nonce`] of the
     /// cursor, the feed has lost changes in a failover.
     pub nonce_at_cursor: Option<u64>,
-    /// The entries after the cursor, in order of generation. Old entries may have been deleted, which
-    /// leaves a gap in the generations. Empty without a cursor, and if there are more than [`MOST_READ`]
-    /// entries.
+    /// The entries after the caller's cursor, in order of [generation](ChangeEntry::generation). Old entries
+    /// may have been deleted, which leaves a gap in the generations. Empty without a cursor, and if there are
+    /// more than [`MOST_READ`] entries.
     pub entries: Vec<ChangeEntry>,
     /// The store's time when it read the page: the time of its clock, and its [mark](StoreTime::mark).
     pub time: StoreTime,

@@ -11,8 +11,9 @@ use super::{MarkBounds, StoreError, StoreTime};
 use crate::notification::{NotificationId, NotificationKind};
 use crate::token::{Owner, TokenId};
 
-/// The job capability of a store ([`TokenStore::jobs`](super::TokenStore::jobs)): leases of jobs, pruning
-/// and the outbox of notifications. Without it no token is pruned and no owner is notified.
+/// The job capability of a store ([`TokenStore::jobs`](super::TokenStore::jobs)): leases of jobs, the
+/// deletion of old tokens (pruning), and the outbox of notifications. Without this capability no token is
+/// deleted and no owner is notified.
 ///
 /// Callers pass the time of their clock. A store whose database has a clock uses the database's time
 /// instead, which it reads in the transaction of the change. A stored time in an impossible future,

@@ -130,8 +130,9 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     /// first, then of the `limit` tokens that were created last, latest first. The result may have
     /// duplicates.
     ///
-    /// A node calls this method at its start, so that it still looks up these tokens during a flood of
-    /// unknown tokens. A store may omit any digest; the default implementation returns no digests.
+    /// A node calls this method at its start, so that it still looks up these tokens while clients present
+    /// very many unknown tokens ([`Unavailable::TooManyUnknown`](crate::Unavailable::TooManyUnknown)). A store
+    /// may omit any digest; the default implementation returns no digests.
     ///
     /// # Errors
     /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
@@ -266,8 +267,8 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
         Ok(StoreTime::default())
     }
 
-    /// Returns the store's job capability; `None`, which is the default, if the store has none. Then no
-    /// token is pruned and no owner is notified.
+    /// Returns the store's job capability; `None`, which is the default, if the store has none. Then old
+    /// tokens are never deleted, and no owner is notified.
     fn jobs(&self) -> Option<&dyn JobStore> {
         None
     }

@@ -42,8 +42,9 @@ pub struct QueuedNotification {
 }
 
 impl QueuedNotification {
-    /// Creates a notification that is claimed for the first time and that no notifier has sent. It has no
-    /// administrator, no reason and no live children.
+    /// Creates a notification that is claimed for the first time and that no notifier has sent. The
+    /// notification has no administrator and no reason, and its
+    /// [`live_children`](QueuedNotification::live_children) is 0.
     #[must_use]
     pub const fn new(
         claim: Claim,
@@ -67,7 +68,8 @@ impl QueuedNotification {
     }
 }
 
-/// A worker's right to settle a notification ([`JobStore::settle_notification`](super::JobStore::settle_notification)).
+/// A worker's right to record the outcome of its attempt to send a notification
+/// ([`JobStore::settle_notification`](super::JobStore::settle_notification)), until the claim expires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Claim {
@@ -149,7 +151,7 @@ pub struct DeadNotification {
 }
 
 impl DeadNotification {
-    /// Creates a dead letter with 0 attempts.
+    /// Creates a dead letter ([`Outcome::Dead`]) with 0 attempts.
     #[must_use]
     pub const fn new(
         id: NotificationId,

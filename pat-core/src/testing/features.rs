@@ -2,8 +2,8 @@ use crate::service::Pats;
 use crate::versions::Feature;
 
 /// Makes every token that the service `pats` creates from now on need a feature that versions of this crate
-/// before `since` do not know. So the creation of tokens is refused while a node runs such a version
-/// ([`PolicyError::OlderNodes`](crate::PolicyError::OlderNodes)). `since` is at most
+/// before `since` do not know. So the creation of tokens is refused while a node runs an older version than
+/// `since` ([`PolicyError::OlderNodes`](crate::PolicyError::OlderNodes)). `since` is at most
 /// [`SCHEMA_VERSION`](crate::store::SCHEMA_VERSION).
 pub fn need_feature(pats: &Pats, since: u64) {
     let name = "a made-up feature";

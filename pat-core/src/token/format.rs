@@ -77,8 +77,8 @@ const CHECKSUM_LEN: usize = 6;
 /// without a query. A token with the default prefix `pat` has 53 bytes; over 55 bytes SHA-256 needs a second
 /// block.
 ///
-/// The prefix is part of each issued token: **after a change, all tokens with the old prefix are
-/// refused**, unless `pat.token.accepted` lists the format with the old prefix.
+/// The prefix is part of each issued token: **after a change, all tokens with the old prefix are refused**,
+/// unless the setting `pat.token.accepted` lists the format with the old prefix.
 #[derive(Debug, Clone)]
 pub struct PrefixedFormat {
     prefix: TokenPrefix,

@@ -23,10 +23,11 @@ pub struct Token {
     pub expires_at: Option<Timestamp>,
     /// When the token last authenticated a request; `None` before its first use.
     ///
-    /// A node writes last uses to the store every `atlassian.pats.last.used.update.interval.mins` minutes
-    /// (by default 1), so a token that is read from the store may lack the uses since then.
-    /// [`Pats::list`](crate::Pats::list) and [`Administration::search`](crate::Administration::search) add
-    /// the uses that their own node has not written yet.
+    /// A node writes last uses to the store at the interval in the setting
+    /// `atlassian.pats.last.used.update.interval.mins` (by default a minute), so a token that is read from
+    /// the store may lack the uses since then.
+    /// The methods of [`Pats`](crate::Pats) and [`Administration`](crate::Administration) that return tokens
+    /// add the uses that their own node has not written yet.
     pub last_used_at: Option<Timestamp>,
     /// When the token was revoked; `None` if it is not revoked.
     pub revoked_at: Option<Timestamp>,
@@ -101,14 +102,16 @@ pub enum InvalidToken {
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]
 pub enum TokenStatus {
-    /// The token is valid. It expires after the warning period (`atlassian.pats.expiry.warning.days`) or
-    /// never.
+    /// The token is valid. It expires after the warning period (the setting
+    /// `atlassian.pats.expiry.warning.days`) or never.
     Active,
-    /// The token is valid, and expires within the warning period (`atlassian.pats.expiry.warning.days`).
+    /// The token is valid, and expires within the warning period (the setting
+    /// `atlassian.pats.expiry.warning.days`).
     ExpiresSoon,
-    /// The token has expired. It stays in the lists of its owner until it is revoked or pruned.
+    /// The token has expired. It stays in the lists of its owner until it is revoked, or deleted for its
+    /// age.
     Expired,
-    /// The token was revoked. Until it is pruned, only administrators can list it.
+    /// The token was revoked. Until it is deleted for its age, only administrators can list it.
     Revoked,
 }
 

@@ -37,7 +37,8 @@
 //! # Problem types
 //! Errors are `application/problem+json` (RFC 9457). The `type` of a problem is `urn:problem-type:pat/`
 //! followed by a name from this table. Names are never changed or reused. The members `error`, `message`
-//! and `errorMessages` repeat `detail` for existing clients that read one of them.
+//! and `errorMessages` repeat `detail` for existing clients that read one of them. Words such as
+//! `pat.admin.enabled` are [settings](pat_core::settings).
 //!
 //! | name | status | when |
 //! |---|---|---|
@@ -131,7 +132,7 @@ impl Api {
 
     /// Adds an origin (`https://example.com`) whose pages may send requests to this router with a user's
     /// session cookie. By default only pages of the host's own origin may, which is that of the
-    /// request's `Host` or of `pat.base.url`.
+    /// request's `Host` or of the setting `pat.base.url`.
     ///
     /// # Errors
     /// [`InvalidOrigin`] if `origin` is not a scheme and a host with an optional port.

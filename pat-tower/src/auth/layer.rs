@@ -124,8 +124,8 @@ impl PatLayer {
     }
 
     /// Sets an invalidator, which detaches and destroys the session of each request that a token
-    /// authenticates. Has no effect if `atlassian.pats.invalidate.session.enabled` is off. By default the
-    /// layer does not touch sessions.
+    /// authenticates. Has no effect if the setting `atlassian.pats.invalidate.session.enabled` is off. By
+    /// default the layer does not touch sessions.
     pub fn with_session_invalidator(self, invalidator: impl SessionInvalidator) -> Self {
         self.with(|config| {
             if config.pats.settings().invalidate_session_enabled() {

@@ -94,8 +94,8 @@ impl PageContext {
     }
 
     /// Returns whether the signed-in user can open the administrators' pages: `true` if the user is an
-    /// administrator and `pat.admin.enabled` is on; `false` also while the host's user directory does
-    /// not answer.
+    /// administrator and the setting `pat.admin.enabled` is on; `false` also while the host's user
+    /// directory does not answer.
     #[must_use]
     pub fn may_administer(&self) -> bool {
         self.may_administer

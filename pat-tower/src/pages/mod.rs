@@ -152,7 +152,7 @@ impl Pages {
 
     /// Adds an origin (`https://example.com`) whose pages may submit forms to this router in the name of
     /// a signed-in user. By default only pages of the host's own origin may, which is that of the
-    /// request's `Host` or of `pat.base.url`.
+    /// request's `Host` or of the setting `pat.base.url`.
     ///
     /// # Errors
     /// [`InvalidOrigin`] if `origin` is not a scheme and a host with an optional port.

@@ -63,7 +63,7 @@ pub enum Text<'a> {
     TokenCount {
         /// How many unrevoked tokens the user has, expired ones included.
         count: u32,
-        /// How many tokens a user may have (`atlassian.pats.max.tokens.per.user`).
+        /// How many tokens a user may have (the setting `atlassian.pats.max.tokens.per.user`).
         max: u32,
     },
     /// The note on the user's token list and the creation form that the user has too many tokens to
@@ -71,11 +71,11 @@ pub enum Text<'a> {
     LimitReached {
         /// How many unrevoked tokens the user has, expired ones included; at least `max`.
         count: u32,
-        /// How many tokens a user may have (`atlassian.pats.max.tokens.per.user`).
+        /// How many tokens a user may have (the setting `atlassian.pats.max.tokens.per.user`).
         max: u32,
     },
     /// The note on the user's token list and the creation form that tokens can be neither created nor
-    /// used, because `atlassian.pats.enabled` is off.
+    /// used, because the setting `atlassian.pats.enabled` is off.
     SwitchedOff,
     /// The heading of the column of token names; also the label of the name in the administrators'
     /// filter, and on the new-token page and the repeated-submission page.
@@ -121,20 +121,20 @@ pub enum Text<'a> {
     /// The label of the field for the token's name in the creation form.
     NameLabel,
     /// The advice in the creation form on the token's name, below [`Text::NameLabel`]; the argument is
-    /// the greatest length of a name in characters (`atlassian.pats.token.name.length`).
+    /// the greatest length of a name in characters (the setting `atlassian.pats.token.name.length`).
     NameHint(u32),
     /// The label of the options in the creation form for the time after which the token expires.
     ExpiryLabel,
     /// The advice in the creation form on the token's expiry, below [`Text::ExpiryLabel`]: which life
     /// spans are allowed.
     ExpiryHint {
-        /// The longest life span in days (`atlassian.pats.max.tokens.expiry.days`).
+        /// The longest life span in days (the setting `atlassian.pats.max.tokens.expiry.days`).
         max_days: u32,
-        /// Whether the user may choose that the token never expires
-        /// (`atlassian.pats.eternal.tokens.enabled`).
+        /// Whether the user may choose that the token never expires (the setting
+        /// `atlassian.pats.eternal.tokens.enabled`).
         may_be_eternal: bool,
-        /// Whether the owner gets a notification before the token expires
-        /// (`atlassian.pats.mail.notifications.enabled`).
+        /// Whether the owner gets a notification before the token expires (the setting
+        /// `atlassian.pats.mail.notifications.enabled`).
         is_announced: bool,
     },
     /// An option in the creation form for the token's expiry ([`Text::ExpiryLabel`]): the user types a
@@ -342,7 +342,7 @@ pub enum Text<'a> {
     /// page again.
     NotSignedInHint,
     /// The title of the error page with status 404: the page or token does not exist, the token is
-    /// revoked or another user's, or `pat.admin.enabled` is off.
+    /// revoked or another user's, or the setting `pat.admin.enabled` is off.
     NotFound,
     /// The explanation on the error page with status 404, below [`Text::NotFound`]: the token may have
     /// been revoked or deleted.
