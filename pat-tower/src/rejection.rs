@@ -83,7 +83,7 @@ impl PatRejection {
         self.kind
     }
 
-    /// Returns the status of the [default response](PatRejection::to_response).
+    /// Returns the HTTP status of the [default response](PatRejection::to_response) to the rejected request.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self.kind {

@@ -2,7 +2,8 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
-    /// No property has this name, or no property has this environment variable.
+    /// No property has the name that was set, or an environment variable whose name begins with
+    /// `ATLASSIAN_PATS_` belongs to no property.
     #[error("{name}: there is no such property; did you mean {nearest}?")]
     Unknown {
         /// The unknown name: of a property, or of an environment variable.

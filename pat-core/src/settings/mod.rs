@@ -136,8 +136,8 @@ impl Settings {
         table::PROPERTIES
     }
 
-    /// Returns the name of the format of new tokens (`pat.token.format`), with its prefix
-    /// (`pat.token.prefix`).
+    /// Returns the name of the format of new tokens (the setting `pat.token.format`), with its prefix (the
+    /// setting `pat.token.prefix`), such as `prefixed:pat`.
     #[must_use]
     pub fn issued_format(&self) -> FormatName {
         match self.token_format {

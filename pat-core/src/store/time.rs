@@ -52,8 +52,8 @@ impl StoreTime {
         self.clock.map_or(vouched, |clock| vouched.min(clock))
     }
 
-    /// Returns the time that is `kept` before [`StoreTime::vouched`]. A row from before this time has been
-    /// stored for longer than `kept`, and may be deleted.
+    /// Returns the time that is `kept` before the vouched time ([`StoreTime::vouched`], which also describes
+    /// `callers`). A row from before this time has been stored for longer than `kept`, and may be deleted.
     #[must_use]
     pub fn cutoff(&self, callers: Timestamp, kept: Duration) -> Timestamp {
         let cutoff = self.vouched(callers).saturating_sub(kept);

@@ -272,8 +272,8 @@ pub enum Text<'a> {
     /// The button on the administrators' token list, without JavaScript, that leads to the question
     /// whether to revoke all tokens that match the filter; the argument is the number of these tokens.
     RevokeFound(u64),
-    /// The note that all tokens on the current page of the administrators' token list are selected,
-    /// while further pages have more; the argument is the number of tokens on the page.
+    /// The note on the administrators' token list that all tokens on the current page are selected, while
+    /// other pages of the list have more; the argument is the number of tokens on the page.
     PageSelected(u64),
     /// The button on the administrators' token list, beside [`Text::PageSelected`], that selects all
     /// tokens that match the filter on all pages of the list; the argument is the number of these tokens.
@@ -291,7 +291,7 @@ pub enum Text<'a> {
     RevokeFoundHint,
     /// The link to the next page of the administrators' token list.
     NextPage,
-    /// The link from a further page of the administrators' token list to its first page.
+    /// The link to the first page of the administrators' token list, on every other page of that list.
     FirstPage,
     /// The link on the administrators' token list that downloads all tokens that match the filter as a
     /// CSV file.
