@@ -60,7 +60,7 @@ macro_rules! note {
     };
     ("pat.auth.database.timeout.ms") => {
         "The limit is for the authentication of one request: its queries of the store, and the call of \
-         [`UserDirectory::find`](crate::UserDirectory::find), together. After this time the response is 503, \
+         [`UserDirectory::find`](crate::directory::UserDirectory::find), together. After this time the response is 503, \
          never 401.\n\n"
     };
     ($name:tt) => {
