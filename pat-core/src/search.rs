@@ -310,9 +310,10 @@ pub enum Start {
     /// The page begins after this many tokens. If tokens are created or deleted while pages are read, the
     /// pages may miss or repeat others. The database reads all skipped tokens for each page.
     Offset(u32),
-    /// The page begins after this position, whether or not the token at the position still exists. A token
-    /// that exists all the time while pages are read is on exactly one page, unless its sort key changes.
-    /// The last page costs no more than the first.
+    /// The page begins after this position ([`Sort::position_of`] the last token of the page before),
+    /// whether or not the token at the position still exists. A token that matches the filter all the time
+    /// while pages are read is on exactly one page, unless its sort key changes. A late page costs no more
+    /// than an early one.
     After(Position),
 }
 

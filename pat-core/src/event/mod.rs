@@ -52,7 +52,7 @@ impl Event {
     }
 }
 
-/// The identity of an event in the store, and its position in the order in which shared sinks
+/// The row of an event in the store: an ID, and the event's place in the order in which shared sinks
 /// ([`EventSink`]) and administrators ([`Administration::events`](crate::Administration::events)) get the
 /// events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

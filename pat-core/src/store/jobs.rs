@@ -289,7 +289,8 @@ pub struct LeaseRequest<'a> {
     pub job: Job,
     /// The present time by the caller's clock, for a store without a clock of its own.
     pub now: Timestamp,
-    /// How long the lease lasts unless it is renewed ([`JobStore::renew_lease`]).
+    /// How long the lease lasts from the store's time of its acquisition, unless it is renewed
+    /// ([`JobStore::renew_lease`]).
     pub ttl: Duration,
     /// Function that takes the store's time and returns for when the latest [occurrence](Job) of the job up
     /// to that time was scheduled; `None` if the job has no such occurrence.

@@ -75,7 +75,9 @@ impl QueuedNotification {
 pub struct Claim {
     /// ID of the claimed notification.
     pub id: NotificationId,
-    /// Random number that distinguishes this claim from later claims of the same notification.
+    /// Random number, any `u64`, that the store draws for each claim
+    /// ([`JobStore::claim_notifications`](super::JobStore::claim_notifications)). It distinguishes this claim
+    /// from later claims of the same notification; it is no access token.
     pub token: u64,
 }
 

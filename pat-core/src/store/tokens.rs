@@ -123,7 +123,8 @@ pub enum Insertion {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RevocationScope {
-    /// Revokes the tokens with these IDs. Unknown IDs are skipped.
+    /// Revokes the tokens with these IDs, of whichever owners, and not the tokens created with them. IDs
+    /// that are unknown or of revoked tokens are skipped.
     Tokens(Vec<TokenId>),
     /// Revokes the tokens with these IDs and their descendants: the tokens that were created with one of
     /// these tokens, or with a descendant. Unknown IDs are skipped.

@@ -17,7 +17,8 @@ use super::secret::{PlainToken, fill_random};
 /// This crate has two formats, [`PrefixedFormat`] and [`AtlassianFormat`]. A host may implement another, and
 /// check it with `pat_core::testing::check_format`; the service uses it after
 /// [`PatsBuilder::issue`](crate::PatsBuilder::issue) or
-/// [`PatsBuilder::accept`](crate::PatsBuilder::accept).
+/// [`PatsBuilder::accept`](crate::PatsBuilder::accept). With `issue`, new tokens have the format; with
+/// `accept`, the service only accepts tokens that have it.
 ///
 /// ```
 /// use std::fs::File;

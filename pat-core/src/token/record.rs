@@ -96,8 +96,8 @@ pub enum InvalidToken {
     Expired,
 }
 
-/// The status of a token, which lists of tokens show. `Display`, `FromStr` and serde use the
-/// [name in the REST API](TokenStatus::as_str).
+/// The status of a token at one time ([`Token::status`]), which lists of tokens show. `Display`, `FromStr`
+/// and serde use the [name in the REST API](TokenStatus::as_str).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]

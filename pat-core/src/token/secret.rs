@@ -26,7 +26,7 @@ impl PlainToken {
         &self.0
     }
 
-    /// Returns the digest of the token string, under which the token is stored.
+    /// Returns the SHA-256 digest of the token string, by which a store keeps and finds the token.
     #[must_use]
     pub fn digest(&self) -> TokenDigest {
         TokenDigest::of(self.0.as_bytes())

@@ -12,9 +12,12 @@ use pat_core::BoxError;
 #[cfg(feature = "tower-sessions")]
 pub use self::tower_sessions::TowerSessions;
 
-/// Detaches the host's sessions from requests that a token has authenticated.
-/// [`PatLayer::with_session_invalidator`](crate::PatLayer::with_session_invalidator) takes an
-/// implementation.
+/// Ends the host's session, if there is one, of each request that a token authenticates: a client that
+/// sends a token and a session cookie acts as the token's owner alone, and leaves no session behind.
+///
+/// A [`PatLayer`](crate::PatLayer) with this invalidator
+/// ([`PatLayer::with_session_invalidator`](crate::PatLayer::with_session_invalidator)) calls
+/// [`detach`](SessionInvalidator::detach) before it calls the inner service.
 ///
 /// With the feature `tower-sessions`, `TowerSessions` is the implementation for the crate
 /// tower-sessions.

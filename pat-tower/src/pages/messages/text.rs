@@ -230,7 +230,8 @@ pub enum Text<'a> {
     StatusUnreadable,
     /// An error in the administrators' filter, at a range of days: the last day is before the first.
     DayBeforeStart,
-    /// The option of the status field in the administrators' filter that matches all unrevoked tokens.
+    /// The first option of the status field in the administrators' filter, which is chosen at first. It
+    /// matches tokens of every status except revoked ones: active, soon expiring and expired tokens.
     AnyStatus,
     /// The visible label of the first day of a range in the administrators' filter.
     From,
