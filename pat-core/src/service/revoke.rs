@@ -50,8 +50,9 @@ impl Pats {
     /// With the setting `pat.create.by.token=capped`, also revokes its descendants ([`Family`]). Revoking
     /// a token again is not an error.
     ///
-    /// When the method returns, this node no longer accepts the token; with the setting
-    /// `pat.revocation.wait=cluster`, no node accepts it.
+    /// When the method returns, this node accepts none of the revoked tokens. Other nodes accept them for at
+    /// most the setting `pat.auth.max.staleness.ms` after that; with the setting
+    /// `pat.revocation.wait=cluster`, the method waits that long at most, and then no node accepts them.
     ///
     /// # Errors
     /// - [`AccessError::NotFound`]: there is no token with this ID, or it belongs to another user and the

@@ -97,8 +97,9 @@ pub trait AuditStore: Debug + Send + Sync {
     /// still held.
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`] if another node has acquired the lease since, or another [`StoreError`] if
-    /// the database [fails or does not answer](super::TokenStore#errors).
+    /// - [`StoreError::LeaseLost`]: another node has acquired the job's lease after `lease` was acquired. An
+    ///   expired lease holds until then.
+    /// - Another [`StoreError`]: the database [fails or does not answer](super::TokenStore#errors).
     async fn put_sink_position(
         &self,
         lease: &Lease,

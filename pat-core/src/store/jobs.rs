@@ -74,8 +74,9 @@ pub trait JobStore: Debug + Send + Sync {
     /// with a clock uses its own time instead of `now`.
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`] if another node has acquired the lease since, or another [`StoreError`] if
-    /// the database [fails or does not answer](super::TokenStore#errors).
+    /// - [`StoreError::LeaseLost`]: another node has acquired the job's lease after `lease` was acquired. An
+    ///   expired lease holds until then.
+    /// - Another [`StoreError`]: the database [fails or does not answer](super::TokenStore#errors).
     async fn renew_lease(
         &self,
         lease: &Lease,
@@ -88,8 +89,9 @@ pub trait JobStore: Debug + Send + Sync {
     /// if `false`, the occurrence stays due.
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`] if another node has acquired the lease since, or another [`StoreError`] if
-    /// the database [fails or does not answer](super::TokenStore#errors).
+    /// - [`StoreError::LeaseLost`]: another node has acquired the job's lease after `lease` was acquired. An
+    ///   expired lease holds until then.
+    /// - Another [`StoreError`]: the database [fails or does not answer](super::TokenStore#errors).
     async fn release_lease(&self, lease: &Lease, is_done: bool) -> Result<(), StoreError>;
 
     /// Queues the due notifications of one kind for up to `max_owners` owners: one notification for each
@@ -103,8 +105,9 @@ pub trait JobStore: Debug + Send + Sync {
     /// its [mark](StoreTime::mark): then the clock may be wrong, and the notifications false.
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`] if another node has acquired the lease since, or another [`StoreError`] if
-    /// the database [fails or does not answer](super::TokenStore#errors).
+    /// - [`StoreError::LeaseLost`]: another node has acquired the job's lease after `lease` was acquired. An
+    ///   expired lease holds until then.
+    /// - Another [`StoreError`]: the database [fails or does not answer](super::TokenStore#errors).
     async fn queue_due_notifications(
         &self,
         lease: &Lease,
@@ -119,15 +122,16 @@ pub trait JobStore: Debug + Send + Sync {
     /// In the same transaction, the store does the following:
     ///
     /// - If [`Prune::notify`] is `true`, it queues one [`NotificationKind::Pruned`] for each owner of
-    ///   deleted tokens, about those tokens that were not revoked.
+    ///   at least one deleted token that was not revoked, about those tokens alone.
     /// - It makes each child of a deleted token a child of the nearest ancestor that remains, so that a
     ///   revocation of this ancestor with its descendants
     ///   ([`RevocationScope::TokensAndDescendants`](super::RevocationScope::TokensAndDescendants)) still
     ///   revokes the child.
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`] if another node has acquired the lease since, or another [`StoreError`] if
-    /// the database [fails or does not answer](super::TokenStore#errors).
+    /// - [`StoreError::LeaseLost`]: another node has acquired the job's lease after `lease` was acquired. An
+    ///   expired lease holds until then.
+    /// - Another [`StoreError`]: the database [fails or does not answer](super::TokenStore#errors).
     async fn prune(&self, lease: &Lease, prune: &Prune, limit: u32) -> Result<Pruned, StoreError>;
 
     /// Deletes rows that are older than `purge` allows, with their age measured from the vouched time
@@ -137,8 +141,9 @@ pub trait JobStore: Debug + Send + Sync {
     /// of these three. Returns how many rows it deleted in all.
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`] if another node has acquired the lease since, or another [`StoreError`] if
-    /// the database [fails or does not answer](super::TokenStore#errors).
+    /// - [`StoreError::LeaseLost`]: another node has acquired the job's lease after `lease` was acquired. An
+    ///   expired lease holds until then.
+    /// - Another [`StoreError`]: the database [fails or does not answer](super::TokenStore#errors).
     async fn purge(&self, lease: &Lease, purge: &Purge, limit: u32) -> Result<u64, StoreError>;
 
     /// Corrects stored times that lie in the future, because they were written while a clock was ahead.
@@ -156,8 +161,9 @@ pub trait JobStore: Debug + Send + Sync {
     /// own. The default implementation corrects nothing and returns 0.
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`] if another node has acquired the lease since, or another [`StoreError`] if
-    /// the database [fails or does not answer](super::TokenStore#errors).
+    /// - [`StoreError::LeaseLost`]: another node has acquired the job's lease after `lease` was acquired. An
+    ///   expired lease holds until then.
+    /// - Another [`StoreError`]: the database [fails or does not answer](super::TokenStore#errors).
     async fn mend_future(&self, lease: &Lease, now: Timestamp) -> Result<u64, StoreError> {
         let _ = (lease, now);
         Ok(0)
@@ -182,8 +188,9 @@ pub trait JobStore: Debug + Send + Sync {
     /// which is not ahead even if the store's clock is. A recorded time that is later counts as not set.
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`] if another node has acquired the lease since, or another [`StoreError`] if
-    /// the database [fails or does not answer](super::TokenStore#errors).
+    /// - [`StoreError::LeaseLost`]: another node has acquired the job's lease after `lease` was acquired. An
+    ///   expired lease holds until then.
+    /// - Another [`StoreError`]: the database [fails or does not answer](super::TokenStore#errors).
     async fn note_missing(
         &self,
         lease: &Lease,

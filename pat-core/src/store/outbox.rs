@@ -82,7 +82,8 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Creates a claim of the notification `id` with the random number `token`.
+    /// Creates a claim of the notification `id`, for a store that has drawn and saved the random number
+    /// `token` ([`Claim::token`]).
     #[must_use]
     pub const fn new(id: NotificationId, token: u64) -> Self {
         Self { id, token }

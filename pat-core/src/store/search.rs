@@ -49,7 +49,7 @@ pub trait SearchStore: Debug + Send + Sync {
     /// [`StoreError`] if the database [fails or does not answer](crate::store::TokenStore#errors).
     async fn count(&self, filter: &Filter) -> Result<u64, StoreError>;
 
-    /// Returns the IDs of the tokens that match `filter`, in ascending order.
+    /// Returns the IDs of all tokens that match `filter`, however many there are, in ascending order.
     ///
     /// # Errors
     /// [`StoreError`] if the database [fails or does not answer](crate::store::TokenStore#errors).
