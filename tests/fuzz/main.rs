@@ -1,0 +1,4 @@
+//! Fuzz tests of everything that reads untrusted text.
+
+mod driver;
+mod formats;
