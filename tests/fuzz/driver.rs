@@ -61,7 +61,10 @@ impl Target {
         let search = || self.search(engine, corpus, &count, check);
         let result = catch_unwind(AssertUnwindSafe(search));
         let (name, count, time) = (self.name, count.get(), started.elapsed());
-        assert!(result.is_err(), "{name}: {count} inputs do not show the bug");
+        assert!(
+            result.is_err(),
+            "{name}: {count} inputs do not show the bug"
+        );
         println!("{name}: the planted bug was found in {time:.2?}, by input {count}");
     }
 
@@ -77,11 +80,13 @@ impl Target {
             corpus: corpus.into_iter().map(|(_, input)| input).collect(),
         };
         let state = AssertUnwindSafe((count, check));
-        engine.with_generator(inputs).for_each(move |input: &Input| {
-            let (count, check) = &*state;
-            count.set(count.get() + 1);
-            check(&input.bytes);
-        });
+        engine
+            .with_generator(inputs)
+            .for_each(move |input: &Input| {
+                let (count, check) = &*state;
+                count.set(count.get() + 1);
+                check(&input.bytes);
+            });
     }
 
     fn corpus(&self) -> Vec<(PathBuf, Vec<u8>)> {
@@ -195,6 +200,10 @@ impl Dice<'_> {
 
     pub(crate) fn pick<'t, T>(&mut self, all: &'t [T]) -> &'t T {
         &all[self.below(all.len())]
+    }
+
+    pub(crate) fn word(&mut self, all: &[&'static str]) -> &'static str {
+        all[self.below(all.len())]
     }
 
     pub(crate) fn byte(&mut self) -> u8 {

@@ -7,7 +7,15 @@ use crate::driver::{Dice, Target};
 static TARGET: Target = Target {
     name: "formats",
     grammar: presented,
-    words: &["pat_", "prefixed:", "atlassian", "_", "=", "Og", "MDEyMzQ1Njc4OTAxO"],
+    words: &[
+        "pat_",
+        "prefixed:",
+        "atlassian",
+        "_",
+        "=",
+        "Og",
+        "MDEyMzQ1Njc4OTAxO",
+    ],
 };
 
 const PREFIXES: [&str; 3] = ["pat", "p2", "abcdefghijklmnop"];
@@ -20,9 +28,12 @@ fn formats() {
 }
 
 #[test]
-fn a_checksum_that_is_read_modulo_2_to_the_32_is_found() {
+fn finds_a_checksum_that_is_read_modulo_2_to_the_32() {
     TARGET.finds(bolero::check!(), |input| {
-        check(|name, text| recognizes(name, text) || wraps(name, text), input);
+        check(
+            |name, text| recognizes(name, text) || wraps(name, text),
+            input,
+        );
     });
 }
 
