@@ -3,3 +3,4 @@
 mod driver;
 mod formats;
 mod properties;
+mod schedules;
