@@ -176,6 +176,11 @@ impl SmtpError {
         }
     }
 
+    /// Converts an error of the client before the message is sent.
+    pub(crate) fn refused(error: ClientError) -> Self {
+        Self::from_client(error, Self::Refused)
+    }
+
     /// Converts an error of the client during the TLS handshake, which it returns as a connection
     /// error.
     pub(crate) fn from_handshake(error: ClientError) -> Self {
@@ -185,7 +190,7 @@ impl SmtpError {
         if is_about_tls {
             Self::Tls(error.into())
         } else {
-            Self::from_client(error, Self::Refused)
+            Self::refused(error)
         }
     }
 }

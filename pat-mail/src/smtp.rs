@@ -1,11 +1,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lettre::transport::smtp::extension::Extension;
 use pat_core::notification::{Notification, Notifier, NotifyError};
 use tokio::time::timeout;
 
 use crate::connection::{Connections, Server};
+use crate::conversation;
 use crate::error::SmtpError;
 use crate::message::{Composer, Mail};
 use crate::url::SmtpUrl;
@@ -70,23 +70,11 @@ impl SmtpMailer {
     async fn deliver(&self, mail: &Mail) -> Result<(), SmtpError> {
         let guard = self.connections.guard();
         let mut connection = guard.take().await?;
-        let envelope = mail.envelope();
-        let addresses = envelope.to();
-        let all_ascii = addresses
-            .iter()
-            .all(|address| AsRef::<str>::as_ref(address).is_ascii());
-        if !all_ascii
-            && !connection
-                .server_info()
-                .supports_feature(Extension::SmtpUtfEight)
-        {
+        let sent = conversation::send(&mut connection, mail).await;
+        if sent.is_ok() || matches!(sent, Err(SmtpError::AddressNotAscii)) {
             guard.give_back(connection);
-            return Err(SmtpError::AddressNotAscii);
         }
-        let sent = connection.send(envelope, &mail.formatted()).await;
-        sent.map_err(|error| SmtpError::from_client(error, SmtpError::Rejected))?;
-        guard.give_back(connection);
-        Ok(())
+        sent
     }
 
     /// Limits the time of a task: the client of `lettre` limits only the connect.
