@@ -195,7 +195,7 @@ impl Drop for ConnectionGuard<'_> {
 }
 
 /// Sends `QUIT` in the background. Outside a runtime the connections are closed without it.
-fn quit(connections: Vec<AsyncSmtpConnection>) {
+pub(crate) fn quit(connections: Vec<AsyncSmtpConnection>) {
     let Ok(runtime) = Handle::try_current() else {
         return;
     };

@@ -156,7 +156,10 @@ pub enum SmtpError {
     /// The recipient's address contains non-ASCII characters, and the server does not support SMTPUTF8.
     #[error("the mail server does not support the recipient's address (SMTPUTF8)")]
     AddressNotAscii,
-    /// The server sent a reply that is not valid SMTP.
+    /// The sender's address contains non-ASCII characters, and the server does not support SMTPUTF8.
+    #[error("the mail server does not support the sender's address (SMTPUTF8)")]
+    SenderNotAscii,
+    /// The server sent a reply that is not valid SMTP, or that the command cannot have.
     #[error("the mail server's reply is not SMTP")]
     Protocol,
 }
