@@ -184,7 +184,8 @@ impl Inputs {
     }
 }
 
-/// Random choices, which the engine records and can repeat.
+/// Random choices, which the engine records and can repeat. It makes a failing input smaller by cutting
+/// off the record; then each further choice is 0, which no loop may wait to end.
 pub(crate) struct Dice<'a>(&'a mut dyn FnMut(usize) -> usize);
 
 impl Dice<'_> {

@@ -3,4 +3,5 @@
 mod driver;
 mod formats;
 mod properties;
+mod replies;
 mod schedules;
