@@ -101,7 +101,7 @@ fn check_name(text: &[u8]) {
 }
 
 /// The documented layout, checksum included: `{prefix}_{43 base62 characters}{6 of CRC-32}`.
-fn is_prefixed(prefix: &str, text: &[u8]) -> bool {
+pub(crate) fn is_prefixed(prefix: &str, text: &[u8]) -> bool {
     let Some(start) = text.len().checked_sub(6) else {
         return false;
     };
@@ -112,6 +112,12 @@ fn is_prefixed(prefix: &str, text: &[u8]) -> bool {
 fn is_signed_layout(prefix: &str, signed: &[u8]) -> bool {
     let body = signed.strip_prefix(format!("{prefix}_").as_bytes());
     body.is_some_and(|body| body.len() == 43 && body.iter().all(|byte| BASE62.contains(byte)))
+}
+
+/// A token of the default format, from all that is before its checksum.
+pub(crate) fn with_checksum(signed: &str) -> String {
+    let checksum = spelled(crc32(signed.as_bytes()).into());
+    format!("{signed}{}", String::from_utf8_lossy(&checksum))
 }
 
 /// Bit by bit, with the reversed polynomial of IEEE 802.3.

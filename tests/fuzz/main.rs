@@ -1,5 +1,6 @@
 //! Fuzz tests of everything that reads untrusted text.
 
+mod authorization;
 mod driver;
 mod formats;
 mod properties;
