@@ -1,6 +1,7 @@
 //! Fuzz tests of everything that reads untrusted text.
 
 mod authorization;
+mod cursor;
 mod driver;
 mod formats;
 mod properties;
