@@ -12,9 +12,9 @@ use http_body_util::Full;
 
 use pat_core::store::{NewToken, Revocation, RevocationScope, TokenStore as _};
 use pat_core::{Clock as _, MemoryStore, Owner, Pats, SystemClock, TokenDigest, TokenId};
-use pat_tower::{Pat, PatLayer, PatService};
+use pat_tower::{Pat, PatLayer};
 use tokio::runtime::Runtime;
-use tower::util::ServiceFn;
+use tower::util::BoxCloneService;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 use crate::driver::{Dice, Target};
@@ -33,7 +33,7 @@ static TARGET: Target = Target {
 fn authorization() {
     let hosts = hosts();
     TARGET.check(bolero::check!(), |input| {
-        check(&hosts, <[_]>::to_vec, input)
+        check(&hosts, <[_]>::to_vec, input);
     });
 }
 
@@ -76,7 +76,7 @@ struct Host {
     mode: Mode,
     passes_unrecognized: bool,
     keeps_header: bool,
-    service: PatService<ServiceFn<fn(Request<()>) -> Ready<Result<Answer, Infallible>>>>,
+    service: BoxCloneService<Request<()>, Answer, Infallible>,
 }
 
 type Answer = Response<Full<Bytes>>;
@@ -125,7 +125,7 @@ fn hosts() -> Hosts {
             if keeps_header {
                 layer = layer.keep_authorization_header();
             }
-            let service = layer.layer(service_fn(inner as fn(_) -> _));
+            let service = BoxCloneService::new(layer.layer(service_fn(inner)));
             all.push(Host {
                 mode,
                 passes_unrecognized,
@@ -164,6 +164,7 @@ async fn fill(store: &MemoryStore) {
 }
 
 /// Returns the headers that it gets as one body, and the owner in a header.
+#[expect(clippy::needless_pass_by_value, reason = "as a service has it")]
 fn inner(request: Request<()>) -> Ready<Result<Answer, Infallible>> {
     let values: Vec<_> = request
         .headers()
@@ -297,7 +298,7 @@ fn presented(values: &[Vec<u8>]) -> Presented {
     let is_scheme = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     let rest = value.trim_start_matches(is_scheme);
     let scheme = &value[..value.len() - rest.len()];
-    if scheme.to_ascii_lowercase() != "bearer" {
+    if !scheme.eq_ignore_ascii_case("bearer") {
         return Presented::NoBearer;
     }
     let token = rest.trim_start_matches(' ');

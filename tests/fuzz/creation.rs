@@ -13,6 +13,8 @@ use pat_core::{Caller, MemoryStore, Owner, Pats, Token};
 use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
 
+use crate::driver::Dice;
+
 /// The day on which each host is, in UTC.
 pub(crate) const TODAY: Date = date(2026, 2, 26);
 
@@ -123,6 +125,14 @@ pub(crate) const NAMES: [&str; 24] = [
     "abcdefghijabcdefghijabcdefghijabcdefghij",
     "ééééééééééééééééééééééééééééééééééééééééé",
 ];
+
+/// A name, often at an edge of the rules.
+pub(crate) fn name(dice: &mut Dice<'_>) -> String {
+    if dice.once_in(4) {
+        return dice.word(&["x", "é", "🧪"]).repeat(38 + dice.below(5));
+    }
+    (0..=dice.below(3)).map(|_| dice.word(&NAMES)).collect()
+}
 
 /// A router of this package's, around a store that is emptied now and then.
 pub(crate) struct Host {

@@ -304,17 +304,14 @@ fn is_time(micro: i64) -> bool {
 
 fn cursor(dice: &mut Dice<'_>) -> Vec<u8> {
     let json = json(dice);
-    match dice.below(4) {
-        0 => json.into_bytes(),
-        _ => {
-            let padding = if dice.once_in(30) {
-                dice.word(&["=", "==", "\n", "A", "%3D"])
-            } else {
-                ""
-            };
-            format!("{}{padding}", URL_SAFE_NO_PAD.encode(json)).into_bytes()
-        }
+    if dice.once_in(4) {
+        return json.into_bytes();
     }
+    let mut encoded = URL_SAFE_NO_PAD.encode(json);
+    if dice.once_in(30) {
+        encoded.push_str(dice.word(&["=", "==", "\n", "A", "%3D"]));
+    }
+    encoded.into_bytes()
 }
 
 fn json(dice: &mut Dice<'_>) -> String {

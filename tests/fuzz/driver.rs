@@ -30,7 +30,8 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Checks all of the corpus, then made inputs for the configured time. `check` panics on a fault.
+    /// Checks the whole corpus, then made inputs for the configured time. `check` panics on a fault.
+    #[expect(clippy::disallowed_methods, reason = "prints how long it took")]
     pub(crate) fn check(&'static self, engine: Engine, check: impl Fn(&[u8])) {
         let corpus = self.corpus();
         for (path, input) in &corpus {
@@ -49,6 +50,7 @@ impl Target {
     }
 
     /// Asserts that the search finds the bug that is planted in `check`, and the corpus does not.
+    #[expect(clippy::disallowed_methods, reason = "prints how long it took")]
     pub(crate) fn finds(&'static self, engine: Engine, check: impl Fn(&[u8])) {
         let corpus = self.corpus();
         for (path, input) in &corpus {

@@ -145,17 +145,30 @@ fn spelled(number: u64) -> Vec<u8> {
 
 /// The standard base64, without padding, of twelve digits, a colon and twenty bytes.
 fn is_atlassian(text: &[u8]) -> bool {
-    let bits: Option<Vec<u8>> = text
+    let sextets = text
         .iter()
-        .map(|byte| BASE64.iter().position(|known| known == byte))
-        .map(|value| value.and_then(|value| u8::try_from(value).ok()))
-        .collect();
-    let Some(sextets) = bits.filter(|sextets| sextets.len() == 44) else {
+        .map(|byte| BASE64.iter().position(|known| known == byte));
+    let Some(sextets) = sextets.collect::<Option<Vec<_>>>() else {
         return false;
     };
-    let bits: String = sextets.iter().map(|value| format!("{value:06b}")).collect();
-    let byte = |at: usize| u8::from_str_radix(&bits[8 * at..8 * at + 8], 2).expect("bits");
-    (0..12).all(|at| byte(at).is_ascii_digit()) && byte(12) == b':'
+    let bytes = regrouped(&sextets, 6, 8);
+    text.len() == 44
+        && bytes[..12].iter().all(|byte| (48..58).contains(byte))
+        && bytes[12] == usize::from(b':')
+}
+
+/// Numbers of so many bits as numbers of other bits, of which the last may be short.
+fn regrouped(numbers: &[usize], from: usize, to: usize) -> Vec<usize> {
+    let places = (0..from).rev();
+    let bits = |number: &usize| {
+        places
+            .clone()
+            .map(|place| number >> place & 1)
+            .collect::<Vec<_>>()
+    };
+    let bits: Vec<_> = numbers.iter().flat_map(bits).collect();
+    let number = |bits: &[usize]| bits.iter().fold(0, |number, bit| 2 * number + bit);
+    bits.chunks(to).map(number).collect()
 }
 
 fn presented(dice: &mut Dice<'_>) -> Vec<u8> {
@@ -192,9 +205,9 @@ fn atlassian(dice: &mut Dice<'_>) -> Vec<u8> {
         let at = dice.below(bytes.len());
         bytes[at] = *dice.pick(b"09/:;a\0\xff");
     }
-    let bits: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
-    let sextets = (0..44).map(|at| usize::from_str_radix(&bits[6 * at..6 * at + 6], 2));
-    let mut text: Vec<_> = sextets.map(|value| BASE64[value.expect("bits")]).collect();
+    let bytes: Vec<_> = bytes.into_iter().map(usize::from).collect();
+    let sextets = regrouped(&bytes, 8, 6);
+    let mut text: Vec<_> = sextets.into_iter().map(|value| BASE64[value]).collect();
     if dice.once_in(6) {
         text.extend(*dice.pick(&[&b"="[..], b"==", b"A", b"\n"]));
     }

@@ -1,6 +1,8 @@
 //! The form for a new token, compared with the URL Standard's reader of forms and the rules of the
 //! pages. The caller has presented a token, so that the form needs no token of its own.
 
+use std::fmt::Write as _;
+
 use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,7 +12,7 @@ use jiff::Unit;
 use jiff::civil::Date;
 use pat_tower::pages::Pages;
 
-use crate::creation::{Host, NAMES, Rule, TODAY, check_days, check_name};
+use crate::creation::{self, Host, NAMES, Rule, TODAY, check_days, check_name};
 use crate::driver::{Dice, Target};
 
 static TARGET: Target = Target {
@@ -188,16 +190,11 @@ fn decoded(text: &[u8]) -> String {
         let byte = digits
             .filter(is_hex)
             .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match (first, byte) {
-            (b'%', Some(byte)) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            _ => {
-                bytes.push(if *first == b'+' { b' ' } else { *first });
-                rest = after;
-            }
-        }
+        (bytes, rest) = match byte.filter(|_| *first == b'%') {
+            Some(byte) => ([bytes, vec![byte]].concat(), &after[2..]),
+            None if *first == b'+' => ([bytes, vec![b' ']].concat(), after),
+            None => ([bytes, vec![*first]].concat(), after),
+        };
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -205,7 +202,7 @@ fn decoded(text: &[u8]) -> String {
 fn form(dice: &mut Dice<'_>) -> Vec<u8> {
     let mut fields = Vec::new();
     if !dice.once_in(12) {
-        fields.push(("name", name(dice)));
+        fields.push(("name", creation::name(dice)));
     }
     let expires = [
         "90", "30", "never", "days", "days", "date", "date", "", "0", "366", "Never",
@@ -254,21 +251,10 @@ fn encoded(dice: &mut Dice<'_>, text: &str) -> String {
         match byte {
             b' ' if !encodes_all => encoded.push('+'),
             _ if is_plain(byte) && !encodes_all => encoded.push(byte.into()),
-            _ => encoded.push_str(&format!("%{byte:02X}")),
+            _ => write!(encoded, "%{byte:02X}").expect("a string"),
         }
     }
     encoded
-}
-
-fn name(dice: &mut Dice<'_>) -> String {
-    let mut name = String::new();
-    for _ in 0..=dice.below(3) {
-        name.push_str(dice.word(&NAMES));
-    }
-    if dice.once_in(4) {
-        name = dice.word(&["x", "é", "🧪"]).repeat(38 + dice.below(5));
-    }
-    name
 }
 
 fn days(dice: &mut Dice<'_>) -> String {

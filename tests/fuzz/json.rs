@@ -7,7 +7,7 @@ use http::header::CONTENT_TYPE;
 use pat_tower::api::Api;
 use serde_json::Value;
 
-use crate::creation::{Host, NAMES, Rule, check_days, check_name};
+use crate::creation::{self, Host, Rule, check_days, check_name};
 use crate::driver::{Dice, Target};
 use crate::formats;
 
@@ -341,13 +341,7 @@ fn body(dice: &mut Dice<'_>) -> Vec<u8> {
 }
 
 fn name(dice: &mut Dice<'_>) -> String {
-    let mut name = String::new();
-    for _ in 0..=dice.below(3) {
-        name.push_str(dice.word(&NAMES));
-    }
-    if dice.once_in(4) {
-        name = dice.word(&["x", "é", "🧪"]).repeat(38 + dice.below(5));
-    }
+    let name = creation::name(dice);
     match dice.below(8) {
         0 => dice
             .word(&[

@@ -57,18 +57,20 @@ fn finds_a_repeated_time_that_fires_the_second_time() {
 }
 
 fn next_after(text: &str, zone: &str, start: Timestamp) -> Outcome {
-    let schedule: Schedule = text.parse().map_err(|error| match error {
-        InvalidSchedule::Never => true,
-        _ => false,
-    })?;
+    let schedule = text.parse::<Schedule>();
+    let schedule = schedule.map_err(|error| matches!(error, InvalidSchedule::Never))?;
     assert_eq!(schedule.to_string(), text);
     let zone: Zone = zone.parse().expect("a zone");
     let next = schedule.next_after(start, &zone);
-    if let Some(next) = next {
-        assert_eq!(schedule.latest_at(next, &zone), Some(next));
-        let before = next - SignedDuration::from_nanos(1);
-        let latest = schedule.latest_at(before, &zone);
-        assert!(latest.is_none_or(|latest| latest <= start), "{latest:?}");
+    // Nothing fires between the latest time up to the start and the next one.
+    let after = |at| schedule.next_after(at, &zone);
+    if let Some(latest) = schedule.latest_at(start, &zone) {
+        let before = latest - SignedDuration::from_nanos(1);
+        assert_eq!((after(before), after(latest)), (Some(latest), next));
+    } else {
+        let century = SignedDuration::from_hours(24 * 365 * 99);
+        // From there, what is more than a century ahead is not found.
+        assert!(after(start - century).is_none_or(|first| Some(first) == next));
     }
     Ok(next)
 }
@@ -157,8 +159,8 @@ impl Cron {
 
     fn is_day(&self, date: Date) -> bool {
         self.months.contains(&date.month().into())
-            && (self.years.contains(&date.year()) || (self.has_all_years()))
             && self.day.is(date)
+            && (self.has_all_years() || self.years.contains(&date.year()))
     }
 
     /// No year is as good as `*`, which goes on after the last year that can be written.
@@ -193,7 +195,7 @@ impl Cron {
                         return Some(at);
                     }
                 }
-                time = time + 1.second();
+                time += 1.second();
             }
         }
         None
@@ -354,21 +356,20 @@ fn item(text: &str, first: i16, last: i16, names: &str) -> Option<(i16, i16, i16
             if step.is_some() { last } else { value(range)? },
         ),
     };
-    let step = match step {
+    let every = match step {
         None => 1,
         Some(_) if has_name => return None,
         Some(step) => number(step).filter(|step| (1..=last).contains(step))?,
     };
     let is_year = first == 1970;
-    (from <= to || !is_year).then_some((from, to, step))
+    (from <= to || !is_year).then_some((from, to, every))
 }
 
 fn value(text: &str, first: i16, last: i16, names: &str) -> Option<i16> {
-    let named = names
-        .split(' ')
-        .position(|name| name == text && !name.is_empty());
-    let named = named.and_then(|index| i16::try_from(index + 1).ok());
-    named
+    let mut known = names.split(' ').filter(|name| !name.is_empty());
+    let index = known.position(|name| name == text);
+    let number_of_name = index.and_then(|index| i16::try_from(index + 1).ok());
+    number_of_name
         .or_else(|| number(text))
         .filter(|value| (first..=last).contains(value))
 }
