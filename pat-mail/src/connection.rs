@@ -6,7 +6,6 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use lettre::transport::smtp::Error as ClientError;
-use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
 use lettre::transport::smtp::commands::Starttls;
 use lettre::transport::smtp::extension::ClientId;
@@ -14,11 +13,12 @@ use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use crate::conversation;
 use crate::ehlo;
 use crate::error::SmtpError;
 use crate::reply_stream::{ReplyStream, SharedStream};
 use crate::tls::Tls;
-use crate::url::{Login, Security, SmtpUrl};
+use crate::url::{Security, SmtpUrl};
 
 /// How many idle connections are kept; a further one is closed after its message.
 const MAX_IDLE: usize = 4;
@@ -57,7 +57,7 @@ impl Server {
             None => endpoints
                 .open(ReplyStream::new(tcp, endpoints.peer))
                 .await
-                .map_err(refused)?,
+                .map_err(SmtpError::refused)?,
             Some(tls) if self.url.security == Security::Tls => {
                 let stream = ReplyStream::new(tls.connect(tcp).await?, endpoints.peer);
                 endpoints
@@ -67,19 +67,7 @@ impl Server {
             }
             Some(tls) => endpoints.open_and_upgrade(tcp, tls).await?,
         };
-        if let Some(Login { user, password }) = &self.url.login {
-            let login = Credentials::new(user.clone(), password.clone());
-            let reply = connection.auth(DEFAULT_MECHANISMS, &login).await;
-            reply.map_err(|error| {
-                if error.is_client() {
-                    SmtpError::NoLogin
-                } else {
-                    SmtpError::from_client(error, |reply| {
-                        SmtpError::LoginRefused(reply.without_text())
-                    })
-                }
-            })?;
-        }
+        conversation::log_in(&mut connection, &self.url).await?;
         Ok(connection)
     }
 }
@@ -114,21 +102,20 @@ impl Endpoints {
     ) -> Result<AsyncSmtpConnection, SmtpError> {
         let shared = SharedStream::new(tcp);
         let stream = ReplyStream::new(shared.clone(), self.peer);
-        let mut connection = self.open(stream).await.map_err(refused)?;
+        let mut connection = self.open(stream).await.map_err(SmtpError::refused)?;
         if !connection.can_starttls() {
             connection.abort().await;
             return Err(SmtpError::NoStartTls);
         }
-        connection.command(Starttls).await.map_err(refused)?;
+        connection
+            .command(Starttls)
+            .await
+            .map_err(SmtpError::refused)?;
         drop(connection);
         let tcp = shared.take_back().ok_or(SmtpError::Protocol)?;
         let stream = ReplyStream::greeted(tls.connect(tcp).await?, self.peer);
         self.open(stream).await.map_err(SmtpError::from_handshake)
     }
-}
-
-fn refused(error: ClientError) -> SmtpError {
-    SmtpError::from_client(error, SmtpError::Refused)
 }
 
 /// The connections to one server.
@@ -208,7 +195,7 @@ impl Drop for ConnectionGuard<'_> {
 }
 
 /// Sends `QUIT` in the background. Outside a runtime the connections are closed without it.
-fn quit(connections: Vec<AsyncSmtpConnection>) {
+pub(crate) fn quit(connections: Vec<AsyncSmtpConnection>) {
     let Ok(runtime) = Handle::try_current() else {
         return;
     };

@@ -156,7 +156,10 @@ pub enum SmtpError {
     /// The recipient's address contains non-ASCII characters, and the server does not support SMTPUTF8.
     #[error("the mail server does not support the recipient's address (SMTPUTF8)")]
     AddressNotAscii,
-    /// The server sent a reply that is not valid SMTP.
+    /// The sender's address contains non-ASCII characters, and the server does not support SMTPUTF8.
+    #[error("the mail server does not support the sender's address (SMTPUTF8)")]
+    SenderNotAscii,
+    /// The server sent a reply that is not valid SMTP, or that the command cannot have.
     #[error("the mail server's reply is not SMTP")]
     Protocol,
 }
@@ -176,6 +179,11 @@ impl SmtpError {
         }
     }
 
+    /// Converts an error of the client before the message is sent.
+    pub(crate) fn refused(error: ClientError) -> Self {
+        Self::from_client(error, Self::Refused)
+    }
+
     /// Converts an error of the client during the TLS handshake, which it returns as a connection
     /// error.
     pub(crate) fn from_handshake(error: ClientError) -> Self {
@@ -185,7 +193,7 @@ impl SmtpError {
         if is_about_tls {
             Self::Tls(error.into())
         } else {
-            Self::from_client(error, Self::Refused)
+            Self::refused(error)
         }
     }
 }

@@ -4,6 +4,7 @@
 mod builder;
 mod connection;
 mod context;
+mod conversation;
 mod ehlo;
 mod error;
 mod file;
@@ -16,6 +17,9 @@ mod reply_stream;
 mod scripted_server;
 mod smtp;
 mod templates;
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub mod testing;
 mod text;
 mod tls;
 mod url;

@@ -19,22 +19,32 @@ const CODE_LEN: usize = 3;
 /// The code alone decides what a reply means (RFC 5321, section 4.2). Its text may be missing, too long
 /// or in any encoding, and its lines may end with a bare line feed. The client of `lettre` treats such
 /// a reply as a lost connection, even if the server has accepted the message, which would then be sent
-/// again and again. This stream replaces bytes that are not ASCII, shortens the text and completes the
-/// line ends.
+/// again and again. This stream replaces bytes that are not ASCII, shortens the text, completes the line
+/// ends, and gives positive replies a text. It writes these in upper case, since the client does not
+/// know keywords of extensions in another (section 4.1.1.1). The end of the stream is an error, which
+/// the client would report as a malformed reply.
 #[derive(Debug)]
 pub(crate) struct ReplyStream<S> {
     inner: S,
     peer: SocketAddr,
-    line_len: usize,
+    line: Line,
     readable: Vec<u8>,
 }
 
+/// What is known of the line that is being read.
+#[derive(Debug, Default)]
+struct Line {
+    len: usize,
+    is_positive: bool,
+    has_text: bool,
+}
+
 impl<S> ReplyStream<S> {
-    pub(crate) const fn new(inner: S, peer: SocketAddr) -> Self {
+    pub(crate) fn new(inner: S, peer: SocketAddr) -> Self {
         Self {
             inner,
             peer,
-            line_len: 0,
+            line: Line::default(),
             readable: Vec::new(),
         }
     }
@@ -53,11 +63,7 @@ impl<S> ReplyStream<S> {
             match byte {
                 b'\n' => self.end_line(),
                 b'\r' => {}
-                _ if self.line_len < MAX_LINE => {
-                    let is_text = matches!(byte, b' '..=b'~' | b'\t');
-                    self.readable.push(if is_text { byte } else { b'?' });
-                    self.line_len += 1;
-                }
+                _ if self.line.len < MAX_LINE => self.readable.push(self.line.normalized(byte)),
                 _ => {}
             }
         }
@@ -65,11 +71,30 @@ impl<S> ReplyStream<S> {
 
     fn end_line(&mut self) {
         // A code without a space and a text is a complete reply too.
-        if self.line_len == CODE_LEN {
+        if self.line.len == CODE_LEN {
             self.readable.push(b' ');
         }
+        if self.line.is_positive && self.line.len >= CODE_LEN && !self.line.has_text {
+            self.readable.push(b'?');
+        }
         self.readable.extend_from_slice(b"\r\n");
-        self.line_len = 0;
+        self.line = Line::default();
+    }
+}
+
+impl Line {
+    /// Adds a byte to the line, and returns what the client gets for it.
+    fn normalized(&mut self, byte: u8) -> u8 {
+        if self.len == 0 {
+            self.is_positive = byte == b'2';
+        }
+        self.has_text |= self.len > CODE_LEN && !byte.is_ascii_whitespace();
+        self.len += 1;
+        match byte {
+            b' '..=b'~' | b'\t' if self.is_positive => byte.to_ascii_uppercase(),
+            b' '..=b'~' | b'\t' => byte,
+            _ => b'?',
+        }
     }
 }
 
@@ -84,7 +109,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for ReplyStream<S> {
             let mut read = ReadBuf::new(&mut bytes);
             ready!(Pin::new(&mut self.inner).poll_read(cx, &mut read))?;
             if read.filled().is_empty() {
-                return Poll::Ready(Ok(()));
+                let error = io::Error::new(io::ErrorKind::UnexpectedEof, "the server hung up");
+                return Poll::Ready(Err(error));
             }
             self.take_in(read.filled());
         }
@@ -191,24 +217,31 @@ mod tests {
 
     #[tokio::test]
     async fn a_reply_is_made_readable_whatever_its_text() {
-        let long = format!("250 {}\r\n", "x".repeat(5_000));
-        let cut = format!("250 {}\r\n", "x".repeat(MAX_LINE - 4));
+        let long = format!("550 {}\r\n", "x".repeat(5_000));
+        let cut = format!("550 {}\r\n", "x".repeat(MAX_LINE - 4));
         for (sent, read) in [
-            (&b"250 ok\r\n"[..], "250 ok\r\n"),
-            (b"250 angenommen f\xfcr\r\n", "250 angenommen f?r\r\n"),
+            (&b"550 no\r\n"[..], "550 no\r\n"),
+            (b"550 f\xfcr\r\n", "550 f?r\r\n"),
             (
                 b"550-\xff\xfe\r\n550 \x00\xe2\x82\r\n",
                 "550-??\r\n550 ???\r\n",
             ),
-            (b"250\r\n", "250 \r\n"),
-            (b"250 ok\n", "250 ok\r\n"),
-            (b"250-a\n250\n", "250-a\r\n250 \r\n"),
+            (b"550\r\n", "550 \r\n"),
+            (b"550 no\n", "550 no\r\n"),
+            (b"550-a\n550\n", "550-a\r\n550 \r\n"),
+            (b"250-\n250 \t\n250", "250-?\r\n250 \t?\r\n250"),
+            (b"25\n2\n\n", "25\r\n2\r\n\r\n"),
+            (
+                b"250-starttls\r\n250 auth Plain\r\n334 dXNlcg\r\n",
+                "250-STARTTLS\r\n250 AUTH PLAIN\r\n334 dXNlcg\r\n",
+            ),
             (long.as_bytes(), &cut),
         ] {
             let mut stream = ReplyStream::new(sent, PEER);
-            let mut found = String::new();
-            stream.read_to_string(&mut found).await.unwrap();
-            assert_eq!(found, read);
+            let mut found = Vec::new();
+            let end = stream.read_to_end(&mut found).await.unwrap_err();
+            assert_eq!(end.kind(), io::ErrorKind::UnexpectedEof);
+            assert_eq!(String::from_utf8_lossy(&found), read);
         }
     }
 
@@ -231,7 +264,7 @@ mod tests {
             let len = stream.read(&mut buf).await.unwrap();
             reply.extend_from_slice(&buf[..len]);
         }
-        assert_eq!(reply, b"220 go\r\n");
+        assert_eq!(reply, b"220 GO\r\n");
         drop(stream);
         let mut tcp = shared.take_back().unwrap();
         let len = tcp.read(&mut buf).await.unwrap();

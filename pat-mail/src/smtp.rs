@@ -1,11 +1,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lettre::transport::smtp::extension::Extension;
 use pat_core::notification::{Notification, Notifier, NotifyError};
 use tokio::time::timeout;
 
-use crate::connection::{Connections, Server};
+use crate::connection::{Connections, Server, quit};
+use crate::conversation;
 use crate::error::SmtpError;
 use crate::message::{Composer, Mail};
 use crate::url::SmtpUrl;
@@ -70,23 +70,15 @@ impl SmtpMailer {
     async fn deliver(&self, mail: &Mail) -> Result<(), SmtpError> {
         let guard = self.connections.guard();
         let mut connection = guard.take().await?;
-        let envelope = mail.envelope();
-        let addresses = envelope.to();
-        let all_ascii = addresses
-            .iter()
-            .all(|address| AsRef::<str>::as_ref(address).is_ascii());
-        if !all_ascii
-            && !connection
-                .server_info()
-                .supports_feature(Extension::SmtpUtfEight)
-        {
-            guard.give_back(connection);
-            return Err(SmtpError::AddressNotAscii);
+        let sent = conversation::send(&mut connection, mail).await;
+        match &sent {
+            Ok(()) | Err(SmtpError::AddressNotAscii | SmtpError::SenderNotAscii) => {
+                guard.give_back(connection);
+            }
+            Err(SmtpError::Rejected(_)) => quit(vec![connection]),
+            Err(_) => {}
         }
-        let sent = connection.send(envelope, &mail.formatted()).await;
-        sent.map_err(|error| SmtpError::from_client(error, SmtpError::Rejected))?;
-        guard.give_back(connection);
-        Ok(())
+        sent
     }
 
     /// Limits the time of a task: the client of `lettre` limits only the connect.
@@ -184,6 +176,8 @@ mod tests {
         for (answer, is_sent) in [
             (("CONNECT", "220 Grüezi"), true),
             (("EHLO", "250-hiér\r\n250 AUTH PLAIN"), true),
+            (("EHLO", "250-\r\n250 AUTH PLAIN"), true),
+            (("EHLO", "250-here\r\n250 auth plain"), true),
             (("AUTH", "235 angemeldet für user"), true),
             (("RCPT", "250 Empfänger ok"), true),
             (("DATA", "354 los gehts, müde"), true),
@@ -204,6 +198,49 @@ mod tests {
                 "{answer:?}: {sent:?}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn a_reply_that_the_command_cannot_have_sends_nothing() {
+        for answer in [
+            ("AUTH", "334 "),
+            ("AUTH", "354 go on"),
+            ("MAIL", "354 go on"),
+            ("RCPT", "354 go on"),
+            ("DATA", "250 fine"),
+            ("END", "354 go on"),
+        ] {
+            let script = Script::new(Box::leak(Box::new([answer])));
+            let mut mailer = script.start("").await;
+            mailer.timeout = Duration::from_secs(2);
+            let mail = notification("ada@example.com");
+            let mail = mailer.composer.compose(&mail).unwrap();
+            let error = mailer.in_time(mailer.deliver(&mail)).await.unwrap_err();
+            assert!(
+                matches!(error, SmtpError::Protocol),
+                "{answer:?}: {error:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_counts_though_the_server_says_no_farewell() {
+        let script = Script::new(&[("RCPT", "550 no"), ("QUIT", "")]);
+        let mut mailer = script.start("").await;
+        mailer.timeout = Duration::from_millis(500);
+        let error = mailer.send(&notification("ada@example.com")).await;
+        assert!(matches!(error, Err(NotifyError::Permanent(_))), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_hangs_up_is_a_broken_connection() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("smtp://{}?tls=none", listener.local_addr().unwrap());
+        tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+        let composer = Composer::builder("noreply@example.com").build().unwrap();
+        let mailer = SmtpMailer::new(composer, &url.parse().unwrap()).unwrap();
+        let error = mailer.check().await.unwrap_err();
+        assert!(matches!(error, SmtpError::Connection(_)), "{error:?}");
     }
 
     #[tokio::test]
@@ -273,6 +310,21 @@ mod tests {
             .await
             .unwrap_err();
         assert!(matches!(error, NotifyError::Permanent(_)));
+        let sender = Composer::builder("üser@example.com").build().unwrap();
+        let sender = SmtpMailer {
+            composer: sender,
+            ..Script::default().start("").await
+        };
+        let error = sender.send(&notification("ada@example.com")).await;
+        assert!(matches!(error, Err(NotifyError::Temporary(_))), "{error:?}");
+        assert!(
+            error
+                .unwrap_err()
+                .source()
+                .unwrap()
+                .to_string()
+                .contains("sender")
+        );
         let modern = Script::new(&[(
             "EHLO",
             "250-here\r\n250-SMTPUTF8\r\n250-8BITMIME\r\n250 AUTH PLAIN",

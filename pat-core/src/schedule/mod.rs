@@ -71,17 +71,26 @@ impl Schedule {
     }
 
     /// Returns the last time up to and including `now` at which the schedule fired in the time zone `zone`;
-    /// `None` if it has not fired in the eight years before `now`.
+    /// `None` if it has not fired in the hundred years of 365 days before `now`.
     #[must_use]
     pub fn latest_at(&self, now: Timestamp, zone: &Zone) -> Option<Timestamp> {
-        // From further and further back, so that few occurrences are visited whatever their distance.
-        let first = LOOK_BACK.iter().find_map(|minutes| {
-            let start = now.checked_sub(SignedDuration::from_mins(*minutes));
-            let first = self.next_after(start.ok()?, zone)?;
-            (first <= now).then_some(first)
-        })?;
-        let next = |after: &Timestamp| self.next_after(*after, zone).filter(|next| *next <= now);
-        std::iter::successors(Some(first), next).last()
+        let first_after = |second| {
+            let next = self.next_after(Timestamp::from_second(second).ok()?, zone)?;
+            (next <= now).then_some(next)
+        };
+        // It fires after `before` and, since it fires at whole seconds, no more after `last`.
+        let mut last = now.as_second();
+        let mut before = last - LOOK_BACK.as_secs();
+        first_after(before)?;
+        while last - before > 1 {
+            let middle = before.midpoint(last);
+            if first_after(middle).is_some() {
+                before = middle;
+            } else {
+                last = middle;
+            }
+        }
+        first_after(before)
     }
 
     /// Searches from one change of the UTC offset to the next, between which real and local time run alike.
@@ -151,15 +160,9 @@ impl FromStr for Schedule {
     }
 }
 
-/// In minutes: a minute, an hour, a day, a month, a year, and the longest distance to a 29 February.
-const LOOK_BACK: [i64; 6] = [
-    1,
-    60,
-    24 * 60,
-    31 * 24 * 60,
-    366 * 24 * 60,
-    8 * 366 * 24 * 60,
-];
+/// How far back an occurrence is searched for: not more than the hundred years that one is searched
+/// ahead.
+const LOOK_BACK: SignedDuration = SignedDuration::from_hours(100 * 365 * 24);
 
 /// 2026-01-01T00:00:00Z. An expression that does not fire after this never fires.
 const FIRST_RELEASE: Timestamp = Timestamp::constant(1_767_225_600, 0);
@@ -404,6 +407,17 @@ mod tests {
                 "0 0 0 1 1 ? 2030",
                 "2034-03-01T12:00:00Z",
                 Some("2030-01-01T00:00:00Z"),
+            ),
+            // It fires 31 million times.
+            (
+                "* * * * * ? 2026",
+                "2034-03-01T12:00:00Z",
+                Some("2026-12-31T23:59:59Z"),
+            ),
+            (
+                "0 0 0 ? 2 FRI#5",
+                "2060-03-01T12:00:00Z",
+                Some("2036-02-29T00:00:00Z"),
             ),
         ] {
             let parsed: Schedule = schedule.parse().expect("a schedule");

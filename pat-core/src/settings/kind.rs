@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::marker::PhantomData;
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -176,9 +177,8 @@ impl Kind for BaseUrl {
         let rest = text
             .strip_prefix("https://")
             .or_else(|| text.strip_prefix("http://"))?;
-        let is_url_byte = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}?#".contains(&byte);
-        let authority = rest.split('/').next().unwrap_or_default();
-        (rest.bytes().all(is_url_byte) && is_host_and_port(authority))
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        (is_host_and_port(authority) && is_encoded(path, b"/:@"))
             .then(|| Some(text.trim_end_matches('/').into()))
     }
 
@@ -193,7 +193,32 @@ fn is_host_and_port(authority: &str) -> bool {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (authority, None),
     };
-    let is_address = host.starts_with('[') && host.ends_with(']');
-    let is_name = !host.is_empty() && !host.contains(['@', ':', '[', ']']);
-    (is_address || is_name) && port.is_none_or(|port| Count::<1, 65_535>::parse(port).is_some())
+    let address = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+    let is_host = match address {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && is_encoded(host, b""),
+    };
+    is_host && port.is_none_or(|port| Count::<1, 65_535>::parse(port).is_some())
+}
+
+/// Returns whether the text has only characters of a part of a URL (RFC 3986 section 3.3): unreserved
+/// ones, sub-delimiters, bytes that are encoded, and `others`.
+fn is_encoded(text: &str, others: &[u8]) -> bool {
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        let is_known = match byte {
+            b'%' => [bytes.next(), bytes.next()]
+                .iter()
+                .all(|digit| digit.is_some_and(|digit| digit.is_ascii_hexdigit())),
+            _ => {
+                byte.is_ascii_alphanumeric()
+                    || b"-._~!$&'()*+,;=".contains(&byte)
+                    || others.contains(&byte)
+            }
+        };
+        if !is_known {
+            return false;
+        }
+    }
+    true
 }

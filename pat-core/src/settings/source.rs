@@ -12,7 +12,8 @@ const VARIABLE_PREFIX: &str = "ATLASSIAN_PATS_";
 
 impl SettingsBuilder {
     /// Sets properties from text with one `name=value` on each line, such as `pat.realm = Example`. Skips
-    /// blank lines and lines that begin with `#` or `!`; ignores white space around name and value.
+    /// blank lines and lines that begin with `#` or `!`; ignores white space around name and value, and a
+    /// byte order mark (U+FEFF) at the start of the text.
     ///
     /// # Errors
     /// - [`SettingsError::NoProperty`]: a line is not of the form `name=value`.
@@ -20,6 +21,7 @@ impl SettingsBuilder {
     /// - [`SettingsError::Twice`]: two lines set one property.
     pub fn parse_properties(mut self, text: &str) -> Result<Self, SettingsError> {
         let mut seen = HashMap::new();
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (line, content) in (1..).zip(text.lines()) {
             let content = content.trim();
             if content.is_empty() || content.starts_with(['#', '!']) {
@@ -99,6 +101,19 @@ mod tests {
             (settings.max_tokens_per_user(), settings.realm()),
             (20, "a=b")
         );
+    }
+
+    #[test]
+    fn a_byte_order_mark_before_the_text_is_ignored() {
+        for (text, is_good) in [
+            ("\u{feff}pat.realm=x", true),
+            ("\u{feff}# comment", true),
+            ("\u{feff}\u{feff}pat.realm=x", false),
+            ("\n\u{feff}pat.realm=x", false),
+        ] {
+            let read = Settings::builder().parse_properties(text);
+            assert_eq!(read.is_ok(), is_good, "{text:?}");
+        }
     }
 
     #[test]

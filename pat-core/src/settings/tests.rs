@@ -104,6 +104,11 @@ const VALUES: &[(&str, &str, &[&str])] = &[
             "https://x:port",
             "https://x:65536",
             "https://a:b:80",
+            "https://[::g]",
+            "https://[]",
+            "https://x/%2",
+            "https://x%zz/",
+            "https://x/[a]",
         ],
     ),
     ("pat.notice.created", "true", BAD_BOOLEANS),
@@ -310,6 +315,7 @@ fn base_urls_lose_the_slash_at_their_end() {
         ("https://example.com/", "https://example.com"),
         ("http://[::1]:8080/a/", "http://[::1]:8080/a"),
         ("http://localhost:3000", "http://localhost:3000"),
+        ("https://a%20b/%C3%A9:@(1)", "https://a%20b/%C3%A9:@(1)"),
     ] {
         let settings = Settings::builder().base_url(given).build();
         assert_eq!(settings.expect("a good value").base_url(), Some(kept));

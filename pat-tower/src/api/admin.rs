@@ -152,7 +152,7 @@ pub(super) async fn revoke(
 ) -> ApiResult<Response> {
     let admin = administration(&state, &caller).await?;
     let family = FamilyQuery::parse(query.as_deref())?;
-    let ids = token_ids(&body.read::<Vec<i64>>()?);
+    let ids = token_ids(&body.read_array()?);
     Ok(no_content(admin.revoke_with(ids, None, family).await?))
 }
 

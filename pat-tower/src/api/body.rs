@@ -43,8 +43,14 @@ impl<const MAX: usize, S: Send + Sync> FromRequest<S> for JsonBody<MAX> {
 }
 
 impl<const MAX: usize> JsonBody<MAX> {
+    /// Reads an object.
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        read(&self.0)
+        read_object(&self.0)
+    }
+
+    /// Reads an array.
+    pub(super) fn read_array<T: DeserializeOwned>(&self) -> Result<Vec<T>, Problem> {
+        read(json(&self.0)?)
     }
 }
 
@@ -73,11 +79,24 @@ fn is_json(headers: &HeaderMap) -> bool {
     })
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+/// serde would also take an array, for the values of the members in their order.
+fn read_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let json = json(body)?;
+    if json.trim_ascii_start().starts_with(b"[") {
+        return Err(malformed("Send an object, not an array."));
+    }
+    read(json)
+}
+
+fn json(body: &[u8]) -> Result<&[u8], Problem> {
     let json = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     if json.trim_ascii().is_empty() {
         return Err(malformed("Send a body of JSON."));
     }
+    Ok(json)
+}
+
+fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(json).map_err(|error| malformed(&describe(&error)))
 }
 
@@ -157,6 +176,19 @@ mod tests {
             ),
         ] {
             assert_eq!(detail(body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn an_array_is_no_object() {
+        for (body, is_good) in [
+            (r#"{"token":"a"}"#, true),
+            ("\u{feff} {\"token\":\"a\"}", true),
+            (r#"["a"]"#, false),
+            ("\u{feff}\r\n[\"a\",1]", false),
+        ] {
+            let read = read_object::<Sample>(body.as_bytes());
+            assert_eq!(read.is_ok(), is_good, "{body}");
         }
     }
 

@@ -61,8 +61,13 @@ impl PageCursor {
         URL_SAFE_NO_PAD.encode(serde_json::to_vec(&json).unwrap_or_default())
     }
 
-    /// `None` for what [`PageCursor::encode`] cannot have made.
+    /// `None` for what [`PageCursor::encode`] cannot have made: serde also reads JSON in other forms, such
+    /// as an array of the members' values.
     pub(crate) fn decode(text: &str) -> Option<Self> {
+        Self::read(text).filter(|cursor| cursor.encode() == text)
+    }
+
+    fn read(text: &str) -> Option<Self> {
         let json = URL_SAFE_NO_PAD.decode(text).ok()?;
         let json: CursorJson = serde_json::from_slice(&json).ok()?;
         let key = match json.key {
@@ -132,7 +137,19 @@ mod tests {
     #[test]
     fn what_is_no_cursor_is_refused() {
         let mixed = cursor(SortKey::Name, SortValue::Time(Timestamp::UNIX_EPOCH));
-        for text in ["", "x", "e30", &mixed.encode(), "=", "\u{e9}"] {
+        let others = [
+            r#"["name",true,null,"ci",0,7]"#,
+            r#"{"key":{"name":null},"descending":true,"time":null,"text":"ci","created":0,"id":7}"#,
+            r#"{"descending":true,"key":"name","time":null,"text":"ci","created":0,"id":7}"#,
+            r#"{"key":"name","descending":true,"text":"ci","created":0,"id":7}"#,
+            r#"{"key":"name","descending":true,"time":null,"text":"\u0063i","created":0,"id":7}"#,
+        ]
+        .map(|json| URL_SAFE_NO_PAD.encode(json));
+        let others = others.iter().map(String::as_str);
+        for text in ["", "x", "e30", &mixed.encode(), "=", "\u{e9}"]
+            .into_iter()
+            .chain(others)
+        {
             assert_eq!(PageCursor::decode(text), None, "{text:?}");
         }
     }
