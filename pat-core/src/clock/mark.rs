@@ -111,6 +111,20 @@ mod tests {
     }
 
     #[test]
+    fn a_mark_that_a_process_keeps_follows_the_clock_within_the_bounds() {
+        let mut mark = mark(0);
+        for (minutes, clock, value) in [
+            (11, 12 * MINUTE, 12 * MINUTE),
+            (12, 400 * DAY, 22 * MINUTE),
+            (13, 0, 23 * MINUTE),
+        ] {
+            mark.advance(clock, minutes * MINUTE, 0);
+            let boot = minutes * MINUTE;
+            assert_eq!(mark, Mark { value, clock, boot });
+        }
+    }
+
+    #[test]
     fn what_tells_no_more_is_passed_over() {
         let known = mark(0);
         let read = |value, boot| Mark {

@@ -75,9 +75,10 @@ mod tests {
         };
         let (soon, expired) = (NotificationKind::ExpiresSoon, NotificationKind::Expired);
         let moment = Duration::from_micros(1);
+        let nearly_a_day = Duration::from_micros(86_399_999_999);
         for (advance, expected) in [
             (Duration::ZERO, vec![(soon, vec![first])]),
-            (DAY - moment, vec![]),
+            (nearly_a_day, vec![]),
             (moment, vec![(soon, vec![second])]),
             (6 * DAY, vec![(expired, vec![first])]),
             (DAY, vec![(expired, vec![second])]),
