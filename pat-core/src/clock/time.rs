@@ -632,6 +632,17 @@ mod tests {
     }
 
     #[test]
+    fn a_mark_that_this_process_keeps_approaches_its_clock() {
+        let (clock, time) = times();
+        let base = clock.wall();
+        clock.advance(Duration::from_mins(20));
+        clock.step_wall(seconds(DAY));
+        time.refresh();
+        // Ten times as fast as time passes, after the first ten minutes.
+        assert_eq!(time.vouched(), base + seconds((10 + 10 * 10) * 60));
+    }
+
+    #[test]
     fn a_mark_that_the_store_keeps_without_a_clock_goes_with_the_machines() {
         let (clock, time) = times();
         let base = clock.wall();
