@@ -124,6 +124,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::auth::cached_token::CachedToken;
+    use crate::token::{Owner, Token, TokenId};
 
     fn now() -> Timestamp {
         "2026-02-28T12:00:00Z".parse().expect("date")
@@ -147,6 +149,53 @@ mod tests {
         let expected = now() + SignedDuration::from_hours(90 * 24);
         assert_eq!(ask(&settings, "ci", Some(90)), Ok(Some(expected)));
         assert_eq!(ask(&settings, "ci", None), Ok(None));
+    }
+
+    /// Returns the principal of a token that expires then.
+    fn principal(expires_at: Option<Timestamp>) -> Principal {
+        Principal(CachedToken::of(&Token {
+            id: TokenId::new(1).expect("an ID"),
+            owner: Owner::new("alice").expect("an owner"),
+            name: "ci".into(),
+            created_at: now(),
+            expires_at,
+            last_used_at: None,
+            revoked_at: None,
+            parent: None,
+        }))
+    }
+
+    #[test]
+    fn a_life_span_has_from_one_day_to_the_maximum() {
+        let settings = Settings::default();
+        let max = settings.max_tokens_expiry_days();
+        let ask = |days| ask(&settings, "ci", Some(days));
+        assert!(ask(1).is_ok() && ask(i64::from(max)).is_ok());
+        assert_eq!(ask(0), Err(PolicyError::DurationNotPositive));
+        for days in [i64::from(max) + 1, i64::MAX] {
+            assert_eq!(ask(days), Err(PolicyError::DurationTooLong { max }));
+        }
+    }
+
+    #[test]
+    fn a_capped_token_ends_with_its_parent_at_the_latest() {
+        let day = |days: i64| now() + SignedDuration::from_hours(24 * days);
+        let parents = [principal(Some(day(30))), principal(None)];
+        let late = Err(PolicyError::OutlivesParent);
+        let at_will = [Ok(Some(day(31))), Ok(Some(day(30))), Ok(None)];
+        let capped = [late, Ok(Some(day(30))), Ok(Some(day(30)))];
+        for (rule, by_mortal) in [
+            (CreateByToken::Capped, &capped),
+            (CreateByToken::Allowed, &at_will),
+        ] {
+            let settings = Settings::builder().create_by_token(rule).build();
+            let settings = settings.expect("settings");
+            for (parent, expected) in parents.iter().zip([by_mortal, &at_will]) {
+                let ends = [Some(31), Some(30), None]
+                    .map(|days| end(&settings, days, Some(parent), now()));
+                assert_eq!(ends, *expected, "{rule:?} {parent:?}");
+            }
+        }
     }
 
     #[test]

@@ -111,3 +111,16 @@ impl Cache {
         self.refusals.invalidate_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_to_live_are_spread_over_the_last_tenth() {
+        let cache = Cache::new(Duration::from_secs(640), 10);
+        let times = (0..128).map(|_| cache.time_to_live().as_secs());
+        let spread = || (577..=640).rev();
+        assert!(times.eq(spread().chain(spread())));
+    }
+}

@@ -33,6 +33,25 @@ pub(crate) struct CachedToken {
 }
 
 impl CachedToken {
+    /// Returns the cache entry of a token, for a test: it ends with the token.
+    #[cfg(test)]
+    pub(crate) fn of(token: &crate::token::Token) -> std::sync::Arc<Self> {
+        let expires_at = token.expires_at;
+        std::sync::Arc::new(Self {
+            last_use: LastUseStamp::default(),
+            digest: TokenDigest::of(&token.id.get().to_le_bytes()),
+            cached_until: i64::MAX,
+            loaded_at_epoch: 0,
+            expires_micros: expires_at.map_or(i64::MAX, jiff::Timestamp::as_microsecond),
+            stripes: super::epochs::Epochs::with_stripes(1, false).stripes(token.id, &token.owner),
+            expires_at: expires_at.map(DateText::new),
+            sent: 0,
+            token_id: token.id,
+            owner: token.owner.clone(),
+            name: token.name.as_str().into(),
+        })
+    }
+
     pub(crate) fn is_expired(&self, now: Moment) -> bool {
         now.wall >= self.expires_micros
     }
@@ -55,5 +74,24 @@ impl LastUseStamp {
 
     pub(crate) fn get(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_last_use_is_noted_once_it_is_a_step_later() {
+        let last_use = LastUseStamp::default();
+        let note = |micros| {
+            last_use.note(micros);
+            last_use.get()
+        };
+        let first = 5 * STEP_MICROS;
+        assert_eq!(note(first), first);
+        assert_eq!(note(first + STEP_MICROS - 1), first);
+        assert_eq!(note(first - STEP_MICROS), first, "never an earlier one");
+        assert_eq!(note(first + STEP_MICROS), first + STEP_MICROS);
     }
 }

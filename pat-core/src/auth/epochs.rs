@@ -176,14 +176,20 @@ mod tests {
     }
 
     #[test]
-    fn tokens_seldom_share_a_stripe() {
-        let epochs = Epochs::new(false);
-        let loaded_at_epoch = epochs.current();
-        epochs.bump(&Change::TokenRevoked(token(1)));
-        let others = (2..10_002).map(|id| epochs.stripes(token(id), &owner("alice")));
-        let outdated = others.filter(|stripes| !epochs.is_current(*stripes, loaded_at_epoch));
-        // 2.4 of 10,000 are expected.
-        assert!(outdated.count() < 30);
+    fn tokens_and_owners_seldom_share_a_stripe() {
+        let changes = [
+            Change::TokenRevoked(token(1)),
+            Change::OwnerChanged(owner("1")),
+        ];
+        for change in changes {
+            let epochs = Epochs::new(false);
+            let loaded_at_epoch = epochs.current();
+            epochs.bump(&change);
+            let others = (2..10_002).map(|id| epochs.stripes(token(id), &owner(&id.to_string())));
+            let outdated = others.filter(|stripes| !epochs.is_current(*stripes, loaded_at_epoch));
+            // 2.4 of 10,000 are expected.
+            assert!(outdated.count() < 30, "{change:?}");
+        }
     }
 
     #[test]
@@ -195,6 +201,7 @@ mod tests {
         assert!(!epochs.is_fresh(at(10)));
         epochs.extend_until(5);
         assert!(epochs.is_fresh(at(9)), "a slow poll takes nothing back");
+        assert_eq!(epochs.fresh_until(), 10);
         epochs.expire();
         assert!(!epochs.is_fresh(at(i64::MIN)));
         assert!(

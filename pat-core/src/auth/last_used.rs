@@ -177,10 +177,8 @@ impl LastUsed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::cached_token::LastUseStamp;
-    use crate::auth::epochs::Epochs;
     use crate::memory::MemoryStore;
-    use crate::token::{Owner, TokenDigest};
+    use crate::token::Owner;
 
     const SECOND: i64 = 1_000_000;
 
@@ -197,26 +195,10 @@ mod tests {
         }
     }
 
-    fn cached(token: &Token) -> Arc<CachedToken> {
-        Arc::new(CachedToken {
-            digest: TokenDigest::of(&token.id.get().to_le_bytes()),
-            cached_until: i64::MAX,
-            loaded_at_epoch: 0,
-            expires_micros: i64::MAX,
-            last_use: LastUseStamp::default(),
-            stripes: Epochs::new(false).stripes(token.id, &token.owner),
-            expires_at: None,
-            sent: 0,
-            token_id: token.id,
-            owner: token.owner.clone(),
-            name: "ci".into(),
-        })
-    }
-
     #[test]
     fn a_grant_starts_with_what_an_earlier_one_has_noted() {
         let (last_used, token) = (LastUsed::default(), token(1));
-        let [first, second] = [cached(&token), cached(&token)];
+        let [first, second] = [CachedToken::of(&token), CachedToken::of(&token)];
         assert!(!last_used.follow(&first, &token), "never used");
         first.last_use.note(2 * SECOND);
         assert!(last_used.follow(&second, &token));
@@ -235,7 +217,7 @@ mod tests {
         let last_used = LastUsed::default();
         for id in 1..=TOKENS {
             let token = token(id);
-            let cached = cached(&token);
+            let cached = CachedToken::of(&token);
             last_used.follow(&cached, &token);
             cached.last_use.note(id * SECOND);
         }
@@ -249,5 +231,82 @@ mod tests {
         let flushed = last_used.flush(&MemoryStore::default()).await;
         assert_eq!(flushed.expect("the store takes it"), new.len());
         assert_eq!(last_used.table().tokens.len(), 0);
+    }
+    #[test]
+    fn cached_tokens_are_released_when_twice_as_many_are_held_as_in_use() {
+        let last_used = LastUsed::default();
+        let held = |ids: std::ops::RangeInclusive<i64>| {
+            for id in ids {
+                last_used.follow(&CachedToken::of(&token(id)), &token(id));
+            }
+            let table = last_used.table();
+            let held = table.tokens.values().map(|entry| entry.cached.len());
+            held.sum::<usize>()
+        };
+        assert_eq!(held(1..=2_000), 2 * FEW);
+        assert_eq!(held(2_001..=2_001), 1, "the one that is just loaded");
+        assert_eq!(held(2_002..=4_000), 2 * FEW);
+    }
+
+    #[tokio::test]
+    async fn what_the_store_has_is_neither_written_nor_shown_again() {
+        let (last_used, store) = (LastUsed::default(), MemoryStore::default());
+        let [never, mut stored, used] = [1, 2, 3].map(token);
+        stored.last_used_at = Timestamp::from_second(9).ok();
+        let cached = [&never, &stored, &used].map(CachedToken::of);
+        assert!(!last_used.follow(&cached[0], &never));
+        assert!(last_used.follow(&cached[1], &stored));
+        assert!(!last_used.follow(&cached[2], &used));
+        assert_eq!(last_used.unwritten(), []);
+        cached[2].last_use.note(5 * SECOND);
+        let mut tokens = [never, stored, used];
+        last_used.refresh(&mut tokens);
+        let shown = tokens.map(|token| token.last_used_at.map(Timestamp::as_second));
+        assert_eq!(shown, [None, Some(9), Some(5)]);
+        assert_eq!(last_used.flush(&store).await.expect("written"), 1);
+        assert_eq!(last_used.unwritten(), []);
+    }
+
+    #[tokio::test]
+    async fn a_flush_of_some_tokens_leaves_the_others_to_the_next() {
+        let (last_used, store) = (LastUsed::default(), MemoryStore::default());
+        let tokens = [1, 2, 3].map(token);
+        let cached = tokens.each_ref().map(CachedToken::of);
+        for (cached, token) in cached.iter().zip(&tokens) {
+            last_used.follow(cached, token);
+            cached.last_use.note(SECOND);
+        }
+        let ids = [tokens[0].id, tokens[2].id, tokens[0].id];
+        let flushed = last_used.flush_of(&ids, &store).await;
+        assert_eq!(flushed.expect("written"), 2);
+        let ids = || {
+            last_used
+                .unwritten()
+                .into_iter()
+                .map(|last_use| last_use.id)
+        };
+        assert!(ids().eq([tokens[1].id]));
+    }
+
+    #[tokio::test]
+    async fn a_token_is_tracked_while_it_is_cached_or_its_use_is_unwritten() {
+        let (last_used, store) = (LastUsed::default(), MemoryStore::default());
+        let [in_use, unwritten, written] = [1, 2, 3].map(token);
+        let cached = CachedToken::of(&in_use);
+        last_used.follow(&cached, &in_use);
+        for token in [&unwritten, &written] {
+            let released = CachedToken::of(token);
+            last_used.follow(&released, token);
+            released.last_use.note(SECOND);
+        }
+        let flushed = last_used.flush_of(&[written.id], &store).await;
+        assert_eq!(flushed.expect("written"), 1);
+        last_used.forget_unused();
+        let mut tracked: Vec<_> = last_used.table().tokens.keys().copied().collect();
+        tracked.sort_unstable();
+        assert_eq!(tracked, [in_use.id, unwritten.id]);
+        // Its next use is not lost.
+        cached.last_use.note(SECOND);
+        assert_eq!(last_used.flush(&store).await.expect("written"), 2);
     }
 }

@@ -189,4 +189,31 @@ mod tests {
         assert!(!miss_limiter.admits(&other, at(0)));
         assert!(miss_limiter.admits(&other, at(1_000_000)));
     }
+    #[test]
+    fn the_latest_valid_token_is_known_however_full_its_bucket_is() {
+        let miss_limiter = MissLimiter::new(1);
+        assert_eq!(miss_limiter.fingerprints.len(), 1);
+        for number in 0..100_u8 {
+            let digest = TokenDigest::of(&[number]);
+            miss_limiter.note_good(&digest);
+            assert!(miss_limiter.is_known(&digest));
+        }
+    }
+
+    #[test]
+    fn a_flood_is_logged_every_ten_seconds() {
+        let miss_limiter = MissLimiter::new(10);
+        let junk = TokenDigest::of(b"junk");
+        let warned_at = |now| {
+            miss_limiter.admits(&junk, at(now));
+            miss_limiter.warned_at.load(Ordering::Relaxed)
+        };
+        assert_eq!(warned_at(0), i64::MIN, "there is no flood");
+        for _ in 0..20 * UNKNOWN_PER_SECOND {
+            miss_limiter.note_unknown(at(0));
+        }
+        for (now, expected) in [(1, 1), (SILENCE, 1), (SILENCE + 1, SILENCE + 1)] {
+            assert_eq!(warned_at(now), expected, "{now}");
+        }
+    }
 }

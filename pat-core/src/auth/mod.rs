@@ -407,14 +407,16 @@ impl Authenticator {
 #[cfg(test)]
 mod tests {
     use jiff::SignedDuration;
+    use tokio_util::sync::CancellationToken;
 
+    use super::miss_limiter::UNKNOWN_PER_SECOND;
     use super::*;
     use crate::caller::Caller;
     use crate::memory::MemoryStore;
     use crate::policy::TokenRequest;
     use crate::service::Pats;
-    use crate::store::Change;
-    use crate::testing::{TestClock, TestDirectory};
+    use crate::store::{Change, SCHEMA_VERSION};
+    use crate::testing::{RecordingSink, TestClock, TestDirectory};
     use crate::token::{Owner, PlainToken, RandomnessError, TokenId};
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -423,22 +425,29 @@ mod tests {
         pats: Pats,
         clock: Arc<TestClock>,
         directory: TestDirectory,
+        sink: RecordingSink,
         owner: Owner,
     }
 
     impl Host {
         fn new() -> Self {
+            Self::with_store(Arc::new(MemoryStore::default()))
+        }
+
+        fn with_store(store: Arc<MemoryStore>) -> Self {
             let (clock, directory) = (Arc::<TestClock>::default(), TestDirectory::default());
-            let pats = Pats::builder(Arc::new(MemoryStore::default()));
-            let pats = pats
+            let sink = RecordingSink::default();
+            let pats = Pats::builder(store)
                 .users(Arc::new(directory.clone()))
                 .clock(clock.clone())
+                .events(Arc::new(sink.clone()))
                 .build();
             let owner = directory.add("alice");
             Self {
                 pats,
                 clock,
                 directory,
+                sink,
                 owner,
             }
         }
@@ -447,18 +456,23 @@ mod tests {
             &self.pats.0.auth
         }
 
-        /// Creates a token that lasts for a day, and loads it into the cache.
-        async fn cached_token(&self) -> (TokenId, TokenDigest) {
+        /// Creates a token that lasts for a day.
+        async fn token(&self) -> (TokenId, TokenDigest) {
             let caller = Caller::cookie_authenticated(self.owner.clone());
             let request = TokenRequest {
                 name: "ci".into(),
                 lifetime_days: Some(1),
             };
             let created = self.pats.create(&caller, request).await.expect("a token");
-            let digest = created.plain.digest();
+            (created.token.id, created.plain.digest())
+        }
+
+        /// Creates a token that lasts for a day, and loads it into the cache.
+        async fn cached_token(&self) -> (TokenId, TokenDigest) {
+            let (id, digest) = self.token().await;
             self.load(digest).await.expect("a principal");
             assert!(self.is_hit(&digest));
-            (created.token.id, digest)
+            (id, digest)
         }
 
         async fn load(&self, digest: TokenDigest) -> AuthResult {
@@ -467,6 +481,33 @@ mod tests {
 
         fn is_hit(&self, digest: &TokenDigest) -> bool {
             matches!(self.auth().authenticate_cached(digest), Some(Ok(_)))
+        }
+
+        /// Returns whether the cache holds a token or a refusal, current or not.
+        fn is_held(&self, digest: &TokenDigest) -> bool {
+            let cache = &self.auth().cache;
+            cache.cached(digest, |_| true).is_some() || cache.refusal(digest, |_| true).is_some()
+        }
+
+        /// Presents more unknown tokens than a node looks up.
+        fn flood(&self) {
+            let auth = self.auth();
+            for _ in 0..=UNKNOWN_PER_SECOND {
+                auth.miss_limiter.note_unknown(auth.context.time.now());
+            }
+        }
+
+        /// Returns how many first uses the event sink has received.
+        async fn first_uses(&self) -> usize {
+            let (context, stop) = (&self.auth().context, CancellationToken::new());
+            stop.cancel();
+            context.events.deliver(0, &stop, &context.outages).await;
+            let events = self.sink.events();
+            let is_first_use = |kind: &EventKind| matches!(kind, EventKind::FirstUsed { .. });
+            events
+                .iter()
+                .filter(|event| is_first_use(&event.kind))
+                .count()
         }
     }
 
@@ -607,5 +648,77 @@ mod tests {
         assert_eq!(requests(&unknown), [true, true], "final");
         auth.epochs.bump(&Change::TokenRevoked(id));
         assert_eq!(requests(&refused), [false, false], "changed since");
+    }
+
+    #[tokio::test]
+    async fn a_date_that_moves_invalidates_all_that_was_loaded_before() {
+        let observes: [fn(&Authenticator, Moment, StoreTime); 2] =
+            [Authenticator::observe, Authenticator::observe_moved];
+        for observe in observes {
+            let host = Host::new();
+            let (_, digest) = host.cached_token().await;
+            let unknown = TokenDigest::of(b"unknown");
+            assert!(host.load(unknown).await.is_err());
+            let auth = host.auth();
+            let before = auth.context.time.now();
+            let loaded = Arc::clone(auth).load(digest).await;
+            observe(auth, before, StoreTime::default());
+            assert!(host.is_hit(&digest), "it has not moved");
+            assert!(auth.is_recent_enough(&loaded, before));
+            host.clock.step_wall(SignedDuration::from_hours(1));
+            observe(auth, before, StoreTime::default());
+            assert!(!auth.is_recent_enough(&loaded, before), "a load under way");
+            assert!(!host.is_held(&digest) && !host.is_held(&unknown));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_outdated_node_stops_using_its_cache_once_and_its_store_each_time() {
+        let host = Host::new();
+        let (_, digest) = host.cached_token().await;
+        let auth = host.auth();
+        let versions = |readable_from| StoreVersions {
+            version: SCHEMA_VERSION + 1,
+            readable_from,
+        };
+        let epoch = auth.epochs.current();
+        let observed = auth.observe_versions(versions(SCHEMA_VERSION));
+        assert!(observed.is_ok() && host.is_hit(&digest));
+        for _ in 0..2 {
+            let observed = auth.observe_versions(versions(SCHEMA_VERSION + 1));
+            assert!(matches!(observed, Err(StoreError::Outdated { .. })));
+            assert!(!auth.epochs.is_fresh(auth.context.time.now()));
+            assert!(!host.is_held(&digest));
+            assert_eq!(auth.epochs.current(), epoch + 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn tokens_of_the_store_and_new_ones_are_looked_up_during_a_flood() {
+        let store = Arc::new(MemoryStore::default());
+        let (host, other) = (Host::with_store(store.clone()), Host::with_store(store));
+        let (_, digest) = other.token().await;
+        host.flood();
+        let refused = host.load(digest).await;
+        assert!(matches!(
+            refused,
+            Err(AuthError::Unavailable(Unavailable::TooManyUnknown))
+        ));
+        host.auth().learn_known().await.expect("they are read");
+        host.load(digest).await.expect("a token of the store");
+        let (_, new) = host.token().await;
+        host.load(new).await.expect("a new token");
+    }
+
+    #[tokio::test]
+    async fn the_first_use_of_a_token_is_an_event_and_later_ones_are_not() {
+        let host = Host::new();
+        let (id, digest) = host.token().await;
+        assert_eq!(host.first_uses().await, 0);
+        for _ in 0..2 {
+            host.load(digest).await.expect("a principal");
+            assert_eq!(host.first_uses().await, 1);
+            host.auth().epochs.bump(&Change::TokenRevoked(id));
+        }
     }
 }

@@ -75,7 +75,9 @@ mod tests {
 
     use super::*;
 
-    const HOUR: i64 = DAY / 24;
+    const MINUTE: i64 = 60_000_000;
+    const HOUR: i64 = 3_600_000_000;
+    const DAY: i64 = 86_400_000_000;
 
     fn mark(clock: i64) -> Mark {
         Mark {
@@ -102,8 +104,24 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_a_little_behind_catches_up_and_one_far_behind_does_not() {
-        assert_eq!(mark(-HOUR).at_least(DAY), 23 * HOUR);
-        assert_eq!(mark(-2 * DAY).at_least(DAY), DAY);
+        assert_eq!(mark(-HOUR).at_least(HOUR), HOUR - HOUR / 24);
+        assert_eq!(mark(-HOUR).at_least(2 * DAY), 47 * HOUR, "it has caught up");
+        assert_eq!(mark(-DAY).at_least(DAY), 23 * HOUR);
+        assert_eq!(mark(-DAY - 1).at_least(DAY), DAY);
+    }
+
+    #[test]
+    fn a_mark_that_a_process_keeps_follows_the_clock_within_the_bounds() {
+        let mut mark = mark(0);
+        for (minutes, clock, value) in [
+            (11, 12 * MINUTE, 12 * MINUTE),
+            (12, 400 * DAY, 22 * MINUTE),
+            (13, 0, 23 * MINUTE),
+        ] {
+            mark.advance(clock, minutes * MINUTE, 0);
+            let boot = minutes * MINUTE;
+            assert_eq!(mark, Mark { value, clock, boot });
+        }
     }
 
     #[test]

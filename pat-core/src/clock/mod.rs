@@ -3,8 +3,10 @@
 #[cfg(target_os = "linux")]
 mod anchor;
 #[cfg(target_os = "linux")]
-mod coarse;
+mod linux;
 mod mark;
+#[cfg(not(target_os = "linux"))]
+mod portable;
 mod time;
 
 use std::fmt::Debug;
@@ -13,6 +15,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+#[cfg(target_os = "linux")]
+use self::linux as system;
+#[cfg(not(target_os = "linux"))]
+use self::portable as system;
 pub(crate) use self::time::{Moment, Time};
 
 /// The source of the time for all decisions of a service.
@@ -84,53 +90,47 @@ impl Clock for SystemClock {
         Timestamp::now()
     }
 
-    #[cfg(target_os = "linux")]
     fn boot(&self) -> Duration {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
-        let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or_default();
-        Duration::new(seconds, nanoseconds)
+        system::boot()
     }
 
-    #[cfg(target_os = "linux")]
     fn boot_coarse(&self) -> Duration {
-        coarse::boot()
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the clock that all others must use"
-    )]
-    fn boot(&self) -> Duration {
-        use std::sync::{LazyLock, Mutex, PoisonError};
-        use std::time::{Instant, SystemTime};
-
-        struct Reading {
-            monotonic: Instant,
-            wall: SystemTime,
-            passed: Duration,
-        }
-        static LAST: LazyLock<Mutex<Reading>> = LazyLock::new(|| {
-            Mutex::new(Reading {
-                monotonic: Instant::now(),
-                wall: SystemTime::now(),
-                passed: Duration::ZERO,
-            })
-        });
-        let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-        let (monotonic, wall) = (Instant::now(), SystemTime::now());
-        let by_wall = wall.duration_since(last.wall).unwrap_or_default();
-        let passed = last.passed + by_wall.max(monotonic - last.monotonic);
-        *last = Reading {
-            monotonic,
-            wall,
-            passed,
-        };
-        passed
+        system::boot_coarse()
     }
 }
 
 pub(crate) fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A clock that implements only what it must.
+    #[derive(Debug)]
+    struct Least;
+
+    impl Clock for Least {
+        fn wall(&self) -> Timestamp {
+            Timestamp::MAX
+        }
+
+        fn boot(&self) -> Duration {
+            Duration::from_secs(5)
+        }
+    }
+
+    #[test]
+    fn the_coarse_reading_is_the_precise_one_unless_a_clock_has_its_own() {
+        assert_eq!(Least.boot_coarse(), Least.boot());
+    }
+
+    #[test]
+    fn the_systems_clock_has_the_date_and_the_time_since_the_boot() {
+        let before: Timestamp = "2026-01-01T00:00:00Z".parse().expect("a date");
+        assert!(SystemClock.wall() > before);
+        let (coarse, boot) = (SystemClock.boot_coarse(), SystemClock.boot());
+        assert!(coarse > Duration::ZERO && coarse <= boot);
+    }
 }

@@ -223,7 +223,7 @@ impl Time {
                 let least = vouched.saturating_sub(asked.end);
                 if is_first { least } else { old.max(least) }
             }
-            _ if least > old || most < old || is_first => most,
+            _ if is_first || !(least..=most).contains(&old) => most,
             _ if state
                 .measured
                 .is_some_and(|at| asked.end - at > MEASURED_FOR) =>
@@ -520,5 +520,189 @@ mod tests {
         let moved = bounds.next(Some(base), base + seconds(-400 * DAY));
         assert_eq!(moved, base + seconds(10));
         assert_eq!(bounds.next(None, base), base, "the first one is the clock");
+    }
+    /// Returns the time of a store with this clock, which agrees with the mark.
+    fn agreed(clock: Timestamp) -> StoreTime {
+        StoreTime {
+            clock: Some(clock),
+            mark: Some(clock),
+        }
+    }
+
+    const MICRO: SignedDuration = SignedDuration::from_micros(1);
+
+    #[test]
+    fn the_machines_clock_counts_until_a_database_has_said_its_own() {
+        let (clock, time) = times();
+        let base = clock.wall();
+        clock.step_wall(seconds(DAY));
+        assert!(time.observe(time.now().boot, StoreTime::default()));
+        assert_eq!(
+            (at(&time), time.machine()),
+            (base + seconds(DAY), clock.wall())
+        );
+        assert!(time.observe(time.now().boot, agreed(base)));
+        for _ in 0..2 {
+            clock.step_wall(seconds(DAY));
+            assert!(!time.observe(time.now().boot, StoreTime::default()));
+            assert_eq!((time.refresh().timestamp(), at(&time)), (base, base));
+        }
+    }
+
+    #[test]
+    fn a_step_that_a_reading_has_found_is_reported_once_if_it_exceeds_a_second() {
+        for (step, has_moved) in [
+            (seconds(1), false),
+            (seconds(1) + MICRO, true),
+            (seconds(-1), false),
+        ] {
+            let (clock, time) = times();
+            clock.step_wall(step);
+            time.refresh();
+            let observe = || time.observe(time.now().boot, StoreTime::default());
+            assert_eq!(observe(), has_moved, "{step:?}");
+            assert!(!observe());
+        }
+    }
+
+    #[test]
+    fn the_quickest_measurement_counts_for_a_minute() {
+        let (clock, time) = times();
+        let base = clock.wall();
+        let start = time.now().boot;
+        // Takes a second, and returns what the clock showed in its middle.
+        let observe_slowly = || {
+            let asked = time.now().boot;
+            clock.advance(Duration::from_secs(1));
+            let passed = SignedDuration::from_micros(time.now().boot - start);
+            let shown = base + passed - SignedDuration::from_millis(500);
+            assert!(!time.observe(asked, agreed(shown)));
+            at(&time).duration_since(base + passed)
+        };
+        let exact = SignedDuration::ZERO;
+        let late = SignedDuration::from_millis(500);
+        let _ = time.observe(start, agreed(base));
+        assert_eq!(observe_slowly(), exact);
+        clock.advance(Duration::from_secs(58));
+        assert_eq!(observe_slowly(), exact, "a minute later");
+        clock.advance(Duration::from_micros(1));
+        assert_eq!(observe_slowly(), late, "more than a minute later");
+        // Which counts for another minute.
+        let asked = time.now().boot;
+        clock.advance(Duration::from_secs(2));
+        let passed = SignedDuration::from_micros(time.now().boot - start);
+        let shown = base + passed;
+        assert!(!time.observe(asked, agreed(shown)));
+        assert_eq!(at(&time), shown + late);
+    }
+
+    #[test]
+    fn a_clock_behind_the_mark_by_a_second_still_counts() {
+        for (behind, date) in [
+            (seconds(1), seconds(-1)),
+            (seconds(1) + MICRO, SignedDuration::ZERO),
+        ] {
+            let (clock, time) = times();
+            let base = clock.wall();
+            let time_of_store = StoreTime {
+                clock: Some(base - behind),
+                mark: Some(base),
+            };
+            let _ = time.observe(time.now().boot, time_of_store);
+            assert_eq!(at(&time), base + date, "{behind:?}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_drifts_from_the_mark_by_up_to_a_minute_has_not_leapt() {
+        for (drift, is_doubtful) in [(seconds(60), false), (seconds(60) + MICRO, true)] {
+            let (clock, time) = times();
+            let base = clock.wall();
+            let observe = |leap| {
+                let said = StoreTime {
+                    clock: Some(base + leap),
+                    mark: Some(base),
+                };
+                let _ = time.observe(time.now().boot, said);
+                time.doubtful_leap().is_some()
+            };
+            assert!(!observe(seconds(30)));
+            assert_eq!(observe(seconds(30) + drift), is_doubtful, "{drift:?}");
+        }
+    }
+
+    #[test]
+    fn a_mark_that_this_process_keeps_approaches_its_clock() {
+        let (clock, time) = times();
+        let base = clock.wall();
+        clock.advance(Duration::from_mins(20));
+        clock.step_wall(seconds(DAY));
+        time.refresh();
+        // Ten times as fast as time passes, after the first ten minutes.
+        assert_eq!(time.vouched(), base + seconds((10 + 10 * 10) * 60));
+    }
+
+    #[test]
+    fn a_mark_that_the_store_keeps_without_a_clock_goes_with_the_machines() {
+        let (clock, time) = times();
+        let base = clock.wall();
+        let bounds = time.mark_bounds();
+        let unread = (Timestamp::MIN, Timestamp::MIN);
+        assert_eq!((bounds.at_least, bounds.at_most), unread);
+        let said = |mark| StoreTime {
+            clock: None,
+            mark: Some(base + seconds(mark)),
+        };
+        // The machine's clock is behind, and was before this process began.
+        assert!(time.observe(time.now().boot, said(DAY)));
+        assert_eq!(at(&time), base + seconds(DAY));
+        assert_eq!(time.doubtful_leap(), None);
+        clock.advance(Duration::from_secs(10));
+        // No other node has moved it meanwhile.
+        let _ = time.observe(time.now().boot, said(DAY));
+        assert_eq!(
+            time.mark_bounds().at_least,
+            base + seconds(DAY + 10) - late(10)
+        );
+    }
+
+    /// By how much a mark goes slower in so many seconds while it waits for a clock.
+    fn late(waited: i64) -> SignedDuration {
+        SignedDuration::from_micros(waited * 1_000_000 / 24)
+    }
+
+    #[test]
+    fn a_mark_that_this_process_has_moved_moves_on_from_there() {
+        let (clock, time) = times();
+        let base = clock.wall();
+        clock.advance(Duration::from_mins(10));
+        let moved = |mark| time.observe_moved(time.now().boot, said(base, 400 * DAY, mark));
+        let _ = moved(0);
+        clock.advance(Duration::from_mins(1));
+        // As expected, so that it would tell a reader nothing.
+        let _ = moved(60);
+        clock.advance(Duration::from_mins(1));
+        assert_eq!(time.mark_bounds().at_most, base + seconds(60 + 10 * 60));
+    }
+
+    #[test]
+    fn a_difference_of_clock_and_mark_is_logged_every_ten_minutes_until_it_ends() {
+        let (clock, time) = times();
+        let base = clock.wall();
+        let start = time.now().boot;
+        let report = |passed: u64, leap| {
+            clock.advance(Duration::from_secs(passed));
+            let _ = time.observe(time.now().boot, said(base, leap, 0));
+            time.report_leap();
+            let warned = time.state().warned;
+            warned.map(|at| (at - start) / 1_000_000)
+        };
+        assert_eq!(report(0, 0), None);
+        assert_eq!(report(1, DAY), Some(1));
+        assert_eq!(report(599, DAY), Some(1));
+        assert_eq!(report(1, DAY), Some(601));
+        let _ = time.observe_moved(time.now().boot, agreed(base));
+        time.report_leap();
+        assert_eq!(time.state().warned, None);
     }
 }

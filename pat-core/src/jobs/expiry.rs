@@ -37,3 +37,63 @@ pub(super) async fn run(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::fixture::Fixture;
+    use super::*;
+    use crate::notification::Notifier;
+    use crate::store::Job;
+    use crate::testing::RecordingNotifier;
+
+    #[tokio::test]
+    async fn a_token_is_announced_in_the_days_of_warning_and_when_it_has_expired() {
+        const DAY: Duration = Duration::from_hours(24);
+        let notifier: Arc<dyn Notifier> = Arc::new(RecordingNotifier::default());
+        let fixture = Fixture::new(&[notifier]);
+        let alice = fixture.directory.add("alice");
+        let mut tokens = Vec::new();
+        for days in [7, 8] {
+            tokens.push(fixture.token(&alice, days).await);
+        }
+        let [first, second] = tokens[..] else {
+            unreachable!("two tokens")
+        };
+        assert_eq!(fixture.take().await.len(), 2, "created");
+        let announced = async || {
+            let mut job = fixture.run(Job::ExpiryCheck).await;
+            assert!(run(&mut job).await.is_ok());
+            assert!(job.end(Err(Interrupted::Stopped)).await.is_ok());
+            let taken = fixture.take().await.into_iter();
+            let announced = taken.map(|queued| {
+                let tokens = queued.tokens.iter().map(|token| token.id);
+                (queued.kind, tokens.collect::<Vec<_>>())
+            });
+            announced.collect::<Vec<_>>()
+        };
+        let (soon, expired) = (NotificationKind::ExpiresSoon, NotificationKind::Expired);
+        let moment = Duration::from_micros(1);
+        let nearly_a_day = Duration::from_micros(86_399_999_999);
+        for (advance, expected) in [
+            (Duration::ZERO, vec![(soon, vec![first])]),
+            (nearly_a_day, vec![]),
+            (moment, vec![(soon, vec![second])]),
+            (6 * DAY, vec![(expired, vec![first])]),
+            (DAY, vec![(expired, vec![second])]),
+        ] {
+            fixture.clock.advance(advance);
+            assert_eq!(announced().await, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_queued_without_a_notifier() {
+        let fixture = Fixture::new(&[]);
+        let alice = fixture.directory.add("alice");
+        fixture.token(&alice, 1).await;
+        assert!(run(&mut fixture.run(Job::ExpiryCheck).await).await.is_ok());
+        assert_eq!(fixture.take().await, []);
+    }
+}

@@ -108,3 +108,104 @@ impl LeasedRun<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::Fixture;
+    use super::*;
+    use crate::clock::Clock as _;
+    use crate::store::LeaseAnswer;
+
+    const MICRO: Duration = Duration::from_micros(1);
+
+    #[tokio::test]
+    async fn a_run_renews_its_lease_after_a_third_and_stops_after_four_fifths() {
+        for (passed, is_held, is_renewed) in [
+            (LEASE_TTL / 3, true, false),
+            (LEASE_TTL / 3 + MICRO, true, true),
+            (LEASE_TTL / 5 * 4, true, true),
+            (LEASE_TTL / 5 * 4 + MICRO, false, false),
+        ] {
+            let fixture = Fixture::new(&[]);
+            let mut run = fixture.run(Job::Prune).await;
+            let begun = run.renewed;
+            fixture.clock.advance(passed);
+            let now = run.heartbeat().await.ok();
+            assert_eq!(now, is_held.then(|| fixture.clock.wall()), "{passed:?}");
+            let renewed = if is_renewed { micros(passed) } else { 0 };
+            assert_eq!(run.renewed, begun + renewed, "{passed:?}");
+            // Another node cannot have the lease a minute after it was renewed, less a moment.
+            let rest = LEASE_TTL.saturating_sub(passed + MICRO);
+            fixture.clock.advance(rest);
+            assert_eq!(fixture.acquire(Job::Prune).await, LeaseAnswer::Held);
+            fixture.clock.advance(MICRO);
+            let taken = fixture.acquire(Job::Prune).await;
+            assert_eq!(taken == LeaseAnswer::Held, is_renewed, "{passed:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_run_ends_when_it_is_stopped_or_its_lease_is_taken() {
+        let fixture = Fixture::new(&[]);
+        let mut run = fixture.run(Job::Prune).await;
+        fixture.stop.cancel();
+        assert!(matches!(run.heartbeat().await, Err(Interrupted::Stopped)));
+
+        let fixture = Fixture::new(&[]);
+        let mut run = fixture.run(Job::Prune).await;
+        fixture.clock.advance(LEASE_TTL);
+        fixture.run(Job::Prune).await;
+        // As if the lease had been acquired later.
+        run.renewed += micros(LEASE_TTL / 2);
+        let lost = run.heartbeat().await;
+        assert!(matches!(
+            lost,
+            Err(Interrupted::Failed(StoreError::LeaseLost))
+        ));
+    }
+
+    #[tokio::test]
+    async fn only_a_complete_run_is_done_and_the_feed_never_is() {
+        let stopped = || Err(Interrupted::Stopped);
+        let failed = || Err(Interrupted::Failed(StoreError::Timeout));
+        for (job, result, is_done) in [
+            (Job::Prune, Ok(()), true),
+            (Job::ExpiryCheck, Ok(()), true),
+            (Job::EventFeed, Ok(()), false),
+            (Job::Prune, stopped(), false),
+            (Job::Prune, failed(), false),
+            (Job::EventFeed, stopped(), false),
+        ] {
+            let fixture = Fixture::new(&[]);
+            let expected = match &result {
+                Ok(()) => Some(JobRun::Done),
+                Err(Interrupted::Stopped) => Some(JobRun::Interrupted),
+                Err(Interrupted::Failed(_)) => None,
+            };
+            let ended = fixture.run(job).await.end(result).await;
+            assert_eq!(ended.ok(), expected, "{job:?}");
+            // The lease is released in any case.
+            match fixture.acquire(job).await {
+                LeaseAnswer::Done => assert!(is_done, "{job:?} {expected:?}"),
+                LeaseAnswer::Acquired(_) => assert!(!is_done, "{job:?} {expected:?}"),
+                LeaseAnswer::Held => panic!("{job:?} {expected:?}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_run_that_has_lost_its_lease_is_not_done() {
+        let fixture = Fixture::new(&[]);
+        let lost = || Err(Interrupted::Failed(StoreError::LeaseLost));
+        for result in [Ok(()), lost()] {
+            let run = fixture.run(Job::Prune).await;
+            fixture.clock.advance(LEASE_TTL);
+            let other = fixture.run(Job::Prune).await;
+            let ended = run.end(result).await;
+            assert!(matches!(ended, Err(StoreError::LeaseLost)));
+            assert_eq!(fixture.acquire(Job::Prune).await, LeaseAnswer::Held);
+            let ended = other.end(Err(Interrupted::Stopped)).await;
+            assert!(matches!(ended, Ok(JobRun::Interrupted)));
+        }
+    }
+}

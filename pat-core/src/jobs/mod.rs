@@ -2,6 +2,8 @@
 
 mod expiry;
 mod feed;
+#[cfg(test)]
+mod fixture;
 mod lease;
 mod outbox;
 mod prune;

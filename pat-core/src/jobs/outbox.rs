@@ -31,6 +31,7 @@ const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 const MAX_ATTEMPTS: u32 = 125;
 /// The most attempts to settle a notification.
 const SETTLE_ATTEMPTS: u32 = 5;
+const SETTLE_PAUSE: Duration = Duration::from_secs(1);
 
 impl Node {
     /// Sends the due notifications, and returns how many were sent. After `stop`, claims no more.
@@ -69,20 +70,12 @@ impl Node {
             },
             Err(error) => again(&queued, one_line(&error), queued.sent_by.clone()),
         };
-        for attempt in 1.. {
+        let settling = settle(SETTLE_PAUSE, || {
             let now = self.context.time.refresh().timestamp();
-            let settled = self
-                .in_time(store.settle_notification(&queued.claim, &outcome, now))
-                .await;
-            match settled {
-                Ok(is_settled) => {
-                    self.report(&queued, &outcome, is_settled);
-                    break;
-                }
-                Err(error) if attempt == SETTLE_ATTEMPTS => return Err(error),
-                Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
-            }
-        }
+            self.in_time(store.settle_notification(&queued.claim, &outcome, now))
+        });
+        let is_settled = settling.await?;
+        self.report(&queued, &outcome, is_settled);
         Ok(outcome)
     }
 
@@ -198,6 +191,20 @@ impl Node {
     }
 }
 
+/// Calls the store until it succeeds, at most [`SETTLE_ATTEMPTS`] times.
+async fn settle<F>(pause: Duration, call: impl Fn() -> F) -> Result<bool, StoreError>
+where
+    F: Future<Output = Result<bool, StoreError>>,
+{
+    for _ in 1..SETTLE_ATTEMPTS {
+        if let Ok(is_settled) = call().await {
+            return Ok(is_settled);
+        }
+        tokio::time::sleep(pause).await;
+    }
+    call().await
+}
+
 /// Returns the outcome of a failed attempt: a retry, or dead after the last one.
 fn again(queued: &QueuedNotification, error: String, sent_by: Vec<String>) -> Outcome {
     if queued.attempts >= MAX_ATTEMPTS {
@@ -238,7 +245,194 @@ fn one_line(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+
+    use super::super::fixture::Fixture;
     use super::*;
+    use crate::store::RevocationScope;
+    use crate::testing::RecordingNotifier;
+    use crate::token::TokenId;
+
+    /// Two notifiers, and a fixture with them.
+    struct Hosts {
+        fixture: Fixture,
+        mail: RecordingNotifier,
+        chat: RecordingNotifier,
+        alice: Owner,
+    }
+
+    #[derive(Debug)]
+    struct Named(&'static str, RecordingNotifier);
+
+    #[async_trait]
+    impl Notifier for Named {
+        fn name(&self) -> &'static str {
+            self.0
+        }
+
+        async fn send(&self, notification: &Notification) -> Result<(), NotifyError> {
+            self.1.send(notification).await
+        }
+    }
+
+    impl Hosts {
+        fn new() -> Self {
+            let (mail, chat) = (RecordingNotifier::default(), RecordingNotifier::default());
+            let notifiers: [Arc<dyn Notifier>; 2] = [
+                Arc::new(Named("mail", mail.clone())),
+                Arc::new(Named("chat", chat.clone())),
+            ];
+            let fixture = Fixture::new(&notifiers);
+            let alice = fixture.directory.add("alice");
+            Self {
+                fixture,
+                mail,
+                chat,
+                alice,
+            }
+        }
+
+        /// Queues a notification for a user.
+        async fn queue(&self, owner: &Owner) -> TokenId {
+            self.fixture.token(owner, 90).await
+        }
+
+        async fn deliver(&self) -> u64 {
+            let node = self.fixture.node();
+            let count = node.deliver_until(&self.fixture.stop).await;
+            count.expect("the store takes it")
+        }
+
+        /// Returns how many notifications are pending and dead.
+        async fn outbox(&self) -> (u64, u64) {
+            let outbox = self.fixture.store.outbox().await.expect("counts");
+            (outbox.pending, outbox.dead)
+        }
+
+        /// Returns how many notifications each notifier has sent.
+        fn sent(&self) -> (usize, usize) {
+            (self.mail.sent().len(), self.chat.sent().len())
+        }
+    }
+
+    #[tokio::test]
+    async fn each_notifier_sends_a_notification_once() {
+        let hosts = Hosts::new();
+        hosts.queue(&hosts.alice).await;
+        hosts.chat.fail_for_now();
+        assert_eq!(hosts.deliver().await, 0);
+        assert_eq!((hosts.sent(), hosts.outbox().await), ((1, 0), (1, 0)));
+        hosts.chat.succeed();
+        assert_eq!(hosts.deliver().await, 0, "not due yet");
+        hosts.fixture.clock.advance(FIRST_PAUSE);
+        hosts.queue(&hosts.alice).await;
+        assert_eq!(hosts.deliver().await, 2);
+        assert_eq!((hosts.sent(), hosts.outbox().await), ((2, 2), (0, 0)));
+        let events = hosts.fixture.events().await;
+        let expected = ["created", "created", "notified", "notified"];
+        assert_eq!(events, expected);
+    }
+
+    #[tokio::test]
+    async fn a_notification_is_dead_once_no_notifier_may_send_it_later() {
+        let temporary: fn(&RecordingNotifier) = RecordingNotifier::fail_for_now;
+        let permanent: fn(&RecordingNotifier) = RecordingNotifier::fail_for_good;
+        for (mail, chat, expected) in [
+            (permanent, permanent, (0, 1)),
+            (permanent, temporary, (1, 0)),
+            (temporary, permanent, (1, 0)),
+            (temporary, temporary, (1, 0)),
+        ] {
+            let hosts = Hosts::new();
+            mail(&hosts.mail);
+            chat(&hosts.chat);
+            hosts.queue(&hosts.alice).await;
+            assert_eq!(hosts.deliver().await, 0);
+            assert_eq!(hosts.outbox().await, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn owners_who_cannot_be_notified_are_skipped() {
+        let hosts = Hosts::new();
+        let directory = &hosts.fixture.directory;
+        let [bob, carol, dave] = ["bob", "carol", "dave"].map(|key| directory.add(key));
+        for owner in [&hosts.alice, &bob, &carol, &dave] {
+            hosts.queue(owner).await;
+        }
+        directory.set_active(&bob, false);
+        directory.set_email(&carol, None);
+        directory.remove(&dave);
+        directory.set_down(true);
+        assert_eq!((hosts.deliver().await, hosts.outbox().await), (0, (4, 0)));
+        directory.set_down(false);
+        hosts.fixture.clock.advance(FIRST_PAUSE);
+        assert_eq!((hosts.deliver().await, hosts.outbox().await), (1, (0, 0)));
+        let sent = hosts.mail.sent();
+        let to: Vec<_> = sent.iter().map(|sent| &sent.recipient.email).collect();
+        assert_eq!(to, ["alice@example.com"]);
+    }
+
+    #[tokio::test]
+    async fn no_notification_is_claimed_after_the_stop() {
+        let hosts = Hosts::new();
+        hosts.queue(&hosts.alice).await;
+        hosts.fixture.stop.cancel();
+        assert_eq!((hosts.deliver().await, hosts.sent()), (0, (0, 0)));
+        assert_eq!(hosts.fixture.claim().await.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_revocation_names_the_administrator_or_the_key_of_one_who_is_gone() {
+        let root = Owner::new("root").expect("an owner");
+        for (is_known, name) in [(true, "root the tester"), (false, "root")] {
+            let hosts = Hosts::new();
+            let token = hosts.queue(&hosts.alice).await;
+            assert_eq!(hosts.deliver().await, 1);
+            if is_known {
+                hosts.fixture.directory.add_administrator("root");
+            }
+            let scope = RevocationScope::Tokens(vec![token]);
+            let revoked = hosts
+                .fixture
+                .node()
+                .revoke_all(scope, Some(root.clone()), None, true);
+            assert_eq!(revoked.await.expect("revoked").tokens.len(), 1);
+            assert_eq!(hosts.deliver().await, 1);
+            let sent = hosts.mail.sent();
+            assert_eq!(sent[1].by.as_deref(), Some(name));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_notification_is_dead_after_the_last_attempt() {
+        let hosts = Hosts::new();
+        hosts.queue(&hosts.alice).await;
+        let mut queued = hosts.fixture.claim().await.remove(0);
+        let mut is_dead = |attempts| {
+            queued.attempts = attempts;
+            let outcome = again(&queued, "busy".to_owned(), Vec::new());
+            matches!(outcome, Outcome::Dead { .. })
+        };
+        assert!(!is_dead(MAX_ATTEMPTS - 1) && is_dead(MAX_ATTEMPTS));
+    }
+
+    #[tokio::test]
+    async fn settling_is_tried_five_times() {
+        for failures in 0..7_u32 {
+            let calls = Cell::new(0);
+            let settled = settle(Duration::ZERO, || {
+                calls.set(calls.get() + 1);
+                let is_settled = (calls.get() > failures).then_some(true);
+                std::future::ready(is_settled.ok_or(StoreError::Timeout))
+            });
+            assert_eq!(settled.await.is_ok(), failures < SETTLE_ATTEMPTS);
+            assert_eq!(calls.get(), (failures + 1).min(SETTLE_ATTEMPTS));
+        }
+    }
 
     #[test]
     fn pauses_double_up_to_an_hour_and_last_for_five_days() {
@@ -249,5 +443,19 @@ mod tests {
         assert_eq!(total / (24 * 60), 4);
         assert!(total > 4 * 24 * 60);
         assert!(pause_after(u32::MAX, u64::MAX) >= LONGEST_PAUSE / 5 * 4);
+    }
+
+    #[test]
+    fn pauses_are_shortened_by_up_to_a_fifth() {
+        for (random, millis) in [(0, 60_000), (1, 59_940), (199, 48_060), (200, 60_000)] {
+            assert_eq!(pause_after(1, random), Duration::from_millis(millis));
+        }
+    }
+
+    #[test]
+    fn the_text_of_an_error_has_those_of_its_causes() {
+        let error = NotifyError::Temporary("busy".into());
+        let expected = format!("{error}: busy");
+        assert_eq!(one_line(&error), expected);
     }
 }

@@ -1,6 +1,6 @@
 //! The modules of pat-core's `auth`.
 
-#[expect(dead_code, reason = "the models call a part of it")]
+#[cfg_attr(not(test), expect(dead_code, reason = "the models call a part of it"))]
 #[path = "../../../pat-core/src/auth/epochs.rs"]
 pub(crate) mod epochs;
 #[path = "../../../pat-core/src/auth/single_flight.rs"]
