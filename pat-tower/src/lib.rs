@@ -16,7 +16,9 @@ mod pat;
 mod rejection;
 mod session;
 
-pub use self::auth::{PatLayer, PatService, ResponseFuture};
+pub use self::auth::{
+    PatLayer, PatService, RejectionBody, ResponseBody, ResponseFuture, SameBody, WrappedBody,
+};
 #[cfg(any(feature = "api", feature = "pages"))]
 pub use self::http::csrf::InvalidOrigin;
 pub use self::pat::Pat;

@@ -114,7 +114,7 @@ impl Config {
     }
 
     /// Returns the layer's own response.
-    pub(super) fn respond<B: From<Bytes>>(&self, rejection: PatRejection) -> Response<B> {
+    pub(super) fn respond(&self, rejection: PatRejection) -> Response<Bytes> {
         let mut response = match &self.renderer {
             None => rejection.to_response(),
             Some(renderer) => renderer.render(&rejection),
@@ -124,21 +124,21 @@ impl Config {
     }
 
     /// Renders the rejection of an extractor the host's way.
-    fn render_again<B: From<Bytes>>(&self, response: &mut Response<B>) {
+    fn render_again<B>(&self, response: &mut Response<B>, body: fn(Bytes) -> B) {
         if self.renderer.is_none() {
             return;
         }
         let rejection = response.extensions().get::<PatRejection>();
         if let Some(rejection) = rejection.filter(|rejection| !rejection.is_rendered()) {
-            *response = self.respond(rejection.clone());
+            *response = self.respond(rejection.clone()).map(body);
         }
     }
 }
 
 impl Renderer {
     /// Returns the host's response with the headers that it may not lack.
-    fn render<B: From<Bytes>>(&self, rejection: &PatRejection) -> Response<B> {
-        let mut response = (self.0)(rejection).map(B::from);
+    fn render(&self, rejection: &PatRejection) -> Response<Bytes> {
+        let mut response = (self.0)(rejection);
         let no_store = HeaderValue::from_static("no-store");
         response.headers_mut().insert(CACHE_CONTROL, no_store);
         if response.status() == rejection.status()
@@ -151,7 +151,8 @@ impl Renderer {
 }
 
 impl ResponseEdit {
-    pub(super) fn apply<B: From<Bytes>>(&self, response: &mut Response<B>) {
+    /// Edits a response. `body` makes the body of one in its place.
+    pub(super) fn apply<B>(&self, response: &mut Response<B>, body: fn(Bytes) -> B) {
         match self {
             Self::Accepted {
                 expires_at,
@@ -167,7 +168,7 @@ impl ResponseEdit {
                 make_private(response.headers_mut());
             }
             Self::Unauthenticated(config) => {
-                config.render_again(response);
+                config.render_again(response, body);
                 vary_by_authorization(response.headers_mut());
                 // The host's own challenges stay beside the layer's.
                 if response.status() == StatusCode::UNAUTHORIZED

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -9,6 +10,7 @@ use pat_core::{AuthError, Principal, TokenDigest};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use super::body::RejectionBody;
 use super::config::Config;
 use super::effects::{Prepared, ResponseEdit};
 use crate::session::Destroy;
@@ -18,18 +20,19 @@ type Authentication = Pin<Box<dyn Future<Output = Result<Principal, AuthError>> 
 pin_project! {
     /// The response future of [`PatService`](crate::PatService). It adds no allocation to a request whose
     /// token is valid and cached, and which has no session to destroy.
-    pub struct ResponseFuture<S, Req, ResBody>
+    pub struct ResponseFuture<S, Req, R>
     where
         S: Service<Req>,
     {
         #[pin]
-        state: State<S, Req, ResBody>,
+        state: State<S, Req>,
+        body: PhantomData<fn() -> R>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<S, Req, ResBody>
+    enum State<S, Req>
     where
         S: Service<Req>,
     {
@@ -50,7 +53,7 @@ pin_project! {
             edit: ResponseEdit,
         },
         Responding {
-            response: Option<Box<Response<ResBody>>>,
+            response: Option<Box<Response<Bytes>>>,
         },
     }
 }
@@ -67,22 +70,23 @@ impl<S: Service<Req>, Req> Call<S, Req> {
     }
 }
 
-impl<S, ReqBody, ResBody> ResponseFuture<S, Request<ReqBody>, ResBody>
+impl<S, ReqBody, R> ResponseFuture<S, Request<ReqBody>, R>
 where
     S: Service<Request<ReqBody>>,
 {
-    pub(super) fn calling(future: S::Future, edit: ResponseEdit) -> Self {
-        Self {
-            state: State::Calling { future, edit },
-        }
+    fn new(state: State<S, Request<ReqBody>>) -> Self {
+        let body = PhantomData;
+        Self { state, body }
     }
 
-    pub(super) fn responding(response: Response<ResBody>) -> Self {
-        Self {
-            state: State::Responding {
-                response: Some(Box::new(response)),
-            },
-        }
+    pub(super) fn calling(future: S::Future, edit: ResponseEdit) -> Self {
+        Self::new(State::Calling { future, edit })
+    }
+
+    pub(super) fn responding(response: Response<Bytes>) -> Self {
+        Self::new(State::Responding {
+            response: Some(Box::new(response)),
+        })
     }
 
     pub(super) fn authenticating(
@@ -93,14 +97,12 @@ where
     ) -> Self {
         let authentication = Box::pin(config.pats.authenticate_digest(digest));
         let call = Some(Box::new(Call { inner, request }));
-        Self {
-            state: State::Authenticating {
-                authentication,
-                config,
-                digest,
-                call,
-            },
-        }
+        Self::new(State::Authenticating {
+            authentication,
+            config,
+            digest,
+            call,
+        })
     }
 
     pub(super) fn destroying_session(
@@ -110,22 +112,20 @@ where
         inner: S,
     ) -> Self {
         let call = Some(Box::new(Call { inner, request }));
-        Self {
-            state: State::DestroyingSession {
-                destroy,
-                edit: Some(edit),
-                call,
-            },
-        }
+        Self::new(State::DestroyingSession {
+            destroy,
+            edit: Some(edit),
+            call,
+        })
     }
 }
 
-impl<S, ReqBody, ResBody> Future for ResponseFuture<S, Request<ReqBody>, ResBody>
+impl<S, ReqBody, ResBody, R> Future for ResponseFuture<S, Request<ReqBody>, R>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
-    ResBody: From<Bytes>,
+    R: RejectionBody<ResBody>,
 {
-    type Output = Result<Response<ResBody>, S::Error>;
+    type Output = Result<Response<R::Body>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         const POLLED_AGAIN: &str = "a future is not polled after it is ready";
@@ -169,12 +169,13 @@ where
                     }
                 }
                 StateProj::Calling { future, edit } => {
-                    let mut response = ready!(future.poll(cx))?;
-                    edit.apply(&mut response);
+                    let mut response = ready!(future.poll(cx))?.map(R::inner);
+                    edit.apply(&mut response, R::rejection);
                     return Poll::Ready(Ok(response));
                 }
                 StateProj::Responding { response } => {
-                    return Poll::Ready(Ok(*response.take().expect(POLLED_AGAIN)));
+                    let response = response.take().expect(POLLED_AGAIN);
+                    return Poll::Ready(Ok(response.map(R::rejection)));
                 }
             };
             state.set(next);
@@ -182,7 +183,7 @@ where
     }
 }
 
-impl<S, Req, ResBody> fmt::Debug for ResponseFuture<S, Req, ResBody>
+impl<S, Req, R> fmt::Debug for ResponseFuture<S, Req, R>
 where
     S: Service<Req>,
 {

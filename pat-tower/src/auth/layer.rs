@@ -1,3 +1,4 @@
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -5,6 +6,7 @@ use http::Response;
 use pat_core::Pats;
 use tower_layer::Layer;
 
+use super::body::{SameBody, WrappedBody};
 use super::config::{Config, Mode, Renderer};
 use super::service::PatService;
 use crate::http::challenge::Challenges;
@@ -29,8 +31,13 @@ use crate::session::SessionInvalidator;
 /// # Rejections
 /// If the layer rejects a request, it does not call the inner service, and responds with
 /// `application/problem+json`. The extensions of that response contain a [`PatRejection`].
-/// [`PatLayer::with_rejection_response`] sets another rendering. The body type of the inner service's
-/// responses must implement `From<Bytes>`, as `axum::body::Body` and `http_body_util::Full<Bytes>` do.
+/// [`PatLayer::with_rejection_response`] sets another rendering.
+///
+/// # Response bodies
+/// The type parameter determines the body type of the responses. By default it is that of the inner
+/// service's responses, which must implement `From<Bytes>`, as `axum::body::Body` and
+/// `http_body_util::Full<Bytes>` do. [`PatLayer::wrap_body`] is for all other types, such as those of tonic
+/// and of tower-http's layers.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -68,8 +75,9 @@ use crate::session::SessionInvalidator;
 /// ```
 #[derive(Debug, Clone)]
 #[must_use]
-pub struct PatLayer {
+pub struct PatLayer<R = SameBody> {
     config: Arc<Config>,
+    body: PhantomData<fn() -> R>,
 }
 
 impl PatLayer {
@@ -106,9 +114,51 @@ impl PatLayer {
         };
         Self {
             config: Arc::new(config),
+            body: PhantomData,
         }
     }
 
+    /// Wraps the response bodies of the inner service in a [`ResponseBody`], for inner services whose body
+    /// type does not implement `From<Bytes>`: tonic's, `http_body_util`'s `BoxBody`, or a service with
+    /// tower-http's `TraceLayer` or `CompressionLayer` around it.
+    ///
+    /// A wrapper is not the default, because axum boxes every body that is not its own, which would cost
+    /// an allocation for each accepted request.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use bytes::Bytes;
+    /// use http::{Request, Response, StatusCode};
+    /// use http_body_util::combinators::BoxBody;
+    /// use pat_core::{MemoryStore, Pats};
+    /// use pat_tower::PatLayer;
+    /// use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let pats = Pats::builder(Arc::new(MemoryStore::default())).build();
+    /// let inner = service_fn(async |_: Request<()>| {
+    ///     let body: BoxBody<Bytes, std::io::Error> = BoxBody::default();
+    ///     Ok::<_, std::convert::Infallible>(Response::new(body))
+    /// });
+    /// let service = PatLayer::required(pats).wrap_body().layer(inner);
+    /// let response = service.oneshot(Request::new(())).await?;
+    /// assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// [`ResponseBody`]: crate::ResponseBody
+    pub fn wrap_body(self) -> PatLayer<WrappedBody> {
+        PatLayer {
+            config: self.config,
+            body: PhantomData,
+        }
+    }
+}
+
+impl<R> PatLayer<R> {
     /// Treats a Bearer value that no accepted token format recognises as no token, and leaves it in the
     /// request: for hosts that also accept other tokens, such as JWTs. By default the layer treats such
     /// a value as an invalid token.
@@ -195,17 +245,19 @@ impl PatLayer {
         change(&mut config);
         Self {
             config: Arc::new(config),
+            ..self
         }
     }
 }
 
-impl<S> Layer<S> for PatLayer {
-    type Service = PatService<S>;
+impl<S, R> Layer<S> for PatLayer<R> {
+    type Service = PatService<S, R>;
 
-    fn layer(&self, inner: S) -> PatService<S> {
+    fn layer(&self, inner: S) -> PatService<S, R> {
         PatService {
             inner,
             config: Arc::clone(&self.config),
+            body: PhantomData,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! what to do; [`effects`] carries that out; [`future`] waits for the database, the session store and
 //! the inner service.
 
+mod body;
 mod config;
 mod decision;
 mod effects;
@@ -12,6 +13,7 @@ mod layer;
 mod service;
 pub(crate) mod state;
 
+pub use self::body::{RejectionBody, ResponseBody, SameBody, WrappedBody};
 pub use self::future::ResponseFuture;
 pub use self::layer::PatLayer;
 pub use self::service::PatService;

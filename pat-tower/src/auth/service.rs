@@ -1,30 +1,33 @@
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use http::{Request, Response};
 use tower_service::Service;
 
+use super::body::{RejectionBody, SameBody};
 use super::config::Config;
 use super::decision::{Action, Step};
 use super::effects::Prepared;
 use super::future::ResponseFuture;
 
-/// The service that [`PatLayer`](crate::PatLayer) puts around an inner service.
+/// The service that [`PatLayer`](crate::PatLayer) puts around an inner service. `R` determines the type
+/// of the response body, as in the layer.
 #[derive(Debug, Clone)]
-pub struct PatService<S> {
+pub struct PatService<S, R = SameBody> {
     pub(super) inner: S,
     pub(super) config: Arc<Config>,
+    pub(super) body: PhantomData<fn() -> R>,
 }
 
-impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for PatService<S>
+impl<S, ReqBody, ResBody, R> Service<Request<ReqBody>> for PatService<S, R>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
-    ResBody: From<Bytes>,
+    R: RejectionBody<ResBody>,
 {
-    type Response = Response<ResBody>;
+    type Response = Response<R::Body>;
     type Error = S::Error;
-    type Future = ResponseFuture<S, Request<ReqBody>, ResBody>;
+    type Future = ResponseFuture<S, Request<ReqBody>, R>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -46,15 +49,14 @@ where
     }
 }
 
-impl<S> PatService<S> {
-    fn act<ReqBody, ResBody>(
+impl<S, R> PatService<S, R> {
+    fn act<ReqBody>(
         &mut self,
         mut request: Request<ReqBody>,
         action: Action,
-    ) -> ResponseFuture<S, Request<ReqBody>, ResBody>
+    ) -> ResponseFuture<S, Request<ReqBody>, R>
     where
-        S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
-        ResBody: From<Bytes>,
+        S: Service<Request<ReqBody>> + Clone,
     {
         match self.config.prepare(&mut request, action) {
             Prepared::Call(edit) => ResponseFuture::calling(self.inner.call(request), edit),
