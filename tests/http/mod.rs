@@ -14,6 +14,7 @@ mod properties;
 mod requests;
 mod secrets;
 mod sessions;
+mod stacks;
 
 use libtest_mimic::Trial;
 
@@ -33,6 +34,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         requests::trials(),
         secrets::trials(),
         sessions::trials(),
+        stacks::trials(),
     ]
     .into_iter()
     .flatten()
