@@ -20,9 +20,10 @@ impl<S: Sync> FromRequestParts<S> for Pat {
             return Ok(pat.clone());
         }
         let unauthenticated = Unauthenticated::of(&parts.extensions);
-        let unauthenticated = unauthenticated.ok_or_else(missing_layer)?;
+        let unauthenticated = unauthenticated.ok_or_else(|| missing_layer(parts))?;
         let challenge = unauthenticated.challenges().missing.clone();
-        Err(PatRejection::new(RejectionKind::NotSignedIn).with_challenge(challenge))
+        let rejection = PatRejection::new(RejectionKind::NotSignedIn).with_challenge(challenge);
+        Err(rejection.in_reply_to(&parts.method, &parts.headers))
     }
 }
 
@@ -36,13 +37,14 @@ impl<S: Sync> OptionalFromRequestParts<S> for Pat {
         match Self::of(&parts.extensions) {
             Some(pat) => Ok(Some(pat.clone())),
             None if Unauthenticated::of(&parts.extensions).is_some() => Ok(None),
-            None => Err(missing_layer()),
+            None => Err(missing_layer(parts)),
         }
     }
 }
 
-fn missing_layer() -> PatRejection {
-    PatRejection::new(RejectionKind::MissingLayer)
+fn missing_layer(parts: &Parts) -> PatRejection {
+    let rejection = PatRejection::new(RejectionKind::MissingLayer);
+    rejection.in_reply_to(&parts.method, &parts.headers)
 }
 
 /// Returns the [default response](PatRejection::to_response), with the rejection in its extensions.

@@ -15,6 +15,7 @@ pub mod pages;
 mod pat;
 mod rejection;
 mod session;
+mod until_invalid;
 
 pub use self::auth::{
     PatLayer, PatService, RejectionBody, ResponseBody, ResponseFuture, SameBody, WrappedBody,
@@ -26,3 +27,6 @@ pub use self::rejection::{PatRejection, RejectionKind};
 #[cfg(feature = "tower-sessions")]
 pub use self::session::TowerSessions;
 pub use self::session::{Destroy, SessionInvalidator};
+pub use self::until_invalid::{
+    UntilInvalid, UntilInvalidBody, UntilInvalidFuture, UntilInvalidLayer,
+};

@@ -2,10 +2,11 @@ use std::error::Error;
 use std::fmt;
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use pat_core::AuthError;
 
-use crate::http::problem::Problem;
+use crate::http::grpc;
+use crate::http::problem::{Problem, detail};
 
 /// The reason that a [`PatLayer`](crate::PatLayer) or the extractor [`Pat`](crate::Pat) rejects a
 /// request.
@@ -19,6 +20,8 @@ pub struct PatRejection {
     kind: RejectionKind,
     challenge: Option<HeaderValue>,
     reason: Option<AuthError>,
+    /// The content type of the response, if the request is gRPC's.
+    grpc: Option<HeaderValue>,
     /// Whether a layer has rendered it.
     is_rendered: bool,
 }
@@ -50,6 +53,7 @@ impl PatRejection {
             kind,
             challenge: None,
             reason: None,
+            grpc: None,
             is_rendered: false,
         }
     }
@@ -62,6 +66,12 @@ impl PatRejection {
     pub(crate) fn with_reason(self, reason: AuthError) -> Self {
         let reason = Some(reason);
         Self { reason, ..self }
+    }
+
+    /// Notes whether a request with this method and these headers is gRPC's.
+    pub(crate) fn in_reply_to(self, method: &Method, headers: &HeaderMap) -> Self {
+        let grpc = grpc::content_type(method, headers);
+        Self { grpc, ..self }
     }
 
     /// Returns whether a layer has rendered it.
@@ -84,6 +94,8 @@ impl PatRejection {
     }
 
     /// Returns the HTTP status of the [default response](PatRejection::to_response) to the rejected request.
+    /// The response to a [gRPC](PatRejection::is_grpc) request has the status 200 instead, and a
+    /// [code](PatRejection::grpc_code).
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self.kind {
@@ -113,11 +125,56 @@ impl PatRejection {
         self.reason.as_ref()
     }
 
+    /// Returns whether the client speaks gRPC or gRPC-Web: the request is a `POST` with the content type
+    /// `application/grpc`, `application/grpc-web` or `application/grpc-web-text`, or one of these with a
+    /// suffix, such as `+proto`.
+    #[must_use]
+    pub fn is_grpc(&self) -> bool {
+        self.grpc.is_some()
+    }
+
+    /// Returns the gRPC status code: 16 (`UNAUTHENTICATED`) for 401 and 400, 14 (`UNAVAILABLE`) for 503,
+    /// and 13 (`INTERNAL`) for 500.
+    #[must_use]
+    pub fn grpc_code(&self) -> i32 {
+        grpc::code(self.status())
+    }
+
     /// Returns the default response: a problem in `application/problem+json` (RFC 9457), with the
     /// [status](PatRejection::status) and the [challenge](PatRejection::challenge) of this rejection.
+    ///
+    /// If the request is [gRPC's](PatRejection::is_grpc), the response consists of headers: status 200, the
+    /// content type of the request, `grpc-status` with the [code](PatRejection::grpc_code), `grpc-message`,
+    /// and the challenge as metadata (`www-authenticate`).
     #[must_use]
     pub fn to_response<B: From<Bytes>>(&self) -> Response<B> {
-        self.problem().into_response()
+        match &self.grpc {
+            Some(content_type) => {
+                let challenge = self.challenge.as_ref();
+                self.grpc_status().into_response(content_type, challenge)
+            }
+            None => self.problem().into_response(),
+        }
+    }
+
+    /// Returns the status for a gRPC client.
+    pub(crate) fn grpc_status(&self) -> grpc::Status {
+        let message = match self.kind {
+            RejectionKind::NotSignedIn => detail::NOT_SIGNED_IN,
+            RejectionKind::InvalidToken => detail::INVALID_TOKEN,
+            RejectionKind::InvalidAuthorization => detail::INVALID_AUTHORIZATION,
+            RejectionKind::Unavailable => detail::UNAVAILABLE,
+            RejectionKind::SessionsNotFound => detail::MISCONFIGURED,
+            RejectionKind::MissingLayer => detail::MISSING_LAYER,
+        };
+        let code = self.grpc_code();
+        grpc::Status { code, message }
+    }
+
+    /// Returns whether a response has the status of this rejection, over HTTP or gRPC.
+    pub(crate) fn has_status_of<B>(&self, response: &Response<B>) -> bool {
+        response.status() == self.status()
+            || self.is_grpc() && grpc::has_code(response.headers(), self.grpc_code())
     }
 
     fn problem(&self) -> Problem {

@@ -12,6 +12,7 @@ use super::config::{Config, Mode, Renderer};
 use super::decision::{Action, Header};
 use super::state::{Unauthenticated, Why};
 use crate::http::caching::{make_private, vary_by_authorization};
+use crate::http::grpc;
 use crate::pat::Pat;
 use crate::rejection::{PatRejection, RejectionKind};
 use crate::session::Destroy;
@@ -69,7 +70,7 @@ impl Config {
                 self.mark(request, why);
                 Prepared::Call(ResponseEdit::Unauthenticated(Arc::clone(self)))
             }
-            Action::Reject(rejection) => Prepared::Reject(rejection),
+            Action::Reject(rejection) => reject(*rejection, request),
         }
     }
 
@@ -91,7 +92,7 @@ impl Config {
                     "refused a request with a good token: its session could not be detached"
                 );
                 let rejection = PatRejection::new(RejectionKind::SessionsNotFound);
-                Prepared::Reject(Box::new(rejection))
+                reject(rejection, request)
             }
         }
     }
@@ -141,7 +142,7 @@ impl Renderer {
         let mut response = (self.0)(rejection);
         let no_store = HeaderValue::from_static("no-store");
         response.headers_mut().insert(CACHE_CONTROL, no_store);
-        if response.status() == rejection.status()
+        if rejection.has_status_of(&response)
             && let Some(challenge) = rejection.challenge()
         {
             add_challenge(response.headers_mut(), challenge);
@@ -171,7 +172,7 @@ impl ResponseEdit {
                 config.render_again(response, body);
                 vary_by_authorization(response.headers_mut());
                 // The host's own challenges stay beside the layer's.
-                if response.status() == StatusCode::UNAUTHORIZED
+                if is_unauthenticated(response)
                     && add_challenge(response.headers_mut(), &config.challenges.missing)
                 {
                     make_private(response.headers_mut());
@@ -179,6 +180,16 @@ impl ResponseEdit {
             }
         }
     }
+}
+
+fn reject<B>(rejection: PatRejection, request: &Request<B>) -> Prepared {
+    let rejection = rejection.in_reply_to(request.method(), request.headers());
+    Prepared::Reject(Box::new(rejection))
+}
+
+/// Returns whether a response tells the client to authenticate, over HTTP or gRPC.
+fn is_unauthenticated<B>(response: &Response<B>) -> bool {
+    response.status() == StatusCode::UNAUTHORIZED || grpc::is_unauthenticated(response.headers())
 }
 
 /// Tells the client when its token expires.

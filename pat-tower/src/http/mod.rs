@@ -9,6 +9,7 @@ pub(crate) mod csrf;
 pub(crate) mod cursor;
 #[cfg(any(feature = "api", feature = "pages"))]
 pub(crate) mod date;
+pub(crate) mod grpc;
 #[cfg(any(feature = "api", feature = "pages"))]
 pub(crate) mod path_id;
 pub(crate) mod problem;

@@ -47,6 +47,23 @@ pub(crate) const UNAVAILABLE: ProblemType = ProblemType::new(
     StatusCode::SERVICE_UNAVAILABLE,
 );
 
+/// The sentences of the problems that a rejection can be.
+pub(crate) mod detail {
+    pub(crate) const NOT_SIGNED_IN: &str =
+        "Sign in, or send a personal access token as \"Authorization: Bearer <token>\".";
+    pub(crate) const INVALID_TOKEN: &str =
+        "The access token is not valid: it may be mistyped, expired or revoked.";
+    pub(crate) const INVALID_AUTHORIZATION: &str =
+        "Send one Authorization header with \"Bearer\", a space and one token.";
+    pub(crate) const UNAVAILABLE: &str =
+        "The request cannot be answered now. Try again in a moment.";
+    pub(crate) const MISSING_LAYER: &str = "The extractor `pat_tower::Pat` needs a `pat_tower::PatLayer` \
+                                            around this route. Add it with `Router::layer` after the last \
+                                            route.";
+    pub(crate) const MISCONFIGURED: &str =
+        "The server is set up wrongly. Its log says what to change.";
+}
+
 /// An error answer: `application/problem+json` (RFC 9457), with the members `error`, `message`
 /// and `errorMessages` that existing clients read.
 #[derive(Debug, Clone)]
@@ -90,53 +107,38 @@ impl Problem {
 
     /// No credentials were presented.
     pub(crate) fn not_signed_in(challenge: impl Into<Option<HeaderValue>>) -> Self {
-        static BODY: LazyLock<Bytes> = LazyLock::new(|| {
-            let detail =
-                "Sign in, or send a personal access token as \"Authorization: Bearer <token>\".";
-            body(NOT_SIGNED_IN, detail)
-        });
+        static BODY: LazyLock<Bytes> = LazyLock::new(|| body(NOT_SIGNED_IN, detail::NOT_SIGNED_IN));
         Self::fixed(NOT_SIGNED_IN, &BODY, challenge)
     }
 
     /// The token does not authenticate. One text for all reasons, so that a client does not learn the
     /// reason.
     pub(crate) fn invalid_token(challenge: impl Into<Option<HeaderValue>>) -> Self {
-        static BODY: LazyLock<Bytes> = LazyLock::new(|| {
-            let detail = "The access token is not valid: it may be mistyped, expired or revoked.";
-            body(INVALID_TOKEN, detail)
-        });
+        static BODY: LazyLock<Bytes> = LazyLock::new(|| body(INVALID_TOKEN, detail::INVALID_TOKEN));
         Self::fixed(INVALID_TOKEN, &BODY, challenge)
     }
 
     /// The `Authorization` header cannot be read.
     pub(crate) fn invalid_authorization(challenge: impl Into<Option<HeaderValue>>) -> Self {
-        static BODY: LazyLock<Bytes> = LazyLock::new(|| {
-            let detail = "Send one Authorization header with \"Bearer\", a space and one token.";
-            body(INVALID_AUTHORIZATION, detail)
-        });
+        static BODY: LazyLock<Bytes> =
+            LazyLock::new(|| body(INVALID_AUTHORIZATION, detail::INVALID_AUTHORIZATION));
         Self::fixed(INVALID_AUTHORIZATION, &BODY, challenge)
     }
 
     /// The request cannot be answered now; the client should try again.
     pub(crate) fn unavailable() -> Self {
-        static BODY: LazyLock<Bytes> = LazyLock::new(|| {
-            let detail = "The request cannot be answered now. Try again in a moment.";
-            body(UNAVAILABLE, detail)
-        });
+        static BODY: LazyLock<Bytes> = LazyLock::new(|| body(UNAVAILABLE, detail::UNAVAILABLE));
         Self::fixed(UNAVAILABLE, &BODY, None)
     }
 
     /// The extractor has no layer around it.
     pub(crate) fn missing_layer() -> Self {
-        let detail = "The extractor `pat_tower::Pat` needs a `pat_tower::PatLayer` around this route. \
-                      Add it with `Router::layer` after the last route.";
-        Self::new(MISCONFIGURED, detail)
+        Self::new(MISCONFIGURED, detail::MISSING_LAYER)
     }
 
     /// The session layer was not found.
     pub(crate) fn misconfigured() -> Self {
-        let detail = "The server is set up wrongly. Its log says what to change.";
-        Self::new(MISCONFIGURED, detail)
+        Self::new(MISCONFIGURED, detail::MISCONFIGURED)
     }
 
     /// Returns the whole response. It must not be cached, and with 503 it has `Retry-After`.
