@@ -7,6 +7,7 @@ mod caches;
 mod clients;
 mod csrf;
 mod flow;
+mod grpc;
 mod layer;
 mod openapi;
 mod probing;
@@ -15,6 +16,7 @@ mod requests;
 mod secrets;
 mod sessions;
 mod stacks;
+mod until_invalid;
 
 use libtest_mimic::Trial;
 
@@ -27,6 +29,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         clients::trials(),
         csrf::trials(),
         flow::trials(),
+        grpc::trials(),
         layer::trials(),
         openapi::trials(),
         probing::trials(),
@@ -35,6 +38,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         secrets::trials(),
         sessions::trials(),
         stacks::trials(),
+        until_invalid::trials(),
     ]
     .into_iter()
     .flatten()

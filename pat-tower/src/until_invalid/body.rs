@@ -54,17 +54,18 @@ impl End {
 
     fn last_frame<D>(self, reason: AuthError) -> Option<Result<Frame<D>, BoxError>> {
         match self {
-            Self::Trailers => Some(Ok(Frame::trailers(trailers(reason)))),
+            Self::Trailers => Some(Ok(Frame::trailers(trailers(&reason)))),
             Self::Complete => None,
             Self::Error => Some(Err(reason.into())),
         }
     }
 }
 
-fn trailers(reason: AuthError) -> HeaderMap {
-    let kind = match reason {
-        AuthError::Unavailable(_) => RejectionKind::Unavailable,
-        _ => RejectionKind::InvalidToken,
+fn trailers(reason: &AuthError) -> HeaderMap {
+    let kind = if let AuthError::Unavailable(_) = reason {
+        RejectionKind::Unavailable
+    } else {
+        RejectionKind::InvalidToken
     };
     PatRejection::new(kind).grpc_status().into_trailers()
 }
@@ -122,5 +123,82 @@ impl<B: Body<Error: Into<BoxError>>> Body for UntilInvalidBody<B> {
 impl<B> fmt::Debug for UntilInvalidBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UntilInvalidBody").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use http::HeaderValue;
+    use http::header::CONTENT_TYPE;
+    use http_body_util::{BodyExt as _, Full};
+    use pat_core::{Caller, MemoryStore, Owner, TokenRequest};
+
+    use super::*;
+
+    fn body(
+        content_type: &'static str,
+        token: Option<(Pats, Principal)>,
+    ) -> UntilInvalidBody<Full<Bytes>> {
+        let headers =
+            HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
+        UntilInvalidBody::new(Full::from("abc"), &headers, token)
+    }
+
+    async fn token() -> (Pats, Principal) {
+        let pats = Pats::builder(Arc::new(MemoryStore::default())).build();
+        let alice = Caller::header_authenticated(Owner::new("alice").expect("an owner"));
+        let request = TokenRequest::new("ci", None);
+        let created = pats.create(&alice, request).await.expect("a token");
+        let presented = created.plain.expose().as_bytes();
+        let principal = pats.authenticate(presented).await.expect("a good token");
+        (pats, principal)
+    }
+
+    #[tokio::test]
+    async fn a_body_with_a_valid_token_or_none_is_the_inner_one() {
+        for token in [None, Some(token().await)] {
+            let body = body("text/plain", token);
+            assert_eq!(body.size_hint().exact(), Some(3));
+            assert!(!body.is_end_stream());
+            let collected = body.collect().await.expect("a body");
+            assert_eq!(collected.to_bytes(), "abc");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_ends_by_its_content_type() {
+        let (pats, principal) = token().await;
+        let alice = Caller::header_authenticated(principal.owner().clone());
+        let revoked = pats.revoke(&alice, principal.token_id()).await;
+        revoked.expect("it is revoked");
+        let ended = async |content_type| {
+            let mut body = body(content_type, Some((pats.clone(), principal.clone())));
+            let last = body.frame().await;
+            assert!(body.is_end_stream() && body.frame().await.is_none());
+            assert_eq!(body.size_hint().exact(), Some(0));
+            last
+        };
+        let trailers = ended("application/grpc+proto").await.expect("trailers");
+        let trailers = trailers
+            .expect("no error")
+            .into_trailers()
+            .expect("trailers");
+        assert_eq!(trailers["grpc-status"], "16");
+        assert!(ended("text/event-stream; charset=utf-8").await.is_none());
+        for content_type in ["application/octet-stream", "application/grpc-web", ""] {
+            let error = ended(content_type).await.expect("an error").err();
+            let error = error.expect("an error").downcast::<AuthError>();
+            let error = *error.expect("the reason");
+            assert!(matches!(error, AuthError::Revoked(_)), "{content_type}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_cannot_be_checked_is_unavailable() {
+        let reason = AuthError::Unavailable(pat_core::Unavailable::TooManyUnknown);
+        assert_eq!(trailers(&reason)["grpc-status"], "14");
     }
 }
