@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial(each_authorization_header_has_one_answer),
+        trial(a_grpc_request_is_refused_by_a_grpc_status),
         trial(all_bad_tokens_get_the_same_answer),
         trial(a_token_outside_the_authorization_header_is_ignored),
         trial(odd_paths_bypass_no_authentication),
@@ -136,6 +137,30 @@ async fn each_authorization_header_has_one_answer() {
         head.contains("Basic realm="),
         "beside the host's own challenge: {head}"
     );
+}
+
+async fn a_grpc_request_is_refused_by_a_grpc_status() {
+    let server = Server::start().await;
+    for content_type in ["application/grpc+proto", "application/grpc-web"] {
+        for (token, error) in [("x", "invalid_token"), ("a b", "invalid_request")] {
+            let request = format!(
+                "POST {MYSELF} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\
+                 Content-Type: {content_type}\r\nAuthorization: Bearer {token}\r\n\r\n"
+            );
+            let (status, head) = send_raw(&server, request.as_bytes()).await;
+            assert_eq!(status, 200, "{head}");
+            for line in [
+                format!("content-type: {content_type}"),
+                "grpc-status: 16".to_owned(),
+                format!("www-authenticate: Bearer realm=\"PAT\", error=\"{error}\""),
+            ] {
+                assert!(
+                    head.contains(&format!("\r\n{line}\r\n")),
+                    "{line} in {head}"
+                );
+            }
+        }
+    }
 }
 
 async fn all_bad_tokens_get_the_same_answer() {

@@ -30,7 +30,7 @@ use crate::session::SessionInvalidator;
 ///
 /// # Rejections
 /// If the layer rejects a request, it does not call the inner service, and responds with
-/// `application/problem+json`. The extensions of that response contain a [`PatRejection`].
+/// `application/problem+json`, or with a gRPC status to a [gRPC](PatRejection::is_grpc) request. The extensions of that response contain a [`PatRejection`].
 /// [`PatLayer::with_rejection_response`] sets another rendering.
 ///
 /// # Response bodies
@@ -188,8 +188,10 @@ impl<R> PatLayer<R> {
     /// [`Pat`](crate::Pat) in the inner service. The default is [`PatRejection::to_response`].
     ///
     /// The layer makes each rendered response `Cache-Control: no-store`. If the response has the
-    /// [status](PatRejection::status) of the rejection, the layer also adds the rejection's
-    /// [challenge](PatRejection::challenge), unless the response has that challenge already.
+    /// [status](PatRejection::status) of the rejection, or its [gRPC code](PatRejection::grpc_code) in
+    /// `grpc-status`, the layer also adds the rejection's [challenge](PatRejection::challenge), unless the
+    /// response has that challenge already. The function also renders rejections of gRPC requests
+    /// ([`PatRejection::is_grpc`]).
     ///
     /// ```
     /// use std::sync::Arc;
