@@ -138,13 +138,19 @@ mod tests {
 
     use super::*;
 
-    fn body(
-        content_type: &'static str,
-        token: Option<(Pats, Principal)>,
-    ) -> UntilInvalidBody<Full<Bytes>> {
-        let headers =
-            HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
-        UntilInvalidBody::new(Full::from("abc"), &headers, token)
+    /// A body that sends nothing and does not end.
+    struct Endless;
+
+    impl Body for Endless {
+        type Data = Bytes;
+        type Error = BoxError;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+            Poll::Pending
+        }
     }
 
     async fn token() -> (Pats, Principal) {
@@ -160,7 +166,8 @@ mod tests {
     #[tokio::test]
     async fn a_body_with_a_valid_token_or_none_is_the_inner_one() {
         for token in [None, Some(token().await)] {
-            let body = body("text/plain", token);
+            let inner = Full::<Bytes>::from("abc");
+            let body = UntilInvalidBody::new(inner, &HeaderMap::new(), token);
             assert_eq!(body.size_hint().exact(), Some(3));
             assert!(!body.is_end_stream());
             let collected = body.collect().await.expect("a body");
@@ -175,7 +182,10 @@ mod tests {
         let revoked = pats.revoke(&alice, principal.token_id()).await;
         revoked.expect("it is revoked");
         let ended = async |content_type| {
-            let mut body = body(content_type, Some((pats.clone(), principal.clone())));
+            let content_type = HeaderValue::from_static(content_type);
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type)]);
+            let token = (pats.clone(), principal.clone());
+            let mut body = UntilInvalidBody::new(Endless, &headers, Some(token));
             let last = body.frame().await;
             assert!(body.is_end_stream() && body.frame().await.is_none());
             assert_eq!(body.size_hint().exact(), Some(0));
