@@ -30,8 +30,9 @@ use crate::session::SessionInvalidator;
 ///
 /// # Rejections
 /// If the layer rejects a request, it does not call the inner service, and responds with
-/// `application/problem+json`, or with a gRPC status to a [gRPC](PatRejection::is_grpc) request. The extensions of that response contain a [`PatRejection`].
-/// [`PatLayer::with_rejection_response`] sets another rendering.
+/// `application/problem+json`, or with a gRPC status to a [gRPC](PatRejection::is_grpc) request. The
+/// extensions of that response contain a [`PatRejection`]. [`PatLayer::with_rejection_response`] sets
+/// another rendering.
 ///
 /// # Response bodies
 /// The type parameter determines the body type of the responses. By default it is that of the inner
