@@ -28,7 +28,8 @@ enum Replacement {
 
 impl Composer {
     /// Returns a builder for a composer. `from` is the sender of the mails: an address, with or without
-    /// a name, such as `Example <noreply@example.com>`.
+    /// a name, such as `Example <noreply@example.com>`. With any other text, [`ComposerBuilder::build`]
+    /// fails with [`ComposerError::InvalidFrom`](crate::ComposerError::InvalidFrom).
     pub fn builder(from: impl Into<String>) -> ComposerBuilder {
         ComposerBuilder {
             from: from.into(),

@@ -255,7 +255,7 @@ properties! {
         time_zone borrowed as Zone, set by time_zone(&Zone);
     "pat.max.rows.per.user" = "10000", [Count<100, 100_000_000>],
         "how many tokens of a user are stored at most, including revoked and expired ones until they \
-         are deleted; at least 100 times atlassian.pats.max.tokens.per.user, to which it is raised \
-         if it is not set",
+         are deleted. It must be at least 100 times atlassian.pats.max.tokens.per.user; the default \
+         is that product where it is greater than 10000",
         max_rows_per_user copied as u32, set by max_rows_per_user(u32);
 }

@@ -550,7 +550,9 @@ pub struct Purge {
 }
 
 impl Purge {
-    /// Creates ages at which nothing is deleted: all three are [`Duration::MAX`].
+    /// Creates a purge that deletes nothing until an age is set: [`Purge::changes`],
+    /// [`Purge::notifications`] and [`Purge::events`] are [`Duration::MAX`]. `now` and `vouched` become the
+    /// fields of these names.
     #[must_use]
     pub const fn new(now: Timestamp, vouched: Timestamp) -> Self {
         Self {

@@ -3,10 +3,10 @@
 //!
 //! | method and path | response |
 //! |---|---|
-//! | `POST /tokens` | 201, the new token with its secret in `rawToken` |
+//! | `POST /tokens` with `{"name":"ci","expirationDuration":90}` | 201, the new token with its secret in `rawToken`. The life span is in days; without one the token never expires, if the settings allow that |
 //! | `GET /tokens` | 200, an array of the caller's tokens |
 //! | `GET /tokens/{id}` | 200, a token of the caller, or any token for an administrator |
-//! | `DELETE /tokens/{id}` | 204; revokes such a token |
+//! | `DELETE /tokens/{id}?family=true` | 204; revokes a token of the caller, or any token for an administrator; with `family=true` also the tokens created with it |
 //! | `GET /tokens/current` | 200, the token that authenticated the request; 404 if none did |
 //! | `DELETE /tokens/current` | 204; revokes the token that authenticated the request; 404 if none did |
 //! | `GET /policy` | 200, the limits for new tokens |
@@ -16,8 +16,8 @@
 //! | method and path | response |
 //! |---|---|
 //! | `POST /tokens/search` | 200, a page of the tokens that match a filter, with their owners; `PAT-Ignored-Fields` names unknown members of the body, which `?strict=true` refuses |
-//! | `GET /tokens/search/user?contains=…&limit=20` | 200, an array of users |
-//! | `DELETE /admin/tokens` with the IDs `[1,2,3]` | 204; revokes these tokens |
+//! | `GET /tokens/search/user?contains=…&limit=20` | 200, an array of up to `limit` users |
+//! | `DELETE /admin/tokens` with the IDs `[1,2,3]` | 204; revokes these tokens, and skips unknown IDs |
 //! | `POST /admin/tokens/revoke` | 200, the number of revoked tokens as `{"count":n}`; revokes tokens by IDs or by a filter |
 //! | `POST /admin/tokens/identify` with `{"token":"…"}` | 200, the token with this secret; 404 if there is none |
 //! | `GET /admin/events?after=0&limit=1000` | 200, the audit events whose `seq` is greater than `after`, one JSON object on each line |

@@ -15,9 +15,10 @@ use crate::pat::Pat;
 /// streaming gRPC methods and other long responses, which would otherwise outlive a token that expires or
 /// is revoked.
 ///
-/// Put the layer inside of the [`PatLayer`](crate::PatLayer), around the routes with long responses. It
-/// checks the token while a response lasts, as often as [`Pats::until_invalid`] does, and does not change
-/// responses to anonymous requests. A response that has to end early ends
+/// Put the layer inside of the [`PatLayer`](crate::PatLayer), around the routes with long responses:
+/// outside of the `PatLayer` it sees no token, and ends nothing. It checks the token while a response
+/// lasts, as often as [`Pats::until_invalid`] does, and does not change responses to anonymous requests.
+/// A response that has to end early ends
 ///
 /// - with the trailers of gRPC if it is gRPC's (`application/grpc`): `grpc-status` 16, or 14 if the token
 ///   cannot be checked any more,
