@@ -158,7 +158,7 @@ pub const IMPLEMENTED: &[Implemented] = &[
         Part::Clocks,
         "Answer (the token)",
         "pat-core/src/auth/mod.rs",
-        "cached",
+        "principal_of",
     ),
     row(
         Part::Clocks,
