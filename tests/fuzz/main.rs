@@ -1,4 +1,4 @@
-//! Fuzz tests of everything that reads text of clients, operators and mail servers.
+//! Fuzz tests of all parsers of text from clients, operators and mail servers.
 //!
 //! A target consists of a parser behind its public API, an oracle, which is a naive implementation of the
 //! documentation, a grammar of nearly well-formed inputs, and a corpus. `check` asserts that parser and
