@@ -1,4 +1,4 @@
-//! What a client says on a connection, and what it makes of the replies.
+//! The commands of a client on an open connection, and the meaning of the replies.
 
 use lettre::address::Envelope;
 use lettre::transport::smtp::Error as ClientError;
@@ -33,8 +33,9 @@ pub(crate) async fn log_in(
 
 /// Sends a message.
 ///
-/// It checks each reply, which `lettre` does not: there any positive one will do. Then a server that is
-/// one reply behind would seem to have accepted a message that it had only asked for.
+/// Each reply must be one that its command can have. The client of `lettre` continues after any positive
+/// reply: with a server that is one reply behind, it would take the request for the message for its
+/// acceptance.
 pub(crate) async fn send(
     connection: &mut AsyncSmtpConnection,
     mail: &Mail,
@@ -56,7 +57,7 @@ pub(crate) async fn send(
     completed(connection.message(&message).await)
 }
 
-/// Returns what is to be said about addresses that are not ASCII (RFC 6531, section 3.4).
+/// Returns the parameters that addresses with non-ASCII characters need (RFC 6531, section 3.4).
 fn parameters(offered: &ServerInfo, envelope: &Envelope) -> Result<Vec<MailParameter>, SmtpError> {
     let is_ascii = |address: &lettre::Address| AsRef::<str>::as_ref(address).is_ascii();
     let is_recipient_ascii = envelope.to().iter().all(is_ascii);

@@ -1,4 +1,4 @@
-//! For the fuzz tests of this repository. Behind the feature `testing`.
+//! Access to the SMTP client for the fuzz tests of this repository. Behind the feature `testing`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -8,10 +8,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::reply_stream::ReplyStream;
 use crate::{Mail, SmtpError, SmtpUrl, conversation, ehlo};
 
-/// Sends a mail on a connection that is open already, without TLS whatever the URL says.
+/// Sends a mail on an open connection, without TLS whatever the URL says.
 ///
 /// # Errors
-/// Any [`SmtpError`] that the replies lead to.
+/// Any [`SmtpError`] that the replies cause.
 pub async fn send_over<S>(stream: S, url: &SmtpUrl, mail: &Mail) -> Result<(), SmtpError>
 where
     S: AsyncRead + AsyncWrite + Send + Sync + Unpin + std::fmt::Debug + 'static,

@@ -71,7 +71,7 @@ enum Mode {
     Lenient,
 }
 
-/// A layer around a service that tells what it gets.
+/// A layer around a service that returns the request's headers.
 struct Host {
     mode: Mode,
     passes_unrecognized: bool,
@@ -86,12 +86,12 @@ struct Hosts {
     all: Vec<Host>,
 }
 
-/// What comes of a request.
+/// The outcome of a request.
 #[derive(Debug, PartialEq)]
 enum Outcome {
-    /// The inner service gets these headers, and the owner of a token.
+    /// The inner service received the request: the owner of the token, and the `Authorization` headers.
     Passed(Option<&'static str>, Vec<Vec<u8>>),
-    /// The status, and the error in the challenge.
+    /// The layer rejected the request: the status, and the error in the challenge.
     Rejected(u16, &'static str),
 }
 
@@ -163,7 +163,7 @@ async fn fill(store: &MemoryStore) {
         .expect("a store");
 }
 
-/// Returns the headers that it gets as one body, and the owner in a header.
+/// Returns the `Authorization` headers of the request as one body, and the owner in a header.
 #[expect(clippy::needless_pass_by_value, reason = "as a service has it")]
 fn inner(request: Request<()>) -> Ready<Result<Answer, Infallible>> {
     let values: Vec<_> = request
@@ -181,7 +181,7 @@ fn inner(request: Request<()>) -> Ready<Result<Answer, Infallible>> {
     ready(Ok(response))
 }
 
-/// `read` is how a layer with a planted bug reads a header.
+/// Compares each host with the documentation. A planted bug is a `read` that changes headers.
 fn check(hosts: &Hosts, read: impl Fn(&[u8]) -> Vec<u8>, input: &[u8]) {
     let lines = input
         .split(|byte| *byte == b'\n')
@@ -233,7 +233,7 @@ impl Host {
         Outcome::Passed(owner, seen.map(<[u8]>::to_vec).collect())
     }
 
-    /// The table of the documentation.
+    /// Returns the outcome by the table in the documentation.
     fn expected(&self, values: &[HeaderValue]) -> Outcome {
         let kept: Vec<_> = values
             .iter()
@@ -261,7 +261,7 @@ impl Host {
     }
 }
 
-/// Checks that it is a problem document which no cache keeps, with one challenge.
+/// Returns the outcome of a rejection, after checks of its headers and its body.
 fn rejection(status: u16, headers: &HeaderMap, body: &[u8]) -> Outcome {
     let json: serde_json::Value = serde_json::from_slice(body).expect("JSON");
     assert_eq!(json["status"], status);

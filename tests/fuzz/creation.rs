@@ -1,4 +1,4 @@
-//! The documented rules for a new token, and a host on which each input comes from a user of its own.
+//! The documented rules for a new token, and a host on which each request is that of a new user.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use tower::ServiceExt as _;
 
 use crate::driver::Dice;
 
-/// The day on which each host is, in UTC.
+/// The date of each host's clock, in UTC.
 pub(crate) const TODAY: Date = date(2026, 2, 26);
 
 /// The longest name in characters, and the longest life span in days.
@@ -30,8 +30,8 @@ pub(crate) enum Rule {
     InvalidDuration,
 }
 
-/// Returns whether a token may have this name: it has a visible character, at most forty characters,
-/// and neither control characters nor line separators nor bidi controls.
+/// Returns the rule that a name breaks. A name has a visible character, at most forty characters, and
+/// neither control characters nor line separators nor bidi controls.
 pub(crate) fn check_name(name: &str) -> Option<Rule> {
     let is_good = name.chars().any(is_visible)
         && name.chars().count() <= MAX_NAME
@@ -46,8 +46,8 @@ pub(crate) fn check_days(days: i64) -> Option<Rule> {
     (!(1..=MAX_DAYS).contains(&days)).then_some(Rule::InvalidDuration)
 }
 
-/// Neither white space nor a control, format or default-ignorable character of Unicode 17, nor one
-/// with a blank glyph.
+/// Returns whether a character is neither white space nor a control, format or default-ignorable
+/// character of Unicode 17, nor one with a blank glyph.
 fn is_visible(c: char) -> bool {
     const INVISIBLE: [(u32, u32); 36] = [
         (0xad, 0xad),
@@ -126,7 +126,7 @@ pub(crate) const NAMES: [&str; 24] = [
     "ééééééééééééééééééééééééééééééééééééééééé",
 ];
 
-/// A name, often at an edge of the rules.
+/// Returns a name, often one at the edge of the rules.
 pub(crate) fn name(dice: &mut Dice<'_>) -> String {
     if dice.once_in(4) {
         return dice.word(&["x", "é", "🧪"]).repeat(38 + dice.below(5));
@@ -134,7 +134,7 @@ pub(crate) fn name(dice: &mut Dice<'_>) -> String {
     (0..=dice.below(3)).map(|_| dice.word(&NAMES)).collect()
 }
 
-/// A router of this package's, around a store that is emptied now and then.
+/// A router, with a store that is replaced every two hundred requests.
 pub(crate) struct Host {
     pub(crate) runtime: Runtime,
     mount: fn(Pats) -> Router,
@@ -163,7 +163,7 @@ impl Host {
         (pats.clone(), mount(pats))
     }
 
-    /// Sends a request of a new user's. Returns the response, and the tokens that the user has then.
+    /// Sends a request as a new user. Returns the response, and the tokens that the user has afterwards.
     pub(crate) fn send(&self, request: Request<Body>) -> (Response<Bytes>, Vec<Token>) {
         self.count.set(self.count.get() + 1);
         if self.count.get().is_multiple_of(200) {
@@ -187,7 +187,7 @@ impl Host {
         })
     }
 
-    /// Returns whether this is the secret of this token.
+    /// Returns whether the plain token authenticates as `token`.
     pub(crate) fn authenticates(&self, plain: &str, token: &Token) -> bool {
         let pats = self.state.borrow().0.clone();
         let principal = self.runtime.block_on(pats.authenticate(plain.as_bytes()));

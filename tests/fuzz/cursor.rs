@@ -1,6 +1,6 @@
-//! The cursor of a search, through the REST router, compared with what is encoded in it: a cursor is
-//! good if a search could have given it, and leads to the tokens after its position. An input is the
-//! text of a cursor, or the JSON inside of one.
+//! The cursor of a search, through the REST router, compared with the position that is encoded in it. A
+//! cursor is valid if a search could have returned it, and leads to the tokens after its position. An
+//! input is the text of a cursor, or the JSON in one.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -33,9 +33,9 @@ static TARGET: Target = Target {
     ],
 };
 
-/// How many tokens are on a page.
+/// The number of tokens on a page.
 const LIMIT: usize = 7;
-/// The last microsecond that a time can have, and that of what never expires.
+/// The last time of a cursor in microseconds, and the time that stands for no expiry.
 const LAST_MICRO: i64 = 253_402_207_200_000_000;
 const NEVER_MICRO: i64 = 253_402_207_200_999_999;
 const FIRST_MICRO: i64 = -377_705_023_201_000_000;
@@ -116,7 +116,7 @@ impl Host {
     }
 }
 
-/// Tokens with equal names, owners and times.
+/// Creates tokens, some of which have equal names, owners and times.
 async fn fill(store: &MemoryStore, owners: &[Owner]) -> Vec<Token> {
     let at = |second| Timestamp::from_second(1_790_000_000 + second).expect("a date");
     let names = ["ci", "CI", "É", "é", "\u{1f9ea}", "a\"b\\", "z", " x "];
@@ -141,7 +141,7 @@ async fn fill(store: &MemoryStore, owners: &[Owner]) -> Vec<Token> {
     tokens
 }
 
-/// `read` is how a router with a planted bug reads a cursor.
+/// Compares all pages from a cursor on. A planted bug is a `read` that changes the cursor.
 fn check(host: &Host, read: impl Fn(&str) -> String, input: &[u8]) {
     let text = match input.first() {
         Some(b'{' | b'[') => URL_SAFE_NO_PAD.encode(input),
@@ -169,7 +169,7 @@ fn check(host: &Host, read: impl Fn(&str) -> String, input: &[u8]) {
     }
 }
 
-/// What a cursor holds.
+/// The content of a cursor.
 #[derive(Debug)]
 struct Position {
     key: String,
@@ -181,7 +181,7 @@ struct Position {
 
 #[derive(Debug, PartialEq, PartialOrd)]
 enum Key {
-    /// Before all others.
+    /// The start of the order.
     First,
     Time(i64),
     Text(String),
@@ -199,7 +199,7 @@ impl Position {
         }
     }
 
-    /// `None` if no search has given this.
+    /// Decodes a cursor; returns `None` if no search has returned it.
     fn of(text: &str) -> Option<Self> {
         let json = URL_SAFE_NO_PAD.decode(text).ok()?;
         let json: Value = serde_json::from_slice(&json).ok()?;
@@ -267,7 +267,7 @@ impl Position {
         }
     }
 
-    /// Equal keys are ordered by creation, latest first, and then by ID, in either direction.
+    /// Compares two positions: equal keys by creation, latest first, and then by ID, in either direction.
     fn compare(&self, other: &Self) -> Ordering {
         let by_value = self.value.partial_cmp(&other.value).expect("of one kind");
         let by_value = if self.is_descending {
@@ -280,7 +280,7 @@ impl Position {
             .then(self.id.cmp(&other.id))
     }
 
-    /// All that come after it.
+    /// Returns the pages after this position.
     fn pages(&self, tokens: &[Token]) -> Vec<(Vec<i64>, Option<String>)> {
         let mut after: Vec<_> = tokens.iter().map(|token| self.of_token(token)).collect();
         after.retain(|token| token.compare(self).is_gt());

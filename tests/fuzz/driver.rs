@@ -1,4 +1,4 @@
-//! Runs a target on its corpus, then on inputs that are made from a grammar and by mutation.
+//! Runs a target on its corpus, then on inputs from its grammar and on mutated ones.
 
 use std::cell::Cell;
 use std::fmt::{self, Write as _};
@@ -10,27 +10,28 @@ use std::time::{Duration, Instant};
 
 use bolero::{ByteSliceGenerator, DefaultEngine, Driver, TestTarget, ValueGenerator};
 
-/// What `bolero::check!()` returns. The macro stands in each test, since it names the test for
-/// `cargo bolero`.
+/// The result of `bolero::check!()`. Each test calls the macro itself, which tells `cargo bolero` the
+/// test's name.
 pub(crate) type Engine = TestTarget<ByteSliceGenerator, DefaultEngine, bolero::BorrowedInput>;
 
-/// For how long a planted bug is searched.
+/// The time limit for finding a planted bug.
 const PLANTED_LIMIT: Duration = Duration::from_mins(1);
-/// Seconds for each target, unless `PAT_TEST_FUZZ_SECONDS` is set: six for all of them.
+/// The seconds for each of the eight targets, unless `PAT_TEST_FUZZ_SECONDS` is set.
 const DEFAULT_SECONDS: f64 = 0.75;
 
-/// A parser under test: where its corpus is, and how its inputs look.
+/// A fuzz target: its corpus, and the form of its inputs.
 pub(crate) struct Target {
-    /// The folder in `corpus`.
+    /// The name of the folder in `corpus`.
     pub(crate) name: &'static str,
     /// Returns an input that is well-formed, or nearly so.
     pub(crate) grammar: fn(&mut Dice<'_>) -> Vec<u8>,
-    /// Texts that mutations insert.
+    /// The texts that mutations insert.
     pub(crate) words: &'static [&'static str],
 }
 
 impl Target {
-    /// Checks the whole corpus, then made inputs for the configured time. `check` panics on a fault.
+    /// Runs `check`, which panics on a fault, on the whole corpus, and then on generated inputs for the
+    /// configured time.
     #[expect(clippy::disallowed_methods, reason = "prints how long it took")]
     pub(crate) fn check(&'static self, engine: Engine, check: impl Fn(&[u8])) {
         let corpus = self.corpus();
@@ -49,7 +50,8 @@ impl Target {
         println!("{}: {} inputs, {rate:.0} a second", self.name, count.get());
     }
 
-    /// Asserts that the search finds the bug that is planted in `check`, and the corpus does not.
+    /// Asserts that the search finds the bug that is planted in `check`, and that the corpus does not show
+    /// it.
     #[expect(clippy::disallowed_methods, reason = "prints how long it took")]
     pub(crate) fn finds(&'static self, engine: Engine, check: impl Fn(&[u8])) {
         let corpus = self.corpus();
@@ -102,7 +104,7 @@ impl Target {
     }
 }
 
-/// An input, shown as the command that puts it into the corpus.
+/// An input. Its `Debug` is the command that adds it to the corpus.
 struct Input {
     target: &'static str,
     bytes: Vec<u8>,
@@ -113,8 +115,7 @@ impl fmt::Debug for Input {
         f.write_str("printf '%b' '")?;
         for &byte in &self.bytes {
             match byte {
-                b'\\' | b'\'' => write!(f, "\\x{byte:02x}")?,
-                b' '..=b'~' => f.write_char(char::from(byte))?,
+                b' '..=b'~' if !b"\\'".contains(&byte) => f.write_char(char::from(byte))?,
                 _ => write!(f, "\\x{byte:02x}")?,
             }
         }
@@ -186,8 +187,8 @@ impl Inputs {
     }
 }
 
-/// Random choices, which the engine records and can repeat. It makes a failing input smaller by cutting
-/// off the record; then each further choice is 0, which no loop may wait to end.
+/// Random choices. The engine records them, and makes a failing input smaller by shortening the record:
+/// each choice after its end is 0. So a grammar must end when all choices are 0.
 pub(crate) struct Dice<'a>(&'a mut dyn FnMut(usize) -> usize);
 
 impl Dice<'_> {

@@ -69,7 +69,7 @@ fn check(recognizes: impl Fn(&FormatName, &[u8]) -> bool, text: &[u8]) {
     check_name(text);
 }
 
-/// No token with one other character is a token, and a generated one is.
+/// Checks that a token with one changed character is refused, and that a generated one is recognized.
 fn changes(name: &FormatName, text: &[u8], recognizes: impl Fn(&FormatName, &[u8]) -> bool) {
     for at in 0..text.len() {
         let mut changed = text.to_vec();
@@ -81,7 +81,7 @@ fn changes(name: &FormatName, text: &[u8], recognizes: impl Fn(&FormatName, &[u8
     assert!(recognizes(name, token.expose().as_bytes()));
 }
 
-/// A name of a format is read as documented, and shown as it was written.
+/// Checks that the name of a format is parsed as documented, and displayed as it was written.
 fn check_name(text: &[u8]) {
     let Ok(text) = str::from_utf8(text) else {
         return;
@@ -100,7 +100,8 @@ fn check_name(text: &[u8]) {
     }
 }
 
-/// The documented layout, checksum included: `{prefix}_{43 base62 characters}{6 of CRC-32}`.
+/// Returns whether a text has the documented layout, with the checksum:
+/// `{prefix}_{43 base62 characters}{6 of CRC-32}`.
 pub(crate) fn is_prefixed(prefix: &str, text: &[u8]) -> bool {
     let Some(start) = text.len().checked_sub(6) else {
         return false;
@@ -114,13 +115,13 @@ fn is_signed_layout(prefix: &str, signed: &[u8]) -> bool {
     body.is_some_and(|body| body.len() == 43 && body.iter().all(|byte| BASE62.contains(byte)))
 }
 
-/// A token of the default format, from all that is before its checksum.
+/// Returns a token of the default format, given the part before its checksum.
 pub(crate) fn with_checksum(signed: &str) -> String {
     let checksum = spelled(crc32(signed.as_bytes()).into());
     format!("{signed}{}", String::from_utf8_lossy(&checksum))
 }
 
-/// Bit by bit, with the reversed polynomial of IEEE 802.3.
+/// Computes the CRC-32 bit by bit, with the reversed polynomial of IEEE 802.3.
 fn crc32(bytes: &[u8]) -> u32 {
     let mut crc = u32::MAX;
     for byte in bytes {
@@ -136,14 +137,15 @@ fn crc32(bytes: &[u8]) -> u32 {
     !crc
 }
 
-/// The six base62 digits of a number.
+/// Returns the six base62 digits of a number.
 fn spelled(number: u64) -> Vec<u8> {
     let places = (0..6).rev().map(|place| 62_u64.pow(place));
     let digits = places.map(|place| usize::try_from(number / place % 62).expect("a digit"));
     digits.map(|digit| BASE62[digit]).collect()
 }
 
-/// The standard base64, without padding, of twelve digits, a colon and twenty bytes.
+/// Returns whether a text is the standard base64, without padding, of twelve digits, a colon and twenty
+/// bytes.
 fn is_atlassian(text: &[u8]) -> bool {
     let sextets = text
         .iter()
@@ -157,7 +159,7 @@ fn is_atlassian(text: &[u8]) -> bool {
         && bytes[12] == usize::from(b':')
 }
 
-/// Numbers of so many bits as numbers of other bits, of which the last may be short.
+/// Converts numbers of `from` bits to numbers of `to` bits, of which the last may be incomplete.
 fn regrouped(numbers: &[usize], from: usize, to: usize) -> Vec<usize> {
     let places = (0..from).rev();
     let bits = |number: &usize| {

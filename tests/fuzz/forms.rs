@@ -1,5 +1,5 @@
-//! The form for a new token, compared with the URL Standard's reader of forms and the rules of the
-//! pages. The caller has presented a token, so that the form needs no token of its own.
+//! The form for a new token, compared with the parser of forms in the URL Standard and the rules of the
+//! pages. The caller is not authenticated by a cookie, so the form needs no CSRF token.
 
 use std::fmt::Write as _;
 
@@ -63,7 +63,7 @@ fn host() -> Host {
     Host::new(|pats| Pages::new(pats).router())
 }
 
-/// `read` is how a router with a planted bug reads a form.
+/// Compares a response with the rules. A planted bug is a `read` that changes the form.
 fn check(host: &Host, read: impl Fn(&[u8]) -> Vec<u8>, body: &[u8]) {
     let request =
         Request::post("/tokens/new").header(CONTENT_TYPE, "application/x-www-form-urlencoded");
@@ -111,7 +111,7 @@ fn check(host: &Host, read: impl Fn(&[u8]) -> Vec<u8>, body: &[u8]) {
     }
 }
 
-/// The name and the days that are asked for, or what is wrong.
+/// Returns the requested name and days, or the rules that the form breaks.
 fn expected(fields: &[(String, String)]) -> Result<(String, Option<i64>), Vec<Rule>> {
     let field = |name: &str| {
         fields
@@ -161,7 +161,7 @@ fn until(text: &str) -> Option<i64> {
         .map(|span| span.get_days().into())
 }
 
-/// The fields of a form (URL Standard, section 5.1).
+/// Parses the fields of a form (URL Standard, section 5.1).
 fn fields(body: &[u8]) -> Vec<(String, String)> {
     let pairs = body
         .split(|byte| *byte == b'&')

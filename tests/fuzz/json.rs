@@ -1,5 +1,5 @@
-//! Bodies of `POST /tokens`, compared with a JSON reader that goes by RFC 8259 and the rules in the
-//! documentation of `pat_tower::api`.
+//! Bodies of `POST /tokens`, compared with a JSON parser by RFC 8259 and the rules in the documentation
+//! of `pat_tower::api`.
 
 use axum::body::Body;
 use http::Request;
@@ -72,7 +72,7 @@ fn host() -> Host {
     Host::new(|pats| Api::new(pats).router())
 }
 
-/// `read` is how a router with a planted bug reads a body.
+/// Compares a response with the rules. A planted bug is a `read` that changes the body.
 fn check(host: &Host, read: impl Fn(&[u8]) -> Vec<u8>, body: &[u8]) {
     let request = Request::post("/tokens").header(CONTENT_TYPE, "application/json");
     let request = request.body(Body::from(read(body))).expect("a request");
@@ -124,7 +124,7 @@ impl Rule {
     }
 }
 
-/// The name and the days that are asked for, or the rules that the body breaks.
+/// Returns the requested name and days, or the rules that the body breaks.
 fn expected(body: &[u8]) -> Result<(String, Option<i64>), Vec<Rule>> {
     let malformed = || vec![Rule::MalformedBody];
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
@@ -187,7 +187,7 @@ enum Json {
     Object(Vec<(String, Json)>),
 }
 
-/// Reads a text of RFC 8259.
+/// Parses a JSON text (RFC 8259).
 fn read(body: &[u8]) -> Option<Json> {
     let text = str::from_utf8(body).ok()?;
     let (value, rest) = value(blank(text), 0)?;
@@ -272,7 +272,7 @@ fn number(text: &str) -> Option<(Json, &str)> {
     Some((Json::Number(text[..len].to_owned()), &text[len..]))
 }
 
-/// A text as UTF-16 units, since it may be written in them.
+/// Parses a string into UTF-16 units, since escapes are in them.
 fn string(text: &str) -> Option<(String, &str)> {
     let text = text.strip_prefix('"')?;
     let mut units = Vec::new();

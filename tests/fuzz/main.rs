@@ -1,4 +1,4 @@
-//! Fuzz tests of everything that reads text of clients, operators and mail servers.
+//! Fuzz tests of all parsers of text from clients, operators and mail servers.
 //!
 //! A target consists of a parser behind its public API, an oracle, which is a naive implementation of the
 //! documentation, a grammar of nearly well-formed inputs, and a corpus. `check` asserts that parser and
@@ -8,7 +8,7 @@
 //!
 //! The driver is `bolero`, since one target serves two engines. `cargo test` runs it on a stable compiler
 //! with a time limit; it draws inputs at random, prints the seed of a failure, and makes the input
-//! smaller. `cargo bolero test` runs it on a nightly compiler under libFuzzer, which is guided by
+//! smaller. `cargo bolero test` runs it under libFuzzer, which needs a nightly compiler and is guided by
 //! coverage: its bytes then make the choices of the grammar. Only `bolero`'s own corpus is not used: its
 //! files hold the choices of a generator, whose meaning changes with the grammar, and the time limit cuts
 //! them off. The files here hold the inputs themselves.

@@ -1,5 +1,5 @@
-//! Property text, compared with a reader that goes by the documentation: line by line, and value by
-//! value as [`Property::allowed`] says.
+//! Property text, compared with a parser by the documentation of the lines, and with the values that
+//! [`Property::allowed`] names.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -20,7 +20,7 @@ static TARGET: Target = Target {
     ],
 };
 
-/// The value of each property in its usual form; or the lines of the fault and its kind.
+/// The value of each property in its usual form; or the kind of the fault and its lines.
 type Outcome = Result<Vec<String>, Fault>;
 
 #[derive(Debug, PartialEq)]
@@ -29,7 +29,7 @@ enum Fault {
     Unknown(usize),
     NotAllowed(usize),
     Twice(usize, usize),
-    /// The property that another contradicts.
+    /// The name of a property that contradicts another one.
     Contradiction(&'static str),
 }
 
@@ -73,7 +73,7 @@ fn values(settings: &Settings) -> Vec<String> {
         .collect()
 }
 
-/// The settings as property text. A default is left out, since it may contradict when it is set.
+/// Returns the settings as property text, without defaults, which may be contradictions if they are set.
 fn written(settings: &Settings) -> String {
     let mut text = String::from("# written\r\n");
     for property in Settings::properties() {
@@ -99,7 +99,7 @@ fn fault(error: &SettingsError) -> Fault {
     }
 }
 
-/// What the documentation says.
+/// Returns the outcome by the documentation.
 fn expected(text: &str) -> Outcome {
     let mut given = BTreeMap::<&str, (usize, String)>::new();
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -126,7 +126,7 @@ fn bare(text: &str) -> &str {
     text.trim_matches(char::is_whitespace)
 }
 
-/// All values, unless two contradict each other.
+/// Returns all values, unless two contradict each other.
 fn consistent(given: &BTreeMap<&str, &str>) -> Outcome {
     let value = |property: &Property| {
         let value = given.get(property.name()).copied();
@@ -161,7 +161,7 @@ fn consistent(given: &BTreeMap<&str, &str>) -> Outcome {
     Ok(Settings::properties().iter().map(raised).collect())
 }
 
-/// The usual form of a value; `None` if the property cannot have it.
+/// Returns the usual form of a value; `None` if the property cannot have it.
 fn usual(property: &Property, value: &str) -> Option<String> {
     let allowed = property.allowed();
     if let Some(range) = allowed.strip_prefix("a whole number from ") {
@@ -207,7 +207,8 @@ fn formats(value: &str) -> Option<String> {
     all.then(|| names.join(","))
 }
 
-/// A URL by RFC 3986, with only the parts that the documentation allows, without the slashes at its end.
+/// Returns a URL without the slashes at its end; `None` if it is not one by RFC 3986, or has a part that
+/// the documentation does not allow.
 fn base_url(value: &str) -> Option<String> {
     if value.is_empty() {
         return Some(String::new());
@@ -238,7 +239,7 @@ fn base_url(value: &str) -> Option<String> {
     .then(|| value.trim_end_matches('/').to_owned())
 }
 
-/// Unreserved characters, delimiters of parts, `others`, and encoded bytes.
+/// Returns whether a text has only unreserved characters, sub-delimiters, `others` and encoded bytes.
 fn is_encoded(text: &str, others: &str) -> bool {
     let is_known =
         |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=%".contains(c) || others.contains(c);

@@ -1,5 +1,5 @@
-//! What a mail server replies, compared with a client that goes by RFC 5321. An input is all that the
-//! server ever says, from its greeting on; then it hangs up.
+//! Replies of a mail server, compared with a client by RFC 5321. An input holds all replies of a server,
+//! from the greeting on, after which it closes the connection.
 
 use std::io;
 use std::pin::Pin;
@@ -48,7 +48,7 @@ static TARGET: Target = Target {
     ],
 };
 
-/// What becomes of a mail, and what the client has said to that end.
+/// The end of a mail, and the commands of the client.
 type Outcome = (End, Vec<String>);
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -63,13 +63,13 @@ enum End {
     Connection,
 }
 
-/// What the mailer is to send, and how.
+/// A mail, and the URL of the server.
 struct Setting {
     url: SmtpUrl,
     mail: Mail,
 }
 
-/// One for each [`Case`].
+/// The settings of each [`Case`].
 static SETTINGS: LazyLock<[Setting; 3]> = LazyLock::new(|| {
     let setting = |url: &str, address: &str| Setting {
         url: url.parse().expect("a URL"),
@@ -86,7 +86,7 @@ static SETTINGS: LazyLock<[Setting; 3]> = LazyLock::new(|| {
 enum Case {
     Plain,
     WithLogin,
-    /// To an address that is not ASCII.
+    /// The recipient's address contains non-ASCII characters.
     Utf8,
 }
 
@@ -132,7 +132,7 @@ fn check(client: impl Fn(Case, &[u8], usize) -> Outcome, replies: &[u8]) {
     }
 }
 
-/// The mailer on these replies, of which it gets `step` bytes at a time.
+/// Runs the mailer on these replies, of which it receives `step` bytes at a time.
 fn client(case: Case, replies: &[u8], step: usize) -> Outcome {
     let said = Arc::new(Mutex::new(Vec::new()));
     let server = Server {
@@ -169,7 +169,7 @@ fn client(case: Case, replies: &[u8], step: usize) -> Outcome {
     (end, commands(&String::from_utf8_lossy(&said)))
 }
 
-/// The first words of what the client said, but for its farewell; `.` for the message.
+/// Returns the client's commands, except for `QUIT`; `.` stands for the message.
 fn commands(said: &str) -> Vec<String> {
     let mut commands = Vec::new();
     let mut is_message = false;
@@ -206,7 +206,7 @@ fn mail(address: &str) -> Mail {
     composer.compose(&notification).expect("a mail")
 }
 
-/// What RFC 5321 (and RFC 4954 for the login) makes of the replies; `None` for an intermediate reply to
+/// Returns the outcome by RFC 5321, and by RFC 4954 for the login; `None` for an intermediate reply to
 /// EHLO, which the client of `lettre` takes for a final one and reads in part.
 fn expected(case: Case, replies: &[u8]) -> Option<Outcome> {
     let mut client = Client {
@@ -224,7 +224,7 @@ struct Client<'a> {
     is_ehlo_intermediate: bool,
 }
 
-/// A code and the texts of the lines.
+/// A code, and the texts of the lines.
 type Reply = (u16, Vec<String>);
 
 impl Client<'_> {
@@ -289,7 +289,7 @@ impl Client<'_> {
         }
     }
 
-    /// Says something, and reads a reply, whose first digit must be one of these.
+    /// Sends a command, and reads a reply, whose first digit must be one of these.
     fn want(
         &mut self,
         command: Option<&str>,
@@ -305,7 +305,7 @@ impl Client<'_> {
         }
     }
 
-    /// Section 4.2: each line has the code, and all but the last a hyphen after it.
+    /// Reads a reply: each line has the code, and all but the last a hyphen after it (section 4.2).
     fn reply(&mut self) -> Result<Reply, End> {
         let (mut codes, mut lines) = (Vec::new(), Vec::new());
         loop {
@@ -346,7 +346,7 @@ fn shown(byte: u8) -> char {
     }
 }
 
-/// The reply to a challenge of LOGIN, which is not standardized.
+/// Returns the response to a challenge of LOGIN, which is not standardized.
 fn answer(lines: &[String]) -> Result<&'static str, End> {
     let challenge = lines[0].split_whitespace().next().ok_or(End::Protocol)?;
     let challenge = STANDARD.decode(challenge).map_err(|_| End::Protocol)?;
@@ -357,7 +357,7 @@ fn answer(lines: &[String]) -> Result<&'static str, End> {
     }
 }
 
-/// A connection to a server that has said everything from the start.
+/// A connection on which all replies can be read from the start.
 #[derive(Debug)]
 struct Server {
     replies: Vec<u8>,
