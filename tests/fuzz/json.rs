@@ -149,6 +149,12 @@ fn expected(body: &[u8]) -> Result<(String, Option<i64>), Vec<Rule>> {
         Some(_) => return Err(malformed()),
     };
     broken.extend(check_name(&name));
+    if let Some(Json::Number(digits)) = &days
+        && digits.parse::<f64>().is_ok_and(f64::is_infinite)
+    {
+        // Numbers beyond those of IEEE 754 need not be read (section 6).
+        broken.push(Rule::MalformedBody);
+    }
     let days = match days {
         Some(Json::Number(digits))
             if digits
@@ -160,12 +166,8 @@ fn expected(body: &[u8]) -> Result<(String, Option<i64>), Vec<Rule>> {
             broken.extend(check_days(days));
             Some(days)
         }
-        Some(Json::Number(digits)) => {
+        Some(Json::Number(_)) => {
             broken.push(Rule::InvalidDuration);
-            // Numbers beyond those of IEEE 754 need not be read (section 6).
-            if digits.parse::<f64>().is_ok_and(f64::is_infinite) {
-                broken.push(Rule::MalformedBody);
-            }
             None
         }
         Some(Json::Null) | None => None,
