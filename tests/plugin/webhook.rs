@@ -134,7 +134,7 @@ async fn webhook_of_another_scheme_is_refused() {
 async fn failed_webhook_does_not_tell_its_url() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
     let address = listener.expect("a port").local_addr();
-    // Nobody listens there any more.
+    // The listener is closed, so no server accepts the connection.
     let url = format!("http://{}/secret", address.expect("an address"));
     let sink = WebhookSink::new(url.parse().expect("a URL")).expect("a sink");
     let kind = EventKind::OwnerChanged {

@@ -5,8 +5,9 @@ use jiff::Timestamp;
 /// The time according to a store: the time of the database's clock, and the store's mark.
 ///
 /// No single clock is trusted. The clock of a node or of a database server may be wrong or set by an
-/// operator, and a failover replaces it by another server's clock. So a store also keeps a *mark*, a second
-/// time that nobody can set by mistake ([`StoreTime::mark`]).
+/// operator, and a failover replaces it by another server's clock. So a store also keeps a *mark*
+/// ([`StoreTime::mark`]), a second time that neither a wrong clock of a node nor an operator who sets a
+/// clock can move far.
 ///
 /// - Authentication uses the later of clock and mark ([`StoreTime::now`]). So no expired token is accepted
 ///   while the clock is behind. While the clock is ahead, tokens may be refused before they expire.
