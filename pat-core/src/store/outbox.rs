@@ -103,7 +103,8 @@ pub enum Outcome {
         after: Duration,
         /// Why the notification was not sent, for the operator.
         error: String,
-        /// Names of the notifiers that have sent the notification.
+        /// Names of the notifiers that have sent the notification, in this attempt or an earlier one. The
+        /// store replaces the names that it holds by these.
         sent_by: Vec<String>,
     },
     /// Not every notifier has sent the notification, and no other attempt follows. The notification is kept
@@ -112,7 +113,8 @@ pub enum Outcome {
     Dead {
         /// Why the last attempt failed, for the operator.
         error: String,
-        /// Names of the notifiers that have sent the notification.
+        /// Names of the notifiers that have sent the notification, in this attempt or an earlier one. The
+        /// store replaces the names that it holds by these.
         sent_by: Vec<String>,
     },
     /// The notification need not be sent, for example because the owner has no mail address.

@@ -42,11 +42,14 @@ impl StoreTime {
     }
 
     /// Returns the *vouched* time, from which the ages of stored rows are measured: the earlier of
-    /// [clock](StoreTime::clock) and [mark](StoreTime::mark). At this time or later, a row is at least as old
-    /// as it seems, even if the clock is ahead.
+    /// [clock](StoreTime::clock) and [mark](StoreTime::mark). So a clock that is
+    /// ahead does not make a row seem older than it is.
     ///
-    /// `callers` replaces a mark that is `None`: the earlier of the caller's clock and of a mark that the
-    /// caller keeps in memory. If the clock is `None`, returns the mark.
+    /// A store passes as `callers` the vouched time of the node that calls it ([`Prune::vouched`] and its
+    /// like), which replaces a mark that is `None`. If the clock is `None`, returns the mark; if both are,
+    /// returns `callers`.
+    ///
+    /// [`Prune::vouched`]: super::Prune::vouched
     #[must_use]
     pub fn vouched(&self, callers: Timestamp) -> Timestamp {
         let vouched = self.mark.unwrap_or(callers);

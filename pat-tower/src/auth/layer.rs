@@ -160,9 +160,17 @@ impl PatLayer {
 }
 
 impl<R> PatLayer<R> {
-    /// Treats a Bearer value that no accepted token format recognises as no token, and leaves it in the
-    /// request: for hosts that also accept other tokens, such as JWTs. By default the layer treats such
-    /// a value as an invalid token.
+    /// Treats a request whose Bearer value has no accepted format of personal access tokens
+    /// ([`PatsBuilder::accept`]) like a request without a token, and leaves the value in its `Authorization`
+    /// header: for hosts that also accept other tokens, such as JWTs. An [optional](PatLayer::optional) layer
+    /// passes such a request to the inner service as anonymous; a [required](PatLayer::required) layer
+    /// rejects it with 401. By default both reject it, as a request with an invalid token.
+    ///
+    /// The format shows in the characters of the value alone, such as its prefix, length and checksum. So an
+    /// expired or revoked personal access token is still rejected as invalid, but one with a typing error
+    /// counts as another kind of token.
+    ///
+    /// [`PatsBuilder::accept`]: pat_core::PatsBuilder::accept
     pub fn pass_unrecognized(self) -> Self {
         self.with(|config| config.passes_unrecognized = true)
     }

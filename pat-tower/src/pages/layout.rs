@@ -82,7 +82,7 @@ pub enum Section {
     /// point, is `tokens` or begins with `tokens/`. Also an error page at any other path outside `admin/`.
     Tokens,
     /// The administrators' pages for the tokens of all users: those whose URL path, relative to the
-    /// router's mount point, is `admin/tokens` or begins with `admin/`.
+    /// router's mount point, begins with `admin/`.
     Administration,
 }
 

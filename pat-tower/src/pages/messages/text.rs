@@ -178,7 +178,8 @@ pub enum Text<'a> {
     /// submission created no token, and a user without the secret should revoke the token and create
     /// another.
     CreatedAlreadyHint,
-    /// The link on the repeated-submission page to a creation form with the same content.
+    /// The text of a link to the creation form, filled in with the values that the user submitted. The link
+    /// is on the page that says that a form was submitted twice and has created one token.
     CreateAnother,
 
     // The created token
