@@ -22,8 +22,9 @@ impl<S: Sync> FromRequestParts<S> for Pat {
         let unauthenticated = Unauthenticated::of(&parts.extensions);
         let unauthenticated = unauthenticated.ok_or_else(|| missing_layer(parts))?;
         let challenge = unauthenticated.challenges().missing.clone();
-        let rejection = PatRejection::new(RejectionKind::NotSignedIn).with_challenge(challenge);
-        Err(rejection.in_reply_to(&parts.method, &parts.headers))
+        let mut rejection = PatRejection::new(RejectionKind::NotSignedIn).with_challenge(challenge);
+        rejection.reply_to(&parts.method, &parts.headers);
+        Err(rejection)
     }
 }
 
@@ -43,8 +44,9 @@ impl<S: Sync> OptionalFromRequestParts<S> for Pat {
 }
 
 fn missing_layer(parts: &Parts) -> PatRejection {
-    let rejection = PatRejection::new(RejectionKind::MissingLayer);
-    rejection.in_reply_to(&parts.method, &parts.headers)
+    let mut rejection = PatRejection::new(RejectionKind::MissingLayer);
+    rejection.reply_to(&parts.method, &parts.headers);
+    rejection
 }
 
 /// Returns the [default response](PatRejection::to_response), with the rejection in its extensions.

@@ -21,7 +21,8 @@ pub struct PatRejection {
     challenge: Option<HeaderValue>,
     reason: Option<AuthError>,
     /// The content type of the response, if the request is gRPC's.
-    grpc: Option<HeaderValue>,
+    // Boxed, because few rejections have it and every one is moved.
+    grpc: Option<Box<HeaderValue>>,
     /// Whether a layer has rendered it.
     is_rendered: bool,
 }
@@ -69,9 +70,8 @@ impl PatRejection {
     }
 
     /// Notes whether a request with this method and these headers is gRPC's.
-    pub(crate) fn in_reply_to(self, method: &Method, headers: &HeaderMap) -> Self {
-        let grpc = grpc::content_type(method, headers);
-        Self { grpc, ..self }
+    pub(crate) fn reply_to(&mut self, method: &Method, headers: &HeaderMap) {
+        self.grpc = grpc::content_type(method, headers).map(Box::new);
     }
 
     /// Returns whether a layer has rendered it.

@@ -70,7 +70,7 @@ impl Config {
                 self.mark(request, why);
                 Prepared::Call(ResponseEdit::Unauthenticated(Arc::clone(self)))
             }
-            Action::Reject(rejection) => reject(*rejection, request),
+            Action::Reject(rejection) => reject(rejection, request),
         }
     }
 
@@ -92,7 +92,7 @@ impl Config {
                     "refused a request with a good token: its session could not be detached"
                 );
                 let rejection = PatRejection::new(RejectionKind::SessionsNotFound);
-                reject(rejection, request)
+                reject(Box::new(rejection), request)
             }
         }
     }
@@ -182,9 +182,9 @@ impl ResponseEdit {
     }
 }
 
-fn reject<B>(rejection: PatRejection, request: &Request<B>) -> Prepared {
-    let rejection = rejection.in_reply_to(request.method(), request.headers());
-    Prepared::Reject(Box::new(rejection))
+fn reject<B>(mut rejection: Box<PatRejection>, request: &Request<B>) -> Prepared {
+    rejection.reply_to(request.method(), request.headers());
+    Prepared::Reject(rejection)
 }
 
 /// Returns whether a response tells the client to authenticate, over HTTP or gRPC.

@@ -4,7 +4,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use http::{Request, Response};
 use pat_core::{AuthError, Principal, TokenDigest};
 use pin_project_lite::pin_project;
@@ -13,6 +12,7 @@ use tower_service::Service;
 use super::body::RejectionBody;
 use super::config::Config;
 use super::effects::{Prepared, ResponseEdit};
+use crate::rejection::PatRejection;
 use crate::session::Destroy;
 
 type Authentication = Pin<Box<dyn Future<Output = Result<Principal, AuthError>> + Send>>;
@@ -52,8 +52,9 @@ pin_project! {
             future: S::Future,
             edit: ResponseEdit,
         },
-        Responding {
-            response: Option<Box<Response<Bytes>>>,
+        Rejecting {
+            rejection: Option<Box<PatRejection>>,
+            config: Arc<Config>,
         },
     }
 }
@@ -83,10 +84,9 @@ where
         Self::new(State::Calling { future, edit })
     }
 
-    pub(super) fn responding(response: Response<Bytes>) -> Self {
-        Self::new(State::Responding {
-            response: Some(Box::new(response)),
-        })
+    pub(super) fn rejecting(rejection: Box<PatRejection>, config: Arc<Config>) -> Self {
+        let rejection = Some(rejection);
+        Self::new(State::Rejecting { rejection, config })
     }
 
     pub(super) fn authenticating(
@@ -151,8 +151,9 @@ where
                             future: call.start(),
                             edit,
                         },
-                        Prepared::Reject(rejection) => State::Responding {
-                            response: Some(Box::new(config.respond(*rejection))),
+                        Prepared::Reject(rejection) => State::Rejecting {
+                            rejection: Some(rejection),
+                            config: Arc::clone(config),
                         },
                     }
                 }
@@ -173,8 +174,9 @@ where
                     edit.apply(&mut response, R::rejection);
                     return Poll::Ready(Ok(response));
                 }
-                StateProj::Responding { response } => {
-                    let response = response.take().expect(POLLED_AGAIN);
+                StateProj::Rejecting { rejection, config } => {
+                    let rejection = rejection.take().expect(POLLED_AGAIN);
+                    let response = config.respond(*rejection);
                     return Poll::Ready(Ok(response.map(R::rejection)));
                 }
             };

@@ -67,7 +67,7 @@ impl<S, R> PatService<S, R> {
             Prepared::Reject(rejection) => {
                 // What it was made ready with (a permit, say) is for a call that does not come.
                 drop(self.take_ready_inner());
-                ResponseFuture::responding(self.config.respond(*rejection))
+                ResponseFuture::rejecting(rejection, Arc::clone(&self.config))
             }
         }
     }
