@@ -41,9 +41,10 @@ use crate::token::Owner;
 pub trait UserDirectory: Debug + Send + Sync + 'static {
     /// Returns the user with this key; `None` if the user does not exist or was deleted.
     ///
-    /// The service calls this method when it loads a token into the cache, not on every request. After a
-    /// user was disabled or changed, the host must call
-    /// [`Pats::user_changed`](crate::Pats::user_changed).
+    /// The service calls this method when it loads a token into the cache, not on every request. After the host
+    /// has disabled, enabled or locked a user, it must call
+    /// [`Pats::user_changed`](crate::Pats::user_changed). The service also calls this method where it needs the
+    /// user's name or mail address, for example for a notification.
     ///
     /// # Errors
     /// The implementation may return any error, if the directory cannot answer. The request then fails with
@@ -65,15 +66,20 @@ pub trait UserDirectory: Debug + Send + Sync + 'static {
     /// in it, ignoring letter case.
     ///
     /// # Errors
-    /// The implementation may return any error, if the directory cannot answer.
+    /// The implementation may return any error, if the directory cannot answer. The request then fails with
+    /// the HTTP status 503.
     async fn search(&self, contains: &str, limit: usize) -> Result<Vec<User>, BoxError>;
 
-    /// Returns the users with these keys, in any order. Skips unknown keys.
+    /// Returns the users with these keys, in any order. Skips unknown keys. The keys have no duplicates.
     ///
-    /// The default implementation calls [`UserDirectory::find`] for each key.
+    /// The service calls this method for the owners of the tokens on an administrator's page
+    /// ([`Administration::owners_of`](crate::Administration::owners_of)), and when pruning looks for owners who
+    /// are missing, with up to 500 keys at once. The default implementation calls [`UserDirectory::find`] for
+    /// each key.
     ///
     /// # Errors
-    /// The implementation may return any error, if the directory cannot answer.
+    /// The implementation may return any error, if the directory cannot answer. The administrator's request
+    /// then fails with the HTTP status 503; pruning counts no owner as missing.
     async fn profiles(&self, owners: &[Owner]) -> Result<Vec<User>, BoxError> {
         let mut users = Vec::with_capacity(owners.len());
         for owner in owners {

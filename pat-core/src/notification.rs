@@ -49,8 +49,8 @@ pub trait Notifier: Debug + Send + Sync + 'static {
     /// `smtp`.
     fn name(&self) -> &str;
 
-    /// Sends one notification. The service may call this method for several notifications at the same time,
-    /// and cancels a call after two minutes.
+    /// Sends one notification. The service may call this method for several notifications at the same time.
+    /// It cancels a call after two minutes, and then treats it as failed with [`NotifyError::Temporary`].
     ///
     /// # Errors
     /// The implementation returns [`NotifyError::Temporary`] to get the notification again later, and
@@ -87,8 +87,8 @@ pub enum NotificationKind {
     ExpiresSoon,
     /// Tokens of the recipient have expired.
     Expired,
-    /// Expired tokens of the recipient were deleted, the number of days in the setting
-    /// `atlassian.pats.pruning.delay.days` (by default 30) after their expiry.
+    /// Tokens of the recipient were deleted, because they had been expired for the number of days in the
+    /// setting `atlassian.pats.pruning.delay.days` (by default 30).
     Pruned,
     /// An administrator revoked tokens of the recipient.
     RevokedByAdmin,
@@ -219,8 +219,9 @@ pub struct Notification {
     /// The administrator's reason for the revocation; `None` if none was given, and for other kinds than
     /// [`NotificationKind::RevokedByAdmin`].
     pub reason: Option<String>,
-    /// For [`NotificationKind::RevokedByAdmin`], the number of the recipient's tokens that still authenticate
-    /// and were created with one of the revoked tokens, directly or through other tokens; 0 for other kinds.
+    /// For [`NotificationKind::RevokedByAdmin`], how many of the recipient's tokens that were created with one
+    /// of the revoked tokens, directly or through other tokens, were valid at the time of the revocation; 0 for
+    /// other kinds.
     pub live_children: u64,
     /// When the notification was queued.
     pub queued_at: Timestamp,

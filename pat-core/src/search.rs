@@ -88,8 +88,12 @@ impl Filter {
             || *revoked == RevokedTokens::Only
     }
 
-    /// Narrows the filter to tokens that have this [status](Token::status) at the time `now`. `warning` is
-    /// how long before the expiry of a token its status [`TokenStatus::ExpiresSoon`] begins.
+    /// Returns the filter with the criterion that tokens have this [status](Token::status) at the time `now`.
+    /// `warning` is how long before the expiry of a token its status [`TokenStatus::ExpiresSoon`] begins.
+    ///
+    /// The method replaces [`Filter::revoked`]: by [`RevokedTokens::Only`] for [`TokenStatus::Revoked`], by
+    /// [`RevokedTokens::Excluded`] for any other status, for which it also intersects [`Filter::expires`] with
+    /// the range of expiry that the status stands for. The other criteria stay the same.
     #[must_use]
     pub fn with_status(
         mut self,
@@ -140,7 +144,8 @@ impl DateRange {
         self.from.is_none() && self.to.is_none()
     }
 
-    /// Returns the range of the times that are in both ranges.
+    /// Returns the range of the times that are in both ranges. If there are none, `from` of the result is later
+    /// than `to`, and the result contains no time.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let to = match (self.to, other.to) {
@@ -285,7 +290,8 @@ pub struct Search {
     pub sort: Sort,
     /// Where the page begins among all matching tokens.
     pub start: Start,
-    /// Greatest number of tokens on the page; at least 1.
+    /// Greatest number of tokens on the page, which is read into memory. There is no upper limit. With 0,
+    /// [`Administration::search`](crate::Administration::search) returns an empty page without a next page.
     pub limit: u32,
 }
 

@@ -58,8 +58,8 @@ impl Event {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EventRow {
-    /// Unique random number of the event, 0 to 2⁵³ − 1. It is the same each time the event is delivered, so
-    /// a receiver can skip duplicates.
+    /// Unique random number of the event, 0 to 2⁵³ − 1, which the store draws when it writes the event. It is
+    /// the same each time the event is delivered, so a receiver can skip duplicates.
     pub id: i64,
     /// Position of the event, from 1. The store assigns it after the event is committed, so a reader that
     /// continues after the greatest `seq` it has read misses no event.
@@ -111,12 +111,14 @@ pub enum EventKind {
         /// `None`, since its last event without a token for the same reason.
         unreported: u64,
     },
-    /// Tokens were revoked in one transaction. The store keeps one event for each token, so a shared sink
-    /// gets one for each.
+    /// Tokens were revoked in one transaction. A process sink ([`EventSink`]) gets one event about all of them.
+    /// The store keeps one event for each token, so a shared sink gets one event for each.
     Revoked {
         /// The revoked tokens; at least one.
         tokens: Vec<RevokedToken>,
-        /// The owner or administrator who revoked the tokens; `None` if the host itself did.
+        /// The owner or administrator who revoked the tokens. `None` if no user did: after
+        /// [`Pats::user_deleted`](crate::Pats::user_deleted), or if the pruning job found that the owner is
+        /// missing from the directory.
         by: Option<Owner>,
         /// Reason for the revocation; `None` if none was given.
         reason: Option<String>,
@@ -296,11 +298,11 @@ pub trait EventSink: Debug + Send + Sync + 'static {
         None
     }
 
-    /// Receives one event. The service calls this method for one event at a time, and cancels the call
-    /// after 30 seconds (2 seconds during shutdown).
+    /// Receives one event. The service calls this method for one event at a time.
     ///
     /// # Errors
     /// The implementation may return any error, if it could not receive the event. The error is logged. A
-    /// shared sink gets the event again, a process sink does not.
+    /// shared sink gets the event again, a process sink does not. The service cancels a call after 30 seconds
+    /// (2 seconds during shutdown), and then treats it as failed.
     async fn record(&self, event: &Event) -> Result<(), BoxError>;
 }

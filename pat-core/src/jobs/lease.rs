@@ -21,8 +21,8 @@ pub enum JobRun {
     /// it is unknown what is due, since the database's clock was set and may be wrong
     /// ([`Pats::ready`](crate::Pats::ready)).
     NotDue,
-    /// The call did nothing: another node holds the [lease](crate::store::Lease) of the job, and so runs the
-    /// job.
+    /// The call did nothing: another node, or another call on this node, holds the
+    /// [lease](crate::store::Lease) of the job, and so runs the job.
     Held,
     /// The run ended early, since this node shuts down. The [occurrence](crate::store::Job) stays due, so
     /// that another node or a later call does the rest.

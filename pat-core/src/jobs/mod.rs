@@ -100,9 +100,10 @@ impl Jobs {
     /// On a shared store ([`TokenStore::is_shared`](crate::store::TokenStore::is_shared)), every request
     /// afterwards queries the database, until the jobs are started again.
     ///
-    /// The shutdown takes at most 20 seconds, whatever the database, the directory, notifiers and event
-    /// sinks do: 7 seconds for the jobs, 2 for last uses, and 10 for events, of which a sink has 2 for each
-    /// event. The shutdown does not fail. It logs what could not be written or delivered in this time. A
+    /// The shutdown takes less than 20 seconds, whatever the database, the directory, notifiers and event
+    /// sinks do: at most 7 seconds for the jobs, then 2 for last uses, then 10 for the events of process sinks.
+    /// All process sinks receive their events during the same 10 seconds; one that takes more than 2 seconds
+    /// for an event loses it. The shutdown does not fail. It logs what could not be written or delivered. A
     /// claimed notification that was not finished is sent later, possibly for the second time; events for
     /// shared sinks stay in the store until they are delivered.
     pub async fn shutdown(mut self) {

@@ -59,8 +59,8 @@ impl Schedule {
     ///
     /// If a change of the clocks to daylight saving time skips a local time of the schedule, the schedule
     /// fires once, right after the gap. If a change back repeats a local time, the schedule fires once, the
-    /// first time. A schedule for every hour (`0 0 * * * ?`) follows real time, and fires in both of the
-    /// repeated hours.
+    /// first time. These rules do not apply to a schedule whose field for hours allows all 24 hours, such as
+    /// `0 0 * * * ?` or `0 0/5 * * * ?`: it skips nothing, and also fires in the repeated hour.
     #[must_use]
     pub fn next_after(&self, after: Timestamp, zone: &Zone) -> Option<Timestamp> {
         if self.expression.is_in_every_hour() {

@@ -89,7 +89,7 @@ impl Administration<'_> {
             .ok_or(AdminError::NotSupported)
     }
 
-    /// Searches the tokens of all users, and returns one page of the result.
+    /// Searches the tokens of all users, and returns one page of the result: at most [`Search::limit`] tokens.
     ///
     /// # Errors
     /// - [`AdminError::NotSupported`]: the store has no search capability.
@@ -137,13 +137,14 @@ impl Administration<'_> {
             .await?)
     }
 
-    /// Revokes the tokens with these IDs in one transaction, and returns how many were revoked; with the
-    /// setting `pat.create.by.token=capped` this includes their descendants ([`Family`]). Skips unknown
-    /// tokens, and tokens that are revoked already. The owners are notified, with `reason`, unless the
-    /// setting `pat.notice.revoked.by.admin` is `false`.
+    /// Revokes the tokens with these IDs in one transaction. With the setting `pat.create.by.token=capped`,
+    /// also revokes their descendants ([`Family`]). Returns how many tokens it revoked, descendants included.
+    /// Skips unknown tokens, and tokens that are revoked already. The owners are notified, with `reason`,
+    /// unless the setting `pat.notice.revoked.by.admin` is `false`.
     ///
-    /// When the method returns, this node no longer accepts the tokens; with the setting
-    /// `pat.revocation.wait=cluster`, no node accepts them.
+    /// When the method returns, this node accepts none of the revoked tokens. Other nodes accept them for at
+    /// most the setting `pat.auth.max.staleness.ms` (by default 2 seconds) after that; with the setting
+    /// `pat.revocation.wait=cluster`, the method waits that long at most, and then no node accepts them.
     ///
     /// # Errors
     /// [`AdminError::Unavailable`]: the store fails or does not answer in time. Then either all of the tokens
@@ -187,8 +188,9 @@ impl Administration<'_> {
     }
 
     /// Revokes the unrevoked tokens that match `filter`, like [`Administration::revoke`], if their number
-    /// is `expected`. Returns how many were revoked; with the setting `pat.create.by.token=capped` this
-    /// includes their descendants ([`Family`]).
+    /// is `expected`. With the setting `pat.create.by.token=capped`, also revokes their descendants
+    /// ([`Family`]), which do not count for `expected`. Returns how many tokens it revoked, descendants
+    /// included.
     ///
     /// The matching tokens are read once, at the beginning. A token that is created afterwards is not
     /// revoked; a token that another request revokes meanwhile is not counted.

@@ -20,12 +20,13 @@ impl Pats {
 
     /// Authenticates the token with this digest from this node's cache alone, and records the use. Returns
     /// `None` if the cache does not have the answer, so that the store must be queried
-    /// ([`Pats::authenticate_digest`]).
+    /// ([`Pats::authenticate_digest`]): also if a cached token has expired since.
     ///
     /// The method does no I/O. It allocates nothing if it finds a valid token.
     ///
     /// # Errors
-    /// The [`AuthError`] of an earlier call for this digest, which is cached for ten seconds.
+    /// The [`AuthError`] with which [`Pats::authenticate_digest`] refused this digest less than ten seconds
+    /// ago. [`AuthError::Unavailable`] is not cached.
     #[must_use]
     pub fn authenticate_cached(
         &self,
@@ -97,7 +98,9 @@ impl Pats {
     /// The method checks the token at the interval in the setting `pat.cluster.poll.interval.ms` (by default
     /// half a second), but at least once a second. So after a revocation the method returns within the time in
     /// the setting `pat.auth.max.staleness.ms` plus this interval. The method returns
-    /// [`AuthError::Unavailable`] if the token cannot be checked any more.
+    /// [`AuthError::Unavailable`] at the first check that fails, for example because the store does not answer
+    /// in time. Checks are answered from the cache while it can be used, as for a request. Each check counts as
+    /// a use of the token.
     ///
     /// ```
     /// # use pat_core::{MemoryStore, Pats, Principal};

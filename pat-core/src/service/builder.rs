@@ -78,8 +78,9 @@ impl PatsBuilder {
         self
     }
 
-    /// Sets the format of new tokens, in place of [`Settings::issued_format`]. Tokens of the formats in the
-    /// settings ([`Settings::accepted_formats`]) are still accepted.
+    /// Sets the format of new tokens, in place of [`Settings::issued_format`]. Tokens of this format are
+    /// accepted, and still those of all formats in the settings ([`Settings::accepted_formats`]), the replaced
+    /// one included.
     pub fn issue(mut self, format: Arc<dyn TokenFormat>) -> Self {
         self.issued_format = Some(format);
         self

@@ -95,12 +95,16 @@ impl Pats {
     ///   committed and read back less than 25 seconds ago. So the check fails if the database accepts no
     ///   writes. If the jobs do not run ([`Pats::start`]), this call sends a report.
     /// - This version of the crate may use the store ([`StoreVersions`](crate::store::StoreVersions)).
-    /// - The database's clock has not leapt: it is within a minute of the store's [mark](StoreTime::mark), or
-    ///   it was further away already when this node first read it, and no other node that has reported within
-    ///   25 seconds contradicts. A clock leaps if it is set, or if a failover replaces it by another server's;
-    ///   then it may be wrong. Scheduled jobs wait as well, until clock and mark agree again or
-    ///   [`Pats::accept_clock`] is called. A node that starts while no other node runs trusts the clock: at
-    ///   once, or after 25 seconds if the previous nodes were killed.
+    /// - The database's clock has not leapt, or agrees with the store's [mark](StoreTime::mark) again: it is at
+    ///   most a minute ahead and at most a second behind. A clock leaps if it is set, or if a failover replaces
+    ///   it by another server's; then it may be wrong.
+    ///
+    /// A clock that did not agree with the mark already when this node started counts as leapt only if another
+    /// node has reported in the last 25 seconds that it saw the leap, or that the clock agrees with the mark
+    /// ([`NodeReport::contradicts_leap`](crate::store::NodeReport::contradicts_leap)). So a node that starts
+    /// while no other node runs trusts the clock: at once if the other nodes were shut down
+    /// ([`Jobs::shutdown`]), after 25 seconds if they were killed. After a leap, scheduled jobs do not run
+    /// either, until clock and mark agree again or [`Pats::accept_clock`] is called.
     ///
     /// Do not use this method for liveness probes: restarting a process does not help against a database
     /// that is down.
@@ -139,8 +143,12 @@ impl Pats {
         }
     }
 
-    /// Returns the time by which the service decides about tokens: that of the database, if it has a clock,
-    /// otherwise that of this machine.
+    /// Returns the present time by which the service decides about tokens: the later of the clock and the
+    /// store's [mark](StoreTime::mark), as [`StoreTime::now`]. The clock is that of the database, or that of
+    /// this machine if the database has none.
+    ///
+    /// The method does no I/O: it adds the time that this node's boot clock
+    /// ([`Clock::boot`](crate::Clock::boot)) has counted to a time in an earlier response of the store.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.0.now()
@@ -151,9 +159,13 @@ impl Pats {
     /// of the mark; the duration is negative if the clock was behind, and zero for a store without a mark.
     ///
     /// The call is for an operator who has checked the clock after the log reported that clock and mark
-    /// differ. Without the call, nothing is deleted for its age while the clock is ahead, and the clock is
-    /// not used while it is behind. A clock that is up to a day behind the mark catches up by itself, and so
-    /// does the mark with a clock that is ahead.
+    /// differ. Without the call:
+    ///
+    /// - While the clock is ahead, old tokens and other old rows are deleted by the mark, so later than by the
+    ///   clock. The mark catches up by itself, at up to ten times the speed of the clock: a day in under three
+    ///   hours, a year in about forty days.
+    /// - While the clock is behind, it is not used. If it is up to a day behind, it catches up by itself, by an
+    ///   hour a day. If it is further behind, only this call helps.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails or does not answer in time; the call may be repeated.
@@ -223,14 +235,17 @@ impl Pats {
         self.0.run_if_due(job).await
     }
 
-    /// Sends the notifications that are due, and returns how many were sent.
+    /// Sends notifications, in batches, until none is due, and returns how many were sent. Returns 0 without
+    /// sending any if the store has no jobs ([`TokenStore::jobs`]), the service has no notifier, or the setting
+    /// `atlassian.pats.mail.notifications.enabled` is `false`.
     ///
     /// The jobs of [`Pats::start`] do the same; tests call this method. Several nodes may call it at the
     /// same time: each notification is claimed by one of them.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails or does not answer in time. If a notification was sent and this
-    /// could not be recorded, it may be sent again.
+    /// [`StoreError`] if the store fails or does not answer in time. If a notification was sent, but the
+    /// sending could not be recorded, the notification may be sent again. The failure of a notifier is not an
+    /// error of this method.
     pub async fn deliver_notifications(&self) -> Result<u64, StoreError> {
         self.0.deliver_until(&CancellationToken::new()).await
     }

@@ -99,12 +99,13 @@ impl Pats {
         }
     }
 
-    /// Applies a change of a user whom the host has disabled, enabled or locked: nodes look up the user and
-    /// the user's tokens again, this node at once, all nodes within the time in the setting
-    /// `pat.auth.max.staleness.ms` (by default 2 seconds).
+    /// Applies a change of [`User::is_active`](crate::User::is_active), after the host has disabled, enabled or
+    /// locked a user: nodes look up the user and the user's tokens again, this node at once, all nodes within
+    /// the time in the setting `pat.auth.max.staleness.ms` (by default 2 seconds).
     ///
     /// Without this call, the change takes effect within the time in the setting
-    /// `atlassian.pats.auth.cache.expiry.mins` (by default an hour).
+    /// `atlassian.pats.auth.cache.expiry.mins` (by default an hour). A changed name or mail address needs no
+    /// call, since neither is cached.
     ///
     /// # Errors
     /// [`Unavailable`] if the store fails or does not answer in time; the call must then be repeated.

@@ -240,7 +240,8 @@ impl Pats {
         token.status(self.0.context.time.now().timestamp(), self.warning())
     }
 
-    /// Narrows `filter` to the tokens that have this status now ([`Pats::status`]).
+    /// Returns `filter` with the criterion that tokens have this status now ([`Pats::status`]); see
+    /// [`Filter::with_status`].
     #[must_use]
     pub fn with_status(&self, filter: Filter, status: TokenStatus) -> Filter {
         let now = self.0.context.time.now().timestamp();

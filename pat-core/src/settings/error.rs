@@ -8,7 +8,8 @@ pub enum SettingsError {
     Unknown {
         /// The unknown name: of a property, or of an environment variable.
         name: String,
-        /// The known name of the same sort that differs least from `name`.
+        /// The property name or, if `name` is the name of an environment variable, the variable name that
+        /// differs from `name` in the fewest characters: a suggestion for the error text.
         nearest: String,
     },
     /// The property does not allow this value.
@@ -16,7 +17,8 @@ pub enum SettingsError {
     NotAllowed {
         /// Full name of the property.
         name: &'static str,
-        /// The refused value as text; of a value that is not text, a number or a boolean, its type.
+        /// The refused value as text. For a list, a table or a null value that serde reads, its type instead,
+        /// such as `a table`.
         value: String,
         /// The values that the property allows; see [`Property::allowed`](crate::settings::Property::allowed).
         allowed: String,

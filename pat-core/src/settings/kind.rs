@@ -24,8 +24,8 @@ macro_rules! allowed {
         "an absolute http or https URL without a user name, query or fragment, or nothing"
     };
     (Parsed<Schedule>) => {
-        "a Quartz cron expression of six fields, seconds first, or seven with the year, that fires some \
-         day, such as 0 0 0 * * ?"
+        "a Quartz cron expression such as 0 0 0 * * ? (six fields, seconds first, or seven with the year) \
+         that has a firing time after 2025"
     };
     (Parsed<Zone>) => {
         "local or an IANA name such as Europe/Berlin"

@@ -82,8 +82,11 @@ pub enum CreateByToken {
     /// together with its children ([`Pats::revoke_with`](crate::Pats::revoke_with)).
     /// [`CreateByToken::Capped`] is the safer choice.
     Allowed,
-    /// A token may create tokens. The expiry of the new token is *capped*: the new token expires no later
-    /// than the creating token, and is revoked with it.
+    /// A token may create tokens. The new token expires no later than the creating token, and is revoked with
+    /// it. A request for a longer life span is refused ([`PolicyError::OutlivesParent`]); a request without a
+    /// life span gets a token that expires at the same time as the creating token.
+    ///
+    /// [`PolicyError::OutlivesParent`]: crate::PolicyError::OutlivesParent
     Capped,
     /// A token may not create tokens: the user must sign in to the host.
     Forbidden,
@@ -99,8 +102,8 @@ pub enum RevocationWait {
     /// token. Other nodes accept the token for at most the time in the setting
     /// `pat.auth.max.staleness.ms`.
     None,
-    /// A revocation is acknowledged when no node accepts the token any more. The acknowledgement waits for
-    /// about the time in the setting `pat.auth.max.staleness.ms` at most.
+    /// A revocation is acknowledged when no node accepts the token any more. The acknowledgement waits at most
+    /// 1.1 times the setting `pat.auth.max.staleness.ms` (by default 2.2 seconds).
     Cluster,
 }
 

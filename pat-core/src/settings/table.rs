@@ -16,8 +16,12 @@ macro_rules! kind {
     };
 }
 
-/// Returns the sentence about a property's default, and its range where its type has other values too.
+/// Returns the sentence about a property's default, and its range where its type has other values too. The
+/// property with the default 10000 has a computed one, which its meaning describes.
 macro_rules! default_and_range {
+    ("10000", $kind:tt) => {
+        "From 100 to 100000000."
+    };
     ("", [BaseUrl]) => {
         concat!(
             "Not set by default; empty text removes a value. Allowed is ",
@@ -61,7 +65,17 @@ macro_rules! note {
     ("pat.auth.database.timeout.ms") => {
         "The limit is for the authentication of one request: its queries of the store, and the call of \
          [`UserDirectory::find`](crate::directory::UserDirectory::find), together. After this time the response is 503, \
-         never 401.\n\n"
+         never 401. Methods of [`Pats`](crate::Pats) that list, create or revoke tokens wait up to five times \
+         as long. The searches of [`Administration`](crate::Administration) wait 30 seconds, whatever this \
+         setting is.\n\n"
+    };
+    ("atlassian.pats.enabled") => {
+        "If `false`, a presented token is refused with [`AuthError::Disabled`](crate::AuthError::Disabled), \
+         like an invalid one (HTTP status 401), and creating a token fails with \
+         [`PolicyError::Disabled`](crate::PolicyError::Disabled). Tokens can still be listed and revoked.\n\n"
+    };
+    ("atlassian.pats.invalidate.session.enabled") => {
+        "The session ends only if the token authenticates the request; a refused token ends no session.\n\n"
     };
     ($name:tt) => {
         ""
@@ -70,13 +84,31 @@ macro_rules! note {
 
 /// Returns the sentence about the values that a setter takes and `build` refuses.
 macro_rules! refusal {
-    ([Boolean]) => {
+    ("pat.max.rows.per.user", $kind:tt) => {
+        " Outside this range, [`SettingsBuilder::build`] fails with \
+         [`SettingsError::NotAllowed`](super::SettingsError::NotAllowed); with less than that product, it \
+         fails with [`SettingsError::Contradiction`](super::SettingsError::Contradiction)."
+    };
+    ("pat.cluster.poll.interval.ms", $kind:tt) => {
+        " Outside this range, [`SettingsBuilder::build`] fails with \
+         [`SettingsError::NotAllowed`](super::SettingsError::NotAllowed); with a value that is not less than \
+         `pat.auth.max.staleness.ms`, it fails with \
+         [`SettingsError::Contradiction`](super::SettingsError::Contradiction)."
+    };
+    ("pat.token.prefix", $kind:tt) => {
+        " If `pat.token.format` is `atlassian`, [`SettingsBuilder::build`] fails with \
+         [`SettingsError::Contradiction`](super::SettingsError::Contradiction)."
+    };
+    ($name:tt, [Boolean]) => {
         ""
     };
-    ([Parsed<$type:ident>]) => {
+    ($name:tt, [Parsed<Schedule>]) => {
+        " Every [`Schedule`] has such a firing time, so [`SettingsBuilder::build`] accepts each of them."
+    };
+    ($name:tt, [Parsed<$type:ident>]) => {
         ""
     };
-    ($kind:tt) => {
+    ($name:tt, $kind:tt) => {
         " With any other value, [`SettingsBuilder::build`] fails with \
          [`SettingsError::NotAllowed`](super::SettingsError::NotAllowed)."
     };
@@ -136,7 +168,7 @@ macro_rules! properties {
             $($(
                 #[doc = concat!(
                     "Sets the setting `", $name, "`: ", $meaning, ".\n\n",
-                    note!($name), default_and_range!($default, $kind), refusal!($kind)
+                    note!($name), default_and_range!($default, $kind), refusal!($name, $kind)
                 )]
                 pub fn $set(self, value: $argument) -> Self {
                     self.with($name, &value)
@@ -197,7 +229,7 @@ properties! {
         "how many days before its expiry a token is shown as expiring soon, and its owner notified",
         expiry_warning_days copied as u32, set by expiry_warning_days(u32);
     "atlassian.pats.invalidate.session.enabled" = "true", [Boolean],
-        "whether a request with a token ends the host's session that came with the request",
+        "whether a request that a token authenticates ends the host's session that came with the request",
         invalidate_session_enabled copied as bool, set by invalidate_session_enabled(bool);
     "atlassian.pats.token.name.length" = "40", [Count<1, 255>],
         "longest name of a token, in characters",
@@ -210,8 +242,8 @@ properties! {
          for each request",
         auth_max_staleness copied as Duration, set by auth_max_staleness_ms(u32);
     "pat.auth.database.timeout.ms" = "1000", [Millis<1, 60_000>],
-        "for how many milliseconds at most authentication waits for the database; any other request waits \
-         up to five times as long",
+        "for how many milliseconds at most the authentication of a request waits for the database; lists, \
+         creations and revocations of tokens wait up to five times as long",
         auth_database_timeout copied as Duration, set by auth_database_timeout_ms(u32);
     "pat.cluster.poll.interval.ms" = "500", [Millis<10, 3_600_000>],
         "how many milliseconds pass between two reads of the changes of other nodes; less than \
@@ -245,7 +277,7 @@ properties! {
         "whether owners are notified when a token is created",
         notice_created copied as bool, set by notice_created(bool);
     "pat.notice.pruned" = "false", [Boolean],
-        "whether owners are notified when an expired token is deleted",
+        "whether owners are notified when an expired, unrevoked token is deleted",
         notice_pruned copied as bool, set by notice_pruned(bool);
     "pat.notice.revoked.by.admin" = "true", [Boolean],
         "whether owners are notified when an administrator revokes a token",
@@ -255,7 +287,7 @@ properties! {
         time_zone borrowed as Zone, set by time_zone(&Zone);
     "pat.max.rows.per.user" = "10000", [Count<100, 100_000_000>],
         "how many tokens of a user are stored at most, including revoked and expired ones until they \
-         are deleted. It must be at least 100 times atlassian.pats.max.tokens.per.user; the default \
-         is that product where it is greater than 10000",
+         are deleted; at least 100 times atlassian.pats.max.tokens.per.user. The default is 10000 or that \
+         product, whichever is greater",
         max_rows_per_user copied as u32, set by max_rows_per_user(u32);
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{RevokedToken, StoreTime, StoreVersions};
 use crate::token::{Owner, TokenId};
 
-/// A change that reduces access, such as a revocation.
+/// A change after which nodes must look up tokens again, such as a revocation.
 ///
 /// A shared store has a *change feed*: a list to which the transaction of each change appends an entry
 /// ([`ChangeEntry`]). Every node polls the feed
@@ -23,7 +23,9 @@ pub enum Change {
     /// the owner's tokens again.
     OwnerChanged(Owner),
     /// Nodes must look up every token again: more than [`Change::MOST_NAMED`] tokens were revoked at once,
-    /// or stored times were corrected.
+    /// or the store corrected times of creation and expiry that were written while a clock was ahead
+    /// ([`JobStore::mend_future`](super::JobStore::mend_future),
+    /// [`TokenStore::accept_clock`](super::TokenStore::accept_clock)).
     Everything,
 }
 
@@ -99,17 +101,22 @@ pub struct NodeReport {
     pub node: u64,
     /// Generation ([`ChangeEntry::generation`]) up to which the node has applied all changes to its cache.
     pub applied: u64,
-    /// Time of the node's clock, which may be wrong. It grows with each report, orders the reports of one
-    /// node, and is compared with no other time.
+    /// Time of the node's clock, which may be wrong. It orders the reports of one node, and is compared with
+    /// no other time. The node makes it later in each report: if its clock was set back, it adds a microsecond
+    /// to the time in its last report.
     pub now: Timestamp,
     /// When the node sends reports.
     pub mode: ReportMode,
     /// The [`SCHEMA_VERSION`](super::SCHEMA_VERSION) of the node's program; 0 if not reported.
     pub version: u64,
-    /// Whether the node contradicts another node that finds the store's clock far from its
-    /// [mark](StoreTime::mark), and so keeps that node from trusting the clock. `true` if this node finds
-    /// clock and mark close together, or has seen the clock leap while the node ran; `false` if clock and
-    /// mark were already apart when this node started.
+    /// Whether this node keeps other nodes from trusting the database's clock if they find it far from the
+    /// store's [mark](StoreTime::mark) ([`Pats::ready`](crate::Pats::ready)).
+    ///
+    /// Clock and mark *agree* if the clock is at most a minute ahead and at most a second behind. The value is
+    /// `true` if they agree for this node, or if the clock has leapt while this node ran: their difference
+    /// changed by more than a minute from one reading to the next, and they have not agreed since. It is
+    /// `false` if they differed already when this node started, if they have drifted apart gradually, or if the
+    /// database has no clock.
     pub contradicts_leap: bool,
 }
 
@@ -141,8 +148,8 @@ pub enum ReportMode {
     /// The node also reports whenever it has applied new changes, before it uses its cache again.
     EachChange,
     /// The node reports as with [`ReportMode::EachChange`]. In addition, its own revocations wait for the
-    /// other nodes (the setting `pat.revocation.wait=cluster`), so the other nodes should report new
-    /// changes too.
+    /// other nodes (the setting `pat.revocation.wait=cluster`). When another node reads this mode in the stored
+    /// reports, it changes its own mode from [`ReportMode::Seldom`] to [`ReportMode::EachChange`].
     EachChangeAndWaits,
 }
 
@@ -159,14 +166,17 @@ pub const MOST_READ: u64 = 2_000;
 /// The entries of the [change feed](Change) after a position, as
 /// [`TokenStore::changes_since`](super::TokenStore::changes_since) returns them.
 ///
-/// A store counts the transactions that change something: its *change counter* has no gaps and grows in
+/// A store has a *change counter*, which counts the transactions that append to the
+/// [change feed](Change); other transactions do not increment it. Its value after such a transaction is the
+/// [generation](ChangeEntry::generation) of the transaction's entries. The counter has no gaps and grows in
 /// the order of the commits, since a transaction increments it as its last step, under a lock that it holds
 /// until the commit. (A database sequence does not have that order, so a reader would miss changes that
 /// commit late.)
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChangePage {
-    /// Position of the last entry in the [change feed](Change), where the feed ends.
+    /// Position of the last entry in the [change feed](Change), where the feed ends. Before the first change,
+    /// generation 0 without a nonce.
     pub head: FeedPosition,
     /// Random number that the feed now has at the generation of the caller's cursor, the argument of
     /// [`TokenStore::changes_since`](super::TokenStore::changes_since); `None` without a cursor, or if the

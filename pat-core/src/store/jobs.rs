@@ -17,9 +17,12 @@ use crate::token::{Owner, TokenId};
 ///
 /// Callers pass the time of their clock. A store whose database has a clock uses the database's time
 /// instead, which it reads in the transaction of the change. A stored time in an impossible future,
-/// written while a clock was wrong, counts as not set: the end of a lease that is further away than any
-/// lease lasts, a completed [occurrence](Job) that is not due yet, a notification whose next attempt is
-/// further away than [`LONGEST_DELAY`](super::LONGEST_DELAY).
+/// written while a clock was wrong, counts as not set:
+///
+/// - the end of a lease, if it is later than [`LeaseRequest::ttl`] plus [`CLOCK_TOLERANCE`] from now;
+/// - a completed [occurrence](Job), if it is later than [`CLOCK_TOLERANCE`] from now;
+/// - the next attempt of a notification, if it is later than [`LONGEST_DELAY`](super::LONGEST_DELAY) from
+///   now.
 ///
 /// A method that takes a [`Lease`] makes its changes in one transaction, and only if the lease is still
 /// held. An implementation is conformant if it passes the suite in `pat_core::testing::jobs`.
@@ -53,10 +56,11 @@ use crate::token::{Owner, TokenId};
 #[async_trait]
 pub trait JobStore: Debug + Send + Sync {
     /// Acquires the lease of a job for the time [`LeaseRequest::ttl`], if an [occurrence](Job) of the job is
-    /// due ([`LeaseRequest::due`]) that no node has run, and if no other node holds the lease.
+    /// due ([`LeaseRequest::due`]) that no node has run, and if the job has no unexpired lease. A request does
+    /// not name its node, so a node's own unexpired lease also counts.
     ///
     /// Returns [`LeaseAnswer::Acquired`] with the lease; otherwise [`LeaseAnswer::Done`] if no occurrence is
-    /// due, or [`LeaseAnswer::Held`] if another node holds the lease. With any of these answers, the store
+    /// due, or [`LeaseAnswer::Held`] if the job has an unexpired lease. With any of these answers, the store
     /// also moves its [mark](StoreTime::mark) to [`MarkBounds::next`], and returns its time after that. A
     /// store without a mark returns [`StoreTime::default`].
     ///
@@ -99,8 +103,8 @@ pub trait JobStore: Debug + Send + Sync {
     /// is due.
     ///
     /// For [`NotificationKind::ExpiresSoon`], a token is due if it is unrevoked, has not expired, expires
-    /// within [`DueNotifications::within`], and no notification of its expiry was queued before. For
-    /// [`NotificationKind::Expired`], a token is due if it is unrevoked, has expired, and no `Expired` was
+    /// within [`DueNotifications::within`], and neither `ExpiresSoon` nor `Expired` was queued for it before.
+    /// For [`NotificationKind::Expired`], a token is due if it is unrevoked, has expired, and no `Expired` was
     /// queued for it before. No token is due while the store's clock is more than [`LONGEST_LEAP`] ahead of
     /// its [mark](StoreTime::mark): then the clock may be wrong, and the notifications false.
     ///
@@ -151,14 +155,17 @@ pub trait JobStore: Debug + Send + Sync {
     /// [`Change::Everything`](super::Change::Everything) to the [change feed](super::Change), so that all
     /// nodes look up every token again.
     ///
-    /// A token whose [`created_at`](crate::Token::created_at) is more than [`CLOCK_TOLERANCE`] in the future
-    /// gets the present time as its time of creation, and an expiry that is earlier by the same duration, so
-    /// that its life span stays the same. A last use in the future is deleted, and a notification that is due
-    /// later than [`LONGEST_DELAY`](super::LONGEST_DELAY) from now becomes due now.
+    /// The present time is [`StoreTime::now`], the later of the store's clock and its
+    /// [mark](StoreTime::mark). A token whose [`created_at`](crate::Token::created_at) is more than
+    /// [`CLOCK_TOLERANCE`] later gets the present time as its time of creation, and an expiry that is earlier
+    /// by the same duration, so that its life span stays the same. A last use that is more than
+    /// [`CLOCK_TOLERANCE`] later is deleted, and a notification that is due more than
+    /// [`LONGEST_DELAY`](super::LONGEST_DELAY) later becomes due now.
     ///
-    /// The store corrects nothing while its clock is behind its [mark](StoreTime::mark), since the clock may
-    /// then be the wrong one. `now` is the time of this machine's clock, for a store without a clock of its
-    /// own. The default implementation corrects nothing and returns 0.
+    /// The store corrects nothing while its clock is more than [`CLOCK_TOLERANCE`] behind its mark, since the
+    /// clock may then be the wrong one. `lease` is the lease of the job that the caller runs: [`Job::Prune`]
+    /// and [`Job::ExpiryCheck`] begin with this call. `now` is the time of this machine's clock, for a store
+    /// without a clock of its own. The default implementation corrects nothing and returns 0.
     ///
     /// # Errors
     /// - [`StoreError::LeaseLost`]: another node has acquired the job's lease after `lease` was acquired. An
@@ -296,11 +303,12 @@ pub struct LeaseRequest<'a> {
     pub job: Job,
     /// The present time by the caller's clock, for a store without a clock of its own.
     pub now: Timestamp,
-    /// How long the lease lasts from the store's time of its acquisition, unless it is renewed
+    /// How long the lease lasts after the store has granted it, unless it is renewed
     /// ([`JobStore::renew_lease`]).
     pub ttl: Duration,
-    /// Function that takes the store's time and returns for when the latest [occurrence](Job) of the job up
-    /// to that time was scheduled; `None` if the job has no such occurrence.
+    /// Function that takes the store's present time ([`StoreTime::now`]), and returns the scheduled time of
+    /// the latest [occurrence](Job) that is not later; `None` if there is none. For a job without a schedule,
+    /// which is always due, it returns its argument.
     pub due: &'a (dyn Fn(Timestamp) -> Option<Timestamp> + Sync),
     /// Range within which the store moves its [mark](StoreTime::mark), whatever the answer to the request.
     pub mark: MarkBounds,
@@ -344,7 +352,7 @@ impl fmt::Debug for LeaseRequest<'_> {
 pub enum LeaseAnswer {
     /// The caller now holds this lease, and runs the job.
     Acquired(Lease),
-    /// An [occurrence](Job) is due, but another node holds the lease. The caller does nothing.
+    /// An [occurrence](Job) is due, but the job has an unexpired lease. The caller does nothing.
     Held,
     /// No [occurrence](Job) is due, or the due occurrence has been run already. The caller does nothing.
     Done,
@@ -357,7 +365,7 @@ pub enum LeaseAnswer {
 pub struct Lease {
     /// Job that the holder runs.
     pub job: Job,
-    /// Time for which the [occurrence](Job) that the holder runs was scheduled.
+    /// Scheduled time of the [occurrence](Job) that the holder of the lease runs.
     pub occurrence: Timestamp,
     /// The *term*: the number of this acquisition of the job's lease, which the store increments each time
     /// (a fencing token). The store refuses writes under a lease with an older term.
@@ -399,14 +407,18 @@ impl DueNotifications {
     }
 }
 
-/// How far the store's clock may be ahead of its [mark](StoreTime::mark) for notifications of expiry to be
-/// queued: seven days. Further ahead, the clock is probably wrong, and no token counts as due. Seven days
-/// allow for a cluster that was off for six days, and exclude a clock that is a year ahead.
+/// Seven days: while the store's clock is further ahead of its [mark](StoreTime::mark) than that,
+/// [`JobStore::queue_due_notifications`] queues no notification, because the clock is probably wrong.
+///
+/// The mark stands still while all nodes are off, so the clock is then ahead of it without being wrong. After
+/// an outage of up to seven days, notifications are queued at once; after a longer one, only when the mark has
+/// caught up to within seven days.
 pub const LONGEST_LEAP: Duration = Duration::from_hours(7 * 24);
 
 /// How far two correct clocks may differ: one minute. A caller may have waited for a lock after it read its
-/// clock, and servers differ by milliseconds after a failover. So a stored time that is at most this far in
-/// the future does not count as impossible.
+/// clock, and servers differ by milliseconds after a failover. So a stored time of creation, last use or
+/// completed [occurrence](Job) counts as impossible only if it is more than a minute in the future, and the
+/// end of a lease only if it is more than a minute later than the lease can last.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
 
 /// The criteria by which [`JobStore::prune`] finds the tokens that it deletes.
@@ -415,13 +427,14 @@ pub const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
 pub struct Prune {
     /// The present time by the caller's clock, for a store without a clock of its own.
     pub now: Timestamp,
-    /// The vouched time ([`StoreTime::vouched`]) for a store that keeps no [mark](StoreTime::mark), from which
-    /// the store then measures ages: the earlier of the caller's clock and of a mark that the caller keeps in
-    /// memory.
+    /// The caller's [vouched](StoreTime::vouched) time: the earlier of the caller's clock and a mark that the
+    /// caller keeps in memory. A store without a [mark](StoreTime::mark) measures the ages of rows from this
+    /// time; a store with a mark ignores it.
     pub vouched: Timestamp,
     /// How long a token is kept after it expires or is revoked.
     pub keep: Duration,
-    /// Whether a [`NotificationKind::Pruned`] is queued for the owners of deleted tokens.
+    /// Whether [`JobStore::prune`] queues one [`NotificationKind::Pruned`] for each owner of deleted tokens,
+    /// about the owner's deleted tokens that were not revoked.
     pub notify: bool,
 }
 
@@ -469,7 +482,7 @@ pub struct PrunedToken {
 }
 
 impl PrunedToken {
-    /// Creates a deleted token from its ID and its owner.
+    /// Creates the record of a deletion from the token's ID and owner.
     #[must_use]
     pub const fn new(id: TokenId, owner: Owner) -> Self {
         Self { id, owner }
@@ -504,9 +517,9 @@ impl ListedOwner {
 pub struct MissingOwners {
     /// The present time by the caller's clock, for a store without a clock of its own.
     pub now: Timestamp,
-    /// The vouched time ([`StoreTime::vouched`]) for a store that keeps no [mark](StoreTime::mark), from which
-    /// the store then measures ages: the earlier of the caller's clock and of a mark that the caller keeps in
-    /// memory.
+    /// The caller's [vouched](StoreTime::vouched) time: the earlier of the caller's clock and a mark that the
+    /// caller keeps in memory. A store without a [mark](StoreTime::mark) measures the ages of rows from this
+    /// time; a store with a mark ignores it.
     pub vouched: Timestamp,
     /// Owners that the directory does not know, without duplicates.
     pub missing: Vec<Owner>,
@@ -517,7 +530,7 @@ pub struct MissingOwners {
 }
 
 impl MissingOwners {
-    /// Creates lists without owners, at the time `now`.
+    /// Creates empty lists of owners. `now`, `vouched` and `at_least` become the fields of these names.
     #[must_use]
     pub const fn new(now: Timestamp, vouched: Timestamp, at_least: Duration) -> Self {
         Self {
@@ -536,9 +549,9 @@ impl MissingOwners {
 pub struct Purge {
     /// The present time by the caller's clock, for a store without a clock of its own.
     pub now: Timestamp,
-    /// The vouched time ([`StoreTime::vouched`]) for a store that keeps no [mark](StoreTime::mark), from which
-    /// the store then measures ages: the earlier of the caller's clock and of a mark that the caller keeps in
-    /// memory.
+    /// The caller's [vouched](StoreTime::vouched) time: the earlier of the caller's clock and a mark that the
+    /// caller keeps in memory. A store without a [mark](StoreTime::mark) measures the ages of rows from this
+    /// time; a store with a mark ignores it.
     pub vouched: Timestamp,
     /// How long entries of the [change feed](super::Change) are kept.
     pub changes: Duration,

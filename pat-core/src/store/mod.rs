@@ -95,12 +95,13 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     /// Stores a new token, unless that would break a rule that only the store can check; returns the
     /// stored token or the broken rule.
     ///
-    /// The store checks the rules in one transaction that excludes other creations for this owner. The
-    /// parent, if there is one, must be unrevoked and unexpired at `token.created_at`. The owner must have
-    /// fewer than `limit` unrevoked tokens, expired ones included, and fewer than `token.max_rows` tokens
-    /// in all. The check must not count further than these limits.
+    /// A store with a clock replaces `token` by [`NewToken::created_now`] at the time of its clock, before it
+    /// checks the rules.
     ///
-    /// A store with a clock stores [`NewToken::created_now`] instead of `token`.
+    /// The store checks the rules in one transaction that excludes other creations for this owner. The
+    /// parent, if there is one, must be unrevoked and unexpired at the token's `created_at`. The owner must
+    /// have fewer than `limit` unrevoked tokens, expired ones included, and fewer than `token.max_rows` tokens
+    /// in all. The check must not count further than these limits.
     ///
     /// # Errors
     /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
@@ -141,11 +142,12 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
         Ok(Vec::new())
     }
 
-    /// Revokes the unrevoked tokens of `scope`, and returns the tokens that were revoked and the time.
+    /// Revokes the unrevoked tokens of `scope`. Returns the tokens that the call has revoked, and the time of
+    /// the revocation ([`Revoked::at`]).
     ///
     /// If the call revokes a token, it increments the change counter ([`ChangePage`]) by one and appends
     /// the changes ([`Change::of_revoked`]) to the [change feed](Change) in the same transaction. Otherwise
-    /// it changes nothing, and the result has no tokens.
+    /// it changes nothing, and the result has the time but no tokens.
     ///
     /// # Errors
     /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
@@ -189,9 +191,10 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     /// report. Also moves the store's [mark](StoreTime::mark) to [`MarkBounds::next`], and returns the store's
     /// time after that.
     ///
-    /// If the stored report of the node is as late ([`NodeReport::now`]) or later, the store keeps it: a
-    /// report that timed out may arrive after the next one. Only called on a shared store
-    /// ([`TokenStore::is_shared`]), which must implement this method.
+    /// If the stored report of the node is as late ([`NodeReport::now`]) or later, the store keeps the stored
+    /// report, since a report that timed out may arrive after the next one. The store moves the mark and
+    /// returns its time in that case too. Only called on a shared store ([`TokenStore::is_shared`]), which must
+    /// implement this method.
     ///
     /// # Errors
     /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors). The default
@@ -205,8 +208,9 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
         Err(StoreError::private())
     }
 
-    /// Deletes the report of a node that no longer uses its cache, if `report` is the last report of this
-    /// node.
+    /// Deletes a node's stored report, because the node no longer uses its cache. Deletes it only if
+    /// [`NodeReport::applied`] and [`NodeReport::now`] of the stored report equal those of `report`; otherwise
+    /// changes nothing, and returns `Ok`.
     ///
     /// Only called on a shared store ([`TokenStore::is_shared`]), which must implement this method.
     ///
@@ -300,7 +304,10 @@ pub enum StoreError {
     /// valid. The call changed nothing, and the caller must stop its run of the job.
     #[error("another node has acquired the lease of this job")]
     LeaseLost,
-    /// Only programs with a newer version of this crate may use the store.
+    /// Only programs with a newer version of this crate may use the store. A store need not return this
+    /// error: it reports its versions in [`Lookup`] and [`ChangePage`], which the service checks
+    /// ([`StoreVersions::check`]). If the check fails, the jobs and the methods of [`Pats`](crate::Pats) that
+    /// read, create, authenticate or revoke tokens fail with this error.
     #[error(
         "this program knows version {program} of the token store; the store has version {store}, and \
          only programs that know version {readable_from} may use it; start a newer version of this program"

@@ -29,8 +29,9 @@ pub struct QueuedNotification {
     /// The administrator's reason for the revocation; `None` if none was given, and for other kinds than
     /// [`NotificationKind::RevokedByAdmin`].
     pub reason: Option<String>,
-    /// For [`NotificationKind::RevokedByAdmin`], the number of the owner's tokens that still authenticate and
-    /// were created with one of the revoked tokens, directly or through other tokens; 0 for other kinds.
+    /// For [`NotificationKind::RevokedByAdmin`], how many of the owner's tokens that were created with one of
+    /// the revoked tokens, directly or through other tokens, were valid at the time of the revocation; 0 for
+    /// other kinds.
     pub live_children: u64,
     /// When the notification was queued.
     pub queued_at: Timestamp,

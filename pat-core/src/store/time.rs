@@ -11,8 +11,11 @@ use jiff::Timestamp;
 ///
 /// - Authentication uses the later of clock and mark ([`StoreTime::now`]). So no expired token is accepted
 ///   while the clock is behind. While the clock is ahead, tokens may be refused before they expire.
-/// - Deletion and revocation by age use the earlier of clock and mark ([`StoreTime::vouched`]). So nothing
-///   is deleted too early while the clock is ahead.
+/// - The deletion of old rows ([`JobStore::prune`](super::JobStore::prune),
+///   [`JobStore::purge`](super::JobStore::purge)), and the revocation of the tokens of owners who have long been
+///   missing from the directory ([`JobStore::note_missing`](super::JobStore::note_missing)), use the earlier of
+///   clock and mark ([`StoreTime::vouched`]). So nothing is deleted or revoked too early while the clock is
+///   ahead.
 ///
 /// This struct is exhaustive: no third source decides the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,11 +24,16 @@ pub struct StoreTime {
     /// node, such as SQLite.
     pub clock: Option<Timestamp>,
     /// The store's *mark*: a time that the store keeps beside its clock, to limit the effect of a wrong
-    /// clock. Nodes move it forward by the time that their boot clocks ([`Clock::boot`](crate::Clock::boot))
-    /// have counted, and towards the clock, within the range [`MarkBounds`]: with each report
+    /// clock. The store moves it to [`MarkBounds::next`] with each report of a node
     /// ([`TokenStore::heartbeat`](super::TokenStore::heartbeat)) and each request for a lease
-    /// ([`JobStore::acquire_lease`](super::JobStore::acquire_lease)). If the clock is set by mistake, the
-    /// mark does not jump with it.
+    /// ([`JobStore::acquire_lease`](super::JobStore::acquire_lease)).
+    ///
+    /// The mark advances with the nodes' boot clocks ([`Clock::boot`](crate::Clock::boot)), which cannot be
+    /// set, and does not go back when the clock is set back. If the clock is ahead of it, it advances up
+    /// to ten times as fast, until it has reached the clock; if the clock is up to a day behind it, it
+    /// advances by 23 hours a day, until the clock has caught up. So if the clock is set by mistake, the mark
+    /// does not jump with it. [`TokenStore::accept_clock`](super::TokenStore::accept_clock) sets the mark to the
+    /// time of the clock at once, forward or back.
     ///
     /// `None` if the store keeps no mark, or has not set it yet.
     pub mark: Option<Timestamp>,
@@ -76,12 +84,12 @@ pub struct MarkBounds {
     /// time that the node's boot clock has counted since.
     ///
     /// If the clock that the mark follows (the store's, or the node's real-time clock for a store without
-    /// one) was behind the mark by at most a day, the value is less by 1/24 of that time (an hour a day),
-    /// until the clock has caught up.
+    /// one) was behind the mark by at most a day, only 23/24 of the counted time is added, so that the clock
+    /// catches up by an hour a day. If it was further behind, all of the counted time is added.
     pub at_least: Timestamp,
     /// Latest allowed value of the [mark](StoreTime::mark), however far the clock is ahead: the mark that the
-    /// node last read, plus the time that the node's boot clock has counted since, or up to ten times that
-    /// time once the node has run for ten minutes.
+    /// node last read, plus the time that the node's boot clock has counted since. The part of this time that
+    /// lies in the first ten minutes after the node's start counts once, the rest ten times.
     pub at_most: Timestamp,
     /// Time of the node's real-time clock ([`Clock::wall`](crate::Clock::wall)), which a store without a
     /// clock of its own uses as the clock that the [mark](StoreTime::mark) follows.
@@ -89,8 +97,9 @@ pub struct MarkBounds {
 }
 
 impl MarkBounds {
-    /// Creates the range from `at_least` to `at_most` for the [mark](StoreTime::mark), with the time `clock`
-    /// of the node's real-time clock.
+    /// Creates bounds for the [mark](StoreTime::mark) from the fields of these names. `at_least` must not be
+    /// later than `at_most`; if it is, [`MarkBounds::next`] does not panic, and `at_least` decides.
+    /// [`clock`](MarkBounds::clock) is not a bound: a store without a clock passes it to [`MarkBounds::next`].
     #[must_use]
     pub const fn new(at_least: Timestamp, at_most: Timestamp, clock: Timestamp) -> Self {
         Self {

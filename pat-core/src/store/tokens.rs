@@ -61,9 +61,11 @@ impl NewToken {
         }
     }
 
-    /// Returns this description with `now` as the time of creation, for a store that has its own clock. The
-    /// life span stays the same, unless the token would expire after [`NewToken::expires_by`]; the ID moves
-    /// with the time, since IDs are ordered by creation.
+    /// Returns this description with `now` as the time of creation, for a store that has its own clock.
+    ///
+    /// The life span stays the same, but the token expires at [`NewToken::expires_by`] at the latest. The ID
+    /// changes too, because it contains the time of creation in milliseconds ([`TokenId`]). The store must
+    /// store the token under the new ID.
     #[must_use]
     pub fn created_now(&self, now: Timestamp) -> Self {
         let expires_at = self.expires_at.map(|at| {
@@ -139,7 +141,9 @@ pub enum RevocationScope {
 pub struct Revocation {
     /// When the tokens are revoked, by the caller's clock.
     pub at: Timestamp,
-    /// The owner or administrator who revokes the tokens; `None` if the host itself does.
+    /// The owner or administrator who revokes the tokens. `None` if no user does: after
+    /// [`Pats::user_deleted`](crate::Pats::user_deleted), or if the pruning job finds that the owner is missing
+    /// from the directory.
     pub by: Option<Owner>,
     /// Reason for the revocation, for notifications and audit events; `None` if none was given.
     pub reason: Option<String>,
@@ -151,8 +155,7 @@ pub struct Revocation {
 }
 
 impl Revocation {
-    /// Creates a revocation by the host itself at the time `at`, without a reason and without
-    /// notifications.
+    /// Creates a revocation at the time `at` by no user, without a reason and without notifications.
     #[must_use]
     pub const fn new(at: Timestamp) -> Self {
         Self {
@@ -168,19 +171,20 @@ impl Revocation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Revoked {
-    /// When the tokens were revoked, by the store's clock; by [`Revocation::at`] if the store has no clock.
+    /// When the tokens were revoked: the time of the store's clock in the transaction, or [`Revocation::at`] if
+    /// the store has no clock. The same time if the call revoked no token.
     pub at: Timestamp,
     /// The tokens that this call revoked, in order of ID. Tokens that were revoked before are not listed.
     pub tokens: Vec<RevokedToken>,
-    /// For [`RevocationScope::Tokens`], the number of descendants of the named tokens that still
-    /// authenticate: tokens that were created with one of these tokens, or with a descendant. 0 for other
-    /// scopes.
+    /// For [`RevocationScope::Tokens`], how many descendants of the named tokens are neither revoked nor
+    /// expired at the time of the revocation: tokens that were created with one of these tokens, or with a
+    /// descendant. 0 for other scopes.
     pub live_children: u64,
 }
 
 impl Revoked {
-    /// Creates the result of a revocation of `tokens` at the time `at`, after which no descendant of these
-    /// tokens authenticates.
+    /// Creates the result of a revocation of `tokens` at the time `at`. Its
+    /// [`live_children`](Revoked::live_children) is 0.
     #[must_use]
     pub const fn new(at: Timestamp, tokens: Vec<RevokedToken>) -> Self {
         Self {
@@ -229,7 +233,7 @@ pub struct RevokedToken {
 }
 
 impl RevokedToken {
-    /// Creates a revoked token from its ID and its owner.
+    /// Creates the record of a revocation from the token's ID and owner.
     #[must_use]
     pub const fn new(id: TokenId, owner: Owner) -> Self {
         Self { id, owner }

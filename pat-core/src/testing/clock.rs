@@ -9,7 +9,7 @@ use crate::clock::micros;
 /// A [`Clock`] that only a test advances.
 ///
 /// The clock starts at 2026-02-26T22:42:21.247Z. [`Clock::boot_coarse`] is 100 ms behind [`Clock::boot`], the
-/// most that is allowed, so that a decision that must use the precise time and does not makes a test fail.
+/// most that is allowed. So a test fails if code uses the coarse time where it must use the precise time.
 #[derive(Debug)]
 pub struct TestClock {
     /// Microseconds since 1970.

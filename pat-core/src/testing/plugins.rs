@@ -55,17 +55,22 @@ impl RecordingNotifier {
         lock(&self.0).sent.clone()
     }
 
-    /// Makes the notifier accept notifications from now on, as it does at the beginning.
+    /// Makes the notifier accept all later notifications, as a new notifier does. Ends
+    /// [`RecordingNotifier::fail_for_now`] and [`RecordingNotifier::fail_for_good`].
     pub fn succeed(&self) {
         lock(&self.0).failures = None;
     }
 
-    /// Makes the notifier fail from now on with [`NotifyError::Temporary`].
+    /// Makes every later [`Notifier::send`] fail with [`NotifyError::Temporary`], until
+    /// [`RecordingNotifier::succeed`] is called. [`RecordingNotifier::sent`] does not return notifications whose
+    /// sending failed.
     pub fn fail_for_now(&self) {
         lock(&self.0).failures = Some(Failures::Temporary);
     }
 
-    /// Makes the notifier fail from now on with [`NotifyError::Permanent`].
+    /// Makes every later [`Notifier::send`] fail with [`NotifyError::Permanent`], until
+    /// [`RecordingNotifier::succeed`] is called. [`RecordingNotifier::sent`] does not return notifications whose
+    /// sending failed.
     pub fn fail_for_good(&self) {
         lock(&self.0).failures = Some(Failures::Permanent);
     }
@@ -109,8 +114,8 @@ enum State {
 }
 
 impl TestDirectory {
-    /// Adds an active user with this key as the user name and a mail address, and returns the key. Replaces a
-    /// user with the same key.
+    /// Adds an active user, and returns the user's key, which is also the user name. The full name is
+    /// `{key} the tester`, and the mail address `{key}@example.com`. Replaces a user with the same key.
     ///
     /// # Panics
     /// If `key` is not a valid [`Owner`].

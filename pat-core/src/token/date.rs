@@ -16,8 +16,9 @@ pub struct DateText([u8; LEN]);
 const LEN: usize = 29;
 
 impl DateText {
-    /// Formats the time `at`. A time before the year 0 becomes `0000-01-01T00:00:00.000+00:00`; no token
-    /// has such a time.
+    /// Formats the time `at`. Digits after the milliseconds are cut off, not rounded. A time before the year 0
+    /// becomes `0000-01-01T00:00:00.000+00:00`; no token has such a time. A [`Timestamp`] cannot be after the
+    /// year 9999.
     #[must_use]
     pub fn new(at: Timestamp) -> Self {
         const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));

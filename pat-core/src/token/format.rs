@@ -18,7 +18,7 @@ use super::secret::{PlainToken, fill_random};
 /// check it with `pat_core::testing::check_format`; the service uses it after
 /// [`PatsBuilder::issue`](crate::PatsBuilder::issue) or
 /// [`PatsBuilder::accept`](crate::PatsBuilder::accept). With `issue`, new tokens have the format; with
-/// `accept`, the service only accepts tokens that have it.
+/// `accept`, the service accepts tokens that have it, besides those of other formats, but issues none.
 ///
 /// ```
 /// use std::fs::File;

@@ -13,8 +13,9 @@ const MAX_ID: i64 = (1 << 53) - 1;
 
 /// The ID of a token: a number from 0 to 2⁵³ − 1, so that a JSON number can hold it.
 ///
-/// An ID is not secret, and is not part of the token string. Of two tokens, the one that was created later
-/// has the greater ID, unless the clocks of the nodes that created them differ.
+/// An ID is not secret, and is not part of the token string. The upper bits of an ID that the service draws
+/// are the time of creation in milliseconds. So of two tokens, the one that was created later has the greater
+/// ID, unless the clocks of the nodes that created them differ.
 ///
 /// `Display`, `FromStr` and serde use the decimal number.
 ///

@@ -25,7 +25,7 @@ pub struct Token {
     ///
     /// A node writes last uses to the store at the interval in the setting
     /// `atlassian.pats.last.used.update.interval.mins` (by default a minute), so a token that is read from
-    /// the store may lack the uses since then.
+    /// the store may lack the uses since the node's last write.
     /// The methods of [`Pats`](crate::Pats) and [`Administration`](crate::Administration) that return tokens
     /// add the uses that their own node has not written yet.
     pub last_used_at: Option<Timestamp>,
@@ -108,10 +108,11 @@ pub enum TokenStatus {
     /// The token is valid, and expires within the warning period (the setting
     /// `atlassian.pats.expiry.warning.days`).
     ExpiresSoon,
-    /// The token has expired. It stays in the lists of its owner until it is revoked, or deleted for its
-    /// age.
+    /// The token has expired. It stays in the lists of its owner until it is revoked or deleted (the setting
+    /// `atlassian.pats.pruning.delay.days`).
     Expired,
-    /// The token was revoked. Until it is deleted for its age, only administrators can list it.
+    /// The token was revoked. Until it is deleted (the setting `atlassian.pats.pruning.delay.days`), only
+    /// administrators can list it.
     Revoked,
 }
 
