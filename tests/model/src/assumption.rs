@@ -82,7 +82,9 @@ impl Assumption {
             Self::CommitBeforeBump => {
                 "A revocation commits, then bumps this node's epochs, then is acknowledged."
             }
-            Self::EpochBeforeQuery => "A look-up reads the epoch before it sends its query.",
+            Self::EpochBeforeQuery => {
+                "A look-up reads the epoch of its cache entry before it sends its query."
+            }
             Self::RefusalHasEpoch => {
                 "A cached refusal for an owner carries the epoch from before its query."
             }
@@ -94,7 +96,8 @@ impl Assumption {
                 "A node that has ceased to trust its cache reports before it polls."
             }
             Self::ReportIsYoung => {
-                "A poll whose report before it is older than the bound by its end does not count."
+                "A poll extends the trust in a cache only if, when it ends, the node's report before it is \
+                 younger than the bound."
             }
             Self::ReportBeforeTrust => {
                 "A node reports what a poll found before it trusts its cache again."
@@ -112,7 +115,8 @@ impl Assumption {
             }
             Self::OldByTheEarlier => "Tokens are deleted by the earlier of clock and mark.",
             Self::LeaseTerm => {
-                "Each effect of a job checks the term of its lease, in its own transaction."
+                "Each change that a job makes checks the term of the job's lease, in the transaction of the \
+                 change."
             }
             Self::OccurrenceByDatabase => {
                 "Whether an occurrence is due is decided by the database's clock."
