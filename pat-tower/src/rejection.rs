@@ -93,8 +93,9 @@ impl PatRejection {
         self.kind
     }
 
-    /// Returns the HTTP status of the [default response](PatRejection::to_response) to the rejected request.
-    /// The response to a [gRPC](PatRejection::is_grpc) request has the status 200 instead, and a
+    /// Returns the HTTP status for this rejection, such as 401, which the
+    /// [default response](PatRejection::to_response) has. For a [gRPC](PatRejection::is_grpc) request, this
+    /// method returns the same status, but the default response has the status 200 and this rejection's
     /// [code](PatRejection::grpc_code).
     #[must_use]
     pub fn status(&self) -> StatusCode {

@@ -15,14 +15,15 @@
 //!
 //! | method and path | response |
 //! |---|---|
-//! | `POST /tokens/search` | 200, a page of the tokens that match a filter, with their owners; `PAT-Ignored-Fields` names unknown members of the body, which `?strict=true` refuses |
-//! | `GET /tokens/search/user?contains=…&limit=20` | 200, an array of up to `limit` users |
+//! | `POST /tokens/search` with `{"name":"ci","limit":100}` | 200, a page of the tokens that match the filter in the body, with their owners; `PAT-Ignored-Fields` names unknown members of the body, which `?strict=true` refuses |
+//! | `GET /tokens/search/user?contains=…&limit=20` | 200, an array of up to `limit` users whose key, user name, full name or mail address contains the text |
 //! | `DELETE /admin/tokens` with the IDs `[1,2,3]` | 204; revokes these tokens, and skips unknown IDs |
-//! | `POST /admin/tokens/revoke` | 200, the number of revoked tokens as `{"count":n}`; revokes tokens by IDs or by a filter |
+//! | `POST /admin/tokens/revoke` with `{"ids":[1,2,3]}` or `{"filter":{"name":"ci"},"expectedCount":2}` | 200, the number of revoked tokens as `{"count":n}`; revokes the tokens with the IDs, or those that match the filter if their number is `expectedCount` |
 //! | `POST /admin/tokens/identify` with `{"token":"…"}` | 200, the token with this secret; 404 if there is none |
 //! | `GET /admin/events?after=0&limit=1000` | 200, the audit events whose `seq` is greater than `after`, one JSON object on each line |
 //!
-//! `GET /openapi.json` returns an OpenAPI 3.1 document of these paths, and needs no authentication.
+//! `GET /openapi.json` returns an OpenAPI 3.1 document of these paths, with all members of the bodies, such as
+//! those of a filter. It needs no authentication.
 //!
 //! The paths are relative to the router's mount point; the host may mount the router at several paths. A
 //! slash at the end of a path is ignored. A request needs a `Content-Type` only if it has a body. To keep
@@ -65,7 +66,7 @@
 //! | `not-an-administrator` | 403 | the caller is not an administrator |
 //! | `invalid-search` | 400 | a date, order, page, limit or cursor is invalid; or the body has an unknown member with `?strict=true` |
 //! | `no-criterion` | 400 | the filter of a revocation has no criterion |
-//! | `count-mismatch` | 409 | the filter of a revocation matches another number of tokens than expected, and no token was revoked |
+//! | `count-mismatch` | 409 | the number of tokens that match the filter of a revocation is not `expectedCount`; no token was revoked |
 //! | `search-not-supported` | 501 | the host's store cannot be searched |
 //! | `audit-not-supported` | 501 | the host's store keeps no audit events |
 
@@ -131,8 +132,8 @@ impl Api {
     }
 
     /// Adds an origin (`https://example.com`) whose pages may send requests to this router with a user's
-    /// session cookie. By default only pages of the host's own origin may, which is that of the
-    /// request's `Host` or of the setting `pat.base.url`.
+    /// session cookie. By default only pages of the host's own origin may: the origin of a page must match
+    /// the request's `Host` or the setting `pat.base.url`; a match with either is enough.
     ///
     /// # Errors
     /// [`InvalidOrigin`] if `origin` is not a scheme and a host with an optional port.

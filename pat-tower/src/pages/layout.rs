@@ -8,8 +8,8 @@ use pat_core::Caller;
 /// which adds nothing to the page.
 ///
 /// The pages' `Content-Security-Policy` allows scripts, styles, images and fonts only from files of
-/// the host's own origin, not inline. [`Layout::head`] links such files: a style sheet, for example,
-/// that sets the custom properties of the pages' style sheet on `:root`.
+/// the host's own origin, not inline. [`Layout::head`] links such files: for example a style sheet that
+/// sets, on `:root`, the custom properties of the pages' style sheet ([list](super#appearance)).
 ///
 /// ```
 /// use pat_tower::pages::{Layout, PageContext};
@@ -108,7 +108,8 @@ impl PageContext {
         &self.root
     }
 
-    /// Returns the section that this page belongs to; `None` if the page belongs to no section.
+    /// Returns the section that this page belongs to. Each page of this version belongs to one; `None` is
+    /// for pages of later versions.
     #[must_use]
     pub fn section(&self) -> Option<Section> {
         self.section

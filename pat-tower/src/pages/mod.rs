@@ -34,10 +34,10 @@
 //! - Caches may keep only the assets.
 //! - A new token is in the response to the form and nowhere else: in no URL, no cookie, no log.
 //! - A form that is submitted again, for example by a reload, creates no second token: the response says
-//!   that the token exists already. The cookie records the forms that created a token. In case that
-//!   response was lost with its cookie, the form also lists the tokens that existed when it was opened.
-//!   No state is kept on a node, so two submissions that arrive at the same time on two nodes may both
-//!   create a token.
+//!   that the token exists already. The cookie records the forms that created a token. The response that sets
+//!   the cookie may be lost, so a hidden field of the form also has the tokens that existed when the form was
+//!   opened: if the user has another token of the same name by then, the form creates none. No state is kept
+//!   on a node, so two submissions that arrive at the same time on two nodes may both create a token.
 //!
 //! # Appearance
 //! The style sheet follows the system's light or dark scheme. The host can set these custom properties
@@ -126,11 +126,14 @@ impl Pages {
         })
     }
 
-    /// Redirects browsers without a signed-in user to `url` (such as `/login?return_to=`), followed by
-    /// the percent-encoded path of the requested page. Clients that do not accept HTML get a 401
-    /// response, and by default so do browsers.
+    /// Redirects browsers without a signed-in user to `url` (such as `/login?return_to=`), followed by a
+    /// return path. Clients that do not accept HTML get a 401 response. If the host does not call this method,
+    /// browsers get that response too.
     ///
-    /// The sign-in must check that path before it redirects to it, because any site can link to the
+    /// The return path is percent-encoded. It is the path and query of the requested page as the browser sees
+    /// them, so with the path at which the router is nested and the
+    /// [stripped prefix](Pages::with_stripped_prefix); after a submitted form, the path of the token list.
+    /// The sign-in must check the return path before it redirects to it, because any site can link to the
     /// sign-in with a path of its choice.
     pub fn with_sign_in_url(mut self, url: &str) -> Self {
         self.0.sign_in = Some(url.into());
@@ -151,8 +154,8 @@ impl Pages {
     }
 
     /// Adds an origin (`https://example.com`) whose pages may submit forms to this router in the name of
-    /// a signed-in user. By default only pages of the host's own origin may, which is that of the
-    /// request's `Host` or of the setting `pat.base.url`.
+    /// a signed-in user. By default only pages of the host's own origin may: the origin of a page must match
+    /// the request's `Host` or the setting `pat.base.url`; a match with either is enough.
     ///
     /// # Errors
     /// [`InvalidOrigin`] if `origin` is not a scheme and a host with an optional port.
@@ -187,8 +190,8 @@ impl Pages {
         self
     }
 
-    /// Names the cookie that protects the forms against cross-site requests `pat-form` instead of
-    /// `__Host-pat-form`, and lets browsers send it without TLS. This is for development on a local
+    /// Lets browsers send the cookie `__Host-pat-form`, which protects the forms against cross-site
+    /// requests, without TLS; the cookie then has the name `pat-form`. This is for development on a local
     /// machine, where not every browser keeps cookies that require TLS.
     ///
     /// The danger: other hosts under the same domain, and attackers on the network, can replace that

@@ -54,10 +54,13 @@ pub trait SessionInvalidator: Debug + Send + Sync + 'static {
     /// session.
     ///
     /// Returns a future that destroys the session that came with the request; `None` if the request
-    /// had no session. The layer awaits that future before it calls the inner service, so that the
-    /// session is destroyed even if the client disconnects or a handler panics. If the future fails, the
-    /// layer logs the error and calls the inner service; the implementation must then ensure that the
-    /// response sets no cookie for the session.
+    /// had no session. The layer awaits the future before it calls the inner service, so that the session
+    /// is destroyed even if a handler panics. If the client disconnects while the layer awaits the future,
+    /// the future is dropped half-way; to prevent that, an implementation spawns a task in it.
+    ///
+    /// If the future fails, the layer logs the error and calls the inner service. The future must then have
+    /// left the session unmodified for the host's session layer, so that this layer sets no cookie for the
+    /// session.
     ///
     /// # Errors
     /// If the extensions lack the value that the host's session layer inserts into every request: the

@@ -18,7 +18,8 @@ use pat_core::{PolicyError, TokenStatus, User};
 ///
 /// The administrators' filter is the form above the administrators' token list.
 ///
-/// More variants may be added: a translation falls back to [`english`](super::english).
+/// More variants may be added, so an implementation of [`Messages::text`](super::Messages::text) needs a
+/// catch-all arm that returns [`english(text)`](super::english).
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Text<'a> {
