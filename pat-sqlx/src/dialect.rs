@@ -26,7 +26,8 @@ impl<DB: Statements> Dialect for DB {}
 /// Internal to this crate: a supertrait of [`Dialect`], implemented for every [`SqlDialect`] whose sqlx
 /// driver encodes and decodes these types.
 pub trait Statements: SqlDialect {
-    /// Appends a placeholder with this value to the query; appends the text of a [`Value::Expression`].
+    /// Appends a placeholder to the query, and binds this value to it. For a [`Value::Expression`], appends
+    /// the text of the expression instead, and binds nothing.
     fn bind(query: &mut QueryBuilder<Self>, value: Value);
 
     /// Runs a statement, and returns its rows.
@@ -35,9 +36,10 @@ pub trait Statements: SqlDialect {
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<Vec<Self::Row>, Error>> + Send;
 
-    /// Runs a statement, and returns how many rows it changed. If `is_persistent` is `true`, the
-    /// connection keeps the prepared statement for further calls; pass `false` for a statement whose
-    /// text differs from call to call, so that it does not fill the cache of prepared statements.
+    /// Runs a statement, and returns how many rows it changed ([`SqlDialect::rows_affected`]). If
+    /// `is_persistent` is `true`, the connection keeps the prepared statement for further calls; pass `false`
+    /// for a statement whose text differs from call to call, so that it does not fill the cache of prepared
+    /// statements.
     fn execute(
         query: QueryBuilder<Self>,
         is_persistent: bool,

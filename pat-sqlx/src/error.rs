@@ -61,7 +61,7 @@ pub enum ConnectError {
         /// PostgreSQL accepts these statements only once the tables exist.
         to_run: Vec<String>,
         /// The SQL statements that grant the account the privileges for creating the tables or bringing
-        /// them up to date; empty if the tables are up to date.
+        /// them up to date, in addition to those of `to_run`; empty if the tables are up to date.
         to_migrate: Vec<String>,
         /// The error with which the database refused a statement of the store.
         source: sqlx::Error,

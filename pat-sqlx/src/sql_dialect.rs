@@ -14,8 +14,8 @@ pub enum Chain {
     None,
     /// The statements are sent as one: the last statement, with all others in its `WITH` clause.
     With,
-    /// The statements are sent as one text, separated by semicolons. The database reports the end of
-    /// each statement.
+    /// The statements are sent as one text, separated by semicolons. The database returns a result for each
+    /// statement; if there are fewer results than statements, the call fails.
     Script,
 }
 
@@ -26,8 +26,8 @@ pub enum Chain {
 pub struct Grants {
     /// Statements that grant the privileges for using tables that exist and are up to date.
     pub to_run: Vec<String>,
-    /// Statements that grant the privileges for creating the tables or bringing them up to date, besides
-    /// those of [`Grants::to_run`].
+    /// Statements that grant the privileges for creating the tables or bringing them up to date, in addition
+    /// to those of [`Grants::to_run`].
     pub to_migrate: Vec<String>,
 }
 
@@ -162,18 +162,20 @@ pub trait SqlDialect: Database<Connection: Migrate> + HasStatementCache {
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<Grants, sqlx::Error>> + Send;
 
-    /// Returns how many rows the statement with this result changed.
+    /// Returns how many rows the statement with this result changed. A row that an `UPDATE` sets to the values
+    /// that it has already also counts, on MySQL too, because sqlx asks MySQL for the matched rows.
     fn rows_affected(result: &Self::QueryResult) -> u64;
 
     /// The SQL that notifies the other processes on this database of a change; `None` on SQLite and
     /// MySQL, which have no notifications.
     const NOTIFY: Option<&'static str>;
 
-    /// Calls `notify` each time any process runs [`SqlDialect::NOTIFY`], until the connection ends. On
+    /// Calls `notify` each time any process runs [`SqlDialect::NOTIFY`], until the connection ends. Returns
+    /// `Ok` if the connection ended without an error; in either case the caller must call the method again. On
     /// SQLite and MySQL, which have no notifications, the method never returns.
     ///
     /// # Errors
-    /// The error with which the connection ended.
+    /// The error with which the connection ended, or could not be opened.
     fn listen(
         pool: &Pool<Self>,
         notify: &(dyn Fn() + Send + Sync),
