@@ -33,16 +33,18 @@ pub enum ComposerError {
         /// The error that the operating system returned for that path.
         source: io::Error,
     },
-    /// A template has a name that is not in the [list of names](crate#templates), such as
-    /// `expires_soon/body.txt`, whose folder is not the name of a kind of notification.
+    /// A template has a name that is not in the [list of names](crate#templates): its folder is not the name
+    /// of a kind of notification, as in `expires_soon/body.txt`; or its file in such a folder is none of
+    /// `subject.txt`, `body.txt` and `body.html`; or its name begins with a dot, or ends in neither `.txt` nor
+    /// `.html`. A folder of templates may have files of the last two sorts, which are ignored.
     #[error(
         "there is no template {name}: a folder has the name of a kind, such as expired, and holds \
          subject.txt, body.txt and body.html"
     )]
     #[non_exhaustive]
     UnknownTemplate {
-        /// The name that was passed to [`ComposerBuilder::template`](crate::ComposerBuilder::template),
-        /// or the path of the file in a folder of templates.
+        /// The name that was passed to [`ComposerBuilder::template`](crate::ComposerBuilder::template). For a
+        /// file in a folder of templates, the path of the file, which begins with the path of the folder.
         name: String,
     },
     /// A template cannot be parsed, or cannot be rendered with the sample data with which
@@ -199,9 +201,9 @@ impl SmtpError {
 }
 
 impl From<SmtpError> for NotifyError {
-    /// Converts [`SmtpError::AddressNotAscii`] to a permanent error, and so also
-    /// [`SmtpError::Rejected`] with a 5xx reply that is not about the login. Every other error becomes a
-    /// temporary error, because it does not concern this message or recipient.
+    /// Converts [`SmtpError::AddressNotAscii`], and [`SmtpError::Rejected`] with a 5xx reply, to a permanent
+    /// error, unless the code is 530, 534, 535 or 538: with these codes a server demands a login, which the
+    /// operator can correct. Every other error becomes a temporary error, because a later attempt may succeed.
     fn from(error: SmtpError) -> Self {
         let is_final = match &error {
             SmtpError::AddressNotAscii => true,

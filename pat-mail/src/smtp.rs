@@ -12,9 +12,11 @@ use crate::url::SmtpUrl;
 
 /// A notifier that sends mails through an SMTP server.
 ///
-/// TLS is never optional: with `tls=starttls`, the mailer sends neither the login nor the message to a
-/// server that does not offer STARTTLS. Mails that are sent at the same time share connections, of which
-/// the mailer keeps up to four idle ones until the last of these mails is sent.
+/// The [URL](crate#the-smtp-url) alone decides whether the mailer uses TLS, not what the server offers: with
+/// `tls=starttls`, the mailer sends neither the login nor the message to a server that does not offer STARTTLS.
+///
+/// A connection that has sent a mail stays open while other mails are being sent, for one of them to reuse. At
+/// most four such connections are idle at a time; when no mail is being sent, the mailer closes them all.
 #[derive(Debug)]
 pub struct SmtpMailer {
     composer: Composer,
@@ -40,7 +42,7 @@ impl SmtpMailer {
     ///
     /// # Errors
     /// - [`SmtpError::UnreadableCa`] if the file in `ca` of the URL cannot be read.
-    /// - [`SmtpError::InvalidCa`] if that file contains no valid PEM certificate.
+    /// - [`SmtpError::InvalidCa`] if that file contains no PEM certificate, or one that cannot be parsed.
     /// - [`SmtpError::Tls`] if TLS cannot be set up.
     pub fn new(composer: Composer, url: &SmtpUrl) -> Result<Self, SmtpError> {
         Ok(Self {
