@@ -32,6 +32,12 @@ macro_rules! default_and_range {
     ($default:tt, [Boolean]) => {
         concat!("The default is `", $default, "`.")
     };
+    ($default:tt, [Realm]) => {
+        concat!(
+            "Allowed is 1 to 64 printable ASCII characters without `\"` and `\\`; the default is `",
+            $default, "`."
+        )
+    };
     ($default:tt, [Parsed<$type:ident>]) => {
         concat!(
             "The value is a [`", stringify!($type), "`]: ", allowed!(Parsed<$type>),
@@ -66,7 +72,7 @@ macro_rules! note {
         "The limit is for the authentication of one request: its queries of the store, and the call of \
          [`UserDirectory::find`](crate::directory::UserDirectory::find), together. After this time the response is 503, \
          never 401. Methods of [`Pats`](crate::Pats) that list, create or revoke tokens wait up to five times \
-         as long. The searches of [`Administration`](crate::Administration) wait 30 seconds, whatever this \
+         as long for each of their calls of the store and the directory. The searches of [`Administration`](crate::Administration) wait 30 seconds, whatever this \
          setting is.\n\n"
     };
     ("atlassian.pats.enabled") => {
@@ -75,7 +81,7 @@ macro_rules! note {
          [`PolicyError::Disabled`](crate::PolicyError::Disabled). Tokens can still be listed and revoked.\n\n"
     };
     ("atlassian.pats.invalidate.session.enabled") => {
-        "The session ends only if the token authenticates the request; a refused token ends no session.\n\n"
+        "A refused token ends no session.\n\n"
     };
     ($name:tt) => {
         ""

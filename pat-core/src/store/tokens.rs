@@ -202,7 +202,7 @@ impl Revoked {
 pub struct Lookup {
     /// The token with the digest, even if it is revoked or expired; `None` if the store has none.
     pub token: Option<Token>,
-    /// The store's time when it read the token: the time of its clock, and its mark.
+    /// The store's time when it read the token: the time of its clock, and its [mark](StoreTime::mark).
     pub time: StoreTime,
     /// The store's version, and the oldest version that may use the store.
     pub versions: StoreVersions,
