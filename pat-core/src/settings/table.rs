@@ -71,14 +71,14 @@ macro_rules! note {
     ("pat.auth.database.timeout.ms") => {
         "The limit is for the authentication of one request: its queries of the store, and the call of \
          [`UserDirectory::find`](crate::directory::UserDirectory::find), together. After this time the response is 503, \
-         never 401. Methods of [`Pats`](crate::Pats) that list, create or revoke tokens wait up to five times \
-         as long for each of their calls of the store and the directory. The searches of [`Administration`](crate::Administration) wait 30 seconds, whatever this \
-         setting is.\n\n"
+         never 401. Methods of `Pats` that list, create or revoke tokens wait up to five times as long for \
+         each of their calls of the store and the directory. The searches of `Administration` wait 30 \
+         seconds, whatever this setting is.\n\n"
     };
     ("atlassian.pats.enabled") => {
-        "If `false`, a presented token is refused with [`AuthError::Disabled`](crate::AuthError::Disabled), \
+        "If `false`, a presented token is refused with [`AuthError::Disabled`](crate::error::AuthError::Disabled), \
          like an invalid one (HTTP status 401), and creating a token fails with \
-         [`PolicyError::Disabled`](crate::PolicyError::Disabled). Tokens can still be listed and revoked.\n\n"
+         [`PolicyError::Disabled`](crate::error::PolicyError::Disabled). Tokens can still be listed and revoked.\n\n"
     };
     ("atlassian.pats.invalidate.session.enabled") => {
         "A refused token ends no session.\n\n"
