@@ -144,7 +144,7 @@ impl Administration<'_> {
     ///
     /// When the method returns, this node accepts none of the revoked tokens. Other nodes accept them for at
     /// most the setting `pat.auth.max.staleness.ms` (by default 2 seconds) after that; with the setting
-    /// `pat.revocation.wait=cluster`, the method waits that long at most, and then no node accepts them.
+    /// `pat.revocation.wait=cluster`, the method waits at most 1.1 times as long, and then no node accepts them.
     ///
     /// # Errors
     /// [`AdminError::Unavailable`]: the store fails or does not answer in time. Then either all of the tokens

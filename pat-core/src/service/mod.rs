@@ -95,9 +95,10 @@ impl Pats {
     ///   committed and read back less than 25 seconds ago. So the check fails if the database accepts no
     ///   writes. If the jobs do not run ([`Pats::start`]), this call sends a report.
     /// - This version of the crate may use the store ([`StoreVersions`](crate::store::StoreVersions)).
-    /// - The database's clock has not leapt, or agrees with the store's [mark](StoreTime::mark) again: it is at
-    ///   most a minute ahead and at most a second behind. A clock leaps if it is set, or if a failover replaces
-    ///   it by another server's; then it may be wrong.
+    /// - The database's clock has not leapt by more than a minute, or it agrees with the store's
+    ///   [mark](StoreTime::mark) again. A clock leaps if it is set, or if a failover replaces it by another
+    ///   server's; then it may be wrong. Clock and mark agree if the clock is at most a minute ahead and at most
+    ///   a second behind.
     ///
     /// A clock that did not agree with the mark already when this node started counts as leapt only if another
     /// node has reported in the last 25 seconds that it saw the leap, or that the clock agrees with the mark

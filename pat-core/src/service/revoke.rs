@@ -52,7 +52,7 @@ impl Pats {
     ///
     /// When the method returns, this node accepts none of the revoked tokens. Other nodes accept them for at
     /// most the setting `pat.auth.max.staleness.ms` after that; with the setting
-    /// `pat.revocation.wait=cluster`, the method waits that long at most, and then no node accepts them.
+    /// `pat.revocation.wait=cluster`, the method waits at most 1.1 times as long, and then no node accepts them.
     ///
     /// # Errors
     /// - [`AccessError::NotFound`]: there is no token with this ID, or it belongs to another user and the
