@@ -187,14 +187,23 @@ impl Pats {
         Ok(leap.unwrap_or_default())
     }
 
-    /// Records whether the session of a request was ended, so that a failing session layer is logged
-    /// as an outage, not once for each request. For layers around a service.
+    /// Ends the session of a request in a task of its own, so that it ends even if the client disconnects.
+    /// A failing session store is logged as an outage, not once for each request. For layers around a
+    /// service.
     #[doc(hidden)]
-    pub fn report_sessions(&self, ended: &Result<(), BoxError>) {
-        match ended {
-            Ok(()) => self.0.context.outages.works(&Cause::Sessions),
-            Err(error) => self.0.context.outages.failed(Cause::Sessions, &**error),
-        }
+    pub async fn end_session(
+        &self,
+        session: impl Future<Output = Result<(), BoxError>> + Send + 'static,
+    ) {
+        let node = Arc::clone(&self.0);
+        let end = async move {
+            match session.await {
+                Ok(()) => node.context.outages.works(&Cause::Sessions),
+                Err(error) => node.context.outages.failed(Cause::Sessions, &*error),
+            }
+        };
+        // A panic is logged, and the request goes on.
+        drop(self.0.in_own_task(end).await);
     }
 
     // Jobs, each a plain function that a test can call

@@ -1,6 +1,7 @@
 //! Carries a [`Decision`](super::decision::Decision) out: what changes in the request, which session
 //! ends, and what is added to the response.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,14 +16,16 @@ use crate::http::caching::{make_private, vary_by_authorization};
 use crate::http::grpc;
 use crate::pat::Pat;
 use crate::rejection::{PatRejection, RejectionKind};
-use crate::session::Destroy;
+
+/// A future that destroys a session, and reports a failure.
+pub(super) type SessionEnd = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What is left to do after the request was changed.
 pub(super) enum Prepared {
     /// Call the inner service.
     Call(ResponseEdit),
     /// Destroy the session that came with the request, then call the inner service.
-    DestroySession(Destroy, ResponseEdit),
+    DestroySession(SessionEnd, ResponseEdit),
     /// Respond in place of the inner service.
     Reject(Box<PatRejection>),
 }
@@ -84,7 +87,11 @@ impl Config {
             return Prepared::Call(edit);
         };
         match sessions.detach(request.extensions_mut()) {
-            Ok(Some(destroy)) => Prepared::DestroySession(self.reported(destroy), edit),
+            Ok(Some(destroy)) => {
+                let pats = self.pats.clone();
+                let ended = Box::pin(async move { pats.end_session(destroy).await });
+                Prepared::DestroySession(ended, edit)
+            }
             Ok(None) => Prepared::Call(edit),
             Err(error) => {
                 tracing::error!(
@@ -95,16 +102,6 @@ impl Config {
                 reject(Box::new(rejection), request)
             }
         }
-    }
-
-    /// Destroys a session and reports the result.
-    fn reported(&self, destroy: Destroy) -> Destroy {
-        let pats = self.pats.clone();
-        Box::pin(async move {
-            let result = destroy.await;
-            pats.report_sessions(&result);
-            result
-        })
     }
 
     fn mark<B>(&self, request: &mut Request<B>, why: Why) {

@@ -11,9 +11,8 @@ use tower_service::Service;
 
 use super::body::RejectionBody;
 use super::config::Config;
-use super::effects::{Prepared, ResponseEdit};
+use super::effects::{Prepared, ResponseEdit, SessionEnd};
 use crate::rejection::PatRejection;
-use crate::session::Destroy;
 
 type Authentication = Pin<Box<dyn Future<Output = Result<Principal, AuthError>> + Send>>;
 
@@ -43,7 +42,7 @@ pin_project! {
             call: Option<Box<Call<S, Req>>>,
         },
         DestroyingSession {
-            destroy: Destroy,
+            destroy: SessionEnd,
             edit: Option<ResponseEdit>,
             call: Option<Box<Call<S, Req>>>,
         },
@@ -106,7 +105,7 @@ where
     }
 
     pub(super) fn destroying_session(
-        destroy: Destroy,
+        destroy: SessionEnd,
         edit: ResponseEdit,
         request: Request<ReqBody>,
         inner: S,
@@ -162,8 +161,7 @@ where
                     edit,
                     call,
                 } => {
-                    // A failure has been reported; the request goes on.
-                    drop(ready!(destroy.as_mut().poll(cx)));
+                    ready!(destroy.as_mut().poll(cx));
                     State::Calling {
                         future: call.take().expect(POLLED_AGAIN).start(),
                         edit: edit.take().expect(POLLED_AGAIN),
@@ -191,5 +189,62 @@ where
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use http::Extensions;
+    use http_body_util::Full;
+    use pat_core::{BoxError, Caller, MemoryStore, Pats, TokenRequest};
+    use tower::{Layer, ServiceExt, service_fn};
+
+    use super::*;
+    use crate::auth::layer::PatLayer;
+    use crate::session::{Destroy, SessionInvalidator};
+
+    /// Destroys sessions slowly.
+    #[derive(Debug, Clone, Default)]
+    struct Slow(Arc<AtomicBool>);
+
+    impl SessionInvalidator for Slow {
+        fn detach(&self, _: &mut Extensions) -> Result<Option<Destroy>, BoxError> {
+            let is_destroyed = Arc::clone(&self.0);
+            Ok(Some(Box::pin(async move {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                is_destroyed.store(true, Ordering::Relaxed);
+                Ok(())
+            })))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_ends_although_the_client_disconnects() {
+        let pats = Pats::builder(Arc::new(MemoryStore::default())).build();
+        let alice = Caller::cookie_authenticated("alice".parse().expect("an owner"));
+        let token = pats.create(&alice, TokenRequest::new("ci", None)).await;
+        let bearer = format!("Bearer {}", token.expect("created").plain.expose());
+        let sessions = Slow::default();
+        let layer = PatLayer::required(pats).with_session_invalidator(sessions.clone());
+        let inner = service_fn(async |_: Request<()>| {
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+        });
+        let request = Request::builder().header("authorization", bearer);
+        let request = request.body(()).expect("a request");
+        let response = layer.layer(inner).oneshot(request);
+        let client = tokio::time::timeout(Duration::from_millis(10), response);
+        assert!(client.await.is_err(), "it does not wait for the response");
+        let ended = async {
+            while !sessions.0.load(Ordering::Relaxed) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let ended = tokio::time::timeout(Duration::from_secs(60), ended);
+        ended.await.expect("the session ends");
     }
 }

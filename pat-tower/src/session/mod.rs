@@ -54,9 +54,8 @@ pub trait SessionInvalidator: Debug + Send + Sync + 'static {
     /// session.
     ///
     /// Returns a future that destroys the session that came with the request; `None` if the request
-    /// had no session. The layer awaits the future before it calls the inner service, so that the session
-    /// is destroyed even if a handler panics. If the client disconnects while the layer awaits the future,
-    /// the future is dropped half-way; to prevent that, an implementation spawns a task in it.
+    /// had no session. The layer runs the future in a task of its own and waits for it before it calls the inner
+    /// service, so that the session is destroyed even if the client disconnects or a handler panics.
     ///
     /// If the future fails, the layer logs the error and calls the inner service. The future must then have
     /// left the session unmodified for the host's session layer, so that this layer sets no cookie for the
