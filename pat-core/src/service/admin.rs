@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -18,8 +19,9 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(30);
 /// An administrator's access to the tokens of all users, which [`Pats::administration`] returns.
 ///
 /// An `Administration` proves that the caller was an administrator when it was created. It borrows the
-/// caller, so it cannot outlive the request. For a long response, create a new one for each chunk: the
-/// caller's token may be revoked meanwhile, or the caller may lose the administrator's role.
+/// caller, so it cannot outlive the request, unless [`Administration::into_owned`] removes the borrow. For a
+/// long response, create a new one for each chunk: the caller's token may be revoked meanwhile, or the
+/// caller may lose the administrator's role.
 ///
 /// ```
 /// # use pat_core::{AdminError, Caller, Pats};
@@ -31,8 +33,8 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(30);
 /// ```
 #[derive(Debug)]
 pub struct Administration<'r> {
-    pats: &'r Pats,
-    by: &'r Owner,
+    pats: Pats,
+    by: Cow<'r, Owner>,
 }
 
 /// One page of the result of [`Administration::search`].
@@ -58,7 +60,7 @@ impl Pats {
     /// - [`AdminError::TokenInvalid`]: the token that authenticated the caller is no longer valid.
     /// - [`AdminError::Unavailable`]: the store or the directory fails or does not answer in time.
     pub async fn administration<'r>(
-        &'r self,
+        &self,
         caller: &'r Caller,
     ) -> Result<Administration<'r>, AdminError> {
         if !self.settings().admin_enabled() {
@@ -71,13 +73,23 @@ impl Pats {
             return Err(AdminError::NotAdministrator);
         }
         Ok(Administration {
-            pats: self,
-            by: caller.owner(),
+            pats: self.clone(),
+            by: Cow::Borrowed(caller.owner()),
         })
     }
 }
 
 impl Administration<'_> {
+    /// Returns the same access without the borrow of the caller, for a value that lasts as long as the
+    /// request, such as an extractor. Do not keep it longer: it does not ask the directory again.
+    #[must_use]
+    pub fn into_owned(self) -> Administration<'static> {
+        Administration {
+            pats: self.pats,
+            by: Cow::Owned(self.by.into_owned()),
+        }
+    }
+
     fn context(&self) -> &Context {
         &self.pats.0.context
     }
@@ -171,7 +183,7 @@ impl Administration<'_> {
     ) -> Result<RevokedCount, AdminError> {
         let scope = self.pats.scope_of(ids, family);
         let notify = self.pats.settings().notice_revoked_by_admin();
-        let by = Some(self.by.clone());
+        let by = Some(self.by.clone().into_owned());
         let revoked = self.pats.0.revoke_all(scope, by, reason, notify).await?;
         Ok(RevokedCount::new(&revoked))
     }
