@@ -1,6 +1,6 @@
 //! Session invalidation: after a request that a token authenticated, no session may outlive the token.
 
-#[cfg(feature = "tower-sessions")]
+#[cfg(any(feature = "tower-sessions", feature = "tower-sessions-014"))]
 mod tower_sessions;
 
 use std::fmt::Debug;
@@ -11,6 +11,8 @@ use pat_core::BoxError;
 
 #[cfg(feature = "tower-sessions")]
 pub use self::tower_sessions::TowerSessions;
+#[cfg(feature = "tower-sessions-014")]
+pub use self::tower_sessions::TowerSessions014;
 
 /// Ends the host's session, if there is one, of each request that a token authenticates: a client that
 /// sends a token and a session cookie acts as the token's owner alone, and leaves no session behind.
@@ -19,34 +21,65 @@ pub use self::tower_sessions::TowerSessions;
 /// ([`PatLayer::with_session_invalidator`](crate::PatLayer::with_session_invalidator)) calls
 /// [`detach`](SessionInvalidator::detach) before it calls the inner service.
 ///
-/// With the feature `tower-sessions`, `TowerSessions` is the implementation for the crate
-/// tower-sessions.
+/// With the feature `tower-sessions`, `TowerSessions` is the implementation for tower-sessions 0.15; with the
+/// feature `tower-sessions-014`, `TowerSessions014` is that for version 0.14, and for axum-login. A host with
+/// sessions of its own, here a cookie and a table, needs about 20 lines:
 ///
 /// ```
-/// use http::Extensions;
-/// use pat_core::BoxError;
-/// use pat_tower::{Destroy, SessionInvalidator};
+/// use std::collections::HashMap;
+/// use std::sync::{Arc, Mutex};
 ///
-/// /// The ID of the host's session, which its session layer inserts into every request.
+/// use http::{Extensions, Request, Response, header};
+/// use pat_core::{BoxError, MemoryStore, Owner, Pats};
+/// use pat_tower::{Destroy, PatLayer, SessionInvalidator};
+///
+/// /// The host's table of sessions: the user of each session ID.
+/// #[derive(Debug, Clone, Default)]
+/// struct SessionTable(Arc<Mutex<HashMap<String, Owner>>>);
+///
+/// /// The ID in the session cookie, which the host's session layer inserts into every request.
 /// #[derive(Debug, Clone)]
-/// struct SessionId(Option<u64>);
+/// struct SessionId(Option<String>);
 ///
-/// #[derive(Debug)]
-/// struct HostSessions;
-///
-/// impl SessionInvalidator for HostSessions {
+/// impl SessionInvalidator for SessionTable {
 ///     fn detach(&self, extensions: &mut Extensions) -> Result<Option<Destroy>, BoxError> {
-///         let slot = extensions.get_mut::<SessionId>().ok_or("the session layer is missing")?;
+///         let slot = extensions.get_mut::<SessionId>();
+///         let slot = slot.ok_or("the session layer must be outside of the PatLayer")?;
+///         // Handlers see a request without a session.
 ///         let Some(id) = slot.0.take() else {
 ///             return Ok(None);
 ///         };
+///         let table = self.clone();
 ///         Ok(Some(Box::pin(async move {
-///             // The host deletes the session of this ID here.
-///             let _ = id;
+///             table.0.lock().map_err(|_| "a panic")?.remove(&id);
 ///             Ok(())
 ///         })))
 ///     }
 /// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), BoxError> {
+/// # use http_body_util::Full;
+/// # use pat_core::{Caller, TokenRequest};
+/// # use tower::{Layer, ServiceExt, service_fn};
+/// # let pats = Pats::builder(Arc::new(MemoryStore::default())).build();
+/// # let alice = Owner::new("alice")?;
+/// # let caller = Caller::cookie_authenticated(alice.clone());
+/// # let token = pats.create(&caller, TokenRequest::new("ci", None)).await?;
+/// # let bearer = format!("Bearer {}", token.plain.expose());
+/// # let table = SessionTable::default();
+/// # table.0.lock().unwrap().insert("1234".into(), alice);
+/// let layer = PatLayer::optional(pats).with_session_invalidator(table.clone());
+/// # let service = layer.layer(service_fn(async |request: Request<()>| {
+/// #     assert!(request.extensions().get::<SessionId>().expect("a slot").0.is_none());
+/// #     Ok::<_, std::convert::Infallible>(Response::new(Full::<bytes::Bytes>::default()))
+/// # }));
+/// # let request = Request::builder().header(header::AUTHORIZATION, bearer);
+/// # let request = request.extension(SessionId(Some("1234".into()))).body(())?;
+/// # assert_eq!(service.oneshot(request).await?.status(), 200);
+/// # assert!(table.0.lock().unwrap().is_empty());
+/// # Ok(())
+/// # }
 /// ```
 pub trait SessionInvalidator: Debug + Send + Sync + 'static {
     /// Replaces the session in the request's extensions by an empty session that is never stored, so that

@@ -2,65 +2,173 @@ use std::sync::Arc;
 
 use http::Extensions;
 use pat_core::BoxError;
-use tower_sessions::session::{Id, Record};
-use tower_sessions::session_store::Result;
-use tower_sessions::{Session, SessionStore};
 
 use super::{Destroy, SessionInvalidator};
 
-/// The error for a request without a session of this crate's version of tower-sessions.
-const NO_SESSION: &str = "the request has no session of tower-sessions 0.15: its \
-    SessionManagerLayer must be outside of the PatLayer, and of that version (axum-login 0.18 and \
-    some session stores bring 0.14)";
+/// The versions of tower-sessions differ in nothing that an adapter uses, but each has types of its own.
+macro_rules! adapter {
+    ($(#[$attribute:meta])* $adapter:ident, $tower_sessions:ident, $version:ident, not $other:ident) => {
+        $(#[$attribute])*
+        #[derive(Debug, Clone, Copy, Default)]
+        pub struct $adapter;
 
-/// The [`SessionInvalidator`] for the crate tower-sessions.
-///
-/// The host's `SessionManagerLayer` must be of tower-sessions 0.15 and outside of the
-/// [`PatLayer`](crate::PatLayer), because it inserts the session into the request and writes the
-/// cookies. Otherwise the `PatLayer` rejects every request with a valid token, with 500.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct TowerSessions;
+        impl SessionInvalidator for $adapter {
+            fn detach(&self, extensions: &mut Extensions) -> Result<Option<Destroy>, BoxError> {
+                use $tower_sessions::Session;
 
-impl SessionInvalidator for TowerSessions {
-    fn detach(
-        &self,
-        extensions: &mut Extensions,
-    ) -> std::result::Result<Option<Destroy>, BoxError> {
-        let slot = extensions.get_mut::<Session>().ok_or(NO_SESSION)?;
-        let throw_away = Session::new(None, Arc::new(Nowhere), None);
-        let session = std::mem::replace(slot, throw_away);
-        if session.id().is_none() {
-            return Ok(None);
+                let Some(slot) = extensions.get_mut::<Session>() else {
+                    return Err(no_session(&$version, &$other, extensions).into());
+                };
+                let throw_away = Session::new(None, Arc::new(Nowhere), None);
+                let session = std::mem::replace(slot, throw_away);
+                if session.id().is_none() {
+                    return Ok(None);
+                }
+                Ok(Some(Box::pin(async move {
+                    // A failed deletion leaves the session unmodified, and so without a new cookie.
+                    session.delete().await?;
+                    // Makes the session empty, which lets the session layer remove the cookie.
+                    session.flush().await?;
+                    Ok(())
+                })))
+            }
         }
-        Ok(Some(Box::pin(async move {
-            // A failed deletion leaves the session unmodified, and so without a new cookie.
-            session.delete().await?;
-            // Makes the session empty, which lets the session layer remove the cookie.
-            session.flush().await?;
-            Ok(())
-        })))
-    }
+
+        const _: () = {
+            use $tower_sessions::SessionStore;
+            use $tower_sessions::session::{Id, Record};
+            use $tower_sessions::session_store::Result;
+
+            #[async_trait::async_trait]
+            impl SessionStore for Nowhere {
+                async fn create(&self, _: &mut Record) -> Result<()> {
+                    Ok(())
+                }
+
+                async fn save(&self, _: &Record) -> Result<()> {
+                    Ok(())
+                }
+
+                async fn load(&self, _: &Id) -> Result<Option<Record>> {
+                    Ok(None)
+                }
+
+                async fn delete(&self, _: &Id) -> Result<()> {
+                    Ok(())
+                }
+            }
+        };
+    };
 }
 
 /// A store that keeps nothing.
 #[derive(Debug)]
 struct Nowhere;
 
-#[async_trait::async_trait]
-impl SessionStore for Nowhere {
-    async fn create(&self, _: &mut Record) -> Result<()> {
-        Ok(())
-    }
+#[cfg(feature = "tower-sessions")]
+adapter!(
+    /// The [`SessionInvalidator`] for tower-sessions 0.15. For version 0.14, which axum-login 0.18 and some
+    /// session stores use, there is `TowerSessions014` (feature `tower-sessions-014`).
+    ///
+    /// The host's `SessionManagerLayer` must be outside of the [`PatLayer`](crate::PatLayer), because it
+    /// inserts the session into the request and writes the cookies. If it is inside, missing, or of another
+    /// version, the `PatLayer` rejects every request with a valid token, with 500, and the log names the
+    /// version that the request has.
+    TowerSessions,
+    tower_sessions,
+    V15,
+    not V14
+);
 
-    async fn save(&self, _: &Record) -> Result<()> {
-        Ok(())
-    }
+#[cfg(feature = "tower-sessions-014")]
+adapter!(
+    /// The [`SessionInvalidator`] for tower-sessions 0.14, which axum-login 0.18 uses. For version 0.15
+    /// there is `TowerSessions` (feature `tower-sessions`).
+    ///
+    /// The host's `SessionManagerLayer` must be outside of the [`PatLayer`](crate::PatLayer), because it
+    /// inserts the session into the request and writes the cookies. If it is inside, missing, or of another
+    /// version, the `PatLayer` rejects every request with a valid token, with 500, and the log names the
+    /// version that the request has.
+    ///
+    /// # axum-login
+    /// `AuthManagerLayer` of axum-login 0.18 contains a `SessionManagerLayer`, and behind it an
+    /// `AuthManager`, which reads the user from the session. The `PatLayer` must be between the two, or the
+    /// `AuthSession` of a request with a token keeps the user of the session, and can store a session. So
+    /// replace `AuthManagerLayer` by its two parts:
+    ///
+    /// ```
+    /// use axum::Router;
+    /// use axum_login::{AuthManager, AuthnBackend};
+    /// use pat_core::Pats;
+    /// use pat_tower::{PatLayer, TowerSessions014};
+    /// use tower::layer::layer_fn;
+    /// use tower_sessions_014::{MemoryStore, SessionManagerLayer};
+    ///
+    /// fn app<B: AuthnBackend + 'static>(routes: Router, backend: B, pats: Pats) -> Router {
+    ///     routes
+    ///         .layer(layer_fn(move |inner| {
+    ///             // The key under which axum-login keeps the user in the session.
+    ///             AuthManager::new(inner, backend.clone(), "axum-login.data")
+    ///         }))
+    ///         .layer(PatLayer::optional(pats).with_session_invalidator(TowerSessions014))
+    ///         .layer(SessionManagerLayer::new(MemoryStore::default()))
+    /// }
+    /// ```
+    ///
+    /// Then `AuthSession::user` is `None` in a request with a token, and whatever a handler stores in the
+    /// session is discarded. The owner of the token is in [`SignedIn`](crate::SignedIn).
+    TowerSessions014,
+    tower_sessions_014,
+    V14,
+    not V15
+);
 
-    async fn load(&self, _: &Id) -> Result<Option<Record>> {
-        Ok(None)
-    }
+/// A version of tower-sessions.
+struct Version {
+    number: &'static str,
+    adapter: &'static str,
+    feature: &'static str,
+}
 
-    async fn delete(&self, _: &Id) -> Result<()> {
-        Ok(())
+const V15: Version = Version {
+    number: "0.15",
+    adapter: "TowerSessions",
+    feature: "tower-sessions",
+};
+const V14: Version = Version {
+    number: "0.14",
+    adapter: "TowerSessions014",
+    feature: "tower-sessions-014",
+};
+
+/// Returns the error for a request that has no session of the version `expected`.
+fn no_session(expected: &Version, other: &Version, extensions: &Extensions) -> String {
+    let version = expected.number;
+    let Version {
+        number,
+        adapter,
+        feature,
+    } = other;
+    if has_session(extensions) {
+        return format!(
+            "the request has a session of tower-sessions {number}, not {version}: use `{adapter}`"
+        );
     }
+    format!(
+        "the request has no session of tower-sessions {version}: its SessionManagerLayer must be outside of \
+         the PatLayer, and of that version; for version {number} there is `{adapter}` (feature `{feature}`)"
+    )
+}
+
+/// Returns whether the request has a session of any version that is known here.
+fn has_session(extensions: &Extensions) -> bool {
+    #[cfg(feature = "tower-sessions")]
+    if extensions.get::<tower_sessions::Session>().is_some() {
+        return true;
+    }
+    #[cfg(feature = "tower-sessions-014")]
+    if extensions.get::<tower_sessions_014::Session>().is_some() {
+        return true;
+    }
+    false
 }
