@@ -1,10 +1,13 @@
-use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum_core::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
+use pat_core::{AdminError, Administration, AuthError, Caller, Pats};
 
 use crate::auth::state::Unauthenticated;
+use crate::http::challenge::Challenges;
 use crate::pat::Pat;
 use crate::rejection::{PatRejection, RejectionKind};
+use crate::signed_in::SignedIn;
 
 /// Extracts the token that authenticated the request. The extractor rejects an anonymous request with
 /// 401.
@@ -16,15 +19,7 @@ impl<S: Sync> FromRequestParts<S> for Pat {
     type Rejection = PatRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, PatRejection> {
-        if let Some(pat) = Self::of(&parts.extensions) {
-            return Ok(pat.clone());
-        }
-        let unauthenticated = Unauthenticated::of(&parts.extensions);
-        let unauthenticated = unauthenticated.ok_or_else(|| missing_layer(parts))?;
-        let challenge = unauthenticated.challenges().missing.clone();
-        let mut rejection = PatRejection::new(RejectionKind::NotSignedIn).with_challenge(challenge);
-        rejection.reply_to(&parts.method, &parts.headers);
-        Err(rejection)
+        required(parts, Self::of(&parts.extensions).cloned())
     }
 }
 
@@ -35,16 +30,156 @@ impl<S: Sync> OptionalFromRequestParts<S> for Pat {
     type Rejection = PatRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, PatRejection> {
-        match Self::of(&parts.extensions) {
-            Some(pat) => Ok(Some(pat.clone())),
-            None if Unauthenticated::of(&parts.extensions).is_some() => Ok(None),
-            None => Err(missing_layer(parts)),
-        }
+        check_layer(parts)?;
+        Ok(Self::of(&parts.extensions).cloned())
     }
 }
 
-fn missing_layer(parts: &Parts) -> PatRejection {
-    let mut rejection = PatRejection::new(RejectionKind::MissingLayer);
+/// Extracts the caller. The extractor rejects an anonymous request with 401.
+///
+/// If there is no [`PatLayer`](crate::PatLayer) around the route, the response is 500: such a route would
+/// accept sessions and ignore tokens.
+impl<S: Sync> FromRequestParts<S> for SignedIn {
+    type Rejection = PatRejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, PatRejection> {
+        required(parts, Self::of(&parts.extensions))
+    }
+}
+
+/// Extracts the caller; `None` for an anonymous request.
+///
+/// If there is no [`PatLayer`](crate::PatLayer) around the route, the response is 500.
+impl<S: Sync> OptionalFromRequestParts<S> for SignedIn {
+    type Rejection = PatRejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, PatRejection> {
+        check_layer(parts)?;
+        Ok(Self::of(&parts.extensions))
+    }
+}
+
+/// A caller who is an administrator, with access to the tokens of all users. The extractor asks the host's
+/// user directory once, as [`Pats::administration`] does, and takes the [`Pats`] from the router's state.
+///
+/// The extractor rejects a request
+///
+/// - without a caller, or whose token is no longer valid, with 401,
+/// - of a caller who is not an administrator, and each request while the setting `pat.admin.enabled` is off,
+///   with 403,
+/// - with 503 if the directory does not answer,
+/// - with 500 if there is no [`PatLayer`](crate::PatLayer) around the route.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use axum::Router;
+/// use axum::routing::get;
+/// use pat_core::search::Filter;
+/// use pat_core::{MemoryStore, Pats};
+/// use pat_tower::{Admin, PatLayer};
+///
+/// async fn count(admin: Admin) -> String {
+///     match admin.administration().count(&Filter::default()).await {
+///         Ok(count) => format!("{count} tokens"),
+///         Err(error) => error.to_string(),
+///     }
+/// }
+///
+/// let pats = Pats::builder(Arc::new(MemoryStore::default())).build();
+/// let app: Router = Router::new()
+///     .route("/count", get(count))
+///     .layer(PatLayer::optional(pats.clone()))
+///     // Or a state of the host from which `FromRef` takes the `Pats`.
+///     .with_state(pats);
+/// ```
+///
+/// For a long response, call [`Pats::administration`] for each chunk instead.
+#[derive(Debug)]
+pub struct Admin {
+    caller: Caller,
+    administration: Administration<'static>,
+}
+
+impl Admin {
+    /// Returns the caller.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Returns the access to the tokens of all users.
+    #[must_use]
+    pub fn administration(&self) -> &Administration<'static> {
+        &self.administration
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Admin
+where
+    Pats: FromRef<S>,
+{
+    type Rejection = PatRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PatRejection> {
+        let SignedIn(caller) = required(parts, SignedIn::of(&parts.extensions))?;
+        let service = Pats::from_ref(state);
+        let asked = service.administration(&caller).await;
+        let administration = asked.map(Administration::into_owned).map_err(|error| {
+            let rejection = not_administered(error, service.settings().realm());
+            in_reply_to(parts, rejection)
+        })?;
+        Ok(Self {
+            caller,
+            administration,
+        })
+    }
+}
+
+#[expect(clippy::match_same_arms, reason = "a new variant must fail Clippy")]
+fn not_administered(error: AdminError, realm: &str) -> PatRejection {
+    match error {
+        AdminError::TokenInvalid(reason) => PatRejection::new(RejectionKind::InvalidToken)
+            .with_challenge(Challenges::new(realm).invalid_token)
+            .with_reason(reason),
+        AdminError::Unavailable(cause) => {
+            PatRejection::new(RejectionKind::Unavailable).with_reason(AuthError::Unavailable(cause))
+        }
+        AdminError::Disabled
+        | AdminError::NotAdministrator
+        | AdminError::NotSupported
+        | AdminError::NoAudit
+        | AdminError::NoCriterion
+        | AdminError::CountMismatch { .. } => PatRejection::new(RejectionKind::NotAdministrator),
+        _ => PatRejection::new(RejectionKind::NotAdministrator),
+    }
+}
+
+/// Returns what was found in the request's extensions; the rejection of an anonymous request otherwise.
+fn required<T>(parts: &Parts, found: Option<T>) -> Result<T, PatRejection> {
+    check_layer(parts)?;
+    found.ok_or_else(|| {
+        let rejection = PatRejection::new(RejectionKind::NotSignedIn);
+        let rejection = match Unauthenticated::of(&parts.extensions) {
+            Some(mark) => rejection.with_challenge(mark.challenges().missing.clone()),
+            None => rejection,
+        };
+        in_reply_to(parts, rejection)
+    })
+}
+
+/// Checks that a layer has let the request through: it has left a token, or a mark that there is none.
+fn check_layer(parts: &Parts) -> Result<(), PatRejection> {
+    let has_passed =
+        Pat::of(&parts.extensions).is_some() || Unauthenticated::of(&parts.extensions).is_some();
+    if has_passed {
+        return Ok(());
+    }
+    let rejection = PatRejection::new(RejectionKind::MissingLayer);
+    Err(in_reply_to(parts, rejection))
+}
+
+fn in_reply_to(parts: &Parts, mut rejection: PatRejection) -> PatRejection {
     rejection.reply_to(&parts.method, &parts.headers);
     rejection
 }

@@ -15,18 +15,24 @@ pub mod pages;
 mod pat;
 mod rejection;
 mod session;
+mod signed_in;
 mod until_invalid;
 
 pub use self::auth::{
     PatLayer, PatService, RejectionBody, ResponseBody, ResponseFuture, SameBody, WrappedBody,
 };
+#[cfg(feature = "axum")]
+pub use self::extract::Admin;
 #[cfg(any(feature = "api", feature = "pages"))]
 pub use self::http::csrf::InvalidOrigin;
 pub use self::pat::Pat;
 pub use self::rejection::{PatRejection, RejectionKind};
 #[cfg(feature = "tower-sessions")]
 pub use self::session::TowerSessions;
+#[cfg(feature = "tower-sessions-014")]
+pub use self::session::TowerSessions014;
 pub use self::session::{Destroy, SessionInvalidator};
+pub use self::signed_in::SignedIn;
 pub use self::until_invalid::{
     UntilInvalid, UntilInvalidBody, UntilInvalidFuture, UntilInvalidLayer,
 };

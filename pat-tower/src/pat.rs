@@ -1,7 +1,5 @@
 use http::Extensions;
 use jiff::Timestamp;
-#[cfg(any(feature = "api", feature = "pages"))]
-use pat_core::Caller;
 use pat_core::{Owner, Principal, TokenId};
 
 /// The personal access token that authenticated a request, without its secret.
@@ -60,15 +58,5 @@ impl Pat {
     /// Returns the process-unique ID of the service whose layer accepted the token.
     pub(crate) fn service(&self) -> usize {
         self.service
-    }
-}
-
-/// Returns the owner of the request's token, or else the caller that the host has put into the
-/// extensions.
-#[cfg(any(feature = "api", feature = "pages"))]
-pub(crate) fn caller_of(extensions: &Extensions) -> Option<Caller> {
-    match Pat::of(extensions) {
-        Some(pat) => Some(Caller::with_token(pat.principal.clone())),
-        None => extensions.get().cloned(),
     }
 }

@@ -8,8 +8,7 @@ use pat_core::AuthError;
 use crate::http::grpc;
 use crate::http::problem::{Problem, detail};
 
-/// The reason that a [`PatLayer`](crate::PatLayer) or the extractor [`Pat`](crate::Pat) rejects a
-/// request.
+/// The reason that a [`PatLayer`](crate::PatLayer) or an extractor of this crate rejects a request.
 ///
 /// The extensions of the response to a rejected request contain this value, so that a layer outside can
 /// tell that response from the host's own responses.
@@ -31,20 +30,24 @@ pub struct PatRejection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RejectionKind {
-    /// The request presents no token, and the layer or the handler requires a token: 401.
+    /// The request presents no token, and the layer or the handler requires a token; or it is anonymous,
+    /// and the handler requires a caller: 401.
     NotSignedIn,
     /// The token does not authenticate, for the reason that [`PatRejection::reason`] returns: 401.
     InvalidToken,
     /// The request has several `Authorization` headers, or a `Bearer` header without exactly one token:
     /// 400.
     InvalidAuthorization,
-    /// The token could not be checked, for example because the store did not answer in time: 503.
+    /// The token or the administrator's role could not be checked, for example because the store or the
+    /// directory did not answer in time: 503.
     Unavailable,
+    /// The handler requires an administrator, and the caller is none, or the setting `pat.admin.enabled` is
+    /// off: 403.
+    NotAdministrator,
     /// The token authenticates, but the [`SessionInvalidator`](crate::SessionInvalidator) found no
     /// session layer outside of the `PatLayer`: 500.
     SessionsNotFound,
-    /// The route uses the extractor [`Pat`](crate::Pat), but has no [`PatLayer`](crate::PatLayer) around
-    /// it: 500.
+    /// The route uses an extractor of this crate, but has no [`PatLayer`](crate::PatLayer) around it: 500.
     MissingLayer,
 }
 
@@ -103,14 +106,15 @@ impl PatRejection {
             RejectionKind::NotSignedIn | RejectionKind::InvalidToken => StatusCode::UNAUTHORIZED,
             RejectionKind::InvalidAuthorization => StatusCode::BAD_REQUEST,
             RejectionKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            RejectionKind::NotAdministrator => StatusCode::FORBIDDEN,
             RejectionKind::SessionsNotFound | RejectionKind::MissingLayer => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
         }
     }
 
-    /// Returns the value of `WWW-Authenticate` in the default response; `None` with the statuses 500 and
-    /// 503, which have no challenge.
+    /// Returns the value of `WWW-Authenticate` in the default response; `None` with the statuses 403,
+    /// 500 and 503, which have no challenge.
     #[must_use]
     pub fn challenge(&self) -> Option<&HeaderValue> {
         self.challenge.as_ref()
@@ -134,8 +138,8 @@ impl PatRejection {
         self.grpc.is_some()
     }
 
-    /// Returns the gRPC status code: 16 (`UNAUTHENTICATED`) for 401 and 400, 14 (`UNAVAILABLE`) for 503,
-    /// and 13 (`INTERNAL`) for 500.
+    /// Returns the gRPC status code: 16 (`UNAUTHENTICATED`) for 401 and 400, 7 (`PERMISSION_DENIED`) for
+    /// 403, 14 (`UNAVAILABLE`) for 503, and 13 (`INTERNAL`) for 500.
     #[must_use]
     pub fn grpc_code(&self) -> i32 {
         grpc::code(self.status())
@@ -165,6 +169,7 @@ impl PatRejection {
             RejectionKind::InvalidToken => detail::INVALID_TOKEN,
             RejectionKind::InvalidAuthorization => detail::INVALID_AUTHORIZATION,
             RejectionKind::Unavailable => detail::UNAVAILABLE,
+            RejectionKind::NotAdministrator => detail::NOT_AN_ADMINISTRATOR,
             RejectionKind::SessionsNotFound => detail::MISCONFIGURED,
             RejectionKind::MissingLayer => detail::MISSING_LAYER,
         };
@@ -185,6 +190,7 @@ impl PatRejection {
             RejectionKind::InvalidToken => Problem::invalid_token(challenge),
             RejectionKind::InvalidAuthorization => Problem::invalid_authorization(challenge),
             RejectionKind::Unavailable => Problem::unavailable(),
+            RejectionKind::NotAdministrator => Problem::not_an_administrator(),
             RejectionKind::SessionsNotFound => Problem::misconfigured(),
             RejectionKind::MissingLayer => Problem::missing_layer(),
         }
@@ -194,15 +200,20 @@ impl PatRejection {
 impl fmt::Display for PatRejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
-            RejectionKind::NotSignedIn => "the request presents no personal access token",
+            RejectionKind::NotSignedIn => {
+                "the request presents no personal access token, and is not signed in otherwise"
+            }
             RejectionKind::InvalidToken => "the personal access token does not authenticate",
             RejectionKind::InvalidAuthorization => {
                 "the Authorization header is not one Bearer token"
             }
-            RejectionKind::Unavailable => "the personal access token could not be checked in time",
+            RejectionKind::Unavailable => {
+                "the personal access token or the administrator's role could not be checked in time"
+            }
+            RejectionKind::NotAdministrator => "the caller is not an administrator",
             RejectionKind::SessionsNotFound => "the session invalidator found no session layer",
             RejectionKind::MissingLayer => {
-                "the extractor `pat_tower::Pat` needs a `pat_tower::PatLayer` around the route"
+                "the extractors of `pat_tower` need a `pat_tower::PatLayer` around the route"
             }
         })
     }

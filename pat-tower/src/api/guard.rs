@@ -7,7 +7,7 @@ use super::state::State;
 use crate::http::csrf::head;
 use crate::http::problem::Problem;
 use crate::http::request_id::{request_id, within_request};
-use crate::pat::caller_of;
+use crate::signed_in::SignedIn;
 
 /// Lets a request through that has a caller and was not forged by another site. Stands before every
 /// route, so that none can be added without it.
@@ -16,8 +16,9 @@ pub(super) async fn guard(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let caller = caller_of(request.extensions());
-    let caller = caller.ok_or_else(|| Problem::not_signed_in(state.challenges.missing.clone()))?;
+    let signed_in = SignedIn::of(request.extensions());
+    let SignedIn(caller) =
+        signed_in.ok_or_else(|| Problem::not_signed_in(state.challenges.missing.clone()))?;
     if caller.is_cookie_authenticated() && state.cross_site.made(head(&request)).await {
         let detail = "This request was made by another web site, so it was not carried out.";
         return Err(Problem::new(CROSS_SITE_REQUEST, detail));

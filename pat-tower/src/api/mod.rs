@@ -46,7 +46,7 @@
 //! | `not-signed-in` | 401 | the request has no caller |
 //! | `invalid-token` | 401 | the token does not authenticate (from the layer), or became invalid during the request |
 //! | `invalid-authorization-header` | 400 | the `Authorization` header is not one `Bearer` token (from the layer) |
-//! | `misconfigured` | 500 | the layer invalidates sessions, and finds no session layer outside; or a route with the extractor `Pat` has no layer around it |
+//! | `misconfigured` | 500 | the layer invalidates sessions, and finds no session layer outside; or a route with an extractor of this crate has no layer around it |
 //! | `temporarily-unavailable` | 503 | the database or the user directory does not answer in time |
 //! | `cross-site-request` | 403 | another site made the browser send the request |
 //! | `not-found` | 404 | the path or token does not exist, the token is another user's, or `pat.admin.enabled` is off |
@@ -63,7 +63,7 @@
 //! | `token-limit-reached` | 403 | the user has `atlassian.pats.max.tokens.per.user` tokens |
 //! | `older-nodes` | 409 | the token needs a feature that a running node of an older version does not know |
 //! | `too-many-rows` | 403 | the user has `pat.max.rows.per.user` tokens, with revoked and expired ones that are not yet pruned |
-//! | `not-an-administrator` | 403 | the caller is not an administrator |
+//! | `not-an-administrator` | 403 | the caller is not an administrator (also from the extractor `Admin`) |
 //! | `invalid-search` | 400 | a date, order, page, limit or cursor is invalid; or the body has an unknown member with `?strict=true` |
 //! | `no-criterion` | 400 | the filter of a revocation has no criterion |
 //! | `count-mismatch` | 409 | the number of tokens that match the filter of a revocation is not `expectedCount`; no token was revoked |

@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode};
 use pat_core::{AccessError, AdminError, PolicyError, Unavailable};
 
 pub(super) use crate::http::problem::sentence;
-use crate::http::problem::{Problem, ProblemType};
+use crate::http::problem::{NOT_AN_ADMINISTRATOR, Problem, ProblemType};
 
 pub(super) const CROSS_SITE_REQUEST: ProblemType = ProblemType::new(
     "cross-site-request",
@@ -71,12 +71,6 @@ const TOKEN_LIMIT_REACHED: ProblemType = ProblemType::new(
 );
 const TOO_MANY_ROWS: ProblemType =
     ProblemType::new("too-many-rows", "Too many rows", StatusCode::FORBIDDEN);
-
-const NOT_AN_ADMINISTRATOR: ProblemType = ProblemType::new(
-    "not-an-administrator",
-    "Not an administrator",
-    StatusCode::FORBIDDEN,
-);
 pub(super) const INVALID_SEARCH: ProblemType =
     ProblemType::new("invalid-search", "Invalid search", StatusCode::BAD_REQUEST);
 const NO_CRITERION: ProblemType =

@@ -219,6 +219,7 @@ mod tests {
                 RejectionKind::InvalidAuthorization => "invalid authorization",
                 RejectionKind::Unavailable => "unavailable",
                 RejectionKind::SessionsNotFound | RejectionKind::MissingLayer => "misconfigured",
+                RejectionKind::NotAdministrator => "not an administrator",
             },
         }
     }

@@ -38,6 +38,8 @@ pub(super) enum ResponseEdit {
         expires_at: Option<DateText>,
         /// Whether another request may pass without a token.
         is_optional: bool,
+        /// Renders the rejection of an extractor.
+        renderer: Option<Renderer>,
     },
     /// The request was passed on without a token.
     Unauthenticated(Arc<Config>),
@@ -81,6 +83,7 @@ impl Config {
         let edit = ResponseEdit::Accepted {
             expires_at: pat.principal().expires_at_text().copied(),
             is_optional: self.mode != Mode::Required,
+            renderer: self.renderer.clone(),
         };
         request.extensions_mut().insert(pat);
         let Some(sessions) = &self.sessions else {
@@ -113,27 +116,30 @@ impl Config {
 
     /// Returns the layer's own response.
     pub(super) fn respond(&self, rejection: PatRejection) -> Response<Bytes> {
-        let mut response = match &self.renderer {
-            None => rejection.to_response(),
-            Some(renderer) => renderer.render(&rejection),
-        };
+        if let Some(renderer) = &self.renderer {
+            return renderer.respond(rejection);
+        }
+        let mut response = rejection.to_response();
+        response.extensions_mut().insert(rejection.rendered());
+        response
+    }
+}
+
+impl Renderer {
+    fn respond(&self, rejection: PatRejection) -> Response<Bytes> {
+        let mut response = self.render(&rejection);
         response.extensions_mut().insert(rejection.rendered());
         response
     }
 
-    /// Renders the rejection of an extractor the host's way.
+    /// Renders the rejection of an extractor, unless a layer has rendered it.
     fn render_again<B>(&self, response: &mut Response<B>, body: fn(Bytes) -> B) {
-        if self.renderer.is_none() {
-            return;
-        }
         let rejection = response.extensions().get::<PatRejection>();
         if let Some(rejection) = rejection.filter(|rejection| !rejection.is_rendered()) {
             *response = self.respond(rejection.clone()).map(body);
         }
     }
-}
 
-impl Renderer {
     /// Returns the host's response with the headers that it may not lack.
     fn render(&self, rejection: &PatRejection) -> Response<Bytes> {
         let mut response = (self.0)(rejection);
@@ -155,7 +161,11 @@ impl ResponseEdit {
             Self::Accepted {
                 expires_at,
                 is_optional,
+                renderer,
             } => {
+                if let Some(renderer) = renderer {
+                    renderer.render_again(response, body);
+                }
                 if let Some(date) = expires_at {
                     add_expiry(response.headers_mut(), date);
                 }
@@ -166,7 +176,9 @@ impl ResponseEdit {
                 make_private(response.headers_mut());
             }
             Self::Unauthenticated(config) => {
-                config.render_again(response, body);
+                if let Some(renderer) = &config.renderer {
+                    renderer.render_again(response, body);
+                }
                 vary_by_authorization(response.headers_mut());
                 // The host's own challenges stay beside the layer's.
                 if is_unauthenticated(response)

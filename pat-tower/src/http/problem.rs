@@ -36,6 +36,11 @@ pub(crate) const INVALID_AUTHORIZATION: ProblemType = ProblemType::new(
     "Invalid Authorization header",
     StatusCode::BAD_REQUEST,
 );
+pub(crate) const NOT_AN_ADMINISTRATOR: ProblemType = ProblemType::new(
+    "not-an-administrator",
+    "Not an administrator",
+    StatusCode::FORBIDDEN,
+);
 pub(crate) const MISCONFIGURED: ProblemType = ProblemType::new(
     "misconfigured",
     "Misconfigured",
@@ -57,7 +62,8 @@ pub(crate) mod detail {
         "Send one Authorization header with \"Bearer\", a space and one token.";
     pub(crate) const UNAVAILABLE: &str =
         "The request cannot be answered now. Try again in a moment.";
-    pub(crate) const MISSING_LAYER: &str = "The extractor `pat_tower::Pat` needs a `pat_tower::PatLayer` \
+    pub(crate) const NOT_AN_ADMINISTRATOR: &str = "Only administrators may do this.";
+    pub(crate) const MISSING_LAYER: &str = "The extractors of `pat_tower` need a `pat_tower::PatLayer` \
                                             around this route. Add it with `Router::layer` after the last \
                                             route.";
     pub(crate) const MISCONFIGURED: &str =
@@ -125,13 +131,20 @@ impl Problem {
         Self::fixed(INVALID_AUTHORIZATION, &BODY, challenge)
     }
 
+    /// The caller is not an administrator.
+    pub(crate) fn not_an_administrator() -> Self {
+        static BODY: LazyLock<Bytes> =
+            LazyLock::new(|| body(NOT_AN_ADMINISTRATOR, detail::NOT_AN_ADMINISTRATOR));
+        Self::fixed(NOT_AN_ADMINISTRATOR, &BODY, None)
+    }
+
     /// The request cannot be answered now; the client should try again.
     pub(crate) fn unavailable() -> Self {
         static BODY: LazyLock<Bytes> = LazyLock::new(|| body(UNAVAILABLE, detail::UNAVAILABLE));
         Self::fixed(UNAVAILABLE, &BODY, None)
     }
 
-    /// The extractor has no layer around it.
+    /// An extractor has no layer around it.
     pub(crate) fn missing_layer() -> Self {
         Self::new(MISCONFIGURED, detail::MISSING_LAYER)
     }
