@@ -15,7 +15,7 @@ use super::state::State;
 use crate::http::csrf::head;
 use crate::http::request_body::{BodyError, is_encoded, read_whole};
 use crate::http::request_id::{request_id, within_request};
-use crate::pat::caller_of;
+use crate::signed_in::SignedIn;
 
 /// The largest form that is read, in bytes.
 const MAX_FORM_LEN: usize = 64 * 1024;
@@ -43,44 +43,24 @@ pub(super) async fn guard(
     let Ok(key) = key.map_or_else(CsrfSecret::generate, Ok) else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
-    let caller = caller_of(request.extensions());
-    let mut visit = visit(&request, caller.clone());
-    if let Some(caller) = &caller {
-        // While the directory does not answer, the link to the administration is left out.
-        visit.may_administer = state.pats.administration(caller).await.is_ok();
-    }
-    let form_token = caller.as_ref().map(|caller| key.token(caller.owner()));
-    let page = Page {
-        state,
-        visit,
-        form_token: form_token.unwrap_or_default(),
-        form_key: key.clone(),
-    };
-    let Some(caller) = caller else {
+    let Some(SignedIn(caller)) = SignedIn::of(request.extensions()) else {
+        let page = Page::new(state, visit(&request, None), key);
         return sign_in(&page, &request);
     };
-    if caller.is_cookie_authenticated() && page.state.cross_site.made(head(&request)).await {
-        return page.form_refused();
+    let checked = check(
+        &state,
+        &caller,
+        &mut request,
+        Some(&key).filter(|_| !is_new),
+    )
+    .await;
+    // After the body, which may have taken its time.
+    let page = Page::new(state, visit(&request, Some(caller.clone())), key);
+    let page = page.with_administration().await;
+    if let Err(refusal) = checked {
+        return refusal.show(&page);
     }
-    if !is_read_only(request.method()) {
-        let body = std::mem::take(request.body_mut());
-        let body = match read_whole(body, MAX_FORM_LEN).await {
-            Ok(body) => body,
-            Err(BodyError::TooLong) => return page.bad_request(StatusCode::PAYLOAD_TOO_LARGE),
-            Err(BodyError::Broken) => return page.bad_request(StatusCode::BAD_REQUEST),
-        };
-        if is_encoded(request.headers()) && !body.is_empty() {
-            return page.bad_request(StatusCode::UNSUPPORTED_MEDIA_TYPE);
-        }
-        let fields = Fields::parse(&body);
-        let is_ours = || !is_new && key.is_token(caller.owner(), fields.get(FORM_TOKEN));
-        if caller.is_cookie_authenticated() && !is_ours() {
-            return page.form_refused();
-        }
-        request.extensions_mut().insert(fields);
-        *request.body_mut() = Bytes::new().into();
-    }
-    let cookie = key.set_cookie(page.state.transport);
+    let cookie = page.form_key.set_cookie(page.state.transport);
     request.extensions_mut().insert(page);
     let id = request_id(request.headers()).map(str::to_owned);
     let mut response = within_request(id, next.run(request)).await;
@@ -89,6 +69,58 @@ pub(super) async fn guard(
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     response
+}
+
+/// Why a request is refused that has a caller.
+enum Refusal {
+    /// It is another site's, or its form is.
+    Forged,
+    /// Its form cannot be read.
+    Unreadable(StatusCode),
+}
+
+impl Refusal {
+    fn show(self, page: &Page) -> Response {
+        match self {
+            Self::Forged => page.form_refused(),
+            Self::Unreadable(status) => page.bad_request(status),
+        }
+    }
+}
+
+/// Checks where a request comes from, and puts its form, if it is one, into the extensions. `key` is that of
+/// the browser's cookie.
+async fn check(
+    state: &State,
+    caller: &Caller,
+    request: &mut Request,
+    key: Option<&CsrfSecret>,
+) -> Result<(), Refusal> {
+    if caller.is_cookie_authenticated() && state.cross_site.made(head(request)).await {
+        return Err(Refusal::Forged);
+    }
+    if is_read_only(request.method()) {
+        return Ok(());
+    }
+    let body = std::mem::take(request.body_mut());
+    let body = read_whole(body, MAX_FORM_LEN).await;
+    let body = body.map_err(|error| {
+        Refusal::Unreadable(match error {
+            BodyError::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+            BodyError::Broken => StatusCode::BAD_REQUEST,
+        })
+    })?;
+    if is_encoded(request.headers()) && !body.is_empty() {
+        return Err(Refusal::Unreadable(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    }
+    let fields = Fields::parse(&body);
+    let is_ours = || key.is_some_and(|key| key.is_token(caller.owner(), fields.get(FORM_TOKEN)));
+    if caller.is_cookie_authenticated() && !is_ours() {
+        return Err(Refusal::Forged);
+    }
+    request.extensions_mut().insert(fields);
+    *request.body_mut() = Bytes::new().into();
+    Ok(())
 }
 
 fn is_read_only(method: &Method) -> bool {

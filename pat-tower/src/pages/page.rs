@@ -1,11 +1,12 @@
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
 use jiff::Timestamp;
-use pat_core::{Caller, Pats, TokenStatus};
+use pat_core::{AdminError, Administration, Caller, Pats, TokenStatus};
 
 use super::csrf_token::CsrfSecret;
 use super::layout::PageContext;
@@ -19,12 +20,42 @@ pub(super) struct Page {
     pub(super) visit: PageContext,
     pub(super) form_token: String,
     pub(super) form_key: CsrfSecret,
+    /// Whether the caller is an administrator: the directory is asked once for each page.
+    administration: Arc<Result<Administration<'static>, AdminError>>,
 }
 
 /// The name of the field that holds the token of a form.
 pub(super) const FORM_TOKEN: &str = "form_token";
 
 impl Page {
+    /// Makes the page of this visit, of a caller who is no administrator as far as is known.
+    pub(super) fn new(state: State, visit: PageContext, form_key: CsrfSecret) -> Self {
+        let caller = visit.caller.as_ref();
+        let form_token = caller.map(|caller| form_key.token(caller.owner()));
+        Self {
+            state,
+            visit,
+            form_token: form_token.unwrap_or_default(),
+            form_key,
+            administration: Arc::new(Err(AdminError::NotAdministrator)),
+        }
+    }
+
+    /// Asks the directory whether the caller is an administrator.
+    pub(super) async fn with_administration(mut self) -> Self {
+        let asked = self.pats().administration(self.caller()).await;
+        let administration = asked.map(Administration::into_owned);
+        // While the directory does not answer, the link to the administration is left out.
+        self.visit.may_administer = administration.is_ok();
+        self.administration = Arc::new(administration);
+        self
+    }
+
+    /// Returns the caller's access as an administrator, of when the page was made.
+    pub(super) fn administration(&self) -> Result<&Administration<'static>, &AdminError> {
+        self.administration.as_ref().as_ref()
+    }
+
     /// Returns the signed-in user; the guard calls no handler without one.
     pub(super) fn caller(&self) -> &Caller {
         self.visit
@@ -45,6 +76,11 @@ impl Page {
 
     pub(super) fn root(&self) -> &str {
         &self.visit.root
+    }
+
+    /// Whether to show the link to the administration.
+    pub(super) fn may_administer(&self) -> bool {
+        self.visit.may_administer
     }
 
     pub(super) fn language(&self) -> &'static str {

@@ -8,7 +8,7 @@ use http::{HeaderName, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use pat_core::search::{Position, Search, Start};
 use pat_core::text::{is_bidi_control, is_invisible, isolate};
-use pat_core::{AdminError, BoxError};
+use pat_core::{AdminError, Administration, BoxError};
 
 use super::filter::{FilterForm, sort};
 use crate::http::date::wire_date;
@@ -47,14 +47,12 @@ pub(in crate::pages) async fn export(
     let ends_at = page.pats().now().saturating_add(LIMIT);
     let ends_at = ends_at.unwrap_or(Timestamp::MAX);
     let fields = Fields::of_query(query.as_deref());
-    let filter = {
-        let admin = super::administration(&page).await?;
-        let form = FilterForm::new(fields.clone());
-        form.complete(&page, &admin).await?
-    };
+    let admin = super::administration(&page)?;
+    let form = FilterForm::new(fields.clone());
+    let filter = form.complete(&page, admin).await?;
     let filter = filter.map_err(|_| page.bad_request(StatusCode::BAD_REQUEST))?;
     let search = Search::new(filter, sort(&fields), Start::Offset(0), CHUNK_LEN);
-    let first = chunk(&page, &search).await;
+    let first = chunk(&page, admin, &search).await;
     let (rows, next) = first.map_err(|error| page.not_administered(&error))?;
     let first = format!("{MARK}{SEPARATOR}{}{rows}", line(&HEAD.map(str::to_owned)));
     let state = (page, search, Some(first), next);
@@ -87,16 +85,22 @@ async fn further(
     search: &Search,
     ends_at: Timestamp,
 ) -> Result<(String, Option<Position>), BoxError> {
-    let piece = if page.pats().now() < ends_at {
-        chunk(page, search).await.map_err(BoxError::from)
-    } else {
-        Err(format!("it takes longer than {LIMIT:#}").into())
+    let piece = async {
+        if page.pats().now() >= ends_at {
+            return Err(format!("it takes longer than {LIMIT:#}").into());
+        }
+        let admin = page.pats().administration(page.caller()).await?;
+        Ok::<_, BoxError>(chunk(page, &admin, search).await?)
     };
+    let piece = piece.await;
     piece.inspect_err(|error| tracing::warn!(%error, "an export is broken off"))
 }
 
-async fn chunk(page: &Page, search: &Search) -> Result<(String, Option<Position>), AdminError> {
-    let admin = page.pats().administration(page.caller()).await?;
+async fn chunk(
+    page: &Page,
+    admin: &Administration<'_>,
+    search: &Search,
+) -> Result<(String, Option<Position>), AdminError> {
     let found = admin.search(search).await?;
     let owners = admin.owners_of(&found.tokens).await?;
     let rows = found.tokens.iter().zip(owners).map(|(token, owner)| {

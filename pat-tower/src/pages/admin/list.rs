@@ -129,7 +129,7 @@ pub(in crate::pages) async fn list(
     Extension(page): Extension<Page>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Response> {
-    let admin = administration(&page).await?;
+    let admin = administration(&page)?;
     let fields = Fields::of_query(query.as_deref());
     let form = FilterForm::new(fields.clone());
     let sort = sort(&fields);
@@ -152,7 +152,7 @@ pub(in crate::pages) async fn list(
             .map(|_| page.t(Text::NothingSelected).into_owned())
             .or_else(|| outlived(&page, &fields)),
     };
-    let filter = match form.complete(&page, &admin).await? {
+    let filter = match form.complete(&page, admin).await? {
         Ok(filter) => filter,
         Err(wrong) => {
             let errors = wrong.into_iter();
@@ -166,7 +166,7 @@ pub(in crate::pages) async fn list(
     if start.is_none() && !cursor.is_empty() {
         template.note = Some(page.t(Text::CursorUnreadable).into_owned());
     }
-    template.found = find(&page, &admin, &form, filter, sort, start).await?;
+    template.found = find(&page, admin, &form, filter, sort, start).await?;
     Ok(connecting(show(StatusCode::OK, &template)))
 }
 

@@ -15,8 +15,9 @@ pub(super) use self::owners::owners;
 pub(super) use self::revoke::{ask, revoke};
 use super::page::Page;
 
-/// What the caller may do here; asks the host on each request.
-async fn administration(page: &Page) -> Result<Administration<'_>, Response> {
-    let administration = page.pats().administration(page.caller()).await;
-    administration.map_err(|error| page.not_administered(&error))
+/// Returns the caller's access; the page of a caller who has none otherwise.
+#[expect(clippy::result_large_err, reason = "the error is the response")]
+fn administration(page: &Page) -> Result<&Administration<'static>, Response> {
+    let administration = page.administration();
+    administration.map_err(|error| page.not_administered(error))
 }

@@ -26,7 +26,7 @@ pub(in crate::pages) async fn owners(
     Extension(page): Extension<Page>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Response> {
-    let admin = administration(&page).await?;
+    let admin = administration(&page)?;
     let fields = Fields::of_query(query.as_deref());
     let contains = fields.get("contains").trim();
     if contains.is_empty() {

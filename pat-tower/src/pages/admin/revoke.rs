@@ -55,8 +55,8 @@ pub(in crate::pages) async fn ask(
     Extension(page): Extension<Page>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Response> {
-    let admin = administration(&page).await?;
-    let request = Request::new(&page, &admin, Fields::of_query(query.as_deref())).await?;
+    let admin = administration(&page)?;
+    let request = Request::new(&page, admin, Fields::of_query(query.as_deref())).await?;
     request.ask(StatusCode::OK, None, None).await
 }
 
@@ -64,8 +64,8 @@ pub(in crate::pages) async fn revoke(
     Extension(page): Extension<Page>,
     Extension(fields): Extension<Fields>,
 ) -> Result<Response, Response> {
-    let admin = administration(&page).await?;
-    let request = Request::new(&page, &admin, fields).await?;
+    let admin = administration(&page)?;
+    let request = Request::new(&page, admin, fields).await?;
     let reason = request.fields.get("reason").trim();
     if reason.chars().count() > MAX_REASON_LEN as usize {
         let error = page.t(Text::ReasonTooLong(MAX_REASON_LEN)).into_owned();

@@ -30,7 +30,7 @@ pub enum Text<'a> {
     /// The title of the user's token list; on error pages, the text of a link to that list; on the
     /// administrators' revocation page, the name of the list of tokens, for screen readers.
     Tokens,
-    /// The title of the administrators' token list.
+    /// The title of the administrators' token list; on an administrator's own token list, the link to it.
     Administration,
     /// The window title of a page that shows an error in a form; the argument is the usual title of that
     /// page.
@@ -202,7 +202,8 @@ pub enum Text<'a> {
     /// The label of a command that uses the new token, on the new-token page. The command is shown if
     /// [`Pages::with_example_url`](crate::pages::Pages::with_example_url) was called.
     TryIt,
-    /// The link from the new-token page and the repeated-submission page to the user's token list.
+    /// The link from the new-token page, the repeated-submission page and the administrators' token list to
+    /// the user's token list.
     BackToTokens,
     /// The text in place of the token on the new-token page, when the user returns to that page by the
     /// browser's "back".
