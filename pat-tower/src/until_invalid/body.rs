@@ -35,9 +35,19 @@ enum End {
 enum State {
     /// The request has no token.
     Anonymous,
+    /// No frame was asked for yet.
+    New(Pats, Principal),
+    /// The inner body had its first frame ready.
+    Begun(Pats, Principal),
     /// Ends when this future does.
-    UntilInvalid(Pin<Box<dyn Future<Output = AuthError> + Send>>),
+    Watched(Watch),
     Ended,
+}
+
+type Watch = Pin<Box<dyn Future<Output = AuthError> + Send>>;
+
+fn watch(pats: Pats, principal: Principal) -> Watch {
+    Box::pin(async move { pats.until_invalid(&principal).await })
 }
 
 impl End {
@@ -73,11 +83,7 @@ fn trailers(reason: &AuthError) -> HeaderMap {
 impl<B> UntilInvalidBody<B> {
     pub(super) fn new(inner: B, headers: &HeaderMap, token: Option<(Pats, Principal)>) -> Self {
         let state = match token {
-            Some((pats, principal)) => {
-                State::UntilInvalid(Box::pin(
-                    async move { pats.until_invalid(&principal).await },
-                ))
-            }
+            Some((pats, principal)) => State::New(pats, principal),
             None => State::Anonymous,
         };
         let end = End::of(headers);
@@ -93,16 +99,29 @@ impl<B: Body<Error: Into<BoxError>>> Body for UntilInvalidBody<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
-        let this = self.project();
+        let mut this = self.project();
+        *this.state = match std::mem::replace(this.state, State::Ended) {
+            State::New(pats, principal) => {
+                // Most bodies are complete with their first frame. Such a body needs no watch, which would
+                // be an allocation for each response.
+                if let Poll::Ready(frame) = this.inner.as_mut().poll_frame(cx) {
+                    *this.state = State::Begun(pats, principal);
+                    return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+                }
+                State::Watched(watch(pats, principal))
+            }
+            State::Begun(pats, principal) => State::Watched(watch(pats, principal)),
+            state @ (State::Anonymous | State::Watched(_) | State::Ended) => state,
+        };
         match this.state {
-            State::Anonymous => {}
-            State::UntilInvalid(invalid) => {
-                if let Poll::Ready(reason) = invalid.as_mut().poll(cx) {
+            State::Watched(watch) => {
+                if let Poll::Ready(reason) = watch.as_mut().poll(cx) {
                     *this.state = State::Ended;
                     return Poll::Ready(this.end.last_frame(reason));
                 }
             }
             State::Ended => return Poll::Ready(None),
+            State::Anonymous | State::New(..) | State::Begun(..) => {}
         }
         let frame = ready!(this.inner.poll_frame(cx));
         Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
@@ -115,7 +134,9 @@ impl<B: Body<Error: Into<BoxError>>> Body for UntilInvalidBody<B> {
     fn size_hint(&self) -> SizeHint {
         match self.state {
             State::Ended => SizeHint::with_exact(0),
-            State::Anonymous | State::UntilInvalid(_) => self.inner.size_hint(),
+            State::Anonymous | State::New(..) | State::Begun(..) | State::Watched(_) => {
+                self.inner.size_hint()
+            }
         }
     }
 }
@@ -150,6 +171,21 @@ mod tests {
             _: &mut Context<'_>,
         ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
             Poll::Pending
+        }
+    }
+
+    /// A body that always has a frame ready.
+    struct AlwaysReady;
+
+    impl Body for AlwaysReady {
+        type Data = Bytes;
+        type Error = BoxError;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+            Poll::Ready(Some(Ok(Frame::data("abc".into()))))
         }
     }
 
@@ -204,6 +240,26 @@ mod tests {
             let error = *error.expect("the reason");
             assert!(matches!(error, AuthError::Revoked(_)), "{content_type}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_always_ready_ends_with_its_token() {
+        let (pats, principal) = token().await;
+        let alice = Caller::header_authenticated(principal.owner().clone());
+        let token = (pats.clone(), principal.clone());
+        let mut body = UntilInvalidBody::new(AlwaysReady, &HeaderMap::new(), Some(token));
+        for _ in 0..3 {
+            body.frame().await.expect("a frame").expect("no error");
+        }
+        let revoked = pats.revoke(&alice, principal.token_id()).await;
+        revoked.expect("it is revoked");
+        let end = async {
+            while let Some(Ok(_)) = body.frame().await {
+                tokio::task::yield_now().await;
+            }
+        };
+        let end = tokio::time::timeout(std::time::Duration::from_secs(3), end).await;
+        end.expect("an end in time");
     }
 
     #[test]
