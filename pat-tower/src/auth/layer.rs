@@ -150,6 +150,26 @@ impl PatLayer {
     /// # }
     /// ```
     ///
+    /// Without `wrap_body`, that service does not compile, and the compiler says that "a `PatLayer` cannot
+    /// respond with the body type" of the inner service, and to call `wrap_body()`:
+    ///
+    /// ```compile_fail,E0277
+    /// # use std::sync::Arc;
+    /// # use bytes::Bytes;
+    /// # use http::{Request, Response};
+    /// # use http_body_util::combinators::BoxBody;
+    /// # use pat_core::{MemoryStore, Pats};
+    /// # use pat_tower::PatLayer;
+    /// # use tower::{Layer, Service, service_fn};
+    /// # let pats = Pats::builder(Arc::new(MemoryStore::default())).build();
+    /// # let inner = service_fn(async |_: Request<()>| {
+    /// #     let body: BoxBody<Bytes, std::io::Error> = BoxBody::default();
+    /// #     Ok::<_, std::convert::Infallible>(Response::new(body))
+    /// # });
+    /// # fn serve<S: Service<Request<()>>>(_: S) {}
+    /// serve(PatLayer::required(pats).layer(inner));
+    /// ```
+    ///
     /// [`ResponseBody`]: crate::ResponseBody
     pub fn wrap_body(self) -> PatLayer<WrappedBody> {
         PatLayer {
@@ -193,8 +213,8 @@ impl<R> PatLayer<R> {
         })
     }
 
-    /// Sets the function that renders rejections: those of this layer, and those of the extractor
-    /// [`Pat`](crate::Pat) in the inner service. The default is [`PatRejection::to_response`].
+    /// Sets the function that renders rejections: those of this layer, and those of the
+    /// extractors of this crate in the inner service. The default is [`PatRejection::to_response`].
     ///
     /// The layer makes each rendered response `Cache-Control: no-store`. If the response has the
     /// [status](PatRejection::status) of the rejection, or its [gRPC code](PatRejection::grpc_code) in
