@@ -3,17 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::Request;
+use axum::extract::{Form, Request};
+use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Router, serve};
 use pat_core::{BoxError, Caller, Owner, Pats};
 use pat_sqlx::SqliteStore;
 use pat_tower::api::Api;
-use pat_tower::{Pat, PatLayer};
+use pat_tower::{Pat, PatLayer, SignedIn, TowerSessions};
+use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tower_sessions::{MemoryStore, Session, SessionManagerLayer};
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
@@ -23,17 +26,20 @@ async fn main() -> Result<(), BoxError> {
     let app = Router::new()
         .route("/", get(home))
         .route("/whoami", get(whoami))
+        .route("/login", post(login))
         .nest("/rest/pat/latest", Api::new(pats.clone()).router())
-        .layer(from_fn(demo_sign_in))
-        .layer(PatLayer::optional(pats));
+        .layer(from_fn(sign_in))
+        .layer(PatLayer::optional(pats).with_session_invalidator(TowerSessions))
+        .layer(SessionManagerLayer::new(MemoryStore::default()));
 
-    let address = listener.local_addr()?;
-    println!("Listening on http://{address}. Create a token, then use its rawToken:");
+    let base = format!("http://{}", listener.local_addr()?);
+    println!("Listening on {base}. Sign in, create a token and use it:");
+    println!("  curl -c cookies -d user=alice {base}/login");
     println!(
-        "  curl -H 'Demo-User: alice' --json '{{\"name\":\"ci\",\"expirationDuration\":90}}' \
-         http://{address}/rest/pat/latest/tokens"
+        "  TOKEN=$(curl -b cookies --json '{{\"name\":\"ci\",\"expirationDuration\":90}}' \
+         {base}/rest/pat/latest/tokens | sed 's/.*\"rawToken\":\"\\([^\"]*\\)\".*/\\1/')"
     );
-    println!("  curl -H 'Authorization: Bearer <rawToken>' http://{address}/whoami");
+    println!("  curl -H \"Authorization: Bearer $TOKEN\" {base}/whoami");
 
     tokio::select! {
         served = serve(listener, app).with_graceful_shutdown(stopped()).into_future() => served?,
@@ -65,22 +71,40 @@ async fn whoami(pat: Pat) -> String {
     format!("You are {}, by the token {:?}.\n", pat.owner(), pat.name())
 }
 
-/// Accepts a token, and anonymous requests too.
-async fn home(pat: Option<Pat>) -> String {
-    match pat {
-        Some(pat) => format!("Hello {}!\n", pat.owner()),
+/// Accepts a token, a session, and anonymous requests too.
+async fn home(user: Option<SignedIn>) -> String {
+    match user {
+        Some(SignedIn(caller)) => format!("Hello {}!\n", caller.owner()),
         None => "Hello stranger!\n".to_owned(),
     }
 }
 
-/// DEMO ONLY: replaces the host's sign-in (a session, single sign-on), and trusts the header
-/// `Demo-User`. Users need it to create their first token.
-async fn demo_sign_in(mut request: Request, next: Next) -> Response {
-    let user = request.headers().get("demo-user");
-    if let Some(Ok(owner)) = user.and_then(|user| Some(Owner::new(user.to_str().ok()?))) {
-        request
-            .extensions_mut()
-            .insert(Caller::header_authenticated(owner));
+/// Signs in the user of the session. A request with a token has no session: the layer has ended it.
+async fn sign_in(
+    session: Session,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, StatusCode> {
+    if let Some(owner) = session.get::<Owner>("user").await.map_err(unavailable)? {
+        // By a cookie, so requests that another site forges are refused.
+        let caller = Caller::cookie_authenticated(owner);
+        request.extensions_mut().insert(caller);
     }
-    next.run(request).await
+    Ok(next.run(request).await)
+}
+
+#[derive(Deserialize)]
+struct Login {
+    user: Owner,
+}
+
+/// DEMO ONLY: believes any user. The host's own login goes here, which checks a password.
+async fn login(session: Session, Form(Login { user }): Form<Login>) -> Result<(), StatusCode> {
+    // A new ID, because an attacker may know the old one.
+    session.cycle_id().await.map_err(unavailable)?;
+    session.insert("user", user).await.map_err(unavailable)
+}
+
+fn unavailable(_: tower_sessions::session::Error) -> StatusCode {
+    StatusCode::SERVICE_UNAVAILABLE
 }
