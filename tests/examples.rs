@@ -1,14 +1,15 @@
 //! The examples that people begin from, each as a process of its own.
 
-use std::process::{ExitCode, Stdio};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use libtest_mimic::Trial;
 use pat_core::BoxError;
 use pat_harness::node::stored_last_use;
 use pat_harness::process::{Process, command};
-use pat_harness::{TOKENS, answer, client, trial};
-use reqwest::StatusCode;
+use pat_harness::{TOKENS, answer, client, trial, trial_with_need};
+use reqwest::{RequestBuilder, StatusCode};
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -37,7 +38,17 @@ pub(crate) fn run_as_example() -> ExitCode {
 }
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![trial(axum_ends_and_loses_no_last_use), trial(hyper_ends)]
+    vec![
+        trial(axum_ends_and_loses_no_last_use),
+        trial(hyper_ends),
+        trial(a_cookie_cannot_be_used_by_another_site),
+        trial_with_need("curl", missing_curl(), the_printed_lines_work_in_order),
+    ]
+}
+
+fn missing_curl() -> Option<&'static str> {
+    let version = Command::new("curl").arg("--version").output();
+    version.is_err().then_some("needs curl")
 }
 
 fn start(name: &str, folder: &tempfile::TempDir) -> Process {
@@ -47,22 +58,93 @@ fn start(name: &str, folder: &tempfile::TempDir) -> Process {
     Process::try_spawn(command).expect("a greeting")
 }
 
-async fn create(server: &Process) -> String {
+/// Signs alice in to one of the examples. Returns the cookie.
+async fn sign_in(server: &Process, example: &str) -> String {
+    let base = &server.base;
+    let login = match example {
+        "axum" => client().post(format!("{base}/login")).body("user=alice"),
+        _ => client().post(format!("{base}/login/alice")),
+    };
+    let login = login.header("content-type", "application/x-www-form-urlencoded");
+    let signed_in = answer(login).await;
+    assert_eq!(signed_in.status, StatusCode::OK, "{}", signed_in.body);
+    let cookie = signed_in.header("set-cookie").expect("a cookie");
+    // Who copies the example has these.
+    for attribute in ["HttpOnly", "SameSite=Strict", "Secure"] {
+        assert!(cookie.contains(attribute), "{cookie}");
+    }
+    cookie.split(';').next().expect("a name").to_owned()
+}
+
+fn creation(server: &Process, cookie: &str) -> RequestBuilder {
     let create = client().post(format!("{}{TOKENS}", server.base));
-    let create = create.header("demo-user", "alice");
-    let create = create.json(&json!({"name": "ci", "expirationDuration": 90}));
-    answer(create).await.created().raw
+    let create = create.header("cookie", cookie);
+    create.json(&json!({"name": "ci", "expirationDuration": 90}))
+}
+
+async fn create(server: &Process, cookie: &str) -> String {
+    answer(creation(server, cookie)).await.created().raw
+}
+
+async fn a_cookie_cannot_be_used_by_another_site() {
+    for example in ["axum", "hyper"] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let server = start(example, &folder);
+        let cookie = sign_in(&server, example).await;
+        for (header, value) in [
+            ("origin", "https://evil.example"),
+            ("sec-fetch-site", "cross-site"),
+        ] {
+            let refused = answer(creation(&server, &cookie).header(header, value)).await;
+            assert_eq!(refused.status, StatusCode::FORBIDDEN, "{example}");
+            assert_eq!(refused.problem(), "cross-site-request");
+        }
+        let own = creation(&server, &cookie).header("origin", &server.base);
+        let token = answer(own).await.created().raw;
+        // A token ends the session.
+        let request = client().get(format!("{}/", server.base));
+        let greeting = request.header("cookie", &cookie).bearer_auth(&token);
+        assert_eq!(answer(greeting).await.body, "Hello alice!\n");
+        let refused = answer(creation(&server, &cookie)).await;
+        assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+    }
+}
+
+/// What each example prints, pasted into a shell.
+async fn the_printed_lines_work_in_order() {
+    for (example, expected) in [
+        ("axum", "You are alice, by the token \"ci\".\n"),
+        ("hyper", "Hello alice!\n"),
+    ] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut command = command(folder.path());
+        let command = command.env_remove(pat_harness::process::AS_SERVER);
+        let mut server = command.env(AS_EXAMPLE, example).spawn().expect("it starts");
+        let output = BufReader::new(server.stdout.take().expect("its output"));
+        let lines = output.lines().map(|line| line.expect("a line"));
+        let printed: Vec<_> = lines.skip(1).take(3).collect();
+        let shell = Command::new("sh")
+            .args(["-ec", &printed.join("\n")])
+            .current_dir(folder.path())
+            .output();
+        let shell = shell.expect("a shell");
+        server.kill().expect("its end");
+        server.wait().expect("its end");
+        let text = String::from_utf8_lossy(&shell.stdout);
+        assert_eq!(text, expected, "{printed:#?}");
+    }
 }
 
 /// Whatever a client holds open: a stream of events, and a request that is sent by half.
 async fn axum_ends_and_loses_no_last_use() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut server = start("axum", &folder);
-    let token = create(&server).await;
+    let cookie = sign_in(&server, "axum").await;
+    let token = create(&server, &cookie).await;
     let stream = client().get(format!("{}/events", server.base));
     let stream = stream.bearer_auth(&token).send().await.expect("a stream");
     assert_eq!(stream.status(), StatusCode::OK);
-    let half = half_request(&server).await;
+    let half = half_request(&server, &cookie).await;
     ends(&mut server, "TERM").await;
     drop((stream, half));
     assert!(stored_last_use(folder.path()).await.is_some());
@@ -71,18 +153,18 @@ async fn axum_ends_and_loses_no_last_use() {
 async fn hyper_ends() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut server = start("hyper", &folder);
-    let _token = create(&server).await;
-    let half = half_request(&server).await;
+    let cookie = sign_in(&server, "hyper").await;
+    let half = half_request(&server, &cookie).await;
     ends(&mut server, "INT").await;
     drop(half);
 }
 
 /// A request whose body does not go on.
-async fn half_request(server: &Process) -> TcpStream {
+async fn half_request(server: &Process, cookie: &str) -> TcpStream {
     let address = server.base.strip_prefix("http://").expect("an address");
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     let half = format!(
-        "POST {TOKENS} HTTP/1.1\r\nhost: {address}\r\ndemo-user: alice\r\n\
+        "POST {TOKENS} HTTP/1.1\r\nhost: {address}\r\ncookie: {cookie}\r\n\
          content-type: application/json\r\ncontent-length: 30\r\nexpect: 100-continue\r\n\r\n"
     );
     stream.write_all(half.as_bytes()).await.expect("a request");

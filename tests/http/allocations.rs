@@ -7,17 +7,19 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::{Request, Response, header};
+use http_body::Body;
 use http_body_util::Full;
 use libtest_mimic::Trial;
 use pat_core::{Caller, MemoryStore, Pats, Settings, TokenRequest};
 use pat_harness::fault_store::FaultStore;
 use pat_harness::{blocking_trial, trial};
-use pat_tower::{Pat, PatLayer, PatService};
+use pat_tower::{Pat, PatLayer, PatService, UntilInvalidLayer};
 use tower::{Layer, Service};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial(a_cache_hit_allocates_only_its_extension_slot),
+        trial(a_body_of_one_frame_is_not_watched),
         blocking_trial(a_cached_token_takes_little_memory),
     ]
 }
@@ -37,7 +39,7 @@ impl Service<Request<()>> for Inner {
 
     fn call(&mut self, request: Request<()>) -> Self::Future {
         assert!(Pat::of(request.extensions()).is_some(), "authenticated");
-        ready(Ok(Response::new(Full::default())))
+        ready(Ok(Response::new(Bytes::from_static(b"whole").into())))
     }
 }
 
@@ -72,30 +74,60 @@ async fn a_cache_hit_allocates_only_its_extension_slot() {
     }
 }
 
+/// `UntilInvalidLayer` costs an allocation only where a response goes on after its first frame.
+async fn a_body_of_one_frame_is_not_watched() {
+    let pats = Pats::builder(Arc::new(MemoryStore::default())).build();
+    let bearer = pat_harness::node::bearer(&pats).await;
+    let token = bearer.strip_prefix("Bearer ").expect("a token");
+    let cached = pats.authenticate(token.as_bytes()).await;
+    cached.expect("in the cache now");
+    let layer = PatLayer::required(pats.clone()).wrap_body();
+    let request = || {
+        let request = Request::builder().header(header::AUTHORIZATION, &bearer);
+        request.body(()).expect("a request")
+    };
+    let without = counts(&mut layer.layer(Inner), request);
+    let watching = UntilInvalidLayer::new(pats).layer(Inner);
+    let with = counts(&mut layer.layer(watching), request);
+    assert_eq!(with.iter().min(), without.iter().min());
+}
+
 fn assert_allocations(
     service: &mut PatService<Inner>,
     request: impl Fn() -> Request<()>,
     expected: u64,
     what: &str,
 ) {
-    let counts: Vec<_> = (0..50)
-        .map(|_| {
-            let request = request();
-            allocation_counter::measure(|| {
-                let mut future = std::pin::pin!(service.call(request));
-                let polled = future
-                    .as_mut()
-                    .poll(&mut Context::from_waker(Waker::noop()));
-                assert!(polled.is_ready(), "a hit waits for nothing");
-            })
-            .count_total
-        })
-        .collect();
+    let counts = counts(service, request);
     // moka keeps house on some of its reads, which is none of a hit's own cost.
     let least = counts.iter().min().copied();
     assert_eq!(least, Some(expected), "{what}, counts: {counts:?}");
     let usual = counts.iter().filter(|count| Some(**count) == least).count();
     assert!(usual >= 45, "{what}, counts: {counts:?}");
+}
+
+/// Returns how often each of some responses allocates, with the reading of its body.
+fn counts<S, B>(service: &mut S, request: impl Fn() -> Request<()>) -> Vec<u64>
+where
+    S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
+    B: Body,
+{
+    let count = |_| {
+        let request = request();
+        let counted = allocation_counter::measure(|| {
+            let cx = &mut Context::from_waker(Waker::noop());
+            let mut future = std::pin::pin!(service.call(request));
+            let Poll::Ready(Ok(response)) = future.as_mut().poll(cx) else {
+                panic!("a hit waits for nothing");
+            };
+            let mut body = std::pin::pin!(response.into_body());
+            while !body.is_end_stream() {
+                assert!(body.as_mut().poll_frame(cx).is_ready());
+            }
+        });
+        counted.count_total
+    };
+    (0..50).map(count).collect()
 }
 
 /// All that a full cache holds, whatever belongs to it, in bytes per token.

@@ -15,25 +15,29 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::Full;
+use hyper_util::rt::TokioExecutor;
 use libtest_mimic::Trial;
 use pat_core::{MemoryStore, Pats, Settings};
 use pat_harness::node::{Node, alice, bearer};
 use pat_harness::trial;
 use pat_tower::{Pat, PatLayer, PatRejection, RejectionKind, UntilInvalidLayer, WrappedBody};
 use tokio::net::TcpListener;
-use tonic::client;
+use tonic::client::{self, GrpcService};
+use tonic::codegen::StdError;
 use tonic::server::{self, NamedService};
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Code, Status, Streaming};
 use tonic_prost::ProstCodec;
-use tower::{Layer as _, Service, ServiceExt as _, service_fn};
+use tonic_web::{GrpcWebClientLayer, GrpcWebLayer};
+use tower::{Layer as _, Service, ServiceBuilder, ServiceExt as _, service_fn};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial(a_grpc_client_is_refused_by_a_status),
         trial(a_handlers_unauthenticated_has_the_challenge),
         trial(a_grpc_stream_ends_with_its_token),
+        trial(a_grpc_web_stream_ends_with_its_token),
         trial(a_refusal_is_headers_of_the_clients_content_type),
         trial(each_kind_of_rejection_has_a_code),
         trial(the_host_renders_rejections_of_grpc),
@@ -94,39 +98,76 @@ async fn tick(
 
 /// Serves until the test ends.
 async fn serve(layer: PatLayer<WrappedBody>, pats: Pats) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
+    let (incoming, address) = listen().await;
     let server = Server::builder()
         .layer(layer)
         .layer(UntilInvalidLayer::new(pats))
         .add_service(Greeter);
-    tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+    tokio::spawn(server.serve_with_incoming(incoming));
     address
 }
 
-struct Client(client::Grpc<Channel>);
+async fn listen() -> (TcpIncoming, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    (TcpIncoming::from(listener), address)
+}
 
-impl Client {
+struct Client<T>(client::Grpc<T>);
+
+impl Client<Channel> {
     async fn connect(address: SocketAddr) -> Self {
         let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("a URL");
         let channel = endpoint.connect().await.expect("a connection");
         Self(client::Grpc::new(channel))
     }
+}
 
+/// A client of gRPC-Web, over HTTP/1.1 as browsers may be.
+fn web_client(address: SocketAddr) -> Client<impl TestService> {
+    let client = hyper_util::client::legacy::Client::builder(TokioExecutor::new());
+    let service = ServiceBuilder::new()
+        .layer(GrpcWebClientLayer::new())
+        .service(client.build_http());
+    let origin = format!("http://{address}").parse().expect("a URL");
+    Client(client::Grpc::with_origin(service, origin))
+}
+
+/// What a client sends its requests through.
+trait TestService:
+    GrpcService<tonic::body::Body, ResponseBody = Self::Body, Error: Into<StdError>>
+{
+    type Body: http_body::Body<Data = Bytes, Error: Into<StdError> + Send> + Send + 'static;
+}
+
+impl<T, B> TestService for T
+where
+    T: GrpcService<tonic::body::Body, ResponseBody = B, Error: Into<StdError>>,
+    B: http_body::Body<Data = Bytes, Error: Into<StdError> + Send> + Send + 'static,
+{
+    type Body = B;
+}
+
+impl<T: TestService> Client<T> {
     async fn greet(&mut self, bearer: Option<&str>) -> Result<tonic::Response<String>, Status> {
-        self.0.ready().await.expect("a connection");
+        self.ready().await;
         let path = PathAndQuery::from_static(GREET);
         self.0.unary(message(bearer), path, Codec::default()).await
     }
 
     async fn tick(&mut self, bearer: Option<&str>) -> Result<Streaming<String>, Status> {
-        self.0.ready().await.expect("a connection");
+        self.ready().await;
         let path = PathAndQuery::from_static(TICK);
         let stream = self
             .0
             .server_streaming(message(bearer), path, Codec::default())
             .await;
         stream.map(tonic::Response::into_inner)
+    }
+
+    async fn ready(&mut self) {
+        let ready = self.0.ready().await;
+        ready.map_err(Into::into).expect("a connection");
     }
 }
 
@@ -200,11 +241,45 @@ async fn a_handlers_unauthenticated_has_the_challenge() {
 
 async fn a_grpc_stream_ends_with_its_token() {
     let node = node().await;
-    let kept = bearer(&node.pats).await;
-    let revoked = node.create().await;
     let layer = PatLayer::required(node.pats.clone()).wrap_body();
     let address = serve(layer, node.pats.clone()).await;
-    let mut client = Client::connect(address).await;
+    revoke_during_a_stream(&node, Client::connect(address).await).await;
+}
+
+/// With `GrpcWebLayer` on either side of the `PatLayer`.
+async fn a_grpc_web_stream_ends_with_its_token() {
+    let node = node().await;
+    let pats = || node.pats.clone();
+    let ours = || PatLayer::required(pats()).wrap_body();
+    let until_invalid = || UntilInvalidLayer::new(pats());
+    let server = || Server::builder().accept_http1(true);
+    let mut outside = server()
+        .layer(GrpcWebLayer::new())
+        .layer(ours())
+        .layer(until_invalid());
+    let mut between = server()
+        .layer(ours())
+        .layer(GrpcWebLayer::new())
+        .layer(until_invalid());
+    let (first, second) = (listen().await, listen().await);
+    tokio::spawn(outside.add_service(Greeter).serve_with_incoming(first.0));
+    tokio::spawn(between.add_service(Greeter).serve_with_incoming(second.0));
+    for address in [first.1, second.1] {
+        let mut client = web_client(address);
+        for bearer in [None, Some("Bearer pat_x")] {
+            let refused = client.greet(bearer).await.expect_err("a status");
+            assert_eq!(refused.code(), Code::Unauthenticated);
+            assert!(refused.metadata().contains_key("www-authenticate"));
+        }
+        revoke_during_a_stream(&node, client).await;
+    }
+}
+
+/// Opens two streams, by two tokens, and revokes one token. Its stream ends with a status, and the other
+/// one goes on.
+async fn revoke_during_a_stream<T: TestService>(node: &Node, mut client: Client<T>) {
+    let kept = bearer(&node.pats).await;
+    let revoked = node.create().await;
     let mut by_kept = client.tick(Some(&kept)).await.expect("a stream");
     let bearer = format!("Bearer {}", revoked.plain.expose());
     let mut by_revoked = client.tick(Some(&bearer)).await.expect("a stream");

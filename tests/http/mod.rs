@@ -4,6 +4,7 @@ mod admin;
 mod allocations;
 mod bearer;
 mod caches;
+mod callers;
 mod clients;
 mod csrf;
 mod flow;
@@ -26,6 +27,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         allocations::trials(),
         bearer::trials(),
         caches::trials(),
+        callers::trials(),
         clients::trials(),
         csrf::trials(),
         flow::trials(),

@@ -1,21 +1,25 @@
 //! Sessions beside tokens: cookie-jar clients, and what is left of a session after a token.
 
+mod axum_login;
+mod own;
+mod versions;
+
 use libtest_mimic::Trial;
 use pat_harness::{Answer, MYSELF, Server, TOKENS, answer, trial};
 use reqwest::StatusCode;
 use serde_json::json;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![
+    let mut trials = vec![
         trial(sign_in_renews_the_session_id),
         trial(a_token_decides_whatever_the_session),
         trial(a_request_with_a_token_ends_the_session),
         trial(invalidation_can_be_switched_off),
-        trial(handlers::a_handlers_session_value_is_discarded),
-        trial(handlers::a_failing_session_store_changes_no_answer),
-        trial(handlers::a_second_layer_ends_the_session_too),
-        trial(handlers::a_session_layer_inside_or_of_another_version_is_an_error),
-    ]
+    ];
+    trials.extend(axum_login::trials());
+    trials.extend(own::trials());
+    trials.extend(versions::trials());
+    trials
 }
 
 /// Signs in and returns the cookie as a client sends it.
@@ -150,175 +154,4 @@ async fn invalidation_can_be_switched_off() {
         StatusCode::OK,
         "the session is left alone"
     );
-}
-
-/// A host whose handler writes into its session.
-mod handlers {
-    use std::sync::Arc;
-
-    use async_trait::async_trait;
-    use axum::Router;
-    use axum::body::Body;
-    use axum::routing::get;
-    use http::{Request, Response, StatusCode, header};
-    use pat_core::Pats;
-    use pat_tower::{PatLayer, TowerSessions};
-    use tower::ServiceExt as _;
-    use tower_sessions::session::{Id, Record};
-    use tower_sessions::session_store::{Error, Result};
-    use tower_sessions::{MemoryStore, Session, SessionManagerLayer, SessionStore};
-
-    use pat_harness::node::bearer;
-
-    async fn write(session: Session) -> String {
-        let before: Option<String> = session.get("user").await.expect("a session");
-        session.insert("user", "mallory").await.expect("a session");
-        session.save().await.expect("a session");
-        before.unwrap_or_default()
-    }
-
-    /// Calls `app` with a good token of `pats`, and perhaps a session.
-    async fn call(pats: &Pats, app: Router, cookie: Option<Id>) -> (Response<Body>, String) {
-        let mut request = Request::builder().header(header::AUTHORIZATION, bearer(pats).await);
-        if let Some(id) = cookie {
-            request = request.header(header::COOKIE, format!("id={id}"));
-        }
-        let request = request.body(Body::empty()).expect("a request");
-        let response = app.oneshot(request).await.expect("an answer");
-        let (head, body) = response.into_parts();
-        let body = axum::body::to_bytes(body, 1000).await.expect("a body");
-        let text = String::from_utf8_lossy(&body).into_owned();
-        (Response::from_parts(head, Body::empty()), text)
-    }
-
-    fn pats() -> Pats {
-        Pats::builder(Arc::new(pat_core::MemoryStore::default())).build()
-    }
-
-    /// A host with its session layer outside of ours.
-    fn host(store: impl SessionStore + Clone, pats: &Pats) -> Router {
-        Router::new()
-            .route("/", get(write))
-            .layer(PatLayer::optional(pats.clone()).with_session_invalidator(TowerSessions))
-            .layer(SessionManagerLayer::new(store))
-    }
-
-    async fn stored(store: &MemoryStore) -> Id {
-        let session = Session::new(None, Arc::new(store.clone()), None);
-        session.insert("user", "victim").await.expect("a session");
-        session.save().await.expect("a session");
-        session.id().expect("an id")
-    }
-
-    pub(super) async fn a_handlers_session_value_is_discarded() {
-        let store = MemoryStore::default();
-        let pats = pats();
-        let app = host(store.clone(), &pats);
-        let (response, before) = call(&pats, app.clone(), None).await;
-        assert_eq!((response.status(), before.as_str()), (StatusCode::OK, ""));
-        assert_eq!(
-            response.headers().get(header::SET_COOKIE),
-            None,
-            "nothing is kept"
-        );
-
-        let id = stored(&store).await;
-        let (response, before) = call(&pats, app, Some(id)).await;
-        assert_eq!(
-            before, "",
-            "the handler does not see the session that came along"
-        );
-        let cookie = response
-            .headers()
-            .get(header::SET_COOKIE)
-            .expect("a removal cookie");
-        assert!(
-            cookie.to_str().expect("text").contains("Max-Age=0"),
-            "{cookie:?}"
-        );
-        assert_eq!(store.load(&id).await.expect("a store"), None, "destroyed");
-    }
-
-    /// Takes everything but cannot delete.
-    #[derive(Debug, Clone)]
-    struct Undeletable(MemoryStore);
-
-    #[async_trait]
-    impl SessionStore for Undeletable {
-        async fn create(&self, record: &mut Record) -> Result<()> {
-            self.0.create(record).await
-        }
-
-        async fn save(&self, record: &Record) -> Result<()> {
-            self.0.save(record).await
-        }
-
-        async fn load(&self, id: &Id) -> Result<Option<Record>> {
-            self.0.load(id).await
-        }
-
-        async fn delete(&self, _: &Id) -> Result<()> {
-            Err(Error::Backend("the store is read-only".into()))
-        }
-    }
-
-    pub(super) async fn a_failing_session_store_changes_no_answer() {
-        let store = MemoryStore::default();
-        let id = stored(&store).await;
-        let pats = pats();
-        let app = host(Undeletable(store), &pats);
-        let (response, before) = call(&pats, app, Some(id)).await;
-        assert_eq!((response.status(), before.as_str()), (StatusCode::OK, ""));
-        assert_eq!(
-            response.headers().get(header::SET_COOKIE),
-            None,
-            "no cookie for a live session"
-        );
-    }
-
-    /// The outer layer, which judges the token, knows of no sessions.
-    pub(super) async fn a_second_layer_ends_the_session_too() {
-        let (store, pats) = (MemoryStore::default(), pats());
-        let id = stored(&store).await;
-        for outer in [
-            PatLayer::optional(pats.clone()),
-            PatLayer::optional(pats.clone()).keep_authorization_header(),
-        ] {
-            let app = Router::new()
-                .route("/", get(write))
-                .layer(PatLayer::required(pats.clone()).with_session_invalidator(TowerSessions))
-                .layer(outer)
-                .layer(SessionManagerLayer::new(store.clone()));
-            let (response, before) = call(&pats, app, Some(id)).await;
-            assert_eq!((response.status(), before.as_str()), (StatusCode::OK, ""));
-            assert_eq!(store.load(&id).await.expect("a store"), None, "destroyed");
-        }
-    }
-
-    /// Nothing goes on with a session that our layer cannot see.
-    pub(super) async fn a_session_layer_inside_or_of_another_version_is_an_error() {
-        async fn unreachable() -> &'static str {
-            "reached"
-        }
-        let pats = pats();
-        let ours = || PatLayer::optional(pats.clone()).with_session_invalidator(TowerSessions);
-        let route = || Router::new().route("/", get(unreachable));
-        let store = MemoryStore::default();
-        let id = stored(&store).await;
-        let inside = route()
-            .layer(SessionManagerLayer::new(store.clone()))
-            .layer(ours());
-        let older = tower_sessions_014::SessionManagerLayer::new(
-            tower_sessions_014::MemoryStore::default(),
-        );
-        for app in [inside, route().layer(ours()).layer(older)] {
-            let (response, text) = call(&pats, app, Some(id)).await;
-            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
-            assert!(
-                text.contains("urn:problem-type:pat/misconfigured"),
-                "{text}"
-            );
-        }
-        assert!(store.load(&id).await.expect("a store").is_some());
-    }
 }

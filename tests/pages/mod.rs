@@ -1,6 +1,7 @@
 //! The pages over HTTP: who gets what, forged forms, headers, and what is escaped.
 
 mod access;
+mod administration;
 mod browser;
 mod export;
 mod forms;
@@ -19,6 +20,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(access::forged_forms_do_nothing),
         trial(access::every_page_has_the_security_headers),
         trial(access::owners_are_suggested_to_administrators),
+        trial(administration::administrators_have_a_link_to_their_page_and_back),
+        trial(administration::a_page_asks_the_directory_once),
         trial(lists::all_filter_errors_are_shown),
         trial(lists::the_owners_of_found_tokens_are_named_before_revocation),
         trial(lists::names_are_escaped),
