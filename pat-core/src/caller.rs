@@ -2,6 +2,8 @@ use crate::principal::Principal;
 use crate::token::Owner;
 
 /// The user who makes a request, and how the user was authenticated: by the host, or with a token.
+///
+/// A handler gets the caller from `SignedIn` of `pat-tower`, which is an extractor in axum.
 #[derive(Debug, Clone)]
 pub struct Caller {
     owner: Owner,

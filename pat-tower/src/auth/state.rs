@@ -2,7 +2,8 @@
 //!
 //! Handlers read it, and a second layer of the same service does not decide again. A request with a
 //! good token has a [`Pat`], which shares nothing but the principal: its reference count is the only
-//! one that such a request moves, since cores that count the same thing wait for each other.
+//! one that such a request moves, unless the host renders rejections, since cores that count the same
+//! thing wait for each other.
 
 use std::sync::Arc;
 

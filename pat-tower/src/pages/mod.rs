@@ -12,6 +12,8 @@
 //! | `admin/tokens/owners` | the users that match a text, as JSON, for the pages' script |
 //! | `tokens/assets/…` | the style sheet and the script |
 //!
+//! The list of a user's own tokens links to the administrators' list if the user can open it, and back.
+//!
 //! Merge this router into the host's, or nest it at any path. The links are relative, so they also work
 //! behind a proxy that removes a prefix from the path. The pages load nothing from other origins. They
 //! need no JavaScript. With JavaScript, dates are in the browser's time zone, questions are dialogs,

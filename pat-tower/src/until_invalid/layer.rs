@@ -27,7 +27,8 @@ use crate::pat::Pat;
 /// - with an error otherwise, so that the server breaks the connection or resets the stream, and a client
 ///   cannot mistake the part that it has received for the whole.
 ///
-/// gRPC-Web has its trailers in the body: put tonic's `GrpcWebLayer` outside of this layer.
+/// gRPC-Web has its trailers in the body: put tonic's `GrpcWebLayer` outside of this layer, on either side of
+/// the `PatLayer`.
 ///
 /// ```
 /// use std::sync::Arc;
