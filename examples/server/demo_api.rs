@@ -11,8 +11,8 @@ use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use futures_util::{StreamExt as _, stream};
 use pat_core::notification::NotificationId;
-use pat_core::{Caller, Owner, Pats};
-use pat_tower::Pat;
+use pat_core::{Owner, Pats};
+use pat_tower::{Pat, SignedIn};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -56,7 +56,7 @@ async fn events(
 async fn set_active(
     State(users): State<DemoUsers>,
     Extension(pats): Extension<Pats>,
-    caller: Option<Extension<Caller>>,
+    caller: Option<SignedIn>,
     Path((name, action)): Path<(String, String)>,
 ) -> Result<StatusCode, Response> {
     check_administrator(&pats, caller).await?;
@@ -79,7 +79,7 @@ async fn set_active(
 async fn delete_user(
     State(users): State<DemoUsers>,
     Extension(pats): Extension<Pats>,
-    caller: Option<Extension<Caller>>,
+    caller: Option<SignedIn>,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Response> {
     check_administrator(&pats, caller).await?;
@@ -98,7 +98,7 @@ async fn delete_user(
 /// The notifications that could not be sent.
 async fn dead_notifications(
     Extension(pats): Extension<Pats>,
-    caller: Option<Extension<Caller>>,
+    caller: Option<SignedIn>,
 ) -> Result<Json<Value>, Response> {
     check_administrator(&pats, caller).await?;
     let dead = pats.dead_notifications(100).await.map_err(unavailable)?;
@@ -118,7 +118,7 @@ async fn dead_notifications(
 /// Has one of them tried again.
 async fn retry_notification(
     Extension(pats): Extension<Pats>,
-    caller: Option<Extension<Caller>>,
+    caller: Option<SignedIn>,
     Path(id): Path<i64>,
 ) -> Result<StatusCode, Response> {
     check_administrator(&pats, caller).await?;
@@ -132,11 +132,8 @@ async fn retry_notification(
     }
 }
 
-async fn check_administrator(
-    pats: &Pats,
-    caller: Option<Extension<Caller>>,
-) -> Result<(), Response> {
-    let Extension(caller) = caller.ok_or_else(unauthorized)?;
+async fn check_administrator(pats: &Pats, caller: Option<SignedIn>) -> Result<(), Response> {
+    let SignedIn(caller) = caller.ok_or_else(unauthorized)?;
     if pats.is_administrator(&caller).await.map_err(unavailable)? {
         Ok(())
     } else {

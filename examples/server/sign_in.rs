@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pat_core::{Caller, Owner, Pats, User};
-use pat_tower::Pat;
+use pat_tower::{Pat, SignedIn};
 use serde::Deserialize;
 use tower_sessions::Session;
 use url::{Position, Url};
@@ -23,15 +23,16 @@ pub(crate) const SESSION_COOKIE: &str = "JSESSIONID";
 /// The session's member that holds the user's key.
 const USER: &str = "user";
 
-/// Finds out who is calling, by token, Basic or session, and puts the [`Caller`] into the request.
+/// Finds out who is calling, by Basic or session, and puts the [`Caller`] into the request, unless a token
+/// has authenticated it.
 pub(crate) async fn resolve_caller(
     State(users): State<DemoUsers>,
     session: Session,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Response> {
-    let caller = if let Some(pat) = Pat::of(request.extensions()) {
-        Some(Caller::with_token(pat.principal().clone()))
+    let caller = if Pat::of(request.extensions()).is_some() {
+        None
     } else if let Some(encoded) = basic_credentials(request.headers()) {
         // Wrong credentials are refused even where none are needed, or a script would take the
         // answers of an anonymous user for the truth.
@@ -54,7 +55,7 @@ pub(crate) async fn resolve_caller(
 /// Keeps what is known of a user for the handlers.
 fn signed_in(user: User, request: &mut Request) -> Caller {
     let caller = Caller::cookie_authenticated(user.owner.clone());
-    request.extensions_mut().insert(SignedIn(user));
+    request.extensions_mut().insert(ActiveUser(user));
     caller
 }
 
@@ -83,16 +84,16 @@ impl<S: Sync> FromRequestParts<S> for Authenticated {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
-        let caller = parts.extensions.get::<Caller>();
+        let caller = SignedIn::of(&parts.extensions);
         caller.map(|_| Self).ok_or_else(unauthorized)
     }
 }
 
 /// The signed-in, active user, by whatever means; 401 otherwise.
 #[derive(Clone)]
-pub(crate) struct SignedIn(pub(crate) User);
+pub(crate) struct ActiveUser(pub(crate) User);
 
-impl FromRequestParts<DemoUsers> for SignedIn {
+impl FromRequestParts<DemoUsers> for ActiveUser {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, users: &DemoUsers) -> Result<Self, Response> {
@@ -100,7 +101,8 @@ impl FromRequestParts<DemoUsers> for SignedIn {
             return Ok(user.clone());
         }
         // It is a token's.
-        let caller = parts.extensions.get::<Caller>().ok_or_else(unauthorized)?;
+        let caller = SignedIn::of(&parts.extensions);
+        let SignedIn(caller) = caller.ok_or_else(unauthorized)?;
         let user = users.active(caller.owner()).await.map_err(unavailable)?;
         user.map(Self).ok_or_else(unauthorized)
     }
@@ -148,14 +150,14 @@ pub(crate) async fn start_session(
 /// Greets, or asks to sign in.
 pub(crate) async fn home(
     Extension(pats): Extension<Pats>,
-    caller: Option<Extension<Caller>>,
-    user: Result<SignedIn, Response>,
+    caller: Option<SignedIn>,
+    user: Result<ActiveUser, Response>,
 ) -> Response {
     let user = match user {
         Err(response) if response.status() == StatusCode::SERVICE_UNAVAILABLE => return response,
         user => user.ok(),
     };
-    let (Some(Extension(caller)), Some(SignedIn(user))) = (caller, user) else {
+    let (Some(SignedIn(caller)), Some(ActiveUser(user))) = (caller, user) else {
         return Redirect::to("/login").into_response();
     };
     let may_administer = pats.administration(&caller).await.is_ok();

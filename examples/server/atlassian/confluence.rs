@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::content::{PAGES, Page, SPACE, SPACE_NAME};
 use super::{BaseUrl, Part};
 use crate::failures::failure;
-use crate::sign_in::{Authenticated, SignedIn};
+use crate::sign_in::{ActiveUser, Authenticated};
 use crate::users::DemoUsers;
 
 /// How many results an answer has unless told.
@@ -28,7 +28,7 @@ pub(super) fn router() -> Router<DemoUsers> {
         .route("/rest/api/search", get(search))
 }
 
-async fn current_user(SignedIn(user): SignedIn) -> Json<Value> {
+async fn current_user(ActiveUser(user): ActiveUser) -> Json<Value> {
     Json(json!({
         "type": "known",
         "username": user.username,

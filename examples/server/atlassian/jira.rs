@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::content::{Comment, Content, Issue, MAX_COMMENT_LEN, PROJECT, PROJECT_NAME};
 use super::{BaseUrl, Part, user_json};
 use crate::failures::{failure, unavailable};
-use crate::sign_in::{Authenticated, SignedIn};
+use crate::sign_in::{ActiveUser, Authenticated};
 use crate::users::DemoUsers;
 
 /// How many results an answer has unless told.
@@ -41,7 +41,10 @@ async fn server_info(Extension(base_url): Extension<BaseUrl>) -> Json<Value> {
     }))
 }
 
-async fn myself(Extension(base_url): Extension<BaseUrl>, SignedIn(user): SignedIn) -> Json<Value> {
+async fn myself(
+    Extension(base_url): Extension<BaseUrl>,
+    ActiveUser(user): ActiveUser,
+) -> Json<Value> {
     Json(user_json(&user, &base_url))
 }
 
@@ -189,7 +192,7 @@ async fn comment(
     Extension(base_url): Extension<BaseUrl>,
     Extension(content): Extension<Content>,
     Extension(pats): Extension<Pats>,
-    SignedIn(user): SignedIn,
+    ActiveUser(user): ActiveUser,
     Path(key): Path<String>,
     Json(new): Json<NewComment>,
 ) -> Result<Response, Response> {

@@ -10,12 +10,12 @@ use tower_sessions::Session;
 
 use super::{BaseUrl, user_url};
 use crate::failures::failure;
-use crate::sign_in::{Credentials, SESSION_COOKIE, SignedIn, internal_error, start_session};
+use crate::sign_in::{ActiveUser, Credentials, SESSION_COOKIE, internal_error, start_session};
 use crate::users::DemoUsers;
 
 pub(super) async fn show(
     Extension(base_url): Extension<BaseUrl>,
-    SignedIn(user): SignedIn,
+    ActiveUser(user): ActiveUser,
 ) -> Json<Value> {
     Json(json!({"self": user_url(&user, &base_url), "name": user.username, "loginInfo": {}}))
 }
