@@ -244,7 +244,7 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        let ended = tokio::time::timeout(Duration::from_secs(60), ended);
+        let ended = tokio::time::timeout(Duration::from_mins(1), ended);
         ended.await.expect("the session ends");
     }
 }
