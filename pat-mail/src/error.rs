@@ -161,7 +161,8 @@ pub enum SmtpError {
     /// The sender's address contains non-ASCII characters, and the server does not support SMTPUTF8.
     #[error("the mail server does not support the sender's address (SMTPUTF8)")]
     SenderNotAscii,
-    /// The server sent a reply that is not valid SMTP, or that the command cannot have.
+    /// The server sent a reply that is not valid SMTP, or whose code SMTP does not allow for the command sent.
+    /// A refusal (4xx or 5xx) is [`SmtpError::Rejected`] instead.
     #[error("the mail server's reply is not SMTP")]
     Protocol,
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 ///
 /// No single clock is trusted. The clock of a node or of a database server may be wrong or set by an
 /// operator, and a failover replaces it by another server's clock. So a store also keeps a *mark*
-/// ([`StoreTime::mark`]), a second time that neither a wrong clock of a node nor an operator who sets a
+/// ([`StoreTime::mark`]), a second source of time that neither a wrong clock of a node nor an operator who sets a
 /// clock can move far.
 ///
 /// - Authentication uses the later of clock and mark ([`StoreTime::now`]). So no expired token is accepted

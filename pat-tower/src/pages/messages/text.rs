@@ -33,7 +33,7 @@ pub enum Text<'a> {
     /// The title of the administrators' token list; on an administrator's own token list, the link to it.
     Administration,
     /// The window title of a page that shows an error in a form; the argument is the usual title of that
-    /// page.
+    /// page, translated already.
     ErrorTitle(&'a str),
     /// A number of days: the label of each life span that the creation form offers.
     Days(u32),
