@@ -9,12 +9,15 @@ pub mod api;
 mod auth;
 #[cfg(feature = "axum")]
 mod extract;
+pub mod guide;
 mod http;
 #[cfg(feature = "pages")]
 pub mod pages;
 mod pat;
 mod rejection;
 mod session;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod until_invalid;
 
 pub use self::auth::{

@@ -16,6 +16,7 @@ mod requests;
 mod secrets;
 mod sessions;
 mod stacks;
+mod testing;
 mod until_invalid;
 
 use libtest_mimic::Trial;
@@ -38,6 +39,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         secrets::trials(),
         sessions::trials(),
         stacks::trials(),
+        testing::trials(),
         until_invalid::trials(),
     ]
     .into_iter()
