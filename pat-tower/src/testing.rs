@@ -40,10 +40,8 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
-use http_body_util::Empty;
 use jiff::{SignedDuration, Timestamp};
 use pat_core::store::{Insertion, NewToken, TokenStore};
 use pat_core::testing::{TestClock, TestDirectory};
@@ -261,17 +259,18 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Sends a `GET` request for `path` with these headers to a clone of `app`, and returns the response.
+/// Sends a `GET` request for `path` with these headers and an empty body to a clone of `app`, and returns the
+/// response.
 ///
 /// # Panics
 /// If `path` is not a URI, or the service fails.
 pub async fn get<S, B>(app: &S, path: &str, headers: &HeaderMap) -> Response<B>
 where
-    S: Service<Request<Empty<Bytes>>, Response = Response<B>> + Clone,
+    S: Service<Request<String>, Response = Response<B>> + Clone,
     S::Error: Debug,
 {
     let mut request = Request::get(path)
-        .body(Empty::new())
+        .body(String::new())
         .expect("a path of a URI");
     request.headers_mut().clone_from(headers);
     let mut app = app.clone();
