@@ -1,57 +1,57 @@
 #![doc = include_str!("docs/guide.md")]
 
-/// From an empty project to the first request with a token, for whoever tries the crates.
+/// For newcomers: from an empty project to the first request with a token.
 pub mod start {
     #![cfg_attr(
         all(feature = "api", feature = "tower-sessions"),
         doc = include_str!("docs/start.md")
     )]
 }
-/// Routes that take a token, a token or a session, or an administrator, for whoever writes handlers.
+/// For developers: routes that take a token, a token or a session, or an administrator.
 pub mod routes {
     #![cfg_attr(
         all(feature = "axum", feature = "testing"),
         doc = include_str!("docs/routes.md")
     )]
 }
-/// Tests of handlers: tokens, refusals and a fake clock, for whoever writes handlers.
+/// For developers: tests of handlers, with tokens, refusals and a clock.
 pub mod testing {
     #![cfg_attr(
         all(feature = "axum", feature = "testing"),
         doc = include_str!("docs/testing.md")
     )]
 }
-/// Sessions beside tokens, for a host whose users sign in with a cookie.
+/// For developers of a host whose users sign in with a cookie: sessions beside tokens.
 pub mod sessions {
     #![cfg_attr(
         all(feature = "axum", feature = "testing", feature = "tower-sessions"),
         doc = include_str!("docs/sessions.md")
     )]
 }
-/// Users of an identity provider, for a host without a user table.
+/// For developers of a host without a user table: users of an identity provider.
 pub mod oidc {
     #![doc = include_str!("docs/oidc.md")]
 }
-/// Several tenants in one program, for a host that serves several organisations.
+/// For developers of a host that serves several organisations: tenants.
 pub mod tenants {
     #![cfg_attr(
         all(feature = "axum", feature = "testing"),
         doc = include_str!("docs/tenants.md")
     )]
 }
-/// systemd, Docker and Kubernetes, for whoever operates the host.
+/// For operators: systemd, Docker and Kubernetes.
 pub mod deploy {
     #![doc = include_str!("docs/deploy.md")]
 }
-/// A new version of the host or of these crates, for whoever operates the host.
+/// For operators: a new version of the host or of these crates.
 pub mod upgrade {
     #![doc = include_str!("docs/upgrade.md")]
 }
-/// What to do about a token that leaked, and how to find it first, for administrators.
+/// For administrators: what to do about a leaked token, and how to find one early.
 pub mod leaked_token {
     #![doc = include_str!("docs/leaked_token.md")]
 }
-/// Disabling and deleting a user, and what remains, for administrators and data protection.
+/// For administrators and data protection officers: disabling and deleting a user, and what remains.
 pub mod deleting_users {
     #![doc = include_str!("docs/deleting_users.md")]
 }
