@@ -10,6 +10,7 @@ mod docs;
 mod examples;
 mod http;
 mod jobs;
+mod leaks;
 mod mail;
 mod pages;
 mod plugin;
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
         docs::trials(),
         examples::trials(),
         jobs::trials(),
+        leaks::trials(),
         mail::trials(),
         http::trials(),
         cluster::trials(),

@@ -9,6 +9,7 @@ pub mod api;
 mod auth;
 #[cfg(feature = "axum")]
 mod extract;
+pub mod guide;
 mod http;
 #[cfg(feature = "pages")]
 pub mod pages;
@@ -16,6 +17,8 @@ mod pat;
 mod rejection;
 mod session;
 mod signed_in;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod until_invalid;
 
 pub use self::auth::{

@@ -17,6 +17,7 @@ mod requests;
 mod secrets;
 mod sessions;
 mod stacks;
+mod testing;
 mod until_invalid;
 
 use libtest_mimic::Trial;
@@ -40,6 +41,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         secrets::trials(),
         sessions::trials(),
         stacks::trials(),
+        testing::trials(),
         until_invalid::trials(),
     ]
     .into_iter()

@@ -1,6 +1,7 @@
 //! Pruning, expiry checks and notifications: on one node and on several, in time that a test moves.
 
 pub(crate) mod audit;
+mod deletion;
 mod delivery;
 mod expiry;
 mod last_use;
@@ -29,6 +30,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         expiry::trials(),
         leases::trials(),
         prune::trials(),
+        deletion::trials(),
         delivery::trials(),
         last_use::trials(),
         metrics::trials(),

@@ -59,7 +59,7 @@ impl Tables {
 #[async_trait]
 impl AuditStore for MemoryStore {
     async fn record_events(&self, events: &[Event]) -> Result<(), StoreError> {
-        let mut tables = self.tables();
+        let mut tables = self.tables()?;
         for event in events {
             tables.audit.record(event.at, event.kind.clone())?;
         }
@@ -67,7 +67,7 @@ impl AuditStore for MemoryStore {
     }
 
     async fn number_events(&self, limit: u32) -> Result<u64, StoreError> {
-        let mut tables = self.tables();
+        let mut tables = self.tables()?;
         let audit = &mut tables.audit;
         let before = audit.last_number;
         let new = audit.events.iter_mut().filter(|row| row.seq.is_none());
@@ -79,11 +79,11 @@ impl AuditStore for MemoryStore {
     }
 
     async fn last_event_number(&self) -> Result<u64, StoreError> {
-        Ok(self.tables().audit.last_number)
+        Ok(self.tables()?.audit.last_number)
     }
 
     async fn events_after(&self, seq: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
-        let tables = self.tables();
+        let tables = self.tables()?;
         let numbered = tables.audit.events.iter().filter_map(|row| {
             let seq = row.seq.filter(|found| *found > seq)?;
             Some(Event {
@@ -95,7 +95,7 @@ impl AuditStore for MemoryStore {
     }
 
     async fn sink_position(&self, sink: &str) -> Result<Option<u64>, StoreError> {
-        Ok(self.tables().audit.positions.get(sink).copied())
+        Ok(self.tables()?.audit.positions.get(sink).copied())
     }
 
     async fn put_sink_position(
@@ -104,7 +104,7 @@ impl AuditStore for MemoryStore {
         sink: &str,
         seq: u64,
     ) -> Result<(), StoreError> {
-        let mut tables = self.tables();
+        let mut tables = self.tables()?;
         tables.jobs.check(lease)?;
         tables.audit.positions.insert(sink.to_owned(), seq);
         Ok(())

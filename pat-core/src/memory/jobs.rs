@@ -156,7 +156,7 @@ impl JobStore for MemoryStore {
         &self,
         request: &LeaseRequest<'_>,
     ) -> Result<(LeaseAnswer, StoreTime), StoreError> {
-        let mut tables = self.tables();
+        let mut tables = self.tables()?;
         let row = tables.jobs.leases.entry(request.job).or_default();
         Ok((row.acquire(request), StoreTime::default()))
     }
@@ -167,7 +167,7 @@ impl JobStore for MemoryStore {
         now: Timestamp,
         ttl: Duration,
     ) -> Result<(), StoreError> {
-        let mut tables = self.tables();
+        let mut tables = self.tables()?;
         tables.jobs.check(lease)?;
         let row = tables.jobs.leases.entry(lease.job).or_default();
         row.held_until = now + ttl;
@@ -175,7 +175,7 @@ impl JobStore for MemoryStore {
     }
 
     async fn release_lease(&self, lease: &Lease, is_done: bool) -> Result<(), StoreError> {
-        let mut tables = self.tables();
+        let mut tables = self.tables()?;
         tables.jobs.check(lease)?;
         let row = tables.jobs.leases.entry(lease.job).or_default();
         row.held_until = Timestamp::UNIX_EPOCH;
@@ -191,7 +191,7 @@ impl JobStore for MemoryStore {
         due: &DueNotifications,
         max_owners: u32,
     ) -> Result<u64, StoreError> {
-        let mut tables = self.tables();
+        let mut tables = self.tables()?;
         tables.jobs.check(lease)?;
         let mut by_owner: BTreeMap<&Owner, Vec<TokenId>> = BTreeMap::new();
         for token in tables.due(due) {
@@ -210,7 +210,7 @@ impl JobStore for MemoryStore {
     }
 
     async fn prune(&self, lease: &Lease, prune: &Prune, limit: u32) -> Result<Pruned, StoreError> {
-        let mut tables = self.tables();
+        let mut tables = self.tables()?;
         tables.jobs.check(lease)?;
         let cutoff = StoreTime::default().cutoff(prune.vouched, prune.keep);
         let is_old = |at: Option<Timestamp>| at.is_some_and(|at| at <= cutoff);
@@ -258,7 +258,7 @@ impl JobStore for MemoryStore {
     }
 
     async fn purge(&self, lease: &Lease, purge: &Purge, limit: u32) -> Result<u64, StoreError> {
-        let mut tables = self.tables();
+        let mut tables = self.tables()?;
         tables.jobs.check(lease)?;
         let head = tables.generation;
         let cutoff = |kept| StoreTime::default().cutoff(purge.vouched, kept);
@@ -291,7 +291,7 @@ impl JobStore for MemoryStore {
         after: Option<&Owner>,
         limit: u32,
     ) -> Result<Vec<ListedOwner>, StoreError> {
-        let tables = self.tables();
+        let tables = self.tables()?;
         let unrevoked = tables.tokens.values().filter(|t| t.revoked_at.is_none());
         let owners: BTreeSet<_> = unrevoked.map(|token| &token.owner).collect();
         let later = owners.into_iter().filter(|owner| Some(*owner) > after);
@@ -307,7 +307,7 @@ impl JobStore for MemoryStore {
         lease: &Lease,
         noted: &MissingOwners,
     ) -> Result<Vec<Owner>, StoreError> {
-        let mut tables = self.tables();
+        let mut tables = self.tables()?;
         tables.jobs.check(lease)?;
         let missing_since = &mut tables.jobs.missing_since;
         missing_since.retain(|owner, _| !noted.present.contains(owner));
@@ -331,7 +331,7 @@ impl JobStore for MemoryStore {
         ttl: Duration,
         limit: u32,
     ) -> Result<Vec<QueuedNotification>, StoreError> {
-        let mut tables = self.tables();
+        let mut tables = self.tables()?;
         let is_due = |row: &NotificationRow| {
             let is_put_off = now < row.due_at && row.due_at <= now + LONGEST_DELAY;
             row.state == State::Pending && !is_put_off
@@ -380,7 +380,7 @@ impl JobStore for MemoryStore {
         outcome: &Outcome,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let mut tables = self.tables();
+        let mut tables = self.tables()?;
         let Some(row) = tables.jobs.notifications.get_mut(&claim.id) else {
             return Ok(false);
         };
@@ -419,7 +419,7 @@ impl JobStore for MemoryStore {
     }
 
     async fn outbox(&self) -> Result<Outbox, StoreError> {
-        let tables = self.tables();
+        let tables = self.tables()?;
         let rows = || tables.jobs.notifications.values();
         let pending = || rows().filter(|row| row.state == State::Pending);
         Ok(Outbox {
@@ -430,7 +430,7 @@ impl JobStore for MemoryStore {
     }
 
     async fn dead_notifications(&self, limit: u32) -> Result<Vec<DeadNotification>, StoreError> {
-        let tables = self.tables();
+        let tables = self.tables()?;
         let rows = tables.jobs.notifications.values();
         let mut dead: Vec<_> = rows
             .filter(|row| row.state == State::Dead)
@@ -455,7 +455,7 @@ impl JobStore for MemoryStore {
         id: NotificationId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let mut tables = self.tables();
+        let mut tables = self.tables()?;
         match tables.jobs.notifications.get_mut(&id) {
             Some(row) if row.state == State::Dead => {
                 row.state = State::Pending;

@@ -27,6 +27,7 @@ pub struct MemoryStore(Mutex<Tables>);
 
 #[derive(Debug, Default)]
 struct Tables {
+    is_down: bool,
     tokens: BTreeMap<TokenId, Token>,
     by_digest: HashMap<TokenDigest, TokenId>,
     /// In order of generation.
@@ -43,7 +44,21 @@ struct Tables {
 type LiveChildren = BTreeMap<Owner, u64>;
 
 impl MemoryStore {
-    fn tables(&self) -> MutexGuard<'_, Tables> {
+    /// Makes every call of the store fail (`true`), or work again (`false`), for tests of an outage. The
+    /// stored tokens are kept.
+    pub fn set_down(&self, is_down: bool) {
+        self.lock().is_down = is_down;
+    }
+
+    fn tables(&self) -> Result<MutexGuard<'_, Tables>, StoreError> {
+        let tables = self.lock();
+        if tables.is_down {
+            return Err(StoreError::backend("the store is down"));
+        }
+        Ok(tables)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tables> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -124,7 +139,7 @@ impl TokenStore for MemoryStore {
     }
 
     async fn insert(&self, token: &NewToken, limit: u32) -> Result<Insertion, StoreError> {
-        let mut tables = self.tables();
+        let mut tables = self.tables()?;
         if tables.tokens.contains_key(&token.id) || tables.by_digest.contains_key(&token.digest) {
             return Ok(Insertion::Duplicate);
         }
@@ -168,7 +183,7 @@ impl TokenStore for MemoryStore {
     }
 
     async fn recent_digests(&self, limit: u32) -> Result<Vec<TokenDigest>, StoreError> {
-        let tables = self.tables();
+        let tables = self.tables()?;
         let digests = tables.by_digest.iter();
         let mut tokens: Vec<_> = digests
             .filter_map(|(digest, id)| Some((digest, tables.tokens.get(id)?)))
@@ -191,7 +206,7 @@ impl TokenStore for MemoryStore {
     }
 
     async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Lookup, StoreError> {
-        let tables = self.tables();
+        let tables = self.tables()?;
         let id = tables.by_digest.get(digest);
         Ok(Lookup {
             token: id.and_then(|id| tables.tokens.get(id)).cloned(),
@@ -201,11 +216,11 @@ impl TokenStore for MemoryStore {
     }
 
     async fn find(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
-        Ok(self.tables().tokens.get(&id).cloned())
+        Ok(self.tables()?.tokens.get(&id).cloned())
     }
 
     async fn list(&self, owner: &Owner) -> Result<Vec<Token>, StoreError> {
-        let tables = self.tables();
+        let tables = self.tables()?;
         let listed = |token: &&Token| token.owner == *owner && token.revoked_at.is_none();
         Ok(tables.tokens.values().filter(listed).cloned().collect())
     }
@@ -215,7 +230,7 @@ impl TokenStore for MemoryStore {
         scope: &RevocationScope,
         revocation: &Revocation,
     ) -> Result<Revoked, StoreError> {
-        let mut tables = self.tables();
+        let mut tables = self.tables()?;
         let mut revoked = Vec::new();
         for id in tables.in_scope(scope) {
             if let Some(token) = tables.tokens.get_mut(&id)
@@ -256,7 +271,7 @@ impl TokenStore for MemoryStore {
         change: &Change,
         now: Timestamp,
     ) -> Result<Timestamp, StoreError> {
-        let mut tables = self.tables();
+        let mut tables = self.tables()?;
         tables.append([change.clone()], now);
         if let Change::OwnerChanged(owner) = change {
             let owner = owner.clone();
@@ -268,7 +283,7 @@ impl TokenStore for MemoryStore {
     }
 
     async fn changes_since(&self, cursor: Option<FeedPosition>) -> Result<ChangePage, StoreError> {
-        let tables = self.tables();
+        let tables = self.tables()?;
         let since = cursor.map_or(tables.generation, |cursor| cursor.generation);
         let known = since > 0 && since <= tables.generation;
         let missed = tables.changes.iter();
@@ -284,14 +299,14 @@ impl TokenStore for MemoryStore {
     }
 
     async fn raise_readable_from(&self, version: u64) -> Result<(), StoreError> {
-        let mut tables = self.tables();
+        let mut tables = self.tables()?;
         let raised = tables.versions.readable_from.max(version);
         tables.versions.readable_from = raised;
         Ok(())
     }
 
     async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError> {
-        let mut tables = self.tables();
+        let mut tables = self.tables()?;
         for last_use in uses {
             if let Some(token) = tables.tokens.get_mut(&last_use.id) {
                 token.last_used_at = token.last_used_at.max(Some(last_use.at));

@@ -9,20 +9,18 @@ use crate::token::{Token, TokenId};
 
 impl MemoryStore {
     /// Returns the matching tokens, in order of ID.
-    fn matching(&self, filter: &Filter) -> Vec<Token> {
-        let tables = self.tables();
+    fn matching(&self, filter: &Filter) -> Result<Vec<Token>, StoreError> {
+        let tables = self.tables()?;
         let tokens = tables.tokens.values();
-        tokens
-            .filter(|token| filter.matches(token))
-            .cloned()
-            .collect()
+        let matching = tokens.filter(|token| filter.matches(token));
+        Ok(matching.cloned().collect())
     }
 }
 
 #[async_trait]
 impl SearchStore for MemoryStore {
     async fn search(&self, search: &Search) -> Result<Vec<Token>, StoreError> {
-        let tokens = self.matching(&search.filter).into_iter();
+        let tokens = self.matching(&search.filter)?.into_iter();
         let mut found: Vec<_> = tokens
             .map(|token| (search.sort.position_of(&token), token))
             .collect();
@@ -38,17 +36,17 @@ impl SearchStore for MemoryStore {
     }
 
     async fn count(&self, filter: &Filter) -> Result<u64, StoreError> {
-        Ok(self.matching(filter).len() as u64)
+        Ok(self.matching(filter)?.len() as u64)
     }
 
     async fn ids(&self, filter: &Filter) -> Result<Vec<TokenId>, StoreError> {
-        let tokens = self.matching(filter);
+        let tokens = self.matching(filter)?;
         Ok(tokens.into_iter().map(|token| token.id).collect())
     }
 
     async fn find_all(&self, ids: &[TokenId]) -> Result<Vec<Token>, StoreError> {
         let ids: BTreeSet<_> = ids.iter().collect();
-        let tables = self.tables();
+        let tables = self.tables()?;
         let found = ids.into_iter().filter_map(|id| tables.tokens.get(id));
         Ok(found.cloned().collect())
     }

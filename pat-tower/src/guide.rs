@@ -1,0 +1,57 @@
+#![doc = include_str!("docs/guide.md")]
+
+/// For newcomers: from an empty project to the first request with a token.
+pub mod start {
+    #![cfg_attr(
+        all(feature = "api", feature = "tower-sessions"),
+        doc = include_str!("docs/start.md")
+    )]
+}
+/// For developers: routes that take a token, a token or a session, or an administrator.
+pub mod routes {
+    #![cfg_attr(
+        all(feature = "axum", feature = "testing"),
+        doc = include_str!("docs/routes.md")
+    )]
+}
+/// For developers: tests of handlers, with tokens, refusals and a clock.
+pub mod testing {
+    #![cfg_attr(
+        all(feature = "axum", feature = "testing"),
+        doc = include_str!("docs/testing.md")
+    )]
+}
+/// For developers of a host whose users sign in with a cookie: sessions beside tokens.
+pub mod sessions {
+    #![cfg_attr(
+        all(feature = "axum", feature = "testing", feature = "tower-sessions"),
+        doc = include_str!("docs/sessions.md")
+    )]
+}
+/// For developers of a host without a user table: users of an identity provider.
+pub mod oidc {
+    #![doc = include_str!("docs/oidc.md")]
+}
+/// For developers of a host that serves several organisations: tenants.
+pub mod tenants {
+    #![cfg_attr(
+        all(feature = "axum", feature = "testing"),
+        doc = include_str!("docs/tenants.md")
+    )]
+}
+/// For operators: systemd, Docker and Kubernetes.
+pub mod deploy {
+    #![doc = include_str!("docs/deploy.md")]
+}
+/// For operators: a new version of the host or of these crates.
+pub mod upgrade {
+    #![doc = include_str!("docs/upgrade.md")]
+}
+/// For administrators: what to do about a leaked token, and how to find one early.
+pub mod leaked_token {
+    #![doc = include_str!("docs/leaked_token.md")]
+}
+/// For administrators and data protection officers: disabling and deleting a user, and what remains.
+pub mod deleting_users {
+    #![doc = include_str!("docs/deleting_users.md")]
+}
