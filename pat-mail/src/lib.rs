@@ -2,33 +2,29 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod builder;
-mod connection;
 mod context;
-mod conversation;
-mod ehlo;
 mod error;
 mod file;
 mod header;
 mod memory;
 mod message;
-mod reply;
-mod reply_stream;
-#[cfg(test)]
-mod scripted_server;
+#[cfg(feature = "smtp")]
 mod smtp;
 mod templates;
-#[cfg(feature = "testing")]
-#[doc(hidden)]
-pub mod testing;
 mod text;
-mod tls;
-mod url;
 
 pub use builder::ComposerBuilder;
-pub use error::{ComposeError, ComposerError, SmtpError};
+pub use error::{ComposeError, ComposerError};
 pub use file::FileMailer;
 pub use memory::MemoryMailer;
 pub use message::{Composer, Mail, NotificationText};
-pub use reply::SmtpReply;
-pub use smtp::SmtpMailer;
-pub use url::{SmtpUrl, SmtpUrlError};
+#[cfg(all(feature = "smtp", feature = "testing"))]
+#[doc(hidden)]
+pub use smtp::testing;
+#[cfg(feature = "smtp")]
+pub use smtp::{
+    SmtpMailer,
+    error::SmtpError,
+    reply::SmtpReply,
+    url::{SmtpUrl, SmtpUrlError},
+};

@@ -6,7 +6,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::message::Composer;
-use crate::smtp::SmtpMailer;
+use super::SmtpMailer;
 
 /// A server with given answers, which records the commands that it receives.
 #[derive(Clone, Default)]

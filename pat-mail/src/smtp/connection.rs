@@ -13,12 +13,12 @@ use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use crate::conversation;
-use crate::ehlo;
-use crate::error::SmtpError;
-use crate::reply_stream::{ReplyStream, SharedStream};
-use crate::tls::Tls;
-use crate::url::{Security, SmtpUrl};
+use super::conversation;
+use super::ehlo;
+use super::error::SmtpError;
+use super::reply_stream::{ReplyStream, SharedStream};
+use super::tls::{SetUp, Tls};
+use super::url::{Security, SmtpUrl};
 
 /// How many idle connections are kept; a further one is closed after its message.
 const MAX_IDLE: usize = 4;
@@ -28,15 +28,16 @@ const QUIT_TIME: Duration = Duration::from_secs(5);
 /// A mail server with the trusted roots for its TLS.
 pub(crate) struct Server {
     url: SmtpUrl,
-    tls: Option<Tls>,
+    tls: Option<Box<dyn Tls>>,
 }
 
 impl Server {
-    pub(crate) fn new(url: &SmtpUrl) -> Result<Self, SmtpError> {
+    /// Sets up TLS by `set_up`, if the URL requires TLS.
+    pub(crate) fn new(url: &SmtpUrl, set_up: SetUp) -> Result<Self, SmtpError> {
         let tls = match url.security {
             Security::None => None,
             Security::StartTls | Security::Tls => {
-                Some(Tls::new(&url.host_name(), url.ca.as_deref())?)
+                Some(set_up(&url.host_name(), url.ca.as_deref())?)
             }
         };
         Ok(Self {
@@ -65,7 +66,7 @@ impl Server {
                     .await
                     .map_err(SmtpError::from_handshake)?
             }
-            Some(tls) => endpoints.open_and_upgrade(tcp, tls).await?,
+            Some(tls) => endpoints.open_and_upgrade(tcp, &**tls).await?,
         };
         conversation::log_in(&mut connection, &self.url).await?;
         Ok(connection)
@@ -98,7 +99,7 @@ impl Endpoints {
     async fn open_and_upgrade(
         &self,
         tcp: TcpStream,
-        tls: &Tls,
+        tls: &dyn Tls,
     ) -> Result<AsyncSmtpConnection, SmtpError> {
         let shared = SharedStream::new(tcp);
         let stream = ReplyStream::new(shared.clone(), self.peer);

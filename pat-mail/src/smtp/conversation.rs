@@ -8,10 +8,10 @@ use lettre::transport::smtp::commands::{Data, Mail as MailFrom, Rcpt};
 use lettre::transport::smtp::extension::{Extension, MailBodyParameter, MailParameter, ServerInfo};
 use lettre::transport::smtp::response::{Response, Severity};
 
-use crate::error::SmtpError;
+use super::error::SmtpError;
 use crate::message::Mail;
-use crate::reply::SmtpReply;
-use crate::url::{Login, SmtpUrl};
+use super::reply::SmtpReply;
+use super::url::{Login, SmtpUrl};
 
 /// Logs in, if the URL has a login.
 pub(crate) async fn log_in(

@@ -1,14 +1,28 @@
+//! The mailer that sends through an SMTP server.
+
+mod connection;
+mod conversation;
+mod ehlo;
+pub(crate) mod error;
+pub(crate) mod reply;
+mod reply_stream;
+#[cfg(test)]
+mod scripted_server;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod tls;
+pub(crate) mod url;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
 use pat_core::notification::{Notification, Notifier, NotifyError};
 use tokio::time::timeout;
 
-use crate::connection::{Connections, Server, quit};
-use crate::conversation;
-use crate::error::SmtpError;
+use self::connection::{Connections, Server, quit};
+use self::error::SmtpError;
+use self::url::SmtpUrl;
 use crate::message::{Composer, Mail};
-use crate::url::SmtpUrl;
 
 /// A notifier that sends mails through an SMTP server.
 ///
@@ -43,11 +57,16 @@ impl SmtpMailer {
     /// # Errors
     /// - [`SmtpError::UnreadableCa`] if the file in `ca` of the URL cannot be read.
     /// - [`SmtpError::InvalidCa`] if that file contains no PEM certificate, or one that cannot be parsed.
+    /// - [`SmtpError::NoTlsLibrary`] if the URL requires TLS, and no enabled feature brings it.
     /// - [`SmtpError::Tls`] if TLS cannot be set up.
     pub fn new(composer: Composer, url: &SmtpUrl) -> Result<Self, SmtpError> {
+        Self::with_tls(composer, url, tls::set_up)
+    }
+
+    fn with_tls(composer: Composer, url: &SmtpUrl, tls: tls::SetUp) -> Result<Self, SmtpError> {
         Ok(Self {
             composer,
-            connections: Connections::new(Server::new(url)?),
+            connections: Connections::new(Server::new(url, tls)?),
             timeout: url.timeout,
         })
     }
@@ -117,7 +136,7 @@ mod tests {
     use pat_core::notification::{NotificationId, NotificationToken, Recipient};
 
     use super::*;
-    use crate::scripted_server::Script;
+    use super::scripted_server::Script;
 
     fn notification(email: &str) -> Notification {
         Notification::new(

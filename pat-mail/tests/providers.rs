@@ -1,0 +1,61 @@
+//! A host whose `rustls` has two crypto providers: its own, and the one of this crate.
+
+use std::fs;
+use std::sync::Arc;
+
+use pat_mail::testing::TLS_LIBRARIES;
+use pat_mail::{Composer, SmtpUrl};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ClientConfig, ServerConfig};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+#[tokio::test]
+async fn tls_works_though_no_provider_is_the_default() {
+    assert!(
+        std::panic::catch_unwind(ClientConfig::builder).is_err(),
+        "rustls can choose between its providers"
+    );
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .expect("a server");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(serve(listener, Arc::new(config).into()));
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("root.pem");
+    fs::write(&root, cert.pem()).expect("a file");
+    let url = format!("smtps://localhost:{port}?ca={}", root.display());
+    let url: SmtpUrl = url.parse().expect("a URL");
+    for (library, new_mailer) in TLS_LIBRARIES {
+        let composer = Composer::builder("noreply@example.com").build();
+        let mailer = new_mailer(composer.expect("a composer"), &url).expect("a mailer");
+        let checked = mailer.check().await;
+        assert!(checked.is_ok(), "{library}: {checked:?}");
+    }
+}
+
+/// Answers every command with a positive reply.
+async fn serve(listener: TcpListener, tls: TlsAcceptor) {
+    while let Ok((tcp, _)) = listener.accept().await {
+        let stream = tls.accept(tcp).await.expect("a handshake");
+        let mut lines = BufReader::new(stream);
+        let mut line = String::new();
+        while lines.write_all(b"250 yes\r\n").await.is_ok() {
+            line.clear();
+            if lines.read_line(&mut line).await.unwrap_or_default() == 0 {
+                break;
+            }
+        }
+    }
+}
