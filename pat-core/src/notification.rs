@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::BoxError;
-use crate::token::{RandomnessError, Token, TokenId, random_u64};
+use crate::token::{RandomnessError, Token, TokenId, random_u53};
 
 /// A sender of notifications: by mail, to a chat, to a webhook.
 ///
@@ -184,7 +184,7 @@ impl NotificationId {
     /// # Errors
     /// [`RandomnessError`] if the operating system's random number generator fails.
     pub fn random() -> Result<Self, RandomnessError> {
-        Ok(Self((random_u64()? >> 11).cast_signed()))
+        random_u53().map(Self)
     }
 
     /// Returns the number of the ID, from 0 to 2⁵³ − 1.

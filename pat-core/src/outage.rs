@@ -20,7 +20,7 @@ use crate::token::RandomnessError;
 use crate::{directory, store};
 
 /// How often a continuing outage is logged.
-const INTERVAL: Duration = Duration::from_mins(1);
+const INTERVAL: Duration = Duration::from_secs(60);
 /// How long no call may fail before an outage is over. One success is not enough, since only some calls
 /// may fail.
 const QUIET: Duration = Duration::from_secs(10);

@@ -3,6 +3,11 @@
 use std::fs;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+use pat_core::TokenId;
+use pat_core::notification::{
+    Notification, NotificationId, NotificationKind, NotificationToken, Notifier as _, Recipient,
+};
 use pat_mail::testing::TLS_LIBRARIES;
 use pat_mail::{Composer, SmtpUrl};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -40,22 +45,49 @@ async fn tls_works_though_no_provider_is_the_default() {
     for (library, new_mailer) in TLS_LIBRARIES {
         let composer = Composer::builder("noreply@example.com").build();
         let mailer = new_mailer(composer.expect("a composer"), &url).expect("a mailer");
-        let checked = mailer.check().await;
-        assert!(checked.is_ok(), "{library}: {checked:?}");
+        let sent = mailer.send(&notification()).await;
+        assert!(sent.is_ok(), "{library}: {sent:?}");
     }
 }
 
-/// Answers every command with a positive reply.
+fn notification() -> Notification {
+    Notification::new(
+        NotificationId::new(1).expect("an ID"),
+        NotificationKind::Created,
+        Recipient::new("Ada", "ada@example.com"),
+        vec![NotificationToken::new(
+            TokenId::new(7).expect("an ID"),
+            "ci",
+            Timestamp::UNIX_EPOCH,
+        )],
+        Timestamp::UNIX_EPOCH,
+    )
+}
+
+/// Accepts every command and every message.
 async fn serve(listener: TcpListener, tls: TlsAcceptor) {
     while let Ok((tcp, _)) = listener.accept().await {
-        let stream = tls.accept(tcp).await.expect("a handshake");
-        let mut lines = BufReader::new(stream);
-        let mut line = String::new();
-        while lines.write_all(b"250 yes\r\n").await.is_ok() {
-            line.clear();
-            if lines.read_line(&mut line).await.unwrap_or_default() == 0 {
-                break;
+        let mut stream = BufReader::new(tls.accept(tcp).await.expect("a handshake"));
+        let mut reply = "220 here\r\n";
+        // Until the client hangs up.
+        while stream.write_all(reply.as_bytes()).await.is_ok() && stream.flush().await.is_ok() {
+            let end = if reply.starts_with("354") {
+                ".\r\n"
+            } else {
+                "\n"
+            };
+            let mut line = String::new();
+            while !line.ends_with(end) {
+                match stream.read_line(&mut line).await {
+                    Ok(1..) => {}
+                    _ => break,
+                }
             }
+            reply = match line.as_str() {
+                "" => break,
+                "DATA\r\n" => "354 go on\r\n",
+                _ => "250 yes\r\n",
+            };
         }
     }
 }

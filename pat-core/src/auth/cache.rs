@@ -1,3 +1,4 @@
+use std::hash::RandomState;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -20,14 +21,14 @@ use crate::token::TokenDigest;
 pub(super) struct Cache {
     /// `None` if the settings switch caching off.
     known: Option<KnownTokens>,
-    refusals: Moka<TokenDigest, Refusal, ahash::RandomState>,
+    refusals: Moka<TokenDigest, Refusal>,
     ttl: Duration,
     turn: AtomicU64,
 }
 
 /// Bounded in number alone: an entry whose time is over stays until it is replaced, by its own token or
 /// by another one.
-type KnownTokens = QuickCache<TokenDigest, Principal, UnitWeighter, ahash::RandomState>;
+type KnownTokens = QuickCache<TokenDigest, Principal, UnitWeighter, RandomState>;
 
 /// How many refusals are cached, about 200 bytes each.
 const MAX_REFUSALS: u64 = 10_000;
@@ -42,7 +43,7 @@ impl Cache {
                 max_items as usize,
                 max_items.into(),
                 UnitWeighter,
-                ahash::RandomState::new(),
+                RandomState::new(),
                 DefaultLifecycle::default(),
             )
         });
@@ -50,7 +51,7 @@ impl Cache {
             .max_capacity(MAX_REFUSALS)
             // Frees memory; the clock for decisions ends a refusal earlier.
             .time_to_live(REFUSAL_TTL * 6)
-            .build_with_hasher(ahash::RandomState::new());
+            .build();
         Self {
             known,
             refusals,

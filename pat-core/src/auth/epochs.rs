@@ -1,6 +1,8 @@
 //! Revocation epochs: they determine which cached decisions are current. The cache's security guarantee
 //! depends on this module.
 
+use std::hash::{BuildHasher as _, RandomState};
+
 use crate::clock::Moment;
 use crate::store::Change;
 use crate::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -24,7 +26,7 @@ pub(crate) struct Epochs {
     current: AtomicU64,
     tokens: Box<[AtomicU64]>,
     owners: Box<[AtomicU64]>,
-    hasher: ahash::RandomState,
+    hasher: RandomState,
     /// Boot time until which the cache may be used, since the change feed was read recently.
     fresh_until: AtomicI64,
 }
@@ -49,7 +51,7 @@ impl Epochs {
             current: AtomicU64::new(0),
             tokens: stripes(),
             owners: stripes(),
-            hasher: ahash::RandomState::new(),
+            hasher: RandomState::new(),
             fresh_until: AtomicI64::new(if is_shared { i64::MIN } else { i64::MAX }),
         }
     }

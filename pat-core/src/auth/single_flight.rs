@@ -10,7 +10,7 @@ use crate::token::TokenDigest;
 #[derive(Debug, Default)]
 pub(crate) struct SingleFlight(Arc<Mutex<Map>>);
 
-type Map = HashMap<TokenDigest, watch::Receiver<Option<Loaded>>, ahash::RandomState>;
+type Map = HashMap<TokenDigest, watch::Receiver<Option<Loaded>>>;
 
 impl SingleFlight {
     /// Waits for the load of this digest that is in progress, or starts `load` in its own task.

@@ -237,9 +237,7 @@ impl Time {
         }
         state.has_moved |= old.abs_diff(new) > TOLERANCE.unsigned_abs();
         self.distance.store(new, Ordering::Relaxed);
-        if state.keeper == Keeper::Process
-            && let Some(mark) = &mut state.mark
-        {
+        if let (Keeper::Process, Some(mark)) = (state.keeper, &mut state.mark) {
             mark.advance(clock, asked.end, self.started);
         }
     }

@@ -76,9 +76,8 @@ impl Events {
     /// Emits an event without a change, and queues it for the store.
     pub(crate) fn emit_sample(&self, at: Timestamp, kind: EventKind) {
         let event = self.emit(at, kind);
-        if let Some(samples) = &self.samples
-            && let Some(dropped) = samples.push(event)
-        {
+        let dropped = self.samples.as_ref().and_then(|it| it.push(event));
+        if let Some(dropped) = dropped {
             tracing::warn!(
                 dropped,
                 "refusals and first uses come faster than they can be stored, or Pats::start was \

@@ -28,7 +28,7 @@ impl Sampler {
 
 /// Passes one refusal of each token every ten seconds and counts the others.
 #[derive(Debug)]
-pub(super) struct TokenSampler(Cache<TokenId, Arc<Reported>, ahash::RandomState>);
+pub(super) struct TokenSampler(Cache<TokenId, Arc<Reported>>);
 
 #[derive(Debug)]
 struct Reported {
@@ -49,7 +49,7 @@ impl Default for TokenSampler {
             .max_capacity(MAX_TOKENS)
             // Frees memory. A test's clock may be slower than the cache's.
             .time_to_idle(PERIOD * 6)
-            .build_with_hasher(ahash::RandomState::new());
+            .build();
         Self(cache)
     }
 }

@@ -16,7 +16,7 @@ pub(super) async fn run(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
         return Ok(());
     }
     let days = run.node.context.settings.expiry_warning_days();
-    let warning = Duration::from_hours(u64::from(days) * 24);
+    let warning = Duration::from_secs(u64::from(days) * 24 * 60 * 60);
     for kind in [NotificationKind::Expired, NotificationKind::ExpiresSoon] {
         loop {
             let due = DueNotifications {
@@ -50,7 +50,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_is_announced_in_the_days_of_warning_and_when_it_has_expired() {
-        const DAY: Duration = Duration::from_hours(24);
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
         let notifier: Arc<dyn Notifier> = Arc::new(RecordingNotifier::default());
         let fixture = Fixture::new(&[notifier]);
         let alice = fixture.directory.add("alice");

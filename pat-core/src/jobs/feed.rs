@@ -26,7 +26,7 @@ const LOOK_PAUSE: Duration = Duration::from_millis(200);
 const KEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// The pause after a sink failed; it doubles with each failure, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How often the lease is checked while sinks are fed.
 const LEASE_INTERVAL: Duration = Duration::from_secs(5);
 /// How long a sink's task has to end.

@@ -30,7 +30,7 @@ pub enum JobRun {
 }
 
 /// How long a lease is held without being renewed.
-pub(super) const LEASE_TTL: Duration = Duration::from_mins(1);
+pub(super) const LEASE_TTL: Duration = Duration::from_secs(60);
 
 /// One run of a job, which lasts as long as its lease.
 pub(super) struct LeasedRun<'a> {

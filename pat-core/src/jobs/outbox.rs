@@ -19,13 +19,13 @@ use crate::token::{Owner, random_u64};
 /// How many notifications are sent at the same time.
 const IN_HAND: u32 = 8;
 /// How long a notifier may take for one notification.
-const SEND_TIMEOUT: Duration = Duration::from_mins(2);
+const SEND_TIMEOUT: Duration = Duration::from_secs(2 * 60);
 /// How long a claim lasts: longer than the directory, a notifier and the attempts to settle take
 /// together, so that no other node sends the same notification.
-const CLAIM: Duration = Duration::from_mins(5);
+const CLAIM: Duration = Duration::from_secs(5 * 60);
 /// The pause after the first failure; it doubles with each failure, up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_mins(1);
-const LONGEST_PAUSE: Duration = Duration::from_hours(1);
+const FIRST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
 /// The most attempts to send a notification: with these pauses, for about five days (RFC 5321, section
 /// 4.5.4.1).
 const MAX_ATTEMPTS: u32 = 125;

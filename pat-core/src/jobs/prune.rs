@@ -16,13 +16,13 @@ const BATCH: u32 = 500;
 const GAPS: RangeInclusive<Duration> = Duration::from_millis(20)..=Duration::from_secs(1);
 /// How long entries of the change feed are kept. A node that was away for longer invalidates its whole
 /// cache, which costs a query for each token.
-const CHANGES_KEPT: Duration = Duration::from_hours(24);
+const CHANGES_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long notifications are kept after they were sent, skipped or given up.
-const NOTIFICATIONS_KEPT: Duration = Duration::from_hours(30 * 24);
+const NOTIFICATIONS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// How long audit events are kept: a year, and a month to inspect it.
-const EVENTS_KEPT: Duration = Duration::from_hours(396 * 24);
+const EVENTS_KEPT: Duration = Duration::from_secs(396 * 24 * 60 * 60);
 /// How long an owner must be missing before the owner's tokens are revoked.
-const MISSING_FOR: Duration = Duration::from_hours(24);
+const MISSING_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// For how many owners of a page the directory may fail before the check ends.
 const FAILURES: usize = 10;
 

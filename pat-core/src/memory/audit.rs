@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::MemoryStore;
 use crate::event::{Event, EventKind, EventRow};
 use crate::store::{AuditStore, Lease, StoreError};
-use crate::token::random_u64;
+use crate::token::random_u53;
 
 /// How many events are kept.
 const MAX_EVENTS: usize = 10_000;
@@ -30,12 +30,12 @@ struct Row {
 impl Tables {
     pub(super) fn record(&mut self, at: Timestamp, kind: EventKind) -> Result<(), StoreError> {
         for kind in kind.per_token() {
-            let random = random_u64().map_err(StoreError::backend)?;
+            let id = random_u53().map_err(StoreError::backend)?;
             if self.events.len() == MAX_EVENTS {
                 self.events.pop_front();
             }
             self.events.push_back(Row {
-                id: (random >> 11).cast_signed(),
+                id,
                 seq: None,
                 event: Event::new(at, kind),
             });

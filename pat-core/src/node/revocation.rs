@@ -172,10 +172,10 @@ impl Node {
                 head = page.ok().map(|page| page.head.generation);
             }
             let caught_up = feed.catch_up().await;
-            if let (Some(head), Ok(())) = (head, caught_up)
-                && let Ok(true) = feed.is_known_everywhere(head, bound).await
-            {
-                return;
+            if let (Some(head), Ok(())) = (head, caught_up) {
+                if let Ok(true) = feed.is_known_everywhere(head, bound).await {
+                    return;
+                }
             }
             tokio::time::sleep(PAUSE).await;
         }

@@ -78,10 +78,10 @@ impl Expression {
             } else if !contains(&self.months, date.month()) {
                 date.last_of_month().tomorrow().ok()?
             } else {
-                if self.days.contains(date)
-                    && let Some(time) = self.next_time(from)
-                {
-                    return Some(date.to_datetime(time));
+                if self.days.contains(date) {
+                    if let Some(time) = self.next_time(from) {
+                        return Some(date.to_datetime(time));
+                    }
                 }
                 date.tomorrow().ok()?
             };

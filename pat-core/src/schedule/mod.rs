@@ -83,7 +83,7 @@ impl Schedule {
         let mut before = last - LOOK_BACK.as_secs();
         first_after(before)?;
         while last - before > 1 {
-            let middle = before.midpoint(last);
+            let middle = before + (last - before) / 2;
             if first_after(middle).is_some() {
                 before = middle;
             } else {

@@ -156,7 +156,7 @@ pub enum ReportMode {
 /// How long after a node's last report the other nodes forget the node: one minute, which each node
 /// measures with its own clock. By then the silent node has long stopped using its cache, so a revocation
 /// need not wait for it.
-pub const NODE_FORGOTTEN_AFTER: Duration = Duration::from_mins(1);
+pub const NODE_FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
 
 /// The greatest number of entries that a node reads from the [change feed](Change) at once. A node that has
 /// missed more entries drops its whole cache instead: looking up the tokens in use takes less time than

@@ -44,10 +44,10 @@ use crate::token::{Owner, TokenId};
 /// let jobs = store.jobs().expect("the store has the capability");
 /// let now = Timestamp::now();
 /// let (is_due, mark) = (|at| Some(at), MarkBounds::new(now, now, now));
-/// let request = LeaseRequest::new(Job::Prune, now, Duration::from_mins(1), &is_due, mark);
+/// let request = LeaseRequest::new(Job::Prune, now, Duration::from_secs(60), &is_due, mark);
 /// let (answer, _time) = jobs.acquire_lease(&request).await?;
 /// let LeaseAnswer::Acquired(lease) = answer else { panic!("another runner holds the lease") };
-/// let pruned = jobs.prune(&lease, &Prune::new(now, now, Duration::from_hours(24)), 100).await?;
+/// let pruned = jobs.prune(&lease, &Prune::new(now, now, Duration::from_secs(24 * 60 * 60)), 100).await?;
 /// assert!(pruned.tokens.is_empty());
 /// jobs.release_lease(&lease, true).await?;
 /// # Ok(())
@@ -413,13 +413,13 @@ impl DueNotifications {
 /// The mark stands still while all nodes are off, so the clock is then ahead of it without being wrong. After
 /// an outage of up to seven days, notifications are queued at once; after a longer one, only when the mark has
 /// caught up to within seven days.
-pub const LONGEST_LEAP: Duration = Duration::from_hours(7 * 24);
+pub const LONGEST_LEAP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// How far two correct clocks may differ: one minute. A caller may have waited for a lock after it read its
 /// clock, and servers differ by milliseconds after a failover. So a stored time of creation, last use or
 /// completed [occurrence](Job) counts as impossible only if it is more than a minute in the future, and the
 /// end of a lease only if it is more than a minute later than the lease can last.
-pub const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
+pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
 /// The criteria by which [`JobStore::prune`] finds the tokens that it deletes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use crate::token::Owner;
 /// The longest time from a failed attempt to send a notification to the next attempt: two hours. A
 /// notification whose next attempt is due more than two hours from now was put off while a clock was wrong,
 /// so it counts as due now.
-pub const LONGEST_DELAY: Duration = Duration::from_hours(2);
+pub const LONGEST_DELAY: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// A queued notification that a worker has claimed ([`JobStore::claim_notifications`](super::JobStore::claim_notifications)).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,5 +11,5 @@ pub(crate) use self::format::{FormatName, RandomnessError, TokenFormat, TokenPre
 pub(crate) use self::id::IdSource;
 pub use self::id::{InvalidOwner, InvalidTokenId, Owner, TokenId};
 pub use self::record::{InvalidToken, InvalidTokenStatus, Token, TokenStatus};
-pub(crate) use self::secret::random_u64;
 pub use self::secret::{PlainToken, TokenDigest};
+pub(crate) use self::secret::{random_u53, random_u64};

@@ -107,6 +107,12 @@ pub(crate) fn random_u64() -> Result<u64, RandomnessError> {
     getrandom::u64().map_err(RandomnessError::new)
 }
 
+/// Returns a number from the operating system's generator, from 0 to 2⁵³ − 1.
+pub(crate) fn random_u53() -> Result<i64, RandomnessError> {
+    let number = random_u64()? >> 11;
+    Ok(i64::try_from(number).expect("53 bits fit"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

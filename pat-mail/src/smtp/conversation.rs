@@ -9,9 +9,9 @@ use lettre::transport::smtp::extension::{Extension, MailBodyParameter, MailParam
 use lettre::transport::smtp::response::{Response, Severity};
 
 use super::error::SmtpError;
-use crate::message::Mail;
 use super::reply::SmtpReply;
 use super::url::{Login, SmtpUrl};
+use crate::message::Mail;
 
 /// Logs in, if the URL has a login.
 pub(crate) async fn log_in(

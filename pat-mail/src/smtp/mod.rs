@@ -135,8 +135,8 @@ mod tests {
     use pat_core::notification::NotificationKind;
     use pat_core::notification::{NotificationId, NotificationToken, Recipient};
 
-    use super::*;
     use super::scripted_server::Script;
+    use super::*;
 
     fn notification(email: &str) -> Notification {
         Notification::new(

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::message::Composer;
 use super::SmtpMailer;
+use crate::message::Composer;
 
 /// A server with given answers, which records the commands that it receives.
 #[derive(Clone, Default)]

@@ -6,9 +6,9 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::reply_stream::ReplyStream;
-use super::{conversation, ehlo};
 #[cfg(any(feature = "native-tls", feature = "rustls"))]
 use super::tls;
+use super::{conversation, ehlo};
 use crate::{Composer, Mail, SmtpError, SmtpMailer, SmtpUrl};
 
 /// Creates a mailer, as [`SmtpMailer::new`] does.

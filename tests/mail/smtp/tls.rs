@@ -21,7 +21,11 @@ pub(super) fn trials() -> Vec<Trial> {
     libraries
         .flat_map(|&library| {
             [
-                trial(library, python, starttls_works_with_a_private_root_and_a_login),
+                trial(
+                    library,
+                    python,
+                    starttls_works_with_a_private_root_and_a_login,
+                ),
                 trial(library, python, smtps_works),
                 trial(library, python, an_unknown_root_is_refused),
                 trial(library, python, another_servers_certificate_is_refused),
@@ -98,7 +102,13 @@ async fn another_servers_certificate_is_refused(tls: NewMailer) {
     let good_ca = Ca::new("localhost");
     let good = Sink::with_tls("starttls", &good_ca, &[]);
     let url = |port, ca: &Ca| format!("smtp://localhost:{port}?tls=starttls&ca={}", ca.root());
-    assert_refused_until(tls, &good, &[url(sink.port, &ca)], &url(good.port, &good_ca)).await;
+    assert_refused_until(
+        tls,
+        &good,
+        &[url(sink.port, &ca)],
+        &url(good.port, &good_ca),
+    )
+    .await;
     assert_eq!(sink.count(), 0);
 }
 

@@ -79,7 +79,7 @@ pub const CASES: &[Case] = &[
     }),
 ];
 
-const TTL: Duration = Duration::from_mins(1);
+const TTL: Duration = Duration::from_secs(60);
 
 pub(super) fn jobs(store: &Store) -> &dyn JobStore {
     store.jobs().expect("a store with jobs")

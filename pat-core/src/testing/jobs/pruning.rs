@@ -178,7 +178,7 @@ pub(super) async fn missing_owners(store: Store) {
         let since = since.filter_map(|listed| Some((listed.owner, listed.missing_since?)));
         since.collect::<Vec<_>>()
     };
-    let (day, no_time) = (Duration::from_hours(24), Duration::ZERO);
+    let (day, no_time) = (Duration::from_secs(24 * 60 * 60), Duration::ZERO);
     assert_eq!(since().await, []);
     // An owner who has just been present is not returned. One without tokens is recorded too.
     assert_eq!(note(&["bob", "carol", "dave"], &[], day).await, []);
