@@ -1,4 +1,4 @@
-use std::hash::RandomState;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use crate::token::TokenDigest;
 /// Cached tokens and refusals by digest. The cache only bounds memory: on every hit,
 /// [`Epochs`](super::Epochs) and the token's expiry decide whether the entry is still current.
 ///
-/// Refusals have a separate cache, so that a flood of invalid tokens cannot evict valid ones. Both
-/// hashers have random seeds, so that an attacker cannot construct digests that collide.
+/// Refusals have a separate cache, so that a flood of invalid tokens cannot evict valid ones. Its hasher
+/// has a random seed, so that an attacker cannot construct tokens whose digests collide.
 #[derive(Debug)]
 pub(super) struct Cache {
     /// `None` if the settings switch caching off.
@@ -28,7 +28,29 @@ pub(super) struct Cache {
 
 /// Bounded in number alone: an entry whose time is over stays until it is replaced, by its own token or
 /// by another one.
-type KnownTokens = QuickCache<TokenDigest, Principal, UnitWeighter, RandomState>;
+type KnownTokens =
+    QuickCache<TokenDigest, Principal, UnitWeighter, BuildHasherDefault<DigestHasher>>;
+
+/// Takes the first eight bytes of a digest as its hash.
+///
+/// The digests of valid tokens need no random seed: the tokens come from the random number generator of
+/// the service, so their digests are uniformly distributed and not a client's choice.
+#[derive(Debug, Default)]
+struct DigestHasher(u64);
+
+impl Hasher for DigestHasher {
+    fn write_u64(&mut self, bytes: u64) {
+        self.0 = bytes;
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("a digest hashes eight bytes")
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// How many refusals are cached, about 200 bytes each.
 const MAX_REFUSALS: u64 = 10_000;
@@ -43,7 +65,7 @@ impl Cache {
                 max_items as usize,
                 max_items.into(),
                 UnitWeighter,
-                RandomState::new(),
+                BuildHasherDefault::default(),
                 DefaultLifecycle::default(),
             )
         });
