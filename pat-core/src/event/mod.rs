@@ -235,7 +235,7 @@ impl EventKind {
     /// `refused`, `revoked`, `pruned`, `notified`, `notice-dead` or `owner-changed`. For
     /// [`EventKind::Other`], returns its field `kind`.
     #[must_use]
-    pub const fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         match self {
             Self::Created { .. } => "created",
             Self::FirstUsed { .. } => "first-used",
