@@ -79,7 +79,8 @@ fn encoded_word(piece: &str) -> String {
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
-        let (piece, after) = rest.split_at(rest.floor_char_boundary(WORD_BYTES));
+        let mut ends = (0..=WORD_BYTES).rev();
+        let (piece, after) = ends.find_map(|end| rest.split_at_checked(end))?;
         rest = after;
         (!piece.is_empty()).then_some(piece)
     })

@@ -1,9 +1,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use lettre::address::Envelope;
 use lettre::message::header::{ContentTransferEncoding, ContentType};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
-use lettre::{Address, Message, address::Envelope};
+use lettre::{Address, Message};
 use pat_core::notification::Notification;
 
 use crate::context::{Context, Format};
@@ -62,6 +63,7 @@ impl Mail {
         self.0.formatted()
     }
 
+    #[cfg(feature = "smtp")]
     pub(crate) fn envelope(&self) -> &Envelope {
         self.0.envelope()
     }

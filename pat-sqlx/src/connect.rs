@@ -52,6 +52,10 @@ fn open(url: &str) -> BoxFuture<'_, Result<AnyStore, ConnectError>> {
     Box::pin(open_by_scheme(url))
 }
 
+#[cfg_attr(
+    not(any(feature = "sqlite", feature = "postgres", feature = "mysql")),
+    expect(clippy::unused_async, reason = "no store is there to wait for")
+)]
 async fn open_by_scheme(url: &str) -> Result<AnyStore, ConnectError> {
     match url.split_once(':').map(|(scheme, _)| scheme) {
         #[cfg(feature = "sqlite")]
