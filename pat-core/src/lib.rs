@@ -15,6 +15,9 @@ pub mod guide {
     pub mod cluster {
         #![doc = include_str!("docs/cluster.md")]
     }
+    pub mod dependencies {
+        #![doc = include_str!("docs/dependencies.md")]
+    }
     pub mod monitoring {
         #![doc = include_str!("docs/metrics.md")]
     }
