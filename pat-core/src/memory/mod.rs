@@ -233,9 +233,8 @@ impl TokenStore for MemoryStore {
         let mut tables = self.tables()?;
         let mut revoked = Vec::new();
         for id in tables.in_scope(scope) {
-            if let Some(token) = tables.tokens.get_mut(&id)
-                && token.revoked_at.is_none()
-            {
+            let token = tables.tokens.get_mut(&id);
+            if let Some(token) = token.filter(|token| token.revoked_at.is_none()) {
                 token.revoked_at = Some(revocation.at);
                 revoked.push(RevokedToken {
                     id,

@@ -76,11 +76,11 @@ impl Pats {
         let expires_at = policy::expiry(self.settings(), &request, caller.token(), now)?;
         let expires_by = policy::cap(self.settings(), caller.token());
         let feature = self.0.context.versions.feature_of(&request);
-        if let Some(feature) = feature
-            && !self.0.feed.enable(feature).await?
-        {
-            let feature = feature.name;
-            return Err(PolicyError::OlderNodes { feature }.into());
+        if let Some(feature) = feature {
+            if !self.0.feed.enable(feature).await? {
+                let feature = feature.name;
+                return Err(PolicyError::OlderNodes { feature }.into());
+            }
         }
         let max = self.settings().max_tokens_per_user();
         for _ in 0..INSERT_ATTEMPTS {
@@ -193,9 +193,8 @@ impl Pats {
                 self.0.context.usable_store()?.find(id),
             )
             .await?;
-        if let Some(token) = &found
-            && token.owner == *caller.owner()
-        {
+        let own = |token: &&Token| token.owner == *caller.owner();
+        if let Some(token) = found.as_ref().filter(own) {
             return Ok(token.clone());
         }
         // The directory is asked about an unknown ID too; else its response time and outages would

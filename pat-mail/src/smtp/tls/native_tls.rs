@@ -42,8 +42,7 @@ impl Tls for Connector {
 }
 
 fn is_lost_connection(error: &native_tls::Error) -> bool {
-    std::iter::successors(error.source(), |&error| error.source())
-        .any(<dyn Error>::is::<io::Error>)
+    std::iter::successors(error.source(), |&error| error.source()).any(<dyn Error>::is::<io::Error>)
 }
 
 fn add_roots(builder: &mut TlsConnectorBuilder, path: &Path) -> Result<(), SmtpError> {
