@@ -93,7 +93,7 @@ fn assert_sound(message: &[u8]) {
         .collect();
     assert_eq!(kinds, ["text/plain", "text/html"]);
     assert!(message.is_ascii(), "old servers take ASCII alone");
-    let text = str::from_utf8(message).unwrap();
+    let text = std::str::from_utf8(message).unwrap();
     assert!(
         text.split("\r\n").all(|line| line.len() <= 78),
         "lines are short"
@@ -144,7 +144,7 @@ fn a_sender_with_any_name_keeps_the_lines_short() {
             .unwrap()
             .formatted();
         assert_sound(&message);
-        let head = str::from_utf8(&message)
+        let head = std::str::from_utf8(&message)
             .unwrap()
             .split("\r\n\r\n")
             .next()
