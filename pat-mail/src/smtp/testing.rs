@@ -5,11 +5,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::SmtpMailer;
+use super::error::SmtpError;
 use super::reply_stream::ReplyStream;
 #[cfg(any(feature = "native-tls", feature = "rustls"))]
 use super::tls;
+use super::url::SmtpUrl;
 use super::{conversation, ehlo};
-use crate::{Composer, Mail, SmtpError, SmtpMailer, SmtpUrl};
+use crate::message::{Composer, Mail};
 
 /// Creates a mailer, as [`SmtpMailer::new`] does.
 pub type NewMailer = fn(Composer, &SmtpUrl) -> Result<SmtpMailer, SmtpError>;
