@@ -152,6 +152,21 @@ mod tests {
         )
     }
 
+    #[cfg(not(any(feature = "aws-lc-rs", feature = "ring", feature = "native-tls")))]
+    #[test]
+    fn without_a_library_a_url_with_tls_is_refused_at_once() {
+        for (url, works) in [
+            ("smtps://mail.example.com", false),
+            ("smtp://localhost", true),
+        ] {
+            let composer = Composer::builder("noreply@example.com").build().unwrap();
+            match SmtpMailer::new(composer, &url.parse().unwrap()) {
+                Ok(_) => assert!(works, "{url}"),
+                Err(error) => assert!(!works && matches!(error, SmtpError::NoTlsLibrary)),
+            }
+        }
+    }
+
     #[tokio::test]
     async fn only_a_refusal_of_the_message_is_final() {
         for (answer, is_final) in [
