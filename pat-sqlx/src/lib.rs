@@ -12,6 +12,9 @@ mod dialect;
 mod error;
 mod event_row;
 mod events;
+pub mod guide {
+    #![doc = include_str!("docs/database.md")]
+}
 mod jobs;
 mod migrate;
 mod migration;

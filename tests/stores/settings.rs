@@ -312,23 +312,30 @@ where
     DB::Connection: Connection<Database = DB>,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
 {
-    let try_pool = async |sql: &str, is_prepared| {
+    let try_pool = async |sql: &str, is_prepared, may_migrate| {
         let set = [basis.to_owned(), sql.to_owned()];
         let pool = pool::<DB>(url, &set, is_prepared).await;
         let store = SqlxStore::new(pool.clone(), pool);
-        let result = store.migrate().await;
+        let result = match may_migrate {
+            true => store.migrate().await,
+            false => store.check().await,
+        };
+        let used = store.nodes().await;
+        assert_eq!(used.is_ok(), result.is_ok(), "{sql}: {used:?}");
         store.close().await;
         result
     };
-    let sound = try_pool(basis, false).await;
-    sound.unwrap_or_else(|error| panic!("{error:?}"));
-    for (name, sql) in faults {
-        match try_pool(sql, false).await {
-            Err(ConnectError::Setting { name: found, .. }) => assert_eq!(found, *name),
-            other => panic!("{name}: {other:?}"),
+    for may_migrate in [true, false] {
+        let sound = try_pool(basis, false, may_migrate).await;
+        sound.unwrap_or_else(|error| panic!("{error:?}"));
+        for (name, sql) in faults {
+            match try_pool(sql, false, may_migrate).await {
+                Err(ConnectError::Setting { name: found, .. }) => assert_eq!(found, *name),
+                other => panic!("{name}: {other:?}"),
+            }
+            let prepared = try_pool(sql, true, may_migrate).await;
+            prepared.unwrap_or_else(|error| panic!("{name}: {error:?}"));
         }
-        let prepared = try_pool(sql, true).await;
-        prepared.unwrap_or_else(|error| panic!("{name}: {error:?}"));
     }
 }
 
