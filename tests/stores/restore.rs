@@ -1,16 +1,20 @@
 //! A database that is restored from a backup.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use libtest_mimic::Trial;
 use pat_core::event::Event;
-use pat_core::testing::TestDirectory;
+use pat_core::notification::NotificationId;
+use pat_core::testing::{RecordingNotifier, TestDirectory};
 use pat_core::{
     AdminError, AuthError, Caller, CreatedToken, Owner, Pats, Settings, TokenId, TokenRequest,
 };
-use pat_harness::database::{AnyDatabase, SERVERS, named_trial_that_stops, trial_on_sqlite};
+use pat_harness::database::{
+    AnyDatabase, SERVERS, named_trial_that_stops, trial_on_sqlite, trials_on_all,
+};
 use pat_harness::names::name_of;
 use pat_harness::node::sqlite_url;
 use pat_harness::process::{Process, command, run_to_end};
@@ -29,6 +33,7 @@ pub(super) fn trials() -> Vec<Trial> {
         trial(a_file_that_has_other_lines_is_refused),
     ];
     let name = name_of(&revocations_since_the_backup_are_repeated);
+    trials.extend(trials_on_all(caches_do_not_outlive_a_restore));
     trials.extend(SERVERS.map(|kind| {
         named_trial_that_stops(kind, &name, |server| async move {
             let database = server.create_beside("restored").await;
@@ -142,6 +147,7 @@ struct Node {
     pats: Pats,
     store: AnyStore,
     admin: Caller,
+    notifier: RecordingNotifier,
 }
 
 impl Node {
@@ -151,9 +157,13 @@ impl Node {
         let admin = directory.add_administrator("admin");
         let store = pat_sqlx::connect(url).await.expect("a store");
         // The long time is for busy machines.
-        let settings = Settings::builder().auth_database_timeout_ms(60_000);
+        let settings = Settings::builder()
+            .auth_database_timeout_ms(60_000)
+            .notice_created(true);
+        let notifier = RecordingNotifier::default();
         let pats = Pats::builder(store.tokens())
             .users(Arc::new(directory))
+            .notifier(Arc::new(notifier.clone()))
             .settings(settings.build().expect("settings"))
             .build();
         pats.poll_changes().await.expect("a poll");
@@ -161,6 +171,7 @@ impl Node {
             pats,
             store,
             admin: Caller::cookie_authenticated(admin),
+            notifier,
         }
     }
 
@@ -201,8 +212,41 @@ impl Node {
         administration.events(after, 1_000).await
     }
 
+    /// Sends what is due, and returns the IDs of all that was sent.
+    async fn notify(&self) -> BTreeSet<NotificationId> {
+        let sent = self.pats.deliver_notifications().await;
+        sent.expect("a delivery");
+        let sent = self.notifier.sent();
+        sent.iter().map(|notification| notification.id).collect()
+    }
+
     async fn stop(self) {
         self.store.close().await;
+    }
+}
+
+/// The rows are as before, and nodes run.
+async fn caches_do_not_outlive_a_restore(place: AnyDatabase) {
+    let url = place.url();
+    let nodes = [Node::start(&url).await, Node::start(&url).await];
+    let [kept, lost] = [nodes[0].create("alice").await, nodes[0].create("bob").await];
+    let delete = format!("DELETE FROM pat_token WHERE id = {}", lost.token.id);
+    for node in &nodes {
+        node.pats.poll_changes().await.expect("a poll");
+        node.assert_accepts(&[&kept, &lost]).await;
+    }
+    place.execute(&delete).await;
+    for node in &nodes {
+        node.pats.poll_changes().await.expect("a poll");
+        node.assert_accepts(&[&lost]).await;
+    }
+    nodes[0].pats.after_restore([]).await.expect("a repair");
+    nodes[0].assert_refuses(&[&lost]).await;
+    nodes[1].pats.poll_changes().await.expect("a poll");
+    for node in nodes {
+        node.assert_refuses(&[&lost]).await;
+        node.assert_accepts(&[&kept]).await;
+        node.stop().await;
     }
 }
 
@@ -221,6 +265,7 @@ async fn repeat(url: &str, save: impl AsyncFn(), restore: impl AsyncFn()) {
     ];
     node.revoke(&old).await;
     save().await;
+    let pending = node.notify().await;
     node.revoke(&revoked).await;
     let [lost, lost_and_revoked] = [node.create("bob").await, node.create("bob").await];
     node.revoke(&lost_and_revoked).await;
@@ -234,6 +279,8 @@ async fn repeat(url: &str, save: impl AsyncFn(), restore: impl AsyncFn()) {
     restore().await;
 
     let [node, other] = [Node::start(url).await, Node::start(url).await];
+    // By their IDs a receiver recognizes them.
+    assert_eq!((pending.len(), node.notify().await), (2, pending));
     // So it is without the call; and a reader of events is told.
     for node in [&node, &other] {
         node.assert_accepts(&[&kept, &revoked]).await;

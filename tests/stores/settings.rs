@@ -356,6 +356,16 @@ async fn refused_on_postgres(url: &str) {
         ("client_encoding", "SET client_encoding = 'LATIN1'"),
     ];
     assert_refused::<Postgres>(url, "SELECT 1", &faults).await;
+    let read_only = ["SET default_transaction_read_only = on".to_owned()];
+    let pool_to_read = pool::<Postgres>(url, &read_only, true).await;
+    let store = SqlxStore::new(pool_to_read.clone(), pool_to_read);
+    for refused in [store.migrate().await, store.check().await] {
+        let said = format!("{:?}", refused.expect_err("no writes"));
+        assert!(
+            said.contains("read-only") || said.contains("no writes"),
+            "{said}"
+        );
+    }
     // What only the host can know the right value of.
     let nowhere = ["SET search_path = nowhere".to_owned()];
     let pool = pool::<Postgres>(url, &nowhere, true).await;
@@ -426,6 +436,14 @@ async fn refused_on_sqlite(url: &str) {
         panic!("{refused:?}")
     };
     assert_eq!((name, found.as_str()), ("journal_mode", "delete"));
+    // As many databases as connections.
+    let pool = self::pool::<Sqlite>("sqlite::memory:", &[], true).await;
+    let refused = SqlxStore::new(pool.clone(), pool).check().await;
+    assert!(
+        matches!(&refused, Err(ConnectError::Setting { name: "journal_mode", found, .. })
+            if found == "memory"),
+        "{refused:?}"
+    );
 }
 
 async fn another_encoding_is_refused_by_name() {
