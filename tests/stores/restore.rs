@@ -280,7 +280,7 @@ async fn repeat(url: &str, save: impl AsyncFn(), restore: impl AsyncFn()) {
 
     let [node, other] = [Node::start(url).await, Node::start(url).await];
     // By their IDs a receiver recognizes them.
-    assert_eq!((pending.len(), node.notify().await), (2, pending));
+    assert_eq!((pending.len(), node.notify().await), (3, pending));
     // So it is without the call; and a reader of events is told.
     for node in [&node, &other] {
         node.assert_accepts(&[&kept, &revoked]).await;

@@ -437,7 +437,7 @@ async fn refused_on_sqlite(url: &str) {
     };
     assert_eq!((name, found.as_str()), ("journal_mode", "delete"));
     // As many databases as connections.
-    let pool = self::pool::<Sqlite>("sqlite::memory:", &[], true).await;
+    let pool = self::pool::<Sqlite>("sqlite::memory:", &[], false).await;
     let refused = SqlxStore::new(pool.clone(), pool).check().await;
     assert!(
         matches!(&refused, Err(ConnectError::Setting { name: "journal_mode", found, .. })
