@@ -271,7 +271,7 @@ async fn repeat(url: &str, save: impl AsyncFn(), restore: impl AsyncFn()) {
     node.revoke(&lost_and_revoked).await;
     // What the host has read of the events.
     let archive = node.events(0).await.expect("events");
-    let last = seqs(&archive).last().copied().expect("an event");
+    let read_to = seqs(&archive).last().copied().expect("an event");
     node.assert_refuses(&[&old, &revoked, &lost_and_revoked])
         .await;
     node.assert_accepts(&[&kept, &lost]).await;
@@ -285,7 +285,7 @@ async fn repeat(url: &str, save: impl AsyncFn(), restore: impl AsyncFn()) {
     for node in [&node, &other] {
         node.assert_accepts(&[&kept, &revoked]).await;
         node.assert_refuses(&[&old, &lost]).await;
-        let refused = node.events(last).await;
+        let refused = node.events(read_to).await;
         assert!(
             matches!(refused, Err(AdminError::UnknownEventNumber { .. })),
             "{refused:?}"
@@ -314,8 +314,8 @@ async fn repeat(url: &str, save: impl AsyncFn(), restore: impl AsyncFn()) {
     let new = node.create("bob").await;
     node.assert_accepts(&[&new]).await;
     assert_eq!(
-        seqs(&node.events(last).await.expect("events")),
-        [last + 1, last + 2]
+        seqs(&node.events(read_to).await.expect("events")),
+        [read_to + 1, read_to + 2]
     );
     // Once more, as after an outage in the middle; the new token stays.
     let again = other.pats.after_restore(archive).await.expect("a repair");
@@ -387,12 +387,12 @@ async fn the_server_repeats_revocations_from_a_file() {
     client.revoke(id).await;
     let (lost, lost_id) = client.create().await;
     let events = client.events().await;
-    let last: Value = events
+    let newest: Value = events
         .lines()
         .last()
         .and_then(|line| serde_json::from_str(line).ok())
         .expect("an event");
-    assert_eq!(last["event"], "created");
+    assert_eq!(newest["event"], "created");
     std::fs::write(file("events.ndjson"), &events).expect("a file");
     assert!(client.server.terminate(), "a good end");
     std::fs::copy(file("backup.db"), file("pat.db")).expect("the backup");

@@ -316,9 +316,10 @@ where
         let set = [basis.to_owned(), sql.to_owned()];
         let pool = pool::<DB>(url, &set, is_prepared).await;
         let store = SqlxStore::new(pool.clone(), pool);
-        let result = match may_migrate {
-            true => store.migrate().await,
-            false => store.check().await,
+        let result = if may_migrate {
+            store.migrate().await
+        } else {
+            store.check().await
         };
         let used = store.nodes().await;
         assert_eq!(used.is_ok(), result.is_ok(), "{sql}: {used:?}");

@@ -392,7 +392,7 @@ mod tests {
     }
 
     async fn create(pats: &Pats, caller: &Caller) -> CreatedToken {
-        let created = pats.create(caller, TokenRequest::new("ci", Some(30)));
+        let created = pats.create(caller, TokenRequest::new("ci", None));
         created.await.expect("a token")
     }
 
