@@ -28,6 +28,7 @@ fn read(file: &Path) -> Result<Vec<Event>, BoxError> {
     events.collect()
 }
 
+/// On stderr, since the first line on stdout says where the server listens.
 fn print(restored: &Restored) {
     eprintln!(
         "After the restore: {} tokens revoked again.",

@@ -32,8 +32,8 @@ impl MySqlStore {
         Self::open_url(url, Migrating::Allowed).await
     }
 
-    /// Opens a store like [`MySqlStore::connect`], but changes no table: for accounts that may not, and for tables
-    /// that another tool creates and updates ([`SqlxStore::migrations`]).
+    /// Opens a store like [`MySqlStore::connect`], but changes no table: for accounts that may not, and for
+    /// tables that another tool creates and updates ([`SqlxStore::migrations`]).
     ///
     /// # Errors
     /// - [`ConnectError::MigrationsMissing`] if the tables are missing or not up to date.

@@ -210,8 +210,8 @@ pub trait SqlDialect: Database<Connection: Migrate> + HasStatementCache {
     ) -> impl Future<Output = Result<Vec<(Setting, String)>, sqlx::Error>> + Send;
 
     /// Checks what the store needs of the server: on MySQL and MariaDB the version and the format of the
-    /// binary log; on PostgreSQL the version, the encoding, the search path, and that no row-level security hides rows.
-    /// SQLite, which has no server, always passes.
+    /// binary log; on PostgreSQL the version, the encoding, the search path, and that no row-level security
+    /// hides rows. SQLite, which has no server, always passes.
     ///
     /// # Errors
     /// [`ConnectError::Unsuitable`] or [`ConnectError::Setting`] if the store cannot work with the server,

@@ -50,8 +50,8 @@ impl SqliteStore {
         Self::open_url(url, Migrating::Allowed).await
     }
 
-    /// Opens a store like [`SqliteStore::connect`], but changes no table: for accounts that may not, and for tables
-    /// that another tool creates and updates ([`SqlxStore::migrations`]). The file must exist.
+    /// Opens a store like [`SqliteStore::connect`], but changes no table: for accounts that may not, and for
+    /// tables that another tool creates and updates ([`SqlxStore::migrations`]). The file must exist.
     ///
     /// # Errors
     /// - [`ConnectError::MigrationsMissing`] if the tables are missing or not up to date.

@@ -61,9 +61,10 @@ pub trait AuditStore: Debug + Send + Sync {
     /// Assigns numbers ([`EventRow::seq`](crate::event::EventRow::seq)) to up to `limit` committed events
     /// that have none, oldest event first. Returns how many events it numbered.
     ///
-    /// Numbers start with 1 and have no gaps, except where [`AuditStore::raise_event_number`] left one. They grow in the order in which the calls of this method
-    /// commit, so an event that is numbered later has a greater number than every event that a reader has
-    /// seen. Several nodes may call this method at the same time; each event gets one number.
+    /// Numbers start with 1 and have no gaps, except where [`AuditStore::raise_event_number`] left one. They
+    /// grow in the order in which the calls of this method commit, so an event that is numbered later has a
+    /// greater number than every event that a reader has seen. Several nodes may call this method at the same
+    /// time; each event gets one number.
     ///
     /// # Errors
     /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
