@@ -23,6 +23,7 @@ pub enum Chain {
 /// database account of the host the privileges that the store needs. The store does not run them:
 /// `PostgresStore::grants` and `MySqlStore::grants` return them, and a [`ConnectError::Forbidden`] shows them.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Grants {
     /// Statements that grant the privileges for using tables that exist and are up to date.
     pub to_run: Vec<String>,
