@@ -1,5 +1,6 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use pat_core::store::{StoreError, TokenStore};
-use pat_core::{BoxError, Clock, Jobs, Pats, PatsBuilder, SystemClock};
+use pat_core::{BoxError, Clock, Jobs, Pats, PatsBuilder, SystemClock, Unavailable};
 use pat_sqlx::{AnyStore, ConnectError};
 use pat_tower::api::Api;
 use pat_tower::pages::Pages;
@@ -39,6 +40,7 @@ use crate::demo_data;
 use crate::failures;
 use crate::headers;
 use crate::metrics;
+use crate::restore;
 use crate::sign_in::{self, SESSION_COOKIE};
 use crate::site::Site;
 use crate::user_table::UserTableError;
@@ -111,6 +113,17 @@ pub enum StartError {
     /// The tokens to look at could not be made.
     #[error("cannot make the demo data")]
     DemoData(#[source] BoxError),
+    /// The events since the backup could not be read.
+    #[error("cannot read the events in {}", file.display())]
+    Events {
+        /// The file.
+        file: PathBuf,
+        /// Why not.
+        source: BoxError,
+    },
+    /// What was revoked since the backup could not be revoked again.
+    #[error("cannot revoke again what the events say")]
+    Restore(#[source] Unavailable),
     /// The clock could not be accepted.
     #[error("cannot accept the clock")]
     Clock(#[source] StoreError),
@@ -160,6 +173,9 @@ pub async fn app_of(config: Config, made_of: Parts) -> Result<App, StartError> {
     if config.accept_clock {
         let leap = pats.accept_clock().await.map_err(StartError::Clock)?;
         tracing::warn!("the clock is believed, which was {leap:#} ahead of what was vouched for");
+    }
+    if let Some(file) = config.after_restore {
+        restore::repeat(&pats, file).await?;
     }
     if config.demo_data > 0 {
         // They were created long ago.

@@ -75,6 +75,11 @@ struct Args {
     #[arg(long)]
     accept_clock: bool,
 
+    /// After the database was restored from a backup: revokes again what these events say was revoked
+    /// since, prints what it did, and goes on. The file has lines of `GET /admin/events`
+    #[arg(long, value_name = "EVENTS_FILE")]
+    after_restore: Option<PathBuf>,
+
     /// Keeps the demo users (whose passwords everybody knows) on an address that others can reach
     #[arg(long, env = "PAT_DEMO_USERS_ANYWHERE")]
     demo_users_anywhere: bool,
@@ -95,6 +100,8 @@ pub struct Config {
     pub demo_data: u32,
     /// Whether the clock is believed as it is.
     pub accept_clock: bool,
+    /// The events since the backup from which the database was restored.
+    pub after_restore: Option<PathBuf>,
     log: String,
 }
 
@@ -119,6 +126,7 @@ impl Config {
             notifiers: Vec::new(),
             demo_data: 0,
             accept_clock: false,
+            after_restore: None,
             log: "off".into(),
         }
     }
@@ -149,6 +157,7 @@ impl Config {
             mail_dir,
             demo_data,
             accept_clock,
+            after_restore,
             ..
         } = args;
         let notifiers = mail::notifiers(smtp_url.as_deref(), mail_from.as_deref(), mail_dir)
@@ -160,6 +169,7 @@ impl Config {
             notifiers,
             demo_data,
             accept_clock,
+            after_restore,
             log,
         })
     }

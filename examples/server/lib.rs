@@ -18,6 +18,7 @@ mod mail;
 mod metrics;
 #[path = "../plugin/mod.rs"]
 pub mod plugin;
+mod restore;
 mod sign_in;
 mod site;
 mod user_table;

@@ -272,6 +272,19 @@ pub enum AdminError {
     /// The store has no audit capability ([`TokenStore::audit`](crate::store::TokenStore::audit)).
     #[error("the token store keeps no audit events")]
     NoAudit,
+    /// No event has the number after which events were requested. The database was probably restored from a
+    /// backup without [`Pats::after_restore`](crate::Pats::after_restore); a reader that continued would miss
+    /// events.
+    #[error(
+        "no event has the number {after}, and the last one has {last}: the database was restored from \
+         a backup; read again from {last} or earlier"
+    )]
+    UnknownEventNumber {
+        /// Number after which events were requested.
+        after: u64,
+        /// Number of the last event.
+        last: u64,
+    },
     /// The filter of a revocation has no criterion
     /// ([`Filter::is_effective`](crate::search::Filter::is_effective)), and so would revoke every token.
     #[error("the filter restricts nothing; give it at least one criterion")]

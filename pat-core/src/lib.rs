@@ -60,7 +60,8 @@ pub use self::policy::TokenRequest;
 pub use self::principal::Principal;
 pub use self::schedule::{InvalidSchedule, Schedule, UnknownZone, Zone};
 pub use self::service::{
-    Administration, CreatedToken, Family, Pats, PatsBuilder, RevokedCount, SearchPage,
+    Administration, CreatedToken, Family, LostToken, Pats, PatsBuilder, Restored, RevokedCount,
+    SearchPage,
 };
 pub use self::settings::error::SettingsError;
 pub use self::settings::table::Settings;

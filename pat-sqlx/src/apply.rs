@@ -19,7 +19,7 @@ pub(crate) async fn apply_missing(
     connection.ensure_migrations_table(table).await?;
     loop {
         let (finished, unfinished) = applied(connection, table).await?;
-        let Some(missing) = first_missing(migrations, &finished)? else {
+        let Some(missing) = missing(migrations, &finished)?.first().copied() else {
             return Ok(());
         };
         if unfinished == Some(missing.version) {
@@ -41,27 +41,28 @@ pub(crate) async fn applied(
     Ok((finished, unfinished))
 }
 
-/// Returns the first of our migrations that is not among the finished ones.
+/// Returns those of our migrations that are not among the finished ones.
 ///
 /// # Errors
-/// [`MigrateError::VersionMismatch`] if one before it was applied with another text.
-pub(crate) fn first_missing<'m>(
+/// [`MigrateError::VersionMismatch`] if one was applied with another text.
+pub(crate) fn missing<'m>(
     migrations: &'m [Migration],
     finished: &[AppliedMigration],
-) -> Result<Option<&'m Migration>, MigrateError> {
+) -> Result<Vec<&'m Migration>, MigrateError> {
+    let mut missing = Vec::new();
     for ours in migrations {
         match finished
             .iter()
             .find(|theirs| theirs.version == ours.version)
         {
-            None => return Ok(Some(ours)),
+            None => missing.push(ours),
             Some(theirs) if theirs.checksum != ours.checksum => {
                 return Err(MigrateError::VersionMismatch(ours.version));
             }
             Some(_) => {}
         }
     }
-    Ok(None)
+    Ok(missing)
 }
 
 #[cfg(test)]

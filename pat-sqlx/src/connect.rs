@@ -6,6 +6,7 @@ use pat_core::store::TokenStore;
 
 use crate::dialect::Dialect;
 use crate::error::ConnectError;
+use crate::migrate::Migrating;
 #[cfg(feature = "mysql")]
 use crate::mysql::MySqlStore;
 #[cfg(feature = "postgres")]
@@ -42,32 +43,49 @@ use crate::store::SqlxStore;
 /// - [`ConnectError::InMemory`] if a SQLite URL names no file.
 /// - The errors of [`SqlxStore::migrate`].
 pub async fn connect(url: &str) -> Result<AnyStore, ConnectError> {
-    open(url).await
+    open(url, Migrating::Allowed).await
+}
+
+/// Opens a store in the database of this URL like [`connect`], but changes no table: for accounts that
+/// may not, and for tables that another tool creates and updates ([`SqlxStore::migrations`]). A SQLite file
+/// must exist.
+///
+/// # Errors
+/// - [`ConnectError::MigrationsMissing`] if the tables are missing or not up to date.
+/// - The other errors of [`connect`].
+pub async fn connect_without_migrating(url: &str) -> Result<AnyStore, ConnectError> {
+    open(url, Migrating::Refused).await
 }
 
 /// Compiled in this crate alone. The body of an async function is compiled by each crate that
 /// awaits it; for this one, that is the code of all stores.
 #[inline(never)]
-fn open(url: &str) -> BoxFuture<'_, Result<AnyStore, ConnectError>> {
-    Box::pin(open_by_scheme(url))
+fn open(url: &str, migrating: Migrating) -> BoxFuture<'_, Result<AnyStore, ConnectError>> {
+    Box::pin(open_by_scheme(url, migrating))
 }
 
 #[cfg_attr(
     not(any(feature = "sqlite", feature = "postgres", feature = "mysql")),
     expect(clippy::unused_async, reason = "no store is there to wait for")
 )]
-async fn open_by_scheme(url: &str) -> Result<AnyStore, ConnectError> {
+async fn open_by_scheme(url: &str, migrating: Migrating) -> Result<AnyStore, ConnectError> {
     match url.split_once(':').map(|(scheme, _)| scheme) {
         #[cfg(feature = "sqlite")]
-        Some("sqlite") => SqliteStore::connect(url).await.map(AnyStore::new),
+        Some("sqlite") => SqliteStore::open_url(url, migrating)
+            .await
+            .map(AnyStore::new),
         #[cfg(not(feature = "sqlite"))]
         Some("sqlite") => Err(ConnectError::MissingFeature("sqlite")),
         #[cfg(feature = "postgres")]
-        Some("postgres" | "postgresql") => PostgresStore::connect(url).await.map(AnyStore::new),
+        Some("postgres" | "postgresql") => PostgresStore::open_url(url, migrating)
+            .await
+            .map(AnyStore::new),
         #[cfg(not(feature = "postgres"))]
         Some("postgres" | "postgresql") => Err(ConnectError::MissingFeature("postgres")),
         #[cfg(feature = "mysql")]
-        Some("mysql" | "mariadb") => MySqlStore::connect(url).await.map(AnyStore::new),
+        Some("mysql" | "mariadb") => MySqlStore::open_url(url, migrating)
+            .await
+            .map(AnyStore::new),
         #[cfg(not(feature = "mysql"))]
         Some("mysql" | "mariadb") => Err(ConnectError::MissingFeature("mysql")),
         _ => Err(ConnectError::UnknownScheme),

@@ -94,6 +94,18 @@ pub enum ConnectError {
         /// The error with which the database refused the write.
         source: sqlx::Error,
     },
+    /// The tables are missing or not up to date, and may not be changed: the store was opened with
+    /// `connect_without_migrating` or [`SqlxStore::check`](crate::SqlxStore::check).
+    #[error(
+        "the tables lack the migrations {}; apply their SQL (SqlxStore::migrations), or start this \
+         version once with connect or migrate and an account that may change tables",
+        missing.join(", ")
+    )]
+    #[non_exhaustive]
+    MigrationsMissing {
+        /// The missing migrations in order, each by version and name, such as `0005_time_and_audit`.
+        missing: Vec<String>,
+    },
     /// A migration of the tables failed, or a migration in the database differs from the migration of
     /// the same number in this version.
     #[error("cannot migrate the database")]

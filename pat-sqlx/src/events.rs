@@ -63,6 +63,12 @@ impl<DB: Dialect> SqlxStore<DB> {
             .collect()
     }
 
+    async fn try_raise_number(&self, seq: u64) -> Result<(), Error> {
+        let mut write = Write::begin_timeless(self).await?;
+        write.raise_event_number(seq).await?;
+        write.commit().await
+    }
+
     /// Returns the position of a sink; the empty name is for the last assigned number.
     async fn try_position(&self, sink: &str) -> Result<Option<u64>, Error> {
         let is_writable = DB::IS_WRITABLE;
@@ -111,6 +117,11 @@ impl<DB: Dialect> AuditStore for SqlxStore<DB> {
     async fn last_event_number(&self) -> Result<u64, StoreError> {
         let last = self.retry(|| self.try_position("")).await?;
         Ok(last.unwrap_or_default())
+    }
+
+    #[instrument(name = "pat.store.raise_event_number", skip(self))]
+    async fn raise_event_number(&self, seq: u64) -> Result<(), StoreError> {
+        self.retry(|| self.try_raise_number(seq)).await
     }
 
     #[instrument(name = "pat.store.events_after", level = "debug", skip_all)]

@@ -12,8 +12,12 @@ mod dialect;
 mod error;
 mod event_row;
 mod events;
+pub mod guide {
+    #![doc = include_str!("docs/database.md")]
+}
 mod jobs;
 mod migrate;
+mod migration;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]
@@ -37,16 +41,18 @@ mod write;
 
 pub use sqlx;
 
-pub use self::connect::{AnyStore, connect};
+pub use self::connect::{AnyStore, connect, connect_without_migrating};
 pub use self::dialect::Dialect;
 #[doc(hidden)]
 pub use self::dialect::Value;
 pub use self::error::ConnectError;
+pub use self::migration::Migration;
 #[cfg(feature = "mysql")]
 pub use self::mysql::MySqlStore;
 #[cfg(feature = "postgres")]
 pub use self::postgres::PostgresStore;
 pub use self::prepare::prepare_connection;
+pub use self::sql_dialect::Grants;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteStore;
 pub use self::store::SqlxStore;

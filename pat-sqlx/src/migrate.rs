@@ -1,35 +1,27 @@
 use std::time::Duration;
 
 use pat_core::store::SCHEMA_VERSION;
-use sqlx::migrate::{MigrateError, Migration, MigrationType};
-use sqlx::{Error, SqlSafeStr as _};
+use sqlx::Error;
+use sqlx::migrate::{MigrateError, Migration};
 
-use crate::apply::{applied, apply_missing, first_missing};
+use crate::apply::{applied, apply_missing, missing};
 use crate::dialect::Dialect;
 use crate::error::ConnectError;
+use crate::migration::{TABLE, migrations, name};
 use crate::privileges::{explain, is_database_error, is_forbidden};
 use crate::sql::{Sql, corrupt};
 use crate::store::SqlxStore;
 use crate::{prepare, row};
 
-/// Not sqlx's default table: the host's migrator would find unknown migrations there, and refuse to
-/// run.
-const TABLE: &str = "pat_migrations";
-/// The names of the migrations, in order.
-const NAMES: [&str; 6] = [
-    "tokens",
-    "jobs",
-    "nodes",
-    "events",
-    "time and audit",
-    "leaps and children",
-];
-const _: () = assert!(
-    NAMES.len() as u64 == SCHEMA_VERSION,
-    "each migration makes another version of the tables"
-);
 /// How often the migrations are attempted: for ten seconds, with the pauses in between.
 const ATTEMPTS: u32 = 20;
+
+/// Whether the tables may be changed when the store is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Migrating {
+    Allowed,
+    Refused,
+}
 
 impl<DB: Dialect> SqlxStore<DB> {
     /// Checks the database, creates the store's tables or brings them up to date, and checks that they
@@ -49,21 +41,46 @@ impl<DB: Dialect> SqlxStore<DB> {
     /// - [`ConnectError::Outdated`] if only newer versions can read the tables.
     /// - [`ConnectError::NotWritable`] if the database refuses a write to one of the tables.
     pub async fn migrate(&self) -> Result<(), ConnectError> {
+        self.make_ready(Migrating::Allowed).await
+    }
+
+    /// Checks the database and its tables like [`SqlxStore::migrate`], but changes no table: for hosts whose
+    /// tables are created and updated by a database administrator or another tool
+    /// ([`SqlxStore::migrations`]).
+    ///
+    /// # Errors
+    /// - [`ConnectError::MigrationsMissing`] if the tables are missing or not up to date.
+    /// - [`ConnectError::Migrate`] if a migration was applied that differs from the one of this version.
+    /// - The other errors of [`SqlxStore::migrate`].
+    pub async fn check(&self) -> Result<(), ConnectError> {
+        self.make_ready(Migrating::Refused).await
+    }
+
+    pub(crate) async fn make_ready(&self, migrating: Migrating) -> Result<(), ConnectError> {
         for pool in [&self.pool, &self.auth_pool] {
             prepare::check(pool).await?;
         }
-        self.check().await?;
+        self.check_server().await?;
         let migrations = migrations::<DB>();
-        let is_up_to_date = {
+        let missing = {
             let acquired = self.pool.acquire().await;
             let mut connection = acquired.map_err(ConnectError::Open)?;
-            is_up_to_date::<DB>(&migrations, &mut connection).await?
+            missing_in::<DB>(&migrations, &mut connection).await?
         };
-        if !is_up_to_date {
-            self.bring_up_to_date(&migrations).await?;
+        match (migrating, missing) {
+            (_, Ok(missing)) if missing.is_empty() => {}
+            (Migrating::Allowed, _) => self.bring_up_to_date(&migrations).await?,
+            (Migrating::Refused, Ok(missing)) => {
+                let missing = missing.into_iter().map(name).collect();
+                return Err(ConnectError::MigrationsMissing { missing });
+            }
+            (Migrating::Refused, Err(error)) => return Err(ConnectError::Migrate(error.into())),
         }
+        self.check_tables().await?;
         self.check_version().await?;
-        self.probe_or_explain().await
+        self.probe_or_explain().await?;
+        self.mark_checked();
+        Ok(())
     }
 
     async fn bring_up_to_date(&self, migrations: &[Migration]) -> Result<(), ConnectError> {
@@ -113,7 +130,7 @@ impl<DB: Dialect> SqlxStore<DB> {
     }
 
     /// Refuses a server that cannot keep the store's promises, and a pooler that shares sessions.
-    async fn check(&self) -> Result<(), ConnectError> {
+    async fn check_server(&self) -> Result<(), ConnectError> {
         let acquired = self.pool.acquire().await;
         let mut connection = acquired.map_err(ConnectError::open)?;
         DB::check(&mut connection).await?;
@@ -128,6 +145,13 @@ impl<DB: Dialect> SqlxStore<DB> {
         let other = self.auth_pool.acquire().await;
         let mut other = other.map_err(ConnectError::open)?;
         DB::check_pooler(&mut connection, &mut other).await
+    }
+
+    /// Refuses tables that are not the store's own, or were made in another way.
+    async fn check_tables(&self) -> Result<(), ConnectError> {
+        let acquired = self.pool.acquire().await;
+        let mut connection = acquired.map_err(ConnectError::open)?;
+        DB::check_tables(&mut connection).await
     }
 
     /// Probes that the tables can be written, or returns what the account lacks.
@@ -165,15 +189,17 @@ impl<DB: Dialect> SqlxStore<DB> {
     }
 }
 
-/// Whether all our migrations are applied. It only reads.
-async fn is_up_to_date<DB: Dialect>(
-    migrations: &[Migration],
+/// Returns the migrations that are not applied, or the error that one was applied with another text. It
+/// only reads.
+async fn missing_in<'m, DB: Dialect>(
+    migrations: &'m [Migration],
     connection: &mut DB::Connection,
-) -> Result<bool, ConnectError> {
+) -> Result<Result<Vec<&'m Migration>, MigrateError>, ConnectError> {
     match applied(connection, TABLE).await.map_err(cause) {
-        // `apply_missing` reports a migration that has changed.
-        Ok((finished, _)) => Ok(matches!(first_missing(migrations, &finished), Ok(None))),
-        Err(error) if is_database_error(&error, DB::is_missing_table) => Ok(false),
+        Ok((finished, _)) => Ok(missing(migrations, &finished)),
+        Err(error) if is_database_error(&error, DB::is_missing_table) => {
+            Ok(Ok(migrations.iter().collect()))
+        }
         Err(error) => Err(explain::<DB>(error, false, connection).await),
     }
 }
@@ -198,13 +224,4 @@ fn may_be_concurrent<DB: Dialect>(error: &MigrateError) -> bool {
         }
         _ => false,
     }
-}
-
-fn migrations<DB: Dialect>() -> Vec<Migration> {
-    let migrations = (1..).zip(NAMES).zip(DB::MIGRATIONS);
-    let migrations = migrations.map(|((version, name), sql)| {
-        let sql = sql.into_sql_str();
-        Migration::new(version, name.into(), MigrationType::Simple, sql, false)
-    });
-    migrations.collect()
 }

@@ -5,6 +5,8 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySq
 use sqlx::{AssertSqlSafe, Error, Executor as _, MySql, Pool, Row as _};
 
 use crate::error::ConnectError;
+use crate::migrate::Migrating;
+use crate::migration::TABLES;
 use crate::server;
 use crate::settings::Allowed::{Any, List, NoneOf, OneOf};
 use crate::settings::Setting;
@@ -27,6 +29,20 @@ impl MySqlStore {
     /// - [`ConnectError::Url`] if sqlx cannot parse the URL.
     /// - The errors of [`SqlxStore::migrate`].
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        Self::open_url(url, Migrating::Allowed).await
+    }
+
+    /// Opens a store like [`MySqlStore::connect`], but changes no table: for accounts that may not, and for
+    /// tables that another tool creates and updates ([`SqlxStore::migrations`]).
+    ///
+    /// # Errors
+    /// - [`ConnectError::MigrationsMissing`] if the tables are missing or not up to date.
+    /// - The other errors of [`MySqlStore::connect`].
+    pub async fn connect_without_migrating(url: &str) -> Result<Self, ConnectError> {
+        Self::open_url(url, Migrating::Refused).await
+    }
+
+    pub(crate) async fn open_url(url: &str, migrating: Migrating) -> Result<Self, ConnectError> {
         if !["mysql:", "mariadb:"]
             .iter()
             .any(|scheme| url.starts_with(scheme))
@@ -37,7 +53,25 @@ impl MySqlStore {
             });
         }
         let options = MySqlConnectOptions::from_str(url).map_err(ConnectError::Url)?;
-        server::connect(options.charset("utf8mb4")).await
+        server::connect(options.charset("utf8mb4"), migrating).await
+    }
+}
+
+impl MySqlStore {
+    /// Returns the SQL statements that grant an account such as `app@%` the privileges that the store needs
+    /// in this database. An account without `@` is one of any host.
+    #[must_use]
+    pub fn grants(account: &str, database: &str) -> Grants {
+        let (user, host) = account.rsplit_once('@').unwrap_or((account, "%"));
+        let account = format!("{}@{}", quoted(user, '\''), quoted(host, '\''));
+        // In a grant `_` and `%` are wildcards.
+        let database = database.replace('_', r"\_").replace('%', r"\%");
+        let database = quoted(&database, '`');
+        let grant = |what| vec![format!("GRANT {what} ON {database}.* TO {account}")];
+        Grants {
+            to_run: grant("SELECT, INSERT, UPDATE, DELETE"),
+            to_migrate: grant("CREATE, ALTER, INDEX"),
+        }
     }
 }
 
@@ -79,6 +113,18 @@ impl SqlDialect for MySql {
         include_str!("../migrations/mysql/0005_time_and_audit.sql"),
         include_str!("../migrations/mysql/0006_leaps_and_children.sql"),
     ];
+
+    const CREATE_MIGRATIONS_TABLE: &'static str = "CREATE TABLE IF NOT EXISTS pat_migrations (\n    \
+         version BIGINT PRIMARY KEY,\n    \
+         description TEXT NOT NULL,\n    \
+         installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,\n    \
+         success BOOLEAN NOT NULL,\n    \
+         checksum BLOB NOT NULL,\n    \
+         execution_time BIGINT NOT NULL\n) ENGINE = InnoDB";
+
+    fn bytes_literal(hex: &str) -> String {
+        format!("X'{hex}'")
+    }
 
     fn or_ignore(key: &str) -> String {
         // `INSERT IGNORE` would take a shared lock on the row.
@@ -148,16 +194,7 @@ impl SqlDialect for MySql {
             .fetch_one("SELECT CURRENT_USER(), DATABASE()")
             .await?;
         let (account, database): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-        let (user, host) = account.rsplit_once('@').unwrap_or((&account, "%"));
-        let account = format!("{}@{}", quoted(user, '\''), quoted(host, '\''));
-        // In a grant `_` and `%` are wildcards.
-        let database = database.replace('_', r"\_").replace('%', r"\%");
-        let database = quoted(&database, '`');
-        let grant = |what| vec![format!("GRANT {what} ON {database}.* TO {account}")];
-        Ok(Grants {
-            to_run: grant("SELECT, INSERT, UPDATE, DELETE"),
-            to_migrate: grant("CREATE, ALTER, INDEX"),
-        })
+        Ok(MySqlStore::grants(&account, &database))
     }
 
     fn rows_affected(result: &MySqlQueryResult) -> u64 {
@@ -194,6 +231,30 @@ impl SqlDialect for MySql {
             });
         }
         Ok(())
+    }
+
+    /// A client that drops the comments of another server makes tables with a collation in which `Alice` and
+    /// `alice` are one owner.
+    async fn check_tables(connection: &mut MySqlConnection) -> Result<(), ConnectError> {
+        let sql = format!(
+            "SELECT CONCAT(table_name, '.', column_name), collation_name \
+             FROM information_schema.columns WHERE table_schema = DATABASE() \
+             AND table_name IN ('{}') \
+             AND collation_name NOT IN ('utf8mb4_nopad_bin', 'utf8mb4_0900_bin') LIMIT 1",
+            TABLES.join("', '")
+        );
+        let row = connection.fetch_optional(AssertSqlSafe(sql)).await;
+        let Some(row) = row.map_err(ConnectError::Open)? else {
+            return Ok(());
+        };
+        let column: Result<(String, String), Error> = row
+            .try_get(0)
+            .and_then(|column| Ok((column, row.try_get(1)?)));
+        let (column, collation) = column.map_err(ConnectError::Open)?;
+        Err(ConnectError::Unsuitable {
+            found: format!("the collation of {column} is {collation}"),
+            needed: "utf8mb4_nopad_bin (MariaDB) or utf8mb4_0900_bin (MySQL), as in the migrations",
+        })
     }
 
     async fn check_pooler(

@@ -8,6 +8,8 @@ use tokio::time::timeout;
 
 use crate::checkout::fetch;
 use crate::error::ConnectError;
+use crate::migrate::Migrating;
+use crate::migration::{TABLE as MIGRATIONS, TABLES};
 use crate::server;
 use crate::settings::Allowed::{Any, NoneOf, OneOf};
 use crate::settings::Setting;
@@ -30,6 +32,20 @@ impl PostgresStore {
     /// - [`ConnectError::Url`] if sqlx cannot parse the URL.
     /// - The errors of [`SqlxStore::migrate`].
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        Self::open_url(url, Migrating::Allowed).await
+    }
+
+    /// Opens a store like [`PostgresStore::connect`], but changes no table: for accounts that may not, and for
+    /// tables that another tool creates and updates ([`SqlxStore::migrations`]).
+    ///
+    /// # Errors
+    /// - [`ConnectError::MigrationsMissing`] if the tables are missing or not up to date.
+    /// - The other errors of [`PostgresStore::connect`].
+    pub async fn connect_without_migrating(url: &str) -> Result<Self, ConnectError> {
+        Self::open_url(url, Migrating::Refused).await
+    }
+
+    pub(crate) async fn open_url(url: &str, migrating: Migrating) -> Result<Self, ConnectError> {
         if !["postgres:", "postgresql:"]
             .iter()
             .any(|scheme| url.starts_with(scheme))
@@ -40,24 +56,39 @@ impl PostgresStore {
             });
         }
         let options = PgConnectOptions::from_str(url).map_err(ConnectError::Url)?;
-        server::connect(options).await
+        server::connect(options, migrating).await
     }
 }
 
-/// The tables that the store reads and writes.
-const TABLES: [&str; 11] = [
-    "pat_token",
-    "pat_last_used",
-    "pat_owner",
-    "pat_clock",
-    "pat_change",
-    "pat_node",
-    "pat_lease",
-    "pat_notice",
-    "pat_notice_token",
-    "pat_event",
-    "pat_sink",
-];
+impl PostgresStore {
+    /// Returns the SQL statements that grant a role the privileges that the store needs on its tables in this
+    /// schema. PostgreSQL accepts those of [`Grants::to_run`] only once the tables exist.
+    #[must_use]
+    pub fn grants(role: &str, schema: &str) -> Grants {
+        grants(&quoted(role), &quoted(schema), TABLES)
+    }
+}
+
+/// Returns the grants for an account on these tables in a schema, both quoted if necessary.
+fn grants(account: &str, schema: &str, tables: impl IntoIterator<Item = &'static str>) -> Grants {
+    let tables = tables.into_iter().map(|table| format!("{schema}.{table}"));
+    let tables: Vec<_> = tables.collect();
+    let tables = tables.join(", ");
+    Grants {
+        to_run: vec![
+            format!("GRANT USAGE ON SCHEMA {schema} TO {account}"),
+            format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {account}"),
+            format!("GRANT SELECT ON {schema}.{MIGRATIONS} TO {account}"),
+        ],
+        to_migrate: vec![format!(
+            "GRANT USAGE, CREATE ON SCHEMA {schema} TO {account}"
+        )],
+    }
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
 
 const NOTIFY: &str = "SELECT pg_notify('pat_change', '')";
 /// How long a listener waits for a notification before it probes its connection.
@@ -86,6 +117,18 @@ impl SqlDialect for Postgres {
         include_str!("../migrations/postgres/0005_time_and_audit.sql"),
         include_str!("../migrations/postgres/0006_leaps_and_children.sql"),
     ];
+
+    const CREATE_MIGRATIONS_TABLE: &'static str = "CREATE TABLE IF NOT EXISTS pat_migrations (\n    \
+         version BIGINT PRIMARY KEY,\n    \
+         description TEXT NOT NULL,\n    \
+         installed_on TIMESTAMPTZ NOT NULL DEFAULT now(),\n    \
+         success BOOLEAN NOT NULL,\n    \
+         checksum BYTEA NOT NULL,\n    \
+         execution_time BIGINT NOT NULL\n)";
+
+    fn bytes_literal(hex: &str) -> String {
+        format!(r"'\x{hex}'")
+    }
 
     fn or_ignore(_key: &str) -> String {
         " ON CONFLICT DO NOTHING".into()
@@ -165,24 +208,18 @@ impl SqlDialect for Postgres {
         let is_any_there = TABLES.iter().any(is_there);
         let tables = TABLES
             .iter()
-            .filter(|table| !is_any_there || is_there(table));
-        let tables: Vec<_> = tables.map(|table| format!("{schema}.{table}")).collect();
-        let tables = tables.join(", ");
-        let to_run = vec![
-            format!("GRANT USAGE ON SCHEMA {schema} TO {account}"),
-            format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {account}"),
-            format!("GRANT SELECT ON {schema}.pat_migrations TO {account}"),
-        ];
-        let mut to_migrate = Vec::new();
+            .filter(|table| !is_any_there || is_there(table))
+            .copied();
+        let mut grants = grants(&account, &schema, tables);
         // Whether hidden tables are up to date cannot be seen yet.
-        if !is_hidden {
-            to_migrate.push(format!(
-                "GRANT USAGE, CREATE ON SCHEMA {schema} TO {account}"
-            ));
+        if is_hidden {
+            grants.to_migrate.clear();
+        } else {
             // Only the owner of a table may alter it.
-            to_migrate.extend(owner.map(|owner| format!("GRANT {owner} TO {account}")));
+            let owner = owner.map(|owner| format!("GRANT {owner} TO {account}"));
+            grants.to_migrate.extend(owner);
         }
-        Ok(Grants { to_run, to_migrate })
+        Ok(grants)
     }
 
     fn rows_affected(result: &PgQueryResult) -> u64 {
@@ -222,24 +259,43 @@ impl SqlDialect for Postgres {
     }
 
     async fn check(connection: &mut PgConnection) -> Result<(), ConnectError> {
-        let row = connection.fetch_one("SHOW server_encoding").await;
-        let encoding: Result<String, _> = row.and_then(|row| row.try_get(0));
-        let encoding = encoding.map_err(ConnectError::Open)?;
+        let row = connection
+            .fetch_one(
+                "SELECT current_setting('server_version_num')::INT, \
+                 current_setting('server_version'), current_setting('server_encoding'), \
+                 current_schema()::TEXT",
+            )
+            .await;
+        let server = row.and_then(|row| {
+            Ok((
+                row.try_get::<i32, _>(0)?,
+                row.try_get::<String, _>(1)?,
+                row.try_get::<String, _>(2)?,
+                row.try_get::<Option<String>, _>(3)?,
+            ))
+        });
+        let (number, version, encoding, schema) = server.map_err(ConnectError::Open)?;
+        if number < OLDEST {
+            return Err(ConnectError::Unsuitable {
+                found: format!("its version is {version}"),
+                needed: "PostgreSQL 12",
+            });
+        }
         if encoding != "UTF8" {
             return Err(ConnectError::Unsuitable {
                 found: format!("its encoding is {encoding}"),
                 needed: "UTF8",
             });
         }
-        let row = connection.fetch_one("SELECT current_schema()::TEXT").await;
-        let schema: Result<Option<String>, _> = row.and_then(|row| row.try_get(0));
-        if schema.map_err(ConnectError::Open)?.is_none() {
+        if schema.is_none() {
             return Err(ConnectError::Setting {
                 name: "search_path",
                 found: "without an existing schema".into(),
                 needed: "it must begin with the schema of the tables".into(),
             });
         }
+        // Otherwise tables would be made in the first schema, beside those that exist.
+        check_schema(connection, &[MIGRATIONS]).await?;
         // On the store's own pools a later statement would fail without naming the table.
         let hidden = "SELECT relname::TEXT FROM pg_class WHERE relkind = 'r' \
              AND relname LIKE 'pat\\_%' AND pg_table_is_visible(oid) AND row_security_active(oid)";
@@ -252,6 +308,10 @@ impl SqlDialect for Postgres {
                 needed: "an account that sees all rows (BYPASSRLS, or the owner of the tables)",
             }),
         }
+    }
+
+    async fn check_tables(connection: &mut PgConnection) -> Result<(), ConnectError> {
+        check_schema(connection, &TABLES).await
     }
 
     async fn check_pooler(
@@ -335,6 +395,37 @@ impl SqlDialect for Postgres {
         }
         Ok(found)
     }
+}
+
+/// The oldest version that knows all statements of the store, as a number.
+const OLDEST: i32 = 120_000;
+
+/// Refuses a search path on which one of these tables is found in another schema than the first: it is
+/// another application's, or is left over.
+async fn check_schema(connection: &mut PgConnection, tables: &[&str]) -> Result<(), ConnectError> {
+    let sql = format!(
+        "SELECT current_schema()::TEXT, n.nspname::TEXT, c.relname::TEXT FROM pg_class c \
+         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname IN ('{}') \
+         AND pg_table_is_visible(c.oid) AND n.nspname <> current_schema() LIMIT 1",
+        tables.join("', '")
+    );
+    let row = connection.fetch_optional(AssertSqlSafe(sql)).await;
+    let Some(row) = row.map_err(ConnectError::Open)? else {
+        return Ok(());
+    };
+    let texts: Result<Vec<String>, _> = (0..3).map(|column| row.try_get(column)).collect();
+    let texts = texts.map_err(ConnectError::Open)?;
+    let [first, schema, table] = &texts[..] else {
+        return Ok(());
+    };
+    Err(ConnectError::Setting {
+        name: "search_path",
+        found: format!("first {first}, and then {schema}, which has the table {table}"),
+        needed:
+            "it must begin with the schema of the tables; leave out the other schema, or put it \
+                 first"
+                .into(),
+    })
 }
 
 /// How often two connections are checked for shared sessions: other clients of a pooler may come in

@@ -46,6 +46,7 @@ impl<DB: Dialect> SqlxStore<DB> {
     where
         F: Future<Output = Result<T, sqlx::Error>> + Send,
     {
+        self.require_checked()?;
         let pools = [&self.pool, &self.auth_pool];
         let connections = pools.map(|pool| pool.options().get_max_connections());
         let mut attempts = Attempts::new(connections[0].max(connections[1]));

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use crate::checkout::{ANSWERED_AFTER, not_writable, try_discard};
 use crate::dialect::Dialect;
 use crate::error::ConnectError;
+use crate::migrate::Migrating;
 use crate::prepare;
 use crate::sql::Sql;
 use crate::store::SqlxStore;
@@ -27,6 +28,7 @@ const RETURN_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(crate) async fn connect<DB: Dialect>(
     options: <DB::Connection as Connection>::Options,
+    migrating: Migrating,
 ) -> Result<SqlxStore<DB>, ConnectError> {
     // First without a pool, whose only error would be a timeout.
     let first = timeout(ACQUIRE_TIMEOUT, try_once::<DB>(&options)).await;
@@ -39,7 +41,7 @@ pub(crate) async fn connect<DB: Dialect>(
     // Its statements check that themselves; see `fetch_from_primary`.
     let auth: Pool<DB> = pool(AUTH_CONNECTIONS).connect_lazy_with(options);
     let store = SqlxStore::new(general, auth);
-    store.migrate().await?;
+    store.make_ready(migrating).await?;
     Ok(store)
 }
 

@@ -20,9 +20,10 @@ pub enum Chain {
 }
 
 /// The SQL statements, such as `GRANT SELECT …`, with which an administrator of the database gives the
-/// database account of the host the privileges that the store needs. The store does not run them; a
-/// [`ConnectError::Forbidden`] shows them.
+/// database account of the host the privileges that the store needs. The store does not run them:
+/// `PostgresStore::grants` and `MySqlStore::grants` return them, and a [`ConnectError::Forbidden`] shows them.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Grants {
     /// Statements that grant the privileges for using tables that exist and are up to date.
     pub to_run: Vec<String>,
@@ -86,6 +87,12 @@ pub trait SqlDialect: Database<Connection: Migrate> + HasStatementCache {
     /// The SQL of the migrations that create the store's tables, in order. Each migration can be run
     /// again after it was applied in part.
     const MIGRATIONS: [&'static str; 6];
+
+    /// The SQL that creates the table of migrations, with the columns with which sqlx creates it.
+    const CREATE_MIGRATIONS_TABLE: &'static str;
+
+    /// Returns an SQL literal of bytes; `hex` has two digits for each byte.
+    fn bytes_literal(hex: &str) -> String;
 
     /// Returns the end of an `INSERT` that does nothing if a row with the same primary key exists; `key`
     /// is the column of the primary key. The `INSERT` takes no shared lock on that row: two transactions
@@ -204,13 +211,24 @@ pub trait SqlDialect: Database<Connection: Migrate> + HasStatementCache {
     ) -> impl Future<Output = Result<Vec<(Setting, String)>, sqlx::Error>> + Send;
 
     /// Checks what the store needs of the server: on MySQL and MariaDB the version and the format of the
-    /// binary log; on PostgreSQL the encoding, the search path, and that no row-level security hides rows.
-    /// SQLite, which has no server, always passes.
+    /// binary log; on PostgreSQL the version, the encoding, the search path, and that no row-level security
+    /// hides rows. SQLite, which has no server, always passes.
     ///
     /// # Errors
     /// [`ConnectError::Unsuitable`] or [`ConnectError::Setting`] if the store cannot work with the server,
     /// and [`ConnectError::Open`] if the server does not answer.
     fn check(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), ConnectError>> + Send;
+
+    /// Checks that the tables, which are up to date, are the store's own and were made as the migrations say:
+    /// on PostgreSQL that they are in the first schema of the search path, on MySQL and MariaDB their
+    /// collations.
+    ///
+    /// # Errors
+    /// [`ConnectError::Unsuitable`] or [`ConnectError::Setting`] if the store cannot work with the tables,
+    /// and [`ConnectError::Open`] if the server does not answer.
+    fn check_tables(
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<(), ConnectError>> + Send;
 

@@ -14,6 +14,7 @@ use sqlx::{
 
 use crate::dialect::Statements as _;
 use crate::error::ConnectError;
+use crate::migrate::Migrating;
 use crate::prepare::prepare_connection;
 use crate::settings::Allowed::{Any, AtLeast, OneOf};
 use crate::settings::Setting;
@@ -46,6 +47,20 @@ impl SqliteStore {
     /// - [`ConnectError::InMemory`] if the URL names no file.
     /// - The errors of [`SqlxStore::migrate`].
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        Self::open_url(url, Migrating::Allowed).await
+    }
+
+    /// Opens a store like [`SqliteStore::connect`], but changes no table: for accounts that may not, and for
+    /// tables that another tool creates and updates ([`SqlxStore::migrations`]). The file must exist.
+    ///
+    /// # Errors
+    /// - [`ConnectError::MigrationsMissing`] if the tables are missing or not up to date.
+    /// - The other errors of [`SqliteStore::connect`].
+    pub async fn connect_without_migrating(url: &str) -> Result<Self, ConnectError> {
+        Self::open_url(url, Migrating::Refused).await
+    }
+
+    pub(crate) async fn open_url(url: &str, migrating: Migrating) -> Result<Self, ConnectError> {
         if !url.starts_with("sqlite:") {
             return Err(ConnectError::WrongScheme {
                 expected: "SQLite",
@@ -56,7 +71,7 @@ impl SqliteStore {
         if url.contains("mode=memory") {
             return Err(ConnectError::InMemory);
         }
-        Self::connect_with(options).await
+        Self::connect_with(options, migrating).await
     }
 
     /// Opens a store in the file at this path, creates the file if it does not exist, and brings the tables
@@ -66,19 +81,25 @@ impl SqliteStore {
     /// [`ConnectError::InMemory`] if the path is empty or stands for an in-memory database (`:memory:`),
     /// and the errors of [`SqlxStore::migrate`].
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, ConnectError> {
-        Self::connect_with(SqliteConnectOptions::new().filename(path)).await
+        let options = SqliteConnectOptions::new().filename(path);
+        Self::connect_with(options, Migrating::Allowed).await
     }
 
-    async fn connect_with(options: SqliteConnectOptions) -> Result<Self, ConnectError> {
+    async fn connect_with(
+        options: SqliteConnectOptions,
+        migrating: Migrating,
+    ) -> Result<Self, ConnectError> {
         if is_in_memory(&options) {
             return Err(ConnectError::InMemory);
         }
         let options = options
-            .create_if_missing(true)
+            .create_if_missing(migrating == Migrating::Allowed)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
-        keep_private(options.get_filename());
+        if migrating == Migrating::Allowed {
+            keep_private(options.get_filename());
+        }
         // First without a pool, whose only error would be a timeout.
         let mut first = options.connect().await.map_err(ConnectError::Open)?;
         let prepared = prepare_connection(&mut first).await;
@@ -95,7 +116,7 @@ impl SqliteStore {
         let general = pool(CONNECTIONS).connect_with(options.clone()).await;
         let general = general.map_err(ConnectError::open)?;
         let store = Self::new(general, pool(AUTH_CONNECTIONS).connect_lazy_with(options));
-        store.migrate().await?;
+        store.make_ready(migrating).await?;
         Ok(store)
     }
 }
@@ -136,6 +157,18 @@ impl SqlDialect for Sqlite {
         include_str!("../migrations/sqlite/0005_time_and_audit.sql"),
         include_str!("../migrations/sqlite/0006_leaps_and_children.sql"),
     ];
+
+    const CREATE_MIGRATIONS_TABLE: &'static str = "CREATE TABLE IF NOT EXISTS pat_migrations (\n    \
+         version BIGINT PRIMARY KEY,\n    \
+         description TEXT NOT NULL,\n    \
+         installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,\n    \
+         success BOOLEAN NOT NULL,\n    \
+         checksum BLOB NOT NULL,\n    \
+         execution_time BIGINT NOT NULL\n)";
+
+    fn bytes_literal(hex: &str) -> String {
+        format!("X'{hex}'")
+    }
 
     fn or_ignore(_key: &str) -> String {
         " ON CONFLICT DO NOTHING".into()
@@ -206,6 +239,10 @@ impl SqlDialect for Sqlite {
     }
 
     async fn check(_: &mut SqliteConnection) -> Result<(), ConnectError> {
+        Ok(())
+    }
+
+    async fn check_tables(_: &mut SqliteConnection) -> Result<(), ConnectError> {
         Ok(())
     }
 

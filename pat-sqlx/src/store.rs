@@ -1,5 +1,8 @@
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use pat_core::store::StoreError;
 use sqlx::Pool;
 
 use crate::dialect::Dialect;
@@ -13,6 +16,8 @@ pub struct SqlxStore<DB: Dialect> {
     pub(crate) pool: Pool<DB>,
     pub(crate) auth_pool: Pool<DB>,
     pub(crate) clock: ClockSource,
+    /// Whether the database was found suitable.
+    is_checked: Arc<AtomicBool>,
 }
 
 impl<DB: Dialect> Clone for SqlxStore<DB> {
@@ -21,6 +26,7 @@ impl<DB: Dialect> Clone for SqlxStore<DB> {
             pool: self.pool.clone(),
             auth_pool: self.auth_pool.clone(),
             clock: self.clock,
+            is_checked: Arc::clone(&self.is_checked),
         }
     }
 }
@@ -36,9 +42,11 @@ impl<DB: Dialect> SqlxStore<DB> {
     /// Creates a store on the host's own pools. The store uses `auth_pool` only for authentication, and
     /// `pool` for everything else; both must lead to the same database, and may be the same pool.
     ///
-    /// Call [`SqlxStore::migrate`] before the first use. It refuses connections with settings that the
-    /// store cannot work with. [`prepare_connection`](crate::prepare_connection) applies suitable
-    /// settings to each connection of a pool.
+    /// Call [`SqlxStore::migrate`] before the first use, or [`SqlxStore::check`] if the account may not change
+    /// tables. They refuse connections with settings that the store cannot work with, and databases that
+    /// cannot keep its guarantees. Until one of them has succeeded, every use of the store fails.
+    /// [`prepare_connection`](crate::prepare_connection) applies suitable settings to each connection of a
+    /// pool.
     ///
     /// ```
     /// use pat_sqlx::sqlx::sqlite::SqlitePoolOptions;
@@ -64,7 +72,24 @@ impl<DB: Dialect> SqlxStore<DB> {
             pool,
             auth_pool,
             clock: ClockSource::Database,
+            is_checked: Arc::default(),
         }
+    }
+
+    pub(crate) fn mark_checked(&self) {
+        self.is_checked.store(true, Ordering::Relaxed);
+    }
+
+    /// Refuses the use of pools of the host that nobody has checked: with another setting than the store
+    /// needs, a statement may do something else, without an error.
+    pub(crate) fn require_checked(&self) -> Result<(), StoreError> {
+        if self.is_checked.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        Err(StoreError::backend(
+            "the database was not checked; call SqlxStore::migrate or SqlxStore::check before the \
+             first use of the store",
+        ))
     }
 
     /// Makes the store use the time that its callers pass, instead of the database server's: for tests

@@ -149,6 +149,7 @@ fn not_administered(error: AdminError, realm: &str) -> PatRejection {
         | AdminError::NotAdministrator
         | AdminError::NotSupported
         | AdminError::NoAudit
+        | AdminError::UnknownEventNumber { .. }
         | AdminError::NoCriterion
         | AdminError::CountMismatch { .. } => PatRejection::new(RejectionKind::NotAdministrator),
         _ => PatRejection::new(RejectionKind::NotAdministrator),

@@ -235,6 +235,21 @@ pub(super) const CALLS: &[Call] = &[
             Ok(())
         })
     }),
+    // It looks up, revokes, tells the other nodes and raises the numbers of events.
+    call("Pats::after_restore", 90, Asks::Store, |w| {
+        Box::pin(async {
+            let kind = pat_core::event::EventKind::Pruned {
+                tokens: vec![pat_core::store::PrunedToken::new(
+                    w.token.token.id,
+                    w.token.token.owner.clone(),
+                )],
+            };
+            let mut event = pat_core::event::Event::new(w.pats.now(), kind);
+            event.row = Some(pat_core::event::EventRow::new(1, 1_000));
+            w.pats.after_restore([event]).await?;
+            Ok(())
+        })
+    }),
     // Each step of a job has thirty seconds, half the time of its lease.
     call("Pats::run_if_due", 300, Asks::Store, |w| {
         Box::pin(async {

@@ -7,9 +7,12 @@ mod isolation;
 mod migrations;
 mod nodes;
 mod reads;
+mod restore;
+mod schema;
 pub(crate) mod search;
 mod servers;
 mod settings;
+mod text;
 mod unsuitable;
 pub(crate) mod versions;
 
@@ -60,7 +63,10 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials.extend(isolation::trials());
     trials.extend(reads::trials());
     trials.extend(search::trials());
+    trials.extend(restore::trials());
+    trials.extend(schema::trials());
     trials.extend(settings::trials());
+    trials.extend(text::trials());
     trials.extend(unsuitable::trials());
     trials.extend(versions::trials());
     let on_all = [

@@ -312,23 +312,31 @@ where
     DB::Connection: Connection<Database = DB>,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
 {
-    let try_pool = async |sql: &str, is_prepared| {
+    let try_pool = async |sql: &str, is_prepared, may_migrate| {
         let set = [basis.to_owned(), sql.to_owned()];
         let pool = pool::<DB>(url, &set, is_prepared).await;
         let store = SqlxStore::new(pool.clone(), pool);
-        let result = store.migrate().await;
+        let result = if may_migrate {
+            store.migrate().await
+        } else {
+            store.check().await
+        };
+        let used = store.nodes().await;
+        assert_eq!(used.is_ok(), result.is_ok(), "{sql}: {used:?}");
         store.close().await;
         result
     };
-    let sound = try_pool(basis, false).await;
-    sound.unwrap_or_else(|error| panic!("{error:?}"));
-    for (name, sql) in faults {
-        match try_pool(sql, false).await {
-            Err(ConnectError::Setting { name: found, .. }) => assert_eq!(found, *name),
-            other => panic!("{name}: {other:?}"),
+    for may_migrate in [true, false] {
+        let sound = try_pool(basis, false, may_migrate).await;
+        sound.unwrap_or_else(|error| panic!("{error:?}"));
+        for (name, sql) in faults {
+            match try_pool(sql, false, may_migrate).await {
+                Err(ConnectError::Setting { name: found, .. }) => assert_eq!(found, *name),
+                other => panic!("{name}: {other:?}"),
+            }
+            let prepared = try_pool(sql, true, may_migrate).await;
+            prepared.unwrap_or_else(|error| panic!("{name}: {error:?}"));
         }
-        let prepared = try_pool(sql, true).await;
-        prepared.unwrap_or_else(|error| panic!("{name}: {error:?}"));
     }
 }
 
@@ -349,6 +357,16 @@ async fn refused_on_postgres(url: &str) {
         ("client_encoding", "SET client_encoding = 'LATIN1'"),
     ];
     assert_refused::<Postgres>(url, "SELECT 1", &faults).await;
+    let read_only = ["SET default_transaction_read_only = on".to_owned()];
+    let pool_to_read = pool::<Postgres>(url, &read_only, true).await;
+    let store = SqlxStore::new(pool_to_read.clone(), pool_to_read);
+    for refused in [store.migrate().await, store.check().await] {
+        let said = format!("{:?}", refused.expect_err("no writes"));
+        assert!(
+            said.contains("read-only") || said.contains("no writes"),
+            "{said}"
+        );
+    }
     // What only the host can know the right value of.
     let nowhere = ["SET search_path = nowhere".to_owned()];
     let pool = pool::<Postgres>(url, &nowhere, true).await;
@@ -419,6 +437,14 @@ async fn refused_on_sqlite(url: &str) {
         panic!("{refused:?}")
     };
     assert_eq!((name, found.as_str()), ("journal_mode", "delete"));
+    // As many databases as connections.
+    let pool = self::pool::<Sqlite>("sqlite::memory:", &[], false).await;
+    let refused = SqlxStore::new(pool.clone(), pool).check().await;
+    assert!(
+        matches!(&refused, Err(ConnectError::Setting { name: "journal_mode", found, .. })
+            if found == "memory"),
+        "{refused:?}"
+    );
 }
 
 async fn another_encoding_is_refused_by_name() {

@@ -198,8 +198,14 @@ async fn a_transaction_pooler_is_refused() {
         );
         let pool = PgPoolOptions::new().connect(&pooler.url).await;
         let pool = pool.expect("a pool of the host's");
-        let refused = SqlxStore::new(pool.clone(), pool).migrate().await;
-        refused.expect_err(mode);
+        let store = SqlxStore::new(pool.clone(), pool);
+        for refused in [store.migrate().await, store.check().await] {
+            let said = format!("{:?}", refused.expect_err(mode));
+            assert!(
+                said.contains("pool_mode = session") || said.contains("statement pooling mode"),
+                "{said}"
+            );
+        }
         pooler.program.kill();
     }
     let pooler = Pooler::start(&database);

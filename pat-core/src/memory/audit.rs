@@ -82,6 +82,19 @@ impl AuditStore for MemoryStore {
         Ok(self.tables()?.audit.last_number)
     }
 
+    async fn raise_event_number(&self, seq: u64) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        let audit = &mut tables.audit;
+        let last = audit.last_number;
+        let raised = seq.max(last);
+        audit.last_number = raised;
+        let positions = audit.positions.values_mut();
+        positions
+            .filter(|position| **position == last)
+            .for_each(|position| *position = raised);
+        Ok(())
+    }
+
     async fn events_after(&self, seq: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
         let tables = self.tables()?;
         let numbered = tables.audit.events.iter().filter_map(|row| {

@@ -28,6 +28,16 @@ impl Node {
         result.map(drop)
     }
 
+    /// Has all nodes look up every token again.
+    pub(crate) async fn invalidate_everything(&self) -> Result<(), StoreError> {
+        let now = self.now();
+        let append = self.context.usable_store()?;
+        let append = append.append_change(&Change::Everything, now);
+        let result = self.context.ask(WRITE_TIMEOUT, append).await;
+        self.auth.invalidate_all();
+        result.map(drop)
+    }
+
     /// Revokes in a task that continues if the caller is dropped.
     pub(crate) async fn revoke_all(
         self: &Arc<Self>,

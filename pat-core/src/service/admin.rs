@@ -255,6 +255,7 @@ impl Administration<'_> {
     ///
     /// # Errors
     /// - [`AdminError::NoAudit`]: the store has no audit capability.
+    /// - [`AdminError::UnknownEventNumber`]: no event has the number `after` or a greater one.
     /// - [`AdminError::Unavailable`]: the store fails or does not answer in time.
     pub async fn events(&self, after: u64, limit: u32) -> Result<Vec<Event>, AdminError> {
         let (audit, _) = self.context().audit_store().ok_or(AdminError::NoAudit)?;
@@ -270,14 +271,17 @@ impl Administration<'_> {
             return Ok(events);
         }
         // Events without a number come after all of these.
-        match self
-            .context()
-            .ask(SEARCH_TIMEOUT, audit.number_events(missing))
-            .await?
-        {
-            0 => Ok(events),
-            _ => Ok(read().await?),
+        let numbered = audit.number_events(missing);
+        let numbered = self.context().ask(SEARCH_TIMEOUT, numbered).await?;
+        let events = if numbered == 0 { events } else { read().await? };
+        if events.is_empty() && after > 0 {
+            let last = audit.last_event_number();
+            let last = self.context().ask(SEARCH_TIMEOUT, last).await?;
+            if after > last {
+                return Err(AdminError::UnknownEventNumber { after, last });
+            }
         }
+        Ok(events)
     }
 
     /// Returns the token with the secret token string `presented`, even if it is revoked or expired; `None`

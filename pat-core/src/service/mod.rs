@@ -4,6 +4,7 @@ mod admin;
 mod authenticate;
 mod builder;
 mod notifications;
+mod restore;
 mod revoke;
 mod tokens;
 
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::admin::{Administration, SearchPage};
 pub use self::builder::PatsBuilder;
+pub use self::restore::{LostToken, Restored};
 pub use self::revoke::{Family, RevokedCount};
 pub use self::tokens::CreatedToken;
 use crate::error::{BoxError, Unavailable};

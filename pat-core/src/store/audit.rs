@@ -61,9 +61,10 @@ pub trait AuditStore: Debug + Send + Sync {
     /// Assigns numbers ([`EventRow::seq`](crate::event::EventRow::seq)) to up to `limit` committed events
     /// that have none, oldest event first. Returns how many events it numbered.
     ///
-    /// Numbers start with 1 and have no gaps. They grow in the order in which the calls of this method
-    /// commit, so an event that is numbered later has a greater number than every event that a reader has
-    /// seen. Several nodes may call this method at the same time; each event gets one number.
+    /// Numbers start with 1 and have no gaps, except where [`AuditStore::raise_event_number`] left one. They
+    /// grow in the order in which the calls of this method commit, so an event that is numbered later has a
+    /// greater number than every event that a reader has seen. Several nodes may call this method at the same
+    /// time; each event gets one number.
     ///
     /// # Errors
     /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
@@ -75,6 +76,17 @@ pub trait AuditStore: Debug + Send + Sync {
     /// # Errors
     /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
     async fn last_event_number(&self) -> Result<u64, StoreError>;
+
+    /// Makes `seq` the greatest assigned number ([`AuditStore::last_event_number`]), so that events which are
+    /// numbered from now on have greater numbers. Changes nothing if a number as great was assigned already.
+    ///
+    /// A shared sink whose position is the greatest number so far has received every event, so its
+    /// position becomes `seq` too. [`Pats::after_restore`](crate::Pats::after_restore) calls this method: after
+    /// a restore from a backup, the store would assign numbers again that readers have seen.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
+    async fn raise_event_number(&self, seq: u64) -> Result<(), StoreError>;
 
     /// Returns up to `limit` events with numbers ([`EventRow::seq`](crate::event::EventRow::seq)) greater
     /// than `seq`, in ascending order of number. Each event is one stored row, so it is about at most one

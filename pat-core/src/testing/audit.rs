@@ -44,6 +44,9 @@ pub const CASES: &[Case] = &[
     case("each_event_gets_one_number_without_a_gap", |s| {
         Box::pin(number_race(s))
     }),
+    case("numbers_go_on_after_a_raised_one", |s| {
+        Box::pin(raised_numbers(s))
+    }),
     case("a_sink_has_its_position_under_the_lease", |s| {
         Box::pin(positions(s))
     }),
@@ -382,6 +385,41 @@ async fn number_race(store: Store) {
     assert_eq!(last.expect("last_event_number"), 40);
     let numbered = audit(&store).number_events(3).await;
     assert_eq!(numbered.expect("number_events"), 0, "nothing is left");
+}
+
+async fn raised_numbers(store: Store) {
+    let raise = async |seq| {
+        let raised = audit(&store).raise_event_number(seq).await;
+        raised.expect("raise_event_number");
+    };
+    let last = async || {
+        let last = audit(&store).last_event_number().await;
+        last.expect("last_event_number")
+    };
+    for number in 1..=2 {
+        store_token(&store, &new(number, "alice")).await;
+    }
+    assert_eq!(after(&store, 0).await.len(), 2);
+    let lease = lease(&store, Job::EventFeed).await;
+    for (sink, seq) in [("complete", 2), ("behind", 1)] {
+        let put = audit(&store).put_sink_position(&lease, sink, seq).await;
+        put.expect("put_sink_position");
+    }
+    raise(100).await;
+    assert_eq!(last().await, 100);
+    for (sink, seq) in [("complete", 100), ("behind", 1)] {
+        let position = audit(&store).sink_position(sink).await;
+        assert_eq!(position.expect("sink_position"), Some(seq), "{sink}");
+    }
+    for seq in [99, 100, 0] {
+        raise(seq).await;
+        assert_eq!(last().await, 100, "never lower");
+    }
+    store_token(&store, &new(3, "alice")).await;
+    let seqs = after(&store, 0).await.into_iter();
+    let seqs: Vec<_> = seqs.filter_map(|event| Some(event.row?.seq)).collect();
+    assert_eq!(seqs, [1, 2, 101]);
+    assert_eq!(last().await, 101);
 }
 
 async fn positions(store: Store) {

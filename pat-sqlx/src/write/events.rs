@@ -158,6 +158,18 @@ impl<DB: Dialect> Write<DB> {
         self.fetch_one(sql).await?.int("seq")
     }
 
+    /// Raises the last assigned number, and the positions of the sinks that have got the event with it.
+    pub(crate) async fn raise_event_number(&mut self, seq: u64) -> Result<(), Error> {
+        // Locks the row, by a write.
+        let last = self.move_last_number(1).await? - 1;
+        let raised = i64::try_from(seq).unwrap_or(i64::MAX).max(last);
+        let mut sql = Sql::new("UPDATE pat_sink SET seq = ");
+        sql.bind(raised)
+            .push(" WHERE name = '' OR seq = ")
+            .bind(last);
+        self.execute(sql).await.map(drop)
+    }
+
     async fn put_numbers(&mut self, ids: &[i64], first: i64) -> Result<(), Error> {
         let mut sql = Sql::new("UPDATE pat_event SET seq = CASE id");
         for (seq, id) in (first..).zip(ids) {

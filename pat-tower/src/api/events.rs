@@ -1,9 +1,14 @@
 //! What administrators read of the audit.
 
+use std::fmt;
+
 use axum::extract::{Extension, RawQuery, State as AxumState};
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
-use pat_core::event::{Event, EventKind};
+use jiff::Timestamp;
+use pat_core::event::{Event, EventKind, EventRow};
+use pat_core::notification::NotificationId;
+use pat_core::store::{PrunedToken, RevokedToken};
 use pat_core::{Caller, Owner, TokenId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -41,7 +46,7 @@ fn thousand() -> u32 {
 }
 
 /// An audit event. What does not apply to its kind is left out.
-#[derive(Debug, Default, Serialize, ToSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Event)]
 pub(super) struct EventJson {
@@ -86,7 +91,7 @@ pub(super) struct EventJson {
     /// The kind of the notification.
     #[serde(rename = "notice", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    notification: Option<&'static str>,
+    notification: Option<String>,
 }
 
 impl EventJson {
@@ -154,7 +159,7 @@ impl EventJson {
                 tokens,
             } => Self {
                 notice_id: Some(notification.get()),
-                notification: Some(kind.as_str()),
+                notification: Some(kind.to_string()),
                 ..self.about(tokens.first().copied(), Some(owner))
             },
             EventKind::NotificationDead {
@@ -164,7 +169,7 @@ impl EventJson {
                 error,
             } => Self {
                 notice_id: Some(notification.get()),
-                notification: Some(kind.as_str()),
+                notification: Some(kind.to_string()),
                 reason: Some(error),
                 ..self.about(None, Some(owner))
             },
@@ -174,13 +179,128 @@ impl EventJson {
             _ => self,
         }
     }
+
+    /// Converts the line back.
+    fn into_event(self) -> Result<Event, InvalidEvent> {
+        let at: Timestamp = self.at.parse().map_err(|_malformed| InvalidEvent)?;
+        let row = EventRow::new(self.id, self.seq);
+        let mut event = Event::new(at, self.into_kind()?);
+        event.row = Some(row);
+        Ok(event)
+    }
+
+    fn into_kind(self) -> Result<EventKind, InvalidEvent> {
+        let token = optional(self.token_id, TokenId::new)?;
+        let owner = optional(self.user_key, |key| Owner::new(key).ok())?;
+        let notification = optional(self.notice_id, NotificationId::new)?;
+        Ok(match self.event.as_str() {
+            "created" => EventKind::Created {
+                token: required(token)?,
+                owner: required(owner)?,
+                expires_at: optional(self.expiring_at, |at| at.parse().ok())?,
+                parent: optional(self.parent_id, TokenId::new)?,
+            },
+            "first-used" => EventKind::FirstUsed {
+                token: required(token)?,
+                owner: required(owner)?,
+            },
+            "refused" => EventKind::Refused {
+                reason: required(self.reason)?.into(),
+                token,
+                unreported: required(self.unreported)?,
+            },
+            "revoked" => EventKind::Revoked {
+                tokens: vec![RevokedToken::new(required(token)?, required(owner)?)],
+                by: optional(self.revoked_by, |key| Owner::new(key).ok())?,
+                reason: self.reason,
+            },
+            "pruned" => EventKind::Pruned {
+                tokens: vec![PrunedToken::new(required(token)?, required(owner)?)],
+            },
+            "owner-changed" => EventKind::OwnerChanged {
+                owner: required(owner)?,
+            },
+            kind @ ("notified" | "notice-dead") => match required(self.notification)?.parse() {
+                Ok(of) if kind == "notified" => EventKind::Notified {
+                    notification: required(notification)?,
+                    kind: of,
+                    owner: required(owner)?,
+                    tokens: token.into_iter().collect(),
+                },
+                Ok(of) => EventKind::NotificationDead {
+                    notification: required(notification)?,
+                    kind: of,
+                    owner: required(owner)?,
+                    error: required(self.reason)?,
+                },
+                Err(_newer) => EventKind::Other {
+                    kind: self.event,
+                    token,
+                    owner,
+                },
+            },
+            _ => EventKind::Other {
+                kind: self.event,
+                token,
+                owner,
+            },
+        })
+    }
 }
+
+fn required<T>(field: Option<T>) -> Result<T, InvalidEvent> {
+    field.ok_or(InvalidEvent)
+}
+
+/// Parses a field that may be missing, but not malformed.
+fn optional<F, T>(
+    field: Option<F>,
+    parse: impl FnOnce(F) -> Option<T>,
+) -> Result<Option<T>, InvalidEvent> {
+    field
+        .map(|field| parse(field).ok_or(InvalidEvent))
+        .transpose()
+}
+
+/// Parses an audit event from one line of the response to `GET /admin/events`. A host that archives these
+/// lines has the events for [`Pats::after_restore`](pat_core::Pats::after_restore).
+///
+/// The time of the event has the precision of the REST API, milliseconds. An event of a kind that this
+/// version does not know is an [`EventKind::Other`].
+///
+/// ```
+/// let line = r#"{"seq": 7, "id": 42, "at": "2026-02-26T22:42:21.247+00:00",
+///     "event": "revoked", "tokenId": 1, "userKey": "alice"}"#;
+/// let event = pat_tower::api::parse_event(line)?;
+/// assert_eq!(event.kind.as_str(), "revoked");
+/// # Ok::<(), pat_tower::api::InvalidEvent>(())
+/// ```
+///
+/// # Errors
+/// [`InvalidEvent`] if the line is not such an event.
+pub fn parse_event(line: &str) -> Result<Event, InvalidEvent> {
+    let json: EventJson = serde_json::from_str(line).map_err(|_malformed| InvalidEvent)?;
+    json.into_event()
+}
+
+/// The error for text that is not a line of the response to `GET /admin/events`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidEvent;
+
+impl fmt::Display for InvalidEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not an audit event as GET /admin/events returns it")
+    }
+}
+
+impl std::error::Error for InvalidEvent {}
 
 /// Reads audit events
 ///
 /// One JSON object a line, in the order of `seq`. To follow the audit, pass the last `seq` that came
 /// as `after`: no event is missed, whichever node wrote it. A response with fewer events than `limit`
-/// has all there are now. Events are kept for 396 days.
+/// has all there are now. Events are kept for 396 days. A number that no event has yet is refused: the
+/// database was restored from a backup, and new events would be missed.
 #[utoipa::path(
     get,
     path = "/admin/events",
@@ -189,7 +309,7 @@ impl EventJson {
     params(EventsQuery),
     responses(
         (status = 200, description = "The events", body = EventJson, content_type = "application/x-ndjson"),
-        (status = 400, description = "Invalid number or limit"),
+        (status = 400, description = "Invalid number or limit, or a number that no event has"),
         (status = 501, description = "The host's store keeps no audit events"),
     ),
 )]
@@ -220,4 +340,109 @@ pub(super) async fn events(
         lines.push('\n');
     }
     Ok(([(CONTENT_TYPE, NDJSON)], lines).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use pat_core::notification::NotificationKind;
+
+    use super::*;
+
+    fn line(event: &Event) -> String {
+        serde_json::to_string(&EventJson::new(event.clone())).expect("JSON")
+    }
+
+    #[test]
+    fn each_kind_of_event_is_parsed_from_its_line() {
+        let token = TokenId::new(7).expect("an ID");
+        let owner = Owner::new("älice").expect("an owner");
+        let notification = NotificationId::new(9).expect("an ID");
+        let at: Timestamp = "2026-02-26T22:42:21.247Z".parse().expect("a time");
+        let created = |expires_at, parent| EventKind::Created {
+            token,
+            owner: owner.clone(),
+            expires_at,
+            parent,
+        };
+        let revoked = |by, reason| EventKind::Revoked {
+            tokens: vec![RevokedToken::new(token, owner.clone())],
+            by,
+            reason,
+        };
+        let refused = |token| EventKind::Refused {
+            reason: Cow::Borrowed("expired"),
+            token,
+            unreported: 3,
+        };
+        let other = |token, owner| EventKind::Other {
+            kind: "made-up".into(),
+            token,
+            owner,
+        };
+        let kinds = [
+            created(None, None),
+            created(Some(at), Some(token)),
+            EventKind::FirstUsed {
+                token,
+                owner: owner.clone(),
+            },
+            refused(None),
+            refused(Some(token)),
+            revoked(None, None),
+            revoked(Some(owner.clone()), Some("lost \"laptop\"\n".into())),
+            EventKind::Pruned {
+                tokens: vec![PrunedToken::new(token, owner.clone())],
+            },
+            EventKind::Notified {
+                notification,
+                kind: NotificationKind::ExpiresSoon,
+                owner: owner.clone(),
+                tokens: vec![token],
+            },
+            EventKind::NotificationDead {
+                notification,
+                kind: NotificationKind::Pruned,
+                owner: owner.clone(),
+                error: "no such box".into(),
+            },
+            EventKind::OwnerChanged {
+                owner: owner.clone(),
+            },
+            other(None, None),
+            other(Some(token), Some(owner.clone())),
+        ];
+        for kind in kinds {
+            let mut event = Event::new(at, kind);
+            event.row = Some(EventRow::new(42, 7));
+            assert_eq!(parse_event(&line(&event)), Ok(event));
+        }
+    }
+
+    #[test]
+    fn other_lines_are_refused() {
+        let event = r#"{"seq":1,"id":2,"at":"2026-02-26T22:42:21.247+00:00","event":"revoked""#;
+        assert!(parse_event(&format!(r#"{event},"tokenId":1,"userKey":"a"}}"#)).is_ok());
+        for fields in [
+            "",
+            r#","tokenId":1"#,
+            r#","tokenId":-1,"userKey":"a""#,
+            r#","tokenId":1,"userKey":"""#,
+            r#","tokenId":1,"userKey":"a","revokedBy":"""#,
+        ] {
+            let line = format!("{event}{fields}}}");
+            assert_eq!(parse_event(&line), Err(InvalidEvent), "{line}");
+        }
+        for line in [
+            "",
+            "[]",
+            "null",
+            r#"{"seq":1,"id":2,"event":"x"}"#,
+            r#"{"seq":1,"id":2,"at":"yesterday","event":"x"}"#,
+            r#"{"seq":-1,"id":2,"at":"2026-02-26T22:42:21Z","event":"x"}"#,
+        ] {
+            assert_eq!(parse_event(line), Err(InvalidEvent), "{line}");
+        }
+    }
 }

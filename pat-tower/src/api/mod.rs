@@ -91,6 +91,7 @@ use pat_core::Pats;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
+pub use self::events::{InvalidEvent, parse_event};
 use self::state::State;
 use crate::http::challenge::Challenges;
 use crate::http::csrf::{Csrf, InvalidOrigin};

@@ -167,6 +167,7 @@ impl From<AdminError> for Problem {
             AdminError::NoAudit => AUDIT_NOT_SUPPORTED,
             AdminError::NoCriterion => NO_CRITERION,
             AdminError::CountMismatch { .. } => COUNT_MISMATCH,
+            AdminError::UnknownEventNumber { .. } => INVALID_SEARCH,
             AdminError::TokenInvalid(_) => return Self::unavailable(),
             _ => return Self::unavailable(),
         };

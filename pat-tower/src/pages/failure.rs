@@ -79,7 +79,10 @@ impl Page {
                 Text::NotSupported,
                 Text::NotSupportedHint,
             ),
-            AdminError::NoAudit | AdminError::NoCriterion | AdminError::CountMismatch { .. } => {
+            AdminError::NoAudit
+            | AdminError::UnknownEventNumber { .. }
+            | AdminError::NoCriterion
+            | AdminError::CountMismatch { .. } => {
                 return self.bad_request(StatusCode::BAD_REQUEST);
             }
             _ => return self.bad_request(StatusCode::BAD_REQUEST),

@@ -1,10 +1,10 @@
 //! Several versions on one database: tables of older releases, tables of newer ones, and nodes of
 //! both.
 
-mod later;
+pub(in crate::stores) mod later;
 mod overlap;
-mod privileges;
-mod upgrades;
+pub(in crate::stores) mod privileges;
+pub(in crate::stores) mod upgrades;
 
 use libtest_mimic::Trial;
 

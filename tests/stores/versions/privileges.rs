@@ -8,7 +8,7 @@ use pat_harness::database::{AnyDatabase, trials_on_servers};
 use pat_harness::process::{Process, command, run_to_end};
 use pat_servers::rows::new_token;
 use pat_servers::{Database, Kind};
-use pat_sqlx::{AnyStore, ConnectError};
+use pat_sqlx::{AnyStore, ConnectError, MySqlStore, PostgresStore};
 use tokio::time::timeout;
 use url::Url;
 
@@ -28,6 +28,7 @@ pub(super) fn trials() -> Vec<Trial> {
     trials.extend(trials_on_servers(
         a_server_without_rights_to_its_user_table_names_them,
     ));
+    trials.extend(trials_on_servers(the_grants_as_text_suffice));
     trials
 }
 
@@ -175,6 +176,39 @@ async fn an_account_without_rights_is_told_the_statements(database: Database) {
     account.grant(&lacks.1).await;
     account.assert_works().await;
     account.delete().await;
+}
+
+/// An account that has what the text says, and nothing else.
+async fn the_grants_as_text_suffice(database: Database) {
+    let account = Account::create(&database).await;
+    let grants = match database.kind {
+        Kind::Postgres => PostgresStore::grants(&account.name, "public"),
+        Kind::MariaDb => MySqlStore::grants(&account.name, &database.name("")),
+    };
+    AnyDatabase::Server(database.clone()).make().await;
+    account.grant(&grants.to_run).await;
+    account.assert_works().await;
+    let store = pat_sqlx::connect_without_migrating(&account.url).await;
+    store.expect("a store").close().await;
+    account.delete().await;
+    // And one that makes the tables, in a database without any.
+    let empty = database.create_beside(&database.name("_empty")).await;
+    let account = Account::create(&empty).await;
+    match database.kind {
+        // It will own the tables.
+        Kind::Postgres => {
+            let grants = PostgresStore::grants(&account.name, "public");
+            account.grant(&grants.to_migrate).await;
+        }
+        Kind::MariaDb => {
+            let grants = MySqlStore::grants(&account.name, &empty.name(""));
+            account.grant(&grants.to_run).await;
+            account.grant(&grants.to_migrate).await;
+        }
+    }
+    account.assert_works().await;
+    account.delete().await;
+    empty.delete().await;
 }
 
 /// The example server's own table.

@@ -38,7 +38,7 @@ async fn older_tables_are_brought_up_to_date(place: AnyDatabase, version: &str) 
 }
 
 /// Fills an empty database with what this release left.
-pub(super) async fn load(place: &AnyDatabase, version: &str) {
+pub(in crate::stores) async fn load(place: &AnyDatabase, version: &str) {
     let folder = repository().join("tests/schemas");
     for file in [
         format!("{version}.{}.sql", place.dialect()),

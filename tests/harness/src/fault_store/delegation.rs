@@ -325,6 +325,13 @@ impl AuditStore for FaultStore {
         .await
     }
 
+    async fn raise_event_number(&self, seq: u64) -> Result<(), StoreError> {
+        self.call("raise_event_number", |_| {
+            self.audit_inside().raise_event_number(seq)
+        })
+        .await
+    }
+
     async fn events_after(&self, seq: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
         self.call("events_after", |_| {
             self.audit_inside().events_after(seq, limit)

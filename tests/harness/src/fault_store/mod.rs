@@ -48,6 +48,7 @@ pub const METHODS: &[&str] = &[
     "record_events",
     "number_events",
     "last_event_number",
+    "raise_event_number",
     "events_after",
     "sink_position",
     "put_sink_position",
