@@ -1,0 +1,79 @@
+//! A host with axum, whose users have sessions of tower-sessions 0.15.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Form, Router};
+// pat
+use pat_core::{Caller, Owner, Pats};
+use pat_sqlx::SqliteStore;
+use pat_tower::api::Api;
+use pat_tower::{Pat, PatLayer, TowerSessions};
+// end
+use serde::Deserialize;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tower_sessions::{MemoryStore, Session, SessionManagerLayer};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    // pat
+    let pats = Pats::builder(Arc::new(SqliteStore::open("pat.db").await?)).build();
+    let jobs = pats.start();
+    // end
+    let app = Router::new()
+        .route("/login", post(login))
+        .route("/whoami", get(whoami))
+        // pat
+        .nest("/rest/pat/latest", Api::new(pats.clone()).router())
+        .layer(from_fn(caller))
+        .layer(PatLayer::optional(pats).with_session_invalidator(TowerSessions))
+        // end
+        .layer(SessionManagerLayer::new(MemoryStore::default()).with_secure(false));
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    println!("Listening on http://{}", listener.local_addr()?);
+    let mut terminate = signal(SignalKind::terminate())?;
+    axum::serve(listener, app)
+        .with_graceful_shutdown(async move { drop(terminate.recv().await) })
+        .await?;
+    // pat
+    jobs.shutdown().await;
+    // end
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Login {
+    user: String,
+}
+
+/// The host's sign-in, which would ask for a password.
+async fn login(session: Session, Form(login): Form<Login>) -> Result<(), StatusCode> {
+    let inserted = session.insert("user", login.user).await;
+    inserted.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
+}
+
+// pat
+/// Has the routes for tokens know who is signed in.
+async fn caller(session: Session, mut request: Request, next: Next) -> Response {
+    if let Ok(Some(Ok(owner))) = session.get("user").await.map(|user| user.map(Owner::new::<String>)) {
+        request.extensions_mut().insert(Caller::cookie_authenticated(owner));
+    }
+    next.run(request).await
+}
+// end
+
+async fn whoami(pat: Option<Pat>, session: Session) -> Result<String, StatusCode> {
+    // pat
+    if let Some(pat) = pat {
+        return Ok(pat.owner().to_string());
+    }
+    // end
+    let user = session.get("user").await.ok().flatten();
+    user.ok_or(StatusCode::UNAUTHORIZED)
+}
