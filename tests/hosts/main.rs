@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use libtest_mimic::Trial;
 use pat_harness::names::name_in_case;
 use pat_harness::proxy::NGINX;
-use pat_harness::{Plan, blocking_trial, named_trial, python, trial};
+use pat_harness::{Plan, blocking_trial, named_trial, python};
 
 const PLAN: Plan = Plan {
     folders: &[],

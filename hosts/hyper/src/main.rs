@@ -81,9 +81,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let pats = Pats::builder(Arc::new(SqliteStore::open("pat.db").await?)).build();
     let jobs = pats.start();
     let tokens = Api::new(pats.clone()).router::<()>();
-    let layer = PatLayer::optional(pats).with_session_invalidator(sessions.clone()).wrap_body();
+    let layer = PatLayer::optional(pats)
+        .with_session_invalidator(sessions.clone())
+        .wrap_body();
     // end
-    let tokens = BoxCloneSyncService::new(tokens.map_response(boxed));
+    let tokens = ServiceExt::<Request<Incoming>>::map_response(tokens, boxed);
+    let tokens = BoxCloneSyncService::new(tokens);
     let inside = sessions.clone();
     let inner = layer.layer(service_fn(move |request| {
         answer(tokens.clone(), inside.clone(), request)
@@ -129,7 +132,9 @@ async fn answer(
     if let Some(path) = path.strip_prefix("/rest/pat/latest") {
         // pat
         if let Some(Ok(owner)) = user.map(Owner::new) {
-            request.extensions_mut().insert(Caller::cookie_authenticated(owner));
+            request
+                .extensions_mut()
+                .insert(Caller::cookie_authenticated(owner));
         }
         // end
         *request.uri_mut() = path.parse().expect("the rest of a URI");
@@ -146,7 +151,10 @@ async fn answer(
             (response.header(SET_COOKIE, cookie), String::new())
         }
         // pat
-        "/whoami" => match Pat::of(request.extensions()).map(|pat| pat.owner().to_string()).or(user) {
+        "/whoami" => match Pat::of(request.extensions())
+            .map(|pat| pat.owner().to_string())
+            .or(user)
+        {
             // end
             Some(user) => (response, user),
             None => (response.status(StatusCode::UNAUTHORIZED), String::new()),

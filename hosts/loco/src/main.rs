@@ -21,7 +21,7 @@ use loco_rs::environment::Environment;
 use loco_rs::errors::Error;
 use loco_rs::task::Tasks;
 // pat
-use pat_core::{Caller, Owner, Pats};
+use pat_core::{Caller, Pats};
 use pat_tower::api::Api;
 use pat_tower::{Pat, PatLayer, TowerSessions};
 // end
@@ -45,12 +45,18 @@ impl Hooks for App {
         env!("CARGO_CRATE_NAME")
     }
 
-    async fn boot(mode: StartMode, environment: &Environment, config: Config) -> Result<BootResult> {
+    async fn boot(
+        mode: StartMode,
+        environment: &Environment,
+        config: Config,
+    ) -> Result<BootResult> {
         create_app::<Self, Migrator>(mode, environment, config).await
     }
 
     fn routes(_: &AppContext) -> AppRoutes {
-        let routes = Routes::new().add("/login", post(login)).add("/whoami", get(whoami));
+        let routes = Routes::new()
+            .add("/login", post(login))
+            .add("/whoami", get(whoami));
         AppRoutes::empty().add_route(routes)
     }
 
@@ -58,7 +64,9 @@ impl Hooks for App {
     /// been answered.
     async fn serve(app: axum::Router, ctx: &AppContext, params: &ServeParams) -> Result<()> {
         // pat
-        let store = pat_sqlx::connect(&ctx.config.database.uri).await.map_err(Error::wrap)?;
+        let store = pat_sqlx::connect(&ctx.config.database.uri)
+            .await
+            .map_err(Error::wrap)?;
         let pats = Pats::builder(store.tokens()).build();
         let jobs = pats.start();
         // end
@@ -69,10 +77,15 @@ impl Hooks for App {
             .layer(PatLayer::optional(pats).with_session_invalidator(TowerSessions))
             // end
             .layer(SessionManagerLayer::new(MemoryStore::default()).with_secure(false));
-        let address = (params.binding.as_str(), u16::try_from(params.port).map_err(Error::wrap)?);
+        let address = (
+            params.binding.as_str(),
+            u16::try_from(params.port).map_err(Error::wrap)?,
+        );
         let listener = TcpListener::bind(address).await?;
         println!("Listening on http://{}", listener.local_addr()?);
-        axum::serve(listener, app).with_graceful_shutdown(shutdown_signal()).await?;
+        axum::serve(listener, app)
+            .with_graceful_shutdown(shutdown_signal())
+            .await?;
         // pat
         jobs.shutdown().await;
         // end
@@ -106,7 +119,10 @@ async fn login(
     Form(login): Form<Login>,
 ) -> Result<(), StatusCode> {
     let unavailable = |_| StatusCode::SERVICE_UNAVAILABLE;
-    let user = user::Entity::find().filter(user::Column::Name.eq(login.user)).one(&ctx.db).await;
+    let user = user::Entity::find()
+        .filter(user::Column::Name.eq(login.user))
+        .one(&ctx.db)
+        .await;
     let user = user.map_err(unavailable)?.ok_or(StatusCode::FORBIDDEN)?;
     let inserted = session.insert("user", user.name).await;
     inserted.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
@@ -115,8 +131,10 @@ async fn login(
 // pat
 /// Has the routes for tokens know who is signed in.
 async fn caller(session: Session, mut request: Request, next: Next) -> Response {
-    if let Ok(Some(Ok(owner))) = session.get("user").await.map(|user| user.map(Owner::new::<String>)) {
-        request.extensions_mut().insert(Caller::cookie_authenticated(owner));
+    if let Ok(Some(owner)) = session.get("user").await {
+        request
+            .extensions_mut()
+            .insert(Caller::cookie_authenticated(owner));
     }
     next.run(request).await
 }

@@ -82,7 +82,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("Listening on http://{}", listener.local_addr()?);
     let mut terminate = signal(SignalKind::terminate())?;
     axum::serve(listener, app)
-        .with_graceful_shutdown(async move { drop(terminate.recv().await) })
+        .with_graceful_shutdown(async move {
+            terminate.recv().await;
+        })
         .await?;
     // pat
     jobs.shutdown().await;
@@ -103,7 +105,9 @@ async fn login(mut auth: AuthSession, Form(login): Form<Login>) -> Result<(), St
 /// Has the routes for tokens know who is signed in.
 async fn caller(auth: AuthSession, mut request: Request, next: Next) -> Response {
     if let Some(Ok(owner)) = auth.user.map(|user| Owner::new(user.0)) {
-        request.extensions_mut().insert(Caller::cookie_authenticated(owner));
+        request
+            .extensions_mut()
+            .insert(Caller::cookie_authenticated(owner));
     }
     next.run(request).await
 }
@@ -114,7 +118,10 @@ struct LoginSessions;
 
 impl SessionInvalidator for LoginSessions {
     fn detach(&self, extensions: &mut Extensions) -> Result<Option<Destroy>, BoxError> {
-        extensions.get_mut::<AuthSession>().ok_or("axum-login's layer is missing")?.user = None;
+        extensions
+            .get_mut::<AuthSession>()
+            .ok_or("axum-login's layer is missing")?
+            .user = None;
         TowerSessions014.detach(extensions)
     }
 }

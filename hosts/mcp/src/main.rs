@@ -11,7 +11,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Form, Router};
 // pat
-use pat_core::{Caller, Owner, Pats};
+use pat_core::{Caller, Pats};
 use pat_sqlx::SqliteStore;
 use pat_tower::api::Api;
 use pat_tower::{Pat, PatLayer, TowerSessions, UntilInvalidLayer};
@@ -47,7 +47,8 @@ impl ServerHandler for Tools {}
 async fn main() -> Result<(), Box<dyn Error>> {
     let config = StreamableHttpServerConfig::default();
     let sessions = config.cancellation_token.clone();
-    let mcp = StreamableHttpService::new(|| Ok(Tools), Arc::<LocalSessionManager>::default(), config);
+    let mcp =
+        StreamableHttpService::new(|| Ok(Tools), Arc::<LocalSessionManager>::default(), config);
     // pat
     let pats = Pats::builder(Arc::new(SqliteStore::open("pat.db").await?)).build();
     let jobs = pats.start();
@@ -97,8 +98,10 @@ async fn login(session: Session, Form(login): Form<Login>) -> Result<(), StatusC
 // pat
 /// Has the routes for tokens know who is signed in.
 async fn caller(session: Session, mut request: Request, next: Next) -> Response {
-    if let Ok(Some(Ok(owner))) = session.get("user").await.map(|user| user.map(Owner::new::<String>)) {
-        request.extensions_mut().insert(Caller::cookie_authenticated(owner));
+    if let Ok(Some(owner)) = session.get("user").await {
+        request
+            .extensions_mut()
+            .insert(Caller::cookie_authenticated(owner));
     }
     next.run(request).await
 }

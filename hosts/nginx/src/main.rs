@@ -14,7 +14,7 @@ use axum::{Form, Router};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 // pat
-use pat_core::{Caller, Owner, Pats};
+use pat_core::{Caller, Pats};
 use pat_mail::{Composer, SmtpMailer};
 use pat_sqlx::SqliteStore;
 use pat_tower::api::Api;
@@ -29,7 +29,9 @@ use tower_sessions::{MemoryStore, Session, SessionManagerLayer};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let users = SqliteConnectOptions::new().filename("users.db").create_if_missing(true);
+    let users = SqliteConnectOptions::new()
+        .filename("users.db")
+        .create_if_missing(true);
     let users = SqlitePool::connect_with(users).await?;
     for statement in [
         "CREATE TABLE IF NOT EXISTS users (name TEXT PRIMARY KEY)",
@@ -43,7 +45,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let store = Arc::new(SqliteStore::open("pat.db").await?);
     let pats = Pats::builder(store).notifier(Arc::new(mailer)).build();
     let jobs = pats.start();
-    let pages = Pages::new(pats.clone()).with_sign_in_url("/login?return_to=").with_stripped_prefix("/app");
+    let pages = Pages::new(pats.clone())
+        .with_sign_in_url("/login?return_to=")
+        .with_stripped_prefix("/app");
     // end
     let app = Router::new()
         .route("/login", post(login))
@@ -98,8 +102,10 @@ async fn login(
 // pat
 /// Has the routes for tokens know who is signed in.
 async fn caller(session: Session, mut request: Request, next: Next) -> Response {
-    if let Ok(Some(Ok(owner))) = session.get("user").await.map(|user| user.map(Owner::new::<String>)) {
-        request.extensions_mut().insert(Caller::cookie_authenticated(owner));
+    if let Ok(Some(owner)) = session.get("user").await {
+        request
+            .extensions_mut()
+            .insert(Caller::cookie_authenticated(owner));
     }
     next.run(request).await
 }

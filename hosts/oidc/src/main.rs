@@ -12,11 +12,12 @@ use axum::response::{Redirect, Response};
 use axum::routing::get;
 use openidconnect::core::{CoreAuthenticationFlow, CoreClient, CoreProviderMetadata};
 use openidconnect::{
-    AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet, EndpointNotSet, EndpointSet,
-    IssuerUrl, Nonce, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, TokenResponse, reqwest,
+    AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet, EndpointNotSet,
+    EndpointSet, IssuerUrl, Nonce, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, TokenResponse,
+    reqwest,
 };
 // pat
-use pat_core::{Caller, Owner, Pats};
+use pat_core::{Caller, Pats};
 use pat_sqlx::SqliteStore;
 use pat_tower::api::Api;
 use pat_tower::{Pat, PatLayer, TowerSessions};
@@ -50,7 +51,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let http = reqwest::ClientBuilder::new().redirect(redirects).build()?;
     let issuer = IssuerUrl::new(std::env::var("OIDC_ISSUER")?)?;
     let metadata = CoreProviderMetadata::discover_async(issuer, &http).await?;
-    let (id, secret) = (ClientId::new("host".into()), ClientSecret::new("secret".into()));
+    let (id, secret) = (
+        ClientId::new("host".into()),
+        ClientSecret::new("secret".into()),
+    );
     let client = CoreClient::from_provider_metadata(metadata, id, Some(secret))
         .set_redirect_uri(RedirectUrl::new(format!("{base}/callback"))?);
     // pat
@@ -71,7 +75,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("Listening on {base}");
     let mut terminate = signal(SignalKind::terminate())?;
     axum::serve(listener, app)
-        .with_graceful_shutdown(async move { drop(terminate.recv().await) })
+        .with_graceful_shutdown(async move {
+            terminate.recv().await;
+        })
         .await?;
     // pat
     jobs.shutdown().await;
@@ -83,7 +89,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn login(State(provider): State<Provider>, session: Session) -> Result<Redirect, StatusCode> {
     let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
     let flow = CoreAuthenticationFlow::AuthorizationCode;
-    let request = provider.client.authorize_url(flow, CsrfToken::new_random, Nonce::new_random);
+    let request = provider
+        .client
+        .authorize_url(flow, CsrfToken::new_random, Nonce::new_random);
     let (url, state, nonce) = request.set_pkce_challenge(challenge).url();
     let inserted = session.insert("sign-in", (state, nonce, verifier)).await;
     inserted.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
@@ -103,7 +111,9 @@ async fn callback(
     Query(callback): Query<Callback>,
 ) -> Result<Redirect, StatusCode> {
     let unavailable = |_| StatusCode::SERVICE_UNAVAILABLE;
-    let pending = session.remove::<(CsrfToken, Nonce, PkceCodeVerifier)>("sign-in").await;
+    let pending = session
+        .remove::<(CsrfToken, Nonce, PkceCodeVerifier)>("sign-in")
+        .await;
     let pending = pending.map_err(unavailable)?;
     let (state, nonce, verifier) = pending.ok_or(StatusCode::BAD_REQUEST)?;
     if *state.secret() != callback.state {
@@ -131,15 +141,21 @@ impl Provider {
         let response = request.request_async(&self.http).await?;
         let token = response.id_token().ok_or("no ID token")?;
         let claims = token.claims(&self.client.id_token_verifier(), &nonce)?;
-        Ok(format!("{}|{}", claims.issuer().as_str(), claims.subject().as_str()))
+        Ok(format!(
+            "{}|{}",
+            claims.issuer().as_str(),
+            claims.subject().as_str()
+        ))
     }
 }
 
 // pat
 /// Has the routes for tokens know who is signed in.
 async fn caller(session: Session, mut request: Request, next: Next) -> Response {
-    if let Ok(Some(Ok(owner))) = session.get("user").await.map(|user| user.map(Owner::new::<String>)) {
-        request.extensions_mut().insert(Caller::cookie_authenticated(owner));
+    if let Ok(Some(owner)) = session.get("user").await {
+        request
+            .extensions_mut()
+            .insert(Caller::cookie_authenticated(owner));
     }
     next.run(request).await
 }

@@ -10,7 +10,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Form, Router};
 // pat
-use pat_core::{Caller, Owner, Pats};
+use pat_core::{Caller, Pats};
 use pat_sqlx::SqliteStore;
 use pat_tower::api::Api;
 use pat_tower::{Pat, PatLayer, TowerSessions};
@@ -39,7 +39,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("Listening on http://{}", listener.local_addr()?);
     let mut terminate = signal(SignalKind::terminate())?;
     axum::serve(listener, app)
-        .with_graceful_shutdown(async move { drop(terminate.recv().await) })
+        .with_graceful_shutdown(async move {
+            terminate.recv().await;
+        })
         .await?;
     // pat
     jobs.shutdown().await;
@@ -61,8 +63,10 @@ async fn login(session: Session, Form(login): Form<Login>) -> Result<(), StatusC
 // pat
 /// Has the routes for tokens know who is signed in.
 async fn caller(session: Session, mut request: Request, next: Next) -> Response {
-    if let Ok(Some(Ok(owner))) = session.get("user").await.map(|user| user.map(Owner::new::<String>)) {
-        request.extensions_mut().insert(Caller::cookie_authenticated(owner));
+    if let Ok(Some(owner)) = session.get("user").await {
+        request
+            .extensions_mut()
+            .insert(Caller::cookie_authenticated(owner));
     }
     next.run(request).await
 }

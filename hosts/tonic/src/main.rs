@@ -70,7 +70,9 @@ async fn caller(
 ) -> HttpResponse {
     // The host's sign-in, which would check the password.
     if let Some(Ok(owner)) = basic.map(|basic| Owner::new(basic.username())) {
-        request.extensions_mut().insert(Caller::cookie_authenticated(owner));
+        request
+            .extensions_mut()
+            .insert(Caller::cookie_authenticated(owner));
     }
     next.run(request).await
 }
