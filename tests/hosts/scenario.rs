@@ -156,7 +156,7 @@ async fn pages_know_the_prefix(browser: &Browser<'_>) {
     assert_eq!(anonymous.status, 303, "{anonymous:?}");
     let mut lines = anonymous.head.lines();
     let location = lines.find_map(|line| line.strip_prefix("location: "));
-    assert_eq!(location, Some("/app/login?return_to=%2Fapp%2Ftokens"));
+    assert_eq!(location, Some("/app/login?return_to=/app/tokens"));
 }
 
 /// Sends SIGTERM, on which the host is to end.

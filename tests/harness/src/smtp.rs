@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use pat_mail::{Composer, SmtpMailer};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 use crate::mail::Mail;
 use crate::python;
@@ -138,7 +138,10 @@ impl Ca {
         let key = KeyPair::generate().expect("a key");
         let root = params.self_signed(&key).expect("a root certificate");
         let issuer = Issuer::new(params, key);
-        let params = CertificateParams::new([server.to_owned()]).expect("a name");
+        let mut params = CertificateParams::new([server.to_owned()]).expect("a name");
+        // OpenSSL takes a certificate whose subject is its issuer for self-signed.
+        let name = &mut params.distinguished_name;
+        name.push(DnType::CommonName, server);
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &issuer).expect("a certificate");
         let ca = Self { folder };
