@@ -20,7 +20,7 @@ use hyper_util::service::TowerToHyperService;
 use pat_core::{BoxError, Caller, Owner, Pats};
 use pat_sqlx::SqliteStore;
 use pat_tower::api::Api;
-use pat_tower::{Destroy, Pat, PatLayer, SessionInvalidator};
+use pat_tower::{Destroy, PatLayer, SessionInvalidator, SignedIn};
 // end
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -51,6 +51,10 @@ impl Sessions {
         id
     }
 
+    fn end(&self, id: &str) {
+        self.0.lock().expect("no poison").remove(id);
+    }
+
     fn of<B>(&self, request: &Request<B>) -> Session {
         let cookie = request.headers().get(COOKIE);
         let cookie = cookie.and_then(|cookie| cookie.to_str().ok());
@@ -66,10 +70,7 @@ impl SessionInvalidator for Sessions {
     fn detach(&self, extensions: &mut Extensions) -> Result<Option<Destroy>, BoxError> {
         let session = extensions.get_mut::<Session>().ok_or("no session")?;
         let (sessions, id) = (self.clone(), std::mem::take(session).id);
-        Ok(Some(Box::pin(async move {
-            sessions.0.lock().expect("no poison").remove(&id);
-            Ok(())
-        })))
+        Ok(Some(Box::pin(async move { Ok(sessions.end(&id)) })))
     }
 }
 // end
@@ -81,16 +82,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let pats = Pats::builder(Arc::new(SqliteStore::open("pat.db").await?)).build();
     let jobs = pats.start();
     let tokens = Api::new(pats.clone()).router::<()>();
-    let layer = PatLayer::optional(pats)
-        .with_session_invalidator(sessions.clone())
-        .wrap_body();
+    let layer = PatLayer::optional(pats).with_session_invalidator(sessions.clone()).wrap_body();
     // end
     let tokens = ServiceExt::<Request<Incoming>>::map_response(tokens, boxed);
     let tokens = BoxCloneSyncService::new(tokens);
     let inside = sessions.clone();
-    let inner = layer.layer(service_fn(move |request| {
-        answer(tokens.clone(), inside.clone(), request)
-    }));
+    let inner =
+        layer.layer(service_fn(move |request| answer(tokens.clone(), inside.clone(), request)));
     let app = service_fn(move |mut request: Request<Incoming>| {
         let session = sessions.of(&request);
         request.extensions_mut().insert(session);
@@ -128,15 +126,13 @@ async fn answer(
 ) -> Result<Response<BoxBody>, Infallible> {
     let session = request.extensions().get::<Session>();
     let user = session.and_then(|session| session.user.clone());
+    // pat
+    if let Some(Ok(owner)) = user.map(Owner::new) {
+        request.extensions_mut().insert(Caller::cookie_authenticated(owner));
+    }
+    // end
     let path = request.uri().to_string();
     if let Some(path) = path.strip_prefix("/rest/pat/latest") {
-        // pat
-        if let Some(Ok(owner)) = user.map(Owner::new) {
-            request
-                .extensions_mut()
-                .insert(Caller::cookie_authenticated(owner));
-        }
-        // end
         *request.uri_mut() = path.parse().expect("the rest of a URI");
         return tokens.oneshot(request).await;
     }
@@ -151,12 +147,9 @@ async fn answer(
             (response.header(SET_COOKIE, cookie), String::new())
         }
         // pat
-        "/whoami" => match Pat::of(request.extensions())
-            .map(|pat| pat.owner().to_string())
-            .or(user)
-        {
+        "/whoami" => match SignedIn::of(request.extensions()) {
+            Some(SignedIn(user)) => (response, user.owner().to_string()),
             // end
-            Some(user) => (response, user),
             None => (response.status(StatusCode::UNAUTHORIZED), String::new()),
         },
         _ => (response.status(StatusCode::NOT_FOUND), String::new()),

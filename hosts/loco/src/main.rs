@@ -23,7 +23,7 @@ use loco_rs::task::Tasks;
 // pat
 use pat_core::{Caller, Pats};
 use pat_tower::api::Api;
-use pat_tower::{Pat, PatLayer, TowerSessions};
+use pat_tower::{PatLayer, SignedIn, TowerSessions};
 // end
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde::Deserialize;
@@ -54,38 +54,31 @@ impl Hooks for App {
     }
 
     fn routes(_: &AppContext) -> AppRoutes {
-        let routes = Routes::new()
-            .add("/login", post(login))
-            .add("/whoami", get(whoami));
-        AppRoutes::empty().add_route(routes)
+        AppRoutes::empty().add_route(Routes::new().add("/login", post(login)))
     }
 
     /// In place of `after_routes` and `on_shutdown`: loco calls the latter before the last requests have
     /// been answered.
     async fn serve(app: axum::Router, ctx: &AppContext, params: &ServeParams) -> Result<()> {
         // pat
-        let store = pat_sqlx::connect(&ctx.config.database.uri)
-            .await
-            .map_err(Error::wrap)?;
+        let store = pat_sqlx::connect(&ctx.config.database.uri).await.map_err(Error::wrap)?;
         let pats = Pats::builder(store.tokens()).build();
         let jobs = pats.start();
         // end
         let app = app
             // pat
+            .route("/whoami", get(async |SignedIn(user): SignedIn| user.owner().to_string()))
             .nest("/rest/pat/latest", Api::new(pats.clone()).router())
-            .layer(from_fn(caller))
+            // end
+            .layer(from_fn(current_user))
+            // pat
             .layer(PatLayer::optional(pats).with_session_invalidator(TowerSessions))
             // end
             .layer(SessionManagerLayer::new(MemoryStore::default()).with_secure(false));
-        let address = (
-            params.binding.as_str(),
-            u16::try_from(params.port).map_err(Error::wrap)?,
-        );
+        let address = (params.binding.as_str(), u16::try_from(params.port).map_err(Error::wrap)?);
         let listener = TcpListener::bind(address).await?;
         println!("Listening on http://{}", listener.local_addr()?);
-        axum::serve(listener, app)
-            .with_graceful_shutdown(shutdown_signal())
-            .await?;
+        axum::serve(listener, app).with_graceful_shutdown(shutdown_signal()).await?;
         // pat
         jobs.shutdown().await;
         // end
@@ -118,34 +111,28 @@ async fn login(
     session: Session,
     Form(login): Form<Login>,
 ) -> Result<(), StatusCode> {
-    let unavailable = |_| StatusCode::SERVICE_UNAVAILABLE;
-    let user = user::Entity::find()
-        .filter(user::Column::Name.eq(login.user))
-        .one(&ctx.db)
-        .await;
-    let user = user.map_err(unavailable)?.ok_or(StatusCode::FORBIDDEN)?;
-    let inserted = session.insert("user", user.name).await;
-    inserted.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
+    let user = user::Entity::find().filter(user::Column::Name.eq(login.user)).one(&ctx.db).await;
+    let user = user.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+    let user = user.ok_or(StatusCode::FORBIDDEN)?;
+    session.cycle_id().await.map_err(unavailable)?;
+    session.insert("user", user.name).await.map_err(unavailable)
 }
 
-// pat
-/// Has the routes for tokens know who is signed in.
-async fn caller(session: Session, mut request: Request, next: Next) -> Response {
-    if let Ok(Some(owner)) = session.get("user").await {
-        request
-            .extensions_mut()
-            .insert(Caller::cookie_authenticated(owner));
-    }
-    next.run(request).await
-}
-// end
-
-async fn whoami(pat: Option<Pat>, session: Session) -> Result<String, StatusCode> {
+/// Finds out who is signed in.
+async fn current_user(
+    session: Session,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, StatusCode> {
+    let user = session.get("user").await.map_err(unavailable)?;
     // pat
-    if let Some(pat) = pat {
-        return Ok(pat.owner().to_string());
+    if let Some(owner) = user {
+        request.extensions_mut().insert(Caller::cookie_authenticated(owner));
     }
     // end
-    let user = session.get("user").await.ok().flatten();
-    user.ok_or(StatusCode::UNAUTHORIZED)
+    Ok(next.run(request).await)
+}
+
+fn unavailable(_: tower_sessions::session::Error) -> StatusCode {
+    StatusCode::SERVICE_UNAVAILABLE
 }

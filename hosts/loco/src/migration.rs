@@ -18,16 +18,10 @@ struct Users;
 impl MigrationTrait for Users {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let mut table = Table::create();
-        table
-            .table("user")
-            .col(pk_auto("id"))
-            .col(string_uniq("name"));
+        table.table("user").col(pk_auto("id")).col(string_uniq("name"));
         manager.create_table(table).await?;
         let mut alice = Query::insert();
-        alice
-            .into_table("user")
-            .columns(["name"])
-            .values_panic(["alice".into()]);
+        alice.into_table("user").columns(["name"]).values_panic(["alice".into()]);
         manager.execute(alice).await
     }
 }

@@ -5,22 +5,23 @@ use std::error::Error;
 use std::sync::Arc;
 
 use axum::extract::Request;
-use axum::http::{Extensions, StatusCode};
+use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Form, Router};
-use axum_login::tower_sessions::{MemoryStore, SessionManagerLayer};
-use axum_login::{AuthManagerLayerBuilder, AuthUser, AuthnBackend};
+use axum_login::{AuthManager, AuthUser, AuthnBackend};
 // pat
-use pat_core::{BoxError, Caller, Owner, Pats};
+use pat_core::{Caller, Owner, Pats};
 use pat_sqlx::SqliteStore;
 use pat_tower::api::Api;
-use pat_tower::{Destroy, Pat, PatLayer, SessionInvalidator, TowerSessions014};
+use pat_tower::{PatLayer, SignedIn, TowerSessions014};
 // end
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tower::layer::layer_fn;
+use tower_sessions::{MemoryStore, SessionManagerLayer};
 
 type AuthSession = axum_login::AuthSession<Users>;
 
@@ -64,20 +65,23 @@ impl AuthnBackend for Users {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let sessions = SessionManagerLayer::new(MemoryStore::default()).with_secure(false);
     // pat
     let pats = Pats::builder(Arc::new(SqliteStore::open("pat.db").await?)).build();
     let jobs = pats.start();
     // end
     let app = Router::new()
         .route("/login", post(login))
-        .route("/whoami", get(whoami))
         // pat
+        .route("/whoami", get(async |SignedIn(user): SignedIn| user.owner().to_string()))
         .nest("/rest/pat/latest", Api::new(pats.clone()).router())
-        .layer(from_fn(caller))
-        .layer(PatLayer::optional(pats).with_session_invalidator(LoginSessions))
         // end
-        .layer(AuthManagerLayerBuilder::new(Users, sessions).build());
+        .layer(from_fn(current_user))
+        // These two are what an `AuthManagerLayer` is made of.
+        .layer(layer_fn(|inner| AuthManager::new(inner, Users, "axum-login.data")))
+        // pat
+        .layer(PatLayer::optional(pats).with_session_invalidator(TowerSessions014))
+        // end
+        .layer(SessionManagerLayer::new(MemoryStore::default()).with_secure(false));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("Listening on http://{}", listener.local_addr()?);
     let mut terminate = signal(SignalKind::terminate())?;
@@ -101,37 +105,13 @@ async fn login(mut auth: AuthSession, Form(login): Form<Login>) -> Result<(), St
     signed_in.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
 }
 
-// pat
-/// Has the routes for tokens know who is signed in.
-async fn caller(auth: AuthSession, mut request: Request, next: Next) -> Response {
-    if let Some(Ok(owner)) = auth.user.map(|user| Owner::new(user.0)) {
-        request
-            .extensions_mut()
-            .insert(Caller::cookie_authenticated(owner));
-    }
-    next.run(request).await
-}
-
-/// Also forgets the user whom axum-login has already read from the session.
-#[derive(Debug)]
-struct LoginSessions;
-
-impl SessionInvalidator for LoginSessions {
-    fn detach(&self, extensions: &mut Extensions) -> Result<Option<Destroy>, BoxError> {
-        extensions
-            .get_mut::<AuthSession>()
-            .ok_or("axum-login's layer is missing")?
-            .user = None;
-        TowerSessions014.detach(extensions)
-    }
-}
-// end
-
-async fn whoami(pat: Option<Pat>, auth: AuthSession) -> Result<String, StatusCode> {
+/// Finds out who is signed in.
+async fn current_user(auth: AuthSession, mut request: Request, next: Next) -> Response {
+    let user = auth.user.map(|user| user.0);
     // pat
-    if let Some(pat) = pat {
-        return Ok(pat.owner().to_string());
+    if let Some(Ok(owner)) = user.map(Owner::new) {
+        request.extensions_mut().insert(Caller::cookie_authenticated(owner));
     }
     // end
-    auth.user.map(|user| user.0).ok_or(StatusCode::UNAUTHORIZED)
+    next.run(request).await
 }

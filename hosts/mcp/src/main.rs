@@ -14,7 +14,7 @@ use axum::{Form, Router};
 use pat_core::{Caller, Pats};
 use pat_sqlx::SqliteStore;
 use pat_tower::api::Api;
-use pat_tower::{Pat, PatLayer, TowerSessions, UntilInvalidLayer};
+use pat_tower::{Pat, PatLayer, SignedIn, TowerSessions, UntilInvalidLayer};
 // end
 use rmcp::handler::server::tool::Extension;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
@@ -61,10 +61,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // end
     let app = Router::new()
         .route("/login", post(login))
-        .route("/whoami", get(whoami))
         // pat
+        .route("/whoami", get(async |SignedIn(user): SignedIn| user.owner().to_string()))
         .nest("/rest/pat/latest", Api::new(pats.clone()).router())
-        .layer(from_fn(caller))
+        // end
+        .layer(from_fn(current_user))
+        // pat
         .layer(PatLayer::optional(pats).with_session_invalidator(TowerSessions))
         // end
         .layer(SessionManagerLayer::new(MemoryStore::default()).with_secure(false))
@@ -91,23 +93,25 @@ struct Login {
 
 /// The host's sign-in, which would ask for a password.
 async fn login(session: Session, Form(login): Form<Login>) -> Result<(), StatusCode> {
-    let inserted = session.insert("user", login.user).await;
-    inserted.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
+    session.cycle_id().await.map_err(unavailable)?;
+    session.insert("user", login.user).await.map_err(unavailable)
 }
 
-// pat
-/// Has the routes for tokens know who is signed in.
-async fn caller(session: Session, mut request: Request, next: Next) -> Response {
-    if let Ok(Some(owner)) = session.get("user").await {
-        request
-            .extensions_mut()
-            .insert(Caller::cookie_authenticated(owner));
+/// Finds out who is signed in.
+async fn current_user(
+    session: Session,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, StatusCode> {
+    let user = session.get("user").await.map_err(unavailable)?;
+    // pat
+    if let Some(owner) = user {
+        request.extensions_mut().insert(Caller::cookie_authenticated(owner));
     }
-    next.run(request).await
+    // end
+    Ok(next.run(request).await)
 }
-// end
 
-async fn whoami(session: Session) -> Result<String, StatusCode> {
-    let user = session.get("user").await.ok().flatten();
-    user.ok_or(StatusCode::UNAUTHORIZED)
+fn unavailable(_: tower_sessions::session::Error) -> StatusCode {
+    StatusCode::SERVICE_UNAVAILABLE
 }

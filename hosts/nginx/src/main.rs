@@ -16,10 +16,9 @@ use axum_server::tls_rustls::RustlsConfig;
 // pat
 use pat_core::{Caller, Pats};
 use pat_mail::{Composer, SmtpMailer};
-use pat_sqlx::SqliteStore;
 use pat_tower::api::Api;
 use pat_tower::pages::Pages;
-use pat_tower::{Pat, PatLayer, TowerSessions};
+use pat_tower::{PatLayer, SignedIn, TowerSessions};
 // end
 use serde::Deserialize;
 use sqlx::SqlitePool;
@@ -29,9 +28,7 @@ use tower_sessions::{MemoryStore, Session, SessionManagerLayer};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let users = SqliteConnectOptions::new()
-        .filename("users.db")
-        .create_if_missing(true);
+    let users = SqliteConnectOptions::new().filename("users.db").create_if_missing(true);
     let users = SqlitePool::connect_with(users).await?;
     for statement in [
         "CREATE TABLE IF NOT EXISTS users (name TEXT PRIMARY KEY)",
@@ -42,21 +39,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // pat
     let composer = Composer::builder("Example <noreply@example.com>").build()?;
     let mailer = SmtpMailer::new(composer, &"smtps://mail.example.com".parse()?)?;
-    let store = Arc::new(SqliteStore::open("pat.db").await?);
+    let store = Arc::new(pat_sqlx::SqliteStore::open("pat.db").await?);
     let pats = Pats::builder(store).notifier(Arc::new(mailer)).build();
     let jobs = pats.start();
-    let pages = Pages::new(pats.clone())
-        .with_sign_in_url("/login?return_to=")
-        .with_stripped_prefix("/app");
+    let pages = Pages::new(pats.clone()).with_stripped_prefix("/app");
     // end
     let app = Router::new()
         .route("/login", post(login))
-        .route("/whoami", get(whoami))
+        // pat
+        .route("/whoami", get(async |SignedIn(user): SignedIn| user.owner().to_string()))
+        // end
         .with_state(users)
         // pat
-        .merge(pages.router())
+        .merge(pages.with_sign_in_url("/login?return_to=").router())
         .nest("/rest/pat/latest", Api::new(pats.clone()).router())
-        .layer(from_fn(caller))
+        // end
+        .layer(from_fn(current_user))
+        // pat
         .layer(PatLayer::optional(pats).with_session_invalidator(TowerSessions))
         // end
         .layer(SessionManagerLayer::new(MemoryStore::default()));
@@ -95,28 +94,25 @@ async fn login(
     let user = user.bind(login.user).fetch_optional(&users).await;
     let user = user.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
     let user = user.ok_or(StatusCode::FORBIDDEN)?;
-    let inserted = session.insert("user", user).await;
-    inserted.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
+    session.cycle_id().await.map_err(unavailable)?;
+    session.insert("user", user).await.map_err(unavailable)
 }
 
-// pat
-/// Has the routes for tokens know who is signed in.
-async fn caller(session: Session, mut request: Request, next: Next) -> Response {
-    if let Ok(Some(owner)) = session.get("user").await {
-        request
-            .extensions_mut()
-            .insert(Caller::cookie_authenticated(owner));
-    }
-    next.run(request).await
-}
-// end
-
-async fn whoami(pat: Option<Pat>, session: Session) -> Result<String, StatusCode> {
+/// Finds out who is signed in.
+async fn current_user(
+    session: Session,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, StatusCode> {
+    let user = session.get("user").await.map_err(unavailable)?;
     // pat
-    if let Some(pat) = pat {
-        return Ok(pat.owner().to_string());
+    if let Some(owner) = user {
+        request.extensions_mut().insert(Caller::cookie_authenticated(owner));
     }
     // end
-    let user = session.get("user").await.ok().flatten();
-    user.ok_or(StatusCode::UNAUTHORIZED)
+    Ok(next.run(request).await)
+}
+
+fn unavailable(_: tower_sessions::session::Error) -> StatusCode {
+    StatusCode::SERVICE_UNAVAILABLE
 }

@@ -20,7 +20,7 @@ use openidconnect::{
 use pat_core::{Caller, Pats};
 use pat_sqlx::SqliteStore;
 use pat_tower::api::Api;
-use pat_tower::{Pat, PatLayer, TowerSessions};
+use pat_tower::{PatLayer, SignedIn, TowerSessions};
 // end
 use serde::Deserialize;
 use tokio::net::TcpListener;
@@ -51,10 +51,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let http = reqwest::ClientBuilder::new().redirect(redirects).build()?;
     let issuer = IssuerUrl::new(std::env::var("OIDC_ISSUER")?)?;
     let metadata = CoreProviderMetadata::discover_async(issuer, &http).await?;
-    let (id, secret) = (
-        ClientId::new("host".into()),
-        ClientSecret::new("secret".into()),
-    );
+    let (id, secret) = (ClientId::new("host".into()), ClientSecret::new("secret".into()));
     let client = CoreClient::from_provider_metadata(metadata, id, Some(secret))
         .set_redirect_uri(RedirectUrl::new(format!("{base}/callback"))?);
     // pat
@@ -64,11 +61,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let app = Router::new()
         .route("/login", get(login))
         .route("/callback", get(callback))
-        .route("/whoami", get(whoami))
+        // pat
+        .route("/whoami", get(async |SignedIn(user): SignedIn| user.owner().to_string()))
+        // end
         .with_state(Provider { client, http })
         // pat
         .nest("/rest/pat/latest", Api::new(pats.clone()).router())
-        .layer(from_fn(caller))
+        // end
+        .layer(from_fn(current_user))
+        // pat
         .layer(PatLayer::optional(pats).with_session_invalidator(TowerSessions))
         // end
         .layer(SessionManagerLayer::new(MemoryStore::default()).with_secure(false));
@@ -89,12 +90,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn login(State(provider): State<Provider>, session: Session) -> Result<Redirect, StatusCode> {
     let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
     let flow = CoreAuthenticationFlow::AuthorizationCode;
-    let request = provider
-        .client
-        .authorize_url(flow, CsrfToken::new_random, Nonce::new_random);
+    let request = provider.client.authorize_url(flow, CsrfToken::new_random, Nonce::new_random);
     let (url, state, nonce) = request.set_pkce_challenge(challenge).url();
-    let inserted = session.insert("sign-in", (state, nonce, verifier)).await;
-    inserted.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+    session.insert("sign-in", (state, nonce, verifier)).await.map_err(unavailable)?;
     Ok(Redirect::to(url.as_str()))
 }
 
@@ -110,10 +108,7 @@ async fn callback(
     session: Session,
     Query(callback): Query<Callback>,
 ) -> Result<Redirect, StatusCode> {
-    let unavailable = |_| StatusCode::SERVICE_UNAVAILABLE;
-    let pending = session
-        .remove::<(CsrfToken, Nonce, PkceCodeVerifier)>("sign-in")
-        .await;
+    let pending = session.remove::<(CsrfToken, Nonce, PkceCodeVerifier)>("sign-in").await;
     let pending = pending.map_err(unavailable)?;
     let (state, nonce, verifier) = pending.ok_or(StatusCode::BAD_REQUEST)?;
     if *state.secret() != callback.state {
@@ -141,32 +136,25 @@ impl Provider {
         let response = request.request_async(&self.http).await?;
         let token = response.id_token().ok_or("no ID token")?;
         let claims = token.claims(&self.client.id_token_verifier(), &nonce)?;
-        Ok(format!(
-            "{}|{}",
-            claims.issuer().as_str(),
-            claims.subject().as_str()
-        ))
+        Ok(format!("{}|{}", claims.issuer().as_str(), claims.subject().as_str()))
     }
 }
 
-// pat
-/// Has the routes for tokens know who is signed in.
-async fn caller(session: Session, mut request: Request, next: Next) -> Response {
-    if let Ok(Some(owner)) = session.get("user").await {
-        request
-            .extensions_mut()
-            .insert(Caller::cookie_authenticated(owner));
-    }
-    next.run(request).await
-}
-// end
-
-async fn whoami(pat: Option<Pat>, session: Session) -> Result<String, StatusCode> {
+/// Finds out who is signed in.
+async fn current_user(
+    session: Session,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, StatusCode> {
+    let user = session.get("user").await.map_err(unavailable)?;
     // pat
-    if let Some(pat) = pat {
-        return Ok(pat.owner().to_string());
+    if let Some(owner) = user {
+        request.extensions_mut().insert(Caller::cookie_authenticated(owner));
     }
     // end
-    let user = session.get("user").await.ok().flatten();
-    user.ok_or(StatusCode::UNAUTHORIZED)
+    Ok(next.run(request).await)
+}
+
+fn unavailable(_: tower_sessions::session::Error) -> StatusCode {
+    StatusCode::SERVICE_UNAVAILABLE
 }

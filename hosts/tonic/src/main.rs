@@ -32,13 +32,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // pat
     let pats = Pats::builder(Arc::new(SqliteStore::open("pat.db").await?)).build();
     let jobs = pats.start();
-    let tokens = axum::Router::new()
-        .nest("/rest/pat/latest", Api::new(pats.clone()).router())
-        .layer(from_fn(caller));
+    let tokens = axum::Router::new().nest("/rest/pat/latest", Api::new(pats.clone()).router());
     // end
     let mut routes = Routes::new(GreeterServer::new(Host));
     // The routes for tokens are ordinary HTTP, on the same port.
-    let router = std::mem::take(routes.axum_router_mut()).merge(tokens);
+    let router =
+        std::mem::take(routes.axum_router_mut()).merge(tokens.layer(from_fn(current_user)));
     *routes.axum_router_mut() = router;
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -61,22 +60,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-// pat
-/// Has the routes for tokens know who signs in.
-async fn caller(
+/// Finds out who signs in; a real host checks the password.
+async fn current_user(
     basic: Option<TypedHeader<Authorization<Basic>>>,
     mut request: HttpRequest,
     next: Next,
 ) -> HttpResponse {
-    // The host's sign-in, which would check the password.
-    if let Some(Ok(owner)) = basic.map(|basic| Owner::new(basic.username())) {
-        request
-            .extensions_mut()
-            .insert(Caller::cookie_authenticated(owner));
+    let user = basic.map(|basic| basic.username().to_owned());
+    // pat
+    if let Some(Ok(owner)) = user.map(Owner::new) {
+        request.extensions_mut().insert(Caller::cookie_authenticated(owner));
     }
+    // end
     next.run(request).await
 }
-// end
 
 struct Host;
 
