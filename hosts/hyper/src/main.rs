@@ -19,7 +19,6 @@ use hyper_util::service::TowerToHyperService;
 // pat
 use pat_core::{BoxError, Caller, Owner, Pats};
 use pat_sqlx::SqliteStore;
-use pat_tower::api::Api;
 use pat_tower::{Destroy, PatLayer, SessionInvalidator, SignedIn};
 // end
 use tokio::net::TcpListener;
@@ -81,7 +80,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // pat
     let pats = Pats::builder(Arc::new(SqliteStore::open("pat.db").await?)).build();
     let jobs = pats.start();
-    let tokens = Api::new(pats.clone()).router::<()>();
+    let tokens = pat_tower::api::Api::new(pats.clone()).router::<()>();
     let layer = PatLayer::optional(pats).with_session_invalidator(sessions.clone()).wrap_body();
     // end
     let tokens = ServiceExt::<Request<Incoming>>::map_response(tokens, boxed);
