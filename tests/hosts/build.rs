@@ -51,7 +51,10 @@ pub(crate) fn build(host: Host) -> Option<PathBuf> {
 
 fn cargo(arguments: &[&str], host: &str) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(arguments).arg("--manifest-path").arg(manifest(host));
+    cargo
+        .args(arguments)
+        .arg("--manifest-path")
+        .arg(manifest(host));
     // The hosts are not built as the tests are.
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
@@ -72,6 +75,8 @@ pub(crate) fn lock_files_are_up_to_date() {
     let names = HOSTS.map(|host| host.name);
     let old: Vec<_> = names.into_iter().filter(|host| !is_current(host)).collect();
     let update = "cargo update --workspace --manifest-path";
-    let commands = old.iter().map(|host| format!("{update} hosts/{host}/Cargo.toml\n"));
+    let commands = old
+        .iter()
+        .map(|host| format!("{update} hosts/{host}/Cargo.toml\n"));
     assert!(old.is_empty(), "run\n{}", commands.collect::<String>());
 }

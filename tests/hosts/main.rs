@@ -75,7 +75,9 @@ const HOSTS: [Host; 8] = [
 
 fn main() -> ExitCode {
     let chosen = build::chosen();
-    let mut trials = vec![blocking_trial(markers::hosts_name_these_crates_in_few_lines)];
+    let mut trials = vec![blocking_trial(
+        markers::hosts_name_these_crates_in_few_lines,
+    )];
     if !chosen.is_empty() {
         trials.push(blocking_trial(build::lock_files_are_up_to_date));
     }

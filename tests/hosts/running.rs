@@ -44,13 +44,17 @@ impl Surroundings {
             .stdout(Stdio::piped());
         if host.name == "loco" {
             let folder = repository().join("hosts/loco/config");
-            command.env("LOCO_CONFIG_FOLDER", folder).args(["start", "--no-banner"]);
+            command
+                .env("LOCO_CONFIG_FOLDER", folder)
+                .args(["start", "--no-banner"]);
         }
         if let Some(provider) = &self.provider {
             command.env("OIDC_ISSUER", &provider.issuer);
         }
         if let Some(ca) = &self.ca {
-            command.env("TLS_CERTIFICATE", ca.certificate()).env("TLS_KEY", ca.key());
+            command
+                .env("TLS_CERTIFICATE", ca.certificate())
+                .env("TLS_KEY", ca.key());
         }
         let process = Process::try_spawn(&mut command).expect("a greeting");
         let mut browser = Browser {
@@ -110,9 +114,13 @@ impl Provider {
     async fn start() -> Self {
         let [port] = free_ports();
         let mut command = ending_with_the_tests("TERM");
-        let command = command
-            .arg(python::program())
-            .args(["-I", "-m", "oidc_provider_mock", "--port", &port.to_string()]);
+        let command = command.arg(python::program()).args([
+            "-I",
+            "-m",
+            "oidc_provider_mock",
+            "--port",
+            &port.to_string(),
+        ]);
         let command = command.stdin(Stdio::null()).stderr(Stdio::null());
         let provider = Self {
             issuer: format!("http://127.0.0.1:{port}"),

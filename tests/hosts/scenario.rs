@@ -114,7 +114,9 @@ async fn present(
         };
     };
     let mut command = Command::new(programs.join(client));
-    command.args([&running.browser.base, token]).kill_on_drop(true);
+    command
+        .args([&running.browser.base, token])
+        .kill_on_drop(true);
     let output = command.output().await.expect("a client");
     assert!(output.status.success(), "{output:?}");
     let said = String::from_utf8(output.stdout).expect("UTF-8");
@@ -132,7 +134,9 @@ fn understood(said: &str) -> Result<String, String> {
     let Some(reason) = said.strip_prefix("refused: ") else {
         return Ok(said.to_owned());
     };
-    let is_known = ["Unauthenticated", "AuthRequired"].iter().any(|it| reason.contains(it));
+    let is_known = ["Unauthenticated", "AuthRequired"]
+        .iter()
+        .any(|it| reason.contains(it));
     assert!(is_known, "{said}");
     Err(reason.to_owned())
 }
@@ -180,7 +184,9 @@ impl Held {
         user: &str,
     ) -> Self {
         let mut command = Command::new(programs.join(client));
-        command.args([&running.browser.base, token, "hold"]).kill_on_drop(true);
+        command
+            .args([&running.browser.base, token, "hold"])
+            .kill_on_drop(true);
         let mut process = command.stdout(Stdio::piped()).spawn().expect("a client");
         let output = process.stdout.take().expect("its output");
         let mut held = Self {
