@@ -15,7 +15,8 @@ use std::process::ExitCode;
 use libtest_mimic::Trial;
 use pat_harness::names::name_in_case;
 use pat_harness::proxy::NGINX;
-use pat_harness::{Plan, blocking_trial, named_trial, python};
+use pat_harness::{Plan, blocking_trial, named_trial, named_trial_with_need, python};
+use pat_servers::programs::find;
 
 const PLAN: Plan = Plan {
     folders: &[],
@@ -89,17 +90,18 @@ fn main() -> ExitCode {
 
 fn trial_of(host: Host, is_chosen: bool) -> Trial {
     let name = name_in_case(&scenario::tokens_work, host.name);
-    let missing = match host.name {
-        _ if !is_chosen => Some("chosen by PAT_TEST_HOSTS"),
-        "nginx" => NGINX.missing(),
-        "oidc" => python::missing(),
-        _ => None,
-    };
-    if let Some(reason) = missing {
-        let trial = named_trial(format!("{name} ({reason})"), async || ());
+    if !is_chosen {
+        let trial = named_trial(format!("{name} (chosen by PAT_TEST_HOSTS)"), async || ());
         return trial.with_ignored_flag(true);
     }
+    let (need, missing) = match host.name {
+        "nginx" => ("nginx", NGINX.missing()),
+        "oidc" => ("python", python::missing()),
+        _ => ("curl", find("curl").is_none().then_some("needs curl")),
+    };
     // Before its time is taken: the hosts share what they build.
     let built = build::build(host);
-    named_trial(name, move || scenario::tokens_work(host, built))
+    named_trial_with_need(name, need, missing, move || {
+        scenario::tokens_work(host, built)
+    })
 }

@@ -55,7 +55,7 @@
 #![cfg_attr(
     docsrs,
     doc = concat!(
-        "\n![The tokens of a user](data:image/png;base64,",
+        "\n\n![The tokens of a user](data:image/png;base64,",
         include_str!("../../docs/tokens.base64"),
         ")"
     )
