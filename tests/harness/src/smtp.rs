@@ -139,9 +139,8 @@ impl Ca {
         let root = params.self_signed(&key).expect("a root certificate");
         let issuer = Issuer::new(params, key);
         let mut params = CertificateParams::new([server.to_owned()]).expect("a name");
-        // OpenSSL takes a certificate whose subject is its issuer for self-signed.
-        let name = &mut params.distinguished_name;
-        name.push(DnType::CommonName, server);
+        // OpenSSL takes a certificate with the name of its issuer for one that is signed by itself.
+        params.distinguished_name.push(DnType::CommonName, server);
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &issuer).expect("a certificate");
         let ca = Self { folder };
