@@ -104,7 +104,7 @@ async fn nginx(ca: &Ca, browser: &mut Browser<'_>) -> Proxy {
     proxy
 }
 
-/// An OpenID Connect provider of PyPI, which asks for a name and for no password.
+/// A provider for tests, which asks for a name and for no password.
 struct Provider {
     issuer: String,
     process: Child,

@@ -39,8 +39,8 @@ pub(crate) async fn tokens_work(host: Host, programs: Option<PathBuf>) {
 
     // The first use of another token, which no job has had time to write.
     let late = create(browser).await;
-    let used = present(host, &programs, &running, &late.raw).await;
-    assert_eq!(used.as_ref(), Ok(&user));
+    let presented = present(host, &programs, &running, &late.raw).await;
+    assert_eq!(presented.as_ref(), Ok(&user));
     let last_use = last_use(browser, &late).await;
     assert!(last_use.is_string(), "{last_use}");
     ends(&mut running).await;
