@@ -1,5 +1,13 @@
 #![doc = include_str!("../README.md")]
-#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    docsrs,
+    feature(doc_cfg),
+    doc = concat!(
+        "![The mail about a token that expires soon](data:image/png;base64,",
+        include_str!("../docs/expires-soon.base64"),
+        ")"
+    )
+)]
 
 mod builder;
 mod context;

@@ -52,6 +52,14 @@
 //! | `--pat-background`, `--pat-surface` | the background of the page, and of tables and forms |
 //! | `--pat-text`, `--pat-muted` | the colour of text, and of secondary text |
 //! | `--pat-border`, `--pat-radius` | the colour of lines, and the radius of corners |
+#![cfg_attr(
+    docsrs,
+    doc = concat!(
+        "\n\n![The tokens of a user](data:image/png;base64,",
+        include_str!("../../docs/tokens.base64"),
+        ")"
+    )
+)]
 
 mod admin;
 mod assets;

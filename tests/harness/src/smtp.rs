@@ -159,11 +159,13 @@ impl Ca {
         self.path("root.pem")
     }
 
-    pub(crate) fn certificate(&self) -> String {
+    /// The file with the server's certificate.
+    pub fn certificate(&self) -> String {
         self.path("server.pem")
     }
 
-    pub(crate) fn key(&self) -> String {
+    /// The file with the server's key.
+    pub fn key(&self) -> String {
         self.path("server.key")
     }
 
