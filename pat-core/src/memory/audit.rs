@@ -83,7 +83,7 @@ impl AuditStore for MemoryStore {
     }
 
     async fn raise_event_number(&self, seq: u64) -> Result<(), StoreError> {
-        let mut tables = self.tables();
+        let mut tables = self.tables()?;
         let audit = &mut tables.audit;
         let last = audit.last_number;
         let raised = seq.max(last);
