@@ -367,6 +367,8 @@ pub(super) const CALLS: &[Call] = &[
 pub(super) const ELSEWHERE: &[&str] = &[
     // It ends the jobs, whose rounds are in the table, and has tests of its own.
     "Jobs::shutdown",
+    // It asks the host's session store alone, which the host bounds.
+    "Pats::end_session",
 ];
 
 fn named() -> Filter {
