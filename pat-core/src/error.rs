@@ -159,7 +159,8 @@ pub enum PolicyError {
         /// `atlassian.pats.max.tokens.expiry.days`.
         max: u32,
     },
-    /// The request has no life span, and the setting `atlassian.pats.eternal.tokens.enabled` is `false`.
+    /// The request has no life span, so the token would never expire, and the setting
+    /// `atlassian.pats.eternal.tokens.enabled` is `false`.
     #[error("a duration is required: tokens that never expire are not allowed")]
     EternalNotAllowed,
     /// The setting `pat.create.by.token` is `capped`, which limits the expiry of new tokens

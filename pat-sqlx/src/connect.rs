@@ -115,7 +115,8 @@ impl AnyStore {
         self.0.with_callers_clock()
     }
 
-    /// Closes all connections of the store. Waits until the connections in use are returned.
+    /// Closes all connections of the store. Waits until the connections in use are returned. Later calls of
+    /// the store, or of a clone, fail.
     pub async fn close(&self) {
         self.0.close().await;
     }

@@ -73,8 +73,9 @@ pub enum ConnectError {
     #[error(transparent)]
     Outdated(StoreError),
     /// A connection has a setting that would change the meaning of the store's statements, or make its
-    /// commits less durable. On the store's own pools this means that the database did not accept the
-    /// value that the store set.
+    /// commits less durable. If the host made the pool ([`SqlxStore::new`](crate::SqlxStore::new)), correct
+    /// its connect options. If the store made it ([`connect`](crate::connect)), the database has not accepted
+    /// the value that the store set.
     #[error("the database's setting {name} is {found:?}: {needed}")]
     #[non_exhaustive]
     Setting {
