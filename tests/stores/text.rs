@@ -146,19 +146,16 @@ async fn an_edited_migration_is_refused(place: AnyDatabase) {
 async fn another_collation_is_refused(database: Database) {
     let place = AnyDatabase::Server(database);
     place.make().await;
-    for (collation, is_taken) in [("utf8mb4_general_ci", false), ("utf8mb4_nopad_bin", true)] {
-        let alter = format!("ALTER TABLE pat_owner MODIFY owner VARCHAR(255) COLLATE {collation}");
-        place.execute(&alter).await;
-        for opened in [without_migrating(&place).await, place.open().await] {
-            match opened {
-                Ok(store) if is_taken => store.close().await,
-                Err(refused) if !is_taken => {
-                    let text = refused.to_string();
-                    assert!(text.contains("pat_owner.owner"), "{text}");
-                }
-                other => panic!("{collation}: {other:?}"),
-            }
-        }
+    let opened = without_migrating(&place).await;
+    opened
+        .expect("the collation of the migrations")
+        .close()
+        .await;
+    let alter = "ALTER TABLE pat_owner MODIFY owner VARCHAR(255) COLLATE utf8mb4_general_ci";
+    place.execute(alter).await;
+    for opened in [without_migrating(&place).await, place.open().await] {
+        let refused = opened.expect_err("another collation").to_string();
+        assert!(refused.contains("pat_owner.owner"), "{refused}");
     }
 }
 
