@@ -19,8 +19,8 @@ pub(crate) enum MailSetupError {
     Smtp(#[from] SmtpError),
     #[error("--mail-from")]
     From(#[from] ComposerError),
-    #[error("--mail-dir {} cannot be written", .0.display())]
-    Folder(PathBuf, #[source] std::io::Error),
+    #[error("--mail-dir cannot be written")]
+    Folder(#[source] std::io::Error),
 }
 
 /// One mailer for each way that is given, or the log.
@@ -39,9 +39,7 @@ pub(crate) fn notifiers(
     }
     if let Some(folder) = folder {
         let notifier = FileMailer::new(composer.clone(), &folder);
-        notifier
-            .check()
-            .map_err(|source| MailSetupError::Folder(folder, source))?;
+        notifier.check().map_err(MailSetupError::Folder)?;
         notifiers.push(Arc::new(notifier));
     }
     if notifiers.is_empty() {

@@ -15,6 +15,9 @@ impl Caller {
     /// Creates a caller whom the host authenticated with a credential that browsers send by themselves: a
     /// session cookie, a Basic password, a client certificate. If a request with this caller changes
     /// something, `pat-tower` checks that no other site has caused the request (cross-site request forgery).
+    ///
+    /// The host has checked that the user is active: a caller who creates, lists or revokes tokens is not
+    /// looked up in the [`UserDirectory`](crate::UserDirectory).
     #[must_use]
     pub fn cookie_authenticated(owner: Owner) -> Self {
         Self {
@@ -25,7 +28,8 @@ impl Caller {
     }
 
     /// Creates a caller whom the host authenticated with a credential that browsers never send by
-    /// themselves, such as a custom header.
+    /// themselves, such as a custom header. As with [`Caller::cookie_authenticated`], the host has checked that
+    /// the user is active.
     #[must_use]
     pub fn header_authenticated(owner: Owner) -> Self {
         Self {

@@ -54,13 +54,17 @@ impl FileMailer {
     /// exist, writes a file and deletes that file.
     ///
     /// # Errors
-    /// Returns the error of the operating system if the folder cannot be created, or the file cannot be
+    /// Returns the error of the operating system, with the path of the folder, if the folder cannot be created, or the file cannot be
     /// written or deleted.
     pub fn check(&self) -> io::Result<()> {
-        std::fs::create_dir_all(&self.folder)?;
         let path = self.folder.join(format!(".check.{}", std::process::id()));
-        std::fs::write(&path, "check")?;
-        std::fs::remove_file(&path)
+        let checked = std::fs::create_dir_all(&self.folder)
+            .and_then(|()| std::fs::write(&path, "check"))
+            .and_then(|()| std::fs::remove_file(&path));
+        checked.map_err(|error| {
+            let text = format!("{}: {error}", self.folder.display());
+            io::Error::new(error.kind(), text)
+        })
     }
 
     /// Returns the folder into which the mailer writes.

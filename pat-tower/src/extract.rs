@@ -95,6 +95,9 @@ impl<S: Sync> OptionalFromRequestParts<S> for SignedIn {
 /// ```
 ///
 /// For a long response, call [`Pats::administration`] for each chunk instead.
+///
+/// The extractor does not check for cross-site request forgery. A handler that changes something must not be
+/// `GET`, and needs a check such as tower-http's `csrf::CsrfLayer` if administrators sign in with a cookie.
 #[derive(Debug)]
 pub struct Admin {
     caller: Caller,
@@ -176,6 +179,11 @@ fn check_layer(parts: &Parts) -> Result<(), PatRejection> {
     if has_passed {
         return Ok(());
     }
+    tracing::error!(
+        path = parts.uri.path(),
+        "rejected a request: its handler has an extractor of pat-tower, but no PatLayer is around the route; \
+         add it with `Router::layer` after the last route"
+    );
     let rejection = PatRejection::new(RejectionKind::MissingLayer);
     Err(in_reply_to(parts, rejection))
 }

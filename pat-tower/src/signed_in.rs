@@ -50,6 +50,10 @@ use crate::pat::Pat;
 ///     .layer(from_fn(sign_in))
 ///     .layer(PatLayer::optional(pats));
 /// ```
+///
+/// The first condition only saves the look-up of a session: if there is a token, its owner is the caller,
+/// whatever the sign-in adds. The sign-in must not accept a disabled user
+/// ([`Caller::cookie_authenticated`]).
 #[derive(Debug, Clone)]
 pub struct SignedIn(pub Caller);
 

@@ -14,7 +14,7 @@ use libtest_mimic::Trial;
 use pat_core::search::Filter;
 use pat_core::testing::TestDirectory;
 use pat_core::{Caller, MemoryStore, Owner, Pats, Settings, TokenRequest};
-use pat_harness::trial;
+use pat_harness::{Log, trial};
 use pat_tower::{Admin, Pat, PatLayer, PatRejection, RejectionKind, SignedIn};
 use tower::ServiceExt as _;
 
@@ -202,7 +202,12 @@ async fn a_route_without_the_layer_is_an_error() {
         .with_state(host.pats);
     for path in ["/caller", "/maybe", "/admin", "/pat"] {
         for headers in [&[][..], &[("cookie", "user=root")]] {
+            let log = Log::default();
+            let _guard = log.start();
             let refused = ask(app.clone(), path, headers).await;
+            let log = log.text();
+            assert!(log.contains("ERROR") && log.contains(path), "{log}");
+            assert!(log.contains("`Router::layer`"), "{log}");
             assert_eq!(refused.status(), StatusCode::INTERNAL_SERVER_ERROR);
             assert_eq!(kind(&refused), RejectionKind::MissingLayer);
             let text = text(refused).await;

@@ -9,9 +9,9 @@ use http::Request;
 use http_body_util::BodyExt as _;
 use pat_core::testing::TestDirectory;
 use pat_core::{Caller, MemoryStore, Pats};
-use pat_harness::Answer;
 use pat_harness::fault_store::{Fault, FaultStore};
 use pat_harness::node::named_users;
+use pat_harness::{Answer, Log};
 use pat_tower::pages::Pages;
 use reqwest::StatusCode;
 use tokio::time::Instant;
@@ -124,6 +124,17 @@ pub(super) async fn pages_work_at_any_mount_point() {
         "form_token={}&name=a&expires=30",
         field(&page.body, "form_token")
     );
+    let logged = Log::default();
+    let guard = logged.start();
+    let without_cookie = call(&app, "POST", "/a/b/tokens/new", &[], &body).await;
+    drop(guard);
+    assert_eq!(
+        without_cookie.status,
+        StatusCode::FORBIDDEN,
+        "a browser without TLS"
+    );
+    let logged = logged.text();
+    assert!(logged.contains("Pages::dangerous_plain_http"), "{logged}");
     let created = call(
         &app,
         "POST",

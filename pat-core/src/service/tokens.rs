@@ -25,7 +25,9 @@ pub struct CreatedToken {
 const INSERT_ATTEMPTS: usize = 5;
 
 impl Pats {
-    /// Creates a token, whose owner is the caller, and returns it with its secret.
+    /// Creates a token, whose owner is the caller, and returns it with its secret. The owner is not looked up
+    /// in the [`UserDirectory`](crate::UserDirectory): a token of an owner who is not active is created, and
+    /// refused until the owner is active. So the host's sign-in must not let a disabled user pass.
     ///
     /// # Errors
     /// - [`CreateError::Refused`]: the request breaks the rule that the [`PolicyError`] names.

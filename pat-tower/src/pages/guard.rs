@@ -116,6 +116,12 @@ async fn check(
     let fields = Fields::parse(&body);
     let is_ours = || key.is_some_and(|key| key.is_token(caller.owner(), fields.get(FORM_TOKEN)));
     if caller.is_cookie_authenticated() && !is_ours() {
+        if key.is_none() {
+            tracing::warn!(
+                "refused a form without the cookie of its page: browsers keep that cookie over TLS alone, unless \
+                 the router is made with `Pages::dangerous_plain_http`, for development"
+            );
+        }
         return Err(Refusal::Forged);
     }
     request.extensions_mut().insert(fields);

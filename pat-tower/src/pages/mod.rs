@@ -144,7 +144,8 @@ impl Pages {
     /// them, so with the path at which the router is nested and the
     /// [stripped prefix](Pages::with_stripped_prefix); after a submitted form, the path of the token list.
     /// The sign-in must check the return path before it redirects to it, because any site can link to the
-    /// sign-in with a path of its choice.
+    /// sign-in with a path of its choice. A return path leads to this site if it begins with `/`, the second
+    /// character is neither `/` nor `\`, and there are no control characters, which browsers drop.
     pub fn with_sign_in_url(mut self, url: &str) -> Self {
         self.0.sign_in = Some(url.into());
         self

@@ -27,6 +27,7 @@ pub use self::tower_sessions::TowerSessions014;
 ///
 /// ```
 /// use std::collections::HashMap;
+/// use std::fmt::{self, Debug, Formatter};
 /// use std::sync::{Arc, Mutex};
 ///
 /// use http::{Extensions, Request, Response, header};
@@ -34,8 +35,14 @@ pub use self::tower_sessions::TowerSessions014;
 /// use pat_tower::{Destroy, PatLayer, SessionInvalidator};
 ///
 /// /// The host's table of sessions: the user of each session ID.
-/// #[derive(Debug, Clone, Default)]
+/// #[derive(Clone, Default)]
 /// struct SessionTable(Arc<Mutex<HashMap<String, Owner>>>);
+///
+/// impl Debug for SessionTable {
+///     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+///         f.debug_tuple("SessionTable").finish_non_exhaustive()
+///     }
+/// }
 ///
 /// /// The ID in the session cookie, which the host's session layer inserts into every request.
 /// #[derive(Debug, Clone)]
@@ -81,6 +88,9 @@ pub use self::tower_sessions::TowerSessions014;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// The host's own login must start no session in a request that a token authenticated, which
+/// [`Pat::of`](crate::Pat::of) tells.
 pub trait SessionInvalidator: Debug + Send + Sync + 'static {
     /// Replaces the session in the request's extensions by an empty session that is never stored, so that
     /// a handler can neither mix one user's session with another user's token, nor store anything in the

@@ -15,6 +15,7 @@ pub mod fault_ports;
 pub mod fault_proxy;
 pub mod fault_store;
 mod folders;
+mod log;
 pub mod mail;
 pub mod names;
 pub mod node;
@@ -33,6 +34,7 @@ pub use self::example::{
     Answer, MYSELF, NewToken, PROJECTS, Server, TOKENS, answer, client, column, count,
 };
 pub use self::folders::{repository, target_folder};
+pub use self::log::Log;
 pub use self::run::{Plan, run};
 pub use self::time::{timer_now, until};
 pub use self::trial::{blocking_trial, named_trial, named_trial_with_need, trial, trial_with_need};

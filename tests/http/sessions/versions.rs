@@ -1,12 +1,10 @@
 //! A host whose handler writes into its session, with each version of tower-sessions that has an adapter.
 
-use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use libtest_mimic::Trial;
 use pat_core::Pats;
 use pat_harness::trial;
-use tracing::subscriber::DefaultGuard;
 
 /// The tests for one version. The versions have types of their own.
 macro_rules! tests {
@@ -28,7 +26,8 @@ macro_rules! tests {
             use $tower_sessions::session_store::{Error, Result};
             use $tower_sessions::{MemoryStore, Session, SessionManagerLayer, SessionStore};
 
-            use super::{Log, pats};
+            use super::pats;
+            use pat_harness::Log;
 
             async fn write(session: Session) -> String {
                 let before: Option<String> = session.get("user").await.expect("a session");
@@ -223,33 +222,4 @@ pub(super) fn trials() -> Vec<Trial> {
 
 fn pats() -> Pats {
     Pats::builder(Arc::new(pat_core::MemoryStore::default())).build()
-}
-
-/// What is logged on this thread.
-#[derive(Debug, Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn start(&self) -> DefaultGuard {
-        let writer = self.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_writer(move || writer.clone());
-        tracing::subscriber::set_default(subscriber.finish())
-    }
-
-    fn text(&self) -> String {
-        let log = self.0.lock().expect("a log").clone();
-        String::from_utf8(log).expect("text")
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("a log").write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
