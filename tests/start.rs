@@ -51,7 +51,7 @@ async fn bad_options_are_refused() {
         ),
         (
             &["--mail-dir", "/proc/nowhere"],
-            &["--mail-dir /proc/nowhere cannot be written"],
+            &["--mail-dir cannot be written", "/proc/nowhere"],
         ),
         (&["--listen"], &["--listen"]),
         (&["--listen", "nowhere"], &["--listen", "nowhere"]),
