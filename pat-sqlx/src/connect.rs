@@ -66,7 +66,11 @@ fn open(url: &str, migrating: Migrating) -> BoxFuture<'_, Result<AnyStore, Conne
 
 #[cfg_attr(
     not(any(feature = "sqlite", feature = "postgres", feature = "mysql")),
-    expect(clippy::unused_async, reason = "no store is there to wait for")
+    expect(
+        clippy::unused_async,
+        unused_variables,
+        reason = "there is no store to open"
+    )
 )]
 async fn open_by_scheme(url: &str, migrating: Migrating) -> Result<AnyStore, ConnectError> {
     match url.split_once(':').map(|(scheme, _)| scheme) {
