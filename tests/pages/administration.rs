@@ -1,54 +1,29 @@
 //! The links between a user's page and the administrators', and how often the directory is asked.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use http::{Method, StatusCode, header};
-use pat_core::testing::TestDirectory;
-use pat_core::{BoxError, Caller, MemoryStore, Owner, Pats, TokenRequest, User, UserDirectory};
+use pat_core::{Caller, MemoryStore, Pats, TokenRequest};
+use pat_harness::CountingDirectory;
 use pat_tower::PatLayer;
 use pat_tower::pages::Pages;
 use tower::ServiceExt as _;
 
-/// Counts how often somebody is asked about.
-#[derive(Debug, Clone, Default)]
-struct Counting {
-    users: TestDirectory,
-    asked: Arc<AtomicUsize>,
-}
-
-#[async_trait]
-impl UserDirectory for Counting {
-    async fn find(&self, owner: &Owner) -> Result<Option<User>, BoxError> {
-        self.users.find(owner).await
-    }
-
-    async fn is_administrator(&self, owner: &Owner) -> Result<bool, BoxError> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        self.users.is_administrator(owner).await
-    }
-
-    async fn search(&self, contains: &str, limit: usize) -> Result<Vec<User>, BoxError> {
-        self.users.search(contains, limit).await
-    }
-}
-
 /// The pages without a layout of the host's, which has links of its own. The header `user` signs in.
 struct Host {
-    directory: Counting,
+    directory: CountingDirectory,
     pats: Pats,
     app: Router,
 }
 
 impl Host {
     fn new() -> Self {
-        let directory = Counting::default();
+        let directory = CountingDirectory::default();
         directory.users.add("alice");
         directory.users.add_administrator("root");
         let builder = Pats::builder(Arc::new(MemoryStore::default()));
@@ -175,7 +150,7 @@ pub(super) async fn a_page_asks_the_directory_once() {
             format!("id={other}"),
         ),
     ] {
-        host.directory.asked.store(0, Ordering::Relaxed);
+        let before = host.directory.role_checks();
         let response = host.send(user, method.clone(), &path, &form).await;
         let is_refused = user == "alice" && path.starts_with("/admin");
         assert_eq!(
@@ -186,7 +161,7 @@ pub(super) async fn a_page_asks_the_directory_once() {
         assert!(!response.status().is_server_error(), "{method} {path}");
         let body = axum::body::to_bytes(response.into_body(), 100_000).await;
         body.expect("a whole body");
-        let asked = host.directory.asked.load(Ordering::Relaxed);
+        let asked = host.directory.role_checks() - before;
         assert_eq!(asked, 1, "{user} {method} {path}");
     }
 }

@@ -1,11 +1,8 @@
 //! Tables that another tool makes from the migrations as text.
 
-use std::panic::AssertUnwindSafe;
 use std::process::{Command, Stdio};
 
-use futures_util::FutureExt as _;
 use libtest_mimic::Trial;
-use pat_core::testing;
 use pat_harness::database::{AnyDatabase, SERVERS, trial_on, trials_on_all};
 use pat_harness::named_trial_with_need;
 use pat_harness::names::name_on_own;
@@ -19,7 +16,7 @@ use pat_sqlx::{
 use url::Url;
 
 use super::insert;
-use super::versions::later::empty;
+use super::versions::later::pass_suites;
 use super::versions::upgrades::load;
 
 pub(super) fn trials() -> Vec<Trial> {
@@ -79,20 +76,7 @@ async fn tables_made_from_text_pass_the_suites(place: AnyDatabase) {
     let recorded = "SELECT COUNT(*) FROM pat_migrations WHERE success = TRUE";
     let before = place.number(recorded).await;
     let opened = without_migrating(&place).await.expect("a store");
-    let store = opened.dangerous_with_callers_clock();
-    let suites = [
-        testing::store::CASES,
-        testing::jobs::CASES,
-        testing::search::CASES,
-        testing::audit::CASES,
-    ];
-    for case in suites.into_iter().flatten() {
-        let passed = AssertUnwindSafe(case.run(store.clone())).catch_unwind();
-        assert!(passed.await.is_ok(), "{case:?} fails");
-        empty(&place).await;
-    }
-    drop(store);
-    opened.close().await;
+    pass_suites(&place, opened).await;
     // A store that may migrate finds nothing to do.
     place.make().await;
     assert_eq!(place.number(recorded).await, before);

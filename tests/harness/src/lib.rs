@@ -8,6 +8,7 @@
 
 pub mod browser;
 mod budget;
+mod counting;
 pub mod database;
 pub mod disk;
 mod example;
@@ -30,6 +31,7 @@ pub mod smtp;
 mod time;
 mod trial;
 
+pub use self::counting::CountingDirectory;
 pub use self::example::{
     Answer, MYSELF, NewToken, PROJECTS, Server, TOKENS, answer, client, column, count,
 };

@@ -1,20 +1,16 @@
 //! One token of a disabled user costs next to nothing, however often it comes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures_util::future::join_all;
 use libtest_mimic::Trial;
 use pat_core::store::Job;
-use pat_core::testing::{TestClock, TestDirectory};
-use pat_core::{
-    AuthError, BoxError, Caller, CreatedToken, Owner, Pats, TokenRequest, User, UserDirectory,
-};
+use pat_core::testing::TestClock;
+use pat_core::{AuthError, Caller, CreatedToken, Owner, Pats, TokenRequest};
 use pat_harness::fault_store::FaultStore;
 use pat_harness::node::{alice, many_tokens, sqlite};
-use pat_harness::trial;
+use pat_harness::{CountingDirectory, trial};
 use tempfile::TempDir;
 
 use super::{stored, tokens};
@@ -27,29 +23,6 @@ pub(super) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// Counts how often it is asked about a user.
-#[derive(Debug, Clone, Default)]
-struct Counting {
-    users: TestDirectory,
-    asked: Arc<AtomicUsize>,
-}
-
-#[async_trait]
-impl UserDirectory for Counting {
-    async fn find(&self, owner: &Owner) -> Result<Option<User>, BoxError> {
-        self.asked.fetch_add(1, Ordering::SeqCst);
-        self.users.find(owner).await
-    }
-
-    async fn is_administrator(&self, owner: &Owner) -> Result<bool, BoxError> {
-        self.users.is_administrator(owner).await
-    }
-
-    async fn search(&self, contains: &str, limit: usize) -> Result<Vec<User>, BoxError> {
-        self.users.search(contains, limit).await
-    }
-}
-
 struct Node {
     pats: Pats,
     store: FaultStore,
@@ -57,7 +30,7 @@ struct Node {
 }
 
 impl Node {
-    async fn on(store: FaultStore, users: &Counting) -> Self {
+    async fn on(store: FaultStore, users: &CountingDirectory) -> Self {
         let clock = Arc::new(TestClock::default());
         let pats = Pats::builder(Arc::new(store.clone()))
             .settings(many_tokens().build().expect("settings"))
@@ -96,9 +69,9 @@ fn owner(caller: &Caller) -> &Owner {
 }
 
 /// A node, and a directory that has alice.
-async fn node_of_alice() -> (TempDir, Counting, Node) {
+async fn node_of_alice() -> (TempDir, CountingDirectory, Node) {
     let (folder, store) = sqlite().await;
-    let users = Counting::default();
+    let users = CountingDirectory::default();
     users.users.add("alice");
     let node = Node::on(FaultStore::new(Arc::new(store)), &users).await;
     (folder, users, node)
@@ -111,7 +84,7 @@ async fn a_disabled_user_costs_three_lookups_in_twenty_seconds() {
     // The pruning asks about all owners.
     node.pats.run_if_due(Job::Prune).await.expect("a run");
     let jobs = node.pats.start();
-    let (found, asked) = (node.store.found(), users.asked.load(Ordering::SeqCst));
+    let (found, asked) = (node.store.found(), users.finds());
     // A hundred at a time, many times a second.
     for _ in 0..200 {
         let at_once = (0..100).map(|_| node.is_inactive(&inactive));
@@ -119,7 +92,7 @@ async fn a_disabled_user_costs_three_lookups_in_twenty_seconds() {
         node.advance(Duration::from_millis(99)).await;
     }
     let found = node.store.found() - found;
-    let asked = users.asked.load(Ordering::SeqCst) - asked;
+    let asked = users.finds() - asked;
     jobs.shutdown().await;
     let events = stored(&node.store).await;
     let refused = tokens(&events, "refused");
@@ -130,7 +103,7 @@ async fn a_disabled_user_costs_three_lookups_in_twenty_seconds() {
 async fn an_enabled_user_is_accepted_at_once() {
     let (folder, store) = sqlite().await;
     let other = pat_sqlx::SqliteStore::open(folder.path().join("pat.db")).await;
-    let users = Counting::default();
+    let users = CountingDirectory::default();
     users.users.add("alice");
     let node = Node::on(FaultStore::new(Arc::new(store)), &users).await;
     let other = Node::on(
@@ -177,11 +150,11 @@ async fn a_stale_node_asks_about_the_owner_of_each_request() {
     assert!(node.is_inactive(&token).await);
     // The staleness bound is over, and there was no poll.
     node.clock.advance(Duration::from_secs(3));
-    let asked = users.asked.load(Ordering::SeqCst);
+    let asked = users.finds();
     for _ in 0..5 {
         assert!(node.is_inactive(&token).await);
     }
-    assert_eq!(users.asked.load(Ordering::SeqCst) - asked, 5);
+    assert_eq!(users.finds() - asked, 5);
     users.users.set_active(owner(&alice()), true);
     assert!(!node.is_inactive(&token).await);
     let refused = stored(&node.store).await;

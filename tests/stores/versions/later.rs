@@ -14,7 +14,7 @@ use pat_core::{AuthError, Caller, JobRun, Pats, Settings, TokenRequest};
 use pat_harness::database::{AnyDatabase, trials_on_all};
 use pat_harness::node::{named_users, sent_kinds};
 use pat_harness::process::{command, run_to_end};
-use pat_sqlx::ConnectError;
+use pat_sqlx::{AnyStore, ConnectError};
 
 /// Every table that the store writes rows into.
 const TABLES: [&str; 11] = [
@@ -65,7 +65,11 @@ pub(super) async fn make_later(place: &AnyDatabase) {
 
 async fn the_suites_pass_on_tables_of_a_newer_version(place: AnyDatabase) {
     make_later(&place).await;
-    let opened = place.store().await;
+    pass_suites(&place, place.store().await).await;
+}
+
+/// Runs the suites of stores on a store in this place.
+pub(in crate::stores) async fn pass_suites(place: &AnyDatabase, opened: AnyStore) {
     // The cases move the time.
     let store = opened.dangerous_with_callers_clock();
     let suites = [
@@ -77,14 +81,14 @@ async fn the_suites_pass_on_tables_of_a_newer_version(place: AnyDatabase) {
     for case in suites.into_iter().flatten() {
         let passed = AssertUnwindSafe(case.run(store.clone())).catch_unwind();
         assert!(passed.await.is_ok(), "{case:?} fails");
-        empty(&place).await;
+        empty(place).await;
     }
     drop(store);
     opened.close().await;
 }
 
 /// Empties the tables for the next case of a suite.
-pub(in crate::stores) async fn empty(place: &AnyDatabase) {
+async fn empty(place: &AnyDatabase) {
     let rows = TABLES.into_iter().filter(|table| *table != "pat_clock");
     let mut empty: Vec<_> = rows.map(|table| format!("DELETE FROM {table}")).collect();
     empty.push("INSERT INTO pat_sink (name, seq) VALUES ('', 0)".to_owned());
