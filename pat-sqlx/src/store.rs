@@ -80,8 +80,8 @@ impl<DB: Dialect> SqlxStore<DB> {
         self.is_checked.store(true, Ordering::Relaxed);
     }
 
-    /// Refuses the use of pools of the host that nobody has checked: with another setting than the store
-    /// needs, a statement may do something else, without an error.
+    /// Returns an error unless `migrate` or `check` has succeeded on the host's pools. On a connection with
+    /// other settings than the store needs, a statement may do something else, without an error.
     pub(crate) fn require_checked(&self) -> Result<(), StoreError> {
         if self.is_checked.load(Ordering::Relaxed) {
             return Ok(());
