@@ -2,6 +2,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
+use pat_core::{Clock as _, SystemClock};
 use sqlx::error::DatabaseError;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions,
@@ -9,13 +10,14 @@ use sqlx::sqlite::{
 };
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Error, Executor as _, Pool, QueryBuilder,
-    Row as _, Sqlite,
+    Row as _, Sqlite, SqlitePool,
 };
 
 use crate::dialect::Statements as _;
 use crate::error::ConnectError;
 use crate::migrate::Migrating;
 use crate::prepare::prepare_connection;
+use crate::privileges::is_database_error;
 use crate::settings::Allowed::{Any, AtLeast, OneOf};
 use crate::settings::Setting;
 use crate::sql_dialect::{Chain, Grants, SqlDialect, on_conflict_if_newer};
@@ -100,25 +102,47 @@ impl SqliteStore {
         if migrating == Migrating::Allowed {
             keep_private(options.get_filename());
         }
-        // First without a pool, whose only error would be a timeout.
-        let mut first = options.connect().await.map_err(ConnectError::Open)?;
-        let prepared = prepare_connection(&mut first).await;
-        prepared.map_err(ConnectError::open)?;
-        first.close().await.map_err(ConnectError::Open)?;
-        // A connection to a file does not go stale, so it need not be tested before use.
-        let pool = |connections| {
-            SqlitePoolOptions::new()
-                .max_connections(connections)
-                .acquire_timeout(BUSY_TIMEOUT)
-                .test_before_acquire(false)
-                .after_connect(|connection, _| Box::pin(prepare_connection(connection)))
-        };
-        let general = pool(CONNECTIONS).connect_with(options.clone()).await;
-        let general = general.map_err(ConnectError::open)?;
+        let general = open_when_free(&options).await.map_err(ConnectError::open)?;
         let store = Self::new(general, pool(AUTH_CONNECTIONS).connect_lazy_with(options));
         store.make_ready(migrating).await?;
         Ok(store)
     }
+}
+
+/// Returns a pool of so many connections, without opening any.
+fn pool(connections: u32) -> SqlitePoolOptions {
+    // A connection to a file does not go stale, so it need not be tested before use.
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(BUSY_TIMEOUT)
+        .test_before_acquire(false)
+        .after_connect(|connection, _| Box::pin(prepare_connection(connection)))
+}
+
+/// Opens the file, again while another process has it locked.
+///
+/// If several processes open a new file at once, SQLite waits for none of them: to switch to write-ahead
+/// logging, it asks for a lock while it has one, and calls no busy handler then.
+async fn open_when_free(options: &SqliteConnectOptions) -> Result<SqlitePool, Error> {
+    const PAUSE: Duration = Duration::from_millis(20);
+    let begun = SystemClock.boot();
+    loop {
+        let opened = open_pool(options).await;
+        let is_locked = |error| is_database_error(error, Sqlite::is_transient);
+        let is_late = SystemClock.boot().saturating_sub(begun) >= BUSY_TIMEOUT;
+        if is_late || !opened.as_ref().is_err_and(is_locked) {
+            return opened;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn open_pool(options: &SqliteConnectOptions) -> Result<SqlitePool, Error> {
+    // First without a pool, whose only error would be a timeout.
+    let mut first = options.connect().await?;
+    prepare_connection(&mut first).await?;
+    first.close().await?;
+    pool(CONNECTIONS).connect_with(options.clone()).await
 }
 
 /// Creates a missing file with access for its owner alone: SQLite would make it readable for all users.

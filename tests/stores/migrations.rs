@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use pat_harness::database::AnyDatabase;
 use pat_harness::fault_proxy::{FaultProxy, Way};
+use pat_harness::node::sqlite_url;
 use pat_servers::rows::new_token;
 use pat_servers::{Database, Kind};
 use pat_sqlx::sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
@@ -20,6 +21,18 @@ pub(super) async fn several_nodes_can_migrate_at_once(database: Database) {
     let stores = open_several(&database, 4).await;
     insert(&*stores[3].tokens(), &new_token(1, "alice")).await;
     close(stores).await;
+}
+
+/// SQLite refuses some of them at once, without waiting.
+pub(super) async fn several_nodes_can_create_a_file_at_once() {
+    // Without repetition, a third of the rounds fail.
+    for _ in 0..10 {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let url = sqlite_url(folder.path());
+        let stores = join_all((0..4).map(|_| pat_sqlx::connect(&url))).await;
+        let stores: Result<_, _> = stores.into_iter().collect();
+        close(stores.expect("a store for each")).await;
+    }
 }
 
 /// A node that is far from the server reads the list of migrations while a nearer one applies them.

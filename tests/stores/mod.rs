@@ -97,6 +97,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials.extend(on_all.into_iter().flatten());
     trials.extend(on_servers.into_iter().flatten());
     trials.extend([
+        trial_on_sqlite(migrations::several_nodes_can_create_a_file_at_once),
         trial_on_sqlite(nodes::changes_are_reported_only_if_a_node_waits),
         trial_on(
             Kind::MariaDb,
