@@ -9,6 +9,7 @@ use crate::error::{BoxError, Unavailable};
 use crate::event::Events;
 use crate::metrics::Metrics;
 use crate::outage::Outages;
+use crate::scope::ScopeCatalog;
 use crate::settings::Settings;
 use crate::store::{AuditStore, JobStore, StoreError, TokenStore};
 use crate::versions::Versions;
@@ -20,6 +21,7 @@ pub(crate) struct Context {
     /// Unchecked: this version may not be allowed to use it; see [`Context::usable_store`].
     pub(crate) store: Arc<dyn TokenStore>,
     pub(crate) directory: Arc<dyn UserDirectory>,
+    pub(crate) scopes: ScopeCatalog,
     pub(crate) time: Time,
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
@@ -32,6 +34,7 @@ impl Context {
         settings: Settings,
         store: Arc<dyn TokenStore>,
         directory: Arc<dyn UserDirectory>,
+        scopes: ScopeCatalog,
         clock: Arc<dyn Clock>,
         events: Events,
     ) -> Self {
@@ -39,6 +42,7 @@ impl Context {
             settings,
             store,
             directory,
+            scopes,
             outages: Outages::new(Arc::clone(&clock)),
             time: Time::new(clock),
             events,

@@ -37,6 +37,7 @@ mod outage;
 mod policy;
 mod principal;
 mod schedule;
+pub mod scope;
 pub mod search;
 mod service;
 pub mod settings;

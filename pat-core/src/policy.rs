@@ -162,6 +162,7 @@ mod tests {
             last_used_at: None,
             revoked_at: None,
             parent: None,
+            scopes: None,
         }))
     }
 

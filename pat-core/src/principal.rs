@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use crate::auth::cached_token::CachedToken;
 use crate::clock::Moment;
+use crate::scope::{ScopeSet, Scopes};
 use crate::token::{DateText, Owner, TokenDigest, TokenId};
 
 /// The token that authenticated a request, and the token's owner. Cheap to clone.
@@ -54,6 +55,20 @@ impl Principal {
         self.0.expires_at.as_ref()
     }
 
+    /// Returns the token's scopes; `None` if the token is unrestricted, so that it may do everything that its
+    /// owner may.
+    #[must_use]
+    pub fn scopes(&self) -> Option<&Scopes> {
+        self.0.scopes.as_ref()
+    }
+
+    /// Returns what the token's scopes permit: the declared ones and what they imply, as a set of the
+    /// service's [catalog](crate::Pats::scope_catalog). An unrestricted token is permitted every scope.
+    #[must_use]
+    pub fn permitted(&self) -> ScopeSet {
+        self.0.permitted
+    }
+
     /// Records that the token has authenticated a request.
     pub(crate) fn note_use(&self, now: Moment) {
         self.0.last_use.note(now.wall);
@@ -66,6 +81,7 @@ impl fmt::Debug for Principal {
             .field("token_id", &self.0.token_id.get())
             .field("owner", &self.0.owner.as_str())
             .field("expires_at", &self.expires_at())
+            .field("scopes", &self.scopes())
             .finish_non_exhaustive()
     }
 }

@@ -355,6 +355,7 @@ mod tests {
             last_used_at: None,
             revoked_at: None,
             parent: None,
+            scopes: None,
         };
         let expiries = [now, now + warning].map(|at| [at - microsecond, at, at + microsecond]);
         let expiries = expiries.into_iter().flatten().map(Some).chain([None]);

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::epochs::Stripes;
 use crate::clock::Moment;
+use crate::scope::{ScopeSet, Scopes};
 use crate::token::{DateText, Owner, TokenDigest, TokenId};
 
 /// A valid token, with the values that decide whether it is still current.
@@ -23,6 +24,8 @@ pub(crate) struct CachedToken {
     /// When the token expires, in microseconds since 1970; `i64::MAX` for never.
     pub(crate) expires_micros: i64,
     pub(crate) stripes: Stripes,
+    /// What `scopes` permit; everything without scopes.
+    pub(crate) permitted: ScopeSet,
     /// `expires_micros` as text; `None` for never.
     pub(crate) expires_at: Option<DateText>,
     /// Boot time at which the query was sent, in microseconds.
@@ -30,6 +33,8 @@ pub(crate) struct CachedToken {
     pub(crate) token_id: TokenId,
     pub(crate) owner: Owner,
     pub(crate) name: Box<str>,
+    /// `None` for an unrestricted token.
+    pub(crate) scopes: Option<Scopes>,
 }
 
 impl CachedToken {
@@ -49,6 +54,8 @@ impl CachedToken {
             token_id: token.id,
             owner: token.owner.clone(),
             name: token.name.as_str().into(),
+            permitted: ScopeSet::ALL,
+            scopes: token.scopes.clone(),
         })
     }
 

@@ -323,6 +323,8 @@ impl Authenticator {
             sent: sent.boot,
             cached_until,
             stripes: self.epochs.stripes(token.id, &token.owner),
+            permitted: self.context.scopes.permitted(token.scopes.as_ref()),
+            scopes: token.scopes.clone(),
             last_use: LastUseStamp::default(),
             expires_at: token.expires_at.map(DateText::new),
         });

@@ -7,6 +7,7 @@ use crate::directory::{OpenDirectory, UserDirectory};
 use crate::event::{EventSink, Events};
 use crate::node::Node;
 use crate::notification::Notifier;
+use crate::scope::ScopeCatalog;
 use crate::settings::Settings;
 use crate::store::TokenStore;
 use crate::token::{FormatName, TokenFormat};
@@ -27,6 +28,7 @@ use crate::token::{FormatName, TokenFormat};
 pub struct PatsBuilder {
     store: Arc<dyn TokenStore>,
     directory: Arc<dyn UserDirectory>,
+    scopes: ScopeCatalog,
     clock: Arc<dyn Clock>,
     sinks: Vec<Arc<dyn EventSink>>,
     notifiers: Vec<Arc<dyn Notifier>>,
@@ -40,6 +42,7 @@ impl PatsBuilder {
         Self {
             store,
             directory: Arc::new(OpenDirectory),
+            scopes: ScopeCatalog::default(),
             clock: Arc::new(SystemClock),
             sinks: Vec::new(),
             notifiers: Vec::new(),
@@ -60,6 +63,14 @@ impl PatsBuilder {
     /// Sets the settings. The default is [`Settings::default`].
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
+        self
+    }
+
+    /// Sets the scopes with which tokens can be restricted. By default there are none: no token can be given
+    /// scopes, and a token that has some, since another node or an earlier version of the host declared them,
+    /// is permitted nothing.
+    pub fn scopes(mut self, catalog: ScopeCatalog) -> Self {
+        self.scopes = catalog;
         self
     }
 
@@ -124,6 +135,7 @@ impl PatsBuilder {
             self.settings,
             self.store,
             self.directory,
+            self.scopes,
             self.clock,
             events,
         );

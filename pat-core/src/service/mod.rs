@@ -22,6 +22,7 @@ use crate::error::{BoxError, Unavailable};
 use crate::jobs::{JobRun, Jobs};
 use crate::node::{Node, WRITE_TIMEOUT};
 use crate::outage::Cause;
+use crate::scope::ScopeCatalog;
 use crate::settings::Settings;
 use crate::store::{Job, StoreError, StoreTime, TokenStore};
 
@@ -80,6 +81,12 @@ impl Pats {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.0.context.settings
+    }
+
+    /// Returns the scopes with which tokens can be restricted ([`PatsBuilder::scopes`]).
+    #[must_use]
+    pub fn scope_catalog(&self) -> &ScopeCatalog {
+        &self.0.context.scopes
     }
 
     /// Identifies this service in its process: all clones have the same. For layers around a service.

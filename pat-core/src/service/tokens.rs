@@ -100,6 +100,8 @@ impl Pats {
                 expires_at,
                 expires_by,
                 parent: caller.token().map(Principal::token_id),
+                scopes: caller.token().and_then(Principal::scopes).cloned(),
+                parent_scopes: caller.token().and_then(Principal::scopes).cloned(),
                 max_rows: self.settings().max_rows_per_user(),
                 notify: self.0.notifies() && self.settings().notice_created(),
             };

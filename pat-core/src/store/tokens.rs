@@ -2,6 +2,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{StoreTime, StoreVersions};
+use crate::scope::Scopes;
 use crate::token::{Owner, Token, TokenDigest, TokenId};
 
 /// A new token, as [`TokenStore::insert`](super::TokenStore::insert) is to store it.
@@ -28,6 +29,15 @@ pub struct NewToken {
     /// ID of the token that authenticates the request to create this one; `None` if the user signed in
     /// otherwise.
     pub parent: Option<TokenId>,
+    /// Scopes of the new token; `None` for an unrestricted token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Scopes>,
+    /// Scopes with which the caller knows the [`parent`](NewToken::parent); `None` if the parent is
+    /// unrestricted, or there is none. The caller has checked that the parent permits
+    /// [`scopes`](NewToken::scopes). If the store has other scopes for the parent, the result is
+    /// [`Insertion::ParentInvalid`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_scopes: Option<Scopes>,
     /// How many tokens of the owner the store may hold, including this one and revoked and expired ones.
     pub max_rows: u32,
     /// Whether the store queues a [`NotificationKind::Created`](crate::notification::NotificationKind::Created)
@@ -37,7 +47,7 @@ pub struct NewToken {
 }
 
 impl NewToken {
-    /// Creates a description of a token that never expires and has no parent. The number of the owner's
+    /// Creates a description of an unrestricted token that never expires and has no parent. The number of the owner's
     /// tokens is not limited ([`NewToken::max_rows`] is `u32::MAX`), and no notification is queued.
     #[must_use]
     pub fn new(
@@ -56,6 +66,8 @@ impl NewToken {
             expires_at: None,
             expires_by: None,
             parent: None,
+            scopes: None,
+            parent_scopes: None,
             max_rows: u32::MAX,
             notify: false,
         }
@@ -93,6 +105,7 @@ impl NewToken {
             last_used_at: None,
             revoked_at: None,
             parent: self.parent,
+            scopes: self.scopes,
         }
     }
 }
@@ -115,7 +128,8 @@ pub enum Insertion {
     /// Nothing was stored: the owner has [`NewToken::max_rows`] or more tokens, revoked and expired ones
     /// included.
     TooManyRows,
-    /// Nothing was stored: the parent ([`NewToken::parent`]) is revoked, expired or deleted.
+    /// Nothing was stored: the parent ([`NewToken::parent`]) is revoked, expired or deleted, or has other
+    /// scopes than [`NewToken::parent_scopes`].
     ParentInvalid,
 }
 

@@ -65,6 +65,8 @@ pub(super) fn new(number: i64, owner_key: &str) -> NewToken {
         expires_at: None,
         expires_by: None,
         parent: None,
+        scopes: None,
+        parent_scopes: None,
         max_rows: 1_000_000,
         notify: false,
     }

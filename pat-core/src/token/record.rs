@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{Owner, TokenId};
+use crate::scope::Scopes;
 
 /// A token as it is stored, without its secret. Times have microsecond precision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,10 +35,14 @@ pub struct Token {
     /// ID of the token that authenticated the request to create this one; `None` if the user signed in
     /// otherwise.
     pub parent: Option<TokenId>,
+    /// Scopes that restrict what the token may do; `None` for an unrestricted token, which may do everything
+    /// that its owner may.
+    pub scopes: Option<Scopes>,
 }
 
 impl Token {
-    /// Creates the record of a token that never expires, is unused and unrevoked, and has no parent.
+    /// Creates the record of a token that never expires, is unused, unrevoked and unrestricted, and has no
+    /// parent.
     #[must_use]
     pub fn new(id: TokenId, owner: Owner, name: impl Into<String>, created_at: Timestamp) -> Self {
         Self {
@@ -49,6 +54,7 @@ impl Token {
             last_used_at: None,
             revoked_at: None,
             parent: None,
+            scopes: None,
         }
     }
 
@@ -173,6 +179,7 @@ mod tests {
             last_used_at: None,
             revoked_at: None,
             parent: None,
+            scopes: None,
         }
     }
 
