@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use tokio::time::timeout;
 
 use crate::error::{BoxError, Unavailable};
+use crate::scope::{AllowedScopes, ScopeCatalog};
 use crate::token::Owner;
 
 /// The host's user directory, in which the service looks up the owners of tokens.
@@ -86,6 +87,25 @@ pub trait UserDirectory: Debug + Send + Sync + 'static {
             users.extend(self.find(owner).await?);
         }
         Ok(users)
+    }
+
+    /// Returns the scopes that this user may give new tokens, as a set of the service's `catalog`.
+    ///
+    /// The service calls this method before it creates a token, and to list the scopes that a caller may
+    /// choose. Tokens that exist keep their scopes. The default implementation allows every scope, and
+    /// unrestricted tokens. The service does not call this method if the host declares no scopes
+    /// ([`PatsBuilder::scopes`](crate::PatsBuilder::scopes)).
+    ///
+    /// # Errors
+    /// The implementation may return any error, if the directory cannot answer. The request then fails with
+    /// the HTTP status 503.
+    async fn allowed_scopes(
+        &self,
+        owner: &Owner,
+        catalog: &ScopeCatalog,
+    ) -> Result<AllowedScopes, BoxError> {
+        let _ = (owner, catalog);
+        Ok(AllowedScopes::all())
     }
 }
 

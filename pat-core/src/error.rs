@@ -170,6 +170,42 @@ pub enum PolicyError {
         "the token would expire later than the token that creates it; choose a shorter duration"
     )]
     OutlivesParent,
+    /// The request has an empty list of scopes, so that the token could do nothing.
+    #[error("the list of scopes is empty; give at least one scope, or no list")]
+    NoScope,
+    /// The scope at this index is not declared in the service's
+    /// [catalog](crate::Pats::scope_catalog). Names are in lower case.
+    #[error(
+        "the scope at index {index} of the list is unknown; write the name of a scope exactly as this \
+         service lists it"
+    )]
+    UnknownScope {
+        /// Index of the name in [`TokenRequest::scopes`](crate::TokenRequest::scopes), counted from 0.
+        index: usize,
+    },
+    /// The scope at this index occurs before in the list.
+    #[error("the scope at index {index} of the list occurs twice; give each scope once")]
+    DuplicateScope {
+        /// Index of the second occurrence in [`TokenRequest::scopes`](crate::TokenRequest::scopes), counted
+        /// from 0.
+        index: usize,
+    },
+    /// The request names no scopes, and the setting `pat.scopes.required` is `true`.
+    #[error("scopes are required: tokens without a restriction are not allowed")]
+    ScopesRequired,
+    /// The token that authenticated the caller is restricted, and does not permit all that the scopes of the
+    /// new token permit.
+    #[error(
+        "the token used for this request does not permit all of these scopes; a token cannot create a \
+         token that may do more"
+    )]
+    ScopeExceedsParent,
+    /// The host does not allow the caller to create a token with these scopes, or an unrestricted token
+    /// ([`UserDirectory::allowed_scopes`](crate::UserDirectory::allowed_scopes)).
+    #[error(
+        "you may not create a token with these scopes, or without scopes; choose among those listed"
+    )]
+    ScopeNotAllowed,
     /// The owner has as many unrevoked tokens, expired ones included, as the setting
     /// `atlassian.pats.max.tokens.per.user` allows, or more.
     #[error(

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::error::PolicyError;
 use crate::principal::Principal;
+use crate::scope::{InvalidScopes, MAX_SCOPES, ScopeCatalog, Scopes};
 use crate::settings::{CreateByToken, Settings};
 use crate::text;
 
@@ -23,17 +24,33 @@ pub struct TokenRequest {
     /// the setting `pat.create.by.token` is `capped`, and the request is authenticated by a token that
     /// expires, `None` instead asks for a token that expires at the same time as that token.
     pub lifetime_days: Option<i64>,
+    /// Names of the scopes of the token, each declared and given once. `None` for the scopes of the token that
+    /// authenticates the request, if that is restricted; otherwise for those in the setting
+    /// `pat.scopes.default`; without these, for an unrestricted token, unless the setting
+    /// `pat.scopes.required` is `true`.
+    pub scopes: Option<Vec<String>>,
 }
 
 impl TokenRequest {
     /// Creates a request for a token with this [name](TokenRequest::name) and this
     /// [life span](TokenRequest::lifetime_days) in days, which [`Pats::create`](crate::Pats::create) checks. A
-    /// life span of `None` asks for a token that never expires.
+    /// life span of `None` asks for a token that never expires. The request names no
+    /// [scopes](TokenRequest::scopes).
     #[must_use]
     pub fn new(name: impl Into<String>, lifetime_days: Option<i64>) -> Self {
         Self {
             name: name.into(),
             lifetime_days,
+            scopes: None,
+        }
+    }
+
+    /// Sets the [scopes](TokenRequest::scopes) of the token, by their names.
+    #[must_use]
+    pub fn with_scopes<N: Into<String>>(self, names: impl IntoIterator<Item = N>) -> Self {
+        Self {
+            scopes: Some(names.into_iter().map(Into::into).collect()),
+            ..self
         }
     }
 }
@@ -79,6 +96,52 @@ pub(crate) fn end(
     Ok(Some(expires_at))
 }
 
+/// Returns the scopes of a new token, `None` for an unrestricted one, or the rule that the requested ones
+/// break.
+pub(crate) fn scopes(
+    catalog: &ScopeCatalog,
+    settings: &Settings,
+    requested: Option<&[String]>,
+    parent: Option<&Principal>,
+) -> Result<Option<Scopes>, PolicyError> {
+    let Some(names) = requested else {
+        return scopes_by_default(settings, parent);
+    };
+    let scopes = declared_scopes(catalog, names)?;
+    let permitted = catalog.permitted_by(&scopes);
+    if parent.is_some_and(|parent| !parent.permitted().contains(permitted)) {
+        return Err(PolicyError::ScopeExceedsParent);
+    }
+    Ok(Some(scopes))
+}
+
+/// Returns the scopes of a token that is requested without any.
+fn scopes_by_default(
+    settings: &Settings,
+    parent: Option<&Principal>,
+) -> Result<Option<Scopes>, PolicyError> {
+    let inherited = parent.and_then(Principal::scopes);
+    match inherited.or(settings.scopes_default()) {
+        None if settings.scopes_required() => Err(PolicyError::ScopesRequired),
+        scopes => Ok(scopes.cloned()),
+    }
+}
+
+fn declared_scopes(catalog: &ScopeCatalog, names: &[String]) -> Result<Scopes, PolicyError> {
+    if names.is_empty() {
+        return Err(PolicyError::NoScope);
+    }
+    if let Some(index) = names.iter().position(|name| catalog.set([name]).is_err()) {
+        return Err(PolicyError::UnknownScope { index });
+    }
+    // A declared name is valid, and there are not too many of them.
+    Scopes::new(names).map_err(|error| match error {
+        InvalidScopes::Duplicate { index } => PolicyError::DuplicateScope { index },
+        InvalidScopes::Name { index } => PolicyError::UnknownScope { index },
+        InvalidScopes::TooMany => PolicyError::DuplicateScope { index: MAX_SCOPES },
+    })
+}
+
 /// Returns the latest allowed expiry: that of the creating token, if `pat.create.by.token` is `capped`.
 pub(crate) fn cap(settings: &Settings, parent: Option<&Principal>) -> Option<Timestamp> {
     parent
@@ -121,6 +184,8 @@ fn end_of_life(settings: &Settings, days: i64, now: Timestamp) -> Result<Timesta
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -136,10 +201,7 @@ mod tests {
         name: &str,
         days: Option<i64>,
     ) -> Result<Option<Timestamp>, PolicyError> {
-        let request = TokenRequest {
-            name: name.into(),
-            lifetime_days: days,
-        };
+        let request = TokenRequest::new(name, days);
         expiry(settings, &request, None, now())
     }
 
@@ -151,19 +213,112 @@ mod tests {
         assert_eq!(ask(&settings, "ci", None), Ok(None));
     }
 
+    fn token(expires_at: Option<Timestamp>) -> Token {
+        let id = TokenId::new(1).expect("an ID");
+        let owner = Owner::new("alice").expect("an owner");
+        Token {
+            expires_at,
+            ..Token::new(id, owner, "ci", now())
+        }
+    }
+
     /// Returns the principal of a token that expires then.
     fn principal(expires_at: Option<Timestamp>) -> Principal {
-        Principal(CachedToken::of(&Token {
-            id: TokenId::new(1).expect("an ID"),
-            owner: Owner::new("alice").expect("an owner"),
-            name: "ci".into(),
-            created_at: now(),
-            expires_at,
-            last_used_at: None,
-            revoked_at: None,
-            parent: None,
-            scopes: None,
-        }))
+        Principal(CachedToken::of(&token(expires_at)))
+    }
+
+    fn catalog() -> ScopeCatalog {
+        let builder = ScopeCatalog::builder()
+            .scope("read", "Read")
+            .scope("write", "Write")
+            .implies("write", "read");
+        builder.build().expect("a catalog")
+    }
+
+    /// Returns the principal of a token with these scopes, which need not be declared.
+    fn restricted(names: &str) -> Principal {
+        let mut token = token(None);
+        token.scopes = Some(names.parse().expect("scopes"));
+        let mut cached = CachedToken::of(&token);
+        let unique = Arc::get_mut(&mut cached).expect("nobody else has it");
+        unique.permitted = catalog().permitted(token.scopes.as_ref());
+        Principal(cached)
+    }
+
+    /// Returns the scopes of a new token as text; `*` for an unrestricted token.
+    fn given(
+        settings: &Settings,
+        requested: Option<&[&str]>,
+        parent: Option<&Principal>,
+    ) -> Result<String, PolicyError> {
+        let requested: Option<Vec<_>> =
+            requested.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
+        let scopes = scopes(&catalog(), settings, requested.as_deref(), parent)?;
+        Ok(scopes.map_or_else(|| "*".to_owned(), |scopes| scopes.to_string()))
+    }
+
+    #[test]
+    fn requested_scopes_are_declared_and_given_once() {
+        let ask = |names: &[&str]| given(&Settings::default(), Some(names), None);
+        assert_eq!(
+            ask(&["write", "tokens:read"]),
+            Ok("tokens:read write".into())
+        );
+        assert_eq!(ask(&[]), Err(PolicyError::NoScope));
+        for unknown in ["delete", "Read", "", "read ", "read write"] {
+            let error = PolicyError::UnknownScope { index: 1 };
+            assert_eq!(ask(&["read", unknown]), Err(error), "{unknown:?}");
+        }
+        let twice = PolicyError::DuplicateScope { index: 2 };
+        assert_eq!(ask(&["read", "write", "read"]), Err(twice));
+        assert!(ask(&["read"; 70]).is_err());
+    }
+
+    #[test]
+    fn a_token_cannot_create_one_that_may_do_more() {
+        let settings = Settings::default();
+        let too_much = Err(PolicyError::ScopeExceedsParent);
+        for (parent, requested, expected) in [
+            ("write", "write", Ok("write".into())),
+            ("write", "read", Ok("read".into())),
+            ("read", "write", too_much.clone()),
+            ("tokens:write", "tokens:read", Ok("tokens:read".into())),
+            ("tokens:write", "read", too_much.clone()),
+            // Scopes that are no longer declared permit nothing.
+            ("gone", "read", too_much.clone()),
+            ("", "read", too_much),
+        ] {
+            let found = given(&settings, Some(&[requested]), Some(&restricted(parent)));
+            assert_eq!(found, expected, "{parent} {requested}");
+        }
+        let unrestricted = principal(None);
+        let found = given(&settings, Some(&["write"]), Some(&unrestricted));
+        assert_eq!(found, Ok("write".into()));
+    }
+
+    #[test]
+    fn without_scopes_a_request_gets_the_parents_then_the_default() {
+        let with = |default: &str, required| {
+            let builder = Settings::builder().scopes_required(required);
+            let builder = builder.scopes_default(&default.parse().expect("scopes"));
+            builder.build().expect("settings")
+        };
+        let (parent, unrestricted) = (restricted("gone write"), principal(None));
+        let refused = || Err(PolicyError::ScopesRequired);
+        for (default, required, by_user) in [
+            ("", false, Ok("*".to_owned())),
+            ("", true, refused()),
+            ("read", false, Ok("read".into())),
+            ("read", true, Ok("read".into())),
+        ] {
+            let settings = with(default, required);
+            assert_eq!(given(&settings, None, None), by_user);
+            assert_eq!(given(&settings, None, Some(&unrestricted)), by_user);
+            let inherited = given(&settings, None, Some(&parent));
+            assert_eq!(inherited, Ok("gone write".into()));
+            let given = given(&settings, Some(&["write"]), None);
+            assert_eq!(given, Ok("write".into()));
+        }
     }
 
     #[test]

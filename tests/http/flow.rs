@@ -2,6 +2,7 @@
 
 mod children;
 mod creation;
+mod scopes;
 mod streams;
 
 use std::sync::Arc;
@@ -23,6 +24,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(creation::the_limit_counts_expired_tokens),
         trial(creation::a_lowered_limit_says_how_many_tokens_to_revoke),
         trial(creation::a_hundred_concurrent_creates_keep_the_limit),
+        trial(scopes::a_token_keeps_and_shows_its_scopes),
+        trial(scopes::wrong_scopes_are_refused_by_type),
+        trial(scopes::the_host_decides_who_may_give_which_scopes),
+        trial(scopes::the_policy_lists_the_callers_choice),
+        trial(scopes::scopes_can_be_required),
         trial(status_and_expiry_follow_the_clock),
         trial(eternal_tokens_can_be_switched_off),
         trial(tokens_can_be_switched_off),

@@ -461,10 +461,7 @@ mod tests {
         /// Creates a token that lasts for a day.
         async fn token(&self) -> (TokenId, TokenDigest) {
             let caller = Caller::cookie_authenticated(self.owner.clone());
-            let request = TokenRequest {
-                name: "ci".into(),
-                lifetime_days: Some(1),
-            };
+            let request = TokenRequest::new("ci", Some(1));
             let created = self.pats.create(&caller, request).await.expect("a token");
             (created.token.id, created.plain.digest())
         }

@@ -200,6 +200,11 @@ impl<'c> Scope<'c> {
     pub fn implies(&self) -> impl Iterator<Item = &'c str> + use<'c> {
         self.catalog.names_of(self.declared.implies)
     }
+
+    /// Returns the scope and all that it implies.
+    pub(super) fn permits(&self) -> ScopeSet {
+        self.declared.permits
+    }
 }
 
 impl ScopeSet {
@@ -324,11 +329,10 @@ impl ScopeCatalogBuilder {
         });
         for (name, implied) in self.implications.into_iter().chain(of_reserved) {
             let undeclared = |UndeclaredScope { name }| CatalogError::Undeclared { name };
-            catalog.set([&name]).map_err(undeclared)?;
             let implied = catalog.set([implied]).map_err(undeclared)?;
             let mut declared = catalog.declared.iter_mut();
             let scope = declared.find(|declared| *declared.name == *name);
-            let scope = scope.expect("it is declared");
+            let scope = scope.ok_or(CatalogError::Undeclared { name })?;
             scope.implies = scope.implies | implied;
         }
         catalog.close()?;
@@ -352,7 +356,7 @@ impl ScopeCatalog {
     }
 
     /// Returns a set with all that its scopes imply.
-    fn closure(&self, set: ScopeSet) -> ScopeSet {
+    pub(super) fn closure(&self, set: ScopeSet) -> ScopeSet {
         let declared = self.declared.iter().enumerate();
         let wider = declared.fold(set, |wider, (index, declared)| {
             if wider.contains(ScopeSet(1 << index)) {

@@ -18,9 +18,11 @@
 //!
 //! A token needs no scope to describe or revoke itself, or to read the limits for new tokens.
 
+mod allowed;
 mod catalog;
 mod names;
 
+pub use self::allowed::{AllowedScopes, ScopeChoices, WithoutScopes};
 pub use self::catalog::{
     CatalogError, Scope, ScopeCatalog, ScopeCatalogBuilder, ScopeSet, UndeclaredScope,
 };

@@ -128,6 +128,7 @@ impl PatsBuilder {
             }
             None => self.settings.issued_format().format(),
         };
+        warn_of_undeclared(&self.settings, &self.scopes);
         // Without leases, one node at a time cannot feed the events.
         let is_stored = self.store.audit().is_some() && self.store.jobs().is_some();
         let events = Events::new(self.sinks, is_stored);
@@ -140,5 +141,25 @@ impl PatsBuilder {
             events,
         );
         Pats::new(Node::new(context, formats, issued_format, self.notifiers))
+    }
+}
+
+/// Logs settings about scopes that do not fit the catalog.
+fn warn_of_undeclared(settings: &Settings, catalog: &ScopeCatalog) {
+    let by_default = settings.scopes_default();
+    for name in by_default.iter().flat_map(|scopes| scopes.iter()) {
+        if catalog.set([name]).is_err() {
+            tracing::warn!(
+                name,
+                "pat.scopes.default has a scope that the host does not declare (PatsBuilder::scopes); it \
+                 permits nothing"
+            );
+        }
+    }
+    if settings.scopes_required() && by_default.is_none() && catalog.is_empty() {
+        tracing::warn!(
+            "pat.scopes.required is true, and the host declares no scopes (PatsBuilder::scopes): no token can \
+             be created"
+        );
     }
 }

@@ -149,10 +149,7 @@ mod tests {
     use crate::testing::TestDirectory;
 
     async fn create(pats: &Pats, caller: &Caller) -> CreatedToken {
-        let request = TokenRequest {
-            name: "ci".into(),
-            lifetime_days: None,
-        };
+        let request = TokenRequest::new("ci", None);
         pats.create(caller, request).await.expect("a token")
     }
 

@@ -7,6 +7,7 @@ use crate::error::{AccessError, CreateError, PolicyError, Unavailable};
 use crate::event::EventKind;
 use crate::policy::{self, TokenRequest};
 use crate::principal::Principal;
+use crate::scope::{AllowedScopes, ScopeChoices, ScopeSet, Scopes, WithoutScopes};
 use crate::search::Filter;
 use crate::store::{Insertion, NewToken, StoreError};
 use crate::token::{PlainToken, Token, TokenId, TokenStatus};
@@ -69,6 +70,58 @@ impl Pats {
         end.map(drop)
     }
 
+    /// Returns what the caller may choose for the scopes of a new token. If the host declares no scopes, the
+    /// list is empty.
+    ///
+    /// # Errors
+    /// [`Unavailable::Directory`]: the directory fails or does not answer in time.
+    pub async fn scope_choices(&self, caller: &Caller) -> Result<ScopeChoices<'_>, Unavailable> {
+        let allowed = self.allowed_scopes(caller).await?;
+        let catalog = self.scope_catalog();
+        let permitted = caller.token().map_or(ScopeSet::ALL, Principal::permitted);
+        let without_scopes = match policy::scopes(catalog, self.settings(), None, caller.token()) {
+            Ok(scopes) if !catalog.allows(&allowed, scopes.as_ref()) => WithoutScopes::Refused,
+            Ok(Some(scopes)) => WithoutScopes::Restricted(scopes),
+            Ok(None) => WithoutScopes::Unrestricted,
+            Err(_) => WithoutScopes::Refused,
+        };
+        Ok(ScopeChoices {
+            scopes: catalog.within(permitted, &allowed),
+            without_scopes,
+        })
+    }
+
+    /// Asks the host which scopes the caller may give a token, if there are any.
+    async fn allowed_scopes(&self, caller: &Caller) -> Result<AllowedScopes, Unavailable> {
+        let catalog = self.scope_catalog();
+        if catalog.is_empty() {
+            return Ok(AllowedScopes::all());
+        }
+        let directory = &self.0.context.directory;
+        let answer = directory.allowed_scopes(caller.owner(), catalog);
+        self.0
+            .context
+            .ask_directory(self.0.context.request_timeout(), answer)
+            .await
+    }
+
+    /// Returns the scopes of the requested token, or the rule that they break.
+    async fn scopes_of(
+        &self,
+        caller: &Caller,
+        request: &TokenRequest,
+    ) -> Result<Option<Scopes>, CreateError> {
+        let catalog = self.scope_catalog();
+        let requested = request.scopes.as_deref();
+        let scopes = policy::scopes(catalog, self.settings(), requested, caller.token())?;
+        let allowed = self.allowed_scopes(caller).await?;
+        if catalog.allows(&allowed, scopes.as_ref()) {
+            Ok(scopes)
+        } else {
+            Err(PolicyError::ScopeNotAllowed.into())
+        }
+    }
+
     async fn create_now(
         &self,
         caller: &Caller,
@@ -77,6 +130,7 @@ impl Pats {
         let now = self.now();
         let expires_at = policy::expiry(self.settings(), &request, caller.token(), now)?;
         let expires_by = policy::cap(self.settings(), caller.token());
+        let scopes = self.scopes_of(caller, &request).await?;
         let feature = self.0.context.versions.feature_of(&request);
         if let Some(feature) = feature {
             if !self.0.feed.enable(feature).await? {
@@ -100,7 +154,7 @@ impl Pats {
                 expires_at,
                 expires_by,
                 parent: caller.token().map(Principal::token_id),
-                scopes: caller.token().and_then(Principal::scopes).cloned(),
+                scopes: scopes.clone(),
                 parent_scopes: caller.token().and_then(Principal::scopes).cloned(),
                 max_rows: self.settings().max_rows_per_user(),
                 notify: self.0.notifies() && self.settings().notice_created(),

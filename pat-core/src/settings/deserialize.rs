@@ -10,7 +10,7 @@ use super::table::PROPERTIES;
 use super::{Settings, SettingsBuilder, SettingsError};
 
 /// Reads properties by full name (`"atlassian.pats.enabled": true`) or from nested tables (TOML's
-/// `[atlassian.pats]`). Values are text, booleans and whole numbers; `pat.token.accepted` also takes a
+/// `[atlassian.pats]`). Values are text, booleans and whole numbers; `pat.token.accepted` and `pat.scopes.default` also take a
 /// list of text. Fails with the text of a [`SettingsError`], also if a property is set twice.
 impl<'de> Deserialize<'de> for Settings {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -58,6 +58,9 @@ fn take_table(
             Value::Text(text) => builder.put(property, &text)?,
             Value::List(texts) if property.name() == "pat.token.accepted" => {
                 builder.put(property, &texts.join(","))?;
+            }
+            Value::List(names) if property.name() == "pat.scopes.default" => {
+                builder.put(property, &names.join(" "))?;
             }
             Value::List(_) => return refuse("a list"),
             Value::Table(_) => return refuse("a table"),

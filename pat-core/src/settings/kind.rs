@@ -6,6 +6,7 @@ use std::net::Ipv6Addr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::scope::Scopes;
 use crate::token::FormatName;
 
 /// Returns the allowed values of a kind, in words that complete "give …". Takes the kind's tokens, so that
@@ -22,6 +23,9 @@ macro_rules! allowed {
     };
     (BaseUrl) => {
         "an absolute http or https URL without a user name, query or fragment, or nothing"
+    };
+    (ScopeNames) => {
+        "names of scopes, separated by spaces, or nothing"
     };
     (Parsed<Schedule>) => {
         "a Quartz cron expression such as 0 0 0 * * ? (six fields, seconds first, or seven with the year) \
@@ -144,6 +148,22 @@ impl Kind for Formats {
     fn show(value: &Vec<FormatName>) -> String {
         let names: Vec<_> = value.iter().map(FormatName::to_string).collect();
         names.join(",")
+    }
+}
+
+/// Names of scopes, separated by white space; blank text for none.
+pub(super) struct ScopeNames;
+
+impl Kind for ScopeNames {
+    type Value = Option<Scopes>;
+
+    fn parse(text: &str) -> Option<Option<Scopes>> {
+        let scopes = Scopes::new(text.split_ascii_whitespace()).ok()?;
+        Some(Some(scopes).filter(|scopes| !scopes.is_empty()))
+    }
+
+    fn show(value: &Option<Scopes>) -> String {
+        value.as_ref().map(Scopes::to_string).unwrap_or_default()
     }
 }
 

@@ -38,6 +38,7 @@ pub use self::builder::SettingsBuilder;
 pub(crate) use self::error::SettingsError;
 pub use self::property::Property;
 pub(crate) use self::table::Settings;
+use crate::scope::Scopes;
 use crate::token::FormatName;
 
 /// Gives each variant its text in properties. A variant that is left out fails the build.
@@ -161,5 +162,12 @@ impl Settings {
     #[must_use]
     pub fn base_url(&self) -> Option<&str> {
         self.base_url.as_deref()
+    }
+
+    /// Returns `pat.scopes.default`: the scopes of a new token whose request names none and is not
+    /// authenticated by a restricted token. `None` if it is not set, which is the default.
+    #[must_use]
+    pub fn scopes_default(&self) -> Option<&Scopes> {
+        self.scopes_default.as_ref()
     }
 }

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use super::kind::{
-    BaseUrl, Boolean, Count, Days, Formats, Kind, Millis, Minutes, Parsed, Realm, allowed,
+    BaseUrl, Boolean, Count, Days, Formats, Kind, Millis, Minutes, Parsed, Realm, ScopeNames,
+    allowed,
 };
 use super::{CreateByToken, Property, RevocationWait, SettingsBuilder, TokenLayout};
 use crate::schedule::{Schedule, Zone};
+use crate::scope::Scopes;
 use crate::token::{FormatName, TokenPrefix};
 
 /// Returns the type of a kind in brackets, which are there so that docs can have its parts.
@@ -21,6 +23,10 @@ macro_rules! kind {
 macro_rules! default_and_range {
     ("10000", $kind:tt) => {
         "From 100 to 100000000."
+    };
+    ("", [ScopeNames]) => {
+        "Not set by default; empty text removes a value. The value is a list of names of scopes, separated by \
+         spaces."
     };
     ("", [BaseUrl]) => {
         concat!(
@@ -106,6 +112,9 @@ macro_rules! refusal {
          [`SettingsError::Contradiction`](super::SettingsError::Contradiction)."
     };
     ($name:tt, [Boolean]) => {
+        ""
+    };
+    ($name:tt, [ScopeNames]) => {
         ""
     };
     ($name:tt, [Parsed<Schedule>]) => {
@@ -296,4 +305,11 @@ properties! {
          are deleted; at least 100 times atlassian.pats.max.tokens.per.user. The default is 10000 or that \
          product, whichever is greater",
         max_rows_per_user copied as u32, set by max_rows_per_user(u32);
+    "pat.scopes.required" = "false", [Boolean],
+        "whether a request for a new token must name scopes, if nothing else determines them: neither \
+         pat.scopes.default nor the scopes of the token that authenticates the request",
+        scopes_required copied as bool, set by scopes_required(bool);
+    "pat.scopes.default" = "", [ScopeNames],
+        "scopes of a new token whose request names none and is not authenticated by a restricted token",
+        scopes_default set by scopes_default(&Scopes);
 }

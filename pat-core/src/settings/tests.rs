@@ -116,6 +116,12 @@ const VALUES: &[(&str, &str, &[&str])] = &[
     ("pat.notice.revoked.by.admin", "false", BAD_BOOLEANS),
     ("pat.time.zone", "Europe/Berlin", &["Europe/Atlantis", ""]),
     ("pat.max.rows.per.user", "1000", &["99", "100000001", "x"]),
+    ("pat.scopes.required", "true", BAD_BOOLEANS),
+    (
+        "pat.scopes.default",
+        "read tokens:read",
+        &["Read", "read,write", "read read", "\"read\""],
+    ),
 ];
 const BAD_BOOLEANS: &[&str] = &["", "yes", "1", "tru"];
 const BAD_CRONS: &[&str] = &[
@@ -278,6 +284,8 @@ fn every_typed_setter_sets_the_property_of_its_name() {
         builder().notice_revoked_by_admin(false),
         builder().time_zone(&zone),
         builder().max_rows_per_user(1_000),
+        builder().scopes_required(true),
+        builder().scopes_default(&"tokens:read read".parse().expect("scopes")),
     ];
     assert_eq!(set.len(), VALUES.len());
     for (set, (name, good, _)) in set.into_iter().zip(VALUES) {
@@ -306,6 +314,7 @@ fn getters_have_the_documented_defaults_and_units() {
     assert_eq!(settings.expiry_warning_days(), 5);
     assert_eq!(settings.max_tokens_expiry_days(), 365);
     assert_eq!(settings.base_url(), None);
+    assert_eq!(settings.scopes_default(), None);
     assert_eq!(settings.accepted_formats(), [settings.issued_format()]);
 }
 

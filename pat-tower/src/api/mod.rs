@@ -9,7 +9,7 @@
 //! | `DELETE /tokens/{id}?family=true` | 204; revokes a token of the caller, or any token for an administrator; with `family=true` also the tokens created with it |
 //! | `GET /tokens/current` | 200, the token that authenticated the request; 404 if none did |
 //! | `DELETE /tokens/current` | 204; revokes the token that authenticated the request; 404 if none did |
-//! | `GET /policy` | 200, the limits for new tokens |
+//! | `GET /policy` | 200, the limits for new tokens, and the scopes that the caller may give them |
 //!
 //! For administrators it has also:
 //!
@@ -60,6 +60,10 @@
 //! | `duration-required` | 400 | the request has no life span, and `atlassian.pats.eternal.tokens.enabled` is off |
 //! | `outlives-parent` | 400 | `pat.create.by.token` is `capped`, and the new token would expire later than the token that creates it |
 //! | `created-by-token` | 403 | `pat.create.by.token` is `forbidden`, and a token authenticated the request |
+//! | `invalid-scopes` | 400 | the list of scopes is empty, or has an unknown scope or one twice |
+//! | `scopes-required` | 400 | the request has no scopes, and `pat.scopes.required` is `true` |
+//! | `scope-exceeds-parent` | 403 | the scopes permit more than the token that authenticated the request |
+//! | `scope-not-allowed` | 403 | the host does not allow the caller to give a token these scopes, or none |
 //! | `token-limit-reached` | 403 | the user has `atlassian.pats.max.tokens.per.user` tokens |
 //! | `older-nodes` | 409 | the token needs a feature that a running node of an older version does not know |
 //! | `too-many-rows` | 403 | the user has `pat.max.rows.per.user` tokens, with revoked and expired ones that are not yet pruned |

@@ -54,6 +54,23 @@ const OUTLIVES_PARENT: ProblemType = ProblemType::new(
     "Outlives its parent",
     StatusCode::BAD_REQUEST,
 );
+const INVALID_SCOPES: ProblemType =
+    ProblemType::new("invalid-scopes", "Invalid scopes", StatusCode::BAD_REQUEST);
+const SCOPES_REQUIRED: ProblemType = ProblemType::new(
+    "scopes-required",
+    "Scopes required",
+    StatusCode::BAD_REQUEST,
+);
+const SCOPE_EXCEEDS_PARENT: ProblemType = ProblemType::new(
+    "scope-exceeds-parent",
+    "Exceeds its parent",
+    StatusCode::FORBIDDEN,
+);
+const SCOPE_NOT_ALLOWED: ProblemType = ProblemType::new(
+    "scope-not-allowed",
+    "Scope not allowed",
+    StatusCode::FORBIDDEN,
+);
 const CREATED_BY_TOKEN: ProblemType = ProblemType::new(
     "created-by-token",
     "Created by a token",
@@ -124,6 +141,12 @@ impl From<PolicyError> for Problem {
             }
             PolicyError::EternalNotAllowed => DURATION_REQUIRED,
             PolicyError::OutlivesParent => OUTLIVES_PARENT,
+            PolicyError::NoScope
+            | PolicyError::UnknownScope { .. }
+            | PolicyError::DuplicateScope { .. } => INVALID_SCOPES,
+            PolicyError::ScopesRequired => SCOPES_REQUIRED,
+            PolicyError::ScopeExceedsParent => SCOPE_EXCEEDS_PARENT,
+            PolicyError::ScopeNotAllowed => SCOPE_NOT_ALLOWED,
             PolicyError::LimitReached { .. } => TOKEN_LIMIT_REACHED,
             PolicyError::OlderNodes { .. } => OLDER_NODES,
             PolicyError::TooManyRows { .. } => TOO_MANY_ROWS,

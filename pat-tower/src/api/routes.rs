@@ -222,7 +222,7 @@ pub(super) fn no_content(revoked: RevokedCount) -> Response {
 
 /// Returns the limits in force
 ///
-/// They apply to tokens that are created on this instance from now on.
+/// They apply to tokens that the caller creates on this instance from now on.
 #[utoipa::path(
     get,
     path = "/policy",
@@ -230,8 +230,12 @@ pub(super) fn no_content(revoked: RevokedCount) -> Response {
     tag = TOKENS,
     responses((status = 200, description = "The limits", body = PolicyJson)),
 )]
-pub(super) async fn policy(AxumState(state): AxumState<State>) -> Json<PolicyJson> {
-    Json(PolicyJson::new(&state.pats))
+pub(super) async fn policy(
+    AxumState(state): AxumState<State>,
+    Extension(caller): Extension<Caller>,
+) -> ApiResult<Json<PolicyJson>> {
+    let choices = state.pats.scope_choices(&caller).await?;
+    Ok(Json(PolicyJson::new(&state.pats, choices)))
 }
 
 /// Finds a token; an administrator is told the owner of another user's.

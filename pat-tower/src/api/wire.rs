@@ -1,5 +1,6 @@
 //! What goes over the wire: names, types and order of the members are part of the contract.
 
+use pat_core::scope::{Scope, ScopeChoices, Scopes, WithoutScopes};
 use pat_core::{CreatedToken, Pats, PlainToken, Token, TokenRequest, User};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Number;
@@ -44,6 +45,10 @@ pub(super) struct TokenJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = UserJson, required = false)]
     user_profile_resource: Option<UserJson>,
+    /// The names of the token's scopes, in alphabetical order; left out of an unrestricted token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<String>, required = false)]
+    scopes: Option<Scopes>,
 }
 
 impl TokenJson {
@@ -58,6 +63,7 @@ impl TokenJson {
             revoked_at: token.revoked_at.map(wire_date),
             raw_token: None,
             user_profile_resource: None,
+            scopes: token.scopes,
         }
     }
 
@@ -136,10 +142,46 @@ pub(super) struct PolicyJson {
     max_tokens_per_user: u32,
     token_name_length: u32,
     expiry_warning_days: u32,
+    /// The scopes that the caller may give a new token; left out if the server declares none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<ScopeJson>, required = false)]
+    scopes: Option<Vec<ScopeJson>>,
+    /// Whether a token cannot be created without scopes; left out if the server declares none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = bool, required = false)]
+    scopes_required: Option<bool>,
+    /// The scopes of a token that is created without scopes; left out if such a token is unrestricted, or
+    /// scopes are required.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<String>, required = false)]
+    default_scopes: Option<Scopes>,
+}
+
+/// A scope, which permits a token something.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Scope)]
+struct ScopeJson {
+    name: String,
+    /// What the scope permits, for people.
+    description: String,
+    /// The names of the scopes that this one implies.
+    implies: Vec<String>,
+}
+
+impl From<Scope<'_>> for ScopeJson {
+    fn from(scope: Scope<'_>) -> Self {
+        Self {
+            name: scope.name().to_owned(),
+            description: scope.description().to_owned(),
+            implies: scope.implies().map(str::to_owned).collect(),
+        }
+    }
 }
 
 impl PolicyJson {
-    pub(super) fn new(pats: &Pats) -> Self {
+    pub(super) fn new(pats: &Pats, choices: ScopeChoices<'_>) -> Self {
+        let declares_any = !pats.scope_catalog().is_empty();
+        let is_refused = choices.without_scopes == WithoutScopes::Refused;
         let settings = pats.settings();
         Self {
             enabled: settings.enabled(),
@@ -148,6 +190,12 @@ impl PolicyJson {
             max_tokens_per_user: settings.max_tokens_per_user(),
             token_name_length: settings.token_name_length(),
             expiry_warning_days: settings.expiry_warning_days(),
+            scopes: declares_any.then(|| choices.scopes.into_iter().map(ScopeJson::from).collect()),
+            scopes_required: declares_any.then_some(is_refused),
+            default_scopes: match choices.without_scopes {
+                WithoutScopes::Restricted(scopes) => Some(scopes),
+                WithoutScopes::Unrestricted | WithoutScopes::Refused | _ => None,
+            },
         }
     }
 }
@@ -166,12 +214,20 @@ pub(super) struct CreateJson {
     /// Whole days until the token expires.
     #[schema(value_type = Option<i64>, required = false, minimum = 1)]
     expiration_duration: Option<Number>,
+    /// Names of scopes, each at most once. Without scopes, the token gets those of the token that
+    /// authenticates the request, or the server's default, or is unrestricted.
+    #[schema(value_type = Option<Vec<String>>, required = false, min_items = 1)]
+    scopes: Option<Vec<String>>,
 }
 
 impl CreateJson {
     pub(super) fn into_request(self) -> Result<TokenRequest, Problem> {
         let days = self.expiration_duration.as_ref().map(whole_days);
-        Ok(TokenRequest::new(self.name, days.transpose()?))
+        let request = TokenRequest::new(self.name, days.transpose()?);
+        Ok(match self.scopes {
+            Some(scopes) => request.with_scopes(scopes),
+            None => request,
+        })
     }
 }
 

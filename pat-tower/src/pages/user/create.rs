@@ -212,7 +212,9 @@ fn status(error: &PolicyError) -> StatusCode {
     match error {
         PolicyError::LimitReached { .. }
         | PolicyError::TooManyRows { .. }
-        | PolicyError::ForbiddenByToken => StatusCode::FORBIDDEN,
+        | PolicyError::ForbiddenByToken
+        | PolicyError::ScopeExceedsParent
+        | PolicyError::ScopeNotAllowed => StatusCode::FORBIDDEN,
         PolicyError::OlderNodes { .. } => StatusCode::CONFLICT,
         PolicyError::Disabled
         | PolicyError::NameBlank
@@ -223,6 +225,10 @@ fn status(error: &PolicyError) -> StatusCode {
         | PolicyError::DurationTooLong { .. }
         | PolicyError::EternalNotAllowed
         | PolicyError::OutlivesParent
+        | PolicyError::NoScope
+        | PolicyError::UnknownScope { .. }
+        | PolicyError::DuplicateScope { .. }
+        | PolicyError::ScopesRequired
         | PolicyError::ParentInvalid => StatusCode::BAD_REQUEST,
         _ => StatusCode::BAD_REQUEST,
     }

@@ -1,0 +1,229 @@
+//! The scopes of new tokens.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::body::Body;
+use axum::{Extension, Router};
+use http::{Request, StatusCode};
+use http_body_util::BodyExt as _;
+use pat_core::scope::{AllowedScopes, ScopeCatalog};
+use pat_core::testing::TestDirectory;
+use pat_core::{BoxError, Caller, MemoryStore, Owner, Pats, Settings, User, UserDirectory};
+use pat_tower::api::Api;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+/// Allows bob to read, and everybody else everything.
+#[derive(Debug, Default)]
+struct Narrow(TestDirectory);
+
+#[async_trait]
+impl UserDirectory for Narrow {
+    async fn find(&self, owner: &Owner) -> Result<Option<User>, BoxError> {
+        self.0.find(owner).await
+    }
+
+    async fn is_administrator(&self, owner: &Owner) -> Result<bool, BoxError> {
+        self.0.is_administrator(owner).await
+    }
+
+    async fn search(&self, contains: &str, limit: usize) -> Result<Vec<User>, BoxError> {
+        self.0.search(contains, limit).await
+    }
+
+    async fn allowed_scopes(
+        &self,
+        owner: &Owner,
+        catalog: &ScopeCatalog,
+    ) -> Result<AllowedScopes, BoxError> {
+        // So that its outage is this one's.
+        self.0.is_administrator(owner).await?;
+        Ok(match owner.as_str() {
+            "bob" => AllowedScopes::only(catalog.set(["read"])?),
+            _ => AllowedScopes::all(),
+        })
+    }
+}
+
+fn catalog() -> ScopeCatalog {
+    let builder = ScopeCatalog::builder()
+        .scope("read", "Read reports")
+        .scope("write", "Read and change reports")
+        .implies("write", "read");
+    builder.build().expect("a catalog")
+}
+
+struct Host {
+    pats: Pats,
+    users: TestDirectory,
+}
+
+impl Host {
+    fn new(settings: Settings) -> Self {
+        let users = TestDirectory::default();
+        for user in ["alice", "bob"] {
+            users.add(user);
+        }
+        let builder = Pats::builder(Arc::new(MemoryStore::default()))
+            .users(Arc::new(Narrow(users.clone())))
+            .settings(settings)
+            .scopes(catalog());
+        let pats = builder.build();
+        Self { pats, users }
+    }
+
+    /// Returns the status and the JSON of a response to this user.
+    async fn ask(&self, user: &str, request: Request<Body>) -> (StatusCode, String) {
+        let caller = Caller::header_authenticated(user.parse().expect("an owner"));
+        let api: Router = Api::new(self.pats.clone()).router();
+        let response = api.layer(Extension(caller)).oneshot(request).await;
+        let response = response.expect("a response");
+        let status = response.status();
+        let body = response.into_body().collect().await.expect("a body");
+        let body = body.to_bytes().to_vec();
+        (status, String::from_utf8(body).expect("text"))
+    }
+
+    async fn get(&self, user: &str, path: &str) -> (StatusCode, String) {
+        let request = Request::get(path).body(Body::empty()).expect("a request");
+        self.ask(user, request).await
+    }
+
+    /// Creates a token with these scopes, or with none if `null`.
+    async fn create(&self, user: &str, scopes: &Value) -> (StatusCode, Value) {
+        let body = json!({"name": "ci", "scopes": scopes}).to_string();
+        let request = Request::post("/tokens").header("content-type", "application/json");
+        let request = request.body(body.into()).expect("a request");
+        let (status, body) = self.ask(user, request).await;
+        (status, serde_json::from_str(&body).expect("JSON"))
+    }
+}
+
+pub(super) async fn a_token_keeps_and_shows_its_scopes() {
+    let host = Host::new(Settings::default());
+    for (given, kept) in [
+        (
+            json!(["write", "tokens:read"]),
+            json!(["tokens:read", "write"]),
+        ),
+        (json!(["read"]), json!(["read"])),
+        (Value::Null, Value::Null),
+    ] {
+        let (status, created) = host.create("alice", &given).await;
+        assert_eq!(status, StatusCode::CREATED, "{created}");
+        assert_eq!(created["scopes"], kept);
+    }
+    // They come last, and an unrestricted token has no such member.
+    let (_, listed) = host.get("alice", "/tokens").await;
+    let ends: Vec<_> = listed.split("\"status\":\"ACTIVE\"").skip(1).collect();
+    assert!(ends[0].starts_with(r#","scopes":["tokens:read","write"]}"#));
+    assert!(ends[1].starts_with(r#","scopes":["read"]}"#));
+    assert_eq!(ends[2], "}]");
+}
+
+pub(super) async fn wrong_scopes_are_refused_by_type() {
+    let host = Host::new(Settings::default());
+    for (scopes, problem) in [
+        (json!([]), "invalid-scopes"),
+        (json!(["delete"]), "invalid-scopes"),
+        (json!(["Read"]), "invalid-scopes"),
+        (json!(["read", "write", "read"]), "invalid-scopes"),
+        (json!([""]), "invalid-scopes"),
+        (json!(vec!["read"; 1_000]), "invalid-scopes"),
+        (json!("read"), "malformed-body"),
+        (json!({"read": true}), "malformed-body"),
+        (json!([1]), "malformed-body"),
+        (json!([null]), "malformed-body"),
+    ] {
+        let (status, answer) = host.create("alice", &scopes).await;
+        let expected = format!("urn:problem-type:pat/{problem}");
+        assert_eq!(
+            (status, &answer["type"]),
+            (StatusCode::BAD_REQUEST, &json!(expected)),
+            "{scopes}"
+        );
+        let detail = answer["detail"].as_str().expect("a detail");
+        assert!(
+            !detail.contains("delete"),
+            "no text of the request: {detail}"
+        );
+    }
+    assert_eq!(host.get("alice", "/tokens").await.1, "[]");
+}
+
+pub(super) async fn the_host_decides_who_may_give_which_scopes() {
+    let host = Host::new(Settings::default());
+    let refused = json!("urn:problem-type:pat/scope-not-allowed");
+    for (user, scopes, is_allowed) in [
+        ("alice", json!(["write"]), true),
+        ("alice", Value::Null, true),
+        ("bob", json!(["read"]), true),
+        ("bob", json!(["write"]), false),
+        ("bob", json!(["read", "tokens:read"]), false),
+        ("bob", Value::Null, false),
+    ] {
+        let (status, answer) = host.create(user, &scopes).await;
+        if is_allowed {
+            assert_eq!(status, StatusCode::CREATED, "{user} {scopes}");
+        } else {
+            let found = (status, &answer["type"]);
+            assert_eq!(found, (StatusCode::FORBIDDEN, &refused), "{user} {scopes}");
+        }
+    }
+    for broken in [TestDirectory::set_down, TestDirectory::set_silent] {
+        broken(&host.users, true);
+        let (status, _) = host.create("alice", &json!(["read"])).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        let (status, _) = host.get("alice", "/policy").await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        broken(&host.users, false);
+    }
+}
+
+pub(super) async fn the_policy_lists_the_callers_choice() {
+    let default = Settings::builder().scopes_default(&"read".parse().expect("scopes"));
+    let required = Settings::builder().scopes_required(true);
+    let none = Value::Null;
+    for (settings, user, names, is_required, default) in [
+        (Settings::builder(), "alice", 5, false, none.clone()),
+        (Settings::builder(), "bob", 1, true, none.clone()),
+        (default.clone(), "alice", 5, false, json!(["read"])),
+        (default, "bob", 1, false, json!(["read"])),
+        (required, "alice", 5, true, none),
+    ] {
+        let host = Host::new(settings.build().expect("settings"));
+        let (status, policy) = host.get(user, "/policy").await;
+        assert_eq!(status, StatusCode::OK);
+        let policy: Value = serde_json::from_str(&policy).expect("JSON");
+        let scopes = policy["scopes"].as_array().expect("scopes");
+        assert_eq!(scopes.len(), names, "{user}");
+        assert_eq!(
+            scopes[0],
+            json!({"name": "read", "description": "Read reports", "implies": []})
+        );
+        assert_eq!(policy["scopesRequired"], json!(is_required), "{user}");
+        assert_eq!(policy["defaultScopes"], default, "{user}");
+        // What it promises of a token without scopes is so.
+        let (status, created) = host.create(user, &Value::Null).await;
+        if is_required {
+            assert!(status.is_client_error(), "{created}");
+        } else {
+            assert_eq!(status, StatusCode::CREATED);
+            assert_eq!(created["scopes"], default);
+        }
+    }
+}
+
+pub(super) async fn scopes_can_be_required() {
+    let settings = Settings::builder().scopes_required(true).build();
+    let host = Host::new(settings.expect("settings"));
+    let (status, answer) = host.create("alice", &Value::Null).await;
+    let required = json!("urn:problem-type:pat/scopes-required");
+    assert_eq!(
+        (status, &answer["type"]),
+        (StatusCode::BAD_REQUEST, &required)
+    );
+    let (status, _) = host.create("alice", &json!(["read"])).await;
+    assert_eq!(status, StatusCode::CREATED);
+}
