@@ -43,15 +43,17 @@ pub enum Assumption {
     LockIsWrite,
     /// A child's creation reads its parent under the lock of the parent's owner.
     ParentLocked,
-    /// An older version is kept out before a token is made weaker.
+    /// An older version is kept out before a token is made weaker, or created restricted.
     ReadableFrom,
+    /// A look-up reads a token and which versions may use the store in one statement.
+    RowWithVersions,
     /// The first use of a feature waits for as long as a cache may be trusted.
     FeatureWait,
 }
 
 impl Assumption {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::CommitBeforeBump,
         Self::EpochBeforeQuery,
         Self::RefusalHasEpoch,
@@ -72,6 +74,7 @@ impl Assumption {
         Self::LockIsWrite,
         Self::ParentLocked,
         Self::ReadableFrom,
+        Self::RowWithVersions,
         Self::FeatureWait,
     ];
 
@@ -131,7 +134,10 @@ impl Assumption {
                 "A creation by a token reads that token again, under the lock that its revocation takes."
             }
             Self::ReadableFrom => {
-                "Before a token is made weaker, versions that would misread it are kept out."
+                "Before a token is made weaker or created restricted, versions that would misread it are kept out."
+            }
+            Self::RowWithVersions => {
+                "A look-up reads a token, and which versions may use the store, in one statement."
             }
             Self::FeatureWait => {
                 "The first use of such a feature waits for as long as a cache may be trusted."
@@ -165,6 +171,7 @@ impl Assumption {
                 "a creation by a token believes what the token was when it was presented"
             }
             Self::ReadableFrom => "an older version reads a weaker token",
+            Self::RowWithVersions => "a look-up reads first which versions may, and then the token",
             Self::FeatureWait => "a feature is used at once",
         }
     }
@@ -189,7 +196,7 @@ impl Assumption {
             | Self::OldByTheEarlier => Part::Clocks,
             Self::LeaseTerm | Self::OccurrenceByDatabase | Self::EventInTransaction => Part::Jobs,
             Self::LockIsWrite | Self::ParentLocked => Part::Locks,
-            Self::ReadableFrom | Self::FeatureWait => Part::Versions,
+            Self::ReadableFrom | Self::RowWithVersions | Self::FeatureWait => Part::Versions,
         }
     }
 }

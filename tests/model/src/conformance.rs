@@ -230,6 +230,12 @@ pub const IMPLEMENTED: &[Implemented] = &[
     ),
     row(
         Part::Versions,
+        "ReadRow",
+        "pat-sqlx/src/tokens.rs",
+        "try_find_by_digest",
+    ),
+    row(
+        Part::Versions,
         "Apply, Answer",
         "pat-core/src/auth/mod.rs",
         "observe_versions",

@@ -16,7 +16,7 @@
 //! | [`clocks`] | two nodes and two servers with clocks of their own, the mark, expiry and pruning |
 //! | [`jobs`] | two runners, a job's lease, its occurrences, what they change and the events of it |
 //! | [`locks`] | creations and a revocation in transactions, on a store that locks and one that certifies |
-//! | [`versions`] | an older node beside a newer one that makes a token weaker |
+//! | [`versions`] | an older node beside a newer one that makes a token weaker, or creates a restricted one |
 //!
 //! Nothing has to happen: a step that is not taken is a pause or a message that is late. Faults
 //! ([`Fault`]) happen once each.

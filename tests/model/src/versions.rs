@@ -1,4 +1,5 @@
-//! A newer node that makes a token weaker, and an older one that would not heed it.
+//! A newer node that makes a token weaker, or creates a restricted one, and an older node that would take
+//! it for an unrestricted one.
 
 use stateright::{Model, Property};
 
@@ -13,6 +14,15 @@ pub struct Versions {
     pub ticks: u8,
 }
 
+/// The token that the feature restricts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// It is there, unrestricted, before it is made weaker.
+    Existing,
+    /// It is created restricted.
+    New,
+}
+
 /// How far the first use of the feature has come, on the newer node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Use {
@@ -22,15 +32,23 @@ pub enum Use {
     NoneOlder,
     /// Older versions may not read the store since so many ticks.
     KeptOut(u8),
-    /// The token is weaker, and that is acknowledged.
+    /// The token is weaker, or was created restricted, and that is acknowledged.
     Weaker,
 }
 
-/// A question of the older node that is under way, and whether it may use the store by the answer.
+/// A poll of the older node that is under way, and whether it may use the store by the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Question {
+pub struct Poll {
     ago: u8,
     may_use: Option<bool>,
+}
+
+/// A look-up of the older node that is under way: what the database has read for it so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct LookUp {
+    may_use: Option<bool>,
+    /// Whether there is a row of the token.
+    is_found: Option<bool>,
 }
 
 /// The older node.
@@ -40,20 +58,26 @@ pub struct Older {
     fresh_for: u8,
     /// Whether the token is cached as the stronger one that it was, or is taken for.
     cached: bool,
-    poll: Option<Question>,
-    look_up: Option<Question>,
+    poll: Option<Poll>,
+    look_up: Option<LookUp>,
+    /// Whether it has a request that the token has authenticated, as that one.
+    caller: bool,
 }
 
 /// A state.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct State {
     now: u8,
+    subject: Subject,
     /// Whether the store says that older versions may not read it.
     keeps_out: bool,
     /// Whether there is a report of the older node.
     row: bool,
     first_use: Use,
     older: Older,
+    /// Whether the older node has created a token with one that was created restricted. It knows of no
+    /// restriction, so the child has none.
+    has_child: bool,
     faults: Faults,
 }
 
@@ -78,15 +102,21 @@ pub enum Action {
     Apply,
     /// It sends a look-up.
     LookUp,
-    /// The database reads the row for it.
+    /// The database reads for it which versions may use the store, in a statement before that of the row.
+    ReadVersions,
+    /// The database reads the row for it, and in the same statement which versions may use the store.
     ReadRow,
-    /// It has the answer.
+    /// It has the answer, and goes on with the request.
     Answer,
+    /// It authenticates a request from its cache.
+    Hit,
+    /// It creates a token with the one that authenticated a request.
+    CreateChild,
     /// The newer node finds that no older one has reported.
     FindNone,
     /// It has older versions kept out.
     KeepOut,
-    /// It makes the token weaker.
+    /// It makes the token weaker, or creates it restricted.
     Weaken,
 }
 
@@ -102,6 +132,11 @@ impl State {
                 poll.ago = (poll.ago + 1).min(BOUND);
             }
         }
+    }
+
+    /// Whether there is a row of the token.
+    fn has_row(&self) -> bool {
+        self.subject == Subject::Existing || self.first_use == Use::Weaker
     }
 
     /// Takes in whether the older node may use the store.
@@ -123,7 +158,7 @@ impl Versions {
         }
     }
 
-    fn older_actions(state: &State, actions: &mut Vec<Action>) {
+    fn older_actions(&self, state: &State, actions: &mut Vec<Action>) {
         let older = state.older;
         if !older.is_up {
             actions.push(Action::Start);
@@ -135,14 +170,22 @@ impl Versions {
         }
         actions.push(match older.poll {
             None => Action::Poll,
-            Some(Question { may_use: None, .. }) => Action::ReadFeed,
+            Some(Poll { may_use: None, .. }) => Action::ReadFeed,
             Some(_) => Action::Apply,
         });
+        let reads_twice = self.without.lacks(Assumption::RowWithVersions);
         actions.push(match older.look_up {
             None => Action::LookUp,
-            Some(Question { may_use: None, .. }) => Action::ReadRow,
+            Some(LookUp { may_use: None, .. }) if reads_twice => Action::ReadVersions,
+            Some(LookUp { is_found: None, .. }) => Action::ReadRow,
             Some(_) => Action::Answer,
         });
+        if older.cached && older.fresh_for > 0 {
+            actions.push(Action::Hit);
+        }
+        if older.caller {
+            actions.push(Action::CreateChild);
+        }
     }
 
     fn older_step(state: &mut State, action: Action) -> Option<()> {
@@ -161,7 +204,7 @@ impl Versions {
             Action::Poll => {
                 // Reports first where it does not trust its cache, as always at its start.
                 state.row |= state.older.fresh_for == 0;
-                state.older.poll = Some(Question {
+                state.older.poll = Some(Poll {
                     ago: 0,
                     may_use: None,
                 });
@@ -170,24 +213,33 @@ impl Versions {
                 state.older.poll.as_mut()?.may_use = Some(may_use);
             }
             Action::Apply => {
-                let Question { ago, may_use } = state.older.poll.take()?;
+                let Poll { ago, may_use } = state.older.poll.take()?;
                 let may_use = may_use?;
                 state.learn(may_use);
                 if may_use {
                     state.older.fresh_for = state.older.fresh_for.max(BOUND.saturating_sub(ago));
                 }
             }
-            Action::LookUp => {
-                state.older.look_up = Some(Question {
-                    ago: 0,
-                    may_use: None,
-                });
+            Action::LookUp => state.older.look_up = Some(LookUp::default()),
+            Action::ReadVersions => state.older.look_up.as_mut()?.may_use = Some(may_use),
+            Action::ReadRow => {
+                let is_found = state.has_row();
+                let look_up = state.older.look_up.as_mut()?;
+                look_up.is_found = Some(is_found);
+                look_up.may_use.get_or_insert(may_use);
             }
-            Action::ReadRow => state.older.look_up.as_mut()?.may_use = Some(may_use),
             Action::Answer => {
-                let may_use = state.older.look_up.take()?.may_use?;
+                let LookUp { may_use, is_found } = state.older.look_up.take()?;
+                let (may_use, is_found) = (may_use?, is_found?);
                 state.learn(may_use);
-                state.older.cached |= may_use;
+                // Its request is answered even if it does not trust its cache.
+                state.older.cached |= may_use && is_found;
+                state.older.caller |= may_use && is_found;
+            }
+            Action::Hit => state.older.caller = true,
+            Action::CreateChild => {
+                state.older.caller = false;
+                state.has_child |= state.subject == Subject::New;
             }
             _ => return None,
         }
@@ -200,14 +252,17 @@ impl Model for Versions {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        vec![State {
+        let begin = |subject| State {
             now: 0,
+            subject,
             keeps_out: false,
             row: false,
             first_use: Use::None,
             older: Older::default(),
+            has_child: false,
             faults: Faults::default(),
-        }]
+        };
+        [Subject::Existing, Subject::New].map(begin).into()
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
@@ -217,7 +272,7 @@ impl Model for Versions {
                 actions.push(Action::SlowTick);
             }
         }
-        Self::older_actions(state, actions);
+        self.older_actions(state, actions);
         match state.first_use {
             Use::None if !state.row || self.without.lacks(Assumption::ReadableFrom) => {
                 actions.push(Action::FindNone);
@@ -262,22 +317,35 @@ impl Model for Versions {
             Action::ReadFeed => "The database reads the change feed for it, and which versions may.",
             Action::Apply => "The older node has the answer, and trusts its cache if it may use the store.",
             Action::LookUp => "The older node looks the token up.",
+            Action::ReadVersions => "The database reads for it which versions may.",
             Action::ReadRow => "The database reads the row for it, and which versions may.",
-            Action::Answer => "The older node has the answer, and caches the token if it may use the store.",
+            Action::Answer => "The older node has the answer, and caches and answers for the token if it may use the store.",
+            Action::Hit => "The older node answers for the token from its cache.",
+            Action::CreateChild => "The older node creates a token with the one that it has answered for.",
             Action::FindNone => "The newer node is asked for what the older one would misread, and finds no report of it.",
             Action::KeepOut => "The newer node has older versions kept out.",
-            Action::Weaken => "The newer node makes the token weaker and acknowledges that.",
+            Action::Weaken => "The newer node makes the token weaker, or creates it restricted, and acknowledges that.",
         }
         .into()
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        vec![Property::always(
-            "an older version never takes a weaker token for what it was",
-            |_, state: &State| {
-                let older = state.older;
-                !(state.first_use == Use::Weaker && older.cached && older.fresh_for > 0)
-            },
-        )]
+        vec![
+            Property::always(
+                "an older version never takes a weaker token for what it was",
+                |_, state: &State| {
+                    let older = state.older;
+                    !(state.first_use == Use::Weaker && older.cached && older.fresh_for > 0)
+                },
+            ),
+            Property::always(
+                "an older version never answers for a token that was created restricted",
+                |_, state: &State| !(state.subject == Subject::New && state.older.caller),
+            ),
+            Property::always(
+                "an older version never creates a child of a token that was created restricted",
+                |_, state: &State| !state.has_child,
+            ),
+        ]
     }
 }
