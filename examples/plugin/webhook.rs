@@ -146,11 +146,13 @@ fn to_json(event: &Event) -> Value {
             owner,
             expires_at,
             parent,
+            scopes,
         } => json!({
             "token": token.get(),
             "owner": owner.as_str(),
             "expiresAt": expires_at.map(|at| at.to_string()),
             "parent": parent.map(TokenId::get),
+            "scopes": scopes,
         }),
         EventKind::FirstUsed { token, owner } => json!({
             "token": token.get(),

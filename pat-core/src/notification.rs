@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::BoxError;
+use crate::scope::Scopes;
 use crate::token::{RandomnessError, Token, TokenId, random_u53};
 
 /// A sender of notifications: by mail, to a chat, to a webhook.
@@ -299,10 +300,12 @@ pub struct NotificationToken {
     pub expires_at: Option<Timestamp>,
     /// When the token was last used, as far as the store knew; `None` if it was unused.
     pub last_used_at: Option<Timestamp>,
+    /// Scopes of the token; `None` if it is unrestricted.
+    pub scopes: Option<Scopes>,
 }
 
 impl NotificationToken {
-    /// Creates a token that never expires and is unused.
+    /// Creates an unrestricted token that never expires and is unused.
     #[must_use]
     pub fn new(id: TokenId, name: impl Into<String>, created_at: Timestamp) -> Self {
         Self {
@@ -311,6 +314,7 @@ impl NotificationToken {
             created_at,
             expires_at: None,
             last_used_at: None,
+            scopes: None,
         }
     }
 
@@ -330,6 +334,7 @@ impl From<&Token> for NotificationToken {
             created_at: token.created_at,
             expires_at: token.expires_at,
             last_used_at: token.last_used_at,
+            scopes: token.scopes.clone(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use futures_util::TryStreamExt as _;
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
+use pat_core::scope::Scopes;
 use pat_core::{Owner, TokenDigest, TokenId};
 use sqlx::{
     ColumnIndex, Database, Decode, Either, Encode, Error, Executor, IntoArguments, QueryBuilder,
@@ -238,6 +239,12 @@ impl From<&str> for Value {
 impl From<Option<&str>> for Value {
     fn from(value: Option<&str>) -> Self {
         value.map_or(Self::Text(None), Into::into)
+    }
+}
+
+impl From<Option<&Scopes>> for Value {
+    fn from(value: Option<&Scopes>) -> Self {
+        value.map(Scopes::as_str).into()
     }
 }
 

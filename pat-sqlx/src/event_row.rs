@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use pat_core::event::{Event, EventKind, EventRow};
 use pat_core::notification::NotificationKind;
+use pat_core::scope::Scopes;
 use pat_core::store::{PrunedToken, RevokedToken};
 use pat_core::{Owner, TokenId};
 use sqlx::Error;
@@ -33,6 +34,8 @@ pub(crate) struct Columns<'a> {
     pub(crate) expires_at: Option<Timestamp>,
     /// The kind of a notification.
     pub(crate) notification: Option<&'a str>,
+    /// The scopes of a created token.
+    pub(crate) scopes: Option<&'a Scopes>,
 }
 
 impl<'a> Columns<'a> {
@@ -45,11 +48,13 @@ impl<'a> Columns<'a> {
                 owner,
                 expires_at,
                 parent,
+                scopes,
             } => Self {
                 token: Some(*token),
                 owner: Some(owner),
                 related: parent.map(TokenId::get),
                 expires_at: *expires_at,
+                scopes: scopes.as_ref(),
                 ..row
             },
             EventKind::FirstUsed { token, owner } => Self {
@@ -143,6 +148,7 @@ fn event_kind<DB: Dialect>(row: &Row<DB>) -> Result<EventKind, Error> {
             owner: owner()?,
             expires_at: row.optional_timestamp("expires_at")?,
             parent: row.optional_token_id("related_id")?,
+            scopes: row::scopes(row, token()?)?,
         },
         ("first-used", _) => EventKind::FirstUsed {
             token: token()?,

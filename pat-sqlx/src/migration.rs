@@ -13,13 +13,14 @@ use crate::store::SqlxStore;
 /// run.
 pub(crate) const TABLE: &str = "pat_migrations";
 /// The names of the migrations, in order.
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 7] = [
     "tokens",
     "jobs",
     "nodes",
     "events",
     "time and audit",
     "leaps and children",
+    "scopes",
 ];
 const _: () = assert!(
     NAMES.len() as u64 == SCHEMA_VERSION,

@@ -1,11 +1,12 @@
 //! Conversions between rows and domain types.
 
-use pat_core::Token;
 use pat_core::notification::{NotificationId, NotificationKind, NotificationToken};
+use pat_core::scope::Scopes;
 use pat_core::store::{
     Change, ChangeEntry, ChangePage, Claim, DeadNotification, FeedPosition, MOST_READ, NodeReport,
     Outcome, QueuedNotification, ReportMode, StoreVersions,
 };
+use pat_core::{Token, TokenId};
 use sqlx::Error;
 
 use crate::dialect::{Dialect, Value};
@@ -13,7 +14,7 @@ use crate::sql::{Row, corrupt};
 
 /// The columns of [`token`], to be selected from [`TOKENS`].
 pub(crate) const TOKEN_COLUMNS: &str = "t.id, t.owner, t.name, t.created_at, t.expires_at, \
-     t.revoked_at, t.parent_id, NULLIF(u.last_used_at, 0) AS last_used_at";
+     t.revoked_at, t.parent_id, t.scopes, NULLIF(u.last_used_at, 0) AS last_used_at";
 
 /// Tokens with their last use.
 pub(crate) const TOKENS: &str = "pat_token t LEFT JOIN pat_last_used u ON u.token_id = t.id";
@@ -29,7 +30,24 @@ pub(crate) fn token<DB: Dialect>(row: &Row<DB>) -> Result<Token, Error> {
     token.last_used_at = row.optional_timestamp("last_used_at")?;
     token.revoked_at = row.optional_timestamp("revoked_at")?;
     token.parent = row.optional_token_id("parent_id")?;
+    token.scopes = scopes(row, token.id)?;
     Ok(token)
+}
+
+/// Returns the scopes of this token in the column `scopes`; `None` for an unrestricted token. A list that
+/// cannot be parsed counts as an empty one, which permits nothing.
+pub(crate) fn scopes<DB: Dialect>(row: &Row<DB>, token: TokenId) -> Result<Option<Scopes>, Error> {
+    let text = row.optional_text("scopes")?;
+    Ok(text.map(|text| {
+        text.parse().unwrap_or_else(|_unparsable| {
+            // Without the text, which may be anything.
+            tracing::warn!(
+                token.id = token.get(),
+                "the stored scopes of a token cannot be parsed and count as an empty list"
+            );
+            Scopes::none()
+        })
+    }))
 }
 
 const TOKEN_REVOKED: i64 = 1;
@@ -201,6 +219,7 @@ pub(crate) fn notification_token<DB: Dialect>(row: &Row<DB>) -> Result<Notificat
         row.optional_timestamp("expires_at")?
     };
     token.last_used_at = row.optional_timestamp("last_used_at")?;
+    token.scopes = scopes(row, token.id)?;
     Ok(token)
 }
 

@@ -109,7 +109,7 @@ impl<DB: Dialect> SqlxStore<DB> {
         let count = write.count_tokens(&token.owner, token.max_rows).await?;
         let token = &token.created_now(write.now());
         if let Some(parent) = token.parent
-            && !write.is_valid_parent(parent, token.created_at).await?
+            && !write.is_valid_parent(parent, token).await?
         {
             // At once, since other transactions wait for the locks.
             write.rollback().await?;

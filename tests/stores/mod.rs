@@ -9,6 +9,7 @@ mod nodes;
 mod reads;
 mod restore;
 mod schema;
+mod scopes;
 pub(crate) mod search;
 mod servers;
 mod settings;
@@ -65,6 +66,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials.extend(search::trials());
     trials.extend(restore::trials());
     trials.extend(schema::trials());
+    trials.extend(scopes::trials());
     trials.extend(settings::trials());
     trials.extend(text::trials());
     trials.extend(unsuitable::trials());

@@ -20,6 +20,7 @@ pub(crate) use self::queue::{Plugged, RecordError, record};
 pub use self::request::{carry_request_id, with_request_id};
 use crate::error::BoxError;
 use crate::notification::{NotificationId, NotificationKind};
+use crate::scope::Scopes;
 use crate::store::{Outcome, PrunedToken, QueuedNotification, RevokedToken};
 use crate::token::{Owner, TokenId};
 
@@ -89,6 +90,8 @@ pub enum EventKind {
         /// ID of the token that authenticated the creation of the new one; `None` if the user signed in
         /// otherwise.
         parent: Option<TokenId>,
+        /// Scopes of the new token; `None` if it is unrestricted.
+        scopes: Option<Scopes>,
     },
     /// A token authenticated its first request. Several nodes may emit this event for one token: each node
     /// that loads the token before another node has written the first use to the store.

@@ -1,4 +1,5 @@
 use super::EventKind;
+use crate::scope::Scopes;
 use crate::store::{PrunedToken, RevokedToken};
 use crate::token::{Owner, TokenId};
 
@@ -12,9 +13,14 @@ pub(super) fn trace(kind: &EventKind) {
             token,
             owner,
             parent,
+            scopes,
             ..
         } => tracing::info!(
-            token.id = token.get(), %owner, parent = parent.map(TokenId::get), "token created"
+            token.id = token.get(),
+            %owner,
+            parent = parent.map(TokenId::get),
+            scopes = scopes.as_ref().map(Scopes::as_str),
+            "token created"
         ),
         EventKind::FirstUsed { token, owner } => {
             tracing::info!(token.id = token.get(), %owner, "token used for the first time");

@@ -145,7 +145,10 @@ impl TokenStore for MemoryStore {
         }
         if let Some(parent) = token.parent {
             let parent = tables.tokens.get(&parent);
-            if parent.is_none_or(|parent| parent.validity(token.created_at).is_err()) {
+            let is_good = |parent: &&Token| {
+                parent.validity(token.created_at).is_ok() && parent.scopes == token.parent_scopes
+            };
+            if parent.filter(is_good).is_none() {
                 return Ok(Insertion::ParentInvalid);
             }
         }
@@ -177,6 +180,7 @@ impl TokenStore for MemoryStore {
             owner: stored.owner.clone(),
             expires_at: stored.expires_at,
             parent: stored.parent,
+            scopes: stored.scopes.clone(),
         };
         tables.audit.record(stored.created_at, created)?;
         Ok(Insertion::Stored(stored))

@@ -267,6 +267,7 @@ mod tests {
             owner: owner(key),
             expires_at: None,
             parent: None,
+            scopes: None,
         };
         Event::new(at(seconds), kind)
     }

@@ -180,6 +180,7 @@ impl Pats {
                             owner: token.owner.clone(),
                             expires_at: token.expires_at,
                             parent: token.parent,
+                            scopes: token.scopes.clone(),
                         },
                     );
                     return Ok(CreatedToken { token, plain });

@@ -99,8 +99,8 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     /// checks the rules.
     ///
     /// The store checks the rules in one transaction that excludes other creations for this owner. The
-    /// parent, if there is one, must be unrevoked and unexpired at the token's `created_at`. The owner must
-    /// have fewer than `limit` unrevoked tokens, expired ones included, and fewer than `token.max_rows` tokens
+    /// parent, if there is one, must be unrevoked and unexpired at the token's `created_at`, and have the scopes
+    /// [`NewToken::parent_scopes`]. The owner must have fewer than `limit` unrevoked tokens, expired ones included, and fewer than `token.max_rows` tokens
     /// in all. The check must not count further than these limits.
     ///
     /// # Errors
@@ -109,7 +109,7 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
 
     /// Returns the token with this digest, even if it is revoked or expired, and the store's time
     /// ([`StoreTime`]) and versions ([`StoreVersions`]). The store must read from the primary, never from a
-    /// replica that may lag.
+    /// replica that may lag, and must read the token and the versions in one statement.
     ///
     /// # Errors
     /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).

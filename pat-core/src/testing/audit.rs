@@ -96,6 +96,7 @@ fn created(token: &NewToken) -> EventKind {
         owner: token.owner.clone(),
         expires_at: None,
         parent: token.parent,
+        scopes: token.scopes.clone(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::scope::Scopes;
 use crate::store::{Insertion, NewToken, Revocation, RevocationScope, Revoked, TokenStore};
 use crate::{Owner, Token, TokenDigest, TokenId};
 
@@ -53,6 +54,11 @@ pub(super) fn owner(key: &str) -> Owner {
 
 pub(super) fn id(number: i64) -> TokenId {
     TokenId::new(number).expect("an id")
+}
+
+/// Parses names that are separated by spaces.
+pub(super) fn scopes(names: &str) -> Scopes {
+    names.parse().expect("scopes")
 }
 
 pub(super) fn new(number: i64, owner_key: &str) -> NewToken {

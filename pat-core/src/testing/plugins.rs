@@ -8,6 +8,7 @@ use crate::event::{Event, EventSink};
 use crate::format::TokenFormat;
 use crate::notification::{Notification, Notifier, NotifyError};
 use crate::notification::{NotificationId, NotificationKind, NotificationToken, Recipient};
+use crate::scope::Scopes;
 use crate::{BoxError, Owner, TokenId, User, UserDirectory};
 
 /// A process sink ([`EventSink`]) that keeps every event. Clones share the events.
@@ -291,6 +292,7 @@ pub async fn check_notifier(notifier: &dyn Notifier) -> Vec<Notification> {
                     created_at: at(1_772_000_000),
                     expires_at: (number != 3).then(|| at(1_780_000_000 + number)),
                     last_used_at: (number == 1).then(|| at(1_775_000_000)),
+                    scopes: (number == 2).then(Scopes::none),
                 });
             let is_revocation = kind == NotificationKind::RevokedByAdmin;
             let notification = Notification {

@@ -93,7 +93,7 @@ impl<DB: Dialect> Write<DB> {
     ) -> Result<(), Error> {
         let mut sql = Sql::new(
             "INSERT INTO pat_notice_token \
-             (notice_id, token_id, kind, name, created_at, expires_at, last_used_at) VALUES ",
+             (notice_id, token_id, kind, name, created_at, expires_at, last_used_at, scopes) VALUES ",
         );
         sql.bind_rows(tokens.iter().map(|token| {
             [
@@ -104,6 +104,7 @@ impl<DB: Dialect> Write<DB> {
                 token.created_at.into(),
                 token.expires_at.unwrap_or(Timestamp::UNIX_EPOCH).into(),
                 token.last_used_at.into(),
+                token.scopes.as_ref().into(),
             ]
         }));
         self.execute(sql).await.map(drop)
@@ -154,7 +155,7 @@ impl<DB: Dialect> Write<DB> {
     ) -> Result<(), Error> {
         let mut sql = Sql::new(
             "SELECT n.token_id, n.name, n.created_at, n.expires_at, n.last_used_at, \
-             t.id AS live_id, t.revoked_at \
+             n.scopes, t.id AS live_id, t.revoked_at \
              FROM pat_notice_token n LEFT JOIN pat_token t ON t.id = n.token_id \
              WHERE n.notice_id = ",
         );

@@ -158,18 +158,22 @@ impl<DB: Dialect> Write<DB> {
         Ok(parents)
     }
 
-    /// Whether a token may create others at `at`; if so, no other transaction can revoke it until the
-    /// end of this one.
+    /// Whether a token may create this one, and has the scopes that the caller knows of it; if so, no
+    /// other transaction can revoke it until the end of this one.
     pub(crate) async fn is_valid_parent(
         &mut self,
         parent: TokenId,
-        at: Timestamp,
+        token: &NewToken,
     ) -> Result<bool, Error> {
-        let mut sql = Sql::new("SELECT id FROM pat_token WHERE id = ");
+        let mut sql = Sql::new("SELECT scopes FROM pat_token WHERE id = ");
         sql.bind(parent);
         sql.push(" AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ");
-        sql.bind(at).push(")").push(DB::FOR_UPDATE);
-        Ok(!self.fetch(sql).await?.is_empty())
+        sql.bind(token.created_at).push(")").push(DB::FOR_UPDATE);
+        let rows = self.fetch(sql).await?;
+        let Some(row) = rows.first() else {
+            return Ok(false);
+        };
+        Ok(row::scopes(row, parent)? == token.parent_scopes)
     }
 
     /// Counts the tokens of an owner, up to `most`, and reads the time: call it after the owner's lock,
@@ -238,12 +242,14 @@ impl<DB: Dialect> Write<DB> {
             token.created_at.into(),
             token.expires_at.into(),
             token.parent.into(),
+            token.scopes.as_ref().into(),
         ];
         let created = EventKind::Created {
             token: token.id,
             owner: token.owner.clone(),
             expires_at: token.expires_at,
             parent: token.parent,
+            scopes: token.scopes.clone(),
         };
         // Where there are several writers, the lock has inserted the owner's row.
         let owner = DB::HAS_ONE_WRITER.then(|| {
@@ -253,7 +259,7 @@ impl<DB: Dialect> Write<DB> {
         let mut inserts = vec![
             Insert::new(
                 "pat_token \
-                 (id, digest, owner, name, name_folded, created_at, expires_at, parent_id)",
+                 (id, digest, owner, name, name_folded, created_at, expires_at, parent_id, scopes)",
                 [row],
             ),
             Insert::new(

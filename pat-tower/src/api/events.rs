@@ -8,6 +8,7 @@ use http::header::CONTENT_TYPE;
 use jiff::Timestamp;
 use pat_core::event::{Event, EventKind, EventRow};
 use pat_core::notification::NotificationId;
+use pat_core::scope::Scopes;
 use pat_core::store::{PrunedToken, RevokedToken};
 use pat_core::{Caller, Owner, TokenId};
 use serde::{Deserialize, Serialize};
@@ -92,6 +93,10 @@ pub(super) struct EventJson {
     #[serde(rename = "notice", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     notification: Option<String>,
+    /// The scopes of a new token, in alphabetical order; absent if it is unrestricted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<String>, required = false)]
+    scopes: Option<Scopes>,
 }
 
 impl EventJson {
@@ -123,9 +128,11 @@ impl EventJson {
                 owner,
                 expires_at,
                 parent,
+                scopes,
             } => Self {
                 expiring_at: expires_at.map(wire_date),
                 parent_id: parent.map(TokenId::get),
+                scopes,
                 ..self.about(Some(token), Some(owner))
             },
             EventKind::FirstUsed { token, owner } => self.about(Some(token), Some(owner)),
@@ -199,6 +206,7 @@ impl EventJson {
                 owner: required(owner)?,
                 expires_at: optional(self.expiring_at, |at| at.parse().ok())?,
                 parent: optional(self.parent_id, TokenId::new)?,
+                scopes: self.scopes,
             },
             "first-used" => EventKind::FirstUsed {
                 token: required(token)?,
@@ -360,11 +368,12 @@ mod tests {
         let owner = Owner::new("älice").expect("an owner");
         let notification = NotificationId::new(9).expect("an ID");
         let at: Timestamp = "2026-02-26T22:42:21.247Z".parse().expect("a time");
-        let created = |expires_at, parent| EventKind::Created {
+        let created = |expires_at, parent, scopes| EventKind::Created {
             token,
             owner: owner.clone(),
             expires_at,
             parent,
+            scopes,
         };
         let revoked = |by, reason| EventKind::Revoked {
             tokens: vec![RevokedToken::new(token, owner.clone())],
@@ -382,8 +391,9 @@ mod tests {
             owner,
         };
         let kinds = [
-            created(None, None),
-            created(Some(at), Some(token)),
+            created(None, None, None),
+            created(Some(at), Some(token), Scopes::new(["write", "read"]).ok()),
+            created(None, None, Some(Scopes::none())),
             EventKind::FirstUsed {
                 token,
                 owner: owner.clone(),

@@ -17,7 +17,7 @@ use pat_harness::process::{command, run_to_end};
 use pat_sqlx::{AnyStore, ConnectError};
 
 /// Every table that the store writes rows into.
-const TABLES: [&str; 11] = [
+pub(super) const TABLES: [&str; 11] = [
     "pat_token",
     "pat_last_used",
     "pat_owner",

@@ -8,13 +8,16 @@ use pat_core::notification::NotificationKind;
 use pat_core::store::{Change, FeedPosition, SCHEMA_VERSION, StoreVersions};
 use pat_core::testing::RecordingNotifier;
 use pat_core::{AuthError, Pats, Token, TokenId};
-use pat_harness::database::{AnyDatabase, named_trials_on_all};
+use pat_harness::database::{AnyDatabase, named_trials_on_all, trials_on_servers};
 use pat_harness::names::name_in_case;
 use pat_harness::node::{named_users, sent_kinds};
 use pat_harness::repository;
+use pat_servers::{Database, Kind};
+
+use super::later::TABLES;
 
 /// The versions that were released, each with a file for every database in `schemas`.
-const RELEASED: [&str; 3] = ["0004", "0005", "0006"];
+const RELEASED: [&str; 4] = ["0004", "0005", "0006", "0007"];
 /// The secrets of the tokens in `schemas/rows.sql`.
 const CI: &str = "pat_lHvDqrT5tVxb0iwvXimWnbYhmaWhI4KOnAVJlRmNzcC3Qy331";
 const LAPTOP: &str = "pat_9XcS80J3GqjVee7WCbNJANbMCNgNdpKQ46ZQJKqmAFT1J6fYH";
@@ -29,7 +32,9 @@ pub(super) fn trials() -> Vec<Trial> {
             older_tables_are_brought_up_to_date(place, version)
         })
     };
-    RELEASED.into_iter().flat_map(of).collect()
+    let mut trials: Vec<_> = RELEASED.into_iter().flat_map(of).collect();
+    trials.extend(trials_on_servers(the_last_migration_rewrites_no_table));
+    trials
 }
 
 async fn older_tables_are_brought_up_to_date(place: AnyDatabase, version: &str) {
@@ -90,6 +95,47 @@ fn expected() -> [Token; 5] {
     let mut other = token(892_896_198_783_738, "bob", "other", 1_772_145_745_247_001);
     other.expires_at = far;
     [ci, laptop, old, bob, other]
+}
+
+/// Tables of tokens and events are large, and while one is rewritten, no token is looked up.
+async fn the_last_migration_rewrites_no_table(database: Database) {
+    let (last, before) = (RELEASED[RELEASED.len() - 1], RELEASED[RELEASED.len() - 2]);
+    assert_eq!(last, format!("{SCHEMA_VERSION:04}"));
+    let place = AnyDatabase::Server(database.clone());
+    load(&place, before).await;
+    let files = async || {
+        let mut files = Vec::new();
+        for table in TABLES {
+            files.push((table, file_of(&database, table).await));
+        }
+        files
+    };
+    let old = files().await;
+    place.make().await;
+    assert_eq!(files().await, old);
+}
+
+/// Returns the number that a table gets when it is made, and again when it is rewritten.
+async fn file_of(database: &Database, table: &str) -> i64 {
+    match database.kind {
+        Kind::Postgres => {
+            let sql = format!("SELECT pg_relation_filenode('{table}')::BIGINT");
+            database.number(&sql).await
+        }
+        Kind::MariaDb => {
+            let is_mysql = "SELECT COUNT(*) FROM information_schema.tables \
+                            WHERE table_schema = 'information_schema' AND table_name = 'INNODB_TABLES'";
+            let tables = match database.number(is_mysql).await {
+                0 => "innodb_sys_tables",
+                _ => "innodb_tables",
+            };
+            let sql = format!(
+                "SELECT CAST(table_id AS SIGNED) FROM information_schema.{tables} \
+                 WHERE name = CONCAT(DATABASE(), '/{table}')"
+            );
+            database.number(&sql).await
+        }
+    }
 }
 
 async fn upgrade(place: &AnyDatabase) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{claim, expiring, ids, jobs, lease, queue_due, seconds};
 use crate::notification::{NotificationKind, NotificationToken};
 use crate::store::{DueNotifications, Job, LastUse, NewToken, Revocation, RevocationScope};
-use crate::testing::case::{Store, at, id, new, owner, revocation, revoke, store_token};
+use crate::testing::case::{Store, at, id, new, owner, revocation, revoke, scopes, store_token};
 
 pub(super) async fn due_once(store: Store) {
     let lease = lease(&store, Job::ExpiryCheck).await;
@@ -88,6 +88,7 @@ pub(super) async fn grouping(store: Store) {
         created_at: at(0),
         expires_at: Some(at(100)),
         last_used_at: Some(at(50)),
+        scopes: None,
     };
     assert_eq!(bobs.tokens[0], first);
 }
@@ -97,7 +98,11 @@ pub(super) async fn creation(store: Store) {
         notify: true,
         ..new(number, "alice")
     };
-    store_token(&store, &told(1)).await;
+    let restricted = NewToken {
+        scopes: Some(scopes("read write")),
+        ..told(1)
+    };
+    store_token(&store, &restricted).await;
     let refused = store.insert(&told(2), 1).await.expect("insert");
     assert_eq!(refused, crate::store::Insertion::LimitReached { count: 1 });
     store_token(&store, &new(3, "bob")).await;
@@ -108,6 +113,7 @@ pub(super) async fn creation(store: Store) {
         (NotificationKind::Created, vec![id(1)])
     );
     assert_eq!(claimed[0].tokens[0].expires_at, None);
+    assert_eq!(claimed[0].tokens[0].scopes, restricted.scopes);
 }
 
 pub(super) async fn admin_revocation(store: Store) {

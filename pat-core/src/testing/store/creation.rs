@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use crate::store::{Insertion, NewToken, RevocationScope};
-use crate::testing::case::{Store, at, id, new, owner, revoke, store_token};
+use crate::testing::case::{Store, at, id, new, owner, revoke, scopes, store_token};
 
 pub(super) async fn limit(store: Store) {
     let insert = async |token: &NewToken| store.insert(token, 2).await.expect("insert");
@@ -104,6 +104,53 @@ pub(super) async fn parents(store: Store) {
         store.insert(&child(3, 1), 10).await.expect("insert"),
         Insertion::ParentInvalid
     );
+}
+
+pub(super) async fn parent_scopes(store: Store) {
+    let lists = || [None, Some(""), Some("read"), Some("read write")];
+    let parsed = |names: Option<&str>| names.map(scopes);
+    let mut number = 0;
+    for parent_has in lists() {
+        number += 1;
+        let parent = NewToken {
+            scopes: parsed(parent_has),
+            ..new(number, "alice")
+        };
+        store_token(&store, &parent).await;
+        let child = |number, known, child_has| NewToken {
+            parent: Some(parent.id),
+            parent_scopes: parsed(known),
+            scopes: parsed(child_has),
+            ..new(number, "alice")
+        };
+        for known in lists() {
+            number += 1;
+            let child = child(number, known, Some("read"));
+            let inserted = store.insert(&child, 1_000).await.expect("insert");
+            let found = store.find(child.id).await.expect("find");
+            if known == parent_has {
+                let stored = child.into_token();
+                assert_eq!(inserted, Insertion::Stored(stored.clone()));
+                assert_eq!(
+                    found,
+                    Some(stored),
+                    "its own scopes, not those of its parent"
+                );
+            } else {
+                let why = format!("{known:?} is known of {parent_has:?}");
+                assert_eq!(inserted, Insertion::ParentInvalid, "{why}");
+                assert_eq!(found, None, "{why}");
+            }
+        }
+        let unrestricted = child(number + 1, parent_has, None);
+        assert_eq!(store_token(&store, &unrestricted).await.scopes, None);
+        revoke(&store, RevocationScope::Tokens(vec![parent.id]), 1).await;
+        number += 2;
+        let late = store
+            .insert(&child(number, parent_has, Some("read")), 1_000)
+            .await;
+        assert_eq!(late.expect("insert"), Insertion::ParentInvalid);
+    }
 }
 
 pub(super) async fn parent_race(store: Store) {

@@ -29,6 +29,9 @@ pub const CASES: &[Case] = &[
     case("a_stored_token_is_found_unchanged", |s| {
         Box::pin(tokens::round_trip(s))
     }),
+    case("scopes_are_found_unchanged", |s| {
+        Box::pin(tokens::scopes_round_trip(s))
+    }),
     case("an_id_or_digest_is_taken_once", |s| {
         Box::pin(tokens::duplicates(s))
     }),
@@ -47,6 +50,10 @@ pub const CASES: &[Case] = &[
     case("a_child_needs_a_valid_parent", |s| {
         Box::pin(creation::parents(s))
     }),
+    case(
+        "a_child_needs_a_parent_with_the_scopes_that_its_caller_knows",
+        |s| Box::pin(creation::parent_scopes(s)),
+    ),
     case("no_child_is_born_after_its_parent_is_revoked", |s| {
         Box::pin(creation::parent_race(s))
     }),

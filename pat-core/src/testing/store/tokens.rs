@@ -4,8 +4,9 @@ use jiff::SignedDuration;
 
 use super::find_by_digest;
 use crate::TokenDigest;
+use crate::scope::Scopes;
 use crate::store::{Insertion, LastUse, NewToken, RevocationScope};
-use crate::testing::case::{Store, at, id, new, owner, revoke, store_token};
+use crate::testing::case::{Store, at, id, new, owner, revoke, scopes, store_token};
 
 pub(super) async fn round_trip(store: Store) {
     assert_eq!(store.find(id(1)).await.expect("find"), None);
@@ -27,6 +28,32 @@ pub(super) async fn round_trip(store: Store) {
         [plain.into_token(), full.into_token()],
         "in id order"
     );
+}
+
+pub(super) async fn scopes_round_trip(store: Store) {
+    let longest: Vec<_> = (0..64).map(|number| format!("s{number:0>63}")).collect();
+    let longest = Scopes::new(longest).expect("64 names of 64 characters");
+    let lists = [
+        None,
+        Some(Scopes::none()),
+        Some(scopes("read")),
+        Some(scopes("read-all tokens:read w_1.x")),
+        Some(longest),
+    ];
+    let mut all = Vec::new();
+    for (number, scopes) in (1..).zip(lists) {
+        let token = NewToken {
+            scopes,
+            ..new(number, "alice")
+        };
+        let stored = store_token(&store, &token).await;
+        let found = find_by_digest(&store, &token.digest).await;
+        assert_eq!(found.as_ref(), Some(&stored));
+        let found = store.find(token.id).await.expect("find");
+        assert_eq!(found.as_ref(), Some(&stored));
+        all.push(stored);
+    }
+    assert_eq!(store.list(&owner("alice")).await.expect("list"), all);
 }
 
 pub(super) async fn duplicates(store: Store) {
