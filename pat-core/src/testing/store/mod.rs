@@ -16,6 +16,8 @@
 
 mod creation;
 mod feed;
+#[cfg(test)]
+mod flawed;
 mod nodes;
 mod revocation;
 mod tokens;
@@ -137,13 +139,32 @@ async fn find_by_digest(store: &Store, digest: &TokenDigest) -> Option<Token> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::flawed::{Flaw, Flawed};
     use super::*;
     use crate::MemoryStore;
 
     #[tokio::test(flavor = "multi_thread")]
     async fn memory_store_passes() {
         for case in CASES {
-            case.run(std::sync::Arc::new(MemoryStore::default())).await;
+            case.run(Arc::new(MemoryStore::default())).await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn flawed_stores_fail() {
+        for flaw in Flaw::ALL {
+            let mut failed = Vec::new();
+            for case in CASES {
+                let inner = MemoryStore::default();
+                let run = case.run(Arc::new(Flawed { inner, flaw }));
+                failed.extend(tokio::spawn(run).await.err().map(|_| case.name));
+            }
+            println!("{flaw:?} fails {failed:?}");
+            assert!(!failed.is_empty(), "{flaw:?} passes");
+            // It is that flaw which is found, and not a store that does not work.
+            assert!(failed.len() <= 2, "{flaw:?} fails {failed:?}");
         }
     }
 }

@@ -1,0 +1,130 @@
+//! Stores that break a rule of the contract: a suite that they pass proves nothing.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::store::{
+    Change, ChangePage, FeedPosition, Insertion, LastUse, Lookup, NewToken, Revocation,
+    RevocationScope, Revoked, StoreError, TokenStore,
+};
+use crate::{MemoryStore, Owner, Token, TokenDigest, TokenId};
+
+/// What a [`Flawed`] store does wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flaw {
+    /// It stores no scopes, so that each token is unrestricted.
+    ForgetsScopes,
+    /// It stores an empty list as none, as a column that is never NULL would.
+    ForgetsEmptyScopes,
+    /// It reads no scopes when a token is presented.
+    OmitsScopesByDigest,
+    /// It reads no scopes in lists.
+    OmitsScopesInLists,
+    /// It checks that the parent is valid, and not which scopes it has.
+    IgnoresParentScopes,
+    /// It takes a child's scopes for those of its parent.
+    TakesScopesOfChild,
+}
+
+impl Flaw {
+    pub(super) const ALL: [Self; 6] = [
+        Self::ForgetsScopes,
+        Self::ForgetsEmptyScopes,
+        Self::OmitsScopesByDigest,
+        Self::OmitsScopesInLists,
+        Self::IgnoresParentScopes,
+        Self::TakesScopesOfChild,
+    ];
+}
+
+/// A store in memory with a flaw.
+#[derive(Debug)]
+pub(super) struct Flawed {
+    pub(super) inner: MemoryStore,
+    pub(super) flaw: Flaw,
+}
+
+impl Flawed {
+    async fn spoil(&self, token: &mut NewToken) -> Result<(), StoreError> {
+        match self.flaw {
+            Flaw::ForgetsScopes => token.scopes = None,
+            Flaw::ForgetsEmptyScopes => {
+                token.scopes = token.scopes.take().filter(|scopes| !scopes.is_empty());
+            }
+            Flaw::IgnoresParentScopes => {
+                if let Some(parent) = token.parent {
+                    let parent = self.inner.find(parent).await?;
+                    token.parent_scopes = parent.and_then(|parent| parent.scopes);
+                }
+            }
+            Flaw::TakesScopesOfChild => token.parent_scopes.clone_from(&token.scopes),
+            Flaw::OmitsScopesByDigest | Flaw::OmitsScopesInLists => {}
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl TokenStore for Flawed {
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Says of a stored token what it was asked to store.
+    async fn insert(&self, token: &NewToken, limit: u32) -> Result<Insertion, StoreError> {
+        let mut spoilt = token.clone();
+        self.spoil(&mut spoilt).await?;
+        Ok(match self.inner.insert(&spoilt, limit).await? {
+            Insertion::Stored(_) => Insertion::Stored(token.clone().into_token()),
+            refused => refused,
+        })
+    }
+
+    async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Lookup, StoreError> {
+        let mut found = self.inner.find_by_digest(digest).await?;
+        if self.flaw == Flaw::OmitsScopesByDigest {
+            found.token.iter_mut().for_each(|token| token.scopes = None);
+        }
+        Ok(found)
+    }
+
+    async fn find(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
+        self.inner.find(id).await
+    }
+
+    async fn list(&self, owner: &Owner) -> Result<Vec<Token>, StoreError> {
+        let mut tokens = self.inner.list(owner).await?;
+        if self.flaw == Flaw::OmitsScopesInLists {
+            tokens.iter_mut().for_each(|token| token.scopes = None);
+        }
+        Ok(tokens)
+    }
+
+    async fn revoke(
+        &self,
+        scope: &RevocationScope,
+        revocation: &Revocation,
+    ) -> Result<Revoked, StoreError> {
+        self.inner.revoke(scope, revocation).await
+    }
+
+    async fn append_change(
+        &self,
+        change: &Change,
+        now: Timestamp,
+    ) -> Result<Timestamp, StoreError> {
+        self.inner.append_change(change, now).await
+    }
+
+    async fn changes_since(&self, cursor: Option<FeedPosition>) -> Result<ChangePage, StoreError> {
+        self.inner.changes_since(cursor).await
+    }
+
+    async fn raise_readable_from(&self, version: u64) -> Result<(), StoreError> {
+        self.inner.raise_readable_from(version).await
+    }
+
+    async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError> {
+        self.inner.record_use(uses).await
+    }
+}
