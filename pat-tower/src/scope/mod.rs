@@ -41,6 +41,8 @@ mod resolved;
 mod router;
 #[cfg(feature = "axum")]
 mod routes;
+#[cfg(all(test, feature = "axum", feature = "testing"))]
+mod tests;
 
 #[cfg(feature = "axum")]
 pub use self::extract::{ScopeName, Scoped};

@@ -233,7 +233,7 @@ impl<S: Clone + Send + Sync + 'static> ScopedRouter<S> {
     }
 
     /// Changes the router in a way that keeps the patterns of its routes.
-    #[cfg(feature = "pages")]
+    #[cfg(any(feature = "pages", test))]
     pub(crate) fn map_router(self, change: impl FnOnce(Router<S>) -> Router<S>) -> Self {
         Self {
             router: change(self.router),
