@@ -302,6 +302,10 @@ pub enum AdminError {
     /// The token that authenticated the caller is no longer valid. The source is the reason.
     #[error("the token used for this request is no longer valid")]
     TokenInvalid(#[source] AuthError),
+    /// The token that authenticated the caller has scopes that do not permit
+    /// [`tokens:admin`](crate::scope::TOKENS_ADMIN).
+    #[error("the access token lacks the scope tokens:admin")]
+    InsufficientScope,
     /// The store has no search capability
     /// ([`TokenStore::search_store`](crate::store::TokenStore::search_store)).
     #[error("the token store cannot be searched")]

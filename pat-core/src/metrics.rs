@@ -25,6 +25,7 @@ mod off {
         pub(crate) fn miss(&self) {}
         pub(crate) fn accepted(&self) {}
         pub(crate) fn refused(&self, _: &AuthError) {}
+        pub(crate) fn scope_refused(&self, _reason: &'static str) {}
         pub(crate) fn job_ran(&self, _: &'static str, _is_good: bool) {}
         pub(crate) fn notification_settled(&self, _kind: &'static str, _outcome: &'static str) {}
         pub(crate) fn feed_broken(&self) {}
@@ -87,6 +88,10 @@ mod on {
 
         pub(crate) fn refused(&self, error: &AuthError) {
             counter!("pat_authentications_total", "outcome" => error.reason()).increment(1);
+        }
+
+        pub(crate) fn scope_refused(&self, reason: &'static str) {
+            counter!("pat_scope_refusals_total", "reason" => reason).increment(1);
         }
 
         pub(crate) fn job_ran(&self, job: &'static str, is_good: bool) {

@@ -1,12 +1,14 @@
 use axum_core::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
-use pat_core::{AdminError, Administration, AuthError, Caller, Pats};
+use pat_core::scope::TOKENS_ADMIN;
+use pat_core::{AdminError, Administration, AuthError, Caller, Pats, Principal};
 
 use crate::auth::state::Unauthenticated;
 use crate::http::challenge::Challenges;
 use crate::pat::Pat;
 use crate::rejection::{PatRejection, RejectionKind};
+use crate::scope::{MissingScopes, RequestHead, note};
 use crate::signed_in::SignedIn;
 
 /// Extracts the token that authenticated the request. The extractor rejects an anonymous request with
@@ -65,8 +67,8 @@ impl<S: Sync> OptionalFromRequestParts<S> for SignedIn {
 /// The extractor rejects a request
 ///
 /// - without a caller, or whose token is no longer valid, with 401,
-/// - of a caller who is not an administrator, and each request while the setting `pat.admin.enabled` is off,
-///   with 403,
+/// - of a caller who is not an administrator, or whose token has scopes without `tokens:admin`, and each request
+///   while the setting `pat.admin.enabled` is off, with 403,
 /// - with 503 if the directory does not answer,
 /// - with 500 if there is no [`PatLayer`](crate::PatLayer) around the route.
 ///
@@ -129,6 +131,9 @@ where
         let service = Pats::from_ref(state);
         let asked = service.administration(&caller).await;
         let administration = asked.map(Administration::into_owned).map_err(|error| {
+            if let AdminError::InsufficientScope = error {
+                return insufficient_scope(parts, &service, &caller, TOKENS_ADMIN);
+            }
             let rejection = not_administered(error, service.settings().realm());
             in_reply_to(parts, rejection)
         })?;
@@ -150,6 +155,7 @@ fn not_administered(error: AdminError, realm: &str) -> PatRejection {
         }
         AdminError::Disabled
         | AdminError::NotAdministrator
+        | AdminError::InsufficientScope
         | AdminError::NotSupported
         | AdminError::NoAudit
         | AdminError::UnknownEventNumber { .. }
@@ -186,6 +192,26 @@ fn check_layer(parts: &Parts) -> Result<(), PatRejection> {
     );
     let rejection = PatRejection::new(RejectionKind::MissingLayer);
     Err(in_reply_to(parts, rejection))
+}
+
+/// Returns the rejection of a caller whose token does not permit this scope.
+pub(crate) fn insufficient_scope(
+    parts: &Parts,
+    service: &Pats,
+    caller: &Caller,
+    scope: &str,
+) -> PatRejection {
+    let challenges = Challenges::new(service.settings().realm());
+    let scopes = MissingScopes::one(scope);
+    let token = caller.token().map(Principal::token_id);
+    note(
+        service,
+        token,
+        RequestHead::of_parts(parts),
+        &scopes.missing,
+    );
+    let rejection = PatRejection::insufficient_scope(&challenges, Some(scopes));
+    in_reply_to(parts, rejection)
 }
 
 fn in_reply_to(parts: &Parts, mut rejection: PatRejection) -> PatRejection {

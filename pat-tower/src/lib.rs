@@ -15,6 +15,7 @@ mod http;
 pub mod pages;
 mod pat;
 mod rejection;
+pub mod scope;
 mod session;
 mod signed_in;
 #[cfg(feature = "testing")]

@@ -1,5 +1,6 @@
 use http::Extensions;
 use jiff::Timestamp;
+use pat_core::scope::{ScopeSet, Scopes};
 use pat_core::{Owner, Principal, TokenId};
 
 /// The personal access token that authenticated a request, without its secret.
@@ -45,6 +46,20 @@ impl Pat {
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.principal.expires_at()
+    }
+
+    /// Returns the token's scopes; `None` if the token is unrestricted.
+    #[must_use]
+    pub fn scopes(&self) -> Option<&Scopes> {
+        self.principal.scopes()
+    }
+
+    /// Returns whether the token permits all of these scopes, which
+    /// [`ScopeCatalog::set`](pat_core::scope::ScopeCatalog::set) of the service's
+    /// [catalog](pat_core::Pats::scope_catalog) has made from names. An unrestricted token permits every scope.
+    #[must_use]
+    pub fn permits(&self, scopes: ScopeSet) -> bool {
+        self.principal.permitted().contains(scopes)
     }
 
     /// Returns the proof that the token authenticated, from which

@@ -5,8 +5,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use pat_core::AuthError;
 
+use crate::http::challenge::Challenges;
 use crate::http::grpc;
 use crate::http::problem::{Problem, detail};
+use crate::scope::MissingScopes;
 
 /// The reason that a [`PatLayer`](crate::PatLayer) or an extractor of this crate rejects a request.
 ///
@@ -19,8 +21,10 @@ pub struct PatRejection {
     kind: RejectionKind,
     challenge: Option<HeaderValue>,
     reason: Option<AuthError>,
+    /// The scopes that the request needs and the token lacks, if they are declared.
+    // Boxed, because few rejections have them and every one is moved.
+    scopes: Option<Box<MissingScopes>>,
     /// The content type of the response, if the request is gRPC's.
-    // Boxed, because few rejections have it and every one is moved.
     grpc: Option<Box<HeaderValue>>,
     /// Whether a layer has rendered it.
     is_rendered: bool,
@@ -44,6 +48,13 @@ pub enum RejectionKind {
     /// The handler requires an administrator, and the caller is none, or the setting `pat.admin.enabled` is
     /// off: 403.
     NotAdministrator,
+    /// The token authenticates, but has scopes that do not permit the request
+    /// ([`PatRejection::missing_scopes`]), or the request is not declared in the
+    /// [`ScopeMap`](crate::scope::ScopeMap), or the layer has no map: 403.
+    InsufficientScope,
+    /// The token authenticates and has scopes, but the function of the
+    /// [`ScopeMap`](crate::scope::ScopeMap::by) panicked: 500.
+    ScopeMapPanicked,
     /// The token authenticates, but the [`SessionInvalidator`](crate::SessionInvalidator) found no
     /// session layer outside of the `PatLayer`: 500.
     SessionsNotFound,
@@ -57,6 +68,7 @@ impl PatRejection {
             kind,
             challenge: None,
             reason: None,
+            scopes: None,
             grpc: None,
             is_rendered: false,
         }
@@ -70,6 +82,21 @@ impl PatRejection {
     pub(crate) fn with_reason(self, reason: AuthError) -> Self {
         let reason = Some(reason);
         Self { reason, ..self }
+    }
+
+    /// Creates the rejection of a token that lacks scopes, or with `None` of one whose request is not declared.
+    pub(crate) fn insufficient_scope(
+        challenges: &Challenges,
+        scopes: Option<MissingScopes>,
+    ) -> Self {
+        let challenge = match &scopes {
+            Some(scopes) => challenges.missing_scopes(&scopes.required),
+            None => challenges.insufficient_scope.clone(),
+        };
+        Self {
+            scopes: scopes.map(Box::new),
+            ..Self::new(RejectionKind::InsufficientScope).with_challenge(challenge)
+        }
     }
 
     /// Notes whether a request with this method and these headers is gRPC's.
@@ -106,15 +133,17 @@ impl PatRejection {
             RejectionKind::NotSignedIn | RejectionKind::InvalidToken => StatusCode::UNAUTHORIZED,
             RejectionKind::InvalidAuthorization => StatusCode::BAD_REQUEST,
             RejectionKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            RejectionKind::NotAdministrator => StatusCode::FORBIDDEN,
-            RejectionKind::SessionsNotFound | RejectionKind::MissingLayer => {
-                StatusCode::INTERNAL_SERVER_ERROR
+            RejectionKind::NotAdministrator | RejectionKind::InsufficientScope => {
+                StatusCode::FORBIDDEN
             }
+            RejectionKind::ScopeMapPanicked
+            | RejectionKind::SessionsNotFound
+            | RejectionKind::MissingLayer => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
-    /// Returns the value of `WWW-Authenticate` in the default response; `None` with the statuses 403,
-    /// 500 and 503, which have no challenge.
+    /// Returns the value of `WWW-Authenticate` in the default response; `None` with the statuses 500 and 503, and
+    /// with [`RejectionKind::NotAdministrator`], which have no challenge.
     #[must_use]
     pub fn challenge(&self) -> Option<&HeaderValue> {
         self.challenge.as_ref()
@@ -128,6 +157,20 @@ impl PatRejection {
     #[must_use]
     pub fn reason(&self) -> Option<&AuthError> {
         self.reason.as_ref()
+    }
+
+    /// Returns the names of the scopes that the request needs, with [`RejectionKind::InsufficientScope`]. Empty if
+    /// the request is not declared in the scope map, so that no scope permits it, and for the other kinds of
+    /// rejection.
+    pub fn required_scopes(&self) -> impl Iterator<Item = &str> {
+        let scopes = self.scopes.iter();
+        scopes.flat_map(|scopes| scopes.required.iter().map(String::as_str))
+    }
+
+    /// Returns those of the [required scopes](PatRejection::required_scopes) that the token does not permit.
+    pub fn missing_scopes(&self) -> impl Iterator<Item = &str> {
+        let scopes = self.scopes.iter();
+        scopes.flat_map(|scopes| scopes.missing.iter().map(String::as_str))
     }
 
     /// Returns whether the client speaks gRPC or gRPC-Web: the request is a `POST` with the content type
@@ -165,13 +208,19 @@ impl PatRejection {
     /// Returns the status for a gRPC client.
     pub(crate) fn grpc_status(&self) -> grpc::Status {
         let message = match self.kind {
-            RejectionKind::NotSignedIn => detail::NOT_SIGNED_IN,
-            RejectionKind::InvalidToken => detail::INVALID_TOKEN,
-            RejectionKind::InvalidAuthorization => detail::INVALID_AUTHORIZATION,
-            RejectionKind::Unavailable => detail::UNAVAILABLE,
-            RejectionKind::NotAdministrator => detail::NOT_AN_ADMINISTRATOR,
-            RejectionKind::SessionsNotFound => detail::MISCONFIGURED,
-            RejectionKind::MissingLayer => detail::MISSING_LAYER,
+            RejectionKind::NotSignedIn => detail::NOT_SIGNED_IN.into(),
+            RejectionKind::InvalidToken => detail::INVALID_TOKEN.into(),
+            RejectionKind::InvalidAuthorization => detail::INVALID_AUTHORIZATION.into(),
+            RejectionKind::Unavailable => detail::UNAVAILABLE.into(),
+            RejectionKind::NotAdministrator => detail::NOT_AN_ADMINISTRATOR.into(),
+            RejectionKind::InsufficientScope => match &self.scopes {
+                Some(scopes) => detail::missing_scopes(&scopes.missing).into(),
+                None => detail::UNDECLARED.into(),
+            },
+            RejectionKind::ScopeMapPanicked | RejectionKind::SessionsNotFound => {
+                detail::MISCONFIGURED.into()
+            }
+            RejectionKind::MissingLayer => detail::MISSING_LAYER.into(),
         };
         let code = self.grpc_code();
         grpc::Status { code, message }
@@ -191,7 +240,12 @@ impl PatRejection {
             RejectionKind::InvalidAuthorization => Problem::invalid_authorization(challenge),
             RejectionKind::Unavailable => Problem::unavailable(),
             RejectionKind::NotAdministrator => Problem::not_an_administrator(),
-            RejectionKind::SessionsNotFound => Problem::misconfigured(),
+            RejectionKind::InsufficientScope => {
+                Problem::insufficient_scope(self.scopes.as_deref(), challenge)
+            }
+            RejectionKind::ScopeMapPanicked | RejectionKind::SessionsNotFound => {
+                Problem::misconfigured()
+            }
             RejectionKind::MissingLayer => Problem::missing_layer(),
         }
     }
@@ -211,6 +265,10 @@ impl fmt::Display for PatRejection {
                 "the personal access token or the administrator's role could not be checked in time"
             }
             RejectionKind::NotAdministrator => "the caller is not an administrator",
+            RejectionKind::InsufficientScope => {
+                "the scopes of the personal access token do not permit the request"
+            }
+            RejectionKind::ScopeMapPanicked => "the function of the scope map panicked",
             RejectionKind::SessionsNotFound => "the session invalidator found no session layer",
             RejectionKind::MissingLayer => {
                 "the extractors of `pat_tower` need a `pat_tower::PatLayer` around the route"

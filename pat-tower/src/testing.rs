@@ -43,6 +43,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use jiff::{SignedDuration, Timestamp};
+use pat_core::scope::{ScopeCatalog, Scopes};
 use pat_core::store::{Insertion, NewToken, TokenStore};
 use pat_core::testing::{TestClock, TestDirectory};
 use pat_core::{Caller, MemoryStore, Owner, Pats, PlainToken, Settings, TokenId, UserDirectory};
@@ -74,6 +75,16 @@ impl TestPats {
     /// Creates a service with these settings and without users.
     #[must_use]
     pub fn with_settings(settings: Settings) -> Self {
+        Self::with(settings, ScopeCatalog::default())
+    }
+
+    /// Creates a service with the default settings, with these scopes and without users.
+    #[must_use]
+    pub fn with_scopes(catalog: ScopeCatalog) -> Self {
+        Self::with(Settings::default(), catalog)
+    }
+
+    fn with(settings: Settings, catalog: ScopeCatalog) -> Self {
         let store = Arc::<MemoryStore>::default();
         let clock = Arc::<TestClock>::default();
         let users = TestDirectory::default();
@@ -81,6 +92,7 @@ impl TestPats {
             .users(Arc::new(users.clone()))
             .clock(clock.clone())
             .settings(settings)
+            .scopes(catalog)
             .build();
         Self {
             pats,
@@ -117,7 +129,44 @@ impl TestPats {
     /// If `owner` is not a valid [`Owner`].
     pub async fn token(&self, owner: &str) -> HeaderMap {
         let owner = self.user(owner).await;
-        let (plain, _) = self.insert(owner, self.pats.now(), 30).await;
+        let (plain, _) = self.insert(owner, self.pats.now(), 30, None).await;
+        bearer(plain.expose())
+    }
+
+    /// Returns the headers of a request with a new token of this user that has these scopes, like
+    /// [`TestPats::token`]. Scopes that the service does not declare ([`TestPats::with_scopes`]) permit nothing.
+    ///
+    /// ```
+    /// use axum::Router;
+    /// use pat_core::scope::ScopeCatalog;
+    /// use pat_tower::PatLayer;
+    /// use pat_tower::scope::ScopedRouter;
+    /// use pat_tower::testing::{TestPats, get};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let scopes = ScopeCatalog::builder().scope("read", "Read reports").scope("export", "Export reports");
+    /// let test = TestPats::with_scopes(scopes.build()?);
+    /// let (router, scopes) = ScopedRouter::new()
+    ///     .get("/reports", "read", async || "reports")
+    ///     .into_parts();
+    /// let app: Router = router.layer(PatLayer::required(test.pats()).with_scope_map(scopes)?);
+    /// let (reader, exporter) = (
+    ///     test.token_with_scopes("alice", &["read"]).await,
+    ///     test.token_with_scopes("alice", &["export"]).await,
+    /// );
+    /// assert_eq!(get(&app, "/reports", &reader).await.status(), 200);
+    /// assert_eq!(get(&app, "/reports", &exporter).await.status(), 403);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// If `owner` is not a valid [`Owner`], or `scopes` are not valid [`Scopes`].
+    pub async fn token_with_scopes(&self, owner: &str, scopes: &[&str]) -> HeaderMap {
+        let owner = self.user(owner).await;
+        let scopes = Scopes::new(scopes).expect("valid names of scopes");
+        let (plain, _) = self.insert(owner, self.pats.now(), 30, Some(scopes)).await;
         bearer(plain.expose())
     }
 
@@ -143,11 +192,11 @@ impl TestPats {
             Refusal::Unknown => bearer(self.generate().expose()),
             Refusal::Expired => {
                 let earlier = now - SignedDuration::from_hours(31 * 24);
-                let (plain, _) = self.insert(owner, earlier, 30).await;
+                let (plain, _) = self.insert(owner, earlier, 30, None).await;
                 bearer(plain.expose())
             }
             Refusal::Revoked => {
-                let (plain, id) = self.insert(owner.clone(), now, 30).await;
+                let (plain, id) = self.insert(owner.clone(), now, 30, None).await;
                 self.revoke(owner, id).await;
                 bearer(plain.expose())
             }
@@ -176,12 +225,19 @@ impl TestPats {
     }
 
     /// Stores a token, without regard to the rules of creation, so that it may have expired.
-    async fn insert(&self, owner: Owner, at: Timestamp, days: i64) -> (PlainToken, TokenId) {
+    async fn insert(
+        &self,
+        owner: Owner,
+        at: Timestamp,
+        days: i64,
+        scopes: Option<Scopes>,
+    ) -> (PlainToken, TokenId) {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let id = TokenId::new(id).expect("a small number");
         let plain = self.generate();
         let mut token = NewToken::new(id, plain.digest(), owner, "test", at);
         token.expires_at = Some(at + SignedDuration::from_hours(days * 24));
+        token.scopes = scopes;
         let stored = self.store.insert(&token, u32::MAX).await;
         assert!(matches!(stored, Ok(Insertion::Stored(_))), "{stored:?}");
         (plain, id)

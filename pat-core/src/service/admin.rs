@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::directory::User;
 use crate::error::AdminError;
 use crate::event::Event;
+use crate::scope::TOKENS_ADMIN;
 use crate::search::{Filter, Position, RevokedTokens, Search};
 use crate::store::SearchStore;
 use crate::token::{Owner, Token, TokenId};
@@ -56,6 +57,8 @@ impl Pats {
     ///
     /// # Errors
     /// - [`AdminError::Disabled`]: the setting `pat.admin.enabled` is `false`.
+    /// - [`AdminError::InsufficientScope`]: the caller's token has scopes that do not permit
+    ///   [`tokens:admin`](crate::scope::TOKENS_ADMIN).
     /// - [`AdminError::NotAdministrator`]: the caller is not an administrator.
     /// - [`AdminError::TokenInvalid`]: the token that authenticated the caller is no longer valid.
     /// - [`AdminError::Unavailable`]: the store or the directory fails or does not answer in time.
@@ -68,6 +71,9 @@ impl Pats {
         }
         if let Some(token) = caller.token() {
             self.recheck(token).await?;
+        }
+        if !self.permits(caller, TOKENS_ADMIN) {
+            return Err(AdminError::InsufficientScope);
         }
         if !self.is_administrator(caller).await? {
             return Err(AdminError::NotAdministrator);

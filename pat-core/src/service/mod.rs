@@ -18,6 +18,7 @@ pub use self::builder::PatsBuilder;
 pub use self::restore::{LostToken, Restored};
 pub use self::revoke::{Family, RevokedCount};
 pub use self::tokens::CreatedToken;
+use crate::caller::Caller;
 use crate::error::{BoxError, Unavailable};
 use crate::jobs::{JobRun, Jobs};
 use crate::node::{Node, WRITE_TIMEOUT};
@@ -87,6 +88,25 @@ impl Pats {
     #[must_use]
     pub fn scope_catalog(&self) -> &ScopeCatalog {
         &self.0.context.scopes
+    }
+
+    /// Returns whether the caller's token permits this scope. An unrestricted token permits every scope, and so
+    /// does a caller without a token. If the catalog does not declare the scope, no restricted token permits it.
+    #[must_use]
+    pub fn permits(&self, caller: &Caller, scope: &str) -> bool {
+        let Some(token) = caller.token() else {
+            return true;
+        };
+        let needed = self.scope_catalog().set([scope]);
+        token.scopes().is_none() || needed.is_ok_and(|needed| token.permitted().contains(needed))
+    }
+
+    /// Counts a request that was refused although its token is valid: the token lacks a scope, or the request is
+    /// not declared in the scope map. For layers around a service.
+    #[doc(hidden)]
+    pub fn count_scope_refusal(&self, is_declared: bool) {
+        let reason = if is_declared { "missing" } else { "undeclared" };
+        self.0.context.metrics.scope_refused(reason);
     }
 
     /// Identifies this service in its process: all clones have the same. For layers around a service.

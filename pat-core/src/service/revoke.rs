@@ -46,7 +46,8 @@ impl RevokedCount {
 }
 
 impl Pats {
-    /// Revokes the token with this ID, if it belongs to the caller or the caller is an administrator.
+    /// Revokes the token with this ID, if it belongs to the caller or the caller is an administrator, as for
+    /// [`Pats::find`].
     /// With the setting `pat.create.by.token=capped`, also revokes its descendants ([`Family`]). Revoking
     /// a token again is not an error.
     ///

@@ -7,7 +7,7 @@ use crate::error::{AccessError, CreateError, PolicyError, Unavailable};
 use crate::event::EventKind;
 use crate::policy::{self, TokenRequest};
 use crate::principal::Principal;
-use crate::scope::{AllowedScopes, ScopeChoices, ScopeSet, Scopes, WithoutScopes};
+use crate::scope::{AllowedScopes, ScopeChoices, ScopeSet, Scopes, TOKENS_ADMIN, WithoutScopes};
 use crate::search::Filter;
 use crate::store::{Insertion, NewToken, StoreError};
 use crate::token::{PlainToken, Token, TokenId, TokenStatus};
@@ -222,7 +222,8 @@ impl Pats {
     }
 
     /// Returns the unrevoked token with this ID, if it belongs to the caller or the caller is an
-    /// administrator.
+    /// administrator. A token with scopes that do not permit [`tokens:admin`](crate::scope::TOKENS_ADMIN) does not
+    /// make its caller an administrator.
     ///
     /// # Errors
     /// - [`AccessError::NotFound`]: there is no token with this ID, or it is revoked, or it belongs to
@@ -258,14 +259,16 @@ impl Pats {
         }
         // The directory is asked about an unknown ID too; else its response time and outages would
         // reveal which IDs exist.
-        let is_administrator = self.is_administrator(caller).await?;
+        let is_administrator =
+            self.permits(caller, TOKENS_ADMIN) && self.is_administrator(caller).await?;
         found
             .filter(|_| is_administrator)
             .ok_or(AccessError::NotFound)
     }
 
     /// Returns whether the caller is an administrator. Each call asks the directory
-    /// ([`UserDirectory::is_administrator`](crate::UserDirectory::is_administrator)).
+    /// ([`UserDirectory::is_administrator`](crate::UserDirectory::is_administrator)). The scopes of the caller's
+    /// token are not considered; see [`Pats::permits`].
     ///
     /// # Errors
     /// [`Unavailable::Directory`]: the directory fails or does not answer in time.

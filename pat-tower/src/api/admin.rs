@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Extension, RawQuery, State as AxumState};
 use axum::response::{IntoResponse, Response};
+use pat_core::scope::TOKENS_ADMIN;
 use pat_core::{AdminError, Administration, Caller, TokenId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -16,6 +17,7 @@ use super::search::{FilterJson, PageJson, SearchJson};
 use super::state::State;
 use super::wire::{TokenJson, UserJson};
 use crate::http::problem::Problem;
+use crate::scope::MissingScopes;
 
 /// The most users that one answer has.
 const MAX_USERS: usize = 1_000;
@@ -30,6 +32,9 @@ pub(super) async fn administration<'r>(
     administration.map_err(|error| {
         if let AdminError::TokenInvalid(_) = error {
             return Problem::invalid_token(state.challenges.invalid_token.clone());
+        }
+        if let AdminError::InsufficientScope = error {
+            return MissingScopes::one(TOKENS_ADMIN).problem(&state.challenges);
         }
         error.into()
     })

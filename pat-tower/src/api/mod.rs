@@ -46,6 +46,7 @@
 //! | `not-signed-in` | 401 | the request has no caller |
 //! | `invalid-token` | 401 | the token does not authenticate (from the layer), or became invalid during the request |
 //! | `invalid-authorization-header` | 400 | the `Authorization` header is not one `Bearer` token (from the layer) |
+//! | `insufficient-scope` | 403 | the token has scopes, and lacks some of those that the request needs: `missing_scopes` of `required_scopes`; without these members, no scope permits the request, because the host's [scope map](crate::PatLayer::with_scope_map) does not declare it (from the layer; the missing scopes also from this router and the extractors) |
 //! | `misconfigured` | 500 | the layer invalidates sessions, and finds no session layer outside; or a route with an extractor of this crate has no layer around it |
 //! | `temporarily-unavailable` | 503 | the database or the user directory does not answer in time |
 //! | `cross-site-request` | 403 | another site made the browser send the request |
@@ -82,6 +83,7 @@ mod ignored;
 mod openapi;
 mod problems;
 mod routes;
+mod scopes;
 mod search;
 mod state;
 mod wire;
@@ -89,17 +91,20 @@ mod wire;
 use std::sync::Arc;
 
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
-use axum::routing::get;
+use axum::routing::{MethodFilter, get};
 use axum::{Extension, Router};
 use pat_core::Pats;
+use pat_core::scope::{TOKENS_ADMIN, TOKENS_READ, TOKENS_WRITE};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 pub use self::events::{InvalidEvent, parse_event};
+use self::scopes::PathScopes;
 use self::state::State;
 use crate::http::challenge::Challenges;
 use crate::http::csrf::{Csrf, InvalidOrigin};
 use crate::http::request_body::read_on;
+use crate::scope::{RequiredScopes, ScopedRouter};
 
 /// Builds the [REST router](self).
 ///
@@ -164,33 +169,89 @@ impl Api {
     }
 
     /// Builds the router, which the host nests, merges or serves by itself.
+    ///
+    /// For the layer's [scope map](crate::PatLayer::with_scope_map), the routes are the host's to declare;
+    /// [`Api::scoped_router`] declares them. If the service has a [catalog](Pats::scope_catalog) of scopes, this method
+    /// logs that.
     pub fn router<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
+        if !self.pats.scope_catalog().is_empty() {
+            tracing::info!(
+                "the REST router of access tokens does not declare the scopes of its routes: a token with scopes is \
+                 refused there, unless the host's scope map declares them; `Api::scoped_router` does"
+            );
+        }
+        self.scoped_router().into_parts().0
+    }
+
+    /// Builds the router with the scopes that its routes need, which the host nests or merges into its own
+    /// [`ScopedRouter`].
+    ///
+    /// | request | needs |
+    /// |---|---|
+    /// | `GET /tokens`, `GET /tokens/{id}` | `tokens:read`; for another user's token also `tokens:admin` |
+    /// | `POST /tokens`, `DELETE /tokens/{id}` | `tokens:write`; for another user's token also `tokens:admin` |
+    /// | the paths for administrators | `tokens:admin` |
+    /// | `/tokens/current`, `GET /policy`, `GET /openapi.json` | nothing |
+    ///
+    /// The router checks this too, whatever the host's scope map says of its paths. To a token without `tokens:admin`,
+    /// another user's token does not exist.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use axum::Router;
+    /// use pat_core::scope::ScopeCatalog;
+    /// use pat_core::{MemoryStore, Pats};
+    /// use pat_tower::{PatLayer, api::Api, scope::ScopedRouter};
+    ///
+    /// let scopes = ScopeCatalog::builder().scope("read", "Read reports").build()?;
+    /// let pats = Pats::builder(Arc::new(MemoryStore::default())).scopes(scopes).build();
+    /// let (router, scopes) = ScopedRouter::new()
+    ///     .get("/reports", "read", async || "reports")
+    ///     .nest("/rest/pat/latest", Api::new(pats.clone()).scoped_router())
+    ///     .into_parts();
+    /// let app: Router = router.layer(PatLayer::optional(pats).with_scope_map(scopes)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn scoped_router<S: Clone + Send + Sync + 'static>(self) -> ScopedRouter<S> {
         let challenges = Challenges::new(self.pats.settings().realm());
         let state = State {
             pats: self.pats,
             cross_site: self.cross_site,
             challenges,
         };
+        let own = PathScopes::new(TOKENS_READ, TOKENS_WRITE);
+        let admin = PathScopes::new(TOKENS_ADMIN, TOKENS_ADMIN);
         let routes = [
-            routes!(routes::create, routes::list),
-            routes!(routes::current, routes::revoke_current),
-            routes!(routes::find, routes::revoke),
-            routes!(routes::policy),
-            routes!(admin::search),
-            routes!(admin::search_users),
-            routes!(admin::identify),
-            routes!(admin::revoke),
-            routes!(admin::revoke_matching),
-            routes!(events::events),
+            (routes!(routes::create, routes::list), own),
+            (
+                routes!(routes::current, routes::revoke_current),
+                PathScopes::NONE,
+            ),
+            (routes!(routes::find, routes::revoke), own),
+            (routes!(routes::policy), PathScopes::NONE),
+            (routes!(admin::search), admin),
+            (routes!(admin::search_users), admin),
+            (routes!(admin::identify), admin),
+            (routes!(admin::revoke), admin),
+            (routes!(admin::revoke_matching), admin),
+            (routes!(events::events), admin),
         ];
-        let all = routes.into_iter().fold(OpenApiRouter::new(), add_routes);
+        let paths = routes
+            .each_ref()
+            .map(|((_, paths, _), scopes)| (paths.clone(), *scopes));
+        let checked = routes.map(|((schemas, paths, methods), scopes)| {
+            let check = from_fn_with_state((state.clone(), scopes), scopes::check);
+            (schemas, paths, methods.route_layer(check))
+        });
+        let all = checked.into_iter().fold(OpenApiRouter::new(), add_routes);
         let (guarded, document) = all.split_for_parts();
-        let document = openapi::complete(document, state.pats.settings(), &self.sign_ins);
+        let document = openapi::complete(document, state.pats.settings(), &self.sign_ins, &paths);
         let guarded = guarded
             .fallback(problems::not_found)
             .method_not_allowed_fallback(problems::method_not_allowed)
             .layer(from_fn_with_state(state.clone(), guard::guard));
-        Router::new()
+        let complete = Router::new()
             // Without authentication: it says nothing about any user.
             .route("/openapi.json", get(openapi::serve))
             .route("/openapi.json/", get(openapi::serve))
@@ -199,7 +260,10 @@ impl Api {
             .merge(guarded)
             .layer(from_fn(read_on))
             .layer(map_response(problems::finish))
-            .with_state(state)
+            .with_state(state);
+        scopes::declare(complete, &paths)
+            .declare("/openapi.json", MethodFilter::GET, RequiredScopes::none())
+            .declare("/openapi.json/", MethodFilter::GET, RequiredScopes::none())
     }
 }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Extension, OriginalUri};
+use http::Method;
 use pat_core::Settings;
+use utoipa::openapi::Paths;
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::info::{ContactBuilder, Info, License};
 use utoipa::openapi::path::Operation;
@@ -17,6 +19,7 @@ use utoipa::openapi::{
 };
 use utoipa::{IntoParams, PartialSchema as _, ToSchema as _};
 
+use super::scopes::PathScopes;
 use crate::http::problem::ProblemJson;
 
 /// What users do.
@@ -68,7 +71,12 @@ impl SignIn {
 
 /// Adds what all operations have in common, and tells of the limits in force. They are in
 /// descriptions alone, since clients that are made from the document of one host talk to others too.
-pub(super) fn complete(mut document: OpenApi, settings: &Settings, sign_ins: &[SignIn]) -> OpenApi {
+pub(super) fn complete(
+    mut document: OpenApi,
+    settings: &Settings,
+    sign_ins: &[SignIn],
+    scopes: &[(Paths, PathScopes)],
+) -> OpenApi {
     document.info = info(settings);
     document.tags = Some(tags());
     let components = document.components.get_or_insert_default();
@@ -93,13 +101,26 @@ pub(super) fn complete(mut document: OpenApi, settings: &Settings, sign_ins: &[S
         describe_name(new);
         describe_limits(new, settings);
     }
-    for item in document.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.post, &mut item.delete];
-        for operation in operations.into_iter().flatten() {
+    for (path, item) in &mut document.paths.paths {
+        let mut scopes = scopes
+            .iter()
+            .filter(|(paths, _)| paths.paths.contains_key(path));
+        let scopes = scopes
+            .next()
+            .map_or(PathScopes::NONE, |(_, scopes)| *scopes);
+        let operations = [
+            (&mut item.get, Method::GET),
+            (&mut item.post, Method::POST),
+            (&mut item.delete, Method::DELETE),
+        ];
+        for (operation, method) in operations {
+            let Some(operation) = operation else {
+                continue;
+            };
             let ways = names.iter();
             let ways = ways.map(|name| SecurityRequirement::new::<_, _, String>(*name, []));
             operation.security = Some(ways.collect());
-            add_common(operation);
+            add_common(operation, scopes.of(&method));
         }
     }
     document
@@ -208,6 +229,10 @@ fn headers_of(status: &str) -> Option<(&'static str, RefOr<Header>)> {
             "WWW-Authenticate",
             header("The ways to authenticate: `Bearer`, and those of the application."),
         ),
+        "403" => (
+            "WWW-Authenticate",
+            header("The scopes that the request needs, if the token lacks one."),
+        ),
         "503" => (
             "Retry-After",
             header("The number of seconds after which to try again."),
@@ -222,10 +247,16 @@ fn headers_of(status: &str) -> Option<(&'static str, RefOr<Header>)> {
     })
 }
 
-fn add_common(operation: &mut Operation) {
+fn add_common(operation: &mut Operation, scope: Option<&str>) {
+    let forbidden = match scope {
+        Some(scope) => {
+            format!("The caller may not do this, or the token has scopes and lacks `{scope}`")
+        }
+        None => "The caller may not do this".into(),
+    };
     let mut common = vec![
         ("401", "No user is signed in, or the token is not valid"),
-        ("403", "The caller may not do this"),
+        ("403", &forbidden),
         ("503", "The database does not answer; try again"),
     ];
     if operation.request_body.is_some() {

@@ -3,10 +3,12 @@
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
+use pat_core::scope::TOKENS_ADMIN;
 use pat_core::{AccessError, AdminError, PolicyError, Unavailable};
 
 pub(super) use crate::http::problem::sentence;
 use crate::http::problem::{NOT_AN_ADMINISTRATOR, Problem, ProblemType};
+use crate::scope::MissingScopes;
 
 pub(super) const CROSS_SITE_REQUEST: ProblemType = ProblemType::new(
     "cross-site-request",
@@ -191,6 +193,9 @@ impl From<AdminError> for Problem {
             AdminError::NoCriterion => NO_CRITERION,
             AdminError::CountMismatch { .. } => COUNT_MISMATCH,
             AdminError::UnknownEventNumber { .. } => INVALID_SEARCH,
+            AdminError::InsufficientScope => {
+                return Self::insufficient_scope(Some(&MissingScopes::one(TOKENS_ADMIN)), None);
+            }
             AdminError::TokenInvalid(_) => return Self::unavailable(),
             _ => return Self::unavailable(),
         };

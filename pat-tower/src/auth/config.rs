@@ -7,6 +7,7 @@ use pat_core::Pats;
 
 use crate::http::challenge::Challenges;
 use crate::rejection::PatRejection;
+use crate::scope::ResolvedMap;
 use crate::session::SessionInvalidator;
 
 /// What a layer and its services share.
@@ -19,6 +20,7 @@ pub(super) struct Config {
     pub(super) keeps_header: bool,
     pub(super) sessions: Option<Arc<dyn SessionInvalidator>>,
     pub(super) renderer: Option<Renderer>,
+    pub(super) scopes: Arc<ResolvedMap>,
 }
 
 /// Which requests pass without a good token.

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use http::Request;
-use pat_core::{AuthError, Principal, TokenDigest};
+use pat_core::scope::ScopeSet;
+use pat_core::{AuthError, Principal, TokenDigest, TokenId};
 
 use super::config::{Config, Mode};
 use super::state::{AuthState, Refusal, Why};
 use crate::http::bearer::{self, Presented};
 use crate::pat::Pat;
 use crate::rejection::{PatRejection, RejectionKind};
+use crate::scope::{MissingScopes, Need, Panicked, RequestHead};
 
 /// What to do with a request.
 #[derive(Debug)]
@@ -33,6 +35,9 @@ pub(super) enum Action {
     PassOn(Why),
     /// Respond in place of the inner service. Boxed, so that the usual decision is small to move.
     Reject(Box<PatRejection>),
+    /// Respond in place of the inner service: the token with this ID is valid, but its scopes do not permit the
+    /// request.
+    Forbid(TokenId, Box<PatRejection>),
 }
 
 /// What becomes of the `Authorization` header.
@@ -72,7 +77,7 @@ impl Config {
         let is_passed = self.passes_unrecognized && is_unrecognized;
         let step = match parsed {
             Ok(digest) => match self.earlier_result(request, &digest) {
-                Some(result) => Step::Act(self.evaluate(digest, result)),
+                Some(result) => Step::Act(self.evaluate(request, digest, result)),
                 None => Step::Authenticate(digest),
             },
             Err(_) if is_passed => Step::Act(self.without_token(request)),
@@ -86,14 +91,17 @@ impl Config {
         Decision { step, header }
     }
 
-    /// Decides by the result of authenticating the token of this digest.
-    pub(super) fn evaluate(
+    /// Decides by the result of authenticating the token of this digest, which the request presents.
+    pub(super) fn evaluate<B>(
         &self,
+        request: &Request<B>,
         digest: TokenDigest,
         result: Result<Principal, AuthError>,
     ) -> Action {
         match result {
-            Ok(principal) => Action::Accept(Pat::new(principal, self.pats.instance())),
+            Ok(principal) => {
+                self.decide_by_scopes(request, Pat::new(principal, self.pats.instance()))
+            }
             Err(error) => self.refuse(Some(digest), error),
         }
     }
@@ -101,7 +109,8 @@ impl Config {
     /// Decides about a request that presents no token, or whose token an earlier layer removed.
     fn without_token<B>(&self, request: &Request<B>) -> Action {
         match self.earlier(request) {
-            Some(AuthState::Accepted(pat)) => Action::Accept(pat.clone()),
+            // An outer layer has accepted it, by its own scope map.
+            Some(AuthState::Accepted(pat)) => self.decide_by_scopes(request, pat.clone()),
             Some(AuthState::Unauthenticated(Why::Refused(refusal))) => {
                 self.refuse(refusal.digest, refusal.error.clone())
             }
@@ -116,6 +125,41 @@ impl Config {
                 }
             },
         }
+    }
+
+    /// Accepts a valid token, if it has no scopes, or they permit the request.
+    fn decide_by_scopes<B>(&self, request: &Request<B>, pat: Pat) -> Action {
+        let principal = pat.principal();
+        if principal.scopes().is_none() {
+            return Action::Accept(pat);
+        }
+        match self.check_scopes(RequestHead::of(request), principal.permitted()) {
+            Ok(()) => Action::Accept(pat),
+            Err(rejection) => Action::Forbid(pat.token_id(), rejection),
+        }
+    }
+
+    /// Checks that what a caller is permitted is all that a request needs.
+    pub(super) fn check_scopes(
+        &self,
+        head: RequestHead<'_>,
+        permitted: ScopeSet,
+    ) -> Result<(), Box<PatRejection>> {
+        let missing = match self.scopes.need(head) {
+            Ok(Need::Nothing) => return Ok(()),
+            Ok(Need::Scopes(needed)) if permitted.contains(needed) => return Ok(()),
+            Ok(Need::Scopes(needed)) => {
+                let catalog = self.pats.scope_catalog();
+                Some(MissingScopes::new(catalog, needed, permitted))
+            }
+            Ok(Need::Undeclared) => None,
+            Err(Panicked) => {
+                let rejection = PatRejection::new(RejectionKind::ScopeMapPanicked);
+                return Err(Box::new(rejection));
+            }
+        };
+        let rejection = PatRejection::insufficient_scope(&self.challenges, missing);
+        Err(Box::new(rejection))
     }
 
     fn refuse(&self, digest: Option<TokenDigest>, error: AuthError) -> Action {
@@ -161,12 +205,17 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
     use http::header::AUTHORIZATION;
+    use pat_core::scope::{ScopeCatalog, Scopes};
+    use pat_core::store::{Insertion, NewToken, TokenStore as _};
     use pat_core::{Caller, MemoryStore, Owner, Pats, TokenRequest};
 
     use super::*;
     use crate::auth::state::Unauthenticated;
     use crate::http::challenge::Challenges;
+    use crate::scope::{RequiredScopes, ResolvedMap, ScopeMap};
 
     fn config(pats: &Pats, mode: Mode) -> Config {
         Config {
@@ -177,6 +226,7 @@ mod tests {
             keeps_header: false,
             sessions: None,
             renderer: None,
+            scopes: Arc::default(),
         }
     }
 
@@ -213,13 +263,18 @@ mod tests {
             Action::Accept(_) => "accept",
             Action::PassOn(Why::NoToken(_)) => "pass on",
             Action::PassOn(Why::Refused(_)) => "pass on refused",
-            Action::Reject(rejection) => match rejection.kind() {
+            Action::Reject(rejection) | Action::Forbid(_, rejection) => match rejection.kind() {
                 RejectionKind::NotSignedIn => "not signed in",
                 RejectionKind::InvalidToken => "invalid token",
                 RejectionKind::InvalidAuthorization => "invalid authorization",
                 RejectionKind::Unavailable => "unavailable",
                 RejectionKind::SessionsNotFound | RejectionKind::MissingLayer => "misconfigured",
                 RejectionKind::NotAdministrator => "not an administrator",
+                RejectionKind::InsufficientScope if rejection.missing_scopes().next().is_none() => {
+                    "undeclared"
+                }
+                RejectionKind::InsufficientScope => "insufficient scope",
+                RejectionKind::ScopeMapPanicked => "panicked",
             },
         }
     }
@@ -329,7 +384,7 @@ mod tests {
             (Mode::Lenient, unavailable(), "unavailable"),
             (Mode::Required, unavailable(), "unavailable"),
         ] {
-            let action = config(&pats, mode).evaluate(digest, Err(error));
+            let action = config(&pats, mode).evaluate(&request(&[]), digest, Err(error));
             assert_eq!(told_action(&action), expected, "{mode:?}");
         }
     }
@@ -349,5 +404,151 @@ mod tests {
             .insert(Unauthenticated { service, why });
         let decision = config(&pats, Mode::Optional).decide(&inner);
         assert_eq!(told(&decision), ("invalid token", Header::Absent));
+    }
+    /// A service with the scopes `read` and `write`, which implies `read`.
+    fn pats_with_scopes(store: &Arc<MemoryStore>) -> Pats {
+        let scopes = ScopeCatalog::builder()
+            .scope("read", "Read")
+            .scope("write", "Write")
+            .implies("write", "read");
+        let scopes = scopes.build().expect("a catalog");
+        Pats::builder(store.clone()).scopes(scopes).build()
+    }
+
+    /// The holder of a new token with these scopes.
+    async fn restricted(pats: &Pats, store: &MemoryStore, scopes: Option<&[&str]>) -> Principal {
+        static NUMBER: AtomicI64 = AtomicI64::new(1);
+        let id = TokenId::new(NUMBER.fetch_add(1, Ordering::Relaxed)).expect("an ID");
+        let format = pats.settings().issued_format().format();
+        let plain = format.generate().expect("randomness");
+        let owner = Owner::new("alice").expect("an owner");
+        let mut token = NewToken::new(id, plain.digest(), owner, "ci", pats.now());
+        token.scopes = scopes.map(|names| Scopes::new(names).expect("scopes"));
+        let stored = store.insert(&token, u32::MAX).await;
+        assert!(matches!(stored, Ok(Insertion::Stored(_))));
+        let presented = plain.expose().as_bytes();
+        pats.authenticate(presented).await.expect("a good token")
+    }
+
+    fn with_map(pats: &Pats, mode: Mode, map: ScopeMap) -> Config {
+        let scopes = ResolvedMap::new(map, pats.scope_catalog()).expect("declared scopes");
+        Config {
+            scopes: Arc::new(scopes),
+            ..config(pats, mode)
+        }
+    }
+
+    fn ask(config: &Config, principal: &Principal, method: &str) -> &'static str {
+        let request = Request::builder().method(method).body(());
+        let request = request.expect("a request");
+        let digest = TokenDigest::of(b"x");
+        told_action(&config.evaluate(&request, digest, Ok(principal.clone())))
+    }
+
+    #[tokio::test]
+    async fn scopes_decide_in_every_mode_by_the_map() {
+        let store = Arc::<MemoryStore>::default();
+        let pats = pats_with_scopes(&store);
+        let read = pats.scope_catalog().set(["read"]).expect("declared");
+        let maps: [fn(ScopeSet) -> Option<ScopeMap>; 7] = [
+            |_| None,
+            |_| Some(ScopeMap::by_method("read", "write")),
+            |_| {
+                Some(ScopeMap::by_method(
+                    RequiredScopes::none(),
+                    ["read", "write"],
+                ))
+            },
+            |read| Some(ScopeMap::by(move |_| Need::Scopes(read))),
+            |_| Some(ScopeMap::by(|_| Need::Scopes(ScopeSet::default()))),
+            |_| {
+                let other = ScopeMap::by_method("write", "write");
+                Some(ScopeMap::by(|_| Need::Undeclared).or(other))
+            },
+            |_| Some(ScopeMap::by(|_| panic!("a bug of the host"))),
+        ];
+        let (ok, lacks, undeclared) = ("accept", "insufficient scope", "undeclared");
+        for (scopes, by_get, by_post) in [
+            (
+                Some(&["read"][..]),
+                [undeclared, ok, ok, ok, undeclared, lacks, "panicked"],
+                [undeclared, lacks, lacks, ok, undeclared, lacks, "panicked"],
+            ),
+            (
+                Some(&["write"]),
+                [undeclared, ok, ok, ok, undeclared, ok, "panicked"],
+                [undeclared, ok, ok, ok, undeclared, ok, "panicked"],
+            ),
+            // Not declared any more.
+            (
+                Some(&["old"]),
+                [undeclared, lacks, ok, lacks, undeclared, lacks, "panicked"],
+                [
+                    undeclared, lacks, lacks, lacks, undeclared, lacks, "panicked",
+                ],
+            ),
+            (
+                Some(&[]),
+                [undeclared, lacks, ok, lacks, undeclared, lacks, "panicked"],
+                [
+                    undeclared, lacks, lacks, lacks, undeclared, lacks, "panicked",
+                ],
+            ),
+            (None, [ok; 7], [ok; 7]),
+        ] {
+            let principal = restricted(&pats, &store, scopes).await;
+            for mode in [Mode::Required, Mode::Optional, Mode::Lenient] {
+                for (index, map) in maps.iter().enumerate() {
+                    let config = match map(read) {
+                        Some(map) => with_map(&pats, mode, map),
+                        None => config(&pats, mode),
+                    };
+                    for (method, expected) in [("GET", by_get), ("POST", by_post)] {
+                        let told = ask(&config, &principal, method);
+                        assert_eq!(
+                            told, expected[index],
+                            "{scopes:?} {mode:?} {index} {method}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_inner_layer_asks_its_own_map() {
+        let store = Arc::<MemoryStore>::default();
+        let pats = pats_with_scopes(&store);
+        let principal = restricted(&pats, &store, Some(&["read"])).await;
+        for (map, expected) in [
+            (None, "undeclared"),
+            (
+                Some(ScopeMap::by_method("write", "write")),
+                "insufficient scope",
+            ),
+            (Some(ScopeMap::by_method("read", "write")), "accept"),
+        ] {
+            let config = match map {
+                Some(map) => with_map(&pats, Mode::Required, map),
+                None => config(&pats, Mode::Required),
+            };
+            let mut request = request(&[]);
+            let pat = Pat::new(principal.clone(), pats.instance());
+            request.extensions_mut().insert(pat);
+            assert_eq!(told(&config.decide(&request)).0, expected);
+        }
+    }
+
+    #[test]
+    fn an_undeclared_name_is_an_error_of_the_map() {
+        let pats = pats_with_scopes(&Arc::default());
+        for map in [
+            ScopeMap::by_method("read", "wirte"),
+            ScopeMap::by_method("wirte", "write"),
+            ScopeMap::by(|_| Need::Nothing).or(ScopeMap::by_method("read", ["write", "wirte"])),
+        ] {
+            let error = ResolvedMap::new(map, pats.scope_catalog()).expect_err("an error");
+            assert_eq!(error.name, "wirte");
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
-use pat_core::DateText;
+use pat_core::{DateText, TokenId};
 
 use super::config::{Config, Mode, Renderer};
 use super::decision::{Action, Header};
@@ -16,6 +16,7 @@ use crate::http::caching::{make_private, vary_by_authorization};
 use crate::http::grpc;
 use crate::pat::Pat;
 use crate::rejection::{PatRejection, RejectionKind};
+use crate::scope::{self, RequestHead};
 
 /// A future that destroys a session, and reports a failure.
 pub(super) type SessionEnd = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -76,6 +77,35 @@ impl Config {
                 Prepared::Call(ResponseEdit::Unauthenticated(Arc::clone(self)))
             }
             Action::Reject(rejection) => reject(rejection, request),
+            // Nothing was done for the request, so its session stays.
+            Action::Forbid(token, rejection) => {
+                self.note_refusal(RequestHead::of(request), Some(token), &rejection);
+                reject(rejection, request)
+            }
+        }
+    }
+
+    /// Counts and logs that the scopes of a caller do not permit a request.
+    pub(super) fn note_refusal(
+        &self,
+        head: RequestHead<'_>,
+        token: Option<TokenId>,
+        rejection: &PatRejection,
+    ) {
+        if rejection.kind() == RejectionKind::ScopeMapPanicked {
+            tracing::error!(
+                method = head.method().as_str(),
+                path = head.uri().path(),
+                "refused a request with a good token: the function of the scope map panicked"
+            );
+            return;
+        }
+        let missing: Vec<_> = rejection.missing_scopes().collect();
+        scope::note(&self.pats, token, head, &missing);
+        if missing.is_empty()
+            && let Some(advice) = self.scopes.advice(head)
+        {
+            tracing::warn!("{advice}");
         }
     }
 

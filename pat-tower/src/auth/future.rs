@@ -139,7 +139,7 @@ where
                 } => {
                     let result = ready!(authentication.as_mut().poll(cx));
                     let mut call = call.take().expect(POLLED_AGAIN);
-                    let action = config.evaluate(*digest, result);
+                    let action = config.evaluate(&call.request, *digest, result);
                     match config.prepare(&mut call.request, action) {
                         Prepared::DestroySession(destroy, edit) => State::DestroyingSession {
                             destroy,

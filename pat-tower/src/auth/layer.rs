@@ -2,8 +2,9 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Response;
+use http::{Request, Response};
 use pat_core::Pats;
+use pat_core::scope::{ScopeSet, UndeclaredScope};
 use tower_layer::Layer;
 
 use super::body::{SameBody, WrappedBody};
@@ -11,6 +12,7 @@ use super::config::{Config, Mode, Renderer};
 use super::service::PatService;
 use crate::http::challenge::Challenges;
 use crate::rejection::PatRejection;
+use crate::scope::{RequestHead, ResolvedMap, ScopeMap};
 use crate::session::SessionInvalidator;
 
 /// Authenticates requests by their personal access token (`Authorization: Bearer …`).
@@ -27,6 +29,10 @@ use crate::session::SessionInvalidator;
 /// client's own cache stay. If the layer passes requests without a token, every response has
 /// `Vary: Authorization`, so that a cache does not serve an anonymous response to a request with a token.
 /// Serve content that is the same for every client, such as a style sheet, outside of the layer.
+///
+/// # Scopes
+/// A token with [scopes](crate::scope) is accepted for what they permit, according to the
+/// [map](PatLayer::with_scope_map) of the layer. Without a map, the layer refuses such a token.
 ///
 /// # Rejections
 /// If the layer rejects a request, it does not call the inner service, and responds with
@@ -112,6 +118,7 @@ impl PatLayer {
             keeps_header: false,
             sessions: None,
             renderer: None,
+            scopes: Arc::default(),
         };
         Self {
             config: Arc::new(config),
@@ -269,6 +276,75 @@ impl<R> PatLayer<R> {
         render: impl Fn(&PatRejection) -> Response<Bytes> + Send + Sync + 'static,
     ) -> Self {
         self.with(|config| config.renderer = Some(Renderer(Arc::new(render))))
+    }
+
+    /// Sets the map that says which scopes a request needs of a token with scopes. Without a map, the layer refuses
+    /// every request with such a token.
+    ///
+    /// The layer asks the map before it calls the inner service. If the token's scopes do not permit the request,
+    /// the layer responds with 403 ([`RejectionKind::InsufficientScope`](crate::RejectionKind::InsufficientScope))
+    /// in all of its modes, and leaves the session that came with the request as it is. The use of the token counts.
+    /// The map is not asked about requests without a token with scopes.
+    ///
+    /// Each layer has its own map. If a layer is inside of another one, both maps must permit the request.
+    ///
+    /// # Errors
+    /// [`UndeclaredScope`] with the first name in the map that the service's
+    /// [catalog](Pats::scope_catalog) does not declare.
+    pub fn with_scope_map(self, map: ScopeMap) -> Result<Self, UndeclaredScope> {
+        let scopes = ResolvedMap::new(map, self.config.pats.scope_catalog())?;
+        Ok(self.with(|config| config.scopes = Arc::new(scopes)))
+    }
+
+    /// Checks by the layer's [scope map](PatLayer::with_scope_map) whether a caller of the host who is permitted
+    /// these scopes may make this request: for a host whose own sign-in has scopes too, such as those of an OAuth
+    /// access token. Call it in the middleware that signs the caller in, inside of the layer; the layer itself checks
+    /// tokens alone.
+    ///
+    /// ```
+    /// use axum::extract::{Request, State};
+    /// use axum::middleware::Next;
+    /// use axum::response::Response;
+    /// use pat_core::scope::Scopes;
+    /// use pat_core::{Caller, Pats};
+    /// use pat_tower::{PatLayer, PatRejection};
+    /// # async fn oauth_user(_: &axum::http::HeaderMap) -> Option<(Caller, Scopes)> { None }
+    ///
+    /// /// Signs in the user of an OAuth access token.
+    /// async fn sign_in(
+    ///     State((layer, pats)): State<(PatLayer, Pats)>,
+    ///     mut request: Request,
+    ///     next: Next,
+    /// ) -> Result<Response, PatRejection> {
+    ///     if let Some((caller, scopes)) = oauth_user(request.headers()).await {
+    ///         let permitted = pats.scope_catalog().permitted_by(&scopes);
+    ///         layer.check_scopes(&request, permitted)?;
+    ///         request.extensions_mut().insert(caller);
+    ///     }
+    ///     Ok(next.run(request).await)
+    /// }
+    /// ```
+    ///
+    /// The guards of the routers [`api`](crate::api) and [`pages`](crate::pages), and [`Pats::permits`], know the
+    /// scopes of tokens alone. A caller who may create tokens can create one without scopes.
+    ///
+    /// # Errors
+    /// The rejection of the request: of the kind
+    /// [`RejectionKind::InsufficientScope`](crate::RejectionKind::InsufficientScope), or
+    /// [`RejectionKind::ScopeMapPanicked`](crate::RejectionKind::ScopeMapPanicked).
+    pub fn check_scopes<B>(
+        &self,
+        request: &Request<B>,
+        permitted: ScopeSet,
+    ) -> Result<(), PatRejection> {
+        let head = RequestHead::of(request);
+        self.config
+            .check_scopes(head, permitted)
+            .map_err(|mut rejection| {
+                self.config.note_refusal(head, None, &rejection);
+                rejection.reply_to(request.method(), request.headers());
+                *rejection
+            })
     }
 
     fn with(self, change: impl FnOnce(&mut Config)) -> Self {

@@ -40,7 +40,8 @@ where
             Step::Act(action) => self.act(request, action),
             Step::Authenticate(digest) => {
                 if let Some(result) = self.config.pats.authenticate_cached(&digest) {
-                    return self.act(request, self.config.evaluate(digest, result));
+                    let action = self.config.evaluate(&request, digest, result);
+                    return self.act(request, action);
                 }
                 let inner = self.take_ready_inner();
                 ResponseFuture::authenticating(Arc::clone(&self.config), digest, request, inner)

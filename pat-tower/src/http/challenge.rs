@@ -9,6 +9,8 @@ pub(crate) struct Challenges {
     pub(crate) invalid_request: HeaderValue,
     /// For a token that does not authenticate, whatever the reason.
     pub(crate) invalid_token: HeaderValue,
+    /// For a token whose scopes do not permit the request.
+    pub(crate) insufficient_scope: HeaderValue,
 }
 
 impl Challenges {
@@ -22,7 +24,16 @@ impl Challenges {
             missing: value(""),
             invalid_request: value(", error=\"invalid_request\""),
             invalid_token: value(", error=\"invalid_token\""),
+            insufficient_scope: value(", error=\"insufficient_scope\""),
         }
+    }
+
+    /// Returns the challenge for a token that lacks some of these scopes, which the request needs. Names of scopes
+    /// have no `"` and `\`.
+    pub(crate) fn missing_scopes(&self, required: &[String]) -> HeaderValue {
+        let scope = format!(", scope=\"{}\"", required.join(" "));
+        let challenge = [self.insufficient_scope.as_bytes(), scope.as_bytes()].concat();
+        HeaderValue::from_bytes(&challenge).unwrap_or_else(|_| self.insufficient_scope.clone())
     }
 }
 
@@ -41,6 +52,14 @@ mod tests {
         assert_eq!(
             challenges.invalid_token,
             "Bearer realm=\"PAT\", error=\"invalid_token\""
+        );
+        assert_eq!(
+            challenges.insufficient_scope,
+            "Bearer realm=\"PAT\", error=\"insufficient_scope\""
+        );
+        assert_eq!(
+            challenges.missing_scopes(&["read".into(), "tokens:admin".into()]),
+            "Bearer realm=\"PAT\", error=\"insufficient_scope\", scope=\"read tokens:admin\""
         );
     }
 }

@@ -1,5 +1,7 @@
 //! gRPC over HTTP/2 and gRPC-Web: which requests are gRPC's, and how a status is written.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
@@ -21,13 +23,13 @@ const UNAUTHENTICATED: i32 = 16;
 pub(crate) struct Status {
     pub(crate) code: i32,
     /// A sentence for a person.
-    pub(crate) message: &'static str,
+    pub(crate) message: Cow<'static, str>,
 }
 
 impl Status {
     fn write(&self, headers: &mut HeaderMap) {
         headers.insert(GRPC_STATUS, HeaderValue::from(self.code));
-        let message = encode_message(self.message);
+        let message = encode_message(&self.message);
         if let Ok(message) = HeaderValue::try_from(message) {
             headers.insert(GRPC_MESSAGE, message);
         }
@@ -178,11 +180,13 @@ mod tests {
 
     #[test]
     fn a_status_is_headers_or_trailers() {
-        let (code, message) = (16, "50 %");
+        let status = |code| Status {
+            code,
+            message: "50 %".into(),
+        };
         let challenge = HeaderValue::from_static("Bearer");
         let content_type = HeaderValue::from_static("application/grpc+proto");
-        let response: Response<Bytes> =
-            Status { code, message }.into_response(&content_type, Some(&challenge));
+        let response: Response<Bytes> = status(16).into_response(&content_type, Some(&challenge));
         assert_eq!(response.status(), StatusCode::OK);
         assert!(response.body().is_empty());
         let mut headers = response.headers().clone();
@@ -195,10 +199,7 @@ mod tests {
         }
         assert!(is_unauthenticated(&headers));
         assert_eq!(headers["grpc-message"], "50 %25");
-        assert_eq!(headers, Status { code, message }.into_trailers());
-        let code = 14;
-        assert!(!is_unauthenticated(
-            &Status { code, message }.into_trailers()
-        ));
+        assert_eq!(headers, status(16).into_trailers());
+        assert!(!is_unauthenticated(&status(14).into_trailers()));
     }
 }

@@ -7,6 +7,8 @@ use http::header::{
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
+use crate::scope::MissingScopes;
+
 /// The type of a problem: a stable name, a title and a status.
 ///
 /// On the wire the type is `urn:problem-type:pat/` and the name. Names are never changed or reused.
@@ -41,6 +43,11 @@ pub(crate) const NOT_AN_ADMINISTRATOR: ProblemType = ProblemType::new(
     "Not an administrator",
     StatusCode::FORBIDDEN,
 );
+pub(crate) const INSUFFICIENT_SCOPE: ProblemType = ProblemType::new(
+    "insufficient-scope",
+    "Insufficient scope",
+    StatusCode::FORBIDDEN,
+);
 pub(crate) const MISCONFIGURED: ProblemType = ProblemType::new(
     "misconfigured",
     "Misconfigured",
@@ -63,11 +70,22 @@ pub(crate) mod detail {
     pub(crate) const UNAVAILABLE: &str =
         "The request cannot be answered now. Try again in a moment.";
     pub(crate) const NOT_AN_ADMINISTRATOR: &str = "Only administrators may do this.";
+    pub(crate) const UNDECLARED: &str =
+        "This access token has scopes, and no scope permits this request.";
     pub(crate) const MISSING_LAYER: &str = "The extractors of `pat_tower` need a `pat_tower::PatLayer` \
                                             around this route. Add it with `Router::layer` after the last \
                                             route.";
     pub(crate) const MISCONFIGURED: &str =
         "The server is set up wrongly. Its log says what to change.";
+
+    /// Names the scopes that a token lacks.
+    pub(crate) fn missing_scopes(missing: &[String]) -> String {
+        let plural = if missing.len() == 1 { "" } else { "s" };
+        format!(
+            "The access token lacks the scope{plural} {}.",
+            missing.join(", ")
+        )
+    }
 }
 
 /// An error answer: `application/problem+json` (RFC 9457), with the members `error`, `message`
@@ -86,7 +104,7 @@ impl Problem {
     pub(crate) fn new(kind: ProblemType, detail: impl AsRef<str>) -> Self {
         Self {
             kind,
-            body: body(kind, detail.as_ref()),
+            body: body(kind, detail.as_ref(), None),
             challenge: None,
             header: None,
         }
@@ -113,34 +131,52 @@ impl Problem {
 
     /// No credentials were presented.
     pub(crate) fn not_signed_in(challenge: impl Into<Option<HeaderValue>>) -> Self {
-        static BODY: LazyLock<Bytes> = LazyLock::new(|| body(NOT_SIGNED_IN, detail::NOT_SIGNED_IN));
+        static BODY: LazyLock<Bytes> =
+            LazyLock::new(|| body(NOT_SIGNED_IN, detail::NOT_SIGNED_IN, None));
         Self::fixed(NOT_SIGNED_IN, &BODY, challenge)
     }
 
     /// The token does not authenticate. One text for all reasons, so that a client does not learn the
     /// reason.
     pub(crate) fn invalid_token(challenge: impl Into<Option<HeaderValue>>) -> Self {
-        static BODY: LazyLock<Bytes> = LazyLock::new(|| body(INVALID_TOKEN, detail::INVALID_TOKEN));
+        static BODY: LazyLock<Bytes> =
+            LazyLock::new(|| body(INVALID_TOKEN, detail::INVALID_TOKEN, None));
         Self::fixed(INVALID_TOKEN, &BODY, challenge)
     }
 
     /// The `Authorization` header cannot be read.
     pub(crate) fn invalid_authorization(challenge: impl Into<Option<HeaderValue>>) -> Self {
         static BODY: LazyLock<Bytes> =
-            LazyLock::new(|| body(INVALID_AUTHORIZATION, detail::INVALID_AUTHORIZATION));
+            LazyLock::new(|| body(INVALID_AUTHORIZATION, detail::INVALID_AUTHORIZATION, None));
         Self::fixed(INVALID_AUTHORIZATION, &BODY, challenge)
     }
 
     /// The caller is not an administrator.
     pub(crate) fn not_an_administrator() -> Self {
         static BODY: LazyLock<Bytes> =
-            LazyLock::new(|| body(NOT_AN_ADMINISTRATOR, detail::NOT_AN_ADMINISTRATOR));
+            LazyLock::new(|| body(NOT_AN_ADMINISTRATOR, detail::NOT_AN_ADMINISTRATOR, None));
         Self::fixed(NOT_AN_ADMINISTRATOR, &BODY, None)
+    }
+
+    /// The scopes of the token do not permit the request: they lack some, or the request is not declared.
+    pub(crate) fn insufficient_scope(
+        scopes: Option<&MissingScopes>,
+        challenge: impl Into<Option<HeaderValue>>,
+    ) -> Self {
+        static BODY: LazyLock<Bytes> =
+            LazyLock::new(|| body(INSUFFICIENT_SCOPE, detail::UNDECLARED, None));
+        let Some(scopes) = scopes else {
+            return Self::fixed(INSUFFICIENT_SCOPE, &BODY, challenge);
+        };
+        let detail = detail::missing_scopes(&scopes.missing);
+        let body = body(INSUFFICIENT_SCOPE, &detail, Some(scopes));
+        Self::fixed(INSUFFICIENT_SCOPE, &body, challenge)
     }
 
     /// The request cannot be answered now; the client should try again.
     pub(crate) fn unavailable() -> Self {
-        static BODY: LazyLock<Bytes> = LazyLock::new(|| body(UNAVAILABLE, detail::UNAVAILABLE));
+        static BODY: LazyLock<Bytes> =
+            LazyLock::new(|| body(UNAVAILABLE, detail::UNAVAILABLE, None));
         Self::fixed(UNAVAILABLE, &BODY, None)
     }
 
@@ -178,7 +214,7 @@ impl Problem {
     }
 }
 
-fn body(kind: ProblemType, detail: &str) -> Bytes {
+fn body(kind: ProblemType, detail: &str, scopes: Option<&MissingScopes>) -> Bytes {
     let body = ProblemJson {
         kind: format!("urn:problem-type:pat/{}", kind.name),
         title: kind.title,
@@ -187,6 +223,8 @@ fn body(kind: ProblemType, detail: &str) -> Bytes {
         error: detail,
         message: detail,
         error_messages: [detail],
+        required_scopes: scopes.map(|scopes| &*scopes.required),
+        missing_scopes: scopes.map(|scopes| &*scopes.missing),
     };
     // A struct of texts and numbers is always JSON.
     serde_json::to_vec(&body).unwrap_or_default().into()
@@ -210,6 +248,13 @@ pub(crate) struct ProblemJson<'a> {
     /// `detail` in a list.
     #[serde(rename = "errorMessages")]
     error_messages: [&'a str; 1],
+    /// With `insufficient-scope`: the scopes that the request needs; absent if tokens with scopes cannot make the
+    /// request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    required_scopes: Option<&'a [String]>,
+    /// With `required_scopes`: those that the token lacks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing_scopes: Option<&'a [String]>,
 }
 
 /// Makes an error's text a sentence.

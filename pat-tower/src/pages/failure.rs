@@ -5,7 +5,8 @@ use axum::Extension;
 use axum::response::{IntoResponse as _, Response};
 use http::HeaderValue;
 use http::StatusCode;
-use http::header::{ALLOW, RETRY_AFTER};
+use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use pat_core::scope::TOKENS_ADMIN;
 use pat_core::{AccessError, AdminError, Unavailable};
 
 use super::messages::Text;
@@ -66,6 +67,15 @@ impl Page {
         response
     }
 
+    /// The caller's token lacks this scope.
+    pub(super) fn insufficient_scope(&self, scope: &str) -> Response {
+        let hint = Text::InsufficientScopeHint(scope);
+        let mut response = self.fail(StatusCode::FORBIDDEN, Text::InsufficientScope, hint);
+        let challenge = self.state.challenges.missing_scopes(&[scope.to_owned()]);
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        response
+    }
+
     pub(super) fn not_administered(&self, error: &AdminError) -> Response {
         let (status, title, hint) = match error {
             AdminError::Unavailable(error) => return self.unavailable(error),
@@ -74,6 +84,7 @@ impl Page {
                 (StatusCode::FORBIDDEN, Text::Forbidden, Text::ForbiddenHint)
             }
             AdminError::TokenInvalid(_) => return self.not_signed_in(),
+            AdminError::InsufficientScope => return self.insufficient_scope(TOKENS_ADMIN),
             AdminError::NotSupported => (
                 StatusCode::NOT_IMPLEMENTED,
                 Text::NotSupported,

@@ -4,7 +4,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderMap, Method, StatusCode};
-use pat_core::Caller;
+use pat_core::{Caller, Principal};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::csrf_token::CsrfSecret;
@@ -15,6 +15,7 @@ use super::state::State;
 use crate::http::csrf::head;
 use crate::http::request_body::{BodyError, is_encoded, read_whole};
 use crate::http::request_id::{request_id, within_request};
+use crate::scope::{RequestHead, note};
 use crate::signed_in::SignedIn;
 
 /// The largest form that is read, in bytes.
@@ -32,9 +33,9 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
 /// this caller's forms hold. Handlers find the [`Page`] and the [`Fields`] in the extensions.
 ///
 /// A caller that is not cookie-authenticated (a script with a token) needs no form token: another site
-/// cannot make it send a request.
+/// cannot make it send a request. If the token has scopes, the page of a token without `scope` says so.
 pub(super) async fn guard(
-    AxumState(state): AxumState<State>,
+    AxumState((state, scope)): AxumState<(State, &'static str)>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -47,13 +48,14 @@ pub(super) async fn guard(
         let page = Page::new(state, visit(&request, None), key);
         return sign_in(&page, &request);
     };
-    let checked = check(
-        &state,
-        &caller,
-        &mut request,
-        Some(&key).filter(|_| !is_new),
-    )
-    .await;
+    let checked = if state.pats.permits(&caller, scope) {
+        let key = Some(&key).filter(|_| !is_new);
+        check(&state, &caller, &mut request, key).await
+    } else {
+        let token = caller.token().map(Principal::token_id);
+        note(&state.pats, token, RequestHead::of(&request), &[scope]);
+        Err(Refusal::InsufficientScope(scope))
+    };
     // After the body, which may have taken its time.
     let page = Page::new(state, visit(&request, Some(caller.clone())), key);
     let page = page.with_administration().await;
@@ -77,6 +79,8 @@ enum Refusal {
     Forged,
     /// Its form cannot be read.
     Unreadable(StatusCode),
+    /// Its token lacks this scope.
+    InsufficientScope(&'static str),
 }
 
 impl Refusal {
@@ -84,6 +88,7 @@ impl Refusal {
         match self {
             Self::Forged => page.form_refused(),
             Self::Unreadable(status) => page.bad_request(status),
+            Self::InsufficientScope(scope) => page.insufficient_scope(scope),
         }
     }
 }

@@ -80,9 +80,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
-use axum::routing::get;
+use axum::routing::{MethodFilter, get};
 use jiff::tz::TimeZone;
 use pat_core::Pats;
+use pat_core::scope::{TOKENS_ADMIN, TOKENS_WRITE};
 
 use self::creations::Creations;
 use self::csrf_token::Transport;
@@ -93,6 +94,7 @@ use self::state::State;
 use crate::http::challenge::Challenges;
 use crate::http::csrf::{Csrf, InvalidOrigin};
 use crate::http::request_body::read_on;
+use crate::scope::{RequiredScopes, ScopedRouter};
 
 /// Builds the router of the [pages](self).
 ///
@@ -213,6 +215,10 @@ impl Pages {
     }
 
     /// Builds the router with pages and assets, for the host to merge or nest.
+    ///
+    /// For the layer's [scope map](crate::PatLayer::with_scope_map), the routes are the host's to declare;
+    /// [`Pages::scoped_router`] declares them. If the service has a [catalog](Pats::scope_catalog) of scopes, this method
+    /// logs that.
     pub fn router<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
         let (pages, assets) = self.router_and_assets();
         pages.merge(assets)
@@ -238,25 +244,88 @@ impl Pages {
     ///     .nest("/settings", assets);
     /// ```
     pub fn router_and_assets<S: Clone + Send + Sync + 'static>(self) -> (Router<S>, Router<S>) {
+        if !self.0.pats.scope_catalog().is_empty() {
+            tracing::info!(
+                "the router of the pages does not declare the scopes of its routes: an access token with scopes is \
+                 refused there, unless the host's scope map declares them; `Pages::scoped_router` does"
+            );
+        }
+        let (pages, assets) = self.scoped_router_and_assets();
+        (pages.into_parts().0, assets)
+    }
+
+    /// Builds the router with pages and assets, and the scopes that its routes need, which the host merges or nests
+    /// into its own [`ScopedRouter`]. The pages of a user need `tokens:write`, those of administrators `tokens:admin`,
+    /// and the assets nothing. The pages check this too, whatever the host's scope map says of their paths.
+    ///
+    /// This is about requests with a token that has scopes. Users who are signed in by the host need none.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use axum::Router;
+    /// use pat_core::scope::ScopeCatalog;
+    /// use pat_core::{MemoryStore, Pats};
+    /// use pat_tower::{PatLayer, pages::Pages, scope::ScopedRouter};
+    ///
+    /// let scopes = ScopeCatalog::builder().scope("read", "Read reports").build()?;
+    /// let pats = Pats::builder(Arc::new(MemoryStore::default())).scopes(scopes).build();
+    /// let (router, scopes) = ScopedRouter::new()
+    ///     .get("/reports", "read", async || "reports")
+    ///     .nest("/settings", Pages::new(pats.clone()).scoped_router())
+    ///     .into_parts();
+    /// let app: Router = router.layer(PatLayer::optional(pats).with_scope_map(scopes)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn scoped_router<S: Clone + Send + Sync + 'static>(self) -> ScopedRouter<S> {
+        let (pages, assets) = self.scoped_router_and_assets();
+        let none = RequiredScopes::none();
+        let assets = ScopedRouter::from(assets).declare(ASSETS, MethodFilter::GET, none);
+        pages.merge(assets)
+    }
+
+    /// Builds two routers, as [`Pages::router_and_assets`] does: the first with the pages and the scopes that they
+    /// need, as [`Pages::scoped_router`] describes, the second with the assets.
+    pub fn scoped_router_and_assets<S: Clone + Send + Sync + 'static>(
+        self,
+    ) -> (ScopedRouter<S>, Router<S>) {
         let assets = Router::new()
-            .route("/tokens/assets/{file}", get(assets::file))
+            .route(ASSETS, get(assets::file))
             .route_layer(from_fn(read_on));
         let state = self.0;
-        let pages = Router::new()
-            .route("/tokens", get(user::list))
-            .route("/tokens/new", get(user::form).post(user::create))
-            .route("/tokens/{id}/revoke", get(user::ask).post(user::revoke))
-            .route("/tokens/{id}", get(failure::not_found))
-            .route("/admin/tokens", get(admin::list))
-            .route("/admin/tokens/revoke", get(admin::ask).post(admin::revoke))
-            .route("/admin/tokens/export", get(admin::export))
-            .route("/admin/tokens/owners", get(admin::owners))
-            .method_not_allowed_fallback(failure::method_not_allowed)
-            .route_layer(from_fn_with_state(state.clone(), guard::guard))
+        let user = ScopedRouter::new()
+            .get("/tokens", TOKENS_WRITE, user::list)
+            .get("/tokens/new", TOKENS_WRITE, user::form)
+            .post("/tokens/new", TOKENS_WRITE, user::create)
+            .get("/tokens/{id}/revoke", TOKENS_WRITE, user::ask)
+            .post("/tokens/{id}/revoke", TOKENS_WRITE, user::revoke)
+            .get("/tokens/{id}", TOKENS_WRITE, failure::not_found);
+        let admin = ScopedRouter::new()
+            .get("/admin/tokens", TOKENS_ADMIN, admin::list)
+            .get("/admin/tokens/revoke", TOKENS_ADMIN, admin::ask)
+            .post("/admin/tokens/revoke", TOKENS_ADMIN, admin::revoke)
+            .get("/admin/tokens/export", TOKENS_ADMIN, admin::export)
+            .get("/admin/tokens/owners", TOKENS_ADMIN, admin::owners);
+        let guarded = |pages: ScopedRouter<State>, scope| {
+            let guard = from_fn_with_state((state.clone(), scope), guard::guard);
+            pages.map_router(|pages| {
+                pages
+                    .method_not_allowed_fallback(failure::method_not_allowed)
+                    .route_layer(guard)
+            })
+        };
+        let pages = guarded(user, TOKENS_WRITE)
+            .merge(guarded(admin, TOKENS_ADMIN))
             .merge(mount::with_slash())
-            .route_layer(map_response(headers::protect))
-            .route_layer(from_fn(read_on))
+            .map_router(|pages| {
+                pages
+                    .route_layer(map_response(headers::protect))
+                    .route_layer(from_fn(read_on))
+            })
             .with_state(state);
         (pages, assets)
     }
 }
+
+/// The path of the style sheet and the script.
+const ASSETS: &str = "/tokens/assets/{file}";

@@ -1,26 +1,28 @@
 //! Paths that end with a slash, which the pages have not.
 
-use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use axum::routing::any;
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
+use pat_core::scope::{TOKENS_ADMIN, TOKENS_WRITE};
 
-/// The paths of the pages, with a slash at their ends: leads to the page without it.
-pub(super) fn with_slash<S: Clone + Send + Sync + 'static>() -> Router<S> {
+use crate::scope::ScopedRouter;
+
+/// The paths of the pages, with a slash at their ends: leads to the page without it. They need the scope of the page.
+pub(super) fn with_slash<S: Clone + Send + Sync + 'static>() -> ScopedRouter<S> {
     let paths = [
-        "/tokens/",
-        "/tokens/new/",
-        "/tokens/{id}/",
-        "/tokens/{id}/revoke/",
-        "/admin/tokens/",
-        "/admin/tokens/revoke/",
-        "/admin/tokens/export/",
-        "/admin/tokens/owners/",
+        ("/tokens/", TOKENS_WRITE),
+        ("/tokens/new/", TOKENS_WRITE),
+        ("/tokens/{id}/", TOKENS_WRITE),
+        ("/tokens/{id}/revoke/", TOKENS_WRITE),
+        ("/admin/tokens/", TOKENS_ADMIN),
+        ("/admin/tokens/revoke/", TOKENS_ADMIN),
+        ("/admin/tokens/export/", TOKENS_ADMIN),
+        ("/admin/tokens/owners/", TOKENS_ADMIN),
     ];
-    paths.into_iter().fold(Router::new(), |router, path| {
-        router.route(path, any(redirect))
+    let paths = paths.into_iter();
+    paths.fold(ScopedRouter::new(), |router, (path, scope)| {
+        router.any(path, scope, redirect)
     })
 }
 

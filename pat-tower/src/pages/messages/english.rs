@@ -212,6 +212,10 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         }
         Text::Forbidden => "For administrators only",
         Text::ForbiddenHint => "Ask an administrator if you need this.",
+        Text::InsufficientScope => "The access token does not permit this",
+        Text::InsufficientScopeHint(scope) => {
+            return format!("Use a token with the scope {scope}.").into();
+        }
         Text::FormRefused => "This form can no longer be sent",
         Text::FormRefusedHint => {
             "Nothing was done. You may have signed in anew since the form was opened, or it came \

@@ -357,6 +357,12 @@ pub enum Text<'a> {
     /// The advice on the error page with status 403 for a user who is not an administrator, below
     /// [`Text::Forbidden`]: ask an administrator.
     ForbiddenHint,
+    /// The title of the error page with status 403 for a request with a token that has scopes, and lacks the one that
+    /// the page needs.
+    InsufficientScope,
+    /// The explanation on the error page for a token that lacks a scope, below [`Text::InsufficientScope`]; the
+    /// argument is the name of the scope.
+    InsufficientScopeHint(&'a str),
     /// The title of the error page with status 403 after a form was submitted: the form came from
     /// another site, or from another user or browser session.
     FormRefused,
