@@ -11,11 +11,13 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
+use pat_core::scope::ScopeCatalog;
 use pat_core::store::{StoreError, TokenStore};
 use pat_core::{BoxError, Clock, Jobs, Pats, PatsBuilder, SystemClock, Unavailable};
 use pat_sqlx::{AnyStore, ConnectError};
 use pat_tower::api::Api;
 use pat_tower::pages::Pages;
+use pat_tower::scope::ScopedRouter;
 use pat_tower::{PatLayer, TowerSessions};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -81,6 +83,11 @@ impl Default for Parts {
         }
     }
 }
+
+/// The scope of requests that only read.
+pub(crate) const READ: &str = "read";
+/// The scope of requests that change something.
+pub(crate) const WRITE: &str = "write";
 
 /// Why the server does not run.
 #[derive(Debug, thiserror::Error)]
@@ -167,6 +174,7 @@ pub async fn app_of(config: Config, made_of: Parts) -> Result<App, StartError> {
     let builder = Pats::builder(wrap_store(store.tokens()))
         .users(Arc::new(users.clone()))
         .settings(config.settings)
+        .scopes(scopes())
         .clock(clock);
     let notifiers = config.notifiers.into_iter();
     let pats = notifiers.fold(builder, PatsBuilder::notifier).build();
@@ -200,6 +208,15 @@ pub async fn app_of(config: Config, made_of: Parts) -> Result<App, StartError> {
     })
 }
 
+/// What a token can be restricted to.
+fn scopes() -> ScopeCatalog {
+    let builder = ScopeCatalog::builder()
+        .scope(READ, "Read projects, issues and pages")
+        .scope(WRITE, "Read, and comment on issues")
+        .implies(WRITE, READ);
+    builder.build().expect("a catalog")
+}
+
 async fn open_users(url: &str, more: &[String]) -> Result<DemoUsers, StartError> {
     let failed = |source| StartError::Users {
         url: without_password(url),
@@ -222,7 +239,7 @@ fn router(pats: &Pats, users: &DemoUsers, base_url: BaseUrl, is_secure: bool) ->
     let tokens = Api::new(pats.clone())
         .add_basic_security_scheme()
         .add_cookie_security_scheme(SESSION_COOKIE)
-        .router();
+        .scoped_router();
     let mut pages = Pages::new(pats.clone())
         .with_sign_in_url("/login?return_to=")
         .with_example_url(&format!("{}/rest/api/latest/myself", base_url.0))
@@ -231,19 +248,30 @@ fn router(pats: &Pats, users: &DemoUsers, base_url: BaseUrl, is_secure: bool) ->
         pages = pages.dangerous_plain_http();
     }
     // What is the same for everybody is outside of what finds out who is calling.
-    let (pages, assets) = pages.router_and_assets();
-    Router::new()
+    let (pages, assets) = pages.scoped_router_and_assets();
+    // For people: no scope permits a token to use these.
+    let sign_in = Router::new()
         .route("/", get(sign_in::home))
         .route("/login", get(sign_in::form).post(sign_in::submit))
-        .route("/logout", post(sign_in::sign_out))
+        .route("/logout", post(sign_in::sign_out));
+    let (router, scopes) = ScopedRouter::from(sign_in)
         .merge(atlassian::router())
         .merge(demo_api::router())
         // The token routers have this check built in, for callers without a token.
-        .layer(cross_site::protection(&base_url))
-        .layer(from_fn(cross_site::log_refusal))
+        .map_router(|router| {
+            router
+                .layer(cross_site::protection(&base_url))
+                .layer(from_fn(cross_site::log_refusal))
+        })
         .merge(pages)
         .nest("/rest/pat/latest", tokens.clone())
         .nest("/rest/pat/1.0", tokens)
+        .into_parts();
+    let tokens = PatLayer::optional(pats.clone())
+        .with_session_invalidator(TowerSessions)
+        .with_scope_map(scopes)
+        .expect("the catalog has these scopes");
+    router
         // Before the layer, which covers no other than this one.
         .fallback(failures::not_found)
         .layer(
@@ -251,7 +279,7 @@ fn router(pats: &Pats, users: &DemoUsers, base_url: BaseUrl, is_secure: bool) ->
             ServiceBuilder::new()
                 .layer(from_fn(headers::drop_unreadable_cookies))
                 .layer(sessions)
-                .layer(PatLayer::optional(pats.clone()).with_session_invalidator(TowerSessions))
+                .layer(tokens)
                 .layer(from_fn_with_state(users.clone(), sign_in::resolve_caller))
                 .layer(from_fn(failures::as_json)),
         )

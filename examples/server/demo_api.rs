@@ -3,30 +3,31 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
-use axum::{Json, Router};
 use futures_util::{StreamExt as _, stream};
 use pat_core::notification::NotificationId;
 use pat_core::{Owner, Pats};
+use pat_tower::scope::ScopedRouter;
 use pat_tower::{Pat, SignedIn};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::app::{READ, WRITE};
 use crate::failures::unavailable;
 use crate::sign_in::unauthorized;
 use crate::users::DemoUsers;
 
-pub(crate) fn router() -> Router<DemoUsers> {
-    Router::new()
-        .route("/demo/events", get(events))
-        .route("/demo/users/{name}", delete(delete_user))
-        .route("/demo/users/{name}/{action}", post(set_active))
-        .route("/demo/notifications/dead", get(dead_notifications))
-        .route("/demo/notifications/{id}/retry", post(retry_notification))
+pub(crate) fn router() -> ScopedRouter<DemoUsers> {
+    ScopedRouter::new()
+        .get("/demo/events", READ, events)
+        .delete("/demo/users/{name}", WRITE, delete_user)
+        .post("/demo/users/{name}/{action}", WRITE, set_active)
+        .get("/demo/notifications/dead", READ, dead_notifications)
+        .post("/demo/notifications/{id}/retry", WRITE, retry_notification)
 }
 
 /// A stream of events, one a second, that lasts as long as its token does and the server runs.

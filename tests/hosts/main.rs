@@ -96,7 +96,7 @@ fn trial_of(host: Host, is_chosen: bool) -> Trial {
     }
     let (need, missing) = match host.name {
         "nginx" => ("nginx", NGINX.missing()),
-        "oidc" => ("python", python::missing()),
+        "oidc" => ("python", python::CLIENTS.missing()),
         _ => ("curl", find("curl").is_none().then_some("needs curl")),
     };
     // Before its time is taken: the hosts share what they build.

@@ -114,7 +114,7 @@ impl Provider {
     async fn start() -> Self {
         let [port] = free_ports();
         let mut command = ending_with_the_tests("TERM");
-        let command = command.arg(python::program()).args([
+        let command = command.arg(python::CLIENTS.program()).args([
             "-I",
             "-m",
             "oidc_provider_mock",

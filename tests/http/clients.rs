@@ -28,6 +28,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         python_trial("jira"),
         python_trial("atlassian"),
         python_trial("cookie_jar"),
+        script_trial(Need::Mcp, "mcp"),
     ]
 }
 
@@ -125,6 +126,7 @@ async fn a_token_ends_the_session_in_curls_cookie_jar(shell: Shell) {
 enum Need {
     Curl,
     Python,
+    Mcp,
 }
 
 impl Need {
@@ -133,6 +135,7 @@ impl Need {
         match self {
             Self::Curl => "curl",
             Self::Python => "python",
+            Self::Mcp => "mcp",
         }
     }
 
@@ -145,7 +148,8 @@ impl Need {
                     std::env::split_paths(&path).any(|folder| folder.join("curl").is_file());
                 (!found).then_some("needs curl; run .ci/setup")
             }
-            Self::Python => python::missing(),
+            Self::Python => python::CLIENTS.missing(),
+            Self::Mcp => python::MCP.missing(),
         }
     }
 }
@@ -169,14 +173,22 @@ where
 
 /// A test that a script makes, which is told the server's base URL.
 fn python_trial(script: &'static str) -> Trial {
+    script_trial(Need::Python, script)
+}
+
+fn script_trial(need: Need, script: &'static str) -> Trial {
     let name = name_in_case(&a_script_passes, script);
-    named_trial(name, Need::Python, move |shell| {
-        a_script_passes(shell, script)
+    named_trial(name, need, move |shell| {
+        a_script_passes(shell, need, script)
     })
 }
 
-async fn a_script_passes(shell: Shell, script: &str) {
-    let mut command = client(python::program());
+async fn a_script_passes(shell: Shell, need: Need, script: &str) {
+    let python = match need {
+        Need::Mcp => python::MCP,
+        Need::Curl | Need::Python => python::CLIENTS,
+    };
+    let mut command = client(python.program());
     // Isolated from the user's own packages and from the current folder.
     command
         .arg("-I")

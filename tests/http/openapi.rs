@@ -22,7 +22,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(no_operation_is_open_to_unauthorized_callers),
         trial(the_document_has_license_tags_and_schemes),
         trial_with_need("npm", linters_missing(), linters_find_nothing),
-        trial_with_need("python", python::missing(), schemathesis_finds_nothing),
+        trial_with_need(
+            "python",
+            python::CLIENTS.missing(),
+            schemathesis_finds_nothing,
+        ),
     ]
 }
 
@@ -320,7 +324,7 @@ async fn schemathesis_finds_nothing() {
     let path = server.folder.path().join("openapi.json");
     std::fs::write(&path, document.to_string()).expect("a file");
     let examples = std::env::var("PAT_TEST_SCHEMATHESIS_EXAMPLES");
-    let run = Command::new(python::program().with_file_name("schemathesis"))
+    let run = Command::new(python::CLIENTS.program().with_file_name("schemathesis"))
         .current_dir(server.folder.path())
         .env("PYTHONPATH", python::script("clients"))
         .env("SCHEMATHESIS_HOOKS", "openapi_hooks")

@@ -140,7 +140,7 @@ impl Scanner {
     fn command(&self, folder: &Path) -> Command {
         let program = installed().join(self.program);
         let mut command = match self.name {
-            "detect-secrets" => Command::new(python::program()),
+            "detect-secrets" => Command::new(python::CLIENTS.program()),
             _ => Command::new(&program),
         };
         if self.name == "detect-secrets" {

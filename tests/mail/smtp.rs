@@ -38,7 +38,7 @@ fn trial<F>(test: impl FnOnce() -> F + Send + 'static) -> Trial
 where
     F: Future<Output = ()>,
 {
-    trial_with_need("python", python::missing(), test)
+    trial_with_need("python", python::CLIENTS.missing(), test)
 }
 
 /// A service on a SQLite file, whose notifications go by mail.

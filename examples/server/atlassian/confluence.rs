@@ -1,15 +1,16 @@
 //! What clients of Confluence ask for.
 
+use axum::Json;
 use axum::extract::{Extension, Path, Query};
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::get;
-use axum::{Json, Router};
+use pat_tower::scope::ScopedRouter;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::content::{PAGES, Page, SPACE, SPACE_NAME};
 use super::{BaseUrl, Part};
+use crate::app::READ;
 use crate::failures::failure;
 use crate::sign_in::{ActiveUser, Authenticated};
 use crate::users::DemoUsers;
@@ -17,15 +18,15 @@ use crate::users::DemoUsers;
 /// How many results an answer has unless told.
 const PART_LEN: usize = 25;
 
-pub(super) fn router() -> Router<DemoUsers> {
-    Router::new()
-        .route("/rest/api/user/current", get(current_user))
-        .route("/rest/api/space", get(spaces))
-        .route("/rest/api/space/{key}", get(space))
-        .route("/rest/api/content", get(contents))
-        .route("/rest/api/content/search", get(contents))
-        .route("/rest/api/content/{id}", get(content))
-        .route("/rest/api/search", get(search))
+pub(super) fn router() -> ScopedRouter<DemoUsers> {
+    ScopedRouter::new()
+        .get("/rest/api/user/current", READ, current_user)
+        .get("/rest/api/space", READ, spaces)
+        .get("/rest/api/space/{key}", READ, space)
+        .get("/rest/api/content", READ, contents)
+        .get("/rest/api/content/search", READ, contents)
+        .get("/rest/api/content/{id}", READ, content)
+        .get("/rest/api/search", READ, search)
 }
 
 async fn current_user(ActiveUser(user): ActiveUser) -> Json<Value> {

@@ -1,16 +1,17 @@
 //! What clients of Jira ask for.
 
+use axum::Json;
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use pat_core::{Owner, Pats};
+use pat_tower::scope::ScopedRouter;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::content::{Comment, Content, Issue, MAX_COMMENT_LEN, PROJECT, PROJECT_NAME};
 use super::{BaseUrl, Part, user_json};
+use crate::app::{READ, WRITE};
 use crate::failures::{failure, unavailable};
 use crate::sign_in::{ActiveUser, Authenticated};
 use crate::users::DemoUsers;
@@ -18,17 +19,20 @@ use crate::users::DemoUsers;
 /// How many results an answer has unless told.
 const PART_LEN: usize = 50;
 
-pub(super) fn router() -> Router<DemoUsers> {
-    Router::new()
-        .route("/serverInfo", get(server_info))
-        .route("/myself", get(myself))
-        .route("/user", get(user))
-        .route("/field", get(fields))
-        .route("/project", get(projects))
-        .route("/project/{key}", get(project))
-        .route("/search", get(search).post(search_by_body))
-        .route("/issue/{key}", get(issue))
-        .route("/issue/{key}/comment", get(comments).post(comment))
+pub(super) fn router() -> ScopedRouter<DemoUsers> {
+    ScopedRouter::new()
+        .get("/serverInfo", READ, server_info)
+        .get("/myself", READ, myself)
+        .get("/user", READ, user)
+        .get("/field", READ, fields)
+        .get("/project", READ, projects)
+        .get("/project/{key}", READ, project)
+        .get("/search", READ, search)
+        // A search, however it is sent.
+        .post("/search", READ, search_by_body)
+        .get("/issue/{key}", READ, issue)
+        .get("/issue/{key}/comment", READ, comments)
+        .post("/issue/{key}/comment", WRITE, comment)
 }
 
 async fn server_info(Extension(base_url): Extension<BaseUrl>) -> Json<Value> {

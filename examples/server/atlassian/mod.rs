@@ -6,28 +6,29 @@ mod content;
 mod jira;
 mod session;
 
-use axum::Router;
 use axum::extract::Extension;
-use axum::routing::get;
 use pat_core::User;
+use pat_tower::scope::ScopedRouter;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use self::content::Content;
+use crate::app::{READ, WRITE};
 use crate::users::DemoUsers;
 
-pub(crate) fn router() -> Router<DemoUsers> {
-    let mut router = Router::new().merge(confluence::router());
+pub(crate) fn router() -> ScopedRouter<DemoUsers> {
+    let mut router = ScopedRouter::new().merge(confluence::router());
     for version in ["2", "latest"] {
         router = router.nest(&format!("/rest/api/{version}"), jira::router());
     }
     for version in ["1", "latest"] {
-        let session = get(session::show)
-            .post(session::open)
-            .delete(session::close);
-        router = router.route(&format!("/rest/auth/{version}/session"), session);
+        let path = format!("/rest/auth/{version}/session");
+        router = router
+            .get(&path, READ, session::show)
+            .post(&path, WRITE, session::open)
+            .delete(&path, WRITE, session::close);
     }
-    router.layer(Extension(Content::default()))
+    router.map_router(|router| router.layer(Extension(Content::default())))
 }
 
 /// Where this server is reached.

@@ -232,9 +232,18 @@ impl<S: Clone + Send + Sync + 'static> ScopedRouter<S> {
         }
     }
 
-    /// Changes the router in a way that keeps the patterns of its routes.
-    #[cfg(any(feature = "pages", test))]
-    pub(crate) fn map_router(self, change: impl FnOnce(Router<S>) -> Router<S>) -> Self {
+    /// Changes the axum router, for example with [`Router::layer`], and keeps the scopes. The patterns of its
+    /// routes must stay as they are: the layer refuses routes whose patterns have changed.
+    ///
+    /// ```
+    /// use axum::Extension;
+    /// use pat_tower::scope::ScopedRouter;
+    ///
+    /// let reports: ScopedRouter = ScopedRouter::new()
+    ///     .get("/reports", "read", async |Extension(limit): Extension<usize>| format!("{limit} reports"))
+    ///     .map_router(|router| router.layer(Extension(10_usize)));
+    /// ```
+    pub fn map_router(self, change: impl FnOnce(Router<S>) -> Router<S>) -> Self {
         Self {
             router: change(self.router),
             declared: self.declared,

@@ -29,7 +29,7 @@ impl Sink {
     /// With these arguments.
     pub fn with(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut command = Command::new(python::program());
+        let mut command = Command::new(python::CLIENTS.program());
         command.arg("-I").arg(python::script("mail/smtp/sink.py"));
         command.arg(folder.path()).args(arguments).env_clear();
         let server = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();

@@ -15,7 +15,7 @@ use pat_mail::{MemoryMailer, SmtpMailer};
 use super::Host;
 
 pub(super) fn trials() -> Vec<Trial> {
-    let python = ("python", python::missing());
+    let python = ("python", python::CLIENTS.missing());
     let postfix = ("postfix", postfix::missing());
     let libraries = TLS_LIBRARIES.iter();
     libraries
