@@ -46,7 +46,7 @@ async fn main() -> Result<(), BoxError> {
          {base}/rest/pat/latest/tokens | sed 's/.*\"rawToken\":\"\\([^\"]*\\)\".*/\\1/')"
     );
     println!("  curl -H \"Authorization: Bearer $TOKEN\" {base}/reports");
-    println!("  curl -i -H \"Authorization: Bearer $TOKEN\" -X POST {base}/reports");
+    println!("  curl -H \"Authorization: Bearer $TOKEN\" -X POST {base}/reports");
 
     serve(listener, app)
         .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })

@@ -13,6 +13,7 @@ fn main() {
         .nest(\"/rest";
     make("axum", &[(".nest(\"/rest", stream)]);
     make("hyper", &[]);
+    make("scopes", &[]);
 }
 
 fn make(name: &str, changes: &[(&str, &str)]) {

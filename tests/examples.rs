@@ -26,11 +26,16 @@ mod hyper {
     include!(concat!(env!("OUT_DIR"), "/hyper.rs"));
 }
 
+mod scopes {
+    include!(concat!(env!("OUT_DIR"), "/scopes.rs"));
+}
+
 pub(crate) fn run_as_example() -> ExitCode {
     let name = std::env::var(AS_EXAMPLE);
     let ended: Result<(), BoxError> = match name.as_deref() {
         Ok("axum") => axum::main(),
         Ok("hyper") => hyper::main(),
+        Ok("scopes") => scopes::main(),
         name => Err(format!("there is no example {name:?}").into()),
     };
     ended.expect("it serves");
@@ -110,11 +115,21 @@ async fn a_cookie_cannot_be_used_by_another_site() {
     }
 }
 
+/// A report, and the refusal of a request that changes something.
+const SCOPED: &str = "a report\n{\"type\":\"urn:problem-type:pat/insufficient-scope\",\
+                      \"title\":\"Insufficient scope\",\"status\":403,\
+                      \"detail\":\"The access token lacks the scope write.\",\
+                      \"error\":\"The access token lacks the scope write.\",\
+                      \"message\":\"The access token lacks the scope write.\",\
+                      \"errorMessages\":[\"The access token lacks the scope write.\"],\
+                      \"required_scopes\":[\"write\"],\"missing_scopes\":[\"write\"]}";
+
 /// What each example prints, pasted into a shell.
 async fn the_printed_lines_work_in_order() {
     for (example, expected) in [
         ("axum", "You are alice, by the token \"ci\".\n"),
         ("hyper", "Hello alice!\n"),
+        ("scopes", SCOPED),
     ] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut command = command(folder.path());

@@ -42,7 +42,7 @@ pub(super) async fn the_unit_is_verified() {
 
 pub(super) async fn the_yaml_is_a_deployment() {
     let script = "import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.argv[1])))";
-    let run = Command::new(python::program())
+    let run = Command::new(python::CLIENTS.program())
         .args(["-c", script, snippet("yaml")])
         .stderr(Stdio::inherit())
         .output();

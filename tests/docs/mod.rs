@@ -14,7 +14,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         blocking_trial(deploy::the_dockerfile_has_known_instructions),
         trial_with_need(
             "python",
-            python::missing(),
+            python::CLIENTS.missing(),
             deploy::the_yaml_is_a_deployment,
         ),
         trial_with_need(

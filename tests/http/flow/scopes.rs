@@ -10,9 +10,13 @@ use http_body_util::BodyExt as _;
 use pat_core::scope::{AllowedScopes, ScopeCatalog};
 use pat_core::testing::TestDirectory;
 use pat_core::{BoxError, Caller, MemoryStore, Owner, Pats, Settings, User, UserDirectory};
+use pat_harness::{MYSELF, Server, TOKENS, answer};
 use pat_tower::api::Api;
+use reqwest::Method;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
+
+use super::{by, create};
 
 /// Allows bob to read, and everybody else everything.
 #[derive(Debug, Default)]
@@ -226,4 +230,115 @@ pub(super) async fn scopes_can_be_required() {
     );
     let (status, _) = host.create("alice", &json!(["read"])).await;
     assert_eq!(status, StatusCode::CREATED);
+}
+
+/// Creates a token of alice's with these scopes on the example server.
+async fn restricted(server: &Server, scopes: &[&str]) -> String {
+    let body = json!({"name": "ci", "scopes": scopes});
+    create(server, &body).await.created().raw
+}
+
+pub(super) async fn a_token_reaches_what_its_scopes_permit() {
+    let server = Server::start().await;
+    let comments = "/rest/api/2/issue/DEMO-1/comment";
+    let comment = json!({"body": "x"});
+    let sign_in = json!({"username": "alice", "password": "alice"});
+    let none = Value::Null;
+    for (method, path, body, needed) in [
+        ("GET", MYSELF, &none, Some("read")),
+        ("HEAD", MYSELF, &none, Some("read")),
+        ("GET", comments, &none, Some("read")),
+        ("POST", "/rest/api/2/search", &json!({}), Some("read")),
+        ("POST", comments, &comment, Some("write")),
+        ("POST", "/rest/auth/1/session", &sign_in, Some("write")),
+        ("GET", TOKENS, &none, Some("tokens:read")),
+        ("GET", "/rest/pat/1.0/tokens/", &none, Some("tokens:read")),
+        (
+            "POST",
+            TOKENS,
+            &json!({"name": "child"}),
+            Some("tokens:write"),
+        ),
+        ("GET", "/tokens", &none, Some("tokens:write")),
+        ("GET", "/admin/tokens", &none, Some("tokens:admin")),
+        (
+            "POST",
+            "/rest/pat/latest/tokens/search",
+            &json!({}),
+            Some("tokens:admin"),
+        ),
+        ("GET", "/rest/pat/latest/tokens/current", &none, Some("")),
+        ("GET", "/rest/pat/latest/policy", &none, Some("")),
+        ("GET", "/metrics", &none, Some("")),
+        // What is not declared.
+        ("GET", "/", &none, None),
+        ("PUT", MYSELF, &none, None),
+        ("OPTIONS", MYSELF, &none, None),
+        ("GET", "/nowhere", &none, None),
+    ] {
+        for (scopes, permitted) in [
+            (&["read"][..], "read"),
+            (&["write"], "read write"),
+            (&["tokens:read"], "tokens:read"),
+            (&["tokens:write"], "tokens:read tokens:write"),
+            (&["read", "tokens:admin"], "read tokens:admin"),
+        ] {
+            let token = restricted(&server, scopes).await;
+            let request = server.request(method.parse().expect("a method"), path);
+            let request = if body.is_null() {
+                request
+            } else {
+                request.json(body)
+            };
+            let answer = answer(request.bearer_auth(&token)).await;
+            let case = format!("{method} {path} with {scopes:?}: {}", answer.status);
+            let challenge = answer.challenges().join(" ");
+            let is_permitted = needed.is_some_and(|needed| {
+                needed.is_empty() || permitted.split(' ').any(|scope| scope == needed)
+            });
+            if is_permitted {
+                assert!(!challenge.contains("insufficient_scope"), "{case}");
+            } else {
+                assert_eq!(answer.status, StatusCode::FORBIDDEN, "{case}");
+                let error = r#"Bearer realm="PAT", error="insufficient_scope""#;
+                let scope = needed.map(|needed| format!(r#", scope="{needed}""#));
+                let expected = format!("{error}{}", scope.unwrap_or_default());
+                assert_eq!(challenge, expected, "{case}");
+            }
+            let revoked = server
+                .delete("/rest/pat/latest/tokens/current")
+                .bearer_auth(&token);
+            let revoked = pat_harness::answer(revoked).await;
+            assert_eq!(revoked.status, StatusCode::NO_CONTENT, "{scopes:?}");
+        }
+    }
+    let reads = server.request(Method::GET, comments);
+    assert_eq!(
+        answer(by(reads, "alice")).await.json()["total"],
+        1,
+        "by write alone"
+    );
+}
+
+pub(super) async fn a_child_may_do_no_more_than_its_parent() {
+    let server = Server::start().await;
+    let parent = restricted(&server, &["read", "tokens:write"]).await;
+    let ask = async |scopes: Value| {
+        let child = server.post(TOKENS).bearer_auth(&parent);
+        answer(child.json(&json!({"name": "child", "scopes": scopes}))).await
+    };
+    for (scopes, kept) in [
+        (json!(["read"]), json!(["read"])),
+        (json!(["tokens:read"]), json!(["tokens:read"])),
+        (Value::Null, json!(["read", "tokens:write"])),
+    ] {
+        let child = ask(scopes).await;
+        assert_eq!(child.status, StatusCode::CREATED, "{}", child.body);
+        assert_eq!(child.json()["scopes"], kept);
+    }
+    let wider = ask(json!(["read", "write"])).await;
+    assert_eq!(
+        (wider.status, wider.problem().as_str()),
+        (StatusCode::FORBIDDEN, "scope-exceeds-parent")
+    );
 }
