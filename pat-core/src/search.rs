@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::scope::Scopes;
 use crate::token::{Owner, Token, TokenId, TokenStatus};
 
 /// The time that filters and orders use as the expiry of a token that never expires: the last instant,
@@ -31,6 +32,13 @@ pub struct Filter {
     /// Finds tokens whose last use is in this range, as far as last uses are written to the store. Unused
     /// tokens are found only if the range has no bound.
     pub last_used: DateRange,
+    /// Finds tokens that have at least one of these scopes. The names are compared as they are: what a scope
+    /// implies is not considered, and a name need not be declared. The empty set finds every token, unless
+    /// [`Filter::unrestricted`] is `true`. If both criteria are given, a token that meets one of them is found.
+    pub scopes: Scopes,
+    /// `true` finds unrestricted tokens, besides those that [`Filter::scopes`] finds; `false` restricts
+    /// nothing.
+    pub unrestricted: bool,
     /// `Some(true)` finds tokens that have been used, `Some(false)` tokens that have not; `None` finds
     /// both.
     pub is_used: Option<bool>,
@@ -76,6 +84,8 @@ impl Filter {
             created,
             expires,
             last_used,
+            scopes,
+            unrestricted,
             is_used,
             revoked,
         } = self;
@@ -84,6 +94,8 @@ impl Filter {
             || [created, expires, last_used]
                 .iter()
                 .any(|range| !range.is_open())
+            || !scopes.is_empty()
+            || *unrestricted
             || is_used.is_some()
             || *revoked == RevokedTokens::Only
     }
@@ -128,12 +140,23 @@ impl Filter {
             && self.created.contains(token.created_at)
             && self.expires.contains(token.expires_at.unwrap_or(NEVER))
             && (self.last_used.is_open() || used().is_some_and(|at| self.last_used.contains(at)))
+            && self.finds_scopes(token.scopes.as_ref())
             && self.is_used.is_none_or(|wanted| wanted == used().is_some())
             && match self.revoked {
                 RevokedTokens::Excluded => token.revoked_at.is_none(),
                 RevokedTokens::Included => true,
                 RevokedTokens::Only => token.revoked_at.is_some(),
             }
+    }
+
+    fn finds_scopes(&self, of_token: Option<&Scopes>) -> bool {
+        if self.scopes.is_empty() && !self.unrestricted {
+            return true;
+        }
+        match of_token {
+            Some(scopes) => self.scopes.iter().any(|name| scopes.contains(name)),
+            None => self.unrestricted,
+        }
     }
 }
 

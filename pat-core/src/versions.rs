@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::micros;
-use crate::policy::TokenRequest;
+use crate::scope::Scopes;
 use crate::store::{SCHEMA_VERSION, StoreError, StoreVersions};
 
 /// A restriction of tokens that versions before `since` do not know, so that they would accept a token
@@ -19,6 +19,12 @@ pub(crate) struct Feature {
     /// The first version that enforces it.
     pub(crate) since: u64,
 }
+
+/// Restricted tokens, which older versions take for unrestricted ones.
+const SCOPES: Feature = Feature {
+    name: "scopes",
+    since: 7,
+};
 
 /// The last versions that the store reported.
 #[derive(Debug)]
@@ -80,9 +86,11 @@ impl Versions {
         self.seen().said.check()
     }
 
-    /// Returns the feature of the requested token that older versions do not enforce, if any.
-    pub(crate) fn feature_of(&self, _request: &TokenRequest) -> Option<Feature> {
-        self.seen().placeholder
+    /// Returns the feature that a new token with these scopes needs, and that older versions do not enforce;
+    /// `None` for an unrestricted token.
+    pub(crate) fn feature_of(&self, scopes: Option<&Scopes>) -> Option<Feature> {
+        let placeholder = self.seen().placeholder;
+        placeholder.or_else(|| scopes.map(|_| SCOPES))
     }
 
     #[cfg(any(test, feature = "testing"))]
@@ -146,6 +154,15 @@ mod tests {
         assert_eq!(standing(20 * SECOND), Standing::MayBeMisread);
         versions.observe(said(6), 21 * SECOND);
         assert_eq!(standing(22 * SECOND), Standing::MayBeUnnoticed);
+    }
+
+    #[test]
+    fn only_a_restricted_token_needs_a_feature() {
+        let versions = Versions::default();
+        let since = |scopes: Option<&Scopes>| versions.feature_of(scopes).map(|it| it.since);
+        assert_eq!(since(None), None);
+        assert_eq!(since(Some(&Scopes::none())), Some(7));
+        assert_eq!(since("read".parse().ok().as_ref()), Some(7));
     }
 
     #[test]

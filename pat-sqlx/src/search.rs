@@ -190,11 +190,39 @@ fn push_filter<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
     push_range(sql, "t.created_at", filter.created);
     push_range(sql, "t.expires_key", filter.expires);
     push_range(sql, "u.last_used_at", filter.last_used);
+    push_scopes(sql, filter);
     if filter.is_used == Some(true) || !filter.last_used.is_open() {
         sql.push(" AND u.last_used_at > 0");
     }
     if filter.is_used == Some(false) {
         sql.push(" AND u.last_used_at = 0");
+    }
+}
+
+/// Appends the condition that a token has one of the names of the filter among its scopes, which are one
+/// text, or that it is unrestricted. No name has a space.
+fn push_scopes<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
+    let mut separator = " AND (";
+    if filter.unrestricted {
+        sql.push(separator).push("t.scopes IS NULL");
+        separator = " OR ";
+    }
+    for name in filter.scopes.iter() {
+        sql.push(separator).push("t.scopes = ").bind(name);
+        let name = escaped(name);
+        // First, last, and between two others.
+        for pattern in [
+            format!("{name} %"),
+            format!("% {name}"),
+            format!("% {name} %"),
+        ] {
+            sql.push(" OR t.scopes LIKE ").bind(pattern.as_str());
+            sql.push(" ESCAPE '!'");
+        }
+        separator = " OR ";
+    }
+    if separator == " OR " {
+        sql.push(")");
     }
 }
 

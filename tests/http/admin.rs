@@ -1,6 +1,7 @@
 //! What an administrator does with the tokens of all users, over HTTP.
 
 mod revocation;
+mod scopes;
 mod search;
 
 use libtest_mimic::Trial;
@@ -33,6 +34,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(revocation::more_than_a_thousand_are_revoked_at_once),
         trial(revocation::a_bulk_revocation_notifies_owners_and_records_events),
         trial(search::a_found_string_is_identified),
+        trial(scopes::tokens_are_searched_by_their_scopes),
+        trial(scopes::a_bad_search_for_scopes_says_what_is_wrong),
+        trial(scopes::tokens_are_revoked_by_their_scopes),
+        trial(scopes::the_event_of_a_creation_has_the_scopes),
+        trial(scopes::an_export_has_the_scopes),
         trial(only_administrators_get_in),
         trial(the_administration_can_be_switched_off),
     ]

@@ -15,7 +15,7 @@ use super::MAX_SCOPES;
 /// `Display` and `FromStr` use the form of OAuth's parameter `scope` (RFC 6749 section 3.3): the names,
 /// separated by spaces. `Display` writes them in alphabetical order. With serde, the value is an array of
 /// names.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Scopes(Arc<str>);
 
 /// The error for names that are not a set of scope names.

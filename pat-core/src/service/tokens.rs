@@ -122,6 +122,20 @@ impl Pats {
         }
     }
 
+    /// Makes the feature usable that a new token with these scopes needs, if any. It is the last step before
+    /// the token is stored, since versions that do not know the feature are excluded from then on.
+    async fn enable_feature_of(&self, scopes: Option<&Scopes>) -> Result<(), CreateError> {
+        let Some(feature) = self.0.context.versions.feature_of(scopes) else {
+            return Ok(());
+        };
+        if self.0.feed.enable(feature).await? {
+            Ok(())
+        } else {
+            let feature = feature.name;
+            Err(PolicyError::OlderNodes { feature }.into())
+        }
+    }
+
     async fn create_now(
         &self,
         caller: &Caller,
@@ -131,13 +145,7 @@ impl Pats {
         let expires_at = policy::expiry(self.settings(), &request, caller.token(), now)?;
         let expires_by = policy::cap(self.settings(), caller.token());
         let scopes = self.scopes_of(caller, &request).await?;
-        let feature = self.0.context.versions.feature_of(&request);
-        if let Some(feature) = feature {
-            if !self.0.feed.enable(feature).await? {
-                let feature = feature.name;
-                return Err(PolicyError::OlderNodes { feature }.into());
-            }
-        }
+        self.enable_feature_of(scopes.as_ref()).await?;
         let max = self.settings().max_tokens_per_user();
         for _ in 0..INSERT_ATTEMPTS {
             let plain = self

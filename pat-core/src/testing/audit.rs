@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use tokio::task::JoinSet;
 
-use super::case::{Case, Store, at, case, id, new, owner, revocation, revoke, store_token};
+use super::case::{Case, Store, at, case, id, new, owner, revocation, revoke, scopes, store_token};
 use super::jobs::{claim, jobs, lapsed_lease, lease, prune_all, purge_events, settle};
 use crate::TokenDigest;
 use crate::event::{Event, EventKind};
@@ -122,7 +122,15 @@ async fn creation(store: Store) {
         panic!("the third creation: {last:?}")
     };
     assert_eq!(expires_at, stored.expires_at);
-    assert_eq!(kinds(&store).await.len(), 3);
+    for (number, names) in [(4, ""), (5, "read"), (6, "a.b:c-d_e read")] {
+        let restricted = NewToken {
+            scopes: Some(scopes(names)),
+            ..new(number, "älice")
+        };
+        store_token(&store, &restricted).await;
+        assert_eq!(kinds(&store).await.pop(), Some(created(&restricted)));
+    }
+    assert_eq!(kinds(&store).await.len(), 6);
 }
 
 async fn revocations(store: Store) {

@@ -1,7 +1,7 @@
 //! The suite that every [`SearchStore`] must pass, besides the [suite](super::store) for
 //! [`TokenStore`](crate::store::TokenStore).
 
-use super::case::{Case, Store, at, case, id, new, owner, revoke, store_token};
+use super::case::{Case, Store, at, case, id, new, owner, revoke, scopes, store_token};
 use crate::search::{DateRange, Filter, RevokedTokens, Search, Sort, SortKey, Start};
 use crate::store::{LastUse, NewToken, RevocationScope, SearchStore};
 use crate::{Token, TokenId};
@@ -17,6 +17,9 @@ pub const CASES: &[Case] = &[
     }),
     case("a_part_of_a_name_is_found_in_any_case_and_as_it_is", |s| {
         Box::pin(names(s))
+    }),
+    case("tokens_are_found_by_whole_names_of_their_scopes", |s| {
+        Box::pin(by_scopes(s))
     }),
     case("tokens_are_found_by_their_ids", |s| Box::pin(by_ids(s))),
     case("a_walk_sees_once_what_is_there_throughout", |s| {
@@ -47,10 +50,19 @@ async fn populate(store: &Store) -> Vec<Token> {
         let turn = usize::try_from(number).expect("a number");
         let names = ["ci", "CI", "deploy", "Ärger", "zebra \u{1f993}"];
         let expiries = [None, Some(at(1_000)), Some(at(2_000))];
+        let lists = [
+            None,
+            None,
+            Some(""),
+            Some("read"),
+            Some("read write"),
+            Some("write x"),
+        ];
         let token = NewToken {
             name: names[turn % names.len()].into(),
             created_at: at([0, 0, 10, 20][turn % 4]),
             expires_at: expiries[turn % expiries.len()],
+            scopes: lists[turn / 2 % lists.len()].map(scopes),
             ..new(number, ["alice", "Alice", "bob"][turn / 3 % 3])
         };
         let mut token = store_token(store, &token).await;
@@ -142,6 +154,21 @@ async fn filters(store: Store) {
             owners: vec![owner("bob")],
             ..Filter::default()
         },
+        Filter {
+            scopes: scopes("x read"),
+            ..Filter::default()
+        },
+        Filter {
+            unrestricted: true,
+            owners: vec![owner("bob")],
+            ..Filter::default()
+        },
+        Filter {
+            scopes: scopes("read"),
+            unrestricted: true,
+            is_used: Some(true),
+            ..Filter::default()
+        },
         // No token matches both.
         Filter {
             last_used: range(some(0), None),
@@ -163,6 +190,67 @@ async fn filters(store: Store) {
         assert_eq!(listed, ids(&expected), "{filter:?}");
         let count = searched(&store).count(&filter).await.expect("count");
         assert_eq!(count, expected.len() as u64, "{filter:?}");
+    }
+}
+
+async fn by_scopes(store: Store) {
+    let lists = [
+        None,
+        Some(""),
+        Some("read"),
+        Some("admin read write"),
+        Some("read-all"),
+        Some("re"),
+        Some("proread read.x write"),
+        Some("a_b"),
+        Some("axb"),
+        Some("a.b:c-d"),
+        Some("read write"),
+        Some("admin read"),
+        Some("axb z"),
+        Some("a axb"),
+        Some("a axb z"),
+    ];
+    let mut tokens = Vec::new();
+    for (number, list) in (1..).zip(lists) {
+        let token = NewToken {
+            scopes: list.map(scopes),
+            ..new(number, "alice")
+        };
+        tokens.push(store_token(&store, &token).await);
+    }
+    let many: Vec<_> = (0..63).map(|number| format!("s{number}")).collect();
+    let many = format!("{} read", many.join(" "));
+    for (names, unrestricted, expected) in [
+        ("read", false, vec![3, 4, 11, 12]),
+        ("read write", false, vec![3, 4, 7, 11, 12]),
+        ("read-all", false, vec![5]),
+        ("a_b", false, vec![8]),
+        ("a.b:c-d", false, vec![10]),
+        ("a.b:c-", false, vec![]),
+        ("never-declared", false, vec![]),
+        ("", true, vec![1]),
+        ("re", true, vec![1, 6]),
+        (&many, false, vec![3, 4, 11, 12]),
+        (&many, true, vec![1, 3, 4, 11, 12]),
+    ] {
+        let filter = Filter {
+            scopes: scopes(names),
+            unrestricted,
+            ..Filter::default()
+        };
+        let expected: Vec<_> = expected.into_iter().map(id).collect();
+        let listed = searched(&store).ids(&filter).await.expect("ids");
+        assert_eq!(listed, expected, "{names:?}, {unrestricted}");
+        let count = searched(&store).count(&filter).await.expect("count");
+        assert_eq!(count, expected.len() as u64, "{names:?}, {unrestricted}");
+        for (key, is_descending) in KEYS.into_iter().flat_map(|key| [(key, false), (key, true)]) {
+            let sort = Sort { key, is_descending };
+            let mut found = walk(&store, &filter, sort, 2).await;
+            found.sort_by_key(|token| token.id);
+            let expected = tokens.iter().filter(|token| expected.contains(&token.id));
+            assert!(found.iter().eq(expected), "{names:?}, {sort:?}: {found:?}");
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::fmt::temporal::DateTimeParser;
 use jiff::{SignedDuration, Timestamp};
+use pat_core::scope::{InvalidScopes, MAX_SCOPES, Scopes};
 use pat_core::search::{DateRange, Filter, Position, RevokedTokens, Search, Sort, SortKey, Start};
 use pat_core::{Owner, Pats, TokenStatus};
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::body::malformed;
-use super::problems::INVALID_SEARCH;
+use super::problems::{INVALID_SEARCH, sentence};
 use super::wire::TokenJson;
 use crate::http::cursor::PageCursor;
 use crate::http::problem::Problem;
@@ -27,7 +28,8 @@ const MAX_OWNERS: usize = 1_000;
 /// What a filter may have.
 const MEMBERS: &str = "name, userKeys, tokenCreatedDateFrom, tokenCreatedDateTo, \
                        tokenExpiryDateFrom, tokenExpiryDateTo, lastAuthenticatedDateFrom, \
-                       lastAuthenticatedDateTo, isUsed, status and includeRevoked";
+                       lastAuthenticatedDateTo, scopes, unrestricted, isUsed, status and \
+                       includeRevoked";
 
 /// The filter of a search. An empty text or list restricts nothing, as does what is left out.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -51,6 +53,11 @@ pub(super) struct FilterJson {
     last_authenticated_date_from: Option<String>,
     #[schema(format = DateTime)]
     last_authenticated_date_to: Option<String>,
+    /// The names of scopes, declared or not: tokens that have one of them are found.
+    #[schema(max_items = 64)]
+    scopes: Option<Vec<String>>,
+    /// Whether to find unrestricted tokens; with `scopes`, besides those.
+    unrestricted: Option<bool>,
     #[schema(value_type = Option<bool>)]
     is_used: Option<IsUsed>,
     /// `ACTIVE`, `EXPIRES_SOON`, `EXPIRED` or `REVOKED`; an empty text restricts nothing.
@@ -273,6 +280,8 @@ impl FilterJson {
             ),
             ("lastAuthenticatedDateTo", self.last_authenticated_date_to),
         )?;
+        filter.scopes = scopes(self.scopes.unwrap_or_default())?;
+        filter.unrestricted = self.unrestricted.unwrap_or(false);
         filter.is_used = is_used;
         filter.revoked = match self.include_revoked {
             Some(true) => RevokedTokens::Included,
@@ -286,6 +295,17 @@ impl FilterJson {
             .map_err(|_| invalid("status must be ACTIVE, EXPIRES_SOON, EXPIRED or REVOKED."))?;
         Ok(pats.with_status(filter, status))
     }
+}
+
+fn scopes(names: Vec<String>) -> Result<Scopes, Problem> {
+    Scopes::new(names).map_err(|error| {
+        // That text is about tokens.
+        if error == InvalidScopes::TooMany {
+            invalid(format!("scopes must have at most {MAX_SCOPES} members."))
+        } else {
+            invalid(sentence(&error.to_string()))
+        }
+    })
 }
 
 type Field = (&'static str, Option<String>);

@@ -159,6 +159,8 @@ pub(super) async fn no_error_repeats_a_bodys_content() {
             "status",
             "tokenCreatedDateFrom",
             "includeRevoked",
+            "scopes",
+            "unrestricted",
         ];
         let mut bodies = vec![
             text.clone(),

@@ -230,6 +230,12 @@ pub const IMPLEMENTED: &[Implemented] = &[
     ),
     row(
         Part::Versions,
+        "Weaken (created restricted)",
+        "pat-core/src/service/tokens.rs",
+        "enable_feature_of",
+    ),
+    row(
+        Part::Versions,
         "ReadRow",
         "pat-sqlx/src/tokens.rs",
         "try_find_by_digest",

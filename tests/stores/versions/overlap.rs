@@ -3,24 +3,40 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::{Extension, Router};
+use http::Request;
+use http_body_util::BodyExt as _;
 use libtest_mimic::Trial;
+use pat_core::scope::ScopeCatalog;
 use pat_core::store::SCHEMA_VERSION;
 use pat_core::store::StoreError;
 use pat_core::testing::{TestClock, need_feature};
 use pat_core::{AuthError, Caller, Pats, Settings, TokenRequest, Unavailable};
-use pat_harness::database::{AnyDatabase, trials_on_all};
+use pat_harness::database::{AnyDatabase, named_trials_on_all, trials_on_all};
+use pat_harness::names::name_in_case;
 use pat_harness::node::named_users;
 use pat_harness::{Answer, Server, TOKENS, answer, until};
+use pat_sqlx::AnyStore;
+use pat_tower::api::Api;
 use reqwest::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
 
 use super::later::make_later;
 
 pub(super) fn trials() -> Vec<Trial> {
+    let waits = |case: &str, feature: &'static str| {
+        let name = name_in_case(&a_new_feature_waits_until_older_nodes_are_gone, case);
+        named_trials_on_all(&name, move |place| {
+            a_new_feature_waits_until_older_nodes_are_gone(place, feature)
+        })
+    };
     [
         trials_on_all(a_node_runs_on_while_a_newer_version_makes_its_tables),
         trials_on_all(an_incompatible_node_stops_within_the_bound),
-        trials_on_all(a_new_feature_waits_until_older_nodes_are_gone),
+        waits("made_up", "A made-up feature"),
+        waits("scopes", "Scopes"),
     ]
     .into_iter()
     .flatten()
@@ -121,36 +137,99 @@ async fn create(server: &Server) -> Answer {
     answer(request.json(&body)).await
 }
 
-async fn a_new_feature_waits_until_older_nodes_are_gone(place: AnyDatabase) {
-    let server = server(&place).await;
-    need_feature(&server.pats, SCHEMA_VERSION);
+/// A node whose host declares scopes, and its REST API.
+struct Node {
+    store: AnyStore,
+    pats: Pats,
+    clock: Arc<TestClock>,
+    api: Router,
+}
+
+impl Node {
+    async fn start(place: &AnyDatabase) -> Self {
+        let store = place.store().await;
+        let clock = Arc::new(TestClock::default());
+        let scopes = ScopeCatalog::builder().scope("read", "Read reports");
+        let pats = Pats::builder(store.tokens())
+            .users(Arc::new(named_users(&["alice"])))
+            .clock(clock.clone())
+            .scopes(scopes.build().expect("a catalog"))
+            .build();
+        pats.poll_changes().await.expect("a poll");
+        let alice = Caller::header_authenticated("alice".parse().expect("an owner"));
+        let api: Router = Api::new(pats.clone()).router();
+        Self {
+            store,
+            clock,
+            api: api.layer(Extension(alice)),
+            pats,
+        }
+    }
+
+    /// Returns the status and the JSON of the response to the creation of a token with these scopes.
+    async fn create(&self, scopes: &Value) -> (StatusCode, Value) {
+        let body = json!({"name": "ci", "scopes": scopes}).to_string();
+        let request = Request::post("/tokens").header("content-type", "application/json");
+        let request = request.body(Body::from(body)).expect("a request");
+        let response = self.api.clone().oneshot(request).await;
+        let response = response.expect("a response");
+        let status = response.status();
+        let body = response.into_body().collect().await.expect("a body");
+        (
+            status,
+            serde_json::from_slice(&body.to_bytes()).expect("JSON"),
+        )
+    }
+}
+
+async fn a_new_feature_waits_until_older_nodes_are_gone(place: AnyDatabase, feature: &str) {
+    let node = Node::start(&place).await;
+    let scopes = match feature {
+        "Scopes" => json!(["read"]),
+        _ => Value::Null,
+    };
+    if scopes.is_null() {
+        need_feature(&node.pats, SCHEMA_VERSION);
+    }
+    let create = async || node.create(&scopes).await;
+    let refuse = async |why: &str| {
+        let (status, problem) = create().await;
+        assert_eq!(status, StatusCode::CONFLICT, "{why}: {problem}");
+        let problem = problem.to_string();
+        assert!(problem.contains("/older-nodes\""), "{why}: {problem}");
+        assert!(problem.contains(feature), "{why}: {problem}");
+    };
     let reports = "INSERT INTO pat_node (id, applied_gen, reported_at, version) VALUES (7, 0, 0, ";
     place
         .execute(&format!("{reports}{})", SCHEMA_VERSION - 1))
         .await;
-    let refused = create(&server).await;
-    assert_eq!(refused.status, StatusCode::CONFLICT, "{refused:?}");
-    assert_eq!(refused.problem(), "older-nodes");
-    assert!(refused.body.contains("made-up feature"), "{refused:?}");
+    refuse("an older node runs").await;
+    if feature == "Scopes" {
+        let (status, unrestricted) = node.create(&Value::Null).await;
+        assert_eq!(status, StatusCode::CREATED, "{unrestricted}");
+    }
     assert_eq!(readable_from(&place).await, 0, "the older one may go on");
 
     // It is gone; but another one may have just begun.
     place.execute("DELETE FROM pat_node WHERE id = 7").await;
-    let refused = create(&server).await;
-    assert_eq!(refused.problem(), "older-nodes", "the bound is not over");
+    refuse("the bound is not over").await;
     assert_eq!(readable_from(&place).await, SCHEMA_VERSION.cast_signed());
 
-    let bound = server.pats.settings().auth_max_staleness();
+    let bound = node.pats.settings().auth_max_staleness();
     let almost = (bound + bound / 10).saturating_sub(Duration::from_micros(1));
-    server.clock.advance(almost);
-    assert_eq!(create(&server).await.problem(), "older-nodes");
-    server.clock.advance(Duration::from_micros(1));
-    server.pats.poll_changes().await.expect("a poll");
-    let created = create(&server).await.created();
-    assert_eq!(server.try_token(&created.raw).await, StatusCode::OK);
+    node.clock.advance(almost);
+    refuse("the bound is almost over").await;
+    node.clock.advance(Duration::from_micros(1));
+    node.pats.poll_changes().await.expect("a poll");
+    let (status, created) = create().await;
+    assert_eq!(status, StatusCode::CREATED, "{created}");
+    let plain = created["rawToken"].as_str().expect("a plain token");
+    let principal = node.pats.authenticate(plain.as_bytes()).await;
+    let found = principal.expect("a good token").scopes().cloned();
+    assert_eq!(json!(found), scopes);
     until("and nobody has to wait any more", async || {
-        create(&server).await.status == StatusCode::CREATED
+        create().await.0 == StatusCode::CREATED
     })
     .await;
-    server.stop().await;
+    node.store.close().await;
 }

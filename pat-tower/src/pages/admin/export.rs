@@ -8,7 +8,7 @@ use http::{HeaderName, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use pat_core::search::{Position, Search, Start};
 use pat_core::text::{is_bidi_control, is_invisible, isolate};
-use pat_core::{AdminError, Administration, BoxError};
+use pat_core::{AdminError, Administration, BoxError, Token};
 
 use super::filter::{FilterForm, sort};
 use crate::http::date::wire_date;
@@ -23,7 +23,7 @@ const CHUNK_LEN: u32 = 500;
 const LIMIT: SignedDuration = SignedDuration::from_mins(10);
 /// Programs for tables take the file for UTF-8 if it begins with this mark.
 const MARK: &str = "\u{feff}";
-const HEAD: [&str; 10] = [
+const HEAD: [&str; 11] = [
     "id",
     "name",
     "owner",
@@ -34,6 +34,7 @@ const HEAD: [&str; 10] = [
     "last_used_at",
     "expires_at",
     "revoked_at",
+    "scopes",
 ];
 
 /// All tokens that the filter finds, read and sent piece by piece. Each piece is for somebody who is
@@ -115,9 +116,20 @@ async fn chunk(
             token.last_used_at.map(wire_date).unwrap_or_default(),
             token.expires_at.map(wire_date).unwrap_or_default(),
             token.revoked_at.map(wire_date).unwrap_or_default(),
+            scopes(token),
         ])
     });
     Ok((rows.collect(), found.next))
+}
+
+/// The names of a token's scopes, separated by spaces. The cell of an unrestricted token is empty, so a token
+/// that has no scope must differ from that.
+fn scopes(token: &Token) -> String {
+    match &token.scopes {
+        None => String::new(),
+        Some(scopes) if scopes.is_empty() => "(none)".to_owned(),
+        Some(scopes) => scopes.to_string(),
+    }
 }
 
 /// A line of RFC 4180, each cell in quotes.
