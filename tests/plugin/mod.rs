@@ -1,5 +1,6 @@
 //! Implementations of the ports outside of `pat-core`: the examples, and what hosts write.
 
+mod directory;
 mod file_store;
 mod webhook;
 
@@ -18,6 +19,7 @@ use crate::stores::owner;
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = file_store::trials();
+    trials.extend(directory::trials());
     trials.extend(webhook::trials());
     trials.extend(trials_on_all(demo_users_keep_the_contract));
     trials.extend([
