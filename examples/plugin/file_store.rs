@@ -3,13 +3,12 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use jiff::Timestamp;
 use pat_core::store::{
     Change, ChangePage, FeedPosition, Insertion, LastUse, Lookup, NewToken, Revocation,
     RevocationScope, Revoked, SearchStore, StoreError, TokenStore,
 };
-use pat_core::{BoxError, MemoryStore, Owner, Token, TokenDigest, TokenId};
+use pat_core::{BoxError, MemoryStore, Owner, Token, TokenDigest, TokenId, async_trait};
 use serde::{Deserialize, Serialize};
 use serde_json::Deserializer;
 use tokio::sync::{Mutex, OwnedMutexGuard};

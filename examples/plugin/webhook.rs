@@ -1,7 +1,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use axum::body::Body;
 use http::header::CONTENT_TYPE;
 use http::{Request, StatusCode, Uri};
@@ -9,7 +8,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::TokioExecutor;
 use pat_core::event::{Event, EventKind, EventSink};
-use pat_core::{BoxError, Owner, TokenId};
+use pat_core::{BoxError, Owner, TokenId, async_trait};
 use serde_json::{Value, json};
 
 /// How often one event is sent before it is given up.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use pat_core::async_trait;
 use pat_core::notification::{Notification, Notifier, NotifyError};
 use pat_mail::{Composer, ComposerError, FileMailer, SmtpError, SmtpMailer, SmtpUrl, SmtpUrlError};
 

@@ -4,9 +4,9 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use pat_core::{BoxError, Owner, User};
+use pat_core::text::{escape_like, fold_case};
+use pat_core::{BoxError, Owner, User, async_trait};
 use pat_sqlx::sqlx::pool::PoolOptions;
 use pat_sqlx::sqlx::{Connection as _, Error, MySql, Pool, Postgres, QueryBuilder, Sqlite};
 use pat_sqlx::{Dialect, Value, prepare_connection};
@@ -166,7 +166,7 @@ fn create<DB: Dialect>() -> String {
     };
     format!(
         "CREATE TABLE IF NOT EXISTS demo_user (owner VARCHAR(255) NOT NULL PRIMARY KEY, \
-         full_name VARCHAR(255) NOT NULL, email VARCHAR(320), search_text VARCHAR(1000) NOT NULL, \
+         full_name VARCHAR(255) NOT NULL, email VARCHAR(320), search_text VARCHAR(2000) NOT NULL, \
          is_active BIGINT NOT NULL, is_deleted BIGINT NOT NULL){options}"
     )
 }
@@ -189,7 +189,8 @@ impl<DB: Dialect> UserTable for SqlTable<DB> {
         let mut query = QueryBuilder::new(format!(
             "SELECT {COLUMNS} FROM demo_user WHERE is_deleted = 0 AND search_text LIKE "
         ));
-        DB::bind(&mut query, pattern(contains).as_str().into());
+        let pattern = format!("%{}%", escape_like(&fold_case(contains)));
+        DB::bind(&mut query, pattern.as_str().into());
         query.push(" ESCAPE '!' ORDER BY owner LIMIT ");
         DB::bind(&mut query, i64::try_from(limit)?.into());
         self.fetch(query).await
@@ -246,24 +247,14 @@ fn bind_list<DB: Dialect>(query: &mut QueryBuilder<DB>, values: impl IntoIterato
 /// Of a row, in the order of its columns.
 fn values(user: &User) -> [Value; 6] {
     let email = user.email.as_deref();
-    let search_text = [user.owner.as_str(), &user.full_name, email.unwrap_or("")].join("\n");
     [
         Value::from(&user.owner),
         user.full_name.as_str().into(),
         email.into(),
         i64::from(user.is_active).into(),
-        search_text.to_lowercase().as_str().into(),
+        user.search_text().as_str().into(),
         0_i64.into(),
     ]
-}
-
-/// What `LIKE` finds this text with, whatever is in it.
-fn pattern(contains: &str) -> String {
-    let text = contains.to_lowercase();
-    let escaped = ['!', '%', '_'].iter().fold(text, |text, special| {
-        text.replace(*special, &format!("!{special}"))
-    });
-    format!("%{escaped}%")
 }
 
 /// In this demo the key is the name to sign in with.

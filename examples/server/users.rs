@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use pat_core::{BoxError, Owner, User, UserDirectory};
+use pat_core::{BoxError, Owner, User, UserDirectory, async_trait};
 
 use crate::user_table::{self, UserTable, UserTableError};
 

@@ -8,39 +8,69 @@ use tokio::time::timeout;
 
 use crate::error::{BoxError, Unavailable};
 use crate::scope::{AllowedScopes, ScopeCatalog};
+use crate::text::fold_case;
 use crate::token::Owner;
 
 /// The host's user directory, in which the service looks up the owners of tokens.
 ///
-/// The key of a user ([`Owner`]) must be stable and never be given to another user.
-/// `pat_core::testing::check_directory` checks an implementation.
+/// The key of a user ([`Owner`]) must be stable and never be given to another user. It is the key with which the
+/// host's login creates the user's [`Caller`](crate::Caller), and it is compared byte by byte: `07` is not the
+/// key of the user 7, nor `ALICE` that of alice.
+///
+/// `pat_core::testing::check_directory` checks an implementation. `pat_tower::guide::directory` has one on an
+/// SQL table; a host with few users can have them in memory:
 ///
 /// ```
-/// use async_trait::async_trait;
-/// use pat_core::{BoxError, Owner, User, UserDirectory};
+/// use pat_core::{BoxError, Owner, User, UserDirectory, async_trait};
 ///
-/// /// Everybody is an active user, and root an administrator.
 /// #[derive(Debug)]
-/// struct Everybody;
+/// struct Employees(Vec<User>);
 ///
 /// #[async_trait]
-/// impl UserDirectory for Everybody {
+/// impl UserDirectory for Employees {
 ///     async fn find(&self, owner: &Owner) -> Result<Option<User>, BoxError> {
-///         Ok(Some(User::new(owner.clone(), owner.as_str(), owner.as_str(), true)))
+///         Ok(self.0.iter().find(|user| user.owner == *owner).cloned())
 ///     }
 ///
 ///     async fn is_administrator(&self, owner: &Owner) -> Result<bool, BoxError> {
-///         Ok(owner.as_str() == "root")
+///         let user = self.find(owner).await?;
+///         Ok(user.is_some_and(|user| user.is_active && user.username == "root"))
 ///     }
 ///
-///     async fn search(&self, _contains: &str, _limit: usize) -> Result<Vec<User>, BoxError> {
-///         Ok(Vec::new())
+///     async fn search(&self, contains: &str, limit: usize) -> Result<Vec<User>, BoxError> {
+///         let found = self.0.iter().filter(|user| user.matches(contains));
+///         Ok(found.take(limit).cloned().collect())
 ///     }
 /// }
+///
+/// # #[cfg(feature = "testing")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), pat_core::InvalidOwner> {
+/// let employees = Employees(vec![
+///     User::new(Owner::new("1")?, "zoe_a", "Zoë Ångström", true),
+///     User::new(Owner::new("2")?, "root", "Ruth Root", true),
+///     User::new(Owner::new("3")?, "bob", "Bob Baumeister", false),
+/// ]);
+/// # use pat_core::testing::{DirectoryUsers, check_directory};
+/// # check_directory(&employees, DirectoryUsers {
+/// #     active: "1",
+/// #     administrator: Some("2"),
+/// #     disabled: Some("3"),
+/// #     unknown: "4",
+/// # }).await;
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "testing"))]
+/// # fn main() {}
 /// ```
 #[async_trait]
 pub trait UserDirectory: Debug + Send + Sync + 'static {
-    /// Returns the user with this key; `None` if the user does not exist or was deleted.
+    /// Returns the user with this key, whether active or not; `None` if the user does not exist or was deleted.
+    /// A text that the directory does not use as a key, such as `alice` if keys are numbers, is the key of no
+    /// user, and not an error.
+    ///
+    /// A directory must not return `None` for a disabled user: pruning revokes the tokens of users who are
+    /// missing, for good.
     ///
     /// The service calls this method when it loads a token into the cache, not on every request. After the host
     /// has disabled, enabled or locked a user, it must call
@@ -63,20 +93,30 @@ pub trait UserDirectory: Debug + Send + Sync + 'static {
     /// the HTTP status 503.
     async fn is_administrator(&self, owner: &Owner) -> Result<bool, BoxError>;
 
-    /// Returns at most `limit` users whose key, user name, full name or mail address has the text `contains`
-    /// in it, ignoring letter case.
+    /// Returns at most `limit` of the users whose key, user name, full name or mail address has the text
+    /// `contains` in it, ignoring letter case. The order is the directory's choice.
+    ///
+    /// - Inactive users are found too, because their tokens can still be revoked.
+    /// - Letter case is ignored beyond ASCII: `zoë` is in the name `ZOË`.
+    /// - Each character of `contains` stands for itself, also `%`, `_` and `\`. The empty text is in every text.
+    ///   The service passes no text with a NUL character, which PostgreSQL does not take.
+    /// - Each user is returned once, and like [`UserDirectory::find`] returns the user.
+    /// - The directory may also ignore accents, as collations of databases do: it may find `Zoë` for `zoe`.
+    ///
+    /// [`User::matches`] decides which users these are. A database decides it on a column with
+    /// [`User::search_text`].
     ///
     /// # Errors
     /// The implementation may return any error, if the directory cannot answer. The request then fails with
     /// the HTTP status 503.
     async fn search(&self, contains: &str, limit: usize) -> Result<Vec<User>, BoxError>;
 
-    /// Returns the users with these keys, in any order. Skips unknown keys. The keys have no duplicates.
+    /// Returns the users with these keys, whether active or not, in any order, each like
+    /// [`UserDirectory::find`] returns the user. Skips unknown keys. There are 1 to 500 keys, without duplicates.
     ///
     /// The service calls this method for the owners of the tokens on an administrator's page
     /// ([`Administration::owners_of`](crate::Administration::owners_of)), and when pruning looks for owners who
-    /// are missing, with up to 500 keys at once. The default implementation calls [`UserDirectory::find`] for
-    /// each key.
+    /// are missing. The default implementation calls [`UserDirectory::find`] for each key.
     ///
     /// # Errors
     /// The implementation may return any error, if the directory cannot answer. The administrator's request
@@ -109,6 +149,9 @@ pub trait UserDirectory: Debug + Send + Sync + 'static {
     }
 }
 
+/// The greatest number of keys of one call of [`UserDirectory::profiles`].
+pub(crate) const MAX_PROFILES: usize = 500;
+
 /// Returns the directory's answer, if it comes within `limit`.
 pub(crate) async fn within<T>(
     limit: Duration,
@@ -131,7 +174,7 @@ pub struct User {
     /// Full name of the user, which pages and notifications show. It may be empty: mails then greet the
     /// user without a name, and pages show an empty name.
     pub full_name: String,
-    /// Mail address for notifications; `None` if the user is to get no notifications.
+    /// Mail address for notifications, which is not empty; `None` if the user is to get no notifications.
     pub email: Option<String>,
     /// Whether the user is *active*, and so may use the host. If `false`, because the host has disabled or
     /// locked the user, the user's tokens do not authenticate, and the user gets no notifications.
@@ -155,10 +198,39 @@ impl User {
             is_active,
         }
     }
+
+    /// Returns whether [`UserDirectory::search`] for `contains` finds the user: whether the user's
+    /// [search text](User::search_text) has the text in it, ignoring letter case.
+    #[must_use]
+    pub fn matches(&self, contains: &str) -> bool {
+        self.search_text().contains(&fold_case(contains))
+    }
+
+    /// Returns the text in which [`UserDirectory::search`] looks for a part: key, user name, full name and mail
+    /// address, one on each line, with the letters folded to one case ([`fold_case`]).
+    ///
+    /// A host with an SQL table can store it in a column, and then search it for `fold_case(contains)`, on each
+    /// database with the same result.
+    ///
+    /// ```
+    /// use pat_core::{Owner, User};
+    ///
+    /// let user = User::new(Owner::new("7")?, "zoe_a", "Zoë Ångström", true);
+    /// assert_eq!(user.search_text(), "7\nzoe_a\nzoë ångström\n");
+    /// assert!(user.matches("NGSTRÖ") && !user.matches("zoe%"));
+    /// # Ok::<(), pat_core::InvalidOwner>(())
+    /// ```
+    #[must_use]
+    pub fn search_text(&self) -> String {
+        let email = self.email.as_deref().unwrap_or_default();
+        let texts = [self.owner.as_str(), &self.username, &self.full_name, email];
+        fold_case(&texts.join("\n"))
+    }
 }
 
 /// The directory of a host without a user directory: every owner exists and is active
-/// ([`User::is_active`]), and no user is an administrator or has a mail address.
+/// ([`User::is_active`]), and no user is an administrator or has a mail address. It cannot list users: a search
+/// finds none, so administrators type the keys of owners in full.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OpenDirectory;
 

@@ -49,6 +49,10 @@ pub mod text;
 mod token;
 mod versions;
 
+/// The attribute of ports with asynchronous methods, such as [`UserDirectory`], and of their implementations:
+/// re-exported from the crate `async-trait`, so that a host needs no dependency on it.
+pub use async_trait::async_trait;
+
 pub use self::caller::Caller;
 pub use self::clock::{Clock, SystemClock};
 pub use self::directory::{OpenDirectory, User, UserDirectory};

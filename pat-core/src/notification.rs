@@ -24,7 +24,7 @@ use crate::token::{RandomnessError, Token, TokenId, random_u53};
 /// notifier fails, only this notifier gets the notification again.
 ///
 /// ```
-/// use async_trait::async_trait;
+/// use pat_core::async_trait;
 /// use pat_core::notification::{Notification, Notifier, NotifyError};
 ///
 /// /// Prints notifications.

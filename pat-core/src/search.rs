@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::scope::Scopes;
+use crate::text::folded;
 use crate::token::{Owner, Token, TokenId, TokenStatus};
 
 /// The time that filters and orders use as the expiry of a token that never expires: the last instant,
@@ -185,16 +186,14 @@ impl DateRange {
     }
 }
 
-/// Returns `text` with its letters folded to one case, for comparisons that ignore letter case. The result
-/// has at most 512 characters; the rest is cut off.
+/// Returns the name of a token with its letters folded to one case ([`fold_case`](crate::text::fold_case)), cut
+/// off after 512 characters.
 ///
 /// Names are folded in Rust, not by the database, so that all databases find and sort the same tokens,
 /// whatever their collations.
 #[must_use]
-pub fn fold(text: &str) -> String {
-    // Via upper case, since some texts differ in lower case only (ß and ss).
-    let upper = text.chars().flat_map(char::to_uppercase);
-    upper.flat_map(char::to_lowercase).take(512).collect()
+pub fn fold(name: &str) -> String {
+    folded(name).take(512).collect()
 }
 
 /// The order of the tokens of a search: by a key, ascending or descending.
@@ -351,17 +350,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folding_is_blind_to_letter_case() {
-        for (one, two) in [
-            ("CI / Work", "ci / wORK"),
-            ("ÄÖÜ", "äöü"),
-            ("ΟΔΟΣ", "οδος"),
-            ("STRASSE", "straße"),
-            ("Ǆ", "ǆ"),
-        ] {
-            assert_eq!(fold(one), fold(two), "{one} {two}");
-        }
-        assert_ne!(fold("a"), fold("ä"));
+    fn a_folded_name_fits_its_column() {
+        assert_eq!(fold("CI / Straße"), "ci / strasse");
+        assert_eq!(fold(&"ß".repeat(300)), "s".repeat(512));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Functions for text that users choose, such as token names: which characters are visible, and which
-//! change the direction of text, by the properties of the Unicode Character Database.
+//! change the direction of text, by the properties of the Unicode Character Database. Others prepare text for
+//! searches that ignore letter case.
 
 use std::cmp::Ordering;
 
@@ -100,6 +101,52 @@ pub fn isolate(text: &str) -> String {
     isolated
 }
 
+/// Returns `text` with its letters folded to one case, for comparisons that ignore letter case. Text in which
+/// `needle` is to be found, in any letter case, is folded too: `fold_case(text).contains(&fold_case(needle))`.
+///
+/// A database that compares folded texts byte by byte finds the same whatever its collation is.
+/// [`User::search_text`](crate::User::search_text) is such a text.
+///
+/// ```
+/// use pat_core::text::fold_case;
+///
+/// assert_eq!(fold_case("Zoë ÅNGSTRÖM"), "zoë ångström");
+/// assert_eq!(fold_case("STRASSE"), fold_case("Straße"));
+/// ```
+#[must_use]
+pub fn fold_case(text: &str) -> String {
+    folded(text).collect()
+}
+
+/// Returns the characters of `text`, folded to one case.
+pub(crate) fn folded(text: &str) -> impl Iterator<Item = char> {
+    // Via upper case, since some texts differ in lower case only (ß and ss).
+    let upper = text.chars().flat_map(char::to_uppercase);
+    upper.flat_map(char::to_lowercase)
+}
+
+/// Returns `text` with a `!` before each `%`, `_` and `!`, so that an SQL pattern takes these characters
+/// literally. The condition must name the escape character: `LIKE … ESCAPE '!'`.
+///
+/// ```
+/// use pat_core::text::escape_like;
+///
+/// // For `full_name LIKE ? ESCAPE '!'`: the names with "100%" in them.
+/// let pattern = format!("%{}%", escape_like("100%"));
+/// assert_eq!(pattern, "%100!%%");
+/// ```
+#[must_use]
+pub fn escape_like(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(character, '%' | '_' | '!') {
+            escaped.push('!');
+        }
+        escaped.push(character);
+    }
+    escaped
+}
+
 #[cfg(test)]
 mod tests {
     use icu_properties::props::{BidiControl, DefaultIgnorableCodePoint, GeneralCategory};
@@ -167,6 +214,25 @@ mod tests {
                 "{c:?}"
             );
         }
+    }
+
+    #[test]
+    fn folding_is_blind_to_letter_case() {
+        for (one, two) in [
+            ("CI / Work", "ci / wORK"),
+            ("ÄÖÜ", "äöü"),
+            ("ΟΔΟΣ", "οδος"),
+            ("STRASSE", "straße"),
+            ("Ǆ", "ǆ"),
+        ] {
+            assert_eq!(fold_case(one), fold_case(two), "{one} {two}");
+        }
+        assert_ne!(fold_case("a"), fold_case("ä"));
+    }
+
+    #[test]
+    fn patterns_are_escaped_with_the_escape_character_itself() {
+        assert_eq!(escape_like("a_b% 100!é\\"), "a!_b!% 100!!é\\");
     }
 
     proptest::proptest! {

@@ -8,6 +8,7 @@ use pat_core::search::{
 };
 use pat_core::store::SearchStore;
 use pat_core::store::StoreError;
+use pat_core::text::escape_like;
 use pat_core::{Token, TokenId};
 use sqlx::Error;
 use tracing::instrument;
@@ -180,7 +181,7 @@ fn push_filter<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
         RevokedTokens::Only => " WHERE t.revoked_at IS NOT NULL",
     });
     if !filter.name.is_empty() {
-        let pattern = format!("%{}%", escaped(&fold(&filter.name)));
+        let pattern = format!("%{}%", escape_like(&fold(&filter.name)));
         sql.push(" AND t.name_folded LIKE ").bind(pattern.as_str());
         sql.push(" ESCAPE '!'");
     }
@@ -209,7 +210,7 @@ fn push_scopes<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
     }
     for name in filter.scopes.iter() {
         sql.push(separator).push("t.scopes = ").bind(name);
-        let name = escaped(name);
+        let name = escape_like(name);
         // First, last, and between two others.
         for pattern in [
             format!("{name} %"),
@@ -233,18 +234,6 @@ fn push_range<DB: Dialect>(sql: &mut Sql<DB>, column: &str, range: DateRange) {
     if let Some(to) = range.to {
         push_and(sql, column, " <= ", to.into());
     }
-}
-
-/// Escapes a text for `LIKE`.
-fn escaped(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len());
-    for character in text.chars() {
-        if matches!(character, '%' | '_' | '!') {
-            pattern.push('!');
-        }
-        pattern.push(character);
-    }
-    pattern
 }
 
 /// Returns the tables of a count; the last uses only if the filter needs them.

@@ -28,6 +28,10 @@ pub mod sessions {
         doc = include_str!("docs/sessions.md")
     )]
 }
+/// For developers of a host with a table of users: the user directory.
+pub mod directory {
+    #![cfg_attr(feature = "testing", doc = include_str!("docs/directory.md"))]
+}
 /// For developers of a host without a user table: users of an identity provider.
 pub mod oidc {
     #![doc = include_str!("docs/oidc.md")]

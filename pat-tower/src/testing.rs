@@ -43,19 +43,26 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use jiff::{SignedDuration, Timestamp};
-use pat_core::scope::{ScopeCatalog, Scopes};
+use pat_core::scope::{AllowedScopes, ScopeCatalog, Scopes};
 use pat_core::store::{Insertion, NewToken, TokenStore};
 use pat_core::testing::{TestClock, TestDirectory};
-use pat_core::{Caller, MemoryStore, Owner, Pats, PlainToken, Settings, TokenId, UserDirectory};
+use pat_core::{
+    BoxError, Caller, MemoryStore, Owner, Pats, PlainToken, Settings, TokenId, User, UserDirectory,
+    async_trait,
+};
 use tower_service::Service;
 
-/// A service with a store in memory, a clock that the test advances, and users that the test adds.
+/// A service with a store in memory, a clock that the test advances, and users that the test adds, or those of
+/// the host's own directory ([`TestPats::with_users`]).
 #[derive(Debug)]
 pub struct TestPats {
     pats: Pats,
     store: Arc<MemoryStore>,
     clock: Arc<TestClock>,
     users: TestDirectory,
+    /// What the service asks: `users`, or also the host's directory.
+    directory: Arc<dyn UserDirectory>,
+    has_host: bool,
     next_id: AtomicI64,
 }
 
@@ -75,31 +82,72 @@ impl TestPats {
     /// Creates a service with these settings and without users.
     #[must_use]
     pub fn with_settings(settings: Settings) -> Self {
-        Self::with(settings, ScopeCatalog::default())
-    }
-
-    /// Creates a service with the default settings, with these scopes and without users.
-    #[must_use]
-    pub fn with_scopes(catalog: ScopeCatalog) -> Self {
-        Self::with(Settings::default(), catalog)
-    }
-
-    fn with(settings: Settings, catalog: ScopeCatalog) -> Self {
         let store = Arc::<MemoryStore>::default();
         let clock = Arc::<TestClock>::default();
         let users = TestDirectory::default();
-        let pats = Pats::builder(store.clone())
-            .users(Arc::new(users.clone()))
-            .clock(clock.clone())
-            .settings(settings)
-            .scopes(catalog)
-            .build();
+        let directory: Arc<dyn UserDirectory> = Arc::new(users.clone());
+        let scopes = ScopeCatalog::default();
         Self {
-            pats,
+            pats: service(&store, &clock, &directory, settings, scopes),
             store,
             clock,
             users,
+            directory,
+            has_host: false,
             next_id: AtomicI64::new(1),
+        }
+    }
+
+    /// Adds the users of the host's own directory. Call it before [`TestPats::pats`]. The clock, the store and
+    /// the settings remain.
+    ///
+    /// [`TestPats::token`] and [`TestPats::administrator`] then take the keys of these users, and add none. A user
+    /// whom the test adds to [`TestPats::users`] comes before a user of the host with the same key;
+    /// [`TestPats::refused`] adds users with the keys `refused` and `inactive`.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use pat_tower::testing::TestPats;
+    /// # use pat_core::testing::TestDirectory;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let users = TestDirectory::default();
+    /// # users.add("7");
+    /// # users.add_administrator("8");
+    /// let test = TestPats::new().with_users(Arc::new(users)); // the host's directory
+    /// let (alice, root) = (test.token("7").await, test.administrator("8").await);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_users(self, directory: Arc<dyn UserDirectory>) -> Self {
+        let directory: Arc<dyn UserDirectory> = Arc::new(WithHost {
+            added: self.users.clone(),
+            host: directory,
+        });
+        Self {
+            directory,
+            has_host: true,
+            ..self
+        }
+        .rebuilt(None)
+    }
+
+    /// Sets the scopes that the host declares; none by default. Call it before [`TestPats::pats`]. The clock, the
+    /// store, the settings and the users remain.
+    #[must_use]
+    pub fn with_scopes(self, catalog: ScopeCatalog) -> Self {
+        self.rebuilt(Some(catalog))
+    }
+
+    /// Returns the same with another service, which has these scopes or those of the last one.
+    fn rebuilt(self, catalog: Option<ScopeCatalog>) -> Self {
+        let settings = self.pats.settings().clone();
+        let catalog = catalog.unwrap_or_else(|| self.pats.scope_catalog().clone());
+        Self {
+            pats: service(&self.store, &self.clock, &self.directory, settings, catalog),
+            ..self
         }
     }
 
@@ -116,7 +164,8 @@ impl TestPats {
     }
 
     /// Returns the users, whom a test can add, disable and delete. [`TestPats::token`] and
-    /// [`TestPats::administrator`] add users by themselves.
+    /// [`TestPats::administrator`] add users by themselves, unless the users are those of the host's directory
+    /// ([`TestPats::with_users`]).
     #[must_use]
     pub fn users(&self) -> &TestDirectory {
         &self.users
@@ -126,11 +175,11 @@ impl TestPats {
     /// user unless the directory knows the user already.
     ///
     /// # Panics
-    /// If `owner` is not a valid [`Owner`].
+    /// If `owner` is not a valid [`Owner`], or if the host's own directory ([`TestPats::with_users`]) does not know
+    /// the user.
     pub async fn token(&self, owner: &str) -> HeaderMap {
         let owner = self.user(owner).await;
-        let (plain, _) = self.insert(owner, self.pats.now(), 30, None).await;
-        bearer(plain.expose())
+        self.token_of(owner, None).await
     }
 
     /// Returns the headers of a request with a new token of this user that has these scopes, like
@@ -146,7 +195,7 @@ impl TestPats {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let scopes = ScopeCatalog::builder().scope("read", "Read reports").scope("export", "Export reports");
-    /// let test = TestPats::with_scopes(scopes.build()?);
+    /// let test = TestPats::new().with_scopes(scopes.build()?);
     /// let (router, scopes) = ScopedRouter::new()
     ///     .get("/reports", "read", async || "reports")
     ///     .into_parts();
@@ -162,21 +211,30 @@ impl TestPats {
     /// ```
     ///
     /// # Panics
-    /// If `owner` is not a valid [`Owner`], or `scopes` are not valid [`Scopes`].
+    /// As [`TestPats::token`] does, and if `scopes` are not valid [`Scopes`].
     pub async fn token_with_scopes(&self, owner: &str, scopes: &[&str]) -> HeaderMap {
         let owner = self.user(owner).await;
         let scopes = Scopes::new(scopes).expect("valid names of scopes");
-        let (plain, _) = self.insert(owner, self.pats.now(), 30, Some(scopes)).await;
-        bearer(plain.expose())
+        self.token_of(owner, Some(scopes)).await
     }
 
-    /// Returns the headers of a request with a new token of this administrator, like [`TestPats::token`].
+    /// Returns the headers of a request with a new token of this administrator, like [`TestPats::token`]. Makes the
+    /// user an administrator.
     ///
     /// # Panics
-    /// If `owner` is not a valid [`Owner`].
+    /// If `owner` is not a valid [`Owner`], or if for the host's own directory ([`TestPats::with_users`]) the user
+    /// is not an administrator.
     pub async fn administrator(&self, owner: &str) -> HeaderMap {
-        self.users.add_administrator(owner);
-        self.token(owner).await
+        if !self.has_host {
+            self.users.add_administrator(owner);
+        }
+        let key = self.user(owner).await;
+        let is_administrator = self.directory.is_administrator(&key).await;
+        assert!(
+            !matches!(is_administrator, Ok(false)),
+            "for the host's directory, the user {owner:?} is not an administrator; make the user one"
+        );
+        self.token_of(key, None).await
     }
 
     /// Returns the headers of a request that is refused for this reason.
@@ -184,7 +242,8 @@ impl TestPats {
     /// With [`Refusal::StoreDown`], the store is down until the next call of this method, of
     /// [`TestPats::token`] or of [`TestPats::administrator`].
     pub async fn refused(&self, refusal: Refusal) -> HeaderMap {
-        let owner = self.user("refused").await;
+        self.store.set_down(false);
+        let owner = self.added("refused").await;
         let now = self.pats.now();
         match refusal {
             Refusal::Missing => HeaderMap::new(),
@@ -201,13 +260,13 @@ impl TestPats {
                 bearer(plain.expose())
             }
             Refusal::OwnerInactive => {
-                let headers = self.token("inactive").await;
-                let owner = self.user("inactive").await;
+                let owner = self.added("inactive").await;
+                let headers = self.token_of(owner.clone(), None).await;
                 self.users.set_active(&owner, false);
                 headers
             }
             Refusal::StoreDown => {
-                let headers = self.token("refused").await;
+                let headers = self.token_of(owner, None).await;
                 self.store.set_down(true);
                 headers
             }
@@ -217,11 +276,31 @@ impl TestPats {
     /// Returns the key of this user, whom the directory then knows. Ends an outage of the store.
     async fn user(&self, key: &str) -> Owner {
         self.store.set_down(false);
+        if !self.has_host {
+            return self.added(key).await;
+        }
+        let owner = Owner::new(key).expect("an owner's key");
+        let found = self.directory.find(&owner).await;
+        assert!(
+            !matches!(found, Ok(None)),
+            "the host's directory does not know the user {key:?}; add the user to it, and pass the key with which \
+             the host's login creates the `Caller`"
+        );
+        owner
+    }
+
+    /// Returns the key of this user, whom the test then has added.
+    async fn added(&self, key: &str) -> Owner {
         let owner = Owner::new(key).expect("an owner's key");
         match self.users.find(&owner).await {
             Ok(None) => self.users.add(key),
             _ => owner,
         }
+    }
+
+    async fn token_of(&self, owner: Owner, scopes: Option<Scopes>) -> HeaderMap {
+        let (plain, _) = self.insert(owner, self.pats.now(), 30, scopes).await;
+        bearer(plain.expose())
     }
 
     /// Stores a token, without regard to the rules of creation, so that it may have expired.
@@ -252,6 +331,78 @@ impl TestPats {
     fn generate(&self) -> PlainToken {
         let format = self.pats.settings().issued_format().format();
         format.generate().expect("randomness")
+    }
+}
+
+fn service(
+    store: &Arc<MemoryStore>,
+    clock: &Arc<TestClock>,
+    directory: &Arc<dyn UserDirectory>,
+    settings: Settings,
+    scopes: ScopeCatalog,
+) -> Pats {
+    Pats::builder(store.clone())
+        .users(directory.clone())
+        .clock(clock.clone())
+        .settings(settings)
+        .scopes(scopes)
+        .build()
+}
+
+/// The users that a test has added, and those of the host whose keys differ.
+#[derive(Debug)]
+struct WithHost {
+    added: TestDirectory,
+    host: Arc<dyn UserDirectory>,
+}
+
+#[async_trait]
+impl UserDirectory for WithHost {
+    async fn find(&self, owner: &Owner) -> Result<Option<User>, BoxError> {
+        match self.added.find(owner).await? {
+            Some(user) => Ok(Some(user)),
+            None => self.host.find(owner).await,
+        }
+    }
+
+    async fn is_administrator(&self, owner: &Owner) -> Result<bool, BoxError> {
+        match self.added.find(owner).await? {
+            Some(_) => self.added.is_administrator(owner).await,
+            None => self.host.is_administrator(owner).await,
+        }
+    }
+
+    async fn search(&self, contains: &str, limit: usize) -> Result<Vec<User>, BoxError> {
+        let mut found = self.added.search(contains, limit).await?;
+        for user in self.host.search(contains, limit).await? {
+            if self.added.find(&user.owner).await?.is_none() {
+                found.push(user);
+            }
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    async fn profiles(&self, owners: &[Owner]) -> Result<Vec<User>, BoxError> {
+        let mut users = self.added.profiles(owners).await?;
+        let is_added = |owner: &&Owner| users.iter().any(|user| user.owner == **owner);
+        let others = owners.iter().filter(|owner| !is_added(owner));
+        let others: Vec<_> = others.cloned().collect();
+        if !others.is_empty() {
+            users.extend(self.host.profiles(&others).await?);
+        }
+        Ok(users)
+    }
+
+    async fn allowed_scopes(
+        &self,
+        owner: &Owner,
+        catalog: &ScopeCatalog,
+    ) -> Result<AllowedScopes, BoxError> {
+        match self.added.find(owner).await? {
+            Some(_) => self.added.allowed_scopes(owner, catalog).await,
+            None => self.host.allowed_scopes(owner, catalog).await,
+        }
     }
 }
 
@@ -338,4 +489,52 @@ where
 fn bearer(token: &str) -> HeaderMap {
     let value = HeaderValue::try_from(format!("Bearer {token}")).expect("visible characters");
     HeaderMap::from_iter([(AUTHORIZATION, value)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A host of one user, who may create no tokens.
+    #[derive(Debug)]
+    struct Host;
+
+    #[async_trait]
+    impl UserDirectory for Host {
+        async fn find(&self, owner: &Owner) -> Result<Option<User>, BoxError> {
+            let is_known = owner.as_str() == "7";
+            Ok(is_known.then(|| User::new(owner.clone(), "alice", "Alice", true)))
+        }
+
+        async fn is_administrator(&self, _: &Owner) -> Result<bool, BoxError> {
+            Ok(false)
+        }
+
+        async fn search(&self, _: &str, _: usize) -> Result<Vec<User>, BoxError> {
+            Ok(Vec::new())
+        }
+
+        async fn allowed_scopes(
+            &self,
+            _: &Owner,
+            catalog: &ScopeCatalog,
+        ) -> Result<AllowedScopes, BoxError> {
+            Ok(AllowedScopes::only(catalog.set::<&str>([])?))
+        }
+    }
+
+    #[tokio::test]
+    async fn the_host_restricts_the_scopes_of_its_users_alone() {
+        let test = TestPats::new().with_users(Arc::new(Host));
+        let added = test.users().add("8");
+        let catalog = ScopeCatalog::default();
+        for (owner, unrestricted) in [(Owner::new("7").expect("a key"), false), (added, true)] {
+            let allowed = test.directory.allowed_scopes(&owner, &catalog).await;
+            assert_eq!(
+                allowed.expect("scopes").unrestricted,
+                unrestricted,
+                "{owner}"
+            );
+        }
+    }
 }

@@ -276,4 +276,10 @@ pub(super) async fn the_owners_of_found_tokens_are_named_before_revocation() {
     let page = ask("many").await;
     assert_eq!(page.matches("One of many").count(), 5);
     assert!(page.contains("<bdi>…</bdi>"));
+    // A whole user name means this user alone, in any letter case.
+    let users = [("zoë", "Zoë Ångström"), ("zoë2", "Second")];
+    server.users.add(&users).await.expect("users");
+    let path = "/admin/tokens/revoke?what=found&status=ACTIVE&owner=ZO%C3%8B";
+    let page = admin.get(&server, path).await.body;
+    assert!(page.contains("Zoë Ångström") && !page.contains("Second"));
 }

@@ -1,5 +1,6 @@
 //! Implementations of the ports outside of `pat-core`: the examples, and what hosts write.
 
+mod directory;
 mod file_store;
 mod webhook;
 
@@ -7,9 +8,10 @@ use std::sync::Arc;
 
 use libtest_mimic::Trial;
 use pat_core::format::{AtlassianFormat, RandomnessError, TokenFormat};
-use pat_core::testing::{check_directory, check_format, check_notifier};
+use pat_core::testing::{DirectoryUsers, check_directory, check_format, check_notifier};
 use pat_core::{CreatedToken, MemoryStore, Pats, PlainToken, TokenRequest};
 use pat_example_server::DemoUsers;
+use pat_harness::database::{AnyDatabase, trials_on_all};
 use pat_harness::node::alice;
 use pat_harness::trial;
 
@@ -17,9 +19,10 @@ use crate::stores::owner;
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = file_store::trials();
+    trials.extend(directory::trials());
     trials.extend(webhook::trials());
+    trials.extend(trials_on_all(demo_users_keep_the_contract));
     trials.extend([
-        trial(demo_users_keep_the_contract),
         trial(format_of_the_host_works),
         trial(mailers_keep_the_contract),
     ]);
@@ -32,11 +35,29 @@ async fn create(pats: &Pats) -> CreatedToken {
     created.expect("create")
 }
 
-async fn demo_users_keep_the_contract() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let url = format!("sqlite:{}?mode=rwc", folder.path().join("pat.db").display());
-    let users = DemoUsers::open(&url).await.expect("users");
-    check_directory(&users, &owner("alice"), &owner("nobody")).await;
+async fn demo_users_keep_the_contract(database: AnyDatabase) {
+    // As the example server does: the tables of the store come first.
+    database.make().await;
+    let users = DemoUsers::open(&database.url()).await.expect("users");
+    let more = [("zoë_a", "Zoë Ångström")];
+    users.add(&more).await.expect("a user");
+    users
+        .set_active(&owner("bob"), false)
+        .await
+        .expect("a change");
+    let mut keys = DirectoryUsers {
+        active: "zoë_a",
+        administrator: Some("admin"),
+        disabled: Some("bob"),
+        unknown: "nobody",
+    };
+    check_directory(&users, keys).await;
+    users
+        .set_active(&owner("admin"), false)
+        .await
+        .expect("a change");
+    (keys.administrator, keys.disabled) = (None, Some("admin"));
+    check_directory(&users, keys).await;
 }
 
 async fn mailers_keep_the_contract() {

@@ -272,7 +272,7 @@ impl EventKind {
 /// ```
 /// use std::sync::Arc;
 ///
-/// use async_trait::async_trait;
+/// use pat_core::async_trait;
 /// use pat_core::event::{Event, EventSink};
 /// use pat_core::{BoxError, MemoryStore, Pats};
 ///

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::ANSWER_TIMEOUT;
 use super::lease::{Interrupted, LeasedRun};
 use crate::clock::Moment;
+use crate::directory::MAX_PROFILES;
 use crate::error::Unavailable;
 use crate::event::EventKind;
 use crate::store::{ListedOwner, MissingOwners, Prune, Pruned, Purge, RevocationScope, StoreError};
@@ -12,6 +13,8 @@ use crate::token::Owner;
 
 /// How many rows one transaction deletes: few enough that authentication does not wait for it.
 const BATCH: u32 = 500;
+/// The owners of a page are looked up in the directory at once.
+const _: () = assert!(BATCH as usize <= MAX_PROFILES);
 /// The shortest and the longest pause between two such transactions.
 const GAPS: RangeInclusive<Duration> = Duration::from_millis(20)..=Duration::from_secs(1);
 /// How long entries of the change feed are kept. A node that was away for longer invalidates its whole

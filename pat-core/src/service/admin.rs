@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Family, Pats, RevokedCount};
 use crate::caller::Caller;
 use crate::context::Context;
-use crate::directory::User;
+use crate::directory::{MAX_PROFILES, User};
 use crate::error::AdminError;
 use crate::event::Event;
 use crate::scope::TOKENS_ADMIN;
@@ -317,11 +317,15 @@ impl Administration<'_> {
     pub async fn owners_of(&self, tokens: &[Token]) -> Result<Vec<User>, AdminError> {
         let owners: BTreeSet<_> = tokens.iter().map(|token| &token.owner).collect();
         let owners: Vec<_> = owners.into_iter().cloned().collect();
-        let known = self
-            .context()
-            .ask_directory(SEARCH_TIMEOUT, self.context().directory.profiles(&owners))
-            .await?;
-        let known = known.into_iter();
+        let profiles = async {
+            let mut users = Vec::with_capacity(owners.len());
+            for owners in owners.chunks(MAX_PROFILES) {
+                users.extend(self.context().directory.profiles(owners).await?);
+            }
+            Ok(users)
+        };
+        let known = self.context().ask_directory(SEARCH_TIMEOUT, profiles);
+        let known = known.await?.into_iter();
         let known: HashMap<_, _> = known.map(|user| (user.owner.clone(), user)).collect();
         let user = |token: &Token| match known.get(&token.owner) {
             Some(user) => user.clone(),
@@ -340,6 +344,10 @@ impl Administration<'_> {
         contains: &str,
         limit: usize,
     ) -> Result<Vec<User>, AdminError> {
+        // PostgreSQL refuses a text with NUL, and no text of a user has one.
+        if contains.contains('\0') {
+            return Ok(Vec::new());
+        }
         let found = self.context().directory.search(contains, limit);
         let mut users = self.context().ask_directory(SEARCH_TIMEOUT, found).await?;
         users.truncate(limit);
@@ -366,5 +374,98 @@ fn placeholder(owner: &Owner) -> User {
         full_name: owner.to_string(),
         email: None,
         is_active: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use async_trait::async_trait;
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::directory::UserDirectory;
+    use crate::error::BoxError;
+    use crate::memory::MemoryStore;
+    use crate::store::NewToken;
+    use crate::token::TokenDigest;
+
+    /// Knows every owner, and keeps the number of keys of each look-up and the text of each search.
+    #[derive(Debug, Default)]
+    struct Recorder {
+        profiles: Mutex<Vec<usize>>,
+        searches: Mutex<Vec<String>>,
+    }
+
+    #[async_trait]
+    impl UserDirectory for Recorder {
+        async fn find(&self, owner: &Owner) -> Result<Option<User>, BoxError> {
+            Ok(Some(User::new(owner.clone(), "user", "User", true)))
+        }
+
+        async fn is_administrator(&self, _: &Owner) -> Result<bool, BoxError> {
+            Ok(true)
+        }
+
+        async fn search(&self, contains: &str, _: usize) -> Result<Vec<User>, BoxError> {
+            self.searches.lock().expect("a lock").push(contains.into());
+            Ok(Vec::new())
+        }
+
+        async fn profiles(&self, owners: &[Owner]) -> Result<Vec<User>, BoxError> {
+            self.profiles.lock().expect("a lock").push(owners.len());
+            let users = owners.iter().cloned();
+            Ok(users
+                .map(|owner| User::new(owner, "user", "User", true))
+                .collect())
+        }
+    }
+
+    fn administration(directory: &Arc<Recorder>) -> Administration<'static> {
+        let pats = Pats::builder(Arc::new(MemoryStore::default()));
+        Administration {
+            pats: pats.users(directory.clone()).build(),
+            by: Cow::Owned(Owner::new("root").expect("a key")),
+        }
+    }
+
+    fn token(number: i64, owner: &str) -> Token {
+        let id = TokenId::new(number).expect("an ID");
+        let digest = TokenDigest::of(&number.to_le_bytes());
+        let owner = Owner::new(owner).expect("a key");
+        NewToken::new(id, digest, owner, "ci", Timestamp::UNIX_EPOCH).into_token()
+    }
+
+    #[tokio::test]
+    async fn the_directory_is_asked_for_1_to_500_owners_at_once() {
+        for (owners, expected) in [
+            (0, &[][..]),
+            (1, &[1]),
+            (500, &[500]),
+            (1_001, &[500, 500, 1]),
+        ] {
+            let directory = Arc::<Recorder>::default();
+            // Two tokens of each owner.
+            let tokens = (0..2 * owners).map(|n| token(n, &format!("user-{}", n % owners)));
+            let tokens: Vec<_> = tokens.collect();
+            let users = administration(&directory).owners_of(&tokens).await;
+            let users = users.expect("users");
+            assert!(users.iter().all(|user| user.is_active));
+            let names = users.iter().map(|user| &user.owner);
+            assert!(names.eq(tokens.iter().map(|token| &token.owner)));
+            assert_eq!(*directory.profiles.lock().expect("a lock"), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_text_with_nul_is_not_searched() {
+        let directory = Arc::<Recorder>::default();
+        let administration = administration(&directory);
+        for contains in ["a\0b", "ab"] {
+            let found = administration.search_users(contains, 10).await;
+            assert_eq!(found.expect("users"), []);
+        }
+        assert_eq!(*directory.searches.lock().expect("a lock"), ["ab"]);
     }
 }

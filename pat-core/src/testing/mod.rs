@@ -4,6 +4,7 @@
 pub mod audit;
 mod case;
 mod clock;
+mod directory;
 mod features;
 pub mod jobs;
 mod plugins;
@@ -12,7 +13,8 @@ pub mod store;
 
 pub use self::case::Case;
 pub use self::clock::TestClock;
+pub use self::directory::{DirectoryUsers, check_directory};
 pub use self::features::need_feature;
 pub use self::plugins::{
-    RecordingNotifier, RecordingSink, TestDirectory, check_directory, check_format, check_notifier,
+    RecordingNotifier, RecordingSink, TestDirectory, check_format, check_notifier,
 };

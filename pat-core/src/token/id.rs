@@ -136,6 +136,9 @@ impl IdSource {
 /// A key must identify one user forever. If a host gives a deleted user's key to another user, that
 /// user gets the tokens too.
 ///
+/// Keys are compared byte by byte: `7` and `07`, or `alice` and `Alice`, are the keys of two users.
+/// [`Owner::parse`] reads a key that is a number or a UUID.
+///
 /// `Display`, `FromStr` and serde use the key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -158,6 +161,23 @@ impl Owner {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Parses the key as a `T`, such as the number or UUID of a row. Returns `None` if the key is not the text
+    /// that `T` displays: `007`, `+7` and `alice` are not the key of the user with the number 7.
+    ///
+    /// ```
+    /// use pat_core::Owner;
+    ///
+    /// let owner = Owner::new(7.to_string())?;
+    /// assert_eq!(owner.parse::<i64>(), Some(7));
+    /// assert_eq!(Owner::new("007")?.parse::<i64>(), None);
+    /// # Ok::<(), pat_core::InvalidOwner>(())
+    /// ```
+    #[must_use]
+    pub fn parse<T: FromStr + fmt::Display>(&self) -> Option<T> {
+        let value = self.0.parse::<T>().ok()?;
+        (value.to_string() == *self.0).then_some(value)
     }
 }
 
@@ -255,5 +275,25 @@ mod tests {
             assert_eq!(Owner::new(bad), Err(InvalidOwner));
         }
         assert_eq!(Owner::new("x".repeat(256)), Err(InvalidOwner));
+    }
+
+    #[test]
+    fn only_the_canonical_text_of_a_number_is_its_key() {
+        let parse = |key: &str| Owner::new(key).expect("a key").parse::<i64>();
+        for number in [0, 7, -7, i64::MAX, i64::MIN] {
+            assert_eq!(parse(&number.to_string()), Some(number));
+        }
+        for key in [
+            "007",
+            "+7",
+            "-0",
+            " 7",
+            "7 ",
+            "7.0",
+            "alice",
+            "9223372036854775808",
+        ] {
+            assert_eq!(parse(key), None, "{key}");
+        }
     }
 }

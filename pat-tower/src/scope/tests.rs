@@ -231,7 +231,7 @@ async fn check(tree: &Tree, requests: &[(&'static str, String)]) {
         .fold(ScopeCatalog::builder(), |catalog, name| {
             catalog.scope(name, "Something")
         });
-    let test = TestPats::with_scopes(catalog.build().expect("a catalog"));
+    let test = TestPats::new().with_scopes(catalog.build().expect("a catalog"));
     let mut handlers = Handlers::default();
     let (router, map) = build(tree, "", true, &mut handlers).into_parts();
     let layer = PatLayer::required(test.pats()).with_scope_map(map);

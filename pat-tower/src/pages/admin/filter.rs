@@ -5,6 +5,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use pat_core::search::{DateRange, Filter, Sort, SortKey};
+use pat_core::text::fold_case;
 use pat_core::{Administration, Owner, TokenStatus, User};
 
 use crate::pages::fields::Fields;
@@ -157,9 +158,9 @@ impl FilterForm {
         let wanted = self.get("owner").trim();
         let found = admin.search_users(wanted, MAX_OWNERS).await;
         let mut users = found.map_err(|error| page.not_administered(&error))?;
-        let is_exact = |user: &User| {
-            user.username.eq_ignore_ascii_case(wanted) || user.owner.as_str() == wanted
-        };
+        let folded = fold_case(wanted);
+        let is_exact =
+            |user: &User| fold_case(&user.username) == folded || user.owner.as_str() == wanted;
         if users.iter().any(is_exact) {
             users.retain(is_exact);
         }
