@@ -333,32 +333,7 @@ pub(super) async fn a_router_that_is_nested_with_its_map_is_closed() {
     }
 }
 
-pub(super) async fn contradictions_of_the_map_are_errors_at_the_start() {
-    async fn panics(build: impl FnOnce() -> Router + Send + 'static) -> bool {
-        tokio::task::spawn_blocking(build).await.is_err()
-    }
-    let any = || ScopedRouter::new().any("/x", "write", say!("any"));
-    assert!(panics(move || any().into_parts().0.route("/x", get(say!("plain")))).await);
-    assert!(
-        panics(move || any()
-            .into_parts()
-            .0
-            .route("/x", routing::any(say!("plain"))))
-        .await
-    );
-    assert!(panics(move || any().get("/x", "read", say!("get")).into_parts().0).await);
-    let get_x = || ScopedRouter::new().get("/x", "read", say!("get"));
-    assert!(panics(move || get_x().get("/x", "read", say!("get")).into_parts().0).await);
-    assert!(panics(move || get_x().merge(get_x()).into_parts().0).await);
-    assert!(
-        panics(move || get_x()
-            .declare("/x", MethodFilter::GET, "read")
-            .into_parts()
-            .0)
-        .await
-    );
-    assert!(!panics(move || get_x().any("/x", "write", say!("any")).into_parts().0).await);
-
+pub(super) async fn a_name_that_is_not_declared_is_an_error_at_the_start() {
     let test = test_pats();
     let misspelt = ScopedRouter::<()>::new().get("/x", "wirte", say!("x"));
     let nested = ScopedRouter::new().nest("/y", misspelt.clone());
@@ -370,7 +345,10 @@ pub(super) async fn contradictions_of_the_map_are_errors_at_the_start() {
         let error = PatLayer::required(test.pats()).with_scope_map(map);
         assert_eq!(error.expect_err("an error").name, "wirte");
     }
-    // What a router has that was built elsewhere can be declared, too.
+}
+
+pub(super) async fn routes_of_a_router_that_was_built_elsewhere_can_be_declared() {
+    let test = test_pats();
     let built = Router::new().route("/x", get(say!("x")).post(say!("post")));
     let (router, map) = ScopedRouter::from(built)
         .declare("/x", MethodFilter::GET, "read")
