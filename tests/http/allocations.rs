@@ -5,20 +5,26 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use axum::Extension;
+use axum::extract::MatchedPath;
 use bytes::Bytes;
 use http::{Request, Response, header};
 use http_body::Body;
 use http_body_util::Full;
 use libtest_mimic::Trial;
+use pat_core::scope::ScopeCatalog;
 use pat_core::{Caller, MemoryStore, Pats, Settings, TokenRequest};
 use pat_harness::fault_store::FaultStore;
 use pat_harness::{blocking_trial, trial};
+use pat_tower::scope::{Need, ScopeMap, ScopedRouter};
+use pat_tower::testing::TestPats;
 use pat_tower::{Pat, PatLayer, PatService, UntilInvalidLayer};
-use tower::{Layer, Service};
+use tower::{Layer, Service, ServiceExt as _};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial(a_cache_hit_allocates_only_its_extension_slot),
+        trial(scopes_allocate_nothing),
         trial(a_body_of_one_frame_is_not_watched),
         blocking_trial(a_cached_token_takes_little_memory),
     ]
@@ -72,6 +78,50 @@ async fn a_cache_hit_allocates_only_its_extension_slot() {
             assert_allocations(&mut service, request, with_slot + with_header, &what);
         }
     }
+}
+
+/// A token with scopes costs what one without them costs, whatever the scope map.
+async fn scopes_allocate_nothing() {
+    let scopes = ScopeCatalog::builder().scope("read", "Read").build();
+    let test = TestPats::with_scopes(scopes.expect("a catalog"));
+    let bearer = test.token_with_scopes("alice", &["read"]).await["authorization"].clone();
+    let token = &bearer.as_bytes()["Bearer ".len()..];
+    let cached = test.pats().authenticate(token).await;
+    cached.expect("in the cache now");
+    let (router, routes) = (0..200)
+        .fold(ScopedRouter::new(), |router, number| {
+            router.get(&format!("/reports/{number}/{{id}}"), "read", matched_path)
+        })
+        .into_parts();
+    let request = Request::get("/reports/150/5").body(String::new());
+    let Ok(response) = router.oneshot(request.expect("a request")).await;
+    let matched = response.into_parts().0.extensions.remove::<MatchedPath>();
+    let matched = matched.expect("a matched path");
+    let read = test.pats().scope_catalog().set(["read"]).expect("declared");
+    let undeclared = ScopeMap::by(|_| Need::Undeclared);
+    for (what, map) in [
+        ("by method", ScopeMap::by_method("read", "read")),
+        ("by function", ScopeMap::by(move |_| Need::Scopes(read))),
+        ("by route", routes.clone()),
+        ("by both", undeclared.or(routes)),
+    ] {
+        let layer = PatLayer::required(test.pats()).with_scope_map(map);
+        let mut service = layer.expect("declared scopes").layer(Inner);
+        let request = || {
+            let request = Request::get("/reports/150/5?x=y")
+                .header(header::AUTHORIZATION, &bearer)
+                .header(header::CONNECTION, "keep-alive")
+                .extension(matched.clone());
+            request.body(()).expect("a request")
+        };
+        // The slot, and three for the headers of the answer.
+        assert_allocations(&mut service, request, 4, what);
+    }
+}
+
+/// Returns the pattern of its route in the extensions of the response.
+async fn matched_path(matched: MatchedPath) -> Extension<MatchedPath> {
+    Extension(matched)
 }
 
 /// `UntilInvalidLayer` costs an allocation only where a response goes on after its first frame.

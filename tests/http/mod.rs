@@ -14,6 +14,7 @@ mod openapi;
 mod probing;
 mod properties;
 mod requests;
+mod scopes;
 mod secrets;
 mod sessions;
 mod stacks;
@@ -38,6 +39,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         probing::trials(),
         properties::trials(),
         requests::trials(),
+        scopes::trials(),
         secrets::trials(),
         sessions::trials(),
         stacks::trials(),

@@ -279,3 +279,62 @@ impl<S> From<Router<S>> for ScopedRouter<S> {
         Self { router, declared }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use axum::routing::{any, get};
+
+    use super::*;
+
+    fn handler() -> impl Handler<((),), ()> {
+        async || "a response"
+    }
+
+    #[test]
+    fn a_route_that_contradicts_an_earlier_one_panics() {
+        let get_x = || ScopedRouter::<()>::new().get("/x", "read", handler());
+        let any_x = || ScopedRouter::<()>::new().any("/x", "write", handler());
+        let plain = |router: ScopedRouter, route| router.into_parts().0.route("/x", route);
+        for (build, panics) in [
+            // What axum alone would add to the route for any method, whose scopes it would then have.
+            (
+                &(|| plain(any_x(), get(handler()))) as &dyn Fn() -> Router,
+                true,
+            ),
+            (&|| plain(any_x(), any(handler())), true),
+            (
+                &|| plain(any_x().with_state(()), get(handler()).head(handler())),
+                true,
+            ),
+            (&|| plain(get_x(), any(handler())), false),
+            (
+                &|| any_x().get("/x", "read", handler()).into_parts().0,
+                true,
+            ),
+            (
+                &|| get_x().any("/x", "write", handler()).into_parts().0,
+                false,
+            ),
+            (
+                &|| get_x().get("/x", "read", handler()).into_parts().0,
+                true,
+            ),
+            (&|| get_x().merge(get_x()).into_parts().0, true),
+            (&|| get_x().nest("/y", get_x()).into_parts().0, false),
+            (
+                &|| {
+                    get_x()
+                        .declare("/x", MethodFilter::GET, "read")
+                        .into_parts()
+                        .0
+                },
+                true,
+            ),
+        ] {
+            let built = catch_unwind(std::panic::AssertUnwindSafe(build));
+            assert_eq!(built.is_err(), panics);
+        }
+    }
+}

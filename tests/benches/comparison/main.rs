@@ -16,6 +16,7 @@ mod peers;
 #[path = "../plot.rs"]
 mod plot;
 mod report;
+mod scopes;
 
 use pat_benches::turns;
 
@@ -34,6 +35,7 @@ fn main() {
     let rounds = std::env::var("PAT_BENCH_ROUNDS");
     let rounds = rounds.map_or(101, |rounds| rounds.parse().expect("a number of rounds"));
     let mut stacks = ours::stacks();
+    stacks.extend(scopes::stacks());
     stacks.extend(peers::stacks());
     let only = std::env::var("PAT_BENCH_ONLY").ok();
     if let Some(only) = &only {

@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use axum::extract::MatchedPath;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use http_body_util::Full;
@@ -127,6 +128,8 @@ pub(crate) struct Requests {
     name: header::HeaderName,
     values: Vec<HeaderValue>,
     choice: Choice,
+    /// Routes that the requests have matched, one each, if they are to have one; and other headers.
+    routes: Option<(Arc<[MatchedPath]>, Choice)>,
 }
 
 impl Requests {
@@ -141,7 +144,14 @@ impl Requests {
             name,
             values: texts.map(|text| value(text.as_ref())).collect(),
             choice: Choice::new(keys),
+            routes: None,
         }
+    }
+
+    /// With one of these routes each, and the other headers that a client sends.
+    pub(crate) fn with_routes(self, routes: Arc<[MatchedPath]>, keys: Keys) -> Self {
+        let routes = Some((routes, Choice::new(keys)));
+        Self { routes, ..self }
     }
 
     pub(crate) fn bearers(tokens: &[String], keys: Keys) -> Self {
@@ -152,10 +162,19 @@ impl Requests {
     pub(crate) fn next(&mut self) -> Request<()> {
         let index = self.choice.next(self.values.len());
         let value = self.values[index].clone();
-        Request::builder()
-            .header(&self.name, value)
-            .body(())
-            .expect("a request")
+        let mut request = Request::builder().header(&self.name, value);
+        if let Some((routes, choice)) = &mut self.routes {
+            let fixed = HeaderValue::from_static;
+            request = request
+                .uri("/rest/api/latest/project-5/issue/5?fields=summary")
+                .header(header::HOST, fixed("localhost:8080"))
+                .header(header::USER_AGENT, fixed("curl/8.14.1"))
+                .header(header::ACCEPT, fixed("*/*"))
+                .header(header::ACCEPT_ENCODING, fixed("gzip"))
+                .header("x-request-id", fixed("5e0b0c1f"))
+                .extension(routes[choice.next(routes.len())].clone());
+        }
+        request.body(()).expect("a request")
     }
 }
 
