@@ -1,5 +1,5 @@
 //! Helpers for tests of a host's own handlers: tokens, an administrator, every refusal, and a clock that the
-//! test advances. Needs the feature `testing`.
+//! test advances; and a suite for sessions of the host's own ([`SessionCheck`]). Needs the feature `testing`.
 //!
 //! A test builds the host's router with the service of a [`TestPats`], in place of the service on a database:
 //!

@@ -47,6 +47,7 @@ enum Flaw {
     LeavesTheId,
     LeavesTheUser,
     RemovesTheSession,
+    EndsNothing,
     EndsAllSessions,
     EndsAnotherSession,
     ReturnsAFutureWithoutASession,
@@ -92,6 +93,7 @@ impl SessionTable {
         match self.flaw {
             Some(Flaw::Panics) => panic!("as planned"),
             Some(Flaw::FailsAlways) => return Err("as planned".into()),
+            Some(Flaw::EndsNothing) => return Ok(()),
             Some(Flaw::EndsAllSessions) => users.clear(),
             Some(Flaw::EndsAnotherSession) => users.retain(|other, _| other == id),
             Some(Flaw::EndsAlthoughItFails) => drop(users.remove(id)),
@@ -283,6 +285,7 @@ async fn each_flaw_of_an_invalidator_fails_the_check() {
         (Flaw::LeavesTheUser, sees_none),
         (Flaw::Forgets, ends),
         (Flaw::RemovesTheSession, "the session alone"),
+        (Flaw::EndsNothing, "the session has ended"),
         (Flaw::EndsAllSessions, "another session is not ended"),
         (Flaw::EndsAnotherSession, "another session is not ended"),
         (Flaw::ReturnsAFutureWithoutASession, none),
