@@ -55,7 +55,15 @@ impl<S> SessionCheck<S> {
             shows: shows.to_owned(),
         }
     }
+}
 
+impl<S, B> SessionCheck<S>
+where
+    S: Service<Request<String>, Response = Response<B>> + Clone,
+    S::Error: Debug,
+    B: Body,
+    B::Error: Debug,
+{
     /// Checks that a request with a token
     ///
     /// - shows a handler no session, whether or not one came with it, and lets a handler start none;
@@ -67,12 +75,7 @@ impl<S> SessionCheck<S> {
     ///
     /// # Panics
     /// If the invalidator or the stack breaks one of these rules. The message names the rule.
-    pub async fn run<B>(&self)
-    where
-        S: Service<Request<String>, Response = Response<B>> + Clone,
-        S::Error: Debug,
-        B: Body<Error: Debug>,
-    {
+    pub async fn run(&self) {
         let without_layer = self.recorder.invalidator.detach(&mut Extensions::new());
         assert!(
             without_layer.is_err(),
@@ -137,12 +140,7 @@ impl<S> SessionCheck<S> {
     ///
     /// # Panics
     /// If the invalidator or the stack breaks one of these rules. The message names the rule.
-    pub async fn run_with_failing_store<B>(&self, set_failing: impl Fn(bool))
-    where
-        S: Service<Request<String>, Response = Response<B>> + Clone,
-        S::Error: Debug,
-        B: Body<Error: Debug>,
-    {
+    pub async fn run_with_failing_store(&self, set_failing: impl Fn(bool)) {
         let token = self.test.token("owner").await;
         let anonymous = self.anonymous(&token).await;
         let session = self.start().await;
@@ -172,12 +170,7 @@ impl<S> SessionCheck<S> {
     }
 
     /// Returns what a request shows that has no session, with or without a token.
-    async fn anonymous<B>(&self, token: &HeaderMap) -> Shown
-    where
-        S: Service<Request<String>, Response = Response<B>> + Clone,
-        S::Error: Debug,
-        B: Body<Error: Debug>,
-    {
+    async fn anonymous(&self, token: &HeaderMap) -> Shown {
         let none = Cookies::default();
         let anonymous = self.shown(&HeaderMap::new(), &none).await;
         let (by_token, response) = self.show(token, &none).await;
@@ -201,12 +194,7 @@ impl<S> SessionCheck<S> {
     }
 
     /// Checks that a token ends this session.
-    async fn ends<B>(&self, token: &HeaderMap, session: &Cookies, anonymous: &Shown)
-    where
-        S: Service<Request<String>, Response = Response<B>> + Clone,
-        S::Error: Debug,
-        B: Body<Error: Debug>,
-    {
+    async fn ends(&self, token: &HeaderMap, session: &Cookies, anonymous: &Shown) {
         let (shown, response) = self.show(token, session).await;
         assert_eq!(
             shown, *anonymous,
@@ -226,11 +214,7 @@ impl<S> SessionCheck<S> {
     }
 
     /// Starts a session. Returns its cookies.
-    async fn start<B>(&self) -> Cookies
-    where
-        S: Service<Request<String>, Response = Response<B>> + Clone,
-        S::Error: Debug,
-    {
+    async fn start(&self) -> Cookies {
         let none = Cookies::default();
         let response = self.send_sign_in(&HeaderMap::new(), &none).await;
         let session = none.with(&response);
@@ -242,31 +226,17 @@ impl<S> SessionCheck<S> {
         session
     }
 
-    async fn send_sign_in<B>(&self, headers: &HeaderMap, cookies: &Cookies) -> Response<B>
-    where
-        S: Service<Request<String>, Response = Response<B>> + Clone,
-        S::Error: Debug,
-    {
+    async fn send_sign_in(&self, headers: &HeaderMap, cookies: &Cookies) -> Response<B> {
         let mut request = self.sign_in.clone();
         request.headers_mut().extend(cookies.on(headers));
         send(&self.app, request).await
     }
 
-    async fn shown<B>(&self, headers: &HeaderMap, cookies: &Cookies) -> Shown
-    where
-        S: Service<Request<String>, Response = Response<B>> + Clone,
-        S::Error: Debug,
-        B: Body<Error: Debug>,
-    {
+    async fn shown(&self, headers: &HeaderMap, cookies: &Cookies) -> Shown {
         self.show(headers, cookies).await.0
     }
 
-    async fn show<B>(&self, headers: &HeaderMap, cookies: &Cookies) -> (Shown, Response<()>)
-    where
-        S: Service<Request<String>, Response = Response<B>> + Clone,
-        S::Error: Debug,
-        B: Body<Error: Debug>,
-    {
+    async fn show(&self, headers: &HeaderMap, cookies: &Cookies) -> (Shown, Response<()>) {
         let response = super::get(&self.app, &self.shows, &cookies.on(headers)).await;
         let (head, body) = response.into_parts();
         let body = pin!(body).collect().await.expect("a complete body");
