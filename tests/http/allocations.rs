@@ -83,7 +83,7 @@ async fn a_cache_hit_allocates_only_its_extension_slot() {
 /// A token with scopes costs what one without them costs, whatever the scope map.
 async fn scopes_allocate_nothing() {
     let scopes = ScopeCatalog::builder().scope("read", "Read").build();
-    let test = TestPats::with_scopes(scopes.expect("a catalog"));
+    let test = TestPats::new().with_scopes(scopes.expect("a catalog"));
     let bearer = test.token_with_scopes("alice", &["read"]).await["authorization"].clone();
     let token = &bearer.as_bytes()["Bearer ".len()..];
     let cached = test.pats().authenticate(token).await;

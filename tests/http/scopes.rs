@@ -58,7 +58,7 @@ fn catalog() -> ScopeCatalog {
 }
 
 fn test_pats() -> TestPats {
-    TestPats::with_scopes(catalog())
+    TestPats::new().with_scopes(catalog())
 }
 
 async fn ask<S>(app: &S, method: &str, uri: &str, headers: &HeaderMap) -> Response<Body>
