@@ -12,7 +12,7 @@ use crate::http::cursor::PageCursor;
 use crate::pages::fields::Fields;
 use crate::pages::headers::connecting;
 use crate::pages::messages::Text;
-use crate::pages::page::{Badge, Page, Time, show};
+use crate::pages::page::{Badge, FEW_SCOPES, Page, ScopeList, Time, show};
 use crate::pages::user::outlived;
 
 /// How many tokens a page of the list has.
@@ -74,6 +74,7 @@ struct Column {
 #[derive(Default)]
 struct Found {
     rows: Vec<Row>,
+    shows_scopes: bool,
     /// Whether there is one that can be selected.
     is_selectable: bool,
     count_label: String,
@@ -98,6 +99,7 @@ struct Row {
     name: String,
     owner: User,
     badge: Badge,
+    scopes: ScopeList,
     created: Time,
     last_used: Option<Time>,
     expires: Option<Time>,
@@ -112,6 +114,7 @@ impl Row {
         Self {
             id: token.id.get(),
             badge: page.badge(page.pats().status(&token)),
+            scopes: page.scopes(token.scopes.as_ref(), FEW_SCOPES),
             created: page.time(token.created_at),
             last_used: token.last_used_at.map(|at| page.time(at)),
             expires: token.expires_at.map(|at| page.time(at)),
@@ -199,6 +202,7 @@ async fn find(
         found_selected: page.t(Text::FoundSelected(revocable)).into_owned(),
     });
     let is_selectable = found.tokens.iter().any(|token| token.revoked_at.is_none());
+    let shows_scopes = page.shows_scopes(&found.tokens);
     let rows = found.tokens.into_iter().zip(owners);
     let (key, order) = names_of(sort);
     let sorted = [("sort", key), ("order", order)];
@@ -210,6 +214,7 @@ async fn find(
         rows: rows
             .map(|(token, owner)| Row::new(page, form, token, owner))
             .collect(),
+        shows_scopes,
         is_selectable,
         count_label: page.t(Text::Found(count)).into_owned(),
         revoke_label: (revocable > 0).then(|| page.t(Text::RevokeFound(revocable)).into_owned()),
