@@ -48,6 +48,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(scopes::a_link_chooses_scopes),
         trial(scopes::a_form_that_comes_twice_keeps_its_scopes),
         trial(scopes::tokens_are_listed_with_their_scopes),
+        trial(scopes::administrators_filter_by_scope),
         trial(scopes::undeclared_scopes_are_shown),
         trial(scopes::the_form_needs_the_hosts_answer),
     ];

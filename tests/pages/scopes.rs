@@ -668,6 +668,112 @@ pub(super) async fn tokens_are_listed_with_their_scopes() {
     }
 }
 
+pub(super) async fn administrators_filter_by_scope() {
+    let host = Host::plain();
+    for (name, scopes) in [
+        ("all", None),
+        ("reader", Some("read")),
+        ("both", Some("own read")),
+    ] {
+        host.token(name, scopes).await;
+    }
+    let options = format!("* write read own {RESERVED}");
+    for (query, found, chosen, options) in [
+        ("", "both reader all", "", options.clone()),
+        ("scope=", "both reader all", "", options.clone()),
+        // What another scope includes does not count.
+        ("scope=read", "both reader", "read", options.clone()),
+        ("scope=own", "both", "own", options.clone()),
+        ("scope=tokens:read", "", "tokens:read", options.clone()),
+        ("scope=*", "all", "*", options.clone()),
+        ("scope=gone", "", "gone", format!("{options} gone")),
+        ("scope=read&name=er", "reader", "read", options),
+    ] {
+        let path = format!("/admin/tokens?{query}");
+        let page = host.get("alice", &path).await;
+        assert_eq!(page.status, StatusCode::OK);
+        let rows = page.html.split("class=\"pat-name\"><bdi>").skip(1);
+        let names: Vec<_> = rows.filter_map(|row| row.split('<').next()).collect();
+        assert_eq!(names.join(" "), found, "{query}");
+        let (_, select) = page
+            .html
+            .split_once("<select id=\"pat-f-scope\" name=\"scope\">")
+            .expect("a field");
+        let select = select.split("</select>").next().expect("its end");
+        let values: Vec<_> = select
+            .split("value=\"")
+            .skip(1)
+            .map(|option| option.split('>').next().expect("an option"))
+            .collect();
+        let selected = values
+            .iter()
+            .find_map(|value| value.strip_suffix("\" selected"));
+        assert_eq!(selected.unwrap_or_default(), chosen, "{query}");
+        let names: Vec<_> = values
+            .iter()
+            .filter_map(|value| value.split('"').next())
+            .collect();
+        assert_eq!(names.join(" "), format!(" {options}"), "{query}");
+        // The links keep it.
+        let kept = page.html.contains("sort=owner&#38;order=asc\"");
+        assert!(kept);
+        let query = form_urlencoded(query);
+        assert!(
+            page.html.contains(&format!("tokens?{query}sort=owner")),
+            "{query}"
+        );
+    }
+    let page = host.get("alice", "/admin/tokens?scope=Read&status=x").await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    for name in ["scope", "status"] {
+        let (_, text) = page
+            .html
+            .split_once(&format!("id=\"pat-f-error-{name}\">"))
+            .expect(name);
+        assert!(text.starts_with("Choose one of these."));
+    }
+    // The question about all that match says what they match.
+    let path = "/admin/tokens/revoke?what=found&scope=";
+    let page = host.get("alice", &format!("{path}*")).await;
+    assert!(page.html.contains("Revoke 1 token?"));
+    assert!(
+        page.html
+            .contains("<dt>Scopes</dt><dd><div><bdi>Unrestricted</bdi>")
+    );
+    let page = host.get("alice", &format!("{path}read")).await;
+    assert!(page.html.contains("Revoke 2 tokens?"));
+    assert!(
+        page.html
+            .contains("<dt>Scopes</dt><dd><div><bdi>read</bdi>")
+    );
+    let form = "what=found&scope=read&expected=2";
+    let revoked = host.post("alice", "/admin/tokens/revoke", form).await;
+    assert_eq!(revoked.status, StatusCode::SEE_OTHER);
+    assert_eq!(host.scopes_of("alice").await, ["*"]);
+    // A host without scopes has no such field, unless a link says one.
+    let host = Host::new(ScopeCatalog::default(), Settings::builder());
+    for (query, is_there) in [("", false), ("?scope=read", true)] {
+        let page = host.get("alice", &format!("/admin/tokens{query}")).await;
+        assert_eq!(page.html.contains("pat-f-scope"), is_there);
+    }
+}
+
+/// A query as links to the same filter begin with it.
+fn form_urlencoded(query: &str) -> String {
+    let pairs = url::form_urlencoded::parse(query.as_bytes());
+    let mut pairs: Vec<_> = pairs.filter(|(_, value)| !value.is_empty()).collect();
+    // In the order of the page.
+    pairs.sort_by_key(|(name, _)| name != "name");
+    let mut kept = url::form_urlencoded::Serializer::new(String::new());
+    let kept = kept.extend_pairs(pairs).finish();
+    let kept = if kept.is_empty() {
+        kept
+    } else {
+        format!("{kept}&")
+    };
+    kept.replace('&', "&#38;")
+}
+
 /// A token from another time has scopes that are not declared, also where none are.
 pub(super) async fn undeclared_scopes_are_shown() {
     let users = TestDirectory::default();

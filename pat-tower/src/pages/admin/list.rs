@@ -3,11 +3,12 @@ use axum::Extension;
 use axum::extract::RawQuery;
 use axum::response::Response;
 use http::StatusCode;
+use pat_core::scope::Scopes;
 use pat_core::search::{Filter, RevokedTokens, Search, Sort, Start};
 use pat_core::{Administration, Token, TokenStatus, User};
 
 use super::administration;
-use super::filter::{COLUMNS, FieldError, FilterForm, sort};
+use super::filter::{COLUMNS, FieldError, FilterForm, UNRESTRICTED, sort};
 use crate::http::cursor::PageCursor;
 use crate::pages::fields::Fields;
 use crate::pages::headers::connecting;
@@ -26,6 +27,8 @@ struct AdminPage<'a> {
     /// What is wrong with which field.
     errors: Vec<(&'static str, String)>,
     statuses: Vec<Choice>,
+    /// None for a host without scopes.
+    scopes: Vec<Choice>,
     ranges: Vec<Range>,
     zone: String,
     columns: Vec<Column>,
@@ -44,7 +47,7 @@ impl AdminPage<'_> {
 }
 
 struct Choice {
-    value: &'static str,
+    value: String,
     label: String,
     is_chosen: bool,
 }
@@ -141,6 +144,7 @@ pub(in crate::pages) async fn list(
         form: &form,
         errors: Vec::new(),
         statuses: statuses(&page, form.get("status")),
+        scopes: scopes(&page, form.get("scope")),
         ranges: ranges(&page, &form),
         zone: page.zone_name(),
         columns: columns(&page, &form, sort),
@@ -267,11 +271,31 @@ fn statuses(page: &Page, chosen: &str) -> Vec<Choice> {
         TokenStatus::Revoked,
     ];
     let choices = all.into_iter().map(|status| Choice {
-        value: status.as_str(),
+        value: status.as_str().to_owned(),
         label: page.t(Text::Status(status)).into_owned(),
         is_chosen: status.as_str() == chosen,
     });
     choices.collect()
+}
+
+/// The scopes to choose from: the declared ones, and one from another time that a link names.
+fn scopes(page: &Page, chosen: &str) -> Vec<Choice> {
+    let choice = |value: &str, label: String| Choice {
+        value: value.to_owned(),
+        label,
+        is_chosen: value == chosen,
+    };
+    let catalog = page.pats().scope_catalog();
+    let other = Scopes::new([chosen]).is_ok() && catalog.set([chosen]).is_err();
+    if catalog.is_empty() && chosen.is_empty() {
+        return Vec::new();
+    }
+    let unrestricted = page.t(Text::Unrestricted).into_owned();
+    let names = catalog.iter().map(|scope| scope.name());
+    let names = names.chain(other.then_some(chosen));
+    let names = names.map(|name| choice(name, name.to_owned()));
+    let first = [choice(UNRESTRICTED, unrestricted)].into_iter();
+    first.chain(names).collect()
 }
 
 fn ranges(page: &Page, form: &FilterForm) -> Vec<Range> {

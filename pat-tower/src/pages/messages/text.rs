@@ -281,6 +281,12 @@ pub enum Text<'a> {
     /// The first option of the status field in the administrators' filter, which is chosen at first. It
     /// matches tokens of every status except revoked ones: active, soon expiring and expired tokens.
     AnyStatus,
+    /// An error in the administrators' filter, at the scopes: the URL of the request has a name that no scope
+    /// can have.
+    ScopeUnreadable,
+    /// The first option of the scopes in the administrators' filter, which is chosen at first: tokens with any
+    /// scopes, and unrestricted ones.
+    AnyScope,
     /// The visible label of the first day of a range in the administrators' filter.
     From,
     /// The visible label of the last day of a range in the administrators' filter.
