@@ -80,9 +80,9 @@
   }
 
   // A scope that another one includes is shown as checked. Boxes that do not count are not sent.
-  for (const field of all("[data-scopes]")) {
+  for (const field of all("fieldset[data-scopes]")) {
     const boxes = all("input[type=checkbox]", field);
-    const chosen = field.querySelector("input[value=scopes]");
+    const chosen = field.querySelector("[name=access][value=scopes]");
     const checked = new Set();
     const show = () => {
       const isUsed = chosen?.type === "hidden" || chosen?.checked;
@@ -98,8 +98,12 @@
       show();
     });
     addEventListener("pageshow", () => {
-      for (const box of boxes) if (box.checked && !box.disabled) checked.add(box.value);
+      const first = boxes.filter((box) => box.checked && !box.disabled);
+      for (const box of first) checked.add(box.value);
       show();
+      // What a link has checked is seen.
+      const list = field.querySelector(".pat-scope-list");
+      if (first.length > 0) list.scrollTop = first[0].offsetTop - list.offsetTop - list.clientHeight / 2;
     });
   }
 
@@ -171,6 +175,6 @@
   }
 
   // The first field that is wrong.
-  const wrong = ["[aria-invalid=true]", "[data-wrong] :checked", "[data-wrong] input"];
+  const wrong = ["[aria-invalid=true]", "[data-wrong] :checked", "[data-wrong] input:not([type=hidden])"];
   wrong.map((selector) => document.querySelector(selector)).find((field) => field)?.focus();
 })();

@@ -200,7 +200,7 @@ impl Page {
     /// The scopes after the label of a fact, or below a name: each in brackets.
     fn scopes_after(&self, mark: &str) -> String {
         let (_, rest) = self.html.split_once(mark).expect(mark);
-        let end = ["</dd>", "</th>", "</li>"]
+        let end = ["</dd>", "</th>", "</li>", "</fieldset>"]
             .iter()
             .filter_map(|end| rest.find(end));
         let part = &rest[..end.min().expect("an end")];
@@ -247,7 +247,7 @@ pub(super) async fn a_host_without_scopes_shows_none() {
     );
     for page in pages {
         let page = page.to_lowercase();
-        for word in ["scope", "restricted", "access\""] {
+        for word in ["scopes", "pat-scope", "restricted", "\"access\""] {
             assert!(!page.contains(word), "{word}: {page}");
         }
     }
@@ -255,6 +255,7 @@ pub(super) async fn a_host_without_scopes_shows_none() {
     for more in ["&access=scopes&scope=read", "&access=read", "&scope=read"] {
         let refused = host.submit("alice", more).await;
         assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{more}");
+        assert!(refused.html.contains("role=\"alert\""), "{more}");
     }
     assert_eq!(host.scopes_of("alice").await, ["*"; 3]);
 }
@@ -334,6 +335,8 @@ pub(super) async fn a_single_option_is_not_a_question() {
     assert_eq!(page.boxes(), format!("see {RESERVED}"));
     let refused = required.submit("alice", "&access=scopes").await;
     assert_eq!(refused.error("scopes"), "Choose at least one scope.");
+    let focused = refused.html.split(" autofocus>").next().expect("a page");
+    assert!(focused.ends_with("value=\"see\" data-includes=\"\""));
     let created = required.submit("alice", "&access=scopes&scope=see").await;
     assert_eq!(created.status, StatusCode::CREATED);
     // Bob may choose none of them, and the default is none of his.
@@ -409,7 +412,7 @@ pub(super) async fn a_form_without_a_sound_choice_creates_nothing() {
             "alice",
             "&access=unrestricted&scope=read",
             bad,
-            "have checked scopes",
+            "some scopes are checked",
             "unrestricted read scopes*",
             "read",
         ),
@@ -418,7 +421,7 @@ pub(super) async fn a_form_without_a_sound_choice_creates_nothing() {
             "alice",
             "&access=read&scope=own",
             bad,
-            "have checked scopes",
+            "some scopes are checked",
             "unrestricted read scopes*",
             "own",
         ),
@@ -429,7 +432,7 @@ pub(super) async fn a_form_without_a_sound_choice_creates_nothing() {
             "&access=unrestricted",
             bad,
             "Choose at least one",
-            "default* scopes",
+            "default scopes*",
             "",
         ),
         (
@@ -438,7 +441,7 @@ pub(super) async fn a_form_without_a_sound_choice_creates_nothing() {
             "&access=default",
             bad,
             "Choose at least one",
-            "unrestricted* read scopes",
+            "unrestricted read scopes*",
             "",
         ),
         (
@@ -483,7 +486,7 @@ pub(super) async fn a_form_without_a_sound_choice_creates_nothing() {
             "&access=unrestricted",
             bad,
             "Choose at least one",
-            "read* scopes",
+            "read scopes*",
             "",
         ),
         (
@@ -714,14 +717,9 @@ pub(super) async fn administrators_filter_by_scope() {
             .filter_map(|value| value.split('"').next())
             .collect();
         assert_eq!(names.join(" "), format!(" {options}"), "{query}");
-        // The links keep it.
-        let kept = page.html.contains("sort=owner&#38;order=asc\"");
-        assert!(kept);
-        let query = form_urlencoded(query);
-        assert!(
-            page.html.contains(&format!("tokens?{query}sort=owner")),
-            "{query}"
-        );
+        // What is done with those that are found keeps it.
+        let kept = format!("<input type=\"hidden\" name=\"scope\" value=\"{chosen}\">");
+        assert_eq!(page.html.contains(&kept), !chosen.is_empty(), "{query}");
     }
     let page = host.get("alice", "/admin/tokens?scope=Read&status=x").await;
     assert_eq!(page.status, StatusCode::BAD_REQUEST);
@@ -756,22 +754,6 @@ pub(super) async fn administrators_filter_by_scope() {
         let page = host.get("alice", &format!("/admin/tokens{query}")).await;
         assert_eq!(page.html.contains("pat-f-scope"), is_there);
     }
-}
-
-/// A query as links to the same filter begin with it.
-fn form_urlencoded(query: &str) -> String {
-    let pairs = url::form_urlencoded::parse(query.as_bytes());
-    let mut pairs: Vec<_> = pairs.filter(|(_, value)| !value.is_empty()).collect();
-    // In the order of the page.
-    pairs.sort_by_key(|(name, _)| name != "name");
-    let mut kept = url::form_urlencoded::Serializer::new(String::new());
-    let kept = kept.extend_pairs(pairs).finish();
-    let kept = if kept.is_empty() {
-        kept
-    } else {
-        format!("{kept}&")
-    };
-    kept.replace('&', "&#38;")
 }
 
 /// A token from another time has scopes that are not declared, also where none are.

@@ -127,6 +127,15 @@ pub(super) async fn scopes_are_chosen() {
     browser.click("[data-close]").await;
     browser.click("tbody tr:nth-child(2) [data-ask]").await;
     assert_eq!(browser.text("#pat-ask-scopes").await, "own");
+
+    // What a link checks in a long list is in view.
+    let host = Host::start(large_catalog(), Settings::builder()).await;
+    let address = format!("{}/tokens/new?scopes=tokens:admin", host.base);
+    browser.driver.goto(address).await.expect("a page");
+    let is_in_view = "const list = document.querySelector('.pat-scope-list').getBoundingClientRect();\
+                      const box = document.querySelector('[name=scope]:checked').getBoundingClientRect();\
+                      return list.top <= box.top && box.bottom <= list.bottom";
+    assert_eq!(browser.run(is_in_view).await, true);
     browser.stop().await;
 }
 
@@ -147,7 +156,7 @@ pub(super) async fn boxes_work_without_scripts() {
         browser
             .text("#pat-scopes-error")
             .await
-            .contains("checked scopes")
+            .contains("scopes are checked")
     );
     assert!(
         browser

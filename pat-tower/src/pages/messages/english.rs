@@ -112,12 +112,12 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         Text::UnrestrictedHint => "The token may do everything that you may.",
         Text::DefaultScopes => "Default",
         Text::ReadOnly => "Read only",
-        Text::ChosenScopes => "Only what you choose",
+        Text::ChosenScopes => "Only the scopes that you choose",
         Text::ScopeDescription(scope) => scope.description(),
         Text::ScopeIncludes(names) => return format!("Includes {names}.").into(),
         Text::ScopesMissing => "Choose at least one scope.",
         Text::ScopesAmbiguous => {
-            "You have checked scopes, but not chosen them. Choose only these, or clear them."
+            "You chose another option, but some scopes are checked. Keep only these, or uncheck them."
         }
         Text::NoScopeAllowed => {
             "You may not give any scope to a token, so you cannot create one. Ask an administrator if you \

@@ -45,10 +45,10 @@ pub enum Text<'a> {
     Never,
     /// The text in place of the date of the last use, for a token that was never used.
     NeverUsed,
-    /// The heading of the column of scopes in both token lists; also the label of the scopes in the creation
-    /// form, on the new-token page, on the repeated-submission page, on both revocation pages and in the
-    /// administrators' filter. The pages show scopes if the host declares some
-    /// ([`PatsBuilder::scopes`](pat_core::PatsBuilder::scopes)).
+    /// The label of a token's scopes in the creation form, on the new-token page, on the repeated-submission
+    /// page, on the revocation page and in the administrators' filter; also in both token lists and on the
+    /// administrators' revocation page, for screen readers. The pages show scopes if the host declares some
+    /// ([`PatsBuilder::scopes`](pat_core::PatsBuilder::scopes)), or if one of the tokens on the page has some.
     Scopes,
     /// The text in place of the scopes of a token without a restriction. Also an option for the scopes in the
     /// creation form and in the administrators' filter.
@@ -56,8 +56,8 @@ pub enum Text<'a> {
     /// The text in place of the scopes of a restricted token that has an empty list of scopes, and so is
     /// permitted nothing that needs a scope.
     NoScopes,
-    /// The text beside the first scopes of a token in both token lists, which shows the others when the user
-    /// follows it; the argument is the number of others.
+    /// The text after the first scopes of a token that has many. The user opens it to see the others; the
+    /// argument is their number.
     MoreScopes(u32),
     /// The button or link that leaves the creation form or a question whether to revoke, without
     /// any change.

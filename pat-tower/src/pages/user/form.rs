@@ -59,6 +59,11 @@ impl Errors {
     fn is_any(&self) -> bool {
         self.form.is_some() || self.name.is_some() || self.expiry.is_some() || self.scopes.is_some()
     }
+
+    /// Whether the scopes are the first field with which something is wrong.
+    fn is_at_scopes_first(&self) -> bool {
+        self.scopes.is_some() && self.name.is_none() && self.expiry.is_none()
+    }
 }
 
 pub(in crate::pages) async fn form(
@@ -156,7 +161,7 @@ impl<'a> Form<'a> {
     pub(super) fn errors_of(&self, error: &PolicyError) -> Errors {
         let text = Some(self.page.t(Text::Refused(error)).into_owned());
         let mut errors = Errors::default();
-        if is_about_scopes(error) && !self.page.pats().scope_catalog().is_empty() {
+        if is_about_scopes(error) {
             errors.scopes = text;
         } else {
             errors.form = text;
@@ -171,11 +176,12 @@ impl<'a> Form<'a> {
         let (page, expiry) = (self.page, &self.filled.expiry);
         let settings = page.pats().settings();
         let scopes = ScopesField::new(page, &self.choices, &self.filled.scopes);
+        if scopes.as_ref().is_none_or(ScopesField::is_empty) {
+            errors.form = errors.form.or(errors.scopes.take());
+        }
         let count = u32::try_from(self.tokens.len()).unwrap_or(u32::MAX);
         let obstacle = obstacle(page, count).or_else(|| {
-            let is_none = scopes
-                .as_ref()
-                .is_some_and(|field| field.options.is_empty());
+            let is_none = scopes.as_ref().is_some_and(ScopesField::is_empty);
             is_none.then(|| page.t(Text::NoScopeAllowed).into_owned())
         });
         if obstacle.is_some() {

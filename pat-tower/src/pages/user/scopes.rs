@@ -93,7 +93,7 @@ impl ScopeSelection {
 fn preset<'c>(choices: &ScopeChoices<'c>) -> Option<Scope<'c>> {
     let is_default = match &choices.without_scopes {
         WithoutScopes::Restricted(scopes) => scopes.iter().eq([READ]),
-        _ => false,
+        WithoutScopes::Unrestricted | WithoutScopes::Refused | _ => false,
     };
     find(choices, READ).filter(|_| !is_default)
 }
@@ -105,7 +105,7 @@ fn find<'c>(choices: &ScopeChoices<'c>, name: &str) -> Option<Scope<'c>> {
 
 /// The part of the form with the scopes.
 pub(super) struct ScopesField {
-    /// The ways to choose, at least one.
+    /// The ways to choose.
     pub(super) options: Vec<AccessOption>,
     pub(super) boxes: Vec<ScopeBox>,
 }
@@ -149,12 +149,13 @@ impl ScopesField {
         }
         let mut options = options(page, choices);
         // What is checked is shown, also if something else was chosen.
-        let wanted = match &choices.without_scopes {
-            _ if !selection.names.is_empty() => CHOSEN,
-            WithoutScopes::Refused if selection.access.is_empty() => CHOSEN,
-            _ => &selection.access,
+        let wanted = match selection.names.is_empty() {
+            true => selection.access.as_str(),
+            false => CHOSEN,
         };
-        let chosen = options.iter().position(|option| option.value == wanted);
+        let has_to_choose = !wanted.is_empty() || choices.without_scopes == WithoutScopes::Refused;
+        let index = |value| options.iter().position(|option| option.value == value);
+        let chosen = index(wanted).or_else(|| index(CHOSEN).filter(|_| has_to_choose));
         if let Some(option) = options.get_mut(chosen.unwrap_or_default()) {
             option.is_chosen = true;
         }
@@ -166,6 +167,11 @@ impl ScopesField {
             boxes: boxes.collect(),
             options,
         })
+    }
+
+    /// Whether the user may choose nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.options.is_empty()
     }
 }
 
@@ -187,7 +193,7 @@ fn options(page: &Page, choices: &ScopeChoices<'_>) -> Vec<AccessOption> {
             scopes: Some(page.scopes(Some(scopes), MANY_SCOPES)),
             ..option(DEFAULT, Text::DefaultScopes, None)
         }),
-        _ => {}
+        WithoutScopes::Refused | _ => {}
     }
     if let Some(scope) = preset(choices) {
         let hint = Some(Text::ScopeDescription(scope));
