@@ -149,9 +149,10 @@ impl ScopesField {
         }
         let mut options = options(page, choices);
         // What is checked is shown, also if something else was chosen.
-        let wanted = match selection.names.is_empty() {
-            true => selection.access.as_str(),
-            false => CHOSEN,
+        let wanted = if selection.names.is_empty() {
+            selection.access.as_str()
+        } else {
+            CHOSEN
         };
         let has_to_choose = !wanted.is_empty() || choices.without_scopes == WithoutScopes::Refused;
         let index = |value| options.iter().position(|option| option.value == value);
