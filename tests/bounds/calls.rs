@@ -153,6 +153,12 @@ pub(super) const CALLS: &[Call] = &[
             Ok(())
         })
     }),
+    call("Pats::scope_choices", 5, Asks::Directory, |w| {
+        Box::pin(async {
+            w.pats.scope_choices(&w.caller).await?;
+            Ok(())
+        })
+    }),
     call("Pats::owner_of", 5, Asks::Directory, |w| {
         Box::pin(async {
             w.pats.owner_of(&w.token.token).await?;

@@ -8,7 +8,7 @@ use crate::event::{Event, EventSink};
 use crate::format::TokenFormat;
 use crate::notification::{Notification, Notifier, NotifyError};
 use crate::notification::{NotificationId, NotificationKind, NotificationToken, Recipient};
-use crate::scope::Scopes;
+use crate::scope::{AllowedScopes, ScopeCatalog, Scopes};
 use crate::{BoxError, Owner, TokenId, User, UserDirectory};
 
 /// A process sink ([`EventSink`]) that keeps every event. Clones share the events.
@@ -208,6 +208,10 @@ impl UserDirectory for TestDirectory {
             found.take(limit).cloned().collect()
         })
         .await
+    }
+
+    async fn allowed_scopes(&self, _: &Owner, _: &ScopeCatalog) -> Result<AllowedScopes, BoxError> {
+        self.answer(|_| AllowedScopes::all()).await
     }
 }
 

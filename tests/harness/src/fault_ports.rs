@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use pat_core::event::{Event, EventSink};
 use pat_core::notification::{Notification, Notifier, NotifyError};
+use pat_core::scope::ScopeCatalog;
 use pat_core::settings::SettingsBuilder;
 use pat_core::testing::{TestClock, TestDirectory};
 use pat_core::{BoxError, Pats, Settings};
@@ -56,6 +57,8 @@ impl FaultPorts {
             .events(Arc::new(self.sink.clone()))
             .clock(self.clock.clone())
             .settings(settings.build().expect("settings"))
+            // With scopes, a creation asks the directory which are allowed.
+            .scopes(ScopeCatalog::builder().build().expect("a catalog"))
             .build()
     }
 }
