@@ -232,6 +232,12 @@ pub(super) async fn scopes_can_be_required() {
     assert_eq!(status, StatusCode::CREATED);
 }
 
+/// Starts the example server. Its clock stands still, and the first token with scopes waits until no node can trust
+/// a cache from before.
+async fn server() -> Server {
+    Server::with(&[("pat.auth.max.staleness.ms", "0")]).await
+}
+
 /// Creates a token of alice's with these scopes on the example server.
 async fn restricted(server: &Server, scopes: &[&str]) -> String {
     let body = json!({"name": "ci", "scopes": scopes});
@@ -239,7 +245,7 @@ async fn restricted(server: &Server, scopes: &[&str]) -> String {
 }
 
 pub(super) async fn a_token_reaches_what_its_scopes_permit() {
-    let server = Server::start().await;
+    let server = server().await;
     let comments = "/rest/api/2/issue/DEMO-1/comment";
     let comment = json!({"body": "x"});
     let sign_in = json!({"username": "alice", "password": "alice"});
@@ -321,7 +327,7 @@ pub(super) async fn a_token_reaches_what_its_scopes_permit() {
 }
 
 pub(super) async fn a_child_may_do_no_more_than_its_parent() {
-    let server = Server::start().await;
+    let server = server().await;
     let parent = restricted(&server, &["read", "tokens:write"]).await;
     let ask = async |scopes: Value| {
         let child = server.post(TOKENS).bearer_auth(&parent);

@@ -347,9 +347,9 @@ async fn the_owner_of_the_token_is_signed_in() {
         (&alice, "alice"),
         (&session, ""),
     ] {
-        let (_, text) = ask(&app, headers).await;
-        let is_rejection = text.contains("urn:problem-type");
-        assert_eq!(if is_rejection { "" } else { &text }, expected);
+        let (_, said) = ask(&app, headers).await;
+        let is_rejection = said.contains("urn:problem-type");
+        assert_eq!(if is_rejection { "" } else { &said }, expected);
     }
 }
 
@@ -357,9 +357,9 @@ async fn a_missing_session_layer_of_the_host_is_an_error() {
     let (table, test) = (SessionTable::default(), TestPats::new());
     let layer = PatLayer::optional(test.pats()).with_session_invalidator(table.clone());
     let alice = test.token("alice").await;
-    let (status, text) = ask(&routes(&table, layer), &alice).await;
+    let (status, said) = ask(&routes(&table, layer), &alice).await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
-    assert!(text.contains("pat/misconfigured"), "{text}");
+    assert!(said.contains("pat/misconfigured"), "{said}");
 }
 
 async fn ask(app: &Router, headers: &HeaderMap) -> (StatusCode, String) {
