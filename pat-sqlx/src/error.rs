@@ -1,8 +1,11 @@
+use std::path::{Path, PathBuf};
+
 use pat_core::BoxError;
 use pat_core::store::StoreError;
 
 /// The reason that a store cannot be opened, or its tables cannot be brought up to date. No message
-/// contains a URL or a password.
+/// contains a URL or a password. The messages of [`ConnectError::Open`], [`ConnectError::NotWritable`] and
+/// [`ConnectError::Migrate`] contain the path of a SQLite file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
@@ -28,16 +31,23 @@ pub enum ConnectError {
     /// The URL has the right scheme, but sqlx cannot parse the rest of the URL.
     #[error("malformed database URL")]
     Url(#[source] sqlx::Error),
-    /// The SQLite URL or path names no file. SQLite would then give each connection a separate database,
-    /// in memory or in a temporary file.
+    /// The SQLite URL or path names no file, or the connections of the host's pool have none. SQLite then
+    /// gives each connection a separate database, in memory or in a temporary file.
     #[error(
         "an in-memory SQLite database, or one without the name of a file, cannot be shared; \
          name a file, as in sqlite:pat.db, or use pat_core::MemoryStore"
     )]
     InMemory,
     /// The database cannot be opened or reached, does not answer, or is read-only, such as a replica.
-    #[error("cannot open the database")]
-    Open(#[source] sqlx::Error),
+    #[error("cannot open the database{}", after(" ", file.as_deref()))]
+    #[non_exhaustive]
+    Open {
+        /// The absolute path of the SQLite file; `None` for a database server, whose URL may contain a
+        /// password.
+        file: Option<PathBuf>,
+        /// The error of the database or of its driver.
+        source: sqlx::Error,
+    },
     /// The database lacks a property that the store needs: the server is too old, has another encoding
     /// than UTF-8, or hides rows from the account; a table has no transactions; a pooler shares sessions
     /// between connections; or the store's two pools lead to different databases.
@@ -73,10 +83,9 @@ pub enum ConnectError {
     #[error(transparent)]
     Outdated(StoreError),
     /// A connection has a setting that would change the meaning of the store's statements, or make its
-    /// commits less durable. If the host made the pool ([`SqlxStore::new`](crate::SqlxStore::new)), correct
-    /// its connect options. If the store made it ([`connect`](crate::connect)), the database has not accepted
-    /// the value that the store set.
-    #[error("the database's setting {name} is {found:?}: {needed}")]
+    /// commits less durable. On a pool of the host ([`SqlxStore::new`](crate::SqlxStore::new)),
+    /// [`prepare_connection`](crate::prepare_connection) applies suitable settings.
+    #[error("the database's setting {name} is {found:?}: {needed}; {remedy}")]
     #[non_exhaustive]
     Setting {
         /// The name of the setting in the database, such as `sql_mode`.
@@ -85,11 +94,16 @@ pub enum ConnectError {
         found: String,
         /// The allowed values of the setting, in words, such as `it must be at least 1000`.
         needed: String,
+        /// What the host can do about it, in words, such as `call pat_sqlx::prepare_connection in the
+        /// after_connect of the pool`.
+        remedy: &'static str,
     },
     /// The database refuses a trial write to one of the store's tables.
-    #[error("cannot write to {table}")]
+    #[error("cannot write to {table}{}", after(" in ", file.as_deref()))]
     #[non_exhaustive]
     NotWritable {
+        /// The absolute path of the SQLite file; `None` for a database server.
+        file: Option<PathBuf>,
         /// The name of the table, such as `pat_token`; `the database` if no transaction could begin.
         table: &'static str,
         /// The error with which the database refused the write.
@@ -109,22 +123,62 @@ pub enum ConnectError {
     },
     /// A migration of the tables failed, or a migration in the database differs from the migration of
     /// the same number in this version.
-    #[error("cannot migrate the database")]
-    Migrate(#[source] BoxError),
+    #[error("cannot migrate the database{}", after(" ", file.as_deref()))]
+    #[non_exhaustive]
+    Migrate {
+        /// The absolute path of the SQLite file; `None` for a database server.
+        file: Option<PathBuf>,
+        /// The error of the database, or the migration that differs.
+        source: BoxError,
+    },
 }
 
 impl ConnectError {
+    pub(crate) fn migrate(error: sqlx::migrate::MigrateError) -> Self {
+        Self::Migrate {
+            file: None,
+            source: error.into(),
+        }
+    }
+
+    pub(crate) fn not_writable(table: &'static str, source: sqlx::Error) -> Self {
+        Self::NotWritable {
+            file: None,
+            table,
+            source,
+        }
+    }
+
     /// Converts an error from opening a connection: the one of
     /// [`prepare_connection`](crate::prepare_connection), or else [`Self::Open`].
     pub(crate) fn open(error: sqlx::Error) -> Self {
-        match error {
+        let source = match error {
             sqlx::Error::Configuration(error) => match error.downcast() {
-                Ok(found) => *found,
-                Err(error) => Self::Open(sqlx::Error::Configuration(error)),
+                Ok(found) => return *found,
+                Err(error) => sqlx::Error::Configuration(error),
             },
-            error => Self::Open(error),
-        }
+            error => error,
+        };
+        Self::Open { file: None, source }
     }
+
+    /// Adds the path of the SQLite file, unless the error has one. The path is absolute, since the working
+    /// directory may be another one than the host expects.
+    pub(crate) fn with_file(mut self, path: Option<&Path>) -> Self {
+        if let Self::Open { file, .. }
+        | Self::NotWritable { file, .. }
+        | Self::Migrate { file, .. } = &mut self
+        {
+            let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.into());
+            *file = file.take().or_else(|| path.map(absolute));
+        }
+        self
+    }
+}
+
+/// The path of a SQLite file at the end of a text.
+fn after(text: &str, file: Option<&Path>) -> String {
+    file.map_or_else(String::new, |file| format!("{text}{}", file.display()))
 }
 
 /// The text of [`ConnectError::Forbidden`].

@@ -34,6 +34,7 @@ impl<DB: Dialect> SqlxStore<DB> {
     ///
     /// # Errors
     /// - [`ConnectError::Open`] if the database cannot be reached or is read-only.
+    /// - [`ConnectError::InMemory`] if a connection has a database in memory.
     /// - [`ConnectError::Setting`] if a connection has a setting that the store cannot work with.
     /// - [`ConnectError::Unsuitable`] if the database lacks a property that the store needs.
     /// - [`ConnectError::Forbidden`] if the account lacks privileges.
@@ -57,6 +58,11 @@ impl<DB: Dialect> SqlxStore<DB> {
     }
 
     pub(crate) async fn make_ready(&self, migrating: Migrating) -> Result<(), ConnectError> {
+        let ready = self.check_and_migrate(migrating).await;
+        ready.map_err(|error| error.with_file(DB::file(&self.pool.connect_options())))
+    }
+
+    async fn check_and_migrate(&self, migrating: Migrating) -> Result<(), ConnectError> {
         for pool in [&self.pool, &self.auth_pool] {
             prepare::check(pool).await?;
         }
@@ -64,7 +70,7 @@ impl<DB: Dialect> SqlxStore<DB> {
         let migrations = migrations::<DB>();
         let missing = {
             let acquired = self.pool.acquire().await;
-            let mut connection = acquired.map_err(ConnectError::Open)?;
+            let mut connection = acquired.map_err(ConnectError::open)?;
             missing_in::<DB>(&migrations, &mut connection).await?
         };
         match (migrating, missing) {
@@ -74,7 +80,7 @@ impl<DB: Dialect> SqlxStore<DB> {
                 let missing = missing.into_iter().map(name).collect();
                 return Err(ConnectError::MigrationsMissing { missing });
             }
-            (Migrating::Refused, Err(error)) => return Err(ConnectError::Migrate(error.into())),
+            (Migrating::Refused, Err(error)) => return Err(ConnectError::migrate(error)),
         }
         self.check_tables().await?;
         self.check_version().await?;
@@ -104,10 +110,10 @@ impl<DB: Dialect> SqlxStore<DB> {
                 if is_forbidden::<DB>(&error) =>
             {
                 let acquired = self.pool.acquire().await;
-                let mut connection = acquired.map_err(ConnectError::Open)?;
+                let mut connection = acquired.map_err(ConnectError::open)?;
                 Err(explain::<DB>(error, true, &mut connection).await)
             }
-            result => result.map_err(|error| ConnectError::Migrate(error.into())),
+            result => result.map_err(ConnectError::migrate),
         }
     }
 
@@ -124,9 +130,9 @@ impl<DB: Dialect> SqlxStore<DB> {
         ));
         sql.bind(SCHEMA_VERSION.cast_signed());
         let acquired = self.pool.acquire().await;
-        let mut connection = acquired.map_err(ConnectError::Open)?;
+        let mut connection = acquired.map_err(ConnectError::open)?;
         let forgotten = sql.execute(&mut connection).await;
-        forgotten.map(drop).map_err(ConnectError::Open)
+        forgotten.map(drop).map_err(ConnectError::open)
     }
 
     /// Refuses a server that cannot keep the store's promises, and a pooler that shares sessions.
@@ -169,14 +175,14 @@ impl<DB: Dialect> SqlxStore<DB> {
     /// Refuses tables that this version would misread.
     async fn check_version(&self) -> Result<(), ConnectError> {
         let acquired = self.pool.acquire().await;
-        let mut connection = acquired.map_err(ConnectError::Open)?;
+        let mut connection = acquired.map_err(ConnectError::open)?;
         let sql = Sql::<DB>::new("SELECT version, readable_from FROM pat_clock WHERE id = 1");
         let rows = match sql.fetch(&mut connection).await {
             Ok(rows) => rows,
             Err(error) => return Err(explain::<DB>(error, false, &mut connection).await),
         };
         let row = rows.first().ok_or_else(|| corrupt("pat_clock has no row"));
-        let versions = row.and_then(row::versions).map_err(ConnectError::Open)?;
+        let versions = row.and_then(row::versions).map_err(ConnectError::open)?;
         versions.check().map_err(ConnectError::Outdated)?;
         if versions.version > SCHEMA_VERSION {
             tracing::info!(

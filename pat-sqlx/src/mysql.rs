@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::str::FromStr;
 
 use sqlx::error::DatabaseError;
@@ -207,10 +208,18 @@ impl SqlDialect for MySql {
         std::future::pending().await
     }
 
+    fn file(_: &MySqlConnectOptions) -> Option<&Path> {
+        None
+    }
+
+    async fn has_no_file(_: &mut MySqlConnection) -> Result<bool, Error> {
+        Ok(false)
+    }
+
     async fn check(connection: &mut MySqlConnection) -> Result<(), ConnectError> {
         let row = connection.fetch_one("SELECT VERSION()").await;
         let version: Result<String, _> = row.and_then(|row| row.try_get(0));
-        let version = version.map_err(ConnectError::Open)?;
+        let version = version.map_err(ConnectError::open)?;
         if !is_supported(&version) {
             return Err(ConnectError::Unsuitable {
                 found: format!("its version is {version}"),
@@ -218,7 +227,7 @@ impl SqlDialect for MySql {
             });
         }
         let log = read(connection, &["log_bin", "binlog_format"]).await;
-        let log = log.map_err(ConnectError::Open)?;
+        let log = log.map_err(ConnectError::open)?;
         let is = |name: &str, value: &str| log.iter().any(|(n, v)| n == name && v == value);
         if is("log_bin", "ON") && is("binlog_format", "STATEMENT") {
             return Err(ConnectError::Setting {
@@ -228,6 +237,7 @@ impl SqlDialect for MySql {
                     "it must be ROW or MIXED, since with STATEMENT the server refuses the writes \
                          of READ COMMITTED transactions"
                         .into(),
+                remedy: "change it in the server's configuration",
             });
         }
         Ok(())
@@ -244,13 +254,13 @@ impl SqlDialect for MySql {
             TABLES.join("', '")
         );
         let row = connection.fetch_optional(AssertSqlSafe(sql)).await;
-        let Some(row) = row.map_err(ConnectError::Open)? else {
+        let Some(row) = row.map_err(ConnectError::open)? else {
             return Ok(());
         };
         let column: Result<(String, String), Error> = row
             .try_get(0)
             .and_then(|column| Ok((column, row.try_get(1)?)));
-        let (column, collation) = column.map_err(ConnectError::Open)?;
+        let (column, collation) = column.map_err(ConnectError::open)?;
         Err(ConnectError::Unsuitable {
             found: format!("the collation of {column} is {collation}"),
             needed: "utf8mb4_nopad_bin (MariaDB) or utf8mb4_0900_bin (MySQL), as in the migrations",
@@ -297,11 +307,11 @@ impl SqlDialect for MySql {
         Setting::new("max_execution_time", "0", Any),
         Setting::new("innodb_lock_wait_timeout", "5", Any),
         Setting::new("lock_wait_timeout", "30", Any),
-        Setting::only_read("wait_timeout", Any),
+        Setting::adjusted("wait_timeout", Any),
         Setting::new("idle_readonly_transaction_timeout", "0", Any),
         Setting::new("idle_write_transaction_timeout", "0", Any),
         // A change that is not in the log would be missing after a failover.
-        Setting::only_read("sql_log_bin", OneOf(&["ON"])),
+        Setting::only_read("sql_log_bin", OneOf(&["ON"]), "do not switch it off"),
     ];
 
     async fn apply_settings(connection: &mut MySqlConnection) -> Result<(), Error> {

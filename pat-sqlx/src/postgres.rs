@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -258,6 +259,14 @@ impl SqlDialect for Postgres {
         }
     }
 
+    fn file(_: &PgConnectOptions) -> Option<&Path> {
+        None
+    }
+
+    async fn has_no_file(_: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        Ok(false)
+    }
+
     async fn check(connection: &mut PgConnection) -> Result<(), ConnectError> {
         let row = connection
             .fetch_one(
@@ -274,7 +283,7 @@ impl SqlDialect for Postgres {
                 row.try_get::<Option<String>, _>(3)?,
             ))
         });
-        let (number, version, encoding, schema) = server.map_err(ConnectError::Open)?;
+        let (number, version, encoding, schema) = server.map_err(ConnectError::open)?;
         if number < OLDEST {
             return Err(ConnectError::Unsuitable {
                 found: format!("its version is {version}"),
@@ -292,6 +301,7 @@ impl SqlDialect for Postgres {
                 name: "search_path",
                 found: "without an existing schema".into(),
                 needed: "it must begin with the schema of the tables".into(),
+                remedy: "create the schema, or name another one in the connect options",
             });
         }
         // Otherwise tables would be made in the first schema, beside those that exist.
@@ -301,7 +311,7 @@ impl SqlDialect for Postgres {
              AND relname LIKE 'pat\\_%' AND pg_table_is_visible(oid) AND row_security_active(oid)";
         let row = connection.fetch_optional(hidden).await;
         let table = row.and_then(|row| row.map(|row| row.try_get::<String, _>(0)).transpose());
-        match table.map_err(ConnectError::Open)? {
+        match table.map_err(ConnectError::open)? {
             None => Ok(()),
             Some(table) => Err(ConnectError::Unsuitable {
                 found: format!("row-level security hides rows of {table} from this account"),
@@ -321,7 +331,7 @@ impl SqlDialect for Postgres {
         for _ in 0..ROUNDS {
             if sessions_are_shared(one, other)
                 .await
-                .map_err(ConnectError::Open)?
+                .map_err(ConnectError::open)?
             {
                 return Err(ConnectError::Unsuitable {
                     found: "a pooler gives each transaction another session (PgBouncer with \
@@ -347,7 +357,7 @@ impl SqlDialect for Postgres {
         // error.
         Setting::new("row_security", "off", Any),
         // An acknowledged commit must not be lost. `remote_apply`, which is stricter, is kept.
-        Setting::only_read("synchronous_commit", NoneOf(&["off"])),
+        Setting::adjusted("synchronous_commit", NoneOf(&["off"])),
         Setting::new("exit_on_error", "off", Any),
         Setting::new("transform_null_equals", "off", Any),
         Setting::new("standard_conforming_strings", "on", Any),
@@ -410,21 +420,19 @@ async fn check_schema(connection: &mut PgConnection, tables: &[&str]) -> Result<
         tables.join("', '")
     );
     let row = connection.fetch_optional(AssertSqlSafe(sql)).await;
-    let Some(row) = row.map_err(ConnectError::Open)? else {
+    let Some(row) = row.map_err(ConnectError::open)? else {
         return Ok(());
     };
     let texts: Result<Vec<String>, _> = (0..3).map(|column| row.try_get(column)).collect();
-    let texts = texts.map_err(ConnectError::Open)?;
+    let texts = texts.map_err(ConnectError::open)?;
     let [first, schema, table] = &texts[..] else {
         return Ok(());
     };
     Err(ConnectError::Setting {
         name: "search_path",
         found: format!("first {first}, and then {schema}, which has the table {table}"),
-        needed:
-            "it must begin with the schema of the tables; leave out the other schema, or put it \
-                 first"
-                .into(),
+        needed: "it must begin with the schema of the tables".into(),
+        remedy: "leave out the other schema in the connect options, or put it first",
     })
 }
 

@@ -4,6 +4,7 @@ use sqlx::{Connection, Error, Pool};
 
 use crate::dialect::Dialect;
 use crate::error::ConnectError;
+use crate::settings::Setting;
 use crate::sql_dialect::SqlDialect;
 
 /// Applies the settings of the store's own connections to a connection of the host, and reads them back.
@@ -30,7 +31,12 @@ use crate::sql_dialect::SqlDialect;
 ///
 /// # Errors
 /// Returns the error of the database if the database refuses a statement, and [`Error::Configuration`]
-/// with a [`ConnectError::Setting`] inside if a setting does not have the applied value afterwards.
+/// with a [`ConnectError::Setting`] inside if a setting does not have the applied value afterwards. In
+/// `after_connect`, sqlx only logs such an error, and connects again until the pool's `acquire_timeout`.
+///
+/// A SQLite database in memory is not an error here, so that the pool opens at once, and
+/// [`SqlxStore::migrate`](crate::SqlxStore::migrate) and [`SqlxStore::check`](crate::SqlxStore::check) return
+/// [`ConnectError::InMemory`].
 pub async fn prepare_connection<C>(connection: &mut C) -> Result<(), Error>
 where
     C: Connection,
@@ -42,20 +48,40 @@ where
 
 /// Refuses a connection whose settings are not those that were applied.
 pub(crate) async fn verify<DB: Dialect>(connection: &mut DB::Connection) -> Result<(), Error> {
-    for (setting, found) in DB::read_settings(connection).await? {
-        let checked = setting.check_applied(&found);
-        checked.map_err(|error| Error::Configuration(error.into()))?;
+    match find_refused::<DB>(connection, Setting::check_applied).await? {
+        // The pool would hide this error behind a timeout. `check` reports it.
+        None | Some(ConnectError::InMemory) => Ok(()),
+        Some(refused) => Err(Error::Configuration(refused.into())),
     }
-    Ok(())
 }
 
 /// Refuses a pool whose connections have a setting that changes the meaning of statements.
 pub(crate) async fn check<DB: Dialect>(pool: &Pool<DB>) -> Result<(), ConnectError> {
-    let connection = pool.acquire().await;
-    let mut connection = connection.map_err(ConnectError::open)?;
-    let settings = DB::read_settings(&mut connection).await;
-    for (setting, found) in settings.map_err(ConnectError::open)? {
-        setting.check(&found)?;
+    let refused = async {
+        let mut connection = pool.acquire().await?;
+        find_refused::<DB>(&mut connection, Setting::check).await
+    };
+    match refused.await {
+        Ok(refused) => refused.map_or(Ok(()), Err),
+        Err(error) => Err(ConnectError::open(error).with_file(DB::file(&pool.connect_options()))),
     }
-    Ok(())
+}
+
+/// Returns why a connection is refused by this check of its settings.
+async fn find_refused<DB: Dialect>(
+    connection: &mut DB::Connection,
+    check: fn(&Setting, &str) -> Result<(), ConnectError>,
+) -> Result<Option<ConnectError>, Error> {
+    for (setting, found) in DB::read_settings(connection).await? {
+        if let Err(refused) = check(&setting, &found) {
+            // A database in memory cannot have the settings, so the host must not look for them.
+            let is_in_memory = DB::has_no_file(connection).await?;
+            return Ok(Some(if is_in_memory {
+                ConnectError::InMemory
+            } else {
+                refused
+            }));
+        }
+    }
+    Ok(None)
 }

@@ -16,7 +16,7 @@ pub(crate) async fn explain<DB: Dialect>(
     connection: &mut DB::Connection,
 ) -> ConnectError {
     if !is_forbidden::<DB>(&error) {
-        return ConnectError::Open(error);
+        return ConnectError::open(error);
     }
     // If the query for them fails too, the first error is the one to report.
     let Grants {

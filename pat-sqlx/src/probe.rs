@@ -17,7 +17,7 @@ impl<DB: Dialect> SqlxStore<DB> {
     pub(crate) async fn probe(&self) -> Result<(), ConnectError> {
         // Negative, unlike the numbers of all rows. Nodes that start together draw different ones.
         let random = getrandom::u64().map_err(|error| Error::Encode(error.into()));
-        let number = -1 - (random.map_err(ConnectError::Open)? >> 1).cast_signed();
+        let number = -1 - (random.map_err(ConnectError::open)? >> 1).cast_signed();
         let mut attempt = 1;
         loop {
             match self.probe_rollback(number).await {
@@ -35,11 +35,11 @@ impl<DB: Dialect> SqlxStore<DB> {
     async fn probe_rollback(&self, number: i64) -> Result<(), ConnectError> {
         let mut write = self.begin_probe().await?;
         let written = write.write_to_each_table(number).await;
-        written.map_err(|(table, source)| ConnectError::NotWritable { table, source })?;
-        write.rollback().await.map_err(ConnectError::Open)?;
+        written.map_err(|(table, source)| ConnectError::not_writable(table, source))?;
+        write.rollback().await.map_err(ConnectError::open)?;
         let mut sql = Sql::<DB>::new("SELECT owner FROM pat_owner WHERE owner = ");
         sql.bind(probe_owner(number).as_str());
-        let kept = fetch(&self.pool, sql).await.map_err(ConnectError::Open)?;
+        let kept = fetch(&self.pool, sql).await.map_err(ConnectError::open)?;
         if kept.is_empty() {
             return Ok(());
         }
@@ -51,10 +51,7 @@ impl<DB: Dialect> SqlxStore<DB> {
 
     /// Refuses two pools that do not see the same data.
     async fn probe_commit(&self, number: i64) -> Result<(), ConnectError> {
-        let not_writable = |source| ConnectError::NotWritable {
-            table: "pat_node",
-            source,
-        };
+        let not_writable = |source| ConnectError::not_writable("pat_node", source);
         let mut write = self.begin_probe().await?;
         let inserted = write.insert_probe_node(number).await;
         inserted.map_err(not_writable)?;
@@ -90,9 +87,6 @@ impl<DB: Dialect> SqlxStore<DB> {
 
     async fn begin_probe(&self) -> Result<Write<DB>, ConnectError> {
         let begun = Write::begin_timeless(self).await;
-        begun.map_err(|source| ConnectError::NotWritable {
-            table: "the database",
-            source,
-        })
+        begun.map_err(|source| ConnectError::not_writable("the database", source))
     }
 }

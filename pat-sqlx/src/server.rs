@@ -32,7 +32,7 @@ pub(crate) async fn connect<DB: Dialect>(
 ) -> Result<SqlxStore<DB>, ConnectError> {
     // First without a pool, whose only error would be a timeout.
     let first = timeout(ACQUIRE_TIMEOUT, try_once::<DB>(&options)).await;
-    let timed_out = || ConnectError::Open(Error::Io(ErrorKind::TimedOut.into()));
+    let timed_out = || ConnectError::open(Error::Io(ErrorKind::TimedOut.into()));
     first.unwrap_or_else(|_elapsed| Err(timed_out()))?;
     let general = pool::<DB>(CONNECTIONS)
         .before_acquire(|connection, _| Box::pin(is_writable::<DB>(connection)))
@@ -64,7 +64,7 @@ async fn try_once<DB: Dialect>(
 ) -> Result<(), ConnectError> {
     let mut connections = Vec::with_capacity(2);
     for _ in 0..2 {
-        connections.push(options.connect().await.map_err(ConnectError::Open)?);
+        connections.push(options.connect().await.map_err(ConnectError::open)?);
     }
     let [one, other] = &mut connections[..] else {
         return Ok(());

@@ -9,11 +9,19 @@ pub struct Setting {
     /// The name of the setting in the database, such as `sql_mode`.
     pub name: &'static str,
     /// The value that [`prepare_connection`](crate::prepare_connection) sets; `None` for a setting
-    /// that is only checked.
+    /// that is only checked, or set to a value that depends on the connection.
     pub value: Option<&'static str>,
     /// The values that a connection of the host may have.
     pub allowed: Allowed,
+    /// What the host can do if a connection has another value than the allowed ones.
+    pub remedy: &'static str,
 }
+
+/// What the host can do about a value that [`prepare_connection`](crate::prepare_connection) sets.
+const PREPARE: &str = "call pat_sqlx::prepare_connection in the after_connect of the pool";
+/// What the host can do about a value that was set in vain.
+const IGNORED: &str = "find out what has kept the database from accepting this value, such as the \
+                       server's configuration, a proxy, or the file system of a SQLite file";
 
 /// The values of a [`Setting`] that a connection of the host may have.
 #[derive(Debug, Clone, Copy)]
@@ -38,14 +46,26 @@ impl Setting {
             name,
             value: Some(value),
             allowed,
+            remedy: PREPARE,
         }
     }
 
-    pub(crate) const fn only_read(name: &'static str, allowed: Allowed) -> Self {
+    /// A setting that is set too, but not to one value.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(crate) const fn adjusted(name: &'static str, allowed: Allowed) -> Self {
+        Self::only_read(name, allowed, PREPARE)
+    }
+
+    pub(crate) const fn only_read(
+        name: &'static str,
+        allowed: Allowed,
+        remedy: &'static str,
+    ) -> Self {
         Self {
             name,
             value: None,
             allowed,
+            remedy,
         }
     }
 
@@ -54,24 +74,25 @@ impl Setting {
         if self.allowed.holds(found) {
             return Ok(());
         }
-        Err(self.error(found, self.allowed.to_string()))
+        Err(self.error(found, self.allowed.to_string(), self.remedy))
     }
 
     /// Refuses any value but the one that was set.
     pub(crate) fn check_applied(&self, found: &str) -> Result<(), ConnectError> {
         match self.value {
             Some(value) if !is_same(found, value) => {
-                Err(self.error(found, format!("it was set to {value:?}")))
+                Err(self.error(found, format!("it was set to {value:?}"), IGNORED))
             }
             _ => self.check(found),
         }
     }
 
-    fn error(&self, found: &str, needed: String) -> ConnectError {
+    fn error(&self, found: &str, needed: String, remedy: &'static str) -> ConnectError {
         ConnectError::Setting {
             name: self.name,
             found: found.to_owned(),
             needed,
+            remedy,
         }
     }
 }
@@ -142,15 +163,22 @@ mod tests {
         let error = setting.check("5").expect_err("too little");
         assert_eq!(
             error.to_string(),
-            "the database's setting sql_select_limit is \"5\": it must be at least 100"
+            "the database's setting sql_select_limit is \"5\": it must be at least 100; \
+             call pat_sqlx::prepare_connection in the after_connect of the pool"
         );
         let error = setting
             .check_applied("101")
             .expect_err("another value than was set");
+        let text = error.to_string();
+        assert!(text.contains("\"101\": it was set to \"100\""), "{text}");
+        assert!(text.contains("what has kept the database"), "{text}");
+        let setting =
+            Setting::only_read("encoding", Allowed::OneOf(&["UTF-8"]), "use another file");
+        let error = setting.check("UTF-16le").expect_err("another encoding");
+        let text = error.to_string();
         assert!(
-            error
-                .to_string()
-                .ends_with("\"101\": it was set to \"100\"")
+            text.ends_with("it must be UTF-8; use another file"),
+            "{text}"
         );
     }
 }

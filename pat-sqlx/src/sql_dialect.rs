@@ -1,8 +1,10 @@
 //! What differs between the databases.
 
+use std::path::Path;
+
 use sqlx::error::DatabaseError;
 use sqlx::migrate::Migrate;
-use sqlx::{Database, Pool, database::HasStatementCache};
+use sqlx::{Connection, Database, Pool, database::HasStatementCache};
 
 use crate::error::ConnectError;
 use crate::settings::Setting;
@@ -209,6 +211,18 @@ pub trait SqlDialect: Database<Connection: Migrate> + HasStatementCache {
     fn read_settings(
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<Vec<(Setting, String)>, sqlx::Error>> + Send;
+
+    /// Returns the file of a SQLite database; `None` on other databases.
+    fn file(options: &<Self::Connection as Connection>::Options) -> Option<&Path>;
+
+    /// Returns whether this connection has a database of its own, in memory or in a temporary file: possible
+    /// on SQLite only.
+    ///
+    /// # Errors
+    /// The error of the database if it cannot be queried.
+    fn has_no_file(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
 
     /// Checks what the store needs of the server: on MySQL and MariaDB the version and the format of the
     /// binary log; on PostgreSQL the version, the encoding, the search path, and that no row-level security

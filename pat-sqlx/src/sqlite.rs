@@ -102,7 +102,9 @@ impl SqliteStore {
         if migrating == Migrating::Allowed {
             keep_private(options.get_filename());
         }
-        let general = open_when_free(&options).await.map_err(ConnectError::open)?;
+        let general = open_when_free(&options).await;
+        let general =
+            general.map_err(|error| ConnectError::open(error).with_file(Sqlite::file(&options)))?;
         let store = Self::new(general, pool(AUTH_CONNECTIONS).connect_lazy_with(options));
         store.make_ready(migrating).await?;
         Ok(store)
@@ -262,6 +264,18 @@ impl SqlDialect for Sqlite {
         std::future::pending().await
     }
 
+    fn file(options: &SqliteConnectOptions) -> Option<&Path> {
+        Some(options.get_filename())
+    }
+
+    async fn has_no_file(connection: &mut SqliteConnection) -> Result<bool, Error> {
+        let databases = QueryBuilder::new("PRAGMA database_list");
+        let databases = Self::fetch(databases, connection).await?;
+        let main = databases.first().ok_or(Error::RowNotFound)?;
+        let file: Option<String> = main.try_get("file")?;
+        Ok(file.is_none_or(|file| file.is_empty()))
+    }
+
     async fn check(_: &mut SqliteConnection) -> Result<(), ConnectError> {
         Ok(())
     }
@@ -294,7 +308,11 @@ impl SqlDialect for Sqlite {
         Setting::new("full_column_names", "0", OneOf(&["0"])),
         Setting::new("short_column_names", "1", OneOf(&["1"])),
         // Texts are compared by their bytes, so that their order is the same on all databases.
-        Setting::only_read("encoding", OneOf(&["UTF-8"])),
+        Setting::only_read(
+            "encoding",
+            OneOf(&["UTF-8"]),
+            "use another file: the encoding of a database cannot be changed",
+        ),
     ];
 
     async fn apply_settings(connection: &mut SqliteConnection) -> Result<(), Error> {

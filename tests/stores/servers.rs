@@ -133,10 +133,10 @@ pub(super) async fn a_server_that_takes_no_writes_is_refused(database: Database)
     let refused = pat_sqlx::connect(&database.url)
         .await
         .expect_err("no store");
-    let ConnectError::Open(cause) = &refused else {
+    let ConnectError::Open { source, .. } = &refused else {
         panic!("{refused:?}")
     };
-    assert!(cause.to_string().contains("takes no writes"), "{cause}");
+    assert!(source.to_string().contains("takes no writes"), "{source}");
 }
 
 pub(super) async fn a_database_in_another_encoding_is_refused(database: Database) {

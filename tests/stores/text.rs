@@ -93,7 +93,10 @@ async fn missing_migrations_are_named(place: AnyDatabase) {
     };
     if let AnyDatabase::Sqlite(folder) = &place {
         let refused = without_migrating(&place).await;
-        assert!(matches!(refused, Err(ConnectError::Open(_))), "{refused:?}");
+        assert!(
+            matches!(refused, Err(ConnectError::Open { .. })),
+            "{refused:?}"
+        );
         assert!(!folder.path().join("pat.db").exists(), "no file is made");
         std::fs::write(folder.path().join("pat.db"), "").expect("a file");
     }
@@ -121,7 +124,7 @@ async fn an_edited_migration_is_refused(place: AnyDatabase) {
         .await;
     let refused = without_migrating(&place).await;
     assert!(
-        matches!(refused, Err(ConnectError::Migrate(_))),
+        matches!(refused, Err(ConnectError::Migrate { .. })),
         "{refused:?}"
     );
 }
