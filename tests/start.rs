@@ -109,6 +109,11 @@ async fn bad_environment_is_refused() {
             &["did you mean ATLASSIAN_PATS_MAX_TOKENS_PER_USER?"],
         ),
         (
+            "PAT_CREATE_BY_TOKENS",
+            "forbidden",
+            &["did you mean PAT_CREATE_BY_TOKEN?"],
+        ),
+        (
             "ATLASSIAN_PATS_ENABLED",
             "2",
             &["atlassian.pats.enabled", "true or false"],

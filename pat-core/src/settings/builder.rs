@@ -34,17 +34,17 @@ pub(super) fn find(name: &str) -> Result<&'static Property, SettingsError> {
         .find(|property| property.name() == name)
         .ok_or_else(|| {
             let known = PROPERTIES.iter().map(|property| property.name().to_owned());
-            unknown(name, known)
+            SettingsError::Unknown {
+                name: name.to_owned(),
+                nearest: nearest(name, known),
+            }
         })
 }
 
-/// Returns the error for an unknown name, with the known name that is nearest to it.
-pub(super) fn unknown(name: &str, known: impl Iterator<Item = String>) -> SettingsError {
+/// Returns the known name that differs from this name in the fewest characters.
+pub(super) fn nearest(name: &str, known: impl Iterator<Item = String>) -> String {
     let nearest = known.min_by_key(|known| strsim::levenshtein(known, name));
-    SettingsError::Unknown {
-        name: name.to_owned(),
-        nearest: nearest.unwrap_or_default(),
-    }
+    nearest.unwrap_or_default()
 }
 
 impl SettingsBuilder {

@@ -2,14 +2,24 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
-    /// No property has the name that was set, or an environment variable whose name begins with
-    /// `ATLASSIAN_PATS_` belongs to no property.
+    /// No property has the name that was set.
     #[error("{name}: there is no such property; did you mean {nearest}?")]
     Unknown {
-        /// The unknown name: of a property, or of an environment variable.
+        /// The unknown name.
         name: String,
-        /// The property name or, if `name` is the name of an environment variable, the variable name that
-        /// differs from `name` in the fewest characters: a suggestion for the error text.
+        /// The property name that differs from `name` in the fewest characters: a suggestion for the error
+        /// text.
+        nearest: String,
+    },
+    /// An environment variable sets no property, but its name looks as if it should;
+    /// [`SettingsBuilder::from_env`](crate::settings::SettingsBuilder::from_env) has the rule.
+    #[error("the environment variable {name} sets no property; did you mean {nearest}?")]
+    #[non_exhaustive]
+    UnknownVariable {
+        /// The name of the variable.
+        name: String,
+        /// The variable of a property that differs from `name` in the fewest characters: a suggestion for
+        /// the error text.
         nearest: String,
     },
     /// The property does not allow this value.

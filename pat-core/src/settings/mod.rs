@@ -19,6 +19,10 @@
 //! # Ok::<(), pat_core::SettingsError>(())
 //! ```
 //!
+//! A name that no property has is an error in property text and in what serde reads. The environment also has
+//! variables of other programs, so [`SettingsBuilder::from_env`] refuses only those that look like a misspelt
+//! property, such as `PAT_RELM`.
+//!
 #![doc = include_str!("../docs/properties.md")]
 
 mod builder;

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 
-use super::builder::{find, unknown};
+use super::builder::{find, nearest};
 use super::table::PROPERTIES;
 use super::{Property, SettingsBuilder, SettingsError};
 
-/// A variable with this prefix must be a property.
-const VARIABLE_PREFIX: &str = "ATLASSIAN_PATS_";
+/// A variable with this prefix must be that of a property.
+const ONLY_OURS: &str = "ATLASSIAN_PATS_";
+/// A variable with this prefix may be another program's, or the host's own.
+const ALSO_OTHERS: &str = "PAT_";
 
 impl SettingsBuilder {
     /// Sets properties from text with one `name=value` on each line, such as `pat.realm = Example`. Skips
@@ -52,12 +54,23 @@ impl SettingsBuilder {
     }
 
     /// Sets properties from environment variables, such as those of [`std::env::vars_os`]. The variable of
-    /// a property is its name in upper case, with underscores for dots: `PAT_REALM`. Other variables are
-    /// ignored, unless their names begin with `ATLASSIAN_PATS_`.
+    /// a property is its name in upper case, with underscores for dots: `PAT_REALM`.
+    ///
+    /// Other variables are ignored, except those that look like a mistake, since the property would then keep
+    /// its default without a word. A variable that sets no property is refused if its name
+    ///
+    /// - begins with `ATLASSIAN_PATS_`, or differs from such a variable of a property in at most three
+    ///   characters: `ATLASSIAN_PAT_ENABLED`;
+    /// - begins with `PAT_`, and the rest differs from that of a property's variable in at most a quarter of
+    ///   the characters, and at most three: `PAT_RELM`, but not `PAT_TEAM`;
+    /// - is the name of a property, or of its variable in lower case: `pat.realm`, `pat_realm`.
+    ///
+    /// The variables that Kubernetes sets in each container for each service (`PAT_SERVICE_HOST`, `PAT_PORT`,
+    /// `PAT_TOKEN_PORT_80_TCP`) are always ignored. A host with a variable of its own that is refused leaves
+    /// it out of `variables`.
     ///
     /// # Errors
-    /// - [`SettingsError::Unknown`]: the name of a variable begins with `ATLASSIAN_PATS_`, and no property
-    ///   has this variable.
+    /// - [`SettingsError::UnknownVariable`]: a variable looks like a mistake.
     /// - [`SettingsError::NotAllowed`]: a property does not allow the value of its variable.
     pub fn from_env<K: AsRef<OsStr>, V: AsRef<OsStr>>(
         mut self,
@@ -71,17 +84,44 @@ impl SettingsBuilder {
             match property {
                 // Invalid Unicode becomes U+FFFD, which no property allows.
                 Some(property) => self.put(property, &value.as_ref().to_string_lossy())?,
-                None if variable.starts_with(VARIABLE_PREFIX) => {
-                    return Err(unknown(
-                        &variable,
-                        PROPERTIES.iter().map(Property::variable),
-                    ));
-                }
-                None => {}
+                None => refuse_mistake(&variable)?,
             }
         }
         Ok(self)
     }
+}
+
+/// Refuses the name of a variable that sets no property if it looks as if it should. An error and not a
+/// warning: settings are usually read before the host starts to log.
+fn refuse_mistake(variable: &str) -> Result<(), SettingsError> {
+    let name = variable.to_uppercase().replace('.', "_");
+    let nearest = nearest(&name, PROPERTIES.iter().map(Property::variable));
+    let is_mistake = name.starts_with(ONLY_OURS) || is_misspelt(&name, &nearest);
+    if !is_mistake || is_service_of_kubernetes(&name) {
+        return Ok(());
+    }
+    Err(SettingsError::UnknownVariable {
+        name: variable.to_owned(),
+        nearest,
+    })
+}
+
+/// Whether a variable is probably this variable of a property, with a typing error.
+fn is_misspelt(name: &str, known: &str) -> bool {
+    // The shorter the name, the more likely is another program's variable that differs in few characters.
+    let may_differ = match known.strip_prefix(ALSO_OTHERS) {
+        Some(_) if !name.starts_with(ALSO_OTHERS) => return false,
+        Some(rest) => (rest.len() / 4).min(3),
+        None => 3,
+    };
+    strsim::levenshtein(name, known) <= may_differ
+}
+
+/// Whether Kubernetes sets such a variable for a service of the namespace, such as `PAT_TOKEN_PORT` for the
+/// service `pat-token`. No property has such a variable.
+fn is_service_of_kubernetes(name: &str) -> bool {
+    let parts = ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT_"];
+    name.ends_with("_PORT") || parts.iter().any(|part| name.contains(part))
 }
 
 #[cfg(test)]
@@ -170,11 +210,105 @@ mod tests {
     }
 
     #[test]
+    fn misspelt_variables_are_refused_with_the_right_name() {
+        for (variable, meant) in [
+            ("PAT_RELM", "PAT_REALM"),
+            ("PAT_REALMS", "PAT_REALM"),
+            ("PAT_BASE_URI", "PAT_BASE_URL"),
+            ("PAT_BASEURL", "PAT_BASE_URL"),
+            ("PAT_TIMEZONE", "PAT_TIME_ZONE"),
+            ("PAT_CREATE_BY_TOKENS", "PAT_CREATE_BY_TOKEN"),
+            ("PAT_CRAETE_BY_TOKEN", "PAT_CREATE_BY_TOKEN"),
+            ("PAT_AUTH_MAX_STALENESS", "PAT_AUTH_MAX_STALENESS_MS"),
+            ("PAT_REVOCATION_WAITS", "PAT_REVOCATION_WAIT"),
+            ("PAT_NOTICE__CREATED", "PAT_NOTICE_CREATED"),
+            ("pat_realm", "PAT_REALM"),
+            ("pat.realm", "PAT_REALM"),
+            ("atlassian.pats.enabled", "ATLASSIAN_PATS_ENABLED"),
+            ("ATLASSIAN_PAT_ENABLED", "ATLASSIAN_PATS_ENABLED"),
+            ("ATLASIAN_PATS_ENABLED", "ATLASSIAN_PATS_ENABLED"),
+            ("ATLASSIAN_PATS_WHATEVER", "ATLASSIAN_PATS_ENABLED"),
+        ] {
+            match from_env(variable, "true") {
+                Err(SettingsError::UnknownVariable { name, nearest }) => {
+                    assert_eq!((&*name, &*nearest), (variable, meant));
+                }
+                other => panic!("{variable}: {other:?}"),
+            }
+        }
+        // Each property has such names.
+        for property in PROPERTIES {
+            let variable = property.variable();
+            for misspelt in [format!("{variable}S"), variable.replacen('_', "__", 1)] {
+                assert!(from_env(&misspelt, "true").is_err(), "{misspelt}");
+            }
+        }
+    }
+
+    #[test]
+    fn variables_of_others_are_ignored() {
+        for variable in [
+            // Of the host and its tools.
+            "PAT",
+            "PAT_",
+            "PAT_DATABASE_URL",
+            "PAT_DATABASE_TIMEOUT",
+            "PAT_LISTEN",
+            "PAT_LOG",
+            "PAT_TEST_REQUIRE",
+            "PAT_TEST_SETTINGS",
+            "PAT_TOKEN",
+            "PAT_TOKEN_FILE",
+            "PAT_ADMIN_EMAIL",
+            "PAT_TEAM",
+            "PAT_HELM",
+            "PAT_API_URL",
+            "APP_BASE_URL",
+            "APP_REALM",
+            "APP_TOKEN_FORMAT",
+            "BASE_URL",
+            "TIME_ZONE",
+            "ATLASSIAN_URL",
+            "ATLASSIAN_TOKEN",
+        ] {
+            assert!(from_env(variable, "anything").is_ok(), "{variable}");
+        }
+    }
+
+    #[test]
+    fn variables_of_kubernetes_are_ignored() {
+        // As if a service had the name of each property, or a part of it.
+        let parts = |variable: String| {
+            let ends = variable.match_indices('_').map(|(end, _)| end);
+            let ends: Vec<_> = ends.chain([variable.len()]).collect();
+            ends.into_iter().map(move |end| variable[..end].to_owned())
+        };
+        for service in PROPERTIES.iter().flat_map(|one| parts(one.variable())) {
+            for of_service in [
+                "SERVICE_HOST",
+                "SERVICE_PORT",
+                "SERVICE_PORT_HTTP",
+                "PORT",
+                "PORT_80_TCP",
+                "PORT_80_TCP_PROTO",
+                "PORT_80_TCP_PORT",
+                "PORT_80_TCP_ADDR",
+            ] {
+                let variable = format!("{service}_{of_service}");
+                assert!(
+                    from_env(&variable, "tcp://10.0.0.1:80").is_ok(),
+                    "{variable}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn bad_variables_are_refused() {
         let unknown = from_env("ATLASSIAN_PATS_MAX_TOKEN_PER_USER", "7").expect_err("unknown");
         assert_eq!(
             unknown.to_string(),
-            "ATLASSIAN_PATS_MAX_TOKEN_PER_USER: there is no such property; \
+            "the environment variable ATLASSIAN_PATS_MAX_TOKEN_PER_USER sets no property; \
              did you mean ATLASSIAN_PATS_MAX_TOKENS_PER_USER?"
         );
         assert!(from_env("ATLASSIAN_PATS_ENABLED", "maybe").is_err());
