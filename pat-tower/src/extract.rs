@@ -116,17 +116,13 @@ impl Admin {
     pub fn administration(&self) -> &Administration<'static> {
         &self.administration
     }
-}
 
-impl<S: Sync> FromRequestParts<S> for Admin
-where
-    Pats: FromRef<S>,
-{
-    type Rejection = PatRejection;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PatRejection> {
-        let SignedIn(caller) = required(parts, SignedIn::of(&parts.extensions))?;
-        let service = Pats::from_ref(state);
+    /// Asks the directory whether the caller is an administrator.
+    async fn of(
+        SignedIn(caller): SignedIn,
+        parts: &Parts,
+        service: &Pats,
+    ) -> Result<Self, PatRejection> {
         let asked = service.administration(&caller).await;
         let administration = asked.map(Administration::into_owned).map_err(|error| {
             let rejection = not_administered(error, service.settings().realm());
@@ -136,6 +132,59 @@ where
             caller,
             administration,
         })
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Admin
+where
+    Pats: FromRef<S>,
+{
+    type Rejection = PatRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PatRejection> {
+        let caller = required(parts, SignedIn::of(&parts.extensions))?;
+        Self::of(caller, parts, &Pats::from_ref(state)).await
+    }
+}
+
+/// Extracts an administrator; `None` for an anonymous request, for a caller who is not an administrator, and
+/// while the setting `pat.admin.enabled` is off. A handler that serves administrators and other users takes it
+/// beside [`SignedIn`]:
+///
+/// ```
+/// use pat_tower::{Admin, SignedIn};
+///
+/// async fn reports(SignedIn(caller): SignedIn, admin: Option<Admin>) -> String {
+///     match admin {
+///         Some(_) => "the reports of all users".to_owned(),
+///         None => format!("the reports of {}", caller.owner()),
+///     }
+/// }
+/// ```
+///
+/// The extractor rejects a request
+///
+/// - whose token is no longer valid, with 401,
+/// - with 503 if the directory does not answer,
+/// - with 500 if there is no [`PatLayer`](crate::PatLayer) around the route.
+impl<S: Sync> OptionalFromRequestParts<S> for Admin
+where
+    Pats: FromRef<S>,
+{
+    type Rejection = PatRejection;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &S,
+    ) -> Result<Option<Self>, PatRejection> {
+        check_layer(parts)?;
+        let Some(caller) = SignedIn::of(&parts.extensions) else {
+            return Ok(None);
+        };
+        match Self::of(caller, parts, &Pats::from_ref(state)).await {
+            Err(rejection) if rejection.kind() == RejectionKind::NotAdministrator => Ok(None),
+            admin => admin.map(Some),
+        }
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(a_token_or_the_hosts_sign_in_is_the_caller),
         trial(an_anonymous_request_is_refused_or_none),
         trial(only_administrators_pass_admin),
+        trial(an_optional_admin_is_none_for_others),
         trial(a_route_without_the_layer_is_an_error),
         trial(an_administrators_token_is_checked_again),
         trial(a_grpc_request_is_refused_by_a_status),
@@ -56,6 +57,7 @@ impl Host {
             .route("/caller", get(caller))
             .route("/maybe", get(maybe))
             .route("/admin", get(admin))
+            .route("/maybe-admin", get(maybe_admin))
             .layer(from_fn(sign_in))
             .layer(layer)
             .with_state(self.pats.clone())
@@ -94,6 +96,13 @@ async fn maybe(signed_in: Option<SignedIn>) -> String {
 async fn admin(admin: Admin) -> String {
     let count = admin.administration().count(&Filter::default()).await;
     format!("{} {}", admin.caller().owner(), count.expect("a count"))
+}
+
+async fn maybe_admin(found: Option<Admin>) -> String {
+    match found {
+        Some(found) => admin(found).await,
+        None => "no administrator".to_owned(),
+    }
 }
 
 async fn sign_in(mut request: Request, next: Next) -> Response {
@@ -190,6 +199,32 @@ async fn only_administrators_pass_admin() {
     assert_eq!(kind, RejectionKind::NotAdministrator);
 }
 
+async fn an_optional_admin_is_none_for_others() {
+    let host = Host::new();
+    let (root, alice) = (host.bearer("root").await, host.bearer("alice").await);
+    let (root, alice) = (("authorization", &*root), ("authorization", &*alice));
+    let (root_here, alice_here) = (("cookie", "user=root"), ("cookie", "user=alice"));
+    let disabled = Settings::builder().admin_enabled(false).build();
+    let disabled = Host::with(disabled.expect("settings"));
+    for (host, headers, expected) in [
+        (&host, &[root][..], "root 2"),
+        (&host, &[root_here], "root 2"),
+        (&host, &[alice], "no administrator"),
+        (&host, &[alice_here], "no administrator"),
+        (&host, &[], "no administrator"),
+        (&disabled, &[root_here], "no administrator"),
+    ] {
+        let response = host.ask("/maybe-admin", headers).await;
+        assert_eq!(response.status(), StatusCode::OK, "{headers:?}");
+        assert_eq!(text(response).await, expected, "{headers:?}");
+    }
+    // Nobody knows whether this is an administrator.
+    host.users.set_down(true);
+    let refused = host.ask("/maybe-admin", &[root_here]).await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(kind(&refused), RejectionKind::Unavailable);
+}
+
 /// Even of a user who is signed in: tokens would not be looked at.
 async fn a_route_without_the_layer_is_an_error() {
     let host = Host::new();
@@ -197,10 +232,11 @@ async fn a_route_without_the_layer_is_an_error() {
         .route("/caller", get(caller))
         .route("/maybe", get(maybe))
         .route("/admin", get(admin))
+        .route("/maybe-admin", get(maybe_admin))
         .route("/pat", get(async |_: Option<Pat>| "a token or none"))
         .layer(from_fn(sign_in))
         .with_state(host.pats);
-    for path in ["/caller", "/maybe", "/admin", "/pat"] {
+    for path in ["/caller", "/maybe", "/admin", "/maybe-admin", "/pat"] {
         for headers in [&[][..], &[("cookie", "user=root")]] {
             let log = Log::default();
             let _guard = log.start();
@@ -226,17 +262,20 @@ async fn an_administrators_token_is_checked_again() {
     }
 
     let host = Host::new();
-    let bearer = host.bearer("root").await;
     let app = Router::new()
         .route("/admin", get(admin))
+        .route("/maybe-admin", get(maybe_admin))
         .layer(from_fn_with_state(host.pats.clone(), revoke))
         .layer(PatLayer::optional(host.pats.clone()))
-        .with_state(host.pats);
-    let refused = ask(app, "/admin", &[("authorization", &bearer)]).await;
-    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
-    assert_eq!(kind(&refused), RejectionKind::InvalidToken);
-    let challenge = &refused.headers()[header::WWW_AUTHENTICATE];
-    assert_eq!(challenge, "Bearer realm=\"PAT\", error=\"invalid_token\"");
+        .with_state(host.pats.clone());
+    for path in ["/admin", "/maybe-admin"] {
+        let bearer = host.bearer("root").await;
+        let refused = ask(app.clone(), path, &[("authorization", &bearer)]).await;
+        assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(kind(&refused), RejectionKind::InvalidToken);
+        let challenge = &refused.headers()[header::WWW_AUTHENTICATE];
+        assert_eq!(challenge, "Bearer realm=\"PAT\", error=\"invalid_token\"");
+    }
 }
 
 async fn a_grpc_request_is_refused_by_a_status() {
