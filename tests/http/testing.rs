@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use axum::Router;
-use axum::routing::get as route;
+use axum::routing::{get as route, post as route_post};
+use axum::{Json, Router};
 use http::{HeaderMap, Response, StatusCode};
 use libtest_mimic::Trial;
 use pat_core::{AuthError, Settings};
 use pat_harness::trial;
-use pat_tower::testing::{Refusal, TestPats, get};
+use pat_tower::testing::{Refusal, TestPats, get, post};
 use pat_tower::{Pat, PatLayer, PatRejection, RejectionKind};
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -17,6 +17,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(an_outage_ends_with_the_next_token),
         trial(tokens_have_the_format_of_the_settings),
         trial(the_clock_and_the_users_are_the_tests),
+        trial(a_post_request_has_its_token_and_json),
     ]
 }
 
@@ -126,4 +127,33 @@ async fn the_clock_and_the_users_are_the_tests() {
     // A new token of a disabled user does not enable the user.
     let bob = test.token("bob").await;
     assert_eq!(status(&app, &bob).await, StatusCode::UNAUTHORIZED);
+}
+
+async fn a_post_request_has_its_token_and_json() {
+    #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    struct Report {
+        title: String,
+    }
+
+    let test = TestPats::new();
+    let create =
+        async |pat: Pat, Json(Report { title }): Json<Report>| format!("{}: {title}", pat.owner());
+    let app = Router::new()
+        .route("/reports", route_post(create))
+        .layer(PatLayer::required(test.pats()));
+    let alice = test.token("alice").await;
+    let report = Report {
+        title: "\"May\"".to_owned(),
+    };
+    let response = post(&app, "/reports", &alice, &report).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let body = axum::body::to_bytes(response.into_body(), 100).await;
+    assert_eq!(body.expect("a body"), "alice: \"May\"");
+    // The headers of a test count, but for the type of the body.
+    let mut headers = alice.clone();
+    headers.insert("content-type", http::HeaderValue::from_static("text/plain"));
+    let response = post(&app, "/reports", &headers, &report).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let refused = post(&app, "/reports", &HeaderMap::new(), &report).await;
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
 }

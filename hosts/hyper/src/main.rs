@@ -67,9 +67,9 @@ impl Sessions {
 // pat
 impl SessionInvalidator for Sessions {
     fn detach(&self, extensions: &mut Extensions) -> Result<Option<Destroy>, BoxError> {
-        let session = extensions.get_mut::<Session>().ok_or("no session")?;
-        let (sessions, id) = (self.clone(), std::mem::take(session).id);
-        Ok(Some(Box::pin(async move { Ok(sessions.end(&id)) })))
+        let session = extensions.get_mut::<Session>().ok_or("no session layer")?;
+        let (sessions, Session { id, user }) = (self.clone(), std::mem::take(session));
+        Ok(user.map(|_| -> Destroy { Box::pin(async move { Ok(sessions.end(&id)) }) }))
     }
 }
 // end

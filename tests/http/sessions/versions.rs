@@ -12,14 +12,16 @@ macro_rules! tests {
      $error_of_none:literal, $error_of_other:literal) => {
         mod $version {
             use std::sync::Arc;
+            use std::sync::atomic::{AtomicBool, Ordering};
 
             use async_trait::async_trait;
             use axum::Router;
             use axum::body::Body;
-            use axum::routing::get;
+            use axum::routing::{get, post};
             use http::{Request, Response, StatusCode, header};
             use pat_core::Pats;
             use pat_harness::node::bearer;
+            use pat_tower::testing::SessionCheck;
             use pat_tower::{PatLayer, $adapter};
             use tower::ServiceExt as _;
             use $tower_sessions::session::{Id, Record};
@@ -99,9 +101,36 @@ macro_rules! tests {
                 assert_eq!(store.load(&id).await.expect("a store"), None, "destroyed");
             }
 
-            /// Takes everything but cannot delete.
-            #[derive(Debug, Clone)]
-            struct Undeletable(MemoryStore);
+            async fn show(session: Session) -> String {
+                let user: Option<String> = session.get("user").await.expect("a session");
+                user.unwrap_or_default()
+            }
+
+            async fn log_in(session: Session) {
+                session.cycle_id().await.expect("a session");
+                session.insert("user", "victim").await.expect("a session");
+            }
+
+            pub(super) async fn the_adapter_passes_the_check_for_hosts() {
+                let store = Undeletable::default();
+                let log_in_request = Request::post("/login").body(String::new());
+                let stack = |layer: PatLayer| {
+                    Router::new()
+                        .route("/login", post(log_in))
+                        .route("/session", get(show))
+                        .layer(layer)
+                        .layer(SessionManagerLayer::new(store.clone()))
+                };
+                let log_in_request = log_in_request.expect("a request");
+                let check = SessionCheck::new($adapter, stack, log_in_request, "/session");
+                check.run().await;
+                let set_failing = |is_failing| store.1.store(is_failing, Ordering::Relaxed);
+                check.run_with_failing_store(set_failing).await;
+            }
+
+            /// Takes everything but cannot delete, while the flag is set.
+            #[derive(Debug, Clone, Default)]
+            struct Undeletable(MemoryStore, Arc<AtomicBool>);
 
             #[async_trait]
             impl SessionStore for Undeletable {
@@ -117,8 +146,11 @@ macro_rules! tests {
                     self.0.load(id).await
                 }
 
-                async fn delete(&self, _: &Id) -> Result<()> {
-                    Err(Error::Backend("the store is read-only".into()))
+                async fn delete(&self, id: &Id) -> Result<()> {
+                    if self.1.load(Ordering::Relaxed) {
+                        return Err(Error::Backend("the store is read-only".into()));
+                    }
+                    self.0.delete(id).await
                 }
             }
 
@@ -126,7 +158,7 @@ macro_rules! tests {
                 let store = MemoryStore::default();
                 let id = stored(&store).await;
                 let pats = pats();
-                let app = host(Undeletable(store), &pats);
+                let app = host(Undeletable(store, Arc::new(true.into())), &pats);
                 let (response, before) = call(&pats, app, Some(id)).await;
                 assert_eq!((response.status(), before.as_str()), (StatusCode::OK, ""));
                 assert_eq!(
@@ -208,6 +240,7 @@ tests!(
 macro_rules! trials {
     ($($version:ident),*) => {
         vec![$(
+            trial($version::the_adapter_passes_the_check_for_hosts),
             trial($version::a_handlers_session_value_is_discarded),
             trial($version::a_failing_session_store_changes_no_answer),
             trial($version::a_second_layer_ends_the_session_too),

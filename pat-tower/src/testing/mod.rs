@@ -1,5 +1,5 @@
 //! Helpers for tests of a host's own handlers: tokens, an administrator, every refusal, and a clock that the
-//! test advances. Needs the feature `testing`.
+//! test advances; and a suite for sessions of the host's own ([`SessionCheck`]). Needs the feature `testing`.
 //!
 //! A test builds the host's router with the service of a [`TestPats`], in place of the service on a database:
 //!
@@ -35,18 +35,23 @@
 //! # }
 //! ```
 
+mod sessions;
+
 use std::fmt::{self, Debug};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use pat_core::store::{Insertion, NewToken, TokenStore};
 use pat_core::testing::{TestClock, TestDirectory};
 use pat_core::{Caller, MemoryStore, Owner, Pats, PlainToken, Settings, TokenId, UserDirectory};
+use serde::Serialize;
 use tower_service::Service;
+
+pub use self::sessions::SessionCheck;
 
 /// A service with a store in memory, a clock that the test advances, and users that the test adds.
 #[derive(Debug)]
@@ -273,6 +278,37 @@ where
         .body(String::new())
         .expect("a path of a URI");
     request.headers_mut().clone_from(headers);
+    send(app, request).await
+}
+
+/// Sends a `POST` request for `path` with these headers and `body` as JSON to a clone of `app`, and returns the
+/// response.
+///
+/// # Panics
+/// If `path` is not a URI, `body` cannot be JSON, or the service fails.
+pub async fn post<S, B>(
+    app: &S,
+    path: &str,
+    headers: &HeaderMap,
+    body: &(impl Serialize + ?Sized),
+) -> Response<B>
+where
+    S: Service<Request<String>, Response = Response<B>> + Clone,
+    S::Error: Debug,
+{
+    let json = serde_json::to_string(body).expect("a value of JSON");
+    let mut request = Request::post(path).body(json).expect("a path of a URI");
+    request.headers_mut().clone_from(headers);
+    let json = HeaderValue::from_static("application/json");
+    request.headers_mut().insert(CONTENT_TYPE, json);
+    send(app, request).await
+}
+
+async fn send<S, B>(app: &S, request: Request<String>) -> Response<B>
+where
+    S: Service<Request<String>, Response = Response<B>> + Clone,
+    S::Error: Debug,
+{
     let mut app = app.clone();
     let ready = poll_fn(|context| app.poll_ready(context)).await;
     ready.expect("a service that is ready");
