@@ -30,6 +30,8 @@ pub use self::extract::Admin;
 pub use self::http::csrf::InvalidOrigin;
 pub use self::pat::Pat;
 pub use self::rejection::{PatRejection, RejectionKind};
+#[cfg(feature = "axum-login")]
+pub use self::session::AxumLogin;
 #[cfg(feature = "tower-sessions")]
 pub use self::session::TowerSessions;
 #[cfg(feature = "tower-sessions-014")]

@@ -10,17 +10,16 @@ use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Form, Router};
-use axum_login::{AuthManager, AuthUser, AuthnBackend};
+use axum_login::{AuthManagerLayerBuilder, AuthUser, AuthnBackend};
 // pat
 use pat_core::{Caller, Owner, Pats};
 use pat_sqlx::SqliteStore;
 use pat_tower::api::Api;
-use pat_tower::{PatLayer, SignedIn, TowerSessions014};
+use pat_tower::{AxumLogin, PatLayer, SignedIn};
 // end
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tower::layer::layer_fn;
 use tower_sessions::{MemoryStore, SessionManagerLayer};
 
 type AuthSession = axum_login::AuthSession<Users>;
@@ -69,6 +68,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let pats = Pats::builder(Arc::new(SqliteStore::open("pat.db").await?)).build();
     let jobs = pats.start();
     // end
+    let sessions = SessionManagerLayer::new(MemoryStore::default()).with_secure(false);
     let app = Router::new()
         .route("/login", post(login))
         // pat
@@ -76,12 +76,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .nest("/rest/pat/latest", Api::new(pats.clone()).router())
         // end
         .layer(from_fn(current_user))
-        // These two are what an `AuthManagerLayer` is made of.
-        .layer(layer_fn(|inner| AuthManager::new(inner, Users, "axum-login.data")))
         // pat
-        .layer(PatLayer::optional(pats).with_session_invalidator(TowerSessions014))
+        .layer(PatLayer::optional(pats).with_session_invalidator(AxumLogin::<Users>::new()))
         // end
-        .layer(SessionManagerLayer::new(MemoryStore::default()).with_secure(false));
+        .layer(AuthManagerLayerBuilder::new(Users, sessions).build());
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("Listening on http://{}", listener.local_addr()?);
     let mut terminate = signal(SignalKind::terminate())?;

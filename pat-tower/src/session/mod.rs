@@ -1,5 +1,7 @@
 //! Session invalidation: after a request that a token authenticated, no session may outlive the token.
 
+#[cfg(feature = "axum-login")]
+mod axum_login;
 #[cfg(any(feature = "tower-sessions", feature = "tower-sessions-014"))]
 mod tower_sessions;
 
@@ -9,6 +11,8 @@ use std::pin::Pin;
 use http::Extensions;
 use pat_core::BoxError;
 
+#[cfg(feature = "axum-login")]
+pub use self::axum_login::AxumLogin;
 #[cfg(feature = "tower-sessions")]
 pub use self::tower_sessions::TowerSessions;
 #[cfg(feature = "tower-sessions-014")]
@@ -22,8 +26,9 @@ pub use self::tower_sessions::TowerSessions014;
 /// [`detach`](SessionInvalidator::detach) before it calls the inner service.
 ///
 /// With the feature `tower-sessions`, `TowerSessions` is the implementation for tower-sessions 0.15; with the
-/// feature `tower-sessions-014`, `TowerSessions014` is that for version 0.14, and for axum-login. A host with
-/// sessions of its own, here a cookie and a table, needs about 20 lines:
+/// feature `tower-sessions-014`, `TowerSessions014` is that for version 0.14; with the feature `axum-login`,
+/// `AxumLogin` is that for axum-login 0.18. A host with sessions of its own, here a cookie and a table, needs
+/// about 20 lines, and `pat_tower::testing::SessionCheck` (feature `testing`) checks them:
 ///
 /// ```
 /// use std::collections::HashMap;

@@ -67,8 +67,9 @@ struct Nowhere;
 
 #[cfg(feature = "tower-sessions")]
 adapter!(
-    /// The [`SessionInvalidator`] for tower-sessions 0.15. For version 0.14, which axum-login 0.18 and some
-    /// session stores use, there is `TowerSessions014` (feature `tower-sessions-014`).
+    /// The [`SessionInvalidator`] for tower-sessions 0.15. For version 0.14, which some session stores use,
+    /// there is `TowerSessions014` (feature `tower-sessions-014`), and for axum-login 0.18 `AxumLogin` (feature
+    /// `axum-login`).
     ///
     /// The host's `SessionManagerLayer` must be outside of the [`PatLayer`](crate::PatLayer), because it
     /// inserts the session into the request and writes the cookies. If it is inside, missing, or of another
@@ -82,41 +83,16 @@ adapter!(
 
 #[cfg(feature = "tower-sessions-014")]
 adapter!(
-    /// The [`SessionInvalidator`] for tower-sessions 0.14, which axum-login 0.18 uses. For version 0.15
-    /// there is `TowerSessions` (feature `tower-sessions`).
+    /// The [`SessionInvalidator`] for tower-sessions 0.14. For version 0.15 there is `TowerSessions` (feature
+    /// `tower-sessions`).
     ///
     /// The host's `SessionManagerLayer` must be outside of the [`PatLayer`](crate::PatLayer), because it
     /// inserts the session into the request and writes the cookies. If it is inside, missing, or of another
     /// version, the `PatLayer` rejects every request with a valid token, with 500, and the log names the
     /// version that the request has.
     ///
-    /// # axum-login
-    /// `AuthManagerLayer` of axum-login 0.18 contains a `SessionManagerLayer`, and behind it an
-    /// `AuthManager`, which reads the user from the session. The `PatLayer` must be between the two, or the
-    /// `AuthSession` of a request with a token keeps the user of the session, and can store a session. So
-    /// replace `AuthManagerLayer` by its two parts:
-    ///
-    /// ```
-    /// use axum::Router;
-    /// use axum_login::{AuthManager, AuthnBackend};
-    /// use pat_core::Pats;
-    /// use pat_tower::{PatLayer, TowerSessions014};
-    /// use tower::layer::layer_fn;
-    /// use tower_sessions_014::{MemoryStore, SessionManagerLayer};
-    ///
-    /// fn app<B: AuthnBackend + 'static>(routes: Router, backend: B, pats: Pats) -> Router {
-    ///     routes
-    ///         .layer(layer_fn(move |inner| {
-    ///             // The key under which axum-login keeps the user in the session.
-    ///             AuthManager::new(inner, backend.clone(), "axum-login.data")
-    ///         }))
-    ///         .layer(PatLayer::optional(pats).with_session_invalidator(TowerSessions014))
-    ///         .layer(SessionManagerLayer::new(MemoryStore::default()))
-    /// }
-    /// ```
-    ///
-    /// Then `AuthSession::user` is `None` in a request with a token, and whatever a handler stores in the
-    /// session is discarded. The owner of the token is in [`SignedIn`](crate::SignedIn).
+    /// A host with axum-login 0.18 takes `AxumLogin` (feature `axum-login`): this adapter would leave the user
+    /// of the session in axum-login's `AuthSession`, beside the owner of the token.
     TowerSessions014,
     tower_sessions_014,
     V14,

@@ -1,33 +1,32 @@
 //! A host with axum-login, which keeps the user in a session of tower-sessions 0.14.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::panic::AssertUnwindSafe;
 
 use axum::Router;
 use axum::body::Body;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum_login::{AuthManager, AuthManagerLayerBuilder, AuthUser, AuthnBackend, UserId};
-use http::{Request, Response, StatusCode, header};
+use futures_util::FutureExt as _;
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use libtest_mimic::Trial;
-use pat_core::Pats;
-use pat_harness::node::bearer;
-use pat_harness::trial;
-use pat_tower::{PatLayer, SignedIn, TowerSessions014};
-use tower::ServiceExt as _;
+use pat_harness::{Log, trial};
+use pat_tower::testing::{SessionCheck, TestPats, get as ask};
+use pat_tower::{AxumLogin, PatLayer, SessionInvalidator, SignedIn, TowerSessions014};
 use tower::layer::layer_fn;
 use tower_sessions_014::{MemoryStore, SessionManagerLayer};
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![
-        trial(a_token_leaves_no_user_and_no_session),
-        trial(a_session_signs_in_without_a_token),
-        trial(inside_of_the_auth_manager_layer_the_sessions_user_stays),
-        trial(outside_of_the_auth_manager_layer_no_session_is_found),
+        trial(axum_login_passes_the_check_for_hosts),
+        trial(the_owner_of_the_token_is_the_only_user),
+        trial(the_adapter_for_the_sessions_alone_leaves_the_user),
+        trial(another_order_of_layers_and_another_backend_are_refused),
     ]
 }
 
 /// Everybody is a user who says the name.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct Backend;
 
 #[derive(Debug, Clone)]
@@ -68,6 +67,16 @@ async fn whoami(session: AuthSession, caller: Option<SignedIn>) -> String {
     format!("{user:?} {caller:?}")
 }
 
+/// The user of axum-login.
+async fn user(session: AuthSession) -> Result<String, StatusCode> {
+    let user = session.user.ok_or(StatusCode::UNAUTHORIZED)?;
+    Ok(user.0)
+}
+
+async fn logout(mut session: AuthSession) {
+    session.logout().await.expect("a session");
+}
+
 async fn login(mut session: AuthSession) -> StatusCode {
     let user = session.authenticate("victim".to_owned()).await;
     let user = user.expect("a backend").expect("a user");
@@ -78,107 +87,124 @@ async fn login(mut session: AuthSession) -> StatusCode {
 fn routes() -> Router {
     Router::new()
         .route("/whoami", get(whoami))
-        .route("/login", get(login))
+        .route("/user", get(user))
+        .route("/login", post(login))
+        .route("/logout", post(logout))
 }
 
-fn ours(pats: &Pats) -> PatLayer {
-    PatLayer::optional(pats.clone()).with_session_invalidator(TowerSessions014)
+/// The order of the docs.
+fn host(store: &MemoryStore, layer: PatLayer) -> Router {
+    let sessions = SessionManagerLayer::new(store.clone());
+    let users = AuthManagerLayerBuilder::new(Backend, sessions).build();
+    routes().layer(layer).layer(users)
 }
 
-/// The order of the docs: the `PatLayer` is between the two parts of an `AuthManagerLayer`.
-fn host(store: &MemoryStore, pats: &Pats) -> Router {
-    routes()
-        .layer(layer_fn(|inner| {
-            AuthManager::new(inner, Backend, "axum-login.data")
-        }))
-        .layer(ours(pats))
-        .layer(SessionManagerLayer::new(store.clone()))
+fn check(invalidator: impl SessionInvalidator) -> SessionCheck<Router> {
+    let store = MemoryStore::default();
+    let login = Request::post("/login").body(String::new());
+    let login = login.expect("a request");
+    SessionCheck::new(invalidator, |layer| host(&store, layer), login, "/user")
 }
 
-fn pats() -> Pats {
-    Pats::builder(Arc::new(pat_core::MemoryStore::default())).build()
+async fn axum_login_passes_the_check_for_hosts() {
+    check(AxumLogin::<Backend>::new()).run().await;
 }
 
-async fn call(app: &Router, path: &str, headers: &[(&str, &str)]) -> Response<Body> {
-    let mut request = Request::builder().uri(path);
-    for (name, value) in headers {
-        request = request.header(*name, *value);
+/// What the docs warn of. The check finds it.
+async fn the_adapter_for_the_sessions_alone_leaves_the_user() {
+    let check = check(TowerSessions014);
+    let passed = AssertUnwindSafe(check.run());
+    let panic = passed.catch_unwind().await.expect_err("it passes");
+    let message = panic.downcast_ref::<String>().expect("a message");
+    assert!(message.contains("a handler sees no session"), "{message}");
+}
+
+async fn the_owner_of_the_token_is_the_only_user() {
+    let (store, test) = (MemoryStore::default(), TestPats::new());
+    let layer = PatLayer::optional(test.pats());
+    let app = host(
+        &store,
+        layer.with_session_invalidator(AxumLogin::<Backend>::new()),
+    );
+    let alice = test.token("alice").await;
+    let response = send(&app, "/login", &HeaderMap::new()).await;
+    let session = HeaderMap::from_iter([(header::COOKIE, cookie(&response))]);
+    let mut both = alice.clone();
+    both.extend(session.clone());
+    assert_eq!(text(&app, &session).await, "Some(\"victim\") None");
+    assert_eq!(text(&app, &both).await, "None Some(\"alice\")");
+    assert_eq!(text(&app, &session).await, "None None");
+    // A handler that signs in or out does so in the session that is thrown away.
+    for path in ["/login", "/logout"] {
+        let response = send(&app, path, &alice).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers().get(header::SET_COOKIE), None);
     }
-    let request = request.body(Body::empty()).expect("a request");
-    app.clone().oneshot(request).await.expect("an answer")
 }
 
-async fn said(app: &Router, headers: &[(&str, &str)]) -> String {
-    let response = call(app, "/whoami", headers).await;
+/// Nothing goes on with an `AuthSession` that our layer cannot see.
+async fn another_order_of_layers_and_another_backend_are_refused() {
+    #[derive(Debug, Clone)]
+    struct Other;
+
+    impl AuthnBackend for Other {
+        type User = User;
+        type Credentials = String;
+        type Error = Infallible;
+
+        async fn authenticate(&self, _: String) -> Result<Option<User>, Infallible> {
+            Ok(None)
+        }
+
+        async fn get_user(&self, _: &UserId<Self>) -> Result<Option<User>, Infallible> {
+            Ok(None)
+        }
+    }
+
+    let (store, test) = (MemoryStore::default(), TestPats::new());
+    let sessions = || SessionManagerLayer::new(store.clone());
+    let ours = || {
+        let layer = PatLayer::optional(test.pats());
+        layer.with_session_invalidator(AxumLogin::<Backend>::new())
+    };
+    let manager = || layer_fn(|inner| AuthManager::new(inner, Backend, "axum-login.data"));
+    let users = AuthManagerLayerBuilder::new(Backend, sessions()).build();
+    let others = AuthManagerLayerBuilder::new(Other, sessions()).build();
+    let alice = test.token("alice").await;
+    for app in [
+        routes().layer(users).layer(ours()),
+        routes().layer(manager()).layer(ours()).layer(sessions()),
+        routes().layer(ours()).layer(others),
+        routes().layer(ours()).layer(sessions()),
+    ] {
+        let log = Log::default();
+        let _guard = log.start();
+        let refused = ask(&app, "/whoami", &alice).await;
+        assert_eq!(refused.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let log = log.text();
+        assert!(log.contains("no AuthSession<"), "{log}");
+        assert!(
+            log.contains("axum_login::Backend> of axum-login 0.18"),
+            "{log}"
+        );
+    }
+}
+
+async fn send(app: &Router, path: &str, headers: &HeaderMap) -> Response<Body> {
+    pat_tower::testing::post(app, path, headers, &()).await
+}
+
+async fn text(app: &Router, headers: &HeaderMap) -> String {
+    let response = ask(app, "/whoami", headers).await;
     assert_eq!(response.status(), StatusCode::OK);
     let body = axum::body::to_bytes(response.into_body(), 1000).await;
     String::from_utf8(body.expect("a body").to_vec()).expect("text")
 }
 
-/// Logs the victim in. Returns the cookie.
-async fn log_in(app: &Router) -> String {
-    let response = call(app, "/login", &[]).await;
+/// The cookie that a response sets, as a client sends it.
+fn cookie(response: &Response<Body>) -> http::HeaderValue {
     let cookie = response.headers()[header::SET_COOKIE].to_str();
-    let cookie = cookie.expect("text").split(';').next();
-    cookie.expect("a name and a value").to_owned()
-}
-
-async fn a_session_signs_in_without_a_token() {
-    let app = host(&MemoryStore::default(), &pats());
-    let cookie = log_in(&app).await;
-    let cookie = ("cookie", cookie.as_str());
-    assert_eq!(said(&app, &[cookie]).await, "Some(\"victim\") None");
-}
-
-async fn a_token_leaves_no_user_and_no_session() {
-    let (store, pats) = (MemoryStore::default(), pats());
-    let app = host(&store, &pats);
-    let bearer = bearer(&pats).await;
-    let token = ("authorization", bearer.as_str());
-    let cookie = log_in(&app).await;
-    let cookie = ("cookie", cookie.as_str());
-    let both = [token, cookie];
-    assert_eq!(said(&app, &both).await, "None Some(\"alice\")");
-    assert_eq!(said(&app, &[cookie]).await, "None None", "destroyed");
-    // A handler that logs in stores nothing.
-    let cookie = log_in(&app).await;
-    for headers in [vec![token], vec![token, ("cookie", &cookie)]] {
-        let response = call(&app, "/login", &headers).await;
-        assert_eq!(response.status(), StatusCode::OK);
-        let set_cookie = response.headers().get(header::SET_COOKIE);
-        let is_removal =
-            |cookie: &http::HeaderValue| cookie.to_str().expect("text").contains("Max-Age=0");
-        assert!(set_cookie.is_none_or(is_removal), "{set_cookie:?}");
-        assert_eq!(set_cookie.is_some(), headers.len() == 2);
-    }
-}
-
-/// What the docs warn of.
-async fn inside_of_the_auth_manager_layer_the_sessions_user_stays() {
-    let (store, pats) = (MemoryStore::default(), pats());
-    let sessions = SessionManagerLayer::new(store.clone());
-    let app = routes()
-        .layer(ours(&pats))
-        .layer(AuthManagerLayerBuilder::new(Backend, sessions).build());
-    let bearer = bearer(&pats).await;
-    let token = ("authorization", bearer.as_str());
-    let cookie = log_in(&app).await;
-    let both = [token, ("cookie", cookie.as_str())];
-    assert_eq!(said(&app, &both).await, "Some(\"victim\") Some(\"alice\")");
-    let response = call(&app, "/login", &[token]).await;
-    let cookie = response.headers()[header::SET_COOKIE].to_str();
-    let cookie = cookie.expect("text").split(';').next();
-    let cookie = ("cookie", cookie.expect("a name and a value"));
-    assert_eq!(said(&app, &[cookie]).await, "Some(\"victim\") None");
-}
-
-async fn outside_of_the_auth_manager_layer_no_session_is_found() {
-    let (store, pats) = (MemoryStore::default(), pats());
-    let sessions = SessionManagerLayer::new(store);
-    let app = routes()
-        .layer(AuthManagerLayerBuilder::new(Backend, sessions).build())
-        .layer(ours(&pats));
-    let bearer = bearer(&pats).await;
-    let refused = call(&app, "/whoami", &[("authorization", &bearer)]).await;
-    assert_eq!(refused.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let pair = cookie.expect("text").split(';').next();
+    pair.and_then(|pair| pair.parse().ok())
+        .expect("a name and a value")
 }
