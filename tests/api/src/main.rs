@@ -24,11 +24,14 @@ const PACKAGES: [(&str, &[&str]); 4] = [
         &[
             "axum",
             "axum_core",
+            "axum_login",
             "bytes",
             "http",
             "http_body",
             // In what its macro implements.
             "pin_project_lite",
+            // In the helpers for tests of hosts.
+            "serde_core",
             "tower_layer",
             "tower_service",
             "tower_sessions",
