@@ -62,6 +62,12 @@ impl Principal {
         self.0.scopes.as_ref()
     }
 
+    /// Returns whether the token has scopes, so that it may do only what they permit.
+    #[must_use]
+    pub fn is_restricted(&self) -> bool {
+        self.0.is_restricted
+    }
+
     /// Returns what the token's scopes permit: the declared ones and what they imply, as a set of the
     /// service's [catalog](crate::Pats::scope_catalog). An unrestricted token is permitted every scope.
     #[must_use]

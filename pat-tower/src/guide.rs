@@ -14,6 +14,13 @@ pub mod routes {
         doc = include_str!("docs/routes.md")
     )]
 }
+/// For developers: scopes, which restrict what a token may do.
+pub mod scopes {
+    #![cfg_attr(
+        all(feature = "api", feature = "testing"),
+        doc = include_str!("docs/scopes.md")
+    )]
+}
 /// For developers: tests of handlers, with tokens, refusals and a clock.
 pub mod testing {
     #![cfg_attr(

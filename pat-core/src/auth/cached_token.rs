@@ -24,6 +24,8 @@ pub(crate) struct CachedToken {
     /// When the token expires, in microseconds since 1970; `i64::MAX` for never.
     pub(crate) expires_micros: i64,
     pub(crate) stripes: Stripes,
+    /// Whether the token has scopes. Here, it fills a gap of the second cache line.
+    pub(crate) is_restricted: bool,
     /// What `scopes` permit; everything without scopes.
     pub(crate) permitted: ScopeSet,
     /// `expires_micros` as text; `None` for never.
@@ -54,6 +56,7 @@ impl CachedToken {
             token_id: token.id,
             owner: token.owner.clone(),
             name: token.name.as_str().into(),
+            is_restricted: token.scopes.is_some(),
             permitted: ScopeSet::ALL,
             scopes: token.scopes.clone(),
         })

@@ -323,6 +323,7 @@ impl Authenticator {
             sent: sent.boot,
             cached_until,
             stripes: self.epochs.stripes(token.id, &token.owner),
+            is_restricted: token.scopes.is_some(),
             permitted: self.context.scopes.permitted(token.scopes.as_ref()),
             scopes: token.scopes.clone(),
             last_use: LastUseStamp::default(),

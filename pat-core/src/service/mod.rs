@@ -98,7 +98,7 @@ impl Pats {
             return true;
         };
         let needed = self.scope_catalog().set([scope]);
-        token.scopes().is_none() || needed.is_ok_and(|needed| token.permitted().contains(needed))
+        !token.is_restricted() || needed.is_ok_and(|needed| token.permitted().contains(needed))
     }
 
     /// Counts a request that was refused although its token is valid: the token lacks a scope, or the request is

@@ -130,7 +130,7 @@ impl Config {
     /// Accepts a valid token, if it has no scopes, or they permit the request.
     fn decide_by_scopes<B>(&self, request: &Request<B>, pat: Pat) -> Action {
         let principal = pat.principal();
-        if principal.scopes().is_none() {
+        if !principal.is_restricted() {
             return Action::Accept(pat);
         }
         match self.check_scopes(RequestHead::of(request), principal.permitted()) {

@@ -54,9 +54,9 @@ use super::routes::Routes;
 /// # Where to mount the router
 /// The patterns of the map are those of the router that `into_parts` returns. Add plain routes to it, merge and nest
 /// other routers *into* it, and put the layer on it, or on a router into which it is merged. Nest it with
-/// [`ScopedRouter::nest`] before; if plain axum nests it, its patterns change, and the layer refuses all of its
-/// routes. For the same reason, put the layer on the outermost router: in a router that another router calls as a
-/// service, a fallback sees the pattern of the outer route.
+/// [`ScopedRouter::nest`] before: if plain axum nests it, the patterns of its routes are no longer those of the map.
+/// For the same reason, put the layer on the outermost router: in a router that another router calls as a service, a
+/// fallback sees the pattern of the outer route.
 ///
 /// Declare and mount a route only once. axum panics if another route has the same pattern and method.
 #[derive(Debug, Clone)]
