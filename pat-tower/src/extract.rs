@@ -128,7 +128,7 @@ impl Admin {
         let asked = service.administration(&caller).await;
         let administration = asked.map(Administration::into_owned).map_err(|error| {
             if let AdminError::InsufficientScope = error {
-                return insufficient_scope(parts, &service, &caller, TOKENS_ADMIN);
+                return insufficient_scope(parts, service, &caller, TOKENS_ADMIN);
             }
             let rejection = not_administered(error, service.settings().realm());
             in_reply_to(parts, rejection)
