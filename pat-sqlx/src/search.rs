@@ -199,18 +199,20 @@ fn push_filter<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
     }
 }
 
-/// Appends the condition that a token has one of the names of the filter among its scopes, which are one
-/// text, or that it is unrestricted. No name has a space.
+/// Appends the condition that a token has one of the scopes of the filter, or is unrestricted.
 fn push_scopes<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
-    let mut separator = " AND (";
-    if filter.unrestricted {
-        sql.push(separator).push("t.scopes IS NULL");
-        separator = " OR ";
+    if filter.scopes.is_empty() && !filter.unrestricted {
+        return;
     }
+    sql.push(if filter.unrestricted {
+        " AND (t.scopes IS NULL"
+    } else {
+        " AND (1 = 0"
+    });
     for name in filter.scopes.iter() {
-        sql.push(separator).push("t.scopes = ").bind(name);
+        sql.push(" OR t.scopes = ").bind(name);
+        // The names of a token are separated by spaces. This one is the first, the last, or between two others.
         let name = escaped(name);
-        // First, last, and between two others.
         for pattern in [
             format!("{name} %"),
             format!("% {name}"),
@@ -219,11 +221,8 @@ fn push_scopes<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
             sql.push(" OR t.scopes LIKE ").bind(pattern.as_str());
             sql.push(" ESCAPE '!'");
         }
-        separator = " OR ";
     }
-    if separator == " OR " {
-        sql.push(")");
-    }
+    sql.push(")");
 }
 
 fn push_range<DB: Dialect>(sql: &mut Sql<DB>, column: &str, range: DateRange) {

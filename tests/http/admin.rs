@@ -5,7 +5,7 @@ mod scopes;
 mod search;
 
 use libtest_mimic::Trial;
-use pat_harness::{Answer, NewToken, Server, TOKENS, answer, trial};
+use pat_harness::{Answer, NewToken, Server, TOKENS, answer, blocking_trial, trial};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
@@ -38,6 +38,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(scopes::a_bad_search_for_scopes_says_what_is_wrong),
         trial(scopes::tokens_are_revoked_by_their_scopes),
         trial(scopes::the_event_of_a_creation_has_the_scopes),
+        blocking_trial(scopes::the_log_of_a_creation_has_the_scopes),
         trial(scopes::an_export_has_the_scopes),
         trial(only_administrators_get_in),
         trial(the_administration_can_be_switched_off),

@@ -145,10 +145,9 @@ impl TokenStore for MemoryStore {
         }
         if let Some(parent) = token.parent {
             let parent = tables.tokens.get(&parent);
-            let is_good = |parent: &&Token| {
-                parent.validity(token.created_at).is_ok() && parent.scopes == token.parent_scopes
-            };
-            if parent.filter(is_good).is_none() {
+            if parent.is_none_or(|parent| {
+                parent.validity(token.created_at).is_err() || parent.scopes != token.parent_scopes
+            }) {
                 return Ok(Insertion::ParentInvalid);
             }
         }

@@ -12,8 +12,8 @@ use crate::search::{Filter, Position, RevokedTokens, Search};
 use crate::store::SearchStore;
 use crate::token::{Owner, Token, TokenId};
 
-/// How long a search may take: a search by name or scope reads every token, and some directories look up owners
-/// one by one.
+/// How long a search may take: a search by name or scopes reads every token, and some directories look up
+/// owners one by one.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An administrator's access to the tokens of all users, which [`Pats::administration`] returns.

@@ -99,9 +99,10 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     /// checks the rules.
     ///
     /// The store checks the rules in one transaction that excludes other creations for this owner. The
-    /// parent, if there is one, must be unrevoked and unexpired at the token's `created_at`, and have the scopes
-    /// [`NewToken::parent_scopes`]. The owner must have fewer than `limit` unrevoked tokens, expired ones included, and fewer than `token.max_rows` tokens
-    /// in all. The check must not count further than these limits.
+    /// parent, if there is one, must be unrevoked and unexpired at the token's `created_at`, and must have the
+    /// scopes [`NewToken::parent_scopes`]. The owner must have fewer than `limit` unrevoked tokens, expired ones
+    /// included, and fewer than `token.max_rows` tokens in all. The check must not count further than these
+    /// limits.
     ///
     /// # Errors
     /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).

@@ -298,11 +298,13 @@ impl FilterJson {
 }
 
 fn scopes(names: Vec<String>) -> Result<Scopes, Problem> {
-    Scopes::new(names).map_err(|error| match error {
-        InvalidScopes::TooMany => {
+    Scopes::new(names).map_err(|error| {
+        // That text is about tokens.
+        if error == InvalidScopes::TooMany {
             invalid(format!("scopes must have at most {MAX_SCOPES} members."))
+        } else {
+            invalid(sentence(&error.to_string()))
         }
-        error => invalid(sentence(&error.to_string())),
     })
 }
 

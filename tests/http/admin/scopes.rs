@@ -11,7 +11,7 @@ use pat_core::event::EventKind;
 use pat_core::scope::{ScopeCatalog, Scopes};
 use pat_core::testing::{TestClock, TestDirectory};
 use pat_core::{Caller, MemoryStore, Owner, Pats, TokenRequest};
-use pat_harness::column;
+use pat_harness::{Log, column};
 use pat_tower::api::{Api, parse_event};
 use pat_tower::pages::Pages;
 use serde_json::{Value, json};
@@ -226,6 +226,29 @@ pub(super) async fn the_event_of_a_creation_has_the_scopes() {
         r#"{{"seq":1,"id":{id},"at":"2026-02-26T22:42:21.247+00:00","event":"created","tokenId":{token},"userKey":"alice"}}"#
     );
     assert_eq!(lines[0], unrestricted);
+}
+
+/// On a runtime of this thread, whose log it reads.
+pub(super) fn the_log_of_a_creation_has_the_scopes() {
+    let log = Log::default();
+    let guard = log.start();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.expect("a runtime").block_on(Host::new());
+    drop(guard);
+    let log = log.text();
+    let created = log.lines().filter(|line| line.contains("token created"));
+    let scopes: Vec<_> = created
+        .map(|line| Some(line.split_once("scopes=")?.1))
+        .collect();
+    let expected = [
+        None,
+        Some("\"read\""),
+        Some("\"read-all\""),
+        Some("\"read write\""),
+    ];
+    assert_eq!(scopes, expected, "{log}");
 }
 
 pub(super) async fn an_export_has_the_scopes() {

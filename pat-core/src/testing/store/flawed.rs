@@ -83,7 +83,10 @@ impl TokenStore for Flawed {
     async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Lookup, StoreError> {
         let mut found = self.inner.find_by_digest(digest).await?;
         if self.flaw == Flaw::OmitsScopesByDigest {
-            found.token.iter_mut().for_each(|token| token.scopes = None);
+            found.token = found.token.map(|token| Token {
+                scopes: None,
+                ..token
+            });
         }
         Ok(found)
     }
@@ -95,7 +98,9 @@ impl TokenStore for Flawed {
     async fn list(&self, owner: &Owner) -> Result<Vec<Token>, StoreError> {
         let mut tokens = self.inner.list(owner).await?;
         if self.flaw == Flaw::OmitsScopesInLists {
-            tokens.iter_mut().for_each(|token| token.scopes = None);
+            for token in &mut tokens {
+                token.scopes = None;
+            }
         }
         Ok(tokens)
     }
