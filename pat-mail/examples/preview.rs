@@ -23,14 +23,20 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     fs::create_dir_all(&folder)?;
     for kind in NotificationKind::ALL {
-        for names in [
-            &["ci"][..],
-            &["ci", "backup of the wiki", "🎉 <release> \u{202e}bot"],
+        for (names, scopes) in [
+            (&["ci"][..], None),
+            (&["ci"], Some("read tokens:read")),
+            (
+                &["ci", "backup of the wiki", "🎉 <release> \u{202e}bot"],
+                Some("read"),
+            ),
         ] {
-            let notification = notification(kind, names)?;
+            let mut notification = notification(kind, names)?;
+            notification.tokens[0].scopes = scopes.map(str::parse).transpose()?;
             let message = composer.compose(&notification)?.formatted();
             let mail = mailparse::parse_mail(&message)?;
-            let file = folder.join(format!("{kind}-{}", names.len()));
+            let restricted = scopes.map_or("", |_| "-restricted");
+            let file = folder.join(format!("{kind}-{}{restricted}", names.len()));
             fs::write(file.with_extension("txt"), mail.subparts[0].get_body()?)?;
             fs::write(file.with_extension("html"), mail.subparts[1].get_body()?)?;
             fs::write(file.with_extension("eml"), message)?;

@@ -5,6 +5,7 @@ use lettre::message::Mailbox;
 use pat_core::TokenId;
 use pat_core::notification::{Notification, NotificationKind};
 use pat_core::notification::{NotificationId, NotificationToken, Recipient};
+use pat_core::scope::Scopes;
 
 use crate::error::{ComposeError, ComposerError};
 use crate::message::Composer;
@@ -184,6 +185,7 @@ fn sample(kind: NotificationKind, count: i64, full: bool) -> Notification {
         );
         token.expires_at = full.then(|| now + SignedDuration::from_hours(24 * number));
         token.last_used_at = full.then_some(now);
+        token.scopes = Scopes::new(["read", "write"]).ok().filter(|_| full);
         token
     };
     let mut notification = Notification::new(

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use pat_core::notification::Notification;
 use pat_core::notification::NotificationToken;
+use pat_core::scope::Scopes;
 use serde::Serialize;
 
 use crate::text;
@@ -57,6 +58,7 @@ struct TokenContext {
     last_used: String,
     days_left: Option<i64>,
     when: Option<String>,
+    scopes: Option<String>,
 }
 
 impl Context {
@@ -124,8 +126,16 @@ impl TokenContext {
             last_used: token.last_used_at.map_or_else(never, date_and_time),
             days_left,
             when: days_left.and_then(when),
+            scopes: token.scopes.as_ref().map(scopes),
         }
     }
+}
+
+fn scopes(scopes: &Scopes) -> String {
+    if scopes.is_empty() {
+        return "none".to_owned();
+    }
+    scopes.iter().collect::<Vec<_>>().join(", ")
 }
 
 fn when(days_left: i64) -> Option<String> {

@@ -9,6 +9,7 @@ use mailparse::{MailHeaderMap, ParsedMail, parse_mail};
 use pat_core::TokenId;
 use pat_core::notification::{Notification, NotificationKind};
 use pat_core::notification::{NotificationId, NotificationToken, Notifier, NotifyError, Recipient};
+use pat_core::scope::Scopes;
 use pat_mail::{Composer, FileMailer, MemoryMailer};
 use proptest::prelude::*;
 
@@ -174,6 +175,51 @@ fn each_kind_reads_well() {
             insta::assert_snapshot!(format!("{kind}-{}", names.len()), read);
         }
     }
+}
+
+#[test]
+fn a_restricted_token_is_shown_with_its_scopes() {
+    for kind in NotificationKind::ALL {
+        let mut notification = notification(kind, &["ci"]);
+        let unrestricted = compose(&notification);
+        notification.tokens[0].scopes = Some("write read tokens:read".parse().unwrap());
+        let message = compose(&notification);
+        assert_sound(&message);
+        let mail = parse_mail(&message).unwrap();
+        insta::assert_snapshot!(format!("{kind}-restricted"), text(&mail));
+        let cells = [">Scopes</th>", ">read, tokens:read, write</td>"];
+        assert!(
+            cells.iter().all(|cell| html(&mail).contains(cell)),
+            "{kind}"
+        );
+        let is_limited = html(&mail).contains("as far as its scopes permit, until");
+        assert_eq!(is_limited, kind == NotificationKind::Created);
+        let mail = parse_mail(&unrestricted).unwrap();
+        for body in [text(&mail), html(&mail)] {
+            assert!(!body.to_lowercase().contains("scopes"), "{kind}: {body}");
+        }
+    }
+}
+
+#[test]
+fn tokens_with_and_without_scopes_share_a_mail() {
+    let mut notification = notification(NotificationKind::Expired, &["ci", "bot", "all"]);
+    let long: Vec<_> = (0..64)
+        .map(|n| format!("{}{n:02}", "x".repeat(62)))
+        .collect();
+    notification.tokens[0].scopes = Some(Scopes::new(&long).unwrap());
+    notification.tokens[1].scopes = Some(Scopes::none());
+    let message = compose(&notification);
+    assert_sound(&message);
+    let mail = parse_mail(&message).unwrap();
+    let shown = text(&mail);
+    assert_eq!(shown.matches("\n    Scopes   ").count(), 2, "{shown}");
+    assert!(shown.contains("    Scopes     none\n"), "{shown}");
+    for name in &long {
+        assert!(shown.contains(name) && html(&mail).contains(name), "{name}");
+    }
+    assert_eq!(html(&mail).matches(">Scopes: ").count(), 2);
+    assert!(html(&mail).contains(">Scopes: none</span></th>"));
 }
 
 #[test]
