@@ -45,6 +45,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(scopes::a_single_option_is_not_a_question),
         trial(scopes::a_form_gives_a_token_the_chosen_scopes),
         trial(scopes::a_form_without_a_sound_choice_creates_nothing),
+        trial(scopes::a_form_with_scopes_that_are_not_allowed_creates_nothing),
+        trial(scopes::errors_at_the_scopes_are_shown_with_the_others),
         trial(scopes::a_link_chooses_scopes),
         trial(scopes::a_form_that_comes_twice_keeps_its_scopes),
         trial(scopes::tokens_are_listed_with_their_scopes),

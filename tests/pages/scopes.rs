@@ -209,9 +209,11 @@ impl Page {
         let mut text = String::new();
         let mut is_tag = false;
         for c in part.chars() {
-            is_tag = (is_tag || c == '<') && c != '>' || c == '<';
-            if !is_tag && c != '>' {
-                text.push(c);
+            match c {
+                '<' => is_tag = true,
+                '>' => is_tag = false,
+                c if !is_tag => text.push(c),
+                _ => {}
             }
         }
         text.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -391,137 +393,111 @@ pub(super) async fn a_form_gives_a_token_the_chosen_scopes() {
     }
 }
 
-pub(super) async fn a_form_without_a_sound_choice_creates_nothing() {
-    let bad = StatusCode::BAD_REQUEST;
-    let many = "&scope=read".repeat(100);
-    let required = || Settings::builder().scopes_required(true);
-    let default = || Settings::builder().scopes_default(&scopes("read"));
-    for (settings, user, more, status, says, options, boxes) in [
-        (
-            Settings::builder(),
-            "alice",
-            "&access=scopes",
-            bad,
-            "Choose at least one",
-            "unrestricted read scopes*",
-            "",
-        ),
-        // Boxes that are checked count, or nothing does.
-        (
-            Settings::builder(),
-            "alice",
-            "&access=unrestricted&scope=read",
-            bad,
-            "some scopes are checked",
-            "unrestricted read scopes*",
-            "read",
-        ),
-        (
-            Settings::builder(),
-            "alice",
-            "&access=read&scope=own",
-            bad,
-            "some scopes are checked",
-            "unrestricted read scopes*",
-            "own",
-        ),
-        // What is not offered, since the settings are others by now.
-        (
-            default(),
-            "alice",
-            "&access=unrestricted",
-            bad,
-            "Choose at least one",
-            "default scopes*",
-            "",
-        ),
-        (
-            Settings::builder(),
-            "alice",
-            "&access=default",
-            bad,
-            "Choose at least one",
-            "unrestricted read scopes*",
-            "",
-        ),
-        (
-            required(),
-            "alice",
-            "",
-            bad,
-            "Scopes are required",
-            "read scopes*",
-            "",
-        ),
-        (
-            Settings::builder(),
-            "alice",
-            "&access=scopes&scope=gone&scope=own",
-            bad,
-            "no longer offered",
-            "unrestricted read scopes*",
-            "own",
-        ),
-        (
-            Settings::builder(),
-            "alice",
-            &format!("&access=scopes{many}"),
-            bad,
-            "occurs twice",
-            "unrestricted read scopes*",
-            "read",
-        ),
-        (
-            Settings::builder(),
-            "bob",
-            "&access=scopes&scope=read&scope=write",
-            StatusCode::FORBIDDEN,
-            "You may not create a token with these scopes",
-            "read scopes*",
-            "read",
-        ),
-        (
-            Settings::builder(),
-            "bob",
-            "&access=unrestricted",
-            bad,
-            "Choose at least one",
-            "read scopes*",
-            "",
-        ),
-        (
-            Settings::builder(),
-            "bob",
-            "",
-            StatusCode::FORBIDDEN,
-            "You may not create a token",
-            "read scopes*",
-            "",
-        ),
-    ] {
-        let host = Host::new(catalog(), settings);
-        let page = host.submit(user, more).await;
-        assert_eq!(page.status, status, "{more}");
-        assert!(
-            page.error("scopes").contains(says),
-            "{more}: {}",
-            page.error("scopes")
-        );
-        assert!(
-            !page.html.contains("role=\"alert\""),
-            "it is beside the field"
-        );
-        assert_eq!(page.options(), options, "{more}");
-        assert_eq!(page.checked(), boxes, "{more}");
-        // So is the focus, without a script.
-        assert_eq!(
-            page.html.matches(" checked autofocus>").count(),
-            1,
-            "{more}"
-        );
+/// A form is refused with this error at the scopes, keeps the choice, and creates nothing.
+struct Refused<'a> {
+    form: &'a str,
+    says: &'a str,
+    options: &'a str,
+    checked: &'a str,
+}
+
+impl Refused<'_> {
+    async fn assert(&self, host: &Host, user: &str, status: StatusCode) {
+        let page = host.submit(user, self.form).await;
+        assert_eq!(page.status, status, "{}", self.form);
+        let error = page.error("scopes");
+        assert!(error.contains(self.says), "{}: {error}", self.form);
+        // The error is there and nowhere else, and so is the focus, without a script.
+        assert!(!page.html.contains("role=\"alert\""), "{}", self.form);
+        let focused = page.html.matches(" checked autofocus>").count();
+        assert_eq!(focused, 1, "{}", self.form);
+        assert_eq!(page.options(), self.options, "{}", self.form);
+        assert_eq!(page.checked(), self.checked, "{}", self.form);
         assert!(host.scopes_of(user).await.is_empty());
     }
-    // All fields are told what is wrong with them at once, and the first of them has the focus.
+}
+
+pub(super) async fn a_form_without_a_sound_choice_creates_nothing() {
+    let chosen = "unrestricted read scopes*";
+    let many = format!("&access=scopes{}", "&scope=read".repeat(100));
+    for (form, says, checked) in [
+        ("&access=scopes", "Choose at least one", ""),
+        // Boxes that are checked count, or nothing does.
+        (
+            "&access=unrestricted&scope=read",
+            "some scopes are checked",
+            "read",
+        ),
+        ("&access=read&scope=own", "some scopes are checked", "own"),
+        (
+            "&access=scopes&scope=gone&scope=own",
+            "no longer offered",
+            "own",
+        ),
+        (&many, "occurs twice", "read"),
+        // What is not offered by now.
+        ("&access=default", "Choose at least one", ""),
+        ("&access=x", "Choose at least one", ""),
+    ] {
+        let refused = Refused {
+            form,
+            says,
+            options: chosen,
+            checked,
+        };
+        let host = Host::plain();
+        refused
+            .assert(&host, "alice", StatusCode::BAD_REQUEST)
+            .await;
+    }
+    let refused = Refused {
+        form: "&access=unrestricted",
+        says: "Choose at least one",
+        options: "default scopes*",
+        checked: "",
+    };
+    let settings = Settings::builder().scopes_default(&scopes("read"));
+    let host = Host::new(catalog(), settings);
+    refused
+        .assert(&host, "alice", StatusCode::BAD_REQUEST)
+        .await;
+}
+
+pub(super) async fn a_form_with_scopes_that_are_not_allowed_creates_nothing() {
+    let not_allowed = "You may not create a token with these scopes";
+    let (bad, forbidden) = (StatusCode::BAD_REQUEST, StatusCode::FORBIDDEN);
+    for (form, status, says, checked) in [
+        (
+            "&access=scopes&scope=read&scope=write",
+            forbidden,
+            not_allowed,
+            "read",
+        ),
+        ("&access=unrestricted", bad, "Choose at least one", ""),
+        // A script's, without a choice.
+        ("", forbidden, not_allowed, ""),
+    ] {
+        let refused = Refused {
+            form,
+            says,
+            options: "read scopes*",
+            checked,
+        };
+        refused.assert(&Host::plain(), "bob", status).await;
+    }
+    let refused = Refused {
+        form: "",
+        says: "Scopes are required",
+        options: "read scopes*",
+        checked: "",
+    };
+    let required = Settings::builder().scopes_required(true);
+    refused
+        .assert(&Host::new(catalog(), required), "alice", bad)
+        .await;
+}
+
+pub(super) async fn errors_at_the_scopes_are_shown_with_the_others() {
     let host = Host::plain();
     let page = host
         .post("alice", "/tokens/new", "name=&access=scopes")
@@ -533,12 +509,12 @@ pub(super) async fn a_form_without_a_sound_choice_creates_nothing() {
     ] {
         assert!(page.error(field).contains(says), "{field}");
     }
+    // The first of them has the focus.
     assert_eq!(page.html.matches("autofocus").count(), 1);
     assert!(page.html.contains("aria-invalid=\"true\" autofocus"));
     // What is chosen is kept if something else is wrong.
-    let page = host
-        .post("alice", "/tokens/new", "name=&expires=7&access=read")
-        .await;
+    let form = "name=&expires=7&access=read";
+    let page = host.post("alice", "/tokens/new", form).await;
     assert_eq!(page.options(), "unrestricted read* scopes");
     assert_eq!(page.error("scopes"), "");
 }
