@@ -88,7 +88,7 @@ async fn scopes_allocate_nothing() {
     let token = &bearer.as_bytes()["Bearer ".len()..];
     let cached = test.pats().authenticate(token).await;
     cached.expect("in the cache now");
-    let (router, routes) = (0..200)
+    let (router, by_route) = (0..200)
         .fold(ScopedRouter::new(), |router, number| {
             router.get(&format!("/reports/{number}/{{id}}"), "read", matched_path)
         })
@@ -102,8 +102,8 @@ async fn scopes_allocate_nothing() {
     for (what, map) in [
         ("by method", ScopeMap::by_method("read", "read")),
         ("by function", ScopeMap::by(move |_| Need::Scopes(read))),
-        ("by route", routes.clone()),
-        ("by both", undeclared.or(routes)),
+        ("by route", by_route.clone()),
+        ("by both", undeclared.or(by_route)),
     ] {
         let layer = PatLayer::required(test.pats()).with_scope_map(map);
         let mut service = layer.expect("declared scopes").layer(Inner);

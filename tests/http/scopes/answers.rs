@@ -216,15 +216,15 @@ pub(super) async fn the_log_says_what_was_refused() {
         assert_eq!(lack(&response).as_deref(), Some("undeclared"));
     }
     drop(guard);
-    let text = log.text();
+    let logged = log.text();
     for expected in [
         r#"token.id=1 method="GET" path="/secret/{id}""#,
         r#"token.id=1 method="PUT" path="/reports/{id}""#,
         r#"token.id=1 method="GET" path="/nowhere""#,
     ] {
-        assert!(text.contains(expected), "{expected} in {text}");
+        assert!(logged.contains(expected), "{expected} in {logged}");
     }
-    assert!(!text.contains("hidden"), "{text}");
+    assert!(!logged.contains("hidden"), "{logged}");
 }
 
 pub(super) async fn two_layers_must_both_permit_a_request() {

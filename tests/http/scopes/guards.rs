@@ -214,12 +214,12 @@ pub(super) async fn without_its_scopes_a_router_is_closed_and_says_so() {
         let app = Router::new().nest("/rest", api).nest("/pages", pages);
         (app, log.text())
     };
-    let (_, text) = lines(&TestPats::new());
-    assert_eq!(text, "", "a host without scopes needs none");
+    let (_, logged) = lines(&TestPats::new());
+    assert_eq!(logged, "", "a host without scopes needs none");
     let test = test_pats();
-    let (app, text) = lines(&test);
+    let (app, logged) = lines(&test);
     for mended_by in ["Api::scoped_router", "Pages::scoped_router"] {
-        assert_eq!(text.matches(mended_by).count(), 1, "{text}");
+        assert_eq!(logged.matches(mended_by).count(), 1, "{logged}");
     }
     let (router, map) = ScopedRouter::new()
         .get("/reports", "read", async || "reports")
