@@ -26,6 +26,8 @@
         event.preventDefault();
         ask.querySelector("form").action = link.href;
         ask.querySelector("h2").textContent = link.dataset.ask;
+        const scopes = document.getElementById("pat-ask-scopes");
+        if (scopes) scopes.textContent = link.dataset.scopes;
         ask.showModal();
         // The way out comes first for those who only press Enter.
         ask.querySelector("[data-close]").focus();
@@ -75,6 +77,34 @@
       setTimeout(() => buttons.forEach((button) => { button.disabled = true; }));
     });
     addEventListener("pageshow", () => buttons.forEach((button) => { button.disabled = false; }));
+  }
+
+  // A scope that another one includes is shown as checked. Boxes that do not count are not sent.
+  for (const field of all("fieldset[data-scopes]")) {
+    const boxes = all("input[type=checkbox]", field);
+    const chosen = field.querySelector("[name=access][value=scopes]");
+    const checked = new Set();
+    const show = () => {
+      const isUsed = chosen?.type === "hidden" || chosen?.checked;
+      const included = new Set(boxes.filter((box) => checked.has(box.value)).flatMap((box) => box.dataset.includes.split(" ")));
+      for (const box of boxes) {
+        const isIncluded = included.has(box.value);
+        box.checked = isIncluded || checked.has(box.value);
+        box.disabled = isIncluded || !isUsed;
+      }
+    };
+    field.addEventListener("change", ({ target }) => {
+      if (target.type === "checkbox") checked[target.checked ? "add" : "delete"](target.value);
+      show();
+    });
+    addEventListener("pageshow", () => {
+      const first = boxes.filter((box) => box.checked && !box.disabled);
+      for (const box of first) checked.add(box.value);
+      show();
+      // What a link has checked is seen.
+      const list = field.querySelector(".pat-scope-list");
+      if (first.length > 0) list.scrollTop = first[0].offsetTop - list.offsetTop - list.clientHeight / 2;
+    });
   }
 
   // Users are suggested as one types. Without an answer the field takes any text, as ever.
@@ -145,6 +175,6 @@
   }
 
   // The first field that is wrong.
-  const wrong = ["[aria-invalid=true]", "[data-wrong] :checked", "[data-wrong] input"];
+  const wrong = ["[aria-invalid=true]", "[data-wrong] :checked", "[data-wrong] input:not([type=hidden])"];
   wrong.map((selector) => document.querySelector(selector)).find((field) => field)?.focus();
 })();

@@ -1,6 +1,8 @@
 //! The pages as people see them: in a browser, with and without JavaScript, on wide and narrow
 //! screens, in light and dark.
 
+mod scopes;
+
 use std::time::Duration;
 
 use libtest_mimic::Trial;
@@ -20,6 +22,13 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial_with_need("browser", missing(), forms_work_without_scripts),
         trial_with_need("browser", missing(), an_administrator_filters_and_revokes),
         trial_with_need("browser", missing(), the_reference_works_under_its_policy),
+        trial_with_need("browser", missing(), scopes::scopes_are_chosen),
+        trial_with_need("browser", missing(), scopes::boxes_work_without_scripts),
+        trial_with_need(
+            "axe",
+            axe_missing(),
+            scopes::pages_with_scopes_are_accessible,
+        ),
         trial_with_need("axe", axe_missing(), pages_are_accessible),
     ]
 }
@@ -331,12 +340,12 @@ async fn an_administrator_filters_and_revokes() {
     assert_eq!(browser.text(".pat-count").await, "6 tokens");
     browser.follow("thead th:nth-child(2) a").await;
     assert_eq!(
-        browser.text("tbody tr:first-child .pat-name").await,
+        browser.text("tbody tr:first-child .pat-name bdi").await,
         "build 0"
     );
     browser.follow("thead th:nth-child(2) a").await;
     assert_eq!(
-        browser.text("tbody tr:first-child .pat-name").await,
+        browser.text("tbody tr:first-child .pat-name bdi").await,
         "build 5"
     );
     let order = browser

@@ -4,7 +4,7 @@
 //! | path | page |
 //! |---|---|
 //! | `tokens` | the signed-in user's tokens |
-//! | `tokens/new` | the form for a new token; `?name=ci&expires=90` fills it in |
+//! | `tokens/new` | the form for a new token; `?name=ci&expires=90&scopes=read` fills it in |
 //! | `tokens/{id}/revoke` | the question whether to revoke a token |
 //! | `admin/tokens` | the tokens of all users, for administrators |
 //! | `admin/tokens/revoke` | the question whether to revoke some tokens of any users |
@@ -40,6 +40,19 @@
 //!   the cookie may be lost, so a hidden field of the form also has the tokens that existed when the form was
 //!   opened: if the user has another token of the same name by then, the form creates none. No state is kept
 //!   on a node, so two submissions that arrive at the same time on two nodes may both create a token.
+//!
+//! # Scopes
+//! If the host declares [scopes](pat_core::scope), the pages show those of each token, and the form for a new
+//! token offers the ones that the user may give it ([`Pats::scope_choices`]), in the order in which the host
+//! declared them, with their descriptions. The option that is chosen at first is what a request without scopes
+//! gets: an unrestricted token, or the default scopes. If scopes are required, the user has to choose.
+//!
+//! If the host declares a scope with the name `read`, the form also offers it alone, as "read only". A host
+//! with several scopes for reading declares a scope `read` that implies them.
+//!
+//! In a link to the form, the parameter `scopes` names the scopes to choose, with spaces between them
+//! (`scopes=read+tokens:read`). Names that the user cannot choose are ignored. If no name is left, the user has
+//! to choose.
 //!
 //! # Appearance
 //! The style sheet follows the system's light or dark scheme. The host can set these custom properties

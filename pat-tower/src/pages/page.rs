@@ -6,7 +6,8 @@ use axum::response::{Html, IntoResponse, Response};
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
 use jiff::Timestamp;
-use pat_core::{AdminError, Administration, Caller, Pats, TokenStatus};
+use pat_core::scope::Scopes;
+use pat_core::{AdminError, Administration, Caller, Pats, Token, TokenStatus};
 
 use super::csrf_token::CsrfSecret;
 use super::layout::PageContext;
@@ -26,6 +27,11 @@ pub(super) struct Page {
 
 /// The name of the field that holds the token of a form.
 pub(super) const FORM_TOKEN: &str = "form_token";
+
+/// How many scopes of a token a list shows at most, before it is asked for the others.
+pub(super) const FEW_SCOPES: usize = 4;
+/// The same for a page about one token.
+pub(super) const MANY_SCOPES: usize = 12;
 
 impl Page {
     /// Makes the page of this visit, of a caller who is no administrator as far as is known.
@@ -141,6 +147,43 @@ impl Page {
         Badge { class, words }
     }
 
+    /// Whether the scopes of these tokens are shown: the host has scopes, or one of the tokens has some from
+    /// another time.
+    pub(super) fn shows_scopes<'t>(&self, tokens: impl IntoIterator<Item = &'t Token>) -> bool {
+        !self.pats().scope_catalog().is_empty()
+            || tokens.into_iter().any(|token| token.scopes.is_some())
+    }
+
+    /// The scopes of a token for a page about it, if they are shown.
+    pub(super) fn scopes_of(&self, token: &Token) -> Option<ScopeList> {
+        self.shows_scopes([token])
+            .then(|| self.scopes(token.scopes.as_ref(), MANY_SCOPES))
+    }
+
+    /// The scopes of a token, of which the first ones are shown if there are more than `most`.
+    pub(super) fn scopes(&self, scopes: Option<&Scopes>, most: usize) -> ScopeList {
+        let Some(scopes) = scopes.filter(|scopes| !scopes.is_empty()) else {
+            let words = scopes.map_or(Text::Unrestricted, |_| Text::NoScopes);
+            return ScopeList {
+                words: Some(self.t(words).into_owned()),
+                ..ScopeList::default()
+            };
+        };
+        let mut names: Vec<_> = scopes.iter().map(str::to_owned).collect();
+        let others = if names.len() > most {
+            names.split_off(most - 1)
+        } else {
+            Vec::new()
+        };
+        let count = u32::try_from(others.len()).unwrap_or(u32::MAX);
+        ScopeList {
+            words: None,
+            names,
+            more: self.t(Text::MoreScopes(count)).into_owned(),
+            others,
+        }
+    }
+
     // Answers
 
     /// Sends the browser on with GET, to a path from where the router is mounted.
@@ -180,4 +223,25 @@ pub(super) struct Time {
 pub(super) struct Badge {
     pub(super) class: &'static str,
     pub(super) words: String,
+}
+
+/// The scopes of a token as a page shows them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ScopeList {
+    /// What is shown in place of names.
+    pub(super) words: Option<String>,
+    pub(super) names: Vec<String>,
+    /// How many others there are.
+    pub(super) more: String,
+    pub(super) others: Vec<String>,
+}
+
+impl ScopeList {
+    /// The same in one line.
+    pub(super) fn line(&self) -> String {
+        let others = (!self.others.is_empty()).then_some(self.more.as_str());
+        let names = self.names.iter().map(String::as_str).chain(others);
+        let names: Vec<_> = names.collect();
+        self.words.clone().unwrap_or_else(|| names.join(", "))
+    }
 }

@@ -4,6 +4,7 @@ use axum::response::Response;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use pat_core::scope::Scopes;
 use pat_core::search::{DateRange, Filter, Sort, SortKey};
 use pat_core::{Administration, Owner, TokenStatus, User};
 
@@ -12,7 +13,7 @@ use crate::pages::messages::Text;
 use crate::pages::page::Page;
 
 /// The fields of the filter, in the order of the page.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "name",
     "owner",
     "status",
@@ -22,7 +23,10 @@ const NAMES: [&str; 9] = [
     "used_to",
     "expires_from",
     "expires_to",
+    "scope",
 ];
+/// What the field for the scope says to find unrestricted tokens; no scope has this name.
+pub(super) const UNRESTRICTED: &str = "*";
 /// How many users a part of a name may stand for.
 const MAX_OWNERS: usize = 1_000;
 /// How many of them are named where the filter is put into words.
@@ -68,14 +72,12 @@ impl FilterForm {
     ) -> Result<Vec<(String, Vec<String>)>, Response> {
         let mut criteria = Vec::new();
         for (name, value) in self.pairs() {
-            let mut values = match value
-                .parse::<TokenStatus>()
-                .ok()
-                .filter(|_| name == "status")
-            {
-                Some(status) => vec![page.t(Text::Status(status)).into_owned()],
-                None => vec![value.to_owned()],
+            let words = match (name, value.parse::<TokenStatus>()) {
+                ("status", Ok(status)) => page.t(Text::Status(status)),
+                ("scope", _) if value == UNRESTRICTED => page.t(Text::Unrestricted),
+                _ => value.into(),
             };
+            let mut values = vec![words.into_owned()];
             if name == "owner" {
                 let users = self.users(page, admin).await?;
                 let named = users.iter().take(MAX_NAMED);
@@ -112,6 +114,14 @@ impl FilterForm {
         filter.created = range("created_from", "created_to");
         filter.last_used = range("used_from", "used_to");
         filter.expires = range("expires_from", "expires_to");
+        match self.get("scope") {
+            "" => {}
+            UNRESTRICTED => filter.unrestricted = true,
+            name => match Scopes::new([name]) {
+                Ok(scopes) => filter.scopes = scopes,
+                Err(_) => wrong.push(FieldError("scope", Text::ScopeUnreadable)),
+            },
+        }
         let status = self.get("status");
         let filter = match status.parse::<TokenStatus>() {
             Ok(status) => page.pats().with_status(filter, status),
@@ -194,6 +204,7 @@ fn label(page: &Page, name: &str) -> String {
         "created" => Text::Created,
         "used" => Text::LastUsed,
         "expires" => Text::Expires,
+        "scope" => Text::Scopes,
         _ => Text::Name,
     });
     match end {

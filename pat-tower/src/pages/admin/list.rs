@@ -3,16 +3,17 @@ use axum::Extension;
 use axum::extract::RawQuery;
 use axum::response::Response;
 use http::StatusCode;
+use pat_core::scope::Scopes;
 use pat_core::search::{Filter, RevokedTokens, Search, Sort, Start};
 use pat_core::{Administration, Token, TokenStatus, User};
 
 use super::administration;
-use super::filter::{COLUMNS, FieldError, FilterForm, sort};
+use super::filter::{COLUMNS, FieldError, FilterForm, UNRESTRICTED, sort};
 use crate::http::cursor::PageCursor;
 use crate::pages::fields::Fields;
 use crate::pages::headers::connecting;
 use crate::pages::messages::Text;
-use crate::pages::page::{Badge, Page, Time, show};
+use crate::pages::page::{Badge, FEW_SCOPES, Page, ScopeList, Time, show};
 use crate::pages::user::outlived;
 
 /// How many tokens a page of the list has.
@@ -26,6 +27,8 @@ struct AdminPage<'a> {
     /// What is wrong with which field.
     errors: Vec<(&'static str, String)>,
     statuses: Vec<Choice>,
+    /// None for a host without scopes.
+    scopes: Vec<Choice>,
     ranges: Vec<Range>,
     zone: String,
     columns: Vec<Column>,
@@ -44,7 +47,7 @@ impl AdminPage<'_> {
 }
 
 struct Choice {
-    value: &'static str,
+    value: String,
     label: String,
     is_chosen: bool,
 }
@@ -74,6 +77,7 @@ struct Column {
 #[derive(Default)]
 struct Found {
     rows: Vec<Row>,
+    shows_scopes: bool,
     /// Whether there is one that can be selected.
     is_selectable: bool,
     count_label: String,
@@ -98,6 +102,7 @@ struct Row {
     name: String,
     owner: User,
     badge: Badge,
+    scopes: ScopeList,
     created: Time,
     last_used: Option<Time>,
     expires: Option<Time>,
@@ -112,6 +117,7 @@ impl Row {
         Self {
             id: token.id.get(),
             badge: page.badge(page.pats().status(&token)),
+            scopes: page.scopes(token.scopes.as_ref(), FEW_SCOPES),
             created: page.time(token.created_at),
             last_used: token.last_used_at.map(|at| page.time(at)),
             expires: token.expires_at.map(|at| page.time(at)),
@@ -138,6 +144,7 @@ pub(in crate::pages) async fn list(
         form: &form,
         errors: Vec::new(),
         statuses: statuses(&page, form.get("status")),
+        scopes: scopes(&page, form.get("scope")),
         ranges: ranges(&page, &form),
         zone: page.zone_name(),
         columns: columns(&page, &form, sort),
@@ -199,6 +206,7 @@ async fn find(
         found_selected: page.t(Text::FoundSelected(revocable)).into_owned(),
     });
     let is_selectable = found.tokens.iter().any(|token| token.revoked_at.is_none());
+    let shows_scopes = page.shows_scopes(&found.tokens);
     let rows = found.tokens.into_iter().zip(owners);
     let (key, order) = names_of(sort);
     let sorted = [("sort", key), ("order", order)];
@@ -210,6 +218,7 @@ async fn find(
         rows: rows
             .map(|(token, owner)| Row::new(page, form, token, owner))
             .collect(),
+        shows_scopes,
         is_selectable,
         count_label: page.t(Text::Found(count)).into_owned(),
         revoke_label: (revocable > 0).then(|| page.t(Text::RevokeFound(revocable)).into_owned()),
@@ -262,11 +271,31 @@ fn statuses(page: &Page, chosen: &str) -> Vec<Choice> {
         TokenStatus::Revoked,
     ];
     let choices = all.into_iter().map(|status| Choice {
-        value: status.as_str(),
+        value: status.as_str().to_owned(),
         label: page.t(Text::Status(status)).into_owned(),
         is_chosen: status.as_str() == chosen,
     });
     choices.collect()
+}
+
+/// The scopes to choose from: the declared ones, and one from another time that a link names.
+fn scopes(page: &Page, chosen: &str) -> Vec<Choice> {
+    let choice = |value: &str, label: String| Choice {
+        value: value.to_owned(),
+        label,
+        is_chosen: value == chosen,
+    };
+    let catalog = page.pats().scope_catalog();
+    let other = Scopes::new([chosen]).is_ok() && catalog.set([chosen]).is_err();
+    if catalog.is_empty() && chosen.is_empty() {
+        return Vec::new();
+    }
+    let unrestricted = page.t(Text::Unrestricted).into_owned();
+    let names = catalog.iter().map(|scope| scope.name());
+    let names = names.chain(other.then_some(chosen));
+    let names = names.map(|name| choice(name, name.to_owned()));
+    let first = [choice(UNRESTRICTED, unrestricted)].into_iter();
+    first.chain(names).collect()
 }
 
 fn ranges(page: &Page, form: &FilterForm) -> Vec<Range> {

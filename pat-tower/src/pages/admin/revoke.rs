@@ -10,7 +10,7 @@ use super::administration;
 use super::filter::FilterForm;
 use crate::pages::fields::Fields;
 use crate::pages::messages::Text;
-use crate::pages::page::{FORM_TOKEN, Page, Time, show};
+use crate::pages::page::{FORM_TOKEN, Page, ScopeList, Time, show};
 use crate::pages::user::family;
 
 /// The longest reason, in Unicode scalar values: it goes into a mail.
@@ -43,6 +43,7 @@ struct Selected {
     name: String,
     owner: User,
     created: Time,
+    scopes: Option<ScopeList>,
 }
 
 /// What is to be revoked.
@@ -167,6 +168,7 @@ impl<'a> Request<'a> {
                     name: token.name.clone(),
                     owner,
                     created: page.time(token.created_at),
+                    scopes: page.scopes_of(token),
                 });
                 (tokens.len() as u64, selected.collect(), None)
             }

@@ -22,6 +22,10 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         Text::Status(TokenStatus::Revoked) => "Revoked",
         Text::Status(status) => status.as_str(),
         Text::Never | Text::NeverUsed | Text::NoExpiry => "Never",
+        Text::Scopes => "Scopes",
+        Text::Unrestricted => "Unrestricted",
+        Text::NoScopes => "None",
+        Text::MoreScopes(count) => return format!("+{count}").into(),
         Text::Cancel => "Cancel",
 
         Text::TokensIntroduction => {
@@ -104,6 +108,21 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
             let longest = counted(max, "day", "days");
             return format!("Choose a date that is at most {longest} away.").into();
         }
+        Text::ScopesHint => "What the token may do, as far as you may do it yourself.",
+        Text::UnrestrictedHint => "The token may do everything that you may.",
+        Text::DefaultScopes => "Default",
+        Text::ReadOnly => "Read only",
+        Text::ChosenScopes => "Only the scopes that you choose",
+        Text::ScopeDescription(scope) => scope.description(),
+        Text::ScopeIncludes(names) => return format!("Includes {names}.").into(),
+        Text::ScopesMissing => "Choose at least one scope.",
+        Text::ScopesAmbiguous => {
+            "You chose another option, but some scopes are checked. Keep only these, or uncheck them."
+        }
+        Text::NoScopeAllowed => {
+            "You may not give a token any scope, so you cannot create one. Ask an administrator if you \
+             need one."
+        }
         Text::CreatedAlready => "This token was created already",
         Text::CreatedAlreadyHint => {
             "The form was sent twice, and the second time nothing was created. The secret was \
@@ -133,9 +152,10 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         Text::OwnerHint => "Name or mail address",
         Text::OwnerSuggestion(user) => return known_as(user).into(),
         Text::OwnerUnreadable => "No user can be called that.",
-        Text::StatusUnreadable => "Choose one of these.",
+        Text::StatusUnreadable | Text::ScopeUnreadable => "Choose one of these.",
         Text::DayBeforeStart => "The end is before the start.",
         Text::AnyStatus => "Any but revoked",
+        Text::AnyScope => "Any",
         Text::From => "From",
         Text::To => "To",
         Text::FromNamed(what) => return format!("{what}, from").into(),
@@ -255,5 +275,8 @@ fn known_as(user: &User) -> String {
 
 /// Why a token is not created, for a person.
 fn refused(error: &PolicyError) -> String {
+    if let PolicyError::UnknownScope { .. } = error {
+        return "One of the scopes is no longer offered. Choose again.".to_owned();
+    }
     crate::http::problem::sentence(&error.to_string())
 }

@@ -1,3 +1,4 @@
+use pat_core::scope::Scope;
 use pat_core::{PolicyError, TokenStatus, User};
 
 /// A text of the pages, with the values to put into it. [`Messages::text`](super::Messages::text)
@@ -44,6 +45,20 @@ pub enum Text<'a> {
     Never,
     /// The text in place of the date of the last use, for a token that was never used.
     NeverUsed,
+    /// The label of a token's scopes in the creation form, on the new-token page, on the repeated-submission
+    /// page, on the revocation page and in the administrators' filter; also in both token lists and on the
+    /// administrators' revocation page, for screen readers. The pages show scopes if the host declares some
+    /// ([`PatsBuilder::scopes`](pat_core::PatsBuilder::scopes)), or if one of the tokens on the page has some.
+    Scopes,
+    /// The text in place of the scopes of a token without a restriction. Also an option for the scopes in the
+    /// creation form and in the administrators' filter.
+    Unrestricted,
+    /// The text in place of the scopes of a restricted token that has an empty list of scopes, and so is
+    /// permitted nothing that needs a scope.
+    NoScopes,
+    /// The text after the first scopes of a token that has many. The user opens it to see the others; the
+    /// argument is their number.
+    MoreScopes(u32),
     /// The button or link that leaves the creation form or a question whether to revoke, without
     /// any change.
     Cancel,
@@ -157,8 +172,8 @@ pub enum Text<'a> {
     /// expires works until it is revoked.
     NoExpiryWarning,
     /// An error in the creation form: the argument is the rule for new tokens that the request breaks.
-    /// The error is shown at the name or the expiry if the rule is about one of these, else above all
-    /// fields.
+    /// The error is shown at the name, the expiry or the scopes if the rule is about one of these, else above
+    /// all fields.
     Refused(&'a PolicyError),
     /// An error in the creation form, at the choice of the expiry: the user has chosen no option.
     ExpiryMissing,
@@ -172,6 +187,36 @@ pub enum Text<'a> {
     /// An error in the creation form, at the choice of the expiry: the date is too late; the argument is
     /// the greatest allowed number of days from today.
     DateTooFar(u32),
+    /// The advice in the creation form on the token's scopes, below [`Text::Scopes`]: scopes restrict what
+    /// the token may do, and never add to what the user may.
+    ScopesHint,
+    /// The explanation of the option [`Text::Unrestricted`] in the creation form.
+    UnrestrictedHint,
+    /// An option for the scopes in the creation form: the scopes that a token gets without a choice, which are
+    /// listed below the option. They are those of the setting `pat.scopes.default`, or those of the token
+    /// that authenticates the request.
+    DefaultScopes,
+    /// An option for the scopes in the creation form: the scope `read` alone, whose description is below the
+    /// option.
+    ReadOnly,
+    /// An option for the scopes in the creation form: those that the user checks below the option.
+    ChosenScopes,
+    /// The description of a scope in the creation form: by default the one that the host declares
+    /// ([`Scope::description`]). A translation should contain the
+    /// [reserved scopes](pat_core::scope#reserved-scopes), whose descriptions are in English.
+    ScopeDescription(Scope<'a>),
+    /// The note in the creation form at a scope that implies others; the argument is the names of all that it
+    /// implies, with commas between them.
+    ScopeIncludes(&'a str),
+    /// An error in the creation form, at the scopes: the user has chosen [`Text::ChosenScopes`], and checked
+    /// none.
+    ScopesMissing,
+    /// An error in the creation form, at the scopes: the user has checked some, and chosen another option than
+    /// [`Text::ChosenScopes`]. Scripts of the pages prevent this error.
+    ScopesAmbiguous,
+    /// The note in the creation form that the host allows the user no scope, and no token without a
+    /// restriction.
+    NoScopeAllowed,
     /// The title of the repeated-submission page: the creation form was submitted before, and created
     /// its token then.
     CreatedAlready,
@@ -236,6 +281,12 @@ pub enum Text<'a> {
     /// The first option of the status field in the administrators' filter, which is chosen at first. It
     /// matches tokens of every status except revoked ones: active, soon expiring and expired tokens.
     AnyStatus,
+    /// An error in the administrators' filter, at the scopes: the URL of the request contains a name that no
+    /// scope can have.
+    ScopeUnreadable,
+    /// The first option of the scopes in the administrators' filter, which is chosen at first. It matches
+    /// restricted and unrestricted tokens.
+    AnyScope,
     /// The visible label of the first day of a range in the administrators' filter.
     From,
     /// The visible label of the last day of a range in the administrators' filter.

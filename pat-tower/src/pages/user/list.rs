@@ -10,13 +10,14 @@ use pat_core::{Token, TokenId, TokenStatus};
 
 use crate::pages::fields::Fields;
 use crate::pages::messages::Text;
-use crate::pages::page::{Badge, FORM_TOKEN, Page, Time, show};
+use crate::pages::page::{Badge, FEW_SCOPES, FORM_TOKEN, Page, ScopeList, Time, show};
 
 #[derive(Template)]
 #[template(path = "tokens.html")]
 struct TokensPage<'a> {
     page: &'a Page,
     tokens: Vec<Row>,
+    shows_scopes: bool,
     count: String,
     /// Why none can be created.
     obstacle: Option<String>,
@@ -30,6 +31,7 @@ struct Row {
     id: i64,
     name: String,
     badge: Badge,
+    scopes: ScopeList,
     created: Time,
     last_used: Option<Time>,
     expires: Option<Time>,
@@ -45,6 +47,7 @@ impl Row {
             has_children: with_children.contains(&token.id),
             id: token.id.get(),
             badge: page.badge(page.pats().status(&token)),
+            scopes: page.scopes(token.scopes.as_ref(), FEW_SCOPES),
             created: page.time(token.created_at),
             last_used: token.last_used_at.map(|at| page.time(at)),
             expires: token.expires_at.map(|at| page.time(at)),
@@ -68,10 +71,12 @@ pub(in crate::pages) async fn list(
     let fields = Fields::of_query(query.as_deref());
     let is_done = fields.find("revoked").is_some();
     let with_children = with_live_children(&page, &tokens);
+    let shows_scopes = page.shows_scopes(&tokens);
     let rows = tokens.into_iter().rev();
     let rows = rows.map(|token| Row::new(&page, token, &with_children));
     let template = TokensPage {
         tokens: rows.collect(),
+        shows_scopes,
         count: page.t(Text::TokenCount { count, max }).into_owned(),
         obstacle: obstacle(&page, count),
         done: is_done.then(|| page.t(Text::Revoked).into_owned()),

@@ -8,7 +8,7 @@ use super::list::with_live_children;
 use crate::http::path_id::PathId;
 use crate::pages::fields::Fields;
 use crate::pages::messages::Text;
-use crate::pages::page::{Badge, FORM_TOKEN, Page, Time, show};
+use crate::pages::page::{Badge, FORM_TOKEN, Page, ScopeList, Time, show};
 
 /// The name of the box by which tokens that were created with one are revoked too.
 const FAMILY: &str = "family";
@@ -21,6 +21,7 @@ struct RevokePage<'a> {
     page: &'a Page,
     question: String,
     badge: Badge,
+    scopes: Option<ScopeList>,
     created: Time,
     last_used: Option<Time>,
     expires: Option<Time>,
@@ -36,6 +37,7 @@ pub(in crate::pages) async fn ask(
     let template = RevokePage {
         question: page.t(Text::RevokeQuestion(&token.name)).into_owned(),
         badge: page.badge(page.pats().status(&token)),
+        scopes: page.scopes_of(&token),
         created: page.time(token.created_at),
         last_used: token.last_used_at.map(|at| page.time(at)),
         expires: token.expires_at.map(|at| page.time(at)),
