@@ -314,7 +314,7 @@ pub(super) async fn a_form_offers_what_the_user_may_choose() {
     let page = Host::plain().get("carol", "/tokens/new").await;
     assert_eq!((page.options(), page.boxes()), Default::default());
     assert!(
-        page.html.contains("You may not give any scope"),
+        page.html.contains("You may not give a token any scope"),
         "{}",
         page.html
     );

@@ -120,7 +120,7 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
             "You chose another option, but some scopes are checked. Keep only these, or uncheck them."
         }
         Text::NoScopeAllowed => {
-            "You may not give any scope to a token, so you cannot create one. Ask an administrator if you \
+            "You may not give a token any scope, so you cannot create one. Ask an administrator if you \
              need one."
         }
         Text::CreatedAlready => "This token was created already",

@@ -201,9 +201,9 @@ pub enum Text<'a> {
     ReadOnly,
     /// An option for the scopes in the creation form: those that the user checks below the option.
     ChosenScopes,
-    /// The description of a scope in the creation form. English is the host's own
-    /// [description](Scope::description). A translation has at least the reserved scopes, whose descriptions
-    /// are in English: their names begin with `tokens:`.
+    /// The description of a scope in the creation form: by default the one that the host declares
+    /// ([`Scope::description`]). A translation should contain the
+    /// [reserved scopes](pat_core::scope#reserved-scopes), whose descriptions are in English.
     ScopeDescription(Scope<'a>),
     /// The note in the creation form at a scope that implies others; the argument is the names of all that it
     /// implies, with commas between them.
@@ -281,11 +281,11 @@ pub enum Text<'a> {
     /// The first option of the status field in the administrators' filter, which is chosen at first. It
     /// matches tokens of every status except revoked ones: active, soon expiring and expired tokens.
     AnyStatus,
-    /// An error in the administrators' filter, at the scopes: the URL of the request has a name that no scope
-    /// can have.
+    /// An error in the administrators' filter, at the scopes: the URL of the request contains a name that no
+    /// scope can have.
     ScopeUnreadable,
-    /// The first option of the scopes in the administrators' filter, which is chosen at first: tokens with any
-    /// scopes, and unrestricted ones.
+    /// The first option of the scopes in the administrators' filter, which is chosen at first. It matches
+    /// restricted and unrestricted tokens.
     AnyScope,
     /// The visible label of the first day of a range in the administrators' filter.
     From,
