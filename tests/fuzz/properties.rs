@@ -1,7 +1,7 @@
 //! Property text, compared with a parser by the documentation of the lines, and with the values that
 //! [`Property::allowed`] names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::net::Ipv6Addr;
 
@@ -180,6 +180,7 @@ fn usual(property: &Property, value: &str) -> Option<String> {
     let fits = match property.name() {
         "pat.token.accepted" => return formats(value),
         "pat.base.url" => return base_url(value),
+        "pat.scopes.default" => return scopes(value),
         // Other targets compare these.
         name if name.ends_with(".schedule.cron") => value.parse::<Schedule>().is_ok(),
         "pat.time.zone" => value.parse::<Zone>().is_ok(),
@@ -205,6 +206,20 @@ fn formats(value: &str) -> Option<String> {
     let names: Vec<_> = value.split(',').map(bare).collect();
     let all = names.iter().all(|name| name.parse::<FormatName>().is_ok());
     all.then(|| names.join(","))
+}
+
+/// Returns the names in alphabetical order; `None` if one is not a name, or occurs twice.
+fn scopes(value: &str) -> Option<String> {
+    let is_name = |name: &&str| {
+        let is_other = |c: char| matches!(c, 'a'..='z' | '0'..='9' | ':' | '.' | '_' | '-');
+        name.starts_with(|c: char| c.is_ascii_lowercase())
+            && name.len() <= 64
+            && name.chars().all(is_other)
+    };
+    let given: Vec<_> = value.split_ascii_whitespace().collect();
+    let names: BTreeSet<_> = given.iter().copied().filter(is_name).collect();
+    let is_good = names.len() == given.len() && names.len() <= 64;
+    is_good.then(|| Vec::from_iter(names).join(" "))
 }
 
 /// Returns a URL without the slashes at its end; `None` if it is not one by RFC 3986, or has a part that

@@ -13,7 +13,7 @@ use axum::body::Body;
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt as _;
 use libtest_mimic::Trial;
-use pat_core::scope::ScopeCatalog;
+use pat_harness::scopes::catalog;
 use pat_harness::trial;
 use pat_tower::testing::TestPats;
 use pat_tower::{PatRejection, RejectionKind};
@@ -46,15 +46,6 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(handlers::a_handler_can_ask_what_a_token_permits),
         trial(handlers::the_host_can_check_its_own_callers),
     ]
-}
-
-/// The scopes `read` and `write`, which implies `read`.
-fn catalog() -> ScopeCatalog {
-    let builder = ScopeCatalog::builder()
-        .scope("read", "Read reports")
-        .scope("write", "Read and change reports")
-        .implies("write", "read");
-    builder.build().expect("a catalog")
 }
 
 fn test_pats() -> TestPats {

@@ -2,54 +2,18 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use axum::body::Body;
 use axum::{Extension, Router};
 use http::{Request, StatusCode};
 use jiff::Timestamp;
-use pat_core::scope::{AllowedScopes, ScopeCatalog, Scopes};
+use pat_core::scope::{ScopeCatalog, Scopes};
 use pat_core::settings::SettingsBuilder;
 use pat_core::store::{NewToken, TokenStore as _};
 use pat_core::testing::TestDirectory;
-use pat_core::{
-    BoxError, Caller, MemoryStore, Owner, Pats, Settings, TokenDigest, TokenId, TokenRequest, User,
-    UserDirectory,
-};
+use pat_core::{Caller, MemoryStore, Pats, Settings, TokenDigest, TokenId, TokenRequest};
+use pat_harness::scopes::NarrowDirectory;
 use pat_tower::pages::Pages;
 use tower::ServiceExt as _;
-
-/// Allows bob to read, carol nothing, and everybody else everything. Everybody is an administrator.
-#[derive(Debug, Default)]
-struct Narrow(TestDirectory);
-
-#[async_trait]
-impl UserDirectory for Narrow {
-    async fn find(&self, owner: &Owner) -> Result<Option<User>, BoxError> {
-        self.0.find(owner).await
-    }
-
-    async fn is_administrator(&self, owner: &Owner) -> Result<bool, BoxError> {
-        self.0.is_administrator(owner).await
-    }
-
-    async fn search(&self, contains: &str, limit: usize) -> Result<Vec<User>, BoxError> {
-        self.0.search(contains, limit).await
-    }
-
-    async fn allowed_scopes(
-        &self,
-        owner: &Owner,
-        catalog: &ScopeCatalog,
-    ) -> Result<AllowedScopes, BoxError> {
-        // So that its outage is this one's.
-        self.0.is_administrator(owner).await?;
-        Ok(match owner.as_str() {
-            "bob" => AllowedScopes::only(catalog.set(["read"])?),
-            "carol" => AllowedScopes::only(catalog.set([""; 0])?),
-            _ => AllowedScopes::all(),
-        })
-    }
-}
 
 pub(super) fn catalog() -> ScopeCatalog {
     let builder = ScopeCatalog::builder()
@@ -86,7 +50,7 @@ impl Host {
             users.add_administrator(user);
         }
         let pats = Pats::builder(Arc::new(MemoryStore::default()))
-            .users(Arc::new(Narrow(users.clone())))
+            .users(Arc::new(NarrowDirectory(users.clone())))
             .settings(settings.build().expect("settings"))
             .scopes(catalog)
             .build();

@@ -26,6 +26,7 @@ pub mod process;
 pub mod proxy;
 pub mod python;
 mod run;
+pub mod scopes;
 mod scratch;
 pub mod smtp;
 mod time;

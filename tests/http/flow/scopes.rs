@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use axum::body::Body;
 use axum::{Extension, Router};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
-use pat_core::scope::{AllowedScopes, ScopeCatalog};
 use pat_core::testing::TestDirectory;
-use pat_core::{BoxError, Caller, MemoryStore, Owner, Pats, Settings, User, UserDirectory};
+use pat_core::{Caller, MemoryStore, Pats, Settings};
+use pat_harness::scopes::{NarrowDirectory, catalog};
 use pat_harness::{MYSELF, Server, TOKENS, answer};
 use pat_tower::api::Api;
 use reqwest::Method;
@@ -17,46 +16,6 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::{by, create};
-
-/// Allows bob to read, and everybody else everything.
-#[derive(Debug, Default)]
-struct Narrow(TestDirectory);
-
-#[async_trait]
-impl UserDirectory for Narrow {
-    async fn find(&self, owner: &Owner) -> Result<Option<User>, BoxError> {
-        self.0.find(owner).await
-    }
-
-    async fn is_administrator(&self, owner: &Owner) -> Result<bool, BoxError> {
-        self.0.is_administrator(owner).await
-    }
-
-    async fn search(&self, contains: &str, limit: usize) -> Result<Vec<User>, BoxError> {
-        self.0.search(contains, limit).await
-    }
-
-    async fn allowed_scopes(
-        &self,
-        owner: &Owner,
-        catalog: &ScopeCatalog,
-    ) -> Result<AllowedScopes, BoxError> {
-        // So that its outage is this one's.
-        self.0.is_administrator(owner).await?;
-        Ok(match owner.as_str() {
-            "bob" => AllowedScopes::only(catalog.set(["read"])?),
-            _ => AllowedScopes::all(),
-        })
-    }
-}
-
-fn catalog() -> ScopeCatalog {
-    let builder = ScopeCatalog::builder()
-        .scope("read", "Read reports")
-        .scope("write", "Read and change reports")
-        .implies("write", "read");
-    builder.build().expect("a catalog")
-}
 
 struct Host {
     pats: Pats,
@@ -70,7 +29,7 @@ impl Host {
             users.add(user);
         }
         let builder = Pats::builder(Arc::new(MemoryStore::default()))
-            .users(Arc::new(Narrow(users.clone())))
+            .users(Arc::new(NarrowDirectory(users.clone())))
             .settings(settings)
             .scopes(catalog());
         let pats = builder.build();
