@@ -59,6 +59,10 @@ impl<'r> RequestHead<'r> {
 
     /// Returns the pattern of the axum route that the request matched; `None` without axum, and where axum has
     /// not matched a route.
+    #[cfg_attr(
+        not(feature = "axum"),
+        expect(clippy::unused_self, reason = "only axum matches routes")
+    )]
     pub(crate) fn matched_path(&self) -> Option<&'r str> {
         #[cfg(feature = "axum")]
         let matched = self.extensions.get::<axum::extract::MatchedPath>();
