@@ -218,7 +218,7 @@ async fn an_optional_admin_is_none_for_others() {
         assert_eq!(response.status(), StatusCode::OK, "{headers:?}");
         assert_eq!(text(response).await, expected, "{headers:?}");
     }
-    // Nobody knows whether this is an administrator.
+    // The directory is down, so it cannot say whether this is an administrator.
     host.users.set_down(true);
     let refused = host.ask("/maybe-admin", &[root_here]).await;
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);

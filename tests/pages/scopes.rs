@@ -305,7 +305,7 @@ pub(super) async fn a_single_option_is_not_a_question() {
     assert!(focused.ends_with("value=\"see\" data-includes=\"\""));
     let created = required.submit("alice", "&access=scopes&scope=see").await;
     assert_eq!(created.status, StatusCode::CREATED);
-    // Bob may choose none of them, and the default is none of his.
+    // Bob may choose none of these, and the default is not allowed to bob.
     let settings = Settings::builder().scopes_default(&scopes("gone"));
     let host = Host::new(self::catalog(), settings);
     let page = host.get("carol", "/tokens/new").await;

@@ -277,7 +277,7 @@ pub(super) async fn an_administrators_token_needs_the_scope() {
     assert_eq!(status(&app, "GET", "/admin", &wide).await, 200);
     assert_eq!(status(&app, "GET", alices, &wide).await, 200);
     assert_eq!(status(&app, "DELETE", alices, &wide).await, 204);
-    // The scope makes nobody an administrator.
+    // The scope does not make a user an administrator.
     let alice = test.token_with_scopes("alice", &["tokens:admin"]).await;
     let response = ask(&app, "GET", "/admin", &alice).await;
     let rejection = response.extensions().get::<PatRejection>();

@@ -81,7 +81,7 @@ const USERS: DirectoryUsers<'static> = DirectoryUsers {
 
 fn staff(flaw: Flaw) -> Staff {
     let users = [
-        // Nobody asks for this user, who is the first.
+        // The suite is not told of this user, who is the first.
         ("u-1", "adam", "Adam Adamson", true),
         ("u-7", "zoe_a", "Zoë Ångström-O'Neil", true),
         ("u-8", "root", "Ruth Root", true),

@@ -130,7 +130,7 @@ impl<'a> Form<'a> {
     /// The token that is asked for, or what is wrong with each of the fields.
     pub(super) fn request(&self) -> Result<TokenRequest, Errors> {
         let (page, pats) = (self.page, self.page.pats());
-        // Nobody means the blanks around what was typed or pasted.
+        // A user does not mean the blanks around what was typed or pasted.
         let name = self.filled.name.trim();
         let said = |text: Text<'static>| page.t(text).into_owned();
         let refused = |error| page.t(Text::Refused(&error)).into_owned();
