@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::{Form, Request};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
-use axum::response::Response;
+use axum::response::{Response, Result};
 use axum::routing::{get, post};
 use axum::{Router, serve};
 use pat_core::{BoxError, Caller, Owner, Pats};
@@ -53,10 +53,7 @@ async fn main() -> Result<(), BoxError> {
 /// Returns on SIGTERM, which service managers send, or on Ctrl-C.
 async fn stopped() {
     let mut terminate = signal(SignalKind::terminate()).expect("signals can be listened to");
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
+    tokio::select! { _ = terminate.recv() => {} _ = tokio::signal::ctrl_c() => {} }
 }
 
 /// Returns five seconds later: a client with an open stream or an incomplete request must not keep the
@@ -73,18 +70,12 @@ async fn whoami(pat: Pat) -> String {
 
 /// Accepts a token, a session, and anonymous requests too.
 async fn home(user: Option<SignedIn>) -> String {
-    match user {
-        Some(SignedIn(caller)) => format!("Hello {}!\n", caller.owner()),
-        None => "Hello stranger!\n".to_owned(),
-    }
+    let user = user.as_ref().map(|SignedIn(caller)| caller.owner());
+    format!("Hello {}!\n", user.map_or("stranger", Owner::as_str))
 }
 
 /// Signs in the user of the session. A request with a token has no session: the layer has ended it.
-async fn sign_in(
-    session: Session,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, StatusCode> {
+async fn sign_in(session: Session, mut request: Request, next: Next) -> Result<Response> {
     if let Some(owner) = session.get::<Owner>("user").await.map_err(unavailable)? {
         // By a cookie, so requests that another site forges are refused.
         let caller = Caller::cookie_authenticated(owner);

@@ -152,9 +152,9 @@ where
     }
 }
 
-/// Extracts an administrator; `None` for an anonymous request, for a caller who is not an administrator, and
-/// while the setting `pat.admin.enabled` is off. A handler that serves administrators and other users takes it
-/// beside [`SignedIn`]:
+/// Extracts an administrator; `None` for an anonymous request, for a caller who is not an administrator or
+/// whose token has scopes without `tokens:admin`, and while the setting `pat.admin.enabled` is off. A handler
+/// that serves administrators and other users takes it beside [`SignedIn`]:
 ///
 /// ```
 /// use pat_tower::{Admin, SignedIn};
@@ -186,7 +186,11 @@ where
         let Some(caller) = SignedIn::of(&parts.extensions) else {
             return Ok(None);
         };
-        match Self::of(caller, parts, &Pats::from_ref(state)).await {
+        let service = Pats::from_ref(state);
+        if !service.permits(&caller.0, TOKENS_ADMIN) {
+            return Ok(None);
+        }
+        match Self::of(caller, parts, &service).await {
             Err(rejection) if rejection.kind() == RejectionKind::NotAdministrator => Ok(None),
             admin => admin.map(Some),
         }

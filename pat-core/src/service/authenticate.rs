@@ -55,6 +55,9 @@ impl Pats {
     /// Authenticates the token string `presented`, and records the use. This is [`Pats::parse`],
     /// [`Pats::authenticate_cached`] and [`Pats::authenticate_digest`] in one call.
     ///
+    /// A token with scopes ([`Principal::is_restricted`]) authenticates too. A host that calls this method, in place of
+    /// `PatLayer` of `pat-tower`, must check itself what [`Principal::permitted`] allows.
+    ///
     /// ```
     /// use std::sync::Arc;
     ///

@@ -23,6 +23,7 @@ use crate::error::{BoxError, Unavailable};
 use crate::jobs::{JobRun, Jobs};
 use crate::node::{Node, WRITE_TIMEOUT};
 use crate::outage::Cause;
+use crate::principal::Principal;
 use crate::scope::ScopeCatalog;
 use crate::settings::Settings;
 use crate::store::{Job, StoreError, StoreTime, TokenStore};
@@ -94,11 +95,14 @@ impl Pats {
     /// does a caller without a token. If the catalog does not declare the scope, no restricted token permits it.
     #[must_use]
     pub fn permits(&self, caller: &Caller, scope: &str) -> bool {
-        let Some(token) = caller.token() else {
+        let Some(scopes) = caller.token().and_then(Principal::scopes) else {
             return true;
         };
-        let needed = self.scope_catalog().set([scope]);
-        !token.is_restricted() || needed.is_ok_and(|needed| token.permitted().contains(needed))
+        let catalog = self.scope_catalog();
+        // By the names: another service may have authenticated the token, and its sets are of another catalog.
+        let permitted = catalog.permitted_by(scopes);
+        let needed = catalog.set([scope]);
+        needed.is_ok_and(|needed| permitted.contains(needed))
     }
 
     /// Counts a request that was refused although its token is valid: the token lacks a scope, or the request is
@@ -287,5 +291,59 @@ impl Pats {
     /// error of this method.
     pub async fn deliver_notifications(&self) -> Result<u64, StoreError> {
         self.0.deliver_until(&CancellationToken::new()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::MemoryStore;
+    use crate::policy::TokenRequest;
+
+    /// A service with these scopes, the first of which implies the second.
+    fn service(store: &Arc<MemoryStore>, scopes: [&str; 2]) -> Pats {
+        let catalog = ScopeCatalog::builder()
+            .scope(scopes[0], "One")
+            .scope(scopes[1], "Two")
+            .implies(scopes[0], scopes[1]);
+        let catalog = catalog.build().expect("a catalog");
+        Pats::builder(store.clone()).scopes(catalog).build()
+    }
+
+    #[tokio::test]
+    async fn scopes_permit_by_their_names_whatever_service_has_authenticated_the_token() {
+        let store = Arc::<MemoryStore>::default();
+        let (ours, others) = (
+            service(&store, ["write", "read"]),
+            service(&store, ["read", "other"]),
+        );
+        let alice = Caller::header_authenticated("alice".parse().expect("an owner"));
+        let principal = async |scopes: Option<&str>| {
+            let mut request = TokenRequest::new("ci", None);
+            if let Some(scope) = scopes {
+                request = request.with_scopes([scope]);
+            }
+            let created = ours.create(&alice, request).await.expect("a token");
+            let presented = created.plain.expose().as_bytes();
+            Caller::with_token(ours.authenticate(presented).await.expect("a good token"))
+        };
+        let (reader, writer) = (
+            principal(Some("read")).await,
+            principal(Some("write")).await,
+        );
+        let unrestricted = principal(None).await;
+        for (service, scope, expected) in [
+            (&ours, "read", [true, true]),
+            (&ours, "write", [false, true]),
+            (&ours, "tokens:read", [false, false]),
+            (&ours, "misspelt", [false, false]),
+            (&others, "read", [true, false]),
+            (&others, "other", [true, false]),
+            (&others, "write", [false, false]),
+        ] {
+            let permits = [&reader, &writer].map(|caller| service.permits(caller, scope));
+            assert_eq!(permits, expected, "{scope}");
+            assert!(service.permits(&unrestricted, scope) && service.permits(&alice, scope));
+        }
     }
 }

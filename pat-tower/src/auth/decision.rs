@@ -149,8 +149,7 @@ impl Config {
             Ok(Need::Nothing) => return Ok(()),
             Ok(Need::Scopes(needed)) if permitted.contains(needed) => return Ok(()),
             Ok(Need::Scopes(needed)) => {
-                let catalog = self.pats.scope_catalog();
-                Some(MissingScopes::new(catalog, needed, permitted))
+                MissingScopes::new(self.pats.scope_catalog(), needed, permitted)
             }
             Ok(Need::Undeclared) => None,
             Err(Panicked) => {
@@ -513,6 +512,28 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_set_of_another_catalog_permits_nothing() {
+        let store = Arc::<MemoryStore>::default();
+        let pats = pats_with_scopes(&store);
+        let larger = (0..20).fold(ScopeCatalog::builder(), |catalog, number| {
+            catalog.scope(format!("s{number}"), "Something")
+        });
+        let larger = larger.build().expect("a catalog");
+        let strange = larger.set(["s19"]).expect("declared");
+        let map = ScopeMap::by(move |_| Need::Scopes(strange));
+        let config = with_map(&pats, Mode::Required, map);
+        let all = ["read", "write", "tokens:write", "tokens:admin"];
+        let principal = restricted(&pats, &store, Some(&all)).await;
+        let action = config.evaluate(&request(&[]), TokenDigest::of(b"x"), Ok(principal));
+        let Action::Forbid(_, rejection) = action else {
+            panic!("{action:?}");
+        };
+        // It has no name that the token could lack.
+        let challenge = rejection.challenge().expect("a challenge");
+        assert_eq!(*challenge, config.challenges.insufficient_scope);
     }
 
     #[tokio::test]

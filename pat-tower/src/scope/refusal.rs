@@ -15,13 +15,19 @@ pub(crate) struct MissingScopes {
 }
 
 impl MissingScopes {
-    /// Of a request that needs the scopes `required`, and a token that permits others.
-    pub(crate) fn new(catalog: &ScopeCatalog, required: ScopeSet, permitted: ScopeSet) -> Self {
+    /// Of a request that needs the scopes `required`, and a token that permits others. `None` if the missing ones have
+    /// no names, since they are a set of another catalog.
+    pub(crate) fn new(
+        catalog: &ScopeCatalog,
+        required: ScopeSet,
+        permitted: ScopeSet,
+    ) -> Option<Self> {
         let names = |set| catalog.names_of(set).map(str::to_owned).collect();
-        Self {
+        let scopes = Self {
             required: names(required),
             missing: names(required.without(permitted)),
-        }
+        };
+        (!scopes.missing.is_empty()).then_some(scopes)
     }
 
     /// Of a request that needs the scope of this name, and a token that does not permit it.

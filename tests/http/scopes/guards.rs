@@ -247,12 +247,16 @@ pub(super) async fn an_administrators_token_needs_the_scope() {
     async fn admin(admin: Admin) -> String {
         admin.caller().owner().to_string()
     }
+    async fn maybe(admin: Option<Admin>) -> StatusCode {
+        admin.map_or(StatusCode::NO_CONTENT, |_| StatusCode::OK)
+    }
     let test = test_pats();
     let open = ScopeMap::by(|_| Need::Nothing);
     let layer = PatLayer::required(test.pats()).with_scope_map(open);
     let app = Router::new()
         .nest("/rest", Api::new(test.pats()).router())
         .route("/admin", get(admin))
+        .route("/maybe", get(maybe))
         .layer(layer.expect("declared scopes"))
         .with_state(test.pats());
     // Of the token with the ID 1.
@@ -272,9 +276,11 @@ pub(super) async fn an_administrators_token_needs_the_scope() {
     }
     let response = ask(&app, "GET", "/admin", &narrow).await;
     assert_eq!(lack(&response).as_deref(), Some("tokens:admin"));
+    assert_eq!(status(&app, "GET", "/maybe", &narrow).await, 204);
     let wide = ["tokens:write", "tokens:admin"];
     let wide = test.token_with_scopes("root", &wide).await;
     assert_eq!(status(&app, "GET", "/admin", &wide).await, 200);
+    assert_eq!(status(&app, "GET", "/maybe", &wide).await, 200);
     assert_eq!(status(&app, "GET", alices, &wide).await, 200);
     assert_eq!(status(&app, "DELETE", alices, &wide).await, 204);
     // The scope does not make a user an administrator.
