@@ -31,6 +31,9 @@ pub enum AuthError {
     /// The token with this ID has expired.
     #[error("token {0} is expired")]
     Expired(TokenId),
+    /// The token with this ID is disabled, until it is enabled again.
+    #[error("token {0} is disabled")]
+    TokenDisabled(TokenId),
     /// The owner of the token with this ID is not in the [`UserDirectory`](crate::UserDirectory).
     #[error("the owner of token {0} does not exist")]
     OwnerGone(TokenId),
@@ -45,8 +48,8 @@ pub enum AuthError {
 
 impl AuthError {
     /// Returns a short fixed name of the reason, for metrics, audit events and logs: `disabled`, `foreign`
-    /// (for [`AuthError::Unrecognized`]), `unknown`, `revoked`, `expired`, `owner_gone`, `owner_inactive` or
-    /// `unavailable`.
+    /// (for [`AuthError::Unrecognized`]), `unknown`, `revoked`, `expired`, `token_disabled`, `owner_gone`,
+    /// `owner_inactive` or `unavailable`.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
         match self {
@@ -55,6 +58,7 @@ impl AuthError {
             Self::Unknown => "unknown",
             Self::Revoked(_) => "revoked",
             Self::Expired(_) => "expired",
+            Self::TokenDisabled(_) => "token_disabled",
             Self::OwnerGone(_) => "owner_gone",
             Self::OwnerInactive(_) => "owner_inactive",
             Self::Unavailable(_) => "unavailable",
@@ -67,6 +71,7 @@ impl AuthError {
         match self {
             Self::Revoked(id)
             | Self::Expired(id)
+            | Self::TokenDisabled(id)
             | Self::OwnerGone(id)
             | Self::OwnerInactive(id) => Some(*id),
             _ => None,

@@ -71,6 +71,6 @@ pub use self::service::{
 pub use self::settings::error::SettingsError;
 pub use self::settings::table::Settings;
 pub use self::token::{
-    DateText, InvalidOwner, InvalidToken, InvalidTokenId, InvalidTokenStatus, Owner, PlainToken,
-    Token, TokenDigest, TokenId, TokenStatus, format,
+    DateText, Disabled, InvalidOwner, InvalidToken, InvalidTokenId, InvalidTokenStatus, Line,
+    Owner, PlainToken, Replaced, Token, TokenDigest, TokenId, TokenStatus, format,
 };

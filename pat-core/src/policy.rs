@@ -29,9 +29,16 @@ pub struct TokenRequest {
     /// `pat.scopes.default`; without these, for an unrestricted token, unless the setting
     /// `pat.scopes.required` is `true`.
     pub scopes: Option<Vec<String>>,
+    /// Text that says what the token is for: at most [`TokenRequest::MAX_DESCRIPTION`] Unicode scalar values,
+    /// without a character that breaks a line or controls the direction of text. `None` or an empty text for
+    /// no description.
+    pub description: Option<String>,
 }
 
 impl TokenRequest {
+    /// The greatest length of a [description](TokenRequest::description), in Unicode scalar values.
+    pub const MAX_DESCRIPTION: usize = 200;
+
     /// Creates a request for a token with this [name](TokenRequest::name) and this
     /// [life span](TokenRequest::lifetime_days) in days, which [`Pats::create`](crate::Pats::create) checks. A
     /// life span of `None` asks for a token that never expires. The request names no
@@ -42,6 +49,16 @@ impl TokenRequest {
             name: name.into(),
             lifetime_days,
             scopes: None,
+            description: None,
+        }
+    }
+
+    /// Sets the [description](TokenRequest::description) of the token.
+    #[must_use]
+    pub fn with_description(self, description: impl Into<String>) -> Self {
+        Self {
+            description: Some(description.into()),
+            ..self
         }
     }
 

@@ -43,6 +43,8 @@ pub struct Filter {
     /// `Some(true)` finds tokens that have been used, `Some(false)` tokens that have not; `None` finds
     /// both.
     pub is_used: Option<bool>,
+    /// `Some(true)` finds tokens that are disabled, `Some(false)` tokens that are enabled; `None` finds both.
+    pub is_disabled: Option<bool>,
     /// Whether revoked tokens are found, as long as they are stored: the setting
     /// `atlassian.pats.pruning.delay.days` says how many days after its revocation a token is deleted.
     pub revoked: RevokedTokens,
@@ -88,6 +90,7 @@ impl Filter {
             scopes,
             unrestricted,
             is_used,
+            is_disabled,
             revoked,
         } = self;
         !name.is_empty()
@@ -98,6 +101,7 @@ impl Filter {
             || !scopes.is_empty()
             || *unrestricted
             || is_used.is_some()
+            || is_disabled.is_some()
             || *revoked == RevokedTokens::Only
     }
 
@@ -106,7 +110,8 @@ impl Filter {
     ///
     /// The method replaces [`Filter::revoked`]: by [`RevokedTokens::Only`] for [`TokenStatus::Revoked`], by
     /// [`RevokedTokens::Excluded`] for any other status, for which it also intersects [`Filter::expires`] with
-    /// the range of expiry that the status stands for. The other criteria stay the same.
+    /// the range of expiry that the status stands for. For a status of an unexpired token it also replaces
+    /// [`Filter::is_disabled`]. The other criteria stay the same.
     #[must_use]
     pub fn with_status(
         mut self,
@@ -120,12 +125,16 @@ impl Filter {
         let (from, to) = match status {
             TokenStatus::Active => (Some(after(warned)), None),
             TokenStatus::ExpiresSoon => (Some(after(now)), Some(warned)),
+            TokenStatus::Disabled => (Some(after(now)), None),
             TokenStatus::Expired => (None, Some(now)),
             TokenStatus::Revoked => {
                 self.revoked = RevokedTokens::Only;
                 return self;
             }
         };
+        if status != TokenStatus::Expired {
+            self.is_disabled = Some(status == TokenStatus::Disabled);
+        }
         self.revoked = RevokedTokens::Excluded;
         self.expires = self.expires.and(DateRange { from, to });
         self
@@ -143,6 +152,9 @@ impl Filter {
             && (self.last_used.is_open() || used().is_some_and(|at| self.last_used.contains(at)))
             && self.finds_scopes(token.scopes.as_ref())
             && self.is_used.is_none_or(|wanted| wanted == used().is_some())
+            && self
+                .is_disabled
+                .is_none_or(|wanted| wanted == token.disabled.is_some())
             && match self.revoked {
                 RevokedTokens::Excluded => token.revoked_at.is_none(),
                 RevokedTokens::Included => true,
@@ -348,6 +360,7 @@ pub enum Start {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::token::Disabled;
 
     #[test]
     fn a_folded_name_fits_its_column() {
@@ -360,23 +373,25 @@ mod tests {
         let now: Timestamp = "2026-01-10T00:00:00Z".parse().expect("a date");
         let warning = SignedDuration::from_hours(5 * 24);
         let microsecond = SignedDuration::from_micros(1);
-        let token = |expires_at| Token {
-            id: TokenId::new(1).expect("an id"),
-            owner: Owner::new("alice").expect("an owner"),
-            name: "ci".into(),
-            created_at: now,
+        let token = |(expires_at, disabled)| Token {
             expires_at,
-            last_used_at: None,
-            revoked_at: None,
-            parent: None,
-            scopes: None,
+            disabled,
+            ..Token::new(
+                TokenId::new(1).expect("an id"),
+                Owner::new("alice").expect("an owner"),
+                "ci",
+                now,
+            )
         };
         let expiries = [now, now + warning].map(|at| [at - microsecond, at, at + microsecond]);
         let expiries = expiries.into_iter().flatten().map(Some).chain([None]);
-        for token in expiries.map(token) {
+        let disabled = [None, Some(Disabled::new(now, None, false))];
+        let states = expiries.flat_map(|end| disabled.clone().map(|disabled| (end, disabled)));
+        for token in states.map(token) {
             for status in [
                 TokenStatus::Active,
                 TokenStatus::ExpiresSoon,
+                TokenStatus::Disabled,
                 TokenStatus::Expired,
             ] {
                 let filter = Filter::default().with_status(status, now, warning);

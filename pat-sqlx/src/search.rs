@@ -198,6 +198,11 @@ fn push_filter<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
     if filter.is_used == Some(false) {
         sql.push(" AND u.last_used_at = 0");
     }
+    sql.push(match filter.is_disabled {
+        Some(true) => " AND t.disabled_at IS NOT NULL",
+        Some(false) => " AND t.disabled_at IS NULL",
+        None => "",
+    });
 }
 
 /// Appends the condition that a token has one of the names of the filter among its scopes, which are one

@@ -133,7 +133,7 @@ impl Node {
         let epochs = &self.auth.epochs;
         let bump_tokens = |ids: &[TokenId]| {
             for id in ids {
-                epochs.bump(&Change::TokenRevoked(*id));
+                epochs.bump(&Change::TokenChanged(*id));
             }
         };
         match (scope, result) {

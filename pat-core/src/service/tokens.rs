@@ -164,6 +164,9 @@ impl Pats {
                 parent: caller.token().map(Principal::token_id),
                 scopes: scopes.clone(),
                 parent_scopes: caller.token().and_then(Principal::scopes).cloned(),
+                description: request.description.clone(),
+                hint: Some(plain.hint().to_owned()),
+                is_transient: false,
                 max_rows: self.settings().max_rows_per_user(),
                 notify: self.0.notifies() && self.settings().notice_created(),
             };

@@ -17,8 +17,9 @@ use crate::token::{Owner, TokenId};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
-    /// The token with this ID was revoked.
-    TokenRevoked(TokenId),
+    /// The token with this ID was revoked, replaced, disabled, enabled or renamed.
+    #[serde(rename = "token_revoked")]
+    TokenChanged(TokenId),
     /// This owner was disabled, enabled, locked or deleted in the host's directory, so nodes must look up
     /// the owner's tokens again.
     OwnerChanged(Owner),
@@ -37,14 +38,14 @@ impl Change {
     pub const MOST_NAMED: usize = 1_000;
 
     /// Returns the changes that a transaction which has revoked `tokens` appends to the
-    /// [change feed](Change): one [`Change::TokenRevoked`] for each token, or one [`Change::Everything`] for
+    /// [change feed](Change): one [`Change::TokenChanged`] for each token, or one [`Change::Everything`] for
     /// more than [`Change::MOST_NAMED`] tokens.
     #[must_use]
     pub fn of_revoked(tokens: &[RevokedToken]) -> Vec<Self> {
         if tokens.len() > Self::MOST_NAMED {
             return vec![Self::Everything];
         }
-        let named = tokens.iter().map(|token| Self::TokenRevoked(token.id));
+        let named = tokens.iter().map(|token| Self::TokenChanged(token.id));
         named.collect()
     }
 }

@@ -38,6 +38,15 @@ pub struct NewToken {
     /// [`Insertion::ParentInvalid`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_scopes: Option<Scopes>,
+    /// Text in which the owner says what the token is for ([`Token::description`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The last four characters of the secret token string ([`Token::hint`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// Whether the token is short-lived ([`Token::is_transient`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_transient: bool,
     /// How many tokens of the owner the store may hold, including this one and revoked and expired ones.
     pub max_rows: u32,
     /// Whether the store queues a [`NotificationKind::Created`](crate::notification::NotificationKind::Created)
@@ -68,6 +77,9 @@ impl NewToken {
             parent: None,
             scopes: None,
             parent_scopes: None,
+            description: None,
+            hint: None,
+            is_transient: false,
             max_rows: u32::MAX,
             notify: false,
         }
@@ -97,15 +109,13 @@ impl NewToken {
     #[must_use]
     pub fn into_token(self) -> Token {
         Token {
-            id: self.id,
-            owner: self.owner,
-            name: self.name,
-            created_at: self.created_at,
             expires_at: self.expires_at,
-            last_used_at: None,
-            revoked_at: None,
             parent: self.parent,
             scopes: self.scopes,
+            description: self.description,
+            hint: self.hint,
+            is_transient: self.is_transient,
+            ..Token::new(self.id, self.owner, self.name, self.created_at)
         }
     }
 }
@@ -315,7 +325,7 @@ mod tests {
         check(&scope, json!({"tokens_and_descendants": [7]}));
         let scope = RevocationScope::Owner(owner.clone());
         check(&scope, json!({"owner": "alice"}));
-        check(&Change::TokenRevoked(id), json!({"token_revoked": 7}));
+        check(&Change::TokenChanged(id), json!({"token_revoked": 7}));
         let change = Change::OwnerChanged(owner);
         check(&change, json!({"owner_changed": "alice"}));
         check(&Change::Everything, json!("everything"));

@@ -73,6 +73,9 @@ pub(super) fn new(number: i64, owner_key: &str) -> NewToken {
         parent: None,
         scopes: None,
         parent_scopes: None,
+        description: None,
+        hint: None,
+        is_transient: false,
         max_rows: 1_000_000,
         notify: false,
     }

@@ -103,6 +103,7 @@ fn expose<S: Serializer>(plain: &Option<PlainToken>, serializer: S) -> Result<S:
 pub(super) enum StatusName {
     ACTIVE,
     EXPIRES_SOON,
+    DISABLED,
     EXPIRED,
     REVOKED,
 }
