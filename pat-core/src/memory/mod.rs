@@ -112,9 +112,12 @@ impl Tables {
         if let RevocationScope::Tokens(ids) = scope {
             let named: BTreeSet<_> = ids.iter().copied().collect();
             let tokens = self.tokens.values();
-            for token in
-                tokens.filter(|token| token.validity(now).is_ok() && self.descends(token, &named))
-            {
+            let is_live = |token: &&Token| {
+                !named.contains(&token.id)
+                    && token.validity(now).is_ok()
+                    && self.descends(token, &named)
+            };
+            for token in tokens.filter(is_live) {
                 *live.entry(token.owner.clone()).or_default() += 1;
             }
         }
