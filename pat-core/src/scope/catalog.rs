@@ -316,12 +316,11 @@ impl ScopeCatalogBuilder {
             if is_hosts && index >= MAX_SCOPES - RESERVED.len() {
                 return Err(CatalogError::TooMany { name });
             }
-            let bit = ScopeSet(1 << index);
             catalog.declared.push(Declared {
                 name: name.into(),
                 description: description.into(),
                 implies: ScopeSet::default(),
-                permits: bit,
+                permits: ScopeSet::default(),
             });
         }
         let of_reserved = RESERVED.iter().filter_map(|(name, _, implied)| {
