@@ -79,18 +79,11 @@ impl ScopeCatalog {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn catalog() -> ScopeCatalog {
-        let builder = ScopeCatalog::builder()
-            .scope("read", "Read")
-            .scope("write", "Write")
-            .implies("write", "read");
-        builder.build().expect("a catalog")
-    }
+    use crate::scope::read_and_write;
 
     #[test]
     fn a_token_is_allowed_what_the_allowed_scopes_permit() {
-        let catalog = catalog();
+        let catalog = read_and_write().build().expect("a catalog");
         let write = AllowedScopes::only(catalog.set(["write"]).expect("a set"));
         for (names, is_allowed) in [
             ("", true),
@@ -111,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_choice_has_the_scopes_that_are_permitted_and_allowed() {
-        let catalog = catalog();
+        let catalog = read_and_write().build().expect("a catalog");
         let all = "read write tokens:read tokens:write tokens:admin";
         for (permitted, allowed, expected) in [
             (None, None, all),

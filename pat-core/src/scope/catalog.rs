@@ -373,18 +373,23 @@ impl ScopeCatalog {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    fn catalog() -> ScopeCatalog {
-        let builder = ScopeCatalog::builder()
+    /// The scopes `read` and `write`, which implies `read`.
+    pub(crate) fn read_and_write() -> ScopeCatalogBuilder {
+        ScopeCatalog::builder()
             .scope("read", "Read")
             .scope("write", "Write")
+            .implies("write", "read")
+    }
+
+    fn catalog() -> ScopeCatalog {
+        let builder = read_and_write()
             .scope("own", "Own")
             .implies("own", "write")
-            .implies("write", "read")
             .implies("own", TOKENS_WRITE);
         builder.build().expect("a catalog")
     }

@@ -19,6 +19,8 @@ use pat_harness::trial;
 use pat_tower::pages::Pages;
 use tower::ServiceExt as _;
 
+use crate::http::text_of;
+
 pub(super) fn trials() -> Vec<Trial> {
     vec![
         trial(form::a_form_offers_what_the_user_may_choose),
@@ -96,10 +98,10 @@ impl Host {
         let caller = Caller::header_authenticated(user.parse().expect("an owner"));
         let app = self.router.clone().layer(Extension(caller));
         let response = app.oneshot(request).await.expect("an answer");
-        let status = response.status();
-        let body = axum::body::to_bytes(response.into_body(), 10_000_000).await;
-        let html = String::from_utf8(body.expect("a body").to_vec()).expect("text");
-        Page { status, html }
+        Page {
+            status: response.status(),
+            html: text_of(response).await,
+        }
     }
 
     async fn get(&self, user: &str, path: &str) -> Page {
