@@ -207,6 +207,7 @@ mod tests {
 
     use super::*;
     use crate::auth::cached_token::CachedToken;
+    use crate::scope::read_and_write;
     use crate::token::{Owner, Token, TokenId};
 
     fn now() -> Timestamp {
@@ -245,11 +246,7 @@ mod tests {
     }
 
     fn catalog() -> ScopeCatalog {
-        let builder = ScopeCatalog::builder()
-            .scope("read", "Read")
-            .scope("write", "Write")
-            .implies("write", "read");
-        builder.build().expect("a catalog")
+        read_and_write().build().expect("a catalog")
     }
 
     /// Returns the principal of a token with these scopes, which need not be declared.
