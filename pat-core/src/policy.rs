@@ -7,6 +7,7 @@ use crate::principal::Principal;
 use crate::scope::{InvalidScopes, MAX_SCOPES, ScopeCatalog, Scopes};
 use crate::settings::{CreateByToken, Settings};
 use crate::text;
+use crate::token::Token;
 
 /// A request for a new token; see [`Pats::create`](crate::Pats::create).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +89,7 @@ pub(crate) fn expiry(
         return Err(PolicyError::ForbiddenByToken);
     }
     check_name(settings, &request.name)?;
+    check_description(request.description.as_deref().unwrap_or_default())?;
     end(settings, request.lifetime_days, parent, now)
 }
 
@@ -180,6 +182,43 @@ pub(crate) fn check_name(settings: &Settings, name: &str) -> Result<(), PolicyEr
     }
     if name.chars().any(text::is_bidi_control) {
         return Err(PolicyError::NameHasBidiControl);
+    }
+    Ok(())
+}
+
+/// Checks the rules for descriptions, of which an empty one is none.
+pub(crate) fn check_description(description: &str) -> Result<(), PolicyError> {
+    let max = TokenRequest::MAX_DESCRIPTION;
+    if description.chars().nth(max).is_some() {
+        return Err(PolicyError::DescriptionTooLong { max });
+    }
+    if description.chars().any(text::breaks_line) {
+        return Err(PolicyError::DescriptionHasControlCharacter);
+    }
+    if description.chars().any(text::is_bidi_control) {
+        return Err(PolicyError::DescriptionHasBidiControl);
+    }
+    Ok(())
+}
+
+/// Checks that a token with which the caller authenticated may enable this other token of its owner: that it could
+/// create such a token.
+pub(crate) fn check_enabling(
+    catalog: &ScopeCatalog,
+    settings: &Settings,
+    token: &Token,
+    presented: &Principal,
+) -> Result<(), PolicyError> {
+    let permits = match &token.scopes {
+        None => !presented.is_restricted(),
+        Some(scopes) => presented
+            .permitted()
+            .contains(catalog.permitted_by(scopes)),
+    };
+    let outlives = cap(settings, Some(presented))
+        .is_some_and(|cap| token.expires_at.is_none_or(|at| at > cap));
+    if settings.create_by_token() == CreateByToken::Forbidden || !permits || outlives {
+        return Err(PolicyError::EnableByToken);
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 mod audit;
 mod jobs;
 mod search;
+mod update;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -14,7 +15,7 @@ use crate::notification::NotificationKind;
 use crate::store::{
     AuditStore, Change, ChangeEntry, ChangePage, FeedPosition, Insertion, JobStore, LastUse,
     Lookup, MOST_READ, NewToken, Revocation, RevocationScope, Revoked, RevokedToken, SearchStore,
-    StoreError, StoreTime, StoreVersions, TokenStore,
+    StoreError, StoreTime, StoreVersions, TokenStore, Update, Updated,
 };
 use crate::token::{Owner, Token, TokenDigest, TokenId};
 
@@ -239,6 +240,8 @@ impl TokenStore for MemoryStore {
             let token = tables.tokens.get_mut(&id);
             if let Some(token) = token.filter(|token| token.revoked_at.is_none()) {
                 token.revoked_at = Some(revocation.at);
+                token.revoked_by.clone_from(&revocation.by);
+                token.revoke_reason.clone_from(&revocation.reason);
                 revoked.push(RevokedToken {
                     id,
                     owner: token.owner.clone(),
@@ -254,11 +257,7 @@ impl TokenStore for MemoryStore {
                 let told = Some((revocation, &live_children));
                 tables.queue(kind, &ids, revocation.at, told)?;
             }
-            let event = EventKind::Revoked {
-                tokens: revoked.clone(),
-                by: revocation.by.clone(),
-                reason: revocation.reason.clone(),
-            };
+            let event = revocation.event(revoked.clone());
             tables.audit.record(revocation.at, event)?;
         }
         Ok(Revoked {
@@ -266,6 +265,10 @@ impl TokenStore for MemoryStore {
             tokens: revoked,
             live_children: live_children.values().sum(),
         })
+    }
+
+    async fn update(&self, update: &Update) -> Result<Updated, StoreError> {
+        self.tables()?.update(update)
     }
 
     async fn append_change(

@@ -164,7 +164,7 @@ impl Pats {
                 parent: caller.token().map(Principal::token_id),
                 scopes: scopes.clone(),
                 parent_scopes: caller.token().and_then(Principal::scopes).cloned(),
-                description: request.description.clone(),
+                description: request.description.clone().filter(|text| !text.is_empty()),
                 hint: Some(plain.hint().to_owned()),
                 is_transient: false,
                 max_rows: self.settings().max_rows_per_user(),

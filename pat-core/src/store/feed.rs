@@ -42,11 +42,17 @@ impl Change {
     /// more than [`Change::MOST_NAMED`] tokens.
     #[must_use]
     pub fn of_revoked(tokens: &[RevokedToken]) -> Vec<Self> {
-        if tokens.len() > Self::MOST_NAMED {
+        Self::of_tokens(tokens.iter().map(|token| token.id))
+    }
+
+    /// Returns the changes that a transaction which has changed these tokens appends to the
+    /// [change feed](Change), like [`Change::of_revoked`].
+    #[must_use]
+    pub fn of_tokens(ids: impl ExactSizeIterator<Item = TokenId>) -> Vec<Self> {
+        if ids.len() > Self::MOST_NAMED {
             return vec![Self::Everything];
         }
-        let named = tokens.iter().map(|token| Self::TokenChanged(token.id));
-        named.collect()
+        ids.map(Self::TokenChanged).collect()
     }
 }
 

@@ -11,6 +11,7 @@ mod outbox;
 mod search;
 mod time;
 mod tokens;
+mod update;
 mod versions;
 
 use std::error::Error;
@@ -37,6 +38,9 @@ pub use self::search::SearchStore;
 pub use self::time::{MarkBounds, StoreTime};
 pub use self::tokens::{
     Insertion, LastUse, Lookup, NewToken, Revocation, RevocationScope, Revoked, RevokedToken,
+};
+pub use self::update::{
+    Presented, StoredUpdate, Update, UpdateEffect, UpdateRefusal, Updated,
 };
 pub use self::versions::{SCHEMA_VERSION, StoreVersions};
 use crate::token::{Owner, Token, TokenDigest, TokenId};
@@ -157,6 +161,21 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
         scope: &RevocationScope,
         revocation: &Revocation,
     ) -> Result<Revoked, StoreError>;
+
+    /// Disables, enables, renames or describes a token. Returns the token as it is now, or the rule that forbids the
+    /// change.
+    ///
+    /// The store reads the token and its [line](crate::Line) in one transaction that excludes other changes of the
+    /// owner's tokens, and changes what [`Update::effect`] returns at the time of the store's clock. It refuses the
+    /// update if [`Presented::is_valid`] returns `false` for the presented token, which it reads in the same
+    /// transaction.
+    ///
+    /// If a token changes, the store increments the change counter ([`ChangePage`]) by one, and appends the changes
+    /// ([`Change::of_tokens`] of [`UpdateEffect::changed`]) to the [change feed](Change) in the same transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
+    async fn update(&self, update: &Update) -> Result<Updated, StoreError>;
 
     /// Increments the change counter ([`ChangePage`]) by one and appends `change` to the
     /// [change feed](Change), without changing a token. Returns the time of the change: that of the store's

@@ -32,6 +32,10 @@ pub struct Token {
     pub last_used_at: Option<Timestamp>,
     /// When the token was revoked; `None` if it is not revoked.
     pub revoked_at: Option<Timestamp>,
+    /// The owner or administrator who revoked the token; `None` if it is not revoked, or no user revoked it.
+    pub revoked_by: Option<Owner>,
+    /// Why the token was revoked; `None` if it is not revoked, or no reason was given.
+    pub revoke_reason: Option<String>,
     /// ID of the token that authenticated the request to create this one; `None` if the user signed in
     /// otherwise.
     pub parent: Option<TokenId>,
@@ -135,6 +139,8 @@ impl Token {
             expires_at: None,
             last_used_at: None,
             revoked_at: None,
+            revoked_by: None,
+            revoke_reason: None,
             parent: None,
             scopes: None,
             description: None,
