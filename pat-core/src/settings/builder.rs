@@ -83,7 +83,8 @@ impl SettingsBuilder {
     /// - [`SettingsError::Contradiction`]: `pat.cluster.poll.interval.ms` is not less than
     ///   `pat.auth.max.staleness.ms`, which is not 0; or `pat.token.prefix` is set while
     ///   `pat.token.format` is `atlassian`; or `pat.max.rows.per.user` is set to less than 100 times
-    ///   `atlassian.pats.max.tokens.per.user`.
+    ///   `atlassian.pats.max.tokens.per.user`; or `pat.rotate.overlap.seconds` is greater than
+    ///   `pat.rotate.overlap.max.seconds`.
     pub fn build(self) -> Result<Settings, SettingsError> {
         if let Some(error) = self.error {
             return Err(error);
@@ -91,6 +92,7 @@ impl SettingsBuilder {
         let mut settings = self.settings;
         let is_set = |name| self.set.contains(name);
         check_poll_interval(&settings)?;
+        check_overlap(&settings)?;
         if is_set(PREFIX) && settings.token_format == TokenLayout::Atlassian {
             return Err(SettingsError::Contradiction {
                 name: PREFIX,
@@ -141,6 +143,20 @@ fn check_poll_interval(settings: &Settings) -> Result<(), SettingsError> {
         other: "pat.auth.max.staleness.ms",
         other_value: staleness.as_millis().to_string(),
         remedy: "poll more often than the staleness allows, or the cache is of no use",
+    })
+}
+
+fn check_overlap(settings: &Settings) -> Result<(), SettingsError> {
+    let (overlap, max) = (settings.rotate_overlap, settings.rotate_overlap_max);
+    if overlap <= max {
+        return Ok(());
+    }
+    Err(SettingsError::Contradiction {
+        name: "pat.rotate.overlap.seconds",
+        value: overlap.as_secs().to_string(),
+        other: "pat.rotate.overlap.max.seconds",
+        other_value: max.as_secs().to_string(),
+        remedy: "choose an overlap that is at most the longest one",
     })
 }
 
@@ -196,6 +212,22 @@ mod tests {
             prefix.build(),
             Err(SettingsError::Contradiction { .. })
         ));
+    }
+
+    #[test]
+    fn the_overlap_is_at_most_the_longest_one() {
+        let longest = |seconds| Settings::builder().rotate_overlap_max_seconds(seconds);
+        assert_eq!(
+            longest(3_599)
+                .build()
+                .expect_err("contradiction")
+                .to_string(),
+            "pat.rotate.overlap.seconds: \"3600\" contradicts pat.rotate.overlap.max.seconds=3599; \
+             choose an overlap that is at most the longest one"
+        );
+        assert!(longest(3_600).build().is_ok());
+        let both = longest(60).rotate_overlap_seconds(60).build();
+        assert_eq!(both.expect("settings").rotate_overlap().as_secs(), 60);
     }
 
     #[test]

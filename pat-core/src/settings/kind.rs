@@ -100,6 +100,7 @@ impl<const MIN: u32, const MAX: u32> Kind for Count<MIN, MAX> {
 /// A duration, as a whole number of units of `UNIT` milliseconds within a range.
 pub(super) struct Span<const UNIT: u32, const MIN: u32, const MAX: u32>;
 pub(super) type Millis<const MIN: u32, const MAX: u32> = Span<1, MIN, MAX>;
+pub(super) type Seconds<const MIN: u32, const MAX: u32> = Span<1_000, MIN, MAX>;
 pub(super) type Minutes<const MIN: u32, const MAX: u32> = Span<60_000, MIN, MAX>;
 pub(super) type Days<const MIN: u32, const MAX: u32> = Span<86_400_000, MIN, MAX>;
 
