@@ -122,6 +122,21 @@ const VALUES: &[(&str, &str, &[&str])] = &[
         "read tokens:read",
         &["Read", "read,write", "read read", "\"read\""],
     ),
+    (
+        "pat.expiry.reminder.days",
+        "30,7,1",
+        &[
+            "0",
+            "36501",
+            "30;7",
+            "30,,7",
+            "30 7",
+            "7 days",
+            "-1",
+            "+7",
+            "11,10,9,8,7,6,5,4,3,2,1",
+        ],
+    ),
 ];
 const BAD_BOOLEANS: &[&str] = &["", "yes", "1", "tru"];
 const BAD_CRONS: &[&str] = &[
@@ -286,6 +301,7 @@ fn every_typed_setter_sets_the_property_of_its_name() {
         builder().max_rows_per_user(1_000),
         builder().scopes_required(true),
         builder().scopes_default(&"tokens:read read".parse().expect("scopes")),
+        builder().expiry_reminder_days([7, 30, 1]),
     ];
     assert_eq!(set.len(), VALUES.len());
     for (set, (name, good, _)) in set.into_iter().zip(VALUES) {
