@@ -57,7 +57,8 @@ pub use self::caller::Caller;
 pub use self::clock::{Clock, SystemClock};
 pub use self::directory::{OpenDirectory, User, UserDirectory};
 pub use self::error::{
-    AccessError, AdminError, AuthError, BoxError, CreateError, PolicyError, Unavailable, UpdateError,
+    AccessError, AdminError, AuthError, BoxError, CreateError, PolicyError, Unavailable,
+    UpdateError,
 };
 pub use self::jobs::{JobRun, Jobs};
 pub use self::memory::MemoryStore;

@@ -260,9 +260,7 @@ pub(crate) fn check_enabling(
 ) -> Result<(), PolicyError> {
     let permits = match &token.scopes {
         None => !presented.is_restricted(),
-        Some(scopes) => presented
-            .permitted()
-            .contains(catalog.permitted_by(scopes)),
+        Some(scopes) => presented.permitted().contains(catalog.permitted_by(scopes)),
     };
     let outlives = cap(settings, Some(presented))
         .is_some_and(|cap| token.expires_at.is_none_or(|at| at > cap));

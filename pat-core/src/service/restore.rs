@@ -108,7 +108,10 @@ impl Pats {
                 if history.has_ended(&token) && token.revoked_at.is_none() {
                     ended.push(token.id);
                 } else if let Some(by) = history.disabled_by(&token) {
-                    let is_held = token.disabled.as_ref().is_some_and(|it| it.by_administrator);
+                    let is_held = token
+                        .disabled
+                        .as_ref()
+                        .is_some_and(|it| it.by_administrator);
                     let by_administrator = by != token.owner;
                     if token.disabled.is_none() || by_administrator && !is_held {
                         disabled.push((token.id, by, by_administrator));

@@ -9,9 +9,7 @@ use crate::node::Node;
 use crate::policy;
 use crate::principal::Principal;
 use crate::scope::TOKENS_ADMIN;
-use crate::store::{
-    Change, Presented, StoreError, StoredUpdate, Update, UpdateRefusal, Updated,
-};
+use crate::store::{Change, Presented, StoreError, StoredUpdate, Update, UpdateRefusal, Updated};
 use crate::token::{Owner, Token, TokenId};
 use crate::versions::DISABLING;
 
@@ -153,7 +151,10 @@ impl Pats {
         if update.is_enabled == Some(true) && is_own {
             self.check_enabling(caller, &token)?;
         }
-        let by_administrator = !is_own || self.enables_as_administrator(caller, &token, &update).await?;
+        let by_administrator = !is_own
+            || self
+                .enables_as_administrator(caller, &token, &update)
+                .await?;
         if update.is_enabled == Some(false) && !self.0.feed.enable(DISABLING).await? {
             let feature = DISABLING.name;
             return Err(PolicyError::OlderNodes { feature }.into());
@@ -205,7 +206,10 @@ impl Pats {
         token: &Token,
         update: &TokenUpdate,
     ) -> Result<bool, UpdateError> {
-        let is_held = token.disabled.as_ref().is_some_and(|it| it.by_administrator);
+        let is_held = token
+            .disabled
+            .as_ref()
+            .is_some_and(|it| it.by_administrator);
         Ok(update.is_enabled == Some(true)
             && is_held
             && self.permits(caller, TOKENS_ADMIN)
@@ -226,9 +230,7 @@ impl Node {
         let result = self.context.ask(limit, changed).await;
         // Whether the change was made just now, earlier on another node, or (if the store failed) possibly: the owner
         // stands for all tokens of the line.
-        self.auth
-            .epochs
-            .bump(&Change::OwnerChanged(owner.clone()));
+        self.auth.epochs.bump(&Change::OwnerChanged(owner.clone()));
         let updated = result?;
         if let Updated::Stored(StoredUpdate { at, events, .. }) = &updated {
             for event in events {

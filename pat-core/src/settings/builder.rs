@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::kind::{Formats, Kind};
+use super::kind::{Formats, Kind, ReminderDays};
 use super::table::PROPERTIES;
 use super::{Property, Settings, SettingsError, TokenLayout};
 use crate::token::FormatName;
@@ -120,7 +120,21 @@ impl SettingsBuilder {
                 settings.accepted_formats.push(format.clone());
             }
         }
+        settings.reminders = settings.expiry_reminder_days.clone();
+        if settings.reminders.is_empty() && settings.expiry_warning_days > 0 {
+            settings.reminders = vec![settings.expiry_warning_days];
+        }
         Ok(settings)
+    }
+
+    /// Sets `pat.expiry.reminder.days`: how many days before its expiry the owner of a token is reminded; see
+    /// [`Settings::expiry_reminder_days`].
+    ///
+    /// Replaces all earlier values, and takes the numbers in any order. With more than 10 numbers, or one that
+    /// is not from 1 to 36500, [`SettingsBuilder::build`] fails with [`SettingsError::NotAllowed`].
+    pub fn expiry_reminder_days(self, days: impl IntoIterator<Item = u32>) -> Self {
+        let days: Vec<_> = days.into_iter().collect();
+        self.with("pat.expiry.reminder.days", &ReminderDays::show(&days))
     }
 
     /// Sets `pat.token.accepted`: formats of tokens that are accepted besides the format of new tokens.
@@ -246,6 +260,30 @@ mod tests {
         assert_eq!(rows(Settings::builder()), Ok(10_000));
         let many = Settings::builder().max_tokens_per_user(1_000_000);
         assert_eq!(rows(many), Ok(100_000_000));
+    }
+
+    #[test]
+    fn reminders_are_sorted_and_stand_for_the_one_warning() {
+        let reminders = |builder: SettingsBuilder| {
+            let settings = builder.build().expect("settings");
+            settings.expiry_reminder_days().to_vec()
+        };
+        let builder = || Settings::builder().expiry_warning_days(14);
+        assert_eq!(reminders(Settings::builder()), [5]);
+        assert_eq!(Settings::default().expiry_reminder_days(), [5]);
+        assert_eq!(reminders(builder()), [14]);
+        assert!(reminders(builder().expiry_warning_days(0)).is_empty());
+        assert_eq!(
+            reminders(builder().expiry_reminder_days([1, 30, 7, 30])),
+            [30, 7, 1]
+        );
+        let set = |text| {
+            builder()
+                .set("pat.expiry.reminder.days", text)
+                .map(reminders)
+        };
+        assert_eq!(set(" 7, 30 ,1"), Ok(vec![30, 7, 1]));
+        assert_eq!(set(""), Ok(vec![14]));
     }
 
     #[test]

@@ -39,9 +39,7 @@ pub use self::time::{MarkBounds, StoreTime};
 pub use self::tokens::{
     Insertion, LastUse, Lookup, NewToken, Revocation, RevocationScope, Revoked, RevokedToken,
 };
-pub use self::update::{
-    Presented, StoredUpdate, Update, UpdateEffect, UpdateRefusal, Updated,
-};
+pub use self::update::{Presented, StoredUpdate, Update, UpdateEffect, UpdateRefusal, Updated};
 pub use self::versions::{SCHEMA_VERSION, StoreVersions};
 use crate::token::{Owner, Token, TokenDigest, TokenId};
 

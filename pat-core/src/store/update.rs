@@ -239,7 +239,8 @@ impl Update {
             .and_then(|at| after(at).ok())
             .map_or(now, |at| at.max(now));
         // What was disabled together stays together.
-        let is_same_act = |token: &Token| named.disabled.is_some() && token.disabled == named.disabled;
+        let is_same_act =
+            |token: &Token| named.disabled.is_some() && token.disabled == named.disabled;
         let switched = taken
             .iter()
             .filter(|token| is_new(token) || is_same_act(token));
@@ -255,7 +256,9 @@ impl Update {
         if disabled.by_administrator && !self.by_administrator {
             return Err(UpdateRefusal::DisabledByAdministrator);
         }
-        let same = taken.iter().filter(|token| token.disabled == named.disabled);
+        let same = taken
+            .iter()
+            .filter(|token| token.disabled == named.disabled);
         Ok(same.map(|token| token.id).collect())
     }
 
@@ -271,8 +274,12 @@ impl Update {
         }
         let tokens = switched.to_vec();
         match self.is_enabled {
-            Some(false) if !tokens.is_empty() => events.push(EventKind::Disabled { tokens, owner, by }),
-            Some(true) if !tokens.is_empty() => events.push(EventKind::Enabled { tokens, owner, by }),
+            Some(false) if !tokens.is_empty() => {
+                events.push(EventKind::Disabled { tokens, owner, by })
+            }
+            Some(true) if !tokens.is_empty() => {
+                events.push(EventKind::Enabled { tokens, owner, by })
+            }
             _ => {}
         }
         events
@@ -343,15 +350,27 @@ mod tests {
     #[test]
     fn what_was_disabled_together_is_enabled_together() {
         let mut tokens = line();
-        assert_eq!(apply(&mut tokens, &update(2, false, "alice")), Ok(vec![1, 2]));
+        assert_eq!(
+            apply(&mut tokens, &update(2, false, "alice")),
+            Ok(vec![1, 2])
+        );
         assert_eq!(disabled(&tokens), [1, 2]);
         assert_eq!(apply(&mut tokens, &update(2, false, "alice")), Ok(vec![]));
-        assert_eq!(apply(&mut tokens, &update(2, true, "alice")), Ok(vec![1, 2]));
+        assert_eq!(
+            apply(&mut tokens, &update(2, true, "alice")),
+            Ok(vec![1, 2])
+        );
         assert_eq!(disabled(&tokens), []);
         // An act of its own, though in the same microsecond.
         assert_eq!(apply(&mut tokens, &update(1, false, "alice")), Ok(vec![1]));
-        assert_eq!(apply(&mut tokens, &update(3, false, "alice")), Ok(vec![2, 3]));
-        assert_eq!(apply(&mut tokens, &update(3, true, "alice")), Ok(vec![2, 3]));
+        assert_eq!(
+            apply(&mut tokens, &update(3, false, "alice")),
+            Ok(vec![2, 3])
+        );
+        assert_eq!(
+            apply(&mut tokens, &update(3, true, "alice")),
+            Ok(vec![2, 3])
+        );
         assert_eq!(disabled(&tokens), [1]);
     }
 
@@ -360,8 +379,14 @@ mod tests {
         let mut tokens = line();
         apply(&mut tokens, &update(3, false, "alice")).expect("disabled");
         assert_eq!(apply(&mut tokens, &update(1, true, "alice")), Ok(vec![1]));
-        assert_eq!(apply(&mut tokens, &update(3, false, "alice")), Ok(vec![1, 2, 3]));
-        assert_eq!(apply(&mut tokens, &update(3, true, "alice")), Ok(vec![1, 2, 3]));
+        assert_eq!(
+            apply(&mut tokens, &update(3, false, "alice")),
+            Ok(vec![1, 2, 3])
+        );
+        assert_eq!(
+            apply(&mut tokens, &update(3, true, "alice")),
+            Ok(vec![1, 2, 3])
+        );
     }
 
     #[test]
@@ -369,7 +394,10 @@ mod tests {
         let refused = Err(UpdateRefusal::DisabledByAdministrator);
         let mut tokens = line();
         apply(&mut tokens, &update(2, false, "alice")).expect("disabled");
-        assert_eq!(apply(&mut tokens, &update(2, false, "root")), Ok(vec![1, 2]));
+        assert_eq!(
+            apply(&mut tokens, &update(2, false, "root")),
+            Ok(vec![1, 2])
+        );
         for number in [1, 2] {
             assert_eq!(apply(&mut tokens, &update(number, true, "alice")), refused);
         }
@@ -388,7 +416,10 @@ mod tests {
             apply(&mut tokens, &update(2, false, "alice")),
             Err(UpdateRefusal::NotFound)
         );
-        assert_eq!(apply(&mut tokens, &update(3, false, "alice")), Ok(vec![1, 3]));
+        assert_eq!(
+            apply(&mut tokens, &update(3, false, "alice")),
+            Ok(vec![1, 3])
+        );
     }
 
     #[test]
