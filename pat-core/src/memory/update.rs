@@ -30,7 +30,7 @@ impl Tables {
         }
         let changed = effect.changed();
         if !changed.is_empty() {
-            self.append(Change::of_tokens(changed.into_iter()), at);
+            self.append(Change::of_changed(changed.into_iter()), at);
         }
         for event in &effect.events {
             self.audit.record(at, event.clone())?;
