@@ -174,6 +174,10 @@ pub enum PolicyError {
     /// The requested life span is zero or negative.
     #[error("the duration must be at least one day")]
     DurationNotPositive,
+    /// The requested life span in seconds is shorter than a minute
+    /// ([`Lifetime::MIN_SECONDS`](crate::Lifetime::MIN_SECONDS)).
+    #[error("the duration must be at least 60 seconds")]
+    DurationTooShort,
     /// The requested life span has more days than the setting `atlassian.pats.max.tokens.expiry.days`
     /// allows, or would end after the year 9999.
     #[error("the duration is longer than {max} days")]

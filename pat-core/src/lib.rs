@@ -62,7 +62,7 @@ pub use self::error::{
 };
 pub use self::jobs::{JobRun, Jobs};
 pub use self::memory::MemoryStore;
-pub use self::policy::TokenRequest;
+pub use self::policy::{Lifetime, TokenRequest};
 pub use self::principal::Principal;
 pub use self::schedule::{InvalidSchedule, Schedule, UnknownZone, Zone};
 pub use self::service::{

@@ -42,13 +42,17 @@ impl Change {
     /// more than [`Change::MOST_NAMED`] tokens.
     #[must_use]
     pub fn of_revoked(tokens: &[RevokedToken]) -> Vec<Self> {
-        Self::of_tokens(tokens.iter().map(|token| token.id))
+        Self::of_changed(tokens.iter().map(|token| token.id))
     }
 
-    /// Returns the changes that a transaction which has changed these tokens appends to the
-    /// [change feed](Change), like [`Change::of_revoked`].
+    /// Returns the changes that a transaction which has changed the tokens with these IDs appends to the
+    /// [change feed](Change): one [`Change::TokenChanged`] for each token, or one [`Change::Everything`] for
+    /// more than [`Change::MOST_NAMED`] tokens.
     #[must_use]
-    pub fn of_tokens(ids: impl ExactSizeIterator<Item = TokenId>) -> Vec<Self> {
+    pub fn of_changed(
+        ids: impl IntoIterator<Item = TokenId, IntoIter: ExactSizeIterator>,
+    ) -> Vec<Self> {
+        let ids = ids.into_iter();
         if ids.len() > Self::MOST_NAMED {
             return vec![Self::Everything];
         }

@@ -180,17 +180,37 @@ impl Token {
         Ok(())
     }
 
+    /// Returns whether the token counts for the limit of tokens of its owner at the time `now`, and is in the
+    /// owner's list: unless it is revoked, or [transient](Token::is_transient) and expired. The tokens of one
+    /// [line](Line) count as one.
+    #[must_use]
+    pub fn counts(&self, now: Timestamp) -> bool {
+        let is_over = self.is_transient && is_expired(self.expires_at, now);
+        self.revoked_at.is_none() && !is_over
+    }
+
     /// Returns the status of the token at the time `now`. `warning` is how long before the token's expiry
-    /// its status [`TokenStatus::ExpiresSoon`] begins.
+    /// its status [`TokenStatus::ExpiresSoon`] begins. A token whose life span is not longer than `warning`
+    /// never has this status.
     #[must_use]
     pub fn status(&self, now: Timestamp, warning: SignedDuration) -> TokenStatus {
         match self.expires_at {
             _ if self.revoked_at.is_some() => TokenStatus::Revoked,
             Some(_) if is_expired(self.expires_at, now) => TokenStatus::Expired,
             _ if self.disabled.is_some() => TokenStatus::Disabled,
-            Some(at) if at.duration_since(now) <= warning => TokenStatus::ExpiresSoon,
+            Some(at) if at.duration_since(now) <= warning && self.lives_longer_than(warning) => {
+                TokenStatus::ExpiresSoon
+            }
             _ => TokenStatus::Active,
         }
+    }
+}
+
+impl Token {
+    /// Whether the life span of the token, up to the end in force, is longer than `time`.
+    pub(crate) fn lives_longer_than(&self, time: SignedDuration) -> bool {
+        self.expires_at
+            .is_none_or(|at| at.duration_since(self.created_at) > time)
     }
 }
 
@@ -218,10 +238,10 @@ pub enum InvalidToken {
 #[non_exhaustive]
 pub enum TokenStatus {
     /// The token is valid. It expires after the warning period (the setting
-    /// `atlassian.pats.expiry.warning.days`) or never.
+    /// `atlassian.pats.expiry.warning.days`) or never, or its life span is not longer than the warning period.
     Active,
     /// The token is valid, and expires within the warning period (the setting
-    /// `atlassian.pats.expiry.warning.days`).
+    /// `atlassian.pats.expiry.warning.days`), which is shorter than the token's life span.
     ExpiresSoon,
     /// The token is disabled: it does not authenticate until it is enabled again.
     Disabled,
@@ -335,5 +355,17 @@ mod tests {
             token(None).status(Timestamp::MAX, warning),
             TokenStatus::Active
         );
+        // A token that lives no longer than the warning period would be shown so from the beginning.
+        for (life, expected) in [
+            (warning, TokenStatus::Active),
+            (
+                warning + SignedDuration::from_micros(1),
+                TokenStatus::ExpiresSoon,
+            ),
+        ] {
+            let mut token = token(Some(at));
+            token.created_at = at - life;
+            assert_eq!(token.status(at - warning, warning), expected);
+        }
     }
 }

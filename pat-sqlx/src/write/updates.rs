@@ -116,7 +116,7 @@ impl<DB: Dialect> Write<DB> {
             self.record(at, event).await?;
         }
         // Last, since the counter's row stays locked until the commit.
-        let changes = Change::of_tokens(effect.changed().into_iter());
+        let changes = Change::of_changed(effect.changed());
         self.append_changes(&changes, at, last).await
     }
 

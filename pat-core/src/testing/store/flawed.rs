@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use crate::store::{
     Change, ChangePage, FeedPosition, Insertion, LastUse, Lookup, NewToken, Revocation,
-    RevocationScope, Revoked, StoreError, TokenStore, Update, Updated,
+    RevocationScope, Revoked, Rotated, Rotation, StoreError, TokenStore, Update, Updated,
 };
 use crate::{MemoryStore, Owner, Token, TokenDigest, TokenId};
 
@@ -148,6 +148,10 @@ impl TokenStore for Flawed {
             stored.token.name.clone_from(name);
         }
         Ok(updated)
+    }
+
+    async fn rotate(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
+        self.inner.rotate(rotation).await
     }
 
     async fn append_change(

@@ -190,7 +190,7 @@ mod tests {
             println!("{flaw:?} fails {failed:?}");
             assert!(!failed.is_empty(), "{flaw:?} passes");
             // It is that flaw which is found, and not a store that does not work.
-            assert!(failed.len() <= 2, "{flaw:?} fails {failed:?}");
+            assert!(failed.len() <= 3, "{flaw:?} fails {failed:?}");
         }
     }
 }
