@@ -101,6 +101,9 @@ pub const CASES: &[Case] = &[
     case("no_token_changes_another_after_it_is_disabled", |s| {
         Box::pin(updates::presented_race(s))
     }),
+    case("a_disabled_token_takes_along_what_it_replaced", |s| {
+        Box::pin(updates::lines(s))
+    }),
     case("descendants_go_on_when_their_ancestor_is_disabled", |s| {
         Box::pin(updates::children(s))
     }),

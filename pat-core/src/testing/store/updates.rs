@@ -1,13 +1,14 @@
 //! Tokens that are disabled, enabled, renamed and described.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
 use super::{changes, cursor, find_by_digest};
 use crate::store::{
-    Change, Insertion, NewToken, Presented, RevocationScope, StoredUpdate, Update, UpdateRefusal,
-    Updated,
+    Change, Insertion, NewToken, Presented, RevocationScope, Rotated, Rotation, StoredUpdate,
+    Update, UpdateRefusal, Updated,
 };
 use crate::testing::case::{Store, at, id, new, owner, revoke, scopes, store_token};
 use crate::{Disabled, Token, TokenId};
@@ -295,4 +296,62 @@ pub(super) async fn presented_race(store: Store) {
         let later = find(&store, id(presented + 1)).await.name;
         assert_eq!(later, named, "a disabled token has changed another");
     }
+}
+
+/// Replaces the token `from` by the token `to`, with an overlap of an hour.
+async fn rotate(store: &Store, from: i64, to: i64) {
+    let digest = new(to, "alice").digest;
+    let rotation = Rotation {
+        overlap: Duration::from_secs(3600),
+        ..Rotation::new(id(from), owner("alice"), id(to), digest, at(0))
+    };
+    let rotated = store.rotate(&rotation).await.expect("rotate");
+    assert!(matches!(rotated, Rotated::Stored(_)), "{rotated:?}");
+}
+
+/// Returns which of the first tokens are disabled.
+async fn disabled(store: &Store, count: i64) -> Vec<i64> {
+    let mut disabled = Vec::new();
+    for number in 1..=count {
+        let token = find(store, id(number)).await;
+        disabled.extend(token.disabled.map(|_| number));
+    }
+    disabled
+}
+
+pub(super) async fn lines(store: Store) {
+    store_token(&store, &new(1, "alice")).await;
+    rotate(&store, 1, 2).await;
+    rotate(&store, 2, 3).await;
+    // Of another line.
+    store_token(&store, &new(4, "alice")).await;
+    let child = NewToken {
+        parent: Some(id(1)),
+        ..new(5, "alice")
+    };
+    store_token(&store, &child).await;
+    let since = cursor(&store).await;
+    let off = stored(&store, &switch(2, false, 1)).await;
+    assert_eq!(disabled(&store, 5).await, [1, 2]);
+    assert_eq!(off.live_children, 1, "of the token that is taken along");
+    stored(&store, &switch(2, true, 2)).await;
+    assert_eq!(disabled(&store, 5).await, [0; 0]);
+    let expected = [1, 2, 1, 2].map(|number| Change::TokenChanged(id(number)));
+    assert_eq!(changes(&store, since).await, expected);
+    assert_eq!(cursor(&store).await.generation, since.generation + 2);
+    // One act each, though at the same time.
+    stored(&store, &switch(1, false, 3)).await;
+    stored(&store, &switch(3, false, 3)).await;
+    assert_eq!(disabled(&store, 5).await, [1, 2, 3]);
+    stored(&store, &switch(3, true, 4)).await;
+    assert_eq!(disabled(&store, 5).await, [1]);
+    // An administrator's act is not the owner's.
+    stored(&store, &by_administrator(switch(2, false, 5))).await;
+    stored(&store, &switch(3, false, 6)).await;
+    stored(&store, &switch(3, true, 7)).await;
+    assert_eq!(disabled(&store, 5).await, [1, 2]);
+    let refusal = refused(&store, &switch(1, true, 8)).await;
+    assert_eq!(refusal, UpdateRefusal::DisabledByAdministrator);
+    stored(&store, &by_administrator(switch(2, true, 9))).await;
+    assert_eq!(disabled(&store, 5).await, [0; 0]);
 }
