@@ -172,13 +172,31 @@ fn to_json(event: &Event) -> Value {
             "token": token.map(TokenId::get),
             "unreported": unreported,
         }),
-        EventKind::Revoked { tokens, by, reason } => json!({
+        EventKind::Revoked {
+            tokens,
+            by,
+            reason,
+            revocation,
+        } => json!({
             "tokens": tokens.iter().map(|token| json!({
                 "token": token.id.get(),
                 "owner": token.owner.as_str(),
             })).collect::<Vec<_>>(),
             "by": by.as_ref().map(Owner::as_str),
             "reason": reason,
+            "revocation": revocation,
+        }),
+        EventKind::Disabled { tokens, owner, by } | EventKind::Enabled { tokens, owner, by } => {
+            json!({
+                "tokens": tokens.iter().map(|token| token.get()).collect::<Vec<_>>(),
+                "owner": owner.as_str(),
+                "by": by.as_str(),
+            })
+        }
+        EventKind::Changed { token, owner, by } => json!({
+            "token": token.get(),
+            "owner": owner.as_str(),
+            "by": by.as_str(),
         }),
         EventKind::OwnerChanged { owner } => json!({
             "owner": owner.as_str(),

@@ -32,6 +32,7 @@ pub(super) async fn a_page_has_all_that_clients_read() {
             "fullName": "Alice Liddell",
             "email": "alice@example.com",
         },
+        "hint": raw(&token)[raw(&token).len() - 4..],
     });
     assert_eq!(page["values"][1], expected);
     assert_eq!(names(&page), ["ci", "deploy"], "sorted by name");
@@ -123,6 +124,13 @@ pub(super) async fn every_filter_filters() {
         ),
         (json!({"isUsed": true}), &["new ONE"]),
         (json!({"isUsed": false}), &["eternal", "Old one"]),
+        (json!({"neverExpires": true}), &["eternal"]),
+        (
+            json!({"neverExpires": false, "isUsed": ""}),
+            &["new ONE", "Old one"],
+        ),
+        (json!({"neverExpires": ""}), all),
+        (json!({"status": "DISABLED"}), &[]),
         (json!({"status": "EXPIRES_SOON"}), &["Old one"]),
         (json!({"status": "ACTIVE"}), &["eternal", "new ONE"]),
         (json!({"status": "EXPIRED"}), &[]),
@@ -150,6 +158,8 @@ pub(super) async fn every_filter_filters() {
         (&token["status"], &token["revokedAt"]),
         (&json!("REVOKED"), &json!(noon))
     );
+    assert!(token["revokedBy"].is_string(), "{token}");
+    assert_eq!(token["hint"].as_str().map(str::len), Some(4));
 }
 
 pub(super) async fn a_bad_search_says_what_is_wrong() {
