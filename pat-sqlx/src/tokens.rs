@@ -198,7 +198,7 @@ impl<DB: Dialect> SqlxStore<DB> {
             Change::OwnerChanged(owner) => Some(EventKind::OwnerChanged {
                 owner: owner.clone(),
             }),
-            Change::TokenRevoked(_) | Change::Everything => None,
+            Change::TokenChanged(_) | Change::Everything => None,
         };
         let changes = std::slice::from_ref(change);
         write.append_changes(changes, at, event).await?;

@@ -73,8 +73,12 @@ pub(super) fn new(number: i64, owner_key: &str) -> NewToken {
         parent: None,
         scopes: None,
         parent_scopes: None,
+        description: None,
+        hint: None,
+        is_transient: false,
         max_rows: 1_000_000,
         notify: false,
+        idempotency: None,
     }
 }
 

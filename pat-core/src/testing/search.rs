@@ -2,7 +2,9 @@
 //! [`TokenStore`](crate::store::TokenStore).
 
 use super::case::{Case, Store, at, case, id, new, owner, revoke, scopes, store_token};
-use crate::search::{DateRange, Filter, RevokedTokens, Search, Sort, SortKey, Start};
+use jiff::SignedDuration;
+
+use crate::search::{DateRange, Filter, RevokedTokens, Search, Sort, SortKey, Start, Warned};
 use crate::store::{LastUse, NewToken, RevocationScope, SearchStore};
 use crate::{Token, TokenId};
 
@@ -108,6 +110,13 @@ async fn filters(store: Store) {
     let tokens = populate(&store).await;
     let range = |from, to| DateRange { from, to };
     let some = |seconds| Some(at(seconds));
+    let warned = |is_warned| {
+        Some(Warned {
+            is_warned,
+            by: at(1_000),
+            period: SignedDuration::from_secs(990),
+        })
+    };
     let filters = [
         Filter::default(),
         Filter {
@@ -167,6 +176,15 @@ async fn filters(store: Store) {
             scopes: scopes("read"),
             unrestricted: true,
             is_used: Some(true),
+            ..Filter::default()
+        },
+        // Life spans of 980 to 1,000 seconds are among those that end by then.
+        Filter {
+            warned: warned(true),
+            ..Filter::default()
+        },
+        Filter {
+            warned: warned(false),
             ..Filter::default()
         },
         // No token matches both.

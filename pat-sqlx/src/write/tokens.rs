@@ -243,6 +243,14 @@ impl<DB: Dialect> Write<DB> {
             token.expires_at.into(),
             token.parent.into(),
             token.scopes.as_ref().into(),
+            token.description.as_deref().into(),
+            token.hint.as_deref().into(),
+            (if token.is_transient {
+                row::TRANSIENT
+            } else {
+                0
+            })
+            .into(),
         ];
         let created = EventKind::Created {
             token: token.id,
@@ -259,7 +267,8 @@ impl<DB: Dialect> Write<DB> {
         let mut inserts = vec![
             Insert::new(
                 "pat_token \
-                 (id, digest, owner, name, name_folded, created_at, expires_at, parent_id, scopes)",
+                 (id, digest, owner, name, name_folded, created_at, expires_at, parent_id, scopes, \
+                 description, hint, expiry_notice)",
                 [row],
             ),
             Insert::new(

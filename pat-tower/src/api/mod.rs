@@ -3,7 +3,7 @@
 //!
 //! | method and path | response |
 //! |---|---|
-//! | `POST /tokens` with `{"name":"ci","expirationDuration":90}` | 201, the new token with its secret in `rawToken`. The life span is in days; without one the token never expires, if the settings allow that |
+//! | `POST /tokens` with `{"name":"ci","expirationDuration":90}` | 201, the new token with its secret in `rawToken`. The life span is in days, or in seconds (`expirationSeconds`); without one the token never expires, if the settings allow that |
 //! | `GET /tokens` | 200, an array of the caller's tokens |
 //! | `GET /tokens/{id}` | 200, a token of the caller, or any token for an administrator |
 //! | `DELETE /tokens/{id}?family=true` | 204; revokes a token of the caller, or any token for an administrator; with `family=true` also the tokens created with it |
@@ -57,7 +57,7 @@
 //! | `body-too-large` | 413 | the body has more than 64 KiB, or more than 1 MiB where tokens are revoked by IDs |
 //! | `tokens-disabled` | 400 | `atlassian.pats.enabled` is off |
 //! | `invalid-name` | 400 | the name has no visible character, is too long, or has a control character, line separator or bidi control |
-//! | `invalid-duration` | 400 | the life span is not a whole number of days from 1 to `atlassian.pats.max.tokens.expiry.days` |
+//! | `invalid-duration` | 400 | the life span is not a whole number of days from 1 to `atlassian.pats.max.tokens.expiry.days`, or of seconds from 60 to as many as these days have; or the request has days and seconds |
 //! | `duration-required` | 400 | the request has no life span, and `atlassian.pats.eternal.tokens.enabled` is off |
 //! | `outlives-parent` | 400 | `pat.create.by.token` is `capped`, and the new token would expire later than the token that creates it |
 //! | `created-by-token` | 403 | `pat.create.by.token` is `forbidden`, and a token authenticated the request |

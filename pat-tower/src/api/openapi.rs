@@ -203,6 +203,10 @@ fn describe_limits(new: &mut Object, settings: &Settings) {
                 settings.max_tokens_expiry_days()
             ),
         ),
+        (
+            "expirationSeconds",
+            format!("here {} days at most", settings.max_tokens_expiry_days()),
+        ),
     ];
     for (member, limit) in limits {
         if let Some(RefOr::T(Schema::Object(member))) = new.properties.get_mut(member) {

@@ -138,9 +138,9 @@ impl From<PolicyError> for Problem {
             | PolicyError::NameTooLong { .. }
             | PolicyError::NameHasControlCharacter
             | PolicyError::NameHasBidiControl => INVALID_NAME,
-            PolicyError::DurationNotPositive | PolicyError::DurationTooLong { .. } => {
-                INVALID_DURATION
-            }
+            PolicyError::DurationNotPositive
+            | PolicyError::DurationTooShort
+            | PolicyError::DurationTooLong { .. } => INVALID_DURATION,
             PolicyError::EternalNotAllowed => DURATION_REQUIRED,
             PolicyError::OutlivesParent => OUTLIVES_PARENT,
             PolicyError::NoScope

@@ -60,7 +60,7 @@ pub(super) struct FilterJson {
     unrestricted: Option<bool>,
     #[schema(value_type = Option<bool>)]
     is_used: Option<IsUsed>,
-    /// `ACTIVE`, `EXPIRES_SOON`, `EXPIRED` or `REVOKED`; an empty text restricts nothing.
+    /// `ACTIVE`, `EXPIRES_SOON`, `DISABLED`, `EXPIRED` or `REVOKED`; an empty text restricts nothing.
     status: Option<String>,
     /// Whether to list tokens too that are revoked and not yet pruned.
     include_revoked: Option<bool>,
@@ -290,9 +290,9 @@ impl FilterJson {
         let Some(status) = given(self.status) else {
             return Ok(filter);
         };
-        let status = status
-            .parse::<TokenStatus>()
-            .map_err(|_| invalid("status must be ACTIVE, EXPIRES_SOON, EXPIRED or REVOKED."))?;
+        let status = status.parse::<TokenStatus>().map_err(|_| {
+            invalid("status must be ACTIVE, EXPIRES_SOON, DISABLED, EXPIRED or REVOKED.")
+        })?;
         Ok(pats.with_status(filter, status))
     }
 }

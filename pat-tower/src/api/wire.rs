@@ -1,7 +1,7 @@
 //! What goes over the wire: names, types and order of the members are part of the contract.
 
 use pat_core::scope::{Scope, ScopeChoices, Scopes, WithoutScopes};
-use pat_core::{CreatedToken, Pats, PlainToken, Token, TokenRequest, User};
+use pat_core::{CreatedToken, Lifetime, Pats, PlainToken, Token, TokenRequest, User};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Number;
 use utoipa::ToSchema;
@@ -103,6 +103,7 @@ fn expose<S: Serializer>(plain: &Option<PlainToken>, serializer: S) -> Result<S:
 pub(super) enum StatusName {
     ACTIVE,
     EXPIRES_SOON,
+    DISABLED,
     EXPIRED,
     REVOKED,
 }
@@ -142,6 +143,14 @@ pub(super) struct PolicyJson {
     max_tokens_per_user: u32,
     token_name_length: u32,
     expiry_warning_days: u32,
+    /// The shortest life span in seconds.
+    min_expiration_seconds: i64,
+    /// Whether a token may rotate itself.
+    rotate_by_token: bool,
+    /// The usual overlap of a rotation, in seconds.
+    rotate_overlap_seconds: u64,
+    /// The longest overlap of a rotation, in seconds.
+    rotate_overlap_max_seconds: u64,
     /// The scopes that the caller may give a new token; left out if the server declares none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Vec<ScopeJson>, required = false)]
@@ -190,6 +199,10 @@ impl PolicyJson {
             max_tokens_per_user: settings.max_tokens_per_user(),
             token_name_length: settings.token_name_length(),
             expiry_warning_days: settings.expiry_warning_days(),
+            min_expiration_seconds: Lifetime::MIN_SECONDS,
+            rotate_by_token: settings.rotate_by_token(),
+            rotate_overlap_seconds: settings.rotate_overlap().as_secs(),
+            rotate_overlap_max_seconds: settings.rotate_overlap_max().as_secs(),
             scopes: declares_any.then(|| choices.scopes.into_iter().map(ScopeJson::from).collect()),
             scopes_required: declares_any.then_some(is_refused),
             default_scopes: match choices.without_scopes {
@@ -214,6 +227,10 @@ pub(super) struct CreateJson {
     /// Whole days until the token expires.
     #[schema(value_type = Option<i64>, required = false, minimum = 1)]
     expiration_duration: Option<Number>,
+    /// Whole seconds until the token expires, instead of `expirationDuration`. A token that is created for less
+    /// than a day is no longer listed or counted when it has expired.
+    #[schema(value_type = Option<i64>, required = false, minimum = 60)]
+    expiration_seconds: Option<Number>,
     /// Names of scopes, each at most once. Without scopes, the token gets those of the token that
     /// authenticates the request, or the server's default, or is unrestricted.
     #[schema(value_type = Option<Vec<String>>, required = false, min_items = 1)]
@@ -222,8 +239,8 @@ pub(super) struct CreateJson {
 
 impl CreateJson {
     pub(super) fn into_request(self) -> Result<TokenRequest, Problem> {
-        let days = self.expiration_duration.as_ref().map(whole_days);
-        let request = TokenRequest::new(self.name, days.transpose()?);
+        let mut request = TokenRequest::new(self.name, None);
+        request.lifetime = lifetime(self.expiration_duration, self.expiration_seconds)?;
         Ok(match self.scopes {
             Some(scopes) => request.with_scopes(scopes),
             None => request,
@@ -231,15 +248,30 @@ impl CreateJson {
     }
 }
 
-/// The number of days; one that is too large for the type is as large as the type allows, which is
-/// over every limit.
-fn whole_days(number: &Number) -> Result<i64, Problem> {
-    match (number.as_i64(), number.as_u64()) {
-        (Some(days), _) => Ok(days),
-        (None, Some(_)) => Ok(i64::MAX),
-        (None, None) => {
-            let detail = "expirationDuration must be a whole number of days.";
+/// The life span that a body asks for, in days or in seconds.
+fn lifetime(days: Option<Number>, seconds: Option<Number>) -> Result<Option<Lifetime>, Problem> {
+    match (days, seconds) {
+        (Some(_), Some(_)) => {
+            let detail = "Give either expirationDuration or expirationSeconds.";
             Err(Problem::new(INVALID_DURATION, detail))
         }
+        (Some(days), None) => whole(&days, "expirationDuration must be a whole number of days.")
+            .map(|days| Some(Lifetime::Days(days))),
+        (None, Some(seconds)) => whole(
+            &seconds,
+            "expirationSeconds must be a whole number of seconds.",
+        )
+        .map(|seconds| Some(Lifetime::Seconds(seconds))),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The whole number; one that is too large for the type is as large as the type allows, which is over every
+/// limit.
+fn whole(number: &Number, or_else: &str) -> Result<i64, Problem> {
+    match (number.as_i64(), number.as_u64()) {
+        (Some(whole), _) => Ok(whole),
+        (None, Some(_)) => Ok(i64::MAX),
+        (None, None) => Err(Problem::new(INVALID_DURATION, or_else)),
     }
 }
