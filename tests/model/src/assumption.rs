@@ -71,11 +71,19 @@ pub enum Assumption {
     ActsDiffer,
     /// The children of a pruned token that was replaced go to the next token of its line.
     AdoptedByNext,
+    /// Replacing or disabling a token appends a change to the feed, in the same transaction.
+    ReplacingInFeed,
+    /// Enabling a token appends a change to the feed, in the same transaction.
+    EnablingInFeed,
+    /// A cached refusal of a disabled token carries the epoch from before its query.
+    DisabledHasEpoch,
+    /// Disabling or enabling a token begins no transaction after it was answered.
+    NoneAfterAnswer,
 }
 
 impl Assumption {
     /// All of them.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 37] = [
         Self::CommitBeforeBump,
         Self::EpochBeforeQuery,
         Self::RefusalHasEpoch,
@@ -109,6 +117,10 @@ impl Assumption {
         Self::AdministratorsAct,
         Self::ActsDiffer,
         Self::AdoptedByNext,
+        Self::ReplacingInFeed,
+        Self::EnablingInFeed,
+        Self::DisabledHasEpoch,
+        Self::NoneAfterAnswer,
     ];
 
     /// What is assumed, in one line; `pat_core::guide::cluster` has the same.
@@ -200,6 +212,18 @@ impl Assumption {
             Self::AdoptedByNext => {
                 "The children of a pruned token that was replaced go to the next token of its line."
             }
+            Self::ReplacingInFeed => {
+                "Replacing or disabling a token appends a change to the feed, in the same transaction."
+            }
+            Self::EnablingInFeed => {
+                "Enabling a token appends a change to the feed, in the same transaction."
+            }
+            Self::DisabledHasEpoch => {
+                "A cached refusal of a disabled token carries the epoch from before its query."
+            }
+            Self::NoneAfterAnswer => {
+                "Disabling or enabling a token begins no transaction after it was answered."
+            }
         }
     }
 
@@ -248,6 +272,12 @@ impl Assumption {
             Self::AdoptedByNext => {
                 "the children of a pruned token go to the newest token of its line"
             }
+            Self::ReplacingInFeed => {
+                "the change feed says nothing of a token that is replaced or disabled"
+            }
+            Self::EnablingInFeed => "the change feed says nothing of a token that is enabled",
+            Self::DisabledHasEpoch => "the refusal of a disabled token is cached without an epoch",
+            Self::NoneAfterAnswer => "a change that was answered with \"perhaps\" is made later",
         }
     }
 
@@ -283,6 +313,10 @@ impl Assumption {
             | Self::AdministratorsAct
             | Self::ActsDiffer
             | Self::AdoptedByNext => Part::Lines,
+            Self::ReplacingInFeed
+            | Self::EnablingInFeed
+            | Self::DisabledHasEpoch
+            | Self::NoneAfterAnswer => Part::Disabling,
         }
     }
 }

@@ -8,6 +8,7 @@ use stateright::{Checker, CheckerBuilder, HasDiscoveries, Model, UniformChooser}
 
 use crate::acknowledgement::Acknowledgement;
 use crate::clocks::Clocks;
+use crate::disabling::Disabling;
 use crate::jobs::Jobs;
 use crate::lines::Lines;
 use crate::locks::Locks;
@@ -36,11 +37,13 @@ pub enum Part {
     Versions,
     /// [`crate::lines`].
     Lines,
+    /// [`crate::disabling`].
+    Disabling,
 }
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Acknowledgement,
         Self::Staleness,
         Self::Clocks,
@@ -48,6 +51,7 @@ impl Part {
         Self::Locks,
         Self::Versions,
         Self::Lines,
+        Self::Disabling,
     ];
 }
 
@@ -133,6 +137,13 @@ pub fn check(part: Part, without: Option<Assumption>, limit: Duration) -> Report
             },
             limit,
         ),
+        Part::Disabling => explore(
+            Disabling {
+                without,
+                changes: 3,
+            },
+            limit,
+        ),
     }
 }
 
@@ -174,6 +185,14 @@ pub fn wander(part: Part, seed: u64, limit: Duration) -> Report {
                 members: 8,
                 changes: 20,
                 ticks: 12,
+            },
+            seed,
+            limit,
+        ),
+        Part::Disabling => walk(
+            Disabling {
+                without,
+                changes: 20,
             },
             seed,
             limit,

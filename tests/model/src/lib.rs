@@ -18,6 +18,7 @@
 //! | [`locks`] | creations and a revocation in transactions, on a store that locks and one that certifies |
 //! | [`versions`] | an older node beside a newer one that makes a token weaker, or creates a restricted one |
 //! | [`lines`] | one line of tokens: rotation, revocation, disabling, enabling, creation and pruning |
+//! | [`disabling`] | what two nodes have cached of a token that is replaced, disabled and enabled |
 //!
 //! Nothing has to happen: a step that is not taken is a pause or a message that is late. Faults
 //! ([`Fault`]) happen once each.
@@ -25,6 +26,7 @@
 pub mod acknowledgement;
 pub mod clocks;
 pub mod conformance;
+pub mod disabling;
 pub mod jobs;
 pub mod lines;
 pub mod locks;

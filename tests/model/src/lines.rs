@@ -308,7 +308,9 @@ impl Lines {
                 member.disabled = Some(Disabling { act, by });
                 member.is_paused = other == at;
             }
-            member.is_held |= by == By::Administrator;
+        }
+        for member in state.line[..=at].iter_mut().flatten() {
+            member.is_held |= by == By::Administrator && !member.is_revoked;
         }
         Some(())
     }
