@@ -79,11 +79,13 @@ pub enum Assumption {
     DisabledHasEpoch,
     /// Disabling or enabling a token begins no transaction after it was answered.
     NoneAfterAnswer,
+    /// A change reads, under its locks, which versions may use the store.
+    ChangeWithVersions,
 }
 
 impl Assumption {
     /// All of them.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::CommitBeforeBump,
         Self::EpochBeforeQuery,
         Self::RefusalHasEpoch,
@@ -121,6 +123,7 @@ impl Assumption {
         Self::EnablingInFeed,
         Self::DisabledHasEpoch,
         Self::NoneAfterAnswer,
+        Self::ChangeWithVersions,
     ];
 
     /// What is assumed, in one line; `pat_core::guide::cluster` has the same.
@@ -224,6 +227,9 @@ impl Assumption {
             Self::NoneAfterAnswer => {
                 "Disabling or enabling a token begins no transaction after it was answered."
             }
+            Self::ChangeWithVersions => {
+                "A change reads, under its locks, which versions may use the store."
+            }
         }
     }
 
@@ -278,6 +284,7 @@ impl Assumption {
             Self::EnablingInFeed => "the change feed says nothing of a token that is enabled",
             Self::DisabledHasEpoch => "the refusal of a disabled token is cached without an epoch",
             Self::NoneAfterAnswer => "a change that was answered with \"perhaps\" is made later",
+            Self::ChangeWithVersions => "an older version changes what it may not read",
         }
     }
 
@@ -301,7 +308,10 @@ impl Assumption {
             | Self::OldByTheEarlier => Part::Clocks,
             Self::LeaseTerm | Self::OccurrenceByDatabase | Self::EventInTransaction => Part::Jobs,
             Self::LockIsWrite | Self::ParentLocked => Part::Locks,
-            Self::ReadableFrom | Self::RowWithVersions | Self::FeatureWait => Part::Versions,
+            Self::ReadableFrom
+            | Self::RowWithVersions
+            | Self::FeatureWait
+            | Self::ChangeWithVersions => Part::Versions,
             Self::LineLocked
             | Self::PresentedRead
             | Self::PredecessorsTakenAlong
