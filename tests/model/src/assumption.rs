@@ -71,6 +71,8 @@ pub enum Assumption {
     ActsDiffer,
     /// The children of a pruned token that was replaced go to the next token of its line.
     AdoptedByNext,
+    /// A line is not rotated while a live token of it is disabled by an administrator.
+    LineStopped,
     /// Replacing or disabling a token appends a change to the feed, in the same transaction.
     ReplacingInFeed,
     /// Enabling a token appends a change to the feed, in the same transaction.
@@ -85,7 +87,7 @@ pub enum Assumption {
 
 impl Assumption {
     /// All of them.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::CommitBeforeBump,
         Self::EpochBeforeQuery,
         Self::RefusalHasEpoch,
@@ -119,6 +121,7 @@ impl Assumption {
         Self::AdministratorsAct,
         Self::ActsDiffer,
         Self::AdoptedByNext,
+        Self::LineStopped,
         Self::ReplacingInFeed,
         Self::EnablingInFeed,
         Self::DisabledHasEpoch,
@@ -215,6 +218,9 @@ impl Assumption {
             Self::AdoptedByNext => {
                 "The children of a pruned token that was replaced go to the next token of its line."
             }
+            Self::LineStopped => {
+                "A line is not rotated while a live token of it is disabled by an administrator."
+            }
             Self::ReplacingInFeed => {
                 "Replacing or disabling a token appends a change to the feed, in the same transaction."
             }
@@ -278,6 +284,7 @@ impl Assumption {
             Self::AdoptedByNext => {
                 "the children of a pruned token go to the newest token of its line"
             }
+            Self::LineStopped => "a line is rotated whatever an administrator has disabled",
             Self::ReplacingInFeed => {
                 "the change feed says nothing of a token that is replaced or disabled"
             }
@@ -322,7 +329,8 @@ impl Assumption {
             | Self::LineCountsOnce
             | Self::AdministratorsAct
             | Self::ActsDiffer
-            | Self::AdoptedByNext => Part::Lines,
+            | Self::AdoptedByNext
+            | Self::LineStopped => Part::Lines,
             Self::ReplacingInFeed
             | Self::EnablingInFeed
             | Self::DisabledHasEpoch

@@ -108,6 +108,8 @@ pub struct State {
     revoked_to: Option<usize>,
     /// Whether a token had an effect that was revoked, disabled or ended by then.
     is_abused: bool,
+    /// Whether a line went on that an administrator had stopped.
+    is_evaded: bool,
 }
 
 /// A step.
@@ -201,10 +203,10 @@ impl State {
         self.member(at).is_some_and(|it| it.is_good(self.now))
     }
 
-    /// Whether an administrator keeps the line from going on.
-    fn is_stopped(&self) -> bool {
+    /// Whether an administrator has disabled a token of the line, and none enabled it, while it is live.
+    fn is_held(&self) -> bool {
         self.members()
-            .any(|(_, it)| it.is_live(self.now) && it.is_disabled_by(By::Administrator))
+            .any(|(_, it)| it.is_live(self.now) && it.is_held)
     }
 
     fn revoke(&mut self, from: usize, to: usize) {
@@ -232,10 +234,22 @@ impl Lines {
         }
     }
 
+    /// Whether an administrator keeps the line from going on.
+    fn is_stopped(&self, state: &State) -> bool {
+        let stops = |it: &Member| it.is_live(state.now) && it.is_disabled_by(By::Administrator);
+        let is_ignored = self.lacks(Assumption::LineStopped);
+        !is_ignored && state.members().any(|(_, it)| stops(it))
+    }
+
     fn may_rotate(&self, state: &State, from: usize) -> bool {
         let may_again =
             |it: &Member| it.replaced.is_none() || !self.lacks(Assumption::RotatedAgain);
-        state.is_good(from) && state.member(from).is_some_and(may_again) && !state.is_stopped()
+        state.is_good(from) && state.member(from).is_some_and(may_again) && !self.is_stopped(state)
+    }
+
+    fn rotate_now(&self, state: &mut State, from: usize, is_short: bool) {
+        state.is_evaded |= state.is_held();
+        self.rotate(&mut state.line, state.now, from, is_short);
     }
 
     fn rotate(&self, line: &mut Vec<Option<Member>>, now: u8, from: usize, is_short: bool) {
@@ -348,8 +362,8 @@ impl Lines {
             }
             Request::Rotate(from) => {
                 state.member(from)?;
-                if state.line.len() < self.members && !state.is_stopped() {
-                    self.rotate(&mut state.line, state.now, from, false);
+                if state.line.len() < self.members && !self.is_stopped(state) {
+                    self.rotate_now(state, from, false);
                 }
             }
             Request::Enable(at) => self.enable(state, at, By::Owner)?,
@@ -439,6 +453,7 @@ impl Model for Lines {
             acts: 0,
             revoked_to: None,
             is_abused: false,
+            is_evaded: false,
         }]
     }
 
@@ -470,7 +485,7 @@ impl Model for Lines {
         match action {
             Action::Tick => state.now += 1,
             Action::Rotate { from, is_short } => {
-                self.rotate(&mut state.line, last.now, from, is_short);
+                self.rotate_now(&mut state, from, is_short);
             }
             Action::Revoke(at) => state.revoke(self.first_of(at), at),
             Action::Disable(at, by) => self.disable(&mut state, at, by)?,
@@ -548,6 +563,10 @@ impl Model for Lines {
                     };
                     state.members().all(|(_, it)| is_ok(it))
                 },
+            ),
+            Property::always(
+                "a line does not go on of which an administrator has disabled a live token",
+                |_, state: &State| !state.is_evaded,
             ),
             Property::always(
                 "what was disabled by an act of its own is not enabled along with its successor",
