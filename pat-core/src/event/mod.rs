@@ -93,6 +93,22 @@ pub enum EventKind {
         /// Scopes of the new token; `None` if it is unrestricted.
         scopes: Option<Scopes>,
     },
+    /// A token was replaced by a new one.
+    Rotated {
+        /// ID of the new token.
+        token: TokenId,
+        /// ID of the replaced token.
+        predecessor: TokenId,
+        /// Owner of both tokens.
+        owner: Owner,
+        /// When the new token expires; `None` if it never expires.
+        expires_at: Option<Timestamp>,
+        /// The tokens whose end has become earlier: the replaced one, or those that earlier rotations of the
+        /// same token had created.
+        ends: Vec<TokenId>,
+        /// Whether the token had been replaced before.
+        is_again: bool,
+    },
     /// A token authenticated its first request. Several nodes may emit this event for one token: each node
     /// that loads the token before another node has written the first use to the store.
     FirstUsed {
@@ -234,13 +250,14 @@ impl EventKind {
         }
     }
 
-    /// Returns the fixed name of the kind for tables, files and metrics: `created`, `first-used`,
+    /// Returns the fixed name of the kind for tables, files and metrics: `created`, `rotated`, `first-used`,
     /// `refused`, `revoked`, `pruned`, `notified`, `notice-dead` or `owner-changed`. For
     /// [`EventKind::Other`], returns its field `kind`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
             Self::Created { .. } => "created",
+            Self::Rotated { .. } => "rotated",
             Self::FirstUsed { .. } => "first-used",
             Self::Refused { .. } => "refused",
             Self::Revoked { .. } => "revoked",

@@ -22,6 +22,19 @@ pub(super) fn trace(kind: &EventKind) {
             scopes = scopes.as_ref().map(Scopes::as_str),
             "token created"
         ),
+        EventKind::Rotated {
+            token,
+            predecessor,
+            owner,
+            is_again,
+            ..
+        } => tracing::info!(
+            token.id = token.get(),
+            %owner,
+            predecessor = predecessor.get(),
+            is_again,
+            "token rotated"
+        ),
         EventKind::FirstUsed { token, owner } => {
             tracing::info!(token.id = token.get(), %owner, "token used for the first time");
         }

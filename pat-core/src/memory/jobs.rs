@@ -8,9 +8,10 @@ use super::{LiveChildren, MemoryStore};
 use crate::event::EventKind;
 use crate::notification::{NotificationId, NotificationKind, NotificationToken};
 use crate::store::{
-    CLOCK_TOLERANCE, Claim, DeadNotification, DueNotifications, Job, JobStore, LONGEST_DELAY,
-    Lease, LeaseAnswer, LeaseRequest, ListedOwner, MissingOwners, Outbox, Outcome, Prune, Pruned,
-    PrunedToken, Purge, QueuedNotification, Revocation, StoreError, StoreTime,
+    CLOCK_TOLERANCE, Claim, DeadNotification, DueNotifications, IDEMPOTENCY_KEPT, Job, JobStore,
+    LONGEST_DELAY, Lease, LeaseAnswer, LeaseRequest, ListedOwner, MissingOwners, Outbox, Outcome,
+    Prune, Pruned, PrunedToken, Purge, QueuedNotification, Revocation, StoreError, StoreTime,
+    TRANSIENT_KEPT,
 };
 use crate::token::{Owner, Token, TokenId, random_u64};
 
@@ -134,7 +135,8 @@ impl super::Tables {
                 NotificationKind::ExpiresSoon => at > due.now && at <= until,
                 _ => at <= due.now,
             });
-            is_due && token.revoked_at.is_none() && !self.jobs.is_notified(token.id, due.kind)
+            let is_told_of = token.revoked_at.is_none() && !token.is_transient;
+            is_due && is_told_of && !self.jobs.is_notified(token.id, due.kind)
         })
     }
 
@@ -145,7 +147,9 @@ impl super::Tables {
         match kind {
             NotificationKind::Created | NotificationKind::Expired => is_unrevoked,
             NotificationKind::ExpiresSoon => token.is_some_and(|token| token.validity(now).is_ok()),
-            NotificationKind::Pruned | NotificationKind::RevokedByAdmin => true,
+            NotificationKind::Pruned
+            | NotificationKind::RevokedByAdmin
+            | NotificationKind::RotatedAgain => true,
         }
     }
 }
@@ -213,32 +217,31 @@ impl JobStore for MemoryStore {
         let mut tables = self.tables()?;
         tables.jobs.check(lease)?;
         let cutoff = StoreTime::default().cutoff(prune.vouched, prune.keep);
-        let is_old = |at: Option<Timestamp>| at.is_some_and(|at| at <= cutoff);
+        let transient_cutoff = StoreTime::default().cutoff(prune.vouched, TRANSIENT_KEPT);
+        let is_old = |at: Option<Timestamp>, cutoff| at.is_some_and(|at| at <= cutoff);
+        let is_old = |token: &&Token| {
+            is_old(token.expires_at, cutoff)
+                || is_old(token.revoked_at, cutoff)
+                || token.is_transient && is_old(token.expires_at, transient_cutoff)
+        };
         let old: Vec<Token> = tables
             .tokens
             .values()
-            .filter(|token| is_old(token.expires_at) || is_old(token.revoked_at))
+            .filter(is_old)
             .take(limit as usize)
             .cloned()
             .collect();
         if prune.notify {
-            let unrevoked = old.iter().filter(|token| token.revoked_at.is_none());
-            let ids: Vec<_> = unrevoked.map(|token| token.id).collect();
+            let told_of = old.iter();
+            let told_of = told_of.filter(|token| token.revoked_at.is_none() && !token.is_transient);
+            let ids: Vec<_> = told_of.map(|token| token.id).collect();
             tables.queue(NotificationKind::Pruned, &ids, prune.now, None)?;
         }
-        let mut gone = BTreeMap::new();
         for token in &old {
             tables.tokens.remove(&token.id);
             tables.jobs.told.remove(&token.id);
-            gone.insert(token.id, token.parent);
         }
-        for token in tables.tokens.values_mut() {
-            let mut ancestor = token.parent;
-            while let Some(parent) = ancestor.and_then(|id| gone.get(&id)) {
-                ancestor = *parent;
-            }
-            token.parent = ancestor.or(token.parent);
-        }
+        tables.adopt_children_of(&old);
         tables
             .by_digest
             .retain(|_, id| old.binary_search_by_key(id, |token| token.id).is_err());
@@ -283,7 +286,8 @@ impl JobStore for MemoryStore {
             tables.jobs.notifications.remove(id);
         }
         let old_events = tables.audit.purge(cutoff(purge.events), limit as usize);
-        Ok((old_changes + old_notifications.len() + old_events) as u64)
+        let old_requests = tables.purge_requests(cutoff(IDEMPOTENCY_KEPT), limit as usize);
+        Ok((old_changes + old_notifications.len() + old_events + old_requests) as u64)
     }
 
     async fn owners_after(

@@ -1,5 +1,6 @@
 mod audit;
 mod jobs;
+mod lines;
 mod search;
 
 use std::cmp::Reverse;
@@ -9,12 +10,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use self::lines::{Earlier, Takes};
 use crate::event::EventKind;
 use crate::notification::NotificationKind;
 use crate::store::{
     AuditStore, Change, ChangeEntry, ChangePage, FeedPosition, Insertion, JobStore, LastUse,
-    Lookup, MOST_READ, NewToken, Revocation, RevocationScope, Revoked, RevokedToken, SearchStore,
-    StoreError, StoreTime, StoreVersions, TokenStore,
+    Lookup, MOST_READ, NewToken, Revocation, RevocationScope, Revoked, RevokedToken, Rotated,
+    Rotation, SearchStore, StoreError, StoreTime, StoreVersions, TokenStore,
 };
 use crate::token::{Owner, Token, TokenDigest, TokenId};
 
@@ -36,6 +38,7 @@ struct Tables {
     changed_at: Vec<Timestamp>,
     generation: u64,
     versions: StoreVersions,
+    requests: BTreeMap<(Owner, String), lines::Request>,
     jobs: jobs::Tables,
     audit: audit::Tables,
 }
@@ -85,36 +88,32 @@ impl Tables {
         }
     }
 
-    fn in_scope(&self, scope: &RevocationScope) -> Vec<TokenId> {
-        let ids = |wanted: &dyn Fn(&Token) -> bool| {
-            self.tokens
-                .values()
-                .filter(|token| wanted(token))
-                .map(|token| token.id)
-                .collect()
-        };
+    fn in_scope(&self, scope: &RevocationScope) -> BTreeSet<TokenId> {
         match scope {
-            RevocationScope::Tokens(named) => {
-                let named: BTreeSet<_> = named.iter().copied().collect();
-                named.into_iter().collect()
-            }
+            RevocationScope::Tokens(named) => self.with_line(named.iter().copied(), Takes::Earlier),
             RevocationScope::TokensAndDescendants(named) => {
-                let named: BTreeSet<_> = named.iter().copied().collect();
-                ids(&|token| self.descends(token, &named))
+                self.family(named.iter().copied(), Takes::Earlier)
             }
-            RevocationScope::Owner(owner) => ids(&|token| token.owner == *owner),
+            RevocationScope::Families(named) => self.family(named.iter().copied(), Takes::All),
+            RevocationScope::Owner(owner) => self.ids(|token| token.owner == *owner),
         }
     }
 
+    fn ids(&self, wanted: impl Fn(&Token) -> bool) -> BTreeSet<TokenId> {
+        let wanted = self.tokens.values().filter(|token| wanted(token));
+        wanted.map(|token| token.id).collect()
+    }
+
+    /// For each owner, how many descendants of the tokens in the scope go on.
     fn live_children(&self, scope: &RevocationScope, now: Timestamp) -> LiveChildren {
         let mut live = LiveChildren::new();
-        if let RevocationScope::Tokens(ids) = scope {
-            let named: BTreeSet<_> = ids.iter().copied().collect();
-            let tokens = self.tokens.values();
-            for token in
-                tokens.filter(|token| token.validity(now).is_ok() && self.descends(token, &named))
-            {
-                *live.entry(token.owner.clone()).or_default() += 1;
+        if let RevocationScope::Tokens(named) = scope {
+            let revoked = self.with_line(named.iter().copied(), Takes::Earlier);
+            for token in self.tokens.values() {
+                let is_over = token.expires_at.is_some_and(|end| end <= now);
+                if token.revoked_at.is_none() && !is_over && self.descends(token, &revoked) {
+                    *live.entry(token.owner.clone()).or_default() += 1;
+                }
             }
         }
         live
@@ -140,6 +139,12 @@ impl TokenStore for MemoryStore {
 
     async fn insert(&self, token: &NewToken, limit: u32) -> Result<Insertion, StoreError> {
         let mut tables = self.tables()?;
+        let (owner, key) = (&token.owner, token.idempotency.as_ref());
+        match tables.earlier(owner, key, token.created_at) {
+            Earlier::Created(token) => return Ok(Insertion::Repeated(token)),
+            Earlier::Conflict => return Ok(Insertion::KeyConflict),
+            Earlier::Nothing => {}
+        }
         if tables.tokens.contains_key(&token.id) || tables.by_digest.contains_key(&token.digest) {
             return Ok(Insertion::Duplicate);
         }
@@ -155,17 +160,17 @@ impl TokenStore for MemoryStore {
             .tokens
             .values()
             .filter(|other| other.owner == token.owner);
-        if tokens.clone().count() >= token.max_rows as usize {
+        if tokens.count() >= token.max_rows as usize {
             return Ok(Insertion::TooManyRows);
         }
-        let unrevoked = tokens.filter(|other| other.revoked_at.is_none()).count();
-        let count = u32::try_from(unrevoked).unwrap_or(u32::MAX);
+        let count = tables.count(&token.owner, token.created_at);
         if count >= limit {
             return Ok(Insertion::LimitReached { count });
         }
         tables.by_digest.insert(token.digest, token.id);
         let stored = token.clone().into_token();
         tables.tokens.insert(token.id, stored.clone());
+        tables.keep_request(owner, key, token.id, token.created_at);
         if token.notify {
             tables.queue(
                 NotificationKind::Created,
@@ -266,6 +271,10 @@ impl TokenStore for MemoryStore {
             tokens: revoked,
             live_children: live_children.values().sum(),
         })
+    }
+
+    async fn rotate(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
+        self.tables()?.rotate(rotation)
     }
 
     async fn append_change(

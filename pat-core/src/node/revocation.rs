@@ -100,9 +100,9 @@ impl Node {
                     .await
             }
             // Only the store knows these tokens.
-            RevocationScope::TokensAndDescendants(_) | RevocationScope::Owner(_) => {
-                self.context.ask(limit, last_used.flush(store)).await
-            }
+            RevocationScope::TokensAndDescendants(_)
+            | RevocationScope::Families(_)
+            | RevocationScope::Owner(_) => self.context.ask(limit, last_used.flush(store)).await,
         };
         if let Err(error) = written {
             tracing::debug!(
@@ -136,18 +136,27 @@ impl Node {
                 epochs.bump(&Change::TokenChanged(*id));
             }
         };
-        match (scope, result) {
-            (RevocationScope::Tokens(ids), _) => bump_tokens(ids),
-            (RevocationScope::Owner(owner), _) => {
+        match scope {
+            RevocationScope::Tokens(ids)
+            | RevocationScope::TokensAndDescendants(ids)
+            | RevocationScope::Families(ids) => bump_tokens(ids),
+            RevocationScope::Owner(owner) => {
                 epochs.bump(&Change::OwnerChanged(owner.clone()));
             }
-            (RevocationScope::TokensAndDescendants(ids), Ok(revoked)) => {
-                bump_tokens(ids);
+        }
+        match (scope, result) {
+            (RevocationScope::Owner(_), _) => {}
+            // Also what the named tokens replaced, and their descendants.
+            (_, Ok(revoked)) => {
                 for change in Change::of_revoked(&revoked.tokens) {
                     epochs.bump(&change);
                 }
             }
-            (RevocationScope::TokensAndDescendants(_), Err(_)) => epochs.bump_all(),
+            // If the store has revoked what the token replaced, the change feed says so.
+            (RevocationScope::Tokens(_), Err(_)) => {}
+            (RevocationScope::TokensAndDescendants(_) | RevocationScope::Families(_), Err(_)) => {
+                epochs.bump_all();
+            }
         }
     }
 
@@ -205,7 +214,9 @@ impl Node {
 fn extra_time(scope: &RevocationScope) -> Duration {
     const PER_TOKEN: Duration = Duration::from_millis(1);
     let count = match scope {
-        RevocationScope::Tokens(ids) | RevocationScope::TokensAndDescendants(ids) => ids.len(),
+        RevocationScope::Tokens(ids)
+        | RevocationScope::TokensAndDescendants(ids)
+        | RevocationScope::Families(ids) => ids.len(),
         RevocationScope::Owner(_) => 0,
     };
     PER_TOKEN * u32::try_from(count).unwrap_or(u32::MAX)

@@ -175,7 +175,7 @@ impl History {
         self.numbers.extend(event.row.map(|row| row.seq));
         self.last_event_at = self.last_event_at.max(Some(event.at));
         match event.kind {
-            EventKind::Created { token, owner, .. } => {
+            EventKind::Created { token, owner, .. } | EventKind::Rotated { token, owner, .. } => {
                 self.created.insert(token, owner);
             }
             EventKind::Revoked { tokens, .. } => {

@@ -169,6 +169,7 @@ impl Pats {
                 is_transient: request.lifetime.is_some_and(Lifetime::is_short),
                 max_rows: self.settings().max_rows_per_user(),
                 notify: self.0.notifies() && self.settings().notice_created(),
+                idempotency: None,
             };
             match self
                 .0
@@ -202,6 +203,10 @@ impl Pats {
                 }
                 Insertion::TooManyRows => return Err(self.too_many_rows().into()),
                 Insertion::ParentInvalid => return Err(PolicyError::ParentInvalid.into()),
+                Insertion::Repeated(_) | Insertion::KeyConflict => {
+                    let error = "the store looked for a key that the request does not have";
+                    return Err(StoreError::backend(error).into());
+                }
             }
         }
         Err(StoreError::backend("the store reports each new token as a duplicate").into())
@@ -216,8 +221,9 @@ impl Pats {
         }
     }
 
-    /// Returns the caller's own unrevoked tokens, expired ones included, in ascending order of ID. Their last
-    /// uses include those that this node has not written to the store yet.
+    /// Returns the caller's own unrevoked tokens, expired ones included, in ascending order of ID; without the
+    /// replaced and short-lived tokens that have expired ([`Token::counts`]). Their last uses include those that
+    /// this node has not written to the store yet.
     ///
     /// # Errors
     /// [`AccessError::Unavailable`]: the store fails or does not answer in time.
@@ -228,6 +234,8 @@ impl Pats {
             .context
             .ask(self.0.context.request_timeout(), tokens)
             .await?;
+        let now = self.now();
+        tokens.retain(|token| token.counts(now));
         self.0.auth.last_used.refresh(&mut tokens);
         Ok(tokens)
     }

@@ -42,11 +42,21 @@ impl Change {
     /// more than [`Change::MOST_NAMED`] tokens.
     #[must_use]
     pub fn of_revoked(tokens: &[RevokedToken]) -> Vec<Self> {
-        if tokens.len() > Self::MOST_NAMED {
+        Self::of_changed(tokens.iter().map(|token| token.id))
+    }
+
+    /// Returns the changes that a transaction which has changed the tokens with these IDs appends to the
+    /// [change feed](Change): one [`Change::TokenChanged`] for each token, or one [`Change::Everything`] for
+    /// more than [`Change::MOST_NAMED`] tokens.
+    #[must_use]
+    pub fn of_changed(
+        ids: impl IntoIterator<Item = TokenId, IntoIter: ExactSizeIterator>,
+    ) -> Vec<Self> {
+        let ids = ids.into_iter();
+        if ids.len() > Self::MOST_NAMED {
             return vec![Self::Everything];
         }
-        let named = tokens.iter().map(|token| Self::TokenChanged(token.id));
-        named.collect()
+        ids.map(Self::TokenChanged).collect()
     }
 }
 

@@ -120,17 +120,19 @@ pub trait JobStore: Debug + Send + Sync {
     ) -> Result<u64, StoreError>;
 
     /// Deletes up to `limit` old tokens, and returns the deleted tokens. A token is old if it expired or
-    /// was revoked at least [`Prune::keep`] ago, measured from the vouched time ([`StoreTime::vouched`]),
+    /// was revoked at least [`Prune::keep`] ago, or is [transient](crate::Token::is_transient) and expired at
+    /// least [`TRANSIENT_KEPT`] ago, measured from the vouched time ([`StoreTime::vouched`]),
     /// which is not ahead even if the store's clock is.
     ///
     /// In the same transaction, the store does the following:
     ///
     /// - If [`Prune::notify`] is `true`, it queues one [`NotificationKind::Pruned`] for each owner of
-    ///   at least one deleted token that was not revoked, about those tokens alone.
-    /// - It makes each child of a deleted token a child of the nearest ancestor that remains, so that a
-    ///   revocation of this ancestor with its descendants
-    ///   ([`RevocationScope::TokensAndDescendants`](super::RevocationScope::TokensAndDescendants)) still
-    ///   revokes the child.
+    ///   at least one deleted token that was neither revoked nor transient, about those tokens alone.
+    /// - It makes each child of a deleted token a child of another token, so that a revocation with descendants
+    ///   ([`RevocationScope::TokensAndDescendants`](super::RevocationScope::TokensAndDescendants)) that would
+    ///   have revoked the child still does: of the remaining token of the deleted one's line with the smallest
+    ///   [`Line::seq`](crate::Line::seq) that is greater than its own, or, if there is none, of the nearest
+    ///   ancestor that remains. Without either, the child keeps the ID of its parent.
     ///
     /// # Errors
     /// - [`StoreError::LeaseLost`]: another node has acquired the job's lease after `lease` was acquired. An
@@ -141,8 +143,8 @@ pub trait JobStore: Debug + Send + Sync {
     /// Deletes rows that are older than `purge` allows, with their age measured from the vouched time
     /// ([`StoreTime::vouched`]): entries of the [change feed](super::Change), except those of the latest
     /// transaction ([`ChangeEntry::generation`](super::ChangeEntry::generation)); notifications that were sent
-    /// or skipped, and [dead letters](Outcome::Dead); and audit events. Deletes at most `limit` rows of each
-    /// of these three. Returns how many rows it deleted in all.
+    /// or skipped, and [dead letters](Outcome::Dead); audit events; and the keys of requests
+    /// ([`IdempotencyKey`](super::IdempotencyKey)). Deletes at most `limit` rows of each of these four. Returns how many rows it deleted in all.
     ///
     /// # Errors
     /// - [`StoreError::LeaseLost`]: another node has acquired the job's lease after `lease` was acquired. An
@@ -421,6 +423,11 @@ pub const LONGEST_LEAP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// end of a lease only if it is more than a minute later than the lease can last.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
+/// A day: how long a [transient](crate::Token::is_transient) token is kept after it expires, if
+/// [`Prune::keep`] is longer. Clients that rotate or create tokens every few minutes would otherwise leave
+/// thousands of rows; for a day, an administrator can still find out whose a token was.
+pub const TRANSIENT_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The criteria by which [`JobStore::prune`] finds the tokens that it deletes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -431,10 +438,11 @@ pub struct Prune {
     /// caller keeps in memory. A store without a [mark](StoreTime::mark) measures the ages of rows from this
     /// time; a store with a mark ignores it.
     pub vouched: Timestamp,
-    /// How long a token is kept after it expires or is revoked.
+    /// How long a token is kept after it expires or is revoked. A [transient](crate::Token::is_transient) token
+    /// is kept for [`TRANSIENT_KEPT`] after it expires, if that is shorter.
     pub keep: Duration,
     /// Whether [`JobStore::prune`] queues one [`NotificationKind::Pruned`] for each owner of deleted tokens,
-    /// about the owner's deleted tokens that were not revoked.
+    /// about the owner's deleted tokens that were neither revoked nor transient.
     pub notify: bool,
 }
 
@@ -543,7 +551,9 @@ impl MissingOwners {
     }
 }
 
-/// The ages at which [`JobStore::purge`] deletes rows.
+/// The ages at which [`JobStore::purge`] deletes rows. The keys of requests
+/// ([`IdempotencyKey`](super::IdempotencyKey)) are deleted after
+/// [`IDEMPOTENCY_KEPT`](super::IDEMPOTENCY_KEPT).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Purge {

@@ -78,6 +78,7 @@ pub(super) fn new(number: i64, owner_key: &str) -> NewToken {
         is_transient: false,
         max_rows: 1_000_000,
         notify: false,
+        idempotency: None,
     }
 }
 

@@ -174,6 +174,15 @@ impl Token {
         Ok(())
     }
 
+    /// Returns whether the token counts for the limit of tokens of its owner at the time `now`, and is in the
+    /// owner's list: unless it is revoked, or [transient](Token::is_transient) and expired. The tokens of one
+    /// [line](Line) count as one.
+    #[must_use]
+    pub fn counts(&self, now: Timestamp) -> bool {
+        let is_over = self.is_transient && is_expired(self.expires_at, now);
+        self.revoked_at.is_none() && !is_over
+    }
+
     /// Returns the status of the token at the time `now`. `warning` is how long before the token's expiry
     /// its status [`TokenStatus::ExpiresSoon`] begins.
     #[must_use]

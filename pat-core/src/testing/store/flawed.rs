@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use crate::store::{
     Change, ChangePage, FeedPosition, Insertion, LastUse, Lookup, NewToken, Revocation,
-    RevocationScope, Revoked, StoreError, TokenStore,
+    RevocationScope, Revoked, Rotated, Rotation, StoreError, TokenStore,
 };
 use crate::{MemoryStore, Owner, Token, TokenDigest, TokenId};
 
@@ -111,6 +111,10 @@ impl TokenStore for Flawed {
         revocation: &Revocation,
     ) -> Result<Revoked, StoreError> {
         self.inner.revoke(scope, revocation).await
+    }
+
+    async fn rotate(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
+        self.inner.rotate(rotation).await
     }
 
     async fn append_change(
