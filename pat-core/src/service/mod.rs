@@ -6,6 +6,7 @@ mod builder;
 mod notifications;
 mod restore;
 mod revoke;
+mod rotate;
 mod tokens;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ pub use self::admin::{Administration, SearchPage};
 pub use self::builder::PatsBuilder;
 pub use self::restore::{LostToken, Restored};
 pub use self::revoke::{Family, RevokedCount};
+pub use self::rotate::Successor;
 pub use self::tokens::CreatedToken;
 use crate::caller::Caller;
 use crate::error::{BoxError, Unavailable};

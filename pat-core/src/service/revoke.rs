@@ -10,8 +10,9 @@ use crate::settings::CreateByToken;
 use crate::store::{RevocationScope, Revoked};
 use crate::token::{Owner, TokenId};
 
-/// Whether a revocation also revokes the descendants of a token: the tokens that were created with this
-/// token, or with one of its descendants.
+/// Which tokens a revocation revokes besides a token and those that it replaced ([`Pats::rotate`]): perhaps its
+/// *descendants*, the tokens that were created with this token, or with one of its descendants, and perhaps its
+/// successors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Family {
@@ -19,7 +20,8 @@ pub enum Family {
     /// `capped`, and stay valid otherwise.
     #[default]
     Configured,
-    /// The descendants ([`Family`]) are revoked with the token, whatever the settings are.
+    /// The whole family is revoked with the token, whatever the settings are: the tokens that replaced it, and the
+    /// descendants ([`Family`]) of all these.
     Included,
 }
 
@@ -48,8 +50,9 @@ impl RevokedCount {
 impl Pats {
     /// Revokes the token with this ID, if it belongs to the caller or the caller is an administrator, as for
     /// [`Pats::find`].
-    /// With the setting `pat.create.by.token=capped`, also revokes its descendants ([`Family`]). Revoking
-    /// a token again is not an error.
+    /// Also revokes the tokens that it replaced ([`Pats::rotate`]); the token that replaced it stays valid. With
+    /// the setting `pat.create.by.token=capped`, also revokes its descendants ([`Family`]). Revoking a token again
+    /// is not an error.
     ///
     /// When the method returns, this node accepts none of the revoked tokens. Other nodes accept them for at
     /// most the setting `pat.auth.max.staleness.ms` after that; with the setting
@@ -65,8 +68,8 @@ impl Pats {
         revoked.map(drop)
     }
 
-    /// Revokes a token like [`Pats::revoke`], and its descendants (the tokens that were created with it)
-    /// according to `family`. Returns how many tokens were revoked, and how many descendants stay valid.
+    /// Revokes a token like [`Pats::revoke`], and its family (the tokens that replaced it, and those that were
+    /// created with it) according to `family`. Returns how many tokens were revoked, and how many descendants stay valid.
     ///
     /// # Errors
     /// Same as [`Pats::revoke`].
@@ -91,7 +94,8 @@ impl Pats {
     /// Returns the scope of a revocation of these tokens.
     pub(super) fn scope_of(&self, ids: Vec<TokenId>, family: Family) -> RevocationScope {
         match (family, self.settings().create_by_token()) {
-            (Family::Included, _) | (Family::Configured, CreateByToken::Capped) => {
+            (Family::Included, _) => RevocationScope::Families(ids),
+            (Family::Configured, CreateByToken::Capped) => {
                 RevocationScope::TokensAndDescendants(ids)
             }
             (Family::Configured, CreateByToken::Allowed | CreateByToken::Forbidden) => {
