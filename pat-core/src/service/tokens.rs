@@ -261,6 +261,21 @@ impl Pats {
         Ok(token)
     }
 
+    /// Returns the ID of the latest unrevoked token that replaced `token`, directly or through others
+    /// ([`Pats::rotate`]); `None` if there is none.
+    ///
+    /// # Errors
+    /// [`AccessError::Unavailable`]: the store fails or does not answer in time.
+    pub async fn latest_successor(&self, token: &Token) -> Result<Option<TokenId>, AccessError> {
+        if token.replaced.is_none() {
+            return Ok(None);
+        }
+        let context = &self.0.context;
+        let tokens = context.usable_store()?.list(&token.owner);
+        let tokens = context.ask(context.request_timeout(), tokens).await?;
+        Ok(token.latest_successor(&tokens))
+    }
+
     pub(super) async fn find_even_revoked(
         &self,
         caller: &Caller,
