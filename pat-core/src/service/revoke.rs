@@ -10,9 +10,9 @@ use crate::settings::CreateByToken;
 use crate::store::{RevocationScope, Revoked};
 use crate::token::{Owner, TokenId};
 
-/// Which tokens a revocation revokes besides a token and those that it replaced ([`Pats::rotate`]): perhaps its
-/// *descendants*, the tokens that were created with this token, or with one of its descendants, and perhaps its
-/// successors.
+/// Whether a revocation also revokes the descendants of a token (the tokens that were created with this
+/// token, or with one of its descendants) and the tokens that replaced it. What the token itself replaced is
+/// revoked in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Family {
@@ -20,8 +20,8 @@ pub enum Family {
     /// `capped`, and stay valid otherwise.
     #[default]
     Configured,
-    /// The whole family is revoked with the token, whatever the settings are: the tokens that replaced it, and the
-    /// descendants ([`Family`]) of all these.
+    /// The whole line of the token ([`Line`](crate::Line)) and the descendants of all its tokens are revoked,
+    /// whatever the settings are.
     Included,
 }
 
