@@ -161,6 +161,18 @@ impl Token {
         }
     }
 
+    /// Returns the ID of the latest token among `tokens` that replaced this one, directly or through others; `None`
+    /// if none of them did.
+    #[must_use]
+    pub fn latest_successor(&self, tokens: &[Self]) -> Option<TokenId> {
+        let own = self.line?;
+        let later = tokens.iter().filter_map(|token| {
+            let line = token.line.filter(|line| line.id == own.id)?;
+            (line.seq > own.seq).then_some((line.seq, token.id))
+        });
+        later.max().map(|(_, id)| id)
+    }
+
     /// Checks that the token authenticates at the time `now`: that it is neither revoked nor expired nor
     /// disabled. A token is expired from its [`expires_at`](Token::expires_at) on.
     ///
