@@ -130,6 +130,7 @@ impl Assumption {
     ];
 
     /// What is assumed, in one line; `pat_core::guide::cluster` has the same.
+    #[expect(clippy::too_many_lines, reason = "it is a table")]
     #[must_use]
     pub fn sentence(self) -> &'static str {
         match self {
