@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use pat_core::store::{
     Change, ChangePage, FeedPosition, Insertion, LastUse, Lookup, NewToken, Revocation,
-    RevocationScope, Revoked, SearchStore, StoreError, TokenStore,
+    RevocationScope, Revoked, Rotated, Rotation, SearchStore, StoreError, TokenStore, Update, Updated,
 };
 use pat_core::{BoxError, MemoryStore, Owner, Token, TokenDigest, TokenId, async_trait};
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,9 @@ pub struct FileStore {
 #[serde(rename_all = "snake_case")]
 enum Call {
     Insert(NewToken, u32),
+    Rotate(Rotation),
     Revoke(RevocationScope, Revocation),
+    Update(Update),
     AppendChange(Change, Timestamp),
     RaiseReadableFrom(u64),
     RecordUse(Vec<LastUse>),
@@ -49,7 +51,9 @@ impl FileStore {
         for call in calls {
             match call {
                 Call::Insert(token, limit) => drop(tokens.insert(&token, limit).await?),
+                Call::Rotate(rotation) => drop(tokens.rotate(&rotation).await?),
                 Call::Revoke(scope, revocation) => drop(tokens.revoke(&scope, &revocation).await?),
+                Call::Update(update) => drop(tokens.update(&update).await?),
                 Call::AppendChange(change, at) => drop(tokens.append_change(&change, at).await?),
                 Call::RaiseReadableFrom(version) => tokens.raise_readable_from(version).await?,
                 Call::RecordUse(uses) => tokens.record_use(&uses).await?,
@@ -106,6 +110,16 @@ impl TokenStore for FileStore {
         let call = Call::Revoke(scope.clone(), revocation.clone());
         let _guard = self.write(&call).await?;
         self.tokens.revoke(scope, revocation).await
+    }
+
+    async fn rotate(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
+        let _guard = self.write(&Call::Rotate(rotation.clone())).await?;
+        self.tokens.rotate(rotation).await
+    }
+
+    async fn update(&self, update: &Update) -> Result<Updated, StoreError> {
+        let _guard = self.write(&Call::Update(update.clone())).await?;
+        self.tokens.update(update).await
     }
 
     async fn append_change(&self, change: &Change, at: Timestamp) -> Result<Timestamp, StoreError> {

@@ -93,20 +93,24 @@ pub enum NotificationKind {
     Pruned,
     /// An administrator revoked tokens of the recipient.
     RevokedByAdmin,
+    /// A token of the recipient that had been replaced was replaced again: its client lost the answer, or two
+    /// clients have its secret. The notification is about the new token.
+    RotatedAgain,
 }
 
 impl NotificationKind {
     /// All kinds, in ascending order of [`NotificationKind::number`].
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Created,
         Self::ExpiresSoon,
         Self::Expired,
         Self::Pruned,
         Self::RevokedByAdmin,
+        Self::RotatedAgain,
     ];
 
     /// Returns the fixed name of the kind for files, logs and metrics: `created`, `expires-soon`, `expired`,
-    /// `pruned` or `revoked-by-admin`.
+    /// `pruned`, `revoked-by-admin` or `rotated-again`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -115,6 +119,7 @@ impl NotificationKind {
             Self::Expired => "expired",
             Self::Pruned => "pruned",
             Self::RevokedByAdmin => "revoked-by-admin",
+            Self::RotatedAgain => "rotated-again",
         }
     }
 
@@ -128,6 +133,7 @@ impl NotificationKind {
             Self::Expired => 3,
             Self::Pruned => 4,
             Self::RevokedByAdmin => 5,
+            Self::RotatedAgain => 6,
         }
     }
 
@@ -154,7 +160,9 @@ impl FromStr for NotificationKind {
 
 /// The error for text that is not the name of a [`NotificationKind`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a notification's kind is created, expires-soon, expired, pruned or revoked-by-admin")]
+#[error(
+    "a notification's kind is created, expires-soon, expired, pruned, revoked-by-admin or rotated-again"
+)]
 pub struct InvalidNotificationKind;
 
 impl fmt::Display for NotificationKind {
@@ -367,6 +375,6 @@ mod tests {
             assert_eq!(json, format!("\"{kind}\""));
         }
         assert_eq!(NotificationKind::from_number(0), None);
-        assert_eq!(NotificationKind::from_number(6), None);
+        assert_eq!(NotificationKind::from_number(7), None);
     }
 }

@@ -13,7 +13,7 @@ use crate::store::SqlxStore;
 /// run.
 pub(crate) const TABLE: &str = "pat_migrations";
 /// The names of the migrations, in order.
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "tokens",
     "jobs",
     "nodes",
@@ -21,6 +21,7 @@ const NAMES: [&str; 7] = [
     "time and audit",
     "leaps and children",
     "scopes",
+    "lines",
 ];
 const _: () = assert!(
     NAMES.len() as u64 == SCHEMA_VERSION,
@@ -29,7 +30,7 @@ const _: () = assert!(
 
 /// The tables that the store reads and writes.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
-pub(crate) const TABLES: [&str; 11] = [
+pub(crate) const TABLES: [&str; 12] = [
     "pat_token",
     "pat_last_used",
     "pat_owner",
@@ -41,6 +42,7 @@ pub(crate) const TABLES: [&str; 11] = [
     "pat_notice_token",
     "pat_event",
     "pat_sink",
+    "pat_idempotency",
 ];
 
 /// A migration of the store's tables as text ([`SqlxStore::migrations`]), for a database administrator or

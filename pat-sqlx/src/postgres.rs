@@ -110,7 +110,7 @@ impl SqlDialect for Postgres {
     const HAS_SERVER: bool = true;
     const IS_WRITABLE: &'static str =
         "(current_setting('transaction_read_only') = 'off')::INT::BIGINT";
-    const MIGRATIONS: [&'static str; 7] = [
+    const MIGRATIONS: [&'static str; 8] = [
         include_str!("../migrations/postgres/0001_tokens.sql"),
         include_str!("../migrations/postgres/0002_jobs.sql"),
         include_str!("../migrations/postgres/0003_nodes.sql"),
@@ -118,6 +118,7 @@ impl SqlDialect for Postgres {
         include_str!("../migrations/postgres/0005_time_and_audit.sql"),
         include_str!("../migrations/postgres/0006_leaps_and_children.sql"),
         include_str!("../migrations/postgres/0007_scopes.sql"),
+        include_str!("../migrations/postgres/0008_lines.sql"),
     ];
 
     const CREATE_MIGRATIONS_TABLE: &'static str = "CREATE TABLE IF NOT EXISTS pat_migrations (\n    \

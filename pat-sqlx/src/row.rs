@@ -6,7 +6,7 @@ use pat_core::store::{
     Change, ChangeEntry, ChangePage, Claim, DeadNotification, FeedPosition, MOST_READ, NodeReport,
     Outcome, QueuedNotification, ReportMode, StoreVersions,
 };
-use pat_core::{Token, TokenId};
+use pat_core::{Disabled, Line, Replaced, Token, TokenId};
 use sqlx::Error;
 
 use crate::dialect::{Dialect, Value};
@@ -14,7 +14,9 @@ use crate::sql::{Row, corrupt};
 
 /// The columns of [`token`], to be selected from [`TOKENS`].
 pub(crate) const TOKEN_COLUMNS: &str = "t.id, t.owner, t.name, t.created_at, t.expires_at, \
-     t.revoked_at, t.parent_id, t.scopes, NULLIF(u.last_used_at, 0) AS last_used_at";
+     t.revoked_at, t.revoked_by, t.revoke_reason, t.parent_id, t.scopes, t.description, t.hint, t.line_id, t.line_seq, t.rotated_from, \
+     t.replaced_at, t.own_expires_at, t.disabled_at, t.disabled_by, t.disabled_by_admin, t.expiry_notice, \
+     NULLIF(u.last_used_at, 0) AS last_used_at";
 
 /// Tokens with their last use.
 pub(crate) const TOKENS: &str = "pat_token t LEFT JOIN pat_last_used u ON u.token_id = t.id";
@@ -29,9 +31,47 @@ pub(crate) fn token<DB: Dialect>(row: &Row<DB>) -> Result<Token, Error> {
     token.expires_at = row.optional_timestamp("expires_at")?;
     token.last_used_at = row.optional_timestamp("last_used_at")?;
     token.revoked_at = row.optional_timestamp("revoked_at")?;
+    token.revoked_by = row.optional_owner("revoked_by")?;
+    token.revoke_reason = row.optional_text("revoke_reason")?;
     token.parent = row.optional_token_id("parent_id")?;
     token.scopes = scopes(row, token.id)?;
+    token.description = row.optional_text("description")?;
+    token.hint = row.optional_text("hint")?;
+    token.line = line(row)?;
+    token.replaced = replaced(row)?;
+    token.disabled = disabled(row)?;
+    token.is_transient = row.int("expiry_notice")? == TRANSIENT;
     Ok(token)
+}
+
+/// The value of `expiry_notice` for a token of whose expiry nobody is told: a replaced or a short-lived one
+/// ([`Token::is_transient`]).
+pub(crate) const TRANSIENT: i64 = 4;
+
+fn line<DB: Dialect>(row: &Row<DB>) -> Result<Option<Line>, Error> {
+    let Some(id) = row.optional_token_id("line_id")? else {
+        return Ok(None);
+    };
+    let seq = row.int("line_seq")?.try_into().map_err(corrupt)?;
+    let rotated_from = row.optional_token_id("rotated_from")?;
+    Ok(Some(Line::new(id, seq, rotated_from)))
+}
+
+fn replaced<DB: Dialect>(row: &Row<DB>) -> Result<Option<Replaced>, Error> {
+    let Some(at) = row.optional_timestamp("replaced_at")? else {
+        return Ok(None);
+    };
+    let own_expires_at = row.optional_timestamp("own_expires_at")?;
+    Ok(Some(Replaced::new(at, own_expires_at)))
+}
+
+fn disabled<DB: Dialect>(row: &Row<DB>) -> Result<Option<Disabled>, Error> {
+    let Some(at) = row.optional_timestamp("disabled_at")? else {
+        return Ok(None);
+    };
+    let by = row.optional_owner("disabled_by")?;
+    let by_administrator = row.optional_int("disabled_by_admin")? == Some(1);
+    Ok(Some(Disabled::new(at, by, by_administrator)))
 }
 
 /// Returns the scopes of this token in the column `scopes`; `None` for an unrestricted token. A list that
@@ -50,7 +90,7 @@ pub(crate) fn scopes<DB: Dialect>(row: &Row<DB>, token: TokenId) -> Result<Optio
     }))
 }
 
-const TOKEN_REVOKED: i64 = 1;
+const TOKEN_CHANGED: i64 = 1;
 const OWNER_CHANGED: i64 = 2;
 const EVERYTHING: i64 = 3;
 
@@ -92,7 +132,7 @@ fn change_entry<DB: Dialect>(row: &Row<DB>) -> Result<Option<ChangeEntry>, Error
         return Ok(None);
     };
     let change = match row.int("kind")? {
-        TOKEN_REVOKED => Change::TokenRevoked(row.token_id("token_id")?),
+        TOKEN_CHANGED => Change::TokenChanged(row.token_id("token_id")?),
         OWNER_CHANGED => Change::OwnerChanged(row.owner("owner")?),
         EVERYTHING => Change::Everything,
         kind => {
@@ -147,7 +187,7 @@ fn mode(number: i64) -> ReportMode {
 /// Returns the columns `kind`, `token_id` and `owner` of a change.
 pub(crate) fn change_columns(change: &Change) -> [Value; 3] {
     match change {
-        Change::TokenRevoked(id) => [TOKEN_REVOKED.into(), (*id).into(), Value::Text(None)],
+        Change::TokenChanged(id) => [TOKEN_CHANGED.into(), (*id).into(), Value::Text(None)],
         Change::OwnerChanged(owner) => [OWNER_CHANGED.into(), Value::Int(None), owner.into()],
         Change::Everything => [EVERYTHING.into(), Value::Int(None), Value::Text(None)],
     }

@@ -175,7 +175,7 @@ impl SqlDialect for Sqlite {
     const CLOCK: &'static str = "NULL";
     const HAS_SERVER: bool = false;
     const IS_WRITABLE: &'static str = "1";
-    const MIGRATIONS: [&'static str; 7] = [
+    const MIGRATIONS: [&'static str; 8] = [
         include_str!("../migrations/sqlite/0001_tokens.sql"),
         include_str!("../migrations/sqlite/0002_jobs.sql"),
         include_str!("../migrations/sqlite/0003_nodes.sql"),
@@ -183,6 +183,7 @@ impl SqlDialect for Sqlite {
         include_str!("../migrations/sqlite/0005_time_and_audit.sql"),
         include_str!("../migrations/sqlite/0006_leaps_and_children.sql"),
         include_str!("../migrations/sqlite/0007_scopes.sql"),
+        include_str!("../migrations/sqlite/0008_lines.sql"),
     ];
 
     const CREATE_MIGRATIONS_TABLE: &'static str = "CREATE TABLE IF NOT EXISTS pat_migrations (\n    \

@@ -166,7 +166,7 @@ async fn the_document_has_license_tags_and_schemes() {
     let status = &schemas["Status"]["enum"];
     assert_eq!(
         *status,
-        json!(["ACTIVE", "EXPIRES_SOON", "EXPIRED", "REVOKED"])
+        json!(["ACTIVE", "EXPIRES_SOON", "DISABLED", "EXPIRED", "REVOKED"])
     );
     for (schema, member) in [
         ("Problem", "errorMessages"),

@@ -60,7 +60,7 @@ async fn the_url_names_the_schema(database: Database) {
         let found = tokens.find_by_digest(&digest).await.expect("a look-up");
         assert!(found.token.is_some(), "{path}");
         store.close().await;
-        assert_eq!(tables(&database, "auth").await, 12);
+        assert_eq!(tables(&database, "auth").await, 13);
         assert_foreign_is_untouched(&database).await;
     }
 }
@@ -73,7 +73,7 @@ async fn the_hosts_pool_names_the_schema(database: Database) {
     store.migrate().await.expect("our tables");
     insert(&store, &new_token(1, "alice")).await;
     store.close().await;
-    assert_eq!(tables(&database, "app").await, 12);
+    assert_eq!(tables(&database, "app").await, 13);
     assert_foreign_is_untouched(&database).await;
 }
 

@@ -116,13 +116,13 @@ impl Cache {
         is_current(&refusal).then_some(refusal.error)
     }
 
-    /// Caches a refusal that is final or depends on the owner; not a failure.
+    /// Caches a refusal that is final, or which a change would end; not a failure.
     pub(super) fn insert_refusal(&self, digest: TokenDigest, refusal: &Refusal) {
         let is_final = matches!(
             refusal.error,
             AuthError::Unknown | AuthError::Revoked(_) | AuthError::Expired(_)
         );
-        if is_final || refusal.owner_epoch.is_some() {
+        if is_final || refusal.epoch.is_some() {
             self.refusals.insert(digest, refusal.clone());
         }
     }

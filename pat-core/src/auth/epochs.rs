@@ -87,7 +87,7 @@ impl Epochs {
     /// Outdates all decisions about the token or owner of `change` that were loaded before this call.
     pub(crate) fn bump(&self, change: &Change) {
         let last_change = match change {
-            Change::TokenRevoked(id) => &self.tokens[usize::from(self.token_stripe(*id))],
+            Change::TokenChanged(id) => &self.tokens[usize::from(self.token_stripe(*id))],
             Change::OwnerChanged(owner) => &self.owners[usize::from(self.owner_stripe(owner))],
             Change::Everything => return self.bump_all(),
         };
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn a_change_outdates_what_it_concerns_and_was_loaded_before() {
         let changes = [
-            (Change::TokenRevoked(token(1)), [true, false, false]),
+            (Change::TokenChanged(token(1)), [true, false, false]),
             (Change::OwnerChanged(owner("alice")), [true, true, false]),
             (Change::Everything, [true, true, true]),
         ];
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn tokens_and_owners_seldom_share_a_stripe() {
         let changes = [
-            Change::TokenRevoked(token(1)),
+            Change::TokenChanged(token(1)),
             Change::OwnerChanged(owner("1")),
         ];
         for change in changes {

@@ -183,17 +183,13 @@ mod tests {
     const SECOND: i64 = 1_000_000;
 
     fn token(id: i64) -> Token {
-        Token {
-            id: TokenId::new(id).expect("an id"),
-            owner: Owner::new("alice").expect("an owner"),
-            name: "ci".into(),
-            created_at: Timestamp::UNIX_EPOCH,
-            expires_at: None,
-            last_used_at: None,
-            revoked_at: None,
-            parent: None,
-            scopes: None,
-        }
+        let (id, owner) = (TokenId::new(id), Owner::new("alice"));
+        Token::new(
+            id.expect("an id"),
+            owner.expect("an owner"),
+            "ci",
+            Timestamp::UNIX_EPOCH,
+        )
     }
 
     #[test]

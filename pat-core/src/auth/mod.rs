@@ -137,7 +137,7 @@ impl Authenticator {
                 self.epochs.is_fresh(now) && self.epochs.is_current(stripes, loaded_at_epoch)
             };
             now.boot < refusal.sent.saturating_add(micros(REFUSAL_TTL))
-                && refusal.owner_epoch.is_none_or(is_current)
+                && refusal.epoch.is_none_or(is_current)
         })
     }
 
@@ -211,7 +211,7 @@ impl Authenticator {
     fn is_recent_enough(&self, loaded: &Loaded, started: Moment) -> bool {
         let (stripes, loaded_at_epoch, sent) = match loaded {
             Ok(Principal(cached)) => (cached.stripes, cached.loaded_at_epoch, cached.sent),
-            Err(refusal) => match refusal.owner_epoch {
+            Err(refusal) => match refusal.epoch {
                 Some((stripes, loaded_at_epoch)) => (stripes, loaded_at_epoch, refusal.sent),
                 None => return true,
             },
@@ -246,7 +246,7 @@ impl Authenticator {
                 if let AuthError::Unknown = refusal.error {
                     self.miss_limiter.note_unknown(sent);
                 }
-                if refusal.owner_epoch.is_some() {
+                if refusal.epoch.is_some() {
                     self.miss_limiter.note_refused(&digest, sent);
                 }
                 self.cache.insert_refusal(digest, refusal);
@@ -269,29 +269,31 @@ impl Authenticator {
         may_use.map_err(|error| AuthError::Unavailable(error.into()))?;
         let token = found.token.ok_or(AuthError::Unknown)?;
         let now = self.context.time.now();
-        token
-            .validity(now.timestamp())
-            .map_err(|invalid| match invalid {
-                InvalidToken::Revoked => AuthError::Revoked(token.id),
-                InvalidToken::Expired => AuthError::Expired(token.id),
-            })?;
+        let stripes = self.epochs.stripes(token.id, &token.owner);
+        let until_changed = |error: AuthError| Refusal {
+            epoch: Some((stripes, loaded_at_epoch)),
+            ..error.into()
+        };
+        match token.validity(now.timestamp()) {
+            Ok(()) => {}
+            Err(InvalidToken::Revoked) => return Err(AuthError::Revoked(token.id).into()),
+            Err(InvalidToken::Expired) => return Err(AuthError::Expired(token.id).into()),
+            Err(InvalidToken::Disabled) => {
+                return Err(until_changed(AuthError::TokenDisabled(token.id)));
+            }
+        }
         let owner = self
             .context
             .outages
             .directory(limit, self.context.directory.find(&token.owner))
             .await;
-        let error = match owner.map_err(AuthError::Unavailable)? {
+        match owner.map_err(AuthError::Unavailable)? {
             Some(owner) if owner.is_active => {
-                return Ok(self.principal_of(digest, token, loaded_at_epoch, (sent, now)));
+                Ok(self.principal_of(digest, token, loaded_at_epoch, (sent, now)))
             }
-            Some(_) => AuthError::OwnerInactive(token.id),
-            None => AuthError::OwnerGone(token.id),
-        };
-        let stripes = self.epochs.stripes(token.id, &token.owner);
-        Err(Refusal {
-            owner_epoch: Some((stripes, loaded_at_epoch)),
-            ..error.into()
-        })
+            Some(_) => Err(until_changed(AuthError::OwnerInactive(token.id))),
+            None => Err(until_changed(AuthError::OwnerGone(token.id))),
+        }
     }
 
     /// Returns the principal of a valid token, with its cache entry. The query was sent at `sent`, and
@@ -516,7 +518,7 @@ mod tests {
         let host = Host::new();
         let (id, digest) = host.cached_token().await;
         let changes = [
-            Change::TokenRevoked(id),
+            Change::TokenChanged(id),
             Change::OwnerChanged(host.owner.clone()),
             Change::Everything,
         ];
@@ -646,7 +648,7 @@ mod tests {
         auth.epochs.expire();
         assert_eq!(requests(&refused), [true, false], "sent at {now:?}");
         assert_eq!(requests(&unknown), [true, true], "final");
-        auth.epochs.bump(&Change::TokenRevoked(id));
+        auth.epochs.bump(&Change::TokenChanged(id));
         assert_eq!(requests(&refused), [false, false], "changed since");
     }
 
@@ -718,7 +720,7 @@ mod tests {
         for _ in 0..2 {
             host.load(digest).await.expect("a principal");
             assert_eq!(host.first_uses().await, 1);
-            host.auth().epochs.bump(&Change::TokenRevoked(id));
+            host.auth().epochs.bump(&Change::TokenChanged(id));
         }
     }
 }

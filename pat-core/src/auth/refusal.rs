@@ -13,9 +13,9 @@ pub(super) struct Refusal {
     pub(super) error: AuthError,
     /// Boot time at which the query was sent, in microseconds.
     pub(super) sent: i64,
-    /// For an unknown or inactive owner, which may change at any time: the stripes, and the epoch
-    /// before the query.
-    pub(super) owner_epoch: Option<(Stripes, u64)>,
+    /// If a change may end the refusal, since the token is disabled, or its owner is unknown or inactive: the
+    /// stripes, and the epoch before the query.
+    pub(super) epoch: Option<(Stripes, u64)>,
 }
 
 impl From<AuthError> for Refusal {
@@ -23,7 +23,7 @@ impl From<AuthError> for Refusal {
         Self {
             error,
             sent: 0,
-            owner_epoch: None,
+            epoch: None,
         }
     }
 }

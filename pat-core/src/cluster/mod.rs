@@ -375,7 +375,7 @@ mod tests {
         let entry = |generation: &u64| ChangeEntry {
             generation: *generation,
             nonce: *generation,
-            change: Change::TokenRevoked(TokenId::new(1).expect("id")),
+            change: Change::TokenChanged(TokenId::new(1).expect("id")),
         };
         ChangePage {
             head: FeedPosition {

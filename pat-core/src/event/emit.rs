@@ -117,6 +117,7 @@ impl Events {
             AuthError::Unavailable(_) => unavailable.sample(at),
             AuthError::Revoked(token)
             | AuthError::Expired(token)
+            | AuthError::TokenDisabled(token)
             | AuthError::OwnerGone(token)
             | AuthError::OwnerInactive(token) => self.token_refusals.sample(*token, now),
         };

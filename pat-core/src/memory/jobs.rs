@@ -8,9 +8,10 @@ use super::{LiveChildren, MemoryStore};
 use crate::event::EventKind;
 use crate::notification::{NotificationId, NotificationKind, NotificationToken};
 use crate::store::{
-    CLOCK_TOLERANCE, Claim, DeadNotification, DueNotifications, Job, JobStore, LONGEST_DELAY,
-    Lease, LeaseAnswer, LeaseRequest, ListedOwner, MissingOwners, Outbox, Outcome, Prune, Pruned,
-    PrunedToken, Purge, QueuedNotification, Revocation, StoreError, StoreTime,
+    CLOCK_TOLERANCE, Claim, DeadNotification, DueNotifications, IDEMPOTENCY_KEPT, Job, JobStore,
+    LONGEST_DELAY, Lease, LeaseAnswer, LeaseRequest, ListedOwner, MissingOwners, Outbox, Outcome,
+    Prune, Pruned, PrunedToken, Purge, QueuedNotification, Revocation, StoreError, StoreTime,
+    TRANSIENT_KEPT,
 };
 use crate::token::{Owner, Token, TokenId, random_u64};
 
@@ -19,6 +20,8 @@ pub(super) struct Tables {
     leases: HashMap<Job, LeaseRow>,
     /// The last notification of expiry that was queued for each token.
     told: HashMap<TokenId, NotificationKind>,
+    /// The reminder that was queued last for each token, in days.
+    reminded: HashMap<TokenId, u32>,
     notifications: BTreeMap<NotificationId, NotificationRow>,
     missing_since: HashMap<Owner, Timestamp>,
 }
@@ -81,6 +84,22 @@ impl Tables {
     fn is_notified(&self, id: TokenId, kind: NotificationKind) -> bool {
         self.told.get(&id).is_some_and(|told| *told >= kind)
     }
+
+    fn is_reminded(&self, id: TokenId, reminder: u32) -> bool {
+        let is_repeated = |reminded: &u32| *reminded <= reminder;
+        self.is_notified(id, NotificationKind::Expired)
+            || self.reminded.get(&id).is_some_and(is_repeated)
+    }
+
+    /// Removes a token from the reminders that wait to be sent: a newer one replaces them.
+    fn withdraw_reminders(&mut self, id: TokenId) {
+        for row in self.notifications.values_mut() {
+            let notification = &mut row.notification;
+            if row.state == State::Pending && notification.kind == NotificationKind::ExpiresSoon {
+                notification.tokens.retain(|token| token.id != id);
+            }
+        }
+    }
 }
 
 impl super::Tables {
@@ -128,13 +147,17 @@ impl super::Tables {
     }
 
     fn due(&self, due: &DueNotifications) -> impl Iterator<Item = &Token> {
-        let until = due.now + due.within;
         self.tokens.values().filter(move |token| {
             let is_due = token.expires_at.is_some_and(|at| match due.kind {
-                NotificationKind::ExpiresSoon => at > due.now && at <= until,
-                _ => at <= due.now,
+                NotificationKind::ExpiresSoon => {
+                    at > due.now
+                        && due
+                            .reminder(token)
+                            .is_some_and(|reminder| !self.jobs.is_reminded(token.id, reminder))
+                }
+                _ => at <= due.now && !self.jobs.is_notified(token.id, due.kind),
             });
-            is_due && token.revoked_at.is_none() && !self.jobs.is_notified(token.id, due.kind)
+            is_due && token.revoked_at.is_none() && !token.is_transient
         })
     }
 
@@ -145,7 +168,9 @@ impl super::Tables {
         match kind {
             NotificationKind::Created | NotificationKind::Expired => is_unrevoked,
             NotificationKind::ExpiresSoon => token.is_some_and(|token| token.validity(now).is_ok()),
-            NotificationKind::Pruned | NotificationKind::RevokedByAdmin => true,
+            NotificationKind::Pruned
+            | NotificationKind::RevokedByAdmin
+            | NotificationKind::RotatedAgain => true,
         }
     }
 }
@@ -202,10 +227,17 @@ impl JobStore for MemoryStore {
             .take(max_owners as usize)
             .flatten()
             .collect();
-        tables
-            .jobs
-            .told
-            .extend(ids.iter().map(|id| (*id, due.kind)));
+        for id in &ids {
+            tables.jobs.told.insert(*id, due.kind);
+            if due.kind == NotificationKind::ExpiresSoon {
+                tables.jobs.withdraw_reminders(*id);
+                let reminder = tables.tokens.get(id).and_then(|token| due.reminder(token));
+                tables
+                    .jobs
+                    .reminded
+                    .extend(reminder.map(|days| (*id, days)));
+            }
+        }
         tables.queue(due.kind, &ids, due.now, None)
     }
 
@@ -213,32 +245,32 @@ impl JobStore for MemoryStore {
         let mut tables = self.tables()?;
         tables.jobs.check(lease)?;
         let cutoff = StoreTime::default().cutoff(prune.vouched, prune.keep);
-        let is_old = |at: Option<Timestamp>| at.is_some_and(|at| at <= cutoff);
+        let transient_cutoff = StoreTime::default().cutoff(prune.vouched, TRANSIENT_KEPT);
+        let is_old = |at: Option<Timestamp>, cutoff| at.is_some_and(|at| at <= cutoff);
+        let is_old = |token: &&Token| {
+            is_old(token.expires_at, cutoff)
+                || is_old(token.revoked_at, cutoff)
+                || token.is_transient && is_old(token.expires_at, transient_cutoff)
+        };
         let old: Vec<Token> = tables
             .tokens
             .values()
-            .filter(|token| is_old(token.expires_at) || is_old(token.revoked_at))
+            .filter(is_old)
             .take(limit as usize)
             .cloned()
             .collect();
         if prune.notify {
-            let unrevoked = old.iter().filter(|token| token.revoked_at.is_none());
-            let ids: Vec<_> = unrevoked.map(|token| token.id).collect();
+            let told_of = old.iter();
+            let told_of = told_of.filter(|token| token.revoked_at.is_none() && !token.is_transient);
+            let ids: Vec<_> = told_of.map(|token| token.id).collect();
             tables.queue(NotificationKind::Pruned, &ids, prune.now, None)?;
         }
-        let mut gone = BTreeMap::new();
         for token in &old {
             tables.tokens.remove(&token.id);
             tables.jobs.told.remove(&token.id);
-            gone.insert(token.id, token.parent);
+            tables.jobs.reminded.remove(&token.id);
         }
-        for token in tables.tokens.values_mut() {
-            let mut ancestor = token.parent;
-            while let Some(parent) = ancestor.and_then(|id| gone.get(&id)) {
-                ancestor = *parent;
-            }
-            token.parent = ancestor.or(token.parent);
-        }
+        tables.adopt_children_of(&old);
         tables
             .by_digest
             .retain(|_, id| old.binary_search_by_key(id, |token| token.id).is_err());
@@ -283,7 +315,8 @@ impl JobStore for MemoryStore {
             tables.jobs.notifications.remove(id);
         }
         let old_events = tables.audit.purge(cutoff(purge.events), limit as usize);
-        Ok((old_changes + old_notifications.len() + old_events) as u64)
+        let old_requests = tables.purge_requests(cutoff(IDEMPOTENCY_KEPT), limit as usize);
+        Ok((old_changes + old_notifications.len() + old_events + old_requests) as u64)
     }
 
     async fn owners_after(

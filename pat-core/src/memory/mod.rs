@@ -1,6 +1,8 @@
 mod audit;
 mod jobs;
+mod lines;
 mod search;
+mod update;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -9,12 +11,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use self::lines::{Earlier, Takes};
 use crate::event::EventKind;
 use crate::notification::NotificationKind;
 use crate::store::{
     AuditStore, Change, ChangeEntry, ChangePage, FeedPosition, Insertion, JobStore, LastUse,
-    Lookup, MOST_READ, NewToken, Revocation, RevocationScope, Revoked, RevokedToken, SearchStore,
-    StoreError, StoreTime, StoreVersions, TokenStore,
+    Lookup, MOST_READ, NewToken, Revocation, RevocationScope, Revoked, RevokedToken, Rotated,
+    Rotation, SearchStore, StoreError, StoreTime, StoreVersions, TokenStore, Update, Updated,
 };
 use crate::token::{Owner, Token, TokenDigest, TokenId};
 
@@ -36,6 +39,7 @@ struct Tables {
     changed_at: Vec<Timestamp>,
     generation: u64,
     versions: StoreVersions,
+    requests: BTreeMap<(Owner, String), lines::Request>,
     jobs: jobs::Tables,
     audit: audit::Tables,
 }
@@ -85,35 +89,33 @@ impl Tables {
         }
     }
 
-    fn in_scope(&self, scope: &RevocationScope) -> Vec<TokenId> {
-        let ids = |wanted: &dyn Fn(&Token) -> bool| {
-            self.tokens
-                .values()
-                .filter(|token| wanted(token))
-                .map(|token| token.id)
-                .collect()
-        };
+    fn in_scope(&self, scope: &RevocationScope) -> BTreeSet<TokenId> {
         match scope {
-            RevocationScope::Tokens(named) => {
-                let named: BTreeSet<_> = named.iter().copied().collect();
-                named.into_iter().collect()
-            }
+            RevocationScope::Tokens(named) => self.with_line(named.iter().copied(), Takes::Earlier),
             RevocationScope::TokensAndDescendants(named) => {
-                let named: BTreeSet<_> = named.iter().copied().collect();
-                ids(&|token| self.descends(token, &named))
+                self.family(named.iter().copied(), Takes::Earlier)
             }
-            RevocationScope::Owner(owner) => ids(&|token| token.owner == *owner),
+            RevocationScope::Families(named) => self.family(named.iter().copied(), Takes::All),
+            RevocationScope::Owner(owner) => self.ids(|token| token.owner == *owner),
         }
     }
 
+    fn ids(&self, wanted: impl Fn(&Token) -> bool) -> BTreeSet<TokenId> {
+        let wanted = self.tokens.values().filter(|token| wanted(token));
+        wanted.map(|token| token.id).collect()
+    }
+
+    /// For each owner, how many descendants of the tokens in the scope go on.
     fn live_children(&self, scope: &RevocationScope, now: Timestamp) -> LiveChildren {
         let mut live = LiveChildren::new();
-        if let RevocationScope::Tokens(ids) = scope {
-            let named: BTreeSet<_> = ids.iter().copied().collect();
-            let tokens = self.tokens.values();
-            for token in
-                tokens.filter(|token| token.validity(now).is_ok() && self.descends(token, &named))
-            {
+        if let RevocationScope::Tokens(named) = scope {
+            let revoked = self.with_line(named.iter().copied(), Takes::Earlier);
+            let is_live = |token: &&Token| {
+                !revoked.contains(&token.id)
+                    && token.validity(now).is_ok()
+                    && self.descends(token, &revoked)
+            };
+            for token in self.tokens.values().filter(is_live) {
                 *live.entry(token.owner.clone()).or_default() += 1;
             }
         }
@@ -140,6 +142,12 @@ impl TokenStore for MemoryStore {
 
     async fn insert(&self, token: &NewToken, limit: u32) -> Result<Insertion, StoreError> {
         let mut tables = self.tables()?;
+        let (owner, key) = (&token.owner, token.idempotency.as_ref());
+        match tables.earlier(owner, key, token.created_at) {
+            Earlier::Created(token) => return Ok(Insertion::Repeated(token)),
+            Earlier::Conflict => return Ok(Insertion::KeyConflict),
+            Earlier::Nothing => {}
+        }
         if tables.tokens.contains_key(&token.id) || tables.by_digest.contains_key(&token.digest) {
             return Ok(Insertion::Duplicate);
         }
@@ -155,17 +163,17 @@ impl TokenStore for MemoryStore {
             .tokens
             .values()
             .filter(|other| other.owner == token.owner);
-        if tokens.clone().count() >= token.max_rows as usize {
+        if tokens.count() >= token.max_rows as usize {
             return Ok(Insertion::TooManyRows);
         }
-        let unrevoked = tokens.filter(|other| other.revoked_at.is_none()).count();
-        let count = u32::try_from(unrevoked).unwrap_or(u32::MAX);
+        let count = tables.count(&token.owner, token.created_at);
         if count >= limit {
             return Ok(Insertion::LimitReached { count });
         }
         tables.by_digest.insert(token.digest, token.id);
         let stored = token.clone().into_token();
         tables.tokens.insert(token.id, stored.clone());
+        tables.keep_request(owner, key, token.id, token.created_at);
         if token.notify {
             tables.queue(
                 NotificationKind::Created,
@@ -239,6 +247,8 @@ impl TokenStore for MemoryStore {
             let token = tables.tokens.get_mut(&id);
             if let Some(token) = token.filter(|token| token.revoked_at.is_none()) {
                 token.revoked_at = Some(revocation.at);
+                token.revoked_by.clone_from(&revocation.by);
+                token.revoke_reason.clone_from(&revocation.reason);
                 revoked.push(RevokedToken {
                     id,
                     owner: token.owner.clone(),
@@ -254,11 +264,7 @@ impl TokenStore for MemoryStore {
                 let told = Some((revocation, &live_children));
                 tables.queue(kind, &ids, revocation.at, told)?;
             }
-            let event = EventKind::Revoked {
-                tokens: revoked.clone(),
-                by: revocation.by.clone(),
-                reason: revocation.reason.clone(),
-            };
+            let event = revocation.event(revoked.clone());
             tables.audit.record(revocation.at, event)?;
         }
         Ok(Revoked {
@@ -266,6 +272,14 @@ impl TokenStore for MemoryStore {
             tokens: revoked,
             live_children: live_children.values().sum(),
         })
+    }
+
+    async fn update(&self, update: &Update) -> Result<Updated, StoreError> {
+        self.tables()?.update(update)
+    }
+
+    async fn rotate(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
+        self.tables()?.rotate(rotation)
     }
 
     async fn append_change(

@@ -10,7 +10,7 @@ use crate::error::Unavailable;
 use crate::event::EventKind;
 use crate::settings::RevocationWait;
 use crate::store::{Change, Revocation, RevocationScope, Revoked, StoreError};
-use crate::token::{Owner, TokenId};
+use crate::token::{Owner, TokenId, random_u53};
 
 impl Node {
     pub(crate) async fn invalidate_owner(&self, owner: Owner) -> Result<(), StoreError> {
@@ -66,6 +66,8 @@ impl Node {
             at: self.now(),
             by,
             reason,
+            // A revocation does not wait for the random number generator.
+            id: self.context.outages.random(random_u53()).ok(),
             notify: notify && self.notifies(),
         };
         let limit = WRITE_TIMEOUT + extra_time(&scope);
@@ -77,12 +79,7 @@ impl Node {
         }
         let revoked = result?;
         if !revoked.tokens.is_empty() {
-            let event = EventKind::Revoked {
-                tokens: revoked.tokens.clone(),
-                by: revocation.by,
-                reason: revocation.reason,
-            };
-            self.emit_change(revoked.at, event);
+            self.emit_change(revoked.at, revocation.event(revoked.tokens.clone()));
         }
         self.wait_for_cluster().await;
         Ok(revoked)
@@ -100,9 +97,9 @@ impl Node {
                     .await
             }
             // Only the store knows these tokens.
-            RevocationScope::TokensAndDescendants(_) | RevocationScope::Owner(_) => {
-                self.context.ask(limit, last_used.flush(store)).await
-            }
+            RevocationScope::TokensAndDescendants(_)
+            | RevocationScope::Families(_)
+            | RevocationScope::Owner(_) => self.context.ask(limit, last_used.flush(store)).await,
         };
         if let Err(error) = written {
             tracing::debug!(
@@ -133,21 +130,30 @@ impl Node {
         let epochs = &self.auth.epochs;
         let bump_tokens = |ids: &[TokenId]| {
             for id in ids {
-                epochs.bump(&Change::TokenRevoked(*id));
+                epochs.bump(&Change::TokenChanged(*id));
             }
         };
-        match (scope, result) {
-            (RevocationScope::Tokens(ids), _) => bump_tokens(ids),
-            (RevocationScope::Owner(owner), _) => {
+        match scope {
+            RevocationScope::Tokens(ids)
+            | RevocationScope::TokensAndDescendants(ids)
+            | RevocationScope::Families(ids) => bump_tokens(ids),
+            RevocationScope::Owner(owner) => {
                 epochs.bump(&Change::OwnerChanged(owner.clone()));
             }
-            (RevocationScope::TokensAndDescendants(ids), Ok(revoked)) => {
-                bump_tokens(ids);
+        }
+        match (scope, result) {
+            (RevocationScope::Owner(_), _) => {}
+            // Also what the named tokens replaced, and their descendants.
+            (_, Ok(revoked)) => {
                 for change in Change::of_revoked(&revoked.tokens) {
                     epochs.bump(&change);
                 }
             }
-            (RevocationScope::TokensAndDescendants(_), Err(_)) => epochs.bump_all(),
+            // If the store has revoked what the token replaced, the change feed says so.
+            (RevocationScope::Tokens(_), Err(_)) => {}
+            (RevocationScope::TokensAndDescendants(_) | RevocationScope::Families(_), Err(_)) => {
+                epochs.bump_all();
+            }
         }
     }
 
@@ -205,7 +211,9 @@ impl Node {
 fn extra_time(scope: &RevocationScope) -> Duration {
     const PER_TOKEN: Duration = Duration::from_millis(1);
     let count = match scope {
-        RevocationScope::Tokens(ids) | RevocationScope::TokensAndDescendants(ids) => ids.len(),
+        RevocationScope::Tokens(ids)
+        | RevocationScope::TokensAndDescendants(ids)
+        | RevocationScope::Families(ids) => ids.len(),
         RevocationScope::Owner(_) => 0,
     };
     PER_TOKEN * u32::try_from(count).unwrap_or(u32::MAX)

@@ -5,7 +5,7 @@ use crate::caller::Caller;
 use crate::directory::User;
 use crate::error::{AccessError, CreateError, PolicyError, Unavailable};
 use crate::event::EventKind;
-use crate::policy::{self, TokenRequest};
+use crate::policy::{self, Lifetime, TokenRequest};
 use crate::principal::Principal;
 use crate::scope::{AllowedScopes, ScopeChoices, ScopeSet, Scopes, TOKENS_ADMIN, WithoutScopes};
 use crate::search::Filter;
@@ -54,19 +54,19 @@ impl Pats {
         policy::check_name(self.settings(), name)
     }
 
-    /// Validates the life span of a token ([`TokenRequest::lifetime_days`]) with the rules that
-    /// [`Pats::create`] applies to this caller.
+    /// Validates the life span of a token ([`TokenRequest::lifetime`]) with the rules that [`Pats::create`]
+    /// applies to this caller.
     ///
     /// # Errors
-    /// [`PolicyError::DurationNotPositive`], [`PolicyError::DurationTooLong`],
-    /// [`PolicyError::EternalNotAllowed`] or [`PolicyError::OutlivesParent`]: the first rule that the life
-    /// span breaks.
+    /// [`PolicyError::DurationNotPositive`], [`PolicyError::DurationTooShort`],
+    /// [`PolicyError::DurationTooLong`], [`PolicyError::EternalNotAllowed`] or [`PolicyError::OutlivesParent`]:
+    /// the first rule that the life span breaks.
     pub fn check_lifetime(
         &self,
         caller: &Caller,
-        lifetime_days: Option<i64>,
+        lifetime: Option<Lifetime>,
     ) -> Result<(), PolicyError> {
-        let end = policy::end(self.settings(), lifetime_days, caller.token(), self.now());
+        let end = policy::end(self.settings(), lifetime, caller.token(), self.now());
         end.map(drop)
     }
 
@@ -164,8 +164,12 @@ impl Pats {
                 parent: caller.token().map(Principal::token_id),
                 scopes: scopes.clone(),
                 parent_scopes: caller.token().and_then(Principal::scopes).cloned(),
+                description: request.description.clone().filter(|text| !text.is_empty()),
+                hint: Some(plain.hint().to_owned()),
+                is_transient: request.lifetime.is_some_and(Lifetime::is_short),
                 max_rows: self.settings().max_rows_per_user(),
                 notify: self.0.notifies() && self.settings().notice_created(),
+                idempotency: None,
             };
             match self
                 .0
@@ -199,6 +203,10 @@ impl Pats {
                 }
                 Insertion::TooManyRows => return Err(self.too_many_rows().into()),
                 Insertion::ParentInvalid => return Err(PolicyError::ParentInvalid.into()),
+                Insertion::Repeated(_) | Insertion::KeyConflict => {
+                    let error = "the store looked for a key that the request does not have";
+                    return Err(StoreError::backend(error).into());
+                }
             }
         }
         Err(StoreError::backend("the store reports each new token as a duplicate").into())
@@ -213,8 +221,9 @@ impl Pats {
         }
     }
 
-    /// Returns the caller's own unrevoked tokens, expired ones included, in ascending order of ID. Their last
-    /// uses include those that this node has not written to the store yet.
+    /// Returns the caller's own unrevoked tokens, expired ones included, in ascending order of ID; without the
+    /// replaced and short-lived tokens that have expired ([`Token::counts`]). Their last uses include those that
+    /// this node has not written to the store yet.
     ///
     /// # Errors
     /// [`AccessError::Unavailable`]: the store fails or does not answer in time.
@@ -225,6 +234,8 @@ impl Pats {
             .context
             .ask(self.0.context.request_timeout(), tokens)
             .await?;
+        let now = self.now();
+        tokens.retain(|token| token.counts(now));
         self.0.auth.last_used.refresh(&mut tokens);
         Ok(tokens)
     }

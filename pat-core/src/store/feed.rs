@@ -17,8 +17,9 @@ use crate::token::{Owner, TokenId};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
-    /// The token with this ID was revoked.
-    TokenRevoked(TokenId),
+    /// The token with this ID was revoked, replaced, disabled, enabled or renamed.
+    #[serde(rename = "token_revoked")]
+    TokenChanged(TokenId),
     /// This owner was disabled, enabled, locked or deleted in the host's directory, so nodes must look up
     /// the owner's tokens again.
     OwnerChanged(Owner),
@@ -37,15 +38,25 @@ impl Change {
     pub const MOST_NAMED: usize = 1_000;
 
     /// Returns the changes that a transaction which has revoked `tokens` appends to the
-    /// [change feed](Change): one [`Change::TokenRevoked`] for each token, or one [`Change::Everything`] for
+    /// [change feed](Change): one [`Change::TokenChanged`] for each token, or one [`Change::Everything`] for
     /// more than [`Change::MOST_NAMED`] tokens.
     #[must_use]
     pub fn of_revoked(tokens: &[RevokedToken]) -> Vec<Self> {
-        if tokens.len() > Self::MOST_NAMED {
+        Self::of_changed(tokens.iter().map(|token| token.id))
+    }
+
+    /// Returns the changes that a transaction which has changed the tokens with these IDs appends to the
+    /// [change feed](Change): one [`Change::TokenChanged`] for each token, or one [`Change::Everything`] for
+    /// more than [`Change::MOST_NAMED`] tokens.
+    #[must_use]
+    pub fn of_changed(
+        ids: impl IntoIterator<Item = TokenId, IntoIter: ExactSizeIterator>,
+    ) -> Vec<Self> {
+        let ids = ids.into_iter();
+        if ids.len() > Self::MOST_NAMED {
             return vec![Self::Everything];
         }
-        let named = tokens.iter().map(|token| Self::TokenRevoked(token.id));
-        named.collect()
+        ids.map(Self::TokenChanged).collect()
     }
 }
 

@@ -4,12 +4,12 @@ use std::fmt::{self, Debug};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::outbox::{Claim, DeadNotification, Outbox, Outcome, QueuedNotification};
 use super::{MarkBounds, StoreError, StoreTime};
 use crate::notification::{NotificationId, NotificationKind};
-use crate::token::{Owner, TokenId};
+use crate::token::{Owner, Token, TokenId};
 
 /// The job capability of a store ([`TokenStore::jobs`](super::TokenStore::jobs)): leases of jobs, the
 /// deletion of old tokens (pruning), and the outbox of notifications. Without this capability no token is
@@ -102,10 +102,16 @@ pub trait JobStore: Debug + Send + Sync {
     /// owner, about all of the owner's due tokens. Returns how many notifications it queued; 0 if no token
     /// is due.
     ///
-    /// For [`NotificationKind::ExpiresSoon`], a token is due if it is unrevoked, has not expired, expires
-    /// within [`DueNotifications::within`], and neither `ExpiresSoon` nor `Expired` was queued for it before.
+    /// For [`NotificationKind::ExpiresSoon`], a token is due if it is unrevoked and has not expired, and
+    /// [`DueNotifications::reminder`] returns a reminder for which no notification was queued before: neither
+    /// this reminder, in days, nor a smaller one, nor `Expired`. The store keeps the reminder, so that a change
+    /// of [`DueNotifications::reminder_days`] repeats none. The new notification replaces an earlier one about
+    /// the token that was not sent yet: the store removes the token from that one.
+    ///
     /// For [`NotificationKind::Expired`], a token is due if it is unrevoked, has expired, and no `Expired` was
-    /// queued for it before. No token is due while the store's clock is more than [`LONGEST_LEAP`] ahead of
+    /// queued for it before.
+    ///
+    /// A [transient](crate::Token::is_transient) token is never due. No token is due while the store's clock is more than [`LONGEST_LEAP`] ahead of
     /// its [mark](StoreTime::mark): then the clock may be wrong, and the notifications false.
     ///
     /// # Errors
@@ -120,17 +126,19 @@ pub trait JobStore: Debug + Send + Sync {
     ) -> Result<u64, StoreError>;
 
     /// Deletes up to `limit` old tokens, and returns the deleted tokens. A token is old if it expired or
-    /// was revoked at least [`Prune::keep`] ago, measured from the vouched time ([`StoreTime::vouched`]),
+    /// was revoked at least [`Prune::keep`] ago, or is [transient](crate::Token::is_transient) and expired at
+    /// least [`TRANSIENT_KEPT`] ago, measured from the vouched time ([`StoreTime::vouched`]),
     /// which is not ahead even if the store's clock is.
     ///
     /// In the same transaction, the store does the following:
     ///
     /// - If [`Prune::notify`] is `true`, it queues one [`NotificationKind::Pruned`] for each owner of
-    ///   at least one deleted token that was not revoked, about those tokens alone.
-    /// - It makes each child of a deleted token a child of the nearest ancestor that remains, so that a
-    ///   revocation of this ancestor with its descendants
-    ///   ([`RevocationScope::TokensAndDescendants`](super::RevocationScope::TokensAndDescendants)) still
-    ///   revokes the child.
+    ///   at least one deleted token that was neither revoked nor transient, about those tokens alone.
+    /// - It makes each child of a deleted token a child of another token, so that a revocation with descendants
+    ///   ([`RevocationScope::TokensAndDescendants`](super::RevocationScope::TokensAndDescendants)) that would
+    ///   have revoked the child still does: of the remaining token of the deleted one's line with the smallest
+    ///   [`Line::seq`](crate::Line::seq) that is greater than its own, or, if there is none, of the nearest
+    ///   ancestor that remains. Without either, the child keeps the ID of its parent.
     ///
     /// # Errors
     /// - [`StoreError::LeaseLost`]: another node has acquired the job's lease after `lease` was acquired. An
@@ -141,8 +149,8 @@ pub trait JobStore: Debug + Send + Sync {
     /// Deletes rows that are older than `purge` allows, with their age measured from the vouched time
     /// ([`StoreTime::vouched`]): entries of the [change feed](super::Change), except those of the latest
     /// transaction ([`ChangeEntry::generation`](super::ChangeEntry::generation)); notifications that were sent
-    /// or skipped, and [dead letters](Outcome::Dead); and audit events. Deletes at most `limit` rows of each
-    /// of these three. Returns how many rows it deleted in all.
+    /// or skipped, and [dead letters](Outcome::Dead); audit events; and the keys of requests
+    /// ([`IdempotencyKey`](super::IdempotencyKey)). Deletes at most `limit` rows of each of these four. Returns how many rows it deleted in all.
     ///
     /// # Errors
     /// - [`StoreError::LeaseLost`]: another node has acquired the job's lease after `lease` was acquired. An
@@ -394,16 +402,41 @@ pub struct DueNotifications {
     pub kind: NotificationKind,
     /// The present time by the caller's clock, for a store without a clock of its own.
     pub now: Timestamp,
-    /// How long before its expiry a token is due for [`NotificationKind::ExpiresSoon`]; unused for
+    /// How many days of 24 hours before its expiry a token is due for [`NotificationKind::ExpiresSoon`], in
+    /// descending order without duplicates (the setting `pat.expiry.reminder.days`); unused for
     /// [`NotificationKind::Expired`].
-    pub within: Duration,
+    pub reminder_days: Vec<u32>,
+    /// Which reminder counts as queued for a token about which a version of this crate without
+    /// [`reminder_days`](DueNotifications::reminder_days) has queued [`NotificationKind::ExpiresSoon`], in days
+    /// (the setting `atlassian.pats.expiry.warning.days`).
+    pub warning_days: u32,
 }
 
 impl DueNotifications {
-    /// Creates criteria for notifications of the kind `kind` at the time `now`.
+    /// Creates criteria for notifications of the kind `kind` at the time `now`. `reminder_days` becomes the
+    /// field of this name; [`DueNotifications::warning_days`] is 0.
     #[must_use]
-    pub const fn new(kind: NotificationKind, now: Timestamp, within: Duration) -> Self {
-        Self { kind, now, within }
+    pub const fn new(kind: NotificationKind, now: Timestamp, reminder_days: Vec<u32>) -> Self {
+        Self {
+            kind,
+            now,
+            reminder_days,
+            warning_days: 0,
+        }
+    }
+
+    /// Returns the reminder, in days, that applies to `token` now: the smallest one of
+    /// [`reminder_days`](DueNotifications::reminder_days) that is not less than the time until the token's
+    /// expiry. `None` if there is none, or if it is not less than the life span of the token.
+    #[must_use]
+    pub fn reminder(&self, token: &Token) -> Option<u32> {
+        let left = token.expires_at?.duration_since(self.now);
+        let days = |days: u32| SignedDuration::from_hours(i64::from(days) * 24);
+        let reminders = self.reminder_days.iter().rev().copied();
+        let nearest = reminders
+            .into_iter()
+            .find(|reminder| left <= days(*reminder));
+        nearest.filter(|reminder| token.lives_longer_than(days(*reminder)))
     }
 }
 
@@ -421,6 +454,11 @@ pub const LONGEST_LEAP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// end of a lease only if it is more than a minute later than the lease can last.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
+/// A day: how long a [transient](crate::Token::is_transient) token is kept after it expires, if
+/// [`Prune::keep`] is longer. Clients that rotate or create tokens every few minutes would otherwise leave
+/// thousands of rows; for a day, an administrator can still find out whose a token was.
+pub const TRANSIENT_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The criteria by which [`JobStore::prune`] finds the tokens that it deletes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -431,10 +469,11 @@ pub struct Prune {
     /// caller keeps in memory. A store without a [mark](StoreTime::mark) measures the ages of rows from this
     /// time; a store with a mark ignores it.
     pub vouched: Timestamp,
-    /// How long a token is kept after it expires or is revoked.
+    /// How long a token is kept after it expires or is revoked. A [transient](crate::Token::is_transient) token
+    /// is kept for [`TRANSIENT_KEPT`] after it expires, if that is shorter.
     pub keep: Duration,
     /// Whether [`JobStore::prune`] queues one [`NotificationKind::Pruned`] for each owner of deleted tokens,
-    /// about the owner's deleted tokens that were not revoked.
+    /// about the owner's deleted tokens that were neither revoked nor transient.
     pub notify: bool,
 }
 
@@ -543,7 +582,9 @@ impl MissingOwners {
     }
 }
 
-/// The ages at which [`JobStore::purge`] deletes rows.
+/// The ages at which [`JobStore::purge`] deletes rows. The keys of requests
+/// ([`IdempotencyKey`](super::IdempotencyKey)) are deleted after
+/// [`IDEMPOTENCY_KEPT`](super::IDEMPOTENCY_KEPT).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Purge {

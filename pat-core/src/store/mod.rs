@@ -8,9 +8,11 @@ mod audit;
 mod feed;
 mod jobs;
 mod outbox;
+mod rotation;
 mod search;
 mod time;
 mod tokens;
+mod update;
 mod versions;
 
 use std::error::Error;
@@ -28,16 +30,21 @@ pub use self::feed::{
 };
 pub use self::jobs::{
     CLOCK_TOLERANCE, DueNotifications, Job, JobStore, LONGEST_LEAP, Lease, LeaseAnswer,
-    LeaseRequest, ListedOwner, MissingOwners, Prune, Pruned, PrunedToken, Purge,
+    LeaseRequest, ListedOwner, MissingOwners, Prune, Pruned, PrunedToken, Purge, TRANSIENT_KEPT,
 };
 pub use self::outbox::{
     Claim, DeadNotification, LONGEST_DELAY, Outbox, Outcome, QueuedNotification,
+};
+pub use self::rotation::{
+    Ending, IDEMPOTENCY_KEPT, IdempotencyKey, NotRotatable, Replacement, Rotated, RotatedToken,
+    Rotation,
 };
 pub use self::search::SearchStore;
 pub use self::time::{MarkBounds, StoreTime};
 pub use self::tokens::{
     Insertion, LastUse, Lookup, NewToken, Revocation, RevocationScope, Revoked, RevokedToken,
 };
+pub use self::update::{Presented, StoredUpdate, Update, UpdateEffect, UpdateRefusal, Updated};
 pub use self::versions::{SCHEMA_VERSION, StoreVersions};
 use crate::token::{Owner, Token, TokenDigest, TokenId};
 
@@ -99,10 +106,12 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     /// checks the rules.
     ///
     /// The store checks the rules in one transaction that excludes other creations for this owner. The
-    /// parent, if there is one, must be unrevoked and unexpired at the token's `created_at`, and must have the
-    /// scopes [`NewToken::parent_scopes`]. The owner must have fewer than `limit` unrevoked tokens, expired ones
-    /// included, and fewer than `token.max_rows` tokens in all. The check must not count further than these
-    /// limits.
+    /// parent, if there is one, must be valid at the token's `created_at` ([`Token::validity`]), and must have
+    /// the scopes [`NewToken::parent_scopes`]. The owner must have fewer than `limit` tokens that
+    /// [count](Token::counts), and fewer than `token.max_rows` tokens in all. Tokens of one line
+    /// ([`Line`](crate::Line)) count as one. The check must not count further than these limits.
+    ///
+    /// Before all other rules, the store looks for the key of the request ([`NewToken::idempotency`]).
     ///
     /// # Errors
     /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
@@ -146,6 +155,9 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     /// Revokes the unrevoked tokens of `scope`. Returns the tokens that the call has revoked, and the time of
     /// the revocation ([`Revoked::at`]).
     ///
+    /// Each token takes along the tokens that it replaced: those of its line with a smaller
+    /// [`Line::seq`](crate::Line::seq). The tokens that replaced it stay valid, unless the scope has them too.
+    ///
     /// If the call revokes a token, it increments the change counter ([`ChangePage`]) by one and appends
     /// the changes ([`Change::of_revoked`]) to the [change feed](Change) in the same transaction. Otherwise
     /// it changes nothing, and the result has the time but no tokens.
@@ -157,6 +169,37 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
         scope: &RevocationScope,
         revocation: &Revocation,
     ) -> Result<Revoked, StoreError>;
+
+    /// Disables, enables, renames or describes a token. Returns the token as it is now, or the rule that forbids the
+    /// change.
+    ///
+    /// The store reads the token and its [line](crate::Line) in one transaction that excludes other changes of the
+    /// owner's tokens, and changes what [`Update::effect`] returns at the time of the store's clock. It refuses the
+    /// update if [`Presented::is_valid`] returns `false` for the presented token, which it reads in the same
+    /// transaction.
+    ///
+    /// If a token changes, the store increments the change counter ([`ChangePage`]) by one, and appends the changes
+    /// ([`Change::of_changed`] of [`UpdateEffect::changed`]) to the [change feed](Change) in the same transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
+    async fn update(&self, update: &Update) -> Result<Updated, StoreError>;
+
+    /// Replaces a token by a new one, its successor, unless that would break a rule; returns the successor or
+    /// the broken rule.
+    ///
+    /// The store reads the token's line, decides ([`Rotation::decide`]) and makes the changes in one transaction
+    /// that excludes other changes of this owner's tokens. If the end of a token becomes earlier
+    /// ([`Replacement::ends`]), it increments the change counter ([`ChangePage`]) by one and appends the changes
+    /// ([`Change::of_changed`]) to the [change feed](Change) in the same transaction.
+    ///
+    /// Before all other rules, the store looks for the key of the request ([`Rotation::idempotency`]). The
+    /// owner must have fewer than [`Rotation::max_rows`] tokens in all.
+    /// The successor needs no place in the limit of [`TokenStore::insert`], which counts a line once.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
+    async fn rotate(&self, rotation: &Rotation) -> Result<Rotated, StoreError>;
 
     /// Increments the change counter ([`ChangePage`]) by one and appends `change` to the
     /// [change feed](Change), without changing a token. Returns the time of the change: that of the store's

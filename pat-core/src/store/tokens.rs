@@ -1,7 +1,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{StoreTime, StoreVersions};
+use super::{IdempotencyKey, StoreTime, StoreVersions};
+use crate::event::EventKind;
 use crate::scope::Scopes;
 use crate::token::{Owner, Token, TokenDigest, TokenId};
 
@@ -38,17 +39,30 @@ pub struct NewToken {
     /// [`Insertion::ParentInvalid`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_scopes: Option<Scopes>,
+    /// Text in which the owner says what the token is for ([`Token::description`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The last four characters of the secret token string ([`Token::hint`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// Whether the token is short-lived ([`Token::is_transient`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_transient: bool,
     /// How many tokens of the owner the store may hold, including this one and revoked and expired ones.
     pub max_rows: u32,
     /// Whether the store queues a [`NotificationKind::Created`](crate::notification::NotificationKind::Created)
     /// in the transaction that stores the token. Always `false` for a store without
     /// [`TokenStore::jobs`](super::TokenStore::jobs).
     pub notify: bool,
+    /// Key with which the client may repeat the request; `None` if it sent none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency: Option<IdempotencyKey>,
 }
 
 impl NewToken {
     /// Creates a description of an unrestricted token that never expires and has no parent. The number of the owner's
-    /// tokens is not limited ([`NewToken::max_rows`] is `u32::MAX`), and no notification is queued.
+    /// tokens is not limited ([`NewToken::max_rows`] is `u32::MAX`), no notification is queued, and the request
+    /// has no key.
     #[must_use]
     pub fn new(
         id: TokenId,
@@ -68,8 +82,12 @@ impl NewToken {
             parent: None,
             scopes: None,
             parent_scopes: None,
+            description: None,
+            hint: None,
+            is_transient: false,
             max_rows: u32::MAX,
             notify: false,
+            idempotency: None,
         }
     }
 
@@ -97,15 +115,13 @@ impl NewToken {
     #[must_use]
     pub fn into_token(self) -> Token {
         Token {
-            id: self.id,
-            owner: self.owner,
-            name: self.name,
-            created_at: self.created_at,
             expires_at: self.expires_at,
-            last_used_at: None,
-            revoked_at: None,
             parent: self.parent,
             scopes: self.scopes,
+            description: self.description,
+            hint: self.hint,
+            is_transient: self.is_transient,
+            ..Token::new(self.id, self.owner, self.name, self.created_at)
         }
     }
 }
@@ -120,31 +136,44 @@ pub enum Insertion {
     /// Nothing was stored: the store has a token with the same ID or digest. The caller retries with
     /// another ID and another digest.
     Duplicate,
-    /// Nothing was stored: the owner has `limit` or more unrevoked tokens.
+    /// Nothing was stored: the owner has `limit` or more tokens that [count](Token::counts).
     LimitReached {
-        /// Number of the owner's unrevoked tokens, expired ones included.
+        /// Number of the owner's tokens that count; tokens of one line count as one.
         count: u32,
     },
     /// Nothing was stored: the owner has [`NewToken::max_rows`] or more tokens, revoked and expired ones
     /// included.
     TooManyRows,
-    /// Nothing was stored: the parent ([`NewToken::parent`]) is revoked, expired or deleted, or has other
-    /// scopes than [`NewToken::parent_scopes`].
+    /// Nothing was stored: the parent ([`NewToken::parent`]) is revoked, expired, disabled or deleted, or has
+    /// other scopes than [`NewToken::parent_scopes`].
     ParentInvalid,
+    /// Nothing was stored: the same request with the same [key](IdempotencyKey) has created this token, which
+    /// may have been revoked since.
+    Repeated(Token),
+    /// Nothing was stored: another request had the same [key](IdempotencyKey), or the token that this request
+    /// created is deleted.
+    KeyConflict,
 }
 
 /// The tokens that [`TokenStore::revoke`](super::TokenStore::revoke) revokes.
+///
+/// A token that is replaced goes with the one that replaced it: each of the named tokens takes along the
+/// tokens of its line with a smaller [`Line::seq`](crate::Line::seq).
 ///
 /// This enum is exhaustive: a store that ignored a variant would report a revocation that it did not make.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RevocationScope {
-    /// Revokes the tokens with these IDs, of whichever owners, and not the tokens created with them. IDs
-    /// that are unknown or of revoked tokens are skipped.
+    /// Revokes the tokens with these IDs, of whichever owners, and what they replaced, but not the tokens
+    /// created with them. Unknown IDs are skipped; of a token that is revoked already, what it replaced is
+    /// revoked.
     Tokens(Vec<TokenId>),
-    /// Revokes the tokens with these IDs and their descendants: the tokens that were created with one of
-    /// these tokens, or with a descendant. Unknown IDs are skipped.
+    /// Revokes the tokens with these IDs, what they replaced, and the descendants of all these: the tokens that
+    /// were created with one of these tokens, or with a descendant. Unknown IDs are skipped.
     TokensAndDescendants(Vec<TokenId>),
+    /// Revokes the tokens with these IDs, the other tokens of their lines ([`Line`](crate::Line)), and the
+    /// descendants of all these. Unknown IDs are skipped.
+    Families(Vec<TokenId>),
     /// Revokes all tokens of this owner.
     Owner(Owner),
 }
@@ -161,6 +190,10 @@ pub struct Revocation {
     pub by: Option<Owner>,
     /// Reason for the revocation, for notifications and audit events; `None` if none was given.
     pub reason: Option<String>,
+    /// Random number of the revocation, 0 to 2⁵³ − 1, which its tokens and events have in common; `None` if it has
+    /// none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<i64>,
     /// Whether the store queues a
     /// [`NotificationKind::RevokedByAdmin`](crate::notification::NotificationKind::RevokedByAdmin) for each
     /// owner of revoked tokens, in the transaction of the revocation. Always `false` for a store without
@@ -169,14 +202,26 @@ pub struct Revocation {
 }
 
 impl Revocation {
-    /// Creates a revocation at the time `at` by no user, without a reason and without notifications.
+    /// Creates a revocation at the time `at` by no user, without a reason, a number and notifications.
     #[must_use]
     pub const fn new(at: Timestamp) -> Self {
         Self {
             at,
             by: None,
             reason: None,
+            id: None,
             notify: false,
+        }
+    }
+
+    /// Returns the event of this revocation of `tokens`.
+    #[must_use]
+    pub fn event(&self, tokens: Vec<RevokedToken>) -> EventKind {
+        EventKind::Revoked {
+            tokens,
+            by: self.by.clone(),
+            reason: self.reason.clone(),
+            revocation: self.id,
         }
     }
 }
@@ -190,8 +235,8 @@ pub struct Revoked {
     pub at: Timestamp,
     /// The tokens that this call revoked, in order of ID. Tokens that were revoked before are not listed.
     pub tokens: Vec<RevokedToken>,
-    /// For [`RevocationScope::Tokens`], how many descendants of the named tokens are neither revoked nor
-    /// expired at the time of the revocation: tokens that were created with one of these tokens, or with a
+    /// For [`RevocationScope::Tokens`], how many descendants of the tokens in the scope are valid
+    /// ([`Token::validity`]) at the time of the revocation: tokens that were created with one of these tokens, or with a
     /// descendant. 0 for other scopes.
     pub live_children: u64,
 }
@@ -280,7 +325,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::store::Change;
+    use crate::store::{Change, Rotation};
 
     fn check<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, json: Value) {
         assert_eq!(serde_json::to_value(value).expect("JSON"), json);
@@ -313,9 +358,27 @@ mod tests {
         );
         let scope = RevocationScope::TokensAndDescendants(tokens);
         check(&scope, json!({"tokens_and_descendants": [7]}));
+        check(
+            &RevocationScope::Families(vec![id]),
+            json!({"families": [7]}),
+        );
+        let rotation = Rotation {
+            idempotency: Some(IdempotencyKey::new("k", [1; 32])),
+            lifetime: Some(jiff::SignedDuration::from_secs(60)),
+            ..Rotation::new(id, owner.clone(), id, digest, at)
+        };
+        check(
+            &rotation,
+            json!({
+                "predecessor": 7, "owner": "alice", "id": 7, "digest": vec![9; 32], "now": time,
+                "overlap": {"secs": 0, "nanos": 0}, "lifetime": "PT1M", "expires_by": null,
+                "max_rows": u32::MAX, "notify": false,
+                "idempotency": {"key": "k", "request": vec![1; 32]},
+            }),
+        );
         let scope = RevocationScope::Owner(owner.clone());
         check(&scope, json!({"owner": "alice"}));
-        check(&Change::TokenRevoked(id), json!({"token_revoked": 7}));
+        check(&Change::TokenChanged(id), json!({"token_revoked": 7}));
         let change = Change::OwnerChanged(owner);
         check(&change, json!({"owner_changed": "alice"}));
         check(&Change::Everything, json!("everything"));

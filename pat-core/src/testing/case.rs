@@ -73,8 +73,12 @@ pub(super) fn new(number: i64, owner_key: &str) -> NewToken {
         parent: None,
         scopes: None,
         parent_scopes: None,
+        description: None,
+        hint: None,
+        is_transient: false,
         max_rows: 1_000_000,
         notify: false,
+        idempotency: None,
     }
 }
 
@@ -83,6 +87,7 @@ pub(super) fn revocation(seconds: i64) -> Revocation {
         at: at(seconds),
         by: Some(owner("admin")),
         reason: Some("lost ✂ laptop".into()),
+        id: Some((1 << 53) - 1),
         notify: false,
     }
 }

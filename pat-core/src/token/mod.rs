@@ -10,6 +10,8 @@ pub use self::date::DateText;
 pub(crate) use self::format::{FormatName, RandomnessError, TokenFormat, TokenPrefix};
 pub(crate) use self::id::IdSource;
 pub use self::id::{InvalidOwner, InvalidTokenId, Owner, TokenId};
-pub use self::record::{InvalidToken, InvalidTokenStatus, Token, TokenStatus};
+pub use self::record::{
+    Disabled, InvalidToken, InvalidTokenStatus, Line, Replaced, Token, TokenStatus,
+};
 pub use self::secret::{PlainToken, TokenDigest};
 pub(crate) use self::secret::{random_u53, random_u64};

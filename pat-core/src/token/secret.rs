@@ -13,6 +13,10 @@ use zeroize::Zeroizing;
 /// it is dropped. Only [`PlainToken::expose`] returns the string.
 pub struct PlainToken(Zeroizing<String>);
 
+/// Four of the last characters say 24 bits: of the checksum in the prefixed format, and of the secret in
+/// Atlassian's layout, which keeps 136.
+const HINT_LENGTH: usize = 4;
+
 impl PlainToken {
     /// Wraps a token string that a [`TokenFormat`](crate::format::TokenFormat) has generated.
     #[must_use]
@@ -24,6 +28,14 @@ impl PlainToken {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// Returns the last four characters of the token string, by which users recognize a token
+    /// ([`Token::hint`](crate::Token::hint)).
+    #[must_use]
+    pub fn hint(&self) -> &str {
+        let start = self.0.char_indices().rev().nth(HINT_LENGTH - 1);
+        &self.0[start.map_or(0, |(index, _)| index)..]
     }
 
     /// Returns the SHA-256 digest of the token string, by which a store keeps and finds the token.

@@ -139,6 +139,7 @@ impl Page {
         let class = match status {
             TokenStatus::Active => "active",
             TokenStatus::ExpiresSoon => "soon",
+            TokenStatus::Disabled => "disabled",
             TokenStatus::Expired => "expired",
             TokenStatus::Revoked => "revoked",
             _ => "",

@@ -91,7 +91,7 @@ impl Fixture {
     /// The changes that end the use of the token.
     fn changes(&self) -> [Change; 3] {
         [
-            Change::TokenRevoked(self.token),
+            Change::TokenChanged(self.token),
             Change::OwnerChanged(self.owner.clone()),
             Change::Everything,
         ]
@@ -146,7 +146,7 @@ fn a_revocation_beside_another_change() {
         thread::spawn(move || writer.revoke(&change));
         thread::spawn(move || {
             let token = TokenId::new(2).expect("an ID");
-            other.epochs.bump(&Change::TokenRevoked(token));
+            other.epochs.bump(&Change::TokenChanged(token));
         });
         fixture.check(fixture.load());
     });

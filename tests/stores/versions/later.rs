@@ -17,7 +17,7 @@ use pat_harness::process::{command, run_to_end};
 use pat_sqlx::{AnyStore, ConnectError};
 
 /// Every table that the store writes rows into.
-pub(super) const TABLES: [&str; 11] = [
+pub(super) const TABLES: [&str; 12] = [
     "pat_token",
     "pat_last_used",
     "pat_owner",
@@ -29,6 +29,7 @@ pub(super) const TABLES: [&str; 11] = [
     "pat_notice_token",
     "pat_event",
     "pat_sink",
+    "pat_idempotency",
 ];
 
 pub(super) fn trials() -> Vec<Trial> {

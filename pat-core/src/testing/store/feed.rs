@@ -26,7 +26,7 @@ pub(super) async fn feed(store: Store) {
         .await
         .expect("append_change");
     revoke(&store, RevocationScope::Tokens(vec![id(1)]), 2).await;
-    let revoked = Change::TokenRevoked(id(1));
+    let revoked = Change::TokenChanged(id(1));
     assert_eq!(
         changes(&store, start).await,
         [disabled.clone(), revoked.clone()]

@@ -28,7 +28,7 @@ pub(super) async fn revoke_several(store: Store) {
     let scope = RevocationScope::TokensAndDescendants(named);
     assert_eq!(revoke(&store, scope.clone(), 3).await, [1, 3].map(id));
     assert_eq!(revoke(&store, scope, 4).await, []);
-    let expected = [2, 4, 1, 3].map(|number| Change::TokenRevoked(id(number)));
+    let expected = [2, 4, 1, 3].map(|number| Change::TokenChanged(id(number)));
     assert_eq!(changes(&store, since).await, expected);
     let nothing = RevocationScope::Tokens(Vec::new());
     assert_eq!(revoke(&store, nothing, 5).await, []);
@@ -70,6 +70,8 @@ pub(super) async fn revoke_once(store: Store) {
     );
     let expected = Token {
         revoked_at: Some(at(1)),
+        revoked_by: Some(owner("admin")),
+        revoke_reason: Some("lost ✂ laptop".into()),
         ..token
     };
     assert_eq!(
@@ -82,7 +84,7 @@ pub(super) async fn revoke_once(store: Store) {
         [],
         "not listed any more"
     );
-    assert_eq!(changes(&store, start).await, [Change::TokenRevoked(id(1))]);
+    assert_eq!(changes(&store, start).await, [Change::TokenChanged(id(1))]);
 }
 
 pub(super) async fn revoke_race(store: Store) {
@@ -131,7 +133,7 @@ pub(super) async fn descendants(store: Store) {
     );
     let expected = revoked
         .into_iter()
-        .map(Change::TokenRevoked)
+        .map(Change::TokenChanged)
         .collect::<Vec<_>>();
     assert_eq!(changes(&store, start).await, expected);
     assert_eq!(

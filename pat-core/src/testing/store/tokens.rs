@@ -15,6 +15,9 @@ pub(super) async fn round_trip(store: Store) {
     let mut full = new((1 << 53) - 1, "alice");
     full.name = "jira-cli / work '\"`\\%_ ü 🎉 \u{202e}".into();
     full.expires_at = Some(at(3600));
+    full.description = Some("for 'nightly' builds \\ ü 🎉".into());
+    full.hint = Some("x0_Z".into());
+    full.is_transient = true;
     let plain = new(0, "alice");
     for token in [&full, &plain] {
         let stored = store_token(&store, token).await;

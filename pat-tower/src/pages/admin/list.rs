@@ -267,6 +267,7 @@ fn statuses(page: &Page, chosen: &str) -> Vec<Choice> {
     let all = [
         TokenStatus::Active,
         TokenStatus::ExpiresSoon,
+        TokenStatus::Disabled,
         TokenStatus::Expired,
         TokenStatus::Revoked,
     ];

@@ -18,6 +18,7 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         Text::Days(days) => return counted(days, "day", "days"),
         Text::Status(TokenStatus::Active) => "Active",
         Text::Status(TokenStatus::ExpiresSoon) => "Expires soon",
+        Text::Status(TokenStatus::Disabled) => "Paused",
         Text::Status(TokenStatus::Expired) => "Expired",
         Text::Status(TokenStatus::Revoked) => "Revoked",
         Text::Status(status) => status.as_str(),

@@ -87,7 +87,7 @@ async fn promotion(catches_up: bool) {
     if catches_up {
         let store = PostgresStore::connect(&standby.url).await.expect("a store");
         for _ in 0..COUNT {
-            let change = Change::TokenRevoked(TokenId::new(1).expect("an id"));
+            let change = Change::TokenChanged(TokenId::new(1).expect("an id"));
             store.append_change(&change, now()).await.expect("a change");
         }
         assert_eq!(

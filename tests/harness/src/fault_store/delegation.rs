@@ -12,7 +12,8 @@ use pat_core::store::{
     AuditStore, Change, ChangePage, Claim, DeadNotification, DueNotifications, FeedPosition,
     Insertion, JobStore, LastUse, Lease, LeaseAnswer, LeaseRequest, ListedOwner, Lookup,
     MarkBounds, MissingOwners, NewToken, NodeReport, Outbox, Outcome, Prune, Pruned, Purge,
-    QueuedNotification, Revocation, RevocationScope, Revoked, SearchStore, StoreTime,
+    QueuedNotification, Revocation, RevocationScope, Revoked, Rotated, Rotation, SearchStore,
+    StoreTime, Update, Updated,
 };
 use pat_core::store::{StoreError, TokenStore};
 use pat_core::{Owner, Token, TokenDigest, TokenId};
@@ -62,6 +63,14 @@ impl TokenStore for FaultStore {
     ) -> Result<Revoked, StoreError> {
         self.call("revoke", |store| store.revoke(scope, revocation))
             .await
+    }
+
+    async fn rotate(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
+        self.call("rotate", |store| store.rotate(rotation)).await
+    }
+
+    async fn update(&self, update: &Update) -> Result<Updated, StoreError> {
+        self.call("update", |store| store.update(update)).await
     }
 
     async fn append_change(

@@ -79,7 +79,7 @@ impl Cached {
     async fn forget(&self, change: &Change) {
         self.generation.fetch_add(1, Ordering::SeqCst);
         let concerns = |token: &Token| match change {
-            Change::TokenRevoked(id) => token.id == *id,
+            Change::TokenChanged(id) => token.id == *id,
             Change::OwnerChanged(owner) => token.owner == *owner,
             Change::Everything => true,
         };
@@ -114,7 +114,7 @@ impl Wrong for Cached {
     ) -> Result<Revoked, StoreError> {
         let revoked = inner.revoke(scope, revocation).await?;
         for token in &revoked.tokens {
-            self.forget(&Change::TokenRevoked(token.id)).await;
+            self.forget(&Change::TokenChanged(token.id)).await;
         }
         Ok(revoked)
     }

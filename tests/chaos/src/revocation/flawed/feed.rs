@@ -65,7 +65,7 @@ impl Sequence {
                 *last = row.try_get("id")?;
                 *count += 1;
                 let token = TokenId::new(row.try_get("token_id")?).expect("an id");
-                entries.push(ChangeEntry::new(*count, 1, Change::TokenRevoked(token)));
+                entries.push(ChangeEntry::new(*count, 1, Change::TokenChanged(token)));
             }
         } else {
             sqlx::query(TABLE).execute(&self.pool).await?;

@@ -15,7 +15,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use pat_core::store::{
     Change, ChangePage, FeedPosition, Insertion, JobStore, LastUse, Lookup, MarkBounds, NewToken,
-    NodeReport, Revocation, RevocationScope, Revoked, SearchStore, StoreTime,
+    NodeReport, Revocation, RevocationScope, Revoked, Rotated, Rotation, SearchStore, StoreTime,
+    Update, Updated,
 };
 use pat_core::store::{StoreError, TokenStore};
 use pat_core::{Owner, Token, TokenDigest, TokenId};
@@ -150,6 +151,14 @@ impl TokenStore for Flawed {
         revocation: &Revocation,
     ) -> Result<Revoked, StoreError> {
         self.wrong.revoke(&*self.inner, scope, revocation).await
+    }
+
+    async fn rotate(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
+        self.inner.rotate(rotation).await
+    }
+
+    async fn update(&self, update: &Update) -> Result<Updated, StoreError> {
+        self.inner.update(update).await
     }
 
     async fn append_change(
