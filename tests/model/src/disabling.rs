@@ -6,7 +6,8 @@
 //! for longer than a cached token, and what was acknowledged last must hold.
 //!
 //! Half of the runs watch the node here, and the others the one there: neither learns anything of the
-//! other but by the database.
+//! other but by the database. There it makes no difference whether two changes are under way at once, since
+//! one of them is committed first.
 //!
 //! Times are relative to now, and what has long passed is all the same.
 
