@@ -302,6 +302,10 @@ impl Lines {
         if before.is_some_and(is_kept) {
             return None;
         }
+        if self.lacks(Assumption::DisabledAgain) && before.is_some_and(|it| it.by == by) {
+            state.line[at].as_mut()?.is_paused = true;
+            return Some(());
+        }
         state.acts += 1;
         let act = if self.lacks(Assumption::ActsDiffer) {
             state.now
