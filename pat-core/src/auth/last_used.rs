@@ -1,6 +1,7 @@
 //! Last uses: recorded in memory on the hot path, written in batches.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -22,6 +23,8 @@ pub(crate) struct LastUsed {
     table: Mutex<Table>,
     /// Serialises flushes, so that an old batch is never written after a newer one was marked.
     flushing: tokio::sync::Mutex<()>,
+    /// Up to when all uses are written, in microseconds since 1970; 0 before the first flush.
+    flushed_at: AtomicI64,
 }
 
 #[derive(Debug, Default)]
@@ -112,12 +115,25 @@ impl LastUsed {
         }
     }
 
-    /// Writes the new last uses, and returns the number of tokens.
+    /// Returns up to which time all uses are written; `None` before the first flush.
+    pub(crate) fn flushed_at(&self) -> Option<Timestamp> {
+        let at = self.flushed_at.load(Ordering::Relaxed);
+        (at > 0).then(|| Timestamp::from_microsecond(at).ok()).flatten()
+    }
+
+    /// Writes the new last uses, and returns the number of tokens. `now` is the present time.
     ///
     /// Uses that could not be written are kept for the next flush.
-    pub(crate) async fn flush(&self, store: &dyn TokenStore) -> Result<usize, StoreError> {
+    pub(crate) async fn flush(
+        &self,
+        store: &dyn TokenStore,
+        now: impl FnOnce() -> Timestamp,
+    ) -> Result<usize, StoreError> {
         let _guard = self.flushing.lock().await;
+        // Before the uses are read.
+        let now = now().as_microsecond();
         let count = self.write(store, self.unwritten()).await?;
+        self.flushed_at.store(now, Ordering::Relaxed);
         self.forget_unused();
         Ok(count)
     }
