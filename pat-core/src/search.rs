@@ -43,6 +43,9 @@ pub struct Filter {
     /// `Some(true)` finds tokens that have been used, `Some(false)` tokens that have not; `None` finds
     /// both.
     pub is_used: Option<bool>,
+    /// `Some(true)` finds tokens that never expire, `Some(false)` tokens that expire or have expired; `None` finds
+    /// both.
+    pub never_expires: Option<bool>,
     /// `Some(true)` finds tokens that are disabled, `Some(false)` tokens that are enabled; `None` finds both.
     pub is_disabled: Option<bool>,
     /// `Some` finds the tokens whose status [`TokenStatus::ExpiresSoon`] has, or has not, begun by the rule of
@@ -117,6 +120,7 @@ impl Filter {
             scopes,
             unrestricted,
             is_used,
+            never_expires,
             is_disabled,
             warned,
             revoked,
@@ -129,6 +133,7 @@ impl Filter {
             || !scopes.is_empty()
             || *unrestricted
             || is_used.is_some()
+            || never_expires.is_some()
             || is_disabled.is_some()
             || warned.is_some()
             || *revoked == RevokedTokens::Only
@@ -189,6 +194,9 @@ impl Filter {
             && (self.last_used.is_open() || used().is_some_and(|at| self.last_used.contains(at)))
             && self.finds_scopes(token.scopes.as_ref())
             && self.is_used.is_none_or(|wanted| wanted == used().is_some())
+            && self
+                .never_expires
+                .is_none_or(|wanted| wanted == token.expires_at.is_none())
             && self
                 .is_disabled
                 .is_none_or(|wanted| wanted == token.disabled.is_some())

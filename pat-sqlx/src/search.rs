@@ -206,6 +206,11 @@ fn push_filter<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
         sql.bind(i64::try_from(warned.period.as_micros()).unwrap_or(i64::MAX));
         sql.push(")");
     }
+    sql.push(match filter.never_expires {
+        Some(true) => " AND t.expires_at IS NULL",
+        Some(false) => " AND t.expires_at IS NOT NULL",
+        None => "",
+    });
     sql.push(match filter.is_disabled {
         Some(true) => " AND t.disabled_at IS NOT NULL",
         Some(false) => " AND t.disabled_at IS NULL",

@@ -111,11 +111,13 @@ impl Tables {
         let mut live = LiveChildren::new();
         if let RevocationScope::Tokens(named) = scope {
             let revoked = self.with_line(named.iter().copied(), Takes::Earlier);
-            for token in self.tokens.values() {
-                let is_over = token.expires_at.is_some_and(|end| end <= now);
-                if token.revoked_at.is_none() && !is_over && self.descends(token, &revoked) {
-                    *live.entry(token.owner.clone()).or_default() += 1;
-                }
+            let is_live = |token: &&Token| {
+                !revoked.contains(&token.id)
+                    && token.validity(now).is_ok()
+                    && self.descends(token, &revoked)
+            };
+            for token in self.tokens.values().filter(is_live) {
+                *live.entry(token.owner.clone()).or_default() += 1;
             }
         }
         live

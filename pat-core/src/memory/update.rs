@@ -2,7 +2,6 @@ use super::Tables;
 use crate::store::{
     Change, RevocationScope, StoreError, StoredUpdate, Update, UpdateRefusal, Updated,
 };
-use crate::token::Token;
 
 impl Tables {
     pub(super) fn update(&mut self, update: &Update) -> Result<Updated, StoreError> {
@@ -12,12 +11,7 @@ impl Tables {
                 return Ok(Updated::Refused(UpdateRefusal::PresentedInvalid));
             }
         }
-        let line = self.tokens.get(&update.id).and_then(|token| token.line);
-        let is_of_line = |token: &&Token| {
-            let same = |line| token.line.is_some_and(|other| other.id == line);
-            token.id == update.id || line.is_some_and(|line| same(line.id))
-        };
-        let tokens: Vec<_> = self.tokens.values().filter(is_of_line).cloned().collect();
+        let tokens = self.line_of(update.id);
         let effect = match update.effect(&tokens, at) {
             Ok(effect) => effect,
             Err(refusal) => return Ok(Updated::Refused(refusal)),

@@ -235,8 +235,8 @@ pub struct Revoked {
     pub at: Timestamp,
     /// The tokens that this call revoked, in order of ID. Tokens that were revoked before are not listed.
     pub tokens: Vec<RevokedToken>,
-    /// For [`RevocationScope::Tokens`], how many descendants of the tokens in the scope are neither revoked nor
-    /// expired at the time of the revocation: tokens that were created with one of these tokens, or with a
+    /// For [`RevocationScope::Tokens`], how many descendants of the tokens in the scope are valid
+    /// ([`Token::validity`]) at the time of the revocation: tokens that were created with one of these tokens, or with a
     /// descendant. 0 for other scopes.
     pub live_children: u64,
 }

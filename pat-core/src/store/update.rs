@@ -360,7 +360,7 @@ mod tests {
             apply(&mut tokens, &update(2, true, "alice")),
             Ok(vec![1, 2])
         );
-        assert_eq!(disabled(&tokens), []);
+        assert!(disabled(&tokens).is_empty());
         // An act of its own, though in the same microsecond.
         assert_eq!(apply(&mut tokens, &update(1, false, "alice")), Ok(vec![1]));
         assert_eq!(

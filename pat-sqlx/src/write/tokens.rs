@@ -18,7 +18,7 @@ use crate::sql_dialect::Chain;
 pub(crate) struct Locked {
     pub(crate) token: RevokedToken,
     pub(crate) is_revoked: bool,
-    has_children: bool,
+    pub(super) has_children: bool,
 }
 
 /// For each owner, how many descendants of revoked tokens still authenticate.
@@ -68,7 +68,10 @@ impl<DB: Dialect> Write<DB> {
     }
 
     /// Returns the owners of these tokens; none where there is one writer at a time.
-    async fn owners_to_lock(&mut self, ids: &[TokenId]) -> Result<BTreeSet<Owner>, Error> {
+    pub(super) async fn owners_to_lock(
+        &mut self,
+        ids: &[TokenId],
+    ) -> Result<BTreeSet<Owner>, Error> {
         let mut owners = BTreeSet::new();
         if DB::HAS_ONE_WRITER {
             return Ok(owners);
@@ -167,7 +170,9 @@ impl<DB: Dialect> Write<DB> {
     ) -> Result<bool, Error> {
         let mut sql = Sql::new("SELECT scopes FROM pat_token WHERE id = ");
         sql.bind(parent);
-        sql.push(" AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ");
+        sql.push(
+            " AND revoked_at IS NULL AND disabled_at IS NULL AND (expires_at IS NULL OR expires_at > ",
+        );
         sql.bind(token.created_at).push(")").push(DB::FOR_UPDATE);
         let rows = self.fetch(sql).await?;
         let Some(row) = rows.first() else {
@@ -394,27 +399,36 @@ impl<DB: Dialect> Write<DB> {
         unrevoked: &Unrevoked,
         at: Timestamp,
     ) -> Result<LiveChildren, Error> {
-        let mut live = LiveChildren::new();
-        let RevocationScope::Tokens(ids) = scope else {
-            return Ok(live);
-        };
-        if !unrevoked.have_children {
-            return Ok(live);
+        match scope {
+            RevocationScope::Tokens(ids) if unrevoked.have_children => {
+                self.live_descendants(sorted(ids), at).await
+            }
+            _ => Ok(LiveChildren::new()),
         }
-        let mut level = sorted(ids);
+    }
+
+    /// Counts the descendants of these tokens that authenticate at this time, for each owner.
+    pub(crate) async fn live_descendants(
+        &mut self,
+        mut level: Vec<TokenId>,
+        at: Timestamp,
+    ) -> Result<LiveChildren, Error> {
+        let mut live = LiveChildren::new();
         let mut seen: BTreeSet<_> = level.iter().copied().collect();
         while !level.is_empty() {
             let mut children = Vec::new();
             for chunk in level.chunks(CHUNK) {
-                let rows = self.children_of(chunk, "id, owner, revoked_at, expires_at");
+                let columns = "id, owner, revoked_at, expires_at, disabled_at";
+                let rows = self.children_of(chunk, columns);
                 for row in rows.await? {
                     let id = row.token_id("id")?;
                     if !seen.insert(id) {
                         continue;
                     }
-                    let is_revoked = row.optional_int("revoked_at")?.is_some();
+                    let is_off = row.optional_int("revoked_at")?.is_some()
+                        || row.optional_int("disabled_at")?.is_some();
                     let expires_at = row.optional_timestamp("expires_at")?;
-                    if !is_revoked && expires_at.is_none_or(|end| end > at) {
+                    if !is_off && expires_at.is_none_or(|end| end > at) {
                         *live.entry(row.owner("owner")?).or_default() += 1;
                     }
                     children.push(id);
@@ -478,6 +492,8 @@ impl<DB: Dialect> Write<DB> {
         sql.push(", revoked_by = ").bind(revocation.by.as_ref());
         sql.push(", revoke_reason = ");
         sql.bind(revocation.reason.as_deref());
+        sql.push(", revocation_id = ")
+            .bind(Value::Int(revocation.id));
         sql.push(" WHERE revoked_at IS NULL AND id IN ");
         sql.bind_list(tokens.iter().map(|token| token.id));
         let marked = self.execute(sql).await?;
@@ -533,7 +549,7 @@ impl<DB: Dialect> Write<DB> {
 }
 
 /// Returns each ID once, in the order in which tokens are locked.
-fn sorted(ids: &[TokenId]) -> Vec<TokenId> {
+pub(super) fn sorted(ids: &[TokenId]) -> Vec<TokenId> {
     let mut ids = ids.to_vec();
     ids.sort_unstable();
     ids.dedup();
