@@ -96,7 +96,8 @@ pub enum NotificationKind {
     /// A token of the recipient that had been replaced was replaced again: its client lost the answer, or two
     /// clients have its secret. The notification is about the new token.
     RotatedAgain,
-    /// Tokens of the recipient that were replaced are still in use, although they expire soon.
+    /// Tokens of the recipient that were replaced were still in use shortly before their expiry, which may have
+    /// come meanwhile.
     ReplacedInUse,
     /// Tokens of the recipient will be revoked because they are not used (the setting
     /// `pat.unused.revoke.days`), after [`UNUSED_NOTICE`](crate::store::UNUSED_NOTICE) at the earliest.

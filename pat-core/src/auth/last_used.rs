@@ -118,7 +118,9 @@ impl LastUsed {
     /// Returns up to which time all uses are written; `None` before the first flush.
     pub(crate) fn flushed_at(&self) -> Option<Timestamp> {
         let at = self.flushed_at.load(Ordering::Relaxed);
-        (at > 0).then(|| Timestamp::from_microsecond(at).ok()).flatten()
+        (at > 0)
+            .then(|| Timestamp::from_microsecond(at).ok())
+            .flatten()
     }
 
     /// Writes the new last uses, and returns the number of tokens. `now` is the present time.
@@ -241,7 +243,9 @@ mod tests {
         assert!(held <= 2 * FEW, "{held} cached");
         let new = last_used.unwritten();
         assert!((1..=TOKENS).eq(new.iter().map(|last_use| last_use.at.as_second())));
-        let flushed = last_used.flush(&MemoryStore::default()).await;
+        let flushed = last_used
+            .flush(&MemoryStore::default(), Timestamp::default)
+            .await;
         assert_eq!(flushed.expect("the store takes it"), new.len());
         assert_eq!(last_used.table().tokens.len(), 0);
     }
@@ -276,7 +280,13 @@ mod tests {
         last_used.refresh(&mut tokens);
         let shown = tokens.map(|token| token.last_used_at.map(Timestamp::as_second));
         assert_eq!(shown, [None, Some(9), Some(5)]);
-        assert_eq!(last_used.flush(&store).await.expect("written"), 1);
+        assert_eq!(
+            last_used
+                .flush(&store, Timestamp::default)
+                .await
+                .expect("written"),
+            1
+        );
         assert_eq!(last_used.unwritten(), []);
     }
 
@@ -320,6 +330,12 @@ mod tests {
         assert_eq!(tracked, [in_use.id, unwritten.id]);
         // Its next use is not lost.
         cached.last_use.note(SECOND);
-        assert_eq!(last_used.flush(&store).await.expect("written"), 2);
+        assert_eq!(
+            last_used
+                .flush(&store, Timestamp::default)
+                .await
+                .expect("written"),
+            2
+        );
     }
 }

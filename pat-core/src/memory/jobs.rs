@@ -10,8 +10,8 @@ use crate::notification::{NotificationId, NotificationKind, NotificationToken};
 use crate::store::{
     CLOCK_TOLERANCE, Claim, DeadNotification, DueNotifications, IDEMPOTENCY_KEPT, Job, JobStore,
     LONGEST_DELAY, Lease, LeaseAnswer, LeaseRequest, ListedOwner, MissingOwners, Outbox, Outcome,
-    Prune, Pruned, PrunedToken, Purge, QueuedNotification, Revocation, Revoked, StoreError, UnusedCount, UnusedTokens, StoreTime,
-    TRANSIENT_KEPT,
+    Prune, Pruned, PrunedToken, Purge, QueuedNotification, Revocation, Revoked, StoreError,
+    StoreTime, TRANSIENT_KEPT, UnusedCount, UnusedTokens,
 };
 use crate::token::{Owner, Token, TokenId, random_u64};
 
@@ -170,9 +170,11 @@ impl super::Tables {
         let token = self.tokens.get(&id);
         let is_unrevoked = token.is_some_and(|token| token.revoked_at.is_none());
         match kind {
-            NotificationKind::Created | NotificationKind::Expired => is_unrevoked,
+            NotificationKind::Created
+            | NotificationKind::Expired
+            | NotificationKind::ReplacedInUse => is_unrevoked,
             NotificationKind::ExpiresSoon => token.is_some_and(|token| token.validity(now).is_ok()),
-            NotificationKind::ReplacedInUse | NotificationKind::UnusedWarning => {
+            NotificationKind::UnusedWarning => {
                 let is_over = |token: &Token| token.expires_at.is_some_and(|end| end <= now);
                 is_unrevoked && !token.is_some_and(is_over)
             }

@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::{LiveChildren, Tables};
 use crate::notification::NotificationKind;
 use crate::store::{
-    Change, Revocation, Revoked, RevokedToken, StoreError, StoreTime, UNUSED_NOTICE,
-    UNUSED_NOTICE_LASTS, UnusedCount, UnusedTokens,
+    Change, REPLACED_NOTICE, Revocation, Revoked, RevokedToken, StoreError, StoreTime,
+    UNUSED_NOTICE, UNUSED_NOTICE_LASTS, UnusedCount, UnusedTokens,
 };
 use crate::token::{Owner, Token, TokenId};
 
@@ -115,7 +115,9 @@ impl Tables {
         let told: BTreeSet<_> = self.jobs.told_of_use.iter().copied().collect();
         let ids = self.of_owners(max_owners, |token| {
             token.revoked_at.is_none()
-                && token.expires_at.is_some_and(|end| end > now)
+                && token
+                    .expires_at
+                    .is_some_and(|end| end > now - REPLACED_NOTICE)
                 && is_used_at_the_end(token)
                 && !told.contains(&token.id)
         });

@@ -205,12 +205,13 @@ pub trait JobStore: Debug + Send + Sync {
     }
 
     /// Queues one [`NotificationKind::ReplacedInUse`] for each of up to `max_owners` owners, about the owner's
-    /// replaced tokens ([`Token::replaced`]) that are still in use shortly before their end. Returns how many
+    /// replaced tokens ([`Token::replaced`]) that were still in use shortly before their expiry. Returns how many
     /// notifications it queued; 0 if no token is due. The default implementation queues none. `now` is the time
     /// of the caller's clock, for a store without a clock of its own.
     ///
-    /// A token is due if it is replaced, neither revoked nor expired, and was last used in the last tenth of the
-    /// time from its replacement to its expiry, and no such notification was queued for it before. No token is
+    /// A token is due if it is replaced and unrevoked, was last used in the last tenth of the time from its
+    /// replacement to its expiry, did not expire longer than [`REPLACED_NOTICE`](super::REPLACED_NOTICE) ago, and
+    /// no such notification was queued for it before. No token is
     /// due while the store's clock is more than [`LONGEST_LEAP`] ahead of its [mark](StoreTime::mark).
     ///
     /// # Errors

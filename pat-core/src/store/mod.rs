@@ -45,7 +45,9 @@ pub use self::time::{MarkBounds, StoreTime};
 pub use self::tokens::{
     Insertion, LastUse, Lookup, NewToken, Revocation, RevocationScope, Revoked, RevokedToken,
 };
-pub use self::unused::{UNUSED_NOTICE, UNUSED_NOTICE_LASTS, UnusedCount, UnusedTokens};
+pub use self::unused::{
+    REPLACED_NOTICE, UNUSED_NOTICE, UNUSED_NOTICE_LASTS, UnusedCount, UnusedTokens,
+};
 pub use self::update::{Presented, StoredUpdate, Update, UpdateEffect, UpdateRefusal, Updated};
 pub use self::versions::{SCHEMA_VERSION, StoreVersions};
 use crate::token::{Owner, Token, TokenDigest, TokenId};

@@ -6,6 +6,10 @@ use jiff::Timestamp;
 /// ([`JobStore::revoke_unused`](super::JobStore::revoke_unused)).
 pub const UNUSED_NOTICE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
+/// A day: how long after the expiry of a replaced token its owner is notified that it was in use until then
+/// ([`JobStore::warn_replaced`](super::JobStore::warn_replaced)).
+pub const REPLACED_NOTICE: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Thirty days: how long the warning about an unused token counts. A token that was not revoked by then is not
 /// revoked without another warning.
 pub const UNUSED_NOTICE_LASTS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -48,7 +52,9 @@ impl UnusedTokens {
             now,
             vouched,
             revoke_after,
-            warn_after: revoke_after.saturating_sub(UNUSED_NOTICE).max(revoke_after / 2),
+            warn_after: revoke_after
+                .saturating_sub(UNUSED_NOTICE)
+                .max(revoke_after / 2),
             reason: match days {
                 1 => "not used for a day".to_owned(),
                 days => format!("not used for {days} days"),

@@ -166,9 +166,17 @@ impl<DB: Dialect> Write<DB> {
             let is_live =
                 row.optional_int("live_id")?.is_some() && row.optional_int("revoked_at")?.is_none();
             let still_applies = match notification.kind {
-                NotificationKind::Created | NotificationKind::Expired => is_live,
+                NotificationKind::Created
+                | NotificationKind::Expired
+                | NotificationKind::ReplacedInUse => is_live,
                 NotificationKind::ExpiresSoon => is_live && token.expires_at > Some(ends_by),
-                NotificationKind::Pruned | NotificationKind::RevokedByAdmin => true,
+                NotificationKind::UnusedWarning => {
+                    is_live && token.expires_at.is_none_or(|end| end > ends_by)
+                }
+                NotificationKind::Pruned
+                | NotificationKind::RevokedByAdmin
+                | NotificationKind::RotatedAgain
+                | NotificationKind::UnusedRevoked => true,
                 _ => true,
             };
             if still_applies {
