@@ -84,7 +84,7 @@ pub(super) async fn warned_first(store: Store) {
     assert_eq!(told(&store, 83 * DAY).await, expected);
 
     record_use(&store, 2, 84 * DAY).await;
-    assert_eq!(count(&store, 90 * DAY - 1).await, [0, 4]);
+    assert_eq!(count(&store, 90 * DAY - 1).await, [0, 5]);
     assert_eq!(revoke_unused(&store, &lease, 90 * DAY - 1).await, []);
     assert_eq!(count(&store, 90 * DAY).await, [2, 4]);
     assert_eq!(
@@ -142,23 +142,29 @@ pub(super) async fn used_again(store: Store) {
     // Used after the warning, and then not again: another warning is needed.
     record_use(&store, 1, 85 * DAY).await;
     assert_eq!(warn(&store, &lease, 100 * DAY).await, 0);
-    assert_eq!(warn(&store, &lease, 167 * DAY).await, 0, "not yet");
     assert_eq!(
-        warn(&store, &lease, 168 * DAY).await,
-        2,
+        warn(&store, &lease, 168 * DAY - 1).await,
+        1,
         "bob's was too long ago"
     );
-    assert_eq!(count(&store, 175 * DAY - 1).await, [0, 2]);
-    assert_eq!(count(&store, 175 * DAY).await, [2, 2]);
+    assert_eq!(warn(&store, &lease, 168 * DAY).await, 1);
+    assert_eq!(warn(&store, &lease, 168 * DAY).await, 0);
     // The newer warning replaces the one that waited.
     let kind = NotificationKind::UnusedWarning;
     let expected = [(kind, vec![id(1)]), (kind, vec![id(2)])];
     assert_eq!(told(&store, 168 * DAY).await, expected);
-    // A warning counts for 30 days.
-    assert_eq!(count(&store, 198 * DAY).await, [2, 2]);
-    assert_eq!(count(&store, 198 * DAY + 1).await, [0, 2]);
+    // A warning counts for 30 days, after a week.
+    for (now, expected) in [
+        (175 * DAY - 2, 0),
+        (175 * DAY - 1, 1),
+        (175 * DAY, 2),
+        (198 * DAY - 1, 2),
+        (198 * DAY, 1),
+        (198 * DAY + 1, 0),
+    ] {
+        assert_eq!(count(&store, now).await, [expected, 2], "{now}");
+    }
     assert_eq!(revoke_unused(&store, &lease, 198 * DAY + 1).await, []);
-    assert_eq!(warn(&store, &lease, 198 * DAY).await, 0);
     assert_eq!(warn(&store, &lease, 198 * DAY + 1).await, 2);
     // A use that was written meanwhile is seen.
     record_use(&store, 2, 205 * DAY).await;
