@@ -6,7 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use pat_core::store::{
     Change, ChangePage, FeedPosition, Insertion, LastUse, Lookup, NewToken, Revocation,
-    RevocationScope, Revoked, Rotated, Rotation, SearchStore, StoreError, TokenStore, Update, Updated,
+    RevocationScope, Revoked, Rotated, Rotation, SearchStore, StoreError, TokenStore, Update,
+    Updated,
 };
 use pat_core::{BoxError, MemoryStore, Owner, Token, TokenDigest, TokenId, async_trait};
 use serde::{Deserialize, Serialize};

@@ -16,7 +16,7 @@ use sqlx::Error;
 
 use crate::dialect::Dialect;
 use crate::row;
-use crate::sql::Row;
+use crate::sql::{Row, corrupt};
 
 /// The columns of `pat_event` that differ from kind to kind.
 #[derive(Clone, Default)]
@@ -25,11 +25,12 @@ pub(crate) struct Columns<'a> {
     pub(crate) owner: Option<&'a Owner>,
     /// The user who revoked, disabled, enabled or changed the token.
     pub(crate) by: Option<&'a Owner>,
-    /// The reason of a refusal or revocation, or the error of a notification.
-    pub(crate) reason: Option<&'a str>,
-    /// The parent of a created token, or the ID of a notification.
+    /// The reason of a refusal or revocation, the error of a notification, or the IDs of the tokens whose end a
+    /// rotation made earlier, separated by spaces.
+    pub(crate) reason: Option<Cow<'a, str>>,
+    /// The parent of a created token, the predecessor of a rotated one, or the ID of a notification.
     pub(crate) related: Option<i64>,
-    /// How many further events the row stands for.
+    /// How many further events the row stands for; 1 for a token that was rotated again.
     pub(crate) others: u64,
     pub(crate) expires_at: Option<Timestamp>,
     /// The kind of a notification.
@@ -59,6 +60,22 @@ impl<'a> Columns<'a> {
                 scopes: scopes.as_ref(),
                 ..row
             },
+            EventKind::Rotated {
+                token,
+                predecessor,
+                owner,
+                expires_at,
+                ends,
+                is_again,
+            } => Self {
+                token: Some(*token),
+                owner: Some(owner),
+                reason: Some(Cow::Owned(joined(ends))),
+                related: Some(predecessor.get()),
+                others: u64::from(*is_again),
+                expires_at: *expires_at,
+                ..row
+            },
             EventKind::FirstUsed { token, owner } => Self {
                 token: Some(*token),
                 owner: Some(owner),
@@ -70,7 +87,7 @@ impl<'a> Columns<'a> {
                 unreported,
             } => Self {
                 token: *token,
-                reason: Some(reason),
+                reason: Some(Cow::Borrowed(reason)),
                 others: *unreported,
                 ..row
             },
@@ -83,7 +100,7 @@ impl<'a> Columns<'a> {
                 token: tokens.first().map(|token| token.id),
                 owner: tokens.first().map(|token| &token.owner),
                 by: by.as_ref(),
-                reason: reason.as_deref(),
+                reason: reason.as_deref().map(Cow::Borrowed),
                 revocation: *revocation,
                 ..row
             },
@@ -124,7 +141,7 @@ impl<'a> Columns<'a> {
                 error,
             } => Self {
                 owner: Some(owner),
-                reason: Some(error),
+                reason: Some(Cow::Borrowed(error)),
                 related: Some(notification.get()),
                 notification: Some(kind.as_str()),
                 ..row
@@ -143,6 +160,16 @@ impl<'a> Columns<'a> {
             _ => row,
         }
     }
+}
+
+fn joined(ids: &[TokenId]) -> String {
+    let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+    ids.join(" ")
+}
+
+fn split(ids: &str) -> Result<Vec<TokenId>, Error> {
+    let ids = ids.split_ascii_whitespace();
+    ids.map(|id| id.parse().map_err(corrupt)).collect()
 }
 
 /// Converts a numbered row; `None` for the empty side of an outer join.
@@ -171,6 +198,14 @@ fn event_kind<DB: Dialect>(row: &Row<DB>) -> Result<EventKind, Error> {
             expires_at: row.optional_timestamp("expires_at")?,
             parent: row.optional_token_id("related_id")?,
             scopes: row::scopes(row, token()?)?,
+        },
+        ("rotated", _) => EventKind::Rotated {
+            token: token()?,
+            predecessor: row.token_id("related_id")?,
+            owner: owner()?,
+            expires_at: row.optional_timestamp("expires_at")?,
+            ends: split(&row.text("reason")?)?,
+            is_again: row.int("number")? > 1,
         },
         ("first-used", _) => EventKind::FirstUsed {
             token: token()?,

@@ -118,8 +118,9 @@ impl<DB: Dialect> SqlxStore<DB> {
         let locked = write.lock_tokens(&old).await?;
         write.adopt_children(&old).await?;
         if prune.notify {
-            let unrevoked = locked.iter().filter(|locked| !locked.is_revoked);
-            let ids: Vec<_> = unrevoked.map(|locked| locked.token.id).collect();
+            let told_of = locked.iter();
+            let told_of = told_of.filter(|locked| !locked.is_revoked && !locked.is_transient);
+            let ids: Vec<_> = told_of.map(|locked| locked.token.id).collect();
             let kind = NotificationKind::Pruned;
             write.queue_notifications(kind, &ids, at, None).await?;
         }
@@ -218,8 +219,9 @@ impl<DB: Dialect> SqlxStore<DB> {
         let notifications = write.purge_notifications(purge, limit).await?;
         let events = write.purge_events(purge, limit).await?;
         let changes = write.purge_changes(purge, limit).await?;
+        let requests = write.purge_requests(purge, limit).await?;
         write.commit().await?;
-        Ok(Some(notifications + events + changes))
+        Ok(Some(notifications + events + changes + requests))
     }
 
     async fn try_mend_future(

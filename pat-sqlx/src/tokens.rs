@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -7,8 +8,8 @@ use pat_core::notification::NotificationKind;
 use pat_core::store::StoreError;
 use pat_core::store::{
     AuditStore, Change, ChangePage, FeedPosition, Insertion, JobStore, LastUse, Lookup, MOST_READ,
-    MarkBounds, NewToken, NodeReport, Revocation, RevocationScope, Revoked, SearchStore, StoreTime,
-    StoredUpdate, TokenStore, Update, UpdateRefusal, Updated,
+    MarkBounds, NewToken, NodeReport, Revocation, RevocationScope, Revoked, Rotated, Rotation,
+    SearchStore, StoreTime, StoredUpdate, TokenStore, Update, UpdateRefusal, Updated,
 };
 use pat_core::{Owner, Token, TokenDigest, TokenId};
 use tracing::instrument;
@@ -18,7 +19,7 @@ use crate::dialect::Dialect;
 use crate::row::{self, TOKEN_COLUMNS, TOKENS};
 use crate::sql::{CHUNK, Sql, corrupt};
 use crate::store::SqlxStore;
-use crate::write::Write;
+use crate::write::{Earlier, Write};
 
 /// How long a notification may delay the response to a change.
 const NOTIFY_TIMEOUT: Duration = Duration::from_millis(500);
@@ -108,6 +109,18 @@ impl<DB: Dialect> SqlxStore<DB> {
         write.lock_owners_of_new(token).await?;
         let count = write.count_tokens(&token.owner, token.max_rows).await?;
         let token = &token.created_now(write.now());
+        let key = token.idempotency.as_ref();
+        match write.find_earlier(&token.owner, key).await? {
+            Earlier::Nothing => {}
+            Earlier::Created(token) => {
+                write.rollback().await?;
+                return Ok(Insertion::Repeated(*token));
+            }
+            Earlier::Conflict => {
+                write.rollback().await?;
+                return Ok(Insertion::KeyConflict);
+            }
+        }
         if let Some(parent) = token.parent
             && !write.is_valid_parent(parent, token).await?
         {
@@ -119,12 +132,21 @@ impl<DB: Dialect> SqlxStore<DB> {
             write.rollback().await?;
             return Ok(Insertion::TooManyRows);
         }
-        let count = u32::try_from(count.all - count.revoked).unwrap_or(u32::MAX);
+        let count = u32::try_from(count.counted).unwrap_or(u32::MAX);
         if count >= limit {
             write.rollback().await?;
             return Ok(Insertion::LimitReached { count });
         }
-        match write.insert_token(token).await {
+        let stored = token.clone().into_token();
+        let event = EventKind::Created {
+            token: stored.id,
+            owner: stored.owner.clone(),
+            expires_at: stored.expires_at,
+            parent: stored.parent,
+            scopes: stored.scopes.clone(),
+        };
+        let inserted = write.insert_token(&stored, token.digest, event, key);
+        match inserted.await {
             Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
                 return Ok(Insertion::Duplicate);
             }
@@ -137,7 +159,61 @@ impl<DB: Dialect> SqlxStore<DB> {
                 .await?;
         }
         write.commit().await?;
-        Ok(Insertion::Stored(token.clone().into_token()))
+        Ok(Insertion::Stored(stored))
+    }
+
+    async fn try_rotate(
+        &self,
+        rotation: &Rotation,
+        locks_eagerly: bool,
+    ) -> Result<Rotated, sqlx::Error> {
+        let write = Write::begin_unread(self, rotation.now).await?;
+        let mut write = write.with_eager_locks(locks_eagerly);
+        let (owner, key) = (&rotation.owner, rotation.idempotency.as_ref());
+        write.lock_owner(owner).await?;
+        let count = write.count_tokens(owner, rotation.max_rows).await?;
+        let now = write.now();
+        let refused = match write.find_earlier(owner, key).await? {
+            Earlier::Created(token) => Some(Rotated::Repeated(*token)),
+            Earlier::Conflict => Some(Rotated::KeyConflict),
+            Earlier::Nothing => None,
+        };
+        if let Some(refused) = refused {
+            write.rollback().await?;
+            return Ok(refused);
+        }
+        let line = write.line_of(rotation.predecessor).await?;
+        let replacement = match rotation.decide(&line, now) {
+            Ok(replacement) => replacement,
+            Err(refused) => {
+                write.rollback().await?;
+                return Ok(Rotated::Refused(refused));
+            }
+        };
+        if count.all >= u64::from(rotation.max_rows) {
+            write.rollback().await?;
+            return Ok(Rotated::TooManyRows);
+        }
+        write.mark_replaced(&line, &replacement).await?;
+        let (successor, event) = (&replacement.successor, replacement.event());
+        let inserted = write.insert_token(successor, rotation.digest, event, key);
+        match inserted.await {
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+                return Ok(Rotated::Duplicate);
+            }
+            result => result?,
+        }
+        if rotation.notify && replacement.is_again {
+            let (kind, ids) = (NotificationKind::RotatedAgain, [successor.id]);
+            write.queue_notifications(kind, &ids, now, None).await?;
+        }
+        if !replacement.ends.is_empty() {
+            // Last, since the counter's row stays locked until the commit.
+            let changes = Change::of_changed(replacement.ends.iter().copied());
+            write.append_changes(&changes, now, None).await?;
+        }
+        write.commit().await?;
+        Ok(Rotated::Stored(replacement.into_rotated()))
     }
 
     async fn try_revoke(
@@ -205,7 +281,9 @@ impl<DB: Dialect> SqlxStore<DB> {
         };
         let is_disabled = update.is_enabled == Some(false) && line.have_children;
         let live_children = if is_disabled {
-            let live = write.live_descendants(effect.scope.clone(), at).await?;
+            let live = write
+                .live_descendants(effect.scope.clone(), BTreeSet::new(), at)
+                .await?;
             live.values().sum()
         } else {
             0
@@ -403,6 +481,16 @@ impl<DB: Dialect> TokenStore for SqlxStore<DB> {
             self.notify().await;
         }
         Ok(updated)
+    }
+
+    #[instrument(name = "pat.store.rotate", skip_all, fields(token.id = rotation.predecessor.get()))]
+    async fn rotate(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
+        let rotate = |locks_eagerly| self.try_rotate(rotation, locks_eagerly);
+        let rotated = self.retry_with_eager_locks(rotate).await?;
+        if matches!(rotated, Rotated::Stored(_)) {
+            self.notify().await;
+        }
+        Ok(rotated)
     }
 
     #[instrument(name = "pat.store.append_change", skip_all)]

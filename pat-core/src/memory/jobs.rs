@@ -169,14 +169,14 @@ impl super::Tables {
     fn still_applies(&self, kind: NotificationKind, id: TokenId, now: Timestamp) -> bool {
         let token = self.tokens.get(&id);
         let is_unrevoked = token.is_some_and(|token| token.revoked_at.is_none());
+        // The owner of a replaced token knows of its successor.
+        let is_transient = token.is_some_and(|token| token.is_transient);
+        let is_over = token.is_some_and(|token| token.expires_at.is_some_and(|end| end <= now));
         match kind {
-            NotificationKind::Created
-            | NotificationKind::Expired
-            | NotificationKind::ReplacedInUse => is_unrevoked,
-            NotificationKind::ExpiresSoon => token.is_some_and(|token| token.validity(now).is_ok()),
-            NotificationKind::UnusedWarning => {
-                let is_over = |token: &Token| token.expires_at.is_some_and(|end| end <= now);
-                is_unrevoked && !token.is_some_and(is_over)
+            NotificationKind::Created | NotificationKind::ReplacedInUse => is_unrevoked,
+            NotificationKind::Expired => is_unrevoked && !is_transient,
+            NotificationKind::ExpiresSoon | NotificationKind::UnusedWarning => {
+                is_unrevoked && !is_transient && !is_over
             }
             NotificationKind::Pruned
             | NotificationKind::RevokedByAdmin

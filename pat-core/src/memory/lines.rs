@@ -20,7 +20,7 @@ pub(super) struct Request {
 /// What an earlier request with the same key has done.
 pub(super) enum Earlier {
     Nothing,
-    Created(Token),
+    Created(Box<Token>),
     Conflict,
 }
 
@@ -47,7 +47,9 @@ impl Tables {
             Some((request, key)) if request.at + IDEMPOTENCY_KEPT > now => {
                 let token = self.tokens.get(&request.token);
                 let token = token.filter(|_| request.digest == key.request);
-                token.map_or(Earlier::Conflict, |token| Earlier::Created(token.clone()))
+                token.map_or(Earlier::Conflict, |token| {
+                    Earlier::Created(Box::new(token.clone()))
+                })
             }
             _ => Earlier::Nothing,
         }
@@ -181,7 +183,7 @@ impl Tables {
         let now = rotation.now;
         let (owner, key) = (&rotation.owner, rotation.idempotency.as_ref());
         match self.earlier(owner, key, now) {
-            Earlier::Created(token) => return Ok(Rotated::Repeated(token)),
+            Earlier::Created(token) => return Ok(Rotated::Repeated(*token)),
             Earlier::Conflict => return Ok(Rotated::KeyConflict),
             Earlier::Nothing => {}
         }

@@ -145,7 +145,7 @@ impl TokenStore for MemoryStore {
         let mut tables = self.tables()?;
         let (owner, key) = (&token.owner, token.idempotency.as_ref());
         match tables.earlier(owner, key, token.created_at) {
-            Earlier::Created(token) => return Ok(Insertion::Repeated(token)),
+            Earlier::Created(token) => return Ok(Insertion::Repeated(*token)),
             Earlier::Conflict => return Ok(Insertion::KeyConflict),
             Earlier::Nothing => {}
         }

@@ -145,19 +145,19 @@ impl Node {
                 epochs.bump(&Change::OwnerChanged(owner.clone()));
             }
         }
-        match (scope, result) {
-            (RevocationScope::Owner(_), _) => {}
+        match (result, scope) {
+            (_, RevocationScope::Owner(_)) => {}
             // Also what the named tokens replaced, and their descendants.
-            (_, Ok(revoked)) => {
+            (Ok(revoked), _) => {
                 for change in Change::of_revoked(&revoked.tokens) {
                     epochs.bump(&change);
                 }
             }
-            // If the store has revoked what the token replaced, the change feed says so.
-            (RevocationScope::Tokens(_), Err(_)) => {}
-            (RevocationScope::TokensAndDescendants(_) | RevocationScope::Families(_), Err(_)) => {
+            (Err(_), RevocationScope::TokensAndDescendants(_) | RevocationScope::Families(_)) => {
                 epochs.bump_all();
             }
+            // If the store has revoked what a token replaced, the change feed says so.
+            (Err(_), RevocationScope::Tokens(_)) => {}
         }
     }
 

@@ -10,8 +10,9 @@ use crate::settings::CreateByToken;
 use crate::store::{RevocationScope, Revoked};
 use crate::token::{Owner, TokenId};
 
-/// Whether a revocation also revokes the descendants of a token: the tokens that were created with this
-/// token, or with one of its descendants.
+/// Whether a revocation also revokes the descendants of a token (the tokens that were created with this
+/// token, or with one of its descendants) and the tokens that replaced it. What the token itself replaced is
+/// revoked in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Family {
@@ -19,7 +20,8 @@ pub enum Family {
     /// `capped`, and stay valid otherwise.
     #[default]
     Configured,
-    /// The descendants ([`Family`]) are revoked with the token, whatever the settings are.
+    /// The whole line of the token ([`Line`](crate::Line)) and the descendants of all its tokens are revoked,
+    /// whatever the settings are.
     Included,
 }
 
@@ -91,7 +93,8 @@ impl Pats {
     /// Returns the scope of a revocation of these tokens.
     pub(super) fn scope_of(&self, ids: Vec<TokenId>, family: Family) -> RevocationScope {
         match (family, self.settings().create_by_token()) {
-            (Family::Included, _) | (Family::Configured, CreateByToken::Capped) => {
+            (Family::Included, _) => RevocationScope::Families(ids),
+            (Family::Configured, CreateByToken::Capped) => {
                 RevocationScope::TokensAndDescendants(ids)
             }
             (Family::Configured, CreateByToken::Allowed | CreateByToken::Forbidden) => {

@@ -5,7 +5,7 @@ use super::case::{Case, Store, at, case, id, new, owner, revoke, scopes, store_t
 use jiff::SignedDuration;
 
 use crate::search::{DateRange, Filter, RevokedTokens, Search, Sort, SortKey, Start, Warned};
-use crate::store::{LastUse, NewToken, RevocationScope, SearchStore};
+use crate::store::{LastUse, NewToken, RevocationScope, SearchStore, Update, Updated};
 use crate::{Token, TokenId};
 
 /// All cases of the suite. Each case needs its own empty store, which has the capability
@@ -78,6 +78,17 @@ async fn populate(store: &Store) -> Vec<Token> {
     });
     let used: Vec<_> = used.collect();
     store.record_use(&used).await.expect("record_use");
+    for token in tokens.iter_mut().step_by(7) {
+        let update = Update {
+            is_enabled: Some(false),
+            ..Update::new(token.id, at(50), token.owner.clone())
+        };
+        let updated = store.update(&update).await.expect("update");
+        let Updated::Stored(stored) = updated else {
+            panic!("{updated:?}")
+        };
+        token.disabled = stored.token.disabled;
+    }
     tokens
 }
 
@@ -203,6 +214,19 @@ async fn filters(store: Store) {
         },
         Filter {
             is_transient: Some(true),
+            ..Filter::default()
+        },
+        Filter {
+            never_expires: Some(true),
+            ..Filter::default()
+        },
+        Filter {
+            never_expires: Some(false),
+            is_disabled: Some(false),
+            ..Filter::default()
+        },
+        Filter {
+            is_disabled: Some(true),
             ..Filter::default()
         },
         // No token matches both.

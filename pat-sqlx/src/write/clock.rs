@@ -8,7 +8,7 @@ use sqlx::Error;
 
 use super::Write;
 use crate::dialect::Dialect;
-use crate::row::PENDING;
+use crate::row::{PENDING, TRANSIENT};
 use crate::sql::{ClockSource, Sql};
 
 impl<DB: Dialect> Write<DB> {
@@ -96,10 +96,34 @@ impl<DB: Dialect> Write<DB> {
         let latest = now + CLOCK_TOLERANCE;
         // In this order: MySQL's assignments see the new values of earlier ones, while other databases
         // see the old values.
-        let mut sql = Sql::new("UPDATE pat_token SET expires_at = expires_at - (created_at - ");
-        sql.bind(now).push("), created_at = ").bind(now);
-        sql.push(" WHERE created_at > ").bind(latest);
-        let tokens = self.execute(sql).await?;
+        let born_late = format!("(created_at - {})", now.as_microsecond());
+        let latest_micros = latest.as_microsecond();
+        let sql = Sql::new(format!(
+            "UPDATE pat_token SET expires_at = \
+             CASE WHEN replaced_at > {latest_micros} OR replaced_at IS NULL THEN expires_at - {born_late} \
+             WHEN expires_at > own_expires_at - {born_late} THEN own_expires_at - {born_late} \
+             ELSE expires_at END, \
+             own_expires_at = own_expires_at - {born_late}, \
+             replaced_at = CASE WHEN replaced_at > {latest_micros} THEN replaced_at - {born_late} \
+             ELSE replaced_at END, \
+             created_at = {} WHERE created_at > {latest_micros}",
+            now.as_microsecond()
+        ));
+        let mut tokens = self.execute(sql.not_persistent()).await?;
+        // A replaced token that ends at its own end has no overlap which could be moved.
+        let mut sql = Sql::new(
+            "UPDATE pat_token SET expires_at = CASE WHEN expires_at >= own_expires_at THEN own_expires_at \
+             ELSE expires_at - (replaced_at - ",
+        );
+        sql.bind(now).push(") END, replaced_at = ").bind(now);
+        sql.push(format_args!(
+            " WHERE expiry_notice = {TRANSIENT} AND replaced_at > "
+        ));
+        sql.bind(latest);
+        tokens += self.execute(sql).await?;
+        let mut sql = Sql::new("UPDATE pat_idempotency SET at = ");
+        sql.bind(now).push(" WHERE at > ").bind(latest);
+        self.execute(sql).await?;
         let mut sql = Sql::new("UPDATE pat_last_used SET created_at = ");
         sql.bind(now).push(" WHERE created_at > ").bind(latest);
         self.execute(sql).await?;

@@ -63,7 +63,7 @@ fn event_row(at: Timestamp, kind: &EventKind) -> Result<[Value; 14], Error> {
         columns.token.into(),
         columns.owner.into(),
         columns.by.into(),
-        columns.reason.into(),
+        columns.reason.as_deref().into(),
         Value::Int(columns.related),
         number.into(),
         0_i64.into(),

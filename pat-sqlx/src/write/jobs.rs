@@ -3,11 +3,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use pat_core::TokenId;
 use pat_core::notification::NotificationKind;
-use pat_core::store::{DueNotifications, Job, Lease, Prune, Purge};
+use pat_core::store::{DueNotifications, Job, Lease, Prune, Purge, TRANSIENT_KEPT};
 use sqlx::Error;
 
 use super::Write;
 use crate::dialect::Dialect;
+use crate::row::TRANSIENT;
 use crate::sql::{CHUNK, Sql};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -123,9 +124,15 @@ impl<DB: Dialect> Write<DB> {
         limit: u32,
     ) -> Result<Vec<TokenId>, Error> {
         let cutoff = self.cutoff(prune.vouched, prune.keep);
+        let transient_cutoff = self.cutoff(prune.vouched, TRANSIENT_KEPT);
+        let transient = format!("expiry_notice = {TRANSIENT} AND expires_at <= ");
         let mut ids = Vec::new();
         // One query for each index. There, a token that never expires has the last possible time.
-        for condition in ["expires_key <= ", "revoked_at <= "] {
+        for (condition, cutoff) in [
+            ("expires_key <= ", cutoff),
+            ("revoked_at <= ", cutoff),
+            (transient.as_str(), transient_cutoff),
+        ] {
             let mut sql = Sql::new(format!("SELECT id FROM pat_token WHERE {condition}"));
             sql.bind(cutoff).push(" LIMIT ").bind(limit);
             ids.extend(self.fetch_ids(sql).await?);

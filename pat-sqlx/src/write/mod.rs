@@ -3,6 +3,7 @@
 mod clock;
 mod events;
 mod jobs;
+mod lines;
 mod nodes;
 mod notifications;
 mod owners;
@@ -20,6 +21,7 @@ use sqlx::pool::PoolConnection;
 use tokio::time::timeout;
 
 pub(crate) use self::jobs::LeaseRow;
+pub(crate) use self::lines::Earlier;
 pub(crate) use self::probe::probe_owner;
 pub(crate) use self::tokens::Locked;
 use crate::checkout::{CloseOnDrop, LostConnection, discard, is_connection_dead};

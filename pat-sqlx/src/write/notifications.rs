@@ -14,7 +14,7 @@ use sqlx::Error;
 use super::Write;
 use super::tokens::LiveChildren;
 use crate::dialect::Dialect;
-use crate::row::{self, DEAD, PENDING, TOKEN_COLUMNS, TOKENS};
+use crate::row::{self, DEAD, PENDING, TOKEN_COLUMNS, TOKENS, TRANSIENT};
 use crate::sql::{CHUNK, Insert, Sql};
 
 impl<DB: Dialect> Write<DB> {
@@ -155,7 +155,7 @@ impl<DB: Dialect> Write<DB> {
     ) -> Result<(), Error> {
         let mut sql = Sql::new(
             "SELECT n.token_id, n.name, n.created_at, n.expires_at, n.last_used_at, \
-             n.scopes, t.id AS live_id, t.revoked_at \
+             n.scopes, t.id AS live_id, t.revoked_at, t.expiry_notice \
              FROM pat_notice_token n LEFT JOIN pat_token t ON t.id = n.token_id \
              WHERE n.notice_id = ",
         );
@@ -165,13 +165,13 @@ impl<DB: Dialect> Write<DB> {
             let token = row::notification_token(&row)?;
             let is_live =
                 row.optional_int("live_id")?.is_some() && row.optional_int("revoked_at")?.is_none();
+            let is_transient = row.optional_int("expiry_notice")? == Some(TRANSIENT);
             let still_applies = match notification.kind {
-                NotificationKind::Created
-                | NotificationKind::Expired
-                | NotificationKind::ReplacedInUse => is_live,
-                NotificationKind::ExpiresSoon => is_live && token.expires_at > Some(ends_by),
-                NotificationKind::UnusedWarning => {
-                    is_live && token.expires_at.is_none_or(|end| end > ends_by)
+                NotificationKind::Created | NotificationKind::ReplacedInUse => is_live,
+                // Its owner knows of the successor of a replaced token.
+                NotificationKind::Expired => is_live && !is_transient,
+                NotificationKind::ExpiresSoon | NotificationKind::UnusedWarning => {
+                    is_live && !is_transient && token.expires_at.is_none_or(|end| end > ends_by)
                 }
                 NotificationKind::Pruned
                 | NotificationKind::RevokedByAdmin

@@ -3,21 +3,26 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 use pat_core::event::{Event, EventKind};
 use pat_core::search::fold;
-use pat_core::store::{Change, LastUse, NewToken, Revocation, RevocationScope, RevokedToken};
-use pat_core::{Owner, TokenId};
+use pat_core::store::{
+    Change, IdempotencyKey, LastUse, NewToken, Revocation, RevocationScope, RevokedToken,
+};
+use pat_core::{Owner, Token, TokenDigest, TokenId};
 use sqlx::Error;
 
 use super::Write;
 use super::events::event_inserts;
+use super::lines::{Place, Takes};
 use crate::dialect::{Dialect, Value};
-use crate::row;
-use crate::sql::{CHUNK, InconsistentRead, Insert, Row, Sql};
+use crate::row::{self, TRANSIENT};
+use crate::sql::{CHUNK, ClockSource, InconsistentRead, Insert, Row, Sql};
 use crate::sql_dialect::Chain;
 
 /// A token whose row is locked.
 pub(crate) struct Locked {
     pub(crate) token: RevokedToken,
     pub(crate) is_revoked: bool,
+    pub(crate) is_transient: bool,
+    pub(super) line: Option<Place>,
     pub(super) has_children: bool,
 }
 
@@ -28,14 +33,15 @@ pub(crate) type LiveChildren = BTreeMap<Owner, u64>;
 pub(crate) struct Unrevoked {
     /// In id order.
     pub(crate) tokens: Vec<RevokedToken>,
-    /// Whether any token of the scope, revoked or not, has created others.
-    have_children: bool,
+    /// The tokens of the scope that have created others, revoked ones too.
+    parents: Vec<TokenId>,
 }
 
 /// How many tokens an owner has.
 pub(crate) struct Count {
     pub(crate) all: u64,
-    pub(crate) revoked: u64,
+    /// Those that count for the limit, each line once.
+    pub(crate) counted: u64,
 }
 
 impl<DB: Dialect> Write<DB> {
@@ -107,9 +113,10 @@ impl<DB: Dialect> Write<DB> {
         self.lock_owners(&owners).await
     }
 
-    /// Makes the nearest remaining ancestor the parent of the children of these tokens, which are to
-    /// be deleted, so that its revocation still includes them. Without such an ancestor the children
-    /// keep their parent's ID.
+    /// Gives the children of these tokens, which are to be deleted, a new parent, so that a revocation which
+    /// would have included them still does: the next remaining token of the parent's line, or else the
+    /// parent's nearest ancestor, or such a token of its line. Without one, the children keep their parent's
+    /// ID.
     pub(crate) async fn adopt_children(&mut self, ids: &[TokenId]) -> Result<(), Error> {
         let gone: BTreeSet<_> = ids.iter().copied().collect();
         let mut children = Vec::new();
@@ -124,21 +131,21 @@ impl<DB: Dialect> Write<DB> {
         if children.is_empty() {
             return Ok(());
         }
-        let parents = self.parents_of(ids).await?;
+        let heirs = self.heirs_of(&gone).await?;
         let mut adopted: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (child, parent) in children {
-            let mut ancestor = parents.get(&parent);
-            while let Some(id) = ancestor.filter(|id| gone.contains(id)) {
-                ancestor = parents.get(id);
+            let mut heir = heirs.get(&parent);
+            while let Some(id) = heir.filter(|id| gone.contains(id)) {
+                heir = heirs.get(id);
             }
-            if let Some(ancestor) = ancestor {
-                adopted.entry(*ancestor).or_default().push(child);
+            if let Some(heir) = heir {
+                adopted.entry(*heir).or_default().push(child);
             }
         }
-        for (ancestor, children) in adopted {
+        for (heir, children) in adopted {
             for chunk in children.chunks(CHUNK) {
                 let mut sql = Sql::new("UPDATE pat_token SET parent_id = ");
-                sql.bind(ancestor).push(" WHERE id IN ");
+                sql.bind(heir).push(" WHERE id IN ");
                 sql.bind_list(chunk.iter().copied());
                 self.execute(sql).await?;
             }
@@ -146,19 +153,37 @@ impl<DB: Dialect> Write<DB> {
         Ok(())
     }
 
-    /// Returns the parents of those of these tokens that have one.
-    async fn parents_of(&mut self, ids: &[TokenId]) -> Result<BTreeMap<TokenId, TokenId>, Error> {
-        let mut parents = BTreeMap::new();
+    /// Returns, for each of these tokens, the next token of its line that is not one of them, or else its
+    /// parent, which may be one of them.
+    async fn heirs_of(
+        &mut self,
+        gone: &BTreeSet<TokenId>,
+    ) -> Result<BTreeMap<TokenId, TokenId>, Error> {
+        let ids: Vec<_> = gone.iter().copied().collect();
+        let (mut heirs, mut places) = (BTreeMap::new(), BTreeMap::new());
         for chunk in ids.chunks(CHUNK) {
-            let mut sql = Sql::new("SELECT id, parent_id FROM pat_token WHERE id IN ");
+            let mut sql =
+                Sql::new("SELECT id, parent_id, line_id, line_seq FROM pat_token WHERE id IN ");
             sql.bind_list(chunk.iter().copied());
             for row in self.fetch(sql).await? {
-                if let Some(parent) = row.optional_token_id("parent_id")? {
-                    parents.insert(row.token_id("id")?, parent);
-                }
+                let id = row.token_id("id")?;
+                heirs.extend(
+                    row.optional_token_id("parent_id")?
+                        .map(|parent| (id, parent)),
+                );
+                places.extend(Place::of(&row)?.map(|place| (id, place)));
             }
         }
-        Ok(parents)
+        let lines = places.values().map(|place| place.line);
+        let members = self.tokens_of_lines(lines).await?;
+        for (id, place) in places {
+            let later = members.iter().filter(|(member, other)| {
+                other.line == place.line && other.seq > place.seq && !gone.contains(member)
+            });
+            let next = later.min_by_key(|(_, other)| other.seq);
+            heirs.extend(next.map(|(next, _)| (id, *next)));
+        }
+        Ok(heirs)
     }
 
     /// Whether a token may create this one, and has the scopes that the caller knows of it; if so, no
@@ -171,7 +196,8 @@ impl<DB: Dialect> Write<DB> {
         let mut sql = Sql::new("SELECT scopes FROM pat_token WHERE id = ");
         sql.bind(parent);
         sql.push(
-            " AND revoked_at IS NULL AND disabled_at IS NULL AND (expires_at IS NULL OR expires_at > ",
+            " AND revoked_at IS NULL AND disabled_at IS NULL \
+             AND (expires_at IS NULL OR expires_at > ",
         );
         sql.bind(token.created_at).push(")").push(DB::FOR_UPDATE);
         let rows = self.fetch(sql).await?;
@@ -186,17 +212,29 @@ impl<DB: Dialect> Write<DB> {
     pub(crate) async fn count_tokens(&mut self, owner: &Owner, most: u32) -> Result<Count, Error> {
         let clock = self.clock.expression::<DB>();
         let mut sql = Sql::new(format!(
-            "SELECT {clock} AS clock, c.mark, t.n, t.revoked FROM pat_clock c CROSS JOIN \
-             (SELECT COUNT(*) AS n, COUNT(revoked_at) AS revoked \
-             FROM (SELECT revoked_at FROM pat_token WHERE owner = "
+            "SELECT MAX({clock}) AS clock, c.mark, COUNT(o.line) AS n, \
+             COUNT(DISTINCT CASE WHEN o.revoked_at IS NULL AND (o.ends_at IS NULL OR (o.ends_at > c.mark \
+             AND o.ends_at > "
+        ));
+        // The later of clock and mark counts.
+        if self.clock == ClockSource::Database && DB::HAS_SERVER {
+            sql.push(clock);
+        } else {
+            sql.bind(self.caller_now);
+        }
+        sql.push(format_args!(
+            ")) THEN o.line END) AS counted FROM pat_clock c LEFT JOIN \
+             (SELECT COALESCE(line_id, id) AS line, revoked_at, \
+             CASE WHEN expiry_notice = {TRANSIENT} THEN expires_at END AS ends_at \
+             FROM pat_token WHERE owner = "
         ));
         sql.bind(owner).push(" LIMIT ").bind(most);
-        sql.push(") o) t WHERE c.id = 1");
+        sql.push(") o ON 1 = 1 WHERE c.id = 1 GROUP BY c.mark");
         let row = self.fetch_one(sql).await?;
         self.time = row.store_time()?;
         Ok(Count {
             all: row.count("n")?,
-            revoked: row.count("revoked")?,
+            counted: row.count("counted")?,
         })
     }
 
@@ -236,11 +274,18 @@ impl<DB: Dialect> Write<DB> {
         self.execute(sql.not_persistent()).await.map(drop)
     }
 
-    /// Writes a token, and the event of its creation.
-    pub(crate) async fn insert_token(&mut self, token: &NewToken) -> Result<(), Error> {
+    /// Writes a new token, the event of its creation, and the key of the request.
+    pub(crate) async fn insert_token(
+        &mut self,
+        token: &Token,
+        digest: TokenDigest,
+        event: EventKind,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<(), Error> {
+        let line = token.line;
         let row = [
             token.id.into(),
-            token.digest.into(),
+            digest.into(),
             (&token.owner).into(),
             token.name.as_str().into(),
             fold(&token.name).as_str().into(),
@@ -250,30 +295,34 @@ impl<DB: Dialect> Write<DB> {
             token.scopes.as_ref().into(),
             token.description.as_deref().into(),
             token.hint.as_deref().into(),
-            (if token.is_transient {
-                row::TRANSIENT
-            } else {
-                0
-            })
-            .into(),
+            (if token.is_transient { TRANSIENT } else { 0 }).into(),
+            line.map(|line| line.id).into(),
+            Value::Int(line.map(|line| line.seq.into())),
+            line.and_then(|line| line.rotated_from).into(),
         ];
-        let created = EventKind::Created {
-            token: token.id,
-            owner: token.owner.clone(),
-            expires_at: token.expires_at,
-            parent: token.parent,
-            scopes: token.scopes.clone(),
-        };
         // Where there are several writers, the lock has inserted the owner's row.
         let owner = DB::HAS_ONE_WRITER.then(|| {
             let row = [(&token.owner).into(), 0_i64.into()];
             Insert::new("pat_owner (owner, seq)", [row]).or_ignore::<DB>("owner")
         });
+        let key = key.map(|IdempotencyKey { key, request, .. }| {
+            let row = [
+                (&token.owner).into(),
+                key.as_str().into(),
+                Value::Bytes(request.to_vec()),
+                token.id.into(),
+                token.created_at.into(),
+            ];
+            Insert::new(
+                "pat_idempotency (owner, idem_key, request, token_id, at)",
+                [row],
+            )
+        });
         let mut inserts = vec![
             Insert::new(
                 "pat_token \
                  (id, digest, owner, name, name_folded, created_at, expires_at, parent_id, scopes, \
-                 description, hint, expiry_notice)",
+                 description, hint, expiry_notice, line_id, line_seq, rotated_from)",
                 [row],
             ),
             Insert::new(
@@ -282,7 +331,8 @@ impl<DB: Dialect> Write<DB> {
             ),
         ];
         inserts.extend(owner);
-        inserts.extend(event_inserts(&[Event::new(token.created_at, created)])?);
+        inserts.extend(key);
+        inserts.extend(event_inserts(&[Event::new(token.created_at, event)])?);
         self.insert(inserts).await
     }
 
@@ -296,11 +346,12 @@ impl<DB: Dialect> Write<DB> {
                 let ids = sorted(ids);
                 let owners = self.owners_to_lock(&ids).await?;
                 self.lock_owners(&owners).await?;
-                self.lock_tokens(&ids).await?
+                self.lock_with_line(&ids, Takes::Earlier).await?
             }
             RevocationScope::TokensAndDescendants(ids) => {
-                self.lock_descendants(sorted(ids)).await?
+                self.lock_family(sorted(ids), Takes::Earlier).await?
             }
+            RevocationScope::Families(ids) => self.lock_family(sorted(ids), Takes::All).await?,
             RevocationScope::Owner(owner) => {
                 // The owner first, so that no token is created in between.
                 self.lock_owners(&BTreeSet::from([owner.clone()])).await?;
@@ -316,14 +367,15 @@ impl<DB: Dialect> Write<DB> {
         if tokens.is_empty() {
             self.read_time().await?;
         }
-        let have_children = tokens.iter().any(|locked| locked.has_children);
+        let parents = tokens.iter().filter(|locked| locked.has_children);
+        let parents = parents.map(|locked| locked.token.id).collect();
         tokens.retain(|locked| !locked.is_revoked);
         // A token of the scope may also be a descendant of another one.
         tokens.sort_unstable_by_key(|locked| locked.token.id);
         tokens.dedup_by_key(|locked| locked.token.id);
         Ok(Unrevoked {
             tokens: tokens.into_iter().map(|locked| locked.token).collect(),
-            have_children,
+            parents,
         })
     }
 
@@ -343,24 +395,39 @@ impl<DB: Dialect> Write<DB> {
         Ok(tokens)
     }
 
-    /// Locks tokens and their descendants, level by level. A creation locks the owner of the
-    /// parent, so below a level with locked owners no token can be created. A child is younger than
-    /// its parent, so the levels end. Usually a child has its parent's owner; an imported one may
-    /// have another owner, whose row is locked late: a deadlock is then possible, and the
+    /// Locks tokens, those that are revoked with one of them, and the descendants of all these, level by
+    /// level. A creation locks the owner of the parent, so below a level with locked owners no token can be
+    /// created; nor can one be rotated, which needs that lock too. Usually a child has its parent's owner; an
+    /// imported one may have another owner, whose row is locked late: a deadlock is then possible, and the
     /// transaction is repeated.
-    async fn lock_descendants(&mut self, roots: Vec<TokenId>) -> Result<Vec<Locked>, Error> {
+    async fn lock_family(
+        &mut self,
+        roots: Vec<TokenId>,
+        takes: Takes,
+    ) -> Result<Vec<Locked>, Error> {
         let mut family = Vec::new();
+        let mut seen: BTreeSet<_> = roots.iter().copied().collect();
         let mut owners = self.owners_to_lock(&roots).await?;
         self.lock_owners(&owners).await?;
         let mut level = roots;
         while !level.is_empty() {
-            family.extend(self.lock_tokens(&level).await?);
+            let locked = self.lock_with_line(&level, takes).await?;
+            seen.extend(locked.iter().map(|locked| locked.token.id));
+            // A named token that is deleted may have children too.
+            let parents = level
+                .into_iter()
+                .chain(locked.iter().map(|locked| locked.token.id));
+            let parents = sorted(&parents.collect::<Vec<_>>());
+            family.extend(locked);
             let mut children = Vec::new();
             let mut others = BTreeSet::new();
-            for chunk in level.chunks(CHUNK) {
+            for chunk in parents.chunks(CHUNK) {
                 for row in self.children_of(chunk, "id, owner").await? {
-                    children.push(row.token_id("id")?);
-                    others.insert(row.owner("owner")?);
+                    let child = row.token_id("id")?;
+                    if seen.insert(child) {
+                        children.push(child);
+                        others.insert(row.owner("owner")?);
+                    }
                 }
             }
             others.retain(|owner| !DB::HAS_ONE_WRITER && !owners.contains(owner));
@@ -399,22 +466,25 @@ impl<DB: Dialect> Write<DB> {
         unrevoked: &Unrevoked,
         at: Timestamp,
     ) -> Result<LiveChildren, Error> {
-        match scope {
-            RevocationScope::Tokens(ids) if unrevoked.have_children => {
-                self.live_descendants(sorted(ids), at).await
-            }
-            _ => Ok(LiveChildren::new()),
+        if !matches!(scope, RevocationScope::Tokens(_)) {
+            return Ok(LiveChildren::new());
         }
+        let revoked = unrevoked.tokens.iter().map(|token| token.id).collect();
+        self.live_descendants(unrevoked.parents.clone(), revoked, at)
+            .await
     }
 
-    /// Counts the descendants of these tokens that authenticate at this time, for each owner.
+    /// Counts the descendants of these tokens that authenticate at this time, for each owner, except those in
+    /// `others`.
     pub(crate) async fn live_descendants(
         &mut self,
         mut level: Vec<TokenId>,
+        others: BTreeSet<TokenId>,
         at: Timestamp,
     ) -> Result<LiveChildren, Error> {
         let mut live = LiveChildren::new();
-        let mut seen: BTreeSet<_> = level.iter().copied().collect();
+        let mut seen = others;
+        seen.extend(level.iter().copied());
         while !level.is_empty() {
             let mut children = Vec::new();
             for chunk in level.chunks(CHUNK) {
@@ -443,7 +513,8 @@ impl<DB: Dialect> Write<DB> {
     fn lock_sql(&self, condition: &str) -> Sql<DB> {
         let clock = self.clock.expression::<DB>();
         Sql::new(format!(
-            "SELECT t.id, t.owner, t.revoked_at, {clock} AS clock, \
+            "SELECT t.id, t.owner, t.revoked_at, t.expiry_notice, t.line_id, t.line_seq, \
+             {clock} AS clock, \
              (SELECT mark FROM pat_clock WHERE id = 1) AS mark, \
              (SELECT c.id FROM pat_token c{} WHERE c.parent_id = t.id LIMIT 1) AS child \
              FROM pat_token t WHERE {condition}",
@@ -460,6 +531,8 @@ impl<DB: Dialect> Write<DB> {
             locked.push(Locked {
                 token,
                 is_revoked: row.optional_int("revoked_at")?.is_some(),
+                is_transient: row.int("expiry_notice")? == TRANSIENT,
+                line: Place::of(&row)?,
                 has_children: row.optional_int("child")?.is_some(),
             });
         }
@@ -467,7 +540,7 @@ impl<DB: Dialect> Write<DB> {
     }
 
     /// Returns an error if rows are missing: a setting of the session may cut results.
-    async fn assert_all(&mut self, found: usize, count: Sql<DB>) -> Result<(), Error> {
+    pub(super) async fn assert_all(&mut self, found: usize, count: Sql<DB>) -> Result<(), Error> {
         let there = self.fetch_one(count).await?.count("n")?;
         if found as u64 == there {
             return Ok(());
@@ -556,7 +629,7 @@ pub(super) fn sorted(ids: &[TokenId]) -> Vec<TokenId> {
     ids
 }
 
-fn count_sql<DB: Dialect>(index: &str, condition: &str) -> Sql<DB> {
+pub(super) fn count_sql<DB: Dialect>(index: &str, condition: &str) -> Sql<DB> {
     Sql::new(format!(
         "SELECT COUNT(*) AS n FROM pat_token{index} WHERE {condition}"
     ))

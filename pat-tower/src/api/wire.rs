@@ -1,8 +1,8 @@
 //! What goes over the wire: names, types and order of the members are part of the contract.
 
 use pat_core::scope::{Scope, ScopeChoices, Scopes, WithoutScopes};
-use pat_core::{CreatedToken, Lifetime, Pats, PlainToken, Token, TokenRequest, User};
-use serde::{Deserialize, Serialize, Serializer};
+use pat_core::{CreatedToken, Lifetime, Pats, PlainToken, Token, TokenRequest, TokenUpdate, User};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Number;
 use utoipa::ToSchema;
 
@@ -33,10 +33,6 @@ pub(super) struct TokenJson {
     /// `REVOKED` only in searches with `includeRevoked`.
     #[schema(value_type = StatusName)]
     status: &'static str,
-    /// Only of a revoked token, in searches with `includeRevoked`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(format = DateTime, nullable = false)]
-    revoked_at: Option<String>,
     /// The secret; only in the response that creates the token.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "expose")]
     #[schema(value_type = String, required = false)]
@@ -49,6 +45,31 @@ pub(super) struct TokenJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Vec<String>, required = false)]
     scopes: Option<Scopes>,
+    /// What the token is for, in the words of its owner; left out without a description.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    description: Option<String>,
+    /// The last four characters of the secret; only for administrators, and left out of a token that an older
+    /// version created.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    hint: Option<String>,
+    /// When the token was disabled; left out while it is enabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime, nullable = false)]
+    disabled_at: Option<String>,
+    /// Only of a revoked token, in searches with `includeRevoked`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime, nullable = false)]
+    revoked_at: Option<String>,
+    /// The key of the user who revoked the token; only of a revoked token, for administrators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    revoked_by: Option<String>,
+    /// Why the token was revoked; only of a revoked token, for administrators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    revoke_reason: Option<String>,
 }
 
 impl TokenJson {
@@ -60,10 +81,28 @@ impl TokenJson {
             created_at: wire_date(token.created_at),
             last_accessed_at: token.last_used_at.map(wire_date),
             expiring_at: token.expires_at.map_or_else(|| NEVER.to_owned(), wire_date),
-            revoked_at: token.revoked_at.map(wire_date),
             raw_token: None,
             user_profile_resource: None,
             scopes: token.scopes,
+            description: token.description,
+            hint: None,
+            disabled_at: token.disabled.map(|disabled| wire_date(disabled.at)),
+            revoked_at: token.revoked_at.map(wire_date),
+            revoked_by: None,
+            revoke_reason: None,
+        }
+    }
+
+    /// As administrators see it.
+    pub(super) fn for_administrator(pats: &Pats, mut token: Token, owner: Option<User>) -> Self {
+        let (hint, revoke_reason) = (token.hint.take(), token.revoke_reason.take());
+        let revoked_by = token.revoked_by.take();
+        Self {
+            user_profile_resource: owner.map(UserJson::from),
+            hint,
+            revoked_by: revoked_by.map(|by| by.to_string()),
+            revoke_reason,
+            ..Self::new(pats, token)
         }
     }
 
@@ -71,13 +110,6 @@ impl TokenJson {
         Self {
             raw_token: Some(created.plain),
             ..Self::new(pats, created.token)
-        }
-    }
-
-    pub(super) fn with_owner(self, user: User) -> Self {
-        Self {
-            user_profile_resource: Some(user.into()),
-            ..self
         }
     }
 }
@@ -235,12 +267,17 @@ pub(super) struct CreateJson {
     /// authenticates the request, or the server's default, or is unrestricted.
     #[schema(value_type = Option<Vec<String>>, required = false, min_items = 1)]
     scopes: Option<Vec<String>>,
+    /// What the token is for: at most 200 characters, without control characters, line separators and bidi controls.
+    /// An empty text is no description.
+    #[schema(required = false, max_length = 200)]
+    description: Option<String>,
 }
 
 impl CreateJson {
     pub(super) fn into_request(self) -> Result<TokenRequest, Problem> {
         let mut request = TokenRequest::new(self.name, None);
         request.lifetime = lifetime(self.expiration_duration, self.expiration_seconds)?;
+        request.description = self.description;
         Ok(match self.scopes {
             Some(scopes) => request.with_scopes(scopes),
             None => request,
@@ -273,5 +310,42 @@ fn whole(number: &Number, or_else: &str) -> Result<i64, Problem> {
         (Some(whole), _) => Ok(whole),
         (None, Some(_)) => Ok(i64::MAX),
         (None, None) => Err(Problem::new(INVALID_DURATION, or_else)),
+    }
+}
+
+/// Changes of a token; at least one.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = TokenUpdate, min_properties = 1)]
+pub(super) struct UpdateJson {
+    /// Whether the token is enabled; a disabled one does not authenticate.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = bool, required = false)]
+    enabled: Option<bool>,
+    /// The new name, by the rules of `POST /tokens`.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false, min_length = 1)]
+    name: Option<String>,
+    /// The new description, by the rules of `POST /tokens`; an empty text or `null` removes it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, required = false, max_length = 200)]
+    description: Option<Option<String>>,
+}
+
+/// Reads a member that is there: `null` must not count as absent.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+impl UpdateJson {
+    /// What is to be changed, if anything is.
+    pub(super) fn into_update(self) -> Option<TokenUpdate> {
+        let mut update = TokenUpdate::default();
+        update.is_enabled = self.enabled;
+        update.name = self.name;
+        update.description = self.description.map(Option::unwrap_or_default);
+        (update != TokenUpdate::default()).then_some(update)
     }
 }

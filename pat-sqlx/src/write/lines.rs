@@ -1,0 +1,233 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use pat_core::store::{IDEMPOTENCY_KEPT, IdempotencyKey, Purge, Replacement};
+use pat_core::{Owner, Token, TokenId};
+use sqlx::Error;
+
+use super::Write;
+use super::tokens::{Locked, count_sql};
+use crate::dialect::{Dialect, Value};
+use crate::row::{self, TOKEN_COLUMNS, TOKENS, TRANSIENT};
+use crate::sql::{CHUNK, InconsistentRead, Row, Sql};
+
+/// Which tokens of a line are revoked with one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// Those that it replaced, directly or through others.
+    Earlier,
+    All,
+}
+
+/// The place of a token in its line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) line: TokenId,
+    pub(super) seq: i64,
+}
+
+impl Place {
+    /// Reads the columns `line_id` and `line_seq`.
+    pub(super) fn of<DB: Dialect>(row: &Row<DB>) -> Result<Option<Self>, Error> {
+        let Some(line) = row.optional_token_id("line_id")? else {
+            return Ok(None);
+        };
+        let seq = row.int("line_seq")?;
+        Ok(Some(Self { line, seq }))
+    }
+}
+
+/// What an earlier request with the same key has done.
+pub(crate) enum Earlier {
+    Nothing,
+    Created(Box<Token>),
+    Conflict,
+}
+
+impl<DB: Dialect> Write<DB> {
+    /// Locks these tokens, and those that are revoked with one of them. Their owners must be locked, so that
+    /// none of them is rotated meanwhile.
+    pub(super) async fn lock_with_line(
+        &mut self,
+        ids: &[TokenId],
+        takes: Takes,
+    ) -> Result<Vec<Locked>, Error> {
+        let mut tokens = self.lock_tokens(ids).await?;
+        // For each line, the number before which tokens are revoked.
+        let mut lines: BTreeMap<TokenId, i64> = BTreeMap::new();
+        for place in tokens.iter().filter_map(|locked| locked.line) {
+            let before = match takes {
+                Takes::Earlier => place.seq,
+                Takes::All => i64::MAX,
+            };
+            let greatest = lines.entry(place.line).or_default();
+            *greatest = before.max(*greatest);
+        }
+        let members = self.tokens_of_lines(lines.keys().copied()).await?;
+        let mut others = BTreeSet::new();
+        for (id, place) in members {
+            if lines
+                .get(&place.line)
+                .is_some_and(|before| place.seq < *before)
+            {
+                others.insert(id);
+            }
+        }
+        for id in ids {
+            others.remove(id);
+        }
+        let others: Vec<_> = others.into_iter().collect();
+        tokens.extend(self.lock_tokens(&others).await?);
+        Ok(tokens)
+    }
+
+    /// Returns all tokens of these lines.
+    pub(super) async fn tokens_of_lines(
+        &mut self,
+        lines: impl Iterator<Item = TokenId>,
+    ) -> Result<Vec<(TokenId, Place)>, Error> {
+        let mut tokens = Vec::new();
+        let lines: Vec<_> = lines.collect::<BTreeSet<_>>().into_iter().collect();
+        for chunk in lines.chunks(CHUNK) {
+            let index = by_line::<DB>();
+            let mut sql = Sql::new(format!(
+                "SELECT id, line_id, line_seq FROM pat_token{index} WHERE line_id IN "
+            ));
+            sql.bind_list(chunk.iter().copied());
+            let rows = self.fetch(sql).await?;
+            let mut count = count_sql(&index, "line_id IN ");
+            count.bind_list(chunk.iter().copied());
+            self.assert_all(rows.len(), count).await?;
+            for row in rows {
+                let place = Place::of(&row)?;
+                tokens.extend(
+                    place
+                        .map(|place| Ok::<_, Error>((row.token_id("id")?, place)))
+                        .transpose()?,
+                );
+            }
+        }
+        Ok(tokens)
+    }
+
+    /// Locks the owner of tokens. Does nothing where there is one writer at a time.
+    pub(crate) async fn lock_owner(&mut self, owner: &Owner) -> Result<(), Error> {
+        if DB::HAS_ONE_WRITER {
+            return Ok(());
+        }
+        self.lock_owners(&BTreeSet::from([owner.clone()])).await
+    }
+
+    /// Returns this token, if there is one, and the others of its line. Their owner must be locked.
+    pub(crate) async fn line_of(&mut self, id: TokenId) -> Result<Vec<Token>, Error> {
+        let mut sql = Sql::new(format!(
+            "SELECT {TOKEN_COLUMNS} FROM {TOKENS} WHERE t.id = "
+        ));
+        sql.bind(id);
+        let rows = self.fetch(sql).await?;
+        let mut tokens: Vec<_> = rows.iter().map(row::token).collect::<Result<_, _>>()?;
+        let Some(line) = tokens.first().and_then(|token| token.line) else {
+            return Ok(tokens);
+        };
+        let mut sql = Sql::new(format!(
+            "SELECT {TOKEN_COLUMNS} FROM pat_token t{} \
+             LEFT JOIN pat_last_used u ON u.token_id = t.id WHERE t.line_id = ",
+            by_line::<DB>()
+        ));
+        sql.bind(line.id);
+        let rows = self.fetch(sql).await?;
+        let mut count = count_sql(&by_line::<DB>(), "line_id = ");
+        count.bind(line.id);
+        self.assert_all(rows.len(), count).await?;
+        tokens = rows.iter().map(row::token).collect::<Result<_, _>>()?;
+        Ok(tokens)
+    }
+
+    /// Writes what a rotation makes of the other tokens of the line, which has been read in this transaction.
+    pub(crate) async fn mark_replaced(
+        &mut self,
+        line: &[Token],
+        replacement: &Replacement,
+    ) -> Result<(), Error> {
+        for token in &replacement.replaced {
+            if line.contains(token) {
+                continue;
+            }
+            let mut sql = Sql::new(format!(
+                "UPDATE pat_token SET expiry_notice = {TRANSIENT}, expires_at = "
+            ));
+            sql.bind(token.expires_at);
+            sql.push(", own_expires_at = ").bind(token.own_expires_at());
+            sql.push(", replaced_at = ");
+            sql.bind(token.replaced.map(|replaced| replaced.at));
+            sql.push(", line_id = ")
+                .bind(token.line.map(|line| line.id));
+            sql.push(", line_seq = ");
+            sql.bind(Value::Int(token.line.map(|line| line.seq.into())));
+            sql.push(" WHERE revoked_at IS NULL AND id = ")
+                .bind(token.id);
+            if self.execute(sql).await? != 1 {
+                let id = token.id;
+                let error = format!("token {id} was deleted or revoked while it was replaced");
+                return Err(InconsistentRead::error(error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds out what an earlier request with this key has done. The owner must be locked, so that a request
+    /// at the same time has been made, or comes later.
+    pub(crate) async fn find_earlier(
+        &mut self,
+        owner: &Owner,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Earlier, Error> {
+        let Some(IdempotencyKey { key, request, .. }) = key else {
+            return Ok(Earlier::Nothing);
+        };
+        let mut sql = Sql::new("SELECT request, token_id, at FROM pat_idempotency WHERE owner = ");
+        sql.bind(owner).push(" AND idem_key = ").bind(key.as_str());
+        let rows = self.fetch(sql).await?;
+        let Some(row) = rows.first() else {
+            return Ok(Earlier::Nothing);
+        };
+        if row.timestamp("at")? + IDEMPOTENCY_KEPT <= self.now() {
+            let mut sql = Sql::new("DELETE FROM pat_idempotency WHERE owner = ");
+            sql.bind(owner).push(" AND idem_key = ").bind(key.as_str());
+            self.execute(sql).await?;
+            return Ok(Earlier::Nothing);
+        }
+        if row.digest("request")?.as_bytes() != request {
+            return Ok(Earlier::Conflict);
+        }
+        let mut sql = Sql::new(format!(
+            "SELECT {TOKEN_COLUMNS} FROM {TOKENS} WHERE t.id = "
+        ));
+        sql.bind(row.token_id("token_id")?);
+        let rows = self.fetch(sql).await?;
+        let token = rows.first().map(row::token).transpose()?;
+        Ok(token.map_or(Earlier::Conflict, |token| Earlier::Created(Box::new(token))))
+    }
+
+    /// Deletes about `limit` old keys of requests; returns how many there were.
+    pub(crate) async fn purge_requests(&mut self, purge: &Purge, limit: u32) -> Result<u64, Error> {
+        let mut sql = Sql::new("SELECT at FROM pat_idempotency WHERE at < ");
+        sql.bind(self.cutoff(purge.vouched, IDEMPOTENCY_KEPT));
+        sql.push(" ORDER BY at LIMIT ").bind(limit);
+        let rows = self.fetch(sql).await?;
+        let Some(last) = rows.last() else {
+            return Ok(0);
+        };
+        let last: Timestamp = last.timestamp("at")?;
+        let mut sql = Sql::new("DELETE FROM pat_idempotency WHERE at <= ");
+        sql.bind(last);
+        self.execute(sql).await
+    }
+}
+
+/// Follows the name of the table where tokens are looked up by their lines; see [`SqlDialect::by_index`].
+///
+/// [`SqlDialect::by_index`]: crate::sql_dialect::SqlDialect::by_index
+fn by_line<DB: Dialect>() -> String {
+    DB::by_index("pat_token_by_line")
+}
