@@ -186,6 +186,21 @@ fn to_json(event: &Event) -> Value {
             "reason": reason,
             "revocation": revocation,
         }),
+        EventKind::Rotated {
+            token,
+            predecessor,
+            owner,
+            expires_at,
+            ends,
+            is_again,
+        } => json!({
+            "token": token.get(),
+            "predecessor": predecessor.get(),
+            "owner": owner.as_str(),
+            "expiresAt": expires_at.map(|at| at.to_string()),
+            "ends": ends.iter().map(|token| token.get()).collect::<Vec<_>>(),
+            "again": is_again,
+        }),
         EventKind::Disabled { tokens, owner, by } | EventKind::Enabled { tokens, owner, by } => {
             json!({
                 "tokens": tokens.iter().map(|token| token.get()).collect::<Vec<_>>(),

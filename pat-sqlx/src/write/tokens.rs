@@ -469,21 +469,22 @@ impl<DB: Dialect> Write<DB> {
         if !matches!(scope, RevocationScope::Tokens(_)) {
             return Ok(LiveChildren::new());
         }
-        let revoked = unrevoked.tokens.iter().map(|token| token.id);
-        let parents = unrevoked.parents.clone();
-        let known = revoked.chain(parents.iter().copied()).collect();
-        self.live_descendants(parents, known, at).await
+        let revoked = unrevoked.tokens.iter().map(|token| token.id).collect();
+        self.live_descendants(unrevoked.parents.clone(), revoked, at)
+            .await
     }
 
-    /// Counts the descendants of these tokens that authenticate at this time, for each owner, without the known
-    /// tokens.
+    /// Counts the descendants of these tokens that authenticate at this time, for each owner, except those in
+    /// `others`.
     pub(crate) async fn live_descendants(
         &mut self,
         mut level: Vec<TokenId>,
-        mut seen: BTreeSet<TokenId>,
+        others: BTreeSet<TokenId>,
         at: Timestamp,
     ) -> Result<LiveChildren, Error> {
         let mut live = LiveChildren::new();
+        let mut seen = others;
+        seen.extend(level.iter().copied());
         while !level.is_empty() {
             let mut children = Vec::new();
             for chunk in level.chunks(CHUNK) {
