@@ -58,7 +58,7 @@ pub use self::clock::{Clock, SystemClock};
 pub use self::directory::{OpenDirectory, User, UserDirectory};
 pub use self::error::{
     AccessError, AdminError, AuthError, BoxError, CreateError, PolicyError, RotateError,
-    Unavailable,
+    Unavailable, UpdateError,
 };
 pub use self::jobs::{JobRun, Jobs};
 pub use self::memory::MemoryStore;
@@ -67,7 +67,7 @@ pub use self::principal::Principal;
 pub use self::schedule::{InvalidSchedule, Schedule, UnknownZone, Zone};
 pub use self::service::{
     Administration, CreatedToken, Family, LostToken, Pats, PatsBuilder, Restored, RevokedCount,
-    SearchPage, Successor,
+    SearchPage, Successor, TokenUpdate, UpdatedToken,
 };
 pub use self::settings::error::SettingsError;
 pub use self::settings::table::Settings;

@@ -12,6 +12,7 @@ use crate::scope::{InvalidScopes, MAX_SCOPES, ScopeCatalog, Scopes};
 use crate::settings::{CreateByToken, Settings};
 use crate::store::IdempotencyKey;
 use crate::text;
+use crate::token::Token;
 
 const SECONDS_OF_DAY: i64 = 24 * 60 * 60;
 
@@ -156,6 +157,7 @@ pub(crate) fn expiry(
         return Err(PolicyError::ForbiddenByToken);
     }
     check_name(settings, &request.name)?;
+    check_description(request.description.as_deref().unwrap_or_default())?;
     end(settings, request.lifetime, parent, now)
 }
 
@@ -252,6 +254,41 @@ pub(crate) fn check_name(settings: &Settings, name: &str) -> Result<(), PolicyEr
     Ok(())
 }
 
+/// Checks the rules for descriptions, of which an empty one is none.
+pub(crate) fn check_description(description: &str) -> Result<(), PolicyError> {
+    let max = TokenRequest::MAX_DESCRIPTION;
+    if description.chars().nth(max).is_some() {
+        return Err(PolicyError::DescriptionTooLong { max });
+    }
+    if description.chars().any(text::breaks_line) {
+        return Err(PolicyError::DescriptionHasControlCharacter);
+    }
+    if description.chars().any(text::is_bidi_control) {
+        return Err(PolicyError::DescriptionHasBidiControl);
+    }
+    Ok(())
+}
+
+/// Checks that a token with which the caller authenticated may enable this other token of its owner: that it could
+/// create such a token.
+pub(crate) fn check_enabling(
+    catalog: &ScopeCatalog,
+    settings: &Settings,
+    token: &Token,
+    presented: &Principal,
+) -> Result<(), PolicyError> {
+    let permits = match &token.scopes {
+        None => !presented.is_restricted(),
+        Some(scopes) => presented.permitted().contains(catalog.permitted_by(scopes)),
+    };
+    let outlives = cap(settings, Some(presented))
+        .is_some_and(|cap| token.expires_at.is_none_or(|at| at > cap));
+    if settings.create_by_token() == CreateByToken::Forbidden || !permits || outlives {
+        return Err(PolicyError::EnableByToken);
+    }
+    Ok(())
+}
+
 /// Returns the end of a life span, or the rule that it breaks.
 fn end_of_life(
     settings: &Settings,
@@ -272,6 +309,7 @@ mod tests {
 
     use super::*;
     use crate::auth::cached_token::CachedToken;
+    use crate::scope::read_and_write;
     use crate::token::{Owner, Token, TokenId};
 
     fn now() -> Timestamp {
@@ -310,11 +348,7 @@ mod tests {
     }
 
     fn catalog() -> ScopeCatalog {
-        let builder = ScopeCatalog::builder()
-            .scope("read", "Read")
-            .scope("write", "Write")
-            .implies("write", "read");
-        builder.build().expect("a catalog")
+        read_and_write().build().expect("a catalog")
     }
 
     /// Returns the principal of a token with these scopes, which need not be declared.

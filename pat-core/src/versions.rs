@@ -26,6 +26,12 @@ const SCOPES: Feature = Feature {
     since: 7,
 };
 
+/// Disabled tokens, which older versions take for enabled ones.
+pub(crate) const DISABLING: Feature = Feature {
+    name: "disabling",
+    since: 8,
+};
+
 /// Replaced tokens and their lines: older versions revoke a token without those that it replaced.
 pub(crate) const ROTATION: Feature = Feature {
     name: "rotation",

@@ -10,8 +10,8 @@ use crate::notification::{NotificationId, NotificationKind, NotificationToken};
 use crate::store::{
     CLOCK_TOLERANCE, Claim, DeadNotification, DueNotifications, IDEMPOTENCY_KEPT, Job, JobStore,
     LONGEST_DELAY, Lease, LeaseAnswer, LeaseRequest, ListedOwner, MissingOwners, Outbox, Outcome,
-    Prune, Pruned, PrunedToken, Purge, QueuedNotification, Revocation, StoreError, StoreTime,
-    TRANSIENT_KEPT,
+    Prune, Pruned, PrunedToken, Purge, QueuedNotification, Revocation, Revoked, StoreError,
+    StoreTime, TRANSIENT_KEPT, UnusedCount, UnusedTokens,
 };
 use crate::token::{Owner, Token, TokenId, random_u64};
 
@@ -20,6 +20,12 @@ pub(super) struct Tables {
     leases: HashMap<Job, LeaseRow>,
     /// The last notification of expiry that was queued for each token.
     told: HashMap<TokenId, NotificationKind>,
+    /// The reminder that was queued last for each token, in days.
+    reminded: HashMap<TokenId, u32>,
+    /// When the last warning was queued that a token will be revoked because it is unused.
+    pub(super) unused_warned_at: HashMap<TokenId, Timestamp>,
+    /// The replaced tokens of whose use a notification was queued.
+    pub(super) told_of_use: Vec<TokenId>,
     notifications: BTreeMap<NotificationId, NotificationRow>,
     missing_since: HashMap<Owner, Timestamp>,
 }
@@ -82,6 +88,22 @@ impl Tables {
     fn is_notified(&self, id: TokenId, kind: NotificationKind) -> bool {
         self.told.get(&id).is_some_and(|told| *told >= kind)
     }
+
+    fn is_reminded(&self, id: TokenId, reminder: u32) -> bool {
+        let is_repeated = |reminded: &u32| *reminded <= reminder;
+        self.is_notified(id, NotificationKind::Expired)
+            || self.reminded.get(&id).is_some_and(is_repeated)
+    }
+
+    /// Removes tokens from the notifications of a kind that wait to be sent: newer ones replace them.
+    pub(super) fn withdraw(&mut self, kind: NotificationKind, ids: &[TokenId]) {
+        for row in self.notifications.values_mut() {
+            let notification = &mut row.notification;
+            if row.state == State::Pending && notification.kind == kind {
+                notification.tokens.retain(|token| !ids.contains(&token.id));
+            }
+        }
+    }
 }
 
 impl super::Tables {
@@ -129,14 +151,17 @@ impl super::Tables {
     }
 
     fn due(&self, due: &DueNotifications) -> impl Iterator<Item = &Token> {
-        let until = due.now + due.within;
         self.tokens.values().filter(move |token| {
             let is_due = token.expires_at.is_some_and(|at| match due.kind {
-                NotificationKind::ExpiresSoon => at > due.now && at <= until,
-                _ => at <= due.now,
+                NotificationKind::ExpiresSoon => {
+                    at > due.now
+                        && due
+                            .reminder(token)
+                            .is_some_and(|reminder| !self.jobs.is_reminded(token.id, reminder))
+                }
+                _ => at <= due.now && !self.jobs.is_notified(token.id, due.kind),
             });
-            let is_told_of = token.revoked_at.is_none() && !token.is_transient;
-            is_due && is_told_of && !self.jobs.is_notified(token.id, due.kind)
+            is_due && token.revoked_at.is_none() && !token.is_transient
         })
     }
 
@@ -148,12 +173,15 @@ impl super::Tables {
         let is_transient = token.is_some_and(|token| token.is_transient);
         let is_over = token.is_some_and(|token| token.expires_at.is_some_and(|end| end <= now));
         match kind {
-            NotificationKind::Created => is_unrevoked,
+            NotificationKind::Created | NotificationKind::ReplacedInUse => is_unrevoked,
             NotificationKind::Expired => is_unrevoked && !is_transient,
-            NotificationKind::ExpiresSoon => is_unrevoked && !is_transient && !is_over,
+            NotificationKind::ExpiresSoon | NotificationKind::UnusedWarning => {
+                is_unrevoked && !is_transient && !is_over
+            }
             NotificationKind::Pruned
             | NotificationKind::RevokedByAdmin
-            | NotificationKind::RotatedAgain => true,
+            | NotificationKind::RotatedAgain
+            | NotificationKind::UnusedRevoked => true,
         }
     }
 }
@@ -210,10 +238,19 @@ impl JobStore for MemoryStore {
             .take(max_owners as usize)
             .flatten()
             .collect();
-        tables
-            .jobs
-            .told
-            .extend(ids.iter().map(|id| (*id, due.kind)));
+        if due.kind == NotificationKind::ExpiresSoon {
+            tables.jobs.withdraw(due.kind, &ids);
+        }
+        for id in &ids {
+            tables.jobs.told.insert(*id, due.kind);
+            if due.kind == NotificationKind::ExpiresSoon {
+                let reminder = tables.tokens.get(id).and_then(|token| due.reminder(token));
+                tables
+                    .jobs
+                    .reminded
+                    .extend(reminder.map(|days| (*id, days)));
+            }
+        }
         tables.queue(due.kind, &ids, due.now, None)
     }
 
@@ -244,6 +281,9 @@ impl JobStore for MemoryStore {
         for token in &old {
             tables.tokens.remove(&token.id);
             tables.jobs.told.remove(&token.id);
+            tables.jobs.reminded.remove(&token.id);
+            tables.jobs.unused_warned_at.remove(&token.id);
+            tables.jobs.told_of_use.retain(|id| *id != token.id);
         }
         tables.adopt_children_of(&old);
         tables
@@ -262,6 +302,43 @@ impl JobStore for MemoryStore {
             .audit
             .record(pruned.at, EventKind::Pruned { tokens })?;
         Ok(pruned)
+    }
+
+    async fn warn_unused(
+        &self,
+        lease: &Lease,
+        unused: &UnusedTokens,
+        max_owners: u32,
+    ) -> Result<u64, StoreError> {
+        let mut tables = self.tables()?;
+        tables.jobs.check(lease)?;
+        tables.warn_unused(unused, max_owners)
+    }
+
+    async fn count_unused(&self, unused: &UnusedTokens) -> Result<UnusedCount, StoreError> {
+        Ok(self.tables()?.count_unused(unused))
+    }
+
+    async fn revoke_unused(
+        &self,
+        lease: &Lease,
+        unused: &UnusedTokens,
+        limit: u32,
+    ) -> Result<Revoked, StoreError> {
+        let mut tables = self.tables()?;
+        tables.jobs.check(lease)?;
+        tables.revoke_unused(unused, limit)
+    }
+
+    async fn warn_replaced(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        max_owners: u32,
+    ) -> Result<u64, StoreError> {
+        let mut tables = self.tables()?;
+        tables.jobs.check(lease)?;
+        tables.warn_replaced(now, max_owners)
     }
 
     async fn purge(&self, lease: &Lease, purge: &Purge, limit: u32) -> Result<u64, StoreError> {

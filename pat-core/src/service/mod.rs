@@ -8,6 +8,7 @@ mod restore;
 mod revoke;
 mod rotate;
 mod tokens;
+mod update;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ pub use self::restore::{LostToken, Restored};
 pub use self::revoke::{Family, RevokedCount};
 pub use self::rotate::Successor;
 pub use self::tokens::CreatedToken;
+pub use self::update::{TokenUpdate, UpdatedToken};
 use crate::caller::Caller;
 use crate::error::{BoxError, Unavailable};
 use crate::jobs::{JobRun, Jobs};

@@ -90,7 +90,7 @@ impl Pats {
         let (now, settings) = (self.now(), self.settings());
         let is_by_itself = caller.token().is_some();
         let terms = policy::terms(settings, &request, &predecessor, is_by_itself, now)?;
-        self.enable(ROTATION).await??;
+        self.make_usable(ROTATION).await??;
         for _ in 0..INSERT_ATTEMPTS {
             let outages = &self.0.context.outages;
             let plain = outages.random(self.0.issued_format.generate())?;

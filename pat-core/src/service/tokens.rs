@@ -127,7 +127,7 @@ impl Pats {
 
     /// Makes a feature usable, or says that an older node prevents it. It is the last step before something is
     /// stored, since versions that do not know the feature are excluded from then on.
-    pub(super) async fn enable(
+    pub(super) async fn make_usable(
         &self,
         feature: Feature,
     ) -> Result<Result<(), PolicyError>, StoreError> {
@@ -148,7 +148,7 @@ impl Pats {
         let expires_by = policy::cap(self.settings(), caller.token());
         let scopes = self.scopes_of(caller, &request).await?;
         if let Some(feature) = self.0.context.versions.feature_of(scopes.as_ref()) {
-            self.enable(feature).await??;
+            self.make_usable(feature).await??;
         }
         let max = self.settings().max_tokens_per_user();
         for _ in 0..INSERT_ATTEMPTS {
@@ -168,7 +168,7 @@ impl Pats {
                 parent: caller.token().map(Principal::token_id),
                 scopes: scopes.clone(),
                 parent_scopes: caller.token().and_then(Principal::scopes).cloned(),
-                description: request.description.clone(),
+                description: request.description.clone().filter(|text| !text.is_empty()),
                 hint: Some(plain.hint().to_owned()),
                 is_transient: request.lifetime.is_some_and(Lifetime::is_short),
                 max_rows: self.settings().max_rows_per_user(),

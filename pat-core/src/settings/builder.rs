@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use super::kind::{Formats, Kind};
+use super::kind::{Formats, Kind, ReminderDays};
 use super::table::PROPERTIES;
 use super::{Property, Settings, SettingsError, TokenLayout};
 use crate::token::FormatName;
@@ -22,6 +23,8 @@ pub struct SettingsBuilder {
 }
 
 const PREFIX: &str = "pat.token.prefix";
+/// The longest interval between two writes of last uses with which unused tokens may be revoked.
+const MAX_INTERVAL: Duration = Duration::from_secs(30 * 60);
 const MAX_ROWS: &str = "pat.max.rows.per.user";
 /// Rows of a user for each token: a user with the default pruning delay of 30 days can replace each
 /// token three times a day and does not reach the limit before the old ones are pruned.
@@ -82,7 +85,8 @@ impl SettingsBuilder {
     /// - [`SettingsError::NotAllowed`]: a typed setter was given a value that is not allowed.
     /// - [`SettingsError::Contradiction`]: `pat.cluster.poll.interval.ms` is not less than
     ///   `pat.auth.max.staleness.ms`, which is not 0; or `pat.token.prefix` is set while
-    ///   `pat.token.format` is `atlassian`; or `pat.max.rows.per.user` is set to less than 100 times
+    ///   `pat.token.format` is `atlassian`; or `pat.unused.revoke.days` is not 0 while
+    ///   `atlassian.pats.last.used.update.interval.mins` is more than 30; or `pat.max.rows.per.user` is set to less than 100 times
     ///   `atlassian.pats.max.tokens.per.user`; or `pat.rotate.overlap.seconds` is greater than
     ///   `pat.rotate.overlap.max.seconds`.
     pub fn build(self) -> Result<Settings, SettingsError> {
@@ -92,6 +96,7 @@ impl SettingsBuilder {
         let mut settings = self.settings;
         let is_set = |name| self.set.contains(name);
         check_poll_interval(&settings)?;
+        check_last_used_interval(&settings)?;
         check_overlap(&settings)?;
         if is_set(PREFIX) && settings.token_format == TokenLayout::Atlassian {
             return Err(SettingsError::Contradiction {
@@ -120,7 +125,21 @@ impl SettingsBuilder {
                 settings.accepted_formats.push(format.clone());
             }
         }
+        settings.reminders = settings.expiry_reminder_days.clone();
+        if settings.reminders.is_empty() && settings.expiry_warning_days > 0 {
+            settings.reminders = vec![settings.expiry_warning_days];
+        }
         Ok(settings)
+    }
+
+    /// Sets `pat.expiry.reminder.days`: how many days before its expiry the owner of a token is reminded; see
+    /// [`Settings::expiry_reminder_days`].
+    ///
+    /// Replaces all earlier values, and takes the numbers in any order. With more than 10 numbers, or one that
+    /// is not from 1 to 36500, [`SettingsBuilder::build`] fails with [`SettingsError::NotAllowed`].
+    pub fn expiry_reminder_days(self, days: impl IntoIterator<Item = u32>) -> Self {
+        let days: Vec<_> = days.into_iter().collect();
+        self.with("pat.expiry.reminder.days", &ReminderDays::show(&days))
     }
 
     /// Sets `pat.token.accepted`: formats of tokens that are accepted besides the format of new tokens.
@@ -130,6 +149,21 @@ impl SettingsBuilder {
         let formats: Vec<_> = formats.into_iter().collect();
         self.with("pat.token.accepted", &Formats::show(&formats))
     }
+}
+
+/// Unused tokens are revoked only while all nodes have written last uses within the hour.
+fn check_last_used_interval(settings: &Settings) -> Result<(), SettingsError> {
+    let interval = settings.last_used_update_interval;
+    if settings.unused_revoke_days == 0 || interval <= MAX_INTERVAL {
+        return Ok(());
+    }
+    Err(SettingsError::Contradiction {
+        name: "pat.unused.revoke.days",
+        value: settings.unused_revoke_days.to_string(),
+        other: "atlassian.pats.last.used.update.interval.mins",
+        other_value: (interval.as_secs() / 60).to_string(),
+        remedy: "write last uses every 30 minutes or more often, or no token is ever revoked",
+    })
 }
 
 fn check_poll_interval(settings: &Settings) -> Result<(), SettingsError> {
@@ -246,6 +280,44 @@ mod tests {
         assert_eq!(rows(Settings::builder()), Ok(10_000));
         let many = Settings::builder().max_tokens_per_user(1_000_000);
         assert_eq!(rows(many), Ok(100_000_000));
+    }
+
+    #[test]
+    fn unused_tokens_are_revoked_only_if_uses_are_written_often() {
+        let builder = |minutes| Settings::builder().last_used_update_interval_mins(minutes);
+        assert!(builder(31).build().is_ok());
+        assert!(builder(30).unused_revoke_days(90).build().is_ok());
+        let error = builder(31).unused_revoke_days(90).build();
+        assert_eq!(
+            error.expect_err("a contradiction").to_string(),
+            "pat.unused.revoke.days: \"90\" contradicts \
+             atlassian.pats.last.used.update.interval.mins=31; write last uses every 30 minutes or \
+             more often, or no token is ever revoked"
+        );
+    }
+
+    #[test]
+    fn reminders_are_sorted_and_stand_for_the_one_warning() {
+        let reminders = |builder: SettingsBuilder| {
+            let settings = builder.build().expect("settings");
+            settings.expiry_reminder_days().to_vec()
+        };
+        let builder = || Settings::builder().expiry_warning_days(14);
+        assert_eq!(reminders(Settings::builder()), [5]);
+        assert_eq!(Settings::default().expiry_reminder_days(), [5]);
+        assert_eq!(reminders(builder()), [14]);
+        assert!(reminders(builder().expiry_warning_days(0)).is_empty());
+        assert_eq!(
+            reminders(builder().expiry_reminder_days([1, 30, 7, 30])),
+            [30, 7, 1]
+        );
+        let set = |text| {
+            builder()
+                .set("pat.expiry.reminder.days", text)
+                .map(reminders)
+        };
+        assert_eq!(set(" 7, 30 ,1"), Ok(vec![30, 7, 1]));
+        assert_eq!(set(""), Ok(vec![14]));
     }
 
     #[test]

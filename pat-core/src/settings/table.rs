@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::kind::{
-    BaseUrl, Boolean, Count, Days, Formats, Kind, Millis, Minutes, Parsed, Realm, ScopeNames,
-    Seconds, allowed,
+    BaseUrl, Boolean, Count, Days, Formats, Kind, Millis, Minutes, Parsed, Realm, ReminderDays,
+    ScopeNames, Seconds, allowed,
 };
 use super::{CreateByToken, Property, RevocationWait, SettingsBuilder, TokenLayout};
 use crate::schedule::{Schedule, Zone};
@@ -166,6 +166,8 @@ macro_rules! properties {
             $(pub(super) $field: <kind! $kind as Kind>::Value,)*
             /// The issued format, then the other accepted ones, each once.
             pub(super) accepted_formats: Vec<FormatName>,
+            /// The list of reminders, or the one warning if there is no list.
+            pub(super) reminders: Vec<u32>,
         }
 
         impl Default for Settings {
@@ -173,6 +175,7 @@ macro_rules! properties {
                 Self {
                     $($field: <kind! $kind>::parse($default).expect("the default is allowed"),)*
                     accepted_formats: vec![FormatName::Prefixed(TokenPrefix::default())],
+                    reminders: vec![5],
                 }
             }
         }
@@ -261,7 +264,8 @@ properties! {
         "schedule, in the time zone pat.time.zone, on which notifications of expiry are queued",
         expiry_check_schedule borrowed as Schedule, set by expiry_check_schedule_cron(&Schedule);
     "atlassian.pats.expiry.warning.days" = "5", [Count<0, 36_500>],
-        "how many days before its expiry a token is shown as expiring soon, and its owner notified",
+        "how many days before its expiry a token whose life span is longer is shown as expiring soon, and its \
+         owner notified",
         expiry_warning_days copied as u32, set by expiry_warning_days(u32);
     "atlassian.pats.invalidate.session.enabled" = "true", [Boolean],
         "whether a request that a token authenticates ends the host's session that came with the request",
@@ -343,4 +347,13 @@ properties! {
         "longest overlap in seconds that a request for a rotation may ask for; at least \
          pat.rotate.overlap.seconds",
         rotate_overlap_max copied as Duration, set by rotate_overlap_max_seconds(u32);
+    "pat.expiry.reminder.days" = "", [ReminderDays],
+        "how many days before its expiry the owner of a token is reminded, each at most once; without a list, \
+         once, the number of days in atlassian.pats.expiry.warning.days before. A number that is not less than \
+         the life span of a token does not apply to it",
+        expiry_reminder_days;
+    "pat.unused.revoke.days" = "0", [Count<0, 36_500>],
+        "after how many days without a use a token is revoked, at least a week after its owner was warned; 0 to \
+         revoke none",
+        unused_revoke_days copied as u32, set by unused_revoke_days(u32);
 }

@@ -4,12 +4,12 @@ use std::fmt::{self, Debug};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::outbox::{Claim, DeadNotification, Outbox, Outcome, QueuedNotification};
-use super::{MarkBounds, StoreError, StoreTime};
+use super::{MarkBounds, Revoked, StoreError, StoreTime, UnusedCount, UnusedTokens};
 use crate::notification::{NotificationId, NotificationKind};
-use crate::token::{Owner, TokenId};
+use crate::token::{Owner, Token, TokenId};
 
 /// The job capability of a store ([`TokenStore::jobs`](super::TokenStore::jobs)): leases of jobs, the
 /// deletion of old tokens (pruning), and the outbox of notifications. Without this capability no token is
@@ -102,10 +102,16 @@ pub trait JobStore: Debug + Send + Sync {
     /// owner, about all of the owner's due tokens. Returns how many notifications it queued; 0 if no token
     /// is due.
     ///
-    /// For [`NotificationKind::ExpiresSoon`], a token is due if it is unrevoked, has not expired, expires
-    /// within [`DueNotifications::within`], and neither `ExpiresSoon` nor `Expired` was queued for it before.
+    /// For [`NotificationKind::ExpiresSoon`], a token is due if it is unrevoked and has not expired, and
+    /// [`DueNotifications::reminder`] returns a reminder for which no notification was queued before: neither
+    /// this reminder, in days, nor a smaller one, nor `Expired`. The store keeps the reminder, so that a change
+    /// of [`DueNotifications::reminder_days`] repeats none. The new notification replaces an earlier one about
+    /// the token that was not sent yet: the store removes the token from that one.
+    ///
     /// For [`NotificationKind::Expired`], a token is due if it is unrevoked, has expired, and no `Expired` was
-    /// queued for it before. No token is due while the store's clock is more than [`LONGEST_LEAP`] ahead of
+    /// queued for it before.
+    ///
+    /// A [transient](crate::Token::is_transient) token is never due. No token is due while the store's clock is more than [`LONGEST_LEAP`] ahead of
     /// its [mark](StoreTime::mark): then the clock may be wrong, and the notifications false.
     ///
     /// # Errors
@@ -139,6 +145,88 @@ pub trait JobStore: Debug + Send + Sync {
     ///   expired lease holds until then.
     /// - Another [`StoreError`]: the database [fails or does not answer](super::TokenStore#errors).
     async fn prune(&self, lease: &Lease, prune: &Prune, limit: u32) -> Result<Pruned, StoreError>;
+
+    /// Queues warnings ([`NotificationKind::UnusedWarning`]) about unused tokens for up to `max_owners` owners: one
+    /// notification for each owner, about all of the owner's tokens that are due. Returns how many notifications
+    /// it queued; 0 if no token is due. The default implementation queues none.
+    ///
+    /// A token is due if it has been unused for [`UnusedTokens::warn_after`], does not expire within
+    /// [`UNUSED_NOTICE`](super::UNUSED_NOTICE), and has no warning that counts. A warning counts if it was queued
+    /// within [`UNUSED_NOTICE_LASTS`](super::UNUSED_NOTICE_LASTS), and the token was not used since. No token is
+    /// due while the store's clock is more than [`LONGEST_LEAP`] ahead of its [mark](StoreTime::mark).
+    ///
+    /// # Errors
+    /// - [`StoreError::LeaseLost`]: another node has acquired the job's lease after `lease` was acquired. An
+    ///   expired lease holds until then.
+    /// - Another [`StoreError`]: the database [fails or does not answer](super::TokenStore#errors).
+    async fn warn_unused(
+        &self,
+        lease: &Lease,
+        unused: &UnusedTokens,
+        max_owners: u32,
+    ) -> Result<u64, StoreError> {
+        let _ = (lease, unused, max_owners);
+        Ok(0)
+    }
+
+    /// Returns how many tokens [`JobStore::revoke_unused`] would revoke, of how many. The default implementation
+    /// returns [`UnusedCount::default`].
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
+    async fn count_unused(&self, unused: &UnusedTokens) -> Result<UnusedCount, StoreError> {
+        let _ = unused;
+        Ok(UnusedCount::default())
+    }
+
+    /// Revokes up to `limit` unused tokens, and returns the revoked tokens. The default implementation revokes
+    /// none.
+    ///
+    /// A token is revoked if it has been unused for [`UnusedTokens::revoke_after`], and has a warning that counts
+    /// ([`JobStore::warn_unused`]) and was queued at least [`UNUSED_NOTICE`](super::UNUSED_NOTICE) ago. The store
+    /// reads the last use in the transaction of the revocation, after it has locked the token.
+    ///
+    /// In the same transaction, the store does what [`TokenStore::revoke`](super::TokenStore::revoke) does for
+    /// these tokens alone, without an administrator and with [`UnusedTokens::reason`], and queues one
+    /// [`NotificationKind::UnusedRevoked`] for each owner.
+    ///
+    /// # Errors
+    /// - [`StoreError::LeaseLost`]: another node has acquired the job's lease after `lease` was acquired. An
+    ///   expired lease holds until then.
+    /// - Another [`StoreError`]: the database [fails or does not answer](super::TokenStore#errors).
+    async fn revoke_unused(
+        &self,
+        lease: &Lease,
+        unused: &UnusedTokens,
+        limit: u32,
+    ) -> Result<Revoked, StoreError> {
+        let _ = (lease, limit);
+        Ok(Revoked::new(unused.now, Vec::new()))
+    }
+
+    /// Queues one [`NotificationKind::ReplacedInUse`] for each of up to `max_owners` owners, about the owner's
+    /// replaced tokens ([`Token::replaced`]) that were still in use shortly before their expiry. Returns how many
+    /// notifications it queued; 0 if no token is due. The default implementation queues none. `now` is the time
+    /// of the caller's clock, for a store without a clock of its own.
+    ///
+    /// A token is due if it is replaced and unrevoked, was last used in the last tenth of the time from its
+    /// replacement to its expiry, did not expire longer than [`REPLACED_NOTICE`](super::REPLACED_NOTICE) ago, and
+    /// no such notification was queued for it before. No token is
+    /// due while the store's clock is more than [`LONGEST_LEAP`] ahead of its [mark](StoreTime::mark).
+    ///
+    /// # Errors
+    /// - [`StoreError::LeaseLost`]: another node has acquired the job's lease after `lease` was acquired. An
+    ///   expired lease holds until then.
+    /// - Another [`StoreError`]: the database [fails or does not answer](super::TokenStore#errors).
+    async fn warn_replaced(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        max_owners: u32,
+    ) -> Result<u64, StoreError> {
+        let _ = (lease, now, max_owners);
+        Ok(0)
+    }
 
     /// Deletes rows that are older than `purge` allows, with their age measured from the vouched time
     /// ([`StoreTime::vouched`]): entries of the [change feed](super::Change), except those of the latest
@@ -396,16 +484,41 @@ pub struct DueNotifications {
     pub kind: NotificationKind,
     /// The present time by the caller's clock, for a store without a clock of its own.
     pub now: Timestamp,
-    /// How long before its expiry a token is due for [`NotificationKind::ExpiresSoon`]; unused for
+    /// How many days of 24 hours before its expiry a token is due for [`NotificationKind::ExpiresSoon`], in
+    /// descending order without duplicates (the setting `pat.expiry.reminder.days`); unused for
     /// [`NotificationKind::Expired`].
-    pub within: Duration,
+    pub reminder_days: Vec<u32>,
+    /// Which reminder counts as queued for a token about which a version of this crate without
+    /// [`reminder_days`](DueNotifications::reminder_days) has queued [`NotificationKind::ExpiresSoon`], in days
+    /// (the setting `atlassian.pats.expiry.warning.days`).
+    pub warning_days: u32,
 }
 
 impl DueNotifications {
-    /// Creates criteria for notifications of the kind `kind` at the time `now`.
+    /// Creates criteria for notifications of the kind `kind` at the time `now`. `reminder_days` becomes the
+    /// field of this name; [`DueNotifications::warning_days`] is 0.
     #[must_use]
-    pub const fn new(kind: NotificationKind, now: Timestamp, within: Duration) -> Self {
-        Self { kind, now, within }
+    pub const fn new(kind: NotificationKind, now: Timestamp, reminder_days: Vec<u32>) -> Self {
+        Self {
+            kind,
+            now,
+            reminder_days,
+            warning_days: 0,
+        }
+    }
+
+    /// Returns the reminder, in days, that applies to `token` now: the smallest one of
+    /// [`reminder_days`](DueNotifications::reminder_days) that is not less than the time until the token's
+    /// expiry. `None` if there is none, or if it is not less than the life span of the token.
+    #[must_use]
+    pub fn reminder(&self, token: &Token) -> Option<u32> {
+        let left = token.expires_at?.duration_since(self.now);
+        let days = |days: u32| SignedDuration::from_hours(i64::from(days) * 24);
+        let reminders = self.reminder_days.iter().rev().copied();
+        let nearest = reminders
+            .into_iter()
+            .find(|reminder| left <= days(*reminder));
+        nearest.filter(|reminder| token.lives_longer_than(days(*reminder)))
     }
 }
 

@@ -12,6 +12,8 @@ mod rotation;
 mod search;
 mod time;
 mod tokens;
+mod unused;
+mod update;
 mod versions;
 
 use std::error::Error;
@@ -43,6 +45,10 @@ pub use self::time::{MarkBounds, StoreTime};
 pub use self::tokens::{
     Insertion, LastUse, Lookup, NewToken, Revocation, RevocationScope, Revoked, RevokedToken,
 };
+pub use self::unused::{
+    REPLACED_NOTICE, UNUSED_NOTICE, UNUSED_NOTICE_LASTS, UnusedCount, UnusedTokens,
+};
+pub use self::update::{Presented, StoredUpdate, Update, UpdateEffect, UpdateRefusal, Updated};
 pub use self::versions::{SCHEMA_VERSION, StoreVersions};
 use crate::token::{Owner, Token, TokenDigest, TokenId};
 
@@ -168,6 +174,21 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
         revocation: &Revocation,
     ) -> Result<Revoked, StoreError>;
 
+    /// Disables, enables, renames or describes a token. Returns the token as it is now, or the rule that forbids the
+    /// change.
+    ///
+    /// The store reads the token and its [line](crate::Line) in one transaction that excludes other changes of the
+    /// owner's tokens, and changes what [`Update::effect`] returns at the time of the store's clock. It refuses the
+    /// update if [`Presented::is_valid`] returns `false` for the presented token, which it reads in the same
+    /// transaction.
+    ///
+    /// If a token changes, the store increments the change counter ([`ChangePage`]) by one, and appends the changes
+    /// ([`Change::of_changed`] of [`UpdateEffect::changed`]) to the [change feed](Change) in the same transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
+    async fn update(&self, update: &Update) -> Result<Updated, StoreError>;
+
     /// Replaces a token by a new one, its successor, unless that would break a rule; returns the successor or
     /// the broken rule.
     ///
@@ -237,7 +258,8 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
 
     /// Deletes a node's stored report, because the node no longer uses its cache. Deletes it only if
     /// [`NodeReport::applied`] and [`NodeReport::now`] of the stored report equal those of `report`; otherwise
-    /// changes nothing, and returns `Ok`.
+    /// changes nothing, and returns `Ok`. If it deletes a report that [lags](NodeReport::lags), it also records
+    /// the present time as [`UnusedCount::lagging_node_forgotten_at`].
     ///
     /// Only called on a shared store ([`TokenStore::is_shared`]), which must implement this method.
     ///

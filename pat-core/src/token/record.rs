@@ -32,6 +32,10 @@ pub struct Token {
     pub last_used_at: Option<Timestamp>,
     /// When the token was revoked; `None` if it is not revoked.
     pub revoked_at: Option<Timestamp>,
+    /// The owner or administrator who revoked the token; `None` if it is not revoked, or no user revoked it.
+    pub revoked_by: Option<Owner>,
+    /// Why the token was revoked; `None` if it is not revoked, or no reason was given.
+    pub revoke_reason: Option<String>,
     /// ID of the token that authenticated the request to create this one; `None` if the user signed in
     /// otherwise.
     pub parent: Option<TokenId>,
@@ -52,6 +56,8 @@ pub struct Token {
     /// Whether the token is replaced, or was created for less than a day. Such a token is no longer listed or
     /// counted when it has expired, its owner is not notified of its expiry, and it is deleted a day later.
     pub is_transient: bool,
+    /// When the token was imported from another table; `None` if it was created.
+    pub imported_at: Option<Timestamp>,
 }
 
 /// The place of a token in its *line*: a token, the token that replaced it, and so on.
@@ -135,6 +141,8 @@ impl Token {
             expires_at: None,
             last_used_at: None,
             revoked_at: None,
+            revoked_by: None,
+            revoke_reason: None,
             parent: None,
             scopes: None,
             description: None,
@@ -143,6 +151,7 @@ impl Token {
             replaced: None,
             disabled: None,
             is_transient: false,
+            imported_at: None,
         }
     }
 
@@ -196,16 +205,33 @@ impl Token {
     }
 
     /// Returns the status of the token at the time `now`. `warning` is how long before the token's expiry
-    /// its status [`TokenStatus::ExpiresSoon`] begins.
+    /// its status [`TokenStatus::ExpiresSoon`] begins. A token whose life span is not longer than `warning`
+    /// never has this status.
     #[must_use]
     pub fn status(&self, now: Timestamp, warning: SignedDuration) -> TokenStatus {
         match self.expires_at {
             _ if self.revoked_at.is_some() => TokenStatus::Revoked,
             Some(_) if is_expired(self.expires_at, now) => TokenStatus::Expired,
             _ if self.disabled.is_some() => TokenStatus::Disabled,
-            Some(at) if at.duration_since(now) <= warning => TokenStatus::ExpiresSoon,
+            Some(at) if at.duration_since(now) <= warning && self.lives_longer_than(warning) => {
+                TokenStatus::ExpiresSoon
+            }
             _ => TokenStatus::Active,
         }
+    }
+}
+
+impl Token {
+    /// Whether the token was last used, and created or imported, at this time or earlier.
+    pub(crate) fn is_unused_since(&self, at: Timestamp) -> bool {
+        self.imported_at.unwrap_or(self.created_at) <= at
+            && self.last_used_at.is_none_or(|used| used <= at)
+    }
+
+    /// Whether the life span of the token, up to the end in force, is longer than `time`.
+    pub(crate) fn lives_longer_than(&self, time: SignedDuration) -> bool {
+        self.expires_at
+            .is_none_or(|at| at.duration_since(self.created_at) > time)
     }
 }
 
@@ -233,10 +259,10 @@ pub enum InvalidToken {
 #[non_exhaustive]
 pub enum TokenStatus {
     /// The token is valid. It expires after the warning period (the setting
-    /// `atlassian.pats.expiry.warning.days`) or never.
+    /// `atlassian.pats.expiry.warning.days`) or never, or its life span is not longer than the warning period.
     Active,
     /// The token is valid, and expires within the warning period (the setting
-    /// `atlassian.pats.expiry.warning.days`).
+    /// `atlassian.pats.expiry.warning.days`), which is shorter than the token's life span.
     ExpiresSoon,
     /// The token is disabled: it does not authenticate until it is enabled again.
     Disabled,
@@ -350,5 +376,17 @@ mod tests {
             token(None).status(Timestamp::MAX, warning),
             TokenStatus::Active
         );
+        // A token that lives no longer than the warning period would be shown so from the beginning.
+        for (life, expected) in [
+            (warning, TokenStatus::Active),
+            (
+                warning + SignedDuration::from_micros(1),
+                TokenStatus::ExpiresSoon,
+            ),
+        ] {
+            let mut token = token(Some(at));
+            token.created_at = at - life;
+            assert_eq!(token.status(at - warning, warning), expected);
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! | `POST /tokens` with `{"name":"ci","expirationDuration":90}` | 201, the new token with its secret in `rawToken`. The life span is in days, or in seconds (`expirationSeconds`); without one the token never expires, if the settings allow that |
 //! | `GET /tokens` | 200, an array of the caller's tokens |
 //! | `GET /tokens/{id}` | 200, a token of the caller, or any token for an administrator |
+//! | `PATCH /tokens/{id}` with `{"enabled":false}`, `{"name":"ci"}` or `{"description":"…"}` | 200, the token as it is now; disables, enables, renames or describes a token of the caller, or any token for an administrator. `PAT-Live-Children` has the number of valid tokens that were created with a disabled one |
 //! | `DELETE /tokens/{id}?family=true` | 204; revokes a token of the caller, or any token for an administrator, and the tokens that it replaced; with `family=true` also the tokens that replaced it, and those created with all these |
 //! | `POST /tokens/{id}/rotate` with `{"overlapSeconds":3600,"expirationDuration":90}` or no body | 201, a new token that replaces this token of the caller, with its secret in `rawToken`; `ending` says when the replaced token ends |
 //! | `GET /tokens/current` | 200, the token that authenticated the request; 404 if none did |
@@ -64,10 +65,13 @@
 //! | `body-too-large` | 413 | the body has more than 64 KiB, or more than 1 MiB where tokens are revoked by IDs |
 //! | `tokens-disabled` | 400 | `atlassian.pats.enabled` is off |
 //! | `invalid-name` | 400 | the name has no visible character, is too long, or has a control character, line separator or bidi control |
+//! | `invalid-description` | 400 | the description has more than 200 characters, or has a control character, line separator or bidi control |
 //! | `invalid-duration` | 400 | the life span is not a whole number of days from 1 to `atlassian.pats.max.tokens.expiry.days`, or of seconds from 60 to as many as these days have; or the request has days and seconds |
 //! | `duration-required` | 400 | the request has no life span, and `atlassian.pats.eternal.tokens.enabled` is off |
 //! | `outlives-parent` | 400 | `pat.create.by.token` is `capped`, and the new token would expire later than the token that creates it, or that it replaces |
 //! | `created-by-token` | 403 | `pat.create.by.token` is `forbidden`, and a token authenticated the request |
+//! | `disabled-by-administrator` | 403 | an administrator has disabled the token, and the caller who enables it is none |
+//! | `enabled-by-token` | 403 | a token authenticated the request to enable another one that it could not create: it has fewer scopes, or ends earlier (`pat.create.by.token` is `capped`), or `pat.create.by.token` is `forbidden` |
 //! | `rotate-itself-only` | 403 | a token authenticated the request, and the token to be replaced is another one |
 //! | `rotated-by-token` | 403 | a token authenticated the request to replace it, and `pat.rotate.by.token` is off or `pat.create.by.token` is `forbidden` |
 //! | `invalid-overlap` | 400 | the overlap is not a whole number of seconds from 0 to `pat.rotate.overlap.max.seconds`; or it is 0, and a token authenticated the request |
@@ -80,7 +84,7 @@
 //! | `scope-exceeds-parent` | 403 | the scopes permit more than the token that authenticated the request |
 //! | `scope-not-allowed` | 403 | the host does not allow the caller to give a token these scopes, or none |
 //! | `token-limit-reached` | 403 | the user has `atlassian.pats.max.tokens.per.user` tokens |
-//! | `older-nodes` | 409 | the token, or its replacement, needs a feature that a running node of an older version does not know |
+//! | `older-nodes` | 409 | the new token, its replacement or its disabling needs a feature that a running node of an older version does not know |
 //! | `too-many-rows` | 403 | the user has `pat.max.rows.per.user` tokens, with revoked and expired ones that are not yet pruned |
 //! | `not-an-administrator` | 403 | the caller is not an administrator (also from the extractor `Admin`) |
 //! | `invalid-search` | 400 | a date, order, page, limit or cursor is invalid; or the body has an unknown member with `?strict=true` |
@@ -204,7 +208,7 @@ impl Api {
     /// | request | needs |
     /// |---|---|
     /// | `GET /tokens`, `GET /tokens/{id}` | `tokens:read`; for another user's token also `tokens:admin` |
-    /// | `POST /tokens`, `DELETE /tokens/{id}`, `POST /tokens/{id}/rotate`, `POST /tokens/current/rotate` | `tokens:write`; to revoke another user's token also `tokens:admin` |
+    /// | `POST /tokens`, `PATCH /tokens/{id}`, `DELETE /tokens/{id}`, `POST /tokens/{id}/rotate`, `POST /tokens/current/rotate` | `tokens:write`; to change or revoke another user's token also `tokens:admin` |
     /// | the paths for administrators | `tokens:admin` |
     /// | `/tokens/current`, `GET /policy`, `GET /openapi.json` | nothing |
     ///
@@ -243,7 +247,7 @@ impl Api {
                 routes!(routes::current, routes::revoke_current),
                 PathScopes::NONE,
             ),
-            (routes!(routes::find, routes::revoke), own),
+            (routes!(routes::find, routes::update, routes::revoke), own),
             (routes!(routes::rotate_current), own),
             (routes!(routes::rotate), own),
             (routes!(routes::policy), PathScopes::NONE),

@@ -6,9 +6,9 @@ use pat_core::scope::{Scope, ScopeChoices, Scopes, WithoutScopes};
 use pat_core::store::Ending;
 use pat_core::{
     CreatedToken, Lifetime, Pats, PlainToken, RotationRequest, Successor, Token, TokenId,
-    TokenRequest, User,
+    TokenRequest, TokenUpdate, User,
 };
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Number;
 use utoipa::ToSchema;
 
@@ -39,10 +39,6 @@ pub(super) struct TokenJson {
     /// `REVOKED` only in searches with `includeRevoked`.
     #[schema(value_type = StatusName)]
     status: &'static str,
-    /// Only of a revoked token, in searches with `includeRevoked`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(format = DateTime, nullable = false)]
-    revoked_at: Option<String>,
     /// The secret; only in the response that creates the token.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "expose")]
     #[schema(value_type = String, required = false)]
@@ -55,6 +51,15 @@ pub(super) struct TokenJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Vec<String>, required = false)]
     scopes: Option<Scopes>,
+    /// What the token is for, in the words of its owner; left out without a description.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    description: Option<String>,
+    /// The last four characters of the secret; only for administrators, and left out of a token that an older
+    /// version created.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    hint: Option<String>,
     /// The id of the token that this one replaced; left out if it replaced none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
@@ -69,6 +74,22 @@ pub(super) struct TokenJson {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     ending: Vec<EndingJson>,
+    /// When the token was disabled; left out while it is enabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime, nullable = false)]
+    disabled_at: Option<String>,
+    /// Only of a revoked token, in searches with `includeRevoked`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime, nullable = false)]
+    revoked_at: Option<String>,
+    /// The key of the user who revoked the token; only of a revoked token, for administrators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    revoked_by: Option<String>,
+    /// Why the token was revoked; only of a revoked token, for administrators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    revoke_reason: Option<String>,
     /// Only in a response without `rawToken` to a request that was made before with the same `Idempotency-Key`: a
     /// sentence for people about what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,17 +125,35 @@ impl TokenJson {
             created_at: wire_date(token.created_at),
             last_accessed_at: token.last_used_at.map(wire_date),
             expiring_at: token.expires_at.map_or_else(|| NEVER.to_owned(), wire_date),
-            revoked_at: token.revoked_at.map(wire_date),
             raw_token: None,
             user_profile_resource: None,
             scopes: token.scopes,
+            description: token.description,
+            hint: None,
             rotated_from: token
                 .line
                 .and_then(|line| line.rotated_from)
                 .map(TokenId::get),
             rotated_to: None,
             ending: Vec::new(),
+            disabled_at: token.disabled.map(|disabled| wire_date(disabled.at)),
+            revoked_at: token.revoked_at.map(wire_date),
+            revoked_by: None,
+            revoke_reason: None,
             note: None,
+        }
+    }
+
+    /// As administrators see it.
+    pub(super) fn for_administrator(pats: &Pats, mut token: Token, owner: Option<User>) -> Self {
+        let (hint, revoke_reason) = (token.hint.take(), token.revoke_reason.take());
+        let revoked_by = token.revoked_by.take();
+        Self {
+            user_profile_resource: owner.map(UserJson::from),
+            hint,
+            revoked_by: revoked_by.map(|by| by.to_string()),
+            revoke_reason,
+            ..Self::new(pats, token)
         }
     }
 
@@ -146,13 +185,6 @@ impl TokenJson {
         Self {
             raw_token: Some(created.plain),
             ..Self::new(pats, created.token)
-        }
-    }
-
-    pub(super) fn with_owner(self, user: User) -> Self {
-        Self {
-            user_profile_resource: Some(user.into()),
-            ..self
         }
     }
 }
@@ -310,12 +342,17 @@ pub(super) struct CreateJson {
     /// authenticates the request, or the server's default, or is unrestricted.
     #[schema(value_type = Option<Vec<String>>, required = false, min_items = 1)]
     scopes: Option<Vec<String>>,
+    /// What the token is for: at most 200 characters, without control characters, line separators and bidi controls.
+    /// An empty text is no description.
+    #[schema(required = false, max_length = 200)]
+    description: Option<String>,
 }
 
 impl CreateJson {
     pub(super) fn into_request(self) -> Result<TokenRequest, Problem> {
         let mut request = TokenRequest::new(self.name, None);
         request.lifetime = lifetime(self.expiration_duration, self.expiration_seconds)?;
+        request.description = self.description;
         Ok(match self.scopes {
             Some(scopes) => request.with_scopes(scopes),
             None => request,
@@ -381,4 +418,41 @@ fn lifetime(days: Option<Number>, seconds: Option<Number>) -> Result<Option<Life
 fn whole(number: &Number) -> Option<i64> {
     let large = || number.as_u64().map(|_| i64::MAX);
     number.as_i64().or_else(large)
+}
+
+/// Changes of a token; at least one.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = TokenUpdate, min_properties = 1)]
+pub(super) struct UpdateJson {
+    /// Whether the token is enabled; a disabled one does not authenticate.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = bool, required = false)]
+    enabled: Option<bool>,
+    /// The new name, by the rules of `POST /tokens`.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false, min_length = 1)]
+    name: Option<String>,
+    /// The new description, by the rules of `POST /tokens`; an empty text or `null` removes it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, required = false, max_length = 200)]
+    description: Option<Option<String>>,
+}
+
+/// Reads a member that is there: `null` must not count as absent.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+impl UpdateJson {
+    /// What is to be changed, if anything is.
+    pub(super) fn into_update(self) -> Option<TokenUpdate> {
+        let mut update = TokenUpdate::default();
+        update.is_enabled = self.enabled;
+        update.name = self.name;
+        update.description = self.description.map(Option::unwrap_or_default);
+        (update != TokenUpdate::default()).then_some(update)
+    }
 }

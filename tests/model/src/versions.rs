@@ -1,5 +1,9 @@
 //! A newer node that makes a token weaker, or creates a restricted one, and an older node that would take
 //! it for an unrestricted one.
+//!
+//! To make a token weaker is to restrict, disable or replace it. An older node that has authenticated it
+//! before may be paused, and create a child with it afterwards; and it may be asked to revoke a token that
+//! has replaced another one, of which it does not know.
 
 use stateright::{Model, Property};
 
@@ -64,6 +68,16 @@ pub struct Older {
     caller: bool,
 }
 
+/// What the older node has changed as it must not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Harm {
+    /// It has created a token with one that was created restricted, or made weaker by then. It knows of
+    /// neither, so the child is as strong as the token was.
+    Child,
+    /// It has revoked a token, and not what that has replaced.
+    LeftBehind,
+}
+
 /// A state.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct State {
@@ -75,9 +89,7 @@ pub struct State {
     row: bool,
     first_use: Use,
     older: Older,
-    /// Whether the older node has created a token with one that was created restricted. It knows of no
-    /// restriction, so the child has none.
-    has_child: bool,
+    harm: Option<Harm>,
     faults: Faults,
 }
 
@@ -112,6 +124,8 @@ pub enum Action {
     Hit,
     /// It creates a token with the one that authenticated a request.
     CreateChild,
+    /// It revokes the token's successor, or what would be one.
+    RevokeSuccessor,
     /// The newer node finds that no older one has reported.
     FindNone,
     /// It has older versions kept out.
@@ -186,10 +200,12 @@ impl Versions {
         if older.caller {
             actions.push(Action::CreateChild);
         }
+        actions.push(Action::RevokeSuccessor);
     }
 
-    fn older_step(state: &mut State, action: Action) -> Option<()> {
+    fn older_step(&self, state: &mut State, action: Action) -> Option<()> {
         let may_use = !state.keeps_out;
+        let may_change = may_use || self.without.lacks(Assumption::ChangeWithVersions);
         match action {
             Action::Start if may_use => {
                 state.older = Older {
@@ -239,7 +255,15 @@ impl Versions {
             Action::Hit => state.older.caller = true,
             Action::CreateChild => {
                 state.older.caller = false;
-                state.has_child |= state.subject == Subject::New;
+                let is_weaker = state.subject == Subject::New || state.first_use == Use::Weaker;
+                if may_change && is_weaker {
+                    state.harm = Some(Harm::Child);
+                }
+            }
+            Action::RevokeSuccessor => {
+                if may_change && state.first_use == Use::Weaker {
+                    state.harm = Some(Harm::LeftBehind);
+                }
             }
             _ => return None,
         }
@@ -259,7 +283,7 @@ impl Model for Versions {
             row: false,
             first_use: Use::None,
             older: Older::default(),
-            has_child: false,
+            harm: None,
             faults: Faults::default(),
         };
         [Subject::Existing, Subject::New].map(begin).into()
@@ -301,7 +325,7 @@ impl Model for Versions {
                 state.first_use = Use::KeptOut(0);
             }
             Action::Weaken => state.first_use = Use::Weaker,
-            _ => Self::older_step(&mut state, action)?,
+            _ => self.older_step(&mut state, action)?,
         }
         (state != *last).then_some(state)
     }
@@ -322,6 +346,7 @@ impl Model for Versions {
             Action::Answer => "The older node has the answer, and caches and answers for the token if it may use the store.",
             Action::Hit => "The older node answers for the token from its cache.",
             Action::CreateChild => "The older node creates a token with the one that it has answered for.",
+            Action::RevokeSuccessor => "The older node revokes what has replaced the token, if anything has.",
             Action::FindNone => "The newer node is asked for what the older one would misread, and finds no report of it.",
             Action::KeepOut => "The newer node has older versions kept out.",
             Action::Weaken => "The newer node makes the token weaker, or creates it restricted, and acknowledges that.",
@@ -343,8 +368,12 @@ impl Model for Versions {
                 |_, state: &State| !(state.subject == Subject::New && state.older.caller),
             ),
             Property::always(
-                "an older version never creates a child of a token that was created restricted",
-                |_, state: &State| !state.has_child,
+                "an older version never creates a child of a token that is weaker, or was created restricted",
+                |_, state: &State| state.harm != Some(Harm::Child),
+            ),
+            Property::always(
+                "an older version never revokes a token without what that has replaced",
+                |_, state: &State| state.harm != Some(Harm::LeftBehind),
             ),
         ]
     }

@@ -29,8 +29,10 @@ fn long_runs_hold_at_random() {
     let seconds = seconds.map_or(6, |seconds| seconds.parse().expect("seconds"));
     let seed = std::process::id().into();
     println!("seed {seed}");
+    let parts = u32::try_from(Part::ALL.len()).expect("a few");
+    let each = Duration::from_secs(seconds) / parts;
     for part in Part::ALL {
-        let report = wander(part, seed, Duration::from_secs(seconds) / 6);
+        let report = wander(part, seed, each);
         println!("{part:?}, at random: {report}");
         assert!(report.breaches.is_empty(), "{part:?}, seed {seed}");
     }

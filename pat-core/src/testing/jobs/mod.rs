@@ -5,6 +5,7 @@ mod delivery;
 mod leases;
 mod pruning;
 mod queue;
+mod unused;
 
 use std::time::Duration;
 
@@ -33,6 +34,12 @@ pub const CASES: &[Case] = &[
     }),
     case("a_token_falls_due_once_for_each_kind", |s| {
         Box::pin(queue::due_once(s))
+    }),
+    case("each_reminder_is_sent_once_and_late_ones_not_at_all", |s| {
+        Box::pin(queue::reminders(s))
+    }),
+    case("a_reminder_replaces_one_that_waits", |s| {
+        Box::pin(queue::superseded_reminder(s))
     }),
     case("tokens_of_one_owner_share_a_notice", |s| {
         Box::pin(queue::grouping(s))
@@ -71,6 +78,21 @@ pub const CASES: &[Case] = &[
     case("old_rows_are_trimmed_and_the_feed_goes_on", |s| {
         Box::pin(pruning::trimming(s))
     }),
+    case("unused_tokens_are_revoked_after_a_warning", |s| {
+        Box::pin(unused::warned_first(s))
+    }),
+    case("a_token_that_is_used_again_is_warned_of_again", |s| {
+        Box::pin(unused::used_again(s))
+    }),
+    case("unused_tokens_are_warned_of_and_revoked_in_batches", |s| {
+        Box::pin(unused::in_batches(s))
+    }),
+    case("nodes_with_last_uses_are_not_forgotten_silently", |s| {
+        Box::pin(unused::lagging_nodes(s))
+    }),
+    case("owners_learn_that_a_replaced_token_is_in_use", |s| {
+        Box::pin(unused::replaced_in_use(s))
+    }),
     case("owners_are_walked_in_byte_order", |s| {
         Box::pin(pruning::owners(s))
     }),
@@ -80,6 +102,8 @@ pub const CASES: &[Case] = &[
 ];
 
 const TTL: Duration = Duration::from_secs(60);
+/// The seconds of a day.
+const DAY: i64 = 24 * 60 * 60;
 
 pub(super) fn jobs(store: &Store) -> &dyn JobStore {
     store.jobs().expect("a store with jobs")
@@ -156,12 +180,13 @@ async fn queue_due(
     lease: &Lease,
     kind: NotificationKind,
     now: i64,
-    until: i64,
+    reminder_days: &[u32],
 ) -> u64 {
     let due = DueNotifications {
         kind,
         now: at(now),
-        within: seconds(until - now),
+        reminder_days: reminder_days.to_vec(),
+        warning_days: 5,
     };
     jobs(store)
         .queue_due_notifications(lease, &due, 100)
