@@ -6,7 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use pat_core::store::{
     Change, ChangePage, FeedPosition, Insertion, LastUse, Lookup, NewToken, Revocation,
-    RevocationScope, Revoked, Rotated, Rotation, SearchStore, StoreError, TokenStore,
+    RevocationScope, Revoked, Rotated, Rotation, SearchStore, StoreError, TokenStore, Update,
+    Updated,
 };
 use pat_core::{BoxError, MemoryStore, Owner, Token, TokenDigest, TokenId, async_trait};
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,7 @@ enum Call {
     Insert(NewToken, u32),
     Rotate(Rotation),
     Revoke(RevocationScope, Revocation),
+    Update(Update),
     AppendChange(Change, Timestamp),
     RaiseReadableFrom(u64),
     RecordUse(Vec<LastUse>),
@@ -52,6 +54,7 @@ impl FileStore {
                 Call::Insert(token, limit) => drop(tokens.insert(&token, limit).await?),
                 Call::Rotate(rotation) => drop(tokens.rotate(&rotation).await?),
                 Call::Revoke(scope, revocation) => drop(tokens.revoke(&scope, &revocation).await?),
+                Call::Update(update) => drop(tokens.update(&update).await?),
                 Call::AppendChange(change, at) => drop(tokens.append_change(&change, at).await?),
                 Call::RaiseReadableFrom(version) => tokens.raise_readable_from(version).await?,
                 Call::RecordUse(uses) => tokens.record_use(&uses).await?,
@@ -113,6 +116,11 @@ impl TokenStore for FileStore {
     async fn rotate(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
         let _guard = self.write(&Call::Rotate(rotation.clone())).await?;
         self.tokens.rotate(rotation).await
+    }
+
+    async fn update(&self, update: &Update) -> Result<Updated, StoreError> {
+        let _guard = self.write(&Call::Update(update.clone())).await?;
+        self.tokens.update(update).await
     }
 
     async fn append_change(&self, change: &Change, at: Timestamp) -> Result<Timestamp, StoreError> {

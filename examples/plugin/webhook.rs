@@ -172,13 +172,46 @@ fn to_json(event: &Event) -> Value {
             "token": token.map(TokenId::get),
             "unreported": unreported,
         }),
-        EventKind::Revoked { tokens, by, reason } => json!({
+        EventKind::Revoked {
+            tokens,
+            by,
+            reason,
+            revocation,
+        } => json!({
             "tokens": tokens.iter().map(|token| json!({
                 "token": token.id.get(),
                 "owner": token.owner.as_str(),
             })).collect::<Vec<_>>(),
             "by": by.as_ref().map(Owner::as_str),
             "reason": reason,
+            "revocation": revocation,
+        }),
+        EventKind::Rotated {
+            token,
+            predecessor,
+            owner,
+            expires_at,
+            ends,
+            is_again,
+        } => json!({
+            "token": token.get(),
+            "predecessor": predecessor.get(),
+            "owner": owner.as_str(),
+            "expiresAt": expires_at.map(|at| at.to_string()),
+            "ends": ends.iter().map(|token| token.get()).collect::<Vec<_>>(),
+            "again": is_again,
+        }),
+        EventKind::Disabled { tokens, owner, by } | EventKind::Enabled { tokens, owner, by } => {
+            json!({
+                "tokens": tokens.iter().map(|token| token.get()).collect::<Vec<_>>(),
+                "owner": owner.as_str(),
+                "by": by.as_str(),
+            })
+        }
+        EventKind::Changed { token, owner, by } => json!({
+            "token": token.get(),
+            "owner": owner.as_str(),
+            "by": by.as_str(),
         }),
         EventKind::OwnerChanged { owner } => json!({
             "owner": owner.as_str(),

@@ -129,12 +129,20 @@ pub trait UserDirectory: Debug + Send + Sync + 'static {
         Ok(users)
     }
 
-    /// Returns the scopes that this user may give new tokens, as a set of the service's `catalog`.
+    /// Returns the scopes that this user may give new tokens, as a set of the service's `catalog`. The default
+    /// implementation allows every scope, and unrestricted tokens.
+    ///
+    /// - The set has scopes of `catalog` only: it is made with [`ScopeCatalog::set`], or is that of
+    ///   [`AllowedScopes::all`]. A set of another catalog stands for other scopes here.
+    /// - The result depends on the user alone, and stays the same until the host changes what the user may do.
+    /// - A user who is not active, and a text that is the key of no user, are not errors. What the result is for
+    ///   them has no effect, because their tokens do not authenticate.
     ///
     /// The service calls this method before it creates a token, and to list the scopes that a caller may
-    /// choose. Tokens that exist keep their scopes. The default implementation allows every scope, and
-    /// unrestricted tokens. The service does not call this method if the host declares no scopes
-    /// ([`PatsBuilder::scopes`](crate::PatsBuilder::scopes)).
+    /// choose. It does not cache the answer. Tokens that exist keep their scopes. The service does not call this
+    /// method if the host declares no scopes ([`PatsBuilder::scopes`](crate::PatsBuilder::scopes)).
+    ///
+    /// `pat_core::testing::check_allowed_scopes` checks an implementation.
     ///
     /// # Errors
     /// The implementation may return any error, if the directory cannot answer. The request then fails with

@@ -153,9 +153,31 @@ pub enum PolicyError {
          it out"
     )]
     NameHasBidiControl,
+    /// The description has more characters (Unicode scalar values) than
+    /// [`TokenRequest::MAX_DESCRIPTION`](crate::TokenRequest::MAX_DESCRIPTION).
+    #[error("the description is longer than {max} characters")]
+    DescriptionTooLong {
+        /// Greatest allowed length of a description, in Unicode scalar values.
+        max: usize,
+    },
+    /// The description has a control character, or a line or paragraph separator
+    /// ([`text::breaks_line`](crate::text::breaks_line)).
+    #[error("the description has a control character or a line break; write it on one line")]
+    DescriptionHasControlCharacter,
+    /// The description has a character that controls the direction of text
+    /// ([`text::is_bidi_control`](crate::text::is_bidi_control)), and so could be displayed as another text.
+    #[error(
+        "the description has an invisible character that turns the direction of text, such as U+202E; \
+         leave it out"
+    )]
+    DescriptionHasBidiControl,
     /// The requested life span is zero or negative.
     #[error("the duration must be at least one day")]
     DurationNotPositive,
+    /// The requested life span in seconds is shorter than a minute
+    /// ([`Lifetime::MIN_SECONDS`](crate::Lifetime::MIN_SECONDS)).
+    #[error("the duration must be at least 60 seconds")]
+    DurationTooShort,
     /// The requested life span has more days than the setting `atlassian.pats.max.tokens.expiry.days`
     /// allows, or would end after the year 9999.
     #[error("the duration is longer than {max} days")]
@@ -250,10 +272,16 @@ pub enum PolicyError {
         /// setting `atlassian.pats.pruning.delay.days`).
         days: u32,
     },
-    /// The token that authenticated the caller has been revoked, or has expired, since it authenticated the
-    /// request.
+    /// The token that authenticated the caller has been revoked or disabled, or has expired, since it authenticated
+    /// the request.
     #[error("the token used for this request is no longer valid")]
     ParentInvalid,
+    /// The token that authenticated the caller may not create a token like the one that is to be enabled, and so may
+    /// not enable it ([`Pats::enable`](crate::Pats::enable)).
+    #[error(
+        "a token enables only tokens that it could create, and it cannot create this one; sign in instead"
+    )]
+    EnableByToken,
 }
 
 fn tokens(count: u32) -> String {
@@ -288,6 +316,25 @@ pub enum AccessError {
     #[error("there is no such token")]
     NotFound,
     /// The store or the directory failed or did not answer in time. A change may have been made.
+    #[error("the tokens cannot be read or changed now")]
+    Unavailable(#[from] Unavailable),
+}
+
+/// The reason that a token was not changed; see [`Pats::update`](crate::Pats::update).
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpdateError {
+    /// The token does not exist, or is revoked, or belongs to another user while the caller is no administrator.
+    /// The error does not reveal which of these is true.
+    #[error("there is no such token")]
+    NotFound,
+    /// An administrator has disabled the token, so that only an administrator enables it.
+    #[error("an administrator has disabled this token, and only an administrator can enable it")]
+    DisabledByAdministrator,
+    /// The change breaks a rule, which the [`PolicyError`] names.
+    #[error(transparent)]
+    Refused(#[from] PolicyError),
+    /// The store or the directory failed or did not answer in time. The change may have been made.
     #[error("the tokens cannot be read or changed now")]
     Unavailable(#[from] Unavailable),
 }
@@ -372,5 +419,20 @@ impl From<StoreError> for AccessError {
 impl From<StoreError> for CreateError {
     fn from(error: StoreError) -> Self {
         Self::Unavailable(error.into())
+    }
+}
+
+impl From<StoreError> for UpdateError {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
+
+impl From<AccessError> for UpdateError {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::NotFound => Self::NotFound,
+            AccessError::Unavailable(error) => Self::Unavailable(error),
+        }
     }
 }

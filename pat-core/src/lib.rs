@@ -58,15 +58,16 @@ pub use self::clock::{Clock, SystemClock};
 pub use self::directory::{OpenDirectory, User, UserDirectory};
 pub use self::error::{
     AccessError, AdminError, AuthError, BoxError, CreateError, PolicyError, Unavailable,
+    UpdateError,
 };
 pub use self::jobs::{JobRun, Jobs};
 pub use self::memory::MemoryStore;
-pub use self::policy::TokenRequest;
+pub use self::policy::{Lifetime, TokenRequest};
 pub use self::principal::Principal;
 pub use self::schedule::{InvalidSchedule, Schedule, UnknownZone, Zone};
 pub use self::service::{
     Administration, CreatedToken, Family, LostToken, Pats, PatsBuilder, Restored, RevokedCount,
-    SearchPage,
+    SearchPage, TokenUpdate, UpdatedToken,
 };
 pub use self::settings::error::SettingsError;
 pub use self::settings::table::Settings;

@@ -7,6 +7,9 @@ use crate::principal::Principal;
 use crate::scope::{InvalidScopes, MAX_SCOPES, ScopeCatalog, Scopes};
 use crate::settings::{CreateByToken, Settings};
 use crate::text;
+use crate::token::Token;
+
+const SECONDS_OF_DAY: i64 = 24 * 60 * 60;
 
 /// A request for a new token; see [`Pats::create`](crate::Pats::create).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,11 +22,10 @@ pub struct TokenRequest {
     /// that breaks a line or controls the direction of text; [`PolicyError`] lists these rules. White space
     /// around the name is kept.
     pub name: String,
-    /// Life span of the token in days of 24 hours, from 1 to the setting
-    /// `atlassian.pats.max.tokens.expiry.days` (by default 365). `None` for a token that never expires. If
-    /// the setting `pat.create.by.token` is `capped`, and the request is authenticated by a token that
-    /// expires, `None` instead asks for a token that expires at the same time as that token.
-    pub lifetime_days: Option<i64>,
+    /// Life span of the token. `None` for a token that never expires. If the setting `pat.create.by.token` is
+    /// `capped`, and the request is authenticated by a token that expires, `None` instead asks for a token that
+    /// expires at the same time as that token.
+    pub lifetime: Option<Lifetime>,
     /// Names of the scopes of the token, each declared and given once. `None` for the scopes of the token that
     /// authenticates the request, if that is restricted; otherwise for those in the setting
     /// `pat.scopes.default`; without these, for an unrestricted token, unless the setting
@@ -35,21 +37,69 @@ pub struct TokenRequest {
     pub description: Option<String>,
 }
 
+/// The requested life span of a token, in days or in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Lifetime {
+    /// Days of 24 hours, from 1 to the setting `atlassian.pats.max.tokens.expiry.days` (by default 365).
+    Days(i64),
+    /// Seconds, from 60 ([`Lifetime::MIN_SECONDS`]) to as many as the days of that setting have. With less than a
+    /// day, the token is short-lived ([`Token::is_transient`](crate::Token::is_transient)).
+    Seconds(i64),
+}
+
+impl Lifetime {
+    /// The shortest life span in [seconds](Lifetime::Seconds).
+    pub const MIN_SECONDS: i64 = 60;
+
+    /// Returns whether a token that is created for so long is short-lived.
+    pub(crate) fn is_short(self) -> bool {
+        match self {
+            Self::Days(_) => false,
+            Self::Seconds(seconds) => seconds < SECONDS_OF_DAY,
+        }
+    }
+
+    /// Returns the life span as a duration, or the rule that it breaks.
+    fn check(self, settings: &Settings) -> Result<SignedDuration, PolicyError> {
+        let max = settings.max_tokens_expiry_days();
+        let seconds = match self {
+            Self::Days(..=0) => return Err(PolicyError::DurationNotPositive),
+            Self::Seconds(..Self::MIN_SECONDS) => return Err(PolicyError::DurationTooShort),
+            Self::Days(days) => days.saturating_mul(SECONDS_OF_DAY),
+            Self::Seconds(seconds) => seconds,
+        };
+        if seconds > i64::from(max) * SECONDS_OF_DAY {
+            return Err(PolicyError::DurationTooLong { max });
+        }
+        Ok(SignedDuration::from_secs(seconds))
+    }
+}
+
 impl TokenRequest {
     /// The greatest length of a [description](TokenRequest::description), in Unicode scalar values.
     pub const MAX_DESCRIPTION: usize = 200;
 
     /// Creates a request for a token with this [name](TokenRequest::name) and this
-    /// [life span](TokenRequest::lifetime_days) in days, which [`Pats::create`](crate::Pats::create) checks. A
-    /// life span of `None` asks for a token that never expires. The request names no
+    /// [life span](TokenRequest::lifetime) in [days](Lifetime::Days), which [`Pats::create`](crate::Pats::create)
+    /// checks. A life span of `None` asks for a token that never expires. The request names no
     /// [scopes](TokenRequest::scopes).
     #[must_use]
     pub fn new(name: impl Into<String>, lifetime_days: Option<i64>) -> Self {
         Self {
             name: name.into(),
-            lifetime_days,
+            lifetime: lifetime_days.map(Lifetime::Days),
             scopes: None,
             description: None,
+        }
+    }
+
+    /// Sets the [life span](TokenRequest::lifetime) of the token.
+    #[must_use]
+    pub fn with_lifetime(self, lifetime: Lifetime) -> Self {
+        Self {
+            lifetime: Some(lifetime),
+            ..self
         }
     }
 
@@ -88,25 +138,26 @@ pub(crate) fn expiry(
         return Err(PolicyError::ForbiddenByToken);
     }
     check_name(settings, &request.name)?;
-    end(settings, request.lifetime_days, parent, now)
+    check_description(request.description.as_deref().unwrap_or_default())?;
+    end(settings, request.lifetime, parent, now)
 }
 
 /// Returns when a token of this life span expires, or the rule that it breaks.
 pub(crate) fn end(
     settings: &Settings,
-    lifetime_days: Option<i64>,
+    lifetime: Option<Lifetime>,
     parent: Option<&Principal>,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, PolicyError> {
     let cap = cap(settings, parent);
-    let Some(days) = lifetime_days else {
+    let Some(lifetime) = lifetime else {
         return match cap {
             Some(cap) => Ok(Some(cap)),
             None if settings.eternal_tokens_enabled() => Ok(None),
             None => Err(PolicyError::EternalNotAllowed),
         };
     };
-    let expires_at = end_of_life(settings, days, now)?;
+    let expires_at = end_of_life(settings, lifetime, now)?;
     if cap.is_some_and(|cap| expires_at > cap) {
         return Err(PolicyError::OutlivesParent);
     }
@@ -184,18 +235,50 @@ pub(crate) fn check_name(settings: &Settings, name: &str) -> Result<(), PolicyEr
     Ok(())
 }
 
-/// Returns the end of a life span in days of exactly 24 hours.
-fn end_of_life(settings: &Settings, days: i64, now: Timestamp) -> Result<Timestamp, PolicyError> {
+/// Checks the rules for descriptions, of which an empty one is none.
+pub(crate) fn check_description(description: &str) -> Result<(), PolicyError> {
+    let max = TokenRequest::MAX_DESCRIPTION;
+    if description.chars().nth(max).is_some() {
+        return Err(PolicyError::DescriptionTooLong { max });
+    }
+    if description.chars().any(text::breaks_line) {
+        return Err(PolicyError::DescriptionHasControlCharacter);
+    }
+    if description.chars().any(text::is_bidi_control) {
+        return Err(PolicyError::DescriptionHasBidiControl);
+    }
+    Ok(())
+}
+
+/// Checks that a token with which the caller authenticated may enable this other token of its owner: that it could
+/// create such a token.
+pub(crate) fn check_enabling(
+    catalog: &ScopeCatalog,
+    settings: &Settings,
+    token: &Token,
+    presented: &Principal,
+) -> Result<(), PolicyError> {
+    let permits = match &token.scopes {
+        None => !presented.is_restricted(),
+        Some(scopes) => presented.permitted().contains(catalog.permitted_by(scopes)),
+    };
+    let outlives = cap(settings, Some(presented))
+        .is_some_and(|cap| token.expires_at.is_none_or(|at| at > cap));
+    if settings.create_by_token() == CreateByToken::Forbidden || !permits || outlives {
+        return Err(PolicyError::EnableByToken);
+    }
+    Ok(())
+}
+
+/// Returns the end of a life span, or the rule that it breaks.
+fn end_of_life(
+    settings: &Settings,
+    lifetime: Lifetime,
+    now: Timestamp,
+) -> Result<Timestamp, PolicyError> {
     let max = settings.max_tokens_expiry_days();
-    if days <= 0 {
-        return Err(PolicyError::DurationNotPositive);
-    }
-    if days > i64::from(max) {
-        return Err(PolicyError::DurationTooLong { max });
-    }
-    let lifetime = SignedDuration::from_hours(days * 24);
     // Fails past the year 9999; such a token must not become eternal.
-    now.checked_add(lifetime)
+    now.checked_add(lifetime.check(settings)?)
         .map_err(|_| PolicyError::DurationTooLong { max })
 }
 
@@ -207,6 +290,7 @@ mod tests {
 
     use super::*;
     use crate::auth::cached_token::CachedToken;
+    use crate::scope::read_and_write;
     use crate::token::{Owner, Token, TokenId};
 
     fn now() -> Timestamp {
@@ -245,11 +329,7 @@ mod tests {
     }
 
     fn catalog() -> ScopeCatalog {
-        let builder = ScopeCatalog::builder()
-            .scope("read", "Read")
-            .scope("write", "Write")
-            .implies("write", "read");
-        builder.build().expect("a catalog")
+        read_and_write().build().expect("a catalog")
     }
 
     /// Returns the principal of a token with these scopes, which need not be declared.
@@ -351,6 +431,34 @@ mod tests {
     }
 
     #[test]
+    fn a_life_span_in_seconds_has_from_a_minute_to_the_maximum() {
+        let settings = Settings::default();
+        let max = settings.max_tokens_expiry_days();
+        let ask = |seconds| {
+            let request = TokenRequest::new("ci", None).with_lifetime(Lifetime::Seconds(seconds));
+            expiry(&settings, &request, None, now())
+        };
+        let last = i64::from(max) * SECONDS_OF_DAY;
+        for seconds in [60, 61, SECONDS_OF_DAY - 1, last] {
+            let end = now() + SignedDuration::from_secs(seconds);
+            assert_eq!(ask(seconds), Ok(Some(end)));
+        }
+        for seconds in [59, 0, -60, i64::MIN] {
+            assert_eq!(ask(seconds), Err(PolicyError::DurationTooShort));
+        }
+        for seconds in [last + 1, i64::MAX] {
+            assert_eq!(ask(seconds), Err(PolicyError::DurationTooLong { max }));
+        }
+    }
+
+    #[test]
+    fn a_token_is_short_lived_if_it_is_made_for_fewer_seconds_than_a_day_has() {
+        assert!(Lifetime::Seconds(SECONDS_OF_DAY - 1).is_short());
+        assert!(!Lifetime::Seconds(SECONDS_OF_DAY).is_short());
+        assert!(!Lifetime::Days(1).is_short());
+    }
+
+    #[test]
     fn a_capped_token_ends_with_its_parent_at_the_latest() {
         let day = |days: i64| now() + SignedDuration::from_hours(24 * days);
         let parents = [principal(Some(day(30))), principal(None)];
@@ -365,7 +473,7 @@ mod tests {
             let settings = settings.expect("settings");
             for (parent, expected) in parents.iter().zip([by_mortal, &at_will]) {
                 let ends = [Some(31), Some(30), None]
-                    .map(|days| end(&settings, days, Some(parent), now()));
+                    .map(|days| end(&settings, days.map(Lifetime::Days), Some(parent), now()));
                 assert_eq!(ends, *expected, "{rule:?} {parent:?}");
             }
         }
@@ -455,7 +563,9 @@ mod tests {
             let settings = Settings::default();
             let days = days.map(i64::from);
             let whole = ask(&settings, &name, days);
-            let fields = check_name(&settings, &name).and_then(|()| end(&settings, days, None, now()));
+            let fields = check_name(&settings, &name).and_then(|()| {
+                end(&settings, days.map(Lifetime::Days), None, now())
+            });
             prop_assert_eq!(whole, fields);
         }
 

@@ -43,11 +43,41 @@ pub struct Filter {
     /// `Some(true)` finds tokens that have been used, `Some(false)` tokens that have not; `None` finds
     /// both.
     pub is_used: Option<bool>,
+    /// `Some(true)` finds tokens that never expire, `Some(false)` tokens that expire or have expired; `None` finds
+    /// both.
+    pub never_expires: Option<bool>,
     /// `Some(true)` finds tokens that are disabled, `Some(false)` tokens that are enabled; `None` finds both.
     pub is_disabled: Option<bool>,
+    /// `Some` finds the tokens whose status [`TokenStatus::ExpiresSoon`] has, or has not, begun by the rule of
+    /// life spans ([`Filter::with_status`] sets it); `None` finds both.
+    pub warned: Option<Warned>,
     /// Whether revoked tokens are found, as long as they are stored: the setting
     /// `atlassian.pats.pruning.delay.days` says how many days after its revocation a token is deleted.
     pub revoked: RevokedTokens,
+}
+
+/// The criterion by which [`Filter::with_status`] distinguishes [`TokenStatus::Active`] from
+/// [`TokenStatus::ExpiresSoon`].
+///
+/// A token meets it if [`is_warned`](Warned::is_warned) says whether both are true: the token expires at the
+/// time [`by`](Warned::by) or earlier, and its life span is longer than [`period`](Warned::period).
+///
+/// This struct is exhaustive: a store must apply every field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Warned {
+    /// Whether tokens that meet both conditions are found, or the others.
+    pub is_warned: bool,
+    /// End of the warning period that begins now.
+    pub by: Timestamp,
+    /// Length of the warning period.
+    pub period: SignedDuration,
+}
+
+impl Warned {
+    fn finds(self, token: &Token) -> bool {
+        let ends_by = token.expires_at.is_some_and(|at| at <= self.by);
+        self.is_warned == (ends_by && token.lives_longer_than(self.period))
+    }
 }
 
 /// A range of times with both ends included. A range without ends ([`DateRange::default`]) restricts
@@ -90,7 +120,9 @@ impl Filter {
             scopes,
             unrestricted,
             is_used,
+            never_expires,
             is_disabled,
+            warned,
             revoked,
         } = self;
         !name.is_empty()
@@ -101,17 +133,20 @@ impl Filter {
             || !scopes.is_empty()
             || *unrestricted
             || is_used.is_some()
+            || never_expires.is_some()
             || is_disabled.is_some()
+            || warned.is_some()
             || *revoked == RevokedTokens::Only
     }
 
     /// Returns the filter with the criterion that tokens have this [status](Token::status) at the time `now`.
-    /// `warning` is how long before the expiry of a token its status [`TokenStatus::ExpiresSoon`] begins.
+    /// `warning` is how long before the expiry of a token its status [`TokenStatus::ExpiresSoon`] begins, if
+    /// the life span of the token is longer.
     ///
     /// The method replaces [`Filter::revoked`]: by [`RevokedTokens::Only`] for [`TokenStatus::Revoked`], by
     /// [`RevokedTokens::Excluded`] for any other status, for which it also intersects [`Filter::expires`] with
     /// the range of expiry that the status stands for. For a status of an unexpired token it also replaces
-    /// [`Filter::is_disabled`]. The other criteria stay the same.
+    /// [`Filter::is_disabled`] and [`Filter::warned`]. The other criteria stay the same.
     #[must_use]
     pub fn with_status(
         mut self,
@@ -123,7 +158,7 @@ impl Filter {
         let after = |at: Timestamp| at.checked_add(microsecond).unwrap_or(NEVER);
         let warned = now.checked_add(warning).unwrap_or(NEVER);
         let (from, to) = match status {
-            TokenStatus::Active => (Some(after(warned)), None),
+            TokenStatus::Active => (Some(after(now)), None),
             TokenStatus::ExpiresSoon => (Some(after(now)), Some(warned)),
             TokenStatus::Disabled => (Some(after(now)), None),
             TokenStatus::Expired => (None, Some(now)),
@@ -132,6 +167,13 @@ impl Filter {
                 return self;
             }
         };
+        self.warned = [TokenStatus::Active, TokenStatus::ExpiresSoon]
+            .contains(&status)
+            .then_some(Warned {
+                is_warned: status == TokenStatus::ExpiresSoon,
+                by: warned,
+                period: warning,
+            });
         if status != TokenStatus::Expired {
             self.is_disabled = Some(status == TokenStatus::Disabled);
         }
@@ -153,8 +195,12 @@ impl Filter {
             && self.finds_scopes(token.scopes.as_ref())
             && self.is_used.is_none_or(|wanted| wanted == used().is_some())
             && self
+                .never_expires
+                .is_none_or(|wanted| wanted == token.expires_at.is_none())
+            && self
                 .is_disabled
                 .is_none_or(|wanted| wanted == token.disabled.is_some())
+            && self.warned.is_none_or(|warned| warned.finds(token))
             && match self.revoked {
                 RevokedTokens::Excluded => token.revoked_at.is_none(),
                 RevokedTokens::Included => true,
@@ -373,20 +419,25 @@ mod tests {
         let now: Timestamp = "2026-01-10T00:00:00Z".parse().expect("a date");
         let warning = SignedDuration::from_hours(5 * 24);
         let microsecond = SignedDuration::from_micros(1);
-        let token = |(expires_at, disabled)| Token {
+        let token = |(expires_at, disabled, created_at)| Token {
             expires_at,
             disabled,
             ..Token::new(
                 TokenId::new(1).expect("an id"),
                 Owner::new("alice").expect("an owner"),
                 "ci",
-                now,
+                created_at,
             )
         };
         let expiries = [now, now + warning].map(|at| [at - microsecond, at, at + microsecond]);
         let expiries = expiries.into_iter().flatten().map(Some).chain([None]);
         let disabled = [None, Some(Disabled::new(now, None, false))];
+        // Most tokens that expire within the warning period live no longer than it, if created now.
+        let created = [now, now - microsecond, now - warning];
         let states = expiries.flat_map(|end| disabled.clone().map(|disabled| (end, disabled)));
+        let states = states.flat_map(|(end, disabled)| {
+            created.map(|created_at| (end, disabled.clone(), created_at))
+        });
         for token in states.map(token) {
             for status in [
                 TokenStatus::Active,

@@ -26,6 +26,12 @@ const SCOPES: Feature = Feature {
     since: 7,
 };
 
+/// Disabled tokens, which older versions take for enabled ones.
+pub(crate) const DISABLING: Feature = Feature {
+    name: "disabling",
+    since: 8,
+};
+
 /// The last versions that the store reported.
 #[derive(Debug)]
 pub(crate) struct Versions(Mutex<Seen>);

@@ -23,7 +23,7 @@ use crate::sql::{Row, corrupt};
 pub(crate) struct Columns<'a> {
     pub(crate) token: Option<TokenId>,
     pub(crate) owner: Option<&'a Owner>,
-    /// The administrator of a revocation.
+    /// The user who revoked, disabled, enabled or changed the token.
     pub(crate) by: Option<&'a Owner>,
     /// The reason of a refusal or revocation, the error of a notification, or the IDs of the tokens whose end a
     /// rotation made earlier, separated by spaces.
@@ -37,6 +37,8 @@ pub(crate) struct Columns<'a> {
     pub(crate) notification: Option<&'a str>,
     /// The scopes of a created token.
     pub(crate) scopes: Option<&'a Scopes>,
+    /// The number of a revocation.
+    pub(crate) revocation: Option<i64>,
 }
 
 impl<'a> Columns<'a> {
@@ -89,11 +91,30 @@ impl<'a> Columns<'a> {
                 others: *unreported,
                 ..row
             },
-            EventKind::Revoked { tokens, by, reason } => Self {
+            EventKind::Revoked {
+                tokens,
+                by,
+                reason,
+                revocation,
+            } => Self {
                 token: tokens.first().map(|token| token.id),
                 owner: tokens.first().map(|token| &token.owner),
                 by: by.as_ref(),
                 reason: reason.as_deref().map(Cow::Borrowed),
+                revocation: *revocation,
+                ..row
+            },
+            EventKind::Disabled { tokens, owner, by }
+            | EventKind::Enabled { tokens, owner, by } => Self {
+                token: tokens.first().copied(),
+                owner: Some(owner),
+                by: Some(by),
+                ..row
+            },
+            EventKind::Changed { token, owner, by } => Self {
+                token: Some(*token),
+                owner: Some(owner),
+                by: Some(by),
                 ..row
             },
             EventKind::Pruned { tokens } => Self {
@@ -165,6 +186,7 @@ pub(crate) fn event<DB: Dialect>(row: &Row<DB>) -> Result<Option<Event>, Error> 
 fn event_kind<DB: Dialect>(row: &Row<DB>) -> Result<EventKind, Error> {
     let token = || row.token_id("token_id");
     let owner = || row.owner("owner");
+    let by = || row.owner("revoked_by");
     let notification = || row::notice_id(row.int("related_id")?);
     let kind = row.text("kind")?;
     // A newer version may write further kinds of both.
@@ -198,6 +220,22 @@ fn event_kind<DB: Dialect>(row: &Row<DB>) -> Result<EventKind, Error> {
             tokens: vec![RevokedToken::new(token()?, owner()?)],
             by: row.optional_owner("revoked_by")?,
             reason: row.optional_text("reason")?,
+            revocation: row.optional_int("revocation_id")?,
+        },
+        ("disabled", _) => EventKind::Disabled {
+            tokens: vec![token()?],
+            owner: owner()?,
+            by: by()?,
+        },
+        ("enabled", _) => EventKind::Enabled {
+            tokens: vec![token()?],
+            owner: owner()?,
+            by: by()?,
+        },
+        ("changed", _) => EventKind::Changed {
+            token: token()?,
+            owner: owner()?,
+            by: by()?,
         },
         ("pruned", _) => EventKind::Pruned {
             tokens: vec![PrunedToken::new(token()?, owner()?)],

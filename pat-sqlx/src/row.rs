@@ -14,7 +14,7 @@ use crate::sql::{Row, corrupt};
 
 /// The columns of [`token`], to be selected from [`TOKENS`].
 pub(crate) const TOKEN_COLUMNS: &str = "t.id, t.owner, t.name, t.created_at, t.expires_at, \
-     t.revoked_at, t.parent_id, t.scopes, t.description, t.hint, t.line_id, t.line_seq, t.rotated_from, \
+     t.revoked_at, t.revoked_by, t.revoke_reason, t.parent_id, t.scopes, t.description, t.hint, t.line_id, t.line_seq, t.rotated_from, \
      t.replaced_at, t.own_expires_at, t.disabled_at, t.disabled_by, t.disabled_by_admin, t.expiry_notice, \
      NULLIF(u.last_used_at, 0) AS last_used_at";
 
@@ -31,6 +31,8 @@ pub(crate) fn token<DB: Dialect>(row: &Row<DB>) -> Result<Token, Error> {
     token.expires_at = row.optional_timestamp("expires_at")?;
     token.last_used_at = row.optional_timestamp("last_used_at")?;
     token.revoked_at = row.optional_timestamp("revoked_at")?;
+    token.revoked_by = row.optional_owner("revoked_by")?;
+    token.revoke_reason = row.optional_text("revoke_reason")?;
     token.parent = row.optional_token_id("parent_id")?;
     token.scopes = scopes(row, token.id)?;
     token.description = row.optional_text("description")?;

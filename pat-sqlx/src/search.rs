@@ -198,6 +198,19 @@ fn push_filter<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
     if filter.is_used == Some(false) {
         sql.push(" AND u.last_used_at = 0");
     }
+    if let Some(warned) = filter.warned {
+        let negation = if warned.is_warned { "" } else { "NOT " };
+        sql.push(format_args!(" AND {negation}(t.expires_key <= "));
+        sql.bind(warned.by)
+            .push(" AND t.expires_key - t.created_at > ");
+        sql.bind(i64::try_from(warned.period.as_micros()).unwrap_or(i64::MAX));
+        sql.push(")");
+    }
+    sql.push(match filter.never_expires {
+        Some(true) => " AND t.expires_at IS NULL",
+        Some(false) => " AND t.expires_at IS NOT NULL",
+        None => "",
+    });
     sql.push(match filter.is_disabled {
         Some(true) => " AND t.disabled_at IS NOT NULL",
         Some(false) => " AND t.disabled_at IS NULL",

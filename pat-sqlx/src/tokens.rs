@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,7 +9,7 @@ use pat_core::store::StoreError;
 use pat_core::store::{
     AuditStore, Change, ChangePage, FeedPosition, Insertion, JobStore, LastUse, Lookup, MOST_READ,
     MarkBounds, NewToken, NodeReport, Revocation, RevocationScope, Revoked, Rotated, Rotation,
-    SearchStore, StoreTime, TokenStore,
+    SearchStore, StoreTime, StoredUpdate, TokenStore, Update, UpdateRefusal, Updated,
 };
 use pat_core::{Owner, Token, TokenDigest, TokenId};
 use tracing::instrument;
@@ -245,11 +246,7 @@ impl<DB: Dialect> SqlxStore<DB> {
                 .queue_notifications(kind, &ids, at, Some((revocation, &live_children)))
                 .await?;
         }
-        let event = EventKind::Revoked {
-            tokens: tokens.clone(),
-            by: revocation.by.clone(),
-            reason: revocation.reason.clone(),
-        };
+        let event = revocation.event(tokens.clone());
         // Last, since the counter's row stays locked until the commit.
         let changes = Change::of_revoked(&tokens);
         write.append_changes(&changes, at, Some(event)).await?;
@@ -257,6 +254,48 @@ impl<DB: Dialect> SqlxStore<DB> {
         let mut revoked = Revoked::new(at, tokens);
         revoked.live_children = live_children.values().sum();
         Ok(revoked)
+    }
+
+    async fn try_update(
+        &self,
+        update: &Update,
+        locks_eagerly: bool,
+    ) -> Result<Updated, sqlx::Error> {
+        let write = Write::begin_unread(self, update.at).await?;
+        let mut write = write.with_eager_locks(locks_eagerly);
+        write.lock_owners_of_update(update).await?;
+        if let Some(presented) = &update.presented
+            && !write.is_valid_presented(presented, write.now()).await?
+        {
+            write.rollback().await?;
+            return Ok(Updated::Refused(UpdateRefusal::PresentedInvalid));
+        }
+        let line = write.lock_line(update.id).await?;
+        let at = write.now();
+        let effect = match update.effect(&line.tokens, at) {
+            Ok(effect) => effect,
+            Err(refusal) => {
+                write.rollback().await?;
+                return Ok(Updated::Refused(refusal));
+            }
+        };
+        let is_disabled = update.is_enabled == Some(false) && line.have_children;
+        let live_children = if is_disabled {
+            let live = write
+                .live_descendants(effect.scope.clone(), BTreeSet::new(), at)
+                .await?;
+            live.values().sum()
+        } else {
+            0
+        };
+        if effect.events.is_empty() {
+            write.rollback().await?;
+        } else {
+            write.put_update(&effect, at).await?;
+            write.commit().await?;
+        }
+        let stored = StoredUpdate::new(at, effect, live_children);
+        Ok(Updated::Stored(stored))
     }
 
     async fn try_append(
@@ -432,6 +471,16 @@ impl<DB: Dialect> TokenStore for SqlxStore<DB> {
             self.notify().await;
         }
         Ok(revoked)
+    }
+
+    #[instrument(name = "pat.store.update", skip_all, fields(token.id = update.id.get()))]
+    async fn update(&self, update: &Update) -> Result<Updated, StoreError> {
+        let change = |locks_eagerly| self.try_update(update, locks_eagerly);
+        let updated = self.retry_with_eager_locks(change).await?;
+        if matches!(&updated, Updated::Stored(stored) if !stored.events.is_empty()) {
+            self.notify().await;
+        }
+        Ok(updated)
     }
 
     #[instrument(name = "pat.store.rotate", skip_all, fields(token.id = rotation.predecessor.get()))]

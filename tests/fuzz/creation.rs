@@ -46,6 +46,10 @@ pub(crate) fn check_days(days: i64) -> Option<Rule> {
     (!(1..=MAX_DAYS).contains(&days)).then_some(Rule::InvalidDuration)
 }
 
+pub(crate) fn check_seconds(seconds: i64) -> Option<Rule> {
+    (!(60..=MAX_DAYS * 86_400).contains(&seconds)).then_some(Rule::InvalidDuration)
+}
+
 /// Returns whether a character is neither white space nor a control, format or default-ignorable
 /// character of Unicode 17, nor one with a blank glyph.
 fn is_visible(c: char) -> bool {

@@ -7,7 +7,7 @@ use http::header::CONTENT_TYPE;
 use pat_tower::api::Api;
 use serde_json::Value;
 
-use crate::creation::{self, Host, Rule, check_days, check_name};
+use crate::creation::{self, Host, Rule, check_days, check_name, check_seconds};
 use crate::driver::{Dice, Target};
 use crate::formats;
 
@@ -24,6 +24,7 @@ static TARGET: Target = Target {
         "\"",
         "\"name\"",
         "\"expirationDuration\"",
+        "\"expirationSeconds\"",
         "null",
         "true",
         "1",
@@ -80,7 +81,7 @@ fn check(host: &Host, read: impl Fn(&[u8]) -> Vec<u8>, body: &[u8]) {
     let status = response.status().as_u16();
     let json: Value = serde_json::from_slice(response.body()).expect("JSON");
     match expected(body) {
-        Ok((name, days)) => {
+        Ok((name, seconds)) => {
             assert_eq!(status, 201, "{json}");
             let [token] = &tokens[..] else {
                 panic!("{tokens:?}");
@@ -91,8 +92,9 @@ fn check(host: &Host, read: impl Fn(&[u8]) -> Vec<u8>, body: &[u8]) {
             );
             let lives = token
                 .expires_at
-                .map(|at| at.duration_since(token.created_at).as_hours());
-            assert_eq!(lives, days.map(|days| days * 24));
+                .map(|at| at.duration_since(token.created_at).as_secs());
+            assert_eq!(lives, seconds);
+            assert_eq!(token.is_transient, seconds.is_some_and(|it| it < 86_400));
             let plain = json["rawToken"].as_str().expect("a secret");
             assert!(
                 formats::is_prefixed("pat", plain.as_bytes()) && host.authenticates(plain, token)
@@ -124,18 +126,19 @@ impl Rule {
     }
 }
 
-/// Returns the requested name and days, or the rules that the body breaks.
+/// Returns the requested name and life span in seconds, or the rules that the body breaks.
 fn expected(body: &[u8]) -> Result<(String, Option<i64>), Vec<Rule>> {
     let malformed = || vec![Rule::MalformedBody];
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let Some(Json::Object(members)) = read(body) else {
         return Err(malformed());
     };
-    let (mut name, mut days) = (None, None);
+    let (mut name, mut days, mut seconds) = (None, None, None);
     for (member, value) in members {
         let is_new = match &*member {
             "name" => name.replace(value).is_none(),
             "expirationDuration" => days.replace(value).is_none(),
+            "expirationSeconds" => seconds.replace(value).is_none(),
             _ => false,
         };
         if !is_new {
@@ -149,35 +152,44 @@ fn expected(body: &[u8]) -> Result<(String, Option<i64>), Vec<Rule>> {
         Some(_) => return Err(malformed()),
     };
     broken.extend(check_name(&name));
-    if let Some(Json::Number(digits)) = &days
-        && digits.parse::<f64>().is_ok_and(f64::is_infinite)
-    {
-        // Numbers beyond those of IEEE 754 need not be read (section 6).
-        broken.push(Rule::MalformedBody);
+    let is_given = |value: &Option<Json>| !matches!(value, None | Some(Json::Null));
+    if is_given(&days) && is_given(&seconds) {
+        broken.push(Rule::InvalidDuration);
     }
-    let days = match days {
-        Some(Json::Number(digits))
-            if digits
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || byte == b'-') =>
-        {
-            // One that is too large for the type is over the limit.
-            let days = digits.parse().unwrap_or(i64::MAX);
-            broken.extend(check_days(days));
-            Some(days)
-        }
-        Some(Json::Number(_)) => {
-            broken.push(Rule::InvalidDuration);
-            None
-        }
-        Some(Json::Null) | None => None,
-        Some(_) => return Err(malformed()),
-    };
+    let days = whole(days, check_days, &mut broken).ok_or_else(malformed)?;
+    let seconds = whole(seconds, check_seconds, &mut broken).ok_or_else(malformed)?;
     if broken.is_empty() {
-        Ok((name, days))
+        Ok((name, days.map(|days| days * 86_400).or(seconds)))
     } else {
         Err(broken)
     }
+}
+
+/// Returns the number that a member has, and adds the rules that it breaks. The result is `None` if the member
+/// has a value of another type.
+fn whole(
+    value: Option<Json>,
+    check: fn(i64) -> Option<Rule>,
+    broken: &mut Vec<Rule>,
+) -> Option<Option<i64>> {
+    let digits = match value {
+        Some(Json::Number(digits)) => digits,
+        Some(Json::Null) | None => return Some(None),
+        Some(_) => return None,
+    };
+    if digits.parse::<f64>().is_ok_and(f64::is_infinite) {
+        // Numbers beyond those of IEEE 754 need not be read (section 6).
+        broken.push(Rule::MalformedBody);
+    }
+    let is_whole = |byte: u8| byte.is_ascii_digit() || byte == b'-';
+    if !digits.bytes().all(is_whole) {
+        broken.push(Rule::InvalidDuration);
+        return Some(None);
+    }
+    // One that is too large for the type is over the limit.
+    let number = digits.parse().unwrap_or(i64::MAX);
+    broken.extend(check(number));
+    Some(Some(number))
 }
 
 enum Json {
@@ -313,6 +325,9 @@ fn body(dice: &mut Dice<'_>) -> Vec<u8> {
     if !dice.once_in(4) {
         members.push(format!("\"expirationDuration\":{}", duration(dice)));
     }
+    if dice.once_in(6) {
+        members.push(format!("\"expirationSeconds\":{}", seconds(dice)));
+    }
     if dice.once_in(10) {
         let others = [
             "\"name\":\"x\"",
@@ -362,6 +377,15 @@ fn name(dice: &mut Dice<'_>) -> String {
                 + "\""
         }
         _ => Value::from(name).to_string(),
+    }
+}
+
+fn seconds(dice: &mut Dice<'_>) -> String {
+    let edges = ["59", "60", "86399", "86400", "31536000", "31536001"];
+    if dice.once_in(2) {
+        dice.word(&edges).to_owned()
+    } else {
+        duration(dice)
     }
 }
 

@@ -142,6 +142,10 @@ fn consistent(given: &BTreeMap<&str, &str>) -> Outcome {
     if staleness > 0 && staleness <= number("pat.cluster.poll.interval.ms") {
         return Err(Fault::Contradiction("pat.cluster.poll.interval.ms"));
     }
+    let overlap = "pat.rotate.overlap.seconds";
+    if number(overlap) > number("pat.rotate.overlap.max.seconds") {
+        return Err(Fault::Contradiction(overlap));
+    }
     let is_atlassian = given.get("pat.token.format") == Some(&"atlassian");
     if is_atlassian && given.contains_key("pat.token.prefix") {
         return Err(Fault::Contradiction("pat.token.prefix"));

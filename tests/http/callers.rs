@@ -18,6 +18,8 @@ use pat_harness::{Log, trial};
 use pat_tower::{Admin, Pat, PatLayer, PatRejection, RejectionKind, SignedIn};
 use tower::ServiceExt as _;
 
+use super::text_of;
+
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial(a_token_or_the_hosts_sign_in_is_the_caller),
@@ -125,11 +127,6 @@ async fn ask(app: Router, path: &str, headers: &[(&str, &str)]) -> Response {
     app.oneshot(request).await.expect("an answer")
 }
 
-async fn text(response: Response) -> String {
-    let body = axum::body::to_bytes(response.into_body(), 10_000).await;
-    String::from_utf8(body.expect("a body").to_vec()).expect("text")
-}
-
 fn kind(response: &Response) -> RejectionKind {
     let rejection = response.extensions().get::<PatRejection>();
     rejection.expect("a rejection").kind()
@@ -148,14 +145,14 @@ async fn a_token_or_the_hosts_sign_in_is_the_caller() {
         for path in ["/caller", "/maybe"] {
             let response = host.ask(path, headers).await;
             assert_eq!(response.status(), StatusCode::OK);
-            assert_eq!(text(response).await, expected, "{path}");
+            assert_eq!(text_of(response).await, expected, "{path}");
         }
     }
 }
 
 async fn an_anonymous_request_is_refused_or_none() {
     let host = Host::new();
-    assert_eq!(text(host.ask("/maybe", &[]).await).await, "nobody");
+    assert_eq!(text_of(host.ask("/maybe", &[]).await).await, "nobody");
     for path in ["/caller", "/admin"] {
         let refused = host.ask(path, &[]).await;
         assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
@@ -163,7 +160,7 @@ async fn an_anonymous_request_is_refused_or_none() {
         let challenges = refused.headers().get_all(header::WWW_AUTHENTICATE);
         let challenges: Vec<_> = challenges.iter().collect();
         assert_eq!(challenges, ["Bearer realm=\"PAT\""], "{path}");
-        assert!(text(refused).await.contains("pat/not-signed-in"));
+        assert!(text_of(refused).await.contains("pat/not-signed-in"));
     }
 }
 
@@ -175,11 +172,11 @@ async fn only_administrators_pass_admin() {
     let (root, alice) = (root.as_str(), alice.as_str());
     for header in [by_token(root), ("cookie", "user=root")] {
         let response = host.ask("/admin", &[header]).await;
-        assert_eq!(text(response).await, "root 2");
+        assert_eq!(text_of(response).await, "root 2");
     }
     let refused = async |host: &Host, header| {
         let response = host.ask("/admin", &[header]).await;
-        (response.status(), kind(&response), text(response).await)
+        (response.status(), kind(&response), text_of(response).await)
     };
     for header in [by_token(alice), ("cookie", "user=alice")] {
         let (status, kind, text) = refused(&host, header).await;
@@ -216,7 +213,7 @@ async fn an_optional_admin_is_none_for_others() {
     ] {
         let response = host.ask("/maybe-admin", headers).await;
         assert_eq!(response.status(), StatusCode::OK, "{headers:?}");
-        assert_eq!(text(response).await, expected, "{headers:?}");
+        assert_eq!(text_of(response).await, expected, "{headers:?}");
     }
     // The directory is down, so it cannot say whether this is an administrator.
     host.users.set_down(true);
@@ -246,7 +243,7 @@ async fn a_route_without_the_layer_is_an_error() {
             assert!(log.contains("`Router::layer`"), "{log}");
             assert_eq!(refused.status(), StatusCode::INTERNAL_SERVER_ERROR);
             assert_eq!(kind(&refused), RejectionKind::MissingLayer);
-            let text = text(refused).await;
+            let text = text_of(refused).await;
             assert!(text.contains("`pat_tower::PatLayer`"), "{text}");
         }
     }
@@ -311,6 +308,6 @@ async fn the_host_renders_rejections_of_extractors() {
     ] {
         let refused = ask(host.app(layer.clone()), "/admin", headers).await;
         assert_eq!(refused.status(), status);
-        assert_eq!(text(refused).await, "rendered");
+        assert_eq!(text_of(refused).await, "rendered");
     }
 }

@@ -20,6 +20,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(both_mount_points_are_one_resource),
         trial(creation::invalid_creations_are_refused),
         trial(creation::wrong_media_types_and_sizes_are_refused),
+        trial(creation::a_life_span_can_be_given_in_seconds),
         trial(creation::names_are_stored_unchanged),
         trial(creation::the_limit_counts_expired_tokens),
         trial(creation::a_lowered_limit_says_how_many_tokens_to_revoke),
@@ -241,12 +242,16 @@ async fn the_policy_shows_the_limits() {
         ("atlassian.pats.token.name.length", "50"),
         ("atlassian.pats.expiry.warning.days", "3"),
         ("atlassian.pats.eternal.tokens.enabled", "false"),
+        ("pat.rotate.overlap.seconds", "1800"),
+        ("pat.rotate.overlap.max.seconds", "86400"),
     ])
     .await;
     let policy = answer(by(server.get("/rest/pat/latest/policy"), "alice")).await;
     let expected = json!({
         "enabled": true, "eternalTokensEnabled": false, "maxTokensExpiryDays": 30,
         "maxTokensPerUser": 7, "tokenNameLength": 50, "expiryWarningDays": 3,
+        "minExpirationSeconds": 60, "rotateByToken": true, "rotateOverlapSeconds": 1_800,
+        "rotateOverlapMaxSeconds": 86_400,
     });
     let mut policy = policy.json();
     let of_scopes = policy.as_object_mut().expect("an object");

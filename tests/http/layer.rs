@@ -17,6 +17,8 @@ use pat_tower::{Pat, PatLayer, PatRejection, RejectionKind};
 use tower::limit::ConcurrencyLimitLayer;
 use tower::{Service, ServiceBuilder, ServiceExt as _, service_fn};
 
+use super::text_of;
+
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial(the_token_is_an_extension),
@@ -41,8 +43,7 @@ fn request(bearer: Option<&str>) -> Request<Body> {
 
 async fn said(app: Router, bearer: Option<&str>) -> String {
     let response = app.oneshot(request(bearer)).await.expect("an answer");
-    let body = axum::body::to_bytes(response.into_body(), 1000).await;
-    String::from_utf8(body.expect("a body").to_vec()).expect("text")
+    text_of(response).await
 }
 
 /// However a host asks for it.

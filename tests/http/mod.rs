@@ -21,6 +21,7 @@ mod stacks;
 mod testing;
 mod until_invalid;
 
+use axum::response::Response;
 use libtest_mimic::Trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -49,4 +50,10 @@ pub(crate) fn trials() -> Vec<Trial> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// Returns the body of a response that a router returned.
+pub(crate) async fn text_of(response: Response) -> String {
+    let body = axum::body::to_bytes(response.into_body(), 10_000_000).await;
+    String::from_utf8(body.expect("a body").to_vec()).expect("text")
 }

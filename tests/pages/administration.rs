@@ -14,6 +14,8 @@ use pat_tower::PatLayer;
 use pat_tower::pages::Pages;
 use tower::ServiceExt as _;
 
+use crate::http::text_of;
+
 /// The pages without a layout of the host's, which has links of its own. The header `user` signs in.
 struct Host {
     directory: CountingDirectory,
@@ -53,8 +55,7 @@ impl Host {
     async fn page(&self, user: &str, path: &str) -> String {
         let response = self.send(user, Method::GET, path, "").await;
         assert_eq!(response.status(), StatusCode::OK, "{path}");
-        let body = axum::body::to_bytes(response.into_body(), 100_000).await;
-        String::from_utf8(body.expect("a body").to_vec()).expect("text")
+        text_of(response).await
     }
 
     /// The ID of a new token of alice's.

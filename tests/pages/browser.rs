@@ -55,14 +55,7 @@ async fn a_token_is_created_copied_and_revoked_in_the_browser() {
         name.value().await.expect("a value").as_deref(),
         Some("deploy & go")
     );
-    assert!(
-        browser
-            .find("[name=expires][value='30']")
-            .await
-            .is_selected()
-            .await
-            .expect("a box")
-    );
+    assert!(browser.is_checked("[name=expires][value='30']").await);
 
     // The token is shown, and copied.
     browser.follow("main button.pat-primary").await;

@@ -40,20 +40,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         blocking_trial(mounting::forms_wait_for_forms_of_the_same_user_only),
         trial(forms::all_field_errors_are_shown_at_once),
         trial(forms::the_limits_are_those_of_the_policy),
-        trial(scopes::a_host_without_scopes_shows_none),
-        trial(scopes::a_form_offers_what_the_user_may_choose),
-        trial(scopes::a_single_option_is_not_a_question),
-        trial(scopes::a_form_gives_a_token_the_chosen_scopes),
-        trial(scopes::a_form_without_a_sound_choice_creates_nothing),
-        trial(scopes::a_form_with_scopes_that_are_not_allowed_creates_nothing),
-        trial(scopes::errors_at_the_scopes_are_shown_with_the_others),
-        trial(scopes::a_link_chooses_scopes),
-        trial(scopes::a_form_that_comes_twice_keeps_its_scopes),
-        trial(scopes::tokens_are_listed_with_their_scopes),
-        trial(scopes::administrators_filter_by_scope),
-        trial(scopes::undeclared_scopes_are_shown),
-        trial(scopes::the_form_needs_the_hosts_answer),
     ];
+    trials.extend(scopes::trials());
     trials.extend(browser::trials());
     trials
 }

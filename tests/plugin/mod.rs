@@ -8,11 +8,15 @@ use std::sync::Arc;
 
 use libtest_mimic::Trial;
 use pat_core::format::{AtlassianFormat, RandomnessError, TokenFormat};
-use pat_core::testing::{DirectoryUsers, check_directory, check_format, check_notifier};
+use pat_core::testing::{
+    DirectoryUsers, TestDirectory, check_allowed_scopes, check_directory, check_format,
+    check_notifier,
+};
 use pat_core::{CreatedToken, MemoryStore, Pats, PlainToken, TokenRequest};
 use pat_example_server::DemoUsers;
 use pat_harness::database::{AnyDatabase, trials_on_all};
 use pat_harness::node::alice;
+use pat_harness::scopes::{NarrowDirectory, catalog};
 use pat_harness::trial;
 
 use crate::stores::owner;
@@ -24,6 +28,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials.extend(trials_on_all(demo_users_keep_the_contract));
     trials.extend([
         trial(format_of_the_host_works),
+        trial(allowed_scopes_keep_the_contract),
         trial(mailers_keep_the_contract),
     ]);
     trials
@@ -58,6 +63,20 @@ async fn demo_users_keep_the_contract(database: AnyDatabase) {
         .expect("a change");
     (keys.administrator, keys.disabled) = (None, Some("admin"));
     check_directory(&users, keys).await;
+}
+
+async fn allowed_scopes_keep_the_contract() {
+    let users = TestDirectory::default();
+    users.add("bob");
+    users.add_administrator("root");
+    users.set_active(&users.add("carol"), false);
+    let keys = DirectoryUsers {
+        active: "bob",
+        administrator: Some("root"),
+        disabled: Some("carol"),
+        unknown: "nobody",
+    };
+    check_allowed_scopes(&NarrowDirectory(users), keys, &catalog()).await;
 }
 
 async fn mailers_keep_the_contract() {

@@ -141,6 +141,38 @@ pub enum EventKind {
         by: Option<Owner>,
         /// Reason for the revocation; `None` if none was given.
         reason: Option<String>,
+        /// Random number of the revocation, 0 to 2⁵³ − 1, which the events of all its tokens have in common; `None`
+        /// for an event of an older version.
+        revocation: Option<i64>,
+    },
+    /// Tokens were disabled in one transaction: one token, and those that it replaced. The store keeps one event for
+    /// each token.
+    Disabled {
+        /// IDs of the disabled tokens; at least one.
+        tokens: Vec<TokenId>,
+        /// Owner of the disabled tokens.
+        owner: Owner,
+        /// The owner or administrator who disabled the tokens.
+        by: Owner,
+    },
+    /// Tokens were enabled in one transaction: one token, and those that were disabled with it. The store keeps one
+    /// event for each token.
+    Enabled {
+        /// IDs of the enabled tokens; at least one.
+        tokens: Vec<TokenId>,
+        /// Owner of the enabled tokens.
+        owner: Owner,
+        /// The owner or administrator who enabled the tokens.
+        by: Owner,
+    },
+    /// The name or the description of a token was changed.
+    Changed {
+        /// ID of the changed token.
+        token: TokenId,
+        /// Owner of the changed token.
+        owner: Owner,
+        /// The owner or administrator who changed the token.
+        by: Owner,
     },
     /// Tokens were deleted in one transaction, because they had expired or been revoked for longer than the
     /// setting `atlassian.pats.pruning.delay.days` (by default 30 days). The store keeps one event for each
@@ -195,13 +227,35 @@ impl EventKind {
     #[must_use]
     pub fn per_token(self) -> Vec<Self> {
         match self {
-            Self::Revoked { tokens, by, reason } => {
+            Self::Revoked {
+                tokens,
+                by,
+                reason,
+                revocation,
+            } => {
                 let revoked = tokens.into_iter().map(|token| Self::Revoked {
                     tokens: vec![token],
                     by: by.clone(),
                     reason: reason.clone(),
+                    revocation,
                 });
                 revoked.collect()
+            }
+            Self::Disabled { tokens, owner, by } => {
+                let disabled = tokens.into_iter().map(|token| Self::Disabled {
+                    tokens: vec![token],
+                    owner: owner.clone(),
+                    by: by.clone(),
+                });
+                disabled.collect()
+            }
+            Self::Enabled { tokens, owner, by } => {
+                let enabled = tokens.into_iter().map(|token| Self::Enabled {
+                    tokens: vec![token],
+                    owner: owner.clone(),
+                    by: by.clone(),
+                });
+                enabled.collect()
             }
             Self::Pruned { tokens } => {
                 let pruned = tokens.into_iter().map(|token| Self::Pruned {
@@ -251,8 +305,8 @@ impl EventKind {
     }
 
     /// Returns the fixed name of the kind for tables, files and metrics: `created`, `rotated`, `first-used`,
-    /// `refused`, `revoked`, `pruned`, `notified`, `notice-dead` or `owner-changed`. For
-    /// [`EventKind::Other`], returns its field `kind`.
+    /// `refused`, `revoked`, `disabled`, `enabled`, `changed`, `pruned`, `notified`, `notice-dead` or
+    /// `owner-changed`. For [`EventKind::Other`], returns its field `kind`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -261,6 +315,9 @@ impl EventKind {
             Self::FirstUsed { .. } => "first-used",
             Self::Refused { .. } => "refused",
             Self::Revoked { .. } => "revoked",
+            Self::Disabled { .. } => "disabled",
+            Self::Enabled { .. } => "enabled",
+            Self::Changed { .. } => "changed",
             Self::Pruned { .. } => "pruned",
             Self::Notified { .. } => "notified",
             Self::NotificationDead { .. } => "notice-dead",

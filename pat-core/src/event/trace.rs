@@ -48,7 +48,25 @@ pub(super) fn trace(kind: &EventKind) {
             unreported,
             "token refused"
         ),
-        EventKind::Revoked { tokens, by, .. } => trace_revoked(tokens, by.as_ref()),
+        EventKind::Revoked {
+            tokens,
+            by,
+            reason,
+            revocation,
+        } => trace_revoked(tokens, by.as_ref(), reason.as_deref(), *revocation),
+        EventKind::Disabled { tokens, owner, by } => {
+            for id in tokens {
+                tracing::info!(token.id = id.get(), %owner, %by, "token disabled");
+            }
+        }
+        EventKind::Enabled { tokens, owner, by } => {
+            for id in tokens {
+                tracing::info!(token.id = id.get(), %owner, %by, "token enabled");
+            }
+        }
+        EventKind::Changed { token, owner, by } => {
+            tracing::info!(token.id = token.get(), %owner, %by, "token changed");
+        }
         EventKind::Pruned { tokens } => {
             for PrunedToken { id, owner } in tokens {
                 tracing::debug!(token.id = id.get(), %owner, "token pruned");
@@ -75,16 +93,31 @@ pub(super) fn trace(kind: &EventKind) {
     }
 }
 
-fn trace_revoked(tokens: &[RevokedToken], by: Option<&Owner>) {
+fn trace_revoked(
+    tokens: &[RevokedToken],
+    by: Option<&Owner>,
+    reason: Option<&str>,
+    revocation: Option<i64>,
+) {
     let by = by.map(Owner::as_str);
     for RevokedToken { id, owner } in tokens.iter().take(MOST_TRACED) {
-        tracing::info!(token.id = id.get(), %owner, by, "token revoked");
+        tracing::info!(
+            token.id = id.get(),
+            %owner,
+            by,
+            reason,
+            revocation.id = revocation,
+            "token revoked"
+        );
     }
     if tokens.len() > MOST_TRACED {
         tracing::info!(
             tokens = tokens.len(),
+            logged = MOST_TRACED,
             by,
-            "more tokens revoked in the same transaction"
+            reason,
+            revocation.id = revocation,
+            "more tokens were revoked than are logged one by one; the audit events with this revocation ID have all"
         );
     }
 }

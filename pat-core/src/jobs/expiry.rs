@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use super::lease::{Interrupted, LeasedRun};
 use crate::notification::NotificationKind;
 use crate::store::DueNotifications;
@@ -15,14 +13,14 @@ pub(super) async fn run(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
     if !run.node.notifies() {
         return Ok(());
     }
-    let days = run.node.context.settings.expiry_warning_days();
-    let warning = Duration::from_secs(u64::from(days) * 24 * 60 * 60);
+    let settings = &run.node.context.settings;
     for kind in [NotificationKind::Expired, NotificationKind::ExpiresSoon] {
         loop {
             let due = DueNotifications {
                 kind,
                 now: run.heartbeat().await?,
-                within: warning,
+                reminder_days: settings.expiry_reminder_days().to_vec(),
+                warning_days: settings.expiry_warning_days(),
             };
             let queued = run
                 .store
@@ -41,6 +39,7 @@ pub(super) async fn run(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use super::super::fixture::Fixture;
     use super::*;
@@ -55,13 +54,13 @@ mod tests {
         let fixture = Fixture::new(&[notifier]);
         let alice = fixture.directory.add("alice");
         let mut tokens = Vec::new();
-        for days in [7, 8] {
+        for days in [8, 9, 7] {
             tokens.push(fixture.token(&alice, days).await);
         }
-        let [first, second] = tokens[..] else {
-            unreachable!("two tokens")
+        let [first, second, short] = tokens[..] else {
+            unreachable!("three tokens")
         };
-        assert_eq!(fixture.take().await.len(), 2, "created");
+        assert_eq!(fixture.take().await.len(), 3, "created");
         let announced = async || {
             let mut job = fixture.run(Job::ExpiryCheck).await;
             assert!(run(&mut job).await.is_ok());
@@ -77,10 +76,13 @@ mod tests {
         let moment = Duration::from_micros(1);
         let nearly_a_day = Duration::from_micros(86_399_999_999);
         for (advance, expected) in [
-            (Duration::ZERO, vec![(soon, vec![first])]),
+            (Duration::ZERO, vec![]),
+            (DAY, vec![(soon, vec![first])]),
             (nearly_a_day, vec![]),
             (moment, vec![(soon, vec![second])]),
-            (6 * DAY, vec![(expired, vec![first])]),
+            // It lives no longer than the warning period.
+            (5 * DAY, vec![(expired, vec![short])]),
+            (DAY, vec![(expired, vec![first])]),
             (DAY, vec![(expired, vec![second])]),
         ] {
             fixture.clock.advance(advance);

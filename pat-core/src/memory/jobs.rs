@@ -20,6 +20,8 @@ pub(super) struct Tables {
     leases: HashMap<Job, LeaseRow>,
     /// The last notification of expiry that was queued for each token.
     told: HashMap<TokenId, NotificationKind>,
+    /// The reminder that was queued last for each token, in days.
+    reminded: HashMap<TokenId, u32>,
     notifications: BTreeMap<NotificationId, NotificationRow>,
     missing_since: HashMap<Owner, Timestamp>,
 }
@@ -82,6 +84,22 @@ impl Tables {
     fn is_notified(&self, id: TokenId, kind: NotificationKind) -> bool {
         self.told.get(&id).is_some_and(|told| *told >= kind)
     }
+
+    fn is_reminded(&self, id: TokenId, reminder: u32) -> bool {
+        let is_repeated = |reminded: &u32| *reminded <= reminder;
+        self.is_notified(id, NotificationKind::Expired)
+            || self.reminded.get(&id).is_some_and(is_repeated)
+    }
+
+    /// Removes a token from the reminders that wait to be sent: a newer one replaces them.
+    fn withdraw_reminders(&mut self, id: TokenId) {
+        for row in self.notifications.values_mut() {
+            let notification = &mut row.notification;
+            if row.state == State::Pending && notification.kind == NotificationKind::ExpiresSoon {
+                notification.tokens.retain(|token| token.id != id);
+            }
+        }
+    }
 }
 
 impl super::Tables {
@@ -129,14 +147,17 @@ impl super::Tables {
     }
 
     fn due(&self, due: &DueNotifications) -> impl Iterator<Item = &Token> {
-        let until = due.now + due.within;
         self.tokens.values().filter(move |token| {
             let is_due = token.expires_at.is_some_and(|at| match due.kind {
-                NotificationKind::ExpiresSoon => at > due.now && at <= until,
-                _ => at <= due.now,
+                NotificationKind::ExpiresSoon => {
+                    at > due.now
+                        && due
+                            .reminder(token)
+                            .is_some_and(|reminder| !self.jobs.is_reminded(token.id, reminder))
+                }
+                _ => at <= due.now && !self.jobs.is_notified(token.id, due.kind),
             });
-            let is_told_of = token.revoked_at.is_none() && !token.is_transient;
-            is_due && is_told_of && !self.jobs.is_notified(token.id, due.kind)
+            is_due && token.revoked_at.is_none() && !token.is_transient
         })
     }
 
@@ -210,10 +231,17 @@ impl JobStore for MemoryStore {
             .take(max_owners as usize)
             .flatten()
             .collect();
-        tables
-            .jobs
-            .told
-            .extend(ids.iter().map(|id| (*id, due.kind)));
+        for id in &ids {
+            tables.jobs.told.insert(*id, due.kind);
+            if due.kind == NotificationKind::ExpiresSoon {
+                tables.jobs.withdraw_reminders(*id);
+                let reminder = tables.tokens.get(id).and_then(|token| due.reminder(token));
+                tables
+                    .jobs
+                    .reminded
+                    .extend(reminder.map(|days| (*id, days)));
+            }
+        }
         tables.queue(due.kind, &ids, due.now, None)
     }
 
@@ -244,6 +272,7 @@ impl JobStore for MemoryStore {
         for token in &old {
             tables.tokens.remove(&token.id);
             tables.jobs.told.remove(&token.id);
+            tables.jobs.reminded.remove(&token.id);
         }
         tables.adopt_children_of(&old);
         tables

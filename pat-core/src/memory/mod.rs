@@ -2,6 +2,7 @@ mod audit;
 mod jobs;
 mod lines;
 mod search;
+mod update;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -16,7 +17,7 @@ use crate::notification::NotificationKind;
 use crate::store::{
     AuditStore, Change, ChangeEntry, ChangePage, FeedPosition, Insertion, JobStore, LastUse,
     Lookup, MOST_READ, NewToken, Revocation, RevocationScope, Revoked, RevokedToken, Rotated,
-    Rotation, SearchStore, StoreError, StoreTime, StoreVersions, TokenStore,
+    Rotation, SearchStore, StoreError, StoreTime, StoreVersions, TokenStore, Update, Updated,
 };
 use crate::token::{Owner, Token, TokenDigest, TokenId};
 
@@ -109,11 +110,13 @@ impl Tables {
         let mut live = LiveChildren::new();
         if let RevocationScope::Tokens(named) = scope {
             let revoked = self.with_line(named.iter().copied(), Takes::Earlier);
-            for token in self.tokens.values() {
-                let is_over = token.expires_at.is_some_and(|end| end <= now);
-                if token.revoked_at.is_none() && !is_over && self.descends(token, &revoked) {
-                    *live.entry(token.owner.clone()).or_default() += 1;
-                }
+            let is_live = |token: &&Token| {
+                !revoked.contains(&token.id)
+                    && token.validity(now).is_ok()
+                    && self.descends(token, &revoked)
+            };
+            for token in self.tokens.values().filter(is_live) {
+                *live.entry(token.owner.clone()).or_default() += 1;
             }
         }
         live
@@ -244,6 +247,8 @@ impl TokenStore for MemoryStore {
             let token = tables.tokens.get_mut(&id);
             if let Some(token) = token.filter(|token| token.revoked_at.is_none()) {
                 token.revoked_at = Some(revocation.at);
+                token.revoked_by.clone_from(&revocation.by);
+                token.revoke_reason.clone_from(&revocation.reason);
                 revoked.push(RevokedToken {
                     id,
                     owner: token.owner.clone(),
@@ -259,11 +264,7 @@ impl TokenStore for MemoryStore {
                 let told = Some((revocation, &live_children));
                 tables.queue(kind, &ids, revocation.at, told)?;
             }
-            let event = EventKind::Revoked {
-                tokens: revoked.clone(),
-                by: revocation.by.clone(),
-                reason: revocation.reason.clone(),
-            };
+            let event = revocation.event(revoked.clone());
             tables.audit.record(revocation.at, event)?;
         }
         Ok(Revoked {
@@ -271,6 +272,10 @@ impl TokenStore for MemoryStore {
             tokens: revoked,
             live_children: live_children.values().sum(),
         })
+    }
+
+    async fn update(&self, update: &Update) -> Result<Updated, StoreError> {
+        self.tables()?.update(update)
     }
 
     async fn rotate(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {

@@ -10,7 +10,7 @@ use crate::error::Unavailable;
 use crate::event::EventKind;
 use crate::settings::RevocationWait;
 use crate::store::{Change, Revocation, RevocationScope, Revoked, StoreError};
-use crate::token::{Owner, TokenId};
+use crate::token::{Owner, TokenId, random_u53};
 
 impl Node {
     pub(crate) async fn invalidate_owner(&self, owner: Owner) -> Result<(), StoreError> {
@@ -66,6 +66,8 @@ impl Node {
             at: self.now(),
             by,
             reason,
+            // A revocation does not wait for the random number generator.
+            id: self.context.outages.random(random_u53()).ok(),
             notify: notify && self.notifies(),
         };
         let limit = WRITE_TIMEOUT + extra_time(&scope);
@@ -77,12 +79,7 @@ impl Node {
         }
         let revoked = result?;
         if !revoked.tokens.is_empty() {
-            let event = EventKind::Revoked {
-                tokens: revoked.tokens.clone(),
-                by: revocation.by,
-                reason: revocation.reason,
-            };
-            self.emit_change(revoked.at, event);
+            self.emit_change(revoked.at, revocation.event(revoked.tokens.clone()));
         }
         self.wait_for_cluster().await;
         Ok(revoked)

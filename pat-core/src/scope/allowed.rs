@@ -75,3 +75,54 @@ impl ScopeCatalog {
         within.collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scope::read_and_write;
+
+    #[test]
+    fn a_token_is_allowed_what_the_allowed_scopes_permit() {
+        let catalog = read_and_write().build().expect("a catalog");
+        let write = AllowedScopes::only(catalog.set(["write"]).expect("a set"));
+        for (names, is_allowed) in [
+            ("", true),
+            ("read", true),
+            ("read write", true),
+            ("tokens:read", false),
+            ("read tokens:read", false),
+            // Not declared, so it permits nothing.
+            ("gone", true),
+        ] {
+            let scopes = names.parse().expect("scopes");
+            assert_eq!(catalog.allows(&write, Some(&scopes)), is_allowed, "{names}");
+            assert!(catalog.allows(&AllowedScopes::all(), Some(&scopes)));
+        }
+        assert!(!catalog.allows(&write, None));
+        assert!(catalog.allows(&AllowedScopes::all(), None));
+    }
+
+    #[test]
+    fn a_choice_has_the_scopes_that_are_permitted_and_allowed() {
+        let catalog = read_and_write().build().expect("a catalog");
+        let all = "read write tokens:read tokens:write tokens:admin";
+        for (permitted, allowed, expected) in [
+            (None, None, all),
+            (Some("write tokens:read"), None, "read write tokens:read"),
+            (None, Some("write"), "read write"),
+            (Some("read"), Some("write"), "read"),
+            (Some("write"), Some("read"), "read"),
+            (Some("read"), Some("tokens:admin"), ""),
+            (None, Some(""), ""),
+        ] {
+            let names = |names: &str| names.parse::<Scopes>().expect("scopes");
+            let permitted = catalog.permitted(permitted.map(names).as_ref());
+            let allowed = allowed.map_or(AllowedScopes::all(), |allowed| {
+                AllowedScopes::only(catalog.set(names(allowed).iter()).expect("a set"))
+            });
+            let scopes = catalog.within(permitted, &allowed);
+            let names: Vec<_> = scopes.iter().map(Scope::name).collect();
+            assert_eq!(names.join(" "), expected, "{permitted:?} {allowed:?}");
+        }
+    }
+}

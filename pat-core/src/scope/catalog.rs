@@ -316,12 +316,11 @@ impl ScopeCatalogBuilder {
             if is_hosts && index >= MAX_SCOPES - RESERVED.len() {
                 return Err(CatalogError::TooMany { name });
             }
-            let bit = ScopeSet(1 << index);
             catalog.declared.push(Declared {
                 name: name.into(),
                 description: description.into(),
                 implies: ScopeSet::default(),
-                permits: bit,
+                permits: ScopeSet::default(),
             });
         }
         let of_reserved = RESERVED.iter().filter_map(|(name, _, implied)| {
@@ -374,18 +373,23 @@ impl ScopeCatalog {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    fn catalog() -> ScopeCatalog {
-        let builder = ScopeCatalog::builder()
+    /// The scopes `read` and `write`, which implies `read`.
+    pub(crate) fn read_and_write() -> ScopeCatalogBuilder {
+        ScopeCatalog::builder()
             .scope("read", "Read")
             .scope("write", "Write")
+            .implies("write", "read")
+    }
+
+    fn catalog() -> ScopeCatalog {
+        let builder = read_and_write()
             .scope("own", "Own")
             .implies("own", "write")
-            .implies("write", "read")
             .implies("own", TOKENS_WRITE);
         builder.build().expect("a catalog")
     }

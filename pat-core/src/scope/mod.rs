@@ -23,6 +23,8 @@ mod catalog;
 mod names;
 
 pub use self::allowed::{AllowedScopes, ScopeChoices, WithoutScopes};
+#[cfg(test)]
+pub(crate) use self::catalog::tests::read_and_write;
 pub use self::catalog::{
     CatalogError, Scope, ScopeCatalog, ScopeCatalogBuilder, ScopeSet, UndeclaredScope,
 };

@@ -198,6 +198,12 @@ mod tests {
         assert_eq!("".parse(), Ok(Scopes::none()));
     }
 
+    #[test]
+    fn names_are_in_alphabetical_order() {
+        let scopes = Scopes::new(["tokens:read", "read"]).expect("scopes");
+        assert_eq!(scopes.as_str(), "read tokens:read");
+    }
+
     proptest! {
         #[test]
         fn a_set_is_read_as_it_is_written(names in prop::collection::hash_set("[a-z][a-z0-9:._-]{0,8}", 0..20)) {

@@ -7,6 +7,7 @@ mod notifications;
 mod restore;
 mod revoke;
 mod tokens;
+mod update;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ pub use self::builder::PatsBuilder;
 pub use self::restore::{LostToken, Restored};
 pub use self::revoke::{Family, RevokedCount};
 pub use self::tokens::CreatedToken;
+pub use self::update::{TokenUpdate, UpdatedToken};
 use crate::caller::Caller;
 use crate::error::{BoxError, Unavailable};
 use crate::jobs::{JobRun, Jobs};

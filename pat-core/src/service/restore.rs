@@ -10,8 +10,9 @@ use super::{Family, Pats};
 use crate::error::Unavailable;
 use crate::event::{Event, EventKind};
 use crate::node::WRITE_TIMEOUT;
-use crate::store::{CLOCK_TOLERANCE, Change};
+use crate::store::{CLOCK_TOLERANCE, Change, Update};
 use crate::token::{Owner, Token, TokenId};
+use crate::versions::DISABLING;
 
 /// The reason of the revocations, for lists and events.
 const REASON: &str = "revoked again after the database was restored from a backup";
@@ -24,6 +25,8 @@ const CHUNK: usize = 1_000;
 pub struct Restored {
     /// How many tokens were revoked again. Tokens that the restored database has as revoked do not count.
     pub revoked: u64,
+    /// How many tokens were disabled again. Tokens that the restored database has as disabled do not count.
+    pub disabled: u64,
     /// The tokens that were created after the backup and not revoked since, in ascending order of ID. The
     /// restored database does not have them, so they no longer authenticate.
     pub lost: Vec<LostToken>,
@@ -64,6 +67,8 @@ impl Pats {
     ///   [`Pruned`](EventKind::Pruned); with the setting `pat.create.by.token=capped` also its descendants
     ///   ([`Family`]). The owners are not notified. It skips a token that has the ID of
     ///   the event, but another owner, or was created after the event.
+    /// - It disables each token again whose last event of the kinds [`Disabled`](EventKind::Disabled) and
+    ///   [`Enabled`](EventKind::Enabled) is `Disabled`. It enables no token.
     /// - It makes every node look up all tokens again.
     /// - It makes the store continue its event numbers ([`EventRow::seq`](crate::event::EventRow::seq)) after
     ///   those in `events`, so that readers of the events miss none of the new ones.
@@ -96,11 +101,21 @@ impl Pats {
         let last_event_at = history.last_event_at;
         let missing_events = self.missing_events(&history.numbers).await?;
         let ids: Vec<_> = history.ids().into_iter().collect();
-        let (mut ended, mut found) = (Vec::new(), BTreeSet::new());
+        let (mut ended, mut disabled) = (Vec::new(), Vec::new());
+        let mut found = BTreeSet::new();
         for chunk in ids.chunks(CHUNK) {
             for token in self.stored(chunk).await? {
                 if history.has_ended(&token) && token.revoked_at.is_none() {
                     ended.push(token.id);
+                } else if let Some(by) = history.disabled_by(&token) {
+                    let is_held = token
+                        .disabled
+                        .as_ref()
+                        .is_some_and(|it| it.by_administrator);
+                    let by_administrator = by != token.owner;
+                    if token.disabled.is_none() || by_administrator && !is_held {
+                        disabled.push((token.id, by, by_administrator));
+                    }
                 }
                 found.insert((token.id, token.owner));
             }
@@ -111,6 +126,19 @@ impl Pats {
             let reason = Some(REASON.to_owned());
             let again = self.0.revoke_all(scope, None, reason, false).await?;
             revoked += again.tokens.len() as u64;
+        }
+        if !disabled.is_empty() {
+            self.0.feed.enable(DISABLING).await?;
+        }
+        // The latest of a line first, which takes along those that it replaced.
+        for (id, by, by_administrator) in disabled.iter().rev() {
+            let update = Update {
+                by_administrator: *by_administrator,
+                is_enabled: Some(false),
+                ..Update::new(*id, self.now(), by.clone())
+            };
+            let again = self.0.context.usable_store()?.update(&update);
+            self.0.context.ask(WRITE_TIMEOUT, again).await?;
         }
         let node = Arc::clone(&self.0);
         let invalidated = self.0.run_detached(Duration::ZERO, async move {
@@ -127,6 +155,7 @@ impl Pats {
         }
         Ok(Restored {
             revoked,
+            disabled: disabled.len() as u64,
             lost: history.lost(&found),
             missing_events,
             last_event_at,
@@ -166,6 +195,8 @@ struct History {
     created: BTreeMap<TokenId, Owner>,
     /// When the last of the tokens with this ID and owner was revoked or deleted.
     ended: BTreeMap<(TokenId, Owner), Timestamp>,
+    /// When and by whom the token with this ID and owner was disabled; `None` if it was enabled after that.
+    disabled: BTreeMap<(TokenId, Owner), Option<(Timestamp, Owner)>>,
     numbers: BTreeSet<u64>,
     last_event_at: Option<Timestamp>,
 }
@@ -189,8 +220,20 @@ impl History {
                     self.end(token.id, token.owner, event.at);
                 }
             }
+            EventKind::Disabled { tokens, owner, by } => {
+                for id in tokens {
+                    let disabled = Some((event.at, by.clone()));
+                    self.disabled.insert((id, owner.clone()), disabled);
+                }
+            }
+            EventKind::Enabled { tokens, owner, .. } => {
+                for id in tokens {
+                    self.disabled.insert((id, owner.clone()), None);
+                }
+            }
             // The host's directory decides about owners.
             EventKind::OwnerChanged { .. }
+            | EventKind::Changed { .. }
             | EventKind::FirstUsed { .. }
             | EventKind::Refused { .. }
             | EventKind::Notified { .. }
@@ -204,9 +247,10 @@ impl History {
         *last = at.max(*last);
     }
 
-    /// Returns the IDs of all tokens that were created or have ended.
+    /// Returns the IDs of all tokens that were created, have ended or were disabled.
     fn ids(&self) -> BTreeSet<TokenId> {
-        let ended = self.ended.keys().map(|(id, _)| id);
+        let ended = self.ended.keys().chain(self.disabled.keys());
+        let ended = ended.map(|(id, _)| id);
         self.created.keys().chain(ended).copied().collect()
     }
 
@@ -214,8 +258,14 @@ impl History {
     /// time of creation, so a new token has the ID of a lost one only if the clock was set back.
     fn has_ended(&self, token: &Token) -> bool {
         let ended = self.ended.get(&(token.id, token.owner.clone()));
-        ended
-            .is_some_and(|at| token.created_at <= at.saturating_add(CLOCK_TOLERANCE).unwrap_or(*at))
+        ended.is_some_and(|at| is_before(token, *at))
+    }
+
+    /// Returns who has disabled this token, if nobody has enabled it since.
+    fn disabled_by(&self, token: &Token) -> Option<Owner> {
+        let disabled = self.disabled.get(&(token.id, token.owner.clone()));
+        let (at, by) = disabled?.as_ref()?;
+        is_before(token, *at).then(|| by.clone())
     }
 
     /// Returns the tokens that were created and have not ended, and are not among the tokens `found`.
@@ -226,6 +276,11 @@ impl History {
             .map(|(id, owner)| LostToken { id, owner });
         lost.collect()
     }
+}
+
+/// Returns whether a token was created before an event of this time.
+fn is_before(token: &Token, at: Timestamp) -> bool {
+    token.created_at <= at.saturating_add(CLOCK_TOLERANCE).unwrap_or(at)
 }
 
 #[cfg(test)]
@@ -257,6 +312,7 @@ mod tests {
             tokens: vec![RevokedToken::new(id(number), owner(key))],
             by: Some(owner("admin")),
             reason: None,
+            revocation: None,
         };
         Event::new(at(seconds), kind)
     }
@@ -417,6 +473,7 @@ mod tests {
             tokens: vec![RevokedToken::new(parent.token.id, owner("alice"))],
             by: None,
             reason: None,
+            revocation: None,
         };
         let restored = pats.after_restore([Event::new(pats.now(), kind)]).await;
         assert_eq!(restored.expect("a repair").revoked, 2);

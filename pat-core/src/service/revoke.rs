@@ -33,8 +33,8 @@ pub struct RevokedCount {
     /// How many tokens this call revoked, including descendants ([`Family`]). Tokens that were revoked
     /// before do not count.
     pub revoked: u64,
-    /// How many descendants of the named tokens ([`Family`]) are neither revoked nor expired at the time of the
-    /// revocation; 0 if descendants are revoked too.
+    /// How many descendants of the named tokens ([`Family`]) are valid ([`Token::validity`](crate::Token::validity)) at
+    /// the time of the revocation; 0 if descendants are revoked too.
     pub live_children: u64,
 }
 

@@ -5,7 +5,7 @@ use crate::caller::Caller;
 use crate::directory::User;
 use crate::error::{AccessError, CreateError, PolicyError, Unavailable};
 use crate::event::EventKind;
-use crate::policy::{self, TokenRequest};
+use crate::policy::{self, Lifetime, TokenRequest};
 use crate::principal::Principal;
 use crate::scope::{AllowedScopes, ScopeChoices, ScopeSet, Scopes, TOKENS_ADMIN, WithoutScopes};
 use crate::search::Filter;
@@ -54,19 +54,19 @@ impl Pats {
         policy::check_name(self.settings(), name)
     }
 
-    /// Validates the life span of a token ([`TokenRequest::lifetime_days`]) with the rules that
-    /// [`Pats::create`] applies to this caller.
+    /// Validates the life span of a token ([`TokenRequest::lifetime`]) with the rules that [`Pats::create`]
+    /// applies to this caller.
     ///
     /// # Errors
-    /// [`PolicyError::DurationNotPositive`], [`PolicyError::DurationTooLong`],
-    /// [`PolicyError::EternalNotAllowed`] or [`PolicyError::OutlivesParent`]: the first rule that the life
-    /// span breaks.
+    /// [`PolicyError::DurationNotPositive`], [`PolicyError::DurationTooShort`],
+    /// [`PolicyError::DurationTooLong`], [`PolicyError::EternalNotAllowed`] or [`PolicyError::OutlivesParent`]:
+    /// the first rule that the life span breaks.
     pub fn check_lifetime(
         &self,
         caller: &Caller,
-        lifetime_days: Option<i64>,
+        lifetime: Option<Lifetime>,
     ) -> Result<(), PolicyError> {
-        let end = policy::end(self.settings(), lifetime_days, caller.token(), self.now());
+        let end = policy::end(self.settings(), lifetime, caller.token(), self.now());
         end.map(drop)
     }
 
@@ -164,9 +164,9 @@ impl Pats {
                 parent: caller.token().map(Principal::token_id),
                 scopes: scopes.clone(),
                 parent_scopes: caller.token().and_then(Principal::scopes).cloned(),
-                description: request.description.clone(),
+                description: request.description.clone().filter(|text| !text.is_empty()),
                 hint: Some(plain.hint().to_owned()),
-                is_transient: false,
+                is_transient: request.lifetime.is_some_and(Lifetime::is_short),
                 max_rows: self.settings().max_rows_per_user(),
                 notify: self.0.notifies() && self.settings().notice_created(),
                 idempotency: None,

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::kind::{Formats, Kind};
+use super::kind::{Formats, Kind, ReminderDays};
 use super::table::PROPERTIES;
 use super::{Property, Settings, SettingsError, TokenLayout};
 use crate::token::FormatName;
@@ -83,7 +83,8 @@ impl SettingsBuilder {
     /// - [`SettingsError::Contradiction`]: `pat.cluster.poll.interval.ms` is not less than
     ///   `pat.auth.max.staleness.ms`, which is not 0; or `pat.token.prefix` is set while
     ///   `pat.token.format` is `atlassian`; or `pat.max.rows.per.user` is set to less than 100 times
-    ///   `atlassian.pats.max.tokens.per.user`.
+    ///   `atlassian.pats.max.tokens.per.user`; or `pat.rotate.overlap.seconds` is greater than
+    ///   `pat.rotate.overlap.max.seconds`.
     pub fn build(self) -> Result<Settings, SettingsError> {
         if let Some(error) = self.error {
             return Err(error);
@@ -91,6 +92,7 @@ impl SettingsBuilder {
         let mut settings = self.settings;
         let is_set = |name| self.set.contains(name);
         check_poll_interval(&settings)?;
+        check_overlap(&settings)?;
         if is_set(PREFIX) && settings.token_format == TokenLayout::Atlassian {
             return Err(SettingsError::Contradiction {
                 name: PREFIX,
@@ -118,7 +120,21 @@ impl SettingsBuilder {
                 settings.accepted_formats.push(format.clone());
             }
         }
+        settings.reminders = settings.expiry_reminder_days.clone();
+        if settings.reminders.is_empty() && settings.expiry_warning_days > 0 {
+            settings.reminders = vec![settings.expiry_warning_days];
+        }
         Ok(settings)
+    }
+
+    /// Sets `pat.expiry.reminder.days`: how many days before its expiry the owner of a token is reminded; see
+    /// [`Settings::expiry_reminder_days`].
+    ///
+    /// Replaces all earlier values, and takes the numbers in any order. With more than 10 numbers, or one that
+    /// is not from 1 to 36500, [`SettingsBuilder::build`] fails with [`SettingsError::NotAllowed`].
+    pub fn expiry_reminder_days(self, days: impl IntoIterator<Item = u32>) -> Self {
+        let days: Vec<_> = days.into_iter().collect();
+        self.with("pat.expiry.reminder.days", &ReminderDays::show(&days))
     }
 
     /// Sets `pat.token.accepted`: formats of tokens that are accepted besides the format of new tokens.
@@ -141,6 +157,20 @@ fn check_poll_interval(settings: &Settings) -> Result<(), SettingsError> {
         other: "pat.auth.max.staleness.ms",
         other_value: staleness.as_millis().to_string(),
         remedy: "poll more often than the staleness allows, or the cache is of no use",
+    })
+}
+
+fn check_overlap(settings: &Settings) -> Result<(), SettingsError> {
+    let (overlap, max) = (settings.rotate_overlap, settings.rotate_overlap_max);
+    if overlap <= max {
+        return Ok(());
+    }
+    Err(SettingsError::Contradiction {
+        name: "pat.rotate.overlap.seconds",
+        value: overlap.as_secs().to_string(),
+        other: "pat.rotate.overlap.max.seconds",
+        other_value: max.as_secs().to_string(),
+        remedy: "choose an overlap that is at most the longest one",
     })
 }
 
@@ -199,6 +229,22 @@ mod tests {
     }
 
     #[test]
+    fn the_overlap_is_at_most_the_longest_one() {
+        let longest = |seconds| Settings::builder().rotate_overlap_max_seconds(seconds);
+        assert_eq!(
+            longest(3_599)
+                .build()
+                .expect_err("contradiction")
+                .to_string(),
+            "pat.rotate.overlap.seconds: \"3600\" contradicts pat.rotate.overlap.max.seconds=3599; \
+             choose an overlap that is at most the longest one"
+        );
+        assert!(longest(3_600).build().is_ok());
+        let both = longest(60).rotate_overlap_seconds(60).build();
+        assert_eq!(both.expect("settings").rotate_overlap().as_secs(), 60);
+    }
+
+    #[test]
     fn there_is_room_for_a_hundred_rows_for_each_token() {
         let builder = || Settings::builder().max_tokens_per_user(200);
         let few = builder().max_rows_per_user(19_999).build();
@@ -214,6 +260,30 @@ mod tests {
         assert_eq!(rows(Settings::builder()), Ok(10_000));
         let many = Settings::builder().max_tokens_per_user(1_000_000);
         assert_eq!(rows(many), Ok(100_000_000));
+    }
+
+    #[test]
+    fn reminders_are_sorted_and_stand_for_the_one_warning() {
+        let reminders = |builder: SettingsBuilder| {
+            let settings = builder.build().expect("settings");
+            settings.expiry_reminder_days().to_vec()
+        };
+        let builder = || Settings::builder().expiry_warning_days(14);
+        assert_eq!(reminders(Settings::builder()), [5]);
+        assert_eq!(Settings::default().expiry_reminder_days(), [5]);
+        assert_eq!(reminders(builder()), [14]);
+        assert!(reminders(builder().expiry_warning_days(0)).is_empty());
+        assert_eq!(
+            reminders(builder().expiry_reminder_days([1, 30, 7, 30])),
+            [30, 7, 1]
+        );
+        let set = |text| {
+            builder()
+                .set("pat.expiry.reminder.days", text)
+                .map(reminders)
+        };
+        assert_eq!(set(" 7, 30 ,1"), Ok(vec![30, 7, 1]));
+        assert_eq!(set(""), Ok(vec![14]));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::{Settings, SettingsBuilder, SettingsError};
 
 /// Reads properties by full name (`"atlassian.pats.enabled": true`) or from nested tables (TOML's
 /// `[atlassian.pats]`). Values are text, booleans and whole numbers; `pat.token.accepted` and `pat.scopes.default` also take a
-/// list of text. Fails with the text of a [`SettingsError`], also if a property is set twice.
+/// list of text, `pat.expiry.reminder.days` a list of numbers. Fails with the text of a [`SettingsError`], also if a property is set twice.
 impl<'de> Deserialize<'de> for Settings {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Value::Table(table) = deserializer.deserialize_map(ValueVisitor)? else {
@@ -56,7 +56,10 @@ fn take_table(
         };
         match value {
             Value::Text(text) => builder.put(property, &text)?,
-            Value::List(texts) if property.name() == "pat.token.accepted" => {
+            Value::List(texts)
+                if ["pat.token.accepted", "pat.expiry.reminder.days"]
+                    .contains(&property.name()) =>
+            {
                 builder.put(property, &texts.join(","))?;
             }
             Value::List(names) if property.name() == "pat.scopes.default" => {

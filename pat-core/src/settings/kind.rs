@@ -27,6 +27,9 @@ macro_rules! allowed {
     (ScopeNames) => {
         "names of scopes, separated by spaces, or nothing"
     };
+    (ReminderDays) => {
+        "up to 10 whole numbers from 1 to 36500, separated by commas, or nothing"
+    };
     (Parsed<Schedule>) => {
         "a Quartz cron expression such as 0 0 0 * * ? (six fields, seconds first, or seven with the year) \
          that has a firing time after 2025"
@@ -100,6 +103,7 @@ impl<const MIN: u32, const MAX: u32> Kind for Count<MIN, MAX> {
 /// A duration, as a whole number of units of `UNIT` milliseconds within a range.
 pub(super) struct Span<const UNIT: u32, const MIN: u32, const MAX: u32>;
 pub(super) type Millis<const MIN: u32, const MAX: u32> = Span<1, MIN, MAX>;
+pub(super) type Seconds<const MIN: u32, const MAX: u32> = Span<1_000, MIN, MAX>;
 pub(super) type Minutes<const MIN: u32, const MAX: u32> = Span<60_000, MIN, MAX>;
 pub(super) type Days<const MIN: u32, const MAX: u32> = Span<86_400_000, MIN, MAX>;
 
@@ -164,6 +168,34 @@ impl Kind for ScopeNames {
 
     fn show(value: &Option<Scopes>) -> String {
         value.as_ref().map(Scopes::to_string).unwrap_or_default()
+    }
+}
+
+/// Numbers of days, separated by commas; blank text for none. The value is in descending order, without
+/// duplicates.
+pub(super) struct ReminderDays;
+
+/// How many numbers the list may have: each one is a part of the query for due notifications.
+const MAX_REMINDERS: usize = 10;
+
+impl Kind for ReminderDays {
+    type Value = Vec<u32>;
+
+    fn parse(text: &str) -> Option<Vec<u32>> {
+        if text.trim().is_empty() {
+            return Some(Vec::new());
+        }
+        let days = text.split(',').map(str::trim);
+        let days: Option<Vec<_>> = days.map(Count::<1, 36_500>::parse).collect();
+        let mut days = days?;
+        days.sort_unstable_by(|one, other| other.cmp(one));
+        days.dedup();
+        Some(days).filter(|days| days.len() <= MAX_REMINDERS)
+    }
+
+    fn show(value: &Vec<u32>) -> String {
+        let days: Vec<_> = value.iter().map(u32::to_string).collect();
+        days.join(",")
     }
 }
 

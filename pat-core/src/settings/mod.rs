@@ -161,6 +161,17 @@ impl Settings {
         &self.accepted_formats
     }
 
+    /// Returns how many days before its expiry the owner of a token is reminded, in descending order: the
+    /// setting `pat.expiry.reminder.days`, or if that is not set, `atlassian.pats.expiry.warning.days` alone.
+    /// Empty if there is no list and the warning is 0 days.
+    ///
+    /// Each reminder of a token is sent at most once. After an outage only the one that is nearest to the expiry
+    /// is sent. A reminder that is not less than the life span of a token does not apply to the token.
+    #[must_use]
+    pub fn expiry_reminder_days(&self) -> &[u32] {
+        &self.reminders
+    }
+
     /// Returns `pat.base.url`: the URL at which users reach the host, for links in notifications, without
     /// a slash at its end. `None` if it is not set, which is the default.
     #[must_use]

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::kind::{
-    BaseUrl, Boolean, Count, Days, Formats, Kind, Millis, Minutes, Parsed, Realm, ScopeNames,
-    allowed,
+    BaseUrl, Boolean, Count, Days, Formats, Kind, Millis, Minutes, Parsed, Realm, ReminderDays,
+    ScopeNames, Seconds, allowed,
 };
 use super::{CreateByToken, Property, RevocationWait, SettingsBuilder, TokenLayout};
 use crate::schedule::{Schedule, Zone};
@@ -53,6 +53,9 @@ macro_rules! default_and_range {
     ($default:tt, [Millis<$min:literal, $max:literal>]) => {
         concat!("From ", $min, " to ", $max, " milliseconds; the default is ", $default, ".")
     };
+    ($default:tt, [Seconds<$min:literal, $max:literal>]) => {
+        concat!("From ", $min, " to ", $max, " seconds; the default is ", $default, ".")
+    };
     ($default:tt, [Minutes<$min:literal, $max:literal>]) => {
         concat!("From ", $min, " to ", $max, " minutes; the default is ", $default, ".")
     };
@@ -73,6 +76,11 @@ macro_rules! note {
         "With `allowed`, a token may create tokens, which may expire later than the creating token and stay \
          valid when it is revoked. With `capped`, they expire no later and are revoked with it. With \
          `forbidden`, only a user who signed in to the host may create tokens.\n\n"
+    };
+    ("pat.rotate.by.token") => {
+        "If `false`, only a user who signed in to the host may rotate tokens. If the setting \
+         `pat.create.by.token` is `forbidden`, no token can rotate itself either; if it is `capped`, a token that \
+         rotates itself gets a successor that expires no later than the token would have.\n\n"
     };
     ("pat.auth.database.timeout.ms") => {
         "The limit is for the authentication of one request: its queries of the store, and the call of \
@@ -105,6 +113,18 @@ macro_rules! refusal {
         " Outside this range, [`SettingsBuilder::build`] fails with \
          [`SettingsError::NotAllowed`](super::SettingsError::NotAllowed); with a value that is not less than \
          `pat.auth.max.staleness.ms`, it fails with \
+         [`SettingsError::Contradiction`](super::SettingsError::Contradiction)."
+    };
+    ("pat.rotate.overlap.seconds", $kind:tt) => {
+        " Outside this range, [`SettingsBuilder::build`] fails with \
+         [`SettingsError::NotAllowed`](super::SettingsError::NotAllowed); with a value that is greater than \
+         `pat.rotate.overlap.max.seconds`, it fails with \
+         [`SettingsError::Contradiction`](super::SettingsError::Contradiction)."
+    };
+    ("pat.rotate.overlap.max.seconds", $kind:tt) => {
+        " Outside this range, [`SettingsBuilder::build`] fails with \
+         [`SettingsError::NotAllowed`](super::SettingsError::NotAllowed); with a value that is less than \
+         `pat.rotate.overlap.seconds`, it fails with \
          [`SettingsError::Contradiction`](super::SettingsError::Contradiction)."
     };
     ("pat.token.prefix", $kind:tt) => {
@@ -146,6 +166,8 @@ macro_rules! properties {
             $(pub(super) $field: <kind! $kind as Kind>::Value,)*
             /// The issued format, then the other accepted ones, each once.
             pub(super) accepted_formats: Vec<FormatName>,
+            /// The list of reminders, or the one warning if there is no list.
+            pub(super) reminders: Vec<u32>,
         }
 
         impl Default for Settings {
@@ -153,6 +175,7 @@ macro_rules! properties {
                 Self {
                     $($field: <kind! $kind>::parse($default).expect("the default is allowed"),)*
                     accepted_formats: vec![FormatName::Prefixed(TokenPrefix::default())],
+                    reminders: vec![5],
                 }
             }
         }
@@ -241,7 +264,8 @@ properties! {
         "schedule, in the time zone pat.time.zone, on which notifications of expiry are queued",
         expiry_check_schedule borrowed as Schedule, set by expiry_check_schedule_cron(&Schedule);
     "atlassian.pats.expiry.warning.days" = "5", [Count<0, 36_500>],
-        "how many days before its expiry a token is shown as expiring soon, and its owner notified",
+        "how many days before its expiry a token whose life span is longer is shown as expiring soon, and its \
+         owner notified",
         expiry_warning_days copied as u32, set by expiry_warning_days(u32);
     "atlassian.pats.invalidate.session.enabled" = "true", [Boolean],
         "whether a request that a token authenticates ends the host's session that came with the request",
@@ -312,4 +336,20 @@ properties! {
     "pat.scopes.default" = "", [ScopeNames],
         "scopes of a new token whose request names none and is not authenticated by a restricted token",
         scopes_default set by scopes_default(&Scopes);
+    "pat.rotate.by.token" = "true", [Boolean],
+        "whether a token may rotate itself: get a successor with a new secret, which replaces the token",
+        rotate_by_token copied as bool, set by rotate_by_token(bool);
+    "pat.rotate.overlap.seconds" = "3600", [Seconds<1, 31_536_000>],
+        "for how many seconds a replaced token stays valid beside its successor, if the request for the \
+         rotation does not say otherwise",
+        rotate_overlap copied as Duration, set by rotate_overlap_seconds(u32);
+    "pat.rotate.overlap.max.seconds" = "604800", [Seconds<1, 31_536_000>],
+        "longest overlap in seconds that a request for a rotation may ask for; at least \
+         pat.rotate.overlap.seconds",
+        rotate_overlap_max copied as Duration, set by rotate_overlap_max_seconds(u32);
+    "pat.expiry.reminder.days" = "", [ReminderDays],
+        "how many days before its expiry the owner of a token is reminded, each at most once; without a list, \
+         once, the number of days in atlassian.pats.expiry.warning.days before. A number that is not less than \
+         the life span of a token does not apply to it",
+        expiry_reminder_days;
 }

@@ -122,6 +122,28 @@ const VALUES: &[(&str, &str, &[&str])] = &[
         "read tokens:read",
         &["Read", "read,write", "read read", "\"read\""],
     ),
+    ("pat.rotate.by.token", "false", BAD_BOOLEANS),
+    ("pat.rotate.overlap.seconds", "60", &["0", "31536001", "1h"]),
+    (
+        "pat.rotate.overlap.max.seconds",
+        "86400",
+        &["0", "31536001"],
+    ),
+    (
+        "pat.expiry.reminder.days",
+        "30,7,1",
+        &[
+            "0",
+            "36501",
+            "30;7",
+            "30,,7",
+            "30 7",
+            "7 days",
+            "-1",
+            "+7",
+            "11,10,9,8,7,6,5,4,3,2,1",
+        ],
+    ),
 ];
 const BAD_BOOLEANS: &[&str] = &["", "yes", "1", "tru"];
 const BAD_CRONS: &[&str] = &[
@@ -230,7 +252,7 @@ fn every_number_takes_exactly_the_documented_range() {
         }
         numbers += 1;
     }
-    assert_eq!(numbers, 12);
+    assert_eq!(numbers, 14);
 }
 
 #[test]
@@ -286,6 +308,10 @@ fn every_typed_setter_sets_the_property_of_its_name() {
         builder().max_rows_per_user(1_000),
         builder().scopes_required(true),
         builder().scopes_default(&"tokens:read read".parse().expect("scopes")),
+        builder().rotate_by_token(false),
+        builder().rotate_overlap_seconds(60),
+        builder().rotate_overlap_max_seconds(86_400),
+        builder().expiry_reminder_days([7, 30, 1]),
     ];
     assert_eq!(set.len(), VALUES.len());
     for (set, (name, good, _)) in set.into_iter().zip(VALUES) {
@@ -311,6 +337,8 @@ fn getters_have_the_documented_defaults_and_units() {
     assert_eq!(settings.auth_max_staleness(), Duration::from_secs(2));
     assert_eq!(settings.auth_database_timeout(), Duration::from_secs(1));
     assert_eq!(settings.cluster_poll_interval(), Duration::from_millis(500));
+    assert_eq!(settings.rotate_overlap(), Duration::from_hours(1));
+    assert_eq!(settings.rotate_overlap_max(), 7 * day);
     assert_eq!(settings.expiry_warning_days(), 5);
     assert_eq!(settings.max_tokens_expiry_days(), 365);
     assert_eq!(settings.base_url(), None);

@@ -4,12 +4,12 @@ use std::fmt::{self, Debug};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::outbox::{Claim, DeadNotification, Outbox, Outcome, QueuedNotification};
 use super::{MarkBounds, StoreError, StoreTime};
 use crate::notification::{NotificationId, NotificationKind};
-use crate::token::{Owner, TokenId};
+use crate::token::{Owner, Token, TokenId};
 
 /// The job capability of a store ([`TokenStore::jobs`](super::TokenStore::jobs)): leases of jobs, the
 /// deletion of old tokens (pruning), and the outbox of notifications. Without this capability no token is
@@ -102,10 +102,16 @@ pub trait JobStore: Debug + Send + Sync {
     /// owner, about all of the owner's due tokens. Returns how many notifications it queued; 0 if no token
     /// is due.
     ///
-    /// For [`NotificationKind::ExpiresSoon`], a token is due if it is unrevoked, has not expired, expires
-    /// within [`DueNotifications::within`], and neither `ExpiresSoon` nor `Expired` was queued for it before.
+    /// For [`NotificationKind::ExpiresSoon`], a token is due if it is unrevoked and has not expired, and
+    /// [`DueNotifications::reminder`] returns a reminder for which no notification was queued before: neither
+    /// this reminder, in days, nor a smaller one, nor `Expired`. The store keeps the reminder, so that a change
+    /// of [`DueNotifications::reminder_days`] repeats none. The new notification replaces an earlier one about
+    /// the token that was not sent yet: the store removes the token from that one.
+    ///
     /// For [`NotificationKind::Expired`], a token is due if it is unrevoked, has expired, and no `Expired` was
-    /// queued for it before. No token is due while the store's clock is more than [`LONGEST_LEAP`] ahead of
+    /// queued for it before.
+    ///
+    /// A [transient](crate::Token::is_transient) token is never due. No token is due while the store's clock is more than [`LONGEST_LEAP`] ahead of
     /// its [mark](StoreTime::mark): then the clock may be wrong, and the notifications false.
     ///
     /// # Errors
@@ -396,16 +402,41 @@ pub struct DueNotifications {
     pub kind: NotificationKind,
     /// The present time by the caller's clock, for a store without a clock of its own.
     pub now: Timestamp,
-    /// How long before its expiry a token is due for [`NotificationKind::ExpiresSoon`]; unused for
+    /// How many days of 24 hours before its expiry a token is due for [`NotificationKind::ExpiresSoon`], in
+    /// descending order without duplicates (the setting `pat.expiry.reminder.days`); unused for
     /// [`NotificationKind::Expired`].
-    pub within: Duration,
+    pub reminder_days: Vec<u32>,
+    /// Which reminder counts as queued for a token about which a version of this crate without
+    /// [`reminder_days`](DueNotifications::reminder_days) has queued [`NotificationKind::ExpiresSoon`], in days
+    /// (the setting `atlassian.pats.expiry.warning.days`).
+    pub warning_days: u32,
 }
 
 impl DueNotifications {
-    /// Creates criteria for notifications of the kind `kind` at the time `now`.
+    /// Creates criteria for notifications of the kind `kind` at the time `now`. `reminder_days` becomes the
+    /// field of this name; [`DueNotifications::warning_days`] is 0.
     #[must_use]
-    pub const fn new(kind: NotificationKind, now: Timestamp, within: Duration) -> Self {
-        Self { kind, now, within }
+    pub const fn new(kind: NotificationKind, now: Timestamp, reminder_days: Vec<u32>) -> Self {
+        Self {
+            kind,
+            now,
+            reminder_days,
+            warning_days: 0,
+        }
+    }
+
+    /// Returns the reminder, in days, that applies to `token` now: the smallest one of
+    /// [`reminder_days`](DueNotifications::reminder_days) that is not less than the time until the token's
+    /// expiry. `None` if there is none, or if it is not less than the life span of the token.
+    #[must_use]
+    pub fn reminder(&self, token: &Token) -> Option<u32> {
+        let left = token.expires_at?.duration_since(self.now);
+        let days = |days: u32| SignedDuration::from_hours(i64::from(days) * 24);
+        let reminders = self.reminder_days.iter().rev().copied();
+        let nearest = reminders
+            .into_iter()
+            .find(|reminder| left <= days(*reminder));
+        nearest.filter(|reminder| token.lives_longer_than(days(*reminder)))
     }
 }
 

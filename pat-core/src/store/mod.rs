@@ -12,6 +12,7 @@ mod rotation;
 mod search;
 mod time;
 mod tokens;
+mod update;
 mod versions;
 
 use std::error::Error;
@@ -43,6 +44,7 @@ pub use self::time::{MarkBounds, StoreTime};
 pub use self::tokens::{
     Insertion, LastUse, Lookup, NewToken, Revocation, RevocationScope, Revoked, RevokedToken,
 };
+pub use self::update::{Presented, StoredUpdate, Update, UpdateEffect, UpdateRefusal, Updated};
 pub use self::versions::{SCHEMA_VERSION, StoreVersions};
 use crate::token::{Owner, Token, TokenDigest, TokenId};
 
@@ -167,6 +169,21 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
         scope: &RevocationScope,
         revocation: &Revocation,
     ) -> Result<Revoked, StoreError>;
+
+    /// Disables, enables, renames or describes a token. Returns the token as it is now, or the rule that forbids the
+    /// change.
+    ///
+    /// The store reads the token and its [line](crate::Line) in one transaction that excludes other changes of the
+    /// owner's tokens, and changes what [`Update::effect`] returns at the time of the store's clock. It refuses the
+    /// update if [`Presented::is_valid`] returns `false` for the presented token, which it reads in the same
+    /// transaction.
+    ///
+    /// If a token changes, the store increments the change counter ([`ChangePage`]) by one, and appends the changes
+    /// ([`Change::of_changed`] of [`UpdateEffect::changed`]) to the [change feed](Change) in the same transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
+    async fn update(&self, update: &Update) -> Result<Updated, StoreError>;
 
     /// Replaces a token by a new one, its successor, unless that would break a rule; returns the successor or
     /// the broken rule.

@@ -2,6 +2,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{IdempotencyKey, StoreTime, StoreVersions};
+use crate::event::EventKind;
 use crate::scope::Scopes;
 use crate::token::{Owner, Token, TokenDigest, TokenId};
 
@@ -189,6 +190,10 @@ pub struct Revocation {
     pub by: Option<Owner>,
     /// Reason for the revocation, for notifications and audit events; `None` if none was given.
     pub reason: Option<String>,
+    /// Random number of the revocation, 0 to 2⁵³ − 1, which its tokens and events have in common; `None` if it has
+    /// none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<i64>,
     /// Whether the store queues a
     /// [`NotificationKind::RevokedByAdmin`](crate::notification::NotificationKind::RevokedByAdmin) for each
     /// owner of revoked tokens, in the transaction of the revocation. Always `false` for a store without
@@ -197,14 +202,26 @@ pub struct Revocation {
 }
 
 impl Revocation {
-    /// Creates a revocation at the time `at` by no user, without a reason and without notifications.
+    /// Creates a revocation at the time `at` by no user, without a reason, a number and notifications.
     #[must_use]
     pub const fn new(at: Timestamp) -> Self {
         Self {
             at,
             by: None,
             reason: None,
+            id: None,
             notify: false,
+        }
+    }
+
+    /// Returns the event of this revocation of `tokens`.
+    #[must_use]
+    pub fn event(&self, tokens: Vec<RevokedToken>) -> EventKind {
+        EventKind::Revoked {
+            tokens,
+            by: self.by.clone(),
+            reason: self.reason.clone(),
+            revocation: self.id,
         }
     }
 }
@@ -218,8 +235,8 @@ pub struct Revoked {
     pub at: Timestamp,
     /// The tokens that this call revoked, in order of ID. Tokens that were revoked before are not listed.
     pub tokens: Vec<RevokedToken>,
-    /// For [`RevocationScope::Tokens`], how many descendants of the tokens in the scope are neither revoked nor
-    /// expired at the time of the revocation: tokens that were created with one of these tokens, or with a
+    /// For [`RevocationScope::Tokens`], how many descendants of the tokens in the scope are valid
+    /// ([`Token::validity`]) at the time of the revocation: tokens that were created with one of these tokens, or with a
     /// descendant. 0 for other scopes.
     pub live_children: u64,
 }

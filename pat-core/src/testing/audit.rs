@@ -14,7 +14,7 @@ use crate::notification::NotificationKind;
 use crate::store::StoreError;
 use crate::store::{
     AuditStore, Change, Insertion, Job, NewToken, Outcome, PrunedToken, Revocation,
-    RevocationScope, RevokedToken,
+    RevocationScope, RevokedToken, Update, Updated,
 };
 
 /// All cases of the suite. Each case needs its own empty store, which has the capabilities
@@ -24,6 +24,9 @@ pub const CASES: &[Case] = &[
     case("a_creation_has_its_event", |s| Box::pin(creation(s))),
     case("each_revoked_token_has_its_event", |s| {
         Box::pin(revocations(s))
+    }),
+    case("each_change_of_a_token_has_its_event", |s| {
+        Box::pin(updates(s))
     }),
     case("a_changed_owner_has_his_event", |s| {
         Box::pin(changed_owner(s))
@@ -78,7 +81,12 @@ async fn kinds(store: &Store) -> Vec<EventKind> {
 }
 
 fn revoked(number: i64, owner_key: &str) -> EventKind {
-    let Revocation { by, reason, .. } = revocation(0);
+    let Revocation {
+        by,
+        reason,
+        id: number_of_all,
+        ..
+    } = revocation(0);
     let token = RevokedToken {
         id: id(number),
         owner: owner(owner_key),
@@ -87,6 +95,7 @@ fn revoked(number: i64, owner_key: &str) -> EventKind {
         tokens: vec![token],
         by,
         reason,
+        revocation: number_of_all,
     }
 }
 
@@ -153,6 +162,7 @@ async fn revocations(store: Store) {
     let nobodys = Revocation {
         by: None,
         reason: None,
+        id: None,
         ..revocation(4)
     };
     store_token(&store, &new(5, "bob")).await;
@@ -166,8 +176,62 @@ async fn revocations(store: Store) {
         }],
         by: None,
         reason: None,
+        revocation: None,
     };
     assert_eq!(last, Some(expected));
+}
+
+async fn updates(store: Store) {
+    store_token(&store, &new(1, "alice")).await;
+    let (disabled, enabled) = (Some(false), Some(true));
+    let update = |is_enabled, name: &str, by: &str| Update {
+        is_enabled,
+        name: Some(name.into()),
+        by_administrator: true,
+        ..Update::new(id(1), at(1), owner(by))
+    };
+    let (alice, root) = (owner("alice"), owner("root"));
+    let changed = || EventKind::Changed {
+        token: id(1),
+        owner: alice.clone(),
+        by: root.clone(),
+    };
+    let tokens = || vec![id(1)];
+    let off = EventKind::Disabled {
+        tokens: tokens(),
+        owner: alice.clone(),
+        by: root.clone(),
+    };
+    let on = EventKind::Enabled {
+        tokens: tokens(),
+        owner: alice.clone(),
+        by: root.clone(),
+    };
+    let mut expected = vec![created(&new(1, "alice"))];
+    for (update, events) in [
+        (update(disabled, "ci", "root"), vec![off.clone()]),
+        (update(disabled, "ci", "root"), vec![]),
+        (update(enabled, "ci", "root"), vec![on.clone()]),
+        (update(None, "other", "root"), vec![changed()]),
+        (update(disabled, "both", "root"), vec![changed(), off]),
+        (update(enabled, "both", "root"), vec![on]),
+    ] {
+        let updated = store.update(&update).await.expect("update");
+        let Updated::Stored(stored) = updated else {
+            panic!("{update:?}: {updated:?}")
+        };
+        assert_eq!(stored.events, events, "{update:?}");
+        expected.extend(events);
+        let found = after(&store, 0).await;
+        assert!(found.iter().skip(1).all(|event| event.at == at(1)));
+        let found: Vec<_> = found.into_iter().map(|event| event.kind).collect();
+        // Those of one time may be in any order.
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        assert!(
+            expected.iter().all(|kind| found.contains(kind)),
+            "{found:?}"
+        );
+    }
 }
 
 async fn changed_owner(store: Store) {
@@ -307,6 +371,22 @@ async fn samples(store: Store) {
             }],
             by: Some(owner("admin")),
             reason: Some("lost ✂ laptop \u{202e}".into()),
+            revocation: Some(0),
+        },
+        EventKind::Disabled {
+            tokens: vec![id(7)],
+            owner: owner("alice"),
+            by: owner("älice"),
+        },
+        EventKind::Enabled {
+            tokens: vec![id(8)],
+            owner: owner("alice"),
+            by: owner("älice"),
+        },
+        EventKind::Changed {
+            token: id(9),
+            owner: owner("alice"),
+            by: owner("älice"),
         },
         EventKind::Other {
             kind: "made-up".into(),
@@ -338,7 +418,10 @@ async fn samples(store: Store) {
     assert_eq!(without_rows.collect::<Vec<_>>(), events);
     let rows = found.iter().map(|event| event.row.expect("a row"));
     let (ids, seqs): (BTreeSet<_>, Vec<_>) = rows.map(|row| (row.id, row.seq)).unzip();
-    assert_eq!((ids.len(), &seqs[..]), (6, &[1, 2, 3, 4, 5, 6][..]));
+    assert_eq!(
+        (ids.len(), &seqs[..]),
+        (9, &[1, 2, 3, 4, 5, 6, 7, 8, 9][..])
+    );
     assert_eq!(after(&store, 0).await, found, "the same each time");
     assert_eq!(after(&store, 4).await, found[4..]);
     let first = audit(&store).events_after(1, 2).await;
@@ -357,6 +440,7 @@ async fn many(store: Store) {
         tokens: tokens.clone(),
         by: None,
         reason: None,
+        revocation: None,
     };
     audit(&store)
         .record_events(&[Event::new(at(0), kind)])

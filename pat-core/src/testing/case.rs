@@ -87,6 +87,7 @@ pub(super) fn revocation(seconds: i64) -> Revocation {
         at: at(seconds),
         by: Some(owner("admin")),
         reason: Some("lost ✂ laptop".into()),
+        id: Some((1 << 53) - 1),
         notify: false,
     }
 }

@@ -13,7 +13,7 @@ pub mod store;
 
 pub use self::case::Case;
 pub use self::clock::TestClock;
-pub use self::directory::{DirectoryUsers, check_directory};
+pub use self::directory::{DirectoryUsers, check_allowed_scopes, check_directory};
 pub use self::features::need_feature;
 pub use self::plugins::{
     RecordingNotifier, RecordingSink, TestDirectory, check_format, check_notifier,

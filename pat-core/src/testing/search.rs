@@ -2,8 +2,10 @@
 //! [`TokenStore`](crate::store::TokenStore).
 
 use super::case::{Case, Store, at, case, id, new, owner, revoke, scopes, store_token};
-use crate::search::{DateRange, Filter, RevokedTokens, Search, Sort, SortKey, Start};
-use crate::store::{LastUse, NewToken, RevocationScope, SearchStore};
+use jiff::SignedDuration;
+
+use crate::search::{DateRange, Filter, RevokedTokens, Search, Sort, SortKey, Start, Warned};
+use crate::store::{LastUse, NewToken, RevocationScope, SearchStore, Update, Updated};
 use crate::{Token, TokenId};
 
 /// All cases of the suite. Each case needs its own empty store, which has the capability
@@ -75,6 +77,17 @@ async fn populate(store: &Store) -> Vec<Token> {
     });
     let used: Vec<_> = used.collect();
     store.record_use(&used).await.expect("record_use");
+    for token in tokens.iter_mut().step_by(7) {
+        let update = Update {
+            is_enabled: Some(false),
+            ..Update::new(token.id, at(50), token.owner.clone())
+        };
+        let updated = store.update(&update).await.expect("update");
+        let Updated::Stored(stored) = updated else {
+            panic!("{updated:?}")
+        };
+        token.disabled = stored.token.disabled;
+    }
     tokens
 }
 
@@ -108,6 +121,13 @@ async fn filters(store: Store) {
     let tokens = populate(&store).await;
     let range = |from, to| DateRange { from, to };
     let some = |seconds| Some(at(seconds));
+    let warned = |is_warned| {
+        Some(Warned {
+            is_warned,
+            by: at(1_000),
+            period: SignedDuration::from_secs(990),
+        })
+    };
     let filters = [
         Filter::default(),
         Filter {
@@ -167,6 +187,28 @@ async fn filters(store: Store) {
             scopes: scopes("read"),
             unrestricted: true,
             is_used: Some(true),
+            ..Filter::default()
+        },
+        // Life spans of 980 to 1,000 seconds are among those that end by then.
+        Filter {
+            warned: warned(true),
+            ..Filter::default()
+        },
+        Filter {
+            warned: warned(false),
+            ..Filter::default()
+        },
+        Filter {
+            never_expires: Some(true),
+            ..Filter::default()
+        },
+        Filter {
+            never_expires: Some(false),
+            is_disabled: Some(false),
+            ..Filter::default()
+        },
+        Filter {
+            is_disabled: Some(true),
             ..Filter::default()
         },
         // No token matches both.

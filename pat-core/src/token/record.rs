@@ -32,6 +32,10 @@ pub struct Token {
     pub last_used_at: Option<Timestamp>,
     /// When the token was revoked; `None` if it is not revoked.
     pub revoked_at: Option<Timestamp>,
+    /// The owner or administrator who revoked the token; `None` if it is not revoked, or no user revoked it.
+    pub revoked_by: Option<Owner>,
+    /// Why the token was revoked; `None` if it is not revoked, or no reason was given.
+    pub revoke_reason: Option<String>,
     /// ID of the token that authenticated the request to create this one; `None` if the user signed in
     /// otherwise.
     pub parent: Option<TokenId>,
@@ -135,6 +139,8 @@ impl Token {
             expires_at: None,
             last_used_at: None,
             revoked_at: None,
+            revoked_by: None,
+            revoke_reason: None,
             parent: None,
             scopes: None,
             description: None,
@@ -184,16 +190,27 @@ impl Token {
     }
 
     /// Returns the status of the token at the time `now`. `warning` is how long before the token's expiry
-    /// its status [`TokenStatus::ExpiresSoon`] begins.
+    /// its status [`TokenStatus::ExpiresSoon`] begins. A token whose life span is not longer than `warning`
+    /// never has this status.
     #[must_use]
     pub fn status(&self, now: Timestamp, warning: SignedDuration) -> TokenStatus {
         match self.expires_at {
             _ if self.revoked_at.is_some() => TokenStatus::Revoked,
             Some(_) if is_expired(self.expires_at, now) => TokenStatus::Expired,
             _ if self.disabled.is_some() => TokenStatus::Disabled,
-            Some(at) if at.duration_since(now) <= warning => TokenStatus::ExpiresSoon,
+            Some(at) if at.duration_since(now) <= warning && self.lives_longer_than(warning) => {
+                TokenStatus::ExpiresSoon
+            }
             _ => TokenStatus::Active,
         }
+    }
+}
+
+impl Token {
+    /// Whether the life span of the token, up to the end in force, is longer than `time`.
+    pub(crate) fn lives_longer_than(&self, time: SignedDuration) -> bool {
+        self.expires_at
+            .is_none_or(|at| at.duration_since(self.created_at) > time)
     }
 }
 
@@ -221,10 +238,10 @@ pub enum InvalidToken {
 #[non_exhaustive]
 pub enum TokenStatus {
     /// The token is valid. It expires after the warning period (the setting
-    /// `atlassian.pats.expiry.warning.days`) or never.
+    /// `atlassian.pats.expiry.warning.days`) or never, or its life span is not longer than the warning period.
     Active,
     /// The token is valid, and expires within the warning period (the setting
-    /// `atlassian.pats.expiry.warning.days`).
+    /// `atlassian.pats.expiry.warning.days`), which is shorter than the token's life span.
     ExpiresSoon,
     /// The token is disabled: it does not authenticate until it is enabled again.
     Disabled,
@@ -338,5 +355,17 @@ mod tests {
             token(None).status(Timestamp::MAX, warning),
             TokenStatus::Active
         );
+        // A token that lives no longer than the warning period would be shown so from the beginning.
+        for (life, expected) in [
+            (warning, TokenStatus::Active),
+            (
+                warning + SignedDuration::from_micros(1),
+                TokenStatus::ExpiresSoon,
+            ),
+        ] {
+            let mut token = token(Some(at));
+            token.created_at = at - life;
+            assert_eq!(token.status(at - warning, warning), expected);
+        }
     }
 }

@@ -1,3 +1,6 @@
+use std::time::Duration;
+
+use jiff::Timestamp;
 use pat_core::TokenId;
 use pat_core::notification::NotificationKind;
 use pat_core::store::{DueNotifications, Job, Lease, Prune, Purge, TRANSIENT_KEPT};
@@ -7,6 +10,9 @@ use super::Write;
 use crate::dialect::Dialect;
 use crate::row::TRANSIENT;
 use crate::sql::{CHUNK, Sql};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// The locked lease of a job.
 pub(crate) struct LeaseRow {
@@ -84,7 +90,8 @@ impl<DB: Dialect> Write<DB> {
         Ok(ids)
     }
 
-    /// Records that a notification of expiry was queued.
+    /// Records that a notification of expiry is queued. A reminder replaces those about the same tokens that
+    /// were queued before: usually they were sent long ago; if one still waits, only the new one is sent.
     pub(crate) async fn mark_notified(
         &mut self,
         ids: &[TokenId],
@@ -93,9 +100,23 @@ impl<DB: Dialect> Write<DB> {
         for chunk in ids.chunks(CHUNK) {
             let mut sql = Sql::new("UPDATE pat_token SET expiry_notice = ");
             sql.bind(due.kind.number());
+            if due.kind == NotificationKind::ExpiresSoon {
+                sql.push(", reminded_days = CASE");
+                for [days, next] in reminders(due) {
+                    sql.push(" WHEN expires_at > ").bind(after(due.now, next));
+                    sql.push(" THEN ").bind(days);
+                }
+                sql.push(" END");
+            }
             sql.push(" WHERE id IN ");
             sql.bind_list(chunk.iter().copied());
-            self.execute(sql).await?;
+            self.execute(sql.not_persistent()).await?;
+            if due.kind == NotificationKind::ExpiresSoon {
+                let mut sql = Sql::new("DELETE FROM pat_notice_token WHERE kind = ");
+                sql.bind(due.kind.number()).push(" AND token_id IN ");
+                sql.bind_list(chunk.iter().copied());
+                self.execute(sql.not_persistent()).await?;
+            }
         }
         Ok(())
     }
@@ -167,12 +188,38 @@ impl<DB: Dialect> Write<DB> {
 
 /// Appends the condition of the tokens for which a notification is due.
 fn push_due<DB: Dialect>(sql: &mut Sql<DB>, due: &DueNotifications) {
-    sql.push("revoked_at IS NULL AND expires_at <= ");
-    if due.kind == NotificationKind::ExpiresSoon {
-        sql.bind(due.now + due.within);
-        sql.push(" AND expires_at > ").bind(due.now);
-        sql.push(" AND expiry_notice = 0");
-    } else {
-        sql.bind(due.now).push(" AND expiry_notice IN (0, 2)");
+    sql.push("revoked_at IS NULL AND expiry_notice IN (0, 2) AND expires_at <= ");
+    if due.kind != NotificationKind::ExpiresSoon {
+        sql.bind(due.now);
+        return;
     }
+    let first = due.reminder_days.first().copied().unwrap_or_default();
+    sql.bind(after(due.now, first));
+    sql.push(" AND expires_at > ").bind(due.now);
+    sql.push(" AND (1 = 0");
+    // For each reminder the tokens to which no smaller one applies.
+    for [days, next] in reminders(due) {
+        sql.push(" OR (expires_at <= ").bind(after(due.now, days));
+        sql.push(" AND expires_at > ").bind(after(due.now, next));
+        sql.push(" AND expires_at - created_at > ")
+            .bind(i64::from(days) * DAY_MICROS);
+        // An older version records no reminder.
+        sql.push(" AND (expiry_notice = 0 OR COALESCE(reminded_days, ");
+        sql.bind(due.warning_days)
+            .push(") > ")
+            .bind(days)
+            .push("))");
+    }
+    sql.push(")");
+}
+
+/// Returns each reminder with the next smaller one, or 0; in days, the greatest first.
+fn reminders(due: &DueNotifications) -> impl Iterator<Item = [u32; 2]> {
+    let next = due.reminder_days.iter().skip(1).chain([&0]);
+    std::iter::zip(&due.reminder_days, next).map(|(days, next)| [*days, *next])
+}
+
+/// Returns the time some days later; the last possible time if it would be later than that.
+fn after(now: Timestamp, days: u32) -> Timestamp {
+    now.checked_add(days * DAY).unwrap_or(Timestamp::MAX)
 }

@@ -9,6 +9,7 @@ mod notifications;
 mod owners;
 mod probe;
 mod tokens;
+mod updates;
 
 use std::time::Duration;
 

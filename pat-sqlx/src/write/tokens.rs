@@ -23,7 +23,7 @@ pub(crate) struct Locked {
     pub(crate) is_revoked: bool,
     pub(crate) is_transient: bool,
     pub(super) line: Option<Place>,
-    has_children: bool,
+    pub(super) has_children: bool,
 }
 
 /// For each owner, how many descendants of revoked tokens still authenticate.
@@ -74,7 +74,10 @@ impl<DB: Dialect> Write<DB> {
     }
 
     /// Returns the owners of these tokens; none where there is one writer at a time.
-    async fn owners_to_lock(&mut self, ids: &[TokenId]) -> Result<BTreeSet<Owner>, Error> {
+    pub(super) async fn owners_to_lock(
+        &mut self,
+        ids: &[TokenId],
+    ) -> Result<BTreeSet<Owner>, Error> {
         let mut owners = BTreeSet::new();
         if DB::HAS_ONE_WRITER {
             return Ok(owners);
@@ -463,25 +466,39 @@ impl<DB: Dialect> Write<DB> {
         unrevoked: &Unrevoked,
         at: Timestamp,
     ) -> Result<LiveChildren, Error> {
-        let mut live = LiveChildren::new();
         if !matches!(scope, RevocationScope::Tokens(_)) {
-            return Ok(live);
+            return Ok(LiveChildren::new());
         }
-        let revoked = unrevoked.tokens.iter().map(|token| token.id);
-        let mut level = unrevoked.parents.clone();
-        let mut seen: BTreeSet<_> = revoked.chain(level.iter().copied()).collect();
+        let revoked = unrevoked.tokens.iter().map(|token| token.id).collect();
+        self.live_descendants(unrevoked.parents.clone(), revoked, at)
+            .await
+    }
+
+    /// Counts the descendants of these tokens that authenticate at this time, for each owner, except those in
+    /// `others`.
+    pub(crate) async fn live_descendants(
+        &mut self,
+        mut level: Vec<TokenId>,
+        others: BTreeSet<TokenId>,
+        at: Timestamp,
+    ) -> Result<LiveChildren, Error> {
+        let mut live = LiveChildren::new();
+        let mut seen = others;
+        seen.extend(level.iter().copied());
         while !level.is_empty() {
             let mut children = Vec::new();
             for chunk in level.chunks(CHUNK) {
-                let rows = self.children_of(chunk, "id, owner, revoked_at, expires_at");
+                let columns = "id, owner, revoked_at, expires_at, disabled_at";
+                let rows = self.children_of(chunk, columns);
                 for row in rows.await? {
                     let id = row.token_id("id")?;
                     if !seen.insert(id) {
                         continue;
                     }
-                    let is_revoked = row.optional_int("revoked_at")?.is_some();
+                    let is_off = row.optional_int("revoked_at")?.is_some()
+                        || row.optional_int("disabled_at")?.is_some();
                     let expires_at = row.optional_timestamp("expires_at")?;
-                    if !is_revoked && expires_at.is_none_or(|end| end > at) {
+                    if !is_off && expires_at.is_none_or(|end| end > at) {
                         *live.entry(row.owner("owner")?).or_default() += 1;
                     }
                     children.push(id);
@@ -548,6 +565,8 @@ impl<DB: Dialect> Write<DB> {
         sql.push(", revoked_by = ").bind(revocation.by.as_ref());
         sql.push(", revoke_reason = ");
         sql.bind(revocation.reason.as_deref());
+        sql.push(", revocation_id = ")
+            .bind(Value::Int(revocation.id));
         sql.push(" WHERE revoked_at IS NULL AND id IN ");
         sql.bind_list(tokens.iter().map(|token| token.id));
         let marked = self.execute(sql).await?;

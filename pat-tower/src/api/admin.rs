@@ -77,7 +77,8 @@ pub(super) async fn search(
     };
     let owners = admin.owners_of(&page.tokens).await?;
     let tokens = page.tokens.into_iter().zip(owners);
-    let values = tokens.map(|(token, owner)| TokenJson::new(&state.pats, token).with_owner(owner));
+    let values =
+        tokens.map(|(token, owner)| TokenJson::for_administrator(&state.pats, token, Some(owner)));
     let json = Json(asked.page_json(values.collect(), page.next, total));
     let mut response = json.into_response();
     response.headers_mut().extend(ignored);
@@ -296,6 +297,10 @@ pub(super) async fn identify(
     let found = admin.identify(token.trim().as_bytes()).await?;
     let token = found.ok_or_else(no_such_token)?;
     let owners = admin.owners_of(std::slice::from_ref(&token)).await?;
-    let json = TokenJson::new(&state.pats, token);
-    Ok(Json(owners.into_iter().fold(json, TokenJson::with_owner)))
+    let owner = owners.into_iter().next();
+    Ok(Json(TokenJson::for_administrator(
+        &state.pats,
+        token,
+        owner,
+    )))
 }

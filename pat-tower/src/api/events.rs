@@ -57,8 +57,8 @@ pub(super) struct EventJson {
     id: i64,
     #[schema(format = DateTime)]
     at: String,
-    /// `created`, `rotated`, `first-used`, `refused`, `revoked`, `pruned`, `notified`, `notice-dead`,
-    /// `owner-changed`, or one that is newer.
+    /// `created`, `rotated`, `first-used`, `refused`, `revoked`, `disabled`, `enabled`, `changed`, `pruned`,
+    /// `notified`, `notice-dead`, `owner-changed`, or one that is newer.
     event: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -90,6 +90,14 @@ pub(super) struct EventJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     revoked_by: Option<String>,
+    /// A random number that all events of one revocation have in common.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    revocation_id: Option<i64>,
+    /// The key of the user that disabled, enabled or changed the token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    changed_by: Option<String>,
     /// Why a token was revoked or refused, or an owner could not be told.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -171,15 +179,30 @@ impl EventJson {
                 unreported: Some(unreported),
                 ..self.about(token, None)
             },
-            EventKind::Revoked { tokens, by, reason } => {
+            EventKind::Revoked {
+                tokens,
+                by,
+                reason,
+                revocation,
+            } => {
                 let token = tokens.into_iter().next();
                 let (token, owner) = token.map(|token| (token.id, token.owner)).unzip();
                 Self {
                     revoked_by: by.map(|by| by.to_string()),
                     reason,
+                    revocation_id: revocation,
                     ..self.about(token, owner)
                 }
             }
+            EventKind::Disabled { tokens, owner, by }
+            | EventKind::Enabled { tokens, owner, by } => Self {
+                changed_by: Some(by.to_string()),
+                ..self.about(tokens.first().copied(), Some(owner))
+            },
+            EventKind::Changed { token, owner, by } => Self {
+                changed_by: Some(by.to_string()),
+                ..self.about(Some(token), Some(owner))
+            },
             EventKind::Pruned { tokens } => {
                 let token = tokens.into_iter().next();
                 let (token, owner) = token.map(|token| (token.id, token.owner)).unzip();
@@ -226,6 +249,7 @@ impl EventJson {
         let token = optional(self.token_id, TokenId::new)?;
         let owner = optional(self.user_key, |key| Owner::new(key).ok())?;
         let notification = optional(self.notice_id, NotificationId::new)?;
+        let changed_by = optional(self.changed_by, |key| Owner::new(key).ok())?;
         Ok(match self.event.as_str() {
             "created" => EventKind::Created {
                 token: required(token)?,
@@ -255,6 +279,22 @@ impl EventJson {
                 tokens: vec![RevokedToken::new(required(token)?, required(owner)?)],
                 by: optional(self.revoked_by, |key| Owner::new(key).ok())?,
                 reason: self.reason,
+                revocation: self.revocation_id,
+            },
+            "disabled" => EventKind::Disabled {
+                tokens: vec![required(token)?],
+                owner: required(owner)?,
+                by: required(changed_by)?,
+            },
+            "enabled" => EventKind::Enabled {
+                tokens: vec![required(token)?],
+                owner: required(owner)?,
+                by: required(changed_by)?,
+            },
+            "changed" => EventKind::Changed {
+                token: required(token)?,
+                owner: required(owner)?,
+                by: required(changed_by)?,
             },
             "pruned" => EventKind::Pruned {
                 tokens: vec![PrunedToken::new(required(token)?, required(owner)?)],
@@ -414,8 +454,9 @@ mod tests {
             parent,
             scopes,
         };
-        let revoked = |by, reason| EventKind::Revoked {
+        let revoked = |by: Option<Owner>, reason| EventKind::Revoked {
             tokens: vec![RevokedToken::new(token, owner.clone())],
+            revocation: by.is_some().then_some(1 << 52),
             by,
             reason,
         };
@@ -449,6 +490,21 @@ mod tests {
             refused(Some(token)),
             revoked(None, None),
             revoked(Some(owner.clone()), Some("lost \"laptop\"\n".into())),
+            EventKind::Disabled {
+                tokens: vec![token],
+                owner: owner.clone(),
+                by: owner.clone(),
+            },
+            EventKind::Enabled {
+                tokens: vec![token],
+                owner: owner.clone(),
+                by: owner.clone(),
+            },
+            EventKind::Changed {
+                token,
+                owner: owner.clone(),
+                by: owner.clone(),
+            },
             EventKind::Pruned {
                 tokens: vec![PrunedToken::new(token, owner.clone())],
             },

@@ -3,9 +3,10 @@
 //!
 //! | method and path | response |
 //! |---|---|
-//! | `POST /tokens` with `{"name":"ci","expirationDuration":90}` | 201, the new token with its secret in `rawToken`. The life span is in days; without one the token never expires, if the settings allow that |
+//! | `POST /tokens` with `{"name":"ci","expirationDuration":90}` | 201, the new token with its secret in `rawToken`. The life span is in days, or in seconds (`expirationSeconds`); without one the token never expires, if the settings allow that |
 //! | `GET /tokens` | 200, an array of the caller's tokens |
 //! | `GET /tokens/{id}` | 200, a token of the caller, or any token for an administrator |
+//! | `PATCH /tokens/{id}` with `{"enabled":false}`, `{"name":"ci"}` or `{"description":"…"}` | 200, the token as it is now; disables, enables, renames or describes a token of the caller, or any token for an administrator. `PAT-Live-Children` has the number of valid tokens that were created with a disabled one |
 //! | `DELETE /tokens/{id}?family=true` | 204; revokes a token of the caller, or any token for an administrator; with `family=true` also the tokens created with it |
 //! | `GET /tokens/current` | 200, the token that authenticated the request; 404 if none did |
 //! | `DELETE /tokens/current` | 204; revokes the token that authenticated the request; 404 if none did |
@@ -57,16 +58,19 @@
 //! | `body-too-large` | 413 | the body has more than 64 KiB, or more than 1 MiB where tokens are revoked by IDs |
 //! | `tokens-disabled` | 400 | `atlassian.pats.enabled` is off |
 //! | `invalid-name` | 400 | the name has no visible character, is too long, or has a control character, line separator or bidi control |
-//! | `invalid-duration` | 400 | the life span is not a whole number of days from 1 to `atlassian.pats.max.tokens.expiry.days` |
+//! | `invalid-description` | 400 | the description has more than 200 characters, or has a control character, line separator or bidi control |
+//! | `invalid-duration` | 400 | the life span is not a whole number of days from 1 to `atlassian.pats.max.tokens.expiry.days`, or of seconds from 60 to as many as these days have; or the request has days and seconds |
 //! | `duration-required` | 400 | the request has no life span, and `atlassian.pats.eternal.tokens.enabled` is off |
 //! | `outlives-parent` | 400 | `pat.create.by.token` is `capped`, and the new token would expire later than the token that creates it |
 //! | `created-by-token` | 403 | `pat.create.by.token` is `forbidden`, and a token authenticated the request |
+//! | `disabled-by-administrator` | 403 | an administrator has disabled the token, and the caller who enables it is none |
+//! | `enabled-by-token` | 403 | a token authenticated the request to enable another one that it could not create: it has fewer scopes, or ends earlier (`pat.create.by.token` is `capped`), or `pat.create.by.token` is `forbidden` |
 //! | `invalid-scopes` | 400 | the list of scopes is empty, or has an unknown scope or one twice |
 //! | `scopes-required` | 400 | the request has no scopes, and `pat.scopes.required` is `true` |
 //! | `scope-exceeds-parent` | 403 | the scopes permit more than the token that authenticated the request |
 //! | `scope-not-allowed` | 403 | the host does not allow the caller to give a token these scopes, or none |
 //! | `token-limit-reached` | 403 | the user has `atlassian.pats.max.tokens.per.user` tokens |
-//! | `older-nodes` | 409 | the token needs a feature that a running node of an older version does not know |
+//! | `older-nodes` | 409 | the new token, or its disabling, needs a feature that a running node of an older version does not know |
 //! | `too-many-rows` | 403 | the user has `pat.max.rows.per.user` tokens, with revoked and expired ones that are not yet pruned |
 //! | `not-an-administrator` | 403 | the caller is not an administrator (also from the extractor `Admin`) |
 //! | `invalid-search` | 400 | a date, order, page, limit or cursor is invalid; or the body has an unknown member with `?strict=true` |
@@ -189,7 +193,7 @@ impl Api {
     /// | request | needs |
     /// |---|---|
     /// | `GET /tokens`, `GET /tokens/{id}` | `tokens:read`; for another user's token also `tokens:admin` |
-    /// | `POST /tokens`, `DELETE /tokens/{id}` | `tokens:write`; for another user's token also `tokens:admin` |
+    /// | `POST /tokens`, `PATCH /tokens/{id}`, `DELETE /tokens/{id}` | `tokens:write`; for another user's token also `tokens:admin` |
     /// | the paths for administrators | `tokens:admin` |
     /// | `/tokens/current`, `GET /policy`, `GET /openapi.json` | nothing |
     ///
@@ -228,7 +232,7 @@ impl Api {
                 routes!(routes::current, routes::revoke_current),
                 PathScopes::NONE,
             ),
-            (routes!(routes::find, routes::revoke), own),
+            (routes!(routes::find, routes::update, routes::revoke), own),
             (routes!(routes::policy), PathScopes::NONE),
             (routes!(admin::search), admin),
             (routes!(admin::search_users), admin),

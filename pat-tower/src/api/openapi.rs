@@ -97,9 +97,11 @@ pub(super) fn complete(
     for (name, scheme) in ways {
         components.add_security_scheme(name, scheme);
     }
-    if let Some(RefOr::T(Schema::Object(new))) = components.schemas.get_mut("NewToken") {
-        describe_name(new);
-        describe_limits(new, settings);
+    for body in ["NewToken", "TokenUpdate"] {
+        if let Some(RefOr::T(Schema::Object(body))) = components.schemas.get_mut(body) {
+            describe_texts(body);
+            describe_limits(body, settings);
+        }
     }
     for (path, item) in &mut document.paths.paths {
         let mut scopes = scopes
@@ -111,6 +113,7 @@ pub(super) fn complete(
         let operations = [
             (&mut item.get, Method::GET),
             (&mut item.post, Method::POST),
+            (&mut item.patch, Method::PATCH),
             (&mut item.delete, Method::DELETE),
         ];
         for (operation, method) in operations {
@@ -137,7 +140,7 @@ fn info(settings: &Settings) -> Info {
         .title("Personal access tokens")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
-            "Users create, list and revoke the tokens with which their scripts sign in; \
+            "Users create, list, disable and revoke the tokens with which their scripts sign in; \
              administrators manage the tokens of all users. Callers authenticate as the \
              application requires, or with a token.",
         ))
@@ -174,8 +177,12 @@ const INVISIBLE: &str = concat!(
     r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb",
 );
 
-/// What a name may be, on every instance.
-fn describe_name(new: &mut Object) {
+/// What a name and a description may be, on every instance.
+fn describe_texts(new: &mut Object) {
+    if let Some(RefOr::T(Schema::Object(description))) = new.properties.get_mut("description") {
+        description.pattern = Some(format!("^[^{REFUSED}]*$"));
+        description.examples = vec!["nightly builds".into()];
+    }
     if let Some(RefOr::T(Schema::Object(name))) = new.properties.get_mut("name") {
         // No control character, separator or bidi control, and something that can be seen.
         name.pattern = Some(format!("^[^{REFUSED}]*[^{INVISIBLE}][^{REFUSED}]*$"));
@@ -202,6 +209,10 @@ fn describe_limits(new: &mut Object, settings: &Settings) {
                 "here {} at most, and {never}",
                 settings.max_tokens_expiry_days()
             ),
+        ),
+        (
+            "expirationSeconds",
+            format!("here {} days at most", settings.max_tokens_expiry_days()),
         ),
     ];
     for (member, limit) in limits {

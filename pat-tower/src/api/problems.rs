@@ -4,7 +4,7 @@ use axum::response::Response;
 use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
 use pat_core::scope::TOKENS_ADMIN;
-use pat_core::{AccessError, AdminError, PolicyError, Unavailable};
+use pat_core::{AccessError, AdminError, PolicyError, Unavailable, UpdateError};
 
 pub(super) use crate::http::problem::sentence;
 use crate::http::problem::{NOT_AN_ADMINISTRATOR, Problem, ProblemType};
@@ -41,6 +41,21 @@ const TOKENS_DISABLED: ProblemType = ProblemType::new(
 );
 const INVALID_NAME: ProblemType =
     ProblemType::new("invalid-name", "Invalid name", StatusCode::BAD_REQUEST);
+const INVALID_DESCRIPTION: ProblemType = ProblemType::new(
+    "invalid-description",
+    "Invalid description",
+    StatusCode::BAD_REQUEST,
+);
+const DISABLED_BY_ADMINISTRATOR: ProblemType = ProblemType::new(
+    "disabled-by-administrator",
+    "Disabled by an administrator",
+    StatusCode::FORBIDDEN,
+);
+const ENABLED_BY_TOKEN: ProblemType = ProblemType::new(
+    "enabled-by-token",
+    "Enabled by a token",
+    StatusCode::FORBIDDEN,
+);
 pub(super) const INVALID_DURATION: ProblemType = ProblemType::new(
     "invalid-duration",
     "Invalid duration",
@@ -138,9 +153,13 @@ impl From<PolicyError> for Problem {
             | PolicyError::NameTooLong { .. }
             | PolicyError::NameHasControlCharacter
             | PolicyError::NameHasBidiControl => INVALID_NAME,
-            PolicyError::DurationNotPositive | PolicyError::DurationTooLong { .. } => {
-                INVALID_DURATION
-            }
+            PolicyError::DescriptionTooLong { .. }
+            | PolicyError::DescriptionHasControlCharacter
+            | PolicyError::DescriptionHasBidiControl => INVALID_DESCRIPTION,
+            PolicyError::EnableByToken => ENABLED_BY_TOKEN,
+            PolicyError::DurationNotPositive
+            | PolicyError::DurationTooShort
+            | PolicyError::DurationTooLong { .. } => INVALID_DURATION,
             PolicyError::EternalNotAllowed => DURATION_REQUIRED,
             PolicyError::OutlivesParent => OUTLIVES_PARENT,
             PolicyError::NoScope
@@ -177,6 +196,21 @@ impl From<AccessError> for Problem {
             AccessError::Unavailable(error) => error.into(),
             AccessError::NotFound => no_such_token(),
             _ => no_such_token(),
+        }
+    }
+}
+
+impl From<UpdateError> for Problem {
+    #[expect(clippy::match_same_arms, reason = "a new variant must fail Clippy")]
+    fn from(error: UpdateError) -> Self {
+        match error {
+            UpdateError::Unavailable(error) => error.into(),
+            UpdateError::Refused(error) => error.into(),
+            UpdateError::NotFound => no_such_token(),
+            UpdateError::DisabledByAdministrator => {
+                Self::new(DISABLED_BY_ADMINISTRATOR, sentence(&error.to_string()))
+            }
+            _ => Self::unavailable(),
         }
     }
 }

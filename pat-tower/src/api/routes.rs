@@ -2,7 +2,9 @@ use axum::Json;
 use axum::extract::{Extension, RawQuery, State as AxumState};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, StatusCode};
-use pat_core::{Caller, CreateError, Family, PolicyError, Principal, RevokedCount, TokenId};
+use pat_core::{
+    Caller, CreateError, Family, PolicyError, Principal, RevokedCount, Token, TokenId, UpdateError,
+};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -10,7 +12,7 @@ use super::body::{JsonBody, malformed};
 use super::openapi::{Id, NO_SUCH_TOKEN, TOKENS};
 use super::problems::no_such_token;
 use super::state::State;
-use super::wire::{CreateJson, PolicyJson, TokenJson};
+use super::wire::{CreateJson, PolicyJson, TokenJson, UpdateJson};
 use crate::http::challenge::Challenges;
 use crate::http::path_id::PathId;
 use crate::http::problem::Problem;
@@ -99,6 +101,60 @@ pub(super) async fn find(
 ) -> ApiResult<Json<TokenJson>> {
     let id = id.ok_or_else(no_such_token)?;
     find_by_id(&state, &caller, id).await
+}
+
+/// Changes a token
+///
+/// One of the caller's own, or any token for an administrator: disables or enables it, or gives it another name or
+/// description. A disabled token does not authenticate until it is enabled. Disabling a token also disables those that
+/// it replaced, and enabling it enables those that were disabled with it; the tokens that were created with it go on.
+/// What an administrator has disabled, only an administrator enables. A token enables another one only if it could
+/// create it. Nothing extends the life of a token.
+#[utoipa::path(
+    patch,
+    path = "/tokens/{id}",
+    operation_id = "updateToken",
+    tag = TOKENS,
+    params(Id),
+    request_body = UpdateJson,
+    responses(
+        (
+            status = 200,
+            description = "The token as it is now",
+            body = TokenJson,
+            headers(("PAT-Live-Children" = u64, description = "The number of tokens created with a disabled token that are still valid")),
+        ),
+        (status = 404, description = NO_SUCH_TOKEN),
+        (status = 409, description = "A node of an older version runs, which does not know disabled tokens"),
+    ),
+)]
+pub(super) async fn update(
+    AxumState(state): AxumState<State>,
+    Extension(caller): Extension<Caller>,
+    PathId(id): PathId,
+    body: JsonBody,
+) -> ApiResult<Response> {
+    let update = body.read::<UpdateJson>()?.into_update();
+    let update = update.ok_or_else(|| malformed(NO_CHANGE))?;
+    let id = id.ok_or_else(no_such_token)?;
+    let updated = state.pats.update(&caller, id, update).await;
+    let updated = updated.map_err(|error| update_problem(error, &state.challenges))?;
+    let json = token_json(&state, &caller, updated.token).await?;
+    Ok(with_live_children(
+        json.into_response(),
+        updated.live_children,
+    ))
+}
+
+const NO_CHANGE: &str = "Give at least one of enabled, name and description.";
+
+fn update_problem(error: UpdateError, challenges: &Challenges) -> Problem {
+    match error {
+        UpdateError::Refused(PolicyError::ParentInvalid) => {
+            Problem::invalid_token(challenges.invalid_token.clone())
+        }
+        error => error.into(),
+    }
 }
 
 /// Revokes a token
@@ -211,11 +267,17 @@ pub(super) fn family(is_included: bool) -> Family {
 
 /// Revoked, and perhaps outlived by tokens that were created with it.
 pub(super) fn no_content(revoked: RevokedCount) -> Response {
+    with_live_children(
+        StatusCode::NO_CONTENT.into_response(),
+        revoked.live_children,
+    )
+}
+
+fn with_live_children(mut response: Response, live_children: u64) -> Response {
     const PAT_LIVE_CHILDREN: HeaderName = HeaderName::from_static("pat-live-children");
-    let mut response = StatusCode::NO_CONTENT.into_response();
-    if revoked.live_children > 0 {
+    if live_children > 0 {
         let headers = response.headers_mut();
-        headers.insert(PAT_LIVE_CHILDREN, revoked.live_children.into());
+        headers.insert(PAT_LIVE_CHILDREN, live_children.into());
     }
     response
 }
@@ -238,20 +300,19 @@ pub(super) async fn policy(
     Ok(Json(PolicyJson::new(&state.pats, choices)))
 }
 
-/// Finds a token; an administrator is told the owner of another user's.
 async fn find_by_id(state: &State, caller: &Caller, id: TokenId) -> ApiResult<Json<TokenJson>> {
     let token = state.pats.find(caller, id).await?;
-    let is_own = token.owner == *caller.owner();
-    let owner = if is_own {
-        None
-    } else {
-        state.pats.owner_of(&token).await?
-    };
-    let json = TokenJson::new(&state.pats, token);
-    Ok(Json(match owner {
-        Some(owner) => json.with_owner(owner),
-        None => json,
-    }))
+    token_json(state, caller, token).await
+}
+
+/// Describes a token; an administrator is told the owner of another user's.
+async fn token_json(state: &State, caller: &Caller, token: Token) -> ApiResult<Json<TokenJson>> {
+    if token.owner == *caller.owner() {
+        return Ok(Json(TokenJson::new(&state.pats, token)));
+    }
+    let owner = state.pats.owner_of(&token).await?;
+    let json = TokenJson::for_administrator(&state.pats, token, owner);
+    Ok(Json(json))
 }
 
 fn presented_token(caller: &Caller) -> ApiResult<TokenId> {

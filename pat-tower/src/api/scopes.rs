@@ -53,6 +53,7 @@ pub(super) fn declare<S: Clone + Send + Sync + 'static>(
             for (operation, method, filter) in [
                 (&item.get, Method::GET, MethodFilter::GET),
                 (&item.post, Method::POST, MethodFilter::POST),
+                (&item.patch, Method::PATCH, MethodFilter::PATCH),
                 (&item.delete, Method::DELETE, MethodFilter::DELETE),
             ] {
                 if operation.is_some() {

@@ -28,8 +28,8 @@ const MAX_OWNERS: usize = 1_000;
 /// What a filter may have.
 const MEMBERS: &str = "name, userKeys, tokenCreatedDateFrom, tokenCreatedDateTo, \
                        tokenExpiryDateFrom, tokenExpiryDateTo, lastAuthenticatedDateFrom, \
-                       lastAuthenticatedDateTo, scopes, unrestricted, isUsed, status and \
-                       includeRevoked";
+                       lastAuthenticatedDateTo, scopes, unrestricted, isUsed, neverExpires, \
+                       status and includeRevoked";
 
 /// The filter of a search. An empty text or list restricts nothing, as does what is left out.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -59,7 +59,10 @@ pub(super) struct FilterJson {
     /// Whether to find unrestricted tokens; with `scopes`, besides those.
     unrestricted: Option<bool>,
     #[schema(value_type = Option<bool>)]
-    is_used: Option<IsUsed>,
+    is_used: Option<YesOrNo>,
+    /// Whether to find the tokens that never expire, or the others.
+    #[schema(value_type = Option<bool>)]
+    never_expires: Option<YesOrNo>,
     /// `ACTIVE`, `EXPIRES_SOON`, `DISABLED`, `EXPIRED` or `REVOKED`; an empty text restricts nothing.
     status: Option<String>,
     /// Whether to list tokens too that are revoked and not yet pruned.
@@ -69,11 +72,23 @@ pub(super) struct FilterJson {
     unknown: BTreeMap<String, Value>,
 }
 
+/// A criterion that is true or false; an empty text restricts nothing.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum IsUsed {
+enum YesOrNo {
     Known(bool),
     Text(String),
+}
+
+impl YesOrNo {
+    fn read(field: Option<Self>, name: &str) -> Result<Option<bool>, Problem> {
+        match field {
+            None => Ok(None),
+            Some(Self::Known(is_wanted)) => Ok(Some(is_wanted)),
+            Some(Self::Text(text)) if text.is_empty() => Ok(None),
+            Some(Self::Text(_)) => Err(invalid(format!("{name} must be true or false."))),
+        }
+    }
 }
 
 /// The body of a search.
@@ -256,12 +271,8 @@ impl FilterJson {
             return Err(invalid(detail));
         }
         let owners: Result<_, _> = owners.into_iter().map(Owner::new).collect();
-        let is_used = match self.is_used {
-            None => None,
-            Some(IsUsed::Known(is_used)) => Some(is_used),
-            Some(IsUsed::Text(text)) if text.is_empty() => None,
-            Some(IsUsed::Text(_)) => return Err(invalid("isUsed must be true or false.")),
-        };
+        let is_used = YesOrNo::read(self.is_used, "isUsed")?;
+        let never_expires = YesOrNo::read(self.never_expires, "neverExpires")?;
         let mut filter = Filter::default();
         filter.name = self.name.unwrap_or_default();
         filter.owners = owners.map_err(|_| invalid("A user key is empty or too long."))?;
@@ -283,6 +294,7 @@ impl FilterJson {
         filter.scopes = scopes(self.scopes.unwrap_or_default())?;
         filter.unrestricted = self.unrestricted.unwrap_or(false);
         filter.is_used = is_used;
+        filter.never_expires = never_expires;
         filter.revoked = match self.include_revoked {
             Some(true) => RevokedTokens::Included,
             _ => RevokedTokens::Excluded,

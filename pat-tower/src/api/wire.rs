@@ -1,8 +1,8 @@
 //! What goes over the wire: names, types and order of the members are part of the contract.
 
 use pat_core::scope::{Scope, ScopeChoices, Scopes, WithoutScopes};
-use pat_core::{CreatedToken, Pats, PlainToken, Token, TokenRequest, User};
-use serde::{Deserialize, Serialize, Serializer};
+use pat_core::{CreatedToken, Lifetime, Pats, PlainToken, Token, TokenRequest, TokenUpdate, User};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Number;
 use utoipa::ToSchema;
 
@@ -33,10 +33,6 @@ pub(super) struct TokenJson {
     /// `REVOKED` only in searches with `includeRevoked`.
     #[schema(value_type = StatusName)]
     status: &'static str,
-    /// Only of a revoked token, in searches with `includeRevoked`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(format = DateTime, nullable = false)]
-    revoked_at: Option<String>,
     /// The secret; only in the response that creates the token.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "expose")]
     #[schema(value_type = String, required = false)]
@@ -49,6 +45,31 @@ pub(super) struct TokenJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Vec<String>, required = false)]
     scopes: Option<Scopes>,
+    /// What the token is for, in the words of its owner; left out without a description.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    description: Option<String>,
+    /// The last four characters of the secret; only for administrators, and left out of a token that an older
+    /// version created.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    hint: Option<String>,
+    /// When the token was disabled; left out while it is enabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime, nullable = false)]
+    disabled_at: Option<String>,
+    /// Only of a revoked token, in searches with `includeRevoked`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime, nullable = false)]
+    revoked_at: Option<String>,
+    /// The key of the user who revoked the token; only of a revoked token, for administrators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    revoked_by: Option<String>,
+    /// Why the token was revoked; only of a revoked token, for administrators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    revoke_reason: Option<String>,
 }
 
 impl TokenJson {
@@ -60,10 +81,28 @@ impl TokenJson {
             created_at: wire_date(token.created_at),
             last_accessed_at: token.last_used_at.map(wire_date),
             expiring_at: token.expires_at.map_or_else(|| NEVER.to_owned(), wire_date),
-            revoked_at: token.revoked_at.map(wire_date),
             raw_token: None,
             user_profile_resource: None,
             scopes: token.scopes,
+            description: token.description,
+            hint: None,
+            disabled_at: token.disabled.map(|disabled| wire_date(disabled.at)),
+            revoked_at: token.revoked_at.map(wire_date),
+            revoked_by: None,
+            revoke_reason: None,
+        }
+    }
+
+    /// As administrators see it.
+    pub(super) fn for_administrator(pats: &Pats, mut token: Token, owner: Option<User>) -> Self {
+        let (hint, revoke_reason) = (token.hint.take(), token.revoke_reason.take());
+        let revoked_by = token.revoked_by.take();
+        Self {
+            user_profile_resource: owner.map(UserJson::from),
+            hint,
+            revoked_by: revoked_by.map(|by| by.to_string()),
+            revoke_reason,
+            ..Self::new(pats, token)
         }
     }
 
@@ -71,13 +110,6 @@ impl TokenJson {
         Self {
             raw_token: Some(created.plain),
             ..Self::new(pats, created.token)
-        }
-    }
-
-    pub(super) fn with_owner(self, user: User) -> Self {
-        Self {
-            user_profile_resource: Some(user.into()),
-            ..self
         }
     }
 }
@@ -143,6 +175,14 @@ pub(super) struct PolicyJson {
     max_tokens_per_user: u32,
     token_name_length: u32,
     expiry_warning_days: u32,
+    /// The shortest life span in seconds.
+    min_expiration_seconds: i64,
+    /// Whether a token may rotate itself.
+    rotate_by_token: bool,
+    /// The usual overlap of a rotation, in seconds.
+    rotate_overlap_seconds: u64,
+    /// The longest overlap of a rotation, in seconds.
+    rotate_overlap_max_seconds: u64,
     /// The scopes that the caller may give a new token; left out if the server declares none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Vec<ScopeJson>, required = false)]
@@ -191,6 +231,10 @@ impl PolicyJson {
             max_tokens_per_user: settings.max_tokens_per_user(),
             token_name_length: settings.token_name_length(),
             expiry_warning_days: settings.expiry_warning_days(),
+            min_expiration_seconds: Lifetime::MIN_SECONDS,
+            rotate_by_token: settings.rotate_by_token(),
+            rotate_overlap_seconds: settings.rotate_overlap().as_secs(),
+            rotate_overlap_max_seconds: settings.rotate_overlap_max().as_secs(),
             scopes: declares_any.then(|| choices.scopes.into_iter().map(ScopeJson::from).collect()),
             scopes_required: declares_any.then_some(is_refused),
             default_scopes: match choices.without_scopes {
@@ -215,16 +259,25 @@ pub(super) struct CreateJson {
     /// Whole days until the token expires.
     #[schema(value_type = Option<i64>, required = false, minimum = 1)]
     expiration_duration: Option<Number>,
+    /// Whole seconds until the token expires, instead of `expirationDuration`. A token that is created for less
+    /// than a day is no longer listed or counted when it has expired.
+    #[schema(value_type = Option<i64>, required = false, minimum = 60)]
+    expiration_seconds: Option<Number>,
     /// Names of scopes, each at most once. Without scopes, the token gets those of the token that
     /// authenticates the request, or the server's default, or is unrestricted.
     #[schema(value_type = Option<Vec<String>>, required = false, min_items = 1)]
     scopes: Option<Vec<String>>,
+    /// What the token is for: at most 200 characters, without control characters, line separators and bidi controls.
+    /// An empty text is no description.
+    #[schema(required = false, max_length = 200)]
+    description: Option<String>,
 }
 
 impl CreateJson {
     pub(super) fn into_request(self) -> Result<TokenRequest, Problem> {
-        let days = self.expiration_duration.as_ref().map(whole_days);
-        let request = TokenRequest::new(self.name, days.transpose()?);
+        let mut request = TokenRequest::new(self.name, None);
+        request.lifetime = lifetime(self.expiration_duration, self.expiration_seconds)?;
+        request.description = self.description;
         Ok(match self.scopes {
             Some(scopes) => request.with_scopes(scopes),
             None => request,
@@ -232,15 +285,67 @@ impl CreateJson {
     }
 }
 
-/// The number of days; one that is too large for the type is as large as the type allows, which is
-/// over every limit.
-fn whole_days(number: &Number) -> Result<i64, Problem> {
-    match (number.as_i64(), number.as_u64()) {
-        (Some(days), _) => Ok(days),
-        (None, Some(_)) => Ok(i64::MAX),
-        (None, None) => {
-            let detail = "expirationDuration must be a whole number of days.";
+/// The life span that a body asks for, in days or in seconds.
+fn lifetime(days: Option<Number>, seconds: Option<Number>) -> Result<Option<Lifetime>, Problem> {
+    match (days, seconds) {
+        (Some(_), Some(_)) => {
+            let detail = "Give either expirationDuration or expirationSeconds.";
             Err(Problem::new(INVALID_DURATION, detail))
         }
+        (Some(days), None) => whole(&days, "expirationDuration must be a whole number of days.")
+            .map(|days| Some(Lifetime::Days(days))),
+        (None, Some(seconds)) => whole(
+            &seconds,
+            "expirationSeconds must be a whole number of seconds.",
+        )
+        .map(|seconds| Some(Lifetime::Seconds(seconds))),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The whole number; one that is too large for the type is as large as the type allows, which is over every
+/// limit.
+fn whole(number: &Number, or_else: &str) -> Result<i64, Problem> {
+    match (number.as_i64(), number.as_u64()) {
+        (Some(whole), _) => Ok(whole),
+        (None, Some(_)) => Ok(i64::MAX),
+        (None, None) => Err(Problem::new(INVALID_DURATION, or_else)),
+    }
+}
+
+/// Changes of a token; at least one.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = TokenUpdate, min_properties = 1)]
+pub(super) struct UpdateJson {
+    /// Whether the token is enabled; a disabled one does not authenticate.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = bool, required = false)]
+    enabled: Option<bool>,
+    /// The new name, by the rules of `POST /tokens`.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false, min_length = 1)]
+    name: Option<String>,
+    /// The new description, by the rules of `POST /tokens`; an empty text or `null` removes it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, required = false, max_length = 200)]
+    description: Option<Option<String>>,
+}
+
+/// Reads a member that is there: `null` must not count as absent.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+impl UpdateJson {
+    /// What is to be changed, if anything is.
+    pub(super) fn into_update(self) -> Option<TokenUpdate> {
+        let mut update = TokenUpdate::default();
+        update.is_enabled = self.enabled;
+        update.name = self.name;
+        update.description = self.description.map(Option::unwrap_or_default);
+        (update != TokenUpdate::default()).then_some(update)
     }
 }

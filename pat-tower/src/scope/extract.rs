@@ -133,3 +133,55 @@ fn scoped<N: ScopeName>(
     }
     Err(insufficient_scope(parts, service, &caller, N::NAME))
 }
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use axum::Router;
+    use axum::routing::get;
+    use http::{HeaderMap, StatusCode};
+    use pat_core::scope::ScopeCatalog;
+
+    use super::*;
+    use crate::auth::PatLayer;
+    use crate::scope::{Need, ScopeMap};
+    use crate::testing::{self, TestPats};
+
+    struct Read;
+
+    impl ScopeName for Read {
+        const NAME: &'static str = "read";
+    }
+
+    #[tokio::test]
+    async fn an_optional_extractor_takes_requests_without_a_caller_and_no_token_without_the_scope()
+    {
+        async fn is_caller(caller: Option<Scoped<Read>>) -> StatusCode {
+            match caller {
+                Some(_) => StatusCode::OK,
+                None => StatusCode::NO_CONTENT,
+            }
+        }
+        let catalog = ScopeCatalog::builder().scope("read", "Read reports");
+        let test = TestPats::new().with_scopes(catalog.build().expect("a catalog"));
+        let layer = PatLayer::optional(test.pats()).with_scope_map(ScopeMap::by(|_| Need::Nothing));
+        let app = Router::new()
+            .route("/", get(is_caller))
+            .layer(layer.expect("declared scopes"))
+            .with_state(test.pats());
+        for (headers, expected) in [
+            (HeaderMap::new(), StatusCode::NO_CONTENT),
+            (test.token("alice").await, StatusCode::OK),
+            (
+                test.token_with_scopes("alice", &["read"]).await,
+                StatusCode::OK,
+            ),
+            (
+                test.token_with_scopes("alice", &["tokens:read"]).await,
+                StatusCode::FORBIDDEN,
+            ),
+        ] {
+            let response = testing::get(&app, "/", &headers).await;
+            assert_eq!(response.status(), expected);
+        }
+    }
+}

@@ -73,3 +73,21 @@ impl<'r> RequestHead<'r> {
         matched
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_has_what_the_request_has() {
+        let request = Request::post("/reports?draft=1").header("accept", "text/csv");
+        let mut request = request.body(()).expect("a request");
+        request.extensions_mut().insert("an extension");
+        let head = RequestHead::of(&request);
+        assert_eq!(head.method(), Method::POST);
+        assert_eq!(head.uri(), "/reports?draft=1");
+        assert_eq!(head.headers()["accept"], "text/csv");
+        assert_eq!(head.extensions().get(), Some(&"an extension"));
+        assert_eq!(head.matched_path(), None);
+    }
+}

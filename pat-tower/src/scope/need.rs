@@ -73,3 +73,26 @@ impl From<Vec<String>> for RequiredScopes {
         Self(Names::All(names))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_list_declares_nothing() {
+        let catalog = ScopeCatalog::builder().scope("read", "Read").build();
+        let catalog = catalog.expect("a catalog");
+        let read = catalog.set(["read"]).expect("a set");
+        for (scopes, need) in [
+            (RequiredScopes::none(), Need::Nothing),
+            (RequiredScopes::from([""; 0]), Need::Undeclared),
+            (RequiredScopes::from(Vec::new()), Need::Undeclared),
+            (RequiredScopes::from("read"), Need::Scopes(read)),
+            (RequiredScopes::from(["read"]), Need::Scopes(read)),
+        ] {
+            assert_eq!(scopes.resolve(&catalog), Ok(need), "{scopes:?}");
+        }
+        let wrong = RequiredScopes::from(["read", "wirte"]).resolve(&catalog);
+        assert_eq!(wrong.expect_err("no need").name, "wirte");
+    }
+}

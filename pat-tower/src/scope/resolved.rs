@@ -118,3 +118,92 @@ impl Resolved {
         }
     }
 }
+
+#[cfg(all(test, feature = "axum"))]
+mod tests {
+    use std::sync::Arc;
+
+    use axum::Router;
+    use axum::body::Body;
+    use axum::extract::Request;
+    use axum::routing::get;
+    use pat_core::scope::ScopeSet;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::scope::{RequiredScopes, ScopedRouter};
+
+    /// A map of one route, `GET /x`.
+    fn routes() -> ScopeMap {
+        let router = ScopedRouter::<()>::new();
+        let router = router.get("/x", RequiredScopes::none(), async || {});
+        router.into_parts().1
+    }
+
+    fn by(need: Need) -> ScopeMap {
+        ScopeMap::by(move |_| need)
+    }
+
+    fn resolved(map: ScopeMap) -> ResolvedMap {
+        ResolvedMap::new(map, &ScopeCatalog::default()).expect("no scopes")
+    }
+
+    /// A request that is not seen by a router.
+    fn unrouted() -> Request {
+        Request::new(Body::empty())
+    }
+
+    #[test]
+    fn a_map_that_refuses_every_request_has_advice_once() {
+        let request = unrouted();
+        let head = RequestHead::of(&request);
+        let (no_map, no_route) = ("with_scope_map", "Router::layer");
+        for (map, expected) in [
+            (ResolvedMap::default(), Some(no_map)),
+            (resolved(routes()), Some(no_route)),
+            (resolved(routes().or(by(Need::Undeclared))), Some(no_route)),
+            (resolved(by(Need::Undeclared).or(routes())), Some(no_route)),
+            (resolved(by(Need::Undeclared)), None),
+            (resolved(ScopeMap::by_method([""; 0], [""; 0])), None),
+        ] {
+            let advice = map.advice(head);
+            match expected {
+                Some(expected) => assert!(
+                    advice.is_some_and(|advice| advice.contains(expected)),
+                    "{map:?}"
+                ),
+                None => assert_eq!(advice, None, "{map:?}"),
+            }
+            assert_eq!(map.advice(head), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_map_whose_routes_are_matched_has_no_advice() {
+        let map = Arc::new(resolved(routes()));
+        let in_route = map.clone();
+        let app = Router::new().route(
+            "/x",
+            get(async move |request: Request| {
+                let head = RequestHead::of(&request);
+                assert_eq!(in_route.advice(head), None);
+                assert_eq!(in_route.need(head), Ok(Need::Nothing));
+            }),
+        );
+        let request = Request::get("/x").body(Body::empty());
+        let Ok(response) = app.oneshot(request.expect("a request")).await;
+        assert!(response.status().is_success());
+        assert_eq!(map.advice(RequestHead::of(&unrouted())), None);
+    }
+
+    #[test]
+    fn a_function_that_needs_an_empty_set_declares_nothing() {
+        let request = unrouted();
+        let needed = |map| resolved(map).need(RequestHead::of(&request));
+        let empty = || by(Need::Scopes(ScopeSet::default()));
+        assert_eq!(needed(empty()), Ok(Need::Undeclared));
+        assert_eq!(needed(empty().or(by(Need::Nothing))), Ok(Need::Nothing));
+        assert_eq!(needed(by(Need::Nothing).or(empty())), Ok(Need::Nothing));
+        assert_eq!(needed(ScopeMap::by(|_| panic!("a test"))), Err(Panicked));
+    }
+}

@@ -284,12 +284,46 @@ impl<S> From<Router<S>> for ScopedRouter<S> {
 mod tests {
     use std::panic::catch_unwind;
 
+    use axum::body::Body;
     use axum::routing::{any, get};
+    use http::{Request, StatusCode};
+    use tower::ServiceExt as _;
 
     use super::*;
 
     fn handler() -> impl Handler<((),), ()> {
         async || "a response"
+    }
+
+    #[tokio::test]
+    async fn a_route_serves_its_method_and_no_other() {
+        let router = ScopedRouter::new;
+        for (method, router) in [
+            ("GET", router().get("/x", "read", handler())),
+            ("POST", router().post("/x", "read", handler())),
+            ("PUT", router().put("/x", "read", handler())),
+            ("PATCH", router().patch("/x", "read", handler())),
+            ("DELETE", router().delete("/x", "read", handler())),
+            (
+                "GET",
+                router().nest("/x", router().get("/", "read", handler())),
+            ),
+            (
+                "GET",
+                router().map_router(|plain| plain.route("/x", get(handler()))),
+            ),
+        ] {
+            let (router, _) = router.into_parts();
+            for (requested, expected) in [
+                (method, StatusCode::OK),
+                ("OPTIONS", StatusCode::METHOD_NOT_ALLOWED),
+            ] {
+                let request = Request::builder().method(requested).uri("/x");
+                let request = request.body(Body::empty()).expect("a request");
+                let Ok(response) = router.clone().oneshot(request).await;
+                assert_eq!(response.status(), expected, "{requested} of {method}");
+            }
+        }
     }
 
     #[test]

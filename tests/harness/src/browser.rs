@@ -140,6 +140,12 @@ impl Browser {
         self.find(selector).await.text().await.expect("a text")
     }
 
+    /// Returns whether a box is checked.
+    pub async fn is_checked(&self, selector: &str) -> bool {
+        let is_selected = self.find(selector).await.is_selected().await;
+        is_selected.expect("a box")
+    }
+
     /// Counts the elements of this selector.
     pub async fn count(&self, selector: &str) -> usize {
         let found = self.driver.find_all(By::Css(selector)).await;

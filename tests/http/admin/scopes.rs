@@ -6,16 +6,18 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::{Extension, Router};
 use http::{Request, StatusCode};
-use http_body_util::BodyExt as _;
 use pat_core::event::EventKind;
 use pat_core::scope::{ScopeCatalog, Scopes};
 use pat_core::testing::{TestClock, TestDirectory};
 use pat_core::{Caller, MemoryStore, Owner, Pats, TokenRequest};
-use pat_harness::{Log, column};
+use pat_harness::Log;
 use pat_tower::api::{Api, parse_event};
 use pat_tower::pages::Pages;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
+
+use super::search::names;
+use crate::http::text_of;
 
 struct Host {
     pats: Pats,
@@ -59,10 +61,7 @@ impl Host {
         let request = request.body(Body::from(body)).expect("a request");
         let response = app.layer(Extension(caller)).oneshot(request).await;
         let response = response.expect("a response");
-        let status = response.status();
-        let body = response.into_body().collect().await.expect("a body");
-        let body = body.to_bytes().to_vec();
-        (status, String::from_utf8(body).expect("text"))
+        (response.status(), text_of(response).await)
     }
 
     async fn post(&self, path: &str, body: &Value) -> (StatusCode, Value) {
@@ -79,10 +78,6 @@ impl Host {
     async fn revoke(&self, body: &Value) -> (StatusCode, Value) {
         self.post("/api/admin/tokens/revoke", body).await
     }
-}
-
-fn names(page: &Value) -> Vec<Value> {
-    column(&page["values"], "name")
 }
 
 pub(super) async fn tokens_are_searched_by_their_scopes() {

@@ -61,6 +61,34 @@ pub(super) async fn invalid_creations_are_refused() {
             json!({"name": "a", "expirationDuration": true}),
             "malformed-body",
         ),
+        (
+            json!({"name": "a", "expirationSeconds": 59}),
+            "invalid-duration",
+        ),
+        (
+            json!({"name": "a", "expirationSeconds": -60}),
+            "invalid-duration",
+        ),
+        (
+            json!({"name": "a", "expirationSeconds": 365 * 86_400 + 1}),
+            "invalid-duration",
+        ),
+        (
+            json!({"name": "a", "expirationSeconds": u64::MAX}),
+            "invalid-duration",
+        ),
+        (
+            json!({"name": "a", "expirationSeconds": 60.0}),
+            "invalid-duration",
+        ),
+        (
+            json!({"name": "a", "expirationSeconds": 60, "expirationDuration": 1}),
+            "invalid-duration",
+        ),
+        (
+            json!({"name": "a", "expirationSeconds": "60"}),
+            "malformed-body",
+        ),
         (json!({"name": 7}), "malformed-body"),
         (json!({"name": null}), "malformed-body"),
         (json!({"name": "a", "owner": "bob"}), "malformed-body"),
@@ -98,6 +126,23 @@ pub(super) async fn invalid_creations_are_refused() {
         let answer = create(&server, &json!({"name": "a", "expirationDuration": days})).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{days}");
     }
+    // With `null`, as without it.
+    let body = json!({"name": "a", "expirationSeconds": null, "expirationDuration": 1});
+    assert_eq!(create(&server, &body).await.status, StatusCode::CREATED);
+}
+
+pub(super) async fn a_life_span_can_be_given_in_seconds() {
+    let server = Server::start().await;
+    let ends = async |body: Value| {
+        let created = create(&server, &body).await;
+        assert_eq!(created.status, StatusCode::CREATED, "{body}");
+        created.json()["expiringAt"].clone()
+    };
+    let with = |seconds: u32| json!({"name": "ci", "expirationSeconds": seconds});
+    assert_eq!(ends(with(60)).await, "2026-02-26T22:43:21.247+00:00");
+    assert_eq!(ends(with(86_399)).await, "2026-02-27T22:42:20.247+00:00");
+    let day = ends(json!({"name": "ci", "expirationDuration": 1})).await;
+    assert_eq!(ends(with(86_400)).await, day);
 }
 
 pub(super) async fn wrong_media_types_and_sizes_are_refused() {

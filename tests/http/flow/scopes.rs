@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::{Extension, Router};
 use http::{Request, StatusCode};
-use http_body_util::BodyExt as _;
 use pat_core::testing::TestDirectory;
 use pat_core::{Caller, MemoryStore, Pats, Settings};
 use pat_harness::scopes::{NarrowDirectory, catalog};
@@ -16,6 +15,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::{by, create};
+use crate::http::text_of;
 
 struct Host {
     pats: Pats,
@@ -42,10 +42,7 @@ impl Host {
         let api: Router = Api::new(self.pats.clone()).router();
         let response = api.layer(Extension(caller)).oneshot(request).await;
         let response = response.expect("a response");
-        let status = response.status();
-        let body = response.into_body().collect().await.expect("a body");
-        let body = body.to_bytes().to_vec();
-        (status, String::from_utf8(body).expect("text"))
+        (response.status(), text_of(response).await)
     }
 
     async fn get(&self, user: &str, path: &str) -> (StatusCode, String) {

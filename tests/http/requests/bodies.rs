@@ -143,6 +143,7 @@ pub(super) async fn no_error_repeats_a_bodys_content() {
         let members = [
             "name",
             "expirationDuration",
+            "expirationSeconds",
             "token",
             "ids",
             "filter",

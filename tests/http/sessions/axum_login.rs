@@ -16,6 +16,8 @@ use pat_tower::{AxumLogin, PatLayer, SessionInvalidator, SignedIn, TowerSessions
 use tower::layer::layer_fn;
 use tower_sessions_014::{MemoryStore, SessionManagerLayer};
 
+use crate::http::text_of;
+
 pub(super) fn trials() -> Vec<Trial> {
     vec![
         trial(axum_login_passes_the_check_for_hosts),
@@ -197,8 +199,7 @@ async fn send(app: &Router, path: &str, headers: &HeaderMap) -> Response<Body> {
 async fn text(app: &Router, headers: &HeaderMap) -> String {
     let response = ask(app, "/whoami", headers).await;
     assert_eq!(response.status(), StatusCode::OK);
-    let body = axum::body::to_bytes(response.into_body(), 1000).await;
-    String::from_utf8(body.expect("a body").to_vec()).expect("text")
+    text_of(response).await
 }
 
 /// The cookie that a response sets, as a client sends it.

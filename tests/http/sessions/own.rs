@@ -19,6 +19,8 @@ use pat_harness::trial;
 use pat_tower::testing::{SessionCheck, TestPats};
 use pat_tower::{Destroy, Pat, PatLayer, SessionInvalidator, SignedIn};
 
+use crate::http::text_of;
+
 pub(super) fn trials() -> Vec<Trial> {
     vec![
         trial(sessions_of_the_hosts_own_pass_the_check),
@@ -364,8 +366,5 @@ async fn a_missing_session_layer_of_the_host_is_an_error() {
 
 async fn ask(app: &Router, headers: &HeaderMap) -> (StatusCode, String) {
     let response = pat_tower::testing::get(app, "/whoami", headers).await;
-    let status = response.status();
-    let body = axum::body::to_bytes(response.into_body(), 10_000).await;
-    let text = String::from_utf8(body.expect("a body").to_vec());
-    (status, text.expect("text"))
+    (response.status(), text_of(response).await)
 }

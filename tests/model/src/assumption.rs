@@ -49,11 +49,45 @@ pub enum Assumption {
     RowWithVersions,
     /// The first use of a feature waits for as long as a cache may be trusted.
     FeatureWait,
+    /// A rotation reads and writes its line under the owner's lock.
+    LineLocked,
+    /// A token by which a change is made is read again in the transaction of the change: not revoked, not disabled, not ended.
+    PresentedRead,
+    /// Revoking or disabling a token includes the tokens that it replaced.
+    PredecessorsTakenAlong,
+    /// A rotation also replaces every token that came after the rotated one, even a disabled one.
+    LaterReplaced,
+    /// A replaced token can be rotated again until it ends.
+    RotatedAgain,
+    /// Rotating a replaced token again leaves its end where it is.
+    EndKept,
+    /// The life of a successor does not depend on the end that its predecessor got when it was replaced.
+    OwnEnd,
+    /// A line counts as one token as long as any of its tokens is live.
+    LineCountsOnce,
+    /// A token that the owner has disabled can be disabled by an administrator, and is then an administrator's.
+    AdministratorsAct,
+    /// Each act of disabling has a time of its own in its line.
+    ActsDiffer,
+    /// The children of a pruned token that was replaced go to the next token of its line.
+    AdoptedByNext,
+    /// A line is not rotated while a live token of it is disabled by an administrator.
+    LineStopped,
+    /// Replacing or disabling a token appends a change to the feed, in the same transaction.
+    ReplacingInFeed,
+    /// Enabling a token appends a change to the feed, in the same transaction.
+    EnablingInFeed,
+    /// A cached refusal of a disabled token carries the epoch from before its query.
+    DisabledHasEpoch,
+    /// Disabling or enabling a token begins no transaction after it was answered.
+    NoneAfterAnswer,
+    /// A change reads, under its locks, which versions may use the store.
+    ChangeWithVersions,
 }
 
 impl Assumption {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 39] = [
         Self::CommitBeforeBump,
         Self::EpochBeforeQuery,
         Self::RefusalHasEpoch,
@@ -76,6 +110,23 @@ impl Assumption {
         Self::ReadableFrom,
         Self::RowWithVersions,
         Self::FeatureWait,
+        Self::LineLocked,
+        Self::PresentedRead,
+        Self::PredecessorsTakenAlong,
+        Self::LaterReplaced,
+        Self::RotatedAgain,
+        Self::EndKept,
+        Self::OwnEnd,
+        Self::LineCountsOnce,
+        Self::AdministratorsAct,
+        Self::ActsDiffer,
+        Self::AdoptedByNext,
+        Self::LineStopped,
+        Self::ReplacingInFeed,
+        Self::EnablingInFeed,
+        Self::DisabledHasEpoch,
+        Self::NoneAfterAnswer,
+        Self::ChangeWithVersions,
     ];
 
     /// What is assumed, in one line; `pat_core::guide::cluster` has the same.
@@ -142,6 +193,49 @@ impl Assumption {
             Self::FeatureWait => {
                 "The first use of such a feature waits for as long as a cache may be trusted."
             }
+            Self::LineLocked => "A rotation reads and writes its line under the owner's lock.",
+            Self::PresentedRead => {
+                "A token by which a change is made is read again in the transaction of the change: not revoked, not disabled, not ended."
+            }
+            Self::PredecessorsTakenAlong => {
+                "Revoking or disabling a token includes the tokens that it replaced."
+            }
+            Self::LaterReplaced => {
+                "A rotation also replaces every token that came after the rotated one, even a disabled one."
+            }
+            Self::RotatedAgain => "A replaced token can be rotated again until it ends.",
+            Self::EndKept => "Rotating a replaced token again leaves its end where it is.",
+            Self::OwnEnd => {
+                "The life of a successor does not depend on the end that its predecessor got when it was replaced."
+            }
+            Self::LineCountsOnce => {
+                "A line counts as one token as long as any of its tokens is live."
+            }
+            Self::AdministratorsAct => {
+                "A token that the owner has disabled can be disabled by an administrator, and is then an administrator's."
+            }
+            Self::ActsDiffer => "Each act of disabling has a time of its own in its line.",
+            Self::AdoptedByNext => {
+                "The children of a pruned token that was replaced go to the next token of its line."
+            }
+            Self::LineStopped => {
+                "A line is not rotated while a live token of it is disabled by an administrator."
+            }
+            Self::ReplacingInFeed => {
+                "Replacing or disabling a token appends a change to the feed, in the same transaction."
+            }
+            Self::EnablingInFeed => {
+                "Enabling a token appends a change to the feed, in the same transaction."
+            }
+            Self::DisabledHasEpoch => {
+                "A cached refusal of a disabled token carries the epoch from before its query."
+            }
+            Self::NoneAfterAnswer => {
+                "Disabling or enabling a token begins no transaction after it was answered."
+            }
+            Self::ChangeWithVersions => {
+                "A change reads, under its locks, which versions may use the store."
+            }
         }
     }
 
@@ -173,6 +267,31 @@ impl Assumption {
             Self::ReadableFrom => "an older version reads a weaker token",
             Self::RowWithVersions => "a look-up reads first which versions may, and then the token",
             Self::FeatureWait => "a feature is used at once",
+            Self::LineLocked => "a rotation reads its line without a lock",
+            Self::PresentedRead => {
+                "a change by a token believes what the token was when it was presented"
+            }
+            Self::PredecessorsTakenAlong => {
+                "revoking or disabling a token concerns no other token of its line"
+            }
+            Self::LaterReplaced => "a rotation passes over disabled tokens",
+            Self::RotatedAgain => "a token is rotated once",
+            Self::EndKept => "each rotation gives the token a new overlap",
+            Self::OwnEnd => "the successor of a replaced token ends with it",
+            Self::LineCountsOnce => "replaced tokens do not count",
+            Self::AdministratorsAct => "who disables a disabled token changes nothing",
+            Self::ActsDiffer => "two acts of disabling may have the same time",
+            Self::AdoptedByNext => {
+                "the children of a pruned token go to the newest token of its line"
+            }
+            Self::LineStopped => "a line is rotated whatever an administrator has disabled",
+            Self::ReplacingInFeed => {
+                "the change feed says nothing of a token that is replaced or disabled"
+            }
+            Self::EnablingInFeed => "the change feed says nothing of a token that is enabled",
+            Self::DisabledHasEpoch => "the refusal of a disabled token is cached without an epoch",
+            Self::NoneAfterAnswer => "a change that was answered with \"perhaps\" is made later",
+            Self::ChangeWithVersions => "an older version changes what it may not read",
         }
     }
 
@@ -196,7 +315,26 @@ impl Assumption {
             | Self::OldByTheEarlier => Part::Clocks,
             Self::LeaseTerm | Self::OccurrenceByDatabase | Self::EventInTransaction => Part::Jobs,
             Self::LockIsWrite | Self::ParentLocked => Part::Locks,
-            Self::ReadableFrom | Self::RowWithVersions | Self::FeatureWait => Part::Versions,
+            Self::ReadableFrom
+            | Self::RowWithVersions
+            | Self::FeatureWait
+            | Self::ChangeWithVersions => Part::Versions,
+            Self::LineLocked
+            | Self::PresentedRead
+            | Self::PredecessorsTakenAlong
+            | Self::LaterReplaced
+            | Self::RotatedAgain
+            | Self::EndKept
+            | Self::OwnEnd
+            | Self::LineCountsOnce
+            | Self::AdministratorsAct
+            | Self::ActsDiffer
+            | Self::AdoptedByNext
+            | Self::LineStopped => Part::Lines,
+            Self::ReplacingInFeed
+            | Self::EnablingInFeed
+            | Self::DisabledHasEpoch
+            | Self::NoneAfterAnswer => Part::Disabling,
         }
     }
 }

@@ -8,7 +8,9 @@ use stateright::{Checker, CheckerBuilder, HasDiscoveries, Model, UniformChooser}
 
 use crate::acknowledgement::Acknowledgement;
 use crate::clocks::Clocks;
+use crate::disabling::Disabling;
 use crate::jobs::Jobs;
+use crate::lines::Lines;
 use crate::locks::Locks;
 use crate::staleness::Staleness;
 use crate::versions::Versions;
@@ -33,17 +35,23 @@ pub enum Part {
     Locks,
     /// [`crate::versions`].
     Versions,
+    /// [`crate::lines`].
+    Lines,
+    /// [`crate::disabling`].
+    Disabling,
 }
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Acknowledgement,
         Self::Staleness,
         Self::Clocks,
         Self::Jobs,
         Self::Locks,
         Self::Versions,
+        Self::Lines,
+        Self::Disabling,
     ];
 }
 
@@ -120,6 +128,22 @@ pub fn check(part: Part, without: Option<Assumption>, limit: Duration) -> Report
             },
             limit,
         ),
+        Part::Lines => explore(
+            Lines {
+                without,
+                members: 3,
+                changes: 5,
+                ticks: 4,
+            },
+            limit,
+        ),
+        Part::Disabling => explore(
+            Disabling {
+                without,
+                changes: 3,
+            },
+            limit,
+        ),
     }
 }
 
@@ -155,6 +179,24 @@ pub fn wander(part: Part, seed: u64, limit: Duration) -> Report {
         ),
         Part::Locks => walk(Locks { without }, seed, limit),
         Part::Versions => walk(Versions { without, ticks: 60 }, seed, limit),
+        Part::Lines => walk(
+            Lines {
+                without,
+                members: 8,
+                changes: 20,
+                ticks: 12,
+            },
+            seed,
+            limit,
+        ),
+        Part::Disabling => walk(
+            Disabling {
+                without,
+                changes: 20,
+            },
+            seed,
+            limit,
+        ),
     }
 }
 

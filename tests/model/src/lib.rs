@@ -17,6 +17,8 @@
 //! | [`jobs`] | two runners, a job's lease, its occurrences, what they change and the events of it |
 //! | [`locks`] | creations and a revocation in transactions, on a store that locks and one that certifies |
 //! | [`versions`] | an older node beside a newer one that makes a token weaker, or creates a restricted one |
+//! | [`lines`] | one line of tokens: rotation, revocation, disabling, enabling, creation and pruning |
+//! | [`disabling`] | what two nodes have cached of a token that is replaced, disabled and enabled |
 //!
 //! Nothing has to happen: a step that is not taken is a pause or a message that is late. Faults
 //! ([`Fault`]) happen once each.
@@ -24,7 +26,9 @@
 pub mod acknowledgement;
 pub mod clocks;
 pub mod conformance;
+pub mod disabling;
 pub mod jobs;
+pub mod lines;
 pub mod locks;
 pub mod staleness;
 pub mod versions;

@@ -1,5 +1,9 @@
 //! A newer node that makes a token weaker, or creates a restricted one, and an older node that would take
 //! it for an unrestricted one.
+//!
+//! To make a token weaker is to restrict, disable or replace it. An older node that has authenticated it
+//! before may be paused, and create a child with it afterwards; and it may be asked to revoke a token that
+//! has replaced another one, of which it does not know.
 
 use stateright::{Model, Property};
 
@@ -75,9 +79,11 @@ pub struct State {
     row: bool,
     first_use: Use,
     older: Older,
-    /// Whether the older node has created a token with one that was created restricted. It knows of no
-    /// restriction, so the child has none.
+    /// Whether the older node has created a token with one that was created restricted, or made weaker by
+    /// then. It knows of neither, so the child is as strong as the token was.
     has_child: bool,
+    /// Whether the older node has revoked a token, and not what that has replaced.
+    left_behind: bool,
     faults: Faults,
 }
 
@@ -112,6 +118,8 @@ pub enum Action {
     Hit,
     /// It creates a token with the one that authenticated a request.
     CreateChild,
+    /// It revokes the token's successor, or what would be one.
+    RevokeSuccessor,
     /// The newer node finds that no older one has reported.
     FindNone,
     /// It has older versions kept out.
@@ -186,10 +194,12 @@ impl Versions {
         if older.caller {
             actions.push(Action::CreateChild);
         }
+        actions.push(Action::RevokeSuccessor);
     }
 
-    fn older_step(state: &mut State, action: Action) -> Option<()> {
+    fn older_step(&self, state: &mut State, action: Action) -> Option<()> {
         let may_use = !state.keeps_out;
+        let may_change = may_use || self.without.lacks(Assumption::ChangeWithVersions);
         match action {
             Action::Start if may_use => {
                 state.older = Older {
@@ -239,7 +249,11 @@ impl Versions {
             Action::Hit => state.older.caller = true,
             Action::CreateChild => {
                 state.older.caller = false;
-                state.has_child |= state.subject == Subject::New;
+                let is_weaker = state.subject == Subject::New || state.first_use == Use::Weaker;
+                state.has_child |= may_change && is_weaker;
+            }
+            Action::RevokeSuccessor => {
+                state.left_behind |= may_change && state.first_use == Use::Weaker;
             }
             _ => return None,
         }
@@ -260,6 +274,7 @@ impl Model for Versions {
             first_use: Use::None,
             older: Older::default(),
             has_child: false,
+            left_behind: false,
             faults: Faults::default(),
         };
         [Subject::Existing, Subject::New].map(begin).into()
@@ -301,7 +316,7 @@ impl Model for Versions {
                 state.first_use = Use::KeptOut(0);
             }
             Action::Weaken => state.first_use = Use::Weaker,
-            _ => Self::older_step(&mut state, action)?,
+            _ => self.older_step(&mut state, action)?,
         }
         (state != *last).then_some(state)
     }
@@ -322,6 +337,7 @@ impl Model for Versions {
             Action::Answer => "The older node has the answer, and caches and answers for the token if it may use the store.",
             Action::Hit => "The older node answers for the token from its cache.",
             Action::CreateChild => "The older node creates a token with the one that it has answered for.",
+            Action::RevokeSuccessor => "The older node revokes what has replaced the token, if anything has.",
             Action::FindNone => "The newer node is asked for what the older one would misread, and finds no report of it.",
             Action::KeepOut => "The newer node has older versions kept out.",
             Action::Weaken => "The newer node makes the token weaker, or creates it restricted, and acknowledges that.",
@@ -343,8 +359,12 @@ impl Model for Versions {
                 |_, state: &State| !(state.subject == Subject::New && state.older.caller),
             ),
             Property::always(
-                "an older version never creates a child of a token that was created restricted",
+                "an older version never creates a child of a token that is weaker, or was created restricted",
                 |_, state: &State| !state.has_child,
+            ),
+            Property::always(
+                "an older version never revokes a token without what that has replaced",
+                |_, state: &State| !state.left_behind,
             ),
         ]
     }

@@ -29,8 +29,9 @@ fn long_runs_hold_at_random() {
     let seconds = seconds.map_or(6, |seconds| seconds.parse().expect("seconds"));
     let seed = std::process::id().into();
     println!("seed {seed}");
+    let each = Duration::from_secs(seconds).div_f64(Part::ALL.len() as f64);
     for part in Part::ALL {
-        let report = wander(part, seed, Duration::from_secs(seconds) / 6);
+        let report = wander(part, seed, each);
         println!("{part:?}, at random: {report}");
         assert!(report.breaches.is_empty(), "{part:?}, seed {seed}");
     }

@@ -158,14 +158,7 @@ pub(super) async fn boxes_work_without_scripts() {
             .await
             .contains("scopes are checked")
     );
-    assert!(
-        browser
-            .find(&format!("{BOX}own]"))
-            .await
-            .is_selected()
-            .await
-            .expect("a box")
-    );
+    assert!(browser.is_checked(&format!("{BOX}own]")).await);
     browser.follow("main button.pat-primary").await;
     assert_eq!(host.scopes_of("ci").await.as_deref(), Some("own read"));
     // The other scopes of a token with many are shown when they are asked for.

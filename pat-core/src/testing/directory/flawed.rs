@@ -1,10 +1,13 @@
 //! Directories of which each breaks one promise, and the suite's messages about them.
 
+use std::sync::Mutex;
+
 use async_trait::async_trait;
 
-use super::{DirectoryUsers, check_directory, flaws};
+use super::{DirectoryUsers, check_allowed_scopes, check_directory, flaws, flaws_of_scopes};
 use crate::directory::{User, UserDirectory};
 use crate::error::BoxError;
+use crate::scope::{AllowedScopes, ScopeCatalog, TOKENS_ADMIN};
 use crate::text::{escape_like, fold_case};
 use crate::token::Owner;
 
@@ -64,12 +67,23 @@ enum Flaw {
     ProfilesOfOthers,
     ProfilesAtMost100,
     ProfilesOfStrangeKeyFail,
+    // Allowed scopes.
+    AllowedUndeclared,
+    AllowedOfOtherCatalog,
+    AllowedForActiveOnly,
+    AllowedForKnownOnly,
+    AllowedOfStrangeKeyFail,
+    AllowedOnlyOnce,
+    AllowedToOthersToo,
+    AllowedAsInLatestCall,
 }
 
 #[derive(Debug)]
 struct Staff {
     users: Vec<User>,
     flaw: Flaw,
+    /// The keys for which the allowed scopes were asked.
+    asked: Mutex<Vec<Owner>>,
 }
 
 const USERS: DirectoryUsers<'static> = DirectoryUsers {
@@ -96,8 +110,16 @@ fn staff(flaw: Flaw) -> Staff {
         }
         user
     });
-    let users = users.into();
-    Staff { users, flaw }
+    Staff {
+        users: users.into(),
+        flaw,
+        asked: Mutex::default(),
+    }
+}
+
+fn catalog() -> ScopeCatalog {
+    let builder = ScopeCatalog::builder().scope("read", "Read reports");
+    builder.build().expect("a catalog")
 }
 
 /// SQL's LIKE, with this escape character.
@@ -268,6 +290,49 @@ impl UserDirectory for Staff {
         }
         Ok(users)
     }
+
+    /// Administrators are allowed everything, and others to read.
+    async fn allowed_scopes(
+        &self,
+        owner: &Owner,
+        catalog: &ScopeCatalog,
+    ) -> Result<AllowedScopes, BoxError> {
+        let mut asked = self.asked.lock().expect("no panic").clone();
+        self.asked.lock().expect("no panic").push(owner.clone());
+        // Other calls come between.
+        tokio::task::yield_now().await;
+        let all = Ok(AllowedScopes::all());
+        let key = owner.as_str();
+        let known = self.users.iter().find(|user| user.owner == *owner);
+        let names: &[&str] = match self.flaw {
+            Flaw::AllowedUndeclared if key == "u-8" => &["read", "delete"],
+            Flaw::AllowedForKnownOnly if known.is_none() => return Err("no user".into()),
+            Flaw::AllowedForActiveOnly if known.is_some_and(|user| !user.is_active) => {
+                return Err("disabled".into());
+            }
+            Flaw::AllowedOfStrangeKeyFail if !key.is_ascii() => return Err("no key".into()),
+            Flaw::AllowedOfOtherCatalog => {
+                let other = ScopeCatalog::builder()
+                    .scope("read", "Read reports")
+                    .scope("write", "Write reports");
+                return Ok(AllowedScopes::only(other.build()?.set([TOKENS_ADMIN])?));
+            }
+            Flaw::AllowedOnlyOnce if asked.contains(owner) => &[],
+            Flaw::AllowedToOthersToo if asked.iter().any(|key| key.as_str() == "u-8") => {
+                return all;
+            }
+            Flaw::AllowedAsInLatestCall => {
+                asked.clone_from(&self.asked.lock().expect("no panic"));
+                if asked.last().is_some_and(|key| key.as_str() == "u-8") {
+                    return all;
+                }
+                &["read"]
+            }
+            _ if key == "u-8" => return all,
+            _ => &["read"],
+        };
+        Ok(AllowedScopes::only(catalog.set(names)?))
+    }
 }
 
 /// Each flaw, with what the messages about it say.
@@ -354,6 +419,33 @@ const FLAWS: &[(Flaw, &str)] = &[
         Flaw::ProfilesOfStrangeKeyFail,
         "profiles of 500 keys failed",
     ),
+    (
+        Flaw::AllowedUndeclared,
+        "allowed_scopes(\"u-8\") failed with UndeclaredScope { name: \"delete\" }",
+    ),
+    (
+        Flaw::AllowedOfOtherCatalog,
+        "returned a set of another catalog",
+    ),
+    (
+        Flaw::AllowedForActiveOnly,
+        "allowed_scopes(\"u-9\") failed with \"disabled\": answer for each user, active or not",
+    ),
+    (
+        Flaw::AllowedForKnownOnly,
+        "allowed_scopes(\"u-999\") failed with \"no user\": return any scopes",
+    ),
+    (
+        Flaw::AllowedOfStrangeKeyFail,
+        "allowed_scopes(\"ключ\") failed with \"no key\": return any scopes",
+    ),
+    (
+        Flaw::AllowedOnlyOnce,
+        "allowed_scopes(\"u-7\") returned the scopes [\"read\"] without unrestricted tokens, and in the next \
+         call the scopes []",
+    ),
+    (Flaw::AllowedToOthersToo, "and after calls for others"),
+    (Flaw::AllowedAsInLatestCall, "and in calls at the same time"),
 ];
 
 #[tokio::test]
@@ -365,6 +457,8 @@ async fn a_directory_that_keeps_the_contract_passes() {
         ..USERS
     };
     check_directory(&staff(Flaw::NobodyIsAdministrator), users).await;
+    check_allowed_scopes(&staff(Flaw::None), USERS, &catalog()).await;
+    check_allowed_scopes(&staff(Flaw::None), users, &catalog()).await;
 }
 
 /// Users with whom a check could not fail are refused.
@@ -403,7 +497,9 @@ async fn the_suite_panics_with_the_call_the_answer_and_the_remedy() {
 #[tokio::test]
 async fn each_flaw_is_found_and_nothing_else() {
     for (flaw, expected) in FLAWS {
-        let found = flaws(&staff(*flaw), USERS).await;
+        let staff = staff(*flaw);
+        let mut found = flaws(&staff, USERS).await;
+        found.extend(flaws_of_scopes(&staff, USERS, &catalog()).await);
         let is_expected = |message: &String| message.contains(expected);
         assert!(!found.is_empty(), "{flaw:?}");
         assert!(found.iter().all(is_expected), "{flaw:?}: {found:#?}");

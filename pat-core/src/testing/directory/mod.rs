@@ -4,14 +4,17 @@ mod calls;
 mod derive;
 #[cfg(test)]
 mod flawed;
+mod scopes;
 mod search;
 mod users;
 
 use self::calls::{Outcome, find, name};
 use crate::directory::{User, UserDirectory};
+use crate::scope::ScopeCatalog;
 use crate::token::Owner;
 
-/// The keys of the users with which [`check_directory`] checks a directory, which has these users already.
+/// The keys of the users with which [`check_directory`] and [`check_allowed_scopes`] check a directory, which has
+/// these users already.
 ///
 /// This struct is exhaustive: the suite needs a user of each kind that the host has.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +47,7 @@ pub struct DirectoryUsers<'a> {
 /// | `profiles` returns the users with the keys, active or not, once, as `find` does, and skips unknown keys | for these users, and among 500 keys |
 ///
 /// It cannot check that a key is never given to another user, that the login uses the same key, and that the
-/// directory answers in time when it is busy.
+/// directory answers in time when it is busy. [`check_allowed_scopes`] checks `allowed_scopes`.
 ///
 /// ```
 /// use pat_core::testing::{DirectoryUsers, TestDirectory, check_directory};
@@ -71,7 +74,54 @@ pub struct DirectoryUsers<'a> {
 /// If the directory breaks the contract, or a user is not as [`DirectoryUsers`] says. The message has each broken
 /// promise: the call, its result, and what to change.
 pub async fn check_directory(directory: &dyn UserDirectory, users: DirectoryUsers<'_>) {
-    let flaws = flaws(directory, users).await;
+    assert_none(&flaws(directory, users).await);
+}
+
+/// Checks [`UserDirectory::allowed_scopes`] of a directory that implements it, with the host's catalog and the users
+/// that the host's test has added to the directory. It calls the directory about a hundred times, and changes
+/// nothing.
+///
+/// | promise | check |
+/// |---|---|
+/// | the set has scopes of the catalog only | for the users of [`DirectoryUsers`], active or not |
+/// | the result stays the same | for each of these users, a second call returns what the first one did |
+/// | the result depends on the user alone | it is still the same after calls for other users, and in calls at the same time |
+/// | an unknown key is not an error | for `unknown`, for texts that no directory has as keys, and for texts that are almost the key of a user |
+///
+/// It cannot check that the scopes are those that the host wants to allow.
+///
+/// ```
+/// use pat_core::scope::ScopeCatalog;
+/// use pat_core::testing::{DirectoryUsers, TestDirectory, check_allowed_scopes};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let catalog = ScopeCatalog::builder().scope("read", "Read reports").build()?;
+/// // In place of it, the host's own directory.
+/// let directory = TestDirectory::default();
+/// directory.add("alice");
+/// let users = DirectoryUsers {
+///     active: "alice",
+///     administrator: None,
+///     disabled: None,
+///     unknown: "nobody",
+/// };
+/// check_allowed_scopes(&directory, users, &catalog).await;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Panics
+/// As [`check_directory`] does.
+pub async fn check_allowed_scopes(
+    directory: &dyn UserDirectory,
+    users: DirectoryUsers<'_>,
+    catalog: &ScopeCatalog,
+) {
+    assert_none(&flaws_of_scopes(directory, users, catalog).await);
+}
+
+fn assert_none(flaws: &[String]) {
     assert!(
         flaws.is_empty(),
         "{} in the user directory:\n- {}\n",
@@ -94,6 +144,23 @@ async fn flaws(directory: &dyn UserDirectory, users: DirectoryUsers<'_>) -> Vec<
         suite.every_user_is_searched().await,
         suite.the_limit_is_kept().await,
         suite.profiles_are_the_users().await,
+    ];
+    outcomes.into_iter().filter_map(Result::err).collect()
+}
+
+/// Returns a message for each rule about scopes that the directory breaks.
+async fn flaws_of_scopes(
+    directory: &dyn UserDirectory,
+    users: DirectoryUsers<'_>,
+    catalog: &ScopeCatalog,
+) -> Vec<String> {
+    let suite = match Suite::new(directory, users).await {
+        Ok(suite) => suite,
+        Err(flaw) => return vec![flaw],
+    };
+    let outcomes = [
+        suite.allowed_scopes_depend_on_the_user_alone(catalog).await,
+        suite.unknown_keys_have_allowed_scopes(catalog).await,
     ];
     outcomes.into_iter().filter_map(Result::err).collect()
 }

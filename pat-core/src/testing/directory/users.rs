@@ -9,9 +9,14 @@ use crate::directory::{MAX_PROFILES, User};
 use crate::token::Owner;
 
 impl Suite<'_> {
+    /// Returns a key of no user, and texts that no directory has as keys.
+    pub(super) fn unknown_keys(&self) -> impl Iterator<Item = Owner> {
+        [self.unknown.clone()].into_iter().chain(senseless_keys())
+    }
+
     /// A key of no user, texts that no directory has as keys, and texts that are almost the key of a user.
     pub(super) async fn unknown_keys_are_of_no_user(&self) -> Outcome {
-        for key in [self.unknown.clone()].into_iter().chain(senseless_keys()) {
+        for key in self.unknown_keys() {
             if let Some(user) = find(self.directory, &key).await? {
                 return Err(format!(
                     "find({:?}) returned {}: return `None` for a key without a user",

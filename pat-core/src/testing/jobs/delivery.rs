@@ -2,7 +2,7 @@
 
 use tokio::task::JoinSet;
 
-use super::{TTL, claim, expiring, ids, jobs, lease, queue_due, seconds, settle};
+use super::{DAY, TTL, claim, expiring, ids, jobs, lease, queue_due, seconds, settle};
 use crate::notification::NotificationKind;
 use crate::store::{Job, NewToken, Outcome, Prune, RevocationScope};
 use crate::testing::case::{Store, at, id, new, owner, revoke, store_token};
@@ -61,14 +61,18 @@ pub(super) async fn claim_runs_out(store: Store) {
 pub(super) async fn not_worth_telling(store: Store) {
     let lease = lease(&store, Job::ExpiryCheck).await;
     for number in 1..=4 {
-        store_token(&store, &expiring(number, "alice", 100)).await;
+        let token = NewToken {
+            created_at: at(-2 * DAY),
+            ..expiring(number, "alice", 100)
+        };
+        store_token(&store, &token).await;
     }
     let told = NewToken {
         notify: true,
         ..expiring(5, "bob", 1000)
     };
     store_token(&store, &told).await;
-    queue_due(&store, &lease, NotificationKind::ExpiresSoon, 50, 100).await;
+    queue_due(&store, &lease, NotificationKind::ExpiresSoon, 50, &[1]).await;
     revoke(&store, RevocationScope::Tokens(vec![id(2)]), 51).await;
     let soon = claim(&store, 60).await;
     let alices = soon
@@ -80,7 +84,7 @@ pub(super) async fn not_worth_telling(store: Store) {
         "not of the revoked"
     );
 
-    queue_due(&store, &lease, NotificationKind::Expired, 100, 100).await;
+    queue_due(&store, &lease, NotificationKind::Expired, 100, &[]).await;
     revoke(&store, RevocationScope::Tokens(vec![id(3)]), 101).await;
     revoke(&store, RevocationScope::Owner(owner("bob")), 102).await;
     let prune = Prune {

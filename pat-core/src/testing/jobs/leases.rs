@@ -106,11 +106,7 @@ pub(super) async fn lease_race(store: Store) {
 pub(super) async fn fencing(store: Store) {
     store_token(&store, &expiring(1, "alice", 10)).await;
     let (stale, current) = lapsed_lease(&store, Job::Prune).await;
-    let due = DueNotifications {
-        kind: NotificationKind::Expired,
-        now: at(60),
-        within: Duration::ZERO,
-    };
+    let due = DueNotifications::new(NotificationKind::Expired, at(60), Vec::new());
     let prune = Prune {
         now: at(60),
         vouched: at(60),

@@ -34,6 +34,12 @@ pub const CASES: &[Case] = &[
     case("a_token_falls_due_once_for_each_kind", |s| {
         Box::pin(queue::due_once(s))
     }),
+    case("each_reminder_is_sent_once_and_late_ones_not_at_all", |s| {
+        Box::pin(queue::reminders(s))
+    }),
+    case("a_reminder_replaces_one_that_waits", |s| {
+        Box::pin(queue::superseded_reminder(s))
+    }),
     case("tokens_of_one_owner_share_a_notice", |s| {
         Box::pin(queue::grouping(s))
     }),
@@ -80,6 +86,8 @@ pub const CASES: &[Case] = &[
 ];
 
 const TTL: Duration = Duration::from_secs(60);
+/// The seconds of a day.
+const DAY: i64 = 24 * 60 * 60;
 
 pub(super) fn jobs(store: &Store) -> &dyn JobStore {
     store.jobs().expect("a store with jobs")
@@ -156,12 +164,13 @@ async fn queue_due(
     lease: &Lease,
     kind: NotificationKind,
     now: i64,
-    until: i64,
+    reminder_days: &[u32],
 ) -> u64 {
     let due = DueNotifications {
         kind,
         now: at(now),
-        within: seconds(until - now),
+        reminder_days: reminder_days.to_vec(),
+        warning_days: 5,
     };
     jobs(store)
         .queue_due_notifications(lease, &due, 100)

@@ -2,40 +2,136 @@
 
 use std::collections::BTreeMap;
 
-use super::{claim, expiring, ids, jobs, lease, queue_due, seconds};
+use super::{DAY, claim, expiring, ids, jobs, lease, queue_due, settle};
 use crate::notification::{NotificationKind, NotificationToken};
-use crate::store::{DueNotifications, Job, LastUse, NewToken, Revocation, RevocationScope};
+use crate::store::{
+    DueNotifications, Job, LastUse, NewToken, Outcome, Revocation, RevocationScope,
+};
 use crate::testing::case::{Store, at, id, new, owner, revocation, revoke, scopes, store_token};
 
 pub(super) async fn due_once(store: Store) {
     let lease = lease(&store, Job::ExpiryCheck).await;
+    let end = 10 * DAY;
     store_token(&store, &new(1, "eternal")).await;
-    store_token(&store, &expiring(2, "alice", 1000)).await;
-    store_token(&store, &expiring(3, "revoked", 1000)).await;
+    store_token(&store, &expiring(2, "alice", end)).await;
+    store_token(&store, &expiring(3, "revoked", end)).await;
+    let transient = NewToken {
+        is_transient: true,
+        ..expiring(4, "transient", end)
+    };
+    store_token(&store, &transient).await;
     revoke(&store, RevocationScope::Tokens(vec![id(3)]), 1).await;
-    let soon = NotificationKind::ExpiresSoon;
-    assert_eq!(queue_due(&store, &lease, soon, 899, 999).await, 0);
-    assert_eq!(
-        queue_due(&store, &lease, soon, 900, 1000).await,
-        1,
-        "to the microsecond"
-    );
-    assert_eq!(queue_due(&store, &lease, soon, 900, 1000).await, 0, "once");
-    let expired = NotificationKind::Expired;
-    assert_eq!(queue_due(&store, &lease, expired, 999, 999).await, 0);
-    assert_eq!(queue_due(&store, &lease, soon, 1000, 1100).await, 0);
-    assert_eq!(queue_due(&store, &lease, expired, 1000, 1000).await, 1);
-    assert_eq!(
-        queue_due(&store, &lease, expired, 1000, 1000).await,
-        0,
-        "once"
-    );
-    assert_eq!(queue_due(&store, &lease, soon, 1000, 9999).await, 0);
+    let soon = async |now, days: &[u32]| {
+        queue_due(&store, &lease, NotificationKind::ExpiresSoon, now, days).await
+    };
+    let expired = async |now| queue_due(&store, &lease, NotificationKind::Expired, now, &[]).await;
+    assert_eq!(soon(8 * DAY - 1, &[2]).await, 0);
+    assert_eq!(soon(8 * DAY, &[]).await, 0, "no reminder");
+    assert_eq!(soon(8 * DAY, &[2]).await, 1, "to the microsecond");
+    assert_eq!(soon(8 * DAY, &[2]).await, 0, "once");
+    assert_eq!(expired(end - 1).await, 0);
+    assert_eq!(soon(end, &[2]).await, 0);
+    assert_eq!(expired(end).await, 1);
+    assert_eq!(expired(end).await, 0, "once");
+    assert_eq!(soon(end, &[2]).await, 0);
 
     // For a token that expired meanwhile, only `Expired` is due.
-    store_token(&store, &expiring(4, "bob", 2000)).await;
-    assert_eq!(queue_due(&store, &lease, expired, 5000, 5000).await, 1);
-    assert_eq!(queue_due(&store, &lease, soon, 5000, 9999).await, 0);
+    store_token(&store, &expiring(5, "bob", 2 * end)).await;
+    assert_eq!(expired(3 * end).await, 1);
+    assert_eq!(soon(3 * end, &[2]).await, 0);
+}
+
+pub(super) async fn reminders(store: Store) {
+    let lease = lease(&store, Job::ExpiryCheck).await;
+    let soon = async |now: i64, days: &[u32]| {
+        queue_due(&store, &lease, NotificationKind::ExpiresSoon, now, days).await
+    };
+    let list = &[30, 7, 1];
+    store_token(&store, &expiring(1, "alice", 100 * DAY)).await;
+    for (now, expected) in [
+        (70 * DAY - 1, 0),
+        (70 * DAY, 1),
+        (70 * DAY + 1, 0),
+        (93 * DAY - 1, 0),
+        (93 * DAY, 1),
+        (99 * DAY - 1, 0),
+        (99 * DAY, 1),
+        (100 * DAY - 1, 0),
+    ] {
+        assert_eq!(soon(now, list).await, expected, "{now}");
+    }
+
+    // After an outage, only the reminder that is nearest to the expiry is queued.
+    store_token(&store, &expiring(2, "bob", 200 * DAY)).await;
+    assert_eq!(soon(195 * DAY, list).await, 1);
+    assert_eq!(soon(195 * DAY, list).await, 0);
+    assert_eq!(soon(199 * DAY, list).await, 1);
+
+    // Another list repeats none.
+    store_token(&store, &expiring(3, "carol", 300 * DAY)).await;
+    assert_eq!(soon(293 * DAY, list).await, 1);
+    for repeating in [&[60, 7][..], &[7], &[14], &[90, 30, 10]] {
+        assert_eq!(soon(293 * DAY, repeating).await, 0, "{repeating:?}");
+    }
+    assert_eq!(soon(294 * DAY, &[30, 6]).await, 1);
+
+    // What is not less than the life span does not apply.
+    store_token(&store, &expiring(4, "dave", 370 * DAY)).await;
+    let young = |number, life: i64| NewToken {
+        created_at: at(370 * DAY - life),
+        ..expiring(number, "erin", 370 * DAY)
+    };
+    store_token(&store, &young(5, 7 * DAY)).await;
+    store_token(&store, &young(6, 7 * DAY + 1)).await;
+    store_token(&store, &young(7, DAY)).await;
+    assert_eq!(
+        claim(&store, 363 * DAY).await,
+        [],
+        "the others have expired"
+    );
+    assert_eq!(soon(363 * DAY, list).await, 2);
+    let about = async |now| {
+        let mut about = Vec::new();
+        for notification in claim(&store, now).await {
+            about.push(ids(&notification));
+        }
+        about.sort();
+        about
+    };
+    assert_eq!(about(363 * DAY).await, [vec![id(4)], vec![id(6)]]);
+    assert_eq!(soon(370 * DAY - 1, list).await, 2);
+    // Those that were claimed and not settled are due again, without the tokens of newer ones.
+    let last = about(370 * DAY - 1).await;
+    assert_eq!(last, [vec![id(4)], vec![id(5), id(6)]]);
+}
+
+pub(super) async fn superseded_reminder(store: Store) {
+    let lease = lease(&store, Job::ExpiryCheck).await;
+    let kind = NotificationKind::ExpiresSoon;
+    for (number, key, end) in [
+        (1, "alice", 10),
+        (2, "alice", 10),
+        (3, "alice", 13),
+        (4, "bob", 10),
+    ] {
+        store_token(&store, &expiring(number, key, end * DAY)).await;
+    }
+    let list = &[7, 1];
+    assert_eq!(queue_due(&store, &lease, kind, 6 * DAY, list).await, 2);
+    assert_eq!(queue_due(&store, &lease, kind, 9 * DAY, list).await, 2);
+    let claimed = claim(&store, 9 * DAY).await;
+    let mut about: Vec<_> = claimed.iter().map(ids).collect();
+    about.sort();
+    let expected = [vec![id(1), id(2)], vec![id(3)], vec![id(4)]];
+    assert_eq!(about, expected, "bob's older one is empty");
+    for notification in &claimed {
+        assert!(settle(&store, notification, Outcome::Sent, 9 * DAY).await);
+    }
+    // What was sent hinders nothing.
+    assert_eq!(queue_due(&store, &lease, kind, 12 * DAY, list).await, 1);
+    let claimed = claim(&store, 12 * DAY).await;
+    let about: Vec<_> = claimed.iter().map(ids).collect();
+    assert_eq!(about, [vec![id(3)]]);
 }
 
 pub(super) async fn grouping(store: Store) {
@@ -44,7 +140,7 @@ pub(super) async fn grouping(store: Store) {
     for key in ["bob", "alice", "älice", "Alice"] {
         for seconds in [300, 100, 200] {
             let number = numbers.next().expect("a number");
-            store_token(&store, &expiring(number, key, seconds)).await;
+            store_token(&store, &expiring(number, key, 2 * DAY + seconds)).await;
         }
     }
     let used = LastUse {
@@ -52,17 +148,14 @@ pub(super) async fn grouping(store: Store) {
         at: at(50),
     };
     store.record_use(&[used]).await.expect("record_use");
-    let due = DueNotifications {
-        kind: NotificationKind::ExpiresSoon,
-        now: at(60),
-        within: seconds(940),
-    };
+    let now = DAY + 900;
+    let due = DueNotifications::new(NotificationKind::ExpiresSoon, at(now), vec![1]);
     // In two batches, neither of which separates an owner's tokens.
     for expected in [3, 1, 0] {
         let queued = jobs(&store).queue_due_notifications(&lease, &due, 3).await;
         assert_eq!(queued.expect("queue_due_notifications"), expected);
     }
-    let claimed = claim(&store, 60).await;
+    let claimed = claim(&store, now).await;
     let by_owner: BTreeMap<_, _> = claimed
         .iter()
         .map(|notification| (notification.owner.as_str(), ids(notification)))
@@ -80,13 +173,13 @@ pub(super) async fn grouping(store: Store) {
     );
     assert_eq!(
         (bobs.queued_at, &bobs.by, &bobs.reason),
-        (at(60), &None, &None)
+        (at(now), &None, &None)
     );
     let first = NotificationToken {
         id: id(2),
         name: "ci".into(),
         created_at: at(0),
-        expires_at: Some(at(100)),
+        expires_at: Some(at(2 * DAY + 100)),
         last_used_at: Some(at(50)),
         scopes: None,
     };

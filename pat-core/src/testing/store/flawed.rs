@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use crate::store::{
     Change, ChangePage, FeedPosition, Insertion, LastUse, Lookup, NewToken, Revocation,
-    RevocationScope, Revoked, Rotated, Rotation, StoreError, TokenStore,
+    RevocationScope, Revoked, Rotated, Rotation, StoreError, TokenStore, Update, Updated,
 };
 use crate::{MemoryStore, Owner, Token, TokenDigest, TokenId};
 
@@ -24,16 +24,28 @@ pub(super) enum Flaw {
     IgnoresParentScopes,
     /// It takes a child's scopes for those of its parent.
     TakesScopesOfChild,
+    /// It does not read the presented token again.
+    TrustsPresented,
+    /// It takes an owner for an administrator.
+    TakesOwnersForAdministrators,
+    /// It appends no change to the feed if a token is enabled.
+    ForgetsEnablingInFeed,
+    /// It returns the new name, and stores the old one.
+    ForgetsNames,
 }
 
 impl Flaw {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::ForgetsScopes,
         Self::ForgetsEmptyScopes,
         Self::OmitsScopesByDigest,
         Self::OmitsScopesInLists,
         Self::IgnoresParentScopes,
         Self::TakesScopesOfChild,
+        Self::TrustsPresented,
+        Self::TakesOwnersForAdministrators,
+        Self::ForgetsEnablingInFeed,
+        Self::ForgetsNames,
     ];
 }
 
@@ -58,7 +70,12 @@ impl Flawed {
                 }
             }
             Flaw::TakesScopesOfChild => token.parent_scopes.clone_from(&token.scopes),
-            Flaw::OmitsScopesByDigest | Flaw::OmitsScopesInLists => {}
+            Flaw::OmitsScopesByDigest
+            | Flaw::OmitsScopesInLists
+            | Flaw::TrustsPresented
+            | Flaw::TakesOwnersForAdministrators
+            | Flaw::ForgetsEnablingInFeed
+            | Flaw::ForgetsNames => {}
         }
         Ok(())
     }
@@ -113,6 +130,26 @@ impl TokenStore for Flawed {
         self.inner.revoke(scope, revocation).await
     }
 
+    async fn update(&self, update: &Update) -> Result<Updated, StoreError> {
+        let mut spoilt = update.clone();
+        match self.flaw {
+            Flaw::TrustsPresented => spoilt.presented = None,
+            Flaw::TakesOwnersForAdministrators => {
+                // It stores who disables a token, but ignores it when the token is enabled.
+                spoilt.by_administrator |= update.is_enabled == Some(true);
+            }
+            Flaw::ForgetsNames => spoilt.name = None,
+            _ => {}
+        }
+        let mut updated = self.inner.update(&spoilt).await?;
+        if let (Flaw::ForgetsNames, Updated::Stored(stored), Some(name)) =
+            (self.flaw, &mut updated, &update.name)
+        {
+            stored.token.name.clone_from(name);
+        }
+        Ok(updated)
+    }
+
     async fn rotate(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
         self.inner.rotate(rotation).await
     }
@@ -126,7 +163,23 @@ impl TokenStore for Flawed {
     }
 
     async fn changes_since(&self, cursor: Option<FeedPosition>) -> Result<ChangePage, StoreError> {
-        self.inner.changes_since(cursor).await
+        let mut page = self.inner.changes_since(cursor).await?;
+        if self.flaw == Flaw::ForgetsEnablingInFeed {
+            let mut entries = Vec::new();
+            for entry in page.entries {
+                if let Change::TokenChanged(id) = entry.change {
+                    let token = self.inner.find(id).await?;
+                    let is_off =
+                        token.is_none_or(|it| it.revoked_at.is_some() || it.disabled.is_some());
+                    if !is_off {
+                        continue;
+                    }
+                }
+                entries.push(entry);
+            }
+            page.entries = entries;
+        }
+        Ok(page)
     }
 
     async fn raise_readable_from(&self, version: u64) -> Result<(), StoreError> {

@@ -70,6 +70,8 @@ pub(super) async fn revoke_once(store: Store) {
     );
     let expected = Token {
         revoked_at: Some(at(1)),
+        revoked_by: Some(owner("admin")),
+        revoke_reason: Some("lost ✂ laptop".into()),
         ..token
     };
     assert_eq!(

@@ -23,7 +23,7 @@ const CHUNK_LEN: u32 = 500;
 const LIMIT: SignedDuration = SignedDuration::from_mins(10);
 /// Programs for tables take the file for UTF-8 if it begins with this mark.
 const MARK: &str = "\u{feff}";
-const HEAD: [&str; 11] = [
+const HEAD: [&str; 16] = [
     "id",
     "name",
     "owner",
@@ -35,6 +35,11 @@ const HEAD: [&str; 11] = [
     "expires_at",
     "revoked_at",
     "scopes",
+    "description",
+    "hint",
+    "disabled_at",
+    "revoked_by",
+    "revoke_reason",
 ];
 
 /// All tokens that the filter finds, read and sent piece by piece. Each piece is for somebody who is
@@ -117,6 +122,19 @@ async fn chunk(
             token.expires_at.map(wire_date).unwrap_or_default(),
             token.revoked_at.map(wire_date).unwrap_or_default(),
             scopes(token),
+            token.description.clone().unwrap_or_default(),
+            token.hint.clone().unwrap_or_default(),
+            token
+                .disabled
+                .as_ref()
+                .map(|disabled| wire_date(disabled.at))
+                .unwrap_or_default(),
+            token
+                .revoked_by
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            token.revoke_reason.clone().unwrap_or_default(),
         ])
     });
     Ok((rows.collect(), found.next))

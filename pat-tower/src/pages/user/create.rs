@@ -131,6 +131,7 @@ fn status(error: &PolicyError) -> StatusCode {
         | PolicyError::NameHasControlCharacter
         | PolicyError::NameHasBidiControl
         | PolicyError::DurationNotPositive
+        | PolicyError::DurationTooShort
         | PolicyError::DurationTooLong { .. }
         | PolicyError::EternalNotAllowed
         | PolicyError::OutlivesParent

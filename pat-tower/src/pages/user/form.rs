@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use jiff::ToSpan as _;
 use pat_core::scope::ScopeChoices;
-use pat_core::{PolicyError, Token, TokenRequest};
+use pat_core::{Lifetime, PolicyError, Token, TokenRequest};
 
 use super::expiry::{Expiry, offered, today};
 use super::list::obstacle;
@@ -136,7 +136,7 @@ impl<'a> Form<'a> {
         let refused = |error| page.t(Text::Refused(&error)).into_owned();
         let lifetime = self.filled.expiry.lifetime(page).map_err(said);
         let lifetime = lifetime.and_then(|days| {
-            let checked = pats.check_lifetime(page.caller(), days);
+            let checked = pats.check_lifetime(page.caller(), days.map(Lifetime::Days));
             checked.map(|()| days).map_err(refused)
         });
         let scopes = self.filled.scopes.requested(&self.choices).map_err(said);

@@ -13,7 +13,7 @@ use pat_core::store::{
     Insertion, JobStore, LastUse, Lease, LeaseAnswer, LeaseRequest, ListedOwner, Lookup,
     MarkBounds, MissingOwners, NewToken, NodeReport, Outbox, Outcome, Prune, Pruned, Purge,
     QueuedNotification, Revocation, RevocationScope, Revoked, Rotated, Rotation, SearchStore,
-    StoreTime,
+    StoreTime, Update, Updated,
 };
 use pat_core::store::{StoreError, TokenStore};
 use pat_core::{Owner, Token, TokenDigest, TokenId};
@@ -67,6 +67,10 @@ impl TokenStore for FaultStore {
 
     async fn rotate(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
         self.call("rotate", |store| store.rotate(rotation)).await
+    }
+
+    async fn update(&self, update: &Update) -> Result<Updated, StoreError> {
+        self.call("update", |store| store.update(update)).await
     }
 
     async fn append_change(

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use pat_core::store::{
     Change, ChangePage, FeedPosition, Insertion, JobStore, LastUse, Lookup, MarkBounds, NewToken,
     NodeReport, Revocation, RevocationScope, Revoked, Rotated, Rotation, SearchStore, StoreTime,
+    Update, Updated,
 };
 use pat_core::store::{StoreError, TokenStore};
 use pat_core::{Owner, Token, TokenDigest, TokenId};
@@ -154,6 +155,10 @@ impl TokenStore for Flawed {
 
     async fn rotate(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
         self.inner.rotate(rotation).await
+    }
+
+    async fn update(&self, update: &Update) -> Result<Updated, StoreError> {
+        self.inner.update(update).await
     }
 
     async fn append_change(

@@ -1,0 +1,133 @@
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use pat_core::search::fold;
+use pat_core::store::{Change, Presented, Update, UpdateEffect};
+use pat_core::{Token, TokenId};
+use sqlx::Error;
+
+use super::Write;
+use super::tokens::sorted;
+use crate::dialect::{Dialect, Value};
+use crate::row::{self, TOKEN_COLUMNS, TOKENS};
+use crate::sql::{CHUNK, InconsistentRead, Sql};
+
+/// The locked tokens of a line.
+pub(crate) struct LockedLine {
+    pub(crate) tokens: Vec<Token>,
+    /// Whether any of the tokens has created others.
+    pub(crate) have_children: bool,
+}
+
+impl<DB: Dialect> Write<DB> {
+    /// Locks the owners of the token to be changed and of the presented one, and reads the time.
+    pub(crate) async fn lock_owners_of_update(&mut self, update: &Update) -> Result<(), Error> {
+        let presented = update.presented.as_ref().map(|presented| presented.id);
+        let ids: BTreeSet<_> = presented.into_iter().chain([update.id]).collect();
+        let ids: Vec<_> = ids.into_iter().collect();
+        let owners = self.owners_to_lock(&ids).await?;
+        self.lock_owners(&owners).await?;
+        self.read_time().await.map(drop)
+    }
+
+    /// Returns whether the presented token still authenticates; if so, no other transaction can change that until the
+    /// end of this one.
+    pub(crate) async fn is_valid_presented(
+        &mut self,
+        presented: &Presented,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let found = self.find_tokens(&[presented.id]).await?;
+        Ok(presented.is_valid(found.first(), now))
+    }
+
+    /// Locks a token and all others of its line. Their owner is locked.
+    pub(crate) async fn lock_line(&mut self, id: TokenId) -> Result<LockedLine, Error> {
+        let mut sql = Sql::new("SELECT line_id FROM pat_token WHERE id = ");
+        sql.bind(id);
+        let line = self.fetch(sql).await?;
+        let line = match line.first() {
+            Some(row) => row.optional_token_id("line_id")?,
+            None => None,
+        };
+        let mut ids = vec![id];
+        if let Some(line) = line {
+            let mut sql = Sql::new("SELECT id FROM pat_token WHERE line_id = ");
+            sql.bind(line);
+            ids.extend(self.fetch_ids(sql).await?);
+        }
+        let ids = sorted(&ids);
+        let locked = self.lock_tokens(&ids).await?;
+        Ok(LockedLine {
+            tokens: self.find_tokens(&ids).await?,
+            have_children: locked.iter().any(|locked| locked.has_children),
+        })
+    }
+
+    async fn find_tokens(&mut self, ids: &[TokenId]) -> Result<Vec<Token>, Error> {
+        let mut tokens = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(CHUNK) {
+            let mut sql = Sql::new(format!(
+                "SELECT {TOKEN_COLUMNS} FROM {TOKENS} WHERE t.id IN "
+            ));
+            sql.bind_list(chunk.iter().copied());
+            for row in self.fetch(sql).await? {
+                tokens.push(row::token(&row)?);
+            }
+        }
+        Ok(tokens)
+    }
+
+    /// Writes what an update changes, with its events.
+    pub(crate) async fn put_update(
+        &mut self,
+        effect: &UpdateEffect,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        for chunk in effect.switched.chunks(CHUNK) {
+            let disabled = effect.disabled.as_ref();
+            let mut sql = Sql::new("UPDATE pat_token SET disabled_at = ");
+            sql.bind(disabled.map(|disabled| disabled.at));
+            sql.push(", disabled_by = ");
+            sql.bind(disabled.and_then(|disabled| disabled.by.as_ref()));
+            sql.push(", disabled_by_admin = ");
+            sql.bind(Value::Int(
+                disabled.map(|disabled| disabled.by_administrator.into()),
+            ));
+            sql.push(" WHERE revoked_at IS NULL AND id IN ");
+            sql.bind_list(chunk.iter().copied());
+            self.execute_on(chunk.len(), sql).await?;
+        }
+        let token = &effect.token;
+        if effect.is_edited {
+            let mut sql = Sql::new("UPDATE pat_token SET name = ");
+            sql.bind(token.name.as_str());
+            sql.push(", name_folded = ")
+                .bind(fold(&token.name).as_str());
+            sql.push(", description = ")
+                .bind(token.description.as_deref());
+            sql.push(" WHERE revoked_at IS NULL AND id = ")
+                .bind(token.id);
+            self.execute_on(1, sql).await?;
+        }
+        let mut events = effect.events.clone();
+        let last = events.pop();
+        for event in events {
+            self.record(at, event).await?;
+        }
+        // Last, since the counter's row stays locked until the commit.
+        let changes = Change::of_changed(effect.changed());
+        self.append_changes(&changes, at, last).await
+    }
+
+    /// Runs a change of this many locked rows.
+    async fn execute_on(&mut self, count: usize, sql: Sql<DB>) -> Result<(), Error> {
+        let changed = self.execute(sql).await?;
+        if changed == count as u64 {
+            return Ok(());
+        }
+        Err(InconsistentRead::error(format!(
+            "{changed} of {count} locked tokens were changed"
+        )))
+    }
+}
