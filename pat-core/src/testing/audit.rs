@@ -194,7 +194,11 @@ async fn rotations(store: Store) {
         ..new(6, "älice")
     };
     store_token(&store, &ending).await;
-    store.rotate(&rotation(6, 7, 60)).await.expect("rotate");
+    let last = Rotation {
+        now: at(7),
+        ..rotation(6, 7, 60)
+    };
+    store.rotate(&last).await.expect("rotate");
     assert_eq!(kinds(&store).await.pop(), Some(event(7, 6, &[], false)));
 }
 
