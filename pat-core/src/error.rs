@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use crate::store::StoreError;
-use crate::token::{RandomnessError, TokenId};
+use crate::token::{RandomnessError, Token, TokenId};
 
 /// Any error of a plug-in, such as a [`UserDirectory`](crate::UserDirectory) or an
 /// [`EventSink`](crate::event::EventSink).
@@ -118,9 +118,53 @@ pub enum CreateError {
     /// which the owner can see in the list and revoke.
     #[error("the token cannot be created now")]
     Unavailable(#[from] Unavailable),
+    /// The same request with the same key ([`TokenRequest::idempotency`](crate::TokenRequest::idempotency)) has
+    /// created this token, which may have been revoked since. Its secret was in the first answer.
+    #[error("the same request has created token {} before", .0.id)]
+    Repeated(Box<Token>),
+    /// Another request of the owner had the same key in the last day
+    /// ([`TokenRequest::idempotency`](crate::TokenRequest::idempotency)).
+    #[error("another request had the same key")]
+    KeyConflict,
 }
 
-/// The rule that a [`TokenRequest`](crate::TokenRequest) breaks. The text of the error (`Display`) is in
+/// The reason that [`Pats::rotate`](crate::Pats::rotate) did not replace a token.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum RotateError {
+    /// The request breaks a rule, which the [`PolicyError`] names.
+    #[error(transparent)]
+    Refused(#[from] PolicyError),
+    /// A token authenticated the caller, and the token to be replaced is another one.
+    #[error("a token can rotate only itself")]
+    OnlyItself,
+    /// There is no token with this ID, or it is revoked, or it belongs to another user.
+    #[error("there is no such token")]
+    NotFound,
+    /// The token has expired.
+    #[error("token {0} has expired; create a new one")]
+    Expired(TokenId),
+    /// The token is disabled, or an administrator has disabled a token that it replaced or that replaced it.
+    #[error("token {0}, or one that it replaced or that replaced it, is disabled")]
+    Disabled(TokenId),
+    /// The token authenticated the caller, and has been revoked or disabled, or has expired, since then.
+    #[error("the token used for this request is no longer valid")]
+    TokenInvalid,
+    /// The token could not be replaced in time. Either nothing was changed, or the token was replaced by one
+    /// with a lost secret. Within the overlap, rotating the token again is safe: it replaces this successor too.
+    #[error("the token cannot be rotated now")]
+    Unavailable(#[from] Unavailable),
+    /// The same request with the same key ([`RotationRequest::idempotency`](crate::RotationRequest::idempotency))
+    /// has created this successor, which may have been revoked since. Its secret was in the first answer.
+    #[error("the same request has created token {} before", .0.id)]
+    Repeated(Box<Token>),
+    /// Another request of the owner had the same key in the last day
+    /// ([`RotationRequest::idempotency`](crate::RotationRequest::idempotency)).
+    #[error("another request had the same key")]
+    KeyConflict,
+}
+
+/// The rule that a [`TokenRequest`](crate::TokenRequest) or a [`RotationRequest`](crate::RotationRequest) breaks. The text of the error (`Display`) is in
 /// English and may be shown to the user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -131,6 +175,10 @@ pub enum PolicyError {
     /// A token authenticated the caller, and the setting `pat.create.by.token` is `forbidden`.
     #[error("a token cannot be created with a token; sign in instead")]
     ForbiddenByToken,
+    /// The token to be replaced authenticated the caller, and the setting `pat.rotate.by.token` is `false` or the
+    /// setting `pat.create.by.token` is `forbidden`.
+    #[error("a token cannot rotate itself; sign in instead")]
+    RotationForbiddenByToken,
     /// The name is empty or has no visible character ([`text::is_blank`](crate::text::is_blank)).
     #[error("the name is blank; give the token a name with a visible character")]
     NameBlank,
@@ -190,6 +238,19 @@ pub enum PolicyError {
     /// `atlassian.pats.eternal.tokens.enabled` is `false`.
     #[error("a duration is required: tokens that never expire are not allowed")]
     EternalNotAllowed,
+    /// The token to be replaced authenticated the caller, and the request is for an overlap of zero: if the
+    /// answer were lost, the client would have no token to try again with.
+    #[error(
+        "a token that rotates itself needs an overlap of at least one second, for another attempt if the \
+         answer is lost"
+    )]
+    NoOverlap,
+    /// The requested overlap is longer than the setting `pat.rotate.overlap.max.seconds`.
+    #[error("the overlap is longer than {max_seconds} seconds")]
+    OverlapTooLong {
+        /// Longest allowed overlap, in seconds: the value of the setting `pat.rotate.overlap.max.seconds`.
+        max_seconds: u64,
+    },
     /// The setting `pat.create.by.token` is `capped`, which limits the expiry of new tokens
     /// ([`CreateByToken::Capped`](crate::settings::CreateByToken::Capped)), and the new token would expire
     /// later than the token that authenticated the caller.
@@ -411,6 +472,12 @@ impl From<AuthError> for AdminError {
 }
 
 impl From<StoreError> for AccessError {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
+
+impl From<StoreError> for RotateError {
     fn from(error: StoreError) -> Self {
         Self::Unavailable(error.into())
     }

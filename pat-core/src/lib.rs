@@ -57,17 +57,17 @@ pub use self::caller::Caller;
 pub use self::clock::{Clock, SystemClock};
 pub use self::directory::{OpenDirectory, User, UserDirectory};
 pub use self::error::{
-    AccessError, AdminError, AuthError, BoxError, CreateError, PolicyError, Unavailable,
-    UpdateError,
+    AccessError, AdminError, AuthError, BoxError, CreateError, PolicyError, RotateError,
+    Unavailable, UpdateError,
 };
 pub use self::jobs::{JobRun, Jobs};
 pub use self::memory::MemoryStore;
-pub use self::policy::{Lifetime, TokenRequest};
+pub use self::policy::{Lifetime, RotationRequest, TokenRequest};
 pub use self::principal::Principal;
 pub use self::schedule::{InvalidSchedule, Schedule, UnknownZone, Zone};
 pub use self::service::{
     Administration, CreatedToken, Family, LostToken, Pats, PatsBuilder, Restored, RevokedCount,
-    SearchPage, TokenUpdate, UpdatedToken,
+    SearchPage, Successor, TokenUpdate, UpdatedToken,
 };
 pub use self::settings::error::SettingsError;
 pub use self::settings::table::Settings;

@@ -96,21 +96,32 @@ pub enum NotificationKind {
     /// A token of the recipient that had been replaced was replaced again: its client lost the answer, or two
     /// clients have its secret. The notification is about the new token.
     RotatedAgain,
+    /// Tokens of the recipient that were replaced were still in use shortly before their expiry, which may have
+    /// come meanwhile.
+    ReplacedInUse,
+    /// Tokens of the recipient will be revoked because they are not used (the setting
+    /// `pat.unused.revoke.days`), after [`UNUSED_NOTICE`](crate::store::UNUSED_NOTICE) at the earliest.
+    UnusedWarning,
+    /// Tokens of the recipient were revoked because they were not used (the setting `pat.unused.revoke.days`).
+    UnusedRevoked,
 }
 
 impl NotificationKind {
     /// All kinds, in ascending order of [`NotificationKind::number`].
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::Created,
         Self::ExpiresSoon,
         Self::Expired,
         Self::Pruned,
         Self::RevokedByAdmin,
         Self::RotatedAgain,
+        Self::ReplacedInUse,
+        Self::UnusedWarning,
+        Self::UnusedRevoked,
     ];
 
     /// Returns the fixed name of the kind for files, logs and metrics: `created`, `expires-soon`, `expired`,
-    /// `pruned`, `revoked-by-admin` or `rotated-again`.
+    /// `pruned`, `revoked-by-admin`, `rotated-again`, `replaced-in-use`, `unused-warning` or `unused-revoked`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -120,6 +131,9 @@ impl NotificationKind {
             Self::Pruned => "pruned",
             Self::RevokedByAdmin => "revoked-by-admin",
             Self::RotatedAgain => "rotated-again",
+            Self::ReplacedInUse => "replaced-in-use",
+            Self::UnusedWarning => "unused-warning",
+            Self::UnusedRevoked => "unused-revoked",
         }
     }
 
@@ -134,6 +148,9 @@ impl NotificationKind {
             Self::Pruned => 4,
             Self::RevokedByAdmin => 5,
             Self::RotatedAgain => 6,
+            Self::ReplacedInUse => 7,
+            Self::UnusedWarning => 8,
+            Self::UnusedRevoked => 9,
         }
     }
 
@@ -161,7 +178,8 @@ impl FromStr for NotificationKind {
 /// The error for text that is not the name of a [`NotificationKind`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a notification's kind is created, expires-soon, expired, pruned, revoked-by-admin or rotated-again"
+    "a notification's kind is created, expires-soon, expired, pruned, revoked-by-admin, rotated-again, \
+     replaced-in-use, unused-warning or unused-revoked"
 )]
 pub struct InvalidNotificationKind;
 
@@ -375,6 +393,6 @@ mod tests {
             assert_eq!(json, format!("\"{kind}\""));
         }
         assert_eq!(NotificationKind::from_number(0), None);
-        assert_eq!(NotificationKind::from_number(7), None);
+        assert_eq!(NotificationKind::from_number(10), None);
     }
 }

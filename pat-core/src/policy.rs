@@ -1,11 +1,16 @@
-//! The rules for creating a token: pure, and the same for the API, the pages and direct calls.
+//! The rules for creating and replacing a token: pure, and the same for the API, the pages and direct calls.
+
+mod rotation;
 
 use jiff::{SignedDuration, Timestamp};
 
+pub use self::rotation::RotationRequest;
+pub(crate) use self::rotation::terms;
 use crate::error::PolicyError;
 use crate::principal::Principal;
 use crate::scope::{InvalidScopes, MAX_SCOPES, ScopeCatalog, Scopes};
 use crate::settings::{CreateByToken, Settings};
+use crate::store::IdempotencyKey;
 use crate::text;
 use crate::token::Token;
 
@@ -35,6 +40,10 @@ pub struct TokenRequest {
     /// without a character that breaks a line or controls the direction of text. `None` or an empty text for
     /// no description.
     pub description: Option<String>,
+    /// Key with which the client may repeat the request for a day; `None` for no key. If the same request with
+    /// this key has created a token, the result is [`CreateError::Repeated`](crate::CreateError::Repeated), and
+    /// no other token is created. Owners have separate keys.
+    pub idempotency: Option<IdempotencyKey>,
 }
 
 /// The requested life span of a token, in days or in seconds.
@@ -91,6 +100,7 @@ impl TokenRequest {
             lifetime: lifetime_days.map(Lifetime::Days),
             scopes: None,
             description: None,
+            idempotency: None,
         }
     }
 
@@ -108,6 +118,15 @@ impl TokenRequest {
     pub fn with_description(self, description: impl Into<String>) -> Self {
         Self {
             description: Some(description.into()),
+            ..self
+        }
+    }
+
+    /// Sets the [key](TokenRequest::idempotency) of the request.
+    #[must_use]
+    pub fn with_idempotency_key(self, key: IdempotencyKey) -> Self {
+        Self {
+            idempotency: Some(key),
             ..self
         }
     }

@@ -51,6 +51,11 @@ pub struct Filter {
     /// `Some` finds the tokens whose status [`TokenStatus::ExpiresSoon`] has, or has not, begun by the rule of
     /// life spans ([`Filter::with_status`] sets it); `None` finds both.
     pub warned: Option<Warned>,
+    /// Finds tokens that were neither used nor created after this time. The import of a token
+    /// ([`Token::imported_at`]) counts instead of its creation. `None` restricts nothing.
+    pub unused_since: Option<Timestamp>,
+    /// `Some(true)` finds [transient](Token::is_transient) tokens, `Some(false)` the others; `None` finds both.
+    pub is_transient: Option<bool>,
     /// Whether revoked tokens are found, as long as they are stored: the setting
     /// `atlassian.pats.pruning.delay.days` says how many days after its revocation a token is deleted.
     pub revoked: RevokedTokens,
@@ -123,6 +128,8 @@ impl Filter {
             never_expires,
             is_disabled,
             warned,
+            unused_since,
+            is_transient,
             revoked,
         } = self;
         !name.is_empty()
@@ -136,6 +143,8 @@ impl Filter {
             || never_expires.is_some()
             || is_disabled.is_some()
             || warned.is_some()
+            || unused_since.is_some()
+            || is_transient.is_some()
             || *revoked == RevokedTokens::Only
     }
 
@@ -201,6 +210,12 @@ impl Filter {
                 .is_disabled
                 .is_none_or(|wanted| wanted == token.disabled.is_some())
             && self.warned.is_none_or(|warned| warned.finds(token))
+            && self
+                .unused_since
+                .is_none_or(|since| token.is_unused_since(since))
+            && self
+                .is_transient
+                .is_none_or(|wanted| wanted == token.is_transient)
             && match self.revoked {
                 RevokedTokens::Excluded => token.revoked_at.is_none(),
                 RevokedTokens::Included => true,

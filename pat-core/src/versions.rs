@@ -32,6 +32,12 @@ pub(crate) const DISABLING: Feature = Feature {
     since: 8,
 };
 
+/// Replaced tokens and their lines: older versions revoke a token without those that it replaced.
+pub(crate) const ROTATION: Feature = Feature {
+    name: "rotation",
+    since: 8,
+};
+
 /// The last versions that the store reported.
 #[derive(Debug)]
 pub(crate) struct Versions(Mutex<Seen>);

@@ -7,9 +7,9 @@ use pat_core::event::EventKind;
 use pat_core::notification::{NotificationId, NotificationKind};
 use pat_core::store::StoreError;
 use pat_core::store::{
-    CLOCK_TOLERANCE, Claim, DeadNotification, DueNotifications, JobStore, Lease, LeaseAnswer,
-    LeaseRequest, ListedOwner, MissingOwners, Outbox, Outcome, Prune, Pruned, PrunedToken, Purge,
-    QueuedNotification, StoreTime,
+    CLOCK_TOLERANCE, Change, Claim, DeadNotification, DueNotifications, JobStore, Lease,
+    LeaseAnswer, LeaseRequest, ListedOwner, MissingOwners, Outbox, Outcome, Prune, Pruned,
+    PrunedToken, Purge, QueuedNotification, Revoked, StoreTime, UnusedCount, UnusedTokens,
 };
 use tracing::instrument;
 
@@ -133,6 +133,77 @@ impl<DB: Dialect> SqlxStore<DB> {
         write.record(at, EventKind::Pruned { tokens }).await?;
         write.commit().await?;
         Ok(Some(pruned))
+    }
+
+    async fn try_warn_unused(
+        &self,
+        lease: &Lease,
+        unused: &UnusedTokens,
+        max_owners: u32,
+    ) -> Result<Option<u64>, sqlx::Error> {
+        let mut write = Write::begin(self, unused.now).await?;
+        if !write.holds(lease).await? {
+            return Ok(None);
+        }
+        if write.leaps_too_far() {
+            return Ok(Some(0));
+        }
+        let ids = write.mark_warned(unused, max_owners).await?;
+        let (kind, at) = (NotificationKind::UnusedWarning, write.now());
+        let count = write.queue_notifications(kind, &ids, at, None).await?;
+        write.commit().await?;
+        Ok(Some(count))
+    }
+
+    async fn try_count_unused(&self, unused: &UnusedTokens) -> Result<UnusedCount, sqlx::Error> {
+        let mut write = Write::begin(self, unused.now).await?;
+        let count = write.count_unused(unused).await?;
+        write.rollback().await?;
+        Ok(count)
+    }
+
+    async fn try_revoke_unused(
+        &self,
+        lease: &Lease,
+        unused: &UnusedTokens,
+        limit: u32,
+    ) -> Result<Option<Revoked>, sqlx::Error> {
+        let mut write = Write::begin(self, unused.now).await?;
+        if !write.holds(lease).await? {
+            return Ok(None);
+        }
+        let (revocation, tokens) = write.revoke_unused(unused, limit).await?;
+        let revoked = Revoked::new(revocation.at, tokens);
+        if !revoked.tokens.is_empty() {
+            let changes = Change::of_revoked(&revoked.tokens);
+            let event = revocation.event(revoked.tokens.clone());
+            // Last, since the counter's row stays locked until the commit.
+            write
+                .append_changes(&changes, revoked.at, Some(event))
+                .await?;
+            write.commit().await?;
+        }
+        Ok(Some(revoked))
+    }
+
+    async fn try_warn_replaced(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        max_owners: u32,
+    ) -> Result<Option<u64>, sqlx::Error> {
+        let mut write = Write::begin(self, now).await?;
+        if !write.holds(lease).await? {
+            return Ok(None);
+        }
+        if write.leaps_too_far() {
+            return Ok(Some(0));
+        }
+        let ids = write.lock_replaced_in_use(max_owners).await?;
+        let (kind, at) = (NotificationKind::ReplacedInUse, write.now());
+        let count = write.queue_notifications(kind, &ids, at, None).await?;
+        write.commit().await?;
+        Ok(Some(count))
     }
 
     async fn try_purge(
@@ -318,6 +389,54 @@ impl<DB: Dialect> JobStore for SqlxStore<DB> {
     #[instrument(name = "pat.store.prune", skip_all)]
     async fn prune(&self, lease: &Lease, prune: &Prune, limit: u32) -> Result<Pruned, StoreError> {
         held(self.retry(|| self.try_prune(lease, prune, limit)).await)
+    }
+
+    #[instrument(name = "pat.store.warn_unused", skip_all)]
+    async fn warn_unused(
+        &self,
+        lease: &Lease,
+        unused: &UnusedTokens,
+        max_owners: u32,
+    ) -> Result<u64, StoreError> {
+        held(
+            self.retry(|| self.try_warn_unused(lease, unused, max_owners))
+                .await,
+        )
+    }
+
+    #[instrument(name = "pat.store.count_unused", skip_all)]
+    async fn count_unused(&self, unused: &UnusedTokens) -> Result<UnusedCount, StoreError> {
+        self.retry(|| self.try_count_unused(unused)).await
+    }
+
+    #[instrument(name = "pat.store.revoke_unused", skip_all)]
+    async fn revoke_unused(
+        &self,
+        lease: &Lease,
+        unused: &UnusedTokens,
+        limit: u32,
+    ) -> Result<Revoked, StoreError> {
+        let revoked = held(
+            self.retry(|| self.try_revoke_unused(lease, unused, limit))
+                .await,
+        )?;
+        if !revoked.tokens.is_empty() {
+            self.notify().await;
+        }
+        Ok(revoked)
+    }
+
+    #[instrument(name = "pat.store.warn_replaced", skip_all)]
+    async fn warn_replaced(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        max_owners: u32,
+    ) -> Result<u64, StoreError> {
+        held(
+            self.retry(|| self.try_warn_replaced(lease, now, max_owners))
+                .await,
+        )
     }
 
     #[instrument(name = "pat.store.purge", skip_all)]

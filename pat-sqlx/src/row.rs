@@ -15,7 +15,7 @@ use crate::sql::{Row, corrupt};
 /// The columns of [`token`], to be selected from [`TOKENS`].
 pub(crate) const TOKEN_COLUMNS: &str = "t.id, t.owner, t.name, t.created_at, t.expires_at, \
      t.revoked_at, t.revoked_by, t.revoke_reason, t.parent_id, t.scopes, t.description, t.hint, t.line_id, t.line_seq, t.rotated_from, \
-     t.replaced_at, t.own_expires_at, t.disabled_at, t.disabled_by, t.disabled_by_admin, t.expiry_notice, \
+     t.replaced_at, t.own_expires_at, t.disabled_at, t.disabled_by, t.disabled_by_admin, t.expiry_notice, t.imported_at, \
      NULLIF(u.last_used_at, 0) AS last_used_at";
 
 /// Tokens with their last use.
@@ -41,6 +41,7 @@ pub(crate) fn token<DB: Dialect>(row: &Row<DB>) -> Result<Token, Error> {
     token.replaced = replaced(row)?;
     token.disabled = disabled(row)?;
     token.is_transient = row.int("expiry_notice")? == TRANSIENT;
+    token.imported_at = row.optional_timestamp("imported_at")?;
     Ok(token)
 }
 
@@ -163,6 +164,7 @@ pub(crate) fn node_report<DB: Dialect>(row: &Row<DB>) -> Result<Option<NodeRepor
     report.mode = mode(row.int("mode")?);
     report.version = row.count("version")?;
     report.contradicts_leap = row.int("contradicts_leap")? != 0;
+    report.flushed_at = row.optional_timestamp("flushed_at")?;
     Ok(Some(report))
 }
 

@@ -15,9 +15,10 @@ use tracing::instrument;
 
 use crate::checkout::fetch;
 use crate::dialect::{Dialect, Value};
-use crate::row::{self, TOKEN_COLUMNS, TOKENS};
+use crate::row::{self, TOKEN_COLUMNS, TOKENS, TRANSIENT};
 use crate::sql::{CHUNK, Sql};
 use crate::store::SqlxStore;
+use crate::write::unused::push_unused;
 
 /// The columns of an order: the sort key, and those that decide between equal keys.
 struct Columns {
@@ -198,6 +199,13 @@ fn push_filter<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
     if filter.is_used == Some(false) {
         sql.push(" AND u.last_used_at = 0");
     }
+    if let Some(since) = filter.unused_since {
+        push_unused(sql, since);
+    }
+    if let Some(is_transient) = filter.is_transient {
+        let relation = if is_transient { "=" } else { "<>" };
+        sql.push(format_args!(" AND t.expiry_notice {relation} {TRANSIENT}"));
+    }
     if let Some(warned) = filter.warned {
         let negation = if warned.is_warned { "" } else { "NOT " };
         sql.push(format_args!(" AND {negation}(t.expires_key <= "));
@@ -256,7 +264,7 @@ fn push_range<DB: Dialect>(sql: &mut Sql<DB>, column: &str, range: DateRange) {
 
 /// Returns the tables of a count; the last uses only if the filter needs them.
 fn counted_tables(filter: &Filter) -> &'static str {
-    if filter.last_used.is_open() && filter.is_used.is_none() {
+    if filter.last_used.is_open() && filter.is_used.is_none() && filter.unused_since.is_none() {
         "pat_token t"
     } else {
         TOKENS

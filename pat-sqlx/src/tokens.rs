@@ -380,14 +380,14 @@ impl<DB: Dialect> SqlxStore<DB> {
     }
 
     async fn try_deregister(&self, report: &NodeReport) -> Result<(), sqlx::Error> {
-        let mut write = Write::begin_timeless(self).await?;
+        let mut write = Write::begin(self, report.now).await?;
         write.delete_node(report).await?;
         write.commit().await
     }
 
     /// Notifies the other processes of a committed change. They also find it by polling, so a failure
     /// is only logged.
-    async fn notify(&self) {
+    pub(crate) async fn notify(&self) {
         let Some(notify) = DB::NOTIFY else { return };
         let notified = tokio::time::timeout(NOTIFY_TIMEOUT, async {
             fetch(&self.pool, Sql::new(notify)).await
@@ -404,7 +404,7 @@ impl<DB: Dialect> SqlxStore<DB> {
         let rows = fetch_from_primary(&self.pool, {
             Sql::new(format!(
                 "SELECT {is_writable} AS is_writable, n.id, n.applied_gen, n.reported_at, n.mode, \
-                 n.version, n.contradicts_leap \
+                 n.version, n.contradicts_leap, n.flushed_at \
                  FROM (SELECT 1 AS one) o LEFT JOIN pat_node n ON 1 = 1"
             ))
         });

@@ -1,7 +1,7 @@
 use http::Extensions;
 use jiff::Timestamp;
 use pat_core::scope::{ScopeSet, Scopes};
-use pat_core::{Owner, Principal, TokenId};
+use pat_core::{DateText, Owner, Principal, TokenId};
 
 /// The personal access token that authenticated a request, without its secret.
 ///
@@ -75,3 +75,8 @@ impl Pat {
         self.service
     }
 }
+
+/// In the extensions of a response: when the token of the request ends now, after the request has changed that. The
+/// layer takes its `PAT-Expires-At` from it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NewEnd(pub(crate) DateText);

@@ -1,6 +1,7 @@
 //! Last uses: recorded in memory on the hot path, written in batches.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -22,6 +23,8 @@ pub(crate) struct LastUsed {
     table: Mutex<Table>,
     /// Serialises flushes, so that an old batch is never written after a newer one was marked.
     flushing: tokio::sync::Mutex<()>,
+    /// Up to when all uses are written, in microseconds since 1970; 0 before the first flush.
+    flushed_at: AtomicI64,
 }
 
 #[derive(Debug, Default)]
@@ -112,12 +115,27 @@ impl LastUsed {
         }
     }
 
-    /// Writes the new last uses, and returns the number of tokens.
+    /// Returns up to which time all uses are written; `None` before the first flush.
+    pub(crate) fn flushed_at(&self) -> Option<Timestamp> {
+        let at = self.flushed_at.load(Ordering::Relaxed);
+        (at > 0)
+            .then(|| Timestamp::from_microsecond(at).ok())
+            .flatten()
+    }
+
+    /// Writes the new last uses, and returns the number of tokens. `now` is the present time.
     ///
     /// Uses that could not be written are kept for the next flush.
-    pub(crate) async fn flush(&self, store: &dyn TokenStore) -> Result<usize, StoreError> {
+    pub(crate) async fn flush(
+        &self,
+        store: &dyn TokenStore,
+        now: impl FnOnce() -> Timestamp,
+    ) -> Result<usize, StoreError> {
         let _guard = self.flushing.lock().await;
+        // Before the uses are read.
+        let now = now().as_microsecond();
         let count = self.write(store, self.unwritten()).await?;
+        self.flushed_at.store(now, Ordering::Relaxed);
         self.forget_unused();
         Ok(count)
     }
@@ -225,7 +243,9 @@ mod tests {
         assert!(held <= 2 * FEW, "{held} cached");
         let new = last_used.unwritten();
         assert!((1..=TOKENS).eq(new.iter().map(|last_use| last_use.at.as_second())));
-        let flushed = last_used.flush(&MemoryStore::default()).await;
+        let flushed = last_used
+            .flush(&MemoryStore::default(), Timestamp::default)
+            .await;
         assert_eq!(flushed.expect("the store takes it"), new.len());
         assert_eq!(last_used.table().tokens.len(), 0);
     }
@@ -260,7 +280,13 @@ mod tests {
         last_used.refresh(&mut tokens);
         let shown = tokens.map(|token| token.last_used_at.map(Timestamp::as_second));
         assert_eq!(shown, [None, Some(9), Some(5)]);
-        assert_eq!(last_used.flush(&store).await.expect("written"), 1);
+        assert_eq!(
+            last_used
+                .flush(&store, Timestamp::default)
+                .await
+                .expect("written"),
+            1
+        );
         assert_eq!(last_used.unwritten(), []);
     }
 
@@ -304,6 +330,12 @@ mod tests {
         assert_eq!(tracked, [in_use.id, unwritten.id]);
         // Its next use is not lost.
         cached.last_use.note(SECOND);
-        assert_eq!(last_used.flush(&store).await.expect("written"), 2);
+        assert_eq!(
+            last_used
+                .flush(&store, Timestamp::default)
+                .await
+                .expect("written"),
+            2
+        );
     }
 }

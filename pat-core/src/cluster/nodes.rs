@@ -121,6 +121,7 @@ mod tests {
             mode: ReportMode::EachChange,
             version: 5,
             contradicts_leap: false,
+            flushed_at: None,
         }
     }
 

@@ -8,6 +8,7 @@ mod lease;
 mod outbox;
 mod prune;
 mod scheduling;
+mod unused;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -161,6 +162,11 @@ impl Jobs {
         let interval = self.node.context.settings.last_used_update_interval();
         self.run("last-used-flush", move |node, _stop| async move {
             node.flush_last_use().await?;
+            let settings = &node.context.settings;
+            // Without a cache, nothing else reports this node, and its last uses are waited for.
+            if settings.unused_revoke_days() > 0 && settings.auth_max_staleness().is_zero() {
+                node.feed.poll().await?;
+            }
             Ok(Pause::For(interval))
         });
     }

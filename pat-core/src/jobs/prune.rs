@@ -75,7 +75,7 @@ async fn delete_old_tokens(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
 
 /// Pauses for as long as the transaction took, so that others can write: a process that waits for a
 /// SQLite file tries only ten times a second.
-async fn leave_gap(run: &LeasedRun<'_>, begun: Moment) {
+pub(super) async fn leave_gap(run: &LeasedRun<'_>, begun: Moment) {
     let took = run.node.context.time.now().boot - begun.boot;
     let took = Duration::from_micros(u64::try_from(took).unwrap_or_default());
     tokio::time::sleep(took.clamp(*GAPS.start(), *GAPS.end())).await;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::feed::{self, Rounds};
 use super::lease::{Interrupted, JobRun, LEASE_TTL, LeasedRun};
-use super::{expiry, prune};
+use super::{expiry, prune, unused};
 use crate::node::Node;
 use crate::schedule::Schedule;
 use crate::store::{Job, LeaseAnswer, LeaseRequest, StoreError};
@@ -124,7 +124,9 @@ async fn run(run: &mut LeasedRun<'_>, job: Job, rounds: Rounds) -> Result<(), In
         }
         Job::ExpiryCheck => {
             mend_future(run).await?;
-            expiry::run(run).await
+            expiry::run(run).await?;
+            unused::warn_replaced(run).await?;
+            unused::run(run).await
         }
     }
 }

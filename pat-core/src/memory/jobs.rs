@@ -10,8 +10,8 @@ use crate::notification::{NotificationId, NotificationKind, NotificationToken};
 use crate::store::{
     CLOCK_TOLERANCE, Claim, DeadNotification, DueNotifications, IDEMPOTENCY_KEPT, Job, JobStore,
     LONGEST_DELAY, Lease, LeaseAnswer, LeaseRequest, ListedOwner, MissingOwners, Outbox, Outcome,
-    Prune, Pruned, PrunedToken, Purge, QueuedNotification, Revocation, StoreError, StoreTime,
-    TRANSIENT_KEPT,
+    Prune, Pruned, PrunedToken, Purge, QueuedNotification, Revocation, Revoked, StoreError,
+    StoreTime, TRANSIENT_KEPT, UnusedCount, UnusedTokens,
 };
 use crate::token::{Owner, Token, TokenId, random_u64};
 
@@ -22,6 +22,10 @@ pub(super) struct Tables {
     told: HashMap<TokenId, NotificationKind>,
     /// The reminder that was queued last for each token, in days.
     reminded: HashMap<TokenId, u32>,
+    /// When the last warning was queued that a token will be revoked because it is unused.
+    pub(super) unused_warned_at: HashMap<TokenId, Timestamp>,
+    /// The replaced tokens of whose use a notification was queued.
+    pub(super) told_of_use: Vec<TokenId>,
     notifications: BTreeMap<NotificationId, NotificationRow>,
     missing_since: HashMap<Owner, Timestamp>,
 }
@@ -91,12 +95,12 @@ impl Tables {
             || self.reminded.get(&id).is_some_and(is_repeated)
     }
 
-    /// Removes a token from the reminders that wait to be sent: a newer one replaces them.
-    fn withdraw_reminders(&mut self, id: TokenId) {
+    /// Removes tokens from the notifications of a kind that wait to be sent: newer ones replace them.
+    pub(super) fn withdraw(&mut self, kind: NotificationKind, ids: &[TokenId]) {
         for row in self.notifications.values_mut() {
             let notification = &mut row.notification;
-            if row.state == State::Pending && notification.kind == NotificationKind::ExpiresSoon {
-                notification.tokens.retain(|token| token.id != id);
+            if row.state == State::Pending && notification.kind == kind {
+                notification.tokens.retain(|token| !ids.contains(&token.id));
             }
         }
     }
@@ -169,12 +173,15 @@ impl super::Tables {
         let is_transient = token.is_some_and(|token| token.is_transient);
         let is_over = token.is_some_and(|token| token.expires_at.is_some_and(|end| end <= now));
         match kind {
-            NotificationKind::Created => is_unrevoked,
+            NotificationKind::Created | NotificationKind::ReplacedInUse => is_unrevoked,
             NotificationKind::Expired => is_unrevoked && !is_transient,
-            NotificationKind::ExpiresSoon => is_unrevoked && !is_transient && !is_over,
+            NotificationKind::ExpiresSoon | NotificationKind::UnusedWarning => {
+                is_unrevoked && !is_transient && !is_over
+            }
             NotificationKind::Pruned
             | NotificationKind::RevokedByAdmin
-            | NotificationKind::RotatedAgain => true,
+            | NotificationKind::RotatedAgain
+            | NotificationKind::UnusedRevoked => true,
         }
     }
 }
@@ -231,10 +238,12 @@ impl JobStore for MemoryStore {
             .take(max_owners as usize)
             .flatten()
             .collect();
+        if due.kind == NotificationKind::ExpiresSoon {
+            tables.jobs.withdraw(due.kind, &ids);
+        }
         for id in &ids {
             tables.jobs.told.insert(*id, due.kind);
             if due.kind == NotificationKind::ExpiresSoon {
-                tables.jobs.withdraw_reminders(*id);
                 let reminder = tables.tokens.get(id).and_then(|token| due.reminder(token));
                 tables
                     .jobs
@@ -273,6 +282,8 @@ impl JobStore for MemoryStore {
             tables.tokens.remove(&token.id);
             tables.jobs.told.remove(&token.id);
             tables.jobs.reminded.remove(&token.id);
+            tables.jobs.unused_warned_at.remove(&token.id);
+            tables.jobs.told_of_use.retain(|id| *id != token.id);
         }
         tables.adopt_children_of(&old);
         tables
@@ -291,6 +302,43 @@ impl JobStore for MemoryStore {
             .audit
             .record(pruned.at, EventKind::Pruned { tokens })?;
         Ok(pruned)
+    }
+
+    async fn warn_unused(
+        &self,
+        lease: &Lease,
+        unused: &UnusedTokens,
+        max_owners: u32,
+    ) -> Result<u64, StoreError> {
+        let mut tables = self.tables()?;
+        tables.jobs.check(lease)?;
+        tables.warn_unused(unused, max_owners)
+    }
+
+    async fn count_unused(&self, unused: &UnusedTokens) -> Result<UnusedCount, StoreError> {
+        Ok(self.tables()?.count_unused(unused))
+    }
+
+    async fn revoke_unused(
+        &self,
+        lease: &Lease,
+        unused: &UnusedTokens,
+        limit: u32,
+    ) -> Result<Revoked, StoreError> {
+        let mut tables = self.tables()?;
+        tables.jobs.check(lease)?;
+        tables.revoke_unused(unused, limit)
+    }
+
+    async fn warn_replaced(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        max_owners: u32,
+    ) -> Result<u64, StoreError> {
+        let mut tables = self.tables()?;
+        tables.jobs.check(lease)?;
+        tables.warn_replaced(now, max_owners)
     }
 
     async fn purge(&self, lease: &Lease, purge: &Purge, limit: u32) -> Result<u64, StoreError> {

@@ -2,6 +2,7 @@ mod audit;
 mod jobs;
 mod lines;
 mod search;
+mod unused;
 mod update;
 
 use std::cmp::Reverse;

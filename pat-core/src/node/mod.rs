@@ -95,7 +95,10 @@ impl Node {
     /// # Errors
     /// The store's error; the uses are kept for the next flush.
     pub(crate) async fn flush_last_use(&self) -> Result<usize, StoreError> {
-        let flush = self.auth.last_used.flush(&*self.context.store);
+        let flush = self
+            .auth
+            .last_used
+            .flush(&*self.context.store, || self.now());
         let result = self.context.ask(WRITE_TIMEOUT, flush).await;
         if result.is_ok() {
             self.context.metrics.flushed(self.context.time.now());

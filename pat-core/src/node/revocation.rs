@@ -99,7 +99,11 @@ impl Node {
             // Only the store knows these tokens.
             RevocationScope::TokensAndDescendants(_)
             | RevocationScope::Families(_)
-            | RevocationScope::Owner(_) => self.context.ask(limit, last_used.flush(store)).await,
+            | RevocationScope::Owner(_) => {
+                self.context
+                    .ask(limit, last_used.flush(store, || self.now()))
+                    .await
+            }
         };
         if let Err(error) = written {
             tracing::debug!(

@@ -6,6 +6,7 @@ mod builder;
 mod notifications;
 mod restore;
 mod revoke;
+mod rotate;
 mod tokens;
 mod update;
 
@@ -18,6 +19,7 @@ pub use self::admin::{Administration, SearchPage};
 pub use self::builder::PatsBuilder;
 pub use self::restore::{LostToken, Restored};
 pub use self::revoke::{Family, RevokedCount};
+pub use self::rotate::Successor;
 pub use self::tokens::CreatedToken;
 pub use self::update::{TokenUpdate, UpdatedToken};
 use crate::caller::Caller;

@@ -50,8 +50,9 @@ impl RevokedCount {
 impl Pats {
     /// Revokes the token with this ID, if it belongs to the caller or the caller is an administrator, as for
     /// [`Pats::find`].
-    /// With the setting `pat.create.by.token=capped`, also revokes its descendants ([`Family`]). Revoking
-    /// a token again is not an error.
+    /// Also revokes the tokens that it replaced ([`Pats::rotate`]); the token that replaced it stays valid. With
+    /// the setting `pat.create.by.token=capped`, also revokes its descendants ([`Family`]). Revoking a token again
+    /// is not an error.
     ///
     /// When the method returns, this node accepts none of the revoked tokens. Other nodes accept them for at
     /// most the setting `pat.auth.max.staleness.ms` after that; with the setting
@@ -67,8 +68,8 @@ impl Pats {
         revoked.map(drop)
     }
 
-    /// Revokes a token like [`Pats::revoke`], and its descendants (the tokens that were created with it)
-    /// according to `family`. Returns how many tokens were revoked, and how many descendants stay valid.
+    /// Revokes a token like [`Pats::revoke`], and its family (the tokens that replaced it, and those that were
+    /// created with it) according to `family`. Returns how many tokens were revoked, and how many descendants stay valid.
     ///
     /// # Errors
     /// Same as [`Pats::revoke`].

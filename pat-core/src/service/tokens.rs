@@ -11,6 +11,7 @@ use crate::scope::{AllowedScopes, ScopeChoices, ScopeSet, Scopes, TOKENS_ADMIN, 
 use crate::search::Filter;
 use crate::store::{Insertion, NewToken, StoreError};
 use crate::token::{PlainToken, Token, TokenId, TokenStatus};
+use crate::versions::Feature;
 
 /// A token that [`Pats::create`] has just created, with its secret.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub struct CreatedToken {
 }
 
 /// How often a new ID is drawn when two nodes drew the same one.
-const INSERT_ATTEMPTS: usize = 5;
+pub(super) const INSERT_ATTEMPTS: usize = 5;
 
 impl Pats {
     /// Creates a token, whose owner is the caller, and returns it with its secret. The owner is not looked up
@@ -32,6 +33,8 @@ impl Pats {
     ///
     /// # Errors
     /// - [`CreateError::Refused`]: the request breaks the rule that the [`PolicyError`] names.
+    /// - [`CreateError::Repeated`] or [`CreateError::KeyConflict`]: a request with the same
+    ///   [key](TokenRequest::idempotency) was made before.
     /// - [`CreateError::Unavailable`]: the store fails or does not answer in time. Either no token was
     ///   created, or a token with a lost secret, which the owner can see in the list and revoke.
     pub async fn create(
@@ -122,18 +125,17 @@ impl Pats {
         }
     }
 
-    /// Makes the feature usable that a new token with these scopes needs, if any. It is the last step before
-    /// the token is stored, since versions that do not know the feature are excluded from then on.
-    async fn enable_feature_of(&self, scopes: Option<&Scopes>) -> Result<(), CreateError> {
-        let Some(feature) = self.0.context.versions.feature_of(scopes) else {
-            return Ok(());
-        };
-        if self.0.feed.enable(feature).await? {
-            Ok(())
-        } else {
-            let feature = feature.name;
-            Err(PolicyError::OlderNodes { feature }.into())
-        }
+    /// Makes a feature usable, or says that an older node prevents it. It is the last step before something is
+    /// stored, since versions that do not know the feature are excluded from then on.
+    pub(super) async fn make_usable(
+        &self,
+        feature: Feature,
+    ) -> Result<Result<(), PolicyError>, StoreError> {
+        let is_usable = self.0.feed.enable(feature).await?;
+        let feature = feature.name;
+        Ok(is_usable
+            .then_some(())
+            .ok_or(PolicyError::OlderNodes { feature }))
     }
 
     async fn create_now(
@@ -145,7 +147,9 @@ impl Pats {
         let expires_at = policy::expiry(self.settings(), &request, caller.token(), now)?;
         let expires_by = policy::cap(self.settings(), caller.token());
         let scopes = self.scopes_of(caller, &request).await?;
-        self.enable_feature_of(scopes.as_ref()).await?;
+        if let Some(feature) = self.0.context.versions.feature_of(scopes.as_ref()) {
+            self.make_usable(feature).await??;
+        }
         let max = self.settings().max_tokens_per_user();
         for _ in 0..INSERT_ATTEMPTS {
             let plain = self
@@ -169,7 +173,7 @@ impl Pats {
                 is_transient: request.lifetime.is_some_and(Lifetime::is_short),
                 max_rows: self.settings().max_rows_per_user(),
                 notify: self.0.notifies() && self.settings().notice_created(),
-                idempotency: None,
+                idempotency: request.idempotency.clone(),
             };
             match self
                 .0
@@ -203,16 +207,14 @@ impl Pats {
                 }
                 Insertion::TooManyRows => return Err(self.too_many_rows().into()),
                 Insertion::ParentInvalid => return Err(PolicyError::ParentInvalid.into()),
-                Insertion::Repeated(_) | Insertion::KeyConflict => {
-                    let error = "the store looked for a key that the request does not have";
-                    return Err(StoreError::backend(error).into());
-                }
+                Insertion::Repeated(token) => return Err(CreateError::Repeated(Box::new(token))),
+                Insertion::KeyConflict => return Err(CreateError::KeyConflict),
             }
         }
         Err(StoreError::backend("the store reports each new token as a duplicate").into())
     }
 
-    fn too_many_rows(&self) -> PolicyError {
+    pub(super) fn too_many_rows(&self) -> PolicyError {
         const DAY: u64 = 24 * 60 * 60;
         let days = self.settings().pruning_delay().as_secs() / DAY;
         PolicyError::TooManyRows {
@@ -257,6 +259,21 @@ impl Pats {
         self.0.auth.last_used.refresh(&mut tokens);
         let [token] = tokens;
         Ok(token)
+    }
+
+    /// Returns the ID of the latest unrevoked token that replaced `token`, directly or through others
+    /// ([`Pats::rotate`]); `None` if there is none.
+    ///
+    /// # Errors
+    /// [`AccessError::Unavailable`]: the store fails or does not answer in time.
+    pub async fn latest_successor(&self, token: &Token) -> Result<Option<TokenId>, AccessError> {
+        if token.replaced.is_none() {
+            return Ok(None);
+        }
+        let context = &self.0.context;
+        let tokens = context.usable_store()?.list(&token.owner);
+        let tokens = context.ask(context.request_timeout(), tokens).await?;
+        Ok(token.latest_successor(&tokens))
     }
 
     pub(super) async fn find_even_revoked(

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::kind::{Formats, Kind, ReminderDays};
 use super::table::PROPERTIES;
@@ -22,6 +23,8 @@ pub struct SettingsBuilder {
 }
 
 const PREFIX: &str = "pat.token.prefix";
+/// The longest interval between two writes of last uses with which unused tokens may be revoked.
+const MAX_INTERVAL: Duration = Duration::from_secs(30 * 60);
 const MAX_ROWS: &str = "pat.max.rows.per.user";
 /// Rows of a user for each token: a user with the default pruning delay of 30 days can replace each
 /// token three times a day and does not reach the limit before the old ones are pruned.
@@ -82,7 +85,8 @@ impl SettingsBuilder {
     /// - [`SettingsError::NotAllowed`]: a typed setter was given a value that is not allowed.
     /// - [`SettingsError::Contradiction`]: `pat.cluster.poll.interval.ms` is not less than
     ///   `pat.auth.max.staleness.ms`, which is not 0; or `pat.token.prefix` is set while
-    ///   `pat.token.format` is `atlassian`; or `pat.max.rows.per.user` is set to less than 100 times
+    ///   `pat.token.format` is `atlassian`; or `pat.unused.revoke.days` is not 0 while
+    ///   `atlassian.pats.last.used.update.interval.mins` is more than 30; or `pat.max.rows.per.user` is set to less than 100 times
     ///   `atlassian.pats.max.tokens.per.user`; or `pat.rotate.overlap.seconds` is greater than
     ///   `pat.rotate.overlap.max.seconds`.
     pub fn build(self) -> Result<Settings, SettingsError> {
@@ -92,6 +96,7 @@ impl SettingsBuilder {
         let mut settings = self.settings;
         let is_set = |name| self.set.contains(name);
         check_poll_interval(&settings)?;
+        check_last_used_interval(&settings)?;
         check_overlap(&settings)?;
         if is_set(PREFIX) && settings.token_format == TokenLayout::Atlassian {
             return Err(SettingsError::Contradiction {
@@ -144,6 +149,21 @@ impl SettingsBuilder {
         let formats: Vec<_> = formats.into_iter().collect();
         self.with("pat.token.accepted", &Formats::show(&formats))
     }
+}
+
+/// Unused tokens are revoked only while all nodes have written last uses within the hour.
+fn check_last_used_interval(settings: &Settings) -> Result<(), SettingsError> {
+    let interval = settings.last_used_update_interval;
+    if settings.unused_revoke_days == 0 || interval <= MAX_INTERVAL {
+        return Ok(());
+    }
+    Err(SettingsError::Contradiction {
+        name: "pat.unused.revoke.days",
+        value: settings.unused_revoke_days.to_string(),
+        other: "atlassian.pats.last.used.update.interval.mins",
+        other_value: (interval.as_secs() / 60).to_string(),
+        remedy: "write last uses every 30 minutes or more often, or no token is ever revoked",
+    })
 }
 
 fn check_poll_interval(settings: &Settings) -> Result<(), SettingsError> {
@@ -260,6 +280,20 @@ mod tests {
         assert_eq!(rows(Settings::builder()), Ok(10_000));
         let many = Settings::builder().max_tokens_per_user(1_000_000);
         assert_eq!(rows(many), Ok(100_000_000));
+    }
+
+    #[test]
+    fn unused_tokens_are_revoked_only_if_uses_are_written_often() {
+        let builder = |minutes| Settings::builder().last_used_update_interval_mins(minutes);
+        assert!(builder(31).build().is_ok());
+        assert!(builder(30).unused_revoke_days(90).build().is_ok());
+        let error = builder(31).unused_revoke_days(90).build();
+        assert_eq!(
+            error.expect_err("a contradiction").to_string(),
+            "pat.unused.revoke.days: \"90\" contradicts \
+             atlassian.pats.last.used.update.interval.mins=31; write last uses every 30 minutes or \
+             more often, or no token is ever revoked"
+        );
     }
 
     #[test]

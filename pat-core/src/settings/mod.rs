@@ -179,6 +179,13 @@ impl Settings {
         self.base_url.as_deref()
     }
 
+    /// Returns whether a token may rotate itself: whether `pat.rotate.by.token` is `true`, and
+    /// `pat.create.by.token` is not `forbidden`.
+    #[must_use]
+    pub fn may_rotate_itself(&self) -> bool {
+        self.rotate_by_token() && self.create_by_token() != CreateByToken::Forbidden
+    }
+
     /// Returns `pat.scopes.default`: the scopes of a new token whose request names none and is not
     /// authenticated by a restricted token. `None` if it is not set, which is the default.
     #[must_use]

@@ -352,4 +352,8 @@ properties! {
          once, the number of days in atlassian.pats.expiry.warning.days before. A number that is not less than \
          the life span of a token does not apply to it",
         expiry_reminder_days;
+    "pat.unused.revoke.days" = "0", [Count<0, 36_500>],
+        "after how many days without a use a token is revoked, at least a week after its owner was warned; 0 to \
+         revoke none",
+        unused_revoke_days copied as u32, set by unused_revoke_days(u32);
 }

@@ -144,6 +144,7 @@ const VALUES: &[(&str, &str, &[&str])] = &[
             "11,10,9,8,7,6,5,4,3,2,1",
         ],
     ),
+    ("pat.unused.revoke.days", "90", &["-1", "36501", "", "x"]),
 ];
 const BAD_BOOLEANS: &[&str] = &["", "yes", "1", "tru"];
 const BAD_CRONS: &[&str] = &[
@@ -252,7 +253,7 @@ fn every_number_takes_exactly_the_documented_range() {
         }
         numbers += 1;
     }
-    assert_eq!(numbers, 14);
+    assert_eq!(numbers, 15);
 }
 
 #[test]
@@ -312,6 +313,7 @@ fn every_typed_setter_sets_the_property_of_its_name() {
         builder().rotate_overlap_seconds(60),
         builder().rotate_overlap_max_seconds(86_400),
         builder().expiry_reminder_days([7, 30, 1]),
+        builder().unused_revoke_days(90),
     ];
     assert_eq!(set.len(), VALUES.len());
     for (set, (name, good, _)) in set.into_iter().zip(VALUES) {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{RevokedToken, StoreTime, StoreVersions};
@@ -129,11 +129,25 @@ pub struct NodeReport {
     /// `false` if they differed already when this node started, if they have drifted apart gradually, or if the
     /// database has no clock.
     pub contradicts_leap: bool,
+    /// Up to which time of the node's clock, at least, the node has written all last uses to the store; `None`
+    /// if the node has not reported that.
+    pub flushed_at: Option<Timestamp>,
 }
 
 impl NodeReport {
+    /// Returns whether the node may know of last uses that the store does not have: it has written none for an
+    /// hour or longer ([`flushed_at`](NodeReport::flushed_at)), by its own clock. Then no token is revoked
+    /// because it is unused.
+    #[must_use]
+    pub fn lags(&self) -> bool {
+        const LONG: SignedDuration = SignedDuration::from_hours(1);
+        self.flushed_at
+            .is_none_or(|flushed_at| self.now.duration_since(flushed_at) >= LONG)
+    }
+
     /// Creates the report of a node with mode [`ReportMode::Seldom`] and version 0, whose
-    /// [`contradicts_leap`](NodeReport::contradicts_leap) is `false`.
+    /// [`contradicts_leap`](NodeReport::contradicts_leap) is `false` and whose
+    /// [`flushed_at`](NodeReport::flushed_at) is `None`.
     #[must_use]
     pub const fn new(node: u64, applied: u64, now: Timestamp) -> Self {
         Self {
@@ -143,6 +157,7 @@ impl NodeReport {
             mode: ReportMode::Seldom,
             version: 0,
             contradicts_leap: false,
+            flushed_at: None,
         }
     }
 }

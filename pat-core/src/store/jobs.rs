@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use super::outbox::{Claim, DeadNotification, Outbox, Outcome, QueuedNotification};
-use super::{MarkBounds, StoreError, StoreTime};
+use super::{MarkBounds, Revoked, StoreError, StoreTime, UnusedCount, UnusedTokens};
 use crate::notification::{NotificationId, NotificationKind};
 use crate::token::{Owner, Token, TokenId};
 
@@ -145,6 +145,88 @@ pub trait JobStore: Debug + Send + Sync {
     ///   expired lease holds until then.
     /// - Another [`StoreError`]: the database [fails or does not answer](super::TokenStore#errors).
     async fn prune(&self, lease: &Lease, prune: &Prune, limit: u32) -> Result<Pruned, StoreError>;
+
+    /// Queues warnings ([`NotificationKind::UnusedWarning`]) about unused tokens for up to `max_owners` owners: one
+    /// notification for each owner, about all of the owner's tokens that are due. Returns how many notifications
+    /// it queued; 0 if no token is due. The default implementation queues none.
+    ///
+    /// A token is due if it has been unused for [`UnusedTokens::warn_after`], does not expire within
+    /// [`UNUSED_NOTICE`](super::UNUSED_NOTICE), and has no warning that counts. A warning counts if it was queued
+    /// within [`UNUSED_NOTICE_LASTS`](super::UNUSED_NOTICE_LASTS), and the token was not used since. No token is
+    /// due while the store's clock is more than [`LONGEST_LEAP`] ahead of its [mark](StoreTime::mark).
+    ///
+    /// # Errors
+    /// - [`StoreError::LeaseLost`]: another node has acquired the job's lease after `lease` was acquired. An
+    ///   expired lease holds until then.
+    /// - Another [`StoreError`]: the database [fails or does not answer](super::TokenStore#errors).
+    async fn warn_unused(
+        &self,
+        lease: &Lease,
+        unused: &UnusedTokens,
+        max_owners: u32,
+    ) -> Result<u64, StoreError> {
+        let _ = (lease, unused, max_owners);
+        Ok(0)
+    }
+
+    /// Returns how many tokens [`JobStore::revoke_unused`] would revoke, of how many. The default implementation
+    /// returns [`UnusedCount::default`].
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
+    async fn count_unused(&self, unused: &UnusedTokens) -> Result<UnusedCount, StoreError> {
+        let _ = unused;
+        Ok(UnusedCount::default())
+    }
+
+    /// Revokes up to `limit` unused tokens, and returns the revoked tokens. The default implementation revokes
+    /// none.
+    ///
+    /// A token is revoked if it has been unused for [`UnusedTokens::revoke_after`], and has a warning that counts
+    /// ([`JobStore::warn_unused`]) and was queued at least [`UNUSED_NOTICE`](super::UNUSED_NOTICE) ago. The store
+    /// reads the last use in the transaction of the revocation, after it has locked the token.
+    ///
+    /// In the same transaction, the store does what [`TokenStore::revoke`](super::TokenStore::revoke) does for
+    /// these tokens alone, without an administrator and with [`UnusedTokens::reason`], and queues one
+    /// [`NotificationKind::UnusedRevoked`] for each owner.
+    ///
+    /// # Errors
+    /// - [`StoreError::LeaseLost`]: another node has acquired the job's lease after `lease` was acquired. An
+    ///   expired lease holds until then.
+    /// - Another [`StoreError`]: the database [fails or does not answer](super::TokenStore#errors).
+    async fn revoke_unused(
+        &self,
+        lease: &Lease,
+        unused: &UnusedTokens,
+        limit: u32,
+    ) -> Result<Revoked, StoreError> {
+        let _ = (lease, limit);
+        Ok(Revoked::new(unused.now, Vec::new()))
+    }
+
+    /// Queues one [`NotificationKind::ReplacedInUse`] for each of up to `max_owners` owners, about the owner's
+    /// replaced tokens ([`Token::replaced`]) that were still in use shortly before their expiry. Returns how many
+    /// notifications it queued; 0 if no token is due. The default implementation queues none. `now` is the time
+    /// of the caller's clock, for a store without a clock of its own.
+    ///
+    /// A token is due if it is replaced and unrevoked, was last used in the last tenth of the time from its
+    /// replacement to its expiry, did not expire longer than [`REPLACED_NOTICE`](super::REPLACED_NOTICE) ago, and
+    /// no such notification was queued for it before. No token is
+    /// due while the store's clock is more than [`LONGEST_LEAP`] ahead of its [mark](StoreTime::mark).
+    ///
+    /// # Errors
+    /// - [`StoreError::LeaseLost`]: another node has acquired the job's lease after `lease` was acquired. An
+    ///   expired lease holds until then.
+    /// - Another [`StoreError`]: the database [fails or does not answer](super::TokenStore#errors).
+    async fn warn_replaced(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        max_owners: u32,
+    ) -> Result<u64, StoreError> {
+        let _ = (lease, now, max_owners);
+        Ok(0)
+    }
 
     /// Deletes rows that are older than `purge` allows, with their age measured from the vouched time
     /// ([`StoreTime::vouched`]): entries of the [change feed](super::Change), except those of the latest

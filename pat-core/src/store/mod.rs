@@ -12,6 +12,7 @@ mod rotation;
 mod search;
 mod time;
 mod tokens;
+mod unused;
 mod update;
 mod versions;
 
@@ -43,6 +44,9 @@ pub use self::search::SearchStore;
 pub use self::time::{MarkBounds, StoreTime};
 pub use self::tokens::{
     Insertion, LastUse, Lookup, NewToken, Revocation, RevocationScope, Revoked, RevokedToken,
+};
+pub use self::unused::{
+    REPLACED_NOTICE, UNUSED_NOTICE, UNUSED_NOTICE_LASTS, UnusedCount, UnusedTokens,
 };
 pub use self::update::{Presented, StoredUpdate, Update, UpdateEffect, UpdateRefusal, Updated};
 pub use self::versions::{SCHEMA_VERSION, StoreVersions};
@@ -254,7 +258,8 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
 
     /// Deletes a node's stored report, because the node no longer uses its cache. Deletes it only if
     /// [`NodeReport::applied`] and [`NodeReport::now`] of the stored report equal those of `report`; otherwise
-    /// changes nothing, and returns `Ok`.
+    /// changes nothing, and returns `Ok`. If it deletes a report that [lags](NodeReport::lags), it also records
+    /// the present time as [`UnusedCount::lagging_node_forgotten_at`].
     ///
     /// Only called on a shared store ([`TokenStore::is_shared`]), which must implement this method.
     ///

@@ -211,6 +211,7 @@ impl Replacement {
         let ends = ends.filter_map(|token| Some(Ending::new(token.id, token.expires_at?)));
         RotatedToken {
             ending: ends.collect(),
+            ends: self.ends,
             token: self.successor,
             is_again: self.is_again,
         }
@@ -261,19 +262,22 @@ pub struct RotatedToken {
     /// When the predecessor ends, and then, in order of [`Line::seq`], when each token ends that a rotation
     /// of the same predecessor created before.
     pub ending: Vec<Ending>,
+    /// IDs of the tokens whose end has become earlier ([`Replacement::ends`]).
+    pub ends: Vec<TokenId>,
     /// Whether the predecessor was replaced before: its client may have lost the answer, or two clients have
     /// its secret.
     pub is_again: bool,
 }
 
 impl RotatedToken {
-    /// Creates the result of a rotation that made `token` and put an end to the tokens of `ending`. It is the
-    /// first one of its predecessor.
+    /// Creates the result of a rotation that made `token` and put an end to the tokens of `ending`, none of them
+    /// earlier than before. It is the first one of its predecessor.
     #[must_use]
     pub const fn new(token: Token, ending: Vec<Ending>) -> Self {
         Self {
             token,
             ending,
+            ends: Vec::new(),
             is_again: false,
         }
     }

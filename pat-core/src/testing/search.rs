@@ -65,6 +65,7 @@ async fn populate(store: &Store) -> Vec<Token> {
             created_at: at([0, 0, 10, 20][turn % 4]),
             expires_at: expiries[turn % expiries.len()],
             scopes: lists[turn / 2 % lists.len()].map(scopes),
+            is_transient: turn % 7 == 0,
             ..new(number, ["alice", "Alice", "bob"][turn / 3 % 3])
         };
         let mut token = store_token(store, &token).await;
@@ -196,6 +197,23 @@ async fn filters(store: Store) {
         },
         Filter {
             warned: warned(false),
+            ..Filter::default()
+        },
+        Filter {
+            unused_since: some(45),
+            ..Filter::default()
+        },
+        Filter {
+            unused_since: some(10),
+            is_transient: Some(false),
+            ..Filter::default()
+        },
+        Filter {
+            unused_since: some(9),
+            ..Filter::default()
+        },
+        Filter {
+            is_transient: Some(true),
             ..Filter::default()
         },
         Filter {

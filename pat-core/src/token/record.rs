@@ -56,6 +56,8 @@ pub struct Token {
     /// Whether the token is replaced, or was created for less than a day. Such a token is no longer listed or
     /// counted when it has expired, its owner is not notified of its expiry, and it is deleted a day later.
     pub is_transient: bool,
+    /// When the token was imported from another table; `None` if it was created.
+    pub imported_at: Option<Timestamp>,
 }
 
 /// The place of a token in its *line*: a token, the token that replaced it, and so on.
@@ -149,6 +151,7 @@ impl Token {
             replaced: None,
             disabled: None,
             is_transient: false,
+            imported_at: None,
         }
     }
 
@@ -159,6 +162,18 @@ impl Token {
             Some(replaced) => replaced.own_expires_at,
             None => self.expires_at,
         }
+    }
+
+    /// Returns the ID of the latest token among `tokens` that replaced this one, directly or through others; `None`
+    /// if none of them did.
+    #[must_use]
+    pub fn latest_successor(&self, tokens: &[Self]) -> Option<TokenId> {
+        let own = self.line?;
+        let later = tokens.iter().filter_map(|token| {
+            let line = token.line.filter(|line| line.id == own.id)?;
+            (line.seq > own.seq).then_some((line.seq, token.id))
+        });
+        later.max().map(|(_, id)| id)
     }
 
     /// Checks that the token authenticates at the time `now`: that it is neither revoked nor expired nor
@@ -207,6 +222,12 @@ impl Token {
 }
 
 impl Token {
+    /// Whether the token was last used, and created or imported, at this time or earlier.
+    pub(crate) fn is_unused_since(&self, at: Timestamp) -> bool {
+        self.imported_at.unwrap_or(self.created_at) <= at
+            && self.last_used_at.is_none_or(|used| used <= at)
+    }
+
     /// Whether the life span of the token, up to the end in force, is longer than `time`.
     pub(crate) fn lives_longer_than(&self, time: SignedDuration) -> bool {
         self.expires_at

@@ -90,8 +90,7 @@ impl<DB: Dialect> Write<DB> {
         Ok(ids)
     }
 
-    /// Records that a notification of expiry is queued. A reminder replaces those about the same tokens that
-    /// were queued before: usually they were sent long ago; if one still waits, only the new one is sent.
+    /// Records that a notification of expiry is queued. A reminder replaces earlier ones about the same tokens.
     pub(crate) async fn mark_notified(
         &mut self,
         ids: &[TokenId],
@@ -111,12 +110,9 @@ impl<DB: Dialect> Write<DB> {
             sql.push(" WHERE id IN ");
             sql.bind_list(chunk.iter().copied());
             self.execute(sql.not_persistent()).await?;
-            if due.kind == NotificationKind::ExpiresSoon {
-                let mut sql = Sql::new("DELETE FROM pat_notice_token WHERE kind = ");
-                sql.bind(due.kind.number()).push(" AND token_id IN ");
-                sql.bind_list(chunk.iter().copied());
-                self.execute(sql.not_persistent()).await?;
-            }
+        }
+        if due.kind == NotificationKind::ExpiresSoon {
+            self.withdraw_notifications(due.kind, ids).await?;
         }
         Ok(())
     }

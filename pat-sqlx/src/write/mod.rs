@@ -9,6 +9,7 @@ mod notifications;
 mod owners;
 mod probe;
 mod tokens;
+pub(crate) mod unused;
 mod updates;
 
 use std::time::Duration;

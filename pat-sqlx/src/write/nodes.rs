@@ -10,8 +10,8 @@ impl<DB: Dialect> Write<DB> {
     /// Replaces an earlier report of a node, in one statement: of two concurrent ones the later wins.
     pub(crate) async fn put_node(&mut self, report: &NodeReport) -> Result<(), Error> {
         let mut sql = Sql::new(
-            "INSERT INTO pat_node (id, applied_gen, version, reported_at, mode, contradicts_leap) \
-             VALUES ",
+            "INSERT INTO pat_node \
+             (id, applied_gen, version, reported_at, mode, contradicts_leap, flushed_at) VALUES ",
         );
         sql.bind_row([
             report.node.cast_signed().into(),
@@ -20,8 +20,15 @@ impl<DB: Dialect> Write<DB> {
             report.now.into(),
             row::mode_number(report.mode).into(),
             i64::from(report.contradicts_leap).into(),
+            report.flushed_at.into(),
         ]);
-        let others = ["applied_gen", "version", "mode", "contradicts_leap"];
+        let others = [
+            "applied_gen",
+            "version",
+            "mode",
+            "contradicts_leap",
+            "flushed_at",
+        ];
         sql.push(DB::upsert_if_newer(
             "pat_node",
             "id",
@@ -40,12 +47,18 @@ impl<DB: Dialect> Write<DB> {
         self.execute(sql).await.map(drop)
     }
 
+    /// Deletes the last report of a node, and records that if it lags.
     pub(crate) async fn delete_node(&mut self, report: &NodeReport) -> Result<(), Error> {
         let mut sql = Sql::new("DELETE FROM pat_node WHERE id = ");
         sql.bind(report.node.cast_signed());
         sql.push(" AND applied_gen = ");
         sql.bind(report.applied.cast_signed());
         sql.push(" AND reported_at = ").bind(report.now);
+        if self.execute(sql).await? == 0 || !report.lags() {
+            return Ok(());
+        }
+        let mut sql = Sql::new("UPDATE pat_clock SET lagging_node_forgotten_at = ");
+        sql.bind(self.now()).push(" WHERE id = 1");
         self.execute(sql).await.map(drop)
     }
 }

@@ -167,15 +167,16 @@ impl<DB: Dialect> Write<DB> {
                 row.optional_int("live_id")?.is_some() && row.optional_int("revoked_at")?.is_none();
             let is_transient = row.optional_int("expiry_notice")? == Some(TRANSIENT);
             let still_applies = match notification.kind {
-                NotificationKind::Created => is_live,
+                NotificationKind::Created | NotificationKind::ReplacedInUse => is_live,
                 // Its owner knows of the successor of a replaced token.
                 NotificationKind::Expired => is_live && !is_transient,
-                NotificationKind::ExpiresSoon => {
-                    is_live && !is_transient && token.expires_at > Some(ends_by)
+                NotificationKind::ExpiresSoon | NotificationKind::UnusedWarning => {
+                    is_live && !is_transient && token.expires_at.is_none_or(|end| end > ends_by)
                 }
                 NotificationKind::Pruned
                 | NotificationKind::RevokedByAdmin
-                | NotificationKind::RotatedAgain => true,
+                | NotificationKind::RotatedAgain
+                | NotificationKind::UnusedRevoked => true,
                 _ => true,
             };
             if still_applies {

@@ -179,7 +179,8 @@ pub(super) struct RevokeJson {
     expected_count: Option<u64>,
     /// Whether to count the tokens without revoking them.
     dry_run: Option<bool>,
-    /// Whether to revoke the tokens that were created with these too, directly or through others.
+    /// Whether to revoke the tokens that replaced these too, and those that were created with all of them, directly
+    /// or through others.
     family: Option<bool>,
     /// The reason, for the owners' mails and the audit.
     #[schema(max_length = 1000)]

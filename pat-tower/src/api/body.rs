@@ -48,6 +48,18 @@ impl<const MAX: usize> JsonBody<MAX> {
         read_object(&self.0)
     }
 
+    /// Reads an object, or none from an empty body.
+    pub(super) fn read_optional<T: DeserializeOwned + Default>(&self) -> Result<T, Problem> {
+        if self.0.is_empty() {
+            return Ok(T::default());
+        }
+        self.read()
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Reads an array.
     pub(super) fn read_array<T: DeserializeOwned>(&self) -> Result<Vec<T>, Problem> {
         read(json(&self.0)?)

@@ -7,9 +7,11 @@
 //! | `GET /tokens` | 200, an array of the caller's tokens |
 //! | `GET /tokens/{id}` | 200, a token of the caller, or any token for an administrator |
 //! | `PATCH /tokens/{id}` with `{"enabled":false}`, `{"name":"ci"}` or `{"description":"…"}` | 200, the token as it is now; disables, enables, renames or describes a token of the caller, or any token for an administrator. `PAT-Live-Children` has the number of valid tokens that were created with a disabled one |
-//! | `DELETE /tokens/{id}?family=true` | 204; revokes a token of the caller, or any token for an administrator; with `family=true` also the tokens created with it |
+//! | `DELETE /tokens/{id}?family=true` | 204; revokes a token of the caller, or any token for an administrator, and the tokens that it replaced; with `family=true` also the tokens that replaced it, and those created with all these |
+//! | `POST /tokens/{id}/rotate` with `{"overlapSeconds":3600,"expirationDuration":90}` or no body | 201, a new token that replaces this token of the caller, with its secret in `rawToken`; `ending` says when the replaced token ends |
 //! | `GET /tokens/current` | 200, the token that authenticated the request; 404 if none did |
 //! | `DELETE /tokens/current` | 204; revokes the token that authenticated the request; 404 if none did |
+//! | `POST /tokens/current/rotate` | 201, a new token that replaces the one that authenticated the request; 404 if none did |
 //! | `GET /policy` | 200, the limits for new tokens, and the scopes that the caller may give them |
 //!
 //! For administrators it has also:
@@ -30,6 +32,11 @@
 //! slash at the end of a path is ignored. A request needs a `Content-Type` only if it has a body. To keep
 //! secrets out of logs, an error repeats no text from the body of the request, except for the names of
 //! unknown members in `PAT-Ignored-Fields`.
+//!
+//! A request that creates or replaces a token may have an `Idempotency-Key`, of 1 to 255 visible ASCII characters.
+//! The same request (method, path and body) of the same user with the same key then creates no other token for a
+//! day: the response is 200, with the token that the first request has created, but without its secret, and with a
+//! sentence about what to do in `note`. In the path, `current` counts as the ID of the token.
 //!
 //! The router does not authenticate: it takes the caller from the request's extensions, where a
 //! [`PatLayer`](crate::PatLayer) has put a [`Pat`](crate::Pat), or the host a
@@ -61,16 +68,23 @@
 //! | `invalid-description` | 400 | the description has more than 200 characters, or has a control character, line separator or bidi control |
 //! | `invalid-duration` | 400 | the life span is not a whole number of days from 1 to `atlassian.pats.max.tokens.expiry.days`, or of seconds from 60 to as many as these days have; or the request has days and seconds |
 //! | `duration-required` | 400 | the request has no life span, and `atlassian.pats.eternal.tokens.enabled` is off |
-//! | `outlives-parent` | 400 | `pat.create.by.token` is `capped`, and the new token would expire later than the token that creates it |
+//! | `outlives-parent` | 400 | `pat.create.by.token` is `capped`, and the new token would expire later than the token that creates it, or that it replaces |
 //! | `created-by-token` | 403 | `pat.create.by.token` is `forbidden`, and a token authenticated the request |
 //! | `disabled-by-administrator` | 403 | an administrator has disabled the token, and the caller who enables it is none |
 //! | `enabled-by-token` | 403 | a token authenticated the request to enable another one that it could not create: it has fewer scopes, or ends earlier (`pat.create.by.token` is `capped`), or `pat.create.by.token` is `forbidden` |
+//! | `rotate-itself-only` | 403 | a token authenticated the request, and the token to be replaced is another one |
+//! | `rotated-by-token` | 403 | a token authenticated the request to replace it, and `pat.rotate.by.token` is off or `pat.create.by.token` is `forbidden` |
+//! | `invalid-overlap` | 400 | the overlap is not a whole number of seconds from 0 to `pat.rotate.overlap.max.seconds`; or it is 0, and a token authenticated the request |
+//! | `not-rotatable` | 409 | the token to be replaced has expired or is disabled, or an administrator has disabled a token that it replaced or that replaced it |
+//! | `invalid-idempotency-key` | 400 | `Idempotency-Key` is not one text of 1 to 255 visible ASCII characters |
+//! | `idempotency-key-reused` | 422 | another request of the user had the same `Idempotency-Key` in the last day |
+//! | `created-token-revoked` | 409 | the same request with the same `Idempotency-Key` has created a token, which is revoked |
 //! | `invalid-scopes` | 400 | the list of scopes is empty, or has an unknown scope or one twice |
 //! | `scopes-required` | 400 | the request has no scopes, and `pat.scopes.required` is `true` |
 //! | `scope-exceeds-parent` | 403 | the scopes permit more than the token that authenticated the request |
 //! | `scope-not-allowed` | 403 | the host does not allow the caller to give a token these scopes, or none |
 //! | `token-limit-reached` | 403 | the user has `atlassian.pats.max.tokens.per.user` tokens |
-//! | `older-nodes` | 409 | the new token, or its disabling, needs a feature that a running node of an older version does not know |
+//! | `older-nodes` | 409 | the new token, its replacement or its disabling needs a feature that a running node of an older version does not know |
 //! | `too-many-rows` | 403 | the user has `pat.max.rows.per.user` tokens, with revoked and expired ones that are not yet pruned |
 //! | `not-an-administrator` | 403 | the caller is not an administrator (also from the extractor `Admin`) |
 //! | `invalid-search` | 400 | a date, order, page, limit or cursor is invalid; or the body has an unknown member with `?strict=true` |
@@ -83,6 +97,7 @@ mod admin;
 mod body;
 mod events;
 mod guard;
+mod idempotency;
 mod ignored;
 mod openapi;
 mod problems;
@@ -193,7 +208,7 @@ impl Api {
     /// | request | needs |
     /// |---|---|
     /// | `GET /tokens`, `GET /tokens/{id}` | `tokens:read`; for another user's token also `tokens:admin` |
-    /// | `POST /tokens`, `PATCH /tokens/{id}`, `DELETE /tokens/{id}` | `tokens:write`; for another user's token also `tokens:admin` |
+    /// | `POST /tokens`, `PATCH /tokens/{id}`, `DELETE /tokens/{id}`, `POST /tokens/{id}/rotate`, `POST /tokens/current/rotate` | `tokens:write`; to change or revoke another user's token also `tokens:admin` |
     /// | the paths for administrators | `tokens:admin` |
     /// | `/tokens/current`, `GET /policy`, `GET /openapi.json` | nothing |
     ///
@@ -233,6 +248,8 @@ impl Api {
                 PathScopes::NONE,
             ),
             (routes!(routes::find, routes::update, routes::revoke), own),
+            (routes!(routes::rotate_current), own),
+            (routes!(routes::rotate), own),
             (routes!(routes::policy), PathScopes::NONE),
             (routes!(admin::search), admin),
             (routes!(admin::search_users), admin),

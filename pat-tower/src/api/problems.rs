@@ -93,6 +93,26 @@ const CREATED_BY_TOKEN: ProblemType = ProblemType::new(
     "Created by a token",
     StatusCode::FORBIDDEN,
 );
+pub(super) const ROTATE_ITSELF_ONLY: ProblemType = ProblemType::new(
+    "rotate-itself-only",
+    "A token rotates only itself",
+    StatusCode::FORBIDDEN,
+);
+const ROTATED_BY_TOKEN: ProblemType = ProblemType::new(
+    "rotated-by-token",
+    "Rotated by a token",
+    StatusCode::FORBIDDEN,
+);
+pub(super) const INVALID_OVERLAP: ProblemType = ProblemType::new(
+    "invalid-overlap",
+    "Invalid overlap",
+    StatusCode::BAD_REQUEST,
+);
+pub(super) const NOT_ROTATABLE: ProblemType = ProblemType::new(
+    "not-rotatable",
+    "The token cannot be rotated",
+    StatusCode::CONFLICT,
+);
 const OLDER_NODES: ProblemType = ProblemType::new(
     "older-nodes",
     "Older nodes are running",
@@ -149,6 +169,7 @@ impl From<PolicyError> for Problem {
         let kind = match error {
             PolicyError::Disabled => TOKENS_DISABLED,
             PolicyError::ForbiddenByToken => CREATED_BY_TOKEN,
+            PolicyError::RotationForbiddenByToken => ROTATED_BY_TOKEN,
             PolicyError::NameBlank
             | PolicyError::NameTooLong { .. }
             | PolicyError::NameHasControlCharacter
@@ -161,6 +182,7 @@ impl From<PolicyError> for Problem {
             | PolicyError::DurationTooShort
             | PolicyError::DurationTooLong { .. } => INVALID_DURATION,
             PolicyError::EternalNotAllowed => DURATION_REQUIRED,
+            PolicyError::NoOverlap | PolicyError::OverlapTooLong { .. } => INVALID_OVERLAP,
             PolicyError::OutlivesParent => OUTLIVES_PARENT,
             PolicyError::NoScope
             | PolicyError::UnknownScope { .. }

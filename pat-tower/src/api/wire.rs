@@ -1,12 +1,18 @@
 //! What goes over the wire: names, types and order of the members are part of the contract.
 
+use std::time::Duration;
+
 use pat_core::scope::{Scope, ScopeChoices, Scopes, WithoutScopes};
-use pat_core::{CreatedToken, Lifetime, Pats, PlainToken, Token, TokenRequest, TokenUpdate, User};
+use pat_core::store::Ending;
+use pat_core::{
+    CreatedToken, Lifetime, Pats, PlainToken, RotationRequest, Successor, Token, TokenId,
+    TokenRequest, TokenUpdate, User,
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Number;
 use utoipa::ToSchema;
 
-use super::problems::INVALID_DURATION;
+use super::problems::{INVALID_DURATION, INVALID_OVERLAP};
 use crate::http::date::wire_date;
 use crate::http::problem::Problem;
 
@@ -54,6 +60,20 @@ pub(super) struct TokenJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     hint: Option<String>,
+    /// The id of the token that this one replaced; left out if it replaced none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
+    rotated_from: Option<i64>,
+    /// Of a token that is replaced: the id of the latest token that replaced it, directly or through others; left
+    /// out if these are revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
+    rotated_to: Option<i64>,
+    /// Only in the response that replaces a token: when the replaced token ends, and those with which earlier
+    /// requests replaced it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    ending: Vec<EndingJson>,
     /// When the token was disabled; left out while it is enabled.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime, nullable = false)]
@@ -70,6 +90,30 @@ pub(super) struct TokenJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     revoke_reason: Option<String>,
+    /// Only in a response without `rawToken` to a request that was made before with the same `Idempotency-Key`: a
+    /// sentence for people about what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    note: Option<&'static str>,
+}
+
+/// When a replaced token ends.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Ending)]
+pub(super) struct EndingJson {
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
+    id: i64,
+    #[schema(format = DateTime)]
+    at: String,
+}
+
+impl From<Ending> for EndingJson {
+    fn from(ending: Ending) -> Self {
+        Self {
+            id: ending.id.get(),
+            at: wire_date(ending.at),
+        }
+    }
 }
 
 impl TokenJson {
@@ -86,10 +130,17 @@ impl TokenJson {
             scopes: token.scopes,
             description: token.description,
             hint: None,
+            rotated_from: token
+                .line
+                .and_then(|line| line.rotated_from)
+                .map(TokenId::get),
+            rotated_to: None,
+            ending: Vec::new(),
             disabled_at: token.disabled.map(|disabled| wire_date(disabled.at)),
             revoked_at: token.revoked_at.map(wire_date),
             revoked_by: None,
             revoke_reason: None,
+            note: None,
         }
     }
 
@@ -103,6 +154,30 @@ impl TokenJson {
             revoked_by: revoked_by.map(|by| by.to_string()),
             revoke_reason,
             ..Self::new(pats, token)
+        }
+    }
+
+    pub(super) fn rotated(pats: &Pats, successor: Successor) -> Self {
+        Self {
+            raw_token: Some(successor.plain),
+            ending: successor.ending.into_iter().map(EndingJson::from).collect(),
+            ..Self::new(pats, successor.token)
+        }
+    }
+
+    /// Adds the latest token that replaced this one, if any.
+    pub(super) fn with_rotated_to(self, latest: Option<TokenId>) -> Self {
+        Self {
+            rotated_to: latest.map(TokenId::get),
+            ..self
+        }
+    }
+
+    /// Says why the secret is missing.
+    pub(super) fn with_note(self, note: &'static str) -> Self {
+        Self {
+            note: Some(note),
+            ..self
         }
     }
 
@@ -232,7 +307,7 @@ impl PolicyJson {
             token_name_length: settings.token_name_length(),
             expiry_warning_days: settings.expiry_warning_days(),
             min_expiration_seconds: Lifetime::MIN_SECONDS,
-            rotate_by_token: settings.rotate_by_token(),
+            rotate_by_token: settings.may_rotate_itself(),
             rotate_overlap_seconds: settings.rotate_overlap().as_secs(),
             rotate_overlap_max_seconds: settings.rotate_overlap_max().as_secs(),
             scopes: declares_any.then(|| choices.scopes.into_iter().map(ScopeJson::from).collect()),
@@ -285,32 +360,64 @@ impl CreateJson {
     }
 }
 
+/// How a token is to be replaced.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = Rotation)]
+pub(super) struct RotateJson {
+    /// For how many whole seconds the replaced token stays valid, unless it ends earlier. 0 only if a user signed
+    /// in.
+    #[schema(value_type = Option<i64>, required = false, minimum = 0)]
+    overlap_seconds: Option<Number>,
+    /// Whole days until the new token expires. Without a life span, it lives as long as the replaced token was to
+    /// live.
+    #[schema(value_type = Option<i64>, required = false, minimum = 1)]
+    expiration_duration: Option<Number>,
+    /// Whole seconds until the new token expires, instead of `expirationDuration`.
+    #[schema(value_type = Option<i64>, required = false, minimum = 60)]
+    expiration_seconds: Option<Number>,
+}
+
+impl RotateJson {
+    pub(super) fn into_request(self) -> Result<RotationRequest, Problem> {
+        let mut request = RotationRequest::default();
+        request.overlap = self.overlap_seconds.as_ref().map(overlap).transpose()?;
+        request.lifetime = lifetime(self.expiration_duration, self.expiration_seconds)?;
+        Ok(request)
+    }
+}
+
+fn overlap(seconds: &Number) -> Result<Duration, Problem> {
+    let seconds = whole(seconds).and_then(|seconds| u64::try_from(seconds).ok());
+    seconds.map(Duration::from_secs).ok_or_else(|| {
+        let detail = "overlapSeconds must be a whole number of seconds, 0 or more.";
+        Problem::new(INVALID_OVERLAP, detail)
+    })
+}
+
 /// The life span that a body asks for, in days or in seconds.
 fn lifetime(days: Option<Number>, seconds: Option<Number>) -> Result<Option<Lifetime>, Problem> {
-    match (days, seconds) {
-        (Some(_), Some(_)) => {
-            let detail = "Give either expirationDuration or expirationSeconds.";
-            Err(Problem::new(INVALID_DURATION, detail))
-        }
-        (Some(days), None) => whole(&days, "expirationDuration must be a whole number of days.")
-            .map(|days| Some(Lifetime::Days(days))),
-        (None, Some(seconds)) => whole(
-            &seconds,
+    let (lifetime, detail) = match (days, seconds) {
+        (None, None) => return Ok(None),
+        (Some(days), None) => (
+            whole(&days).map(Lifetime::Days),
+            "expirationDuration must be a whole number of days.",
+        ),
+        (None, Some(seconds)) => (
+            whole(&seconds).map(Lifetime::Seconds),
             "expirationSeconds must be a whole number of seconds.",
-        )
-        .map(|seconds| Some(Lifetime::Seconds(seconds))),
-        (None, None) => Ok(None),
-    }
+        ),
+        (Some(_), Some(_)) => (None, "Give either expirationDuration or expirationSeconds."),
+    };
+    let refused = || Problem::new(INVALID_DURATION, detail);
+    lifetime.map(Some).ok_or_else(refused)
 }
 
 /// The whole number; one that is too large for the type is as large as the type allows, which is over every
 /// limit.
-fn whole(number: &Number, or_else: &str) -> Result<i64, Problem> {
-    match (number.as_i64(), number.as_u64()) {
-        (Some(whole), _) => Ok(whole),
-        (None, Some(_)) => Ok(i64::MAX),
-        (None, None) => Err(Problem::new(INVALID_DURATION, or_else)),
-    }
+fn whole(number: &Number) -> Option<i64> {
+    let large = || number.as_u64().map(|_| i64::MAX);
+    number.as_i64().or_else(large)
 }
 
 /// Changes of a token; at least one.

@@ -14,7 +14,7 @@ use super::decision::{Action, Header};
 use super::state::{Unauthenticated, Why};
 use crate::http::caching::{make_private, vary_by_authorization};
 use crate::http::grpc;
-use crate::pat::Pat;
+use crate::pat::{NewEnd, Pat};
 use crate::rejection::{PatRejection, RejectionKind};
 use crate::scope::{self, RequestHead};
 
@@ -35,7 +35,7 @@ pub(super) enum Prepared {
 pub(super) enum ResponseEdit {
     /// The request was the token holder's.
     Accepted {
-        /// When the token expires; `None` if it never does.
+        /// When the token expires, unless the request changes that; `None` if it never does.
         expires_at: Option<DateText>,
         /// Whether another request may pass without a token.
         is_optional: bool,
@@ -196,8 +196,10 @@ impl ResponseEdit {
                 if let Some(renderer) = renderer {
                     renderer.render_again(response, body);
                 }
-                if let Some(date) = expires_at {
-                    add_expiry(response.headers_mut(), date);
+                let changed = response.extensions().get::<NewEnd>();
+                let changed = changed.map(|NewEnd(date)| *date);
+                if let Some(date) = changed.or(*expires_at) {
+                    add_expiry(response.headers_mut(), &date);
                 }
                 if *is_optional {
                     vary_by_authorization(response.headers_mut());

@@ -66,7 +66,7 @@ impl Effect {
                 jobs.purge(lease, &purge, 100).await
             }
             Self::QueueNotifications => {
-                let due = DueNotifications::new(NotificationKind::Expired, now, Duration::ZERO);
+                let due = DueNotifications::new(NotificationKind::Expired, now, Vec::new());
                 jobs.queue_due_notifications(lease, &due, 100).await
             }
             Self::MendFuture => jobs.mend_future(lease, now).await,

@@ -69,6 +69,8 @@ pub enum Assumption {
     AdministratorsAct,
     /// Each act of disabling has a time of its own in its line.
     ActsDiffer,
+    /// Disabling a token that is disabled already is an act of its own.
+    DisabledAgain,
     /// The children of a pruned token that was replaced go to the next token of its line.
     AdoptedByNext,
     /// A line is not rotated while a live token of it is disabled by an administrator.
@@ -87,7 +89,7 @@ pub enum Assumption {
 
 impl Assumption {
     /// All of them.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::CommitBeforeBump,
         Self::EpochBeforeQuery,
         Self::RefusalHasEpoch,
@@ -120,6 +122,7 @@ impl Assumption {
         Self::LineCountsOnce,
         Self::AdministratorsAct,
         Self::ActsDiffer,
+        Self::DisabledAgain,
         Self::AdoptedByNext,
         Self::LineStopped,
         Self::ReplacingInFeed,
@@ -130,6 +133,7 @@ impl Assumption {
     ];
 
     /// What is assumed, in one line; `pat_core::guide::cluster` has the same.
+    #[expect(clippy::too_many_lines, reason = "it is a table")]
     #[must_use]
     pub fn sentence(self) -> &'static str {
         match self {
@@ -214,6 +218,9 @@ impl Assumption {
             Self::AdministratorsAct => {
                 "A token that the owner has disabled can be disabled by an administrator, and is then an administrator's."
             }
+            Self::DisabledAgain => {
+                "Disabling a token that is disabled already is an act of its own."
+            }
             Self::ActsDiffer => "Each act of disabling has a time of its own in its line.",
             Self::AdoptedByNext => {
                 "The children of a pruned token that was replaced go to the next token of its line."
@@ -280,6 +287,7 @@ impl Assumption {
             Self::OwnEnd => "the successor of a replaced token ends with it",
             Self::LineCountsOnce => "replaced tokens do not count",
             Self::AdministratorsAct => "who disables a disabled token changes nothing",
+            Self::DisabledAgain => "disabling a disabled token does nothing",
             Self::ActsDiffer => "two acts of disabling may have the same time",
             Self::AdoptedByNext => {
                 "the children of a pruned token go to the newest token of its line"
@@ -329,6 +337,7 @@ impl Assumption {
             | Self::LineCountsOnce
             | Self::AdministratorsAct
             | Self::ActsDiffer
+            | Self::DisabledAgain
             | Self::AdoptedByNext
             | Self::LineStopped => Part::Lines,
             Self::ReplacingInFeed

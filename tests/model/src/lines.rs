@@ -50,6 +50,10 @@ pub struct Disabling {
 }
 
 /// A token of the line. Its place in the line is the order in which tokens were created.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each of them changes on its own"
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Member {
     /// The end that is in force.
@@ -298,6 +302,10 @@ impl Lines {
         if before.is_some_and(is_kept) {
             return None;
         }
+        if self.lacks(Assumption::DisabledAgain) && before.is_some_and(|it| it.by == by) {
+            state.line[at].as_mut()?.is_paused = true;
+            return Some(());
+        }
         state.acts += 1;
         let act = if self.lacks(Assumption::ActsDiffer) {
             state.now
@@ -329,7 +337,7 @@ impl Lines {
         Some(())
     }
 
-    fn enable(&self, state: &mut State, at: usize, by: By) -> Option<()> {
+    fn enable(state: &mut State, at: usize, by: By) -> Option<()> {
         let disabled = state.member(at)?.disabled?;
         if disabled.by == By::Administrator && by == By::Owner {
             return None;
@@ -366,7 +374,7 @@ impl Lines {
                     self.rotate_now(state, from, false);
                 }
             }
-            Request::Enable(at) => self.enable(state, at, By::Owner)?,
+            Request::Enable(at) => Self::enable(state, at, By::Owner)?,
         }
         state.is_abused |= !is_good;
         Some(())
@@ -379,7 +387,7 @@ impl Lines {
         };
         let mut remain = (at + 1..state.line.len()).filter(|later| state.line[*later].is_some());
         let adopts = if self.lacks(Assumption::AdoptedByNext) {
-            remain.last()
+            remain.next_back()
         } else {
             remain.next()
         };
@@ -489,7 +497,7 @@ impl Model for Lines {
             }
             Action::Revoke(at) => state.revoke(self.first_of(at), at),
             Action::Disable(at, by) => self.disable(&mut state, at, by)?,
-            Action::Enable(at, by) => self.enable(&mut state, at, by)?,
+            Action::Enable(at, by) => Self::enable(&mut state, at, by)?,
             Action::CreateOther => state.others += 1,
             Action::Ask(request) => state.request = Some(request),
             Action::Run => {

@@ -68,6 +68,16 @@ pub struct Older {
     caller: bool,
 }
 
+/// What the older node has changed as it must not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Harm {
+    /// It has created a token with one that was created restricted, or made weaker by then. It knows of
+    /// neither, so the child is as strong as the token was.
+    Child,
+    /// It has revoked a token, and not what that has replaced.
+    LeftBehind,
+}
+
 /// A state.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct State {
@@ -79,11 +89,7 @@ pub struct State {
     row: bool,
     first_use: Use,
     older: Older,
-    /// Whether the older node has created a token with one that was created restricted, or made weaker by
-    /// then. It knows of neither, so the child is as strong as the token was.
-    has_child: bool,
-    /// Whether the older node has revoked a token, and not what that has replaced.
-    left_behind: bool,
+    harm: Option<Harm>,
     faults: Faults,
 }
 
@@ -250,10 +256,14 @@ impl Versions {
             Action::CreateChild => {
                 state.older.caller = false;
                 let is_weaker = state.subject == Subject::New || state.first_use == Use::Weaker;
-                state.has_child |= may_change && is_weaker;
+                if may_change && is_weaker {
+                    state.harm = Some(Harm::Child);
+                }
             }
             Action::RevokeSuccessor => {
-                state.left_behind |= may_change && state.first_use == Use::Weaker;
+                if may_change && state.first_use == Use::Weaker {
+                    state.harm = Some(Harm::LeftBehind);
+                }
             }
             _ => return None,
         }
@@ -273,8 +283,7 @@ impl Model for Versions {
             row: false,
             first_use: Use::None,
             older: Older::default(),
-            has_child: false,
-            left_behind: false,
+            harm: None,
             faults: Faults::default(),
         };
         [Subject::Existing, Subject::New].map(begin).into()
@@ -360,11 +369,11 @@ impl Model for Versions {
             ),
             Property::always(
                 "an older version never creates a child of a token that is weaker, or was created restricted",
-                |_, state: &State| !state.has_child,
+                |_, state: &State| state.harm != Some(Harm::Child),
             ),
             Property::always(
                 "an older version never revokes a token without what that has replaced",
-                |_, state: &State| !state.left_behind,
+                |_, state: &State| state.harm != Some(Harm::LeftBehind),
             ),
         ]
     }

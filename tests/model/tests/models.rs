@@ -29,7 +29,8 @@ fn long_runs_hold_at_random() {
     let seconds = seconds.map_or(6, |seconds| seconds.parse().expect("seconds"));
     let seed = std::process::id().into();
     println!("seed {seed}");
-    let each = Duration::from_secs(seconds).div_f64(Part::ALL.len() as f64);
+    let parts = u32::try_from(Part::ALL.len()).expect("a few");
+    let each = Duration::from_secs(seconds) / parts;
     for part in Part::ALL {
         let report = wander(part, seed, each);
         println!("{part:?}, at random: {report}");

@@ -5,6 +5,7 @@ mod delivery;
 mod leases;
 mod pruning;
 mod queue;
+mod unused;
 
 use std::time::Duration;
 
@@ -89,6 +90,21 @@ pub const CASES: &[Case] = &[
     }),
     case("old_rows_are_trimmed_and_the_feed_goes_on", |s| {
         Box::pin(pruning::trimming(s))
+    }),
+    case("unused_tokens_are_revoked_after_a_warning", |s| {
+        Box::pin(unused::warned_first(s))
+    }),
+    case("a_token_that_is_used_again_is_warned_of_again", |s| {
+        Box::pin(unused::used_again(s))
+    }),
+    case("unused_tokens_are_warned_of_and_revoked_in_batches", |s| {
+        Box::pin(unused::in_batches(s))
+    }),
+    case("nodes_with_last_uses_are_not_forgotten_silently", |s| {
+        Box::pin(unused::lagging_nodes(s))
+    }),
+    case("owners_learn_that_a_replaced_token_is_in_use", |s| {
+        Box::pin(unused::replaced_in_use(s))
     }),
     case("owners_are_walked_in_byte_order", |s| {
         Box::pin(pruning::owners(s))

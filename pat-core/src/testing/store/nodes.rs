@@ -18,6 +18,7 @@ pub(super) async fn mark(store: Store) {
             version: SCHEMA_VERSION,
             mode: ReportMode::Seldom,
             contradicts_leap: false,
+            flushed_at: None,
         };
         let bounds = MarkBounds {
             at_least: at(least),
@@ -58,6 +59,7 @@ pub(super) async fn nodes(store: Store) {
         mode: ReportMode::EachChange,
         version: applied + 1,
         contradicts_leap: applied % 2 == 1,
+        flushed_at: (applied > 2).then(|| at(seconds - 1)),
     };
     let bounds = MarkBounds {
         at_least: at(0),

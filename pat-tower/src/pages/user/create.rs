@@ -122,6 +122,7 @@ fn status(error: &PolicyError) -> StatusCode {
         PolicyError::LimitReached { .. }
         | PolicyError::TooManyRows { .. }
         | PolicyError::ForbiddenByToken
+        | PolicyError::RotationForbiddenByToken
         | PolicyError::ScopeExceedsParent
         | PolicyError::ScopeNotAllowed => StatusCode::FORBIDDEN,
         PolicyError::OlderNodes { .. } => StatusCode::CONFLICT,
@@ -134,6 +135,8 @@ fn status(error: &PolicyError) -> StatusCode {
         | PolicyError::DurationTooShort
         | PolicyError::DurationTooLong { .. }
         | PolicyError::EternalNotAllowed
+        | PolicyError::NoOverlap
+        | PolicyError::OverlapTooLong { .. }
         | PolicyError::OutlivesParent
         | PolicyError::NoScope
         | PolicyError::UnknownScope { .. }

@@ -1,0 +1,213 @@
+//! Rotation: a token is replaced by a new one.
+
+use std::sync::Arc;
+
+use super::Pats;
+use super::tokens::INSERT_ATTEMPTS;
+use crate::caller::Caller;
+use crate::error::RotateError;
+use crate::event::EventKind;
+use crate::node::Node;
+use crate::policy::{self, RotationRequest};
+use crate::principal::Principal;
+use crate::store::{Change, Ending, NotRotatable, Rotated, RotatedToken, Rotation, StoreError};
+use crate::token::{PlainToken, Token, TokenId};
+use crate::versions::ROTATION;
+
+/// A token that [`Pats::rotate`] has just created to replace another one, with its secret.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Successor {
+    /// The new token as it is stored, without its secret. Its [`line`](Token::line) names the token that it
+    /// replaces.
+    pub token: Token,
+    /// The secret token string, which the host shows to the token's owner once.
+    pub plain: PlainToken,
+    /// When the replaced token ends, and then when each token ends that an earlier rotation of the same token
+    /// created.
+    pub ending: Vec<Ending>,
+    /// Whether the token had been replaced before: its client may have lost the answer, or two clients have its
+    /// secret.
+    pub is_again: bool,
+}
+
+impl Pats {
+    /// Replaces the caller's token with this ID by a new one, its *successor*, and returns that with its secret.
+    /// The successor has the name, the description and the scopes of the replaced token.
+    ///
+    /// The replaced token stays valid for the time of the [overlap](RotationRequest::overlap), unless it ends
+    /// earlier. It no longer counts for the setting `atlassian.pats.max.tokens.per.user`, and when it has ended,
+    /// it is no longer listed.
+    ///
+    /// If the answer is lost, the token can be rotated again within the overlap. Its end stays, and the
+    /// successor of the lost answer ends with it at the latest. So at most one of the tokens that replaced each
+    /// other is valid after the overlap. The owner is notified that the token was rotated again.
+    ///
+    /// A caller whom a token authenticated can rotate only this token, if the setting `pat.rotate.by.token` is
+    /// `true` and the setting `pat.create.by.token` is not `forbidden`. If the latter is `capped`, the successor
+    /// ends no later than the token would have ended. An administrator cannot rotate other users' tokens.
+    ///
+    /// When the method returns, this node knows the new end of the replaced token. Other nodes know it at most
+    /// the setting `pat.auth.max.staleness.ms` later; with the setting `pat.revocation.wait=cluster`, the method
+    /// waits for them as [`Pats::revoke`] does. The first rotation excludes nodes with older versions of this
+    /// crate from the store, and may take as long as that setting says.
+    ///
+    /// # Errors
+    /// - [`RotateError::Refused`]: the request breaks the rule that the [`PolicyError`](crate::PolicyError)
+    ///   names.
+    /// - [`RotateError::OnlyItself`]: a token authenticated the caller, and `id` is another token's.
+    /// - [`RotateError::NotFound`]: the caller has no token with this ID, or it is revoked.
+    /// - [`RotateError::Expired`] or [`RotateError::Disabled`]: the token has expired or is disabled, or an
+    ///   administrator has disabled a token that it replaced or that replaced it.
+    /// - [`RotateError::TokenInvalid`]: the token that authenticated the caller has ended since.
+    /// - [`RotateError::Repeated`] or [`RotateError::KeyConflict`]: a request with the same
+    ///   [key](RotationRequest::idempotency) was made before.
+    /// - [`RotateError::Unavailable`]: the store fails or does not answer in time. The token may or may not have
+    ///   been replaced.
+    pub async fn rotate(
+        &self,
+        caller: &Caller,
+        id: TokenId,
+        request: RotationRequest,
+    ) -> Result<Successor, RotateError> {
+        let is_other = |token: &Principal| token.token_id() != id;
+        if caller.token().is_some_and(is_other) {
+            return Err(RotateError::OnlyItself);
+        }
+        let (pats, caller) = (self.clone(), caller.clone());
+        self.0
+            .in_own_task(async move { pats.rotate_now(&caller, id, request).await })
+            .await?
+    }
+
+    async fn rotate_now(
+        &self,
+        caller: &Caller,
+        id: TokenId,
+        request: RotationRequest,
+    ) -> Result<Successor, RotateError> {
+        let predecessor = self.own_token(caller, id).await?;
+        let (now, settings) = (self.now(), self.settings());
+        let is_by_itself = caller.token().is_some();
+        let terms = policy::terms(settings, &request, &predecessor, is_by_itself, now)?;
+        self.make_usable(ROTATION).await??;
+        for _ in 0..INSERT_ATTEMPTS {
+            let outages = &self.0.context.outages;
+            let plain = outages.random(self.0.issued_format.generate())?;
+            let rotation = Rotation {
+                hint: Some(plain.hint().to_owned()),
+                overlap: terms.overlap,
+                lifetime: terms.lifetime,
+                expires_by: terms.expires_by,
+                is_transient: terms.is_transient,
+                max_rows: settings.max_rows_per_user(),
+                notify: self.0.notifies(),
+                idempotency: request.idempotency.clone(),
+                ..Rotation::new(
+                    id,
+                    caller.owner().clone(),
+                    outages.random(self.0.ids.next(now))?,
+                    plain.digest(),
+                    now,
+                )
+            };
+            match self.0.rotate(&rotation).await? {
+                Rotated::Stored(rotated) => {
+                    let RotatedToken {
+                        token,
+                        ending,
+                        is_again,
+                        ..
+                    } = rotated;
+                    return Ok(Successor {
+                        token,
+                        plain,
+                        ending,
+                        is_again,
+                    });
+                }
+                Rotated::Duplicate => {}
+                Rotated::Refused(reason) => return Err(self.refusal(caller, id, reason).await),
+                Rotated::TooManyRows => return Err(self.too_many_rows().into()),
+                Rotated::Repeated(token) => return Err(RotateError::Repeated(Box::new(token))),
+                Rotated::KeyConflict => return Err(RotateError::KeyConflict),
+            }
+        }
+        Err(StoreError::backend("the store reports each new token as a duplicate").into())
+    }
+
+    /// Returns the caller's token with this ID, even if it is revoked: the store knows whether the request is a
+    /// repetition.
+    async fn own_token(&self, caller: &Caller, id: TokenId) -> Result<Token, RotateError> {
+        let context = &self.0.context;
+        let find = context.usable_store()?.find(id);
+        let found = context.ask(context.request_timeout(), find).await?;
+        found
+            .filter(|token| token.owner == *caller.owner())
+            .ok_or(RotateError::NotFound)
+    }
+
+    /// Returns the error for a token that cannot be replaced. The holder of a token learns no more of it than that
+    /// it is not valid.
+    async fn refusal(&self, caller: &Caller, id: TokenId, reason: NotRotatable) -> RotateError {
+        if caller.token().is_some() {
+            match self.own_token(caller, id).await {
+                Ok(token) if token.validity(self.now()).is_ok() => {}
+                Ok(_) | Err(RotateError::NotFound) => return RotateError::TokenInvalid,
+                Err(error) => return error,
+            }
+        }
+        match reason {
+            NotRotatable::NotFound => RotateError::NotFound,
+            NotRotatable::Ended => RotateError::Expired(id),
+            NotRotatable::Disabled => RotateError::Disabled(id),
+        }
+    }
+}
+
+impl Node {
+    /// Rotates. If a token ends earlier than before, returns when this node knows that; with
+    /// `pat.revocation.wait=cluster`, when all nodes do.
+    async fn rotate(self: &Arc<Self>, rotation: &Rotation) -> Result<Rotated, StoreError> {
+        let rotate = self.context.usable_store()?.rotate(rotation);
+        let result = self
+            .context
+            .ask(self.context.request_timeout(), rotate)
+            .await;
+        let epochs = &self.auth.epochs;
+        match &result {
+            Ok(Rotated::Stored(rotated)) => {
+                self.auth.mark_known(&rotation.digest);
+                for id in &rotated.ends {
+                    epochs.bump(&Change::TokenChanged(*id));
+                }
+                self.emit_rotation(rotation, rotated);
+                if rotation.notify && rotated.is_again {
+                    self.wake_delivery();
+                }
+                if !rotated.ends.is_empty() {
+                    self.wait_for_cluster().await;
+                }
+            }
+            Ok(_) => {}
+            // It may have been made, and which tokens end is not known.
+            Err(_) => epochs.bump(&Change::OwnerChanged(rotation.owner.clone())),
+        }
+        result
+    }
+
+    fn emit_rotation(&self, rotation: &Rotation, rotated: &RotatedToken) {
+        let RotatedToken { token, ends, .. } = rotated;
+        self.emit_change(
+            token.created_at,
+            EventKind::Rotated {
+                token: token.id,
+                predecessor: rotation.predecessor,
+                owner: token.owner.clone(),
+                expires_at: token.expires_at,
+                ends: ends.clone(),
+                is_again: rotated.is_again,
+            },
+        );
+    }
+}
