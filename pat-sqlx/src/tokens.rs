@@ -182,7 +182,7 @@ impl<DB: Dialect> SqlxStore<DB> {
             write.rollback().await?;
             return Ok(refused);
         }
-        let line = write.line_of(rotation.predecessor).await?;
+        let line = write.lock_line(rotation.predecessor).await?.tokens;
         let replacement = match rotation.decide(&line, now) {
             Ok(replacement) => replacement,
             Err(refused) => {
@@ -270,16 +270,16 @@ impl<DB: Dialect> SqlxStore<DB> {
             write.rollback().await?;
             return Ok(Updated::Refused(UpdateRefusal::PresentedInvalid));
         }
-        let line = write.line_of(update.id).await?;
+        let line = write.lock_line(update.id).await?;
         let at = write.now();
-        let effect = match update.effect(&line, at) {
+        let effect = match update.effect(&line.tokens, at) {
             Ok(effect) => effect,
             Err(refusal) => {
                 write.rollback().await?;
                 return Ok(Updated::Refused(refusal));
             }
         };
-        let live_children = if update.is_enabled == Some(false) {
+        let live_children = if update.is_enabled == Some(false) && line.have_children {
             let scope = effect.scope.clone();
             let live = write.live_descendants(scope, BTreeSet::new(), at).await?;
             live.values().sum()

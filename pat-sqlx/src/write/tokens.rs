@@ -23,7 +23,7 @@ pub(crate) struct Locked {
     pub(crate) is_revoked: bool,
     pub(crate) is_transient: bool,
     pub(super) line: Option<Place>,
-    has_children: bool,
+    pub(super) has_children: bool,
 }
 
 /// For each owner, how many descendants of revoked tokens still authenticate.
@@ -622,7 +622,7 @@ impl<DB: Dialect> Write<DB> {
 }
 
 /// Returns each ID once, in the order in which tokens are locked.
-fn sorted(ids: &[TokenId]) -> Vec<TokenId> {
+pub(super) fn sorted(ids: &[TokenId]) -> Vec<TokenId> {
     let mut ids = ids.to_vec();
     ids.sort_unstable();
     ids.dedup();

@@ -3,12 +3,21 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use pat_core::search::fold;
 use pat_core::store::{Change, Presented, Update, UpdateEffect};
+use pat_core::{Token, TokenId};
 use sqlx::Error;
 
 use super::Write;
+use super::tokens::sorted;
 use crate::dialect::{Dialect, Value};
 use crate::row::{self, TOKEN_COLUMNS, TOKENS};
 use crate::sql::{CHUNK, InconsistentRead, Sql};
+
+/// The locked tokens of a line.
+pub(crate) struct LockedLine {
+    pub(crate) tokens: Vec<Token>,
+    /// Whether any of the tokens has created others.
+    pub(crate) have_children: bool,
+}
 
 impl<DB: Dialect> Write<DB> {
     /// Locks the owners of the token to be changed and of the presented one, and reads the time.
@@ -22,19 +31,48 @@ impl<DB: Dialect> Write<DB> {
     }
 
     /// Returns whether the presented token still authenticates; if so, no other transaction can change that until the
-    /// end of this one, since its owner is locked.
+    /// end of this one.
     pub(crate) async fn is_valid_presented(
         &mut self,
         presented: &Presented,
         now: Timestamp,
     ) -> Result<bool, Error> {
-        let mut sql = Sql::new(format!(
-            "SELECT {TOKEN_COLUMNS} FROM {TOKENS} WHERE t.id = "
-        ));
-        sql.bind(presented.id);
-        let found = self.fetch(sql).await?;
-        let found = found.first().map(row::token).transpose()?;
-        Ok(presented.is_valid(found.as_ref(), now))
+        let found = self.find_tokens(&[presented.id]).await?;
+        Ok(presented.is_valid(found.first(), now))
+    }
+
+    /// Locks a token and all others of its line. Their owner is locked.
+    pub(crate) async fn lock_line(&mut self, id: TokenId) -> Result<LockedLine, Error> {
+        let mut sql = Sql::new("SELECT line_id FROM pat_token WHERE id = ");
+        sql.bind(id);
+        let line = self.fetch(sql).await?;
+        let line = match line.first() {
+            Some(row) => row.optional_token_id("line_id")?,
+            None => None,
+        };
+        let members = self.tokens_of_lines(line.into_iter()).await?;
+        let mut ids = vec![id];
+        ids.extend(members.into_iter().map(|(member, _)| member));
+        let ids = sorted(&ids);
+        let locked = self.lock_tokens(&ids).await?;
+        Ok(LockedLine {
+            tokens: self.find_tokens(&ids).await?,
+            have_children: locked.iter().any(|locked| locked.has_children),
+        })
+    }
+
+    async fn find_tokens(&mut self, ids: &[TokenId]) -> Result<Vec<Token>, Error> {
+        let mut tokens = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(CHUNK) {
+            let mut sql = Sql::new(format!(
+                "SELECT {TOKEN_COLUMNS} FROM {TOKENS} WHERE t.id IN "
+            ));
+            sql.bind_list(chunk.iter().copied());
+            for row in self.fetch(sql).await? {
+                tokens.push(row::token(&row)?);
+            }
+        }
+        Ok(tokens)
     }
 
     /// Writes what an update changes, with its events.
@@ -79,14 +117,14 @@ impl<DB: Dialect> Write<DB> {
         self.append_changes(&changes, at, last).await
     }
 
-    /// Runs a change of this many tokens, which this transaction has read.
+    /// Runs a change of this many locked rows.
     async fn execute_on(&mut self, count: usize, sql: Sql<DB>) -> Result<(), Error> {
         let changed = self.execute(sql).await?;
         if changed == count as u64 {
             return Ok(());
         }
         Err(InconsistentRead::error(format!(
-            "{changed} of {count} tokens were changed"
+            "{changed} of {count} locked tokens were changed"
         )))
     }
 }
