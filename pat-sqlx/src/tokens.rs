@@ -293,7 +293,7 @@ impl<DB: Dialect> SqlxStore<DB> {
             write.commit().await?;
         }
         let stored = StoredUpdate::new(at, effect, live_children);
-        Ok(Updated::Stored(stored))
+        Ok(Updated::Stored(Box::new(stored)))
     }
 
     async fn try_append(
