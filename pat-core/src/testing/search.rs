@@ -212,16 +212,16 @@ fn filters_by_state() -> Vec<Filter> {
             ..Filter::default()
         },
         Filter {
-            unused_since: some(45),
+            unused_since: Some(at(45)),
             ..Filter::default()
         },
         Filter {
-            unused_since: some(10),
+            unused_since: Some(at(10)),
             is_transient: Some(false),
             ..Filter::default()
         },
         Filter {
-            unused_since: some(9),
+            unused_since: Some(at(9)),
             ..Filter::default()
         },
         Filter {
