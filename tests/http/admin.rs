@@ -3,6 +3,7 @@
 mod revocation;
 mod scopes;
 mod search;
+mod unused;
 
 use libtest_mimic::Trial;
 use pat_harness::{Answer, NewToken, Server, TOKENS, answer, blocking_trial, trial};
@@ -40,6 +41,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(scopes::the_event_of_a_creation_has_the_scopes),
         blocking_trial(scopes::the_log_of_a_creation_has_the_scopes),
         trial(scopes::an_export_has_the_scopes),
+        trial(unused::unused_tokens_are_listed_before_the_setting_revokes_them),
+        trial(unused::the_days_of_the_list_are_those_of_the_setting),
         trial(only_administrators_get_in),
         trial(the_administration_can_be_switched_off),
     ]

@@ -144,6 +144,7 @@ pub(super) async fn every_answer_has_nosniff() {
         "/rest/pat/latest/openapi.json",
         "/rest/pat/latest/nowhere",
         "/rest/pat/latest/admin/events",
+        "/rest/pat/latest/admin/unused?days=1",
         MYSELF,
         "/nowhere",
     ];

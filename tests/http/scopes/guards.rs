@@ -41,6 +41,7 @@ const REQUESTS: [(&str, &str, Option<&str>); 41] = [
     ("POST", "/rest/admin/tokens/revoke", ADMIN),
     ("POST", "/rest/admin/tokens/identify", ADMIN),
     ("GET", "/rest/admin/events", ADMIN),
+    ("GET", "/rest/admin/unused", ADMIN),
     ("GET", "/pages/tokens", WRITE),
     ("HEAD", "/pages/tokens", WRITE),
     ("GET", "/pages/tokens/new", WRITE),

@@ -15,7 +15,7 @@ use pat_core::store::{
     QueuedNotification, Revocation, RevocationScope, Revoked, Rotated, Rotation, SearchStore,
     StoreTime, Update, Updated,
 };
-use pat_core::store::{StoreError, TokenStore};
+use pat_core::store::{StoreError, TokenStore, UnusedCount, UnusedTokens};
 use pat_core::{Owner, Token, TokenDigest, TokenId};
 
 use super::FaultStore;
@@ -216,6 +216,47 @@ impl JobStore for FaultStore {
     async fn mend_future(&self, lease: &Lease, now: Timestamp) -> Result<u64, StoreError> {
         self.call("mend_future", |_| {
             self.jobs_inside().mend_future(lease, now)
+        })
+        .await
+    }
+
+    async fn warn_unused(
+        &self,
+        lease: &Lease,
+        unused: &UnusedTokens,
+        max_owners: u32,
+    ) -> Result<u64, StoreError> {
+        self.call("warn_unused", |_| {
+            self.jobs_inside().warn_unused(lease, unused, max_owners)
+        })
+        .await
+    }
+
+    async fn count_unused(&self, unused: &UnusedTokens) -> Result<UnusedCount, StoreError> {
+        self.call("count_unused", |_| self.jobs_inside().count_unused(unused))
+            .await
+    }
+
+    async fn revoke_unused(
+        &self,
+        lease: &Lease,
+        unused: &UnusedTokens,
+        limit: u32,
+    ) -> Result<Revoked, StoreError> {
+        self.call("revoke_unused", |_| {
+            self.jobs_inside().revoke_unused(lease, unused, limit)
+        })
+        .await
+    }
+
+    async fn warn_replaced(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        max_owners: u32,
+    ) -> Result<u64, StoreError> {
+        self.call("warn_replaced", |_| {
+            self.jobs_inside().warn_replaced(lease, now, max_owners)
         })
         .await
     }
