@@ -1,6 +1,7 @@
 //! One node: the parts that requests and jobs share.
 
 mod revocation;
+mod seen;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,7 @@ pub(crate) struct Node {
     pub(crate) issued_format: Arc<dyn TokenFormat>,
     pub(crate) ids: IdSource,
     pub(crate) notifiers: Vec<Arc<dyn Notifier>>,
+    pub(crate) seen: seen::SeenOwners,
     /// Wakes the delivery of notifications.
     pub(crate) notification_queued: Notify,
     /// Wakes the poll of the change feed.
@@ -52,6 +54,7 @@ impl Node {
             issued_format,
             ids: IdSource::default(),
             notifiers,
+            seen: seen::SeenOwners::default(),
             notification_queued: Notify::new(),
             change_signalled: Notify::new(),
         }
