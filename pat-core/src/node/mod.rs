@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use tracing::Instrument as _;
 
+use self::seen::SeenOwners;
 use crate::auth::Authenticator;
 use crate::cluster::Feed;
 use crate::context::Context;
@@ -31,7 +32,7 @@ pub(crate) struct Node {
     pub(crate) issued_format: Arc<dyn TokenFormat>,
     pub(crate) ids: IdSource,
     pub(crate) notifiers: Vec<Arc<dyn Notifier>>,
-    pub(crate) seen: seen::SeenOwners,
+    pub(crate) seen: SeenOwners,
     /// Wakes the delivery of notifications.
     pub(crate) notification_queued: Notify,
     /// Wakes the poll of the change feed.
@@ -54,7 +55,7 @@ impl Node {
             issued_format,
             ids: IdSource::default(),
             notifiers,
-            seen: seen::SeenOwners::default(),
+            seen: SeenOwners::default(),
             notification_queued: Notify::new(),
             change_signalled: Notify::new(),
         }

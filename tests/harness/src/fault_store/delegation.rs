@@ -15,9 +15,7 @@ use pat_core::store::{
     QueuedNotification, Revocation, RevocationScope, Revoked, Rotated, Rotation, SearchStore,
     StoreTime, Update, Updated,
 };
-use pat_core::store::{
-    SeenEffect, SeenOwner, StoreError, TokenStore, UnusedCount, UnusedTokens,
-};
+use pat_core::store::{SeenEffect, SeenOwner, StoreError, TokenStore, UnusedCount, UnusedTokens};
 use pat_core::{Owner, Token, TokenDigest, TokenId};
 
 use super::FaultStore;
