@@ -5,9 +5,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use pat_core::TokenDigest;
 use pat_core::store::{NewToken, Rotated, Rotation, TokenStore};
-use pat_servers::Database;
+use pat_harness::database::AnyDatabase;
 
-use super::{id, open, owner};
+use super::{id, owner};
 
 const OVERLAP: Duration = Duration::from_hours(1);
 
@@ -35,11 +35,11 @@ async fn rotate(store: &dyn TokenStore, from: i64, now: i64) {
 
 /// What was written while the clock was a month ahead is moved to the present: the creation of a token with
 /// its own end, and the replacement with the end of the overlap.
-pub(super) async fn the_times_of_a_line_are_corrected_together(database: Database) {
+pub(super) async fn the_times_of_a_line_are_corrected_together(database: AnyDatabase) {
     const HOUR: i64 = 60 * 60;
     const DAY: i64 = 24 * HOUR;
     const AHEAD: i64 = 30 * DAY;
-    let all = open(&database).await;
+    let all = database.store().await;
     let store = all.dangerous_with_callers_clock();
     // Created and replaced while the clock was ahead.
     create(&*store, 1, AHEAD, AHEAD + 90 * DAY).await;

@@ -20,6 +20,7 @@ pub const METHODS: &[&str] = &[
     "list",
     "revoke",
     "update",
+    "rotate",
     "append_change",
     "changes_since",
     "heartbeat",
