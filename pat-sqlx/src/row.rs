@@ -4,7 +4,7 @@ use pat_core::notification::{NotificationId, NotificationKind, NotificationToken
 use pat_core::scope::Scopes;
 use pat_core::store::{
     Change, ChangeEntry, ChangePage, Claim, DeadNotification, FeedPosition, MOST_READ, NodeReport,
-    Outcome, QueuedNotification, ReportMode, StoreError, StoreVersions,
+    Outcome, QueuedNotification, ReportMode, StoreVersions,
 };
 use pat_core::{Disabled, Line, Replaced, Token, TokenId};
 use sqlx::Error;
@@ -132,7 +132,7 @@ pub(crate) fn versions<DB: Dialect>(row: &Row<DB>) -> Result<StoreVersions, Erro
 /// it does not know what changes of newer versions, which need that lock, have to go with its own.
 ///
 /// # Errors
-/// Returns [`StoreError::Outdated`] in the error, if only newer versions may.
+/// Returns `StoreError::Outdated` in the error, if only newer versions may.
 pub(crate) fn check_versions<DB: Dialect>(row: &Row<DB>) -> Result<(), Error> {
     let checked = versions(row)?.check();
     checked.map_err(|outdated| Error::Decode(outdated.into()))
