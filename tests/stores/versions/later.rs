@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use libtest_mimic::Trial;
 use pat_core::notification::NotificationKind;
 use pat_core::store::StoreError;
@@ -144,9 +144,12 @@ async fn an_incompatible_program_is_refused(place: AnyDatabase) {
 async fn a_program_that_is_too_old_changes_no_token(place: AnyDatabase) {
     let all = place.store().await;
     let store = all.tokens();
+    // Databases keep microseconds.
+    let now = SystemClock.wall().as_microsecond();
+    let now = Timestamp::from_microsecond(now).expect("a time");
     let new = |number: i64| {
         let digest = TokenDigest::of(&number.to_le_bytes());
-        NewToken::new(id(number), digest, owner("alice"), "ci", SystemClock.wall())
+        NewToken::new(id(number), digest, owner("alice"), "ci", now)
     };
     let Insertion::Stored(token) = store.insert(&new(1), 10).await.expect("insert") else {
         panic!("the token is not stored")
@@ -154,7 +157,7 @@ async fn a_program_that_is_too_old_changes_no_token(place: AnyDatabase) {
     place
         .execute("UPDATE pat_clock SET version = 9999, readable_from = 9999")
         .await;
-    let (now, digest) = (SystemClock.wall(), TokenDigest::of(b"successor"));
+    let digest = TokenDigest::of(b"successor");
     let rotation = Rotation::new(token.id, owner("alice"), id(3), digest, now);
     let mut update = Update::new(token.id, now, owner("alice"));
     update.is_enabled = Some(false);
