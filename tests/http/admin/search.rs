@@ -67,9 +67,9 @@ pub(super) async fn a_page_has_all_that_clients_read() {
 }
 
 pub(super) async fn every_filter_filters() {
-    let server = Server::start().await;
-    create(&server, "alice", "Old one", Some(1)).await;
-    server.advance(Duration::from_hours(12)).await;
+    let server = Server::with(&[("atlassian.pats.expiry.warning.days", "1")]).await;
+    create(&server, "alice", "Old one", Some(2)).await;
+    server.advance(Duration::from_hours(24)).await;
     let used = create(&server, "alice", "new ONE", Some(30)).await;
     create(&server, "bob", "eternal", None).await;
     let gone = create(&server, "bob", "gone", Some(2)).await;
@@ -77,7 +77,7 @@ pub(super) async fn every_filter_filters() {
     server.pats.flush_last_use().await.expect("a flush");
     let path = format!("{TOKENS}/{}", id(&gone));
     answer(server.delete(&path).basic_auth("bob", Some("bob"))).await;
-    let noon = "2026-02-27T10:42:21.247+00:00";
+    let noon = "2026-02-27T22:42:21.247+00:00";
     let all = &["eternal", "new ONE", "Old one"][..];
     for (filter, expected) in [
         (json!({}), all),
@@ -102,7 +102,7 @@ pub(super) async fn every_filter_filters() {
             &["eternal", "new ONE"],
         ),
         (
-            json!({"tokenExpiryDateTo": "2026-02-27T22:42:21.247Z"}),
+            json!({"tokenExpiryDateTo": "2026-02-28T22:42:21.247Z"}),
             &["Old one"],
         ),
         (
@@ -119,7 +119,7 @@ pub(super) async fn every_filter_filters() {
         ),
         (json!({"lastAuthenticatedDateFrom": noon}), &["new ONE"]),
         (
-            json!({"lastAuthenticatedDateTo": "2026-02-27T10:42:21.246+00:00"}),
+            json!({"lastAuthenticatedDateTo": "2026-02-27T22:42:21.246+00:00"}),
             &[],
         ),
         (json!({"isUsed": true}), &["new ONE"]),
