@@ -96,6 +96,8 @@ fn expected() -> [Token; 5] {
         1_772_145_744_247_001,
     );
     bob.revoked_at = Some(at(1_772_145_750_247_001));
+    bob.revoked_by = Some(owner("admin"));
+    bob.revoke_reason = Some("lost ✂ laptop".into());
     let mut other = token(892_896_198_783_738, "bob", "other", 1_772_145_745_247_001);
     other.expires_at = far;
     [ci, laptop, old, bob, other]
