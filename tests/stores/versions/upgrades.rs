@@ -15,6 +15,7 @@ use pat_harness::repository;
 use pat_servers::{Database, Kind};
 
 use super::later::TABLES;
+use crate::stores::owner;
 
 /// The versions that were released, each with a file for every database in `schemas`.
 const RELEASED: [&str; 5] = ["0004", "0005", "0006", "0007", "0008"];
