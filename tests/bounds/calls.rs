@@ -6,7 +6,8 @@ use pat_core::search::{Filter, Search, Sort, SortKey, Start};
 use pat_core::store::Job;
 use pat_core::store::StoreError;
 use pat_core::{
-    AccessError, AdminError, AuthError, CreateError, TokenRequest, Unavailable, UpdateError,
+    AccessError, AdminError, AuthError, CreateError, Replaced, RotateError, RotationRequest,
+    TokenRequest, Unavailable, UpdateError,
 };
 
 use super::{Answer, World};
@@ -76,6 +77,15 @@ impl From<CreateError> for Failure {
     fn from(error: CreateError) -> Self {
         match error {
             CreateError::Unavailable(error) => error.into(),
+            error => panic!("{error:?}"),
+        }
+    }
+}
+
+impl From<RotateError> for Failure {
+    fn from(error: RotateError) -> Self {
+        match error {
+            RotateError::Unavailable(error) => error.into(),
             error => panic!("{error:?}"),
         }
     }
@@ -194,6 +204,21 @@ pub(super) const CALLS: &[Call] = &[
         Box::pin(async {
             let (id, family) = (w.token.token.id, pat_core::Family::Included);
             w.pats.revoke_with(&w.caller, id, family).await?;
+            Ok(())
+        })
+    }),
+    call("Pats::rotate", 18, Asks::Store, |w| {
+        Box::pin(async {
+            let (id, request) = (w.token.token.id, RotationRequest::default());
+            w.pats.rotate(&w.caller, id, request).await?;
+            Ok(())
+        })
+    }),
+    call("Pats::latest_successor", 5, Asks::Store, |w| {
+        Box::pin(async {
+            let mut token = w.token.token.clone();
+            token.replaced = Some(Replaced::new(token.created_at, None));
+            w.pats.latest_successor(&token).await?;
             Ok(())
         })
     }),
