@@ -79,6 +79,9 @@ fn notification(kind: NotificationKind, names: &[&str]) -> Result<Notification, 
             .to_owned()
     });
     notification.live_children = if by_admin { names.len() as u64 } else { 0 };
+    if kind == NotificationKind::UnusedRevoked {
+        notification.reason = Some("not used for 90 days".to_owned());
+    }
     notification.base_url = Some("https://example.com".to_owned());
     Ok(notification)
 }

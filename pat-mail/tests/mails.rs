@@ -60,6 +60,9 @@ fn notification(kind: NotificationKind, names: &[&str]) -> Notification {
     notification.by = (kind == NotificationKind::RevokedByAdmin).then(|| "Grace Hopper".to_owned());
     notification.reason =
         (kind == NotificationKind::RevokedByAdmin).then(|| "It was in a public log.".to_owned());
+    if kind == NotificationKind::UnusedRevoked {
+        notification.reason = Some("not used for 90 days".to_owned());
+    }
     notification.base_url = Some("https://example.com".to_owned());
     notification
 }

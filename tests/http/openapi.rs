@@ -72,6 +72,7 @@ async fn the_document_names_every_route() {
         "DELETE /admin/tokens revokeTokens",
         "POST /admin/tokens/identify identifyToken",
         "POST /admin/tokens/revoke revokeMatchingTokens",
+        "GET /admin/unused listUnusedTokens",
         "GET /policy policy",
         "GET /tokens listTokens",
         "POST /tokens createToken",
