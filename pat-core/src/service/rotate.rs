@@ -278,12 +278,27 @@ mod tests {
         let host = Host::new();
         let old = host.create().await;
         assert!(host.is_accepted(&old.plain).await, "and cached from now on");
-        let new = host.rotate(&host.alice, old.token.id).await;
+        let minute = Duration::from_secs(60);
+        let request = RotationRequest::default().with_overlap(minute);
+        let new = host.pats.rotate(&host.alice, old.token.id, request).await;
         let new = new.expect("a successor");
         assert!(host.is_accepted(&old.plain).await && host.is_accepted(&new.plain).await);
-        host.clock.advance(Duration::from_secs(3_600));
+        host.clock.advance(minute);
         assert!(!host.is_accepted(&old.plain).await);
         assert!(host.is_accepted(&new.plain).await);
+    }
+
+    #[tokio::test]
+    async fn whether_another_users_token_exists_is_not_told_by_what_a_request_may_ask_for() {
+        let host = Host::new();
+        let created = host.create().await;
+        let bob = Caller::header_authenticated("bob".parse().expect("an owner"));
+        let unknown = TokenId::new(1).expect("an ID");
+        for id in [created.token.id, unknown] {
+            let request = RotationRequest::default().with_overlap(Duration::MAX);
+            let refused = host.pats.rotate(&bob, id, request).await;
+            assert!(matches!(refused, Err(RotateError::NotFound)), "{refused:?}");
+        }
     }
 
     #[tokio::test]
