@@ -405,7 +405,7 @@ async fn base_url() {
     ] {
         let server = Server::with(&[("pat.base.url", value)]).await;
         create(&server, 1).await;
-        server.advance(Duration::from_hours(1)).await;
+        server.advance(Duration::from_hours(25)).await;
         let sent = server.mailer.sent();
         assert_eq!(sent[0].base_url.as_deref(), expected);
     }
