@@ -256,6 +256,12 @@ pub(super) const CALLS: &[Call] = &[
             Ok(())
         })
     }),
+    call("Pats::user_seen", 8, Asks::Store, |w| {
+        Box::pin(async {
+            w.pats.user_seen(w.caller.owner()).await?;
+            Ok(())
+        })
+    }),
     call("Pats::user_deleted", 8, Asks::Store, |w| {
         Box::pin(async {
             w.pats.user_deleted(w.caller.owner()).await?;

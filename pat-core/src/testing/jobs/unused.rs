@@ -217,9 +217,11 @@ pub(super) async fn lagging_nodes(store: Store) {
         store.deregister(&report).await.expect("deregister");
         (before, forgotten_at().await)
     };
-    assert_eq!(forget(1, Some(at(6_401))).await, (None, None));
+    // From other cases, if the tables have rows of them.
+    let others = forgotten_at().await;
+    assert_eq!(forget(1, Some(at(6_401))).await, (others, others));
     let (before, after) = forget(2, Some(at(6_400))).await;
-    assert_eq!(before, None, "its report is a later one");
+    assert_eq!(before, others, "its report is a later one");
     assert_eq!(after, Some(at(10_000)));
     let (_, after) = forget(3, None).await;
     assert_eq!(after, Some(at(10_000)), "unknown");
