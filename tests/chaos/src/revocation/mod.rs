@@ -1,14 +1,19 @@
-//! A revoked token is accepted nowhere in the cluster after the stated bound, whatever breaks.
+//! A token that was revoked, replaced or disabled is accepted nowhere in the cluster after the stated bound, whatever
+//! breaks.
 //!
-//! Three processes of the example server share a database. Clients create and revoke tokens on any
-//! of them, by all ways there are, and try tokens on each of them all the time, while one thing
+//! Three processes of the example server share a database. Clients create, revoke, rotate, disable and enable tokens
+//! on any of them, by all ways there are, and try tokens on each of them all the time, while one thing
 //! after another is broken, and now and then two at a time: see [`faults`]. Each request goes into a
 //! history; see [`history`]. After the run the [`checker`] looks for
 //!
 //! - a token that was accepted though the request was sent after the revocation was acknowledged:
 //!   at once on the node that acknowledged it, and later than the staleness bound on the others, or
 //!   also at once with `pat.revocation.wait=cluster`;
-//! - a live token that was refused with 401;
+//! - a replaced token that was accepted later than the staleness bound after its announced end;
+//! - a token that was accepted though the last acknowledged change has disabled it, by the same bounds as a revocation;
+//! - a live token that was refused with 401: also a replaced one before its announced end, and one whose last
+//!   acknowledged change has enabled it, at once on the node that acknowledged that, later than the staleness bound
+//!   on the others, and ten seconds later if something was broken;
 //! - a 503 although nothing was broken. (A server has a second to decide. On a machine that is busy
 //!   with other things a few may miss that, so only many of them fail the test.)
 //!
@@ -91,7 +96,11 @@ impl Wait {
             Self::None => BOUND,
             Self::Cluster => Duration::ZERO,
         };
-        Rules { bound, recovery }
+        Rules {
+            bound,
+            staleness: BOUND,
+            recovery,
+        }
     }
 }
 
