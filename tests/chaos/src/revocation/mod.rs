@@ -32,6 +32,7 @@
 //! |---|---|
 //! | `PAT_TEST_REVOCATION_SECONDS` | how long a run is; 8 unless set |
 //! | `PAT_TEST_REVOCATION_WRITERS` | how many clients create and revoke at a time; 12 unless set |
+//! | `PAT_TEST_ROTATION_REQUESTS` | see [`rotation`] |
 //! | `PAT_TEST_REVOCATION_SEED` | has the same faults again, though not the same history |
 //! | `PAT_TEST_REVOCATION_FAULTS` | `none` breaks nothing, for the figures of a healthy cluster |
 //! | `PAT_TEST_REVOCATION_HISTORY` | the folder for the histories of runs that fail; in the target folder unless set |
@@ -46,6 +47,7 @@ mod nodes;
 mod packets;
 mod promotion;
 mod random;
+mod rotation;
 mod run;
 mod self_tests;
 mod stranded;
@@ -109,6 +111,7 @@ impl Wait {
 pub fn trials() -> Vec<Trial> {
     let mut trials = self_tests::trials();
     trials.extend(promotion::trials());
+    trials.extend(rotation::trials());
     trials.extend(stranded::trials());
     trials.extend(with_each_database(the_bound_holds_under_faults));
     trials.extend(with_each_database(

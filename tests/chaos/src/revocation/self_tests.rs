@@ -71,7 +71,7 @@ async fn a_flawed_node_is_detected(flaw: Flaw, server: Option<Database>) {
         let report = check(&history, &broken.windows, Wait::None.rules(RECOVERY));
         println!("{}, seed {seed}: {report}; {broken}", flaw.name());
         let (found, others) = match flaw {
-            Flaw::EnablingUntold => (&report.false_refusals, &report.late),
+            Flaw::EnablingUntold | Flaw::PredecessorEnded => (&report.false_refusals, &report.late),
             _ => (&report.late, &report.false_refusals),
         };
         assert!(others.is_empty(), "{report}");

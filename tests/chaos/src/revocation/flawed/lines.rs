@@ -37,23 +37,24 @@ impl Wrong for Untold {
     }
 }
 
-/// Announces an end of the replaced token, and does not put one to it.
+/// Announces an end of the replaced token, and puts another one to it, which is after this overlap.
 #[derive(Debug)]
-pub(super) struct Unended;
+pub(super) struct EndsAfter(pub(super) Duration);
 
 #[async_trait]
-impl Wrong for Unended {
+impl Wrong for EndsAfter {
     async fn rotate(
         &self,
         inner: &dyn TokenStore,
         rotation: &Rotation,
     ) -> Result<Rotated, StoreError> {
-        let mut unending = rotation.clone();
-        unending.overlap = Duration::from_hours(1);
-        let mut rotated = inner.rotate(&unending).await?;
+        let mut other = rotation.clone();
+        other.overlap = self.0;
+        let mut rotated = inner.rotate(&other).await?;
         if let Rotated::Stored(stored) = &mut rotated {
             for ending in &mut stored.ending {
-                ending.at -= unending.overlap - rotation.overlap;
+                ending.at += rotation.overlap;
+                ending.at -= other.overlap;
             }
         }
         Ok(rotated)

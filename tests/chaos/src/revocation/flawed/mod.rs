@@ -11,6 +11,7 @@ mod lines;
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -44,8 +45,10 @@ pub(super) enum Flaw {
     DisablingUntold,
     /// A feed that does not tell that a token was enabled, so that a cached refusal stays.
     EnablingUntold,
-    /// A rotation that leaves the replaced token as it was.
+    /// A rotation that leaves the replaced token as it was for another hour.
     PredecessorUnended,
+    /// A rotation that ends the replaced token at once.
+    PredecessorEnded,
     /// An enabling that goes on after it was answered with a failure, and undoes a disabling that was acknowledged
     /// since.
     EnablingBelated,
@@ -55,7 +58,7 @@ pub(super) enum Flaw {
 
 impl Flaw {
     /// Those that are found out whatever else a node does.
-    pub(super) const REAL: [Self; 9] = [
+    pub(super) const REAL: [Self; 10] = [
         Self::NaiveCache,
         Self::CheckThenInsert,
         Self::SequenceCursor,
@@ -64,6 +67,7 @@ impl Flaw {
         Self::DisablingUntold,
         Self::EnablingUntold,
         Self::PredecessorUnended,
+        Self::PredecessorEnded,
         Self::EnablingBelated,
     ];
 
@@ -77,6 +81,7 @@ impl Flaw {
             Self::DisablingUntold => "disabling_untold",
             Self::EnablingUntold => "enabling_untold",
             Self::PredecessorUnended => "predecessor_unended",
+            Self::PredecessorEnded => "predecessor_ended",
             Self::EnablingBelated => "enabling_belated",
             Self::SlowFeed => "slow_feed",
         }
@@ -85,7 +90,9 @@ impl Flaw {
     /// The way in which tokens lose their power that it concerns.
     pub(super) fn way(self) -> Way {
         match self {
-            Self::RotationUntold | Self::PredecessorUnended => Way::ByRotation,
+            Self::RotationUntold | Self::PredecessorUnended | Self::PredecessorEnded => {
+                Way::ByRotation
+            }
             Self::DisablingUntold | Self::EnablingUntold | Self::EnablingBelated => {
                 Way::ByDisabling
             }
@@ -109,7 +116,8 @@ impl Flaw {
             Self::EnablingUntold => Box::new(lines::Untold(|token| {
                 token.disabled.is_none() && token.revoked_at.is_none()
             })),
-            Self::PredecessorUnended => Box::new(lines::Unended),
+            Self::PredecessorUnended => Box::new(lines::EndsAfter(Duration::from_hours(1))),
+            Self::PredecessorEnded => Box::new(lines::EndsAfter(Duration::ZERO)),
             Self::EnablingBelated => Box::new(lines::Belated(Arc::clone(&inner))),
             Self::SlowFeed => Box::new(feed::SlowFeed),
         };
