@@ -42,7 +42,7 @@ use super::{BOUND, breaks_nothing};
 /// Clients, each with a token.
 const CLIENTS: usize = 8;
 /// For longer than that, nothing is broken.
-const OVERLAP: u64 = 15;
+const OVERLAP: u64 = 10;
 
 pub(super) fn trials() -> Vec<Trial> {
     let name = name_of(&no_answer_that_breaks_off_costs_access);
@@ -56,11 +56,7 @@ pub(super) fn trials() -> Vec<Trial> {
         }),
         trial(rotations_at_the_limit_are_not_refused),
     ];
-    for flaw in [
-        Flaw::PredecessorEnded,
-        Flaw::PredecessorUnended,
-        Flaw::RotationUntold,
-    ] {
+    for flaw in [Flaw::PredecessorEnded, Flaw::RotationUntold] {
         let name = name_in_case(&a_flawed_rotation_is_detected, flaw.name());
         trials.push(named_trial(name, move || {
             a_flawed_rotation_is_detected(flaw)
@@ -92,7 +88,7 @@ async fn no_answer_that_breaks_off_costs_access(fixture: Fixture) {
     report.judge();
 }
 
-/// A rotation that ends the old token at once, one that does not end it, and one that other nodes do not learn of.
+/// A rotation that ends the old token at once, and one of which the caches of other nodes do not learn.
 async fn a_flawed_rotation_is_detected(flaw: Flaw) {
     let run = Run {
         fixture: Fixture::Sqlite,
@@ -173,7 +169,7 @@ async fn rotations_at_the_limit_are_not_refused() {
     for number in 0..LIMIT {
         tokens.push(create(number % NODES).await.created().raw);
     }
-    assert_eq!(create(0).await.problem(), "too-many-tokens");
+    assert_eq!(create(0).await.problem(), "token-limit-reached");
     let rounds = requests() / 100;
     for round in 0..rounds {
         let token = &mut tokens[round % LIMIT];
@@ -187,6 +183,6 @@ async fn rotations_at_the_limit_are_not_refused() {
         );
         *token = rotated.created().raw;
     }
-    assert_eq!(create(0).await.problem(), "too-many-tokens");
+    assert_eq!(create(0).await.problem(), "token-limit-reached");
     println!("{rounds} rotations at the limit of {LIMIT} tokens");
 }
