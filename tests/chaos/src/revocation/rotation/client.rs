@@ -162,8 +162,7 @@ impl Shared {
 
     /// Tries a secret on each node when its end is known to it, until the node answers.
     async fn try_ended(self: Arc<Self>, old: Secret) {
-        let Some(end) = old.end else { return };
-        let known = end + BOUND;
+        let known = old.end + BOUND;
         tokio::time::sleep(known.saturating_sub(self.history.now())).await;
         for node in 0..NODES {
             loop {
@@ -171,8 +170,10 @@ impl Shared {
                 let response = self.try_secret(node, &old.raw).await;
                 match response.map(|response| response.status().as_u16()) {
                     Some(200) if invoked > known => {
-                        let late =
-                            format!("token {} on node {node}, at {invoked:?}; {end:?}", old.id);
+                        let late = format!(
+                            "token {} on node {node}, at {invoked:?}; it ended at {:?}",
+                            old.id, old.end
+                        );
                         self.note().late.push(late);
                         break;
                     }
@@ -201,18 +202,18 @@ struct Secret {
     id: i64,
     raw: Arc<str>,
     /// When it ends, as the last answer says.
-    end: Option<Duration>,
+    end: Duration,
 }
 
 impl Secret {
     /// The end that is known to be the earliest.
     fn ends_by(&mut self, end: Duration) {
-        self.end = Some(self.end.map_or(end, |known| known.min(end)));
+        self.end = self.end.min(end);
     }
 
     /// Whether a refusal that arrived at this time is unwanted.
     fn is_valid_at(&self, at: Duration) -> bool {
-        self.end.is_none_or(|end| at + EARLY < end)
+        at + EARLY < self.end
     }
 }
 
@@ -293,7 +294,7 @@ impl Client {
         Secret {
             id: body["id"].as_i64().expect("an id"),
             raw: body["rawToken"].as_str().expect("a secret").into(),
-            end: Some(self.time_of(&body["expiringAt"])),
+            end: self.time_of(&body["expiringAt"]),
         }
     }
 
@@ -321,7 +322,7 @@ impl Client {
                     return false;
                 };
                 let end = self.time_of(&end.to_str().expect("a date").into());
-                let is_nearer = held.end.is_some_and(|known| end + NEARER < known);
+                let is_nearer = end + NEARER < held.end;
                 held.ends_by(end);
                 if is_nearer {
                     shared.note().overtaken += 1;
@@ -394,7 +395,7 @@ impl Client {
         let ending = body["ending"].as_array().expect("what ends").iter();
         let mut ending = ending.filter(|ending| ending["id"] == old.id);
         let end = ending.next().expect("the end of the old token");
-        old.end = Some(self.time_of(&end["at"]));
+        old.end = self.time_of(&end["at"]);
         let shared = Arc::clone(&self.shared);
         self.shared.ended.lock().await.spawn(shared.try_ended(old));
         self.secret(body)
