@@ -27,8 +27,9 @@ pub struct Restored {
     pub revoked: u64,
     /// How many tokens were disabled again. Tokens that the restored database has as disabled do not count.
     pub disabled: u64,
-    /// The tokens that were created after the backup and not revoked since, in ascending order of ID. The
-    /// restored database does not have them, so they no longer authenticate.
+    /// The tokens that were created or imported after the backup and not revoked since, in ascending order of ID.
+    /// The restored database does not have them, so they no longer authenticate. Imported ones can be imported
+    /// again ([`Pats::import`]); leave out those that were revoked.
     pub lost: Vec<LostToken>,
     /// How many events are missing between the last event of the restored database and the last event of the
     /// call. Their revocations are not repeated. 0 if the events have no numbers
@@ -39,7 +40,7 @@ pub struct Restored {
     pub last_event_at: Option<Timestamp>,
 }
 
-/// A token that was created after the backup from which the database was restored; see
+/// A token that was created or imported after the backup from which the database was restored; see
 /// [`Restored::lost`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -208,6 +209,10 @@ impl History {
         match event.kind {
             EventKind::Created { token, owner, .. } | EventKind::Rotated { token, owner, .. } => {
                 self.created.insert(token, owner);
+            }
+            EventKind::Imported { tokens } => {
+                let imported = tokens.into_iter().map(|token| (token.id, token.owner));
+                self.created.extend(imported);
             }
             EventKind::Revoked { tokens, .. } => {
                 for token in tokens {

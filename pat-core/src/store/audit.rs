@@ -13,6 +13,7 @@ use crate::event::Event;
 /// | method | event | rows |
 /// |---|---|---|
 /// | [`insert`](super::TokenStore::insert) | [`Created`](crate::event::EventKind::Created) | one |
+/// | [`import`](super::ImportStore::import) | [`Imported`](crate::event::EventKind::Imported) | one for each token |
 /// | [`revoke`](super::TokenStore::revoke) | [`Revoked`](crate::event::EventKind::Revoked) | one for each token |
 /// | [`append_change`](super::TokenStore::append_change) of an owner | [`OwnerChanged`](crate::event::EventKind::OwnerChanged) | one |
 /// | [`prune`](super::JobStore::prune) | [`Pruned`](crate::event::EventKind::Pruned) | one for each token |
