@@ -134,8 +134,9 @@ impl Pats {
     /// once, but not for ever: a token that was revoked after its import and then deleted (the setting
     /// `atlassian.pats.pruning.delay.days`, by default 30 days) would be imported again.
     ///
-    /// Rows are stored in transactions of 500. Each token authenticates on all nodes as soon as it is stored. The
-    /// audit has one event for each token ([`EventKind::Imported`]).
+    /// Rows are stored in transactions of 500. A token authenticates as soon as it is stored; on a node that has
+    /// refused it as unknown just before, ten seconds later. The audit has one event for each token
+    /// ([`EventKind::Imported`]).
     ///
     /// ```
     /// use std::sync::Arc;
@@ -309,5 +310,255 @@ impl Pats {
         let names = row.scopes.as_deref();
         let scopes = names.map(|names| policy::declared_scopes(self.scope_catalog(), names));
         Ok(scopes.transpose()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::caller::Caller;
+    use crate::clock::Clock as _;
+    use crate::error::{AuthError, CreateError};
+    use crate::format::{FormatName, TokenFormat};
+    use crate::memory::MemoryStore;
+    use crate::policy::TokenRequest;
+    use crate::scope::ScopeCatalog;
+    use crate::settings::Settings;
+    use crate::store::{AuditStore as _, TokenStore as _};
+    use crate::testing::TestClock;
+
+    fn acme() -> Arc<dyn TokenFormat> {
+        let name: FormatName = "prefixed:acme".parse().expect("a format");
+        name.format()
+    }
+
+    fn owner(key: &str) -> Owner {
+        Owner::new(key).expect("an owner")
+    }
+
+    fn now() -> Timestamp {
+        TestClock::default().wall()
+    }
+
+    fn ago(days: i64) -> Timestamp {
+        now() - SignedDuration::from_hours(24 * days)
+    }
+
+    fn row(number: u64, key: &str) -> ImportRow {
+        let digest = TokenDigest::of(&number.to_le_bytes());
+        ImportRow::new(digest, owner(key), "ci", ago(500))
+    }
+
+    async fn import(pats: &Pats, rows: &[ImportRow]) -> Imported {
+        pats.import(rows.to_vec()).await.expect("import")
+    }
+
+    fn pats(store: &Arc<MemoryStore>) -> Pats {
+        node(store, &Arc::default())
+    }
+
+    fn node(store: &Arc<MemoryStore>, clock: &Arc<TestClock>) -> Pats {
+        let catalog = ScopeCatalog::builder().scope("read", "Read");
+        let settings = Settings::builder()
+            .max_tokens_per_user(1)
+            .max_tokens_expiry_days(1);
+        Pats::builder(store.clone())
+            .settings(settings.build().expect("settings"))
+            .scopes(catalog.build().expect("a catalog"))
+            .accept(acme())
+            .clock(clock.clone())
+            .build()
+    }
+
+    #[tokio::test]
+    async fn imported_tokens_authenticate_whatever_the_policy_says_of_new_ones() {
+        let store = Arc::<MemoryStore>::default();
+        let clock = Arc::default();
+        let pats = node(&store, &clock);
+        let format = acme();
+        let mut rows = Vec::new();
+        let mut strings = Vec::new();
+        for number in 0..3 {
+            let plain = format.generate().expect("randomness");
+            // A refusal is cached for ten seconds.
+            let unknown = pats.authenticate(plain.expose().as_bytes()).await;
+            assert!(matches!(unknown, Err(AuthError::Unknown)), "{unknown:?}");
+            rows.push(ImportRow {
+                digest: plain.digest(),
+                name: "n".repeat(255),
+                expires_at: (number != 0).then(|| ago(-4_000)),
+                last_used_at: (number == 1).then(|| ago(400)),
+                scopes: (number == 2).then(|| vec!["read".to_owned()]),
+                description: Some("from acme_keys".into()),
+                example: Some(format.generate().expect("randomness").expose().to_owned()),
+                ..row(number, "alice")
+            });
+            strings.push(plain);
+        }
+        let imported = import(&pats, &rows).await;
+        assert_eq!((imported.stored, imported.skipped), (3, 0));
+        assert_eq!(imported.refused, []);
+        let unknown = pats.authenticate(strings[0].expose().as_bytes()).await;
+        assert!(matches!(unknown, Err(AuthError::Unknown)), "{unknown:?}");
+        clock.advance(Duration::from_secs(10));
+        for ((plain, row), id) in strings.iter().zip(&rows).zip(&imported.tokens) {
+            let principal = pats.authenticate(plain.expose().as_bytes()).await;
+            let principal = principal.expect("a good token");
+            assert_eq!(Some(principal.token_id()), *id);
+            assert_eq!(principal.owner(), &row.owner);
+            let stored = store.find(principal.token_id()).await.expect("find");
+            let stored = stored.expect("the token");
+            let found = (stored.created_at, stored.expires_at, stored.last_used_at);
+            assert_eq!(found, (row.created_at, row.expires_at, row.last_used_at));
+            let scopes = stored.scopes.map(|scopes| scopes.to_string());
+            assert_eq!(scopes, row.scopes.as_ref().map(|names| names.join(" ")));
+            assert_eq!(stored.description, row.description);
+        }
+        let ids: Vec<_> = imported.tokens.iter().flatten().collect();
+        assert!(
+            ids.iter().all(|id| id.get() >> 12 > 0),
+            "the time of creation: {ids:?}"
+        );
+        let alice = Caller::header_authenticated(owner("alice"));
+        let refused = pats.create(&alice, TokenRequest::new("ci", Some(1))).await;
+        let Err(CreateError::Refused(PolicyError::LimitReached { count, max })) = refused else {
+            panic!("{refused:?}")
+        };
+        assert_eq!((count, max), (3, 1), "they count");
+
+        // Again, from another node: nothing changes, not even for a revoked one.
+        let first = *ids[0];
+        pats.revoke(&alice, first).await.expect("revoke");
+        let others = self::pats(&store);
+        let again = import(&others, &rows).await;
+        assert_eq!((again.stored, again.skipped), (0, 3));
+        assert_eq!(again.tokens, imported.tokens);
+        let revoked = pats.authenticate(strings[0].expose().as_bytes()).await;
+        assert!(matches!(revoked, Err(AuthError::Revoked(_))), "{revoked:?}");
+    }
+
+    #[tokio::test]
+    async fn a_row_that_cannot_be_imported_is_listed_and_the_others_are_imported() {
+        let store = Arc::<MemoryStore>::default();
+        let pats = pats(&store);
+        import(&pats, &[row(0, "alice")]).await;
+        let scopes = |number, names: &[&str]| ImportRow {
+            scopes: Some(names.iter().map(|&name| name.to_owned()).collect()),
+            ..row(number, "bob")
+        };
+        let named = |number, name: &str| ImportRow {
+            name: name.to_owned(),
+            ..row(number, "bob")
+        };
+        let rows = [
+            row(0, "bob"),
+            ImportRow {
+                expires_at: Some(ago(0)),
+                ..row(1, "bob")
+            },
+            ImportRow {
+                example: Some("other_0".into()),
+                ..row(2, "bob")
+            },
+            named(3, ""),
+            named(4, &"n".repeat(256)),
+            named(5, "a\nb"),
+            named(6, "a\u{202e}b"),
+            ImportRow {
+                description: Some("d".repeat(201)),
+                ..row(7, "bob")
+            },
+            scopes(8, &[]),
+            scopes(9, &["read", "write"]),
+            scopes(10, &["read", "read"]),
+            row(11, "bob"),
+            row(11, "carol"),
+            row(11, "bob"),
+        ];
+        let imported = import(&pats, &rows).await;
+        let malformed = |index, rule| (index, ImportRefusal::Malformed(rule));
+        let expected = [
+            (0, ImportRefusal::OtherOwner),
+            (1, ImportRefusal::Expired),
+            (2, ImportRefusal::UnknownFormat),
+            malformed(3, PolicyError::NameBlank),
+            malformed(4, PolicyError::NameTooLong { max: 255 }),
+            malformed(5, PolicyError::NameHasControlCharacter),
+            malformed(6, PolicyError::NameHasBidiControl),
+            malformed(7, PolicyError::DescriptionTooLong { max: 200 }),
+            malformed(8, PolicyError::NoScope),
+            malformed(9, PolicyError::UnknownScope { index: 1 }),
+            malformed(10, PolicyError::DuplicateScope { index: 1 }),
+            (12, ImportRefusal::OtherOwner),
+        ];
+        let refused = imported.refused.iter();
+        let refused: Vec<_> = refused.map(|row| (row.index, row.reason.clone())).collect();
+        assert_eq!(refused, expected);
+        assert_eq!(
+            imported.refused[1].to_string(),
+            "row 1: the token has expired"
+        );
+        assert_eq!((imported.stored, imported.skipped), (1, 1));
+        let indexes = (0..).zip(&imported.tokens).filter(|(_, id)| id.is_some());
+        let indexes: Vec<usize> = indexes.map(|(index, _)| index).collect();
+        assert_eq!(indexes, [11, 13]);
+        assert_eq!(imported.tokens[11], imported.tokens[13]);
+        let left = store.list(&owner("bob")).await.expect("list");
+        assert_eq!(left.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn tokens_of_one_instant_have_ids_from_soon_after_it() {
+        const ROWS: u64 = 9_000;
+        let store = Arc::<MemoryStore>::default();
+        let pats = pats(&store);
+        let midnight: Timestamp = "2024-02-29T00:00:00Z".parse().expect("a time");
+        let rows = (0..ROWS).map(|number| ImportRow {
+            created_at: midnight,
+            ..row(number, &format!("owner {}", number % 7))
+        });
+        let rows: Vec<_> = rows.collect();
+        let imported = import(&pats, &rows).await;
+        assert_eq!((imported.stored, imported.skipped), (ROWS, 0));
+        let ids: std::collections::BTreeSet<_> = imported.tokens.into_iter().flatten().collect();
+        assert_eq!(ids.len() as u64, ROWS);
+        let least = TokenId::draw(midnight, 0).expect("randomness").get() >> 12;
+        // More than twice the IDs of one millisecond, so some are later.
+        let millis: Vec<_> = ids.iter().map(|id| (id.get() >> 12) - least).collect();
+        assert_eq!(millis.first(), Some(&0));
+        assert!(millis.iter().all(|millis| (0..10_000).contains(millis)));
+        while store.number_events(10_000).await.expect("numbers") > 0 {}
+        let events = store.events_after(0, 10_000).await.expect("events");
+        assert_eq!(events.len() as u64, ROWS, "one event for each");
+    }
+
+    #[tokio::test]
+    async fn old_tokens_and_tokens_of_the_future_have_ids() {
+        let store = Arc::<MemoryStore>::default();
+        let pats = pats(&store);
+        let rows = ["1999-12-31T23:59:59Z", "3000-01-01T00:00:00Z"];
+        let rows = (0..).zip(rows).map(|(number, created_at)| ImportRow {
+            created_at: created_at.parse().expect("a time"),
+            ..row(number, "alice")
+        });
+        let imported = import(&pats, &rows.collect::<Vec<_>>()).await;
+        assert_eq!(imported.stored, 2);
+        let tokens = store.list(&owner("alice")).await.expect("list");
+        assert_eq!(tokens[0].created_at.to_string(), "1999-12-31T23:59:59Z");
+        assert!(tokens[1].created_at <= now());
+        let now = TokenId::draw(self::now(), 0).expect("randomness").get() >> 12;
+        let millis = tokens[1].id.get() >> 12;
+        assert!((now - 60_000..=now).contains(&millis), "{millis} {now}");
+    }
+
+    #[test]
+    fn the_longest_name_is_the_longest_that_a_setting_allows() {
+        let allows = |max| Settings::builder().token_name_length(max).build().is_ok();
+        assert!(allows(policy::LONGEST_NAME) && !allows(policy::LONGEST_NAME + 1));
     }
 }

@@ -295,7 +295,7 @@ mod tests {
     use crate::memory::MemoryStore;
     use crate::policy::TokenRequest;
     use crate::service::CreatedToken;
-    use crate::store::{NewToken, PrunedToken, RevokedToken, TokenStore};
+    use crate::store::{ImportedToken, NewToken, PrunedToken, RevokedToken, TokenStore};
     use crate::testing::TestDirectory;
     use crate::token::TokenDigest;
     use crate::{AdminError, Caller, Settings};
@@ -396,10 +396,15 @@ mod tests {
         insert(&store, 1, "alice").await;
         insert(&store, 4, "alice").await;
         let pats = Pats::builder(Arc::new(store)).build();
+        let imported = EventKind::Imported {
+            tokens: vec![ImportedToken::new(id(5), owner("carol"))],
+        };
+        let imported = Event::new(at(4), imported);
         let events = [
             created(3, "bob", 2),
             created(2, "alice", 1),
             created(1, "alice", 0),
+            imported,
             // Its ID belongs to alice's token.
             created(4, "bob", 3),
             revoked(2, "alice", 5),
@@ -409,7 +414,10 @@ mod tests {
             id: id(number),
             owner: owner(key),
         };
-        assert_eq!(restored.lost, [lost(3, "bob"), lost(4, "bob")]);
+        assert_eq!(
+            restored.lost,
+            [lost(3, "bob"), lost(4, "bob"), lost(5, "carol")]
+        );
         assert_eq!(restored.revoked, 0);
     }
 

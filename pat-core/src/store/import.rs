@@ -42,7 +42,7 @@ pub trait ImportStore: Debug + Send + Sync {
     /// The store decides about one token after another ([`Imports`]), at the time of its clock, or at `now`, the
     /// caller's time, if it has no clock. It stores a token without regard to the limits of
     /// [`TokenStore::insert`](super::TokenStore::insert), and queues no notification. It does not append to the
-    /// [change feed](super::Change): a token that was unknown before is not cached.
+    /// [change feed](super::Change): a node caches for ten seconds at most that a token is unknown.
     ///
     /// # Errors
     /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors). Then no token was
