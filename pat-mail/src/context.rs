@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use pat_core::notification::Notification;
 use pat_core::notification::NotificationToken;
 use pat_core::scope::Scopes;
+use pat_core::store::UNUSED_NOTICE;
 use serde::Serialize;
 
 use crate::text;
@@ -43,6 +44,7 @@ pub(crate) struct Context {
     by: Option<String>,
     reason: Option<Vec<String>>,
     live_children: u64,
+    revoked_from: String,
     link: Option<String>,
     queued: String,
 }
@@ -94,6 +96,10 @@ impl Context {
                 .filter(|lines| lines.iter().any(|line| !line.is_empty()))
                 .map(|lines| lines.into_iter().map(|line| format.name(line)).collect()),
             live_children: notification.live_children,
+            revoked_from: notification
+                .queued_at
+                .checked_add(UNUSED_NOTICE)
+                .map_or_else(|_| date(notification.queued_at), date),
             link,
             queued: date_and_time(notification.queued_at),
         })

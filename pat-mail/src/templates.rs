@@ -20,7 +20,7 @@ macro_rules! shipped {
     };
 }
 
-const SHIPPED: [(&str, &str); 19] = shipped![
+const SHIPPED: [(&str, &str); 31] = shipped![
     "layout.txt",
     "layout.html",
     "tokens.txt",
@@ -40,6 +40,18 @@ const SHIPPED: [(&str, &str); 19] = shipped![
     "revoked-by-admin/subject.txt",
     "revoked-by-admin/body.txt",
     "revoked-by-admin/body.html",
+    "rotated-again/subject.txt",
+    "rotated-again/body.txt",
+    "rotated-again/body.html",
+    "replaced-in-use/subject.txt",
+    "replaced-in-use/body.txt",
+    "replaced-in-use/body.html",
+    "unused-warning/subject.txt",
+    "unused-warning/body.txt",
+    "unused-warning/body.html",
+    "unused-revoked/subject.txt",
+    "unused-revoked/body.txt",
+    "unused-revoked/body.html",
 ];
 
 /// The sources by name, with the files of those that were read from a folder.

@@ -21,6 +21,10 @@ pub mod scopes {
         doc = include_str!("docs/scopes.md")
     )]
 }
+/// For developers of clients and hosts: rotation, by which a token is replaced without an interruption.
+pub mod rotation {
+    #![doc = include_str!("docs/rotation.md")]
+}
 /// For developers: tests of handlers, with tokens, refusals and a clock.
 pub mod testing {
     #![cfg_attr(
@@ -61,6 +65,10 @@ pub mod deploy {
 /// For operators: a new version of the host or of these crates.
 pub mod upgrade {
     #![doc = include_str!("docs/upgrade.md")]
+}
+/// For operators: reminders, unused tokens, and owners whom the host does not see.
+pub mod life {
+    #![doc = include_str!("docs/life.md")]
 }
 /// For administrators: what to do about a leaked token, and how to find one early.
 pub mod leaked_token {

@@ -3,6 +3,7 @@
 mod revocation;
 mod scopes;
 mod search;
+mod unused;
 
 use libtest_mimic::Trial;
 use pat_harness::{Answer, NewToken, Server, TOKENS, answer, blocking_trial, trial};
@@ -16,6 +17,8 @@ const USERS: &str = "/rest/pat/latest/tokens/search/user";
 const BULK: &str = "/rest/pat/latest/admin/tokens";
 
 const REVOKE: &str = "/rest/pat/latest/admin/tokens/revoke";
+
+const UNUSED: &str = "/rest/pat/latest/admin/unused";
 
 const IDENTIFY: &str = "/rest/pat/latest/admin/tokens/identify";
 
@@ -33,6 +36,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(revocation::children_that_outlive_a_bulk_revocation_are_counted),
         trial(revocation::more_than_a_thousand_are_revoked_at_once),
         trial(revocation::a_bulk_revocation_notifies_owners_and_records_events),
+        trial(revocation::a_revocation_says_who_when_and_why_and_has_one_number),
+        blocking_trial(revocation::the_log_of_a_bulk_revocation_says_what_it_leaves_out),
         trial(search::a_found_string_is_identified),
         trial(scopes::tokens_are_searched_by_their_scopes),
         trial(scopes::a_bad_search_for_scopes_says_what_is_wrong),
@@ -40,6 +45,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(scopes::the_event_of_a_creation_has_the_scopes),
         blocking_trial(scopes::the_log_of_a_creation_has_the_scopes),
         trial(scopes::an_export_has_the_scopes),
+        trial(unused::unused_tokens_are_listed_before_the_setting_revokes_them),
+        trial(unused::the_days_of_the_list_are_those_of_the_setting),
         trial(only_administrators_get_in),
         trial(the_administration_can_be_switched_off),
     ]
@@ -79,7 +86,7 @@ fn raw(token: &Value) -> &str {
 }
 
 /// Every request that only an administrator may send, about this token.
-fn requests(token: &NewToken) -> [(Method, &'static str, Value); 6] {
+fn requests(token: &NewToken) -> [(Method, &'static str, Value); 7] {
     [
         (Method::POST, SEARCH, json!({})),
         (Method::GET, USERS, Value::Null),
@@ -87,6 +94,7 @@ fn requests(token: &NewToken) -> [(Method, &'static str, Value); 6] {
         (Method::POST, REVOKE, json!({"ids": [token.id]})),
         (Method::POST, REVOKE, json!("nonsense")),
         (Method::POST, IDENTIFY, json!({"token": token.raw})),
+        (Method::GET, UNUSED, Value::Null),
     ]
 }
 

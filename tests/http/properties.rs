@@ -84,10 +84,10 @@ async fn eternal_tokens_enabled() {
 
 async fn mail_notifications_enabled() {
     let on = Server::with(&[("pat.notice.created", "true")]).await;
-    create(&on, 3).await;
+    create(&on, 6).await;
     // Else the server may have a notification in its hands for a day, and another worker takes it.
     on.run_jobs().await;
-    on.advance(DAY).await;
+    on.advance(DAY + Duration::from_hours(1)).await;
     let (created, soon) = (NotificationKind::Created, NotificationKind::ExpiresSoon);
     assert_eq!(
         on.sent_notifications(),
@@ -290,11 +290,12 @@ async fn auth_cache_max_items() {
 async fn expiry_check_schedule_cron() {
     let server = Server::with(&[
         ("atlassian.pats.expiry.check.schedule.cron", "0 0 6 * * ?"),
+        ("atlassian.pats.expiry.warning.days", "2"),
         ("pat.time.zone", "UTC"),
     ])
     .await;
     create(&server, 3).await;
-    server.advance(Duration::from_hours(7)).await;
+    server.advance(DAY + Duration::from_hours(7)).await;
     assert_eq!(server.sent_notifications(), [], "05:42");
     server.advance(Duration::from_mins(18)).await;
     let expected = [(NotificationKind::ExpiresSoon, ALICE.to_owned(), 1)];

@@ -20,8 +20,9 @@ pub(super) fn trials() -> Vec<Trial> {
 async fn a_deleted_user_remains_where_the_guide_says() {
     let folder = folder();
     let node = Node::on(Arc::new(sqlite(&folder).await));
-    let soon = node.create(KEY, 2).await;
+    let soon = node.create(KEY, 6).await;
     node.create(KEY, 300).await;
+    node.clock.advance(DAY);
     let others = node.create("bob", 300).await;
     let used = node.pats.authenticate(soon.plain.expose().as_bytes()).await;
     used.expect("a good token");

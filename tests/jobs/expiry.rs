@@ -14,6 +14,7 @@ use super::{DAY, Node, folder, sqlite};
 pub(super) fn trials() -> Vec<Trial> {
     vec![
         trial(an_expiring_token_is_notified_twice),
+        trial(each_reminder_is_sent_once),
         trial(an_outage_of_days_loses_no_notice),
         trial(a_token_that_expired_during_an_outage_is_notified_once),
         trial(owners_without_an_address_are_skipped),
@@ -51,6 +52,27 @@ async fn an_expiring_token_is_notified_twice() {
     );
 }
 
+async fn each_reminder_is_sent_once() {
+    let folder = folder();
+    let reminders = &[("pat.expiry.reminder.days", "1, 30, 7")];
+    let node = Node::set(Arc::new(sqlite(&folder).await), reminders);
+    node.create("alice", 40).await;
+    node.create("alice", 20).await;
+    let mut told_on_day = Vec::new();
+    for day in 0..42 {
+        for _ in 0..8 {
+            node.check_and_deliver().await;
+            node.clock.advance(Duration::from_hours(3));
+        }
+        told_on_day.resize(node.sent_notifications().len(), day);
+    }
+    // One of 30 days is nothing to a token of 20.
+    assert_eq!(told_on_day, [10, 13, 19, 20, 33, 39, 40]);
+    let expired = node.sent_notifications().into_iter().enumerate();
+    let expired = expired.filter(|(_, kind)| *kind == NotificationKind::Expired);
+    assert_eq!(expired.map(|(at, _)| at).collect::<Vec<_>>(), [3, 6]);
+}
+
 async fn an_outage_of_days_loses_no_notice() {
     let folder = folder();
     let node = Node::on(Arc::new(sqlite(&folder).await));
@@ -71,12 +93,19 @@ async fn an_outage_of_days_loses_no_notice() {
     told.sort_unstable();
     let (soon, expired) = (NotificationKind::ExpiresSoon, NotificationKind::Expired);
     assert_eq!(told, [(soon, late.token.id), (expired, early.token.id)]);
-    // A token that lives for less than the warning is told of at the next check.
+    // Of a token that lives for less than the warning, its owner is told only when it has expired.
     node.create("short", 2).await;
     node.clock.advance(Duration::from_hours(1));
     node.check_and_deliver().await;
-    assert_eq!(node.sent_notifications().len(), 3);
-    assert_eq!(node.mailer.sent()[2].recipient.email, "short@example.com");
+    assert_eq!(node.sent_notifications().len(), 2);
+    node.clock.advance(DAY * 2);
+    node.check_and_deliver().await;
+    let short = &node.mailer.sent()[2..];
+    let short: Vec<_> = short
+        .iter()
+        .map(|sent| (sent.kind, sent.tokens.len()))
+        .collect();
+    assert_eq!(short, [(expired, 1), (expired, 1)]);
 }
 
 async fn a_token_that_expired_during_an_outage_is_notified_once() {
@@ -96,10 +125,11 @@ async fn a_token_that_expired_during_an_outage_is_notified_once() {
 async fn owners_without_an_address_are_skipped() {
     let folder = folder();
     let node = Node::on(Arc::new(sqlite(&folder).await));
-    let nobody = node.create("nobody", 1).await.token.owner;
-    let absent = node.create("absent", 1).await.token.owner;
-    let gone = node.create("gone", 1).await.token.owner;
-    node.create("alice", 1).await;
+    let nobody = node.create("nobody", 6).await.token.owner;
+    let absent = node.create("absent", 6).await.token.owner;
+    let gone = node.create("gone", 6).await.token.owner;
+    node.create("alice", 6).await;
+    node.clock.advance(DAY);
     node.users.set_email(&nobody, None);
     node.users.set_active(&absent, false);
     node.users.remove(&gone);
@@ -114,8 +144,9 @@ async fn owners_without_an_address_are_skipped() {
 async fn a_revoked_token_is_not_notified() {
     let folder = folder();
     let node = Node::on(Arc::new(sqlite(&folder).await));
-    let (kept, revoked) = (node.create("alice", 3).await, node.create("alice", 3).await);
-    let alone = node.create("bob", 3).await;
+    let (kept, revoked) = (node.create("alice", 6).await, node.create("alice", 6).await);
+    let alone = node.create("bob", 6).await;
+    node.clock.advance(DAY);
     node.run(Job::ExpiryCheck).await;
     // Between the check and the delivery.
     for token in [&revoked, &alone] {

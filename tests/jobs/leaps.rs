@@ -11,7 +11,7 @@ use pat_core::store::{Change, Job};
 use pat_core::{Clock as _, JobRun};
 use pat_harness::trial;
 
-use super::{Node, folder, sqlite};
+use super::{DAY, Node, folder, sqlite};
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![
@@ -48,7 +48,8 @@ async fn tokens_of_a_false_leap_are_moved_back() {
 async fn a_queued_notice_survives_a_false_leap() {
     let folder = folder();
     let node = Node::on(Arc::new(sqlite(&folder).await));
-    node.create("alice", 3).await;
+    node.create("alice", 6).await;
+    node.clock.advance(DAY);
     node.pats.poll_changes().await.expect("a poll");
     assert_eq!(node.run(Job::ExpiryCheck).await, JobRun::Done);
     node.clock.step_wall(YEAR);

@@ -182,7 +182,8 @@ async fn a_paused_runner_has_no_effect() {
 async fn a_run_that_failed_is_run_again() {
     let folder = folder();
     let node = Node::on(Arc::new(sqlite(&folder).await));
-    node.create("alice", 3).await;
+    node.create("alice", 6).await;
+    node.clock.advance(DAY);
     let rename = async |from: &str, to: &str| {
         let sql = format!("ALTER TABLE {from} RENAME TO {to}");
         let query = sqlx::query(AssertSqlSafe(sql));

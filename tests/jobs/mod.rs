@@ -9,6 +9,7 @@ mod leaps;
 mod leases;
 mod metrics;
 mod prune;
+mod unused;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         expiry::trials(),
         leases::trials(),
         prune::trials(),
+        unused::trials(),
         deletion::trials(),
         delivery::trials(),
         last_use::trials(),
@@ -56,17 +58,34 @@ impl Node {
         Self::with(store, &users, Arc::new(users.clone()))
     }
 
+    /// With these values of properties.
+    fn set(store: Arc<dyn TokenStore>, values: &[(&str, &str)]) -> Self {
+        let users = TestDirectory::default();
+        Self::build(store, &users, Arc::new(users.clone()), values)
+    }
+
     /// With a directory that is asked instead of `users`.
     fn with(
         store: Arc<dyn TokenStore>,
         users: &TestDirectory,
         asked: Arc<dyn UserDirectory>,
     ) -> Self {
+        Self::build(store, users, asked, &[])
+    }
+
+    fn build(
+        store: Arc<dyn TokenStore>,
+        users: &TestDirectory,
+        asked: Arc<dyn UserDirectory>,
+        values: &[(&str, &str)],
+    ) -> Self {
         let (clock, mailer) = (Arc::new(TestClock::default()), RecordingNotifier::default());
         let events = RecordingSink::default();
-        let settings = Settings::builder()
-            .max_tokens_per_user(1_000_000)
-            .set("pat.time.zone", "UTC");
+        let settings = values.iter().try_fold(
+            Settings::builder().max_tokens_per_user(1_000_000),
+            |builder, (name, value)| builder.set(name, value),
+        );
+        let settings = settings.and_then(|builder| builder.set("pat.time.zone", "UTC"));
         let pats = Pats::builder(store)
             .settings(settings.and_then(SettingsBuilder::build).expect("settings"))
             .users(asked)

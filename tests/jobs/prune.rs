@@ -194,7 +194,8 @@ async fn the_prune_job_trims_old_rows() {
             .expect("a revocation");
         ids.push(token.id);
     }
-    node.create("alice", 2).await;
+    node.create("alice", 6).await;
+    node.clock.advance(DAY);
     node.check_and_deliver().await;
     node.pats.poll_changes().await.expect("a poll");
     let rows = async |table: &str| -> i64 {

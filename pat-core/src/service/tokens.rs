@@ -1,4 +1,4 @@
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Pats;
 use crate::caller::Caller;
@@ -8,7 +8,7 @@ use crate::event::EventKind;
 use crate::policy::{self, Lifetime, TokenRequest};
 use crate::principal::Principal;
 use crate::scope::{AllowedScopes, ScopeChoices, ScopeSet, Scopes, TOKENS_ADMIN, WithoutScopes};
-use crate::search::Filter;
+use crate::search::{DateRange, Filter};
 use crate::store::{Insertion, NewToken, StoreError};
 use crate::token::{PlainToken, Token, TokenId, TokenStatus};
 use crate::versions::Feature;
@@ -331,7 +331,8 @@ impl Pats {
     }
 
     /// Returns the current status of `token`. The status [`TokenStatus::ExpiresSoon`] begins the number of days
-    /// in the setting `atlassian.pats.expiry.warning.days` (by default 5) before the token's expiry.
+    /// in the setting `atlassian.pats.expiry.warning.days` (by default 5) before the token's expiry, if its life span
+    /// is longer.
     #[must_use]
     pub fn status(&self, token: &Token) -> TokenStatus {
         token.status(self.0.context.time.now().timestamp(), self.warning())
@@ -343,6 +344,30 @@ impl Pats {
     pub fn with_status(&self, filter: Filter, status: TokenStatus) -> Filter {
         let now = self.0.context.time.now().timestamp();
         filter.with_status(status, now, self.warning())
+    }
+
+    /// Returns the filter of the valid tokens that have not been used for `days` days of 24 hours: those that the
+    /// setting `pat.unused.revoke.days` with this number revokes, after a warning. A token that was never used
+    /// counts from its creation or import. [Transient](Token::is_transient) tokens, which end soon by themselves,
+    /// are not found.
+    ///
+    /// Last uses of the last minutes may be missing in the store
+    /// (`atlassian.pats.last.used.update.interval.mins`).
+    #[must_use]
+    pub fn unused_filter(&self, days: u32) -> Filter {
+        let time = &self.0.context.time;
+        let days = SignedDuration::from_hours(i64::from(days) * 24);
+        let since = time.vouched().checked_sub(days);
+        let valid_after = time.now().timestamp() + SignedDuration::from_micros(1);
+        Filter {
+            unused_since: Some(since.unwrap_or(Timestamp::MIN)),
+            is_transient: Some(false),
+            expires: DateRange {
+                from: Some(valid_after),
+                to: None,
+            },
+            ..Filter::default()
+        }
     }
 
     /// Returns how long before expiry [`TokenStatus::ExpiresSoon`] begins.

@@ -23,6 +23,7 @@
 //! | `DELETE /admin/tokens` with the IDs `[1,2,3]` | 204; revokes these tokens, and skips unknown IDs |
 //! | `POST /admin/tokens/revoke` with `{"ids":[1,2,3]}` or `{"filter":{"name":"ci"},"expectedCount":2}` | 200, the number of revoked tokens as `{"count":n}`; revokes the tokens with the IDs, or those that match the filter if their number is `expectedCount` |
 //! | `POST /admin/tokens/identify` with `{"token":"…"}` | 200, the token with this secret; 404 if there is none |
+//! | `GET /admin/unused?days=90&limit=100` | 200, a page of the tokens that have not been used for so many days (by default the setting `pat.unused.revoke.days`), and how many there are: those that this setting would revoke |
 //! | `GET /admin/events?after=0&limit=1000` | 200, the audit events whose `seq` is greater than `after`, one JSON object on each line |
 //!
 //! `GET /openapi.json` returns an OpenAPI 3.1 document of these paths, with all members of the bodies, such as
@@ -105,6 +106,7 @@ mod routes;
 mod scopes;
 mod search;
 mod state;
+mod unused;
 mod wire;
 
 use std::sync::Arc;
@@ -256,6 +258,7 @@ impl Api {
             (routes!(admin::identify), admin),
             (routes!(admin::revoke), admin),
             (routes!(admin::revoke_matching), admin),
+            (routes!(unused::unused), admin),
             (routes!(events::events), admin),
         ];
         let paths = routes

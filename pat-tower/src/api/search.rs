@@ -18,7 +18,7 @@ use crate::http::cursor::PageCursor;
 use crate::http::problem::Problem;
 
 /// The most tokens of a page.
-const MAX_LIMIT: u32 = 1_000;
+pub(super) const MAX_LIMIT: u32 = 1_000;
 /// How deep a page without a cursor may begin: the database counts its way there.
 const MAX_OFFSET: u32 = 10_000;
 

@@ -32,6 +32,7 @@ pub(super) async fn a_page_has_all_that_clients_read() {
             "fullName": "Alice Liddell",
             "email": "alice@example.com",
         },
+        "hint": raw(&token)[raw(&token).len() - 4..],
     });
     assert_eq!(page["values"][1], expected);
     assert_eq!(names(&page), ["ci", "deploy"], "sorted by name");
@@ -66,9 +67,9 @@ pub(super) async fn a_page_has_all_that_clients_read() {
 }
 
 pub(super) async fn every_filter_filters() {
-    let server = Server::start().await;
-    create(&server, "alice", "Old one", Some(1)).await;
-    server.advance(Duration::from_hours(12)).await;
+    let server = Server::with(&[("atlassian.pats.expiry.warning.days", "1")]).await;
+    create(&server, "alice", "Old one", Some(2)).await;
+    server.advance(Duration::from_hours(24)).await;
     let used = create(&server, "alice", "new ONE", Some(30)).await;
     create(&server, "bob", "eternal", None).await;
     let gone = create(&server, "bob", "gone", Some(2)).await;
@@ -76,7 +77,7 @@ pub(super) async fn every_filter_filters() {
     server.pats.flush_last_use().await.expect("a flush");
     let path = format!("{TOKENS}/{}", id(&gone));
     answer(server.delete(&path).basic_auth("bob", Some("bob"))).await;
-    let noon = "2026-02-27T10:42:21.247+00:00";
+    let noon = "2026-02-27T22:42:21.247+00:00";
     let all = &["eternal", "new ONE", "Old one"][..];
     for (filter, expected) in [
         (json!({}), all),
@@ -101,7 +102,7 @@ pub(super) async fn every_filter_filters() {
             &["eternal", "new ONE"],
         ),
         (
-            json!({"tokenExpiryDateTo": "2026-02-27T22:42:21.247Z"}),
+            json!({"tokenExpiryDateTo": "2026-02-28T22:42:21.247Z"}),
             &["Old one"],
         ),
         (
@@ -118,13 +119,21 @@ pub(super) async fn every_filter_filters() {
         ),
         (json!({"lastAuthenticatedDateFrom": noon}), &["new ONE"]),
         (
-            json!({"lastAuthenticatedDateTo": "2026-02-27T10:42:21.246+00:00"}),
+            json!({"lastAuthenticatedDateTo": "2026-02-27T22:42:21.246+00:00"}),
             &[],
         ),
         (json!({"isUsed": true}), &["new ONE"]),
         (json!({"isUsed": false}), &["eternal", "Old one"]),
-        (json!({"status": "EXPIRES_SOON"}), &["Old one"]),
-        (json!({"status": "ACTIVE"}), &["eternal", "new ONE"]),
+        (json!({"neverExpires": true}), &["eternal"]),
+        (
+            json!({"neverExpires": false, "isUsed": ""}),
+            &["new ONE", "Old one"],
+        ),
+        (json!({"neverExpires": ""}), all),
+        (json!({"status": "DISABLED"}), &[]),
+        // No token lives longer than the days of the warning and expires within them.
+        (json!({"status": "EXPIRES_SOON"}), &[]),
+        (json!({"status": "ACTIVE"}), all),
         (json!({"status": "EXPIRED"}), &[]),
         (json!({"status": "REVOKED"}), &["gone"]),
         (
@@ -150,6 +159,8 @@ pub(super) async fn every_filter_filters() {
         (&token["status"], &token["revokedAt"]),
         (&json!("REVOKED"), &json!(noon))
     );
+    assert!(token["revokedBy"].is_string(), "{token}");
+    assert_eq!(token["hint"].as_str().map(str::len), Some(4));
 }
 
 pub(super) async fn a_bad_search_says_what_is_wrong() {

@@ -144,6 +144,7 @@ pub(super) async fn every_answer_has_nosniff() {
         "/rest/pat/latest/openapi.json",
         "/rest/pat/latest/nowhere",
         "/rest/pat/latest/admin/events",
+        "/rest/pat/latest/admin/unused?days=1",
         MYSELF,
         "/nowhere",
     ];
@@ -233,6 +234,7 @@ const PATHS: &[&str] = &[
     "/rest/pat/latest/admin/tokens",
     "/rest/pat/latest/admin/tokens/revoke",
     "/rest/pat/latest/admin/tokens/identify",
+    "/rest/pat/latest/admin/unused",
     "/rest/pat/latest/admin/events",
     "/rest/pat/1.0/tokens",
     "/rest/pat/latest",
