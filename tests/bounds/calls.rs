@@ -156,6 +156,16 @@ pub(super) const CALLS: &[Call] = &[
             Ok(())
         })
     }),
+    call("Pats::import", 35, Asks::Store, |w| {
+        Box::pin(async {
+            let owner = w.caller.owner().clone();
+            let digest = pat_core::TokenDigest::of(b"imported");
+            let row = pat_core::ImportRow::new(digest, owner, "ci", w.pats.now());
+            let imported = w.pats.import(vec![row]).await?;
+            assert_eq!(imported.refused, []);
+            Ok(())
+        })
+    }),
     call("Pats::list", 5, Asks::Store, |w| {
         Box::pin(async {
             w.pats.list(&w.caller).await?;

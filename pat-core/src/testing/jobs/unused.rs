@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{DAY, claim, ids, jobs, lease, settle};
 use crate::notification::NotificationKind;
 use crate::store::{
-    Change, ChangePage, Job, LastUse, Lease, MarkBounds, NewToken, NodeReport, Outcome,
+    Change, ChangePage, Job, LastUse, Lease, MarkBounds, NewImport, NewToken, NodeReport, Outcome,
     RevocationScope, Rotated, Rotation, UnusedCount, UnusedTokens,
 };
 use crate::testing::case::{Store, at, id, new, owner, revoke, store_token};
@@ -132,6 +132,30 @@ pub(super) async fn warned_first(store: Store) {
     });
     let expected = [1, 5].map(|number| Change::TokenChanged(id(number)));
     assert_eq!(changes, expected);
+}
+
+pub(super) async fn imported(store: Store) {
+    let Some(imports) = store.import_store() else {
+        return;
+    };
+    let lease = lease(&store, Job::ExpiryCheck).await;
+    let row = |number: i64, used: Option<i64>| {
+        let digest = TokenDigest::of(&number.to_le_bytes());
+        let created_at = at(-900 * DAY);
+        NewImport {
+            last_used_at: used.map(at),
+            ..NewImport::new(id(number), digest, owner("alice"), "ci", created_at)
+        }
+    };
+    let rows = [row(1, None), row(2, Some(-200 * DAY))];
+    imports.import(&rows, at(0)).await.expect("import");
+    assert_eq!(told(&store, 0).await, [], "no notification of an import");
+    assert_eq!(warn(&store, &lease, 83 * DAY - 1).await, 0);
+    assert_eq!(warn(&store, &lease, 83 * DAY).await, 1);
+    told(&store, 83 * DAY).await;
+    assert_eq!(revoke_unused(&store, &lease, 90 * DAY - 1).await, []);
+    let revoked = revoke_unused(&store, &lease, 90 * DAY).await;
+    assert_eq!(revoked, [id(1), id(2)]);
 }
 
 pub(super) async fn used_again(store: Store) {
