@@ -34,6 +34,10 @@ pub enum AuthError {
     /// The token with this ID is disabled, until it is enabled again.
     #[error("token {0} is disabled")]
     TokenDisabled(TokenId),
+    /// The host has not seen the owner of the token with this ID for the time in the setting
+    /// `pat.owner.max.absence.days` ([`Pats::user_seen`](crate::Pats::user_seen)).
+    #[error("the owner of token {0} has been absent for too long")]
+    OwnerAbsent(TokenId),
     /// The owner of the token with this ID is not in the [`UserDirectory`](crate::UserDirectory).
     #[error("the owner of token {0} does not exist")]
     OwnerGone(TokenId),
@@ -48,8 +52,8 @@ pub enum AuthError {
 
 impl AuthError {
     /// Returns a short fixed name of the reason, for metrics, audit events and logs: `disabled`, `foreign`
-    /// (for [`AuthError::Unrecognized`]), `unknown`, `revoked`, `expired`, `token_disabled`, `owner_gone`,
-    /// `owner_inactive` or `unavailable`.
+    /// (for [`AuthError::Unrecognized`]), `unknown`, `revoked`, `expired`, `token_disabled`, `owner_absent`,
+    /// `owner_gone`, `owner_inactive` or `unavailable`.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
         match self {
@@ -59,6 +63,7 @@ impl AuthError {
             Self::Revoked(_) => "revoked",
             Self::Expired(_) => "expired",
             Self::TokenDisabled(_) => "token_disabled",
+            Self::OwnerAbsent(_) => "owner_absent",
             Self::OwnerGone(_) => "owner_gone",
             Self::OwnerInactive(_) => "owner_inactive",
             Self::Unavailable(_) => "unavailable",
@@ -72,6 +77,7 @@ impl AuthError {
             Self::Revoked(id)
             | Self::Expired(id)
             | Self::TokenDisabled(id)
+            | Self::OwnerAbsent(id)
             | Self::OwnerGone(id)
             | Self::OwnerInactive(id) => Some(*id),
             _ => None,

@@ -83,8 +83,8 @@ pub enum NotifyError {
 pub enum NotificationKind {
     /// A token of the recipient was created.
     Created,
-    /// Tokens of the recipient expire within the number of days in the setting
-    /// `atlassian.pats.expiry.warning.days` (by default 5).
+    /// Tokens of the recipient expire within one of the numbers of days in the setting
+    /// `pat.expiry.reminder.days`; without it, within that in `atlassian.pats.expiry.warning.days` (by default 5).
     ExpiresSoon,
     /// Tokens of the recipient have expired.
     Expired,
@@ -243,8 +243,8 @@ pub struct Notification {
     /// Full name of the administrator who revoked the tokens, or the administrator's key if the directory
     /// does not return a name; `None` for other kinds than [`NotificationKind::RevokedByAdmin`].
     pub by: Option<String>,
-    /// The administrator's reason for the revocation; `None` if none was given, and for other kinds than
-    /// [`NotificationKind::RevokedByAdmin`].
+    /// The reason for the revocation, for [`NotificationKind::RevokedByAdmin`] the administrator's; `None` if none
+    /// was given, and for other kinds than this one and [`NotificationKind::UnusedRevoked`].
     pub reason: Option<String>,
     /// For [`NotificationKind::RevokedByAdmin`], how many of the recipient's tokens that were created with one
     /// of the revoked tokens, directly or through other tokens, were valid at the time of the revocation; 0 for

@@ -257,6 +257,21 @@ impl<DB: Dialect> SqlxStore<DB> {
         listed.collect()
     }
 
+    async fn try_note_unseen(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Option<u64>, sqlx::Error> {
+        let mut write = Write::begin(self, now).await?;
+        if !write.holds(lease).await? {
+            return Ok(None);
+        }
+        let count = write.note_unseen(limit).await?;
+        write.commit().await?;
+        Ok(Some(count))
+    }
+
     async fn try_note_missing(
         &self,
         lease: &Lease,
@@ -456,6 +471,16 @@ impl<DB: Dialect> JobStore for SqlxStore<DB> {
         limit: u32,
     ) -> Result<Vec<ListedOwner>, StoreError> {
         self.retry(|| self.try_owners_after(after, limit)).await
+    }
+
+    #[instrument(name = "pat.store.note_unseen", skip_all)]
+    async fn note_unseen(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        held(self.retry(|| self.try_note_unseen(lease, now, limit)).await)
     }
 
     #[instrument(name = "pat.store.note_missing", skip_all)]

@@ -9,7 +9,8 @@ use pat_core::store::StoreError;
 use pat_core::store::{
     AuditStore, Change, ChangePage, FeedPosition, Insertion, JobStore, LastUse, Lookup, MOST_READ,
     MarkBounds, NewToken, NodeReport, Revocation, RevocationScope, Revoked, Rotated, Rotation,
-    SearchStore, StoreTime, StoredUpdate, TokenStore, Update, UpdateRefusal, Updated,
+    SearchStore, SeenEffect, SeenOwner, StoreTime, StoredUpdate, TokenStore, Update, UpdateRefusal,
+    Updated,
 };
 use pat_core::{Owner, Token, TokenDigest, TokenId};
 use tracing::instrument;
@@ -33,11 +34,14 @@ impl<DB: Dialect> SqlxStore<DB> {
         let rows = fetch_from_primary(&self.auth_pool, {
             let mut sql = Sql::new(format!(
                 "SELECT {is_writable} AS is_writable, {clock} AS clock, c.mark, c.version, \
-                 c.readable_from, {TOKEN_COLUMNS} \
+                 c.readable_from, o.seen_at, {TOKEN_COLUMNS} \
                  FROM pat_clock c LEFT JOIN pat_token t ON t.digest = "
             ));
             sql.bind(*digest);
-            sql.push(" LEFT JOIN pat_last_used u ON u.token_id = t.id WHERE c.id = 1");
+            sql.push(
+                " LEFT JOIN pat_last_used u ON u.token_id = t.id \
+                 LEFT JOIN pat_owner o ON o.owner = t.owner WHERE c.id = 1",
+            );
             sql
         });
         let rows = rows.await?;
@@ -46,6 +50,7 @@ impl<DB: Dialect> SqlxStore<DB> {
             .ok_or_else(|| corrupt("pat_clock has no row"))?;
         let is_found = row.optional_token_id("id")?.is_some();
         let mut lookup = Lookup::new(is_found.then(|| row::token(row)).transpose()?);
+        lookup.owner_seen_at = row.optional_timestamp("seen_at")?;
         lookup.time = row.store_time()?;
         lookup.versions = row::versions(row)?;
         Ok(lookup)
@@ -379,6 +384,27 @@ impl<DB: Dialect> SqlxStore<DB> {
         Ok(time)
     }
 
+    async fn try_note_seen(
+        &self,
+        seen: &SeenOwner,
+        locks_eagerly: bool,
+    ) -> Result<SeenEffect, sqlx::Error> {
+        let mut write = Write::begin_unread(self, seen.now)
+            .await?
+            .with_eager_locks(locks_eagerly);
+        let effect = write.note_seen(seen).await?;
+        if effect == SeenEffect::None {
+            write.rollback().await?;
+            return Ok(effect);
+        }
+        if effect == SeenEffect::Returned {
+            let change = Change::OwnerChanged(seen.owner.clone());
+            write.append_changes(&[change], write.now(), None).await?;
+        }
+        write.commit().await?;
+        Ok(effect)
+    }
+
     async fn try_deregister(&self, report: &NodeReport) -> Result<(), sqlx::Error> {
         let mut write = Write::begin(self, report.now).await?;
         write.delete_node(report).await?;
@@ -523,6 +549,16 @@ impl<DB: Dialect> TokenStore for SqlxStore<DB> {
         mark: &MarkBounds,
     ) -> Result<StoreTime, StoreError> {
         self.retry(|| self.try_heartbeat(report, mark)).await
+    }
+
+    #[instrument(name = "pat.store.note_seen", skip_all, fields(owner = %seen.owner))]
+    async fn note_seen(&self, seen: &SeenOwner) -> Result<SeenEffect, StoreError> {
+        let note = |locks_eagerly| self.try_note_seen(seen, locks_eagerly);
+        let effect = self.retry_with_eager_locks(note).await?;
+        if effect == SeenEffect::Returned {
+            self.notify().await;
+        }
+        Ok(effect)
     }
 
     #[instrument(name = "pat.store.deregister", skip_all)]

@@ -58,6 +58,10 @@ pub mod deploy {
 pub mod upgrade {
     #![doc = include_str!("docs/upgrade.md")]
 }
+/// For operators: reminders, unused tokens, and owners whom the host does not see.
+pub mod life {
+    #![doc = include_str!("docs/life.md")]
+}
 /// For administrators: what to do about a leaked token, and how to find one early.
 pub mod leaked_token {
     #![doc = include_str!("docs/leaked_token.md")]

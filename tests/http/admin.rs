@@ -18,6 +18,8 @@ const BULK: &str = "/rest/pat/latest/admin/tokens";
 
 const REVOKE: &str = "/rest/pat/latest/admin/tokens/revoke";
 
+const UNUSED: &str = "/rest/pat/latest/admin/unused";
+
 const IDENTIFY: &str = "/rest/pat/latest/admin/tokens/identify";
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -82,7 +84,7 @@ fn raw(token: &Value) -> &str {
 }
 
 /// Every request that only an administrator may send, about this token.
-fn requests(token: &NewToken) -> [(Method, &'static str, Value); 6] {
+fn requests(token: &NewToken) -> [(Method, &'static str, Value); 7] {
     [
         (Method::POST, SEARCH, json!({})),
         (Method::GET, USERS, Value::Null),
@@ -90,6 +92,7 @@ fn requests(token: &NewToken) -> [(Method, &'static str, Value); 6] {
         (Method::POST, REVOKE, json!({"ids": [token.id]})),
         (Method::POST, REVOKE, json!("nonsense")),
         (Method::POST, IDENTIFY, json!({"token": token.raw})),
+        (Method::GET, UNUSED, Value::Null),
     ]
 }
 

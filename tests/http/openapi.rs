@@ -69,10 +69,10 @@ async fn the_document_names_every_route() {
         .collect::<Vec<_>>();
     let expected = [
         "GET /admin/events readEvents",
-        "GET /admin/unused listUnusedTokens",
         "DELETE /admin/tokens revokeTokens",
         "POST /admin/tokens/identify identifyToken",
         "POST /admin/tokens/revoke revokeMatchingTokens",
+        "GET /admin/unused listUnusedTokens",
         "GET /policy policy",
         "GET /tokens listTokens",
         "POST /tokens createToken",

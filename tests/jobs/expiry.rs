@@ -101,7 +101,10 @@ async fn an_outage_of_days_loses_no_notice() {
     node.clock.advance(DAY * 2);
     node.check_and_deliver().await;
     let short = &node.mailer.sent()[2..];
-    let short: Vec<_> = short.iter().map(|sent| (sent.kind, sent.tokens.len())).collect();
+    let short: Vec<_> = short
+        .iter()
+        .map(|sent| (sent.kind, sent.tokens.len()))
+        .collect();
     assert_eq!(short, [(expired, 1), (expired, 1)]);
 }
 

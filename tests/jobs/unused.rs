@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use pat_core::error::AuthError;
 use pat_core::event::EventKind;
 use pat_core::notification::NotificationKind;
 use pat_core::store::{Job, MarkBounds, NodeReport, TokenStore};
-use pat_core::{Caller, Clock as _, CreatedToken, JobRun};
+use pat_core::{AuthError, Caller, Clock as _, CreatedToken, JobRun};
 use pat_harness::trial;
 
 use super::{DAY, Node, folder, sqlite};
@@ -75,7 +74,10 @@ async fn an_unused_token_is_announced_and_revoked() {
     assert!(!is_accepted(&node, &unused).await);
     let sent = node.mailer.sent();
     assert!(sent.iter().all(|sent| sent.tokens[0].id == id));
-    assert!(sent.iter().all(|sent| sent.recipient.email == "alice@example.com"));
+    assert!(
+        sent.iter()
+            .all(|sent| sent.recipient.email == "alice@example.com")
+    );
     assert_eq!(sent[1].reason.as_deref(), Some("not used for 90 days"));
     let events = node.pats.start();
     events.shutdown().await;
@@ -147,10 +149,8 @@ async fn nothing_is_revoked_while_uses_may_be_missing() {
     pass(&node, 89, &[&used]).await;
     // A node that has not written its last uses for an hour, and reports.
     let now = node.clock.wall();
-    let lagging = NodeReport {
-        flushed_at: now.checked_sub(Duration::from_hours(1)).ok(),
-        ..NodeReport::new(1, 0, now)
-    };
+    let mut lagging = NodeReport::new(1, 0, now);
+    lagging.flushed_at = now.checked_sub(Duration::from_hours(1)).ok();
     let bounds = MarkBounds::new(now, now, now);
     store.heartbeat(&lagging, &bounds).await.expect("heartbeat");
     node.clock.advance(DAY);

@@ -282,6 +282,10 @@ impl Authenticator {
                 return Err(until_changed(AuthError::TokenDisabled(token.id)));
             }
         }
+        let seen_until = self.seen_until(found.owner_seen_at);
+        if now.wall >= seen_until {
+            return Err(until_changed(AuthError::OwnerAbsent(token.id)));
+        }
         let owner = self
             .context
             .outages
@@ -289,28 +293,41 @@ impl Authenticator {
             .await;
         match owner.map_err(AuthError::Unavailable)? {
             Some(owner) if owner.is_active => {
-                Ok(self.principal_of(digest, token, loaded_at_epoch, (sent, now)))
+                let (times, epoch) = ((sent, now), loaded_at_epoch);
+                Ok(self.principal_of(digest, token, epoch, times, seen_until))
             }
             Some(_) => Err(until_changed(AuthError::OwnerInactive(token.id))),
             None => Err(until_changed(AuthError::OwnerGone(token.id))),
         }
     }
 
+    /// Returns when the owner's absence refuses the owner's tokens, in microseconds since 1970; `i64::MAX` for
+    /// never. An owner whom the host has not reported is not absent.
+    fn seen_until(&self, seen_at: Option<Timestamp>) -> i64 {
+        let longest = self.context.settings.owner_max_absence();
+        match seen_at {
+            Some(at) if !longest.is_zero() => at.as_microsecond().saturating_add(micros(longest)),
+            _ => i64::MAX,
+        }
+    }
+
     /// Returns the principal of a valid token, with its cache entry. The query was sent at `sent`, and
-    /// the token was evaluated at `now`.
+    /// the token was evaluated at `now`. The entry ends with the token, or when the owner is absent for too
+    /// long: then the owner may have been seen meanwhile, and the token is loaded again.
     fn principal_of(
         &self,
         digest: TokenDigest,
         token: Token,
         loaded_at_epoch: u64,
         (sent, now): (Moment, Moment),
+        seen_until: i64,
     ) -> Principal {
         let expires_micros = token.expires_at.map_or(i64::MAX, Timestamp::as_microsecond);
         // The expiry counts twice: as a date, checked on every hit, and here on the boot clock, which
         // cannot be set back.
         let ends = now
             .boot
-            .saturating_add(expires_micros.saturating_sub(now.wall));
+            .saturating_add(expires_micros.min(seen_until).saturating_sub(now.wall));
         let cached_until = sent
             .boot
             .saturating_add(micros(self.cache.time_to_live()))
@@ -420,6 +437,7 @@ mod tests {
     use crate::memory::MemoryStore;
     use crate::policy::TokenRequest;
     use crate::service::Pats;
+    use crate::settings::Settings;
     use crate::store::{Change, SCHEMA_VERSION};
     use crate::testing::{RecordingSink, TestClock, TestDirectory};
     use crate::token::{Owner, PlainToken, RandomnessError, TokenId};
@@ -722,5 +740,53 @@ mod tests {
             assert_eq!(host.first_uses().await, 1);
             host.auth().epochs.bump(&Change::TokenChanged(id));
         }
+    }
+
+    #[tokio::test]
+    async fn tokens_of_absent_owners_are_refused_until_the_host_sees_them_again() {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        let (store, clock) = (
+            Arc::new(MemoryStore::default()),
+            Arc::<TestClock>::default(),
+        );
+        let directory = TestDirectory::default();
+        let owner = directory.add("alice");
+        let service = |days| {
+            let settings = Settings::builder().owner_max_absence_days(days);
+            Pats::builder(store.clone())
+                .settings(settings.build().expect("settings"))
+                .users(Arc::new(directory.clone()))
+                .clock(clock.clone())
+                .build()
+        };
+        let (pats, without_limit) = (service(30), service(0));
+        let caller = Caller::cookie_authenticated(owner.clone());
+        let request = TokenRequest::new("ci", None);
+        let created = pats.create(&caller, request).await.expect("a token");
+        let presented = created.plain.expose().as_bytes();
+        let refusal = async || {
+            let result = pats.authenticate(presented).await;
+            result.err().map(|error| error.reason())
+        };
+        clock.advance(100 * DAY);
+        assert_eq!(refusal().await, None, "the host has not reported the owner");
+        pats.user_seen(&owner).await.expect("recorded");
+        clock.advance(DAY / 2);
+        // Answered from memory, so the absence counts from the first report.
+        pats.user_seen(&owner).await.expect("recorded");
+        clock.advance(30 * DAY - DAY / 2 - SECOND);
+        assert_eq!(refusal().await, None);
+        clock.advance(SECOND);
+        assert_eq!(refusal().await, Some("owner_absent"), "from the cache too");
+        assert!(without_limit.authenticate(presented).await.is_ok());
+        assert_eq!(refusal().await, Some("owner_absent"));
+        pats.user_seen(&owner).await.expect("recorded");
+        assert_eq!(refusal().await, None, "at once");
+        // Seen again before the cached token ends: it goes on.
+        clock.advance(20 * DAY);
+        assert_eq!(refusal().await, None);
+        pats.user_seen(&owner).await.expect("recorded");
+        clock.advance(15 * DAY);
+        assert_eq!(refusal().await, None);
     }
 }

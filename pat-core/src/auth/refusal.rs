@@ -13,7 +13,7 @@ pub(super) struct Refusal {
     pub(super) error: AuthError,
     /// Boot time at which the query was sent, in microseconds.
     pub(super) sent: i64,
-    /// If a change may end the refusal, since the token is disabled, or its owner is unknown or inactive: the
+    /// If a change may end the refusal, since the token is disabled, or its owner is unknown, inactive or absent: the
     /// stripes, and the epoch before the query.
     pub(super) epoch: Option<(Stripes, u64)>,
 }

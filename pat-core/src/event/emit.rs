@@ -118,6 +118,7 @@ impl Events {
             AuthError::Revoked(token)
             | AuthError::Expired(token)
             | AuthError::TokenDisabled(token)
+            | AuthError::OwnerAbsent(token)
             | AuthError::OwnerGone(token)
             | AuthError::OwnerInactive(token) => self.token_refusals.sample(*token, now),
         };

@@ -124,9 +124,25 @@ async fn run(run: &mut LeasedRun<'_>, job: Job, rounds: Rounds) -> Result<(), In
         }
         Job::ExpiryCheck => {
             mend_future(run).await?;
+            note_unseen(run).await?;
             expiry::run(run).await?;
             unused::warn_replaced(run).await?;
             unused::run(run).await
+        }
+    }
+}
+
+/// Begins the absence of owners whom the host has not reported.
+async fn note_unseen(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
+    const BATCH: u32 = 500;
+    if run.node.context.settings.owner_max_absence().is_zero() {
+        return Ok(());
+    }
+    loop {
+        let now = run.heartbeat().await?;
+        let noting = run.store.note_unseen(&run.lease, now, BATCH);
+        if run.node.in_time(noting).await? < u64::from(BATCH) {
+            return Ok(());
         }
     }
 }

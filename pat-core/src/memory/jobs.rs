@@ -387,6 +387,26 @@ impl JobStore for MemoryStore {
         Ok(listed.collect())
     }
 
+    async fn note_unseen(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        let mut tables = self.tables()?;
+        tables.jobs.check(lease)?;
+        let unrevoked = tables.tokens.values().filter(|t| t.revoked_at.is_none());
+        let owners: BTreeSet<_> = unrevoked.map(|token| token.owner.clone()).collect();
+        let unseen = owners.into_iter();
+        let unseen = unseen.filter(|owner| !tables.seen_at.contains_key(owner));
+        let unseen: Vec<_> = unseen.take(limit as usize).collect();
+        let count = unseen.len() as u64;
+        tables
+            .seen_at
+            .extend(unseen.into_iter().map(|owner| (owner, now)));
+        Ok(count)
+    }
+
     async fn note_missing(
         &self,
         lease: &Lease,

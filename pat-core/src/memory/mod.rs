@@ -18,7 +18,8 @@ use crate::notification::NotificationKind;
 use crate::store::{
     AuditStore, Change, ChangeEntry, ChangePage, FeedPosition, Insertion, JobStore, LastUse,
     Lookup, MOST_READ, NewToken, Revocation, RevocationScope, Revoked, RevokedToken, Rotated,
-    Rotation, SearchStore, StoreError, StoreTime, StoreVersions, TokenStore, Update, Updated,
+    Rotation, SearchStore, SeenEffect, SeenOwner, StoreError, StoreTime, StoreVersions, TokenStore,
+    Update, Updated,
 };
 use crate::token::{Owner, Token, TokenDigest, TokenId};
 
@@ -41,6 +42,8 @@ struct Tables {
     generation: u64,
     versions: StoreVersions,
     requests: BTreeMap<(Owner, String), lines::Request>,
+    /// When the host last saw each owner.
+    seen_at: BTreeMap<Owner, Timestamp>,
     jobs: jobs::Tables,
     audit: audit::Tables,
 }
@@ -220,8 +223,10 @@ impl TokenStore for MemoryStore {
     async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Lookup, StoreError> {
         let tables = self.tables()?;
         let id = tables.by_digest.get(digest);
+        let token = id.and_then(|id| tables.tokens.get(id));
         Ok(Lookup {
-            token: id.and_then(|id| tables.tokens.get(id)).cloned(),
+            owner_seen_at: token.and_then(|token| tables.seen_at.get(&token.owner).copied()),
+            token: token.cloned(),
             time: StoreTime::default(),
             versions: tables.versions,
         })
@@ -330,6 +335,19 @@ impl TokenStore for MemoryStore {
             }
         }
         Ok(())
+    }
+
+    async fn note_seen(&self, seen: &SeenOwner) -> Result<SeenEffect, StoreError> {
+        let mut tables = self.tables()?;
+        let seen_at = tables.seen_at.get(&seen.owner).copied();
+        let effect = seen.effect(seen_at, seen.now);
+        if effect != SeenEffect::None {
+            tables.seen_at.insert(seen.owner.clone(), seen.now);
+        }
+        if effect == SeenEffect::Returned {
+            tables.append([Change::OwnerChanged(seen.owner.clone())], seen.now);
+        }
+        Ok(effect)
     }
 
     fn jobs(&self) -> Option<&dyn JobStore> {

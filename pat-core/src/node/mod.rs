@@ -1,6 +1,7 @@
 //! One node: the parts that requests and jobs share.
 
 mod revocation;
+mod seen;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use tracing::Instrument as _;
 
+use self::seen::SeenOwners;
 use crate::auth::Authenticator;
 use crate::cluster::Feed;
 use crate::context::Context;
@@ -30,6 +32,7 @@ pub(crate) struct Node {
     pub(crate) issued_format: Arc<dyn TokenFormat>,
     pub(crate) ids: IdSource,
     pub(crate) notifiers: Vec<Arc<dyn Notifier>>,
+    pub(crate) seen: SeenOwners,
     /// Wakes the delivery of notifications.
     pub(crate) notification_queued: Notify,
     /// Wakes the poll of the change feed.
@@ -52,6 +55,7 @@ impl Node {
             issued_format,
             ids: IdSource::default(),
             notifiers,
+            seen: SeenOwners::default(),
             notification_queued: Notify::new(),
             change_signalled: Notify::new(),
         }

@@ -125,6 +125,31 @@ impl Pats {
             .await
     }
 
+    /// Records that the host has seen a user, for example when the user signs in. With the setting
+    /// `pat.owner.max.absence.days`, a user's tokens are refused ([`AuthError::OwnerAbsent`](crate::AuthError::OwnerAbsent))
+    /// from so many days after the last report on, and accepted again after the next one: by this node at once,
+    /// by the others within the time in the setting `pat.auth.max.staleness.ms` (by default 2 seconds). Requests
+    /// that a token authenticates do not count, unless the host reports them.
+    ///
+    /// A node writes a report to the store at most once a day for each user, and answers other calls from
+    /// memory, so the method may be called at each request with a session. The absence of a user whom the host
+    /// has never reported begins when the hourly job first finds a token of the user.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if the store fails or does not answer in time. The report is then not recorded.
+    pub async fn user_seen(&self, owner: &Owner) -> Result<(), Unavailable> {
+        if !self.0.seen.is_due(owner, self.0.context.time.now()) {
+            return Ok(());
+        }
+        let (node, owner) = (Arc::clone(&self.0), owner.clone());
+        self.0
+            .run_detached(
+                Duration::ZERO,
+                async move { Ok(node.note_seen(owner).await?) },
+            )
+            .await
+    }
+
     /// Revokes all tokens of a user whom the host has deleted, and returns how many were revoked.
     ///
     /// # Errors

@@ -331,7 +331,8 @@ impl Pats {
     }
 
     /// Returns the current status of `token`. The status [`TokenStatus::ExpiresSoon`] begins the number of days
-    /// in the setting `atlassian.pats.expiry.warning.days` (by default 5) before the token's expiry.
+    /// in the setting `atlassian.pats.expiry.warning.days` (by default 5) before the token's expiry, if its life span
+    /// is longer.
     #[must_use]
     pub fn status(&self, token: &Token) -> TokenStatus {
         token.status(self.0.context.time.now().timestamp(), self.warning())

@@ -356,4 +356,7 @@ properties! {
         "after how many days without a use a token is revoked, at least a week after its owner was warned; 0 to \
          revoke none",
         unused_revoke_days copied as u32, set by unused_revoke_days(u32);
+    "pat.owner.max.absence.days" = "0", [Days<0, 36_500>],
+        "for how many days after the host has last seen an owner the owner's tokens are accepted; 0 for no limit",
+        owner_max_absence copied as Duration, set by owner_max_absence_days(u32);
 }

@@ -145,6 +145,11 @@ const VALUES: &[(&str, &str, &[&str])] = &[
         ],
     ),
     ("pat.unused.revoke.days", "90", &["-1", "36501", "", "x"]),
+    (
+        "pat.owner.max.absence.days",
+        "90",
+        &["-1", "36501", "", "x"],
+    ),
 ];
 const BAD_BOOLEANS: &[&str] = &["", "yes", "1", "tru"];
 const BAD_CRONS: &[&str] = &[
@@ -253,7 +258,7 @@ fn every_number_takes_exactly_the_documented_range() {
         }
         numbers += 1;
     }
-    assert_eq!(numbers, 15);
+    assert_eq!(numbers, 16);
 }
 
 #[test]
@@ -314,6 +319,7 @@ fn every_typed_setter_sets_the_property_of_its_name() {
         builder().rotate_overlap_max_seconds(86_400),
         builder().expiry_reminder_days([7, 30, 1]),
         builder().unused_revoke_days(90),
+        builder().owner_max_absence_days(90),
     ];
     assert_eq!(set.len(), VALUES.len());
     for (set, (name, good, _)) in set.into_iter().zip(VALUES) {

@@ -277,6 +277,26 @@ pub trait JobStore: Debug + Send + Sync {
         limit: u32,
     ) -> Result<Vec<ListedOwner>, StoreError>;
 
+    /// Records the present time for up to `limit` owners of unrevoked tokens without a recorded time
+    /// ([`TokenStore::note_seen`](super::TokenStore::note_seen)), as if the host had seen them, and returns how
+    /// many there were. So the absence of an owner whom the host never reports begins then. The default
+    /// implementation records nothing. `now` is the time of the caller's clock, for a store without a clock of
+    /// its own.
+    ///
+    /// # Errors
+    /// - [`StoreError::LeaseLost`]: another node has acquired the job's lease after `lease` was acquired. An
+    ///   expired lease holds until then.
+    /// - Another [`StoreError`]: the database [fails or does not answer](super::TokenStore#errors).
+    async fn note_unseen(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        let _ = (lease, now, limit);
+        Ok(0)
+    }
+
     /// Records which owners are missing from the directory, and since when. Returns the owners in
     /// [`MissingOwners::missing`] who have been missing for at least [`MissingOwners::at_least`].
     ///

@@ -10,6 +10,7 @@ mod jobs;
 mod outbox;
 mod rotation;
 mod search;
+mod seen;
 mod time;
 mod tokens;
 mod unused;
@@ -41,6 +42,7 @@ pub use self::rotation::{
     Rotation,
 };
 pub use self::search::SearchStore;
+pub use self::seen::{SEEN_PRECISION, SeenEffect, SeenOwner};
 pub use self::time::{MarkBounds, StoreTime};
 pub use self::tokens::{
     Insertion, LastUse, Lookup, NewToken, Revocation, RevocationScope, Revoked, RevokedToken,
@@ -254,6 +256,18 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     ) -> Result<StoreTime, StoreError> {
         let _ = (report, mark);
         Err(StoreError::private())
+    }
+
+    /// Records that the host has seen an owner, at most once in [`SEEN_PRECISION`]: as
+    /// [`SeenOwner::effect`] decides for the time that is recorded. [`TokenStore::find_by_digest`] returns this
+    /// time with the owner's tokens. The default implementation records nothing, so the setting
+    /// `pat.owner.max.absence.days` has no effect.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
+    async fn note_seen(&self, seen: &SeenOwner) -> Result<SeenEffect, StoreError> {
+        let _ = seen;
+        Ok(SeenEffect::None)
     }
 
     /// Deletes a node's stored report, because the node no longer uses its cache. Deletes it only if

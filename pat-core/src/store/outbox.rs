@@ -26,8 +26,8 @@ pub struct QueuedNotification {
     /// The administrator who revoked the tokens; `None` for other kinds than
     /// [`NotificationKind::RevokedByAdmin`].
     pub by: Option<Owner>,
-    /// The administrator's reason for the revocation; `None` if none was given, and for other kinds than
-    /// [`NotificationKind::RevokedByAdmin`].
+    /// The reason for the revocation, for [`NotificationKind::RevokedByAdmin`] the administrator's; `None` if none
+    /// was given, and for other kinds than this one and [`NotificationKind::UnusedRevoked`].
     pub reason: Option<String>,
     /// For [`NotificationKind::RevokedByAdmin`], how many of the owner's tokens that were created with one of
     /// the revoked tokens, directly or through other tokens, were valid at the time of the revocation; 0 for

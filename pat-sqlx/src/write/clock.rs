@@ -130,6 +130,9 @@ impl<DB: Dialect> Write<DB> {
         let mut sql = Sql::new("UPDATE pat_last_used SET last_used_at = 0 WHERE last_used_at > ");
         sql.bind(latest);
         self.execute(sql).await?;
+        let mut sql = Sql::new("UPDATE pat_owner SET seen_at = ");
+        sql.bind(now).push(" WHERE seen_at > ").bind(latest);
+        self.execute(sql).await?;
         let mut sql = Sql::new("UPDATE pat_notice SET due_at = ");
         sql.bind(now).push(" WHERE state = ").bind(PENDING);
         sql.push(" AND due_at > ").bind(now + LONGEST_DELAY);

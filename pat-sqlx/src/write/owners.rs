@@ -1,7 +1,8 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use pat_core::Owner;
-use pat_core::store::MissingOwners;
+use pat_core::store::{MissingOwners, SeenEffect, SeenOwner};
 use sqlx::Error;
 
 use super::Write;
@@ -9,6 +10,48 @@ use crate::dialect::Dialect;
 use crate::sql::{CHUNK, Sql};
 
 impl<DB: Dialect> Write<DB> {
+    /// Records that the host has seen an owner, under the owner's lock.
+    pub(crate) async fn note_seen(&mut self, seen: &SeenOwner) -> Result<SeenEffect, Error> {
+        // Creates the row, also where nothing need be locked.
+        self.lock_owners(&BTreeSet::from([seen.owner.clone()]))
+            .await?;
+        self.read_time().await?;
+        let mut sql = Sql::new("SELECT seen_at FROM pat_owner WHERE owner = ");
+        sql.bind(&seen.owner);
+        let seen_at = self.fetch_one(sql).await?.optional_timestamp("seen_at")?;
+        let effect = seen.effect(seen_at, self.now());
+        if effect != SeenEffect::None {
+            let mut sql = Sql::new("UPDATE pat_owner SET seen_at = ");
+            sql.bind(self.now());
+            sql.push(" WHERE owner = ").bind(&seen.owner);
+            self.execute(sql).await?;
+        }
+        Ok(effect)
+    }
+
+    /// Records the present time for up to `limit` owners of unrevoked tokens whom the host has not reported;
+    /// returns how many there were.
+    pub(crate) async fn note_unseen(&mut self, limit: u32) -> Result<u64, Error> {
+        let mut sql = Sql::new(
+            "SELECT DISTINCT t.owner FROM pat_token t LEFT JOIN pat_owner o ON o.owner = t.owner \
+             WHERE t.revoked_at IS NULL AND o.seen_at IS NULL LIMIT ",
+        );
+        sql.bind(limit);
+        let rows = self.fetch(sql).await?;
+        let owners: Result<BTreeSet<_>, _> = rows.iter().map(|row| row.owner("owner")).collect();
+        let owners = owners?;
+        self.lock_owners(&owners).await?;
+        let owners: Vec<_> = owners.into_iter().collect();
+        for chunk in owners.chunks(CHUNK) {
+            let mut sql = Sql::new("UPDATE pat_owner SET seen_at = ");
+            sql.bind(self.now());
+            sql.push(" WHERE seen_at IS NULL AND owner IN ")
+                .bind_list(chunk);
+            self.execute(sql.not_persistent()).await?;
+        }
+        Ok(owners.len() as u64)
+    }
+
     /// Records that these owners are not missing.
     pub(crate) async fn note_present(&mut self, owners: &[Owner]) -> Result<(), Error> {
         for chunk in owners.chunks(CHUNK) {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::*;
 
-const UNUSED: &str = "/rest/pat/latest/admin/unused";
 const DAY: Duration = Duration::from_hours(24);
 
 async fn unused(server: &Server, query: &str) -> Value {
@@ -45,7 +44,10 @@ pub(super) async fn unused_tokens_are_listed_before_the_setting_revokes_them() {
     assert_eq!(rest, expected);
     assert_eq!(names(&unused(&server, "?days=41").await), [""; 0]);
     let page = unused(&server, "?days=30&limit=1").await;
-    assert_eq!((&page["count"], &page["isMoreThanHalf"]), (&json!(2), &json!(true)));
+    assert_eq!(
+        (&page["count"], &page["isMoreThanHalf"]),
+        (&json!(2), &json!(true))
+    );
     let next = page["nextCursor"].as_str().expect("a cursor");
     let second = unused(&server, &format!("?days=30&limit=1&cursor={next}")).await;
     assert_eq!(second["isLastPage"], true);
@@ -62,7 +64,12 @@ pub(super) async fn the_days_of_the_list_are_those_of_the_setting() {
     assert_eq!((&page["days"], &page["count"]), (&json!(40), &json!(1)));
     let off = Server::start().await;
     for query in [
-        "", "?days=0", "?days=36501", "?days=x", "?days=1&limit=0", "?days=1&limit=1001",
+        "",
+        "?days=0",
+        "?days=36501",
+        "?days=x",
+        "?days=1&limit=0",
+        "?days=1&limit=1001",
         "?days=1&cursor=nonsense",
     ] {
         let refused = answer(by_admin(off.get(&format!("{UNUSED}{query}")))).await;

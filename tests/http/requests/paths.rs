@@ -234,6 +234,7 @@ const PATHS: &[&str] = &[
     "/rest/pat/latest/admin/tokens",
     "/rest/pat/latest/admin/tokens/revoke",
     "/rest/pat/latest/admin/tokens/identify",
+    "/rest/pat/latest/admin/unused",
     "/rest/pat/latest/admin/events",
     "/rest/pat/1.0/tokens",
     "/rest/pat/latest",

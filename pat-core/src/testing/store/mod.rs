@@ -20,6 +20,7 @@ mod feed;
 mod flawed;
 mod nodes;
 mod revocation;
+mod seen;
 mod tokens;
 mod updates;
 
@@ -29,6 +30,13 @@ use crate::{Token, TokenDigest};
 
 /// All cases of the suite. Each case needs its own empty store.
 pub const CASES: &[Case] = &[
+    case("an_owner_is_recorded_as_seen_once_a_day", |s| {
+        Box::pin(seen::seen_once_a_day(s))
+    }),
+    case(
+        "the_absence_of_an_owner_who_is_never_reported_begins",
+        |s| Box::pin(seen::unseen_owners(s)),
+    ),
     case("a_stored_token_is_found_unchanged", |s| {
         Box::pin(tokens::round_trip(s))
     }),

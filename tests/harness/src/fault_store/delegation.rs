@@ -15,7 +15,7 @@ use pat_core::store::{
     QueuedNotification, Revocation, RevocationScope, Revoked, Rotated, Rotation, SearchStore,
     StoreTime, Update, Updated,
 };
-use pat_core::store::{StoreError, TokenStore, UnusedCount, UnusedTokens};
+use pat_core::store::{SeenEffect, SeenOwner, StoreError, TokenStore, UnusedCount, UnusedTokens};
 use pat_core::{Owner, Token, TokenDigest, TokenId};
 
 use super::FaultStore;
@@ -104,6 +104,10 @@ impl TokenStore for FaultStore {
             Ok(StoreTime::default())
         })
         .await
+    }
+
+    async fn note_seen(&self, seen: &SeenOwner) -> Result<SeenEffect, StoreError> {
+        self.call("note_seen", |store| store.note_seen(seen)).await
     }
 
     async fn deregister(&self, report: &NodeReport) -> Result<(), StoreError> {
@@ -216,6 +220,18 @@ impl JobStore for FaultStore {
     async fn mend_future(&self, lease: &Lease, now: Timestamp) -> Result<u64, StoreError> {
         self.call("mend_future", |_| {
             self.jobs_inside().mend_future(lease, now)
+        })
+        .await
+    }
+
+    async fn note_unseen(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        self.call("note_unseen", |_| {
+            self.jobs_inside().note_unseen(lease, now, limit)
         })
         .await
     }
