@@ -135,7 +135,9 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
             "This token, or one that it replaced or that replaced it, is paused. It can be replaced \
              when it is resumed."
         }
-        Text::ReplaceItselfOnly => "A token can replace only itself. Sign in to replace another one.",
+        Text::ReplaceItselfOnly => {
+            "A token can replace only itself. Sign in to replace another one."
+        }
         Text::OverlapLabel => "The old token works",
         Text::NoOverlap => "No longer: it is refused at once",
         Text::Overlap(span) => return format!("For {span}, until").into(),

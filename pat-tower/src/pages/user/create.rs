@@ -118,7 +118,11 @@ async fn create_now(page: &Page, fields: &Fields) -> Result<Response, Response> 
         Err(errors) => return Err(form.show(StatusCode::BAD_REQUEST, errors)),
     };
     match page.pats().create(page.caller(), request).await {
-        Ok(created) => Ok(remember(page, sheet, show_created(page, &created.token, &created.plain, None))),
+        Ok(created) => Ok(remember(
+            page,
+            sheet,
+            show_created(page, &created.token, &created.plain, None),
+        )),
         Err(CreateError::Refused(error)) => Err(form.show(status(&error), form.errors_of(&error))),
         Err(CreateError::Unavailable(error)) => Err(page.unavailable(&error)),
         Err(_) => Err(page.bad_request(StatusCode::BAD_REQUEST)),

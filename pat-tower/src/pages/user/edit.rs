@@ -46,7 +46,13 @@ pub(in crate::pages) async fn edit_form(
     let token = own_token(&page, id).await?;
     let description = token.description.as_deref().unwrap_or_default();
     let errors = Errors::default();
-    Ok(show_form(&page, StatusCode::OK, &token.name, description, errors))
+    Ok(show_form(
+        &page,
+        StatusCode::OK,
+        &token.name,
+        description,
+        errors,
+    ))
 }
 
 pub(in crate::pages) async fn edit(
@@ -65,9 +71,21 @@ pub(in crate::pages) async fn edit(
         name: (name != token.name.trim())
             .then(|| pats.check_name(name))
             .and_then(|checked| checked.err().as_ref().map(refused)),
-        description: pats.check_description(description).err().as_ref().map(refused),
+        description: pats
+            .check_description(description)
+            .err()
+            .as_ref()
+            .map(refused),
     };
-    let form = |status, errors| show_form(&page, status, fields.get("name"), fields.get("description"), errors);
+    let form = |status, errors| {
+        show_form(
+            &page,
+            status,
+            fields.get("name"),
+            fields.get("description"),
+            errors,
+        )
+    };
     if errors.is_any() {
         return Err(form(StatusCode::BAD_REQUEST, errors));
     }
@@ -78,7 +96,10 @@ pub(in crate::pages) async fn edit(
         Ok(_) => Ok(page.go_to("tokens?changed")),
         Err(UpdateError::Refused(error)) => {
             let text = Some(refused(&error));
-            let errors = Errors { form: text, ..Errors::default() };
+            let errors = Errors {
+                form: text,
+                ..Errors::default()
+            };
             Err(form(status(&error), errors))
         }
         Err(error) => Err(page.not_updated(&error)),

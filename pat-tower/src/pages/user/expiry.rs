@@ -145,7 +145,12 @@ impl ExpiryField {
 
     /// The same for a token that replaces one: with the option [`OWN`] before the others, and without the one
     /// that it never expires, which only that option may amount to.
-    pub(super) fn of_successor(page: &Page, expiry: Expiry, own: String, error: Option<String>) -> Self {
+    pub(super) fn of_successor(
+        page: &Page,
+        expiry: Expiry,
+        own: String,
+        error: Option<String>,
+    ) -> Self {
         let mut field = Self::new(page, expiry, error);
         field.offered.insert(0, (OWN.to_owned(), own));
         field.label = page.t(Text::NewExpiryLabel).into_owned();

@@ -57,7 +57,10 @@ pub(in crate::pages) async fn ask_to_resume(
     id: PathId,
 ) -> Result<Response, Response> {
     let token = own_token(&page, id).await?;
-    let by_administrator = token.disabled.as_ref().is_some_and(|it| it.by_administrator);
+    let by_administrator = token
+        .disabled
+        .as_ref()
+        .is_some_and(|it| it.by_administrator);
     // Who is an administrator may have disabled a token of one's own, and so may enable it.
     let obstacle = (by_administrator && !page.may_administer()).then_some(Text::ResumeRefused);
     Ok(show_resume(&page, &token, StatusCode::OK, obstacle))

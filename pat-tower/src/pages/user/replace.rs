@@ -147,7 +147,12 @@ pub(in crate::pages) async fn replace(
                 id: token.id.get(),
                 until: until.map(|at| page.time(at)),
             };
-            Ok(show_created(&page, &successor.token, &successor.plain, Some(old)))
+            Ok(show_created(
+                &page,
+                &successor.token,
+                &successor.plain,
+                Some(old),
+            ))
         }
         Err(error) => Err(form.refused(error)),
     }
@@ -156,7 +161,10 @@ pub(in crate::pages) async fn replace(
 /// Two forms about one token differ in the sheet, and a form about another token has another digest.
 fn key(sheet: SubmissionId, id: TokenId) -> IdempotencyKey {
     let request = format!("replace {id}");
-    IdempotencyKey::new(format!("form.{}", sheet.encode()), Sha256::digest(request).into())
+    IdempotencyKey::new(
+        format!("form.{}", sheet.encode()),
+        Sha256::digest(request).into(),
+    )
 }
 
 /// The form, as it is opened or was sent.
@@ -172,7 +180,12 @@ impl<'a> Form<'a> {
         Self {
             page,
             token,
-            overlap: page.pats().settings().rotate_overlap().as_secs().to_string(),
+            overlap: page
+                .pats()
+                .settings()
+                .rotate_overlap()
+                .as_secs()
+                .to_string(),
             expiry: Expiry {
                 choice: OWN.to_owned(),
                 ..Expiry::default()
@@ -289,7 +302,11 @@ impl<'a> Form<'a> {
             obstacle: obstacle.or_else(|| Obstacle::of(page, token)),
             sheet: sheet.encode(),
             error: errors.form,
-            overlaps: if kept.is_none() { self.overlaps() } else { Vec::new() },
+            overlaps: if kept.is_none() {
+                self.overlaps()
+            } else {
+                Vec::new()
+            },
             overlap_error: errors.overlap,
             kept: kept.map(|at| page.time(at)),
             expiry: ExpiryField::of_successor(page, self.expiry.clone(), own, errors.expiry),
@@ -305,12 +322,16 @@ impl<'a> Form<'a> {
             settings.rotate_overlap().as_secs(),
             settings.rotate_overlap_max().as_secs(),
         );
-        let offered = offered.into_iter().filter(|seconds| may_end_at_once || *seconds > 0);
+        let offered = offered
+            .into_iter()
+            .filter(|seconds| may_end_at_once || *seconds > 0);
         let now = page.pats().now();
         let chosen = self.overlap.parse().ok();
         let mut overlaps: Vec<Overlap> = Vec::new();
         for seconds in offered {
-            let until = now.checked_add(Duration::from_secs(seconds)).unwrap_or(Timestamp::MAX);
+            let until = now
+                .checked_add(Duration::from_secs(seconds))
+                .unwrap_or(Timestamp::MAX);
             let end = self.token.expires_at.filter(|end| *end <= until);
             let span = page.span(seconds);
             let label = match (seconds, end) {
@@ -339,7 +360,10 @@ impl<'a> Form<'a> {
 
 /// The overlaps to choose from, in seconds.
 fn offered(usual: u64, max: u64) -> Vec<u64> {
-    let mut offered: Vec<_> = OFFERED.into_iter().filter(|seconds| *seconds <= max).collect();
+    let mut offered: Vec<_> = OFFERED
+        .into_iter()
+        .filter(|seconds| *seconds <= max)
+        .collect();
     offered.push(usual);
     offered.sort_unstable();
     offered.dedup();
