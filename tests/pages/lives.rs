@@ -10,6 +10,13 @@ use super::{Session, field, shown};
 
 const HOUR: Duration = Duration::from_hours(1);
 
+/// Starts a server. Its clock stands still, and the first change of this kind waits until no node can trust a cache
+/// from before.
+pub(super) async fn start(properties: &[(&str, &str)]) -> Server {
+    let without_cache = [("pat.auth.max.staleness.ms", "0")];
+    Server::with(&[&without_cache, properties].concat()).await
+}
+
 /// Opens the form that replaces a token, and returns the fields that a browser would send.
 async fn open(server: &Server, session: &Session, id: i64) -> Vec<(&'static str, String)> {
     let page = session.get(server, &format!("/tokens/{id}/replace")).await;
@@ -68,7 +75,7 @@ async fn create(server: &Server, body: serde_json::Value) -> NewToken {
 }
 
 pub(super) async fn a_replaced_token_works_until_its_page_says() {
-    let server = Server::start().await;
+    let server = start(&[]).await;
     let body = json!({"name": "ci", "description": "<the> build", "expirationDuration": 30});
     let old = create(&server, body).await;
     let alice = Session::start(&server, "alice").await;
@@ -120,7 +127,7 @@ pub(super) async fn a_replaced_token_works_until_its_page_says() {
 
 /// As a double click does.
 pub(super) async fn a_replacement_that_is_sent_twice_at_once_is_made_once() {
-    let server = Server::start().await;
+    let server = start(&[]).await;
     let old = server.create("alice").await;
     let alice = Session::start(&server, "alice").await;
     let fields = open(&server, &alice, old.id).await;
@@ -158,7 +165,7 @@ pub(super) async fn a_replacement_that_is_sent_twice_at_once_is_made_once() {
 }
 
 pub(super) async fn the_form_decides_when_both_tokens_end() {
-    let server = Server::with(&[("pat.rotate.overlap.max.seconds", "86400")]).await;
+    let server = start(&[("pat.rotate.overlap.max.seconds", "86400")]).await;
     let old = server.create("alice").await;
     let alice = Session::start(&server, "alice").await;
     let fields = open(&server, &alice, old.id).await;
@@ -213,7 +220,7 @@ pub(super) async fn the_form_decides_when_both_tokens_end() {
 }
 
 pub(super) async fn what_cannot_be_replaced_says_why() {
-    let server = Server::start().await;
+    let server = start(&[]).await;
     let old = server.create("alice").await;
     let alice = Session::start(&server, "alice").await;
     let path = format!("/tokens/{}/replace", old.id);
@@ -252,7 +259,7 @@ pub(super) async fn what_cannot_be_replaced_says_why() {
 }
 
 pub(super) async fn a_paused_token_is_refused_until_it_is_resumed() {
-    let server = Server::start().await;
+    let server = start(&[]).await;
     let token = server.create("alice").await;
     let child = server.post(TOKENS).bearer_auth(&token.raw);
     let child = child.json(&json!({"name": "child", "expirationDuration": 3}));
@@ -306,7 +313,7 @@ pub(super) async fn a_paused_token_is_refused_until_it_is_resumed() {
 }
 
 pub(super) async fn a_name_and_a_description_are_edited() {
-    let server = Server::start().await;
+    let server = start(&[]).await;
     let token = server.create("alice").await;
     let alice = Session::start(&server, "alice").await;
     let path = format!("/tokens/{}/edit", token.id);
@@ -377,7 +384,7 @@ pub(super) async fn a_name_and_a_description_are_edited() {
 }
 
 pub(super) async fn a_leaked_token_is_revoked_with_its_family() {
-    let server = Server::start().await;
+    let server = start(&[]).await;
     let old = server.create("alice").await;
     let alice = Session::start(&server, "alice").await;
     let fields = open(&server, &alice, old.id).await;
@@ -411,7 +418,7 @@ pub(super) async fn a_leaked_token_is_revoked_with_its_family() {
 }
 
 pub(super) async fn administrators_see_when_by_whom_and_why_a_token_was_revoked() {
-    let server = Server::start().await;
+    let server = start(&[]).await;
     let token = create(
         &server,
         json!({"name": "ci", "description": "of the build", "expirationDuration": 3}),
@@ -454,7 +461,7 @@ pub(super) async fn administrators_see_when_by_whom_and_why_a_token_was_revoked(
 }
 
 pub(super) async fn a_list_says_how_long_ago_a_token_was_used() {
-    let server = Server::start().await;
+    let server = start(&[]).await;
     let token = server.create("alice").await;
     assert_eq!(server.try_token(&token.raw).await, StatusCode::OK);
     for (passed, shown) in [

@@ -9,6 +9,7 @@ use serde_json::json;
 use thirtyfour::Key;
 
 use super::check;
+use crate::pages::lives::start;
 
 const MENU: &str = "tbody tr:first-child .pat-menu";
 
@@ -21,7 +22,7 @@ async fn create(server: &Server, name: &str) -> (String, i64) {
 }
 
 pub(super) async fn a_token_is_replaced_and_paused() {
-    let server = Server::start().await;
+    let server = start(&[]).await;
     let (old, id) = create(&server, "ci").await;
     let browser = Browser::start(&server.base).await;
     let zone = json!({"timezoneId": "America/New_York"});
@@ -118,7 +119,7 @@ pub(super) async fn a_token_is_replaced_and_paused() {
 }
 
 pub(super) async fn a_token_is_replaced_without_scripts() {
-    let server = Server::start().await;
+    let server = start(&[]).await;
     let (old, _) = create(&server, "ci").await;
     let browser = Browser::start(&server.base).await;
     let none = json!({"value": true});
@@ -173,7 +174,7 @@ pub(super) async fn a_token_is_replaced_without_scripts() {
 }
 
 pub(super) async fn pages_about_one_token_are_accessible() {
-    let server = Server::start().await;
+    let server = start(&[]).await;
     let (_, id) = create(&server, "a-very-long-name-without-any-space-in-it").await;
     let (_, paused) = create(&server, "paused").await;
     let (used, _) = create(&server, "used").await;
