@@ -48,6 +48,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(hyper_ends),
         trial(a_cookie_cannot_be_used_by_another_site),
         trial_with_need("curl", missing_curl(), the_printed_lines_work_in_order),
+        trial_with_need(
+            "curl",
+            missing_curl(),
+            the_servers_printed_lines_work_in_order,
+        ),
     ]
 }
 
@@ -148,6 +153,36 @@ async fn the_printed_lines_work_in_order() {
         let text = String::from_utf8_lossy(&shell.stdout);
         assert_eq!(text, expected, "{printed:#?}");
     }
+}
+
+async fn the_servers_printed_lines_work_in_order() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut command = command(folder.path());
+    let mut server = command
+        .args(["--listen", "127.0.0.1:0", "--log", "off"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let output = BufReader::new(server.stdout.take().expect("its output"));
+    let lines = output.lines().map(|line| line.expect("a line"));
+    let mut printed: Vec<_> = lines.skip(5).take(4).collect();
+    // What the old and the new token are worth before and after the revocation.
+    let statuses = printed[1].replace("curl", "curl -s -o /dev/null -w '%{http_code}\\n'");
+    let old = statuses.replace("$TOKEN", "$OLD");
+    printed.insert(2, "echo; OLD=$TOKEN".to_owned());
+    printed.insert(4, format!("{old}\n{statuses}"));
+    printed.push(format!("{old}\n{statuses}"));
+    let shell = Command::new("sh")
+        .args(["-ec", &printed.join("\n")])
+        .current_dir(folder.path())
+        .output();
+    let shell = shell.expect("a shell");
+    server.kill().expect("its end");
+    server.wait().expect("its end");
+    let text = String::from_utf8_lossy(&shell.stdout);
+    let (myself, statuses) = text.split_once('\n').expect("lines");
+    assert!(myself.contains("\"name\":\"alice\""), "{text}");
+    assert_eq!(statuses, "200\n200\n401\n401\n", "{printed:#?}");
 }
 
 /// Whatever a client holds open: a stream of events, and a request that is sent by half.

@@ -416,12 +416,15 @@ pub(crate) fn greet(address: SocketAddr) {
          Demo users, each with the name as password: alice, bob, admin (an administrator)\n\
          Their tokens: http://{address}/tokens\n\
          \n\
-         Create a token, use it, revoke it:\n  \
+         Create a token, use it, replace it by a new one, revoke both:\n  \
          TOKEN=$(curl -s -u alice:alice -H 'Content-Type: application/json' \
          -d '{{\"name\":\"ci\",\"expirationDuration\":90}}' \
          http://{address}/rest/pat/latest/tokens \
          | sed -n 's/.*\"rawToken\":\"\\([^\"]*\\)\".*/\\1/p')\n  \
          curl -H \"Authorization: Bearer $TOKEN\" http://{address}/rest/api/latest/myself\n  \
+         TOKEN=$(curl -s -X POST -H \"Authorization: Bearer $TOKEN\" \
+         http://{address}/rest/pat/latest/tokens/current/rotate \
+         | sed -n 's/.*\"rawToken\":\"\\([^\"]*\\)\".*/\\1/p')\n  \
          curl -H \"Authorization: Bearer $TOKEN\" -X DELETE \
          http://{address}/rest/pat/latest/tokens/current"
     );

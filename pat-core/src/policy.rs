@@ -600,4 +600,34 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_description_may_be_empty_and_has_the_characters_of_names() {
+        for (description, expected) in [
+            (String::new(), Ok(())),
+            (" ".into(), Ok(())),
+            ("\u{1f993}".repeat(200), Ok(())),
+            (
+                "x".repeat(201),
+                Err(PolicyError::DescriptionTooLong { max: 200 }),
+            ),
+            (
+                "a\nb".into(),
+                Err(PolicyError::DescriptionHasControlCharacter),
+            ),
+            (
+                "a\u{2028}b".into(),
+                Err(PolicyError::DescriptionHasControlCharacter),
+            ),
+            (
+                "a\u{202e}b".into(),
+                Err(PolicyError::DescriptionHasBidiControl),
+            ),
+        ] {
+            assert_eq!(check_description(&description), expected, "{description:?}");
+            let request = TokenRequest::new("ci", None).with_description(&description);
+            let created = super::expiry(&Settings::default(), &request, None, now());
+            assert_eq!(created.map(drop), expected, "{description:?}");
+        }
+    }
 }

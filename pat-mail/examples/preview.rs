@@ -51,7 +51,9 @@ fn notification(kind: NotificationKind, names: &[&str]) -> Result<Notification, 
     let queued_at: Timestamp = "2026-05-20T09:15:00Z".parse()?;
     let days = |days| SignedDuration::from_hours(24 * days);
     let (created_at, expires_at) = match kind {
-        NotificationKind::Created => (queued_at, queued_at + days(90)),
+        NotificationKind::Created | NotificationKind::RotatedAgain => {
+            (queued_at, queued_at + days(90))
+        }
         NotificationKind::Expired => (queued_at - days(90), queued_at - days(2)),
         NotificationKind::Pruned => (queued_at - days(120), queued_at - days(30)),
         _ => (queued_at - days(83), queued_at + days(7)),

@@ -187,7 +187,7 @@ impl<DB: Dialect> SqlxStore<DB> {
             write.rollback().await?;
             return Ok(refused);
         }
-        let line = write.line_of(rotation.predecessor).await?;
+        let line = write.lock_line(rotation.predecessor).await?.tokens;
         let replacement = match rotation.decide(&line, now) {
             Ok(replacement) => replacement,
             Err(refused) => {

@@ -21,6 +21,10 @@ pub mod scopes {
         doc = include_str!("docs/scopes.md")
     )]
 }
+/// For developers of clients and hosts: rotation, by which a token is replaced without an interruption.
+pub mod rotation {
+    #![doc = include_str!("docs/rotation.md")]
+}
 /// For developers: tests of handlers, with tokens, refusals and a clock.
 pub mod testing {
     #![cfg_attr(

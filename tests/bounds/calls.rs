@@ -5,7 +5,9 @@ use std::time::Duration;
 use pat_core::search::{Filter, Search, Sort, SortKey, Start};
 use pat_core::store::Job;
 use pat_core::store::StoreError;
-use pat_core::{AccessError, AdminError, AuthError, CreateError, TokenRequest, Unavailable};
+use pat_core::{
+    AccessError, AdminError, AuthError, CreateError, TokenRequest, Unavailable, UpdateError,
+};
 
 use super::{Answer, World};
 
@@ -47,6 +49,15 @@ impl From<AccessError> for Failure {
     fn from(error: AccessError) -> Self {
         match error {
             AccessError::Unavailable(error) => error.into(),
+            error => panic!("{error:?}"),
+        }
+    }
+}
+
+impl From<UpdateError> for Failure {
+    fn from(error: UpdateError) -> Self {
+        match error {
+            UpdateError::Unavailable(error) => error.into(),
             error => panic!("{error:?}"),
         }
     }
@@ -183,6 +194,34 @@ pub(super) const CALLS: &[Call] = &[
         Box::pin(async {
             let (id, family) = (w.token.token.id, pat_core::Family::Included);
             w.pats.revoke_with(&w.caller, id, family).await?;
+            Ok(())
+        })
+    }),
+    call("Pats::update", 13, Asks::Store, |w| {
+        Box::pin(async {
+            let mut update = pat_core::TokenUpdate::default();
+            update.is_enabled = Some(false);
+            update.description = Some("a description".into());
+            w.pats.update(&w.caller, w.token.token.id, update).await?;
+            Ok(())
+        })
+    }),
+    call("Pats::disable", 13, Asks::Store, |w| {
+        Box::pin(async {
+            w.pats.disable(&w.caller, w.token.token.id).await?;
+            Ok(())
+        })
+    }),
+    call("Pats::enable", 10, Asks::Store, |w| {
+        Box::pin(async {
+            w.pats.enable(&w.caller, w.token.token.id).await?;
+            Ok(())
+        })
+    }),
+    call("Pats::rename", 10, Asks::Store, |w| {
+        Box::pin(async {
+            let id = w.token.token.id;
+            w.pats.rename(&w.caller, id, "another name").await?;
             Ok(())
         })
     }),

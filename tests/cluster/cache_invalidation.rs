@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use pat_core::settings::{CreateByToken, RevocationWait};
+use pat_core::settings::{CreateByToken, RevocationWait, SettingsBuilder};
+use pat_core::store::{SCHEMA_VERSION, TokenStore as _};
 use pat_core::testing::TestClock;
 use pat_core::{CreatedToken, MemoryStore, Pats};
 use pat_harness::node::{Node, accepts, alice, is_unavailable, many_tokens, pair, sqlite_url};
@@ -14,6 +15,10 @@ use pat_sqlx::SqliteStore;
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial(another_nodes_revocation_arrives_with_the_poll),
+        trial(another_nodes_disabling_arrives_with_the_poll_and_so_does_the_enabling),
+        trial(a_new_name_arrives_with_the_poll),
+        trial(a_node_that_cannot_poll_refuses_disabled_tokens_and_accepts_enabled_ones_in_time),
+        trial(disabling_waits_for_nodes_that_have_not_polled),
         trial(a_node_that_cannot_poll_stops_trusting_its_cache),
         trial(a_feed_that_was_rewritten_drops_the_cache),
         trial(the_first_poll_invalidates_earlier_cache_entries),
@@ -68,6 +73,93 @@ async fn another_nodes_revocation_arrives_with_the_poll() {
     );
     b.pats.poll_changes().await.expect("a poll");
     assert!(!b.accepts(&bystander).await && !a.accepts(&bystander).await);
+}
+
+/// Two nodes on one file, both with the token in their caches, and disabling in use.
+async fn pair_that_disables(
+    settings: SettingsBuilder,
+) -> (tempfile::TempDir, Node, Node, CreatedToken) {
+    let (folder, a, b, token) = pair(settings).await;
+    let raised = a.store.raise_readable_from(SCHEMA_VERSION).await;
+    raised.expect("raise_readable_from");
+    for node in [&a, &b] {
+        node.pats.poll_changes().await.expect("a poll");
+        // The bound of each test, and more.
+        node.clock.advance(Duration::from_secs(2 * 3600));
+        node.pats.poll_changes().await.expect("a poll");
+        assert!(node.accepts(&token).await);
+    }
+    (folder, a, b, token)
+}
+
+async fn another_nodes_disabling_arrives_with_the_poll_and_so_does_the_enabling() {
+    let (_folder, a, b, token) = pair_that_disables(many_tokens()).await;
+    let id = token.token.id;
+    a.pats.disable(&alice(), id).await.expect("disabled");
+    assert!(!a.accepts(&token).await, "here at once");
+    assert!(b.accepts(&token).await, "there it is cached");
+    b.pats.poll_changes().await.expect("a poll");
+    let lookups = b.store.lookups();
+    assert!(!b.accepts(&token).await && !b.accepts(&token).await);
+    assert_eq!(b.store.lookups(), lookups + 1, "the refusal is cached");
+    a.pats.enable(&alice(), id).await.expect("enabled");
+    assert!(a.accepts(&token).await, "here at once");
+    assert!(!b.accepts(&token).await, "there the refusal is cached");
+    b.pats.poll_changes().await.expect("a poll");
+    assert!(b.accepts(&token).await);
+}
+
+async fn a_new_name_arrives_with_the_poll() {
+    let (_folder, a, b, token) = pair(many_tokens()).await;
+    let renamed = a.pats.rename(&alice(), token.token.id, "other").await;
+    renamed.expect("renamed");
+    let name = async |node: &Node| {
+        let presented = token.plain.expose().as_bytes();
+        let principal = node.pats.authenticate(presented).await;
+        principal.expect("a principal").name().to_owned()
+    };
+    assert_eq!(
+        (name(&a).await.as_str(), name(&b).await.as_str()),
+        ("other", "ci")
+    );
+    b.pats.poll_changes().await.expect("a poll");
+    assert_eq!(name(&b).await, "other");
+}
+
+async fn a_node_that_cannot_poll_refuses_disabled_tokens_and_accepts_enabled_ones_in_time() {
+    let (_folder, a, b, token) = pair_that_disables(many_tokens()).await;
+    let id = token.token.id;
+    a.pats.disable(&alice(), id).await.expect("disabled");
+    b.clock.advance(Duration::from_millis(1_999));
+    assert!(b.accepts(&token).await, "within the bound");
+    b.clock.advance(Duration::from_millis(1));
+    assert!(!b.accepts(&token).await);
+    a.pats.enable(&alice(), id).await.expect("enabled");
+    assert!(b.accepts(&token).await, "its cache is not fresh");
+}
+
+async fn disabling_waits_for_nodes_that_have_not_polled() {
+    let an_hour = 3_600_000;
+    let settings = many_tokens()
+        .auth_max_staleness_ms(an_hour)
+        .revocation_wait(RevocationWait::Cluster);
+    let (_folder, a, b, token) = pair_that_disables(settings).await;
+    let id = token.token.id;
+    let (pats, caller) = (a.pats.clone(), alice());
+    let disabling = tokio::spawn(async move { pats.disable(&caller, id).await });
+    until("the token is disabled", async || !a.accepts(&token).await).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!disabling.is_finished(), "the other node may accept it");
+    assert!(b.accepts(&token).await);
+    b.pats.poll_changes().await.expect("a poll");
+    let done = tokio::time::timeout(Duration::from_secs(10), disabling).await;
+    let disabled = done.expect("long before an hour").expect("a task");
+    disabled.expect("disabled");
+    assert!(!b.accepts(&token).await);
+    // Enabling waits for none.
+    let enabled = a.pats.enable(&alice(), id).await;
+    enabled.expect("enabled");
+    assert!(a.accepts(&token).await && !b.accepts(&token).await);
 }
 
 async fn a_node_that_cannot_poll_stops_trusting_its_cache() {

@@ -36,6 +36,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(revocation::children_that_outlive_a_bulk_revocation_are_counted),
         trial(revocation::more_than_a_thousand_are_revoked_at_once),
         trial(revocation::a_bulk_revocation_notifies_owners_and_records_events),
+        trial(revocation::a_revocation_says_who_when_and_why_and_has_one_number),
+        blocking_trial(revocation::the_log_of_a_bulk_revocation_says_what_it_leaves_out),
         trial(search::a_found_string_is_identified),
         trial(scopes::tokens_are_searched_by_their_scopes),
         trial(scopes::a_bad_search_for_scopes_says_what_is_wrong),

@@ -4,6 +4,7 @@ mod children;
 mod creation;
 mod scopes;
 mod streams;
+mod updates;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +45,16 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(children::a_revocation_reports_its_live_children),
         trial(children::capped_children_live_and_die_with_their_parent),
         trial(children::creating_by_token_can_be_forbidden),
+        trial(updates::a_disabled_token_is_refused_like_any_other_until_it_is_enabled),
+        trial(updates::a_change_has_at_least_one_known_member_of_the_right_type),
+        trial(updates::names_and_descriptions_are_stored_unchanged),
+        trial(updates::another_users_token_cannot_be_changed),
+        trial(updates::what_an_administrator_disabled_only_an_administrator_enables),
+        trial(updates::a_token_enables_only_what_it_could_create),
+        trial(updates::a_token_that_is_no_longer_valid_changes_nothing),
+        trial(updates::descendants_of_a_disabled_token_go_on_and_are_counted),
+        trial(updates::a_change_needs_the_scope_of_a_revocation),
+        trial(updates::another_site_cannot_make_a_browser_change_a_token),
         trial(streams::a_disabled_owner_is_refused_at_once_until_enabled),
         trial(streams::a_stream_ends_with_its_token),
         trial(streams::a_stream_ends_with_its_server),

@@ -14,6 +14,7 @@ mod openapi;
 mod probing;
 mod properties;
 mod requests;
+mod rotation;
 mod scopes;
 mod secrets;
 mod sessions;
@@ -40,6 +41,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         probing::trials(),
         properties::trials(),
         requests::trials(),
+        rotation::trials(),
         scopes::trials(),
         secrets::trials(),
         sessions::trials(),

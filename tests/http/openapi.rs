@@ -78,14 +78,20 @@ async fn the_document_names_every_route() {
         "POST /tokens createToken",
         "DELETE /tokens/current revokeCurrentToken",
         "GET /tokens/current findCurrentToken",
+        "POST /tokens/current/rotate rotateCurrentToken",
         "POST /tokens/search searchTokens",
         "GET /tokens/search/user searchUsers",
         "DELETE /tokens/{id} revokeToken",
         "GET /tokens/{id} findToken",
+        "POST /tokens/{id}/rotate rotateToken",
     ];
     assert_eq!(names, expected);
     let links = &document["paths"]["/tokens"]["post"]["responses"]["201"]["links"];
-    for (link, operation) in [("find", "findToken"), ("revoke", "revokeToken")] {
+    for (link, operation) in [
+        ("find", "findToken"),
+        ("revoke", "revokeToken"),
+        ("rotate", "rotateToken"),
+    ] {
         assert_eq!(links[link]["operationId"], operation);
         assert_eq!(links[link]["parameters"]["id"], "$response.body#/id");
     }
@@ -100,6 +106,17 @@ async fn the_document_names_every_route() {
         }
     }
     assert!(document["components"]["schemas"]["Problem"].is_object());
+    for path in ["/tokens/{id}/rotate", "/tokens/current/rotate"] {
+        let rotate = &document["paths"][path]["post"];
+        assert_ne!(rotate["requestBody"]["required"], true, "{path}");
+        let headers = rotate["parameters"].as_array().expect("parameters");
+        let key = headers.iter().find(|it| it["name"] == "Idempotency-Key");
+        let key = key.expect("the key");
+        assert_eq!(
+            (&key["in"], &key["required"]),
+            (&json!("header"), &json!(false))
+        );
+    }
     let other = answer(server.post(&format!("{MOUNT}/openapi.json"))).await;
     assert_eq!(other.problem(), "method-not-allowed");
 }
@@ -286,11 +303,12 @@ async fn no_operation_is_open_to_unauthorized_callers() {
             assert_eq!(forged.problem(), "cross-site-request", "{route}");
         }
         let is_for_administrators = operation["tags"] == json!(["Administration"]);
-        for other in [
-            request().basic_auth("alice", Some("alice")),
-            request().bearer_auth(&mine.raw),
+        for (other, has_token) in [
+            (request().basic_auth("alice", Some("alice")), false),
+            (request().bearer_auth(&mine.raw), true),
         ] {
-            if path.ends_with("/current") && method == Method::DELETE {
+            // What ends the token at hand.
+            if path.contains("/current") && method != Method::GET {
                 continue;
             }
             let seen = answer(other).await;
@@ -299,7 +317,14 @@ async fn no_operation_is_open_to_unauthorized_callers() {
             if is_for_administrators {
                 assert_eq!(seen.problem(), "not-an-administrator", "{route}");
             } else if path.contains(&others.id.to_string()) {
-                assert_eq!(seen.problem(), "not-found", "{route}");
+                // A token is told so whether or not there is another.
+                let is_rotation = has_token && path.ends_with("/rotate");
+                let problem = if is_rotation {
+                    "rotate-itself-only"
+                } else {
+                    "not-found"
+                };
+                assert_eq!(seen.problem(), problem, "{route}");
             }
         }
     }
@@ -311,7 +336,9 @@ async fn no_operation_is_open_to_unauthorized_callers() {
 /// A fuzzer that reads the description.
 async fn schemathesis_finds_nothing() {
     let limit = ("atlassian.pats.max.tokens.per.user", "1000000");
-    let server = Server::with(&[limit]).await;
+    // The clock stands still, and so the first rotation would wait for ever.
+    let without_cache = ("pat.auth.max.staleness.ms", "0");
+    let server = Server::with(&[limit, without_cache]).await;
     // It signs in as an administrator by Basic, which is a matter of the host.
     let mut document = document(&server, MOUNT).await;
     document["components"]["securitySchemes"] =
@@ -351,7 +378,7 @@ async fn schemathesis_finds_nothing() {
     let output = String::from_utf8_lossy(&run.stdout);
     assert!(run.status.success(), "{output}");
     assert!(
-        output.contains("Operations:       13 selected / 13 total"),
+        output.contains("Operations:       15 selected / 15 total"),
         "{output}"
     );
     let found = output.lines().filter(|line| line.contains("generated"));

@@ -145,19 +145,19 @@ impl Node {
                 epochs.bump(&Change::OwnerChanged(owner.clone()));
             }
         }
-        match (result, scope) {
-            (_, RevocationScope::Owner(_)) => {}
+        let is_owner = matches!(scope, RevocationScope::Owner(_));
+        match result {
             // Also what the named tokens replaced, and their descendants.
-            (Ok(revoked), _) => {
+            Ok(revoked) if !is_owner => {
                 for change in Change::of_revoked(&revoked.tokens) {
                     epochs.bump(&change);
                 }
             }
-            (Err(_), RevocationScope::TokensAndDescendants(_) | RevocationScope::Families(_)) => {
+            // If the store has revoked what a named token replaced, the change feed says so.
+            Err(_) if !is_owner && !matches!(scope, RevocationScope::Tokens(_)) => {
                 epochs.bump_all();
             }
-            // If the store has revoked what a token replaced, the change feed says so.
-            (Err(_), RevocationScope::Tokens(_)) => {}
+            _ => {}
         }
     }
 

@@ -481,4 +481,48 @@ mod tests {
             assert!(authenticate(token).await.is_err());
         }
     }
+
+    #[tokio::test]
+    async fn what_was_disabled_after_the_backup_is_disabled_again() {
+        let store = Arc::new(MemoryStore::default());
+        for (number, key) in [(1, "alice"), (2, "alice"), (3, "alice"), (4, "bob")] {
+            insert(&store, number, key).await;
+        }
+        let switched = |number, key: &str, is_disabled, by: &str, seconds| {
+            let (tokens, owner, by) = (vec![id(number)], owner(key), owner(by));
+            let kind = if is_disabled {
+                EventKind::Disabled { tokens, owner, by }
+            } else {
+                EventKind::Enabled { tokens, owner, by }
+            };
+            Event::new(at(seconds), kind)
+        };
+        let events = [
+            switched(1, "alice", true, "alice", 10),
+            switched(2, "alice", true, "root", 10),
+            switched(3, "alice", true, "alice", 10),
+            switched(3, "alice", false, "alice", 20),
+            // Another owner's token had this ID.
+            switched(4, "alice", true, "alice", 10),
+            // Before this token was created.
+            switched(4, "bob", true, "bob", -61),
+        ];
+        let pats = Pats::builder(store.clone()).build();
+        let restored = pats.after_restore(events.clone()).await.expect("a repair");
+        assert_eq!((restored.disabled, restored.revoked), (2, 0));
+        let disabled = async |number| {
+            let token = store.find(id(number)).await.expect("find");
+            token.expect("a token").disabled
+        };
+        let by = async |number| {
+            disabled(number)
+                .await
+                .map(|it| (it.by, it.by_administrator))
+        };
+        assert_eq!(by(1).await, Some((Some(owner("alice")), false)));
+        assert_eq!(by(2).await, Some((Some(owner("root")), true)));
+        assert_eq!((by(3).await, by(4).await), (None, None));
+        let again = pats.after_restore(events).await.expect("a repair");
+        assert_eq!(again.disabled, 0);
+    }
 }

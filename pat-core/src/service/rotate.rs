@@ -211,3 +211,163 @@ impl Node {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::error::{AuthError, PolicyError};
+    use crate::memory::MemoryStore;
+    use crate::policy::TokenRequest;
+    use crate::service::CreatedToken;
+    use crate::store::IdempotencyKey;
+    use crate::testing::{TestClock, TestDirectory};
+
+    struct Host {
+        pats: Pats,
+        clock: Arc<TestClock>,
+        alice: Caller,
+    }
+
+    impl Host {
+        fn new() -> Self {
+            let directory = TestDirectory::default();
+            let alice = directory.add("alice");
+            let clock = Arc::new(TestClock::default());
+            let pats = Pats::builder(Arc::new(MemoryStore::default()))
+                .users(Arc::new(directory))
+                .clock(clock.clone())
+                .build();
+            Self {
+                pats,
+                clock,
+                alice: Caller::header_authenticated(alice),
+            }
+        }
+
+        async fn create(&self) -> CreatedToken {
+            let request = TokenRequest::new("ci", Some(90));
+            self.pats
+                .create(&self.alice, request)
+                .await
+                .expect("a token")
+        }
+
+        async fn caller(&self, plain: &PlainToken) -> Caller {
+            let principal = self.pats.authenticate(plain.expose().as_bytes()).await;
+            Caller::with_token(principal.expect("a good token"))
+        }
+
+        async fn rotate(&self, caller: &Caller, id: TokenId) -> Result<Successor, RotateError> {
+            let request = RotationRequest::default();
+            self.pats.rotate(caller, id, request).await
+        }
+
+        async fn is_accepted(&self, plain: &PlainToken) -> bool {
+            match self.pats.authenticate(plain.expose().as_bytes()).await {
+                Ok(_) => true,
+                Err(AuthError::Expired(_) | AuthError::Revoked(_)) => false,
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cached_token_ends_with_its_overlap() {
+        let host = Host::new();
+        let old = host.create().await;
+        assert!(host.is_accepted(&old.plain).await, "and cached from now on");
+        let new = host.rotate(&host.alice, old.token.id).await;
+        let new = new.expect("a successor");
+        assert!(host.is_accepted(&old.plain).await && host.is_accepted(&new.plain).await);
+        host.clock.advance(Duration::from_secs(3_600));
+        assert!(!host.is_accepted(&old.plain).await);
+        assert!(host.is_accepted(&new.plain).await);
+    }
+
+    #[tokio::test]
+    async fn a_token_that_was_revoked_since_it_authenticated_does_not_rotate_itself() {
+        let host = Host::new();
+        let created = host.create().await;
+        let (id, itself) = (created.token.id, host.caller(&created.plain).await);
+        host.pats.revoke(&host.alice, id).await.expect("revoked");
+        let refused = host.rotate(&itself, id).await;
+        assert!(
+            matches!(refused, Err(RotateError::TokenInvalid)),
+            "{refused:?}"
+        );
+        let refused = host.rotate(&host.alice, id).await;
+        assert!(matches!(refused, Err(RotateError::NotFound)), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn a_token_that_has_ended_since_it_authenticated_does_not_rotate_itself() {
+        let host = Host::new();
+        let created = host.create().await;
+        let (id, itself) = (created.token.id, host.caller(&created.plain).await);
+        host.clock.advance(Duration::from_secs(90 * 24 * 3_600));
+        let refused = host.rotate(&itself, id).await;
+        assert!(
+            matches!(refused, Err(RotateError::TokenInvalid)),
+            "{refused:?}"
+        );
+        let refused = host.rotate(&host.alice, id).await;
+        assert!(
+            matches!(refused, Err(RotateError::Expired(expired)) if expired == id),
+            "{refused:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_repetition_finds_its_token_whatever_became_of_the_predecessor() {
+        let host = Host::new();
+        let old = host.create().await;
+        let repeat = async |key: &str| {
+            let key = IdempotencyKey::new(key, [7; 32]);
+            let request = RotationRequest::default().with_idempotency_key(key);
+            host.pats.rotate(&host.alice, old.token.id, request).await
+        };
+        let first = repeat("k").await.expect("a successor");
+        host.pats
+            .revoke(&host.alice, old.token.id)
+            .await
+            .expect("revoked");
+        let repeated = repeat("k").await;
+        assert!(
+            matches!(&repeated, Err(RotateError::Repeated(token)) if token.id == first.token.id),
+            "{repeated:?}"
+        );
+        let other = repeat("other").await;
+        assert!(matches!(other, Err(RotateError::NotFound)), "{other:?}");
+    }
+
+    #[tokio::test]
+    async fn a_token_without_room_for_rows_is_not_replaced() {
+        let settings = crate::Settings::builder()
+            .max_tokens_per_user(1)
+            .max_rows_per_user(100);
+        let pats = Pats::builder(Arc::new(MemoryStore::default()))
+            .settings(settings.build().expect("settings"))
+            .build();
+        let alice = Caller::header_authenticated("alice".parse().expect("an owner"));
+        let request = TokenRequest::new("ci", Some(90));
+        let created = pats.create(&alice, request).await.expect("a token");
+        let rotate = async |id| pats.rotate(&alice, id, RotationRequest::default()).await;
+        let mut id = created.token.id;
+        for _ in 1..100 {
+            id = rotate(id).await.expect("a successor").token.id;
+        }
+        let refused = rotate(id).await;
+        assert!(
+            matches!(
+                refused,
+                Err(RotateError::Refused(PolicyError::TooManyRows {
+                    max: 100,
+                    ..
+                }))
+            ),
+            "{refused:?}"
+        );
+    }
+}

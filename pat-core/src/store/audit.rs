@@ -14,6 +14,7 @@ use crate::event::Event;
 /// |---|---|---|
 /// | [`insert`](super::TokenStore::insert) | [`Created`](crate::event::EventKind::Created) | one |
 /// | [`revoke`](super::TokenStore::revoke) | [`Revoked`](crate::event::EventKind::Revoked) | one for each token |
+/// | [`update`](super::TokenStore::update) | [`StoredUpdate::events`](super::StoredUpdate::events) | one for each token of each event |
 /// | [`append_change`](super::TokenStore::append_change) of an owner | [`OwnerChanged`](crate::event::EventKind::OwnerChanged) | one |
 /// | [`prune`](super::JobStore::prune) | [`Pruned`](crate::event::EventKind::Pruned) | one for each token |
 /// | [`settle_notification`](super::JobStore::settle_notification) as sent | [`Notified`](crate::event::EventKind::Notified) | one for each token |

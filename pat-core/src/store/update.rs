@@ -171,6 +171,7 @@ impl Update {
     /// - Disabling takes along the tokens that the named one replaced. A token that the owner has disabled is disabled
     ///   again by an administrator, so that only an administrator enables it; the owner changes no token that an
     ///   administrator has disabled.
+    /// - A token that was disabled with its successor, and is then disabled itself, is not enabled with the successor.
     /// - Enabling takes along the tokens that were disabled in the same act. Each act has another
     ///   [time](Disabled::at), so that acts can be told apart.
     ///
@@ -229,7 +230,14 @@ impl Update {
             // An administrator decides until an administrator enables the token.
             !self.by_administrator && !is_owners(disabled)
         });
-        if is_kept || !taken.iter().any(|token| is_new(token)) {
+        // What was disabled together stays together, but a token that was disabled with its successor, and is then
+        // disabled itself, is no longer enabled with it.
+        let is_same_act =
+            |token: &Token| named.disabled.is_some() && token.disabled == named.disabled;
+        let is_taken_along = tokens.iter().any(|token| {
+            token.revoked_at.is_none() && was_replaced_before(named, token) && is_same_act(token)
+        });
+        if is_kept || !is_taken_along && !taken.iter().any(|token| is_new(token)) {
             return (Vec::new(), None);
         }
         let last = tokens.iter().filter_map(|token| token.disabled.as_ref());
@@ -238,9 +246,6 @@ impl Update {
         let at = last
             .and_then(|at| after(at).ok())
             .map_or(now, |at| at.max(now));
-        // What was disabled together stays together.
-        let is_same_act =
-            |token: &Token| named.disabled.is_some() && token.disabled == named.disabled;
         let switched = taken
             .iter()
             .filter(|token| is_new(token) || is_same_act(token));
@@ -387,6 +392,17 @@ mod tests {
             apply(&mut tokens, &update(3, true, "alice")),
             Ok(vec![1, 2, 3])
         );
+    }
+
+    #[test]
+    fn a_token_that_was_disabled_with_its_successor_can_be_disabled_by_itself() {
+        let mut tokens = line();
+        apply(&mut tokens, &update(3, false, "alice")).expect("disabled");
+        let again = apply(&mut tokens, &update(2, false, "alice"));
+        assert_eq!(again, Ok(vec![1, 2]));
+        assert_eq!(apply(&mut tokens, &update(2, false, "alice")), Ok(vec![]));
+        assert_eq!(apply(&mut tokens, &update(3, true, "alice")), Ok(vec![3]));
+        assert_eq!(disabled(&tokens), [1, 2]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
@@ -14,7 +15,7 @@ use crate::notification::NotificationKind;
 use crate::store::StoreError;
 use crate::store::{
     AuditStore, Change, Insertion, Job, NewToken, Outcome, PrunedToken, Revocation,
-    RevocationScope, RevokedToken, Update, Updated,
+    RevocationScope, RevokedToken, Rotated, Rotation, Update, Updated,
 };
 
 /// All cases of the suite. Each case needs its own empty store, which has the capabilities
@@ -22,6 +23,7 @@ use crate::store::{
 /// [`TokenStore::jobs`](crate::store::TokenStore::jobs).
 pub const CASES: &[Case] = &[
     case("a_creation_has_its_event", |s| Box::pin(creation(s))),
+    case("a_rotation_has_its_event", |s| Box::pin(rotations(s))),
     case("each_revoked_token_has_its_event", |s| {
         Box::pin(revocations(s))
     }),
@@ -140,6 +142,64 @@ async fn creation(store: Store) {
         assert_eq!(kinds(&store).await.pop(), Some(created(&restricted)));
     }
     assert_eq!(kinds(&store).await.len(), 6);
+}
+
+async fn rotations(store: Store) {
+    store_token(&store, &new(1, "älice")).await;
+    let rotation = |from, to, overlap| Rotation {
+        overlap: Duration::from_secs(overlap),
+        ..Rotation::new(
+            id(from),
+            owner("älice"),
+            id(to),
+            new(to, "älice").digest,
+            at(5),
+        )
+    };
+    let capped = Rotation {
+        expires_by: Some(at(30)),
+        ..rotation(2, 5, 100)
+    };
+    for rotation in [
+        rotation(1, 2, 60),
+        rotation(1, 3, 60),
+        rotation(1, 4, 60),
+        capped,
+    ] {
+        let rotated = store.rotate(&rotation).await.expect("rotate");
+        assert!(matches!(rotated, Rotated::Stored(_)), "{rotated:?}");
+    }
+    let refused = store.rotate(&rotation(9, 10, 60)).await.expect("rotate");
+    assert!(matches!(refused, Rotated::Refused(_)));
+    let event = |token, predecessor, ends: &[i64], is_again| EventKind::Rotated {
+        token: id(token),
+        predecessor: id(predecessor),
+        owner: owner("älice"),
+        expires_at: (token == 5).then(|| at(30)),
+        ends: ends.iter().copied().map(id).collect(),
+        is_again,
+    };
+    let expected = [
+        event(2, 1, &[1], false),
+        event(3, 1, &[2], true),
+        event(4, 1, &[3], true),
+        event(5, 2, &[4], true),
+    ];
+    assert_eq!(kinds(&store).await[1..], expected);
+    assert!(after(&store, 1).await.iter().all(|event| event.at == at(5)));
+    // Without a token that ends earlier.
+    revoke(&store, RevocationScope::Tokens(vec![id(5)]), 6).await;
+    let ending = NewToken {
+        expires_at: Some(at(20)),
+        ..new(6, "älice")
+    };
+    store_token(&store, &ending).await;
+    let last = Rotation {
+        now: at(7),
+        ..rotation(6, 7, 60)
+    };
+    store.rotate(&last).await.expect("rotate");
+    assert_eq!(kinds(&store).await.pop(), Some(event(7, 6, &[], false)));
 }
 
 async fn revocations(store: Store) {

@@ -118,31 +118,6 @@ impl<DB: Dialect> Write<DB> {
         self.lock_owners(&BTreeSet::from([owner.clone()])).await
     }
 
-    /// Returns this token, if there is one, and the others of its line. Their owner must be locked.
-    pub(crate) async fn line_of(&mut self, id: TokenId) -> Result<Vec<Token>, Error> {
-        let mut sql = Sql::new(format!(
-            "SELECT {TOKEN_COLUMNS} FROM {TOKENS} WHERE t.id = "
-        ));
-        sql.bind(id);
-        let rows = self.fetch(sql).await?;
-        let mut tokens: Vec<_> = rows.iter().map(row::token).collect::<Result<_, _>>()?;
-        let Some(line) = tokens.first().and_then(|token| token.line) else {
-            return Ok(tokens);
-        };
-        let mut sql = Sql::new(format!(
-            "SELECT {TOKEN_COLUMNS} FROM pat_token t{} \
-             LEFT JOIN pat_last_used u ON u.token_id = t.id WHERE t.line_id = ",
-            by_line::<DB>()
-        ));
-        sql.bind(line.id);
-        let rows = self.fetch(sql).await?;
-        let mut count = count_sql(&by_line::<DB>(), "line_id = ");
-        count.bind(line.id);
-        self.assert_all(rows.len(), count).await?;
-        tokens = rows.iter().map(row::token).collect::<Result<_, _>>()?;
-        Ok(tokens)
-    }
-
     /// Writes what a rotation makes of the other tokens of the line, which has been read in this transaction.
     pub(crate) async fn mark_replaced(
         &mut self,

@@ -50,12 +50,9 @@ impl<DB: Dialect> Write<DB> {
             Some(row) => row.optional_token_id("line_id")?,
             None => None,
         };
+        let members = self.tokens_of_lines(line.into_iter()).await?;
         let mut ids = vec![id];
-        if let Some(line) = line {
-            let mut sql = Sql::new("SELECT id FROM pat_token WHERE line_id = ");
-            sql.bind(line);
-            ids.extend(self.fetch_ids(sql).await?);
-        }
+        ids.extend(members.into_iter().map(|(member, _)| member));
         let ids = sorted(&ids);
         let locked = self.lock_tokens(&ids).await?;
         Ok(LockedLine {

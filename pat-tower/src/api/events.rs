@@ -57,8 +57,8 @@ pub(super) struct EventJson {
     id: i64,
     #[schema(format = DateTime)]
     at: String,
-    /// `created`, `first-used`, `refused`, `revoked`, `disabled`, `enabled`, `changed`, `pruned`, `notified`, `notice-dead`,
-    /// `owner-changed`, or one that is newer.
+    /// `created`, `rotated`, `first-used`, `refused`, `revoked`, `disabled`, `enabled`, `changed`, `pruned`,
+    /// `notified`, `notice-dead`, `owner-changed`, or one that is newer.
     event: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -74,6 +74,18 @@ pub(super) struct EventJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     parent_id: Option<i64>,
+    /// The token that a new token replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    rotated_from: Option<i64>,
+    /// The tokens whose end a rotation made earlier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    ends: Option<Vec<i64>>,
+    /// Whether the token that a new token replaced had been replaced before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    again: Option<bool>,
     /// The key of the user that revoked the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -141,6 +153,20 @@ impl EventJson {
                 expiring_at: expires_at.map(wire_date),
                 parent_id: parent.map(TokenId::get),
                 scopes,
+                ..self.about(Some(token), Some(owner))
+            },
+            EventKind::Rotated {
+                token,
+                predecessor,
+                owner,
+                expires_at,
+                ends,
+                is_again,
+            } => Self {
+                expiring_at: expires_at.map(wire_date),
+                rotated_from: Some(predecessor.get()),
+                ends: Some(ends.into_iter().map(TokenId::get).collect()),
+                again: Some(is_again),
                 ..self.about(Some(token), Some(owner))
             },
             EventKind::FirstUsed { token, owner } => self.about(Some(token), Some(owner)),
@@ -232,6 +258,14 @@ impl EventJson {
                 parent: optional(self.parent_id, TokenId::new)?,
                 scopes: self.scopes,
             },
+            "rotated" => EventKind::Rotated {
+                token: required(token)?,
+                predecessor: required(optional(self.rotated_from, TokenId::new)?)?,
+                owner: required(owner)?,
+                expires_at: optional(self.expiring_at, |at| at.parse().ok())?,
+                ends: token_ids(required(self.ends)?)?,
+                is_again: required(self.again)?,
+            },
             "first-used" => EventKind::FirstUsed {
                 token: required(token)?,
                 owner: required(owner)?,
@@ -294,6 +328,11 @@ impl EventJson {
             },
         })
     }
+}
+
+fn token_ids(numbers: Vec<i64>) -> Result<Vec<TokenId>, InvalidEvent> {
+    let ids = numbers.into_iter().map(TokenId::new);
+    ids.collect::<Option<_>>().ok_or(InvalidEvent)
 }
 
 fn required<T>(field: Option<T>) -> Result<T, InvalidEvent> {
@@ -435,6 +474,14 @@ mod tests {
             created(None, None, None),
             created(Some(at), Some(token), Scopes::new(["write", "read"]).ok()),
             created(None, None, Some(Scopes::none())),
+            EventKind::Rotated {
+                token,
+                predecessor: TokenId::new(6).expect("an ID"),
+                owner: owner.clone(),
+                expires_at: Some(at),
+                ends: [6, 5].into_iter().filter_map(TokenId::new).collect(),
+                is_again: true,
+            },
             EventKind::FirstUsed {
                 token,
                 owner: owner.clone(),

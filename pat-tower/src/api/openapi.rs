@@ -103,6 +103,9 @@ pub(super) fn complete(
             describe_limits(body, settings);
         }
     }
+    if let Some(RefOr::T(Schema::Object(rotation))) = components.schemas.get_mut("Rotation") {
+        describe_overlap(rotation, settings);
+    }
     for (path, item) in &mut document.paths.paths {
         let mut scopes = scopes
             .iter()
@@ -216,10 +219,23 @@ fn describe_limits(new: &mut Object, settings: &Settings) {
         ),
     ];
     for (member, limit) in limits {
-        if let Some(RefOr::T(Schema::Object(member))) = new.properties.get_mut(member) {
-            let text = member.description.take().unwrap_or_default();
-            member.description = Some(format!("{} ({limit}).", text.trim_end_matches('.')));
-        }
+        add_limit(new, member, &limit);
+    }
+}
+
+fn describe_overlap(rotation: &mut Object, settings: &Settings) {
+    let limit = format!(
+        "here {} at most, and {} without it",
+        settings.rotate_overlap_max().as_secs(),
+        settings.rotate_overlap().as_secs()
+    );
+    add_limit(rotation, "overlapSeconds", &limit);
+}
+
+fn add_limit(schema: &mut Object, member: &str, limit: &str) {
+    if let Some(RefOr::T(Schema::Object(member))) = schema.properties.get_mut(member) {
+        let text = member.description.take().unwrap_or_default();
+        member.description = Some(format!("{} ({limit}).", text.trim_end_matches('.')));
     }
 }
 

@@ -43,6 +43,7 @@ pub(super) type ApiResult<T> = Result<T, Problem>;
             links(
                 ("find" = (operation_id = "findToken", parameters(("id" = "$response.body#/id")))),
                 ("revoke" = (operation_id = "revokeToken", parameters(("id" = "$response.body#/id")))),
+                ("rotate" = (operation_id = "rotateToken", parameters(("id" = "$response.body#/id")))),
             ),
         ),
         (status = 200, description = REPEATED, body = TokenJson),

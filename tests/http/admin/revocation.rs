@@ -1,11 +1,13 @@
 //! Revocations by administrators, of several tokens at once.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pat_core::notification::NotificationKind;
 use pat_core::store::Change;
-use pat_core::{AuthError, Caller, Owner, Pats, TokenRequest};
-use pat_harness::{Server, TOKENS, answer};
+use pat_core::testing::TestDirectory;
+use pat_core::{AuthError, Caller, MemoryStore, Owner, Pats, Settings, TokenRequest};
+use pat_harness::{Log, Server, TOKENS, answer};
 use pat_sqlx::SqliteStore;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -272,4 +274,128 @@ pub(super) async fn a_bulk_revocation_notifies_owners_and_records_events() {
     let text = Some("found in a public repository".to_owned());
     let expected = ids.map(|id| (id, Some("admin".to_owned()), text.clone()));
     assert_eq!(audit(&server, "revoked").await, expected);
+}
+
+pub(super) async fn a_revocation_says_who_when_and_why_and_has_one_number() {
+    let server = Server::start().await;
+    let mut tokens = Vec::new();
+    for user in ["alice", "bob", "alice"] {
+        tokens.push(server.create(user).await);
+    }
+    let reason = "found in a \"public\" repository";
+    let ids = [tokens[0].id, tokens[1].id];
+    post(&server, REVOKE, &json!({"ids": ids, "reason": reason})).await;
+    let own = server
+        .delete(&tokens[2].path())
+        .basic_auth("alice", Some("alice"));
+    answer(own).await;
+    let found = search(
+        &server,
+        &json!({"includeRevoked": true, "sortBy": "createdAt"}),
+    )
+    .await;
+    let rows = found["values"].as_array().expect("rows");
+    assert_eq!(rows.len(), 3);
+    for row in rows {
+        let is_own = row["id"] == tokens[2].id;
+        let expected = if is_own {
+            json!(["REVOKED", "2026-02-26T22:42:21.247+00:00", "alice", null])
+        } else {
+            json!(["REVOKED", "2026-02-26T22:42:21.247+00:00", "admin", reason])
+        };
+        let members = ["status", "revokedAt", "revokedBy", "revokeReason"];
+        let seen: Vec<_> = members.iter().map(|name| &row[*name]).collect();
+        assert_eq!(json!(seen), expected);
+    }
+    let page = post(&server, SEARCH, &json!({"includeRevoked": true})).await;
+    let last = r#","revokedAt":"2026-02-26T22:42:21.247+00:00","revokedBy":"admin","revokeReason":"found in a"#;
+    assert!(page.body.contains(last), "{}", page.body);
+    let events = by_admin(server.get("/rest/pat/latest/admin/events"));
+    let events = answer(events).await.body;
+    let events = events
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"));
+    let revoked = events.filter(|event: &Value| event["event"] == "revoked");
+    let numbers: Vec<_> = revoked
+        .map(|event| (event["tokenId"].as_i64(), event["revocationId"].as_i64()))
+        .collect();
+    let number_of = |id: i64| {
+        let found = numbers.iter().find(|(token, _)| *token == Some(id));
+        found.and_then(|(_, number)| *number).expect("a number")
+    };
+    assert_eq!(number_of(ids[0]), number_of(ids[1]));
+    assert_ne!(number_of(ids[0]), number_of(tokens[2].id));
+    let path = server.folder.path().join("pat.db");
+    let pool = pat_sqlx::sqlx::SqlitePool::connect(&path.to_string_lossy()).await;
+    let rows = pat_sqlx::sqlx::query_as("SELECT id, revocation_id FROM pat_token");
+    let rows: Vec<(i64, i64)> = rows
+        .fetch_all(&pool.expect("the database"))
+        .await
+        .expect("rows");
+    for (id, number) in rows {
+        assert_eq!(number, number_of(id));
+    }
+}
+
+/// On a runtime of this thread, whose log it reads.
+pub(super) fn the_log_of_a_bulk_revocation_says_what_it_leaves_out() {
+    const COUNT: u32 = 103;
+    let log = Log::default();
+    let guard = log.start();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.expect("a runtime").block_on(async {
+        let users = TestDirectory::default();
+        let (alice, admin) = (users.add("alice"), users.add_administrator("admin"));
+        let settings = Settings::builder().max_tokens_per_user(COUNT);
+        let pats = Pats::builder(Arc::new(MemoryStore::default()))
+            .users(Arc::new(users))
+            .settings(settings.build().expect("settings"))
+            .build();
+        let mut ids = Vec::new();
+        for _ in 0..COUNT {
+            let request = TokenRequest::new("ci", None);
+            let alice = Caller::header_authenticated(alice.clone());
+            let created = pats.create(&alice, request).await.expect("a token");
+            ids.push(created.token.id);
+        }
+        let admin = Caller::header_authenticated(admin);
+        let administration = pats.administration(&admin).await.expect("an administrator");
+        let revoked = administration
+            .revoke(ids, Some("a leak\nINFO".into()))
+            .await;
+        assert_eq!(revoked.expect("revoked"), u64::from(COUNT));
+    });
+    drop(guard);
+    let log = log.text();
+    let revoked: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains(" revoked"))
+        .collect();
+    let numbers: BTreeSet<_> = revoked
+        .iter()
+        .map(|line| {
+            let (_, rest) = line.split_once("revocation.id=").expect("a number");
+            rest.split(' ').next()
+        })
+        .collect();
+    assert_eq!(numbers.len(), 1, "{log}");
+    assert!(
+        revoked
+            .iter()
+            .all(|line| line.contains(r#"reason="a leak\nINFO""#)),
+        "{log}"
+    );
+    assert!(
+        revoked.iter().all(|line| line.contains(r#"by="admin""#)),
+        "{log}"
+    );
+    let (last, single) = revoked.split_last().expect("lines");
+    assert_eq!(single.len(), 100, "{log}");
+    assert!(
+        single.iter().all(|line| line.contains("token.id=")),
+        "{log}"
+    );
+    assert!(last.contains("tokens=103 logged=100"), "{last}");
 }

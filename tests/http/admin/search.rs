@@ -32,6 +32,7 @@ pub(super) async fn a_page_has_all_that_clients_read() {
             "fullName": "Alice Liddell",
             "email": "alice@example.com",
         },
+        "hint": raw(&token)[raw(&token).len() - 4..],
     });
     assert_eq!(page["values"][1], expected);
     assert_eq!(names(&page), ["ci", "deploy"], "sorted by name");
@@ -123,8 +124,16 @@ pub(super) async fn every_filter_filters() {
         ),
         (json!({"isUsed": true}), &["new ONE"]),
         (json!({"isUsed": false}), &["eternal", "Old one"]),
-        (json!({"status": "EXPIRES_SOON"}), &["Old one"]),
-        (json!({"status": "ACTIVE"}), &["eternal", "new ONE"]),
+        (json!({"neverExpires": true}), &["eternal"]),
+        (
+            json!({"neverExpires": false, "isUsed": ""}),
+            &["new ONE", "Old one"],
+        ),
+        (json!({"neverExpires": ""}), all),
+        (json!({"status": "DISABLED"}), &[]),
+        // No token lives longer than the days of the warning and expires within them.
+        (json!({"status": "EXPIRES_SOON"}), &[]),
+        (json!({"status": "ACTIVE"}), all),
         (json!({"status": "EXPIRED"}), &[]),
         (json!({"status": "REVOKED"}), &["gone"]),
         (
@@ -150,6 +159,8 @@ pub(super) async fn every_filter_filters() {
         (&token["status"], &token["revokedAt"]),
         (&json!("REVOKED"), &json!(noon))
     );
+    assert!(token["revokedBy"].is_string(), "{token}");
+    assert_eq!(token["hint"].as_str().map(str::len), Some(4));
 }
 
 pub(super) async fn a_bad_search_says_what_is_wrong() {

@@ -16,8 +16,9 @@ const IDENTIFY: &str = "/rest/pat/latest/admin/tokens/identify";
 const REVOKE: &str = "/rest/pat/latest/admin/tokens/revoke";
 const BULK: &str = "/rest/pat/latest/admin/tokens";
 /// All that read a body.
-const READERS: [(Method, &str); 5] = [
+const READERS: [(Method, &str); 6] = [
     (Method::POST, TOKENS),
+    (Method::PATCH, "/rest/pat/latest/tokens/1"),
     (Method::POST, SEARCH),
     (Method::POST, IDENTIFY),
     (Method::POST, REVOKE),
@@ -157,6 +158,9 @@ pub(super) async fn no_error_repeats_a_bodys_content() {
             "orderBy",
             "userKeys",
             "isUsed",
+            "neverExpires",
+            "enabled",
+            "description",
             "status",
             "tokenCreatedDateFrom",
             "includeRevoked",

@@ -37,6 +37,7 @@ pub(super) fn trials() -> Vec<Trial> {
         trials_on_all(an_incompatible_node_stops_within_the_bound),
         waits("made_up", "A made-up feature"),
         waits("scopes", "Scopes"),
+        waits("rotation", "Rotation"),
     ]
     .into_iter()
     .flatten()
@@ -168,10 +169,14 @@ impl Node {
 
     /// Returns the status and the JSON of the response to the creation of a token with these scopes.
     async fn create(&self, scopes: &Value) -> (StatusCode, Value) {
-        let body = json!({"name": "ci", "scopes": scopes}).to_string();
-        let request = Request::post("/tokens").header("content-type", "application/json");
-        let request = request.body(Body::from(body)).expect("a request");
-        let response = self.api.clone().oneshot(request).await;
+        let body = json!({"name": "ci", "scopes": scopes});
+        self.post("/tokens", &body).await
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> (StatusCode, Value) {
+        let request = Request::post(path).header("content-type", "application/json");
+        let request = request.body(Body::from(body.to_string()));
+        let response = self.api.clone().oneshot(request.expect("a request")).await;
         let response = response.expect("a response");
         let status = response.status();
         let body = response.into_body().collect().await.expect("a body");
@@ -189,13 +194,22 @@ async fn a_new_feature_waits_until_older_nodes_are_gone(place: AnyDatabase, feat
         _ => Value::Null,
     };
     // The first version that knows the feature.
-    let since = if scopes.is_null() {
-        need_feature(&node.pats, SCHEMA_VERSION);
-        SCHEMA_VERSION
-    } else {
-        7
+    let since = match feature {
+        "Scopes" => 7,
+        "Rotation" => 8,
+        _ => {
+            need_feature(&node.pats, SCHEMA_VERSION);
+            SCHEMA_VERSION
+        }
     };
-    let create = async || node.create(&scopes).await;
+    let old = match feature {
+        "Rotation" => Some(node.create(&Value::Null).await.1["id"].clone()),
+        _ => None,
+    };
+    let create = async || match &old {
+        Some(id) => node.post(&format!("/tokens/{id}/rotate"), &json!({})).await,
+        None => node.create(&scopes).await,
+    };
     let refuse = async |why: &str| {
         let (status, problem) = create().await;
         assert_eq!(status, StatusCode::CONFLICT, "{why}: {problem}");
@@ -206,7 +220,7 @@ async fn a_new_feature_waits_until_older_nodes_are_gone(place: AnyDatabase, feat
     let reports = "INSERT INTO pat_node (id, applied_gen, reported_at, version) VALUES (7, 0, 0, ";
     place.execute(&format!("{reports}{})", since - 1)).await;
     refuse("an older node runs").await;
-    if feature == "Scopes" {
+    if feature != "A made-up feature" {
         let (status, unrestricted) = node.create(&Value::Null).await;
         assert_eq!(status, StatusCode::CREATED, "{unrestricted}");
     }

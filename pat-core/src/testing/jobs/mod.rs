@@ -60,6 +60,19 @@ pub const CASES: &[Case] = &[
         "descendants_of_a_pruned_token_fall_with_its_ancestor",
         |s| Box::pin(pruning::pruned_parent(s)),
     ),
+    case(
+        "transient_tokens_are_pruned_after_a_day_and_not_told_of",
+        |s| Box::pin(pruning::transient(s)),
+    ),
+    case("the_children_of_a_pruned_token_go_to_its_line", |s| {
+        Box::pin(pruning::pruned_predecessor(s))
+    }),
+    case("keys_of_requests_are_trimmed_after_a_day", |s| {
+        Box::pin(pruning::old_keys(s))
+    }),
+    case("a_notice_is_queued_with_a_second_rotation", |s| {
+        Box::pin(queue::second_rotation(s))
+    }),
     case("a_claimed_notice_is_nobody_elses", |s| {
         Box::pin(delivery::claim_race(s))
     }),

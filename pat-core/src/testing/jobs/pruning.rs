@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use super::{claim, expiring, ids, jobs, lease, prune_all, purge_at, seconds, settle};
+use super::{
+    DAY, claim, expiring, ids, jobs, lease, prune_all, purge_at, queue_due, seconds, settle,
+};
+use crate::TokenId;
 use crate::notification::NotificationKind;
 use crate::store::StoreError;
 use crate::store::{
-    Change, Job, Lease, MissingOwners, NewToken, Outcome, Prune, Purge, RevocationScope,
+    Change, IdempotencyKey, Job, Lease, MissingOwners, NewToken, Outcome, Prune, Purge,
+    RevocationScope, Rotated, Rotation,
 };
 use crate::testing::case::{Store, at, id, new, owner, revoke, store_token};
 
@@ -83,6 +87,155 @@ pub(super) async fn pruned_parent(store: Store) {
     assert_eq!(revoked, [1, 4, 5].map(id));
     let orphan = store.find(id(7)).await.expect("find").expect("a token");
     assert_eq!(orphan.revoked_at, None);
+}
+
+pub(super) async fn transient(store: Store) {
+    let lease = lease(&store, Job::Prune).await;
+    let short = |number| NewToken {
+        is_transient: true,
+        ..expiring(number, "alice", 100)
+    };
+    store_token(&store, &short(1)).await;
+    store_token(&store, &expiring(2, "alice", 100)).await;
+    store_token(&store, &new(3, "alice")).await;
+    let replaced = Rotation {
+        overlap: seconds(100),
+        ..rotation(3, 4, 0)
+    };
+    rotate(&store, &replaced).await;
+    let expiry = super::lease(&store, Job::ExpiryCheck).await;
+    // Nobody is told that a transient token expires, has expired or is deleted.
+    assert_eq!(
+        queue_due(&store, &expiry, NotificationKind::Expired, 200, &[]).await,
+        1
+    );
+    let claimed = claim(&store, 200).await;
+    assert_eq!(claimed.iter().map(ids).collect::<Vec<_>>(), [vec![id(2)]]);
+    assert!(settle(&store, &claimed[0], Outcome::Sent, 200).await);
+    let prune = async |now, keep| {
+        let prune = Prune {
+            now: at(now),
+            vouched: at(now),
+            keep: seconds(keep),
+            notify: true,
+        };
+        let pruned = jobs(&store)
+            .prune(&lease, &prune, 100)
+            .await
+            .expect("prune");
+        let mut pruned: Vec<_> = pruned.tokens.into_iter().map(|token| token.id).collect();
+        pruned.sort_unstable();
+        pruned
+    };
+    assert_eq!(prune(DAY + 99, 30 * DAY).await, []);
+    assert_eq!(prune(DAY + 100, 30 * DAY).await, [1, 3].map(id));
+    assert_eq!(claim(&store, DAY + 100).await, []);
+    assert_eq!(
+        prune(2 * DAY, 1_000).await,
+        [id(2)],
+        "kept for less than a day"
+    );
+    let claimed = claim(&store, 2 * DAY).await;
+    assert_eq!(claimed.iter().map(ids).collect::<Vec<_>>(), [vec![id(2)]]);
+    assert!(settle(&store, &claimed[0], Outcome::Sent, 2 * DAY).await);
+    assert!(store.find(id(4)).await.expect("find").is_some());
+    // A notification that was queued before the token was replaced is about an end that is none.
+    store_token(&store, &expiring(5, "bob", 10 * DAY)).await;
+    let soon = NotificationKind::ExpiresSoon;
+    assert_eq!(queue_due(&store, &expiry, soon, 6 * DAY, &[5]).await, 1);
+    let replaced = Rotation {
+        owner: owner("bob"),
+        overlap: seconds(DAY),
+        ..rotation(5, 6, 6 * DAY)
+    };
+    rotate(&store, &replaced).await;
+    assert_eq!(claim(&store, 6 * DAY).await, []);
+}
+
+/// Returns a rotation of alice's token.
+fn rotation(from: i64, to: i64, now: i64) -> Rotation {
+    let digest = new(to, "alice").digest;
+    Rotation::new(id(from), owner("alice"), id(to), digest, at(now))
+}
+
+async fn rotate(store: &Store, rotation: &Rotation) {
+    let rotated = store.rotate(rotation).await.expect("rotate");
+    assert!(matches!(rotated, Rotated::Stored(_)), "{rotated:?}");
+}
+
+pub(super) async fn pruned_predecessor(store: Store) {
+    let lease = lease(&store, Job::Prune).await;
+    let child = |number, parent| NewToken {
+        parent: Some(id(parent)),
+        ..new(number, "alice")
+    };
+    // 1 → 2 → 3 → 4, of which the first three end one after the other; 5 is the parent of all, and 11, 12
+    // and 13 are the children of the first three.
+    store_token(&store, &new(5, "alice")).await;
+    store_token(&store, &child(1, 5)).await;
+    for number in 1..=3 {
+        store_token(&store, &child(10 + number, number)).await;
+        let overlap = Rotation {
+            overlap: seconds(number * 100),
+            ..rotation(number, number + 1, 0)
+        };
+        rotate(&store, &overlap).await;
+    }
+    let prune = async |now| {
+        let prune = Prune::new(at(now), at(now), Duration::ZERO);
+        let pruned = jobs(&store)
+            .prune(&lease, &prune, 100)
+            .await
+            .expect("prune");
+        pruned.tokens.len()
+    };
+    let parents = async || {
+        let mut parents = Vec::new();
+        for number in 11..=13 {
+            let token = store.find(id(number)).await.expect("find");
+            parents.push(token.expect("the child").parent.map(TokenId::get));
+        }
+        parents
+    };
+    assert_eq!(prune(100).await, 1);
+    assert_eq!(parents().await, [2, 2, 3].map(Some), "the next of its line");
+    assert_eq!(prune(300).await, 2);
+    assert_eq!(
+        parents().await,
+        [4, 4, 4].map(Some),
+        "over those that are deleted with it"
+    );
+    revoke(&store, RevocationScope::Tokens(vec![id(4)]), 300).await;
+    assert_eq!(prune(400).await, 1);
+    assert_eq!(
+        parents().await,
+        [5, 5, 5].map(Some),
+        "without a line, the ancestor"
+    );
+    let scope = RevocationScope::TokensAndDescendants(vec![id(5)]);
+    assert_eq!(revoke(&store, scope, 400).await, [5, 11, 12, 13].map(id));
+}
+
+pub(super) async fn old_keys(store: Store) {
+    let lease = lease(&store, Job::Prune).await;
+    for number in 1..=3 {
+        let token = NewToken {
+            created_at: at(number),
+            idempotency: Some(IdempotencyKey::new(number.to_string(), [0; 32])),
+            ..new(number, "alice")
+        };
+        store_token(&store, &token).await;
+    }
+    let purge = async |now| {
+        let purge = Purge::new(at(now), at(now));
+        jobs(&store)
+            .purge(&lease, &purge, 100)
+            .await
+            .expect("purge")
+    };
+    assert_eq!(purge(DAY + 1).await, 0);
+    assert_eq!(purge(DAY + 3).await, 2);
+    assert_eq!(purge(DAY + 3).await, 0);
 }
 
 pub(super) async fn trimming(store: Store) {

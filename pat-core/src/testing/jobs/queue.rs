@@ -1,11 +1,13 @@
 //! Queueing notifications.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::{DAY, claim, expiring, ids, jobs, lease, queue_due, settle};
 use crate::notification::{NotificationKind, NotificationToken};
 use crate::store::{
-    DueNotifications, Job, LastUse, NewToken, Outcome, Revocation, RevocationScope,
+    DueNotifications, Job, LastUse, NewToken, Outcome, Revocation, RevocationScope, Rotated,
+    Rotation,
 };
 use crate::testing::case::{Store, at, id, new, owner, revocation, revoke, scopes, store_token};
 
@@ -207,6 +209,37 @@ pub(super) async fn creation(store: Store) {
     );
     assert_eq!(claimed[0].tokens[0].expires_at, None);
     assert_eq!(claimed[0].tokens[0].scopes, restricted.scopes);
+}
+
+pub(super) async fn second_rotation(store: Store) {
+    store_token(&store, &new(1, "alice")).await;
+    let rotate = async |to, notify| {
+        let digest = new(to, "alice").digest;
+        let rotation = Rotation {
+            overlap: Duration::from_secs(60),
+            notify,
+            ..Rotation::new(id(1), owner("alice"), id(to), digest, at(0))
+        };
+        let rotated = store.rotate(&rotation).await.expect("rotate");
+        assert!(matches!(rotated, Rotated::Stored(_)), "{rotated:?}");
+    };
+    rotate(2, true).await;
+    rotate(3, false).await;
+    assert_eq!(claim(&store, 0).await, []);
+    rotate(4, true).await;
+    rotate(5, true).await;
+    let claimed = claim(&store, 0).await;
+    let mut about: Vec<_> = claimed.iter().map(ids).collect();
+    about.sort();
+    assert_eq!(about, [vec![id(4)], vec![id(5)]], "about the new token");
+    let kind = NotificationKind::RotatedAgain;
+    assert!(claimed.iter().all(|notification| notification.kind == kind));
+    let whom = owner("alice");
+    assert!(
+        claimed
+            .iter()
+            .all(|notification| notification.owner == whom)
+    );
 }
 
 pub(super) async fn admin_revocation(store: Store) {

@@ -32,10 +32,22 @@ pub(super) enum Flaw {
     ForgetsEnablingInFeed,
     /// It returns the new name, and stores the old one.
     ForgetsNames,
+    /// It reads a column with the end that a replaced token had before.
+    IgnoresOverlap,
+    /// It appends no change to the feed if a token is replaced.
+    ForgetsReplacingInFeed,
+    /// It counts each token of a line.
+    CountsEachToken,
+    /// It keeps no keys of requests.
+    ForgetsKeys,
+    /// It revokes no successors with a family.
+    SparesSuccessors,
+    /// It does not look whose token is rotated.
+    RotatesForStrangers,
 }
 
 impl Flaw {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::ForgetsScopes,
         Self::ForgetsEmptyScopes,
         Self::OmitsScopesByDigest,
@@ -46,6 +58,12 @@ impl Flaw {
         Self::TakesOwnersForAdministrators,
         Self::ForgetsEnablingInFeed,
         Self::ForgetsNames,
+        Self::IgnoresOverlap,
+        Self::ForgetsReplacingInFeed,
+        Self::CountsEachToken,
+        Self::ForgetsKeys,
+        Self::SparesSuccessors,
+        Self::RotatesForStrangers,
     ];
 }
 
@@ -70,12 +88,8 @@ impl Flawed {
                 }
             }
             Flaw::TakesScopesOfChild => token.parent_scopes.clone_from(&token.scopes),
-            Flaw::OmitsScopesByDigest
-            | Flaw::OmitsScopesInLists
-            | Flaw::TrustsPresented
-            | Flaw::TakesOwnersForAdministrators
-            | Flaw::ForgetsEnablingInFeed
-            | Flaw::ForgetsNames => {}
+            Flaw::ForgetsKeys => token.idempotency = None,
+            _ => {}
         }
         Ok(())
     }
@@ -91,6 +105,14 @@ impl TokenStore for Flawed {
     async fn insert(&self, token: &NewToken, limit: u32) -> Result<Insertion, StoreError> {
         let mut spoilt = token.clone();
         self.spoil(&mut spoilt).await?;
+        if self.flaw == Flaw::CountsEachToken {
+            let counted = self.inner.list(&token.owner).await?;
+            let counted = counted.iter().filter(|it| it.counts(token.created_at));
+            let count = u32::try_from(counted.count()).unwrap_or(u32::MAX);
+            if count >= limit {
+                return Ok(Insertion::LimitReached { count });
+            }
+        }
         Ok(match self.inner.insert(&spoilt, limit).await? {
             Insertion::Stored(_) => Insertion::Stored(token.clone().into_token()),
             refused => refused,
@@ -102,6 +124,12 @@ impl TokenStore for Flawed {
         if self.flaw == Flaw::OmitsScopesByDigest {
             found.token = found.token.map(|token| Token {
                 scopes: None,
+                ..token
+            });
+        }
+        if self.flaw == Flaw::IgnoresOverlap {
+            found.token = found.token.map(|token| Token {
+                expires_at: token.own_expires_at(),
                 ..token
             });
         }
@@ -127,6 +155,13 @@ impl TokenStore for Flawed {
         scope: &RevocationScope,
         revocation: &Revocation,
     ) -> Result<Revoked, StoreError> {
+        let spared = match scope {
+            RevocationScope::Families(ids) if self.flaw == Flaw::SparesSuccessors => {
+                Some(RevocationScope::TokensAndDescendants(ids.clone()))
+            }
+            _ => None,
+        };
+        let scope = spared.as_ref().unwrap_or(scope);
         self.inner.revoke(scope, revocation).await
     }
 
@@ -151,7 +186,16 @@ impl TokenStore for Flawed {
     }
 
     async fn rotate(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
-        self.inner.rotate(rotation).await
+        let mut spoilt = rotation.clone();
+        match self.flaw {
+            Flaw::ForgetsKeys => spoilt.idempotency = None,
+            Flaw::RotatesForStrangers => {
+                let predecessor = self.inner.find(rotation.predecessor).await?;
+                spoilt.owner = predecessor.map_or(spoilt.owner, |token| token.owner);
+            }
+            _ => {}
+        }
+        self.inner.rotate(&spoilt).await
     }
 
     async fn append_change(
@@ -164,21 +208,23 @@ impl TokenStore for Flawed {
 
     async fn changes_since(&self, cursor: Option<FeedPosition>) -> Result<ChangePage, StoreError> {
         let mut page = self.inner.changes_since(cursor).await?;
-        if self.flaw == Flaw::ForgetsEnablingInFeed {
-            let mut entries = Vec::new();
-            for entry in page.entries {
-                if let Change::TokenChanged(id) = entry.change {
-                    let token = self.inner.find(id).await?;
-                    let is_off =
-                        token.is_none_or(|it| it.revoked_at.is_some() || it.disabled.is_some());
-                    if !is_off {
-                        continue;
-                    }
+        let is_forgotten = |token: &Token| match self.flaw {
+            Flaw::ForgetsEnablingInFeed => token.replaced.is_none(),
+            Flaw::ForgetsReplacingInFeed => token.replaced.is_some(),
+            _ => false,
+        };
+        let mut entries = Vec::new();
+        for entry in page.entries {
+            if let Change::TokenChanged(id) = entry.change {
+                let token = self.inner.find(id).await?;
+                let is_on = |it: &&Token| it.revoked_at.is_none() && it.disabled.is_none();
+                if token.as_ref().filter(is_on).is_some_and(is_forgotten) {
+                    continue;
                 }
-                entries.push(entry);
             }
-            page.entries = entries;
+            entries.push(entry);
         }
+        page.entries = entries;
         Ok(page)
     }
 

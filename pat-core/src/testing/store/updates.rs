@@ -345,6 +345,13 @@ pub(super) async fn lines(store: Store) {
     assert_eq!(disabled(&store, 5).await, [1, 2, 3]);
     stored(&store, &switch(3, true, 4)).await;
     assert_eq!(disabled(&store, 5).await, [1]);
+    stored(&store, &switch(1, true, 4)).await;
+    // Disabled with its successor, and then by itself.
+    stored(&store, &switch(2, false, 4)).await;
+    stored(&store, &switch(1, false, 4)).await;
+    stored(&store, &switch(2, true, 4)).await;
+    assert_eq!(disabled(&store, 5).await, [1]);
+    stored(&store, &switch(1, true, 4)).await;
     // An administrator's act is not the owner's.
     stored(&store, &by_administrator(switch(2, false, 5))).await;
     stored(&store, &switch(3, false, 6)).await;

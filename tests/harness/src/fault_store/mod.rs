@@ -19,6 +19,7 @@ pub const METHODS: &[&str] = &[
     "find",
     "list",
     "revoke",
+    "update",
     "append_change",
     "changes_since",
     "heartbeat",
