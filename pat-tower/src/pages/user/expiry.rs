@@ -143,15 +143,20 @@ impl ExpiryField {
         }
     }
 
-    /// The same for a token that replaces one: with the option [`OWN`] before the others, and without the one
-    /// that it never expires, which only that option may amount to.
+    /// The same for a token that replaces one: with the option [`OWN`] before the others, and without those that
+    /// it may amount to: as many days, or never.
     pub(super) fn of_successor(
         page: &Page,
         expiry: Expiry,
         own: String,
+        own_days: Option<u64>,
         error: Option<String>,
     ) -> Self {
         let mut field = Self::new(page, expiry, error);
+        let own_days = own_days.map(|days| days.to_string());
+        field
+            .offered
+            .retain(|(days, _)| own_days.as_ref() != Some(days));
         field.offered.insert(0, (OWN.to_owned(), own));
         field.label = page.t(Text::NewExpiryLabel).into_owned();
         field.hint = hint(page, false);

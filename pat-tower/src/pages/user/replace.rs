@@ -292,6 +292,8 @@ impl<'a> Form<'a> {
         let (page, token) = (self.page, self.token);
         let kept = token.expires_at.filter(|_| token.replaced.is_some());
         let own = own_lifetime(page, token);
+        let own_days = own.filter(|seconds| seconds % SECONDS_OF_DAY == 0);
+        let own_days = own_days.map(|seconds| seconds / SECONDS_OF_DAY);
         let own = own.map(|seconds| page.span(seconds));
         let own = own.as_deref().map_or(Text::OwnExpiryNever, Text::OwnExpiry);
         let own = page.t(own).into_owned();
@@ -309,7 +311,13 @@ impl<'a> Form<'a> {
             },
             overlap_error: errors.overlap,
             kept: kept.map(|at| page.time(at)),
-            expiry: ExpiryField::of_successor(page, self.expiry.clone(), own, errors.expiry),
+            expiry: ExpiryField::of_successor(
+                page,
+                self.expiry.clone(),
+                own,
+                own_days,
+                errors.expiry,
+            ),
         };
         show(status, &template)
     }
