@@ -9,8 +9,7 @@ use libtest_mimic::Trial;
 use pat_core::notification::NotificationKind;
 use pat_core::store::StoreError;
 use pat_core::store::{
-    Insertion, Job, NewToken, Revocation, RevocationScope, Rotation, SCHEMA_VERSION,
-    TokenStore as _, Update,
+    Insertion, Job, NewToken, Revocation, RevocationScope, Rotation, SCHEMA_VERSION, Update,
 };
 use pat_core::testing::{self, RecordingNotifier, TestClock};
 use pat_core::{
