@@ -153,6 +153,14 @@ fn to_json(event: &Event) -> Value {
             "parent": parent.map(TokenId::get),
             "scopes": scopes,
         }),
+        EventKind::Imported { tokens } => json!({
+            "tokens": tokens.iter().map(|token| json!({
+                "token": token.id.get(),
+                "owner": token.owner.as_str(),
+                "expiresAt": token.expires_at.map(|at| at.to_string()),
+                "scopes": token.scopes,
+            })).collect::<Vec<_>>(),
+        }),
         EventKind::FirstUsed { token, owner } => json!({
             "token": token.get(),
             "owner": owner.as_str(),

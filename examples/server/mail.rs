@@ -31,6 +31,7 @@ pub(crate) fn notifiers(
 ) -> Result<Vec<Arc<dyn Notifier>>, MailSetupError> {
     let composer = Composer::builder(from.unwrap_or(LOCAL_SENDER))
         .token_page("/tokens")
+        .replacement_page("/tokens/{id}/replace")
         .build()?;
     let mut notifiers: Vec<Arc<dyn Notifier>> = Vec::new();
     if let Some(url) = smtp_url {

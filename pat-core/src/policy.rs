@@ -14,6 +14,9 @@ use crate::store::IdempotencyKey;
 use crate::text;
 use crate::token::Token;
 
+/// The greatest length of a name that `atlassian.pats.token.name.length` can allow.
+pub(crate) const LONGEST_NAME: u32 = 255;
+
 const SECONDS_OF_DAY: i64 = 24 * 60 * 60;
 
 /// A request for a new token; see [`Pats::create`](crate::Pats::create).
@@ -214,7 +217,11 @@ fn scopes_by_default(
     }
 }
 
-fn declared_scopes(catalog: &ScopeCatalog, names: &[String]) -> Result<Scopes, PolicyError> {
+/// Returns the scopes with these names, or the rule that they break.
+pub(crate) fn declared_scopes(
+    catalog: &ScopeCatalog,
+    names: &[String],
+) -> Result<Scopes, PolicyError> {
     if names.is_empty() {
         return Err(PolicyError::NoScope);
     }
@@ -238,10 +245,14 @@ pub(crate) fn cap(settings: &Settings, parent: Option<&Principal>) -> Option<Tim
 
 /// Checks the rules for names.
 pub(crate) fn check_name(settings: &Settings, name: &str) -> Result<(), PolicyError> {
+    check_name_within(settings.token_name_length(), name)
+}
+
+/// Checks the rules for names, with this greatest length in Unicode scalar values.
+pub(crate) fn check_name_within(max: u32, name: &str) -> Result<(), PolicyError> {
     if text::is_blank(name) {
         return Err(PolicyError::NameBlank);
     }
-    let max = settings.token_name_length();
     if name.chars().nth(max as usize).is_some() {
         return Err(PolicyError::NameTooLong { max });
     }

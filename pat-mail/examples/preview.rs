@@ -14,8 +14,9 @@ use pat_mail::Composer;
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args_os().skip(1).map(PathBuf::from);
     let folder = arguments.next().ok_or("the folder is missing")?;
-    let mut composer =
-        Composer::builder("Example <noreply@example.com>").token_page("/profile/tokens");
+    let mut composer = Composer::builder("Example <noreply@example.com>")
+        .token_page("/profile/tokens")
+        .replacement_page("/profile/tokens/{id}/replace");
     if let Some(templates) = arguments.next() {
         composer = composer.templates_from(templates);
     }

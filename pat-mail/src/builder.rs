@@ -18,6 +18,7 @@ pub struct ComposerBuilder {
     from: String,
     product: Option<String>,
     token_page: String,
+    replacement_page: Option<String>,
     replacements: Vec<Replacement>,
 }
 
@@ -36,6 +37,7 @@ impl Composer {
             from: from.into(),
             product: None,
             token_page: String::new(),
+            replacement_page: None,
             replacements: Vec::new(),
         }
     }
@@ -57,6 +59,16 @@ impl ComposerBuilder {
     #[must_use]
     pub fn token_page(mut self, path: impl Into<String>) -> Self {
         self.token_page = path.into();
+        self
+    }
+
+    /// Sets the path of the page on which a user replaces a token, such as `/profile/tokens/{id}/replace`, where
+    /// `{id}` stands for the ID of the token. The mail about one token that expires soon then links to this page
+    /// instead of the [token page](Self::token_page), below the same base URL. By default there is no such page,
+    /// and that mail advises to create another token.
+    #[must_use]
+    pub fn replacement_page(mut self, path: impl Into<String>) -> Self {
+        self.replacement_page = Some(path.into());
         self
     }
 
@@ -110,6 +122,7 @@ impl ComposerBuilder {
     /// # Errors
     /// - [`ComposerError::InvalidFrom`] if the sender is not a mail address.
     /// - [`ComposerError::InvalidTokenPage`] if the token page is not a path.
+    /// - [`ComposerError::InvalidReplacementPage`] if the replacement page is not a path with `{id}` in it.
     /// - [`ComposerError::UnreadableTemplate`] if a folder or file cannot be read.
     /// - [`ComposerError::UnknownTemplate`] if a template has a name that no template may have.
     /// - [`ComposerError::InvalidTemplate`] if a template cannot be parsed, or fails with sample data.
@@ -123,6 +136,14 @@ impl ComposerBuilder {
         from.email = header::ascii_domain(&from.email);
         if !is_page(&self.token_page) {
             return Err(ComposerError::InvalidTokenPage);
+        }
+        let replacement_page = self.replacement_page;
+        let is_for_one = |path: &str| is_page(path) && path.contains(TOKEN_ID);
+        if replacement_page
+            .as_deref()
+            .is_some_and(|path| !is_for_one(path))
+        {
+            return Err(ComposerError::InvalidReplacementPage);
         }
 
         let mut sources = Sources::shipped();
@@ -138,7 +159,7 @@ impl ComposerBuilder {
         let product = product.filter(|name| !name.is_empty());
         let product = product.or_else(|| from.name.clone());
         let product = product.unwrap_or_else(|| from.email.domain().to_owned());
-        let composer = Composer::new(from, product, self.token_page, templates);
+        let composer = Composer::new(from, product, self.token_page, replacement_page, templates);
         for notification in samples() {
             composer
                 .compose(&notification)
@@ -158,6 +179,9 @@ impl ComposerBuilder {
         Ok(composer)
     }
 }
+
+/// What stands for the ID of a token in the path of its page.
+pub(crate) const TOKEN_ID: &str = "{id}";
 
 fn is_page(path: &str) -> bool {
     let is_path = path.starts_with('/') && !path.starts_with("//");
@@ -230,6 +254,13 @@ mod tests {
             let built = Composer::builder(FROM).token_page(page).build();
             assert!(
                 matches!(built, Err(ComposerError::InvalidTokenPage)),
+                "{page}"
+            );
+        }
+        for page in ["", "/profile/tokens", "tokens/{id}", "//{id}", "/{id} "] {
+            let built = Composer::builder(FROM).replacement_page(page).build();
+            assert!(
+                matches!(built, Err(ComposerError::InvalidReplacementPage)),
                 "{page}"
             );
         }

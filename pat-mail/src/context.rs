@@ -8,6 +8,7 @@ use pat_core::scope::Scopes;
 use pat_core::store::UNUSED_NOTICE;
 use serde::Serialize;
 
+use crate::builder::TOKEN_ID;
 use crate::text;
 
 /// How many tokens a mail shows at most: a user may have thousands.
@@ -29,6 +30,15 @@ impl Format {
             Self::Text | Self::Html => name,
         }
     }
+}
+
+/// The addresses of the host's pages, as far as there are any.
+#[derive(Debug, Default)]
+pub(crate) struct Links {
+    /// Of the page with the user's tokens.
+    pub(crate) tokens: Option<String>,
+    /// Of the page on which a token is replaced, with [`TOKEN_ID`] in it.
+    pub(crate) replacement: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -61,6 +71,7 @@ struct TokenContext {
     days_left: Option<i64>,
     when: Option<String>,
     scopes: Option<String>,
+    replace_link: Option<String>,
 }
 
 impl Context {
@@ -69,14 +80,14 @@ impl Context {
         notification: &Notification,
         format: Format,
         product: &str,
-        link: Option<String>,
+        links: &Links,
         subject: Option<&str>,
     ) -> Option<Self> {
         let tokens: Vec<_> = notification
             .tokens
             .iter()
             .take(MAX_ROWS)
-            .map(|token| TokenContext::new(token, notification.queued_at, format))
+            .map(|token| TokenContext::new(token, notification.queued_at, format, links))
             .collect();
         let by = notification.by.as_deref().map(text::person);
         let reason = notification.reason.as_deref().map(text::lines);
@@ -100,7 +111,7 @@ impl Context {
                 .queued_at
                 .checked_add(UNUSED_NOTICE)
                 .map_or_else(|_| date(notification.queued_at), date),
-            link,
+            link: links.tokens.clone(),
             queued: date_and_time(notification.queued_at),
         })
     }
@@ -119,7 +130,7 @@ fn recipient(notification: &Notification) -> String {
 impl TokenContext {
     /// Counts days from the time at which the notification was queued, so that every attempt has the
     /// same text.
-    fn new(token: &NotificationToken, queued_at: Timestamp, format: Format) -> Self {
+    fn new(token: &NotificationToken, queued_at: Timestamp, format: Format, links: &Links) -> Self {
         let never = || "never".to_owned();
         let days_left = token.expires_at.map(|at| days_between(queued_at, at));
         Self {
@@ -133,6 +144,10 @@ impl TokenContext {
             days_left,
             when: days_left.and_then(when),
             scopes: token.scopes.as_ref().map(scopes),
+            replace_link: links
+                .replacement
+                .as_ref()
+                .map(|page| page.replace(TOKEN_ID, &token.id.to_string())),
         }
     }
 }

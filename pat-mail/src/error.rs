@@ -19,6 +19,14 @@ pub enum ComposerError {
     /// does not begin with exactly one slash, or contains white space or a control character.
     #[error("the token page must be a path that begins with one slash, without spaces")]
     InvalidTokenPage,
+    /// The path that was passed to [`ComposerBuilder::replacement_page`](crate::ComposerBuilder::replacement_page)
+    /// does not contain `{id}`, does not begin with exactly one slash, or contains white space or a control
+    /// character.
+    #[error(
+        "the replacement page must be a path that begins with one slash, without spaces, and with {{id}} for the \
+         ID of the token"
+    )]
+    InvalidReplacementPage,
     /// A template file, or a folder of templates, cannot be read.
     #[error("templates cannot be read from {}", path.display())]
     #[non_exhaustive]

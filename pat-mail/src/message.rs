@@ -7,7 +7,7 @@ use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message};
 use pat_core::notification::Notification;
 
-use crate::context::{Context, Format};
+use crate::context::{Context, Format, Links};
 use crate::error::{ComposeError, ComposerError};
 use crate::templates::{TemplateFailure, Templates};
 use crate::{header, text};
@@ -24,6 +24,7 @@ use crate::{header, text};
 /// let composer = Composer::builder("Example <noreply@example.com>")
 ///     .product("Example Tracker")
 ///     .token_page("/profile/tokens")
+///     .replacement_page("/profile/tokens/{id}/replace")
 ///     .build()?;
 /// # drop(composer);
 /// # Ok(())
@@ -38,6 +39,7 @@ struct Inner {
     from: Mailbox,
     product: String,
     token_page: String,
+    replacement_page: Option<String>,
     templates: Templates,
 }
 
@@ -74,6 +76,7 @@ impl Composer {
         from: Mailbox,
         product: String,
         token_page: String,
+        replacement_page: Option<String>,
         templates: Templates,
     ) -> Self {
         Self {
@@ -81,6 +84,7 @@ impl Composer {
                 from,
                 product,
                 token_page,
+                replacement_page,
                 templates,
             }),
         }
@@ -150,7 +154,7 @@ impl Composer {
             notification,
             format,
             &self.inner.product,
-            self.link(notification),
+            &self.links(notification),
             subject,
         );
         let context = context.ok_or(ComposeError::NoTokens)?;
@@ -160,13 +164,18 @@ impl Composer {
             .render(notification.kind, file, &context)?)
     }
 
-    /// Returns the address of the token page, if the base URL is a web address.
-    fn link(&self, notification: &Notification) -> Option<String> {
-        let base = notification.base_url.as_deref()?;
-        let is_web = base.starts_with("https://") || base.starts_with("http://");
-        let is_clean = !base.chars().any(|c| c.is_whitespace() || c.is_control());
-        let base = base.trim_end_matches('/');
-        (is_web && is_clean).then(|| format!("{base}{}", self.inner.token_page))
+    /// Returns the addresses of the pages, if the base URL is a web address.
+    fn links(&self, notification: &Notification) -> Links {
+        let base = notification.base_url.as_deref().filter(|base| {
+            let is_web = base.starts_with("https://") || base.starts_with("http://");
+            is_web && !base.chars().any(|c| c.is_whitespace() || c.is_control())
+        });
+        let below_base =
+            |page: &str| base.map(|base| format!("{}{page}", base.trim_end_matches('/')));
+        Links {
+            tokens: below_base(&self.inner.token_page),
+            replacement: self.inner.replacement_page.as_deref().and_then(below_base),
+        }
     }
 }
 
@@ -175,6 +184,7 @@ impl fmt::Debug for Composer {
         f.debug_struct("Composer")
             .field("product", &self.inner.product)
             .field("token_page", &self.inner.token_page)
+            .field("replacement_page", &self.inner.replacement_page)
             .finish_non_exhaustive()
     }
 }

@@ -242,6 +242,42 @@ fn mails_without_link_reason_or_name_read_well() {
     insta::assert_snapshot!("bare", text(&mail));
 }
 
+/// The button leads to the page on which the token is replaced, as does the address in the text; that page is
+/// about one token.
+#[test]
+fn a_mail_about_one_token_that_expires_soon_leads_to_its_replacement() {
+    let builder = Composer::builder("Example <noreply@example.com>").token_page("/tokens");
+    let builder = builder.replacement_page("/tokens/{id}/replace");
+    let composer = builder.build().unwrap();
+    for kind in NotificationKind::ALL {
+        for (names, is_replaced) in [
+            (&["ci"][..], kind == NotificationKind::ExpiresSoon),
+            (&["ci", "bot"], false),
+        ] {
+            let notification = notification(kind, names);
+            let message = composer.compose(&notification).unwrap().formatted();
+            assert_sound(&message);
+            let mail = parse_mail(&message).unwrap();
+            let page = "https://example.com/tokens/0/replace";
+            // The engine escapes slashes, too.
+            let html = html(&mail).replace("&#x2f;", "/");
+            let links = html.matches(&format!("href=\"{page}\"")).count();
+            assert_eq!(links, if is_replaced { 2 } else { 0 }, "{kind}");
+            assert_eq!(html.contains(">Replace this token</a>"), is_replaced);
+            assert_eq!(html.contains(">Review your tokens</a>"), !is_replaced);
+            let has_line = text(&mail).contains(&format!("Replace it: {page}\n"));
+            assert_eq!(has_line, is_replaced, "{kind}: {}", text(&mail));
+            if is_replaced {
+                insta::assert_snapshot!("replacement", text(&mail));
+            }
+        }
+    }
+    let mut bare = notification(NotificationKind::ExpiresSoon, &["ci"]);
+    bare.base_url = None;
+    let message = composer.compose(&bare).unwrap().formatted();
+    assert!(!html(&parse_mail(&message).unwrap()).contains("href"));
+}
+
 #[test]
 fn a_mail_says_how_many_tokens_outlive_the_revocation() {
     for (names, live, sentence) in [

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use pat_core::event::{Event, EventKind, EventRow};
 use pat_core::notification::NotificationKind;
 use pat_core::scope::Scopes;
-use pat_core::store::{PrunedToken, RevokedToken};
+use pat_core::store::{ImportedToken, PrunedToken, RevokedToken};
 use pat_core::{Owner, TokenId};
 use sqlx::Error;
 
@@ -35,7 +35,7 @@ pub(crate) struct Columns<'a> {
     pub(crate) expires_at: Option<Timestamp>,
     /// The kind of a notification.
     pub(crate) notification: Option<&'a str>,
-    /// The scopes of a created token.
+    /// The scopes of a created or imported token.
     pub(crate) scopes: Option<&'a Scopes>,
     /// The number of a revocation.
     pub(crate) revocation: Option<i64>,
@@ -60,6 +60,16 @@ impl<'a> Columns<'a> {
                 scopes: scopes.as_ref(),
                 ..row
             },
+            EventKind::Imported { tokens } => {
+                let token = tokens.first();
+                Self {
+                    token: token.map(|token| token.id),
+                    owner: token.map(|token| &token.owner),
+                    expires_at: token.and_then(|token| token.expires_at),
+                    scopes: token.and_then(|token| token.scopes.as_ref()),
+                    ..row
+                }
+            }
             EventKind::Rotated {
                 token,
                 predecessor,
@@ -199,6 +209,14 @@ fn event_kind<DB: Dialect>(row: &Row<DB>) -> Result<EventKind, Error> {
             parent: row.optional_token_id("related_id")?,
             scopes: row::scopes(row, token()?)?,
         },
+        ("imported", _) => {
+            let mut imported = ImportedToken::new(token()?, owner()?);
+            imported.expires_at = row.optional_timestamp("expires_at")?;
+            imported.scopes = row::scopes(row, token()?)?;
+            EventKind::Imported {
+                tokens: vec![imported],
+            }
+        }
         ("rotated", _) => EventKind::Rotated {
             token: token()?,
             predecessor: row.token_id("related_id")?,

@@ -12,6 +12,7 @@ mod dialect;
 mod error;
 mod event_row;
 mod events;
+mod imports;
 pub mod guide {
     #![doc = include_str!("docs/database.md")]
 }

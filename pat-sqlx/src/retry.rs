@@ -110,6 +110,12 @@ impl Attempts {
                 self.other_connections -= 1;
             }
             sqlx::Error::PoolTimedOut => return Err(StoreError::Timeout),
+            // The store itself refuses, for example because the program is too old.
+            sqlx::Error::Decode(error) if error.is::<StoreError>() => {
+                return Err(error
+                    .downcast()
+                    .map_or_else(StoreError::backend, |error| *error));
+            }
             error => return Err(StoreError::backend(error)),
         }
         Ok(())

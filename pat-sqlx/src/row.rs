@@ -127,6 +127,17 @@ pub(crate) fn versions<DB: Dialect>(row: &Row<DB>) -> Result<StoreVersions, Erro
     Ok(versions)
 }
 
+/// Checks that this version of the program may use the tables, in a transaction that has locked the owner of
+/// the tokens which it is about to change. A paused program may have checked it long ago, when it began; and
+/// it does not know what changes of newer versions, which need that lock, have to go with its own.
+///
+/// # Errors
+/// Returns `StoreError::Outdated` in the error, if only newer versions may.
+pub(crate) fn check_versions<DB: Dialect>(row: &Row<DB>) -> Result<(), Error> {
+    let checked = versions(row)?.check();
+    checked.map_err(|outdated| Error::Decode(outdated.into()))
+}
+
 /// Converts a row of the change feed; `None` for the empty side of an outer join.
 fn change_entry<DB: Dialect>(row: &Row<DB>) -> Result<Option<ChangeEntry>, Error> {
     let Some(generation) = row.optional_int("change_gen")? else {

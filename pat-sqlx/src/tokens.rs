@@ -7,10 +7,10 @@ use pat_core::event::EventKind;
 use pat_core::notification::NotificationKind;
 use pat_core::store::StoreError;
 use pat_core::store::{
-    AuditStore, Change, ChangePage, FeedPosition, Insertion, JobStore, LastUse, Lookup, MOST_READ,
-    MarkBounds, NewToken, NodeReport, Revocation, RevocationScope, Revoked, Rotated, Rotation,
-    SearchStore, SeenEffect, SeenOwner, StoreTime, StoredUpdate, TokenStore, Update, UpdateRefusal,
-    Updated,
+    AuditStore, Change, ChangePage, FeedPosition, ImportStore, Insertion, JobStore, LastUse,
+    Lookup, MOST_READ, MarkBounds, NewToken, NodeReport, Revocation, RevocationScope, Revoked,
+    Rotated, Rotation, SearchStore, SeenEffect, SeenOwner, StoreTime, StoredUpdate, TokenStore,
+    Update, UpdateRefusal, Updated,
 };
 use pat_core::{Owner, Token, TokenDigest, TokenId};
 use tracing::instrument;
@@ -300,7 +300,7 @@ impl<DB: Dialect> SqlxStore<DB> {
             write.commit().await?;
         }
         let stored = StoredUpdate::new(at, effect, live_children);
-        Ok(Updated::Stored(stored))
+        Ok(Updated::Stored(Box::new(stored)))
     }
 
     async fn try_append(
@@ -600,6 +600,10 @@ impl<DB: Dialect> TokenStore for SqlxStore<DB> {
     }
 
     fn audit(&self) -> Option<&dyn AuditStore> {
+        Some(self)
+    }
+
+    fn import_store(&self) -> Option<&dyn ImportStore> {
         Some(self)
     }
 }

@@ -14,11 +14,32 @@
   const shown = (at) => format.format(at).replace(clock.format(at), (time) => time.replaceAll(" ", "\u00a0"));
   for (const time of all("time[datetime]")) {
     const at = new Date(time.dateTime);
-    if (!Number.isNaN(at.getTime())) time.textContent = shown(at);
+    if (Number.isNaN(at.getTime())) continue;
+    // What says how long ago it was keeps its text.
+    if ("ago" in time.dataset) time.title = shown(at);
+    else time.textContent = shown(at);
   }
 
   // Questions as a dialog instead of a page.
   const ask = document.getElementById("pat-ask");
+  const facts = document.getElementById("pat-ask-facts");
+  // The dialog says what the row says, with the date where the row says how long ago it was.
+  const tell = (row) => {
+    const tag = (name, ...content) => {
+      const element = document.createElement(name);
+      element.append(...content);
+      return element;
+    };
+    for (const fact of all("[data-told]", facts)) fact.remove();
+    const told = all("td[data-label]", row).map((cell) => {
+      const said = tag("dd", ...[...cell.cloneNode(true).childNodes]);
+      for (const time of all("time[data-ago]", said)) time.before(`${time.title}, `);
+      const fact = tag("div", tag("dt", cell.dataset.label), said);
+      fact.dataset.told = "";
+      return fact;
+    });
+    facts.prepend(...told);
+  };
   if (ask?.showModal) {
     for (const link of all("a[data-ask]")) {
       link.addEventListener("click", (event) => {
@@ -28,6 +49,7 @@
         ask.querySelector("h2").textContent = link.dataset.ask;
         const scopes = document.getElementById("pat-ask-scopes");
         if (scopes) scopes.textContent = link.dataset.scopes;
+        tell(link.closest("tr"));
         ask.showModal();
         // The way out comes first for those who only press Enter.
         ask.querySelector("[data-close]").focus();
@@ -58,7 +80,24 @@
     });
   }
 
-  // A reload goes to the list instead of sending the form again.
+  // A menu closes when it is left.
+  const menus = all("details.pat-menu");
+  const close = (isLeft) => menus.filter((menu) => menu.open && isLeft(menu)).forEach((menu) => { menu.open = false; });
+  for (const name of ["click", "focusin"]) {
+    addEventListener(name, ({ target }) => close((menu) => !menu.contains(target)));
+  }
+  addEventListener("keydown", ({ key, target }) => {
+    if (key !== "Escape") return;
+    const menu = target.closest?.("details.pat-menu[open]");
+    close(() => true);
+    menu?.querySelector("summary").focus();
+  });
+
+  // A reload goes to the list instead of sending the form again. The links are relative to the address before.
+  if (document.querySelector("[data-forget]")) {
+    for (const link of all("a[href]")) link.setAttribute("href", link.href);
+    for (const form of all("form[action]")) form.setAttribute("action", form.action);
+  }
   for (const part of all("[data-forget]")) {
     history.replaceState(null, "", part.dataset.forget);
   }

@@ -43,6 +43,10 @@ pub mod sessions {
 pub mod directory {
     #![cfg_attr(feature = "testing", doc = include_str!("docs/directory.md"))]
 }
+/// For developers of a host with a table of API keys: the import of the keys.
+pub mod import {
+    #![cfg_attr(feature = "testing", doc = include_str!("docs/import.md"))]
+}
 /// For developers of a host without a user table: users of an identity provider.
 pub mod oidc {
     #![doc = include_str!("docs/oidc.md")]

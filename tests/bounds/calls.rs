@@ -6,7 +6,8 @@ use pat_core::search::{Filter, Search, Sort, SortKey, Start};
 use pat_core::store::Job;
 use pat_core::store::StoreError;
 use pat_core::{
-    AccessError, AdminError, AuthError, CreateError, TokenRequest, Unavailable, UpdateError,
+    AccessError, AdminError, AuthError, CreateError, Replaced, RotateError, RotationRequest,
+    TokenRequest, Unavailable, UpdateError,
 };
 
 use super::{Answer, World};
@@ -81,6 +82,15 @@ impl From<CreateError> for Failure {
     }
 }
 
+impl From<RotateError> for Failure {
+    fn from(error: RotateError) -> Self {
+        match error {
+            RotateError::Unavailable(error) => error.into(),
+            error => panic!("{error:?}"),
+        }
+    }
+}
+
 /// A call of the API.
 pub(super) struct Call {
     pub(super) name: &'static str,
@@ -146,6 +156,16 @@ pub(super) const CALLS: &[Call] = &[
             Ok(())
         })
     }),
+    call("Pats::import", 35, Asks::Store, |w| {
+        Box::pin(async {
+            let owner = w.caller.owner().clone();
+            let digest = pat_core::TokenDigest::of(b"imported");
+            let row = pat_core::ImportRow::new(digest, owner, "ci", w.pats.now());
+            let imported = w.pats.import(vec![row]).await?;
+            assert_eq!(imported.refused, []);
+            Ok(())
+        })
+    }),
     call("Pats::list", 5, Asks::Store, |w| {
         Box::pin(async {
             w.pats.list(&w.caller).await?;
@@ -197,6 +217,21 @@ pub(super) const CALLS: &[Call] = &[
             Ok(())
         })
     }),
+    call("Pats::rotate", 18, Asks::Store, |w| {
+        Box::pin(async {
+            let (id, request) = (w.token.token.id, RotationRequest::default());
+            w.pats.rotate(&w.caller, id, request).await?;
+            Ok(())
+        })
+    }),
+    call("Pats::latest_successor", 5, Asks::Store, |w| {
+        Box::pin(async {
+            let mut token = w.token.token.clone();
+            token.replaced = Some(Replaced::new(token.created_at, None));
+            w.pats.latest_successor(&token).await?;
+            Ok(())
+        })
+    }),
     call("Pats::update", 13, Asks::Store, |w| {
         Box::pin(async {
             let mut update = pat_core::TokenUpdate::default();
@@ -228,6 +263,12 @@ pub(super) const CALLS: &[Call] = &[
     call("Pats::user_changed", 8, Asks::Store, |w| {
         Box::pin(async {
             w.pats.user_changed(w.caller.owner()).await?;
+            Ok(())
+        })
+    }),
+    call("Pats::user_seen", 8, Asks::Store, |w| {
+        Box::pin(async {
+            w.pats.user_seen(w.caller.owner()).await?;
             Ok(())
         })
     }),

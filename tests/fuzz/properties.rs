@@ -142,6 +142,11 @@ fn consistent(given: &BTreeMap<&str, &str>) -> Outcome {
     if staleness > 0 && staleness <= number("pat.cluster.poll.interval.ms") {
         return Err(Fault::Contradiction("pat.cluster.poll.interval.ms"));
     }
+    let unused = "pat.unused.revoke.days";
+    let interval = number("atlassian.pats.last.used.update.interval.mins");
+    if number(unused) > 0 && interval > 30 {
+        return Err(Fault::Contradiction(unused));
+    }
     let overlap = "pat.rotate.overlap.seconds";
     if number(overlap) > number("pat.rotate.overlap.max.seconds") {
         return Err(Fault::Contradiction(overlap));
@@ -185,6 +190,7 @@ fn usual(property: &Property, value: &str) -> Option<String> {
         "pat.token.accepted" => return formats(value),
         "pat.base.url" => return base_url(value),
         "pat.scopes.default" => return scopes(value),
+        "pat.expiry.reminder.days" => return reminders(value),
         // Other targets compare these.
         name if name.ends_with(".schedule.cron") => value.parse::<Schedule>().is_ok(),
         "pat.time.zone" => value.parse::<Zone>().is_ok(),
@@ -224,6 +230,21 @@ fn scopes(value: &str) -> Option<String> {
     let names: BTreeSet<_> = given.iter().copied().filter(is_name).collect();
     let is_good = names.len() == given.len() && names.len() <= 64;
     is_good.then(|| Vec::from_iter(names).join(" "))
+}
+
+/// Returns the numbers in descending order, each once; `None` if one is out of range, or there are too many.
+fn reminders(value: &str) -> Option<String> {
+    if value.is_empty() {
+        return Some(String::new());
+    }
+    let is_digits = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+    let numbers = value.split(',').map(bare).map(|text| {
+        let number = text.parse::<u64>().ok().filter(|_| is_digits(text));
+        number.filter(|number| (1..=36_500).contains(number))
+    });
+    let numbers: Option<BTreeSet<_>> = numbers.collect();
+    let numbers: Vec<_> = numbers?.iter().rev().map(u64::to_string).collect();
+    (numbers.len() <= 10).then(|| numbers.join(","))
 }
 
 /// Returns a URL without the slashes at its end; `None` if it is not one by RFC 3986, or has a part that
@@ -347,6 +368,17 @@ fn value(dice: &mut Dice<'_>, property: &Property) -> String {
             "atlassian , prefixed:ab",
             ",",
             "x",
+        ],
+        "pat.expiry.reminder.days" => &[
+            "30,7,1",
+            "1, 30 ,7,7",
+            "0",
+            "36500",
+            "36501",
+            "7,",
+            "1,2,3,4,5,6,7,8,9,10,11",
+            "007",
+            "+7",
         ],
         "pat.realm" => &["a=b", "a", "A realm", "\"", "\\", "é", "(x)", "#"],
         "pat.time.zone" => &[

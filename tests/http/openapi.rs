@@ -287,7 +287,7 @@ async fn no_operation_is_open_to_unauthorized_callers() {
         let request = || {
             let request = server.request(method.clone(), &format!("{MOUNT}{path}"));
             if method == Method::PATCH {
-                request.json(&json!({"name": "x"}))
+                request.json(&json!({"enabled": false}))
             } else if operation.get("requestBody").is_some() {
                 request.json(&json!({}))
             } else {

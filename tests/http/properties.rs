@@ -295,7 +295,9 @@ async fn expiry_check_schedule_cron() {
     ])
     .await;
     create(&server, 3).await;
-    server.advance(DAY + Duration::from_hours(7)).await;
+    // Across 06:00 of a day on which the token does not expire soon.
+    server.advance(Duration::from_hours(23)).await;
+    server.advance(Duration::from_hours(8)).await;
     assert_eq!(server.sent_notifications(), [], "05:42");
     server.advance(Duration::from_mins(18)).await;
     let expected = [(NotificationKind::ExpiresSoon, ALICE.to_owned(), 1)];
@@ -403,7 +405,7 @@ async fn base_url() {
     ] {
         let server = Server::with(&[("pat.base.url", value)]).await;
         create(&server, 1).await;
-        server.advance(Duration::from_hours(1)).await;
+        server.advance(Duration::from_hours(25)).await;
         let sent = server.mailer.sent();
         assert_eq!(sent[0].base_url.as_deref(), expected);
     }

@@ -37,14 +37,20 @@ async fn is_accepted(node: &Node, token: &CreatedToken) -> bool {
     }
 }
 
+/// Writes last uses, and reports that to the other processes.
+async fn report(node: &Node) {
+    node.pats.flush_last_use().await.expect("a flush");
+    node.pats.poll_changes().await.expect("a poll");
+}
+
 /// Lets some days pass, on each of which the jobs run and these tokens are used.
 async fn pass(node: &Node, days: u32, used: &[&CreatedToken]) {
     for _ in 0..days {
         node.clock.advance(DAY);
-        node.pats.poll_changes().await.expect("a poll");
         for token in used {
             assert!(is_accepted(node, token).await);
         }
+        report(node).await;
         node.check_and_deliver().await;
     }
 }
@@ -109,13 +115,10 @@ async fn a_use_in_another_process_saves_a_token() {
     assert_eq!(node.sent_notifications(), [NotificationKind::UnusedWarning]);
     other.clock.advance(DAY * 89);
     assert!(is_accepted(&other, &saved).await);
-    other.pats.flush_last_use().await.expect("a flush");
-    // The report says that the other process has written its uses.
-    other.pats.poll_changes().await.expect("a poll");
+    report(&other).await;
     pass(&node, 2, &[&first, &second]).await;
     assert_eq!(node.sent_notifications(), [NotificationKind::UnusedWarning]);
     other.clock.advance(DAY * 2);
-    other.pats.poll_changes().await.expect("a poll");
     assert!(is_accepted(&other, &saved).await);
 }
 
@@ -156,6 +159,7 @@ async fn nothing_is_revoked_while_uses_may_be_missing() {
     node.clock.advance(DAY);
     let check = async || {
         assert!(is_accepted(&node, &used).await);
+        report(&node).await;
         node.check_and_deliver().await;
         node.sent_notifications().len()
     };

@@ -83,7 +83,8 @@ pub(super) async fn forged_forms_do_nothing() {
     let alice = Session::start(&server, "alice").await;
     let second = Session::start(&server, "alice").await;
     let admin = Session::start(&server, "admin").await;
-    let own = format!("/tokens/{id}/revoke");
+    let [own, replaced, paused, edited] =
+        ["revoke", "replace", "pause", "edit"].map(|page| format!("/tokens/{id}/{page}"));
     let forms = [
         (
             &alice,
@@ -91,6 +92,13 @@ pub(super) async fn forged_forms_do_nothing() {
             vec![("name", "forged"), ("expires", "30")],
         ),
         (&alice, own.as_str(), vec![]),
+        (
+            &alice,
+            replaced.as_str(),
+            vec![("overlap", "0"), ("expires", "own")],
+        ),
+        (&alice, paused.as_str(), vec![]),
+        (&alice, edited.as_str(), vec![("name", "forged")]),
         (&admin, "/admin/tokens/revoke", vec![("id", id.as_str())]),
     ];
     for (session, path, fields) in &forms {

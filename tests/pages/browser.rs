@@ -1,6 +1,7 @@
 //! The pages as people see them: in a browser, with and without JavaScript, on wide and narrow
 //! screens, in light and dark.
 
+mod lives;
 mod scopes;
 
 use std::time::Duration;
@@ -22,6 +23,12 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial_with_need("browser", missing(), forms_work_without_scripts),
         trial_with_need("browser", missing(), an_administrator_filters_and_revokes),
         trial_with_need("browser", missing(), the_reference_works_under_its_policy),
+        trial_with_need("browser", missing(), lives::a_token_is_replaced_and_paused),
+        trial_with_need(
+            "browser",
+            missing(),
+            lives::a_token_is_replaced_without_scripts,
+        ),
         trial_with_need("browser", missing(), scopes::scopes_are_chosen),
         trial_with_need("browser", missing(), scopes::boxes_work_without_scripts),
         trial_with_need(
@@ -30,6 +37,11 @@ pub(crate) fn trials() -> Vec<Trial> {
             scopes::pages_with_scopes_are_accessible,
         ),
         trial_with_need("axe", axe_missing(), pages_are_accessible),
+        trial_with_need(
+            "axe",
+            axe_missing(),
+            lives::pages_about_one_token_are_accessible,
+        ),
     ]
 }
 
@@ -95,11 +107,15 @@ async fn a_token_is_created_copied_and_revoked_in_the_browser() {
     assert_eq!(server.try_token(&token).await, StatusCode::OK);
     browser.driver.refresh().await.expect("a reload");
     let used = browser.find("td[data-label='Last used'] time").await;
+    assert_eq!(used.text().await.expect("a text"), "just now");
+    let title = used.attr("title").await.expect("a title");
     assert!(
-        used.text().await.expect("a text").contains("5:42"),
+        title.is_some_and(|title| title.contains("5:42")),
         "22:42 UTC in New York"
     );
-    let title = used.attr("title").await.expect("a title");
+    let created = browser.find("td[data-label=Created] time").await;
+    assert!(created.text().await.expect("a text").contains("5:42"));
+    let title = created.attr("title").await.expect("a title");
     assert_eq!(title.as_deref(), Some("2026-02-26 22:42:21 UTC"));
 
     // Its state follows the clock.
@@ -206,7 +222,7 @@ async fn forms_work_without_scripts() {
             .await
             .contains("26 Feb 2026, 22:42 UTC")
     );
-    browser.follow("tbody .pat-actions a").await;
+    browser.follow("tbody .pat-actions .pat-danger-text").await;
     assert!(browser.path().await.ends_with("/revoke"));
     browser.follow("main .pat-danger").await;
     assert_eq!(

@@ -6,6 +6,7 @@ mod browser;
 mod export;
 mod forms;
 mod lists;
+mod lives;
 mod mounting;
 mod scopes;
 
@@ -41,6 +42,17 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(forms::all_field_errors_are_shown_at_once),
         trial(forms::the_limits_are_those_of_the_policy),
     ];
+    trials.extend([
+        trial(lives::a_replaced_token_works_until_its_page_says),
+        trial(lives::a_replacement_that_is_sent_twice_at_once_is_made_once),
+        trial(lives::the_form_decides_when_both_tokens_end),
+        trial(lives::what_cannot_be_replaced_says_why),
+        trial(lives::a_paused_token_is_refused_until_it_is_resumed),
+        trial(lives::a_name_and_a_description_are_edited),
+        trial(lives::a_leaked_token_is_revoked_with_its_family),
+        trial(lives::administrators_see_when_by_whom_and_why_a_token_was_revoked),
+        trial(lives::a_list_says_how_long_ago_a_token_was_used),
+    ]);
     trials.extend(scopes::trials());
     trials.extend(browser::trials());
     trials
@@ -155,6 +167,10 @@ fn paths(id: i64) -> Vec<(Method, String)> {
         paths.push((Method::GET, path.to_owned()));
     }
     for path in [
+        format!("/tokens/{id}/replace"),
+        format!("/tokens/{id}/edit"),
+        format!("/tokens/{id}/pause"),
+        format!("/tokens/{id}/resume"),
         format!("/tokens/{id}/revoke"),
         format!("{ADMIN}/revoke?id={id}"),
         format!("{ADMIN}/export"),
@@ -165,6 +181,10 @@ fn paths(id: i64) -> Vec<(Method, String)> {
     }
     for path in [
         "/tokens/new".to_owned(),
+        format!("/tokens/{id}/edit"),
+        format!("/tokens/{id}/pause"),
+        format!("/tokens/{id}/resume"),
+        format!("/tokens/{id}/replace"),
         format!("/tokens/{id}/revoke"),
         format!("{ADMIN}/revoke"),
     ] {

@@ -4,6 +4,7 @@ pub(crate) mod connections;
 mod crashes;
 mod events;
 mod isolation;
+mod lines;
 mod migrations;
 mod nodes;
 mod reads;
@@ -74,6 +75,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     let on_all = [
         trials_on_all(migrations::the_hosts_migrations_coexist_with_ours),
         trials_on_all(events::audit_events_are_written_and_trimmed),
+        trials_on_all(lines::the_times_of_a_line_are_corrected_together),
         trials_on_all(nodes::a_node_that_is_far_behind_revalidates_every_token),
     ];
     let on_servers = [

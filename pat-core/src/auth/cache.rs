@@ -55,7 +55,8 @@ impl Hasher for DigestHasher {
 /// How many refusals are cached, about 200 bytes each.
 const MAX_REFUSALS: u64 = 10_000;
 /// How long a refusal is cached. "Unknown", "revoked" and "expired" are final, but the database may be
-/// restored from a backup, and an owner may become active again without a call of the host.
+/// restored from a backup, an unknown token may be imported, and an owner may become active again without a
+/// call of the host.
 pub(super) const REFUSAL_TTL: Duration = Duration::from_secs(10);
 
 impl Cache {

@@ -21,7 +21,7 @@ pub use self::request::{carry_request_id, with_request_id};
 use crate::error::BoxError;
 use crate::notification::{NotificationId, NotificationKind};
 use crate::scope::Scopes;
-use crate::store::{Outcome, PrunedToken, QueuedNotification, RevokedToken};
+use crate::store::{ImportedToken, Outcome, PrunedToken, QueuedNotification, RevokedToken};
 use crate::token::{Owner, TokenId};
 
 /// An audit event: what happened to a token or an owner, and when.
@@ -92,6 +92,12 @@ pub enum EventKind {
         parent: Option<TokenId>,
         /// Scopes of the new token; `None` if it is unrestricted.
         scopes: Option<Scopes>,
+    },
+    /// Tokens of another table were stored in one transaction ([`Pats::import`](crate::Pats::import)). The store keeps
+    /// one event for each token.
+    Imported {
+        /// The imported tokens; at least one.
+        tokens: Vec<ImportedToken>,
     },
     /// A token was replaced by a new one.
     Rotated {
@@ -257,6 +263,12 @@ impl EventKind {
                 });
                 enabled.collect()
             }
+            Self::Imported { tokens } => {
+                let imported = tokens.into_iter().map(|token| Self::Imported {
+                    tokens: vec![token],
+                });
+                imported.collect()
+            }
             Self::Pruned { tokens } => {
                 let pruned = tokens.into_iter().map(|token| Self::Pruned {
                     tokens: vec![token],
@@ -304,13 +316,14 @@ impl EventKind {
         }
     }
 
-    /// Returns the fixed name of the kind for tables, files and metrics: `created`, `rotated`, `first-used`,
-    /// `refused`, `revoked`, `disabled`, `enabled`, `changed`, `pruned`, `notified`, `notice-dead` or
+    /// Returns the fixed name of the kind for tables, files and metrics: `created`, `imported`, `rotated`,
+    /// `first-used`, `refused`, `revoked`, `disabled`, `enabled`, `changed`, `pruned`, `notified`, `notice-dead` or
     /// `owner-changed`. For [`EventKind::Other`], returns its field `kind`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
             Self::Created { .. } => "created",
+            Self::Imported { .. } => "imported",
             Self::Rotated { .. } => "rotated",
             Self::FirstUsed { .. } => "first-used",
             Self::Refused { .. } => "refused",

@@ -1,6 +1,6 @@
 use super::EventKind;
 use crate::scope::Scopes;
-use crate::store::{PrunedToken, RevokedToken};
+use crate::store::{ImportedToken, PrunedToken, RevokedToken};
 use crate::token::{Owner, TokenId};
 
 /// How many tokens of a revocation are logged one by one; sinks get all.
@@ -66,6 +66,12 @@ pub(super) fn trace(kind: &EventKind) {
         }
         EventKind::Changed { token, owner, by } => {
             tracing::info!(token.id = token.get(), %owner, %by, "token changed");
+        }
+        EventKind::Imported { tokens } => {
+            for ImportedToken { id, owner, .. } in tokens {
+                tracing::debug!(token.id = id.get(), %owner, "token imported");
+            }
+            tracing::info!(tokens = tokens.len(), "tokens imported");
         }
         EventKind::Pruned { tokens } => {
             for PrunedToken { id, owner } in tokens {

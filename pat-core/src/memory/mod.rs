@@ -1,4 +1,5 @@
 mod audit;
+mod import;
 mod jobs;
 mod lines;
 mod search;
@@ -16,10 +17,10 @@ use self::lines::{Earlier, Takes};
 use crate::event::EventKind;
 use crate::notification::NotificationKind;
 use crate::store::{
-    AuditStore, Change, ChangeEntry, ChangePage, FeedPosition, Insertion, JobStore, LastUse,
-    Lookup, MOST_READ, NewToken, Revocation, RevocationScope, Revoked, RevokedToken, Rotated,
-    Rotation, SearchStore, SeenEffect, SeenOwner, StoreError, StoreTime, StoreVersions, TokenStore,
-    Update, Updated,
+    AuditStore, Change, ChangeEntry, ChangePage, FeedPosition, ImportStore, Insertion, JobStore,
+    LastUse, Lookup, MOST_READ, NewToken, Revocation, RevocationScope, Revoked, RevokedToken,
+    Rotated, Rotation, SearchStore, SeenEffect, SeenOwner, StoreError, StoreTime, StoreVersions,
+    TokenStore, Update, Updated,
 };
 use crate::token::{Owner, Token, TokenDigest, TokenId};
 
@@ -359,6 +360,10 @@ impl TokenStore for MemoryStore {
     }
 
     fn audit(&self) -> Option<&dyn AuditStore> {
+        Some(self)
+    }
+
+    fn import_store(&self) -> Option<&dyn ImportStore> {
         Some(self)
     }
 }

@@ -24,7 +24,7 @@ impl Tables {
         }
         let changed = effect.changed();
         if !changed.is_empty() {
-            self.append(Change::of_changed(changed.into_iter()), at);
+            self.append(Change::of_changed(changed), at);
         }
         for event in &effect.events {
             self.audit.record(at, event.clone())?;
@@ -36,10 +36,7 @@ impl Tables {
             }
             _ => 0,
         };
-        Ok(Updated::Stored(StoredUpdate::new(
-            at,
-            effect,
-            live_children,
-        )))
+        let stored = StoredUpdate::new(at, effect, live_children);
+        Ok(Updated::Stored(Box::new(stored)))
     }
 }

@@ -3,6 +3,7 @@
 mod admin;
 mod authenticate;
 mod builder;
+mod import;
 mod notifications;
 mod restore;
 mod revoke;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::admin::{Administration, SearchPage};
 pub use self::builder::PatsBuilder;
+pub use self::import::{ImportRefusal, ImportRow, Imported, RefusedRow};
 pub use self::restore::{LostToken, Restored};
 pub use self::revoke::{Family, RevokedCount};
 pub use self::rotate::Successor;

@@ -27,8 +27,9 @@ pub struct Restored {
     pub revoked: u64,
     /// How many tokens were disabled again. Tokens that the restored database has as disabled do not count.
     pub disabled: u64,
-    /// The tokens that were created after the backup and not revoked since, in ascending order of ID. The
-    /// restored database does not have them, so they no longer authenticate.
+    /// The tokens that were created or imported after the backup and not revoked since, in ascending order of ID.
+    /// The restored database does not have them, so they no longer authenticate. Imported ones can be imported
+    /// again ([`Pats::import`]); leave out those that were revoked.
     pub lost: Vec<LostToken>,
     /// How many events are missing between the last event of the restored database and the last event of the
     /// call. Their revocations are not repeated. 0 if the events have no numbers
@@ -39,7 +40,7 @@ pub struct Restored {
     pub last_event_at: Option<Timestamp>,
 }
 
-/// A token that was created after the backup from which the database was restored; see
+/// A token that was created or imported after the backup from which the database was restored; see
 /// [`Restored::lost`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -209,6 +210,10 @@ impl History {
             EventKind::Created { token, owner, .. } | EventKind::Rotated { token, owner, .. } => {
                 self.created.insert(token, owner);
             }
+            EventKind::Imported { tokens } => {
+                let imported = tokens.into_iter().map(|token| (token.id, token.owner));
+                self.created.extend(imported);
+            }
             EventKind::Revoked { tokens, .. } => {
                 for token in tokens {
                     self.end(token.id, token.owner, event.at);
@@ -290,7 +295,7 @@ mod tests {
     use crate::memory::MemoryStore;
     use crate::policy::TokenRequest;
     use crate::service::CreatedToken;
-    use crate::store::{NewToken, PrunedToken, RevokedToken, TokenStore};
+    use crate::store::{ImportedToken, NewToken, PrunedToken, RevokedToken, TokenStore};
     use crate::testing::TestDirectory;
     use crate::token::TokenDigest;
     use crate::{AdminError, Caller, Settings};
@@ -391,10 +396,15 @@ mod tests {
         insert(&store, 1, "alice").await;
         insert(&store, 4, "alice").await;
         let pats = Pats::builder(Arc::new(store)).build();
+        let imported = EventKind::Imported {
+            tokens: vec![ImportedToken::new(id(5), owner("carol"))],
+        };
+        let imported = Event::new(at(4), imported);
         let events = [
             created(3, "bob", 2),
             created(2, "alice", 1),
             created(1, "alice", 0),
+            imported,
             // Its ID belongs to alice's token.
             created(4, "bob", 3),
             revoked(2, "alice", 5),
@@ -404,7 +414,10 @@ mod tests {
             id: id(number),
             owner: owner(key),
         };
-        assert_eq!(restored.lost, [lost(3, "bob"), lost(4, "bob")]);
+        assert_eq!(
+            restored.lost,
+            [lost(3, "bob"), lost(4, "bob"), lost(5, "carol")]
+        );
         assert_eq!(restored.revoked, 0);
     }
 

@@ -9,7 +9,7 @@ use crate::node::Node;
 use crate::policy;
 use crate::principal::Principal;
 use crate::scope::TOKENS_ADMIN;
-use crate::store::{Change, Presented, StoreError, StoredUpdate, Update, UpdateRefusal, Updated};
+use crate::store::{Change, Presented, StoreError, Update, UpdateRefusal, Updated};
 use crate::token::{Owner, Token, TokenId};
 use crate::versions::DISABLING;
 
@@ -232,9 +232,9 @@ impl Node {
         // stands for all tokens of the line.
         self.auth.epochs.bump(&Change::OwnerChanged(owner.clone()));
         let updated = result?;
-        if let Updated::Stored(StoredUpdate { at, events, .. }) = &updated {
-            for event in events {
-                self.emit_change(*at, event.clone());
+        if let Updated::Stored(stored) = &updated {
+            for event in &stored.events {
+                self.emit_change(stored.at, event.clone());
             }
             if update.is_enabled == Some(false) {
                 self.wait_for_cluster().await;

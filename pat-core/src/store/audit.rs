@@ -13,6 +13,7 @@ use crate::event::Event;
 /// | method | event | rows |
 /// |---|---|---|
 /// | [`insert`](super::TokenStore::insert) | [`Created`](crate::event::EventKind::Created) | one |
+/// | [`import`](super::ImportStore::import) | [`Imported`](crate::event::EventKind::Imported) | one for each token |
 /// | [`revoke`](super::TokenStore::revoke) | [`Revoked`](crate::event::EventKind::Revoked) | one for each token |
 /// | [`update`](super::TokenStore::update) | [`StoredUpdate::events`](super::StoredUpdate::events) | one for each token of each event |
 /// | [`append_change`](super::TokenStore::append_change) of an owner | [`OwnerChanged`](crate::event::EventKind::OwnerChanged) | one |

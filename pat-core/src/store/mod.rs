@@ -1,11 +1,12 @@
 //! The port to the database: the traits that a store of tokens implements, and their types.
 //!
-//! [`TokenStore`] has what every store must have; [`JobStore`], [`SearchStore`] and [`AuditStore`] are
-//! capabilities that a store may have in addition. In these docs, a *node* is a process with a service
+//! [`TokenStore`] has what every store must have; [`JobStore`], [`SearchStore`], [`AuditStore`] and
+//! [`ImportStore`] are capabilities that a store may have in addition. In these docs, a *node* is a process with a service
 //! ([`Pats`](crate::Pats)) on the store.
 
 mod audit;
 mod feed;
+mod import;
 mod jobs;
 mod outbox;
 mod rotation;
@@ -30,6 +31,7 @@ pub use self::feed::{
     Change, ChangeEntry, ChangePage, FeedPosition, MOST_READ, NODE_FORGOTTEN_AFTER, NodeReport,
     ReportMode,
 };
+pub use self::import::{ImportOutcome, ImportStore, ImportedToken, Imports, NewImport};
 pub use self::jobs::{
     CLOCK_TOLERANCE, DueNotifications, Job, JobStore, LONGEST_LEAP, Lease, LeaseAnswer,
     LeaseRequest, ListedOwner, MissingOwners, Prune, Pruned, PrunedToken, Purge, TRANSIENT_KEPT,
@@ -343,6 +345,12 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     /// Returns the store's search capability; `None`, which is the default, if the store has none. Then
     /// administrators can revoke tokens by ID, but not search.
     fn search_store(&self) -> Option<&dyn SearchStore> {
+        None
+    }
+
+    /// Returns the store's import capability; `None`, which is the default, if the store has none. Then
+    /// [`Pats::import`](crate::Pats::import) fails.
+    fn import_store(&self) -> Option<&dyn ImportStore> {
         None
     }
 

@@ -66,7 +66,7 @@ impl Presented {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Updated {
     /// The token is now as this value describes it.
-    Stored(StoredUpdate),
+    Stored(Box<StoredUpdate>),
     /// Nothing was changed, because a rule forbids it.
     Refused(UpdateRefusal),
 }
@@ -181,16 +181,16 @@ impl Update {
         let unrevoked = |token: &&Token| token.revoked_at.is_none();
         let named = tokens.iter().find(|token| token.id == self.id);
         let named = named.filter(unrevoked).ok_or(UpdateRefusal::NotFound)?;
-        let mut taken: Vec<_> = tokens
+        let mut scope: Vec<_> = tokens
             .iter()
             .filter(unrevoked)
             .filter(|token| token.id == named.id || was_replaced_before(token, named))
             .collect();
-        taken.sort_unstable_by_key(|token| token.id);
+        scope.sort_unstable_by_key(|token| token.id);
         let (switched, disabled) = match self.is_enabled {
             None => (Vec::new(), None),
-            Some(false) => self.disabling(tokens, named, &taken, now),
-            Some(true) => (self.enabling(named, &taken)?, None),
+            Some(false) => self.disabling(tokens, named, &scope, now),
+            Some(true) => (self.enabling(named, &scope)?, None),
         };
         let mut token = named.clone();
         if let Some(name) = &self.name {
@@ -209,7 +209,7 @@ impl Update {
             is_edited,
             switched,
             disabled,
-            scope: taken.iter().map(|token| token.id).collect(),
+            scope: scope.iter().map(|token| token.id).collect(),
         })
     }
 
@@ -218,7 +218,7 @@ impl Update {
         &self,
         tokens: &[Token],
         named: &Token,
-        taken: &[&Token],
+        scope: &[&Token],
         now: Timestamp,
     ) -> (Vec<TokenId>, Option<Disabled>) {
         let is_owners = |disabled: &Disabled| !disabled.by_administrator;
@@ -237,7 +237,7 @@ impl Update {
         let is_taken_along = tokens.iter().any(|token| {
             token.revoked_at.is_none() && was_replaced_before(named, token) && is_same_act(token)
         });
-        if is_kept || !is_taken_along && !taken.iter().any(|token| is_new(token)) {
+        if is_kept || !is_taken_along && !scope.iter().any(|token| is_new(token)) {
             return (Vec::new(), None);
         }
         let last = tokens.iter().filter_map(|token| token.disabled.as_ref());
@@ -246,7 +246,7 @@ impl Update {
         let at = last
             .and_then(|at| after(at).ok())
             .map_or(now, |at| at.max(now));
-        let switched = taken
+        let switched = scope
             .iter()
             .filter(|token| is_new(token) || is_same_act(token));
         let disabled = Disabled::new(at, Some(self.by.clone()), self.by_administrator);
@@ -254,14 +254,14 @@ impl Update {
     }
 
     /// Returns the tokens that are to be enabled.
-    fn enabling(&self, named: &Token, taken: &[&Token]) -> Result<Vec<TokenId>, UpdateRefusal> {
+    fn enabling(&self, named: &Token, scope: &[&Token]) -> Result<Vec<TokenId>, UpdateRefusal> {
         let Some(disabled) = &named.disabled else {
             return Ok(Vec::new());
         };
         if disabled.by_administrator && !self.by_administrator {
             return Err(UpdateRefusal::DisabledByAdministrator);
         }
-        let same = taken
+        let same = scope
             .iter()
             .filter(|token| token.disabled == named.disabled);
         Ok(same.map(|token| token.id).collect())
@@ -280,10 +280,10 @@ impl Update {
         let tokens = switched.to_vec();
         match self.is_enabled {
             Some(false) if !tokens.is_empty() => {
-                events.push(EventKind::Disabled { tokens, owner, by })
+                events.push(EventKind::Disabled { tokens, owner, by });
             }
             Some(true) if !tokens.is_empty() => {
-                events.push(EventKind::Enabled { tokens, owner, by })
+                events.push(EventKind::Enabled { tokens, owner, by });
             }
             _ => {}
         }

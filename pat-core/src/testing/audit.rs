@@ -14,8 +14,8 @@ use crate::event::{Event, EventKind};
 use crate::notification::NotificationKind;
 use crate::store::StoreError;
 use crate::store::{
-    AuditStore, Change, Insertion, Job, NewToken, Outcome, PrunedToken, Revocation,
-    RevocationScope, RevokedToken, Rotated, Rotation, Update, Updated,
+    AuditStore, Change, ImportedToken, Insertion, Job, NewImport, NewToken, Outcome, PrunedToken,
+    Revocation, RevocationScope, RevokedToken, Rotated, Rotation, Update, Updated,
 };
 
 /// All cases of the suite. Each case needs its own empty store, which has the capabilities
@@ -23,6 +23,9 @@ use crate::store::{
 /// [`TokenStore::jobs`](crate::store::TokenStore::jobs).
 pub const CASES: &[Case] = &[
     case("a_creation_has_its_event", |s| Box::pin(creation(s))),
+    case("each_imported_token_has_its_event", |s| {
+        Box::pin(imports(s))
+    }),
     case("a_rotation_has_its_event", |s| Box::pin(rotations(s))),
     case("each_revoked_token_has_its_event", |s| {
         Box::pin(revocations(s))
@@ -239,6 +242,44 @@ async fn revocations(store: Store) {
         revocation: None,
     };
     assert_eq!(last, Some(expected));
+}
+
+async fn imports(store: Store) {
+    let Some(importing) = store.import_store() else {
+        return;
+    };
+    let row = |number: i64, key: &str| {
+        let digest = TokenDigest::of(&number.to_le_bytes());
+        NewImport::new(id(number), digest, owner(key), "ci", at(-1))
+    };
+    let restricted = NewImport {
+        expires_at: Some(at(7)),
+        scopes: Some(scopes("read write")),
+        ..row(2, "älice")
+    };
+    let expired = NewImport {
+        expires_at: Some(at(0)),
+        ..row(3, "bob")
+    };
+    let rows = [row(1, "bob"), restricted, expired];
+    for _ in 0..2 {
+        importing.import(&rows, at(0)).await.expect("import");
+    }
+    let events = after(&store, 0).await;
+    assert!(events.iter().all(|event| event.at == at(0)));
+    let mut kinds: Vec<_> = events.into_iter().map(|event| event.kind).collect();
+    kinds.sort_by_key(|kind| match kind {
+        EventKind::Imported { tokens } => tokens.first().map(|token| token.id),
+        _ => None,
+    });
+    let imported = |row: &NewImport| EventKind::Imported {
+        tokens: vec![ImportedToken {
+            expires_at: row.expires_at,
+            scopes: row.scopes.clone(),
+            ..ImportedToken::new(row.id, row.owner.clone())
+        }],
+    };
+    assert_eq!(kinds, [imported(&rows[0]), imported(&rows[1])], "once each");
 }
 
 async fn updates(store: Store) {

@@ -118,18 +118,11 @@ async fn walk(store: &Store, filter: &Filter, sort: Sort, limit: u32) -> Vec<Tok
     }
 }
 
-async fn filters(store: Store) {
-    let tokens = populate(&store).await;
+/// Returns filters that find some of the [populated](populate) tokens, or none.
+fn all_filters() -> Vec<Filter> {
     let range = |from, to| DateRange { from, to };
     let some = |seconds| Some(at(seconds));
-    let warned = |is_warned| {
-        Some(Warned {
-            is_warned,
-            by: at(1_000),
-            period: SignedDuration::from_secs(990),
-        })
-    };
-    let filters = [
+    vec![
         Filter::default(),
         Filter {
             owners: vec![owner("alice")],
@@ -190,6 +183,25 @@ async fn filters(store: Store) {
             is_used: Some(true),
             ..Filter::default()
         },
+        // No token matches both.
+        Filter {
+            last_used: range(some(0), None),
+            is_used: Some(false),
+            ..Filter::default()
+        },
+    ]
+}
+
+/// Returns filters by what tokens are at a time.
+fn filters_by_state() -> Vec<Filter> {
+    let warned = |is_warned| {
+        Some(Warned {
+            is_warned,
+            by: at(1_000),
+            period: SignedDuration::from_secs(990),
+        })
+    };
+    vec![
         // Life spans of 980 to 1,000 seconds are among those that end by then.
         Filter {
             warned: warned(true),
@@ -200,16 +212,16 @@ async fn filters(store: Store) {
             ..Filter::default()
         },
         Filter {
-            unused_since: some(45),
+            unused_since: Some(at(45)),
             ..Filter::default()
         },
         Filter {
-            unused_since: some(10),
+            unused_since: Some(at(10)),
             is_transient: Some(false),
             ..Filter::default()
         },
         Filter {
-            unused_since: some(9),
+            unused_since: Some(at(9)),
             ..Filter::default()
         },
         Filter {
@@ -229,14 +241,12 @@ async fn filters(store: Store) {
             is_disabled: Some(true),
             ..Filter::default()
         },
-        // No token matches both.
-        Filter {
-            last_used: range(some(0), None),
-            is_used: Some(false),
-            ..Filter::default()
-        },
-    ];
-    for filter in filters {
+    ]
+}
+
+async fn filters(store: Store) {
+    let tokens = populate(&store).await;
+    for filter in [all_filters(), filters_by_state()].concat() {
         let expected = tokens.iter().filter(|token| filter.matches(token));
         let expected: Vec<_> = expected.cloned().collect();
         let sort = Sort {

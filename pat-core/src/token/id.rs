@@ -15,7 +15,9 @@ const MAX_ID: i64 = (1 << 53) - 1;
 ///
 /// An ID is not secret, and is not part of the token string. The upper bits of an ID that the service draws
 /// are the time of creation in milliseconds. So of two tokens, the one that was created later has the greater
-/// ID, unless the clocks of the nodes that created them differ.
+/// ID, unless the clocks of the nodes that created them differ. The ID of an imported token
+/// ([`Pats::import`](crate::Pats::import)) has the time of its first creation, but at the earliest 2020, and may be
+/// a little later if many tokens were created at the same time.
 ///
 /// `Display`, `FromStr` and serde use the decimal number.
 ///
@@ -44,6 +46,20 @@ impl TokenId {
         let millis = to.as_millisecond().saturating_sub(from.as_millisecond());
         let id = self.0.saturating_add(millis.saturating_mul(1 << LOW_BITS));
         Self(id.clamp(0, MAX_ID))
+    }
+
+    /// Draws an ID for a token that was created at this time, which may be long ago. Another table may have many
+    /// tokens of one millisecond, or of one day: with each `attempt`, from 0, the ID may be later by sixteen
+    /// times as much, so that the IDs last.
+    ///
+    /// # Errors
+    /// [`RandomnessError`] if the random number generator fails.
+    pub(crate) fn draw(created_at: Timestamp, attempt: u32) -> Result<Self, RandomnessError> {
+        let random = super::random_u53()?;
+        let bits = (LOW_BITS + 4 * attempt).min(48);
+        Ok(Self(
+            (first_id(created_at) + random % (1 << bits)).min(MAX_ID),
+        ))
     }
 
     /// Returns the number of the ID, from 0 to 2⁵³ − 1.
@@ -96,6 +112,12 @@ impl fmt::Display for TokenId {
 const EPOCH_MILLIS: i64 = 1_577_836_800_000;
 const LOW_BITS: u32 = 12;
 
+/// Returns the least ID of a token that is created at this time.
+fn first_id(created_at: Timestamp) -> i64 {
+    let millis = created_at.as_millisecond() - EPOCH_MILLIS;
+    millis.clamp(0, MAX_ID >> LOW_BITS) << LOW_BITS
+}
+
 /// A minute. If the clock goes back by more, it was wrong before, and IDs follow it back.
 const SET_BACK: i64 = 60_000 << LOW_BITS;
 
@@ -112,8 +134,7 @@ impl IdSource {
         let mut random = [0; 2];
         fill_random(&mut random)?;
         let low = i64::from(u16::from_le_bytes(random)) & ((1 << LOW_BITS) - 1);
-        let millis = (now.as_millisecond() - EPOCH_MILLIS).clamp(0, MAX_ID >> LOW_BITS);
-        let candidate = millis << LOW_BITS | low;
+        let candidate = first_id(now) | low;
         let next = |last: i64| {
             if last - candidate > SET_BACK {
                 return candidate;

@@ -10,6 +10,7 @@ pub use self::date::DateText;
 pub(crate) use self::format::{FormatName, RandomnessError, TokenFormat, TokenPrefix};
 pub(crate) use self::id::IdSource;
 pub use self::id::{InvalidOwner, InvalidTokenId, Owner, TokenId};
+pub(crate) use self::record::is_expired;
 pub use self::record::{
     Disabled, InvalidToken, InvalidTokenStatus, Line, Replaced, Token, TokenStatus,
 };

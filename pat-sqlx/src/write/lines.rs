@@ -99,12 +99,9 @@ impl<DB: Dialect> Write<DB> {
             count.bind_list(chunk.iter().copied());
             self.assert_all(rows.len(), count).await?;
             for row in rows {
-                let place = Place::of(&row)?;
-                tokens.extend(
-                    place
-                        .map(|place| Ok::<_, Error>((row.token_id("id")?, place)))
-                        .transpose()?,
-                );
+                if let Some(place) = Place::of(&row)? {
+                    tokens.push((row.token_id("id")?, place));
+                }
             }
         }
         Ok(tokens)

@@ -2,6 +2,7 @@
 
 mod clock;
 mod events;
+mod imports;
 mod jobs;
 mod lines;
 mod nodes;

@@ -212,7 +212,7 @@ impl<DB: Dialect> Write<DB> {
     pub(crate) async fn count_tokens(&mut self, owner: &Owner, most: u32) -> Result<Count, Error> {
         let clock = self.clock.expression::<DB>();
         let mut sql = Sql::new(format!(
-            "SELECT MAX({clock}) AS clock, c.mark, COUNT(o.line) AS n, \
+            "SELECT MAX({clock}) AS clock, c.mark, c.version, c.readable_from, COUNT(o.line) AS n, \
              COUNT(DISTINCT CASE WHEN o.revoked_at IS NULL AND (o.ends_at IS NULL OR (o.ends_at > c.mark \
              AND o.ends_at > "
         ));
@@ -229,8 +229,9 @@ impl<DB: Dialect> Write<DB> {
              FROM pat_token WHERE owner = "
         ));
         sql.bind(owner).push(" LIMIT ").bind(most);
-        sql.push(") o ON 1 = 1 WHERE c.id = 1 GROUP BY c.mark");
+        sql.push(") o ON 1 = 1 WHERE c.id = 1 GROUP BY c.mark, c.version, c.readable_from");
         let row = self.fetch_one(sql).await?;
+        row::check_versions(&row)?;
         self.time = row.store_time()?;
         Ok(Count {
             all: row.count("n")?,
@@ -516,6 +517,8 @@ impl<DB: Dialect> Write<DB> {
             "SELECT t.id, t.owner, t.revoked_at, t.expiry_notice, t.line_id, t.line_seq, \
              {clock} AS clock, \
              (SELECT mark FROM pat_clock WHERE id = 1) AS mark, \
+             (SELECT version FROM pat_clock WHERE id = 1) AS version, \
+             (SELECT readable_from FROM pat_clock WHERE id = 1) AS readable_from, \
              (SELECT c.id FROM pat_token c{} WHERE c.parent_id = t.id LIMIT 1) AS child \
              FROM pat_token t WHERE {condition}",
             by_parent::<DB>()
@@ -527,6 +530,7 @@ impl<DB: Dialect> Write<DB> {
         let mut locked = Vec::new();
         for row in self.fetch(sql).await? {
             let token = RevokedToken::new(row.token_id("id")?, row.owner("owner")?);
+            row::check_versions(&row)?;
             self.time = row.store_time()?;
             locked.push(Locked {
                 token,

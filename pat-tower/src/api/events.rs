@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use pat_core::event::{Event, EventKind, EventRow};
 use pat_core::notification::NotificationId;
 use pat_core::scope::Scopes;
-use pat_core::store::{PrunedToken, RevokedToken};
+use pat_core::store::{ImportedToken, PrunedToken, RevokedToken};
 use pat_core::{Caller, Owner, TokenId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -57,7 +57,7 @@ pub(super) struct EventJson {
     id: i64,
     #[schema(format = DateTime)]
     at: String,
-    /// `created`, `rotated`, `first-used`, `refused`, `revoked`, `disabled`, `enabled`, `changed`, `pruned`,
+    /// `created`, `imported`, `rotated`, `first-used`, `refused`, `revoked`, `disabled`, `enabled`, `changed`, `pruned`,
     /// `notified`, `notice-dead`, `owner-changed`, or one that is newer.
     event: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,7 +66,7 @@ pub(super) struct EventJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     user_key: Option<String>,
-    /// When a new token expires.
+    /// When a new or imported token expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime, nullable = false)]
     expiring_at: Option<String>,
@@ -113,7 +113,7 @@ pub(super) struct EventJson {
     #[serde(rename = "notice", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     notification: Option<String>,
-    /// The scopes of a new token, in alphabetical order; absent if it is unrestricted.
+    /// The scopes of a new or imported token, in alphabetical order; absent if it is unrestricted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Vec<String>, required = false)]
     scopes: Option<Scopes>,
@@ -154,6 +154,14 @@ impl EventJson {
                 parent_id: parent.map(TokenId::get),
                 scopes,
                 ..self.about(Some(token), Some(owner))
+            },
+            EventKind::Imported { tokens } => match tokens.into_iter().next() {
+                Some(token) => Self {
+                    expiring_at: token.expires_at.map(wire_date),
+                    scopes: token.scopes,
+                    ..self.about(Some(token.id), Some(token.owner))
+                },
+                None => self,
             },
             EventKind::Rotated {
                 token,
@@ -258,6 +266,14 @@ impl EventJson {
                 parent: optional(self.parent_id, TokenId::new)?,
                 scopes: self.scopes,
             },
+            "imported" => {
+                let mut imported = ImportedToken::new(required(token)?, required(owner)?);
+                imported.expires_at = optional(self.expiring_at, |at| at.parse().ok())?;
+                imported.scopes = self.scopes;
+                EventKind::Imported {
+                    tokens: vec![imported],
+                }
+            }
             "rotated" => EventKind::Rotated {
                 token: required(token)?,
                 predecessor: required(optional(self.rotated_from, TokenId::new)?)?,
@@ -470,7 +486,16 @@ mod tests {
             token,
             owner,
         };
+        let imported = |expires_at, scopes| {
+            let mut imported = ImportedToken::new(token, owner.clone());
+            (imported.expires_at, imported.scopes) = (expires_at, scopes);
+            EventKind::Imported {
+                tokens: vec![imported],
+            }
+        };
         let kinds = [
+            imported(None, None),
+            imported(Some(at), Scopes::new(["write", "read"]).ok()),
             created(None, None, None),
             created(Some(at), Some(token), Scopes::new(["write", "read"]).ok()),
             created(None, None, Some(Scopes::none())),

@@ -7,7 +7,7 @@ use http::HeaderValue;
 use http::StatusCode;
 use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use pat_core::scope::TOKENS_ADMIN;
-use pat_core::{AccessError, AdminError, Unavailable};
+use pat_core::{AccessError, AdminError, Unavailable, UpdateError};
 
 use super::messages::Text;
 use super::page::{Page, show};
@@ -107,6 +107,21 @@ impl Page {
             AccessError::Unavailable(error) => self.unavailable(error),
             AccessError::NotFound => self.not_found(),
             _ => self.not_found(),
+        }
+    }
+}
+
+impl Page {
+    /// A change that failed for another reason than the rules, which the page of the change names.
+    #[expect(clippy::match_same_arms, reason = "a new variant must fail Clippy")]
+    pub(super) fn not_updated(&self, error: &UpdateError) -> Response {
+        match error {
+            UpdateError::Unavailable(error) => self.unavailable(error),
+            UpdateError::NotFound => self.not_found(),
+            UpdateError::DisabledByAdministrator | UpdateError::Refused(_) => {
+                self.bad_request(StatusCode::BAD_REQUEST)
+            }
+            _ => self.bad_request(StatusCode::BAD_REQUEST),
         }
     }
 }

@@ -4,8 +4,11 @@
 //! | path | page |
 //! |---|---|
 //! | `tokens` | the signed-in user's tokens |
-//! | `tokens/new` | the form for a new token; `?name=ci&expires=90&scopes=read` fills it in |
-//! | `tokens/{id}/revoke` | the question whether to revoke a token |
+//! | `tokens/new` | the form for a new token; `?name=ci&description=…&expires=90&scopes=read` fills it in |
+//! | `tokens/{id}/replace` | the form to replace a token by a new one, and to say until when the old one works |
+//! | `tokens/{id}/edit` | the form for the name and the description of a token |
+//! | `tokens/{id}/pause`, `tokens/{id}/resume` | the questions whether to disable a token, and to enable it again |
+//! | `tokens/{id}/revoke` | the question whether to revoke a token; with `?leaked`, the box for all tokens that go with it is checked |
 //! | `admin/tokens` | the tokens of all users, for administrators |
 //! | `admin/tokens/revoke` | the question whether to revoke some tokens of any users |
 //! | `admin/tokens/export` | the tokens that match the administrators' filter, as CSV |
@@ -40,6 +43,8 @@
 //!   the cookie may be lost, so a hidden field of the form also has the tokens that existed when the form was
 //!   opened: if the user has another token of the same name by then, the form creates none. No state is kept
 //!   on a node, so two submissions that arrive at the same time on two nodes may both create a token.
+//! - A form that replaces a token, and is submitted again, replaces nothing: the store keeps the ID of the form
+//!   for a day.
 //!
 //! # Scopes
 //! If the host declares [scopes](pat_core::scope), the pages show those of each token, and the form for a new
@@ -312,6 +317,14 @@ impl Pages {
             .post("/tokens/new", TOKENS_WRITE, user::create)
             .get("/tokens/{id}/revoke", TOKENS_WRITE, user::ask)
             .post("/tokens/{id}/revoke", TOKENS_WRITE, user::revoke)
+            .get("/tokens/{id}/replace", TOKENS_WRITE, user::replace_form)
+            .post("/tokens/{id}/replace", TOKENS_WRITE, user::replace)
+            .get("/tokens/{id}/edit", TOKENS_WRITE, user::edit_form)
+            .post("/tokens/{id}/edit", TOKENS_WRITE, user::edit)
+            .get("/tokens/{id}/pause", TOKENS_WRITE, user::ask_to_pause)
+            .post("/tokens/{id}/pause", TOKENS_WRITE, user::pause)
+            .get("/tokens/{id}/resume", TOKENS_WRITE, user::ask_to_resume)
+            .post("/tokens/{id}/resume", TOKENS_WRITE, user::resume)
             .get("/tokens/{id}", TOKENS_WRITE, failure::not_found);
         let admin = ScopedRouter::new()
             .get("/admin/tokens", TOKENS_ADMIN, admin::list)

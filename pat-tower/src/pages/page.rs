@@ -125,7 +125,38 @@ impl Page {
                 .state
                 .messages
                 .date_time(&at.to_zoned_datetime(self.state.zone.clone())),
+            is_relative: false,
         }
+    }
+
+    /// A time that has passed, as a list shows it: how long ago it was, or the date if that is long ago.
+    pub(super) fn time_ago(&self, at: Timestamp) -> Time {
+        let ago = self.ago(at).map(|ago| self.t(ago).into_owned());
+        let time = self.time(at);
+        Time {
+            is_relative: ago.is_some(),
+            shown: ago.unwrap_or(time.shown),
+            ..time
+        }
+    }
+
+    /// How long ago a time was; `None` if a date says more.
+    pub(super) fn ago(&self, at: Timestamp) -> Option<Text<'static>> {
+        ago(self.pats().now().duration_since(at).as_secs())
+    }
+
+    /// A time span in its largest unit, or in the next smaller ones if it is no multiple.
+    pub(super) fn span(&self, seconds: u64) -> String {
+        let unit = [
+            (SECONDS_OF_DAY, Text::Days as fn(u32) -> Text<'static>),
+            (60 * 60, Text::Hours),
+            (60, Text::Minutes),
+            (1, Text::Seconds),
+        ];
+        let unit = unit.into_iter().find(|(unit, _)| seconds % unit == 0);
+        let (unit, text) = unit.expect("every number is a multiple of 1");
+        let count = u32::try_from(seconds / unit).unwrap_or(u32::MAX);
+        self.t(text(count)).into_owned()
     }
 
     /// The time zone that typed dates are in.
@@ -135,7 +166,21 @@ impl Page {
         name.unwrap_or_else(|| now.strftime("%Z").to_string())
     }
 
-    pub(super) fn badge(&self, status: TokenStatus) -> Badge {
+    /// The state of a token. That it is replaced says more than that it expires soon.
+    pub(super) fn badge_of(&self, token: &Token) -> Badge {
+        let status = self.pats().status(token);
+        let is_valid = matches!(status, TokenStatus::Active | TokenStatus::ExpiresSoon);
+        if is_valid && token.replaced.is_some() {
+            let words = self.t(Text::Replaced).into_owned();
+            return Badge {
+                class: "replaced",
+                words,
+            };
+        }
+        self.badge(status)
+    }
+
+    fn badge(&self, status: TokenStatus) -> Badge {
         let class = match status {
             TokenStatus::Active => "active",
             TokenStatus::ExpiresSoon => "soon",
@@ -217,6 +262,25 @@ pub(super) struct Time {
     pub(super) machine: String,
     pub(super) utc: String,
     pub(super) shown: String,
+    /// Whether it says how long ago it was.
+    pub(super) is_relative: bool,
+}
+
+pub(super) const SECONDS_OF_DAY: u64 = 24 * 60 * 60;
+/// Up to how many days ago a list says how many they are, and from then on the date.
+const MAX_DAYS_AGO: u32 = 30;
+
+/// In the largest unit that is over. Another node's clock may be ahead of this one's.
+fn ago(seconds: i64) -> Option<Text<'static>> {
+    let seconds = u32::try_from(seconds.max(0)).ok()?;
+    let (minutes, hours, days) = (seconds / 60, seconds / (60 * 60), seconds / (24 * 60 * 60));
+    match (minutes, hours, days) {
+        (0, ..) => Some(Text::JustNow),
+        (_, 0, _) => Some(Text::MinutesAgo(minutes)),
+        (.., 0) => Some(Text::HoursAgo(hours)),
+        (.., 1..=MAX_DAYS_AGO) => Some(Text::DaysAgo(days)),
+        _ => None,
+    }
 }
 
 /// A state as a page shows it.
@@ -244,5 +308,31 @@ impl ScopeList {
         let names = self.names.iter().map(String::as_str).chain(others);
         let names: Vec<_> = names.collect();
         self.words.clone().unwrap_or_else(|| names.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_in_the_largest_unit_that_is_over() {
+        const HOUR: i64 = 60 * 60;
+        for (seconds, expected) in [
+            (-5, "just now"),
+            (59, "just now"),
+            (60, "1 minute ago"),
+            (HOUR - 1, "59 minutes ago"),
+            (2 * HOUR, "2 hours ago"),
+            (24 * HOUR - 1, "23 hours ago"),
+            (24 * HOUR, "1 day ago"),
+            (31 * 24 * HOUR - 1, "30 days ago"),
+        ] {
+            let text = ago(seconds).expect("not long ago");
+            assert_eq!(super::super::english(&text), expected, "{seconds}");
+        }
+        for seconds in [31 * 24 * HOUR, i64::MAX] {
+            assert!(ago(seconds).is_none(), "{seconds}");
+        }
     }
 }

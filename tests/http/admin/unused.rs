@@ -34,7 +34,7 @@ pub(super) async fn unused_tokens_are_listed_before_the_setting_revokes_them() {
     server.pats.flush_last_use().await.expect("a flush");
     let page = unused(&server, "?days=40").await;
     assert_eq!(names(&page), ["old"]);
-    assert_eq!(page["values"][0]["user"]["userKey"], "alice");
+    assert_eq!(page["values"][0]["userProfileResource"]["userKey"], "alice");
     let mut rest = page.clone();
     rest.as_object_mut().expect("an object").remove("values");
     let expected = json!({

@@ -52,6 +52,7 @@ fn token(kind: &EventKind) -> Option<TokenId> {
         EventKind::Created { token, .. } | EventKind::FirstUsed { token, .. } => Some(*token),
         EventKind::Refused { token, .. } | EventKind::Other { token, .. } => *token,
         EventKind::Revoked { tokens, .. } => tokens.first().map(|token| token.id),
+        EventKind::Imported { tokens } => tokens.first().map(|token| token.id),
         EventKind::Pruned { tokens } => tokens.first().map(|token| token.id),
         EventKind::Notified { tokens, .. } => tokens.first().copied(),
         _ => None,

@@ -192,6 +192,10 @@ impl Page {
             .iter()
             .filter_map(|end| rest.find(end));
         let part = &rest[..end.min().expect("an end")];
+        // A name is followed by the end of the secret.
+        let part = part
+            .find("<div class=\"pat-row-scopes\">")
+            .map_or(part, |start| &part[start..]);
         let part = part.replace("<code class=\"pat-scope\" translate=\"no\">", "[");
         let part = part.replace("</code>", "]").replace("<summary>", " ");
         let mut text = String::new();

@@ -4,17 +4,24 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use libtest_mimic::Trial;
 use pat_core::notification::NotificationKind;
 use pat_core::store::StoreError;
-use pat_core::store::{Job, SCHEMA_VERSION};
+use pat_core::store::{
+    Insertion, Job, NewToken, Revocation, RevocationScope, Rotation, SCHEMA_VERSION,
+    TokenStore as _, Update,
+};
 use pat_core::testing::{self, RecordingNotifier, TestClock};
-use pat_core::{AuthError, Caller, JobRun, Pats, Settings, TokenRequest};
+use pat_core::{
+    AuthError, Caller, Clock as _, JobRun, Pats, Settings, SystemClock, TokenDigest, TokenRequest,
+};
 use pat_harness::database::{AnyDatabase, trials_on_all};
 use pat_harness::node::{named_users, sent_kinds};
 use pat_harness::process::{command, run_to_end};
 use pat_sqlx::{AnyStore, ConnectError};
+
+use crate::stores::{id, owner};
 
 /// Every table that the store writes rows into.
 pub(super) const TABLES: [&str; 12] = [
@@ -36,6 +43,7 @@ pub(super) fn trials() -> Vec<Trial> {
     [
         trials_on_all(the_suites_pass_on_tables_of_a_newer_version),
         trials_on_all(an_incompatible_program_is_refused),
+        trials_on_all(a_program_that_is_too_old_changes_no_token),
         trials_on_all(an_unfinished_migration_of_a_newer_version_is_left_alone),
         trials_on_all(a_change_of_an_unknown_kind_invalidates_everything),
         trials_on_all(work_of_a_newer_version_is_left_to_it),
@@ -130,6 +138,45 @@ async fn an_incompatible_program_is_refused(place: AnyDatabase) {
     let lower = format!("UPDATE pat_clock SET readable_from = {SCHEMA_VERSION}");
     place.execute(&lower).await;
     place.make().await;
+}
+
+/// A call may have been under way when the newer version excluded the older ones.
+async fn a_program_that_is_too_old_changes_no_token(place: AnyDatabase) {
+    let all = place.store().await;
+    let store = all.tokens();
+    // Databases keep microseconds.
+    let now = SystemClock.wall().as_microsecond();
+    let now = Timestamp::from_microsecond(now).expect("a time");
+    let new = |number: i64| {
+        let digest = TokenDigest::of(&number.to_le_bytes());
+        NewToken::new(id(number), digest, owner("alice"), "ci", now)
+    };
+    let Insertion::Stored(token) = store.insert(&new(1), 10).await.expect("insert") else {
+        panic!("the token is not stored")
+    };
+    place
+        .execute("UPDATE pat_clock SET version = 9999, readable_from = 9999")
+        .await;
+    let digest = TokenDigest::of(b"successor");
+    let rotation = Rotation::new(token.id, owner("alice"), id(3), digest, now);
+    let mut update = Update::new(token.id, now, owner("alice"));
+    update.is_enabled = Some(false);
+    let scope = RevocationScope::Tokens(vec![token.id]);
+    let refused = [
+        store.insert(&new(2), 10).await.map(drop),
+        store.rotate(&rotation).await.map(drop),
+        store.update(&update).await.map(drop),
+        store.revoke(&scope, &Revocation::new(now)).await.map(drop),
+    ];
+    for refused in refused {
+        assert!(
+            matches!(refused, Err(StoreError::Outdated { .. })),
+            "{refused:?}"
+        );
+    }
+    let listed = store.list(&owner("alice")).await.expect("list");
+    assert_eq!(listed, [token]);
+    all.close().await;
 }
 
 /// While a newer node makes its tables, an older one restarts.

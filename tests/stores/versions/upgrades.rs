@@ -15,6 +15,7 @@ use pat_harness::repository;
 use pat_servers::{Database, Kind};
 
 use super::later::TABLES;
+use crate::stores::owner;
 
 /// The versions that were released, each with a file for every database in `schemas`.
 const RELEASED: [&str; 5] = ["0004", "0005", "0006", "0007", "0008"];
@@ -96,6 +97,8 @@ fn expected() -> [Token; 5] {
         1_772_145_744_247_001,
     );
     bob.revoked_at = Some(at(1_772_145_750_247_001));
+    bob.revoked_by = Some(owner("admin"));
+    bob.revoke_reason = Some("lost ✂ laptop".into());
     let mut other = token(892_896_198_783_738, "bob", "other", 1_772_145_745_247_001);
     other.expires_at = far;
     [ci, laptop, old, bob, other]

@@ -97,6 +97,9 @@ pub const CASES: &[Case] = &[
     case("a_token_that_is_used_again_is_warned_of_again", |s| {
         Box::pin(unused::used_again(s))
     }),
+    case("an_imported_token_is_unused_from_its_import_on", |s| {
+        Box::pin(unused::imported(s))
+    }),
     case("unused_tokens_are_warned_of_and_revoked_in_batches", |s| {
         Box::pin(unused::in_batches(s))
     }),

@@ -4,8 +4,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::store::{
-    Change, ChangePage, FeedPosition, Insertion, LastUse, Lookup, NewToken, Revocation,
-    RevocationScope, Revoked, Rotated, Rotation, StoreError, TokenStore, Update, Updated,
+    Change, ChangePage, FeedPosition, ImportOutcome, ImportStore, Insertion, LastUse, Lookup,
+    NewImport, NewToken, Revocation, RevocationScope, Revoked, Rotated, Rotation, StoreError,
+    TokenStore, Update, Updated,
 };
 use crate::{MemoryStore, Owner, Token, TokenDigest, TokenId};
 
@@ -32,6 +33,14 @@ pub(super) enum Flaw {
     ForgetsEnablingInFeed,
     /// It returns the new name, and stores the old one.
     ForgetsNames,
+    /// It says of a revoked token that it was imported again.
+    ImportsRevoked,
+    /// It skips a digest that another owner has, as if it were the same token.
+    ImportsForAnyOwner,
+    /// It does not keep when a token was imported.
+    ForgetsImport,
+    /// It tells the feed of each import.
+    TellsImports,
     /// It reads a column with the end that a replaced token had before.
     IgnoresOverlap,
     /// It appends no change to the feed if a token is replaced.
@@ -47,7 +56,7 @@ pub(super) enum Flaw {
 }
 
 impl Flaw {
-    pub(super) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 20] = [
         Self::ForgetsScopes,
         Self::ForgetsEmptyScopes,
         Self::OmitsScopesByDigest,
@@ -58,6 +67,10 @@ impl Flaw {
         Self::TakesOwnersForAdministrators,
         Self::ForgetsEnablingInFeed,
         Self::ForgetsNames,
+        Self::ImportsRevoked,
+        Self::ImportsForAnyOwner,
+        Self::ForgetsImport,
+        Self::TellsImports,
         Self::IgnoresOverlap,
         Self::ForgetsReplacingInFeed,
         Self::CountsEachToken,
@@ -121,6 +134,12 @@ impl TokenStore for Flawed {
 
     async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Lookup, StoreError> {
         let mut found = self.inner.find_by_digest(digest).await?;
+        if self.flaw == Flaw::ForgetsImport {
+            found.token = found.token.map(|token| Token {
+                imported_at: None,
+                ..token
+            });
+        }
         if self.flaw == Flaw::OmitsScopesByDigest {
             found.token = found.token.map(|token| Token {
                 scopes: None,
@@ -234,5 +253,41 @@ impl TokenStore for Flawed {
 
     async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError> {
         self.inner.record_use(uses).await
+    }
+
+    fn import_store(&self) -> Option<&dyn ImportStore> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl ImportStore for Flawed {
+    async fn import(
+        &self,
+        tokens: &[NewImport],
+        now: Timestamp,
+    ) -> Result<Vec<ImportOutcome>, StoreError> {
+        let mut outcomes = self.inner.import(tokens, now).await?;
+        for (token, outcome) in tokens.iter().zip(&mut outcomes) {
+            match (self.flaw, &outcome) {
+                (Flaw::ImportsRevoked, ImportOutcome::Present(id)) => {
+                    let found = self.inner.find(*id).await?;
+                    if found.is_some_and(|token| token.revoked_at.is_some()) {
+                        *outcome = ImportOutcome::Stored(Box::new(token.to_token(now)));
+                    }
+                }
+                (Flaw::ImportsForAnyOwner, ImportOutcome::OtherOwner) => {
+                    let found = self.inner.find_by_digest(&token.digest).await?.token;
+                    if let Some(found) = found {
+                        *outcome = ImportOutcome::Present(found.id);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if self.flaw == Flaw::TellsImports && !tokens.is_empty() {
+            self.append_change(&Change::Everything, now).await?;
+        }
+        Ok(outcomes)
     }
 }

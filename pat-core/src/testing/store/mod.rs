@@ -18,6 +18,7 @@ mod creation;
 mod feed;
 #[cfg(test)]
 mod flawed;
+mod imports;
 mod nodes;
 mod repetition;
 mod revocation;
@@ -116,6 +117,21 @@ pub const CASES: &[Case] = &[
     }),
     case("descendants_go_on_when_their_ancestor_is_disabled", |s| {
         Box::pin(updates::children(s))
+    }),
+    case("an_imported_token_is_found_unchanged", |s| {
+        Box::pin(imports::round_trip(s))
+    }),
+    case("an_import_tells_what_became_of_each_token", |s| {
+        Box::pin(imports::outcomes(s))
+    }),
+    case("an_import_has_no_limit_and_counts_for_it", |s| {
+        Box::pin(imports::limits(s))
+    }),
+    case("two_thousand_five_hundred_tokens_are_one_import", |s| {
+        Box::pin(imports::many(s))
+    }),
+    case("concurrent_imports_store_each_digest_once", |s| {
+        Box::pin(imports::race(s))
     }),
     case("a_rotation_replaces_a_token", |s| {
         Box::pin(rotation::replacement(s))

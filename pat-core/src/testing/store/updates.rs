@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::{changes, cursor, find_by_digest};
+use crate::search::Filter;
 use crate::store::{
     Change, Insertion, NewToken, Presented, RevocationScope, Rotated, Rotation, StoredUpdate,
     Update, UpdateRefusal, Updated,
@@ -42,7 +43,7 @@ fn presenting(number: i64, names: Option<&str>, update: Update) -> Update {
 
 async fn stored(store: &Store, update: &Update) -> StoredUpdate {
     match store.update(update).await.expect("update") {
-        Updated::Stored(stored) => stored,
+        Updated::Stored(stored) => *stored,
         Updated::Refused(refusal) => panic!("{update:?} is refused: {refusal:?}"),
     }
 }
@@ -141,8 +142,10 @@ pub(super) async fn renamed_search(store: Store) {
     };
     stored(&store, &renamed).await;
     for (name, expected) in [("grosse stra", 1), ("ci", 0)] {
-        let mut filter = crate::search::Filter::default();
-        filter.name = name.into();
+        let filter = Filter {
+            name: name.into(),
+            ..Filter::default()
+        };
         assert_eq!(search.count(&filter).await.expect("count"), expected);
     }
 }
@@ -277,7 +280,7 @@ pub(super) async fn presented_race(store: Store) {
         let presented = round * 100;
         store_token(&store, &new(presented, "alice")).await;
         store_token(&store, &new(presented + 1, "alice")).await;
-        let mut updates = JoinSet::new();
+        let mut renames = JoinSet::new();
         for number in 0..5 {
             let store = Arc::clone(&store);
             let rename = Update {
@@ -285,11 +288,11 @@ pub(super) async fn presented_race(store: Store) {
                 ..update(presented + 1, 1)
             };
             let rename = presenting(presented, None, rename);
-            updates.spawn(async move { store.update(&rename).await });
+            renames.spawn(async move { store.update(&rename).await });
         }
         stored(&store, &switch(presented, false, 1)).await;
         let named = find(&store, id(presented + 1)).await.name;
-        while let Some(updated) = updates.join_next().await {
+        while let Some(updated) = renames.join_next().await {
             let updated = updated.expect("task");
             updated.expect("no lock error reaches the caller");
         }

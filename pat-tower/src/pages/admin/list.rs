@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 use pat_core::scope::Scopes;
 use pat_core::search::{Filter, RevokedTokens, Search, Sort, Start};
-use pat_core::{Administration, Token, TokenStatus, User};
+use pat_core::{AdminError, Administration, Token, TokenStatus, User};
 
 use super::administration;
 use super::filter::{COLUMNS, FieldError, FilterForm, UNRESTRICTED, sort};
@@ -100,33 +100,62 @@ struct All {
 struct Row {
     id: i64,
     name: String,
+    description: Option<String>,
+    hint: Option<String>,
     owner: User,
     badge: Badge,
     scopes: ScopeList,
     created: Time,
     last_used: Option<Time>,
     expires: Option<Time>,
-    is_revoked: bool,
+    /// Whether it is replaced, and works until it expires.
+    is_replaced: bool,
+    /// When and why it was revoked, and by whom.
+    revoked: Option<RevokedNote>,
     select_label: String,
     revoke_label: String,
     revoke_query: String,
 }
 
+struct RevokedNote {
+    at: Time,
+    /// The full name, if a user revoked it.
+    by: Option<String>,
+    reason: Option<String>,
+}
+
 impl Row {
-    fn new(page: &Page, form: &FilterForm, token: Token, owner: User) -> Self {
+    fn new(
+        page: &Page,
+        form: &FilterForm,
+        token: Token,
+        owner: User,
+        revoked_by: Option<User>,
+    ) -> Self {
+        let badge = page.badge_of(&token);
+        let is_valid = token.validity(page.pats().now()).is_ok();
+        let is_replaced = is_valid && token.replaced.is_some();
+        let revoked = token.revoked_at.map(|at| RevokedNote {
+            at: page.time(at),
+            by: revoked_by.map(|user| user.full_name),
+            reason: token.revoke_reason,
+        });
         Self {
             id: token.id.get(),
-            badge: page.badge(page.pats().status(&token)),
+            badge,
             scopes: page.scopes(token.scopes.as_ref(), FEW_SCOPES),
             created: page.time(token.created_at),
             last_used: token.last_used_at.map(|at| page.time(at)),
             expires: token.expires_at.map(|at| page.time(at)),
-            is_revoked: token.revoked_at.is_some(),
+            is_replaced,
+            revoked,
             select_label: page.t(Text::SelectNamed(&token.name)).into_owned(),
             revoke_label: page.t(Text::RevokeNamed(&token.name)).into_owned(),
             revoke_query: form.query(&[("id", &token.id.to_string())]),
             owner,
             name: token.name,
+            description: token.description,
+            hint: token.hint,
         }
     }
 }
@@ -198,7 +227,7 @@ async fn find(
         PAGE_LEN,
     );
     let found = admin.search(&search).await.map_err(fail)?;
-    let owners = admin.owners_of(&found.tokens).await.map_err(fail)?;
+    let users = users(admin, &found.tokens).await.map_err(fail)?;
     let on_page = found.tokens.len() as u64;
     let all = (count > on_page).then(|| All {
         page_selected: page.t(Text::PageSelected(on_page)).into_owned(),
@@ -207,7 +236,7 @@ async fn find(
     });
     let is_selectable = found.tokens.iter().any(|token| token.revoked_at.is_none());
     let shows_scopes = page.shows_scopes(&found.tokens);
-    let rows = found.tokens.into_iter().zip(owners);
+    let rows = found.tokens.into_iter().zip(users);
     let (key, order) = names_of(sort);
     let sorted = [("sort", key), ("order", order)];
     let next = found.next.map(|after| {
@@ -216,7 +245,7 @@ async fn find(
     });
     Ok(Found {
         rows: rows
-            .map(|(token, owner)| Row::new(page, form, token, owner))
+            .map(|(token, (owner, by))| Row::new(page, form, token, owner, by))
             .collect(),
         shows_scopes,
         is_selectable,
@@ -227,6 +256,26 @@ async fn find(
         first: (!is_first).then(|| form.query(&sorted)),
         next,
     })
+}
+
+/// The owner of each token, and the user who revoked it. The directory is asked once.
+async fn users(
+    admin: &Administration<'_>,
+    tokens: &[Token],
+) -> Result<Vec<(User, Option<User>)>, AdminError> {
+    let revoked = tokens.iter().filter_map(|token| {
+        let by = token.revoked_by.clone()?;
+        Some(Token::new(token.id, by, "", token.created_at))
+    });
+    let asked: Vec<_> = tokens.iter().cloned().chain(revoked).collect();
+    let mut users = admin.owners_of(&asked).await?;
+    let mut by = users.split_off(tokens.len()).into_iter();
+    let pairs = users.into_iter().zip(tokens);
+    let pair = |(owner, token): (User, &Token)| {
+        let by = token.revoked_by.as_ref().and_then(|_| by.next());
+        (owner, by)
+    };
+    Ok(pairs.map(pair).collect())
 }
 
 fn names_of(sort: Sort) -> (&'static str, &'static str) {

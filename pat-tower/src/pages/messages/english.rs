@@ -16,12 +16,23 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         Text::Administration => "Administering personal access tokens",
         Text::ErrorTitle(title) => return format!("Error: {title}").into(),
         Text::Days(days) => return counted(days, "day", "days"),
+        Text::Hours(hours) => return counted(hours, "hour", "hours"),
+        Text::Minutes(minutes) => return counted(minutes, "minute", "minutes"),
+        Text::Seconds(seconds) => return counted(seconds, "second", "seconds"),
+        Text::JustNow => "just now",
+        Text::MinutesAgo(minutes) => return ago(minutes, "minute", "minutes"),
+        Text::HoursAgo(hours) => return ago(hours, "hour", "hours"),
+        Text::DaysAgo(days) => return ago(days, "day", "days"),
         Text::Status(TokenStatus::Active) => "Active",
         Text::Status(TokenStatus::ExpiresSoon) => "Expires soon",
         Text::Status(TokenStatus::Disabled) => "Paused",
         Text::Status(TokenStatus::Expired) => "Expired",
         Text::Status(TokenStatus::Revoked) => "Revoked",
         Text::Status(status) => status.as_str(),
+        Text::Replaced => "Replaced",
+        Text::WorksUntil => "Works until",
+        Text::EndsIn => "Ends in",
+        Text::Description => "Description",
         Text::Never | Text::NeverUsed | Text::NoExpiry => "Never",
         Text::Scopes => "Scopes",
         Text::Unrestricted => "Unrestricted",
@@ -55,17 +66,98 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         Text::LastUsed => "Last used",
         Text::Expires => "Expires",
         Text::Actions => "Actions",
+        Text::Replace => "Replace…",
+        Text::ReplaceNamed(name) => return format!("Replace {}", isolate(name)).into(),
+        Text::Pause => "Pause…",
+        Text::PauseNamed(name) => return format!("Pause {}", isolate(name)).into(),
+        Text::Resume => "Resume…",
+        Text::ResumeNamed(name) => return format!("Resume {}", isolate(name)).into(),
+        Text::Edit => "Edit…",
+        Text::EditNamed(name) => return format!("Edit {}", isolate(name)).into(),
+        Text::More => "More",
+        Text::MoreNamed(name) => return format!("More for {}", isolate(name)).into(),
         Text::Revoke => "Revoke",
         Text::RevokeNamed(name) => return format!("Revoke {}", isolate(name)).into(),
         Text::RevokeQuestion(name) => return format!("Revoke “{}”?", isolate(name)).into(),
         Text::RevokeConsequence => {
             "Whatever uses this token is refused from now on. This cannot be undone."
         }
+        Text::RevokePredecessors => "What this token replaced is revoked, too.",
+        Text::RevokeSuccessor => "The token that replaced it goes on working.",
         Text::Revoked => "The token was revoked.",
-        Text::RevokeFamily => "Revoke what was created with it, too",
+        Text::RevokeFamily => {
+            "Also revoke replacements, and every token that was created with one of these"
+        }
         Text::LiveChildren(count) => {
             let tokens = counted(count, "token", "tokens");
             return format!("Still valid: {tokens} created with what was revoked.").into();
+        }
+
+        Text::PauseQuestion(name) => return format!("Pause “{}”?", isolate(name)).into(),
+        Text::PauseConsequence => {
+            "Whatever uses this token is refused until you resume it. Meanwhile it expires as before."
+        }
+        Text::PausePredecessors => "What this token replaced is paused, too.",
+        Text::PauseChildren(1) => "1 token that was created with it goes on working.",
+        Text::PauseChildren(count) => {
+            return format!("{count} tokens that were created with it go on working.").into();
+        }
+        Text::PauseToken => "Pause",
+        Text::Paused => "The token is paused.",
+        Text::PausedChildren(count) => {
+            let tokens = counted(count, "token", "tokens");
+            return format!("Still valid: {tokens} created with what was paused.").into();
+        }
+        Text::ResumeQuestion(name) => return format!("Resume “{}”?", isolate(name)).into(),
+        Text::ResumeConsequence => "Whatever uses this token is accepted again.",
+        Text::ResumeRefused => {
+            "An administrator has paused this token. Only an administrator can resume it."
+        }
+        Text::ResumeToken => "Resume",
+        Text::Resumed => "The token works again.",
+        Text::EditToken => "Edit token",
+        Text::Save => "Save",
+        Text::Changed => "The token was changed.",
+
+        Text::ReplaceQuestion(name) => return format!("Replace “{}”", isolate(name)).into(),
+        Text::ReplaceExplanation => {
+            "You get a new token with the same name, description and scopes. Put it wherever the old \
+             one is used."
+        }
+        Text::ReplacedBefore => {
+            "This token was replaced before. Replace it again only if the new token was lost: both \
+             then work until"
+        }
+        Text::ReplaceExpired => {
+            "This token has expired and can no longer be replaced. Create a new one."
+        }
+        Text::ReplacePaused => {
+            "This token, or one that it replaced or that replaced it, is paused. It can be replaced \
+             when it is resumed."
+        }
+        Text::ReplaceItselfOnly => {
+            "A token can replace only itself. Sign in to replace another one."
+        }
+        Text::OverlapLabel => "The old token works",
+        Text::NoOverlap => "No longer: it is refused at once",
+        Text::Overlap(span) => return format!("For {span}, until").into(),
+        Text::OverlapUntilExpiry => "Until it expires,",
+        Text::OverlapMissing => "Choose how long the old token works.",
+        Text::NewExpiryLabel => "The new token expires after",
+        Text::OwnExpiry(span) => return format!("{span}, like the old one").into(),
+        Text::OwnExpiryNever => "Never, like the old one",
+        Text::ReplaceToken => "Replace token",
+        Text::OldWorksUntil => "The old token works until",
+        Text::OldEnded => "The old token is refused from now on.",
+        Text::UseNew => "Put the new one wherever the old one is used.",
+        Text::RevokeOld => "Revoke the old token",
+        Text::ReplacedAlready => "This token was replaced already",
+        Text::ReplacedAlreadyHint => {
+            "The form was sent twice, and the second time nothing was done. The secret was shown \
+             once, in the first answer. If you do not have it, replace the new token."
+        }
+        Text::NewTokenNamed(name) => {
+            return format!("The new token “{}”", isolate(name)).into();
         }
 
         Text::NewToken => "Create a token",
@@ -75,6 +167,11 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
                 counted(max, "character", "characters")
             )
             .into();
+        }
+        Text::DescriptionLabel => "Description (optional)",
+        Text::DescriptionHint(max) => {
+            let most = counted(max, "character", "characters");
+            return format!("What you want to remember about it. At most {most}.").into();
         }
         Text::ExpiryLabel => "Expires after",
         Text::ExpiryHint {
@@ -170,6 +267,7 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         Text::SelectPage => "Select all on this page",
         Text::SelectNamed(name) => return format!("Select {}", isolate(name)).into(),
         Text::Selected => "Selected:",
+        Text::RevokedBy => "by",
         Text::RevokeSelected => "Revoke selected…",
         Text::RevokeFound(count) => {
             return format!("Revoke all {count} that match…").into();
@@ -263,6 +361,10 @@ fn counted(count: impl Into<u64>, one: &str, many: &str) -> Cow<'static, str> {
     let count = count.into();
     let noun = if count == 1 { one } else { many };
     format!("{count} {noun}").into()
+}
+
+fn ago(count: u32, one: &str, many: &str) -> Cow<'static, str> {
+    format!("{} ago", counted(count, one, many)).into()
 }
 
 /// All that a user is known by: browsers suggest only what has the typed text in it.

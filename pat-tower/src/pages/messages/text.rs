@@ -10,8 +10,12 @@ use pat_core::{PolicyError, TokenStatus, User};
 /// |---|---|
 /// | user's token list | `tokens` |
 /// | creation form | `tokens/new` |
-/// | new-token page, the response to the creation form | `tokens/new` |
+/// | new-token page, the response to the creation form and to the replacement form | `tokens/new`, `tokens/{id}/replace` |
 /// | repeated-submission page, the response to a creation form that was submitted before | `tokens/new` |
+/// | replacement form | `tokens/{id}/replace` |
+/// | repeated-replacement page, the response to a replacement form that was submitted before | `tokens/{id}/replace` |
+/// | edit form | `tokens/{id}/edit` |
+/// | pause page, resume page | `tokens/{id}/pause`, `tokens/{id}/resume` |
 /// | revocation page | `tokens/{id}/revoke`; with JavaScript, most often a dialog on the user's token list |
 /// | administrators' token list | `admin/tokens` |
 /// | administrators' revocation page | `admin/tokens/revoke` |
@@ -36,11 +40,35 @@ pub enum Text<'a> {
     /// The window title of a page that shows an error in a form; the argument is the usual title of that
     /// page, translated already.
     ErrorTitle(&'a str),
-    /// A number of days: the label of each life span that the creation form offers.
+    /// A number of days: the label of each life span that the creation form offers, and a part of
+    /// [`Text::Overlap`] and [`Text::OwnExpiry`].
     Days(u32),
+    /// A number of hours, as [`Text::Days`].
+    Hours(u32),
+    /// A number of minutes, as [`Text::Days`].
+    Minutes(u32),
+    /// A number of seconds, as [`Text::Days`].
+    Seconds(u32),
+    /// How long ago a token was last used: less than a minute.
+    JustNow,
+    /// How long ago a token was last used, in minutes.
+    MinutesAgo(u32),
+    /// How long ago a token was last used, in hours.
+    HoursAgo(u32),
+    /// How long ago a token was last used, in days. For more than 30 days the pages show the date instead.
+    DaysAgo(u32),
     /// The status of a token, in the token lists, on the revocation page and in the administrators'
     /// filter.
     Status(TokenStatus),
+    /// The status of a token that was replaced and is still valid, in place of [`Text::Status`].
+    Replaced,
+    /// The text before the date until which a replaced token is valid, on the user's token list.
+    WorksUntil,
+    /// The label of the last four characters of the secret, on the pages about one token; in the token lists,
+    /// for screen readers.
+    EndsIn,
+    /// The label of the owner's description of a token, on the pages about one token.
+    Description,
     /// The text in place of a date of expiry, for a token that never expires.
     Never,
     /// The text in place of the date of the last use, for a token that was never used.
@@ -110,6 +138,26 @@ pub enum Text<'a> {
     Expires,
     /// The heading of the column of buttons in both token lists, for screen readers.
     Actions,
+    /// The link beside a token that leads to the replacement form.
+    Replace,
+    /// The name, for screen readers, of the link [`Text::Replace`]; the argument is the token's name.
+    ReplaceNamed(&'a str),
+    /// The link beside a token that leads to the pause page.
+    Pause,
+    /// The name, for screen readers, of the link [`Text::Pause`]; the argument is the token's name.
+    PauseNamed(&'a str),
+    /// The link beside a disabled token that leads to the resume page.
+    Resume,
+    /// The name, for screen readers, of the link [`Text::Resume`]; the argument is the token's name.
+    ResumeNamed(&'a str),
+    /// The link beside a token that leads to the edit form.
+    Edit,
+    /// The name, for screen readers, of the link [`Text::Edit`]; the argument is the token's name.
+    EditNamed(&'a str),
+    /// The button beside a token that shows the links [`Text::Edit`] and [`Text::Pause`].
+    More,
+    /// The name, for screen readers, of the button [`Text::More`]; the argument is the token's name.
+    MoreNamed(&'a str),
     /// The link beside a token that leads to the question whether to revoke that token, and the button
     /// that confirms the revocation.
     Revoke,
@@ -122,23 +170,128 @@ pub enum Text<'a> {
     /// The warning on the revocation page, below [`Text::RevokeQuestion`], that programs with the token
     /// are refused from now on, and that a revocation is final.
     RevokeConsequence,
+    /// The sentence after [`Text::RevokeConsequence`] on the revocation page of a token that replaced another one,
+    /// which is revoked too.
+    RevokePredecessors,
+    /// The sentence after [`Text::RevokeConsequence`] on the revocation page of a token that another one has
+    /// replaced: the other one stays valid.
+    RevokeSuccessor,
     /// The note on the user's token list after the user has revoked a token.
     Revoked,
-    /// The label of the check box, on both revocation pages, to revoke also the tokens that were created
-    /// with the tokens to revoke.
+    /// The label of the check box, on both revocation pages, to revoke also the tokens that replaced the tokens to
+    /// revoke, and all that were created with any of these.
     RevokeFamily,
     /// The warning on either token list after a revocation: tokens that were created with the revoked
     /// ones are still valid; the argument is the number of these valid tokens, at least 1.
     LiveChildren(u64),
 
+    // Changes of a token
+    /// The title of the pause page: the question whether to disable a token; the argument is the token's name.
+    PauseQuestion(&'a str),
+    /// The explanation on the pause page, below [`Text::PauseQuestion`]: programs with the token are refused until
+    /// it is resumed, and its expiry goes on.
+    PauseConsequence,
+    /// The sentence after [`Text::PauseConsequence`] for a token that replaced another one, which is disabled too.
+    PausePredecessors,
+    /// The sentence after [`Text::PauseConsequence`] for a token with which others were created: they stay valid;
+    /// the argument is their number.
+    PauseChildren(u64),
+    /// The button that confirms on the pause page.
+    PauseToken,
+    /// The note on the user's token list after the user has disabled a token.
+    Paused,
+    /// The warning on the user's token list after the user has disabled a token: tokens that were created with it
+    /// are still valid; the argument is their number, at least 1.
+    PausedChildren(u64),
+    /// The title of the resume page: the question whether to enable a token again; the argument is the token's
+    /// name.
+    ResumeQuestion(&'a str),
+    /// The explanation on the resume page, below [`Text::ResumeQuestion`]: programs with the token are accepted
+    /// again.
+    ResumeConsequence,
+    /// The note on the resume page that an administrator has disabled the token, so that only an administrator can
+    /// enable it.
+    ResumeRefused,
+    /// The button that confirms on the resume page.
+    ResumeToken,
+    /// The note on the user's token list after the user has enabled a token.
+    Resumed,
+    /// The title of the edit form.
+    EditToken,
+    /// The submit button of the edit form.
+    Save,
+    /// The note on the user's token list after the user has changed a token's name or description.
+    Changed,
+
+    // The replacement of a token
+    /// The title of the replacement form; the argument is the token's name.
+    ReplaceQuestion(&'a str),
+    /// The explanation on the replacement form: the user gets a new token with the same name, description and
+    /// scopes, and puts it wherever the old one is used.
+    ReplaceExplanation,
+    /// The note on the replacement form of a token that was replaced before, before the date until which it is
+    /// valid: a new replacement makes the token that replaced it before end then, too. The page puts a full stop
+    /// after the date.
+    ReplacedBefore,
+    /// The note on the replacement form of a token that has expired, and so cannot be replaced.
+    ReplaceExpired,
+    /// The note on the replacement form of a token that cannot be replaced because it is disabled, or a token that
+    /// it replaced or that replaced it is.
+    ReplacePaused,
+    /// An error on the replacement form: the request was made with another token, which can replace only itself.
+    ReplaceItselfOnly,
+    /// The label of the options on the replacement form for the time until which the old token is valid.
+    OverlapLabel,
+    /// An option for [`Text::OverlapLabel`]: the old token is refused at once.
+    NoOverlap,
+    /// An option for [`Text::OverlapLabel`], before the date until which the old token is valid; the argument is
+    /// the time until then, such as [`Text::Hours`].
+    Overlap(&'a str),
+    /// An option for [`Text::OverlapLabel`], before the date on which the old token expires anyway.
+    OverlapUntilExpiry,
+    /// An error on the replacement form, at [`Text::OverlapLabel`]: the user has chosen no option.
+    OverlapMissing,
+    /// The label of the options on the replacement form for the time after which the new token expires.
+    NewExpiryLabel,
+    /// An option for [`Text::NewExpiryLabel`]: the life span of the old token; the argument is this life span, such
+    /// as [`Text::Days`].
+    OwnExpiry(&'a str),
+    /// An option for [`Text::NewExpiryLabel`]: the new token never expires, like the old one.
+    OwnExpiryNever,
+    /// The submit button of the replacement form.
+    ReplaceToken,
+    /// The text on the new-token page before the date until which the old token is valid. The page puts a full
+    /// stop after the date.
+    OldWorksUntil,
+    /// The sentence on the new-token page that the old token is no longer valid.
+    OldEnded,
+    /// The sentence on the new-token page after [`Text::OldWorksUntil`] or [`Text::OldEnded`]: put the new token
+    /// wherever the old one is used.
+    UseNew,
+    /// The link on the new-token page to the question whether to revoke the old token.
+    RevokeOld,
+    /// The title of the repeated-replacement page: the replacement form was submitted before, and has replaced the
+    /// token then.
+    ReplacedAlready,
+    /// The explanation on the repeated-replacement page, below [`Text::ReplacedAlready`]: the second submission
+    /// changed nothing, and a user without the secret should replace the new token.
+    ReplacedAlreadyHint,
+    /// The heading on the repeated-replacement page above what is known of the new token; the argument is its name.
+    NewTokenNamed(&'a str),
+
     // A new token
     /// The title of the creation form.
     NewToken,
-    /// The label of the field for the token's name in the creation form.
+    /// The label of the field for the token's name in the creation form and the edit form.
     NameLabel,
-    /// The advice in the creation form on the token's name, below [`Text::NameLabel`]; the argument is
+    /// The advice in the creation form and the edit form on the token's name, below [`Text::NameLabel`]; the argument is
     /// the greatest length of a name in characters (the setting `atlassian.pats.token.name.length`).
     NameHint(u32),
+    /// The label of the field for the token's description in the creation form and the edit form.
+    DescriptionLabel,
+    /// The advice on the token's description, below [`Text::DescriptionLabel`]; the argument is the greatest
+    /// length of a description in characters.
+    DescriptionHint(u32),
     /// The label of the options in the creation form for the time after which the token expires.
     ExpiryLabel,
     /// The advice in the creation form on the token's expiry, below [`Text::ExpiryLabel`]: which life
@@ -321,6 +474,8 @@ pub enum Text<'a> {
     /// The label before the number of selected tokens on the administrators' token list, such as
     /// `Selected:`.
     Selected,
+    /// The text before the name of the user who revoked a token, on the administrators' token list.
+    RevokedBy,
     /// The button on the administrators' token list that leads to the question whether to revoke the
     /// selected tokens.
     RevokeSelected,

@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::StatusCode;
 use http::header::SET_COOKIE;
 use pat_core::event::carry_request_id;
-use pat_core::{CreateError, CreatedToken, PolicyError, Token};
+use pat_core::{CreateError, PlainToken, PolicyError, Token};
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
@@ -30,6 +30,15 @@ struct CreatedPage<'a> {
     expires: Option<Time>,
     scopes: Option<ScopeList>,
     curl: Option<String>,
+    /// The token that it replaces.
+    old: Option<Old>,
+}
+
+/// A token that has just been replaced.
+pub(super) struct Old {
+    pub(super) id: i64,
+    /// Until when it works; `None` if it works no longer.
+    pub(super) until: Option<Time>,
 }
 
 /// The answer to a form that was sent again.
@@ -109,7 +118,11 @@ async fn create_now(page: &Page, fields: &Fields) -> Result<Response, Response> 
         Err(errors) => return Err(form.show(StatusCode::BAD_REQUEST, errors)),
     };
     match page.pats().create(page.caller(), request).await {
-        Ok(created) => Ok(remember(page, sheet, show_created(page, &created))),
+        Ok(created) => Ok(remember(
+            page,
+            sheet,
+            show_created(page, &created.token, &created.plain, None),
+        )),
         Err(CreateError::Refused(error)) => Err(form.show(status(&error), form.errors_of(&error))),
         Err(CreateError::Unavailable(error)) => Err(page.unavailable(&error)),
         Err(_) => Err(page.bad_request(StatusCode::BAD_REQUEST)),
@@ -117,12 +130,13 @@ async fn create_now(page: &Page, fields: &Fields) -> Result<Response, Response> 
 }
 
 #[expect(clippy::match_same_arms, reason = "a new variant must fail Clippy")]
-fn status(error: &PolicyError) -> StatusCode {
+pub(super) fn status(error: &PolicyError) -> StatusCode {
     match error {
         PolicyError::LimitReached { .. }
         | PolicyError::TooManyRows { .. }
         | PolicyError::ForbiddenByToken
         | PolicyError::RotationForbiddenByToken
+        | PolicyError::EnableByToken
         | PolicyError::ScopeExceedsParent
         | PolicyError::ScopeNotAllowed => StatusCode::FORBIDDEN,
         PolicyError::OlderNodes { .. } => StatusCode::CONFLICT,
@@ -131,6 +145,9 @@ fn status(error: &PolicyError) -> StatusCode {
         | PolicyError::NameTooLong { .. }
         | PolicyError::NameHasControlCharacter
         | PolicyError::NameHasBidiControl
+        | PolicyError::DescriptionTooLong { .. }
+        | PolicyError::DescriptionHasControlCharacter
+        | PolicyError::DescriptionHasBidiControl
         | PolicyError::DurationNotPositive
         | PolicyError::DurationTooShort
         | PolicyError::DurationTooLong { .. }
@@ -158,8 +175,13 @@ fn remember(page: &Page, sheet: Option<SubmissionId>, mut response: Response) ->
     response
 }
 
-fn show_created(page: &Page, created: &CreatedToken) -> Response {
-    let (token, plain) = (&created.token, created.plain.expose());
+pub(super) fn show_created(
+    page: &Page,
+    token: &Token,
+    plain: &PlainToken,
+    old: Option<Old>,
+) -> Response {
+    let plain = plain.expose();
     let url = page.state.example_url.as_deref();
     let template = CreatedPage {
         page,
@@ -169,6 +191,7 @@ fn show_created(page: &Page, created: &CreatedToken) -> Response {
         expires: token.expires_at.map(|at| page.time(at)),
         scopes: page.scopes_of(token),
         curl: url.map(|url| format!("curl -H \"Authorization: Bearer {plain}\" {url}")),
+        old,
     };
     show(StatusCode::CREATED, &template)
 }
@@ -178,6 +201,9 @@ fn show_repeated(page: &Page, filled: &Filled<'_>, token: Option<&Token>) -> Res
     let mut again = form_urlencoded::Serializer::new(String::new());
     again.append_pair("name", name);
     again.append_pair("expires", filled.expiry.as_link());
+    if !filled.description.is_empty() {
+        again.append_pair("description", filled.description);
+    }
     let scopes = filled.scopes.as_link();
     if !scopes.is_empty() {
         again.append_pair("scopes", &scopes);

@@ -1,7 +1,7 @@
 //! How long a new token shall live, as a person says it.
 
-use jiff::Unit;
 use jiff::civil::Date;
+use jiff::{ToSpan as _, Unit};
 use pat_core::Settings;
 
 use crate::pages::fields::Fields;
@@ -12,6 +12,9 @@ use crate::pages::page::Page;
 const OFFERED: [u32; 6] = [7, 30, 60, 90, 180, 365];
 /// What is chosen unless something else is asked for, if it is allowed.
 const USUAL: u32 = 90;
+
+/// The choice of the life span that the replaced token had.
+pub(super) const OWN: &str = "own";
 
 /// What a form or a link says about the life span, as it was typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -98,6 +101,83 @@ impl Expiry {
             days => Ok(days),
         }
     }
+}
+
+/// The part of a form with the life span.
+pub(super) struct ExpiryField {
+    pub(super) expiry: Expiry,
+    pub(super) label: String,
+    pub(super) hint: String,
+    pub(super) error: Option<String>,
+    /// The life spans to choose from, each as the value of a button and its label.
+    pub(super) offered: Vec<(String, String)>,
+    pub(super) days_label: String,
+    pub(super) max_days: u32,
+    pub(super) may_be_eternal: bool,
+    pub(super) first_date: String,
+    pub(super) last_date: String,
+}
+
+impl ExpiryField {
+    pub(super) fn new(page: &Page, expiry: Expiry, error: Option<String>) -> Self {
+        let settings = page.pats().settings();
+        let max_days = settings.max_tokens_expiry_days();
+        let may_be_eternal = settings.eternal_tokens_enabled();
+        let offered = offered(settings).into_iter();
+        let offered = offered.map(|days| (days.to_string(), page.t(Text::Days(days)).into_owned()));
+        let date = |days: u32| {
+            let date = today(page).saturating_add(i64::from(days).days());
+            date.to_string()
+        };
+        Self {
+            expiry,
+            label: page.t(Text::ExpiryLabel).into_owned(),
+            hint: hint(page, may_be_eternal),
+            error,
+            offered: offered.collect(),
+            days_label: page.t(Text::DaysLabel(max_days)).into_owned(),
+            max_days,
+            may_be_eternal,
+            first_date: date(1),
+            last_date: date(max_days),
+        }
+    }
+
+    /// The same for a token that replaces one: with the option [`OWN`] before the others, and without those that
+    /// it may amount to: as many days, or never.
+    pub(super) fn of_successor(
+        page: &Page,
+        expiry: Expiry,
+        own: String,
+        own_days: Option<u64>,
+        error: Option<String>,
+    ) -> Self {
+        let mut field = Self::new(page, expiry, error);
+        let own_days = own_days.map(|days| days.to_string());
+        field
+            .offered
+            .retain(|(days, _)| own_days.as_ref() != Some(days));
+        field.offered.insert(0, (OWN.to_owned(), own));
+        field.label = page.t(Text::NewExpiryLabel).into_owned();
+        field.hint = hint(page, false);
+        field.may_be_eternal = false;
+        field
+    }
+
+    /// Whether an error is about the field of this option.
+    pub(super) fn is_wrong(&self, choice: &str) -> bool {
+        self.error.is_some() && self.expiry.choice == choice
+    }
+}
+
+fn hint(page: &Page, may_be_eternal: bool) -> String {
+    let settings = page.pats().settings();
+    let hint = Text::ExpiryHint {
+        max_days: settings.max_tokens_expiry_days(),
+        may_be_eternal,
+        is_announced: settings.mail_notifications_enabled(),
+    };
+    page.t(hint).into_owned()
 }
 
 /// A whole number of days. One that is too large for the type is as large as the type allows, which

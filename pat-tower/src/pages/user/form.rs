@@ -5,11 +5,11 @@ use axum::Extension;
 use axum::extract::RawQuery;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
-use jiff::ToSpan as _;
 use pat_core::scope::ScopeChoices;
 use pat_core::{Lifetime, PolicyError, Token, TokenRequest};
 
-use super::expiry::{Expiry, offered, today};
+use super::expiry::{Expiry, ExpiryField};
+use super::line::count_of;
 use super::list::obstacle;
 use super::origin::{SEEN, SHEET, Seen};
 use super::scopes::{ACCESS, SCOPE, ScopeSelection, ScopesField};
@@ -23,27 +23,17 @@ use crate::pages::page::{FORM_TOKEN, Page, show};
 struct CreatePage<'a> {
     page: &'a Page,
     name: &'a str,
-    expiry: &'a Expiry,
-    offered: Vec<Offer>,
+    description: &'a str,
+    description_hint: String,
+    expiry: ExpiryField,
     sheet: String,
     seen: String,
     obstacle: Option<String>,
     errors: Errors,
     name_hint: String,
     max_name_len: u32,
-    expiry_hint: String,
-    max_days: u32,
-    days_label: String,
-    may_be_eternal: bool,
-    first_date: String,
-    last_date: String,
     /// Unless the host has no scopes.
     scopes: Option<ScopesField>,
-}
-
-struct Offer {
-    value: String,
-    label: String,
 }
 
 /// What is wrong with a form, each beside its field.
@@ -51,18 +41,30 @@ struct Offer {
 pub(super) struct Errors {
     form: Option<String>,
     name: Option<String>,
+    description: Option<String>,
     expiry: Option<String>,
     scopes: Option<String>,
 }
 
 impl Errors {
     fn is_any(&self) -> bool {
-        self.form.is_some() || self.name.is_some() || self.expiry.is_some() || self.scopes.is_some()
+        self.form.is_some() || self.scopes.is_some() || self.is_before_scopes()
+    }
+
+    /// Whether the name is the first field with which something is wrong, or nothing is.
+    fn is_at_name_first(&self) -> bool {
+        let is_elsewhere =
+            self.description.is_some() || self.expiry.is_some() || self.scopes.is_some();
+        self.name.is_some() || !is_elsewhere
     }
 
     /// Whether the scopes are the first field with which something is wrong.
     fn is_at_scopes_first(&self) -> bool {
-        self.scopes.is_some() && self.name.is_none() && self.expiry.is_none()
+        self.scopes.is_some() && !self.is_before_scopes()
+    }
+
+    fn is_before_scopes(&self) -> bool {
+        self.name.is_some() || self.description.is_some() || self.expiry.is_some()
     }
 }
 
@@ -81,6 +83,7 @@ pub(in crate::pages) async fn form(
 /// What a form or a link says.
 pub(super) struct Filled<'a> {
     pub(super) name: &'a str,
+    pub(super) description: &'a str,
     pub(super) expiry: Expiry,
     pub(super) scopes: ScopeSelection,
 }
@@ -89,6 +92,7 @@ impl<'a> Filled<'a> {
     pub(super) fn of_form(fields: &'a Fields) -> Self {
         Self {
             name: fields.get("name"),
+            description: fields.get("description"),
             expiry: Expiry::of_form(fields),
             scopes: ScopeSelection::of_form(fields),
         }
@@ -97,6 +101,7 @@ impl<'a> Filled<'a> {
     fn of_link(page: &Page, fields: &'a Fields, choices: &ScopeChoices<'_>) -> Self {
         Self {
             name: fields.get("name"),
+            description: fields.get("description"),
             expiry: Expiry::of_link(fields, page.pats().settings()),
             scopes: ScopeSelection::of_link(fields, choices),
         }
@@ -140,17 +145,20 @@ impl<'a> Form<'a> {
             checked.map(|()| days).map_err(refused)
         });
         let scopes = self.filled.scopes.requested(&self.choices).map_err(said);
-        match (pats.check_name(name), lifetime, scopes) {
-            (Ok(()), Ok(days), Ok(scopes)) => {
-                let request = TokenRequest::new(name, days);
+        let description = self.filled.description.trim();
+        let described = pats.check_description(description);
+        match (pats.check_name(name), described, lifetime, scopes) {
+            (Ok(()), Ok(()), Ok(days), Ok(scopes)) => {
+                let request = TokenRequest::new(name, days).with_description(description);
                 Ok(match scopes {
                     Some(names) => request.with_scopes(names),
                     None => request,
                 })
             }
-            (name, lifetime, scopes) => Err(Errors {
+            (name, description, lifetime, scopes) => Err(Errors {
                 form: None,
                 name: name.err().map(refused),
+                description: description.err().map(refused),
                 expiry: lifetime.err(),
                 scopes: scopes.err(),
             }),
@@ -173,14 +181,13 @@ impl<'a> Form<'a> {
         let Ok(sheet) = SubmissionId::generate() else {
             return StatusCode::SERVICE_UNAVAILABLE.into_response();
         };
-        let (page, expiry) = (self.page, &self.filled.expiry);
+        let page = self.page;
         let settings = page.pats().settings();
         let scopes = ScopesField::new(page, &self.choices, &self.filled.scopes);
         if scopes.as_ref().is_none_or(ScopesField::is_empty) {
             errors.form = errors.form.or(errors.scopes.take());
         }
-        let count = u32::try_from(self.tokens.len()).unwrap_or(u32::MAX);
-        let obstacle = obstacle(page, count).or_else(|| {
+        let obstacle = obstacle(page, count_of(&self.tokens)).or_else(|| {
             let is_none = scopes.as_ref().is_some_and(ScopesField::is_empty);
             is_none.then(|| page.t(Text::NoScopeAllowed).into_owned())
         });
@@ -188,40 +195,22 @@ impl<'a> Form<'a> {
             // It says the same.
             errors.form = None;
         }
-        let max_days = settings.max_tokens_expiry_days();
-        let may_be_eternal = settings.eternal_tokens_enabled();
-        let offered = offered(settings).into_iter().map(|days| Offer {
-            value: days.to_string(),
-            label: page.t(Text::Days(days)).into_owned(),
-        });
         let max_name_len = settings.token_name_length();
-        let date = |days: u32| {
-            today(page)
-                .saturating_add(i64::from(days).days())
-                .to_string()
-        };
-        let expiry_hint = Text::ExpiryHint {
-            max_days,
-            may_be_eternal,
-            is_announced: settings.mail_notifications_enabled(),
-        };
+        let max = u32::try_from(TokenRequest::MAX_DESCRIPTION).unwrap_or(u32::MAX);
+        let expiry = self.filled.expiry.clone();
+        let expiry = ExpiryField::new(page, expiry, errors.expiry.clone());
         let template = CreatePage {
             page,
             name: self.filled.name,
+            description: self.filled.description,
+            description_hint: page.t(Text::DescriptionHint(max)).into_owned(),
             expiry,
-            offered: offered.collect(),
             sheet: sheet.encode(),
             seen: Seen::new(&self.tokens).encode(),
             obstacle,
             errors,
             name_hint: page.t(Text::NameHint(max_name_len)).into_owned(),
             max_name_len,
-            expiry_hint: page.t(expiry_hint).into_owned(),
-            max_days,
-            days_label: page.t(Text::DaysLabel(max_days)).into_owned(),
-            may_be_eternal,
-            first_date: date(1),
-            last_date: date(max_days),
             scopes,
         };
         show(status, &template)

@@ -1,13 +1,13 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use askama::Template;
 use axum::Extension;
 use axum::extract::RawQuery;
 use axum::response::Response;
 use http::StatusCode;
-use pat_core::settings::CreateByToken;
-use pat_core::{Token, TokenId, TokenStatus};
+use pat_core::{Token, TokenId};
 
+use super::line::{count_of, predecessors, with_live_family};
 use crate::pages::fields::Fields;
 use crate::pages::messages::Text;
 use crate::pages::page::{Badge, FEW_SCOPES, FORM_TOKEN, Page, ScopeList, Time, show};
@@ -30,31 +30,53 @@ struct TokensPage<'a> {
 struct Row {
     id: i64,
     name: String,
+    description: Option<String>,
+    hint: Option<String>,
     badge: Badge,
     scopes: ScopeList,
     created: Time,
     last_used: Option<Time>,
     expires: Option<Time>,
-    revoke_label: String,
+    is_valid: bool,
+    /// Whether it is replaced, and works until it expires.
+    is_replaced: bool,
+    /// Whether it can be replaced, and no other has replaced it.
+    is_replaceable: bool,
+    is_disabled: bool,
     question: String,
-    /// Whether to ask if tokens that were created with it are to be revoked too.
-    has_children: bool,
+    /// Whether to ask if others of its family are to be revoked too.
+    has_family: bool,
+    /// Whether what it replaced is revoked with it.
+    has_predecessors: bool,
 }
 
 impl Row {
-    fn new(page: &Page, token: Token, with_children: &HashSet<TokenId>) -> Self {
+    fn new(page: &Page, token: &Token, tokens: &[Token], with_family: &HashSet<TokenId>) -> Self {
+        let is_valid = token.validity(page.pats().now()).is_ok();
+        let is_replaced = token.replaced.is_some();
         Self {
-            has_children: with_children.contains(&token.id),
             id: token.id.get(),
-            badge: page.badge(page.pats().status(&token)),
+            name: token.name.clone(),
+            description: token.description.clone(),
+            hint: token.hint.clone(),
+            badge: page.badge_of(token),
             scopes: page.scopes(token.scopes.as_ref(), FEW_SCOPES),
             created: page.time(token.created_at),
-            last_used: token.last_used_at.map(|at| page.time(at)),
+            last_used: token.last_used_at.map(|at| page.time_ago(at)),
             expires: token.expires_at.map(|at| page.time(at)),
-            revoke_label: page.t(Text::RevokeNamed(&token.name)).into_owned(),
+            is_valid,
+            is_replaced: is_valid && is_replaced,
+            is_replaceable: is_valid && !is_replaced,
+            is_disabled: token.disabled.is_some(),
             question: page.t(Text::RevokeQuestion(&token.name)).into_owned(),
-            name: token.name,
+            has_family: with_family.contains(&token.id),
+            has_predecessors: predecessors(token, tokens).next().is_some(),
         }
+    }
+
+    /// Whether the page that asks whether to revoke says or asks more than the dialog does.
+    fn needs_page(&self) -> bool {
+        self.has_family || self.has_predecessors
     }
 }
 
@@ -66,65 +88,48 @@ pub(in crate::pages) async fn list(
         Ok(tokens) => tokens,
         Err(error) => return page.inaccessible(&error),
     };
-    let count = u32::try_from(tokens.len()).unwrap_or(u32::MAX);
+    let count = count_of(&tokens);
     let max = page.pats().settings().max_tokens_per_user();
     let fields = Fields::of_query(query.as_deref());
-    let is_done = fields.find("revoked").is_some();
-    let with_children = with_live_children(&page, &tokens);
-    let shows_scopes = page.shows_scopes(&tokens);
-    let rows = tokens.into_iter().rev();
-    let rows = rows.map(|token| Row::new(&page, token, &with_children));
+    let with_family = with_live_family(&page, &tokens);
+    let rows = tokens.iter().rev();
+    let rows = rows.map(|token| Row::new(&page, token, &tokens, &with_family));
+    let done = DONE
+        .iter()
+        .find(|(name, _)| fields.find(name).is_some())
+        .map(|(_, text)| page.t(*text).into_owned());
     let template = TokensPage {
         tokens: rows.collect(),
-        shows_scopes,
+        shows_scopes: page.shows_scopes(&tokens),
         count: page.t(Text::TokenCount { count, max }).into_owned(),
         obstacle: obstacle(&page, count),
-        done: is_done.then(|| page.t(Text::Revoked).into_owned()),
+        done,
         outlived: outlived(&page, &fields),
         page: &page,
     };
     show(StatusCode::OK, &template)
 }
 
-/// What the address says that a revocation has left.
+/// What the address says that was done, as the parameter of the query that says it.
+const DONE: [(&str, Text<'static>); 4] = [
+    ("revoked", Text::Revoked),
+    ("paused", Text::Paused),
+    ("resumed", Text::Resumed),
+    ("changed", Text::Changed),
+];
+
+/// What the address says that a revocation, or a pause, has left.
 pub(in crate::pages) fn outlived(page: &Page, fields: &Fields) -> Option<String> {
     let count = fields
         .get("children")
         .parse()
         .ok()
         .filter(|count| *count > 0)?;
-    Some(page.t(Text::LiveChildren(count)).into_owned())
-}
-
-/// The tokens that valid ones were created with and that these would outlive.
-pub(super) fn with_live_children(page: &Page, tokens: &[Token]) -> HashSet<TokenId> {
-    if page.pats().settings().create_by_token() == CreateByToken::Capped {
-        return HashSet::new();
-    }
-    let is_valid = |token: &Token| {
-        let status = page.pats().status(token);
-        !matches!(status, TokenStatus::Expired | TokenStatus::Revoked)
+    let text = match fields.find("paused") {
+        Some(_) => Text::PausedChildren(count),
+        None => Text::LiveChildren(count),
     };
-    ancestors_of_valid(
-        tokens
-            .iter()
-            .map(|token| (token.id, token.parent, is_valid(token))),
-    )
-}
-
-/// The tokens with which valid ones were created, directly or through others that are listed: by their
-/// IDs, their parents, and whether they are valid. The store counts in the same way.
-fn ancestors_of_valid(
-    tokens: impl Iterator<Item = (TokenId, Option<TokenId>, bool)> + Clone,
-) -> HashSet<TokenId> {
-    let parents: HashMap<_, _> = tokens.clone().map(|(id, parent, _)| (id, parent)).collect();
-    let mut found = HashSet::new();
-    for (_, mut parent, _) in tokens.filter(|(.., is_valid)| *is_valid) {
-        while let Some(id) = parent.filter(|id| found.insert(*id)) {
-            parent = parents.get(&id).copied().flatten();
-        }
-    }
-    found
+    Some(page.t(text).into_owned())
 }
 
 /// Why a user with so many tokens can create none.
@@ -139,35 +144,4 @@ pub(super) fn obstacle(page: &Page, count: u32) -> Option<String> {
         return None;
     };
     Some(page.t(text).into_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(number: i64) -> TokenId {
-        TokenId::new(number).expect("an ID")
-    }
-
-    #[test]
-    fn only_valid_children_count() {
-        for (tokens, expected) in [
-            (&[(1, None, true), (2, Some(1), true)][..], &[1][..]),
-            (&[(1, None, true), (2, Some(1), false)], &[]),
-            (
-                &[(1, None, true), (2, Some(1), false), (3, Some(2), true)],
-                &[1, 2],
-            ),
-            (
-                &[(2, Some(1), true), (3, Some(2), true), (4, Some(2), true)],
-                &[1, 2],
-            ),
-        ] {
-            let tokens = tokens.iter();
-            let tokens =
-                tokens.map(|(number, parent, is_valid)| (id(*number), parent.map(id), *is_valid));
-            let expected: HashSet<_> = expected.iter().copied().map(id).collect();
-            assert_eq!(ancestors_of_valid(tokens), expected);
-        }
-    }
 }

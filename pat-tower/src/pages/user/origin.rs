@@ -54,9 +54,14 @@ impl Seen {
         rest.is_empty().then(|| Self(marks.to_vec()))
     }
 
-    /// The last token of this name that was not there then.
+    /// The last token of this name that was not there then, and replaced no other: no form for a new token
+    /// creates one that does.
     pub(super) fn newcomer<'a>(&self, tokens: &'a [Token], name: &str) -> Option<&'a Token> {
-        let is_new = |token: &&Token| token.name == name && !self.0.contains(&Self::mark(token));
+        let is_successor =
+            |token: &Token| token.line.is_some_and(|line| line.rotated_from.is_some());
+        let is_new = |token: &&Token| {
+            token.name == name && !self.0.contains(&Self::mark(token)) && !is_successor(token)
+        };
         tokens.iter().rev().find(is_new)
     }
 }

@@ -1,16 +1,19 @@
 use askama::Template;
 use axum::Extension;
+use axum::extract::RawQuery;
 use axum::response::Response;
 use http::StatusCode;
-use pat_core::{Family, Token};
+use pat_core::Family;
 
-use super::list::with_live_children;
+use super::facts::{Facts, own_token};
+use super::form::own_tokens;
+use super::line::{predecessors, with_live_family};
 use crate::http::path_id::PathId;
 use crate::pages::fields::Fields;
 use crate::pages::messages::Text;
-use crate::pages::page::{Badge, FORM_TOKEN, Page, ScopeList, Time, show};
+use crate::pages::page::{FORM_TOKEN, Page, show};
 
-/// The name of the box by which tokens that were created with one are revoked too.
+/// The name of the box by which the whole family of a token is revoked.
 const FAMILY: &str = "family";
 
 /// Asks; with JavaScript, the list does that in a dialog, unless
@@ -20,43 +23,35 @@ const FAMILY: &str = "family";
 struct RevokePage<'a> {
     page: &'a Page,
     question: String,
-    badge: Badge,
-    scopes: Option<ScopeList>,
-    created: Time,
-    last_used: Option<Time>,
-    expires: Option<Time>,
-    /// Whether to ask if tokens that were created with it are to be revoked too.
-    has_children: bool,
+    facts: Facts,
+    /// Whether what it replaced is revoked too.
+    has_predecessors: bool,
+    /// Whether another token has replaced it, which goes on.
+    has_successor: bool,
+    /// Whether to ask if others of its family are to be revoked too.
+    asks_for_family: bool,
+    /// Whether the secret has become known to others, so the family is to be revoked unless the user says no.
+    is_leaked: bool,
 }
 
 pub(in crate::pages) async fn ask(
     Extension(page): Extension<Page>,
     id: PathId,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, Response> {
     let token = own_token(&page, id).await?;
+    let tokens = own_tokens(&page).await?;
+    let is_leaked = Fields::of_query(query.as_deref()).find("leaked").is_some();
     let template = RevokePage {
         question: page.t(Text::RevokeQuestion(&token.name)).into_owned(),
-        badge: page.badge(page.pats().status(&token)),
-        scopes: page.scopes_of(&token),
-        created: page.time(token.created_at),
-        last_used: token.last_used_at.map(|at| page.time(at)),
-        expires: token.expires_at.map(|at| page.time(at)),
-        has_children: has_live_children(&page, &token).await?,
+        facts: Facts::new(&page, &token),
+        has_predecessors: predecessors(&token, &tokens).next().is_some(),
+        has_successor: token.latest_successor(&tokens).is_some(),
+        asks_for_family: is_leaked || with_live_family(&page, &tokens).contains(&token.id),
+        is_leaked,
         page: &page,
     };
     Ok(show(StatusCode::OK, &template))
-}
-
-/// One's own token: an administrator revokes others' on the page made for that.
-async fn own_token(page: &Page, PathId(id): PathId) -> Result<Token, Response> {
-    let id = id.ok_or_else(|| page.not_found())?;
-    let found = page.pats().find(page.caller(), id).await;
-    let token = found.map_err(|error| page.inaccessible(&error))?;
-    if token.owner == *page.caller().owner() {
-        Ok(token)
-    } else {
-        Err(page.not_found())
-    }
 }
 
 pub(in crate::pages) async fn revoke(
@@ -80,10 +75,4 @@ pub(in crate::pages) fn family(fields: &Fields) -> Family {
         Some(_) => Family::Included,
         None => Family::Configured,
     }
-}
-
-async fn has_live_children(page: &Page, token: &Token) -> Result<bool, Response> {
-    let listed = page.pats().list(page.caller()).await;
-    let listed = listed.map_err(|error| page.inaccessible(&error))?;
-    Ok(with_live_children(page, &listed).contains(&token.id))
 }

@@ -12,9 +12,17 @@ pub(super) struct Rules {
     /// How long after an acknowledged revocation the other nodes may still accept the token. The
     /// node that acknowledged it may not at all.
     pub(super) bound: Duration,
+    /// How long after an acknowledged enabling the other nodes may still refuse the token, and how long after the
+    /// announced end of a replaced token any node may still accept it.
+    pub(super) staleness: Duration,
     /// How long after a fault the servers may still answer 503.
     pub(super) recovery: Duration,
 }
+
+/// How much longer a refusal may last on another node if there was a fault.
+const REFUSAL: Duration = Duration::from_secs(10);
+/// How much earlier than announced a token may end on a node: by the time that its database takes to answer.
+const EARLY: Duration = Duration::from_millis(500);
 
 /// When something was broken on purpose.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +38,8 @@ pub(super) struct Report {
     pub(super) revocations: usize,
     /// How many of them there were by each way.
     pub(super) ways: BTreeMap<Way, usize>,
+    /// Those that were acknowledged.
+    pub(super) enablings: usize,
     pub(super) authentications: usize,
     pub(super) accepted: usize,
     pub(super) refused: usize,
@@ -52,11 +62,17 @@ pub(super) struct Report {
 }
 
 /// What a history says about one token.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Life {
     created: Option<Duration>,
     revoking: Option<Duration>,
     revoked: Option<Acknowledged>,
+    /// When it ends at the earliest, since it is being replaced.
+    ending: Option<Duration>,
+    /// When it ends, as an acknowledged rotation says.
+    ends: Option<Duration>,
+    /// Disablings and enablings.
+    switches: Vec<Entry>,
 }
 
 /// The end of a token.
@@ -69,9 +85,68 @@ struct Acknowledged {
 
 impl Life {
     /// Whether the token was certainly live all through the request.
-    fn is_live_during(&self, entry: &Entry) -> bool {
+    fn is_live_during(&self, entry: &Entry, faults: &[Window], rules: Rules) -> bool {
         self.created.is_some_and(|at| at < entry.invoked)
             && self.revoking.is_none_or(|at| entry.returned < at)
+            && self.ending.is_none_or(|at| entry.returned + EARLY < at)
+            && self.is_enabled_during(entry, faults, rules)
+    }
+
+    /// Whether the node that accepted the token should have known that it was revoked, replaced or disabled.
+    fn is_over_at(&self, entry: &Entry, rules: Rules) -> bool {
+        let known = |at: Duration, node: usize| at + bound_on(entry.node, node, rules.bound);
+        let is_revoked = |revoked: Acknowledged| entry.invoked > known(revoked.at, revoked.node);
+        let is_disabled = |(last, is_doubtful): (&Entry, bool)| {
+            let is_known = entry.invoked > known(last.returned, last.node);
+            last.op == Op::Disable && !is_doubtful && is_known
+        };
+        self.revoked.is_some_and(is_revoked)
+            || self
+                .ends
+                .is_some_and(|at| entry.invoked > at + rules.staleness)
+            || self.last_switch(entry).is_some_and(is_disabled)
+    }
+
+    fn is_enabled_during(&self, entry: &Entry, faults: &[Window], rules: Rules) -> bool {
+        let Some((last, is_doubtful)) = self.last_switch(entry) else {
+            return !self
+                .switches
+                .iter()
+                .any(|other| other.invoked <= entry.returned);
+        };
+        let spoils = |fault: &Window| {
+            fault.from <= entry.returned && last.invoked <= fault.until + rules.recovery
+        };
+        let mut bound = bound_on(entry.node, last.node, rules.staleness);
+        if entry.node != last.node && faults.iter().any(spoils) {
+            bound += REFUSAL;
+        }
+        last.op == Op::Enable && !is_doubtful && entry.invoked > last.returned + bound
+    }
+
+    /// The last acknowledged disabling or enabling before a request, and whether another may have come after it:
+    /// one that was under way at the same time, or has no answer. One that was answered before this one began has
+    /// been decided by then, even if its answer was a failure.
+    fn last_switch(&self, entry: &Entry) -> Option<(&Entry, bool)> {
+        let before = self
+            .switches
+            .iter()
+            .filter(|switch| switch.status == Some(200) && switch.returned < entry.invoked);
+        let last = before.max_by_key(|switch| switch.returned)?;
+        let is_later = |other: &Entry| other.status.is_none() || other.returned > last.invoked;
+        let mut others = self.switches.iter().filter(|other| *other != last);
+        let is_doubtful = others
+            .any(|other| other.op != last.op && other.invoked <= entry.returned && is_later(other));
+        Some((last, is_doubtful))
+    }
+}
+
+/// The bound on a node for what another one, or the same, has acknowledged.
+fn bound_on(node: usize, acknowledging: usize, bound: Duration) -> Duration {
+    if node == acknowledging {
+        Duration::ZERO
+    } else {
+        bound
     }
 }
 
@@ -89,34 +164,36 @@ pub(super) fn check(history: &[Entry], faults: &[Window], rules: Rules) -> Repor
     for revoked in lives.values().filter_map(|life| life.revoked) {
         *report.ways.entry(revoked.way).or_default() += 1;
     }
+    for entry in history {
+        match (entry.op, entry.status) {
+            (Op::Rotate, Some(201)) => *report.ways.entry(Way::ByRotation).or_default() += 1,
+            (Op::Disable, Some(200)) => *report.ways.entry(Way::ByDisabling).or_default() += 1,
+            (Op::Enable, Some(200)) => report.enablings += 1,
+            _ => {}
+        }
+    }
     for entry in history.iter().filter(|entry| entry.op == Op::Authenticate) {
-        let life = lives.get(&entry.token).copied().unwrap_or_default();
+        let Some(life) = lives.get(&entry.token) else {
+            continue;
+        };
         report.authentications += 1;
         match entry.status {
             None => report.unanswered += 1,
             Some(200) => {
                 report.accepted += 1;
-                let Some(revoked) = life.revoked else {
-                    continue;
-                };
-                let is_other = entry.node != revoked.node;
-                let bound = if is_other {
-                    rules.bound
-                } else {
-                    Duration::ZERO
-                };
-                if entry.invoked > revoked.at + bound {
+                if life.is_over_at(entry, rules) {
                     report.late.push(*entry);
                 }
-                if let Some(last) = staleness.get_mut(&entry.token)
-                    && is_other
+                if let Some(revoked) = life.revoked
+                    && let Some(last) = staleness.get_mut(&entry.token)
+                    && entry.node != revoked.node
                 {
                     *last = (*last).max(entry.invoked.saturating_sub(revoked.at));
                 }
             }
             Some(401) => {
                 report.refused += 1;
-                if life.is_live_during(entry) {
+                if life.is_live_during(entry, faults, rules) {
                     report.false_refusals.push(*entry);
                 }
             }
@@ -162,6 +239,14 @@ fn lives(history: &[Entry]) -> HashMap<i64, Life> {
                     });
                 }
             }
+            (Op::Rotate, status) => {
+                let earliest = life.ending.into_iter().chain(entry.ends).min();
+                life.ending = earliest;
+                if status == Some(201) {
+                    life.ends = life.ends.into_iter().chain(entry.ends).min();
+                }
+            }
+            (Op::Disable | Op::Enable, _) => life.switches.push(*entry),
             (Op::Create | Op::Authenticate, _) => {}
         }
     }
@@ -188,11 +273,12 @@ impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "{} revocations {:?}, {} authentications ({} accepted, {} refused, {} unavailable, {} \
+            "{} revocations {:?}, {} enablings, {} authentications ({} accepted, {} refused, {} unavailable, {} \
              unanswered), {} accepted too late, {} false refusals, {} outages without a fault, \
              last accepted p50 {} ms, p99 {} ms, max {} ms, acknowledged p50 {} ms, p99 {} ms",
             self.revocations,
             self.ways,
+            self.enablings,
             self.authentications,
             self.accepted,
             self.refused,
@@ -219,6 +305,7 @@ pub(super) mod tests {
 
     const RULES: Rules = Rules {
         bound: Duration::from_millis(2_100),
+        staleness: Duration::from_millis(2_100),
         recovery: Duration::from_secs(1),
     };
 
@@ -231,6 +318,7 @@ pub(super) mod tests {
             invoked: Duration::from_millis(at),
             returned: Duration::from_millis(at + 1),
             status: Some(status),
+            ends: None,
         }
     }
 
@@ -300,6 +388,106 @@ pub(super) mod tests {
             let report = checked(refused(at), RULES);
             assert!(report.false_refusals.is_empty(), "{at}");
         }
+    }
+
+    /// A token that is replaced at 100 ms and ends at 1,100 ms, and one request with it.
+    fn replaced(status: Option<u16>, authentication: Entry) -> Report {
+        let rotation = Entry {
+            status,
+            ends: Some(Duration::from_millis(1_100)),
+            ..entry(Op::Rotate, 100, 201)
+        };
+        let history = [entry(Op::Create, 0, 201), rotation, authentication];
+        check(&history, &[], RULES)
+    }
+
+    pub(crate) async fn a_replaced_token_that_outlives_its_end_is_found() {
+        for node in [0, 1] {
+            let late = accepted(node, 3_201);
+            assert_eq!(replaced(Some(201), late).late, [late]);
+            for at in [50, 500, 1_100, 3_200] {
+                let report = replaced(Some(201), accepted(node, at));
+                assert!(report.late.is_empty(), "{at}");
+            }
+        }
+        for status in [None, Some(503)] {
+            assert!(replaced(status, accepted(1, 9_000)).late.is_empty());
+        }
+    }
+
+    pub(crate) async fn a_replaced_token_that_ends_too_early_is_found() {
+        for status in [None, Some(201), Some(503)] {
+            let refused = |at| entry(Op::Authenticate, at, 401);
+            let early = refused(598);
+            assert_eq!(replaced(status, early).false_refusals, [early]);
+            for at in [599, 5_000] {
+                assert!(replaced(status, refused(at)).false_refusals.is_empty());
+            }
+        }
+    }
+
+    /// A token, these disablings and enablings, and one request.
+    fn switched(switches: &[Entry], authentication: Entry, faults: &[Window]) -> Report {
+        let mut history = vec![entry(Op::Create, 0, 201)];
+        history.extend_from_slice(switches);
+        history.push(authentication);
+        check(&history, faults, RULES)
+    }
+
+    pub(crate) async fn a_disabled_token_that_is_accepted_is_found() {
+        let disable = [entry(Op::Disable, 100, 200)];
+        for (node, at) in [(0, 102), (1, 2_202)] {
+            let late = accepted(node, at);
+            assert_eq!(switched(&disable, late, &[]).late, [late]);
+            let in_time = accepted(node, at - 1);
+            assert!(switched(&disable, in_time, &[]).late.is_empty());
+        }
+        // Enabled since, or perhaps.
+        for status in [Some(200), Some(503), None] {
+            let enable = Entry {
+                status,
+                ..entry(Op::Enable, 200, 200)
+            };
+            let report = switched(&[disable[0], enable], accepted(1, 9_000), &[]);
+            assert!(report.late.is_empty());
+        }
+    }
+
+    pub(crate) async fn an_enabling_that_undoes_a_later_disabling_is_found() {
+        let late = accepted(1, 9_000);
+        for (status, is_found) in [(Some(200), true), (Some(503), true), (None, false)] {
+            let enable = Entry {
+                status,
+                ..entry(Op::Enable, 100, 200)
+            };
+            let report = switched(&[enable, entry(Op::Disable, 200, 200)], late, &[]);
+            assert_eq!(!report.late.is_empty(), is_found, "{status:?}");
+            // At the same time, so that nobody knows which was the last.
+            let report = switched(&[enable, entry(Op::Disable, 100, 200)], late, &[]);
+            assert!(report.late.is_empty());
+        }
+    }
+
+    pub(crate) async fn an_enabled_token_that_is_refused_is_found() {
+        let switches = [entry(Op::Disable, 100, 200), entry(Op::Enable, 200, 200)];
+        let refused = |node, at| on_node(node, entry(Op::Authenticate, at, 401));
+        let fault = Window {
+            from: Duration::from_secs(2),
+            until: Duration::from_secs(3),
+        };
+        for (node, at, faults) in [
+            (0, 202, &[][..]),
+            (1, 2_302, &[]),
+            (0, 202, &[fault]),
+            (1, 12_302, &[fault]),
+        ] {
+            let wrong = refused(node, at);
+            assert_eq!(switched(&switches, wrong, faults).false_refusals, [wrong]);
+            let report = switched(&switches, refused(node, at - 1), faults);
+            assert!(report.false_refusals.is_empty(), "{node} {at}");
+        }
+        let report = switched(&switches[..1], refused(1, 9_000), &[]);
+        assert!(report.false_refusals.is_empty());
     }
 
     pub(crate) async fn an_outage_without_a_fault_is_found() {

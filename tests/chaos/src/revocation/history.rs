@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+use pat_core::{Clock as _, SystemClock};
 use pat_harness::target_folder;
 
 use super::checker::Window;
@@ -13,6 +15,10 @@ use super::checker::Window;
 pub(super) enum Op {
     Create,
     Revoke(Way),
+    /// The token is replaced; [`Entry::ends`] says when it ends.
+    Rotate,
+    Disable,
+    Enable,
     Authenticate,
 }
 
@@ -35,10 +41,16 @@ pub(super) enum Way {
     WithDisabledOwner,
     /// The owner is deleted.
     WithDeletedOwner,
+    /// The token that replaced it is revoked.
+    WithSuccessor,
+    /// It is replaced, and its overlap ends.
+    ByRotation,
+    /// It is disabled and enabled by turns, and disabled at last.
+    ByDisabling,
 }
 
 impl Way {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::ByOwner,
         Self::ByAdmin,
         Self::ByItself,
@@ -47,6 +59,9 @@ impl Way {
         Self::ByFilter,
         Self::WithDisabledOwner,
         Self::WithDeletedOwner,
+        Self::WithSuccessor,
+        Self::ByRotation,
+        Self::ByDisabling,
     ];
 }
 
@@ -62,12 +77,16 @@ pub(super) struct Entry {
     pub(super) returned: Duration,
     /// `None` without an answer: nobody knows what the server has done.
     pub(super) status: Option<u16>,
+    /// When a token that is replaced ends: as the answer says or, without a good one, at the earliest.
+    pub(super) ends: Option<Duration>,
 }
 
 /// All entries of a run, on one monotonic clock: clients and servers share a machine, and only the
 /// clients write. A creation that failed is left out, since its token has no name.
 pub(super) struct History {
     start: Instant,
+    /// The date of the start.
+    date: Timestamp,
     entries: Mutex<Vec<Entry>>,
 }
 
@@ -75,6 +94,7 @@ impl History {
     pub(super) fn new() -> Self {
         Self {
             start: instant(),
+            date: SystemClock.wall(),
             entries: Mutex::default(),
         }
     }
@@ -82,6 +102,12 @@ impl History {
     /// Time since the start.
     pub(super) fn now(&self) -> Duration {
         self.start.elapsed()
+    }
+
+    /// The time of a date that a server names. The databases have the clock of this machine, which nothing sets.
+    pub(super) fn time_of(&self, date: Timestamp) -> Duration {
+        let since = date.duration_since(self.date);
+        since.try_into().unwrap_or_default()
     }
 
     pub(super) fn push(&self, entry: Entry) {
@@ -114,17 +140,18 @@ pub(super) fn save(run: &str, windows: &[Window], history: &[Entry]) -> PathBuf 
     for Window { from, until } in windows {
         let _ = writeln!(text, "broken\t{}\t{}", from.as_micros(), until.as_micros());
     }
-    text += "op\tnode\ttoken\tinvoked (us)\treturned (us)\tstatus\n";
+    text += "op\tnode\ttoken\tinvoked (us)\treturned (us)\tstatus\tends (us)\n";
     for entry in history {
         let _ = writeln!(
             text,
-            "{:?}\t{}\t{}\t{}\t{}\t{}",
+            "{:?}\t{}\t{}\t{}\t{}\t{}\t{}",
             entry.op,
             entry.node,
             entry.token,
             entry.invoked.as_micros(),
             entry.returned.as_micros(),
             entry.status.unwrap_or_default(),
+            entry.ends.unwrap_or_default().as_micros(),
         );
     }
     let path = folder.join(format!("revocation-{name}.tsv"));

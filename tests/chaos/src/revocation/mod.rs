@@ -1,14 +1,19 @@
-//! A revoked token is accepted nowhere in the cluster after the stated bound, whatever breaks.
+//! A token that was revoked, replaced or disabled is accepted nowhere in the cluster after the stated bound, whatever
+//! breaks.
 //!
-//! Three processes of the example server share a database. Clients create and revoke tokens on any
-//! of them, by all ways there are, and try tokens on each of them all the time, while one thing
+//! Three processes of the example server share a database. Clients create, revoke, rotate, disable and enable tokens
+//! on any of them, by all ways there are, and try tokens on each of them all the time, while one thing
 //! after another is broken, and now and then two at a time: see [`faults`]. Each request goes into a
 //! history; see [`history`]. After the run the [`checker`] looks for
 //!
 //! - a token that was accepted though the request was sent after the revocation was acknowledged:
 //!   at once on the node that acknowledged it, and later than the staleness bound on the others, or
 //!   also at once with `pat.revocation.wait=cluster`;
-//! - a live token that was refused with 401;
+//! - a replaced token that was accepted later than the staleness bound after its announced end;
+//! - a token that was accepted though the last acknowledged change has disabled it, by the same bounds as a revocation;
+//! - a live token that was refused with 401: also a replaced one before its announced end, and one whose last
+//!   acknowledged change has enabled it, at once on the node that acknowledged that, later than the staleness bound
+//!   on the others, and ten seconds later if something was broken;
 //! - a 503 although nothing was broken. (A server has a second to decide. On a machine that is busy
 //!   with other things a few may miss that, so only many of them fail the test.)
 //!
@@ -27,6 +32,7 @@
 //! |---|---|
 //! | `PAT_TEST_REVOCATION_SECONDS` | how long a run is; 8 unless set |
 //! | `PAT_TEST_REVOCATION_WRITERS` | how many clients create and revoke at a time; 12 unless set |
+//! | `PAT_TEST_ROTATION_REQUESTS` | see [`rotation`] |
 //! | `PAT_TEST_REVOCATION_SEED` | has the same faults again, though not the same history |
 //! | `PAT_TEST_REVOCATION_FAULTS` | `none` breaks nothing, for the figures of a healthy cluster |
 //! | `PAT_TEST_REVOCATION_HISTORY` | the folder for the histories of runs that fail; in the target folder unless set |
@@ -41,6 +47,7 @@ mod nodes;
 mod packets;
 mod promotion;
 mod random;
+mod rotation;
 mod run;
 mod self_tests;
 mod stranded;
@@ -91,7 +98,11 @@ impl Wait {
             Self::None => BOUND,
             Self::Cluster => Duration::ZERO,
         };
-        Rules { bound, recovery }
+        Rules {
+            bound,
+            staleness: BOUND,
+            recovery,
+        }
     }
 }
 
@@ -100,6 +111,7 @@ impl Wait {
 pub fn trials() -> Vec<Trial> {
     let mut trials = self_tests::trials();
     trials.extend(promotion::trials());
+    trials.extend(rotation::trials());
     trials.extend(stranded::trials());
     trials.extend(with_each_database(the_bound_holds_under_faults));
     trials.extend(with_each_database(

@@ -7,6 +7,7 @@ use pat_harness::database::Pooler;
 use pat_harness::disk::Folder;
 use pat_harness::fault_proxy::FaultProxy;
 use pat_servers::{Database, Kind};
+use tokio::task::JoinSet;
 
 use super::clients::Clients;
 use super::faults::{Broken, Fault, Faults};
@@ -63,7 +64,7 @@ pub(super) struct Run {
     pub(super) fixture: Fixture,
     pub(super) properties: Vec<&'static str>,
     pub(super) flaw: Option<Flaw>,
-    /// By which ways tokens are revoked, in turn.
+    /// By which ways tokens are revoked, in turn; if there are none, no tokens are created.
     pub(super) ways: Vec<Way>,
     pub(super) faults: Vec<Fault>,
     pub(super) length: Duration,
@@ -72,6 +73,31 @@ pub(super) struct Run {
 impl Run {
     /// What happens in this time.
     pub(super) async fn go(self, seed: u64) -> (Vec<Entry>, Broken) {
+        let length = self.length;
+        let Started {
+            mut faults,
+            clients,
+            tasks,
+            history,
+        } = self.start(seed).await;
+        let broken = if faults.kinds.is_empty() {
+            tokio::time::sleep(length).await;
+            Broken::default()
+        } else {
+            faults.run(length).await
+        };
+        clients.used_all_ways().await;
+        clients.stop();
+        tasks.join_all().await;
+        // The networks of the nodes go with it, so not before.
+        drop(faults);
+        drop(clients);
+        let history = Arc::into_inner(history).expect("no client is left");
+        (history.into_entries(), broken)
+    }
+
+    /// Starts everything; nothing is broken yet.
+    pub(super) async fn start(self, seed: u64) -> Started {
         let mut random = Random::new(seed);
         let folder = match self.fixture {
             Fixture::Sqlite if self.faults.contains(&Fault::DiskFull) => Folder::on_small_disk(),
@@ -120,7 +146,7 @@ impl Run {
             self.ways,
             &mut random.fork(),
         );
-        let mut faults = Faults {
+        let faults = Faults {
             kinds,
             nodes,
             clients: Arc::clone(&clients),
@@ -131,21 +157,21 @@ impl Run {
             packets,
             random,
         };
-        let broken = if faults.kinds.is_empty() {
-            tokio::time::sleep(self.length).await;
-            Broken::default()
-        } else {
-            faults.run(self.length).await
-        };
-        clients.used_all_ways().await;
-        clients.stop();
-        tasks.join_all().await;
-        // The networks of the nodes go with it, so not before.
-        drop(faults);
-        drop(clients);
-        let history = Arc::into_inner(history).expect("no client is left");
-        (history.into_entries(), broken)
+        Started {
+            faults,
+            clients,
+            tasks,
+            history,
+        }
     }
+}
+
+/// A run that has begun.
+pub(super) struct Started {
+    pub(super) faults: Faults,
+    pub(super) clients: Arc<Clients>,
+    pub(super) tasks: JoinSet<()>,
+    pub(super) history: Arc<History>,
 }
 
 pub(super) fn networked(kind: Kind, networks: &Packets, node: usize) -> Place {

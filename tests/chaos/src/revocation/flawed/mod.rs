@@ -1,4 +1,4 @@
-//! Nodes that are broken on purpose, in the ways that token caches and change feeds commonly are: a
+//! Nodes that are broken on purpose, in the ways that token caches, change feeds and changes of tokens commonly are: a
 //! harness that does not find them out proves nothing.
 //!
 //! Each flaw is a wrapper around the store of a node and comes in front of the service's own
@@ -7,9 +7,11 @@
 
 mod cache;
 mod feed;
+mod lines;
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -20,6 +22,8 @@ use pat_core::store::{
 };
 use pat_core::store::{StoreError, TokenStore};
 use pat_core::{Owner, Token, TokenDigest, TokenId};
+
+use super::history::Way;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flaw {
@@ -35,17 +39,36 @@ pub(super) enum Flaw {
     /// A feed that is read only when the database tells of a change. A listener that has gone deaf
     /// takes silence for peace.
     HintsOnly,
+    /// A feed that does not tell of a rotation: other nodes do not learn that a token has another end.
+    RotationUntold,
+    /// A feed that does not tell that a token was disabled.
+    DisablingUntold,
+    /// A feed that does not tell that a token was enabled, so that a cached refusal stays.
+    EnablingUntold,
+    /// A rotation that leaves the replaced token as it was for another hour.
+    PredecessorUnended,
+    /// A rotation that ends the replaced token at once.
+    PredecessorEnded,
+    /// An enabling that goes on after it was answered with a failure, and undoes a disabling that was acknowledged
+    /// since.
+    EnablingBelated,
     /// A feed that takes its time to answer, which is no flaw in a node that asks in time.
     SlowFeed,
 }
 
 impl Flaw {
     /// Those that are found out whatever else a node does.
-    pub(super) const REAL: [Self; 4] = [
+    pub(super) const REAL: [Self; 10] = [
         Self::NaiveCache,
         Self::CheckThenInsert,
         Self::SequenceCursor,
         Self::HintsOnly,
+        Self::RotationUntold,
+        Self::DisablingUntold,
+        Self::EnablingUntold,
+        Self::PredecessorUnended,
+        Self::PredecessorEnded,
+        Self::EnablingBelated,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -54,7 +77,26 @@ impl Flaw {
             Self::CheckThenInsert => "check_then_insert",
             Self::SequenceCursor => "sequence_cursor",
             Self::HintsOnly => "hints_only",
+            Self::RotationUntold => "rotation_untold",
+            Self::DisablingUntold => "disabling_untold",
+            Self::EnablingUntold => "enabling_untold",
+            Self::PredecessorUnended => "predecessor_unended",
+            Self::PredecessorEnded => "predecessor_ended",
+            Self::EnablingBelated => "enabling_belated",
             Self::SlowFeed => "slow_feed",
+        }
+    }
+
+    /// The way in which tokens lose their power that it concerns.
+    pub(super) fn way(self) -> Way {
+        match self {
+            Self::RotationUntold | Self::PredecessorUnended | Self::PredecessorEnded => {
+                Way::ByRotation
+            }
+            Self::DisablingUntold | Self::EnablingUntold | Self::EnablingBelated => {
+                Way::ByDisabling
+            }
+            _ => Way::ByOwner,
         }
     }
 
@@ -69,6 +111,14 @@ impl Flaw {
             Self::CheckThenInsert => Box::new(cache::Cached::checking()),
             Self::SequenceCursor => Box::new(feed::Sequence::from_arguments()),
             Self::HintsOnly => Box::new(feed::HintsOnly::default()),
+            Self::RotationUntold => Box::new(lines::Untold(|token| token.replaced.is_some())),
+            Self::DisablingUntold => Box::new(lines::Untold(|token| token.disabled.is_some())),
+            Self::EnablingUntold => Box::new(lines::Untold(|token| {
+                token.disabled.is_none() && token.revoked_at.is_none()
+            })),
+            Self::PredecessorUnended => Box::new(lines::EndsAfter(Duration::from_hours(1))),
+            Self::PredecessorEnded => Box::new(lines::EndsAfter(Duration::ZERO)),
+            Self::EnablingBelated => Box::new(lines::Belated(Arc::clone(&inner))),
             Self::SlowFeed => Box::new(feed::SlowFeed),
         };
         Arc::new(Flawed { inner, wrong })
@@ -93,6 +143,18 @@ trait Wrong: Debug + Send + Sync + 'static {
         revocation: &Revocation,
     ) -> Result<Revoked, StoreError> {
         inner.revoke(scope, revocation).await
+    }
+
+    async fn rotate(
+        &self,
+        inner: &dyn TokenStore,
+        rotation: &Rotation,
+    ) -> Result<Rotated, StoreError> {
+        inner.rotate(rotation).await
+    }
+
+    async fn update(&self, inner: &dyn TokenStore, update: &Update) -> Result<Updated, StoreError> {
+        inner.update(update).await
     }
 
     async fn append(
@@ -154,11 +216,11 @@ impl TokenStore for Flawed {
     }
 
     async fn rotate(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
-        self.inner.rotate(rotation).await
+        self.wrong.rotate(&*self.inner, rotation).await
     }
 
     async fn update(&self, update: &Update) -> Result<Updated, StoreError> {
-        self.inner.update(update).await
+        self.wrong.update(&*self.inner, update).await
     }
 
     async fn append_change(

@@ -1,5 +1,7 @@
 //! Who asks the nodes.
 
+mod lines;
+
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -71,7 +73,12 @@ impl Clients {
             stop: CancellationToken::new(),
         });
         let mut tasks = JoinSet::new();
-        for _ in 0..number("PAT_TEST_REVOCATION_WRITERS", WRITERS) {
+        let writers = if clients.ways.is_empty() {
+            0
+        } else {
+            number("PAT_TEST_REVOCATION_WRITERS", WRITERS)
+        };
+        for _ in 0..writers {
             tasks.spawn(Arc::clone(&clients).write(random.fork()));
         }
         for node in (0..NODES).cycle().take(NODES * READERS) {
@@ -154,11 +161,16 @@ impl Clients {
     /// Tries a token that was just revoked on the nodes that did not do it, until they refuse it:
     /// how long that takes is what the figures are about.
     async fn chase(&self, http: &reqwest::Client, revoker: usize, token: &Token) {
-        let chases = (0..NODES).filter(|node| *node != revoker);
+        self.chase_while(200, http, revoker, token).await;
+    }
+
+    /// Tries a token on all nodes but one, on each while its answer has this status.
+    async fn chase_while(&self, status: u16, http: &reqwest::Client, but: usize, token: &Token) {
+        let chases = (0..NODES).filter(|node| *node != but);
         join_all(chases.map(async |node| {
             let until = self.history.now() + CHASE;
             let mut pause = Duration::from_millis(1);
-            while self.authenticate(http, node, token).await == Some(200)
+            while self.authenticate(http, node, token).await == Some(status)
                 && self.history.now() < until
             {
                 tokio::time::sleep(pause).await;
@@ -181,9 +193,15 @@ impl Clients {
             }
             let oldest = self.tokens().take();
             if let Some(group) = oldest {
-                let node = self.nodes.pick(&mut random);
-                if self.revoke(&http, node, &group).await {
-                    self.chase(&http, node, &group.tokens[0]).await;
+                match group.way {
+                    Way::ByRotation => self.replace(&http, &group, &mut random).await,
+                    Way::ByDisabling => self.disable(&http, &group, &mut random).await,
+                    _ => {
+                        let node = self.nodes.pick(&mut random);
+                        if self.revoke(&http, node, &group).await {
+                            self.chase(&http, node, &group.tokens[0]).await;
+                        }
+                    }
                 }
             }
             tokio::time::sleep(random.millis(20, 80)).await;
@@ -230,14 +248,22 @@ impl Clients {
         };
         let owner = own_user.map_or_else(|| "alice".into(), user);
         let count = match way {
-            Way::ByOwner | Way::ByAdmin | Way::ByItself => 1,
+            Way::ByOwner | Way::ByAdmin | Way::ByItself | Way::ByRotation | Way::ByDisabling => 1,
             _ => 2,
         };
         let mut tokens: Vec<Token> = Vec::new();
         for _ in 0..count {
             let node = self.nodes.pick(random);
-            let parent = tokens.last().filter(|_| way == Way::WithParent);
-            tokens.extend(self.create_one(http, node, &owner, parent).await);
+            let token = match (way, tokens.last()) {
+                (Way::WithSuccessor, Some(predecessor)) => {
+                    self.succeed(http, node, &owner, predecessor).await
+                }
+                (way, last) => {
+                    let parent = last.filter(|_| way == Way::WithParent);
+                    self.create_one(http, node, &owner, parent).await
+                }
+            };
+            tokens.extend(token);
         }
         if tokens.is_empty() {
             self.users().extend(own_user);
@@ -263,10 +289,7 @@ impl Clients {
         let (entry, response) = self.send(Op::Create, node, request).await;
         let response = response.filter(|response| response.status() == 201)?;
         let body = response.json::<Value>().await.ok()?;
-        let token = Token {
-            id: body["id"].as_i64().expect("an id"),
-            raw: body["rawToken"].as_str().expect("a raw token").into(),
-        };
+        let token = token(&body);
         self.history.push(Entry {
             token: token.id,
             ..entry
@@ -278,11 +301,18 @@ impl Clients {
     async fn revoke(&self, http: &reqwest::Client, node: usize, group: &Group) -> bool {
         let base = self.nodes.base(node);
         let Group { owner, tokens, way } = group;
-        let first = &tokens[0];
+        let first = match way {
+            Way::WithSuccessor => tokens.last().expect("a successor"),
+            _ => &tokens[0],
+        };
         let one = http.delete(format!("{base}{TOKENS}/{}", first.id));
         let by_admin = |request: RequestBuilder| request.basic_auth("admin", Some("admin"));
         let request = match way {
-            Way::ByOwner | Way::WithParent => one.basic_auth(owner, Some(owner)),
+            Way::ByOwner
+            | Way::WithParent
+            | Way::WithSuccessor
+            | Way::ByRotation
+            | Way::ByDisabling => one.basic_auth(owner, Some(owner)),
             Way::ByAdmin => by_admin(one),
             Way::ByItself => {
                 let current = http.delete(format!("{base}{TOKENS}/current"));
@@ -337,8 +367,17 @@ impl Clients {
             invoked,
             returned: self.history.now(),
             status: response.as_ref().map(|response| response.status().as_u16()),
+            ends: None,
         };
         (entry, response)
+    }
+}
+
+/// The token that was created.
+fn token(body: &Value) -> Token {
+    Token {
+        id: body["id"].as_i64().expect("an id"),
+        raw: body["rawToken"].as_str().expect("a raw token").into(),
     }
 }
 

@@ -1,0 +1,128 @@
+//! The form for the name and the description of a token.
+
+use askama::Template;
+use axum::Extension;
+use axum::response::Response;
+use http::StatusCode;
+use pat_core::{PolicyError, TokenRequest, TokenUpdate, UpdateError};
+
+use super::create::status;
+use super::facts::own_token;
+use crate::http::path_id::PathId;
+use crate::pages::fields::Fields;
+use crate::pages::messages::Text;
+use crate::pages::page::{FORM_TOKEN, Page, show};
+
+#[derive(Template)]
+#[template(path = "edit.html")]
+struct EditPage<'a> {
+    page: &'a Page,
+    name: &'a str,
+    name_hint: String,
+    max_name_len: u32,
+    description: &'a str,
+    description_hint: String,
+    errors: Errors,
+}
+
+/// What is wrong with the form, each beside its field.
+#[derive(Default)]
+struct Errors {
+    form: Option<String>,
+    name: Option<String>,
+    description: Option<String>,
+}
+
+impl Errors {
+    fn is_any(&self) -> bool {
+        self.form.is_some() || self.name.is_some() || self.description.is_some()
+    }
+}
+
+pub(in crate::pages) async fn edit_form(
+    Extension(page): Extension<Page>,
+    id: PathId,
+) -> Result<Response, Response> {
+    let token = own_token(&page, id).await?;
+    let description = token.description.as_deref().unwrap_or_default();
+    let errors = Errors::default();
+    Ok(show_form(
+        &page,
+        StatusCode::OK,
+        &token.name,
+        description,
+        errors,
+    ))
+}
+
+pub(in crate::pages) async fn edit(
+    Extension(page): Extension<Page>,
+    Extension(fields): Extension<Fields>,
+    id: PathId,
+) -> Result<Response, Response> {
+    let token = own_token(&page, id).await?;
+    // A user does not mean the blanks around what was typed or pasted.
+    let [name, description] = ["name", "description"].map(|field| fields.get(field).trim());
+    let refused = |error: &PolicyError| page.t(Text::Refused(error)).into_owned();
+    let pats = page.pats();
+    let errors = Errors {
+        form: None,
+        // A name that a client gave the token may have such blanks, or be longer than is allowed by now.
+        name: (name != token.name.trim())
+            .then(|| pats.check_name(name))
+            .and_then(|checked| checked.err().as_ref().map(refused)),
+        description: pats
+            .check_description(description)
+            .err()
+            .as_ref()
+            .map(refused),
+    };
+    let form = |status, errors| {
+        show_form(
+            &page,
+            status,
+            fields.get("name"),
+            fields.get("description"),
+            errors,
+        )
+    };
+    if errors.is_any() {
+        return Err(form(StatusCode::BAD_REQUEST, errors));
+    }
+    let mut update = TokenUpdate::default();
+    update.name = (name != token.name.trim()).then(|| name.to_owned());
+    update.description = Some(description.to_owned());
+    match pats.update(page.caller(), token.id, update).await {
+        Ok(_) => Ok(page.go_to("tokens?changed")),
+        Err(UpdateError::Refused(error)) => {
+            let text = Some(refused(&error));
+            let errors = Errors {
+                form: text,
+                ..Errors::default()
+            };
+            Err(form(status(&error), errors))
+        }
+        Err(error) => Err(page.not_updated(&error)),
+    }
+}
+
+fn show_form(
+    page: &Page,
+    status: StatusCode,
+    name: &str,
+    description: &str,
+    errors: Errors,
+) -> Response {
+    let max_name_len = page.pats().settings().token_name_length();
+    let max = u32::try_from(TokenRequest::MAX_DESCRIPTION).unwrap_or(u32::MAX);
+    let template = EditPage {
+        page,
+        name,
+        name_hint: page.t(Text::NameHint(max_name_len)).into_owned(),
+        max_name_len,
+        description,
+        description_hint: page.t(Text::DescriptionHint(max)).into_owned(),
+        errors,
+    };
+    show(status, &template)
+}

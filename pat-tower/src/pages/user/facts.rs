@@ -1,0 +1,48 @@
+//! What the pages about one token show of it.
+
+use axum::response::Response;
+use pat_core::Token;
+
+use crate::http::path_id::PathId;
+use crate::pages::page::{Badge, Page, ScopeList, Time};
+
+/// What is known of a token.
+pub(super) struct Facts {
+    pub(super) description: Option<String>,
+    pub(super) hint: Option<String>,
+    pub(super) badge: Badge,
+    pub(super) scopes: Option<ScopeList>,
+    pub(super) created: Time,
+    pub(super) last_used: Option<Time>,
+    /// How long ago that was, unless it was long ago.
+    pub(super) used_ago: Option<String>,
+    pub(super) expires: Option<Time>,
+}
+
+impl Facts {
+    pub(super) fn new(page: &Page, token: &Token) -> Self {
+        let ago = token.last_used_at.and_then(|at| page.ago(at));
+        Self {
+            description: token.description.clone(),
+            hint: token.hint.clone(),
+            badge: page.badge_of(token),
+            scopes: page.scopes_of(token),
+            created: page.time(token.created_at),
+            last_used: token.last_used_at.map(|at| page.time(at)),
+            used_ago: ago.map(|ago| page.t(ago).into_owned()),
+            expires: token.expires_at.map(|at| page.time(at)),
+        }
+    }
+}
+
+/// One's own token: the pages of a user are about no others, also for an administrator.
+pub(super) async fn own_token(page: &Page, PathId(id): PathId) -> Result<Token, Response> {
+    let id = id.ok_or_else(|| page.not_found())?;
+    let found = page.pats().find(page.caller(), id).await;
+    let token = found.map_err(|error| page.inaccessible(&error))?;
+    if token.owner == *page.caller().owner() {
+        Ok(token)
+    } else {
+        Err(page.not_found())
+    }
+}

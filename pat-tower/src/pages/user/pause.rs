@@ -1,0 +1,131 @@
+//! Disabling a token for a while, and enabling it again.
+
+use askama::Template;
+use axum::Extension;
+use axum::response::Response;
+use http::StatusCode;
+use pat_core::{PolicyError, Token, UpdateError};
+
+use super::create::status;
+use super::facts::{Facts, own_token};
+use super::form::own_tokens;
+use super::line::{live_descendants, predecessors};
+use crate::http::path_id::PathId;
+use crate::pages::messages::Text;
+use crate::pages::page::{FORM_TOKEN, Page, show};
+
+/// Asks whether to disable a token, or to enable it.
+#[derive(Template)]
+#[template(path = "pause.html")]
+struct PausePage<'a> {
+    page: &'a Page,
+    question: String,
+    consequence: String,
+    /// What else there is to know.
+    notes: Vec<String>,
+    /// Why it cannot be done.
+    obstacle: Option<String>,
+    facts: Facts,
+    confirm: String,
+}
+
+pub(in crate::pages) async fn ask_to_pause(
+    Extension(page): Extension<Page>,
+    id: PathId,
+) -> Result<Response, Response> {
+    let token = own_token(&page, id).await?;
+    show_pause(&page, &token, None).await
+}
+
+pub(in crate::pages) async fn pause(
+    Extension(page): Extension<Page>,
+    id: PathId,
+) -> Result<Response, Response> {
+    let token = own_token(&page, id).await?;
+    match page.pats().disable(page.caller(), token.id).await {
+        Ok(updated) => Ok(match updated.live_children {
+            0 => page.go_to("tokens?paused"),
+            count => page.go_to(&format!("tokens?paused&children={count}")),
+        }),
+        Err(UpdateError::Refused(error)) => show_pause(&page, &token, Some(&error)).await,
+        Err(error) => Err(page.not_updated(&error)),
+    }
+}
+
+pub(in crate::pages) async fn ask_to_resume(
+    Extension(page): Extension<Page>,
+    id: PathId,
+) -> Result<Response, Response> {
+    let token = own_token(&page, id).await?;
+    let by_administrator = token
+        .disabled
+        .as_ref()
+        .is_some_and(|it| it.by_administrator);
+    // Who is an administrator may have disabled a token of one's own, and so may enable it.
+    let obstacle = (by_administrator && !page.may_administer()).then_some(Text::ResumeRefused);
+    Ok(show_resume(&page, &token, StatusCode::OK, obstacle))
+}
+
+pub(in crate::pages) async fn resume(
+    Extension(page): Extension<Page>,
+    id: PathId,
+) -> Result<Response, Response> {
+    let token = own_token(&page, id).await?;
+    match page.pats().enable(page.caller(), token.id).await {
+        Ok(_) => Ok(page.go_to("tokens?resumed")),
+        Err(UpdateError::DisabledByAdministrator) => {
+            let (status, text) = (StatusCode::FORBIDDEN, Text::ResumeRefused);
+            Ok(show_resume(&page, &token, status, Some(text)))
+        }
+        Err(UpdateError::Refused(error)) => {
+            let text = Some(Text::Refused(&error));
+            Ok(show_resume(&page, &token, status(&error), text))
+        }
+        Err(error) => Err(page.not_updated(&error)),
+    }
+}
+
+async fn show_pause(
+    page: &Page,
+    token: &Token,
+    error: Option<&PolicyError>,
+) -> Result<Response, Response> {
+    let tokens = own_tokens(page).await?;
+    let mut notes = Vec::new();
+    if predecessors(token, &tokens).next().is_some() {
+        notes.push(Text::PausePredecessors);
+    }
+    let descendants = live_descendants(page, token, &tokens);
+    if descendants > 0 {
+        notes.push(Text::PauseChildren(descendants));
+    }
+    let notes = notes.into_iter();
+    let template = PausePage {
+        page,
+        question: page.t(Text::PauseQuestion(&token.name)).into_owned(),
+        consequence: page.t(Text::PauseConsequence).into_owned(),
+        notes: notes.map(|note| page.t(note).into_owned()).collect(),
+        obstacle: error.map(|error| page.t(Text::Refused(error)).into_owned()),
+        facts: Facts::new(page, token),
+        confirm: page.t(Text::PauseToken).into_owned(),
+    };
+    Ok(show(error.map_or(StatusCode::OK, status), &template))
+}
+
+fn show_resume(
+    page: &Page,
+    token: &Token,
+    status: StatusCode,
+    obstacle: Option<Text<'_>>,
+) -> Response {
+    let template = PausePage {
+        page,
+        question: page.t(Text::ResumeQuestion(&token.name)).into_owned(),
+        consequence: page.t(Text::ResumeConsequence).into_owned(),
+        notes: Vec::new(),
+        obstacle: obstacle.map(|text| page.t(text).into_owned()),
+        facts: Facts::new(page, token),
+        confirm: page.t(Text::ResumeToken).into_owned(),
+    };
+    show(status, &template)
+}
