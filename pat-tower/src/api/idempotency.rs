@@ -73,15 +73,13 @@ impl<S: Sync> FromRequestParts<S> for RequestKey {
             (1..=MAX_LEN).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
         };
         let key = value.to_str().ok().filter(is_key);
-        match (key, other) {
-            (Some(key), None) => Ok(Self(Some(key.to_owned()))),
-            _ => {
-                let detail = format!(
-                    "Send one Idempotency-Key of 1 to {MAX_LEN} visible ASCII characters, or none."
-                );
-                Err(Problem::new(INVALID_IDEMPOTENCY_KEY, detail))
-            }
+        if let (Some(key), None) = (key, other) {
+            return Ok(Self(Some(key.to_owned())));
         }
+        let detail = format!(
+            "Send one Idempotency-Key of 1 to {MAX_LEN} visible ASCII characters, or none."
+        );
+        Err(Problem::new(INVALID_IDEMPOTENCY_KEY, detail))
     }
 }
 

@@ -89,7 +89,7 @@ fn create_problem(error: CreateError, challenges: &Challenges) -> Problem {
         CreateError::Refused(error) => error.into(),
         CreateError::Unavailable(error) => error.into(),
         CreateError::KeyConflict => key_reused(),
-        _ => Problem::unavailable(),
+        CreateError::Repeated(_) | _ => Problem::unavailable(),
     }
 }
 
@@ -201,7 +201,7 @@ fn rotate_problem(error: RotateError, challenges: &Challenges) -> Problem {
         }
         RotateError::OnlyItself => ROTATE_ITSELF_ONLY,
         RotateError::Expired(_) | RotateError::Disabled(_) => NOT_ROTATABLE,
-        _ => return Problem::unavailable(),
+        RotateError::Repeated(_) | _ => return Problem::unavailable(),
     };
     Problem::new(kind, sentence(&error.to_string()))
 }
