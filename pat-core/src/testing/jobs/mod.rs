@@ -97,6 +97,9 @@ pub const CASES: &[Case] = &[
     case("a_token_that_is_used_again_is_warned_of_again", |s| {
         Box::pin(unused::used_again(s))
     }),
+    case("a_use_after_the_warning_makes_it_void", |s| {
+        Box::pin(unused::used_after_the_warning(s))
+    }),
     case("unused_tokens_are_warned_of_and_revoked_in_batches", |s| {
         Box::pin(unused::in_batches(s))
     }),
