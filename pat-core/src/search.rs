@@ -167,8 +167,8 @@ impl Filter {
         let after = |at: Timestamp| at.checked_add(microsecond).unwrap_or(NEVER);
         let warned = now.checked_add(warning).unwrap_or(NEVER);
         let (from, to) = match status {
-            TokenStatus::Active | TokenStatus::Disabled => (Some(after(now)), None),
             TokenStatus::ExpiresSoon => (Some(after(now)), Some(warned)),
+            TokenStatus::Active | TokenStatus::Disabled => (Some(after(now)), None),
             TokenStatus::Expired => (None, Some(now)),
             TokenStatus::Revoked => {
                 self.revoked = RevokedTokens::Only;

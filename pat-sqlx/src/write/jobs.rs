@@ -11,7 +11,7 @@ use crate::dialect::Dialect;
 use crate::row::TRANSIENT;
 use crate::sql::{CHUNK, Sql};
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// The locked lease of a job.

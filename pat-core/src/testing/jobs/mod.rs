@@ -100,6 +100,9 @@ pub const CASES: &[Case] = &[
     case("an_imported_token_is_unused_from_its_import_on", |s| {
         Box::pin(unused::imported(s))
     }),
+    case("a_use_after_the_warning_makes_it_void", |s| {
+        Box::pin(unused::used_after_the_warning(s))
+    }),
     case("unused_tokens_are_warned_of_and_revoked_in_batches", |s| {
         Box::pin(unused::in_batches(s))
     }),

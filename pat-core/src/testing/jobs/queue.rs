@@ -103,8 +103,8 @@ pub(super) async fn reminders(store: Store) {
     assert_eq!(about(363 * DAY).await, [vec![id(4)], vec![id(6)]]);
     assert_eq!(soon(370 * DAY - 1, list).await, 2);
     // Those that were claimed and not settled are due again, without the tokens of newer ones.
-    let last = about(370 * DAY - 1).await;
-    assert_eq!(last, [vec![id(4)], vec![id(5), id(6)]]);
+    let due_again = about(370 * DAY - 1).await;
+    assert_eq!(due_again, [vec![id(4)], vec![id(5), id(6)]]);
 }
 
 pub(super) async fn superseded_reminder(store: Store) {

@@ -197,6 +197,32 @@ pub(super) async fn used_again(store: Store) {
     assert_eq!(store.list(&owner("bob")).await.expect("list").len(), 1);
 }
 
+pub(super) async fn used_after_the_warning(store: Store) {
+    let lease = lease(&store, Job::ExpiryCheck).await;
+    store_token(&store, &new(1, "alice")).await;
+    // After ten days, so after a warning that still counts.
+    let unused = |now| UnusedTokens::new(10, at(now), at(now));
+    let warn = async |now| {
+        let warned = jobs(&store).warn_unused(&lease, &unused(now), 100).await;
+        warned.expect("warn_unused")
+    };
+    let revocable = async |now| {
+        let counted = jobs(&store).count_unused(&unused(now)).await;
+        counted.expect("count_unused").revocable
+    };
+    assert_eq!(warn(5 * DAY - 1).await, 0, "half of the days");
+    assert_eq!(warn(5 * DAY).await, 1);
+    assert_eq!(revocable(12 * DAY).await, 1);
+    record_use(&store, 1, 6 * DAY).await;
+    assert_eq!(
+        revocable(16 * DAY).await,
+        0,
+        "it was used after the warning"
+    );
+    assert_eq!(warn(16 * DAY).await, 1);
+    assert_eq!(revocable(23 * DAY).await, 1);
+}
+
 pub(super) async fn in_batches(store: Store) {
     let lease = lease(&store, Job::ExpiryCheck).await;
     for number in 1..=5 {
