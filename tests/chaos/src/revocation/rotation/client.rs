@@ -1,6 +1,6 @@
 //! A client that replaces its token as the guide says.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ use crate::revocation::random::Random;
 const EARLY: Duration = Duration::from_millis(500);
 /// A date that is nearer than before by less than this is the same.
 const NEARER: Duration = Duration::from_secs(1);
+/// An answer is hardly longer, in bytes.
+const LENGTH: usize = 1_000;
 /// How long a use may take.
 const TIMEOUT: Duration = Duration::from_millis(1_500);
 
@@ -32,6 +34,8 @@ pub(super) struct Shared {
     overlap: u64,
     http: reqwest::Client,
     is_quiet: AtomicBool,
+    /// After how many bytes the next client is killed.
+    cut: AtomicUsize,
     report: Mutex<Report>,
     /// Tasks that try old secrets after their end.
     ended: tokio::sync::Mutex<JoinSet<()>>,
@@ -52,6 +56,7 @@ impl Shared {
             overlap,
             http: client(),
             is_quiet: AtomicBool::new(false),
+            cut: AtomicUsize::new(0),
             report: Mutex::default(),
             ended: tokio::sync::Mutex::default(),
         }
@@ -83,12 +88,21 @@ impl Shared {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// After how many bytes the next client is killed: one more than the one before.
+    /// After how many bytes the next client is killed: one more than the one before, without those at which an answer
+    /// has broken off already, as long as there are others.
     fn next_cut(&self) -> usize {
         let mut report = self.note();
-        let cut = report.killed % (report.longest.max(1_000) + 1);
         report.killed += 1;
-        cut
+        let end = match report.longest {
+            0 => LENGTH,
+            longest => longest + 1,
+        };
+        let from = self.cut.load(Ordering::SeqCst) % end;
+        let mut following = (from..end).chain(0..from);
+        let next = following.find(|bytes| !report.cuts.contains(bytes));
+        let next = next.unwrap_or(from);
+        self.cut.store(next + 1, Ordering::SeqCst);
+        next
     }
 
     /// Notes what a client has of the answer to its rotation of this token, and says what it does next.
