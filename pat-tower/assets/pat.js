@@ -95,7 +95,7 @@
 
   // A reload goes to the list instead of sending the form again. The links are relative to the address before.
   if (document.querySelector("[data-forget]")) {
-    for (const link of all("a[href]")) link.setAttribute("href", link.href);
+    for (const link of all("a[href]:not([href^='#'])")) link.setAttribute("href", link.href);
     for (const form of all("form[action]")) form.setAttribute("action", form.action);
   }
   for (const part of all("[data-forget]")) {
