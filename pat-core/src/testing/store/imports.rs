@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::{cursor, find_by_digest};
+use crate::search::Filter;
 use crate::store::{ImportOutcome, ImportStore, Insertion, NewImport, NewToken, RevocationScope};
 use crate::testing::case::{Store, at, id, new, owner, revoke, scopes, store_token};
 use crate::{Token, TokenDigest, TokenId};
@@ -75,8 +76,10 @@ pub(super) async fn round_trip(store: Store) {
     let scope = RevocationScope::Owner(owner("bob"));
     assert_eq!(revoke(&store, scope, 1).await, [id(2), id(3)]);
     if let Some(search) = store.search_store() {
-        let mut filter = crate::search::Filter::default();
-        filter.name = "NÄCHSTER".into();
+        let filter = Filter {
+            name: "NÄCHSTER".into(),
+            ..Filter::default()
+        };
         assert_eq!(search.count(&filter).await.expect("count"), 1);
     }
 }

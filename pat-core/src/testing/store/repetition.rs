@@ -15,8 +15,8 @@ use crate::testing::jobs::{lease, prune_all};
 
 const DAY: i64 = 24 * 60 * 60;
 
-fn key(key: &str, request: u8) -> Option<IdempotencyKey> {
-    Some(IdempotencyKey::new(key, [request; 32]))
+fn key(key: &str, request: u8) -> IdempotencyKey {
+    IdempotencyKey::new(key, [request; 32])
 }
 
 async fn insert(store: &Store, token: &NewToken) -> Insertion {
@@ -26,7 +26,7 @@ async fn insert(store: &Store, token: &NewToken) -> Insertion {
 pub(super) async fn creation(store: Store) {
     let longest = "~".repeat(255);
     let created = |number, text: &str, request| NewToken {
-        idempotency: key(text, request),
+        idempotency: Some(key(text, request)),
         ..new(number, "alice")
     };
     let first = store_token(&store, &created(1, "a", 1)).await;
@@ -42,7 +42,7 @@ pub(super) async fn creation(store: Store) {
         store_token(&store, &created(number, text, 1)).await;
     }
     let of_bob = NewToken {
-        idempotency: key("a", 2),
+        idempotency: Some(key("a", 2)),
         ..new(6, "bob")
     };
     store_token(&store, &of_bob).await;
@@ -81,7 +81,7 @@ pub(super) async fn rotations(store: Store) {
     store_token(&store, &new(1, "alice")).await;
     let rotated = |number, text: &str, request| Rotation {
         overlap: Duration::ZERO,
-        idempotency: key(text, request),
+        idempotency: Some(key(text, request)),
         ..rotation(1, number, 10)
     };
     let ask = async |rotation: &Rotation| store.rotate(rotation).await.expect("rotate");
@@ -94,7 +94,7 @@ pub(super) async fn rotations(store: Store) {
     assert_eq!(repeated, Rotated::Repeated(first.token));
     assert_eq!(ask(&rotated(3, "a", 2)).await, Rotated::KeyConflict);
     let created = NewToken {
-        idempotency: key("a", 3),
+        idempotency: Some(key("a", 3)),
         ..new(3, "alice")
     };
     assert_eq!(insert(&store, &created).await, Insertion::KeyConflict);
@@ -114,14 +114,14 @@ pub(super) async fn race(store: Store) {
         requests.spawn(async move {
             if number % 2 == 0 {
                 let token = NewToken {
-                    idempotency: key("creation", 1),
+                    idempotency: Some(key("creation", 1)),
                     ..new(number, "alice")
                 };
                 matches!(insert(&store, &token).await, Insertion::Stored(_))
             } else {
                 let rotation = Rotation {
                     owner: owner("bob"),
-                    idempotency: key("rotation", 1),
+                    idempotency: Some(key("rotation", 1)),
                     ..rotation(1, number, 0)
                 };
                 let rotated = store.rotate(&rotation).await.expect("rotate");
