@@ -170,7 +170,7 @@ pub(super) async fn boxes_work_without_scripts() {
     browser.go("/tokens").await;
     let other = browser.find("tbody details .pat-scope").await;
     assert!(!other.is_displayed().await.expect("a scope"));
-    browser.click("tbody summary").await;
+    browser.click("tbody .pat-scopes summary").await;
     assert!(other.is_displayed().await.expect("a scope"));
     browser.stop().await;
 }
@@ -230,7 +230,7 @@ pub(super) async fn pages_with_scopes_are_accessible() {
         browser.find("#pat-plain").await;
         check(&browser, "the new token").await;
         browser.go("/tokens").await;
-        browser.click("tbody summary").await;
+        browser.click("tbody .pat-scopes summary").await;
         check(&browser, "all scopes of a token").await;
         let last = "tbody tr:last-child [data-ask]";
         browser.click(last).await;
