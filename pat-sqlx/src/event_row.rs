@@ -43,6 +43,7 @@ pub(crate) struct Columns<'a> {
 
 impl<'a> Columns<'a> {
     /// Returns the columns of an event of at most one token ([`EventKind::per_token`]).
+    #[expect(clippy::too_many_lines, reason = "a list of all kinds")]
     pub(crate) fn of(kind: &'a EventKind) -> Self {
         let row = Self::default();
         match kind {

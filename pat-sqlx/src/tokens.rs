@@ -286,10 +286,10 @@ impl<DB: Dialect> SqlxStore<DB> {
         };
         let is_disabled = update.is_enabled == Some(false) && line.have_children;
         let live_children = if is_disabled {
-            let live = write
+            let descendants = write
                 .live_descendants(effect.scope.clone(), BTreeSet::new(), at)
                 .await?;
-            live.values().sum()
+            descendants.values().sum()
         } else {
             0
         };

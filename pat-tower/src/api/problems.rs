@@ -223,7 +223,6 @@ impl From<AccessError> for Problem {
 }
 
 impl From<UpdateError> for Problem {
-    #[expect(clippy::match_same_arms, reason = "a new variant must fail Clippy")]
     fn from(error: UpdateError) -> Self {
         match error {
             UpdateError::Unavailable(error) => error.into(),

@@ -295,12 +295,10 @@ pub(super) async fn update(
 const NO_CHANGE: &str = "Give at least one of enabled, name and description.";
 
 fn update_problem(error: UpdateError, challenges: &Challenges) -> Problem {
-    match error {
-        UpdateError::Refused(PolicyError::ParentInvalid) => {
-            Problem::invalid_token(challenges.invalid_token.clone())
-        }
-        error => error.into(),
+    if let UpdateError::Refused(PolicyError::ParentInvalid) = error {
+        return Problem::invalid_token(challenges.invalid_token.clone());
     }
+    error.into()
 }
 
 /// Revokes a token

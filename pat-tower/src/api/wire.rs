@@ -434,9 +434,9 @@ pub(super) struct UpdateJson {
     #[schema(value_type = String, required = false, min_length = 1)]
     name: Option<String>,
     /// The new description, by the rules of `POST /tokens`; an empty text or `null` removes it.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present_or_null")]
     #[schema(value_type = Option<String>, required = false, max_length = 200)]
-    description: Option<Option<String>>,
+    description: Option<String>,
 }
 
 /// Reads a member that is there: `null` must not count as absent.
@@ -446,13 +446,20 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     T::deserialize(deserializer).map(Some)
 }
 
+/// Reads a text that is there; `null` counts as an empty one.
+fn present_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Option::deserialize(deserializer)
+        .map(Option::unwrap_or_default)
+        .map(Some)
+}
+
 impl UpdateJson {
     /// What is to be changed, if anything is.
     pub(super) fn into_update(self) -> Option<TokenUpdate> {
         let mut update = TokenUpdate::default();
         update.is_enabled = self.enabled;
         update.name = self.name;
-        update.description = self.description.map(Option::unwrap_or_default);
+        update.description = self.description;
         (update != TokenUpdate::default()).then_some(update)
     }
 }

@@ -27,6 +27,10 @@ struct TokensPage<'a> {
     outlived: Option<String>,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each shows or hides a part of the row"
+)]
 struct Row {
     id: i64,
     name: String,

@@ -84,9 +84,11 @@ impl Obstacle {
         if !page.pats().settings().enabled() {
             return Some(Self::SwitchedOff);
         }
-        match token.validity(page.pats().now()).err()? {
-            InvalidToken::Disabled => Some(Self::Disabled),
-            _ => Some(Self::Expired),
+        let invalid = token.validity(page.pats().now()).err()?;
+        if let InvalidToken::Disabled = invalid {
+            Some(Self::Disabled)
+        } else {
+            Some(Self::Expired)
         }
     }
 
@@ -246,11 +248,10 @@ impl<'a> Form<'a> {
             RotateError::Refused(error) => {
                 let text = Some(page.t(Text::Refused(&error)).into_owned());
                 let mut errors = Errors::default();
-                match error {
-                    PolicyError::NoOverlap | PolicyError::OverlapTooLong { .. } => {
-                        errors.overlap = text;
-                    }
-                    _ => errors.form = text,
+                if let PolicyError::NoOverlap | PolicyError::OverlapTooLong { .. } = error {
+                    errors.overlap = text;
+                } else {
+                    errors.form = text;
                 }
                 self.show(status(&error), None, errors)
             }
@@ -271,7 +272,7 @@ impl<'a> Form<'a> {
             RotateError::TokenInvalid => page.not_signed_in(),
             RotateError::NotFound => page.not_found(),
             RotateError::Unavailable(error) => page.unavailable(&error),
-            _ => page.bad_request(StatusCode::BAD_REQUEST),
+            RotateError::KeyConflict | _ => page.bad_request(StatusCode::BAD_REQUEST),
         }
     }
 
