@@ -113,7 +113,6 @@ impl Page {
 
 impl Page {
     /// A change that failed for another reason than the rules, which the page of the change names.
-    #[expect(clippy::match_same_arms, reason = "a new variant must fail Clippy")]
     pub(super) fn not_updated(&self, error: &UpdateError) -> Response {
         match error {
             UpdateError::Unavailable(error) => self.unavailable(error),

@@ -153,7 +153,9 @@ impl Page {
             (60, Text::Minutes),
             (1, Text::Seconds),
         ];
-        let unit = unit.into_iter().find(|(unit, _)| seconds % unit == 0);
+        let unit = unit
+            .into_iter()
+            .find(|(unit, _)| seconds.is_multiple_of(*unit));
         let (unit, text) = unit.expect("every number is a multiple of 1");
         let count = u32::try_from(seconds / unit).unwrap_or(u32::MAX);
         self.t(text(count)).into_owned()

@@ -86,7 +86,7 @@ impl Obstacle {
         }
         match token.validity(page.pats().now()).err()? {
             InvalidToken::Disabled => Some(Self::Disabled),
-            _ => Some(Self::Expired),
+            InvalidToken::Revoked | InvalidToken::Expired | _ => Some(Self::Expired),
         }
     }
 
@@ -245,12 +245,15 @@ impl<'a> Form<'a> {
         match error {
             RotateError::Refused(error) => {
                 let text = Some(page.t(Text::Refused(&error)).into_owned());
+                let is_overlap = matches!(
+                    error,
+                    PolicyError::NoOverlap | PolicyError::OverlapTooLong { .. }
+                );
                 let mut errors = Errors::default();
-                match error {
-                    PolicyError::NoOverlap | PolicyError::OverlapTooLong { .. } => {
-                        errors.overlap = text;
-                    }
-                    _ => errors.form = text,
+                if is_overlap {
+                    errors.overlap = text;
+                } else {
+                    errors.form = text;
                 }
                 self.show(status(&error), None, errors)
             }
@@ -271,7 +274,7 @@ impl<'a> Form<'a> {
             RotateError::TokenInvalid => page.not_signed_in(),
             RotateError::NotFound => page.not_found(),
             RotateError::Unavailable(error) => page.unavailable(&error),
-            _ => page.bad_request(StatusCode::BAD_REQUEST),
+            RotateError::KeyConflict | _ => page.bad_request(StatusCode::BAD_REQUEST),
         }
     }
 

@@ -20,6 +20,10 @@ const FAMILY: &str = "family";
 /// there is more to ask.
 #[derive(Template)]
 #[template(path = "revoke.html")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a question of the template"
+)]
 struct RevokePage<'a> {
     page: &'a Page,
     question: String,
