@@ -29,7 +29,7 @@ struct TokensPage<'a> {
 
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each shows or hides a part of the row"
+    reason = "each is a question of the template"
 )]
 struct Row {
     id: i64,
@@ -48,10 +48,8 @@ struct Row {
     is_replaceable: bool,
     is_disabled: bool,
     question: String,
-    /// Whether to ask if others of its family are to be revoked too.
-    has_family: bool,
-    /// Whether what it replaced is revoked with it.
-    has_predecessors: bool,
+    /// Whether the page that asks whether to revoke says or asks more than the dialog does.
+    needs_page: bool,
 }
 
 impl Row {
@@ -73,14 +71,9 @@ impl Row {
             is_replaceable: is_valid && !is_replaced,
             is_disabled: token.disabled.is_some(),
             question: page.t(Text::RevokeQuestion(&token.name)).into_owned(),
-            has_family: with_family.contains(&token.id),
-            has_predecessors: predecessors(token, tokens).next().is_some(),
+            needs_page: with_family.contains(&token.id)
+                || predecessors(token, tokens).next().is_some(),
         }
-    }
-
-    /// Whether the page that asks whether to revoke says or asks more than the dialog does.
-    fn needs_page(&self) -> bool {
-        self.has_family || self.has_predecessors
     }
 }
 

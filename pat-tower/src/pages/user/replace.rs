@@ -84,11 +84,9 @@ impl Obstacle {
         if !page.pats().settings().enabled() {
             return Some(Self::SwitchedOff);
         }
-        let invalid = token.validity(page.pats().now()).err()?;
-        if let InvalidToken::Disabled = invalid {
-            Some(Self::Disabled)
-        } else {
-            Some(Self::Expired)
+        match token.validity(page.pats().now()).err()? {
+            InvalidToken::Disabled => Some(Self::Disabled),
+            InvalidToken::Revoked | InvalidToken::Expired | _ => Some(Self::Expired),
         }
     }
 
@@ -247,8 +245,12 @@ impl<'a> Form<'a> {
         match error {
             RotateError::Refused(error) => {
                 let text = Some(page.t(Text::Refused(&error)).into_owned());
+                let is_overlap = matches!(
+                    error,
+                    PolicyError::NoOverlap | PolicyError::OverlapTooLong { .. }
+                );
                 let mut errors = Errors::default();
-                if let PolicyError::NoOverlap | PolicyError::OverlapTooLong { .. } = error {
+                if is_overlap {
                     errors.overlap = text;
                 } else {
                     errors.form = text;

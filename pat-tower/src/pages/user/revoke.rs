@@ -22,7 +22,7 @@ const FAMILY: &str = "family";
 #[template(path = "revoke.html")]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each shows or hides a part of the page"
+    reason = "each is a question of the template"
 )]
 struct RevokePage<'a> {
     page: &'a Page,
