@@ -69,7 +69,7 @@ struct Life {
     revoked: Option<Acknowledged>,
     /// When it ends at the earliest, since it is being replaced.
     ending: Option<Duration>,
-    /// When it ends, as an acknowledged rotation says.
+    /// When it ends, as an acknowledged rotation says, or when that was acknowledged.
     ends: Option<Duration>,
     /// Disablings and enablings.
     switches: Vec<Entry>,
@@ -243,7 +243,9 @@ fn lives(history: &[Entry]) -> HashMap<i64, Life> {
                 let earliest = life.ending.into_iter().chain(entry.ends).min();
                 life.ending = earliest;
                 if status == Some(201) {
-                    life.ends = life.ends.into_iter().chain(entry.ends).min();
+                    // Without an overlap, the end is before the answer.
+                    let known = entry.ends.map(|end| end.max(entry.returned));
+                    life.ends = life.ends.into_iter().chain(known).min();
                 }
             }
             (Op::Disable | Op::Enable, _) => life.switches.push(*entry),

@@ -59,7 +59,8 @@ impl Clients {
             tokens: vec![successor],
             way,
         });
-        tokio::time::sleep(end.saturating_sub(self.history.now())).await;
+        let left = end.saturating_sub(self.history.now());
+        tokio::time::sleep(left.min(Duration::from_secs(OVERLAP))).await;
         self.chase(http, NODES, token).await;
     }
 

@@ -25,7 +25,7 @@ use super::tokens::Token;
 pub(super) enum Fault {
     /// A node stands still (SIGSTOP), and has requests waiting when it goes on.
     NodeFrozen,
-    /// A node is killed, and started again with a clock that is wrong.
+    /// A node is killed, and started again, with a clock that is wrong unless it is also the database's.
     NodeKilled,
     /// A node gets a fifth of its time, in bits.
     NodeStarved,
