@@ -11,6 +11,7 @@ const ROWS: u64 = 100_000;
 
 /// Run with `--ignored --nocapture`; `--release` for a figure.
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::disallowed_methods, reason = "a benchmark takes the time")]
 #[ignore = "takes minutes in a debug build"]
 async fn a_hundred_thousand_tokens_are_imported_into_sqlite() {
     let now = Timestamp::now();

@@ -85,7 +85,7 @@ async fn pair_that_disables(
     for node in [&a, &b] {
         node.pats.poll_changes().await.expect("a poll");
         // The bound of each test, and more.
-        node.clock.advance(Duration::from_secs(2 * 3600));
+        node.clock.advance(Duration::from_hours(2));
         node.pats.poll_changes().await.expect("a poll");
         assert!(node.accepts(&token).await);
     }

@@ -167,6 +167,10 @@ fn expected(body: &[u8]) -> Result<(String, Option<i64>), Vec<Rule>> {
 
 /// Returns the number that a member has, and adds the rules that it breaks. The result is `None` if the member
 /// has a value of another type.
+#[expect(
+    clippy::option_option,
+    reason = "the outer one says whether the type is right"
+)]
 fn whole(
     value: Option<Json>,
     check: fn(i64) -> Option<Rule>,

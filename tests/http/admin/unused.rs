@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::*;
+use super::{Server, StatusCode, TOKENS, UNUSED, Value, answer, by_admin, create, json};
 
 const DAY: Duration = Duration::from_hours(24);
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{by, create};
 
+#[expect(clippy::too_many_lines, reason = "a table of requests")]
 pub(super) async fn invalid_creations_are_refused() {
     let server = Server::start().await;
     let long = "x".repeat(41);

@@ -134,8 +134,8 @@ pub(super) async fn a_disabled_token_is_refused_like_any_other_until_it_is_enabl
         token.id
     );
     assert_eq!(disabled.body, expected);
-    let path = format!("{TOKENS}/current");
-    let ask = async |raw: &str| answer(server.get(&path).bearer_auth(raw)).await;
+    let current = format!("{TOKENS}/current");
+    let ask = async |raw: &str| answer(server.get(&current).bearer_auth(raw)).await;
     let (refused, revoked) = (ask(&token.raw).await, ask(&unknown.raw).await);
     assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
     assert_eq!(
@@ -215,21 +215,21 @@ pub(super) async fn names_and_descriptions_are_stored_unchanged() {
     let created = create(&server, &body).await;
     assert_eq!(created.json()["description"], longest.as_str());
     let path = created.created().path();
-    let patch = async |body: Value| {
+    let change = async |body: Value| {
         let request = by(server.request(Method::PATCH, &path), "alice");
         answer(request.json(&body)).await.json()
     };
-    let renamed = patch(json!({"name": " ünïcode / 🎉 "})).await;
+    let renamed = change(json!({"name": " ünïcode / 🎉 "})).await;
     assert_eq!(renamed["name"], " ünïcode / 🎉 ");
     assert_eq!(renamed["description"], longest.as_str());
-    let both = patch(json!({"name": "other", "description": "nightly"})).await;
+    let both = change(json!({"name": "other", "description": "nightly"})).await;
     assert_eq!(
         (&both["name"], &both["description"]),
         (&json!("other"), &json!("nightly"))
     );
     for empty in [json!(""), Value::Null] {
-        patch(json!({"description": "nightly"})).await;
-        let removed = patch(json!({"description": empty})).await;
+        change(json!({"description": "nightly"})).await;
+        let removed = change(json!({"description": empty})).await;
         assert_eq!(removed.get("description"), None);
     }
     let found = answer(by(server.get(&path), "alice")).await.json();
