@@ -149,7 +149,7 @@ impl Clients {
         } else {
             &group.owner
         };
-        for _ in 0..1 + random.below(2) {
+        for _ in 0..=random.below(2) {
             let node = self.nodes.pick(random);
             if self.switch(http, node, token, by, Op::Disable).await {
                 self.chase(http, node, token).await;

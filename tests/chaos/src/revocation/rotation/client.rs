@@ -117,7 +117,7 @@ impl Shared {
         let mut report = self.note();
         report.requests += 1;
         let next = match received {
-            Received::Nothing => {
+            Received::Nothing | Received::All(Answer { status: 503, .. }) => {
                 report.unavailable += 1;
                 Next::Repeat
             }
@@ -150,10 +150,6 @@ impl Shared {
                     report.lost += 1;
                 }
                 return Next::Lost;
-            }
-            Received::All(Answer { status: 503, .. }) => {
-                report.unavailable += 1;
-                Next::Repeat
             }
             Received::All(Answer { status, body, .. }) => {
                 report
