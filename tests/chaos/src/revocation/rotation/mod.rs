@@ -40,7 +40,7 @@ use super::run::{Fixture, Run, Started};
 use super::{BOUND, breaks_nothing};
 
 /// Clients, each with a token.
-const CLIENTS: usize = 8;
+const CLIENTS: usize = 24;
 /// For longer than that, nothing is broken.
 const OVERLAP: u64 = 10;
 
