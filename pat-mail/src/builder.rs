@@ -7,6 +7,7 @@ use pat_core::notification::{Notification, NotificationKind};
 use pat_core::notification::{NotificationId, NotificationToken, Recipient};
 use pat_core::scope::Scopes;
 
+use crate::context::TOKEN_ID;
 use crate::error::{ComposeError, ComposerError};
 use crate::message::Composer;
 use crate::templates::{Sources, Templates};
@@ -179,9 +180,6 @@ impl ComposerBuilder {
         Ok(composer)
     }
 }
-
-/// What stands for the ID of a token in the path of its page.
-pub(crate) const TOKEN_ID: &str = "{id}";
 
 fn is_page(path: &str) -> bool {
     let is_path = path.starts_with('/') && !path.starts_with("//");

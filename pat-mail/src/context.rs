@@ -8,8 +8,10 @@ use pat_core::scope::Scopes;
 use pat_core::store::UNUSED_NOTICE;
 use serde::Serialize;
 
-use crate::builder::TOKEN_ID;
 use crate::text;
+
+/// What stands for the ID of a token in the path of its page.
+pub(crate) const TOKEN_ID: &str = "{id}";
 
 /// How many tokens a mail shows at most: a user may have thousands.
 const MAX_ROWS: usize = 20;

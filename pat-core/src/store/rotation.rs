@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::event::EventKind;
-use crate::token::{InvalidToken, Line, Owner, Replaced, Token, TokenDigest, TokenId};
+use crate::token::{InvalidToken, Line, Owner, Replaced, Token, TokenDigest, TokenId, is_expired};
 
 /// A rotation, as [`TokenStore::rotate`](super::TokenStore::rotate) is to make it: a token, the
 /// *predecessor*, is replaced by a new one, its *successor*. For the time of the *overlap* both
@@ -101,7 +101,9 @@ impl Rotation {
             InvalidToken::Disabled => NotRotatable::Disabled,
         })?;
         let unrevoked = || line.iter().filter(|token| token.revoked_at.is_none());
-        if unrevoked().any(is_disabled_by_administrator) {
+        // An ended one would stop the line until it is pruned.
+        let mut unended = unrevoked().filter(|token| !is_expired(token.expires_at, now));
+        if unended.any(is_disabled_by_administrator) {
             return Err(NotRotatable::Disabled);
         }
         let end = match (predecessor.replaced, predecessor.expires_at) {

@@ -6,36 +6,10 @@ use pat_core::{Owner, Token, TokenId};
 use sqlx::Error;
 
 use super::Write;
-use super::tokens::{Locked, count_sql};
+use super::tokens::{Locked, Place, Takes, count_sql};
 use crate::dialect::{Dialect, Value};
 use crate::row::{self, TOKEN_COLUMNS, TOKENS, TRANSIENT};
-use crate::sql::{CHUNK, InconsistentRead, Row, Sql};
-
-/// Which tokens of a line are revoked with one of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Takes {
-    /// Those that it replaced, directly or through others.
-    Earlier,
-    All,
-}
-
-/// The place of a token in its line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) line: TokenId,
-    pub(super) seq: i64,
-}
-
-impl Place {
-    /// Reads the columns `line_id` and `line_seq`.
-    pub(super) fn of<DB: Dialect>(row: &Row<DB>) -> Result<Option<Self>, Error> {
-        let Some(line) = row.optional_token_id("line_id")? else {
-            return Ok(None);
-        };
-        let seq = row.int("line_seq")?;
-        Ok(Some(Self { line, seq }))
-    }
-}
+use crate::sql::{CHUNK, InconsistentRead, Sql};
 
 /// What an earlier request with the same key has done.
 pub(crate) enum Earlier {

@@ -11,7 +11,6 @@ use sqlx::Error;
 
 use super::Write;
 use super::events::event_inserts;
-use super::lines::{Place, Takes};
 use crate::dialect::{Dialect, Value};
 use crate::row::{self, TRANSIENT};
 use crate::sql::{CHUNK, ClockSource, InconsistentRead, Insert, Row, Sql};
@@ -24,6 +23,32 @@ pub(crate) struct Locked {
     pub(crate) is_transient: bool,
     pub(super) line: Option<Place>,
     pub(super) has_children: bool,
+}
+
+/// Which tokens of a line are revoked with one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// Those that it replaced, directly or through others.
+    Earlier,
+    All,
+}
+
+/// The place of a token in its line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) line: TokenId,
+    pub(super) seq: i64,
+}
+
+impl Place {
+    /// Reads the columns `line_id` and `line_seq`.
+    pub(super) fn of<DB: Dialect>(row: &Row<DB>) -> Result<Option<Self>, Error> {
+        let Some(line) = row.optional_token_id("line_id")? else {
+            return Ok(None);
+        };
+        let seq = row.int("line_seq")?;
+        Ok(Some(Self { line, seq }))
+    }
 }
 
 /// For each owner, how many descendants of revoked tokens still authenticate.

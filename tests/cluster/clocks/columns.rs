@@ -60,6 +60,7 @@ const COLUMNS: &[(&str, Meaning)] = &[
     ("pat_clock.mark", Written),
     ("pat_clock.version", NoTime),
     ("pat_clock.readable_from", NoTime),
+    ("pat_clock.lagging_node_forgotten_at", Written),
     ("pat_change.gen", NoTime),
     ("pat_change.item", NoTime),
     ("pat_change.nonce", NoTime),
@@ -90,6 +91,7 @@ const COLUMNS: &[(&str, Meaning)] = &[
     ("pat_node.version", NoTime),
     ("pat_node.mode", NoTime),
     ("pat_node.contradicts_leap", NoTime),
+    ("pat_node.flushed_at", Written),
     ("pat_event.id", NoTime),
     ("pat_event.at", Written),
     ("pat_event.token_id", Token),
@@ -97,11 +99,21 @@ const COLUMNS: &[(&str, Meaning)] = &[
     ("pat_event.number", NoTime),
     ("pat_event.seq", NoTime),
     ("pat_event.expires_at", Ends),
+    ("pat_event.revocation_id", NoTime),
     ("pat_sink.seq", NoTime),
+    ("pat_idempotency.token_id", Token),
+    ("pat_idempotency.at", Written),
 ];
 
 /// Those in which no number need be: nothing happens here that is written there.
-const MAY_BE_EMPTY: [&str; 2] = ["pat_owner.missing_since", "pat_lease.held_until"];
+const MAY_BE_EMPTY: [&str; 6] = [
+    "pat_owner.missing_since",
+    "pat_owner.seen_at",
+    "pat_lease.held_until",
+    "pat_token.unused_warned_at",
+    "pat_token.imported_at",
+    "pat_clock.lagging_node_forgotten_at",
+];
 
 /// All is written through nodes that are ahead.
 pub(super) async fn every_time_column_has_the_servers_time(kind: Kind) {
@@ -115,6 +127,9 @@ pub(super) async fn every_time_column_has_the_servers_time(kind: Kind) {
     assert_eq!(node.status(&used.raw).await, 200);
     assert_eq!(node.status(&other.raw).await, 200);
     node.create_by(&used).await;
+    let replaced = node.create().await;
+    node.rotate(&replaced).await;
+    node.disable(&replaced).await;
     node.revoke(&other).await;
     // So that the use is written.
     node.stop().await;
@@ -134,7 +149,8 @@ pub(super) async fn every_time_column_has_the_servers_time(kind: Kind) {
     assert_times(&tables, kind, &MAY_BE_EMPTY).await;
     node.stop().await;
     // Nor what is written at the end. (By then nobody reports.)
-    let may_be_empty = [&MAY_BE_EMPTY[..], &["pat_node.reported_at"]].concat();
+    let of_nodes = ["pat_node.reported_at", "pat_node.flushed_at"];
+    let may_be_empty = [&MAY_BE_EMPTY[..], &of_nodes].concat();
     assert_times(&tables, kind, &may_be_empty).await;
     database.delete().await;
 }

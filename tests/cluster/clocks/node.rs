@@ -110,6 +110,23 @@ impl Node {
             .created()
     }
 
+    /// Has alice replace a token of hers, which keeps its end.
+    pub(super) async fn rotate(&self, token: &NewToken) -> NewToken {
+        let url = format!("{}{}/rotate", self.process.base, token.path());
+        let request = self.http.post(url).basic_auth("alice", Some("alice"));
+        let request = request.header("idempotency-key", "key");
+        let body = json!({"overlapSeconds": 604_800});
+        answer(request.json(&body)).await.created()
+    }
+
+    /// Has alice disable a token of hers.
+    pub(super) async fn disable(&self, token: &NewToken) {
+        let url = format!("{}{}", self.process.base, token.path());
+        let request = self.http.patch(url).basic_auth("alice", Some("alice"));
+        let answer = answer(request.json(&json!({"enabled": false}))).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    }
+
     /// Has alice revoke a token of hers.
     pub(super) async fn revoke(&self, token: &NewToken) {
         let url = format!("{}{}", self.process.base, token.path());

@@ -131,9 +131,8 @@ pub(super) async fn every_filter_filters() {
         ),
         (json!({"neverExpires": ""}), all),
         (json!({"status": "DISABLED"}), &[]),
-        // No token lives longer than the days of the warning and expires within them.
-        (json!({"status": "EXPIRES_SOON"}), &[]),
-        (json!({"status": "ACTIVE"}), all),
+        (json!({"status": "EXPIRES_SOON"}), &["Old one"]),
+        (json!({"status": "ACTIVE"}), &["eternal", "new ONE"]),
         (json!({"status": "EXPIRED"}), &[]),
         (json!({"status": "REVOKED"}), &["gone"]),
         (

@@ -19,7 +19,7 @@ const WRITE: Option<&str> = Some("tokens:write");
 const ADMIN: Option<&str> = Some("tokens:admin");
 
 /// The requests that the routers serve, and the scope that each needs.
-const REQUESTS: [(&str, &str, Option<&str>); 42] = [
+const REQUESTS: [(&str, &str, Option<&str>); 54] = [
     ("GET", "/rest/tokens", READ),
     ("GET", "/rest/tokens/", READ),
     ("HEAD", "/rest/tokens", READ),
@@ -28,6 +28,10 @@ const REQUESTS: [(&str, &str, Option<&str>); 42] = [
     ("GET", "/rest/tokens/999", READ),
     ("GET", "/rest/tokens/x", READ),
     ("DELETE", "/rest/tokens/999", WRITE),
+    ("PATCH", "/rest/tokens/999", WRITE),
+    ("POST", "/rest/tokens/999/rotate", WRITE),
+    ("POST", "/rest/tokens/current/rotate", WRITE),
+    ("POST", "/rest/tokens/current/rotate/", WRITE),
     ("GET", "/rest/tokens/current", None),
     ("HEAD", "/rest/tokens/current/", None),
     ("GET", "/rest/policy", None),
@@ -49,6 +53,14 @@ const REQUESTS: [(&str, &str, Option<&str>); 42] = [
     ("GET", "/pages/tokens/999", WRITE),
     ("GET", "/pages/tokens/999/revoke", WRITE),
     ("POST", "/pages/tokens/999/revoke", WRITE),
+    ("GET", "/pages/tokens/999/replace", WRITE),
+    ("POST", "/pages/tokens/999/replace", WRITE),
+    ("GET", "/pages/tokens/999/edit", WRITE),
+    ("POST", "/pages/tokens/999/edit", WRITE),
+    ("GET", "/pages/tokens/999/pause", WRITE),
+    ("POST", "/pages/tokens/999/pause", WRITE),
+    ("GET", "/pages/tokens/999/resume", WRITE),
+    ("POST", "/pages/tokens/999/resume", WRITE),
     ("GET", "/pages/admin/tokens", ADMIN),
     ("HEAD", "/pages/admin/tokens", ADMIN),
     ("GET", "/pages/admin/tokens/revoke", ADMIN),

@@ -142,6 +142,9 @@ pub const CASES: &[Case] = &[
     case("a_token_that_cannot_be_rotated_stays_as_it_is", |s| {
         Box::pin(rotation::refusals(s))
     }),
+    case("an_ended_token_does_not_stop_its_line", |s| {
+        Box::pin(rotation::ended_members(s))
+    }),
     case("a_line_counts_once", |s| Box::pin(rotation::line_limit(s))),
     case("a_revoked_token_takes_along_what_it_replaced", |s| {
         Box::pin(rotation::revocation_of_the_old(s))

@@ -283,6 +283,18 @@ pub(super) async fn refusals(store: Store) {
     changes_nothing(&store, refused(gone), &rotation(4, 5, HOUR)).await;
 }
 
+pub(super) async fn ended_members(store: Store) {
+    store_token(&store, &new(1, "alice")).await;
+    rotate(&store, 1, 2, 0).await;
+    // It disables the first too, which has ended by the next rotation.
+    switch(&store, 2, false, true).await;
+    let stopped = Rotated::Refused(NotRotatable::Disabled);
+    changes_nothing(&store, stopped, &rotation(2, 3, HOUR)).await;
+    switch(&store, 2, true, true).await;
+    switch(&store, 1, false, true).await;
+    rotate(&store, 2, 3, HOUR).await;
+}
+
 pub(super) async fn line_limit(store: Store) {
     let insert = async |number, limit, seconds| {
         let token = NewToken {

@@ -10,10 +10,10 @@ use pat_core::notification::NotificationId;
 use pat_core::search::{Filter, Search};
 use pat_core::store::{
     AuditStore, Change, ChangePage, Claim, DeadNotification, DueNotifications, FeedPosition,
-    Insertion, JobStore, LastUse, Lease, LeaseAnswer, LeaseRequest, ListedOwner, Lookup,
-    MarkBounds, MissingOwners, NewToken, NodeReport, Outbox, Outcome, Prune, Pruned, Purge,
-    QueuedNotification, Revocation, RevocationScope, Revoked, Rotated, Rotation, SearchStore,
-    StoreTime, Update, Updated,
+    ImportOutcome, ImportStore, Insertion, JobStore, LastUse, Lease, LeaseAnswer, LeaseRequest,
+    ListedOwner, Lookup, MarkBounds, MissingOwners, NewImport, NewToken, NodeReport, Outbox,
+    Outcome, Prune, Pruned, Purge, QueuedNotification, Revocation, RevocationScope, Revoked,
+    Rotated, Rotation, SearchStore, StoreTime, Update, Updated,
 };
 use pat_core::store::{SeenEffect, SeenOwner, StoreError, TokenStore, UnusedCount, UnusedTokens};
 use pat_core::{Owner, Token, TokenDigest, TokenId};
@@ -156,6 +156,11 @@ impl TokenStore for FaultStore {
         let search = self.0.inner.search_store();
         let shown = search.filter(|_| !self.0.hides_search.load(Ordering::SeqCst));
         shown.map(|_| self as &dyn SearchStore)
+    }
+
+    fn import_store(&self) -> Option<&dyn ImportStore> {
+        let imports = self.0.inner.import_store();
+        imports.map(|_| self as &dyn ImportStore)
     }
 
     fn audit(&self) -> Option<&dyn AuditStore> {
@@ -364,6 +369,18 @@ impl SearchStore for FaultStore {
 
     async fn find_all(&self, ids: &[TokenId]) -> Result<Vec<Token>, StoreError> {
         self.call("find_all", |_| self.search_inside().find_all(ids))
+            .await
+    }
+}
+
+#[async_trait]
+impl ImportStore for FaultStore {
+    async fn import(
+        &self,
+        tokens: &[NewImport],
+        now: Timestamp,
+    ) -> Result<Vec<ImportOutcome>, StoreError> {
+        self.call("import", |_| self.imports_inside().import(tokens, now))
             .await
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use pat_core::MemoryStore;
-use pat_core::store::{AuditStore, JobStore, NodeReport, SearchStore};
+use pat_core::store::{AuditStore, ImportStore, JobStore, NodeReport, SearchStore};
 use pat_core::store::{StoreError, TokenStore};
 use tokio::sync::watch;
 
@@ -21,6 +21,7 @@ pub const METHODS: &[&str] = &[
     "revoke",
     "update",
     "rotate",
+    "import",
     "append_change",
     "changes_since",
     "note_seen",
@@ -245,6 +246,10 @@ impl FaultStore {
 
     fn search_inside(&self) -> &dyn SearchStore {
         self.0.inner.search_store().expect("a store with a search")
+    }
+
+    fn imports_inside(&self) -> &dyn ImportStore {
+        self.0.inner.import_store().expect("a store that imports")
     }
 
     fn audit_inside(&self) -> &dyn AuditStore {
