@@ -1,13 +1,13 @@
 //! Last uses: recorded in memory on the hot path, written in batches.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use smallvec::SmallVec;
 
 use super::cached_token::CachedToken;
+use crate::clock::Moment;
 use crate::store::{LastUse, StoreError, TokenStore};
 use crate::token::{Token, TokenId};
 
@@ -23,8 +23,8 @@ pub(crate) struct LastUsed {
     table: Mutex<Table>,
     /// Serialises flushes, so that an old batch is never written after a newer one was marked.
     flushing: tokio::sync::Mutex<()>,
-    /// Up to when all uses are written, in microseconds since 1970; 0 before the first flush.
-    flushed_at: AtomicI64,
+    /// The boot time up to which all uses are written, in microseconds; `None` before the first flush.
+    flushed_at: Mutex<Option<i64>>,
 }
 
 #[derive(Debug, Default)]
@@ -84,6 +84,11 @@ impl LastUsed {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn flush_time(&self) -> MutexGuard<'_, Option<i64>> {
+        let lock = self.flushed_at.lock();
+        lock.unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Tracks the cache entry of a token that has just been loaded, and copies the token's last known
     /// use into it. Returns whether there is one.
     pub(crate) fn follow(&self, cached: &Arc<CachedToken>, token: &Token) -> bool {
@@ -116,26 +121,27 @@ impl LastUsed {
     }
 
     /// Returns up to which time all uses are written; `None` before the first flush.
-    pub(crate) fn flushed_at(&self) -> Option<Timestamp> {
-        let at = self.flushed_at.load(Ordering::Relaxed);
-        (at > 0)
-            .then(|| Timestamp::from_microsecond(at).ok())
-            .flatten()
+    ///
+    /// It is measured back from `now` on the boot clock, since the date may have been wrong at the last flush.
+    pub(crate) fn flushed_at(&self, now: Moment) -> Option<Timestamp> {
+        let at = *self.flush_time();
+        let micros = now.wall.saturating_sub(now.boot.saturating_sub(at?));
+        Timestamp::from_microsecond(micros).ok()
     }
 
-    /// Writes the new last uses, and returns the number of tokens. `now` is the present time.
+    /// Writes the new last uses, and returns the number of tokens. `now` returns the boot time in microseconds.
     ///
     /// Uses that could not be written are kept for the next flush.
     pub(crate) async fn flush(
         &self,
         store: &dyn TokenStore,
-        now: impl FnOnce() -> Timestamp,
+        now: impl FnOnce() -> i64,
     ) -> Result<usize, StoreError> {
         let _guard = self.flushing.lock().await;
         // Before the uses are read.
-        let now = now().as_microsecond();
+        let now = now();
         let count = self.write(store, self.unwritten()).await?;
-        self.flushed_at.store(now, Ordering::Relaxed);
+        *self.flush_time() = Some(now);
         self.forget_unused();
         Ok(count)
     }
@@ -243,9 +249,7 @@ mod tests {
         assert!(held <= 2 * FEW, "{held} cached");
         let new = last_used.unwritten();
         assert!((1..=TOKENS).eq(new.iter().map(|last_use| last_use.at.as_second())));
-        let flushed = last_used
-            .flush(&MemoryStore::default(), Timestamp::default)
-            .await;
+        let flushed = last_used.flush(&MemoryStore::default(), || 0).await;
         assert_eq!(flushed.expect("the store takes it"), new.len());
         assert_eq!(last_used.table().tokens.len(), 0);
     }
@@ -280,13 +284,7 @@ mod tests {
         last_used.refresh(&mut tokens);
         let shown = tokens.map(|token| token.last_used_at.map(Timestamp::as_second));
         assert_eq!(shown, [None, Some(9), Some(5)]);
-        assert_eq!(
-            last_used
-                .flush(&store, Timestamp::default)
-                .await
-                .expect("written"),
-            1
-        );
+        assert_eq!(last_used.flush(&store, || 0).await.expect("written"), 1);
         assert_eq!(last_used.unwritten(), []);
     }
 
@@ -330,12 +328,6 @@ mod tests {
         assert_eq!(tracked, [in_use.id, unwritten.id]);
         // Its next use is not lost.
         cached.last_use.note(SECOND);
-        assert_eq!(
-            last_used
-                .flush(&store, Timestamp::default)
-                .await
-                .expect("written"),
-            2
-        );
+        assert_eq!(last_used.flush(&store, || 0).await.expect("written"), 2);
     }
 }

@@ -248,7 +248,7 @@ impl Feed {
             mode: self.mode(progress),
             version: SCHEMA_VERSION,
             contradicts_leap: self.context.time.contradicts_leap(),
-            flushed_at: self.auth.last_used.flushed_at(),
+            flushed_at: self.auth.last_used.flushed_at(sent),
         };
         let bounds = self.context.time.mark_bounds();
         let time = self

@@ -102,7 +102,7 @@ impl Node {
         let flush = self
             .auth
             .last_used
-            .flush(&*self.context.store, || self.now());
+            .flush(&*self.context.store, || self.context.time.now().boot);
         let result = self.context.ask(WRITE_TIMEOUT, flush).await;
         if result.is_ok() {
             self.context.metrics.flushed(self.context.time.now());

@@ -101,7 +101,10 @@ impl Node {
             | RevocationScope::Families(_)
             | RevocationScope::Owner(_) => {
                 self.context
-                    .ask(limit, last_used.flush(store, || self.now()))
+                    .ask(
+                        limit,
+                        last_used.flush(store, || self.context.time.now().boot),
+                    )
                     .await
             }
         };
