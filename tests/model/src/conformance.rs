@@ -232,7 +232,7 @@ pub const IMPLEMENTED: &[Implemented] = &[
         Part::Versions,
         "Weaken (created restricted)",
         "pat-core/src/service/tokens.rs",
-        "enable_feature_of",
+        "make_usable",
     ),
     row(
         Part::Versions,

@@ -142,7 +142,7 @@ pub const CASES: &[Case] = &[
     case("a_token_that_cannot_be_rotated_stays_as_it_is", |s| {
         Box::pin(rotation::refusals(s))
     }),
-    case("an_ended_token_does_not_stop_its_line", |s| {
+    case("a_disabled_token_stops_its_line_until_it_ends", |s| {
         Box::pin(rotation::ended_members(s))
     }),
     case("a_line_counts_once", |s| Box::pin(rotation::line_limit(s))),
