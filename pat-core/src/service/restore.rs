@@ -74,6 +74,9 @@ impl Pats {
     /// - It makes the store continue its event numbers ([`EventRow::seq`](crate::event::EventRow::seq)) after
     ///   those in `events`, so that readers of the events miss none of the new ones.
     ///
+    /// It does not replace tokens again: the events do not say when a replaced token ends. A token that was replaced
+    /// after the backup lives to its own end again, and its successor is lost ([`Restored::lost`]).
+    ///
     /// Repeating the call is safe. What the events do not contain cannot be repeated: see
     /// [`Restored::missing_events`] and [`Restored::last_event_at`].
     ///
