@@ -45,7 +45,7 @@ pub(crate) fn token<DB: Dialect>(row: &Row<DB>) -> Result<Token, Error> {
     Ok(token)
 }
 
-/// The value of `expiry_notice` for a token of whose expiry nobody is told: a replaced or a short-lived one
+/// The value of `expiry_notice` for a token of whose expiry no owner is told: a replaced or a short-lived one
 /// ([`Token::is_transient`]).
 pub(crate) const TRANSIENT: i64 = 4;
 

@@ -1,4 +1,4 @@
-//! Tokens that nobody uses, and replaced tokens that somebody still uses.
+//! Tokens that no client uses, and replaced tokens that a client still uses.
 
 use jiff::Timestamp;
 
@@ -38,7 +38,7 @@ pub(super) async fn warn_replaced(run: &mut LeasedRun<'_>) -> Result<(), Interru
 /// seem to be unused.
 pub(super) async fn run(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
     let settings = &run.node.context.settings;
-    // While tokens are switched off, nobody can use them.
+    // While tokens are switched off, no client can use them.
     if settings.unused_revoke_days() == 0 || !settings.enabled() {
         return Ok(());
     }

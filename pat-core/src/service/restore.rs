@@ -269,7 +269,7 @@ impl History {
         ended.is_some_and(|at| is_before(token, *at))
     }
 
-    /// Returns who has disabled this token, if nobody has enabled it since.
+    /// Returns who has disabled this token, if no user has enabled it since.
     fn disabled_by(&self, token: &Token) -> Option<Owner> {
         let disabled = self.disabled.get(&(token.id, token.owner.clone()));
         let (at, by) = disabled?.as_ref()?;

@@ -155,9 +155,8 @@ impl Pats {
             || self
                 .enables_as_administrator(caller, &token, &update)
                 .await?;
-        if update.is_enabled == Some(false) && !self.0.feed.enable(DISABLING).await? {
-            let feature = DISABLING.name;
-            return Err(PolicyError::OlderNodes { feature }.into());
+        if update.is_enabled == Some(false) {
+            self.make_usable(DISABLING).await??;
         }
         let presented = caller.token();
         let update = Update {

@@ -1,4 +1,4 @@
-//! The tokens that nobody uses, for administrators.
+//! The tokens that no client uses, for administrators.
 
 use axum::Json;
 use axum::extract::{Extension, RawQuery, State as AxumState};

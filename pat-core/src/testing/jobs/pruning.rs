@@ -104,7 +104,7 @@ pub(super) async fn transient(store: Store) {
     };
     rotate(&store, &replaced).await;
     let expiry = super::lease(&store, Job::ExpiryCheck).await;
-    // Nobody is told that a transient token expires, has expired or is deleted.
+    // No owner is told that a transient token expires, has expired or is deleted.
     assert_eq!(
         queue_due(&store, &expiry, NotificationKind::Expired, 200, &[]).await,
         1
