@@ -20,6 +20,18 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         Text::Minutes(minutes) => return counted(minutes, "minute", "minutes"),
         Text::Seconds(seconds) => return counted(seconds, "second", "seconds"),
         Text::JustNow => "just now",
+        Text::InMinutes(minutes) => return ahead(minutes, "minute", "minutes"),
+        Text::InHours(hours) => return ahead(hours, "hour", "hours"),
+        Text::InDays(days) => return ahead(days, "day", "days"),
+        Text::TimesIn(zone) => return format!("Times are in {zone}.").into(),
+        Text::AgainSignedOut => {
+            "You had been signed out when you sent this form, so nothing was done. Check what you entered, \
+             and send it again."
+        }
+        Text::AgainExpired => {
+            "This form had expired when you sent it, so nothing was done. Check what you entered, and send it \
+             again. If that does not help, allow cookies for this site."
+        }
         Text::MinutesAgo(minutes) => return ago(minutes, "minute", "minutes"),
         Text::HoursAgo(hours) => return ago(hours, "hour", "hours"),
         Text::DaysAgo(days) => return ago(days, "day", "days"),
@@ -82,9 +94,19 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         Text::RevokeConsequence => {
             "Whatever uses this token is refused from now on. This cannot be undone."
         }
+        Text::RevokeExpired => {
+            "This token has expired, so it is refused already. Revoking it removes it from the list. \
+             This cannot be undone."
+        }
+        Text::RevokePaused => {
+            "This token is paused, so it is refused already. Once it is revoked, it cannot be resumed."
+        }
         Text::RevokePredecessors => "What this token replaced is revoked, too.",
         Text::RevokeSuccessor => "The token that replaced it goes on working.",
-        Text::Revoked => "The token was revoked.",
+        Text::Revoked(name) => return format!("“{}” was revoked.", isolate(name)).into(),
+        Text::AlreadyRevoked(name) => {
+            return format!("“{}” was already revoked.", isolate(name)).into();
+        }
         Text::RevokeFamily => {
             "Also revoke replacements, and every token that was created with one of these"
         }
@@ -103,7 +125,10 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
             return format!("{count} tokens that were created with it go on working.").into();
         }
         Text::PauseToken => "Pause",
-        Text::Paused => "The token is paused.",
+        Text::Paused(name) => return format!("“{}” is paused.", isolate(name)).into(),
+        Text::PauseExpired => {
+            "This token has expired, so it is refused already. While it is paused, nothing changes."
+        }
         Text::PausedChildren(count) => {
             let tokens = counted(count, "token", "tokens");
             return format!("Still valid: {tokens} created with what was paused.").into();
@@ -114,10 +139,11 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
             "An administrator has paused this token. Only an administrator can resume it."
         }
         Text::ResumeToken => "Resume",
-        Text::Resumed => "The token works again.",
+        Text::Resumed(name) => return format!("“{}” is no longer paused.", isolate(name)).into(),
+        Text::ResumeExpired => "This token has expired, so it stays refused.",
         Text::EditToken => "Edit token",
         Text::Save => "Save",
-        Text::Changed => "The token was changed.",
+        Text::Changed(name) => return format!("“{}” was changed.", isolate(name)).into(),
 
         Text::ReplaceQuestion(name) => return format!("Replace “{}”", isolate(name)).into(),
         Text::ReplaceExplanation => {
@@ -161,6 +187,13 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         }
 
         Text::NewToken => "Create a token",
+        Text::CharactersUsed { count, max } => {
+            return format!("{count} of {}", counted(max, "character", "characters")).into();
+        }
+        Text::NameTaken => "You already have a token with this name.",
+        Text::WillExpire(time) => return format!("The token will expire on {time}.").into(),
+        Text::WillNotExpire => "The token will never expire.",
+        Text::OpenFormAgain => "Back to the form",
         Text::NameHint(max) => {
             return format!(
                 "Say what will use it, such as “backup script”. At most {}.",
@@ -182,13 +215,13 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
             let longest = counted(max_days, "day", "days");
             let or_never = if may_be_eternal { ", or never" } else { "" };
             let announced = if is_announced {
-                " You are told before it expires."
+                " We’ll email you before it expires."
             } else {
                 ""
             };
             return format!("At most {longest}{or_never}.{announced}").into();
         }
-        Text::OtherDays => "Another number of days",
+        Text::OtherDays => "Custom…",
         Text::DaysLabel(max) => return format!("Days, 1 to {max}").into(),
         Text::OnDate => "A date",
         Text::DateLabel => "Date on which it expires, at the time of day it was created",
@@ -236,8 +269,25 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         Text::PlainToken(name) => return format!("Token “{}”", isolate(name)).into(),
         Text::Copy => "Copy",
         Text::Copied => "Copied",
-        Text::CopyFailed => "Marked; press Ctrl+C or ⌘C",
-        Text::TryIt => "Use it like this:",
+        Text::CopyFailed => "Selected; press Ctrl+C or ⌘C",
+        Text::ExamplesTitle => "How to use it",
+        Text::ExampleShellHint => {
+            "Run this in bash or zsh. When it waits, paste the token, which is not shown, and press Enter. \
+             The token stays out of the shell’s history and the list of processes."
+        }
+        Text::ExamplePythonHint => {
+            "Run this with Python 3. It asks for the token, and does not show it."
+        }
+        Text::ExampleCi => "CI variable",
+        Text::ExampleCiHint(name) => {
+            return format!(
+                "Save the token in your CI’s settings, as a secret variable with the name {name}, which logs \
+                 mask. Then a job can use it:"
+            )
+            .into();
+        }
+        Text::NotPrinted => "The token is not printed. Keep it in a password manager or a secret store.",
+        Text::Namesake => "You have another token with this name.",
         Text::BackToTokens => "Back to your tokens",
         Text::PlainTokenGone => "(no longer shown)",
 
@@ -252,7 +302,7 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         Text::OwnerUnreadable => "No user can be called that.",
         Text::StatusUnreadable | Text::ScopeUnreadable => "Choose one of these.",
         Text::DayBeforeStart => "The end is before the start.",
-        Text::AnyStatus => "Any but revoked",
+        Text::AnyStatus => "All except revoked",
         Text::AnyScope => "Any",
         Text::From => "From",
         Text::To => "To",
@@ -365,6 +415,10 @@ fn counted(count: impl Into<u64>, one: &str, many: &str) -> Cow<'static, str> {
 
 fn ago(count: u32, one: &str, many: &str) -> Cow<'static, str> {
     format!("{} ago", counted(count, one, many)).into()
+}
+
+fn ahead(count: u32, one: &str, many: &str) -> Cow<'static, str> {
+    format!("in {}", counted(count, one, many)).into()
 }
 
 /// All that a user is known by: browsers suggest only what has the typed text in it.

@@ -59,11 +59,16 @@ pub trait Messages: Debug + Send + Sync + 'static {
         english(text)
     }
 
-    /// Formats a date with time and time zone, for browsers without JavaScript; by default as in
-    /// `29 Nov 2026, 12:00 UTC`. The date is in the zone of
-    /// [`Pages::with_time_zone`](super::Pages::with_time_zone).
+    /// Formats a time with its time zone, for browsers without JavaScript; by default as in
+    /// `Sun 29 Nov 2026, 12:00 UTC`. The zone is the page's: that of
+    /// [`Pages::with_time_zone`](super::Pages::with_time_zone), unless a filter names another one.
     fn date_time(&self, at: &ZonedDateTime) -> String {
-        at.strftime("%-d %b %Y, %H:%M\u{a0}%Z").to_string()
+        at.strftime("%a %-d %b %Y, %H:%M\u{a0}%Z").to_string()
+    }
+
+    /// Formats the date of a time, likewise; by default as in `29 Nov 2026`.
+    fn date(&self, at: &ZonedDateTime) -> String {
+        at.strftime("%-d\u{a0}%b %Y").to_string()
     }
 }
 

@@ -177,7 +177,7 @@ pub enum Text<'a> {
     /// replaced: the other one stays valid.
     RevokeSuccessor,
     /// The note on the user's token list after the user has revoked a token.
-    Revoked,
+    Revoked(&'a str),
     /// The label of the check box, on both revocation pages, to revoke also the tokens that replaced the tokens to
     /// revoke, and all that were created with any of these.
     RevokeFamily,
@@ -199,7 +199,7 @@ pub enum Text<'a> {
     /// The button that confirms on the pause page.
     PauseToken,
     /// The note on the user's token list after the user has disabled a token.
-    Paused,
+    Paused(&'a str),
     /// The warning on the user's token list after the user has disabled a token: tokens that were created with it
     /// are still valid; the argument is their number, at least 1.
     PausedChildren(u64),
@@ -215,13 +215,13 @@ pub enum Text<'a> {
     /// The button that confirms on the resume page.
     ResumeToken,
     /// The note on the user's token list after the user has enabled a token.
-    Resumed,
+    Resumed(&'a str),
     /// The title of the edit form.
     EditToken,
     /// The submit button of the edit form.
     Save,
     /// The note on the user's token list after the user has changed a token's name or description.
-    Changed,
+    Changed(&'a str),
 
     // The replacement of a token
     /// The title of the replacement form; the argument is the token's name.
@@ -389,7 +389,7 @@ pub enum Text<'a> {
     /// The label of the token itself on the new-token page; the argument is the token's name.
     PlainToken(&'a str),
     /// The button on the new-token page that copies the token, or the example command
-    /// ([`Text::TryIt`]).
+    /// ([`Text::ExamplesTitle`]).
     Copy,
     /// The text of the copy button ([`Text::Copy`]) on the new-token page for a few seconds after the
     /// browser has copied.
@@ -397,9 +397,6 @@ pub enum Text<'a> {
     /// The text of the copy button ([`Text::Copy`]) on the new-token page for a few seconds if the
     /// browser does not allow copying: the token or command is selected instead, for the user to copy.
     CopyFailed,
-    /// The label of a command that uses the new token, on the new-token page. The command is shown if
-    /// [`Pages::with_example_url`](crate::pages::Pages::with_example_url) was called.
-    TryIt,
     /// The link from the new-token page, the repeated-submission page and the administrators' token list to
     /// the user's token list.
     BackToTokens,
@@ -593,4 +590,58 @@ pub enum Text<'a> {
     /// The advice on the error page with status 503, below [`Text::Unavailable`]: try again, and check
     /// whether a change was made.
     UnavailableHint,
+
+    /// A time in the future, in minutes, such as "in 5 minutes".
+    InMinutes(u32),
+    /// A time in the future, in hours.
+    InHours(u32),
+    /// A time in the future, in days.
+    InDays(u32),
+    /// The sentence below a page with times, with the name of their time zone.
+    TimesIn(&'a str),
+    /// The sentence above a form that is shown again, filled in, after a sign-in: it was sent without one, and
+    /// nothing was done.
+    AgainSignedOut,
+    /// The sentence above a form that is shown again, filled in, because its CSRF token was of another session:
+    /// nothing was done.
+    AgainExpired,
+    /// The sentence below the life spans in a form, with the time at which the token will expire.
+    WillExpire(&'a str),
+    /// The same if the token will never expire.
+    WillNotExpire,
+    /// How many characters a field has, of how many it may have.
+    CharactersUsed {
+        /// How many it has.
+        count: &'a str,
+        /// How many it may have.
+        max: u32,
+    },
+    /// The note at the name of a new token that the user has another token of that name.
+    NameTaken,
+    /// The same on the page with the new token.
+    Namesake,
+    /// The link from the page that says why no token can be created, to the form as it was filled in.
+    OpenFormAgain,
+    /// The note on the list that the token with this name was revoked before.
+    AlreadyRevoked(&'a str),
+    /// The consequence of revoking a token that has expired, in place of [`Text::RevokeConsequence`].
+    RevokeExpired,
+    /// The consequence of revoking a token that is paused, in place of [`Text::RevokeConsequence`].
+    RevokePaused,
+    /// The consequence of pausing a token that has expired, in place of [`Text::PauseConsequence`].
+    PauseExpired,
+    /// The consequence of resuming a token that has expired, in place of [`Text::ResumeConsequence`].
+    ResumeExpired,
+    /// The heading of the examples on the page with a new token.
+    ExamplesTitle,
+    /// What to do with the examples for a shell.
+    ExampleShellHint,
+    /// What to do with the example for Python.
+    ExamplePythonHint,
+    /// The name of the example for a job of continuous integration.
+    ExampleCi,
+    /// What to do with the example for a job of continuous integration; the argument is the name of the variable.
+    ExampleCiHint(&'a str),
+    /// What a printed page has in place of a new token.
+    NotPrinted,
 }

@@ -14,14 +14,11 @@ pub(super) struct Facts {
     pub(super) scopes: Option<ScopeList>,
     pub(super) created: Time,
     pub(super) last_used: Option<Time>,
-    /// How long ago that was, unless it was long ago.
-    pub(super) used_ago: Option<String>,
     pub(super) expires: Option<Time>,
 }
 
 impl Facts {
     pub(super) fn new(page: &Page, token: &Token) -> Self {
-        let ago = token.last_used_at.and_then(|at| page.ago(at));
         Self {
             description: token.description.clone(),
             hint: token.hint.clone(),
@@ -29,7 +26,6 @@ impl Facts {
             scopes: page.scopes_of(token),
             created: page.time(token.created_at),
             last_used: token.last_used_at.map(|at| page.time(at)),
-            used_ago: ago.map(|ago| page.t(ago).into_owned()),
             expires: token.expires_at.map(|at| page.time(at)),
         }
     }
