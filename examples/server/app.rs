@@ -243,6 +243,7 @@ fn router(pats: &Pats, users: &DemoUsers, base_url: BaseUrl, is_secure: bool) ->
     let mut pages = Pages::new(pats.clone())
         .with_sign_in_url("/login?return_to=")
         .with_example_url(&format!("{}/rest/api/latest/myself", base_url.0))
+        .with_git_example_url(&format!("{}/demo/repository.git", base_url.0))
         .with_layout(Site);
     if !is_secure {
         pages = pages.dangerous_plain_http();

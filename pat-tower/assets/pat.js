@@ -307,7 +307,7 @@
     addEventListener("pageshow", show);
   }
 
-  // The first field that is wrong, or what else the page begins with.
-  const first = ["[aria-invalid=true]", "[data-wrong] :checked", "[data-wrong] input:not([type=hidden])", "[autofocus]"];
+  // What the page begins with, or the first field that is wrong.
+  const first = ["[autofocus]", "[aria-invalid=true]", "[data-wrong] :checked", "[data-wrong] input:not([type=hidden])"];
   first.map((selector) => document.querySelector(selector)).find((part) => part)?.focus();
 })();

@@ -114,6 +114,9 @@ mod tests {
     #[test]
     fn what_is_too_long_for_an_address_is_not_put_there() {
         let fields = Fields::parse(format!("reason={}", "x".repeat(MAX_LEN)).as_bytes());
-        assert_eq!(Again::SignedOut.query("/admin/tokens/revoke", &fields), None);
+        assert_eq!(
+            Again::SignedOut.query("/admin/tokens/revoke", &fields),
+            None
+        );
     }
 }

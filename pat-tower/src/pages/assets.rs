@@ -18,7 +18,8 @@ const ICON: &str = include_str!("../../assets/pat.svg");
 /// Changes with the assets; the pages put it behind their addresses, so that they may be cached for
 /// ever.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
-    let digest = Sha256::new().chain_update(STYLE)
+    let digest = Sha256::new()
+        .chain_update(STYLE)
         .chain_update(SCRIPT)
         .chain_update(ICON);
     URL_SAFE_NO_PAD.encode(&digest.finalize()[..6])

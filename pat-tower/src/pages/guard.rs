@@ -186,7 +186,11 @@ fn zone(fields: &Fields, page: &Page) -> Option<TimeZone> {
 
     let name = fields.find("zone").filter(|name| name.len() <= MAX_LEN);
     let named = name.and_then(|name| TimeZone::get(name).ok());
-    let has_dates = || fields.names().any(|name| name.ends_with("_from") || name.ends_with("_to"));
+    let has_dates = || {
+        fields
+            .names()
+            .any(|name| name.ends_with("_from") || name.ends_with("_to"))
+    };
     named.or_else(|| has_dates().then(|| page.zone.clone()))
 }
 
@@ -214,13 +218,15 @@ async fn sign_in(page: &Page, mut request: Request) -> Response {
     let address = page.state.sign_in.clone();
     if let Some(address) = address.filter(|_| is_for_person(request.headers())) {
         let is_from_elsewhere = page.state.cross_site.made(head(&request)).await;
-        let mut fields = Fields::default();
-        if !is_read_only(request.method()) && !is_from_elsewhere {
+        let fields = if is_read_only(request.method()) || is_from_elsewhere {
+            None
+        } else {
             let body = std::mem::take(request.body_mut());
             let body = read_whole(body, MAX_FORM_LEN).await;
-            fields = Fields::parse(&body.unwrap_or_default());
-        }
-        let wanted = format!("{}{}", page.state.stripped_prefix, wanted(&request, &fields));
+            body.ok().map(|body| Fields::parse(&body))
+        };
+        let wanted = wanted(&request, fields.as_ref());
+        let wanted = format!("{}{wanted}", page.state.stripped_prefix);
         let wanted = utf8_percent_encode(&wanted, PLAIN);
         return see_other(&format!(
             "{}{address}{wanted}",
@@ -243,8 +249,8 @@ fn is_for_person(headers: &HeaderMap) -> bool {
 }
 
 /// Where a browser should be after the sign-in, as the browser sees it. A form that was sent is shown again, since
-/// what it would do is for its user to decide anew; without one it is the list.
-fn wanted(request: &Request, fields: &Fields) -> String {
+/// what it would do is for its user to decide anew. If it is another site's or too long, it is the list.
+fn wanted(request: &Request, fields: Option<&Fields>) -> String {
     let original = request.extensions().get::<OriginalUri>();
     let uri = original.map_or(request.uri(), |OriginalUri(uri)| uri);
     if is_read_only(request.method()) {
@@ -254,7 +260,8 @@ fn wanted(request: &Request, fields: &Fields) -> String {
             .to_owned();
     }
     let inner = request.uri().path();
-    if let Some(query) = Again::SignedOut.query(inner, fields) {
+    let again = fields.and_then(|fields| Again::SignedOut.query(inner, fields));
+    if let Some(query) = again {
         return format!("{}?{query}", uri.path());
     }
     let mount = uri.path().strip_suffix(inner).unwrap_or_default();
@@ -301,7 +308,7 @@ mod tests {
             let original: Uri = original.parse().expect("a URI");
             request.extensions_mut().insert(OriginalUri(original));
             let fields = Fields::parse(b"name=x&form_token=y");
-            assert_eq!(wanted(&request, &fields), expected);
+            assert_eq!(wanted(&request, Some(&fields)), expected);
         }
     }
 }

@@ -286,7 +286,9 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
             )
             .into();
         }
-        Text::NotPrinted => "The token is not printed. Keep it in a password manager or a secret store.",
+        Text::NotPrinted => {
+            "The token is not printed. Keep it in a password manager or a secret store."
+        }
         Text::Namesake => "You have another token with this name.",
         Text::BackToTokens => "Back to your tokens",
         Text::PlainTokenGone => "(no longer shown)",

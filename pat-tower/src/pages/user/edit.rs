@@ -57,7 +57,9 @@ pub(in crate::pages) async fn edit_form(
     let description = token.description.as_deref().unwrap_or_default();
     let fields = Fields::of_query(query.as_deref());
     // What was typed before stands in place of what is so.
-    let typed = page.again.map(|_| (fields.get("name"), fields.get("description")));
+    let typed = page
+        .again
+        .map(|_| (fields.get("name"), fields.get("description")));
     let (name, description) = typed.unwrap_or((&token.name, description));
     let (status, errors) = (StatusCode::OK, Errors::default());
     Ok(show_form(&page, status, name, description, errors))

@@ -113,7 +113,14 @@ async fn show_pause(
     let template = PausePage {
         page,
         question: page.t(Text::PauseQuestion(&token.name)).into_owned(),
-        consequence: page.t(if_expired(page, token, Text::PauseExpired, Text::PauseConsequence)).into_owned(),
+        consequence: page
+            .t(if_expired(
+                page,
+                token,
+                Text::PauseExpired,
+                Text::PauseConsequence,
+            ))
+            .into_owned(),
         notes: notes.map(|note| page.t(note).into_owned()).collect(),
         obstacle: error.map(|error| page.t(Text::Refused(error)).into_owned()),
         facts: Facts::new(page, token),
@@ -131,7 +138,14 @@ fn show_resume(
     let template = PausePage {
         page,
         question: page.t(Text::ResumeQuestion(&token.name)).into_owned(),
-        consequence: page.t(if_expired(page, token, Text::ResumeExpired, Text::ResumeConsequence)).into_owned(),
+        consequence: page
+            .t(if_expired(
+                page,
+                token,
+                Text::ResumeExpired,
+                Text::ResumeConsequence,
+            ))
+            .into_owned(),
         notes: Vec::new(),
         obstacle: obstacle.map(|text| page.t(text).into_owned()),
         facts: Facts::new(page, token),
