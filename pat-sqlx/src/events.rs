@@ -49,7 +49,7 @@ impl<DB: Dialect> SqlxStore<DB> {
             let mut sql = Sql::new(format!(
                 "SELECT {is_writable} AS is_writable, e.* FROM (SELECT 1 AS one) o \
                  LEFT JOIN (SELECT id, at, kind, token_id, owner, revoked_by, reason, related_id, \
-                 number, seq, expires_at, notice, scopes, revocation_id FROM pat_event WHERE seq > "
+                 number, seq, expires_at, notice, scopes, revocation_id, ends_at FROM pat_event WHERE seq > "
             ));
             // Events with the number 0 are not numbered yet.
             sql.bind(i64::try_from(seq).unwrap_or(i64::MAX));
