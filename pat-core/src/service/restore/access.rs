@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::error::AuthError;
+use crate::event::EventKind;
 use crate::memory::MemoryStore;
 use crate::policy::{RotationRequest, TokenRequest};
 use crate::service::CreatedToken;

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use self::history::History;
 use super::{Family, Pats};
 use crate::error::Unavailable;
-use crate::event::{Event, EventKind};
+use crate::event::Event;
 use crate::node::WRITE_TIMEOUT;
 use crate::store::{Change, Update};
 use crate::token::{Disabled, Owner, Token, TokenId};
@@ -73,24 +73,21 @@ impl Pats {
     /// Stop all nodes before the restore, and call this method on one node before any node serves requests.
     /// The method does the following:
     ///
-    /// - It revokes each token of an event [`Revoked`](EventKind::Revoked) or
-    ///   [`Pruned`](EventKind::Pruned); with the setting `pat.create.by.token=capped` also its descendants
-    ///   ([`Family`]). The owners are not notified. It skips a token that has the ID of
-    ///   the event, but another owner, or was created after the event.
-    /// - It disables each token again whose last event of the kinds [`Disabled`](EventKind::Disabled) and
-    ///   [`Enabled`](EventKind::Enabled) is `Disabled`. It enables no token.
-    /// - It has each token end again as the events [`Rotated`](EventKind::Rotated) say that name it among their
-    ///   `ends`: at [`ends_at`](EventKind::Rotated::ends_at), or at its own end if that is earlier. An event
-    ///   of an older version does not say when; the token then ends at the time of the event, without the
-    ///   overlap.
+    /// - It revokes each token of an event [`Revoked`] or [`Pruned`]; with the setting
+    ///   `pat.create.by.token=capped` also its descendants ([`Family`]). The owners are not notified.
+    /// - It disables each token again whose last event of the kinds [`Disabled`] and [`Enabled`] is `Disabled`. It
+    ///   enables no token.
+    /// - It ends each token again that an event [`Rotated`] has among its `ends`: at the time `ends_at` of the
+    ///   event, unless the token ends earlier. An event of an older version does not have this time; the token
+    ///   then ends at the time of the event, without the overlap.
+    /// - It skips a token that has the ID of the event, but another owner, or was created after the event.
     /// - It makes every node look up all tokens again.
     /// - It makes the store continue its event numbers ([`EventRow::seq`](crate::event::EventRow::seq)) after
     ///   those in `events`, so that readers of the events miss none of the new ones.
     ///
-    /// The token that replaced another one after the backup is lost ([`Restored::lost`]): its secret is refused,
-    /// and the restored database has no digest from which it could be made again. During the overlap, the replaced token
-    /// authenticates, and its owner can replace it again ([`Pats::rotate`]). After that, the owner needs a new
-    /// token.
+    /// A token that replaced another one after the backup is lost ([`Restored::lost`]): no event has its digest, so
+    /// its secret is refused. During the overlap, the replaced token authenticates, and its owner can replace it
+    /// again ([`Pats::rotate`]). After that, the owner needs a new token.
     ///
     /// Repeating the call is safe. What the events do not contain cannot be repeated: see
     /// [`Restored::missing_events`] and [`Restored::last_event_at`].
@@ -108,6 +105,12 @@ impl Pats {
     ///     Ok(())
     /// }
     /// ```
+    ///
+    /// [`Revoked`]: crate::event::EventKind::Revoked
+    /// [`Pruned`]: crate::event::EventKind::Pruned
+    /// [`Disabled`]: crate::event::EventKind::Disabled
+    /// [`Enabled`]: crate::event::EventKind::Enabled
+    /// [`Rotated`]: crate::event::EventKind::Rotated
     ///
     /// # Errors
     /// [`Unavailable`] if the store fails or does not answer in time; the call must then be repeated.
@@ -237,7 +240,7 @@ impl Pats {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::EventRow;
+    use crate::event::{EventKind, EventRow};
     use crate::memory::MemoryStore;
     use crate::policy::TokenRequest;
     use crate::service::CreatedToken;
