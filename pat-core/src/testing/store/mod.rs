@@ -96,6 +96,9 @@ pub const CASES: &[Case] = &[
     case("a_token_is_renamed_and_described", |s| {
         Box::pin(updates::editing(s))
     }),
+    case("a_token_is_replaced_without_a_successor", |s| {
+        Box::pin(updates::replacing(s))
+    }),
     case("a_renamed_token_is_found_by_its_new_name", |s| {
         Box::pin(updates::renamed_search(s))
     }),
