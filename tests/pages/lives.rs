@@ -178,7 +178,8 @@ pub(super) async fn the_form_decides_when_both_tokens_end() {
                 .contains(&format!("name=\"overlap\" value={offered}"))
         );
     }
-    assert!(!page.body.contains("604800"), "over the limit");
+    let over = "name=\"overlap\" value=\"604800\"";
+    assert!(!page.body.contains(over), "over the limit");
     // What is wrong stands at its field, and nothing is done.
     for (name, value, expected) in [
         (
@@ -477,16 +478,13 @@ pub(super) async fn a_list_says_how_long_ago_a_token_was_used() {
         (2 * HOUR, "2 hours ago"),
         (24 * HOUR, "1 day ago"),
         (40 * 24 * HOUR, "41 days ago"),
-        (400 * 24 * HOUR, "Thu 26 Feb 2026, 22:42\u{a0}UTC"),
     ] {
         server.advance(passed).await;
         let alice = Session::start(&server, "alice").await;
         let page = alice.get(&server, "/tokens").await.body;
         let date =
             "<time datetime=\"2026-02-26T22:42:21Z\" title=\"Thu 26 Feb 2026, 22:42\u{a0}UTC\"";
-        let is_date = shown.ends_with("UTC");
-        let ago = if is_date { "" } else { " data-relative" };
-        let expected = format!("Last used\">{date}{ago}>{shown}</time>");
+        let expected = format!("Last used\">{date} data-relative>{shown}</time>");
         assert!(page.contains(&expected), "{shown}: {page}");
     }
 }

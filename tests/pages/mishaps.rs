@@ -401,7 +401,8 @@ pub(super) async fn what_a_page_says_fits_the_status() {
     };
     says(&revoke, now).await;
     says("/tokens", now).await;
-    answer(alice.post(&server, &pause, &[])).await;
+    let done = answer(alice.post(&server, &pause, &[])).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.body);
     says(&revoke, paused).await;
     says("/tokens", paused).await;
     server.advance(Duration::from_hours(24 * 40)).await;

@@ -4,7 +4,7 @@
 //! site could gain by sending a form. What the form would do is done only if its user sends it again.
 
 use super::fields::Fields;
-use super::messages::Text;
+use super::text::Text;
 
 /// The name of the parameter that says why a form is shown again.
 const AGAIN: &str = "again";

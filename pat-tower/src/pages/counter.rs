@@ -1,4 +1,4 @@
-use super::messages::Text;
+use super::text::Text;
 use super::page::Page;
 
 /// What the script needs to count the characters of a field.

@@ -14,8 +14,8 @@ use pat_core::{AdminError, Administration, Caller, Pats, Token, TokenStatus};
 use super::again::Again;
 use super::csrf_token::CsrfSecret;
 use super::layout::PageContext;
-use super::messages::Text;
 use super::state::State;
+use super::text::Text;
 
 /// What every page is made with; the guard puts it into the request.
 #[derive(Debug, Clone)]
@@ -91,8 +91,13 @@ impl Page {
 
     // For templates
 
-    pub(super) fn t<'a>(&self, text: Text<'a>) -> Cow<'a, str> {
-        self.state.messages.text(&text)
+    pub(super) fn t(&self, text: Text<'_>) -> Cow<'_, str> {
+        let (id, arguments) = text.message();
+        let text = self.visit.messages.format(id, arguments);
+        text.unwrap_or_else(|error| {
+            tracing::error!(%error, "a page lacks a text");
+            id.into()
+        })
     }
 
     pub(super) fn root(&self) -> &str {
@@ -104,12 +109,12 @@ impl Page {
         self.visit.may_administer
     }
 
-    pub(super) fn language(&self) -> &'static str {
-        self.state.messages.language()
+    pub(super) fn language(&self) -> &str {
+        self.visit.messages.language()
     }
 
     pub(super) fn direction(&self) -> &'static str {
-        self.state.messages.direction()
+        self.visit.messages.direction()
     }
 
     /// What the window is called.
@@ -139,7 +144,7 @@ impl Page {
         let relative = distance(at.duration_since(self.pats().now()).as_secs());
         Time {
             machine: at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            exact: self.state.messages.date_time(&zoned),
+            exact: self.visit.messages.short_date_time(&zoned),
             relative: relative.map(|text| self.t(text).into_owned()),
         }
     }
@@ -148,7 +153,7 @@ impl Page {
     pub(super) fn date(&self, at: Timestamp) -> Time {
         let zoned = at.to_zoned_datetime(self.zone.clone());
         Time {
-            exact: self.state.messages.date(&zoned),
+            exact: self.visit.messages.short_date(&zoned),
             ..self.time(at)
         }
     }
@@ -350,12 +355,15 @@ impl ScopeList {
 
 #[cfg(test)]
 mod tests {
+    use pat_core::messages::Messages;
+
     use super::*;
 
     #[test]
     fn times_are_told_by_their_distance() {
         const HOUR: i64 = 60 * 60;
         const DAY: i64 = 24 * HOUR;
+        let english = Messages::english();
         for (seconds, expected) in [
             (0, "just now"),
             // Another node's clock may be ahead of this one's.
@@ -376,7 +384,9 @@ mod tests {
             (4 * DAY + 11 * HOUR, "in 4 days"),
         ] {
             let text = distance(seconds).expect("not far away");
-            assert_eq!(super::super::english(&text), expected, "{seconds}");
+            let (id, arguments) = text.message();
+            let text = english.format(id, arguments).expect("a message");
+            assert_eq!(text, expected, "{seconds}");
         }
         for seconds in [-401 * DAY, 401 * DAY, i64::MAX, i64::MIN] {
             assert!(distance(seconds).is_none(), "{seconds}");

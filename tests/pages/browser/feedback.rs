@@ -64,14 +64,14 @@ pub(super) async fn a_form_survives_a_lost_session_and_a_lost_cookie() {
         browser.fill("#pat-days", "20").await;
     };
     let assert_filled = async |sentence: &str| {
+        // It is announced once the page is there, and was no part of the region before.
+        assert_said(&browser, sentence).await;
         assert_eq!(value("#pat-name").await, "nightly & build");
         assert_eq!(value("#pat-description").await, "typed with care");
         assert_eq!(value("#pat-days").await, "20");
         assert!(browser.is_checked("[name=expires][value=days]").await);
         let note = browser.text(".pat-mishap").await;
         assert!(note.starts_with(sentence), "{note}");
-        // It is announced once the page is there, and was no part of the region before.
-        assert_said(&browser, sentence).await;
     };
     // The session ends while the form is open.
     fill().await;
@@ -132,8 +132,8 @@ pub(super) async fn changes_are_said_by_name_and_have_the_focus() {
     assert_eq!(focused.expect("a node")["role"]["value"], "paragraph");
     // Someone else was faster.
     let question = browser.find("tbody tr:first-child [data-ask]").await;
-    let question = question.attr("href").await.expect("an attribute");
-    let question = format!("/{}", question.expect("a link"));
+    let question = question.prop("pathname").await.expect("a property");
+    let question = question.expect("a path");
     browser.go(&question).await;
     browser.follow("main .pat-danger").await;
     assert_note(&browser, "“three” was revoked.").await;

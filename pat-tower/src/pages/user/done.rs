@@ -3,7 +3,7 @@
 use pat_core::{Token, TokenId};
 
 use crate::pages::fields::Fields;
-use crate::pages::messages::Text;
+use crate::pages::text::Text;
 use crate::pages::page::Page;
 
 /// A change that led to the list.

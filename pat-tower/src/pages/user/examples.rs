@@ -6,7 +6,7 @@
 
 use url::Url;
 
-use crate::pages::messages::Text;
+use crate::pages::text::Text;
 use crate::pages::page::Page;
 
 /// The name of the variable that holds a token.

@@ -16,8 +16,8 @@ use super::scopes::{ACCESS, SCOPE, ScopeSelection, ScopesField};
 use crate::pages::counter::Counter;
 use crate::pages::csrf_token::SubmissionId;
 use crate::pages::fields::Fields;
-use crate::pages::messages::Text;
 use crate::pages::page::{FORM_TOKEN, Page, show};
+use crate::pages::text::Text;
 
 /// Of how many tokens the page has the names, for the script to notice one that is taken.
 const MAX_NAMES: usize = 500;
