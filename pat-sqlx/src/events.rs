@@ -47,14 +47,15 @@ impl<DB: Dialect> SqlxStore<DB> {
         let is_writable = DB::IS_WRITABLE;
         let rows = fetch_from_primary(&self.pool, {
             let mut sql = Sql::new(format!(
-                "SELECT {is_writable} AS is_writable, e.* FROM (SELECT 1 AS one) o \
+                "SELECT {is_writable} AS is_writable, e.*, t.name AS token_name FROM (SELECT 1 AS one) o \
                  LEFT JOIN (SELECT id, at, kind, token_id, owner, revoked_by, reason, related_id, \
-                 number, seq, expires_at, notice, scopes, revocation_id FROM pat_event WHERE seq > "
+                 number, seq, expires_at, notice, scopes, revocation_id, client_address, user_agent, \
+                 request_id FROM pat_event WHERE seq > "
             ));
             // Events with the number 0 are not numbered yet.
             sql.bind(i64::try_from(seq).unwrap_or(i64::MAX));
             sql.push(" ORDER BY seq LIMIT ").bind(limit);
-            sql.push(") e ON 1 = 1 ORDER BY e.seq");
+            sql.push(") e ON 1 = 1 LEFT JOIN pat_token t ON t.id = e.token_id ORDER BY e.seq");
             sql
         });
         let rows = rows.await?;

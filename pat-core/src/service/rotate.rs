@@ -198,7 +198,7 @@ impl Node {
 
     fn emit_rotation(&self, rotation: &Rotation, rotated: &RotatedToken) {
         let RotatedToken { token, ends, .. } = rotated;
-        self.emit_change(
+        self.emit_token_change(
             token.created_at,
             EventKind::Rotated {
                 token: token.id,
@@ -208,6 +208,7 @@ impl Node {
                 ends: ends.clone(),
                 is_again: rotated.is_again,
             },
+            &token.name,
         );
     }
 }
