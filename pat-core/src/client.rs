@@ -105,10 +105,7 @@ impl Client {
         Self::current().scope(operation)
     }
 
-    pub(crate) fn scope<T>(
-        self,
-        operation: impl Future<Output = T>,
-    ) -> impl Future<Output = T> {
+    pub(crate) fn scope<T>(self, operation: impl Future<Output = T>) -> impl Future<Output = T> {
         CLIENT.scope(self, operation)
     }
 }
@@ -146,7 +143,8 @@ mod tests {
 
     #[test]
     fn one_client_has_one_address_however_it_is_written() {
-        let of = |address: &str| Client::default().with_address(address.parse().expect("an address"));
+        let of =
+            |address: &str| Client::default().with_address(address.parse().expect("an address"));
         assert_eq!(of("::ffff:192.0.2.7"), of("192.0.2.7"));
         assert_eq!(of("192.0.2.7").without_address(), Client::default());
     }

@@ -531,7 +531,10 @@ mod tests {
         }
 
         fn is_hit(&self, digest: &TokenDigest) -> bool {
-            matches!(self.auth().authenticate_cached(digest, Client::current), Some(Ok(_)))
+            matches!(
+                self.auth().authenticate_cached(digest, Client::current),
+                Some(Ok(_))
+            )
         }
 
         /// Returns whether the cache holds a token or a refusal, current or not.

@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{LiveChildren, MemoryStore};
-use crate::event::EventKind;
 use crate::client::Client;
+use crate::event::EventKind;
 use crate::notification::{NotificationId, NotificationKind, NotificationToken};
 use crate::store::{
     CLOCK_TOLERANCE, Claim, DeadNotification, DueNotifications, IDEMPOTENCY_KEPT, Job, JobStore,

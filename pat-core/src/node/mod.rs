@@ -12,10 +12,10 @@ use tracing::Instrument as _;
 
 use self::seen::SeenOwners;
 use crate::auth::Authenticator;
+use crate::client::Client;
 use crate::cluster::Feed;
 use crate::context::Context;
 use crate::error::Unavailable;
-use crate::client::Client;
 use crate::event::EventKind;
 use crate::notification::Notifier;
 use crate::store::{Outbox, StoreError};

@@ -150,6 +150,7 @@ const VALUES: &[(&str, &str, &[&str])] = &[
         "90",
         &["-1", "36501", "", "x"],
     ),
+    ("pat.audit.client.address", "false", BAD_BOOLEANS),
 ];
 const BAD_BOOLEANS: &[&str] = &["", "yes", "1", "tru"];
 const BAD_CRONS: &[&str] = &[

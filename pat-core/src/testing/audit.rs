@@ -47,9 +47,10 @@ pub const CASES: &[Case] = &[
     case("events_without_a_change_are_kept_unchanged", |s| {
         Box::pin(samples(s))
     }),
-    case("events_keep_the_client_of_their_request_and_find_the_name_of_their_token", |s| {
-        Box::pin(clients(s))
-    }),
+    case(
+        "events_keep_the_client_of_their_request_and_find_the_name_of_their_token",
+        |s| Box::pin(clients(s)),
+    ),
     case("two_thousand_events_of_one_change_are_all_there", |s| {
         Box::pin(many(s))
     }),
@@ -534,7 +535,11 @@ async fn clients(store: Store) {
     let first = new(1, "alice");
     client(1).scope(store_token(&store, &first)).await;
     let longest = Client::default()
-        .with_address("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff".parse().expect("an address"))
+        .with_address(
+            "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"
+                .parse()
+                .expect("an address"),
+        )
         .with_user_agent(&"✂".repeat(1_000))
         .with_request_id(&"x".repeat(1_000));
     store_token(&store, &new(2, "alice")).await;
@@ -559,8 +564,14 @@ async fn clients(store: Store) {
     let found = after(&store, 0).await;
     let clients: Vec<_> = found.iter().map(|event| event.client.clone()).collect();
     let nothing = Client::default();
-    assert_eq!(clients, [client(1), nothing.clone(), longest, client(2), nothing]);
-    let names: Vec<_> = found.iter().map(|event| event.token_name.as_deref()).collect();
+    assert_eq!(
+        clients,
+        [client(1), nothing.clone(), longest, client(2), nothing]
+    );
+    let names: Vec<_> = found
+        .iter()
+        .map(|event| event.token_name.as_deref())
+        .collect();
     let name = Some(&*first.name);
     assert_eq!(names, [name, name, name, name, None], "there is no token 3");
 }

@@ -141,7 +141,9 @@ impl<DB: Dialect> Write<DB> {
         self.lock_tokens(&ids).await?;
         let mut tokens = Vec::new();
         for chunk in ids.chunks(CHUNK) {
-            let mut sql = Sql::new(format!("SELECT t.id, t.owner, t.name FROM {USED_TOKENS} WHERE "));
+            let mut sql = Sql::new(format!(
+                "SELECT t.id, t.owner, t.name FROM {USED_TOKENS} WHERE "
+            ));
             push_revocable(&mut sql, &times);
             sql.push(" AND t.id IN ").bind_list(chunk.iter().copied());
             sql.push(" ORDER BY t.id").push(DB::FOR_UPDATE);

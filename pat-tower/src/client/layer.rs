@@ -143,6 +143,10 @@ mod tests {
         let client = Some([192, 0, 2, 7].into());
         assert_eq!(found(trusting(), Some(proxy)).await, client);
         assert_eq!(found(trusting(), Some(other)).await, Some(other));
-        assert_eq!(found(trusting(), None).await, None, "nothing of an outer layer");
+        assert_eq!(
+            found(trusting(), None).await,
+            None,
+            "nothing of an outer layer"
+        );
     }
 }

@@ -282,7 +282,10 @@ mod tests {
             (&["for=203.0.113.1, for=192.0.2.7"], Some("192.0.2.7")),
             (&["proto=https; For=192.0.2.7;by=_x"], Some("192.0.2.7")),
             (&["for=192.0.2.7", "for=10.9.9.9"], Some("192.0.2.7")),
-            (&["for=\"[2001:db8::7]:4711\";proto=http"], Some("2001:db8::7")),
+            (
+                &["for=\"[2001:db8::7]:4711\";proto=http"],
+                Some("2001:db8::7"),
+            ),
             (&["for=\"192.0.2.7:4711\""], Some("192.0.2.7")),
             // The client opens a quote, and the proxy appends.
             (&["for=\"203.0.113.1, for=192.0.2.7"], Some("192.0.2.7")),
@@ -332,7 +335,15 @@ mod tests {
 
     #[test]
     fn what_is_no_network_is_named() {
-        for text in ["x", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/+", "/8", "10.0.0/8"] {
+        for text in [
+            "x",
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0.0/",
+            "10.0.0.0/+",
+            "/8",
+            "10.0.0/8",
+        ] {
             let refused = format!("10.0.0.0/8, {text}").parse::<TrustedProxies>();
             assert_eq!(refused, Err(InvalidNetwork(text.to_owned())));
         }
