@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{Parser, ValueEnum};
 use pat_core::Settings;
 use pat_core::notification::Notifier;
+use pat_tower::{ProxyHeader, TrustedProxies};
 use tracing_subscriber::EnvFilter;
 
 use crate::{mail, one_line};
@@ -48,6 +49,35 @@ struct Args {
     #[arg(long, env = "PAT_LOG", default_value = "info,sqlx=off")]
     log: String,
 
+    /// How to write the log: for people, or one JSON object a line
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "PAT_LOG_FORMAT",
+        value_enum,
+        default_value_t
+    )]
+    log_format: LogFormat,
+
+    /// Proxies whose report of the client's address is believed, such as `127.0.0.1,10.1.0.0/16`
+    #[arg(
+        long,
+        value_name = "NETWORKS",
+        env = "PAT_TRUSTED_PROXIES",
+        default_value = ""
+    )]
+    trusted_proxies: TrustedProxies,
+
+    /// The header in which these proxies report it
+    #[arg(
+        long,
+        value_name = "HEADER",
+        env = "PAT_PROXY_HEADER",
+        value_enum,
+        default_value_t
+    )]
+    proxy_header: ProxyHeaderName,
+
     /// Mail server for notifications, such as `smtp://user:password@mail.example.com:587?tls=starttls`
     #[arg(
         long,
@@ -85,6 +115,20 @@ struct Args {
     demo_users_anywhere: bool,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum ProxyHeaderName {
+    #[default]
+    XForwardedFor,
+    Forwarded,
+}
+
 /// What the server is told at its start.
 #[derive(Debug)]
 pub struct Config {
@@ -102,7 +146,10 @@ pub struct Config {
     pub accept_clock: bool,
     /// The events since the backup from which the database was restored.
     pub after_restore: Option<PathBuf>,
+    /// The proxies whose report of the client's address is believed.
+    pub trusted_proxies: TrustedProxies,
     log: String,
+    log_format: LogFormat,
 }
 
 /// Why there is no [`Config`].
@@ -127,7 +174,9 @@ impl Config {
             demo_data: 0,
             accept_clock: false,
             after_restore: None,
+            trusted_proxies: TrustedProxies::default(),
             log: "off".into(),
+            log_format: LogFormat::Text,
         }
     }
 
@@ -152,6 +201,9 @@ impl Config {
             listen,
             database_url,
             log,
+            log_format,
+            trusted_proxies,
+            proxy_header,
             smtp_url,
             mail_from,
             mail_dir,
@@ -170,17 +222,31 @@ impl Config {
             demo_data,
             accept_clock,
             after_restore,
+            trusted_proxies: trusted_proxies.with_header(match proxy_header {
+                ProxyHeaderName::XForwardedFor => ProxyHeader::XForwardedFor,
+                ProxyHeaderName::Forwarded => ProxyHeader::Forwarded,
+            }),
             log,
+            log_format,
         })
     }
 
     pub(crate) fn start_logging(&self) {
-        let filter = EnvFilter::new(&self.log);
-        tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_ansi(std::io::stderr().is_terminal())
-            .with_writer(std::io::stderr)
-            .init();
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::new(&self.log))
+            .with_writer(std::io::stderr);
+        match self.log_format {
+            LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
+            LogFormat::Json => {
+                log.json().flatten_event(true).with_span_list(false).init();
+                // Panics would otherwise be lines of their own kind.
+                std::panic::set_hook(Box::new(|panic| {
+                    let place = panic.location().map(ToString::to_string);
+                    let message = panic.payload_as_str();
+                    tracing::error!(panic = message, place, "a thread panicked");
+                }));
+            }
+        }
     }
 }
 

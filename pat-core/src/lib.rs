@@ -3,6 +3,7 @@
 
 pub mod auth;
 mod caller;
+mod client;
 mod clock;
 mod cluster;
 mod context;
@@ -56,6 +57,7 @@ mod versions;
 pub use async_trait::async_trait;
 
 pub use self::caller::Caller;
+pub use self::client::Client;
 pub use self::clock::{Clock, SystemClock};
 pub use self::directory::{OpenDirectory, User, UserDirectory};
 pub use self::error::{
