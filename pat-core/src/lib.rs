@@ -5,6 +5,8 @@ pub mod auth;
 mod caller;
 mod clock;
 mod cluster;
+#[cfg(feature = "commands")]
+pub mod commands;
 mod context;
 mod directory;
 mod error;
@@ -20,6 +22,10 @@ pub mod guide {
     }
     pub mod monitoring {
         #![doc = include_str!("docs/metrics.md")]
+    }
+    #[cfg(feature = "commands")]
+    pub mod operate {
+        #![doc = include_str!("docs/operate.md")]
     }
     pub mod proxies {
         #![doc = include_str!("docs/proxies.md")]
