@@ -6,6 +6,8 @@ mod caller;
 mod client;
 mod clock;
 mod cluster;
+#[cfg(feature = "commands")]
+pub mod commands;
 mod context;
 mod directory;
 mod error;
@@ -21,6 +23,10 @@ pub mod guide {
     }
     pub mod monitoring {
         #![doc = include_str!("docs/metrics.md")]
+    }
+    #[cfg(feature = "commands")]
+    pub mod operate {
+        #![doc = include_str!("docs/operate.md")]
     }
     pub mod proxies {
         #![doc = include_str!("docs/proxies.md")]
