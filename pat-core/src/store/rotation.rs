@@ -534,6 +534,7 @@ mod tests {
             owner: owner("alice"),
             expires_at: None,
             ends: vec![id(2)],
+            ends_at: Some(at(HOUR)),
             is_again: true,
         };
         assert_eq!(again.event(), expected);
