@@ -440,7 +440,7 @@ mod tests {
         authenticate(&child).await.expect("a principal");
         let kind = EventKind::Revoked {
             tokens: vec![RevokedToken::new(parent.token.id, owner("alice"))],
-            by: None,
+            by: Some(owner("alice")),
             reason: None,
             revocation: None,
         };
