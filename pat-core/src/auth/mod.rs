@@ -27,7 +27,7 @@ use crate::error::{AuthError, Unavailable};
 use crate::event::EventKind;
 use crate::principal::Principal;
 use crate::store::{StoreError, StoreTime, StoreVersions};
-use crate::token::{DateText, InvalidToken, Token, TokenDigest, TokenFormat};
+use crate::token::{DateText, InvalidToken, Owner, Token, TokenDigest, TokenFormat};
 
 /// The length of the longest accepted token string, in bytes. A longer string is refused before any
 /// [`TokenFormat`] sees it.
@@ -282,7 +282,8 @@ impl Authenticator {
                 return Err(until_changed(AuthError::TokenDisabled(token.id)));
             }
         }
-        let seen_until = self.seen_until(found.owner_seen_at);
+        let seen_until = self.seen_until(&token.owner).await;
+        let seen_until = seen_until.map_err(|error| AuthError::Unavailable(error.into()))?;
         if now.wall >= seen_until {
             return Err(until_changed(AuthError::OwnerAbsent(token.id)));
         }
@@ -303,12 +304,17 @@ impl Authenticator {
 
     /// Returns when the owner's absence refuses the owner's tokens, in microseconds since 1970; `i64::MAX` for
     /// never. An owner whom the host has not reported is not absent.
-    fn seen_until(&self, seen_at: Option<Timestamp>) -> i64 {
+    async fn seen_until(&self, owner: &Owner) -> Result<i64, StoreError> {
         let longest = self.context.settings.owner_max_absence();
-        match seen_at {
-            Some(at) if !longest.is_zero() => at.as_microsecond().saturating_add(micros(longest)),
-            _ => i64::MAX,
+        if longest.is_zero() {
+            return Ok(i64::MAX);
         }
+        let limit = self.context.auth_timeout();
+        let seen_at = self.context.store.owner_seen_at(owner);
+        let seen_at = self.context.outages.store(limit, seen_at).await?;
+        Ok(seen_at.map_or(i64::MAX, |at| {
+            at.as_microsecond().saturating_add(micros(longest))
+        }))
     }
 
     /// Returns the principal of a valid token, with its cache entry. The query was sent at `sent`, and
