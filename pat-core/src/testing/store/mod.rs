@@ -24,6 +24,7 @@ mod repetition;
 mod revocation;
 mod rotation;
 mod seen;
+mod states;
 mod tokens;
 mod updates;
 
@@ -165,7 +166,7 @@ pub const CASES: &[Case] = &[
         Box::pin(rotation::revocation_race(s))
     }),
     case("each_state_of_a_token_has_its_rights", |s| {
-        Box::pin(rotation::states(s))
+        Box::pin(states::states(s))
     }),
     case("a_repeated_creation_makes_no_second_token", |s| {
         Box::pin(repetition::creation(s))
