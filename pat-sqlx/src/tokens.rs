@@ -187,7 +187,7 @@ impl<DB: Dialect> SqlxStore<DB> {
         let mut write = write.with_eager_locks(locks_eagerly);
         let (owner, key) = (&rotation.owner, rotation.idempotency.as_ref());
         write.lock_owner(owner).await?;
-        let count = write.count_tokens(owner, rotation.max_rows).await?;
+        let rows = write.count_rows(owner, rotation.max_rows).await?;
         let now = write.now();
         let refused = match write.find_earlier(owner, key).await? {
             Earlier::Created(token) => Some(Rotated::Repeated(*token)),
@@ -198,7 +198,7 @@ impl<DB: Dialect> SqlxStore<DB> {
             write.rollback().await?;
             return Ok(refused);
         }
-        let line = write.lock_line(rotation.predecessor).await?.tokens;
+        let line = write.lock_rotated(rotation.predecessor).await?;
         let replacement = match rotation.decide(&line, now) {
             Ok(replacement) => replacement,
             Err(refused) => {
@@ -206,7 +206,7 @@ impl<DB: Dialect> SqlxStore<DB> {
                 return Ok(Rotated::Refused(refused));
             }
         };
-        if count.all >= u64::from(rotation.max_rows) {
+        if rows >= u64::from(rotation.max_rows) {
             write.rollback().await?;
             return Ok(Rotated::TooManyRows);
         }
