@@ -351,8 +351,16 @@ SET @pat = (SELECT COUNT(*) FROM information_schema.columns
     WHERE table_schema = DATABASE() AND table_name = 'pat_notice' AND column_name = 'client_address');
 SET @pat = IF(@pat > 0, 'DO 0', 'ALTER TABLE pat_notice ADD COLUMN client_address VARCHAR(45)');
 PREPARE pat FROM @pat; EXECUTE pat; DEALLOCATE PREPARE pat;
+-- A rotation reads of a line what comes after the rotated token, and what an administrator has disabled. Older
+-- nodes name the index, so that it must not be missing in between.
+SET @pat = (SELECT COUNT(*) FROM information_schema.statistics
+    WHERE table_schema = DATABASE() AND table_name = 'pat_token' AND index_name = 'pat_token_by_line'
+        AND column_name = 'line_seq');
+SET @pat = IF(@pat > 0, 'DO 0', 'ALTER TABLE pat_token DROP INDEX pat_token_by_line,
+    ADD INDEX pat_token_by_line (line_id, disabled_by_admin, line_seq)');
+PREPARE pat FROM @pat; EXECUTE pat; DEALLOCATE PREPARE pat;
 UPDATE pat_clock SET version = 9 WHERE id = 1 AND version < 9;
 
 INSERT INTO pat_migrations (version, description, success, checksum, execution_time)
     VALUES (9, 'requests', TRUE,
-    X'73b40ec68d7b7661d6f56f61304ccde9673fb15260f32651676097729059bde5b1b89ad7a60fae58c73376900258b5e1', 0);
+    X'bbda4d4b32994cbb00ec39de3b21f0ed45ac9c9c2436926334764eb020a9769076e8e4eeee9392177261fc9731559a45', 0);

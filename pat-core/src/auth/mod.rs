@@ -28,7 +28,7 @@ use crate::error::{AuthError, Unavailable};
 use crate::event::EventKind;
 use crate::principal::Principal;
 use crate::store::{StoreError, StoreTime, StoreVersions};
-use crate::token::{DateText, InvalidToken, Token, TokenDigest, TokenFormat};
+use crate::token::{DateText, InvalidToken, Owner, Token, TokenDigest, TokenFormat};
 
 /// The length of the longest accepted token string, in bytes. A longer string is refused before any
 /// [`TokenFormat`] sees it.
@@ -281,8 +281,7 @@ impl Authenticator {
         may_use.map_err(|error| AuthError::Unavailable(error.into()))?;
         let token = found.token.ok_or(AuthError::Unknown)?;
         let name = token.name.clone();
-        let seen_until = self.seen_until(found.owner_seen_at);
-        let evaluated = self.evaluate_token(digest, token, loaded_at_epoch, sent, seen_until);
+        let evaluated = self.evaluate_token(digest, token, loaded_at_epoch, sent);
         evaluated.await.map_err(|refusal| Refusal {
             token_name: Some(name.into()),
             ..refusal
@@ -295,7 +294,6 @@ impl Authenticator {
         token: Token,
         loaded_at_epoch: u64,
         sent: Moment,
-        seen_until: i64,
     ) -> Loaded {
         let limit = self.context.auth_timeout();
         let now = self.context.time.now();
@@ -312,6 +310,8 @@ impl Authenticator {
                 return Err(until_changed(AuthError::TokenDisabled(token.id)));
             }
         }
+        let seen_until = self.seen_until(&token.owner).await;
+        let seen_until = seen_until.map_err(|error| AuthError::Unavailable(error.into()))?;
         if now.wall >= seen_until {
             return Err(until_changed(AuthError::OwnerAbsent(token.id)));
         }
@@ -332,12 +332,17 @@ impl Authenticator {
 
     /// Returns when the owner's absence refuses the owner's tokens, in microseconds since 1970; `i64::MAX` for
     /// never. An owner whom the host has not reported is not absent.
-    fn seen_until(&self, seen_at: Option<Timestamp>) -> i64 {
+    async fn seen_until(&self, owner: &Owner) -> Result<i64, StoreError> {
         let longest = self.context.settings.owner_max_absence();
-        match seen_at {
-            Some(at) if !longest.is_zero() => at.as_microsecond().saturating_add(micros(longest)),
-            _ => i64::MAX,
+        if longest.is_zero() {
+            return Ok(i64::MAX);
         }
+        let limit = self.context.auth_timeout();
+        let seen_at = self.context.store.owner_seen_at(owner);
+        let seen_at = self.context.outages.store(limit, seen_at).await?;
+        Ok(seen_at.map_or(i64::MAX, |at| {
+            at.as_microsecond().saturating_add(micros(longest))
+        }))
     }
 
     /// Returns the principal of a valid token, with its cache entry. The query was sent at `sent`, and

@@ -264,6 +264,22 @@ impl<DB: Dialect> Write<DB> {
         })
     }
 
+    /// Counts the rows of an owner, up to `most`, and reads the time, like [`Write::count_tokens`]; reads only the
+    /// index.
+    pub(crate) async fn count_rows(&mut self, owner: &Owner, most: u32) -> Result<u64, Error> {
+        let clock = self.clock.expression::<DB>();
+        let mut sql = Sql::new(format!(
+            "SELECT {clock} AS clock, c.mark, c.version, c.readable_from, \
+             (SELECT COUNT(*) FROM (SELECT owner FROM pat_token WHERE owner = "
+        ));
+        sql.bind(owner).push(" LIMIT ").bind(most);
+        sql.push(") o) AS n FROM pat_clock c WHERE c.id = 1");
+        let row = self.fetch_one(sql).await?;
+        row::check_versions(&row)?;
+        self.time = row.store_time()?;
+        row.count("n")
+    }
+
     /// Returns the creation times of those of these tokens that exist, revoked or not.
     pub(crate) async fn find_created(
         &mut self,
