@@ -3,6 +3,7 @@ use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
@@ -11,6 +12,7 @@ use pat_core::notification::Notifier;
 use pat_tower::{ProxyHeader, TrustedProxies};
 use tracing_subscriber::EnvFilter;
 
+use crate::app::Shutdown;
 use crate::{mail, one_line};
 
 /// The command line. Every option may be given in the environment instead.
@@ -77,6 +79,25 @@ struct Args {
         default_value_t
     )]
     proxy_header: ProxyHeaderName,
+
+    /// For how many seconds the server still takes requests after SIGTERM, although `/readyz` says that it is not
+    /// ready
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "PAT_SHUTDOWN_GRACE",
+        default_value_t = 5
+    )]
+    shutdown_grace: u32,
+
+    /// How many seconds it then waits for requests that are under way
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "PAT_SHUTDOWN_TIMEOUT",
+        default_value_t = 10
+    )]
+    shutdown_timeout: u32,
 
     /// Mail server for notifications, such as `smtp://user:password@mail.example.com:587?tls=starttls`
     #[arg(
@@ -148,6 +169,8 @@ pub struct Config {
     pub after_restore: Option<PathBuf>,
     /// The proxies whose report of the client's address is believed.
     pub trusted_proxies: TrustedProxies,
+    /// How a shutdown takes its time.
+    pub shutdown: Shutdown,
     log: String,
     log_format: LogFormat,
 }
@@ -175,6 +198,10 @@ impl Config {
             accept_clock: false,
             after_restore: None,
             trusted_proxies: TrustedProxies::default(),
+            shutdown: Shutdown {
+                grace: Duration::ZERO,
+                patience: Duration::from_secs(10),
+            },
             log: "off".into(),
             log_format: LogFormat::Text,
         }
@@ -204,6 +231,8 @@ impl Config {
             log_format,
             trusted_proxies,
             proxy_header,
+            shutdown_grace,
+            shutdown_timeout,
             smtp_url,
             mail_from,
             mail_dir,
@@ -226,6 +255,10 @@ impl Config {
                 ProxyHeaderName::XForwardedFor => ProxyHeader::XForwardedFor,
                 ProxyHeaderName::Forwarded => ProxyHeader::Forwarded,
             }),
+            shutdown: Shutdown {
+                grace: Duration::from_secs(shutdown_grace.into()),
+                patience: Duration::from_secs(shutdown_timeout.into()),
+            },
             log,
             log_format,
         })

@@ -29,6 +29,7 @@ pub mod guide {
         #![doc = include_str!("docs/performance.md")]
     }
 }
+pub mod health;
 mod jobs;
 mod memory;
 mod metrics;
