@@ -35,6 +35,7 @@ pub mod guide {
         #![doc = include_str!("docs/performance.md")]
     }
 }
+pub mod health;
 mod jobs;
 mod memory;
 #[cfg(feature = "messages")]
