@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Extension, Request};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::extract::{ConnectInfo, Extension, Request};
+use axum::http::{Extensions, HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
@@ -19,7 +19,7 @@ use pat_sqlx::{AnyStore, ConnectError};
 use pat_tower::api::Api;
 use pat_tower::pages::Pages;
 use pat_tower::scope::ScopedRouter;
-use pat_tower::{PatLayer, TowerSessions};
+use pat_tower::{ClientAddressLayer, PatLayer, TowerSessions, TrustedProxies};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -129,7 +129,7 @@ pub enum StartError {
         /// Why not.
         source: BoxError,
     },
-    /// What was revoked since the backup could not be revoked again.
+    /// The changes since the backup could not be repeated.
     #[error("cannot revoke again what the events say")]
     Restore(#[source] Unavailable),
     /// The clock could not be accepted.
@@ -193,7 +193,9 @@ pub async fn app_of(config: Config, made_of: Parts) -> Result<App, StartError> {
     // A browser sends a `Secure` cookie over plain HTTP to no other machine than its own.
     let is_secure = !config.listen.ip().is_loopback();
     let stopping = CancellationToken::new();
-    let router = router(&pats, &users, base_url, is_secure).layer(Extension(stopping.clone()));
+    let router = router(&pats, &users, base_url, is_secure)
+        .layer(Extension(stopping.clone()))
+        .layer(addresses(config.trusted_proxies));
     Ok(App {
         router,
         pats,
@@ -202,6 +204,15 @@ pub async fn app_of(config: Config, made_of: Parts) -> Result<App, StartError> {
         store,
         stopping,
     })
+}
+
+/// Finds the addresses of clients.
+fn addresses(proxies: TrustedProxies) -> ClientAddressLayer {
+    let peer = |extensions: &Extensions| {
+        let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
+        Some(peer.ip())
+    };
+    ClientAddressLayer::new(peer).with_trusted_proxies(proxies)
 }
 
 /// The token service, as the server and the commands have it.

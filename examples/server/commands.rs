@@ -10,6 +10,7 @@ use pat_core::{BoxError, Clock, Pats};
 use pat_sqlx::{AnyStore, DatabaseUrl};
 
 use crate::app;
+use crate::config::LogFormat;
 use crate::users::DemoUsers;
 
 /// A command, and what it shares with the server.
@@ -20,6 +21,7 @@ pub(crate) struct CommandConfig {
     pub(crate) sources: SettingsSources,
     pub(crate) notifiers: Vec<Arc<dyn Notifier>>,
     pub(crate) log: String,
+    pub(crate) log_format: LogFormat,
 }
 
 /// What a command has opened, to be closed after it.

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory as _, Parser};
+use clap::{CommandFactory as _, Parser, ValueEnum};
 use pat_core::Settings;
 use pat_core::commands::Command;
 use pat_core::notification::Notifier;
 use pat_core::settings::SettingsSources;
+use pat_tower::{ProxyHeader, TrustedProxies};
 use tracing_subscriber::EnvFilter;
 
 use crate::commands::CommandConfig;
@@ -62,6 +63,35 @@ struct Args {
     #[arg(long, env = "PAT_LOG")]
     log: Option<String>,
 
+    /// How to write the log: for people, or one JSON object a line
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "PAT_LOG_FORMAT",
+        value_enum,
+        default_value_t
+    )]
+    log_format: LogFormat,
+
+    /// Proxies whose report of the client's address is believed, such as `127.0.0.1,10.1.0.0/16`
+    #[arg(
+        long,
+        value_name = "NETWORKS",
+        env = "PAT_TRUSTED_PROXIES",
+        default_value = ""
+    )]
+    trusted_proxies: TrustedProxies,
+
+    /// The header in which these proxies report it
+    #[arg(
+        long,
+        value_name = "HEADER",
+        env = "PAT_PROXY_HEADER",
+        value_enum,
+        default_value_t
+    )]
+    proxy_header: ProxyHeaderName,
+
     /// Mail server for notifications, such as `smtp://user:password@mail.example.com:587?tls=starttls`
     #[arg(
         long,
@@ -89,14 +119,28 @@ struct Args {
     #[arg(long)]
     accept_clock: bool,
 
-    /// After the database was restored from a backup: revokes again what these events say was revoked
-    /// since, prints what it did, and goes on. The file has lines of `GET /admin/events`
+    /// After the database was restored from a backup: repeats the revocations, disablings and replacements
+    /// of these events, prints what it did, and goes on. The file has lines of `GET /admin/events`
     #[arg(long, value_name = "EVENTS_FILE")]
     after_restore: Option<PathBuf>,
 
     /// Keeps the demo users (whose passwords everybody knows) on an address that others can reach
     #[arg(long, env = "PAT_DEMO_USERS_ANYWHERE")]
     demo_users_anywhere: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum ProxyHeaderName {
+    #[default]
+    XForwardedFor,
+    Forwarded,
 }
 
 const AFTER_HELP: &str = "\
@@ -129,9 +173,12 @@ pub struct Config {
     pub accept_clock: bool,
     /// The events since the backup from which the database was restored.
     pub after_restore: Option<PathBuf>,
+    /// The proxies whose report of the client's address is believed.
+    pub trusted_proxies: TrustedProxies,
     /// What is odd about the command line.
     pub(crate) warnings: Vec<String>,
     log: String,
+    log_format: LogFormat,
 }
 
 /// Why there is no [`Config`].
@@ -156,8 +203,10 @@ impl Config {
             demo_data: 0,
             accept_clock: false,
             after_restore: None,
+            trusted_proxies: TrustedProxies::default(),
             warnings: Vec::new(),
             log: "off".into(),
+            log_format: LogFormat::Text,
         }
     }
 
@@ -179,6 +228,9 @@ impl Config {
             listen,
             database_url,
             log,
+            log_format,
+            trusted_proxies,
+            proxy_header,
             demo_data,
             accept_clock,
             after_restore,
@@ -192,13 +244,18 @@ impl Config {
             demo_data,
             accept_clock,
             after_restore,
+            trusted_proxies: trusted_proxies.with_header(match proxy_header {
+                ProxyHeaderName::XForwardedFor => ProxyHeader::XForwardedFor,
+                ProxyHeaderName::Forwarded => ProxyHeader::Forwarded,
+            }),
             warnings,
             log: log.unwrap_or_else(|| LOG.into()),
+            log_format,
         })
     }
 
     pub(crate) fn start_logging(&self) {
-        start_logging(&self.log);
+        start_logging(&self.log, self.log_format);
     }
 }
 
@@ -227,6 +284,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocati
         database_url: args.database_url,
         sources,
         log: args.log.unwrap_or_else(|| LOG_OF_COMMAND.into()),
+        log_format: args.log_format,
     };
     Ok(Invocation::Command(Box::new(config)))
 }
@@ -239,12 +297,22 @@ impl Args {
     }
 }
 
-pub(crate) fn start_logging(filter: &str) {
-    tracing_subscriber::fmt()
+pub(crate) fn start_logging(filter: &str, format: LogFormat) {
+    let log = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => {
+            log.json().flatten_event(true).with_span_list(false).init();
+            // Panics would otherwise be lines of their own kind.
+            std::panic::set_hook(Box::new(|panic| {
+                let place = panic.location().map(ToString::to_string);
+                let message = panic.payload_as_str();
+                tracing::error!(panic = message, place, "a thread panicked");
+            }));
+        }
+    }
 }
 
 /// An address, or one of the addresses that a name has.

@@ -47,7 +47,7 @@ pub fn main_of(args: impl IntoIterator<Item = OsString>, parts: Parts) -> ExitCo
     let config = match config::parse(args) {
         Ok(Invocation::Serve(config)) => *config,
         Ok(Invocation::Command(command)) => {
-            config::start_logging(&command.log);
+            config::start_logging(&command.log, command.log_format);
             return commands::run(*command, parts.clock);
         }
         Err(config::ParseError::Help(text)) => {

@@ -3,6 +3,7 @@
 
 pub mod auth;
 mod caller;
+mod client;
 mod clock;
 mod cluster;
 #[cfg(feature = "commands")]
@@ -36,6 +37,8 @@ pub mod guide {
 }
 mod jobs;
 mod memory;
+#[cfg(feature = "messages")]
+pub mod messages;
 mod metrics;
 mod node;
 pub mod notification;
@@ -60,6 +63,7 @@ mod versions;
 pub use async_trait::async_trait;
 
 pub use self::caller::Caller;
+pub use self::client::Client;
 pub use self::clock::{Clock, SystemClock};
 pub use self::directory::{OpenDirectory, User, UserDirectory};
 pub use self::error::{

@@ -227,7 +227,9 @@ impl SqlDialect for Postgres {
     }
 
     #[cfg(feature = "commands")]
-    async fn facts(connection: &mut PgConnection) -> Result<Vec<(&'static str, String)>, sqlx::Error> {
+    async fn facts(
+        connection: &mut PgConnection,
+    ) -> Result<Vec<(&'static str, String)>, sqlx::Error> {
         const SETTINGS: [(&str, &str); 4] = [
             ("PostgreSQL", "server_version"),
             ("time zone", "TimeZone"),

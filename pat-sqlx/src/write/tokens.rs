@@ -539,7 +539,7 @@ impl<DB: Dialect> Write<DB> {
     fn lock_sql(&self, condition: &str) -> Sql<DB> {
         let clock = self.clock.expression::<DB>();
         Sql::new(format!(
-            "SELECT t.id, t.owner, t.revoked_at, t.expiry_notice, t.line_id, t.line_seq, \
+            "SELECT t.id, t.owner, t.name, t.revoked_at, t.expiry_notice, t.line_id, t.line_seq, \
              {clock} AS clock, \
              (SELECT mark FROM pat_clock WHERE id = 1) AS mark, \
              (SELECT version FROM pat_clock WHERE id = 1) AS version, \
@@ -554,7 +554,7 @@ impl<DB: Dialect> Write<DB> {
         sql.push(" ORDER BY t.id").push(DB::FOR_UPDATE);
         let mut locked = Vec::new();
         for row in self.fetch(sql).await? {
-            let token = RevokedToken::new(row.token_id("id")?, row.owner("owner")?);
+            let token = row::revoked_token(&row)?;
             row::check_versions(&row)?;
             self.time = row.store_time()?;
             locked.push(Locked {
