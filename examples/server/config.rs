@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::error::ErrorKind;
-use clap::{Parser, ValueEnum};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory as _, Parser, ValueEnum};
 use pat_core::Settings;
 use pat_core::commands::Command;
 use pat_core::notification::Notifier;
@@ -384,6 +384,11 @@ fn clap_error(error: &clap::Error) -> ParseError {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ParseError::Help(error.to_string()),
         _ => {
+            if let Some(option) = misplaced(error) {
+                return ParseError::Invalid(format!(
+                    "{option} is an option of the server; give it before the command"
+                ));
+            }
             let text = error.to_string();
             // What is missing or meant stands on the lines after the first; then comes the usage.
             let lines = text.lines().map(str::trim);
@@ -396,4 +401,19 @@ fn clap_error(error: &clap::Error) -> ParseError {
             ParseError::Invalid(format!("{line}; see --help"))
         }
     }
+}
+
+/// The option of the server that stands behind a command.
+fn misplaced(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let name = given.trim_start_matches('-');
+    let server = Args::command();
+    let mut options = server.get_arguments();
+    let is_known = options.any(|option| {
+        let short = option.get_short().map(String::from);
+        option.get_long() == Some(name) || short.as_deref() == Some(name)
+    });
+    (error.kind() == ErrorKind::UnknownArgument && is_known).then(|| given.clone())
 }

@@ -62,7 +62,7 @@ pub(super) async fn run(
         Ok(Err(error)) => report.add(vec![Finding::failed(
             "service",
             one_line(&*error),
-            "the server cannot start before this is corrected",
+            "the commands for tokens need this; see also the finding about the database",
         )])?,
         Err(_) => report.add(vec![Finding::failed(
             "service",
@@ -163,10 +163,7 @@ fn of_settings(sources: &SettingsSources) -> (Vec<Finding>, Settings) {
     if findings.is_empty() {
         let set = reading.values().iter();
         let set = set.filter(|value| value.source().is_some()).count();
-        findings.push(Finding::ok(
-            SUBJECT,
-            format!("{set} are set, all are allowed"),
-        ));
+        findings.push(Finding::ok(SUBJECT, format!("{set} set, all allowed")));
     }
     let settings = reading.into_settings().unwrap_or_default();
     let zone = settings.time_zone();
@@ -322,7 +319,7 @@ async fn of_nodes(pats: &Pats) -> Vec<Finding> {
     );
     let mut findings = vec![Finding::ok(
         SUBJECT,
-        format!("{} use the database", nodes.len() - silent),
+        format!("{} running", nodes.len() - silent),
     )];
     if silent > 0 {
         findings.push(Finding::warning(

@@ -96,8 +96,8 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 pub use self::arguments::{
-    Command, DoctorArguments, ImportArguments, MigrateArguments, RevokeArguments, RotateArguments,
-    TokensCommand,
+    Command, DoctorArguments, IdentifyArguments, ImportArguments, MigrateArguments,
+    RevokeArguments, RotateArguments, TokensCommand,
 };
 pub use self::check_config::CheckConfigArguments;
 pub use self::database::{Database, MigrationText, SchemaState};
@@ -190,11 +190,13 @@ impl Commands {
             Command::Tokens(TokensCommand::Revoke(arguments)) => {
                 tokens::revoke(&self.pats().await?, &arguments, terminal).await
             }
-            Command::Tokens(TokensCommand::Identify { format }) => {
+            Command::Tokens(TokensCommand::Identify(arguments)) => {
+                arguments.no_secret.check()?;
                 let secret = terminal.secret()?;
-                tokens::identify(&self.pats().await?, &secret, format, terminal).await
+                tokens::identify(&self.pats().await?, &secret, arguments.format, terminal).await
             }
             Command::Tokens(TokensCommand::Rotate(arguments)) => {
+                arguments.no_secret.check()?;
                 let secret = terminal.secret()?;
                 rotate::run(&self.pats().await?, &secret, &arguments, terminal).await
             }
