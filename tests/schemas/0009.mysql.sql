@@ -340,11 +340,13 @@ INSERT INTO pat_migrations (version, description, success, checksum, execution_t
 
 -- `ends_at`: of a rotation, the end that it gave to the tokens in `reason`, unless their own end is earlier.
 -- `client_address`, `user_agent`, `request_id`: of the request that made the change.
+-- The indexes are for the history of a token: the events about it, and the rotations that replaced it.
 SET @pat = (SELECT COUNT(*) FROM information_schema.columns
     WHERE table_schema = DATABASE() AND table_name = 'pat_event' AND column_name = 'ends_at');
 SET @pat = IF(@pat > 0, 'DO 0', 'ALTER TABLE pat_event
     ADD COLUMN ends_at BIGINT, ADD COLUMN client_address VARCHAR(45),
-    ADD COLUMN user_agent VARCHAR(255), ADD COLUMN request_id VARCHAR(128)');
+    ADD COLUMN user_agent VARCHAR(255), ADD COLUMN request_id VARCHAR(128),
+    ADD INDEX pat_event_by_token (token_id, at, id), ADD INDEX pat_event_by_related (related_id)');
 PREPARE pat FROM @pat; EXECUTE pat; DEALLOCATE PREPARE pat;
 -- From where the request came that the notification tells of.
 SET @pat = (SELECT COUNT(*) FROM information_schema.columns
@@ -355,4 +357,4 @@ UPDATE pat_clock SET version = 9 WHERE id = 1 AND version < 9;
 
 INSERT INTO pat_migrations (version, description, success, checksum, execution_time)
     VALUES (9, 'requests', TRUE,
-    X'73b40ec68d7b7661d6f56f61304ccde9673fb15260f32651676097729059bde5b1b89ad7a60fae58c73376900258b5e1', 0);
+    X'581bd089d2f0ad2fc40cb866dd3326e95fb9b55c05fc5112c23882d57db50fea793214d96d3f23628df7911ce512bf15', 0);

@@ -263,8 +263,11 @@ ALTER TABLE pat_event
     ADD COLUMN IF NOT EXISTS request_id TEXT COLLATE "C";        -- at most 128 characters
 -- From where the request came that the notification tells of.
 ALTER TABLE pat_notice ADD COLUMN IF NOT EXISTS client_address TEXT COLLATE "C";
+-- For the history of a token: the events about it, and the rotations that replaced it.
+CREATE INDEX IF NOT EXISTS pat_event_by_token ON pat_event (token_id, at, id);
+CREATE INDEX IF NOT EXISTS pat_event_by_related ON pat_event (related_id);
 UPDATE pat_clock SET version = 9 WHERE id = 1 AND version < 9;
 
 INSERT INTO pat_migrations (version, description, success, checksum, execution_time)
     VALUES (9, 'requests', TRUE,
-    '\xea176bb1a11d028514986cfe90485e1a86a8c06c50ad3a98feaf938fe5e225b7d7707b6d6102570f3eb23e0da76f260a', 0);
+    '\x4261e39371a9231cb2f1694c66c621f4746f028400ebd45457a9baf991162fc55470a7de9dd11f164205ac0d32e35cbf', 0);

@@ -260,8 +260,11 @@ ALTER TABLE pat_event ADD COLUMN user_agent TEXT;            -- at most 255 char
 ALTER TABLE pat_event ADD COLUMN request_id TEXT;            -- at most 128 characters
 -- From where the request came that the notification tells of.
 ALTER TABLE pat_notice ADD COLUMN client_address TEXT;
+-- For the history of a token: the events about it, and the rotations that replaced it.
+CREATE INDEX IF NOT EXISTS pat_event_by_token ON pat_event (token_id, at, id);
+CREATE INDEX IF NOT EXISTS pat_event_by_related ON pat_event (related_id);
 UPDATE pat_clock SET version = 9 WHERE id = 1 AND version < 9;
 
 INSERT INTO pat_migrations (version, description, success, checksum, execution_time)
     VALUES (9, 'requests', TRUE,
-    X'cd910b92572fdc5e9213ab023a157005147aabc5d14692757e06e5f4a5f37940d2708c59f100d9ba6adad19e1c6788d1', 0);
+    X'94754bf54ac085753799926c386bd5e99019c5de9899a2f8f0758bd4a092829c25436cd5261ed20e2ee8643134255e40', 0);

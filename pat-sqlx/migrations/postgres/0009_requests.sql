@@ -9,4 +9,7 @@ ALTER TABLE pat_event
     ADD COLUMN IF NOT EXISTS request_id TEXT COLLATE "C";        -- at most 128 characters
 -- From where the request came that the notification tells of.
 ALTER TABLE pat_notice ADD COLUMN IF NOT EXISTS client_address TEXT COLLATE "C";
+-- For the history of a token: the events about it, and the rotations that replaced it.
+CREATE INDEX IF NOT EXISTS pat_event_by_token ON pat_event (token_id, at, id);
+CREATE INDEX IF NOT EXISTS pat_event_by_related ON pat_event (related_id);
 UPDATE pat_clock SET version = 9 WHERE id = 1 AND version < 9;
