@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::{Family, Pats};
+use super::Pats;
 use crate::error::Unavailable;
 use crate::search::{Filter, RevokedTokens, Search, Sort, SortKey, Start};
 use crate::settings::CreateByToken;
@@ -23,10 +23,10 @@ pub struct Relatives {
     pub line: Vec<Token>,
     /// The stored tokens whose creation this one authenticated, revoked and expired ones included.
     pub children: Vec<Token>,
-    /// The other tokens that end with this one if it is revoked with [`Family::Configured`]: the ones that are neither
+    /// The other tokens that end with this one if it is revoked with [`Family::Configured`](crate::Family::Configured): the ones that are neither
     /// revoked nor expired.
     pub ending: Vec<Token>,
-    /// The tokens that end too if the token is revoked with [`Family::Included`], without those in
+    /// The tokens that end too if the token is revoked with [`Family::Included`](crate::Family::Included), without those in
     /// [`ending`](Relatives::ending).
     pub family: Vec<Token>,
 }
@@ -111,7 +111,7 @@ fn relatives(
         with_line(start.clone(), tokens, &by_id, Takes::Earlier)
     };
     let all = family(start, tokens, &by_id, Takes::All);
-    let live = |ids: &BTreeSet<TokenId>, without: Option<&BTreeSet<TokenId>>| {
+    let unexpired = |ids: &BTreeSet<TokenId>, without: Option<&BTreeSet<TokenId>>| {
         let is_other =
             |id: &&TokenId| **id != token.id && without.is_none_or(|not| !not.contains(id));
         let found = ids.iter().filter(is_other).filter_map(|id| by_id.get(id));
@@ -134,8 +134,8 @@ fn relatives(
             let children = tokens.filter(|other| other.parent == Some(token.id));
             children.cloned().collect()
         },
-        family: live(&all, Some(&ending)),
-        ending: live(&ending, None),
+        family: unexpired(&all, Some(&ending)),
+        ending: unexpired(&ending, None),
     }
 }
 
@@ -186,6 +186,7 @@ fn family(
 mod tests {
     use std::sync::Arc;
 
+    use super::super::Family;
     use super::*;
     use crate::caller::Caller;
     use crate::memory::MemoryStore;

@@ -323,6 +323,171 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         }
         Text::CursorUnreadable => "This page of the list is not there. Here is the first one.",
 
+        Text::AdministrationPages => "Administration",
+        Text::Overview => "Overview",
+        Text::AllTokens => "All tokens",
+        Text::Identify => "Whose token is this?",
+        Text::UnusedTokens => "Unused tokens",
+        Text::Undelivered => "Undelivered mails",
+
+        Text::History => "History",
+        Text::When => "When",
+        Text::Happened => "Event",
+        Text::DoneBy => "By",
+        Text::You => "You",
+        Text::AnAdministrator => "An administrator",
+        Text::Automatically => "Automatically",
+        Text::CreatedWith => "Created with",
+        Text::ImportedLabel => "Imported",
+        Text::ReplacedLabel => "Replaced",
+        Text::PausedLabel => "Paused",
+        Text::RevokedLabel => "Revoked",
+        Text::Reason => "Reason",
+        Text::Replacements => "Replacements",
+        Text::ThisToken => "this token",
+        Text::Children => "Created with this token",
+        Text::IfRevoked => "If this token is revoked",
+        Text::EndsAlone => "No other token is revoked with it.",
+        Text::EndsToo(1) => "1 other token is revoked with it:",
+        Text::EndsToo(count) => {
+            return format!("{count} other tokens are revoked with it:").into();
+        }
+        Text::FamilyEnds(1) => "1 related token goes on working, unless it is revoked, too:",
+        Text::FamilyEnds(count) => {
+            return format!("{count} related tokens go on working, unless they are revoked, too:")
+                .into();
+        }
+        Text::AndMore(count) => return format!("and {count} more").into(),
+        Text::EarlierEvents => "Earlier events",
+        Text::LatestEvents => "Latest events",
+        Text::NoEvents => "No event is recorded.",
+        Text::NoHistory => "This installation keeps no history.",
+        Text::Event(kind) => return happened(kind).into(),
+        Text::EventRefused { reason, count } => {
+            let reason = refusal(reason);
+            return match count {
+                1 => format!("Refused: {reason}"),
+                count => format!("Refused {count} times: {reason}"),
+            }
+            .into();
+        }
+        Text::EventNotified(notice) => return format!("Owner notified: {notice}").into(),
+        Text::Notice(kind) => notice(kind),
+        Text::RevokeAsk => "Revoke…",
+        Text::AdminPauseConsequence => {
+            "Whatever uses this token is refused until an administrator resumes it. Meanwhile it expires \
+             as before."
+        }
+
+        Text::IdentifyIntroduction => {
+            "Paste a token that was found, for example in a log or a repository. It is looked up and then \
+             forgotten: neither stored nor logged."
+        }
+        Text::Secret => "Token",
+        Text::Find => "Find",
+        Text::SecretMissing => "Paste the token.",
+        Text::SecretMalformed => {
+            "This is no token of this service. Check that it was copied as a whole, without anything around \
+             it."
+        }
+        Text::SecretUnknown => {
+            "There is no such token. It may have been deleted, which happens some time after it expired or \
+             was revoked, or it belongs to another installation."
+        }
+        Text::SecretOf(name) => return format!("This token belongs to {}.", isolate(name)).into(),
+        Text::SecretValid => "It is valid. If others have seen it, revoke it.",
+        Text::SecretExpired => "It has expired, so it is refused.",
+        Text::SecretRevoked => "It is revoked, so it is refused.",
+        Text::SecretPaused => {
+            "It is paused, so it is refused until it is resumed. If others have seen it, revoke it."
+        }
+
+        Text::LiveTokens => "Live tokens",
+        Text::ExpireWithin(days) => {
+            return format!("Expire within {}", counted(days, "day", "days")).into();
+        }
+        Text::NeverExpire => "Never expire",
+        Text::NeverUsedTokens => "Never used",
+        Text::UnusedFor(days) => {
+            return format!("Not used for {}", counted(days, "day", "days")).into();
+        }
+        Text::RevokedWithin(days) => {
+            return format!("Revoked in the last {}", counted(days, "day", "days")).into();
+        }
+        Text::Offenders => "Not allowed by today’s rules",
+        Text::NoOffenders => "Today’s rules would allow every live token.",
+        Text::OffendingEternal => "Never expire, although new tokens must",
+        Text::OffendingLife(days) => {
+            return format!("Live longer than {}", counted(days, "day", "days")).into();
+        }
+        Text::OffendingScopes => "Unrestricted, although new tokens need scopes",
+        Text::ExpiriesAhead => "Expiries ahead",
+        Text::ExpiriesSummary { count, weeks } => {
+            let tokens = if count == 1 {
+                "token expires"
+            } else {
+                "tokens expire"
+            };
+            let weeks = counted(weeks, "week", "weeks");
+            return format!("{count} {tokens} within {weeks}.").into();
+        }
+        Text::WeekFrom => "Week from",
+        Text::TokensHead => "Tokens",
+        Text::AsTable => "As a table",
+        Text::Upkeep => "Upkeep",
+        Text::UnusedOff => "Tokens that are not used are never revoked for that.",
+        Text::UnusedOn(days) => {
+            let days = counted(days, "day", "days");
+            return format!("Tokens that are not used for {days} are revoked, after a warning.")
+                .into();
+        }
+        Text::UndeliveredCount(0) => "Every mail was delivered, or is on its way.",
+        Text::UndeliveredCount(1) => "1 mail could not be delivered.",
+        Text::UndeliveredCount(count) => {
+            return format!("{count} mails could not be delivered.").into();
+        }
+
+        Text::UnusedIntroduction => {
+            "Live tokens that nothing has used for some days, those that were unused longest first. A token \
+             that was never used counts from its creation. Tokens that end soon by themselves are left out."
+        }
+        Text::UnusedDays => "Not used for so many days",
+        Text::UnusedDaysWrong(max) => {
+            return format!("Enter a whole number of days, from 1 to {max}.").into();
+        }
+        Text::ShowUnused => "Show",
+        Text::UnusedCount { count, live } => {
+            return format!("{count} of {}", counted(live, "live token", "live tokens")).into();
+        }
+        Text::UnusedTooMany => {
+            "These are more than half of all live tokens. As long as that is so, none of them is revoked by \
+             itself."
+        }
+
+        Text::UndeliveredIntroduction => {
+            "Mails to owners that could not be delivered and are not tried again by themselves. Mend the \
+             cause, then send them again."
+        }
+        Text::NoUndelivered => "Every mail was delivered, or is on its way.",
+        Text::UndeliveredShown { count, shown } if count > shown => {
+            return format!(
+                "{}, the latest {shown} of them",
+                counted(count, "mail", "mails")
+            )
+            .into();
+        }
+        Text::UndeliveredShown { count, .. } => return counted(count, "mail", "mails"),
+        Text::NoticeHead => "About",
+        Text::Attempts => "Attempts",
+        Text::LastError => "Last error",
+        Text::Queued => "Since",
+        Text::SendAgain => "Send again",
+        Text::SendAgainNamed { notice, name } => {
+            return format!("Send again to {}: {notice}", isolate(name)).into();
+        }
+        Text::SentAgain => "The mail is queued again.",
+        Text::NotUndelivered => "This mail is already queued again, or deleted.",
+
         Text::NotSignedIn => "You are not signed in",
         Text::NotSignedInHint => "Sign in, and open this page again.",
         Text::NotFound => "Not found",
@@ -386,4 +551,51 @@ fn refused(error: &PolicyError) -> String {
         return "One of the scopes is no longer offered. Choose again.".to_owned();
     }
     crate::http::problem::sentence(&error.to_string())
+}
+
+/// What an event did, by the name of its kind; the name of one that only newer versions know.
+fn happened(kind: &str) -> &str {
+    match kind {
+        "created" => "Created",
+        "created-with" => "Created with another token",
+        "imported" => "Imported",
+        "rotated" => "Created to replace another token",
+        "replaced" => "Replaced by a new token",
+        "first-used" => "First used",
+        "revoked" => "Revoked",
+        "disabled" => "Paused",
+        "enabled" => "Resumed",
+        "changed" => "Name or description changed",
+        "pruned" => "Deleted",
+        other => other,
+    }
+}
+
+/// Why a token was refused, by the name of the reason.
+fn refusal(reason: &str) -> &str {
+    match reason {
+        "expired" => "it had expired",
+        "revoked" => "it was revoked",
+        "token_disabled" => "it was paused",
+        "owner_inactive" => "the owner was not active",
+        "owner_gone" => "the owner was not known",
+        "owner_absent" => "the owner had been absent for too long",
+        other => other,
+    }
+}
+
+/// What a notification is about, by the name of its kind.
+fn notice(kind: &str) -> &str {
+    match kind {
+        "created" => "token created",
+        "expires-soon" => "expires soon",
+        "expired" => "expired",
+        "pruned" => "deleted",
+        "revoked-by-admin" => "revoked by an administrator",
+        "rotated-again" => "replaced again",
+        "replaced-in-use" => "replaced, but still in use",
+        "unused-warning" => "unused, will be revoked",
+        "unused-revoked" => "revoked because it was not used",
+        other => other,
+    }
 }

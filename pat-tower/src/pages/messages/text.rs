@@ -16,8 +16,13 @@ use pat_core::{PolicyError, TokenStatus, User};
 /// | repeated-replacement page, the response to a replacement form that was submitted before | `tokens/{id}/replace` |
 /// | edit form | `tokens/{id}/edit` |
 /// | pause page, resume page | `tokens/{id}/pause`, `tokens/{id}/resume` |
+/// | token page | `tokens/{id}`, and `admin/tokens/{id}` for administrators |
 /// | revocation page | `tokens/{id}/revoke`; with JavaScript, most often a dialog on the user's token list |
+/// | administrators' overview | `admin` |
 /// | administrators' token list | `admin/tokens` |
+/// | administrators' search for the owner of a secret | `admin/identify` |
+/// | administrators' list of unused tokens | `admin/unused` |
+/// | administrators' list of dead letters | `admin/notifications` |
 /// | administrators' revocation page | `admin/tokens/revoke` |
 /// | error page | any path |
 ///
@@ -543,6 +548,217 @@ pub enum Text<'a> {
     /// The note on the administrators' token list if the URL of the request names a page of the list
     /// that does not exist; the first page is shown instead.
     CursorUnreadable,
+
+    // The administrators' pages
+    /// The name of the navigation between the administrators' pages, for screen readers.
+    AdministrationPages,
+    /// The title of the administrators' overview, and the link to it.
+    Overview,
+    /// The link to the administrators' token list in the navigation.
+    AllTokens,
+    /// The title of the administrators' search for the owner of a secret, and the link to it.
+    Identify,
+    /// The title of the administrators' list of unused tokens, and the link to it.
+    UnusedTokens,
+    /// The title of the administrators' list of dead letters, and the link to it.
+    Undelivered,
+
+    // The token page
+    /// The heading of the history of a token.
+    History,
+    /// The head of the column with the times of events.
+    When,
+    /// The head of the column that says what happened.
+    Happened,
+    /// The head of the column that says which user did it.
+    DoneBy,
+    /// In that column, the user who reads the page.
+    You,
+    /// In that column on an owner's page, another user.
+    AnAdministrator,
+    /// In that column, what no user did.
+    Automatically,
+    /// The label before the name of the token with which this one was created.
+    CreatedWith,
+    /// The label of the time at which a token was imported.
+    ImportedLabel,
+    /// The label of the time at which a token was replaced.
+    ReplacedLabel,
+    /// The label of the time at which a token was paused.
+    PausedLabel,
+    /// The label of the time at which a token was revoked.
+    RevokedLabel,
+    /// The label of the reason of a revocation.
+    Reason,
+    /// The heading of the tokens that replaced each other, oldest first.
+    Replacements,
+    /// The mark of the token that the page is about, among these.
+    ThisToken,
+    /// The heading of the tokens that were created with the token.
+    Children,
+    /// The heading of what ends with the token.
+    IfRevoked,
+    /// The sentence that no other token ends with it.
+    EndsAlone,
+    /// The sentence before the tokens that end with it; the argument is their number.
+    EndsToo(u64),
+    /// The sentence before the tokens that end with it if the user chooses so; the argument is their number.
+    FamilyEnds(u64),
+    /// How many more there are than a list shows.
+    AndMore(u64),
+    /// The link to the next page of a history.
+    EarlierEvents,
+    /// The link to the first page of a history.
+    LatestEvents,
+    /// The sentence in place of a history without events.
+    NoEvents,
+    /// The sentence in place of the history if the store keeps no events.
+    NoHistory,
+    /// What happened: the argument is the name of the event's kind
+    /// ([`EventKind::as_str`](pat_core::event::EventKind::as_str)), `replaced` for the token that a `rotated` replaced, or
+    /// `created-with` for a token that another one created.
+    Event(&'a str),
+    /// What happened: the token was refused, once or several times.
+    EventRefused {
+        /// The name of the reason ([`AuthError::reason`](pat_core::AuthError::reason)).
+        reason: &'a str,
+        /// How often.
+        count: u64,
+    },
+    /// What happened: the owner was notified; the argument says of what ([`Text::Notice`]).
+    EventNotified(&'a str),
+    /// What a notification is about: the argument is the name of its kind
+    /// ([`NotificationKind::as_str`](pat_core::notification::NotificationKind::as_str)).
+    Notice(&'a str),
+    /// The link on the token page to the question whether to revoke it.
+    RevokeAsk,
+    /// What happens to whatever uses a token that an administrator pauses.
+    AdminPauseConsequence,
+
+    // The administrators' search for the owner of a secret
+    /// The paragraph below the title: what to enter, and what happens to it.
+    IdentifyIntroduction,
+    /// The label of the field for the secret.
+    Secret,
+    /// The button that starts the search.
+    Find,
+    /// The error at the field if it is empty.
+    SecretMissing,
+    /// The answer for a text that is no token of this service.
+    SecretMalformed,
+    /// The answer for a text that could be a token, and is none.
+    SecretUnknown,
+    /// The answer for a token: the argument is the owner's full name.
+    SecretOf(&'a str),
+    /// What follows for a valid token.
+    SecretValid,
+    /// What follows for a token that has expired.
+    SecretExpired,
+    /// What follows for a revoked token.
+    SecretRevoked,
+    /// What follows for a paused token.
+    SecretPaused,
+
+    // The administrators' overview
+    /// The number of live tokens: those that are neither revoked nor expired.
+    LiveTokens,
+    /// The number of tokens that expire within so many days.
+    ExpireWithin(u32),
+    /// The number of live tokens that never expire.
+    NeverExpire,
+    /// The number of live tokens that were never used.
+    NeverUsedTokens,
+    /// The number of live tokens that were not used for so many days.
+    UnusedFor(u32),
+    /// The number of tokens that were revoked within so many days.
+    RevokedWithin(u32),
+    /// The heading of the tokens that today's settings would not allow.
+    Offenders,
+    /// The sentence if there are none.
+    NoOffenders,
+    /// The number of tokens that never expire although the settings forbid it.
+    OffendingEternal,
+    /// The number of tokens that live longer than so many days, which the settings allow.
+    OffendingLife(u32),
+    /// The number of tokens without scopes although the settings require some.
+    OffendingScopes,
+    /// The heading of the plot of expiries.
+    ExpiriesAhead,
+    /// What the plot shows: so many tokens expire within so many weeks.
+    ExpiriesSummary {
+        /// How many tokens.
+        count: u64,
+        /// Within how many weeks.
+        weeks: u32,
+    },
+    /// The head of the column with the first day of a week, in the table of the plot.
+    WeekFrom,
+    /// The head of the column with the number of tokens.
+    TokensHead,
+    /// The button that shows the plot as a table.
+    AsTable,
+    /// The heading of the jobs that need attention.
+    Upkeep,
+    /// The sentence if unused tokens are not revoked.
+    UnusedOff,
+    /// The sentence if they are, after so many days.
+    UnusedOn(u32),
+    /// How many notifications could not be sent.
+    UndeliveredCount(u64),
+
+    // The administrators' list of unused tokens
+    /// The paragraph below the title: which tokens the list has.
+    UnusedIntroduction,
+    /// The label of the field for the number of days.
+    UnusedDays,
+    /// The error at this field; the argument is the greatest number.
+    UnusedDaysWrong(u32),
+    /// The button that shows the list for other days.
+    ShowUnused,
+    /// The number of tokens of the list, of all live ones.
+    UnusedCount {
+        /// How many tokens are unused.
+        count: u64,
+        /// How many are live.
+        live: u64,
+    },
+    /// The note if these are more than half of the live ones.
+    UnusedTooMany,
+
+    // The administrators' list of dead letters
+    /// The paragraph below the title: what the list has.
+    UndeliveredIntroduction,
+    /// The sentence if there are none.
+    NoUndelivered,
+    /// The number of dead letters, of which the page shows the latest.
+    UndeliveredShown {
+        /// How many there are.
+        count: u64,
+        /// How many the page shows.
+        shown: u64,
+    },
+    /// The head of the column that says what a notification is about.
+    NoticeHead,
+    /// The head of the column with the number of attempts to send it.
+    Attempts,
+    /// The head of the column with the last error.
+    LastError,
+    /// The head of the column with the time at which it was queued.
+    Queued,
+    /// The button that sends a notification again.
+    SendAgain,
+    /// The same for screen readers; the arguments say what the notification is about ([`Text::Notice`]), and the
+    /// recipient's name.
+    SendAgainNamed {
+        /// What it is about.
+        notice: &'a str,
+        /// The recipient's full name.
+        name: &'a str,
+    },
+    /// The note that a notification is queued again.
+    SentAgain,
+    /// The note that a notification is no dead letter any more.
+    NotUndelivered,
 
     // Errors: a title, and the advice below it
     /// The title of the error page with status 401: no user is signed in. Browsers are redirected
