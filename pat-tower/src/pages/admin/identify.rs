@@ -8,8 +8,8 @@ use pat_core::{Administration, Token, TokenStatus, User};
 
 use super::administration;
 use crate::pages::fields::Fields;
-use crate::pages::messages::Text;
 use crate::pages::page::{Badge, FORM_TOKEN, Page, Time, show};
+use crate::pages::text::Text;
 
 /// The name of the field with the secret. No page shows its value again, and no address has it.
 const SECRET: &str = "secret";

@@ -11,8 +11,8 @@ use pat_core::{Token, TokenId, User};
 
 use super::administration;
 use crate::pages::fields::Fields;
-use crate::pages::messages::Text;
 use crate::pages::page::{FORM_TOKEN, Page, Time, show};
+use crate::pages::text::Text;
 
 /// How many dead letters the page shows.
 const MAX_SHOWN: u32 = 100;
@@ -73,9 +73,9 @@ pub(in crate::pages) async fn undelivered(
     let owners = admin.owners_of(&owned.collect::<Vec<_>>()).await;
     let owners = owners.map_err(|error| page.not_administered(&error))?;
     let shown = dead.len() as u64;
-    let count = Text::UndeliveredShown {
-        count: outbox.dead.max(shown),
-        shown,
+    let count = match outbox.dead {
+        count if count > shown => Text::UndeliveredShown { count, shown },
+        _ => Text::UndeliveredAll(shown),
     };
     let fields = Fields::of_query(query.as_deref());
     let said = |name, text| {

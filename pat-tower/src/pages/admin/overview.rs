@@ -10,8 +10,8 @@ use jiff::civil::Date;
 use super::filter::{FilterForm, Quick, UNRESTRICTED};
 use super::{administration, unused};
 use crate::pages::fields::Fields;
-use crate::pages::messages::Text;
 use crate::pages::page::{Page, show};
+use crate::pages::text::Text;
 
 /// Within how many days tokens expire that the overview counts.
 const EXPIRING_DAYS: u32 = 30;
@@ -230,6 +230,10 @@ pub(in crate::pages) async fn overview(
     offenders.retain(|number| number.count > 0);
     let outbox = page.pats().outbox().await;
     let outbox = outbox.map_err(|error| page.unavailable(&error.into()))?;
+    let undelivered = match outbox.dead {
+        0 => Text::NoUndelivered,
+        count => Text::UndeliveredCount(count),
+    };
     let template = OverviewPage {
         numbers: numbers(criteria, of_criteria),
         offenders,
@@ -238,7 +242,7 @@ pub(in crate::pages) async fn overview(
         unused_days: days,
         unused_for: page.t(Text::UnusedFor(days)).into_owned(),
         unused_count: page.t(Text::UnusedCount { count, live }).into_owned(),
-        undelivered: page.t(Text::UndeliveredCount(outbox.dead)).into_owned(),
+        undelivered: page.t(undelivered).into_owned(),
         has_undelivered: outbox.dead > 0,
         page: &page,
     };

@@ -10,8 +10,8 @@ use pat_core::{Administration, Token, UpdateError};
 use super::administration;
 use crate::http::path_id::PathId;
 use crate::pages::fields::Fields;
-use crate::pages::messages::Text;
 use crate::pages::page::{FORM_TOKEN, Page, show};
+use crate::pages::text::Text;
 use crate::pages::token::{Reader, show_token};
 
 /// Asks whether to disable a token, or to enable it.

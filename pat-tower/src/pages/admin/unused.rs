@@ -11,8 +11,8 @@ use pat_core::{Administration, Token, User};
 use super::administration;
 use crate::http::cursor::PageCursor;
 use crate::pages::fields::Fields;
-use crate::pages::messages::Text;
 use crate::pages::page::{Page, Time, show};
+use crate::pages::text::Text;
 
 /// How many tokens a page of the list has.
 const PAGE_LEN: u32 = 50;

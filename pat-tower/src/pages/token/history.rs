@@ -1,5 +1,7 @@
 //! The history of a token, as its page shows it.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "most kinds are not special")]
+
 use axum::response::Response;
 use jiff::Timestamp;
 use pat_core::event::{Event as AuditEvent, EventKind, HistoryPosition};
@@ -8,8 +10,8 @@ use pat_core::{AdminError, Token, TokenHistory};
 use super::Reader;
 use super::users::{Users, author};
 use crate::pages::fields::Fields;
-use crate::pages::messages::Text;
 use crate::pages::page::{Page, Time};
+use crate::pages::text::Text;
 
 /// How many events a page has.
 const PAGE_LEN: u32 = 50;
@@ -63,35 +65,42 @@ impl Event {
     }
 }
 
-/// What happened, by the first of some equal events.
+/// What happened: one event, or some equal ones.
 fn what(page: &Page, token: &Token, events: &[AuditEvent]) -> String {
     let Some(first) = events.first() else {
         return String::new();
     };
-    let text = match &first.kind {
-        EventKind::Refused { reason, .. } => {
-            let counts = events.iter().map(|event| match &event.kind {
-                EventKind::Refused { unreported, .. } => unreported.saturating_add(1),
-                _ => 0,
-            });
-            Text::EventRefused {
-                reason,
-                count: counts.fold(0, u64::saturating_add),
-            }
-        }
-        EventKind::Rotated { predecessor, .. } if *predecessor == token.id => {
-            Text::Event("replaced")
-        }
+    if let EventKind::Refused { reason, .. } = &first.kind {
+        let reason = page.t(Text::Refusal(reason)).into_owned();
+        let counts = events.iter().map(|event| refusals(&event.kind));
+        let count = counts.fold(0, u64::saturating_add);
+        let reason = &reason;
+        return page.t(Text::EventRefused { reason, count }).into_owned();
+    }
+    if let EventKind::Notified { kind, .. } = &first.kind {
+        let notice = page.t(Text::Notice(kind.as_str())).into_owned();
+        return page.t(Text::EventNotified(&notice)).into_owned();
+    }
+    page.t(Text::Event(name(token, &first.kind))).into_owned()
+}
+
+/// How many refusals an event stands for.
+fn refusals(kind: &EventKind) -> u64 {
+    match kind {
+        EventKind::Refused { unreported, .. } => unreported.saturating_add(1),
+        _ => 0,
+    }
+}
+
+/// The name of what happened to the token.
+fn name<'e>(token: &Token, kind: &'e EventKind) -> &'e str {
+    match kind {
+        EventKind::Rotated { predecessor, .. } if *predecessor == token.id => "replaced",
         EventKind::Created {
             parent: Some(_), ..
-        } => Text::Event("created-with"),
-        EventKind::Notified { kind, .. } => {
-            let notice = page.t(Text::Notice(kind.as_str())).into_owned();
-            return page.t(Text::EventNotified(&notice)).into_owned();
-        }
-        other => Text::Event(other.as_str()),
-    };
-    page.t(text).into_owned()
+        } => "created-with",
+        _ => kind.as_str(),
+    }
 }
 
 /// Who did it, if that is a question.

@@ -11,8 +11,8 @@ use pat_core::{Administration, Relatives, Token, User};
 use self::history::{Event, History};
 use self::users::Users;
 use super::fields::Fields;
-use super::messages::Text;
 use super::page::{Badge, Page, ScopeList, Time, show};
+use super::text::Text;
 
 /// How many tokens a list of the page shows at most.
 const MAX_LISTED: usize = 20;

@@ -7,8 +7,8 @@ use pat_core::event::EventKind;
 use pat_core::{Owner, Token, TokenHistory, User};
 
 use super::Reader;
-use crate::pages::messages::Text;
 use crate::pages::page::Page;
+use crate::pages::text::Text;
 
 /// The users who have changed a token, as the reader of the page may know them: administrators see their names, and
 /// the owner that it was an administrator.
@@ -81,6 +81,14 @@ pub(super) fn author(kind: &EventKind) -> Option<&Owner> {
         | EventKind::Enabled { by, .. }
         | EventKind::Changed { by, .. } => Some(by),
         EventKind::Created { owner, .. } | EventKind::Rotated { owner, .. } => Some(owner),
-        _ => None,
+        EventKind::Imported { .. }
+        | EventKind::FirstUsed { .. }
+        | EventKind::Refused { .. }
+        | EventKind::Pruned { .. }
+        | EventKind::Notified { .. }
+        | EventKind::NotificationDead { .. }
+        | EventKind::OwnerChanged { .. }
+        | EventKind::Other { .. }
+        | _ => None,
     }
 }
