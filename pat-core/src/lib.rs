@@ -78,8 +78,8 @@ pub use self::principal::Principal;
 pub use self::schedule::{InvalidSchedule, Schedule, UnknownZone, Zone};
 pub use self::service::{
     Administration, CreatedToken, Family, ImportRefusal, ImportRow, Imported, LostToken, Pats,
-    PatsBuilder, RefusedRow, Restored, RevokedCount, SearchPage, Successor, TokenHistory,
-    TokenUpdate, UpdatedToken,
+    PatsBuilder, RefusedRow, Relatives, Restored, RevokedCount, SearchPage, Successor,
+    TokenHistory, TokenUpdate, UpdatedToken,
 };
 pub use self::settings::error::SettingsError;
 pub use self::settings::table::Settings;

@@ -303,6 +303,27 @@ pub(super) const CALLS: &[Call] = &[
             Ok(())
         })
     }),
+    call("Pats::find_even_revoked", 5, Asks::Store, |w| {
+        Box::pin(async {
+            w.pats
+                .find_even_revoked(&w.caller, w.token.token.id)
+                .await?;
+            Ok(())
+        })
+    }),
+    call("Pats::history", 35, Asks::Store, |w| {
+        Box::pin(async {
+            let id = w.token.token.id;
+            w.pats.history(&w.caller, id, None, 10).await?;
+            Ok(())
+        })
+    }),
+    call("Pats::relatives", 5, Asks::Store, |w| {
+        Box::pin(async {
+            w.pats.relatives(&w.token.token).await?;
+            Ok(())
+        })
+    }),
     call("Pats::flush_last_use", 30, Asks::Store, |w| {
         Box::pin(async {
             w.pats.flush_last_use().await?;
@@ -375,6 +396,19 @@ pub(super) const CALLS: &[Call] = &[
     call("Administration::count", 30, Asks::Store, |w| {
         Box::pin(async {
             w.administration.count(&Filter::default()).await?;
+            Ok(())
+        })
+    }),
+    call("Administration::count_each", 30, Asks::Store, |w| {
+        Box::pin(async {
+            w.administration.count_each(&[Filter::default()]).await?;
+            Ok(())
+        })
+    }),
+    call("Administration::history", 30, Asks::Store, |w| {
+        Box::pin(async {
+            let id = w.token.token.id;
+            w.administration.history(id, None, 10).await?;
             Ok(())
         })
     }),

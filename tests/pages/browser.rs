@@ -2,6 +2,7 @@
 //! screens, in light and dark.
 
 mod check;
+mod desk;
 mod guide;
 mod lives;
 mod scopes;
@@ -39,6 +40,13 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial_of_states(pages_are_accessible),
         trial_of_states(guide::pages_of_the_documentation_are_accessible),
         trial_of_states(lives::pages_about_one_token_are_accessible),
+        trial_of_states(desk::pages_of_the_desk_are_accessible),
+        trial_with_need(
+            "browser",
+            missing(),
+            desk::a_leaked_token_is_found_and_revoked,
+        ),
+        trial_with_need("browser", missing(), desk::the_desk_works_without_scripts),
     ]
 }
 

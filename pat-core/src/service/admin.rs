@@ -109,11 +109,6 @@ impl Administration<'_> {
         &self.pats.0.context
     }
 
-    /// Adds the last uses that this node has not written to the store yet.
-    pub(super) fn refresh(&self, tokens: &mut [Token]) {
-        self.pats.0.auth.last_used.refresh(tokens);
-    }
-
     fn store(&self) -> Result<&dyn SearchStore, AdminError> {
         self.context()
             .usable_store()?

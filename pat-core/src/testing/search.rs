@@ -255,8 +255,8 @@ fn filters_by_revocation() -> Vec<Filter> {
         to: None,
     };
     let found = |revoked, revoked_at| Filter {
-        revoked,
         revoked_at,
+        revoked,
         ..Filter::default()
     };
     vec![

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `tokens` | the signed-in user's tokens |
 //! | `tokens/new` | the form for a new token; `?name=ci&description=…&expires=90&scopes=read` fills it in |
+//! | `tokens/{id}` | one of the user's tokens: facts, replacements, the tokens that were created with it, what ends if it is revoked, and its history |
 //! | `tokens/{id}/replace` | the form to replace a token by a new one, and to say until when the old one works |
 //! | `tokens/{id}/edit` | the form for the name and the description of a token |
 //! | `tokens/{id}/pause`, `tokens/{id}/resume` | the questions whether to disable a token, and to enable it again |
@@ -12,6 +13,12 @@
 //! | `admin/tokens` | the tokens of all users, for administrators |
 //! | `admin/tokens/revoke` | the question whether to revoke some tokens of any users |
 //! | `admin/tokens/export` | the tokens that match the administrators' filter, as CSV |
+//! | `admin/tokens/{id}` | a token of any user, as `tokens/{id}` |
+//! | `admin/tokens/{id}/pause`, `admin/tokens/{id}/resume` | the questions whether to disable a token of any user, and to enable it again |
+//! | `admin` | the administrators' overview: numbers of tokens that need attention, and the expiries of the next weeks |
+//! | `admin/identify` | the form that says whose token a secret is |
+//! | `admin/unused` | the tokens that have not been used for some days; `?days=90` |
+//! | `admin/notifications` | the notifications that could not be sent, and the buttons that send them again |
 //! | `admin/tokens/owners` | the users that match a text, as JSON, for the pages' script |
 //! | `tokens/assets/…` | the style sheet and the script |
 //!
@@ -92,6 +99,7 @@ mod mount;
 mod page;
 mod state;
 mod text;
+mod token;
 mod user;
 
 use std::sync::Arc;
@@ -341,13 +349,36 @@ impl Pages {
             .post("/tokens/{id}/pause", TOKENS_WRITE, user::pause)
             .get("/tokens/{id}/resume", TOKENS_WRITE, user::ask_to_resume)
             .post("/tokens/{id}/resume", TOKENS_WRITE, user::resume)
-            .get("/tokens/{id}", TOKENS_WRITE, failure::not_found);
+            .get("/tokens/{id}", TOKENS_WRITE, user::token);
         let admin = ScopedRouter::new()
             .get("/admin/tokens", TOKENS_ADMIN, admin::list)
             .get("/admin/tokens/revoke", TOKENS_ADMIN, admin::ask)
             .post("/admin/tokens/revoke", TOKENS_ADMIN, admin::revoke)
             .get("/admin/tokens/export", TOKENS_ADMIN, admin::export)
-            .get("/admin/tokens/owners", TOKENS_ADMIN, admin::owners);
+            .get("/admin/tokens/owners", TOKENS_ADMIN, admin::owners)
+            .get("/admin/tokens/{id}", TOKENS_ADMIN, admin::token)
+            .get(
+                "/admin/tokens/{id}/pause",
+                TOKENS_ADMIN,
+                admin::ask_to_pause,
+            )
+            .post("/admin/tokens/{id}/pause", TOKENS_ADMIN, admin::pause)
+            .get(
+                "/admin/tokens/{id}/resume",
+                TOKENS_ADMIN,
+                admin::ask_to_resume,
+            )
+            .post("/admin/tokens/{id}/resume", TOKENS_ADMIN, admin::resume)
+            .get("/admin", TOKENS_ADMIN, admin::overview)
+            .get("/admin/identify", TOKENS_ADMIN, admin::identify_form)
+            .post("/admin/identify", TOKENS_ADMIN, admin::identify)
+            .get("/admin/unused", TOKENS_ADMIN, admin::unused)
+            .get("/admin/notifications", TOKENS_ADMIN, admin::undelivered)
+            .post(
+                "/admin/notifications/{id}/send",
+                TOKENS_ADMIN,
+                admin::send_again,
+            );
         let guarded = |pages: ScopedRouter<State>, scope| {
             let guard = from_fn_with_state((state.clone(), scope), guard::guard);
             pages.map_router(|pages| {

@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use pat_core::scope::Scopes;
-use pat_core::search::{DateRange, Filter, Sort, SortKey};
+use pat_core::search::{DateRange, Filter, RevokedTokens, Sort, SortKey, Warned};
 use pat_core::text::fold_case;
 use pat_core::{Administration, Owner, TokenStatus, User};
 
@@ -15,7 +15,7 @@ use crate::pages::page::Page;
 use crate::pages::text::Text;
 
 /// The fields of the filter, in the order of the page.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 15] = [
     "name",
     "owner",
     "status",
@@ -26,13 +26,126 @@ const NAMES: [&str; 10] = [
     "expires_from",
     "expires_to",
     "scope",
+    UNUSED,
+    EXPIRING,
+    VALID,
+    REVOKED_WITHIN,
+    LONGER_THAN,
 ];
+const UNUSED: &str = "unused";
+const EXPIRING: &str = "expiring";
+const VALID: &str = "valid";
+const REVOKED_WITHIN: &str = "revoked_within";
+const LONGER_THAN: &str = "longer_than";
 /// What the field for the scope says to find unrestricted tokens; no scope has this name.
 pub(super) const UNRESTRICTED: &str = "*";
 /// How many users a part of a name may stand for.
 const MAX_OWNERS: usize = 1_000;
 /// How many of them are named where the filter is put into words.
 const MAX_NAMED: usize = 5;
+
+/// A criterion that a link sets, and no field of the form.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Quick {
+    NeverUsed,
+    /// Valid, and not used for so many days.
+    Unused(u32),
+    NeverExpires,
+    /// Valid, and expires within so many days.
+    ExpiresWithin(u32),
+    /// Neither revoked nor expired.
+    Valid,
+    /// Revoked within so many days.
+    RevokedWithin(u32),
+    /// Expires, and lives longer than so many days.
+    LongerThan(u32),
+}
+
+impl Quick {
+    /// Returns the criterion of a field of the query, if it is one.
+    fn of(name: &str, value: &str) -> Option<Self> {
+        let days = || {
+            let days = value.parse().ok();
+            days.filter(|days| (1..=MAX_DAYS).contains(days))
+        };
+        match (name, value) {
+            (UNUSED, "always") => Some(Self::NeverUsed),
+            (UNUSED, _) => days().map(Self::Unused),
+            (EXPIRING, "never") => Some(Self::NeverExpires),
+            (EXPIRING, _) => days().map(Self::ExpiresWithin),
+            (VALID, "true") => Some(Self::Valid),
+            (REVOKED_WITHIN, _) => days().map(Self::RevokedWithin),
+            (LONGER_THAN, _) => days().map(Self::LongerThan),
+            _ => None,
+        }
+    }
+
+    /// Returns the field of the query.
+    pub(super) fn pair(self) -> (&'static str, String) {
+        match self {
+            Self::NeverUsed => (UNUSED, "always".to_owned()),
+            Self::Unused(days) => (UNUSED, days.to_string()),
+            Self::NeverExpires => (EXPIRING, "never".to_owned()),
+            Self::ExpiresWithin(days) => (EXPIRING, days.to_string()),
+            Self::Valid => (VALID, "true".to_owned()),
+            Self::RevokedWithin(days) => (REVOKED_WITHIN, days.to_string()),
+            Self::LongerThan(days) => (LONGER_THAN, days.to_string()),
+        }
+    }
+
+    pub(super) fn text(self) -> Text<'static> {
+        match self {
+            Self::NeverUsed => Text::NeverUsedTokens,
+            Self::Unused(days) => Text::UnusedFor(days),
+            Self::NeverExpires => Text::NeverExpire,
+            Self::ExpiresWithin(days) => Text::ExpireWithin(days),
+            Self::Valid => Text::LiveTokens,
+            Self::RevokedWithin(days) => Text::RevokedWithin(days),
+            Self::LongerThan(days) => Text::OffendingLife(days),
+        }
+    }
+
+    /// Narrows the filter.
+    fn narrow(self, page: &Page, filter: &mut Filter) {
+        let now = page.pats().now();
+        let days = |count: u32| SignedDuration::from_hours(i64::from(count) * 24);
+        let range = |from, to| DateRange { from, to };
+        match self {
+            Self::NeverUsed => filter.is_used = Some(false),
+            Self::Unused(days) => {
+                let unused = page.pats().unused_filter(days);
+                filter.unused_since = unused.unused_since;
+                filter.is_transient = unused.is_transient;
+                filter.expires = filter.expires.and(unused.expires);
+            }
+            Self::NeverExpires => filter.never_expires = Some(true),
+            Self::ExpiresWithin(count) => {
+                let end = now.checked_add(days(count)).unwrap_or(Timestamp::MAX);
+                filter.expires = filter.expires.and(range(Some(now), Some(end)));
+            }
+            Self::Valid => {
+                let after = now + SignedDuration::from_micros(1);
+                filter.expires = filter.expires.and(range(Some(after), None));
+            }
+            Self::RevokedWithin(count) => {
+                let start = now.checked_sub(days(count)).unwrap_or(Timestamp::MIN);
+                filter.revoked = RevokedTokens::Only;
+                filter.revoked_at = range(Some(start), None);
+            }
+            Self::LongerThan(count) => {
+                filter.never_expires = Some(false);
+                filter.warned = Some(Warned {
+                    is_warned: true,
+                    by: Timestamp::MAX,
+                    period: days(count),
+                });
+            }
+        }
+    }
+}
+
+/// The longest time of a [`Quick`] criterion, in days.
+const MAX_DAYS: u32 = 36_500;
 
 /// What was typed into the filter.
 #[derive(Debug, Clone)]
@@ -77,6 +190,9 @@ impl FilterForm {
             let words = match (name, value.parse::<TokenStatus>()) {
                 ("status", Ok(status)) => page.t(Text::Status(status)),
                 ("scope", _) if value == UNRESTRICTED => page.t(Text::Unrestricted),
+                _ if Quick::of(name, value).is_some() => {
+                    Quick::of(name, value).map_or(value.into(), |quick| page.t(quick.text()))
+                }
                 _ => value.into(),
             };
             let mut values = vec![words.into_owned()];
@@ -98,7 +214,7 @@ impl FilterForm {
 
     /// The filter as far as it can be read, and all that is wrong with it. Whom the owner's name
     /// means is for [`FilterForm::complete`] to find out.
-    fn without_owner(&self, page: &Page) -> (Filter, Vec<FieldError>) {
+    pub(super) fn without_owner(&self, page: &Page) -> (Filter, Vec<FieldError>) {
         let zone = &page.state.zone;
         let mut wrong = Vec::new();
         let mut range = |from, to| {
@@ -125,7 +241,7 @@ impl FilterForm {
             },
         }
         let status = self.get("status");
-        let filter = match status.parse::<TokenStatus>() {
+        let mut filter = match status.parse::<TokenStatus>() {
             Ok(status) => page.pats().with_status(filter, status),
             Err(_) if status.is_empty() => filter,
             Err(_) => {
@@ -133,6 +249,11 @@ impl FilterForm {
                 filter
             }
         };
+        for (name, value) in self.pairs() {
+            if let Some(quick) = Quick::of(name, value) {
+                quick.narrow(page, &mut filter);
+            }
+        }
         (filter, wrong)
     }
 

@@ -36,6 +36,8 @@ struct RevokeManyPage<'a> {
     changed: Option<String>,
     /// Whether to ask if tokens that were created with these are to be revoked too.
     asks_for_family: bool,
+    /// Whether the secret has become known to others, so the family is to be revoked unless the administrator says no.
+    is_leaked: bool,
 }
 
 struct Selected {
@@ -177,6 +179,7 @@ impl<'a> Request<'a> {
             Target::Found => self.form.criteria(page, self.admin).await?,
             Target::Tokens(_) => Vec::new(),
         };
+        let is_leaked = self.fields.find("leaked").is_some();
         let settings = page.pats().settings();
         let is_notified =
             settings.mail_notifications_enabled() && settings.notice_revoked_by_admin();
@@ -198,7 +201,8 @@ impl<'a> Request<'a> {
             reason_hint: page.t(reason_hint).into_owned(),
             reason_error,
             changed,
-            asks_for_family: settings.create_by_token() != CreateByToken::Capped,
+            asks_for_family: is_leaked || settings.create_by_token() != CreateByToken::Capped,
+            is_leaked,
         };
         Ok(show(status, &template))
     }
