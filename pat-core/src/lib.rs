@@ -66,9 +66,9 @@ pub use self::policy::{Lifetime, RotationRequest, TokenRequest};
 pub use self::principal::Principal;
 pub use self::schedule::{InvalidSchedule, Schedule, UnknownZone, Zone};
 pub use self::service::{
-    Administration, CreatedToken, Family, ImportRefusal, ImportRow, Imported, LostToken, Pats,
-    PatsBuilder, RefusedRow, Restored, RevokedCount, SearchPage, Successor, TokenUpdate,
-    UpdatedToken,
+    Administration, CreatedToken, Family, ImportRefusal, ImportRow, Imported, InactiveOwners,
+    LostToken, OwnPage, OwnSearch, Pats, PatsBuilder, RefusedRow, Restored, RevokedCount,
+    SearchPage, StatusPage, StatusPosition, StatusStart, Successor, TokenUpdate, UpdatedToken,
 };
 pub use self::settings::error::SettingsError;
 pub use self::settings::table::Settings;

@@ -3,8 +3,11 @@
 mod admin;
 mod authenticate;
 mod builder;
+mod by_status;
 mod import;
+mod inactive;
 mod notifications;
+mod own;
 mod restore;
 mod revoke;
 mod rotate;
@@ -18,7 +21,10 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::admin::{Administration, SearchPage};
 pub use self::builder::PatsBuilder;
+pub use self::by_status::{StatusPage, StatusPosition, StatusStart};
 pub use self::import::{ImportRefusal, ImportRow, Imported, RefusedRow};
+pub use self::inactive::InactiveOwners;
+pub use self::own::{OwnPage, OwnSearch};
 pub use self::restore::{LostToken, Restored};
 pub use self::revoke::{Family, RevokedCount};
 pub use self::rotate::Successor;

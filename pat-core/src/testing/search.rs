@@ -17,6 +17,9 @@ pub const CASES: &[Case] = &[
     case("a_search_is_in_order_on_every_page", |s| {
         Box::pin(orders(s))
     }),
+    case("pages_read_backward_are_those_read_forward", |s| {
+        Box::pin(backward(s))
+    }),
     case("a_part_of_a_name_is_found_in_any_case_and_as_it_is", |s| {
         Box::pin(names(s))
     }),
@@ -367,6 +370,73 @@ async fn orders(store: Store) {
     }
 }
 
+/// Returns all results of a search, page by page from the end.
+async fn walk_back(store: &Store, filter: &Filter, sort: Sort, limit: u32) -> Vec<Token> {
+    let all = walk(store, filter, sort, 1_000).await;
+    let Some(last) = all.last().cloned() else {
+        return all;
+    };
+    let mut found = vec![last];
+    loop {
+        let start = Start::Before(sort.position_of(&found[0]));
+        let search = Search {
+            filter: filter.clone(),
+            sort,
+            start,
+            limit,
+        };
+        let mut page = searched(store).search(&search).await.expect("search");
+        assert!(page.len() <= limit as usize, "a page is too long");
+        if page.is_empty() {
+            return found;
+        }
+        page.append(&mut found);
+        found = page;
+        assert!(found.len() <= 1_000, "the walk does not end");
+    }
+}
+
+async fn backward(store: Store) {
+    let tokens = populate(&store).await;
+    let of_alice = Filter {
+        owners: vec![owner("alice")],
+        ..Filter::default()
+    };
+    let used = Filter {
+        is_used: Some(true),
+        ..Filter::default()
+    };
+    for filter in [Filter::default(), of_alice, used] {
+        for (key, is_descending) in KEYS.into_iter().flat_map(|key| [(key, false), (key, true)]) {
+            let sort = Sort { key, is_descending };
+            let mut expected: Vec<_> = tokens.iter().filter(|it| filter.matches(it)).collect();
+            expected
+                .sort_by(|one, two| sort.compare(&sort.position_of(one), &sort.position_of(two)));
+            for limit in [1, 7, 60] {
+                let found = walk_back(&store, &filter, sort, limit).await;
+                assert!(
+                    found.iter().eq(expected.iter().copied()),
+                    "{sort:?} in pages of {limit}: {found:?}"
+                );
+            }
+        }
+    }
+    // The position need not be that of a token that exists.
+    let sort = Sort::LATEST_FIRST;
+    let middle = sort.position_of(&tokens[30]);
+    let before = |search: &Search| -> Vec<_> {
+        let mut all: Vec<_> = tokens.iter().filter(|it| it.id != tokens[30].id).collect();
+        all.retain(|token| sort.compare(&sort.position_of(token), &middle).is_lt());
+        all.sort_by(|one, two| sort.compare(&sort.position_of(one), &sort.position_of(two)));
+        let skipped = all.len().saturating_sub(search.limit as usize);
+        all.split_off(skipped).into_iter().map(|it| it.id).collect()
+    };
+    revoke(&store, RevocationScope::Tokens(vec![tokens[30].id]), 100).await;
+    let search = Search::new(Filter::default(), sort, Start::Before(middle.clone()), 5);
+    let found = searched(&store).search(&search).await.expect("search");
+    assert_eq!(ids(&found), before(&search));
+}
+
 async fn names(store: Store) {
     let names = [
         "100 %",
@@ -483,13 +553,161 @@ async fn revoked(store: Store) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+    use jiff::Timestamp;
+
     use super::*;
-    use crate::MemoryStore;
+    use crate::store::{
+        Change, ChangePage, FeedPosition, Insertion, Lookup, Revocation, Revoked, Rotated,
+        Rotation, StoreError, TokenStore,
+    };
+    use crate::{MemoryStore, Owner, TokenDigest};
 
     #[tokio::test]
     async fn memory_store_passes() {
         for case in CASES {
-            case.run(std::sync::Arc::new(MemoryStore::default())).await;
+            case.run(Arc::new(MemoryStore::default())).await;
+        }
+    }
+
+    /// What a [`Flawed`] store does wrong with a page that ends before a position.
+    #[derive(Debug, Clone, Copy)]
+    enum Flaw {
+        /// It returns the first tokens of all.
+        IgnoresPosition,
+        /// It returns the tokens in the order in which it reads them.
+        ForgetsToReverse,
+        /// It returns the first tokens before the position, and not the last ones.
+        BeginsAtFirst,
+        /// It looks at the value of the sort key, and not at which of the tokens with equal values these are.
+        SkipsEquals,
+    }
+
+    /// A store in memory whose searches have a flaw.
+    #[derive(Debug)]
+    struct Flawed(MemoryStore, Flaw);
+
+    impl Flawed {
+        fn inner(&self) -> &dyn SearchStore {
+            self.0.search_store().expect("a store that can be searched")
+        }
+    }
+
+    #[async_trait]
+    impl SearchStore for Flawed {
+        async fn search(&self, search: &Search) -> Result<Vec<Token>, StoreError> {
+            let Start::Before(position) = &search.start else {
+                return self.inner().search(search).await;
+            };
+            let mut flawed = search.clone();
+            match self.1 {
+                Flaw::IgnoresPosition => flawed.start = Start::Offset(0),
+                Flaw::ForgetsToReverse => {}
+                Flaw::BeginsAtFirst => flawed.limit = 1_000,
+                Flaw::SkipsEquals => {
+                    flawed.start = Start::Before(crate::search::Position {
+                        created_at: Timestamp::MAX,
+                        ..position.clone()
+                    });
+                }
+            }
+            let mut tokens = self.inner().search(&flawed).await?;
+            tokens.truncate(search.limit as usize);
+            if matches!(self.1, Flaw::ForgetsToReverse) {
+                tokens.reverse();
+            }
+            Ok(tokens)
+        }
+
+        async fn count(&self, filter: &Filter) -> Result<u64, StoreError> {
+            self.inner().count(filter).await
+        }
+
+        async fn ids(&self, filter: &Filter) -> Result<Vec<TokenId>, StoreError> {
+            self.inner().ids(filter).await
+        }
+
+        async fn find_all(&self, ids: &[TokenId]) -> Result<Vec<Token>, StoreError> {
+            self.inner().find_all(ids).await
+        }
+    }
+
+    #[async_trait]
+    impl TokenStore for Flawed {
+        fn search_store(&self) -> Option<&dyn SearchStore> {
+            Some(self)
+        }
+
+        async fn insert(&self, token: &NewToken, limit: u32) -> Result<Insertion, StoreError> {
+            self.0.insert(token, limit).await
+        }
+
+        async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Lookup, StoreError> {
+            self.0.find_by_digest(digest).await
+        }
+
+        async fn find(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
+            self.0.find(id).await
+        }
+
+        async fn list(&self, owner: &Owner) -> Result<Vec<Token>, StoreError> {
+            self.0.list(owner).await
+        }
+
+        async fn revoke(
+            &self,
+            scope: &RevocationScope,
+            revocation: &Revocation,
+        ) -> Result<Revoked, StoreError> {
+            self.0.revoke(scope, revocation).await
+        }
+
+        async fn update(&self, update: &Update) -> Result<Updated, StoreError> {
+            self.0.update(update).await
+        }
+
+        async fn rotate(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
+            self.0.rotate(rotation).await
+        }
+
+        async fn append_change(
+            &self,
+            change: &Change,
+            now: Timestamp,
+        ) -> Result<Timestamp, StoreError> {
+            self.0.append_change(change, now).await
+        }
+
+        async fn changes_since(
+            &self,
+            cursor: Option<FeedPosition>,
+        ) -> Result<ChangePage, StoreError> {
+            self.0.changes_since(cursor).await
+        }
+
+        async fn raise_readable_from(&self, version: u64) -> Result<(), StoreError> {
+            self.0.raise_readable_from(version).await
+        }
+
+        async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError> {
+            self.0.record_use(uses).await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_reads_backward_wrongly_fails() {
+        for flaw in [
+            Flaw::IgnoresPosition,
+            Flaw::ForgetsToReverse,
+            Flaw::BeginsAtFirst,
+            Flaw::SkipsEquals,
+        ] {
+            let store = Arc::new(Flawed(MemoryStore::default(), flaw));
+            let case = CASES.iter().find(|case| case.name.contains("backward"));
+            let run = tokio::spawn(case.expect("the case").run(store));
+            assert!(run.await.is_err(), "{flaw:?} is not found");
         }
     }
 }
