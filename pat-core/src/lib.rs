@@ -68,7 +68,8 @@ pub use self::schedule::{InvalidSchedule, Schedule, UnknownZone, Zone};
 pub use self::service::{
     Administration, CreatedToken, Family, ImportRefusal, ImportRow, Imported, InactiveOwners,
     LostToken, OwnPage, OwnSearch, Pats, PatsBuilder, RefusedRow, Restored, RevokedCount,
-    SearchPage, StatusPage, StatusPosition, StatusStart, Successor, TokenUpdate, UpdatedToken,
+    SearchPage, StatusPage, StatusPosition, StatusStart, Successor, TokenHistory, TokenUpdate,
+    UpdatedToken,
 };
 pub use self::settings::error::SettingsError;
 pub use self::settings::table::Settings;

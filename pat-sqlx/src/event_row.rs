@@ -183,12 +183,17 @@ fn split(ids: &str) -> Result<Vec<TokenId>, Error> {
     ids.map(|id| id.parse().map_err(corrupt)).collect()
 }
 
-/// Converts a numbered row; `None` for the empty side of an outer join.
+/// The columns that [`event`] reads.
+pub(crate) const COLUMNS: &str = "id, at, kind, token_id, owner, revoked_by, reason, related_id, number, seq, \
+     expires_at, notice, scopes, revocation_id";
+
+/// Converts a row; `None` for the empty side of an outer join.
 pub(crate) fn event<DB: Dialect>(row: &Row<DB>) -> Result<Option<Event>, Error> {
     let Some(id) = row.optional_int("id")? else {
         return Ok(None);
     };
-    let seq = row.count("seq")?;
+    // It is 0 before the row is numbered, and -1 in a row from before events were numbered.
+    let seq = u64::try_from(row.int("seq")?).unwrap_or_default();
     let mut event = Event::new(row.timestamp("at")?, event_kind(row)?);
     event.row = Some(EventRow::new(id, seq));
     Ok(Some(event))

@@ -106,7 +106,7 @@ impl SqlDialect for MySql {
     const HAS_SERVER: bool = true;
     // The value is a number, or a word on newer versions of MariaDB.
     const IS_WRITABLE: &'static str = "CONCAT(@@global.read_only) IN ('0', 'OFF')";
-    const MIGRATIONS: [&'static str; 8] = [
+    const MIGRATIONS: [&'static str; 9] = [
         include_str!("../migrations/mysql/0001_tokens.sql"),
         include_str!("../migrations/mysql/0002_jobs.sql"),
         include_str!("../migrations/mysql/0003_nodes.sql"),
@@ -115,6 +115,7 @@ impl SqlDialect for MySql {
         include_str!("../migrations/mysql/0006_leaps_and_children.sql"),
         include_str!("../migrations/mysql/0007_scopes.sql"),
         include_str!("../migrations/mysql/0008_lines.sql"),
+        include_str!("../migrations/mysql/0009_requests.sql"),
     ];
 
     const CREATE_MIGRATIONS_TABLE: &'static str = "CREATE TABLE IF NOT EXISTS pat_migrations (\n    \

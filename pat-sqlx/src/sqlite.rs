@@ -175,7 +175,7 @@ impl SqlDialect for Sqlite {
     const CLOCK: &'static str = "NULL";
     const HAS_SERVER: bool = false;
     const IS_WRITABLE: &'static str = "1";
-    const MIGRATIONS: [&'static str; 8] = [
+    const MIGRATIONS: [&'static str; 9] = [
         include_str!("../migrations/sqlite/0001_tokens.sql"),
         include_str!("../migrations/sqlite/0002_jobs.sql"),
         include_str!("../migrations/sqlite/0003_nodes.sql"),
@@ -184,6 +184,7 @@ impl SqlDialect for Sqlite {
         include_str!("../migrations/sqlite/0006_leaps_and_children.sql"),
         include_str!("../migrations/sqlite/0007_scopes.sql"),
         include_str!("../migrations/sqlite/0008_lines.sql"),
+        include_str!("../migrations/sqlite/0009_requests.sql"),
     ];
 
     const CREATE_MIGRATIONS_TABLE: &'static str = "CREATE TABLE IF NOT EXISTS pat_migrations (\n    \

@@ -62,7 +62,8 @@ pub struct EventRow {
     /// Unique random number of the event, 0 to 2⁵³ − 1, which the store draws when it writes the event. It is
     /// the same each time the event is delivered, so a receiver can skip duplicates.
     pub id: i64,
-    /// Position of the event, from 1. The store assigns it after the event is committed, so a reader that
+    /// Position of the event, from 1; in a [history](crate::Pats::history) 0 for an event that has none yet. The store
+    /// assigns it after the event is committed, so a reader that
     /// continues after the greatest `seq` it has read misses no event.
     pub seq: u64,
 }
@@ -72,6 +73,33 @@ impl EventRow {
     #[must_use]
     pub const fn new(id: i64, seq: u64) -> Self {
         Self { id, seq }
+    }
+}
+
+/// The position of an event in the history of a token ([`Pats::history`](crate::Pats::history)). A history begins
+/// with the greatest position.
+///
+/// This struct is exhaustive: its two fields decide the order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HistoryPosition {
+    /// When the event happened.
+    pub at: Timestamp,
+    /// The ID of the event ([`EventRow::id`]), which decides between events of the same time.
+    pub id: i64,
+}
+
+impl HistoryPosition {
+    /// Creates the position of the event with this time and ID.
+    #[must_use]
+    pub const fn new(at: Timestamp, id: i64) -> Self {
+        Self { at, id }
+    }
+
+    /// Returns the position of a stored event; `None` for one that is not stored.
+    #[must_use]
+    pub fn of(event: &Event) -> Option<Self> {
+        let (at, row) = (event.at, event.row?);
+        Some(Self { at, id: row.id })
     }
 }
 
@@ -313,6 +341,28 @@ impl EventKind {
                 error: error.clone(),
             }),
             Outcome::Retry { .. } | Outcome::Skipped { .. } => None,
+        }
+    }
+
+    /// Returns whether the event is about this token: whether a field says that it happened to the token, which also
+    /// a replacement by a new one did. An event about the token's parent or owner alone is not about the token.
+    #[must_use]
+    pub fn is_about(&self, id: TokenId) -> bool {
+        match self {
+            Self::Created { token, .. }
+            | Self::FirstUsed { token, .. }
+            | Self::Changed { token, .. } => *token == id,
+            Self::Rotated {
+                token, predecessor, ..
+            } => [*token, *predecessor].contains(&id),
+            Self::Refused { token, .. } | Self::Other { token, .. } => *token == Some(id),
+            Self::Imported { tokens } => tokens.iter().any(|token| token.id == id),
+            Self::Revoked { tokens, .. } => tokens.iter().any(|token| token.id == id),
+            Self::Pruned { tokens } => tokens.iter().any(|token| token.id == id),
+            Self::Disabled { tokens, .. }
+            | Self::Enabled { tokens, .. }
+            | Self::Notified { tokens, .. } => tokens.contains(&id),
+            Self::NotificationDead { .. } | Self::OwnerChanged { .. } => false,
         }
     }
 

@@ -1,12 +1,13 @@
+use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::MemoryStore;
-use crate::event::{Event, EventKind, EventRow};
+use crate::event::{Event, EventKind, EventRow, HistoryPosition};
 use crate::store::{AuditStore, Lease, StoreError};
-use crate::token::random_u53;
+use crate::token::{TokenId, random_u53};
 
 /// How many events are kept.
 const MAX_EVENTS: usize = 10_000;
@@ -105,6 +106,28 @@ impl AuditStore for MemoryStore {
             })
         });
         Ok(numbered.take(limit as usize).collect())
+    }
+
+    async fn events_about(
+        &self,
+        token: TokenId,
+        before: Option<HistoryPosition>,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError> {
+        let tables = self.tables()?;
+        let rows = tables.audit.events.iter();
+        let rows = rows.filter(|row| row.event.kind.is_about(token));
+        let events = rows.map(|row| Event {
+            row: Some(EventRow::new(row.id, row.seq.unwrap_or_default())),
+            ..row.event.clone()
+        });
+        let positions = events.filter_map(|event| Some((HistoryPosition::of(&event)?, event)));
+        let mut found: Vec<_> = positions
+            .filter(|(position, _)| before.is_none_or(|before| *position < before))
+            .collect();
+        found.sort_by_key(|(position, _)| Reverse(*position));
+        let events = found.into_iter().map(|(_, event)| event);
+        Ok(events.take(limit as usize).collect())
     }
 
     async fn sink_position(&self, sink: &str) -> Result<Option<u64>, StoreError> {

@@ -287,6 +287,22 @@ mod tests {
     }
 
     #[test]
+    fn a_request_keeps_all_that_was_chosen() {
+        let key = IdempotencyKey::new("key", [1; 32]);
+        let request = RotationRequest::default()
+            .with_overlap(Duration::from_secs(5))
+            .with_lifetime(Lifetime::Days(1))
+            .with_idempotency_key(key.clone())
+            .with_overlap(Duration::from_secs(6));
+        let expected = RotationRequest {
+            overlap: Some(Duration::from_secs(6)),
+            lifetime: Some(Lifetime::Days(1)),
+            idempotency: Some(key),
+        };
+        assert_eq!(request, expected);
+    }
+
+    #[test]
     fn a_successor_for_less_than_a_day_is_short_lived() {
         let is_transient = |lifetime| {
             let (settings, request) = (Settings::default(), RotationRequest::default());

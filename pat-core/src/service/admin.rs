@@ -104,6 +104,11 @@ impl Administration<'_> {
         &self.pats.0.context
     }
 
+    /// Adds the last uses that this node has not written to the store yet.
+    pub(super) fn refresh(&self, tokens: &mut [Token]) {
+        self.pats.0.auth.last_used.refresh(tokens);
+    }
+
     fn store(&self) -> Result<&dyn SearchStore, AdminError> {
         self.context()
             .usable_store()?
@@ -172,6 +177,18 @@ impl Administration<'_> {
         Ok(self
             .context()
             .ask(SEARCH_TIMEOUT, self.store()?.count(filter))
+            .await?)
+    }
+
+    /// Returns how many tokens match each of `filters`, in the order of the filters. The store reads every token
+    /// once, however many filters there are.
+    ///
+    /// # Errors
+    /// Same as [`Administration::search`].
+    pub async fn count_each(&self, filters: &[Filter]) -> Result<Vec<u64>, AdminError> {
+        Ok(self
+            .context()
+            .ask(SEARCH_TIMEOUT, self.store()?.count_each(filters))
             .await?)
     }
 
@@ -329,6 +346,13 @@ impl Administration<'_> {
         Ok(found)
     }
 
+    /// Returns whether a text has the form of a token of this service: that of its format, or of one that it accepts
+    /// besides (the setting `pat.token.accepted`). It says nothing of whether there is such a token.
+    #[must_use]
+    pub fn recognizes(&self, presented: &[u8]) -> bool {
+        self.pats.0.auth.digest_of(presented).is_some()
+    }
+
     /// Returns the owners of these tokens: one user for each token, in the same order. For an owner who is not
     /// in the directory, the user is not active, and has the key as its user name and full name.
     ///
@@ -348,10 +372,7 @@ impl Administration<'_> {
     ///
     /// # Errors
     /// [`AdminError::Unavailable`]: the directory fails or does not answer in time.
-    pub async fn find_owners_of(
-        &self,
-        tokens: &[Token],
-    ) -> Result<Vec<Option<User>>, AdminError> {
+    pub async fn find_owners_of(&self, tokens: &[Token]) -> Result<Vec<Option<User>>, AdminError> {
         let owners: BTreeSet<_> = tokens.iter().map(|token| &token.owner).collect();
         let owners: Vec<_> = owners.into_iter().cloned().collect();
         let known = self.profiles(&owners).await?;

@@ -185,7 +185,13 @@ mod tests {
             clock.advance(Duration::from_secs(1));
             let days = [90, 1, 7][number % 3];
             let request = TokenRequest::new(format!("n{number}"), Some(days));
-            ids.push(pats.create(&alice, request).await.expect("a token").token.id);
+            ids.push(
+                pats.create(&alice, request)
+                    .await
+                    .expect("a token")
+                    .token
+                    .id,
+            );
         }
         clock.advance(3 * DAY);
         for id in &ids[0..2] {

@@ -91,9 +91,8 @@ impl Pats {
         let wanted = fold_case(&search.contains);
         let has = |text: &str| fold_case(text).contains(&wanted);
         if !wanted.is_empty() {
-            tokens.retain(|token| {
-                has(&token.name) || token.description.as_deref().is_some_and(has)
-            });
+            tokens
+                .retain(|token| has(&token.name) || token.description.as_deref().is_some_and(has));
         }
         search.order.sort(&mut tokens, |token| self.status(token));
         let tokens = with_lines_together(tokens);
@@ -263,7 +262,9 @@ mod tests {
         let paused = world.create("paused", "", 90).await;
         world.create("soon", "", 7).await;
         world.create("active", "", 90).await;
-        world.clock.advance(std::time::Duration::from_secs(3 * 24 * 60 * 60));
+        world
+            .clock
+            .advance(std::time::Duration::from_secs(3 * 24 * 60 * 60));
         world.create("newer", "", 90).await;
         let (pats, alice) = (&world.pats, &world.alice);
         pats.revoke(alice, revoked).await.expect("a revocation");
@@ -317,11 +318,20 @@ mod tests {
                 ..all()
             };
             let page = world.pats.search_own(&world.alice, &search).await;
-            let ids: Vec<_> = page.expect("a page").tokens.iter().map(|it| it.id).collect();
+            let ids: Vec<_> = page
+                .expect("a page")
+                .tokens
+                .iter()
+                .map(|it| it.id)
+                .collect();
             assert_eq!(ids.len(), 4);
             assert!(ids.contains(&later));
             let place = |id| ids.iter().position(|other| *other == id).expect("a token");
-            assert_eq!(place(first), place(successor) + 1, "{key:?} {is_descending}");
+            assert_eq!(
+                place(first),
+                place(successor) + 1,
+                "{key:?} {is_descending}"
+            );
         }
     }
 }

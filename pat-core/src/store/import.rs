@@ -220,3 +220,91 @@ impl ImportedToken {
         stored.collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).expect("a time")
+    }
+
+    fn id(number: i64) -> TokenId {
+        TokenId::new(number).expect("an ID")
+    }
+
+    fn owner(key: &str) -> Owner {
+        Owner::new(key).expect("a key")
+    }
+
+    /// Returns a row with this ID and secret.
+    fn row(number: i64, key: &str, secret: &str) -> NewImport {
+        let digest = TokenDigest::of(secret.as_bytes());
+        NewImport::new(id(number), digest, owner(key), "ci", at(0))
+    }
+
+    #[test]
+    fn an_imported_token_is_what_the_row_says_but_not_of_the_future() {
+        let row = NewImport {
+            expires_at: Some(at(100)),
+            last_used_at: Some(at(5)),
+            scopes: Some(Scopes::none()),
+            description: Some("builds".into()),
+            ..row(1, "alice", "a")
+        };
+        let expected = Token {
+            expires_at: Some(at(100)),
+            last_used_at: Some(at(5)),
+            scopes: Some(Scopes::none()),
+            description: Some("builds".into()),
+            imported_at: Some(at(10)),
+            ..Token::new(id(1), owner("alice"), "ci", at(0))
+        };
+        assert_eq!(row.to_token(at(10)), expected);
+        let earlier = row.to_token(at(-1));
+        assert_eq!(earlier.created_at, at(-1));
+        assert_eq!(earlier.last_used_at, Some(at(-1)));
+    }
+
+    #[test]
+    fn each_row_is_decided_by_the_store_and_the_rows_before_it() {
+        let secret = |text: &str| TokenDigest::of(text.as_bytes());
+        let digests = HashMap::from([(secret("old"), (id(1), owner("alice")))]);
+        let mut imports = Imports::new(at(10), digests, HashSet::from([id(1), id(2)]));
+        let ended = |seconds| NewImport {
+            expires_at: Some(at(seconds)),
+            ..row(3, "alice", "new")
+        };
+        let stored = |row: &NewImport| ImportOutcome::Stored(Box::new(row.to_token(at(10))));
+        for (row, expected) in [
+            (row(3, "alice", "old"), ImportOutcome::Present(id(1))),
+            (row(3, "bob", "old"), ImportOutcome::OtherOwner),
+            (ended(10), ImportOutcome::Expired),
+            (row(2, "alice", "new"), ImportOutcome::Duplicate),
+            (ended(11), stored(&ended(11))),
+            (row(3, "alice", "new"), ImportOutcome::Present(id(3))),
+            (row(4, "bob", "new"), ImportOutcome::OtherOwner),
+            (row(3, "bob", "other"), ImportOutcome::Duplicate),
+            (row(4, "bob", "other"), stored(&row(4, "bob", "other"))),
+        ] {
+            assert_eq!(imports.next(&row), expected, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn the_event_has_only_what_was_stored() {
+        let row = NewImport {
+            expires_at: Some(at(100)),
+            scopes: Some(Scopes::none()),
+            ..row(1, "alice", "a")
+        };
+        let stored = ImportOutcome::Stored(Box::new(row.to_token(at(10))));
+        let outcomes = [ImportOutcome::OtherOwner, stored, ImportOutcome::Expired];
+        let expected = ImportedToken {
+            expires_at: Some(at(100)),
+            scopes: Some(Scopes::none()),
+            ..ImportedToken::new(id(1), owner("alice"))
+        };
+        assert_eq!(ImportedToken::of_stored(&outcomes), [expected]);
+    }
+}

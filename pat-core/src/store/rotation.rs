@@ -325,3 +325,228 @@ impl IdempotencyKey {
 
 /// How long a store keeps the key of a request that has created a token ([`IdempotencyKey`]): a day.
 pub const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scope::Scopes;
+    use crate::token::Disabled;
+
+    const HOUR: i64 = 60 * 60;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).expect("a time")
+    }
+
+    fn id(number: i64) -> TokenId {
+        TokenId::new(number).expect("an ID")
+    }
+
+    fn owner(key: &str) -> Owner {
+        Owner::new(key).expect("a key")
+    }
+
+    /// Returns a token that was not replaced.
+    fn token(number: i64) -> Token {
+        Token::new(id(number), owner("alice"), "ci", at(0))
+    }
+
+    /// Returns the rotation of the token `from`, with an overlap of an hour.
+    fn rotation(from: i64, to: i64, now: Timestamp) -> Rotation {
+        let digest = TokenDigest::of(b"the successor's secret");
+        Rotation {
+            overlap: Duration::from_secs(HOUR.unsigned_abs()),
+            ..Rotation::new(id(from), owner("alice"), id(to), digest, now)
+        }
+    }
+
+    /// Carries a rotation out.
+    fn rotate(line: &mut Vec<Token>, from: i64, to: i64, now: i64) -> Replacement {
+        let replacement = rotation(from, to, at(now)).decide(line, at(now));
+        let replacement = replacement.expect("a replacement");
+        for after in &replacement.replaced {
+            let token = line.iter_mut().find(|token| token.id == after.id);
+            token.expect("a token of the line").clone_from(after);
+        }
+        line.push(replacement.successor.clone());
+        replacement
+    }
+
+    fn ids<'a>(tokens: impl IntoIterator<Item = &'a Token>) -> Vec<i64> {
+        tokens.into_iter().map(|token| token.id.get()).collect()
+    }
+
+    #[test]
+    fn a_successor_takes_over_what_the_owner_chose() {
+        let predecessor = Token {
+            scopes: Some(Scopes::none()),
+            description: Some("builds".into()),
+            hint: Some("aaaa".into()),
+            parent: Some(id(9)),
+            last_used_at: Some(at(1)),
+            imported_at: Some(at(1)),
+            ..token(1)
+        };
+        let rotation = Rotation {
+            hint: Some("bbbb".into()),
+            lifetime: Some(SignedDuration::from_hours(1)),
+            is_transient: true,
+            ..rotation(1, 2, at(10))
+        };
+        let decide = |rotation: &Rotation, now| {
+            let replacement = rotation.decide(std::slice::from_ref(&predecessor), now);
+            replacement.expect("a replacement").successor
+        };
+        let expected = Token {
+            expires_at: Some(at(10 + HOUR)),
+            scopes: Some(Scopes::none()),
+            description: Some("builds".into()),
+            hint: Some("bbbb".into()),
+            parent: Some(id(9)),
+            line: Some(Line::new(id(1), 1, Some(id(1)))),
+            is_transient: true,
+            ..Token::new(id(2), owner("alice"), "ci", at(10))
+        };
+        assert_eq!(decide(&rotation, at(10)), expected);
+        let by_the_stores_clock = decide(&rotation, at(20));
+        assert_eq!(by_the_stores_clock.id, id(2).moved(at(10), at(20)));
+        assert_eq!(by_the_stores_clock.created_at, at(20));
+        assert_eq!(by_the_stores_clock.expires_at, Some(at(20 + HOUR)));
+        for (latest, end) in [(30, 30), (10 + 2 * HOUR, 10 + HOUR)] {
+            let capped = Rotation {
+                expires_by: Some(at(latest)),
+                ..rotation.clone()
+            };
+            assert_eq!(decide(&capped, at(10)).expires_at, Some(at(end)));
+        }
+    }
+
+    #[test]
+    fn a_replaced_token_ends_after_the_overlap_unless_it_ends_earlier() {
+        for (own, end, ends) in [
+            (None, 10 + HOUR, vec![id(1)]),
+            (Some(10 + HOUR + 1), 10 + HOUR, vec![id(1)]),
+            (Some(11), 11, vec![]),
+        ] {
+            let predecessor = Token {
+                expires_at: own.map(at),
+                ..token(1)
+            };
+            let expected = Token {
+                expires_at: Some(at(end)),
+                line: Some(Line::new(id(1), 0, None)),
+                replaced: Some(Replaced::new(at(10), own.map(at))),
+                is_transient: true,
+                ..predecessor.clone()
+            };
+            let replacement = rotate(&mut vec![predecessor], 1, 2, 10);
+            assert_eq!(replacement.replaced, [expected]);
+            assert_eq!(replacement.ends, ends);
+            assert!(!replacement.is_again);
+        }
+    }
+
+    #[test]
+    fn a_token_that_is_rotated_again_keeps_its_end_and_takes_along_what_came_after_it() {
+        let mut line = vec![token(1)];
+        rotate(&mut line, 1, 2, 0);
+        rotate(&mut line, 2, 3, 10);
+        let mut revoked = rotate(&mut line, 3, 4, 20).successor;
+        revoked.revoked_at = Some(at(21));
+        line[3] = revoked;
+        // The order of the tokens does not matter.
+        line.reverse();
+
+        let again = rotate(&mut line, 2, 5, 30);
+        assert!(again.is_again);
+        assert_eq!(ids(&again.replaced), [2, 3], "in the order of the line");
+        assert_eq!(again.ends, [id(3)]);
+        let ends = again.replaced.iter().map(|token| token.expires_at);
+        assert!(ends.eq([Some(at(10 + HOUR)); 2]));
+        let replaced_at = again.replaced.iter().map(|token| token.replaced);
+        let replaced_at: Vec<_> = replaced_at.flatten().map(|replaced| replaced.at).collect();
+        assert_eq!(
+            replaced_at,
+            [at(10), at(20)],
+            "when each was replaced first"
+        );
+        let expected = Some(Line::new(id(1), 4, Some(id(2))));
+        assert_eq!(again.successor.line, expected);
+
+        let unreplaced = line.iter().filter(|token| token.replaced.is_none());
+        let unrevoked = unreplaced.filter(|token| token.revoked_at.is_none());
+        assert_eq!(ids(unrevoked), [5]);
+    }
+
+    #[test]
+    fn the_rotation_of_a_token_that_does_not_authenticate_is_refused() {
+        let refusal = |from: i64, line: &[Token]| {
+            let decided = rotation(from, 9, at(10)).decide(line, at(10));
+            decided.map(|replacement| replacement.successor.id.get())
+        };
+        assert_eq!(refusal(1, &[token(2), token(1)]), Ok(9));
+        assert_eq!(refusal(1, &[token(2)]), Err(NotRotatable::NotFound));
+        let others = Token::new(id(1), owner("bob"), "ci", at(0));
+        assert_eq!(refusal(1, &[others]), Err(NotRotatable::NotFound));
+        let revoked = Token {
+            revoked_at: Some(at(1)),
+            ..token(1)
+        };
+        assert_eq!(refusal(1, &[revoked]), Err(NotRotatable::NotFound));
+        let ended = Token {
+            expires_at: Some(at(10)),
+            ..token(1)
+        };
+        assert_eq!(refusal(1, &[ended]), Err(NotRotatable::Ended));
+        let disabled = Token {
+            disabled: Some(Disabled::new(at(1), None, false)),
+            ..token(1)
+        };
+        assert_eq!(refusal(1, &[disabled]), Err(NotRotatable::Disabled));
+    }
+
+    #[test]
+    fn an_administrator_who_disables_a_token_stops_its_line_while_the_token_lasts() {
+        let mut line = vec![token(1)];
+        rotate(&mut line, 1, 2, 0);
+        let decide = |by_administrator: bool, change: fn(&mut Token)| {
+            let mut line = line.clone();
+            line[0].disabled = Some(Disabled::new(at(1), None, by_administrator));
+            change(&mut line[0]);
+            let decided = rotation(2, 3, at(10)).decide(&line, at(10));
+            decided.map(|replacement| ids(&replacement.replaced))
+        };
+        assert_eq!(decide(true, |_| {}), Err(NotRotatable::Disabled));
+        assert_eq!(decide(false, |_| {}), Ok(vec![2]), "by the owner");
+        assert_eq!(decide(true, |it| it.revoked_at = Some(at(2))), Ok(vec![2]));
+        assert_eq!(decide(true, |it| it.expires_at = Some(at(10))), Ok(vec![2]));
+    }
+
+    #[test]
+    fn the_event_and_the_result_name_what_ends() {
+        let mut line = vec![token(1)];
+        rotate(&mut line, 1, 2, 0);
+        let again = rotate(&mut line, 1, 3, 10);
+        let expected = EventKind::Rotated {
+            token: id(3),
+            predecessor: id(1),
+            owner: owner("alice"),
+            expires_at: None,
+            ends: vec![id(2)],
+            is_again: true,
+        };
+        assert_eq!(again.event(), expected);
+        let ending = [1, 2].map(|number| Ending::new(id(number), at(HOUR)));
+        let expected = RotatedToken {
+            ends: vec![id(2)],
+            is_again: true,
+            ..RotatedToken::new(line[2].clone(), ending.to_vec())
+        };
+        assert_eq!(again.into_rotated(), expected);
+    }
+
+    #[test]
+    fn a_key_is_kept_for_a_day() {
+        assert_eq!(IDEMPOTENCY_KEPT, Duration::from_secs(86_400));
+    }
+}

@@ -464,4 +464,70 @@ mod tests {
         assert_eq!(effect.token.description.as_deref(), Some("x"));
         assert_eq!(effect.changed(), [id(1)]);
     }
+
+    #[test]
+    fn an_update_changes_what_it_switches_and_the_token_that_it_renames() {
+        let mut tokens = line();
+        // Another line, and a token that neither replaced another one nor was replaced.
+        tokens[0].line = Some(Line::new(id(9), 0, None));
+        tokens.push(Token::new(id(4), owner("alice"), "ci", at(0)));
+        let renamed = |is_enabled| Update {
+            name: Some("other".into()),
+            is_enabled,
+            ..Update::new(id(3), at(1), owner("alice"))
+        };
+        let effect = |tokens: &[Token], is_enabled| {
+            let effect = renamed(is_enabled).effect(tokens, at(1));
+            effect.expect("an effect")
+        };
+        let changed = EventKind::Changed {
+            token: id(3),
+            owner: owner("alice"),
+            by: owner("alice"),
+        };
+        let disabling = effect(&tokens, Some(false));
+        assert_eq!(disabling.scope, [id(2), id(3)]);
+        assert_eq!(disabling.changed(), [id(2), id(3)]);
+        assert_eq!(disabling.token.name, "other");
+        assert_eq!(disabling.token.disabled, disabling.disabled);
+        let disabled = EventKind::Disabled {
+            tokens: vec![id(2), id(3)],
+            owner: owner("alice"),
+            by: owner("alice"),
+        };
+        assert_eq!(disabling.events, [changed.clone(), disabled]);
+
+        apply(&mut tokens, &update(3, false, "alice")).expect("disabled");
+        apply(&mut tokens, &update(2, true, "alice")).expect("enabled");
+        let enabling = effect(&tokens, Some(true));
+        assert_eq!(enabling.token.disabled, None);
+        let enabled = EventKind::Enabled {
+            tokens: vec![id(3)],
+            owner: owner("alice"),
+            by: owner("alice"),
+        };
+        assert_eq!(enabling.events, [changed.clone(), enabled]);
+        assert_eq!(enabling.changed(), [id(3)]);
+
+        let renaming = effect(&tokens, None);
+        assert_eq!(renaming.token.disabled, tokens[2].disabled);
+        assert_eq!(renaming.events, [changed]);
+        assert_eq!(renaming.changed(), [id(3)]);
+    }
+
+    #[test]
+    fn the_presented_token_must_be_valid_and_have_the_scopes_that_the_caller_knows() {
+        let token = line().remove(0);
+        let is_valid = |scopes: Option<Scopes>, found: Option<&Token>| {
+            Presented::new(id(1), scopes).is_valid(found, at(10))
+        };
+        assert!(is_valid(None, Some(&token)));
+        assert!(!is_valid(Some(Scopes::none()), Some(&token)));
+        assert!(!is_valid(None, None));
+        let revoked = Token {
+            revoked_at: Some(at(1)),
+            ..token
+        };
+        assert!(!is_valid(None, Some(&revoked)));
+    }
 }

@@ -247,9 +247,46 @@ fn filters_by_state() -> Vec<Filter> {
     ]
 }
 
+/// Returns filters by when tokens were revoked.
+fn filters_by_revocation() -> Vec<Filter> {
+    let range = |from: i64, to: i64| DateRange {
+        from: Some(at(from)),
+        to: Some(at(to)),
+    };
+    let from = |seconds| DateRange {
+        from: Some(at(seconds)),
+        to: None,
+    };
+    let found = |revoked, revoked_at| Filter {
+        revoked,
+        revoked_at,
+        ..Filter::default()
+    };
+    vec![
+        found(RevokedTokens::Only, range(101, 102)),
+        found(RevokedTokens::Included, from(102)),
+        // Revoked tokens are excluded, and the others were not revoked in the range.
+        found(RevokedTokens::Excluded, from(0)),
+        found(RevokedTokens::Included, DateRange::default()),
+        Filter {
+            never_expires: Some(true),
+            ..found(RevokedTokens::Only, from(101))
+        },
+    ]
+}
+
 async fn filters(store: Store) {
-    let tokens = populate(&store).await;
-    for filter in [all_filters(), filters_by_state()].concat() {
+    let mut tokens = populate(&store).await;
+    for (index, seconds) in [(3, 100), (4, 101), (5, 102), (20, 102), (21, 103)] {
+        let token = &mut tokens[index];
+        let revoked = revoke(&store, RevocationScope::Tokens(vec![token.id]), seconds).await;
+        assert_eq!(revoked, [token.id]);
+        let stored = store.find(token.id).await.expect("find");
+        *token = stored.expect("a token");
+    }
+    let filters = [all_filters(), filters_by_state(), filters_by_revocation()];
+    let mut counts = Vec::new();
+    for filter in filters.concat() {
         let expected = tokens.iter().filter(|token| filter.matches(token));
         let expected: Vec<_> = expected.cloned().collect();
         let sort = Sort {
@@ -263,7 +300,12 @@ async fn filters(store: Store) {
         assert_eq!(listed, ids(&expected), "{filter:?}");
         let count = searched(&store).count(&filter).await.expect("count");
         assert_eq!(count, expected.len() as u64, "{filter:?}");
+        counts.push(count);
     }
+    let each = searched(&store).count_each(&filters.concat()).await;
+    assert_eq!(each.expect("count_each"), counts);
+    let none = searched(&store).count_each(&[]).await;
+    assert_eq!(none.expect("count_each"), [0; 0]);
 }
 
 async fn by_scopes(store: Store) {
@@ -555,15 +597,9 @@ async fn revoked(store: Store) {
 mod tests {
     use std::sync::Arc;
 
-    use async_trait::async_trait;
-    use jiff::Timestamp;
-
+    use super::super::store::flawed::{Flaw, Flawed, failed_cases};
     use super::*;
-    use crate::store::{
-        Change, ChangePage, FeedPosition, Insertion, Lookup, Revocation, Revoked, Rotated,
-        Rotation, StoreError, TokenStore,
-    };
-    use crate::{MemoryStore, Owner, TokenDigest};
+    use crate::MemoryStore;
 
     #[tokio::test]
     async fn memory_store_passes() {
@@ -572,142 +608,21 @@ mod tests {
         }
     }
 
-    /// What a [`Flawed`] store does wrong with a page that ends before a position.
-    #[derive(Debug, Clone, Copy)]
-    enum Flaw {
-        /// It returns the first tokens of all.
-        IgnoresPosition,
-        /// It returns the tokens in the order in which it reads them.
-        ForgetsToReverse,
-        /// It returns the first tokens before the position, and not the last ones.
-        BeginsAtFirst,
-        /// It looks at the value of the sort key, and not at which of the tokens with equal values these are.
-        SkipsEquals,
-    }
-
-    /// A store in memory whose searches have a flaw.
-    #[derive(Debug)]
-    struct Flawed(MemoryStore, Flaw);
-
-    impl Flawed {
-        fn inner(&self) -> &dyn SearchStore {
-            self.0.search_store().expect("a store that can be searched")
+    #[tokio::test(flavor = "multi_thread")]
+    async fn flawed_counts_are_found() {
+        for flaw in Flaw::COUNTS {
+            let failed = failed_cases(CASES, || Arc::new(Flawed::new(flaw))).await;
+            let expected = ["a_search_finds_what_matches_and_nothing_else"];
+            assert_eq!(failed, expected, "{flaw:?}");
         }
     }
 
-    #[async_trait]
-    impl SearchStore for Flawed {
-        async fn search(&self, search: &Search) -> Result<Vec<Token>, StoreError> {
-            let Start::Before(position) = &search.start else {
-                return self.inner().search(search).await;
-            };
-            let mut flawed = search.clone();
-            match self.1 {
-                Flaw::IgnoresPosition => flawed.start = Start::Offset(0),
-                Flaw::ForgetsToReverse => {}
-                Flaw::BeginsAtFirst => flawed.limit = 1_000,
-                Flaw::SkipsEquals => {
-                    flawed.start = Start::Before(crate::search::Position {
-                        created_at: Timestamp::MAX,
-                        ..position.clone()
-                    });
-                }
-            }
-            let mut tokens = self.inner().search(&flawed).await?;
-            tokens.truncate(search.limit as usize);
-            if matches!(self.1, Flaw::ForgetsToReverse) {
-                tokens.reverse();
-            }
-            Ok(tokens)
-        }
-
-        async fn count(&self, filter: &Filter) -> Result<u64, StoreError> {
-            self.inner().count(filter).await
-        }
-
-        async fn ids(&self, filter: &Filter) -> Result<Vec<TokenId>, StoreError> {
-            self.inner().ids(filter).await
-        }
-
-        async fn find_all(&self, ids: &[TokenId]) -> Result<Vec<Token>, StoreError> {
-            self.inner().find_all(ids).await
-        }
-    }
-
-    #[async_trait]
-    impl TokenStore for Flawed {
-        fn search_store(&self) -> Option<&dyn SearchStore> {
-            Some(self)
-        }
-
-        async fn insert(&self, token: &NewToken, limit: u32) -> Result<Insertion, StoreError> {
-            self.0.insert(token, limit).await
-        }
-
-        async fn find_by_digest(&self, digest: &TokenDigest) -> Result<Lookup, StoreError> {
-            self.0.find_by_digest(digest).await
-        }
-
-        async fn find(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
-            self.0.find(id).await
-        }
-
-        async fn list(&self, owner: &Owner) -> Result<Vec<Token>, StoreError> {
-            self.0.list(owner).await
-        }
-
-        async fn revoke(
-            &self,
-            scope: &RevocationScope,
-            revocation: &Revocation,
-        ) -> Result<Revoked, StoreError> {
-            self.0.revoke(scope, revocation).await
-        }
-
-        async fn update(&self, update: &Update) -> Result<Updated, StoreError> {
-            self.0.update(update).await
-        }
-
-        async fn rotate(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
-            self.0.rotate(rotation).await
-        }
-
-        async fn append_change(
-            &self,
-            change: &Change,
-            now: Timestamp,
-        ) -> Result<Timestamp, StoreError> {
-            self.0.append_change(change, now).await
-        }
-
-        async fn changes_since(
-            &self,
-            cursor: Option<FeedPosition>,
-        ) -> Result<ChangePage, StoreError> {
-            self.0.changes_since(cursor).await
-        }
-
-        async fn raise_readable_from(&self, version: u64) -> Result<(), StoreError> {
-            self.0.raise_readable_from(version).await
-        }
-
-        async fn record_use(&self, uses: &[LastUse]) -> Result<(), StoreError> {
-            self.0.record_use(uses).await
-        }
-    }
-
-    #[tokio::test]
-    async fn a_store_that_reads_backward_wrongly_fails() {
-        for flaw in [
-            Flaw::IgnoresPosition,
-            Flaw::ForgetsToReverse,
-            Flaw::BeginsAtFirst,
-            Flaw::SkipsEquals,
-        ] {
-            let store = Arc::new(Flawed(MemoryStore::default(), flaw));
-            let case = CASES.iter().find(|case| case.name.contains("backward"));
-            let run = tokio::spawn(case.expect("the case").run(store));
-            assert!(run.await.is_err(), "{flaw:?} is not found");
+    #[tokio::test(flavor = "multi_thread")]
+    async fn flawed_pages_before_a_position_are_found() {
+        for flaw in Flaw::BACKWARD {
+            let failed = failed_cases(CASES, || Arc::new(Flawed::new(flaw))).await;
+            let expected = ["pages_read_backward_are_those_read_forward"];
+            assert_eq!(failed, expected, "{flaw:?}");
         }
     }
 }

@@ -17,7 +17,7 @@
 mod creation;
 mod feed;
 #[cfg(test)]
-mod flawed;
+pub(super) mod flawed;
 mod imports;
 mod nodes;
 mod repetition;
@@ -236,7 +236,7 @@ async fn find_by_digest(store: &Store, digest: &TokenDigest) -> Option<Token> {
 mod tests {
     use std::sync::Arc;
 
-    use super::flawed::{Flaw, Flawed};
+    use super::flawed::{Flaw, Flawed, failed_cases};
     use super::*;
     use crate::MemoryStore;
 
@@ -250,12 +250,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn flawed_stores_fail() {
         for flaw in Flaw::ALL {
-            let mut failed = Vec::new();
-            for case in CASES {
-                let inner = MemoryStore::default();
-                let run = case.run(Arc::new(Flawed { inner, flaw }));
-                failed.extend(tokio::spawn(run).await.err().map(|_| case.name));
-            }
+            let failed = failed_cases(CASES, || Arc::new(Flawed::new(flaw))).await;
             println!("{flaw:?} fails {failed:?}");
             assert!(!failed.is_empty(), "{flaw:?} passes");
             // It is that flaw which is found, and not a store that does not work.
