@@ -91,6 +91,7 @@ mod layout;
 mod messages;
 mod mount;
 mod page;
+mod paging;
 mod state;
 mod user;
 
@@ -331,7 +332,19 @@ impl Pages {
             .get("/admin/tokens/revoke", TOKENS_ADMIN, admin::ask)
             .post("/admin/tokens/revoke", TOKENS_ADMIN, admin::revoke)
             .get("/admin/tokens/export", TOKENS_ADMIN, admin::export)
-            .get("/admin/tokens/owners", TOKENS_ADMIN, admin::owners);
+            .get("/admin/tokens/owners", TOKENS_ADMIN, admin::owners)
+            .get(
+                "/admin/tokens/{id}/pause",
+                TOKENS_ADMIN,
+                admin::ask_to_pause,
+            )
+            .post("/admin/tokens/{id}/pause", TOKENS_ADMIN, admin::pause)
+            .get(
+                "/admin/tokens/{id}/resume",
+                TOKENS_ADMIN,
+                admin::ask_to_resume,
+            )
+            .post("/admin/tokens/{id}/resume", TOKENS_ADMIN, admin::resume);
         let guarded = |pages: ScopedRouter<State>, scope| {
             let guard = from_fn_with_state((state.clone(), scope), guard::guard);
             pages.map_router(|pages| {

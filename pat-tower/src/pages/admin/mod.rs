@@ -4,6 +4,7 @@ mod export;
 mod filter;
 mod list;
 mod owners;
+mod pause;
 mod revoke;
 
 use axum::response::Response;
@@ -12,6 +13,7 @@ use pat_core::Administration;
 pub(super) use self::export::export;
 pub(super) use self::list::list;
 pub(super) use self::owners::owners;
+pub(super) use self::pause::{ask_to_pause, ask_to_resume, pause, resume};
 pub(super) use self::revoke::{ask, revoke};
 use super::page::Page;
 

@@ -245,6 +245,53 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
             "See and revoke the tokens of all users. Nobody, administrators included, can see the \
              tokens themselves or use them."
         }
+        Text::Range { first, last, total } => {
+            let [first, last, total] = [first, last, total].map(grouped);
+            return format!("{first}–{last} of {total}").into();
+        }
+        Text::PreviousPage => "Previous page",
+        Text::SearchLabel => "Search names and descriptions",
+        Text::Search => "Search",
+        Text::ShowRevoked => "Show revoked tokens",
+        Text::HideRevoked => "Hide revoked tokens",
+        Text::NoTokenFound => "None of your tokens matches.",
+        Text::ByAdministrator => "by an administrator",
+        Text::SelectedElsewhere(count) => {
+            return format!("({} on other pages)", grouped(count)).into();
+        }
+        Text::TooManySelected(max) => {
+            return format!(
+                "Select at most {} one by one. To revoke more, set a filter that matches them.",
+                counted(max, "token", "tokens")
+            )
+            .into();
+        }
+        Text::FilterCount(count) => return format!("Filter ({count})").into(),
+        Text::QuickFilters => "Quick filters",
+        Text::QuickNeverUsed => "Never used",
+        Text::QuickUnused(days) => {
+            return format!("Unused for {}", counted(days, "day", "days")).into();
+        }
+        Text::QuickNeverExpires => "Never expires",
+        Text::QuickExpiresWithin(days) => {
+            return format!("Expires within {}", counted(days, "day", "days")).into();
+        }
+        Text::QuickOwnerInactive => "Owner not active",
+        Text::QuickUnreadable => "There is no such quick filter.",
+        Text::OwnersIncomplete => {
+            "There are more owners than were looked up, so tokens of other inactive owners may be missing."
+        }
+        Text::OwnerInactive => "Not active",
+        Text::OwnerMissing => "No longer a user",
+        Text::RevokeCount(count) => {
+            return format!("Revoke {}", counted(count, "token", "tokens")).into();
+        }
+        Text::TypeCount(count) => {
+            return format!("To confirm, type the number of tokens: {}", grouped(count)).into();
+        }
+        Text::CountMistyped(count) => {
+            return format!("Type {}, the number of tokens to revoke.", grouped(count)).into();
+        }
         Text::Owner => "Owner",
         Text::Filter => "Filter",
         Text::OwnerHint => "Name or mail address",
@@ -270,14 +317,16 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
         Text::RevokedBy => "by",
         Text::RevokeSelected => "Revoke selected…",
         Text::RevokeFound(count) => {
-            return format!("Revoke all {count} that match…").into();
+            return format!("Revoke all {} that match…", grouped(count)).into();
         }
         Text::PageSelected(count) => {
             return format!("All {count} on this page are selected.").into();
         }
-        Text::SelectFound(count) => return format!("Select all {count} that match").into(),
+        Text::SelectFound(count) => {
+            return format!("Select all {} that match", grouped(count)).into();
+        }
         Text::FoundSelected(count) => {
-            return format!("All {count} that match are selected.").into();
+            return format!("All {} that match are selected.", grouped(count)).into();
         }
         Text::ClearSelection => "Clear selection",
         Text::RevokeFoundHint => "To revoke all that match, set a filter first.",
@@ -360,7 +409,20 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
 fn counted(count: impl Into<u64>, one: &str, many: &str) -> Cow<'static, str> {
     let count = count.into();
     let noun = if count == 1 { one } else { many };
-    format!("{count} {noun}").into()
+    format!("{} {noun}", grouped(count)).into()
+}
+
+/// A number with its digits in groups of three.
+fn grouped(number: impl Into<u64>) -> String {
+    let digits = number.into().to_string();
+    let mut grouped = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
 }
 
 fn ago(count: u32, one: &str, many: &str) -> Cow<'static, str> {

@@ -185,6 +185,32 @@ pub enum Text<'a> {
     /// ones are still valid; the argument is the number of these valid tokens, at least 1.
     LiveChildren(u64),
 
+    // Lists with pages
+    /// The text above and below the table of a token list that has several pages: which tokens are on this page,
+    /// and how many there are on all pages together.
+    Range {
+        /// The number of the first token on the page, counted from 1.
+        first: u64,
+        /// The number of the last token on the page.
+        last: u64,
+        /// How many tokens there are.
+        total: u64,
+    },
+    /// The button or link to the previous page of a token list.
+    PreviousPage,
+    /// The label of the search field on the user's token list, for a part of a name or description.
+    SearchLabel,
+    /// The button that searches on the user's token list.
+    Search,
+    /// The link on the user's token list that lists revoked tokens too.
+    ShowRevoked,
+    /// The link on the user's token list that leads back to the list without revoked tokens.
+    HideRevoked,
+    /// The text on the user's token list in place of the table, if the search finds no token.
+    NoTokenFound,
+    /// The text after the date on which a token was revoked, on its owner's token list: an administrator revoked it.
+    ByAdministrator,
+
     // Changes of a token
     /// The title of the pause page: the question whether to disable a token; the argument is the token's name.
     PauseQuestion(&'a str),
@@ -476,6 +502,45 @@ pub enum Text<'a> {
     Selected,
     /// The text before the name of the user who revoked a token, on the administrators' token list.
     RevokedBy,
+    /// The text after the number of selected tokens ([`Text::Selected`]) on the administrators' token list: how many
+    /// of them are on other pages of the list.
+    SelectedElsewhere(u64),
+    /// The note on the administrators' token list that too many tokens were selected one by one; the argument is the
+    /// greatest number.
+    TooManySelected(u32),
+    /// The heading of the administrators' filter where it is folded; the argument is the number of criteria that are
+    /// set, at least 1.
+    FilterCount(usize),
+    /// The name, for screen readers, of the list of links above the administrators' filter that each set one
+    /// criterion.
+    QuickFilters,
+    /// A criterion of the administrators' filter: tokens that were never used.
+    QuickNeverUsed,
+    /// A criterion of the administrators' filter: valid tokens that have not been used for this number of days.
+    QuickUnused(u32),
+    /// A criterion of the administrators' filter: tokens that never expire.
+    QuickNeverExpires,
+    /// A criterion of the administrators' filter: valid tokens that expire within this number of days.
+    QuickExpiresWithin(u32),
+    /// A criterion of the administrators' filter: tokens whose owner is not active or no longer exists.
+    QuickOwnerInactive,
+    /// An error in the administrators' filter: the URL of the request has a criterion that does not exist.
+    QuickUnreadable,
+    /// The note on the administrators' pages with the criterion [`Text::QuickOwnerInactive`]: there are more owners
+    /// than were looked up, so there may be more tokens.
+    OwnersIncomplete,
+    /// The label beside an owner on the administrators' token list: the user is disabled or locked.
+    OwnerInactive,
+    /// The label beside an owner on the administrators' token list: the user no longer exists.
+    OwnerMissing,
+    /// The button that confirms on the administrators' revocation page; the argument is the number of tokens.
+    RevokeCount(u64),
+    /// The label of the field on the administrators' revocation page into which an administrator types the number of
+    /// tokens, if there are many; the argument is the number.
+    TypeCount(u64),
+    /// The error on the administrators' revocation page at the field [`Text::TypeCount`]: another number was typed;
+    /// the argument is the right number.
+    CountMistyped(u64),
     /// The button on the administrators' token list that leads to the question whether to revoke the
     /// selected tokens.
     RevokeSelected,
