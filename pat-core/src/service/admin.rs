@@ -109,7 +109,7 @@ impl Administration<'_> {
         self.pats.0.auth.last_used.refresh(tokens);
     }
 
-    fn store(&self) -> Result<&dyn SearchStore, AdminError> {
+    pub(super) fn store(&self) -> Result<&dyn SearchStore, AdminError> {
         self.context()
             .usable_store()?
             .search_store()

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::Administration;
+use super::admin::SEARCH_TIMEOUT;
 use crate::error::AdminError;
 use crate::search::{Filter, Order, Position, RevokedTokens, Search, Sort, SortValue, Start};
 use crate::token::{Token, TokenId, TokenStatus};
@@ -83,32 +84,36 @@ impl Administration<'_> {
             statuses.drain(..place.unwrap_or_default());
         }
         let limit = limit as usize;
-        // In the order in which they are read.
-        let mut found: Vec<(TokenStatus, Token)> = Vec::new();
-        for status in statuses {
-            let Some(filter) = self.with_status(filter, status) else {
-                continue;
-            };
-            // One more shows whether there is a further page.
-            let missing = limit + 1 - found.len();
-            let after = first.filter(|first| first.status == status);
-            let start = match (after, is_backward) {
-                (Some(first), false) => Start::After(first.position.clone()),
-                (Some(first), true) => Start::Before(first.position.clone()),
-                (None, false) => Start::Offset(0),
-                (None, true) => Start::Before(end()),
-            };
-            let missing = u32::try_from(missing).unwrap_or(u32::MAX);
-            let search = Search::new(filter, Sort::LATEST_FIRST, start, missing);
-            let mut tokens = self.search(&search).await?.tokens;
-            if is_backward {
-                tokens.reverse();
+        let store = self.store()?;
+        let read = async {
+            // In the order in which they are read.
+            let mut found: Vec<(TokenStatus, Token)> = Vec::new();
+            for status in statuses {
+                let Some(filter) = self.with_status(filter, status) else {
+                    continue;
+                };
+                let after = first.filter(|first| first.status == status);
+                let start = match (after, is_backward) {
+                    (Some(first), false) => Start::After(first.position.clone()),
+                    (Some(first), true) => Start::Before(first.position.clone()),
+                    (None, false) => Start::Offset(0),
+                    (None, true) => Start::Before(end()),
+                };
+                // One more shows whether there is a further page.
+                let missing = u32::try_from(limit + 1 - found.len()).unwrap_or(u32::MAX);
+                let search = Search::new(filter, Sort::LATEST_FIRST, start, missing);
+                let mut tokens = store.search(&search).await?;
+                if is_backward {
+                    tokens.reverse();
+                }
+                found.extend(tokens.into_iter().map(|token| (status, token)));
+                if found.len() > limit {
+                    break;
+                }
             }
-            found.extend(tokens.into_iter().map(|token| (status, token)));
-            if found.len() > limit {
-                break;
-            }
-        }
+            Ok(found)
+        };
+        let mut found = self.context().ask(SEARCH_TIMEOUT, read).await?;
         let has_more = found.len() > limit;
         found.truncate(limit);
         if is_backward {
@@ -123,10 +128,14 @@ impl Administration<'_> {
         } else {
             (first.is_some(), has_more)
         };
+        let next = found.last().filter(|_| has_next).map(position);
+        let previous = found.first().filter(|_| has_previous).map(position);
+        let mut tokens: Vec<_> = found.into_iter().map(|(_, token)| token).collect();
+        self.refresh(&mut tokens);
         Ok(StatusPage {
-            next: found.last().filter(|_| has_next).map(position),
-            previous: found.first().filter(|_| has_previous).map(position),
-            tokens: found.into_iter().map(|(_, token)| token).collect(),
+            tokens,
+            next,
+            previous,
         })
     }
 

@@ -34,7 +34,8 @@ impl Administration<'_> {
     /// # Errors
     /// - [`AdminError::NotSupported`]: the store has no job capability
     ///   ([`TokenStore::jobs`](crate::store::TokenStore::jobs)), so it cannot list owners.
-    /// - [`AdminError::Unavailable`]: the store or the directory fails or does not answer within 30 seconds.
+    /// - [`AdminError::Unavailable`]: the store or the directory fails, or one of them does not answer within 30
+    ///   seconds.
     pub async fn inactive_owners(&self) -> Result<InactiveOwners, AdminError> {
         self.inactive_owners_among(MAX_CHECKED).await
     }
@@ -45,34 +46,30 @@ impl Administration<'_> {
     ) -> Result<InactiveOwners, AdminError> {
         let store = self.context().usable_store()?;
         let jobs = store.jobs().ok_or(AdminError::NotSupported)?;
-        let mut inactive = Vec::new();
-        let mut last: Option<Owner> = None;
-        let mut checked = 0;
-        let is_complete = loop {
-            let page = u32::try_from(MAX_PROFILES).unwrap_or(u32::MAX);
-            let page = jobs.owners_after(last.as_ref(), page);
-            let page = self.context().ask(SEARCH_TIMEOUT, page).await?;
-            let Some(listed) = page.last() else {
-                break true;
-            };
-            if checked >= max_checked || inactive.len() > MAX_INACTIVE {
-                break false;
+        let listed = async {
+            let mut owners: Vec<Owner> = Vec::new();
+            // One more shows whether there are others.
+            while owners.len() <= max_checked {
+                let page = (max_checked + 1 - owners.len()).min(MAX_PROFILES);
+                let limit = u32::try_from(page).unwrap_or(u32::MAX);
+                let found = jobs.owners_after(owners.last(), limit).await?;
+                let is_last = found.len() < page;
+                owners.extend(found.into_iter().map(|listed| listed.owner));
+                if is_last {
+                    break;
+                }
             }
-            last = Some(listed.owner.clone());
-            checked += page.len();
-            let is_last = page.len() < MAX_PROFILES;
-            let owners: Vec<_> = page.into_iter().map(|listed| listed.owner).collect();
-            let known = self.profiles(&owners).await?;
-            let is_inactive = |owner: &Owner| !known.get(owner).is_some_and(|user| user.is_active);
-            inactive.extend(owners.into_iter().filter(is_inactive));
-            if is_last {
-                break true;
-            }
+            Ok(owners)
         };
-        let is_complete = is_complete && inactive.len() <= MAX_INACTIVE;
-        inactive.truncate(MAX_INACTIVE);
+        let mut owners = self.context().ask(SEARCH_TIMEOUT, listed).await?;
+        let has_others = owners.len() > max_checked;
+        owners.truncate(max_checked);
+        let known = self.profiles(&owners).await?;
+        owners.retain(|owner| !known.get(owner).is_some_and(|user| user.is_active));
+        let is_complete = !has_others && owners.len() <= MAX_INACTIVE;
+        owners.truncate(MAX_INACTIVE);
         Ok(InactiveOwners {
-            owners: inactive,
+            owners,
             is_complete,
         })
     }

@@ -67,6 +67,10 @@ const REQUESTS: [(&str, &str, Option<&str>); 54] = [
     ("POST", "/pages/admin/tokens/revoke", ADMIN),
     ("GET", "/pages/admin/tokens/export", ADMIN),
     ("GET", "/pages/admin/tokens/owners?contains=x", ADMIN),
+    ("GET", "/pages/admin/tokens/999/pause", ADMIN),
+    ("POST", "/pages/admin/tokens/999/pause", ADMIN),
+    ("GET", "/pages/admin/tokens/999/resume", ADMIN),
+    ("POST", "/pages/admin/tokens/999/resume", ADMIN),
     ("GET", "/pages/tokens/assets/pat.css", None),
     ("GET", "/pages/tokens/assets/pat.js", None),
     // A router that is mounted twice.

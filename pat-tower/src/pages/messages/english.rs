@@ -51,7 +51,8 @@ pub fn english<'a>(text: &Text<'a>) -> Cow<'a, str> {
              revoke it without touching the others."
         }
         Text::TokenCount { count, max } => {
-            return format!("{count} of {}", counted(max, "token", "tokens")).into();
+            let max = counted(max, "token", "tokens");
+            return format!("{} of {max}", grouped(count)).into();
         }
         Text::LimitReached { count, max } => {
             return refused(&PolicyError::LimitReached { count, max }).into();
