@@ -128,7 +128,7 @@ pub enum StartError {
         /// Why not.
         source: BoxError,
     },
-    /// What was revoked since the backup could not be revoked again.
+    /// The changes since the backup could not be repeated.
     #[error("cannot revoke again what the events say")]
     Restore(#[source] Unavailable),
     /// The clock could not be accepted.

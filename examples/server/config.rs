@@ -75,8 +75,8 @@ struct Args {
     #[arg(long)]
     accept_clock: bool,
 
-    /// After the database was restored from a backup: revokes again what these events say was revoked
-    /// since, prints what it did, and goes on. The file has lines of `GET /admin/events`
+    /// After the database was restored from a backup: repeats the revocations, disablings and replacements
+    /// of these events, prints what it did, and goes on. The file has lines of `GET /admin/events`
     #[arg(long, value_name = "EVENTS_FILE")]
     after_restore: Option<PathBuf>,
 

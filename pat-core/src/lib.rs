@@ -30,6 +30,8 @@ pub mod guide {
 }
 mod jobs;
 mod memory;
+#[cfg(feature = "messages")]
+pub mod messages;
 mod metrics;
 mod node;
 pub mod notification;

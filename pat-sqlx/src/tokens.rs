@@ -199,7 +199,7 @@ impl<DB: Dialect> SqlxStore<DB> {
             write.rollback().await?;
             return Ok(Rotated::TooManyRows);
         }
-        write.mark_replaced(&line, &replacement).await?;
+        write.mark_all_replaced(&line, &replacement).await?;
         let (successor, event) = (&replacement.successor, replacement.event());
         let inserted = write.insert_token(successor, rotation.digest, event, key);
         match inserted.await {

@@ -140,6 +140,9 @@ pub enum EventKind {
         /// The tokens whose end has become earlier: the replaced one, or those that earlier rotations of the
         /// same token had created.
         ends: Vec<TokenId>,
+        /// When the replaced token ends. The tokens in `ends` end then at the latest. `None` for an event of an
+        /// older version.
+        ends_at: Option<Timestamp>,
         /// Whether the token had been replaced before.
         is_again: bool,
     },
@@ -199,13 +202,14 @@ pub enum EventKind {
         /// The owner or administrator who enabled the tokens.
         by: Owner,
     },
-    /// The name or the description of a token was changed.
+    /// The name or the description of a token was changed; or, after the database was restored from a backup, its
+    /// end was made earlier again ([`Pats::after_restore`](crate::Pats::after_restore)).
     Changed {
         /// ID of the changed token.
         token: TokenId,
         /// Owner of the changed token.
         owner: Owner,
-        /// The owner or administrator who changed the token.
+        /// The owner or administrator who changed the token. For an earlier end, the owner, who had replaced it.
         by: Owner,
     },
     /// Tokens were deleted in one transaction, because they had expired or been revoked for longer than the

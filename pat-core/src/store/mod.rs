@@ -52,7 +52,9 @@ pub use self::tokens::{
 pub use self::unused::{
     REPLACED_NOTICE, UNUSED_NOTICE, UNUSED_NOTICE_LASTS, UnusedCount, UnusedTokens,
 };
-pub use self::update::{Presented, StoredUpdate, Update, UpdateEffect, UpdateRefusal, Updated};
+pub use self::update::{
+    Overlap, Presented, StoredUpdate, Update, UpdateEffect, UpdateRefusal, Updated,
+};
 pub use self::versions::{SCHEMA_VERSION, StoreVersions};
 use crate::token::{Owner, Token, TokenDigest, TokenId};
 

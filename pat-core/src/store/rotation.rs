@@ -164,7 +164,7 @@ fn is_disabled_by_administrator(token: &Token) -> bool {
 }
 
 /// Returns `token` as it is once it is replaced, with this end at the latest.
-fn replace(token: &Token, now: Timestamp, end: Timestamp) -> Token {
+pub(super) fn replace(token: &Token, now: Timestamp, end: Timestamp) -> Token {
     let replaced = Replaced::new(now, token.expires_at);
     Token {
         expires_at: Some(token.expires_at.map_or(end, |own| own.min(end))),
@@ -202,6 +202,7 @@ impl Replacement {
             owner: self.successor.owner.clone(),
             expires_at: self.successor.expires_at,
             ends: self.ends.clone(),
+            ends_at: self.replaced.first().and_then(|token| token.expires_at),
             is_again: self.is_again,
         }
     }

@@ -45,14 +45,14 @@ pub(crate) fn event_inserts(events: &[Event]) -> Result<Vec<Insert>, Error> {
     while rows.peek().is_some() {
         inserts.push(Insert::new(
             "pat_event (id, at, kind, token_id, owner, revoked_by, reason, related_id, number, seq, \
-             expires_at, notice, scopes, revocation_id)",
+             expires_at, notice, scopes, revocation_id, ends_at)",
             rows.by_ref().take(CHUNK),
         ));
     }
     Ok(inserts)
 }
 
-fn event_row(at: Timestamp, kind: &EventKind) -> Result<[Value; 14], Error> {
+fn event_row(at: Timestamp, kind: &EventKind) -> Result<[Value; 15], Error> {
     let id = next_id().map_err(|error| Error::Encode(error.into()))?;
     let columns = Columns::of(kind);
     let number = i64::try_from(columns.others.saturating_add(1)).unwrap_or(i64::MAX);
@@ -71,6 +71,7 @@ fn event_row(at: Timestamp, kind: &EventKind) -> Result<[Value; 14], Error> {
         columns.notification.into(),
         columns.scopes.into(),
         Value::Int(columns.revocation),
+        columns.ends_at.into(),
     ])
 }
 

@@ -107,6 +107,9 @@ impl<DB: Dialect> Write<DB> {
                 .bind(token.id);
             self.execute_on(1, sql).await?;
         }
+        if effect.is_replaced {
+            self.mark_replaced(token).await?;
+        }
         let mut events = effect.events.clone();
         let last = events.pop();
         for event in events {

@@ -4,8 +4,8 @@ use pat_core::TokenStatus;
 use pat_core::search::{Order, Position, Sort, SortKey};
 
 use super::fields::Fields;
-use super::messages::Text;
 use super::page::Page;
+use super::text::Text;
 use crate::http::cursor::PageCursor;
 
 /// The head of a column, which is a link that sorts by it.

@@ -38,6 +38,8 @@ pub(in crate::testing) enum Flaw {
     ForgetsEnablingInFeed,
     /// It returns the new name, and stores the old one.
     ForgetsNames,
+    /// It returns the earlier end of a token that is replaced without a successor, and stores the old one.
+    ForgetsEnds,
     /// It says of a revoked token that it was imported again.
     ImportsRevoked,
     /// It skips a digest that another owner has, as if it were the same token.
@@ -98,7 +100,7 @@ impl Flaw {
         Self::OmitsUnnumbered,
     ];
 
-    pub(in crate::testing) const ALL: [Self; 20] = [
+    pub(in crate::testing) const ALL: [Self; 21] = [
         Self::ForgetsScopes,
         Self::ForgetsEmptyScopes,
         Self::OmitsScopesByDigest,
@@ -109,6 +111,7 @@ impl Flaw {
         Self::TakesOwnersForAdministrators,
         Self::ForgetsEnablingInFeed,
         Self::ForgetsNames,
+        Self::ForgetsEnds,
         Self::ImportsRevoked,
         Self::ImportsForAnyOwner,
         Self::ForgetsImport,
@@ -254,6 +257,7 @@ impl TokenStore for Flawed {
                 spoilt.by_administrator |= update.is_enabled == Some(true);
             }
             Flaw::ForgetsNames => spoilt.name = None,
+            Flaw::ForgetsEnds => spoilt.overlap = None,
             _ => {}
         }
         let mut updated = self.inner.update(&spoilt).await?;
@@ -261,6 +265,12 @@ impl TokenStore for Flawed {
             (self.flaw, &mut updated, &update.name)
         {
             stored.token.name.clone_from(name);
+        }
+        if let (Flaw::ForgetsEnds, Updated::Stored(stored)) = (self.flaw, &mut updated) {
+            let asked = update.effect(std::slice::from_ref(&stored.token), stored.at);
+            if let Ok(effect) = asked {
+                stored.token = effect.token;
+            }
         }
         Ok(updated)
     }

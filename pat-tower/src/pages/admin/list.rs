@@ -16,9 +16,9 @@ use super::filter::{FieldError, FilterForm, QUICK_NAMES, Quick, UNRESTRICTED};
 use super::revoke::MAX_SELECTED;
 use crate::pages::fields::Fields;
 use crate::pages::headers::connecting;
-use crate::pages::messages::Text;
 use crate::pages::page::{Badge, FEW_SCOPES, Page, ScopeList, Time, show};
 use crate::pages::paging::{self, Column, PagePosition, STATUS};
+use crate::pages::text::Text;
 use crate::pages::user::outlived;
 
 /// How many tokens a page of the list has.
@@ -54,11 +54,10 @@ struct QuickLink {
 
 impl AdminPage<'_> {
     /// How many criteria are set in the form, which may be folded.
-    fn criteria(&self) -> usize {
+    fn criteria(&self) -> u32 {
         let pairs = self.form.pairs().into_iter();
-        pairs
-            .filter(|(name, _)| !QUICK_NAMES.contains(name))
-            .count()
+        let set = pairs.filter(|(name, _)| !QUICK_NAMES.contains(name));
+        u32::try_from(set.count()).unwrap_or(u32::MAX)
     }
 
     /// The criteria that the form has no fields for.

@@ -11,8 +11,8 @@ use super::administration;
 use super::filter::FilterForm;
 use crate::http::path_id::PathId;
 use crate::pages::fields::Fields;
-use crate::pages::messages::Text;
 use crate::pages::page::{FORM_TOKEN, Page, show};
+use crate::pages::text::Text;
 use crate::pages::user::{Facts, status_of};
 
 /// Asks whether to disable a token, or to enable it.

@@ -10,9 +10,9 @@ use pat_core::{OwnPage, OwnSearch, Token, TokenId};
 
 use super::line::{count_of, predecessors, with_live_family};
 use crate::pages::fields::Fields;
-use crate::pages::messages::Text;
 use crate::pages::page::{Badge, FEW_SCOPES, FORM_TOKEN, Page, ScopeList, Time, show};
 use crate::pages::paging::{self, Column, STATUS};
+use crate::pages::text::Text;
 
 /// How many tokens a page of the list has.
 const PAGE_LEN: u32 = 100;
