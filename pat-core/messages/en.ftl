@@ -308,6 +308,34 @@ live-children =
        *[other] Still valid: { $count } tokens created with what was revoked.
     }
 
+## Lists with pages
+
+# The text above and below the table of a token list that has several pages: the numbers of the first and the
+# last token on this page, and how many tokens there are on all pages together.
+range = { $first }–{ $last } of { $total }
+
+# The link or button to the previous page of a token list.
+previous-page = Previous page
+
+# The label of the field on the user's token list that searches for a part of a name or description.
+search-label = Search names and descriptions
+
+# The button that searches on the user's token list.
+search = Search
+
+# The link on the user's token list that lists revoked tokens too.
+show-revoked = Show revoked tokens
+
+# The link on the user's token list, while it has revoked tokens, that leads to the list without them.
+hide-revoked = Hide revoked tokens
+
+# The text on the user's token list in place of the table, if the search finds no token.
+no-token-found = None of your tokens matches.
+
+# The text after the date on which a token was revoked, on its owner's token list, if an administrator revoked
+# it.
+by-administrator = by an administrator
+
 ## Changes of a token
 
 # The title of the pause page: the question whether to disable a token; the argument is the token's name.
@@ -715,6 +743,73 @@ selected = Selected:
 # The text before the name of the user who revoked a token, on the administrators' token list.
 revoked-by = by
 
+# The text after the number of selected tokens (`selected`) on the administrators' token list: how many of them
+# are on other pages of the list.
+selected-elsewhere = ({ $count } on other pages)
+
+# The note on the administrators' token list that too many tokens were selected one by one; the argument is the
+# greatest number.
+too-many-selected = Select at most { $max } tokens one by one. To revoke more, set a filter that matches them.
+
+# The heading of the administrators' filter while criteria are set in it; the argument is their number.
+filter-count = { filter } ({ $count })
+
+# The name, for screen readers, of the links above the administrators' filter that each set one criterion.
+quick-filters = Quick filters
+
+# A criterion of the administrators' filter: tokens that were never used.
+quick-never-used = Never used
+
+# A criterion of the administrators' filter: valid tokens that have not been used for this number of days.
+quick-unused =
+    { $days ->
+        [one] Unused for { $days } day
+       *[other] Unused for { $days } days
+    }
+
+# A criterion of the administrators' filter: tokens that never expire.
+quick-never-expires = Never expires
+
+# A criterion of the administrators' filter: valid tokens that expire within this number of days.
+quick-expires-within =
+    { $days ->
+        [one] Expires within { $days } day
+       *[other] Expires within { $days } days
+    }
+
+# A criterion of the administrators' filter: tokens whose owner is not active or no longer exists.
+quick-owner-inactive = Owner not active
+
+# An error at the links above the administrators' filter: the URL of the request has a criterion that does not
+# exist.
+quick-unreadable = There is no such quick filter.
+
+# The note on the administrators' pages with the criterion `quick-owner-inactive`: there are more owners than
+# were looked up.
+owners-incomplete =
+    There are more owners than were looked up, so tokens of other inactive owners may be missing.
+
+# The label beside an owner on the administrators' token list: the user is disabled or locked.
+owner-inactive = Not active
+
+# The label beside an owner on the administrators' token list: the user no longer exists.
+owner-missing = No longer a user
+
+# The button that confirms on the administrators' revocation page; the argument is the number of tokens.
+revoke-count =
+    { $count ->
+        [one] Revoke { $count } token
+       *[other] Revoke { $count } tokens
+    }
+
+# The label of the field on the administrators' revocation page into which an administrator types the number of
+# tokens, if there are many; the argument is the number.
+type-count = To confirm, type the number of tokens: { $count }
+
+# The error on the administrators' revocation page at the field `type-count`: another number was typed; the
+# argument is the right number.
+count-mistyped = Type { $count }, the number of tokens to revoke.
+
 # The button on the administrators' token list that leads to the question whether to revoke the selected
 # tokens.
 revoke-selected = Revoke selected…
@@ -743,10 +838,10 @@ clear-selection = Clear selection
 # cannot select the tokens on all pages, and the button `select-found` is missing.
 revoke-found-hint = To revoke all that match, set a filter first.
 
-# The link to the next page of the administrators' token list.
+# The link or button to the next page of a token list.
 next-page = Next page
 
-# The link to the first page of the administrators' token list, on every other page of that list.
+# The button to the first page of the administrators' token list, on every other page of that list.
 first-page = First page
 
 # The link on the administrators' token list that downloads all tokens that match the filter as a CSV file.
@@ -1026,25 +1121,9 @@ secret-paused = It is paused, so it is refused until it is resumed. If others ha
 
 ## The administrators' overview
 
-# How many tokens are neither revoked nor expired; below the number, as for the next ones. Each is a link to
-# the list with these tokens, and a criterion there.
+# How many tokens are neither revoked nor expired; below the number, as for the next ones and the criteria
+# that begin with `quick`. Each is a link to the list with these tokens, and a criterion there.
 live-tokens = Live tokens
-
-# How many tokens expire within so many days.
-expire-within = Expire within { $days } days
-
-# How many tokens never expire.
-never-expire = Never expire
-
-# How many tokens were never used.
-never-used-tokens = Never used
-
-# How many tokens were not used for so many days.
-unused-for =
-    { $days ->
-        [one] Not used for { $days } day
-       *[other] Not used for { $days } days
-    }
 
 # How many tokens were revoked within so many days.
 revoked-within =

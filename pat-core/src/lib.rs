@@ -77,9 +77,10 @@ pub use self::policy::{Lifetime, RotationRequest, TokenRequest};
 pub use self::principal::Principal;
 pub use self::schedule::{InvalidSchedule, Schedule, UnknownZone, Zone};
 pub use self::service::{
-    Administration, CreatedToken, Family, ImportRefusal, ImportRow, Imported, LostToken, Pats,
-    PatsBuilder, RefusedRow, Relatives, Restored, RevokedCount, SearchPage, Successor,
-    TokenHistory, TokenUpdate, UpdatedToken,
+    Administration, CreatedToken, Family, ImportRefusal, ImportRow, Imported, InactiveOwners,
+    LostToken, OwnPage, OwnSearch, Pats, PatsBuilder, RefusedRow, Relatives, Restored,
+    RevokedCount, SearchPage, StatusPage, StatusPosition, StatusStart, Successor, TokenHistory,
+    TokenUpdate, UpdatedToken,
 };
 pub use self::settings::error::SettingsError;
 pub use self::settings::table::Settings;

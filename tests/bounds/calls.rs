@@ -172,6 +172,14 @@ pub(super) const CALLS: &[Call] = &[
             Ok(())
         })
     }),
+    call("Pats::search_own", 10, Asks::Store, |w| {
+        Box::pin(async {
+            let mut search = pat_core::OwnSearch::new(0, 10);
+            search.revoked = pat_core::search::RevokedTokens::Included;
+            w.pats.search_own(&w.caller, &search).await?;
+            Ok(())
+        })
+    }),
     call("Pats::find", 10, Asks::Store, |w| {
         Box::pin(async {
             w.pats.find(&w.caller, w.token.token.id).await?;
@@ -384,6 +392,30 @@ pub(super) const CALLS: &[Call] = &[
                 10,
             );
             w.administration.search(&search).await?;
+            Ok(())
+        })
+    }),
+    call("Administration::search_by_status", 30, Asks::Store, |w| {
+        Box::pin(async {
+            let first = pat_core::StatusStart::First;
+            let filter = Filter::default();
+            let page = w
+                .administration
+                .search_by_status(&filter, false, &first, 10);
+            page.await?;
+            Ok(())
+        })
+    }),
+    call("Administration::inactive_owners", 60, Asks::Both, |w| {
+        Box::pin(async {
+            w.administration.inactive_owners().await?;
+            Ok(())
+        })
+    }),
+    call("Administration::find_owners_of", 30, Asks::Directory, |w| {
+        Box::pin(async {
+            let tokens = [w.token.token.clone()];
+            w.administration.find_owners_of(&tokens).await?;
             Ok(())
         })
     }),

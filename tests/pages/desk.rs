@@ -16,7 +16,6 @@ pub(super) fn trials() -> Vec<Trial> {
     vec![
         trial(a_page_names_what_belongs_to_a_token),
         trial(a_revocation_ends_what_the_page_says),
-        trial(an_administrator_pauses_and_resumes_a_token),
         trial(a_revoked_token_has_a_page),
         trial(history::an_owner_reads_no_name_of_an_administrator),
         trial(history::a_reason_is_the_owners_if_the_owner_is_told),
@@ -220,42 +219,6 @@ async fn a_revocation_ends_what_the_page_says() {
                 "{location}, {by_token}"
             );
         }
-    }
-}
-
-async fn an_administrator_pauses_and_resumes_a_token() {
-    let server = super::lives::start(&[]).await;
-    let admin = Session::start(&server, "admin").await;
-    let token = create(&server, "ci", None).await;
-    let path = format!("{ADMIN}/{}", token.id);
-    for (action, other, status) in [
-        ("pause", "resume", StatusCode::UNAUTHORIZED),
-        ("resume", "pause", StatusCode::OK),
-    ] {
-        let question = page(&admin, &server, &format!("{path}/{action}")).await;
-        assert!(question.body.contains("Alice"), "{}", question.body);
-        let done = answer(admin.post(&server, &format!("{path}/{action}"), &[])).await;
-        let location = format!("../../../admin/tokens/{}?{action}d", token.id);
-        assert_eq!(done.header("location"), Some(&*location), "{}", done.body);
-        assert_eq!(server.try_token(&token.raw).await, status);
-        let shown = page(&admin, &server, &format!("{path}?{action}d")).await;
-        assert!(shown.body.contains("role=\"status\""), "{}", shown.body);
-        assert!(
-            shown.body.contains(&format!("/{other}\"")),
-            "{}",
-            shown.body
-        );
-    }
-    let revoked = answer(admin.post(
-        &server,
-        "/admin/tokens/revoke",
-        &[("id", &token.id.to_string())],
-    ));
-    assert_eq!(revoked.await.status, StatusCode::SEE_OTHER);
-    for action in ["pause", "resume"] {
-        let gone = answer(admin.post(&server, &format!("{path}/{action}"), &[])).await;
-        let location = format!("../../../admin/tokens/{}", token.id);
-        assert_eq!(gone.header("location"), Some(&*location));
     }
 }
 

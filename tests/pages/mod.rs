@@ -9,7 +9,9 @@ mod forms;
 mod lists;
 mod lives;
 mod mounting;
+mod paging;
 mod scopes;
+mod selection;
 
 use libtest_mimic::Trial;
 use pat_harness::{Answer, Server, answer, blocking_trial, trial};
@@ -55,6 +57,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(lives::a_list_says_how_long_ago_a_token_was_used),
     ]);
     trials.extend(desk::trials());
+    trials.extend(paging::trials());
+    trials.extend(selection::trials());
     trials.extend(scopes::trials());
     trials.extend(browser::trials());
     trials

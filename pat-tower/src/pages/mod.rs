@@ -97,6 +97,7 @@ mod headers;
 mod layout;
 mod mount;
 mod page;
+mod paging;
 mod state;
 mod text;
 mod token;

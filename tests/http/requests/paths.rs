@@ -200,6 +200,7 @@ const PATHS: &[&str] = &[
     "/admin/tokens/revoke",
     "/admin/tokens/export",
     "/admin/tokens/owners",
+    "/admin/tokens/1/pause",
     "/demo/events",
     "/demo/users/alice",
     "/demo/users/alice/disable",

@@ -92,10 +92,10 @@ pub(super) async fn numbers_are_those_of_their_lists() {
     let numbers = numbers(&overview);
     let expected = [
         ("Live tokens", 5),
-        ("Expire within 30 days", 2),
-        ("Never expire", 1),
+        ("Expires within 30 days", 2),
+        ("Never expires", 1),
         ("Never used", 4),
-        ("Not used for 90 days", 2),
+        ("Unused for 90 days", 2),
         ("Revoked in the last 7 days", 1),
     ];
     let counted = numbers

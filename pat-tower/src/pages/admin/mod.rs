@@ -7,6 +7,7 @@ mod list;
 mod notifications;
 mod overview;
 mod owners;
+mod pause;
 mod revoke;
 mod token;
 mod unused;
@@ -20,8 +21,9 @@ pub(super) use self::list::list;
 pub(super) use self::notifications::{send_again, undelivered};
 pub(super) use self::overview::overview;
 pub(super) use self::owners::owners;
+pub(super) use self::pause::{ask_to_pause, ask_to_resume, pause, resume};
 pub(super) use self::revoke::{ask, revoke};
-pub(super) use self::token::{ask_to_pause, ask_to_resume, pause, resume, token};
+pub(super) use self::token::token;
 pub(super) use self::unused::unused;
 use super::page::Page;
 

@@ -74,7 +74,7 @@ fn criteria() -> Vec<Criterion> {
         Criterion::of(Quick::Valid),
         Criterion::of(Quick::ExpiresWithin(EXPIRING_DAYS)),
         Criterion::of(Quick::NeverExpires),
-        Criterion::new(Text::NeverUsedTokens, &never_used, &[]),
+        Criterion::new(Quick::NeverUsed.text(), &never_used, &[]),
         Criterion::of(Quick::Unused(unused::USUAL_DAYS)),
         Criterion::of(Quick::RevokedWithin(REVOKED_DAYS)),
     ]
@@ -240,7 +240,7 @@ pub(in crate::pages) async fn overview(
         plot: Plot::new(&page, &weeks, of_weeks),
         unused_state: unused::state(&page),
         unused_days: days,
-        unused_for: page.t(Text::UnusedFor(days)).into_owned(),
+        unused_for: page.t(Quick::Unused(days).text()).into_owned(),
         unused_count: page.t(Text::UnusedCount { count, live }).into_owned(),
         undelivered: page.t(undelivered).into_owned(),
         has_undelivered: outbox.dead > 0,

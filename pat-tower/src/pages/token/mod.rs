@@ -41,9 +41,6 @@ struct TokenPage<'a> {
     hint: Option<&'a str>,
     description: Option<&'a str>,
     badge: Badge,
-    done: Option<String>,
-    /// That tokens outlive the one with which they were created.
-    outlived: Option<String>,
     /// For administrators.
     owner: Option<OwnerNames>,
     scopes: Option<ScopeList>,
@@ -196,8 +193,6 @@ pub(super) async fn show_token(
         hint: token.hint.as_deref(),
         description: token.description.as_deref(),
         badge: page.badge_of(token),
-        done: done(page, fields),
-        outlived: super::user::outlived(page, fields),
         owner: users.owner().map(OwnerNames::new),
         scopes: page.scopes_of(token),
         created: page.time(token.created_at),
@@ -219,14 +214,6 @@ pub(super) async fn show_token(
         history,
     };
     Ok(show(StatusCode::OK, &template))
-}
-
-/// What the address says that was done.
-fn done(page: &Page, fields: &Fields) -> Option<String> {
-    let done = [("paused", Text::Paused), ("resumed", Text::Resumed)];
-    let mut done = done.into_iter();
-    let (_, text) = done.find(|(name, _)| fields.find(name).is_some())?;
-    Some(page.t(text).into_owned())
 }
 
 /// What has changed the state of the token, and is still so.
@@ -257,15 +244,18 @@ fn moments(page: &Page, reader: Reader<'_>, token: &Token, users: &Users) -> Vec
     moments
 }
 
-/// Whether the reader may see why the token was revoked. What an administrator writes is for the owner if the owner is
-/// notified; otherwise it stays among administrators.
+/// Whether the reader may see why the token was revoked.
 fn may_read_reason(page: &Page, reader: Reader<'_>, token: &Token) -> bool {
+    matches!(reader, Reader::Administrator(_)) || may_owner_read_reason(page, token)
+}
+
+/// Whether the owner may see why the token was revoked. What an administrator writes is for the owner if owners are
+/// notified; otherwise it stays among administrators.
+pub(super) fn may_owner_read_reason(page: &Page, token: &Token) -> bool {
     let settings = page.pats().settings();
     let by_another = token
         .revoked_by
         .as_ref()
         .is_some_and(|by| *by != token.owner);
-    matches!(reader, Reader::Administrator(_))
-        || !by_another
-        || (settings.mail_notifications_enabled() && settings.notice_revoked_by_admin())
+    !by_another || (settings.mail_notifications_enabled() && settings.notice_revoked_by_admin())
 }

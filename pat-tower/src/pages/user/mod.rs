@@ -14,8 +14,9 @@ mod revoke;
 mod scopes;
 mod token;
 
-pub(super) use self::create::create;
+pub(super) use self::create::{create, status as status_of};
 pub(super) use self::edit::{edit, edit_form};
+pub(super) use self::facts::Facts;
 pub(super) use self::form::form;
 pub(super) use self::list::{list, outlived};
 pub(super) use self::pause::{ask_to_pause, ask_to_resume, pause, resume};
