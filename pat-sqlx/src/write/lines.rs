@@ -9,7 +9,7 @@ use super::Write;
 use super::tokens::{Locked, Place, Takes, count_sql};
 use crate::dialect::{Dialect, Value};
 use crate::row::{self, TOKEN_COLUMNS, TOKENS, TRANSIENT};
-use crate::sql::{CHUNK, InconsistentRead, Sql};
+use crate::sql::{CHUNK, Sql};
 
 /// What an earlier request with the same key has done.
 pub(crate) enum Earlier {
@@ -112,11 +112,7 @@ impl<DB: Dialect> Write<DB> {
             sql.bind(Value::Int(token.line.map(|line| line.seq.into())));
             sql.push(" WHERE revoked_at IS NULL AND id = ")
                 .bind(token.id);
-            if self.execute(sql).await? != 1 {
-                let id = token.id;
-                let error = format!("token {id} was deleted or revoked while it was replaced");
-                return Err(InconsistentRead::error(error));
-            }
+            self.execute_on(1, sql).await?;
         }
         Ok(())
     }
