@@ -3,14 +3,15 @@
 //!
 //! | path | page |
 //! |---|---|
-//! | `tokens` | the signed-in user's tokens |
+//! | `tokens` | the signed-in user's tokens; with `?show=revoked`, also those that are revoked |
 //! | `tokens/new` | the form for a new token; `?name=ci&description=…&expires=90&scopes=read` fills it in |
 //! | `tokens/{id}` | one of the user's tokens: facts, replacements, the tokens that were created with it, what ends if it is revoked, and its history |
 //! | `tokens/{id}/replace` | the form to replace a token by a new one, and to say until when the old one works |
 //! | `tokens/{id}/edit` | the form for the name and the description of a token |
 //! | `tokens/{id}/pause`, `tokens/{id}/resume` | the questions whether to disable a token, and to enable it again |
 //! | `tokens/{id}/revoke` | the question whether to revoke a token; with `?leaked`, the box for all tokens that go with it is checked |
-//! | `admin/tokens` | the tokens of all users, for administrators |
+//! | `admin/tokens` | the tokens of all users, for administrators; see [Filter](#filter) |
+//! | `admin/tokens/{id}/pause`, `admin/tokens/{id}/resume` | the questions whether to disable a token of any user, and to enable it again |
 //! | `admin/tokens/revoke` | the question whether to revoke some tokens of any users |
 //! | `admin/tokens/export` | the tokens that match the administrators' filter, as CSV |
 //! | `admin/tokens/{id}` | a token of any user, as `tokens/{id}` |
@@ -34,6 +35,23 @@
 //! extensions, where a [`PatLayer`](crate::PatLayer) has put a [`Pat`](crate::Pat), or the host a
 //! [`Caller`](pat_core::Caller). If a request has neither, the router redirects browsers to the URL of
 //! [`Pages::with_sign_in_url`], and responds with 401 to other clients.
+//!
+//! # Filter
+//! The administrators' filter is in the URL of their list, of the export and of the revocation page. Besides the fields
+//! of its form, it has these criteria, each of which has a link above the form:
+//!
+//! | parameter | tokens |
+//! |---|---|
+//! | `unused=always` | those that were never used |
+//! | `unused=90` | valid ones that have not been used for this number of days ([`Pats::unused_filter`]) |
+//! | `expiring=never` | those that never expire |
+//! | `expiring=30` | valid ones that expire within this number of days |
+//! | `owner_state=inactive` | those of owners who are not active, or not in the directory |
+//!
+//! Only the directory knows who is active. So the list with `owner_state=inactive` asks it for the owners of all
+//! tokens each time, 500 at once and 10,000 at most ([`Administration::inactive_owners`]), and says if there are more.
+//!
+//! [`Administration::inactive_owners`]: pat_core::Administration::inactive_owners
 //!
 //! # Security
 //! - The router refuses requests that another site made the browser send, as the REST router does, by
