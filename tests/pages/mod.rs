@@ -3,13 +3,16 @@
 mod access;
 mod administration;
 mod browser;
+mod desk;
 mod export;
 mod forms;
 mod lists;
 mod lives;
 mod mishaps;
 mod mounting;
+mod paging;
 mod scopes;
+mod selection;
 
 use libtest_mimic::Trial;
 use pat_harness::{Answer, Server, answer, blocking_trial, trial};
@@ -66,6 +69,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(mishaps::a_name_that_is_taken_is_noticed),
         trial(mishaps::a_page_has_one_autofocus_at_most),
     ]);
+    trials.extend(desk::trials());
+    trials.extend(paging::trials());
+    trials.extend(selection::trials());
     trials.extend(scopes::trials());
     trials.extend(browser::trials());
     trials
@@ -188,6 +194,13 @@ fn paths(id: i64) -> Vec<(Method, String)> {
         format!("{ADMIN}/revoke?id={id}"),
         format!("{ADMIN}/export"),
         format!("{ADMIN}/owners?contains=li"),
+        format!("{ADMIN}/{id}"),
+        format!("{ADMIN}/{id}/pause"),
+        format!("{ADMIN}/{id}/resume"),
+        "/admin".to_owned(),
+        "/admin/identify".to_owned(),
+        "/admin/unused".to_owned(),
+        "/admin/notifications".to_owned(),
         format!("/tokens/{id}"),
     ] {
         paths.push((Method::GET, path));
@@ -200,6 +213,10 @@ fn paths(id: i64) -> Vec<(Method, String)> {
         format!("/tokens/{id}/replace"),
         format!("/tokens/{id}/revoke"),
         format!("{ADMIN}/revoke"),
+        format!("{ADMIN}/{id}/pause"),
+        format!("{ADMIN}/{id}/resume"),
+        "/admin/identify".to_owned(),
+        "/admin/notifications/1/send".to_owned(),
     ] {
         paths.push((Method::POST, path));
     }

@@ -1,5 +1,5 @@
-use super::text::Text;
 use super::page::Page;
+use super::text::Text;
 
 /// What the script needs to count the characters of a field.
 pub(super) struct Counter {

@@ -74,12 +74,13 @@ pub(super) async fn examples_keep_the_token_out_of_the_list_of_processes() {
     assert!(browser.text("#pat-git").await.contains("git ls-remote"));
     browser.stop().await;
 
-    let base = server.base.clone();
+    // The server that tests start does not know its port.
+    let (example, base) = ("http://127.0.0.1:0", server.base.clone());
     let ran = tokio::task::spawn_blocking(move || {
         for (tool, code) in examples {
             // What has no token in it leaves none in the history of a shell.
             assert!(!code.contains(&token[4..]), "{tool}: {code}");
-            let output = start(tool, &code, &token)
+            let output = start(tool, &code.replace(example, &base), &token)
                 .wait_with_output()
                 .expect("it ends");
             let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -93,7 +94,7 @@ pub(super) async fn examples_keep_the_token_out_of_the_list_of_processes() {
 
             let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
             let address = format!("http://{}", silent.local_addr().expect("an address"));
-            let mut process = start(tool, &code.replace(&base, &address), &token);
+            let mut process = start(tool, &code.replace(example, &address), &token);
             let (mut stream, _) = silent.accept().expect("a request");
             let head = request_head(&mut stream);
             assert!(head.contains(&format!("Bearer {token}")), "{tool}: {head}");

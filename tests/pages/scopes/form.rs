@@ -62,7 +62,11 @@ pub(super) async fn a_form_offers_what_the_user_may_choose() {
         "{}",
         page.html
     );
-    assert!(!page.html.contains("<form class=\"pat-card"), "{}", page.html);
+    assert!(
+        !page.html.contains("<form class=\"pat-card"),
+        "{}",
+        page.html
+    );
 }
 
 pub(super) async fn a_single_option_is_not_a_question() {

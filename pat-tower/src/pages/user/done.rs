@@ -3,8 +3,8 @@
 use pat_core::{Token, TokenId};
 
 use crate::pages::fields::Fields;
-use crate::pages::text::Text;
 use crate::pages::page::Page;
+use crate::pages::text::Text;
 
 /// A change that led to the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -40,7 +40,11 @@ struct Errors {
 impl Errors {
     /// Whether the field of the name has the focus at first: not if only the other one is wrong.
     fn is_at_name_first(&self) -> bool {
-        self.name.is_some() || self.description.is_none()
+        !self.is_at_description_first()
+    }
+
+    fn is_at_description_first(&self) -> bool {
+        self.name.is_none() && self.description.is_some()
     }
 
     fn is_any(&self) -> bool {

@@ -6,8 +6,8 @@
 
 use url::Url;
 
-use crate::pages::text::Text;
 use crate::pages::page::Page;
+use crate::pages::text::Text;
 
 /// The name of the variable that holds a token.
 const VARIABLE: &str = "PAT";
