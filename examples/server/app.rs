@@ -10,7 +10,7 @@ use axum::extract::{ConnectInfo, Extension, Request};
 use axum::http::{Extensions, HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use pat_core::notification::Notifier;
 use pat_core::scope::ScopeCatalog;
 use pat_core::store::{StoreError, TokenStore};
@@ -18,6 +18,7 @@ use pat_core::{BoxError, Clock, Jobs, Pats, PatsBuilder, Settings, SystemClock, 
 use pat_sqlx::{AnyStore, ConnectError};
 use pat_tower::api::Api;
 use pat_tower::pages::Pages;
+use pat_tower::proxy_probe;
 use pat_tower::scope::ScopedRouter;
 use pat_tower::{ClientAddressLayer, PatLayer, TowerSessions, TrustedProxies};
 use tokio::net::TcpListener;
@@ -312,6 +313,7 @@ fn router(pats: &Pats, users: &DemoUsers, base_url: BaseUrl, is_secure: bool) ->
         .route("/healthz", get(health))
         .route("/livez", get(async || "ok\n"))
         .route("/metrics", get(metrics::metrics))
+        .route("/probe/{*path}", any(proxy_probe::answer))
         .layer(Extension(pats.clone()))
         .layer(Extension(base_url))
         .layer(
