@@ -256,8 +256,8 @@ impl TokenStore for MemoryStore {
                 token.revoked_by.clone_from(&revocation.by);
                 token.revoke_reason.clone_from(&revocation.reason);
                 revoked.push(RevokedToken {
-                    id,
-                    owner: token.owner.clone(),
+                    name: Some(token.name.clone()),
+                    ..RevokedToken::new(id, token.owner.clone())
                 });
             }
         }

@@ -359,4 +359,8 @@ properties! {
     "pat.owner.max.absence.days" = "0", [Days<0, 36_500>],
         "for how many days after the host has last seen an owner the owner's tokens are accepted; 0 for no limit",
         owner_max_absence copied as Duration, set by owner_max_absence_days(u32);
+    "pat.audit.client.address" = "true", [Boolean],
+        "whether audit events, their log lines and notifications have the client's network address, which is \
+         personal data",
+        audit_client_address copied as bool, set by audit_client_address(bool);
 }

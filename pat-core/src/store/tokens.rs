@@ -289,13 +289,16 @@ pub struct RevokedToken {
     pub id: TokenId,
     /// Owner of the revoked token.
     pub owner: Owner,
+    /// Name of the revoked token, for the log; `None` if the store does not say, and in a stored event.
+    pub name: Option<String>,
 }
 
 impl RevokedToken {
-    /// Creates the record of a revocation from the token's ID and owner.
+    /// Creates the record of a revocation from the token's ID and owner, without its name.
     #[must_use]
     pub const fn new(id: TokenId, owner: Owner) -> Self {
-        Self { id, owner }
+        let name = None;
+        Self { id, owner, name }
     }
 }
 
