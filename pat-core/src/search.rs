@@ -33,6 +33,9 @@ pub struct Filter {
     /// Finds tokens whose last use is in this range, as far as last uses are written to the store. Unused
     /// tokens are found only if the range has no bound.
     pub last_used: DateRange,
+    /// Finds tokens that were revoked in this range. Unrevoked tokens are found only if the range has no bound,
+    /// and revoked ones only if [`Filter::revoked`] is not [`RevokedTokens::Excluded`].
+    pub revoked_at: DateRange,
     /// Finds tokens that have at least one of these scopes. The names are compared as they are: what a scope
     /// implies is not considered, and a name need not be declared. The empty set finds every token, unless
     /// [`Filter::unrestricted`] is `true`. If both criteria are given, a token that meets one of them is found.
@@ -122,6 +125,7 @@ impl Filter {
             created,
             expires,
             last_used,
+            revoked_at,
             scopes,
             unrestricted,
             is_used,
@@ -134,7 +138,7 @@ impl Filter {
         } = self;
         !name.is_empty()
             || !owners.is_empty()
-            || [created, expires, last_used]
+            || [created, expires, last_used, revoked_at]
                 .iter()
                 .any(|range| !range.is_open())
             || !scopes.is_empty()
@@ -199,7 +203,8 @@ impl Filter {
             && (self.owners.is_empty() || self.owners.contains(&token.owner))
             && self.created.contains(token.created_at)
             && self.expires.contains(token.expires_at.unwrap_or(NEVER))
-            && (self.last_used.is_open() || used().is_some_and(|at| self.last_used.contains(at)))
+            && self.last_used.contains_some(used())
+            && self.revoked_at.contains_some(token.revoked_at)
             && self.finds_scopes(token.scopes.as_ref())
             && self.is_used.is_none_or(|wanted| wanted == used().is_some())
             && self
@@ -251,6 +256,11 @@ impl DateRange {
         // `None` is less than any date.
         let from = self.from.max(other.from);
         Self { from, to }
+    }
+
+    /// Whether the range is open, or there is a time that it contains.
+    fn contains_some(&self, at: Option<Timestamp>) -> bool {
+        self.is_open() || at.is_some_and(|at| self.contains(at))
     }
 
     fn contains(&self, at: Timestamp) -> bool {

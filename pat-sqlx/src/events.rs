@@ -1,13 +1,16 @@
+use std::cmp::Reverse;
+
 use async_trait::async_trait;
-use pat_core::event::Event;
+use pat_core::TokenId;
+use pat_core::event::{Event, HistoryPosition};
 use pat_core::store::StoreError;
 use pat_core::store::{AuditStore, Lease};
 use sqlx::Error;
 use tracing::instrument;
 
-use crate::checkout::fetch_from_primary;
+use crate::checkout::{fetch, fetch_from_primary};
 use crate::dialect::Dialect;
-use crate::event_row::event;
+use crate::event_row::{COLUMNS, event};
 use crate::sql::Sql;
 use crate::store::SqlxStore;
 use crate::write::Write;
@@ -47,20 +50,51 @@ impl<DB: Dialect> SqlxStore<DB> {
         let is_writable = DB::IS_WRITABLE;
         let rows = fetch_from_primary(&self.pool, {
             let mut sql = Sql::new(format!(
-                "SELECT {is_writable} AS is_writable, e.* FROM (SELECT 1 AS one) o \
-                 LEFT JOIN (SELECT id, at, kind, token_id, owner, revoked_by, reason, related_id, \
-                 number, seq, expires_at, notice, scopes, revocation_id FROM pat_event WHERE seq > "
+                "SELECT {is_writable} AS is_writable, e.*, t.name AS token_name FROM (SELECT 1 AS one) o \
+                 LEFT JOIN (SELECT {COLUMNS} FROM pat_event WHERE seq > "
             ));
             // Events with the number 0 are not numbered yet.
             sql.bind(i64::try_from(seq).unwrap_or(i64::MAX));
             sql.push(" ORDER BY seq LIMIT ").bind(limit);
-            sql.push(") e ON 1 = 1 ORDER BY e.seq");
+            sql.push(") e ON 1 = 1 LEFT JOIN pat_token t ON t.id = e.token_id ORDER BY e.seq");
             sql
         });
         let rows = rows.await?;
         rows.iter()
             .filter_map(|row| event(row).transpose())
             .collect()
+    }
+
+    /// Reads the events with the token as their subject, and the rotations that replaced it: each by its own index,
+    /// of which it reads no more rows of the subject than it returns.
+    async fn try_events_about(
+        &self,
+        token: TokenId,
+        before: Option<HistoryPosition>,
+        limit: u32,
+    ) -> Result<Vec<Event>, Error> {
+        let mut found = Vec::new();
+        for condition in ["kind = 'rotated' AND related_id = ", "token_id = "] {
+            let mut sql = Sql::new(format!(
+                "SELECT e.*, t.name AS token_name FROM \
+                 (SELECT {COLUMNS} FROM pat_event WHERE {condition}"
+            ));
+            sql.bind(token);
+            if let Some(HistoryPosition { at, id }) = before {
+                sql.push(" AND at <= ").bind(at);
+                sql.push(" AND (at < ").bind(at);
+                sql.push(" OR id < ").bind(id).push(")");
+            }
+            sql.push(" ORDER BY at DESC, id DESC LIMIT ").bind(limit);
+            sql.push(") e LEFT JOIN pat_token t ON t.id = e.token_id");
+            let rows = fetch(&self.pool, sql).await?;
+            for row in &rows {
+                found.extend(event(row)?);
+            }
+        }
+        found.sort_by_key(|event| Reverse(HistoryPosition::of(event)));
+        found.truncate(limit as usize);
+        Ok(found)
     }
 
     async fn try_raise_number(&self, seq: u64) -> Result<(), Error> {
@@ -127,6 +161,17 @@ impl<DB: Dialect> AuditStore for SqlxStore<DB> {
     #[instrument(name = "pat.store.events_after", level = "debug", skip_all)]
     async fn events_after(&self, seq: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
         self.retry(|| self.try_events_after(seq, limit)).await
+    }
+
+    #[instrument(name = "pat.store.events_about", level = "debug", skip_all)]
+    async fn events_about(
+        &self,
+        token: TokenId,
+        before: Option<HistoryPosition>,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError> {
+        self.retry(|| self.try_events_about(token, before, limit))
+            .await
     }
 
     #[instrument(name = "pat.store.sink_position", level = "debug", skip_all)]

@@ -13,7 +13,7 @@ use crate::store::SqlxStore;
 /// run.
 pub(crate) const TABLE: &str = "pat_migrations";
 /// The names of the migrations, in order.
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 9] = [
     "tokens",
     "jobs",
     "nodes",
@@ -22,6 +22,7 @@ const NAMES: [&str; 8] = [
     "leaps and children",
     "scopes",
     "lines",
+    "requests",
 ];
 const _: () = assert!(
     NAMES.len() as u64 == SCHEMA_VERSION,

@@ -106,7 +106,7 @@ impl SqlDialect for MySql {
     const HAS_SERVER: bool = true;
     // The value is a number, or a word on newer versions of MariaDB.
     const IS_WRITABLE: &'static str = "CONCAT(@@global.read_only) IN ('0', 'OFF')";
-    const MIGRATIONS: [&'static str; 8] = [
+    const MIGRATIONS: [&'static str; 9] = [
         include_str!("../migrations/mysql/0001_tokens.sql"),
         include_str!("../migrations/mysql/0002_jobs.sql"),
         include_str!("../migrations/mysql/0003_nodes.sql"),
@@ -115,6 +115,7 @@ impl SqlDialect for MySql {
         include_str!("../migrations/mysql/0006_leaps_and_children.sql"),
         include_str!("../migrations/mysql/0007_scopes.sql"),
         include_str!("../migrations/mysql/0008_lines.sql"),
+        include_str!("../migrations/mysql/0009_requests.sql"),
     ];
 
     const CREATE_MIGRATIONS_TABLE: &'static str = "CREATE TABLE IF NOT EXISTS pat_migrations (\n    \
@@ -198,6 +199,34 @@ impl SqlDialect for MySql {
             .await?;
         let (account, database): (String, String) = (row.try_get(0)?, row.try_get(1)?);
         Ok(MySqlStore::grants(&account, &database))
+    }
+
+    #[cfg(feature = "commands")]
+    async fn facts(connection: &mut MySqlConnection) -> Result<Vec<(&'static str, String)>, Error> {
+        const SETTINGS: [(&str, &str); 5] = [
+            ("version", "server"),
+            ("time_zone", "time zone"),
+            // Under the name of one or the other server.
+            ("transaction_isolation", "isolation"),
+            ("tx_isolation", "isolation"),
+            (
+                "innodb_flush_log_at_trx_commit",
+                "innodb_flush_log_at_trx_commit",
+            ),
+        ];
+        let names = SETTINGS.map(|(setting, _)| setting);
+        let found = read(connection, &names).await?;
+        let shown = |wanted: &str| {
+            let known = SETTINGS.iter().find(|(setting, _)| *setting == wanted);
+            known.map(|(_, name)| *name)
+        };
+        let mut facts: Vec<_> = found
+            .into_iter()
+            .filter_map(|(setting, value)| Some((shown(&setting)?, value)))
+            .collect();
+        facts.sort_by_key(|(name, _)| SETTINGS.iter().position(|(_, known)| known == name));
+        facts.dedup_by_key(|(name, _)| *name);
+        Ok(facts)
     }
 
     fn rows_affected(result: &MySqlQueryResult) -> u64 {

@@ -110,7 +110,7 @@ impl SqlDialect for Postgres {
     const HAS_SERVER: bool = true;
     const IS_WRITABLE: &'static str =
         "(current_setting('transaction_read_only') = 'off')::INT::BIGINT";
-    const MIGRATIONS: [&'static str; 8] = [
+    const MIGRATIONS: [&'static str; 9] = [
         include_str!("../migrations/postgres/0001_tokens.sql"),
         include_str!("../migrations/postgres/0002_jobs.sql"),
         include_str!("../migrations/postgres/0003_nodes.sql"),
@@ -119,6 +119,7 @@ impl SqlDialect for Postgres {
         include_str!("../migrations/postgres/0006_leaps_and_children.sql"),
         include_str!("../migrations/postgres/0007_scopes.sql"),
         include_str!("../migrations/postgres/0008_lines.sql"),
+        include_str!("../migrations/postgres/0009_requests.sql"),
     ];
 
     const CREATE_MIGRATIONS_TABLE: &'static str = "CREATE TABLE IF NOT EXISTS pat_migrations (\n    \
@@ -223,6 +224,26 @@ impl SqlDialect for Postgres {
             grants.to_migrate.extend(owner);
         }
         Ok(grants)
+    }
+
+    #[cfg(feature = "commands")]
+    async fn facts(
+        connection: &mut PgConnection,
+    ) -> Result<Vec<(&'static str, String)>, sqlx::Error> {
+        const SETTINGS: [(&str, &str); 4] = [
+            ("PostgreSQL", "server_version"),
+            ("time zone", "TimeZone"),
+            ("isolation", "default_transaction_isolation"),
+            ("synchronous_commit", "synchronous_commit"),
+        ];
+        let mut facts = Vec::with_capacity(SETTINGS.len());
+        for (name, setting) in SETTINGS {
+            let mut sql = sqlx::QueryBuilder::<Self>::new("SELECT current_setting(");
+            sql.push_bind(setting).push(")");
+            let row = sql.build().fetch_one(&mut *connection).await?;
+            facts.push((name, row.try_get(0)?));
+        }
+        Ok(facts)
     }
 
     fn rows_affected(result: &PgQueryResult) -> u64 {

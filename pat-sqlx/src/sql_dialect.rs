@@ -88,7 +88,7 @@ pub trait SqlDialect: Database<Connection: Migrate> + HasStatementCache {
 
     /// The SQL of the migrations that create the store's tables, in order. Each migration can be run
     /// again after it was applied in part.
-    const MIGRATIONS: [&'static str; 8];
+    const MIGRATIONS: [&'static str; 9];
 
     /// The SQL that creates the table of migrations, with the columns with which sqlx creates it.
     const CREATE_MIGRATIONS_TABLE: &'static str;
@@ -170,6 +170,16 @@ pub trait SqlDialect: Database<Connection: Migrate> + HasStatementCache {
     fn grants(
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<Grants, sqlx::Error>> + Send;
+
+    /// Returns facts about the server, each with its name, for the command `doctor`: its version, and what its
+    /// sessions begin with.
+    ///
+    /// # Errors
+    /// The error of the database if it cannot be queried.
+    #[cfg(feature = "commands")]
+    fn facts(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<Vec<(&'static str, String)>, sqlx::Error>> + Send;
 
     /// Returns how many rows the statement with this result changed. A row that an `UPDATE` sets to the values
     /// that it has already also counts, on MySQL too, because sqlx asks MySQL for the matched rows.

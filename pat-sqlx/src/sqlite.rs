@@ -111,6 +111,16 @@ impl SqliteStore {
     }
 }
 
+/// Returns the options for the file of this URL, which are not to create it.
+#[cfg(feature = "commands")]
+pub(crate) fn existing(url: &str) -> Result<SqliteConnectOptions, ConnectError> {
+    let options = SqliteConnectOptions::from_str(url).map_err(ConnectError::Url)?;
+    if url.contains("mode=memory") || is_in_memory(&options) {
+        return Err(ConnectError::InMemory);
+    }
+    Ok(options.create_if_missing(false).busy_timeout(BUSY_TIMEOUT))
+}
+
 /// Returns a pool of so many connections, without opening any.
 fn pool(connections: u32) -> SqlitePoolOptions {
     // A connection to a file does not go stale, so it need not be tested before use.
@@ -175,7 +185,7 @@ impl SqlDialect for Sqlite {
     const CLOCK: &'static str = "NULL";
     const HAS_SERVER: bool = false;
     const IS_WRITABLE: &'static str = "1";
-    const MIGRATIONS: [&'static str; 8] = [
+    const MIGRATIONS: [&'static str; 9] = [
         include_str!("../migrations/sqlite/0001_tokens.sql"),
         include_str!("../migrations/sqlite/0002_jobs.sql"),
         include_str!("../migrations/sqlite/0003_nodes.sql"),
@@ -184,6 +194,7 @@ impl SqlDialect for Sqlite {
         include_str!("../migrations/sqlite/0006_leaps_and_children.sql"),
         include_str!("../migrations/sqlite/0007_scopes.sql"),
         include_str!("../migrations/sqlite/0008_lines.sql"),
+        include_str!("../migrations/sqlite/0009_requests.sql"),
     ];
 
     const CREATE_MIGRATIONS_TABLE: &'static str = "CREATE TABLE IF NOT EXISTS pat_migrations (\n    \
@@ -254,6 +265,18 @@ impl SqlDialect for Sqlite {
 
     async fn grants(_connection: &mut SqliteConnection) -> Result<Grants, sqlx::Error> {
         Ok(Grants::default())
+    }
+
+    #[cfg(feature = "commands")]
+    async fn facts(
+        connection: &mut SqliteConnection,
+    ) -> Result<Vec<(&'static str, String)>, Error> {
+        let row = connection.fetch_one("SELECT sqlite_version()").await?;
+        let file = connection.fetch_one("PRAGMA database_list").await?;
+        Ok(vec![
+            ("SQLite", row.try_get(0)?),
+            ("file", file.try_get("file")?),
+        ])
     }
 
     fn rows_affected(result: &SqliteQueryResult) -> u64 {

@@ -7,6 +7,7 @@
 #[cfg(feature = "api")]
 pub mod api;
 mod auth;
+mod client;
 #[cfg(feature = "axum")]
 mod extract;
 pub mod guide;
@@ -24,6 +25,10 @@ mod until_invalid;
 
 pub use self::auth::{
     PatLayer, PatService, RejectionBody, ResponseBody, ResponseFuture, SameBody, WrappedBody,
+};
+pub use self::client::{
+    ClientAddress, ClientAddressLayer, ClientAddressService, InvalidNetwork, ProxyHeader,
+    TrustedProxies, client_of,
 };
 #[cfg(feature = "axum")]
 pub use self::extract::Admin;

@@ -1,17 +1,21 @@
 //! The pages as people see them: in a browser, with and without JavaScript, on wide and narrow
 //! screens, in light and dark.
 
+mod check;
+mod guide;
 mod lives;
 mod scopes;
 
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use pat_harness::browser::{Browser, axe_missing, missing};
+use pat_harness::browser::{Browser, missing};
 use pat_harness::{Server, TOKENS, answer, trial_with_need};
 use reqwest::StatusCode;
 use serde_json::json;
 use thirtyfour::Key;
+
+use self::check::{check, trial_of_states};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -31,17 +35,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         ),
         trial_with_need("browser", missing(), scopes::scopes_are_chosen),
         trial_with_need("browser", missing(), scopes::boxes_work_without_scripts),
-        trial_with_need(
-            "axe",
-            axe_missing(),
-            scopes::pages_with_scopes_are_accessible,
-        ),
-        trial_with_need("axe", axe_missing(), pages_are_accessible),
-        trial_with_need(
-            "axe",
-            axe_missing(),
-            lives::pages_about_one_token_are_accessible,
-        ),
+        trial_of_states(scopes::pages_with_scopes_are_accessible),
+        trial_of_states(pages_are_accessible),
+        trial_of_states(guide::pages_of_the_documentation_are_accessible),
+        trial_of_states(lives::pages_about_one_token_are_accessible),
     ]
 }
 
@@ -554,25 +551,4 @@ async fn pages_are_accessible() {
     assert_eq!(browser.text("h1").await, "This token was created already");
     check(&browser, "the answer to a reload").await;
     browser.stop().await;
-}
-
-/// Nothing sticks out of any screen, and axe-core has nothing to say.
-async fn check(browser: &Browser, page: &str) {
-    let excess = "return document.documentElement.scrollWidth - window.innerWidth";
-    for width in [1200, 1000, 840, 600, 360] {
-        browser.screen(width, false).await;
-        let excess = browser.run(excess).await;
-        assert!(
-            excess.as_i64() <= Some(0),
-            "{page} at {width}: {excess} too wide"
-        );
-    }
-    for (width, is_dark) in [(1200, false), (360, true), (360, false), (1200, true)] {
-        browser.screen(width, is_dark).await;
-        let found = browser.accessibility().await;
-        assert!(
-            found.is_empty(),
-            "{page} at {width}, dark: {is_dark}: {found:#?}"
-        );
-    }
 }

@@ -70,7 +70,10 @@ impl Host {
     }
 
     fn is_hit(&self, digest: &TokenDigest) -> bool {
-        matches!(self.auth().authenticate_cached(digest), Some(Ok(_)))
+        matches!(
+            self.auth().authenticate_cached(digest, Client::current),
+            Some(Ok(_))
+        )
     }
 
     /// Returns whether the cache holds a token or a refusal, current or not.
@@ -149,7 +152,7 @@ async fn the_refusal_of_an_inactive_owner_ends_with_a_change_or_after_ten_second
     let (id, digest) = host.cached_token().await;
     let change = Change::OwnerChanged(host.owner.clone());
     let is_refused = || {
-        let cached = host.auth().authenticate_cached(&digest);
+        let cached = host.auth().authenticate_cached(&digest, Client::current);
         matches!(cached, Some(Err(AuthError::OwnerInactive(refused))) if refused == id)
     };
     for ends_by_change in [true, false] {

@@ -39,6 +39,15 @@ impl SearchStore for MemoryStore {
         Ok(self.matching(filter)?.len() as u64)
     }
 
+    async fn count_each(&self, filters: &[Filter]) -> Result<Vec<u64>, StoreError> {
+        let tables = self.tables()?;
+        let count = |filter: &Filter| {
+            let tokens = tables.tokens.values();
+            tokens.filter(|token| filter.matches(token)).count() as u64
+        };
+        Ok(filters.iter().map(count).collect())
+    }
+
     async fn ids(&self, filter: &Filter) -> Result<Vec<TokenId>, StoreError> {
         let tokens = self.matching(filter)?;
         Ok(tokens.into_iter().map(|token| token.id).collect())

@@ -96,8 +96,22 @@ impl Administration<'_> {
         }
     }
 
-    fn context(&self) -> &Context {
+    /// Returns the access of an operator, who has the database itself.
+    #[cfg(feature = "commands")]
+    pub(crate) fn of_operator(pats: Pats, by: Owner) -> Administration<'static> {
+        Administration {
+            pats,
+            by: Cow::Owned(by),
+        }
+    }
+
+    pub(super) fn context(&self) -> &Context {
         &self.pats.0.context
+    }
+
+    /// Adds the last uses that this node has not written to the store yet.
+    pub(super) fn refresh(&self, tokens: &mut [Token]) {
+        self.pats.0.auth.last_used.refresh(tokens);
     }
 
     fn store(&self) -> Result<&dyn SearchStore, AdminError> {
@@ -152,6 +166,18 @@ impl Administration<'_> {
         Ok(self
             .context()
             .ask(SEARCH_TIMEOUT, self.store()?.count(filter))
+            .await?)
+    }
+
+    /// Returns how many tokens match each of `filters`, in the order of the filters. The store reads every token
+    /// once, however many filters there are.
+    ///
+    /// # Errors
+    /// Same as [`Administration::search`].
+    pub async fn count_each(&self, filters: &[Filter]) -> Result<Vec<u64>, AdminError> {
+        Ok(self
+            .context()
+            .ask(SEARCH_TIMEOUT, self.store()?.count_each(filters))
             .await?)
     }
 
@@ -307,6 +333,13 @@ impl Administration<'_> {
             .token;
         self.pats.0.auth.last_used.refresh(found.as_mut_slice());
         Ok(found)
+    }
+
+    /// Returns whether a text has the form of a token of this service: that of its format, or of one that it accepts
+    /// besides (the setting `pat.token.accepted`). It says nothing of whether there is such a token.
+    #[must_use]
+    pub fn recognizes(&self, presented: &[u8]) -> bool {
+        self.pats.0.auth.digest_of(presented).is_some()
     }
 
     /// Returns the owners of these tokens: one user for each token, in the same order. For an owner who is not

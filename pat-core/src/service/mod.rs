@@ -3,6 +3,7 @@
 mod admin;
 mod authenticate;
 mod builder;
+mod history;
 mod import;
 mod notifications;
 mod restore;
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::admin::{Administration, SearchPage};
 pub use self::builder::PatsBuilder;
+pub use self::history::TokenHistory;
 pub use self::import::{ImportRefusal, ImportRow, Imported, RefusedRow};
 pub use self::restore::{LostToken, Restored};
 pub use self::revoke::{Family, RevokedCount};

@@ -189,7 +189,7 @@ impl Pats {
                     if new.notify {
                         self.0.wake_delivery();
                     }
-                    self.0.emit_change(
+                    self.0.emit_token_change(
                         token.created_at,
                         EventKind::Created {
                             token: token.id,
@@ -198,6 +198,7 @@ impl Pats {
                             parent: token.parent,
                             scopes: token.scopes.clone(),
                         },
+                        &token.name,
                     );
                     return Ok(CreatedToken { token, plain });
                 }
@@ -255,9 +256,6 @@ impl Pats {
         if token.revoked_at.is_some() {
             return Err(AccessError::NotFound);
         }
-        let mut tokens = [token];
-        self.0.auth.last_used.refresh(&mut tokens);
-        let [token] = tokens;
         Ok(token)
     }
 
@@ -276,12 +274,18 @@ impl Pats {
         Ok(token.latest_successor(&tokens))
     }
 
-    pub(super) async fn find_even_revoked(
+    /// Returns the token with this ID as [`Pats::find`] does, also if it is revoked.
+    ///
+    /// # Errors
+    /// - [`AccessError::NotFound`]: there is no token with this ID, or it belongs to another user and the caller is no
+    ///   administrator.
+    /// - [`AccessError::Unavailable`]: the store or the directory fails or does not answer in time.
+    pub async fn find_even_revoked(
         &self,
         caller: &Caller,
         id: TokenId,
     ) -> Result<Token, AccessError> {
-        let found = self
+        let mut found = self
             .0
             .context
             .ask(
@@ -289,6 +293,7 @@ impl Pats {
                 self.0.context.usable_store()?.find(id),
             )
             .await?;
+        self.0.auth.last_used.refresh(found.as_mut_slice());
         let own = |token: &&Token| token.owner == *caller.owner();
         if let Some(token) = found.as_ref().filter(own) {
             return Ok(token.clone());

@@ -23,6 +23,8 @@ pub struct SettingsBuilder {
 }
 
 const PREFIX: &str = "pat.token.prefix";
+/// What the names of properties begin with.
+const BEGINNINGS: [&str; 2] = ["atlassian.pats.", "pat."];
 /// The longest interval between two writes of last uses with which unused tokens may be revoked.
 const MAX_INTERVAL: Duration = Duration::from_secs(30 * 60);
 const MAX_ROWS: &str = "pat.max.rows.per.user";
@@ -35,13 +37,22 @@ pub(super) fn find(name: &str) -> Result<&'static Property, SettingsError> {
     PROPERTIES
         .iter()
         .find(|property| property.name() == name)
-        .ok_or_else(|| {
-            let known = PROPERTIES.iter().map(|property| property.name().to_owned());
-            SettingsError::Unknown {
-                name: name.to_owned(),
-                nearest: nearest(name, known),
-            }
+        .ok_or_else(|| SettingsError::Unknown {
+            name: name.to_owned(),
+            nearest: nearest_property(name),
         })
+}
+
+/// Returns the full name that this name most likely stands for, which may lack its beginning.
+fn nearest_property(name: &str) -> String {
+    let distance = |full: &str| {
+        let short = BEGINNINGS.iter().find_map(|start| full.strip_prefix(start));
+        let names = [Some(full), short].into_iter().flatten();
+        names.map(|known| strsim::levenshtein(known, name)).min()
+    };
+    let names = PROPERTIES.iter().map(Property::name);
+    let nearest = names.min_by_key(|full| distance(full));
+    nearest.unwrap_or_default().to_owned()
 }
 
 /// Returns the known name that differs from this name in the fewest characters.
@@ -93,31 +104,58 @@ impl SettingsBuilder {
         if let Some(error) = self.error {
             return Err(error);
         }
+        match self.contradictions().into_iter().next() {
+            Some(error) => Err(error),
+            None => Ok(self.complete()),
+        }
+    }
+
+    /// Returns the errors of values that are allowed, but not together.
+    pub(super) fn contradictions(&self) -> Vec<SettingsError> {
+        let settings = &self.settings;
+        let checks = [
+            check_poll_interval(settings),
+            check_last_used_interval(settings),
+            check_overlap(settings),
+            self.check_prefix(),
+            self.check_rows(),
+        ];
+        checks.into_iter().filter_map(Result::err).collect()
+    }
+
+    fn check_prefix(&self) -> Result<(), SettingsError> {
+        let settings = &self.settings;
+        if !self.set.contains(PREFIX) || settings.token_format != TokenLayout::Atlassian {
+            return Ok(());
+        }
+        Err(SettingsError::Contradiction {
+            name: PREFIX,
+            value: settings.token_prefix.to_string(),
+            other: "pat.token.format",
+            other_value: settings.token_format.to_string(),
+            remedy: "leave the prefix out: tokens of that format have none",
+        })
+    }
+
+    fn check_rows(&self) -> Result<(), SettingsError> {
+        let settings = &self.settings;
+        if !self.set.contains(MAX_ROWS) || settings.max_rows_per_user >= least_rows(settings) {
+            return Ok(());
+        }
+        Err(SettingsError::Contradiction {
+            name: MAX_ROWS,
+            value: settings.max_rows_per_user.to_string(),
+            other: "atlassian.pats.max.tokens.per.user",
+            other_value: settings.max_tokens_per_user.to_string(),
+            remedy: "keep at least a hundred rows for each token that a user may have, or \
+                     leave it out",
+        })
+    }
+
+    /// Computes the values that depend on several properties.
+    pub(super) fn complete(self) -> Settings {
         let mut settings = self.settings;
-        let is_set = |name| self.set.contains(name);
-        check_poll_interval(&settings)?;
-        check_last_used_interval(&settings)?;
-        check_overlap(&settings)?;
-        if is_set(PREFIX) && settings.token_format == TokenLayout::Atlassian {
-            return Err(SettingsError::Contradiction {
-                name: PREFIX,
-                value: settings.token_prefix.to_string(),
-                other: "pat.token.format",
-                other_value: settings.token_format.to_string(),
-                remedy: "leave the prefix out: tokens of that format have none",
-            });
-        }
-        let least = settings.max_tokens_per_user.saturating_mul(ROWS_PER_TOKEN);
-        if is_set(MAX_ROWS) && settings.max_rows_per_user < least {
-            return Err(SettingsError::Contradiction {
-                name: MAX_ROWS,
-                value: settings.max_rows_per_user.to_string(),
-                other: "atlassian.pats.max.tokens.per.user",
-                other_value: settings.max_tokens_per_user.to_string(),
-                remedy: "keep at least a hundred rows for each token that a user may have, or \
-                         leave it out",
-            });
-        }
+        let least = least_rows(&settings);
         settings.max_rows_per_user = settings.max_rows_per_user.max(least);
         settings.accepted_formats = vec![settings.issued_format()];
         for format in &settings.token_accepted {
@@ -129,7 +167,7 @@ impl SettingsBuilder {
         if settings.reminders.is_empty() && settings.expiry_warning_days > 0 {
             settings.reminders = vec![settings.expiry_warning_days];
         }
-        Ok(settings)
+        settings
     }
 
     /// Sets `pat.expiry.reminder.days`: how many days before its expiry the owner of a token is reminded; see
@@ -149,6 +187,10 @@ impl SettingsBuilder {
         let formats: Vec<_> = formats.into_iter().collect();
         self.with("pat.token.accepted", &Formats::show(&formats))
     }
+}
+
+fn least_rows(settings: &Settings) -> u32 {
+    settings.max_tokens_per_user.saturating_mul(ROWS_PER_TOKEN)
 }
 
 /// Unused tokens are revoked only while all nodes have written last uses within the hour.
@@ -219,6 +261,22 @@ mod tests {
             "atlassian.pats.max.token.per.user: there is no such property; \
              did you mean atlassian.pats.max.tokens.per.user?"
         );
+    }
+
+    #[test]
+    fn the_full_name_is_suggested_for_a_name_without_its_beginning() {
+        for (short, full) in [
+            ("max.tokens.per.user", "atlassian.pats.max.tokens.per.user"),
+            ("max.token.per.user", "atlassian.pats.max.tokens.per.user"),
+            ("realm", "pat.realm"),
+            ("enabled", "atlassian.pats.enabled"),
+            ("token.format", "pat.token.format"),
+        ] {
+            match find(short) {
+                Err(SettingsError::Unknown { nearest, .. }) => assert_eq!(nearest, full),
+                other => panic!("{short}: {other:?}"),
+            }
+        }
     }
 
     #[test]

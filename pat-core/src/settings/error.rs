@@ -7,8 +7,8 @@ pub enum SettingsError {
     Unknown {
         /// The unknown name.
         name: String,
-        /// The property name that differs from `name` in the fewest characters: a suggestion for the error
-        /// text.
+        /// The property name that differs from `name` in the fewest characters, if `name` may leave out the
+        /// beginning `atlassian.pats.` or `pat.`: a suggestion for the error text.
         nearest: String,
     },
     /// An environment variable sets no property, but its name looks as if it should;
@@ -56,6 +56,14 @@ pub enum SettingsError {
         /// Content of the line, without white space around it.
         text: String,
     },
+    /// An option of the command line is not of the form `NAME=VALUE`
+    /// ([`SettingsSources::options`](crate::settings::SettingsSources::options)).
+    #[error("{text:?} is not allowed; give NAME=VALUE, such as pat.realm=Example")]
+    #[non_exhaustive]
+    NoAssignment {
+        /// The text of the option.
+        text: String,
+    },
     /// A line of property text names an unknown property or has a value that is not allowed.
     #[error("line {line}: {source}")]
     Line {
@@ -81,4 +89,13 @@ pub enum SettingsError {
         /// Full name of the property.
         name: &'static str,
     },
+}
+
+impl SettingsError {
+    pub(super) fn at_line(self, line: usize) -> Self {
+        Self::Line {
+            line,
+            source: Box::new(self),
+        }
+    }
 }

@@ -19,6 +19,9 @@
 //! # Ok::<(), pat_core::SettingsError>(())
 //! ```
 //!
+//! A program whose operator must see where a value comes from, and every error at once, reads its settings through
+//! [`SettingsSources`].
+//!
 //! A name that no property has is an error in property text and in what serde reads. The environment also has
 //! variables of other programs, so [`SettingsBuilder::from_env`] refuses only those that look like a misspelt
 //! property, such as `PAT_RELM`.
@@ -31,6 +34,7 @@ pub(crate) mod error;
 mod kind;
 mod property;
 mod source;
+mod sources;
 pub(crate) mod table;
 #[cfg(test)]
 mod tests;
@@ -41,6 +45,7 @@ use std::str::FromStr;
 pub use self::builder::SettingsBuilder;
 pub(crate) use self::error::SettingsError;
 pub use self::property::Property;
+pub use self::sources::{SettingValue, SettingsProblem, SettingsReading, SettingsSources};
 pub(crate) use self::table::Settings;
 use crate::scope::Scopes;
 use crate::token::FormatName;

@@ -22,33 +22,10 @@ impl SettingsBuilder {
     /// - [`SettingsError::Line`]: a line has an unknown name, or a value that is not allowed.
     /// - [`SettingsError::Twice`]: two lines set one property.
     pub fn parse_properties(mut self, text: &str) -> Result<Self, SettingsError> {
-        let mut seen = HashMap::new();
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        for (line, content) in (1..).zip(text.lines()) {
-            let content = content.trim();
-            if content.is_empty() || content.starts_with(['#', '!']) {
-                continue;
-            }
-            let (name, value) =
-                content
-                    .split_once('=')
-                    .ok_or_else(|| SettingsError::NoProperty {
-                        line,
-                        text: content.to_owned(),
-                    })?;
-            let at_line = |source| SettingsError::Line {
-                line,
-                source: Box::new(source),
-            };
-            let property = find(name.trim()).map_err(at_line)?;
-            if let Some(first) = seen.insert(property.name(), line) {
-                return Err(SettingsError::Twice {
-                    name: property.name(),
-                    first,
-                    second: line,
-                });
-            }
-            self.put(property, value.trim()).map_err(at_line)?;
+        for entry in entries(text) {
+            let (line, property, value) = entry?;
+            self.put(property, value)
+                .map_err(|error| error.at_line(line))?;
         }
         Ok(self)
     }
@@ -78,17 +55,52 @@ impl SettingsBuilder {
     ) -> Result<Self, SettingsError> {
         for (variable, value) in variables {
             let variable = variable.as_ref().to_string_lossy();
-            let property = PROPERTIES
-                .iter()
-                .find(|property| property.variable() == variable);
-            match property {
+            if let Some(property) = property_of(&variable)? {
                 // Invalid Unicode becomes U+FFFD, which no property allows.
-                Some(property) => self.put(property, &value.as_ref().to_string_lossy())?,
-                None => refuse_mistake(&variable)?,
+                self.put(property, &value.as_ref().to_string_lossy())?;
             }
         }
         Ok(self)
     }
+}
+
+/// Returns the entries of a property text: the number of the line, the property and the value, or the error of
+/// the line.
+pub(super) fn entries(
+    text: &str,
+) -> impl Iterator<Item = Result<(usize, &'static Property, &str), SettingsError>> {
+    let mut seen = HashMap::new();
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let lines = (1..).zip(text.lines().map(str::trim));
+    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with(['#', '!']));
+    lines.map(move |(line, content)| {
+        let (name, value) = content
+            .split_once('=')
+            .ok_or_else(|| SettingsError::NoProperty {
+                line,
+                text: content.to_owned(),
+            })?;
+        let property = find(name.trim()).map_err(|error| error.at_line(line))?;
+        match seen.insert(property.name(), line) {
+            Some(first) => Err(SettingsError::Twice {
+                name: property.name(),
+                first,
+                second: line,
+            }),
+            None => Ok((line, property, value.trim())),
+        }
+    })
+}
+
+/// Returns the property of an environment variable; `None` for a variable of another program.
+pub(super) fn property_of(variable: &str) -> Result<Option<&'static Property>, SettingsError> {
+    let property = PROPERTIES
+        .iter()
+        .find(|property| property.variable() == variable);
+    if property.is_none() {
+        refuse_mistake(variable)?;
+    }
+    Ok(property)
 }
 
 /// Refuses the name of a variable that sets no property if it looks as if it should. An error and not a

@@ -3,7 +3,8 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 use super::{Lease, StoreError};
-use crate::event::Event;
+use crate::event::{Event, HistoryPosition};
+use crate::token::TokenId;
 
 /// The audit capability of a store ([`TokenStore::audit`](super::TokenStore::audit)): it keeps events, and
 /// returns them in an order in which a reader misses none.
@@ -97,6 +98,25 @@ pub trait AuditStore: Debug + Send + Sync {
     /// # Errors
     /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
     async fn events_after(&self, seq: u64, limit: u32) -> Result<Vec<Event>, StoreError>;
+
+    /// Returns up to `limit` events about a token, latest first ([`HistoryPosition`]): those before the position
+    /// `before`, or the latest ones if it is `None`.
+    ///
+    /// An event is about a token if it names the token as its subject ([`EventKind::is_about`]): also the
+    /// [`Rotated`](crate::event::EventKind::Rotated) that replaced the token, but not the
+    /// [`Created`](crate::event::EventKind::Created) of a child. Events that have no number yet are returned too,
+    /// with 0 as their number ([`EventRow::seq`](crate::event::EventRow::seq)). The store may read from a replica.
+    ///
+    /// [`EventKind::is_about`]: crate::event::EventKind::is_about
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
+    async fn events_about(
+        &self,
+        token: TokenId,
+        before: Option<HistoryPosition>,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError>;
 
     /// Returns the stored position of the shared sink with the name `sink`
     /// ([`EventSink::name`](crate::event::EventSink::name)): the number of the last event that it has

@@ -49,6 +49,21 @@ pub trait SearchStore: Debug + Send + Sync {
     /// [`StoreError`] if the database [fails or does not answer](crate::store::TokenStore#errors).
     async fn count(&self, filter: &Filter) -> Result<u64, StoreError>;
 
+    /// Returns the number of tokens that match each of `filters`, in the order of the filters.
+    ///
+    /// A store counts in one pass over its tokens, so that many numbers cost little more than one, and all
+    /// numbers are of the same time. The default implementation calls [`SearchStore::count`] for each filter.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](crate::store::TokenStore#errors).
+    async fn count_each(&self, filters: &[Filter]) -> Result<Vec<u64>, StoreError> {
+        let mut counts = Vec::with_capacity(filters.len());
+        for filter in filters {
+            counts.push(self.count(filter).await?);
+        }
+        Ok(counts)
+    }
+
     /// Returns the IDs of all tokens that match `filter`, however many there are, in ascending order.
     ///
     /// # Errors

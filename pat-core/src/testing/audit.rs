@@ -10,8 +10,9 @@ use tokio::task::JoinSet;
 use super::case::{Case, Store, at, case, id, new, owner, revocation, revoke, scopes, store_token};
 use super::jobs::{claim, jobs, lapsed_lease, lease, prune_all, purge_events, settle};
 use crate::TokenDigest;
-use crate::event::{Event, EventKind};
-use crate::notification::NotificationKind;
+use crate::client::Client;
+use crate::event::{Event, EventKind, HistoryPosition};
+use crate::notification::{NotificationId, NotificationKind};
 use crate::store::StoreError;
 use crate::store::{
     AuditStore, Change, ImportedToken, Insertion, Job, NewImport, NewToken, Outcome, PrunedToken,
@@ -46,6 +47,10 @@ pub const CASES: &[Case] = &[
     case("events_without_a_change_are_kept_unchanged", |s| {
         Box::pin(samples(s))
     }),
+    case(
+        "events_keep_the_client_of_their_request_and_find_the_name_of_their_token",
+        |s| Box::pin(clients(s)),
+    ),
     case("two_thousand_events_of_one_change_are_all_there", |s| {
         Box::pin(many(s))
     }),
@@ -54,6 +59,9 @@ pub const CASES: &[Case] = &[
     }),
     case("numbers_go_on_after_a_raised_one", |s| {
         Box::pin(raised_numbers(s))
+    }),
+    case("a_token_has_its_history_latest_first", |s| {
+        Box::pin(histories(s))
     }),
     case("a_sink_has_its_position_under_the_lease", |s| {
         Box::pin(positions(s))
@@ -92,10 +100,7 @@ fn revoked(number: i64, owner_key: &str) -> EventKind {
         id: number_of_all,
         ..
     } = revocation(0);
-    let token = RevokedToken {
-        id: id(number),
-        owner: owner(owner_key),
-    };
+    let token = RevokedToken::new(id(number), owner(owner_key));
     EventKind::Revoked {
         tokens: vec![token],
         by,
@@ -180,6 +185,8 @@ async fn rotations(store: Store) {
         owner: owner("älice"),
         expires_at: (token == 5).then(|| at(30)),
         ends: ends.iter().copied().map(id).collect(),
+        // All were replaced with the first.
+        ends_at: Some(at(if token == 7 { 20 } else { 65 })),
         is_again,
     };
     let expected = [
@@ -233,10 +240,7 @@ async fn revocations(store: Store) {
     store.revoke(&scope, &nobodys).await.expect("revoke");
     let last = after(&store, 0).await.pop().map(|event| event.kind);
     let expected = EventKind::Revoked {
-        tokens: vec![RevokedToken {
-            id: id(5),
-            owner: owner("bob"),
-        }],
+        tokens: vec![RevokedToken::new(id(5), owner("bob"))],
         by: None,
         reason: None,
         revocation: None,
@@ -466,10 +470,7 @@ async fn samples(store: Store) {
             owner: owner("älice"),
         },
         EventKind::Revoked {
-            tokens: vec![RevokedToken {
-                id: id(7),
-                owner: owner("alice"),
-            }],
+            tokens: vec![RevokedToken::new(id(7), owner("alice"))],
             by: Some(owner("admin")),
             reason: Some("lost ✂ laptop \u{202e}".into()),
             revocation: Some(0),
@@ -529,13 +530,61 @@ async fn samples(store: Store) {
     assert_eq!(first.expect("events_after"), found[1..3]);
 }
 
+async fn clients(store: Store) {
+    let client = |number: u8| {
+        Client::default()
+            .with_address([192, 0, 2, number].into())
+            .with_user_agent("Gitea runner/1.0 (älter) ✂")
+            .with_request_id("01HV3ZK9-7")
+    };
+    let first = new(1, "alice");
+    client(1).scope(store_token(&store, &first)).await;
+    let longest = Client::default()
+        .with_address(
+            "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"
+                .parse()
+                .expect("an address"),
+        )
+        .with_user_agent(&"✂".repeat(1_000))
+        .with_request_id(&"x".repeat(1_000));
+    store_token(&store, &new(2, "alice")).await;
+    let scope = RevocationScope::Tokens(vec![id(1)]);
+    let revocation = revocation(4);
+    let revoking = store.revoke(&scope, &revocation);
+    longest.clone().scope(revoking).await.expect("revoke");
+    let sample = |token, client| Event {
+        client,
+        ..Event::new(
+            at(9),
+            EventKind::FirstUsed {
+                token: id(token),
+                owner: owner("alice"),
+            },
+        )
+    };
+    // Not those on whose behalf they are written.
+    let samples = [sample(2, client(2)), sample(3, Client::default())];
+    let recording = audit(&store).record_events(&samples);
+    client(3).scope(recording).await.expect("record_events");
+    let found = after(&store, 0).await;
+    let clients: Vec<_> = found.iter().map(|event| event.client.clone()).collect();
+    let nothing = Client::default();
+    assert_eq!(
+        clients,
+        [client(1), nothing.clone(), longest, client(2), nothing]
+    );
+    let names: Vec<_> = found
+        .iter()
+        .map(|event| event.token_name.as_deref())
+        .collect();
+    let name = Some(&*first.name);
+    assert_eq!(names, [name, name, name, name, None], "there is no token 3");
+}
+
 async fn many(store: Store) {
     const COUNT: i64 = 2_001;
     let tokens: Vec<_> = (1..=COUNT)
-        .map(|number| RevokedToken {
-            id: id(number),
-            owner: owner("alice"),
-        })
+        .map(|number| RevokedToken::new(id(number), owner("alice")))
         .collect();
     let kind = EventKind::Revoked {
         tokens: tokens.clone(),
@@ -616,6 +665,94 @@ async fn raised_numbers(store: Store) {
     assert_eq!(last().await, 101);
 }
 
+/// Reads the history of a token in pages.
+async fn history(store: &Store, number: i64, limit: u32) -> Vec<Event> {
+    let mut found = Vec::<Event>::new();
+    let mut before = None;
+    loop {
+        let page = audit(store).events_about(id(number), before, limit).await;
+        let page = page.expect("events_about");
+        assert!(page.len() <= limit as usize, "a page is too long");
+        let Some(last) = page.last() else {
+            return found;
+        };
+        before = HistoryPosition::of(last);
+        assert!(before.is_some(), "an event has no ID: {last:?}");
+        found.extend(page);
+        assert!(found.len() <= 100, "the history does not end");
+    }
+}
+
+async fn histories(store: Store) {
+    store_token(&store, &new(1, "alice")).await;
+    let child = NewToken {
+        parent: Some(id(1)),
+        ..new(2, "alice")
+    };
+    store_token(&store, &child).await;
+    let rotation = Rotation::new(id(1), owner("alice"), id(3), new(3, "alice").digest, at(5));
+    let rotated = store.rotate(&rotation).await.expect("rotate");
+    assert!(matches!(rotated, Rotated::Stored(_)), "{rotated:?}");
+    let refused = |token, seconds, unreported| {
+        let reason = Cow::Borrowed("expired");
+        let kind = EventKind::Refused {
+            reason,
+            token,
+            unreported,
+        };
+        Event::new(at(seconds), kind)
+    };
+    // Some of the same time, and one that is written after later ones.
+    let notified = EventKind::Notified {
+        notification: NotificationId::new(3).expect("an ID"),
+        kind: NotificationKind::Created,
+        owner: owner("alice"),
+        tokens: vec![id(2), id(1)],
+    };
+    let others = [
+        refused(Some(id(1)), 7, 1),
+        refused(Some(id(1)), 7, 2),
+        refused(Some(id(1)), 7, 3),
+        refused(Some(id(3)), 7, 0),
+        refused(None, 7, 0),
+        refused(Some(id(1)), 4, 4),
+        Event::new(at(8), notified),
+    ];
+    audit(&store)
+        .record_events(&others)
+        .await
+        .expect("record_events");
+    revoke(&store, RevocationScope::Tokens(vec![id(1)]), 9).await;
+    let whole = history(&store, 1, 50).await;
+    let kinds = whole.iter().map(|event| event.kind.as_str());
+    let expected = [
+        "revoked", "notified", "refused", "refused", "refused", "rotated", "refused", "created",
+    ];
+    assert_eq!(kinds.collect::<Vec<_>>(), expected);
+    assert!(whole.iter().all(|event| event.kind.is_about(id(1))));
+    let times = whole.iter().map(|event| event.at);
+    assert!(times.is_sorted_by(|later, earlier| later >= earlier));
+    let rows = whole.iter().map(|event| event.row.expect("a row"));
+    let (ids, seqs): (BTreeSet<_>, Vec<_>) = rows.map(|row| (row.id, row.seq)).unzip();
+    assert_eq!((ids.len(), seqs), (8, vec![0; 8]), "none has a number yet");
+    for limit in [1, 2, 3, 8] {
+        assert_eq!(history(&store, 1, limit).await, whole, "pages of {limit}");
+    }
+    for (number, expected) in [
+        (2, &["notified", "created"][..]),
+        (3, &["refused", "rotated"]),
+        (9, &[]),
+    ] {
+        let found = history(&store, number, 50).await;
+        let kinds = found.iter().map(|event| event.kind.as_str());
+        assert_eq!(kinds.collect::<Vec<_>>(), expected, "token {number}");
+    }
+    let numbered = after(&store, 0).await;
+    for event in history(&store, 1, 3).await {
+        assert!(numbered.contains(&event), "{event:?}");
+    }
+}
+
 async fn positions(store: Store) {
     let position = async |sink| {
         let found = audit(&store).sink_position(sink).await;
@@ -660,13 +797,24 @@ async fn trimming(store: Store) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::store::flawed::{Flaw, Flawed, failed_cases};
     use super::*;
     use crate::MemoryStore;
 
     #[tokio::test(flavor = "multi_thread")]
     async fn memory_store_passes() {
         for case in CASES {
-            case.run(std::sync::Arc::new(MemoryStore::default())).await;
+            case.run(Arc::new(MemoryStore::default())).await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn flawed_histories_are_found() {
+        for flaw in Flaw::HISTORIES {
+            let failed = failed_cases(CASES, || Arc::new(Flawed::new(flaw))).await;
+            assert_eq!(failed, ["a_token_has_its_history_latest_first"], "{flaw:?}");
         }
     }
 }

@@ -244,9 +244,46 @@ fn filters_by_state() -> Vec<Filter> {
     ]
 }
 
+/// Returns filters by when tokens were revoked.
+fn filters_by_revocation() -> Vec<Filter> {
+    let range = |from: i64, to: i64| DateRange {
+        from: Some(at(from)),
+        to: Some(at(to)),
+    };
+    let from = |seconds| DateRange {
+        from: Some(at(seconds)),
+        to: None,
+    };
+    let found = |revoked, revoked_at| Filter {
+        revoked,
+        revoked_at,
+        ..Filter::default()
+    };
+    vec![
+        found(RevokedTokens::Only, range(101, 102)),
+        found(RevokedTokens::Included, from(102)),
+        // Revoked tokens are excluded, and the others were not revoked in the range.
+        found(RevokedTokens::Excluded, from(0)),
+        found(RevokedTokens::Included, DateRange::default()),
+        Filter {
+            never_expires: Some(true),
+            ..found(RevokedTokens::Only, from(101))
+        },
+    ]
+}
+
 async fn filters(store: Store) {
-    let tokens = populate(&store).await;
-    for filter in [all_filters(), filters_by_state()].concat() {
+    let mut tokens = populate(&store).await;
+    for (index, seconds) in [(3, 100), (4, 101), (5, 102), (20, 102), (21, 103)] {
+        let token = &mut tokens[index];
+        let revoked = revoke(&store, RevocationScope::Tokens(vec![token.id]), seconds).await;
+        assert_eq!(revoked, [token.id]);
+        let stored = store.find(token.id).await.expect("find");
+        *token = stored.expect("a token");
+    }
+    let filters = [all_filters(), filters_by_state(), filters_by_revocation()];
+    let mut counts = Vec::new();
+    for filter in filters.concat() {
         let expected = tokens.iter().filter(|token| filter.matches(token));
         let expected: Vec<_> = expected.cloned().collect();
         let sort = Sort {
@@ -260,7 +297,12 @@ async fn filters(store: Store) {
         assert_eq!(listed, ids(&expected), "{filter:?}");
         let count = searched(&store).count(&filter).await.expect("count");
         assert_eq!(count, expected.len() as u64, "{filter:?}");
+        counts.push(count);
     }
+    let each = searched(&store).count_each(&filters.concat()).await;
+    assert_eq!(each.expect("count_each"), counts);
+    let none = searched(&store).count_each(&[]).await;
+    assert_eq!(none.expect("count_each"), [0; 0]);
 }
 
 async fn by_scopes(store: Store) {
@@ -483,13 +525,25 @@ async fn revoked(store: Store) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::store::flawed::{Flaw, Flawed, failed_cases};
     use super::*;
     use crate::MemoryStore;
 
     #[tokio::test]
     async fn memory_store_passes() {
         for case in CASES {
-            case.run(std::sync::Arc::new(MemoryStore::default())).await;
+            case.run(Arc::new(MemoryStore::default())).await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn flawed_counts_are_found() {
+        for flaw in Flaw::COUNTS {
+            let failed = failed_cases(CASES, || Arc::new(Flawed::new(flaw))).await;
+            let expected = ["a_search_finds_what_matches_and_nothing_else"];
+            assert_eq!(failed, expected, "{flaw:?}");
         }
     }
 }

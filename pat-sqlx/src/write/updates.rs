@@ -7,7 +7,8 @@ use pat_core::{Token, TokenId};
 use sqlx::Error;
 
 use super::Write;
-use super::tokens::Takes;
+use super::lines::by_line;
+use super::tokens::{Place, Takes, sorted};
 use crate::dialect::{Dialect, Value};
 use crate::row::{self, TOKEN_COLUMNS, TOKENS};
 use crate::sql::{CHUNK, Sql};
@@ -39,6 +40,29 @@ impl<DB: Dialect> Write<DB> {
     ) -> Result<bool, Error> {
         let found = self.find_tokens(&[presented.id]).await?;
         Ok(presented.is_valid(found.first(), now))
+    }
+
+    /// Locks a token, and of its line what matters if the token is rotated ([`Rotation::decide`]): the tokens after
+    /// it, and those that an administrator has disabled. Their owner is locked.
+    ///
+    /// [`Rotation::decide`]: pat_core::store::Rotation::decide
+    pub(crate) async fn lock_rotated(&mut self, id: TokenId) -> Result<Vec<Token>, Error> {
+        let mut ids = vec![id];
+        let locked = self.lock_tokens(&ids).await?;
+        if let Some(place) = locked.first().and_then(|locked| locked.line) {
+            let mut sql = Sql::new("");
+            push_later_or_held(&mut sql, place);
+            let mut others = self.fetch_ids(sql).await?;
+            let mut count = Sql::new("SELECT COUNT(*) AS n FROM (");
+            push_later_or_held(&mut count, place);
+            count.push(") l");
+            self.assert_all(others.len(), count).await?;
+            others.retain(|other| *other != id);
+            let others = sorted(&others);
+            self.lock_tokens(&others).await?;
+            ids.extend(others);
+        }
+        self.find_tokens(&ids).await
     }
 
     /// Locks a token and all others of its line. Their owner is locked.
@@ -97,6 +121,9 @@ impl<DB: Dialect> Write<DB> {
                 .bind(token.id);
             self.execute_on(1, sql).await?;
         }
+        if effect.is_replaced {
+            self.mark_replaced(token).await?;
+        }
         let mut events = effect.events.clone();
         let last = events.pop();
         for event in events {
@@ -105,5 +132,25 @@ impl<DB: Dialect> Write<DB> {
         // Last, since the counter's row stays locked until the commit.
         let changes = Change::of_changed(effect.changed());
         self.append_changes(&changes, at, last).await
+    }
+}
+
+/// Appends the IDs of the tokens of a line that have a later place, or that an administrator has disabled: each
+/// condition is a range of the index.
+fn push_later_or_held<DB: Dialect>(sql: &mut Sql<DB>, place: Place) {
+    let index = by_line::<DB>();
+    for (condition, and) in [
+        ("disabled_by_admin IS NULL", " UNION ALL "),
+        ("disabled_by_admin = 0", " UNION ALL "),
+        ("disabled_by_admin = 1", ""),
+    ] {
+        sql.push(format_args!(
+            "SELECT id FROM pat_token{index} WHERE {condition} AND line_id = "
+        ));
+        sql.bind(place.line);
+        if !and.is_empty() {
+            sql.push(" AND line_seq > ").bind(place.seq);
+        }
+        sql.push(and);
     }
 }

@@ -9,8 +9,8 @@ use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use pat_core::scope::TOKENS_ADMIN;
 use pat_core::{AccessError, AdminError, Unavailable, UpdateError};
 
-use super::messages::Text;
 use super::page::{Page, show};
+use super::text::Text;
 
 #[derive(Template)]
 #[template(path = "failure.html")]

@@ -2,7 +2,7 @@ use axum::body::Bytes;
 use axum::extract::{OriginalUri, Request, State as AxumState};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{ACCEPT, SET_COOKIE, WWW_AUTHENTICATE};
+use http::header::{ACCEPT, ACCEPT_LANGUAGE, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderMap, Method, StatusCode};
 use pat_core::{Caller, Principal};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -12,9 +12,9 @@ use super::fields::Fields;
 use super::layout::{PageContext, Section};
 use super::page::{FORM_TOKEN, Page, see_other};
 use super::state::State;
+use crate::client::client_of;
 use crate::http::csrf::head;
 use crate::http::request_body::{BodyError, is_encoded, read_whole};
-use crate::http::request_id::{request_id, within_request};
 use crate::scope::{RequestHead, note};
 use crate::signed_in::SignedIn;
 
@@ -45,7 +45,8 @@ pub(super) async fn guard(
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     let Some(SignedIn(caller)) = SignedIn::of(request.extensions()) else {
-        let page = Page::new(state, visit(&request, None), key);
+        let visit = visit(&state, &request, None);
+        let page = Page::new(state, visit, key);
         return sign_in(&page, &request);
     };
     let checked = if state.pats.permits(&caller, scope) {
@@ -57,15 +58,17 @@ pub(super) async fn guard(
         Err(Refusal::InsufficientScope(scope))
     };
     // After the body, which may have taken its time.
-    let page = Page::new(state, visit(&request, Some(caller.clone())), key);
+    let visit = visit(&state, &request, Some(caller.clone()));
+    let page = Page::new(state, visit, key);
     let page = page.with_administration().await;
     if let Err(refusal) = checked {
         return refusal.show(&page);
     }
     let cookie = page.form_key.set_cookie(page.state.transport);
+    let pats = page.state.pats.clone();
     request.extensions_mut().insert(page);
-    let id = request_id(request.headers()).map(str::to_owned);
-    let mut response = within_request(id, next.run(request)).await;
+    let client = client_of(&request);
+    let mut response = pats.on_behalf_of(client, next.run(request)).await;
     // Nothing but a cookie of the host's own sign-in is left by a token.
     if let Some(cookie) = cookie.filter(|_| is_new && caller.is_cookie_authenticated()) {
         response.headers_mut().append(SET_COOKIE, cookie);
@@ -138,7 +141,7 @@ fn is_read_only(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-fn visit(request: &Request, caller: Option<Caller>) -> PageContext {
+fn visit(state: &State, request: &Request, caller: Option<Caller>) -> PageContext {
     let path = request.uri().path();
     let section = if path.starts_with("/admin/") {
         Section::Administration
@@ -147,8 +150,11 @@ fn visit(request: &Request, caller: Option<Caller>) -> PageContext {
     };
     // From a path of n segments, the mount point is n − 1 segments up.
     let depth = path.matches('/').count().saturating_sub(1);
+    let accepted = request.headers().get_all(ACCEPT_LANGUAGE).iter();
+    let accepted: Vec<_> = accepted.filter_map(|value| value.to_str().ok()).collect();
     PageContext {
         caller,
+        messages: state.languages.accepted(&accepted.join(",")).clone(),
         may_administer: false,
         root: "../".repeat(depth),
         section: Some(section),

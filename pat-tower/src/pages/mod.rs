@@ -88,10 +88,10 @@ mod fields;
 mod guard;
 mod headers;
 mod layout;
-mod messages;
 mod mount;
 mod page;
 mod state;
+mod text;
 mod user;
 
 use std::sync::Arc;
@@ -101,13 +101,13 @@ use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{MethodFilter, get};
 use jiff::tz::TimeZone;
 use pat_core::Pats;
+use pat_core::messages::Languages;
 use pat_core::scope::{TOKENS_ADMIN, TOKENS_WRITE};
 
 use self::creations::Creations;
 use self::csrf_token::Transport;
 use self::layout::NoLayout;
 pub use self::layout::{Layout, PageContext, Section};
-pub use self::messages::{English, Messages, Text, english, isolate};
 use self::state::State;
 use crate::http::challenge::Challenges;
 use crate::http::csrf::{Csrf, InvalidOrigin};
@@ -145,7 +145,7 @@ impl Pages {
             pats,
             cross_site,
             challenges,
-            messages: Arc::new(English),
+            languages: Languages::default(),
             layout: Arc::new(NoLayout),
             sign_in: None,
             stripped_prefix: "".into(),
@@ -208,9 +208,25 @@ impl Pages {
         self
     }
 
-    /// Sets the language and texts of the pages; [`English`] by default.
-    pub fn with_messages(mut self, messages: impl Messages) -> Self {
-        self.0.messages = Arc::new(messages);
+    /// Sets the languages of the pages; English by default. A page has the one that the browser prefers, by the
+    /// header `Accept-Language` of the request, or else the first one. A host that knows the user's language sets that
+    /// header before the request reaches the pages.
+    ///
+    /// ```
+    /// use pat_core::messages::Messages;
+    /// # use std::sync::Arc;
+    /// # use pat_core::{MemoryStore, Pats};
+    /// # use pat_tower::pages::Pages;
+    /// # let pats = Pats::builder(Arc::new(MemoryStore::default())).build();
+    ///
+    /// # let source = "cancel = Abbrechen";
+    /// let german = Messages::from_ftl("de", source)?; // such as include_str!("de.ftl")
+    /// let pages = Pages::new(pats).with_languages([Messages::english(), german]);
+    /// # drop(pages);
+    /// # Ok::<(), pat_core::messages::MessagesError>(())
+    /// ```
+    pub fn with_languages(mut self, languages: impl Into<Languages>) -> Self {
+        self.0.languages = languages.into();
         self
     }
 

@@ -100,6 +100,7 @@ const COLUMNS: &[(&str, Meaning)] = &[
     ("pat_event.seq", NoTime),
     ("pat_event.expires_at", Ends),
     ("pat_event.revocation_id", NoTime),
+    ("pat_event.ends_at", Ends),
     ("pat_sink.seq", NoTime),
     ("pat_idempotency.token_id", Token),
     ("pat_idempotency.at", Written),

@@ -185,7 +185,7 @@ pub(super) async fn pages_about_one_token_are_accessible() {
     browser.follow("main button.pat-primary").await;
     for page in ["replace", "edit", "pause", "revoke?leaked"] {
         browser.go(&format!("/tokens/{id}/{page}")).await;
-        check(&browser, page).await;
+        check(&browser, &format!("{page} a token")).await;
     }
     for page in ["replace", "resume"] {
         browser.go(&format!("/tokens/{paused}/{page}")).await;
@@ -208,11 +208,11 @@ pub(super) async fn pages_about_one_token_are_accessible() {
     browser.click("[name=expires][value=own]").await;
     browser.follow("main button.pat-primary").await;
     browser.find("#pat-plain").await;
-    check(&browser, "the new token").await;
+    check(&browser, "the new token of a replacement").await;
     browser.go(&format!("/tokens/{id}/replace")).await;
     check(&browser, "the replacement form of a replaced token").await;
     browser.go("/tokens").await;
-    check(&browser, "the list").await;
+    check(&browser, "the list with a replaced token").await;
     for row in ["first", "last"] {
         browser
             .click(&format!("tbody tr:{row}-child .pat-menu summary"))
@@ -221,9 +221,9 @@ pub(super) async fn pages_about_one_token_are_accessible() {
     }
     browser.go("/tokens").await;
     browser.click("[data-ask]").await;
-    check(&browser, "the dialog").await;
+    check(&browser, "the dialog about a replaced token").await;
     browser.sign_in("admin").await;
     browser.go("/admin/tokens").await;
-    check(&browser, "the tokens of all users").await;
+    check(&browser, "replaced tokens of all users").await;
     browser.stop().await;
 }

@@ -199,10 +199,17 @@ fn large_catalog() -> ScopeCatalog {
 
 pub(super) async fn pages_with_scopes_are_accessible() {
     let default = "read own".parse().expect("scopes");
-    for (catalog, settings) in [
-        (catalog(), Settings::builder().scopes_default(&default)),
-        (large_catalog(), Settings::builder()),
+    for (size, catalog, settings) in [
+        (
+            "few",
+            catalog(),
+            Settings::builder().scopes_default(&default),
+        ),
+        ("many", large_catalog(), Settings::builder()),
     ] {
+        let check = async |browser: &Browser, state: &str| {
+            check(browser, &format!("{size} scopes: {state}")).await;
+        };
         let host = Host::start(catalog, settings).await;
         let scopes = host.pats.scope_catalog().iter();
         let all: Vec<_> = scopes.map(|scope| scope.name().to_owned()).collect();

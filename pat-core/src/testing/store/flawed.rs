@@ -1,18 +1,23 @@
 //! Stores that break a rule of the contract: a suite that they pass proves nothing.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use crate::event::{Event, EventKind, HistoryPosition};
+use crate::search::{DateRange, Filter, Search};
 use crate::store::{
-    Change, ChangePage, FeedPosition, ImportOutcome, ImportStore, Insertion, LastUse, Lookup,
-    NewImport, NewToken, Revocation, RevocationScope, Revoked, Rotated, Rotation, StoreError,
-    TokenStore, Update, Updated,
+    AuditStore, Change, ChangePage, FeedPosition, ImportOutcome, ImportStore, Insertion, JobStore,
+    LastUse, Lease, Lookup, NewImport, NewToken, Revocation, RevocationScope, Revoked, Rotated,
+    Rotation, SearchStore, StoreError, TokenStore, Update, Updated,
 };
+use crate::testing::Case;
 use crate::{MemoryStore, Owner, Token, TokenDigest, TokenId};
 
 /// What a [`Flawed`] store does wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flaw {
+pub(in crate::testing) enum Flaw {
     /// It stores no scopes, so that each token is unrestricted.
     ForgetsScopes,
     /// It stores an empty list as none, as a column that is never NULL would.
@@ -33,6 +38,8 @@ pub(super) enum Flaw {
     ForgetsEnablingInFeed,
     /// It returns the new name, and stores the old one.
     ForgetsNames,
+    /// It returns the earlier end of a token that is replaced without a successor, and stores the old one.
+    ForgetsEnds,
     /// It says of a revoked token that it was imported again.
     ImportsRevoked,
     /// It skips a digest that another owner has, as if it were the same token.
@@ -53,10 +60,32 @@ pub(super) enum Flaw {
     SparesSuccessors,
     /// It does not look whose token is rotated.
     RotatesForStrangers,
+    /// It counts with the first of several filters for all.
+    CountsOneFilter,
+    /// It counts revoked tokens whenever they were revoked.
+    IgnoresRevocationTime,
+    /// It finds the events with the token as their subject, and no rotation that replaced it.
+    OmitsReplacement,
+    /// It has the earliest events first.
+    ReversesHistory,
+    /// It returns the events of the position's time again.
+    RepeatsInstant,
+    /// It returns numbered events alone.
+    OmitsUnnumbered,
 }
 
 impl Flaw {
-    pub(super) const ALL: [Self; 20] = [
+    pub(in crate::testing) const COUNTS: [Self; 2] =
+        [Self::CountsOneFilter, Self::IgnoresRevocationTime];
+
+    pub(in crate::testing) const HISTORIES: [Self; 4] = [
+        Self::OmitsReplacement,
+        Self::ReversesHistory,
+        Self::RepeatsInstant,
+        Self::OmitsUnnumbered,
+    ];
+
+    pub(in crate::testing) const ALL: [Self; 21] = [
         Self::ForgetsScopes,
         Self::ForgetsEmptyScopes,
         Self::OmitsScopesByDigest,
@@ -67,6 +96,7 @@ impl Flaw {
         Self::TakesOwnersForAdministrators,
         Self::ForgetsEnablingInFeed,
         Self::ForgetsNames,
+        Self::ForgetsEnds,
         Self::ImportsRevoked,
         Self::ImportsForAnyOwner,
         Self::ForgetsImport,
@@ -82,12 +112,31 @@ impl Flaw {
 
 /// A store in memory with a flaw.
 #[derive(Debug)]
-pub(super) struct Flawed {
-    pub(super) inner: MemoryStore,
-    pub(super) flaw: Flaw,
+pub(in crate::testing) struct Flawed {
+    pub(in crate::testing) inner: MemoryStore,
+    pub(in crate::testing) flaw: Flaw,
+}
+
+/// Returns the names of the cases that a store fails.
+pub(in crate::testing) async fn failed_cases<S: TokenStore>(
+    cases: &'static [Case],
+    store: impl Fn() -> Arc<S>,
+) -> Vec<&'static str> {
+    let mut failed = Vec::new();
+    for case in cases {
+        let run = case.run(store());
+        let run = tokio::spawn(run).await;
+        failed.extend(run.err().map(|_| case.name));
+    }
+    failed
 }
 
 impl Flawed {
+    pub(in crate::testing) fn new(flaw: Flaw) -> Self {
+        let inner = MemoryStore::default();
+        Self { inner, flaw }
+    }
+
     async fn spoil(&self, token: &mut NewToken) -> Result<(), StoreError> {
         match self.flaw {
             Flaw::ForgetsScopes => token.scopes = None,
@@ -193,6 +242,7 @@ impl TokenStore for Flawed {
                 spoilt.by_administrator |= update.is_enabled == Some(true);
             }
             Flaw::ForgetsNames => spoilt.name = None,
+            Flaw::ForgetsEnds => spoilt.overlap = None,
             _ => {}
         }
         let mut updated = self.inner.update(&spoilt).await?;
@@ -200,6 +250,12 @@ impl TokenStore for Flawed {
             (self.flaw, &mut updated, &update.name)
         {
             stored.token.name.clone_from(name);
+        }
+        if let (Flaw::ForgetsEnds, Updated::Stored(stored)) = (self.flaw, &mut updated) {
+            let asked = update.effect(std::slice::from_ref(&stored.token), stored.at);
+            if let Ok(effect) = asked {
+                stored.token = effect.token;
+            }
         }
         Ok(updated)
     }
@@ -257,6 +313,113 @@ impl TokenStore for Flawed {
 
     fn import_store(&self) -> Option<&dyn ImportStore> {
         Some(self)
+    }
+
+    fn jobs(&self) -> Option<&dyn JobStore> {
+        self.inner.jobs()
+    }
+
+    fn search_store(&self) -> Option<&dyn SearchStore> {
+        Some(self)
+    }
+
+    fn audit(&self) -> Option<&dyn AuditStore> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl SearchStore for Flawed {
+    async fn search(&self, search: &Search) -> Result<Vec<Token>, StoreError> {
+        self.inner.search(search).await
+    }
+
+    async fn count(&self, filter: &Filter) -> Result<u64, StoreError> {
+        self.inner.count(filter).await
+    }
+
+    async fn count_each(&self, filters: &[Filter]) -> Result<Vec<u64>, StoreError> {
+        let mut filters = filters.to_vec();
+        match self.flaw {
+            Flaw::CountsOneFilter => {
+                if let Some(first) = filters.first().cloned() {
+                    filters.fill(first);
+                }
+            }
+            Flaw::IgnoresRevocationTime => {
+                for filter in &mut filters {
+                    filter.revoked_at = DateRange::default();
+                }
+            }
+            _ => {}
+        }
+        self.inner.count_each(&filters).await
+    }
+
+    async fn ids(&self, filter: &Filter) -> Result<Vec<TokenId>, StoreError> {
+        self.inner.ids(filter).await
+    }
+
+    async fn find_all(&self, ids: &[TokenId]) -> Result<Vec<Token>, StoreError> {
+        self.inner.find_all(ids).await
+    }
+}
+
+#[async_trait]
+impl AuditStore for Flawed {
+    async fn record_events(&self, events: &[Event]) -> Result<(), StoreError> {
+        self.inner.record_events(events).await
+    }
+
+    async fn number_events(&self, limit: u32) -> Result<u64, StoreError> {
+        self.inner.number_events(limit).await
+    }
+
+    async fn last_event_number(&self) -> Result<u64, StoreError> {
+        self.inner.last_event_number().await
+    }
+
+    async fn raise_event_number(&self, seq: u64) -> Result<(), StoreError> {
+        self.inner.raise_event_number(seq).await
+    }
+
+    async fn events_after(&self, seq: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
+        self.inner.events_after(seq, limit).await
+    }
+
+    async fn events_about(
+        &self,
+        token: TokenId,
+        before: Option<HistoryPosition>,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError> {
+        let before = before.map(|before| match self.flaw {
+            Flaw::RepeatsInstant => HistoryPosition::new(before.at, i64::MAX),
+            _ => before,
+        });
+        let mut events = self.inner.events_about(token, before, limit).await?;
+        match self.flaw {
+            Flaw::OmitsReplacement => events.retain(|event| {
+                !matches!(&event.kind, EventKind::Rotated { predecessor, .. } if *predecessor == token)
+            }),
+            Flaw::ReversesHistory => events.reverse(),
+            Flaw::OmitsUnnumbered => events.retain(|event| event.row.is_some_and(|row| row.seq > 0)),
+            _ => {}
+        }
+        Ok(events)
+    }
+
+    async fn sink_position(&self, sink: &str) -> Result<Option<u64>, StoreError> {
+        self.inner.sink_position(sink).await
+    }
+
+    async fn put_sink_position(
+        &self,
+        lease: &Lease,
+        sink: &str,
+        seq: u64,
+    ) -> Result<(), StoreError> {
+        self.inner.put_sink_position(lease, sink, seq).await
     }
 }
 

@@ -17,7 +17,7 @@
 mod creation;
 mod feed;
 #[cfg(test)]
-mod flawed;
+pub(super) mod flawed;
 mod imports;
 mod nodes;
 mod repetition;
@@ -96,6 +96,9 @@ pub const CASES: &[Case] = &[
     }),
     case("a_token_is_renamed_and_described", |s| {
         Box::pin(updates::editing(s))
+    }),
+    case("a_token_is_replaced_without_a_successor", |s| {
+        Box::pin(updates::replacing(s))
     }),
     case("a_renamed_token_is_found_by_its_new_name", |s| {
         Box::pin(updates::renamed_search(s))
@@ -237,7 +240,7 @@ async fn find_by_digest(store: &Store, digest: &TokenDigest) -> Option<Token> {
 mod tests {
     use std::sync::Arc;
 
-    use super::flawed::{Flaw, Flawed};
+    use super::flawed::{Flaw, Flawed, failed_cases};
     use super::*;
     use crate::MemoryStore;
 
@@ -251,12 +254,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn flawed_stores_fail() {
         for flaw in Flaw::ALL {
-            let mut failed = Vec::new();
-            for case in CASES {
-                let inner = MemoryStore::default();
-                let run = case.run(Arc::new(Flawed { inner, flaw }));
-                failed.extend(tokio::spawn(run).await.err().map(|_| case.name));
-            }
+            let failed = failed_cases(CASES, || Arc::new(Flawed::new(flaw))).await;
             println!("{flaw:?} fails {failed:?}");
             assert!(!failed.is_empty(), "{flaw:?} passes");
             // It is that flaw which is found, and not a store that does not work.

@@ -9,9 +9,10 @@ use pat_core::search::{DateRange, Filter, Sort, SortKey};
 use pat_core::text::fold_case;
 use pat_core::{Administration, Owner, TokenStatus, User};
 
+use super::owners::known_as;
 use crate::pages::fields::Fields;
-use crate::pages::messages::Text;
 use crate::pages::page::Page;
+use crate::pages::text::Text;
 
 /// The fields of the filter, in the order of the page.
 const NAMES: [&str; 10] = [
@@ -82,7 +83,7 @@ impl FilterForm {
             if name == "owner" {
                 let users = self.users(page, admin).await?;
                 let named = users.iter().take(MAX_NAMED);
-                values.extend(named.map(|user| page.t(Text::OwnerSuggestion(user)).into_owned()));
+                values.extend(named.map(known_as));
                 values.extend((users.len() > MAX_NAMED).then(|| "…".to_owned()));
             }
             criteria.push((label(page, name), values));

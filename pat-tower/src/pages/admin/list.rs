@@ -12,8 +12,8 @@ use super::filter::{COLUMNS, FieldError, FilterForm, UNRESTRICTED, sort};
 use crate::http::cursor::PageCursor;
 use crate::pages::fields::Fields;
 use crate::pages::headers::connecting;
-use crate::pages::messages::Text;
 use crate::pages::page::{Badge, FEW_SCOPES, Page, ScopeList, Time, show};
+use crate::pages::text::Text;
 use crate::pages::user::outlived;
 
 /// How many tokens a page of the list has.

@@ -9,8 +9,8 @@ use pat_core::{AdminError, Administration, Token, TokenId, User};
 use super::administration;
 use super::filter::FilterForm;
 use crate::pages::fields::Fields;
-use crate::pages::messages::Text;
 use crate::pages::page::{FORM_TOKEN, Page, ScopeList, Time, show};
+use crate::pages::text::Text;
 use crate::pages::user::family;
 
 /// The longest reason, in Unicode scalar values: it goes into a mail.

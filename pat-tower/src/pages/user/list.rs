@@ -9,8 +9,8 @@ use pat_core::{Token, TokenId};
 
 use super::line::{count_of, predecessors, with_live_family};
 use crate::pages::fields::Fields;
-use crate::pages::messages::Text;
 use crate::pages::page::{Badge, FEW_SCOPES, FORM_TOKEN, Page, ScopeList, Time, show};
+use crate::pages::text::Text;
 
 #[derive(Template)]
 #[template(path = "tokens.html")]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use pat_core::event::Event;
+use pat_core::event::{Event, HistoryPosition};
 use pat_core::notification::NotificationId;
 use pat_core::search::{Filter, Search};
 use pat_core::store::{
@@ -104,6 +104,11 @@ impl TokenStore for FaultStore {
             Ok(StoreTime::default())
         })
         .await
+    }
+
+    async fn owner_seen_at(&self, owner: &Owner) -> Result<Option<Timestamp>, StoreError> {
+        self.call("owner_seen_at", |store| store.owner_seen_at(owner))
+            .await
     }
 
     async fn note_seen(&self, seen: &SeenOwner) -> Result<SeenEffect, StoreError> {
@@ -363,6 +368,11 @@ impl SearchStore for FaultStore {
             .await
     }
 
+    async fn count_each(&self, filters: &[Filter]) -> Result<Vec<u64>, StoreError> {
+        self.call("count_each", |_| self.search_inside().count_each(filters))
+            .await
+    }
+
     async fn ids(&self, filter: &Filter) -> Result<Vec<TokenId>, StoreError> {
         self.call("ids", |_| self.search_inside().ids(filter)).await
     }
@@ -418,6 +428,18 @@ impl AuditStore for FaultStore {
     async fn events_after(&self, seq: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
         self.call("events_after", |_| {
             self.audit_inside().events_after(seq, limit)
+        })
+        .await
+    }
+
+    async fn events_about(
+        &self,
+        token: TokenId,
+        before: Option<HistoryPosition>,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError> {
+        self.call("events_about", |_| {
+            self.audit_inside().events_about(token, before, limit)
         })
         .await
     }

@@ -1,0 +1,142 @@
+use std::time::Duration;
+
+use super::{Administration, Pats};
+use crate::caller::Caller;
+use crate::context::Context;
+use crate::error::{AccessError, AdminError, Unavailable};
+use crate::event::{Event, HistoryPosition};
+use crate::token::{Owner, Token, TokenId};
+
+/// How long a page of a history may take.
+const HISTORY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// One page of the history of a token: of the audit events about it, latest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenHistory {
+    /// The events of the page, latest first. An event names the users who made a change, administrators among them.
+    pub events: Vec<Event>,
+    /// Position before which the next page begins; `None` if this is the last page.
+    pub next: Option<HistoryPosition>,
+}
+
+impl Pats {
+    /// Returns one page of the history of the token with this ID, revoked or not, if it belongs to the caller or the
+    /// caller is an administrator ([`Pats::find`]): up to `limit` events before the position `before`, or the latest
+    /// ones if it is `None`. Returns `None` if the store has no audit capability
+    /// ([`TokenStore::audit`](crate::store::TokenStore::audit)).
+    ///
+    /// Events are kept for 396 days. The number of events about a token has no bound, because a node records a
+    /// refusal of the token every ten seconds; the cost of a page is bounded by `limit`.
+    ///
+    /// # Errors
+    /// - [`AccessError::NotFound`]: there is no token with this ID, or it belongs to another user and the caller is no
+    ///   administrator.
+    /// - [`AccessError::Unavailable`]: the store or the directory fails or does not answer in time.
+    pub async fn history(
+        &self,
+        caller: &Caller,
+        id: TokenId,
+        before: Option<HistoryPosition>,
+        limit: u32,
+    ) -> Result<Option<TokenHistory>, AccessError> {
+        let token = self.find_even_revoked(caller, id).await?;
+        Ok(read(&self.0.context, token.id, before, limit).await?)
+    }
+}
+
+impl Administration<'_> {
+    /// Returns one page of the history of the token with this ID, as [`Pats::history`] does; also of a token that is
+    /// deleted, as long as its events are kept. The history of an unknown token is empty.
+    ///
+    /// # Errors
+    /// - [`AdminError::NoAudit`]: the store has no audit capability.
+    /// - [`AdminError::Unavailable`]: the store fails or does not answer in time.
+    pub async fn history(
+        &self,
+        id: TokenId,
+        before: Option<HistoryPosition>,
+        limit: u32,
+    ) -> Result<TokenHistory, AdminError> {
+        let page = read(self.context(), id, before, limit).await?;
+        page.ok_or(AdminError::NoAudit)
+    }
+
+    /// Returns the unrevoked tokens of a user, expired ones included, in ascending order of ID.
+    ///
+    /// # Errors
+    /// [`AdminError::Unavailable`]: the store fails or does not answer in time.
+    pub async fn tokens_of(&self, owner: &Owner) -> Result<Vec<Token>, AdminError> {
+        let tokens = self.context().usable_store()?.list(owner);
+        let mut tokens = self.context().ask(HISTORY_TIMEOUT, tokens).await?;
+        self.refresh(&mut tokens);
+        Ok(tokens)
+    }
+}
+
+async fn read(
+    context: &Context,
+    id: TokenId,
+    before: Option<HistoryPosition>,
+    limit: u32,
+) -> Result<Option<TokenHistory>, Unavailable> {
+    context.usable_store()?;
+    let Some((audit, _)) = context.audit_store() else {
+        return Ok(None);
+    };
+    // One more event shows whether there is a next page.
+    let events = audit.events_about(id, before, limit.saturating_add(1));
+    let mut events = context.ask(HISTORY_TIMEOUT, events).await?;
+    let limit = limit as usize;
+    let is_last = events.len() <= limit;
+    events.truncate(limit);
+    let last = events.last().filter(|_| !is_last);
+    let next = last.and_then(HistoryPosition::of);
+    Ok(Some(TokenHistory { events, next }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::memory::MemoryStore;
+    use crate::policy::TokenRequest;
+    use crate::testing::TestDirectory;
+
+    fn caller(key: &str) -> Caller {
+        Caller::header_authenticated(Owner::new(key).expect("an owner"))
+    }
+
+    #[tokio::test]
+    async fn a_history_has_pages_for_the_owner_and_administrators() {
+        let directory = TestDirectory::default();
+        directory.add("alice");
+        directory.add("bob");
+        directory.add_administrator("root");
+        let pats = Pats::builder(Arc::new(MemoryStore::default()));
+        let pats = pats.users(Arc::new(directory)).build();
+        let (alice, root) = (caller("alice"), caller("root"));
+        let created = pats.create(&alice, TokenRequest::new("ci", None)).await;
+        let id = created.expect("a token").token.id;
+        pats.disable(&root, id).await.expect("disabled");
+        pats.revoke(&root, id).await.expect("revoked");
+        let read = async |who: &Caller, before| {
+            let page = pats.history(who, id, before, 2).await.expect("a history");
+            let page = page.expect("an audit");
+            let kinds = page.events.iter().map(|event| event.kind.as_str());
+            (kinds.map(str::to_owned).collect::<Vec<_>>(), page.next)
+        };
+        for who in [&alice, &root] {
+            let (kinds, next) = read(who, None).await;
+            assert_eq!(kinds, ["revoked", "disabled"]);
+            assert!(next.is_some());
+            assert_eq!(read(who, next).await, (vec!["created".to_owned()], None));
+        }
+        let other = pats.history(&caller("bob"), id, None, 2).await;
+        assert!(matches!(other, Err(AccessError::NotFound)), "{other:?}");
+        let admin = pats.administration(&root).await.expect("an administrator");
+        let page = admin.history(id, None, 3).await.expect("a history");
+        assert_eq!((page.events.len(), page.next), (3, None));
+    }
+}
