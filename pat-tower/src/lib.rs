@@ -15,6 +15,10 @@ mod http;
 #[cfg(feature = "pages")]
 pub mod pages;
 mod pat;
+#[cfg(feature = "axum")]
+pub mod probes;
+#[cfg(feature = "commands")]
+pub mod proxy_probe;
 mod rejection;
 pub mod scope;
 mod session;

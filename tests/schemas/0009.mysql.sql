@@ -340,11 +340,13 @@ INSERT INTO pat_migrations (version, description, success, checksum, execution_t
 
 -- `ends_at`: of a rotation, the end that it gave to the tokens in `reason`, unless their own end is earlier.
 -- `client_address`, `user_agent`, `request_id`: of the request that made the change.
+-- The indexes are for the history of a token: the events about it, and the rotations that replaced it.
 SET @pat = (SELECT COUNT(*) FROM information_schema.columns
     WHERE table_schema = DATABASE() AND table_name = 'pat_event' AND column_name = 'ends_at');
 SET @pat = IF(@pat > 0, 'DO 0', 'ALTER TABLE pat_event
     ADD COLUMN ends_at BIGINT, ADD COLUMN client_address VARCHAR(45),
-    ADD COLUMN user_agent VARCHAR(255), ADD COLUMN request_id VARCHAR(128)');
+    ADD COLUMN user_agent VARCHAR(255), ADD COLUMN request_id VARCHAR(128),
+    ADD INDEX pat_event_by_token (token_id, at, id), ADD INDEX pat_event_by_related (related_id)');
 PREPARE pat FROM @pat; EXECUTE pat; DEALLOCATE PREPARE pat;
 -- From where the request came that the notification tells of.
 SET @pat = (SELECT COUNT(*) FROM information_schema.columns
@@ -363,4 +365,4 @@ UPDATE pat_clock SET version = 9 WHERE id = 1 AND version < 9;
 
 INSERT INTO pat_migrations (version, description, success, checksum, execution_time)
     VALUES (9, 'requests', TRUE,
-    X'bbda4d4b32994cbb00ec39de3b21f0ed45ac9c9c2436926334764eb020a9769076e8e4eeee9392177261fc9731559a45', 0);
+    X'bd620990a7662683b3e3b129d5475f33339b3e5f966603c4fdc6fe97607235a0c502eb02f102a1b28ff19060739f82e5', 0);

@@ -269,8 +269,11 @@ CREATE INDEX IF NOT EXISTS pat_token_by_place ON pat_token (line_id, disabled_by
     WHERE line_id IS NOT NULL;
 DROP INDEX IF EXISTS pat_token_by_line;
 ALTER INDEX pat_token_by_place RENAME TO pat_token_by_line;
+-- For the history of a token: the events about it, and the rotations that replaced it.
+CREATE INDEX IF NOT EXISTS pat_event_by_token ON pat_event (token_id, at, id);
+CREATE INDEX IF NOT EXISTS pat_event_by_related ON pat_event (related_id);
 UPDATE pat_clock SET version = 9 WHERE id = 1 AND version < 9;
 
 INSERT INTO pat_migrations (version, description, success, checksum, execution_time)
     VALUES (9, 'requests', TRUE,
-    '\xab2032629a07e4a44cbbccac42220e978c611d4998b449569fff372bf78bd95eca52cc8f03942d28d92e94bd214913cb', 0);
+    '\x2b26d4debe10127dff6627cff2289e51134e487422a6981090e6cd0d950b02d28f5dfff8f18748fc3ef79891fd7eb2aa', 0);

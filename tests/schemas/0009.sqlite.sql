@@ -263,8 +263,11 @@ ALTER TABLE pat_notice ADD COLUMN client_address TEXT;
 -- A rotation reads of a line what comes after the rotated token, and what an administrator has disabled.
 DROP INDEX IF EXISTS pat_token_by_line;
 CREATE INDEX pat_token_by_line ON pat_token (line_id, disabled_by_admin, line_seq) WHERE line_id IS NOT NULL;
+-- For the history of a token: the events about it, and the rotations that replaced it.
+CREATE INDEX IF NOT EXISTS pat_event_by_token ON pat_event (token_id, at, id);
+CREATE INDEX IF NOT EXISTS pat_event_by_related ON pat_event (related_id);
 UPDATE pat_clock SET version = 9 WHERE id = 1 AND version < 9;
 
 INSERT INTO pat_migrations (version, description, success, checksum, execution_time)
     VALUES (9, 'requests', TRUE,
-    X'93bca5c0bf203d93ef7c61b0adae4b465918437fedfc4f262a1b8aa162d32a965525fc10e72834ba72d5abffeac3d250', 0);
+    X'857ea872c9b58efa0e92f65c4f679c0cbcbd48acffde03e18caa34f42699cbad12acf1404235c3a38472e3c1e6b1be45', 0);

@@ -246,7 +246,7 @@ async fn a_token_is_created_used_listed_and_revoked(database: Database) {
         .basic_auth("alice", Some("alice"));
     assert_eq!(answer(revoked).await.status, StatusCode::NO_CONTENT);
     assert_eq!(server.try_token(&token.raw).await, StatusCode::UNAUTHORIZED);
-    let health = answer(server.get("/healthz")).await;
+    let health = answer(server.get("/readyz")).await;
     assert_eq!(health.status, StatusCode::OK);
     server.stop().await;
 }

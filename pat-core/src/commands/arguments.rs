@@ -1,7 +1,9 @@
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::Failure;
 use super::check_config::CheckConfigArguments;
 use super::filter::FilterArguments;
 use super::show::{Format, ListArguments};
@@ -66,11 +68,7 @@ pub enum TokensCommand {
     /// The secret is read from the standard input, or asked for without an echo. The exit code is 1 if there is no such
     /// token.
     #[command(after_help = example(&["tokens identify <leaked.txt"]))]
-    Identify {
-        /// How to show the token
-        #[arg(long, value_enum, default_value_t = Format::Table)]
-        format: Format,
-    },
+    Identify(IdentifyArguments),
 
     /// Replaces a token by a new one
     ///
@@ -135,6 +133,37 @@ pub struct RevokeArguments {
     pub actor: Option<String>,
 }
 
+/// The arguments of `tokens identify`, for clap.
+#[derive(Debug, Clone, Default, Args)]
+#[non_exhaustive]
+pub struct IdentifyArguments {
+    /// How to show the token
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+
+    #[command(flatten)]
+    pub(super) no_secret: NoSecret,
+}
+
+/// What is given where a secret must not be. Clap's own error would show it.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct NoSecret {
+    #[arg(hide = true, value_name = "ARGUMENT")]
+    arguments: Vec<OsString>,
+}
+
+impl NoSecret {
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        if self.arguments.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::because(
+            "the command takes no argument: write the token to its standard input, as in `… <token.txt`; others can \
+             read arguments, so revoke a token that was given as one",
+        ))
+    }
+}
+
 /// The arguments of `tokens rotate`, for clap.
 #[derive(Debug, Clone, Default, Args)]
 #[non_exhaustive]
@@ -147,6 +176,9 @@ pub struct RotateArguments {
     /// secret is written to the standard output
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) no_secret: NoSecret,
 }
 
 /// The arguments of `import`, for clap.
@@ -176,6 +208,10 @@ pub struct DoctorArguments {
     /// Also sends a notification to this mail address
     #[arg(long, value_name = "ADDRESS")]
     pub send_to: Option<String>,
+
+    /// Also probes the proxies: the URL at which clients reach the route of the probe
+    #[arg(long)]
+    pub url: Option<String>,
 
     /// How to show the findings
     #[arg(long, value_enum, default_value_t = Format::Table)]

@@ -41,7 +41,14 @@ pub(super) async fn run(
         settings,
         notifiers,
         checks,
+        url_check,
     } = commands;
+    let url_check = match (&arguments.url, url_check) {
+        (Some(_), None) => {
+            return Err(Failure::because("this program has no check for --url"));
+        }
+        (url, check) => url.as_deref().zip(check),
+    };
     let mut report = Report {
         format: arguments.format,
         findings: Vec::new(),
@@ -62,7 +69,7 @@ pub(super) async fn run(
         Ok(Err(error)) => report.add(vec![Finding::failed(
             "service",
             one_line(&*error),
-            "the server cannot start before this is corrected",
+            "the commands for tokens need this; see also the finding about the database",
         )])?,
         Err(_) => report.add(vec![Finding::failed(
             "service",
@@ -77,6 +84,9 @@ pub(super) async fn run(
     report.add(of_mail_settings(&effective, &notifiers, arguments))?;
     for check in &checks {
         report.add(in_time("check", check.run()).await)?;
+    }
+    if let Some((url, check)) = url_check {
+        report.add(in_time("proxies", check.run(url)).await)?;
     }
     report.finish()
 }
@@ -163,10 +173,7 @@ fn of_settings(sources: &SettingsSources) -> (Vec<Finding>, Settings) {
     if findings.is_empty() {
         let set = reading.values().iter();
         let set = set.filter(|value| value.source().is_some()).count();
-        findings.push(Finding::ok(
-            SUBJECT,
-            format!("{set} are set, all are allowed"),
-        ));
+        findings.push(Finding::ok(SUBJECT, format!("{set} set, all allowed")));
     }
     let settings = reading.into_settings().unwrap_or_default();
     let zone = settings.time_zone();
@@ -322,7 +329,7 @@ async fn of_nodes(pats: &Pats) -> Vec<Finding> {
     );
     let mut findings = vec![Finding::ok(
         SUBJECT,
-        format!("{} use the database", nodes.len() - silent),
+        format!("{} running", nodes.len() - silent),
     )];
     if silent > 0 {
         findings.push(Finding::warning(

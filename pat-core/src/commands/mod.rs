@@ -96,13 +96,13 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 pub use self::arguments::{
-    Command, DoctorArguments, ImportArguments, MigrateArguments, RevokeArguments, RotateArguments,
-    TokensCommand,
+    Command, DoctorArguments, IdentifyArguments, ImportArguments, MigrateArguments,
+    RevokeArguments, RotateArguments, TokensCommand,
 };
 pub use self::check_config::CheckConfigArguments;
 pub use self::database::{Database, MigrationText, SchemaState};
 pub use self::filter::FilterArguments;
-pub use self::finding::{Check, Finding, Level};
+pub use self::finding::{Check, Finding, Level, UrlCheck};
 pub use self::show::{Format, ListArguments};
 pub use self::terminal::Terminal;
 use crate::error::BoxError;
@@ -120,6 +120,7 @@ pub struct Commands {
     settings: SettingsSources,
     notifiers: Vec<Arc<dyn Notifier>>,
     checks: Vec<Arc<dyn Check>>,
+    url_check: Option<Arc<dyn UrlCheck>>,
 }
 
 impl Commands {
@@ -137,6 +138,7 @@ impl Commands {
             settings: SettingsSources::new(),
             notifiers: Vec::new(),
             checks: Vec::new(),
+            url_check: None,
         }
     }
 
@@ -165,6 +167,14 @@ impl Commands {
         self
     }
 
+    /// Sets the check that `doctor` runs with the URL of `--url`.
+    pub fn url_check(self, check: Arc<dyn UrlCheck>) -> Self {
+        Self {
+            url_check: Some(check),
+            ..self
+        }
+    }
+
     /// Runs a command, and returns the exit code of the process ([the codes](crate::commands#exit-codes)). What keeps
     /// the command from being done is one line on the terminal's standard error.
     pub async fn run(self, command: Command, mut terminal: Terminal) -> ExitCode {
@@ -190,11 +200,13 @@ impl Commands {
             Command::Tokens(TokensCommand::Revoke(arguments)) => {
                 tokens::revoke(&self.pats().await?, &arguments, terminal).await
             }
-            Command::Tokens(TokensCommand::Identify { format }) => {
+            Command::Tokens(TokensCommand::Identify(arguments)) => {
+                arguments.no_secret.check()?;
                 let secret = terminal.secret()?;
-                tokens::identify(&self.pats().await?, &secret, format, terminal).await
+                tokens::identify(&self.pats().await?, &secret, arguments.format, terminal).await
             }
             Command::Tokens(TokensCommand::Rotate(arguments)) => {
+                arguments.no_secret.check()?;
                 let secret = terminal.secret()?;
                 rotate::run(&self.pats().await?, &secret, &arguments, terminal).await
             }

@@ -3,11 +3,13 @@
 
 -- `ends_at`: of a rotation, the end that it gave to the tokens in `reason`, unless their own end is earlier.
 -- `client_address`, `user_agent`, `request_id`: of the request that made the change.
+-- The indexes are for the history of a token: the events about it, and the rotations that replaced it.
 SET @pat = (SELECT COUNT(*) FROM information_schema.columns
     WHERE table_schema = DATABASE() AND table_name = 'pat_event' AND column_name = 'ends_at');
 SET @pat = IF(@pat > 0, 'DO 0', 'ALTER TABLE pat_event
     ADD COLUMN ends_at BIGINT, ADD COLUMN client_address VARCHAR(45),
-    ADD COLUMN user_agent VARCHAR(255), ADD COLUMN request_id VARCHAR(128)');
+    ADD COLUMN user_agent VARCHAR(255), ADD COLUMN request_id VARCHAR(128),
+    ADD INDEX pat_event_by_token (token_id, at, id), ADD INDEX pat_event_by_related (related_id)');
 PREPARE pat FROM @pat; EXECUTE pat; DEALLOCATE PREPARE pat;
 -- From where the request came that the notification tells of.
 SET @pat = (SELECT COUNT(*) FROM information_schema.columns

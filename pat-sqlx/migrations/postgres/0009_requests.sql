@@ -15,4 +15,7 @@ CREATE INDEX IF NOT EXISTS pat_token_by_place ON pat_token (line_id, disabled_by
     WHERE line_id IS NOT NULL;
 DROP INDEX IF EXISTS pat_token_by_line;
 ALTER INDEX pat_token_by_place RENAME TO pat_token_by_line;
+-- For the history of a token: the events about it, and the rotations that replaced it.
+CREATE INDEX IF NOT EXISTS pat_event_by_token ON pat_event (token_id, at, id);
+CREATE INDEX IF NOT EXISTS pat_event_by_related ON pat_event (related_id);
 UPDATE pat_clock SET version = 9 WHERE id = 1 AND version < 9;
