@@ -15,7 +15,9 @@ use reqwest::StatusCode;
 use serde_json::json;
 use thirtyfour::Key;
 
-use self::check::{check, trial_of_states};
+pub(super) use self::check::check;
+pub(crate) use self::check::take_picture;
+use self::check::trial_of_states;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -39,6 +41,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial_of_states(pages_are_accessible),
         trial_of_states(guide::pages_of_the_documentation_are_accessible),
         trial_of_states(lives::pages_about_one_token_are_accessible),
+        trial_of_states(super::languages::pages_from_right_to_left_are_accessible),
     ]
 }
 

@@ -5,11 +5,13 @@ mod administration;
 mod browser;
 mod export;
 mod forms;
+pub(crate) mod languages;
 mod lists;
 mod lives;
 mod mounting;
 mod scopes;
 
+pub(crate) use self::browser::take_picture;
 use libtest_mimic::Trial;
 use pat_harness::{Answer, Server, answer, blocking_trial, trial};
 use reqwest::{Method, RequestBuilder};
@@ -52,6 +54,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(lives::a_leaked_token_is_revoked_with_its_family),
         trial(lives::administrators_see_when_by_whom_and_why_a_token_was_revoked),
         trial(lives::a_list_says_how_long_ago_a_token_was_used),
+    ]);
+    trials.extend([
+        trial(languages::no_word_of_the_english_pages_is_on_a_german_page),
+        trial(languages::a_page_has_the_language_that_the_browser_prefers),
     ]);
     trials.extend(scopes::trials());
     trials.extend(browser::trials());
