@@ -721,3 +721,223 @@ mail-unused-revoked-text =
         }
     }
 mail-unused-revoked-answer = Wenn Sie wieder ein Token brauchen, legen Sie ein neues an.
+mail-rotated-again-address = Die Anfrage kam von der Netzadresse { $client_address }.
+
+## Listen mit Seiten
+
+range = { $first }–{ $last } von { $total }
+previous-page = Vorige Seite
+search-label = Namen und Beschreibungen durchsuchen
+search = Suchen
+show-revoked = Widerrufene Token anzeigen
+hide-revoked = Widerrufene Token ausblenden
+no-token-found = Keines Ihrer Token passt.
+by-administrator = von der Administration
+selected-elsewhere = ({ $count } auf anderen Seiten)
+too-many-selected = Wählen Sie höchstens { $max } Token einzeln aus. Um mehr zu widerrufen, setzen Sie einen Filter, zu dem sie passen.
+filter-count = { filter } ({ $count })
+quick-filters = Schnellfilter
+quick-never-used = Nie benutzt
+quick-unused =
+    { $days ->
+        [one] Seit { $days } Tag unbenutzt
+       *[other] Seit { $days } Tagen unbenutzt
+    }
+quick-never-expires = Läuft nie ab
+quick-expires-within =
+    { $days ->
+        [one] Läuft in { $days } Tag ab
+       *[other] Läuft in { $days } Tagen ab
+    }
+quick-owner-inactive = Inhaber nicht aktiv
+quick-unreadable = Diesen Schnellfilter gibt es nicht.
+owners-incomplete = Es gibt mehr Inhaber, als nachgesehen wurden; Token anderer inaktiver Inhaber können also fehlen.
+owner-inactive = Nicht aktiv
+owner-missing = Kein Benutzer mehr
+revoke-count =
+    { $count ->
+        [one] { $count } Token widerrufen
+       *[other] { $count } Token widerrufen
+    }
+type-count = Geben Sie zur Bestätigung die Zahl der Token ein: { $count }
+count-mistyped = Geben Sie { $count } ein, die Zahl der Token, die widerrufen werden.
+
+## Die Seiten der Administration
+
+administration-pages = Administration
+overview = Überblick
+all-tokens = Alle Token
+identify = Wessen Token ist das?
+unused-tokens = Unbenutzte Token
+undelivered = Unzustellbare Mails
+
+## Die Seite über ein Token
+
+history = Verlauf
+when = Wann
+happened = Ereignis
+done-by = Durch
+you = Sie
+an-administrator = Die Administration
+automatically = Automatisch
+created-with = Angelegt mit
+imported-label = Importiert
+replaced-label = Ersetzt
+paused-label = Angehalten
+revoked-label = Widerrufen
+reason = Grund
+replacements = Ersetzungen
+this-token = dieses Token
+children = Mit diesem Token angelegt
+if-revoked = Wenn dieses Token widerrufen wird
+ends-alone = Kein anderes Token wird mit ihm widerrufen.
+ends-too =
+    { $count ->
+        [one] { $count } anderes Token wird mit ihm widerrufen:
+       *[other] { $count } andere Token werden mit ihm widerrufen:
+    }
+family-ends =
+    { $count ->
+        [one] { $count } verwandtes Token gilt weiter, wenn es nicht ebenfalls widerrufen wird:
+       *[other] { $count } verwandte Token gelten weiter, wenn sie nicht ebenfalls widerrufen werden:
+    }
+and-more = und { $count } weitere
+earlier-events = Frühere Ereignisse
+latest-events = Neueste Ereignisse
+no-events = Es ist kein Ereignis verzeichnet.
+no-history = Diese Installation bewahrt keinen Verlauf auf.
+event =
+    { $kind ->
+        [created] Angelegt
+        [created-with] Mit einem anderen Token angelegt
+        [imported] Importiert
+        [rotated] Angelegt, um ein anderes Token zu ersetzen
+        [replaced] Durch ein neues Token ersetzt
+        [first-used] Zum ersten Mal benutzt
+        [revoked] Widerrufen
+        [disabled] Angehalten
+        [enabled] Fortgesetzt
+        [changed] Name oder Beschreibung geändert
+        [pruned] Gelöscht
+       *[other] { $kind }
+    }
+event-refused =
+    { $count ->
+        [one] Abgelehnt: { $reason }
+       *[other] { $count }-mal abgelehnt: { $reason }
+    }
+refusal =
+    { $reason ->
+        [expired] es war abgelaufen
+        [revoked] es war widerrufen
+        [token_disabled] es war angehalten
+        [owner_inactive] der Inhaber war nicht aktiv
+        [owner_gone] der Inhaber war unbekannt
+        [owner_absent] der Inhaber war zu lange abwesend
+       *[other] { $reason }
+    }
+event-notified = Inhaber benachrichtigt: { $notice }
+notice =
+    { $kind ->
+        [created] Token angelegt
+        [expires-soon] läuft bald ab
+        [expired] abgelaufen
+        [pruned] gelöscht
+        [revoked-by-admin] von der Administration widerrufen
+        [rotated-again] noch einmal ersetzt
+        [replaced-in-use] ersetzt, aber noch benutzt
+        [unused-warning] unbenutzt, wird widerrufen
+        [unused-revoked] widerrufen, weil unbenutzt
+       *[other] { $kind }
+    }
+revoke-ask = Widerrufen…
+admin-pause-consequence = Was dieses Token benutzt, wird abgelehnt, bis die Administration es fortsetzt. Es läuft währenddessen ab wie bisher.
+
+## Wessen Token ein Geheimnis ist
+
+identify-introduction = Fügen Sie ein Token ein, das gefunden wurde, zum Beispiel in einem Protokoll oder einem Repository. Es wird nachgesehen und dann vergessen: weder gespeichert noch protokolliert.
+secret = Token
+find = Nachsehen
+secret-missing = Fügen Sie das Token ein.
+secret-malformed = Dies ist kein Token dieses Dienstes. Prüfen Sie, ob es vollständig kopiert wurde und nichts anderes dabei ist.
+secret-unknown = Ein solches Token gibt es nicht. Vielleicht wurde es gelöscht, was einige Zeit nach seinem Ablauf oder Widerruf geschieht, oder es gehört zu einer anderen Installation.
+secret-of = Dieses Token gehört { $name }.
+secret-valid = Es ist gültig. Wenn andere es gesehen haben, widerrufen Sie es.
+secret-expired = Es ist abgelaufen und wird deshalb abgelehnt.
+secret-revoked = Es ist widerrufen und wird deshalb abgelehnt.
+secret-paused = Es ist angehalten und wird abgelehnt, bis es fortgesetzt wird. Wenn andere es gesehen haben, widerrufen Sie es.
+
+## Der Überblick der Administration
+
+live-tokens = Gültige Token
+revoked-within =
+    { $days ->
+        [one] Am letzten Tag widerrufen
+       *[other] In den letzten { $days } Tagen widerrufen
+    }
+offenders = Nach den heutigen Regeln nicht erlaubt
+no-offenders = Die heutigen Regeln würden jedes gültige Token erlauben.
+offending-eternal = Laufen nie ab, obwohl neue Token es müssen
+offending-life =
+    { $days ->
+        [one] Gelten länger als { $days } Tag
+       *[other] Gelten länger als { $days } Tage
+    }
+offending-scopes = Uneingeschränkt, obwohl neue Token Berechtigungen brauchen
+expiries-ahead = Bevorstehende Abläufe
+expiries-summary =
+    { $count ->
+        [one] { $count } Token läuft innerhalb von { $weeks } Wochen ab.
+       *[other] { $count } Token laufen innerhalb von { $weeks } Wochen ab.
+    }
+week-from = Woche ab
+tokens-head = Token
+as-table = Als Tabelle
+upkeep = Pflege
+unused-off = Token werden nie widerrufen, nur weil sie nicht benutzt werden.
+unused-on =
+    { $days ->
+        [one] Token, die { $days } Tag nicht benutzt werden, werden nach einer Warnung widerrufen.
+       *[other] Token, die { $days } Tage nicht benutzt werden, werden nach einer Warnung widerrufen.
+    }
+undelivered-count =
+    { $count ->
+        [one] { $count } Mail konnte nicht zugestellt werden.
+       *[other] { $count } Mails konnten nicht zugestellt werden.
+    }
+
+## Unbenutzte Token
+
+unused-introduction = Gültige Token, die seit einigen Tagen nichts benutzt hat, die am längsten unbenutzten zuerst. Ein Token, das nie benutzt wurde, zählt ab seiner Anlage. Token, die bald von selbst enden, sind nicht dabei.
+unused-days = So viele Tage nicht benutzt
+unused-days-wrong = Geben Sie eine ganze Zahl von Tagen ein, von 1 bis { $max }.
+show-unused = Anzeigen
+unused-count =
+    { $live ->
+        [one] { $count } von { $live } gültigen Token
+       *[other] { $count } von { $live } gültigen Token
+    }
+unused-too-many = Das ist mehr als die Hälfte aller gültigen Token. Solange das so ist, wird keines davon von selbst widerrufen.
+
+## Unzustellbare Mails
+
+undelivered-introduction = Mails an Inhaber, die nicht zugestellt werden konnten und nicht von selbst noch einmal versucht werden. Beheben Sie die Ursache, und senden Sie sie dann noch einmal.
+no-undelivered = Jede Mail wurde zugestellt oder ist unterwegs.
+undelivered-shown =
+    { $count ->
+        [one] { $count } Mail
+       *[other] { $count } Mails, davon die neuesten { $shown }
+    }
+undelivered-all =
+    { $count ->
+        [one] { $count } Mail
+       *[other] { $count } Mails
+    }
+notice-head = Anlass
+attempts = Versuche
+last-error = Letzter Fehler
+queued = Seit
+send-again = Noch einmal senden
+send-again-named = Noch einmal an { $name } senden: { $notice }
+sent-again = Die Mail ist wieder in der Warteschlange.
+not-undelivered = Diese Mail ist schon wieder in der Warteschlange oder gelöscht.

@@ -200,6 +200,7 @@ fn to_json(event: &Event) -> Value {
             owner,
             expires_at,
             ends,
+            ends_at,
             is_again,
         } => json!({
             "token": token.get(),
@@ -207,6 +208,7 @@ fn to_json(event: &Event) -> Value {
             "owner": owner.as_str(),
             "expiresAt": expires_at.map(|at| at.to_string()),
             "ends": ends.iter().map(|token| token.get()).collect::<Vec<_>>(),
+            "endsAt": ends_at.map(|at| at.to_string()),
             "again": is_again,
         }),
         EventKind::Disabled { tokens, owner, by } | EventKind::Enabled { tokens, owner, by } => {
@@ -233,8 +235,11 @@ fn to_json(event: &Event) -> Value {
         json["id"] = row.id.into();
         json["seq"] = row.seq.into();
     }
-    if let Some(id) = &event.request_id {
-        json["request"] = (&**id).into();
+    if let Some(id) = event.client.request_id() {
+        json["request"] = id.into();
+    }
+    if let Some(address) = event.client.address() {
+        json["address"] = address.to_string().into();
     }
     json
 }

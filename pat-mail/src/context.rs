@@ -65,6 +65,7 @@ pub(crate) struct Context {
     reason: Option<Vec<String>>,
     live_children: u64,
     unused_days: u32,
+    client_address: Option<String>,
     revoked_from: String,
     link: Option<String>,
     create_link: Option<String>,
@@ -125,6 +126,9 @@ impl Context {
                 .map(|lines| lines.into_iter().map(|line| format.name(line)).collect()),
             live_children: notification.live_children,
             unused_days: notification.unused_days().unwrap_or(0),
+            client_address: notification
+                .client_address
+                .map(|address| address.to_string()),
             revoked_from: messages.date(&in_utc(revoked_from)),
             link: links.tokens.clone(),
             create_link: links

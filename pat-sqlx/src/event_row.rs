@@ -5,13 +5,14 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use pat_core::event::{Event, EventKind, EventRow};
 use pat_core::notification::NotificationKind;
 use pat_core::scope::Scopes;
 use pat_core::store::{ImportedToken, PrunedToken, RevokedToken};
-use pat_core::{Owner, TokenId};
+use pat_core::{Client, Owner, TokenId};
 use sqlx::Error;
 
 use crate::dialect::Dialect;
@@ -33,6 +34,8 @@ pub(crate) struct Columns<'a> {
     /// How many further events the row stands for; 1 for a token that was rotated again.
     pub(crate) others: u64,
     pub(crate) expires_at: Option<Timestamp>,
+    /// The end that a rotation gave to other tokens.
+    pub(crate) ends_at: Option<Timestamp>,
     /// The kind of a notification.
     pub(crate) notification: Option<&'a str>,
     /// The scopes of a created or imported token.
@@ -77,6 +80,7 @@ impl<'a> Columns<'a> {
                 owner,
                 expires_at,
                 ends,
+                ends_at,
                 is_again,
             } => Self {
                 token: Some(*token),
@@ -85,6 +89,7 @@ impl<'a> Columns<'a> {
                 related: Some(predecessor.get()),
                 others: u64::from(*is_again),
                 expires_at: *expires_at,
+                ends_at: *ends_at,
                 ..row
             },
             EventKind::FirstUsed { token, owner } => Self {
@@ -185,7 +190,7 @@ fn split(ids: &str) -> Result<Vec<TokenId>, Error> {
 
 /// The columns that [`event`] reads.
 pub(crate) const COLUMNS: &str = "id, at, kind, token_id, owner, revoked_by, reason, related_id, number, seq, \
-     expires_at, notice, scopes, revocation_id";
+     expires_at, notice, scopes, revocation_id, ends_at, client_address, user_agent, request_id";
 
 /// Converts a row; `None` for the empty side of an outer join.
 pub(crate) fn event<DB: Dialect>(row: &Row<DB>) -> Result<Option<Event>, Error> {
@@ -196,7 +201,23 @@ pub(crate) fn event<DB: Dialect>(row: &Row<DB>) -> Result<Option<Event>, Error> 
     let seq = u64::try_from(row.int("seq")?).unwrap_or_default();
     let mut event = Event::new(row.timestamp("at")?, event_kind(row)?);
     event.row = Some(EventRow::new(id, seq));
+    event.client = client(row)?;
+    event.token_name = row.optional_text("token_name")?.map(Arc::from);
     Ok(Some(event))
+}
+
+fn client<DB: Dialect>(row: &Row<DB>) -> Result<Client, Error> {
+    let mut client = Client::default();
+    if let Some(address) = row::address(row)? {
+        client = client.with_address(address);
+    }
+    if let Some(user_agent) = row.optional_text("user_agent")? {
+        client = client.with_user_agent(&user_agent);
+    }
+    if let Some(id) = row.optional_text("request_id")? {
+        client = client.with_request_id(&id);
+    }
+    Ok(client)
 }
 
 fn event_kind<DB: Dialect>(row: &Row<DB>) -> Result<EventKind, Error> {
@@ -229,6 +250,7 @@ fn event_kind<DB: Dialect>(row: &Row<DB>) -> Result<EventKind, Error> {
             owner: owner()?,
             expires_at: row.optional_timestamp("expires_at")?,
             ends: split(&row.text("reason")?)?,
+            ends_at: row.optional_timestamp("ends_at")?,
             is_again: row.int("number")? > 1,
         },
         ("first-used", _) => EventKind::FirstUsed {

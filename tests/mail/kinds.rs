@@ -82,6 +82,8 @@ fn notification(kind: NotificationKind, names: &[&str], language: &str) -> Notif
     if kind == NotificationKind::UnusedRevoked {
         notification.reason = Some("not used for 90 days".to_owned());
     }
+    let has_address = kind.has_client_address();
+    notification.client_address = has_address.then(|| [192, 0, 2, 7].into());
     notification.base_url = Some("https://example.net".to_owned());
     notification
 }

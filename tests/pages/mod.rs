@@ -3,13 +3,16 @@
 mod access;
 mod administration;
 mod browser;
+mod desk;
 mod export;
 mod forms;
 pub(crate) mod languages;
 mod lists;
 mod lives;
 mod mounting;
+mod paging;
 mod scopes;
+mod selection;
 
 pub(crate) use self::browser::take_picture;
 use libtest_mimic::Trial;
@@ -59,6 +62,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(languages::no_word_of_the_english_pages_is_on_a_german_page),
         trial(languages::a_page_has_the_language_that_the_browser_prefers),
     ]);
+    trials.extend(desk::trials());
+    trials.extend(paging::trials());
+    trials.extend(selection::trials());
     trials.extend(scopes::trials());
     trials.extend(browser::trials());
     trials
@@ -181,6 +187,13 @@ fn paths(id: i64) -> Vec<(Method, String)> {
         format!("{ADMIN}/revoke?id={id}"),
         format!("{ADMIN}/export"),
         format!("{ADMIN}/owners?contains=li"),
+        format!("{ADMIN}/{id}"),
+        format!("{ADMIN}/{id}/pause"),
+        format!("{ADMIN}/{id}/resume"),
+        "/admin".to_owned(),
+        "/admin/identify".to_owned(),
+        "/admin/unused".to_owned(),
+        "/admin/notifications".to_owned(),
         format!("/tokens/{id}"),
     ] {
         paths.push((Method::GET, path));
@@ -193,6 +206,10 @@ fn paths(id: i64) -> Vec<(Method, String)> {
         format!("/tokens/{id}/replace"),
         format!("/tokens/{id}/revoke"),
         format!("{ADMIN}/revoke"),
+        format!("{ADMIN}/{id}/pause"),
+        format!("{ADMIN}/{id}/resume"),
+        "/admin/identify".to_owned(),
+        "/admin/notifications/1/send".to_owned(),
     ] {
         paths.push((Method::POST, path));
     }

@@ -197,8 +197,13 @@ impl Node {
     }
 
     fn emit_rotation(&self, rotation: &Rotation, rotated: &RotatedToken) {
-        let RotatedToken { token, ends, .. } = rotated;
-        self.emit_change(
+        let RotatedToken {
+            token,
+            ending,
+            ends,
+            is_again,
+        } = rotated;
+        self.emit_token_change(
             token.created_at,
             EventKind::Rotated {
                 token: token.id,
@@ -206,8 +211,10 @@ impl Node {
                 owner: token.owner.clone(),
                 expires_at: token.expires_at,
                 ends: ends.clone(),
-                is_again: rotated.is_again,
+                ends_at: ending.first().map(|ending| ending.at),
+                is_again: *is_again,
             },
+            &token.name,
         );
     }
 }
