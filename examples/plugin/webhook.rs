@@ -200,6 +200,7 @@ fn to_json(event: &Event) -> Value {
             owner,
             expires_at,
             ends,
+            ends_at,
             is_again,
         } => json!({
             "token": token.get(),
@@ -207,6 +208,7 @@ fn to_json(event: &Event) -> Value {
             "owner": owner.as_str(),
             "expiresAt": expires_at.map(|at| at.to_string()),
             "ends": ends.iter().map(|token| token.get()).collect::<Vec<_>>(),
+            "endsAt": ends_at.map(|at| at.to_string()),
             "again": is_again,
         }),
         EventKind::Disabled { tokens, owner, by } | EventKind::Enabled { tokens, owner, by } => {

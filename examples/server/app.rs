@@ -10,9 +10,10 @@ use axum::extract::{ConnectInfo, Extension, Request};
 use axum::http::{Extensions, HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
+use pat_core::notification::Notifier;
 use pat_core::scope::ScopeCatalog;
 use pat_core::store::{StoreError, TokenStore};
-use pat_core::{BoxError, Clock, Jobs, Pats, PatsBuilder, SystemClock, Unavailable};
+use pat_core::{BoxError, Clock, Jobs, Pats, PatsBuilder, Settings, SystemClock, Unavailable};
 use pat_sqlx::{AnyStore, ConnectError};
 use pat_tower::api::Api;
 use pat_tower::pages::Pages;
@@ -130,7 +131,7 @@ pub enum StartError {
         /// Why not.
         source: BoxError,
     },
-    /// What was revoked since the backup could not be revoked again.
+    /// The changes since the backup could not be repeated.
     #[error("cannot revoke again what the events say")]
     Restore(#[source] Unavailable),
     /// The clock could not be accepted.
@@ -189,13 +190,8 @@ pub async fn app_of(config: Config, made_of: Parts) -> Result<App, StartError> {
         source,
     })?;
     let users = open_users(&config.database_url, &more_users).await?;
-    let builder = Pats::builder(wrap_store(store.tokens()))
-        .users(Arc::new(users.clone()))
-        .settings(config.settings)
-        .scopes(scopes())
-        .clock(clock);
-    let notifiers = config.notifiers.into_iter();
-    let pats = notifiers.fold(builder, PatsBuilder::notifier).build();
+    let tokens = wrap_store(store.tokens());
+    let pats = service(tokens, &users, config.settings, config.notifiers, clock);
     if config.accept_clock {
         let leap = pats.accept_clock().await.map_err(StartError::Clock)?;
         tracing::warn!("the clock is believed, which was {leap:#} ahead of what was vouched for");
@@ -239,6 +235,23 @@ fn addresses(proxies: TrustedProxies) -> ClientAddressLayer {
         Some(peer.ip())
     };
     ClientAddressLayer::new(peer).with_trusted_proxies(proxies)
+}
+
+/// The token service, as the server and the commands have it.
+pub(crate) fn service(
+    store: Arc<dyn TokenStore>,
+    users: &DemoUsers,
+    settings: Settings,
+    notifiers: Vec<Arc<dyn Notifier>>,
+    clock: Arc<dyn Clock>,
+) -> Pats {
+    let builder = Pats::builder(store)
+        .users(Arc::new(users.clone()))
+        .settings(settings)
+        .scopes(scopes())
+        .clock(clock);
+    let notifiers = notifiers.into_iter();
+    notifiers.fold(builder, PatsBuilder::notifier).build()
 }
 
 /// What a token can be restricted to.
@@ -409,7 +422,11 @@ impl App {
 
 async fn finish(jobs: Jobs, users: DemoUsers, store: AnyStore) {
     jobs.shutdown().await;
-    // A database that does not answer must not keep the process.
+    close(&users, &store).await;
+}
+
+/// Closes the database's connections. A database that does not answer must not keep the process.
+pub(crate) async fn close(users: &DemoUsers, store: &AnyStore) {
     let closing = async { tokio::join!(users.close(), store.close()) };
     if tokio::time::timeout(CLOSE_TIMEOUT, closing).await.is_err() {
         tracing::warn!("the database did not let go of its connections in time");

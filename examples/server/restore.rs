@@ -8,7 +8,7 @@ use pat_tower::api::parse_event;
 
 use crate::app::StartError;
 
-/// Revokes again what these events say, and prints what was done and found.
+/// Repeats the revocations and other changes of these events, and prints what was done and found.
 pub(crate) async fn repeat(pats: &Pats, file: PathBuf) -> Result<(), StartError> {
     // All of it first: a line that cannot be read must not be found half-way.
     let events = read(&file).map_err(|source| StartError::Events { file, source })?;
@@ -31,8 +31,8 @@ fn read(file: &Path) -> Result<Vec<Event>, BoxError> {
 /// On stderr, since the first line on stdout says where the server listens.
 fn print(restored: &Restored) {
     eprintln!(
-        "After the restore: {} tokens revoked again.",
-        restored.revoked
+        "After the restore: {} tokens revoked again, {} disabled, {} replaced.",
+        restored.revoked, restored.disabled, restored.replaced
     );
     eprintln!(
         "{} tokens were created after the backup, and are lost.",

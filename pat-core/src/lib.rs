@@ -6,6 +6,8 @@ mod caller;
 mod client;
 mod clock;
 mod cluster;
+#[cfg(feature = "commands")]
+pub mod commands;
 mod context;
 mod directory;
 mod error;
@@ -22,6 +24,10 @@ pub mod guide {
     pub mod monitoring {
         #![doc = include_str!("docs/metrics.md")]
     }
+    #[cfg(feature = "commands")]
+    pub mod operate {
+        #![doc = include_str!("docs/operate.md")]
+    }
     pub mod proxies {
         #![doc = include_str!("docs/proxies.md")]
     }
@@ -32,6 +38,8 @@ pub mod guide {
 pub mod health;
 mod jobs;
 mod memory;
+#[cfg(feature = "messages")]
+pub mod messages;
 mod metrics;
 mod node;
 pub mod notification;
@@ -69,8 +77,9 @@ pub use self::policy::{Lifetime, RotationRequest, TokenRequest};
 pub use self::principal::Principal;
 pub use self::schedule::{InvalidSchedule, Schedule, UnknownZone, Zone};
 pub use self::service::{
-    Administration, CreatedToken, Family, ImportRefusal, ImportRow, Imported, LostToken, Pats,
-    PatsBuilder, RefusedRow, Restored, RevokedCount, SearchPage, Successor, TokenHistory,
+    Administration, CreatedToken, Family, ImportRefusal, ImportRow, Imported, InactiveOwners,
+    LostToken, OwnPage, OwnSearch, Pats, PatsBuilder, RefusedRow, Relatives, Restored,
+    RevokedCount, SearchPage, StatusPage, StatusPosition, StatusStart, Successor, TokenHistory,
     TokenUpdate, UpdatedToken,
 };
 pub use self::settings::error::SettingsError;

@@ -58,6 +58,16 @@ pub trait Notifier: Debug + Send + Sync + 'static {
     /// The implementation returns [`NotifyError::Temporary`] to get the notification again later, and
     /// [`NotifyError::Permanent`] to give up.
     async fn send(&self, notification: &Notification) -> Result<(), NotifyError>;
+
+    /// Checks whether the notifier could send now, and sends nothing. Returns what was checked, in a phrase without a
+    /// secret, such as `connected to mail.example.com with TLS`; `None`, which is the default, if the notifier has no
+    /// check. The command `doctor` calls this method, the service never does.
+    ///
+    /// # Errors
+    /// The reason that the notifier could not send.
+    async fn diagnose(&self) -> Result<Option<String>, NotifyError> {
+        Ok(None)
+    }
 }
 
 /// The reason that a [`Notifier`] did not send a notification.

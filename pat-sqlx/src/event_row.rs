@@ -34,6 +34,8 @@ pub(crate) struct Columns<'a> {
     /// How many further events the row stands for; 1 for a token that was rotated again.
     pub(crate) others: u64,
     pub(crate) expires_at: Option<Timestamp>,
+    /// The end that a rotation gave to other tokens.
+    pub(crate) ends_at: Option<Timestamp>,
     /// The kind of a notification.
     pub(crate) notification: Option<&'a str>,
     /// The scopes of a created or imported token.
@@ -78,6 +80,7 @@ impl<'a> Columns<'a> {
                 owner,
                 expires_at,
                 ends,
+                ends_at,
                 is_again,
             } => Self {
                 token: Some(*token),
@@ -86,6 +89,7 @@ impl<'a> Columns<'a> {
                 related: Some(predecessor.get()),
                 others: u64::from(*is_again),
                 expires_at: *expires_at,
+                ends_at: *ends_at,
                 ..row
             },
             EventKind::FirstUsed { token, owner } => Self {
@@ -186,7 +190,7 @@ fn split(ids: &str) -> Result<Vec<TokenId>, Error> {
 
 /// The columns that [`event`] reads.
 pub(crate) const COLUMNS: &str = "id, at, kind, token_id, owner, revoked_by, reason, related_id, number, seq, \
-     expires_at, notice, scopes, revocation_id, client_address, user_agent, request_id";
+     expires_at, notice, scopes, revocation_id, ends_at, client_address, user_agent, request_id";
 
 /// Converts a row; `None` for the empty side of an outer join.
 pub(crate) fn event<DB: Dialect>(row: &Row<DB>) -> Result<Option<Event>, Error> {
@@ -246,6 +250,7 @@ fn event_kind<DB: Dialect>(row: &Row<DB>) -> Result<EventKind, Error> {
             owner: owner()?,
             expires_at: row.optional_timestamp("expires_at")?,
             ends: split(&row.text("reason")?)?,
+            ends_at: row.optional_timestamp("ends_at")?,
             is_again: row.int("number")? > 1,
         },
         ("first-used", _) => EventKind::FirstUsed {

@@ -76,7 +76,8 @@ impl<DB: Dialect> SqlxStore<DB> {
         let mut found = Vec::new();
         for condition in ["kind = 'rotated' AND related_id = ", "token_id = "] {
             let mut sql = Sql::new(format!(
-                "SELECT e.*, t.name AS token_name FROM (SELECT {COLUMNS} FROM pat_event WHERE {condition}"
+                "SELECT e.*, t.name AS token_name FROM \
+                 (SELECT {COLUMNS} FROM pat_event WHERE {condition}"
             ));
             sql.bind(token);
             if let Some(HistoryPosition { at, id }) = before {

@@ -213,11 +213,11 @@ where
         .await
         .expect("the server starts");
     let (stop, stopped) = oneshot::channel::<()>();
-    let stop = async {
+    let stopping = async {
         drop(stopped.await);
         Stop::default()
     };
-    let serving = tokio::spawn(app.serve(listener, stop));
+    let serving = tokio::spawn(app.serve(listener, stopping));
     let shell = Shell(Vec::new()).with("BASE", &format_args!("http://{address}"));
     client(shell).await;
     drop(stop);

@@ -88,6 +88,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trials_on_servers(nodes::each_node_sees_the_others_revocations),
         trials_on_servers(servers::cut_connections_are_replaced),
         trials_on_servers(servers::changes_that_wait_leave_connections_for_authentication),
+        trials_on_servers(servers::a_look_up_waits_for_no_lock_of_another_table),
         trials_on_servers(a_token_is_created_used_listed_and_revoked),
         SERVERS.map(|kind| {
             trial_that_stops(

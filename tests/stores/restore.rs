@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use libtest_mimic::Trial;
 use pat_core::event::Event;
 use pat_core::notification::NotificationId;
 use pat_core::testing::{RecordingNotifier, TestDirectory};
 use pat_core::{
-    AdminError, AuthError, Caller, CreatedToken, Owner, Pats, Settings, TokenId, TokenRequest,
+    AdminError, AuthError, Caller, CreatedToken, Owner, Pats, RotationRequest, Settings, Successor,
+    Token, TokenId, TokenRequest,
 };
 use pat_harness::database::{
     AnyDatabase, SERVERS, named_trial_that_stops, trial_on_sqlite, trials_on_all,
@@ -25,6 +27,8 @@ use pat_sqlx::AnyStore;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use url::Url;
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
 
 pub(super) fn trials() -> Vec<Trial> {
     let mut trials = vec![
@@ -186,6 +190,18 @@ impl Node {
         revoked.expect("a revocation");
     }
 
+    async fn replace(&self, token: &CreatedToken, overlap: Duration) -> Successor {
+        let caller = Caller::cookie_authenticated(token.token.owner.clone());
+        let request = RotationRequest::default().with_overlap(overlap);
+        let replaced = self.pats.rotate(&caller, token.token.id, request).await;
+        replaced.expect("a successor")
+    }
+
+    async fn find(&self, token: &CreatedToken) -> Token {
+        let found = self.pats.find(&self.admin, token.token.id).await;
+        found.expect("the token")
+    }
+
     async fn try_token(&self, token: &CreatedToken) -> Result<(), AuthError> {
         let presented = token.plain.expose().as_bytes();
         self.pats.authenticate(presented).await.map(drop)
@@ -200,7 +216,7 @@ impl Node {
     async fn assert_refuses(&self, tokens: &[&CreatedToken]) {
         for token in tokens {
             match self.try_token(token).await {
-                Err(AuthError::Revoked(_) | AuthError::Unknown) => {}
+                Err(AuthError::Revoked(_) | AuthError::Expired(_) | AuthError::Unknown) => {}
                 other => panic!("{other:?}"),
             }
         }
@@ -258,10 +274,12 @@ fn seqs(events: &[Event]) -> Vec<u64> {
 /// On a database at this URL, of which `save` makes a backup.
 async fn repeat(url: &str, save: impl AsyncFn(), restore: impl AsyncFn()) {
     let node = Node::start(url).await;
-    let [kept, revoked, old] = [
+    let [kept, revoked, old, ended, ending] = [
         node.create("alice").await,
         node.create("alice").await,
         node.create("bob").await,
+        node.create("bob").await,
+        node.create("alice").await,
     ];
     node.revoke(&old).await;
     save().await;
@@ -269,21 +287,30 @@ async fn repeat(url: &str, save: impl AsyncFn(), restore: impl AsyncFn()) {
     node.revoke(&revoked).await;
     let [lost, lost_and_revoked] = [node.create("bob").await, node.create("bob").await];
     node.revoke(&lost_and_revoked).await;
+    let successors = [
+        node.replace(&ended, Duration::ZERO).await,
+        // Twice, as after a lost answer.
+        node.replace(&ending, HOUR).await,
+        node.replace(&ending, HOUR).await,
+    ];
+    let ends_at = node.find(&ending).await.expires_at;
     // What the host has read of the events.
     let archive = node.events(0).await.expect("events");
     let read_to = seqs(&archive).last().copied().expect("an event");
-    node.assert_refuses(&[&old, &revoked, &lost_and_revoked])
+    node.assert_refuses(&[&old, &revoked, &lost_and_revoked, &ended])
         .await;
-    node.assert_accepts(&[&kept, &lost]).await;
+    node.assert_accepts(&[&kept, &lost, &ending]).await;
     node.stop().await;
     restore().await;
 
     let [node, other] = [Node::start(url).await, Node::start(url).await];
     // By their IDs a receiver recognizes them.
-    assert_eq!((pending.len(), node.notify().await), (3, pending));
+    assert_eq!((pending.len(), node.notify().await), (5, pending));
     // So it is without the call; and a reader of events is told.
     for node in [&node, &other] {
-        node.assert_accepts(&[&kept, &revoked]).await;
+        node.assert_accepts(&[&kept, &revoked, &ended, &ending])
+            .await;
+        assert_eq!(node.find(&ending).await, ending.token);
         node.assert_refuses(&[&old, &lost]).await;
         let refused = node.events(read_to).await;
         assert!(
@@ -296,30 +323,36 @@ async fn repeat(url: &str, save: impl AsyncFn(), restore: impl AsyncFn()) {
         .after_restore(archive.clone())
         .await
         .expect("a repair");
-    assert_eq!(restored.revoked, 1);
+    assert_eq!((restored.revoked, restored.replaced), (1, 2));
     assert_eq!(restored.missing_events, 0);
     let of_lost: Vec<(TokenId, Owner)> = restored
         .lost
         .iter()
         .map(|token| (token.id, token.owner.clone()))
         .collect();
-    assert_eq!(of_lost, [(lost.token.id, lost.token.owner.clone())]);
+    let expected = std::iter::once(&lost.token).chain(successors.iter().map(|new| &new.token));
+    let expected: Vec<_> = expected
+        .map(|token| (token.id, token.owner.clone()))
+        .collect();
+    assert_eq!(of_lost, expected);
     other.pats.poll_changes().await.expect("a poll");
     for node in [&node, &other] {
-        node.assert_accepts(&[&kept]).await;
-        node.assert_refuses(&[&revoked, &old, &lost, &lost_and_revoked])
+        node.assert_accepts(&[&kept, &ending]).await;
+        node.assert_refuses(&[&revoked, &old, &lost, &lost_and_revoked, &ended])
             .await;
+        assert_eq!(node.find(&ending).await.expires_at, ends_at);
     }
     // A reader that goes on where it was misses nothing.
     let new = node.create("bob").await;
     node.assert_accepts(&[&new]).await;
     assert_eq!(
         seqs(&node.events(read_to).await.expect("events")),
-        [read_to + 1, read_to + 2]
+        [read_to + 1, read_to + 2, read_to + 3, read_to + 4]
     );
     // Once more, as after an outage in the middle; the new token stays.
     let again = other.pats.after_restore(archive).await.expect("a repair");
-    assert_eq!((again.revoked, again.missing_events), (0, 0));
+    let counts = [again.revoked, again.replaced, again.missing_events];
+    assert_eq!(counts, [0, 0, 0]);
     other.assert_accepts(&[&kept, &new]).await;
     for node in [node, other] {
         node.stop().await;
@@ -355,6 +388,14 @@ impl Client {
         (raw, created["id"].as_i64().expect("an ID"))
     }
 
+    /// Replaces a token of alice's, which ends at once.
+    async fn replace(&self, id: i64) -> i64 {
+        let request = self.http.post(self.url(&format!("{TOKENS}/{id}/rotate")));
+        let request = request.json(&json!({"overlapSeconds": 0}));
+        let replaced = answer(request.basic_auth("alice", Some("alice"))).await;
+        replaced.json()["id"].as_i64().expect("an ID")
+    }
+
     async fn revoke(&self, id: i64) {
         let request = self.http.delete(self.url(&format!("{TOKENS}/{id}")));
         let revoked = answer(request.basic_auth("alice", Some("alice"))).await;
@@ -380,11 +421,13 @@ async fn the_server_repeats_revocations_from_a_file() {
     let mut client = Client::of(Process::start(folder.path(), &[]));
     let (kept, _) = client.create().await;
     let (revoked, id) = client.create().await;
+    let (replaced, replaced_id) = client.create().await;
     assert!(client.server.terminate(), "a good end");
     std::fs::copy(file("pat.db"), file("backup.db")).expect("a backup");
 
     let mut client = Client::of(Process::start(folder.path(), &[]));
     client.revoke(id).await;
+    let successor = client.replace(replaced_id).await;
     let (lost, lost_id) = client.create().await;
     let events = client.events().await;
     let newest: Value = events
@@ -401,15 +444,16 @@ async fn the_server_repeats_revocations_from_a_file() {
     let arguments = ["--log", "off", "--after-restore", "events.ndjson"].map(str::to_owned);
     let mut client = Client::of(Process::start_usual(folder.path(), &arguments, log));
     assert_eq!(client.status(&kept).await, StatusCode::OK);
-    for refused in [&revoked, &lost] {
+    for refused in [&revoked, &lost, &replaced] {
         assert_eq!(client.status(refused).await, StatusCode::UNAUTHORIZED);
     }
     assert!(client.server.terminate(), "a good end");
     let said = std::fs::read_to_string(file("log")).expect("a file");
     for part in [
-        "1 tokens revoked again",
-        "1 tokens were created after the backup",
+        "1 tokens revoked again, 0 disabled, 1 replaced",
+        "2 tokens were created after the backup",
         &format!("{lost_id} of alice"),
+        &format!("{successor} of alice"),
         "Revocations after",
     ] {
         assert!(said.contains(part), "{part} in {said}");

@@ -144,6 +144,9 @@ pub enum EventKind {
         /// The tokens whose end has become earlier: the replaced one, or those that earlier rotations of the
         /// same token had created.
         ends: Vec<TokenId>,
+        /// When the replaced token ends. The tokens in `ends` end then at the latest. `None` for an event of an
+        /// older version.
+        ends_at: Option<Timestamp>,
         /// Whether the token had been replaced before.
         is_again: bool,
     },
@@ -203,13 +206,14 @@ pub enum EventKind {
         /// The owner or administrator who enabled the tokens.
         by: Owner,
     },
-    /// The name or the description of a token was changed.
+    /// The name or the description of a token was changed; or, after the database was restored from a backup, its
+    /// end was made earlier again ([`Pats::after_restore`](crate::Pats::after_restore)).
     Changed {
         /// ID of the changed token.
         token: TokenId,
         /// Owner of the changed token.
         owner: Owner,
-        /// The owner or administrator who changed the token.
+        /// The owner or administrator who changed the token. For an earlier end, the owner, who had replaced it.
         by: Owner,
     },
     /// Tokens were deleted in one transaction, because they had expired or been revoked for longer than the
@@ -348,6 +352,28 @@ impl EventKind {
         }
     }
 
+    /// Returns whether the event is about this token: whether a field says that it happened to the token, which also
+    /// a replacement by a new one did. An event about the token's parent or owner alone is not about the token.
+    #[must_use]
+    pub fn is_about(&self, id: TokenId) -> bool {
+        match self {
+            Self::Created { token, .. }
+            | Self::FirstUsed { token, .. }
+            | Self::Changed { token, .. } => *token == id,
+            Self::Rotated {
+                token, predecessor, ..
+            } => [*token, *predecessor].contains(&id),
+            Self::Refused { token, .. } | Self::Other { token, .. } => *token == Some(id),
+            Self::Imported { tokens } => tokens.iter().any(|token| token.id == id),
+            Self::Revoked { tokens, .. } => tokens.iter().any(|token| token.id == id),
+            Self::Pruned { tokens } => tokens.iter().any(|token| token.id == id),
+            Self::Disabled { tokens, .. }
+            | Self::Enabled { tokens, .. }
+            | Self::Notified { tokens, .. } => tokens.contains(&id),
+            Self::NotificationDead { .. } | Self::OwnerChanged { .. } => false,
+        }
+    }
+
     /// Returns the ID of the token that the event is about; `None` if it is about no or several tokens.
     #[must_use]
     pub fn token(&self) -> Option<TokenId> {
@@ -377,28 +403,6 @@ impl EventKind {
                 _ => None,
             },
             Self::NotificationDead { .. } | Self::OwnerChanged { .. } => None,
-        }
-    }
-
-    /// Returns whether the event is about this token: whether a field says that it happened to the token, which also
-    /// a replacement by a new one did. An event about the token's parent or owner alone is not about the token.
-    #[must_use]
-    pub fn is_about(&self, id: TokenId) -> bool {
-        match self {
-            Self::Created { token, .. }
-            | Self::FirstUsed { token, .. }
-            | Self::Changed { token, .. } => *token == id,
-            Self::Rotated {
-                token, predecessor, ..
-            } => [*token, *predecessor].contains(&id),
-            Self::Refused { token, .. } | Self::Other { token, .. } => *token == Some(id),
-            Self::Imported { tokens } => tokens.iter().any(|token| token.id == id),
-            Self::Revoked { tokens, .. } => tokens.iter().any(|token| token.id == id),
-            Self::Pruned { tokens } => tokens.iter().any(|token| token.id == id),
-            Self::Disabled { tokens, .. }
-            | Self::Enabled { tokens, .. }
-            | Self::Notified { tokens, .. } => tokens.contains(&id),
-            Self::NotificationDead { .. } | Self::OwnerChanged { .. } => false,
         }
     }
 

@@ -66,8 +66,9 @@ impl Pats {
     /// Concurrent calls for one token share one query.
     ///
     /// # Errors
-    /// - [`AuthError::Unknown`], [`AuthError::Revoked`], [`AuthError::Expired`],
-    ///   [`AuthError::OwnerGone`] or [`AuthError::OwnerInactive`]: the token does not authenticate.
+    /// - [`AuthError::Unknown`], [`AuthError::Revoked`], [`AuthError::Expired`], [`AuthError::TokenDisabled`],
+    ///   [`AuthError::OwnerGone`], [`AuthError::OwnerInactive`] or [`AuthError::OwnerAbsent`]: the token does not
+    ///   authenticate.
     /// - [`AuthError::Unavailable`]: the token could not be checked in time. Maps to the HTTP status 503,
     ///   never to 401.
     pub fn authenticate_digest(

@@ -3,10 +3,14 @@
 mod admin;
 mod authenticate;
 mod builder;
+mod by_status;
 mod health;
 mod history;
 mod import;
+mod inactive;
 mod notifications;
+mod own;
+mod relatives;
 mod restore;
 mod revoke;
 mod rotate;
@@ -20,8 +24,12 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::admin::{Administration, SearchPage};
 pub use self::builder::PatsBuilder;
+pub use self::by_status::{StatusPage, StatusPosition, StatusStart};
 pub use self::history::TokenHistory;
 pub use self::import::{ImportRefusal, ImportRow, Imported, RefusedRow};
+pub use self::inactive::InactiveOwners;
+pub use self::own::{OwnPage, OwnSearch};
+pub use self::relatives::Relatives;
 pub use self::restore::{LostToken, Restored};
 pub use self::revoke::{Family, RevokedCount};
 pub use self::rotate::Successor;

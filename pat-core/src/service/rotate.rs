@@ -197,7 +197,12 @@ impl Node {
     }
 
     fn emit_rotation(&self, rotation: &Rotation, rotated: &RotatedToken) {
-        let RotatedToken { token, ends, .. } = rotated;
+        let RotatedToken {
+            token,
+            ending,
+            ends,
+            is_again,
+        } = rotated;
         self.emit_token_change(
             token.created_at,
             EventKind::Rotated {
@@ -206,7 +211,8 @@ impl Node {
                 owner: token.owner.clone(),
                 expires_at: token.expires_at,
                 ends: ends.clone(),
-                is_again: rotated.is_again,
+                ends_at: ending.first().map(|ending| ending.at),
+                is_again: *is_again,
             },
             &token.name,
         );

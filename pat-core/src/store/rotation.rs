@@ -78,8 +78,9 @@ impl Rotation {
     }
 
     /// Decides what the rotation does at the time `now`: the time of the store's clock, or [`Rotation::now`] if
-    /// the store has none. `line` has the predecessor and all other tokens of its line, revoked ones too, in
-    /// any order.
+    /// the store has none. `line` has the predecessor and the other tokens of its line, revoked ones too, in any
+    /// order. It may lack tokens that come before the predecessor ([`Line::seq`]), unless an administrator has
+    /// disabled them.
     ///
     /// The successor has the name, the description, the scopes and the parent of its predecessor. Its ID
     /// contains the time of the rotation, so it changes as in
@@ -164,7 +165,7 @@ fn is_disabled_by_administrator(token: &Token) -> bool {
 }
 
 /// Returns `token` as it is once it is replaced, with this end at the latest.
-fn replace(token: &Token, now: Timestamp, end: Timestamp) -> Token {
+pub(super) fn replace(token: &Token, now: Timestamp, end: Timestamp) -> Token {
     let replaced = Replaced::new(now, token.expires_at);
     Token {
         expires_at: Some(token.expires_at.map_or(end, |own| own.min(end))),
@@ -202,6 +203,7 @@ impl Replacement {
             owner: self.successor.owner.clone(),
             expires_at: self.successor.expires_at,
             ends: self.ends.clone(),
+            ends_at: self.replaced.first().and_then(|token| token.expires_at),
             is_again: self.is_again,
         }
     }
@@ -330,21 +332,10 @@ pub const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 mod tests {
     use super::*;
     use crate::scope::Scopes;
+    use crate::testing::case::{at, id, owner};
     use crate::token::Disabled;
 
     const HOUR: i64 = 60 * 60;
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_second(1_800_000_000 + seconds).expect("a time")
-    }
-
-    fn id(number: i64) -> TokenId {
-        TokenId::new(number).expect("an ID")
-    }
-
-    fn owner(key: &str) -> Owner {
-        Owner::new(key).expect("a key")
-    }
 
     /// Returns a token that was not replaced.
     fn token(number: i64) -> Token {
@@ -533,6 +524,7 @@ mod tests {
             owner: owner("alice"),
             expires_at: None,
             ends: vec![id(2)],
+            ends_at: Some(at(HOUR)),
             is_again: true,
         };
         assert_eq!(again.event(), expected);

@@ -1,12 +1,13 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::rotation::replace;
 use crate::event::EventKind;
 use crate::scope::Scopes;
-use crate::token::{Disabled, Owner, Token, TokenId};
+use crate::token::{Disabled, Owner, Token, TokenId, is_expired};
 
 /// A change of a stored token, for [`TokenStore::update`](super::TokenStore::update): the token is disabled or
-/// enabled, or has another name or description.
+/// enabled, has another name or description, or is replaced without a successor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Update {
@@ -31,6 +32,33 @@ pub struct Update {
     /// The new description, an empty text for none; `None` leaves it as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// The overlap in which the token was replaced by one that the store has lost; `None` leaves the end of the
+    /// token as it is. [`Pats::after_restore`](crate::Pats::after_restore) sets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlap: Option<Overlap>,
+}
+
+/// The time in which a replaced token still authenticates, beside its successor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Overlap {
+    /// When the token was replaced.
+    pub from: Timestamp,
+    /// When the token ends, unless it ends earlier.
+    pub until: Timestamp,
+}
+
+impl Overlap {
+    /// Creates the overlap of a token that was replaced at the time `from` and ends at the time `until`.
+    #[must_use]
+    pub const fn new(from: Timestamp, until: Timestamp) -> Self {
+        Self { from, until }
+    }
+
+    /// Returns whether the end of this token becomes earlier.
+    pub(crate) fn shortens(&self, token: &Token) -> bool {
+        !is_expired(token.expires_at, self.until)
+    }
 }
 
 /// The token that authenticated the caller of a change. The store checks it again, in the transaction of the
@@ -122,6 +150,9 @@ pub struct UpdateEffect {
     pub token: Token,
     /// Whether the name or the description of the named token changes.
     pub is_edited: bool,
+    /// Whether the end of the named token becomes earlier. If so, [`Token::expires_at`], [`Token::line`],
+    /// [`Token::replaced`] and [`Token::is_transient`] change.
+    pub is_replaced: bool,
     /// IDs of the tokens that are disabled or enabled, in ascending order: the named token, and those that it
     /// replaced.
     pub switched: Vec<TokenId>,
@@ -138,7 +169,7 @@ impl UpdateEffect {
     #[must_use]
     pub fn changed(&self) -> Vec<TokenId> {
         let mut changed = self.switched.clone();
-        if self.is_edited && !changed.contains(&self.token.id) {
+        if (self.is_edited || self.is_replaced) && !changed.contains(&self.token.id) {
             changed.push(self.token.id);
             changed.sort_unstable();
         }
@@ -159,6 +190,7 @@ impl Update {
             is_enabled: None,
             name: None,
             description: None,
+            overlap: None,
         }
     }
 
@@ -200,13 +232,18 @@ impl Update {
             token.description = Some(description.clone()).filter(|text| !text.is_empty());
         }
         let is_edited = token != *named;
+        let overlap = self.overlap.filter(|overlap| overlap.shortens(named));
+        if let Some(overlap) = overlap {
+            token = replace(&token, overlap.from, overlap.until);
+        }
         if switched.contains(&named.id) {
             token.disabled.clone_from(&disabled);
         }
         Ok(UpdateEffect {
-            events: self.events(&token, &switched, is_edited),
+            events: self.events(&token, &switched, is_edited || overlap.is_some()),
             token,
             is_edited,
+            is_replaced: overlap.is_some(),
             switched,
             disabled,
             scope: scope.iter().map(|token| token.id).collect(),
@@ -267,10 +304,10 @@ impl Update {
         Ok(same.map(|token| token.id).collect())
     }
 
-    fn events(&self, token: &Token, switched: &[TokenId], is_edited: bool) -> Vec<EventKind> {
+    fn events(&self, token: &Token, switched: &[TokenId], is_changed: bool) -> Vec<EventKind> {
         let (owner, by) = (token.owner.clone(), self.by.clone());
         let mut events = Vec::new();
-        if is_edited {
+        if is_changed {
             events.push(EventKind::Changed {
                 token: token.id,
                 owner: owner.clone(),
@@ -302,19 +339,8 @@ fn was_replaced_before(token: &Token, successor: &Token) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::case::{at, id, owner};
     use crate::token::Line;
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_second(1_800_000_000 + seconds).expect("a time")
-    }
-
-    fn id(number: i64) -> TokenId {
-        TokenId::new(number).expect("an ID")
-    }
-
-    fn owner(key: &str) -> Owner {
-        Owner::new(key).expect("a key")
-    }
 
     /// Returns a line of three tokens.
     fn line() -> Vec<Token> {

@@ -185,6 +185,8 @@ async fn rotations(store: Store) {
         owner: owner("älice"),
         expires_at: (token == 5).then(|| at(30)),
         ends: ends.iter().copied().map(id).collect(),
+        // All were replaced with the first.
+        ends_at: Some(at(if token == 7 { 20 } else { 65 })),
         is_again,
     };
     let expected = [

@@ -46,14 +46,14 @@ pub(crate) fn event_inserts(events: &[Event]) -> Result<Vec<Insert>, Error> {
     while rows.peek().is_some() {
         inserts.push(Insert::new(
             "pat_event (id, at, kind, token_id, owner, revoked_by, reason, related_id, number, seq, \
-             expires_at, notice, scopes, revocation_id, client_address, user_agent, request_id)",
+             expires_at, notice, scopes, revocation_id, ends_at, client_address, user_agent, request_id)",
             rows.by_ref().take(CHUNK),
         ));
     }
     Ok(inserts)
 }
 
-fn event_row(at: Timestamp, kind: &EventKind, client: &Client) -> Result<[Value; 17], Error> {
+fn event_row(at: Timestamp, kind: &EventKind, client: &Client) -> Result<[Value; 18], Error> {
     let id = next_id().map_err(|error| Error::Encode(error.into()))?;
     let columns = Columns::of(kind);
     let address = client.address().map(|address| address.to_string());
@@ -73,6 +73,7 @@ fn event_row(at: Timestamp, kind: &EventKind, client: &Client) -> Result<[Value;
         columns.notification.into(),
         columns.scopes.into(),
         Value::Int(columns.revocation),
+        columns.ends_at.into(),
         address.as_deref().into(),
         client.user_agent().into(),
         client.request_id().into(),

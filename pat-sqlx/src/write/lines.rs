@@ -9,7 +9,7 @@ use super::Write;
 use super::tokens::{Locked, Place, Takes, count_sql};
 use crate::dialect::{Dialect, Value};
 use crate::row::{self, TOKEN_COLUMNS, TOKENS, TRANSIENT};
-use crate::sql::{CHUNK, InconsistentRead, Sql};
+use crate::sql::{CHUNK, Sql};
 
 /// What an earlier request with the same key has done.
 pub(crate) enum Earlier {
@@ -90,35 +90,35 @@ impl<DB: Dialect> Write<DB> {
     }
 
     /// Writes what a rotation makes of the other tokens of the line, which has been read in this transaction.
-    pub(crate) async fn mark_replaced(
+    pub(crate) async fn mark_all_replaced(
         &mut self,
         line: &[Token],
         replacement: &Replacement,
     ) -> Result<(), Error> {
         for token in &replacement.replaced {
-            if line.contains(token) {
-                continue;
-            }
-            let mut sql = Sql::new(format!(
-                "UPDATE pat_token SET expiry_notice = {TRANSIENT}, expires_at = "
-            ));
-            sql.bind(token.expires_at);
-            sql.push(", own_expires_at = ").bind(token.own_expires_at());
-            sql.push(", replaced_at = ");
-            sql.bind(token.replaced.map(|replaced| replaced.at));
-            sql.push(", line_id = ")
-                .bind(token.line.map(|line| line.id));
-            sql.push(", line_seq = ");
-            sql.bind(Value::Int(token.line.map(|line| line.seq.into())));
-            sql.push(" WHERE revoked_at IS NULL AND id = ")
-                .bind(token.id);
-            if self.execute(sql).await? != 1 {
-                let id = token.id;
-                let error = format!("token {id} was deleted or revoked while it was replaced");
-                return Err(InconsistentRead::error(error));
+            if !line.contains(token) {
+                self.mark_replaced(token).await?;
             }
         }
         Ok(())
+    }
+
+    /// Writes a token as it is once it is replaced.
+    pub(super) async fn mark_replaced(&mut self, token: &Token) -> Result<(), Error> {
+        let mut sql = Sql::new(format!(
+            "UPDATE pat_token SET expiry_notice = {TRANSIENT}, expires_at = "
+        ));
+        sql.bind(token.expires_at);
+        sql.push(", own_expires_at = ").bind(token.own_expires_at());
+        sql.push(", replaced_at = ");
+        sql.bind(token.replaced.map(|replaced| replaced.at));
+        sql.push(", line_id = ")
+            .bind(token.line.map(|line| line.id));
+        sql.push(", line_seq = ");
+        sql.bind(Value::Int(token.line.map(|line| line.seq.into())));
+        sql.push(" WHERE revoked_at IS NULL AND id = ")
+            .bind(token.id);
+        self.execute_on(1, sql).await
     }
 
     /// Finds out what an earlier request with this key has done. The owner must be locked, so that a request
@@ -174,6 +174,6 @@ impl<DB: Dialect> Write<DB> {
 /// Follows the name of the table where tokens are looked up by their lines; see [`SqlDialect::by_index`].
 ///
 /// [`SqlDialect::by_index`]: crate::sql_dialect::SqlDialect::by_index
-fn by_line<DB: Dialect>() -> String {
+pub(super) fn by_line<DB: Dialect>() -> String {
     DB::by_index("pat_token_by_line")
 }

@@ -84,6 +84,10 @@ pub(super) struct EventJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     ends: Option<Vec<i64>>,
+    /// When the token that a new token replaced ends, and the tokens of `ends` at the latest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime, nullable = false)]
+    ends_at: Option<String>,
     /// Whether the token that a new token replaced had been replaced before.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -191,11 +195,13 @@ impl EventJson {
                 owner,
                 expires_at,
                 ends,
+                ends_at,
                 is_again,
             } => Self {
                 expiring_at: expires_at.map(wire_date),
                 rotated_from: Some(predecessor.get()),
                 ends: Some(ends.into_iter().map(TokenId::get).collect()),
+                ends_at: ends_at.map(wire_date),
                 again: Some(is_again),
                 ..self.about(Some(token), Some(owner))
             },
@@ -319,6 +325,7 @@ impl EventJson {
                 owner: required(owner)?,
                 expires_at: optional(self.expiring_at, |at| at.parse().ok())?,
                 ends: token_ids(required(self.ends)?)?,
+                ends_at: optional(self.ends_at, |at| at.parse().ok())?,
                 is_again: required(self.again)?,
             },
             "first-used" => EventKind::FirstUsed {
@@ -544,6 +551,7 @@ mod tests {
                 owner: owner.clone(),
                 expires_at: Some(at),
                 ends: [6, 5].into_iter().filter_map(TokenId::new).collect(),
+                ends_at: Some(at),
                 is_again: true,
             },
             EventKind::FirstUsed {

@@ -9,8 +9,8 @@ use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use pat_core::scope::TOKENS_ADMIN;
 use pat_core::{AccessError, AdminError, Unavailable, UpdateError};
 
-use super::messages::Text;
 use super::page::{Page, show};
+use super::text::Text;
 
 #[derive(Template)]
 #[template(path = "failure.html")]
@@ -123,10 +123,6 @@ impl Page {
             _ => self.bad_request(StatusCode::BAD_REQUEST),
         }
     }
-}
-
-pub(super) async fn not_found(Extension(page): Extension<Page>) -> Response {
-    page.not_found()
 }
 
 pub(super) async fn method_not_allowed(page: Option<Extension<Page>>) -> Response {

@@ -2,7 +2,7 @@ use axum::body::Bytes;
 use axum::extract::{OriginalUri, Request, State as AxumState};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{ACCEPT, SET_COOKIE, WWW_AUTHENTICATE};
+use http::header::{ACCEPT, ACCEPT_LANGUAGE, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderMap, Method, StatusCode};
 use pat_core::{Caller, Principal};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -45,7 +45,8 @@ pub(super) async fn guard(
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     let Some(SignedIn(caller)) = SignedIn::of(request.extensions()) else {
-        let page = Page::new(state, visit(&request, None), key);
+        let visit = visit(&state, &request, None);
+        let page = Page::new(state, visit, key);
         return sign_in(&page, &request);
     };
     let checked = if state.pats.permits(&caller, scope) {
@@ -57,7 +58,8 @@ pub(super) async fn guard(
         Err(Refusal::InsufficientScope(scope))
     };
     // After the body, which may have taken its time.
-    let page = Page::new(state, visit(&request, Some(caller.clone())), key);
+    let visit = visit(&state, &request, Some(caller.clone()));
+    let page = Page::new(state, visit, key);
     let page = page.with_administration().await;
     if let Err(refusal) = checked {
         return refusal.show(&page);
@@ -139,17 +141,20 @@ fn is_read_only(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-fn visit(request: &Request, caller: Option<Caller>) -> PageContext {
+fn visit(state: &State, request: &Request, caller: Option<Caller>) -> PageContext {
     let path = request.uri().path();
-    let section = if path.starts_with("/admin/") {
+    let section = if path == "/admin" || path.starts_with("/admin/") {
         Section::Administration
     } else {
         Section::Tokens
     };
     // From a path of n segments, the mount point is n − 1 segments up.
     let depth = path.matches('/').count().saturating_sub(1);
+    let accepted = request.headers().get_all(ACCEPT_LANGUAGE).iter();
+    let accepted: Vec<_> = accepted.filter_map(|value| value.to_str().ok()).collect();
     PageContext {
         caller,
+        messages: state.languages.accepted(&accepted.join(",")).clone(),
         may_administer: false,
         root: "../".repeat(depth),
         section: Some(section),

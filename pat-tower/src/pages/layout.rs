@@ -2,6 +2,7 @@ use std::fmt::Debug;
 
 use http::Extensions;
 use pat_core::Caller;
+use pat_core::messages::Messages;
 
 /// The host's part of each page, such as a header with the host's navigation. Pass an implementation to
 /// [`Pages::with_layout`](super::Pages::with_layout). By default each method returns an empty string,
@@ -67,6 +68,7 @@ impl Layout for NoLayout {}
 #[derive(Debug, Clone)]
 pub struct PageContext {
     pub(super) caller: Option<Caller>,
+    pub(super) messages: Messages,
     pub(super) may_administer: bool,
     pub(super) root: String,
     pub(super) section: Option<Section>,
@@ -91,6 +93,13 @@ impl PageContext {
     #[must_use]
     pub fn caller(&self) -> Option<&Caller> {
         self.caller.as_ref()
+    }
+
+    /// Returns the BCP 47 tag of the page's language, such as `de`, which a layout should have too: one of those
+    /// passed to [`Pages::with_languages`](super::Pages::with_languages).
+    #[must_use]
+    pub fn language(&self) -> &str {
+        self.messages.language()
     }
 
     /// Returns whether the signed-in user can open the administrators' pages: `true` if the user is an

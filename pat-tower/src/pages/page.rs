@@ -11,8 +11,8 @@ use pat_core::{AdminError, Administration, Caller, Pats, Token, TokenStatus};
 
 use super::csrf_token::CsrfSecret;
 use super::layout::PageContext;
-use super::messages::Text;
 use super::state::State;
+use super::text::Text;
 
 /// What every page is made with; the guard puts it into the request.
 #[derive(Debug, Clone)]
@@ -76,8 +76,13 @@ impl Page {
 
     // For templates
 
-    pub(super) fn t<'a>(&self, text: Text<'a>) -> Cow<'a, str> {
-        self.state.messages.text(&text)
+    pub(super) fn t(&self, text: Text<'_>) -> Cow<'_, str> {
+        let (id, arguments) = text.message();
+        let text = self.visit.messages.format(id, arguments);
+        text.unwrap_or_else(|error| {
+            tracing::error!(%error, "a page lacks a text");
+            id.into()
+        })
     }
 
     pub(super) fn root(&self) -> &str {
@@ -89,12 +94,12 @@ impl Page {
         self.visit.may_administer
     }
 
-    pub(super) fn language(&self) -> &'static str {
-        self.state.messages.language()
+    pub(super) fn language(&self) -> &str {
+        self.visit.messages.language()
     }
 
     pub(super) fn direction(&self) -> &'static str {
-        self.state.messages.direction()
+        self.visit.messages.direction()
     }
 
     /// What the window is called.
@@ -122,9 +127,9 @@ impl Page {
             machine: at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             utc: at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
             shown: self
-                .state
+                .visit
                 .messages
-                .date_time(&at.to_zoned_datetime(self.state.zone.clone())),
+                .short_date_time(&at.to_zoned_datetime(self.state.zone.clone())),
             is_relative: false,
         }
     }
@@ -315,11 +320,14 @@ impl ScopeList {
 
 #[cfg(test)]
 mod tests {
+    use pat_core::messages::Messages;
+
     use super::*;
 
     #[test]
     fn times_are_told_in_the_largest_unit_that_is_over() {
         const HOUR: i64 = 60 * 60;
+        let english = Messages::english();
         for (seconds, expected) in [
             (-5, "just now"),
             (59, "just now"),
@@ -331,7 +339,9 @@ mod tests {
             (31 * 24 * HOUR - 1, "30 days ago"),
         ] {
             let text = ago(seconds).expect("not long ago");
-            assert_eq!(super::super::english(&text), expected, "{seconds}");
+            let (id, arguments) = text.message();
+            let text = english.format(id, arguments).expect("a message");
+            assert_eq!(text, expected, "{seconds}");
         }
         for seconds in [31 * 24 * HOUR, i64::MAX] {
             assert!(ago(seconds).is_none(), "{seconds}");

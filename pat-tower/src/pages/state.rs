@@ -2,11 +2,11 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use pat_core::Pats;
+use pat_core::messages::Languages;
 
 use super::creations::Creations;
 use super::csrf_token::Transport;
 use super::layout::Layout;
-use super::messages::Messages;
 use crate::http::challenge::Challenges;
 use crate::http::csrf::Csrf;
 
@@ -16,7 +16,7 @@ pub(super) struct State {
     pub(super) pats: Pats,
     pub(super) cross_site: Csrf,
     pub(super) challenges: Challenges,
-    pub(super) messages: Arc<dyn Messages>,
+    pub(super) languages: Languages,
     pub(super) layout: Arc<dyn Layout>,
     pub(super) sign_in: Option<Arc<str>>,
     /// Begins with a slash and does not end with one, unless it is empty.

@@ -299,7 +299,8 @@ async fn events_name_the_client_of_their_request() {
         };
         let (creating, revoking) = (client("request-7"), client("request-8"));
         let id = pats.on_behalf_of(creating.clone(), create(&pats)).await;
-        let revoked = pats.on_behalf_of(revoking.clone(), pats.revoke(&alice(), id));
+        let owner = alice();
+        let revoked = pats.on_behalf_of(revoking.clone(), pats.revoke(&owner, id));
         revoked.await.expect("a revocation");
         create(&pats).await;
         jobs.shutdown().await;

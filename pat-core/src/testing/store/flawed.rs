@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::event::{Event, EventKind, HistoryPosition};
-use crate::search::{DateRange, Filter, Search};
+use crate::search::{DateRange, Filter, Position, Search, Start};
 use crate::store::{
     AuditStore, Change, ChangePage, FeedPosition, ImportOutcome, ImportStore, Insertion, JobStore,
     LastUse, Lease, Lookup, NewImport, NewToken, Revocation, RevocationScope, Revoked, Rotated,
@@ -38,6 +38,8 @@ pub(in crate::testing) enum Flaw {
     ForgetsEnablingInFeed,
     /// It returns the new name, and stores the old one.
     ForgetsNames,
+    /// It returns the earlier end of a token that is replaced without a successor, and stores the old one.
+    ForgetsEnds,
     /// It says of a revoked token that it was imported again.
     ImportsRevoked,
     /// It skips a digest that another owner has, as if it were the same token.
@@ -62,6 +64,14 @@ pub(in crate::testing) enum Flaw {
     CountsOneFilter,
     /// It counts revoked tokens whenever they were revoked.
     IgnoresRevocationTime,
+    /// It takes a page before a position for the first page.
+    IgnoresPosition,
+    /// It returns the first tokens before a position, and not the last ones.
+    BeginsAtFirst,
+    /// Before a position, it skips the tokens with an equal value.
+    SkipsEquals,
+    /// It returns a page before a position in the order in which it reads it.
+    ReversesPages,
     /// It finds the events with the token as their subject, and no rotation that replaced it.
     OmitsReplacement,
     /// It has the earliest events first.
@@ -76,6 +86,13 @@ impl Flaw {
     pub(in crate::testing) const COUNTS: [Self; 2] =
         [Self::CountsOneFilter, Self::IgnoresRevocationTime];
 
+    pub(in crate::testing) const BACKWARD: [Self; 4] = [
+        Self::IgnoresPosition,
+        Self::BeginsAtFirst,
+        Self::SkipsEquals,
+        Self::ReversesPages,
+    ];
+
     pub(in crate::testing) const HISTORIES: [Self; 4] = [
         Self::OmitsReplacement,
         Self::ReversesHistory,
@@ -83,7 +100,7 @@ impl Flaw {
         Self::OmitsUnnumbered,
     ];
 
-    pub(in crate::testing) const ALL: [Self; 20] = [
+    pub(in crate::testing) const ALL: [Self; 21] = [
         Self::ForgetsScopes,
         Self::ForgetsEmptyScopes,
         Self::OmitsScopesByDigest,
@@ -94,6 +111,7 @@ impl Flaw {
         Self::TakesOwnersForAdministrators,
         Self::ForgetsEnablingInFeed,
         Self::ForgetsNames,
+        Self::ForgetsEnds,
         Self::ImportsRevoked,
         Self::ImportsForAnyOwner,
         Self::ForgetsImport,
@@ -239,6 +257,7 @@ impl TokenStore for Flawed {
                 spoilt.by_administrator |= update.is_enabled == Some(true);
             }
             Flaw::ForgetsNames => spoilt.name = None,
+            Flaw::ForgetsEnds => spoilt.overlap = None,
             _ => {}
         }
         let mut updated = self.inner.update(&spoilt).await?;
@@ -246,6 +265,12 @@ impl TokenStore for Flawed {
             (self.flaw, &mut updated, &update.name)
         {
             stored.token.name.clone_from(name);
+        }
+        if let (Flaw::ForgetsEnds, Updated::Stored(stored)) = (self.flaw, &mut updated) {
+            let asked = update.effect(std::slice::from_ref(&stored.token), stored.at);
+            if let Ok(effect) = asked {
+                stored.token = effect.token;
+            }
         }
         Ok(updated)
     }
@@ -321,7 +346,26 @@ impl TokenStore for Flawed {
 #[async_trait]
 impl SearchStore for Flawed {
     async fn search(&self, search: &Search) -> Result<Vec<Token>, StoreError> {
-        self.inner.search(search).await
+        let mut flawed = search.clone();
+        if let Start::Before(position) = &search.start {
+            match self.flaw {
+                Flaw::IgnoresPosition => flawed.start = Start::Offset(0),
+                Flaw::BeginsAtFirst => flawed.limit = u32::MAX,
+                Flaw::SkipsEquals => {
+                    flawed.start = Start::Before(Position {
+                        created_at: Timestamp::MAX,
+                        ..position.clone()
+                    });
+                }
+                _ => {}
+            }
+        }
+        let mut tokens = self.inner.search(&flawed).await?;
+        tokens.truncate(search.limit as usize);
+        if matches!(search.start, Start::Before(_)) && self.flaw == Flaw::ReversesPages {
+            tokens.reverse();
+        }
+        Ok(tokens)
     }
 
     async fn count(&self, filter: &Filter) -> Result<u64, StoreError> {

@@ -24,6 +24,7 @@ mod repetition;
 mod revocation;
 mod rotation;
 mod seen;
+mod states;
 mod tokens;
 mod updates;
 
@@ -96,6 +97,9 @@ pub const CASES: &[Case] = &[
     case("a_token_is_renamed_and_described", |s| {
         Box::pin(updates::editing(s))
     }),
+    case("a_token_is_replaced_without_a_successor", |s| {
+        Box::pin(updates::replacing(s))
+    }),
     case("a_renamed_token_is_found_by_its_new_name", |s| {
         Box::pin(updates::renamed_search(s))
     }),
@@ -162,7 +166,7 @@ pub const CASES: &[Case] = &[
         Box::pin(rotation::revocation_race(s))
     }),
     case("each_state_of_a_token_has_its_rights", |s| {
-        Box::pin(rotation::states(s))
+        Box::pin(states::states(s))
     }),
     case("a_repeated_creation_makes_no_second_token", |s| {
         Box::pin(repetition::creation(s))

@@ -12,7 +12,7 @@ use crate::store::{
     Rotation, Update, Updated,
 };
 use crate::testing::case::{Store, at, id, new, owner, revocation, revoke, scopes, store_token};
-use crate::{Line, Replaced, Token, TokenId};
+use crate::{Line, Replaced, Token};
 
 const HOUR: i64 = 60 * 60;
 /// The overlap of the rotations here.
@@ -28,7 +28,7 @@ pub(super) fn rotation(from: i64, to: i64, seconds: i64) -> Rotation {
     }
 }
 
-async fn ask(store: &Store, rotation: &Rotation) -> Rotated {
+pub(super) async fn ask(store: &Store, rotation: &Rotation) -> Rotated {
     store.rotate(rotation).await.expect("rotate")
 }
 
@@ -474,80 +474,4 @@ pub(super) async fn revocation_race(store: Store) {
         let is_current = |token: &&Token| token.revoked_at.is_none() && token.replaced.is_none();
         assert!(found.iter().filter(is_current).count() <= 1, "{found:?}");
     }
-}
-
-/// The states in which a token can be, and what each allows.
-pub(super) async fn states(store: Store) {
-    // What happens to the token 1; then whether it authenticates, is listed, counts, is rotated, is revoked.
-    let states: [(&str, [bool; 5]); 8] = [
-        ("active", [true, true, true, true, true]),
-        ("replaced", [true, true, true, true, true]),
-        ("ended", [false, false, true, false, true]),
-        ("disabled", [false, true, true, false, true]),
-        ("expired", [false, true, true, false, true]),
-        (
-            "short-lived and expired",
-            [false, false, false, false, true],
-        ),
-        ("revoked", [false, false, false, false, false]),
-        ("pruned", [false, false, false, false, false]),
-    ];
-    let now = 2 * HOUR;
-    for ((state, expected), base) in states.into_iter().zip((0..).step_by(100)) {
-        if state == "pruned" && store.jobs().is_none() {
-            continue;
-        }
-        let first = base + 1;
-        let key = format!("user {base}");
-        let rotation = |to, seconds| Rotation {
-            owner: owner(&key),
-            ..rotation(first, to, seconds)
-        };
-        let is_short = state == "short-lived and expired";
-        let expires = is_short || state == "expired";
-        let token = NewToken {
-            expires_at: expires.then(|| at(HOUR)),
-            is_transient: is_short,
-            ..new(first, &key)
-        };
-        store_token(&store, &token).await;
-        let scope = || RevocationScope::Tokens(vec![id(first)]);
-        match state {
-            "replaced" => drop(made(&store, &rotation(base + 2, now)).await),
-            "ended" => drop(made(&store, &rotation(base + 2, 0)).await),
-            "disabled" => switch(&store, first, false, false).await,
-            "revoked" => drop(revoke(&store, scope(), 1).await),
-            "pruned" => {
-                revoke(&store, scope(), 1).await;
-                prune(&store).await;
-            }
-            _ => {}
-        }
-        let found = find_by_digest(&store, &token.digest).await;
-        let is_valid = found.is_some_and(|found| found.validity(at(now)).is_ok());
-        let listed = store.list(&owner(&key)).await.expect("list");
-        let mut listed = listed.iter().filter(|token| token.counts(at(now)));
-        let is_listed = listed.any(|token| token.id == id(first));
-        let another = NewToken {
-            created_at: at(now),
-            ..new(base + 3, &key)
-        };
-        let inserted = store.insert(&another, 1).await.expect("insert");
-        // The line of a replaced token counts once, for its successor.
-        let counts = inserted == Insertion::LimitReached { count: 1 };
-        let is_rotated = matches!(
-            ask(&store, &rotation(base + 4, now)).await,
-            Rotated::Stored(_)
-        );
-        let is_revoked = revoke(&store, scope(), now).await == [id(first)];
-        let found = [is_valid, is_listed, counts, is_rotated, is_revoked];
-        assert_eq!(found, expected, "{state}");
-    }
-}
-
-async fn prune(store: &Store) -> Vec<TokenId> {
-    use crate::store::Job;
-    use crate::testing::jobs::{lease, prune_all};
-    let lease = lease(store, Job::Prune).await;
-    prune_all(store, &lease).await
 }

@@ -6,13 +6,14 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::{changes, cursor, find_by_digest};
+use crate::event::EventKind;
 use crate::search::Filter;
 use crate::store::{
-    Change, Insertion, NewToken, Presented, RevocationScope, Rotated, Rotation, StoredUpdate,
-    Update, UpdateRefusal, Updated,
+    Change, Ending, Insertion, NewToken, Overlap, Presented, RevocationScope, Rotated, Rotation,
+    StoredUpdate, Update, UpdateRefusal, Updated,
 };
 use crate::testing::case::{Store, at, id, new, owner, revoke, scopes, store_token};
-use crate::{Disabled, Token, TokenId};
+use crate::{Disabled, Line, Replaced, Token, TokenId};
 
 /// Returns an update by the owner of the token.
 fn update(number: i64, seconds: i64) -> Update {
@@ -128,6 +129,65 @@ pub(super) async fn editing(store: Store) {
     let told = [1, 1, 1].map(|number| Change::TokenChanged(id(number)));
     assert_eq!(changes(&store, since).await, told);
     assert_eq!(cursor(&store).await.generation, since.generation + 3);
+}
+
+/// As after a restore, when the successor is lost.
+pub(super) async fn replacing(store: Store) {
+    let ending = NewToken {
+        expires_at: Some(at(100)),
+        ..new(2, "alice")
+    };
+    let eternal = store_token(&store, &new(1, "alice")).await;
+    let ending = store_token(&store, &ending).await;
+    let since = cursor(&store).await;
+    let replace = |number: i64, until: i64| Update {
+        overlap: Some(Overlap::new(at(5), at(until))),
+        ..update(number, 10)
+    };
+    let replaced = |token: &Token, until: i64| Token {
+        expires_at: Some(at(until)),
+        line: Some(Line::new(token.id, 0, None)),
+        replaced: Some(Replaced::new(at(5), token.expires_at)),
+        is_transient: true,
+        ..token.clone()
+    };
+    for (token, number, until) in [(&eternal, 1, 60), (&ending, 2, 60), (&ending, 2, 30)] {
+        let changed = stored(&store, &replace(number, until)).await;
+        let expected = replaced(token, until);
+        assert_eq!(changed.token, expected);
+        assert_eq!(find(&store, token.id).await, expected);
+        let digest = new(number, "alice").digest;
+        let by_digest = find_by_digest(&store, &digest).await;
+        assert_eq!(by_digest.as_ref(), Some(&expected));
+        let event = EventKind::Changed {
+            token: token.id,
+            owner: owner("alice"),
+            by: owner("alice"),
+        };
+        assert_eq!(changed.events, [event]);
+    }
+    // No end becomes later.
+    for (token, number, until) in [(&eternal, 1, 60), (&ending, 2, 60)] {
+        let again = stored(&store, &replace(number, until)).await;
+        assert_eq!(again.events, Vec::new());
+        assert_eq!(find(&store, token.id).await, again.token);
+    }
+    assert_eq!(find(&store, ending.id).await, replaced(&ending, 30));
+    let told = [1, 2, 2].map(|number| Change::TokenChanged(id(number)));
+    assert_eq!(changes(&store, since).await, told);
+    // It is rotated as one that has a successor.
+    let digest = new(3, "alice").digest;
+    let rotation = Rotation {
+        overlap: Duration::from_secs(60 * 60),
+        ..Rotation::new(id(1), owner("alice"), id(3), digest, at(20))
+    };
+    match store.rotate(&rotation).await.expect("rotate") {
+        Rotated::Stored(rotated) => {
+            assert_eq!(rotated.ending, [Ending::new(id(1), at(60))]);
+            assert!(rotated.is_again);
+        }
+        refused => panic!("{refused:?}"),
+    }
 }
 
 /// The new name is one that a search finds, and the old one is not.

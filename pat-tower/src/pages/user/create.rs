@@ -13,8 +13,8 @@ use super::form::{Filled, Form, own_tokens, scope_choices};
 use super::origin::Origin;
 use crate::pages::csrf_token::SubmissionId;
 use crate::pages::fields::Fields;
-use crate::pages::messages::Text;
 use crate::pages::page::{Page, ScopeList, Time, show};
+use crate::pages::text::Text;
 
 /// How long a form waits for those before it and is worked at, in all.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -129,7 +129,7 @@ async fn create_now(page: &Page, fields: &Fields) -> Result<Response, Response> 
 }
 
 #[expect(clippy::match_same_arms, reason = "a new variant must fail Clippy")]
-pub(super) fn status(error: &PolicyError) -> StatusCode {
+pub(in crate::pages) fn status(error: &PolicyError) -> StatusCode {
     match error {
         PolicyError::LimitReached { .. }
         | PolicyError::TooManyRows { .. }

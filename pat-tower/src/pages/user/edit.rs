@@ -10,8 +10,8 @@ use super::create::status;
 use super::facts::own_token;
 use crate::http::path_id::PathId;
 use crate::pages::fields::Fields;
-use crate::pages::messages::Text;
 use crate::pages::page::{FORM_TOKEN, Page, show};
+use crate::pages::text::Text;
 
 #[derive(Template)]
 #[template(path = "edit.html")]

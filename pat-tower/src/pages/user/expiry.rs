@@ -5,8 +5,8 @@ use jiff::{ToSpan as _, Unit};
 use pat_core::Settings;
 
 use crate::pages::fields::Fields;
-use crate::pages::messages::Text;
 use crate::pages::page::Page;
+use crate::pages::text::Text;
 
 /// The life spans that are offered, in days, as far as they are allowed.
 const OFFERED: [u32; 6] = [7, 30, 60, 90, 180, 365];

@@ -15,8 +15,8 @@ use super::origin::{SEEN, SHEET, Seen};
 use super::scopes::{ACCESS, SCOPE, ScopeSelection, ScopesField};
 use crate::pages::csrf_token::SubmissionId;
 use crate::pages::fields::Fields;
-use crate::pages::messages::Text;
 use crate::pages::page::{FORM_TOKEN, Page, show};
+use crate::pages::text::Text;
 
 #[derive(Template)]
 #[template(path = "create.html")]

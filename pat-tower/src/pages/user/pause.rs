@@ -11,8 +11,8 @@ use super::facts::{Facts, own_token};
 use super::form::own_tokens;
 use super::line::{live_descendants, predecessors};
 use crate::http::path_id::PathId;
-use crate::pages::messages::Text;
 use crate::pages::page::{FORM_TOKEN, Page, show};
+use crate::pages::text::Text;
 
 /// Asks whether to disable a token, or to enable it.
 #[derive(Template)]

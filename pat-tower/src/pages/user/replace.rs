@@ -18,8 +18,8 @@ use super::origin::SHEET;
 use crate::http::path_id::PathId;
 use crate::pages::csrf_token::SubmissionId;
 use crate::pages::fields::Fields;
-use crate::pages::messages::Text;
 use crate::pages::page::{FORM_TOKEN, Page, SECONDS_OF_DAY, Time, show};
+use crate::pages::text::Text;
 
 /// The overlaps that are offered, in seconds, as far as they are allowed.
 const OFFERED: [u64; 4] = [0, 60 * 60, SECONDS_OF_DAY, 7 * SECONDS_OF_DAY];

@@ -10,8 +10,8 @@ use super::form::own_tokens;
 use super::line::{predecessors, with_live_family};
 use crate::http::path_id::PathId;
 use crate::pages::fields::Fields;
-use crate::pages::messages::Text;
 use crate::pages::page::{FORM_TOKEN, Page, show};
+use crate::pages::text::Text;
 
 /// The name of the box by which the whole family of a token is revoked.
 const FAMILY: &str = "family";

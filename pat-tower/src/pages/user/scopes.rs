@@ -3,8 +3,8 @@
 use pat_core::scope::{Scope, ScopeChoices, Scopes, WithoutScopes};
 
 use crate::pages::fields::Fields;
-use crate::pages::messages::Text;
 use crate::pages::page::{MANY_SCOPES, Page, ScopeList};
+use crate::pages::text::Text;
 
 /// The name of the field that says how the scopes are chosen.
 pub(super) const ACCESS: &str = "access";

@@ -1,18 +1,23 @@
-//! Revocations again, after the database was restored from a backup.
+//! Revocations, disablings and replacements again, after the database was restored from a backup.
 
-use std::collections::{BTreeMap, BTreeSet};
+#[cfg(test)]
+mod access;
+mod history;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use self::history::{History, RevokedBy};
 use super::{Family, Pats};
 use crate::error::Unavailable;
-use crate::event::{Event, EventKind};
+use crate::event::Event;
 use crate::node::WRITE_TIMEOUT;
-use crate::store::{CLOCK_TOLERANCE, Change, Update};
-use crate::token::{Owner, Token, TokenId};
-use crate::versions::DISABLING;
+use crate::store::{Change, RevocationScope, Update};
+use crate::token::{Disabled, Owner, Token, TokenId};
+use crate::versions::{DISABLING, Feature, ROTATION};
 
 /// The reason of the revocations, for lists and events.
 const REASON: &str = "revoked again after the database was restored from a backup";
@@ -27,9 +32,12 @@ pub struct Restored {
     pub revoked: u64,
     /// How many tokens were disabled again. Tokens that the restored database has as disabled do not count.
     pub disabled: u64,
-    /// The tokens that were created or imported after the backup and not revoked since, in ascending order of ID.
-    /// The restored database does not have them, so they no longer authenticate. Imported ones can be imported
-    /// again ([`Pats::import`]); leave out those that were revoked.
+    /// How many tokens were given the earlier end again that a rotation had given them. Tokens that the restored
+    /// database has with an end that is as early do not count.
+    pub replaced: u64,
+    /// The tokens that were created or imported after the backup and not revoked since, in ascending order of ID,
+    /// among them the tokens that replaced others. The restored database does not have them, so they no longer
+    /// authenticate. Imported ones can be imported again ([`Pats::import`]); leave out those that were revoked.
     pub lost: Vec<LostToken>,
     /// How many events are missing between the last event of the restored database and the last event of the
     /// call. Their revocations are not repeated. 0 if the events have no numbers
@@ -52,8 +60,9 @@ pub struct LostToken {
 }
 
 impl Pats {
-    /// Repeats what a restore of the database from a backup has undone: revokes the tokens again that were
-    /// revoked after the backup, which the restored database has as valid.
+    /// Repeats what a restore of the database from a backup has undone: tokens that were revoked, disabled or
+    /// replaced after the backup, and which the restored database has as they were before, are revoked or
+    /// disabled again, or end when they would have ended.
     ///
     /// `events` are the audit events since the backup, in the order in which the host received them: by an
     /// event sink ([`EventSink`](crate::event::EventSink)) or from
@@ -64,18 +73,22 @@ impl Pats {
     /// Stop all nodes before the restore, and call this method on one node before any node serves requests.
     /// The method does the following:
     ///
-    /// - It revokes each token of an event [`Revoked`](EventKind::Revoked) or
-    ///   [`Pruned`](EventKind::Pruned); with the setting `pat.create.by.token=capped` also its descendants
-    ///   ([`Family`]). The owners are not notified. It skips a token that has the ID of
-    ///   the event, but another owner, or was created after the event.
-    /// - It disables each token again whose last event of the kinds [`Disabled`](EventKind::Disabled) and
-    ///   [`Enabled`](EventKind::Enabled) is `Disabled`. It enables no token.
+    /// - It revokes each token of an event [`Revoked`], and of an event [`Pruned`] if it had not expired by then.
+    ///   With the setting `pat.create.by.token=capped`, it also revokes the descendants ([`Family`]) of what a user
+    ///   revoked. The owners are not notified.
+    /// - It disables each token again whose last event of the kinds [`Disabled`] and [`Enabled`] is `Disabled`. It
+    ///   enables no token.
+    /// - It ends each token again that an event [`Rotated`] has among its `ends`: at the time `ends_at` of the
+    ///   event, unless the token ends earlier. An event of an older version does not have this time; the token
+    ///   then ends at the time of the event, without the overlap.
+    /// - It skips a token that has the ID of the event, but another owner, or was created after the event.
     /// - It makes every node look up all tokens again.
     /// - It makes the store continue its event numbers ([`EventRow::seq`](crate::event::EventRow::seq)) after
     ///   those in `events`, so that readers of the events miss none of the new ones.
     ///
-    /// It does not replace tokens again: the events do not say when a replaced token ends. A token that was replaced
-    /// after the backup lives to its own end again, and its successor is lost ([`Restored::lost`]).
+    /// A token that replaced another one after the backup is lost ([`Restored::lost`]): no event has its digest, so
+    /// its secret is refused. During the overlap, the replaced token authenticates, and its owner can replace it
+    /// again ([`Pats::rotate`]). After that, the owner needs a new token.
     ///
     /// Repeating the call is safe. What the events do not contain cannot be repeated: see
     /// [`Restored::missing_events`] and [`Restored::last_event_at`].
@@ -94,6 +107,12 @@ impl Pats {
     /// }
     /// ```
     ///
+    /// [`Revoked`]: crate::event::EventKind::Revoked
+    /// [`Pruned`]: crate::event::EventKind::Pruned
+    /// [`Disabled`]: crate::event::EventKind::Disabled
+    /// [`Enabled`]: crate::event::EventKind::Enabled
+    /// [`Rotated`]: crate::event::EventKind::Rotated
+    ///
     /// # Errors
     /// [`Unavailable`] if the store fails or does not answer in time; the call must then be repeated.
     pub async fn after_restore(
@@ -105,45 +124,38 @@ impl Pats {
         let last_event_at = history.last_event_at;
         let missing_events = self.missing_events(&history.numbers).await?;
         let ids: Vec<_> = history.ids().into_iter().collect();
-        let (mut ended, mut disabled) = (Vec::new(), Vec::new());
+        let (mut by_users, mut by_programs) = (Vec::new(), Vec::new());
+        let (mut disabled, mut replaced) = (Vec::new(), Vec::new());
         let mut found = BTreeSet::new();
         for chunk in ids.chunks(CHUNK) {
             for token in self.stored(chunk).await? {
-                if history.has_ended(&token) && token.revoked_at.is_none() {
-                    ended.push(token.id);
-                } else if let Some(by) = history.disabled_by(&token) {
-                    let is_held = token
-                        .disabled
-                        .as_ref()
-                        .is_some_and(|it| it.by_administrator);
-                    let by_administrator = by != token.owner;
-                    if token.disabled.is_none() || by_administrator && !is_held {
-                        disabled.push((token.id, by, by_administrator));
+                if token.revoked_at.is_none() {
+                    match history.revocation(&token) {
+                        Some(RevokedBy::User) => by_users.push(token.id),
+                        Some(RevokedBy::Program) => by_programs.push(token.id),
+                        None => {
+                            disabled.extend(self.disabling(&token, &history));
+                            replaced.extend(self.replacing(&token, &history));
+                        }
                     }
                 }
                 found.insert((token.id, token.owner));
             }
         }
         let mut revoked = 0;
-        for chunk in ended.chunks(Change::MOST_NAMED) {
-            let scope = self.scope_of(chunk.to_vec(), Family::Configured);
+        let by_users = by_users.chunks(Change::MOST_NAMED);
+        let by_users = by_users.map(|chunk| self.scope_of(chunk.to_vec(), Family::Configured));
+        let by_programs = by_programs.chunks(Change::MOST_NAMED);
+        let by_programs = by_programs.map(|chunk| RevocationScope::Tokens(chunk.to_vec()));
+        for scope in by_users.chain(by_programs) {
             let reason = Some(REASON.to_owned());
             let again = self.0.revoke_all(scope, None, reason, false).await?;
             revoked += again.tokens.len() as u64;
         }
-        if !disabled.is_empty() {
-            self.0.feed.enable(DISABLING).await?;
-        }
+        self.update_all(&replaced, ROTATION).await?;
         // The latest of a line first, which takes along those that it replaced.
-        for (id, by, by_administrator) in disabled.iter().rev() {
-            let update = Update {
-                by_administrator: *by_administrator,
-                is_enabled: Some(false),
-                ..Update::new(*id, self.now(), by.clone())
-            };
-            let again = self.0.context.usable_store()?.update(&update);
-            self.0.context.ask(WRITE_TIMEOUT, again).await?;
-        }
+        disabled.reverse();
+        self.update_all(&disabled, DISABLING).await?;
         let node = Arc::clone(&self.0);
         let invalidated = self.0.run_detached(Duration::ZERO, async move {
             node.invalidate_everything().await?;
@@ -160,10 +172,49 @@ impl Pats {
         Ok(Restored {
             revoked,
             disabled: disabled.len() as u64,
+            replaced: replaced.len() as u64,
             lost: history.lost(&found),
             missing_events,
             last_event_at,
         })
+    }
+
+    /// Returns the change that disables this token again; `None` if it is not to be disabled, or is disabled.
+    fn disabling(&self, token: &Token, history: &History) -> Option<Update> {
+        let by = history.disabled_by(token)?;
+        let is_held = |disabled: &Disabled| disabled.by_administrator;
+        let by_administrator = by != token.owner;
+        let is_new = match &token.disabled {
+            None => true,
+            Some(disabled) => by_administrator && !is_held(disabled),
+        };
+        is_new.then(|| Update {
+            by_administrator,
+            is_enabled: Some(false),
+            ..Update::new(token.id, self.now(), by)
+        })
+    }
+
+    /// Returns the change that gives this token its earlier end again; `None` if it was not replaced, or ends as
+    /// early.
+    fn replacing(&self, token: &Token, history: &History) -> Option<Update> {
+        let overlap = history.overlap(token)?;
+        overlap.shortens(token).then(|| Update {
+            overlap: Some(overlap),
+            ..Update::new(token.id, self.now(), token.owner.clone())
+        })
+    }
+
+    /// Makes these changes, which nodes of versions without the feature would not understand.
+    async fn update_all(&self, updates: &[Update], feature: Feature) -> Result<(), Unavailable> {
+        if !updates.is_empty() {
+            self.0.feed.enable(feature).await?;
+        }
+        for update in updates {
+            let again = self.0.context.usable_store()?.update(update);
+            self.0.context.ask(WRITE_TIMEOUT, again).await?;
+        }
+        Ok(())
     }
 
     /// Counts the events that are missing between the last one of the store and the last of these.
@@ -193,108 +244,10 @@ impl Pats {
     }
 }
 
-/// What events say of tokens.
-#[derive(Debug, Default)]
-struct History {
-    created: BTreeMap<TokenId, Owner>,
-    /// When the last of the tokens with this ID and owner was revoked or deleted.
-    ended: BTreeMap<(TokenId, Owner), Timestamp>,
-    /// When and by whom the token with this ID and owner was disabled; `None` if it was enabled after that.
-    disabled: BTreeMap<(TokenId, Owner), Option<(Timestamp, Owner)>>,
-    numbers: BTreeSet<u64>,
-    last_event_at: Option<Timestamp>,
-}
-
-impl History {
-    fn add(&mut self, event: Event) {
-        self.numbers.extend(event.row.map(|row| row.seq));
-        self.last_event_at = self.last_event_at.max(Some(event.at));
-        match event.kind {
-            EventKind::Created { token, owner, .. } | EventKind::Rotated { token, owner, .. } => {
-                self.created.insert(token, owner);
-            }
-            EventKind::Imported { tokens } => {
-                let imported = tokens.into_iter().map(|token| (token.id, token.owner));
-                self.created.extend(imported);
-            }
-            EventKind::Revoked { tokens, .. } => {
-                for token in tokens {
-                    self.end(token.id, token.owner, event.at);
-                }
-            }
-            // It had expired or was revoked before.
-            EventKind::Pruned { tokens } => {
-                for token in tokens {
-                    self.end(token.id, token.owner, event.at);
-                }
-            }
-            EventKind::Disabled { tokens, owner, by } => {
-                for id in tokens {
-                    let disabled = Some((event.at, by.clone()));
-                    self.disabled.insert((id, owner.clone()), disabled);
-                }
-            }
-            EventKind::Enabled { tokens, owner, .. } => {
-                for id in tokens {
-                    self.disabled.insert((id, owner.clone()), None);
-                }
-            }
-            // The host's directory decides about owners.
-            EventKind::OwnerChanged { .. }
-            | EventKind::Changed { .. }
-            | EventKind::FirstUsed { .. }
-            | EventKind::Refused { .. }
-            | EventKind::Notified { .. }
-            | EventKind::NotificationDead { .. }
-            | EventKind::Other { .. } => {}
-        }
-    }
-
-    fn end(&mut self, id: TokenId, owner: Owner, at: Timestamp) {
-        let last = self.ended.entry((id, owner)).or_insert(at);
-        *last = at.max(*last);
-    }
-
-    /// Returns the IDs of all tokens that were created, have ended or were disabled.
-    fn ids(&self) -> BTreeSet<TokenId> {
-        let ended = self.ended.keys().chain(self.disabled.keys());
-        let ended = ended.map(|(id, _)| id);
-        self.created.keys().chain(ended).copied().collect()
-    }
-
-    /// Returns whether this token was revoked or deleted, and not another one with its ID. An ID contains the
-    /// time of creation, so a new token has the ID of a lost one only if the clock was set back.
-    fn has_ended(&self, token: &Token) -> bool {
-        let ended = self.ended.get(&(token.id, token.owner.clone()));
-        ended.is_some_and(|at| is_before(token, *at))
-    }
-
-    /// Returns who has disabled this token, if no user has enabled it since.
-    fn disabled_by(&self, token: &Token) -> Option<Owner> {
-        let disabled = self.disabled.get(&(token.id, token.owner.clone()));
-        let (at, by) = disabled?.as_ref()?;
-        is_before(token, *at).then(|| by.clone())
-    }
-
-    /// Returns the tokens that were created and have not ended, and are not among the tokens `found`.
-    fn lost(self, found: &BTreeSet<(TokenId, Owner)>) -> Vec<LostToken> {
-        let created = self.created.into_iter();
-        let lost = created
-            .filter(|token| !found.contains(token) && !self.ended.contains_key(token))
-            .map(|(id, owner)| LostToken { id, owner });
-        lost.collect()
-    }
-}
-
-/// Returns whether a token was created before an event of this time.
-fn is_before(token: &Token, at: Timestamp) -> bool {
-    token.created_at <= at.saturating_add(CLOCK_TOLERANCE).unwrap_or(at)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::EventRow;
+    use crate::event::{EventKind, EventRow};
     use crate::memory::MemoryStore;
     use crate::policy::TokenRequest;
     use crate::service::CreatedToken;
@@ -487,7 +440,7 @@ mod tests {
         authenticate(&child).await.expect("a principal");
         let kind = EventKind::Revoked {
             tokens: vec![RevokedToken::new(parent.token.id, owner("alice"))],
-            by: None,
+            by: Some(owner("alice")),
             reason: None,
             revocation: None,
         };
