@@ -3,6 +3,7 @@ use std::io::IsTerminal as _;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser, ValueEnum};
@@ -13,6 +14,7 @@ use pat_core::settings::SettingsSources;
 use pat_tower::{ProxyHeader, TrustedProxies};
 use tracing_subscriber::EnvFilter;
 
+use crate::app::Shutdown;
 use crate::commands::CommandConfig;
 use crate::{mail, one_line};
 
@@ -91,6 +93,25 @@ struct Args {
         default_value_t
     )]
     proxy_header: ProxyHeaderName,
+
+    /// For how many seconds the server still takes requests after SIGTERM, although `/readyz` says that it is not
+    /// ready
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "PAT_SHUTDOWN_GRACE",
+        default_value_t = 5
+    )]
+    shutdown_grace: u32,
+
+    /// How many seconds it then waits for requests that are under way
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "PAT_SHUTDOWN_TIMEOUT",
+        default_value_t = 10
+    )]
+    shutdown_timeout: u32,
 
     /// Mail server for notifications, such as `smtp://user:password@mail.example.com:587?tls=starttls`
     #[arg(
@@ -177,6 +198,8 @@ pub struct Config {
     pub trusted_proxies: TrustedProxies,
     /// What is odd about the command line.
     pub(crate) warnings: Vec<String>,
+    /// How a shutdown takes its time.
+    pub shutdown: Shutdown,
     log: String,
     log_format: LogFormat,
 }
@@ -205,6 +228,10 @@ impl Config {
             after_restore: None,
             trusted_proxies: TrustedProxies::default(),
             warnings: Vec::new(),
+            shutdown: Shutdown {
+                grace: Duration::ZERO,
+                patience: Duration::from_secs(10),
+            },
             log: "off".into(),
             log_format: LogFormat::Text,
         }
@@ -231,6 +258,8 @@ impl Config {
             log_format,
             trusted_proxies,
             proxy_header,
+            shutdown_grace,
+            shutdown_timeout,
             demo_data,
             accept_clock,
             after_restore,
@@ -248,6 +277,10 @@ impl Config {
                 ProxyHeaderName::XForwardedFor => ProxyHeader::XForwardedFor,
                 ProxyHeaderName::Forwarded => ProxyHeader::Forwarded,
             }),
+            shutdown: Shutdown {
+                grace: Duration::from_secs(shutdown_grace.into()),
+                patience: Duration::from_secs(shutdown_timeout.into()),
+            },
             warnings,
             log: log.unwrap_or_else(|| LOG.into()),
             log_format,

@@ -28,7 +28,7 @@ mod users;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-pub use self::app::{App, Parts, StartError, app, app_of};
+pub use self::app::{App, End, Parts, Shutdown, StartError, Stop, app, app_of};
 pub use self::config::Config;
 use self::config::Invocation;
 pub use self::user_table::UserTableError;
@@ -37,7 +37,8 @@ pub use self::users::DemoUsers;
 /// Parses the command line, starts the server and runs it until SIGTERM or SIGINT, or runs the command that is
 /// given.
 ///
-/// What keeps it from starting is one line on stderr and exit code 2.
+/// What keeps it from starting is one line on stderr and exit code 2. If its end cuts requests off, the exit code
+/// is 1.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     main_of(args, Parts::default())
 }
@@ -57,13 +58,14 @@ pub fn main_of(args: impl IntoIterator<Item = OsString>, parts: Parts) -> ExitCo
         Err(config::ParseError::Invalid(line)) => return fail(&line),
     };
     match run(config, parts) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(End::Complete) => ExitCode::SUCCESS,
+        Ok(End::CutOff) => ExitCode::FAILURE,
         Err(error) => fail(&one_line(&error)),
     }
 }
 
 #[tokio::main]
-async fn run(mut config: Config, parts: Parts) -> Result<(), StartError> {
+async fn run(mut config: Config, parts: Parts) -> Result<End, StartError> {
     config.start_logging();
     for warning in &config.warnings {
         tracing::warn!("{warning}");
@@ -73,8 +75,7 @@ async fn run(mut config: Config, parts: Parts) -> Result<(), StartError> {
     let address = config.listen;
     let app = app_of(config, parts).await?;
     app::greet(address);
-    app.serve(listener, app::terminated()).await;
-    Ok(())
+    Ok(app.serve(listener, app::terminated()).await)
 }
 
 fn fail(line: &str) -> ExitCode {

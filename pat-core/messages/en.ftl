@@ -308,6 +308,34 @@ live-children =
        *[other] Still valid: { $count } tokens created with what was revoked.
     }
 
+## Lists with pages
+
+# The text above and below the table of a token list that has several pages: the numbers of the first and the
+# last token on this page, and how many tokens there are on all pages together.
+range = { $first }–{ $last } of { $total }
+
+# The link or button to the previous page of a token list.
+previous-page = Previous page
+
+# The label of the field on the user's token list that searches for a part of a name or description.
+search-label = Search names and descriptions
+
+# The button that searches on the user's token list.
+search = Search
+
+# The link on the user's token list that lists revoked tokens too.
+show-revoked = Show revoked tokens
+
+# The link on the user's token list, while it has revoked tokens, that leads to the list without them.
+hide-revoked = Hide revoked tokens
+
+# The text on the user's token list in place of the table, if the search finds no token.
+no-token-found = None of your tokens matches.
+
+# The text after the date on which a token was revoked, on its owner's token list, if an administrator revoked
+# it.
+by-administrator = by an administrator
+
 ## Changes of a token
 
 # The title of the pause page: the question whether to disable a token; the argument is the token's name.
@@ -715,6 +743,73 @@ selected = Selected:
 # The text before the name of the user who revoked a token, on the administrators' token list.
 revoked-by = by
 
+# The text after the number of selected tokens (`selected`) on the administrators' token list: how many of them
+# are on other pages of the list.
+selected-elsewhere = ({ $count } on other pages)
+
+# The note on the administrators' token list that too many tokens were selected one by one; the argument is the
+# greatest number.
+too-many-selected = Select at most { $max } tokens one by one. To revoke more, set a filter that matches them.
+
+# The heading of the administrators' filter while criteria are set in it; the argument is their number.
+filter-count = { filter } ({ $count })
+
+# The name, for screen readers, of the links above the administrators' filter that each set one criterion.
+quick-filters = Quick filters
+
+# A criterion of the administrators' filter: tokens that were never used.
+quick-never-used = Never used
+
+# A criterion of the administrators' filter: valid tokens that have not been used for this number of days.
+quick-unused =
+    { $days ->
+        [one] Unused for { $days } day
+       *[other] Unused for { $days } days
+    }
+
+# A criterion of the administrators' filter: tokens that never expire.
+quick-never-expires = Never expires
+
+# A criterion of the administrators' filter: valid tokens that expire within this number of days.
+quick-expires-within =
+    { $days ->
+        [one] Expires within { $days } day
+       *[other] Expires within { $days } days
+    }
+
+# A criterion of the administrators' filter: tokens whose owner is not active or no longer exists.
+quick-owner-inactive = Owner not active
+
+# An error at the links above the administrators' filter: the URL of the request has a criterion that does not
+# exist.
+quick-unreadable = There is no such quick filter.
+
+# The note on the administrators' pages with the criterion `quick-owner-inactive`: there are more owners than
+# were looked up.
+owners-incomplete =
+    There are more owners than were looked up, so tokens of other inactive owners may be missing.
+
+# The label beside an owner on the administrators' token list: the user is disabled or locked.
+owner-inactive = Not active
+
+# The label beside an owner on the administrators' token list: the user no longer exists.
+owner-missing = No longer a user
+
+# The button that confirms on the administrators' revocation page; the argument is the number of tokens.
+revoke-count =
+    { $count ->
+        [one] Revoke { $count } token
+       *[other] Revoke { $count } tokens
+    }
+
+# The label of the field on the administrators' revocation page into which an administrator types the number of
+# tokens, if there are many; the argument is the number.
+type-count = To confirm, type the number of tokens: { $count }
+
+# The error on the administrators' revocation page at the field `type-count`: another number was typed; the
+# argument is the right number.
+count-mistyped = Type { $count }, the number of tokens to revoke.
+
 # The button on the administrators' token list that leads to the question whether to revoke the selected
 # tokens.
 revoke-selected = Revoke selected…
@@ -743,10 +838,10 @@ clear-selection = Clear selection
 # cannot select the tokens on all pages, and the button `select-found` is missing.
 revoke-found-hint = To revoke all that match, set a filter first.
 
-# The link to the next page of the administrators' token list.
+# The link or button to the next page of a token list.
 next-page = Next page
 
-# The link to the first page of the administrators' token list, on every other page of that list.
+# The button to the first page of the administrators' token list, on every other page of that list.
 first-page = First page
 
 # The link on the administrators' token list that downloads all tokens that match the filter as a CSV file.
@@ -821,6 +916,349 @@ revoked-many =
 # The note on the administrators' token list if the URL of the request names a page of the list that does
 # not exist; the first page is shown instead.
 cursor-unreadable = This page of the list is not there. Here is the first one.
+
+## The administrators' pages
+
+# The name of the navigation between the administrators' pages, for screen readers.
+administration-pages = Administration
+
+# The title of the administrators' overview, and the link to it.
+overview = Overview
+
+# The link to the administrators' token list in the navigation.
+all-tokens = All tokens
+
+# The title of the page on which an administrator finds the owner of a secret, and the link to it.
+identify = Whose token is this?
+
+# The title of the administrators' list of unused tokens, and the link to it.
+unused-tokens = Unused tokens
+
+# The title of the administrators' list of mails that could not be delivered, and the link to it.
+undelivered = Undelivered mails
+
+## The page about a token
+
+# The heading of the history of a token.
+history = History
+
+# The head of the column with the times of events.
+when = When
+
+# The head of the column that says what happened.
+happened = Event
+
+# The head of the column that says which user did it; also before the name of the user who paused or revoked
+# the token.
+done-by = By
+
+# In that column, the user who reads the page.
+you = You
+
+# In that column on an owner's page, another user.
+an-administrator = An administrator
+
+# In that column, for what no user did.
+automatically = Automatically
+
+# The label before the name of the token with which this one was created.
+created-with = Created with
+
+# The label of the time at which a token was imported from another table.
+imported-label = Imported
+
+# The label of the time at which a token was replaced.
+replaced-label = Replaced
+
+# The label of the time at which a token was paused.
+paused-label = Paused
+
+# The label of the time at which a token was revoked.
+revoked-label = Revoked
+
+# The label of the reason of a revocation.
+reason = Reason
+
+# The heading of the tokens that replaced each other, oldest first.
+replacements = Replacements
+
+# The mark of the token that the page is about, among these.
+this-token = this token
+
+# The heading of the tokens that were created with the token.
+children = Created with this token
+
+# The heading of what ends with the token.
+if-revoked = If this token is revoked
+
+# The sentence that no other token ends with it.
+ends-alone = No other token is revoked with it.
+
+# The sentence before the tokens that end with it; the argument is their number.
+ends-too =
+    { $count ->
+        [one] { $count } other token is revoked with it:
+       *[other] { $count } other tokens are revoked with it:
+    }
+
+# The sentence before the tokens that end with it only if the user chooses so (`revoke-family`); the
+# argument is their number.
+family-ends =
+    { $count ->
+        [one] { $count } related token goes on working, unless it is revoked, too:
+       *[other] { $count } related tokens go on working, unless they are revoked, too:
+    }
+
+# The last line of a list, with the number of tokens that it leaves out.
+and-more = and { $count } more
+
+# The link to the next page of a history.
+earlier-events = Earlier events
+
+# The link to the first page of a history.
+latest-events = Latest events
+
+# The sentence in place of a history without events.
+no-events = No event is recorded.
+
+# The sentence in place of the history if the host's store keeps no events.
+no-history = This installation keeps no history.
+
+# What happened, in the history of a token. A newer version may have recorded other kinds.
+event =
+    { $kind ->
+        [created] Created
+        [created-with] Created with another token
+        [imported] Imported
+        [rotated] Created to replace another token
+        [replaced] Replaced by a new token
+        [first-used] First used
+        [revoked] Revoked
+        [disabled] Paused
+        [enabled] Resumed
+        [changed] Name or description changed
+        [pruned] Deleted
+       *[other] { $kind }
+    }
+
+# What happened: the token was refused once, or $count times, for the reason `refusal`.
+event-refused =
+    { $count ->
+        [one] Refused: { $reason }
+       *[other] Refused { $count } times: { $reason }
+    }
+
+# Why a token was refused, after `event-refused`.
+refusal =
+    { $reason ->
+        [expired] it had expired
+        [revoked] it was revoked
+        [token_disabled] it was paused
+        [owner_inactive] the owner was not active
+        [owner_gone] the owner was not known
+        [owner_absent] the owner had been absent for too long
+       *[other] { $reason }
+    }
+
+# What happened: the owner was notified; the argument is `notice`.
+event-notified = Owner notified: { $notice }
+
+# What a mail to an owner is about.
+notice =
+    { $kind ->
+        [created] token created
+        [expires-soon] expires soon
+        [expired] expired
+        [pruned] deleted
+        [revoked-by-admin] revoked by an administrator
+        [rotated-again] replaced again
+        [replaced-in-use] replaced, but still in use
+        [unused-warning] unused, will be revoked
+        [unused-revoked] revoked because it was not used
+       *[other] { $kind }
+    }
+
+# The link on the page about a token to the question whether to revoke it.
+revoke-ask = Revoke…
+
+# What happens to whatever uses a token that an administrator pauses, in place of `pause-consequence`.
+admin-pause-consequence = Whatever uses this token is refused until an administrator resumes it. Meanwhile it expires as before.
+
+## Whose token a secret is
+
+# The advice at the field for the secret: what to enter, and what happens to it.
+identify-introduction = Paste a token that was found, for example in a log or a repository. It is looked up and then forgotten: neither stored nor logged.
+
+# The label of the field for the secret.
+secret = Token
+
+# The button that looks the secret up.
+find = Find
+
+# The error at the field if it is empty.
+secret-missing = Paste the token.
+
+# The answer for a text that cannot be a token of this service.
+secret-malformed = This is no token of this service. Check that it was copied as a whole, without anything around it.
+
+# The answer for a text that could be a token, and is none.
+secret-unknown = There is no such token. It may have been deleted, which happens some time after it expired or was revoked, or it belongs to another installation.
+
+# The answer for a token; the argument is the owner's full name.
+secret-of = This token belongs to { $name }.
+
+# What follows for a valid token.
+secret-valid = It is valid. If others have seen it, revoke it.
+
+# What follows for a token that has expired.
+secret-expired = It has expired, so it is refused.
+
+# What follows for a revoked token.
+secret-revoked = It is revoked, so it is refused.
+
+# What follows for a paused token.
+secret-paused = It is paused, so it is refused until it is resumed. If others have seen it, revoke it.
+
+## The administrators' overview
+
+# How many tokens are neither revoked nor expired; below the number, as for the next ones and the criteria
+# that begin with `quick`. Each is a link to the list with these tokens, and a criterion there.
+live-tokens = Live tokens
+
+# How many tokens were revoked within so many days.
+revoked-within =
+    { $days ->
+        [one] Revoked in the last day
+       *[other] Revoked in the last { $days } days
+    }
+
+# The heading of the tokens that could not be created by today's settings.
+offenders = Not allowed by today’s rules
+
+# The sentence if there are none.
+no-offenders = Today’s rules would allow every live token.
+
+# How many tokens never expire although new ones must.
+offending-eternal = Never expire, although new tokens must
+
+# How many tokens live longer than new ones may, which is so many days.
+offending-life =
+    { $days ->
+        [one] Live longer than { $days } day
+       *[other] Live longer than { $days } days
+    }
+
+# How many tokens have no scopes although new ones need some.
+offending-scopes = Unrestricted, although new tokens need scopes
+
+# The heading of the plot of the expiries of the next weeks.
+expiries-ahead = Expiries ahead
+
+# What the plot shows: $count tokens expire within $weeks weeks.
+expiries-summary =
+    { $count ->
+        [one] { $count } token expires within { $weeks } weeks.
+       *[other] { $count } tokens expire within { $weeks } weeks.
+    }
+
+# The head of the column with the first day of a week, in the table of the plot.
+week-from = Week from
+
+# The head of the column with the number of tokens, in the table of the plot.
+tokens-head = Tokens
+
+# The button that shows the plot as a table.
+as-table = As a table
+
+# The heading of the unused tokens and the undelivered mails.
+upkeep = Upkeep
+
+# The sentence that unused tokens stay (the setting `pat.unused.revoke.days` is 0).
+unused-off = Tokens that are not used are never revoked for that.
+
+# The sentence that unused tokens are revoked after so many days.
+unused-on =
+    { $days ->
+        [one] Tokens that are not used for { $days } day are revoked, after a warning.
+       *[other] Tokens that are not used for { $days } days are revoked, after a warning.
+    }
+
+# How many mails could not be delivered, if any could not.
+undelivered-count =
+    { $count ->
+        [one] { $count } mail could not be delivered.
+       *[other] { $count } mails could not be delivered.
+    }
+
+## Unused tokens
+
+# The paragraph below the title: which tokens the list has.
+unused-introduction = Live tokens that nothing has used for some days, those that were unused longest first. A token that was never used counts from its creation. Tokens that end soon by themselves are left out.
+
+# The label of the field for the number of days.
+unused-days = Not used for so many days
+
+# The error at this field.
+unused-days-wrong = Enter a whole number of days, from 1 to { $max }.
+
+# The button that shows the list for the entered days.
+show-unused = Show
+
+# How many tokens are unused, of how many live ones.
+unused-count =
+    { $live ->
+        [one] { $count } of { $live } live token
+       *[other] { $count } of { $live } live tokens
+    }
+
+# The note if these are more than half of the live ones.
+unused-too-many = These are more than half of all live tokens. As long as that is so, none of them is revoked by itself.
+
+## Undelivered mails
+
+# The paragraph below the title: what the list has.
+undelivered-introduction = Mails to owners that could not be delivered and are not tried again by themselves. Mend the cause, then send them again.
+
+# The sentence if there are none.
+no-undelivered = Every mail was delivered, or is on its way.
+
+# How many mails could not be delivered, of which the list has the latest ones.
+undelivered-shown =
+    { $count ->
+        [one] { $count } mail
+       *[other] { $count } mails, the latest { $shown } of them
+    }
+
+# How many mails could not be delivered, if the list has all.
+undelivered-all =
+    { $count ->
+        [one] { $count } mail
+       *[other] { $count } mails
+    }
+
+# The head of the column that says what a mail is about (`notice`).
+notice-head = About
+
+# The head of the column with the number of attempts to deliver it.
+attempts = Attempts
+
+# The head of the column with the last error.
+last-error = Last error
+
+# The head of the column with the time since when it is to be delivered.
+queued = Since
+
+# The button that has a mail sent again.
+send-again = Send again
+
+# The name of this button for screen readers: what the mail is about, and the recipient's full name.
+send-again-named = Send again to { $name }: { $notice }
+
+# The note that a mail is queued again.
+sent-again = The mail is queued again.
+
+# The note that a mail was queued again before, or is deleted.
+not-undelivered = This mail is already queued again, or deleted.
 
 ## Errors: a title, and the advice below it
 

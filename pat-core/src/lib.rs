@@ -35,6 +35,7 @@ pub mod guide {
         #![doc = include_str!("docs/performance.md")]
     }
 }
+pub mod health;
 mod jobs;
 mod memory;
 #[cfg(feature = "messages")]
@@ -76,8 +77,9 @@ pub use self::policy::{Lifetime, RotationRequest, TokenRequest};
 pub use self::principal::Principal;
 pub use self::schedule::{InvalidSchedule, Schedule, UnknownZone, Zone};
 pub use self::service::{
-    Administration, CreatedToken, Family, ImportRefusal, ImportRow, Imported, LostToken, Pats,
-    PatsBuilder, RefusedRow, Restored, RevokedCount, SearchPage, Successor, TokenHistory,
+    Administration, CreatedToken, Family, ImportRefusal, ImportRow, Imported, InactiveOwners,
+    LostToken, OwnPage, OwnSearch, Pats, PatsBuilder, RefusedRow, Relatives, Restored,
+    RevokedCount, SearchPage, StatusPage, StatusPosition, StatusStart, Successor, TokenHistory,
     TokenUpdate, UpdatedToken,
 };
 pub use self::settings::error::SettingsError;

@@ -54,6 +54,9 @@ pub struct Filter {
     /// `Some` finds the tokens whose status [`TokenStatus::ExpiresSoon`] has, or has not, begun by the rule of
     /// life spans ([`Filter::with_status`] sets it); `None` finds both.
     pub warned: Option<Warned>,
+    /// Finds tokens whose life span, from their creation to their expiry, is longer than this; tokens that never expire
+    /// are among them. `None` restricts nothing.
+    pub longer_than: Option<SignedDuration>,
     /// Finds tokens that were neither used nor created after this time. The import of a token
     /// ([`Token::imported_at`]) counts instead of its creation. `None` restricts nothing.
     pub unused_since: Option<Timestamp>,
@@ -132,6 +135,7 @@ impl Filter {
             never_expires,
             is_disabled,
             warned,
+            longer_than,
             unused_since,
             is_transient,
             revoked,
@@ -147,6 +151,7 @@ impl Filter {
             || never_expires.is_some()
             || is_disabled.is_some()
             || warned.is_some()
+            || longer_than.is_some()
             || unused_since.is_some()
             || is_transient.is_some()
             || *revoked == RevokedTokens::Only
@@ -214,6 +219,9 @@ impl Filter {
                 .is_disabled
                 .is_none_or(|wanted| wanted == token.disabled.is_some())
             && self.warned.is_none_or(|warned| warned.finds(token))
+            && self
+                .longer_than
+                .is_none_or(|time| token.lives_longer_than(time))
             && self
                 .unused_since
                 .is_none_or(|since| token.is_unused_since(since))
@@ -358,6 +366,12 @@ impl SortKey {
 }
 
 impl Sort {
+    /// The order by creation, latest first.
+    pub const LATEST_FIRST: Self = Self {
+        key: SortKey::CreatedAt,
+        is_descending: true,
+    };
+
     /// Returns the position of `token` in this order.
     #[must_use]
     pub fn position_of(self, token: &Token) -> Position {
@@ -425,7 +439,80 @@ pub enum Start {
     /// while pages are read is on exactly one page, unless its sort key changes. A late page costs no more
     /// than an early one.
     After(Position),
+    /// The page ends before this position ([`Sort::position_of`] the first token of the page after), whether or
+    /// not the token at the position still exists. It has the last tokens before the position, in the order of
+    /// the search. A late page costs no more than an early one.
+    Before(Position),
 }
+
+/// The order of a list that the service sorts itself, or in which it reads several searches: that of a search,
+/// or by status, which depends on the time.
+///
+/// This enum is exhaustive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// The order of a [search](Search).
+    By(Sort),
+    /// By status, in the order of [`Order::STATUSES`]. Tokens with the same status are ordered by their creation,
+    /// latest first, in both directions.
+    ByStatus {
+        /// `true` if revoked tokens come first, `false` if active ones do.
+        is_descending: bool,
+    },
+}
+
+impl Order {
+    /// The order by creation, latest first.
+    pub const LATEST_FIRST: Self = Self::By(Sort::LATEST_FIRST);
+    /// All statuses, in ascending order.
+    pub const STATUSES: [TokenStatus; 5] = [
+        TokenStatus::Active,
+        TokenStatus::ExpiresSoon,
+        TokenStatus::Disabled,
+        TokenStatus::Expired,
+        TokenStatus::Revoked,
+    ];
+
+    /// Sorts tokens. `status` returns the status of a token.
+    pub(crate) fn sort(self, tokens: &mut [Token], status: impl Fn(&Token) -> TokenStatus) {
+        match self {
+            Self::By(sort) => {
+                tokens.sort_by_cached_key(|token| Sorted(sort, sort.position_of(token)))
+            }
+            Self::ByStatus { is_descending } => tokens.sort_by_cached_key(|token| {
+                let status = status(token);
+                let rank = Self::STATUSES.iter().position(|other| *other == status);
+                let rank = rank.map_or(i64::MAX, |rank| i64::try_from(rank).unwrap_or(i64::MAX));
+                let rank = if is_descending { -rank } else { rank };
+                let sort = Sort::LATEST_FIRST;
+                (rank, Sorted(sort, sort.position_of(token)))
+            }),
+        }
+    }
+}
+
+/// A position as a key to sort by.
+struct Sorted(Sort, Position);
+
+impl Ord for Sorted {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.compare(&self.1, &other.1)
+    }
+}
+
+impl PartialOrd for Sorted {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Sorted {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Sorted {}
 
 #[cfg(test)]
 mod tests {

@@ -1,8 +1,10 @@
 //! The search through the tokens of all owners.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 use pat_core::search::{
     DateRange, Filter, Position, RevokedTokens, Search, Sort, SortKey, SortValue, Start, fold,
 };
@@ -89,7 +91,55 @@ fn tables_of<DB: Dialect>(search: &Search) -> String {
     }
 }
 
-/// A range of the tokens in their order.
+/// The direction in which the tokens of a search are read: in their order, or from the end of a page backward.
+#[derive(Clone, Copy)]
+struct Walk {
+    sort: Sort,
+    is_backward: bool,
+}
+
+impl Walk {
+    fn new(search: &Search) -> Self {
+        Self {
+            sort: search.sort,
+            is_backward: matches!(search.start, Start::Before(_)),
+        }
+    }
+
+    /// Returns the direction in which the values of the sort key come.
+    fn direction(self) -> &'static str {
+        if self.sort.is_descending == self.is_backward {
+            "ASC"
+        } else {
+            "DESC"
+        }
+    }
+
+    /// Returns the `ORDER BY` of tokens with equal values.
+    fn order_of_equals(self, created_at: &str, id: &str) -> String {
+        if self.is_backward {
+            format!("{created_at}, {}", self.order_of_ids(id))
+        } else {
+            format!("{created_at} DESC, {}", self.order_of_ids(id))
+        }
+    }
+
+    fn order_of_ids(self, id: &str) -> String {
+        let direction = if self.is_backward { " DESC" } else { "" };
+        format!("{id}{direction}")
+    }
+
+    fn compare(self, one: &Position, two: &Position) -> Ordering {
+        if self.is_backward {
+            self.sort.compare(two, one)
+        } else {
+            self.sort.compare(one, two)
+        }
+    }
+}
+
+/// A range of the tokens in the order in which they are read. If that is backward, "after" a position is before it
+/// in the order of the search.
 enum Range<'a> {
     /// After a position, with the same value and time of creation.
     SameTime(&'a Position),
@@ -111,26 +161,31 @@ impl<'a> Range<'a> {
         ]
     }
 
-    fn push_condition<DB: Dialect>(&self, sql: &mut Sql<DB>, sort: Sort) {
+    fn push_condition<DB: Dialect>(&self, sql: &mut Sql<DB>, walk: Walk) {
         let Columns {
             value,
             created_at,
             id,
             ..
-        } = Columns::of(sort.key);
+        } = Columns::of(walk.sort.key);
+        let (smaller, greater) = if walk.is_backward {
+            (" > ", " < ")
+        } else {
+            (" < ", " > ")
+        };
         match self {
             Self::SameTime(position) => {
                 push_and(sql, value, " = ", bound(&position.value));
                 push_and(sql, created_at, " = ", position.created_at.into());
-                push_and(sql, id, " > ", position.id.into());
+                push_and(sql, id, greater, position.id.into());
             }
             Self::SameValue(position) => {
                 push_and(sql, value, " = ", bound(&position.value));
-                push_and(sql, created_at, " < ", position.created_at.into());
+                push_and(sql, created_at, smaller, position.created_at.into());
             }
             Self::Equals(to) => push_and(sql, value, " = ", to.clone()),
             Self::Between(after, before) => {
-                let (later, earlier) = if sort.is_descending {
+                let (later, earlier) = if walk.direction() == "DESC" {
                     (" < ", " > ")
                 } else {
                     (" > ", " < ")
@@ -146,19 +201,22 @@ impl<'a> Range<'a> {
     }
 
     /// Returns the `ORDER BY` of the range.
-    fn order(&self, sort: Sort) -> String {
+    fn order(&self, walk: Walk) -> String {
         let Columns {
             value,
             created_at,
             id,
             ..
-        } = Columns::of(sort.key);
-        let direction = if sort.is_descending { "DESC" } else { "ASC" };
-        match (self, sort.key) {
-            (Self::SameTime(_), _) => id.to_owned(),
-            (Self::SameValue(_) | Self::Equals(_), _) => format!("{created_at} DESC, {id}"),
-            (Self::Between(..), SortKey::CreatedAt) => format!("{value} {direction}, {id}"),
-            (Self::Between(..), _) => format!("{value} {direction}, {created_at} DESC, {id}"),
+        } = Columns::of(walk.sort.key);
+        let direction = walk.direction();
+        let equals = walk.order_of_equals(created_at, id);
+        match (self, walk.sort.key) {
+            (Self::SameTime(_), _) => walk.order_of_ids(id),
+            (Self::SameValue(_) | Self::Equals(_), _) => equals,
+            (Self::Between(..), SortKey::CreatedAt) => {
+                format!("{value} {direction}, {}", walk.order_of_ids(id))
+            }
+            (Self::Between(..), _) => format!("{value} {direction}, {equals}"),
         }
     }
 }
@@ -210,10 +268,13 @@ fn push_filter<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
     if let Some(warned) = filter.warned {
         let negation = if warned.is_warned { "" } else { "NOT " };
         sql.push(format_args!(" AND {negation}(t.expires_key <= "));
-        sql.bind(warned.by)
-            .push(" AND t.expires_key - t.created_at > ");
-        sql.bind(i64::try_from(warned.period.as_micros()).unwrap_or(i64::MAX));
+        sql.bind(warned.by).push(" AND ");
+        push_longer_than(sql, warned.period);
         sql.push(")");
+    }
+    if let Some(time) = filter.longer_than {
+        sql.push(" AND ");
+        push_longer_than(sql, time);
     }
     sql.push(match filter.never_expires {
         Some(true) => " AND t.expires_at IS NULL",
@@ -225,6 +286,13 @@ fn push_filter<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
         Some(false) => " AND t.disabled_at IS NULL",
         None => "",
     });
+}
+
+/// Appends the condition that the life span of a token is longer than this. A token that never expires has the
+/// greatest `expires_key`.
+fn push_longer_than<DB: Dialect>(sql: &mut Sql<DB>, time: SignedDuration) {
+    sql.push("t.expires_key - t.created_at > ");
+    sql.bind(i64::try_from(time.as_micros()).unwrap_or(i64::MAX));
 }
 
 /// Appends the condition that a token has one of the names of the filter among its scopes, which are one
@@ -277,9 +345,11 @@ impl<DB: Dialect> SqlxStore<DB> {
     /// exactly once, whatever changes between two statements.
     async fn try_search(&self, search: &Search) -> Result<Vec<Token>, Error> {
         let (ranges, offset) = match &search.start {
-            Start::After(position) => (Range::all_after(position), 0),
+            Start::After(position) | Start::Before(position) => (Range::all_after(position), 0),
             Start::Offset(offset) => (vec![Range::Between(None, None)], *offset as usize),
         };
+        let walk = Walk::new(search);
+        // Read backward, an index has ascending values in their whole order, as it has them forward.
         let is_against_index = search.sort.is_descending && narrow_index(&search.filter).is_none();
         let limit = search.limit as usize;
         let mut tokens = Vec::with_capacity(limit);
@@ -293,10 +363,13 @@ impl<DB: Dialect> SqlxStore<DB> {
                     self.descend(search, after, offset, rest).await?
                 }
                 range => {
-                    let order = range.order(search.sort);
+                    let order = range.order(walk);
                     self.page(search, &range, &order, offset, rest).await?
                 }
             });
+        }
+        if walk.is_backward {
+            tokens.reverse();
         }
         Ok(tokens)
     }
@@ -312,7 +385,7 @@ impl<DB: Dialect> SqlxStore<DB> {
         let tables = tables_of::<DB>(search);
         let mut sql = Sql::new(format!("SELECT {TOKEN_COLUMNS} FROM {tables} WHERE "));
         push_filter(&mut sql, &search.filter);
-        range.push_condition(&mut sql, search.sort);
+        range.push_condition(&mut sql, Walk::new(search));
         // The limit is a number in the text, so that the planner knows that few rows are needed, and
         // takes the index of the order.
         sql.push(format_args!(
@@ -322,10 +395,10 @@ impl<DB: Dialect> SqlxStore<DB> {
         rows.iter().map(row::token).collect()
     }
 
-    /// Returns a page of descending values.
+    /// Returns a page of a search by descending values, read in their order or backward.
     ///
-    /// Read backwards, an index has the values in this order, but tokens with equal values in the wrong
-    /// one. Asked for the whole order, databases sort all tokens with equal values, which may be very
+    /// Read in the direction of the page, an index has the values in order, but tokens with equal values in the
+    /// wrong one. Asked for the whole order, databases sort all tokens with equal values, which may be very
     /// many (those that never expire, or were never used), and MySQL and MariaDB sort all tokens. So
     /// the statement orders by the value alone. The tokens before the last value are sorted here, and
     /// those with the last value come from a second statement, in the order of the index.
@@ -336,8 +409,9 @@ impl<DB: Dialect> SqlxStore<DB> {
         mut offset: usize,
         limit: usize,
     ) -> Result<Vec<Token>, Error> {
-        let sort = search.sort;
-        let by_value = format!("{} DESC", Columns::of(sort.key).value);
+        let walk = Walk::new(search);
+        let sort = walk.sort;
+        let by_value = format!("{} {}", Columns::of(sort.key).value, walk.direction());
         let mut page = Vec::with_capacity(limit);
         loop {
             let wanted = offset + limit - page.len();
@@ -351,7 +425,7 @@ impl<DB: Dialect> SqlxStore<DB> {
                 .get(wanted - 1)
                 .map(|(position, _)| position.value.clone());
             found.retain(|(position, _)| Some(&position.value) != last.as_ref());
-            found.sort_by(|(one, _), (two, _)| sort.compare(one, two));
+            found.sort_by(|(one, _), (two, _)| walk.compare(one, two));
             let before = found.len();
             page.extend(found.into_iter().skip(offset).map(|(_, token)| token));
             let Some(last) = last else {
@@ -362,7 +436,7 @@ impl<DB: Dialect> SqlxStore<DB> {
             let equals = Range::Equals(bound(&last));
             let wanted = limit - page.len();
             page.extend(
-                self.page(search, &equals, &equals.order(sort), offset, wanted)
+                self.page(search, &equals, &equals.order(walk), offset, wanted)
                     .await?,
             );
             if page.len() == limit {

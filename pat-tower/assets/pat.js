@@ -170,42 +170,52 @@
     });
   }
 
-  // How many are selected, all on the page at once, and then all that the filter finds.
+  // What is folded on narrow screens is open on wide ones.
+  const wide = matchMedia("(min-width: 52.01rem)");
+  const unfold = () => all("details[data-fold]").forEach((part) => { part.open ||= wide.matches; });
+  wide.addEventListener("change", unfold);
+  unfold();
+
+  // How many are selected, also on other pages, all on the page at once, and then all that the filter finds.
   for (const form of all("form[data-select]")) {
-    const boxes = all("input[name=id]", form);
+    const boxes = all("input[type=checkbox][name=id]", form);
+    const elsewhere = all("input[type=hidden][name=id]", form).length;
+    const select = form.querySelector("input[name=select]");
     const each = form.querySelector("[data-each]");
     if (!each) continue;
     const count = form.querySelector("[data-selected]");
     const revoke = form.querySelector("button[value=selected]");
     const page = form.querySelector("[data-all=page]");
     const found = form.querySelector("[data-all=found]");
-    let isFound = false;
+    let isFound = select?.disabled === false;
     const show = () => {
       const number = boxes.filter((box) => box.checked).length;
       const isPage = number > 0 && number === boxes.length;
       isFound &&= isPage;
-      count.textContent = number > 0 && !isFound ? `${count.dataset.selected} ${number}` : "";
-      revoke.disabled = number === 0;
+      const total = number + elsewhere;
+      count.textContent = total > 0 && !isFound ? `${count.dataset.selected} ${total}` : "";
+      revoke.disabled = total === 0;
+      if (select) select.disabled = !isFound;
       revoke.value = isFound ? "found" : "selected";
       each.checked = isPage;
       each.indeterminate = number > 0 && !isPage;
       if (page) page.hidden = !isPage || isFound;
       if (found) found.hidden = !isFound;
     };
-    const select = (isSelected, isAll = false) => {
+    const check = (isSelected, isAll = false) => {
       for (const box of boxes) box.checked = isSelected;
       isFound = isAll;
       show();
     };
     each.hidden = false;
-    each.addEventListener("change", () => select(each.checked));
+    each.addEventListener("change", () => check(each.checked));
     // A button that goes away hands the focus on.
     page?.querySelector("button")?.addEventListener("click", () => {
-      select(true, true);
+      check(true, true);
       found.querySelector("button").focus();
     });
     found?.querySelector("button").addEventListener("click", () => {
-      select(false);
+      check(false);
       each.focus();
     });
     for (const button of all("[data-unscripted]", form)) button.hidden = true;

@@ -15,6 +15,8 @@ mod http;
 #[cfg(feature = "pages")]
 pub mod pages;
 mod pat;
+#[cfg(feature = "axum")]
+pub mod probes;
 #[cfg(feature = "commands")]
 pub mod proxy_probe;
 mod rejection;

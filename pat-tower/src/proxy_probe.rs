@@ -31,7 +31,7 @@ use std::fmt;
 use std::pin::Pin;
 
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, COOKIE, HOST};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Limited};
 use pat_core::commands::{Finding, UrlCheck, one_line};
@@ -106,7 +106,7 @@ where
     ] {
         response
             .headers_mut()
-            .insert(name, http::HeaderValue::from_static(value));
+            .insert(name, HeaderValue::from_static(value));
     }
     response
 }
@@ -268,13 +268,13 @@ mod tests {
 
     /// A host behind a proxy that changes requests so.
     async fn behind(proxy: fn(&mut Request<String>)) -> Vec<Finding> {
-        let send = async move |mut request: Request<String>| {
+        let send = move |mut request: Request<String>| {
             let authority = request.uri().authority().expect("a host").to_string();
             request
                 .headers_mut()
                 .insert(HOST, authority.parse().expect("a host"));
             proxy(&mut request);
-            Ok(answer(request).await)
+            async { Ok(answer(request).await) }
         };
         ProxyProbe::new(send)
             .run("http://pat.example.com:8080/probe/")
@@ -319,11 +319,8 @@ mod tests {
             ),
             (
                 |request| {
-                    drop(
-                        request
-                            .headers_mut()
-                            .append(AUTHORIZATION, "Basic x".parse().unwrap()),
-                    )
+                    let basic = HeaderValue::from_static("Basic x");
+                    request.headers_mut().append(AUTHORIZATION, basic);
                 },
                 Level::Failed,
                 "Authorization is changed",

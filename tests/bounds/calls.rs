@@ -172,6 +172,14 @@ pub(super) const CALLS: &[Call] = &[
             Ok(())
         })
     }),
+    call("Pats::search_own", 10, Asks::Store, |w| {
+        Box::pin(async {
+            let mut search = pat_core::OwnSearch::new(0, 10);
+            search.revoked = pat_core::search::RevokedTokens::Included;
+            w.pats.search_own(&w.caller, &search).await?;
+            Ok(())
+        })
+    }),
     call("Pats::find", 10, Asks::Store, |w| {
         Box::pin(async {
             w.pats.find(&w.caller, w.token.token.id).await?;
@@ -303,6 +311,27 @@ pub(super) const CALLS: &[Call] = &[
             Ok(())
         })
     }),
+    call("Pats::find_even_revoked", 5, Asks::Store, |w| {
+        Box::pin(async {
+            w.pats
+                .find_even_revoked(&w.caller, w.token.token.id)
+                .await?;
+            Ok(())
+        })
+    }),
+    call("Pats::history", 35, Asks::Store, |w| {
+        Box::pin(async {
+            let id = w.token.token.id;
+            w.pats.history(&w.caller, id, None, 10).await?;
+            Ok(())
+        })
+    }),
+    call("Pats::relatives", 5, Asks::Store, |w| {
+        Box::pin(async {
+            w.pats.relatives(&w.token.token).await?;
+            Ok(())
+        })
+    }),
     call("Pats::flush_last_use", 30, Asks::Store, |w| {
         Box::pin(async {
             w.pats.flush_last_use().await?;
@@ -366,6 +395,30 @@ pub(super) const CALLS: &[Call] = &[
             Ok(())
         })
     }),
+    call("Administration::search_by_status", 30, Asks::Store, |w| {
+        Box::pin(async {
+            let first = pat_core::StatusStart::First;
+            let filter = Filter::default();
+            let page = w
+                .administration
+                .search_by_status(&filter, false, &first, 10);
+            page.await?;
+            Ok(())
+        })
+    }),
+    call("Administration::inactive_owners", 60, Asks::Both, |w| {
+        Box::pin(async {
+            w.administration.inactive_owners().await?;
+            Ok(())
+        })
+    }),
+    call("Administration::find_owners_of", 30, Asks::Directory, |w| {
+        Box::pin(async {
+            let tokens = [w.token.token.clone()];
+            w.administration.find_owners_of(&tokens).await?;
+            Ok(())
+        })
+    }),
     call("Administration::find", 30, Asks::Store, |w| {
         Box::pin(async {
             w.administration.find(&[w.token.token.id]).await?;
@@ -375,6 +428,19 @@ pub(super) const CALLS: &[Call] = &[
     call("Administration::count", 30, Asks::Store, |w| {
         Box::pin(async {
             w.administration.count(&Filter::default()).await?;
+            Ok(())
+        })
+    }),
+    call("Administration::count_each", 30, Asks::Store, |w| {
+        Box::pin(async {
+            w.administration.count_each(&[Filter::default()]).await?;
+            Ok(())
+        })
+    }),
+    call("Administration::history", 30, Asks::Store, |w| {
+        Box::pin(async {
+            let id = w.token.token.id;
+            w.administration.history(id, None, 10).await?;
             Ok(())
         })
     }),

@@ -69,6 +69,8 @@ async fn the_document_names_every_route() {
         .collect::<Vec<_>>();
     let expected = [
         "GET /admin/events readEvents",
+        "GET /admin/notifications listDeadNotifications",
+        "POST /admin/notifications/{id}/send resendNotification",
         "DELETE /admin/tokens revokeTokens",
         "POST /admin/tokens/identify identifyToken",
         "POST /admin/tokens/revoke revokeMatchingTokens",

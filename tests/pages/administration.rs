@@ -129,6 +129,18 @@ pub(super) async fn a_page_asks_the_directory_once() {
         (
             "root",
             Method::GET,
+            "/admin/tokens?owner_state=inactive".into(),
+            String::new(),
+        ),
+        (
+            "root",
+            Method::GET,
+            format!("/admin/tokens/{other}/pause"),
+            String::new(),
+        ),
+        (
+            "root",
+            Method::GET,
             "/admin/tokens/export".into(),
             String::new(),
         ),

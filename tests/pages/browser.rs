@@ -2,7 +2,9 @@
 //! screens, in light and dark.
 
 mod check;
+mod desk;
 mod guide;
+mod lists;
 mod lives;
 mod scopes;
 
@@ -35,10 +37,29 @@ pub(crate) fn trials() -> Vec<Trial> {
         ),
         trial_with_need("browser", missing(), scopes::scopes_are_chosen),
         trial_with_need("browser", missing(), scopes::boxes_work_without_scripts),
+        trial_with_need(
+            "browser",
+            missing(),
+            lists::tokens_of_two_pages_are_selected,
+        ),
+        trial_with_need(
+            "browser",
+            missing(),
+            lists::tokens_of_two_pages_are_selected_without_scripts,
+        ),
+        trial_with_need("browser", missing(), lists::the_filter_is_folded_on_phones),
+        trial_of_states(lists::long_lists_are_accessible),
         trial_of_states(scopes::pages_with_scopes_are_accessible),
         trial_of_states(pages_are_accessible),
         trial_of_states(guide::pages_of_the_documentation_are_accessible),
         trial_of_states(lives::pages_about_one_token_are_accessible),
+        trial_of_states(desk::pages_of_the_desk_are_accessible),
+        trial_with_need(
+            "browser",
+            missing(),
+            desk::a_leaked_token_is_found_and_revoked,
+        ),
+        trial_with_need("browser", missing(), desk::the_desk_works_without_scripts),
     ]
 }
 
@@ -406,7 +427,7 @@ async fn all_that_match(server: &Server, browser: &Browser) {
         element.is_displayed().await.expect("an element")
     };
     browser.go("/admin/tokens?expires_to=2026-03-10").await;
-    assert_eq!(browser.text(".pat-count").await, "53 tokens");
+    assert_eq!(browser.text(".pat-count").await, "1–50 of 53");
     assert!(!is_shown("[data-all=page]").await && !is_shown("[data-unscripted]").await);
     browser.click("[data-each]").await;
     assert_eq!(browser.text(".pat-selected").await, "Selected: 50");
@@ -445,8 +466,10 @@ async fn all_that_match(server: &Server, browser: &Browser) {
         .await;
     assert_eq!(browser.text("h1").await, "Revoke 53 tokens?");
     create(server, "alice", "later", 2).await;
+    browser.fill("#pat-typed", "53").await;
     browser.follow("main .pat-danger").await;
     assert!(browser.text(".pat-warn").await.contains("54 tokens now"));
+    browser.fill("#pat-typed", "54").await;
     browser.follow("main .pat-danger").await;
     assert_eq!(browser.text(".pat-good").await, "Revoked: 54 tokens.");
 

@@ -3,12 +3,15 @@
 mod access;
 mod administration;
 mod browser;
+mod desk;
 mod export;
 mod forms;
 mod lists;
 mod lives;
 mod mounting;
+mod paging;
 mod scopes;
+mod selection;
 
 use libtest_mimic::Trial;
 use pat_harness::{Answer, Server, answer, blocking_trial, trial};
@@ -53,6 +56,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(lives::administrators_see_when_by_whom_and_why_a_token_was_revoked),
         trial(lives::a_list_says_how_long_ago_a_token_was_used),
     ]);
+    trials.extend(desk::trials());
+    trials.extend(paging::trials());
+    trials.extend(selection::trials());
     trials.extend(scopes::trials());
     trials.extend(browser::trials());
     trials
@@ -175,6 +181,13 @@ fn paths(id: i64) -> Vec<(Method, String)> {
         format!("{ADMIN}/revoke?id={id}"),
         format!("{ADMIN}/export"),
         format!("{ADMIN}/owners?contains=li"),
+        format!("{ADMIN}/{id}"),
+        format!("{ADMIN}/{id}/pause"),
+        format!("{ADMIN}/{id}/resume"),
+        "/admin".to_owned(),
+        "/admin/identify".to_owned(),
+        "/admin/unused".to_owned(),
+        "/admin/notifications".to_owned(),
         format!("/tokens/{id}"),
     ] {
         paths.push((Method::GET, path));
@@ -187,6 +200,10 @@ fn paths(id: i64) -> Vec<(Method, String)> {
         format!("/tokens/{id}/replace"),
         format!("/tokens/{id}/revoke"),
         format!("{ADMIN}/revoke"),
+        format!("{ADMIN}/{id}/pause"),
+        format!("{ADMIN}/{id}/resume"),
+        "/admin/identify".to_owned(),
+        "/admin/notifications/1/send".to_owned(),
     ] {
         paths.push((Method::POST, path));
     }

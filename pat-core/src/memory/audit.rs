@@ -66,6 +66,17 @@ impl Tables {
     }
 }
 
+impl super::Tables {
+    fn event(&self, row: &Row, seq: u64) -> Event {
+        let token = row.event.kind.token().and_then(|id| self.tokens.get(&id));
+        Event {
+            row: Some(EventRow::new(row.id, seq)),
+            token_name: token.map(|token| token.name.as_str().into()),
+            ..row.event.clone()
+        }
+    }
+}
+
 /// Stored events have the name beside the kind.
 fn without_name(mut kind: EventKind) -> EventKind {
     if let EventKind::Revoked { tokens, .. } = &mut kind {
@@ -117,12 +128,7 @@ impl AuditStore for MemoryStore {
         let tables = self.tables()?;
         let numbered = tables.audit.events.iter().filter_map(|row| {
             let seq = row.seq.filter(|found| *found > seq)?;
-            let token = row.event.kind.token().and_then(|id| tables.tokens.get(&id));
-            Some(Event {
-                row: Some(EventRow { id: row.id, seq }),
-                token_name: token.map(|token| token.name.as_str().into()),
-                ..row.event.clone()
-            })
+            Some(tables.event(row, seq))
         });
         Ok(numbered.take(limit as usize).collect())
     }
@@ -136,10 +142,7 @@ impl AuditStore for MemoryStore {
         let tables = self.tables()?;
         let rows = tables.audit.events.iter();
         let rows = rows.filter(|row| row.event.kind.is_about(token));
-        let events = rows.map(|row| Event {
-            row: Some(EventRow::new(row.id, row.seq.unwrap_or_default())),
-            ..row.event.clone()
-        });
+        let events = rows.map(|row| tables.event(row, row.seq.unwrap_or_default()));
         let positions = events.filter_map(|event| Some((HistoryPosition::of(&event)?, event)));
         let mut found: Vec<_> = positions
             .filter(|(position, _)| before.is_none_or(|before| *position < before))

@@ -30,6 +30,12 @@ impl SearchStore for MemoryStore {
             Start::After(place) => {
                 found.partition_point(|(other, _)| search.sort.compare(other, place).is_le())
             }
+            Start::Before(place) => {
+                found.truncate(
+                    found.partition_point(|(other, _)| search.sort.compare(other, place).is_lt()),
+                );
+                found.len().saturating_sub(search.limit as usize)
+            }
         };
         let found = found.into_iter().skip(before).take(search.limit as usize);
         Ok(found.map(|(_, token)| token).collect())

@@ -1,5 +1,6 @@
 //! One node: the parts that requests and jobs share.
 
+mod job_states;
 mod revocation;
 mod seen;
 
@@ -10,6 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use tracing::Instrument as _;
 
+use self::job_states::JobStates;
 use self::seen::SeenOwners;
 use crate::auth::Authenticator;
 use crate::client::Client;
@@ -34,6 +36,7 @@ pub(crate) struct Node {
     pub(crate) ids: IdSource,
     pub(crate) notifiers: Vec<Arc<dyn Notifier>>,
     pub(crate) seen: SeenOwners,
+    pub(crate) jobs: JobStates,
     /// Wakes the delivery of notifications.
     pub(crate) notification_queued: Notify,
     /// Wakes the poll of the change feed.
@@ -57,6 +60,7 @@ impl Node {
             ids: IdSource::default(),
             notifiers,
             seen: SeenOwners::default(),
+            jobs: JobStates::default(),
             notification_queued: Notify::new(),
             change_signalled: Notify::new(),
         }

@@ -9,13 +9,13 @@ use crate::directory::{MAX_PROFILES, User};
 use crate::error::AdminError;
 use crate::event::Event;
 use crate::scope::TOKENS_ADMIN;
-use crate::search::{Filter, Position, RevokedTokens, Search};
+use crate::search::{Filter, Position, RevokedTokens, Search, Start};
 use crate::store::SearchStore;
 use crate::token::{Owner, Token, TokenId};
 
 /// How long a search may take: a search by name or scopes reads every token, and some directories look up
 /// owners one by one.
-const SEARCH_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const SEARCH_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An administrator's access to the tokens of all users, which [`Pats::administration`] returns.
 ///
@@ -34,7 +34,7 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(30);
 /// ```
 #[derive(Debug)]
 pub struct Administration<'r> {
-    pats: Pats,
+    pub(super) pats: Pats,
     by: Cow<'r, Owner>,
 }
 
@@ -48,6 +48,10 @@ pub struct SearchPage {
     /// Position after which the next page begins ([`Start::After`](crate::search::Start::After)); `None` if
     /// this is the last page.
     pub next: Option<Position>,
+    /// Position before which the previous page ends ([`Start::Before`](crate::search::Start::Before)); `None` if
+    /// this is the first page, or has no tokens. After a page that begins at a position
+    /// ([`Start::After`](crate::search::Start::After)), the previous page may be empty, if its tokens are gone.
+    pub previous: Option<Position>,
 }
 
 impl Pats {
@@ -114,7 +118,7 @@ impl Administration<'_> {
         self.pats.0.auth.last_used.refresh(tokens);
     }
 
-    fn store(&self) -> Result<&dyn SearchStore, AdminError> {
+    pub(super) fn store(&self) -> Result<&dyn SearchStore, AdminError> {
         self.context()
             .usable_store()?
             .search_store()
@@ -127,7 +131,7 @@ impl Administration<'_> {
     /// - [`AdminError::NotSupported`]: the store has no search capability.
     /// - [`AdminError::Unavailable`]: the store fails or does not answer within 30 seconds.
     pub async fn search(&self, search: &Search) -> Result<SearchPage, AdminError> {
-        // One more token shows whether there is a next page.
+        // One more token shows whether there is a page after this one, or before it.
         let more = Search {
             limit: search.limit.saturating_add(1),
             ..search.clone()
@@ -137,13 +141,29 @@ impl Administration<'_> {
             .ask(SEARCH_TIMEOUT, self.store()?.search(&more))
             .await?;
         let limit = search.limit as usize;
-        let is_last = tokens.len() <= limit;
-        tokens.truncate(limit);
-        let last = tokens.last().filter(|_| !is_last);
+        let excess = tokens.len().saturating_sub(limit);
+        let is_backward = matches!(search.start, Start::Before(_));
+        if is_backward {
+            tokens.drain(..excess);
+        } else {
+            tokens.truncate(limit);
+        }
+        let has_next = is_backward || excess > 0;
+        let has_previous = match search.start {
+            Start::Offset(offset) => offset > 0,
+            Start::After(_) => true,
+            Start::Before(_) => excess > 0,
+        };
         // As stored, so before unwritten last uses are added.
-        let next = last.map(|token| search.sort.position_of(token));
+        let position = |token: &Token| search.sort.position_of(token);
+        let next = tokens.last().filter(|_| has_next).map(position);
+        let previous = tokens.first().filter(|_| has_previous).map(position);
         self.pats.0.auth.last_used.refresh(&mut tokens);
-        Ok(SearchPage { tokens, next })
+        Ok(SearchPage {
+            tokens,
+            next,
+            previous,
+        })
     }
 
     /// Returns the tokens with these IDs, revoked and expired ones included, in ascending order of ID. Skips
@@ -348,8 +368,32 @@ impl Administration<'_> {
     /// # Errors
     /// [`AdminError::Unavailable`]: the directory fails or does not answer in time.
     pub async fn owners_of(&self, tokens: &[Token]) -> Result<Vec<User>, AdminError> {
+        let found = self.find_owners_of(tokens).await?.into_iter();
+        let users = found.zip(tokens);
+        let user = |(user, token): (Option<User>, &Token)| {
+            user.unwrap_or_else(|| placeholder(&token.owner))
+        };
+        Ok(users.map(user).collect())
+    }
+
+    /// Returns the owners of these tokens, as the directory knows them: one user for each token, in the same order,
+    /// or `None` for an owner who is not in the directory.
+    ///
+    /// # Errors
+    /// [`AdminError::Unavailable`]: the directory fails or does not answer in time.
+    pub async fn find_owners_of(&self, tokens: &[Token]) -> Result<Vec<Option<User>>, AdminError> {
         let owners: BTreeSet<_> = tokens.iter().map(|token| &token.owner).collect();
         let owners: Vec<_> = owners.into_iter().cloned().collect();
+        let known = self.profiles(&owners).await?;
+        let user = |token: &Token| known.get(&token.owner).cloned();
+        Ok(tokens.iter().map(user).collect())
+    }
+
+    /// Asks the directory for these owners, in as few calls as it takes.
+    pub(super) async fn profiles(
+        &self,
+        owners: &[Owner],
+    ) -> Result<HashMap<Owner, User>, AdminError> {
         let profiles = async {
             let mut users = Vec::with_capacity(owners.len());
             for owners in owners.chunks(MAX_PROFILES) {
@@ -359,12 +403,7 @@ impl Administration<'_> {
         };
         let known = self.context().ask_directory(SEARCH_TIMEOUT, profiles);
         let known = known.await?.into_iter();
-        let known: HashMap<_, _> = known.map(|user| (user.owner.clone(), user)).collect();
-        let user = |token: &Token| match known.get(&token.owner) {
-            Some(user) => user.clone(),
-            None => placeholder(&token.owner),
-        };
-        Ok(tokens.iter().map(user).collect())
+        Ok(known.map(|user| (user.owner.clone(), user)).collect())
     }
 
     /// Returns up to `limit` users whose key, user name, full name or mail address has the text `contains` in

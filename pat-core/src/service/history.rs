@@ -5,7 +5,7 @@ use crate::caller::Caller;
 use crate::context::Context;
 use crate::error::{AccessError, AdminError, Unavailable};
 use crate::event::{Event, HistoryPosition};
-use crate::token::{Owner, Token, TokenId};
+use crate::token::TokenId;
 
 /// How long a page of a history may take.
 const HISTORY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -61,17 +61,6 @@ impl Administration<'_> {
         let page = read(self.context(), id, before, limit).await?;
         page.ok_or(AdminError::NoAudit)
     }
-
-    /// Returns the unrevoked tokens of a user, expired ones included, in ascending order of ID.
-    ///
-    /// # Errors
-    /// [`AdminError::Unavailable`]: the store fails or does not answer in time.
-    pub async fn tokens_of(&self, owner: &Owner) -> Result<Vec<Token>, AdminError> {
-        let tokens = self.context().usable_store()?.list(owner);
-        let mut tokens = self.context().ask(HISTORY_TIMEOUT, tokens).await?;
-        self.refresh(&mut tokens);
-        Ok(tokens)
-    }
 }
 
 async fn read(
@@ -103,6 +92,7 @@ mod tests {
     use crate::memory::MemoryStore;
     use crate::policy::TokenRequest;
     use crate::testing::TestDirectory;
+    use crate::token::Owner;
 
     fn caller(key: &str) -> Caller {
         Caller::header_authenticated(Owner::new(key).expect("an owner"))

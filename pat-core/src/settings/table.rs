@@ -74,8 +74,8 @@ macro_rules! default_and_range {
 macro_rules! note {
     ("pat.create.by.token") => {
         "With `allowed`, a token may create tokens, which may expire later than the creating token and stay \
-         valid when it is revoked. With `capped`, they expire no later and are revoked with it. With \
-         `forbidden`, only a user who signed in to the host may create tokens.\n\n"
+         valid when it is revoked. With `capped`, they expire no later and are revoked with it, unless it is \
+         revoked because no client uses it (`pat.unused.revoke.days`): they may be in use. With `forbidden`, only a user who signed in to the host may create tokens.\n\n"
     };
     ("pat.rotate.by.token") => {
         "If `false`, only a user who signed in to the host may rotate tokens. If the setting \

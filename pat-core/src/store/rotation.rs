@@ -78,8 +78,9 @@ impl Rotation {
     }
 
     /// Decides what the rotation does at the time `now`: the time of the store's clock, or [`Rotation::now`] if
-    /// the store has none. `line` has the predecessor and all other tokens of its line, revoked ones too, in
-    /// any order.
+    /// the store has none. `line` has the predecessor and the other tokens of its line, revoked ones too, in any
+    /// order. It may lack tokens that come before the predecessor ([`Line::seq`]), unless an administrator has
+    /// disabled them.
     ///
     /// The successor has the name, the description, the scopes and the parent of its predecessor. Its ID
     /// contains the time of the rotation, so it changes as in
@@ -331,21 +332,10 @@ pub const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 mod tests {
     use super::*;
     use crate::scope::Scopes;
+    use crate::testing::case::{at, id, owner};
     use crate::token::Disabled;
 
     const HOUR: i64 = 60 * 60;
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_second(1_800_000_000 + seconds).expect("a time")
-    }
-
-    fn id(number: i64) -> TokenId {
-        TokenId::new(number).expect("an ID")
-    }
-
-    fn owner(key: &str) -> Owner {
-        Owner::new(key).expect("a key")
-    }
 
     /// Returns a token that was not replaced.
     fn token(number: i64) -> Token {

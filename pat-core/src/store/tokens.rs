@@ -261,9 +261,6 @@ impl Revoked {
 pub struct Lookup {
     /// The token with the digest, even if it is revoked or expired; `None` if the store has none.
     pub token: Option<Token>,
-    /// When the host last saw the owner of the token ([`TokenStore::note_seen`](super::TokenStore::note_seen));
-    /// `None` if the store does not know.
-    pub owner_seen_at: Option<Timestamp>,
     /// The store's time when it read the token: the time of its clock, and its [mark](StoreTime::mark).
     pub time: StoreTime,
     /// The store's version, and the oldest version that may use the store.
@@ -277,7 +274,6 @@ impl Lookup {
     pub fn new(token: Option<Token>) -> Self {
         Self {
             token,
-            owner_seen_at: None,
             time: StoreTime::default(),
             versions: StoreVersions::default(),
         }

@@ -339,19 +339,8 @@ fn was_replaced_before(token: &Token, successor: &Token) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::case::{at, id, owner};
     use crate::token::Line;
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_second(1_800_000_000 + seconds).expect("a time")
-    }
-
-    fn id(number: i64) -> TokenId {
-        TokenId::new(number).expect("an ID")
-    }
-
-    fn owner(key: &str) -> Owner {
-        Owner::new(key).expect("a key")
-    }
 
     /// Returns a line of three tokens.
     fn line() -> Vec<Token> {

@@ -17,6 +17,9 @@ pub const CASES: &[Case] = &[
     case("a_search_is_in_order_on_every_page", |s| {
         Box::pin(orders(s))
     }),
+    case("pages_read_backward_are_those_read_forward", |s| {
+        Box::pin(backward(s))
+    }),
     case("a_part_of_a_name_is_found_in_any_case_and_as_it_is", |s| {
         Box::pin(names(s))
     }),
@@ -228,6 +231,16 @@ fn filters_by_state() -> Vec<Filter> {
             is_transient: Some(true),
             ..Filter::default()
         },
+        // Of the life spans that occur, 980 and 1,000 seconds are the border.
+        Filter {
+            longer_than: Some(SignedDuration::from_secs(980)),
+            ..Filter::default()
+        },
+        Filter {
+            longer_than: Some(SignedDuration::from_secs(1_000)),
+            never_expires: Some(false),
+            ..Filter::default()
+        },
         Filter {
             never_expires: Some(true),
             ..Filter::default()
@@ -255,8 +268,8 @@ fn filters_by_revocation() -> Vec<Filter> {
         to: None,
     };
     let found = |revoked, revoked_at| Filter {
-        revoked,
         revoked_at,
+        revoked,
         ..Filter::default()
     };
     vec![
@@ -409,6 +422,73 @@ async fn orders(store: Store) {
     }
 }
 
+/// Returns all results of a search, page by page from the end.
+async fn walk_back(store: &Store, filter: &Filter, sort: Sort, limit: u32) -> Vec<Token> {
+    let all = walk(store, filter, sort, 1_000).await;
+    let Some(last) = all.last().cloned() else {
+        return all;
+    };
+    let mut found = vec![last];
+    loop {
+        let start = Start::Before(sort.position_of(&found[0]));
+        let search = Search {
+            filter: filter.clone(),
+            sort,
+            start,
+            limit,
+        };
+        let mut page = searched(store).search(&search).await.expect("search");
+        assert!(page.len() <= limit as usize, "a page is too long");
+        if page.is_empty() {
+            return found;
+        }
+        page.append(&mut found);
+        found = page;
+        assert!(found.len() <= 1_000, "the walk does not end");
+    }
+}
+
+async fn backward(store: Store) {
+    let tokens = populate(&store).await;
+    let of_alice = Filter {
+        owners: vec![owner("alice")],
+        ..Filter::default()
+    };
+    let used = Filter {
+        is_used: Some(true),
+        ..Filter::default()
+    };
+    for filter in [Filter::default(), of_alice, used] {
+        for (key, is_descending) in KEYS.into_iter().flat_map(|key| [(key, false), (key, true)]) {
+            let sort = Sort { key, is_descending };
+            let mut expected: Vec<_> = tokens.iter().filter(|it| filter.matches(it)).collect();
+            expected
+                .sort_by(|one, two| sort.compare(&sort.position_of(one), &sort.position_of(two)));
+            for limit in [1, 7, 60] {
+                let found = walk_back(&store, &filter, sort, limit).await;
+                assert!(
+                    found.iter().eq(expected.iter().copied()),
+                    "{sort:?} in pages of {limit}: {found:?}"
+                );
+            }
+        }
+    }
+    // The position need not be that of a token that exists.
+    let sort = Sort::LATEST_FIRST;
+    let middle = sort.position_of(&tokens[30]);
+    let before = |search: &Search| -> Vec<_> {
+        let mut all: Vec<_> = tokens.iter().filter(|it| it.id != tokens[30].id).collect();
+        all.retain(|token| sort.compare(&sort.position_of(token), &middle).is_lt());
+        all.sort_by(|one, two| sort.compare(&sort.position_of(one), &sort.position_of(two)));
+        let skipped = all.len().saturating_sub(search.limit as usize);
+        all.split_off(skipped).into_iter().map(|it| it.id).collect()
+    };
+    revoke(&store, RevocationScope::Tokens(vec![tokens[30].id]), 100).await;
+    let search = Search::new(Filter::default(), sort, Start::Before(middle.clone()), 5);
+    let found = searched(&store).search(&search).await.expect("search");
+    assert_eq!(ids(&found), before(&search));
+}
+
 async fn names(store: Store) {
     let names = [
         "100 %",
@@ -543,6 +623,15 @@ mod tests {
         for flaw in Flaw::COUNTS {
             let failed = failed_cases(CASES, || Arc::new(Flawed::new(flaw))).await;
             let expected = ["a_search_finds_what_matches_and_nothing_else"];
+            assert_eq!(failed, expected, "{flaw:?}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn flawed_pages_before_a_position_are_found() {
+        for flaw in Flaw::BACKWARD {
+            let failed = failed_cases(CASES, || Arc::new(Flawed::new(flaw))).await;
+            let expected = ["pages_read_backward_are_those_read_forward"];
             assert_eq!(failed, expected, "{flaw:?}");
         }
     }

@@ -24,6 +24,8 @@
 //! | `POST /admin/tokens/revoke` with `{"ids":[1,2,3]}` or `{"filter":{"name":"ci"},"expectedCount":2}` | 200, the number of revoked tokens as `{"count":n}`; revokes the tokens with the IDs, or those that match the filter if their number is `expectedCount` |
 //! | `POST /admin/tokens/identify` with `{"token":"…"}` | 200, the token with this secret; 404 if there is none |
 //! | `GET /admin/unused?days=90&limit=100` | 200, a page of the tokens that have not been used for so many days (by default the setting `pat.unused.revoke.days`), and how many there are: those that this setting would revoke |
+//! | `GET /admin/notifications?limit=100` | 200, up to `limit` notifications that could not be sent, the latest first, and how many there are |
+//! | `POST /admin/notifications/{id}/send` | 204; sends this notification again. 404 if it is none of those that could not be sent |
 //! | `GET /admin/events?after=0&limit=1000` | 200, the audit events whose `seq` is greater than `after`, one JSON object on each line |
 //!
 //! `GET /openapi.json` returns an OpenAPI 3.1 document of these paths, with all members of the bodies, such as
@@ -100,6 +102,7 @@ mod events;
 mod guard;
 mod idempotency;
 mod ignored;
+mod notifications;
 mod openapi;
 mod problems;
 mod routes;
@@ -259,6 +262,8 @@ impl Api {
             (routes!(admin::revoke), admin),
             (routes!(admin::revoke_matching), admin),
             (routes!(unused::unused), admin),
+            (routes!(notifications::dead), admin),
+            (routes!(notifications::send), admin),
             (routes!(events::events), admin),
         ];
         let paths = routes

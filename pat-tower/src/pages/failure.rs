@@ -125,10 +125,6 @@ impl Page {
     }
 }
 
-pub(super) async fn not_found(Extension(page): Extension<Page>) -> Response {
-    page.not_found()
-}
-
 pub(super) async fn method_not_allowed(page: Option<Extension<Page>>) -> Response {
     let status = StatusCode::METHOD_NOT_ALLOWED;
     let mut response = page.map_or_else(

@@ -143,7 +143,7 @@ fn is_read_only(method: &Method) -> bool {
 
 fn visit(state: &State, request: &Request, caller: Option<Caller>) -> PageContext {
     let path = request.uri().path();
-    let section = if path.starts_with("/admin/") {
+    let section = if path == "/admin" || path.starts_with("/admin/") {
         Section::Administration
     } else {
         Section::Tokens

@@ -3,15 +3,23 @@
 //!
 //! | path | page |
 //! |---|---|
-//! | `tokens` | the signed-in user's tokens |
+//! | `tokens` | the signed-in user's tokens; with `?show=revoked`, also those that are revoked |
 //! | `tokens/new` | the form for a new token; `?name=ci&description=…&expires=90&scopes=read` fills it in |
+//! | `tokens/{id}` | one of the user's tokens: facts, replacements, the tokens that were created with it, what ends if it is revoked, and its history |
 //! | `tokens/{id}/replace` | the form to replace a token by a new one, and to say until when the old one works |
 //! | `tokens/{id}/edit` | the form for the name and the description of a token |
 //! | `tokens/{id}/pause`, `tokens/{id}/resume` | the questions whether to disable a token, and to enable it again |
 //! | `tokens/{id}/revoke` | the question whether to revoke a token; with `?leaked`, the box for all tokens that go with it is checked |
-//! | `admin/tokens` | the tokens of all users, for administrators |
+//! | `admin/tokens` | the tokens of all users, for administrators; see [Filter](#filter) |
+//! | `admin/tokens/{id}/pause`, `admin/tokens/{id}/resume` | the questions whether to disable a token of any user, and to enable it again |
 //! | `admin/tokens/revoke` | the question whether to revoke some tokens of any users |
 //! | `admin/tokens/export` | the tokens that match the administrators' filter, as CSV |
+//! | `admin/tokens/{id}` | a token of any user, as `tokens/{id}` |
+//! | `admin/tokens/{id}/pause`, `admin/tokens/{id}/resume` | the questions whether to disable a token of any user, and to enable it again |
+//! | `admin` | the administrators' overview: numbers of tokens that need attention, and the expiries of the next weeks |
+//! | `admin/identify` | the form that says whose token a secret is |
+//! | `admin/unused` | the tokens that have not been used for some days; `?days=90` |
+//! | `admin/notifications` | the notifications that could not be sent, and the buttons that send them again |
 //! | `admin/tokens/owners` | the users that match a text, as JSON, for the pages' script |
 //! | `tokens/assets/…` | the style sheet and the script |
 //!
@@ -27,6 +35,23 @@
 //! extensions, where a [`PatLayer`](crate::PatLayer) has put a [`Pat`](crate::Pat), or the host a
 //! [`Caller`](pat_core::Caller). If a request has neither, the router redirects browsers to the URL of
 //! [`Pages::with_sign_in_url`], and responds with 401 to other clients.
+//!
+//! # Filter
+//! The administrators' filter is in the URL of their list, of the export and of the revocation page. Besides the fields
+//! of its form, it has these criteria, each of which has a link above the form:
+//!
+//! | parameter | tokens |
+//! |---|---|
+//! | `unused=always` | those that were never used |
+//! | `unused=90` | valid ones that have not been used for this number of days ([`Pats::unused_filter`]) |
+//! | `expiring=never` | those that never expire |
+//! | `expiring=30` | valid ones that expire within this number of days |
+//! | `owner_state=inactive` | those of owners who are not active, or not in the directory |
+//!
+//! Only the directory knows who is active. So the list with `owner_state=inactive` asks it for the owners of all
+//! tokens each time, 500 at once and 10,000 at most ([`Administration::inactive_owners`]), and says if there are more.
+//!
+//! [`Administration::inactive_owners`]: pat_core::Administration::inactive_owners
 //!
 //! # Security
 //! - The router refuses requests that another site made the browser send, as the REST router does, by
@@ -90,8 +115,10 @@ mod headers;
 mod layout;
 mod mount;
 mod page;
+mod paging;
 mod state;
 mod text;
+mod token;
 mod user;
 
 use std::sync::Arc;
@@ -341,13 +368,36 @@ impl Pages {
             .post("/tokens/{id}/pause", TOKENS_WRITE, user::pause)
             .get("/tokens/{id}/resume", TOKENS_WRITE, user::ask_to_resume)
             .post("/tokens/{id}/resume", TOKENS_WRITE, user::resume)
-            .get("/tokens/{id}", TOKENS_WRITE, failure::not_found);
+            .get("/tokens/{id}", TOKENS_WRITE, user::token);
         let admin = ScopedRouter::new()
             .get("/admin/tokens", TOKENS_ADMIN, admin::list)
             .get("/admin/tokens/revoke", TOKENS_ADMIN, admin::ask)
             .post("/admin/tokens/revoke", TOKENS_ADMIN, admin::revoke)
             .get("/admin/tokens/export", TOKENS_ADMIN, admin::export)
-            .get("/admin/tokens/owners", TOKENS_ADMIN, admin::owners);
+            .get("/admin/tokens/owners", TOKENS_ADMIN, admin::owners)
+            .get("/admin/tokens/{id}", TOKENS_ADMIN, admin::token)
+            .get(
+                "/admin/tokens/{id}/pause",
+                TOKENS_ADMIN,
+                admin::ask_to_pause,
+            )
+            .post("/admin/tokens/{id}/pause", TOKENS_ADMIN, admin::pause)
+            .get(
+                "/admin/tokens/{id}/resume",
+                TOKENS_ADMIN,
+                admin::ask_to_resume,
+            )
+            .post("/admin/tokens/{id}/resume", TOKENS_ADMIN, admin::resume)
+            .get("/admin", TOKENS_ADMIN, admin::overview)
+            .get("/admin/identify", TOKENS_ADMIN, admin::identify_form)
+            .post("/admin/identify", TOKENS_ADMIN, admin::identify)
+            .get("/admin/unused", TOKENS_ADMIN, admin::unused)
+            .get("/admin/notifications", TOKENS_ADMIN, admin::undelivered)
+            .post(
+                "/admin/notifications/{id}/send",
+                TOKENS_ADMIN,
+                admin::send_again,
+            );
         let guarded = |pages: ScopedRouter<State>, scope| {
             let guard = from_fn_with_state((state.clone(), scope), guard::guard);
             pages.map_router(|pages| {

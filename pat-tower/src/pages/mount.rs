@@ -23,6 +23,13 @@ pub(super) fn with_slash<S: Clone + Send + Sync + 'static>() -> ScopedRouter<S> 
         ("/admin/tokens/revoke/", TOKENS_ADMIN),
         ("/admin/tokens/export/", TOKENS_ADMIN),
         ("/admin/tokens/owners/", TOKENS_ADMIN),
+        ("/admin/tokens/{id}/", TOKENS_ADMIN),
+        ("/admin/tokens/{id}/pause/", TOKENS_ADMIN),
+        ("/admin/tokens/{id}/resume/", TOKENS_ADMIN),
+        ("/admin/", TOKENS_ADMIN),
+        ("/admin/identify/", TOKENS_ADMIN),
+        ("/admin/unused/", TOKENS_ADMIN),
+        ("/admin/notifications/", TOKENS_ADMIN),
     ];
     let paths = paths.into_iter();
     paths.fold(ScopedRouter::new(), |router, (path, scope)| {

@@ -109,6 +109,8 @@ pub(super) async fn a_trailing_slash_is_served() {
         ("/tokens/5/revoke/", "../revoke"),
         ("/admin/tokens/?name=x", "../tokens?name=x"),
         ("/admin/tokens/export/", "../export"),
+        ("/admin/tokens/5/", "../5"),
+        ("/admin/", "../admin"),
     ] {
         let moved = answer(by(server.get(path))).await;
         assert_eq!(moved.status, StatusCode::PERMANENT_REDIRECT, "{path}");
@@ -145,6 +147,7 @@ pub(super) async fn every_answer_has_nosniff() {
         "/rest/pat/latest/nowhere",
         "/rest/pat/latest/admin/events",
         "/rest/pat/latest/admin/unused?days=1",
+        "/rest/pat/latest/admin/notifications",
         MYSELF,
         "/nowhere",
     ];
@@ -176,7 +179,7 @@ pub(super) async fn every_answer_has_nosniff() {
 
 /// What the example serves to whoever asks, outside of the layer.
 const PUBLIC: [&str; 5] = [
-    "/healthz",
+    "/readyz",
     "/livez",
     "/metrics",
     "/reference/",
@@ -197,6 +200,7 @@ const PATHS: &[&str] = &[
     "/admin/tokens/revoke",
     "/admin/tokens/export",
     "/admin/tokens/owners",
+    "/admin/tokens/1/pause",
     "/demo/events",
     "/demo/users/alice",
     "/demo/users/alice/disable",
@@ -235,6 +239,8 @@ const PATHS: &[&str] = &[
     "/rest/pat/latest/admin/tokens/revoke",
     "/rest/pat/latest/admin/tokens/identify",
     "/rest/pat/latest/admin/unused",
+    "/rest/pat/latest/admin/notifications",
+    "/rest/pat/latest/admin/notifications/1/send",
     "/rest/pat/latest/admin/events",
     "/rest/pat/1.0/tokens",
     "/rest/pat/latest",
@@ -249,8 +255,8 @@ const PATHS: &[&str] = &[
     "/nothing%ff",
     "//",
     "/referencex",
-    "/healthzx",
-    "/healthz/x",
+    "/readyzx",
+    "/readyz/x",
 ];
 
 pub(super) async fn a_bad_token_is_refused_on_every_path() {

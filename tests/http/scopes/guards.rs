@@ -19,7 +19,7 @@ const WRITE: Option<&str> = Some("tokens:write");
 const ADMIN: Option<&str> = Some("tokens:admin");
 
 /// The requests that the routers serve, and the scope that each needs.
-const REQUESTS: [(&str, &str, Option<&str>); 54] = [
+const REQUESTS: [(&str, &str, Option<&str>); 70] = [
     ("GET", "/rest/tokens", READ),
     ("GET", "/rest/tokens/", READ),
     ("HEAD", "/rest/tokens", READ),
@@ -46,6 +46,8 @@ const REQUESTS: [(&str, &str, Option<&str>); 54] = [
     ("POST", "/rest/admin/tokens/identify", ADMIN),
     ("GET", "/rest/admin/events", ADMIN),
     ("GET", "/rest/admin/unused", ADMIN),
+    ("GET", "/rest/admin/notifications", ADMIN),
+    ("POST", "/rest/admin/notifications/999/send", ADMIN),
     ("GET", "/pages/tokens", WRITE),
     ("HEAD", "/pages/tokens", WRITE),
     ("GET", "/pages/tokens/new", WRITE),
@@ -67,6 +69,20 @@ const REQUESTS: [(&str, &str, Option<&str>); 54] = [
     ("POST", "/pages/admin/tokens/revoke", ADMIN),
     ("GET", "/pages/admin/tokens/export", ADMIN),
     ("GET", "/pages/admin/tokens/owners?contains=x", ADMIN),
+    ("GET", "/pages/admin/tokens/999", ADMIN),
+    ("GET", "/pages/admin/tokens/999/pause", ADMIN),
+    ("POST", "/pages/admin/tokens/999/pause", ADMIN),
+    ("GET", "/pages/admin/tokens/999/resume", ADMIN),
+    ("POST", "/pages/admin/tokens/999/resume", ADMIN),
+    ("GET", "/pages/admin", ADMIN),
+    ("GET", "/pages/admin/", ADMIN),
+    ("HEAD", "/pages/admin", ADMIN),
+    ("GET", "/pages/admin/identify", ADMIN),
+    ("POST", "/pages/admin/identify", ADMIN),
+    ("GET", "/pages/admin/unused", ADMIN),
+    ("GET", "/pages/admin/notifications", ADMIN),
+    ("POST", "/pages/admin/notifications/999/send", ADMIN),
+    ("POST", "/pages/admin/notifications/x/send", ADMIN),
     ("GET", "/pages/tokens/assets/pat.css", None),
     ("GET", "/pages/tokens/assets/pat.js", None),
     // A router that is mounted twice.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::event::{Event, EventKind, HistoryPosition};
-use crate::search::{DateRange, Filter, Search};
+use crate::search::{DateRange, Filter, Position, Search, Start};
 use crate::store::{
     AuditStore, Change, ChangePage, FeedPosition, ImportOutcome, ImportStore, Insertion, JobStore,
     LastUse, Lease, Lookup, NewImport, NewToken, Revocation, RevocationScope, Revoked, Rotated,
@@ -64,6 +64,14 @@ pub(in crate::testing) enum Flaw {
     CountsOneFilter,
     /// It counts revoked tokens whenever they were revoked.
     IgnoresRevocationTime,
+    /// It takes a page before a position for the first page.
+    IgnoresPosition,
+    /// It returns the first tokens before a position, and not the last ones.
+    BeginsAtFirst,
+    /// Before a position, it skips the tokens with an equal value.
+    SkipsEquals,
+    /// It returns a page before a position in the order in which it reads it.
+    ReversesPages,
     /// It finds the events with the token as their subject, and no rotation that replaced it.
     OmitsReplacement,
     /// It has the earliest events first.
@@ -77,6 +85,13 @@ pub(in crate::testing) enum Flaw {
 impl Flaw {
     pub(in crate::testing) const COUNTS: [Self; 2] =
         [Self::CountsOneFilter, Self::IgnoresRevocationTime];
+
+    pub(in crate::testing) const BACKWARD: [Self; 4] = [
+        Self::IgnoresPosition,
+        Self::BeginsAtFirst,
+        Self::SkipsEquals,
+        Self::ReversesPages,
+    ];
 
     pub(in crate::testing) const HISTORIES: [Self; 4] = [
         Self::OmitsReplacement,
@@ -331,7 +346,26 @@ impl TokenStore for Flawed {
 #[async_trait]
 impl SearchStore for Flawed {
     async fn search(&self, search: &Search) -> Result<Vec<Token>, StoreError> {
-        self.inner.search(search).await
+        let mut flawed = search.clone();
+        if let Start::Before(position) = &search.start {
+            match self.flaw {
+                Flaw::IgnoresPosition => flawed.start = Start::Offset(0),
+                Flaw::BeginsAtFirst => flawed.limit = u32::MAX,
+                Flaw::SkipsEquals => {
+                    flawed.start = Start::Before(Position {
+                        created_at: Timestamp::MAX,
+                        ..position.clone()
+                    });
+                }
+                _ => {}
+            }
+        }
+        let mut tokens = self.inner.search(&flawed).await?;
+        tokens.truncate(search.limit as usize);
+        if matches!(search.start, Start::Before(_)) && self.flaw == Flaw::ReversesPages {
+            tokens.reverse();
+        }
+        Ok(tokens)
     }
 
     async fn count(&self, filter: &Filter) -> Result<u64, StoreError> {

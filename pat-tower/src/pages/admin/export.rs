@@ -6,14 +6,15 @@ use futures_util::stream;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http::{HeaderName, StatusCode};
 use jiff::{SignedDuration, Timestamp};
-use pat_core::search::{Position, Search, Start};
+use pat_core::search::{Order, Position, Search, Sort, Start};
 use pat_core::text::{is_bidi_control, is_invisible, isolate};
 use pat_core::{AdminError, Administration, BoxError, Token};
 
-use super::filter::{FilterForm, sort};
+use super::filter::FilterForm;
 use crate::http::date::wire_date;
 use crate::pages::fields::Fields;
 use crate::pages::page::Page;
+use crate::pages::paging;
 
 /// Says what separates the cells: programs for tables go by the country otherwise.
 const SEPARATOR: &str = "sep=,\r\n";
@@ -57,7 +58,12 @@ pub(in crate::pages) async fn export(
     let form = FilterForm::new(fields.clone());
     let filter = form.complete(&page, admin).await?;
     let filter = filter.map_err(|_| page.bad_request(StatusCode::BAD_REQUEST))?;
-    let search = Search::new(filter, sort(&fields), Start::Offset(0), CHUNK_LEN);
+    // In the order by status, the latest come first: a program sorts by the column.
+    let sort = match paging::order(&fields) {
+        Order::By(sort) => sort,
+        Order::ByStatus { .. } => Sort::LATEST_FIRST,
+    };
+    let search = Search::new(filter.filter, sort, Start::Offset(0), CHUNK_LEN);
     let first = chunk(&page, admin, &search).await;
     let (rows, next) = first.map_err(|error| page.not_administered(&error))?;
     let first = format!("{MARK}{SEPARATOR}{}{rows}", line(&HEAD.map(str::to_owned)));

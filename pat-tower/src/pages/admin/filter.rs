@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use pat_core::scope::Scopes;
-use pat_core::search::{DateRange, Filter, Sort, SortKey};
+use pat_core::search::{DateRange, Filter, RevokedTokens};
 use pat_core::text::fold_case;
 use pat_core::{Administration, Owner, TokenStatus, User};
 
@@ -15,7 +15,7 @@ use crate::pages::page::Page;
 use crate::pages::text::Text;
 
 /// The fields of the filter, in the order of the page.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 16] = [
     "name",
     "owner",
     "status",
@@ -26,6 +26,27 @@ const NAMES: [&str; 10] = [
     "expires_from",
     "expires_to",
     "scope",
+    UNUSED,
+    EXPIRING,
+    OWNER_STATE,
+    VALID,
+    REVOKED_WITHIN,
+    LONGER_THAN,
+];
+const UNUSED: &str = "unused";
+const EXPIRING: &str = "expiring";
+const OWNER_STATE: &str = "owner_state";
+const VALID: &str = "valid";
+const REVOKED_WITHIN: &str = "revoked_within";
+const LONGER_THAN: &str = "longer_than";
+/// The fields that links set ([`Quick`]), and no field of the form.
+pub(super) const QUICK_NAMES: [&str; 6] = [
+    UNUSED,
+    EXPIRING,
+    OWNER_STATE,
+    VALID,
+    REVOKED_WITHIN,
+    LONGER_THAN,
 ];
 /// What the field for the scope says to find unrestricted tokens; no scope has this name.
 pub(super) const UNRESTRICTED: &str = "*";
@@ -33,6 +54,128 @@ pub(super) const UNRESTRICTED: &str = "*";
 const MAX_OWNERS: usize = 1_000;
 /// How many of them are named where the filter is put into words.
 const MAX_NAMED: usize = 5;
+
+/// A criterion that a link sets: one above the filter, or one of the overview.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Quick {
+    NeverUsed,
+    /// Valid, and not used for so many days.
+    Unused(u32),
+    NeverExpires,
+    /// Valid, and expires within so many days.
+    ExpiresWithin(u32),
+    OwnerInactive,
+    /// Neither revoked nor expired.
+    Valid,
+    /// Revoked within so many days.
+    RevokedWithin(u32),
+    /// Expires, and lives longer than so many days.
+    LongerThan(u32),
+}
+
+impl Quick {
+    /// Those that have a link above the filter.
+    pub(super) const OFFERED: [Self; 5] = [
+        Self::NeverUsed,
+        Self::Unused(90),
+        Self::NeverExpires,
+        Self::ExpiresWithin(30),
+        Self::OwnerInactive,
+    ];
+
+    /// Returns the criterion of a field of the query, if it is one.
+    fn of(name: &str, value: &str) -> Option<Self> {
+        let days = || {
+            value
+                .parse()
+                .ok()
+                .filter(|days| (1..=MAX_DAYS).contains(days))
+        };
+        match (name, value) {
+            (UNUSED, "always") => Some(Self::NeverUsed),
+            (UNUSED, _) => days().map(Self::Unused),
+            (EXPIRING, "never") => Some(Self::NeverExpires),
+            (EXPIRING, _) => days().map(Self::ExpiresWithin),
+            (OWNER_STATE, "inactive") => Some(Self::OwnerInactive),
+            (VALID, "true") => Some(Self::Valid),
+            (REVOKED_WITHIN, _) => days().map(Self::RevokedWithin),
+            (LONGER_THAN, _) => days().map(Self::LongerThan),
+            _ => None,
+        }
+    }
+
+    /// Returns the field of the query.
+    pub(super) fn pair(self) -> (&'static str, String) {
+        match self {
+            Self::NeverUsed => (UNUSED, "always".to_owned()),
+            Self::Unused(days) => (UNUSED, days.to_string()),
+            Self::NeverExpires => (EXPIRING, "never".to_owned()),
+            Self::ExpiresWithin(days) => (EXPIRING, days.to_string()),
+            Self::OwnerInactive => (OWNER_STATE, "inactive".to_owned()),
+            Self::Valid => (VALID, "true".to_owned()),
+            Self::RevokedWithin(days) => (REVOKED_WITHIN, days.to_string()),
+            Self::LongerThan(days) => (LONGER_THAN, days.to_string()),
+        }
+    }
+
+    pub(super) fn text(self) -> Text<'static> {
+        match self {
+            Self::NeverUsed => Text::QuickNeverUsed,
+            Self::Unused(days) => Text::QuickUnused(days),
+            Self::NeverExpires => Text::QuickNeverExpires,
+            Self::ExpiresWithin(days) => Text::QuickExpiresWithin(days),
+            Self::OwnerInactive => Text::QuickOwnerInactive,
+            Self::Valid => Text::LiveTokens,
+            Self::RevokedWithin(days) => Text::RevokedWithin(days),
+            Self::LongerThan(days) => Text::OffendingLife(days),
+        }
+    }
+
+    /// Narrows the filter. Owners need the directory: [`FilterForm::complete`] adds them.
+    fn narrow(self, page: &Page, filter: &mut Filter) {
+        let now = page.pats().now();
+        let unexpired = now + SignedDuration::from_micros(1);
+        let days = |count: u32| SignedDuration::from_hours(i64::from(count) * 24);
+        let range = |from, to| DateRange { from, to };
+        match self {
+            Self::NeverUsed => filter.is_used = Some(false),
+            Self::Unused(days) => {
+                let unused = page.pats().unused_filter(days);
+                filter.unused_since = unused.unused_since;
+                filter.is_transient = unused.is_transient;
+                filter.expires = filter.expires.and(unused.expires);
+            }
+            Self::NeverExpires => filter.never_expires = Some(true),
+            Self::ExpiresWithin(count) => {
+                let end = now.checked_add(days(count)).unwrap_or(Timestamp::MAX);
+                filter.expires = filter.expires.and(range(Some(unexpired), Some(end)));
+            }
+            Self::Valid => {
+                filter.expires = filter.expires.and(range(Some(unexpired), None));
+            }
+            Self::RevokedWithin(count) => {
+                let start = now.checked_sub(days(count)).unwrap_or(Timestamp::MIN);
+                filter.revoked = RevokedTokens::Only;
+                filter.revoked_at = range(Some(start), None);
+            }
+            Self::LongerThan(count) => {
+                filter.never_expires = Some(false);
+                filter.longer_than = Some(days(count));
+            }
+            Self::OwnerInactive => {}
+        }
+    }
+}
+
+/// The longest time of a [`Quick`] criterion, in days.
+const MAX_DAYS: u32 = 36_500;
+
+/// A filter with its owners.
+pub(super) struct Completed {
+    pub(super) filter: Filter,
+    /// Whether the filter may lack owners, of whom there are too many to look up.
+    pub(super) lacks_owners: bool,
+}
 
 /// What was typed into the filter.
 #[derive(Debug, Clone)]
@@ -57,6 +200,25 @@ impl FilterForm {
         pairs.filter(|(_, value)| !value.is_empty()).collect()
     }
 
+    /// Returns whether a criterion is set.
+    pub(super) fn has(&self, quick: Quick) -> bool {
+        let (name, value) = quick.pair();
+        self.get(name) == value
+    }
+
+    /// Returns the query of a link that sets a criterion, in place of another one about the same, or, if it is set,
+    /// removes it.
+    pub(super) fn toggled(&self, quick: Quick, more: &[(&str, &str)]) -> String {
+        let (name, value) = quick.pair();
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(self.pairs().into_iter().filter(|(other, _)| *other != name));
+        if !self.has(quick) {
+            query.append_pair(name, &value);
+        }
+        query.extend_pairs(more);
+        query.finish()
+    }
+
     /// What a link to the same filter has in its query, and these fields behind it.
     pub(super) fn query(&self, more: &[(&str, &str)]) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
@@ -76,6 +238,10 @@ impl FilterForm {
         for (name, value) in self.pairs() {
             let words = match (name, value.parse::<TokenStatus>()) {
                 ("status", Ok(status)) => page.t(Text::Status(status)),
+                _ if QUICK_NAMES.contains(&name) => match Quick::of(name, value) {
+                    Some(quick) => page.t(quick.text()),
+                    None => value.into(),
+                },
                 ("scope", _) if value == UNRESTRICTED => page.t(Text::Unrestricted),
                 _ => value.into(),
             };
@@ -98,7 +264,7 @@ impl FilterForm {
 
     /// The filter as far as it can be read, and all that is wrong with it. Whom the owner's name
     /// means is for [`FilterForm::complete`] to find out.
-    fn without_owner(&self, page: &Page) -> (Filter, Vec<FieldError>) {
+    pub(super) fn without_owner(&self, page: &Page) -> (Filter, Vec<FieldError>) {
         let zone = &page.state.zone;
         let mut wrong = Vec::new();
         let mut range = |from, to| {
@@ -116,6 +282,15 @@ impl FilterForm {
         filter.created = range("created_from", "created_to");
         filter.last_used = range("used_from", "used_to");
         filter.expires = range("expires_from", "expires_to");
+        for (name, value) in self.pairs() {
+            match Quick::of(name, value) {
+                Some(quick) => quick.narrow(page, &mut filter),
+                None if QUICK_NAMES.contains(&name) => {
+                    wrong.push(FieldError(name, Text::QuickUnreadable));
+                }
+                None => {}
+            }
+        }
         match self.get("scope") {
             "" => {}
             UNRESTRICTED => filter.unrestricted = true,
@@ -142,7 +317,7 @@ impl FilterForm {
         &self,
         page: &Page,
         admin: &Administration<'_>,
-    ) -> Result<Result<Filter, Vec<FieldError>>, Response> {
+    ) -> Result<Result<Completed, Vec<FieldError>>, Response> {
         let (mut filter, mut wrong) = self.without_owner(page);
         let wanted = self.get("owner").trim();
         if !wanted.is_empty() {
@@ -157,11 +332,20 @@ impl FilterForm {
                 Ok(_) | Err(_) => {}
             }
         }
-        Ok(if wrong.is_empty() {
-            Ok(filter)
-        } else {
-            Err(wrong)
-        })
+        if !wrong.is_empty() {
+            return Ok(Err(wrong));
+        }
+        let mut lacks_owners = false;
+        if self.has(Quick::OwnerInactive) {
+            let inactive = admin.inactive_owners().await;
+            let inactive = inactive.map_err(|error| page.not_administered(&error))?;
+            lacks_owners = !inactive.is_complete;
+            narrow_owners(&mut filter, inactive.owners);
+        }
+        Ok(Ok(Completed {
+            filter,
+            lacks_owners,
+        }))
     }
 
     /// The users whom the owner's name fits, or those whose user name or key it is.
@@ -227,28 +411,18 @@ fn end_of(day: Date, zone: &TimeZone) -> Option<Timestamp> {
     next.checked_sub(SignedDuration::from_micros(1)).ok()
 }
 
-/// How the columns are called in links.
-pub(super) const COLUMNS: [(&str, SortKey); 5] = [
-    ("name", SortKey::Name),
-    ("owner", SortKey::Owner),
-    ("created", SortKey::CreatedAt),
-    ("used", SortKey::LastUsedAt),
-    ("expires", SortKey::ExpiresAt),
-];
-
-/// The order that a link asks for; the newest first unless it asks for one.
-pub(super) fn sort(fields: &Fields) -> Sort {
-    let wanted = fields.get("sort");
-    let column = COLUMNS.iter().find(|(name, _)| *name == wanted);
-    match column {
-        Some((_, key)) => Sort {
-            key: *key,
-            is_descending: fields.get("order") == "desc",
-        },
-        None => Sort {
-            key: SortKey::CreatedAt,
-            is_descending: true,
-        },
+/// Narrows the filter to the tokens of these owners.
+fn narrow_owners(filter: &mut Filter, owners: Vec<Owner>) {
+    let wanted = std::mem::replace(&mut filter.owners, owners);
+    if !wanted.is_empty() {
+        filter.owners.retain(|owner| wanted.contains(owner));
+    }
+    if filter.owners.is_empty() {
+        // Without an owner the filter would find the tokens of all; no time is in this range.
+        filter.created = DateRange {
+            from: Some(Timestamp::MAX),
+            to: Some(Timestamp::MIN),
+        };
     }
 }
 
@@ -266,6 +440,53 @@ mod tests {
         assert_eq!(start.to_string(), "2026-03-28T23:00:00Z");
         assert_eq!(end.to_string(), "2026-03-29T21:59:59.999999Z");
         assert_eq!(end_of(Date::MAX, &zone), None);
+    }
+
+    #[test]
+    fn a_link_sets_a_criterion_and_removes_it() {
+        let form = |query: &str| FilterForm::new(Fields::parse(query.as_bytes()));
+        for quick in Quick::OFFERED {
+            let set = form("name=ci").toggled(quick, &[("sort", "name")]);
+            let fields = Fields::parse(set.as_bytes());
+            let (name, value) = quick.pair();
+            assert_eq!(Quick::of(name, fields.get(name)), Some(quick), "{value}");
+            assert_eq!((fields.get("name"), fields.get("sort")), ("ci", "name"));
+            assert_eq!(form(&set).toggled(quick, &[]), "name=ci");
+        }
+        // Two about the same exclude each other.
+        let set = form("unused=90&expiring=never").toggled(Quick::NeverUsed, &[]);
+        assert_eq!(set, "expiring=never&unused=always");
+        for (name, value) in [
+            (UNUSED, "0"),
+            (UNUSED, "36501"),
+            (UNUSED, "never"),
+            (EXPIRING, "-1"),
+            (OWNER_STATE, "active"),
+            ("name", "always"),
+        ] {
+            assert_eq!(Quick::of(name, value), None, "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn only_the_tokens_of_these_owners_are_left() {
+        let owners = |keys: &[&str]| -> Vec<_> {
+            let keys = keys.iter().map(|key| Owner::new(*key).expect("a key"));
+            keys.collect()
+        };
+        for (wanted, these, expected) in [
+            (&[][..], &["a", "b"][..], &["a", "b"][..]),
+            (&["b", "c"], &["a", "b"], &["b"]),
+            (&["c"], &["a", "b"], &[]),
+            (&[], &[], &[]),
+        ] {
+            let mut filter = Filter::default();
+            filter.owners = owners(wanted);
+            narrow_owners(&mut filter, owners(these));
+            assert_eq!(filter.owners, owners(expected));
+            let finds_none = !filter.created.is_open();
+            assert_eq!(finds_none, expected.is_empty(), "{wanted:?} {these:?}");
+        }
     }
 
     #[test]

@@ -1,18 +1,23 @@
+use std::collections::BTreeSet;
+
 use askama::Template;
 use axum::Extension;
 use axum::extract::RawQuery;
 use axum::response::Response;
 use http::StatusCode;
 use pat_core::scope::Scopes;
-use pat_core::search::{Filter, RevokedTokens, Search, Sort, Start};
-use pat_core::{AdminError, Administration, Token, TokenStatus, User};
+use pat_core::search::{Filter, Order, RevokedTokens, Search, Start};
+use pat_core::{
+    AdminError, Administration, StatusPosition, StatusStart, Token, TokenId, TokenStatus, User,
+};
 
 use super::administration;
-use super::filter::{COLUMNS, FieldError, FilterForm, UNRESTRICTED, sort};
-use crate::http::cursor::PageCursor;
+use super::filter::{FieldError, FilterForm, QUICK_NAMES, Quick, UNRESTRICTED};
+use super::revoke::MAX_SELECTED;
 use crate::pages::fields::Fields;
 use crate::pages::headers::connecting;
 use crate::pages::page::{Badge, FEW_SCOPES, Page, ScopeList, Time, show};
+use crate::pages::paging::{self, Column, PagePosition, STATUS};
 use crate::pages::text::Text;
 use crate::pages::user::outlived;
 
@@ -31,13 +36,43 @@ struct AdminPage<'a> {
     scopes: Vec<Choice>,
     ranges: Vec<Range>,
     zone: String,
+    quick: Vec<QuickLink>,
     columns: Vec<Column>,
+    /// The fields that ask for the order.
+    order: Vec<(&'static str, &'static str)>,
     found: Found,
     done: Option<String>,
-    note: Option<String>,
+    notes: Vec<String>,
+}
+
+/// A link that sets a criterion of the filter, or removes it.
+struct QuickLink {
+    label: String,
+    query: String,
+    is_set: bool,
 }
 
 impl AdminPage<'_> {
+    /// How many criteria are set in the form, which may be folded.
+    fn criteria(&self) -> u32 {
+        let pairs = self.form.pairs().into_iter();
+        let set = pairs.filter(|(name, _)| !QUICK_NAMES.contains(name));
+        u32::try_from(set.count()).unwrap_or(u32::MAX)
+    }
+
+    /// The criteria that the form has no fields for.
+    fn quick_pairs(&self) -> Vec<(&'static str, &str)> {
+        let pairs = self.form.pairs().into_iter();
+        pairs
+            .filter(|(name, _)| QUICK_NAMES.contains(name))
+            .collect()
+    }
+
+    /// What is wrong with a criterion that the form has no field for.
+    fn quick_error(&self) -> Option<&str> {
+        QUICK_NAMES.iter().find_map(|name| self.error(name))
+    }
+
     fn error(&self, name: &str) -> Option<&str> {
         let mut errors = self.errors.iter();
         errors
@@ -65,14 +100,6 @@ struct Day {
     value: String,
 }
 
-struct Column {
-    label: String,
-    /// The query that sorts by it.
-    query: String,
-    /// What `aria-sort` says.
-    order: Option<&'static str>,
-}
-
 /// What the filter finds.
 #[derive(Default)]
 struct Found {
@@ -80,13 +107,31 @@ struct Found {
     shows_scopes: bool,
     /// Whether there is one that can be selected.
     is_selectable: bool,
-    count_label: String,
+    /// Which tokens are on this page, and how many there are.
+    range: String,
     revoke_label: Option<String>,
     /// If there are more than on this page.
     all: Option<All>,
+    /// The selected tokens on other pages.
+    elsewhere: Vec<TokenId>,
+    elsewhere_label: Option<String>,
+    /// Whether all that the filter finds is selected.
+    is_all_selected: bool,
     export: String,
-    first: Option<String>,
+    /// The values of the buttons to other pages.
+    previous: Option<String>,
     next: Option<String>,
+    /// Whether the first page is another one.
+    has_first: bool,
+}
+
+/// A page of what the filter finds.
+struct PageOfTokens {
+    tokens: Vec<Token>,
+    /// The number of the first token, counted from 1.
+    first: u64,
+    previous: Option<PagePosition>,
+    next: Option<PagePosition>,
 }
 
 /// The offer of the script once all tokens of the page are selected.
@@ -103,7 +148,12 @@ struct Row {
     description: Option<String>,
     hint: Option<String>,
     owner: User,
+    /// That the owner is no longer active, or no longer there.
+    owner_badge: Option<Badge>,
     badge: Badge,
+    is_selected: bool,
+    is_disabled: bool,
+    is_valid: bool,
     scopes: ScopeList,
     created: Time,
     last_used: Option<Time>,
@@ -115,6 +165,8 @@ struct Row {
     select_label: String,
     revoke_label: String,
     revoke_query: String,
+    pause_label: String,
+    resume_label: String,
 }
 
 struct RevokedNote {
@@ -125,19 +177,13 @@ struct RevokedNote {
 }
 
 impl Row {
-    fn new(
-        page: &Page,
-        form: &FilterForm,
-        token: Token,
-        owner: User,
-        revoked_by: Option<User>,
-    ) -> Self {
+    fn new(page: &Page, form: &FilterForm, token: Token, users: Users, is_selected: bool) -> Self {
         let badge = page.badge_of(&token);
         let is_valid = token.validity(page.pats().now()).is_ok();
         let is_replaced = is_valid && token.replaced.is_some();
         let revoked = token.revoked_at.map(|at| RevokedNote {
             at: page.time(at),
-            by: revoked_by.map(|user| user.full_name),
+            by: users.revoked_by.map(|user| user.full_name),
             reason: token.revoke_reason,
         });
         Self {
@@ -152,7 +198,13 @@ impl Row {
             select_label: page.t(Text::SelectNamed(&token.name)).into_owned(),
             revoke_label: page.t(Text::RevokeNamed(&token.name)).into_owned(),
             revoke_query: form.query(&[("id", &token.id.to_string())]),
-            owner,
+            pause_label: page.t(Text::PauseNamed(&token.name)).into_owned(),
+            resume_label: page.t(Text::ResumeNamed(&token.name)).into_owned(),
+            owner_badge: owner_badge(page, users.owner_state),
+            owner: users.owner,
+            is_selected,
+            is_disabled: token.disabled.is_some(),
+            is_valid,
             name: token.name,
             description: token.description,
             hint: token.hint,
@@ -167,7 +219,7 @@ pub(in crate::pages) async fn list(
     let admin = administration(&page)?;
     let fields = Fields::of_query(query.as_deref());
     let form = FilterForm::new(fields.clone());
-    let sort = sort(&fields);
+    let order = paging::order(&fields);
     let mut template = AdminPage {
         page: &page,
         form: &form,
@@ -176,20 +228,15 @@ pub(in crate::pages) async fn list(
         scopes: scopes(&page, form.get("scope")),
         ranges: ranges(&page, &form),
         zone: page.zone_name(),
-        columns: columns(&page, &form, sort),
+        quick: quick(&page, &form, order),
+        columns: paging::columns(&page, &COLUMNS, order, |more| form.query(more)),
+        order: paging::fields_of(order),
         found: Found::default(),
-        done: fields
-            .get("revoked")
-            .parse()
-            .ok()
-            .map(|count: u64| page.t(Text::RevokedMany(count)).into_owned()),
-        note: fields
-            .find("nothing")
-            .map(|_| page.t(Text::NothingSelected).into_owned())
-            .or_else(|| outlived(&page, &fields)),
+        done: done(&page, &fields),
+        notes: Vec::new(),
     };
-    let filter = match form.complete(&page, admin).await? {
-        Ok(filter) => filter,
+    let completed = match form.complete(&page, admin).await? {
+        Ok(completed) => completed,
         Err(wrong) => {
             let errors = wrong.into_iter();
             let errors = errors.map(|FieldError(name, text)| (name, page.t(text).into_owned()));
@@ -197,13 +244,99 @@ pub(in crate::pages) async fn list(
             return Ok(connecting(show(StatusCode::BAD_REQUEST, &template)));
         }
     };
-    let cursor = fields.get("cursor");
-    let start = PageCursor::decode(cursor).filter(|cursor| cursor.sort == sort);
-    if start.is_none() && !cursor.is_empty() {
-        template.note = Some(page.t(Text::CursorUnreadable).into_owned());
-    }
-    template.found = find(&page, admin, &form, filter, sort, start).await?;
+    let start = Position::new(&fields, order);
+    let selection = Selection::new(&fields);
+    let mut notes: Vec<_> = [
+        fields.find("nothing").map(|_| Text::NothingSelected),
+        selection
+            .is_too_large
+            .then_some(Text::TooManySelected(MAX_SELECTED)),
+        start.is_none().then_some(Text::CursorUnreadable),
+        completed.lacks_owners.then_some(Text::OwnersIncomplete),
+    ]
+    .into_iter()
+    .flatten()
+    .map(|text| page.t(text).into_owned())
+    .collect();
+    notes.extend(outlived(&page, &fields));
+    template.notes = notes;
+    let start = start.unwrap_or(Position::First);
+    template.found = find(
+        &page,
+        admin,
+        &form,
+        completed.filter,
+        order,
+        start,
+        &selection,
+    )
+    .await?;
     Ok(connecting(show(StatusCode::OK, &template)))
+}
+
+/// The columns to sort by, as links name them.
+const COLUMNS: [&str; 6] = ["name", STATUS, "owner", "created", "used", "expires"];
+
+/// What has just been done, as the address says.
+fn done(page: &Page, fields: &Fields) -> Option<String> {
+    let revoked = fields.get("revoked").parse().ok().map(Text::RevokedMany);
+    let flag = |name: &str, text| fields.find(name).map(|_| text);
+    let done = revoked
+        .or_else(|| flag("paused", Text::Paused))
+        .or_else(|| flag("resumed", Text::Resumed))?;
+    Some(page.t(done).into_owned())
+}
+
+fn quick(page: &Page, form: &FilterForm, order: Order) -> Vec<QuickLink> {
+    let links = Quick::OFFERED.into_iter().map(|quick| QuickLink {
+        label: page.t(quick.text()).into_owned(),
+        query: form.toggled(quick, &paging::fields_of(order)),
+        is_set: form.has(quick),
+    });
+    links.collect()
+}
+
+/// Where the page begins or ends, as the address says.
+enum Position {
+    First,
+    After(PagePosition),
+    Before(PagePosition),
+}
+
+impl Position {
+    /// `None` if the address has a position that no page has given.
+    fn new(fields: &Fields, order: Order) -> Option<Self> {
+        let [after, before] = ["after", "before"].map(|name| fields.get(name));
+        if !after.is_empty() {
+            return PagePosition::decode(after, order).map(Self::After);
+        }
+        if !before.is_empty() {
+            return PagePosition::decode(before, order).map(Self::Before);
+        }
+        Some(Self::First)
+    }
+}
+
+/// What is selected on this page and others, as the address says.
+struct Selection {
+    ids: BTreeSet<TokenId>,
+    /// All that the filter finds.
+    is_all: bool,
+    is_too_large: bool,
+}
+
+impl Selection {
+    fn new(fields: &Fields) -> Self {
+        let ids = fields.all("id");
+        let ids = ids.filter_map(|id| id.parse().ok().and_then(TokenId::new));
+        let ids: BTreeSet<_> = ids.collect();
+        let max = MAX_SELECTED as usize;
+        Self {
+            is_too_large: ids.len() > max || fields.get("selected") == "too-many",
+            ids: ids.into_iter().take(max).collect(),
+            is_all: fields.get("select") == "found",
+        }
+    }
 }
 
 async fn find(
@@ -211,22 +344,16 @@ async fn find(
     admin: &Administration<'_>,
     form: &FilterForm,
     filter: Filter,
-    sort: Sort,
-    cursor: Option<PageCursor>,
+    order: Order,
+    start: Position,
+    selection: &Selection,
 ) -> Result<Found, Response> {
     let fail = |error| page.not_administered(&error);
-    let is_first = cursor.is_none();
     let count = admin.count(&filter).await.map_err(fail)?;
     // What is found is what can be revoked, unless it is revoked already.
     let is_revocable = filter.is_effective() && filter.revoked == RevokedTokens::Excluded;
     let revocable = if is_revocable { count } else { 0 };
-    let search = Search::new(
-        filter,
-        sort,
-        cursor.map_or(Start::Offset(0), |cursor| Start::After(cursor.after)),
-        PAGE_LEN,
-    );
-    let found = admin.search(&search).await.map_err(fail)?;
+    let found = page_of(admin, filter, order, start).await.map_err(fail)?;
     let users = users(admin, &found.tokens).await.map_err(fail)?;
     let on_page = found.tokens.len() as u64;
     let all = (count > on_page).then(|| All {
@@ -234,82 +361,168 @@ async fn find(
         select: (revocable > 0).then(|| page.t(Text::SelectFound(revocable)).into_owned()),
         found_selected: page.t(Text::FoundSelected(revocable)).into_owned(),
     });
+    let is_all_selected = selection.is_all && revocable > 0 && all.is_some();
     let is_selectable = found.tokens.iter().any(|token| token.revoked_at.is_none());
     let shows_scopes = page.shows_scopes(&found.tokens);
+    let here: BTreeSet<_> = found.tokens.iter().map(|token| token.id).collect();
+    let elsewhere = selection.ids.difference(&here).copied();
+    let elsewhere = if is_all_selected {
+        Vec::new()
+    } else {
+        elsewhere.collect()
+    };
+    let range = paging::range(page, found.first, on_page, count);
     let rows = found.tokens.into_iter().zip(users);
-    let (key, order) = names_of(sort);
-    let sorted = [("sort", key), ("order", order)];
-    let next = found.next.map(|after| {
-        let cursor = PageCursor { sort, after }.encode();
-        form.query(&[sorted[0], sorted[1], ("cursor", &cursor)])
+    let rows = rows.map(|(token, users)| {
+        let is_selected = is_all_selected || selection.ids.contains(&token.id);
+        Row::new(page, form, token, users, is_selected)
     });
     Ok(Found {
-        rows: rows
-            .map(|(token, (owner, by))| Row::new(page, form, token, owner, by))
-            .collect(),
+        rows: rows.collect(),
         shows_scopes,
         is_selectable,
-        count_label: page.t(Text::Found(count)).into_owned(),
+        range,
         revoke_label: (revocable > 0).then(|| page.t(Text::RevokeFound(revocable)).into_owned()),
         all,
-        export: form.query(&sorted),
-        first: (!is_first).then(|| form.query(&sorted)),
-        next,
+        elsewhere_label: (!elsewhere.is_empty()).then(|| {
+            let count = elsewhere.len() as u64;
+            page.t(Text::SelectedElsewhere(count)).into_owned()
+        }),
+        elsewhere,
+        is_all_selected,
+        export: form.query(&paging::fields_of(order)),
+        has_first: found.first > 1 || found.previous.is_some(),
+        previous: found.previous.as_ref().map(PagePosition::encode),
+        next: found.next.as_ref().map(PagePosition::encode),
     })
 }
 
-/// The owner of each token, and the user who revoked it. The directory is asked once.
-async fn users(
+/// Reads a page. What ends before a position and has no further page before it is read as the first page, so that
+/// this has as many tokens as any other.
+async fn page_of(
     admin: &Administration<'_>,
-    tokens: &[Token],
-) -> Result<Vec<(User, Option<User>)>, AdminError> {
+    filter: Filter,
+    order: Order,
+    start: Position,
+) -> Result<PageOfTokens, AdminError> {
+    let is_backward = matches!(start, Position::Before(_));
+    let found = read(admin, &filter, order, start).await?;
+    if is_backward && found.previous.is_none() {
+        return read(admin, &filter, order, Position::First).await;
+    }
+    Ok(found)
+}
+
+async fn read(
+    admin: &Administration<'_>,
+    filter: &Filter,
+    order: Order,
+    start: Position,
+) -> Result<PageOfTokens, AdminError> {
+    let first = match &start {
+        Position::First => 1,
+        Position::After(at) | Position::Before(at) => at.first,
+    };
+    let (tokens, previous, next) = match order {
+        Order::By(sort) => {
+            let start = match start {
+                Position::First => Start::Offset(0),
+                Position::After(at) => Start::After(at.cursor.after),
+                Position::Before(at) => Start::Before(at.cursor.after),
+            };
+            let search = Search::new(filter.clone(), sort, start, PAGE_LEN);
+            let found = admin.search(&search).await?;
+            let [previous, next] = [found.previous, found.next].map(|at| at.map(|at| (None, at)));
+            (found.tokens, previous, next)
+        }
+        Order::ByStatus { is_descending } => {
+            let position = |at: PagePosition| StatusPosition {
+                status: at.status.unwrap_or(TokenStatus::Active),
+                position: at.cursor.after,
+            };
+            let start = match start {
+                Position::First => StatusStart::First,
+                Position::After(at) => StatusStart::After(position(at)),
+                Position::Before(at) => StatusStart::Before(position(at)),
+            };
+            let found = admin.search_by_status(filter, is_descending, &start, PAGE_LEN);
+            let found = found.await?;
+            let [previous, next] =
+                [found.previous, found.next].map(|at| at.map(|at| (Some(at.status), at.position)));
+            (found.tokens, previous, next)
+        }
+    };
+    let before = first.saturating_sub(u64::from(PAGE_LEN)).max(1);
+    let after = first + tokens.len() as u64;
+    let position = |first, at: Option<(Option<TokenStatus>, _)>| {
+        at.map(|(status, at)| PagePosition::new(first, order, status, at))
+    };
+    Ok(PageOfTokens {
+        first,
+        previous: position(before, previous),
+        next: position(after, next),
+        tokens,
+    })
+}
+
+/// The users whom a row names.
+struct Users {
+    owner: User,
+    owner_state: OwnerState,
+    /// The user who revoked the token.
+    revoked_by: Option<User>,
+}
+
+#[derive(Clone, Copy)]
+enum OwnerState {
+    Active,
+    Inactive,
+    /// The directory does not know the owner.
+    Missing,
+}
+
+fn owner_badge(page: &Page, state: OwnerState) -> Option<Badge> {
+    let (class, text) = match state {
+        OwnerState::Active => return None,
+        OwnerState::Inactive => ("disabled", Text::OwnerInactive),
+        OwnerState::Missing => ("expired", Text::OwnerMissing),
+    };
+    let words = page.t(text).into_owned();
+    Some(Badge { class, words })
+}
+
+/// Returns the users of each token. The directory is asked once.
+async fn users(admin: &Administration<'_>, tokens: &[Token]) -> Result<Vec<Users>, AdminError> {
     let revoked = tokens.iter().filter_map(|token| {
         let by = token.revoked_by.clone()?;
         Some(Token::new(token.id, by, "", token.created_at))
     });
     let asked: Vec<_> = tokens.iter().cloned().chain(revoked).collect();
-    let mut users = admin.owners_of(&asked).await?;
-    let mut by = users.split_off(tokens.len()).into_iter();
-    let pairs = users.into_iter().zip(tokens);
-    let pair = |(owner, token): (User, &Token)| {
-        let by = token.revoked_by.as_ref().and_then(|_| by.next());
-        (owner, by)
+    let found = admin.find_owners_of(&asked).await?;
+    let mut users = found.into_iter().zip(asked).map(|(user, token)| {
+        let state = match &user {
+            None => OwnerState::Missing,
+            Some(user) if user.is_active => OwnerState::Active,
+            Some(_) => OwnerState::Inactive,
+        };
+        let user = user.unwrap_or_else(|| {
+            let key = token.owner.to_string();
+            User::new(token.owner, key.clone(), key, false)
+        });
+        (user, state)
+    });
+    let owners: Vec<_> = users.by_ref().take(tokens.len()).collect();
+    let pairs = owners.into_iter().zip(tokens);
+    let pair = |((owner, owner_state), token): ((User, OwnerState), &Token)| Users {
+        owner,
+        owner_state,
+        revoked_by: token
+            .revoked_by
+            .as_ref()
+            .and_then(|_| users.next())
+            .map(|(user, _)| user),
     };
     Ok(pairs.map(pair).collect())
-}
-
-fn names_of(sort: Sort) -> (&'static str, &'static str) {
-    let column = COLUMNS.iter().find(|(_, key)| *key == sort.key);
-    let order = if sort.is_descending { "desc" } else { "asc" };
-    (column.map_or("", |(name, _)| name), order)
-}
-
-/// The heads of the columns; following one sorts by it, and once more the other way round.
-fn columns(page: &Page, form: &FilterForm, sort: Sort) -> Vec<Column> {
-    let columns = COLUMNS.iter().map(|(name, key)| {
-        let is_sorted = *key == sort.key;
-        let order = match (is_sorted, sort.is_descending) {
-            (true, false) => "desc",
-            _ => "asc",
-        };
-        let label = match *name {
-            "owner" => Text::Owner,
-            "created" => Text::Created,
-            "used" => Text::LastUsed,
-            "expires" => Text::Expires,
-            _ => Text::Name,
-        };
-        Column {
-            label: page.t(label).into_owned(),
-            query: form.query(&[("sort", name), ("order", order)]),
-            order: is_sorted.then_some(if sort.is_descending {
-                "descending"
-            } else {
-                "ascending"
-            }),
-        }
-    });
-    columns.collect()
 }
 
 fn statuses(page: &Page, chosen: &str) -> Vec<Choice> {

@@ -7,7 +7,7 @@ use pat_core::settings::CreateByToken;
 use pat_core::{AdminError, Administration, Token, TokenId, User};
 
 use super::administration;
-use super::filter::FilterForm;
+use super::filter::{Completed, FilterForm};
 use crate::pages::fields::Fields;
 use crate::pages::page::{FORM_TOKEN, Page, ScopeList, Time, show};
 use crate::pages::text::Text;
@@ -15,8 +15,12 @@ use crate::pages::user::family;
 
 /// The longest reason, in Unicode scalar values: it goes into a mail.
 const MAX_REASON_LEN: u32 = 1_000;
-/// How many tokens can be selected one by one: more than a page of the list has.
-const MAX_SELECTED: usize = 200;
+/// How many tokens can be selected one by one, on several pages of the list: their IDs are in the address.
+pub(super) const MAX_SELECTED: u32 = 200;
+/// Up to how many tokens can be revoked without typing the number.
+const FEW: u64 = 50;
+/// The name of the field for the typed number.
+const TYPED: &str = "typed";
 
 #[derive(Template)]
 #[template(path = "admin_revoke.html")]
@@ -25,6 +29,8 @@ struct RevokeManyPage<'a> {
     form: &'a FilterForm,
     question: String,
     consequence: String,
+    /// That there may be more than the filter finds.
+    note: Option<String>,
     tokens: Vec<Selected>,
     /// What the filter says, if that is what is to be revoked.
     criteria: Vec<(String, Vec<String>)>,
@@ -32,10 +38,23 @@ struct RevokeManyPage<'a> {
     expected: Option<u64>,
     reason: &'a str,
     reason_hint: String,
-    reason_error: Option<String>,
-    changed: Option<String>,
+    errors: Errors,
+    /// Asks for the number of tokens, if they are many.
+    type_count: Option<String>,
+    confirm: String,
     /// Whether to ask if tokens that were created with these are to be revoked too.
     asks_for_family: bool,
+    /// Whether the secret has become known to others, so the family is to be revoked unless the administrator says no.
+    is_leaked: bool,
+}
+
+/// What is wrong with the form.
+#[derive(Default)]
+struct Errors {
+    reason: Option<String>,
+    typed: Option<String>,
+    /// That the filter finds another number of tokens than before.
+    changed: Option<String>,
 }
 
 struct Selected {
@@ -58,7 +77,7 @@ pub(in crate::pages) async fn ask(
 ) -> Result<Response, Response> {
     let admin = administration(&page)?;
     let request = Request::new(&page, admin, Fields::of_query(query.as_deref())).await?;
-    request.ask(StatusCode::OK, None, None).await
+    request.ask(StatusCode::OK, Errors::default()).await
 }
 
 pub(in crate::pages) async fn revoke(
@@ -68,11 +87,16 @@ pub(in crate::pages) async fn revoke(
     let admin = administration(&page)?;
     let request = Request::new(&page, admin, fields).await?;
     let reason = request.fields.get("reason").trim();
+    let mut errors = Errors::default();
     if reason.chars().count() > MAX_REASON_LEN as usize {
-        let error = page.t(Text::ReasonTooLong(MAX_REASON_LEN)).into_owned();
-        return request
-            .ask(StatusCode::BAD_REQUEST, Some(error), None)
-            .await;
+        errors.reason = Some(page.t(Text::ReasonTooLong(MAX_REASON_LEN)).into_owned());
+    }
+    let expected = request.expected()?;
+    if expected > FEW && typed_number(request.fields.get(TYPED)) != Some(expected) {
+        errors.typed = Some(page.t(Text::CountMistyped(expected)).into_owned());
+    }
+    if errors.reason.is_some() || errors.typed.is_some() {
+        return request.ask(StatusCode::BAD_REQUEST, errors).await;
     }
     let reason = (!reason.is_empty()).then(|| reason.to_owned());
     let family = family(&request.fields);
@@ -82,9 +106,7 @@ pub(in crate::pages) async fn revoke(
             admin.revoke_with(ids, reason, family).await
         }
         Target::Found => {
-            let expected = request.fields.get("expected").parse();
-            let expected = expected.map_err(|_| page.bad_request(StatusCode::BAD_REQUEST))?;
-            let filter = request.filter().await?;
+            let filter = request.filter().await?.filter;
             let revoked = admin.revoke_matching_with(&filter, expected, reason, family);
             revoked.await
         }
@@ -100,8 +122,8 @@ pub(in crate::pages) async fn revoke(
             Ok(page.go_to(&format!("admin/tokens?{query}")))
         }
         Err(AdminError::CountMismatch { found, .. }) => {
-            let changed = page.t(Text::CountChanged(found)).into_owned();
-            request.ask(StatusCode::CONFLICT, None, Some(changed)).await
+            errors.changed = Some(page.t(Text::CountChanged(found)).into_owned());
+            request.ask(StatusCode::CONFLICT, errors).await
         }
         Err(error) => Err(page.not_administered(&error)),
     }
@@ -126,6 +148,10 @@ impl<'a> Request<'a> {
         let target = if fields.get("what") == "found" {
             Target::Found
         } else {
+            if fields.all("id").count() > MAX_SELECTED as usize {
+                let query = form.query(&[("selected", "too-many")]);
+                return Err(page.go_to(&format!("admin/tokens?{query}")));
+            }
             let tokens = selected(page, admin, &fields).await?;
             if tokens.is_empty() {
                 let query = form.query(&[("nothing", "selected")]);
@@ -142,22 +168,33 @@ impl<'a> Request<'a> {
         })
     }
 
-    async fn filter(&self) -> Result<pat_core::search::Filter, Response> {
+    /// How many tokens the form says are to be revoked.
+    fn expected(&self) -> Result<u64, Response> {
+        match &self.target {
+            Target::Tokens(tokens) => Ok(tokens.len() as u64),
+            Target::Found => {
+                let expected = self.fields.get("expected").parse();
+                expected.map_err(|_| self.page.bad_request(StatusCode::BAD_REQUEST))
+            }
+        }
+    }
+
+    async fn filter(&self) -> Result<Completed, Response> {
         let filter = self.form.complete(self.page, self.admin).await?;
         filter.map_err(|_| self.page.bad_request(StatusCode::BAD_REQUEST))
     }
 
-    async fn ask(
-        &self,
-        status: StatusCode,
-        reason_error: Option<String>,
-        changed: Option<String>,
-    ) -> Result<Response, Response> {
+    async fn ask(&self, status: StatusCode, errors: Errors) -> Result<Response, Response> {
         let page = self.page;
         let fail = |error| page.not_administered(&error);
+        let mut note = None;
         let (count, tokens, expected) = match &self.target {
             Target::Found => {
-                let filter = self.filter().await?;
+                let Completed {
+                    filter,
+                    lacks_owners,
+                } = self.filter().await?;
+                note = lacks_owners.then(|| page.t(Text::OwnersIncomplete).into_owned());
                 let count = self.admin.count_revocable(&filter).await.map_err(fail)?;
                 (count, Vec::new(), Some(count))
             }
@@ -177,6 +214,7 @@ impl<'a> Request<'a> {
             Target::Found => self.form.criteria(page, self.admin).await?,
             Target::Tokens(_) => Vec::new(),
         };
+        let is_leaked = self.fields.find("leaked").is_some();
         let settings = page.pats().settings();
         let is_notified =
             settings.mail_notifications_enabled() && settings.notice_revoked_by_admin();
@@ -196,9 +234,12 @@ impl<'a> Request<'a> {
                 .t(Text::RevokeManyConsequence(is_notified))
                 .into_owned(),
             reason_hint: page.t(reason_hint).into_owned(),
-            reason_error,
-            changed,
-            asks_for_family: settings.create_by_token() != CreateByToken::Capped,
+            note,
+            errors,
+            type_count: (count > FEW).then(|| page.t(Text::TypeCount(count)).into_owned()),
+            confirm: page.t(Text::RevokeCount(count)).into_owned(),
+            asks_for_family: is_leaked || settings.create_by_token() != CreateByToken::Capped,
+            is_leaked,
         };
         Ok(show(status, &template))
     }
@@ -210,12 +251,36 @@ async fn selected(
     admin: &Administration<'_>,
     fields: &Fields,
 ) -> Result<Vec<Token>, Response> {
-    let ids = fields.all("id").take(MAX_SELECTED);
-    let ids: Vec<_> = ids
+    let ids: Vec<_> = fields
+        .all("id")
         .filter_map(|id| id.parse().ok().and_then(TokenId::new))
         .collect();
     let found = admin.find(&ids).await;
     let mut tokens = found.map_err(|error| page.not_administered(&error))?;
     tokens.retain(|token| token.revoked_at.is_none());
     Ok(tokens)
+}
+
+/// Reads a number as it is typed or copied, with or without separators between its groups of digits.
+fn typed_number(text: &str) -> Option<u64> {
+    let is_separator =
+        |character: char| character.is_whitespace() || [',', '.', '\'', '’'].contains(&character);
+    let digits: String = text.chars().filter(|it| !is_separator(*it)).collect();
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| digits.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_read_with_and_without_separators() {
+        for text in ["1081", "1,081", " 1.081 ", "1’081", "1\u{202f}081"] {
+            assert_eq!(typed_number(text), Some(1_081), "{text}");
+        }
+        for text in ["", "-1081", "+1081", "1081 tokens", "1e3", "١٠٨١"] {
+            assert_eq!(typed_number(text), None, "{text}");
+        }
+    }
 }

@@ -129,7 +129,7 @@ async fn create_now(page: &Page, fields: &Fields) -> Result<Response, Response> 
 }
 
 #[expect(clippy::match_same_arms, reason = "a new variant must fail Clippy")]
-pub(super) fn status(error: &PolicyError) -> StatusCode {
+pub(in crate::pages) fn status(error: &PolicyError) -> StatusCode {
     match error {
         PolicyError::LimitReached { .. }
         | PolicyError::TooManyRows { .. }

@@ -7,20 +7,20 @@ use crate::http::path_id::PathId;
 use crate::pages::page::{Badge, Page, ScopeList, Time};
 
 /// What is known of a token.
-pub(super) struct Facts {
-    pub(super) description: Option<String>,
-    pub(super) hint: Option<String>,
-    pub(super) badge: Badge,
-    pub(super) scopes: Option<ScopeList>,
-    pub(super) created: Time,
-    pub(super) last_used: Option<Time>,
+pub(in crate::pages) struct Facts {
+    pub(in crate::pages) description: Option<String>,
+    pub(in crate::pages) hint: Option<String>,
+    pub(in crate::pages) badge: Badge,
+    pub(in crate::pages) scopes: Option<ScopeList>,
+    pub(in crate::pages) created: Time,
+    pub(in crate::pages) last_used: Option<Time>,
     /// How long ago that was, unless it was long ago.
-    pub(super) used_ago: Option<String>,
-    pub(super) expires: Option<Time>,
+    pub(in crate::pages) used_ago: Option<String>,
+    pub(in crate::pages) expires: Option<Time>,
 }
 
 impl Facts {
-    pub(super) fn new(page: &Page, token: &Token) -> Self {
+    pub(in crate::pages) fn new(page: &Page, token: &Token) -> Self {
         let ago = token.last_used_at.and_then(|at| page.ago(at));
         Self {
             description: token.description.clone(),

@@ -1,0 +1,114 @@
+//! The notifications that could not be sent.
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::{Path, RawQuery};
+use axum::response::Response;
+use http::StatusCode;
+use pat_core::notification::NotificationId;
+use pat_core::store::DeadNotification;
+use pat_core::{Token, TokenId, User};
+
+use super::administration;
+use crate::pages::fields::Fields;
+use crate::pages::page::{FORM_TOKEN, Page, Time, show};
+use crate::pages::text::Text;
+
+/// How many dead letters the page shows.
+const MAX_SHOWN: u32 = 100;
+
+#[derive(Template)]
+#[template(path = "notifications.html")]
+struct NotificationsPage<'a> {
+    page: &'a Page,
+    done: Option<String>,
+    note: Option<String>,
+    count: String,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    id: i64,
+    notice: String,
+    owner: User,
+    queued: Time,
+    attempts: u32,
+    error: String,
+    send_label: String,
+}
+
+impl Row {
+    fn new(page: &Page, dead: DeadNotification, owner: User) -> Self {
+        let notice = page.t(Text::Notice(dead.kind.as_str())).into_owned();
+        let send_label = Text::SendAgainNamed {
+            notice: &notice,
+            name: &owner.full_name,
+        };
+        Self {
+            id: dead.id.get(),
+            send_label: page.t(send_label).into_owned(),
+            notice,
+            owner,
+            queued: page.time(dead.queued_at),
+            attempts: dead.attempts,
+            error: dead.error,
+        }
+    }
+}
+
+pub(in crate::pages) async fn undelivered(
+    Extension(page): Extension<Page>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Response> {
+    let admin = administration(&page)?;
+    let unavailable = |error: pat_core::store::StoreError| page.unavailable(&error.into());
+    let dead = page.pats().dead_notifications(MAX_SHOWN).await;
+    let dead = dead.map_err(unavailable)?;
+    let outbox = page.pats().outbox().await.map_err(unavailable)?;
+    // The administration looks up the owners of tokens.
+    let owned = dead.iter().map(|dead| {
+        let id = TokenId::new(1).expect("an ID");
+        Token::new(id, dead.owner.clone(), "", dead.queued_at)
+    });
+    let owners = admin.owners_of(&owned.collect::<Vec<_>>()).await;
+    let owners = owners.map_err(|error| page.not_administered(&error))?;
+    let shown = dead.len() as u64;
+    let count = match outbox.dead {
+        count if count > shown => Text::UndeliveredShown { count, shown },
+        _ => Text::UndeliveredAll(shown),
+    };
+    let fields = Fields::of_query(query.as_deref());
+    let said = |name, text| {
+        let said = fields.find(name);
+        said.map(|_| page.t(text).into_owned())
+    };
+    let template = NotificationsPage {
+        done: said("sent", Text::SentAgain),
+        note: said("gone", Text::NotUndelivered),
+        count: page.t(count).into_owned(),
+        rows: dead
+            .into_iter()
+            .zip(owners)
+            .map(|(dead, owner)| Row::new(&page, dead, owner))
+            .collect(),
+        page: &page,
+    };
+    Ok(show(StatusCode::OK, &template))
+}
+
+/// Queues a dead letter again.
+pub(in crate::pages) async fn send_again(
+    Extension(page): Extension<Page>,
+    id: Option<Path<i64>>,
+) -> Result<Response, Response> {
+    administration(&page)?;
+    let id = id.and_then(|Path(id)| NotificationId::new(id));
+    let id = id.ok_or_else(|| page.not_found())?;
+    let queued = page.pats().requeue_notification(id).await;
+    let is_queued = queued.map_err(|error| page.unavailable(&error.into()))?;
+    Ok(page.go_to(if is_queued {
+        "admin/notifications?sent"
+    } else {
+        "admin/notifications?gone"
+    }))
+}

@@ -1,0 +1,165 @@
+//! Disabling a token of any user for a while, and enabling it again.
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::RawQuery;
+use axum::response::Response;
+use http::StatusCode;
+use pat_core::{Administration, PolicyError, Token, UpdateError, User};
+
+use super::administration;
+use super::filter::FilterForm;
+use crate::http::path_id::PathId;
+use crate::pages::fields::Fields;
+use crate::pages::page::{FORM_TOKEN, Page, show};
+use crate::pages::text::Text;
+use crate::pages::user::{Facts, status_of};
+
+/// Asks whether to disable a token, or to enable it.
+#[derive(Template)]
+#[template(path = "admin_pause.html")]
+struct PausePage<'a> {
+    page: &'a Page,
+    /// The filter of the list, which the answer returns to.
+    form: &'a FilterForm,
+    question: String,
+    consequence: String,
+    /// Why it cannot be done.
+    obstacle: Option<String>,
+    owner: User,
+    facts: Facts,
+    confirm: String,
+}
+
+/// What is to be done with the token.
+#[derive(Clone, Copy)]
+enum Action {
+    Pause,
+    Resume,
+}
+
+pub(in crate::pages) async fn ask_to_pause(
+    Extension(page): Extension<Page>,
+    id: PathId,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Response> {
+    ask(&page, id, query.as_deref(), Action::Pause).await
+}
+
+pub(in crate::pages) async fn ask_to_resume(
+    Extension(page): Extension<Page>,
+    id: PathId,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Response> {
+    ask(&page, id, query.as_deref(), Action::Resume).await
+}
+
+pub(in crate::pages) async fn pause(
+    Extension(page): Extension<Page>,
+    Extension(fields): Extension<Fields>,
+    id: PathId,
+) -> Result<Response, Response> {
+    act(&page, id, fields, Action::Pause).await
+}
+
+pub(in crate::pages) async fn resume(
+    Extension(page): Extension<Page>,
+    Extension(fields): Extension<Fields>,
+    id: PathId,
+) -> Result<Response, Response> {
+    act(&page, id, fields, Action::Resume).await
+}
+
+async fn ask(
+    page: &Page,
+    id: PathId,
+    query: Option<&str>,
+    action: Action,
+) -> Result<Response, Response> {
+    let admin = administration(page)?;
+    let form = FilterForm::new(Fields::of_query(query));
+    let token = token(page, admin, id).await?;
+    show_question(page, admin, &form, token, action, None).await
+}
+
+async fn act(
+    page: &Page,
+    id: PathId,
+    fields: Fields,
+    action: Action,
+) -> Result<Response, Response> {
+    let admin = administration(page)?;
+    let form = FilterForm::new(fields);
+    let token = token(page, admin, id).await?;
+    let (pats, caller) = (page.pats(), page.caller());
+    let updated = match action {
+        Action::Pause => pats.disable(caller, token.id).await,
+        Action::Resume => pats.enable(caller, token.id).await,
+    };
+    match updated {
+        Ok(updated) => {
+            let done = match action {
+                Action::Pause => "paused",
+                Action::Resume => "resumed",
+            };
+            let children = updated.live_children.to_string();
+            let mut said = vec![(done, "1")];
+            said.extend((updated.live_children > 0).then_some(("children", children.as_str())));
+            Ok(page.go_to(&format!("admin/tokens?{}", form.query(&said))))
+        }
+        Err(UpdateError::Refused(error)) => {
+            show_question(page, admin, &form, token, action, Some(&error)).await
+        }
+        Err(error) => Err(page.not_updated(&error)),
+    }
+}
+
+/// Returns the unrevoked token of any user.
+async fn token(
+    page: &Page,
+    admin: &Administration<'_>,
+    PathId(id): PathId,
+) -> Result<Token, Response> {
+    let id = id.ok_or_else(|| page.not_found())?;
+    let found = admin.find(&[id]).await;
+    let mut found = found.map_err(|error| page.not_administered(&error))?;
+    found.retain(|token| token.revoked_at.is_none());
+    found.pop().ok_or_else(|| page.not_found())
+}
+
+async fn show_question(
+    page: &Page,
+    admin: &Administration<'_>,
+    form: &FilterForm,
+    token: Token,
+    action: Action,
+    error: Option<&PolicyError>,
+) -> Result<Response, Response> {
+    let owners = admin.owners_of(std::slice::from_ref(&token)).await;
+    let owners = owners.map_err(|error| page.not_administered(&error))?;
+    let owner = owners.into_iter().next().ok_or_else(|| page.not_found())?;
+    let name = &token.name;
+    let (question, consequence, confirm) = match action {
+        Action::Pause => (
+            Text::PauseQuestion(name),
+            Text::AdminPauseConsequence,
+            Text::PauseToken,
+        ),
+        Action::Resume => (
+            Text::ResumeQuestion(name),
+            Text::ResumeConsequence,
+            Text::ResumeToken,
+        ),
+    };
+    let template = PausePage {
+        page,
+        form,
+        question: page.t(question).into_owned(),
+        consequence: page.t(consequence).into_owned(),
+        obstacle: error.map(|error| page.t(Text::Refused(error)).into_owned()),
+        owner,
+        facts: Facts::new(page, &token),
+        confirm: page.t(confirm).into_owned(),
+    };
+    Ok(show(error.map_or(StatusCode::OK, status_of), &template))
+}
