@@ -6,6 +6,7 @@
 
 mod bounds;
 mod cluster;
+mod commands;
 mod docs;
 mod examples;
 mod http;
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
     }
     let trials = [
         bounds::trials(),
+        commands::trials(),
         docs::trials(),
         examples::trials(),
         jobs::trials(),

@@ -67,7 +67,12 @@ async fn bad_options_are_refused() {
         ),
         (
             &["-Datlassian.pats.enabled"],
-            &["atlassian.pats.enabled", "true or false"],
+            &["atlassian.pats.enabled", "NAME=VALUE"],
+        ),
+        (&["-D", "=5"], &["\"=5\"", "NAME=VALUE"]),
+        (
+            &["-D", "max.tokens.per.user=5"],
+            &["did you mean atlassian.pats.max.tokens.per.user?"],
         ),
         (
             &["-Dpat.rellm=x"],
@@ -236,7 +241,7 @@ async fn help_lists_options_and_properties() {
             "--properties-help",
             [
                 "atlassian.pats.enabled=true",
-                "0 0 0 * * ?",
+                "ATLASSIAN_PATS_ENABLED",
                 "pat.realm=PAT",
                 "whole number",
             ],

@@ -235,8 +235,11 @@ fn to_json(event: &Event) -> Value {
         json["id"] = row.id.into();
         json["seq"] = row.seq.into();
     }
-    if let Some(id) = &event.request_id {
-        json["request"] = (&**id).into();
+    if let Some(id) = event.client.request_id() {
+        json["request"] = id.into();
+    }
+    if let Some(address) = event.client.address() {
+        json["address"] = address.to_string().into();
     }
     json
 }

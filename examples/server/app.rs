@@ -6,19 +6,20 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Extension, Request};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::extract::{ConnectInfo, Extension, Request};
+use axum::http::{Extensions, HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::response::IntoResponse;
 use axum::routing::{get, post};
+use pat_core::notification::Notifier;
 use pat_core::scope::ScopeCatalog;
 use pat_core::store::{StoreError, TokenStore};
-use pat_core::{BoxError, Clock, Jobs, Pats, PatsBuilder, SystemClock, Unavailable};
+use pat_core::{BoxError, Clock, Jobs, Pats, PatsBuilder, Settings, SystemClock, Unavailable};
 use pat_sqlx::{AnyStore, ConnectError};
 use pat_tower::api::Api;
 use pat_tower::pages::Pages;
+use pat_tower::probes::Probes;
 use pat_tower::scope::ScopedRouter;
-use pat_tower::{PatLayer, TowerSessions};
+use pat_tower::{ClientAddressLayer, PatLayer, TowerSessions, TrustedProxies};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -57,6 +58,8 @@ pub struct App {
     pub pats: Pats,
     /// The users.
     pub users: DemoUsers,
+    probes: Probes,
+    shutdown: Shutdown,
     jobs: Jobs,
     store: AnyStore,
     /// Set when the server shuts down, for responses that would last longer.
@@ -136,8 +139,24 @@ pub enum StartError {
     Clock(#[source] StoreError),
 }
 
-/// How long a shutdown waits for requests that are under way.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How a shutdown takes its time.
+#[derive(Debug, Clone, Copy)]
+pub struct Shutdown {
+    /// For how long the server goes on while it is not ready, so that no more requests are sent to it.
+    pub grace: Duration,
+    /// How long it then waits for requests that are under way.
+    pub patience: Duration,
+}
+
+/// How a server has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// All requests were answered.
+    Complete,
+    /// Some took too long.
+    CutOff,
+}
+
 /// How long it waits for the database to close its connections.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -171,13 +190,8 @@ pub async fn app_of(config: Config, made_of: Parts) -> Result<App, StartError> {
         source,
     })?;
     let users = open_users(&config.database_url, &more_users).await?;
-    let builder = Pats::builder(wrap_store(store.tokens()))
-        .users(Arc::new(users.clone()))
-        .settings(config.settings)
-        .scopes(scopes())
-        .clock(clock);
-    let notifiers = config.notifiers.into_iter();
-    let pats = notifiers.fold(builder, PatsBuilder::notifier).build();
+    let tokens = wrap_store(store.tokens());
+    let pats = service(tokens, &users, config.settings, config.notifiers, clock);
     if config.accept_clock {
         let leap = pats.accept_clock().await.map_err(StartError::Clock)?;
         tracing::warn!("the clock is believed, which was {leap:#} ahead of what was vouched for");
@@ -197,15 +211,47 @@ pub async fn app_of(config: Config, made_of: Parts) -> Result<App, StartError> {
     // A browser sends a `Secure` cookie over plain HTTP to no other machine than its own.
     let is_secure = !config.listen.ip().is_loopback();
     let stopping = CancellationToken::new();
-    let router = router(&pats, &users, base_url, is_secure).layer(Extension(stopping.clone()));
+    let probes = Probes::new(pats.clone());
+    let router = router(&pats, &users, base_url, is_secure)
+        .merge(probes.router())
+        .layer(Extension(stopping.clone()))
+        .layer(addresses(config.trusted_proxies));
     Ok(App {
         router,
         pats,
         users,
+        probes,
+        shutdown: config.shutdown,
         jobs,
         store,
         stopping,
     })
+}
+
+/// Finds the addresses of clients.
+fn addresses(proxies: TrustedProxies) -> ClientAddressLayer {
+    let peer = |extensions: &Extensions| {
+        let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
+        Some(peer.ip())
+    };
+    ClientAddressLayer::new(peer).with_trusted_proxies(proxies)
+}
+
+/// The token service, as the server and the commands have it.
+pub(crate) fn service(
+    store: Arc<dyn TokenStore>,
+    users: &DemoUsers,
+    settings: Settings,
+    notifiers: Vec<Arc<dyn Notifier>>,
+    clock: Arc<dyn Clock>,
+) -> Pats {
+    let builder = Pats::builder(store)
+        .users(Arc::new(users.clone()))
+        .settings(settings)
+        .scopes(scopes())
+        .clock(clock);
+    let notifiers = notifiers.into_iter();
+    notifiers.fold(builder, PatsBuilder::notifier).build()
 }
 
 /// What a token can be restricted to.
@@ -285,8 +331,6 @@ fn router(pats: &Pats, users: &DemoUsers, base_url: BaseUrl, is_secure: bool) ->
         )
         .merge(assets)
         .merge(reference())
-        .route("/healthz", get(health))
-        .route("/livez", get(async || "ok\n"))
         .route("/metrics", get(metrics::metrics))
         .layer(Extension(pats.clone()))
         .layer(Extension(base_url))
@@ -337,20 +381,10 @@ fn log_failure(failure: ServerErrorsFailureClass, latency: Duration, _span: &tra
     }
 }
 
-/// Whether the server can do its work: 503 while the database does not answer, takes no writes, or is
-/// for newer versions only. A restart would not help; whether one would is `/livez`, which asks
-/// nothing.
-async fn health(Extension(pats): Extension<Pats>) -> impl IntoResponse {
-    match pats.ready().await {
-        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
-    }
-}
-
 impl App {
-    /// Answers requests until `stop`, then finishes those under way, writes the last uses and
-    /// closes the database.
-    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
+    /// Answers requests until `stop`, and for the grace that it returns, or else that of the configuration, as one
+    /// that is not ready. Then finishes the requests under way, writes the last uses and closes the database.
+    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = Stop>) -> End {
         let router = self.router.layer(
             ServiceBuilder::new()
                 .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
@@ -358,16 +392,25 @@ impl App {
         );
         let serving = connections::serve(listener, router, self.stopping.clone());
         let stopping = async {
-            stop.await;
+            let Stop { is_urgent } = stop.await;
+            self.probes.stop();
+            if !is_urgent && !self.shutdown.grace.is_zero() {
+                tracing::info!(grace = ?self.shutdown.grace, "not ready any more");
+                tokio::time::sleep(self.shutdown.grace).await;
+            }
             tracing::info!("shutting down");
             self.stopping.cancel();
-            tokio::time::sleep(SHUTDOWN_TIMEOUT).await;
+            tokio::time::sleep(self.shutdown.patience).await;
         };
-        tokio::select! {
-            () = serving => {}
-            () = stopping => tracing::warn!("some requests took too long and were cut off"),
-        }
+        let end = tokio::select! {
+            () = serving => End::Complete,
+            () = stopping => {
+                tracing::error!("some requests took too long and were cut off");
+                End::CutOff
+            }
+        };
         finish(self.jobs, self.users, self.store).await;
+        end
     }
 
     /// Ends a server that was not asked to [`App::serve`]: writes the last uses and closes the
@@ -379,7 +422,11 @@ impl App {
 
 async fn finish(jobs: Jobs, users: DemoUsers, store: AnyStore) {
     jobs.shutdown().await;
-    // A database that does not answer must not keep the process.
+    close(&users, &store).await;
+}
+
+/// Closes the database's connections. A database that does not answer must not keep the process.
+pub(crate) async fn close(users: &DemoUsers, store: &AnyStore) {
     let closing = async { tokio::join!(users.close(), store.close()) };
     if tokio::time::timeout(CLOSE_TIMEOUT, closing).await.is_err() {
         tracing::warn!("the database did not let go of its connections in time");
@@ -430,13 +477,22 @@ pub(crate) fn greet(address: SocketAddr) {
     );
 }
 
-/// Ends when the operating system asks the process to stop.
-pub(crate) async fn terminated() {
-    match signal(SignalKind::terminate()) {
+/// A request to end.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Stop {
+    /// Whether the server need not wait until load balancers have noticed.
+    pub is_urgent: bool,
+}
+
+/// Ends when a service manager asks the process to stop, or a person at its terminal does.
+pub(crate) async fn terminated() -> Stop {
+    let interrupted = tokio::signal::ctrl_c();
+    let is_urgent = match signal(SignalKind::terminate()) {
         Ok(mut terminate) => tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => false,
+            _ = interrupted => true,
         },
-        Err(_) => drop(tokio::signal::ctrl_c().await),
-    }
+        Err(_) => interrupted.await.is_ok(),
+    };
+    Stop { is_urgent }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request};
 use axum::serve::Listener;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -51,14 +51,15 @@ pub(crate) async fn serve(mut listener: TcpListener, router: Router, stopping: C
             let slot = Arc::clone(&free).acquire_owned().await;
             (Listener::accept(&mut listener).await, slot)
         };
-        let ((stream, _), slot) = tokio::select! {
+        let ((stream, peer), slot) = tokio::select! {
             accepted = accepted => accepted,
             () = stopping.cancelled() => break,
         };
         let has_asked = Arc::new(AtomicBool::new(false));
         let (router, asks) = (router.clone(), Arc::clone(&has_asked));
-        let service = service_fn(move |request: Request<_>| {
+        let service = service_fn(move |mut request: Request<_>| {
             asks.store(true, Ordering::Relaxed);
+            request.extensions_mut().insert(ConnectInfo(peer));
             answer(router.clone(), request)
         });
         let service = TowerToHyperService::new(service);

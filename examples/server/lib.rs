@@ -7,6 +7,7 @@
 
 mod app;
 mod atlassian;
+mod commands;
 mod config;
 mod connections;
 mod cross_site;
@@ -27,22 +28,29 @@ mod users;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-pub use self::app::{App, Parts, StartError, app, app_of};
+pub use self::app::{App, End, Parts, Shutdown, StartError, Stop, app, app_of};
 pub use self::config::Config;
+use self::config::Invocation;
 pub use self::user_table::UserTableError;
 pub use self::users::DemoUsers;
 
-/// Parses the command line, starts the server and runs it until SIGTERM or SIGINT.
+/// Parses the command line, starts the server and runs it until SIGTERM or SIGINT, or runs the command that is
+/// given.
 ///
-/// What keeps it from starting is one line on stderr and exit code 2.
+/// What keeps it from starting is one line on stderr and exit code 2. If its end cuts requests off, the exit code
+/// is 1.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     main_of(args, Parts::default())
 }
 
 /// The same, of other parts.
 pub fn main_of(args: impl IntoIterator<Item = OsString>, parts: Parts) -> ExitCode {
-    let config = match Config::parse(args) {
-        Ok(config) => config,
+    let config = match config::parse(args) {
+        Ok(Invocation::Serve(config)) => *config,
+        Ok(Invocation::Command(command)) => {
+            config::start_logging(&command.log, command.log_format);
+            return commands::run(*command, parts.clock);
+        }
         Err(config::ParseError::Help(text)) => {
             print!("{text}");
             return ExitCode::SUCCESS;
@@ -50,21 +58,24 @@ pub fn main_of(args: impl IntoIterator<Item = OsString>, parts: Parts) -> ExitCo
         Err(config::ParseError::Invalid(line)) => return fail(&line),
     };
     match run(config, parts) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(End::Complete) => ExitCode::SUCCESS,
+        Ok(End::CutOff) => ExitCode::FAILURE,
         Err(error) => fail(&one_line(&error)),
     }
 }
 
 #[tokio::main]
-async fn run(mut config: Config, parts: Parts) -> Result<(), StartError> {
+async fn run(mut config: Config, parts: Parts) -> Result<End, StartError> {
     config.start_logging();
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     // The port first: a second server on it must not touch the database.
     let listener = app::listen(&mut config).await?;
     let address = config.listen;
     let app = app_of(config, parts).await?;
     app::greet(address);
-    app.serve(listener, app::terminated()).await;
-    Ok(())
+    Ok(app.serve(listener, app::terminated()).await)
 }
 
 fn fail(line: &str) -> ExitCode {

@@ -67,4 +67,10 @@ impl Notifier for LogNotifier {
         );
         Ok(())
     }
+
+    async fn diagnose(&self) -> Result<Option<String>, NotifyError> {
+        Ok(Some(
+            "only logs: give --smtp-url or --mail-dir to have notifications mailed".to_owned(),
+        ))
+    }
 }

@@ -3,8 +3,11 @@
 
 pub mod auth;
 mod caller;
+mod client;
 mod clock;
 mod cluster;
+#[cfg(feature = "commands")]
+pub mod commands;
 mod context;
 mod directory;
 mod error;
@@ -21,6 +24,10 @@ pub mod guide {
     pub mod monitoring {
         #![doc = include_str!("docs/metrics.md")]
     }
+    #[cfg(feature = "commands")]
+    pub mod operate {
+        #![doc = include_str!("docs/operate.md")]
+    }
     pub mod proxies {
         #![doc = include_str!("docs/proxies.md")]
     }
@@ -28,6 +35,7 @@ pub mod guide {
         #![doc = include_str!("docs/performance.md")]
     }
 }
+pub mod health;
 mod jobs;
 mod memory;
 #[cfg(feature = "messages")]
@@ -56,6 +64,7 @@ mod versions;
 pub use async_trait::async_trait;
 
 pub use self::caller::Caller;
+pub use self::client::Client;
 pub use self::clock::{Clock, SystemClock};
 pub use self::directory::{OpenDirectory, User, UserDirectory};
 pub use self::error::{

@@ -7,6 +7,7 @@
 //! [`NotificationId`]; this cannot be excluded (RFC 1047).
 
 use std::fmt::{self, Debug, Display};
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use async_trait::async_trait;
@@ -57,6 +58,16 @@ pub trait Notifier: Debug + Send + Sync + 'static {
     /// The implementation returns [`NotifyError::Temporary`] to get the notification again later, and
     /// [`NotifyError::Permanent`] to give up.
     async fn send(&self, notification: &Notification) -> Result<(), NotifyError>;
+
+    /// Checks whether the notifier could send now, and sends nothing. Returns what was checked, in a phrase without a
+    /// secret, such as `connected to mail.example.com with TLS`; `None`, which is the default, if the notifier has no
+    /// check. The command `doctor` calls this method, the service never does.
+    ///
+    /// # Errors
+    /// The reason that the notifier could not send.
+    async fn diagnose(&self) -> Result<Option<String>, NotifyError> {
+        Ok(None)
+    }
 }
 
 /// The reason that a [`Notifier`] did not send a notification.
@@ -152,6 +163,14 @@ impl NotificationKind {
             Self::UnusedWarning => 8,
             Self::UnusedRevoked => 9,
         }
+    }
+
+    /// Returns whether the notification says from which network address the request came that it is about: the
+    /// recipient's own, or that of a client with a token of the recipient. An administrator's address is not
+    /// told.
+    #[must_use]
+    pub const fn has_client_address(self) -> bool {
+        matches!(self, Self::Created | Self::RotatedAgain)
     }
 
     /// Returns the kind with this [number](NotificationKind::number); `None` if this version of the crate
@@ -252,13 +271,16 @@ pub struct Notification {
     pub live_children: u64,
     /// When the notification was queued.
     pub queued_at: Timestamp,
+    /// Network address of the client whose request the notification is about, for the kinds of
+    /// [`NotificationKind::has_client_address`]; `None` if it is not known.
+    pub client_address: Option<IpAddr>,
     /// URL at which users reach the host (the setting `pat.base.url`), without a slash at its end; `None`
     /// if the property is not set.
     pub base_url: Option<String>,
 }
 
 impl Notification {
-    /// Creates a notification without an administrator, a reason and the host's URL, whose
+    /// Creates a notification without an administrator, a reason, a client's address and the host's URL, whose
     /// [`live_children`](Notification::live_children) is 0.
     #[must_use]
     pub const fn new(
@@ -277,6 +299,7 @@ impl Notification {
             reason: None,
             live_children: 0,
             queued_at,
+            client_address: None,
             base_url: None,
         }
     }

@@ -65,6 +65,16 @@ pub(crate) struct Outages {
     by_cause: Mutex<BTreeMap<Cause, Outage>>,
 }
 
+/// An outage, for the operator. Times are in seconds.
+#[derive(Debug)]
+pub(crate) struct PlugInOutage {
+    pub(crate) name: String,
+    pub(crate) failures: u64,
+    /// From the first failure to the last.
+    pub(crate) lasted: i64,
+    pub(crate) last_failed_ago: i64,
+}
+
 /// An outage. Times are those of the boot clock, in microseconds.
 #[derive(Debug)]
 struct Outage {
@@ -205,6 +215,20 @@ impl Outages {
                 "the outage is over"
             );
         }
+    }
+
+    /// Returns the outages of everything but the store.
+    pub(crate) fn of_plug_ins(&self) -> Vec<PlugInOutage> {
+        let now = micros(self.clock.boot());
+        let by_cause = self.lock();
+        let outages = by_cause.iter().filter(|(cause, _)| **cause != Cause::Store);
+        let outages = outages.map(|(cause, outage)| PlugInOutage {
+            name: cause.name().into_owned(),
+            failures: outage.failures,
+            lasted: outage.seconds(outage.last_failed),
+            last_failed_ago: (now - outage.last_failed) / 1_000_000,
+        });
+        outages.collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Cause, Outage>> {

@@ -219,6 +219,7 @@ fn sample(kind: NotificationKind, count: i64, full: bool) -> Notification {
     );
     notification.by = full.then(|| "Sample Administrator".to_owned());
     notification.reason = full.then(|| "A sample.".to_owned());
+    notification.client_address = full.then(|| [192, 0, 2, 7].into());
     notification.live_children = if full { count.unsigned_abs() } else { 0 };
     notification.base_url = full.then(|| "https://example.com".to_owned());
     notification

@@ -56,6 +56,7 @@ pub(crate) struct Context {
     by: Option<String>,
     reason: Option<Vec<String>>,
     live_children: u64,
+    client_address: Option<String>,
     revoked_from: String,
     link: Option<String>,
     queued: String,
@@ -109,6 +110,9 @@ impl Context {
                 .filter(|lines| lines.iter().any(|line| !line.is_empty()))
                 .map(|lines| lines.into_iter().map(|line| format.name(line)).collect()),
             live_children: notification.live_children,
+            client_address: notification
+                .client_address
+                .map(|address| address.to_string()),
             revoked_from: notification
                 .queued_at
                 .checked_add(UNUSED_NOTICE)

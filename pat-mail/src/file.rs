@@ -115,4 +115,11 @@ impl Notifier for FileMailer {
         let written = self.write(&name, &message).await;
         written.map_err(|error| NotifyError::Temporary(error.into()))
     }
+
+    /// Checks the folder like [`FileMailer::check`].
+    async fn diagnose(&self) -> Result<Option<String>, NotifyError> {
+        let checked = self.check();
+        checked.map_err(|error| NotifyError::Temporary(error.into()))?;
+        Ok(Some(format!("writes into {}", self.folder.display())))
+    }
 }

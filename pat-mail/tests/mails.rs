@@ -63,6 +63,9 @@ fn notification(kind: NotificationKind, names: &[&str]) -> Notification {
     if kind == NotificationKind::UnusedRevoked {
         notification.reason = Some("not used for 90 days".to_owned());
     }
+    notification.client_address = kind
+        .has_client_address()
+        .then(|| "2001:db8::7".parse().unwrap());
     notification.base_url = Some("https://example.com".to_owned());
     notification
 }

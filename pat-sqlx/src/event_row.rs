@@ -5,13 +5,14 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use pat_core::event::{Event, EventKind, EventRow};
 use pat_core::notification::NotificationKind;
 use pat_core::scope::Scopes;
 use pat_core::store::{ImportedToken, PrunedToken, RevokedToken};
-use pat_core::{Owner, TokenId};
+use pat_core::{Client, Owner, TokenId};
 use sqlx::Error;
 
 use crate::dialect::Dialect;
@@ -189,7 +190,7 @@ fn split(ids: &str) -> Result<Vec<TokenId>, Error> {
 
 /// The columns that [`event`] reads.
 pub(crate) const COLUMNS: &str = "id, at, kind, token_id, owner, revoked_by, reason, related_id, number, seq, \
-     expires_at, notice, scopes, revocation_id, ends_at";
+     expires_at, notice, scopes, revocation_id, ends_at, client_address, user_agent, request_id";
 
 /// Converts a row; `None` for the empty side of an outer join.
 pub(crate) fn event<DB: Dialect>(row: &Row<DB>) -> Result<Option<Event>, Error> {
@@ -200,7 +201,23 @@ pub(crate) fn event<DB: Dialect>(row: &Row<DB>) -> Result<Option<Event>, Error> 
     let seq = u64::try_from(row.int("seq")?).unwrap_or_default();
     let mut event = Event::new(row.timestamp("at")?, event_kind(row)?);
     event.row = Some(EventRow::new(id, seq));
+    event.client = client(row)?;
+    event.token_name = row.optional_text("token_name")?.map(Arc::from);
     Ok(Some(event))
+}
+
+fn client<DB: Dialect>(row: &Row<DB>) -> Result<Client, Error> {
+    let mut client = Client::default();
+    if let Some(address) = row::address(row)? {
+        client = client.with_address(address);
+    }
+    if let Some(user_agent) = row.optional_text("user_agent")? {
+        client = client.with_user_agent(&user_agent);
+    }
+    if let Some(id) = row.optional_text("request_id")? {
+        client = client.with_request_id(&id);
+    }
+    Ok(client)
 }
 
 fn event_kind<DB: Dialect>(row: &Row<DB>) -> Result<EventKind, Error> {

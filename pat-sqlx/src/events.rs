@@ -50,13 +50,13 @@ impl<DB: Dialect> SqlxStore<DB> {
         let is_writable = DB::IS_WRITABLE;
         let rows = fetch_from_primary(&self.pool, {
             let mut sql = Sql::new(format!(
-                "SELECT {is_writable} AS is_writable, e.* FROM (SELECT 1 AS one) o \
+                "SELECT {is_writable} AS is_writable, e.*, t.name AS token_name FROM (SELECT 1 AS one) o \
                  LEFT JOIN (SELECT {COLUMNS} FROM pat_event WHERE seq > "
             ));
             // Events with the number 0 are not numbered yet.
             sql.bind(i64::try_from(seq).unwrap_or(i64::MAX));
             sql.push(" ORDER BY seq LIMIT ").bind(limit);
-            sql.push(") e ON 1 = 1 ORDER BY e.seq");
+            sql.push(") e ON 1 = 1 LEFT JOIN pat_token t ON t.id = e.token_id ORDER BY e.seq");
             sql
         });
         let rows = rows.await?;
@@ -75,7 +75,10 @@ impl<DB: Dialect> SqlxStore<DB> {
     ) -> Result<Vec<Event>, Error> {
         let mut found = Vec::new();
         for condition in ["kind = 'rotated' AND related_id = ", "token_id = "] {
-            let mut sql = Sql::new(format!("SELECT {COLUMNS} FROM pat_event WHERE {condition}"));
+            let mut sql = Sql::new(format!(
+                "SELECT e.*, t.name AS token_name FROM \
+                 (SELECT {COLUMNS} FROM pat_event WHERE {condition}"
+            ));
             sql.bind(token);
             if let Some(HistoryPosition { at, id }) = before {
                 sql.push(" AND at <= ").bind(at);
@@ -83,6 +86,7 @@ impl<DB: Dialect> SqlxStore<DB> {
                 sql.push(" OR id < ").bind(id).push(")");
             }
             sql.push(" ORDER BY at DESC, id DESC LIMIT ").bind(limit);
+            sql.push(") e LEFT JOIN pat_token t ON t.id = e.token_id");
             let rows = fetch(&self.pool, sql).await?;
             for row in &rows {
                 found.extend(event(row)?);

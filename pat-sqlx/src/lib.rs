@@ -7,6 +7,8 @@
 
 mod apply;
 mod checkout;
+#[cfg(feature = "commands")]
+mod commands;
 mod connect;
 mod dialect;
 mod error;
@@ -42,6 +44,8 @@ mod write;
 
 pub use sqlx;
 
+#[cfg(feature = "commands")]
+pub use self::commands::DatabaseUrl;
 pub use self::connect::{AnyStore, connect, connect_without_migrating};
 pub use self::dialect::Dialect;
 #[doc(hidden)]

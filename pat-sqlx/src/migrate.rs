@@ -197,7 +197,7 @@ impl<DB: Dialect> SqlxStore<DB> {
 
 /// Returns the migrations that are not applied, or the error that one was applied with another text. It
 /// only reads.
-async fn missing_in<'m, DB: Dialect>(
+pub(crate) async fn missing_in<'m, DB: Dialect>(
     migrations: &'m [Migration],
     connection: &mut DB::Connection,
 ) -> Result<Result<Vec<&'m Migration>, MigrateError>, ConnectError> {

@@ -201,6 +201,34 @@ impl SqlDialect for MySql {
         Ok(MySqlStore::grants(&account, &database))
     }
 
+    #[cfg(feature = "commands")]
+    async fn facts(connection: &mut MySqlConnection) -> Result<Vec<(&'static str, String)>, Error> {
+        const SETTINGS: [(&str, &str); 5] = [
+            ("version", "server"),
+            ("time_zone", "time zone"),
+            // Under the name of one or the other server.
+            ("transaction_isolation", "isolation"),
+            ("tx_isolation", "isolation"),
+            (
+                "innodb_flush_log_at_trx_commit",
+                "innodb_flush_log_at_trx_commit",
+            ),
+        ];
+        let names = SETTINGS.map(|(setting, _)| setting);
+        let found = read(connection, &names).await?;
+        let shown = |wanted: &str| {
+            let known = SETTINGS.iter().find(|(setting, _)| *setting == wanted);
+            known.map(|(_, name)| *name)
+        };
+        let mut facts: Vec<_> = found
+            .into_iter()
+            .filter_map(|(setting, value)| Some((shown(&setting)?, value)))
+            .collect();
+        facts.sort_by_key(|(name, _)| SETTINGS.iter().position(|(_, known)| known == name));
+        facts.dedup_by_key(|(name, _)| *name);
+        Ok(facts)
+    }
+
     fn rows_affected(result: &MySqlQueryResult) -> u64 {
         result.rows_affected()
     }

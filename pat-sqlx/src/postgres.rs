@@ -226,6 +226,26 @@ impl SqlDialect for Postgres {
         Ok(grants)
     }
 
+    #[cfg(feature = "commands")]
+    async fn facts(
+        connection: &mut PgConnection,
+    ) -> Result<Vec<(&'static str, String)>, sqlx::Error> {
+        const SETTINGS: [(&str, &str); 4] = [
+            ("PostgreSQL", "server_version"),
+            ("time zone", "TimeZone"),
+            ("isolation", "default_transaction_isolation"),
+            ("synchronous_commit", "synchronous_commit"),
+        ];
+        let mut facts = Vec::with_capacity(SETTINGS.len());
+        for (name, setting) in SETTINGS {
+            let mut sql = sqlx::QueryBuilder::<Self>::new("SELECT current_setting(");
+            sql.push_bind(setting).push(")");
+            let row = sql.build().fetch_one(&mut *connection).await?;
+            facts.push((name, row.try_get(0)?));
+        }
+        Ok(facts)
+    }
+
     fn rows_affected(result: &PgQueryResult) -> u64 {
         result.rows_affected()
     }

@@ -1,10 +1,12 @@
 //! Conversions between rows and domain types.
 
+use std::net::IpAddr;
+
 use pat_core::notification::{NotificationId, NotificationKind, NotificationToken};
 use pat_core::scope::Scopes;
 use pat_core::store::{
     Change, ChangeEntry, ChangePage, Claim, DeadNotification, FeedPosition, MOST_READ, NodeReport,
-    Outcome, QueuedNotification, ReportMode, StoreVersions,
+    Outcome, QueuedNotification, ReportMode, RevokedToken, StoreVersions,
 };
 use pat_core::{Disabled, Line, Replaced, Token, TokenId};
 use sqlx::Error;
@@ -253,9 +255,23 @@ pub(crate) fn queued_notification<DB: Dialect>(row: &Row<DB>) -> Result<QueuedNo
     queued.by = row.optional_owner("revoked_by")?;
     queued.reason = row.optional_text("reason")?;
     queued.live_children = row.count("live_children")?;
+    queued.client_address = address(row)?;
     queued.attempts = attempts(row)?;
     queued.sent_by = sent_by.map(str::to_owned).collect();
     Ok(queued)
+}
+
+/// Converts a token that is revoked, with its name.
+pub(crate) fn revoked_token<DB: Dialect>(row: &Row<DB>) -> Result<RevokedToken, Error> {
+    let mut token = RevokedToken::new(row.token_id("id")?, row.owner("owner")?);
+    token.name = Some(row.text("name")?);
+    Ok(token)
+}
+
+/// Converts the address of a client; `None` for text that a later version may have written in another way.
+pub(crate) fn address<DB: Dialect>(row: &Row<DB>) -> Result<Option<IpAddr>, Error> {
+    let address = row.optional_text("client_address")?;
+    Ok(address.and_then(|address| address.parse().ok()))
 }
 
 /// Converts a token of a notification. The expiry, a part of a key, is 0 if the token never expires.

@@ -171,6 +171,16 @@ pub trait SqlDialect: Database<Connection: Migrate> + HasStatementCache {
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<Grants, sqlx::Error>> + Send;
 
+    /// Returns facts about the server, each with its name, for the command `doctor`: its version, and what its
+    /// sessions begin with.
+    ///
+    /// # Errors
+    /// The error of the database if it cannot be queried.
+    #[cfg(feature = "commands")]
+    fn facts(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<Vec<(&'static str, String)>, sqlx::Error>> + Send;
+
     /// Returns how many rows the statement with this result changed. A row that an `UPDATE` sets to the values
     /// that it has already also counts, on MySQL too, because sqlx asks MySQL for the matched rows.
     fn rows_affected(result: &Self::QueryResult) -> u64;

@@ -111,6 +111,16 @@ impl SqliteStore {
     }
 }
 
+/// Returns the options for the file of this URL, which are not to create it.
+#[cfg(feature = "commands")]
+pub(crate) fn existing(url: &str) -> Result<SqliteConnectOptions, ConnectError> {
+    let options = SqliteConnectOptions::from_str(url).map_err(ConnectError::Url)?;
+    if url.contains("mode=memory") || is_in_memory(&options) {
+        return Err(ConnectError::InMemory);
+    }
+    Ok(options.create_if_missing(false).busy_timeout(BUSY_TIMEOUT))
+}
+
 /// Returns a pool of so many connections, without opening any.
 fn pool(connections: u32) -> SqlitePoolOptions {
     // A connection to a file does not go stale, so it need not be tested before use.
@@ -255,6 +265,18 @@ impl SqlDialect for Sqlite {
 
     async fn grants(_connection: &mut SqliteConnection) -> Result<Grants, sqlx::Error> {
         Ok(Grants::default())
+    }
+
+    #[cfg(feature = "commands")]
+    async fn facts(
+        connection: &mut SqliteConnection,
+    ) -> Result<Vec<(&'static str, String)>, Error> {
+        let row = connection.fetch_one("SELECT sqlite_version()").await?;
+        let file = connection.fetch_one("PRAGMA database_list").await?;
+        Ok(vec![
+            ("SQLite", row.try_get(0)?),
+            ("file", file.try_get("file")?),
+        ])
     }
 
     fn rows_affected(result: &SqliteQueryResult) -> u64 {

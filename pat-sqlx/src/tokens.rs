@@ -34,14 +34,11 @@ impl<DB: Dialect> SqlxStore<DB> {
         let rows = fetch_from_primary(&self.auth_pool, {
             let mut sql = Sql::new(format!(
                 "SELECT {is_writable} AS is_writable, {clock} AS clock, c.mark, c.version, \
-                 c.readable_from, o.seen_at, {TOKEN_COLUMNS} \
+                 c.readable_from, {TOKEN_COLUMNS} \
                  FROM pat_clock c LEFT JOIN pat_token t ON t.digest = "
             ));
             sql.bind(*digest);
-            sql.push(
-                " LEFT JOIN pat_last_used u ON u.token_id = t.id \
-                 LEFT JOIN pat_owner o ON o.owner = t.owner WHERE c.id = 1",
-            );
+            sql.push(" LEFT JOIN pat_last_used u ON u.token_id = t.id WHERE c.id = 1");
             sql
         });
         let rows = rows.await?;
@@ -50,10 +47,24 @@ impl<DB: Dialect> SqlxStore<DB> {
             .ok_or_else(|| corrupt("pat_clock has no row"))?;
         let is_found = row.optional_token_id("id")?.is_some();
         let mut lookup = Lookup::new(is_found.then(|| row::token(row)).transpose()?);
-        lookup.owner_seen_at = row.optional_timestamp("seen_at")?;
         lookup.time = row.store_time()?;
         lookup.versions = row::versions(row)?;
         Ok(lookup)
+    }
+
+    async fn try_owner_seen_at(&self, owner: &Owner) -> Result<Option<Timestamp>, sqlx::Error> {
+        let is_writable = DB::IS_WRITABLE;
+        let rows = fetch_from_primary(&self.auth_pool, {
+            let mut sql = Sql::new(format!(
+                "SELECT {is_writable} AS is_writable, o.seen_at FROM (SELECT 1 AS one) s \
+                 LEFT JOIN pat_owner o ON o.owner = "
+            ));
+            sql.bind(owner);
+            sql
+        });
+        let rows = rows.await?;
+        let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+        row.optional_timestamp("seen_at")
     }
 
     async fn try_recent_digests(&self, limit: u32) -> Result<Vec<TokenDigest>, sqlx::Error> {
@@ -176,7 +187,7 @@ impl<DB: Dialect> SqlxStore<DB> {
         let mut write = write.with_eager_locks(locks_eagerly);
         let (owner, key) = (&rotation.owner, rotation.idempotency.as_ref());
         write.lock_owner(owner).await?;
-        let count = write.count_tokens(owner, rotation.max_rows).await?;
+        let rows = write.count_rows(owner, rotation.max_rows).await?;
         let now = write.now();
         let refused = match write.find_earlier(owner, key).await? {
             Earlier::Created(token) => Some(Rotated::Repeated(*token)),
@@ -187,7 +198,7 @@ impl<DB: Dialect> SqlxStore<DB> {
             write.rollback().await?;
             return Ok(refused);
         }
-        let line = write.lock_line(rotation.predecessor).await?.tokens;
+        let line = write.lock_rotated(rotation.predecessor).await?;
         let replacement = match rotation.decide(&line, now) {
             Ok(replacement) => replacement,
             Err(refused) => {
@@ -195,7 +206,7 @@ impl<DB: Dialect> SqlxStore<DB> {
                 return Ok(Rotated::Refused(refused));
             }
         };
-        if count.all >= u64::from(rotation.max_rows) {
+        if rows >= u64::from(rotation.max_rows) {
             write.rollback().await?;
             return Ok(Rotated::TooManyRows);
         }
@@ -549,6 +560,11 @@ impl<DB: Dialect> TokenStore for SqlxStore<DB> {
         mark: &MarkBounds,
     ) -> Result<StoreTime, StoreError> {
         self.retry(|| self.try_heartbeat(report, mark)).await
+    }
+
+    #[instrument(name = "pat.store.owner_seen_at", skip_all)]
+    async fn owner_seen_at(&self, owner: &Owner) -> Result<Option<Timestamp>, StoreError> {
+        self.retry(|| self.try_owner_seen_at(owner)).await
     }
 
     #[instrument(name = "pat.store.note_seen", skip_all, fields(owner = %seen.owner))]

@@ -7,6 +7,7 @@
 #[cfg(feature = "api")]
 pub mod api;
 mod auth;
+mod client;
 #[cfg(feature = "axum")]
 mod extract;
 pub mod guide;
@@ -14,6 +15,8 @@ mod http;
 #[cfg(feature = "pages")]
 pub mod pages;
 mod pat;
+#[cfg(feature = "axum")]
+pub mod probes;
 mod rejection;
 pub mod scope;
 mod session;
@@ -24,6 +27,10 @@ mod until_invalid;
 
 pub use self::auth::{
     PatLayer, PatService, RejectionBody, ResponseBody, ResponseFuture, SameBody, WrappedBody,
+};
+pub use self::client::{
+    ClientAddress, ClientAddressLayer, ClientAddressService, InvalidNetwork, ProxyHeader,
+    TrustedProxies, client_of,
 };
 #[cfg(feature = "axum")]
 pub use self::extract::Admin;

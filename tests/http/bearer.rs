@@ -273,7 +273,7 @@ async fn odd_paths_bypass_no_authentication() {
         |path| format!("/{path}?/login"),
         |path| format!("/{path}#/login"),
         |path| format!("/login/../{path}"),
-        |path| format!("/healthz;/../{path}"),
+        |path| format!("/readyz;/../{path}"),
         |path| format!("/%2e/{path}"),
         |path| format!("/{}", path.to_uppercase()),
         |path| format!("/{}", path.replace('/', "%2f")),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 use pat_core::{Settings, SystemClock};
-use pat_example_server::{Config, app};
+use pat_example_server::{Config, Stop, app};
 use pat_harness::names::{name_in_case, name_of};
 use pat_harness::node::sqlite_url;
 use pat_harness::{named_trial_with_need, python};
@@ -213,7 +213,11 @@ where
         .await
         .expect("the server starts");
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = tokio::spawn(app.serve(listener, async { drop(stopped.await) }));
+    let stopping = async {
+        drop(stopped.await);
+        Stop::default()
+    };
+    let serving = tokio::spawn(app.serve(listener, stopping));
     let shell = Shell(Vec::new()).with("BASE", &format_args!("http://{address}"));
     client(shell).await;
     drop(stop);

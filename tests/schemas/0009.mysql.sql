@@ -353,8 +353,16 @@ SET @pat = (SELECT COUNT(*) FROM information_schema.columns
     WHERE table_schema = DATABASE() AND table_name = 'pat_notice' AND column_name = 'client_address');
 SET @pat = IF(@pat > 0, 'DO 0', 'ALTER TABLE pat_notice ADD COLUMN client_address VARCHAR(45)');
 PREPARE pat FROM @pat; EXECUTE pat; DEALLOCATE PREPARE pat;
+-- A rotation reads of a line what comes after the rotated token, and what an administrator has disabled. Older
+-- nodes name the index, so that it must not be missing in between.
+SET @pat = (SELECT COUNT(*) FROM information_schema.statistics
+    WHERE table_schema = DATABASE() AND table_name = 'pat_token' AND index_name = 'pat_token_by_line'
+        AND column_name = 'line_seq');
+SET @pat = IF(@pat > 0, 'DO 0', 'ALTER TABLE pat_token DROP INDEX pat_token_by_line,
+    ADD INDEX pat_token_by_line (line_id, disabled_by_admin, line_seq)');
+PREPARE pat FROM @pat; EXECUTE pat; DEALLOCATE PREPARE pat;
 UPDATE pat_clock SET version = 9 WHERE id = 1 AND version < 9;
 
 INSERT INTO pat_migrations (version, description, success, checksum, execution_time)
     VALUES (9, 'requests', TRUE,
-    X'581bd089d2f0ad2fc40cb866dd3326e95fb9b55c05fc5112c23882d57db50fea793214d96d3f23628df7911ce512bf15', 0);
+    X'bd620990a7662683b3e3b129d5475f33339b3e5f966603c4fdc6fe97607235a0c502eb02f102a1b28ff19060739f82e5', 0);

@@ -263,6 +263,12 @@ ALTER TABLE pat_event
     ADD COLUMN IF NOT EXISTS request_id TEXT COLLATE "C";        -- at most 128 characters
 -- From where the request came that the notification tells of.
 ALTER TABLE pat_notice ADD COLUMN IF NOT EXISTS client_address TEXT COLLATE "C";
+-- A rotation reads of a line what comes after the rotated token, and what an administrator has disabled. The new
+-- index is made first: the statement that drops the old one keeps readers out until the commit.
+CREATE INDEX IF NOT EXISTS pat_token_by_place ON pat_token (line_id, disabled_by_admin, line_seq)
+    WHERE line_id IS NOT NULL;
+DROP INDEX IF EXISTS pat_token_by_line;
+ALTER INDEX pat_token_by_place RENAME TO pat_token_by_line;
 -- For the history of a token: the events about it, and the rotations that replaced it.
 CREATE INDEX IF NOT EXISTS pat_event_by_token ON pat_event (token_id, at, id);
 CREATE INDEX IF NOT EXISTS pat_event_by_related ON pat_event (related_id);
@@ -270,4 +276,4 @@ UPDATE pat_clock SET version = 9 WHERE id = 1 AND version < 9;
 
 INSERT INTO pat_migrations (version, description, success, checksum, execution_time)
     VALUES (9, 'requests', TRUE,
-    '\x4261e39371a9231cb2f1694c66c621f4746f028400ebd45457a9baf991162fc55470a7de9dd11f164205ac0d32e35cbf', 0);
+    '\x2b26d4debe10127dff6627cff2289e51134e487422a6981090e6cd0d950b02d28f5dfff8f18748fc3ef79891fd7eb2aa', 0);

@@ -260,6 +260,9 @@ ALTER TABLE pat_event ADD COLUMN user_agent TEXT;            -- at most 255 char
 ALTER TABLE pat_event ADD COLUMN request_id TEXT;            -- at most 128 characters
 -- From where the request came that the notification tells of.
 ALTER TABLE pat_notice ADD COLUMN client_address TEXT;
+-- A rotation reads of a line what comes after the rotated token, and what an administrator has disabled.
+DROP INDEX IF EXISTS pat_token_by_line;
+CREATE INDEX pat_token_by_line ON pat_token (line_id, disabled_by_admin, line_seq) WHERE line_id IS NOT NULL;
 -- For the history of a token: the events about it, and the rotations that replaced it.
 CREATE INDEX IF NOT EXISTS pat_event_by_token ON pat_event (token_id, at, id);
 CREATE INDEX IF NOT EXISTS pat_event_by_related ON pat_event (related_id);
@@ -267,4 +270,4 @@ UPDATE pat_clock SET version = 9 WHERE id = 1 AND version < 9;
 
 INSERT INTO pat_migrations (version, description, success, checksum, execution_time)
     VALUES (9, 'requests', TRUE,
-    X'94754bf54ac085753799926c386bd5e99019c5de9899a2f8f0758bd4a092829c25436cd5261ed20e2ee8643134255e40', 0);
+    X'857ea872c9b58efa0e92f65c4f679c0cbcbd48acffde03e18caa34f42699cbad12acf1404235c3a38472e3c1e6b1be45', 0);

@@ -88,6 +88,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trials_on_servers(nodes::each_node_sees_the_others_revocations),
         trials_on_servers(servers::cut_connections_are_replaced),
         trials_on_servers(servers::changes_that_wait_leave_connections_for_authentication),
+        trials_on_servers(servers::a_look_up_waits_for_no_lock_of_another_table),
         trials_on_servers(a_token_is_created_used_listed_and_revoked),
         SERVERS.map(|kind| {
             trial_that_stops(
@@ -245,7 +246,7 @@ async fn a_token_is_created_used_listed_and_revoked(database: Database) {
         .basic_auth("alice", Some("alice"));
     assert_eq!(answer(revoked).await.status, StatusCode::NO_CONTENT);
     assert_eq!(server.try_token(&token.raw).await, StatusCode::UNAUTHORIZED);
-    let health = answer(server.get("/healthz")).await;
+    let health = answer(server.get("/readyz")).await;
     assert_eq!(health.status, StatusCode::OK);
     server.stop().await;
 }

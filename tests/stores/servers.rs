@@ -13,6 +13,7 @@ use pat_sqlx::{ConnectError, Dialect, SqlxStore};
 use tokio::time::timeout;
 use url::Url;
 
+use super::versions::later::TABLES;
 use super::{insert, open};
 
 pub(super) async fn cut_connections_are_replaced(database: Database) {
@@ -66,6 +67,23 @@ pub(super) async fn changes_that_wait_leave_connections_for_authentication(datab
     store.close().await;
 }
 
+/// What locks one of the other tables, such as a migration of the host's, stops no authentication.
+pub(super) async fn a_look_up_waits_for_no_lock_of_another_table(database: Database) {
+    const READ: [&str; 3] = ["pat_token", "pat_last_used", "pat_clock"];
+    const SOON: Duration = Duration::from_secs(5);
+    let store = open(&database).await;
+    let token = new_token(1, "alice");
+    insert(&*store.tokens(), &token).await;
+    for table in TABLES.into_iter().filter(|table| !READ.contains(table)) {
+        let lock = database.lock_table(table).await.expect("a lock");
+        let found = timeout(SOON, store.tokens().find_by_digest(&token.digest)).await;
+        let found = found.unwrap_or_else(|_| panic!("it waits for {table}"));
+        assert!(found.expect("an answer").token.is_some());
+        lock.close().await;
+    }
+    store.close().await;
+}
+
 /// Also on pools of the host's own, which know nothing of primaries.
 pub(super) async fn a_primary_that_was_demoted_is_not_asked(database: Database) {
     match database.kind {
@@ -89,7 +107,14 @@ async fn demoted_under<DB: Dialect>(database: &Database) {
             assert!(!is_unknown, "a replica's word is taken");
             let polled = store.changes_since(None).await;
             let nodes = store.nodes().await;
-            [found.is_err(), polled.is_err(), nodes.is_err()] == [is_demoted; 3]
+            let seen = store.owner_seen_at(&token.owner).await;
+            let refused = [
+                found.is_err(),
+                polled.is_err(),
+                nodes.is_err(),
+                seen.is_err(),
+            ];
+            refused == [is_demoted; 4]
         })
         .await;
     }

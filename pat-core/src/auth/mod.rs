@@ -21,13 +21,14 @@ pub(crate) use self::last_used::LastUsed;
 use self::miss_limiter::MissLimiter;
 use self::refusal::{Loaded, Refusal};
 use self::single_flight::SingleFlight;
+use crate::client::Client;
 use crate::clock::{Moment, micros};
 use crate::context::Context;
 use crate::error::{AuthError, Unavailable};
 use crate::event::EventKind;
 use crate::principal::Principal;
 use crate::store::{StoreError, StoreTime, StoreVersions};
-use crate::token::{DateText, InvalidToken, Token, TokenDigest, TokenFormat};
+use crate::token::{DateText, InvalidToken, Owner, Token, TokenDigest, TokenFormat};
 
 /// The length of the longest accepted token string, in bytes. A longer string is refused before any
 /// [`TokenFormat`] sees it.
@@ -75,8 +76,12 @@ impl Authenticator {
         }
     }
 
-    /// Checks the format of a token string and returns its digest; no I/O.
-    pub(crate) fn parse(&self, presented: &[u8]) -> Result<TokenDigest, AuthError> {
+    /// Checks the format of a token string and returns its digest; no I/O. `client` presents it.
+    pub(crate) fn parse(
+        &self,
+        presented: &[u8],
+        client: impl FnOnce() -> Client,
+    ) -> Result<TokenDigest, AuthError> {
         let error = match (self.context.settings.enabled(), self.digest_of(presented)) {
             (true, Some(digest)) => return Ok(digest),
             (false, Some(_)) => AuthError::Disabled,
@@ -85,7 +90,7 @@ impl Authenticator {
         self.context.metrics.refused(&error);
         self.context
             .events
-            .emit_refusal(self.context.time.now(), &error);
+            .emit_refusal(self.context.time.now(), &error, None, client);
         Err(error)
     }
 
@@ -99,8 +104,12 @@ impl Authenticator {
         is_ours.then(|| TokenDigest::of(presented))
     }
 
-    /// Authenticates from memory alone, if possible, and records the use.
-    pub(crate) fn authenticate_cached(&self, digest: &TokenDigest) -> Option<AuthResult> {
+    /// Authenticates from memory alone, if possible, and records the use. `client` presents the token.
+    pub(crate) fn authenticate_cached(
+        &self,
+        digest: &TokenDigest,
+        client: impl FnOnce() -> Client,
+    ) -> Option<AuthResult> {
         if let Some((principal, now)) = self.find_cached(digest) {
             principal.note_use(now);
             self.context.metrics.hit();
@@ -115,7 +124,7 @@ impl Authenticator {
         self.context.metrics.refused(&error);
         self.context
             .events
-            .emit_repeated_refusal(self.context.time.now(), &error);
+            .emit_repeated_refusal(self.context.time.now(), &error, client);
         Some(Err(error))
     }
 
@@ -194,7 +203,7 @@ impl Authenticator {
             return Err(AuthError::Unavailable(Unavailable::TooManyUnknown));
         }
         loop {
-            let load = Arc::clone(&self).load(digest);
+            let load = Client::carry(Arc::clone(&self).load(digest));
             let loaded = self
                 .single_flight
                 .join(digest, load, &self.context.outages)
@@ -250,7 +259,10 @@ impl Authenticator {
                     self.miss_limiter.note_refused(&digest, sent);
                 }
                 self.cache.insert_refusal(digest, refusal);
-                self.context.events.emit_refusal(sent, &refusal.error);
+                let name = refusal.token_name.as_deref();
+                self.context
+                    .events
+                    .emit_refusal(sent, &refusal.error, name, Client::current);
             }
         }
         loaded
@@ -268,6 +280,22 @@ impl Authenticator {
         let may_use = self.observe_versions(found.versions);
         may_use.map_err(|error| AuthError::Unavailable(error.into()))?;
         let token = found.token.ok_or(AuthError::Unknown)?;
+        let name = token.name.clone();
+        let evaluated = self.evaluate_token(digest, token, loaded_at_epoch, sent);
+        evaluated.await.map_err(|refusal| Refusal {
+            token_name: Some(name.into()),
+            ..refusal
+        })
+    }
+
+    async fn evaluate_token(
+        &self,
+        digest: TokenDigest,
+        token: Token,
+        loaded_at_epoch: u64,
+        sent: Moment,
+    ) -> Loaded {
+        let limit = self.context.auth_timeout();
         let now = self.context.time.now();
         let stripes = self.epochs.stripes(token.id, &token.owner);
         let until_changed = |error: AuthError| Refusal {
@@ -282,7 +310,8 @@ impl Authenticator {
                 return Err(until_changed(AuthError::TokenDisabled(token.id)));
             }
         }
-        let seen_until = self.seen_until(found.owner_seen_at);
+        let seen_until = self.seen_until(&token.owner).await;
+        let seen_until = seen_until.map_err(|error| AuthError::Unavailable(error.into()))?;
         if now.wall >= seen_until {
             return Err(until_changed(AuthError::OwnerAbsent(token.id)));
         }
@@ -303,12 +332,17 @@ impl Authenticator {
 
     /// Returns when the owner's absence refuses the owner's tokens, in microseconds since 1970; `i64::MAX` for
     /// never. An owner whom the host has not reported is not absent.
-    fn seen_until(&self, seen_at: Option<Timestamp>) -> i64 {
+    async fn seen_until(&self, owner: &Owner) -> Result<i64, StoreError> {
         let longest = self.context.settings.owner_max_absence();
-        match seen_at {
-            Some(at) if !longest.is_zero() => at.as_microsecond().saturating_add(micros(longest)),
-            _ => i64::MAX,
+        if longest.is_zero() {
+            return Ok(i64::MAX);
         }
+        let limit = self.context.auth_timeout();
+        let seen_at = self.context.store.owner_seen_at(owner);
+        let seen_at = self.context.outages.store(limit, seen_at).await?;
+        Ok(seen_at.map_or(i64::MAX, |at| {
+            at.as_microsecond().saturating_add(micros(longest))
+        }))
     }
 
     /// Returns the principal of a valid token, with its cache entry. The query was sent at `sent`, and
@@ -351,7 +385,9 @@ impl Authenticator {
         if !self.last_used.follow(&cached, &token) {
             let (token, owner) = (token.id, token.owner);
             let kind = EventKind::FirstUsed { token, owner };
-            self.context.events.emit_sample(sent.timestamp(), kind);
+            let (at, name) = (sent.timestamp(), Some(&*cached.name));
+            let events = &self.context.events;
+            events.emit_sample(at, kind, name, Client::current());
         }
         Principal(cached)
     }
@@ -500,7 +536,10 @@ mod tests {
         }
 
         fn is_hit(&self, digest: &TokenDigest) -> bool {
-            matches!(self.auth().authenticate_cached(digest), Some(Ok(_)))
+            matches!(
+                self.auth().authenticate_cached(digest, Client::current),
+                Some(Ok(_))
+            )
         }
 
         /// Returns whether the cache holds a token or a refusal, current or not.
@@ -579,7 +618,7 @@ mod tests {
         let (id, digest) = host.cached_token().await;
         let change = Change::OwnerChanged(host.owner.clone());
         let is_refused = || {
-            let cached = host.auth().authenticate_cached(&digest);
+            let cached = host.auth().authenticate_cached(&digest, Client::current);
             matches!(cached, Some(Err(AuthError::OwnerInactive(refused))) if refused == id)
         };
         for ends_by_change in [true, false] {

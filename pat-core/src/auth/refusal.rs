@@ -1,5 +1,7 @@
 //! Refusals, as they are cached and shared.
 
+use std::sync::Arc;
+
 use super::epochs::Stripes;
 use crate::error::AuthError;
 use crate::principal::Principal;
@@ -16,6 +18,8 @@ pub(super) struct Refusal {
     /// If a change may end the refusal, since the token is disabled, or its owner is unknown, inactive or absent: the
     /// stripes, and the epoch before the query.
     pub(super) epoch: Option<(Stripes, u64)>,
+    /// The name of the token, for the audit.
+    pub(super) token_name: Option<Arc<str>>,
 }
 
 impl From<AuthError> for Refusal {
@@ -24,6 +28,7 @@ impl From<AuthError> for Refusal {
             error,
             sent: 0,
             epoch: None,
+            token_name: None,
         }
     }
 }

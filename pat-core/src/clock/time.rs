@@ -275,6 +275,11 @@ impl Time {
         self.state().leap
     }
 
+    /// Returns whether clock and mark differ by no more than a short restart explains.
+    pub(crate) fn agrees(&self) -> bool {
+        agree(self.leap())
+    }
+
     /// Returns how far the database's clock is ahead of the mark, in microseconds, if it has leapt while
     /// this process ran or another node contradicts the leap: then clock or mark is wrong, and this node
     /// cannot decide which.

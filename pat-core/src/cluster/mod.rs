@@ -31,7 +31,11 @@ pub(crate) struct Feed {
     lagging: Mutex<LaggingNodes>,
     /// The boot time until which the last report that was read back counts; see [`Feed::is_reported`].
     reported_until: AtomicI64,
+    /// The boot time at which the last poll that succeeded was sent, in microseconds, or [`NEVER`].
+    polled_at: AtomicI64,
 }
+
+const NEVER: i64 = i64::MIN;
 
 #[derive(Debug, Default)]
 struct Progress {
@@ -68,6 +72,7 @@ impl Feed {
             progress: Mutex::default(),
             lagging: Mutex::default(),
             reported_until: AtomicI64::default(),
+            polled_at: AtomicI64::new(NEVER),
         }
     }
 
@@ -86,7 +91,11 @@ impl Feed {
             return Ok(());
         }
         let mut progress = self.progress.lock().await;
+        let sent = self.context.time.now().boot;
         let polled = self.poll_locked(&mut progress).await;
+        if polled.is_ok() {
+            self.polled_at.store(sent, Ordering::Relaxed);
+        }
         if let Some(at) = progress.read_back {
             let until = at.saturating_add(micros(READY_FOR));
             self.reported_until.store(until, Ordering::Relaxed);
@@ -101,6 +110,12 @@ impl Feed {
             Some(_) => self.poll_locked(&mut progress).await,
             None => Ok(()),
         }
+    }
+
+    /// Returns how long ago the last poll that succeeded was sent, in microseconds; `None` before the first.
+    pub(crate) fn lag(&self, now: Moment) -> Option<i64> {
+        let at = self.polled_at.load(Ordering::Relaxed);
+        (at != NEVER).then(|| now.boot.saturating_sub(at))
     }
 
     /// Returns whether a recent report of this node was committed and read back: the database accepts

@@ -7,10 +7,10 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::queue::{Plugged, Queue, in_time};
-use super::request::current_request_id;
 use super::sampler::{Sampler, TokenSampler};
 use super::trace::trace;
 use super::{Event, EventKind, EventSink, QUEUE_LEN, record};
+use crate::client::Client;
 use crate::clock::Moment;
 use crate::error::AuthError;
 use crate::outage::Outages;
@@ -33,6 +33,8 @@ pub(crate) struct Events {
     pub(crate) recorded: Notify,
     anonymous_refusals: [Sampler; 4],
     token_refusals: TokenSampler,
+    /// Whether events have the address of the client.
+    keeps_addresses: bool,
 }
 
 #[derive(Debug)]
@@ -43,7 +45,11 @@ struct ProcessSink {
 
 impl Events {
     /// `is_stored`: the store keeps events.
-    pub(crate) fn new(sinks: Vec<Arc<dyn EventSink>>, is_stored: bool) -> Self {
+    pub(crate) fn new(
+        sinks: Vec<Arc<dyn EventSink>>,
+        is_stored: bool,
+        keeps_addresses: bool,
+    ) -> Self {
         let mut names = HashSet::new();
         let plugged = (1..).zip(sinks);
         let (shared_sinks, process_sinks): (Vec<_>, Vec<_>) = plugged
@@ -60,6 +66,7 @@ impl Events {
             recorded: Notify::new(),
             anonymous_refusals: Default::default(),
             token_refusals: TokenSampler::default(),
+            keeps_addresses,
         }
     }
 
@@ -68,14 +75,22 @@ impl Events {
     }
 
     /// Emits the event of a committed change. A store that keeps events has committed its row too.
-    pub(crate) fn emit_change(&self, at: Timestamp, kind: EventKind) {
-        self.emit(at, kind);
+    /// `name`: that of the token, if it is about one.
+    pub(crate) fn emit_change(&self, at: Timestamp, kind: EventKind, name: Option<&str>) {
+        let client = Client::current();
+        self.emit(at, kind, name, client);
         self.recorded.notify_one();
     }
 
     /// Emits an event without a change, and queues it for the store.
-    pub(crate) fn emit_sample(&self, at: Timestamp, kind: EventKind) {
-        let event = self.emit(at, kind);
+    pub(crate) fn emit_sample(
+        &self,
+        at: Timestamp,
+        kind: EventKind,
+        name: Option<&str>,
+        client: Client,
+    ) {
+        let event = self.emit(at, kind, name, client);
         let dropped = self.samples.as_ref().and_then(|it| it.push(event));
         if let Some(dropped) = dropped {
             tracing::warn!(
@@ -86,12 +101,20 @@ impl Events {
         }
     }
 
-    fn emit(&self, at: Timestamp, kind: EventKind) -> Event {
-        trace(&kind);
-        let event = Event {
-            request_id: current_request_id(),
-            ..Event::new(at, kind)
+    fn emit(&self, at: Timestamp, kind: EventKind, name: Option<&str>, client: Client) -> Event {
+        let client = if self.keeps_addresses {
+            client
+        } else {
+            client.without_address()
         };
+        let event = Event {
+            row: None,
+            at,
+            client,
+            token_name: name.or(only_name(&kind)).map(Arc::from),
+            kind,
+        };
+        trace(&event);
         for ProcessSink { sink, queue } in &self.process_sinks {
             if let Some(dropped) = queue.push(event.clone()) {
                 tracing::warn!(
@@ -107,7 +130,15 @@ impl Events {
     /// Emits the refusal of a load, or of a string that is refused without one.
     ///
     /// All refusals are sampled, so that a flood of requests does not cause a flood of events.
-    pub(crate) fn emit_refusal(&self, now: Moment, error: &AuthError) {
+    ///
+    /// `client` is called only for a refusal that becomes an event.
+    pub(crate) fn emit_refusal(
+        &self,
+        now: Moment,
+        error: &AuthError,
+        name: Option<&str>,
+        client: impl FnOnce() -> Client,
+    ) {
         let at = now.timestamp();
         let [foreign, unknown, disabled, unavailable] = &self.anonymous_refusals;
         let unreported = match error {
@@ -128,13 +159,18 @@ impl Events {
             token: error.token_id(),
             unreported,
         };
-        self.emit_sample(at, kind);
+        self.emit_sample(at, kind, name, client());
     }
 
     /// Emits a refusal found in the cache; not that of a known token, which the load has emitted.
-    pub(crate) fn emit_repeated_refusal(&self, now: Moment, error: &AuthError) {
+    pub(crate) fn emit_repeated_refusal(
+        &self,
+        now: Moment,
+        error: &AuthError,
+        client: impl FnOnce() -> Client,
+    ) {
         if error.token_id().is_none() {
-            self.emit_refusal(now, error);
+            self.emit_refusal(now, error, None, client);
         }
     }
 
@@ -203,6 +239,17 @@ impl Events {
                 "the shutdown leaves refusals and first uses unstored"
             );
         }
+    }
+}
+
+/// Returns the name of the token that a revocation of one token is about.
+fn only_name(kind: &EventKind) -> Option<&str> {
+    match kind {
+        EventKind::Revoked { tokens, .. } => match &tokens[..] {
+            [only] => only.name.as_deref(),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

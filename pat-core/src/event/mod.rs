@@ -3,7 +3,6 @@
 
 mod emit;
 mod queue;
-mod request;
 mod sampler;
 mod trace;
 
@@ -17,7 +16,7 @@ use jiff::Timestamp;
 pub(crate) use self::emit::Events;
 pub use self::queue::QUEUE_LEN;
 pub(crate) use self::queue::{Plugged, RecordError, record};
-pub use self::request::{carry_request_id, with_request_id};
+use crate::client::Client;
 use crate::error::BoxError;
 use crate::notification::{NotificationId, NotificationKind};
 use crate::scope::Scopes;
@@ -33,21 +32,26 @@ pub struct Event {
     pub row: Option<EventRow>,
     /// When the event happened: for a change, the time of the store's transaction.
     pub at: Timestamp,
-    /// ID of the HTTP request that caused the event ([`with_request_id`]); `None` if it has no ID. IDs are
-    /// not stored, so an event from the store always has `None`.
-    pub request_id: Option<Arc<str>>,
+    /// The client whose request caused the event. Nothing is known of the client of an event that a job caused,
+    /// or a version of this crate that did not store it.
+    pub client: Client,
+    /// Name of the token that the event is about, as it was when the event was emitted or read from the store;
+    /// `None` if the event is about no or several tokens, or the token is deleted.
+    pub token_name: Option<Arc<str>>,
     /// What happened, with the details.
     pub kind: EventKind,
 }
 
 impl Event {
-    /// Creates an event that is not stored yet and that no HTTP request caused.
+    /// Creates an event that is not stored yet, without the name of a token. Its client is that of the current
+    /// task ([`Client::current`]).
     #[must_use]
-    pub const fn new(at: Timestamp, kind: EventKind) -> Self {
+    pub fn new(at: Timestamp, kind: EventKind) -> Self {
         Self {
             row: None,
             at,
-            request_id: None,
+            client: Client::current(),
+            token_name: None,
             kind,
         }
     }
@@ -367,6 +371,38 @@ impl EventKind {
             | Self::Enabled { tokens, .. }
             | Self::Notified { tokens, .. } => tokens.contains(&id),
             Self::NotificationDead { .. } | Self::OwnerChanged { .. } => false,
+        }
+    }
+
+    /// Returns the ID of the token that the event is about; `None` if it is about no or several tokens.
+    #[must_use]
+    pub fn token(&self) -> Option<TokenId> {
+        let only = |tokens: &[TokenId]| match tokens {
+            [only] => Some(*only),
+            _ => None,
+        };
+        match self {
+            Self::Created { token, .. }
+            | Self::Rotated { token, .. }
+            | Self::FirstUsed { token, .. }
+            | Self::Changed { token, .. } => Some(*token),
+            Self::Refused { token, .. } | Self::Other { token, .. } => *token,
+            Self::Disabled { tokens, .. }
+            | Self::Enabled { tokens, .. }
+            | Self::Notified { tokens, .. } => only(tokens),
+            Self::Revoked { tokens, .. } => match &tokens[..] {
+                [only] => Some(only.id),
+                _ => None,
+            },
+            Self::Imported { tokens } => match &tokens[..] {
+                [only] => Some(only.id),
+                _ => None,
+            },
+            Self::Pruned { tokens } => match &tokens[..] {
+                [only] => Some(only.id),
+                _ => None,
+            },
+            Self::NotificationDead { .. } | Self::OwnerChanged { .. } => None,
         }
     }
 

@@ -1,77 +1,88 @@
-use super::EventKind;
+use std::net::IpAddr;
+
+use tracing::field::{DisplayValue, display};
+
+use super::{Event, EventKind};
 use crate::scope::Scopes;
 use crate::store::{ImportedToken, PrunedToken, RevokedToken};
-use crate::token::{Owner, TokenId};
+use crate::token::TokenId;
 
 /// How many tokens of a revocation are logged one by one; sinks get all.
 const MOST_TRACED: usize = 100;
 
-/// Writes an event to the log.
-pub(super) fn trace(kind: &EventKind) {
-    match kind {
+/// Logs a line about an event, with what is known of its client and the name of its token.
+macro_rules! line {
+    ($level:ident, $event:expr, $name:expr, { $($fields:tt)* }, $message:literal) => {
+        tracing::$level!(
+            $($fields)*
+            token.name = $name,
+            request.id = $event.client.request_id(),
+            client.address = address($event),
+            client.user_agent = $event.client.user_agent(),
+            $message
+        )
+    };
+}
+
+/// Writes an event to the log: one line, or one for each token of an event about several.
+pub(super) fn trace(event: &Event) {
+    let name = event.token_name.as_deref();
+    match &event.kind {
         EventKind::Created {
             token,
             owner,
             parent,
             scopes,
             ..
-        } => tracing::info!(
+        } => line!(info, event, name, {
             token.id = token.get(),
             %owner,
             parent = parent.map(TokenId::get),
             scopes = scopes.as_ref().map(Scopes::as_str),
-            "token created"
-        ),
+        }, "token created"),
         EventKind::Rotated {
             token,
             predecessor,
             owner,
             is_again,
             ..
-        } => tracing::info!(
+        } => line!(info, event, name, {
             token.id = token.get(),
             %owner,
             predecessor = predecessor.get(),
             is_again,
-            "token rotated"
-        ),
+        }, "token rotated"),
         EventKind::FirstUsed { token, owner } => {
-            tracing::info!(token.id = token.get(), %owner, "token used for the first time");
+            line!(info, event, name, { token.id = token.get(), %owner, }, "token used for the first time");
         }
         EventKind::Refused {
             reason,
             token,
             unreported,
-        } => tracing::debug!(
+        } => line!(debug, event, name, {
             %reason,
             token.id = token.map(TokenId::get),
             unreported,
-            "token refused"
-        ),
-        EventKind::Revoked {
-            tokens,
-            by,
-            reason,
-            revocation,
-        } => trace_revoked(tokens, by.as_ref(), reason.as_deref(), *revocation),
+        }, "token refused"),
+        EventKind::Revoked { tokens, .. } => trace_revoked(event, tokens),
         EventKind::Disabled { tokens, owner, by } => {
             for id in tokens {
-                tracing::info!(token.id = id.get(), %owner, %by, "token disabled");
+                line!(info, event, name, { token.id = id.get(), %owner, %by, }, "token disabled");
             }
         }
         EventKind::Enabled { tokens, owner, by } => {
             for id in tokens {
-                tracing::info!(token.id = id.get(), %owner, %by, "token enabled");
+                line!(info, event, name, { token.id = id.get(), %owner, %by, }, "token enabled");
             }
         }
         EventKind::Changed { token, owner, by } => {
-            tracing::info!(token.id = token.get(), %owner, %by, "token changed");
+            line!(info, event, name, { token.id = token.get(), %owner, %by, }, "token changed");
         }
         EventKind::Imported { tokens } => {
             for ImportedToken { id, owner, .. } in tokens {
-                tracing::debug!(token.id = id.get(), %owner, "token imported");
+                line!(debug, event, name, { token.id = id.get(), %owner, }, "token imported");
             }
-            tracing::info!(tokens = tokens.len(), "tokens imported");
+            line!(info, event, name, { tokens = tokens.len(), }, "tokens imported");
         }
         EventKind::Pruned { tokens } => {
             for PrunedToken { id, owner } in tokens {
@@ -94,36 +105,44 @@ pub(super) fn trace(kind: &EventKind) {
         } => {
             tracing::error!(notification.id = %notification, %kind, %owner, error, "a notification cannot be sent");
         }
-        EventKind::OwnerChanged { owner } => tracing::info!(%owner, "owner changed"),
+        EventKind::OwnerChanged { owner } => {
+            line!(info, event, name, { %owner, }, "owner changed");
+        }
         EventKind::Other { .. } => {}
     }
 }
 
-fn trace_revoked(
-    tokens: &[RevokedToken],
-    by: Option<&Owner>,
-    reason: Option<&str>,
-    revocation: Option<i64>,
-) {
-    let by = by.map(Owner::as_str);
-    for RevokedToken { id, owner } in tokens.iter().take(MOST_TRACED) {
-        tracing::info!(
+fn address(event: &Event) -> Option<DisplayValue<IpAddr>> {
+    event.client.address().map(display)
+}
+
+fn trace_revoked(event: &Event, tokens: &[RevokedToken]) {
+    let EventKind::Revoked {
+        by,
+        reason,
+        revocation,
+        ..
+    } = &event.kind
+    else {
+        return;
+    };
+    let (by, reason) = (by.as_ref().map(display), reason.as_deref());
+    for RevokedToken { id, owner, name } in tokens.iter().take(MOST_TRACED) {
+        line!(info, event, name.as_deref(), {
             token.id = id.get(),
             %owner,
-            by,
+            by = by.clone(),
             reason,
-            revocation.id = revocation,
-            "token revoked"
-        );
+            revocation.id = *revocation,
+        }, "token revoked");
     }
     if tokens.len() > MOST_TRACED {
-        tracing::info!(
+        line!(info, event, None::<&str>, {
             tokens = tokens.len(),
             logged = MOST_TRACED,
             by,
             reason,
-            revocation.id = revocation,
-            "more tokens were revoked than are logged one by one; the audit events with this revocation ID have all"
-        );
+            revocation.id = *revocation,
+        }, "more tokens were revoked than are logged one by one; the audit events with this revocation ID have all");
     }
 }

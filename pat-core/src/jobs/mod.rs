@@ -109,6 +109,7 @@ impl Jobs {
     /// shared sinks stay in the store until they are delivered.
     pub async fn shutdown(mut self) {
         self.stop.cancel();
+        self.node.jobs.stopped();
         let unfinished = finish(&mut self.tasks, JOBS_LIMIT).await;
         if !unfinished.is_empty() {
             tracing::warn!(
@@ -272,6 +273,7 @@ impl Jobs {
         F: Future<Output = Result<Pause, StoreError>> + Send + 'static,
     {
         let (node, stop) = (self.node.clone(), self.stop.clone());
+        node.jobs.begun(name);
         let task = tokio::spawn(async move {
             let mut health = Health {
                 name,
@@ -281,9 +283,12 @@ impl Jobs {
                 let result = AssertUnwindSafe(round(node.clone(), stop.clone()))
                     .catch_unwind()
                     .await;
-                node.context
-                    .metrics
-                    .job_ran(name, matches!(result, Ok(Ok(_))));
+                let is_good = matches!(result, Ok(Ok(_)));
+                if !stop.is_cancelled() {
+                    let now = node.context.time.now();
+                    node.jobs.ran(name, is_good, now.boot);
+                }
+                node.context.metrics.job_ran(name, is_good);
                 let pause = match result {
                     Ok(Ok(pause)) => {
                         health.good();
@@ -327,6 +332,7 @@ async fn finish(tasks: &mut Vec<Task>, limit: Duration) -> Vec<&'static str> {
 
 impl Drop for Jobs {
     fn drop(&mut self) {
+        self.node.jobs.stopped();
         self.stop.cancel();
         self.stop_events.cancel();
     }

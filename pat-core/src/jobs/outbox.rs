@@ -122,6 +122,7 @@ impl Node {
             by,
             reason: queued.reason.clone(),
             live_children: queued.live_children,
+            client_address: queued.client_address,
             queued_at: queued.queued_at,
             base_url: self.context.settings.base_url().map(str::to_owned),
         };

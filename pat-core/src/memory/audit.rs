@@ -29,8 +29,13 @@ struct Row {
 }
 
 impl Tables {
+    /// Keeps the event of a change, which the current client makes.
     pub(super) fn record(&mut self, at: Timestamp, kind: EventKind) -> Result<(), StoreError> {
-        for kind in kind.per_token() {
+        self.keep(&Event::new(at, kind))
+    }
+
+    fn keep(&mut self, event: &Event) -> Result<(), StoreError> {
+        for kind in event.kind.clone().per_token() {
             let id = random_u53().map_err(StoreError::backend)?;
             if self.events.len() == MAX_EVENTS {
                 self.events.pop_front();
@@ -38,7 +43,11 @@ impl Tables {
             self.events.push_back(Row {
                 id,
                 seq: None,
-                event: Event::new(at, kind),
+                event: Event {
+                    kind: without_name(kind),
+                    token_name: None,
+                    ..event.clone()
+                },
             });
         }
         Ok(())
@@ -57,12 +66,31 @@ impl Tables {
     }
 }
 
+impl super::Tables {
+    fn event(&self, row: &Row, seq: u64) -> Event {
+        let token = row.event.kind.token().and_then(|id| self.tokens.get(&id));
+        Event {
+            row: Some(EventRow::new(row.id, seq)),
+            token_name: token.map(|token| token.name.as_str().into()),
+            ..row.event.clone()
+        }
+    }
+}
+
+/// Stored events have the name beside the kind.
+fn without_name(mut kind: EventKind) -> EventKind {
+    if let EventKind::Revoked { tokens, .. } = &mut kind {
+        tokens.iter_mut().for_each(|token| token.name = None);
+    }
+    kind
+}
+
 #[async_trait]
 impl AuditStore for MemoryStore {
     async fn record_events(&self, events: &[Event]) -> Result<(), StoreError> {
         let mut tables = self.tables()?;
         for event in events {
-            tables.audit.record(event.at, event.kind.clone())?;
+            tables.audit.keep(event)?;
         }
         Ok(())
     }
@@ -100,10 +128,7 @@ impl AuditStore for MemoryStore {
         let tables = self.tables()?;
         let numbered = tables.audit.events.iter().filter_map(|row| {
             let seq = row.seq.filter(|found| *found > seq)?;
-            Some(Event {
-                row: Some(EventRow { id: row.id, seq }),
-                ..row.event.clone()
-            })
+            Some(tables.event(row, seq))
         });
         Ok(numbered.take(limit as usize).collect())
     }
@@ -117,10 +142,7 @@ impl AuditStore for MemoryStore {
         let tables = self.tables()?;
         let rows = tables.audit.events.iter();
         let rows = rows.filter(|row| row.event.kind.is_about(token));
-        let events = rows.map(|row| Event {
-            row: Some(EventRow::new(row.id, row.seq.unwrap_or_default())),
-            ..row.event.clone()
-        });
+        let events = rows.map(|row| tables.event(row, row.seq.unwrap_or_default()));
         let positions = events.filter_map(|event| Some((HistoryPosition::of(&event)?, event)));
         let mut found: Vec<_> = positions
             .filter(|(position, _)| before.is_none_or(|before| *position < before))

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{LiveChildren, MemoryStore};
+use crate::client::Client;
 use crate::event::EventKind;
 use crate::notification::{NotificationId, NotificationKind, NotificationToken};
 use crate::store::{
@@ -122,6 +123,7 @@ impl super::Tables {
             tokens.push(NotificationToken::from(token));
         }
         let count = by_owner.len() as u64;
+        let client_address = Client::current().address();
         for (owner, mut tokens) in by_owner {
             tokens.sort_by_key(NotificationToken::order);
             let id = NotificationId::random().map_err(StoreError::backend)?;
@@ -135,6 +137,7 @@ impl super::Tables {
                 tokens,
                 by: revocation.and_then(|revocation| revocation.by.clone()),
                 reason: revocation.and_then(|revocation| revocation.reason.clone()),
+                client_address: client_address.filter(|_| kind.has_client_address()),
                 queued_at: now,
                 attempts: 0,
                 sent_by: Vec::new(),

@@ -226,7 +226,6 @@ impl TokenStore for MemoryStore {
         let id = tables.by_digest.get(digest);
         let token = id.and_then(|id| tables.tokens.get(id));
         Ok(Lookup {
-            owner_seen_at: token.and_then(|token| tables.seen_at.get(&token.owner).copied()),
             token: token.cloned(),
             time: StoreTime::default(),
             versions: tables.versions,
@@ -257,8 +256,8 @@ impl TokenStore for MemoryStore {
                 token.revoked_by.clone_from(&revocation.by);
                 token.revoke_reason.clone_from(&revocation.reason);
                 revoked.push(RevokedToken {
-                    id,
-                    owner: token.owner.clone(),
+                    name: Some(token.name.clone()),
+                    ..RevokedToken::new(id, token.owner.clone())
                 });
             }
         }
@@ -336,6 +335,10 @@ impl TokenStore for MemoryStore {
             }
         }
         Ok(())
+    }
+
+    async fn owner_seen_at(&self, owner: &Owner) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.tables()?.seen_at.get(owner).copied())
     }
 
     async fn note_seen(&self, seen: &SeenOwner) -> Result<SeenEffect, StoreError> {

@@ -83,7 +83,10 @@ impl Tables {
         let revocable = tokens.filter(|token| self.is_revocable(token, unused));
         let revoked: Vec<_> = revocable
             .take(limit as usize)
-            .map(|token| RevokedToken::new(token.id, token.owner.clone()))
+            .map(|token| RevokedToken {
+                name: Some(token.name.clone()),
+                ..RevokedToken::new(token.id, token.owner.clone())
+            })
             .collect();
         if revoked.is_empty() {
             return Ok(Revoked::new(unused.now, revoked));

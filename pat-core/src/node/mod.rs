@@ -1,5 +1,6 @@
 //! One node: the parts that requests and jobs share.
 
+mod job_states;
 mod revocation;
 mod seen;
 
@@ -10,12 +11,14 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use tracing::Instrument as _;
 
+use self::job_states::JobStates;
 use self::seen::SeenOwners;
 use crate::auth::Authenticator;
+use crate::client::Client;
 use crate::cluster::Feed;
 use crate::context::Context;
 use crate::error::Unavailable;
-use crate::event::{EventKind, carry_request_id};
+use crate::event::EventKind;
 use crate::notification::Notifier;
 use crate::store::{Outbox, StoreError};
 use crate::token::{IdSource, TokenFormat};
@@ -33,6 +36,7 @@ pub(crate) struct Node {
     pub(crate) ids: IdSource,
     pub(crate) notifiers: Vec<Arc<dyn Notifier>>,
     pub(crate) seen: SeenOwners,
+    pub(crate) jobs: JobStates,
     /// Wakes the delivery of notifications.
     pub(crate) notification_queued: Notify,
     /// Wakes the poll of the change feed.
@@ -56,6 +60,7 @@ impl Node {
             ids: IdSource::default(),
             notifiers,
             seen: SeenOwners::default(),
+            jobs: JobStates::default(),
             notification_queued: Notify::new(),
             change_signalled: Notify::new(),
         }
@@ -80,13 +85,18 @@ impl Node {
         write: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Unavailable> {
         // Keeps the log span of the request.
-        let task = tokio::spawn(carry_request_id(write).in_current_span());
+        let task = tokio::spawn(Client::carry(write).in_current_span());
         self.context.outages.task(task.await)
     }
 
     /// Emits the event of a committed change.
     pub(crate) fn emit_change(&self, at: Timestamp, kind: EventKind) {
-        self.context.events.emit_change(at, kind);
+        self.context.events.emit_change(at, kind, None);
+    }
+
+    /// Emits the event of a committed change of a token with this name.
+    pub(crate) fn emit_token_change(&self, at: Timestamp, kind: EventKind, name: &str) {
+        self.context.events.emit_change(at, kind, Some(name));
     }
 
     /// Wakes the delivery of notifications.

@@ -230,6 +230,15 @@ impl FromStr for Zone {
     }
 }
 
+#[cfg(feature = "commands")]
+impl Zone {
+    /// Returns this time on the clocks of the zone.
+    pub(crate) fn show(&self, at: Timestamp) -> String {
+        let local = self.zone.to_datetime(at);
+        local.strftime("%Y-%m-%d %H:%M:%S").to_string()
+    }
+}
+
 impl fmt::Display for Zone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)

@@ -100,6 +100,15 @@ impl Administration<'_> {
         }
     }
 
+    /// Returns the access of an operator, who has the database itself.
+    #[cfg(feature = "commands")]
+    pub(crate) fn of_operator(pats: Pats, by: Owner) -> Administration<'static> {
+        Administration {
+            pats,
+            by: Cow::Owned(by),
+        }
+    }
+
     pub(super) fn context(&self) -> &Context {
         &self.pats.0.context
     }

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::Pats;
 use crate::auth::AuthResult;
+use crate::client::Client;
 use crate::error::AuthError;
 use crate::principal::Principal;
 use crate::token::TokenDigest;
@@ -15,7 +16,20 @@ impl Pats {
     /// - [`AuthError::Disabled`]: an accepted format recognises the string, but the setting
     ///   `atlassian.pats.enabled` is `false`.
     pub fn parse(&self, presented: &[u8]) -> Result<TokenDigest, AuthError> {
-        self.0.auth.parse(presented)
+        self.0.auth.parse(presented, Client::current)
+    }
+
+    /// The same for a client that is found out only for an event. For layers around a service.
+    ///
+    /// # Errors
+    /// Same as [`Pats::parse`].
+    #[doc(hidden)]
+    pub fn parse_of(
+        &self,
+        presented: &[u8],
+        client: impl FnOnce() -> Client,
+    ) -> Result<TokenDigest, AuthError> {
+        self.0.auth.parse(presented, client)
     }
 
     /// Authenticates the token with this digest from this node's cache alone, and records the use. Returns
@@ -32,7 +46,18 @@ impl Pats {
         &self,
         digest: &TokenDigest,
     ) -> Option<Result<Principal, AuthError>> {
-        self.0.auth.authenticate_cached(digest)
+        self.0.auth.authenticate_cached(digest, Client::current)
+    }
+
+    /// The same for a client that is found out only for an event. For layers around a service.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn authenticate_cached_of(
+        &self,
+        digest: &TokenDigest,
+        client: impl FnOnce() -> Client,
+    ) -> Option<Result<Principal, AuthError>> {
+        self.0.auth.authenticate_cached(digest, client)
     }
 
     /// Authenticates the token with this digest by a query of the store, within the time in the setting
@@ -84,6 +109,34 @@ impl Pats {
             Some(verdict) => verdict,
             None => self.authenticate_digest(digest).await,
         }
+    }
+
+    /// Runs `operation` on behalf of a client: the [audit events](crate::event::Event) that it causes name the
+    /// client, and so does the notification that a token was replaced twice. Without the address, if the setting
+    /// `pat.audit.client.address` is `false`.
+    ///
+    /// The routers of `pat-tower` do this for their requests, and its layer for the tokens that it checks. Use the
+    /// method in handlers of your own that call this service, and in servers of other protocols. In a task that
+    /// `operation` spawns, use [`Client::carry`].
+    ///
+    /// ```
+    /// # use pat_core::{Caller, Client, Pats, TokenId};
+    /// # async fn handler(pats: Pats, caller: Caller, id: TokenId, peer: std::net::SocketAddr) {
+    /// let client = Client::default().with_address(peer.ip()).with_user_agent("grpc-rust/1.2");
+    /// let revoked = pats.on_behalf_of(client, pats.revoke(&caller, id)).await;
+    /// # }
+    /// ```
+    pub fn on_behalf_of<F: Future>(
+        &self,
+        client: Client,
+        operation: F,
+    ) -> impl Future<Output = F::Output> + use<F> {
+        let client = if self.settings().audit_client_address() {
+            client
+        } else {
+            client.without_address()
+        };
+        client.scope(operation)
     }
 
     /// Authenticates again a token that authenticated earlier.

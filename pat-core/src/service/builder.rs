@@ -131,7 +131,8 @@ impl PatsBuilder {
         warn_of_undeclared(&self.settings, &self.scopes);
         // Without leases, one node at a time cannot feed the events.
         let is_stored = self.store.audit().is_some() && self.store.jobs().is_some();
-        let events = Events::new(self.sinks, is_stored);
+        let keeps_addresses = self.settings.audit_client_address();
+        let events = Events::new(self.sinks, is_stored, keeps_addresses);
         let context = Context::new(
             self.settings,
             self.store,

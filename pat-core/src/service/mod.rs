@@ -4,6 +4,7 @@ mod admin;
 mod authenticate;
 mod builder;
 mod by_status;
+mod health;
 mod history;
 mod import;
 mod inactive;
@@ -35,7 +36,7 @@ pub use self::rotate::Successor;
 pub use self::tokens::CreatedToken;
 pub use self::update::{TokenUpdate, UpdatedToken};
 use crate::caller::Caller;
-use crate::error::{BoxError, Unavailable};
+use crate::error::BoxError;
 use crate::jobs::{JobRun, Jobs};
 use crate::node::{Node, WRITE_TIMEOUT};
 use crate::outage::Cause;
@@ -134,63 +135,6 @@ impl Pats {
     #[must_use]
     pub fn instance(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
-    }
-
-    /// Checks whether this node can do its work, for readiness probes. The check succeeds if all of the
-    /// following holds:
-    ///
-    /// - The store answers.
-    /// - On a shared store ([`TokenStore::is_shared`]), this node's last report ([`TokenStore::heartbeat`]) was
-    ///   committed and read back less than 25 seconds ago. So the check fails if the database accepts no
-    ///   writes. If the jobs do not run ([`Pats::start`]), this call sends a report.
-    /// - This version of the crate may use the store ([`StoreVersions`](crate::store::StoreVersions)).
-    /// - The database's clock has not leapt by more than a minute, or it agrees with the store's
-    ///   [mark](StoreTime::mark) again. A clock leaps if it is set, or if a failover replaces it by another
-    ///   server's; then it may be wrong. Clock and mark agree if the clock is at most a minute ahead and at most
-    ///   a second behind.
-    ///
-    /// A clock that did not agree with the mark already when this node started counts as leapt only if another
-    /// node has reported in the last 25 seconds that it saw the leap, or that the clock agrees with the mark
-    /// ([`NodeReport::contradicts_leap`](crate::store::NodeReport::contradicts_leap)). So a node that starts
-    /// while no other node runs trusts the clock: at once if the other nodes were shut down
-    /// ([`Jobs::shutdown`]), after 25 seconds if they were killed. After a leap, scheduled jobs do not run
-    /// either, until clock and mark agree again or [`Pats::accept_clock`] is called.
-    ///
-    /// Do not use this method for liveness probes: restarting a process does not help against a database
-    /// that is down.
-    ///
-    /// # Errors
-    /// [`Unavailable::Store`] if one of the conditions does not hold, or if the store does not answer within
-    /// twice the time in the setting `pat.auth.database.timeout.ms`.
-    pub async fn ready(&self) -> Result<(), Unavailable> {
-        let Node {
-            context,
-            auth,
-            feed,
-            ..
-        } = &*self.0;
-        let limit = context.auth_timeout();
-        let page = context
-            .ask(limit, context.store.changes_since(None))
-            .await?;
-        auth.observe_versions(page.versions)?;
-        if context.is_shared() && !feed.is_reported() {
-            context.ask(limit, feed.poll()).await?;
-            if !feed.is_reported() {
-                let unread = "the last report of this node could not be read back";
-                return Err(StoreError::backend(unread).into());
-            }
-        }
-        // By now the reports of the other nodes have been read.
-        match context.time.doubtful_leap() {
-            None => Ok(()),
-            Some(leap) => Err(StoreError::backend(format!(
-                "the database's clock differs by {} s from the store's mark; set it right, or if \
-                 it is right, call Pats::accept_clock",
-                leap / 1_000_000
-            ))
-            .into()),
-        }
     }
 
     /// Returns the present time by which the service decides about tokens: the later of the clock and the

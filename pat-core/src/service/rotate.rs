@@ -203,7 +203,7 @@ impl Node {
             ends,
             is_again,
         } = rotated;
-        self.emit_change(
+        self.emit_token_change(
             token.created_at,
             EventKind::Rotated {
                 token: token.id,
@@ -214,6 +214,7 @@ impl Node {
                 ends_at: ending.first().map(|ending| ending.at),
                 is_again: *is_again,
             },
+            &token.name,
         );
     }
 }

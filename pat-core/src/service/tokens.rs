@@ -189,7 +189,7 @@ impl Pats {
                     if new.notify {
                         self.0.wake_delivery();
                     }
-                    self.0.emit_change(
+                    self.0.emit_token_change(
                         token.created_at,
                         EventKind::Created {
                             token: token.id,
@@ -198,6 +198,7 @@ impl Pats {
                             parent: token.parent,
                             scopes: token.scopes.clone(),
                         },
+                        &token.name,
                     );
                     return Ok(CreatedToken { token, plain });
                 }

@@ -233,7 +233,7 @@ impl Node {
         let updated = result?;
         if let Updated::Stored(stored) = &updated {
             for event in &stored.events {
-                self.emit_change(stored.at, event.clone());
+                self.emit_token_change(stored.at, event.clone(), &stored.token.name);
             }
             if update.is_enabled == Some(false) {
                 self.wait_for_cluster().await;

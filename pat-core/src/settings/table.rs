@@ -74,8 +74,8 @@ macro_rules! default_and_range {
 macro_rules! note {
     ("pat.create.by.token") => {
         "With `allowed`, a token may create tokens, which may expire later than the creating token and stay \
-         valid when it is revoked. With `capped`, they expire no later and are revoked with it. With \
-         `forbidden`, only a user who signed in to the host may create tokens.\n\n"
+         valid when it is revoked. With `capped`, they expire no later and are revoked with it, unless it is \
+         revoked because no client uses it (`pat.unused.revoke.days`): they may be in use. With `forbidden`, only a user who signed in to the host may create tokens.\n\n"
     };
     ("pat.rotate.by.token") => {
         "If `false`, only a user who signed in to the host may rotate tokens. If the setting \
@@ -359,4 +359,8 @@ properties! {
     "pat.owner.max.absence.days" = "0", [Days<0, 36_500>],
         "for how many days after the host has last seen an owner the owner's tokens are accepted; 0 for no limit",
         owner_max_absence copied as Duration, set by owner_max_absence_days(u32);
+    "pat.audit.client.address" = "true", [Boolean],
+        "whether audit events, their log lines and notifications have the client's network address, which is \
+         personal data",
+        audit_client_address copied as bool, set by audit_client_address(bool);
 }

@@ -150,6 +150,7 @@ const VALUES: &[(&str, &str, &[&str])] = &[
         "90",
         &["-1", "36501", "", "x"],
     ),
+    ("pat.audit.client.address", "false", BAD_BOOLEANS),
 ];
 const BAD_BOOLEANS: &[&str] = &["", "yes", "1", "tru"];
 const BAD_CRONS: &[&str] = &[
@@ -320,6 +321,7 @@ fn every_typed_setter_sets_the_property_of_its_name() {
         builder().expiry_reminder_days([7, 30, 1]),
         builder().unused_revoke_days(90),
         builder().owner_max_absence_days(90),
+        builder().audit_client_address(false),
     ];
     assert_eq!(set.len(), VALUES.len());
     for (set, (name, good, _)) in set.into_iter().zip(VALUES) {

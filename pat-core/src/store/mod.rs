@@ -263,15 +263,26 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     }
 
     /// Records that the host has seen an owner, at most once in [`SEEN_PRECISION`]: as
-    /// [`SeenOwner::effect`] decides for the time that is recorded. [`TokenStore::find_by_digest`] returns this
-    /// time with the owner's tokens. The default implementation records nothing, so the setting
-    /// `pat.owner.max.absence.days` has no effect.
+    /// [`SeenOwner::effect`] decides for the time that is recorded ([`TokenStore::owner_seen_at`]). The default
+    /// implementation records nothing, so the setting `pat.owner.max.absence.days` has no effect.
     ///
     /// # Errors
     /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
     async fn note_seen(&self, seen: &SeenOwner) -> Result<SeenEffect, StoreError> {
         let _ = seen;
         Ok(SeenEffect::None)
+    }
+
+    /// Returns when the host last saw an owner ([`TokenStore::note_seen`]); `None` if the store does not know. It
+    /// must read from the primary, as [`TokenStore::find_by_digest`] does. It is called after each such lookup of
+    /// a valid token, but only with the setting `pat.owner.max.absence.days`, so that a lookup costs nothing more
+    /// without it. The default implementation returns `None`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors).
+    async fn owner_seen_at(&self, owner: &Owner) -> Result<Option<Timestamp>, StoreError> {
+        let _ = owner;
+        Ok(None)
     }
 
     /// Deletes a node's stored report, because the node no longer uses its cache. Deletes it only if

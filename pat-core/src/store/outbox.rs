@@ -1,3 +1,4 @@
+use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -33,6 +34,10 @@ pub struct QueuedNotification {
     /// the revoked tokens, directly or through other tokens, were valid at the time of the revocation; 0 for
     /// other kinds.
     pub live_children: u64,
+    /// Network address of the client on whose behalf the notification was queued
+    /// ([`Client::current`](crate::Client::current)), for the kinds of
+    /// [`NotificationKind::has_client_address`]; `None` if it is not known, and for other kinds.
+    pub client_address: Option<IpAddr>,
     /// When the notification was queued.
     pub queued_at: Timestamp,
     /// How often workers have claimed the notification, this claim included.
@@ -44,7 +49,7 @@ pub struct QueuedNotification {
 
 impl QueuedNotification {
     /// Creates a notification that is claimed for the first time and that no notifier has sent. The
-    /// notification has no administrator and no reason, and its
+    /// notification has no administrator, no reason and no client address, and its
     /// [`live_children`](QueuedNotification::live_children) is 0.
     #[must_use]
     pub const fn new(
@@ -62,6 +67,7 @@ impl QueuedNotification {
             by: None,
             reason: None,
             live_children: 0,
+            client_address: None,
             queued_at,
             attempts: 1,
             sent_by: Vec::new(),

@@ -78,8 +78,9 @@ impl Rotation {
     }
 
     /// Decides what the rotation does at the time `now`: the time of the store's clock, or [`Rotation::now`] if
-    /// the store has none. `line` has the predecessor and all other tokens of its line, revoked ones too, in
-    /// any order.
+    /// the store has none. `line` has the predecessor and the other tokens of its line, revoked ones too, in any
+    /// order. It may lack tokens that come before the predecessor ([`Line::seq`]), unless an administrator has
+    /// disabled them.
     ///
     /// The successor has the name, the description, the scopes and the parent of its predecessor. Its ID
     /// contains the time of the rotation, so it changes as in
@@ -534,6 +535,7 @@ mod tests {
             owner: owner("alice"),
             expires_at: None,
             ends: vec![id(2)],
+            ends_at: Some(at(HOUR)),
             is_again: true,
         };
         assert_eq!(again.event(), expected);

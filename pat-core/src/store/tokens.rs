@@ -261,9 +261,6 @@ impl Revoked {
 pub struct Lookup {
     /// The token with the digest, even if it is revoked or expired; `None` if the store has none.
     pub token: Option<Token>,
-    /// When the host last saw the owner of the token ([`TokenStore::note_seen`](super::TokenStore::note_seen));
-    /// `None` if the store does not know.
-    pub owner_seen_at: Option<Timestamp>,
     /// The store's time when it read the token: the time of its clock, and its [mark](StoreTime::mark).
     pub time: StoreTime,
     /// The store's version, and the oldest version that may use the store.
@@ -277,7 +274,6 @@ impl Lookup {
     pub fn new(token: Option<Token>) -> Self {
         Self {
             token,
-            owner_seen_at: None,
             time: StoreTime::default(),
             versions: StoreVersions::default(),
         }
@@ -293,13 +289,16 @@ pub struct RevokedToken {
     pub id: TokenId,
     /// Owner of the revoked token.
     pub owner: Owner,
+    /// Name of the revoked token, for the log; `None` if the store does not say, and in a stored event.
+    pub name: Option<String>,
 }
 
 impl RevokedToken {
-    /// Creates the record of a revocation from the token's ID and owner.
+    /// Creates the record of a revocation from the token's ID and owner, without its name.
     #[must_use]
     pub const fn new(id: TokenId, owner: Owner) -> Self {
-        Self { id, owner }
+        let name = None;
+        Self { id, owner, name }
     }
 }
 

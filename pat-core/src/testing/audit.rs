@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::case::{Case, Store, at, case, id, new, owner, revocation, revoke, scopes, store_token};
 use super::jobs::{claim, jobs, lapsed_lease, lease, prune_all, purge_events, settle};
 use crate::TokenDigest;
+use crate::client::Client;
 use crate::event::{Event, EventKind, HistoryPosition};
 use crate::notification::{NotificationId, NotificationKind};
 use crate::store::StoreError;
@@ -46,6 +47,10 @@ pub const CASES: &[Case] = &[
     case("events_without_a_change_are_kept_unchanged", |s| {
         Box::pin(samples(s))
     }),
+    case(
+        "events_keep_the_client_of_their_request_and_find_the_name_of_their_token",
+        |s| Box::pin(clients(s)),
+    ),
     case("two_thousand_events_of_one_change_are_all_there", |s| {
         Box::pin(many(s))
     }),
@@ -95,10 +100,7 @@ fn revoked(number: i64, owner_key: &str) -> EventKind {
         id: number_of_all,
         ..
     } = revocation(0);
-    let token = RevokedToken {
-        id: id(number),
-        owner: owner(owner_key),
-    };
+    let token = RevokedToken::new(id(number), owner(owner_key));
     EventKind::Revoked {
         tokens: vec![token],
         by,
@@ -238,10 +240,7 @@ async fn revocations(store: Store) {
     store.revoke(&scope, &nobodys).await.expect("revoke");
     let last = after(&store, 0).await.pop().map(|event| event.kind);
     let expected = EventKind::Revoked {
-        tokens: vec![RevokedToken {
-            id: id(5),
-            owner: owner("bob"),
-        }],
+        tokens: vec![RevokedToken::new(id(5), owner("bob"))],
         by: None,
         reason: None,
         revocation: None,
@@ -471,10 +470,7 @@ async fn samples(store: Store) {
             owner: owner("älice"),
         },
         EventKind::Revoked {
-            tokens: vec![RevokedToken {
-                id: id(7),
-                owner: owner("alice"),
-            }],
+            tokens: vec![RevokedToken::new(id(7), owner("alice"))],
             by: Some(owner("admin")),
             reason: Some("lost ✂ laptop \u{202e}".into()),
             revocation: Some(0),
@@ -534,13 +530,61 @@ async fn samples(store: Store) {
     assert_eq!(first.expect("events_after"), found[1..3]);
 }
 
+async fn clients(store: Store) {
+    let client = |number: u8| {
+        Client::default()
+            .with_address([192, 0, 2, number].into())
+            .with_user_agent("Gitea runner/1.0 (älter) ✂")
+            .with_request_id("01HV3ZK9-7")
+    };
+    let first = new(1, "alice");
+    client(1).scope(store_token(&store, &first)).await;
+    let longest = Client::default()
+        .with_address(
+            "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"
+                .parse()
+                .expect("an address"),
+        )
+        .with_user_agent(&"✂".repeat(1_000))
+        .with_request_id(&"x".repeat(1_000));
+    store_token(&store, &new(2, "alice")).await;
+    let scope = RevocationScope::Tokens(vec![id(1)]);
+    let revocation = revocation(4);
+    let revoking = store.revoke(&scope, &revocation);
+    longest.clone().scope(revoking).await.expect("revoke");
+    let sample = |token, client| Event {
+        client,
+        ..Event::new(
+            at(9),
+            EventKind::FirstUsed {
+                token: id(token),
+                owner: owner("alice"),
+            },
+        )
+    };
+    // Not those on whose behalf they are written.
+    let samples = [sample(2, client(2)), sample(3, Client::default())];
+    let recording = audit(&store).record_events(&samples);
+    client(3).scope(recording).await.expect("record_events");
+    let found = after(&store, 0).await;
+    let clients: Vec<_> = found.iter().map(|event| event.client.clone()).collect();
+    let nothing = Client::default();
+    assert_eq!(
+        clients,
+        [client(1), nothing.clone(), longest, client(2), nothing]
+    );
+    let names: Vec<_> = found
+        .iter()
+        .map(|event| event.token_name.as_deref())
+        .collect();
+    let name = Some(&*first.name);
+    assert_eq!(names, [name, name, name, name, None], "there is no token 3");
+}
+
 async fn many(store: Store) {
     const COUNT: i64 = 2_001;
     let tokens: Vec<_> = (1..=COUNT)
-        .map(|number| RevokedToken {
-            id: id(number),
-            owner: owner("alice"),
-        })
+        .map(|number| RevokedToken::new(id(number), owner("alice")))
         .collect();
     let kind = EventKind::Revoked {
         tokens: tokens.clone(),

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -261,6 +262,9 @@ pub async fn check_notifier(notifier: &dyn Notifier) -> Vec<Notification> {
                 by: is_revocation.then(|| "Admin".into()),
                 reason: is_revocation.then(|| "found\nin a paste".into()),
                 live_children: u64::from(is_revocation) * count as u64,
+                client_address: kind
+                    .has_client_address()
+                    .then_some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7))),
                 queued_at: at(1_779_900_000),
                 base_url: (count > 1).then(|| "https://example.com/app".into()),
             };

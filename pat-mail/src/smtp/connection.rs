@@ -144,6 +144,27 @@ impl Connections {
         }
     }
 
+    /// Returns what a connection consists of, in a phrase.
+    pub(crate) fn describe(&self) -> String {
+        let SmtpUrl {
+            host,
+            port,
+            security,
+            login,
+            ..
+        } = &self.server.url;
+        let tls = match security {
+            Security::None => "without TLS",
+            Security::StartTls => "with STARTTLS",
+            Security::Tls => "with TLS",
+        };
+        let login = match login {
+            Some(_) => "and logged in",
+            None => "without a login",
+        };
+        format!("connected to {}:{port} {tls} {login}", host)
+    }
+
     /// Returns a guard that keeps idle connections open; the last guard closes them.
     pub(crate) fn guard(&self) -> ConnectionGuard<'_> {
         lock(&self.idle).guards += 1;

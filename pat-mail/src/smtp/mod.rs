@@ -124,6 +124,12 @@ impl Notifier for SmtpMailer {
         let mail = self.composer.compose(notification)?;
         Ok(self.in_time(self.deliver(&mail)).await?)
     }
+
+    /// Checks the server like [`SmtpMailer::check`].
+    async fn diagnose(&self) -> Result<Option<String>, NotifyError> {
+        self.check().await?;
+        Ok(Some(self.connections.describe()))
+    }
 }
 
 #[cfg(test)]

@@ -16,4 +16,12 @@ SET @pat = (SELECT COUNT(*) FROM information_schema.columns
     WHERE table_schema = DATABASE() AND table_name = 'pat_notice' AND column_name = 'client_address');
 SET @pat = IF(@pat > 0, 'DO 0', 'ALTER TABLE pat_notice ADD COLUMN client_address VARCHAR(45)');
 PREPARE pat FROM @pat; EXECUTE pat; DEALLOCATE PREPARE pat;
+-- A rotation reads of a line what comes after the rotated token, and what an administrator has disabled. Older
+-- nodes name the index, so that it must not be missing in between.
+SET @pat = (SELECT COUNT(*) FROM information_schema.statistics
+    WHERE table_schema = DATABASE() AND table_name = 'pat_token' AND index_name = 'pat_token_by_line'
+        AND column_name = 'line_seq');
+SET @pat = IF(@pat > 0, 'DO 0', 'ALTER TABLE pat_token DROP INDEX pat_token_by_line,
+    ADD INDEX pat_token_by_line (line_id, disabled_by_admin, line_seq)');
+PREPARE pat FROM @pat; EXECUTE pat; DEALLOCATE PREPARE pat;
 UPDATE pat_clock SET version = 9 WHERE id = 1 AND version < 9;

@@ -2,6 +2,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
+use pat_core::Client;
 use pat_core::event::{Event, EventKind};
 use pat_core::store::{Claim, Outcome, Purge};
 use sqlx::Error;
@@ -37,7 +38,7 @@ pub(crate) fn event_inserts(events: &[Event]) -> Result<Vec<Insert>, Error> {
     let mut rows = Vec::with_capacity(events.len());
     for event in events {
         for kind in event.kind.clone().per_token() {
-            rows.push(event_row(event.at, &kind)?);
+            rows.push(event_row(event.at, &kind, &event.client)?);
         }
     }
     let mut rows = rows.into_iter().peekable();
@@ -45,16 +46,17 @@ pub(crate) fn event_inserts(events: &[Event]) -> Result<Vec<Insert>, Error> {
     while rows.peek().is_some() {
         inserts.push(Insert::new(
             "pat_event (id, at, kind, token_id, owner, revoked_by, reason, related_id, number, seq, \
-             expires_at, notice, scopes, revocation_id, ends_at)",
+             expires_at, notice, scopes, revocation_id, ends_at, client_address, user_agent, request_id)",
             rows.by_ref().take(CHUNK),
         ));
     }
     Ok(inserts)
 }
 
-fn event_row(at: Timestamp, kind: &EventKind) -> Result<[Value; 15], Error> {
+fn event_row(at: Timestamp, kind: &EventKind, client: &Client) -> Result<[Value; 18], Error> {
     let id = next_id().map_err(|error| Error::Encode(error.into()))?;
     let columns = Columns::of(kind);
+    let address = client.address().map(|address| address.to_string());
     let number = i64::try_from(columns.others.saturating_add(1)).unwrap_or(i64::MAX);
     Ok([
         id.into(),
@@ -72,11 +74,14 @@ fn event_row(at: Timestamp, kind: &EventKind) -> Result<[Value; 15], Error> {
         columns.scopes.into(),
         Value::Int(columns.revocation),
         columns.ends_at.into(),
+        address.as_deref().into(),
+        client.user_agent().into(),
+        client.request_id().into(),
     ])
 }
 
 impl<DB: Dialect> Write<DB> {
-    /// Writes the event of this transaction.
+    /// Writes the event of this transaction, which the current client has caused.
     pub(crate) async fn record(&mut self, at: Timestamp, kind: EventKind) -> Result<(), Error> {
         self.insert_events(&[Event::new(at, kind)]).await
     }

@@ -179,6 +179,6 @@ impl<DB: Dialect> Write<DB> {
 /// Follows the name of the table where tokens are looked up by their lines; see [`SqlDialect::by_index`].
 ///
 /// [`SqlDialect::by_index`]: crate::sql_dialect::SqlDialect::by_index
-fn by_line<DB: Dialect>() -> String {
+pub(super) fn by_line<DB: Dialect>() -> String {
     DB::by_index("pat_token_by_line")
 }

@@ -3,12 +3,13 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use pat_core::notification::{NotificationId, NotificationKind, NotificationToken};
 use pat_core::store::{Claim, LONGEST_DELAY, Outcome, Purge, QueuedNotification, Revocation};
-use pat_core::{Owner, TokenId};
+use pat_core::{Client, Owner, TokenId};
 use sqlx::Error;
 
 use super::Write;
@@ -62,6 +63,10 @@ impl<DB: Dialect> Write<DB> {
         let revocation = revocation.map(|(revocation, _)| revocation);
         let by = revocation.and_then(|revocation| revocation.by.as_ref());
         let reason = revocation.and_then(|revocation| revocation.reason.as_deref());
+        let address = Client::current().address();
+        let address = address.filter(|_| kind.has_client_address());
+        let address = address.as_ref().map(IpAddr::to_string);
+        let address = address.as_deref();
         let row = [
             id.get().into(),
             kind.number().into(),
@@ -76,10 +81,11 @@ impl<DB: Dialect> Write<DB> {
             0_i64.into(),
             "".into(),
             "".into(),
+            address.into(),
         ];
         let insert = Insert::new(
             "pat_notice (id, kind, owner, revoked_by, reason, live_children, queued_at, due_at, \
-             state, attempts, mark, sent_by, error)",
+             state, attempts, mark, sent_by, error, client_address)",
             [row],
         );
         self.insert(vec![insert]).await
@@ -120,7 +126,7 @@ impl<DB: Dialect> Write<DB> {
         let index = DB::lock_by_index("pat_notice_by_state");
         let mut sql = Sql::new(format!(
             "SELECT id, kind, owner, revoked_by, reason, live_children, queued_at, attempts, \
-             sent_by \
+             sent_by, client_address \
              FROM pat_notice{index} WHERE state = "
         ));
         // A time later than the longest delay was written while a clock was wrong.

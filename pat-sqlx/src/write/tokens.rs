@@ -264,6 +264,22 @@ impl<DB: Dialect> Write<DB> {
         })
     }
 
+    /// Counts the rows of an owner, up to `most`, and reads the time, like [`Write::count_tokens`]; reads only the
+    /// index.
+    pub(crate) async fn count_rows(&mut self, owner: &Owner, most: u32) -> Result<u64, Error> {
+        let clock = self.clock.expression::<DB>();
+        let mut sql = Sql::new(format!(
+            "SELECT {clock} AS clock, c.mark, c.version, c.readable_from, \
+             (SELECT COUNT(*) FROM (SELECT owner FROM pat_token WHERE owner = "
+        ));
+        sql.bind(owner).push(" LIMIT ").bind(most);
+        sql.push(") o) AS n FROM pat_clock c WHERE c.id = 1");
+        let row = self.fetch_one(sql).await?;
+        row::check_versions(&row)?;
+        self.time = row.store_time()?;
+        row.count("n")
+    }
+
     /// Returns the creation times of those of these tokens that exist, revoked or not.
     pub(crate) async fn find_created(
         &mut self,
@@ -539,7 +555,7 @@ impl<DB: Dialect> Write<DB> {
     fn lock_sql(&self, condition: &str) -> Sql<DB> {
         let clock = self.clock.expression::<DB>();
         Sql::new(format!(
-            "SELECT t.id, t.owner, t.revoked_at, t.expiry_notice, t.line_id, t.line_seq, \
+            "SELECT t.id, t.owner, t.name, t.revoked_at, t.expiry_notice, t.line_id, t.line_seq, \
              {clock} AS clock, \
              (SELECT mark FROM pat_clock WHERE id = 1) AS mark, \
              (SELECT version FROM pat_clock WHERE id = 1) AS version, \
@@ -554,7 +570,7 @@ impl<DB: Dialect> Write<DB> {
         sql.push(" ORDER BY t.id").push(DB::FOR_UPDATE);
         let mut locked = Vec::new();
         for row in self.fetch(sql).await? {
-            let token = RevokedToken::new(row.token_id("id")?, row.owner("owner")?);
+            let token = row::revoked_token(&row)?;
             row::check_versions(&row)?;
             self.time = row.store_time()?;
             locked.push(Locked {

@@ -15,7 +15,7 @@ use sqlx::Error;
 use super::Write;
 use super::tokens::LiveChildren;
 use crate::dialect::Dialect;
-use crate::row::TRANSIENT;
+use crate::row::{self, TRANSIENT};
 use crate::sql::{CHUNK, Sql};
 
 /// Every token has a row of its last use.
@@ -141,13 +141,15 @@ impl<DB: Dialect> Write<DB> {
         self.lock_tokens(&ids).await?;
         let mut tokens = Vec::new();
         for chunk in ids.chunks(CHUNK) {
-            let mut sql = Sql::new(format!("SELECT t.id, t.owner FROM {USED_TOKENS} WHERE "));
+            let mut sql = Sql::new(format!(
+                "SELECT t.id, t.owner, t.name FROM {USED_TOKENS} WHERE "
+            ));
             push_revocable(&mut sql, &times);
             sql.push(" AND t.id IN ").bind_list(chunk.iter().copied());
             sql.push(" ORDER BY t.id").push(DB::FOR_UPDATE);
             let mut unused = Vec::new();
             for row in self.fetch(sql.not_persistent()).await? {
-                unused.push(RevokedToken::new(row.token_id("id")?, row.owner("owner")?));
+                unused.push(row::revoked_token(&row)?);
             }
             if !unused.is_empty() {
                 self.mark_revoked(&unused, &revocation).await?;

@@ -7,7 +7,8 @@ use pat_core::{Token, TokenId};
 use sqlx::Error;
 
 use super::Write;
-use super::tokens::sorted;
+use super::lines::by_line;
+use super::tokens::{Place, sorted};
 use crate::dialect::{Dialect, Value};
 use crate::row::{self, TOKEN_COLUMNS, TOKENS};
 use crate::sql::{CHUNK, InconsistentRead, Sql};
@@ -39,6 +40,30 @@ impl<DB: Dialect> Write<DB> {
     ) -> Result<bool, Error> {
         let found = self.find_tokens(&[presented.id]).await?;
         Ok(presented.is_valid(found.first(), now))
+    }
+
+    /// Locks a token, and of its line what matters if the token is rotated ([`Rotation::decide`]): the tokens after
+    /// it, and those that an administrator has disabled. Their owner is locked.
+    ///
+    /// [`Rotation::decide`]: pat_core::store::Rotation::decide
+    pub(crate) async fn lock_rotated(&mut self, id: TokenId) -> Result<Vec<Token>, Error> {
+        let mut sql = Sql::new("SELECT line_id, line_seq FROM pat_token WHERE id = ");
+        sql.bind(id);
+        let rows = self.fetch(sql).await?;
+        let place = rows.first().map(Place::of).transpose()?.flatten();
+        let mut ids = vec![id];
+        if let Some(place) = place {
+            let mut sql = Sql::new("");
+            push_later_or_held(&mut sql, place);
+            ids.extend(self.fetch_ids(sql).await?);
+            let mut count = Sql::new("SELECT COUNT(*) AS n FROM (");
+            push_later_or_held(&mut count, place);
+            count.push(") l");
+            self.assert_all(ids.len() - 1, count).await?;
+        }
+        let ids = sorted(&ids);
+        self.lock_tokens(&ids).await?;
+        self.find_tokens(&ids).await
     }
 
     /// Locks a token and all others of its line. Their owner is locked.
@@ -129,5 +154,25 @@ impl<DB: Dialect> Write<DB> {
         Err(InconsistentRead::error(format!(
             "{changed} of {count} locked tokens were changed"
         )))
+    }
+}
+
+/// Appends the IDs of the tokens of a line that have a later place, or that an administrator has disabled: each
+/// condition is a range of the index.
+fn push_later_or_held<DB: Dialect>(sql: &mut Sql<DB>, place: Place) {
+    let index = by_line::<DB>();
+    for (condition, and) in [
+        ("disabled_by_admin IS NULL", " UNION ALL "),
+        ("disabled_by_admin = 0", " UNION ALL "),
+        ("disabled_by_admin = 1", ""),
+    ] {
+        sql.push(format_args!(
+            "SELECT id FROM pat_token{index} WHERE {condition} AND line_id = "
+        ));
+        sql.bind(place.line);
+        if !and.is_empty() {
+            sql.push(" AND line_seq > ").bind(place.seq);
+        }
+        sql.push(and);
     }
 }

@@ -1,6 +1,8 @@
 //! What administrators read of the audit.
 
 use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::extract::{Extension, RawQuery, State as AxumState};
 use axum::response::{IntoResponse, Response};
@@ -10,7 +12,7 @@ use pat_core::event::{Event, EventKind, EventRow};
 use pat_core::notification::NotificationId;
 use pat_core::scope::Scopes;
 use pat_core::store::{ImportedToken, PrunedToken, RevokedToken};
-use pat_core::{Caller, Owner, TokenId};
+use pat_core::{Caller, Client, Owner, TokenId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -121,6 +123,22 @@ pub(super) struct EventJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Vec<String>, required = false)]
     scopes: Option<Scopes>,
+    /// The name that the token has now; absent if it is deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    token_name: Option<String>,
+    /// The network address of the client whose request caused the event, unless the host leaves it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, nullable = false)]
+    client_address: Option<IpAddr>,
+    /// The user agent of that client, as the client names itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    user_agent: Option<String>,
+    /// The ID of that request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    request_id: Option<String>,
 }
 
 impl EventJson {
@@ -132,6 +150,10 @@ impl EventJson {
             id: row.map_or(0, |row| row.id),
             at: wire_date(event.at),
             event: event.kind.as_str().to_owned(),
+            token_name: event.token_name.as_deref().map(str::to_owned),
+            client_address: event.client.address(),
+            user_agent: event.client.user_agent().map(str::to_owned),
+            request_id: event.client.request_id().map(str::to_owned),
             ..Self::default()
         };
         json.with(event.kind)
@@ -254,9 +276,26 @@ impl EventJson {
     fn into_event(self) -> Result<Event, InvalidEvent> {
         let at: Timestamp = self.at.parse().map_err(|_malformed| InvalidEvent)?;
         let row = EventRow::new(self.id, self.seq);
+        let (client, token_name) = (self.client(), self.token_name.as_deref().map(Arc::from));
         let mut event = Event::new(at, self.into_kind()?);
         event.row = Some(row);
+        event.client = client;
+        event.token_name = token_name;
         Ok(event)
+    }
+
+    fn client(&self) -> Client {
+        let mut client = Client::default();
+        if let Some(address) = self.client_address {
+            client = client.with_address(address);
+        }
+        if let Some(user_agent) = &self.user_agent {
+            client = client.with_user_agent(user_agent);
+        }
+        if let Some(id) = &self.request_id {
+            client = client.with_request_id(id);
+        }
+        client
     }
 
     fn into_kind(self) -> Result<EventKind, InvalidEvent> {
@@ -512,6 +551,7 @@ mod tests {
                 owner: owner.clone(),
                 expires_at: Some(at),
                 ends: [6, 5].into_iter().filter_map(TokenId::new).collect(),
+                ends_at: Some(at),
                 is_again: true,
             },
             EventKind::FirstUsed {
@@ -561,6 +601,12 @@ mod tests {
         for kind in kinds {
             let mut event = Event::new(at, kind);
             event.row = Some(EventRow::new(42, 7));
+            assert_eq!(parse_event(&line(&event)), Ok(event.clone()));
+            event.token_name = Some("ci \"✂\"".into());
+            event.client = Client::default()
+                .with_address("2001:db8::7".parse().expect("an address"))
+                .with_user_agent("curl/8.5.0 \"✂\"")
+                .with_request_id("7");
             assert_eq!(parse_event(&line(&event)), Ok(event));
         }
     }

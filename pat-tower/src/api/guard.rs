@@ -4,9 +4,9 @@ use axum::response::{IntoResponse, Response};
 
 use super::problems::CROSS_SITE_REQUEST;
 use super::state::State;
+use crate::client::client_of;
 use crate::http::csrf::head;
 use crate::http::problem::Problem;
-use crate::http::request_id::{request_id, within_request};
 use crate::signed_in::SignedIn;
 
 /// Lets a request through that has a caller and was not forged by another site. Stands before every
@@ -24,8 +24,8 @@ pub(super) async fn guard(
         return Err(Problem::new(CROSS_SITE_REQUEST, detail));
     }
     request.extensions_mut().insert(caller);
-    let id = request_id(request.headers()).map(str::to_owned);
-    Ok(within_request(id, next.run(request)).await)
+    let client = client_of(&request);
+    Ok(state.pats.on_behalf_of(client, next.run(request)).await)
 }
 
 impl IntoResponse for Problem {

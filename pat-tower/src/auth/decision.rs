@@ -8,6 +8,7 @@ use pat_core::{AuthError, Principal, TokenDigest, TokenId};
 
 use super::config::{Config, Mode};
 use super::state::{AuthState, Refusal, Why};
+use crate::client::client_of;
 use crate::http::bearer::{self, Presented};
 use crate::pat::Pat;
 use crate::rejection::{PatRejection, RejectionKind};
@@ -69,7 +70,7 @@ impl Config {
     }
 
     fn decide_by_token<B>(&self, request: &Request<B>, token: &[u8]) -> Decision {
-        let parsed = self.pats.parse(token);
+        let parsed = self.pats.parse_of(token, || client_of(request));
         let is_unrecognized = matches!(parsed, Err(AuthError::Unrecognized));
         if is_unrecognized && !bearer::is_token68(token) {
             return self.malformed();

@@ -12,6 +12,7 @@ use tower_service::Service;
 use super::body::RejectionBody;
 use super::config::Config;
 use super::effects::{Prepared, ResponseEdit, SessionEnd};
+use crate::client::client_of;
 use crate::rejection::PatRejection;
 
 type Authentication = Pin<Box<dyn Future<Output = Result<Principal, AuthError>> + Send>>;
@@ -94,7 +95,9 @@ where
         request: Request<ReqBody>,
         inner: S,
     ) -> Self {
-        let authentication = Box::pin(config.pats.authenticate_digest(digest));
+        let authentication = config.pats.authenticate_digest(digest);
+        let client = client_of(&request);
+        let authentication = Box::pin(config.pats.on_behalf_of(client, authentication));
         let call = Some(Box::new(Call { inner, request }));
         Self::new(State::Authenticating {
             authentication,

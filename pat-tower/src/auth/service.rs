@@ -10,6 +10,7 @@ use super::config::Config;
 use super::decision::{Action, Step};
 use super::effects::Prepared;
 use super::future::ResponseFuture;
+use crate::client::client_of;
 
 /// The service that [`PatLayer`](crate::PatLayer) puts around an inner service. `R` determines the type
 /// of the response body, as in the layer.
@@ -39,7 +40,9 @@ where
         match decision.step {
             Step::Act(action) => self.act(request, action),
             Step::Authenticate(digest) => {
-                if let Some(result) = self.config.pats.authenticate_cached(&digest) {
+                let pats = &self.config.pats;
+                let client = || client_of(&request);
+                if let Some(result) = pats.authenticate_cached_of(&digest, client) {
                     let action = self.config.evaluate(&request, digest, result);
                     return self.act(request, action);
                 }

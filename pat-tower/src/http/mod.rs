@@ -15,5 +15,3 @@ pub(crate) mod path_id;
 pub(crate) mod problem;
 #[cfg(any(feature = "api", feature = "pages"))]
 pub(crate) mod request_body;
-#[cfg(any(feature = "api", feature = "pages"))]
-pub(crate) mod request_id;

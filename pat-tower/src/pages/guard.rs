@@ -12,9 +12,9 @@ use super::fields::Fields;
 use super::layout::{PageContext, Section};
 use super::page::{FORM_TOKEN, Page, see_other};
 use super::state::State;
+use crate::client::client_of;
 use crate::http::csrf::head;
 use crate::http::request_body::{BodyError, is_encoded, read_whole};
-use crate::http::request_id::{request_id, within_request};
 use crate::scope::{RequestHead, note};
 use crate::signed_in::SignedIn;
 
@@ -65,9 +65,10 @@ pub(super) async fn guard(
         return refusal.show(&page);
     }
     let cookie = page.form_key.set_cookie(page.state.transport);
+    let pats = page.state.pats.clone();
     request.extensions_mut().insert(page);
-    let id = request_id(request.headers()).map(str::to_owned);
-    let mut response = within_request(id, next.run(request)).await;
+    let client = client_of(&request);
+    let mut response = pats.on_behalf_of(client, next.run(request)).await;
     // Nothing but a cookie of the host's own sign-in is left by a token.
     if let Some(cookie) = cookie.filter(|_| is_new && caller.is_cookie_authenticated()) {
         response.headers_mut().append(SET_COOKIE, cookie);

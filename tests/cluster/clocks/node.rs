@@ -84,7 +84,7 @@ impl Node {
     }
 
     pub(super) async fn is_ready(&self) -> bool {
-        let request = self.http.get(format!("{}/healthz", self.process.base));
+        let request = self.http.get(format!("{}/readyz", self.process.base));
         request.send().await.expect("an answer").status() == StatusCode::OK
     }
 

@@ -7,7 +7,7 @@ use pat_core::notification::NotificationKind;
 use pat_core::store::Job;
 use pat_core::testing::{RecordingNotifier, TestClock};
 use pat_core::{JobRun, Pats, Settings};
-use pat_example_server::{Config, DemoUsers, app};
+use pat_example_server::{Config, DemoUsers, Stop, app};
 use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -72,7 +72,11 @@ impl Server {
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
         let running = tokio::spawn(async move {
-            app.serve(listener, stopped).await;
+            let stop = async {
+                stopped.await;
+                Stop::default()
+            };
+            app.serve(listener, stop).await;
         });
         // The first poll of the change feed has the cache trusted from the first request on.
         pats.poll_changes().await.expect("a poll");

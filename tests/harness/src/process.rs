@@ -16,7 +16,12 @@ pub const AS_SERVER: &str = "PAT_TEST_AS_SERVER";
 /// The server's command line, in this folder, without the surroundings' settings.
 pub fn command(folder: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("this program's path"));
-    command.env_clear().env(AS_SERVER, "1").current_dir(folder);
+    command
+        .env_clear()
+        .env(AS_SERVER, "1")
+        // Nothing sends it requests that would have to go elsewhere.
+        .env("PAT_SHUTDOWN_GRACE", "0")
+        .current_dir(folder);
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -313,7 +313,7 @@ pub(super) async fn an_incomplete_request_is_disconnected() {
     );
     let address = server.base.strip_prefix("http://").expect("an address");
     // A connection that has been of use is kept, and no longer than that.
-    let whole = "GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n";
+    let whole = "GET /readyz HTTP/1.1\r\nHost: here\r\n\r\n";
     let second = format!("{whole}{head}");
     let halves = ["", &head[..9], &head, &body, whole, &second];
     let ends = halves.map(async |half| {

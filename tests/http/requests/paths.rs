@@ -179,7 +179,7 @@ pub(super) async fn every_answer_has_nosniff() {
 
 /// What the example serves to whoever asks, outside of the layer.
 const PUBLIC: [&str; 5] = [
-    "/healthz",
+    "/readyz",
     "/livez",
     "/metrics",
     "/reference/",
@@ -255,8 +255,8 @@ const PATHS: &[&str] = &[
     "/nothing%ff",
     "//",
     "/referencex",
-    "/healthzx",
-    "/healthz/x",
+    "/readyzx",
+    "/readyz/x",
 ];
 
 pub(super) async fn a_bad_token_is_refused_on_every_path() {

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use libtest_mimic::Trial;
-use pat_core::event::{Event, EventSink, with_request_id};
+use pat_core::event::{Event, EventSink};
 use pat_core::store::Job;
 use pat_core::store::TokenStore;
 use pat_core::testing::RecordingSink;
-use pat_core::{BoxError, JobRun, MemoryStore, Pats, TokenId, TokenRequest};
+use pat_core::{BoxError, Client, JobRun, MemoryStore, Pats, Settings, TokenId, TokenRequest};
 use pat_harness::database::trials_on_servers;
 use pat_harness::node::{alice, many_tokens, sqlite};
 use pat_harness::{trial, until};
@@ -26,7 +26,7 @@ pub(super) fn trials() -> Vec<Trial> {
         trial(one_node_feeds_a_shared_sink),
         trial(a_sink_passes_over_events_that_are_trimmed),
         trial(no_event_of_a_mass_revocation_is_lost),
-        trial(events_carry_the_id_of_the_request),
+        trial(events_name_the_client_of_their_request),
         trial(a_store_without_an_audit_has_sinks_fed_from_memory),
     ];
     trials.extend(trials_on_servers(
@@ -282,24 +282,41 @@ async fn no_event_of_a_mass_revocation_is_lost() {
     assert!(told.into_iter().eq(all), "each token once");
 }
 
-async fn events_carry_the_id_of_the_request() {
-    let sink = RecordingSink::default();
-    let pats = Pats::builder(Arc::new(MemoryStore::default()))
-        .events(Arc::new(sink.clone()))
-        .build();
-    let jobs = pats.start();
-    let id = with_request_id("request-7", create(&pats)).await;
-    with_request_id("request-8", pats.revoke(&alice(), id))
-        .await
-        .expect("a revocation");
-    create(&pats).await;
-    jobs.shutdown().await;
-    let events = sink.events();
-    let ids: Vec<_> = events
-        .iter()
-        .map(|event| event.request_id.as_deref())
-        .collect();
-    assert_eq!(ids, [Some("request-7"), Some("request-8"), None]);
+async fn events_name_the_client_of_their_request() {
+    for keeps_address in [true, false] {
+        let sink = RecordingSink::default();
+        let settings = Settings::builder().audit_client_address(keeps_address);
+        let pats = Pats::builder(Arc::new(MemoryStore::default()))
+            .settings(settings.build().expect("settings"))
+            .events(Arc::new(sink.clone()))
+            .build();
+        let jobs = pats.start();
+        let client = |id: &str| {
+            Client::default()
+                .with_address([192, 0, 2, 7].into())
+                .with_user_agent("curl/8.5.0")
+                .with_request_id(id)
+        };
+        let (creating, revoking) = (client("request-7"), client("request-8"));
+        let id = pats.on_behalf_of(creating.clone(), create(&pats)).await;
+        let owner = alice();
+        let revoked = pats.on_behalf_of(revoking.clone(), pats.revoke(&owner, id));
+        revoked.await.expect("a revocation");
+        create(&pats).await;
+        jobs.shutdown().await;
+        let expected = [creating, revoking, Client::default()].map(|client| match keeps_address {
+            true => client,
+            false => client.without_address(),
+        });
+        let events = sink.events();
+        let clients: Vec<_> = events.iter().map(|event| event.client.clone()).collect();
+        assert_eq!(clients, expected);
+        let names: Vec<_> = events
+            .iter()
+            .map(|event| event.token_name.as_deref())
+            .collect();
+        assert_eq!(names, [Some("ci"); 3]);
+    }
 }
 
 async fn a_store_without_an_audit_has_sinks_fed_from_memory() {

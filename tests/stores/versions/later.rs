@@ -23,7 +23,7 @@ use pat_sqlx::{AnyStore, ConnectError};
 use crate::stores::{id, owner};
 
 /// Every table that the store writes rows into.
-pub(super) const TABLES: [&str; 12] = [
+pub(in crate::stores) const TABLES: [&str; 12] = [
     "pat_token",
     "pat_last_used",
     "pat_owner",

@@ -80,7 +80,7 @@ async fn a_node_runs_on_while_a_newer_version_makes_its_tables(place: AnyDatabas
     // Until that version uses what this one does not know.
     raise(&place).await;
     server.pats.poll_changes().await.expect("a poll");
-    let health = server.get("/healthz").send().await.expect("an answer");
+    let health = server.get("/readyz").send().await.expect("an answer");
     assert_eq!(health.status(), StatusCode::SERVICE_UNAVAILABLE);
     let why = health.text().await.expect("a text");
     assert!(why.contains("start a newer version"), "{why}");

@@ -9,7 +9,7 @@ use crate::event::EventKind;
 use crate::memory::MemoryStore;
 use crate::policy::{RotationRequest, TokenRequest};
 use crate::service::CreatedToken;
-use crate::store::{Job, NewToken, TokenStore};
+use crate::store::{Job, NewToken, RevocationScope, TokenStore};
 use crate::testing::{TestClock, TestDirectory};
 use crate::{Caller, Settings};
 
@@ -26,6 +26,7 @@ enum Act {
     RevokeFamily,
     RevokeChild,
     RevokeAndPrune,
+    RevokeUnused,
     Disable,
     DisableByAdministrator,
     DisableAndEnable,
@@ -35,19 +36,20 @@ enum Act {
     ReplaceSuccessor,
     ReplaceAndRevokeSuccessor,
     ReplaceAndDisableSuccessor,
+    ReplaceAndPrune,
     DeleteUser,
     ChangeUser,
 }
 
 use Act::{
     ChangeUser, DeleteUser, Disable, DisableAndEnable, DisableByAdministrator, Nothing, Rename,
-    Replace, ReplaceAgain, ReplaceAndDisableSuccessor, ReplaceAndRevokeSuccessor, ReplaceSuccessor,
-    ReplaceWithoutOverlap, Revoke, RevokeAndPrune, RevokeByAdministrator, RevokeChild,
-    RevokeFamily,
+    Replace, ReplaceAgain, ReplaceAndDisableSuccessor, ReplaceAndPrune, ReplaceAndRevokeSuccessor,
+    ReplaceSuccessor, ReplaceWithoutOverlap, Revoke, RevokeAndPrune, RevokeByAdministrator,
+    RevokeChild, RevokeFamily, RevokeUnused,
 };
 
 /// Each act, and what [`Restored`] counts of the two tokens: revoked, disabled, replaced.
-const ACTS: [(Act, [u64; 3]); 18] = [
+const ACTS: [(Act, [u64; 3]); 20] = [
     (Nothing, [0, 0, 0]),
     (Rename, [0, 0, 0]),
     (Revoke, [2, 0, 0]),
@@ -55,6 +57,7 @@ const ACTS: [(Act, [u64; 3]); 18] = [
     (RevokeFamily, [2, 0, 0]),
     (RevokeChild, [1, 0, 0]),
     (RevokeAndPrune, [2, 0, 0]),
+    (RevokeUnused, [1, 0, 0]),
     (Disable, [0, 1, 0]),
     (DisableByAdministrator, [0, 1, 0]),
     (DisableAndEnable, [0, 0, 0]),
@@ -64,6 +67,7 @@ const ACTS: [(Act, [u64; 3]); 18] = [
     (ReplaceSuccessor, [0, 0, 1]),
     (ReplaceAndRevokeSuccessor, [2, 0, 0]),
     (ReplaceAndDisableSuccessor, [0, 1, 1]),
+    (ReplaceAndPrune, [0, 0, 1]),
     (DeleteUser, [2, 0, 0]),
     (ChangeUser, [0, 0, 0]),
 ];
@@ -144,11 +148,13 @@ impl Host {
             }
             RevokeAndPrune => {
                 pats.revoke(alice, id).await.expect("revoked");
-                self.clock.advance(60 * DAY);
-                pats.poll_changes().await.expect("a poll");
-                pats.run_if_due(Job::Prune).await.expect("a job");
-                let found = pats.find(&self.admin, id).await;
-                assert!(found.is_err(), "pruned: {found:?}");
+                self.prune(60 * DAY).await;
+            }
+            // As the job does it, which leaves what the token has created.
+            RevokeUnused => {
+                let scope = RevocationScope::Tokens(vec![id]);
+                let revoked = pats.0.revoke_all(scope, None, None, false).await;
+                assert_eq!(revoked.expect("revoked").tokens.len(), 1);
             }
             Disable => drop(pats.disable(alice, id).await.expect("disabled")),
             DisableByAdministrator => {
@@ -182,6 +188,10 @@ impl Host {
                 let successor = self.replace(id).await;
                 pats.disable(alice, successor).await.expect("disabled");
             }
+            ReplaceAndPrune => {
+                self.replace(id).await;
+                self.prune(3 * DAY).await;
+            }
             DeleteUser => {
                 let deleted = pats.user_deleted(alice.owner()).await;
                 assert_eq!(deleted.expect("revoked"), 2);
@@ -191,6 +201,15 @@ impl Host {
                 pats.user_changed(alice.owner()).await.expect("changed");
             }
         }
+    }
+
+    /// Deletes the first token, after this time.
+    async fn prune(&self, pause: Duration) {
+        self.clock.advance(pause);
+        self.pats.poll_changes().await.expect("a poll");
+        self.pats.run_if_due(Job::Prune).await.expect("a job");
+        let found = self.pats.find(&self.admin, self.parent.token.id).await;
+        assert!(found.is_err(), "{found:?}");
     }
 
     async fn replace(&self, id: TokenId) -> TokenId {

@@ -7,14 +7,16 @@ use jiff::Timestamp;
 use super::LostToken;
 use crate::event::{Event, EventKind};
 use crate::store::{CLOCK_TOLERANCE, Overlap};
-use crate::token::{Owner, Token, TokenId};
+use crate::token::{Owner, Token, TokenId, is_expired};
 
 /// What events say of tokens.
 #[derive(Debug, Default)]
 pub(super) struct History {
     created: BTreeMap<TokenId, Owner>,
-    /// When the last of the tokens with this ID and owner was revoked or deleted.
-    ended: BTreeMap<(TokenId, Owner), Timestamp>,
+    /// When the last of the tokens with this ID and owner was revoked, and whether a user did it.
+    revoked: BTreeMap<(TokenId, Owner), (Timestamp, bool)>,
+    /// When the last of the tokens with this ID and owner was deleted.
+    pruned: BTreeMap<(TokenId, Owner), Timestamp>,
     /// When and by whom the token with this ID and owner was disabled; `None` if it was enabled after that.
     disabled: BTreeMap<(TokenId, Owner), Option<(Timestamp, Owner)>>,
     /// When tokens with this ID and owner were replaced, and when they end since.
@@ -22,6 +24,15 @@ pub(super) struct History {
     /// The numbers of the events ([`EventRow::seq`](crate::event::EventRow::seq)).
     pub(super) numbers: BTreeSet<u64>,
     pub(super) last_event_at: Option<Timestamp>,
+}
+
+/// Who has revoked a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RevokedBy {
+    /// A user, or it is not known who.
+    User,
+    /// The host or a job, which revokes descendants only by naming them.
+    Program,
 }
 
 impl History {
@@ -51,15 +62,19 @@ impl History {
                 let imported = tokens.into_iter().map(|token| (token.id, token.owner));
                 self.created.extend(imported);
             }
-            EventKind::Revoked { tokens, .. } => {
+            EventKind::Revoked { tokens, by, .. } => {
                 for token in tokens {
-                    self.end(token.id, token.owner, event.at);
+                    let revoked = (event.at, by.is_some());
+                    let last = self.revoked.entry((token.id, token.owner));
+                    let last = last.or_insert(revoked);
+                    *last = revoked.max(*last);
                 }
             }
-            // It had expired or was revoked before.
             EventKind::Pruned { tokens } => {
                 for token in tokens {
-                    self.end(token.id, token.owner, event.at);
+                    let last = self.pruned.entry((token.id, token.owner));
+                    let last = last.or_insert(event.at);
+                    *last = event.at.max(*last);
                 }
             }
             EventKind::Disabled { tokens, owner, by } => {
@@ -84,23 +99,31 @@ impl History {
         }
     }
 
-    fn end(&mut self, id: TokenId, owner: Owner, at: Timestamp) {
-        let last = self.ended.entry((id, owner)).or_insert(at);
-        *last = at.max(*last);
-    }
-
     /// Returns the IDs of all tokens that were created, have ended, or were disabled or replaced.
     pub(super) fn ids(&self) -> BTreeSet<TokenId> {
-        let changed = self.ended.keys().chain(self.disabled.keys());
-        let changed = changed.chain(self.replaced.keys()).map(|(id, _)| id);
+        let ended = self.revoked.keys().chain(self.pruned.keys());
+        let changed = self.disabled.keys().chain(self.replaced.keys());
+        let changed = ended.chain(changed).map(|(id, _)| id);
         self.created.keys().chain(changed).copied().collect()
     }
 
-    /// Returns whether this token was revoked or deleted, and not another one with its ID. An ID contains the
-    /// time of creation, so a new token has the ID of a lost one only if the clock was set back.
-    pub(super) fn has_ended(&self, token: &Token) -> bool {
-        let ended = self.ended.get(&(token.id, token.owner.clone()));
-        ended.is_some_and(|at| is_before(token, *at))
+    /// Returns whether this token was revoked, and not another one with its ID. An ID contains the time of creation,
+    /// so a new token has the ID of a lost one only if the clock was set back.
+    pub(super) fn revocation(&self, token: &Token) -> Option<RevokedBy> {
+        let key = (token.id, token.owner.clone());
+        let revoked = self.revoked.get(&key);
+        if let Some((_, by_user)) = revoked.filter(|(at, _)| is_before(token, *at)) {
+            return Some(if *by_user {
+                RevokedBy::User
+            } else {
+                RevokedBy::Program
+            });
+        }
+        let pruned = *self.pruned.get(&key).filter(|at| is_before(token, **at))?;
+        // One that has expired is deleted too.
+        let replaced = self.overlap(token).map(|overlap| overlap.until);
+        let end = token.expires_at.into_iter().chain(replaced).min();
+        (!is_expired(end, pruned)).then_some(RevokedBy::User)
     }
 
     /// Returns who has disabled this token, if no user has enabled it since.
@@ -123,7 +146,8 @@ impl History {
     pub(super) fn lost(self, found: &BTreeSet<(TokenId, Owner)>) -> Vec<LostToken> {
         let created = self.created.into_iter();
         let lost = created
-            .filter(|token| !found.contains(token) && !self.ended.contains_key(token))
+            .filter(|token| !found.contains(token))
+            .filter(|token| !self.revoked.contains_key(token) && !self.pruned.contains_key(token))
             .map(|(id, owner)| LostToken { id, owner });
         lost.collect()
     }

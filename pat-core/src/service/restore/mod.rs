@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use self::history::History;
+use self::history::{History, RevokedBy};
 use super::{Family, Pats};
 use crate::error::Unavailable;
 use crate::event::Event;
 use crate::node::WRITE_TIMEOUT;
-use crate::store::{Change, Update};
+use crate::store::{Change, RevocationScope, Update};
 use crate::token::{Disabled, Owner, Token, TokenId};
 use crate::versions::{DISABLING, Feature, ROTATION};
 
@@ -73,8 +73,9 @@ impl Pats {
     /// Stop all nodes before the restore, and call this method on one node before any node serves requests.
     /// The method does the following:
     ///
-    /// - It revokes each token of an event [`Revoked`] or [`Pruned`]; with the setting
-    ///   `pat.create.by.token=capped` also its descendants ([`Family`]). The owners are not notified.
+    /// - It revokes each token of an event [`Revoked`], and of an event [`Pruned`] if it had not expired by then.
+    ///   With the setting `pat.create.by.token=capped`, it also revokes the descendants ([`Family`]) of what a user
+    ///   revoked. The owners are not notified.
     /// - It disables each token again whose last event of the kinds [`Disabled`] and [`Enabled`] is `Disabled`. It
     ///   enables no token.
     /// - It ends each token again that an event [`Rotated`] has among its `ends`: at the time `ends_at` of the
@@ -123,24 +124,30 @@ impl Pats {
         let last_event_at = history.last_event_at;
         let missing_events = self.missing_events(&history.numbers).await?;
         let ids: Vec<_> = history.ids().into_iter().collect();
-        let (mut ended, mut disabled, mut replaced) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut by_users, mut by_programs) = (Vec::new(), Vec::new());
+        let (mut disabled, mut replaced) = (Vec::new(), Vec::new());
         let mut found = BTreeSet::new();
         for chunk in ids.chunks(CHUNK) {
             for token in self.stored(chunk).await? {
                 if token.revoked_at.is_none() {
-                    if history.has_ended(&token) {
-                        ended.push(token.id);
-                    } else {
-                        disabled.extend(self.disabling(&token, &history));
-                        replaced.extend(self.replacing(&token, &history));
+                    match history.revocation(&token) {
+                        Some(RevokedBy::User) => by_users.push(token.id),
+                        Some(RevokedBy::Program) => by_programs.push(token.id),
+                        None => {
+                            disabled.extend(self.disabling(&token, &history));
+                            replaced.extend(self.replacing(&token, &history));
+                        }
                     }
                 }
                 found.insert((token.id, token.owner));
             }
         }
         let mut revoked = 0;
-        for chunk in ended.chunks(Change::MOST_NAMED) {
-            let scope = self.scope_of(chunk.to_vec(), Family::Configured);
+        let by_users = by_users.chunks(Change::MOST_NAMED);
+        let by_users = by_users.map(|chunk| self.scope_of(chunk.to_vec(), Family::Configured));
+        let by_programs = by_programs.chunks(Change::MOST_NAMED);
+        let by_programs = by_programs.map(|chunk| RevocationScope::Tokens(chunk.to_vec()));
+        for scope in by_users.chain(by_programs) {
             let reason = Some(REASON.to_owned());
             let again = self.0.revoke_all(scope, None, reason, false).await?;
             revoked += again.tokens.len() as u64;
@@ -433,7 +440,7 @@ mod tests {
         authenticate(&child).await.expect("a principal");
         let kind = EventKind::Revoked {
             tokens: vec![RevokedToken::new(parent.token.id, owner("alice"))],
-            by: None,
+            by: Some(owner("alice")),
             reason: None,
             revocation: None,
         };

@@ -1,9 +1,11 @@
 //! Queueing notifications.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{DAY, claim, expiring, ids, jobs, lease, queue_due, settle};
+use crate::client::Client;
 use crate::notification::{NotificationKind, NotificationToken};
 use crate::store::{
     DueNotifications, Job, LastUse, NewToken, Outcome, Revocation, RevocationScope, Rotated,
@@ -227,8 +229,13 @@ pub(super) async fn second_rotation(store: Store) {
     rotate(3, false).await;
     assert_eq!(claim(&store, 0).await, []);
     rotate(4, true).await;
-    rotate(5, true).await;
+    let address = IpAddr::from([192, 0, 2, 7]);
+    let client = Client::default().with_address(address);
+    client.scope(rotate(5, true)).await;
     let claimed = claim(&store, 0).await;
+    let mut from: Vec<_> = claimed.iter().map(|told| told.client_address).collect();
+    from.sort();
+    assert_eq!(from, [None, Some(address)], "as far as it is known");
     let mut about: Vec<_> = claimed.iter().map(ids).collect();
     about.sort();
     assert_eq!(about, [vec![id(4)], vec![id(5)]], "about the new token");
@@ -252,7 +259,9 @@ pub(super) async fn admin_revocation(store: Store) {
     };
     let scope = RevocationScope::Owner(owner("alice"));
     for _ in 0..2 {
-        store.revoke(&scope, &revocation).await.expect("revoke");
+        let client = Client::default().with_address([192, 0, 2, 7].into());
+        let revoking = client.scope(store.revoke(&scope, &revocation));
+        revoking.await.expect("revoke");
     }
     revoke(&store, RevocationScope::Tokens(vec![id(3)]), 6).await;
     let claimed = claim(&store, 10).await;
@@ -264,6 +273,7 @@ pub(super) async fn admin_revocation(store: Store) {
         (&owner("alice"), vec![id(1), id(2)])
     );
     assert_eq!(notification.by, Some(owner("admin")));
+    assert_eq!(notification.client_address, None, "not the administrator's");
     assert_eq!(notification.reason.as_deref(), Some("lost ✂ laptop"));
 }
 

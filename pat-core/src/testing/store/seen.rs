@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::TokenDigest;
 use crate::store::{
     Change, Job, LeaseAnswer, LeaseRequest, MarkBounds, RevocationScope, SeenEffect, SeenOwner,
 };
@@ -19,12 +18,9 @@ async fn see(store: &Store, key: &str, now: i64, max_days: u64) -> SeenEffect {
     store.note_seen(&seen).await.expect("note_seen")
 }
 
-/// Returns when the host saw the owner of the token with this number.
-async fn seen_at(store: &Store, number: i64) -> Option<Timestamp> {
-    let digest = TokenDigest::of(&number.to_le_bytes());
-    let found = store.find_by_digest(&digest).await.expect("find_by_digest");
-    assert!(found.token.is_some());
-    found.owner_seen_at
+async fn seen_at(store: &Store, key: &str) -> Option<Timestamp> {
+    let seen = store.owner_seen_at(&owner(key)).await;
+    seen.expect("owner_seen_at")
 }
 
 pub(super) async fn seen_once_a_day(store: Store) {
@@ -32,11 +28,11 @@ pub(super) async fn seen_once_a_day(store: Store) {
     store_token(&store, &new(2, "bob")).await;
     if see(&store, "alice", 10, 30).await == SeenEffect::None {
         // It keeps no such times.
-        assert_eq!(seen_at(&store, 1).await, None);
+        assert_eq!(seen_at(&store, "alice").await, None);
         return;
     }
-    assert_eq!(seen_at(&store, 1).await, Some(at(10)));
-    assert_eq!(seen_at(&store, 2).await, None);
+    assert_eq!(seen_at(&store, "alice").await, Some(at(10)));
+    assert_eq!(seen_at(&store, "bob").await, None);
     let head = store.changes_since(None).await.expect("changes_since").head;
     for (now, max_days, expected, recorded) in [
         (DAY + 9, 30, SeenEffect::None, 10),
@@ -50,7 +46,7 @@ pub(super) async fn seen_once_a_day(store: Store) {
     ] {
         let effect = see(&store, "alice", now, max_days).await;
         assert_eq!(effect, expected, "{now}");
-        assert_eq!(seen_at(&store, 1).await, Some(at(recorded)), "{now}");
+        assert_eq!(seen_at(&store, "alice").await, Some(at(recorded)), "{now}");
     }
     let page = store.changes_since(Some(head)).await;
     let changes = page.expect("changes_since").entries.into_iter();
@@ -60,7 +56,7 @@ pub(super) async fn seen_once_a_day(store: Store) {
     // An owner without tokens.
     assert_eq!(see(&store, "carol", 0, 30).await, SeenEffect::Recorded);
     store_token(&store, &new(3, "carol")).await;
-    assert_eq!(seen_at(&store, 3).await, Some(at(0)));
+    assert_eq!(seen_at(&store, "carol").await, Some(at(0)));
 }
 
 pub(super) async fn unseen_owners(store: Store) {
@@ -98,7 +94,12 @@ pub(super) async fn unseen_owners(store: Store) {
     for (now, expected) in [(20, 1), (20, 1), (30, 0)] {
         assert_eq!(unseen(now).await, expected);
     }
-    for (number, expected) in [(1, Some(20)), (3, Some(10)), (4, Some(20)), (5, None)] {
-        assert_eq!(seen_at(&store, number).await, expected.map(at), "{number}");
+    for (key, expected) in [
+        ("alice", Some(20)),
+        ("bob", Some(10)),
+        ("carol", Some(20)),
+        ("dave", None),
+    ] {
+        assert_eq!(seen_at(&store, key).await, expected.map(at), "{key}");
     }
 }

@@ -5,8 +5,7 @@ use axum::Extension;
 use axum::response::Response;
 use http::StatusCode;
 use http::header::SET_COOKIE;
-use pat_core::event::carry_request_id;
-use pat_core::{CreateError, PlainToken, PolicyError, Token};
+use pat_core::{Client, CreateError, PlainToken, PolicyError, Token};
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
@@ -93,7 +92,7 @@ async fn create_in_turn(page: Page, fields: Fields) -> Option<Result<Response, R
         answer
     };
     // In a task of its own, since the turn lasts until it is done, also when the client has disconnected.
-    tokio::spawn(carry_request_id(work).in_current_span())
+    tokio::spawn(Client::carry(work).in_current_span())
         .await
         .ok()
 }

@@ -106,6 +106,11 @@ impl TokenStore for FaultStore {
         .await
     }
 
+    async fn owner_seen_at(&self, owner: &Owner) -> Result<Option<Timestamp>, StoreError> {
+        self.call("owner_seen_at", |store| store.owner_seen_at(owner))
+            .await
+    }
+
     async fn note_seen(&self, seen: &SeenOwner) -> Result<SeenEffect, StoreError> {
         self.call("note_seen", |store| store.note_seen(seen)).await
     }

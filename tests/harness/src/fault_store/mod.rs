@@ -24,6 +24,7 @@ pub const METHODS: &[&str] = &[
     "import",
     "append_change",
     "changes_since",
+    "owner_seen_at",
     "note_seen",
     "heartbeat",
     "deregister",

@@ -22,11 +22,10 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use libtest_mimic::Trial;
-use pat_harness::database::named_trial_alone;
+use pat_harness::database::{SERVERS, named_trial_alone};
 use pat_harness::names::{name_in_case, name_of, name_on};
 use pat_harness::process::Process;
 use pat_harness::{Answer, TOKENS, answer, client as http_client, named_trial, trial};
-use pat_servers::Kind;
 use pat_servers::environment::number;
 use reqwest::StatusCode;
 use serde_json::json;
@@ -51,11 +50,13 @@ pub(super) fn trials() -> Vec<Trial> {
             name_on(&no_answer_that_breaks_off_costs_access, "sqlite"),
             || no_answer_that_breaks_off_costs_access(Fixture::Sqlite),
         ),
-        named_trial_alone(Kind::Postgres, &name, |database| {
-            no_answer_that_breaks_off_costs_access(Fixture::Server(database))
-        }),
         trial(rotations_at_the_limit_are_not_refused),
     ];
+    trials.extend(SERVERS.map(|kind| {
+        named_trial_alone(kind, &name, |database| {
+            no_answer_that_breaks_off_costs_access(Fixture::Server(database))
+        })
+    }));
     for flaw in [Flaw::PredecessorEnded, Flaw::RotationUntold] {
         let name = name_in_case(&a_flawed_rotation_is_detected, flaw.name());
         trials.push(named_trial(name, move || {

@@ -1,0 +1,11 @@
+//! What operators run the server by: its log, probes and metrics.
+
+mod logs;
+mod metrics;
+mod shutdown;
+
+use libtest_mimic::Trial;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    [logs::trials(), metrics::trials(), shutdown::trials()].concat()
+}
