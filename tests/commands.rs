@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use pat_core::format::{FormatName, TokenFormat};
+use pat_core::format::FormatName;
 use pat_core::store::SCHEMA_VERSION;
 use pat_harness::database::{AnyDatabase, trials_on_all};
 use pat_harness::process::{Process, command};

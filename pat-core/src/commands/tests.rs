@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::caller::Caller;
-use crate::clock::Clock as _;
 use crate::event::EventKind;
 use crate::memory::MemoryStore;
 use crate::notification::{Notification, NotifyError};
