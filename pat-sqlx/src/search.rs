@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 use pat_core::search::{
     DateRange, Filter, Position, RevokedTokens, Search, Sort, SortKey, SortValue, Start, fold,
 };
