@@ -1,7 +1,7 @@
 //! The examples that people begin from, each as a process of its own.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use libtest_mimic::Trial;
@@ -11,6 +11,7 @@ use pat_harness::process::{Process, command};
 use pat_harness::{TOKENS, answer, client, trial, trial_with_need};
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::json;
+use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -61,7 +62,7 @@ fn missing_curl() -> Option<&'static str> {
     version.is_err().then_some("needs curl")
 }
 
-fn start(name: &str, folder: &tempfile::TempDir) -> Process {
+fn start(name: &str, folder: &TempDir) -> Process {
     let mut command = command(folder.path());
     let command = command.env_remove(pat_harness::process::AS_SERVER);
     let command = command.env(AS_EXAMPLE, name).stderr(Stdio::inherit());
@@ -129,6 +130,25 @@ const SCOPED: &str = "a report\n{\"type\":\"urn:problem-type:pat/insufficient-sc
                       \"errorMessages\":[\"The access token lacks the scope write.\"],\
                       \"required_scopes\":[\"write\"],\"missing_scopes\":[\"write\"]}";
 
+/// Returns so many lines of what a server prints as it starts.
+fn printed_lines(server: &mut Child, skipped: usize, count: usize) -> Vec<String> {
+    let output = BufReader::new(server.stdout.take().expect("its output"));
+    let lines = output.lines().map(|line| line.expect("a line"));
+    lines.skip(skipped).take(count).collect()
+}
+
+/// Runs these lines in a shell, and then stops the server; returns what they print.
+fn run_lines(lines: &[String], folder: &TempDir, mut server: Child) -> String {
+    let shell = Command::new("sh")
+        .args(["-ec", &lines.join("\n")])
+        .current_dir(folder.path())
+        .output();
+    server.kill().expect("its end");
+    server.wait().expect("its end");
+    let output = shell.expect("a shell").stdout;
+    String::from_utf8_lossy(&output).into_owned()
+}
+
 /// What each example prints, pasted into a shell.
 async fn the_printed_lines_work_in_order() {
     for (example, expected) in [
@@ -140,17 +160,8 @@ async fn the_printed_lines_work_in_order() {
         let mut command = command(folder.path());
         let command = command.env_remove(pat_harness::process::AS_SERVER);
         let mut server = command.env(AS_EXAMPLE, example).spawn().expect("it starts");
-        let output = BufReader::new(server.stdout.take().expect("its output"));
-        let lines = output.lines().map(|line| line.expect("a line"));
-        let printed: Vec<_> = lines.skip(1).take(3).collect();
-        let shell = Command::new("sh")
-            .args(["-ec", &printed.join("\n")])
-            .current_dir(folder.path())
-            .output();
-        let shell = shell.expect("a shell");
-        server.kill().expect("its end");
-        server.wait().expect("its end");
-        let text = String::from_utf8_lossy(&shell.stdout);
+        let printed = printed_lines(&mut server, 1, 3);
+        let text = run_lines(&printed, &folder, server);
         assert_eq!(text, expected, "{printed:#?}");
     }
 }
@@ -163,23 +174,14 @@ async fn the_servers_printed_lines_work_in_order() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("it starts");
-    let output = BufReader::new(server.stdout.take().expect("its output"));
-    let lines = output.lines().map(|line| line.expect("a line"));
-    let mut printed: Vec<_> = lines.skip(5).take(4).collect();
+    let mut printed = printed_lines(&mut server, 5, 4);
     // What the old and the new token are worth before and after the revocation.
     let statuses = printed[1].replace("curl", "curl -s -o /dev/null -w '%{http_code}\\n'");
     let old = statuses.replace("$TOKEN", "$OLD");
     printed.insert(2, "echo; OLD=$TOKEN".to_owned());
     printed.insert(4, format!("{old}\n{statuses}"));
     printed.push(format!("{old}\n{statuses}"));
-    let shell = Command::new("sh")
-        .args(["-ec", &printed.join("\n")])
-        .current_dir(folder.path())
-        .output();
-    let shell = shell.expect("a shell");
-    server.kill().expect("its end");
-    server.wait().expect("its end");
-    let text = String::from_utf8_lossy(&shell.stdout);
+    let text = run_lines(&printed, &folder, server);
     let (myself, statuses) = text.split_once('\n').expect("lines");
     assert!(myself.contains("\"name\":\"alice\""), "{text}");
     assert_eq!(statuses, "200\n200\n401\n401\n", "{printed:#?}");

@@ -252,6 +252,7 @@ async fn the_policy_shows_the_limits() {
         ("atlassian.pats.max.tokens.expiry.days", "30"),
         ("atlassian.pats.token.name.length", "50"),
         ("atlassian.pats.expiry.warning.days", "3"),
+        ("pat.expiry.reminder.days", "1,14,7"),
         ("atlassian.pats.eternal.tokens.enabled", "false"),
         ("pat.rotate.overlap.seconds", "1800"),
         ("pat.rotate.overlap.max.seconds", "86400"),
@@ -261,6 +262,7 @@ async fn the_policy_shows_the_limits() {
     let expected = json!({
         "enabled": true, "eternalTokensEnabled": false, "maxTokensExpiryDays": 30,
         "maxTokensPerUser": 7, "tokenNameLength": 50, "expiryWarningDays": 3,
+        "expiryReminderDays": [14, 7, 1],
         "minExpirationSeconds": 60, "rotateByToken": true, "rotateOverlapSeconds": 1_800,
         "rotateOverlapMaxSeconds": 86_400,
     });

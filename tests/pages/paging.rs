@@ -124,7 +124,8 @@ async fn an_own_list_is_sorted_and_searched() {
         create(&server, "alice", name, days).await;
     }
     let id = create(&server, "alice", "e", Some(20)).await;
-    let described = server.pats.update(&caller("alice"), id, {
+    let owner = caller("alice");
+    let described = server.pats.update(&owner, id, {
         let mut update = pat_core::TokenUpdate::default();
         update.description = Some("the BACKUP of c".into());
         update

@@ -172,8 +172,9 @@ async fn a_page_reads_few_rows(database: Database) {
         };
         // Somewhat before the last of those that were used.
         let place = page(Start::Offset(USED - 50), 1).await;
-        let place = Start::After(sort.position_of(&place[0]));
-        for start in [Start::Offset(0), Start::Offset(LIMIT), place] {
+        let place = sort.position_of(&place[0]);
+        let (after, before) = (Start::After(place.clone()), Start::Before(place));
+        for start in [Start::Offset(0), Start::Offset(LIMIT), after, before] {
             let before = reads().await;
             let found = page(start.clone(), LIMIT).await;
             let read = reads().await - before;

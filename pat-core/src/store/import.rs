@@ -224,18 +224,7 @@ impl ImportedToken {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_second(1_800_000_000 + seconds).expect("a time")
-    }
-
-    fn id(number: i64) -> TokenId {
-        TokenId::new(number).expect("an ID")
-    }
-
-    fn owner(key: &str) -> Owner {
-        Owner::new(key).expect("a key")
-    }
+    use crate::testing::case::{at, id, owner};
 
     /// Returns a row with this ID and secret.
     fn row(number: i64, key: &str, secret: &str) -> NewImport {

@@ -1,15 +1,17 @@
 //! The job capability of a store: leases, pruning and the outbox of notifications.
 
-use std::fmt::{self, Debug};
+use std::fmt::Debug;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
+use super::lease::{Lease, LeaseAnswer, LeaseRequest};
 use super::outbox::{Claim, DeadNotification, Outbox, Outcome, QueuedNotification};
-use super::{MarkBounds, Revoked, StoreError, StoreTime, UnusedCount, UnusedTokens};
+use super::prune::{Prune, Pruned};
+use super::{Revoked, StoreError, StoreTime, UnusedCount, UnusedTokens};
 use crate::notification::{NotificationId, NotificationKind};
-use crate::token::{Owner, Token, TokenId};
+use crate::token::{Owner, Token};
 
 /// The job capability of a store ([`TokenStore::jobs`](super::TokenStore::jobs)): leases of jobs, the
 /// deletion of old tokens (pruning), and the outbox of notifications. Without this capability no token is
@@ -20,7 +22,7 @@ use crate::token::{Owner, Token, TokenId};
 /// written while a clock was wrong, counts as not set:
 ///
 /// - the end of a lease, if it is later than [`LeaseRequest::ttl`] plus [`CLOCK_TOLERANCE`] from now;
-/// - a completed [occurrence](Job), if it is later than [`CLOCK_TOLERANCE`] from now;
+/// - a completed [occurrence](super::Job), if it is later than [`CLOCK_TOLERANCE`] from now;
 /// - the next attempt of a notification, if it is later than [`LONGEST_DELAY`](super::LONGEST_DELAY) from
 ///   now.
 ///
@@ -55,13 +57,13 @@ use crate::token::{Owner, Token, TokenId};
 /// ```
 #[async_trait]
 pub trait JobStore: Debug + Send + Sync {
-    /// Acquires the lease of a job for the time [`LeaseRequest::ttl`], if an [occurrence](Job) of the job is
+    /// Acquires the lease of a job for the time [`LeaseRequest::ttl`], if an [occurrence](super::Job) of the job is
     /// due ([`LeaseRequest::due`]) that no node has run, and if the job has no unexpired lease. A request does
     /// not name its node, so a node's own unexpired lease also counts.
     ///
     /// Returns [`LeaseAnswer::Acquired`] with the lease; otherwise [`LeaseAnswer::Done`] if no occurrence is
     /// due, or [`LeaseAnswer::Held`] if the job has an unexpired lease. With any of these answers, the store
-    /// also moves its [mark](StoreTime::mark) to [`MarkBounds::next`], and returns its time after that. A
+    /// also moves its [mark](StoreTime::mark) to [`MarkBounds::next`](super::MarkBounds::next), and returns its time after that. A
     /// store without a mark returns [`StoreTime::default`].
     ///
     /// Each acquisition increments the lease's term ([`Lease::term`]). So a node that was paused beyond the
@@ -89,7 +91,7 @@ pub trait JobStore: Debug + Send + Sync {
     ) -> Result<(), StoreError>;
 
     /// Releases a lease, so that another node can acquire it at once. If `is_done` is `true`, also records
-    /// that the [occurrence](Job) [`Lease::occurrence`] and all earlier occurrences of the job have been run;
+    /// that the [occurrence](super::Job) [`Lease::occurrence`] and all earlier occurrences of the job have been run;
     /// if `false`, the occurrence stays due.
     ///
     /// # Errors
@@ -127,7 +129,7 @@ pub trait JobStore: Debug + Send + Sync {
 
     /// Deletes up to `limit` old tokens, and returns the deleted tokens. A token is old if it expired or
     /// was revoked at least [`Prune::keep`] ago, or is [transient](crate::Token::is_transient) and expired at
-    /// least [`TRANSIENT_KEPT`] ago, measured from the vouched time ([`StoreTime::vouched`]),
+    /// least [`TRANSIENT_KEPT`](super::TRANSIENT_KEPT) ago, measured from the vouched time ([`StoreTime::vouched`]),
     /// which is not ahead even if the store's clock is.
     ///
     /// In the same transaction, the store does the following:
@@ -373,128 +375,6 @@ pub trait JobStore: Debug + Send + Sync {
     ) -> Result<bool, StoreError>;
 }
 
-/// A job that one node at a time runs, while it holds the job's [`Lease`].
-///
-/// Each time at which a job's schedule fires is an *occurrence* of the job, which one node runs. If several
-/// occurrences were missed, only the latest is run. A job without a schedule is always due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Job {
-    /// Deletes old tokens, entries of the [change feed](super::Change), notifications and audit events, and
-    /// revokes the tokens of owners who are missing from the user directory. Runs at the times of the
-    /// setting `atlassian.pats.pruning.schedule.cron` (by default daily at midnight).
-    Prune,
-    /// Queues notifications about tokens that expire soon or have expired. Runs at the times of the
-    /// setting `atlassian.pats.expiry.check.schedule.cron` (by default every full hour).
-    ExpiryCheck,
-    /// Passes the stored audit events to the shared [event sinks](crate::event::EventSink). This job has no
-    /// schedule: it is always due.
-    EventFeed,
-}
-
-impl Job {
-    /// Returns the fixed name of the job for the store, logs and metrics: `prune`, `expiry-check` or
-    /// `event-feed`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Prune => "prune",
-            Self::ExpiryCheck => "expiry-check",
-            Self::EventFeed => "event-feed",
-        }
-    }
-}
-
-/// A request for a job's lease ([`JobStore::acquire_lease`]).
-#[derive(Clone, Copy)]
-#[non_exhaustive]
-pub struct LeaseRequest<'a> {
-    /// Job that the caller wants to run.
-    pub job: Job,
-    /// The present time by the caller's clock, for a store without a clock of its own.
-    pub now: Timestamp,
-    /// How long the lease lasts after the store has granted it, unless it is renewed
-    /// ([`JobStore::renew_lease`]).
-    pub ttl: Duration,
-    /// Function that takes the store's present time ([`StoreTime::now`]), and returns the scheduled time of
-    /// the latest [occurrence](Job) that is not later; `None` if there is none. For a job without a schedule,
-    /// which is always due, it returns its argument.
-    pub due: &'a (dyn Fn(Timestamp) -> Option<Timestamp> + Sync),
-    /// Range within which the store moves its [mark](StoreTime::mark), whatever the answer to the request.
-    pub mark: MarkBounds,
-}
-
-impl<'a> LeaseRequest<'a> {
-    /// Creates a request for the lease of `job` at the time `now`.
-    #[must_use]
-    pub const fn new(
-        job: Job,
-        now: Timestamp,
-        ttl: Duration,
-        due: &'a (dyn Fn(Timestamp) -> Option<Timestamp> + Sync),
-        mark: MarkBounds,
-    ) -> Self {
-        Self {
-            job,
-            now,
-            ttl,
-            due,
-            mark,
-        }
-    }
-}
-
-impl fmt::Debug for LeaseRequest<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LeaseRequest")
-            .field("job", &self.job)
-            .field("now", &self.now)
-            .field("ttl", &self.ttl)
-            .field("mark", &self.mark)
-            .finish_non_exhaustive()
-    }
-}
-
-/// The result of [`JobStore::acquire_lease`].
-///
-/// This enum is exhaustive: a caller must handle every variant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LeaseAnswer {
-    /// The caller now holds this lease, and runs the job.
-    Acquired(Lease),
-    /// An [occurrence](Job) is due, but the job has an unexpired lease. The caller does nothing.
-    Held,
-    /// No [occurrence](Job) is due, or the due occurrence has been run already. The caller does nothing.
-    Done,
-}
-
-/// A job lease: the right of one node to run one [occurrence](Job) of a job, until the lease ends or is
-/// released. [`JobStore::acquire_lease`] returns it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Lease {
-    /// Job that the holder runs.
-    pub job: Job,
-    /// Scheduled time of the [occurrence](Job) that the holder of the lease runs.
-    pub occurrence: Timestamp,
-    /// The *term*: the number of this acquisition of the job's lease, which the store increments each time
-    /// (a fencing token). The store refuses writes under a lease with an older term.
-    pub term: u64,
-}
-
-impl Lease {
-    /// Creates the lease of `job` with this [term](Lease::term), for the [occurrence](Job) scheduled at
-    /// `occurrence`.
-    #[must_use]
-    pub const fn new(job: Job, occurrence: Timestamp, term: u64) -> Self {
-        Self {
-            job,
-            occurrence,
-            term,
-        }
-    }
-}
-
 /// The criteria by which [`JobStore::queue_due_notifications`] finds the tokens whose owners are notified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -552,83 +432,9 @@ pub const LONGEST_LEAP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// How far two correct clocks may differ: one minute. A caller may have waited for a lock after it read its
 /// clock, and servers differ by milliseconds after a failover. So a stored time of creation, last use or
-/// completed [occurrence](Job) counts as impossible only if it is more than a minute in the future, and the
+/// completed [occurrence](super::Job) counts as impossible only if it is more than a minute in the future, and the
 /// end of a lease only if it is more than a minute later than the lease can last.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
-
-/// A day: how long a [transient](crate::Token::is_transient) token is kept after it expires, if
-/// [`Prune::keep`] is longer. Clients that rotate or create tokens every few minutes would otherwise leave
-/// thousands of rows; for a day, an administrator can still find out whose a token was.
-pub const TRANSIENT_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// The criteria by which [`JobStore::prune`] finds the tokens that it deletes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Prune {
-    /// The present time by the caller's clock, for a store without a clock of its own.
-    pub now: Timestamp,
-    /// The caller's [vouched](StoreTime::vouched) time: the earlier of the caller's clock and a mark that the
-    /// caller keeps in memory. A store without a [mark](StoreTime::mark) measures the ages of rows from this
-    /// time; a store with a mark ignores it.
-    pub vouched: Timestamp,
-    /// How long a token is kept after it expires or is revoked. A [transient](crate::Token::is_transient) token
-    /// is kept for [`TRANSIENT_KEPT`] after it expires, if that is shorter.
-    pub keep: Duration,
-    /// Whether [`JobStore::prune`] queues one [`NotificationKind::Pruned`] for each owner of deleted tokens,
-    /// about the owner's deleted tokens that were neither revoked nor transient.
-    pub notify: bool,
-}
-
-impl Prune {
-    /// Creates criteria for tokens that expired or were revoked at least `keep` ago, with the times
-    /// [`Prune::now`] and [`Prune::vouched`]. No notifications are queued.
-    #[must_use]
-    pub const fn new(now: Timestamp, vouched: Timestamp, keep: Duration) -> Self {
-        Self {
-            now,
-            vouched,
-            keep,
-            notify: false,
-        }
-    }
-}
-
-/// The result of [`JobStore::prune`]: what was deleted, and when.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Pruned {
-    /// When the tokens were deleted, by the store's clock; by [`Prune::now`] if the store has no clock.
-    pub at: Timestamp,
-    /// The tokens that this call deleted, in any order.
-    pub tokens: Vec<PrunedToken>,
-}
-
-impl Pruned {
-    /// Creates the result of a deletion of `tokens` at the time `at`.
-    #[must_use]
-    pub const fn new(at: Timestamp, tokens: Vec<PrunedToken>) -> Self {
-        Self { at, tokens }
-    }
-}
-
-/// A token that a pruning has deleted, in [`Pruned`] and
-/// [`EventKind::Pruned`](crate::event::EventKind::Pruned).
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PrunedToken {
-    /// ID of the deleted token.
-    pub id: TokenId,
-    /// Owner of the deleted token.
-    pub owner: Owner,
-}
-
-impl PrunedToken {
-    /// Creates the record of a deletion from the token's ID and owner.
-    #[must_use]
-    pub const fn new(id: TokenId, owner: Owner) -> Self {
-        Self { id, owner }
-    }
-}
 
 /// An owner of unrevoked tokens, as [`JobStore::owners_after`] lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]

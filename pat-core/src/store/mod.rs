@@ -8,7 +8,9 @@ mod audit;
 mod feed;
 mod import;
 mod jobs;
+mod lease;
 mod outbox;
+mod prune;
 mod rotation;
 mod search;
 mod seen;
@@ -33,12 +35,13 @@ pub use self::feed::{
 };
 pub use self::import::{ImportOutcome, ImportStore, ImportedToken, Imports, NewImport};
 pub use self::jobs::{
-    CLOCK_TOLERANCE, DueNotifications, Job, JobStore, LONGEST_LEAP, Lease, LeaseAnswer,
-    LeaseRequest, ListedOwner, MissingOwners, Prune, Pruned, PrunedToken, Purge, TRANSIENT_KEPT,
+    CLOCK_TOLERANCE, DueNotifications, JobStore, LONGEST_LEAP, ListedOwner, MissingOwners, Purge,
 };
+pub use self::lease::{Job, Lease, LeaseAnswer, LeaseRequest};
 pub use self::outbox::{
     Claim, DeadNotification, LONGEST_DELAY, Outbox, Outcome, QueuedNotification,
 };
+pub use self::prune::{Prune, Pruned, PrunedToken, TRANSIENT_KEPT};
 pub use self::rotation::{
     Ending, IDEMPOTENCY_KEPT, IdempotencyKey, NotRotatable, Replacement, Rotated, RotatedToken,
     Rotation,

@@ -332,21 +332,10 @@ pub const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 mod tests {
     use super::*;
     use crate::scope::Scopes;
+    use crate::testing::case::{at, id, owner};
     use crate::token::Disabled;
 
     const HOUR: i64 = 60 * 60;
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_second(1_800_000_000 + seconds).expect("a time")
-    }
-
-    fn id(number: i64) -> TokenId {
-        TokenId::new(number).expect("an ID")
-    }
-
-    fn owner(key: &str) -> Owner {
-        Owner::new(key).expect("a key")
-    }
 
     /// Returns a token that was not replaced.
     fn token(number: i64) -> Token {

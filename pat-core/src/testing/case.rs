@@ -43,16 +43,16 @@ pub(super) const fn case(name: &'static str, run: fn(Store) -> Run) -> Case {
     Case { name, run }
 }
 
-pub(super) fn at(seconds: i64) -> Timestamp {
+pub(crate) fn at(seconds: i64) -> Timestamp {
     // An odd microsecond, so that a store that rounds fails.
     Timestamp::from_microsecond(1_772_145_741_247_001 + seconds * 1_000_000).expect("a date")
 }
 
-pub(super) fn owner(key: &str) -> Owner {
+pub(crate) fn owner(key: &str) -> Owner {
     Owner::new(key).expect("an owner's key")
 }
 
-pub(super) fn id(number: i64) -> TokenId {
+pub(crate) fn id(number: i64) -> TokenId {
     TokenId::new(number).expect("an id")
 }
 

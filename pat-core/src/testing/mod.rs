@@ -2,7 +2,7 @@
 //! they receive, and a clock that a test sets. Needs the feature `testing`.
 
 pub mod audit;
-mod case;
+pub(crate) mod case;
 mod clock;
 mod directory;
 mod features;

@@ -269,8 +269,8 @@ pub enum TokenStatus {
     /// The token has expired. It stays in the lists of its owner until it is revoked or deleted (the setting
     /// `atlassian.pats.pruning.delay.days`).
     Expired,
-    /// The token was revoked. Until it is deleted (the setting `atlassian.pats.pruning.delay.days`), only
-    /// administrators can list it.
+    /// The token was revoked. Until it is deleted (the setting `atlassian.pats.pruning.delay.days`),
+    /// administrators can list it, and its owner can ([`Pats::search_own`](crate::Pats::search_own)).
     Revoked,
 }
 

@@ -9,7 +9,7 @@ use super::Write;
 use super::tokens::{Locked, Place, Takes, count_sql};
 use crate::dialect::{Dialect, Value};
 use crate::row::{self, TOKEN_COLUMNS, TOKENS, TRANSIENT};
-use crate::sql::{CHUNK, InconsistentRead, Sql};
+use crate::sql::{CHUNK, Sql};
 
 /// What an earlier request with the same key has done.
 pub(crate) enum Earlier {
@@ -118,12 +118,7 @@ impl<DB: Dialect> Write<DB> {
         sql.bind(Value::Int(token.line.map(|line| line.seq.into())));
         sql.push(" WHERE revoked_at IS NULL AND id = ")
             .bind(token.id);
-        if self.execute(sql).await? != 1 {
-            let id = token.id;
-            let error = format!("token {id} was deleted or revoked while it was replaced");
-            return Err(InconsistentRead::error(error));
-        }
-        Ok(())
+        self.execute_on(1, sql).await
     }
 
     /// Finds out what an earlier request with this key has done. The owner must be locked, so that a request

@@ -1,6 +1,7 @@
 //! Transactions that write.
 
 mod clock;
+mod descendants;
 mod events;
 mod imports;
 mod jobs;
@@ -27,7 +28,7 @@ pub(crate) use self::probe::probe_owner;
 pub(crate) use self::tokens::Locked;
 use crate::checkout::{CloseOnDrop, LostConnection, discard, is_connection_dead};
 use crate::dialect::Dialect;
-use crate::sql::{ClockSource, Insert, Row, Sql};
+use crate::sql::{ClockSource, InconsistentRead, Insert, Row, Sql};
 use crate::store::SqlxStore;
 
 /// How long the rollback of a dropped transaction may take.
@@ -134,6 +135,17 @@ impl<DB: Dialect> Write<DB> {
         self.state = State::Pending;
         let result = sql.execute(self.connection()?).await;
         self.finish(result)
+    }
+
+    /// Runs a statement that must change this many locked rows.
+    async fn execute_on(&mut self, count: usize, sql: Sql<DB>) -> Result<(), Error> {
+        let changed = self.execute(sql).await?;
+        if changed == count as u64 {
+            return Ok(());
+        }
+        Err(InconsistentRead::error(format!(
+            "{changed} of {count} locked tokens were changed"
+        )))
     }
 
     /// Runs a statement that takes a lock.

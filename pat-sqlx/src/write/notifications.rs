@@ -13,7 +13,7 @@ use pat_core::{Client, Owner, TokenId};
 use sqlx::Error;
 
 use super::Write;
-use super::tokens::LiveChildren;
+use super::descendants::LiveChildren;
 use crate::dialect::Dialect;
 use crate::row::{self, DEAD, PENDING, TOKEN_COLUMNS, TOKENS, TRANSIENT};
 use crate::sql::{CHUNK, Insert, Sql};

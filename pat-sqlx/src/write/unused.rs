@@ -13,7 +13,7 @@ use pat_core::store::{
 use sqlx::Error;
 
 use super::Write;
-use super::tokens::LiveChildren;
+use super::descendants::LiveChildren;
 use crate::dialect::Dialect;
 use crate::row::{self, TRANSIENT};
 use crate::sql::{CHUNK, Sql};

@@ -8,10 +8,10 @@ use sqlx::Error;
 
 use super::Write;
 use super::lines::by_line;
-use super::tokens::{Place, sorted};
+use super::tokens::{Place, Takes, sorted};
 use crate::dialect::{Dialect, Value};
 use crate::row::{self, TOKEN_COLUMNS, TOKENS};
-use crate::sql::{CHUNK, InconsistentRead, Sql};
+use crate::sql::{CHUNK, Sql};
 
 /// The locked tokens of a line.
 pub(crate) struct LockedLine {
@@ -47,39 +47,28 @@ impl<DB: Dialect> Write<DB> {
     ///
     /// [`Rotation::decide`]: pat_core::store::Rotation::decide
     pub(crate) async fn lock_rotated(&mut self, id: TokenId) -> Result<Vec<Token>, Error> {
-        let mut sql = Sql::new("SELECT line_id, line_seq FROM pat_token WHERE id = ");
-        sql.bind(id);
-        let rows = self.fetch(sql).await?;
-        let place = rows.first().map(Place::of).transpose()?.flatten();
         let mut ids = vec![id];
-        if let Some(place) = place {
+        let locked = self.lock_tokens(&ids).await?;
+        if let Some(place) = locked.first().and_then(|locked| locked.line) {
             let mut sql = Sql::new("");
             push_later_or_held(&mut sql, place);
-            ids.extend(self.fetch_ids(sql).await?);
+            let mut others = self.fetch_ids(sql).await?;
             let mut count = Sql::new("SELECT COUNT(*) AS n FROM (");
             push_later_or_held(&mut count, place);
             count.push(") l");
-            self.assert_all(ids.len() - 1, count).await?;
+            self.assert_all(others.len(), count).await?;
+            others.retain(|other| *other != id);
+            let others = sorted(&others);
+            self.lock_tokens(&others).await?;
+            ids.extend(others);
         }
-        let ids = sorted(&ids);
-        self.lock_tokens(&ids).await?;
         self.find_tokens(&ids).await
     }
 
     /// Locks a token and all others of its line. Their owner is locked.
     pub(crate) async fn lock_line(&mut self, id: TokenId) -> Result<LockedLine, Error> {
-        let mut sql = Sql::new("SELECT line_id FROM pat_token WHERE id = ");
-        sql.bind(id);
-        let line = self.fetch(sql).await?;
-        let line = match line.first() {
-            Some(row) => row.optional_token_id("line_id")?,
-            None => None,
-        };
-        let members = self.tokens_of_lines(line.into_iter()).await?;
-        let mut ids = vec![id];
-        ids.extend(members.into_iter().map(|(member, _)| member));
-        let ids = sorted(&ids);
-        let locked = self.lock_tokens(&ids).await?;
+        let locked = self.lock_with_line(&[id], Takes::All).await?;
+        let ids: Vec<_> = locked.iter().map(|locked| locked.token.id).collect();
         Ok(LockedLine {
             tokens: self.find_tokens(&ids).await?,
             have_children: locked.iter().any(|locked| locked.has_children),
@@ -143,17 +132,6 @@ impl<DB: Dialect> Write<DB> {
         // Last, since the counter's row stays locked until the commit.
         let changes = Change::of_changed(effect.changed());
         self.append_changes(&changes, at, last).await
-    }
-
-    /// Runs a change of this many locked rows.
-    async fn execute_on(&mut self, count: usize, sql: Sql<DB>) -> Result<(), Error> {
-        let changed = self.execute(sql).await?;
-        if changed == count as u64 {
-            return Ok(());
-        }
-        Err(InconsistentRead::error(format!(
-            "{changed} of {count} locked tokens were changed"
-        )))
     }
 }
 

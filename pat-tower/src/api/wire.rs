@@ -250,6 +250,9 @@ pub(super) struct PolicyJson {
     max_tokens_per_user: u32,
     token_name_length: u32,
     expiry_warning_days: u32,
+    /// How many days before its expiry the owner of a token is reminded, in descending order, if the server
+    /// sends notifications. A number that is not less than the life span of a token does not apply to it.
+    expiry_reminder_days: Vec<u32>,
     /// The shortest life span in seconds.
     min_expiration_seconds: i64,
     /// Whether a token may rotate itself.
@@ -306,6 +309,7 @@ impl PolicyJson {
             max_tokens_per_user: settings.max_tokens_per_user(),
             token_name_length: settings.token_name_length(),
             expiry_warning_days: settings.expiry_warning_days(),
+            expiry_reminder_days: settings.expiry_reminder_days().to_vec(),
             min_expiration_seconds: Lifetime::MIN_SECONDS,
             rotate_by_token: settings.may_rotate_itself(),
             rotate_overlap_seconds: settings.rotate_overlap().as_secs(),

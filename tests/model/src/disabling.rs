@@ -137,7 +137,7 @@ pub enum Action {
     Read,
     /// The answer is there, and is cached.
     Answer,
-    /// Somebody asks for a change.
+    /// A client asks for a change.
     Ask(Change),
     /// The change is committed.
     Commit(usize),
@@ -478,7 +478,7 @@ impl Model for Disabling {
             Action::Start => "A look-up here reads the epoch and sends its query.".into(),
             Action::Read => "The database reads the row for it.".into(),
             Action::Answer => "The answer to it arrives and is cached.".into(),
-            Action::Ask(change) => format!("Somebody asks for {change:?}."),
+            Action::Ask(change) => format!("A client asks for {change:?}."),
             Action::Commit(at) => format!("Change {at} is committed."),
             Action::Bump(at) => format!("The epochs here are bumped for change {at}."),
             Action::Acknowledge(at) => format!("Change {at} is acknowledged."),

@@ -11,7 +11,10 @@
 
 use stateright::{Model, Property};
 
+pub use self::state::{By, Child, Disabling, Member, Request, State, Unlocked};
 use crate::{Assumption, Without};
+
+mod state;
 
 /// The part, as a model.
 #[derive(Debug, Clone)]
@@ -32,89 +35,6 @@ const LIMIT: u8 = 1;
 const OVERLAP: u8 = 2;
 /// The life of a short-lived token.
 const SHORT: u8 = 1;
-
-/// Who changes a token, other than by a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum By {
-    /// Its owner.
-    Owner,
-    /// An administrator.
-    Administrator,
-}
-
-/// By which act a token is disabled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Disabling {
-    act: u8,
-    by: By,
-}
-
-/// A token of the line. Its place in the line is the order in which tokens were created.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each of them changes on its own"
-)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Member {
-    /// The end that is in force.
-    end: Option<u8>,
-    /// Whether it was created short-lived.
-    is_short: bool,
-    /// The end that it got when it was replaced first.
-    replaced: Option<u8>,
-    is_revoked: bool,
-    disabled: Option<Disabling>,
-    /// Whether an administrator has disabled it, directly or with its successor, and none enabled it.
-    is_held: bool,
-    /// Whether it was disabled by an act of its own, and not enabled.
-    is_paused: bool,
-}
-
-/// A token that was created by one of the line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Child {
-    creator: usize,
-    parent: usize,
-    is_revoked: bool,
-}
-
-/// What is asked for by a token that was just authenticated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Request {
-    /// To create another token.
-    Create(usize),
-    /// To be rotated.
-    Rotate(usize),
-    /// To be enabled.
-    Enable(usize),
-}
-
-/// A rotation that has read the line, where it does so without the lock.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Unlocked {
-    from: usize,
-    seen: Vec<Option<Member>>,
-}
-
-/// A state.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct State {
-    now: u8,
-    left: u8,
-    /// The tokens; `None` is one that was pruned.
-    line: Vec<Option<Member>>,
-    others: u8,
-    child: Option<Child>,
-    request: Option<Request>,
-    unlocked: Option<Unlocked>,
-    acts: u8,
-    /// The latest token of the line whose revocation was acknowledged.
-    revoked_to: Option<usize>,
-    /// Whether a token had an effect that was revoked, disabled or ended by then.
-    is_abused: bool,
-    /// Whether a line went on that an administrator had stopped.
-    is_evaded: bool,
-}
 
 /// A step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -146,82 +66,6 @@ pub enum Action {
     ReadUnlocked(usize),
     /// It writes what follows from that.
     WriteUnlocked,
-}
-
-impl Request {
-    fn presenter(self) -> usize {
-        match self {
-            Self::Create(at) | Self::Rotate(at) | Self::Enable(at) => at,
-        }
-    }
-}
-
-impl Member {
-    fn new(end: Option<u8>) -> Self {
-        Self {
-            end,
-            is_short: end.is_some(),
-            replaced: None,
-            is_revoked: false,
-            disabled: None,
-            is_held: false,
-            is_paused: false,
-        }
-    }
-
-    fn is_ended(&self, now: u8) -> bool {
-        self.end.is_some_and(|end| end <= now)
-    }
-
-    fn is_live(&self, now: u8) -> bool {
-        !self.is_revoked && !self.is_ended(now)
-    }
-
-    /// Whether it authenticates.
-    fn is_good(&self, now: u8) -> bool {
-        self.is_live(now) && self.disabled.is_none()
-    }
-
-    fn is_disabled_by(&self, by: By) -> bool {
-        self.disabled.is_some_and(|disabled| disabled.by == by)
-    }
-
-    fn end_by(&mut self, end: u8) {
-        let end = self.end.map_or(end, |own| own.min(end));
-        self.end = Some(end);
-        self.replaced.get_or_insert(end);
-    }
-}
-
-impl State {
-    fn member(&self, at: usize) -> Option<&Member> {
-        self.line.get(at)?.as_ref()
-    }
-
-    fn members(&self) -> impl Iterator<Item = (usize, &Member)> {
-        let line = self.line.iter().enumerate();
-        line.filter_map(|(at, member)| Some((at, member.as_ref()?)))
-    }
-
-    fn is_good(&self, at: usize) -> bool {
-        self.member(at).is_some_and(|it| it.is_good(self.now))
-    }
-
-    /// Whether an administrator has disabled a token of the line, and none enabled it, while it is live.
-    fn is_held(&self) -> bool {
-        self.members()
-            .any(|(_, it)| it.is_live(self.now) && it.is_held)
-    }
-
-    fn revoke(&mut self, from: usize, to: usize) {
-        for member in self.line[from..=to].iter_mut().flatten() {
-            member.is_revoked = true;
-        }
-        if let Some(child) = &mut self.child {
-            child.is_revoked |= (from..=to).contains(&child.parent);
-        }
-        self.revoked_to = self.revoked_to.max(Some(to));
-    }
 }
 
 impl Lines {
@@ -585,14 +429,14 @@ impl Model for Lines {
                 },
             ),
             Property::always(
-                "an owner has no more lines of live tokens than he may have tokens",
+                "an owner has no more lines of live tokens than the limit allows",
                 |_, state: &State| {
                     let line = state.members().any(|(_, it)| it.is_live(state.now));
                     u8::from(line) + state.others <= LIMIT
                 },
             ),
             Property::always(
-                "a token of a line that nobody stopped can be rotated until it ends",
+                "a token of a line that is not stopped can be rotated until it ends",
                 |model: &Self, state: &State| {
                     let is_whole = state.members().all(|(_, it)| it.disabled.is_none());
                     let is_refused = |at: usize, it: &Member| {

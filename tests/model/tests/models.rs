@@ -50,6 +50,10 @@ fn each_action_names_a_function_that_is_there() {
         let is_there = found.iter().any(|name| source.contains(name));
         assert!(is_there, "{}: no function {}", row.file, row.function);
     }
+    for part in Part::ALL {
+        let has_rows = IMPLEMENTED.iter().any(|row| row.part == part);
+        assert!(has_rows, "{part:?} has no functions");
+    }
 }
 
 #[test]
